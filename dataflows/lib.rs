@@ -1,0 +1,8 @@
+//! The pure core of Crossrate: what a trade is, which trades count, and the dataflow that turns
+//! them into rows. Nothing in this crate opens a file or a socket, or reads a clock.
+//!
+//! Read [`market`] first (values and sums, no timely), then [`operators`].
+//! A file beside this one is a dataflow; a folder is vocabulary.
+
+pub mod market;
+pub mod operators;

@@ -1,0 +1,105 @@
+//! What a job computes: everything that its rows depend on besides the input. Checked when it is made.
+
+use super::trade::Symbol;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// Whose windows get rows, and how (SPEC sections 5 to 7). All durations are microseconds of event time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Definition {
+    /// The cross rates, by name.
+    pub crosses: Vec<Cross>,
+    /// The symbols that get rows, legs included.
+    pub symbols: Selection,
+    /// The windows.
+    pub windows: Windows,
+    /// How far out of order a partition may be.
+    pub delay: u64,
+    /// How long after its end a window may still be corrected.
+    pub grace: u64,
+    /// When rows leave.
+    pub emit: Emit,
+    /// Rows of open windows too, at each tick.
+    pub provisional: bool,
+    /// The steps at which corrections and provisional rows are looked at; positive.
+    pub tick: u64,
+    /// Which kinds of rows leave.
+    pub rows: RowKinds,
+    /// What a cross gives for a window in which a leg did not trade.
+    pub missing_leg: MissingLeg,
+    /// How old a leg's earlier window may be to stand in for a missing one.
+    pub max_carry: u64,
+    /// Statistics of the last so many windows with a rate; all when `None`. Positive.
+    pub stats_last: Option<u64>,
+    /// Whether repeated trades are recognised (rule 5).
+    pub dedup: bool,
+    /// How far a trade may be ahead of its Kafka timestamp.
+    pub max_ahead: u64,
+}
+
+/// A pair that is not traded directly: a product of legs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cross {
+    /// Its name, such as `XVGUSDT`.
+    pub name: Symbol,
+    /// Two or more legs, in the order written.
+    pub legs: Vec<Leg>,
+}
+
+/// One factor of a cross.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leg {
+    /// The traded pair.
+    pub symbol: Symbol,
+    /// Divided instead of multiplied.
+    pub inverse: bool,
+}
+
+/// Which symbols get rows of their own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Selection {
+    /// Every symbol that trades.
+    All,
+    /// These (the legs among them), and no others.
+    Only(BTreeSet<Symbol>),
+}
+
+/// Windows `[start, end)` aligned to the epoch; `size` is a positive whole multiple of `slide`.
+#[derive(Debug, Copy, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Windows {
+    /// Length of a window in microseconds.
+    pub size: u64,
+    /// Distance of two windows in microseconds; the length of a pane.
+    pub slide: u64,
+}
+
+/// When rows leave (SPEC section 6).
+#[derive(Debug, Copy, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Emit {
+    /// Once, when nothing can change any more.
+    Final,
+    /// At the window's end, at each tick that changed it, and once more when final.
+    Changes,
+}
+
+/// What a cross gives where a leg did not trade (SPEC section 7).
+#[derive(Debug, Copy, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MissingLeg {
+    /// A row that says which leg is missing, without a rate.
+    Null,
+    /// The leg's latest earlier window stands in, if it is young enough.
+    Carry,
+    /// No row.
+    Withhold,
+}
+
+/// Which kinds of rows leave.
+#[derive(Debug, Copy, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowKinds {
+    /// Rows of symbols.
+    pub symbol: bool,
+    /// Rows of crosses.
+    pub cross: bool,
+    /// Statistics of the rates of crosses.
+    pub stats: bool,
+}

@@ -1,0 +1,3 @@
+//! What timely and differential lack for us, one operator a file.
+
+mod timestamp;

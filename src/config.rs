@@ -1,0 +1,157 @@
+//! What a run means: the checked form of the command line, the environment and the configuration file.
+//! `cli` makes it; everything else only reads it.
+
+use crossrate_dataflows::market::definition::Definition;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A run, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// What is computed.
+    pub definition: Definition,
+    /// Where trades come from.
+    pub source: Source,
+    /// Where rows go, in the order given; one at least.
+    pub sinks: Vec<SinkTarget>,
+    /// Where refused records go; counted only when `None`.
+    pub dead_letter: Option<DeadLetterTarget>,
+    /// After how much silence at the log's end a partition is idle; never when `None`.
+    pub idle_timeout: Option<Duration>,
+    /// How far, in microseconds of event time, a partition's watermark may run ahead of the frontier.
+    pub max_drift: u64,
+    /// The job's name: recovery point and transactional id.
+    pub name: String,
+    /// Ignore the recovery point.
+    pub fresh: bool,
+    /// Where the accounting goes at exit, as JSON.
+    pub summary: Option<PathBuf>,
+    /// Workers and processes.
+    pub cluster: Cluster,
+    /// What is told on standard error.
+    pub verbosity: Verbosity,
+    /// Refuse the first bad record (exit code 4).
+    pub strict: bool,
+    /// When progress is shown.
+    pub progress: Progress,
+    /// Records a batch at most; a test knob, results never depend on it.
+    pub batch_records: usize,
+}
+
+/// Where trades come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A Kafka topic.
+    Kafka(KafkaSource),
+    /// Files, each one partition, in the order given; `-` (standard input) may be one of them.
+    Files(FileSource),
+}
+
+/// How a topic is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KafkaSource {
+    /// Brokers and librdkafka properties.
+    pub client: KafkaClient,
+    /// The topic of trades.
+    pub topic: String,
+    /// Where to begin.
+    pub start: StartOffset,
+    /// Stop at each log's last stable offset as it was at the start (`-e`).
+    pub exit_at_end: bool,
+}
+
+/// How brokers are reached: the same for reading and writing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KafkaClient {
+    /// `bootstrap.servers`.
+    pub brokers: String,
+    /// librdkafka properties by `-X` and `--kafka-config`, checked against those that would break a law.
+    /// May hold secrets: never printed whole.
+    pub properties: BTreeMap<String, String>,
+}
+
+/// Where to begin in a log (`-o`).
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum StartOffset {
+    /// Not given: the recovery point, else the beginning.
+    Unset,
+    /// The first record there is.
+    Beginning,
+    /// After the last record there is.
+    End,
+    /// This offset in every partition.
+    Offset(i64),
+    /// The first record with a Kafka timestamp of so many milliseconds since the epoch or later.
+    Timestamp(i64),
+}
+
+/// Files to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileSource {
+    /// `-` is standard input.
+    pub paths: Vec<PathBuf>,
+    /// The symbol of CSV input whose file name does not tell.
+    pub symbol: Option<String>,
+}
+
+/// Where rows go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SinkTarget {
+    /// Standard output, JSON lines.
+    Stdout,
+    /// A file of JSON lines.
+    File(PathBuf),
+    /// A topic, on the brokers of `-b`.
+    Kafka(String),
+    /// An SQLite database.
+    Sqlite(PathBuf),
+    /// A Postgres database, by its URL.
+    Postgres(String),
+}
+
+/// Where refused records go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeadLetterTarget {
+    /// A file of JSON lines.
+    File(PathBuf),
+    /// A topic, on the brokers of `-b`.
+    Kafka(String),
+}
+
+/// Workers and processes, with timely's own meanings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cluster {
+    /// Worker threads a process (`-w`), 1 at least.
+    pub threads: usize,
+    /// Processes (`-n`), 1 at least.
+    pub processes: usize,
+    /// My index (`-p`); `None` with more than one process starts all of them here.
+    pub process: Option<usize>,
+    /// `--hostfile`: a line of `host:port` for each process; `localhost:2101` and up without.
+    pub hostfile: Option<PathBuf>,
+    /// `--cluster-secret-file`.
+    pub secret_file: Option<PathBuf>,
+}
+
+/// What is told on standard error.
+#[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// Errors only.
+    Quiet,
+    /// A banner, warnings and the accounting.
+    Normal,
+    /// What happens on the way, too.
+    Verbose,
+}
+
+/// When progress is shown on standard error.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// On a terminal.
+    Auto,
+    /// Also into a pipe, as lines.
+    Always,
+    /// Never.
+    Never,
+}

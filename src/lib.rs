@@ -1,0 +1,5 @@
+//! Crossrate: exact incremental cross rates on event time.
+
+pub mod config;
+pub mod source;
+pub mod wire;
