@@ -241,7 +241,7 @@ fn texts_of(value: &DeValue<'_>, shape: Shape) -> Result<Vec<String>, Wrong> {
         Shape::Many(_) | Shape::Several(_) => "a text or a list of texts",
     };
     let text = |value: &DeValue<'_>| match value {
-        DeValue::String(text) => Ok(text.to_string()),
+        DeValue::String(text) if !switch => Ok(text.to_string()),
         DeValue::Integer(number) if !switch => Ok(number.to_string()),
         DeValue::Float(number) if !switch => Ok(number.to_string()),
         DeValue::Boolean(on) if switch => Ok(on.to_string()),
