@@ -155,3 +155,12 @@ pub enum Progress {
     /// Never.
     Never,
 }
+
+/// How fast the demonstration's event time passes, against the clock on the wall.
+#[derive(Debug, Copy, Clone, PartialEq)]
+pub enum Speed {
+    /// Event seconds a second; positive and finite.
+    Times(f64),
+    /// As fast as the machine.
+    Max,
+}
