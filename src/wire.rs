@@ -1,7 +1,7 @@
 //! Bytes to trades: pure functions on one record, without I/O.
 
-use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::trade::{Trade, TradeKind};
+use crossrate_dataflows::market::event_time::EventTime;
 
 /// What one record is (SPEC section 4), before anybody asks whether its symbol is wanted.
 #[derive(Debug, Clone, PartialEq)]
