@@ -3,6 +3,7 @@
 pub mod accounting;
 pub mod cli;
 pub mod config;
+pub mod demo;
 pub mod exit;
 pub mod frontier;
 pub mod run;

@@ -12,6 +12,9 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+pub mod simulated;
 
 /// A run of consecutive records of one partition, undecoded.
 #[derive(Debug, Default)]
@@ -172,6 +175,20 @@ impl Feed {
     /// A chunk to fill: a recycled one where there is one.
     pub fn spare(&self) -> Chunk {
         self.lock().spare.pop().unwrap_or_default()
+    }
+
+    /// Waits so long for the feed to be closed; whether it is. For readers that are ahead of their time.
+    pub fn wait_closed(&self, most: Duration) -> bool {
+        let until = Instant::now().checked_add(most);
+        let mut state = self.lock();
+        while !state.closed {
+            let left = until.map_or(most, |until| until.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                break;
+            }
+            state = self.room.wait_timeout(state, left).unwrap_or_else(std::sync::PoisonError::into_inner).0;
+        }
+        state.closed
     }
 
     /// Tells the reader to stop.
