@@ -4,5 +4,9 @@
 //! Read [`market`] first (values and sums, no timely), then [`operators`].
 //! A file beside this one is a dataflow; a folder is vocabulary.
 
+pub mod cross_rates;
+pub mod job;
 pub mod market;
 pub mod operators;
+pub mod series_stats;
+pub mod symbol_windows;

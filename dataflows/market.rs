@@ -1,6 +1,19 @@
 //! Values and sums: prices, trades, windows, acceptance, moments, rows. Knows no timely, no I/O and no clock.
 
+pub mod acceptance;
+pub mod candle;
+pub mod cross;
 pub mod decimal;
 pub mod definition;
 pub mod event_time;
+pub mod folding;
+pub mod ids;
+pub mod looks;
+pub mod moments;
+pub mod panes;
+pub mod ratio;
+pub mod row;
+pub mod series;
 pub mod trade;
+pub mod wide;
+pub mod window;

@@ -1,3 +1,6 @@
 //! What timely and differential lack for us, one operator a file.
 
+pub mod at_looks;
+pub mod closings;
+pub mod revisions;
 mod timestamp;

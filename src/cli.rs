@@ -284,7 +284,7 @@ mod tests {
             "symbol" => ("a.csv", "A"),
             "dedup" | "idle-timeout" => ("", "off"),
             "max-ahead" | "window" | "delay" | "grace" | "tick" | "max-carry" | "duration" => ("", "7s"),
-            "slide" => ("", "10s"),
+            "slide" => ("", "5s"),
             "max-drift" => ("", "7m"),
             "emit" => ("", "changes"),
             "cross" => ("", "A=B*C"),
@@ -308,9 +308,12 @@ mod tests {
                 }
                 let (beside, with) = match about.shape {
                     Shape::Switch(off) => {
-                        let on_and_off = outcome(&format!("{command} --{} --{off}", about.name));
-                        assert_eq!(on_and_off, outcome(command), "{command} --{off}");
-                        ("", format!("--{}", about.name))
+                        for (first, last) in [(about.name, off), (off, about.name)] {
+                            let both = outcome(&format!("{command} --{first} --{last}"));
+                            assert_eq!(both, outcome(&format!("{command} --{last}")), "the last one holds");
+                        }
+                        let given = if demo && about.demo_default == Some("true") { off } else { about.name };
+                        ("", format!("--{given}"))
                     }
                     _ if about.name == "emit" && demo => ("", "--emit final".to_owned()),
                     _ => {
@@ -323,6 +326,17 @@ mod tests {
                 assert_ne!(without, with, "{command} --{} has no effect", about.name);
             }
         }
+    }
+
+    #[test]
+    fn the_demonstration_computes_what_it_was_made_for() {
+        let parsed = parse(["crossrate", "demo"].map(OsString::from), &[]).expect("no flag is needed");
+        let Task::Demo(config) = parsed.task else { panic!("a demonstration was asked for") };
+        let mut made_for = crate::demo::definition();
+        made_for.crosses.sort_by(|a, b| a.name.cmp(&b.name));
+        // The market has no symbol but those.
+        made_for.symbols = crossrate_dataflows::market::definition::Selection::All;
+        assert_eq!(config.definition, made_for);
     }
 
     #[test]

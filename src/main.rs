@@ -26,7 +26,7 @@ fn perform(parsed: Parsed) -> anyhow::Result<Exit> {
         complain(&format!("crossrate: warning: {warning}"));
     }
     match parsed.task {
-        Task::Run(config) => anyhow::bail!("{} cannot be computed by this build", config.name),
+        Task::Run(config) => crossrate::run::run(*config),
         Task::Demo(config) => anyhow::bail!("seed {} cannot be shown by this build", config.seed),
         Task::Print(text) => print(&text),
     }

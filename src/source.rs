@@ -12,6 +12,9 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+pub mod simulated;
 
 /// A run of consecutive records of one partition, undecoded.
 #[derive(Debug, Default)]
@@ -60,7 +63,7 @@ pub struct Message {
     pub end: u32,
     /// A null value: a tombstone, which is ignored.
     pub null: bool,
-    /// Length of the key that follows the value... see [`Chunk`]: keys are kept only for dead letters to Kafka.
+    /// Length of its key, which stands before the value; kept for dead letters to Kafka only.
     pub key: Option<u32>,
 }
 
@@ -91,6 +94,19 @@ struct FeedState {
     /// Emptied chunks, for the reader to fill again.
     spare: Vec<Chunk>,
     closed: bool,
+}
+
+/// A partition, to the worker that owns it.
+#[derive(Debug)]
+pub struct PartitionFeed {
+    /// Its number: place on the command line, or Kafka partition.
+    pub number: u32,
+    /// What people know it by: `trades-3`, or a file's name.
+    pub name: String,
+    /// Whether reading begins inside the log, so that the first windows may lack trades (SPEC section 6).
+    pub inside_log: bool,
+    /// Where its records come from.
+    pub feed: Arc<Feed>,
 }
 
 /// The other side of a [`Feed`] is gone: the run is ending, and the reader should too.
@@ -161,6 +177,20 @@ impl Feed {
     /// A chunk to fill: a recycled one where there is one.
     pub fn spare(&self) -> Chunk {
         self.lock().spare.pop().unwrap_or_default()
+    }
+
+    /// Waits so long for the feed to be closed; whether it is. For readers that are ahead of their time.
+    pub fn wait_closed(&self, most: Duration) -> bool {
+        let until = Instant::now().checked_add(most);
+        let mut state = self.lock();
+        while !state.closed {
+            let left = until.map_or(most, |until| until.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                break;
+            }
+            state = self.room.wait_timeout(state, left).unwrap_or_else(std::sync::PoisonError::into_inner).0;
+        }
+        state.closed
     }
 
     /// Tells the reader to stop.

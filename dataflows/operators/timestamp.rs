@@ -4,7 +4,7 @@ use crate::market::event_time::EventTime;
 use differential_dataflow::lattice::{Lattice, Maximum};
 use timely::order::{PartialOrder, TotalOrder};
 use timely::progress::Timestamp;
-use timely::progress::timestamp::PathSummary;
+use timely::progress::timestamp::{PathSummary, Refines};
 
 impl PartialOrder for EventTime {
     #[inline]
@@ -50,4 +50,14 @@ impl Maximum for EventTime {
     fn maximum() -> Self {
         EventTime::MAX
     }
+}
+
+impl Refines<()> for EventTime {
+    fn to_inner(_: ()) -> Self {
+        EventTime::MIN
+    }
+
+    fn to_outer(self) {}
+
+    fn summarize(_: EventTime) {}
 }

@@ -32,6 +32,7 @@ pub(super) fn run(given: &mut Given) -> Result<Config, UsageError> {
     let source = source(given, &kafka, writes_to_kafka)?;
     outputs::apart(given, &source, &sinks, dead_letter.as_ref())?;
     let config = Config {
+        keep_refused: false,
         max_drift: max_drift(given, definition.windows)?,
         definition,
         source,

@@ -174,12 +174,13 @@ impl Given {
         read(&setting.parse, texts).map_err(|wrong| wrong.at(self.what(about)))
     }
 
-    /// The value, where one was given.
+    /// The value, where one was given. The demonstration gives some itself, apart by white space.
     pub fn find<T>(&self, setting: &Optional<T>) -> Result<Option<T>, UsageError> {
-        match self.texts(&setting.about) {
-            Some(texts) => {
-                read(&setting.parse, texts).map(Some).map_err(|wrong| wrong.at(self.what(&setting.about)))
-            }
+        let about = &setting.about;
+        let own = about.demo_default.filter(|_| self.demo);
+        let own: Option<Vec<String>> = own.map(|texts| texts.split_whitespace().map(str::to_owned).collect());
+        match self.texts(about).or(own.as_deref()) {
+            Some(texts) => read(&setting.parse, texts).map(Some).map_err(|wrong| wrong.at(self.what(about))),
             None => Ok(None),
         }
     }

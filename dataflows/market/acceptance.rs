@@ -1,0 +1,242 @@
+//! Which records count (SPEC section 5): decided per partition, from that partition's own prefix alone,
+//! so that the answer never depends on timing, on other partitions or on how many workers there are.
+//!
+//! This module judges; [`super::folding`] keeps what was accepted.
+
+use super::definition::Definition;
+use super::event_time::EventTime;
+use super::folding::{OpenPanes, PaneUpdate};
+use super::looks::Looks;
+use super::trade::{Symbol, Trade, TradeKind};
+use serde::{Deserialize, Serialize};
+
+/// The number of a symbol within a process: dense, given in order of first sight.
+#[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SymbolNumber(pub u32);
+
+/// What became of every record read (SPEC section 4): the eight classes, which add up to what was read.
+#[derive(Debug, Copy, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Trades that count.
+    pub accepted: u64,
+    /// Repeated trades.
+    pub duplicate: u64,
+    /// Trades whose pane was already final in their partition.
+    pub late: u64,
+    /// Records that are not what they should be.
+    pub bad: u64,
+    /// Trades further ahead of their Kafka timestamp than allowed.
+    pub future: u64,
+    /// Other events, tombstones, and trades of the kind that a symbol is not counted by.
+    pub ignored: u64,
+    /// Trades of symbols nobody asked for.
+    pub unselected: u64,
+    /// Heartbeats.
+    pub heartbeat: u64,
+}
+
+impl Counts {
+    /// All records read.
+    pub fn read(&self) -> u64 {
+        self.accepted
+            + self.duplicate
+            + self.late
+            + self.bad
+            + self.future
+            + self.ignored
+            + self.unselected
+            + self.heartbeat
+    }
+
+    /// Adds another partition's.
+    pub fn add(&mut self, other: &Counts) {
+        self.accepted += other.accepted;
+        self.duplicate += other.duplicate;
+        self.late += other.late;
+        self.bad += other.bad;
+        self.future += other.future;
+        self.ignored += other.ignored;
+        self.unselected += other.unselected;
+        self.heartbeat += other.heartbeat;
+    }
+}
+
+/// What a trade or a heartbeat was judged to be.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It counts.
+    Accepted,
+    /// A trade with its symbol and id was accepted before in the same pane.
+    Duplicate,
+    /// Its pane was final already; `by_entry` where only an idle or adopted entry made it so.
+    Late {
+        /// The partition's own records alone would have let it in.
+        by_entry: bool,
+    },
+    /// Too far ahead of its Kafka timestamp.
+    Future,
+    /// The other kind of trade event than the one that its symbol is counted by here.
+    OtherKind,
+}
+
+/// One partition: its watermark, its counts, and the panes that are open in it.
+#[derive(Debug)]
+pub struct Partition {
+    looks: Looks,
+    delay: u64,
+    max_ahead: u64,
+    dedup: bool,
+    watermark: EventTime,
+    own: EventTime,
+    /// Event time of the first accepted record or heartbeat.
+    first: Option<EventTime>,
+    counts: Counts,
+    kinds: Vec<Option<TradeKind>>,
+    panes: OpenPanes,
+}
+
+impl Partition {
+    /// A partition of which nothing was read.
+    pub fn new(definition: &Definition) -> Self {
+        Partition {
+            looks: Looks::of(definition),
+            delay: definition.delay,
+            max_ahead: definition.max_ahead,
+            dedup: definition.dedup,
+            watermark: EventTime::MIN,
+            own: EventTime::MIN,
+            first: None,
+            counts: Counts::default(),
+            kinds: Vec::new(),
+            panes: OpenPanes::default(),
+        }
+    }
+
+    /// W(p): nothing older can be accepted except within the panes that are still open.
+    pub fn watermark(&self) -> EventTime {
+        self.watermark
+    }
+
+    /// How far the partition's own records took the watermark.
+    pub fn own_watermark(&self) -> EventTime {
+        self.own
+    }
+
+    /// Event time of the first record that was accepted or a heartbeat.
+    pub fn first(&self) -> Option<EventTime> {
+        self.first
+    }
+
+    /// What became of the records so far.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// For the classes that are decided before event time matters: bad, ignored, unselected.
+    pub fn counts_mut(&mut self) -> &mut Counts {
+        &mut self.counts
+    }
+
+    /// Judges a valid trade of a wanted symbol (rules 1, 2, 4, 5, 6), counts it and folds it if it counts.
+    /// `kafka_ms` is the record's Kafka timestamp, 0 or less without one.
+    #[inline]
+    pub fn trade(
+        &mut self,
+        symbol: SymbolNumber,
+        names: &[Symbol],
+        kind: TradeKind,
+        trade: &Trade,
+        kafka_ms: i64,
+        out: &mut Vec<PaneUpdate>,
+    ) -> Verdict {
+        let number = symbol.0 as usize;
+        match self.kinds.get(number) {
+            Some(Some(k)) if *k == kind => {}
+            Some(Some(_)) => {
+                self.counts.ignored += 1;
+                return Verdict::OtherKind;
+            }
+            _ => {
+                if self.kinds.len() <= number {
+                    self.kinds.resize(number + 1, None);
+                }
+                self.kinds[number] = Some(kind);
+            }
+        }
+        if self.is_future(trade.time, kafka_ms) {
+            self.counts.future += 1;
+            return Verdict::Future;
+        }
+        // A pane that is open is not final, so only a trade without one can be late.
+        let pane = match self.panes.find(trade.time) {
+            Some(pane) => pane,
+            None => {
+                let end = self.looks.pane_end(trade.time);
+                let settled = self.looks.final_at(end);
+                if settled <= self.watermark {
+                    self.counts.late += 1;
+                    return Verdict::Late { by_entry: settled > self.own };
+                }
+                self.panes.open(end, self.looks.windows.slide)
+            }
+        };
+        if !self.panes.fold(pane, number, names, trade, self.dedup) {
+            self.counts.duplicate += 1;
+            return Verdict::Duplicate;
+        }
+        self.panes.mark(pane, &self.looks, self.watermark);
+        self.counts.accepted += 1;
+        self.advance(trade.time, out);
+        Verdict::Accepted
+    }
+
+    /// Judges a heartbeat (rules 2 and 3) and counts it.
+    pub fn heartbeat(&mut self, time: EventTime, kafka_ms: i64, out: &mut Vec<PaneUpdate>) -> Verdict {
+        if self.is_future(time, kafka_ms) {
+            self.counts.future += 1;
+            return Verdict::Future;
+        }
+        self.counts.heartbeat += 1;
+        self.advance(time, out);
+        Verdict::Accepted
+    }
+
+    /// An idle or adopted entry, or the frontier that an idle partition follows: W(p) is at least `f` from here on.
+    pub fn entry(&mut self, f: EventTime, out: &mut Vec<PaneUpdate>) {
+        if f > self.watermark {
+            self.raise(f, out);
+        }
+    }
+
+    /// The input has ended: W(p) is infinite, and everything open is handed over.
+    pub fn end(&mut self, out: &mut Vec<PaneUpdate>) {
+        self.raise(EventTime::MAX, out);
+    }
+
+    #[inline]
+    fn is_future(&self, time: EventTime, kafka_ms: i64) -> bool {
+        kafka_ms > 0 && time.micros() > (kafka_ms as u64).saturating_mul(1_000).saturating_add(self.max_ahead)
+    }
+
+    #[inline]
+    fn advance(&mut self, time: EventTime, out: &mut Vec<PaneUpdate>) {
+        if self.first.is_none() {
+            self.first = Some(time);
+        }
+        let reached = time.minus(self.delay);
+        if reached > self.own {
+            self.own = reached;
+            if reached > self.watermark {
+                self.raise(reached, out);
+            }
+        }
+    }
+
+    #[inline]
+    fn raise(&mut self, to: EventTime, out: &mut Vec<PaneUpdate>) {
+        self.watermark = to;
+        if self.panes.due(to) {
+            self.panes.hand_over(to, &self.looks, out);
+        }
+    }
+}

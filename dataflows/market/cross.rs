@@ -1,0 +1,127 @@
+//! The cross of one window: what its legs gave, and the rate that follows.
+
+use super::definition::{Cross, MissingLeg};
+use super::moments::Moments;
+use super::ratio::{nearest_double, power_of_ten, round_half_even};
+use super::window::{unsigned, vwap};
+use num_bigint::{BigInt, BigUint};
+use num_traits::One;
+use serde::{Deserialize, Serialize};
+
+/// What one leg gives to a cross in one window: its own trades, or those of an earlier window that stand in.
+#[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct LegState {
+    /// The sums of the window that it speaks of.
+    pub moments: Moments,
+    /// That window's missing ids; of no account where carried.
+    pub missing_ids: i64,
+    /// How much earlier that window starts, in microseconds; 0 for the cross's own window.
+    pub age: u64,
+}
+
+impl LegState {
+    /// Whether the leg traded in the cross's own window.
+    pub fn traded(&self) -> bool {
+        self.age == 0
+    }
+}
+
+/// A cross in one window: one entry a leg, in the order written; `None` is a missing leg.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct CrossState {
+    /// The legs.
+    pub legs: Vec<Option<LegState>>,
+}
+
+/// Whether a cross has a rate in a window, and why (SPEC section 7).
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum Status {
+    /// Every leg traded.
+    Complete,
+    /// A leg that did not trade is represented by an earlier window.
+    Carried,
+    /// A leg did not trade and nothing stands in: there is no rate.
+    LegMissing,
+}
+
+impl Status {
+    /// As printed.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Status::Complete => "complete",
+            Status::Carried => "carried",
+            Status::LegMissing => "leg_missing",
+        }
+    }
+}
+
+impl CrossState {
+    /// Whether the rate can be had.
+    pub fn status(&self) -> Status {
+        if self.legs.iter().any(Option::is_none) {
+            Status::LegMissing
+        } else if self.legs.iter().flatten().any(|leg| !leg.traded()) {
+            Status::Carried
+        } else {
+            Status::Complete
+        }
+    }
+
+    /// Whether any leg traded in the window: without that there is no row.
+    pub fn any_traded(&self) -> bool {
+        self.legs.iter().flatten().any(LegState::traded)
+    }
+
+    /// Whether a row leaves at all.
+    pub fn shown(&self, missing_leg: MissingLeg) -> bool {
+        self.any_traded() && (missing_leg != MissingLeg::Withhold || self.status() == Status::Complete)
+    }
+
+    /// The legs that traded in the window.
+    pub fn traded(&self) -> impl Iterator<Item = &LegState> {
+        self.legs.iter().flatten().filter(|leg| leg.traded())
+    }
+
+    /// The rate in steps of 1e-18: the product of the legs' Σpq/Σq, inverse legs divided, rounded once, half to even.
+    /// `None` when a leg is missing.
+    pub fn rate(&self, cross: &Cross) -> Option<BigInt> {
+        let (mut numerator, mut denominator) = (power_of_ten(18), BigUint::one());
+        for (leg, state) in cross.legs.iter().zip(&self.legs) {
+            let moments = &state.as_ref()?.moments;
+            // A leg's VWAP is Σpq/Σq in steps of 1e-8.
+            let price = unsigned(moments.pq.to_bigint());
+            let volume = BigUint::from(moments.q as u128) * 100_000_000u32;
+            if leg.inverse {
+                numerator *= volume;
+                denominator *= price;
+            } else {
+                numerator *= price;
+                denominator *= volume;
+            }
+        }
+        Some(BigInt::from(round_half_even(&numerator, &denominator)))
+    }
+
+    /// Π E\[x²\] - Π E\[x\]², the legs taken as independent; the nearest double.
+    /// `None` when a leg is missing or inverse, or where it is infinite.
+    pub fn variance(&self, cross: &Cross) -> Option<f64> {
+        let (mut squares, mut means, mut denominator) = (BigInt::one(), BigInt::one(), BigUint::one());
+        for (leg, state) in cross.legs.iter().zip(&self.legs) {
+            if leg.inverse {
+                return None;
+            }
+            let moments = &state.as_ref()?.moments;
+            let q = BigInt::from(moments.q);
+            let pq = moments.pq.to_bigint();
+            squares *= moments.p2q.to_bigint() * &q;
+            means *= &pq * &pq;
+            denominator *= unsigned(&q * &q) * power_of_ten(16);
+        }
+        nearest_double(&(squares - means), &denominator)
+    }
+
+    /// A leg's own VWAP in steps of 1e-18.
+    pub fn leg_vwap(&self, leg: usize) -> Option<BigInt> {
+        self.legs[leg].as_ref().map(|state| vwap(&state.moments))
+    }
+}

@@ -1,0 +1,139 @@
+//! When a window's state is looked at, and until when a trade may wait before somebody looks.
+
+use super::definition::{Definition, Emit, Windows};
+use super::event_time::EventTime;
+
+/// The moments of event time at which rows may leave (SPEC section 6), worked out from the definition once.
+///
+/// A look at `x` sees the trades that were accepted while their partition's watermark was below `x`.
+/// In the dataflow such a trade carries a date below `x`, and the look happens when the frontier has reached `x`.
+#[derive(Debug, Copy, Clone)]
+pub struct Looks {
+    /// The windows.
+    pub windows: Windows,
+    /// Microseconds from a window's end to its last correction.
+    pub grace: u64,
+    /// Microseconds between two ticks.
+    pub tick: u64,
+    /// Corrections are shown.
+    pub changes: bool,
+    /// Open windows are shown.
+    pub provisional: bool,
+}
+
+impl Looks {
+    /// Those of a job.
+    pub fn of(definition: &Definition) -> Self {
+        Looks {
+            windows: definition.windows,
+            grace: definition.grace,
+            tick: definition.tick,
+            changes: definition.emit == Emit::Changes && definition.grace > 0,
+            provisional: definition.provisional,
+        }
+    }
+
+    /// The end of the pane that holds a time.
+    #[inline]
+    pub fn pane_end(&self, time: EventTime) -> EventTime {
+        let slide = self.windows.slide;
+        EventTime::from_micros(time.micros() - time.micros() % slide).plus(slide)
+    }
+
+    /// When the window that ends then is final.
+    #[inline]
+    pub fn final_at(&self, end: EventTime) -> EventTime {
+        end.plus(self.grace)
+    }
+
+    /// Whether that moment is a tick.
+    #[inline]
+    pub fn is_tick(&self, x: EventTime) -> bool {
+        x.micros().is_multiple_of(self.tick)
+    }
+
+    /// The first tick after a moment.
+    #[inline]
+    pub fn next_tick(&self, after: EventTime) -> EventTime {
+        next_multiple(after, self.tick)
+    }
+
+    /// The first look that could see a trade of the pane that ends at `pane_end`, accepted at watermark `w`.
+    /// Always after `w`; a trade handed over with the date just before it is seen by every look that must see it.
+    pub fn first_look(&self, pane_end: EventTime, w: EventTime) -> EventTime {
+        if self.provisional {
+            return self.any_look(w);
+        }
+        if !self.changes {
+            return self.final_at(pane_end);
+        }
+        if w < pane_end { pane_end } else { self.any_look(w) }
+    }
+
+    /// The first look at anything after `w`: a tick, the end of a window, or its end and grace.
+    fn any_look(&self, w: EventTime) -> EventTime {
+        let slide = self.windows.slide;
+        let tick = self.next_tick(w);
+        let end = next_multiple(w, slide);
+        // Multiples of the slide, moved by the grace: the first one after w is below w + slide + 1.
+        let moved = w.micros().checked_sub(self.grace % slide);
+        let settled = match moved {
+            Some(base) => next_multiple(EventTime::from_micros(base), slide).plus(self.grace % slide),
+            None => EventTime::from_micros(self.grace % slide),
+        };
+        tick.min(end).min(settled)
+    }
+
+    /// The ends of the windows that hold a pane, in ascending order.
+    pub fn windows_of_pane(&self, pane_end: EventTime) -> impl Iterator<Item = EventTime> + use<> {
+        let (size, slide) = (self.windows.size, self.windows.slide);
+        (0..size / slide).map(move |k| pane_end.plus(k * slide))
+    }
+
+    /// The start of the window that ends then.
+    #[inline]
+    pub fn start(&self, end: EventTime) -> EventTime {
+        end.minus(self.windows.size)
+    }
+}
+
+fn next_multiple(after: EventTime, step: u64) -> EventTime {
+    EventTime::from_micros(after.micros() - after.micros() % step).plus(step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(micros: u64) -> EventTime {
+        EventTime::from_micros(micros)
+    }
+
+    proptest! {
+        /// No look that must see the trade lies before the one that is named, and the named one is after w.
+        #[test]
+        fn first_look_misses_none(
+            slide in 1u64..20, panes in 1u64..4, grace in 0u64..30, tick in 1u64..12,
+            pane in 0u64..5, w in 0u64..150, changes: bool, provisional: bool,
+        ) {
+            let looks = Looks { windows: Windows { size: slide * panes, slide }, grace, tick, changes, provisional };
+            let pane_end = (pane + 1) * slide;
+            prop_assume!(w < pane_end + grace);
+            let named = looks.first_look(at(pane_end), at(w)).micros();
+            prop_assert!(named > w);
+            for k in 0..panes {
+                let end = pane_end + k * slide;
+                prop_assert!(named <= end + grace);
+                for x in w + 1..=end + grace {
+                    let seen = x == end + grace
+                        || changes && (x == end || x > end && x % tick == 0)
+                        || provisional && x < end && x % tick == 0;
+                    if seen {
+                        prop_assert!(named <= x, "look at {x} of window {end}, named {named}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! The sums of a window: a group, so that panes merge, enter a window and leave it without a trace.
+
+use super::trade::Trade;
+use super::wide::Wide;
+use differential_dataflow::difference::{Abelian, IsZero, Monoid, Semigroup};
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// n, Σq, Σpq, Σp²q and the digest of a set of trades. Travels as the *difference* of a collection.
+///
+/// Headroom: p and q are below 2^63 and n is below 2^63, so Σq < 2^126 fits an `i128`,
+/// Σpq < 2^189 and Σp²q < 2^252 fit 256 bits with their sign. Nothing can wrap but the digest, which is meant to.
+#[derive(Debug, Copy, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Moments {
+    /// Number of trades.
+    pub n: i64,
+    /// Σq in steps of 1e-8.
+    pub q: i128,
+    /// Σpq in steps of 1e-16.
+    pub pq: Wide,
+    /// Σp²q in steps of 1e-24.
+    pub p2q: Wide,
+    /// Sum modulo 2^64 of the trades' hashes (SPEC section 9).
+    pub digest: u64,
+}
+
+impl Moments {
+    /// Adds a trade, whose hash is taken as given (see [`TradeHash`]).
+    #[inline]
+    pub fn add_trade(&mut self, trade: &Trade, hash: u64) {
+        let p = trade.price.scaled() as u64;
+        let q = trade.quantity.scaled() as u64;
+        let pq = u128::from(p) * u128::from(q);
+        self.n += 1;
+        self.q += i128::from(q);
+        self.pq = self.pq.add(Wide::from_u128(pq));
+        self.p2q = self.p2q.add(Wide::product(pq, p));
+        self.digest = self.digest.wrapping_add(hash);
+    }
+}
+
+impl IsZero for Moments {
+    #[inline]
+    fn is_zero(&self) -> bool {
+        *self == Moments::default()
+    }
+}
+
+impl Semigroup for Moments {
+    #[inline]
+    fn plus_equals(&mut self, other: &Self) {
+        self.n += other.n;
+        self.q += other.q;
+        self.pq = self.pq.add(other.pq);
+        self.p2q = self.p2q.add(other.p2q);
+        self.digest = self.digest.wrapping_add(other.digest);
+    }
+}
+
+impl Monoid for Moments {
+    fn zero() -> Self {
+        Moments::default()
+    }
+}
+
+impl Abelian for Moments {
+    #[inline]
+    fn negate(&mut self) {
+        self.n = -self.n;
+        self.q = -self.q;
+        self.pq = self.pq.negate();
+        self.p2q = self.p2q.negate();
+        self.digest = self.digest.wrapping_neg();
+    }
+}
+
+/// Hashes the trades of one symbol: XXH3-64 of the symbol, a zero byte, then id, price, quantity and
+/// event time as little-endian 64-bit integers.
+#[derive(Debug, Clone)]
+pub struct TradeHash {
+    buffer: Vec<u8>,
+    prefix: usize,
+}
+
+impl TradeHash {
+    /// For the trades of that symbol.
+    pub fn new(symbol: &str) -> Self {
+        let mut buffer = Vec::with_capacity(symbol.len() + 33);
+        buffer.extend_from_slice(symbol.as_bytes());
+        buffer.push(0);
+        let prefix = buffer.len();
+        buffer.resize(prefix + 32, 0);
+        TradeHash { buffer, prefix }
+    }
+
+    /// The hash of a trade.
+    #[inline]
+    pub fn hash(&mut self, trade: &Trade) -> u64 {
+        let fields = &mut self.buffer[self.prefix..];
+        fields[0..8].copy_from_slice(&trade.id.to_le_bytes());
+        fields[8..16].copy_from_slice(&trade.price.scaled().to_le_bytes());
+        fields[16..24].copy_from_slice(&trade.quantity.scaled().to_le_bytes());
+        fields[24..32].copy_from_slice(&trade.time.micros().to_le_bytes());
+        xxh3_64(&self.buffer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::market::decimal::{Price, Quantity};
+    use crate::market::event_time::EventTime;
+    use num_bigint::BigInt;
+    use proptest::prelude::*;
+
+    fn trade(id: u64, p: i64, q: i64) -> Trade {
+        Trade {
+            id,
+            price: Price::from_scaled(p).unwrap(),
+            quantity: Quantity::from_scaled(q).unwrap(),
+            time: EventTime::from_micros(1_525_022_041_490_000),
+        }
+    }
+
+    #[test]
+    fn digest_is_the_one_of_the_spec_vector() {
+        // XVGBTC's only trade of the window that starts at 1525022040000.
+        let trade = trade(15_101_872, 876, 20_000_000_000);
+        assert_eq!(format!("{:016x}", TradeHash::new("XVGBTC").hash(&trade)), "28464577177f01a7");
+    }
+
+    proptest! {
+        #[test]
+        fn sums_form_a_group(trades in prop::collection::vec((1..=i64::MAX, 1..=i64::MAX), 0..20), cut in 0usize..20) {
+            let mut all = Moments::default();
+            let (mut left, mut right) = (Moments::default(), Moments::default());
+            let (mut pq, mut p2q) = (BigInt::ZERO, BigInt::ZERO);
+            for (i, &(p, q)) in trades.iter().enumerate() {
+                let t = trade(i as u64, p, q);
+                all.add_trade(&t, i as u64);
+                if i < cut { left.add_trade(&t, i as u64) } else { right.add_trade(&t, i as u64) }
+                pq += BigInt::from(p) * q;
+                p2q += BigInt::from(p) * p * q;
+            }
+            prop_assert_eq!(all.pq.to_bigint(), pq);
+            prop_assert_eq!(all.p2q.to_bigint(), p2q);
+            let mut sum = left;
+            sum.plus_equals(&right);
+            prop_assert_eq!(sum, all);
+            right.negate();
+            sum.plus_equals(&right);
+            prop_assert_eq!(sum, left);
+            left.negate();
+            sum.plus_equals(&left);
+            prop_assert!(sum.is_zero());
+        }
+    }
+}

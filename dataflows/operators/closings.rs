@@ -1,0 +1,254 @@
+//! Brings rows together in their one order, complete, once the frontier proves that none is missing.
+
+use crate::market::acceptance::Counts;
+use crate::market::event_time::EventTime;
+use crate::market::row::{ClosedBy, Row};
+use crate::symbol_windows::Emission;
+use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use timely::dataflow::StreamVec;
+use timely::dataflow::channels::pact::Exchange;
+use timely::dataflow::operators::generic::Operator;
+use timely::dataflow::operators::probe::{Handle, Probe};
+
+/// What partitions tell the worker that writes, besides trades.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Note {
+    /// A partition's watermark went from the first time to the second by something else than its own records.
+    Moved {
+        /// Where it stood.
+        from: EventTime,
+        /// Where it went.
+        to: EventTime,
+        /// By what.
+        by: ClosedBy,
+    },
+    /// A record was refused.
+    Refused(Refusal),
+    /// How far a partition is.
+    Progress(PartitionProgress),
+}
+
+/// A record that does not count although somebody might have wanted it to.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Refusal {
+    /// Where it was.
+    pub partition: u32,
+    /// Its offset there.
+    pub offset: i64,
+    /// Why: `bad`, `late` or `future`.
+    pub reason: Reason,
+    /// In words.
+    pub detail: String,
+    /// Its bytes as they came.
+    pub value: Vec<u8>,
+    /// Its key, where it had one.
+    pub key: Option<Vec<u8>>,
+}
+
+/// Why a record was refused.
+#[derive(Debug, Copy, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reason {
+    /// Not what it should be.
+    Bad,
+    /// Its pane was final.
+    Late,
+    /// Too far ahead of its Kafka timestamp.
+    Future,
+}
+
+impl Reason {
+    /// As printed.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reason::Bad => "bad",
+            Reason::Late => "late",
+            Reason::Future => "future",
+        }
+    }
+}
+
+/// How far a partition is, by its own account.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PartitionProgress {
+    /// Which.
+    pub partition: u32,
+    /// What people know it by: a file's name, a topic's partition.
+    pub name: String,
+    /// Its watermark.
+    pub watermark: EventTime,
+    /// What became of its records.
+    pub counts: Counts,
+    /// Whether it is idle.
+    pub idle: bool,
+    /// Whether it has ended.
+    pub ended: bool,
+}
+
+/// What the writing worker has to hand on; emptied by whoever writes.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    /// Rows in their order, complete.
+    pub rows: Vec<Row>,
+    /// Refused records, in the order in which their partitions refused them.
+    pub refused: Vec<Refusal>,
+    /// The latest news of each partition.
+    pub partitions: BTreeMap<u32, PartitionProgress>,
+    /// Rows looked at before this time are all there: the frontier. `None` when the input has ended.
+    pub frontier: Option<EventTime>,
+    /// Windows of symbols that were withheld.
+    pub withheld: u64,
+    /// Whether the frontier or a partition has moved since this was last cleared.
+    pub progressed: bool,
+}
+
+/// Collects rows and notes on the first worker. `grace` is the job's.
+///
+/// The probe is behind it: what the probe has passed is in the outbox.
+pub fn closings<'scope>(
+    rows: StreamVec<'scope, EventTime, Emission>,
+    notes: StreamVec<'scope, EventTime, Note>,
+    grace: u64,
+) -> (Rc<RefCell<Outbox>>, Handle<EventTime>) {
+    let outbox = Rc::new(RefCell::new(Outbox { frontier: Some(EventTime::MIN), ..Outbox::default() }));
+    let shared = Rc::clone(&outbox);
+    let (probe, _) = rows
+        .binary_frontier::<_, timely::container::CapacityContainerBuilder<Vec<()>>, _, _, _, _>(
+            notes,
+            Exchange::new(|_| 0),
+            Exchange::new(|_| 0),
+            "Closings",
+            move |_, _| {
+                let mut pending: BTreeMap<EventTime, Vec<Row>> = BTreeMap::new();
+                let mut moves = Moves::default();
+                move |(row_input, row_frontier), (note_input, note_frontier), _| {
+                    let mut outbox = shared.borrow_mut();
+                    // Keep what came.
+                    row_input.for_each(|_, emissions| {
+                        for emission in emissions.drain(..) {
+                            match emission {
+                                Emission::Row(row) => pending.entry(row.look).or_default().push(row),
+                                Emission::Withheld => outbox.withheld += 1,
+                            }
+                        }
+                    });
+                    note_input.for_each(|_, notes| {
+                        for note in notes.drain(..) {
+                            match note {
+                                Note::Moved { from, to, by } => moves.add(from, to, by),
+                                Note::Refused(refusal) => outbox.refused.push(refusal),
+                                Note::Progress(progress) => {
+                                    outbox.progressed = true;
+                                    outbox.partitions.insert(progress.partition, progress);
+                                }
+                            }
+                        }
+                    });
+                    // Hand on the looks that nothing can be added to.
+                    let passed =
+                        |look: &EventTime| !row_frontier.less_than(look) && !note_frontier.less_than(look);
+                    while let Some(entry) = pending.first_entry().filter(|e| passed(e.key())) {
+                        let mut rows = entry.remove();
+                        rows.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
+                        for mut row in rows {
+                            let point = if row.last { row.end.plus(grace) } else { row.end };
+                            row.complete(moves.closed_by(point));
+                            outbox.rows.push(row);
+                        }
+                    }
+                    let least = |f: &timely::progress::frontier::MutableAntichain<EventTime>| {
+                        f.frontier().first().copied()
+                    };
+                    let before = outbox.frontier;
+                    outbox.frontier = match (least(row_frontier), least(note_frontier)) {
+                        (Some(a), Some(b)) => Some(a.min(b)),
+                        (a, b) => a.or(b),
+                    };
+                    outbox.progressed |= outbox.frontier != before;
+                    if let Some(frontier) = outbox.frontier {
+                        moves.forget(frontier.minus(grace));
+                    }
+                }
+            },
+        )
+        .probe();
+    (outbox, probe)
+}
+
+/// Where watermarks were moved by something else than records.
+#[derive(Debug, Default)]
+struct Moves {
+    /// By idleness or adoption: intervals `(from, to]`, disjoint, by `from`.
+    idle: BTreeMap<EventTime, EventTime>,
+    /// The least watermark at which a partition ended.
+    ended: Option<EventTime>,
+}
+
+impl Moves {
+    fn add(&mut self, mut from: EventTime, mut to: EventTime, by: ClosedBy) {
+        match by {
+            ClosedBy::Event => {}
+            ClosedBy::Eof => self.ended = Some(self.ended.map_or(from, |e| e.min(from))),
+            ClosedBy::Idle => {
+                // Merge with what overlaps or touches, so that a long idleness stays one interval.
+                while let Some((&f, &t)) = self.idle.range(..=to).next_back().filter(|(_, t)| **t >= from) {
+                    self.idle.remove(&f);
+                    from = from.min(f);
+                    to = to.max(t);
+                }
+                self.idle.insert(from, to);
+            }
+        }
+    }
+
+    fn closed_by(&self, point: EventTime) -> ClosedBy {
+        if self.idle.range(..point).next_back().is_some_and(|(_, to)| point <= *to) {
+            ClosedBy::Idle
+        } else if self.ended.is_some_and(|from| from < point) {
+            ClosedBy::Eof
+        } else {
+            ClosedBy::Event
+        }
+    }
+
+    fn forget(&mut self, before: EventTime) {
+        while let Some(entry) = self.idle.first_entry().filter(|e| *e.get() < before) {
+            entry.remove();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(t: u64) -> EventTime {
+        EventTime::from_micros(t)
+    }
+
+    #[test]
+    fn what_closed_a_window() {
+        let mut moves = Moves::default();
+        assert_eq!(moves.closed_by(at(5)), ClosedBy::Event);
+        moves.add(at(10), at(20), ClosedBy::Idle);
+        moves.add(at(20), at(25), ClosedBy::Idle);
+        moves.add(at(40), at(50), ClosedBy::Idle);
+        moves.add(at(60), EventTime::MAX, ClosedBy::Eof);
+        for (point, expected) in [
+            (10, ClosedBy::Event),
+            (11, ClosedBy::Idle),
+            (25, ClosedBy::Idle),
+            (26, ClosedBy::Event),
+            (50, ClosedBy::Idle),
+            (60, ClosedBy::Event),
+            (61, ClosedBy::Eof),
+        ] {
+            assert_eq!(moves.closed_by(at(point)), expected, "{point}");
+        }
+        assert_eq!(moves.idle.len(), 2);
+        moves.forget(at(26));
+        assert_eq!(moves.idle.len(), 1);
+    }
+}

@@ -1,0 +1,233 @@
+//! What `crossrate demo` shows: on a terminal a live table, painted over in place; into a pipe plain lines.
+//!
+//! The display is told what the run produces (rows, refused records, progress) and knows nothing of how it is
+//! computed, of threads or of clocks. [`board`] remembers what was told and finds what is worth a note;
+//! [`screen`] paints it, [`lines`] prints it. The market is [`crate::source::simulated::market`].
+
+use crate::config::Speed;
+use crate::source::simulated::market::{DELAY, GRACE, Market};
+use board::{Board, Told};
+use crossrate_dataflows::market::acceptance::Counts;
+use crossrate_dataflows::market::definition::{
+    Cross, Definition, Emit, Leg, MissingLeg, RowKinds, Selection, Windows,
+};
+use crossrate_dataflows::market::event_time::EventTime;
+use crossrate_dataflows::market::trade::Symbol;
+use std::io::{self, Write};
+use std::time::Duration;
+
+mod board;
+mod ending;
+mod lines;
+mod screen;
+mod table;
+mod text;
+
+/// What the demo computes: corrections and provisional rows are on, so that they can be seen.
+pub fn definition() -> Definition {
+    let leg = |symbol: &str, inverse| Leg { symbol: Symbol::new(symbol), inverse };
+    let cross = |name, legs| Cross { name: Symbol::new(name), legs };
+    Definition {
+        crosses: vec![
+            cross("XVGUSDT", vec![leg("XVGBTC", false), leg("BTCUSDT", false)]),
+            cross("XRPETH", vec![leg("XRPBTC", false), leg("ETHBTC", true)]),
+        ],
+        symbols: Selection::Only(
+            (0..Market::PARTITIONS).flat_map(Market::symbols).map(Symbol::new).collect(),
+        ),
+        windows: Windows { size: 10_000_000, slide: 10_000_000 },
+        delay: DELAY,
+        grace: GRACE,
+        emit: Emit::Changes,
+        provisional: true,
+        tick: 250_000,
+        rows: RowKinds { symbol: true, cross: true, stats: true },
+        missing_leg: MissingLeg::Null,
+        max_carry: 300_000_000,
+        stats_last: None,
+        dedup: true,
+        max_ahead: 5_000_000,
+    }
+}
+
+/// What the demo says of itself.
+#[derive(Debug, Clone)]
+pub struct About {
+    /// How this program was called, for commands to try.
+    pub program: String,
+    /// How fast event time passes.
+    pub speed: Speed,
+    /// The market.
+    pub market: Market,
+    /// Worker threads.
+    pub workers: usize,
+}
+
+/// Where the display appears.
+#[derive(Debug, Copy, Clone)]
+pub enum Surface {
+    /// A terminal that obeys ANSI escapes.
+    Terminal {
+        /// Its width and height now; asked before each painting.
+        size: fn() -> (usize, usize),
+        /// Whether colours are wanted: not where `NO_COLOR` is set to anything.
+        colour: bool,
+        /// Whether it shows more than ASCII.
+        unicode: bool,
+    },
+    /// Anything else: lines.
+    Plain,
+}
+
+impl Surface {
+    /// What standard output is.
+    pub fn of_stdout() -> Self {
+        use std::io::IsTerminal;
+        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        if !io::stdout().is_terminal() || dumb {
+            return Surface::Plain;
+        }
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|name| {
+            let value = std::env::var(name).ok()?;
+            (!value.is_empty()).then(|| value.to_ascii_lowercase())
+        });
+        let unicode = locale.is_some_and(|l| l.contains("utf-8") || l.contains("utf8"));
+        let size =
+            || terminal_size::terminal_size().map_or((80, 24), |(w, h)| (usize::from(w.0), usize::from(h.0)));
+        Surface::Terminal { size, colour: !set("NO_COLOR"), unicode }
+    }
+}
+
+/// A record that was refused: a dead letter without its bytes.
+#[derive(Debug, Copy, Clone)]
+pub struct Refused<'a> {
+    /// Where it stood.
+    pub partition: usize,
+    /// Where it stood in its partition.
+    pub offset: i64,
+    /// `bad`, `late` or `future`.
+    pub reason: &'a str,
+    /// Why, in words.
+    pub detail: &'a str,
+}
+
+/// How far a partition is.
+#[derive(Debug, Copy, Clone, Default, PartialEq, Eq)]
+pub struct PartitionProgress {
+    /// What became of its records.
+    pub counts: Counts,
+    /// Its watermark.
+    pub watermark: EventTime,
+    /// Whether it has ended.
+    pub ended: bool,
+}
+
+/// How far the run is.
+#[derive(Debug, Copy, Clone)]
+pub struct Progress<'a> {
+    /// By number.
+    pub partitions: &'a [PartitionProgress],
+    /// What is proven: no row at or before it can still come.
+    pub frontier: EventTime,
+    /// Time on the wall since the run began.
+    pub elapsed: Duration,
+}
+
+/// How the demo ended.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// The market has closed.
+    Complete,
+    /// The user had seen enough.
+    Interrupted,
+}
+
+/// Shows a run while it goes on. Told in the order in which things happen; every error is one of writing.
+#[derive(Debug)]
+pub struct Display<W> {
+    about: About,
+    board: Board,
+    face: Face,
+    out: W,
+}
+
+#[derive(Debug)]
+enum Face {
+    Screen(screen::Screen),
+    Lines,
+}
+
+impl<W: Write> Display<W> {
+    /// Says at once what is going on.
+    pub fn new(about: About, surface: Surface, mut out: W) -> io::Result<Self> {
+        let board = Board::default();
+        let face = match surface {
+            Surface::Terminal { size, colour, unicode } => {
+                let mut screen = screen::Screen::new(size, colour, unicode);
+                screen.paint(&about, &board, &mut out)?;
+                Face::Screen(screen)
+            }
+            Surface::Plain => {
+                lines::begin(&about, &mut out)?;
+                Face::Lines
+            }
+        };
+        out.flush()?;
+        Ok(Display { about, board, face, out })
+    }
+
+    /// Rows that left, in their order, as printed.
+    pub fn rows<'a>(&mut self, rows: impl IntoIterator<Item = &'a str>) -> io::Result<()> {
+        for row in rows {
+            let told = self.board.row(row);
+            self.tell(&told)?;
+        }
+        self.flush_lines()
+    }
+
+    /// A record that was refused.
+    pub fn refused(&mut self, refused: &Refused<'_>) -> io::Result<()> {
+        let told = self.board.refused(refused);
+        self.tell(&told)?;
+        self.flush_lines()
+    }
+
+    /// How far the run is. Paints, where a terminal is there and the last painting is a tenth of a second ago.
+    pub fn progress(&mut self, progress: &Progress<'_>) -> io::Result<()> {
+        let told = self.board.progress(progress);
+        self.tell(&told)?;
+        if let Face::Screen(screen) = &mut self.face
+            && screen.is_due(progress.elapsed)
+        {
+            screen.paint(&self.about, &self.board, &mut self.out)?;
+        }
+        self.flush_lines()
+    }
+
+    /// The run has ended: the accounting, the digest, and what to try next.
+    pub fn finish(mut self, progress: &Progress<'_>, ending: Ending) -> io::Result<()> {
+        let told = self.board.progress(progress);
+        self.tell(&told)?;
+        if let Face::Screen(screen) = &mut self.face {
+            screen.paint(&self.about, &self.board, &mut self.out)?;
+        }
+        ending::write(&self.about, &self.board, ending, &mut self.out)?;
+        self.out.flush()
+    }
+
+    fn tell(&mut self, told: &[Told]) -> io::Result<()> {
+        match self.face {
+            // The screen shows what the board remembers.
+            Face::Screen(_) => Ok(()),
+            Face::Lines => told.iter().try_for_each(|told| lines::write(told, &mut self.out)),
+        }
+    }
+
+    fn flush_lines(&mut self) -> io::Result<()> {
+        match self.face {
+            Face::Screen(_) => Ok(()),
+            Face::Lines => self.out.flush(),
+        }
+    }
+}

@@ -1,0 +1,450 @@
+//! What the display remembers of what it was told, and what of it is worth a note. Knows no terminal.
+
+use super::text::{clock, grouped, plural, rate};
+use super::{PartitionProgress, Progress, Refused};
+use crossrate_dataflows::market::acceptance::Counts;
+use crossrate_dataflows::market::event_time::EventTime;
+use serde::Deserialize;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Rates of a cross that are remembered for its curve.
+const CURVE: usize = 40;
+/// Notes that are remembered.
+const NOTES: usize = 50;
+
+/// Something to be told, besides the tables.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Told {
+    /// A window of a cross is final and has a rate.
+    Rate { start_ms: u64, end_ms: u64, name: String, rate: String, n: u64, mean: String, std: Option<f64> },
+    /// Something worth a note.
+    Note(Note),
+}
+
+/// A noteworthy thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Note {
+    /// One word for it.
+    pub(super) what: &'static str,
+    /// The sentence.
+    pub(super) text: String,
+}
+
+/// All that was told.
+#[derive(Debug, Default)]
+pub(super) struct Board {
+    pub(super) crosses: BTreeMap<String, CrossState>,
+    pub(super) symbols: BTreeMap<String, SymbolState>,
+    pub(super) partitions: Vec<PartitionProgress>,
+    pub(super) frontier: EventTime,
+    pub(super) elapsed: Duration,
+    pub(super) notes: VecDeque<Note>,
+    /// Final rows, and the sum of their digests: the same in whatever order they came.
+    pub(super) final_rows: u64,
+    pub(super) digest: u64,
+    /// What closed rows that are not final yet have said: (kind, name, start) to (trades, rate, missing ids).
+    closed: BTreeMap<(String, String, u64), Before>,
+}
+
+#[derive(Debug)]
+struct Before {
+    revision: u64,
+    trades: u64,
+    vwap: Option<String>,
+    missing_ids: i64,
+}
+
+/// A cross, as it stands.
+#[derive(Debug, Default)]
+pub(super) struct CrossState {
+    /// The last final window's start, `complete` or so, and rate.
+    pub(super) last: Option<(u64, String, Option<String>)>,
+    /// The open window's start and rate.
+    pub(super) open: Option<(u64, Option<String>)>,
+    pub(super) n: u64,
+    pub(super) mean: Option<String>,
+    pub(super) std: Option<f64>,
+    pub(super) curve: VecDeque<f64>,
+}
+
+/// A symbol, as it stands.
+#[derive(Debug, Default)]
+pub(super) struct SymbolState {
+    /// The last final window's start and VWAP.
+    pub(super) last: Option<(u64, String)>,
+    /// The open window's start and VWAP.
+    pub(super) open: Option<(u64, String)>,
+    /// Of all final windows.
+    pub(super) trades: u64,
+    pub(super) missing_ids: i64,
+}
+
+/// What we look at in a row.
+#[derive(Debug, Deserialize)]
+struct Row {
+    kind: String,
+    name: String,
+    start_ms: u64,
+    end_ms: u64,
+    vwap: Option<String>,
+    #[serde(default)]
+    trades: u64,
+    #[serde(default)]
+    missing_ids: i64,
+    #[serde(default)]
+    status: String,
+    #[serde(default)]
+    legs: Vec<Leg>,
+    #[serde(default)]
+    revision: Option<u64>,
+    #[serde(default)]
+    closed: bool,
+    #[serde(default)]
+    r#final: bool,
+    #[serde(default)]
+    n: u64,
+    #[serde(default)]
+    mean: Option<String>,
+    #[serde(default)]
+    std: Option<f64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Leg {
+    symbol: String,
+    vwap: Option<String>,
+    age_ms: u64,
+}
+
+impl Board {
+    /// A row that left; what is no row of ours says nothing.
+    pub(super) fn row(&mut self, json: &str) -> Vec<Told> {
+        let Ok(row) = serde_json::from_str::<Row>(json) else { return Vec::new() };
+        let stats = row.kind == "stats";
+        if stats || row.r#final {
+            self.final_rows += 1;
+            self.digest = self.digest.wrapping_add(xxh3_64(json.as_bytes()));
+        }
+        if stats {
+            return self.stats(row);
+        }
+        let mut told = Vec::new();
+        if row.closed {
+            told.extend(self.correction(&row).map(|note| self.note(note)));
+        }
+        match row.kind.as_str() {
+            "symbol" => told.extend(self.symbol(row).map(|note| self.note(note))),
+            "cross" => told.extend(self.cross(row).map(|note| self.note(note))),
+            _ => {}
+        }
+        told
+    }
+
+    fn note(&mut self, note: Note) -> Told {
+        if self.notes.len() == NOTES {
+            self.notes.pop_front();
+        }
+        self.notes.push_back(note.clone());
+        Told::Note(note)
+    }
+
+    fn stats(&mut self, row: Row) -> Vec<Told> {
+        let cross = self.crosses.entry(row.name.clone()).or_default();
+        cross.n = row.n;
+        cross.mean.clone_from(&row.mean);
+        cross.std = row.std;
+        let rate = row.vwap.unwrap_or_default();
+        // A curve is looked at, not computed with.
+        cross.curve.push_back(rate.parse().unwrap_or(0.0));
+        if cross.curve.len() > CURVE {
+            cross.curve.pop_front();
+        }
+        vec![Told::Rate {
+            start_ms: row.start_ms,
+            end_ms: row.end_ms,
+            name: row.name,
+            rate,
+            n: row.n,
+            mean: row.mean.unwrap_or_default(),
+            std: row.std,
+        }]
+    }
+
+    /// Whether a closed row says something else than the one before it of its window did.
+    fn correction(&mut self, row: &Row) -> Option<Note> {
+        let key = (row.kind.clone(), row.name.clone(), row.start_ms);
+        let revision = row.revision.unwrap_or(0);
+        let now =
+            Before { revision, trades: row.trades, vwap: row.vwap.clone(), missing_ids: row.missing_ids };
+        let before = if row.r#final { self.closed.remove(&key) } else { self.closed.insert(key, now) };
+        let before = before.filter(|before| before.revision < revision)?;
+        let or_none = |vwap: &Option<String>| vwap.as_deref().map_or("no rate".to_owned(), rate);
+        let mut text = format!("{} {}: ", row.name, clock(row.start_ms));
+        text.push_str(&match row.trades.checked_sub(before.trades) {
+            Some(more) if more > 0 => {
+                format!("{} came within the grace; ", plural(more, "more trade"))
+            }
+            _ => "a leg was corrected; ".to_owned(),
+        });
+        text.push_str(&format!("{} -> {}", or_none(&before.vwap), or_none(&row.vwap)));
+        if before.missing_ids != row.missing_ids {
+            text.push_str(&format!(", missing ids {} -> {}", before.missing_ids, row.missing_ids));
+        }
+        Some(Note { what: "corrected", text })
+    }
+
+    fn symbol(&mut self, row: Row) -> Option<Note> {
+        let symbol = self.symbols.entry(row.name.clone()).or_default();
+        let vwap = row.vwap.unwrap_or_default();
+        if !row.closed {
+            symbol.open = Some((row.start_ms, vwap));
+            return None;
+        }
+        if symbol.open.as_ref().is_some_and(|(start, _)| *start <= row.start_ms) {
+            symbol.open = None;
+        }
+        if !row.r#final {
+            return None;
+        }
+        symbol.last = Some((row.start_ms, vwap));
+        symbol.trades += row.trades;
+        symbol.missing_ids += row.missing_ids;
+        let at = clock(row.start_ms);
+        match row.missing_ids {
+            0 => None,
+            1.. => {
+                let n = plural(row.missing_ids.unsigned_abs(), "trade");
+                Some(Note {
+                    what: "gap",
+                    text: format!("{} {at}: {n} never came; their ids are missing", row.name),
+                })
+            }
+            _ => {
+                let n = plural(row.missing_ids.unsigned_abs(), "trade");
+                Some(Note {
+                    what: "surplus",
+                    text: format!("{} {at}: {n} more than its ids allow", row.name),
+                })
+            }
+        }
+    }
+
+    fn cross(&mut self, row: Row) -> Option<Note> {
+        let cross = self.crosses.entry(row.name.clone()).or_default();
+        if !row.closed {
+            cross.open = Some((row.start_ms, row.vwap));
+            return None;
+        }
+        if cross.open.as_ref().is_some_and(|(start, _)| *start <= row.start_ms) {
+            cross.open = None;
+        }
+        if !row.r#final {
+            return None;
+        }
+        let at = clock(row.start_ms);
+        let note = match row.status.as_str() {
+            "leg_missing" => {
+                let missing: Vec<&str> =
+                    row.legs.iter().filter(|l| l.vwap.is_none()).map(|l| l.symbol.as_str()).collect();
+                let text =
+                    format!("{} {at}: {} did not trade, so there is no rate", row.name, missing.join(", "));
+                Some(Note { what: "no rate", text })
+            }
+            "carried" => {
+                let old: Vec<String> = row
+                    .legs
+                    .iter()
+                    .filter(|l| l.age_ms > 0)
+                    .map(|l| format!("{} of {} s before", l.symbol, l.age_ms / 1_000))
+                    .collect();
+                Some(Note { what: "carried", text: format!("{} {at}: with {}", row.name, old.join(", ")) })
+            }
+            _ => None,
+        };
+        cross.last = Some((row.start_ms, row.status, row.vwap));
+        note
+    }
+
+    /// A record that was refused.
+    pub(super) fn refused(&mut self, refused: &Refused<'_>) -> Vec<Told> {
+        let what = match refused.reason {
+            "late" => "late",
+            "future" => "future",
+            _ => "bad",
+        };
+        let offset = grouped(refused.offset.unsigned_abs());
+        let text = format!("partition {}, record {offset}: {}", refused.partition, refused.detail);
+        vec![self.note(Note { what, text })]
+    }
+
+    /// How far the run is.
+    pub(super) fn progress(&mut self, progress: &Progress<'_>) -> Vec<Told> {
+        self.frontier = progress.frontier;
+        self.elapsed = progress.elapsed;
+        self.partitions.resize(progress.partitions.len(), PartitionProgress::default());
+        let mut notes = Vec::new();
+        for (number, (before, now)) in self.partitions.iter_mut().zip(progress.partitions).enumerate() {
+            let more = now.counts.duplicate.saturating_sub(before.counts.duplicate);
+            if more > 0 {
+                let text = match more {
+                    1 => format!("partition {number}: a trade came twice and was counted once"),
+                    _ => format!(
+                        "partition {number}: {} trades came again and were not counted",
+                        grouped(more)
+                    ),
+                };
+                notes.push(Note { what: "duplicate", text });
+            }
+            *before = *now;
+        }
+        notes.into_iter().map(|note| self.note(note)).collect()
+    }
+
+    /// What became of all records.
+    pub(super) fn counts(&self) -> Counts {
+        let mut sum = Counts::default();
+        for partition in &self.partitions {
+            sum.add(&partition.counts);
+        }
+        sum
+    }
+
+    /// The event time that the furthest partition has come to.
+    pub(super) fn furthest(&self) -> Option<EventTime> {
+        let watermarks = self.partitions.iter().filter(|p| !p.ended).map(|p| p.watermark);
+        watermarks.max().filter(|w| *w > EventTime::MIN)
+    }
+
+    /// Partitions that hold the frontier: those with the least watermark, where it is not everybody's.
+    pub(super) fn holds(&self, partition: &PartitionProgress) -> bool {
+        let open = || self.partitions.iter().filter(|p| !p.ended).map(|p| p.watermark);
+        !partition.ended
+            && open().min() == Some(partition.watermark)
+            && open().max() > Some(partition.watermark)
+    }
+}
+
+/// The eight classes in words.
+pub(super) fn classes(counts: &Counts) -> [(&'static str, u64); 8] {
+    [
+        ("accepted", counts.accepted),
+        ("duplicate", counts.duplicate),
+        ("late", counts.late),
+        ("bad", counts.bad),
+        ("future", counts.future),
+        ("ignored", counts.ignored),
+        ("unselected", counts.unselected),
+        ("heartbeat", counts.heartbeat),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notes(told: &[Told]) -> Vec<(&'static str, String)> {
+        let note = |t: &Told| if let Told::Note(n) = t { Some((n.what, n.text.clone())) } else { None };
+        told.iter().filter_map(note).collect()
+    }
+
+    fn symbol(trades: u64, vwap: &str, missing: i64, revision: &str, closed: bool, last: bool) -> String {
+        format!(
+            r#"{{"kind":"symbol","name":"ETHUSDT","start_ms":1525132930000,"end_ms":1525132940000,"trades":{trades},"vwap":"{vwap}","missing_ids":{missing},"revision":{revision},"closed":{closed},"final":{last},"closed_by":"event"}}"#
+        )
+    }
+
+    #[test]
+    fn a_correction_is_told_once_and_a_repeated_revision_is_none() {
+        let mut board = Board::default();
+        assert_eq!(board.row(&symbol(3, "667.1", 0, "null", false, false)), []);
+        assert_eq!(board.symbols["ETHUSDT"].open, Some((1_525_132_930_000, "667.1".into())));
+        assert_eq!(board.row(&symbol(4, "668.1", 5, "0", true, false)), []);
+        assert_eq!(board.symbols["ETHUSDT"].open, None);
+        let told = board.row(&symbol(9, "668.2", 0, "1", true, false));
+        let text =
+            "ETHUSDT 00:02:10: 5 more trades came within the grace; 668.1 -> 668.2, missing ids 5 -> 0";
+        assert_eq!(notes(&told), [("corrected", text.to_owned())]);
+        assert_eq!(board.final_rows, 0);
+        assert_eq!(board.row(&symbol(9, "668.2", 0, "1", true, true)), []);
+        assert_eq!((board.final_rows, board.symbols["ETHUSDT"].trades), (1, 9));
+        assert!(board.closed.is_empty());
+    }
+
+    #[test]
+    fn a_correction_that_only_the_final_row_brings_is_told() {
+        let mut board = Board::default();
+        board.row(&symbol(4, "668.1", 0, "0", true, false));
+        assert_eq!(notes(&board.row(&symbol(5, "668.2", 0, "1", true, true))).len(), 1);
+    }
+
+    #[test]
+    fn gaps_and_surpluses_are_told_when_final() {
+        let mut board = Board::default();
+        assert_eq!(notes(&board.row(&symbol(4, "668.1", 3, "0", true, false))), []);
+        let told = notes(&board.row(&symbol(4, "668.1", 3, "0", true, true)));
+        assert_eq!(
+            told,
+            [("gap", "ETHUSDT 00:02:10: 3 trades never came; their ids are missing".to_owned())]
+        );
+        let told = notes(&Board::default().row(&symbol(4, "668.1", -1, "0", true, true)));
+        assert_eq!(told, [("surplus", "ETHUSDT 00:02:10: 1 trade more than its ids allow".to_owned())]);
+    }
+
+    #[test]
+    fn duplicates_are_told_by_what_the_counters_rose() {
+        let mut board = Board::default();
+        let mut partitions = [PartitionProgress::default(); 2];
+        let tell = |board: &mut Board, partitions: &[PartitionProgress]| {
+            let progress = Progress { partitions, frontier: EventTime::MIN, elapsed: Duration::ZERO };
+            notes(&board.progress(&progress))
+        };
+        partitions[1].counts.duplicate = 1;
+        let told = tell(&mut board, &partitions);
+        assert_eq!(told, [("duplicate", "partition 1: a trade came twice and was counted once".to_owned())]);
+        assert_eq!(tell(&mut board, &partitions), []);
+        partitions[1].counts.duplicate = 3;
+        let told = tell(&mut board, &partitions);
+        assert_eq!(told, [("duplicate", "partition 1: 2 trades came again and were not counted".to_owned())]);
+    }
+
+    #[test]
+    fn the_digest_forgets_the_order_and_nothing_else() {
+        let rows = [symbol(1, "1.0", 0, "0", true, true), symbol(2, "1.0", 0, "0", true, true)];
+        let digest = |rows: &[&String]| {
+            let mut board = Board::default();
+            rows.iter().for_each(|r| drop(board.row(r)));
+            (board.final_rows, board.digest)
+        };
+        assert_eq!(digest(&[&rows[0], &rows[1]]), digest(&[&rows[1], &rows[0]]));
+        assert_ne!(digest(&[&rows[0], &rows[1]]), digest(&[&rows[0], &rows[0]]));
+        assert_eq!(digest(&[&symbol(1, "1.0", 0, "0", true, false)]), (0, 0));
+    }
+
+    #[test]
+    fn who_holds_the_frontier() {
+        let at = |w, ended| PartitionProgress {
+            watermark: EventTime::from_micros(w),
+            ended,
+            ..Default::default()
+        };
+        let holders = |partitions: &[PartitionProgress]| {
+            let mut board = Board::default();
+            board.progress(&Progress { partitions, frontier: EventTime::MIN, elapsed: Duration::ZERO });
+            partitions.iter().map(|p| board.holds(p)).collect::<Vec<_>>()
+        };
+        assert_eq!(holders(&[at(5, false), at(3, false), at(9, false)]), [false, true, false]);
+        assert_eq!(holders(&[at(5, false), at(1, true), at(9, false)]), [true, false, false]);
+        assert_eq!(holders(&[at(5, false), at(5, false)]), [false, false]);
+    }
+
+    #[test]
+    fn what_is_no_row_says_nothing() {
+        let mut board = Board::default();
+        for junk in ["", "{}", "nonsense", r#"{"kind":"symbol"}"#] {
+            assert_eq!(board.row(junk), []);
+        }
+        assert_eq!(board.final_rows, 0);
+    }
+}

@@ -1,0 +1,202 @@
+//! What `crossrate demo` shows of a small run, on every kind of surface: compared with `tests/golden/demo`,
+//! which `CROSSRATE_BLESS=1` rewrites.
+
+use crossrate::config::Speed;
+use crossrate::demo::{About, Display, Ending, PartitionProgress, Progress, Refused, Surface};
+use crossrate::source::simulated::Market;
+use crossrate_dataflows::market::acceptance::Counts;
+use crossrate_dataflows::market::event_time::EventTime;
+use std::path::Path;
+use std::time::Duration;
+
+fn golden(name: &str, got: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/demo").join(name);
+    if std::env::var_os("CROSSRATE_BLESS").is_some() {
+        std::fs::write(&path, got).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap();
+    assert!(got == expected, "{name} differs; got:\n{got}");
+}
+
+const ROWS: &str = include_str!("../golden/demo/rows.jsonl");
+
+fn partition(w: u64, accepted: u64, heartbeat: u64) -> PartitionProgress {
+    let watermark = EventTime::from_micros(1_525_132_800_000_000 + w);
+    PartitionProgress { counts: Counts { accepted, heartbeat, ..Counts::default() }, watermark, ended: false }
+}
+
+/// A run in small: what the goldens show.
+fn show(surface: Surface, ending: Ending, out: &mut Vec<u8>) {
+    let about = About {
+        program: "crossrate".to_owned(),
+        speed: Speed::Times(20.0),
+        market: Market { seed: 1, seconds: 240 },
+        workers: 2,
+    };
+    let mut display = Display::new(about, surface, out).unwrap();
+    let mut partitions =
+        vec![PartitionProgress::default(), partition(17_250_000, 1_204, 19), partition(13_125_000, 97, 19)];
+    let at = |w: u64, ms| (EventTime::from_micros(1_525_132_800_000_000 + w), Duration::from_millis(ms));
+    let (frontier, elapsed) = (EventTime::MIN, Duration::from_millis(20));
+    display.progress(&Progress { partitions: &partitions, frontier, elapsed }).unwrap();
+    let rows: Vec<&str> = ROWS.lines().collect();
+    let (early, late) = rows.split_at(rows.len() / 2);
+    display.rows(early.iter().copied()).unwrap();
+    display
+        .refused(&Refused {
+            partition: 1,
+            offset: 8_841,
+            reason: "bad",
+            detail: "price: not a plain decimal number",
+        })
+        .unwrap();
+    partitions[0] = partition(18_000_000, 2_411, 20);
+    partitions[0].counts.duplicate = 1;
+    partitions[1].counts.bad = 1;
+    let (frontier, elapsed) = at(13_125_000, 900);
+    display.progress(&Progress { partitions: &partitions, frontier, elapsed }).unwrap();
+    display.rows(late.iter().copied()).unwrap();
+    display
+        .refused(&Refused {
+            partition: 0,
+            offset: 12_345,
+            reason: "late",
+            detail: "its window is final since 00:00:45",
+        })
+        .unwrap();
+    partitions[0].counts.late = 1;
+    let (_, elapsed) = at(0, 2_000);
+    if ending == Ending::Complete {
+        partitions.iter_mut().for_each(|p| (p.watermark, p.ended) = (EventTime::MAX, true));
+    }
+    let frontier = if ending == Ending::Complete { EventTime::MAX } else { frontier };
+    display.finish(&Progress { partitions: &partitions, frontier, elapsed }, ending).unwrap();
+}
+
+/// What a terminal of that width shows after these bytes: all lines, also those that scrolled away.
+fn emulate(bytes: &str, width: usize) -> String {
+    let mut lines: Vec<Vec<char>> = vec![Vec::new()];
+    let (mut row, mut column) = (0, 0);
+    let mut chars = bytes.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\n' => {
+                (row, column) = (row + 1, 0);
+                if row == lines.len() {
+                    lines.push(Vec::new());
+                }
+            }
+            '\r' => column = 0,
+            '\x1b' => {
+                assert_eq!(chars.next(), Some('['));
+                let sequence: String = chars.by_ref().take_while_inclusive_letter().collect();
+                match sequence.as_bytes().last() {
+                    Some(b'A') => row -= sequence[..sequence.len() - 1].parse::<usize>().unwrap(),
+                    Some(b'K') => lines[row].truncate(column),
+                    Some(b'J') => {
+                        lines.truncate(row + 1);
+                        lines[row].truncate(column);
+                    }
+                    Some(b'm') => {}
+                    other => panic!("{other:?}"),
+                }
+            }
+            c => {
+                let line = &mut lines[row];
+                line.resize(line.len().max(column + 1), ' ');
+                line[column] = c;
+                column += 1;
+            }
+        }
+    }
+    let text: Vec<String> =
+        lines.iter().map(|l| l.iter().collect::<String>().trim_end().to_owned()).collect();
+    let painted = text.iter().position(|l| l.contains("records read")).unwrap_or(text.len());
+    assert!(text[..painted].iter().all(|l| l.chars().count() < width), "wider than {width}");
+    text.join("\n")
+}
+
+trait TakeSequence: Iterator<Item = char> {
+    /// Up to the first letter, and with it.
+    fn take_while_inclusive_letter(self) -> impl Iterator<Item = char>;
+}
+
+impl<I: Iterator<Item = char>> TakeSequence for I {
+    fn take_while_inclusive_letter(mut self) -> impl Iterator<Item = char> {
+        let mut over = false;
+        std::iter::from_fn(move || {
+            if over {
+                return None;
+            }
+            self.next().inspect(|c| over = c.is_ascii_alphabetic())
+        })
+    }
+}
+
+#[test]
+fn into_a_pipe() {
+    let mut out = Vec::new();
+    show(Surface::Plain, Ending::Complete, &mut out);
+    let text = String::from_utf8(out).unwrap();
+    assert!(!text.contains('\x1b'));
+    golden("plain.txt", &text);
+}
+
+#[test]
+fn on_terminals_wide_and_narrow_and_low() {
+    let sizes: [(&str, usize, fn() -> (usize, usize)); 3] =
+        [("wide.txt", 120, || (120, 50)), ("narrow.txt", 46, || (46, 60)), ("low.txt", 80, || (80, 20))];
+    for (name, width, size) in sizes {
+        let mut shown = Vec::new();
+        show(
+            Surface::Terminal { size, colour: true, unicode: name == "wide.txt" },
+            Ending::Complete,
+            &mut shown,
+        );
+        let shown = String::from_utf8(shown).unwrap();
+        assert!(shown.contains("\x1b[1m"), "colours are wanted");
+        let coloured = emulate(&shown, width);
+        golden(name, &coloured);
+        let mut plain = Vec::new();
+        show(
+            Surface::Terminal { size, colour: false, unicode: name == "wide.txt" },
+            Ending::Complete,
+            &mut plain,
+        );
+        let plain = String::from_utf8(plain).unwrap();
+        assert!(
+            !plain
+                .split("\x1b[")
+                .skip(1)
+                .any(|s| s.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with('m'))
+        );
+        assert!(emulate(&plain, width) == coloured);
+    }
+}
+
+#[test]
+fn interrupted() {
+    let mut out = Vec::new();
+    show(
+        Surface::Terminal { size: || (120, 50), colour: false, unicode: true },
+        Ending::Interrupted,
+        &mut out,
+    );
+    golden("interrupted.txt", &emulate(&String::from_utf8(out).unwrap(), 120));
+}
+
+#[test]
+fn something_is_said_before_anything_has_happened() {
+    for surface in [Surface::Plain, Surface::Terminal { size: || (80, 24), colour: false, unicode: false }] {
+        let mut out = Vec::new();
+        let about = About {
+            program: "crossrate".to_owned(),
+            speed: Speed::Max,
+            market: Market { seed: 9, seconds: 60 },
+            workers: 1,
+        };
+        let display = Display::new(about, surface, &mut out).unwrap();
+        drop(display);
+        assert!(String::from_utf8(out).unwrap().starts_with("crossrate demo: a made-up market"));
+    }
+}
