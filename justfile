@@ -1,0 +1,38 @@
+# Recipes for work on Crossrate; `just` lists them.
+
+_list:
+    @just --list --unsorted
+
+# A generated market through the dataflow, live; no service, no network
+demo *flags:
+    cargo run --release -- demo {{flags}}
+
+# Everything, with Apache Kafka; installs what is missing
+test:
+    scripts/test
+
+# What needs no Kafka, quickly: formatting, lints, unit tests
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    cargo test --lib --bins
+
+# What the checks of a change run
+ci: check
+    scripts/test
+
+# One integration test, or those whose name contains the text
+only name:
+    cargo test --test integration {{name}}
+
+# Licences, advisories and duplicates of what we depend on
+deny:
+    cargo deny check
+
+# The crate docs, which are the map
+docs:
+    cargo doc --workspace --no-deps --open
+
+# What is published: slower to build, faster to run
+dist:
+    cargo build --profile dist

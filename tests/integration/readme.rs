@@ -1,0 +1,102 @@
+//! The README is held against the program: its commands print what it says, and its table has every flag.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+const README: &str = include_str!("../../README.md");
+
+/// A fenced block: what stands after the three backticks, and the lines.
+struct Block {
+    info: String,
+    text: String,
+}
+
+fn blocks() -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let mut open: Option<Block> = None;
+    for line in README.lines() {
+        match (line.strip_prefix("```"), &mut open) {
+            (Some(info), None) => open = Some(Block { info: info.to_owned(), text: String::new() }),
+            (Some(_), Some(_)) => blocks.extend(open.take()),
+            (None, Some(block)) => block.text += &format!("{line}\n"),
+            (None, None) => {}
+        }
+    }
+    blocks
+}
+
+#[test]
+fn the_commands_print_what_the_readme_says() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = Path::new(env!("CARGO_BIN_EXE_crossrate"));
+    let mut path = program.parent().expect("a folder").as_os_str().to_owned();
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap_or_default());
+    let blocks = blocks();
+    let mut tested = 0;
+    for (place, block) in blocks.iter().enumerate().filter(|(_, block)| block.info == "sh tested") {
+        // All blocks share a folder: the later ones use what the earlier ones wrote.
+        let mut command = Command::new("bash");
+        command.args(["-euo", "pipefail", "-c", &block.text]).current_dir(folder.path()).env("PATH", &path);
+        for (name, _) in
+            std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CROSSRATE_"))
+        {
+            command.env_remove(name);
+        }
+        let output = command.stdin(Stdio::null()).output().expect("bash starts");
+        let printed = String::from_utf8_lossy(&output.stdout);
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}{printed}{complaint}", block.text);
+        let said = blocks.get(place + 1).filter(|next| next.info.ends_with(" output"));
+        let said = said.unwrap_or_else(|| panic!("no output follows\n{}", block.text));
+        // Rows are wrapped in the README, so white space is not compared.
+        let without_blanks = |text: &str| text.split_whitespace().collect::<String>();
+        assert_eq!(
+            without_blanks(&printed),
+            without_blanks(&said.text),
+            "{}\n{printed}{complaint}",
+            block.text
+        );
+        tested += 1;
+    }
+    assert!(tested >= 4, "{tested} blocks are tested");
+}
+
+#[test]
+fn the_table_has_every_flag_with_its_default_and_no_other() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CROSSRATE_"))
+    {
+        command.env_remove(name);
+    }
+    let output = command.args(["config", "--json"]).output().expect("the program starts");
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a JSON object");
+    let table = README.split("\n## Flags\n").nth(1).expect("a part on flags");
+    let table = table.split("\n## ").next().expect("its text");
+    let mut rows: BTreeMap<&str, &str> = BTreeMap::new();
+    for row in table.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        assert_eq!(cells.len(), 3, "{row}");
+        let name = cells[0].split("--").nth(1).expect("a flag").split([' ', '`']).next().expect("its name");
+        rows.insert(name, cells[1]);
+    }
+    let mut names = BTreeSet::new();
+    for setting in report["settings"].as_array().expect("a list") {
+        let name = setting["name"].as_str().expect("a name");
+        if name == "batch-records" {
+            continue;
+        }
+        names.insert(name);
+        let default = rows.get(name).unwrap_or_else(|| panic!("--{name} is not in the table"));
+        let held = match &setting["value"] {
+            serde_json::Value::Array(texts) => texts[0].as_str(),
+            value => value.as_str(),
+        };
+        match held {
+            Some(held) => assert_eq!(*default, format!("`{held}`"), "--{name}"),
+            None => assert!(!default.contains("`false`"), "--{name}"),
+        }
+    }
+    assert_eq!(rows.keys().copied().collect::<BTreeSet<_>>(), names);
+}
