@@ -262,25 +262,26 @@ settings! {
         "Refuse the first bad record: exit with code 4");
 
     WINDOW: Setting<u64> = Setting::one("window", "DURATION", WINDOWS, values::span,
-        "Length of a window").in_demo_too().default("30s");
+        "Length of a window").for_commands(Commands::All, Some("10s")).default("30s");
     SLIDE: Optional<u64> = Optional::one("slide", "DURATION", WINDOWS, values::span,
         "Distance from window to window; divides the window").in_demo_too().default("the window");
     DELAY: Setting<u64> = Setting::one("delay", "DURATION", WINDOWS, values::duration,
-        "How far out of order a partition may be").in_demo_too().default("5s");
+        "How far out of order a partition may be").for_commands(Commands::All, Some("2s")).default("5s");
     GRACE: Setting<u64> = Setting::one("grace", "DURATION", WINDOWS, values::duration,
         "How long after its end a window may still be corrected").for_commands(Commands::All, Some("5s")).default("0s");
     EMIT: Setting<Emit> = Setting::one("emit", "WHEN", WINDOWS, values::emit,
         "Rows when nothing can change them any more, or each change too: final or changes")
         .for_commands(Commands::All, Some("changes")).default("final");
     PROVISIONAL: Setting<bool> = switch!("provisional", WINDOWS,
-        "Rows of open windows too, at each tick that changed them").in_demo_too();
+        "Rows of open windows too, at each tick that changed them").for_commands(Commands::All, Some("true"));
     TICK: Setting<u64> = Setting::one("tick", "DURATION", WINDOWS, values::span,
         "Steps of event time at which changes are looked at").in_demo_too().default("250ms");
 
     SYMBOLS: Optional<Option<Vec<Symbol>>> = Optional::many("symbols", "A,B|all", CROSSES, values::symbols,
-        "Symbols with rows of their own besides the legs, or all").in_demo_too().default("none");
+        "Symbols with rows of their own besides the legs, or all").for_commands(Commands::All, Some("all")).default("none");
     CROSS: Optional<Vec<Cross>> = Optional::many("cross", "NAME=A*B/C", CROSSES, crosses::crosses,
-        "Cross rate: the product of its legs, / divides; repeatable").in_demo_too()
+        "Cross rate: the product of its legs, / divides; repeatable")
+        .for_commands(Commands::All, Some("XVGUSDT=XVGBTC*BTCUSDT XRPETH=XRPBTC/ETHBTC"))
         .default("XVGUSDT=XVGBTC*BTCUSDT without --crosses and --symbols");
     CROSSES_FILE: Optional<PathBuf> = Optional::one("crosses", "FILE", CROSSES, places::path,
         "More of them: TOML, a table [crosses] of lines NAME = \"A*B/C\"").in_demo_too().default("none");
