@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -208,6 +209,8 @@ impl Member {
             .args(["cluster::member", "--exact", "--nocapture", "--test-threads=1"])
             .env(TASK, serde_json::to_string(task).expect("JSON"))
             .env("TMPDIR", temporary.path())
+            // As a shell does it: Ctrl-C goes to the whole group.
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -293,8 +296,9 @@ impl End {
     }
 }
 
-fn signal(name: &str, id: u32) {
-    let status = Command::new("kill").args([format!("-{name}"), id.to_string()]).status().expect("kill");
+/// Sends a signal to a process, or, with a minus before its number, to its group.
+fn signal(name: &str, id: impl ToString) {
+    let status = Command::new("kill").args(["-s", name, "--", &id.to_string()]).status().expect("kill");
     assert!(status.success());
 }
 
@@ -630,6 +634,16 @@ fn an_interrupt_of_the_parent_reaches_all() {
         assert_eq!(end.said.matches("tidied up").count(), 3, "{}", end.said);
         end.with(130, &[]);
     }
+}
+
+#[test]
+fn control_c_in_a_terminal_is_one_interrupt_for_each() {
+    let mut parent = Member::start(&Task::new(3, Act::Endless));
+    parent.ready(3);
+    signal("INT", format!("-{}", parent.id()));
+    let end = parent.end(SOON);
+    assert_eq!(end.said.matches("tidied up").count(), 3, "{}", end.said);
+    end.with(130, &[]);
 }
 
 #[test]
