@@ -285,7 +285,7 @@ mod tests {
             "dedup" | "idle-timeout" => ("", "off"),
             "max-ahead" | "window" | "delay" | "grace" | "tick" | "max-carry" | "duration" => ("", "7s"),
             "slide" => ("", "5s"),
-            "max-drift" => ("", "7m"),
+            "max-drift" | "join-timeout" => ("", "7m"),
             "emit" => ("", "changes"),
             "cross" => ("", "A=B*C"),
             "crosses" => ("", crosses.as_str()),
@@ -337,6 +337,13 @@ mod tests {
         // The market has no symbol but those.
         made_for.symbols = crossrate_dataflows::market::definition::Selection::All;
         assert_eq!(config.definition, made_for);
+    }
+
+    #[test]
+    fn a_run_of_one_process_is_the_default_cluster() {
+        let parsed = parse(["crossrate", "run"].map(OsString::from), &[]).expect("no flag is needed");
+        let Task::Run(config) = parsed.task else { panic!("a run was asked for") };
+        assert_eq!(config.cluster, crate::config::Cluster::default());
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::config::{
 use crossrate_dataflows::market::definition::{Cross, Definition, Selection, Windows};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// More panes a window than this are a slip: the state of a window is no larger, but each trade would enter so many.
 const MOST_PANES: u64 = 100_000;
@@ -136,7 +137,7 @@ fn windows(given: &Given) -> Result<Windows, UsageError> {
             .at(what));
     }
     if size % slide != 0 {
-        let divisor = show_duration(greatest_divisor(size / 1_000, slide / 1_000) * 1_000);
+        let divisor = show_duration(nearest_divisor(size / 1_000, slide / 1_000) * 1_000);
         return Err(Wrong::told(both, "a slide that divides the window").perhaps(Some(&divisor)).at(what));
     }
     if size / slide > MOST_PANES {
@@ -150,10 +151,16 @@ fn windows(given: &Given) -> Result<Windows, UsageError> {
     Ok(Windows { size, slide })
 }
 
-/// The greatest divisor of a number that is a bound at most.
-fn greatest_divisor(number: u64, bound: u64) -> u64 {
-    let small = (1..).take_while(|d| d * d <= number).filter(|d| number.is_multiple_of(*d));
-    small.flat_map(|d| [d, number / d]).filter(|d| *d <= bound).max().unwrap_or(1)
+/// The greatest divisor of a size that is a slide at most, both in milliseconds; in the unit that the slide was given
+/// in where there is one, since nobody means 3750ms who writes 4s.
+fn nearest_divisor(size: u64, slide: u64) -> u64 {
+    let small = (1..).take_while(|d| d * d <= size).filter(|d| size.is_multiple_of(*d));
+    let divisors: Vec<u64> = small.flat_map(|d| [d, size / d]).filter(|d| *d <= slide).collect();
+    let units = [3_600_000, 60_000, 1_000, 1].into_iter().filter(|unit| slide.is_multiple_of(*unit));
+    units
+        .filter_map(|unit| divisors.iter().copied().filter(|d| d.is_multiple_of(unit)).max())
+        .next()
+        .unwrap_or(1)
 }
 
 /// Less than two windows would stop a partition whose window the others have not yet reached.
@@ -263,6 +270,7 @@ fn cluster(given: &Given) -> Result<Cluster, UsageError> {
         process: given.find(&s::PROCESS)?,
         hostfile: given.find(&s::HOSTFILE)?,
         secret_file: given.find(&s::CLUSTER_SECRET_FILE)?,
+        join_timeout: Duration::from_micros(given.get(&s::JOIN_TIMEOUT)?),
         ..Cluster::default()
     };
     let alone = *given.origin(&s::PROCESSES.about) == Origin::Default;

@@ -318,7 +318,9 @@ settings! {
     HOSTFILE: Optional<PathBuf> = Optional::one("hostfile", "FILE", CLUSTER, places::path,
         "Addresses of the processes, a line of host:port each").default("localhost:2101 and up");
     CLUSTER_SECRET_FILE: Optional<PathBuf> = Optional::one("cluster-secret-file", "FILE", CLUSTER, places::path,
-        "A secret that the processes share").default("made up where all start here");
+        "A secret that the processes share; needed where other machines reach them").default("made up where all start here");
+    JOIN_TIMEOUT: Setting<u64> = Setting::one("join-timeout", "DURATION", CLUSTER, values::span,
+        "How long the processes wait for each other at the start").default("1m");
 
     SPEED: Setting<Speed> = Setting::one("speed", "N|max", DEMO, values::speed,
         "Seconds of event time per second, or max").for_commands(Commands::Demo, None).default("60");

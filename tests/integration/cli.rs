@@ -52,6 +52,7 @@ fn usage_errors_name_the_flag_what_was_given_and_what_would_be_right() {
         ("--window 10s --slide 20s", &["--slide", "20s with a window of 10s", "did you mean 10s?"]),
         ("--window 1m --slide 25s", &["--slide", "divides the window", "did you mean 20s?"]),
         ("--window 1h --slide 1ms", &["--slide", "3600000 panes", "100000", "36ms"]),
+        ("--window 1500ms --slide 1s", &["--slide", "did you mean 750ms?"]),
         ("--slide 0s", &["--slide", "above zero"]),
         ("--tick 0s", &["--tick", "above zero"]),
         ("--delay -5s", &["--delay", "\"-5s\""]),
