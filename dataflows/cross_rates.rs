@@ -10,6 +10,7 @@ use crate::market::cross::{CrossState, LegState};
 use crate::market::definition::Definition;
 use crate::market::event_time::EventTime;
 use crate::market::looks::Looks;
+use crate::market::resume::Resume;
 use crate::market::row::{Occasion, Row, Stage, cross_row};
 use crate::market::trade::Symbol;
 use crate::operators::at_looks::{AtLooks, LookLogic};
@@ -56,10 +57,11 @@ pub fn cross_rates<'scope>(
     windows: LegCollection<'scope>,
     legs: CrossLegs<'scope>,
     definition: &Arc<Definition>,
+    resume: &Arc<Resume>,
 ) -> (StreamVec<'scope, EventTime, Row>, StreamVec<'scope, EventTime, Rate>) {
     let parts = windows.join_map(legs, |_, (end, state), (cross, leg)| ((*cross, *end), (*leg, *state)));
     let states = parts.reduce_named("Crosses", assemble(definition));
-    let looks = states.inner.at_looks(Pipeline, "CrossRows", CrossRows::new(definition));
+    let looks = states.inner.at_looks(Pipeline, "CrossRows", CrossRows::new(definition, resume.at));
     looks.ok_err(|output| match output {
         Output::Row(row) => Ok(row),
         Output::Rate(rate) => Err(rate),
@@ -96,6 +98,8 @@ type Change = (((CrossNumber, EventTime), CrossState), EventTime, isize);
 
 struct CrossRows {
     definition: Arc<Definition>,
+    /// Rows looked at until then are out.
+    resumed_at: EventTime,
     looks: Looks,
     pending: BTreeMap<EventTime, Vec<(CrossNumber, EventTime, CrossState)>>,
     crosses: Vec<CrossWindows>,
@@ -111,8 +115,9 @@ struct CrossWindows {
 }
 
 impl CrossRows {
-    fn new(definition: &Arc<Definition>) -> Self {
+    fn new(definition: &Arc<Definition>, resumed_at: EventTime) -> Self {
         CrossRows {
+            resumed_at,
             looks: Looks::of(definition),
             pending: BTreeMap::new(),
             crosses: definition.crosses.iter().map(|_| CrossWindows::default()).collect(),
@@ -132,9 +137,10 @@ impl CrossRows {
         let windows = &mut self.crosses[cross as usize];
         let Some(state) = windows.current.get(&end) else { return };
         let Some(stage) = stage_of(&mut windows.emitted, end, look, state, &self.looks) else { return };
+        let silent = look <= self.resumed_at;
         let cross_definition = &self.definition.crosses[cross as usize];
-        let rate = state.rate(cross_definition);
-        if self.definition.rows.cross {
+        let rate = if silent { None } else { state.rate(cross_definition) };
+        if self.definition.rows.cross && !silent {
             let occasion = Occasion { look, start: self.looks.start(end), end, stage };
             give(look.minus(1), Output::Row(cross_row(cross_definition, state, rate.as_ref(), occasion)));
         }

@@ -3,6 +3,7 @@
 use crate::cross_rates::{CrossLegs, cross_rates, legs_of};
 use crate::market::definition::Definition;
 use crate::market::event_time::EventTime;
+use crate::market::resume::Resume;
 use crate::operators::closings::{Note, Outbox, closings};
 use crate::series_stats::series_stats;
 use crate::symbol_windows::{Emission, PaneCollection, symbol_windows};
@@ -31,12 +32,13 @@ pub fn job<'scope>(
     withhold_before: StreamVec<'scope, EventTime, EventTime>,
     notes: StreamVec<'scope, EventTime, Note>,
     definition: &Arc<Definition>,
+    resume: &Arc<Resume>,
 ) -> Job {
-    let (symbol_rows, leg_windows) = symbol_windows(panes, withhold_before.broadcast(), definition);
+    let (symbol_rows, leg_windows) = symbol_windows(panes, withhold_before.broadcast(), definition, resume);
     let legs = crosses(scope, definition);
-    let (cross_rows, rates) = cross_rates(leg_windows, legs, definition);
-    let stats_rows = series_stats(rates, definition);
-    let rows = symbol_rows.concat(cross_rows.concat(stats_rows).map(Emission::Row));
+    let (cross_rows, rates) = cross_rates(leg_windows, legs, definition, resume);
+    let stats_rows = series_stats(rates, definition, resume);
+    let rows = symbol_rows.concat(cross_rows.map(Emission::Row)).concat(stats_rows);
     let (outbox, probe) = closings(rows, notes, definition.grace);
     Job { outbox, probe }
 }

@@ -12,6 +12,7 @@ pub mod looks;
 pub mod moments;
 pub mod panes;
 pub mod ratio;
+pub mod resume;
 pub mod row;
 pub mod series;
 pub mod trade;

@@ -7,9 +7,11 @@
 use crate::cross_rates::Rate;
 use crate::market::definition::Definition;
 use crate::market::event_time::EventTime;
-use crate::market::row::{Row, stats_row};
+use crate::market::resume::{Lasting, Resume};
+use crate::market::row::stats_row;
 use crate::market::series::SeriesMoments;
 use crate::operators::at_looks::{AtLooks, LookLogic};
+use crate::symbol_windows::Emission;
 use differential_dataflow::VecCollection;
 use differential_dataflow::difference::Semigroup;
 use differential_dataflow::hashable::Hashable;
@@ -17,32 +19,66 @@ use differential_dataflow::operators::CountTotal;
 use num_bigint::BigInt;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
+use timely::dataflow::Scope;
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Exchange;
+use timely::dataflow::operators::core::{Concat, OkErr, ToStream};
 use timely::dataflow::operators::vec::Map;
 
-/// One row for each final rate.
+/// One row for each final rate, and what the next run must know.
 pub fn series_stats<'scope>(
     rates: StreamVec<'scope, EventTime, Rate>,
     definition: &Arc<Definition>,
-) -> StreamVec<'scope, EventTime, Row> {
+    resume: &Arc<Resume>,
+) -> StreamVec<'scope, EventTime, Emission> {
     let by_cross = Exchange::new(|rate: &Rate| rate.cross.hashed());
-    let enterings = rates.at_looks(by_cross, "RateSeries", RateSeries::new(definition));
-    let totals = VecCollection::new(enterings).count_total();
+    let before = earlier_totals(rates.scope(), definition, resume);
+    let series = rates.at_looks(by_cross, "RateSeries", RateSeries::new(definition, resume));
+    let (entering, lasting) = series.ok_err(|output| match output {
+        Output::Entering(entering) => Ok(entering),
+        Output::Lasting(look, lasting) => Err(Emission::Lasting(look, lasting)),
+    });
+    let totals = VecCollection::new(before.concat(entering)).count_total();
+    let rows = totals.inner.flat_map(emissions(definition));
+    rows.concat(lasting)
+}
+
+type Entering = (u32, EventTime, SeriesMoments);
+
+/// The statistics that an earlier run left, as what they add to the collection.
+fn earlier_totals<'scope>(
+    scope: Scope<'scope, EventTime>,
+    definition: &Definition,
+    resume: &Resume,
+) -> StreamVec<'scope, EventTime, Entering> {
+    let numbered = (0u32..).zip(&definition.crosses);
+    let known =
+        numbered.filter_map(|(cross, c)| Some((cross, EventTime::MIN, resume.series.get(&c.name)?.clone())));
+    let mine: Vec<Entering> = if scope.index() == 0 { known.collect() } else { Vec::new() };
+    mine.to_stream(scope)
+}
+
+/// A new total is a row, and the state to go on from.
+fn emissions(
+    definition: &Arc<Definition>,
+) -> impl FnMut(((u32, SeriesMoments), EventTime, isize)) -> Vec<Emission> + use<> {
     let definition = Arc::clone(definition);
-    totals.inner.flat_map(move |((cross, total), date, diff)| {
-        (diff > 0).then(|| {
-            let look = date.plus(1);
-            let end = look.minus(definition.grace);
-            let name = &definition.crosses[cross as usize].name;
-            stats_row(name, &total, look, end.minus(definition.windows.size), end)
-        })
-    })
+    move |((cross, total), date, diff)| {
+        let look = date.plus(1);
+        // What an earlier run left came at the least time, and its row is out.
+        if diff < 0 || date == EventTime::MIN {
+            return Vec::new();
+        }
+        let end = look.minus(definition.grace);
+        let name = &definition.crosses[cross as usize].name;
+        let row = stats_row(name, &total, look, end.minus(definition.windows.size), end);
+        vec![Emission::Row(row), Emission::Lasting(look, Lasting::Series(name.clone(), total))]
+    }
 }
 
 /// Turns rates into what they add to their series, and takes out what has become too old.
 struct RateSeries {
-    stats_last: Option<u64>,
+    definition: Arc<Definition>,
     pending: BTreeMap<EventTime, Vec<Rate>>,
     series: HashMap<u32, Series, foldhash::fast::RandomState>,
 }
@@ -50,19 +86,35 @@ struct RateSeries {
 #[derive(Default)]
 struct Series {
     last: BigInt,
+    /// How many rates have come.
+    seen: i64,
     /// The rates that are in the sums; kept only where they must leave again.
     inside: VecDeque<BigInt>,
 }
 
+#[derive(Debug, Clone)]
+enum Output {
+    Entering(Entering),
+    Lasting(EventTime, Lasting),
+}
+
 impl RateSeries {
-    fn new(definition: &Definition) -> Self {
-        RateSeries { stats_last: definition.stats_last, pending: BTreeMap::new(), series: HashMap::default() }
+    fn new(definition: &Arc<Definition>, resume: &Resume) -> Self {
+        let mut series = HashMap::default();
+        for (cross, c) in (0u32..).zip(&definition.crosses) {
+            if let Some(total) = resume.series.get(&c.name) {
+                let inside =
+                    resume.rates.get(&c.name).map(|r| r.values().cloned().collect()).unwrap_or_default();
+                series.insert(cross, Series { last: total.last.clone(), seen: total.seen, inside });
+            }
+        }
+        RateSeries { definition: Arc::clone(definition), pending: BTreeMap::new(), series }
     }
 }
 
 impl LookLogic for RateSeries {
     type Input = Rate;
-    type Output = (u32, EventTime, SeriesMoments);
+    type Output = Output;
 
     fn absorb(&mut self, rate: Rate) {
         self.pending.entry(rate.look).or_default().push(rate);
@@ -72,12 +124,15 @@ impl LookLogic for RateSeries {
         self.pending.keys().next().copied()
     }
 
-    fn look(&mut self, look: EventTime, give: &mut dyn FnMut(EventTime, Self::Output)) {
+    fn look(&mut self, look: EventTime, give: &mut dyn FnMut(EventTime, Output)) {
         for Rate { cross, rate, .. } in self.pending.remove(&look).unwrap_or_default() {
             let series = self.series.entry(cross).or_default();
             let mut entering = SeriesMoments::of(&rate, &series.last);
             series.last = rate.clone();
-            if let Some(most) = self.stats_last {
+            series.seen += 1;
+            if let Some(most) = self.definition.stats_last {
+                let name = self.definition.crosses[cross as usize].name.clone();
+                give(look.minus(1), Output::Lasting(look, Lasting::Rate(name, series.seen, rate.clone())));
                 series.inside.push_back(rate);
                 if series.inside.len() as u64 > most
                     && let Some(old) = series.inside.pop_front()
@@ -85,7 +140,7 @@ impl LookLogic for RateSeries {
                     entering.plus_equals(&SeriesMoments::without(&old));
                 }
             }
-            give(look.minus(1), (cross, look.minus(1), entering));
+            give(look.minus(1), Output::Entering((cross, look.minus(1), entering)));
         }
     }
 }

@@ -14,12 +14,14 @@ use crate::market::event_time::EventTime;
 use crate::market::looks::Looks;
 use crate::market::moments::Moments;
 use crate::market::panes::Panes;
+use crate::market::resume::{Lasting, Resume};
 use crate::market::row::{Occasion, Row, symbol_row};
 use crate::market::trade::Symbol;
 use crate::market::window::WindowState;
 use crate::operators::at_looks::{AtLooks, LookLogic};
 use crate::operators::revisions::{Emitted, stage_of};
 use differential_dataflow::VecCollection;
+use differential_dataflow::hashable::Hashable;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -33,13 +35,15 @@ pub type PaneCollection<'scope> = VecCollection<'scope, EventTime, (Symbol, (Eve
 /// What legs give to the windows of crosses, by symbol and window end; taken back when the window is final.
 pub type LegCollection<'scope> = VecCollection<'scope, EventTime, (Symbol, (EventTime, LegState)), isize>;
 
-/// A row, or the news that one was withheld.
+/// What looks bring for the worker that writes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Emission {
     /// A row.
     Row(Row),
     /// A window of a symbol that began before the run had seen all its trades.
     Withheld,
+    /// For the recovery point: a change at that look.
+    Lasting(EventTime, Lasting),
 }
 
 /// Rows of symbols, and the states of those that are legs.
@@ -49,13 +53,19 @@ pub fn symbol_windows<'scope>(
     panes: PaneCollection<'scope>,
     withhold_before: StreamVec<'scope, EventTime, EventTime>,
     definition: &Arc<Definition>,
+    resume: &Arc<Resume>,
 ) -> (StreamVec<'scope, EventTime, Emission>, LegCollection<'scope>) {
+    let known_by = panes.scope();
     let merged = panes.arrange_by_key_named("Panes").as_vecs();
     let panes = merged.inner.map(|((symbol, (end, candle)), date, moments)| {
         Input::Pane(PaneTrades { date, symbol, end, candle, moments })
     });
+    // As differential's exchange routes them.
+    let (index, peers) = (known_by.index(), known_by.peers());
+    let mine = move |symbol: &Symbol| symbol.hashed() % peers as u64 == index as u64;
     let known = withhold_before.map(Input::WithholdBefore);
-    let states = panes.concat(known).at_looks(Pipeline, "SymbolWindows", SymbolWindows::new(definition));
+    let states =
+        panes.concat(known).at_looks(Pipeline, "SymbolWindows", SymbolWindows::new(definition, resume, mine));
     let (rows, legs) = states.ok_err(|output| match output {
         Output::Emission(emission) => Ok(emission),
         Output::Leg(leg) => Err(leg),
@@ -86,6 +96,7 @@ enum Output {
 
 struct SymbolWindows {
     definition: Arc<Definition>,
+    resume: Arc<Resume>,
     looks: Looks,
     /// How long after a leg's window an empty one may be represented by it; 0 where nothing is carried.
     carry: u64,
@@ -121,8 +132,9 @@ struct SymbolState {
 }
 
 impl SymbolWindows {
-    fn new(definition: &Arc<Definition>) -> Self {
-        SymbolWindows {
+    fn new(definition: &Arc<Definition>, resume: &Arc<Resume>, mine: impl Fn(&Symbol) -> bool) -> Self {
+        let mut windows = SymbolWindows {
+            resume: Arc::clone(resume),
             looks: Looks::of(definition),
             carry: if definition.missing_leg == MissingLeg::Carry { definition.max_carry } else { 0 },
             definition: Arc::clone(definition),
@@ -136,7 +148,22 @@ impl SymbolWindows {
             ends: BTreeSet::new(),
             scheduled: BTreeSet::new(),
             closed_to: EventTime::MIN,
+        };
+        windows.take_up(mine);
+        windows
+    }
+
+    /// Legs that an earlier run left something to carry are visited although they have not traded here.
+    fn take_up(&mut self, mine: impl Fn(&Symbol) -> bool) {
+        let resume = Arc::clone(&self.resume);
+        for (name, (end, _)) in resume.carried.iter().filter(|(name, _)| mine(name)) {
+            let number = self.number(name);
+            self.schedule(*end, true);
+            self.symbols[number].live = true;
+            self.live.push(number);
         }
+        // What is final at the recovery point is out.
+        self.ends = self.ends.split_off(&self.resume.at.minus(self.looks.grace).plus(1));
     }
 
     fn number(&mut self, name: &Symbol) -> usize {
@@ -149,8 +176,8 @@ impl SymbolWindows {
             is_leg,
             live: false,
             touched: false,
-            panes: Panes::default(),
-            carried: None,
+            panes: Panes::after(self.resume.greatest_ids.get(name).copied()),
+            carried: self.resume.carried.get(name).copied(),
             told: BTreeMap::new(),
             emitted: BTreeMap::new(),
         });
@@ -201,7 +228,7 @@ impl SymbolWindows {
         let window = state.panes.window(end, &windows);
         let start = self.looks.start(end);
         if start < self.withhold_before {
-            if final_look && window.is_some() {
+            if final_look && window.is_some() && look > self.resume.at {
                 give(look.minus(1), Output::Emission(Emission::Withheld));
             }
             return;
@@ -232,14 +259,20 @@ impl SymbolWindows {
                     // Taken off once it is final, at the first time that no look at this window sees.
                     give(look, Output::Leg(((state.name.clone(), (end, leg)), look, -1)));
                 }
-                if let Some(own) = &window {
+                if let Some(own) = &window
+                    && self.carry > 0
+                    && look > self.resume.at
+                {
                     state.carried = Some((end, own.moments));
+                    let carried = Lasting::Carried(state.name.clone(), end, own.moments);
+                    give(look.minus(1), Output::Emission(Emission::Lasting(look, carried)));
                 }
             }
         }
         let Some(window) = window else { return };
         if self.definition.rows.symbol
             && let Some(stage) = stage_of(&mut state.emitted, end, look, &window, &self.looks)
+            && look > self.resume.at
         {
             let row = symbol_row(&state.name, &window, Occasion { look, start, end, stage });
             give(look.minus(1), Output::Emission(Emission::Row(row)));

@@ -64,6 +64,7 @@ impl Sinks {
             sink.write(outbox)?;
         }
         outbox.rows.clear();
+        outbox.lasting.clear();
         outbox.refused.clear();
         outbox.progressed = false;
         Ok(())

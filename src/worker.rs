@@ -14,11 +14,12 @@ use crate::symbols::Symbols;
 use crate::wire;
 use anyhow::Result;
 use crossrate_dataflows::job::job;
-use crossrate_dataflows::market::acceptance::{Partition, Verdict};
+use crossrate_dataflows::market::acceptance::{Partition, Place, Verdict};
 use crossrate_dataflows::market::candle::Candle;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::folding::PaneUpdate;
 use crossrate_dataflows::market::moments::Moments;
+use crossrate_dataflows::market::resume::Resume;
 use crossrate_dataflows::market::row::ClosedBy;
 use crossrate_dataflows::market::trade::Symbol;
 use crossrate_dataflows::operators::closings::{Note, PartitionProgress, Reason, Refusal};
@@ -70,6 +71,7 @@ pub struct Assignment {
 pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
     let Assignment { config, partitions, adopted, symbols, sinks, interrupted } = assignment;
     let definition = Arc::new(config.definition.clone());
+    let resume = Arc::new(Resume::default());
     let mut frontier = Frontier::new(worker);
     let (mut panes, mut told, job) = worker.dataflow_named::<EventTime, _, _>("Crossrate", |scope| {
         let ((panes, panes_from), pane_stream) = scope.new_unordered_input();
@@ -78,7 +80,7 @@ pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
             Told::Note(note) => Ok(note),
             Told::WithholdBefore(time) => Err(time),
         });
-        let job = job(scope, VecCollection::new(pane_stream), withhold, notes, &definition);
+        let job = job(scope, VecCollection::new(pane_stream), withhold, notes, &definition, &resume);
         ((panes, panes_from), (told, told_from), job)
     });
     let mut reading = Reading {
@@ -322,27 +324,31 @@ impl Reading<'_> {
             }
         };
         wire::decode_chunk(chunk, scratch, |raw, record| {
-            let (offset, kafka_ms) = raw.place.map_or((*records, 0), |m| (m.offset, m.timestamp_ms));
+            let place = match raw.place {
+                Some(message) => Place { offset: message.offset, kafka_ms: message.timestamp_ms },
+                None => Place { offset: *records, kafka_ms: 0 },
+            };
             *records += 1;
+            let offset = place.offset;
             match record {
                 wire::Record::Trade { symbol, kind, trade } => {
                     let Some(number) = symbols.number(symbol) else {
                         state.counts_mut().unselected += 1;
                         return;
                     };
-                    match state.trade(number, symbols.names(), kind, &trade, kafka_ms, updates) {
+                    match state.trade(number, symbols.names(), kind, &trade, place, updates) {
                         Verdict::Accepted | Verdict::Duplicate | Verdict::OtherKind => {}
                         Verdict::Late { by_entry } => {
                             refuse(offset, Reason::Late, late_detail(state, trade.time, by_entry), &raw);
                         }
                         Verdict::Future => {
-                            refuse(offset, Reason::Future, future_detail(trade.time, kafka_ms), &raw);
+                            refuse(offset, Reason::Future, future_detail(trade.time, place.kafka_ms), &raw);
                         }
                     }
                 }
                 wire::Record::Heartbeat(time) => {
-                    if state.heartbeat(time, kafka_ms, updates) == Verdict::Future {
-                        refuse(offset, Reason::Future, future_detail(time, kafka_ms), &raw);
+                    if state.heartbeat(time, place, updates) == Verdict::Future {
+                        refuse(offset, Reason::Future, future_detail(time, place.kafka_ms), &raw);
                     }
                 }
                 wire::Record::Ignored => state.counts_mut().ignored += 1,

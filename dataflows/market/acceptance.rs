@@ -7,6 +7,7 @@ use super::definition::Definition;
 use super::event_time::EventTime;
 use super::folding::{OpenPanes, PaneUpdate};
 use super::looks::Looks;
+use super::moments::Moments;
 use super::trade::{Symbol, Trade, TradeKind};
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +62,15 @@ impl Counts {
     }
 }
 
+/// Where a record stands.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Its offset, or its number in a file.
+    pub offset: i64,
+    /// Its Kafka timestamp in milliseconds, 0 or less without one.
+    pub kafka_ms: i64,
+}
+
 /// What a trade or a heartbeat was judged to be.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -77,6 +87,23 @@ pub enum Verdict {
     Future,
     /// The other kind of trade event than the one that its symbol is counted by here.
     OtherKind,
+}
+
+/// A partition's part of a recovery point, but for what it has handed over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// Offset of the first record that was not judged.
+    pub next: i64,
+    /// Offset from which reading again rebuilds the panes that are open.
+    pub rebuild_from: i64,
+    /// W(p).
+    pub watermark: EventTime,
+    /// How far the partition's own records took it.
+    pub own: EventTime,
+    /// Event time of the first record that was accepted or a heartbeat.
+    pub first: Option<EventTime>,
+    /// What became of the records before `next`.
+    pub counts: Counts,
 }
 
 /// One partition: its watermark, its counts, and the panes that are open in it.
@@ -138,7 +165,6 @@ impl Partition {
     }
 
     /// Judges a valid trade of a wanted symbol (rules 1, 2, 4, 5, 6), counts it and folds it if it counts.
-    /// `kafka_ms` is the record's Kafka timestamp, 0 or less without one.
     #[inline]
     pub fn trade(
         &mut self,
@@ -146,7 +172,7 @@ impl Partition {
         names: &[Symbol],
         kind: TradeKind,
         trade: &Trade,
-        kafka_ms: i64,
+        place: Place,
         out: &mut Vec<PaneUpdate>,
     ) -> Verdict {
         let number = symbol.0 as usize;
@@ -163,7 +189,7 @@ impl Partition {
                 self.kinds[number] = Some(kind);
             }
         }
-        if self.is_future(trade.time, kafka_ms) {
+        if self.is_future(trade.time, place.kafka_ms) {
             self.counts.future += 1;
             return Verdict::Future;
         }
@@ -177,7 +203,7 @@ impl Partition {
                     self.counts.late += 1;
                     return Verdict::Late { by_entry: settled > self.own };
                 }
-                self.panes.open(end, self.looks.windows.slide)
+                self.panes.open(end, self.looks.windows.slide, place.offset)
             }
         };
         if !self.panes.fold(pane, number, names, trade, self.dedup) {
@@ -191,8 +217,8 @@ impl Partition {
     }
 
     /// Judges a heartbeat (rules 2 and 3) and counts it.
-    pub fn heartbeat(&mut self, time: EventTime, kafka_ms: i64, out: &mut Vec<PaneUpdate>) -> Verdict {
-        if self.is_future(time, kafka_ms) {
+    pub fn heartbeat(&mut self, time: EventTime, place: Place, out: &mut Vec<PaneUpdate>) -> Verdict {
+        if self.is_future(time, place.kafka_ms) {
             self.counts.future += 1;
             return Verdict::Future;
         }
@@ -211,6 +237,80 @@ impl Partition {
     /// The input has ended: W(p) is infinite, and everything open is handed over.
     pub fn end(&mut self, out: &mut Vec<PaneUpdate>) {
         self.raise(EventTime::MAX, out);
+    }
+
+    /// What must be kept so that a later run can take this partition up after the record before `next`.
+    pub fn head(&self, next: i64) -> Head {
+        Head {
+            next,
+            rebuild_from: self.panes.opened_at().unwrap_or(next),
+            watermark: self.watermark,
+            own: self.own,
+            first: self.first,
+            counts: self.counts,
+        }
+    }
+
+    /// By which kind each symbol is counted.
+    pub fn kinds(&self) -> impl Iterator<Item = (SymbolNumber, TradeKind)> + '_ {
+        let numbered = (0u32..).map(SymbolNumber).zip(&self.kinds);
+        numbered.filter_map(|(number, kind)| kind.map(|kind| (number, kind)))
+    }
+
+    /// How many symbols have a kind.
+    pub fn kinds_known(&self) -> usize {
+        self.kinds.iter().flatten().count()
+    }
+
+    /// Takes a partition up where an earlier run left it. Its open panes are rebuilt by giving it, through
+    /// [`Partition::rebuild`], the trades from `rebuild_from` up to `next` again.
+    pub fn resume(definition: &Definition, head: &Head, kinds: &[(SymbolNumber, TradeKind)]) -> Self {
+        let mut partition = Partition::new(definition);
+        partition.watermark = head.watermark;
+        partition.own = head.own;
+        partition.first = head.first;
+        partition.counts = head.counts;
+        for (number, kind) in kinds {
+            let number = number.0 as usize;
+            if partition.kinds.len() <= number {
+                partition.kinds.resize(number + 1, None);
+            }
+            partition.kinds[number] = Some(*kind);
+        }
+        partition
+    }
+
+    /// Folds a trade again that was judged before the recovery point. It counts now exactly if it counted then and
+    /// its pane is still open: a pane that is not final now was not final then, so nothing in it was late, its ids
+    /// all lie in what is read again, and whether it is future or of the other kind does not depend on when.
+    pub fn rebuild(
+        &mut self,
+        symbol: SymbolNumber,
+        names: &[Symbol],
+        kind: TradeKind,
+        trade: &Trade,
+        place: Place,
+    ) {
+        let number = symbol.0 as usize;
+        let counted = self.kinds.get(number).copied().flatten() == Some(kind);
+        let end = self.looks.pane_end(trade.time);
+        let open = self.looks.final_at(end) > self.watermark;
+        if !counted || !open || self.is_future(trade.time, place.kafka_ms) {
+            return;
+        }
+        let pane = match self.panes.find(trade.time) {
+            Some(pane) => pane,
+            None => self.panes.open(end, self.looks.windows.slide, place.offset),
+        };
+        self.panes.fold(pane, number, names, trade, self.dedup);
+    }
+
+    /// Ends a rebuilding; `handed_over` is what the recovery point says has left the open panes already.
+    pub fn rebuilt<'a>(&mut self, handed_over: impl Iterator<Item = (SymbolNumber, EventTime, &'a Moments)>) {
+        for (symbol, pane_end, moments) in handed_over {
+            self.panes.without_handed_over(symbol.0 as usize, pane_end, moments);
+        }
+        self.panes.mark_rebuilt(&self.looks, self.watermark);
     }
 
     #[inline]

@@ -8,6 +8,7 @@ use super::ids::IdSet;
 use super::looks::Looks;
 use super::moments::{Moments, TradeHash};
 use super::trade::{Symbol, Trade};
+use differential_dataflow::difference::{Abelian, Semigroup};
 
 /// What a partition hands to the dataflow: the trades of one symbol that came into one pane since the last time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub struct OpenPanes {
 struct Pane {
     start: EventTime,
     end: EventTime,
+    /// Offset of its first trade: reading again from there rebuilds it.
+    opened_at: i64,
     /// The look before which the new trades must be handed over; none are new when `None`.
     look: Option<EventTime>,
     /// Index into `slots` by symbol number; [`NONE`] where the symbol has no trade here.
@@ -85,11 +88,12 @@ impl OpenPanes {
         }
     }
 
-    /// Opens the pane that ends then.
-    pub(super) fn open(&mut self, end: EventTime, slide: u64) -> usize {
+    /// Opens the pane that ends then, for the trade at that offset.
+    pub(super) fn open(&mut self, end: EventTime, slide: u64, offset: i64) -> usize {
         let mut pane = self.spare.pop().unwrap_or_default();
         pane.start = end.minus(slide);
         pane.end = end;
+        pane.opened_at = offset;
         let at = self.panes.partition_point(|p| p.end < end);
         self.panes.insert(at, pane);
         self.last = at;
@@ -136,6 +140,32 @@ impl OpenPanes {
             let look = looks.first_look(pane.end, w);
             pane.look = Some(look);
             self.due = self.due.min(look);
+        }
+    }
+
+    /// The offset from which reading again rebuilds all that is open; `None` where nothing is.
+    pub(super) fn opened_at(&self) -> Option<i64> {
+        self.panes.iter().map(|pane| pane.opened_at).min()
+    }
+
+    /// Takes out of an open pane what was handed over before, after its trades were all folded again.
+    /// The sums are a group: what is left is exactly what was new.
+    pub(super) fn without_handed_over(&mut self, symbol: usize, pane_end: EventTime, moments: &Moments) {
+        let at = self.panes.partition_point(|p| p.end < pane_end);
+        let Some(pane) = self.panes.get_mut(at).filter(|p| p.end == pane_end) else { return };
+        let Some(slot) = pane.index.get(symbol).filter(|slot| **slot != NONE) else { return };
+        let mut gone = *moments;
+        gone.negate();
+        pane.slots[*slot as usize].new.plus_equals(&gone);
+    }
+
+    /// Notes which panes have new trades, after a rebuilding; their first look is after `w`.
+    pub(super) fn mark_rebuilt(&mut self, looks: &Looks, w: EventTime) {
+        self.due = EventTime::MAX;
+        for pane in &mut self.panes {
+            let new = pane.slots[..pane.used].iter().any(|slot| slot.new.n > 0);
+            pane.look = new.then(|| looks.first_look(pane.end, w));
+            self.due = self.due.min(pane.look.unwrap_or_else(|| looks.final_at(pane.end)));
         }
     }
 

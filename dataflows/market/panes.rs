@@ -74,6 +74,11 @@ impl Extremes {
 }
 
 impl Panes {
+    /// None yet, after others with that greatest id.
+    pub fn after(greatest_before: Option<u64>) -> Self {
+        Panes { greatest_before, ..Panes::default() }
+    }
+
     /// Adds trades to a pane: their sums, and the candle of all the trades that one partition has there.
     pub fn add(&mut self, end: EventTime, moments: &Moments, candle: &Candle) {
         let at = self.panes.partition_point(|p| p.end < end);

@@ -73,8 +73,9 @@ impl<'scope, D: Clone + 'static> AtLooks<'scope, D> for Stream<'scope, EventTime
         P: ParallelizationContract<EventTime, Vec<D>>,
         L: LookLogic<Input = D>,
     {
-        self.unary_frontier(pact, name, move |_, _| {
-            let mut hold: Option<Capability<EventTime>> = None;
+        self.unary_frontier(pact, name, move |first, _| {
+            // Logic that resumes may have looks to come before anything comes in.
+            let mut hold: Option<Capability<EventTime>> = logic.next_look().map(|_| first);
             move |(input, frontier), output| {
                 // Keep what came, and the least capability it came with.
                 input.for_each(|capability, items| {

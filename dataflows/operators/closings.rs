@@ -2,6 +2,7 @@
 
 use crate::market::acceptance::Counts;
 use crate::market::event_time::EventTime;
+use crate::market::resume::Lasting;
 use crate::market::row::{ClosedBy, Row};
 use crate::symbol_windows::Emission;
 use serde::{Deserialize, Serialize};
@@ -92,6 +93,8 @@ pub struct PartitionProgress {
 pub struct Outbox {
     /// Rows in their order, complete.
     pub rows: Vec<Row>,
+    /// What outlives its windows, as it changed, in order of the looks.
+    pub lasting: Vec<(EventTime, Lasting)>,
     /// Refused records, in the order in which their partitions refused them.
     pub refused: Vec<Refusal>,
     /// The latest news of each partition.
@@ -122,6 +125,7 @@ pub fn closings<'scope>(
             "Closings",
             move |_, _| {
                 let mut pending: BTreeMap<EventTime, Vec<Row>> = BTreeMap::new();
+                let mut lasting: BTreeMap<EventTime, Vec<Lasting>> = BTreeMap::new();
                 let mut moves = Moves::default();
                 move |(row_input, row_frontier), (note_input, note_frontier), _| {
                     let mut outbox = shared.borrow_mut();
@@ -131,6 +135,9 @@ pub fn closings<'scope>(
                             match emission {
                                 Emission::Row(row) => pending.entry(row.look).or_default().push(row),
                                 Emission::Withheld => outbox.withheld += 1,
+                                Emission::Lasting(look, change) => {
+                                    lasting.entry(look).or_default().push(change);
+                                }
                             }
                         }
                     });
@@ -157,6 +164,10 @@ pub fn closings<'scope>(
                             row.complete(moves.closed_by(point));
                             outbox.rows.push(row);
                         }
+                    }
+                    while let Some(entry) = lasting.first_entry().filter(|e| passed(e.key())) {
+                        let (look, changes) = entry.remove_entry();
+                        outbox.lasting.extend(changes.into_iter().map(|change| (look, change)));
                     }
                     let least = |f: &timely::progress::frontier::MutableAntichain<EventTime>| {
                         f.frontier().first().copied()
