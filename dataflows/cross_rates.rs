@@ -69,8 +69,11 @@ pub fn cross_rates<'scope>(
 /// Puts the legs of a cross in one window together; nothing where there is no row.
 fn assemble(
     definition: &Arc<Definition>,
-) -> impl for<'a, 'b> FnMut(&(CrossNumber, EventTime), &'a [(&'b (u32, LegState), isize)], &mut Vec<(CrossState, isize)>)
-+ use<> {
+) -> impl for<'a, 'b> FnMut(
+    &(CrossNumber, EventTime),
+    &'a [(&'b (u32, LegState), isize)],
+    &mut Vec<(CrossState, isize)>,
+) + use<> {
     let definition = Arc::clone(definition);
     move |(cross, _), parts, out| {
         let mut state = CrossState { legs: vec![None; definition.crosses[*cross as usize].legs.len()] };
@@ -165,11 +168,8 @@ impl LookLogic for CrossRows {
     fn next_look(&self) -> Option<EventTime> {
         let news = self.pending.keys().next().map(|date| date.plus(1));
         let settled = self.ends.first().map(|end| self.looks.final_at(*end));
-        let closing = if self.looks.changes {
-            self.ends.range(self.closed_to.plus(1)..).next().copied()
-        } else {
-            None
-        };
+        let closing =
+            if self.looks.changes { self.ends.range(self.closed_to.plus(1)..).next().copied() } else { None };
         [news, settled, closing].into_iter().flatten().min()
     }
 

@@ -51,13 +51,9 @@ pub fn symbol_windows<'scope>(
     definition: &Arc<Definition>,
 ) -> (StreamVec<'scope, EventTime, Emission>, LegCollection<'scope>) {
     let merged = panes.arrange_by_key_named("Panes").as_vecs();
-    let panes = merged.inner.map(|((symbol, (end, candle)), date, moments)| Input::Pane(PaneTrades {
-        date,
-        symbol,
-        end,
-        candle,
-        moments,
-    }));
+    let panes = merged.inner.map(|((symbol, (end, candle)), date, moments)| {
+        Input::Pane(PaneTrades { date, symbol, end, candle, moments })
+    });
     let known = withhold_before.map(Input::WithholdBefore);
     let states = panes.concat(known).at_looks(Pipeline, "SymbolWindows", SymbolWindows::new(definition));
     let (rows, legs) = states.ok_err(|output| match output {
@@ -220,7 +216,10 @@ impl SymbolWindows {
             if told != leg {
                 for (leg, diff) in [(told, -1), (leg, 1)] {
                     if let Some(leg) = leg {
-                        give(look.minus(1), Output::Leg(((state.name.clone(), (end, leg)), look.minus(1), diff)));
+                        give(
+                            look.minus(1),
+                            Output::Leg(((state.name.clone(), (end, leg)), look.minus(1), diff)),
+                        );
                     }
                 }
                 match leg {
@@ -283,7 +282,11 @@ fn carried(
         .map(|from| (from, state.panes.window(from, &windows).map(|w| w.moments).unwrap_or_default()))
         .max_by_end(state.carried)?;
     let age = end.micros() - from.micros();
-    (age <= max_age && looks.start(from) >= withhold_before).then_some(LegState { moments, missing_ids: 0, age })
+    (age <= max_age && looks.start(from) >= withhold_before).then_some(LegState {
+        moments,
+        missing_ids: 0,
+        age,
+    })
 }
 
 trait MaxByEnd {
@@ -317,11 +320,8 @@ impl LookLogic for SymbolWindows {
     fn next_look(&self) -> Option<EventTime> {
         let news = self.pending.keys().next().map(|date| date.plus(1));
         let settled = self.ends.first().map(|end| self.looks.final_at(*end));
-        let closing = if self.looks.changes {
-            self.ends.range(self.closed_to.plus(1)..).next().copied()
-        } else {
-            None
-        };
+        let closing =
+            if self.looks.changes { self.ends.range(self.closed_to.plus(1)..).next().copied() } else { None };
         [news, settled, closing, self.tick_due].into_iter().flatten().min()
     }
 
@@ -352,7 +352,9 @@ impl LookLogic for SymbolWindows {
             .ends
             .iter()
             .copied()
-            .filter(|end| if *end > look { self.looks.provisional } else { self.looks.changes && *end < look })
+            .filter(
+                |end| if *end > look { self.looks.provisional } else { self.looks.changes && *end < look },
+            )
             .collect();
         for number in std::mem::take(&mut self.touched) {
             self.symbols[number].touched = false;

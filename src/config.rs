@@ -35,6 +35,8 @@ pub struct Config {
     pub strict: bool,
     /// When progress is shown.
     pub progress: Progress,
+    /// Keep refused records for a display, also where no dead-letter sink wants them.
+    pub keep_refused: bool,
     /// Records a batch at most; a test knob, results never depend on it.
     pub batch_records: usize,
 }

@@ -1,6 +1,13 @@
 //! Crossrate: exact incremental cross rates on event time.
 
+pub mod accounting;
 pub mod config;
 pub mod demo;
+pub mod exit;
+pub mod frontier;
+pub mod run;
+pub mod sink;
 pub mod source;
+pub mod symbols;
 pub mod wire;
+pub mod worker;

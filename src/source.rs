@@ -63,8 +63,6 @@ pub struct Message {
     pub end: u32,
     /// A null value: a tombstone, which is ignored.
     pub null: bool,
-    /// Length of the key that follows the value... see [`Chunk`]: keys are kept only for dead letters to Kafka.
-    pub key: Option<u32>,
 }
 
 /// What a reader hands over.
@@ -94,6 +92,19 @@ struct FeedState {
     /// Emptied chunks, for the reader to fill again.
     spare: Vec<Chunk>,
     closed: bool,
+}
+
+/// A partition, to the worker that owns it.
+#[derive(Debug)]
+pub struct PartitionFeed {
+    /// Its number: place on the command line, or Kafka partition.
+    pub number: u32,
+    /// What people know it by: `trades-3`, or a file's name.
+    pub name: String,
+    /// Whether reading begins inside the log, so that the first windows may lack trades (SPEC section 6).
+    pub inside_log: bool,
+    /// Where its records come from.
+    pub feed: Arc<Feed>,
 }
 
 /// The other side of a [`Feed`] is gone: the run is ending, and the reader should too.

@@ -1,7 +1,7 @@
 //! Bytes to trades: pure functions on one record, without I/O.
 
-use crossrate_dataflows::market::trade::{Trade, TradeKind};
 use crossrate_dataflows::market::event_time::EventTime;
+use crossrate_dataflows::market::trade::{Trade, TradeKind};
 
 /// What one record is (SPEC section 4), before anybody asks whether its symbol is wanted.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,4 +30,66 @@ pub struct BadRecord {
     pub reason: &'static str,
     /// Byte offset in the record.
     pub at: Option<usize>,
+}
+
+// ---- TEMPORARY (until the wire helper's is merged) ----
+#[derive(Debug, Default)]
+pub struct Scratch {}
+#[derive(Debug)]
+pub struct Raw<'a> {
+    pub bytes: &'a [u8],
+    pub key: Option<&'a [u8]>,
+    pub place: Option<crate::source::Message>,
+}
+impl std::fmt::Display for BadRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.reason)
+    }
+}
+pub fn decode_chunk(
+    chunk: &crate::source::Chunk,
+    _s: &mut Scratch,
+    mut each: impl FnMut(Raw<'_>, Record<'_>),
+) {
+    use crossrate_dataflows::market::decimal::{Price, Quantity};
+    for line in chunk.bytes.split(|b| *b == b'\n') {
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let raw = Raw { bytes: line, key: None, place: None };
+        let Ok(v) = serde_json::from_slice::<serde_json::Value>(line) else {
+            each(raw, Record::Bad(BadRecord { reason: "json", at: None }));
+            continue;
+        };
+        let t = v["T"].as_u64().and_then(EventTime::from_exchange);
+        match v["e"].as_str() {
+            Some("trade") => {
+                let ok = (|| {
+                    Some((
+                        v["s"].as_str()?,
+                        v["t"].as_u64()?,
+                        Price::parse(v["p"].as_str()?.as_bytes()).ok()?,
+                        Quantity::parse(v["q"].as_str()?.as_bytes()).ok()?,
+                        t?,
+                    ))
+                })();
+                match ok {
+                    Some((symbol, id, price, quantity, time)) => each(
+                        raw,
+                        Record::Trade {
+                            symbol,
+                            kind: TradeKind::Trade,
+                            trade: Trade { id, price, quantity, time },
+                        },
+                    ),
+                    None => each(raw, Record::Bad(BadRecord { reason: "field", at: None })),
+                }
+            }
+            Some("heartbeat") => match t {
+                Some(t) => each(raw, Record::Heartbeat(t)),
+                None => each(raw, Record::Bad(BadRecord { reason: "T", at: None })),
+            },
+            _ => each(raw, Record::Ignored),
+        }
+    }
 }

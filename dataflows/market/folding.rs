@@ -117,7 +117,8 @@ impl OpenPanes {
         if self.hashes.len() <= symbol {
             self.hashes.resize(symbol + 1, None);
         }
-        let hash = self.hashes[symbol].get_or_insert_with(|| TradeHash::new(names[symbol].as_str())).hash(trade);
+        let hash =
+            self.hashes[symbol].get_or_insert_with(|| TradeHash::new(names[symbol].as_str())).hash(trade);
         slot.new.add_trade(trade, hash);
         match &mut slot.candle {
             Some(candle) => candle.add_trade(trade),

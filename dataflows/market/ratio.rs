@@ -75,11 +75,7 @@ fn nearest_positive(numerator: &BigUint, denominator: &BigUint) -> Option<f64> {
         mantissa += 1;
     }
     // The carry of a mantissa that rounds up to the next power of two lands in the exponent, as it should.
-    let bits = if exponent >= -1022 {
-        (((exponent + 1022) as u64) << 52) + mantissa
-    } else {
-        mantissa
-    };
+    let bits = if exponent >= -1022 { (((exponent + 1022) as u64) << 52) + mantissa } else { mantissa };
     let value = f64::from_bits(bits);
     value.is_finite().then_some(value)
 }
@@ -147,7 +143,7 @@ mod tests {
         assert_eq!(double(&BigInt::from(3), 1076), Some(f64::from_bits(1)));
         assert_eq!(double(&one, 3000), Some(0.0));
         assert_eq!(double(&one, 1022), Some(f64::MIN_POSITIVE));
-        let most = BigInt::from(f64::MAX as u128) ;
+        let most = BigInt::from(f64::MAX as u128);
         assert!(most > one);
         assert_eq!(nearest_double(&(BigInt::from(1) << 1023u32), &1u32.into()), Some(2f64.powi(1023)));
         assert_eq!(nearest_double(&(BigInt::from(1) << 1024u32), &1u32.into()), None);

@@ -130,9 +130,12 @@ pub fn symbol_row(name: &Symbol, state: &WindowState, occasion: Occasion) -> Row
     head(&mut json, RowKind::Symbol, name, occasion.start, occasion.end);
     let candle = &state.candle;
     let _ = write!(json, ",\"trades\":{}", state.moments.n);
-    for (field, price) in
-        [("open", candle.first.price), ("high", candle.high), ("low", candle.low), ("close", candle.last.price)]
-    {
+    for (field, price) in [
+        ("open", candle.first.price),
+        ("high", candle.high),
+        ("low", candle.low),
+        ("close", candle.last.price),
+    ] {
         let _ = write!(json, ",\"{field}\":\"");
         write_scaled(&mut json, price.scaled() as u128, 8);
         json.push('"');
@@ -147,7 +150,8 @@ pub fn symbol_row(name: &Symbol, state: &WindowState, occasion: Occasion) -> Row
     json.push('"');
     rate_field(&mut json, "vwap", Some(&vwap(&state.moments)));
     spread(&mut json, variance(&state.moments));
-    let _ = write!(json, ",\"missing_ids\":{},\"digest\":\"{:016x}\"", state.missing_ids, state.moments.digest);
+    let _ =
+        write!(json, ",\"missing_ids\":{},\"digest\":\"{:016x}\"", state.missing_ids, state.moments.digest);
     finish(json, RowKind::Symbol, name, occasion)
 }
 
@@ -180,7 +184,13 @@ pub fn cross_row(cross: &Cross, state: &CrossState, rate: Option<&BigInt>, occas
 }
 
 /// The row of a cross's statistics.
-pub fn stats_row(name: &Symbol, series: &SeriesMoments, look: EventTime, start: EventTime, end: EventTime) -> Row {
+pub fn stats_row(
+    name: &Symbol,
+    series: &SeriesMoments,
+    look: EventTime,
+    start: EventTime,
+    end: EventTime,
+) -> Row {
     let mut json = String::with_capacity(320);
     head(&mut json, RowKind::Stats, name, start, end);
     let _ = write!(json, ",\"n\":{}", series.n);

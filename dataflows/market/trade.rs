@@ -4,6 +4,7 @@ use super::decimal::{Price, Quantity};
 use super::event_time::EventTime;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
+use std::borrow::Borrow;
 use std::fmt;
 
 /// The exchange's name of a pair, such as `XVGBTC`; any non-empty text. Ordered by its UTF-8 bytes.
@@ -19,6 +20,12 @@ impl Symbol {
 
     /// Its name.
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for Symbol {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }

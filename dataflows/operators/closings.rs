@@ -75,6 +75,8 @@ impl Reason {
 pub struct PartitionProgress {
     /// Which.
     pub partition: u32,
+    /// What people know it by: a file's name, a topic's partition.
+    pub name: String,
     /// Its watermark.
     pub watermark: EventTime,
     /// What became of its records.
@@ -98,6 +100,8 @@ pub struct Outbox {
     pub frontier: Option<EventTime>,
     /// Windows of symbols that were withheld.
     pub withheld: u64,
+    /// Whether the frontier or a partition has moved since this was last cleared.
+    pub progressed: bool,
 }
 
 /// Collects rows and notes on the first worker. `grace` is the job's.
@@ -136,13 +140,15 @@ pub fn closings<'scope>(
                                 Note::Moved { from, to, by } => moves.add(from, to, by),
                                 Note::Refused(refusal) => outbox.refused.push(refusal),
                                 Note::Progress(progress) => {
+                                    outbox.progressed = true;
                                     outbox.partitions.insert(progress.partition, progress);
                                 }
                             }
                         }
                     });
                     // Hand on the looks that nothing can be added to.
-                    let passed = |look: &EventTime| !row_frontier.less_than(look) && !note_frontier.less_than(look);
+                    let passed =
+                        |look: &EventTime| !row_frontier.less_than(look) && !note_frontier.less_than(look);
                     while let Some(entry) = pending.first_entry().filter(|e| passed(e.key())) {
                         let mut rows = entry.remove();
                         rows.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
@@ -152,11 +158,15 @@ pub fn closings<'scope>(
                             outbox.rows.push(row);
                         }
                     }
-                    let least = |f: &timely::progress::frontier::MutableAntichain<EventTime>| f.frontier().first().copied();
+                    let least = |f: &timely::progress::frontier::MutableAntichain<EventTime>| {
+                        f.frontier().first().copied()
+                    };
+                    let before = outbox.frontier;
                     outbox.frontier = match (least(row_frontier), least(note_frontier)) {
                         (Some(a), Some(b)) => Some(a.min(b)),
                         (a, b) => a.or(b),
                     };
+                    outbox.progressed |= outbox.frontier != before;
                     if let Some(frontier) = outbox.frontier {
                         moves.forget(frontier.minus(grace));
                     }

@@ -3,8 +3,8 @@
 use crate::market::event_time::EventTime;
 use differential_dataflow::lattice::{Lattice, Maximum};
 use timely::order::{PartialOrder, TotalOrder};
-use timely::progress::timestamp::{PathSummary, Refines};
 use timely::progress::Timestamp;
+use timely::progress::timestamp::{PathSummary, Refines};
 
 impl PartialOrder for EventTime {
     #[inline]

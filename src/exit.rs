@@ -1,0 +1,113 @@
+//! How a command ends: the exit codes of SPEC section 12, and the error that carries one.
+
+use std::error::Error;
+use std::fmt;
+
+/// What the process says to its parent.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum Exit {
+    /// Everything was done.
+    Done,
+    /// Whoever read our standard output went away (`| head -1`): we stop without a word.
+    PipeClosed,
+    /// Something failed that is none of the following.
+    Failed,
+    /// What was typed makes no sense.
+    Usage,
+    /// An input or a broker could not be reached or read.
+    Unreachable,
+    /// A bad record came, and `--strict` was given.
+    Refused,
+    /// Ctrl-C or a request to terminate.
+    Interrupted,
+}
+
+impl Exit {
+    /// The code.
+    pub const fn code(self) -> u8 {
+        match self {
+            Exit::Done | Exit::PipeClosed => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+            Exit::Unreachable => 3,
+            Exit::Refused => 4,
+            Exit::Interrupted => 130,
+        }
+    }
+}
+
+/// An error that decides the exit code, and says what to do about it. It may stand anywhere in the chain of an
+/// [`anyhow::Error`]; the outermost one counts, and an error without any exits with [`Exit::Failed`].
+#[derive(Debug)]
+pub struct Failure {
+    exit: Exit,
+    message: String,
+    hint: Option<String>,
+    source: Option<anyhow::Error>,
+}
+
+impl Failure {
+    /// A failure that says, in lowercase, what could not be done and names the place.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Failure { exit, message: message.into(), hint: None, source: None }
+    }
+
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// What it came from.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<anyhow::Error>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// The outermost failure in a chain.
+    pub fn of(error: &anyhow::Error) -> Option<&Failure> {
+        error.chain().find_map(|cause| cause.downcast_ref())
+    }
+
+    /// The code to end with.
+    pub fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// What the user can do about it.
+    pub fn what_to_do(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for Failure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn a_failure_is_found_under_context_and_keeps_its_cause() {
+        let cause = std::io::Error::new(std::io::ErrorKind::NotFound, "no such file");
+        let failure =
+            Failure::new(Exit::Unreachable, "cannot open a.jsonl").hint("check the path").because(cause);
+        let error = Err::<(), _>(failure).context("partition 0").unwrap_err();
+        let found = Failure::of(&error).expect("the failure is in the chain");
+        assert_eq!((found.exit().code(), found.what_to_do()), (3, Some("check the path")));
+        let chain: Vec<String> = error.chain().map(ToString::to_string).collect();
+        assert_eq!(chain, ["partition 0", "cannot open a.jsonl", "no such file"]);
+    }
+}

@@ -1,0 +1,86 @@
+//! The frontier F over the partitions that are not idle (SPEC section 5), shared among the workers.
+//!
+//! It cannot be had from capabilities alone: those of idle partitions follow it. So workers tell each other their
+//! least watermarks, on a small dataflow of its own whose times mean nothing.
+
+use crossrate_dataflows::market::event_time::EventTime;
+use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
+use std::rc::Rc;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::InputHandle;
+use timely::dataflow::operators::{Input, Inspect, vec::Broadcast};
+use timely::worker::Worker;
+
+/// What a worker says of its partitions that have not ended.
+#[derive(Debug, Copy, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// The least watermark of those that are not idle.
+    pub least: Option<EventTime>,
+    /// The greatest watermark of all of them.
+    pub greatest: Option<EventTime>,
+}
+
+/// This worker's knowledge of F. Never falls.
+pub struct Frontier {
+    input: Option<InputHandle<u64, CapacityContainerBuilder<Vec<(usize, Report)>>>>,
+    reports: Rc<RefCell<Vec<Report>>>,
+    last: Option<Report>,
+    known: EventTime,
+}
+
+impl std::fmt::Debug for Frontier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Frontier").field("known", &self.known).finish_non_exhaustive()
+    }
+}
+
+impl Frontier {
+    /// Builds the small dataflow. Every worker must, and in the same order among its dataflows.
+    pub fn new(worker: &mut Worker) -> Self {
+        // Who has said nothing yet may have partitions that have read nothing.
+        let silent = Report { least: Some(EventTime::MIN), greatest: None };
+        let reports = Rc::new(RefCell::new(vec![silent; worker.peers()]));
+        let heard = Rc::clone(&reports);
+        let (mut input, index) = (InputHandle::new(), worker.index());
+        worker.dataflow_named::<u64, _, _>("Frontier", |scope| {
+            let told = scope.input_from(&mut input);
+            told.broadcast().inspect(move |(from, report)| {
+                // What comes back from this worker itself may be older than what it has said since.
+                if *from != index {
+                    heard.borrow_mut()[*from] = *report;
+                }
+            });
+        });
+        Frontier { input: Some(input), reports, last: None, known: EventTime::MIN }
+    }
+
+    /// Tells the others, where there is news; this worker knows at once.
+    pub fn report(&mut self, index: usize, report: Report) {
+        if self.last == Some(report) {
+            return;
+        }
+        self.last = Some(report);
+        self.reports.borrow_mut()[index] = report;
+        if self.reports.borrow().len() > 1
+            && let Some(input) = &mut self.input
+        {
+            input.send((index, report));
+            input.flush();
+        }
+    }
+
+    /// F as far as this worker knows; [`EventTime::MAX`] when every partition has ended.
+    pub fn least(&mut self) -> EventTime {
+        let reports = self.reports.borrow();
+        let active = reports.iter().filter_map(|r| r.least).min();
+        let idle = reports.iter().filter_map(|r| r.greatest).max();
+        self.known = self.known.max(active.or(idle).unwrap_or(EventTime::MAX));
+        self.known
+    }
+
+    /// This worker has nothing more to say.
+    pub fn close(&mut self) {
+        self.input = None;
+    }
+}

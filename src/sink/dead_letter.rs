@@ -1,0 +1,70 @@
+//! Refused records as JSON lines (SPEC section 9): where they were, why, and their bytes as they came.
+
+use super::Sink;
+use super::lines::write_failed;
+use crate::exit::{Exit, Failure};
+use anyhow::Result;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use crossrate_dataflows::operators::closings::{Outbox, Refusal};
+use serde::Serialize;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+/// A file of refused records.
+pub(super) struct DeadLetters {
+    name: String,
+    out: File,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    partition: u32,
+    offset: i64,
+    reason: &'static str,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value_base64: Option<String>,
+}
+
+impl DeadLetters {
+    pub(super) fn file(path: &Path) -> Result<Self> {
+        let out = File::create(path).map_err(|error| {
+            Failure::new(Exit::Failed, format!("cannot create {}", path.display()))
+                .hint("name a dead-letter file in a directory that exists and that you may write to")
+                .because(error)
+        })?;
+        Ok(DeadLetters { name: path.display().to_string(), out })
+    }
+}
+
+fn line(refusal: &Refusal) -> serde_json::Result<Vec<u8>> {
+    let text = std::str::from_utf8(&refusal.value).ok();
+    let mut line = serde_json::to_vec(&Line {
+        partition: refusal.partition,
+        offset: refusal.offset,
+        reason: refusal.reason.as_str(),
+        detail: &refusal.detail,
+        value: text,
+        value_base64: text.is_none().then(|| BASE64_STANDARD.encode(&refusal.value)),
+    })?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+impl Sink for DeadLetters {
+    fn write(&mut self, news: &Outbox) -> Result<()> {
+        let mut buffer = Vec::new();
+        for refusal in &news.refused {
+            buffer.append(&mut line(refusal)?);
+        }
+        self.out.write_all(&buffer).map_err(|error| write_failed(&self.name, error).into())
+    }
+
+    fn finish(&mut self, _: &Outbox) -> Result<()> {
+        Ok(())
+    }
+}

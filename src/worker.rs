@@ -1,0 +1,442 @@
+//! One timely worker: take a batch, feed, advance, step.
+//!
+//! A worker owns the partitions `p` with `p % peers == index`. It holds one capability for each of them, at the
+//! partition's watermark; the least of all capabilities is the frontier, which proves what is final. What differs
+//! between workers (who reads, who writes) is here; the dataflow is the same everywhere.
+
+use crate::accounting;
+use crate::config::{Config, Verbosity};
+use crate::exit::{Exit, Failure};
+use crate::frontier::{Frontier, Report};
+use crate::sink::Sinks;
+use crate::source::{Chunk, Delivery, PartitionFeed};
+use crate::symbols::Symbols;
+use crate::wire;
+use anyhow::Result;
+use crossrate_dataflows::job::job;
+use crossrate_dataflows::market::acceptance::{Partition, Verdict};
+use crossrate_dataflows::market::candle::Candle;
+use crossrate_dataflows::market::event_time::EventTime;
+use crossrate_dataflows::market::folding::PaneUpdate;
+use crossrate_dataflows::market::moments::Moments;
+use crossrate_dataflows::market::row::ClosedBy;
+use crossrate_dataflows::market::trade::Symbol;
+use crossrate_dataflows::operators::closings::{Note, PartitionProgress, Reason, Refusal};
+use differential_dataflow::VecCollection;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::operators::ActivateCapability;
+use timely::dataflow::operators::core::OkErr;
+use timely::dataflow::operators::core::UnorderedInput;
+use timely::dataflow::operators::core::unordered_input::UnorderedHandle;
+use timely::worker::Worker;
+
+/// How long an idle worker sleeps at most before it looks around; deliveries and peers wake it earlier.
+const PARK: Duration = Duration::from_millis(100);
+/// A worker reads on while its rows are at most so many batches behind.
+const BATCHES_IN_FLIGHT: usize = 8;
+
+type PaneItem = ((Symbol, (EventTime, Candle)), EventTime, Moments);
+type Input<D> = UnorderedHandle<EventTime, CapacityContainerBuilder<Vec<D>>>;
+
+/// What a partition tells the dataflow besides panes.
+#[derive(Debug, Clone)]
+enum Told {
+    Note(Note),
+    WithholdBefore(EventTime),
+}
+
+/// What a worker is given.
+#[derive(Debug)]
+pub struct Assignment {
+    /// The run.
+    pub config: Arc<Config>,
+    /// The partitions of this worker that exist at the start.
+    pub partitions: Vec<PartitionFeed>,
+    /// Partitions that appear later come through here; `None` where none can.
+    pub adopted: Option<std::sync::mpsc::Receiver<PartitionFeed>>,
+    /// This worker's view of the numbers of symbols.
+    pub symbols: Symbols,
+    /// Where rows go; on the first worker.
+    pub sinks: Option<Sinks>,
+    /// Set when the user wants to stop.
+    pub interrupted: Arc<AtomicBool>,
+}
+
+/// Runs the job on one worker until its input ends, or the user stops it.
+pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<Exit> {
+    let Assignment { config, partitions, adopted, symbols, sinks, interrupted } = assignment;
+    let definition = Arc::new(config.definition.clone());
+    let mut frontier = Frontier::new(worker);
+    let (mut panes, mut told, job) = worker.dataflow_named::<EventTime, _, _>("Crossrate", |scope| {
+        let ((panes, panes_from), pane_stream) = scope.new_unordered_input();
+        let ((told, told_from), told_stream) = scope.new_unordered_input();
+        let (notes, withhold) = told_stream.ok_err(|told| match told {
+            Told::Note(note) => Ok(note),
+            Told::WithholdBefore(time) => Err(time),
+        });
+        let job = job(scope, VecCollection::new(pane_stream), withhold, notes, &definition);
+        ((panes, panes_from), (told, told_from), job)
+    });
+    let mut reading = Reading {
+        config: &config,
+        symbols,
+        panes: &mut panes.0,
+        told: &mut told.0,
+        scratch: wire::Scratch::default(),
+        updates: Vec::new(),
+        notes: Vec::new(),
+        strict: None,
+    };
+    let mut owned: Vec<Owned> = Vec::new();
+    for feed in partitions {
+        owned.push(Owned::new(feed, &config, panes.1.clone(), told.1.clone()));
+    }
+    // A capability for partitions to come; it follows the frontier.
+    let mut spare = adopted.map(|mailbox| Spare { mailbox, panes: panes.1.clone(), told: told.1.clone() });
+    drop((panes.1, told.1));
+
+    let mut writing = Writing { sinks, job: &job, config: &config };
+    let mut passed: VecDeque<EventTime> = VecDeque::new();
+    let mut turn = 0;
+    loop {
+        if interrupted.load(Ordering::Relaxed) {
+            return interrupt(worker, writing);
+        }
+        if let Some(spare) = &mut spare {
+            while let Ok(feed) = spare.mailbox.try_recv() {
+                owned.push(Owned::adopted(feed, &config, spare));
+            }
+        }
+        // Take a batch of the next partition that has one, unless the rows are too far behind.
+        let behind =
+            passed.len() >= BATCHES_IN_FLIGHT && passed.front().is_some_and(|f| job.probe.less_than(f));
+        let mut read = false;
+        if !behind {
+            let limit = frontier.least().plus(drift(&config));
+            for _ in 0..owned.len() {
+                turn = (turn + 1) % owned.len();
+                let partition = &mut owned[turn];
+                if !partition.ended
+                    && partition.state.watermark() <= limit
+                    && let Some(delivery) = partition.feed.feed.pop()
+                {
+                    reading.deliver(partition, delivery)?;
+                    read = true;
+                    break;
+                }
+            }
+        }
+        // Advance: tell the others, and let idle partitions follow.
+        frontier.report(worker.index(), report(&owned));
+        let least = frontier.least();
+        for partition in owned.iter_mut().filter(|p| p.idle && !p.ended) {
+            reading.follow(partition, least);
+        }
+        if let Some(spare) = &mut spare {
+            spare.follow(least);
+        }
+        if read {
+            passed.push_back(least);
+            if passed.len() > BATCHES_IN_FLIGHT {
+                passed.pop_front();
+            }
+        }
+        // Step, and write what that completed.
+        if read {
+            worker.step();
+        } else {
+            worker.step_or_park(Some(PARK));
+        }
+        writing.write()?;
+        if let Some(bad) = reading.strict.take() {
+            return Err(bad.into());
+        }
+        if spare.is_none() && owned.iter().all(|p| p.ended) {
+            frontier.close();
+            if job.probe.done() && !worker.has_dataflows() {
+                break;
+            }
+        }
+    }
+    writing.finish()
+}
+
+fn drift(config: &Config) -> u64 {
+    config.max_drift.max(2 * config.definition.windows.size)
+}
+
+/// What the others must know of this worker's partitions.
+fn report(owned: &[Owned]) -> Report {
+    let open = || owned.iter().filter(|p| !p.ended);
+    Report {
+        least: open().filter(|p| !p.idle).map(|p| p.state.watermark()).min(),
+        greatest: open().map(|p| p.state.watermark()).max(),
+    }
+}
+
+/// Stops in an instant: what is final has been written, what is not will be computed again.
+fn interrupt(worker: &mut Worker, mut writing: Writing<'_>) -> Result<Exit> {
+    for _ in 0..20 {
+        worker.step();
+    }
+    writing.write()?;
+    writing.finish()?;
+    Ok(Exit::Interrupted)
+}
+
+/// A partition of this worker.
+struct Owned {
+    feed: PartitionFeed,
+    state: Partition,
+    panes: Option<ActivateCapability<EventTime>>,
+    told: Option<ActivateCapability<EventTime>>,
+    /// Records delivered so far, for inputs whose records have no offset of their own.
+    records: i64,
+    idle: bool,
+    ended: bool,
+    /// Whether the windows to withhold are known (or there are none).
+    begun: bool,
+}
+
+impl Owned {
+    fn new(
+        feed: PartitionFeed,
+        config: &Config,
+        panes: ActivateCapability<EventTime>,
+        told: ActivateCapability<EventTime>,
+    ) -> Self {
+        Owned {
+            begun: !feed.inside_log,
+            feed,
+            state: Partition::new(&config.definition),
+            panes: Some(panes),
+            told: Some(told),
+            records: 0,
+            idle: false,
+            ended: false,
+        }
+    }
+
+    /// A partition that appeared while the job runs enters with the frontier as its watermark (SPEC section 5).
+    fn adopted(feed: PartitionFeed, config: &Config, spare: &Spare) -> Self {
+        let mut owned = Owned::new(feed, config, spare.panes.clone(), spare.told.clone());
+        // Nothing is open in it yet, so nothing is handed over.
+        owned.state.entry(*spare.panes.time(), &mut Vec::new());
+        owned
+    }
+}
+
+/// A capability for partitions that do not exist yet.
+struct Spare {
+    mailbox: std::sync::mpsc::Receiver<PartitionFeed>,
+    panes: ActivateCapability<EventTime>,
+    told: ActivateCapability<EventTime>,
+}
+
+impl Spare {
+    fn follow(&mut self, least: EventTime) {
+        if least > *self.panes.time() && least < EventTime::MAX {
+            self.panes.downgrade(&least);
+            self.told.downgrade(&least);
+        }
+    }
+}
+
+/// What taking a batch needs.
+struct Reading<'a> {
+    config: &'a Config,
+    symbols: Symbols,
+    panes: &'a mut Input<PaneItem>,
+    told: &'a mut Input<Told>,
+    scratch: wire::Scratch,
+    updates: Vec<PaneUpdate>,
+    notes: Vec<Note>,
+    /// The first bad record, where that ends the run.
+    strict: Option<Failure>,
+}
+
+impl Reading<'_> {
+    fn deliver(&mut self, partition: &mut Owned, delivery: Delivery) -> Result<()> {
+        match delivery {
+            Delivery::Chunk(chunk) => {
+                self.wake(partition);
+                self.accept(partition, &chunk);
+                partition.feed.feed.recycle(chunk);
+                self.send(partition);
+            }
+            Delivery::Idle => {
+                partition.idle = true;
+                self.tell_progress(partition);
+            }
+            Delivery::End => {
+                let from = partition.state.watermark();
+                partition.state.end(&mut self.updates);
+                self.notes.push(Note::Moved { from, to: EventTime::MAX, by: ClosedBy::Eof });
+                partition.ended = true;
+                self.send(partition);
+                (partition.panes, partition.told) = (None, None);
+            }
+            Delivery::Failed(error) => {
+                return Err(error.context(format!("while reading {}", partition.feed.name)));
+            }
+        }
+        Ok(())
+    }
+
+    /// The next record of an idle partition: from here on its watermark is what the frontier was, which is an entry
+    /// of its prefix. It has followed the frontier all along, so there is nothing to move.
+    fn wake(&mut self, partition: &mut Owned) {
+        if std::mem::take(&mut partition.idle) && self.config.verbosity >= Verbosity::Verbose {
+            eprintln!(
+                "crossrate: {} was idle and goes on with its watermark at {} ms",
+                partition.feed.name,
+                partition.state.watermark().millis()
+            );
+        }
+    }
+
+    /// Decodes a chunk and judges its records in order.
+    fn accept(&mut self, partition: &mut Owned, chunk: &Chunk) {
+        let Reading { config, symbols, scratch, updates, notes, strict, .. } = self;
+        let Owned { feed, state, records, .. } = partition;
+        let mut refuse = |offset: i64, reason: Reason, detail: String, raw: &wire::Raw<'_>| {
+            if config.strict && reason == Reason::Bad && strict.is_none() {
+                *strict = Some(Failure::new(
+                    Exit::Refused,
+                    format!("{}: record {offset} is bad: {detail}", feed.name),
+                ));
+            }
+            if config.dead_letter.is_some() || config.keep_refused {
+                notes.push(Note::Refused(Refusal {
+                    partition: feed.number,
+                    offset,
+                    reason,
+                    detail,
+                    value: raw.bytes.to_vec(),
+                    key: raw.key.map(<[u8]>::to_vec),
+                }));
+            }
+        };
+        wire::decode_chunk(chunk, scratch, |raw, record| {
+            let (offset, kafka_ms) = raw.place.map_or((*records, 0), |m| (m.offset, m.timestamp_ms));
+            *records += 1;
+            match record {
+                wire::Record::Trade { symbol, kind, trade } => {
+                    let Some(number) = symbols.number(symbol) else {
+                        state.counts_mut().unselected += 1;
+                        return;
+                    };
+                    match state.trade(number, symbols.names(), kind, &trade, kafka_ms, updates) {
+                        Verdict::Accepted | Verdict::Duplicate | Verdict::OtherKind => {}
+                        Verdict::Late { by_entry } => {
+                            refuse(offset, Reason::Late, late_detail(state, trade.time, by_entry), &raw);
+                        }
+                        Verdict::Future => {
+                            refuse(offset, Reason::Future, future_detail(trade.time, kafka_ms), &raw);
+                        }
+                    }
+                }
+                wire::Record::Heartbeat(time) => {
+                    if state.heartbeat(time, kafka_ms, updates) == Verdict::Future {
+                        refuse(offset, Reason::Future, future_detail(time, kafka_ms), &raw);
+                    }
+                }
+                wire::Record::Ignored => state.counts_mut().ignored += 1,
+                wire::Record::Bad(bad) => {
+                    state.counts_mut().bad += 1;
+                    refuse(offset, Reason::Bad, bad.to_string(), &raw);
+                }
+            }
+        });
+    }
+
+    /// Hands over what the batch brought and moves the capabilities to the watermark.
+    fn send(&mut self, partition: &mut Owned) {
+        let (Some(panes), Some(told)) = (&mut partition.panes, &mut partition.told) else { return };
+        if !partition.begun
+            && let Some(first) = partition.state.first()
+        {
+            partition.begun = true;
+            let time = first.plus(self.config.definition.delay);
+            self.told.activate().session(told).give(Told::WithholdBefore(time));
+        }
+        if !self.updates.is_empty() {
+            let names = self.symbols.names();
+            let mut input = self.panes.activate();
+            let mut session = input.session(panes);
+            for update in self.updates.drain(..) {
+                let symbol = names[update.symbol.0 as usize].clone();
+                session.give(((symbol, (update.pane_end, update.candle)), update.date, update.moments));
+            }
+        }
+        self.tell_progress(partition);
+        let watermark = partition.state.watermark();
+        if let (Some(panes), Some(told)) = (&mut partition.panes, &mut partition.told)
+            && watermark > *panes.time()
+            && !partition.ended
+        {
+            panes.downgrade(&watermark);
+            told.downgrade(&watermark);
+        }
+    }
+
+    fn tell_progress(&mut self, partition: &mut Owned) {
+        let Some(told) = &partition.told else { return };
+        self.notes.push(Note::Progress(PartitionProgress {
+            partition: partition.feed.number,
+            name: partition.feed.name.clone(),
+            watermark: partition.state.watermark(),
+            counts: *partition.state.counts(),
+            idle: partition.idle,
+            ended: partition.ended,
+        }));
+        self.told.activate().session(told).give_iterator(self.notes.drain(..).map(Told::Note));
+    }
+
+    /// An idle partition does not hold the frontier: it follows.
+    fn follow(&mut self, partition: &mut Owned, least: EventTime) {
+        let from = partition.state.watermark();
+        if least > from && least < EventTime::MAX {
+            partition.state.entry(least, &mut self.updates);
+            self.notes.push(Note::Moved { from, to: least, by: ClosedBy::Idle });
+            self.send(partition);
+        }
+    }
+}
+
+fn late_detail(state: &Partition, time: EventTime, by_entry: bool) -> String {
+    let behind = state.watermark().micros().saturating_sub(time.micros()) / 1_000;
+    let entry = if by_entry { " by an idle or adopted entry" } else { "" };
+    format!("its pane was final{entry}: event time {} ms is {behind} ms behind the watermark", time.millis())
+}
+
+fn future_detail(time: EventTime, kafka_ms: i64) -> String {
+    let ahead = time.millis().saturating_sub(kafka_ms.unsigned_abs());
+    format!("event time {} ms is {ahead} ms ahead of the Kafka timestamp", time.millis())
+}
+
+/// The writing side; does nothing but on the first worker.
+struct Writing<'a> {
+    sinks: Option<Sinks>,
+    job: &'a crossrate_dataflows::job::Job,
+    config: &'a Config,
+}
+
+impl Writing<'_> {
+    fn write(&mut self) -> Result<()> {
+        let Some(sinks) = &mut self.sinks else { return Ok(()) };
+        sinks.write(&mut self.job.outbox.borrow_mut())
+    }
+
+    fn finish(&mut self) -> Result<Exit> {
+        let Some(mut sinks) = self.sinks.take() else { return Ok(Exit::Done) };
+        let mut outbox = self.job.outbox.borrow_mut();
+        sinks.finish(&mut outbox)?;
+        accounting::tell(self.config, &outbox)?;
+        Ok(Exit::Done)
+    }
+}
