@@ -144,7 +144,8 @@ fn into_a_pipe() {
 
 #[test]
 fn on_terminals_wide_and_narrow_and_low() {
-    let sizes: [(&str, usize, fn() -> (usize, usize)); 3] =
+    type Size = fn() -> (usize, usize);
+    let sizes: [(&str, usize, Size); 3] =
         [("wide.txt", 120, || (120, 50)), ("narrow.txt", 46, || (46, 60)), ("low.txt", 80, || (80, 20))];
     for (name, width, size) in sizes {
         let mut shown = Vec::new();
