@@ -3,6 +3,7 @@
 
 use crossrate_dataflows::market::definition::Definition;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ pub struct Config {
     pub definition: Definition,
     /// Where trades come from.
     pub source: Source,
+    /// How brokers are reached by sinks and dead letters; of a Kafka source the same.
+    pub kafka: KafkaClient,
     /// Where rows go, in the order given; one at least.
     pub sinks: Vec<SinkTarget>,
     /// Where refused records go; counted only when `None`.
@@ -41,6 +44,34 @@ pub struct Config {
     pub batch_records: usize,
 }
 
+/// A demonstration, checked: a generated market through the dataflow of a run.
+#[derive(Debug, Clone)]
+pub struct DemoConfig {
+    /// What is computed.
+    pub definition: Definition,
+    /// How fast.
+    pub speed: Speed,
+    /// Where the generator starts; the same seed makes the same market.
+    pub seed: u64,
+    /// How much event time is generated, in microseconds.
+    pub duration: u64,
+    /// Worker threads, 1 at least.
+    pub threads: usize,
+    /// What is told on standard error.
+    pub verbosity: Verbosity,
+    /// When progress is shown.
+    pub progress: Progress,
+}
+
+/// How fast event time passes in a demonstration.
+#[derive(Debug, Copy, Clone, PartialEq)]
+pub enum Speed {
+    /// As fast as the machine can.
+    Max,
+    /// So many seconds of event time per second; positive and finite.
+    Times(f64),
+}
+
 /// Where trades come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
@@ -64,13 +95,21 @@ pub struct KafkaSource {
 }
 
 /// How brokers are reached: the same for reading and writing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct KafkaClient {
     /// `bootstrap.servers`.
     pub brokers: String,
     /// librdkafka properties by `-X` and `--kafka-config`, checked against those that would break a law.
     /// May hold secrets: never printed whole.
     pub properties: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for KafkaClient {
+    /// Names the properties only: their values may be secrets, and `Debug` texts end up in logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&String> = self.properties.keys().collect();
+        f.debug_struct("KafkaClient").field("brokers", &self.brokers).field("properties", &names).finish()
+    }
 }
 
 /// Where to begin in a log (`-o`).
@@ -156,13 +195,4 @@ pub enum Progress {
     Always,
     /// Never.
     Never,
-}
-
-/// How fast the demonstration's event time passes, against the clock on the wall.
-#[derive(Debug, Copy, Clone, PartialEq)]
-pub enum Speed {
-    /// Event seconds a second; positive and finite.
-    Times(f64),
-    /// As fast as the machine.
-    Max,
 }

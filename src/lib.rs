@@ -1,6 +1,7 @@
 //! Crossrate: exact incremental cross rates on event time.
 
 pub mod accounting;
+pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod exit;

@@ -1,3 +1,106 @@
 //! Parses the command line, runs the command, turns its outcome into an exit code.
 
-fn main() {}
+use crossrate::cli::{self, Parsed, Stop, Task};
+use crossrate::exit::{Exit, Failure};
+use std::io::{ErrorKind, Write};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    end_on_panic();
+    let outcome = match cli::parse(std::env::args_os(), &environment()) {
+        Ok(parsed) => perform(parsed),
+        Err(stop) => refuse(stop),
+    };
+    let exit = outcome.unwrap_or_else(|error| {
+        let exit = Failure::of(&error).map_or(Exit::Failed, Failure::exit);
+        if exit != Exit::PipeClosed {
+            tell(&error);
+        }
+        exit
+    });
+    ExitCode::from(exit.code())
+}
+
+fn perform(parsed: Parsed) -> anyhow::Result<Exit> {
+    for warning in parsed.warnings {
+        complain(&format!("crossrate: warning: {warning}"));
+    }
+    match parsed.task {
+        Task::Run(config) => crossrate::run::run(*config),
+        Task::Demo(config) => anyhow::bail!("seed {} cannot be shown by this build", config.seed),
+        Task::Print(text) => print(&text),
+    }
+}
+
+fn refuse(stop: Stop) -> anyhow::Result<Exit> {
+    match stop {
+        Stop::Told(told) => {
+            let exit = if told.use_stderr() { Exit::Usage } else { Exit::Done };
+            printed(told.print()).map(|printed| if printed == Exit::Done { exit } else { printed })
+        }
+        Stop::Syntax(_) | Stop::Usage(_) => {
+            complain(&format!("crossrate: error: {stop}"));
+            Ok(Exit::Usage)
+        }
+    }
+}
+
+/// The variables that are ours. What is not UTF-8 cannot be a value of any setting and reads as such.
+fn environment() -> Vec<(String, String)> {
+    let text = |os: std::ffi::OsString| os.to_string_lossy().into_owned();
+    std::env::vars_os()
+        .map(|(name, value)| (text(name), text(value)))
+        .filter(|(name, _)| name.starts_with("CROSSRATE_"))
+        .collect()
+}
+
+fn print(text: &str) -> anyhow::Result<Exit> {
+    let mut out = std::io::stdout().lock();
+    printed(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+}
+
+/// A reader of our standard output that went away ends us quietly.
+fn printed(outcome: std::io::Result<()>) -> anyhow::Result<Exit> {
+    match outcome {
+        Ok(()) => Ok(Exit::Done),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Exit::PipeClosed),
+        Err(error) => Err(anyhow::Error::new(error).context("cannot write to standard output")),
+    }
+}
+
+/// Writes a line to standard error, where nobody can be told that it failed.
+fn complain(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Prints an error once, with its causes and what to do about it.
+fn tell(error: &anyhow::Error) {
+    let mut line = format!("crossrate: error: {error}");
+    for cause in error.chain().skip(1) {
+        line.push_str(&format!(": {cause}"));
+    }
+    complain(&line);
+    if let Some(hint) = Failure::of(error).and_then(Failure::what_to_do) {
+        complain(&format!("crossrate: hint: {hint}"));
+    }
+}
+
+/// A panic anywhere ends the process: a sibling worker that survived would wait for the panicked one for ever.
+fn end_on_panic() {
+    std::panic::set_hook(Box::new(|info| {
+        let payload = info.payload();
+        let message = payload
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+            .unwrap_or("no message");
+        let place = info.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+        let thread = std::thread::current();
+        let name = thread.name().unwrap_or("without a name");
+        complain(&format!(
+            "crossrate: defect: thread {name} panicked at {place}: {}",
+            message.replace('\n', " ")
+        ));
+        std::process::exit(Exit::Failed.code().into());
+    }));
+}

@@ -1,0 +1,245 @@
+//! What was typed: the command line, the environment and the configuration file, made into a [`Config`] or an error
+//! that says what would be right. Knows no Kafka and opens no input; it reads small configuration files only.
+//!
+//! Read [`settings`] first: the one table that flags, variables, keys and help come from. Then `layers` (which of
+//! the places that give a value holds), `values` and `crosses` (texts to values), `check` (values that must fit).
+
+mod check;
+mod crosses;
+mod layers;
+mod outputs;
+mod places;
+mod properties;
+mod report;
+mod settings;
+mod usage;
+mod values;
+
+pub use report::Report;
+pub use usage::UsageError;
+
+use crate::config::{Config, DemoConfig};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
+use layers::{FILES, Given};
+use settings::{ALL, About, LOGGING, Shape};
+use std::ffi::OsString;
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Task {
+    /// Compute rows.
+    Run(Box<Config>),
+    /// Show what it is.
+    Demo(Box<DemoConfig>),
+    /// Print this: the settings that hold, or completions for a shell.
+    Print(String),
+}
+
+/// A command line that makes sense, and what should be said about it nevertheless.
+#[derive(Debug)]
+pub struct Parsed {
+    /// What is to be done.
+    pub task: Task,
+    /// What is probably a slip.
+    pub warnings: Vec<String>,
+}
+
+/// A command line that ends before it begins.
+#[derive(Debug, thiserror::Error)]
+pub enum Stop {
+    /// Help or the version: asked for, or because nothing was typed.
+    #[error("{0}")]
+    Told(clap::Error),
+    /// What was typed is no command line.
+    #[error("{0}")]
+    Syntax(String),
+    /// What was typed makes no sense.
+    #[error(transparent)]
+    Usage(#[from] UsageError),
+}
+
+/// Exact cross rates of trades, window by window, as soon as they are proven final.
+#[derive(Debug, Parser)]
+#[command(name = "crossrate", version, arg_required_else_help = true, disable_help_subcommand = true)]
+#[command(after_help = "crossrate COMMAND -h lists the flags of a command.")]
+struct Typed {
+    #[command(subcommand)]
+    command: Commands,
+}
+
+#[derive(Debug, Subcommand)]
+enum Commands {
+    /// Read trades, compute windows, write rows
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(Flags<false>),
+    /// Show it at work on a generated market: no service, no network
+    #[command(after_help = DEMO_EXAMPLES)]
+    Demo(Flags<true>),
+    /// Print what holds for a run with these flags, and where each value came from
+    Config {
+        /// As one JSON object
+        #[arg(long, help_heading = LOGGING)]
+        json: bool,
+        #[command(flatten)]
+        flags: Flags<false>,
+    },
+    /// Print completions for a shell
+    #[command(hide = true)]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+const RUN_EXAMPLES: &str = "\
+A switch --x is turned off by --no-x. Durations are 250ms, 30s, 5m or 1h.
+Each flag can stand in a TOML file (--config FILE; its name is the key) and in
+the environment (CROSSRATE_WINDOW; lists stand apart by blanks): flag over
+environment over file. Paths are relative to the working directory, also there.
+
+Examples:
+  crossrate run
+      topic trades of localhost:9092, the default cross
+  crossrate run -t trades -e --to rows.jsonl
+      to the end of the topic, into a file
+  crossrate run a.jsonl b.jsonl.gz --window 1m --slide 10s
+      two files, two partitions; a window every ten seconds
+  gzip -dc capture.gz | crossrate run --from - --symbols BTCUSDT
+  crossrate run --cross EURBTC=EURUSDT/BTCUSDT --emit changes --grace 10s
+  crossrate run -w 2 -n 2
+      two processes of two workers each, started here";
+
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  crossrate demo
+  crossrate demo --speed max -w 2 --duration 5m
+  crossrate demo --window 10s --slide 5s --missing-leg carry";
+
+/// The flags of the table, for `run` or for `demo`, as clap saw them.
+#[derive(Debug)]
+struct Flags<const DEMO: bool>(ArgMatches);
+
+impl<const DEMO: bool> FromArgMatches for Flags<DEMO> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Ok(Flags(matches.clone()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.0 = matches.clone();
+        Ok(())
+    }
+}
+
+impl<const DEMO: bool> Args for Flags<DEMO> {
+    fn augment_args(command: Command) -> Command {
+        let command = ALL.iter().filter(|about| about.is_for(DEMO)).fold(command, |command, about| {
+            let command = command.arg(flag(about, DEMO));
+            match about.shape {
+                Shape::Switch(off) => command.arg(negative(about, off)),
+                _ => command,
+            }
+        });
+        let command = command.disable_help_flag(true).arg(
+            Arg::new("help")
+                .short('h')
+                .long("help")
+                .action(ArgAction::Help)
+                .help_heading(LOGGING)
+                .help("This help"),
+        );
+        if DEMO {
+            return command;
+        }
+        command.arg(
+            Arg::new(FILES)
+                .value_name("FILE")
+                .num_args(0..)
+                .action(ArgAction::Append)
+                .help_heading(settings::FROM.about.heading)
+                .help("Files to read: the same as --from FILE.."),
+        )
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+fn flag(about: &'static About, demo: bool) -> Arg {
+    let default = about.demo_default.filter(|_| demo).unwrap_or(about.default);
+    let arg = Arg::new(about.name).long(about.name).help_heading(about.heading).hide(about.hidden);
+    let arg = match about.short {
+        Some(short) => arg.short(short),
+        None => arg,
+    };
+    let arg = match about.alias {
+        Some(alias) => arg.alias(alias),
+        None => arg,
+    };
+    // Values that begin with a dash are read as values, so that the error can say what is wrong with them.
+    match about.shape {
+        Shape::Switch(_) => arg.action(ArgAction::SetTrue).help(about.help),
+        Shape::One(value) => arg.value_name(value).allow_negative_numbers(true).help(told(about, default)),
+        Shape::Many(value) => arg.value_name(value).action(ArgAction::Append).help(told(about, default)),
+        Shape::Several(value) => {
+            arg.value_name(value).action(ArgAction::Append).num_args(1..).help(told(about, default))
+        }
+    }
+}
+
+fn told(about: &About, default: &str) -> String {
+    if about.optional && default == "none" {
+        return about.help.to_owned();
+    }
+    format!("{} [default: {default}]", about.help)
+}
+
+fn negative(about: &'static About, off: &'static str) -> Arg {
+    Arg::new(off).long(off).action(ArgAction::SetTrue).hide(true).overrides_with(about.name)
+}
+
+/// Reads a command line, program name first, with the variables of an environment.
+pub fn parse(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: &[(String, String)],
+) -> Result<Parsed, Stop> {
+    let typed = Typed::try_parse_from(arguments).map_err(stop)?;
+    match typed.command {
+        Commands::Run(flags) => {
+            let mut given = Given::collect(&flags.0, environment, false)?;
+            let task = Task::Run(Box::new(check::run(&mut given)?));
+            Ok(Parsed { task, warnings: given.warnings })
+        }
+        Commands::Demo(flags) => {
+            let mut given = Given::collect(&flags.0, environment, true)?;
+            let task = Task::Demo(Box::new(check::demo(&mut given)?));
+            Ok(Parsed { task, warnings: given.warnings })
+        }
+        Commands::Config { json, flags } => {
+            let mut given = Given::collect(&flags.0, environment, false)?;
+            let config = check::run(&mut given)?;
+            let report = Report::new(&given, &config)?;
+            let text = if json { report.json().unwrap_or_default() + "\n" } else { report.text() };
+            Ok(Parsed { task: Task::Print(text), warnings: given.warnings })
+        }
+        Commands::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Typed::command(), "crossrate", &mut script);
+            let text = String::from_utf8_lossy(&script).into_owned();
+            Ok(Parsed { task: Task::Print(text), warnings: Vec::new() })
+        }
+    }
+}
+
+fn stop(error: clap::Error) -> Stop {
+    use clap::error::ErrorKind;
+    match error.kind() {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Stop::Told(error),
+        _ => {
+            let text = error.render().to_string();
+            Stop::Syntax(text.strip_prefix("error: ").unwrap_or(&text).trim_end().to_owned())
+        }
+    }
+}

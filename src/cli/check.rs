@@ -1,0 +1,315 @@
+//! From single settings to a run that makes sense as a whole: everything that involves two settings is asked here.
+
+use super::crosses::{self, Crosses};
+use super::layers::{Given, Origin, flag_of};
+use super::properties::{self, Property};
+use super::settings::{self as s, About};
+use super::usage::{UsageError, Wrong, nearest};
+use super::values::show_duration;
+use super::{outputs, places};
+use crate::config::{
+    Cluster, Config, DeadLetterTarget, DemoConfig, FileSource, KafkaClient, KafkaSource, SinkTarget, Source,
+    StartOffset, Verbosity,
+};
+use crossrate_dataflows::market::definition::{Cross, Definition, Selection, Windows};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// More panes a window than this are a slip: the state of a window is no larger, but each trade would enter so many.
+const MOST_PANES: u64 = 100_000;
+
+/// What holds where neither crosses nor symbols were asked for.
+pub(super) const DEFAULT_CROSS: &str = "XVGUSDT=XVGBTC*BTCUSDT";
+
+/// A run.
+pub(super) fn run(given: &mut Given) -> Result<Config, UsageError> {
+    let definition = definition(given)?;
+    let (kafka, _) = kafka(given)?;
+    let sinks = given.get(&s::TO)?;
+    let dead_letter = given.find(&s::DEAD_LETTER)?;
+    let writes_to_kafka = sinks.iter().any(|sink| matches!(sink, SinkTarget::Kafka(_)))
+        || matches!(dead_letter, Some(DeadLetterTarget::Kafka(_)));
+    let source = source(given, &kafka, writes_to_kafka)?;
+    outputs::apart(given, &source, &sinks, dead_letter.as_ref())?;
+    let config = Config {
+        keep_refused: false,
+        max_drift: max_drift(given, definition.windows)?,
+        definition,
+        source,
+        kafka,
+        sinks,
+        dead_letter,
+        idle_timeout: given.get(&s::IDLE_TIMEOUT)?,
+        name: given.get(&s::NAME)?,
+        fresh: given.get(&s::FRESH)?,
+        summary: given.find(&s::SUMMARY)?,
+        cluster: cluster(given)?,
+        verbosity: verbosity(given)?,
+        strict: given.get(&s::STRICT)?,
+        progress: given.get(&s::PROGRESS)?,
+        batch_records: given.get(&s::BATCH_RECORDS)?,
+    };
+    Ok(config)
+}
+
+/// A demonstration.
+pub(super) fn demo(given: &mut Given) -> Result<DemoConfig, UsageError> {
+    Ok(DemoConfig {
+        definition: definition(given)?,
+        speed: given.get(&s::SPEED)?,
+        seed: given.get(&s::SEED)?,
+        duration: given.get(&s::DURATION)?,
+        threads: given.get(&s::THREADS)?,
+        verbosity: verbosity(given)?,
+        progress: given.get(&s::PROGRESS)?,
+    })
+}
+
+fn definition(given: &mut Given) -> Result<Definition, UsageError> {
+    let (crosses, symbols) = wanted(given)?;
+    let rows = given.get(&s::ROWS)?;
+    if crosses.is_empty() && !rows.symbol {
+        let rows = given.what(&s::ROWS.about);
+        given.warnings.push(format!("{rows}: no row will leave, since there is no cross"));
+    }
+    Ok(Definition {
+        crosses,
+        symbols,
+        windows: windows(given)?,
+        delay: given.get(&s::DELAY)?,
+        grace: given.get(&s::GRACE)?,
+        emit: given.get(&s::EMIT)?,
+        provisional: given.get(&s::PROVISIONAL)?,
+        tick: given.get(&s::TICK)?,
+        rows,
+        missing_leg: given.get(&s::MISSING_LEG)?,
+        max_carry: given.get(&s::MAX_CARRY)?,
+        stats_last: given.get(&s::STATS_LAST)?,
+        // The demonstration has none of the following and takes their defaults.
+        dedup: given.get(&s::DEDUP)?,
+        max_ahead: given.get(&s::MAX_AHEAD)?,
+    })
+}
+
+/// The crosses by name, and the symbols that get rows, legs included.
+fn wanted(given: &Given) -> Result<(Vec<Cross>, Selection), UsageError> {
+    let mut crosses = Crosses::default();
+    let flags = given.find(&s::CROSS)?;
+    let file = given.find(&s::CROSSES_FILE)?;
+    let symbols = given.find(&s::SYMBOLS)?;
+    if flags.is_none() && file.is_none() && symbols.is_none() {
+        let what = flag_of(&s::CROSS.about);
+        let default = crosses::cross(DEFAULT_CROSS).map_err(|wrong| wrong.at(what.clone()))?;
+        crosses.add(default, DEFAULT_CROSS).map_err(|wrong| wrong.at(what))?;
+    }
+    for cross in flags.unwrap_or_default() {
+        let text = crosses::show(&cross);
+        crosses.add(cross, &text).map_err(|wrong| wrong.at(given.what(&s::CROSS.about)))?;
+    }
+    if let Some(path) = file {
+        for (place, cross) in crosses::file(&path, &given.what(&s::CROSSES_FILE.about))? {
+            let text = crosses::show(&cross);
+            crosses.add(cross, &text).map_err(|wrong| wrong.at(place))?;
+        }
+    }
+    let crosses = crosses.into_vec();
+    let selection = match symbols {
+        Some(None) => Selection::All,
+        symbols => {
+            let legs = crosses.iter().flat_map(|cross| &cross.legs).map(|leg| leg.symbol.clone());
+            Selection::Only(symbols.flatten().into_iter().flatten().chain(legs).collect())
+        }
+    };
+    Ok((crosses, selection))
+}
+
+fn windows(given: &Given) -> Result<Windows, UsageError> {
+    let size = given.get(&s::WINDOW)?;
+    let Some(slide) = given.find(&s::SLIDE)? else {
+        return Ok(Windows { size, slide: size });
+    };
+    let both = format!("{} with a window of {}", show_duration(slide), show_duration(size));
+    let what = given.what(&s::SLIDE.about);
+    if slide > size {
+        return Err(Wrong::told(both, "a slide no longer than the window, which it divides")
+            .perhaps(Some(&show_duration(size)))
+            .at(what));
+    }
+    if size % slide != 0 {
+        let divisor = show_duration(greatest_divisor(size / 1_000, slide / 1_000) * 1_000);
+        return Err(Wrong::told(both, "a slide that divides the window").perhaps(Some(&divisor)).at(what));
+    }
+    if size / slide > MOST_PANES {
+        let least = show_duration(size.div_ceil(MOST_PANES).next_multiple_of(1_000));
+        return Err(Wrong::told(
+            format!("{both}, {} panes a window", size / slide),
+            format!("{MOST_PANES} panes a window at most, so a slide of {least} or more"),
+        )
+        .at(what));
+    }
+    Ok(Windows { size, slide })
+}
+
+/// The greatest divisor of a number that is a bound at most.
+fn greatest_divisor(number: u64, bound: u64) -> u64 {
+    let small = (1..).take_while(|d| d * d <= number).filter(|d| number.is_multiple_of(*d));
+    small.flat_map(|d| [d, number / d]).filter(|d| *d <= bound).max().unwrap_or(1)
+}
+
+/// Less than two windows would stop a partition whose window the others have not yet reached.
+fn max_drift(given: &mut Given, windows: Windows) -> Result<u64, UsageError> {
+    let wished = given.get(&s::MAX_DRIFT)?;
+    let least = windows.size * 2;
+    if wished < least && *given.origin(&s::MAX_DRIFT.about) != Origin::Default {
+        let what = given.what(&s::MAX_DRIFT.about);
+        given.warnings.push(format!("{what}: raised to {}, which is two windows", show_duration(least)));
+    }
+    Ok(wished.max(least))
+}
+
+/// How brokers are reached, and the properties with their places.
+pub(super) fn kafka(given: &Given) -> Result<(KafkaClient, Vec<Property>), UsageError> {
+    let mut all = Vec::new();
+    let what = given.what(&s::PROPERTY.about);
+    for text in given.find(&s::PROPERTY)?.unwrap_or_default().iter().rev() {
+        all.push(properties::property(text, &what)?);
+    }
+    if let Some(path) = given.find(&s::KAFKA_CONFIG)? {
+        all.extend(properties::file(&path, &given.what(&s::KAFKA_CONFIG.about))?.into_iter().rev());
+    }
+    let (merged, by_property) = properties::merge(all)?;
+    let brokers = match by_property {
+        Some(property) if *given.origin(&s::BROKERS.about) == Origin::Default => {
+            places::brokers(&property.value).map_err(|wrong| wrong.at(property.place))?
+        }
+        _ => given.get(&s::BROKERS)?,
+    };
+    let properties = merged.iter().map(|p| (p.key.clone(), p.value.clone())).collect();
+    Ok((KafkaClient { brokers, properties }, merged))
+}
+
+fn source(given: &mut Given, client: &KafkaClient, writes_to_kafka: bool) -> Result<Source, UsageError> {
+    let texts = given.get(&s::FROM)?;
+    let from = given.what(&s::FROM.about);
+    if texts == ["kafka"] {
+        return Ok(Source::Kafka(KafkaSource {
+            client: client.clone(),
+            topic: given.get(&s::TOPIC)?,
+            start: given.find(&s::OFFSET)?.unwrap_or(StartOffset::Unset),
+            exit_at_end: given.get(&s::EXIT_AT_END)?,
+        }));
+    }
+    let shown = texts.join(" ");
+    for (place, text) in texts.iter().enumerate() {
+        let expected = "kafka, or files, or - once for standard input";
+        let wrong = Wrong::new(&shown, expected);
+        match text.as_str() {
+            "kafka" => return Err(wrong.hint("kafka stands alone; a file of that name is ./kafka").at(from)),
+            "" => return Err(wrong.hint("one of the names is empty").at(from)),
+            "-" if texts.iter().take(place).any(|earlier| earlier == "-") => {
+                return Err(wrong.hint("- is there twice").at(from));
+            }
+            word if nearest(word, ["kafka"]).is_some() && !Path::new(word).exists() => {
+                return Err(wrong.perhaps(Some("kafka")).at(from));
+            }
+            _ => {}
+        }
+    }
+    only_of_kafka(given, writes_to_kafka)?;
+    if let Some(path) = repeated(&texts) {
+        given.warnings.push(format!("{from}: {path} is read twice, as two partitions"));
+    }
+    let paths = texts.into_iter().map(PathBuf::from).collect();
+    Ok(Source::Files(FileSource { paths, symbol: given.find(&s::SYMBOL)? }))
+}
+
+fn repeated(texts: &[String]) -> Option<&String> {
+    let mut seen = BTreeSet::new();
+    texts.iter().find(|text| !seen.insert(*text))
+}
+
+/// Flags of Kafka mean nothing for files. Where such a setting stands in a layer behind the one that chose the files,
+/// it is a standing setting that is overruled; beside it or before it, somebody expects it to do something.
+fn only_of_kafka(given: &Given, writes_to_kafka: bool) -> Result<(), UsageError> {
+    let reading: [&About; 3] = [&s::TOPIC.about, &s::OFFSET.about, &s::EXIT_AT_END.about];
+    let reaching: [&About; 3] = [&s::BROKERS.about, &s::PROPERTY.about, &s::KAFKA_CONFIG.about];
+    let chosen = given.origin(&s::FROM.about).rank();
+    let off = |about: &About| {
+        about.name == s::EXIT_AT_END.about.name && matches!(given.get(&s::EXIT_AT_END), Ok(false))
+    };
+    let idle = reading.into_iter().chain(reaching.into_iter().filter(|_| !writes_to_kafka));
+    for about in idle {
+        if given.texts(about).is_some() && given.origin(about).rank() >= chosen && !off(about) {
+            let shown = match about.name {
+                // Properties may be secrets.
+                name if name == s::PROPERTY.about.name => "a property".to_owned(),
+                _ => format!("{:?}", given.texts(about).unwrap_or_default().join(" ")),
+            };
+            return Err(Wrong::told(
+                format!("{shown}, and files to read"),
+                "it with --from kafka only, where it means something",
+            )
+            .hint("files are read from their beginning to their end")
+            .at(given.what(about)));
+        }
+    }
+    Ok(())
+}
+
+fn cluster(given: &Given) -> Result<Cluster, UsageError> {
+    let cluster = Cluster {
+        threads: given.get(&s::THREADS)?,
+        processes: given.get(&s::PROCESSES)?,
+        process: given.find(&s::PROCESS)?,
+        hostfile: given.find(&s::HOSTFILE)?,
+        secret_file: given.find(&s::CLUSTER_SECRET_FILE)?,
+    };
+    let alone = *given.origin(&s::PROCESSES.about) == Origin::Default;
+    let needs_processes: [(&About, bool); 3] = [
+        (&s::PROCESS.about, cluster.process.is_some()),
+        (&s::HOSTFILE.about, cluster.hostfile.is_some()),
+        (&s::CLUSTER_SECRET_FILE.about, cluster.secret_file.is_some()),
+    ];
+    if let Some((about, _)) = needs_processes.into_iter().find(|(_, there)| *there && alone) {
+        return Err(Wrong::told("no -n", "-n N with it, the number of processes").at(given.what(about)));
+    }
+    match cluster.process {
+        Some(process) if process >= cluster.processes => {
+            let expected = match cluster.processes {
+                1 => "0, since -n is 1".to_owned(),
+                n => format!("an index from 0 to {}, since -n is {n}", n - 1),
+            };
+            Err(Wrong::told(process.to_string(), expected).at(given.what(&s::PROCESS.about)))
+        }
+        _ => Ok(cluster),
+    }
+}
+
+/// Of `-q` and `-v` the one that was given nearer to the user.
+fn verbosity(given: &Given) -> Result<Verbosity, UsageError> {
+    let rank = |about: &About| given.origin(about).rank();
+    let (quiet, verbose) = (rank(&s::QUIET.about), rank(&s::VERBOSE.about));
+    match (given.get(&s::QUIET)?, given.get(&s::VERBOSE)?) {
+        (true, true) if quiet == verbose => {
+            Err(Wrong::told("-q and -v", "one of them").at(given.what(&s::VERBOSE.about)))
+        }
+        (true, true) if verbose > quiet => Ok(Verbosity::Verbose),
+        (true, _) => Ok(Verbosity::Quiet),
+        (false, true) => Ok(Verbosity::Verbose),
+        (false, false) => Ok(Verbosity::Normal),
+    }
+}
+
+/// The symbols of a selection, for people.
+pub(super) fn show_selection(selection: &Selection) -> String {
+    match selection {
+        Selection::All => "all".to_owned(),
+        Selection::Only(symbols) => symbols
+            .iter()
+            .map(|s| s.as_str())
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect::<Vec<_>>()
+            .join(","),
+    }
+}

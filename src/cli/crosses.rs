@@ -1,0 +1,189 @@
+//! The grammar of crosses, `NAME=A*B/C`, on the command line and in a file.
+
+use super::layers::line_of;
+use super::usage::{UsageError, Wrong, nearest};
+use crossrate_dataflows::market::definition::{Cross, Leg};
+use crossrate_dataflows::market::trade::Symbol;
+use std::collections::BTreeMap;
+use std::path::Path;
+use toml::de::{DeTable, DeValue};
+
+/// More legs than any currency needs; it bounds the numbers that a rate is made of.
+const MOST_LEGS: usize = 32;
+
+const EXPECTED: &str = "NAME=LEG*LEG or NAME=LEG/LEG with two legs or more, such as XVGUSDT=XVGBTC*BTCUSDT";
+
+/// One cross, such as `XVGUSDT=XVGBTC*BTCUSDT`.
+pub(super) fn cross(text: &str) -> Result<Cross, Wrong> {
+    match text.split_once('=') {
+        Some((name, legs)) => parse(text, name, legs),
+        None => Err(Wrong::new(text, EXPECTED).hint("there is no =")),
+    }
+}
+
+/// All crosses of the command line. The same one twice is one; one name for two different things is an error.
+pub(super) fn crosses(texts: &[String]) -> Result<Vec<Cross>, Wrong> {
+    let mut all = Crosses::default();
+    for text in texts {
+        all.add(cross(text)?, text)?;
+    }
+    Ok(all.into_vec())
+}
+
+fn parse(text: &str, name: &str, legs: &str) -> Result<Cross, Wrong> {
+    let wrong = |hint: &str| Wrong::new(text, EXPECTED).hint(hint);
+    let name = name.trim();
+    if name.is_empty() {
+        return Err(wrong("the name is empty"));
+    }
+    if name.contains(['*', '/', '=']) {
+        return Err(wrong("a name holds none of = * /"));
+    }
+    let mut cross = Cross { name: Symbol::new(name), legs: Vec::new() };
+    let mut rest = legs;
+    let mut inverse = false;
+    loop {
+        let end = rest.find(['*', '/']).unwrap_or(rest.len());
+        let (leg, tail) = rest.split_at(end);
+        let leg = leg.trim();
+        if leg.is_empty() {
+            return Err(wrong(&format!("leg {} is empty", cross.legs.len() + 1)));
+        }
+        if leg.contains('=') {
+            return Err(wrong("there is one = only"));
+        }
+        cross.legs.push(Leg { symbol: Symbol::new(leg), inverse });
+        inverse = tail.starts_with('/');
+        match tail.get(1..) {
+            Some(tail) => rest = tail,
+            None => break,
+        }
+    }
+    match cross.legs.len() {
+        1 => Err(wrong("there is one leg only; --symbols gives the rows of a symbol")),
+        legs if legs > MOST_LEGS => Err(wrong(&format!("{legs} legs, at most {MOST_LEGS}"))),
+        _ => Ok(cross),
+    }
+}
+
+/// Crosses by name, without contradictions.
+#[derive(Debug, Default)]
+pub(super) struct Crosses(BTreeMap<Symbol, Cross>);
+
+impl Crosses {
+    /// One more, written as in `text`.
+    pub(super) fn add(&mut self, cross: Cross, text: &str) -> Result<(), Wrong> {
+        match self.0.get(&cross.name) {
+            Some(earlier) if *earlier != cross => Err(Wrong::new(
+                text,
+                format!("one meaning for {}, which is {} already", cross.name, show(earlier)),
+            )),
+            Some(_) => Ok(()),
+            None => {
+                self.0.insert(cross.name.clone(), cross);
+                Ok(())
+            }
+        }
+    }
+
+    /// In order of their names.
+    pub(super) fn into_vec(self) -> Vec<Cross> {
+        self.0.into_values().collect()
+    }
+}
+
+/// A cross as it would be typed.
+pub(super) fn show(cross: &Cross) -> String {
+    let mut text = format!("{}=", cross.name);
+    for (place, leg) in cross.legs.iter().enumerate() {
+        match (place, leg.inverse) {
+            (0, _) => {}
+            (_, true) => text.push('/'),
+            (_, false) => text.push('*'),
+        }
+        text.push_str(leg.symbol.as_str());
+    }
+    text
+}
+
+/// The crosses of a file: a table `[crosses]` whose keys are names and whose values are legs.
+/// Each with its place in the file; errors of opening it point at `what`.
+pub(super) fn file(path: &Path, what: &str) -> Result<Vec<(String, Cross)>, UsageError> {
+    const FORM: &str = "a table [crosses] of lines such as XVGUSDT = \"XVGBTC*BTCUSDT\"";
+    let place = path.display();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Wrong::told(format!("{:?}: {error}", place.to_string()), "a file that can be read").at(what)
+    })?;
+    let at = |offset: usize| format!("{place}:{}", line_of(&text, offset));
+    let document = DeTable::parse(&text).map_err(|error| {
+        let offset = error.span().map_or(0, |span| span.start);
+        Wrong::told(error.message().to_owned(), "TOML").at(at(offset))
+    })?;
+    let mut crosses = Vec::new();
+    for (key, value) in document.get_ref() {
+        let name = key.get_ref();
+        let DeValue::Table(table) = value.get_ref() else {
+            return Err(Wrong::new(name, FORM).at(at(key.span().start)));
+        };
+        if name != "crosses" {
+            let meant = nearest(name, ["crosses"]);
+            return Err(Wrong::told(format!("table [{name}]"), FORM).perhaps(meant).at(at(key.span().start)));
+        }
+        for (name, legs) in table {
+            let place = at(name.span().start);
+            let DeValue::String(legs) = legs.get_ref() else {
+                return Err(Wrong::told("no text", FORM).at(format!("{place}: {}", name.get_ref())));
+            };
+            let text = format!("{}={legs}", name.get_ref());
+            let cross = parse(&text, name.get_ref(), legs).map_err(|wrong| wrong.at(&place))?;
+            crosses.push((place, cross));
+        }
+    }
+    if crosses.is_empty() {
+        return Err(Wrong::told("no cross", FORM).at(place.to_string()));
+    }
+    Ok(crosses)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_what_is_shown() {
+        for text in ["XVGUSDT=XVGBTC*BTCUSDT", "EURBTC=EURUSDT/BTCUSDT", "A=B*B", "ÄX=Ä*X/Y*Z"] {
+            assert_eq!(show(&cross(text).unwrap()), text);
+        }
+        assert_eq!(show(&cross(" A = B / C ").unwrap()), "A=B/C");
+    }
+
+    #[test]
+    fn what_makes_no_cross() {
+        let cases = [
+            ("XVGUSDT", "there is no ="),
+            ("=A*B", "the name is empty"),
+            ("A*B=C*D", "a name holds none"),
+            ("A=", "leg 1 is empty"),
+            ("XVGUSDT=XVGBTC*", "leg 2 is empty"),
+            ("A=*B", "leg 1 is empty"),
+            ("A=/B", "leg 1 is empty"),
+            ("A=B**C", "leg 2 is empty"),
+            ("A=B*C=D", "there is one = only"),
+            ("A=B", "there is one leg only"),
+        ];
+        for (text, hint) in cases {
+            let wrong = cross(text).unwrap_err();
+            assert!(wrong.hint.as_deref().is_some_and(|found| found.contains(hint)), "{text}: {wrong}");
+        }
+        let long = format!("A={}", vec!["B"; 33].join("*"));
+        assert!(cross(&long).is_err());
+    }
+
+    #[test]
+    fn a_name_means_one_thing() {
+        let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        assert_eq!(crosses(&texts(&["A=B*C", "A=B*C"])).unwrap().len(), 1);
+        let wrong = crosses(&texts(&["A=B*C", "A=C*B"])).unwrap_err().to_string();
+        assert!(wrong.contains("A=B*C already"), "{wrong}");
+    }
+}

@@ -1,0 +1,201 @@
+//! Texts that name places: files, brokers, topics, offsets, sinks. The other values are in `values`.
+
+use super::usage::{Wrong, nearest};
+use super::values::count;
+use crate::config::{DeadLetterTarget, SinkTarget, StartOffset};
+use crossrate_dataflows::market::event_time::EventTime;
+use std::path::PathBuf;
+
+/// A path.
+pub(super) fn path(text: &str) -> Result<PathBuf, Wrong> {
+    if text.is_empty() {
+        return Err(Wrong::new(text, "the path of a file"));
+    }
+    Ok(PathBuf::from(text))
+}
+
+/// Brokers, joined by commas.
+pub(super) fn brokers(text: &str) -> Result<String, Wrong> {
+    const EXPECTED: &str = "host:port, joined by commas, such as localhost:9092";
+    for broker in text.split(',').map(str::trim) {
+        // The protocol that librdkafka allows before the host says nothing about the port.
+        let address = broker.split_once("://").map_or(broker, |(_, address)| address);
+        let (host, port) = match address.rsplit_once(':') {
+            // An IPv6 address without a port ends in a bracket.
+            Some((host, port)) if !port.ends_with(']') => (host, port),
+            _ => (address, "9092"),
+        };
+        let port_is_right =
+            port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|p| p > 0);
+        if host.is_empty() || host.contains(char::is_whitespace) || !port_is_right {
+            return Err(Wrong::new(text, EXPECTED));
+        }
+    }
+    Ok(text.split(',').map(str::trim).collect::<Vec<_>>().join(","))
+}
+
+/// A name that Kafka takes for a topic.
+pub(super) fn topic(text: &str) -> Result<String, Wrong> {
+    let expected = "a topic: 1 to 249 of the characters A-Z a-z 0-9 . _ -";
+    name_of(text, 249, expected)
+}
+
+/// A job's name; the transactional id and the recovery point's keys are made from it.
+pub(super) fn job_name(text: &str) -> Result<String, Wrong> {
+    name_of(text, 200, "a name: 1 to 200 of the characters A-Z a-z 0-9 . _ -")
+}
+
+fn name_of(text: &str, longest: usize, expected: &str) -> Result<String, Wrong> {
+    let right = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    if text.is_empty() || text.len() > longest || text == "." || text == ".." || !text.bytes().all(right) {
+        return Err(Wrong::new(text, expected));
+    }
+    Ok(text.to_owned())
+}
+
+/// Where to begin in a log.
+pub(super) fn start(text: &str) -> Result<StartOffset, Wrong> {
+    let expected = "beginning, end, an offset, or @ and milliseconds since the epoch";
+    let wrong = || Wrong::new(text, expected);
+    if let Some(ms) = text.strip_prefix('@') {
+        let ms: u64 = count(ms, 0, i64::MAX as u64).map_err(|_| wrong())?;
+        if ms < EventTime::TOO_LATE.millis() {
+            // Seconds for milliseconds is the usual slip, and would read the whole log without a word.
+            if ms > 0 && ms < EventTime::EARLIEST.millis() && ms * 1_000 >= EventTime::EARLIEST.millis() {
+                return Err(wrong().perhaps(Some(&format!("@{ms}000"))));
+            }
+            return Ok(StartOffset::Timestamp(ms as i64));
+        }
+        let meant = EventTime::from_exchange(ms).map(|time| format!("@{}", time.millis()));
+        return Err(wrong().perhaps(meant.as_deref()));
+    }
+    match text {
+        "beginning" => Ok(StartOffset::Beginning),
+        "end" => Ok(StartOffset::End),
+        "earliest" | "start" => Err(wrong().perhaps(Some("beginning"))),
+        "latest" => Err(wrong().perhaps(Some("end"))),
+        "stored" => Err(wrong().hint("without this flag a run goes on from its recovery point")),
+        _ if text.strip_prefix('-').is_some_and(|tail| tail.parse::<u64>().is_ok()) => {
+            Err(wrong().hint("offsets count from the beginning of the log"))
+        }
+        _ => match count(text, 0, i64::MAX as u64) {
+            Ok(offset) => Ok(StartOffset::Offset(offset as i64)),
+            Err(_) => Err(wrong().perhaps(nearest(text, ["beginning", "end"]))),
+        },
+    }
+}
+
+/// Where a text with a scheme goes, such as `kafka:TOPIC`.
+enum Place<'a> {
+    File(&'a str),
+    Kafka(&'a str),
+}
+
+/// Tells files from schemes. A path may hold a colon, so only schemes that we know and near misses of them are none.
+fn place<'a>(text: &'a str, expected: &str) -> Result<Place<'a>, Wrong> {
+    let (scheme, rest) = text.split_once(':').map_or((text, None), |(scheme, rest)| (scheme, Some(rest)));
+    match (scheme, rest) {
+        ("kafka", Some(rest)) => topic(rest)
+            .map(|_| Place::Kafka(rest))
+            .map_err(|wrong| Wrong::new(text, format!("kafka:TOPIC, with {}", wrong.expected))),
+        // What follows may hold a password and is not repeated.
+        ("sqlite" | "postgres" | "postgresql", Some(_)) => {
+            Err(Wrong::told(format!("{scheme}:.."), expected).hint("this version writes to no database"))
+        }
+        ("", _) => Err(Wrong::new(text, expected)),
+        (scheme, Some(rest)) if rest.starts_with("//") => {
+            Err(Wrong::told(format!("{scheme}://.."), expected))
+        }
+        (scheme, Some(rest)) if nearest(scheme, ["kafka"]).is_some() => Err(Wrong::new(text, expected)
+            .hint(format!("did you mean kafka:{rest}? a file of that name is ./{text}"))),
+        ("kafka", None) => {
+            Err(Wrong::new(text, expected).hint("the topic is missing; a file of that name is ./kafka"))
+        }
+        _ => Ok(Place::File(text)),
+    }
+}
+
+/// Where rows go.
+pub(super) fn sink(text: &str) -> Result<SinkTarget, Wrong> {
+    const EXPECTED: &str = "stdout, a file, or kafka:TOPIC";
+    if text == "stdout" || text == "-" {
+        return Ok(SinkTarget::Stdout);
+    }
+    if !text.contains('.') && nearest(text, ["stdout"]).is_some() {
+        return Err(
+            Wrong::new(text, EXPECTED).hint(format!("did you mean stdout? a file of that name is ./{text}"))
+        );
+    }
+    match place(text, EXPECTED)? {
+        Place::File(path) => Ok(SinkTarget::File(PathBuf::from(path))),
+        Place::Kafka(topic) => Ok(SinkTarget::Kafka(topic.to_owned())),
+    }
+}
+
+/// Where rows go, all places.
+pub(super) fn sinks(texts: &[String]) -> Result<Vec<SinkTarget>, Wrong> {
+    texts.iter().map(|text| sink(text)).collect()
+}
+
+/// Where refused records go.
+pub(super) fn dead_letter(text: &str) -> Result<DeadLetterTarget, Wrong> {
+    const EXPECTED: &str = "a file, or kafka:TOPIC";
+    if matches!(text, "stdout" | "-") {
+        return Err(Wrong::new(text, EXPECTED).hint("standard output is for rows; /dev/stderr is a file too"));
+    }
+    match place(text, EXPECTED)? {
+        Place::File(path) => Ok(DeadLetterTarget::File(PathBuf::from(path))),
+        Place::Kafka(topic) => Ok(DeadLetterTarget::Kafka(topic.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn starts() {
+        assert_eq!(start("5"), Ok(StartOffset::Offset(5)));
+        assert_eq!(start("@0"), Ok(StartOffset::Timestamp(0)));
+        assert_eq!(start("@1525022020000"), Ok(StartOffset::Timestamp(1_525_022_020_000)));
+        let wrong = [
+            ("@1525022020", Some("did you mean @1525022020000?")),
+            ("@1525022020000000", Some("did you mean @1525022020000?")),
+            ("begining", Some("did you mean beginning?")),
+            ("latest", Some("did you mean end?")),
+            ("-5", Some("offsets count from the beginning of the log")),
+            ("@", None),
+            ("@yesterday", None),
+            ("9223372036854775808", None),
+            ("", None),
+        ];
+        for (text, hint) in wrong {
+            assert_eq!(start(text).unwrap_err().hint.as_deref(), hint, "{text}");
+        }
+    }
+
+    #[test]
+    fn places() {
+        assert_eq!(sink("rows-12:00.jsonl"), Ok(SinkTarget::File("rows-12:00.jsonl".into())));
+        assert_eq!(sink("kafka:vwap"), Ok(SinkTarget::Kafka("vwap".to_owned())));
+        assert_eq!(sink("./kafka"), Ok(SinkTarget::File("./kafka".into())));
+        for text in ["kafka", "kafka:", "kafka:a b", "kafak:vwap", "stdot", "", "http://x", "sqlite:a.db"] {
+            assert!(sink(text).is_err(), "{text}");
+        }
+        let refused = sink("postgres:u:hunter2@h/d").unwrap_err().to_string();
+        assert!(!refused.contains("hunter2"), "{refused}");
+        assert!(dead_letter("-").is_err());
+    }
+
+    #[test]
+    fn broker_lists() {
+        for text in
+            ["localhost:9092", "a:1,b:65535", "localhost", "[::1]:9092", "[::1]", "SSL://a:9093", "a:1, b:2"]
+        {
+            assert!(brokers(text).is_ok(), "{text}");
+        }
+        for text in ["", "a:1,", ":9092", "a:0", "a:65536", "a:port", "a b:1", "a:"] {
+            assert!(brokers(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! What `crossrate config` prints: every setting, what holds, and where it came from.
+
+use super::check;
+use super::crosses;
+use super::layers::{Given, Origin, flag_of};
+use super::properties::{self, Property};
+use super::settings::{ALL, About, PROPERTY, Shape};
+use super::usage::UsageError;
+use super::values::show_duration;
+use crate::config::Config;
+use serde::Serialize;
+use serde_json::Value;
+use std::fmt::Write;
+
+/// What holds, setting by setting. Secrets are hidden.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    settings: Vec<Line>,
+    /// The properties of librdkafka that hold, whichever of `-X` and the file gave them.
+    properties: Vec<Line>,
+    /// What follows from several settings.
+    effective: Effective,
+}
+
+#[derive(Debug, Serialize)]
+struct Line {
+    name: String,
+    /// A text, a list of texts, or null where nothing holds.
+    value: Value,
+    /// What holds where nothing was given, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    otherwise: Option<&'static str>,
+    source: String,
+}
+
+impl Line {
+    /// The value for people.
+    fn shown(&self) -> String {
+        match (&self.value, self.otherwise) {
+            (Value::String(text), _) => text.clone(),
+            (Value::Array(texts), _) => texts.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
+            (_, Some(words)) => format!("({words})"),
+            _ => String::new(),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Effective {
+    brokers: String,
+    crosses: Vec<String>,
+    symbols: String,
+    slide: String,
+    max_drift: String,
+}
+
+impl Report {
+    /// The report on a run that was checked.
+    pub fn new(given: &Given, config: &Config) -> Result<Report, UsageError> {
+        let settings =
+            ALL.iter().filter(|about| about.is_for(false)).map(|about| line(given, about)).collect();
+        let (client, properties) = check::kafka(given)?;
+        let properties = properties
+            .into_iter()
+            .map(|property| Line {
+                value: shown_value(&property),
+                otherwise: None,
+                name: property.key,
+                source: property.place,
+            })
+            .collect();
+        let effective = Effective {
+            brokers: client.brokers,
+            crosses: config.definition.crosses.iter().map(crosses::show).collect(),
+            symbols: check::show_selection(&config.definition.symbols),
+            slide: show_duration(config.definition.windows.slide),
+            max_drift: show_duration(config.max_drift),
+        };
+        Ok(Report { settings, properties, effective })
+    }
+
+    /// As one JSON object.
+    pub fn json(&self) -> serde_json::Result<String> {
+        serde_json::to_string_pretty(self)
+    }
+
+    /// As a table.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        table(&mut text, "settings", &self.settings);
+        if !self.properties.is_empty() {
+            text.push('\n');
+            table(&mut text, "properties of librdkafka", &self.properties);
+        }
+        let effective = [
+            ("brokers", self.effective.brokers.clone()),
+            ("crosses", self.effective.crosses.join(" ")),
+            ("symbols", self.effective.symbols.clone()),
+            ("slide", self.effective.slide.clone()),
+            ("max-drift", self.effective.max_drift.clone()),
+        ];
+        text.push_str("\n# in effect\n");
+        for (name, value) in effective {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{name:<20} {value}");
+        }
+        text
+    }
+}
+
+fn shown_value(property: &Property) -> Value {
+    if properties::is_secret(&property.key) { "(hidden)".into() } else { property.value.clone().into() }
+}
+
+fn table(text: &mut String, title: &str, lines: &[Line]) {
+    let width = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or(0).clamp(20, 44);
+    let names = width(&mut lines.iter().map(|line| line.name.chars().count()));
+    let values = width(&mut lines.iter().map(|line| line.shown().chars().count()));
+    let _ = writeln!(text, "# {title}");
+    for line in lines {
+        let _ = writeln!(text, "{:<names$} {:<values$}  {}", line.name, line.shown(), line.source);
+    }
+}
+
+fn line(given: &Given, about: &About) -> Line {
+    let texts = |texts: &[String]| match about.shape {
+        Shape::Many(_) | Shape::Several(_) => {
+            let shown = |text: &String| match about.name {
+                name if name == PROPERTY.about.name => properties::shown_text(text),
+                _ => text.clone(),
+            };
+            Value::from(texts.iter().map(shown).collect::<Vec<_>>())
+        }
+        Shape::One(_) | Shape::Switch(_) => Value::from(texts.join(" ")),
+    };
+    let default = given.default_of(about);
+    let (value, otherwise) = match given.texts(about) {
+        Some(given) => (texts(given), None),
+        None if about.optional => (Value::Null, Some(default)),
+        None => (texts(&[default.to_owned()]), None),
+    };
+    let source = match given.origin(about) {
+        Origin::Flag => format!("flag {}", flag_of(about)),
+        origin => origin.to_string(),
+    };
+    Line { name: about.name.to_owned(), value, otherwise, source }
+}

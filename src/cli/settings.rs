@@ -1,0 +1,357 @@
+//! Every setting there is, once: its name, where it is listed, its default, what it means and how it is read.
+//!
+//! From this table come the flags and their help, the names in the environment (`CROSSRATE_` and the name in
+//! capitals, `-` as `_`), the keys of the configuration file (the name), and what `crossrate config` prints.
+//! A test holds the README's table against it.
+
+use super::usage::Wrong;
+use super::{crosses, places, values};
+use crate::config::{DeadLetterTarget, Progress, SinkTarget, Speed, StartOffset};
+use crossrate_dataflows::market::definition::{Cross, Emit, MissingLeg, RowKinds};
+use crossrate_dataflows::market::trade::Symbol;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What a setting is called and what is said about it.
+#[derive(Debug)]
+pub struct About {
+    /// The flag without its dashes, which is the key in a file too.
+    pub name: &'static str,
+    /// The short flag.
+    pub short: Option<char>,
+    /// Another name for the flag that people may expect.
+    pub alias: Option<&'static str>,
+    /// Under which heading it is listed.
+    pub heading: &'static str,
+    /// How its value is given.
+    pub shape: Shape,
+    /// What holds where it is not given.
+    pub default: &'static str,
+    /// Whether the default is words for people and no value; `none` is not worth saying.
+    pub optional: bool,
+    /// What the demonstration takes instead.
+    pub demo_default: Option<&'static str>,
+    /// What it means, in one line.
+    pub help: &'static str,
+    /// Which commands take it.
+    pub commands: Commands,
+    /// Left out of the help.
+    pub hidden: bool,
+}
+
+/// How a value is given.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum Shape {
+    /// Nothing to give: on, or off by the flag of this name.
+    Switch(&'static str),
+    /// One value, of this name in the help.
+    One(&'static str),
+    /// Values; the flag may be repeated.
+    Many(&'static str),
+    /// Values, several after one flag too.
+    Several(&'static str),
+}
+
+/// Which commands take a setting.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum Commands {
+    /// `run` and `config`.
+    Run,
+    /// `demo`.
+    Demo,
+    /// All.
+    All,
+}
+
+/// How texts become a value.
+#[derive(Debug)]
+pub enum Parse<T> {
+    /// The one text there is.
+    One(fn(&str) -> Result<T, Wrong>),
+    /// All texts together.
+    Many(fn(&[String]) -> Result<T, Wrong>),
+}
+
+/// A setting with a default that is written like any value of it.
+#[derive(Debug)]
+pub struct Setting<T> {
+    /// Its name and what is said about it.
+    pub about: About,
+    /// How it is read.
+    pub parse: Parse<T>,
+}
+
+/// A setting that need not be there: its default is words, or nothing.
+#[derive(Debug)]
+pub struct Optional<T> {
+    /// Its name and what is said about it.
+    pub about: About,
+    /// How it is read.
+    pub parse: Parse<T>,
+}
+
+impl About {
+    const fn new(
+        name: &'static str,
+        heading: &'static str,
+        shape: Shape,
+        optional: bool,
+        help: &'static str,
+    ) -> About {
+        About {
+            name,
+            short: None,
+            alias: None,
+            heading,
+            shape,
+            default: "",
+            optional,
+            demo_default: None,
+            help,
+            commands: Commands::Run,
+            hidden: false,
+        }
+    }
+
+    /// What the variable of the environment is called.
+    pub fn environment(&self) -> String {
+        format!("CROSSRATE_{}", self.name.to_ascii_uppercase().replace('-', "_"))
+    }
+
+    /// Whether `run` (else `demo`) takes it.
+    pub fn is_for(&self, demo: bool) -> bool {
+        match self.commands {
+            Commands::All => true,
+            Commands::Run => !demo,
+            Commands::Demo => demo,
+        }
+    }
+}
+
+/// What both kinds of settings can be told besides.
+macro_rules! tellable {
+    ($kind:ident, $optional:literal) => {
+        impl<T> $kind<T> {
+            const fn one(
+                name: &'static str,
+                value: &'static str,
+                heading: &'static str,
+                parse: fn(&str) -> Result<T, Wrong>,
+                help: &'static str,
+            ) -> Self {
+                $kind {
+                    about: About::new(name, heading, Shape::One(value), $optional, help),
+                    parse: Parse::One(parse),
+                }
+            }
+
+            const fn many(
+                name: &'static str,
+                value: &'static str,
+                heading: &'static str,
+                parse: fn(&[String]) -> Result<T, Wrong>,
+                help: &'static str,
+            ) -> Self {
+                $kind {
+                    about: About::new(name, heading, Shape::Many(value), $optional, help),
+                    parse: Parse::Many(parse),
+                }
+            }
+
+            const fn default(mut self, default: &'static str) -> Self {
+                self.about.default = default;
+                self
+            }
+
+            const fn short(mut self, short: char) -> Self {
+                self.about.short = Some(short);
+                self
+            }
+
+            const fn for_commands(mut self, commands: Commands, demo_default: Option<&'static str>) -> Self {
+                self.about.commands = commands;
+                self.about.demo_default = demo_default;
+                self
+            }
+
+            const fn in_demo_too(self) -> Self {
+                self.for_commands(Commands::All, None)
+            }
+        }
+    };
+}
+
+tellable!(Setting, false);
+tellable!(Optional, true);
+
+impl<T> Setting<T> {
+    const fn alias(mut self, alias: &'static str) -> Self {
+        self.about.alias = Some(alias);
+        self
+    }
+
+    const fn hidden(mut self) -> Self {
+        self.about.hidden = true;
+        self
+    }
+
+    const fn several(mut self) -> Self {
+        if let Shape::Many(value) = self.about.shape {
+            self.about.shape = Shape::Several(value);
+        }
+        self
+    }
+}
+
+macro_rules! switch {
+    ($name:literal, $heading:expr, $help:literal) => {
+        Setting {
+            about: About::new($name, $heading, Shape::Switch(concat!("no-", $name)), false, $help),
+            parse: Parse::One(values::switch),
+        }
+        .default("false")
+    };
+}
+
+/// Declares the settings and the list of them, so that none can be left out of the list.
+macro_rules! settings {
+    ($($id:ident: $type:ty = $setting:expr;)*) => {
+        $(pub(super) static $id: $type = $setting;)*
+        /// All settings, in the order of the help.
+        pub(super) static ALL: &[&About] = &[$(&$id.about),*];
+    };
+}
+
+const INPUT: &str = "Input";
+const WINDOWS: &str = "Windows";
+const CROSSES: &str = "Crosses";
+const OUTPUT: &str = "Output";
+const JOB: &str = "Job";
+const CLUSTER: &str = "Cluster";
+/// The heading under which help is listed too.
+pub(super) const LOGGING: &str = "Logging";
+const DEMO: &str = "Demonstration";
+
+settings! {
+    FROM: Setting<Vec<String>> = Setting::many("from", "SOURCE", INPUT, values::texts,
+        "kafka, files (each is one partition), or - for standard input").several().default("kafka");
+    BROKERS: Setting<String> = Setting::one("brokers", "HOST:PORT,..", INPUT, places::brokers,
+        "Kafka brokers").short('b').alias("bootstrap-server").default("localhost:9092");
+    TOPIC: Setting<String> = Setting::one("topic", "TOPIC", INPUT, places::topic,
+        "Topic of trades").short('t').default("trades");
+    OFFSET: Optional<StartOffset> = Optional::one("offset", "START", INPUT, places::start,
+        "Where to begin: beginning, end, an offset, or @EPOCH_MS").short('o')
+        .default("the recovery point, else beginning");
+    EXIT_AT_END: Setting<bool> = switch!("exit-at-end", INPUT,
+        "Exit at the end of each log, as it was at the start").short('e');
+    PROPERTY: Optional<Vec<String>> = Optional::many("property", "KEY=VALUE", INPUT, values::texts,
+        "Property of librdkafka, over those of --kafka-config; repeatable").short('X').default("none");
+    KAFKA_CONFIG: Optional<PathBuf> = Optional::one("kafka-config", "FILE", INPUT, places::path,
+        "Properties of librdkafka, a line of key=value each").default("none");
+    SYMBOL: Optional<String> = Optional::one("symbol", "SYMBOL", INPUT, values::symbol,
+        "Symbol of CSV input whose file name does not tell").default("from the file's name");
+    DEDUP: Setting<bool> = Setting::one("dedup", "HOW", INPUT, values::dedup,
+        "Recognise repeated trades within a partition, or take them all: partition or off").default("partition");
+    MAX_AHEAD: Setting<u64> = Setting::one("max-ahead", "DURATION", INPUT, values::duration,
+        "How far a trade's event time may be past its Kafka timestamp").default("5s");
+    IDLE_TIMEOUT: Setting<Option<Duration>> = Setting::one("idle-timeout", "DURATION", INPUT, values::span_or_off,
+        "Silence at a log's end after which it holds nobody back, or off").default("30s");
+    MAX_DRIFT: Setting<u64> = Setting::one("max-drift", "DURATION", INPUT, values::duration,
+        "How far a partition is read ahead of the others; two windows at least").default("1m");
+    STRICT: Setting<bool> = switch!("strict", INPUT,
+        "Refuse the first bad record: exit with code 4");
+
+    WINDOW: Setting<u64> = Setting::one("window", "DURATION", WINDOWS, values::span,
+        "Length of a window").in_demo_too().default("30s");
+    SLIDE: Optional<u64> = Optional::one("slide", "DURATION", WINDOWS, values::span,
+        "Distance from window to window; divides the window").in_demo_too().default("the window");
+    DELAY: Setting<u64> = Setting::one("delay", "DURATION", WINDOWS, values::duration,
+        "How far out of order a partition may be").in_demo_too().default("5s");
+    GRACE: Setting<u64> = Setting::one("grace", "DURATION", WINDOWS, values::duration,
+        "How long after its end a window may still be corrected").for_commands(Commands::All, Some("5s")).default("0s");
+    EMIT: Setting<Emit> = Setting::one("emit", "WHEN", WINDOWS, values::emit,
+        "Rows when nothing can change them any more, or each change too: final or changes")
+        .for_commands(Commands::All, Some("changes")).default("final");
+    PROVISIONAL: Setting<bool> = switch!("provisional", WINDOWS,
+        "Rows of open windows too, at each tick that changed them").in_demo_too();
+    TICK: Setting<u64> = Setting::one("tick", "DURATION", WINDOWS, values::span,
+        "Steps of event time at which changes are looked at").in_demo_too().default("250ms");
+
+    SYMBOLS: Optional<Option<Vec<Symbol>>> = Optional::many("symbols", "A,B|all", CROSSES, values::symbols,
+        "Symbols with rows of their own besides the legs, or all").in_demo_too().default("none");
+    CROSS: Optional<Vec<Cross>> = Optional::many("cross", "NAME=A*B/C", CROSSES, crosses::crosses,
+        "Cross rate: the product of its legs, / divides; repeatable").in_demo_too()
+        .default("XVGUSDT=XVGBTC*BTCUSDT without --crosses and --symbols");
+    CROSSES_FILE: Optional<PathBuf> = Optional::one("crosses", "FILE", CROSSES, places::path,
+        "More of them: TOML, a table [crosses] of lines NAME = \"A*B/C\"").in_demo_too().default("none");
+    MISSING_LEG: Setting<MissingLeg> = Setting::one("missing-leg", "WHAT", CROSSES, values::missing_leg,
+        "Where a leg did not trade: a row without a rate, the leg's earlier window, or no row: null, carry or withhold")
+        .in_demo_too().default("null");
+    MAX_CARRY: Setting<u64> = Setting::one("max-carry", "DURATION", CROSSES, values::duration,
+        "How much earlier that window may be").in_demo_too().default("5m");
+    STATS_LAST: Setting<Option<u64>> = Setting::one("stats-last", "K", CROSSES, values::stats_last,
+        "Statistics over the last K windows with a rate, or all").in_demo_too().default("all");
+
+    TO: Setting<Vec<SinkTarget>> = Setting::many("to", "SINK", OUTPUT, places::sinks,
+        "stdout, a file, or kafka:TOPIC; repeatable").default("stdout");
+    ROWS: Setting<RowKinds> = Setting::one("rows", "KINDS", OUTPUT, values::rows,
+        "Which rows leave").in_demo_too().default("symbol,cross,stats");
+    DEAD_LETTER: Optional<DeadLetterTarget> = Optional::one("dead-letter", "SINK", OUTPUT, places::dead_letter,
+        "Where bad, late and future records go: a file, or kafka:TOPIC").default("counted only");
+    SUMMARY: Optional<PathBuf> = Optional::one("summary", "FILE", OUTPUT, places::path,
+        "At exit, the accounting as one JSON object").default("none");
+
+    NAME: Setting<String> = Setting::one("name", "NAME", JOB, places::job_name,
+        "The job: its recovery point and its transactional id").default("crossrate");
+    FRESH: Setting<bool> = switch!("fresh", JOB,
+        "Start anew, ignoring the recovery point");
+    CONFIG: Optional<PathBuf> = Optional::one("config", "FILE", JOB, places::path,
+        "Settings in TOML, keys named as these flags").in_demo_too().default("none");
+
+    THREADS: Setting<usize> = Setting::one("threads", "N", CLUSTER, values::threads,
+        "Worker threads a process").in_demo_too().short('w').alias("workers").default("1");
+    PROCESSES: Setting<usize> = Setting::one("processes", "N", CLUSTER, values::processes,
+        "Processes; all start here unless -p is given").short('n').default("1");
+    PROCESS: Optional<usize> = Optional::one("process", "I", CLUSTER, values::process,
+        "Index of this process, from 0").short('p').default("all of them");
+    HOSTFILE: Optional<PathBuf> = Optional::one("hostfile", "FILE", CLUSTER, places::path,
+        "Addresses of the processes, a line of host:port each").default("localhost:2101 and up");
+    CLUSTER_SECRET_FILE: Optional<PathBuf> = Optional::one("cluster-secret-file", "FILE", CLUSTER, places::path,
+        "A secret that the processes share").default("made up where all start here");
+
+    SPEED: Setting<Speed> = Setting::one("speed", "N|max", DEMO, values::speed,
+        "Seconds of event time per second, or max").for_commands(Commands::Demo, None).default("60");
+    SEED: Setting<u64> = Setting::one("seed", "N", DEMO, values::seed,
+        "Seed of the generated market; the same seed gives the same rows").for_commands(Commands::Demo, None).default("1");
+    DURATION: Setting<u64> = Setting::one("duration", "DURATION", DEMO, values::span,
+        "How much event time is generated").for_commands(Commands::Demo, None).default("30m");
+
+    QUIET: Setting<bool> = switch!("quiet", LOGGING, "Errors only").in_demo_too().short('q');
+    VERBOSE: Setting<bool> = switch!("verbose", LOGGING, "What happens on the way, too").in_demo_too().short('v');
+    PROGRESS: Setting<Progress> = Setting::one("progress", "WHEN", LOGGING, values::progress,
+        "Show progress on standard error: auto, always or never").in_demo_too().default("auto");
+    BATCH_RECORDS: Setting<usize> = Setting::one("batch-records", "N", LOGGING, values::batch_records,
+        "Records a batch at most; no row depends on it").hidden().default("65536");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_are_unique_and_fit_flags_variables_and_keys() {
+        let mut names = BTreeSet::new();
+        let mut shorts = BTreeSet::from(['h', 'V']);
+        for about in ALL {
+            let right = |c: char| c.is_ascii_lowercase() || c == '-';
+            assert!(about.name.chars().all(right), "{}", about.name);
+            assert!(names.insert(about.name), "{} twice", about.name);
+            assert!(!about.default.is_empty(), "{} has no default", about.name);
+            assert!(!about.help.ends_with('.'), "{}: {}", about.name, about.help);
+            if let Some(short) = about.short {
+                assert!(shorts.insert(short), "-{short} twice");
+            }
+        }
+    }
+}

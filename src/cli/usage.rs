@@ -1,0 +1,94 @@
+//! What was wrong with what was typed: always what, got and expected, and the nearest valid word.
+
+use std::fmt;
+
+/// A usage error; the process ends with exit code 2.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}: {wrong}")]
+pub struct UsageError {
+    /// The flag, the environment variable, or the line of the file.
+    pub what: String,
+    /// What is wrong with its value.
+    pub wrong: Wrong,
+}
+
+/// A value that does not do, before anybody asks where it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrong {
+    /// What was given, as it was given; never a secret.
+    pub got: String,
+    /// What would be right.
+    pub expected: String,
+    /// A word more: what was perhaps meant, or why.
+    pub hint: Option<String>,
+}
+
+impl Wrong {
+    /// Got a text, which is quoted; expected something else.
+    pub fn new(got: &str, expected: impl Into<String>) -> Self {
+        Wrong::told(format!("{got:?}"), expected)
+    }
+
+    /// Got what the words say.
+    pub fn told(got: impl Into<String>, expected: impl Into<String>) -> Self {
+        Wrong { got: got.into(), expected: expected.into(), hint: None }
+    }
+
+    /// With a word more.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// With what was perhaps meant.
+    #[must_use]
+    pub fn perhaps(self, meant: Option<&str>) -> Self {
+        match meant {
+            Some(meant) => self.hint(format!("did you mean {meant}?")),
+            None => self,
+        }
+    }
+
+    /// The error of the place that the value stood in.
+    pub fn at(self, what: impl Into<String>) -> UsageError {
+        UsageError { what: what.into(), wrong: self }
+    }
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "got {}, expected {}", self.got, self.expected)?;
+        match &self.hint {
+            Some(hint) => write!(f, " ({hint})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The valid word that is nearest to what was typed, if any is near enough to be a slip of the fingers.
+pub(super) fn nearest<'a>(typed: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let typed = typed.to_lowercase();
+    let slips = if typed.chars().count() < 5 { 1 } else { 2 };
+    words
+        .into_iter()
+        .map(|word| (strsim::damerau_levenshtein(&typed, &word.to_lowercase()), word))
+        .filter(|(distance, _)| *distance <= slips)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, word)| word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_word_is_a_slip_away_or_none() {
+        let words = ["final", "changes"];
+        assert_eq!(nearest("finl", words), Some("final"));
+        assert_eq!(nearest("chnages", words), Some("changes"));
+        assert_eq!(nearest("FINAL", words), Some("final"));
+        assert_eq!(nearest("sometimes", words), None);
+        assert_eq!(nearest("", words), None);
+    }
+}

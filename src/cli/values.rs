@@ -1,0 +1,324 @@
+//! Texts to values, one at a time: what every setting may hold. Whether two of them fit together is asked in `check`.
+
+use super::usage::{Wrong, nearest};
+use crate::config::{Progress, Speed};
+use crossrate_dataflows::market::definition::{Emit, MissingLeg, RowKinds};
+use crossrate_dataflows::market::trade::Symbol;
+use std::time::Duration;
+
+/// The longest duration there is: a year. Longer ones are slips, and sums of a few of them stay far from 2^63 µs.
+const LONGEST_MS: u64 = 8_760 * 3_600_000;
+
+/// Units by which a duration may be given, in milliseconds.
+const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+
+/// Words for units that people write elsewhere, and their length in milliseconds.
+const FOREIGN_UNITS: [(&str, u64); 12] = [
+    ("d", 86_400_000),
+    ("day", 86_400_000),
+    ("days", 86_400_000),
+    ("hr", 3_600_000),
+    ("hour", 3_600_000),
+    ("hours", 3_600_000),
+    ("min", 60_000),
+    ("mins", 60_000),
+    ("minutes", 60_000),
+    ("sec", 1_000),
+    ("secs", 1_000),
+    ("seconds", 1_000),
+];
+
+/// Splits `1h30m` into its numbers and units; `None` where it is nothing of the kind.
+fn parts(text: &str) -> Option<Vec<(&str, &str)>> {
+    let mut rest = text;
+    let mut parts = Vec::new();
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let (number, tail) = rest.split_at(digits);
+        let letters = tail.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at(letters);
+        if number.is_empty() || unit.is_empty() && !tail.is_empty() {
+            return None;
+        }
+        parts.push((number, unit));
+        rest = tail;
+    }
+    Some(parts)
+}
+
+/// What somebody who wrote `30`, `1.5s`, `1h30m` or `2min` will have meant, in the form that is right.
+fn meant_duration(text: &str) -> Option<String> {
+    let text = text.to_ascii_lowercase().replace([' ', '_'], "");
+    let mut total = 0.0;
+    for (number, unit) in parts(&text)? {
+        let unit = if unit.is_empty() { "s" } else { unit };
+        let (_, ms) = UNITS.iter().chain(&FOREIGN_UNITS).find(|(name, _)| *name == unit)?;
+        total += number.parse::<f64>().ok()? * *ms as f64;
+    }
+    (total >= 1.0 && total <= LONGEST_MS as f64 && total.fract() == 0.0)
+        .then(|| show_duration(total as u64 * 1_000))
+}
+
+/// A duration, given in microseconds, in the greatest unit that holds it whole.
+pub(super) fn show_duration(micros: u64) -> String {
+    let ms = micros / 1_000;
+    if ms == 0 {
+        return "0s".to_owned();
+    }
+    let (unit, length) =
+        UNITS.iter().find(|(_, length)| ms.is_multiple_of(*length)).copied().unwrap_or(("ms", 1));
+    format!("{}{unit}", ms / length)
+}
+
+/// A duration such as `250ms`, `30s`, `5m` or `1h`, zero included, in microseconds.
+pub(super) fn duration(text: &str) -> Result<u64, Wrong> {
+    const EXPECTED: &str = "a duration as one number and one unit, such as 250ms, 30s, 5m or 1h";
+    let wrong = || Wrong::new(text, EXPECTED).perhaps(meant_duration(text).as_deref());
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let (_, ms) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
+    if number.is_empty() {
+        return Err(wrong());
+    }
+    // Only a number too great for 64 bits fails here, and that is more than the bound.
+    match number.parse::<u64>().ok().and_then(|number| number.checked_mul(*ms)) {
+        Some(ms) if ms <= LONGEST_MS => Ok(ms * 1_000),
+        _ => Err(Wrong::new(text, "a duration of a year (8760h) at most")),
+    }
+}
+
+/// A duration above zero, in microseconds.
+pub(super) fn span(text: &str) -> Result<u64, Wrong> {
+    match duration(text)? {
+        0 => Err(Wrong::new(text, "a duration above zero, such as 250ms or 30s")),
+        micros => Ok(micros),
+    }
+}
+
+/// A duration above zero, or `off`.
+pub(super) fn span_or_off(text: &str) -> Result<Option<Duration>, Wrong> {
+    if text == "off" {
+        return Ok(None);
+    }
+    match duration(text) {
+        Ok(0) => Err(Wrong::new(text, "a duration above zero, or off").perhaps(Some("off"))),
+        Ok(micros) => Ok(Some(Duration::from_micros(micros))),
+        Err(wrong) => {
+            let meant = nearest(text, ["off"]).map(str::to_owned).or_else(|| meant_duration(text));
+            Err(Wrong::new(text, format!("{}, or off", wrong.expected)).perhaps(meant.as_deref()))
+        }
+    }
+}
+
+/// A whole number within bounds, both included.
+pub(super) fn count(text: &str, least: u64, greatest: u64) -> Result<u64, Wrong> {
+    match text.parse::<u64>() {
+        Ok(number) if (least..=greatest).contains(&number) && !text.starts_with('+') => Ok(number),
+        _ => Err(Wrong::new(text, format!("a whole number from {least} to {greatest}"))),
+    }
+}
+
+fn small_count(text: &str, least: u16, greatest: u16) -> Result<usize, Wrong> {
+    count(text, least.into(), greatest.into()).map(|number| number as usize)
+}
+
+/// Worker threads of a process.
+pub(super) fn threads(text: &str) -> Result<usize, Wrong> {
+    small_count(text, 1, 1_024)
+}
+
+/// Processes of a cluster.
+pub(super) fn processes(text: &str) -> Result<usize, Wrong> {
+    small_count(text, 1, 1_024)
+}
+
+/// The index of a process.
+pub(super) fn process(text: &str) -> Result<usize, Wrong> {
+    small_count(text, 0, 1_023)
+}
+
+/// Records of a batch.
+pub(super) fn batch_records(text: &str) -> Result<usize, Wrong> {
+    count(text, 1, 1_048_576).map(|number| number as usize)
+}
+
+/// Any number that a generator may start from.
+pub(super) fn seed(text: &str) -> Result<u64, Wrong> {
+    count(text, 0, u64::MAX)
+}
+
+/// How many windows statistics run over, or `all`.
+pub(super) fn stats_last(text: &str) -> Result<Option<u64>, Wrong> {
+    if text == "all" {
+        return Ok(None);
+    }
+    count(text, 1, 10_000_000).map(Some).map_err(|wrong| {
+        Wrong::new(text, format!("{}, or all", wrong.expected)).perhaps(nearest(text, ["all"]))
+    })
+}
+
+/// How fast the demonstration runs.
+pub(super) fn speed(text: &str) -> Result<Speed, Wrong> {
+    if text == "max" {
+        return Ok(Speed::Max);
+    }
+    match text.parse::<f64>() {
+        // Comparisons with NaN are false, and infinity is out of the range.
+        Ok(times) if (0.01..=1_000_000.0).contains(&times) => Ok(Speed::Times(times)),
+        _ => Err(Wrong::new(text, "event seconds per second from 0.01 to 1000000, or max")
+            .perhaps(nearest(text, ["max"]))),
+    }
+}
+
+/// One of a few words.
+fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, Wrong> {
+    if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
+        return Ok(*value);
+    }
+    let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+    let expected = match names.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => names.join(""),
+    };
+    Err(Wrong::new(text, expected).perhaps(nearest(text, names)))
+}
+
+/// When rows leave.
+pub(super) fn emit(text: &str) -> Result<Emit, Wrong> {
+    word(text, &[("final", Emit::Final), ("changes", Emit::Changes)])
+}
+
+/// What a missing leg gives.
+pub(super) fn missing_leg(text: &str) -> Result<MissingLeg, Wrong> {
+    word(
+        text,
+        &[("null", MissingLeg::Null), ("carry", MissingLeg::Carry), ("withhold", MissingLeg::Withhold)],
+    )
+}
+
+/// Whether repeated trades are recognised, and within what.
+pub(super) fn dedup(text: &str) -> Result<bool, Wrong> {
+    word(text, &[("partition", true), ("off", false)])
+}
+
+/// When progress is shown.
+pub(super) fn progress(text: &str) -> Result<Progress, Wrong> {
+    word(text, &[("auto", Progress::Auto), ("always", Progress::Always), ("never", Progress::Never)])
+}
+
+/// A switch, as the environment and files give it.
+pub(super) fn switch(text: &str) -> Result<bool, Wrong> {
+    let words = [("true", true), ("false", false), ("1", true), ("0", false), ("yes", true), ("no", false)];
+    word(&text.to_ascii_lowercase(), &words).map_err(|_| Wrong::new(text, "true or false"))
+}
+
+/// Which kinds of rows leave: words joined by commas.
+pub(super) fn rows(text: &str) -> Result<RowKinds, Wrong> {
+    let mut kinds = RowKinds { symbol: false, cross: false, stats: false };
+    for name in text.split(',').map(str::trim) {
+        match name {
+            "symbol" => kinds.symbol = true,
+            "cross" => kinds.cross = true,
+            "stats" => kinds.stats = true,
+            _ => {
+                return Err(Wrong::new(text, "some of symbol,cross,stats")
+                    .perhaps(nearest(name, ["symbol", "cross", "stats"])));
+            }
+        }
+    }
+    Ok(kinds)
+}
+
+/// The symbols of `--symbols`: `None` stands for all of them.
+pub(super) fn symbols(texts: &[String]) -> Result<Option<Vec<Symbol>>, Wrong> {
+    const EXPECTED: &str = "symbols joined by commas, such as BTCUSDT,ETHUSDT, or all";
+    let names: Vec<&str> = texts.iter().flat_map(|text| text.split(',')).map(str::trim).collect();
+    if names == ["all"] {
+        return Ok(None);
+    }
+    let joined = texts.join(" ");
+    if names.contains(&"all") {
+        return Err(Wrong::new(&joined, EXPECTED).hint("all stands alone"));
+    }
+    if names.iter().any(|name| name.is_empty()) {
+        return Err(Wrong::new(&joined, EXPECTED).hint("one of the names is empty"));
+    }
+    Ok(Some(names.into_iter().map(Symbol::new).collect()))
+}
+
+/// One symbol.
+pub(super) fn symbol(text: &str) -> Result<String, Wrong> {
+    match text.trim() {
+        "" => Err(Wrong::new(text, "the name of a symbol, such as BTCUSDT")),
+        name => Ok(name.to_owned()),
+    }
+}
+
+/// Texts as they are.
+pub(super) fn texts(texts: &[String]) -> Result<Vec<String>, Wrong> {
+    Ok(texts.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        let right = [
+            ("0s", 0),
+            ("0ms", 0),
+            ("250ms", 250_000),
+            ("30s", 30_000_000),
+            ("5m", 300_000_000),
+            ("1h", 3_600_000_000),
+            ("8760h", 31_536_000_000_000),
+            ("007s", 7_000_000),
+        ];
+        for (text, micros) in right {
+            assert_eq!(duration(text), Ok(micros), "{text}");
+        }
+        let wrong = [
+            ("30", Some("did you mean 30s?")),
+            ("1h30m", Some("did you mean 90m?")),
+            ("1.5s", Some("did you mean 1500ms?")),
+            ("2min", Some("did you mean 2m?")),
+            ("1d", Some("did you mean 24h?")),
+            ("30 s", Some("did you mean 30s?")),
+            ("30S", Some("did you mean 30s?")),
+            ("-5s", None),
+            ("+5s", None),
+            ("s", None),
+            ("", None),
+            ("ten seconds", None),
+            ("1us", None),
+            ("8761h", None),
+            ("99999999999999999999s", None),
+            ("18446744073709551615h", None),
+            ("٣s", None),
+        ];
+        for (text, hint) in wrong {
+            assert_eq!(duration(text).unwrap_err().hint.as_deref(), hint, "{text}");
+        }
+        assert!(span("0s").is_err());
+        assert_eq!(span_or_off("off"), Ok(None));
+        assert_eq!(span_or_off("30s"), Ok(Some(Duration::from_secs(30))));
+        assert_eq!(span_or_off("of").unwrap_err().hint.as_deref(), Some("did you mean off?"));
+    }
+
+    #[test]
+    fn a_duration_shown_reads_back() {
+        for micros in [0, 1_000, 250_000, 1_500_000, 90_000_000, 5_400_000_000, 86_400_000_000] {
+            assert_eq!(duration(&show_duration(micros)), Ok(micros));
+        }
+    }
+
+    #[test]
+    fn speeds_are_finite_and_positive() {
+        assert_eq!(speed("max"), Ok(Speed::Max));
+        assert_eq!(speed("0.5"), Ok(Speed::Times(0.5)));
+        for text in ["0", "-1", "nan", "inf", "", "fast", "1e9"] {
+            assert!(speed(text).is_err(), "{text}");
+        }
+    }
+}
