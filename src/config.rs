@@ -1,6 +1,7 @@
 //! What a run means: the checked form of the command line, the environment and the configuration file.
 //! `cli` makes it; everything else only reads it.
 
+use crate::source::simulated::Market;
 use crossrate_dataflows::market::definition::Definition;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -73,12 +74,23 @@ pub enum Speed {
 }
 
 /// Where trades come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Source {
     /// A Kafka topic.
     Kafka(KafkaSource),
     /// Files, each one partition, in the order given; `-` (standard input) may be one of them.
     Files(FileSource),
+    /// A generated market.
+    Simulated(SimulatedSource),
+}
+
+/// A generated market, delivered at a pace.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SimulatedSource {
+    /// The market.
+    pub market: Market,
+    /// How fast its event time passes.
+    pub speed: Speed,
 }
 
 /// How a topic is read.
@@ -173,6 +185,13 @@ pub struct Cluster {
     pub hostfile: Option<PathBuf>,
     /// `--cluster-secret-file`.
     pub secret_file: Option<PathBuf>,
+}
+
+impl Default for Cluster {
+    /// One worker in one process.
+    fn default() -> Self {
+        Cluster { threads: 1, processes: 1, process: None, hostfile: None, secret_file: None }
+    }
 }
 
 /// What is told on standard error.

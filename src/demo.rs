@@ -17,6 +17,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 mod board;
+pub mod command;
 mod ending;
 mod lines;
 mod screen;

@@ -3,7 +3,8 @@
 use crate::config::{Config, Source};
 use crate::exit::Exit;
 use crate::sink::{Sink, Sinks};
-use crate::source::{PartitionFeed, Waker};
+use crate::source::simulated::{self, Market};
+use crate::source::{Feed, PartitionFeed, Waker};
 use crate::symbols::Symbols;
 use crate::worker::{self, Assignment};
 use anyhow::{Result, anyhow};
@@ -11,18 +12,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::thread::Thread;
 
+/// Batches that a reader may be ahead of its worker, for each partition.
+const DELIVERIES_AHEAD: usize = 4;
+
 /// Runs a job to the end of its input, or until it is interrupted.
 pub fn run(config: Config) -> Result<Exit> {
-    run_with(config, None)
+    run_with(config, None, &Arc::new(AtomicBool::new(false)))
 }
 
-/// The same, with one more sink beside those of the configuration.
-pub fn run_with(config: Config, observer: Option<Box<dyn Sink>>) -> Result<Exit> {
+/// The same, with one more sink beside those of the configuration. `interrupted` is set when the user wants to stop.
+pub fn run_with(
+    config: Config,
+    observer: Option<Box<dyn Sink>>,
+    interrupted: &Arc<AtomicBool>,
+) -> Result<Exit> {
     let config = Arc::new(config);
-    let interrupted = Arc::new(AtomicBool::new(false));
     let (threads, first, peers) = (config.cluster.threads, 0, config.cluster.threads);
     let wakers: Vec<WorkerWaker> = (0..threads).map(|_| WorkerWaker::default()).collect();
-    on_signal(&interrupted, &wakers)?;
+    on_signal(interrupted, &wakers)?;
     let mut feeds = open_source(&config, first, peers, &wakers)?;
     let mut sinks = Sinks::open(&config)?;
     if let Some(observer) = observer {
@@ -37,7 +44,7 @@ pub fn run_with(config: Config, observer: Option<Box<dyn Sink>>) -> Result<Exit>
             adopted: None,
             symbols: symbols.clone(),
             sinks: if first + local == 0 { sinks.take() } else { None },
-            interrupted: Arc::clone(&interrupted),
+            interrupted: Arc::clone(interrupted),
         })
         .collect();
     compute(assignments, first, wakers)
@@ -112,6 +119,25 @@ fn open_source(
                     let _ = feed.push(crate::source::Delivery::End);
                     waker();
                 });
+            }
+        }
+        Source::Simulated(simulated) => {
+            let begun = std::time::Instant::now();
+            for partition in 0..Market::PARTITIONS {
+                let local = partition % peers - first;
+                let feed = Feed::new(DELIVERIES_AHEAD);
+                let waker = wakers[local].waker();
+                simulated::spawn(
+                    simulated.market,
+                    partition,
+                    0,
+                    simulated.speed,
+                    begun,
+                    Arc::clone(&feed),
+                    waker,
+                )?;
+                let name = format!("market-{partition}");
+                feeds[local].push(PartitionFeed { number: partition as u32, name, inside_log: false, feed });
             }
         }
         Source::Kafka(_) => anyhow::bail!("the Kafka source is not there yet"),

@@ -63,6 +63,8 @@ pub struct Message {
     pub end: u32,
     /// A null value: a tombstone, which is ignored.
     pub null: bool,
+    /// Length of its key, which stands before the value; kept for dead letters to Kafka only.
+    pub key: Option<u32>,
 }
 
 /// What a reader hands over.

@@ -52,11 +52,24 @@ pub fn decode_chunk(
     mut each: impl FnMut(Raw<'_>, Record<'_>),
 ) {
     use crossrate_dataflows::market::decimal::{Price, Quantity};
-    for line in chunk.bytes.split(|b| *b == b'\n') {
-        if line.trim_ascii().is_empty() {
-            continue;
-        }
-        let raw = Raw { bytes: line, key: None, place: None };
+    let mut start = 0;
+    let lines: Vec<(&[u8], Option<crate::source::Message>)> = match &chunk.framing {
+        crate::source::Framing::Messages(m) => m
+            .iter()
+            .map(|m| {
+                let s = std::mem::replace(&mut start, m.end as usize);
+                (&chunk.bytes[s..m.end as usize], Some(*m))
+            })
+            .collect(),
+        _ => chunk
+            .bytes
+            .split(|b| *b == b'\n')
+            .filter(|l| !l.trim_ascii().is_empty())
+            .map(|l| (l, None))
+            .collect(),
+    };
+    for (line, place) in lines {
+        let raw = Raw { bytes: line, key: None, place };
         let Ok(v) = serde_json::from_slice::<serde_json::Value>(line) else {
             each(raw, Record::Bad(BadRecord { reason: "json", at: None }));
             continue;

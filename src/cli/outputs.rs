@@ -18,6 +18,7 @@ pub(super) fn apart(
     let mut topics: Vec<(String, &str)> = Vec::new();
     let from = given.what(&s::FROM.about);
     match source {
+        Source::Simulated(_) => {}
         Source::Kafka(kafka) => topics.push((given.what(&s::TOPIC.about), &kafka.topic)),
         Source::Files(input) => {
             files.extend(

@@ -1,0 +1,108 @@
+//! The command: a generated market through the very dataflow of `run`, shown by a [`Display`].
+
+use super::{About, Display, Ending, PartitionProgress, Progress, Refused, Surface};
+use crate::config::{Cluster, Config, DemoConfig, KafkaClient, SimulatedSource, Source, Verbosity};
+use crate::exit::{Exit, Failure};
+use crate::sink::Sink;
+use crate::source::simulated::Market;
+use anyhow::Result;
+use crossrate_dataflows::market::event_time::EventTime;
+use crossrate_dataflows::operators::closings::Outbox;
+use std::io::{self, ErrorKind, Stdout};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// Shows the demonstration on standard output.
+pub fn run(demo: DemoConfig) -> Result<Exit> {
+    let market = Market { seed: demo.seed, seconds: demo.duration / 1_000_000 };
+    let about = About { program: program(), speed: demo.speed, market, workers: demo.threads };
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let display = Display::new(about, Surface::of_stdout(), io::stdout()).map_err(closed)?;
+    let shown =
+        Shown { display: Some(display), begun: Instant::now(), interrupted: Arc::clone(&interrupted) };
+    crate::run::run_with(configuration(&demo, market), Some(Box::new(shown)), &interrupted)
+}
+
+fn configuration(demo: &DemoConfig, market: Market) -> Config {
+    Config {
+        definition: demo.definition.clone(),
+        source: Source::Simulated(SimulatedSource { market, speed: demo.speed }),
+        kafka: KafkaClient { brokers: String::new(), properties: Default::default() },
+        sinks: Vec::new(),
+        dead_letter: None,
+        idle_timeout: None,
+        max_drift: 60_000_000,
+        name: "demo".into(),
+        fresh: true,
+        summary: None,
+        cluster: Cluster { threads: demo.threads, ..Cluster::default() },
+        // The display tells everything itself.
+        verbosity: Verbosity::Quiet,
+        strict: false,
+        progress: demo.progress,
+        keep_refused: true,
+        batch_records: 65_536,
+    }
+}
+
+fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| "crossrate".into())
+}
+
+/// The display as a sink.
+struct Shown {
+    display: Option<Display<Stdout>>,
+    begun: Instant,
+    interrupted: Arc<AtomicBool>,
+}
+
+impl Shown {
+    fn partitions(news: &Outbox) -> Vec<PartitionProgress> {
+        news.partitions
+            .values()
+            .map(|p| PartitionProgress { counts: p.counts, watermark: p.watermark, ended: p.ended })
+            .collect()
+    }
+}
+
+impl Sink for Shown {
+    fn write(&mut self, news: &Outbox) -> Result<()> {
+        let Some(display) = &mut self.display else { return Ok(()) };
+        display.rows(news.rows.iter().map(|row| row.json.as_str())).map_err(closed)?;
+        for refusal in &news.refused {
+            let refused = Refused {
+                partition: refusal.partition as usize,
+                offset: refusal.offset,
+                reason: refusal.reason.as_str(),
+                detail: &refusal.detail,
+            };
+            display.refused(&refused).map_err(closed)?;
+        }
+        let progress = Progress {
+            partitions: &Self::partitions(news),
+            frontier: news.frontier.unwrap_or(EventTime::MAX),
+            elapsed: self.begun.elapsed(),
+        };
+        display.progress(&progress).map_err(closed)
+    }
+
+    fn finish(&mut self, news: &Outbox) -> Result<()> {
+        let Some(display) = self.display.take() else { return Ok(()) };
+        let ending =
+            if self.interrupted.load(Ordering::Relaxed) { Ending::Interrupted } else { Ending::Complete };
+        let progress = Progress {
+            partitions: &Self::partitions(news),
+            frontier: news.frontier.unwrap_or(EventTime::MAX),
+            elapsed: self.begun.elapsed(),
+        };
+        display.finish(&progress, ending).map_err(closed)
+    }
+}
+
+fn closed(error: io::Error) -> anyhow::Error {
+    match error.kind() {
+        ErrorKind::BrokenPipe => Failure::new(Exit::PipeClosed, "standard output was closed").into(),
+        _ => Failure::new(Exit::Failed, "cannot write to standard output").because(error).into(),
+    }
+}
