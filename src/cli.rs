@@ -112,8 +112,9 @@ Examples:
 const DEMO_EXAMPLES: &str = "\
 Examples:
   crossrate demo
-  crossrate demo --speed max -w 2 --duration 5m
-  crossrate demo --window 10s --slide 5s --missing-leg carry";
+  crossrate demo --speed max -w 2
+      as fast as it goes, on two workers: the same digest
+  crossrate demo --window 20s --slide 5s --missing-leg carry --duration 1h";
 
 /// The flags of the table, for `run` or for `demo`, as clap saw them.
 #[derive(Debug)]

@@ -5,12 +5,10 @@
 //! [`screen`] paints it, [`lines`] prints it. The market is [`crate::source::simulated::market`].
 
 use crate::config::Speed;
-use crate::source::simulated::market::{DELAY, GRACE, Market};
+use crate::source::simulated::Market;
 use board::{Board, Told};
 use crossrate_dataflows::market::acceptance::Counts;
-use crossrate_dataflows::market::definition::{
-    Cross, Definition, Emit, Leg, MissingLeg, RowKinds, Selection, Windows,
-};
+use crossrate_dataflows::market::definition::{Cross, Definition, Leg, Selection};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::trade::Symbol;
 use std::io::{self, Write};
@@ -24,31 +22,16 @@ mod screen;
 mod table;
 mod text;
 
-/// What the demo computes: corrections and provisional rows are on, so that they can be seen.
-pub fn definition() -> Definition {
+/// The crosses and the symbols that the demo shows where nobody asks for others.
+pub fn wanted() -> (Vec<Cross>, Selection) {
     let leg = |symbol: &str, inverse| Leg { symbol: Symbol::new(symbol), inverse };
     let cross = |name, legs| Cross { name: Symbol::new(name), legs };
-    Definition {
-        crosses: vec![
-            cross("XVGUSDT", vec![leg("XVGBTC", false), leg("BTCUSDT", false)]),
-            cross("XRPETH", vec![leg("XRPBTC", false), leg("ETHBTC", true)]),
-        ],
-        symbols: Selection::Only(
-            (0..Market::PARTITIONS).flat_map(Market::symbols).map(Symbol::new).collect(),
-        ),
-        windows: Windows { size: 10_000_000, slide: 10_000_000 },
-        delay: DELAY,
-        grace: GRACE,
-        emit: Emit::Changes,
-        provisional: true,
-        tick: 250_000,
-        rows: RowKinds { symbol: true, cross: true, stats: true },
-        missing_leg: MissingLeg::Null,
-        max_carry: 300_000_000,
-        stats_last: None,
-        dedup: true,
-        max_ahead: 5_000_000,
-    }
+    let crosses = vec![
+        cross("XRPETH", vec![leg("XRPBTC", false), leg("ETHBTC", true)]),
+        cross("XVGUSDT", vec![leg("XVGBTC", false), leg("BTCUSDT", false)]),
+    ];
+    let symbols = (0..Market::PARTITIONS).flat_map(Market::symbols).map(Symbol::new);
+    (crosses, Selection::Only(symbols.collect()))
 }
 
 /// What the demo says of itself.
@@ -56,10 +39,14 @@ pub fn definition() -> Definition {
 pub struct About {
     /// How this program was called, for commands to try.
     pub program: String,
+    /// The flags that decide what is computed, as a shell wants them, each after a blank.
+    pub flags: String,
     /// How fast event time passes.
     pub speed: Speed,
     /// The market.
     pub market: Market,
+    /// What is computed of it.
+    pub definition: Definition,
     /// Worker threads.
     pub workers: usize,
 }

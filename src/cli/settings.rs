@@ -262,25 +262,27 @@ settings! {
         "Refuse the first bad record: exit with code 4");
 
     WINDOW: Setting<u64> = Setting::one("window", "DURATION", WINDOWS, values::span,
-        "Length of a window").in_demo_too().default("30s");
+        "Length of a window").for_commands(Commands::All, Some("10s")).default("30s");
     SLIDE: Optional<u64> = Optional::one("slide", "DURATION", WINDOWS, values::span,
         "Distance from window to window; divides the window").in_demo_too().default("the window");
     DELAY: Setting<u64> = Setting::one("delay", "DURATION", WINDOWS, values::duration,
-        "How far out of order a partition may be").in_demo_too().default("5s");
+        "How far out of order a partition may be").for_commands(Commands::All, Some("2s")).default("5s");
     GRACE: Setting<u64> = Setting::one("grace", "DURATION", WINDOWS, values::duration,
         "How long after its end a window may still be corrected").for_commands(Commands::All, Some("5s")).default("0s");
     EMIT: Setting<Emit> = Setting::one("emit", "WHEN", WINDOWS, values::emit,
         "Rows when nothing can change them any more, or each change too: final or changes")
         .for_commands(Commands::All, Some("changes")).default("final");
     PROVISIONAL: Setting<bool> = switch!("provisional", WINDOWS,
-        "Rows of open windows too, at each tick that changed them").in_demo_too();
+        "Rows of open windows too, at each tick that changed them").for_commands(Commands::All, Some("true"));
     TICK: Setting<u64> = Setting::one("tick", "DURATION", WINDOWS, values::span,
         "Steps of event time at which changes are looked at").in_demo_too().default("250ms");
 
     SYMBOLS: Optional<Option<Vec<Symbol>>> = Optional::many("symbols", "A,B|all", CROSSES, values::symbols,
-        "Symbols with rows of their own besides the legs, or all").in_demo_too().default("none");
+        "Symbols with rows of their own besides the legs, or all")
+        .for_commands(Commands::All, Some("without crosses, those of the market")).default("none");
     CROSS: Optional<Vec<Cross>> = Optional::many("cross", "NAME=A*B/C", CROSSES, crosses::crosses,
-        "Cross rate: the product of its legs, / divides; repeatable").in_demo_too()
+        "Cross rate: the product of its legs, / divides; repeatable")
+        .for_commands(Commands::All, Some("XVGUSDT=XVGBTC*BTCUSDT and XRPETH=XRPBTC/ETHBTC without --crosses and --symbols"))
         .default("XVGUSDT=XVGBTC*BTCUSDT without --crosses and --symbols");
     CROSSES_FILE: Optional<PathBuf> = Optional::one("crosses", "FILE", CROSSES, places::path,
         "More of them: TOML, a table [crosses] of lines NAME = \"A*B/C\"").in_demo_too().default("none");
@@ -295,7 +297,7 @@ settings! {
     TO: Setting<Vec<SinkTarget>> = Setting::many("to", "SINK", OUTPUT, places::sinks,
         "stdout, a file, or kafka:TOPIC; repeatable").default("stdout");
     ROWS: Setting<RowKinds> = Setting::one("rows", "KINDS", OUTPUT, values::rows,
-        "Which rows leave").in_demo_too().default("symbol,cross,stats");
+        "Which rows leave").default("symbol,cross,stats");
     DEAD_LETTER: Optional<DeadLetterTarget> = Optional::one("dead-letter", "SINK", OUTPUT, places::dead_letter,
         "Where bad, late and future records go: a file, or kafka:TOPIC").default("counted only");
     SUMMARY: Optional<PathBuf> = Optional::one("summary", "FILE", OUTPUT, places::path,
@@ -320,11 +322,11 @@ settings! {
         "A secret that the processes share").default("made up where all start here");
 
     SPEED: Setting<Speed> = Setting::one("speed", "N|max", DEMO, values::speed,
-        "Seconds of event time per second, or max").for_commands(Commands::Demo, None).default("60");
+        "Seconds of event time per second, or max").for_commands(Commands::Demo, None).default("20");
     SEED: Setting<u64> = Setting::one("seed", "N", DEMO, values::seed,
         "Seed of the generated market; the same seed gives the same rows").for_commands(Commands::Demo, None).default("1");
     DURATION: Setting<u64> = Setting::one("duration", "DURATION", DEMO, values::span,
-        "How much event time is generated").for_commands(Commands::Demo, None).default("30m");
+        "How much event time is generated").for_commands(Commands::Demo, None).default("4m");
 
     QUIET: Setting<bool> = switch!("quiet", LOGGING, "Errors only").in_demo_too().short('q');
     VERBOSE: Setting<bool> = switch!("verbose", LOGGING, "What happens on the way, too").in_demo_too().short('v');

@@ -100,6 +100,7 @@ impl Batch {
             // A chunk is handed over at 64 kB, and a record is a line.
             end: u32::try_from(self.chunk.bytes.len()).unwrap_or(u32::MAX),
             null: false,
+            key: None,
         });
     }
 
