@@ -185,12 +185,25 @@ pub struct Cluster {
     pub hostfile: Option<PathBuf>,
     /// `--cluster-secret-file`.
     pub secret_file: Option<PathBuf>,
+    /// How long processes wait for each other at the start.
+    pub join_timeout: Duration,
+    /// The private directory of the process that started this one (`-n` without `-p`); no flag sets it,
+    /// `cluster::enter` does.
+    pub private: Option<PathBuf>,
 }
 
 impl Default for Cluster {
     /// One worker in one process.
     fn default() -> Self {
-        Cluster { threads: 1, processes: 1, process: None, hostfile: None, secret_file: None }
+        Cluster {
+            threads: 1,
+            processes: 1,
+            process: None,
+            hostfile: None,
+            secret_file: None,
+            join_timeout: Duration::from_secs(60),
+            private: None,
+        }
     }
 }
 

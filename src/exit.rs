@@ -20,6 +20,8 @@ pub enum Exit {
     Refused,
     /// Ctrl-C or a request to terminate.
     Interrupted,
+    /// What the processes that this one started have come to.
+    Child(u8),
 }
 
 impl Exit {
@@ -32,6 +34,7 @@ impl Exit {
             Exit::Unreachable => 3,
             Exit::Refused => 4,
             Exit::Interrupted => 130,
+            Exit::Child(code) => code,
         }
     }
 }

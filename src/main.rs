@@ -1,24 +1,34 @@
 //! Parses the command line, runs the command, turns its outcome into an exit code.
 
 use crossrate::cli::{self, Parsed, Stop, Task};
+use crossrate::cluster::{ClusterError, fate};
 use crossrate::exit::{Exit, Failure};
 use std::io::{ErrorKind, Write};
-use std::process::ExitCode;
 
-fn main() -> ExitCode {
-    end_on_panic();
+fn main() {
+    fate::end_on_panic();
+    let mut words = String::new();
     let outcome = match cli::parse(std::env::args_os(), &environment()) {
         Ok(parsed) => perform(parsed),
         Err(stop) => refuse(stop),
     };
     let exit = outcome.unwrap_or_else(|error| {
-        let exit = Failure::of(&error).map_or(Exit::Failed, Failure::exit);
-        if exit != Exit::PipeClosed {
+        let exit = exit_of(&error);
+        if exit != Exit::PipeClosed && exit != Exit::Interrupted {
             tell(&error);
         }
+        words = error.to_string();
         exit
     });
-    ExitCode::from(exit.code())
+    fate::end(exit.code(), &words)
+}
+
+/// What an error comes to.
+fn exit_of(error: &anyhow::Error) -> Exit {
+    if let Some(cluster) = error.downcast_ref::<ClusterError>() {
+        return Exit::Child(cluster.exit_code());
+    }
+    Failure::of(error).map_or(Exit::Failed, Failure::exit)
 }
 
 fn perform(parsed: Parsed) -> anyhow::Result<Exit> {
@@ -83,24 +93,4 @@ fn tell(error: &anyhow::Error) {
     if let Some(hint) = Failure::of(error).and_then(Failure::what_to_do) {
         complain(&format!("crossrate: hint: {hint}"));
     }
-}
-
-/// A panic anywhere ends the process: a sibling worker that survived would wait for the panicked one for ever.
-fn end_on_panic() {
-    std::panic::set_hook(Box::new(|info| {
-        let payload = info.payload();
-        let message = payload
-            .downcast_ref::<&str>()
-            .copied()
-            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-            .unwrap_or("no message");
-        let place = info.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
-        let thread = std::thread::current();
-        let name = thread.name().unwrap_or("without a name");
-        complain(&format!(
-            "crossrate: defect: thread {name} panicked at {place}: {}",
-            message.replace('\n', " ")
-        ));
-        std::process::exit(Exit::Failed.code().into());
-    }));
 }

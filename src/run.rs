@@ -1,7 +1,8 @@
 //! The main flow of `crossrate run`, top to bottom.
 
-use crate::config::{Config, Source};
-use crate::exit::Exit;
+use crate::cluster::{self, Identity, Mesh, Part};
+use crate::config::{Cluster, Config, Source, Verbosity};
+use crate::exit::{Exit, Failure};
 use crate::sink::{Sink, Sinks};
 use crate::source::simulated::{self, Market};
 use crate::source::{Feed, PartitionFeed, Waker};
@@ -9,8 +10,9 @@ use crate::symbols::Symbols;
 use crate::worker::{self, Assignment};
 use anyhow::{Result, anyhow};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::Thread;
+use std::time::Instant;
 
 /// Batches that a reader may be ahead of its worker, for each partition.
 const DELIVERIES_AHEAD: usize = 4;
@@ -26,91 +28,86 @@ pub fn run_with(
     observer: Option<Box<dyn Sink>>,
     interrupted: &Arc<AtomicBool>,
 ) -> Result<Exit> {
-    let config = Arc::new(config);
-    let (threads, first, peers) = (config.cluster.threads, 0, config.cluster.threads);
-    let wakers: Vec<WorkerWaker> = (0..threads).map(|_| WorkerWaker::default()).collect();
-    on_signal(interrupted, &wakers)?;
-    let mut feeds = open_source(&config, first, peers, &wakers)?;
-    let mut sinks = Sinks::open(&config)?;
-    if let Some(observer) = observer {
-        sinks.add(observer);
+    match cluster::enter(&config.cluster)? {
+        Part::Starter => Ok(Exit::Child(cluster::supervise(config.cluster.processes)?)),
+        Part::Member(cluster) => compute(Config { cluster, ..config }, observer, interrupted),
     }
-    let symbols = Symbols::new(&config.definition.symbols);
-    let mut sinks = Some(sinks);
-    let assignments: Vec<Assignment> = (0..threads)
-        .map(|local| Assignment {
-            config: Arc::clone(&config),
-            partitions: std::mem::take(&mut feeds[local]),
-            adopted: None,
-            symbols: symbols.clone(),
-            sinks: if first + local == 0 { sinks.take() } else { None },
-            interrupted: Arc::clone(interrupted),
-        })
-        .collect();
-    compute(assignments, first, wakers)
 }
 
-/// Starts the workers and waits for the first that fails, or for all to be done.
-fn compute(assignments: Vec<Assignment>, first: usize, wakers: Vec<WorkerWaker>) -> Result<Exit> {
-    let threads = assignments.len();
-    let waiting: Mutex<Vec<Option<Assignment>>> = Mutex::new(assignments.into_iter().map(Some).collect());
-    let (outcome, outcomes) = mpsc::channel();
-    let config = timely::Config::process(threads);
-    let (builders, others) = config.communication.try_build().map_err(|error| anyhow!(error))?;
-    let guards = timely::execute::execute_from(builders, others, config.worker, move |worker| {
-        let local = worker.index() - first;
+/// This process's share of the work.
+fn compute(config: Config, observer: Option<Box<dyn Sink>>, interrupted: &Arc<AtomicBool>) -> Result<Exit> {
+    let config = Arc::new(config);
+    let workers = Workers::of(&config.cluster);
+    on_signal(interrupted, &workers.wakers)?;
+    let mesh = join(&config)?;
+    let partitions = open_source(&config, &workers)?;
+    let sinks = if workers.first == 0 { Some(open_sinks(&config, observer)?) } else { None };
+    let assignments = assign(&config, partitions, sinks, interrupted);
+    let wakers = workers.wakers.clone();
+    cluster::execute(mesh, timely::WorkerConfig::default(), move |worker| {
+        let local = worker.index() - workers.first;
         wakers[local].arrived();
-        let assignment = waiting.lock().ok().and_then(|mut all| all[local].take());
-        let result = match assignment {
-            Some(assignment) => worker::run(worker, assignment),
-            None => Err(anyhow!("worker {local} was started twice")),
-        };
-        let stops = !matches!(result, Ok(Exit::Done));
-        // The receiver is gone only when the process is ending.
-        let _ = outcome.send(result);
-        if stops {
-            // What is not final must not be taken for final: the dataflow is left as it is until the process ends.
-            loop {
-                std::thread::park();
-            }
-        }
-    })
-    .map_err(|error| anyhow!(error))?;
-    for _ in 0..threads {
-        match outcomes.recv().map_err(|_| anyhow!("a worker ended without a word"))? {
-            Ok(Exit::Done) => {}
-            stopped => {
-                // Joining would wait for ever; the caller ends the process.
-                std::mem::forget(guards);
-                return stopped;
-            }
-        }
-    }
-    drop(guards);
+        let assignment = assignments[local].lock().ok().and_then(|mut a| a.take());
+        worker::run(worker, assignment.ok_or_else(|| anyhow!("worker {local} was started twice"))?)
+    })?;
     Ok(Exit::Done)
 }
 
-/// Opens the source and starts its readers: the partitions of each worker of this process.
-fn open_source(
+fn join(config: &Config) -> Result<Mesh> {
+    let quiet = config.verbosity < Verbosity::Normal;
+    let tell = move |line: &str| {
+        if !quiet {
+            eprintln!("crossrate: {line}");
+        }
+    };
+    Ok(cluster::join(&config.cluster, &Identity::of(config), tell)?)
+}
+
+fn open_sinks(config: &Config, observer: Option<Box<dyn Sink>>) -> Result<Sinks> {
+    let mut sinks = Sinks::open(config)?;
+    if let Some(observer) = observer {
+        sinks.add(observer);
+    }
+    Ok(sinks)
+}
+
+/// What each worker of this process is given.
+fn assign(
     config: &Arc<Config>,
-    first: usize,
-    peers: usize,
-    wakers: &[WorkerWaker],
-) -> Result<Vec<Vec<PartitionFeed>>> {
-    let mut feeds: Vec<Vec<PartitionFeed>> = wakers.iter().map(|_| Vec::new()).collect();
+    partitions: Vec<Vec<PartitionFeed>>,
+    mut sinks: Option<Sinks>,
+    interrupted: &Arc<AtomicBool>,
+) -> Vec<Mutex<Option<Assignment>>> {
+    let symbols = Symbols::new(&config.definition.symbols);
+    let assignment = |partitions| Assignment {
+        config: Arc::clone(config),
+        partitions,
+        adopted: None,
+        symbols: symbols.clone(),
+        // The job's first worker is the first one here.
+        sinks: sinks.take(),
+        interrupted: Arc::clone(interrupted),
+    };
+    partitions.into_iter().map(assignment).map(|a| Mutex::new(Some(a))).collect()
+}
+
+/// Opens the source and starts its readers: the partitions of each worker of this process.
+fn open_source(config: &Arc<Config>, workers: &Workers) -> Result<Vec<Vec<PartitionFeed>>> {
+    let mut partitions: Vec<Vec<PartitionFeed>> = workers.wakers.iter().map(|_| Vec::new()).collect();
     match &config.source {
         Source::Files(files) => {
             for (number, path) in files.paths.iter().enumerate() {
-                let feed = crate::source::Feed::new(4);
-                let owner = number % peers;
+                let Some(local) = workers.local(number) else { continue };
+                let feed = Feed::new(DELIVERIES_AHEAD);
                 let bytes = std::fs::read(path)?;
-                feeds[owner - first].push(PartitionFeed {
+                let waker = workers.wakers[local].waker();
+                let name = path.display().to_string();
+                partitions[local].push(PartitionFeed {
                     number: number as u32,
-                    name: path.display().to_string(),
+                    name,
                     inside_log: false,
                     feed: Arc::clone(&feed),
                 });
-                let waker = wakers[owner - first].waker();
                 std::thread::spawn(move || {
                     let _ = feed.push(crate::source::Delivery::Chunk(crate::source::Chunk {
                         bytes,
@@ -122,28 +119,52 @@ fn open_source(
             }
         }
         Source::Simulated(simulated) => {
-            let begun = std::time::Instant::now();
-            for partition in 0..Market::PARTITIONS {
-                let local = partition % peers - first;
+            let begun = Instant::now();
+            for number in 0..Market::PARTITIONS {
+                let Some(local) = workers.local(number) else { continue };
                 let feed = Feed::new(DELIVERIES_AHEAD);
-                let waker = wakers[local].waker();
-                simulated::spawn(
-                    simulated.market,
-                    partition,
-                    0,
-                    simulated.speed,
-                    begun,
-                    Arc::clone(&feed),
-                    waker,
-                )?;
-                let name = format!("market-{partition}");
-                feeds[local].push(PartitionFeed { number: partition as u32, name, inside_log: false, feed });
+                let waker = workers.wakers[local].waker();
+                let (market, speed) = (simulated.market, simulated.speed);
+                simulated::spawn(market, number, 0, speed, begun, Arc::clone(&feed), waker)?;
+                let name = format!("market-{number}");
+                partitions[local].push(PartitionFeed {
+                    number: number as u32,
+                    name,
+                    inside_log: false,
+                    feed,
+                });
             }
         }
         Source::Kafka(_) => anyhow::bail!("the Kafka source is not there yet"),
     }
-    let _ = (&mut feeds, first, peers);
-    Ok(feeds)
+    Ok(partitions)
+}
+
+/// The workers of this process among all.
+#[derive(Debug)]
+pub struct Workers {
+    /// The index of the first one here.
+    pub first: usize,
+    /// How many there are in all processes.
+    pub peers: usize,
+    /// One for each worker here.
+    pub wakers: Vec<WorkerWaker>,
+}
+
+impl Workers {
+    fn of(cluster: &Cluster) -> Self {
+        Workers {
+            first: cluster.process.unwrap_or(0) * cluster.threads,
+            peers: cluster.processes * cluster.threads,
+            wakers: (0..cluster.threads).map(|_| WorkerWaker::default()).collect(),
+        }
+    }
+
+    /// Which worker of this process owns a partition; `None` if one of another process does.
+    pub fn local(&self, partition: usize) -> Option<usize> {
+        let local = (partition % self.peers).checked_sub(self.first)?;
+        (local < self.wakers.len()).then_some(local)
+    }
 }
 
 /// Wakes a worker once it is there.
@@ -180,8 +201,14 @@ fn on_signal(interrupted: &Arc<AtomicBool>, wakers: &[WorkerWaker]) -> Result<()
             if interrupted.swap(true, Ordering::Relaxed) {
                 std::process::exit(Exit::Interrupted.code().into());
             }
+            cluster::fate::interrupted();
             wakers.iter().for_each(WorkerWaker::wake);
         }
     })?;
     Ok(())
+}
+
+/// The error by which an interrupted worker ends.
+pub(crate) fn stopped() -> anyhow::Error {
+    Failure::new(Exit::Interrupted, "interrupted").into()
 }

@@ -67,7 +67,7 @@ pub struct Assignment {
 }
 
 /// Runs the job on one worker until its input ends, or the user stops it.
-pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<Exit> {
+pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
     let Assignment { config, partitions, adopted, symbols, sinks, interrupted } = assignment;
     let definition = Arc::new(config.definition.clone());
     let mut frontier = Frontier::new(worker);
@@ -179,13 +179,13 @@ fn report(owned: &[Owned]) -> Report {
 }
 
 /// Stops in an instant: what is final has been written, what is not will be computed again.
-fn interrupt(worker: &mut Worker, mut writing: Writing<'_>) -> Result<Exit> {
+fn interrupt(worker: &mut Worker, mut writing: Writing<'_>) -> Result<()> {
     for _ in 0..20 {
         worker.step();
     }
     writing.write()?;
     writing.finish()?;
-    Ok(Exit::Interrupted)
+    Err(crate::run::stopped())
 }
 
 /// A partition of this worker.
@@ -432,11 +432,10 @@ impl Writing<'_> {
         sinks.write(&mut self.job.outbox.borrow_mut())
     }
 
-    fn finish(&mut self) -> Result<Exit> {
-        let Some(mut sinks) = self.sinks.take() else { return Ok(Exit::Done) };
+    fn finish(&mut self) -> Result<()> {
+        let Some(mut sinks) = self.sinks.take() else { return Ok(()) };
         let mut outbox = self.job.outbox.borrow_mut();
         sinks.finish(&mut outbox)?;
-        accounting::tell(self.config, &outbox)?;
-        Ok(Exit::Done)
+        accounting::tell(self.config, &outbox)
     }
 }

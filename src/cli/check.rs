@@ -270,6 +270,7 @@ fn cluster(given: &Given) -> Result<Cluster, UsageError> {
         process: given.find(&s::PROCESS)?,
         hostfile: given.find(&s::HOSTFILE)?,
         secret_file: given.find(&s::CLUSTER_SECRET_FILE)?,
+        ..Cluster::default()
     };
     let alone = *given.origin(&s::PROCESSES.about) == Origin::Default;
     let needs_processes: [(&About, bool); 3] = [

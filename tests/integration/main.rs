@@ -1,3 +1,4 @@
 //! The integration tests: one binary, one link.
 
+mod cluster;
 mod demo;

@@ -1,0 +1,79 @@
+//! The connection that timely gets: one that never hands it an end that would make it panic.
+//!
+//! timely's threads panic when a connection breaks, naming a socket but no process. Here a broken connection
+//! first asks the control link of the same peer what has become of it; if that was in order, timely is told so,
+//! and otherwise this process ends by `fate`, with words that name the culprit, before timely hears of it.
+
+use super::fate::Fate;
+use super::socket::Socket;
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::sync::Arc;
+use timely::communication::allocator::zero_copy::stream::Stream;
+
+/// A data link to one peer.
+#[derive(Debug)]
+pub(super) struct DataLink {
+    socket: Socket,
+    peer: usize,
+    fate: Arc<Fate>,
+}
+
+impl DataLink {
+    pub(super) fn new(socket: Socket, peer: usize, fate: Arc<Fate>) -> DataLink {
+        DataLink { socket, peer, fate }
+    }
+}
+
+impl Read for DataLink {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match (&mut &self.socket).read(buffer) {
+                Ok(0) if !buffer.is_empty() => self.fate.data_link_ended(self.peer, None),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => self.fate.data_link_ended(self.peer, Some(&error)),
+                read => return read,
+            }
+            return Ok(0);
+        }
+    }
+}
+
+impl Write for DataLink {
+    /// What a peer whose workers are through does not take any more, nobody needs.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match (&mut &self.socket).write(bytes) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                self.fate.data_link_ended(self.peer, Some(&error));
+                Ok(bytes.len())
+            }
+            written => written,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stream for DataLink {
+    fn try_clone(&self) -> io::Result<Self> {
+        Ok(DataLink { socket: self.socket.try_clone()?, peer: self.peer, fate: Arc::clone(&self.fate) })
+    }
+
+    fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        self.socket.set_nonblocking(nonblocking)
+    }
+
+    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        match self.socket.shutdown(how) {
+            // The other side was faster.
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+            Err(error) => {
+                self.fate.data_link_ended(self.peer, Some(&error));
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,402 @@
+//! Who is there: the exchange that opens every connection between processes, before timely or anyone else
+//! reads a byte of it. Both sides prove that they know the cluster's secret, then show their cards.
+//!
+//! ```text
+//! dialer                                answerer
+//! magic, protocol, challenge d   ->
+//!                                <-     magic, protocol, challenge a
+//! proof(d, a, "dial")            ->
+//!                                <-     proof(d, a, "answer"), or refused in words
+//! card, authenticated            ->
+//!                                <-     card, authenticated
+//!                                <-     welcome, or refused in words
+//! ```
+//!
+//! The dialer proves itself first: who only dials around learns nothing that depends on the secret. The secret
+//! never travels; a proof is an HMAC-SHA-256 under a key derived from it and both challenges, with the
+//! sender's role in it, so that no answer can be replayed or reflected. What follows the handshake is neither
+//! encrypted nor authenticated: the network between the processes has to be one's own.
+
+use super::identity::Identity;
+use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+use std::fmt;
+use std::io::{self, Read, Write};
+
+/// The version of this exchange and of what follows it. Another one is told, never guessed at.
+const PROTOCOL: u16 = 1;
+const MAGIC: &[u8; 14] = b"crossrate-link";
+const CHALLENGE: usize = 32;
+const PROOF: usize = 32;
+
+/// The longest message believed from one who has proven nothing.
+const SMALL: usize = 4 << 10;
+/// The longest card: a job of a hundred thousand crosses fits.
+const LARGE: usize = 16 << 20;
+
+/// What all processes of a cluster know and nobody else does.
+#[derive(Clone)]
+pub(super) struct Secret(pub(super) Vec<u8>);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// What a connection is for.
+#[derive(Debug, Copy, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Purpose {
+    /// Heartbeats and endings.
+    Control,
+    /// timely's.
+    Data,
+}
+
+/// What each side says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Card {
+    /// `-p`.
+    pub(super) index: usize,
+    /// Random for each start of a process: tells two that claim the same index apart.
+    pub(super) instance: String,
+    pub(super) purpose: Purpose,
+    pub(super) identity: Identity,
+}
+
+/// Why there is no link.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// Whoever it is does not speak our language, broke off, or was too slow.
+    Stranger(String),
+    /// It speaks another version of our language.
+    Protocol(u16),
+    /// It does not know our secret, or we not theirs.
+    Secret,
+    /// It turned us away, in these words.
+    Told(String),
+    /// The connection leads back to ourselves.
+    Myself,
+}
+
+impl From<io::Error> for Refusal {
+    fn from(error: io::Error) -> Self {
+        Refusal::Stranger(match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => "too slow".into(),
+            io::ErrorKind::UnexpectedEof => "broke off".into(),
+            _ => error.to_string(),
+        })
+    }
+}
+
+/// The caller's part up to the cards; `verdict` follows.
+pub(super) fn dial(stream: &mut (impl Read + Write), secret: &Secret, card: &Card) -> Result<Card, Refusal> {
+    let ours = challenge()?;
+    send_hello(stream, &ours)?;
+    let theirs = read_hello(stream)?;
+    if theirs == ours {
+        return Err(Refusal::Myself);
+    }
+    let session = Session::new(secret, &ours, &theirs);
+    send(stream, Message::Proof, &session.proof("dial"))?;
+    if !session.proves("answer", &expect(stream, Message::Proof, SMALL)?) {
+        return Err(Refusal::Secret);
+    }
+    session.send_card(stream, "dial", card)?;
+    session.read_card(stream, "answer")
+}
+
+/// The caller's last word to hear.
+pub(super) fn verdict(stream: &mut impl Read) -> Result<(), Refusal> {
+    expect(stream, Message::Welcome, SMALL).map(drop)
+}
+
+/// The called one's part up to the cards; [`welcome`] or [`refuse`] must follow. `proven` is called when the
+/// caller has proven to know the secret.
+pub(super) fn answer(
+    stream: &mut (impl Read + Write),
+    secret: &Secret,
+    card: impl FnOnce(Purpose) -> Card,
+    proven: impl FnOnce(),
+) -> Result<Card, Refusal> {
+    let ours = challenge()?;
+    let theirs = match read_hello(stream) {
+        // So that the other side can say so, too.
+        Err(Refusal::Protocol(version)) => {
+            send_hello(stream, &ours)?;
+            return Err(Refusal::Protocol(version));
+        }
+        theirs => theirs?,
+    };
+    send_hello(stream, &ours)?;
+    let session = Session::new(secret, &theirs, &ours);
+    if !session.proves("dial", &expect(stream, Message::Proof, SMALL)?) {
+        send(stream, Message::OtherSecret, &[])?;
+        return Err(Refusal::Secret);
+    }
+    proven();
+    send(stream, Message::Proof, &session.proof("answer"))?;
+    let their_card = session.read_card(stream, "dial")?;
+    session.send_card(stream, "answer", &card(their_card.purpose))?;
+    Ok(their_card)
+}
+
+/// Lets the caller in.
+pub(super) fn welcome(stream: &mut impl Write) -> io::Result<()> {
+    send(stream, Message::Welcome, &[])
+}
+
+/// Turns the caller away in words.
+pub(super) fn refuse(stream: &mut impl Write, words: &str) -> io::Result<()> {
+    send(stream, Message::Refused, words.as_bytes().get(..SMALL).unwrap_or(words.as_bytes()))
+}
+
+/// Random bytes.
+pub(super) fn random<const N: usize>() -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| io::Error::other(format!("no random bytes: {error}")))?;
+    Ok(bytes)
+}
+
+/// Bytes as hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    use fmt::Write;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Another's words, fit to be printed: no control characters, not endless.
+pub(super) fn printable(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).chars().filter(|c| !c.is_control()).take(1_000).collect()
+}
+
+fn challenge() -> io::Result<[u8; CHALLENGE]> {
+    random()
+}
+
+fn send_hello(stream: &mut impl Write, challenge: &[u8; CHALLENGE]) -> io::Result<()> {
+    let mut hello = MAGIC.to_vec();
+    hello.extend(PROTOCOL.to_le_bytes());
+    hello.extend(challenge);
+    stream.write_all(&hello)
+}
+
+fn read_hello(stream: &mut impl Read) -> Result<[u8; CHALLENGE], Refusal> {
+    let mut magic = [0; MAGIC.len()];
+    stream.read_exact(&mut magic)?;
+    if &magic != MAGIC {
+        return Err(Refusal::Stranger("does not speak crossrate's protocol".into()));
+    }
+    let mut version = [0; 2];
+    stream.read_exact(&mut version)?;
+    let mut challenge = [0; CHALLENGE];
+    stream.read_exact(&mut challenge)?;
+    match u16::from_le_bytes(version) {
+        PROTOCOL => Ok(challenge),
+        other => Err(Refusal::Protocol(other)),
+    }
+}
+
+/// What is sent after the greetings: a byte of kind, a length of four bytes, and so many bytes.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+enum Message {
+    Proof = 1,
+    Card = 2,
+    Welcome = 3,
+    Refused = 4,
+    OtherSecret = 5,
+}
+
+fn send(stream: &mut impl Write, kind: Message, payload: &[u8]) -> io::Result<()> {
+    let length = u32::try_from(payload.len()).map_err(io::Error::other)?;
+    let mut bytes = vec![kind as u8];
+    bytes.extend(length.to_le_bytes());
+    bytes.extend(payload);
+    stream.write_all(&bytes)
+}
+
+fn expect(stream: &mut impl Read, wanted: Message, limit: usize) -> Result<Vec<u8>, Refusal> {
+    let mut head = [0; 5];
+    stream.read_exact(&mut head)?;
+    let [kind, length @ ..] = head;
+    let length = u32::from_le_bytes(length) as usize;
+    if length > limit {
+        return Err(Refusal::Stranger("sent too much".into()));
+    }
+    // `take` lets the buffer grow with what really comes, not with what was announced.
+    let mut payload = Vec::new();
+    if stream.take(length as u64).read_to_end(&mut payload)? < length {
+        return Err(Refusal::Stranger("broke off".into()));
+    }
+    match kind {
+        kind if kind == wanted as u8 => Ok(payload),
+        kind if kind == Message::Refused as u8 => Err(Refusal::Told(printable(&payload))),
+        kind if kind == Message::OtherSecret as u8 => Err(Refusal::Secret),
+        _ => Err(Refusal::Stranger("does not speak crossrate's protocol".into())),
+    }
+}
+
+/// The key that both sides derive, and what it signs.
+struct Session(Vec<u8>);
+
+impl Session {
+    fn new(secret: &Secret, dialer: &[u8; CHALLENGE], answerer: &[u8; CHALLENGE]) -> Session {
+        let mut key = hmac(&secret.0);
+        key.update(b"crossrate session");
+        key.update(dialer);
+        key.update(answerer);
+        Session(key.finalize().into_bytes().to_vec())
+    }
+
+    fn proof(&self, role: &str) -> Vec<u8> {
+        self.sign(role, b"").finalize().into_bytes().to_vec()
+    }
+
+    /// In constant time.
+    fn proves(&self, role: &str, proof: &[u8]) -> bool {
+        self.sign(role, b"").verify_slice(proof).is_ok()
+    }
+
+    fn sign(&self, role: &str, payload: &[u8]) -> Hmac<Sha256> {
+        let mut mac = hmac(&self.0);
+        mac.update(&[role.len() as u8]);
+        mac.update(role.as_bytes());
+        mac.update(payload);
+        mac
+    }
+
+    fn send_card(&self, stream: &mut impl Write, role: &str, card: &Card) -> io::Result<()> {
+        let card = serde_json::to_vec(card).map_err(io::Error::other)?;
+        let mut payload = self.sign(role, &card).finalize().into_bytes().to_vec();
+        payload.extend(card);
+        send(stream, Message::Card, &payload)
+    }
+
+    fn read_card(&self, stream: &mut impl Read, role: &str) -> Result<Card, Refusal> {
+        let payload = expect(stream, Message::Card, LARGE)?;
+        let (mac, card) = payload.split_at_checked(PROOF).unwrap_or((&[], &payload));
+        if self.sign(role, card).verify_slice(mac).is_err() {
+            return Err(Refusal::Stranger("sent a card that it did not sign".into()));
+        }
+        serde_json::from_slice(card)
+            .map_err(|error| Refusal::Stranger(format!("sent an unreadable card: {error}")))
+    }
+}
+
+fn hmac(key: &[u8]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(key).expect("an HMAC takes a key of any length")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixStream;
+    use std::time::Duration;
+
+    fn card(index: usize) -> Card {
+        let identity =
+            Identity { version: "1".into(), processes: 2, threads: 1, run: String::new(), job: Vec::new() };
+        Card { index, instance: format!("i{index}"), purpose: Purpose::Data, identity }
+    }
+
+    fn pair() -> (UnixStream, UnixStream) {
+        let (one, other) = UnixStream::pair().expect("a pair");
+        for stream in [&one, &other] {
+            stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+        }
+        (one, other)
+    }
+
+    fn meet(dialer: &str, answerer: &str) -> (Result<Card, Refusal>, Result<Card, Refusal>) {
+        let (mut here, mut there) = pair();
+        let secret = Secret(answerer.as_bytes().to_vec());
+        let answering = std::thread::spawn(move || answer(&mut there, &secret, |_| card(0), || ()));
+        let dialed = dial(&mut here, &Secret(dialer.as_bytes().to_vec()), &card(1));
+        (dialed, answering.join().expect("no panic"))
+    }
+
+    #[test]
+    fn who_knows_the_secret_sees_the_other_card() {
+        for secret in ["", "correct horse battery staple"] {
+            let (dialed, answered) = meet(secret, secret);
+            assert_eq!(dialed.expect("dialed"), card(0));
+            assert_eq!(answered.expect("answered"), card(1));
+        }
+    }
+
+    #[test]
+    fn another_secret_is_told_to_both() {
+        for (dialer, answerer) in [("one", "two"), ("", "two"), ("one", "")] {
+            let (dialed, answered) = meet(dialer, answerer);
+            assert!(matches!(dialed, Err(Refusal::Secret)), "{dialed:?}");
+            assert!(matches!(answered, Err(Refusal::Secret)), "{answered:?}");
+        }
+    }
+
+    #[test]
+    fn another_protocol_is_told_to_both() {
+        let (mut here, mut there) = pair();
+        let answering =
+            std::thread::spawn(move || answer(&mut there, &Secret(Vec::new()), |_| card(0), || ()));
+        here.write_all(MAGIC).expect("sent");
+        here.write_all(&7u16.to_le_bytes()).expect("sent");
+        here.write_all(&[0; CHALLENGE]).expect("sent");
+        assert!(read_hello(&mut here).is_ok());
+        assert!(matches!(answering.join().expect("no panic"), Err(Refusal::Protocol(7))));
+    }
+
+    #[test]
+    fn strangers_learn_nothing() {
+        let noise: [&[u8]; 5] = [b"", b"GET / HTTP/1.1\r\n\r\n", b"crossrate", &[0xff; 100], &[0; 3]];
+        for bytes in noise {
+            let (mut here, mut there) = pair();
+            let answering =
+                std::thread::spawn(move || answer(&mut there, &Secret(Vec::new()), |_| card(0), || ()));
+            here.write_all(bytes).expect("sent");
+            here.shutdown(std::net::Shutdown::Write).expect("shut down");
+            assert!(matches!(answering.join().expect("no panic"), Err(Refusal::Stranger(_))));
+            let mut heard = Vec::new();
+            // A close with bytes unread may come as a reset.
+            let _ = here.read_to_end(&mut heard);
+            assert!(heard.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_reflected_proof_proves_nothing() {
+        // A man in the middle who answers with what the dialer sent.
+        let (mut here, mut there) = pair();
+        let mirror = std::thread::spawn(move || {
+            let theirs = read_hello(&mut there).expect("a hello");
+            let ours = theirs.map(|byte| byte ^ 1);
+            send_hello(&mut there, &ours).expect("sent");
+            let proof = expect(&mut there, Message::Proof, SMALL).expect("a proof");
+            send(&mut there, Message::Proof, &proof).expect("sent");
+        });
+        let dialed = dial(&mut here, &Secret(b"s".to_vec()), &card(1));
+        assert!(matches!(dialed, Err(Refusal::Secret)), "{dialed:?}");
+        mirror.join().expect("no panic");
+    }
+
+    #[test]
+    fn a_connection_to_oneself_is_seen() {
+        let (mut here, mut there) = pair();
+        let echo = std::thread::spawn(move || {
+            let mut hello = [0; MAGIC.len() + 2 + CHALLENGE];
+            there.read_exact(&mut hello).expect("a hello");
+            there.write_all(&hello).expect("sent");
+        });
+        assert!(matches!(dial(&mut here, &Secret(Vec::new()), &card(1)), Err(Refusal::Myself)));
+        echo.join().expect("no panic");
+    }
+
+    #[test]
+    fn an_announced_length_is_not_believed() {
+        let (mut here, mut there) = pair();
+        here.write_all(&[Message::Proof as u8, 0xff, 0xff, 0xff, 0xff]).expect("sent");
+        assert!(matches!(expect(&mut there, Message::Proof, SMALL), Err(Refusal::Stranger(_))));
+    }
+}

@@ -1,0 +1,267 @@
+//! What the processes of one run must agree on, and the words for what they do not.
+
+use crate::config::{Config, DeadLetterTarget, SinkTarget, Source};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What every process of a run must have in common. It travels in the handshake, whole, so that a process that
+/// differs can be told in what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The version of the program.
+    pub version: String,
+    /// `-n`.
+    pub processes: usize,
+    /// `-w`.
+    pub threads: usize,
+    /// Made up by the process that started all the others; empty where each was started by hand.
+    pub run: String,
+    /// The job, as pairs of a flag's name and its value, by which differences are named. No secrets: it is sent
+    /// in the clear (to who has proven to know the cluster's secret).
+    pub job: Vec<(String, String)>,
+}
+
+impl Identity {
+    /// The identity of the run that `config` describes.
+    pub fn of(config: &Config) -> Identity {
+        Identity {
+            version: env!("CARGO_PKG_VERSION").into(),
+            processes: config.cluster.processes,
+            threads: config.cluster.threads,
+            run: String::new(),
+            job: job(config),
+        }
+    }
+
+    /// What keeps `theirs` from being a process of the same run, in words for people; `them` is how they are
+    /// called there. The first difference of a kind that explains the others is told alone.
+    pub(super) fn difference(&self, theirs: &Identity, them: &str) -> Option<String> {
+        if self.version != theirs.version {
+            return Some(format!("{them} is crossrate {}, this one {}", theirs.version, self.version));
+        }
+        if self.processes != theirs.processes {
+            return Some(format!(
+                "{them} was started with -n {}, this one with -n {}",
+                theirs.processes, self.processes
+            ));
+        }
+        if self.threads != theirs.threads {
+            return Some(format!(
+                "{them} was started with -w {}, this one with -w {}",
+                theirs.threads, self.threads
+            ));
+        }
+        if self.run != theirs.run {
+            return Some(format!("{them} belongs to another run"));
+        }
+        let differences = pair_differences(&self.job, &theirs.job);
+        if differences.is_empty() {
+            return None;
+        }
+        let shown = differences.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("; ");
+        let more = match differences.len().saturating_sub(SHOWN) {
+            0 => String::new(),
+            more => format!("; and {more} more"),
+        };
+        Some(format!("{them} runs another job: {shown}{more}"))
+    }
+}
+
+/// So many differing flags are named.
+const SHOWN: usize = 6;
+
+/// Longer values are cut in messages.
+const VALUE_CHARS: usize = 60;
+
+/// The names whose values differ, each with both values.
+fn pair_differences(ours: &[(String, String)], theirs: &[(String, String)]) -> Vec<String> {
+    let find = |pairs: &[(String, String)], name: &str| {
+        pairs.iter().find(|(other, _)| other == name).map_or("unset".to_owned(), |(_, value)| clip(value))
+    };
+    let mut names: Vec<&str> = ours.iter().chain(theirs).map(|(name, _)| name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let value = |pairs: &'_ [(String, String)], name: &str| {
+        pairs.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone())
+    };
+    names
+        .into_iter()
+        .filter(|name| value(ours, name) != value(theirs, name))
+        .map(|name| {
+            let (there, here) = (find(theirs, name), find(ours, name));
+            // Two long values may differ only behind the cut.
+            if there == here {
+                format!("{name} differs")
+            } else {
+                format!("{name} is {there} there, {here} here")
+            }
+        })
+        .collect()
+}
+
+fn clip(value: &str) -> String {
+    match value.char_indices().nth(VALUE_CHARS) {
+        Some((cut, _)) => format!("{}..", &value[..cut]),
+        None => value.to_owned(),
+    }
+}
+
+/// The job as pairs. Brokers and client properties are left out: they may rightly differ from machine to
+/// machine, and hold secrets. Of files only the names count, since mounts differ too.
+fn job(config: &Config) -> Vec<(String, String)> {
+    let mut pairs = Vec::new();
+    match serde_json::to_value(&config.definition) {
+        Ok(definition) => flatten("", &definition, &mut pairs),
+        Err(error) => pairs.push(("job".into(), error.to_string())),
+    }
+    let mut add = |name: &str, value: String| pairs.push((name.into(), value));
+    match &config.source {
+        Source::Kafka(kafka) => {
+            add("from", "kafka".into());
+            add("topic", kafka.topic.clone());
+            add("start", format!("{:?}", kafka.start));
+            add("exit-at-end", kafka.exit_at_end.to_string());
+        }
+        Source::Simulated(simulated) => add("from", format!("{simulated:?}")),
+        Source::Files(files) => {
+            let names = files.paths.iter().map(|path| match path.file_name() {
+                Some(name) => name.to_string_lossy().into_owned(),
+                None => path.display().to_string(),
+            });
+            add("from", names.collect::<Vec<_>>().join(" "));
+            add("symbol", files.symbol.clone().unwrap_or_else(|| "unset".into()));
+        }
+    }
+    let sinks = config.sinks.iter().map(|sink| match sink {
+        SinkTarget::Stdout => "stdout".into(),
+        SinkTarget::File(path) => path.display().to_string(),
+        SinkTarget::Kafka(topic) => format!("kafka:{topic}"),
+        SinkTarget::Sqlite(path) => format!("sqlite:{}", path.display()),
+        SinkTarget::Postgres(_) => "postgres".into(),
+    });
+    add("to", sinks.collect::<Vec<String>>().join(" "));
+    add(
+        "dead-letter",
+        match &config.dead_letter {
+            None => "unset".into(),
+            Some(DeadLetterTarget::File(path)) => path.display().to_string(),
+            Some(DeadLetterTarget::Kafka(topic)) => format!("kafka:{topic}"),
+        },
+    );
+    add("idle-timeout", config.idle_timeout.map_or("off".into(), |timeout| micros(timeout.as_micros())));
+    add("max-drift", micros(config.max_drift.into()));
+    add("name", config.name.clone());
+    add("fresh", config.fresh.to_string());
+    add("strict", config.strict.to_string());
+    pairs
+}
+
+/// Fields of the definition that are microseconds.
+const DURATIONS: [&str; 7] = ["window", "slide", "delay", "grace", "tick", "max-carry", "max-ahead"];
+
+/// A JSON object as pairs, named like the flags.
+fn flatten(name: &str, value: &Value, pairs: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(fields) => {
+            for (field, value) in fields {
+                let field = field.replace('_', "-");
+                let flag = match (name, field.as_str()) {
+                    ("windows", "size") => "window".into(),
+                    ("windows", "slide") => "slide".into(),
+                    ("", _) => field,
+                    _ => format!("{name}.{field}"),
+                };
+                flatten(&flag, value, pairs);
+            }
+        }
+        Value::Number(number) if DURATIONS.contains(&name) => {
+            pairs.push((name.into(), number.as_u64().map_or(number.to_string(), |n| micros(n.into()))));
+        }
+        Value::String(text) => pairs.push((name.into(), text.clone())),
+        other => pairs.push((name.into(), other.to_string())),
+    }
+}
+
+/// Microseconds as people write them.
+fn micros(micros: u128) -> String {
+    match micros {
+        0 => "0s".into(),
+        _ if micros.is_multiple_of(3_600_000_000) => format!("{}h", micros / 3_600_000_000),
+        _ if micros.is_multiple_of(60_000_000) => format!("{}m", micros / 60_000_000),
+        _ if micros.is_multiple_of(1_000_000) => format!("{}s", micros / 1_000_000),
+        _ if micros.is_multiple_of(1_000) => format!("{}ms", micros / 1_000),
+        _ => format!("{micros}us"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(job: &[(&str, &str)]) -> Identity {
+        Identity {
+            version: "1.0.0".into(),
+            processes: 2,
+            threads: 1,
+            run: String::new(),
+            job: job.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+        }
+    }
+
+    #[test]
+    fn the_same_is_no_difference() {
+        let one = identity(&[("window", "10s")]);
+        assert_eq!(one.difference(&one.clone(), "process 1"), None);
+    }
+
+    #[test]
+    fn the_differing_flags_are_named_with_both_values() {
+        let (ours, theirs) =
+            (identity(&[("window", "10s"), ("a", "1")]), identity(&[("window", "30s"), ("a", "1")]));
+        let words = ours.difference(&theirs, "process 1");
+        assert_eq!(words.as_deref(), Some("process 1 runs another job: window is 30s there, 10s here"));
+    }
+
+    #[test]
+    fn a_missing_and_a_long_value_are_told() {
+        let (long, longer) = ("x".repeat(100), "x".repeat(101));
+        let words =
+            identity(&[("a", &long), ("b", "1")]).difference(&identity(&[("a", &longer)]), "process 1");
+        assert_eq!(words.as_deref(), Some("process 1 runs another job: a differs; b is unset there, 1 here"));
+    }
+
+    #[test]
+    fn counts_and_versions_come_first() {
+        let ours = identity(&[("window", "10s")]);
+        let other = Identity { processes: 3, ..identity(&[]) };
+        assert_eq!(
+            ours.difference(&other, "it").as_deref(),
+            Some("it was started with -n 3, this one with -n 2")
+        );
+        let other = Identity { threads: 4, ..identity(&[]) };
+        assert_eq!(
+            ours.difference(&other, "it").as_deref(),
+            Some("it was started with -w 4, this one with -w 1")
+        );
+        let other = Identity { version: "2.0.0".into(), ..other };
+        assert_eq!(ours.difference(&other, "it").as_deref(), Some("it is crossrate 2.0.0, this one 1.0.0"));
+    }
+
+    #[test]
+    fn the_definition_is_named_like_the_flags() {
+        let value = serde_json::json!({"windows": {"size": 10_000_000, "slide": 250_000}, "max_carry": 300_000_000,
+            "rows": {"symbol": true}, "emit": "Final", "stats_last": null});
+        let mut pairs = Vec::new();
+        flatten("", &value, &mut pairs);
+        pairs.sort();
+        let expected = [
+            ("emit", "Final"),
+            ("max-carry", "5m"),
+            ("rows.symbol", "true"),
+            ("slide", "250ms"),
+            ("stats-last", "null"),
+            ("window", "10s"),
+        ];
+        assert_eq!(pairs, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+}
