@@ -180,7 +180,12 @@ fn flag(about: &'static About, demo: bool) -> Arg {
     // Values that begin with a dash are read as values, so that the error can say what is wrong with them.
     match about.shape {
         Shape::Switch(_) => arg.action(ArgAction::SetTrue).help(about.help),
-        Shape::One(value) => arg.value_name(value).allow_negative_numbers(true).help(told(about, default)),
+        Shape::One(value) => arg
+            .value_name(value)
+            .allow_negative_numbers(true)
+            .allow_hyphen_values(value == "DURATION")
+            .help(told(about, default)),
+
         Shape::Many(value) => arg.value_name(value).action(ArgAction::Append).help(told(about, default)),
         Shape::Several(value) => {
             arg.value_name(value).action(ArgAction::Append).num_args(1..).help(told(about, default))
@@ -242,5 +247,103 @@ fn stop(error: clap::Error) -> Stop {
             let text = error.render().to_string();
             Stop::Syntax(text.strip_prefix("error: ").unwrap_or(&text).trim_end().to_owned())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a command line makes, as far as `Debug` tells it.
+    fn outcome(line: &str) -> String {
+        let arguments = std::iter::once("crossrate").chain(line.split_whitespace()).map(OsString::from);
+        match parse(arguments, &[]) {
+            Ok(parsed) => format!("{:?}", parsed.task),
+            Err(stop) => panic!("{line}: {stop}"),
+        }
+    }
+
+    #[test]
+    fn no_setting_is_read_and_then_forgotten() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).expect("written");
+            path.to_str().expect("a path in UTF-8").to_owned()
+        };
+        let toml = file("job.toml", "window = \"7s\"");
+        let properties = file("kafka.properties", "debug=msg");
+        let crosses = file("crosses.toml", "[crosses]\nA = \"B*C\"");
+        // What must stand beside a setting so that it has an effect or is allowed, and another value of it.
+        let examples = |name: &str| match name {
+            "from" => ("", "a.jsonl"),
+            "brokers" => ("", "a:1"),
+            "topic" | "name" | "symbols" => ("", "A"),
+            "offset" => ("", "7"),
+            "property" => ("", "client.id=a"),
+            "kafka-config" => ("", properties.as_str()),
+            "symbol" => ("a.csv", "A"),
+            "dedup" | "idle-timeout" => ("", "off"),
+            "max-ahead" | "window" | "delay" | "grace" | "tick" | "max-carry" | "duration" => ("", "7s"),
+            "slide" => ("", "5s"),
+            "max-drift" => ("", "7m"),
+            "emit" => ("", "changes"),
+            "cross" => ("", "A=B*C"),
+            "crosses" => ("", crosses.as_str()),
+            "missing-leg" => ("", "carry"),
+            "stats-last" | "seed" | "batch-records" => ("", "7"),
+            "to" | "dead-letter" | "summary" => ("", "out"),
+            "rows" => ("", "cross"),
+            "config" => ("", toml.as_str()),
+            "threads" | "processes" => ("", "2"),
+            "process" => ("-n 2", "1"),
+            "hostfile" | "cluster-secret-file" => ("-n 2", "file"),
+            "speed" => ("", "7"),
+            "progress" => ("", "never"),
+            other => panic!("an example of --{other} is missing"),
+        };
+        for about in ALL {
+            for (command, demo) in [("run", false), ("demo", true)] {
+                if !about.is_for(demo) {
+                    continue;
+                }
+                let (beside, with) = match about.shape {
+                    Shape::Switch(off) => {
+                        for (first, last) in [(about.name, off), (off, about.name)] {
+                            let both = outcome(&format!("{command} --{first} --{last}"));
+                            assert_eq!(both, outcome(&format!("{command} --{last}")), "the last one holds");
+                        }
+                        let given = if demo && about.demo_default == Some("true") { off } else { about.name };
+                        ("", format!("--{given}"))
+                    }
+                    _ if about.name == "emit" && demo => ("", "--emit final".to_owned()),
+                    _ => {
+                        let (beside, value) = examples(about.name);
+                        (beside, format!("--{} {value}", about.name))
+                    }
+                };
+                let without = outcome(&format!("{command} {beside}"));
+                let with = outcome(&format!("{command} {with} {beside}"));
+                assert_ne!(without, with, "{command} --{} has no effect", about.name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_demonstration_computes_what_it_was_made_for() {
+        let parsed = parse(["crossrate", "demo"].map(OsString::from), &[]).expect("no flag is needed");
+        let Task::Demo(config) = parsed.task else { panic!("a demonstration was asked for") };
+        assert_eq!(config.definition, crate::demo::definition());
+    }
+
+    #[test]
+    fn files_are_partitions_in_the_order_of_the_command_line() {
+        let task = outcome("run a --window 10s --from b c --delay 1s d");
+        assert!(task.contains(r#"paths: ["a", "b", "c", "d"]"#), "{task}");
+    }
+
+    #[test]
+    fn clap_finds_no_contradiction_in_the_table() {
+        Typed::command().debug_assert();
     }
 }

@@ -23,10 +23,12 @@ mod data_link;
 mod gather;
 mod handshake;
 mod identity;
+mod interrupt;
 mod lifeline;
 mod places;
 mod socket;
 mod supervisor;
+mod word;
 
 pub use identity::Identity;
 pub use supervisor::supervise;
@@ -158,7 +160,8 @@ pub fn enter(typed: &config::Cluster) -> Result<Part, ClusterError> {
     }
 }
 
-/// The workers of this process, connected to all others, ready to be started.
+/// This process and its links to all others, ready for the workers.
+#[derive(Debug)]
 pub struct Mesh {
     /// My index.
     pub process: usize,
@@ -166,39 +169,52 @@ pub struct Mesh {
     pub processes: usize,
     /// Workers a process.
     pub threads: usize,
+    links: Option<gather::Gathered>,
+}
+
+impl Mesh {
+    /// So many workers in this process, which is the only one.
+    pub fn alone(threads: usize) -> Mesh {
+        Mesh { process: 0, processes: 1, threads: threads.max(1), links: None }
+    }
+
+    /// What timely needs: its set-ups of the workers, and its network threads. As late as possible, for timely's
+    /// threads panic if the workers they were made for never come.
+    fn build(self) -> Result<Built, ClusterError> {
+        let Mesh { process, threads, links, .. } = self;
+        let Some(gather::Gathered { fate, data }) = links else {
+            let config = match threads {
+                1 => timely::CommunicationConfig::Thread,
+                threads => timely::CommunicationConfig::Process(threads),
+            };
+            let (builders, network) = config.try_build().map_err(ClusterError::Workers)?;
+            return Ok(Built { builders, network, fate: None });
+        };
+        let link = |(peer, socket): (usize, Option<socket::Socket>)| {
+            socket.map(|socket| DataLink::new(socket, peer, Arc::clone(&fate)))
+        };
+        let sockets = data.into_iter().enumerate().map(link).collect();
+        let hooks = Hooks::default();
+        let local = ProcessBuilder::new_typed_vector(threads, hooks.refill.clone(), hooks.spill.clone());
+        let (builders, network) = initialize_networking_from_sockets(local, sockets, process, threads, hooks)
+            .map_err(ClusterError::Links)?;
+        let builders = builders.into_iter().map(AllocatorBuilder::Tcp).collect();
+        Ok(Built { builders, network: Box::new(network), fate: Some(fate) })
+    }
+}
+
+/// What timely needs to start the workers of a process.
+struct Built {
     builders: Vec<AllocatorBuilder>,
     /// timely's network threads.
     network: Box<dyn Any + Send>,
     fate: Option<Arc<Fate>>,
 }
 
-impl std::fmt::Debug for Mesh {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Mesh { process, processes, threads, .. } = self;
-        f.debug_struct("Mesh")
-            .field("process", process)
-            .field("processes", processes)
-            .field("threads", threads)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Mesh {
-    /// So many workers in this process, which is the only one: timely's own set-up.
-    pub fn alone(threads: usize) -> Result<Mesh, ClusterError> {
-        let config = match threads {
-            0 | 1 => timely::CommunicationConfig::Thread,
-            threads => timely::CommunicationConfig::Process(threads),
-        };
-        let (builders, network) = config.try_build().map_err(ClusterError::Workers)?;
-        Ok(Mesh { process: 0, processes: 1, threads: builders.len(), builders, network, fate: None })
-    }
-}
-
 /// Links this process with the others of its run, or says why that cannot be. With one process there is nothing
 /// to link. `tell` gets lines for people: who is waited for, who was turned away.
 ///
-/// From here on SIGINT is noticed rather than deadly, and if another process fails this one ends (see [`fate`]).
+/// From here on SIGINT and SIGTERM only set the [`fate::interrupt_flag`], and if another process fails this one ends (see [`fate`]).
 pub fn join(
     cluster: &config::Cluster,
     identity: &Identity,
@@ -209,9 +225,9 @@ pub fn join(
         return Err(ClusterError::NoSuchProcess { process: me, processes });
     }
     if processes == 1 {
-        return Mesh::alone(threads);
+        return Ok(Mesh::alone(threads));
     }
-    fate::notice_interrupts().map_err(ClusterError::Links)?;
+    fate::interrupt_flag().map_err(ClusterError::Links)?;
     let addresses = places::addresses(cluster)?;
     let secret = places::secret(cluster, &addresses)?;
     // The private directory belongs to one run and no other.
@@ -219,18 +235,7 @@ pub fn join(
     let run = run.map_or(String::new(), |name| name.to_string_lossy().into_owned());
     let identity = Identity { processes, threads, run, ..identity.clone() };
     let plan = gather::Plan { me, addresses, secret, identity, patience: cluster.join_timeout };
-    let gather::Gathered { fate, data } = gather::gather(plan, tell)?;
-
-    let link = |(peer, socket): (usize, Option<socket::Socket>)| {
-        socket.map(|socket| DataLink::new(socket, peer, Arc::clone(&fate)))
-    };
-    let sockets = data.into_iter().enumerate().map(link).collect();
-    let hooks = Hooks::default();
-    let local = ProcessBuilder::new_typed_vector(threads, hooks.refill.clone(), hooks.spill.clone());
-    let (builders, network) = initialize_networking_from_sockets(local, sockets, me, threads, hooks)
-        .map_err(ClusterError::Links)?;
-    let builders = builders.into_iter().map(AllocatorBuilder::Tcp).collect();
-    Ok(Mesh { process: me, processes, threads, builders, network: Box::new(network), fate: Some(fate) })
+    Ok(Mesh { process: me, processes, threads, links: Some(gather::gather(plan, tell)?) })
 }
 
 /// Runs `work` on every worker of this process and then steps it until its dataflows are complete; returns what
@@ -245,7 +250,8 @@ where
     E: From<ClusterError> + Send + 'static,
     F: Fn(&mut Worker) -> Result<T, E> + Send + Sync + 'static,
 {
-    let Mesh { threads, builders, network, fate, .. } = mesh;
+    let threads = mesh.threads;
+    let Built { builders, network, fate } = mesh.build()?;
     let (sender, results) = mpsc::channel();
     let sender = Mutex::new(sender);
     let running = AtomicUsize::new(threads);

@@ -6,9 +6,12 @@
 
 use crate::config::Speed;
 use crate::source::simulated::Market;
+use crate::source::simulated::market::{DELAY, GRACE};
 use board::{Board, Told};
 use crossrate_dataflows::market::acceptance::Counts;
-use crossrate_dataflows::market::definition::{Cross, Definition, Leg, Selection};
+use crossrate_dataflows::market::definition::{
+    Cross, Definition, Emit, Leg, MissingLeg, RowKinds, Selection, Windows,
+};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::trade::Symbol;
 use std::io::{self, Write};
@@ -22,16 +25,32 @@ mod screen;
 mod table;
 mod text;
 
-/// The crosses and the symbols that the demo shows where nobody asks for others.
-pub fn wanted() -> (Vec<Cross>, Selection) {
+/// What the demo computes where nobody asks for anything else: corrections and provisional rows are on, so that
+/// they can be seen. The command line's defaults say the same, in texts.
+pub fn definition() -> Definition {
     let leg = |symbol: &str, inverse| Leg { symbol: Symbol::new(symbol), inverse };
     let cross = |name, legs| Cross { name: Symbol::new(name), legs };
-    let crosses = vec![
-        cross("XRPETH", vec![leg("XRPBTC", false), leg("ETHBTC", true)]),
-        cross("XVGUSDT", vec![leg("XVGBTC", false), leg("BTCUSDT", false)]),
-    ];
-    let symbols = (0..Market::PARTITIONS).flat_map(Market::symbols).map(Symbol::new);
-    (crosses, Selection::Only(symbols.collect()))
+    Definition {
+        crosses: vec![
+            cross("XRPETH", vec![leg("XRPBTC", false), leg("ETHBTC", true)]),
+            cross("XVGUSDT", vec![leg("XVGBTC", false), leg("BTCUSDT", false)]),
+        ],
+        symbols: Selection::Only(
+            (0..Market::PARTITIONS).flat_map(Market::symbols).map(Symbol::new).collect(),
+        ),
+        windows: Windows { size: 10_000_000, slide: 10_000_000 },
+        delay: DELAY,
+        grace: GRACE,
+        emit: Emit::Changes,
+        provisional: true,
+        tick: 250_000,
+        rows: RowKinds { symbol: true, cross: true, stats: true },
+        missing_leg: MissingLeg::Null,
+        max_carry: 300_000_000,
+        stats_last: None,
+        dedup: true,
+        max_ahead: 5_000_000,
+    }
 }
 
 /// What the demo says of itself.

@@ -54,15 +54,8 @@ pub(super) fn run(given: &mut Given) -> Result<Config, UsageError> {
 
 /// A demonstration.
 pub(super) fn demo(given: &mut Given) -> Result<DemoConfig, UsageError> {
-    let mut definition = definition(given)?;
-    if given.find(&s::CROSS)?.is_none()
-        && given.find(&s::CROSSES_FILE)?.is_none()
-        && given.find(&s::SYMBOLS)?.is_none()
-    {
-        (definition.crosses, definition.symbols) = crate::demo::wanted();
-    }
     Ok(DemoConfig {
-        definition,
+        definition: definition(given)?,
         speed: given.get(&s::SPEED)?,
         seed: given.get(&s::SEED)?,
         duration: given.get(&s::DURATION)?,

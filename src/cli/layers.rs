@@ -174,12 +174,13 @@ impl Given {
         read(&setting.parse, texts).map_err(|wrong| wrong.at(self.what(about)))
     }
 
-    /// The value, where one was given.
+    /// The value, where one was given. The demonstration gives some itself, apart by white space.
     pub fn find<T>(&self, setting: &Optional<T>) -> Result<Option<T>, UsageError> {
-        match self.texts(&setting.about) {
-            Some(texts) => {
-                read(&setting.parse, texts).map(Some).map_err(|wrong| wrong.at(self.what(&setting.about)))
-            }
+        let about = &setting.about;
+        let own = about.demo_default.filter(|_| self.demo);
+        let own: Option<Vec<String>> = own.map(|texts| texts.split_whitespace().map(str::to_owned).collect());
+        match self.texts(about).or(own.as_deref()) {
+            Some(texts) => read(&setting.parse, texts).map(Some).map_err(|wrong| wrong.at(self.what(about))),
             None => Ok(None),
         }
     }
@@ -241,7 +242,7 @@ fn texts_of(value: &DeValue<'_>, shape: Shape) -> Result<Vec<String>, Wrong> {
         Shape::Many(_) | Shape::Several(_) => "a text or a list of texts",
     };
     let text = |value: &DeValue<'_>| match value {
-        DeValue::String(text) => Ok(text.to_string()),
+        DeValue::String(text) if !switch => Ok(text.to_string()),
         DeValue::Integer(number) if !switch => Ok(number.to_string()),
         DeValue::Float(number) if !switch => Ok(number.to_string()),
         DeValue::Boolean(on) if switch => Ok(on.to_string()),

@@ -279,10 +279,10 @@ settings! {
 
     SYMBOLS: Optional<Option<Vec<Symbol>>> = Optional::many("symbols", "A,B|all", CROSSES, values::symbols,
         "Symbols with rows of their own besides the legs, or all")
-        .for_commands(Commands::All, Some("without crosses, those of the market")).default("none");
+        .for_commands(Commands::All, Some("BTCUSDT,ETHUSDT,ETHBTC,XRPUSDT,XRPBTC,XVGBTC")).default("none");
     CROSS: Optional<Vec<Cross>> = Optional::many("cross", "NAME=A*B/C", CROSSES, crosses::crosses,
         "Cross rate: the product of its legs, / divides; repeatable")
-        .for_commands(Commands::All, Some("XVGUSDT=XVGBTC*BTCUSDT and XRPETH=XRPBTC/ETHBTC without --crosses and --symbols"))
+        .for_commands(Commands::All, Some("XVGUSDT=XVGBTC*BTCUSDT XRPETH=XRPBTC/ETHBTC"))
         .default("XVGUSDT=XVGBTC*BTCUSDT without --crosses and --symbols");
     CROSSES_FILE: Optional<PathBuf> = Optional::one("crosses", "FILE", CROSSES, places::path,
         "More of them: TOML, a table [crosses] of lines NAME = \"A*B/C\"").in_demo_too().default("none");

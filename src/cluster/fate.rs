@@ -13,13 +13,14 @@
 //!
 //! The state is global because a process has one fate, and a panic hook can be handed nothing.
 
+use super::interrupt::{self, TIDY_UP};
 use super::lifeline;
 use super::socket::Socket;
-use signal_hook::consts::SIGINT;
+use super::word::Word;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::process;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -37,23 +38,6 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 const FAREWELL: Duration = Duration::from_millis(500);
 /// How long a closed data link waits for the control link to say why.
 const EXPLANATION: Duration = Duration::from_secs(3);
-/// How long after an interrupt a process may still tidy up.
-const TIDY_UP: Duration = Duration::from_secs(10);
-
-/// What travels on a control link: a byte of kind, two of length, words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Word {
-    /// I live.
-    Heartbeat,
-    /// My workers are through; the data links close now, and that is in order.
-    Done,
-    /// Somebody wants the whole run to stop.
-    Interrupted,
-    /// I end with this exit code, for this reason.
-    Ended(u8, String),
-    /// I end because another one has; the words name it.
-    Fallen(String),
-}
 
 /// Takes the words on a loss.
 pub(super) type Joining = Box<dyn Fn(String) + Send>;
@@ -95,8 +79,6 @@ impl std::fmt::Debug for Fate {
 }
 
 static CURRENT: Mutex<Option<Arc<Fate>>> = Mutex::new(None);
-/// Whether this process itself was sent an interrupt, in whatever way.
-static INTERRUPTED: Mutex<Option<Arc<AtomicBool>>> = Mutex::new(None);
 
 fn current() -> Option<Arc<Fate>> {
     lock(&CURRENT).clone()
@@ -114,6 +96,19 @@ pub fn end(code: u8, words: &str) -> ! {
         Some(fate) => fate.end(code, words),
         None => quit(code),
     }
+}
+
+/// The flag that SIGINT and SIGTERM set from now on, instead of ending the process: a run looks at it, stops in
+/// good order and ends with 130. A second signal ends the process at once. May be called often; there is one flag.
+/// [`super::join`] calls it for a process that is one of several.
+pub fn interrupt_flag() -> io::Result<Arc<AtomicBool>> {
+    interrupt::notice()
+}
+
+/// Says a line on standard error in one piece: several processes write there.
+pub fn say(words: &str) {
+    // If nobody can hear it, that is no reason to fail, and here least of all.
+    let _ = io::stderr().write_all(format!("crossrate: {words}\n").as_bytes());
 }
 
 /// Tells the other processes that this one was interrupted, so that the whole run stops in good order. Each
@@ -152,7 +147,7 @@ pub fn end_on_panic() {
             Some(worker) => format!("worker {worker}"),
             None => format!("thread {}", thread.name().unwrap_or("unnamed")),
         };
-        eprintln!("crossrate: {who} has panicked, so the run ends");
+        say(&format!("{who} has panicked, so the run ends"));
         match fate {
             Some(fate) => fate.end(1, &format!("{who} has panicked: {words}")),
             None => quit(1),
@@ -168,35 +163,6 @@ pub(super) fn quit(code: u8) -> ! {
         signal_hook::low_level::exit(code.into());
     });
     process::exit(code.into())
-}
-
-/// Begins to notice interrupts of this process; from now on SIGINT does not end it by itself.
-pub(super) fn notice_interrupts() -> io::Result<()> {
-    let mut interrupted = lock(&INTERRUPTED);
-    if interrupted.is_none() {
-        let flag = Arc::new(AtomicBool::new(false));
-        signal_hook::flag::register(SIGINT, Arc::clone(&flag))?;
-        *interrupted = Some(flag);
-    }
-    Ok(())
-}
-
-/// Whether this process was sent an interrupt since [`notice_interrupts`].
-pub(super) fn was_interrupted() -> bool {
-    lock(&INTERRUPTED).as_ref().is_some_and(|flag| flag.load(Ordering::SeqCst))
-}
-
-/// Interrupts this process as Ctrl-C would, unless Ctrl-C has: a terminal sends it to every process at once,
-/// and a second one may mean "now". Whoever does not end within [`TIDY_UP`] is ended.
-pub(super) fn interrupt_myself() {
-    let _ = thread::Builder::new().name("cluster:interrupt".into()).spawn(|| {
-        thread::sleep(Duration::from_millis(100));
-        if !was_interrupted() {
-            let _ = signal_hook::low_level::raise(SIGINT);
-        }
-        thread::sleep(TIDY_UP);
-        quit(130);
-    });
 }
 
 impl Fate {
@@ -372,11 +338,11 @@ impl Fate {
             let mut state = self.lock();
             std::mem::replace(&mut state.interrupted, true) || state.ending
         };
-        if !known && !was_interrupted() {
+        if !known && !interrupt::noticed() {
             if lifeline::parent().is_none() {
-                eprintln!("crossrate: {name} was interrupted, so this process ends, too");
+                say(&format!("{name} was interrupted, so this process ends, too"));
             }
-            interrupt_myself();
+            interrupt::myself();
         }
     }
 
@@ -411,7 +377,7 @@ impl Fate {
         match lifeline::parent() {
             // The parent says it once for all, if it does not know better.
             Some(parent) => parent.tell(words),
-            None => eprintln!("crossrate: {words}; so this process ends, too"),
+            None => say(&format!("{words}; so this process ends, too")),
         }
         self.farewell(&Word::Fallen(words.to_owned()));
         quit(if lifeline::parent().is_some() { VICTIM } else { 1 })
@@ -434,7 +400,7 @@ impl Fate {
             loop {
                 let mut state = self.wait(Duration::from_millis(100), together);
                 let together = together(&state);
-                if !state.ending && (together || was_interrupted()) {
+                if !state.ending && (together || interrupt::noticed()) {
                     state.ending = true;
                     drop(state);
                     if together {
@@ -477,78 +443,5 @@ fn wait_for_the_end() -> ! {
         if begun.elapsed() > TIDY_UP + TIDY_UP {
             quit(1);
         }
-    }
-}
-
-impl Word {
-    fn encode(&self) -> Vec<u8> {
-        let (kind, payload) = match self {
-            Word::Heartbeat => (1, Vec::new()),
-            Word::Done => (2, Vec::new()),
-            Word::Interrupted => (3, Vec::new()),
-            Word::Ended(code, words) => (4, [&[*code], words.as_bytes()].concat()),
-            Word::Fallen(words) => (5, words.clone().into_bytes()),
-        };
-        let length = payload.len().min(LONGEST_WORDS);
-        let mut bytes = vec![kind];
-        bytes.extend((length as u16).to_le_bytes());
-        bytes.extend(&payload[..length]);
-        bytes
-    }
-
-    /// The first word in `bytes` and its length, if it is there whole; `None` in place of the word if it is none.
-    fn decode(bytes: &[u8]) -> Option<(Option<Word>, usize)> {
-        let (&[kind, low, high], rest) = bytes.split_first_chunk::<3>()?;
-        let length = usize::from(u16::from_le_bytes([low, high]));
-        let payload = rest.get(..length)?;
-        let word = match (kind, payload) {
-            (1, _) => Some(Word::Heartbeat),
-            (2, _) => Some(Word::Done),
-            (3, _) => Some(Word::Interrupted),
-            (4, [code, words @ ..]) => Some(Word::Ended(*code, super::handshake::printable(words))),
-            (5, words) => Some(Word::Fallen(super::handshake::printable(words))),
-            _ => None,
-        };
-        Some((word, 3 + length))
-    }
-}
-
-/// Reasons longer than this are cut.
-const LONGEST_WORDS: usize = 2_000;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_survive_the_link_in_any_pieces() {
-        let words = [
-            Word::Heartbeat,
-            Word::Done,
-            Word::Interrupted,
-            Word::Ended(3, "no such file".into()),
-            Word::Ended(0, String::new()),
-            Word::Fallen("process 2 is gone".into()),
-        ];
-        let bytes: Vec<u8> = words.iter().flat_map(Word::encode).collect();
-        let (mut heard, mut buffer) = (Vec::new(), Vec::new());
-        for byte in bytes {
-            buffer.push(byte);
-            while let Some((word, length)) = Word::decode(&buffer) {
-                heard.push(word.expect("a word"));
-                buffer.drain(..length);
-            }
-        }
-        assert_eq!(heard, words);
-        assert!(buffer.is_empty());
-    }
-
-    #[test]
-    fn noise_is_no_word_and_long_reasons_are_cut() {
-        assert_eq!(Word::decode(&[9, 0, 0]), Some((None, 3)));
-        assert_eq!(Word::decode(&[4, 0, 0]), Some((None, 3)));
-        let bytes = Word::Fallen("x".repeat(100_000)).encode();
-        let Some((Some(Word::Fallen(words)), _)) = Word::decode(&bytes) else { panic!("no word") };
-        assert!((1..=LONGEST_WORDS).contains(&words.len()));
     }
 }

@@ -8,9 +8,10 @@
 //! it was closed by mistake.
 
 use super::ClusterError;
-use super::fate::{self, Fate};
+use super::fate::Fate;
 use super::handshake::{self, Card, Purpose, Refusal, Secret};
 use super::identity::Identity;
+use super::interrupt;
 use super::socket::{Address, Listener, Socket, Timed};
 use std::collections::VecDeque;
 use std::io;
@@ -145,7 +146,7 @@ pub(super) fn gather(plan: Plan, tell: impl Fn(&str) + Send + 'static) -> Result
             Ok(Event::Failed(error)) => break Err(error),
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
         }
-        if fate::was_interrupted() {
+        if interrupt::noticed() {
             break Err(ClusterError::Interrupted);
         }
         let now = Instant::now();

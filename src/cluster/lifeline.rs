@@ -1,7 +1,7 @@
 //! The child's end of the line to the process that started it (`-n` without `-p`). When it breaks the parent
 //! is gone, however it went, and the child ends. The parent's end is in `supervisor`.
 
-use super::fate;
+use super::{fate, interrupt};
 use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -40,7 +40,7 @@ pub(super) fn open(directory: &Path) -> io::Result<()> {
         let mut byte = [0];
         loop {
             match reading.read(&mut byte) {
-                Ok(1) if byte[0] == INTERRUPT => fate::interrupt_myself(),
+                Ok(1) if byte[0] == INTERRUPT => interrupt::myself(),
                 Ok(1) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 _ => break,
@@ -49,7 +49,7 @@ pub(super) fn open(directory: &Path) -> io::Result<()> {
         // It cannot tidy up behind itself any more.
         let _ = fs::remove_dir_all(&directory);
         let words = "the process that started this one is gone";
-        eprintln!("crossrate: {words}, so this process ends, too");
+        fate::say(&format!("{words}, so this process ends, too"));
         fate::end(1, words);
     })?;
     Ok(())

@@ -141,9 +141,9 @@ impl Job {
                 _ if code == 130 => {}
                 Some(signal) => {
                     let name = signal_hook::low_level::signal_name(signal).unwrap_or("unknown");
-                    eprintln!("crossrate: {who} was killed by signal {signal} ({name}), so the run ends");
+                    fate::say(&format!("{who} was killed by signal {signal} ({name}), so the run ends"));
                 }
-                None => eprintln!("crossrate: {who} has failed with exit code {code}, so the run ends"),
+                None => fate::say(&format!("{who} has failed with exit code {code}, so the run ends")),
             }
         }
     }
@@ -187,7 +187,7 @@ impl Job {
             Some(code) => code,
             None if self.victims => {
                 let words = self.words.as_deref().unwrap_or("the processes have lost each other");
-                eprintln!("crossrate: {words}, so the run ends");
+                fate::say(&format!("{words}, so the run ends"));
                 1
             }
             None => 0,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -88,14 +89,13 @@ fn member() {
     match live(&task) {
         Ok(()) => fate::end(0, ""),
         Err(Stop(code, words)) => {
-            eprintln!("error: {words}");
+            fate::say(&words);
             fate::end(code, &words);
         }
     }
 }
 
 fn live(task: &Task) -> Result<(), Stop> {
-    let interrupted = Arc::new(AtomicBool::new(false));
     let typed = config::Cluster {
         threads: task.threads,
         processes: task.processes,
@@ -109,7 +109,7 @@ fn live(task: &Task) -> Result<(), Stop> {
         Part::Starter => std::process::exit(cluster::supervise(task.processes)?.into()),
         Part::Member(joining) => joining,
     };
-    signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::clone(&interrupted)).expect("registered");
+    let interrupted = fate::interrupt_flag().expect("registered");
     let identity = Identity {
         version: task.version.clone(),
         processes: task.processes,
@@ -117,12 +117,12 @@ fn live(task: &Task) -> Result<(), Stop> {
         run: String::new(),
         job: task.job.clone(),
     };
-    let mesh = cluster::join(&joining, &identity, |line| eprintln!("{line}"))?;
+    let mesh = cluster::join(&joining, &identity, fate::say)?;
     let (process, act, flag) = (mesh.process, task.act, Arc::clone(&interrupted));
     let sums =
         cluster::execute(mesh, WorkerConfig::default(), move |worker| work(worker, process, act, &flag))?;
     if interrupted.load(Ordering::SeqCst) {
-        eprintln!("tidied up {process}");
+        fate::say(&format!("tidied up {process}"));
         return Err(Stop(130, "interrupted".into()));
     }
     match act {
@@ -165,7 +165,7 @@ fn work(worker: &mut Worker, process: usize, act: Act, interrupted: &AtomicBool)
             }
         }
         if round == 3 && worker.index().is_multiple_of(2) {
-            eprintln!("ready {process} {}", std::process::id());
+            fate::say(&format!("ready {process} {}", std::process::id()));
         }
         match act {
             Act::Fail(code) if round == 5 && process == 1 => return Err(Stop(code, "no such file".into())),
@@ -188,6 +188,8 @@ fn expected(workers: u64) -> u64 {
 
 /// A started process, with what it says.
 struct Member {
+    /// Its temporary files; must be empty in the end.
+    temporary: tempfile::TempDir,
     child: Child,
     lines: Receiver<String>,
     said: Vec<String>,
@@ -202,9 +204,13 @@ struct End {
 
 impl Member {
     fn start(task: &Task) -> Member {
+        let temporary = tempfile::tempdir().expect("a directory");
         let mut child = Command::new(std::env::current_exe().expect("this binary"))
             .args(["cluster::member", "--exact", "--nocapture", "--test-threads=1"])
             .env(TASK, serde_json::to_string(task).expect("JSON"))
+            .env("TMPDIR", temporary.path())
+            // As a shell does it: Ctrl-C goes to the whole group.
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -221,7 +227,7 @@ impl Member {
                 }
             });
         }
-        Member { child, lines, said: Vec::new() }
+        Member { temporary, child, lines, said: Vec::new() }
     }
 
     /// Waits for a line with these words in it.
@@ -245,7 +251,7 @@ impl Member {
         let mut ids = vec![0; count];
         while ids.contains(&0) {
             let line = self.hear("ready ");
-            let mut words = line.split_whitespace().skip(1);
+            let mut words = line.split_whitespace().skip(2);
             let index: usize = words.next().and_then(|word| word.parse().ok()).expect("an index");
             ids[index] = words.next().and_then(|word| word.parse().ok()).expect("a process number");
         }
@@ -263,6 +269,8 @@ impl Member {
             }
         }
         let code = self.child.wait().expect("ended").code();
+        let left: Vec<_> = fs::read_dir(self.temporary.path()).expect("read").flatten().collect();
+        assert!(left.is_empty(), "left behind: {left:?}");
         End { code, said: self.said.join("\n") }
     }
 
@@ -288,8 +296,9 @@ impl End {
     }
 }
 
-fn signal(name: &str, id: u32) {
-    let status = Command::new("kill").args([format!("-{name}"), id.to_string()]).status().expect("kill");
+/// Sends a signal to a process, or, with a minus before its number, to its group.
+fn signal(name: &str, id: impl ToString) {
+    let status = Command::new("kill").args(["-s", name, "--", &id.to_string()]).status().expect("kill");
     assert!(status.success());
 }
 
@@ -589,7 +598,7 @@ fn the_first_failure_is_the_failure_of_all() {
 #[test]
 fn one_that_has_had_enough_ends_all_quietly() {
     let end = Member::start(&Task::new(3, Act::Enough)).end(WHOLE);
-    assert!(!end.said.contains("crossrate:"), "{}", end.said);
+    assert!(!end.said.contains("ends"), "{}", end.said);
     end.with(0, &[]);
 }
 
@@ -600,7 +609,7 @@ fn a_killed_child_is_named_with_its_signal() {
     signal("KILL", ids[2]);
     let begun = Instant::now();
     let end = parent.end(SOON);
-    assert_eq!(end.said.matches("crossrate:").count(), 1, "one message is enough: {}", end.said);
+    assert_eq!(end.said.matches("so the run ends").count(), 1, "one message is enough: {}", end.said);
     end.with(1, &["process 2 of 3 was killed by signal 9 (SIGKILL)"]);
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
 }
@@ -625,6 +634,16 @@ fn an_interrupt_of_the_parent_reaches_all() {
         assert_eq!(end.said.matches("tidied up").count(), 3, "{}", end.said);
         end.with(130, &[]);
     }
+}
+
+#[test]
+fn control_c_in_a_terminal_is_one_interrupt_for_each() {
+    let mut parent = Member::start(&Task::new(3, Act::Endless));
+    parent.ready(3);
+    signal("INT", format!("-{}", parent.id()));
+    let end = parent.end(SOON);
+    assert_eq!(end.said.matches("tidied up").count(), 3, "{}", end.said);
+    end.with(130, &[]);
 }
 
 #[test]

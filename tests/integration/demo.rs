@@ -2,10 +2,9 @@
 //! which `CROSSRATE_BLESS=1` rewrites.
 
 use crossrate::config::Speed;
-use crossrate::demo::{About, Display, Ending, PartitionProgress, Progress, Refused, Surface};
+use crossrate::demo::{About, Display, Ending, PartitionProgress, Progress, Refused, Surface, definition};
 use crossrate::source::simulated::Market;
 use crossrate_dataflows::market::acceptance::Counts;
-use crossrate_dataflows::market::definition::{Definition, Emit, MissingLeg, RowKinds, Windows};
 use crossrate_dataflows::market::event_time::EventTime;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -26,26 +25,6 @@ const ROWS: &str = include_str!("../golden/demo/rows.jsonl");
 fn partition(w: u64, accepted: u64, heartbeat: u64) -> PartitionProgress {
     let watermark = EventTime::from_micros(1_525_132_800_000_000 + w);
     PartitionProgress { counts: Counts { accepted, heartbeat, ..Counts::default() }, watermark, ended: false }
-}
-
-fn definition() -> Definition {
-    let (crosses, symbols) = crossrate::demo::wanted();
-    Definition {
-        crosses,
-        symbols,
-        windows: Windows { size: 10_000_000, slide: 10_000_000 },
-        delay: 2_000_000,
-        grace: 5_000_000,
-        emit: Emit::Changes,
-        provisional: true,
-        tick: 250_000,
-        rows: RowKinds { symbol: true, cross: true, stats: true },
-        missing_leg: MissingLeg::Null,
-        max_carry: 300_000_000,
-        stats_last: None,
-        dedup: true,
-        max_ahead: 5_000_000,
-    }
 }
 
 /// A run in small: what the goldens show.

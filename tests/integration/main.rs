@@ -1,4 +1,5 @@
 //! The integration tests: one binary, one link.
 
+mod cli;
 mod cluster;
 mod demo;

@@ -1,0 +1,91 @@
+//! What travels on a control link: a byte of kind, two of length, and so many bytes.
+
+use super::handshake::printable;
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Word {
+    /// I live.
+    Heartbeat,
+    /// My workers are through; the data links close now, and that is in order.
+    Done,
+    /// Somebody wants the whole run to stop.
+    Interrupted,
+    /// I end with this exit code, for this reason.
+    Ended(u8, String),
+    /// I end because another one has; the words name it.
+    Fallen(String),
+}
+
+/// Reasons longer than this are cut.
+const LONGEST_WORDS: usize = 2_000;
+
+impl Word {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let (kind, payload) = match self {
+            Word::Heartbeat => (1, Vec::new()),
+            Word::Done => (2, Vec::new()),
+            Word::Interrupted => (3, Vec::new()),
+            Word::Ended(code, words) => (4, [&[*code], words.as_bytes()].concat()),
+            Word::Fallen(words) => (5, words.clone().into_bytes()),
+        };
+        let length = payload.len().min(LONGEST_WORDS);
+        let mut bytes = vec![kind];
+        bytes.extend((length as u16).to_le_bytes());
+        bytes.extend(&payload[..length]);
+        bytes
+    }
+
+    /// The first word in `bytes` and its length, if it is there whole; `None` in place of the word if it is none.
+    pub(super) fn decode(bytes: &[u8]) -> Option<(Option<Word>, usize)> {
+        let (&[kind, low, high], rest) = bytes.split_first_chunk::<3>()?;
+        let length = usize::from(u16::from_le_bytes([low, high]));
+        let payload = rest.get(..length)?;
+        let word = match (kind, payload) {
+            (1, _) => Some(Word::Heartbeat),
+            (2, _) => Some(Word::Done),
+            (3, _) => Some(Word::Interrupted),
+            (4, [code, words @ ..]) => Some(Word::Ended(*code, printable(words))),
+            (5, words) => Some(Word::Fallen(printable(words))),
+            _ => None,
+        };
+        Some((word, 3 + length))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_survive_the_link_in_any_pieces() {
+        let words = [
+            Word::Heartbeat,
+            Word::Done,
+            Word::Interrupted,
+            Word::Ended(3, "no such file".into()),
+            Word::Ended(0, String::new()),
+            Word::Fallen("process 2 is gone".into()),
+        ];
+        let bytes: Vec<u8> = words.iter().flat_map(Word::encode).collect();
+        let (mut heard, mut buffer) = (Vec::new(), Vec::new());
+        for byte in bytes {
+            buffer.push(byte);
+            while let Some((word, length)) = Word::decode(&buffer) {
+                heard.push(word.expect("a word"));
+                buffer.drain(..length);
+            }
+        }
+        assert_eq!(heard, words);
+        assert!(buffer.is_empty());
+    }
+
+    #[test]
+    fn noise_is_no_word_and_long_reasons_are_cut() {
+        assert_eq!(Word::decode(&[9, 0, 0]), Some((None, 3)));
+        assert_eq!(Word::decode(&[4, 0, 0]), Some((None, 3)));
+        let bytes = Word::Fallen("x".repeat(100_000)).encode();
+        let Some((Some(Word::Fallen(words)), _)) = Word::decode(&bytes) else { panic!("no word") };
+        assert!((1..=LONGEST_WORDS).contains(&words.len()));
+    }
+}
