@@ -5,7 +5,8 @@
 //! [`screen`] paints it, [`lines`] prints it. The market is [`crate::source::simulated::market`].
 
 use crate::config::Speed;
-use crate::source::simulated::market::{DELAY, GRACE, Market};
+use crate::source::simulated::Market;
+use crate::source::simulated::market::{DELAY, GRACE};
 use board::{Board, Told};
 use crossrate_dataflows::market::acceptance::Counts;
 use crossrate_dataflows::market::definition::{
@@ -24,14 +25,15 @@ mod screen;
 mod table;
 mod text;
 
-/// What the demo computes: corrections and provisional rows are on, so that they can be seen.
+/// What the demo computes where nobody asks for anything else: corrections and provisional rows are on, so that
+/// they can be seen. The command line's defaults say the same, in texts.
 pub fn definition() -> Definition {
     let leg = |symbol: &str, inverse| Leg { symbol: Symbol::new(symbol), inverse };
     let cross = |name, legs| Cross { name: Symbol::new(name), legs };
     Definition {
         crosses: vec![
-            cross("XVGUSDT", vec![leg("XVGBTC", false), leg("BTCUSDT", false)]),
             cross("XRPETH", vec![leg("XRPBTC", false), leg("ETHBTC", true)]),
+            cross("XVGUSDT", vec![leg("XVGBTC", false), leg("BTCUSDT", false)]),
         ],
         symbols: Selection::Only(
             (0..Market::PARTITIONS).flat_map(Market::symbols).map(Symbol::new).collect(),
@@ -56,10 +58,14 @@ pub fn definition() -> Definition {
 pub struct About {
     /// How this program was called, for commands to try.
     pub program: String,
+    /// The flags that decide what is computed, as a shell wants them, each after a blank.
+    pub flags: String,
     /// How fast event time passes.
     pub speed: Speed,
     /// The market.
     pub market: Market,
+    /// What is computed of it.
+    pub definition: Definition,
     /// Worker threads.
     pub workers: usize,
 }

@@ -278,7 +278,8 @@ settings! {
         "Steps of event time at which changes are looked at").in_demo_too().default("250ms");
 
     SYMBOLS: Optional<Option<Vec<Symbol>>> = Optional::many("symbols", "A,B|all", CROSSES, values::symbols,
-        "Symbols with rows of their own besides the legs, or all").for_commands(Commands::All, Some("all")).default("none");
+        "Symbols with rows of their own besides the legs, or all")
+        .for_commands(Commands::All, Some("BTCUSDT,ETHUSDT,ETHBTC,XRPUSDT,XRPBTC,XVGBTC")).default("none");
     CROSS: Optional<Vec<Cross>> = Optional::many("cross", "NAME=A*B/C", CROSSES, crosses::crosses,
         "Cross rate: the product of its legs, / divides; repeatable")
         .for_commands(Commands::All, Some("XVGUSDT=XVGBTC*BTCUSDT XRPETH=XRPBTC/ETHBTC"))
@@ -296,7 +297,7 @@ settings! {
     TO: Setting<Vec<SinkTarget>> = Setting::many("to", "SINK", OUTPUT, places::sinks,
         "stdout, a file, or kafka:TOPIC; repeatable").default("stdout");
     ROWS: Setting<RowKinds> = Setting::one("rows", "KINDS", OUTPUT, values::rows,
-        "Which rows leave").in_demo_too().default("symbol,cross,stats");
+        "Which rows leave").default("symbol,cross,stats");
     DEAD_LETTER: Optional<DeadLetterTarget> = Optional::one("dead-letter", "SINK", OUTPUT, places::dead_letter,
         "Where bad, late and future records go: a file, or kafka:TOPIC").default("counted only");
     SUMMARY: Optional<PathBuf> = Optional::one("summary", "FILE", OUTPUT, places::path,
@@ -323,11 +324,11 @@ settings! {
         "How long the processes wait for each other at the start").default("1m");
 
     SPEED: Setting<Speed> = Setting::one("speed", "N|max", DEMO, values::speed,
-        "Seconds of event time per second, or max").for_commands(Commands::Demo, None).default("60");
+        "Seconds of event time per second, or max").for_commands(Commands::Demo, None).default("20");
     SEED: Setting<u64> = Setting::one("seed", "N", DEMO, values::seed,
         "Seed of the generated market; the same seed gives the same rows").for_commands(Commands::Demo, None).default("1");
     DURATION: Setting<u64> = Setting::one("duration", "DURATION", DEMO, values::span,
-        "How much event time is generated").for_commands(Commands::Demo, None).default("30m");
+        "How much event time is generated").for_commands(Commands::Demo, None).default("4m");
 
     QUIET: Setting<bool> = switch!("quiet", LOGGING, "Errors only").in_demo_too().short('q');
     VERBOSE: Setting<bool> = switch!("verbose", LOGGING, "What happens on the way, too").in_demo_too().short('v');

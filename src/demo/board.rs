@@ -209,6 +209,10 @@ impl Board {
             return None;
         }
         symbol.last = Some((row.start_ms, vwap));
+        // Of windows that overlap, those that begin at multiples of their size hold each trade once.
+        if !row.start_ms.is_multiple_of(row.end_ms.saturating_sub(row.start_ms)) {
+            return None;
+        }
         symbol.trades += row.trades;
         symbol.missing_ids += row.missing_ids;
         let at = clock(row.start_ms);
@@ -370,6 +374,21 @@ mod tests {
         assert_eq!(board.row(&symbol(9, "668.2", 0, "1", true, true)), []);
         assert_eq!((board.final_rows, board.symbols["ETHUSDT"].trades), (1, 9));
         assert!(board.closed.is_empty());
+    }
+
+    #[test]
+    fn overlapping_windows_count_each_trade_and_each_gap_once() {
+        let mut board = Board::default();
+        let shifted = symbol(4, "668.1", 3, "0", true, true)
+            .replace("1525132930000", "1525132935000")
+            .replace("1525132940000", "1525132945000");
+        assert_eq!(notes(&board.row(&symbol(4, "668.1", 3, "0", true, true))).len(), 1);
+        assert_eq!(notes(&board.row(&shifted)), []);
+        let state = &board.symbols["ETHUSDT"];
+        assert_eq!(
+            (state.trades, state.missing_ids, state.last.as_ref().unwrap().0),
+            (4, 3, 1_525_132_935_000)
+        );
     }
 
     #[test]

@@ -16,7 +16,15 @@ use std::time::Instant;
 /// Shows the demonstration on standard output.
 pub fn run(demo: DemoConfig) -> Result<Exit> {
     let market = Market { seed: demo.seed, seconds: demo.duration / 1_000_000 };
-    let about = About { program: program(), speed: demo.speed, market, workers: demo.threads };
+    let (program, flags) = called(std::env::args());
+    let about = About {
+        program,
+        flags,
+        speed: demo.speed,
+        market,
+        definition: demo.definition.clone(),
+        workers: demo.threads,
+    };
     let interrupted = Arc::new(AtomicBool::new(false));
     let display = Display::new(about, Surface::of_stdout(), io::stdout()).map_err(closed)?;
     let shown =
@@ -46,8 +54,35 @@ fn configuration(demo: &DemoConfig, market: Market) -> Config {
     }
 }
 
-fn program() -> String {
-    std::env::args().next().unwrap_or_else(|| "crossrate".into())
+/// How this program was called, and the flags that decide what is computed: not how fast, and on how many workers.
+fn called(mut arguments: impl Iterator<Item = String>) -> (String, String) {
+    let program = arguments.next().unwrap_or_else(|| "crossrate".into());
+    let mut flags = String::new();
+    // The first argument is the command's name.
+    let mut rest = arguments.skip(1);
+    while let Some(argument) = rest.next() {
+        let name = argument.split('=').next().unwrap_or_default();
+        match name {
+            "--speed" | "--threads" | "--workers" | "-w" => {
+                if name == argument {
+                    rest.next();
+                }
+            }
+            _ if name.starts_with("-w") => {}
+            _ => flags.push_str(&format!(" {}", quoted(&argument))),
+        }
+    }
+    (program, flags)
+}
+
+/// As a shell wants it.
+fn quoted(argument: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,=@%+".contains(c);
+    if argument.chars().all(plain) {
+        argument.to_owned()
+    } else {
+        format!("'{}'", argument.replace('\'', r"'\''"))
+    }
 }
 
 /// The display as a sink.
@@ -104,5 +139,19 @@ fn closed(error: io::Error) -> anyhow::Error {
     match error.kind() {
         ErrorKind::BrokenPipe => Failure::new(Exit::PipeClosed, "standard output was closed").into(),
         _ => Failure::new(Exit::Failed, "cannot write to standard output").because(error).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_to_repeat() {
+        let flags = |text: &str| called(text.split(' ').map(str::to_owned)).1;
+        assert_eq!(flags("crossrate demo"), "");
+        assert_eq!(flags("crossrate demo --speed max -w 4 --seed 3"), " --seed 3");
+        assert_eq!(flags("crossrate demo --speed=2 -w4 --threads=2 --cross A=B*C"), " --cross 'A=B*C'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
     }
 }

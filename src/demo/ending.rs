@@ -30,11 +30,11 @@ pub(super) fn write(about: &About, board: &Board, ending: Ending, out: &mut impl
         Ending::Complete => writeln!(out, " (the same on any number of workers, at any speed)")?,
         Ending::Interrupted => writeln!(out, " (of as much as there was)")?,
     }
-    let program = &about.program;
+    let About { program, flags, .. } = about;
     let other = if about.workers == 4 { 1 } else { 4 };
     writeln!(out)?;
     writeln!(out, "Try next:")?;
-    writeln!(out, "  {program} demo --speed max -w {other}    # the same digest")?;
+    writeln!(out, "  {program} demo{flags} --speed max -w {other}    # the same digest")?;
     writeln!(
         out,
         r#"  echo '{{"e":"trade","s":"BTCUSDT","t":1,"p":"9245.10","q":"0.5","T":1525132800000}}' | {program} run --from - --symbols BTCUSDT"#

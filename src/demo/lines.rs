@@ -4,7 +4,8 @@ use super::About;
 use super::board::Told;
 use super::text::{clock, deviation, rate};
 use crate::config::Speed;
-use crate::source::simulated::market::Market;
+use crate::source::simulated::Market;
+use crossrate_dataflows::market::definition::{Cross, Windows};
 use std::io::{self, Write};
 
 /// What is going on.
@@ -29,15 +30,40 @@ pub(super) fn introduction(about: &About) -> [String; 3] {
     let Market { seed, seconds } = about.market;
     let workers =
         if about.workers == 1 { "1 worker".to_owned() } else { format!("{} workers", about.workers) };
+    let crosses: Vec<String> = about.definition.crosses.iter().map(product).collect();
+    let Windows { size, slide } = about.definition.windows;
+    let every = if size == slide { String::new() } else { format!(" every {}", seconds_of(slide)) };
+    let grace = match about.definition.grace {
+        0 => "no correction after their end".to_owned(),
+        grace => format!("corrections up to {} after their end", seconds_of(grace)),
+    };
     [
         format!(
             "crossrate demo: a made-up market (seed {seed}), {seconds} s of it, {speed}, on {workers}, through the dataflow of `run`."
         ),
-        "Two crosses that nobody trades: XVGUSDT = XVGBTC x BTCUSDT, and XRPETH = XRPBTC / ETHBTC; windows of 10 s."
-            .to_owned(),
+        format!("{}; windows of {}{every}, {grace}.", crosses.join(", "), seconds_of(size)),
         "Much goes wrong in it on purpose. What is shown as a rate is final: event time has proven that nothing can change it."
             .to_owned(),
     ]
+}
+
+/// `XRPETH = XRPBTC / ETHBTC`
+fn product(cross: &Cross) -> String {
+    let mut text = format!("{} =", cross.name);
+    for (nth, leg) in cross.legs.iter().enumerate() {
+        let sign = match (nth, leg.inverse) {
+            (0, false) => "",
+            (0, true) => " 1 /",
+            (_, false) => " x",
+            (_, true) => " /",
+        };
+        text.push_str(&format!("{sign} {}", leg.symbol));
+    }
+    text
+}
+
+fn seconds_of(micros: u64) -> String {
+    format!("{} s", micros as f64 / 1e6)
 }
 
 /// One thing that was told.

@@ -2,12 +2,14 @@
 //! which `CROSSRATE_BLESS=1` rewrites.
 
 use crossrate::config::Speed;
-use crossrate::demo::{About, Display, Ending, PartitionProgress, Progress, Refused, Surface};
+use crossrate::demo::{About, Display, Ending, PartitionProgress, Progress, Refused, Surface, definition};
 use crossrate::source::simulated::Market;
 use crossrate_dataflows::market::acceptance::Counts;
 use crossrate_dataflows::market::event_time::EventTime;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 fn golden(name: &str, got: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/demo").join(name);
@@ -29,8 +31,10 @@ fn partition(w: u64, accepted: u64, heartbeat: u64) -> PartitionProgress {
 fn show(surface: Surface, ending: Ending, out: &mut Vec<u8>) {
     let about = About {
         program: "crossrate".to_owned(),
+        flags: String::new(),
         speed: Speed::Times(20.0),
         market: Market { seed: 1, seconds: 240 },
+        definition: definition(),
         workers: 2,
     };
     let mut display = Display::new(about, surface, out).unwrap();
@@ -144,7 +148,8 @@ fn into_a_pipe() {
 
 #[test]
 fn on_terminals_wide_and_narrow_and_low() {
-    let sizes: [(&str, usize, fn() -> (usize, usize)); 3] =
+    type Size = fn() -> (usize, usize);
+    let sizes: [(&str, usize, Size); 3] =
         [("wide.txt", 120, || (120, 50)), ("narrow.txt", 46, || (46, 60)), ("low.txt", 80, || (80, 20))];
     for (name, width, size) in sizes {
         let mut shown = Vec::new();
@@ -191,12 +196,82 @@ fn something_is_said_before_anything_has_happened() {
         let mut out = Vec::new();
         let about = About {
             program: "crossrate".to_owned(),
+            flags: String::new(),
             speed: Speed::Max,
             market: Market { seed: 9, seconds: 60 },
+            definition: definition(),
             workers: 1,
         };
         let display = Display::new(about, surface, &mut out).unwrap();
         drop(display);
         assert!(String::from_utf8(out).unwrap().starts_with("crossrate demo: a made-up market"));
     }
+}
+
+fn demo(flags: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
+    command.arg("demo").args(flags).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// The line that begins so.
+fn line<'a>(text: &'a str, begins: &str) -> &'a str {
+    text.lines()
+        .find(|l| l.starts_with(begins))
+        .unwrap_or_else(|| panic!("no line begins {begins:?} in:\n{text}"))
+}
+
+#[test]
+fn the_whole_story_is_told_and_any_number_of_workers_tells_the_same() {
+    let run = |flags: &[&str]| {
+        let output = demo(flags).output().unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let one = run(&["--speed", "max"]);
+    for what in ["bad", "duplicate", "future", "gap", "no rate", "corrected", "late"] {
+        line(&one, &format!("  ! {what}"));
+    }
+    let accounting = line(&one, "104,593 records read = ");
+    assert!(!accounting.contains(" 0 "), "{accounting}");
+    for flags in [["--speed", "max", "-w", "2"], ["--speed", "max", "-w", "4"], ["--speed", "100", "-w", "3"]]
+    {
+        let other = run(&flags);
+        assert_eq!(line(&other, "digest of"), line(&one, "digest of"), "{flags:?}");
+        assert_eq!(line(&other, "104,593 records read = "), accounting, "{flags:?}");
+        let rates =
+            |text: &str| text.lines().filter(|l| l.starts_with("00:")).map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(rates(&other), rates(&one), "{flags:?}");
+    }
+    assert_ne!(line(&run(&["--speed", "max", "--seed", "2"]), "digest of"), line(&one, "digest of"));
+}
+
+#[test]
+fn it_begins_and_ends_in_an_instant() {
+    let begun = Instant::now();
+    let mut child = demo(&["--speed", "0.1"]).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut text = String::new();
+    out.read_line(&mut text).unwrap();
+    // A second is what people get; a busy machine may take longer.
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    let interrupted = Instant::now();
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    out.read_to_string(&mut text).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(interrupted.elapsed() < Duration::from_secs(5), "{:?}", interrupted.elapsed());
+    line(&text, "Interrupted");
+    line(&text, "Try next:");
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_it_quietly() {
+    let mut child = demo(&["--speed", "1000"]).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    out.read_line(&mut String::new()).unwrap();
+    drop(out);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }
