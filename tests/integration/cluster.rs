@@ -666,3 +666,73 @@ fn a_killed_parent_leaves_nobody_behind() {
     assert_eq!(end.code, None);
     assert!(end.said.contains("the process that started this one is gone"), "{}", end.said);
 }
+
+// The program itself.
+
+const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data");
+
+fn crossrate(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn spec_vector(arguments: &[&str]) -> Command {
+    let mut command = crossrate(&["run", "--window", "10s", "--from", &format!("{DATA}/spec-vector.jsonl")]);
+    command.args(arguments);
+    command
+}
+
+fn rows() -> String {
+    fs::read_to_string(format!("{DATA}/spec-vector.rows.jsonl")).expect("the rows of the spec")
+}
+
+#[track_caller]
+fn printed(child: Child, code: i32) -> (String, String) {
+    let output = child.wait_with_output().expect("ended");
+    let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).expect("text"));
+    assert_eq!(output.status.code(), Some(code), "{err}");
+    (out, err)
+}
+
+#[test]
+fn the_rows_are_the_same_in_any_number_of_processes() {
+    for arguments in [&["-n", "2"] as &[&str], &["-n", "3", "-w", "2"]] {
+        let (out, err) = printed(spec_vector(arguments).spawn().expect("started"), 0);
+        assert_eq!(out, rows());
+        assert_eq!(err.matches("crossrate: read 8 = 7 accepted").count(), 1, "{err}");
+    }
+    let hosts = Hosts::new(2);
+    let hostfile = hosts.directory.path().join("hosts");
+    let hostfile = hostfile.to_str().expect("text");
+    let [zero, one] = ["0", "1"].map(|process| {
+        spec_vector(&["-n", "2", "-p", process, "--hostfile", hostfile]).spawn().expect("started")
+    });
+    assert_eq!(printed(zero, 0).0, rows());
+    assert_eq!(printed(one, 0).0, "");
+}
+
+#[test]
+fn another_window_is_named_on_both_sides() {
+    let hosts = Hosts::new(2);
+    let hostfile = hosts.directory.path().join("hosts");
+    let hostfile = hostfile.to_str().expect("text");
+    let from = format!("{DATA}/spec-vector.jsonl");
+    let [zero, one] = [("0", "10s"), ("1", "20s")].map(|(process, window)| {
+        let job =
+            ["run", "--from", &from, "--window", window, "-n", "2", "-p", process, "--hostfile", hostfile];
+        crossrate(&job).spawn().expect("started")
+    });
+    let ((out, err), (other_out, other_err)) = (printed(zero, 2), printed(one, 2));
+    assert_eq!((out.as_str(), other_out.as_str()), ("", ""));
+    assert!(err.contains("window is 20s there, 10s here"), "{err}");
+    assert!(other_err.contains("window is 10s there, 20s here"), "{other_err}");
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_all_processes_quietly() {
+    let mut child = spec_vector(&["-n", "2", "-q"]).spawn().expect("started");
+    drop(child.stdout.take());
+    let (_, err) = printed(child, 0);
+    assert_eq!(err, "");
+}
