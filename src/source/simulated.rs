@@ -20,6 +20,8 @@ pub mod tape;
 pub use market::{Market, Record};
 pub use tape::Tape;
 
+/// A reader that is ahead of its time waits so long at least: what falls due meanwhile goes in one chunk.
+const PAUSE: Duration = Duration::from_millis(10);
 /// Bytes after which a chunk is handed over even when more is due.
 const CHUNK_BYTES: usize = 64 << 10;
 
@@ -57,7 +59,7 @@ fn deliver(
             let now = Instant::now();
             if due > now {
                 batch.hand_over(feed, waker)?;
-                if feed.wait_closed(due - now) {
+                if feed.wait_closed((due - now).max(PAUSE)) {
                     return Err(Closed);
                 }
             }
