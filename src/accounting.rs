@@ -17,7 +17,7 @@ struct Summary {
 
 /// Tells it.
 pub fn tell(config: &Config, outbox: &Outbox) -> Result<()> {
-    let counts = total(outbox);
+    let counts = total(&outbox.partitions);
     if config.verbosity >= Verbosity::Normal {
         eprintln!("crossrate: {}", in_words(&counts));
         if outbox.withheld > 0 {

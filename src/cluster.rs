@@ -31,6 +31,7 @@ mod supervisor;
 mod word;
 
 pub use identity::Identity;
+pub(crate) use identity::{definition, pair_differences};
 pub use supervisor::supervise;
 
 use crate::config;

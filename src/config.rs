@@ -29,6 +29,8 @@ pub struct Config {
     pub name: String,
     /// Ignore the recovery point.
     pub fresh: bool,
+    /// How long rows may wait to be committed together.
+    pub commit_interval: Duration,
     /// Where the accounting goes at exit, as JSON.
     pub summary: Option<PathBuf>,
     /// Workers and processes.
@@ -43,6 +45,25 @@ pub struct Config {
     pub keep_refused: bool,
     /// Records a batch at most; a test knob, results never depend on it.
     pub batch_records: usize,
+}
+
+impl Config {
+    /// Which sink holds the recovery point: Kafka, else Postgres, else SQLite, else a file; none for standard output alone.
+    pub fn ledger(&self) -> Option<&SinkTarget> {
+        let rank = |target: &SinkTarget| match target {
+            SinkTarget::Kafka(_) => 0,
+            SinkTarget::Postgres(_) => 1,
+            SinkTarget::Sqlite(_) => 2,
+            SinkTarget::File(_) => 3,
+            SinkTarget::Stdout => 4,
+        };
+        self.sinks.iter().filter(|target| **target != SinkTarget::Stdout).min_by_key(|target| rank(target))
+    }
+
+    /// Whether there is one.
+    pub fn has_ledger(&self) -> bool {
+        self.ledger().is_some()
+    }
 }
 
 /// A demonstration, checked: a generated market through the dataflow of a run.

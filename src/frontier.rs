@@ -19,6 +19,8 @@ pub struct Report {
     pub least: Option<EventTime>,
     /// The greatest watermark of all of them.
     pub greatest: Option<EventTime>,
+    /// Everything until then is committed, as far as this worker knows: the one that writes.
+    pub committed: EventTime,
 }
 
 /// This worker's knowledge of F. Never falls.
@@ -39,7 +41,7 @@ impl Frontier {
     /// Builds the small dataflow. Every worker must, and in the same order among its dataflows.
     pub fn new(worker: &mut Worker) -> Self {
         // Who has said nothing yet may have partitions that have read nothing.
-        let silent = Report { least: Some(EventTime::MIN), greatest: None };
+        let silent = Report { least: Some(EventTime::MIN), greatest: None, committed: EventTime::MIN };
         let reports = Rc::new(RefCell::new(vec![silent; worker.peers()]));
         let heard = Rc::clone(&reports);
         let (mut input, index) = (InputHandle::new(), worker.index());
@@ -77,6 +79,11 @@ impl Frontier {
         let idle = reports.iter().filter_map(|r| r.greatest).max();
         self.known = self.known.max(active.or(idle).unwrap_or(EventTime::MAX));
         self.known
+    }
+
+    /// The event time until which everything is committed.
+    pub fn committed(&self) -> EventTime {
+        self.reports.borrow().iter().map(|r| r.committed).max().unwrap_or(EventTime::MIN)
     }
 
     /// This worker has nothing more to say.

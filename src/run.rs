@@ -3,14 +3,16 @@
 use crate::cluster::{self, Identity, Mesh, Part};
 use crate::config::{Cluster, Config, Source, Verbosity};
 use crate::exit::{Exit, Failure};
+use crate::ledger::point::Point;
+use crate::ledger::{self, Entries};
 use crate::sink::{Sink, Sinks};
 use crate::source::simulated::{self, Market};
 use crate::source::{Feed, PartitionFeed, Waker};
 use crate::symbols::Symbols;
-use crate::worker::{self, Assignment};
+use crate::worker::{self, Assignment, Opened};
 use anyhow::{Result, anyhow};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::Thread;
 use std::time::Instant;
 
@@ -40,13 +42,11 @@ fn compute(config: Config, observer: Option<Box<dyn Sink>>, interrupted: &Arc<At
     let workers = Workers::of(&config.cluster);
     on_signal(interrupted, &workers.wakers)?;
     let mesh = join(&config)?;
-    let partitions = open_source(&config, &workers)?;
-    let sinks = if workers.first == 0 { Some(open_sinks(&config, observer)?) } else { None };
-    let assignments = assign(&config, partitions, sinks, interrupted);
-    let wakers = workers.wakers.clone();
+    let (entries, sinks) = if workers.first == 0 { open_outputs(&config, observer)? } else { (None, None) };
+    let assignments = assign(&config, &Arc::new(workers.clone()), entries, sinks, interrupted);
     cluster::execute(mesh, timely::WorkerConfig::default(), move |worker| {
         let local = worker.index() - workers.first;
-        wakers[local].arrived();
+        workers.wakers[local].arrived();
         let assignment = assignments[local].lock().ok().and_then(|mut a| a.take());
         worker::run(worker, assignment.ok_or_else(|| anyhow!("worker {local} was started twice"))?)
     })?;
@@ -63,46 +63,89 @@ fn join(config: &Config) -> Result<Mesh> {
     Ok(cluster::join(&config.cluster, &Identity::of(config), tell)?)
 }
 
-fn open_sinks(config: &Config, observer: Option<Box<dyn Sink>>) -> Result<Sinks> {
-    let mut sinks = Sinks::open(config)?;
+/// The ledger, taken over, and the sinks: of the process that writes.
+fn open_outputs(
+    config: &Config,
+    observer: Option<Box<dyn Sink>>,
+) -> Result<(Option<Entries>, Option<Sinks>)> {
+    let (entries, committer) = match ledger::open(config)? {
+        Some(ledger) => {
+            let (entries, committer) = ledger::begin(config, ledger)?;
+            (entries, Some(committer))
+        }
+        None => (Entries::new(), None),
+    };
+    let mut sinks = Sinks::open(config, committer, &Point::decode(&entries)?)?;
     if let Some(observer) = observer {
         sinks.add(observer);
     }
-    Ok(sinks)
+    Ok((Some(entries), Some(sinks)))
 }
 
 /// What each worker of this process is given.
 fn assign(
     config: &Arc<Config>,
-    partitions: Vec<Vec<PartitionFeed>>,
+    workers: &Arc<Workers>,
+    mut entries: Option<Entries>,
     mut sinks: Option<Sinks>,
     interrupted: &Arc<AtomicBool>,
 ) -> Vec<Mutex<Option<Assignment>>> {
     let symbols = Symbols::new(&config.definition.symbols);
-    let assignment = |partitions| Assignment {
+    let opening = Arc::new(Opening {
         config: Arc::clone(config),
-        partitions,
-        adopted: None,
-        symbols: symbols.clone(),
-        // The job's first worker is the first one here.
-        sinks: sinks.take(),
-        interrupted: Arc::clone(interrupted),
+        workers: Arc::clone(workers),
+        opened: Mutex::default(),
+    });
+    let assignment = |local| {
+        let opening = Arc::clone(&opening);
+        Assignment {
+            config: Arc::clone(config),
+            open: Box::new(move |point| opening.take(local, point)),
+            // In one process every worker reads the recovery point by itself; else the first one shares it.
+            entries: if config.cluster.processes > 1 { entries.take() } else { entries.clone() },
+            symbols: symbols.clone(),
+            // The job's first worker is the first one here.
+            sinks: sinks.take(),
+            interrupted: Arc::clone(interrupted),
+        }
     };
-    partitions.into_iter().map(assignment).map(|a| Mutex::new(Some(a))).collect()
+    (0..workers.wakers.len()).map(assignment).map(|a| Mutex::new(Some(a))).collect()
+}
+
+/// Opens the source once for all workers of this process, when the first of them knows where to begin.
+struct Opening {
+    config: Arc<Config>,
+    workers: Arc<Workers>,
+    opened: Mutex<Option<Vec<Opened>>>,
+}
+
+impl Opening {
+    fn take(&self, local: usize, point: &Point) -> Result<Opened> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if opened.is_none() {
+            *opened = Some(open_source(&self.config, &self.workers, point)?);
+        }
+        Ok(opened.as_mut().map(|all| std::mem::take(&mut all[local])).unwrap_or_default())
+    }
 }
 
 /// Opens the source and starts its readers: the partitions of each worker of this process.
-fn open_source(config: &Arc<Config>, workers: &Workers) -> Result<Vec<Vec<PartitionFeed>>> {
-    let mut partitions: Vec<Vec<PartitionFeed>> = workers.wakers.iter().map(|_| Vec::new()).collect();
+fn open_source(config: &Arc<Config>, workers: &Workers, point: &Point) -> Result<Vec<Opened>> {
+    let mut opened: Vec<Opened> = workers.wakers.iter().map(|_| Opened::default()).collect();
     match &config.source {
         Source::Files(files) => {
             for (number, path) in files.paths.iter().enumerate() {
                 let Some(local) = workers.local(number) else { continue };
                 let feed = Feed::new(DELIVERIES_AHEAD);
-                let bytes = std::fs::read(path)?;
+                let from = start(point, number);
+                let mut bytes = std::fs::read(path)?;
+                for _ in 0..from {
+                    let end = memchr::memchr(b'\n', &bytes).map_or(bytes.len(), |e| e + 1);
+                    bytes.drain(..end);
+                }
                 let waker = workers.wakers[local].waker();
                 let name = path.display().to_string();
-                partitions[local].push(PartitionFeed {
+                opened[local].partitions.push(PartitionFeed {
                     number: number as u32,
                     name,
                     inside_log: false,
@@ -125,9 +168,17 @@ fn open_source(config: &Arc<Config>, workers: &Workers) -> Result<Vec<Vec<Partit
                 let feed = Feed::new(DELIVERIES_AHEAD);
                 let waker = workers.wakers[local].waker();
                 let (market, speed) = (simulated.market, simulated.speed);
-                simulated::spawn(market, number, 0, speed, begun, Arc::clone(&feed), waker)?;
+                simulated::spawn(
+                    market,
+                    number,
+                    start(point, number) as u64,
+                    speed,
+                    begun,
+                    Arc::clone(&feed),
+                    waker,
+                )?;
                 let name = format!("market-{number}");
-                partitions[local].push(PartitionFeed {
+                opened[local].partitions.push(PartitionFeed {
                     number: number as u32,
                     name,
                     inside_log: false,
@@ -137,11 +188,17 @@ fn open_source(config: &Arc<Config>, workers: &Workers) -> Result<Vec<Vec<Partit
         }
         Source::Kafka(_) => anyhow::bail!("the Kafka source is not there yet"),
     }
-    Ok(partitions)
+    Ok(opened)
+}
+
+/// The first record to read of a partition.
+fn start(point: &Point, partition: usize) -> i64 {
+    let known = u32::try_from(partition).ok().and_then(|number| point.partitions.get(&number));
+    known.map_or(0, |partition| partition.head.rebuild_from)
 }
 
 /// The workers of this process among all.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Workers {
     /// The index of the first one here.
     pub first: usize,

@@ -1,89 +1,158 @@
 //! Where results go. A sink is told the news in order, each once; what it was told it has written when `write` returns,
 //! or at the latest when `finish` does.
+//!
+//! One sink may be the ledger ([`crate::ledger`]): then nothing is told to anybody before its commit, but to files,
+//! which are cut back to what was committed when a run is taken up.
 
+pub mod columns;
 mod dead_letter;
 mod lines;
 
 use crate::config::{Config, DeadLetterTarget, SinkTarget};
+use crate::ledger::committer::Committer;
+use crate::ledger::point::Point;
 use anyhow::Result;
 use crossrate_dataflows::market::acceptance::Counts;
-use crossrate_dataflows::operators::closings::Outbox;
+use crossrate_dataflows::market::event_time::EventTime;
+use crossrate_dataflows::market::row::Row;
+use crossrate_dataflows::operators::closings::{Outbox, PartitionProgress, Refusal};
+use std::collections::BTreeMap;
 
-/// A place for results. Rows, refused records and progress all come through the [`Outbox`]; a sink takes what it is for.
+/// What is new.
+#[derive(Debug, Copy, Clone)]
+pub struct News<'a> {
+    /// Rows in their order, complete.
+    pub rows: &'a [Row],
+    /// Refused records.
+    pub refused: &'a [Refusal],
+    /// The latest of each partition.
+    pub partitions: &'a BTreeMap<u32, PartitionProgress>,
+    /// Rows looked at before this time are all there; `None` when the input has ended.
+    pub frontier: Option<EventTime>,
+}
+
+/// A place for results; it takes of the news what it is for.
 pub trait Sink: Send {
     /// Writes what is new.
-    fn write(&mut self, news: &Outbox) -> Result<()>;
+    fn write(&mut self, news: &News<'_>) -> Result<()>;
 
     /// The run ends: everything must be where it belongs when this returns.
-    fn finish(&mut self, news: &Outbox) -> Result<()>;
+    fn finish(&mut self, news: &News<'_>) -> Result<()>;
+
+    /// Of a file that a ledger cuts back: its name and how long it is, everything written being on the disk.
+    fn mark(&mut self) -> Result<Option<(String, u64)>> {
+        Ok(None)
+    }
 }
 
 /// All the sinks of a run.
 pub struct Sinks {
-    sinks: Vec<Box<dyn Sink>>,
+    ledger: Option<Committer>,
+    /// Those that a ledger cuts back: told before the commit.
+    files: Vec<Box<dyn Sink>>,
+    /// Those that are told what is certain.
+    others: Vec<Box<dyn Sink>>,
 }
 
 impl std::fmt::Debug for Sinks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sinks").field("count", &self.sinks.len()).finish()
+        f.debug_struct("Sinks").field("ledger", &self.ledger).finish_non_exhaustive()
     }
 }
 
 impl Sinks {
-    /// Opens them.
-    pub fn open(config: &Config) -> Result<Self> {
-        let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+    /// Opens them; `point` says where files of an earlier run end.
+    pub fn open(config: &Config, ledger: Option<Committer>, point: &Point) -> Result<Self> {
+        let (mut files, mut others): (Vec<Box<dyn Sink>>, Vec<Box<dyn Sink>>) = Default::default();
         for target in &config.sinks {
             match target {
-                SinkTarget::Stdout => sinks.push(Box::new(lines::Lines::stdout())),
-                SinkTarget::File(path) => sinks.push(Box::new(lines::Lines::file(path)?)),
-                SinkTarget::Kafka(_) | SinkTarget::Sqlite(_) | SinkTarget::Postgres(_) => {
-                    anyhow::bail!("this sink is not there yet")
-                }
+                SinkTarget::Stdout => others.push(Box::new(lines::Lines::stdout())),
+                SinkTarget::File(path) => files.push(Box::new(lines::Lines::file(path, point)?)),
+                // The ledger itself, or written with it.
+                SinkTarget::Sqlite(_) | SinkTarget::Kafka(_) | SinkTarget::Postgres(_) => {}
             }
         }
         match &config.dead_letter {
-            Some(DeadLetterTarget::File(path)) => sinks.push(Box::new(dead_letter::DeadLetters::file(path)?)),
+            Some(DeadLetterTarget::File(path)) => {
+                files.push(Box::new(dead_letter::DeadLetters::file(path, point)?));
+            }
             Some(DeadLetterTarget::Kafka(_)) => anyhow::bail!("this dead-letter sink is not there yet"),
             None => {}
         }
-        Ok(Sinks { sinks })
+        Ok(Sinks { ledger, files, others })
     }
 
     /// One more.
     pub fn add(&mut self, sink: Box<dyn Sink>) {
-        self.sinks.push(sink);
+        self.others.push(sink);
     }
 
-    /// Writes what is in the outbox, and empties it.
+    /// Writes what is in the outbox, as far as it is time to, and takes it out.
     pub fn write(&mut self, outbox: &mut Outbox) -> Result<()> {
+        self.pass_on(outbox, false)
+    }
+
+    /// Ends all sinks; `ended` says that the input has, and not only the run.
+    pub fn finish(&mut self, outbox: &mut Outbox, ended: bool) -> Result<()> {
+        if let Some(ledger) = &mut self.ledger {
+            ledger.end(ended);
+        }
+        self.pass_on(outbox, true)?;
+        let news =
+            News { rows: &[], refused: &[], partitions: &outbox.partitions, frontier: outbox.frontier };
+        self.files.iter_mut().chain(&mut self.others).try_for_each(|sink| sink.finish(&news))
+    }
+
+    /// The event time until which everything is committed; what only earlier rows needed can be forgotten.
+    pub fn committed(&self) -> EventTime {
+        self.ledger.as_ref().map_or(EventTime::MIN, Committer::committed)
+    }
+
+    /// After how long something must be written although nothing new comes.
+    pub fn due_in(&self) -> Option<std::time::Duration> {
+        self.ledger.as_ref().and_then(Committer::due_in)
+    }
+
+    fn pass_on(&mut self, outbox: &mut Outbox, now: bool) -> Result<()> {
+        if let Some(ledger) = &mut self.ledger {
+            ledger.take(outbox)?;
+            if !(now || ledger.is_due()) || !ledger.has_news() {
+                return Ok(());
+            }
+            let commit = ledger.next_commit()?;
+            let news = News {
+                rows: &commit.rows,
+                refused: &commit.refused,
+                partitions: &outbox.partitions,
+                frontier: outbox.frontier,
+            };
+            let mut lengths = Vec::new();
+            for sink in &mut self.files {
+                sink.write(&news)?;
+                lengths.extend(sink.mark()?);
+            }
+            let commit = ledger.commit(commit, lengths)?;
+            let news = News { rows: &commit.rows, refused: &commit.refused, ..news_of(outbox) };
+            return self.others.iter_mut().try_for_each(|sink| sink.write(&news));
+        }
         if outbox.rows.is_empty() && outbox.refused.is_empty() && !outbox.progressed {
             return Ok(());
         }
-        for sink in &mut self.sinks {
-            sink.write(outbox)?;
-        }
-        outbox.rows.clear();
-        outbox.lasting.clear();
-        outbox.refused.clear();
-        outbox.progressed = false;
-        Ok(())
-    }
-
-    /// Ends all sinks.
-    pub fn finish(&mut self, outbox: &mut Outbox) -> Result<()> {
-        self.write(outbox)?;
-        for sink in &mut self.sinks {
-            sink.finish(outbox)?;
-        }
+        let news = News { rows: &outbox.rows, refused: &outbox.refused, ..news_of(outbox) };
+        self.files.iter_mut().chain(&mut self.others).try_for_each(|sink| sink.write(&news))?;
+        outbox.clear();
         Ok(())
     }
 }
 
+fn news_of(outbox: &Outbox) -> News<'_> {
+    News { rows: &[], refused: &[], partitions: &outbox.partitions, frontier: outbox.frontier }
+}
+
 /// What became of all records, over all partitions.
-pub fn total(outbox: &Outbox) -> Counts {
+pub fn total(partitions: &BTreeMap<u32, PartitionProgress>) -> Counts {
     let mut total = Counts::default();
-    for partition in outbox.partitions.values() {
+    for partition in partitions.values() {
         total.add(&partition.counts);
     }
     total

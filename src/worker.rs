@@ -8,6 +8,10 @@ use crate::accounting;
 use crate::config::{Config, Verbosity};
 use crate::exit::{Exit, Failure};
 use crate::frontier::{Frontier, Report};
+use crate::ledger::Entries;
+use crate::ledger::keeper::Keeper;
+use crate::ledger::point::{PartitionPoint, Point};
+use crate::ledger::share::share;
 use crate::sink::Sinks;
 use crate::source::{Chunk, Delivery, PartitionFeed};
 use crate::symbols::Symbols;
@@ -19,7 +23,6 @@ use crossrate_dataflows::market::candle::Candle;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::folding::PaneUpdate;
 use crossrate_dataflows::market::moments::Moments;
-use crossrate_dataflows::market::resume::Resume;
 use crossrate_dataflows::market::row::ClosedBy;
 use crossrate_dataflows::market::trade::Symbol;
 use crossrate_dataflows::operators::closings::{Note, PartitionProgress, Reason, Refusal};
@@ -51,14 +54,13 @@ enum Told {
 }
 
 /// What a worker is given.
-#[derive(Debug)]
 pub struct Assignment {
     /// The run.
     pub config: Arc<Config>,
-    /// The partitions of this worker that exist at the start.
-    pub partitions: Vec<PartitionFeed>,
-    /// Partitions that appear later come through here; `None` where none can.
-    pub adopted: Option<std::sync::mpsc::Receiver<PartitionFeed>>,
+    /// Opens this worker's partitions where the recovery point says.
+    pub open: Box<dyn FnOnce(&Point) -> Result<Opened> + Send>,
+    /// The entries of the recovery point; on the first worker.
+    pub entries: Option<Entries>,
     /// This worker's view of the numbers of symbols.
     pub symbols: Symbols,
     /// Where rows go; on the first worker.
@@ -67,11 +69,30 @@ pub struct Assignment {
     pub interrupted: Arc<AtomicBool>,
 }
 
+impl std::fmt::Debug for Assignment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Assignment").field("job", &self.config.name).finish_non_exhaustive()
+    }
+}
+
+/// The partitions of a worker.
+#[derive(Debug, Default)]
+pub struct Opened {
+    /// Those that exist at the start.
+    pub partitions: Vec<PartitionFeed>,
+    /// Those that appear later come through here; `None` where none can.
+    pub adopted: Option<std::sync::mpsc::Receiver<PartitionFeed>>,
+}
+
 /// Runs the job on one worker until its input ends, or the user stops it.
 pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
-    let Assignment { config, partitions, adopted, symbols, sinks, interrupted } = assignment;
+    let Assignment { config, open, entries, symbols, sinks, interrupted } = assignment;
     let definition = Arc::new(config.definition.clone());
-    let resume = Arc::new(Resume::default());
+    let entries =
+        if config.cluster.processes > 1 { share(worker, entries)? } else { entries.unwrap_or_default() };
+    let mut point = Point::decode(&entries)?;
+    let Opened { partitions, adopted } = open(&point)?;
+    let resume = Arc::new(std::mem::take(&mut point.resume));
     let mut frontier = Frontier::new(worker);
     let (mut panes, mut told, job) = worker.dataflow_named::<EventTime, _, _>("Crossrate", |scope| {
         let ((panes, panes_from), pane_stream) = scope.new_unordered_input();
@@ -95,7 +116,12 @@ pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
     };
     let mut owned: Vec<Owned> = Vec::new();
     for feed in partitions {
-        owned.push(Owned::new(feed, &config, panes.1.clone(), told.1.clone()));
+        let earlier = point.partitions.remove(&feed.number);
+        let mut partition = Owned::new(feed, &config, panes.1.clone(), told.1.clone());
+        if let Some(earlier) = earlier {
+            reading.take_up(&mut partition, &earlier)?;
+        }
+        owned.push(partition);
     }
     // A capability for partitions to come; it follows the frontier.
     let mut spare = adopted.map(|mailbox| Spare { mailbox, panes: panes.1.clone(), told: told.1.clone() });
@@ -133,10 +159,13 @@ pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
             }
         }
         // Advance: tell the others, and let idle partitions follow.
-        frontier.report(worker.index(), report(&owned));
+        let committed = writing.committed();
+        frontier.report(worker.index(), report(&owned, committed));
+        let committed = frontier.committed();
+        owned.iter_mut().filter_map(|p| p.keeper.as_mut()).for_each(|keeper| keeper.forget(committed));
         let least = frontier.least();
         for partition in owned.iter_mut().filter(|p| p.idle && !p.ended) {
-            reading.follow(partition, least);
+            reading.follow(partition, least)?;
         }
         if let Some(spare) = &mut spare {
             spare.follow(least);
@@ -151,7 +180,7 @@ pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
         if read {
             worker.step();
         } else {
-            worker.step_or_park(Some(PARK));
+            worker.step_or_park(Some(writing.due_in().map_or(PARK, |due| due.min(PARK))));
         }
         writing.write()?;
         if let Some(bad) = reading.strict.take() {
@@ -164,7 +193,7 @@ pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
             }
         }
     }
-    writing.finish()
+    writing.finish(true)
 }
 
 fn drift(config: &Config) -> u64 {
@@ -172,11 +201,12 @@ fn drift(config: &Config) -> u64 {
 }
 
 /// What the others must know of this worker's partitions.
-fn report(owned: &[Owned]) -> Report {
+fn report(owned: &[Owned], committed: EventTime) -> Report {
     let open = || owned.iter().filter(|p| !p.ended);
     Report {
         least: open().filter(|p| !p.idle).map(|p| p.state.watermark()).min(),
         greatest: open().map(|p| p.state.watermark()).max(),
+        committed,
     }
 }
 
@@ -186,7 +216,7 @@ fn interrupt(worker: &mut Worker, mut writing: Writing<'_>) -> Result<()> {
         worker.step();
     }
     writing.write()?;
-    writing.finish()?;
+    writing.finish(false)?;
     Err(crate::run::stopped())
 }
 
@@ -202,6 +232,17 @@ struct Owned {
     ended: bool,
     /// Whether the windows to withhold are known (or there are none).
     begun: bool,
+    /// What a later run will need; only where there is a ledger.
+    keeper: Option<Keeper>,
+    rebuilding: Option<Rebuilding>,
+}
+
+/// A partition that is taken up reads what fills its open panes again.
+struct Rebuilding {
+    /// The first record that the earlier run did not judge.
+    until: i64,
+    /// What the earlier run handed over.
+    handed_over: Vec<PaneUpdate>,
 }
 
 impl Owned {
@@ -211,10 +252,16 @@ impl Owned {
         panes: ActivateCapability<EventTime>,
         told: ActivateCapability<EventTime>,
     ) -> Self {
+        let mut state = Partition::new(&config.definition);
+        if feed.inside_log {
+            state.begin_inside_log();
+        }
         Owned {
             begun: !feed.inside_log,
+            keeper: config.has_ledger().then(|| Keeper::new(feed.number, &config.definition)),
+            rebuilding: None,
             feed,
-            state: Partition::new(&config.definition),
+            state,
             panes: Some(panes),
             told: Some(told),
             records: 0,
@@ -268,24 +315,60 @@ impl Reading<'_> {
                 self.wake(partition);
                 self.accept(partition, &chunk);
                 partition.feed.feed.recycle(chunk);
-                self.send(partition);
+                self.send(partition)?;
             }
             Delivery::Idle => {
+                rebuilt(partition)?;
                 partition.idle = true;
-                self.tell_progress(partition);
+                self.tell_progress(partition)?;
             }
             Delivery::End => {
+                rebuilt(partition)?;
                 let from = partition.state.watermark();
                 partition.state.end(&mut self.updates);
                 self.notes.push(Note::Moved { from, to: EventTime::MAX, by: ClosedBy::Eof });
                 partition.ended = true;
-                self.send(partition);
+                self.send(partition)?;
                 (partition.panes, partition.told) = (None, None);
             }
             Delivery::Failed(error) => {
                 return Err(error.context(format!("while reading {}", partition.feed.name)));
             }
         }
+        Ok(())
+    }
+
+    /// Goes on where an earlier run was: what it handed over enters with the same dates, what was open is rebuilt.
+    fn take_up(&mut self, partition: &mut Owned, earlier: &PartitionPoint) -> Result<()> {
+        let mut numbered = |symbol: &Symbol| self.symbols.number(symbol.as_str());
+        let mut kinds = Vec::new();
+        let mut greatest_ids = Vec::new();
+        for known in &earlier.symbols {
+            let Some(number) = numbered(&known.symbol) else { continue };
+            kinds.push((number, known.kind));
+            greatest_ids.extend(known.greatest_id.map(|id| (number, id)));
+        }
+        let mut handed_over = Vec::new();
+        for ((pane_end, date), entries) in &earlier.panes {
+            for entry in entries {
+                let Some(symbol) = numbered(&entry.symbol) else { continue };
+                let (moments, candle) = (entry.moments, entry.candle);
+                handed_over.push(PaneUpdate { date: *date, symbol, pane_end: *pane_end, moments, candle });
+            }
+        }
+        partition.state = Partition::resume(&self.config.definition, &earlier.head, &kinds);
+        partition.records = earlier.head.rebuild_from;
+        partition.begun = !earlier.head.inside_log;
+        if let Some(keeper) = &mut partition.keeper {
+            keeper.know(greatest_ids.into_iter());
+            handed_over.iter().for_each(|update| keeper.keep_known(update));
+        }
+        self.updates.clone_from(&handed_over);
+        partition.rebuilding = Some(Rebuilding { until: earlier.head.next, handed_over });
+        if earlier.head.rebuild_from == earlier.head.next {
+            rebuilt(partition)?;
+        }
+        self.give(partition);
         Ok(())
     }
 
@@ -304,7 +387,7 @@ impl Reading<'_> {
     /// Decodes a chunk and judges its records in order.
     fn accept(&mut self, partition: &mut Owned, chunk: &Chunk) {
         let Reading { config, symbols, scratch, updates, notes, strict, .. } = self;
-        let Owned { feed, state, records, .. } = partition;
+        let Owned { feed, state, records, rebuilding, .. } = partition;
         let mut refuse = |offset: i64, reason: Reason, detail: String, raw: &wire::Raw<'_>| {
             if config.strict && reason == Reason::Bad && strict.is_none() {
                 *strict = Some(Failure::new(
@@ -328,8 +411,19 @@ impl Reading<'_> {
                 Some(message) => Place { offset: message.offset, kafka_ms: message.timestamp_ms },
                 None => Place { offset: *records, kafka_ms: 0 },
             };
-            *records += 1;
+            *records = place.offset + 1;
             let offset = place.offset;
+            if let Some(again) = rebuilding {
+                if offset < again.until {
+                    if let wire::Record::Trade { symbol, kind, trade } = record
+                        && let Some(number) = symbols.number(symbol)
+                    {
+                        state.rebuild(number, symbols.names(), kind, &trade, place);
+                    }
+                    return;
+                }
+                finish_rebuilding(state, rebuilding);
+            }
             match record {
                 wire::Record::Trade { symbol, kind, trade } => {
                     let Some(number) = symbols.number(symbol) else {
@@ -361,13 +455,24 @@ impl Reading<'_> {
     }
 
     /// Hands over what the batch brought and moves the capabilities to the watermark.
-    fn send(&mut self, partition: &mut Owned) {
+    fn send(&mut self, partition: &mut Owned) -> Result<()> {
+        if partition.rebuilding.is_some() {
+            return Ok(());
+        }
+        if let Some(keeper) = &mut partition.keeper {
+            keeper.keep(&self.updates, self.symbols.names())?;
+        }
+        self.tell_progress(partition)?;
+        self.give(partition);
+        Ok(())
+    }
+
+    fn give(&mut self, partition: &mut Owned) {
         let (Some(panes), Some(told)) = (&mut partition.panes, &mut partition.told) else { return };
         if !partition.begun
-            && let Some(first) = partition.state.first()
+            && let Some(time) = partition.state.seen_from()
         {
             partition.begun = true;
-            let time = first.plus(self.config.definition.delay);
             self.told.activate().session(told).give(Told::WithholdBefore(time));
         }
         if !self.updates.is_empty() {
@@ -379,19 +484,19 @@ impl Reading<'_> {
                 session.give(((symbol, (update.pane_end, update.candle)), update.date, update.moments));
             }
         }
-        self.tell_progress(partition);
         let watermark = partition.state.watermark();
-        if let (Some(panes), Some(told)) = (&mut partition.panes, &mut partition.told)
-            && watermark > *panes.time()
-            && !partition.ended
-        {
+        if watermark > *panes.time() && !partition.ended {
             panes.downgrade(&watermark);
             told.downgrade(&watermark);
         }
     }
 
-    fn tell_progress(&mut self, partition: &mut Owned) {
-        let Some(told) = &partition.told else { return };
+    fn tell_progress(&mut self, partition: &mut Owned) -> Result<()> {
+        let Some(told) = &partition.told else { return Ok(()) };
+        let changes = match &mut partition.keeper {
+            Some(keeper) => keeper.changes(&partition.state, partition.records, self.symbols.names())?,
+            None => Vec::new(),
+        };
         self.notes.push(Note::Progress(PartitionProgress {
             partition: partition.feed.number,
             name: partition.feed.name.clone(),
@@ -399,18 +504,42 @@ impl Reading<'_> {
             counts: *partition.state.counts(),
             idle: partition.idle,
             ended: partition.ended,
+            changes,
         }));
         self.told.activate().session(told).give_iterator(self.notes.drain(..).map(Told::Note));
+        Ok(())
     }
 
     /// An idle partition does not hold the frontier: it follows.
-    fn follow(&mut self, partition: &mut Owned, least: EventTime) {
+    fn follow(&mut self, partition: &mut Owned, least: EventTime) -> Result<()> {
         let from = partition.state.watermark();
         if least > from && least < EventTime::MAX {
             partition.state.entry(least, &mut self.updates);
             self.notes.push(Note::Moved { from, to: least, by: ClosedBy::Idle });
-            self.send(partition);
+            self.send(partition)?;
         }
+        Ok(())
+    }
+}
+
+/// What is to be rebuilt has been read, or there is no more of it.
+fn rebuilt(partition: &mut Owned) -> Result<()> {
+    if let Some(again) = &partition.rebuilding {
+        if partition.records < again.until {
+            let (name, until, found) = (&partition.feed.name, again.until, partition.records);
+            let words = format!("{name} ends at record {found}, but the recovery point is at {until}");
+            return Err(Failure::new(Exit::Failed, words)
+                .hint("give the job the input that it had, or start it anew with --fresh")
+                .into());
+        }
+        finish_rebuilding(&mut partition.state, &mut partition.rebuilding);
+    }
+    Ok(())
+}
+
+fn finish_rebuilding(state: &mut Partition, rebuilding: &mut Option<Rebuilding>) {
+    if let Some(done) = rebuilding.take() {
+        state.rebuilt(done.handed_over.iter().map(|u| (u.symbol, u.pane_end, &u.moments)));
     }
 }
 
@@ -438,10 +567,18 @@ impl Writing<'_> {
         sinks.write(&mut self.job.outbox.borrow_mut())
     }
 
-    fn finish(&mut self) -> Result<()> {
+    fn committed(&self) -> EventTime {
+        self.sinks.as_ref().map_or(EventTime::MIN, Sinks::committed)
+    }
+
+    fn due_in(&self) -> Option<Duration> {
+        self.sinks.as_ref().and_then(Sinks::due_in)
+    }
+
+    fn finish(&mut self, ended: bool) -> Result<()> {
         let Some(mut sinks) = self.sinks.take() else { return Ok(()) };
         let mut outbox = self.job.outbox.borrow_mut();
-        sinks.finish(&mut outbox)?;
+        sinks.finish(&mut outbox, ended)?;
         accounting::tell(self.config, &outbox)
     }
 }

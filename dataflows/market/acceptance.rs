@@ -102,6 +102,8 @@ pub struct Head {
     pub own: EventTime,
     /// Event time of the first record that was accepted or a heartbeat.
     pub first: Option<EventTime>,
+    /// Whether reading began inside the log, so that the windows before `first` and the delay lack trades.
+    pub inside_log: bool,
     /// What became of the records before `next`.
     pub counts: Counts,
 }
@@ -114,9 +116,12 @@ pub struct Partition {
     max_ahead: u64,
     dedup: bool,
     watermark: EventTime,
+    /// Where it stood when the input ended.
+    before_end: Option<EventTime>,
     own: EventTime,
     /// Event time of the first accepted record or heartbeat.
     first: Option<EventTime>,
+    inside_log: bool,
     counts: Counts,
     kinds: Vec<Option<TradeKind>>,
     panes: OpenPanes,
@@ -131,8 +136,10 @@ impl Partition {
             max_ahead: definition.max_ahead,
             dedup: definition.dedup,
             watermark: EventTime::MIN,
+            before_end: None,
             own: EventTime::MIN,
             first: None,
+            inside_log: false,
             counts: Counts::default(),
             kinds: Vec::new(),
             panes: OpenPanes::default(),
@@ -149,9 +156,15 @@ impl Partition {
         self.own
     }
 
-    /// Event time of the first record that was accepted or a heartbeat.
-    pub fn first(&self) -> Option<EventTime> {
-        self.first
+    /// Reading begins inside the log: the first windows will lack trades (SPEC section 6).
+    pub fn begin_inside_log(&mut self) {
+        self.inside_log = true;
+    }
+
+    /// The time before which windows must not begin, for all their trades to have been seen. `None` where reading
+    /// began at the log's start, or where it is not known yet.
+    pub fn seen_from(&self) -> Option<EventTime> {
+        self.first.filter(|_| self.inside_log).map(|first| first.plus(self.delay))
     }
 
     /// What became of the records so far.
@@ -236,6 +249,7 @@ impl Partition {
 
     /// The input has ended: W(p) is infinite, and everything open is handed over.
     pub fn end(&mut self, out: &mut Vec<PaneUpdate>) {
+        self.before_end = Some(self.watermark);
         self.raise(EventTime::MAX, out);
     }
 
@@ -244,9 +258,10 @@ impl Partition {
         Head {
             next,
             rebuild_from: self.panes.opened_at().unwrap_or(next),
-            watermark: self.watermark,
+            watermark: self.before_end.unwrap_or(self.watermark),
             own: self.own,
             first: self.first,
+            inside_log: self.inside_log,
             counts: self.counts,
         }
     }
@@ -269,6 +284,7 @@ impl Partition {
         partition.watermark = head.watermark;
         partition.own = head.own;
         partition.first = head.first;
+        partition.inside_log = head.inside_log;
         partition.counts = head.counts;
         for (number, kind) in kinds {
             let number = number.0 as usize;

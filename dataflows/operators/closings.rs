@@ -86,6 +86,9 @@ pub struct PartitionProgress {
     pub idle: bool,
     /// Whether it has ended.
     pub ended: bool,
+    /// What has changed in its part of the recovery point: encoded entries, `None` where one goes.
+    /// The state that they speak of is that after the batch which this note comes with.
+    pub changes: Vec<(String, Option<Vec<u8>>)>,
 }
 
 /// What the writing worker has to hand on; emptied by whoever writes.
@@ -93,6 +96,8 @@ pub struct PartitionProgress {
 pub struct Outbox {
     /// Rows in their order, complete.
     pub rows: Vec<Row>,
+    /// What has changed in the partitions' parts of the recovery point.
+    pub changes: Vec<(String, Option<Vec<u8>>)>,
     /// What outlives its windows, as it changed, in order of the looks.
     pub lasting: Vec<(EventTime, Lasting)>,
     /// Refused records, in the order in which their partitions refused them.
@@ -105,6 +110,17 @@ pub struct Outbox {
     pub withheld: u64,
     /// Whether the frontier or a partition has moved since this was last cleared.
     pub progressed: bool,
+}
+
+impl Outbox {
+    /// Everything that was new has been passed on.
+    pub fn clear(&mut self) {
+        self.rows.clear();
+        self.refused.clear();
+        self.lasting.clear();
+        self.changes.clear();
+        self.progressed = false;
+    }
 }
 
 /// Collects rows and notes on the first worker. `grace` is the job's.
@@ -146,7 +162,8 @@ pub fn closings<'scope>(
                             match note {
                                 Note::Moved { from, to, by } => moves.add(from, to, by),
                                 Note::Refused(refusal) => outbox.refused.push(refusal),
-                                Note::Progress(progress) => {
+                                Note::Progress(mut progress) => {
+                                    outbox.changes.append(&mut progress.changes);
                                     outbox.progressed = true;
                                     outbox.partitions.insert(progress.partition, progress);
                                 }

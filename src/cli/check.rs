@@ -43,6 +43,7 @@ pub(super) fn run(given: &mut Given) -> Result<Config, UsageError> {
         idle_timeout: given.get(&s::IDLE_TIMEOUT)?,
         name: given.get(&s::NAME)?,
         fresh: given.get(&s::FRESH)?,
+        commit_interval: Duration::from_micros(given.get(&s::COMMIT_INTERVAL)?),
         summary: given.find(&s::SUMMARY)?,
         cluster: cluster(given)?,
         verbosity: verbosity(given)?,

@@ -89,6 +89,7 @@ pub(super) fn start(text: &str) -> Result<StartOffset, Wrong> {
 enum Place<'a> {
     File(&'a str),
     Kafka(&'a str),
+    Sqlite(&'a str),
 }
 
 /// Tells files from schemes. A path may hold a colon, so only schemes that we know and near misses of them are none.
@@ -99,8 +100,11 @@ fn place<'a>(text: &'a str, expected: &str) -> Result<Place<'a>, Wrong> {
             .map(|_| Place::Kafka(rest))
             .map_err(|wrong| Wrong::new(text, format!("kafka:TOPIC, with {}", wrong.expected))),
         // What follows may hold a password and is not repeated.
-        ("sqlite" | "postgres" | "postgresql", Some(_)) => {
-            Err(Wrong::told(format!("{scheme}:.."), expected).hint("this version writes to no database"))
+        ("sqlite", Some(path)) if !path.is_empty() => Ok(Place::Sqlite(path)),
+        ("sqlite", _) => Err(Wrong::new(text, "sqlite:PATH")),
+        ("postgres" | "postgresql", Some(_)) => {
+            Err(Wrong::told(format!("{scheme}:.."), expected)
+                .hint("this version writes to no Postgres database"))
         }
         ("", _) => Err(Wrong::new(text, expected)),
         (scheme, Some(rest)) if rest.starts_with("//") => {
@@ -117,7 +121,7 @@ fn place<'a>(text: &'a str, expected: &str) -> Result<Place<'a>, Wrong> {
 
 /// Where rows go.
 pub(super) fn sink(text: &str) -> Result<SinkTarget, Wrong> {
-    const EXPECTED: &str = "stdout, a file, or kafka:TOPIC";
+    const EXPECTED: &str = "stdout, a file, kafka:TOPIC or sqlite:PATH";
     if text == "stdout" || text == "-" {
         return Ok(SinkTarget::Stdout);
     }
@@ -129,6 +133,7 @@ pub(super) fn sink(text: &str) -> Result<SinkTarget, Wrong> {
     match place(text, EXPECTED)? {
         Place::File(path) => Ok(SinkTarget::File(PathBuf::from(path))),
         Place::Kafka(topic) => Ok(SinkTarget::Kafka(topic.to_owned())),
+        Place::Sqlite(path) => Ok(SinkTarget::Sqlite(PathBuf::from(path))),
     }
 }
 
@@ -146,6 +151,9 @@ pub(super) fn dead_letter(text: &str) -> Result<DeadLetterTarget, Wrong> {
     match place(text, EXPECTED)? {
         Place::File(path) => Ok(DeadLetterTarget::File(PathBuf::from(path))),
         Place::Kafka(topic) => Ok(DeadLetterTarget::Kafka(topic.to_owned())),
+        Place::Sqlite(_) => {
+            Err(Wrong::new(text, EXPECTED).hint("an sqlite: sink keeps refused records by itself"))
+        }
     }
 }
 
@@ -178,8 +186,9 @@ mod tests {
     fn places() {
         assert_eq!(sink("rows-12:00.jsonl"), Ok(SinkTarget::File("rows-12:00.jsonl".into())));
         assert_eq!(sink("kafka:vwap"), Ok(SinkTarget::Kafka("vwap".to_owned())));
+        assert_eq!(sink("sqlite:a.db"), Ok(SinkTarget::Sqlite("a.db".into())));
         assert_eq!(sink("./kafka"), Ok(SinkTarget::File("./kafka".into())));
-        for text in ["kafka", "kafka:", "kafka:a b", "kafak:vwap", "stdot", "", "http://x", "sqlite:a.db"] {
+        for text in ["kafka", "kafka:", "kafka:a b", "kafak:vwap", "stdot", "", "http://x", "sqlite:"] {
             assert!(sink(text).is_err(), "{text}");
         }
         let refused = sink("postgres:u:hunter2@h/d").unwrap_err().to_string();

@@ -307,6 +307,8 @@ settings! {
         "The job: its recovery point and its transactional id").default("crossrate");
     FRESH: Setting<bool> = switch!("fresh", JOB,
         "Start anew, ignoring the recovery point");
+    COMMIT_INTERVAL: Setting<u64> = Setting::one("commit-interval", "DURATION", JOB, values::duration,
+        "How long rows may wait to be committed together; 0s commits every closing").default("100ms");
     CONFIG: Optional<PathBuf> = Optional::one("config", "FILE", JOB, places::path,
         "Settings in TOML, keys named as these flags").in_demo_too().default("none");
 

@@ -54,7 +54,7 @@ impl Identity {
         if self.run != theirs.run {
             return Some(format!("{them} belongs to another run"));
         }
-        let differences = pair_differences(&self.job, &theirs.job);
+        let differences = pair_differences(&self.job, &theirs.job, "there", "here");
         if differences.is_empty() {
             return None;
         }
@@ -73,8 +73,13 @@ const SHOWN: usize = 6;
 /// Longer values are cut in messages.
 const VALUE_CHARS: usize = 60;
 
-/// The names whose values differ, each with both values.
-fn pair_differences(ours: &[(String, String)], theirs: &[(String, String)]) -> Vec<String> {
+/// The names whose values differ, each with both values; `there` and `here` say whose they are.
+pub(crate) fn pair_differences(
+    ours: &[(String, String)],
+    theirs: &[(String, String)],
+    there_is: &str,
+    here_is: &str,
+) -> Vec<String> {
     let find = |pairs: &[(String, String)], name: &str| {
         pairs.iter().find(|(other, _)| other == name).map_or("unset".to_owned(), |(_, value)| clip(value))
     };
@@ -93,7 +98,7 @@ fn pair_differences(ours: &[(String, String)], theirs: &[(String, String)]) -> V
             if there == here {
                 format!("{name} differs")
             } else {
-                format!("{name} is {there} there, {here} here")
+                format!("{name} is {there} {there_is}, {here} {here_is}")
             }
         })
         .collect()
@@ -106,9 +111,8 @@ fn clip(value: &str) -> String {
     }
 }
 
-/// The job as pairs. Brokers and client properties are left out: they may rightly differ from machine to
-/// machine, and hold secrets. Of files only the names count, since mounts differ too.
-fn job(config: &Config) -> Vec<(String, String)> {
+/// What is computed, as pairs: all that rows depend on besides the input's content.
+pub(crate) fn definition(config: &Config) -> Vec<(String, String)> {
     let mut pairs = Vec::new();
     match serde_json::to_value(&config.definition) {
         Ok(definition) => flatten("", &definition, &mut pairs),
@@ -119,8 +123,6 @@ fn job(config: &Config) -> Vec<(String, String)> {
         Source::Kafka(kafka) => {
             add("from", "kafka".into());
             add("topic", kafka.topic.clone());
-            add("start", format!("{:?}", kafka.start));
-            add("exit-at-end", kafka.exit_at_end.to_string());
         }
         Source::Simulated(simulated) => add("from", format!("{simulated:?}")),
         Source::Files(files) => {
@@ -131,6 +133,18 @@ fn job(config: &Config) -> Vec<(String, String)> {
             add("from", names.collect::<Vec<_>>().join(" "));
             add("symbol", files.symbol.clone().unwrap_or_else(|| "unset".into()));
         }
+    }
+    pairs
+}
+
+/// The job as pairs: what is computed, and how. Brokers and client properties are left out: they may rightly differ
+/// from machine to machine, and hold secrets. Of files only the names count, since mounts differ too.
+fn job(config: &Config) -> Vec<(String, String)> {
+    let mut pairs = definition(config);
+    let mut add = |name: &str, value: String| pairs.push((name.into(), value));
+    if let Source::Kafka(kafka) = &config.source {
+        add("start", format!("{:?}", kafka.start));
+        add("exit-at-end", kafka.exit_at_end.to_string());
     }
     let sinks = config.sinks.iter().map(|sink| match sink {
         SinkTarget::Stdout => "stdout".into(),

@@ -3,11 +3,10 @@
 use super::{About, Display, Ending, PartitionProgress, Progress, Refused, Surface};
 use crate::config::{Cluster, Config, DemoConfig, KafkaClient, SimulatedSource, Source, Verbosity};
 use crate::exit::{Exit, Failure};
-use crate::sink::Sink;
+use crate::sink::{News, Sink};
 use crate::source::simulated::Market;
 use anyhow::Result;
 use crossrate_dataflows::market::event_time::EventTime;
-use crossrate_dataflows::operators::closings::Outbox;
 use std::io::{self, ErrorKind, Stdout};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,6 +42,7 @@ fn configuration(demo: &DemoConfig, market: Market) -> Config {
         max_drift: 60_000_000,
         name: "demo".into(),
         fresh: true,
+        commit_interval: Default::default(),
         summary: None,
         cluster: Cluster { threads: demo.threads, ..Cluster::default() },
         // The display tells everything itself.
@@ -93,7 +93,7 @@ struct Shown {
 }
 
 impl Shown {
-    fn partitions(news: &Outbox) -> Vec<PartitionProgress> {
+    fn partitions(news: &News<'_>) -> Vec<PartitionProgress> {
         news.partitions
             .values()
             .map(|p| PartitionProgress { counts: p.counts, watermark: p.watermark, ended: p.ended })
@@ -102,10 +102,10 @@ impl Shown {
 }
 
 impl Sink for Shown {
-    fn write(&mut self, news: &Outbox) -> Result<()> {
+    fn write(&mut self, news: &News<'_>) -> Result<()> {
         let Some(display) = &mut self.display else { return Ok(()) };
         display.rows(news.rows.iter().map(|row| row.json.as_str())).map_err(closed)?;
-        for refusal in &news.refused {
+        for refusal in news.refused {
             let refused = Refused {
                 partition: refusal.partition as usize,
                 offset: refusal.offset,
@@ -122,7 +122,7 @@ impl Sink for Shown {
         display.progress(&progress).map_err(closed)
     }
 
-    fn finish(&mut self, news: &Outbox) -> Result<()> {
+    fn finish(&mut self, news: &News<'_>) -> Result<()> {
         let Some(display) = self.display.take() else { return Ok(()) };
         let ending =
             if self.interrupted.load(Ordering::Relaxed) { Ending::Interrupted } else { Ending::Complete };

@@ -1,21 +1,19 @@
 //! Refused records as JSON lines (SPEC section 9): where they were, why, and their bytes as they came.
 
-use super::Sink;
-use super::lines::write_failed;
-use crate::exit::{Exit, Failure};
+use super::lines::{AppendFile, write_failed};
+use super::{News, Sink};
+use crate::ledger::point::Point;
 use anyhow::Result;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use crossrate_dataflows::operators::closings::{Outbox, Refusal};
+use crossrate_dataflows::operators::closings::Refusal;
 use serde::Serialize;
-use std::fs::File;
-use std::io::Write;
 use std::path::Path;
 
 /// A file of refused records.
 pub(super) struct DeadLetters {
     name: String,
-    out: File,
+    out: AppendFile,
 }
 
 #[derive(Serialize)]
@@ -31,13 +29,8 @@ struct Line<'a> {
 }
 
 impl DeadLetters {
-    pub(super) fn file(path: &Path) -> Result<Self> {
-        let out = File::create(path).map_err(|error| {
-            Failure::new(Exit::Failed, format!("cannot create {}", path.display()))
-                .hint("name a dead-letter file in a directory that exists and that you may write to")
-                .because(error)
-        })?;
-        Ok(DeadLetters { name: path.display().to_string(), out })
+    pub(super) fn file(path: &Path, point: &Point) -> Result<Self> {
+        Ok(DeadLetters { name: path.display().to_string(), out: AppendFile::open(path, point)? })
     }
 }
 
@@ -56,15 +49,19 @@ fn line(refusal: &Refusal) -> serde_json::Result<Vec<u8>> {
 }
 
 impl Sink for DeadLetters {
-    fn write(&mut self, news: &Outbox) -> Result<()> {
+    fn write(&mut self, news: &News<'_>) -> Result<()> {
         let mut buffer = Vec::new();
-        for refusal in &news.refused {
+        for refusal in news.refused {
             buffer.append(&mut line(refusal)?);
         }
         self.out.write_all(&buffer).map_err(|error| write_failed(&self.name, error).into())
     }
 
-    fn finish(&mut self, _: &Outbox) -> Result<()> {
+    fn finish(&mut self, _: &News<'_>) -> Result<()> {
         Ok(())
+    }
+
+    fn mark(&mut self) -> Result<Option<(String, u64)>> {
+        self.out.mark().map(Some)
     }
 }

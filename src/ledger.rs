@@ -1,0 +1,121 @@
+//! Rows and recovery point in one commit (SPEC section 10).
+//!
+//! A recovery point is a set of keyed entries ([`point`]). Partitions say what has changed in theirs with every batch
+//! ([`keeper`]); what looks leave behind comes with the rows. A [`Ledger`] writes rows and changed entries atomically
+//! and gives all entries back after a restart. It knows nothing of what is in them.
+//!
+//! Why a commit may happen whenever the frontier has moved, without any barrier, is argued at
+//! [`crossrate_dataflows::market::resume`].
+
+pub mod committer;
+pub mod keeper;
+pub mod point;
+pub mod share;
+mod sqlite;
+
+use crate::cluster;
+use crate::config::{Config, SinkTarget};
+use crate::exit::{Exit, Failure};
+use anyhow::Result;
+use crossrate_dataflows::market::row::Row;
+use crossrate_dataflows::operators::closings::Refusal;
+use std::collections::BTreeMap;
+
+use committer::Committer;
+use point::{JobEntry, Point};
+
+pub use sqlite::Sqlite;
+
+/// Entries of a recovery point: encoded, by key.
+pub type Entries = BTreeMap<String, Vec<u8>>;
+
+/// Changes of entries; `None` removes.
+pub type Changes = BTreeMap<String, Option<Vec<u8>>>;
+
+/// What becomes visible at once, or not at all.
+#[derive(Debug, Default)]
+pub struct Commit {
+    /// Rows, in their order.
+    pub rows: Vec<Row>,
+    /// Refused records of the batches that the changes speak of.
+    pub refused: Vec<Refusal>,
+    /// What has changed in the recovery point.
+    pub changes: Changes,
+}
+
+/// Where rows and recovery point live together.
+pub trait Ledger: Send {
+    /// What people know it by.
+    fn name(&self) -> String;
+
+    /// Ends whatever another run of this job may still be doing, and gives the entries of the last commit.
+    fn take_over(&mut self) -> Result<Entries>;
+
+    /// Writes a commit; when this returns without an error it is there, whatever happens next.
+    fn commit(&mut self, commit: &Commit) -> Result<()>;
+}
+
+/// Opens the ledger of a run, where its sinks make one.
+pub fn open(config: &Config) -> Result<Option<Box<dyn Ledger>>> {
+    let Some(target) = config.ledger() else { return Ok(None) };
+    Ok(Some(match target {
+        SinkTarget::Sqlite(path) => Box::new(Sqlite::open(path, &config.name)?),
+        SinkTarget::File(path) => {
+            let mut beside = path.clone().into_os_string();
+            beside.push(".recovery");
+            Box::new(Sqlite::beside(beside.as_ref(), &config.name)?)
+        }
+        SinkTarget::Kafka(_) | SinkTarget::Postgres(_) | SinkTarget::Stdout => {
+            anyhow::bail!("this ledger is not there yet")
+        }
+    }))
+}
+
+/// Takes the job over, and prepares to go on from its last commit: the entries, and who commits from now on.
+pub fn begin(config: &Config, mut ledger: Box<dyn Ledger>) -> Result<(Entries, Committer)> {
+    let mut entries = ledger.take_over()?;
+    let mut obsolete: Vec<String> = Vec::new();
+    if config.fresh {
+        obsolete.extend(std::mem::take(&mut entries).into_keys());
+    }
+    let definition = cluster::definition(config);
+    let point = Point::decode(&entries)?;
+    if let Some(job) = &point.job {
+        unchanged(config, &job.definition, &definition)?;
+        if job.ended {
+            // Every window is final: what they needed has been taken into account by the decoding.
+            obsolete.extend(entries.keys().filter(|key| key.starts_with("pane/")).cloned());
+        }
+    }
+    let job = JobEntry {
+        program: env!("CARGO_PKG_VERSION").into(),
+        definition,
+        at: point.resume.at,
+        ended: false,
+        ends: point.job.map(|job| job.ends).unwrap_or_default(),
+    };
+    let stats_last = config.definition.stats_last;
+    Ok((entries, Committer::new(ledger, job, stats_last, config.commit_interval, obsolete)))
+}
+
+/// A job may not silently become another one.
+fn unchanged(config: &Config, before: &[(String, String)], now: &[(String, String)]) -> Result<()> {
+    let differences = cluster::pair_differences(now, before, "in the recovery point", "now");
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let words = format!("job {:?} was another one: {}", config.name, differences.join("; "));
+    Err(Failure::new(Exit::Usage, words)
+        .hint("give it the flags that it had, start it anew with --fresh, or run the changed one under another --name")
+        .into())
+}
+
+/// The error of a run whose job another one has taken over.
+fn fenced(job: &str, owner: &str) -> anyhow::Error {
+    Failure::new(
+        Exit::Failed,
+        format!("job {job:?} was taken over by {owner}; this run commits nothing more"),
+    )
+    .hint("run one copy of a job at a time, or give each its own --name")
+    .into()
+}

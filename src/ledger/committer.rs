@@ -1,0 +1,128 @@
+//! When to commit, and what: gathers what the dataflow hands on until it is time.
+
+use super::point::{JOB, JobEntry, add_lasting, encode};
+use super::{Changes, Commit, Ledger};
+use anyhow::Result;
+use crossrate_dataflows::market::event_time::EventTime;
+use crossrate_dataflows::operators::closings::Outbox;
+use std::time::{Duration, Instant};
+
+/// How long offsets and dead letters may wait for rows to be committed with.
+const WITHOUT_ROWS: Duration = Duration::from_secs(1);
+
+/// Gathers and commits.
+pub struct Committer {
+    ledger: Box<dyn Ledger>,
+    job: JobEntry,
+    stats_last: Option<u64>,
+    interval: Duration,
+    pending: Commit,
+    /// The latest look of any row, and how far the rows are.
+    last_look: EventTime,
+    frontier: EventTime,
+    ended: bool,
+    committed: EventTime,
+    last_commit: Instant,
+}
+
+impl std::fmt::Debug for Committer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Committer")
+            .field("ledger", &self.ledger.name())
+            .field("committed", &self.committed)
+            .finish()
+    }
+}
+
+impl Committer {
+    /// Goes on from the job as it was. `obsolete` are entries that the first commit removes.
+    pub fn new(
+        ledger: Box<dyn Ledger>,
+        job: JobEntry,
+        stats_last: Option<u64>,
+        interval: Duration,
+        obsolete: Vec<String>,
+    ) -> Self {
+        let changes = obsolete.into_iter().map(|key| (key, None)).collect();
+        Committer {
+            ledger,
+            stats_last,
+            interval,
+            pending: Commit { changes, ..Commit::default() },
+            last_look: job.at,
+            frontier: job.at,
+            ended: false,
+            committed: job.at,
+            last_commit: Instant::now(),
+            job,
+        }
+    }
+
+    /// Takes what is in the outbox.
+    pub fn take(&mut self, outbox: &mut Outbox) -> Result<()> {
+        if let Some(row) = outbox.rows.last() {
+            self.last_look = self.last_look.max(row.look);
+        }
+        self.frontier = self.frontier.max(outbox.frontier.unwrap_or(self.last_look));
+        self.pending.rows.append(&mut outbox.rows);
+        self.pending.refused.append(&mut outbox.refused);
+        // What looks left first: a partition may say that an entry of an earlier look can go.
+        for (_, change) in outbox.lasting.drain(..) {
+            add_lasting(&mut self.pending.changes, &change, self.stats_last)?;
+        }
+        self.pending.changes.extend(outbox.changes.drain(..));
+        outbox.clear();
+        Ok(())
+    }
+
+    /// Whether it is time to commit what there is.
+    pub fn is_due(&self) -> bool {
+        let wait = if self.pending.rows.is_empty() { WITHOUT_ROWS.max(self.interval) } else { self.interval };
+        self.last_commit.elapsed() >= wait
+    }
+
+    /// After how long the next commit is due; `None` where nothing waits.
+    pub fn due_in(&self) -> Option<Duration> {
+        self.has_news().then(|| {
+            let wait =
+                if self.pending.rows.is_empty() { WITHOUT_ROWS.max(self.interval) } else { self.interval };
+            wait.saturating_sub(self.last_commit.elapsed())
+        })
+    }
+
+    /// Whether there is anything to commit.
+    pub fn has_news(&self) -> bool {
+        self.ended || !self.pending.rows.is_empty() || !self.pending.changes.is_empty()
+    }
+
+    /// The run ends with this commit; with `ended` the job too.
+    pub fn end(&mut self, ended: bool) {
+        self.ended = ended;
+    }
+
+    /// The commit that is due, with the job's entry but without the lengths of files.
+    pub fn next_commit(&mut self) -> Result<Commit> {
+        self.job.at = self.frontier;
+        self.job.ended = self.ended;
+        let mut commit = std::mem::take(&mut self.pending);
+        commit.changes.insert(JOB.into(), Some(encode(&self.job)?));
+        Ok(commit)
+    }
+
+    /// Commits it, and gives it back for those who are told only now.
+    pub fn commit(&mut self, mut commit: Commit, lengths: Vec<(String, u64)>) -> Result<Commit> {
+        for (path, length) in lengths {
+            commit.changes.insert(format!("length/{path}"), Some(encode(&length)?));
+        }
+        self.ledger.commit(&commit)?;
+        self.committed = self.job.at;
+        self.last_commit = Instant::now();
+        commit.changes = Changes::new();
+        Ok(commit)
+    }
+
+    /// The event time until which everything is committed.
+    pub fn committed(&self) -> EventTime {
+        self.committed
+    }
+}

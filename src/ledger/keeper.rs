@@ -1,0 +1,132 @@
+//! A partition's side of the recovery point: notes what changes in it, batch by batch.
+
+use super::point::{PaneEntry, SymbolEntry, encode, pane_key};
+use anyhow::Result;
+use crossrate_dataflows::market::acceptance::{Partition, SymbolNumber};
+use crossrate_dataflows::market::definition::Definition;
+use crossrate_dataflows::market::event_time::EventTime;
+use crossrate_dataflows::market::folding::PaneUpdate;
+use crossrate_dataflows::market::trade::Symbol;
+use std::collections::BTreeMap;
+
+/// What a later run will need of one partition, as far as it is not in the partition itself.
+#[derive(Debug)]
+pub struct Keeper {
+    partition: u32,
+    /// How much later than a pane's end the last window that holds it is final.
+    span: u64,
+    /// Panes that were handed over and that windows still need: the dates of their entries, and their greatest ids.
+    kept: BTreeMap<EventTime, Kept>,
+    /// The greatest id of each symbol in panes that no window needs any more.
+    greatest_ids: BTreeMap<SymbolNumber, u64>,
+    symbols_written: usize,
+    symbols_changed: bool,
+    changes: Vec<(String, Option<Vec<u8>>)>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    dates: Vec<EventTime>,
+    greatest_ids: BTreeMap<SymbolNumber, u64>,
+}
+
+impl Keeper {
+    /// Of a partition of which nothing is known.
+    pub fn new(partition: u32, definition: &Definition) -> Self {
+        Keeper {
+            partition,
+            span: definition.windows.size - definition.windows.slide + definition.grace,
+            kept: BTreeMap::new(),
+            greatest_ids: BTreeMap::new(),
+            symbols_written: 0,
+            symbols_changed: false,
+            changes: Vec::new(),
+        }
+    }
+
+    /// What an earlier run had noted of the symbols.
+    pub fn know(&mut self, greatest_ids: impl Iterator<Item = (SymbolNumber, u64)>) {
+        self.greatest_ids.extend(greatest_ids);
+        self.symbols_changed = true;
+    }
+
+    /// What an earlier run had handed over: it is in the ledger, and stays there until windows need it no more.
+    pub fn keep_known(&mut self, update: &PaneUpdate) {
+        let kept = self.kept.entry(update.pane_end).or_default();
+        if !kept.dates.contains(&update.date) {
+            kept.dates.push(update.date);
+        }
+        note(&mut kept.greatest_ids, update);
+    }
+
+    /// Notes what is handed over.
+    pub fn keep(&mut self, updates: &[PaneUpdate], names: &[Symbol]) -> Result<()> {
+        let mut rest = updates;
+        while let Some(first) = rest.first() {
+            let same = |u: &PaneUpdate| (u.pane_end, u.date) == (first.pane_end, first.date);
+            let length = rest.iter().take_while(|u| same(u)).count();
+            let (group, others) = rest.split_at(length);
+            let kept = self.kept.entry(first.pane_end).or_default();
+            kept.dates.push(first.date);
+            group.iter().for_each(|update| note(&mut kept.greatest_ids, update));
+            let entries: Vec<PaneEntry> = group
+                .iter()
+                .map(|u| PaneEntry {
+                    symbol: names[u.symbol.0 as usize].clone(),
+                    moments: u.moments,
+                    candle: u.candle,
+                })
+                .collect();
+            let key = pane_key(self.partition, first.pane_end, first.date);
+            self.changes.push((key, Some(encode(&entries)?)));
+            rest = others;
+        }
+        Ok(())
+    }
+
+    /// Rows until `committed` are out and the recovery point with them: what only they needed can go.
+    pub fn forget(&mut self, committed: EventTime) {
+        while let Some(entry) = self.kept.first_entry().filter(|e| e.key().plus(self.span) <= committed) {
+            let (end, kept) = entry.remove_entry();
+            for date in kept.dates {
+                self.changes.push((pane_key(self.partition, end, date), None));
+            }
+            for (symbol, id) in kept.greatest_ids {
+                let greatest = self.greatest_ids.entry(symbol).or_insert(id);
+                *greatest = id.max(*greatest);
+            }
+            self.symbols_changed = true;
+        }
+    }
+
+    /// The changes since the last time, with the partition as it is before the record at offset `next`.
+    pub fn changes(
+        &mut self,
+        state: &Partition,
+        next: i64,
+        names: &[Symbol],
+    ) -> Result<Vec<(String, Option<Vec<u8>>)>> {
+        let partition = self.partition;
+        self.changes.push((format!("head/{partition}"), Some(encode(&state.head(next))?)));
+        let known = state.kinds_known();
+        if self.symbols_changed || known > self.symbols_written {
+            (self.symbols_changed, self.symbols_written) = (false, known);
+            let symbols: Vec<SymbolEntry> = state
+                .kinds()
+                .map(|(number, kind)| SymbolEntry {
+                    symbol: names[number.0 as usize].clone(),
+                    kind,
+                    greatest_id: self.greatest_ids.get(&number).copied(),
+                })
+                .collect();
+            self.changes.push((format!("symbols/{partition}"), Some(encode(&symbols)?)));
+        }
+        Ok(std::mem::take(&mut self.changes))
+    }
+}
+
+fn note(greatest_ids: &mut BTreeMap<SymbolNumber, u64>, update: &PaneUpdate) {
+    let id = update.candle.greatest_id;
+    let greatest = greatest_ids.entry(update.symbol).or_insert(id);
+    *greatest = id.max(*greatest);
+}

@@ -1,0 +1,226 @@
+//! What the entries of a recovery point are, and how they are written.
+//!
+//! | key | what |
+//! | --- | --- |
+//! | `job` | version, definition, the event time until which rows are out |
+//! | `head/P` | where partition P is |
+//! | `symbols/P` | by which kind each symbol is counted there, and the greatest id of its panes that are done |
+//! | `pane/P/END/DATE` | sums that were handed over and that windows still need |
+//! | `carried/SYMBOL`, `series/CROSS`, `rate/CROSS/N` | what outlives its windows |
+//! | `length/PATH` | how long a file of rows was |
+//!
+//! An entry is a version byte, eight bytes of checksum, and the value in postcard's format.
+
+use super::{Changes, Entries};
+use crate::exit::{Exit, Failure};
+use anyhow::Result;
+use crossrate_dataflows::market::acceptance::Head;
+use crossrate_dataflows::market::candle::Candle;
+use crossrate_dataflows::market::event_time::EventTime;
+use crossrate_dataflows::market::moments::Moments;
+use crossrate_dataflows::market::resume::{Lasting, Resume};
+use crossrate_dataflows::market::series::SeriesMoments;
+use crossrate_dataflows::market::trade::{Symbol, TradeKind};
+use num_bigint::BigInt;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// The version of the entries that this program writes; it reads no other.
+const VERSION: u8 = 1;
+
+/// The key of the job's own entry.
+pub const JOB: &str = "job";
+
+/// The job as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobEntry {
+    /// The program that wrote it.
+    pub program: String,
+    /// What was computed, as pairs of a flag's name and its value.
+    pub definition: Vec<(String, String)>,
+    /// Rows looked at until then are out.
+    pub at: EventTime,
+    /// The input had ended, and every window was closed.
+    pub ended: bool,
+    /// Where each partition ends, of a run with `-e` that has not ended.
+    pub ends: BTreeMap<u32, i64>,
+}
+
+/// One symbol in one partition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SymbolEntry {
+    /// Which.
+    pub symbol: Symbol,
+    /// By which kind of event it is counted.
+    pub kind: TradeKind,
+    /// The greatest id in panes that no window needs any more.
+    pub greatest_id: Option<u64>,
+}
+
+/// One symbol of a pane that was handed over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaneEntry {
+    /// Which.
+    pub symbol: Symbol,
+    /// Its sums.
+    pub moments: Moments,
+    /// Its candle.
+    pub candle: Candle,
+}
+
+/// A partition as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionPoint {
+    /// Where it was.
+    pub head: Head,
+    /// Its symbols.
+    pub symbols: Vec<SymbolEntry>,
+    /// What it had handed over and windows still need, by pane end and date.
+    pub panes: BTreeMap<(EventTime, EventTime), Vec<PaneEntry>>,
+}
+
+/// A recovery point, decoded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Point {
+    /// The job; `None` where nothing was ever committed.
+    pub job: Option<JobEntry>,
+    /// Its partitions.
+    pub partitions: BTreeMap<u32, PartitionPoint>,
+    /// The dataflow's part.
+    pub resume: Resume,
+    /// How long files of rows were, by path.
+    pub lengths: BTreeMap<String, u64>,
+}
+
+/// Encodes an entry.
+pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>> {
+    let body = postcard::to_stdvec(value)?;
+    let mut entry = Vec::with_capacity(body.len() + 9);
+    entry.push(VERSION);
+    entry.extend_from_slice(&xxh3_64(&body).to_le_bytes());
+    entry.extend_from_slice(&body);
+    Ok(entry)
+}
+
+/// Decodes an entry, or says what is wrong with it.
+fn decode<T: DeserializeOwned>(key: &str, entry: &[u8]) -> Result<T> {
+    let broken = |what: &str| {
+        Failure::new(Exit::Failed, format!("the recovery point's entry {key:?} {what}"))
+            .hint("start the job anew with --fresh or under another --name; its rows so far stay as they are")
+    };
+    let (version, rest) = entry.split_first().ok_or_else(|| broken("is empty"))?;
+    if *version != VERSION {
+        return Err(broken(&format!(
+            "has version {version}; this program writes and reads version {VERSION}"
+        ))
+        .hint("run the version of crossrate that wrote it, or start the job anew with --fresh")
+        .into());
+    }
+    let (checksum, body) = rest.split_at_checked(8).ok_or_else(|| broken("is cut short"))?;
+    if checksum != xxh3_64(body).to_le_bytes() {
+        return Err(broken("is damaged: its checksum does not fit").into());
+    }
+    postcard::from_bytes(body).map_err(|error| broken("cannot be understood").because(error).into())
+}
+
+impl Point {
+    /// Decodes all entries. A run that had ended is taken up after its last closing: its windows are final.
+    pub fn decode(entries: &Entries) -> Result<Self> {
+        let mut point = Point::default();
+        let mut heads: BTreeMap<u32, Head> = BTreeMap::new();
+        let mut symbols: BTreeMap<u32, Vec<SymbolEntry>> = BTreeMap::new();
+        let mut panes: BTreeMap<u32, BTreeMap<(EventTime, EventTime), Vec<PaneEntry>>> = BTreeMap::new();
+        for (key, entry) in entries {
+            let unknown =
+                || Failure::new(Exit::Failed, format!("the recovery point has an unknown entry {key:?}"));
+            let (kind, rest) = key.split_once('/').unwrap_or((key, ""));
+            let partition = |text: &str| text.parse::<u32>().map_err(|_| unknown());
+            match kind {
+                JOB => point.job = Some(decode(key, entry)?),
+                "head" => {
+                    heads.insert(partition(rest)?, decode(key, entry)?);
+                }
+                "symbols" => {
+                    symbols.insert(partition(rest)?, decode(key, entry)?);
+                }
+                "pane" => {
+                    let mut parts = rest.split('/');
+                    let mut number = || parts.next().and_then(|p| p.parse::<u64>().ok()).ok_or_else(unknown);
+                    let (p, end, date) = (number()?, number()?, number()?);
+                    let p = u32::try_from(p).map_err(|_| unknown())?;
+                    let place = (EventTime::from_micros(end), EventTime::from_micros(date));
+                    panes.entry(p).or_default().insert(place, decode(key, entry)?);
+                }
+                "carried" => {
+                    point.resume.carried.insert(Symbol::new(rest), decode(key, entry)?);
+                }
+                "series" => {
+                    point.resume.series.insert(Symbol::new(rest), decode::<SeriesMoments>(key, entry)?);
+                }
+                "rate" => {
+                    let (cross, number) = rest.rsplit_once('/').ok_or_else(unknown)?;
+                    let number: i64 = number.parse().map_err(|_| unknown())?;
+                    let rate: BigInt = decode(key, entry)?;
+                    point.resume.rates.entry(Symbol::new(cross)).or_default().insert(number, rate);
+                }
+                "length" => {
+                    point.lengths.insert(rest.to_owned(), decode(key, entry)?);
+                }
+                _ => return Err(unknown().into()),
+            }
+        }
+        point.resume.at = point.job.as_ref().map_or(EventTime::MIN, |job| job.at);
+        let ended = point.job.as_ref().is_some_and(|job| job.ended);
+        for (number, mut head) in heads {
+            let mut symbols = symbols.remove(&number).unwrap_or_default();
+            let mut panes = panes.remove(&number).unwrap_or_default();
+            if ended {
+                head.watermark = head.watermark.max(point.resume.at);
+                for entry in std::mem::take(&mut panes).values().flatten() {
+                    note_greatest(&mut symbols, &entry.symbol, entry.candle.greatest_id);
+                }
+            }
+            for known in &symbols {
+                if let Some(id) = known.greatest_id {
+                    let greatest = point.resume.greatest_ids.entry(known.symbol.clone()).or_insert(id);
+                    *greatest = id.max(*greatest);
+                }
+            }
+            point.partitions.insert(number, PartitionPoint { head, symbols, panes });
+        }
+        Ok(point)
+    }
+}
+
+fn note_greatest(symbols: &mut [SymbolEntry], symbol: &Symbol, id: u64) {
+    if let Some(known) = symbols.iter_mut().find(|s| s.symbol == *symbol) {
+        known.greatest_id = known.greatest_id.max(Some(id));
+    }
+}
+
+/// Key of a pane's entry.
+pub fn pane_key(partition: u32, end: EventTime, date: EventTime) -> String {
+    format!("pane/{partition}/{}/{}", end.micros(), date.micros())
+}
+
+/// Adds what a look left behind to the changes of a commit.
+pub fn add_lasting(changes: &mut Changes, change: &Lasting, stats_last: Option<u64>) -> Result<()> {
+    match change {
+        Lasting::Carried(symbol, end, moments) => {
+            changes.insert(format!("carried/{symbol}"), Some(encode(&(end, moments))?));
+        }
+        Lasting::Series(cross, total) => {
+            changes.insert(format!("series/{cross}"), Some(encode(total)?));
+        }
+        Lasting::Rate(cross, number, rate) => {
+            changes.insert(format!("rate/{cross}/{number}"), Some(encode(rate)?));
+            let last = stats_last.and_then(|k| i64::try_from(k).ok()).unwrap_or(i64::MAX);
+            if let Some(old) = number.checked_sub(last).filter(|old| *old > 0) {
+                changes.insert(format!("rate/{cross}/{old}"), None);
+            }
+        }
+    }
+    Ok(())
+}

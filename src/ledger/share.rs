@@ -1,0 +1,31 @@
+//! Brings the recovery point, which only the first process has read, to all workers.
+
+use super::Entries;
+use anyhow::Result;
+use std::cell::RefCell;
+use std::rc::Rc;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::InputHandle;
+use timely::dataflow::operators::{Input, Inspect, vec::Broadcast};
+use timely::worker::Worker;
+
+/// Gives every worker the entries that the first one has. Every worker must call it.
+pub fn share(worker: &mut Worker, entries: Option<Entries>) -> Result<Entries> {
+    let received: Rc<RefCell<Option<Vec<u8>>>> = Rc::default();
+    let place = Rc::clone(&received);
+    let mut input: InputHandle<u64, CapacityContainerBuilder<Vec<Vec<u8>>>> = InputHandle::new();
+    worker.dataflow_named::<u64, _, _>("RecoveryPoint", |scope| {
+        let sent = scope.input_from(&mut input);
+        sent.broadcast().inspect(move |bytes| *place.borrow_mut() = Some(bytes.clone()));
+    });
+    if let Some(entries) = &entries {
+        input.send(postcard::to_stdvec(entries)?);
+    }
+    drop(input);
+    loop {
+        if let Some(bytes) = received.borrow_mut().take() {
+            return Ok(postcard::from_bytes(&bytes)?);
+        }
+        worker.step_or_park(None);
+    }
+}

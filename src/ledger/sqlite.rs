@@ -1,0 +1,237 @@
+//! An SQLite database as ledger: rows, dead letters and recovery point in one transaction.
+
+use super::{Commit, Entries, Ledger};
+use crate::exit::{Exit, Failure};
+use crate::sink::columns::{self, Table};
+use anyhow::Result;
+use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a commit waits for whoever else writes to the database.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A job's place in a database. Several jobs may share one.
+#[derive(Debug)]
+pub struct Sqlite {
+    path: PathBuf,
+    job: String,
+    connection: Connection,
+    /// Whether rows go here too, or the recovery point only.
+    rows: bool,
+    /// Rises with each run that takes the job over; a run with an older one is fenced.
+    epoch: i64,
+}
+
+const RECOVERY: &str = "
+    CREATE TABLE IF NOT EXISTS crossrate_lease (
+        job TEXT PRIMARY KEY, epoch INTEGER NOT NULL, owner TEXT NOT NULL, taken_at TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS crossrate_recovery (
+        job TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (job, key)
+    ) WITHOUT ROWID;";
+
+const DEAD_LETTERS: &str = "
+    CREATE TABLE IF NOT EXISTS dead_letters (
+        job TEXT NOT NULL, partition INTEGER NOT NULL, \"offset\" INTEGER NOT NULL, reason TEXT NOT NULL,
+        detail TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (job, partition, \"offset\")
+    ) WITHOUT ROWID;";
+
+impl Sqlite {
+    /// Opens or makes the database of a sink.
+    pub fn open(path: &Path, job: &str) -> Result<Self> {
+        let ledger = Self::connect(path, job, true)?;
+        for table in &columns::TABLES {
+            let schema = sqlite_schema(table);
+            ledger.connection.execute_batch(&schema).map_err(|e| failed(&ledger.path, e))?;
+        }
+        ledger.connection.execute_batch(DEAD_LETTERS).map_err(|e| failed(&ledger.path, e))?;
+        ledger.connection.set_prepared_statement_cache_capacity(32);
+        Ok(ledger)
+    }
+
+    /// Opens or makes a database for a recovery point alone, beside files of rows.
+    pub fn beside(path: &Path, job: &str) -> Result<Self> {
+        Self::connect(path, job, false)
+    }
+
+    fn connect(path: &Path, job: &str, rows: bool) -> Result<Self> {
+        let connection = Connection::open(path).map_err(|error| {
+            Failure::new(Exit::Failed, format!("cannot open the database {}", path.display()))
+                .hint("name a file in a directory that exists and that you may write to")
+                .because(error)
+        })?;
+        let set_up = || -> rusqlite::Result<()> {
+            connection.busy_timeout(PATIENCE)?;
+            connection.pragma_update(None, "journal_mode", "WAL")?;
+            connection.pragma_update(None, "synchronous", "FULL")?;
+            connection.execute_batch(RECOVERY)
+        };
+        set_up().map_err(|error| failed(path, error))?;
+        Ok(Sqlite { path: path.to_owned(), job: job.to_owned(), connection, rows, epoch: 0 })
+    }
+
+    /// The entries of a job's recovery point, without taking it over.
+    pub fn entries(&self) -> Result<Entries> {
+        read_entries(&self.connection, &self.job).map_err(|error| failed(&self.path, error))
+    }
+
+    fn write(&mut self, commit: &Commit) -> rusqlite::Result<Option<String>> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let (epoch, owner): (i64, String) = transaction.query_row(
+            "SELECT epoch, owner FROM crossrate_lease WHERE job = ?1",
+            params![self.job],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        if epoch != self.epoch {
+            return Ok(Some(owner));
+        }
+        if self.rows {
+            for row in &commit.rows {
+                let table = columns::table(row.kind);
+                let mut insert = transaction.prepare_cached(&sqlite_insert(table))?;
+                let values = columns::values(table, &row.json);
+                insert.execute(rusqlite::params_from_iter(values.iter().map(SqlValue)))?;
+            }
+            let mut letter = transaction
+                .prepare_cached("INSERT OR REPLACE INTO dead_letters VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+            for r in &commit.refused {
+                letter.execute(params![
+                    self.job,
+                    r.partition,
+                    r.offset,
+                    r.reason.as_str(),
+                    r.detail,
+                    r.value
+                ])?;
+            }
+        }
+        let mut put =
+            transaction.prepare_cached("INSERT OR REPLACE INTO crossrate_recovery VALUES (?1, ?2, ?3)")?;
+        let mut remove =
+            transaction.prepare_cached("DELETE FROM crossrate_recovery WHERE job = ?1 AND key = ?2")?;
+        for (key, value) in &commit.changes {
+            match value {
+                Some(value) => put.execute(params![self.job, key, value])?,
+                None => remove.execute(params![self.job, key])?,
+            };
+        }
+        drop((put, remove));
+        transaction.commit()?;
+        Ok(None)
+    }
+}
+
+impl Ledger for Sqlite {
+    fn name(&self) -> String {
+        format!("sqlite:{}", self.path.display())
+    }
+
+    fn take_over(&mut self) -> Result<Entries> {
+        let owner = format!("process {} on {}", std::process::id(), host());
+        let take = |connection: &mut Connection, job: &str| -> rusqlite::Result<(i64, Entries)> {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let before: Option<i64> = transaction
+                .query_row("SELECT epoch FROM crossrate_lease WHERE job = ?1", params![job], |row| row.get(0))
+                .optional()?;
+            let epoch = before.unwrap_or(0) + 1;
+            transaction.execute(
+                "INSERT OR REPLACE INTO crossrate_lease VALUES (?1, ?2, ?3, datetime('now'))",
+                params![job, epoch, owner],
+            )?;
+            let entries = read_entries(&transaction, job)?;
+            transaction.commit()?;
+            Ok((epoch, entries))
+        };
+        let (epoch, entries) =
+            take(&mut self.connection, &self.job).map_err(|error| failed(&self.path, error))?;
+        self.epoch = epoch;
+        Ok(entries)
+    }
+
+    fn commit(&mut self, commit: &Commit) -> Result<()> {
+        match self.write(commit).map_err(|error| failed(&self.path, error))? {
+            None => Ok(()),
+            Some(owner) => Err(super::fenced(&self.job, &owner)),
+        }
+    }
+}
+
+fn read_entries(connection: &Connection, job: &str) -> rusqlite::Result<Entries> {
+    let mut select = connection.prepare("SELECT key, value FROM crossrate_recovery WHERE job = ?1")?;
+    let rows = select.query_map(params![job], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
+}
+
+/// A column's value as SQLite wants it.
+struct SqlValue<'a>(&'a columns::Value);
+
+impl rusqlite::ToSql for SqlValue<'_> {
+    fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
+        use rusqlite::types::{ToSqlOutput, ValueRef};
+        Ok(ToSqlOutput::Borrowed(match self.0 {
+            columns::Value::Null => ValueRef::Null,
+            columns::Value::Integer(n) => ValueRef::Integer(*n),
+            columns::Value::Real(x) => ValueRef::Real(*x),
+            columns::Value::Boolean(b) => ValueRef::Integer(i64::from(*b)),
+            columns::Value::Text(text) => ValueRef::Text(text.as_bytes()),
+        }))
+    }
+}
+
+fn sqlite_schema(table: &Table) -> String {
+    let columns: Vec<String> = table
+        .columns
+        .iter()
+        .map(|column| {
+            let kind = match column.kind {
+                columns::Kind::Integer | columns::Kind::Boolean => "INTEGER",
+                columns::Kind::Real => "REAL",
+                columns::Kind::Text | columns::Kind::Decimal | columns::Kind::Json => "TEXT",
+            };
+            let real = if column.kind == columns::Kind::Decimal {
+                format!(", {0}_real REAL GENERATED ALWAYS AS (CAST({0} AS REAL)) VIRTUAL", column.name)
+            } else {
+                String::new()
+            };
+            format!("{} {kind}{real}", column.name)
+        })
+        .collect();
+    format!(
+        "CREATE TABLE IF NOT EXISTS {} ({}, PRIMARY KEY (name, start_ms, end_ms)) WITHOUT ROWID;",
+        table.name,
+        columns.join(", ")
+    )
+}
+
+fn sqlite_insert(table: &Table) -> String {
+    let names: Vec<&str> = table.columns.iter().map(|c| c.name).collect();
+    let places: Vec<String> = (1..=names.len()).map(|i| format!("?{i}")).collect();
+    format!("INSERT OR REPLACE INTO {} ({}) VALUES ({})", table.name, names.join(", "), places.join(", "))
+}
+
+fn failed(path: &Path, error: rusqlite::Error) -> anyhow::Error {
+    let hint = match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => "make room on that disk; the last commit is whole",
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            "another program has kept the database locked"
+        }
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            "that file is no SQLite database, or damaged"
+        }
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+            "the file and its directory must be writable"
+        }
+        _ => "the last commit is whole; start the job again when the cause is gone",
+    };
+    Failure::new(Exit::Failed, format!("the database {} refused", path.display()))
+        .hint(hint)
+        .because(error)
+        .into()
+}
+
+/// This machine's name, as far as it is known.
+fn host() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or("this machine".into(), |h| h.trim().to_owned())
+}
