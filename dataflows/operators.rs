@@ -1,5 +1,7 @@
 //! What timely and differential lack for us, one operator a file.
 
+#[cfg(feature = "abomonation")]
+pub mod abomonated;
 pub mod at_looks;
 pub mod closings;
 pub mod revisions;

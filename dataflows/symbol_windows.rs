@@ -56,6 +56,8 @@ pub fn symbol_windows<'scope>(
     resume: &Arc<Resume>,
 ) -> (StreamVec<'scope, EventTime, Emission>, LegCollection<'scope>) {
     let known_by = panes.scope();
+    #[cfg(feature = "abomonation")]
+    let panes = crate::operators::abomonated::by_symbol(panes);
     let merged = panes.arrange_by_key_named("Panes").as_vecs();
     let panes = merged.inner.map(|((symbol, (end, candle)), date, moments)| {
         Input::Pane(PaneTrades { date, symbol, end, candle, moments })

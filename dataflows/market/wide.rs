@@ -52,6 +52,18 @@ impl Wide {
         self.high == 0 && self.low == 0
     }
 
+    /// Its 256 bits, least word first.
+    #[inline]
+    pub const fn words(self) -> [u64; 4] {
+        [self.low as u64, (self.low >> 64) as u64, self.high as u64, (self.high >> 64) as u64]
+    }
+
+    /// Of 256 bits, least word first.
+    #[inline]
+    pub const fn from_words([a, b, c, d]: [u64; 4]) -> Self {
+        Wide { high: (c as u128 | (d as u128) << 64) as i128, low: a as u128 | (b as u128) << 64 }
+    }
+
     /// The value, where it is not negative and fits 128 bits.
     #[inline]
     pub const fn to_u128(self) -> Option<u128> {

@@ -1,5 +1,6 @@
 //! What the processes of one run must agree on, and the words for what they do not.
 
+use super::handshake::printable;
 use crate::config::{Config, DeadLetterTarget, SinkTarget, Source};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -25,7 +26,7 @@ impl Identity {
     /// The identity of the run that `config` describes.
     pub fn of(config: &Config) -> Identity {
         Identity {
-            version: env!("CARGO_PKG_VERSION").into(),
+            version: VERSION.into(),
             processes: config.cluster.processes,
             threads: config.cluster.threads,
             run: String::new(),
@@ -36,36 +37,36 @@ impl Identity {
     /// What keeps `theirs` from being a process of the same run, in words for people; `them` is how they are
     /// called there. The first difference of a kind that explains the others is told alone.
     pub(super) fn difference(&self, theirs: &Identity, them: &str) -> Option<String> {
-        if self.version != theirs.version {
-            return Some(format!("{them} is crossrate {}, this one {}", theirs.version, self.version));
-        }
-        if self.processes != theirs.processes {
-            return Some(format!(
-                "{them} was started with -n {}, this one with -n {}",
-                theirs.processes, self.processes
-            ));
-        }
-        if self.threads != theirs.threads {
-            return Some(format!(
-                "{them} was started with -w {}, this one with -w {}",
-                theirs.threads, self.threads
-            ));
-        }
-        if self.run != theirs.run {
-            return Some(format!("{them} belongs to another run"));
-        }
-        let differences = pair_differences(&self.job, &theirs.job, "there", "here");
-        if differences.is_empty() {
-            return None;
-        }
-        let shown = differences.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("; ");
-        let more = match differences.len().saturating_sub(SHOWN) {
-            0 => String::new(),
-            more => format!("; and {more} more"),
+        let words = if self.version != theirs.version {
+            format!("{them} is crossrate {}, this one {}", theirs.version, self.version)
+        } else if self.processes != theirs.processes {
+            format!("{them} was started with -n {}, this one with -n {}", theirs.processes, self.processes)
+        } else if self.threads != theirs.threads {
+            format!("{them} was started with -w {}, this one with -w {}", theirs.threads, self.threads)
+        } else if self.run != theirs.run {
+            format!("{them} belongs to another run")
+        } else {
+            let differences = pair_differences(&self.job, &theirs.job, "there", "here");
+            let shown = differences.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("; ");
+            match differences.len() {
+                0 => return None,
+                count if count > SHOWN => {
+                    format!("{them} runs another job: {shown}; and {} more", count - SHOWN)
+                }
+                _ => format!("{them} runs another job: {shown}"),
+            }
         };
-        Some(format!("{them} runs another job: {shown}{more}"))
+        // Some of it is their text.
+        Some(printable(words.as_bytes()))
     }
 }
+
+/// What two processes must share to understand each other's bytes.
+const VERSION: &str = if cfg!(feature = "abomonation") {
+    concat!(env!("CARGO_PKG_VERSION"), " with abomonation")
+} else {
+    env!("CARGO_PKG_VERSION")
+};
 
 /// So many differing flags are named.
 const SHOWN: usize = 6;

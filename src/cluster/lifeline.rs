@@ -9,6 +9,8 @@ use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
+/// How the name of a private directory begins.
+pub(super) const DIRECTORY: &str = "crossrate-";
 /// The socket's name in the private directory.
 pub(super) const SOCKET: &str = "parent";
 /// What the parent sends when the run was interrupted.
@@ -46,8 +48,10 @@ pub(super) fn open(directory: &Path) -> io::Result<()> {
                 _ => break,
             }
         }
-        // It cannot tidy up behind itself any more.
-        let _ = fs::remove_dir_all(&directory);
+        // It cannot tidy up behind itself any more. Only what it has made is removed, whatever the environment says.
+        if directory.file_name().is_some_and(|name| name.to_string_lossy().starts_with(DIRECTORY)) {
+            let _ = fs::remove_dir_all(&directory);
+        }
         let words = "the process that started this one is gone";
         fate::say(&format!("{words}, so this process ends, too"));
         fate::end(1, words);

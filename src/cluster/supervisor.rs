@@ -103,6 +103,8 @@ struct Job {
     /// What it said of that.
     words: Option<String>,
     interrupted: bool,
+    /// The children have been asked to stop.
+    asked: bool,
     /// When those that are left are killed.
     deadline: Option<Instant>,
     /// They have been: how they end from now on says nothing.
@@ -131,7 +133,12 @@ impl Job {
         if code == 0 || self.killed {
             return;
         }
-        self.end_within(if code == 130 { AFTER_INTERRUPT } else { AFTER_FAILURE });
+        if code == 130 {
+            // The others may not know: it may have been interrupted before it was linked to them.
+            self.ask_to_stop();
+        } else {
+            self.end_within(AFTER_FAILURE);
+        }
         if code == fate::VICTIM {
             self.victims = true;
         } else if self.failure.is_none() {
@@ -158,15 +165,21 @@ impl Job {
         if std::mem::replace(&mut self.interrupted, true) {
             return self.kill();
         }
-        for mut line in &self.lines {
-            // Who does not hear it has ended.
-            let _ = line.write_all(&[lifeline::INTERRUPT]);
+        self.ask_to_stop();
+    }
+
+    fn ask_to_stop(&mut self) {
+        if !std::mem::replace(&mut self.asked, true) {
+            for mut line in &self.lines {
+                // Who does not hear it has ended.
+                let _ = line.write_all(&[lifeline::INTERRUPT]);
+            }
         }
         self.end_within(AFTER_INTERRUPT);
     }
 
     fn add(&mut self, mut line: UnixStream) {
-        if self.interrupted {
+        if self.asked {
             let _ = line.write_all(&[lifeline::INTERRUPT]);
         }
         self.lines.push(line);
@@ -264,7 +277,7 @@ struct PrivateDirectory {
 
 impl PrivateDirectory {
     fn make() -> io::Result<PrivateDirectory> {
-        let name = format!("crossrate-{}", handshake::hex(&handshake::random::<8>()?));
+        let name = format!("{}{}", lifeline::DIRECTORY, handshake::hex(&handshake::random::<8>()?));
         let mut path = env::temp_dir().join(&name);
         if path.as_os_str().len() > LONGEST_SOCKET_PATH {
             path = Path::new("/tmp").join(&name);

@@ -573,6 +573,15 @@ fn an_interrupt_of_one_stops_all_in_good_order() {
 }
 
 #[test]
+fn who_waits_for_the_others_can_be_interrupted() {
+    let hosts = Hosts::new(2);
+    let mut member = Member::start(&hosts.task(0, Act::Sum));
+    member.hear("waiting for process 1");
+    signal("INT", member.id());
+    member.end(SOON).with(130, &["interrupted while waiting"]);
+}
+
+#[test]
 fn one_command_starts_all() {
     for count in [2, 3] {
         let end = Member::start(&Task::new(count, Act::Sum)).end(WHOLE);

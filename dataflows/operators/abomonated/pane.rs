@@ -1,0 +1,126 @@
+//! A pane's update as plain words: symbol, pane end and candle, date, sums.
+
+use super::{ExchangePlain, Plain};
+use crate::market::candle::{Candle, Place};
+use crate::market::decimal::Price;
+use crate::market::event_time::EventTime;
+use crate::market::moments::Moments;
+use crate::market::trade::Symbol;
+use crate::market::wide::Wide;
+
+use differential_dataflow::{Hashable, VecCollection};
+
+/// As differential has it: data, time, difference.
+type PaneUpdate = ((Symbol, (EventTime, Candle)), EventTime, Moments);
+
+/// Moves panes to the worker that their symbol belongs to. It is the one where `arrange_by_key` wants them, whose
+/// own exchange then finds nothing left to move, and nothing to encode.
+pub fn by_symbol<'scope>(
+    panes: VecCollection<'scope, EventTime, (Symbol, (EventTime, Candle)), Moments>,
+) -> VecCollection<'scope, EventTime, (Symbol, (EventTime, Candle)), Moments> {
+    let route = |((symbol, _), _, _): &PaneUpdate| symbol.hashed();
+    VecCollection::new(panes.inner.exchange_plain("PanesAsWords", route))
+}
+
+impl Plain for PaneUpdate {
+    type Words = [u64; 24];
+
+    #[rustfmt::skip]
+    fn words(&self) -> [u64; 24] {
+        let ((_, (end, candle)), date, moments) = self;
+        let Candle { first, last, high, low, least_id, greatest_id } = candle;
+        let Moments { n, q, pq, p2q, digest } = moments;
+        let ([pq0, pq1, pq2, pq3], [p0, p1, p2, p3]) = (pq.words(), p2q.words());
+        [
+            end.micros(),
+            first.time.micros(), first.id, first.price.scaled() as u64,
+            last.time.micros(), last.id, last.price.scaled() as u64,
+            high.scaled() as u64, low.scaled() as u64, *least_id, *greatest_id,
+            date.micros(),
+            *n as u64, *q as u64, (*q >> 64) as u64,
+            pq0, pq1, pq2, pq3, p0, p1, p2, p3,
+            *digest,
+        ]
+    }
+
+    fn text(&self) -> &str {
+        self.0.0.as_str()
+    }
+
+    #[rustfmt::skip]
+    fn from_words(words: [u64; 24], symbol: &str) -> Option<Self> {
+        let [
+            end,
+            first_time, first_id, first_price,
+            last_time, last_id, last_price,
+            high, low, least_id, greatest_id,
+            date,
+            n, q_low, q_high,
+            pq0, pq1, pq2, pq3, p0, p1, p2, p3,
+            digest,
+        ] = words;
+        let price = |scaled: u64| Price::from_scaled(scaled as i64);
+        let place = |time, id, scaled| Some(Place { time: EventTime::from_micros(time), id, price: price(scaled)? });
+        let candle = Candle {
+            first: place(first_time, first_id, first_price)?,
+            last: place(last_time, last_id, last_price)?,
+            high: price(high)?,
+            low: price(low)?,
+            least_id,
+            greatest_id,
+        };
+        let moments = Moments {
+            n: n as i64,
+            q: (u128::from(q_low) | u128::from(q_high) << 64) as i128,
+            pq: Wide::from_words([pq0, pq1, pq2, pq3]),
+            p2q: Wide::from_words([p0, p1, p2, p3]),
+            digest,
+        };
+        let data = (Symbol::new(symbol), (EventTime::from_micros(end), candle));
+        Some((data, EventTime::from_micros(date), moments))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::market::decimal::Quantity;
+    use crate::market::trade::Trade;
+    use differential_dataflow::difference::Abelian;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_update_survives(
+            symbol in ".{1,40}",
+            trades in prop::collection::vec((any::<u64>(), 1..=i64::MAX, 1..=i64::MAX, any::<u64>()), 1..5),
+            (end, date, digest, negative) in any::<(u64, u64, u64, bool)>(),
+        ) {
+            let trades = trades.into_iter().map(|(id, price, quantity, time)| Trade {
+                id,
+                price: Price::from_scaled(price).expect("positive"),
+                quantity: Quantity::from_scaled(quantity).expect("positive"),
+                time: EventTime::from_micros(time),
+            });
+            let trades: Vec<Trade> = trades.collect();
+            let mut candle = Candle::of(&trades[0]);
+            let mut moments = Moments::default();
+            for trade in &trades {
+                candle.add_trade(trade);
+                moments.add_trade(trade, digest);
+            }
+            if negative {
+                moments.negate();
+            }
+            let update: PaneUpdate =
+                ((Symbol::new(&symbol), (EventTime::from_micros(end), candle)), EventTime::from_micros(date), moments);
+            prop_assert_eq!(PaneUpdate::from_words(update.words(), update.text()), Some(update.clone()));
+        }
+    }
+
+    #[test]
+    fn a_price_that_is_none_is_refused() {
+        assert_eq!(PaneUpdate::from_words([0; 24], "XVGBTC"), None);
+        assert_eq!(PaneUpdate::from_words([u64::MAX; 24], "XVGBTC"), None);
+    }
+}
