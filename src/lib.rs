@@ -9,6 +9,7 @@ pub mod exit;
 pub mod frontier;
 pub mod ledger;
 pub mod run;
+pub mod serve;
 pub mod sink;
 pub mod source;
 pub mod symbols;
