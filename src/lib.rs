@@ -1,6 +1,7 @@
 //! Crossrate: exact incremental cross rates on event time.
 
 pub mod accounting;
+pub mod ahead;
 pub mod cli;
 pub mod cluster;
 pub mod config;
