@@ -2,6 +2,7 @@
 
 pub mod accounting;
 pub mod ahead;
+pub mod bench;
 pub mod cli;
 pub mod cluster;
 pub mod config;
