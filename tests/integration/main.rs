@@ -3,4 +3,6 @@
 mod cli;
 mod cluster;
 mod demo;
+mod oracle;
 mod readme;
+mod recordings;
