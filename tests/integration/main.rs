@@ -3,4 +3,9 @@
 mod cli;
 mod cluster;
 mod demo;
+mod laws;
+mod oracle;
+mod program;
 mod readme;
+mod recordings;
+mod tapes;
