@@ -44,21 +44,22 @@ struct Job {
 /// Symbols by number.
 #[derive(Default)]
 struct Symbols {
-    numbers: HashMap<String, u32>,
+    numbers: HashMap<Vec<u8>, u32>,
     names: Vec<Symbol>,
     hashes: Vec<TradeHash>,
     wanted: Vec<bool>,
 }
 
 impl Symbols {
-    fn number(&mut self, name: &str, wanted: bool) -> u32 {
+    fn number(&mut self, name: &[u8], wanted: bool) -> u32 {
         if let Some(&number) = self.numbers.get(name) {
             return number;
         }
         let number = self.names.len() as u32;
         self.numbers.insert(name.to_owned(), number);
-        self.names.push(Symbol::new(name));
-        self.hashes.push(TradeHash::new(name));
+        let text = String::from_utf8_lossy(name);
+        self.names.push(Symbol::new(&text));
+        self.hashes.push(TradeHash::new(&text));
         self.wanted.push(wanted);
         number
     }
@@ -283,10 +284,10 @@ fn print_window(
 fn run<R: Read>(job: &Job, readers: Vec<R>, out: &mut impl Write) -> io::Result<Counts> {
     let mut symbols = Symbols::default();
     for symbol in &job.symbols {
-        symbols.number(symbol, true);
+        symbols.number(symbol.as_bytes(), true);
     }
     for leg in job.crosses.iter().flat_map(|cross| &cross.legs) {
-        symbols.number(leg.symbol.as_str(), true);
+        symbols.number(leg.symbol.as_str().as_bytes(), true);
     }
     let mut inputs: Vec<Input<R>> = readers.into_iter().map(Input::new).collect();
     let mut book = Book { closed_before: 0, greatest_ids: HashMap::new(), series: HashMap::new() };

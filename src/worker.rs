@@ -340,7 +340,7 @@ impl Reading<'_> {
 
     /// Goes on where an earlier run was: what it handed over enters with the same dates, what was open is rebuilt.
     fn take_up(&mut self, partition: &mut Owned, earlier: &PartitionPoint) -> Result<()> {
-        let mut numbered = |symbol: &Symbol| self.symbols.number(symbol.as_str());
+        let mut numbered = |symbol: &Symbol| self.symbols.number(symbol.as_str().as_bytes());
         let mut kinds = Vec::new();
         let mut greatest_ids = Vec::new();
         for known in &earlier.symbols {
