@@ -10,7 +10,7 @@ mod log;
 mod reader;
 mod watch;
 
-use crate::config::{Config, KafkaSource, StartOffset};
+use crate::config::{Config, KafkaSource, StartOffset, Verbosity};
 use crate::exit::{Exit, Failure};
 use crate::kafka::{self, Listener, Meaning, PATIENCE};
 use crate::ledger::point::Point;
@@ -127,6 +127,7 @@ impl Context<'_> {
     fn partitions(&self, client: &Client) -> Result<u32> {
         let topic = &self.source.topic;
         let deadline = Instant::now() + PATIENCE;
+        let mut told = self.config.verbosity < Verbosity::Normal;
         loop {
             let found = client.fetch_metadata(Some(topic), Duration::from_millis(500));
             // What the client has to say comes with its queue.
@@ -146,6 +147,10 @@ impl Context<'_> {
             let denied = client.context().denied().is_some();
             if meaning == Meaning::Absent {
                 return Err(self.no_topic().into());
+            }
+            if meaning == Meaning::Away && !std::mem::replace(&mut told, true) {
+                let (brokers, seconds) = (&self.source.client.brokers, PATIENCE.as_secs());
+                eprintln!("crossrate: no Kafka broker answers at {brokers} yet, waiting up to {seconds} s");
             }
             if denied || meaning != Meaning::Away || Instant::now() >= deadline {
                 let what = format!("cannot read topic {topic}");

@@ -31,7 +31,7 @@ pub(super) fn kafka() -> Option<Kafka> {
 }
 
 /// Whether a broker can be started here. In CI it must be.
-fn possible() -> bool {
+pub(super) fn possible() -> bool {
     let java = Command::new("java").arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     let there = java.is_ok_and(|status| status.success());
     if !there {
