@@ -9,6 +9,7 @@ pub mod config;
 pub mod demo;
 pub mod exit;
 pub mod frontier;
+pub mod kafka;
 pub mod ledger;
 pub mod run;
 pub mod sink;

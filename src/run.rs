@@ -7,6 +7,7 @@ use crate::exit::{Exit, Failure};
 use crate::ledger::point::Point;
 use crate::ledger::{self, Entries};
 use crate::sink::{Sink, Sinks};
+use crate::source::kafka;
 use crate::source::simulated::{self, Market};
 use crate::source::{Feed, PartitionFeed, Waker};
 use crate::symbols::Symbols;
@@ -189,7 +190,7 @@ fn open_source(config: &Arc<Config>, workers: &Workers, point: &Point) -> Result
                 });
             }
         }
-        Source::Kafka(_) => anyhow::bail!("the Kafka source is not there yet"),
+        Source::Kafka(source) => opened = kafka::open(config, source, workers, point)?,
     }
     Ok(opened)
 }
@@ -227,12 +228,12 @@ impl Workers {
     }
 }
 
-/// Wakes a worker once it is there.
+/// Wakes a worker, or a reader, once it is there.
 #[derive(Debug, Clone, Default)]
 pub struct WorkerWaker(Arc<OnceLock<Thread>>);
 
 impl WorkerWaker {
-    fn arrived(&self) {
+    pub(crate) fn arrived(&self) {
         // A worker arrives once; if it did twice, the first thread is the one to wake.
         let _ = self.0.set(std::thread::current());
     }

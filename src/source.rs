@@ -3,8 +3,8 @@
 //! * A source has partitions, each an ordered log, numbered from 0. Partition `p` belongs to worker
 //!   `p % peers`. A reader thread per file, or per Kafka client, reads ahead.
 //! * **Delivery.** A reader hands each of its partitions' bytes over in order as [`Delivery`] values through a
-//!   bounded queue ([`Feed`]). When a queue is full, the reader waits (a file) or pauses that partition (Kafka):
-//!   this is the only back-pressure, and it must never hold up another partition.
+//!   bounded queue ([`Feed`]). When a queue is full, the reader waits (a file) or leaves that partition alone until
+//!   there is room (Kafka): this is the only back-pressure, and it must never hold up another partition.
 //! * **Order.** What a partition delivers is its log, each record once, in order, whatever the chunking.
 //! * **Restart.** A reader is given the next offset of each of its partitions and starts there.
 //! * **End.** A bounded partition ends with [`Delivery::End`]; an endless one never does.
@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+pub mod kafka;
 pub mod simulated;
 
 /// A run of consecutive records of one partition, undecoded.
@@ -75,6 +76,8 @@ pub enum Delivery {
     Chunk(Chunk),
     /// The partition is idle (SPEC section 5): nothing came for the idle timeout and the broker confirmed the log's end.
     Idle,
+    /// The broker has not confirmed for as long that an idle partition has nothing more: it is not idle any longer.
+    Unconfirmed,
     /// The partition has ended; nothing follows.
     End,
     /// The reader cannot go on; nothing follows.
@@ -82,11 +85,18 @@ pub enum Delivery {
 }
 
 /// A partition's bounded queue between its reader and its worker.
-#[derive(Debug)]
 pub struct Feed {
     state: Mutex<FeedState>,
     room: Condvar,
+    /// Wakes a reader that does not wait for room.
+    waker: Option<Waker>,
     capacity: usize,
+}
+
+impl std::fmt::Debug for Feed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Feed").field("state", &self.state).field("capacity", &self.capacity).finish()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -152,7 +162,12 @@ pub struct Closed;
 impl Feed {
     /// A queue of so many deliveries.
     pub fn new(capacity: usize) -> Arc<Self> {
-        Arc::new(Feed { state: Mutex::default(), room: Condvar::new(), capacity })
+        Arc::new(Feed { state: Mutex::default(), room: Condvar::new(), waker: None, capacity })
+    }
+
+    /// The same, for a reader of many partitions: it is woken when a full queue has room again.
+    pub fn waking(capacity: usize, waker: Waker) -> Arc<Self> {
+        Arc::new(Feed { state: Mutex::default(), room: Condvar::new(), waker: Some(waker), capacity })
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, FeedState> {
@@ -193,10 +208,14 @@ impl Feed {
         if matches!(state.queue.front(), Some(Slot::Lent)) {
             return None;
         }
+        let was_full = state.queue.len() == self.capacity;
         let slot = state.queue.pop_front()?;
         state.front += 1;
         drop(state);
         self.room.notify_one();
+        if let Some(waker) = self.waker.as_ref().filter(|_| was_full) {
+            waker();
+        }
         match slot {
             Slot::Delivery(delivery) => Some(Taken::Delivery(delivery)),
             Slot::Decoded(decoded) => Some(Taken::Decoded(decoded)),

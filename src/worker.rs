@@ -122,8 +122,11 @@ pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
         let earlier = point.partitions.remove(&feed.number);
         pool.join(&feed.feed);
         let mut partition = Owned::new(feed, &config, panes.1.clone(), told.1.clone());
-        if let Some(earlier) = earlier {
-            reading.take_up(&mut partition, &earlier)?;
+        match earlier {
+            Some(earlier) => reading.take_up(&mut partition, &earlier)?,
+            // It has appeared while the job was not running.
+            None if resume.at > EventTime::MIN => reading.adopt(&mut partition, resume.at)?,
+            None => {}
         }
         owned.push(partition);
     }
@@ -141,7 +144,9 @@ pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
         if let Some(spare) = &mut spare {
             while let Ok(feed) = spare.mailbox.try_recv() {
                 pool.join(&feed.feed);
-                owned.push(Owned::adopted(feed, &config, spare));
+                let mut partition = Owned::new(feed, &config, spare.panes.clone(), spare.told.clone());
+                reading.adopt(&mut partition, *spare.panes.time())?;
+                owned.push(partition);
             }
         }
         // Take a batch of the next partition that has one, unless the rows are too far behind.
@@ -275,14 +280,6 @@ impl Owned {
             ended: false,
         }
     }
-
-    /// A partition that appeared while the job runs enters with the frontier as its watermark (SPEC section 5).
-    fn adopted(feed: PartitionFeed, config: &Config, spare: &Spare) -> Self {
-        let mut owned = Owned::new(feed, config, spare.panes.clone(), spare.told.clone());
-        // Nothing is open in it yet, so nothing is handed over.
-        owned.state.entry(*spare.panes.time(), &mut Vec::new());
-        owned
-    }
 }
 
 /// A capability for partitions that do not exist yet.
@@ -344,6 +341,10 @@ impl Reading<'_> {
                 partition.idle = true;
                 self.tell_progress(partition)?;
             }
+            Delivery::Unconfirmed => {
+                partition.idle = false;
+                self.tell_progress(partition)?;
+            }
             Delivery::End => {
                 rebuilt(partition)?;
                 let from = partition.state.watermark();
@@ -392,6 +393,17 @@ impl Reading<'_> {
         }
         self.give(partition);
         Ok(())
+    }
+
+    /// A partition that appears enters with the frontier as its watermark (SPEC section 5).
+    fn adopt(&mut self, partition: &mut Owned, frontier: EventTime) -> Result<()> {
+        // Nothing is open in it yet, so nothing is handed over.
+        partition.state.entry(frontier, &mut self.updates);
+        if self.config.verbosity >= Verbosity::Normal {
+            let name = &partition.feed.name;
+            eprintln!("crossrate: {name} is new and begins with its watermark at {} ms", frontier.millis());
+        }
+        self.send(partition)
     }
 
     /// The next record of an idle partition: from here on its watermark is what the frontier was, which is an entry
