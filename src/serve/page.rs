@@ -39,6 +39,7 @@ const ASSETS: &[Asset] = assets! {
     "/assets/stream.js", "stream.js", SCRIPT;
     "/assets/text.js", "text.js", SCRIPT;
     "/assets/icon.svg", "icon.svg", "image/svg+xml";
+    "/favicon.ico", "icon.svg", "image/svg+xml";
     "/docs", "docs.html", HTML;
     "/assets/docs.js", "docs.js", SCRIPT;
     "/assets/style.css", "style.css", "text/css; charset=utf-8";

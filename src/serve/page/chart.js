@@ -35,7 +35,7 @@ export class Panel {
   }
 
   draw(view, colours, gutter) {
-    const width = this.host.clientWidth;
+    const width = this.canvas.clientWidth;
     const height = this.height + (this.axis ? 22 : 0);
     const ratio = window.devicePixelRatio || 1;
     const [wide, high] = [Math.round(width * ratio), Math.round(height * ratio)];
@@ -45,7 +45,7 @@ export class Panel {
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
     context.font = FONT;
-    const right = width - gutter - 8;
+    const right = width - gutter - 14;
     const x = linear(view.x0, view.x1, 1, right);
     this.plot = { left: 1, right, x, invert: (px) => view.x0 + ((px - 1) / (right - 1)) * (view.x1 - view.x0) };
     const range = this.range;

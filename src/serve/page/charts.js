@@ -4,7 +4,7 @@ import { Panel, palette } from "./chart.js";
 import * as painters from "./painters.js";
 import { room } from "./scale.js";
 import { stage } from "./store.js";
-import { brief, clock, deviation, exact, grouped, span } from "./text.js";
+import { brief, clock, counted, deviation, exact, grouped, plain, span } from "./text.js";
 
 const FLASH = 700;
 
@@ -162,7 +162,7 @@ export class Charts {
     }
     // Windows in which others traded and this one did not.
     for (const end of ends) if (!own.has(end) && end > x0 && end <= closedTo) shades.push({ from: end - slide, to: end, kind: "missing" });
-    return shades;
+    return merged(shades);
   }
 
   draw() {
@@ -191,8 +191,8 @@ export class Charts {
         return whole;
       };
       const parts = panel.kind === "cross"
-        ? [part("", exact(row.vwap)), part("± ", deviation(row.vw_std)), part("trades ", grouped(row.trades))]
-        : [part("O ", row.open), part("H ", row.high), part("L ", row.low), part("C ", row.close), part("V ", brief(row.volume, 6)), part("VWAP ", exact(row.vwap))];
+        ? [part("", exact(row.vwap)), ...(row.vw_std === null ? [] : [part("± ", deviation(row.vw_std))]), part("trades ", grouped(row.trades))]
+        : [part("O ", plain(row.open)), part("H ", plain(row.high)), part("L ", plain(row.low)), part("C ", plain(row.close)), part("V ", plain(row.volume)), part("VWAP ", exact(row.vwap))];
       legend.replaceChildren(part("", span(row)), ...parts, part("", describe(row)));
     }
   }
@@ -267,13 +267,22 @@ export class Charts {
   }
 }
 
+/** Neighbours of one kind as one. */
+const merged = (shades) => shades.sort((a, b) => a.from - b.from).reduce((whole, next) => {
+  const last = whole.at(-1);
+  if (last && last.kind === next.kind && next.from <= last.to) last.to = Math.max(last.to, next.to);
+  else whole.push(next);
+  return whole;
+}, []);
+
 /** How far a row is, in words. */
 export const describe = (row) => {
   const words = [stage(row)];
   if (row.revision > 0) words.push(`revision ${row.revision}`);
   if (row.status === "leg_missing") words.push(`${row.legs.filter((leg) => leg.vwap === null).map((leg) => leg.symbol).join(", ")} missing`);
   if (row.status === "carried") words.push(`${row.legs.filter((leg) => leg.age_ms > 0).map((leg) => leg.symbol).join(", ")} carried`);
-  if (row.missing_ids > 0) words.push(`${row.missing_ids} ids missing`);
-  if (row.missing_ids < 0) words.push(`${-row.missing_ids} trades too many`);
+  // Of a window that is open, trades are still to come.
+  if (row.closed && row.missing_ids > 0) words.push(`${counted(row.missing_ids, "id")} missing`);
+  if (row.closed && row.missing_ids < 0) words.push(`${counted(-row.missing_ids, "trade")} too many`);
   return words.join(", ");
 };

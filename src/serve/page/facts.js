@@ -2,7 +2,7 @@
 
 import { describe } from "./charts.js";
 import { stage } from "./store.js";
-import { clock, day, deviation, duration, exact, grouped, span } from "./text.js";
+import { clock, counted, day, deviation, duration, exact, grouped, span } from "./text.js";
 
 const element = (id) => document.getElementById(id);
 const ROWS = 20;
@@ -87,7 +87,7 @@ export class Facts {
     const final = store.rows(this.kind(), name).findLast((row) => stage(row) === "final");
     const open = store.rows(this.kind(), name).findLast((row) => stage(row) !== "final");
     element("final-rate").replaceChildren(final ? exact(final.vwap) : "–");
-    element("final-about").textContent = final ? `${span(final)}, ± ${deviation(final.vw_std)}, ${grouped(final.trades)} trades` : "";
+    element("final-about").textContent = final ? `${span(final)}, ${final.vw_std === null ? "" : `± ${deviation(final.vw_std)}, `}${grouped(final.trades)} trades` : "";
     element("open-rate").replaceChildren(open ? exact(open.vwap) : "–");
     element("open-about").textContent = open ? `${span(open)}, ${describe(open)}` : "none";
     const stats = store.rows("stats", name).at(-1);
@@ -118,30 +118,32 @@ export class Facts {
     const { progress } = this.page.store;
     if (!progress) return;
     const frontier = progress.frontier_ms;
-    element("frontier").textContent = frontier ? `${day(frontier)} ${clock(frontier, true)}` : progress.state === "ended" ? "the end" : "–";
+    element("frontier").replaceChildren(...(frontier
+      ? [make("span", `${day(frontier)} `, { class: "day" }), clock(frontier, true)]
+      : [progress.state === "ended" ? "the end" : "–"]));
     if (element("pill").dataset.state === "live" || element("pill").dataset.state === "ended") this.stands("live");
     // The server's clock may differ from this one's.
     const now = Date.now() - (this.offset ?? 0);
     const { holder } = progress;
-    const held = holder ? `${holder.name} holds the frontier for ${duration(Math.max(0, now - holder.since_ms))}, ${duration(holder.behind_ms)} of event time behind` : "nobody holds the frontier back";
+    const since = holder ? now - holder.since_ms : 0;
+    const held = !holder ? "nobody holds the frontier back"
+      : since < 1_000 ? `the frontier moves; just now it waits for ${holder.name}`
+        : `${holder.name} holds the frontier since ${duration(since)}, ${duration(holder.behind_ms)} of event time behind`;
     element("holder").textContent = progress.state === "ended" ? "all partitions have ended" : held;
-    const most = Math.max(1_000, ...progress.partitions.map((partition) => partition.behind_ms));
-    element("partitions").replaceChildren(...progress.partitions.map((partition) => this.partition(partition, most)));
+    element("partitions").replaceChildren(...progress.partitions.map((partition) => this.partition(partition)));
     const { read, ...classes } = progress.records;
     element("records").textContent = `${grouped(read)} read = ${Object.entries(classes).filter(([, count]) => count > 0).map(([name, count]) => `${grouped(count)} ${name}`).join(" + ") || 0}`;
   }
 
-  partition(partition, most) {
+  partition(partition) {
     const state = partition.ended ? "ended" : partition.idle ? "idle" : partition.holds ? "holds" : "";
-    const meter = make("meter", "", { min: 0, max: most, value: partition.behind_ms, "aria-hidden": "true" });
     const { late, bad, future } = partition.records;
-    const refused = [[late, "late"], [bad, "bad"], [future, "future"]].filter(([count]) => count > 0).map(([count, what]) => `${grouped(count)} ${what}`);
     return make("tr", [
       make("th", partition.name, { scope: "row", title: partition.name }),
-      make("td", partition.watermark_ms ? clock(partition.watermark_ms, true) : "–"),
-      make("td", [meter, partition.ended ? "" : duration(partition.behind_ms), state ? make("span", state, { class: "tag" }) : ""]),
+      make("td", partition.watermark_ms ? clock(partition.watermark_ms, true).slice(0, -2) : "–"),
+      make("td", [partition.ended ? "" : duration(partition.behind_ms), state ? make("span", state, { class: "tag" }) : ""]),
       make("td", grouped(partition.records.read), { class: "num" }),
-      make("td", refused.join(", ") || "0", { class: "num" }),
+      make("td", grouped(late + bad + future), { class: "num", title: `${late} late, ${bad} bad, ${future} future` }),
     ], { "data-state": state });
   }
 
@@ -154,13 +156,13 @@ export class Facts {
     };
     if (row.closed && row.revision > 0) {
       const more = before ? row.trades - before.trades : 0;
-      say("corrected", more > 0 ? `${more} more trades came within the grace` : "corrected within the grace");
+      say("corrected", more > 0 ? `${counted(more, "more trade")} came within the grace` : "corrected within the grace");
     }
     if (stage(row) !== "final") return;
     if (row.status === "leg_missing") say("no rate", `${row.legs.filter((leg) => leg.vwap === null).map((leg) => leg.symbol).join(", ")} did not trade`);
     if (row.status === "carried") say("carried", `${row.legs.filter((leg) => leg.age_ms > 0).map((leg) => leg.symbol).join(", ")} of an earlier window`);
-    if (row.kind === "symbol" && row.missing_ids > 0) say("gap", `${row.missing_ids} trade ids never came`);
-    if (row.kind === "symbol" && row.missing_ids < 0) say("surplus", `${-row.missing_ids} trades more than its ids allow`);
+    if (row.kind === "symbol" && row.missing_ids > 0) say("gap", `${counted(row.missing_ids, "trade id")} never came`);
+    if (row.kind === "symbol" && row.missing_ids < 0) say("surplus", `${counted(-row.missing_ids, "trade")} more than its ids allow`);
   }
 
   remarkProgress({ before, now }) {
@@ -169,7 +171,7 @@ export class Facts {
       const past = before?.partitions.find((other) => other.partition === partition.partition);
       for (const what of ["late", "bad", "future", "duplicate"]) {
         const more = partition.records[what] - (past?.records[what] ?? partition.records[what]);
-        if (more > 0) this.note(what, `${partition.name}: ${more} ${more > 1 ? "records" : "record"} ${what === "duplicate" ? "came again, counted once" : "refused"}`);
+        if (more > 0) this.note(what, `${partition.name}: ${counted(more, "record")} ${what === "duplicate" ? "came again, counted once" : "refused"}`);
       }
       if (past && !past.idle && partition.idle) this.note("idle", `${partition.name} is idle and holds nobody back`);
       if (past && !past.ended && partition.ended) this.note("ended", `${partition.name} has ended`);
@@ -181,7 +183,7 @@ export class Facts {
     this.notes.length = Math.min(this.notes.length, NOTES);
     this.drawing ??= requestAnimationFrame(() => {
       this.drawing = null;
-      element("notes").replaceChildren(...this.notes.map((note) => make("li", [make("b", note.what), ` ${note.text}`], { "data-what": note.what })));
+      element("notes").replaceChildren(...this.notes.map((note) => make("li", [make("b", note.what), make("span", note.text)], { "data-what": note.what })));
     });
   }
 }

@@ -58,6 +58,12 @@ export const exact = (text, digits = 7) => {
 /** The digits of a decimal text that matter at a glance. */
 export const brief = (text, digits = 7) => (text === null || text === undefined ? "no rate" : text.slice(0, significant(text, digits)).replace(/\.$/, ""));
 
+/** A decimal text without the zeros at its end. */
+export const plain = (text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
+
+/** 1 trade, 2 trades */
+export const counted = (number, what) => `${grouped(number)} ${what}${number === 1 ? "" : "s"}`;
+
 /** A double: four significant digits. */
 export const deviation = (number) => {
   if (number === null || number === undefined) return "–";
