@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-const CASES: u64 = 600;
+const CASES: u64 = 400;
 /// Runs that making a failing case small may take.
 const SHRINKING: usize = 600;
 
