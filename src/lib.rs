@@ -3,6 +3,7 @@
 pub mod accounting;
 pub mod cli;
 pub mod cluster;
+pub mod collect;
 pub mod config;
 pub mod demo;
 pub mod exit;
