@@ -4,14 +4,17 @@ use crossrate_dataflows::market::acceptance::SymbolNumber;
 use crossrate_dataflows::market::definition::Selection;
 use crossrate_dataflows::market::trade::Symbol;
 use foldhash::fast::RandomState;
-use hashbrown::HashMap;
+use hashbrown::HashTable;
+use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// One worker's view; looking up a known symbol takes no lock.
 #[derive(Debug, Clone)]
 pub struct Symbols {
     all: bool,
-    known: HashMap<Symbol, SymbolNumber, RandomState>,
+    /// The numbers, by the hash of their names.
+    known: HashTable<SymbolNumber>,
+    hasher: RandomState,
     names: Vec<Symbol>,
     shared: Arc<Mutex<Vec<Symbol>>>,
 }
@@ -25,7 +28,8 @@ impl Symbols {
         };
         let mut symbols = Symbols {
             all: *selection == Selection::All,
-            known: HashMap::default(),
+            known: HashTable::new(),
+            hasher: RandomState::default(),
             names: Vec::new(),
             shared: Arc::new(Mutex::new(names)),
         };
@@ -33,13 +37,19 @@ impl Symbols {
         symbols
     }
 
-    /// The number of a symbol; `None` if nobody asked for it.
+    /// The number of a symbol, whose name is UTF-8; `None` if nobody asked for it.
     #[inline]
-    pub fn number(&mut self, name: &str) -> Option<SymbolNumber> {
-        if let Some(number) = self.known.get(name) {
-            return Some(*number);
+    pub fn number(&mut self, name: &[u8]) -> Option<SymbolNumber> {
+        if let Some(number) = self.find(name) {
+            return Some(number);
         }
-        if self.all { Some(self.introduce(name)) } else { None }
+        if self.all { self.introduce(name) } else { None }
+    }
+
+    #[inline]
+    fn find(&self, name: &[u8]) -> Option<SymbolNumber> {
+        let is_it = |number: &SymbolNumber| self.names[number.0 as usize].as_str().as_bytes() == name;
+        self.known.find(self.hasher.hash_one(name), is_it).copied()
     }
 
     /// Their names, by number.
@@ -48,28 +58,31 @@ impl Symbols {
     }
 
     #[cold]
-    fn introduce(&mut self, name: &str) -> SymbolNumber {
+    fn introduce(&mut self, name: &[u8]) -> Option<SymbolNumber> {
+        let text = std::str::from_utf8(name).ok()?;
         self.catch_up();
-        if let Some(number) = self.known.get(name) {
-            return *number;
-        }
-        {
-            // Another worker may have introduced it since: look again under the lock.
-            let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-            if !shared[self.names.len()..].iter().any(|s| s.as_str() == name) {
-                shared.push(Symbol::new(name));
+        if self.find(name).is_none() {
+            {
+                // Another worker may have introduced it since: look again under the lock.
+                let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+                if !shared[self.names.len()..].iter().any(|s| s.as_str() == text) {
+                    shared.push(Symbol::new(text));
+                }
             }
+            self.catch_up();
         }
-        self.catch_up();
-        self.known[name]
+        self.find(name)
     }
 
     /// Learns what other workers have introduced.
     pub fn catch_up(&mut self) {
-        let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        for name in &shared[self.names.len()..] {
-            self.known.insert(name.clone(), SymbolNumber(self.names.len() as u32));
-            self.names.push(name.clone());
+        let Symbols { known, hasher, names, shared, .. } = self;
+        let shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        for name in &shared[names.len()..] {
+            let number = SymbolNumber(names.len() as u32);
+            names.push(name.clone());
+            let hash = |number: &SymbolNumber| hasher.hash_one(names[number.0 as usize].as_str().as_bytes());
+            known.insert_unique(hasher.hash_one(name.as_str().as_bytes()), number, hash);
         }
     }
 }

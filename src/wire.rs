@@ -1,15 +1,26 @@
 //! Bytes to trades: pure functions on one record, without I/O.
+//!
+//! [`decode_chunk`] takes a chunk apart. A record goes through [`swift`] first, which knows the exchange's own way
+//! of writing; what it does not know goes through [`json`] and [`binance`], which know all of SPEC section 4. Lines
+//! of archives go through [`archive`].
 
+use crate::source::{Chunk, Framing, LineFormat, Message};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::trade::{Trade, TradeKind};
+use std::fmt;
+
+pub mod archive;
+mod binance;
+mod json;
+mod swift;
 
 /// What one record is (SPEC section 4), before anybody asks whether its symbol is wanted.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Record<'a> {
     /// A trade.
     Trade {
-        /// Its symbol: a slice of the record, or of the decoder's scratch where the record used escapes.
-        symbol: &'a str,
+        /// Its symbol, UTF-8 and not empty: a slice of the record, or of the scratch where it used escapes.
+        symbol: &'a [u8],
         /// What it is counted by.
         kind: TradeKind,
         /// The trade.
@@ -26,83 +37,121 @@ pub enum Record<'a> {
 /// Why a record is bad: what was wrong and, where that is known, at which byte.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub struct BadRecord {
-    /// A few words for people, such as `price: more than eight decimals`.
+    /// A few words for people, such as `p: more than eight decimals`.
     pub reason: &'static str,
     /// Byte offset in the record.
     pub at: Option<usize>,
 }
 
-// ---- TEMPORARY (until the wire helper's is merged) ----
-#[derive(Debug, Default)]
-pub struct Scratch {}
-#[derive(Debug)]
-pub struct Raw<'a> {
-    pub bytes: &'a [u8],
-    pub key: Option<&'a [u8]>,
-    pub place: Option<crate::source::Message>,
-}
-impl std::fmt::Display for BadRecord {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.reason)
-    }
-}
-pub fn decode_chunk(
-    chunk: &crate::source::Chunk,
-    _s: &mut Scratch,
-    mut each: impl FnMut(Raw<'_>, Record<'_>),
-) {
-    use crossrate_dataflows::market::decimal::{Price, Quantity};
-    let mut start = 0;
-    let lines: Vec<(&[u8], Option<crate::source::Message>)> = match &chunk.framing {
-        crate::source::Framing::Messages(m) => m
-            .iter()
-            .map(|m| {
-                let s = std::mem::replace(&mut start, m.end as usize);
-                (&chunk.bytes[s..m.end as usize], Some(*m))
-            })
-            .collect(),
-        _ => chunk
-            .bytes
-            .split(|b| *b == b'\n')
-            .filter(|l| !l.trim_ascii().is_empty())
-            .map(|l| (l, None))
-            .collect(),
-    };
-    for (line, place) in lines {
-        let raw = Raw { bytes: line, key: None, place };
-        let Ok(v) = serde_json::from_slice::<serde_json::Value>(line) else {
-            each(raw, Record::Bad(BadRecord { reason: "json", at: None }));
-            continue;
-        };
-        let t = v["T"].as_u64().and_then(EventTime::from_exchange);
-        match v["e"].as_str() {
-            Some("trade") => {
-                let ok = (|| {
-                    Some((
-                        v["s"].as_str()?,
-                        v["t"].as_u64()?,
-                        Price::parse(v["p"].as_str()?.as_bytes()).ok()?,
-                        Quantity::parse(v["q"].as_str()?.as_bytes()).ok()?,
-                        t?,
-                    ))
-                })();
-                match ok {
-                    Some((symbol, id, price, quantity, time)) => each(
-                        raw,
-                        Record::Trade {
-                            symbol,
-                            kind: TradeKind::Trade,
-                            trade: Trade { id, price, quantity, time },
-                        },
-                    ),
-                    None => each(raw, Record::Bad(BadRecord { reason: "field", at: None })),
-                }
-            }
-            Some("heartbeat") => match t {
-                Some(t) => each(raw, Record::Heartbeat(t)),
-                None => each(raw, Record::Bad(BadRecord { reason: "T", at: None })),
-            },
-            _ => each(raw, Record::Ignored),
+impl fmt::Display for BadRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.at {
+            Some(at) => write!(f, "{} (at byte {at})", self.reason),
+            None => f.write_str(self.reason),
         }
     }
 }
+
+/// What the decoder needs beside the record, kept for its allocation.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    text: String,
+}
+
+/// A record as it was read.
+#[derive(Debug, Copy, Clone)]
+pub struct Raw<'a> {
+    /// Its bytes: a line without its end, or a message's value.
+    pub bytes: &'a [u8],
+    /// A message's key, where it was kept.
+    pub key: Option<&'a [u8]>,
+    /// What Kafka says of it; `None` in a file.
+    pub place: Option<Message>,
+}
+
+/// Decodes a chunk's records, in order.
+#[inline]
+pub fn decode_chunk(chunk: &Chunk, scratch: &mut Scratch, each: impl FnMut(Raw<'_>, Record<'_>)) {
+    match &chunk.framing {
+        Framing::Lines(LineFormat::Json) => json_lines(&chunk.bytes, scratch, each),
+        Framing::Lines(LineFormat::Csv { symbol }) => csv_lines(&chunk.bytes, symbol, each),
+        Framing::Messages(messages) => self::messages(&chunk.bytes, messages, scratch, each),
+    }
+}
+
+/// Decodes one record by itself.
+pub fn decode<'a>(bytes: &'a [u8], scratch: &'a mut Scratch) -> Record<'a> {
+    match swift::decode(bytes, 0) {
+        Some((record, end)) if end == bytes.len() => record,
+        _ => binance::decode(bytes, scratch),
+    }
+}
+
+fn json_lines(bytes: &[u8], scratch: &mut Scratch, mut each: impl FnMut(Raw<'_>, Record<'_>)) {
+    let mut at = 0;
+    while at < bytes.len() {
+        let json = at + capture_prefix(&bytes[at..]);
+        if let Some((record, end)) = swift::decode(bytes, json)
+            && matches!(bytes.get(end), Some(b'\n') | None)
+        {
+            each(Raw { bytes: &bytes[at..end], key: None, place: None }, record);
+            at = end + 1;
+            continue;
+        }
+        let end = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |length| at + length);
+        let line = &bytes[at..end];
+        if !line.trim_ascii().is_empty() {
+            let inner = if json < end { &bytes[json..end] } else { line };
+            each(Raw { bytes: line, key: None, place: None }, binance::decode(inner, scratch));
+        }
+        at = end + 1;
+    }
+}
+
+/// How long the receive time of a capture line is, with its blank; 0 where there is none.
+#[inline]
+fn capture_prefix(line: &[u8]) -> usize {
+    if !matches!(line.first(), Some(b'0'..=b'9')) {
+        return 0;
+    }
+    let digits = line.iter().take_while(|b| b.is_ascii_digit()).count();
+    if line.get(digits) == Some(&b' ') { digits + 1 } else { 0 }
+}
+
+fn csv_lines(bytes: &[u8], symbol: &str, mut each: impl FnMut(Raw<'_>, Record<'_>)) {
+    for line in bytes.split(|b| *b == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
+        if let Some(record) = archive::decode(line, symbol) {
+            each(Raw { bytes: line, key: None, place: None }, record);
+        }
+    }
+}
+
+fn messages(
+    bytes: &[u8],
+    messages: &[Message],
+    scratch: &mut Scratch,
+    mut each: impl FnMut(Raw<'_>, Record<'_>),
+) {
+    let mut from = 0;
+    for message in messages {
+        let end = message.end as usize;
+        let value = from + message.key.unwrap_or(0) as usize;
+        let raw = Raw {
+            bytes: &bytes[value..end],
+            key: message.key.map(|_| &bytes[from..value]),
+            place: Some(*message),
+        };
+        from = end;
+        if message.null {
+            each(raw, Record::Ignored);
+            continue;
+        }
+        match swift::decode(bytes, value) {
+            Some((record, at)) if at == end => each(raw, record),
+            _ => each(raw, binance::decode(raw.bytes, scratch)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

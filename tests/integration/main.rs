@@ -3,4 +3,10 @@
 mod cli;
 mod cluster;
 mod demo;
+mod kafka;
+mod laws;
+mod oracle;
+mod program;
 mod readme;
+mod recordings;
+mod tapes;

@@ -1,0 +1,134 @@
+//! Binance's trade events, raw or of a combined stream, and our own heartbeats (SPEC section 4).
+
+use super::json::{Data, Fields, Value, scan, unescape};
+use super::{BadRecord, Record, Scratch};
+use crossrate_dataflows::market::decimal::{self, DecimalError};
+use crossrate_dataflows::market::decimal::{Price, Quantity};
+use crossrate_dataflows::market::event_time::EventTime;
+use crossrate_dataflows::market::trade::{Trade, TradeKind};
+
+/// The longest record that is accepted.
+pub(super) const MOST_BYTES: usize = 16 << 20;
+
+/// What a record is. The slow and sure way; [`super::swift`] is the other.
+pub(super) fn decode<'a>(bytes: &'a [u8], scratch: &'a mut Scratch) -> Record<'a> {
+    if bytes.len() > MOST_BYTES {
+        return Record::Bad(BadRecord { reason: "longer than 16 MiB", at: None });
+    }
+    let object = match scan(bytes) {
+        Ok(object) => object,
+        Err(bad) => return Record::Bad(bad),
+    };
+    let fields = match object.data {
+        Data::Object(data) if object.stream => data,
+        Data::Other if object.stream => return Record::Ignored,
+        _ => object.fields,
+    };
+    let Value::Text { from, to, escaped } = fields.event else { return Record::Ignored };
+    let event = text(bytes, from, to, escaped, &mut scratch.text);
+    let result = match event {
+        b"trade" => trade(bytes, &fields, fields.trade_id, "t", TradeKind::Trade, scratch),
+        b"aggTrade" => trade(bytes, &fields, fields.aggregate_id, "a", TradeKind::Aggregate, scratch),
+        b"heartbeat" => time(bytes, fields.time).map(Record::Heartbeat),
+        _ => Ok(Record::Ignored),
+    };
+    result.unwrap_or_else(Record::Bad)
+}
+
+fn trade<'a>(
+    bytes: &'a [u8],
+    fields: &Fields,
+    id: Value,
+    id_key: &str,
+    kind: TradeKind,
+    scratch: &'a mut Scratch,
+) -> Result<Record<'a>, BadRecord> {
+    let price = decimal_text(bytes, fields.price, &PRICE, &mut scratch.text)?;
+    let price = Price::from_scaled(price).ok_or_else(|| bad(PRICE.zero, fields.price))?;
+    let quantity = decimal_text(bytes, fields.quantity, &QUANTITY, &mut scratch.text)?;
+    let quantity = Quantity::from_scaled(quantity).ok_or_else(|| bad(QUANTITY.zero, fields.quantity))?;
+    let time = time(bytes, fields.time)?;
+    let reasons = if id_key == "t" { &TRADE_ID } else { &AGGREGATE_ID };
+    let Value::Integer { from, to } = id else { return Err(bad(reasons.0, id)) };
+    let id = integer(&bytes[from..to]).filter(|n| *n < 1 << 63).ok_or_else(|| bad(reasons.1, id))?;
+    let symbol = match fields.symbol {
+        Value::Text { from, to, escaped } if to > from => text(bytes, from, to, escaped, &mut scratch.text),
+        other => return Err(bad("s: not a non-empty text", other)),
+    };
+    Ok(Record::Trade { symbol, kind, trade: Trade { id, price, quantity, time } })
+}
+
+/// What may be wrong with an id: its kind, its size.
+const TRADE_ID: (&str, &str) = ("t: not a plain integer", "t: 2^63 or more");
+const AGGREGATE_ID: (&str, &str) = ("a: not a plain integer", "a: 2^63 or more");
+
+/// What may be wrong with a decimal.
+struct DecimalReasons {
+    no_text: &'static str,
+    grammar: &'static str,
+    too_precise: &'static str,
+    zero: &'static str,
+    too_large: &'static str,
+}
+
+const PRICE: DecimalReasons = DecimalReasons {
+    no_text: "p: not a text",
+    grammar: "p: not a plain decimal number",
+    too_precise: "p: more than eight decimals",
+    zero: "p: zero",
+    too_large: "p: too large",
+};
+const QUANTITY: DecimalReasons = DecimalReasons {
+    no_text: "q: not a text",
+    grammar: "q: not a plain decimal number",
+    too_precise: "q: more than eight decimals",
+    zero: "q: zero",
+    too_large: "q: too large",
+};
+
+fn decimal_text(
+    bytes: &[u8],
+    value: Value,
+    reasons: &DecimalReasons,
+    scratch: &mut String,
+) -> Result<i64, BadRecord> {
+    let Value::Text { from, to, escaped } = value else { return Err(bad(reasons.no_text, value)) };
+    decimal::parse_scaled(text(bytes, from, to, escaped, scratch)).map_err(|error| {
+        let reason = match error {
+            DecimalError::Grammar => reasons.grammar,
+            DecimalError::TooPrecise => reasons.too_precise,
+            DecimalError::Zero => reasons.zero,
+            DecimalError::TooLarge => reasons.too_large,
+        };
+        bad(reason, value)
+    })
+}
+
+fn time(bytes: &[u8], value: Value) -> Result<EventTime, BadRecord> {
+    let Value::Integer { from, to } = value else { return Err(bad("T: not a plain integer", value)) };
+    let time = integer(&bytes[from..to]).and_then(EventTime::from_exchange);
+    time.ok_or_else(|| bad("T: no time from 2009 to 2099 in milliseconds or microseconds", value))
+}
+
+/// The value of a run of digits; `None` if it is 2^64 or more.
+fn integer(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0u64, |n, digit| n.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
+}
+
+fn text<'a>(bytes: &'a [u8], from: usize, to: usize, escaped: bool, scratch: &'a mut String) -> &'a [u8] {
+    let inside = &bytes[from..to];
+    if escaped {
+        unescape(inside, scratch);
+        scratch.as_bytes()
+    } else {
+        inside
+    }
+}
+
+fn bad(reason: &'static str, value: Value) -> BadRecord {
+    let at = match value {
+        Value::Absent => None,
+        Value::Text { from, .. } | Value::Integer { from, .. } | Value::Other { from } => Some(from),
+    };
+    BadRecord { reason, at }
+}

@@ -1,0 +1,233 @@
+//! The fast way for records as the exchange writes them: compact JSON, one-letter keys in any order, plain values.
+//!
+//! Eight bytes at a time, without a branch per character. Whatever is not exactly of that kind (white space, an
+//! escape, a nested value, an unusual number, a repeated oddity, a fault of any sort) gives `None`, and the slow
+//! and sure way decides: this module accepts, it never refuses. So all that has to hold is that what it accepts is
+//! valid and means the same there, which a property test compares.
+
+use super::Record;
+use super::binance::MOST_BYTES;
+use crossrate_dataflows::market::decimal::{Price, Quantity};
+use crossrate_dataflows::market::event_time::EventTime;
+use crossrate_dataflows::market::trade::{Trade, TradeKind};
+
+/// The record that begins at `at`, and where it ends: one past its last brace. It may reach over the end of its
+/// message into the next one if it has none of its own: the caller compares.
+#[inline]
+pub(super) fn decode(bytes: &[u8], at: usize) -> Option<(Record<'_>, usize)> {
+    let (record, end) =
+        if load(bytes, at)? == word(b"{\"stream") { combined(bytes, at)? } else { event(bytes, at)? };
+    (end - at <= MOST_BYTES).then_some((record, end))
+}
+
+/// `{"stream":"..","data":{..}}`
+fn combined(bytes: &[u8], at: usize) -> Option<(Record<'_>, usize)> {
+    let at = literal(bytes, at + 8, b"\":\"")?;
+    let (_, at) = text(bytes, at)?;
+    let at = literal(bytes, at, b",\"data\":")?;
+    let (record, at) = event(bytes, at)?;
+    Some((record, literal(bytes, at, b"}")?))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Event {
+    Trade,
+    Aggregate,
+    Heartbeat,
+}
+
+/// `{"e":"trade","E":1,"s":"BTCUSDT","t":2,"p":"1.0","q":"1.0",..}`
+#[inline]
+fn event(bytes: &[u8], at: usize) -> Option<(Record<'_>, usize)> {
+    let mut at = literal(bytes, at, b"{")?;
+    let mut event = None;
+    let mut symbol: &[u8] = &[];
+    let (mut trade_id, mut aggregate_id, mut price, mut quantity, mut time) = (None, None, 0, 0, 0);
+    loop {
+        let key = four(bytes, at)?;
+        if key & 0xFFFF_00FF != KEY {
+            return None;
+        }
+        at += 4;
+        match (key >> 8) as u8 {
+            b'e' => {
+                let name = load(bytes, at)?;
+                if name << 8 == word(b"\"trade\"\0") << 8 {
+                    event = Some(Event::Trade);
+                    at += 7;
+                } else if name == word(b"\"aggTrad") {
+                    at = literal(bytes, at + 8, b"e\"")?;
+                    event = Some(Event::Aggregate);
+                } else if name == word(b"\"heartbe") {
+                    at = literal(bytes, at + 8, b"at\"")?;
+                    event = Some(Event::Heartbeat);
+                } else {
+                    return None;
+                }
+            }
+            b's' => (symbol, at) = text(bytes, literal(bytes, at, b"\"")?)?,
+            b't' => {
+                let id;
+                (id, at) = integer(bytes, at)?;
+                trade_id = Some(id);
+            }
+            b'a' => {
+                let id;
+                (id, at) = integer(bytes, at)?;
+                aggregate_id = Some(id);
+            }
+            b'p' => (price, at) = decimal(bytes, at)?,
+            b'q' => (quantity, at) = decimal(bytes, at)?,
+            b'T' => (time, at) = integer(bytes, at)?,
+            b'E' | b'b' | b'f' | b'l' => (_, at) = integer(bytes, at)?,
+            b'm' | b'M' => {
+                let value = four(bytes, at)?;
+                if value == u32::from_le_bytes(*b"true") {
+                    at += 4;
+                } else if value == u32::from_le_bytes(*b"fals") {
+                    at = literal(bytes, at + 4, b"e")?;
+                } else {
+                    return None;
+                }
+            }
+            // Also longer keys: their second letter is no quote.
+            _ => return None,
+        }
+        match bytes.get(at)? {
+            b',' => at += 1,
+            b'}' => break,
+            _ => return None,
+        }
+    }
+    at += 1;
+    let time = EventTime::from_exchange(time)?;
+    let (kind, id) = match event? {
+        Event::Trade => (TradeKind::Trade, trade_id?),
+        Event::Aggregate => (TradeKind::Aggregate, aggregate_id?),
+        Event::Heartbeat => return Some((Record::Heartbeat(time), at)),
+    };
+    if symbol.is_empty() {
+        return None;
+    }
+    let (price, quantity) = (Price::from_scaled(price)?, Quantity::from_scaled(quantity)?);
+    Some((Record::Trade { symbol, kind, trade: Trade { id, price, quantity, time } }, at))
+}
+
+/// `"x":`, but for the letter.
+const KEY: u32 = u32::from_le_bytes([b'"', 0, b'"', b':']);
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGH: u64 = 0x8080_8080_8080_8080;
+
+const fn word(text: &[u8; 8]) -> u64 {
+    u64::from_le_bytes(*text)
+}
+
+#[inline]
+fn load(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+#[inline]
+fn four(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+/// Past a text that has to stand here.
+#[inline]
+fn literal(bytes: &[u8], at: usize, text: &[u8]) -> Option<usize> {
+    bytes.get(at..)?.starts_with(text).then_some(at + text.len())
+}
+
+/// A string of plain ASCII from behind its opening quote; and what is behind its closing one.
+#[inline]
+fn text(bytes: &[u8], from: usize) -> Option<(&[u8], usize)> {
+    let mut at = from;
+    loop {
+        let w = load(bytes, at)?;
+        // The first of: a quote, a backslash, a control character, a byte that is not ASCII. A borrow can mark
+        // a byte falsely only above one that is marked rightly.
+        let quote = w ^ (ONES * b'"' as u64);
+        let slash = w ^ (ONES * b'\\' as u64);
+        let stops =
+            (quote.wrapping_sub(ONES) | slash.wrapping_sub(ONES) | w.wrapping_sub(ONES * 0x20) | w) & HIGH;
+        if stops != 0 {
+            let end = at + (stops.trailing_zeros() / 8) as usize;
+            return if bytes[end] == b'"' { Some((&bytes[from..end], end + 1)) } else { None };
+        }
+        at += 8;
+    }
+}
+
+/// How many of the eight characters are digits before the first that is none.
+#[inline]
+fn digits(w: u64) -> u32 {
+    const NIBBLES: u64 = 0xF0F0_F0F0_F0F0_F0F0;
+    const DIGITS: u64 = 0x3030_3030_3030_3030;
+    // A digit has 3 for its upper half, and still has after six are added. A carry comes out of non-digits only.
+    let others = ((w & NIBBLES) ^ DIGITS) | ((w.wrapping_add(0x0606_0606_0606_0606) & NIBBLES) ^ DIGITS);
+    others.trailing_zeros() / 8
+}
+
+/// The number that eight digits make; a zero byte counts as the digit 0.
+#[inline]
+fn eight_digits(w: u64) -> u64 {
+    let w = w & 0x0F0F_0F0F_0F0F_0F0F;
+    let w = w.wrapping_mul(2561) >> 8 & 0x00FF_00FF_00FF_00FF;
+    let w = w.wrapping_mul(6_553_601) >> 16 & 0x0000_FFFF_0000_FFFF;
+    w.wrapping_mul(42_949_672_960_001) >> 32
+}
+
+const POWERS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
+
+/// A plain JSON integer of at most sixteen digits, and what is behind it. The caller looks at what follows.
+#[inline]
+fn integer(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
+    let w = load(bytes, at)?;
+    let n = digits(w);
+    if n < 8 {
+        // A leading zero is for the other way to judge, and so is no digit at all.
+        if n == 0 || w as u8 == b'0' {
+            return None;
+        }
+        return Some((eight_digits(w << (64 - 8 * n)), at + n as usize));
+    }
+    if w as u8 == b'0' {
+        return None;
+    }
+    let high = eight_digits(w);
+    let w = load(bytes, at + 8)?;
+    let n = digits(w);
+    if n == 0 {
+        return Some((high, at + 8));
+    }
+    let low = eight_digits(w << (64 - 8 * n));
+    // With a seventeenth digit what follows is neither a comma nor a brace.
+    Some((high * POWERS[n as usize] + low, at + 8 + n as usize))
+}
+
+/// A decimal text with up to seven digits before the point and one to eight behind it, scaled by 1e8.
+#[inline]
+fn decimal(bytes: &[u8], at: usize) -> Option<(i64, usize)> {
+    let at = literal(bytes, at, b"\"")?;
+    let w = load(bytes, at)?;
+    let n = digits(w);
+    if n == 0 || n == 8 {
+        return None;
+    }
+    let whole = eight_digits(w << (64 - 8 * n));
+    let at = at + n as usize;
+    if bytes[at] != b'.' {
+        return None;
+    }
+    let w = load(bytes, at + 1)?;
+    let n = digits(w);
+    if n == 0 {
+        return None;
+    }
+    // The digits stand at the left; zero bytes fill up to eight.
+    let kept = if n == 8 { w } else { w & ((1 << (8 * n)) - 1) };
+    let fraction = eight_digits(kept);
+    let at = literal(bytes, at + 1 + n as usize, b"\"")?;
+    // Below 10^15 + 10^8.
+    Some(((whole * 100_000_000 + fraction) as i64, at))
+}

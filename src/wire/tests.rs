@@ -1,0 +1,363 @@
+//! The decoder against `serde_json` as the reference for what is JSON, and against the rules of SPEC section 4
+//! written once more on its tree.
+
+use super::*;
+use crossrate_dataflows::market::decimal::{Price, Quantity};
+use proptest::prelude::*;
+use serde_json::Value;
+
+/// What a test sees of a record.
+#[derive(Debug, Clone, PartialEq)]
+enum Seen {
+    Trade(String, TradeKind, Trade),
+    Heartbeat(EventTime),
+    Ignored,
+    Bad,
+}
+
+fn seen(record: Record<'_>) -> Seen {
+    match record {
+        Record::Trade { symbol, kind, trade } => {
+            Seen::Trade(String::from_utf8(symbol.to_vec()).unwrap(), kind, trade)
+        }
+        Record::Heartbeat(time) => Seen::Heartbeat(time),
+        Record::Ignored => Seen::Ignored,
+        Record::Bad(_) => Seen::Bad,
+    }
+}
+
+/// The reference.
+fn expected(bytes: &[u8]) -> Seen {
+    let value = match serde_json::from_slice::<Value>(bytes) {
+        Ok(value) => value,
+        // A number that no float can hold is JSON all the same: what is asked is whether a smaller one would do.
+        Err(error) if error.to_string().contains("number out of range") => {
+            return expected(&smaller_numbers(bytes));
+        }
+        Err(_) => return Seen::Bad,
+    };
+    let Value::Object(mut object) = value else { return Seen::Bad };
+    if object.contains_key("stream") && object.contains_key("data") {
+        match object.remove("data") {
+            Some(Value::Object(data)) => object = data,
+            _ => return Seen::Ignored,
+        }
+    }
+    let field = |key: &str| object.get(key);
+    let time = || EventTime::from_exchange(field("T")?.as_u64()?);
+    let trade = |id: &str| {
+        let symbol = field("s")?.as_str().filter(|s| !s.is_empty())?;
+        let trade = Trade {
+            id: field(id)?.as_u64().filter(|id| *id < 1 << 63)?,
+            price: Price::parse(field("p")?.as_str()?.as_bytes()).ok()?,
+            quantity: Quantity::parse(field("q")?.as_str()?.as_bytes()).ok()?,
+            time: time()?,
+        };
+        Some((symbol.to_owned(), trade))
+    };
+    let of_kind = |id, kind| trade(id).map_or(Seen::Bad, |(symbol, trade)| Seen::Trade(symbol, kind, trade));
+    match field("e").and_then(Value::as_str) {
+        Some("trade") => of_kind("t", TradeKind::Trade),
+        Some("aggTrade") => of_kind("a", TradeKind::Aggregate),
+        Some("heartbeat") => time().map_or(Seen::Bad, Seen::Heartbeat),
+        _ => Seen::Ignored,
+    }
+}
+
+/// Exponents cut to their first digit.
+fn smaller_numbers(bytes: &[u8]) -> Vec<u8> {
+    let mut smaller = Vec::new();
+    let mut in_exponent = false;
+    for (at, &byte) in bytes.iter().enumerate() {
+        let after_e =
+            at > 1 && matches!(bytes[at - 1], b'e' | b'E' | b'+') && bytes[at - 2].is_ascii_alphanumeric();
+        in_exponent = byte.is_ascii_digit() && (after_e || in_exponent);
+        if !in_exponent || after_e {
+            smaller.push(byte);
+        }
+    }
+    assert_ne!(smaller, bytes, "which number is out of range?");
+    smaller
+}
+
+fn decoded(bytes: &[u8]) -> Seen {
+    seen(decode(bytes, &mut Scratch::default()))
+}
+
+fn decoded_slowly(bytes: &[u8]) -> Seen {
+    seen(binance::decode(bytes, &mut Scratch::default()))
+}
+
+/// Texts of values: mostly what belongs there, now and then something else.
+fn value(usual: BoxedStrategy<String>) -> BoxedStrategy<String> {
+    let odd = prop::sample::select(vec![
+        "1",
+        "0",
+        "-1",
+        "01",
+        "1.0",
+        "1.5",
+        "1e3",
+        "1e999",
+        "-0",
+        "true",
+        "false",
+        "null",
+        "tru",
+        "\"\"",
+        "\"x\"",
+        "\"\\u0041\"",
+        "\"\\ud83d\\ude00\"",
+        "\"\\ud83d\"",
+        "\"\\udc00\"",
+        "\"\\x\"",
+        "\"é\"",
+        "[]",
+        "{}",
+        "[1,[2]]",
+        "{\"e\":\"trade\"}",
+        "[",
+        "\"",
+        "\"\t\"",
+        "18446744073709551616",
+        "9223372036854775807",
+        "9223372036854775808",
+        "12345678",
+        "123456789012345678",
+        "\"0.0\"",
+        "\"1\"",
+        "\"1.\"",
+        "\".1\"",
+        "\"1.000000001\"",
+        "\"1.0000000010\"",
+        "\"1.00000000\"",
+        "\"1.000000000\"",
+        "\"1234567.12345678\"",
+        "\"12345678.5\"",
+        "\"92233720368.54775807\"",
+        "\"92233720368.54775808\"",
+        "\"1e5\"",
+        "\"-1\"",
+        "\"8\\u0038.5\"",
+        "1525022020361",
+        "1525022020361123",
+        "1230767999999",
+        "\"trade\"",
+        "\"aggTrade\"",
+        "\"heartbeat\"",
+        "\"heartbeats\"",
+        "\"tr\\u0061de\"",
+        "\"trade \"",
+        "\"depthUpdate\"",
+        "",
+    ])
+    .prop_map(str::to_owned);
+    prop_oneof![12 => usual, 1 => odd].boxed()
+}
+
+fn field() -> impl Strategy<Value = (String, String)> {
+    let text = |pattern: &str| proptest::string::string_regex(pattern).unwrap().boxed();
+    let decimal = || text("\"(0|[1-9][0-9]{0,7})(\\.[0-9]{1,9})?\"");
+    let number = || text("[1-9][0-9]{0,18}");
+    let time = || text("15250[0-9]{8}([0-9]{3})?");
+    let pair = |key: &'static str, usual| value(usual).prop_map(move |value| (key.to_owned(), value));
+    prop_oneof![
+        pair("e", text("\"(trade|trade|aggTrade|heartbeat)\"")),
+        pair("s", text("\"[A-Z0-9]{1,20}\"")),
+        pair("t", number()),
+        pair("a", number()),
+        pair("p", decimal()),
+        pair("q", decimal()),
+        pair("T", time()),
+        pair("E", time()),
+        pair("m", text("true|false")),
+        pair("M", text("true|false")),
+        pair("b", number()),
+        pair("stream", text("\"[a-z]{1,9}@trade\"")),
+        pair("data", text("1|\\{\\}|\\{\"e\":\"trade\"\\}|null")),
+        pair("\\u0065", text("\"trade\"")),
+        pair("x\\u00e9\\n", text("[0-9]")),
+        pair("ee", text("\"trade\"")),
+    ]
+}
+
+/// A record that has all that it needs, and now and then more, less, and other white space.
+fn record() -> impl Strategy<Value = Vec<u8>> {
+    let needed = |key: &'static str, usual: &'static str| {
+        (value(Just(usual.to_owned()).boxed())).prop_map(move |value| (key.to_owned(), value))
+    };
+    let needed = [
+        needed("e", "\"trade\"").boxed(),
+        needed("E", "1525022020366").boxed(),
+        needed("s", "\"BTCUSDT\"").boxed(),
+        needed("t", "39982779").boxed(),
+        needed("p", "\"8888.15120000\"").boxed(),
+        needed("q", "\"0.01937446\"").boxed(),
+        needed("a", "95437532").boxed(),
+        needed("T", "1525022020361").boxed(),
+        needed("m", "true").boxed(),
+    ];
+    let more = prop::collection::vec(field(), 0..3);
+    let space = prop::sample::select(vec!["", "", "", "", "", " ", "\r\n", "\t ", "\u{b}"]);
+    let wrap = prop::sample::select(vec![
+        "*",
+        "*",
+        "*",
+        "{\"stream\":\"btcusdt@trade\",\"data\":*}",
+        "{\"data\":*,\"stream\":1}",
+        "{\"stream\":\"x\",\"data\":*,\"data\":*}",
+        "{\"stream\":\"x\",\"data\":*,\"data\":3}",
+        "{\"data\":*}",
+        "[*]",
+        "{\"data\":[*],\"stream\":0}",
+        "{\"stream\":{\"data\":*}}",
+        "*}",
+        "\u{feff}*",
+        "**",
+        "{\"stream\":\"\",\"data\":*,\"e\":\"trade\"}",
+    ]);
+    (needed, more, space, wrap, any::<prop::sample::Index>(), any::<bool>()).prop_map(
+        |(needed, more, space, wrap, at, shuffled)| {
+            let mut fields: Vec<(String, String)> = needed.into_iter().chain(more).collect();
+            if shuffled {
+                let middle = at.index(fields.len());
+                fields.rotate_left(middle);
+            }
+            let fields: Vec<String> =
+                fields.iter().map(|(key, value)| format!("{space}\"{key}\"{space}:{space}{value}")).collect();
+            wrap.replace('*', &format!("{{{}{space}}}", fields.join(","))).into_bytes()
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+    #[test]
+    fn records_are_what_the_reference_says(record in record()) {
+        let expected = expected(&record);
+        prop_assert_eq!(decoded_slowly(&record), expected.clone());
+        prop_assert_eq!(decoded(&record), expected);
+    }
+
+    /// One byte is changed, lost or added, anywhere.
+    #[test]
+    fn damaged_records_are_what_the_reference_says(
+        record in record(), at: prop::sample::Index, byte in prop_oneof![any::<u8>(), prop::sample::select(b"\"\\,:{}[]0189.eE+- \n\x1f\x7f\x80".to_vec())], how in 0..3
+    ) {
+        let mut record = record;
+        let at = at.index(record.len());
+        match how {
+            0 => record[at] = byte,
+            1 => drop(record.remove(at)),
+            _ => record.insert(at, byte),
+        }
+        let expected = expected(&record);
+        prop_assert_eq!(decoded_slowly(&record), expected.clone());
+        prop_assert_eq!(decoded(&record), expected);
+    }
+
+    /// Neighbours in a chunk do not change what a record is, as a line or as a message.
+    #[test]
+    fn neighbours_do_not_matter(records in prop::collection::vec(record(), 1..6), cuts in prop::collection::vec(any::<prop::sample::Index>(), 6)) {
+        // Some of them end in the middle, so that what follows could be taken for the rest.
+        let records: Vec<Vec<u8>> = records.into_iter().zip(cuts).map(|(mut record, cut)| {
+            if record.len() % 3 == 0 { record.truncate(cut.index(record.len())); }
+            record
+        }).collect();
+        let mut chunk = Chunk::default();
+        let mut messages = Vec::new();
+        for (offset, record) in (0..).zip(&records) {
+            chunk.bytes.extend_from_slice(b"key");
+            chunk.bytes.extend_from_slice(record);
+            messages.push(Message { offset, timestamp_ms: 7, end: chunk.bytes.len() as u32, null: false, key: Some(3) });
+        }
+        chunk.framing = Framing::Messages(messages);
+        let mut got = Vec::new();
+        decode_chunk(&chunk, &mut Scratch::default(), |raw, record| got.push((raw.bytes.to_vec(), raw.key.map(<[u8]>::to_vec), seen(record))));
+        let want: Vec<_> = records.iter().map(|r| (r.clone(), Some(b"key".to_vec()), expected(r))).collect();
+        prop_assert_eq!(got, want);
+
+        let lines: Vec<u8> = records.join(&b'\n');
+        let chunk = Chunk { bytes: lines.clone(), framing: Framing::Lines(LineFormat::Json) };
+        let mut got = Vec::new();
+        decode_chunk(&chunk, &mut Scratch::default(), |raw, record| got.push((raw.bytes.to_vec(), seen(record))));
+        let want: Vec<_> = lines.split(|b| *b == b'\n').filter(|l| !l.trim_ascii().is_empty()).map(|l| (l.to_vec(), expected(l))).collect();
+        prop_assert_eq!(got, want);
+    }
+}
+
+fn lines(text: &str) -> Vec<(String, Seen)> {
+    let chunk = Chunk { bytes: text.into(), framing: Framing::Lines(LineFormat::Json) };
+    let mut got = Vec::new();
+    decode_chunk(&chunk, &mut Scratch::default(), |raw, record| {
+        got.push((String::from_utf8(raw.bytes.to_vec()).unwrap(), seen(record)));
+    });
+    got
+}
+
+const TRADE: &str = r#"{"e":"trade","E":1525022020366,"s":"BTCUSDT","t":39982779,"p":"8888.15120000","q":"0.01937446","b":95437558,"a":95437532,"T":1525022020361,"m":false,"M":true}"#;
+
+#[test]
+fn the_fast_way_knows_the_exchanges_own_writing() {
+    let aggregate = r#"{"e":"aggTrade","E":1672515782136,"s":"BNBBTC","a":12345,"p":"0.001","q":"100","f":100,"l":105,"T":1672515782136,"m":true,"M":true}"#;
+    let recent = r#"{"stream":"btcusdt@trade","data":{"e":"trade","E":1723161255308,"s":"BTCUSDT","t":3712345678,"p":"61737.63000000","q":"0.00123000","T":1723161255307,"m":true,"M":true}}"#;
+    let heartbeat = r#"{"e":"heartbeat","T":1525022020361}"#;
+    for record in [TRADE, recent] {
+        assert!(swift::decode(record.as_bytes(), 0).is_some_and(|(_, end)| end == record.len()), "{record}");
+    }
+    for record in [TRADE, recent, aggregate, heartbeat] {
+        assert_eq!(decoded(record.as_bytes()), expected(record.as_bytes()));
+        assert!(!matches!(decoded(record.as_bytes()), Seen::Bad | Seen::Ignored), "{record}");
+    }
+}
+
+#[test]
+fn lines_of_all_kinds() {
+    let text = format!("{TRADE}\n\n \t\r\n1723161253937085768 {TRADE}\r\n12 \n12\n7 x\n{TRADE} \n{TRADE}");
+    let trade = decoded(TRADE.as_bytes());
+    let got = lines(&text);
+    let kinds: Vec<&Seen> = got.iter().map(|(_, seen)| seen).collect();
+    assert_eq!(kinds, [&trade, &trade, &Seen::Bad, &Seen::Bad, &Seen::Bad, &trade, &trade]);
+    assert_eq!(got[1].0, format!("1723161253937085768 {TRADE}\r"), "a capture line is kept whole");
+}
+
+#[test]
+fn depth_and_length_have_their_limits() {
+    let nested = |levels: usize| {
+        let inner = levels - 1;
+        format!("{{\"x\":{}{}}}", "[".repeat(inner), "]".repeat(inner))
+    };
+    assert_eq!(decoded(nested(128).as_bytes()), Seen::Ignored);
+    assert_eq!(decoded(nested(129).as_bytes()), Seen::Bad);
+    let long = |length: usize| {
+        let head = TRADE.trim_end_matches('}');
+        format!("{head},\"l\":{}1}}", " ".repeat(length - head.len() - 7))
+    };
+    let symbol = |length: usize| TRADE.replace("BTCUSDT", &"B".repeat(length - TRADE.len() + 7));
+    for make in [&long as &dyn Fn(usize) -> String, &symbol] {
+        assert_eq!(make(binance::MOST_BYTES).len(), binance::MOST_BYTES);
+        assert!(matches!(decoded(make(binance::MOST_BYTES).as_bytes()), Seen::Trade(..)));
+        assert_eq!(decoded(make(binance::MOST_BYTES + 1).as_bytes()), Seen::Bad);
+    }
+}
+
+#[test]
+fn reasons_name_what_is_wrong_and_where() {
+    let cases = [
+        ("", "not JSON: it ends too early (at byte 0)"),
+        ("[]", "not a JSON object (at byte 0)"),
+        ("{\"e\":\"trade\"} x", "more after the end of the JSON value (at byte 14)"),
+        ("{\"e\":\"heartbeat\"}", "T: not a plain integer"),
+        (
+            "{\"e\":\"heartbeat\",\"T\":12}",
+            "T: no time from 2009 to 2099 in milliseconds or microseconds (at byte 21)",
+        ),
+    ];
+    for (record, reason) in cases {
+        match decode(record.as_bytes(), &mut Scratch::default()) {
+            Record::Bad(bad) => assert_eq!(bad.to_string(), reason, "{record}"),
+            other => panic!("{record}: {other:?}"),
+        }
+    }
+}
