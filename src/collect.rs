@@ -11,6 +11,8 @@
 //!   after their hold, or that the exchange itself swallowed: these are counted as overtaken.
 
 pub mod clock;
+pub mod enquiry;
 pub mod event;
 pub mod hold;
 pub mod ids;
+pub mod shard;
