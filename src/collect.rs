@@ -15,4 +15,5 @@ pub mod enquiry;
 pub mod event;
 pub mod hold;
 pub mod ids;
+pub mod session;
 pub mod shard;

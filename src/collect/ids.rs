@@ -88,9 +88,9 @@ impl Ids {
         }
     }
 
-    /// Whether the id was not seen yet.
-    pub fn lacks(&self, id: u64) -> bool {
-        self.next.is_none_or(|next| id >= next) || self.range_of(id).is_some()
+    /// Why an id below the next one was not seen; `None` if it was.
+    pub fn why(&self, id: u64) -> Option<Missing> {
+        self.range_of(id).map(|(_, (_, why))| why)
     }
 
     /// The least id of a gap that is still missing, and how many are.
@@ -153,7 +153,6 @@ mod tests {
     #[test]
     fn each_id_is_new_once() {
         let mut ids = Ids::default();
-        assert!(ids.lacks(10));
         assert_eq!(ids.arrive(10), Next);
         assert_eq!(ids.arrive(11), Next);
         assert_eq!(ids.arrive(11), Duplicate);
@@ -166,7 +165,7 @@ mod tests {
         assert_eq!(ids.lose(12, 14, GAP, 13), 1);
         assert_eq!(ids.arrive(12), Found(Missing::Lost));
         assert_eq!(ids.of_gap(12, 14, GAP), Some((14, 1)));
-        assert!(ids.lacks(14) && !ids.lacks(12));
+        assert_eq!((ids.why(14), ids.why(12)), (Some(Missing::Gap(GAP)), None));
         assert_eq!(ids.arrive(14), Found(Missing::Gap(GAP)));
         assert_eq!(ids.of_gap(12, 14, GAP), None);
         assert_eq!(ids.next(), Some(16));
@@ -202,6 +201,6 @@ mod tests {
         }
         assert!(ids.missing.len() <= MOST_RANGES + 1);
         assert_eq!(ids.of_gap(11, 11, GapKey(5)), Some((11, 1)));
-        assert!(!ids.lacks(1));
+        assert_eq!(ids.why(1), None);
     }
 }

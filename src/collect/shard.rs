@@ -173,13 +173,14 @@ impl Shard {
         self.stalls
     }
 
-    pub(super) fn opened(&mut self, key: LinkKey, now: Moment, around: &Patience) -> Option<Coverage> {
+    pub(super) fn opened(&mut self, key: LinkKey, around: &mut Surroundings<'_>) -> Option<Coverage> {
         let primary = self.primary.as_ref().is_some_and(|link| link.key == key);
         let link = self.link(key)?;
-        link.open = Some(now);
-        link.heard = now;
-        link.renew = now.plus(around.renew);
-        primary.then_some(Coverage::Anew(now))
+        link.open = Some(around.now);
+        link.heard = around.now;
+        link.renew = around.now.plus(around.patience.renew);
+        // Who replaces a silent connection does so before its first trade comes.
+        if primary { Some(Coverage::Anew(around.now)) } else { self.hand_over(around) }
     }
 
     /// It failed to open, or was closed by the other side.
@@ -371,8 +372,7 @@ mod tests {
         }
 
         fn open(&mut self, number: u64) -> Option<Coverage> {
-            let now = Moment::from_millis(self.now);
-            self.shard.opened(LinkKey { shard: 0, number }, now, &PATIENCE)
+            self.with(|shard, around| shard.opened(key(number), around)).0
         }
     }
 
@@ -402,9 +402,9 @@ mod tests {
         bench.open(1);
         bench.run(3_000, &[1]);
         assert_eq!(bench.run(10_000, &[]), (None, vec![Connect(key(2))]));
-        bench.open(2);
         let opened = Moment::from_millis(bench.now);
-        assert_eq!(bench.run(10_000, &[2]), (Some(Coverage::Anew(opened)), vec![Close(key(1))]));
+        let (change, commands) = bench.with(|shard, around| shard.opened(key(2), around));
+        assert_eq!((change, commands), (Some(Coverage::Anew(opened)), vec![Close(key(1))]));
         assert_eq!(bench.shard.stalls(), 1);
     }
 
