@@ -33,7 +33,7 @@ fn captures_of_the_exchange() {
             .expect("unpacked");
         paths.push(folder.path().join(symbol));
         std::fs::write(folder.path().join(symbol), &bytes).expect("written");
-        files.push(bytes);
+        files.push(oracle::File::of_json(bytes));
     }
     for flags in [
         "--cross ETHBTC=ETHUSDT/BTCUSDT",
