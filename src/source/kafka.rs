@@ -27,6 +27,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
+use watch::{Adopter, Watch};
 
 /// A client that reads.
 type Client = BaseConsumer<Listener>;
@@ -64,15 +65,22 @@ pub fn open(config: &Config, source: &KafkaSource, workers: &Workers, point: &Po
         // A look at the topic first: a client that knows no leader would wait for a timer before it fetches.
         context.partitions(&client)?;
         let woken = WorkerWaker::default();
-        let (new, adopted) = mpsc::channel();
-        let reader =
-            Reader::new(context, client, listener, worker.waker(), &woken, adopted, Arc::clone(&away));
+        let (told, news) = mpsc::channel();
+        let reader = Reader::new(context, client, listener, worker.waker(), &woken, news, Arc::clone(&away));
         let (partitions, mailbox) = reader.start(plans, woken.clone())?;
         opened.push(Opened { partitions, adopted: (!source.exit_at_end).then_some(mailbox) });
-        adopters.push(watch::Adopter { new, woken });
+        adopters.push(Adopter { told, woken });
     }
     if let Some(interval) = watch_interval(source).filter(|_| !source.exit_at_end) {
-        watch::start(config.clone(), source.clone(), workers.clone(), first, count, adopters, interval)?;
+        let watch = Watch {
+            config: config.clone(),
+            source: source.clone(),
+            workers: workers.clone(),
+            client: first,
+            known: count,
+            adopters,
+        };
+        watch.start(interval)?;
     }
     Ok(opened)
 }
