@@ -1,6 +1,8 @@
 //! Crossrate: exact incremental cross rates on event time.
 
 pub mod accounting;
+pub mod ahead;
+pub mod bench;
 pub mod cli;
 pub mod cluster;
 pub mod config;

@@ -1,5 +1,6 @@
 //! The main flow of `crossrate run`, top to bottom.
 
+use crate::ahead::Pool;
 use crate::cluster::{self, Identity, Mesh, Part};
 use crate::config::{Cluster, Config, Source, Verbosity};
 use crate::exit::{Exit, Failure};
@@ -92,12 +93,13 @@ fn assign(
     interrupted: &Arc<AtomicBool>,
 ) -> Vec<Mutex<Option<Assignment>>> {
     let symbols = Symbols::new(&config.definition.symbols);
+    let pools = Pool::new(&workers.wakers).into_iter();
     let opening = Arc::new(Opening {
         config: Arc::clone(config),
         workers: Arc::clone(workers),
         opened: Mutex::default(),
     });
-    let assignment = |local| {
+    let assignment = |(local, pool)| {
         let opening = Arc::clone(&opening);
         Assignment {
             config: Arc::clone(config),
@@ -105,12 +107,13 @@ fn assign(
             // In one process every worker reads the recovery point by itself; else the first one shares it.
             entries: if config.cluster.processes > 1 { entries.take() } else { entries.clone() },
             symbols: symbols.clone(),
+            pool,
             // The job's first worker is the first one here.
             sinks: sinks.take(),
             interrupted: Arc::clone(interrupted),
         }
     };
-    (0..workers.wakers.len()).map(assignment).map(|a| Mutex::new(Some(a))).collect()
+    pools.enumerate().map(assignment).map(|a| Mutex::new(Some(a))).collect()
 }
 
 /// Opens the source once for all workers of this process, when the first of them knows where to begin.
