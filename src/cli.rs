@@ -302,7 +302,8 @@ mod tests {
             "kafka-config" => ("", properties.as_str()),
             "symbol" => ("a.csv", "A"),
             "dedup" | "idle-timeout" => ("", "off"),
-            "max-ahead" | "window" | "delay" | "grace" | "tick" | "max-carry" | "duration" => ("", "7s"),
+            "max-ahead" | "window" | "delay" | "grace" | "tick" | "max-carry" | "duration"
+            | "commit-interval" => ("", "7s"),
             "slide" => ("", "5s"),
             "max-drift" | "join-timeout" => ("", "7m"),
             "emit" => ("", "changes"),
