@@ -138,11 +138,8 @@ fn open_source(config: &Arc<Config>, workers: &Workers, point: &Point) -> Result
                 let Some(local) = workers.local(number) else { continue };
                 let feed = Feed::new(DELIVERIES_AHEAD);
                 let from = start(point, number);
-                let mut bytes = std::fs::read(path)?;
-                for _ in 0..from {
-                    let end = memchr::memchr(b'\n', &bytes).map_or(bytes.len(), |e| e + 1);
-                    bytes.drain(..end);
-                }
+                let bytes = std::fs::read(path)?;
+                let batch = config.batch_records.max(1);
                 let waker = workers.wakers[local].waker();
                 let name = path.display().to_string();
                 opened[local].partitions.push(PartitionFeed {
@@ -152,10 +149,18 @@ fn open_source(config: &Arc<Config>, workers: &Workers, point: &Point) -> Result
                     feed: Arc::clone(&feed),
                 });
                 std::thread::spawn(move || {
-                    let _ = feed.push(crate::source::Delivery::Chunk(crate::source::Chunk {
-                        bytes,
-                        ..Default::default()
-                    }));
+                    let mut ends = memchr::memchr_iter(b'\n', &bytes).map(|end| end + 1);
+                    let mut at = if from > 0 { ends.nth(from as usize - 1).unwrap_or(bytes.len()) } else { 0 };
+                    while at < bytes.len() {
+                        let end = ends.nth(batch - 1).unwrap_or(bytes.len());
+                        let bytes = bytes[at..end].to_vec();
+                        let chunk = crate::source::Chunk { bytes, ..Default::default() };
+                        if feed.push(crate::source::Delivery::Chunk(chunk)).is_err() {
+                            return;
+                        }
+                        waker();
+                        at = end;
+                    }
                     let _ = feed.push(crate::source::Delivery::End);
                     waker();
                 });

@@ -4,3 +4,4 @@ mod cli;
 mod cluster;
 mod demo;
 mod readme;
+mod recovery;
