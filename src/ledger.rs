@@ -94,8 +94,7 @@ pub fn begin(config: &Config, mut ledger: Box<dyn Ledger>) -> Result<(Entries, C
         ended: false,
         ends: point.job.map(|job| job.ends).unwrap_or_default(),
     };
-    let stats_last = config.definition.stats_last;
-    Ok((entries, Committer::new(ledger, job, stats_last, config.commit_interval, obsolete)))
+    Ok((entries, Committer::new(ledger, job, &config.definition, config.commit_interval, obsolete)))
 }
 
 /// A job may not silently become another one.

@@ -150,7 +150,8 @@ fn open_source(config: &Arc<Config>, workers: &Workers, point: &Point) -> Result
                 });
                 std::thread::spawn(move || {
                     let mut ends = memchr::memchr_iter(b'\n', &bytes).map(|end| end + 1);
-                    let mut at = if from > 0 { ends.nth(from as usize - 1).unwrap_or(bytes.len()) } else { 0 };
+                    let mut at =
+                        if from > 0 { ends.nth(from as usize - 1).unwrap_or(bytes.len()) } else { 0 };
                     while at < bytes.len() {
                         let end = ends.nth(batch - 1).unwrap_or(bytes.len());
                         let bytes = bytes[at..end].to_vec();

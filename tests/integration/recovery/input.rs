@@ -2,6 +2,7 @@
 //! quiet legs, heartbeats, aggregate trades, records that are bad or of no interest.
 
 use crossrate::source::simulated::Tape;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// A small generator of random numbers (SplitMix64), so that a seed replays a failure.
@@ -36,44 +37,55 @@ pub(crate) fn seed() -> u64 {
     std::env::var("CROSSRATE_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1)
 }
 
-/// Writes `files` files of together about `trades` trades, 400 a second of event time, and gives their paths.
-pub(crate) fn write(folder: &Path, seed: u64, files: usize, trades: u64) -> Vec<PathBuf> {
-    let tape = Tape { seed, trades, symbols: 4, per_second: 400, ..Tape::default() };
+/// Writes `files` files of together about `trades` trades, so many a second of event time, and gives their paths.
+pub(crate) fn write(folder: &Path, seed: u64, files: usize, trades: u64, per_second: u64) -> Vec<PathBuf> {
+    let tape = Tape { seed, trades, symbols: 4, per_second, ..Tape::default() };
+    let within_seconds = 7 * per_second / files as u64;
     let mut tapes: Vec<Vec<u8>> = vec![Vec::new(); files];
     tape.write(&mut tapes).expect("memory takes everything");
     let mut random = Random::new(seed);
     let mut paths = Vec::new();
     for (number, tape) in tapes.iter().enumerate() {
         let path = folder.join(format!("trades-{number}.jsonl"));
-        std::fs::write(&path, spoil(tape, &mut random)).expect("written");
+        std::fs::write(&path, spoil(tape, within_seconds, &mut random)).expect("written");
         paths.push(path);
     }
     paths
 }
 
-/// Adds what makes a log real. Deterministic, but for what the random numbers say.
-fn spoil(tape: &[u8], random: &mut Random) -> Vec<u8> {
+/// Adds what makes a log real; what is late is late by so many lines at most.
+fn spoil(tape: &[u8], late_by: u64, random: &mut Random) -> Vec<u8> {
     let mut out = Vec::with_capacity(tape.len() + tape.len() / 8);
+    // Lines that come later than they should, by the place after which they do.
+    let mut held_back: BTreeMap<usize, Vec<&[u8]>> = BTreeMap::new();
     let lines: Vec<&[u8]> = tape.split(|b| *b == b'\n').filter(|line| !line.is_empty()).collect();
     for (at, line) in lines.iter().enumerate() {
         let text = std::str::from_utf8(line).expect("the tape is text");
-        let time: u64 = number_after(text, "\"T\":").expect("a trade has a time");
+        let time = number_after(text, "\"T\":").expect("a trade has a time");
+        for line in held_back.remove(&at).unwrap_or_default() {
+            push(&mut out, line);
+        }
         // Of ten seconds in forty a leg does not trade at all, so that others must stand in for it.
         if text.contains("XVGBTC") && time / 10_000 % 4 == 1 {
+            continue;
+        }
+        if random.one_in(60) {
+            held_back.entry(at + 1 + random.below(late_by) as usize).or_default().push(line);
             continue;
         }
         push(&mut out, line);
         match random.below(400) {
             // A trade that comes twice, at once or a little later.
             0..=7 => push(&mut out, lines[at - (random.below(60) as usize).min(at)]),
-            // A trade that comes much too late.
-            8..=10 => push(&mut out, lines[at.saturating_sub(random.below(4_000) as usize)]),
-            11 => push(&mut out, b"{\"e\":\"trade\",\"s\":\"BTCUSDT\",\"t\":1,\"p\":\"-1\"}"),
-            12 => push(&mut out, &[b'{', 0xff, b'}']),
-            13 => push(&mut out, b"{\"e\":\"depthUpdate\",\"s\":\"BTCUSDT\"}"),
-            14 => push(&mut out, format!("{{\"e\":\"heartbeat\",\"T\":{}}}", time - 200).as_bytes()),
+            8 => push(&mut out, b"{\"e\":\"trade\",\"s\":\"BTCUSDT\",\"t\":1,\"p\":\"-1\"}"),
+            9 => push(&mut out, &[b'{', 0xff, b'}']),
+            10 => push(&mut out, b"{\"e\":\"depthUpdate\",\"s\":\"BTCUSDT\"}"),
+            11 => push(&mut out, format!("{{\"e\":\"heartbeat\",\"T\":{}}}", time - 200).as_bytes()),
             // The other kind, which is ignored where trades came first.
-            15 => push(&mut out, text.replace("\"trade\"", "\"aggTrade\"").replace("\"t\":", "\"a\":").as_bytes()),
+            12 => push(
+                &mut out,
+                text.replace("\"trade\"", "\"aggTrade\"").replace("\"t\":", "\"a\":").as_bytes(),
+            ),
             _ => {}
         }
     }

@@ -54,13 +54,16 @@ impl Job {
         outputs::text(&self.log()).unwrap_or_default()
     }
 
+    /// The file whose length tells how far it is.
+    pub(crate) fn progress(&self) -> PathBuf {
+        self.folder.join("dead.jsonl")
+    }
+
     /// Runs it to its end.
-    pub(crate) fn run(&self, more: &[&str]) -> Duration {
-        let begun = Instant::now();
+    pub(crate) fn run(&self, more: &[&str]) {
         let mut child = self.command(more).spawn().expect("it starts");
         let code = end_of(&mut child).unwrap_or_else(|| panic!("it hangs: {}", self.said()));
         assert_eq!(code, Some(0), "{}", self.said());
-        begun.elapsed()
     }
 
     pub(crate) fn outputs(&self) -> Outputs {
@@ -96,31 +99,37 @@ pub(crate) fn children_of(process: u32) -> Vec<u32> {
 /// Sends a signal to a process that this test has started.
 pub(crate) fn signal(process: u32, name: &str) {
     // It may have ended: then there is nothing to say.
-    let _ = Command::new("kill")
-        .args([&format!("-{name}"), &process.to_string()])
-        .stderr(Stdio::null())
-        .status();
+    let _ =
+        Command::new("kill").args([&format!("-{name}"), &process.to_string()]).stderr(Stdio::null()).status();
 }
 
-/// Runs a job that is killed `kills` times, each time after a part of the time that it takes undisturbed, and then
-/// to its end. After each kill `look` may look at what is there.
+/// Runs a job that is killed `kills` times, and then to its end. A run is killed when it has done a random part of the
+/// whole (told by its file of refused records, which ends at `whole` bytes), or a random moment after its start.
+/// After each kill `look` may look at what is there.
 pub(crate) fn kill_and_take_up(
     job: &Job,
     random: &mut Random,
     kills: u64,
-    whole: Duration,
+    whole: u64,
     mut look: impl FnMut(&Path, u64),
 ) {
-    let share = whole.as_micros() as u64 / kills.max(1);
     let mut killed = 0;
     while killed < kills {
         let threads = (1 + random.below(3)).to_string();
         let processes = if random.one_in(5) { "2" } else { "1" };
-        let mut child =
-            job.command(&["-w", &threads, "-n", processes]).spawn().expect("it starts");
-        // One in four dies while it starts; the others get some way.
-        let most = if random.one_in(4) { 15_000 } else { 60_000 + 2 * share };
-        std::thread::sleep(Duration::from_micros(random.below(most)));
+        let before = length(&job.progress());
+        let mut child = job.command(&["-w", &threads, "-n", processes]).spawn().expect("it starts");
+        if random.one_in(4) {
+            std::thread::sleep(Duration::from_micros(random.below(15_000)));
+        } else {
+            let until = before + random.below(whole * 3 / (2 * kills));
+            let deadline = Instant::now() + DEADLINE;
+            while length(&job.progress()) <= until && child.try_wait().is_ok_and(|end| end.is_none()) {
+                assert!(Instant::now() < deadline, "it hangs: {}", job.said());
+                std::thread::sleep(Duration::from_micros(500));
+            }
+            std::thread::sleep(Duration::from_micros(random.below(5_000)));
+        }
         let victims = children_of(child.id());
         let by_child = processes == "2" && random.one_in(2) && !victims.is_empty();
         if by_child {
@@ -132,8 +141,7 @@ pub(crate) fn kill_and_take_up(
         let code = end_of(&mut child).unwrap_or_else(|| panic!("it hangs: {}", job.said()));
         match code {
             // It was too quick for this time; what follows must find that there is nothing to do.
-            Some(0) if killed > 0 => break,
-            Some(0) => panic!("it ended before it could be killed once"),
+            Some(0) => break,
             Some(1) if by_child => {}
             None => {}
             Some(code) => panic!("it ended with {code}: {}", job.said()),
@@ -143,4 +151,8 @@ pub(crate) fn kill_and_take_up(
     }
     assert!(killed * 2 > kills, "only {killed} of {kills} kills came in time");
     job.run(&["-w", "2"]);
+}
+
+fn length(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |found| found.len())
 }

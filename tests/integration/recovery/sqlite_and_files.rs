@@ -8,9 +8,9 @@ const EVERYTHING: &str = "--to sqlite:rows.db --to rows.jsonl --dead-letter dead
 
 /// Runs a definition undisturbed, and then killed, into each kind of ledger.
 fn survives(definition: &str, salt: u64) {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = super::folder();
     let seed = input::seed() * 1_000 + salt;
-    let inputs = input::write(folder.path(), seed, 3, 200_000);
+    let inputs = input::write(folder.path(), seed, 3, 120_000, 400);
     let common = "--delay 500ms --symbols all --cross XVGUSDT=XVGBTC*BTCUSDT --cross BACK=BTCUSDT/XVGBTC";
     let job = |name: &str, sinks: &str| {
         let folder = folder.path().join(name);
@@ -23,14 +23,15 @@ fn survives(definition: &str, salt: u64) {
         }
     };
     let undisturbed = job("undisturbed", EVERYTHING);
-    let whole = undisturbed.run(&[]);
+    undisturbed.run(&[]);
+    let whole = std::fs::metadata(undisturbed.progress()).expect("refused records").len();
     let expected = undisturbed.outputs();
     let rows = expected.rows.as_deref().expect("rows");
-    assert!(rows.len() > 100_000, "{} bytes of rows", rows.len());
+    assert!(rows.len() > 50_000, "{} bytes of rows", rows.len());
     assert!(expected.dead_letters.as_ref().is_some_and(|letters| letters.len() > 50));
     let mut random = Random::new(seed);
-    let sinks = ["--to sqlite:rows.db --dead-letter dead.jsonl", "--to rows.jsonl --dead-letter dead.jsonl", EVERYTHING];
-    for (name, sinks) in ["sqlite", "file", "both"].into_iter().zip(sinks) {
+    let file = if salt % 2 == 0 { EVERYTHING } else { "--to rows.jsonl --dead-letter dead.jsonl" };
+    for (name, sinks) in [("sqlite", "--to sqlite:rows.db --dead-letter dead.jsonl"), ("file", file)] {
         let job = job(name, sinks);
         kill_and_take_up(&job, &mut random, kills().div_ceil(2), whole, |folder, killed| {
             // What a file holds at any time is what it is to hold in the end, as far as it goes.
@@ -63,7 +64,7 @@ fn provisional_rows_and_changes() {
 
 #[test]
 fn carried_legs() {
-    survives("--window 2s --slide 1s --missing-leg carry --max-carry 8s --emit changes --grace 1s", 5);
+    survives("--window 2s --slide 1s --missing-leg carry --max-carry 8s --emit changes --grace 4s", 5);
 }
 
 #[test]
