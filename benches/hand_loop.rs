@@ -3,14 +3,14 @@
 //! watermark with exact removal of duplicates, digests, exact sums, missing ids, crosses, statistics) for tumbling
 //! windows with `--emit final`, and prints the same bytes:
 //!
-//!     cargo run --release --example hand_loop -- --window 10s FILE..
+//!     crossrate plain-loop --window 10s FILE..
 //!
 //! Shared with the product, so that only what lies between can differ: the decoder, the sums of a window, and the
 //! text of a row. Flags as `run` has them: `--window`, `--delay`, `--grace`, `--symbols`, `--cross`.
 
+use crate::source::Chunk;
+use crate::wire::{Record, Scratch, decode_chunk};
 use anyhow::{Context, Result, bail};
-use crossrate::source::Chunk;
-use crossrate::wire::{Record, Scratch, decode_chunk};
 use crossrate_dataflows::market::acceptance::Counts;
 use crossrate_dataflows::market::candle::Candle;
 use crossrate_dataflows::market::cross::{CrossState, LegState};
@@ -367,14 +367,14 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<(Job, Vec<String
     Ok((job, files))
 }
 
-fn main() -> Result<()> {
-    let (job, files) = parse(std::env::args().skip(1))?;
+/// Prints the rows of the files to standard output, and how fast that was to standard error.
+pub(crate) fn main(arguments: impl Iterator<Item = String>) -> Result<()> {
+    let (job, files) = parse(arguments)?;
     let open = |path: &String| File::open(path).with_context(|| path.clone());
     let readers = files.iter().map(open).collect::<Result<Vec<_>>>()?;
     let begun = Instant::now();
     let counts = run(&job, readers, &mut BufWriter::new(io::stdout().lock()))?;
     let seconds = begun.elapsed().as_secs_f64();
-    eprintln!("{}", serde_json::to_string(&counts)?);
     eprintln!("{} records in {seconds:.3} s: {:.3} M/s", counts.read(), counts.read() as f64 / seconds / 1e6);
     Ok(())
 }

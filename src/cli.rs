@@ -18,6 +18,7 @@ mod values;
 pub use report::Report;
 pub use usage::UsageError;
 
+use crate::bench::Bench;
 use crate::config::{Config, DemoConfig};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use layers::{FILES, Given};
@@ -31,6 +32,10 @@ pub enum Task {
     Run(Box<Config>),
     /// Show what it is.
     Demo(Box<DemoConfig>),
+    /// Measure this machine.
+    Bench(Bench),
+    /// Run the loop that this program is measured against, with these arguments.
+    PlainLoop(Vec<String>),
     /// Print this: the settings that hold, or completions for a shell.
     Print(String),
 }
@@ -82,6 +87,15 @@ enum Commands {
         json: bool,
         #[command(flatten)]
         flags: Flags<false>,
+    },
+    /// Measure this machine: `run` beside a plain loop that does the same work
+    Bench(Bench),
+    /// The plain loop that `bench` measures against
+    #[command(hide = true)]
+    PlainLoop {
+        /// `--window`, `--delay`, `--grace`, `--symbols`, `--cross`, and files
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
     },
     /// Print completions for a shell
     #[command(hide = true)]
@@ -228,6 +242,10 @@ pub fn parse(
             let text = if json { report.json().unwrap_or_default() + "\n" } else { report.text() };
             Ok(Parsed { task: Task::Print(text), warnings: given.warnings })
         }
+        Commands::Bench(bench) => Ok(Parsed { task: Task::Bench(bench), warnings: Vec::new() }),
+        Commands::PlainLoop { arguments } => {
+            Ok(Parsed { task: Task::PlainLoop(arguments), warnings: Vec::new() })
+        }
         Commands::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Typed::command(), "crossrate", &mut script);
@@ -284,7 +302,8 @@ mod tests {
             "kafka-config" => ("", properties.as_str()),
             "symbol" => ("a.csv", "A"),
             "dedup" | "idle-timeout" => ("", "off"),
-            "max-ahead" | "window" | "delay" | "grace" | "tick" | "max-carry" | "duration" => ("", "7s"),
+            "max-ahead" | "window" | "delay" | "grace" | "tick" | "max-carry" | "duration"
+            | "commit-interval" => ("", "7s"),
             "slide" => ("", "5s"),
             "max-drift" | "join-timeout" => ("", "7m"),
             "emit" => ("", "changes"),

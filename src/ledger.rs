@@ -14,8 +14,9 @@ pub mod share;
 mod sqlite;
 
 use crate::cluster;
-use crate::config::{Config, SinkTarget};
+use crate::config::{Config, SinkTarget, Source, StartOffset};
 use crate::exit::{Exit, Failure};
+use crate::source;
 use anyhow::Result;
 use crossrate_dataflows::market::row::Row;
 use crossrate_dataflows::operators::closings::Refusal;
@@ -87,14 +88,37 @@ pub fn begin(config: &Config, mut ledger: Box<dyn Ledger>) -> Result<(Entries, C
             obsolete.extend(entries.keys().filter(|key| key.starts_with("pane/")).cloned());
         }
     }
+    let ends = ends(config, point.job.as_ref())?;
     let job = JobEntry {
         program: env!("CARGO_PKG_VERSION").into(),
         definition,
         at: point.resume.at,
         ended: false,
-        ends: point.job.map(|job| job.ends).unwrap_or_default(),
+        ends,
     };
+    if !job.ends.is_empty() {
+        // All workers of all processes go by the same ends. That an earlier run had ended stays known to them.
+        let ended = point.job.is_some_and(|earlier| earlier.ended);
+        entries.insert(point::JOB.into(), point::encode(&JobEntry { ended, ..job.clone() })?);
+    }
     Ok((entries, Committer::new(ledger, job, &config.definition, config.commit_interval, obsolete)))
+}
+
+/// Where each partition of a bounded run ends: where it did when the job began, for as long as it has not got there.
+fn ends(config: &Config, earlier: Option<&JobEntry>) -> Result<BTreeMap<u32, i64>> {
+    let Source::Kafka(kafka) = &config.source else { return Ok(BTreeMap::new()) };
+    if earlier.is_some() && kafka.start != StartOffset::Unset {
+        let words =
+            format!("-o says where to begin, but job {:?} goes on from its recovery point", config.name);
+        return Err(Failure::new(Exit::Usage, words)
+            .hint("leave -o out, or start anew with --fresh or under another --name")
+            .into());
+    }
+    match earlier.filter(|job| !job.ended && !job.ends.is_empty()) {
+        _ if !kafka.exit_at_end => Ok(BTreeMap::new()),
+        Some(job) => Ok(job.ends.clone()),
+        None => source::kafka::ends(config, kafka),
+    }
 }
 
 /// A job may not silently become another one.

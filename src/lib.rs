@@ -1,12 +1,15 @@
 //! Crossrate: exact incremental cross rates on event time.
 
 pub mod accounting;
+pub mod ahead;
+pub mod bench;
 pub mod cli;
 pub mod cluster;
 pub mod config;
 pub mod demo;
 pub mod exit;
 pub mod frontier;
+pub mod kafka;
 pub mod ledger;
 pub mod run;
 pub mod sink;

@@ -1,11 +1,13 @@
 //! The main flow of `crossrate run`, top to bottom.
 
+use crate::ahead::Pool;
 use crate::cluster::{self, Identity, Mesh, Part};
 use crate::config::{Cluster, Config, Source, Verbosity};
 use crate::exit::{Exit, Failure};
 use crate::ledger::point::Point;
 use crate::ledger::{self, Entries};
 use crate::sink::{Sink, Sinks};
+use crate::source::kafka;
 use crate::source::simulated::{self, Market};
 use crate::source::{Feed, PartitionFeed, Waker};
 use crate::symbols::Symbols;
@@ -91,12 +93,13 @@ fn assign(
     interrupted: &Arc<AtomicBool>,
 ) -> Vec<Mutex<Option<Assignment>>> {
     let symbols = Symbols::new(&config.definition.symbols);
+    let pools = Pool::new(&workers.wakers).into_iter();
     let opening = Arc::new(Opening {
         config: Arc::clone(config),
         workers: Arc::clone(workers),
         opened: Mutex::default(),
     });
-    let assignment = |local| {
+    let assignment = |(local, pool)| {
         let opening = Arc::clone(&opening);
         Assignment {
             config: Arc::clone(config),
@@ -104,12 +107,13 @@ fn assign(
             // In one process every worker reads the recovery point by itself; else the first one shares it.
             entries: if config.cluster.processes > 1 { entries.take() } else { entries.clone() },
             symbols: symbols.clone(),
+            pool,
             // The job's first worker is the first one here.
             sinks: sinks.take(),
             interrupted: Arc::clone(interrupted),
         }
     };
-    (0..workers.wakers.len()).map(assignment).map(|a| Mutex::new(Some(a))).collect()
+    pools.enumerate().map(assignment).map(|a| Mutex::new(Some(a))).collect()
 }
 
 /// Opens the source once for all workers of this process, when the first of them knows where to begin.
@@ -192,7 +196,7 @@ fn open_source(config: &Arc<Config>, workers: &Workers, point: &Point) -> Result
                 });
             }
         }
-        Source::Kafka(_) => anyhow::bail!("the Kafka source is not there yet"),
+        Source::Kafka(source) => opened = kafka::open(config, source, workers, point)?,
     }
     Ok(opened)
 }
@@ -230,17 +234,17 @@ impl Workers {
     }
 }
 
-/// Wakes a worker once it is there.
+/// Wakes a worker, or a reader, once it is there.
 #[derive(Debug, Clone, Default)]
 pub struct WorkerWaker(Arc<OnceLock<Thread>>);
 
 impl WorkerWaker {
-    fn arrived(&self) {
+    pub(crate) fn arrived(&self) {
         // A worker arrives once; if it did twice, the first thread is the one to wake.
         let _ = self.0.set(std::thread::current());
     }
 
-    fn wake(&self) {
+    pub(crate) fn wake(&self) {
         // A timely worker parks its thread, and looks around when it is unparked.
         if let Some(thread) = self.0.get() {
             thread.unpark();

@@ -3,17 +3,19 @@
 //! * A source has partitions, each an ordered log, numbered from 0. Partition `p` belongs to worker
 //!   `p % peers`. A reader thread per file, or per Kafka client, reads ahead.
 //! * **Delivery.** A reader hands each of its partitions' bytes over in order as [`Delivery`] values through a
-//!   bounded queue ([`Feed`]). When a queue is full, the reader waits (a file) or pauses that partition (Kafka):
-//!   this is the only back-pressure, and it must never hold up another partition.
+//!   bounded queue ([`Feed`]). When a queue is full, the reader waits (a file) or leaves that partition alone until
+//!   there is room (Kafka): this is the only back-pressure, and it must never hold up another partition.
 //! * **Order.** What a partition delivers is its log, each record once, in order, whatever the chunking.
 //! * **Restart.** A reader is given the next offset of each of its partitions and starts there.
 //! * **End.** A bounded partition ends with [`Delivery::End`]; an endless one never does.
 //! * **Failure.** A reader that cannot go on delivers [`Delivery::Failed`]; the run ends with exit code 3.
 
+use crate::ahead::Decoded;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+pub mod kafka;
 pub mod simulated;
 
 /// A run of consecutive records of one partition, undecoded.
@@ -74,6 +76,8 @@ pub enum Delivery {
     Chunk(Chunk),
     /// The partition is idle (SPEC section 5): nothing came for the idle timeout and the broker confirmed the log's end.
     Idle,
+    /// The broker has not confirmed for as long that an idle partition has nothing more: it is not idle any longer.
+    Unconfirmed,
     /// The partition has ended; nothing follows.
     End,
     /// The reader cannot go on; nothing follows.
@@ -81,20 +85,62 @@ pub enum Delivery {
 }
 
 /// A partition's bounded queue between its reader and its worker.
-#[derive(Debug)]
 pub struct Feed {
     state: Mutex<FeedState>,
     room: Condvar,
+    /// Wakes a reader that does not wait for room.
+    waker: Option<Waker>,
     capacity: usize,
+}
+
+impl std::fmt::Debug for Feed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Feed").field("state", &self.state).field("capacity", &self.capacity).finish()
+    }
 }
 
 #[derive(Debug, Default)]
 struct FeedState {
-    queue: VecDeque<Delivery>,
+    queue: VecDeque<Slot>,
+    /// Which delivery stands at the front of the queue, counted from the first.
+    front: u64,
     /// Emptied chunks, for the reader to fill again.
     spare: Vec<Chunk>,
+    /// Emptied records, for the next chunk that is decoded ahead.
+    used: Vec<Decoded>,
     closed: bool,
 }
+
+#[derive(Debug)]
+enum Slot {
+    Delivery(Delivery),
+    /// A chunk that another worker is decoding.
+    Lent,
+    Decoded(Decoded),
+}
+
+/// What the owner of a partition takes.
+#[derive(Debug)]
+pub enum Taken {
+    /// A delivery as the reader made it.
+    Delivery(Delivery),
+    /// A chunk that was decoded ahead.
+    Decoded(Decoded),
+}
+
+/// A chunk to decode ahead: it must come back through [`Feed::give_back`].
+#[derive(Debug)]
+pub struct Loan {
+    /// Its place in the feed, counted from the first delivery.
+    pub place: u64,
+    /// What to decode.
+    pub chunk: Chunk,
+    /// Whose allocation to use.
+    pub used: Decoded,
+}
+
+/// A chunk that is smaller than this is decoded sooner by its owner than it is handed around.
+const WORTH_LENDING: usize = 32 << 10;
 
 /// A partition, to the worker that owns it.
 #[derive(Debug)]
@@ -116,7 +162,12 @@ pub struct Closed;
 impl Feed {
     /// A queue of so many deliveries.
     pub fn new(capacity: usize) -> Arc<Self> {
-        Arc::new(Feed { state: Mutex::default(), room: Condvar::new(), capacity })
+        Arc::new(Feed { state: Mutex::default(), room: Condvar::new(), waker: None, capacity })
+    }
+
+    /// The same, for a reader of many partitions: it is woken when a full queue has room again.
+    pub fn waking(capacity: usize, waker: Waker) -> Arc<Self> {
+        Arc::new(Feed { state: Mutex::default(), room: Condvar::new(), waker: Some(waker), capacity })
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, FeedState> {
@@ -132,7 +183,7 @@ impl Feed {
         if state.closed {
             return Err(Closed);
         }
-        state.queue.push_back(delivery);
+        state.queue.push_back(Slot::Delivery(delivery));
         Ok(())
     }
 
@@ -142,7 +193,7 @@ impl Feed {
         if state.closed {
             return Err(Closed);
         }
-        state.queue.push_back(delivery);
+        state.queue.push_back(Slot::Delivery(delivery));
         Ok(())
     }
 
@@ -151,13 +202,54 @@ impl Feed {
         self.lock().queue.len() >= self.capacity
     }
 
-    /// Takes the oldest delivery.
-    pub fn pop(&self) -> Option<Delivery> {
+    /// Takes the oldest delivery; none either while another worker has it.
+    pub fn pop(&self) -> Option<Taken> {
         let mut state = self.lock();
-        let delivery = state.queue.pop_front();
+        if matches!(state.queue.front(), Some(Slot::Lent)) {
+            return None;
+        }
+        let was_full = state.queue.len() == self.capacity;
+        let slot = state.queue.pop_front()?;
+        state.front += 1;
         drop(state);
         self.room.notify_one();
-        delivery
+        if let Some(waker) = self.waker.as_ref().filter(|_| was_full) {
+            waker();
+        }
+        match slot {
+            Slot::Delivery(delivery) => Some(Taken::Delivery(delivery)),
+            Slot::Decoded(decoded) => Some(Taken::Decoded(decoded)),
+            Slot::Lent => None,
+        }
+    }
+
+    /// Lends the oldest chunk that is large, not decoded, and not the next one that the owner takes: that one it
+    /// decodes faster by itself.
+    pub fn lend(&self) -> Option<Loan> {
+        let mut state = self.lock();
+        let worth = |slot: &Slot| matches!(slot, Slot::Delivery(Delivery::Chunk(c)) if c.bytes.len() >= WORTH_LENDING);
+        let at = (1..state.queue.len()).find(|at| worth(&state.queue[*at]))?;
+        let Slot::Delivery(Delivery::Chunk(chunk)) = std::mem::replace(&mut state.queue[at], Slot::Lent)
+        else {
+            return None;
+        };
+        let used = state.used.pop().unwrap_or_default();
+        Some(Loan { place: state.front + at as u64, chunk, used })
+    }
+
+    /// Whether there is a chunk to lend.
+    pub fn could_lend(&self) -> bool {
+        let state = self.lock();
+        let worth = |slot: &Slot| matches!(slot, Slot::Delivery(Delivery::Chunk(c)) if c.bytes.len() >= WORTH_LENDING);
+        state.queue.iter().skip(1).any(worth)
+    }
+
+    /// Puts a chunk that was lent back to its place, decoded.
+    pub fn give_back(&self, place: u64, decoded: Decoded) {
+        let mut state = self.lock();
+        // It still stands there: the owner waits for what is lent.
+        let at = (place - state.front) as usize;
+        state.queue[at] = Slot::Decoded(decoded);
     }
 
     /// Whether nothing waits.
@@ -171,6 +263,16 @@ impl Feed {
         let mut state = self.lock();
         if state.spare.len() < self.capacity {
             state.spare.push(chunk);
+        }
+    }
+
+    /// The same for a chunk that was decoded ahead.
+    pub fn recycle_decoded(&self, decoded: Decoded) {
+        let (chunk, used) = decoded.take_apart();
+        self.recycle(chunk);
+        let mut state = self.lock();
+        if state.used.len() < self.capacity {
+            state.used.push(used);
         }
     }
 

@@ -9,6 +9,7 @@ use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::trade::{Trade, TradeKind};
 use std::fmt;
 
+pub mod archive;
 mod binance;
 mod json;
 mod swift;
@@ -117,10 +118,11 @@ fn capture_prefix(line: &[u8]) -> usize {
     if line.get(digits) == Some(&b' ') { digits + 1 } else { 0 }
 }
 
-fn csv_lines(bytes: &[u8], _symbol: &str, mut each: impl FnMut(Raw<'_>, Record<'_>)) {
+fn csv_lines(bytes: &[u8], symbol: &str, mut each: impl FnMut(Raw<'_>, Record<'_>)) {
     for line in bytes.split(|b| *b == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
-        let record = Record::Bad(BadRecord { reason: "archives cannot be read yet", at: None });
-        each(Raw { bytes: line, key: None, place: None }, record);
+        if let Some(record) = archive::decode(line, symbol) {
+            each(Raw { bytes: line, key: None, place: None }, record);
+        }
     }
 }
 

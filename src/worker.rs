@@ -5,6 +5,7 @@
 //! between workers (who reads, who writes) is here; the dataflow is the same everywhere.
 
 use crate::accounting;
+use crate::ahead::{Known, Pool};
 use crate::config::{Config, Verbosity};
 use crate::exit::{Exit, Failure};
 use crate::frontier::{Frontier, Report};
@@ -13,7 +14,7 @@ use crate::ledger::keeper::Keeper;
 use crate::ledger::point::{PartitionPoint, Point};
 use crate::ledger::share::share;
 use crate::sink::Sinks;
-use crate::source::{Chunk, Delivery, PartitionFeed};
+use crate::source::{Delivery, PartitionFeed, Taken};
 use crate::symbols::Symbols;
 use crate::wire;
 use anyhow::Result;
@@ -63,6 +64,8 @@ pub struct Assignment {
     pub entries: Option<Entries>,
     /// This worker's view of the numbers of symbols.
     pub symbols: Symbols,
+    /// The feeds of this process.
+    pub pool: Pool,
     /// Where rows go; on the first worker.
     pub sinks: Option<Sinks>,
     /// Set when the user wants to stop.
@@ -86,7 +89,7 @@ pub struct Opened {
 
 /// Runs the job on one worker until its input ends, or the user stops it.
 pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
-    let Assignment { config, open, entries, symbols, sinks, interrupted } = assignment;
+    let Assignment { config, open, entries, symbols, pool, sinks, interrupted } = assignment;
     let definition = Arc::new(config.definition.clone());
     let entries =
         if config.cluster.processes > 1 { share(worker, entries)? } else { entries.unwrap_or_default() };
@@ -117,9 +120,13 @@ pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
     let mut owned: Vec<Owned> = Vec::new();
     for feed in partitions {
         let earlier = point.partitions.remove(&feed.number);
+        pool.join(&feed.feed);
         let mut partition = Owned::new(feed, &config, panes.1.clone(), told.1.clone());
-        if let Some(earlier) = earlier {
-            reading.take_up(&mut partition, &earlier)?;
+        match earlier {
+            Some(earlier) => reading.take_up(&mut partition, &earlier)?,
+            // It has appeared while the job was not running.
+            None if resume.at > EventTime::MIN => reading.adopt(&mut partition, resume.at)?,
+            None => {}
         }
         owned.push(partition);
     }
@@ -136,7 +143,10 @@ pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
         }
         if let Some(spare) = &mut spare {
             while let Ok(feed) = spare.mailbox.try_recv() {
-                owned.push(Owned::adopted(feed, &config, spare));
+                pool.join(&feed.feed);
+                let mut partition = Owned::new(feed, &config, spare.panes.clone(), spare.told.clone());
+                reading.adopt(&mut partition, *spare.panes.time())?;
+                owned.push(partition);
             }
         }
         // Take a batch of the next partition that has one, unless the rows are too far behind.
@@ -150,9 +160,10 @@ pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
                 let partition = &mut owned[turn];
                 if !partition.ended
                     && partition.state.watermark() <= limit
-                    && let Some(delivery) = partition.feed.feed.pop()
+                    && let Some(taken) = partition.feed.feed.pop()
                 {
-                    reading.deliver(partition, delivery)?;
+                    pool.call(&partition.feed.feed);
+                    reading.deliver(partition, taken)?;
                     read = true;
                     break;
                 }
@@ -177,7 +188,7 @@ pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
             }
         }
         // Step, and write what that completed.
-        if read {
+        if read || pool.help(&mut reading.symbols, &mut reading.scratch) {
             worker.step();
         } else {
             worker.step_or_park(Some(writing.due_in().map_or(PARK, |due| due.min(PARK))));
@@ -269,14 +280,6 @@ impl Owned {
             ended: false,
         }
     }
-
-    /// A partition that appeared while the job runs enters with the frontier as its watermark (SPEC section 5).
-    fn adopted(feed: PartitionFeed, config: &Config, spare: &Spare) -> Self {
-        let mut owned = Owned::new(feed, config, spare.panes.clone(), spare.told.clone());
-        // Nothing is open in it yet, so nothing is handed over.
-        owned.state.entry(*spare.panes.time(), &mut Vec::new());
-        owned
-    }
 }
 
 /// A capability for partitions that do not exist yet.
@@ -309,17 +312,37 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn deliver(&mut self, partition: &mut Owned, delivery: Delivery) -> Result<()> {
+    fn deliver(&mut self, partition: &mut Owned, taken: Taken) -> Result<()> {
+        let delivery = match taken {
+            Taken::Delivery(delivery) => delivery,
+            Taken::Decoded(decoded) => {
+                self.wake(partition);
+                // Its symbols may be new to this worker.
+                self.symbols.catch_up();
+                let (mut judging, symbols, _) = self.judging(partition);
+                decoded.each(|raw, known| judging.record(&raw, known, symbols.names()));
+                partition.feed.feed.recycle_decoded(decoded);
+                return self.send(partition);
+            }
+        };
         match delivery {
             Delivery::Chunk(chunk) => {
                 self.wake(partition);
-                self.accept(partition, &chunk);
+                let (mut judging, symbols, scratch) = self.judging(partition);
+                wire::decode_chunk(&chunk, scratch, |raw, record| {
+                    let known = Known::of(&record, symbols);
+                    judging.record(&raw, known, symbols.names());
+                });
                 partition.feed.feed.recycle(chunk);
                 self.send(partition)?;
             }
             Delivery::Idle => {
                 rebuilt(partition)?;
                 partition.idle = true;
+                self.tell_progress(partition)?;
+            }
+            Delivery::Unconfirmed => {
+                partition.idle = false;
                 self.tell_progress(partition)?;
             }
             Delivery::End => {
@@ -372,6 +395,17 @@ impl Reading<'_> {
         Ok(())
     }
 
+    /// A partition that appears enters with the frontier as its watermark (SPEC section 5).
+    fn adopt(&mut self, partition: &mut Owned, frontier: EventTime) -> Result<()> {
+        // Nothing is open in it yet, so nothing is handed over.
+        partition.state.entry(frontier, &mut self.updates);
+        if self.config.verbosity >= Verbosity::Normal {
+            let name = &partition.feed.name;
+            eprintln!("crossrate: {name} is new and begins with its watermark at {} ms", frontier.millis());
+        }
+        self.send(partition)
+    }
+
     /// The next record of an idle partition: from here on its watermark is what the frontier was, which is an entry
     /// of its prefix. It has followed the frontier all along, so there is nothing to move.
     fn wake(&mut self, partition: &mut Owned) {
@@ -384,74 +418,13 @@ impl Reading<'_> {
         }
     }
 
-    /// Decodes a chunk and judges its records in order.
-    fn accept(&mut self, partition: &mut Owned, chunk: &Chunk) {
+    /// What judging a chunk's records in order needs; and, apart, what decoding it does.
+    fn judging<'b>(
+        &'b mut self,
+        partition: &'b mut Owned,
+    ) -> (Judging<'b>, &'b mut Symbols, &'b mut wire::Scratch) {
         let Reading { config, symbols, scratch, updates, notes, strict, .. } = self;
-        let Owned { feed, state, records, rebuilding, .. } = partition;
-        let mut refuse = |offset: i64, reason: Reason, detail: String, raw: &wire::Raw<'_>| {
-            if config.strict && reason == Reason::Bad && strict.is_none() {
-                *strict = Some(Failure::new(
-                    Exit::Refused,
-                    format!("{}: record {offset} is bad: {detail}", feed.name),
-                ));
-            }
-            if config.dead_letter.is_some() || config.keep_refused {
-                notes.push(Note::Refused(Refusal {
-                    partition: feed.number,
-                    offset,
-                    reason,
-                    detail,
-                    value: raw.bytes.to_vec(),
-                    key: raw.key.map(<[u8]>::to_vec),
-                }));
-            }
-        };
-        wire::decode_chunk(chunk, scratch, |raw, record| {
-            let place = match raw.place {
-                Some(message) => Place { offset: message.offset, kafka_ms: message.timestamp_ms },
-                None => Place { offset: *records, kafka_ms: 0 },
-            };
-            *records = place.offset + 1;
-            let offset = place.offset;
-            if let Some(again) = rebuilding {
-                if offset < again.until {
-                    if let wire::Record::Trade { symbol, kind, trade } = record
-                        && let Some(number) = symbols.number(symbol)
-                    {
-                        state.rebuild(number, symbols.names(), kind, &trade, place);
-                    }
-                    return;
-                }
-                finish_rebuilding(state, rebuilding);
-            }
-            match record {
-                wire::Record::Trade { symbol, kind, trade } => {
-                    let Some(number) = symbols.number(symbol) else {
-                        state.counts_mut().unselected += 1;
-                        return;
-                    };
-                    match state.trade(number, symbols.names(), kind, &trade, place, updates) {
-                        Verdict::Accepted | Verdict::Duplicate | Verdict::OtherKind => {}
-                        Verdict::Late { by_entry } => {
-                            refuse(offset, Reason::Late, late_detail(state, trade.time, by_entry), &raw);
-                        }
-                        Verdict::Future => {
-                            refuse(offset, Reason::Future, future_detail(trade.time, place.kafka_ms), &raw);
-                        }
-                    }
-                }
-                wire::Record::Heartbeat(time) => {
-                    if state.heartbeat(time, place, updates) == Verdict::Future {
-                        refuse(offset, Reason::Future, future_detail(time, place.kafka_ms), &raw);
-                    }
-                }
-                wire::Record::Ignored => state.counts_mut().ignored += 1,
-                wire::Record::Bad(bad) => {
-                    state.counts_mut().bad += 1;
-                    refuse(offset, Reason::Bad, bad.to_string(), &raw);
-                }
-            }
-        });
+        (Judging { config, updates, notes, strict, partition }, symbols, scratch)
     }
 
     /// Hands over what the batch brought and moves the capabilities to the watermark.
@@ -519,6 +492,81 @@ impl Reading<'_> {
             self.send(partition)?;
         }
         Ok(())
+    }
+}
+
+/// Judges the records of one partition.
+struct Judging<'a> {
+    config: &'a Config,
+    updates: &'a mut Vec<PaneUpdate>,
+    notes: &'a mut Vec<Note>,
+    strict: &'a mut Option<Failure>,
+    partition: &'a mut Owned,
+}
+
+impl Judging<'_> {
+    #[inline]
+    fn record(&mut self, raw: &wire::Raw<'_>, record: Known, names: &[Symbol]) {
+        let Owned { state, records, rebuilding, .. } = &mut *self.partition;
+        let place = match raw.place {
+            Some(message) => Place { offset: message.offset, kafka_ms: message.timestamp_ms },
+            None => Place { offset: *records, kafka_ms: 0 },
+        };
+        *records = place.offset + 1;
+        if let Some(again) = rebuilding {
+            if place.offset < again.until {
+                if let Known::Trade(Some(number), kind, trade) = record {
+                    state.rebuild(number, names, kind, &trade, place);
+                }
+                return;
+            }
+            finish_rebuilding(state, rebuilding);
+        }
+        match record {
+            Known::Trade(Some(number), kind, trade) => {
+                match state.trade(number, names, kind, &trade, place, self.updates) {
+                    Verdict::Accepted | Verdict::Duplicate | Verdict::OtherKind => {}
+                    Verdict::Late { by_entry } => {
+                        let detail = late_detail(state, trade.time, by_entry);
+                        self.refuse(raw, place, Reason::Late, detail);
+                    }
+                    Verdict::Future => {
+                        self.refuse(raw, place, Reason::Future, future_detail(trade.time, place.kafka_ms));
+                    }
+                }
+            }
+            Known::Trade(None, ..) => state.counts_mut().unselected += 1,
+            Known::Heartbeat(time) => {
+                if state.heartbeat(time, place, self.updates) == Verdict::Future {
+                    self.refuse(raw, place, Reason::Future, future_detail(time, place.kafka_ms));
+                }
+            }
+            Known::Ignored => state.counts_mut().ignored += 1,
+            Known::Bad(bad) => {
+                state.counts_mut().bad += 1;
+                self.refuse(raw, place, Reason::Bad, bad.to_string());
+            }
+        }
+    }
+
+    #[cold]
+    fn refuse(&mut self, raw: &wire::Raw<'_>, place: Place, reason: Reason, detail: String) {
+        let feed = &self.partition.feed;
+        let offset = place.offset;
+        if self.config.strict && reason == Reason::Bad && self.strict.is_none() {
+            let words = format!("{}: record {offset} is bad: {detail}", feed.name);
+            *self.strict = Some(Failure::new(Exit::Refused, words));
+        }
+        if self.config.dead_letter.is_some() || self.config.keep_refused {
+            self.notes.push(Note::Refused(Refusal {
+                partition: feed.number,
+                offset,
+                reason,
+                detail,
+                value: raw.bytes.to_vec(),
+                key: raw.key.map(<[u8]>::to_vec),
+            }));
+        }
     }
 }
 

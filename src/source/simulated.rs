@@ -121,6 +121,7 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::Taken;
 
     fn nobody() -> Waker {
         Arc::new(|| {})
@@ -132,8 +133,8 @@ mod tests {
         loop {
             match feed.pop() {
                 None => std::thread::yield_now(),
-                Some(Delivery::End) => return got,
-                Some(Delivery::Chunk(chunk)) => {
+                Some(Taken::Delivery(Delivery::End)) => return got,
+                Some(Taken::Delivery(Delivery::Chunk(chunk))) => {
                     let Framing::Messages(messages) = &chunk.framing else { panic!("lines") };
                     let mut start = 0;
                     for m in messages {

@@ -3,5 +3,11 @@
 mod cli;
 mod cluster;
 mod demo;
+mod kafka;
+mod laws;
+mod oracle;
+mod program;
 mod readme;
+mod recordings;
 mod recovery;
+mod tapes;

@@ -1,0 +1,251 @@
+//! How brokers are reached: what every client of the program has in common, and what its errors mean.
+//!
+//! librdkafka answers for connections, retries and order. What it tells on the side, by its callbacks, is kept here so
+//! that an error can say why. See [`crate::source::kafka`] for reading and [`crate::ledger`] for writing.
+
+use crate::config::{KafkaClient, Verbosity};
+use crate::exit::{Exit, Failure};
+use rdkafka::client::ClientContext;
+use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Poll, Wake, Waker};
+use std::thread::Thread;
+use std::time::Duration;
+
+/// How long a broker may take to answer at the start, before it counts as unreachable.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What librdkafka tells on the side.
+#[derive(Debug, Clone)]
+pub struct Listener {
+    verbosity: Verbosity,
+    heard: Arc<Mutex<Heard>>,
+}
+
+#[derive(Debug, Default)]
+struct Heard {
+    /// The latest reason of each kind; the first that the user can do something about is told.
+    denied: Option<String>,
+    unreachable: Option<String>,
+    other: Option<String>,
+}
+
+impl Listener {
+    /// Tells the user what librdkafka logs, where everything is to be told.
+    pub fn new(verbosity: Verbosity) -> Self {
+        Listener { verbosity, heard: Arc::default() }
+    }
+
+    /// Why nothing works, in librdkafka's words, as far as it has said so.
+    pub fn reason(&self) -> Option<String> {
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.denied.as_ref().or(heard.unreachable.as_ref()).or(heard.other.as_ref()).cloned()
+    }
+
+    /// Why the broker did not let us in, if it did not.
+    pub fn denied(&self) -> Option<String> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).denied.clone()
+    }
+
+    /// What was heard so far is over.
+    pub fn forget(&self) {
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Heard::default();
+    }
+}
+
+impl ClientContext for Listener {
+    fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
+        if self.verbosity >= Verbosity::Verbose {
+            eprintln!("crossrate: librdkafka: {facility} {message}");
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        match error.rdkafka_error_code().map(Meaning::of) {
+            Some(Meaning::Denied) => heard.denied = Some(reason.to_owned()),
+            // That all brokers are down says less than why the last one is.
+            Some(Meaning::Away) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) => {
+                heard.unreachable.get_or_insert_with(|| reason.to_owned());
+            }
+            Some(Meaning::Away) => heard.unreachable = Some(reason.to_owned()),
+            _ => heard.other = Some(reason.to_owned()),
+        }
+    }
+}
+
+impl ConsumerContext for Listener {}
+
+/// What an error means for a run.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum Meaning {
+    /// The broker does not answer, or not now; librdkafka goes on trying.
+    Away,
+    /// The broker does not let us in, or not there.
+    Denied,
+    /// The topic, or the partition, is not there.
+    Absent,
+    /// The log does not have that offset (any more).
+    OutOfRange,
+    /// Another producer of the same transactional id has taken over.
+    Fenced,
+    /// Nothing that concerns a run: of consumer groups, which we are not in.
+    Nothing,
+    /// Anything else.
+    Other,
+}
+
+impl Meaning {
+    /// Of librdkafka's code.
+    pub fn of(code: RDKafkaErrorCode) -> Self {
+        use RDKafkaErrorCode as Code;
+        match code {
+            Code::AllBrokersDown
+            | Code::BrokerTransportFailure
+            | Code::Resolve
+            | Code::OperationTimedOut
+            | Code::TimedOutQueue
+            | Code::RequestTimedOut
+            | Code::NodeUpdate
+            | Code::BrokerNotAvailable
+            | Code::LeaderNotAvailable
+            | Code::NotLeaderForPartition
+            | Code::ReplicaNotAvailable
+            | Code::NetworkException
+            | Code::CoordinatorLoadInProgress
+            | Code::CoordinatorNotAvailable
+            | Code::NotCoordinator => Meaning::Away,
+            Code::Authentication
+            | Code::SaslAuthenticationFailed
+            | Code::UnsupportedSASLMechanism
+            | Code::SSL
+            | Code::TopicAuthorizationFailed
+            | Code::ClusterAuthorizationFailed
+            | Code::TransactionalIdAuthorizationFailed => Meaning::Denied,
+            Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => Meaning::Absent,
+            Code::OffsetOutOfRange | Code::AutoOffsetReset => Meaning::OutOfRange,
+            Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch => Meaning::Fenced,
+            Code::GroupAuthorizationFailed | Code::WaitingForCoordinator => Meaning::Nothing,
+            _ => Meaning::Other,
+        }
+    }
+
+    /// Of an error of any operation.
+    pub fn of_error(error: &KafkaError) -> Self {
+        match error {
+            KafkaError::Transaction(error) if error.code() == RDKafkaErrorCode::Fenced => Meaning::Fenced,
+            KafkaError::Transaction(error) => Meaning::of(error.code()),
+            KafkaError::AdminOp(code) => Meaning::of(*code),
+            _ => error.rdkafka_error_code().map_or(Meaning::Other, Meaning::of),
+        }
+    }
+}
+
+/// Makes a client: the user's properties, then those that are the program's own. `defaults` hold where the user says
+/// nothing else.
+pub fn client<T>(
+    kafka: &KafkaClient,
+    listener: &Listener,
+    defaults: &[(&str, &str)],
+    own: &[(&str, &str)],
+) -> Result<T, Failure>
+where
+    T: FromClientConfigAndContext<Listener>,
+{
+    refuse_what_is_not_built_in(kafka)?;
+    let mut config = ClientConfig::new();
+    let verbose = listener.verbosity >= Verbosity::Verbose;
+    config.set_log_level(if verbose { RDKafkaLogLevel::Info } else { RDKafkaLogLevel::Error });
+    let common = [
+        ("client.id", "crossrate"),
+        // A broker that comes back is found soon; the pause still grows while it stays away.
+        ("reconnect.backoff.ms", "20"),
+        ("reconnect.backoff.max.ms", "1000"),
+        // The first look at a topic would else wait for a timer of 100 ms.
+        ("topic.metadata.refresh.fast.interval.ms", "10"),
+    ];
+    for (key, value) in common.iter().chain(defaults) {
+        config.set(*key, *value);
+    }
+    for (key, value) in &kafka.properties {
+        config.set(key, value);
+    }
+    config.set("bootstrap.servers", &kafka.brokers);
+    for (key, value) in own {
+        config.set(*key, *value);
+    }
+    config.create_with_context(listener.clone()).map_err(|error| match error {
+        // Not the value: it may be a secret.
+        KafkaError::ClientConfig(_, words, key, _) => {
+            Failure::new(Exit::Usage, format!("the Kafka property {key} does not do: {words}"))
+                .hint("librdkafka's CONFIGURATION.md lists all properties and their values")
+        }
+        error => Failure::new(Exit::Usage, "these Kafka properties do not do")
+            .hint("librdkafka's CONFIGURATION.md lists all properties and their values")
+            .because(error),
+    })
+}
+
+/// Encryption is a feature of the build; librdkafka would only say that it has no OpenSSL.
+fn refuse_what_is_not_built_in(kafka: &KafkaClient) -> Result<(), Failure> {
+    let value = |key: &str| kafka.properties.get(key).map(|value| value.to_ascii_uppercase());
+    let protocol = value("security.protocol").filter(|protocol| protocol.contains("SSL"));
+    let mechanism = value("sasl.mechanism")
+        .or(value("sasl.mechanisms"))
+        .filter(|mechanism| mechanism.starts_with("SCRAM") || mechanism == "OAUTHBEARER");
+    match protocol.or(mechanism) {
+        Some(asked) if !cfg!(feature = "tls") => {
+            Err(Failure::new(Exit::Usage, format!("this crossrate was built without {asked}"))
+                .hint("build it with the feature: cargo build --release --features tls"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Waits for what the admin client does on a thread of its own.
+pub fn wait<F: Future>(future: F) -> F::Output {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut std::task::Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+/// The failure of a broker that does not answer, or does not let us in.
+pub fn unreachable(kafka: &KafkaClient, listener: &Listener) -> Failure {
+    let brokers = &kafka.brokers;
+    if let Some(reason) = listener.denied() {
+        return Failure::new(Exit::Unreachable, format!("the broker at {brokers} does not let us in"))
+            .hint("check security.protocol, sasl.username and sasl.password, given by -X or --kafka-config")
+            .because(anyhow::Error::msg(reason));
+    }
+    let failure = Failure::new(Exit::Unreachable, format!("no Kafka broker answers at {brokers}"))
+        .hint("start one there, or say by -b/--brokers where it is");
+    match listener.reason() {
+        Some(reason) => failure.because(anyhow::Error::msg(reason)),
+        None => failure,
+    }
+}
+
+/// The failure of an operation on something that the broker knows, such as a topic.
+pub fn failed(kafka: &KafkaClient, listener: &Listener, what: &str, error: KafkaError) -> Failure {
+    match Meaning::of_error(&error) {
+        Meaning::Away => unreachable(kafka, listener),
+        Meaning::Denied => Failure::new(Exit::Unreachable, format!("{what}: the broker does not permit it"))
+            .hint("the user of the broker needs that right (an ACL)")
+            .because(error),
+        _ => Failure::new(Exit::Unreachable, what.to_owned()).because(error),
+    }
+}

@@ -1,0 +1,289 @@
+//! A Kafka topic. Each worker has a client of its own, with the partitions that belong to it assigned: a job is in no
+//! consumer group, since partition `p` belongs to worker `p % peers` whoever comes and goes, and offsets belong to the
+//! recovery point.
+//!
+//! Here is decided where each partition begins and ends; [`reader`] reads them, [`watch`] finds those that appear
+//! while the job runs. Delivered is what transactions have committed (`read_committed`): a log ends at its last stable
+//! offset.
+
+mod log;
+mod reader;
+mod watch;
+
+use crate::config::{Config, KafkaSource, StartOffset, Verbosity};
+use crate::exit::{Exit, Failure};
+use crate::kafka::{self, Listener, Meaning, PATIENCE};
+use crate::ledger::point::Point;
+use crate::run::{WorkerWaker, Workers};
+use crate::worker::Opened;
+use anyhow::Result;
+use log::Plan;
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::Offset;
+use reader::Reader;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+/// A client that reads.
+type Client = BaseConsumer<Listener>;
+
+/// Bytes that librdkafka reads ahead for all partitions of a client together, in KiB.
+const READ_AHEAD_KIB: usize = 64 << 10;
+/// How often the topic is looked at for new partitions, where `topic.metadata.refresh.interval.ms` does not say.
+const WATCH: Duration = Duration::from_secs(5);
+/// The property that says so.
+const WATCH_PROPERTY: &str = "topic.metadata.refresh.interval.ms";
+
+/// Opens the topic and starts a reader for each worker of this process that has partitions, or may get some.
+pub fn open(config: &Config, source: &KafkaSource, workers: &Workers, point: &Point) -> Result<Vec<Opened>> {
+    let context = Context { config, source };
+    let first = context.client(Listener::new(config.verbosity), 1)?;
+    let count = context.partitions(&first)?;
+    let numbers: Vec<u32> = (0..count).filter(|p| workers.local(*p as usize).is_some()).collect();
+    let plans = context.plans(&first, &numbers, point)?;
+    let mut of_workers: Vec<Vec<Plan>> = workers.wakers.iter().map(|_| Vec::new()).collect();
+    for plan in plans {
+        if let Some(local) = workers.local(plan.number as usize) {
+            of_workers[local].push(plan);
+        }
+    }
+    let mut opened = Vec::new();
+    let mut adopters = Vec::new();
+    let away = Arc::default();
+    for (plans, worker) in of_workers.into_iter().zip(&workers.wakers) {
+        if source.exit_at_end && plans.is_empty() {
+            opened.push(Opened::default());
+            continue;
+        }
+        let listener = Listener::new(config.verbosity);
+        let client = context.client(listener.clone(), plans.len())?;
+        // A look at the topic first: a client that knows no leader would wait for a timer before it fetches.
+        context.partitions(&client)?;
+        let woken = WorkerWaker::default();
+        let (new, adopted) = mpsc::channel();
+        let reader =
+            Reader::new(context, client, listener, worker.waker(), &woken, adopted, Arc::clone(&away));
+        let (partitions, mailbox) = reader.start(plans, woken.clone())?;
+        opened.push(Opened { partitions, adopted: (!source.exit_at_end).then_some(mailbox) });
+        adopters.push(watch::Adopter { new, woken });
+    }
+    if let Some(interval) = watch_interval(source).filter(|_| !source.exit_at_end) {
+        watch::start(config.clone(), source.clone(), workers.clone(), first, count, adopters, interval)?;
+    }
+    Ok(opened)
+}
+
+/// Where each partition of the topic ends now: its last stable offset.
+pub fn ends(config: &Config, source: &KafkaSource) -> Result<BTreeMap<u32, i64>> {
+    let context = Context { config, source };
+    let client = context.client(Listener::new(config.verbosity), 1)?;
+    let count = context.partitions(&client)?;
+    (0..count).map(|number| Ok((number, context.bounds(&client, number)?.1))).collect()
+}
+
+fn watch_interval(source: &KafkaSource) -> Option<Duration> {
+    let Some(given) = source.client.properties.get(WATCH_PROPERTY) else { return Some(WATCH) };
+    // Not positive: never, as librdkafka understands it. What is no number it has refused already.
+    given.trim().parse().ok().filter(|ms| *ms > 0).map(Duration::from_millis)
+}
+
+/// What opening needs to know.
+#[derive(Debug, Copy, Clone)]
+struct Context<'a> {
+    config: &'a Config,
+    source: &'a KafkaSource,
+}
+
+impl Context<'_> {
+    /// A client for so many partitions.
+    fn client(&self, listener: Listener, partitions: usize) -> Result<Client> {
+        let read_ahead = (READ_AHEAD_KIB / partitions.max(1)).clamp(1 << 10, 16 << 10).to_string();
+        let defaults = [
+            ("queued.max.messages.kbytes", read_ahead.as_str()),
+            // A queue that was full is looked at again soon, or reading would stall for a second.
+            ("fetch.queue.backoff.ms", "10"),
+            ("fetch.error.backoff.ms", "100"),
+        ];
+        // Without a group's name librdkafka assigns nothing; the job neither joins it nor commits to it.
+        let group = format!("crossrate-{}", self.config.name);
+        let own = [
+            ("group.id", group.as_str()),
+            ("enable.auto.commit", "false"),
+            ("enable.auto.offset.store", "false"),
+            ("auto.offset.reset", "error"),
+            ("enable.partition.eof", "true"),
+            ("isolation.level", "read_committed"),
+            ("check.crcs", "true"),
+            ("allow.auto.create.topics", "false"),
+        ];
+        Ok(kafka::client(&self.source.client, &listener, &defaults, &own)?)
+    }
+
+    /// How many partitions the topic has. Waits for the broker as long as [`PATIENCE`].
+    fn partitions(&self, client: &Client) -> Result<u32> {
+        let topic = &self.source.topic;
+        let deadline = Instant::now() + PATIENCE;
+        let mut told = self.config.verbosity < Verbosity::Normal;
+        loop {
+            let found = client.fetch_metadata(Some(topic), Duration::from_millis(500));
+            // What the client has to say comes with its queue.
+            while client.poll(Duration::ZERO).is_some() {}
+            let error = match &found {
+                Ok(metadata) => {
+                    let topic = metadata.topics().iter().find(|t| t.name() == topic);
+                    match topic.map(|t| (t.error(), t.partitions().len())) {
+                        Some((None, count)) if count > 0 => return Ok(u32::try_from(count)?),
+                        Some((Some(error), _)) => KafkaError::MetadataFetch(error.into()),
+                        _ => KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition),
+                    }
+                }
+                Err(error) => error.clone(),
+            };
+            let meaning = Meaning::of_error(&error);
+            let denied = client.context().denied().is_some();
+            if meaning == Meaning::Absent {
+                return Err(self.no_topic().into());
+            }
+            if meaning == Meaning::Away && !std::mem::replace(&mut told, true) {
+                let (brokers, seconds) = (&self.source.client.brokers, PATIENCE.as_secs());
+                eprintln!("crossrate: no Kafka broker answers at {brokers} yet, waiting up to {seconds} s");
+            }
+            if denied || meaning != Meaning::Away || Instant::now() >= deadline {
+                let what = format!("cannot read topic {topic}");
+                return Err(if denied {
+                    kafka::unreachable(&self.source.client, client.context())
+                } else {
+                    kafka::failed(&self.source.client, client.context(), &what, error)
+                }
+                .into());
+            }
+        }
+    }
+
+    fn no_topic(&self) -> Failure {
+        let (topic, brokers) = (&self.source.topic, &self.source.client.brokers);
+        Failure::new(Exit::Unreachable, format!("there is no topic {topic} at {brokers}")).hint(format!(
+            "name another by -t/--topic, or create it: kafka-topics.sh --bootstrap-server {brokers} \
+             --create --topic {topic} --partitions 4"
+        ))
+    }
+
+    /// The first offset of a partition, and its last stable one.
+    fn bounds(&self, client: &Client, number: u32) -> Result<(i64, i64)> {
+        let topic = &self.source.topic;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match client.fetch_watermarks(topic, number as i32, Duration::from_secs(2)) {
+                Ok(bounds) => return Ok(bounds),
+                // A partition whose leader is being chosen has one soon.
+                Err(error) if Meaning::of_error(&error) == Meaning::Away && Instant::now() < deadline => {
+                    while client.poll(Duration::ZERO).is_some() {}
+                }
+                Err(error) => {
+                    let what = format!("cannot read partition {number} of topic {topic}");
+                    return Err(kafka::failed(&self.source.client, client.context(), &what, error).into());
+                }
+            }
+        }
+    }
+
+    /// Where each of these partitions begins and ends.
+    fn plans(&self, client: &Client, numbers: &[u32], point: &Point) -> Result<Vec<Plan>> {
+        let at_time = match self.source.start {
+            StartOffset::Timestamp(ms) => self.offsets_at(client, numbers, ms)?,
+            _ => BTreeMap::new(),
+        };
+        let kept_ends = point.job.as_ref().map(|job| &job.ends).filter(|ends| !ends.is_empty());
+        let mut plans = Vec::new();
+        for &number in numbers {
+            let (low, high) = self.bounds(client, number)?;
+            let mut plan = match point.partitions.get(&number) {
+                Some(known) => {
+                    let (from, next) = (known.head.rebuild_from, known.head.next);
+                    self.is_still_there(number, from, next, low, high)?;
+                    // Whether it began inside the log, the recovery point knows.
+                    Plan { number, from, inside_log: false, end: None }
+                }
+                None => {
+                    let from = match self.source.start {
+                        StartOffset::Unset | StartOffset::Beginning => low,
+                        StartOffset::End => high,
+                        StartOffset::Timestamp(_) => at_time.get(&number).copied().unwrap_or(high),
+                        StartOffset::Offset(from) if (low..=high).contains(&from) => from,
+                        StartOffset::Offset(from) => {
+                            return Err(self.no_such_offset(number, from, low, high).into());
+                        }
+                    };
+                    // Retention may have cut the log.
+                    Plan { number, from, inside_log: from > 0, end: None }
+                }
+            };
+            if self.source.exit_at_end {
+                // A partition that appeared after the job began is beyond its end.
+                plan.end = Some(kept_ends.map_or(high, |ends| ends.get(&number).copied().unwrap_or(0)));
+            }
+            plans.push(plan);
+        }
+        Ok(plans)
+    }
+
+    /// What was read before must still be there, or rows could not go on as if nothing had happened.
+    fn is_still_there(&self, number: u32, from: i64, next: i64, low: i64, high: i64) -> Result<()> {
+        let (topic, job) = (&self.source.topic, &self.config.name);
+        let lost = if from < low {
+            let missing = low - from;
+            format!(
+                "partition {number} of topic {topic} begins at offset {low}, but job {job:?} goes on from {from}: \
+                 {missing} {} missing (retention has passed the recovery point)",
+                if missing == 1 { "record is" } else { "records are" }
+            )
+        } else if high < next {
+            let missing = next - high;
+            format!(
+                "partition {number} of topic {topic} ends at offset {high}, but job {job:?} has read up to {next}: \
+                 {missing} {} missing (the topic was deleted and made anew, or is another one)",
+                if missing == 1 { "record is" } else { "records are" }
+            )
+        } else {
+            return Ok(());
+        };
+        Err(Failure::new(Exit::Unreachable, lost)
+            .hint("begin anew with --fresh, or under another --name; rows that are out stay as they are")
+            .into())
+    }
+
+    fn no_such_offset(&self, number: u32, from: i64, low: i64, high: i64) -> Failure {
+        let topic = &self.source.topic;
+        let words = format!(
+            "partition {number} of topic {topic} has no offset {from}: it begins at {low} and ends at {high}"
+        );
+        Failure::new(Exit::Unreachable, words)
+            .hint("-o takes one offset for every partition; @EPOCH_MS finds each partition's own")
+    }
+
+    /// The first offset of each partition whose record has this timestamp or a later one; none where there is none.
+    fn offsets_at(&self, client: &Client, numbers: &[u32], ms: i64) -> Result<BTreeMap<u32, i64>> {
+        let topic = &self.source.topic;
+        let failed = |error| {
+            let what = format!("cannot look up offsets by time in topic {topic}");
+            kafka::failed(&self.source.client, client.context(), &what, error)
+        };
+        let mut times = TopicPartitionList::new();
+        for number in numbers {
+            times.add_partition_offset(topic, *number as i32, Offset::Offset(ms)).map_err(failed)?;
+        }
+        let found = client.offsets_for_times(times, PATIENCE).map_err(failed)?;
+        let mut offsets = BTreeMap::new();
+        for partition in found.elements() {
+            partition.error().map_err(failed)?;
+            if let Offset::Offset(offset) = partition.offset() {
+                offsets.insert(partition.partition() as u32, offset);
+            }
+        }
+        Ok(offsets)
+    }
+}

@@ -1,0 +1,215 @@
+//! One partition's log: fills chunks from librdkafka's queue, and knows whether it is at the end.
+
+use super::Client;
+use crate::kafka::Listener;
+use crate::source::{Chunk, Closed, Delivery, Feed, Framing, Message};
+use rdkafka::Message as _;
+use rdkafka::consumer::Consumer;
+use rdkafka::consumer::base_consumer::PartitionQueue;
+use rdkafka::error::KafkaError;
+use rdkafka::message::BorrowedMessage;
+use rdkafka::topic_partition_list::Offset;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Where a partition begins and ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Plan {
+    pub(super) number: u32,
+    /// The first record to read.
+    pub(super) from: i64,
+    /// Whether that is not the first there ever was.
+    pub(super) inside_log: bool,
+    /// The first offset that is not read any more, with `-e`.
+    pub(super) end: Option<i64>,
+}
+
+/// How chunks are filled.
+#[derive(Debug, Clone)]
+pub(super) struct Filling {
+    pub(super) topic: String,
+    pub(super) records: usize,
+    pub(super) bytes: usize,
+    /// Whether keys are kept, for dead letters.
+    pub(super) keys: bool,
+    /// After how much silence at the log's end a partition is idle.
+    pub(super) idle_timeout: Option<Duration>,
+}
+
+/// A partition that is being read.
+pub(super) struct Log {
+    pub(super) number: u32,
+    queue: PartitionQueue<Listener>,
+    feed: Arc<Feed>,
+    /// The offset after the last record that was seen, control records not counted.
+    pub(super) next: i64,
+    end: Option<i64>,
+    ended: bool,
+    silence: Silence,
+}
+
+/// Whether nothing comes because there is nothing.
+#[derive(Debug)]
+struct Silence {
+    since: Instant,
+    /// The broker said that the log ends here, and nothing came since.
+    at_end: bool,
+    /// It was asked again.
+    asked: bool,
+    /// When it last said so after it was asked.
+    confirmed: Option<Instant>,
+}
+
+/// What came of reading.
+#[derive(Debug)]
+pub(super) enum Came {
+    /// Records, or the news that there are none.
+    Something,
+    /// Nothing.
+    Nothing,
+    /// Something else than a record.
+    Error(KafkaError),
+}
+
+impl Log {
+    pub(super) fn new(plan: &Plan, queue: PartitionQueue<Listener>, feed: Arc<Feed>) -> Self {
+        let silence = Silence { since: Instant::now(), at_end: false, asked: false, confirmed: None };
+        Log { number: plan.number, queue, feed, next: plan.from, end: plan.end, ended: false, silence }
+    }
+
+    /// Takes what is there, a chunk at most, and hands it over at once.
+    pub(super) fn read(&mut self, filling: &Filling) -> Result<Came, Closed> {
+        if self.ended || self.feed.is_full() {
+            return Ok(Came::Nothing);
+        }
+        if self.end.is_some_and(|end| self.next >= end) {
+            return self.close();
+        }
+        let Some(first) = self.queue.poll(Duration::ZERO) else { return Ok(Came::Nothing) };
+        let mut chunk = None;
+        let mut polled = Some(first);
+        let mut last = Came::Something;
+        let mut at_end = false;
+        while let Some(event) = polled.take() {
+            match event {
+                Ok(message) if self.end.is_some_and(|end| message.offset() >= end) => at_end = true,
+                Ok(message) => {
+                    let chunk = chunk.get_or_insert_with(|| emptied(self.feed.spare()));
+                    self.next = message.offset() + 1;
+                    append(chunk, &message, filling.keys);
+                    let Framing::Messages(messages) = &chunk.framing else { break };
+                    if messages.len() < filling.records && chunk.bytes.len() < filling.bytes {
+                        polled = self.queue.poll(Duration::ZERO);
+                    }
+                }
+                // All that was there when the broker was asked has been seen, control records too.
+                Err(KafkaError::PartitionEOF(_)) => at_end = true,
+                Err(error) => last = Came::Error(error),
+            }
+        }
+        if let Some(chunk) = chunk {
+            self.silence = Silence { since: Instant::now(), at_end: false, asked: false, confirmed: None };
+            self.feed.push_over(Delivery::Chunk(chunk))?;
+        }
+        if at_end {
+            if self.end.is_some() {
+                return self.close();
+            }
+            self.reached_end(filling)?;
+        }
+        Ok(last)
+    }
+
+    fn close(&mut self) -> Result<Came, Closed> {
+        self.ended = true;
+        self.feed.push_over(Delivery::End)?;
+        Ok(Came::Something)
+    }
+
+    /// Whether nothing more is read.
+    pub(super) fn is_done(&self) -> bool {
+        self.ended
+    }
+
+    /// The broker has said that the log ends here.
+    fn reached_end(&mut self, filling: &Filling) -> Result<(), Closed> {
+        self.silence.at_end = true;
+        if std::mem::take(&mut self.silence.asked)
+            && filling.idle_timeout.is_some_and(|timeout| self.silence.since.elapsed() >= timeout)
+        {
+            let before = self.silence.confirmed.replace(Instant::now());
+            if before.is_none() {
+                self.feed.push_over(Delivery::Idle)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the broker whether the log still ends here, when the silence is long enough to mean something: seeking to
+    /// where we are makes librdkafka fetch there anew, and tell what it finds. After how long to look again.
+    pub(super) fn watch_silence(
+        &mut self,
+        client: &Client,
+        filling: &Filling,
+    ) -> Result<Option<Duration>, Closed> {
+        let Some(timeout) = filling.idle_timeout else { return Ok(None) };
+        if self.end.is_some() || !self.silence.at_end {
+            return Ok(None);
+        }
+        let silent = self.silence.since.elapsed();
+        let due = match self.silence.confirmed {
+            None => timeout.checked_sub(silent),
+            // An idle partition stays one while the broker confirms it.
+            Some(confirmed) => {
+                let age = confirmed.elapsed();
+                if age > timeout {
+                    self.silence.confirmed = None;
+                    self.feed.push_over(Delivery::Unconfirmed)?;
+                }
+                (timeout / 2).checked_sub(age)
+            }
+        };
+        if due.is_none_or(|due| due.is_zero()) && !self.silence.asked {
+            self.ask(client, &filling.topic);
+        }
+        Ok(due)
+    }
+
+    /// Asks the broker where the log ends, if we are there.
+    pub(super) fn ask(&mut self, client: &Client, topic: &str) {
+        if !self.ended && self.silence.at_end {
+            let here = Offset::Offset(self.next);
+            self.silence.asked = client.seek(topic, self.number as i32, here, Duration::ZERO).is_ok();
+        }
+    }
+
+    /// The run cannot go on.
+    pub(super) fn fail(&self, error: anyhow::Error) -> Result<(), Closed> {
+        self.feed.push_over(Delivery::Failed(error))
+    }
+}
+
+fn emptied(mut chunk: Chunk) -> Chunk {
+    match &mut chunk.framing {
+        Framing::Messages(messages) => messages.clear(),
+        Framing::Lines(_) => chunk.framing = Framing::Messages(Vec::new()),
+    }
+    chunk
+}
+
+fn append(chunk: &mut Chunk, message: &BorrowedMessage<'_>, keys: bool) {
+    let key = message.key().filter(|_| keys);
+    if let Some(key) = key {
+        chunk.bytes.extend_from_slice(key);
+    }
+    chunk.bytes.extend_from_slice(message.payload().unwrap_or_default());
+    let Framing::Messages(messages) = &mut chunk.framing else { return };
+    messages.push(Message {
+        offset: message.offset(),
+        timestamp_ms: message.timestamp().to_millis().unwrap_or(0),
+        // A chunk is closed long before that, but for a single record, of which brokers take no such size.
+        end: u32::try_from(chunk.bytes.len()).unwrap_or(u32::MAX),
+        null: message.payload().is_none(),
+        key: key.map(|key| key.len() as u32),
+    });
+}

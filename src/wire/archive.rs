@@ -1,0 +1,274 @@
+//! Lines of Binance's archives of spot trades: `id,price,qty,quoteQty,time,isBuyerMaker,isBestMatch`.
+//!
+//! The symbol stands nowhere in them: the file's name tells it ([`crate::source::files`]). Only the first five columns
+//! must be there, and of them only what is used must be right: id, price, qty and time.
+
+use super::binance::MOST_BYTES;
+use super::{BadRecord, Record};
+use crossrate_dataflows::market::decimal::{self, DecimalError, Price, Quantity};
+use crossrate_dataflows::market::event_time::EventTime;
+use crossrate_dataflows::market::trade::{Trade, TradeKind};
+
+/// What a line is; `None` where it is a header, which is no record. White space around a line, such as the first half
+/// of CRLF, is no part of it. A line of white space only is nothing to ask about: it is no record either.
+///
+/// A header is told by its names and not by its place, since a zip and files that were joined have several.
+pub fn decode<'a>(line: &[u8], symbol: &'a str) -> Option<Record<'a>> {
+    if line.len() > MOST_BYTES {
+        return Some(Record::Bad(BadRecord { reason: "longer than 16 MiB", at: None }));
+    }
+    match columns(line) {
+        Ok(columns) if is_names(&columns) => None,
+        Ok(columns) => Some(match trade(&columns) {
+            Ok(trade) => Record::Trade { symbol: symbol.as_bytes(), kind: TradeKind::Trade, trade },
+            Err(bad) => Record::Bad(bad),
+        }),
+        Err(bad) => Some(Record::Bad(bad)),
+    }
+}
+
+/// Whether a line is a header that [`decode`] knows.
+pub fn is_header(line: &[u8]) -> bool {
+    columns(line).is_ok_and(|columns| is_names(&columns))
+}
+
+/// The columns that are used.
+const ID: usize = 0;
+const PRICE: usize = 1;
+const QUANTITY: usize = 2;
+const TIME: usize = 4;
+
+/// One column, and where it begins in the line.
+#[derive(Debug, Copy, Clone, Default)]
+struct Column<'a> {
+    text: &'a [u8],
+    at: usize,
+}
+
+/// The first five columns.
+fn columns(line: &[u8]) -> Result<[Column<'_>; 5], BadRecord> {
+    let mut at = line.len() - line.trim_ascii_start().len();
+    let line = line.trim_ascii_end();
+    let mut columns = [Column::default(); 5];
+    let mut more = true;
+    for column in &mut columns {
+        if !more {
+            return Err(BadRecord { reason: "fewer than five columns", at: Some(line.len()) });
+        }
+        let rest = line.get(at..).unwrap_or_default();
+        let length = rest.iter().position(|b| *b == b',');
+        more = length.is_some();
+        let text = &rest[..length.unwrap_or(rest.len())];
+        // Within quotes a comma would be text, and all columns after it others than we think.
+        if text.first() == Some(&b'"') {
+            return Err(BadRecord { reason: "a quoted column", at: Some(at) });
+        }
+        *column = Column { text, at };
+        at += text.len() + 1;
+    }
+    Ok(columns)
+}
+
+/// Whether these are the names of the columns, as the exchange and its users write them.
+fn is_names(columns: &[Column<'_>; 5]) -> bool {
+    const NAMES: [(usize, &[&str]); 4] = [
+        (ID, &["id", "trade_id", "tradeId"]),
+        (PRICE, &["price"]),
+        (QUANTITY, &["qty", "quantity"]),
+        (TIME, &["time", "timestamp"]),
+    ];
+    if columns[ID].text.first().is_some_and(u8::is_ascii_digit) {
+        return false;
+    }
+    NAMES.iter().all(|(place, names)| {
+        let text = columns[*place].text.trim_ascii();
+        names.iter().any(|name| text.eq_ignore_ascii_case(name.as_bytes()))
+    })
+}
+
+fn trade(columns: &[Column<'_>; 5]) -> Result<Trade, BadRecord> {
+    let wrong = |place: usize, reason| BadRecord { reason, at: Some(columns[place].at) };
+    let integer = |place: usize, reason| integer(columns[place].text).ok_or_else(|| wrong(place, reason));
+    let decimal = |place: usize, reasons: &[&'static str; 4]| {
+        decimal::parse_scaled(columns[place].text).map_err(|error| wrong(place, reason(error, reasons)))
+    };
+    let id = integer(ID, "id: no plain integer below 2^63")?;
+    if id >= 1 << 63 {
+        return Err(wrong(ID, "id: no plain integer below 2^63"));
+    }
+    let price = decimal(PRICE, &PRICE_REASONS)?;
+    let price = Price::from_scaled(price).ok_or_else(|| wrong(PRICE, PRICE_REASONS[2]))?;
+    let quantity = decimal(QUANTITY, &QUANTITY_REASONS)?;
+    let quantity = Quantity::from_scaled(quantity).ok_or_else(|| wrong(QUANTITY, QUANTITY_REASONS[2]))?;
+    let time = integer(TIME, "time: not a plain integer")?;
+    let time = EventTime::from_exchange(time)
+        .ok_or_else(|| wrong(TIME, "time: no time from 2009 to 2099 in milliseconds or microseconds"))?;
+    Ok(Trade { id, price, quantity, time })
+}
+
+const PRICE_REASONS: [&str; 4] = [
+    "price: not a plain decimal number",
+    "price: more than eight decimals",
+    "price: zero",
+    "price: too large",
+];
+const QUANTITY_REASONS: [&str; 4] =
+    ["qty: not a plain decimal number", "qty: more than eight decimals", "qty: zero", "qty: too large"];
+
+fn reason(error: DecimalError, reasons: &[&'static str; 4]) -> &'static str {
+    match error {
+        DecimalError::Grammar => reasons[0],
+        DecimalError::TooPrecise => reasons[1],
+        DecimalError::Zero => reasons[2],
+        DecimalError::TooLarge => reasons[3],
+    }
+}
+
+/// The value of a run of digits; `None` if it is anything else, or 2^64 or more.
+fn integer(text: &[u8]) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    text.iter().try_fold(0u64, |n, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 { None } else { n.checked_mul(10)?.checked_add(u64::from(digit)) }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn decoded(line: &str) -> String {
+        match decode(line.as_bytes(), "BTCUSDT") {
+            None => "header".to_owned(),
+            Some(Record::Bad(bad)) => bad.to_string(),
+            Some(Record::Trade { symbol, kind: TradeKind::Trade, trade }) => format!(
+                "{} {} {} {} {}",
+                String::from_utf8_lossy(symbol),
+                trade.id,
+                trade.price.scaled(),
+                trade.quantity.scaled(),
+                trade.time.micros()
+            ),
+            Some(other) => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn lines() {
+        let good = "BTCUSDT 39982779 888815120000 1937446 1525022020361000";
+        let cases = [
+            ("39982779,8888.15120000,0.01937446,172.2031,1525022020361,True,True", good),
+            ("39982779,8888.1512,0.01937446,,1525022020361000", good),
+            (" 39982779,8888.1512,0.01937446,x,1525022020361,,,,,\r", good),
+            ("id,price,qty,quoteQty,time,isBuyerMaker,isBestMatch", "header"),
+            ("ID,Price,Qty,Quote_Qty,Time\r", "header"),
+            ("trade_id, price, quantity, x, timestamp", "header"),
+            ("id,price,qty,quoteQty", "fewer than five columns (at byte 21)"),
+            ("id,price,qty,time,quoteQty", "id: no plain integer below 2^63 (at byte 0)"),
+            ("", "fewer than five columns (at byte 0)"),
+            ("1,2,3,4", "fewer than five columns (at byte 7)"),
+            ("1,2,3,4,", "time: not a plain integer (at byte 8)"),
+            ("1,2,3,4,5", "time: no time from 2009 to 2099 in milliseconds or microseconds (at byte 8)"),
+            ("-1,2,3,4,1525022020361", "id: no plain integer below 2^63 (at byte 0)"),
+            (
+                "9223372036854775807,1,1,,1525022020361",
+                "BTCUSDT 9223372036854775807 100000000 100000000 1525022020361000",
+            ),
+            ("9223372036854775808,1,1,,1525022020361", "id: no plain integer below 2^63 (at byte 0)"),
+            ("18446744073709551616,1,1,,1525022020361", "id: no plain integer below 2^63 (at byte 0)"),
+            ("1,0,1,,1525022020361", "price: zero (at byte 2)"),
+            ("1,1e5,1,,1525022020361", "price: not a plain decimal number (at byte 2)"),
+            ("1,0.000000001,1,,1525022020361", "price: more than eight decimals (at byte 2)"),
+            ("1,92233720368.54775808,1,,1525022020361", "price: too large (at byte 2)"),
+            ("1,1,-1,,1525022020361", "qty: not a plain decimal number (at byte 4)"),
+            ("1,1,1,,1525022020361.0", "time: not a plain integer (at byte 7)"),
+            ("1,1, 1,,1525022020361", "qty: not a plain decimal number (at byte 4)"),
+            ("1,1,1,\"2,3\",1525022020361", "a quoted column (at byte 6)"),
+            ("\"1\",1,1,,1525022020361", "a quoted column (at byte 0)"),
+            ("1;1;1;;1525022020361", "fewer than five columns (at byte 20)"),
+            ("\u{feff}id,price,qty,quoteQty,time", "id: no plain integer below 2^63 (at byte 0)"),
+        ];
+        for (line, expected) in cases {
+            assert_eq!(decoded(line), expected, "{line:?}");
+        }
+        let mut long = vec![b' '; MOST_BYTES + 1];
+        assert!(matches!(decode(&long, "A"), Some(Record::Bad(bad)) if bad.reason.contains("16 MiB")));
+        long.pop();
+        long[..22].copy_from_slice(b"1,1,1,1,1525022020361,");
+        assert!(matches!(decode(&long, "A"), Some(Record::Trade { .. })));
+    }
+
+    /// The same by the standard library's own means, in any precision: a trade, or not.
+    fn reference(line: &str) -> Option<(u64, u128, u128, u64)> {
+        let plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        let scaled = |text: &str| -> Option<u128> {
+            let (whole, fraction) = match text.split_once('.') {
+                Some((whole, fraction)) => (whole, fraction),
+                None => (text, "0"),
+            };
+            if !plain(whole) || !plain(fraction) || fraction.bytes().skip(8).any(|b| b != b'0') {
+                return None;
+            }
+            let whole: u128 = whole
+                .trim_start_matches('0')
+                .parse()
+                .or(if whole.bytes().all(|b| b == b'0') { Ok(0) } else { whole.parse() })
+                .ok()?;
+            let fraction: u128 = format!("{fraction:0<8}")[..8].parse().ok()?;
+            let scaled = whole.checked_mul(100_000_000)? + fraction;
+            (scaled > 0 && scaled < 1 << 63).then_some(scaled)
+        };
+        let fields: Vec<&str> = line.trim_matches([' ', '\t', '\r', '\n']).split(',').collect();
+        if fields.len() < 5 || fields[..5].iter().any(|f| f.starts_with('"')) {
+            return None;
+        }
+        let id: u64 = fields[0].parse().ok().filter(|id| plain(fields[0]) && *id < 1 << 63)?;
+        let time: u64 = fields[4].parse().ok().filter(|_| plain(fields[4]))?;
+        let micros = match time {
+            1_230_768_000_000..4_102_444_800_000 => time * 1_000,
+            1_230_768_000_000_000..4_102_444_800_000_000 => time,
+            _ => return None,
+        };
+        Some((id, scaled(fields[1])?, scaled(fields[2])?, micros))
+    }
+
+    fn agrees(line: &str) -> bool {
+        match decode(line.as_bytes(), "A") {
+            Some(Record::Trade { trade, .. }) => {
+                let (price, quantity) = (trade.price.scaled() as u128, trade.quantity.scaled() as u128);
+                reference(line) == Some((trade.id, price, quantity, trade.time.micros()))
+            }
+            Some(Record::Bad(bad)) => reference(line).is_none() && bad.at.is_none_or(|at| at <= line.len()),
+            None => reference(line).is_none(),
+            Some(_) => false,
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_a_naive_parser_says(
+            id in "[0-9]{0,21}", price in "[0-9]{1,12}([.][0-9]{1,10})?", qty in "[0-9.]{0,6}",
+            quote in "[0-9a-z\".]{0,5}", time in "1[2-9][0-9]{11}([0-9]{3})?|[0-9]{0,17}", rest in "(,[a-z\"]{0,5}){0,3}",
+            end in "[ \r]{0,2}",
+        ) {
+            let line = format!("{id},{price},{qty},{quote},{time}{rest}{end}");
+            prop_assert!(agrees(&line), "{line:?}");
+        }
+
+        #[test]
+        fn and_of_any_text(line in "[0-9.,\" \r+e-]{0,40}|\\PC{0,20}") {
+            prop_assert!(agrees(&line), "{line:?}");
+        }
+
+        #[test]
+        fn no_bytes_break_it(line in proptest::collection::vec(any::<u8>(), 0..60)) {
+            let bad_or_header = !matches!(decode(&line, "A"), Some(Record::Ignored | Record::Heartbeat(_)));
+            prop_assert!(bad_or_header);
+        }
+    }
+}

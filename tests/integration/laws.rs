@@ -1,0 +1,232 @@
+//! The laws of SPEC section 11, held against generated tapes: the program against the oracle, byte for byte.
+//!
+//! A failing case is made small, written to a folder that stays, and named by its seed: `CROSSRATE_SEED=7` runs
+//! that one alone. `CROSSRATE_CASES` asks for more of them.
+
+use crate::oracle::{self, Settings};
+use crate::program::{self, difference};
+use crate::tapes::{self, Case, Random};
+use serde_json::Value;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+const CASES: u64 = 600;
+/// Runs that making a failing case small may take.
+const SHRINKING: usize = 600;
+
+#[test]
+fn generated_tapes_give_what_the_oracle_gives() {
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect(name));
+    let seeds = match number("CROSSRATE_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("CROSSRATE_CASES").unwrap_or(CASES),
+    };
+    let next = AtomicU64::new(seeds.start);
+    let failed = std::thread::scope(|scope| {
+        let threads = [(); 2].map(|()| {
+            scope.spawn(|| {
+                let folder = tempfile::tempdir().expect("a folder");
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end {
+                        return None;
+                    }
+                    if let Some(failure) = failure_of(folder.path(), seed) {
+                        next.store(seeds.end, Ordering::Relaxed);
+                        return Some(failure);
+                    }
+                }
+            })
+        });
+        threads.map(|thread| thread.join().expect("no panic"))
+    });
+    if let Some(failure) = failed.into_iter().flatten().next() {
+        panic!("{failure}");
+    }
+}
+
+/// What went wrong with the case of this seed, made small and kept.
+fn failure_of(folder: &Path, seed: u64) -> Option<String> {
+    let case = tapes::case(seed);
+    let manners = manners(seed);
+    let complaint = check(folder, &case, &manners, seed).err()?;
+    let (case, complaint) = shrunk(folder, case, &manners, seed, complaint);
+    let kept = keep(seed, &case);
+    Some(format!("seed {seed}, kept in {}\nflags {}\n{complaint}", kept.display(), case.flags.join(" ")))
+}
+
+/// The first is plain, the others are cut up in ways that no row depends on.
+fn manners(seed: u64) -> Vec<Vec<&'static str>> {
+    let mut random = Random::new(!seed);
+    let batches = random.one_of(&["1", "2", "7", "50"]);
+    let workers = random.one_of(&["1", "2", "3", "4"]);
+    let mut manners = vec![vec![], vec!["-w", workers, "--batch-records", batches]];
+    if random.chance(10) {
+        manners.push(vec!["-n", "2", "-w", random.one_of(&["1", "2"]), "--batch-records", batches]);
+    }
+    manners
+}
+
+/// Laws 1, 2, 3, 4 and 6 of one case.
+fn check(folder: &Path, case: &Case, manners: &[Vec<&str>], seed: u64) -> Result<(), String> {
+    let settings = Settings::read(&case.flags);
+    let files = case.bytes();
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for (place, bytes) in files.iter().enumerate() {
+        paths.push(folder.join(format!("{place}.jsonl")));
+        std::fs::write(&paths[place], bytes).expect("written");
+    }
+    let mut expected = oracle::run(&settings, &files);
+    for (place, manner) in manners.iter().enumerate() {
+        // Which partition comes first is nobody's business but the dead letters'.
+        let mut order: Vec<usize> = (0..files.len()).collect();
+        if place > 0 {
+            Random::new(seed).shuffle(&mut order);
+        }
+        let paths: Vec<PathBuf> = order.iter().map(|partition| paths[*partition].clone()).collect();
+        let found = program::run(folder, &paths, &case.flags, manner);
+        let mut found = found.map_err(|error| format!("{manner:?}: {error}"))?;
+        for refused in &mut found.refused {
+            refused.partition = order[refused.partition];
+        }
+        found.refused.sort();
+        expected.refused.sort();
+        let differ = |what, one: &str, other: &str| {
+            if one == other { Ok(()) } else { Err(format!("{manner:?}: {what}: {}", difference(one, other))) }
+        };
+        differ("rows", &expected.rows, &found.rows)?;
+        differ("summary", &format!("{}\n", expected.counts.json()), &found.summary)?;
+        let letters = |refused: &[oracle::Refused]| {
+            let line = |r: &oracle::Refused| {
+                format!("{} {} {} {}\n", r.partition, r.offset, r.reason, r.value.escape_ascii())
+            };
+            refused.iter().map(line).collect::<String>()
+        };
+        differ("dead letters", &letters(&expected.refused), &letters(&found.refused))?;
+        accounted(&found, &files)?;
+        plausible(&found.rows)?;
+    }
+    Ok(())
+}
+
+/// Law 3, and that the refused records are those that the accounting says.
+fn accounted(found: &program::Outcome, files: &[Vec<u8>]) -> Result<(), String> {
+    let summary: Value = serde_json::from_str(&found.summary).map_err(|error| error.to_string())?;
+    let count = |key: &str| summary[key].as_u64().unwrap_or(u64::MAX);
+    let eight = ["accepted", "duplicate", "late", "bad", "future", "ignored", "unselected", "heartbeat"];
+    let sum: u64 = eight.iter().map(|key| count(key)).fold(0, u64::wrapping_add);
+    let blank = |line: &&[u8]| !line.iter().all(u8::is_ascii_whitespace);
+    let lines: usize = files.iter().map(|file| file.split(|b| *b == b'\n').filter(blank).count()).sum();
+    let dead = count("late") + count("bad") + count("future");
+    if count("read") != sum || count("read") != lines as u64 || dead != found.refused.len() as u64 {
+        return Err(format!("{lines} records, {} dead letters, but {}", found.refused.len(), found.summary));
+    }
+    Ok(())
+}
+
+/// Laws 4 and 6, of the rows alone: nothing follows a final row of its key, and what has no number says why.
+fn plausible(rows: &str) -> Result<(), String> {
+    let mut ended = HashSet::new();
+    for line in rows.lines() {
+        let row: Value = serde_json::from_str(line).map_err(|error| format!("{error}: {line}"))?;
+        let key = format!("{} {} {} {}", row["kind"], row["name"], row["start_ms"], row["end_ms"]);
+        if ended.contains(&key) {
+            return Err(format!("after a final row: {line}"));
+        }
+        let is_stats = row["kind"] == "stats";
+        if is_stats || row["final"] == true {
+            ended.insert(key);
+        }
+        let missing = row["status"] == "leg_missing";
+        let inverse =
+            row["legs"].as_array().is_some_and(|legs| legs.iter().any(|leg| leg["inverse"] == true));
+        let why = |null: &Value, reason: bool| !null.is_null() || reason;
+        let of_two = row["n"].as_u64().is_none_or(|n| n > 1);
+        // A variance may also be greater than a double can be.
+        let great = |rate: &Value| rate.as_str().is_some_and(|rate| rate.len() > 100);
+        let right = row["vwap"].is_null() == missing
+            && why(&row["vw_variance"], is_stats || missing || inverse || great(&row["vwap"]))
+            && why(&row["variance"], !is_stats || !of_two || great(&row["sum"]))
+            && row["vw_variance"].is_null() == row["vw_std"].is_null()
+            && row["variance"].is_null() == row["std"].is_null();
+        if !right {
+            return Err(format!("a number is there or missing without a reason: {line}"));
+        }
+    }
+    Ok(())
+}
+
+/// The case with everything left out that the failure does not need.
+fn shrunk(
+    folder: &Path,
+    mut case: Case,
+    manners: &[Vec<&str>],
+    seed: u64,
+    mut complaint: String,
+) -> (Case, String) {
+    let mut left = SHRINKING;
+    let mut still_fails = |smaller: Case, case: &mut Case, complaint: &mut String| {
+        if left == 0 {
+            return false;
+        }
+        left -= 1;
+        match check(folder, &smaller, manners, seed) {
+            Ok(()) => false,
+            Err(new) => {
+                (*case, *complaint) = (smaller, new);
+                true
+            }
+        }
+    };
+    for file in (0..case.files.len()).rev() {
+        let mut smaller = case.clone();
+        smaller.files.remove(file);
+        if !smaller.files.is_empty() {
+            still_fails(smaller, &mut case, &mut complaint);
+        }
+    }
+    for file in 0..case.files.len() {
+        let mut size = case.files[file].len().max(1);
+        loop {
+            let mut from = 0;
+            while from < case.files[file].len() {
+                let mut smaller = case.clone();
+                let to = (from + size).min(smaller.files[file].len());
+                smaller.files[file].drain(from..to);
+                if !still_fails(smaller, &mut case, &mut complaint) {
+                    from += size;
+                }
+            }
+            if size == 1 {
+                break;
+            }
+            size /= 2;
+        }
+    }
+    let mut place = 0;
+    while place < case.flags.len() {
+        let next = case.flags[place + 1..].iter().position(|flag| flag.starts_with("--"));
+        let end = next.map_or(case.flags.len(), |next| place + 1 + next);
+        let mut smaller = case.clone();
+        smaller.flags.drain(place..end);
+        if !still_fails(smaller, &mut case, &mut complaint) {
+            place = end;
+        }
+    }
+    (case, complaint)
+}
+
+/// Writes the case where it stays.
+fn keep(seed: u64, case: &Case) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("laws-{seed}"));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("a folder");
+    for (place, bytes) in case.bytes().iter().enumerate() {
+        std::fs::write(folder.join(format!("{place}.jsonl")), bytes).expect("written");
+    }
+    std::fs::write(folder.join("flags"), case.flags.join("\n")).expect("written");
+    let rows = oracle::run(&Settings::read(&case.flags), &case.bytes()).rows;
+    std::fs::write(folder.join("expected.jsonl"), rows).expect("written");
+    folder
+}

@@ -1,0 +1,131 @@
+//! Which records count (SPEC section 5), partition by partition.
+
+use super::record::{self, Kind, Record};
+use super::settings::Settings;
+use std::collections::{HashMap, HashSet};
+
+/// Before a partition's first accepted record its watermark is nowhere.
+pub(crate) const NOWHERE: i64 = i64::MIN;
+
+/// A trade that counts.
+#[derive(Debug, Clone)]
+pub(crate) struct Trade {
+    pub(crate) symbol: String,
+    pub(crate) id: u64,
+    pub(crate) price: i64,
+    pub(crate) quantity: i64,
+    pub(crate) time: i64,
+    /// Its partition's watermark when it was accepted, before it moved it.
+    pub(crate) accepted_at: i64,
+}
+
+/// The accounting of SPEC section 4.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) read: u64,
+    pub(crate) accepted: u64,
+    pub(crate) duplicate: u64,
+    pub(crate) late: u64,
+    pub(crate) bad: u64,
+    pub(crate) future: u64,
+    pub(crate) ignored: u64,
+    pub(crate) unselected: u64,
+    pub(crate) heartbeat: u64,
+}
+
+impl Counts {
+    /// As the summary has it.
+    pub(crate) fn json(&self) -> String {
+        let Counts { read, accepted, duplicate, late, bad, future, ignored, unselected, heartbeat } = self;
+        format!(
+            r#"{{"read":{read},"accepted":{accepted},"duplicate":{duplicate},"late":{late},"bad":{bad},"future":{future},"ignored":{ignored},"unselected":{unselected},"heartbeat":{heartbeat}}}"#
+        )
+    }
+}
+
+/// A record that went to the dead letters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Refused {
+    pub(crate) partition: usize,
+    pub(crate) offset: usize,
+    pub(crate) reason: String,
+    pub(crate) value: Vec<u8>,
+}
+
+/// What the partitions' own records brought.
+#[derive(Debug, Default)]
+pub(crate) struct Accepted {
+    pub(crate) trades: Vec<Trade>,
+    pub(crate) counts: Counts,
+    pub(crate) refused: Vec<Refused>,
+    /// How far each partition's own records took its watermark.
+    pub(crate) watermarks: Vec<i64>,
+}
+
+pub(crate) fn accept(settings: &Settings, files: &[Vec<u8>]) -> Accepted {
+    let mut all = Accepted::default();
+    for (partition, file) in files.iter().enumerate() {
+        let watermark = accept_partition(settings, partition, file, &mut all);
+        all.watermarks.push(watermark);
+    }
+    all
+}
+
+fn accept_partition(settings: &Settings, partition: usize, file: &[u8], all: &mut Accepted) -> i64 {
+    let mut watermark = NOWHERE;
+    let mut kinds: HashMap<String, Kind> = HashMap::new();
+    let mut ids: HashSet<(String, i64, u64)> = HashSet::new();
+    for (offset, line) in record::lines(file).into_iter().enumerate() {
+        all.counts.read += 1;
+        let mut refuse = |reason: &str| {
+            all.refused.push(Refused { partition, offset, reason: reason.to_owned(), value: line.to_vec() });
+        };
+        let event = match record::read(line) {
+            Record::Bad => {
+                all.counts.bad += 1;
+                refuse("bad");
+                continue;
+            }
+            Record::Ignored => {
+                all.counts.ignored += 1;
+                continue;
+            }
+            Record::Heartbeat(time) => {
+                all.counts.heartbeat += 1;
+                watermark = watermark.max(time - settings.delay);
+                continue;
+            }
+            Record::Trade(event) => event,
+        };
+        if !settings.wants(&event.symbol) {
+            all.counts.unselected += 1;
+            continue;
+        }
+        if *kinds.entry(event.symbol.clone()).or_insert(event.kind) != event.kind {
+            all.counts.ignored += 1;
+            continue;
+        }
+        let pane = event.time.div_euclid(settings.slide);
+        let end_of_pane = (pane + 1) * settings.slide;
+        if end_of_pane + settings.grace <= watermark {
+            all.counts.late += 1;
+            refuse("late");
+            continue;
+        }
+        if !ids.insert((event.symbol.clone(), pane, event.id)) && settings.dedup {
+            all.counts.duplicate += 1;
+            continue;
+        }
+        all.counts.accepted += 1;
+        all.trades.push(Trade {
+            symbol: event.symbol,
+            id: event.id,
+            price: event.price,
+            quantity: event.quantity,
+            time: event.time,
+            accepted_at: watermark,
+        });
+        watermark = watermark.max(event.time - settings.delay);
+    }
+    watermark
+}

@@ -1,0 +1,97 @@
+//! A run of the program itself over files, and what it left behind, in the oracle's terms.
+
+use crate::oracle::Refused;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// What a run left behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub(crate) rows: String,
+    /// As it stands in the file.
+    pub(crate) summary: String,
+    /// In order of partition and offset.
+    pub(crate) refused: Vec<Refused>,
+}
+
+/// How a run is cut up: flags that no row depends on.
+pub(crate) type Manner<'a> = &'a [&'a str];
+
+/// Runs the program in this folder over files in it. It must succeed; else what it said is the error.
+pub(crate) fn run(
+    folder: &Path,
+    files: &[PathBuf],
+    flags: &[String],
+    manner: Manner<'_>,
+) -> Result<Outcome, String> {
+    let (summary, dead_letters) = (folder.join("summary.out"), folder.join("dead.out"));
+    for left in [&summary, &dead_letters] {
+        let _ = std::fs::remove_file(left);
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
+    command.arg("run").args(flags).args(manner).arg("-q");
+    command.arg("--summary").arg(&summary).arg("--dead-letter").arg(&dead_letters);
+    command.arg("--from").args(files).current_dir(folder).stdin(Stdio::null());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("CROSSRATE_") {
+            command.env_remove(name);
+        }
+    }
+    let output = command.output().expect("the program starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() || !said.is_empty() {
+        return Err(format!("{}: {said}", output.status));
+    }
+    let rows = String::from_utf8(output.stdout).map_err(|_| "rows are not UTF-8".to_owned())?;
+    let summary = std::fs::read_to_string(&summary).map_err(|error| format!("summary: {error}"))?;
+    let letters = std::fs::read_to_string(&dead_letters).map_err(|error| format!("dead letters: {error}"))?;
+    let mut refused = letters.lines().map(dead_letter).collect::<Result<Vec<_>, _>>()?;
+    refused.sort();
+    Ok(Outcome { rows, summary, refused })
+}
+
+/// A dead letter; the detail is words for people, but there must be some.
+fn dead_letter(line: &str) -> Result<Refused, String> {
+    let wrong = || format!("dead letter {line}");
+    let letter: Value = serde_json::from_str(line).map_err(|_| wrong())?;
+    let number = |key: &str| letter[key].as_u64().and_then(|n| usize::try_from(n).ok()).ok_or_else(wrong);
+    let text = |key: &str| letter[key].as_str().ok_or_else(wrong);
+    if text("detail")?.is_empty() {
+        return Err(wrong());
+    }
+    let value = match letter.get("value_base64") {
+        None => text("value")?.as_bytes().to_vec(),
+        Some(_) => {
+            let bytes = BASE64_STANDARD.decode(text("value_base64")?).map_err(|_| wrong())?;
+            if letter.get("value").is_some() || std::str::from_utf8(&bytes).is_ok() {
+                return Err(wrong());
+            }
+            bytes
+        }
+    };
+    Ok(Refused {
+        partition: number("partition")?,
+        offset: number("offset")?,
+        reason: text("reason")?.to_owned(),
+        value,
+    })
+}
+
+/// Where two texts of lines first differ, for people.
+pub(crate) fn difference(expected: &str, found: &str) -> String {
+    let (mut left, mut right) = (expected.lines(), found.lines());
+    for number in 1.. {
+        match (left.next(), right.next()) {
+            (None, None) => break,
+            (one, other) if one == other => {}
+            (one, other) => {
+                let shown = |line: Option<&str>| line.unwrap_or("(the end)").to_owned();
+                return format!("line {number}\nexpected {}\nfound    {}", shown(one), shown(other));
+            }
+        }
+    }
+    "nothing but line ends".to_owned()
+}
