@@ -7,6 +7,7 @@ use crate::exit::{Exit, Failure};
 use crate::ledger::point::Point;
 use crate::ledger::{self, Entries};
 use crate::sink::{Sink, Sinks};
+use crate::source::files::{self, Input};
 use crate::source::kafka;
 use crate::source::simulated::{self, Market};
 use crate::source::{Feed, PartitionFeed, Waker};
@@ -43,9 +44,10 @@ fn compute(config: Config, observer: Option<Box<dyn Sink>>, interrupted: &Arc<At
     let config = Arc::new(config);
     let workers = Workers::of(&config.cluster);
     on_signal(interrupted, &workers.wakers)?;
+    let inputs = open_inputs(&config, &workers)?;
     let mesh = join(&config)?;
     let (entries, sinks) = if workers.first == 0 { open_outputs(&config, observer)? } else { (None, None) };
-    let assignments = assign(&config, &Arc::new(workers.clone()), entries, sinks, interrupted);
+    let assignments = assign(&config, &Arc::new(workers.clone()), inputs, entries, sinks, interrupted);
     cluster::execute(mesh, timely::WorkerConfig::default(), move |worker| {
         let local = worker.index() - workers.first;
         workers.wakers[local].arrived();
@@ -53,6 +55,14 @@ fn compute(config: Config, observer: Option<Box<dyn Sink>>, interrupted: &Arc<At
         worker::run(worker, assignment.ok_or_else(|| anyhow!("worker {local} was started twice"))?)
     })?;
     Ok(Exit::Done)
+}
+
+/// The files of this process's partitions: all of them are there before anything is read or written.
+fn open_inputs(config: &Config, workers: &Workers) -> Result<Vec<(usize, Input)>> {
+    let Source::Files(files) = &config.source else { return Ok(Vec::new()) };
+    let mine = files.paths.iter().enumerate().filter(|(number, _)| workers.local(*number).is_some());
+    let symbol = files.symbol.as_deref();
+    mine.map(|(number, path)| Ok((number, Input::open(path, symbol, config.has_ledger())?))).collect()
 }
 
 fn join(config: &Config) -> Result<Mesh> {
@@ -88,6 +98,7 @@ fn open_outputs(
 fn assign(
     config: &Arc<Config>,
     workers: &Arc<Workers>,
+    inputs: Vec<(usize, Input)>,
     mut entries: Option<Entries>,
     mut sinks: Option<Sinks>,
     interrupted: &Arc<AtomicBool>,
@@ -97,6 +108,7 @@ fn assign(
     let opening = Arc::new(Opening {
         config: Arc::clone(config),
         workers: Arc::clone(workers),
+        inputs: Mutex::new(inputs),
         opened: Mutex::default(),
     });
     let assignment = |(local, pool)| {
@@ -120,6 +132,8 @@ fn assign(
 struct Opening {
     config: Arc<Config>,
     workers: Arc<Workers>,
+    /// The files of this process, until they are read.
+    inputs: Mutex<Vec<(usize, Input)>>,
     opened: Mutex<Option<Vec<Opened>>>,
 }
 
@@ -127,48 +141,40 @@ impl Opening {
     fn take(&self, local: usize, point: &Point) -> Result<Opened> {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         if opened.is_none() {
-            *opened = Some(open_source(&self.config, &self.workers, point)?);
+            let inputs = std::mem::take(&mut *self.inputs.lock().unwrap_or_else(PoisonError::into_inner));
+            *opened = Some(open_source(&self.config, &self.workers, inputs, point)?);
         }
         Ok(opened.as_mut().map(|all| std::mem::take(&mut all[local])).unwrap_or_default())
     }
 }
 
 /// Opens the source and starts its readers: the partitions of each worker of this process.
-fn open_source(config: &Arc<Config>, workers: &Workers, point: &Point) -> Result<Vec<Opened>> {
+fn open_source(
+    config: &Arc<Config>,
+    workers: &Workers,
+    inputs: Vec<(usize, Input)>,
+    point: &Point,
+) -> Result<Vec<Opened>> {
     let mut opened: Vec<Opened> = workers.wakers.iter().map(|_| Opened::default()).collect();
     match &config.source {
-        Source::Files(files) => {
-            for (number, path) in files.paths.iter().enumerate() {
+        Source::Files(_) => {
+            for (number, input) in inputs {
                 let Some(local) = workers.local(number) else { continue };
                 let feed = Feed::new(DELIVERIES_AHEAD);
-                let from = start(point, number);
-                let bytes = std::fs::read(path)?;
-                let batch = config.batch_records.max(1);
-                let waker = workers.wakers[local].waker();
-                let name = path.display().to_string();
+                let earlier = u32::try_from(number).ok().and_then(|number| point.partitions.get(&number));
+                let start = files::Start {
+                    record: start(point, number) as u64,
+                    known: earlier.and_then(|partition| partition.read),
+                    remember: config.has_ledger(),
+                    most_lines: config.batch_records,
+                };
                 opened[local].partitions.push(PartitionFeed {
                     number: number as u32,
-                    name,
+                    name: input.name().to_owned(),
                     inside_log: false,
                     feed: Arc::clone(&feed),
                 });
-                std::thread::spawn(move || {
-                    let mut ends = memchr::memchr_iter(b'\n', &bytes).map(|end| end + 1);
-                    let mut at =
-                        if from > 0 { ends.nth(from as usize - 1).unwrap_or(bytes.len()) } else { 0 };
-                    while at < bytes.len() {
-                        let end = ends.nth(batch - 1).unwrap_or(bytes.len());
-                        let bytes = bytes[at..end].to_vec();
-                        let chunk = crate::source::Chunk { bytes, ..Default::default() };
-                        if feed.push(crate::source::Delivery::Chunk(chunk)).is_err() {
-                            return;
-                        }
-                        waker();
-                        at = end;
-                    }
-                    let _ = feed.push(crate::source::Delivery::End);
-                    waker();
-                });
+                input.spawn(number, start, feed, workers.wakers[local].waker())?;
             }
         }
         Source::Simulated(simulated) => {

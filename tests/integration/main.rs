@@ -3,6 +3,7 @@
 mod cli;
 mod cluster;
 mod demo;
+mod golden;
 mod kafka;
 mod laws;
 mod oracle;
