@@ -104,8 +104,7 @@ pub fn begin(config: &Config, mut ledger: Box<dyn Ledger>) -> Result<(Entries, C
         let ended = point.job.is_some_and(|earlier| earlier.ended);
         entries.insert(point::JOB.into(), point::encode(&JobEntry { ended, ..job.clone() })?);
     }
-    let stats_last = config.definition.stats_last;
-    Ok((entries, Committer::new(ledger, job, stats_last, config.commit_interval, obsolete)))
+    Ok((entries, Committer::new(ledger, job, &config.definition, config.commit_interval, obsolete)))
 }
 
 /// Where each partition of a bounded run ends: where it did when the job began, for as long as it has not got there.
