@@ -5,6 +5,7 @@ pub mod ahead;
 pub mod bench;
 pub mod cli;
 pub mod cluster;
+pub mod collect;
 pub mod config;
 pub mod demo;
 pub mod exit;

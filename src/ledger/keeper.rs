@@ -1,11 +1,13 @@
 //! A partition's side of the recovery point: notes what changes in it, batch by batch.
 
 use super::point::{PaneEntry, SymbolEntry, encode, pane_key};
+use crate::source::files::Prefix;
 use anyhow::Result;
 use crossrate_dataflows::market::acceptance::{Partition, SymbolNumber};
 use crossrate_dataflows::market::definition::Definition;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::folding::PaneUpdate;
+use crossrate_dataflows::market::looks::Looks;
 use crossrate_dataflows::market::trade::Symbol;
 use std::collections::BTreeMap;
 
@@ -13,7 +15,7 @@ use std::collections::BTreeMap;
 #[derive(Debug)]
 pub struct Keeper {
     partition: u32,
-    /// How much later than a pane's end the last window that holds it is final.
+    /// How much later than a pane's end no look asks for it any more, nor any that a later run repeats.
     span: u64,
     /// Panes that were handed over and that windows still need: the dates of their entries, and their greatest ids.
     kept: BTreeMap<EventTime, Kept>,
@@ -21,6 +23,8 @@ pub struct Keeper {
     greatest_ids: BTreeMap<SymbolNumber, u64>,
     symbols_written: usize,
     symbols_changed: bool,
+    /// What was read of a file, where it is more than before.
+    read: Option<Prefix>,
     changes: Vec<(String, Option<Vec<u8>>)>,
 }
 
@@ -35,11 +39,14 @@ impl Keeper {
     pub fn new(partition: u32, definition: &Definition) -> Self {
         Keeper {
             partition,
-            span: definition.windows.size - definition.windows.slide + definition.grace,
+            span: definition.windows.size - definition.windows.slide
+                + definition.grace
+                + Looks::of(definition).hindsight(),
             kept: BTreeMap::new(),
             greatest_ids: BTreeMap::new(),
             symbols_written: 0,
             symbols_changed: false,
+            read: None,
             changes: Vec::new(),
         }
     }
@@ -84,6 +91,11 @@ impl Keeper {
         Ok(())
     }
 
+    /// Notes what was read of a file up to the record that comes next.
+    pub fn has_read(&mut self, read: Option<Prefix>) {
+        self.read = read.or(self.read);
+    }
+
     /// Rows until `committed` are out and the recovery point with them: what only they needed can go.
     pub fn forget(&mut self, committed: EventTime) {
         while let Some(entry) = self.kept.first_entry().filter(|e| e.key().plus(self.span) <= committed) {
@@ -108,6 +120,9 @@ impl Keeper {
     ) -> Result<Vec<(String, Option<Vec<u8>>)>> {
         let partition = self.partition;
         self.changes.push((format!("head/{partition}"), Some(encode(&state.head(next))?)));
+        if let Some(read) = self.read.take() {
+            self.changes.push((format!("read/{partition}"), Some(encode(&read)?)));
+        }
         let known = state.kinds_known();
         if self.symbols_changed || known > self.symbols_written {
             (self.symbols_changed, self.symbols_written) = (false, known);

@@ -282,7 +282,7 @@ proptest! {
         prop_assert_eq!(got, want);
 
         let lines: Vec<u8> = records.join(&b'\n');
-        let chunk = Chunk { bytes: lines.clone(), framing: Framing::Lines(LineFormat::Json) };
+        let chunk = Chunk { bytes: lines.clone(), framing: Framing::Lines(LineFormat::Json), ..Chunk::default() };
         let mut got = Vec::new();
         decode_chunk(&chunk, &mut Scratch::default(), |raw, record| got.push((raw.bytes.to_vec(), seen(record))));
         let want: Vec<_> = lines.split(|b| *b == b'\n').filter(|l| !l.trim_ascii().is_empty()).map(|l| (l.to_vec(), expected(l))).collect();
@@ -291,7 +291,7 @@ proptest! {
 }
 
 fn lines(text: &str) -> Vec<(String, Seen)> {
-    let chunk = Chunk { bytes: text.into(), framing: Framing::Lines(LineFormat::Json) };
+    let chunk = Chunk { bytes: text.into(), framing: Framing::Lines(LineFormat::Json), ..Chunk::default() };
     let mut got = Vec::new();
     decode_chunk(&chunk, &mut Scratch::default(), |raw, record| {
         got.push((String::from_utf8(raw.bytes.to_vec()).unwrap(), seen(record)));

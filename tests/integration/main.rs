@@ -3,11 +3,14 @@
 mod cli;
 mod cluster;
 mod demo;
+mod files;
+mod golden;
 mod kafka;
 mod laws;
 mod oracle;
 mod program;
 mod readme;
 mod recordings;
+mod recovery;
 mod serve;
 mod tapes;

@@ -4,7 +4,7 @@ use super::text::Writing;
 use super::{Random, Trade};
 
 /// Whether tapes have bad records and capture lines.
-pub(super) const MALFORMED: bool = false;
+pub(super) const MALFORMED: bool = true;
 
 impl Writing {
     /// A record of this trade with one thing wrong.
@@ -80,6 +80,22 @@ impl Writing {
             }
             _ => random.one_of(WHOLE).as_bytes().to_vec(),
         }
+    }
+
+    /// A line of an archive with one thing wrong.
+    pub(super) fn bad_archived(&self, random: &mut Random, trade: &Trade) -> Vec<u8> {
+        let mut columns = self.columns(random, trade).to_vec();
+        let column = random.one_of(&[0, 1, 2, 4]);
+        let unquoted = |text: &str| text.trim_matches('"').to_owned();
+        match column {
+            _ if random.chance(15) => columns.truncate(random.between(1, 4) as usize),
+            0 => {
+                columns[0] = random.one_of(&["", "-1", "1.0", "9223372036854775808", "0x7", "1e3"]).to_owned()
+            }
+            4 => columns[4] = unquoted(random.one_of(&TIMES[..TIMES.len() - 5])),
+            _ => columns[column] = unquoted(random.one_of(&AMOUNTS[..AMOUNTS.len() - 4])),
+        }
+        self.row(random, &columns)
     }
 }
 
