@@ -10,4 +10,5 @@ mod oracle;
 mod program;
 mod readme;
 mod recordings;
+mod serve;
 mod tapes;
