@@ -6,6 +6,7 @@ mod demo;
 mod golden;
 mod kafka;
 mod laws;
+mod memory;
 mod oracle;
 mod program;
 mod readme;
