@@ -292,6 +292,7 @@ mod tests {
         let toml = file("job.toml", "window = \"7s\"");
         let properties = file("kafka.properties", "debug=msg");
         let crosses = file("crosses.toml", "[crosses]\nA = \"B*C\"");
+        let token = file("token", "correct-horse-battery-staple");
         // What must stand beside a setting so that it has an effect or is allowed, and another value of it.
         let examples = |name: &str| match name {
             "from" => ("", "a.jsonl"),
@@ -317,6 +318,10 @@ mod tests {
             "threads" | "processes" => ("", "2"),
             "process" => ("-n 2", "1"),
             "hostfile" | "cluster-secret-file" => ("-n 2", "file"),
+            "listen" => ("", "127.0.0.1:7"),
+            "token-file" => ("--listen :7", token.as_str()),
+            "history" => ("--listen :7", "7m"),
+            "stay" => ("--listen :7", "never"),
             "speed" => ("", "7"),
             "progress" => ("", "never"),
             other => panic!("an example of --{other} is missing"),

@@ -3,6 +3,7 @@
 mod cli;
 mod cluster;
 mod demo;
+mod files;
 mod golden;
 mod kafka;
 mod laws;
@@ -11,4 +12,5 @@ mod program;
 mod readme;
 mod recordings;
 mod recovery;
+mod serve;
 mod tapes;

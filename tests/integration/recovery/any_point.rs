@@ -45,7 +45,7 @@ fn run(folder: &Path, flags: &[String], inputs: &[PathBuf], commits: Option<u64>
     let parsed = cli::parse(words.into_iter().map(OsString::from), &[]).expect("flags that make sense");
     let Task::Run(config) = parsed.task else { panic!("a run was asked for") };
     let observer = commits.map(|commits| Box::new(EndsAfter(commits)) as Box<dyn Sink>);
-    match crossrate::run::run_with(*config, observer, &Arc::new(AtomicBool::new(false))) {
+    match crossrate::run::run_with(*config, observer, None, &Arc::new(AtomicBool::new(false))) {
         Ok(_) => true,
         Err(error) if error.to_string() == "enough" => false,
         Err(error) => panic!("{flags:?}: {error:?}"),
