@@ -6,6 +6,8 @@ use crate::config::{Cluster, Config, Source, Verbosity};
 use crate::exit::{Exit, Failure};
 use crate::ledger::point::Point;
 use crate::ledger::{self, Entries};
+use crate::serve::board::about::About;
+use crate::serve::{self, Server};
 use crate::sink::{Sink, Sinks};
 use crate::source::files::{self, Input};
 use crate::source::kafka;
@@ -24,31 +26,41 @@ const DELIVERIES_AHEAD: usize = 4;
 
 /// Runs a job to the end of its input, or until it is interrupted.
 pub fn run(config: Config) -> Result<Exit> {
-    run_with(config, None, &Arc::new(AtomicBool::new(false)))
+    run_with(config, None, None, &Arc::new(AtomicBool::new(false)))
 }
 
-/// The same, with one more sink beside those of the configuration. `interrupted` is set when the user wants to stop.
+/// The same, with one more sink beside those of the configuration, and with a server that is there already.
+/// `interrupted` is set when the user wants to stop.
 pub fn run_with(
     config: Config,
     observer: Option<Box<dyn Sink>>,
+    server: Option<Server>,
     interrupted: &Arc<AtomicBool>,
 ) -> Result<Exit> {
     match cluster::enter(&config.cluster)? {
         Part::Starter => {
             Ok(Exit::Child(cluster::supervise(config.cluster.processes, reader_of_stdin(&config))?))
         }
-        Part::Member(cluster) => compute(Config { cluster, ..config }, observer, interrupted),
+        Part::Member(cluster) => compute(Config { cluster, ..config }, observer, server, interrupted),
     }
 }
 
 /// This process's share of the work.
-fn compute(config: Config, observer: Option<Box<dyn Sink>>, interrupted: &Arc<AtomicBool>) -> Result<Exit> {
+fn compute(
+    config: Config,
+    observer: Option<Box<dyn Sink>>,
+    server: Option<Server>,
+    interrupted: &Arc<AtomicBool>,
+) -> Result<Exit> {
     let config = Arc::new(config);
     let workers = Workers::of(&config.cluster);
     on_signal(interrupted, &workers.wakers)?;
     let inputs = open_inputs(&config, &workers)?;
+    // Who has the rows serves them.
+    let server = if workers.first == 0 { serve(&config, server)? } else { None };
     let mesh = join(&config)?;
-    let (entries, sinks) = if workers.first == 0 { open_outputs(&config, observer)? } else { (None, None) };
+    let observers = observer.into_iter().chain(server.as_ref().map(|s| Box::new(s.sink()) as Box<dyn Sink>));
+    let (entries, sinks) = if workers.first == 0 { open_outputs(&config, observers)? } else { (None, None) };
     let assignments = assign(&config, &Arc::new(workers.clone()), inputs, entries, sinks, interrupted);
     cluster::execute(mesh, timely::WorkerConfig::default(), move |worker| {
         let local = worker.index() - workers.first;
@@ -56,6 +68,12 @@ fn compute(config: Config, observer: Option<Box<dyn Sink>>, interrupted: &Arc<At
         let assignment = assignments[local].lock().ok().and_then(|mut a| a.take());
         worker::run(worker, assignment.ok_or_else(|| anyhow!("worker {local} was started twice"))?)
     })?;
+    if let (Some(server), Some(serving)) = (&server, &config.serving)
+        && serving.stays()
+    {
+        eprintln!("crossrate: the input has ended; {} stays until Ctrl-C", server.page());
+        server.stay(interrupted);
+    }
     Ok(Exit::Done)
 }
 
@@ -75,6 +93,16 @@ fn open_inputs(config: &Config, workers: &Workers) -> Result<Vec<(usize, Input)>
     mine.map(|(number, path)| Ok((number, Input::open(path, symbol, config.has_ledger())?))).collect()
 }
 
+/// The server, where there is to be one.
+fn serve(config: &Config, server: Option<Server>) -> Result<Option<Server>> {
+    let (None, Some(serving)) = (&server, &config.serving) else { return Ok(server) };
+    let server = Server::start(serve::bind(serving)?, serving, About::of(config))?;
+    if config.verbosity >= Verbosity::Normal {
+        eprintln!("crossrate: serving {}", server.page());
+    }
+    Ok(Some(server))
+}
+
 fn join(config: &Config) -> Result<Mesh> {
     let quiet = config.verbosity < Verbosity::Normal;
     let tell = move |line: &str| {
@@ -88,7 +116,7 @@ fn join(config: &Config) -> Result<Mesh> {
 /// The ledger, taken over, and the sinks: of the process that writes.
 fn open_outputs(
     config: &Config,
-    observer: Option<Box<dyn Sink>>,
+    observers: impl Iterator<Item = Box<dyn Sink>>,
 ) -> Result<(Option<Entries>, Option<Sinks>)> {
     let (entries, committer) = match ledger::open(config)? {
         Some(ledger) => {
@@ -98,9 +126,7 @@ fn open_outputs(
         None => (Entries::new(), None),
     };
     let mut sinks = Sinks::open(config, committer, &Point::decode(&entries)?)?;
-    if let Some(observer) = observer {
-        sinks.add(observer);
-    }
+    observers.for_each(|observer| sinks.add(observer));
     Ok((Some(entries), Some(sinks)))
 }
 

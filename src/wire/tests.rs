@@ -64,17 +64,20 @@ fn expected(bytes: &[u8]) -> Seen {
     }
 }
 
-/// Exponents cut to their first digit.
+/// Exponents cut to their first digit, but in strings.
 fn smaller_numbers(bytes: &[u8]) -> Vec<u8> {
     let mut smaller = Vec::new();
-    let mut in_exponent = false;
+    let (mut in_string, mut escaped, mut in_exponent) = (false, false, false);
     for (at, &byte) in bytes.iter().enumerate() {
-        let after_e =
-            at > 1 && matches!(bytes[at - 1], b'e' | b'E' | b'+') && bytes[at - 2].is_ascii_alphanumeric();
+        let after_e = !in_string && at > 0 && matches!(bytes[at - 1], b'e' | b'E' | b'+');
         in_exponent = byte.is_ascii_digit() && (after_e || in_exponent);
         if !in_exponent || after_e {
             smaller.push(byte);
         }
+        if byte == b'"' && !escaped {
+            in_string = !in_string;
+        }
+        escaped = in_string && byte == b'\\' && !escaped;
     }
     assert_ne!(smaller, bytes, "which number is out of range?");
     smaller

@@ -1,0 +1,200 @@
+//! One partition's records on their way to its log: in order, and waiting where something older may still come.
+//!
+//! A *wait* is a place in the queue that nothing passes until it is lifted or its time is up. Of a gap it also keeps the
+//! trades that were found, which leave at that place: before all that stood behind it.
+
+use super::clock::Moment;
+use super::ids::GapKey;
+use std::collections::{BTreeMap, VecDeque};
+
+/// What is waited for.
+#[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Wait {
+    /// The trades of a gap.
+    Gap(GapKey),
+    /// Word of what a shard has missed.
+    Outage(usize),
+}
+
+/// The queue of one partition.
+#[derive(Debug)]
+pub struct Hold<R> {
+    queue: VecDeque<Item<R>>,
+    waits: BTreeMap<Wait, Waiting<R>>,
+}
+
+#[derive(Debug)]
+enum Item<R> {
+    Record(R),
+    Wait(Wait),
+}
+
+#[derive(Debug)]
+struct Waiting<R> {
+    until: Moment,
+    lifted: bool,
+    /// By trade id, which is their order.
+    found: BTreeMap<u64, R>,
+}
+
+impl<R> Default for Hold<R> {
+    fn default() -> Self {
+        Hold { queue: VecDeque::new(), waits: BTreeMap::new() }
+    }
+}
+
+impl<R> Hold<R> {
+    /// Whether nothing is under way.
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Appends a record.
+    pub fn push(&mut self, record: R) {
+        self.queue.push_back(Item::Record(record));
+    }
+
+    /// From here on all waits. A wait that is there already only gets more time.
+    pub fn wait(&mut self, wait: Wait, until: Moment) {
+        if let Some(waiting) = self.waits.get_mut(&wait).filter(|waiting| !waiting.lifted) {
+            waiting.until = waiting.until.max(until);
+            return;
+        }
+        self.waits.insert(wait, Waiting { until, lifted: false, found: BTreeMap::new() });
+        self.queue.push_back(Item::Wait(wait));
+    }
+
+    /// The same, but in the place of another wait where that is still there: what stands behind that one is newer
+    /// than what the new one is for.
+    pub fn wait_at(&mut self, place: Wait, wait: Wait, until: Moment) {
+        let place = self.queue.iter().position(|item| matches!(item, Item::Wait(there) if *there == place));
+        let Some(place) = place else { return self.wait(wait, until) };
+        self.waits.insert(wait, Waiting { until, lifted: false, found: BTreeMap::new() });
+        self.queue.insert(place + 1, Item::Wait(wait));
+    }
+
+    /// Whether this is still waited for.
+    pub fn awaits(&self, wait: Wait) -> bool {
+        self.waits.get(&wait).is_some_and(|waiting| !waiting.lifted)
+    }
+
+    /// A trade that was waited for; it is given back where nobody waits any more.
+    pub fn found(&mut self, wait: Wait, id: u64, record: R) -> Result<(), R> {
+        match self.waits.get_mut(&wait) {
+            Some(waiting) => {
+                waiting.found.insert(id, record);
+                Ok(())
+            }
+            None => Err(record),
+        }
+    }
+
+    /// Nothing more is waited for here.
+    pub fn lift(&mut self, wait: Wait) {
+        if let Some(waiting) = self.waits.get_mut(&wait) {
+            waiting.lifted = true;
+        }
+    }
+
+    /// Lifts the waits whose time is up, and says which.
+    pub fn expire(&mut self, now: Moment) -> Vec<Wait> {
+        if self.waits.is_empty() {
+            return Vec::new();
+        }
+        let mut expired = Vec::new();
+        for (wait, waiting) in self.waits.iter_mut().filter(|(_, waiting)| !waiting.lifted) {
+            if now >= waiting.until {
+                waiting.lifted = true;
+                expired.push(*wait);
+            }
+        }
+        expired
+    }
+
+    /// Lets go what nothing holds up.
+    pub fn release(&mut self, mut each: impl FnMut(R)) {
+        while let Some(item) = self.queue.pop_front() {
+            match item {
+                Item::Record(record) => each(record),
+                Item::Wait(wait) => match self.waits.get(&wait) {
+                    Some(waiting) if !waiting.lifted => {
+                        self.queue.push_front(Item::Wait(wait));
+                        return;
+                    }
+                    _ => {
+                        let waiting = self.waits.remove(&wait);
+                        waiting
+                            .into_iter()
+                            .flat_map(|waiting| waiting.found.into_values())
+                            .for_each(&mut each);
+                    }
+                },
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: Wait = Wait::Gap(GapKey(1));
+    const B: Wait = Wait::Gap(GapKey(2));
+    const OUT: Wait = Wait::Outage(0);
+
+    fn released(hold: &mut Hold<&'static str>) -> Vec<&'static str> {
+        let mut records = Vec::new();
+        hold.release(|record| records.push(record));
+        records
+    }
+
+    #[test]
+    fn what_was_found_leaves_before_what_waited_for_it() {
+        let mut hold = Hold::default();
+        hold.push("1");
+        hold.wait(A, Moment::from_millis(10));
+        hold.push("5");
+        hold.wait(B, Moment::from_millis(20));
+        hold.push("9");
+        assert_eq!(released(&mut hold), ["1"]);
+        assert_eq!(hold.found(A, 3, "3"), Ok(()));
+        assert_eq!(hold.found(A, 2, "2"), Ok(()));
+        hold.lift(B);
+        assert!(released(&mut hold).is_empty(), "A stands before B");
+        hold.lift(A);
+        assert_eq!(released(&mut hold), ["2", "3", "5", "9"]);
+        assert_eq!(hold.found(A, 4, "4"), Err("4"));
+        assert!(hold.is_empty());
+    }
+
+    #[test]
+    fn time_runs_out() {
+        let mut hold = Hold::default();
+        hold.wait(A, Moment::from_millis(10));
+        hold.push("5");
+        assert!(hold.expire(Moment::from_millis(9)).is_empty());
+        assert_eq!(hold.found(A, 3, "3"), Ok(()));
+        assert_eq!(hold.expire(Moment::from_millis(10)), [A]);
+        assert!(!hold.awaits(A));
+        assert_eq!(released(&mut hold), ["3", "5"]);
+    }
+
+    #[test]
+    fn a_gap_of_an_outage_stands_where_the_outage_does() {
+        let mut hold = Hold::default();
+        hold.wait(OUT, Moment::from_millis(10));
+        hold.push("7");
+        hold.wait_at(OUT, A, Moment::from_millis(20));
+        hold.lift(OUT);
+        assert!(released(&mut hold).is_empty());
+        assert_eq!(hold.found(A, 3, "3"), Ok(()));
+        hold.lift(A);
+        assert_eq!(released(&mut hold), ["3", "7"]);
+        // Without the outage it stands at the end.
+        hold.wait_at(OUT, B, Moment::from_millis(20));
+        hold.push("8");
+        assert!(released(&mut hold).is_empty());
+        hold.wait(B, Moment::from_millis(30));
+        assert!(hold.expire(Moment::from_millis(29)).is_empty(), "it was given more time");
+    }
+}

@@ -1,0 +1,476 @@
+//! The collector without I/O or clock: what came goes in, what is to be done comes out.
+//!
+//! Read [`Session::event`] first: a trade that is the next one of its symbol goes to its partition's [`Hold`], a jump
+//! of ids opens a gap there. `gaps` looks for what is missing, `audit` finds out what connections have missed without
+//! anybody noticing (the last trade before a cut, a symbol that is never sent), `heartbeats` says up to when all is told.
+
+mod audit;
+mod counts;
+mod gaps;
+mod heartbeats;
+mod note;
+
+pub use counts::Counts;
+pub use note::Note;
+
+use super::clock::{ExchangeClock, Moment};
+use super::enquiry::{Answer, Question, Quota};
+use super::event::{Event, TradeEvent};
+use super::hold::{Hold, Wait};
+use super::ids::{Arrival, GapKey, Ids, Missing};
+use super::shard::{Attempts, Coverage, Jitter, LinkCommand, LinkKey, Patience, Shard, Surroundings};
+use audit::Audit;
+use crossrate_dataflows::market::event_time::EventTime;
+use gaps::Gap;
+use std::collections::{BTreeMap, HashMap};
+
+/// What a session goes by.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// Of connections.
+    pub patience: Patience,
+    /// How long a partition waits for what is missing, in milliseconds.
+    pub fill_hold: u64,
+    /// Request weight that the exchange allows in a minute.
+    pub weight_limit: u64,
+    /// Decides the jitter.
+    pub seed: u64,
+}
+
+/// A symbol, and where its trades go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// Its name.
+    pub name: String,
+    /// Its partition.
+    pub partition: usize,
+}
+
+/// A record for a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Where it goes.
+    pub partition: usize,
+    /// Whose trade it is.
+    pub what: What,
+    /// Its event time.
+    pub time: EventTime,
+    /// Its bytes.
+    pub value: Box<[u8]>,
+    /// When it was received.
+    pub received: Moment,
+}
+
+/// What a record is.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum What {
+    /// A trade as the websocket sent it.
+    Trade {
+        /// The symbol's number.
+        symbol: usize,
+        /// The trade's.
+        id: u64,
+    },
+    /// A trade that was missing and that REST had.
+    Filled {
+        /// The symbol's number.
+        symbol: usize,
+        /// The trade's.
+        id: u64,
+    },
+    /// A heartbeat.
+    Heartbeat,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// Append this to its partition.
+    Publish(Record),
+    /// Something about a connection.
+    Link(LinkCommand),
+    /// Ask the exchange; the answer is to carry the number.
+    Ask(u64, Question),
+    /// Tell people.
+    Tell(Note),
+}
+
+#[derive(Debug)]
+struct Symbol {
+    name: String,
+    partition: usize,
+    shard: usize,
+    ids: Ids,
+    /// The greatest event time seen.
+    newest: EventTime,
+}
+
+#[derive(Debug)]
+struct Partition {
+    hold: Hold<Record>,
+    shards: Vec<usize>,
+    heartbeat: Option<EventTime>,
+    beaten: Moment,
+}
+
+/// What a question was asked for.
+#[derive(Debug)]
+enum Purpose {
+    Time,
+    Audit(usize),
+    Gap(GapKey, Question),
+}
+
+/// The state.
+#[derive(Debug)]
+pub struct Session {
+    rules: Rules,
+    symbols: Vec<Symbol>,
+    by_name: HashMap<String, usize>,
+    partitions: Vec<Partition>,
+    shards: Vec<Shard>,
+    audits: Vec<Audit>,
+    gaps: BTreeMap<GapKey, Gap>,
+    gaps_ever: u64,
+    clock: ExchangeClock,
+    attempts: Attempts,
+    jitter: Jitter,
+    quota: Quota,
+    asked: BTreeMap<u64, (Moment, Purpose)>,
+    questions: u64,
+    counts: Counts,
+    outputs: Vec<Output>,
+    stopping: bool,
+}
+
+impl Session {
+    /// Over these shards of symbols, and so many partitions.
+    pub fn new(rules: Rules, shards: Vec<Vec<Placed>>, partitions: usize) -> Self {
+        let mut jitter = Jitter(rules.seed);
+        let audits: Vec<Audit> = shards.iter().map(|_| Audit::new(&mut jitter)).collect();
+        let links = (0..shards.len()).map(Shard::new).collect();
+        let placed = |shard: usize, placed: Placed| Symbol {
+            name: placed.name,
+            partition: placed.partition,
+            shard,
+            ids: Ids::default(),
+            newest: EventTime::MIN,
+        };
+        let symbols: Vec<Symbol> = shards
+            .into_iter()
+            .enumerate()
+            .flat_map(|(shard, symbols)| symbols.into_iter().map(move |symbol| placed(shard, symbol)))
+            .collect();
+        let of_partition = |partition: usize| {
+            let mut shards: Vec<usize> =
+                symbols.iter().filter(|s| s.partition == partition).map(|s| s.shard).collect();
+            shards.dedup();
+            Partition { hold: Hold::default(), shards, heartbeat: None, beaten: Moment::default() }
+        };
+        Session {
+            partitions: (0..partitions).map(of_partition).collect(),
+            by_name: symbols.iter().enumerate().map(|(number, s)| (s.name.clone(), number)).collect(),
+            symbols,
+            shards: links,
+            audits,
+            gaps: BTreeMap::new(),
+            gaps_ever: 0,
+            clock: ExchangeClock::default(),
+            attempts: Attempts::default(),
+            jitter,
+            quota: Quota::new(rules.weight_limit),
+            asked: BTreeMap::new(),
+            questions: 0,
+            counts: Counts::default(),
+            outputs: Vec::new(),
+            stopping: false,
+            rules,
+        }
+    }
+
+    /// The name of a symbol.
+    pub fn name(&self, symbol: usize) -> &str {
+        &self.symbols[symbol].name
+    }
+
+    /// The symbols of a shard, by number.
+    pub fn symbols_of(&self, shard: usize) -> impl Iterator<Item = usize> + '_ {
+        self.symbols.iter().enumerate().filter(move |(_, s)| s.shard == shard).map(|(number, _)| number)
+    }
+
+    /// The number of a symbol.
+    pub fn number(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+
+    /// The accounting so far.
+    pub fn counts(&self) -> Counts {
+        let stalls = self.shards.iter().map(Shard::stalls).sum();
+        Counts { stalls, pending: self.missing_now(), ..self.counts }
+    }
+
+    /// What is to be done since this was asked last, in order.
+    pub fn outputs(&mut self) -> std::vec::Drain<'_, Output> {
+        self.outputs.drain(..)
+    }
+
+    /// The exchange's time is known from elsewhere.
+    pub fn told_time(&mut self, time: EventTime, asked: Moment, now: Moment) {
+        self.clock.told(time, asked, now);
+    }
+
+    /// A connection is open.
+    pub fn opened(&mut self, link: LinkKey, now: Moment) {
+        self.counts.connections += 1;
+        let change = self.with_shard(link.shard, now, |shard, around| shard.opened(link, around));
+        self.changed(link.shard, change, now);
+    }
+
+    /// A connection could not be opened, or ended. The exchange may have said how long to keep away.
+    pub fn closed(&mut self, link: LinkKey, keep_away: Option<u64>, why: String, now: Moment) {
+        if let Some(millis) = keep_away {
+            self.attempts.pause(now.plus(millis));
+        }
+        if self.stopping {
+            return;
+        }
+        self.outputs.push(Output::Tell(Note::Closed { shard: link.shard, why }));
+        let change = self.with_shard(link.shard, now, |shard, around| shard.closed(link, around));
+        self.changed(link.shard, change, now);
+    }
+
+    /// The exchange sent a ping, which is answered elsewhere.
+    pub fn pinged(&mut self, link: LinkKey, now: Moment) {
+        self.shards[link.shard].heard(link, now, None);
+    }
+
+    /// The exchange answered our ping of that number.
+    pub fn ponged(&mut self, link: LinkKey, ping: u64, now: Moment) {
+        self.shards[link.shard].answered(link, ping, now, &self.clock);
+    }
+
+    /// A frame came.
+    pub fn event(&mut self, link: LinkKey, event: Event, now: Moment) {
+        let mut proof = None;
+        match event {
+            Event::Trade(trade) => {
+                if let Some(stamped) = trade.stamped {
+                    self.clock.stamped(stamped, now);
+                    proof = self.clock.at(now).map(|known| known.min(stamped));
+                }
+                self.trade(trade, now);
+            }
+            Event::Shutdown => {
+                self.counts.ignored += 1;
+                self.shards[link.shard].ending(link, now);
+                self.outputs.push(Output::Tell(Note::Shutdown { shard: link.shard }));
+            }
+            Event::Other => self.counts.ignored += 1,
+            Event::Bad(why) => {
+                self.counts.bad += 1;
+                self.outputs.push(Output::Tell(Note::Bad { why }));
+            }
+        }
+        self.shards[link.shard].heard(link, now, proof);
+    }
+
+    /// An answer came, and what the exchange says it has counted in this minute.
+    pub fn answered(&mut self, question: u64, answer: Answer, used: Option<u64>, now: Moment) {
+        let Some((asked, purpose)) = self.asked.remove(&question) else { return };
+        self.quota.answered(&answer, used, now);
+        match &answer {
+            Answer::Limited { banned, .. } => {
+                let wait = self.quota.paused_until().since(now);
+                self.counts.limited += 1;
+                self.outputs.push(Output::Tell(Note::Limited { wait, banned: *banned }));
+            }
+            Answer::Failed(why) | Answer::Refused(why) => {
+                self.outputs.push(Output::Tell(Note::Unanswered { why: why.clone() }));
+            }
+            _ => {}
+        }
+        match (purpose, answer) {
+            (Purpose::Time, Answer::Time(time)) => self.clock.told(time, asked, now),
+            (Purpose::Time, _) => {}
+            (Purpose::Audit(shard), answer) => self.audited(shard, asked, answer, now),
+            (Purpose::Gap(gap, question), answer) => self.searched(gap, &question, answer, now),
+        }
+    }
+
+    /// Time has passed. To be called every few tens of milliseconds.
+    pub fn tick(&mut self, now: Moment) {
+        if !self.stopping {
+            for shard in 0..self.shards.len() {
+                let change = self.with_shard(shard, now, |shard, around| shard.tick(around));
+                self.changed(shard, change, now);
+            }
+            self.tick_audits(now);
+        }
+        self.expire(now);
+        self.ask(now);
+        self.release();
+        self.beat(now);
+    }
+
+    /// Nothing new is collected from here on. What waits for fills goes on waiting until its time is up.
+    pub fn stop(&mut self) {
+        self.stopping = true;
+        let mut commands = Vec::new();
+        self.shards.iter_mut().for_each(|shard| shard.close(&mut commands));
+        self.outputs.extend(commands.into_iter().map(Output::Link));
+        for (shard, _) in self.shards.iter().enumerate() {
+            self.partitions.iter_mut().for_each(|partition| partition.hold.lift(Wait::Outage(shard)));
+        }
+        self.release();
+    }
+
+    /// After [`Session::stop`]: whether nothing waits any more.
+    pub fn is_through(&self) -> bool {
+        self.partitions.iter().all(|partition| partition.hold.is_empty())
+    }
+
+    /// The end: what is still missing stays so.
+    pub fn finish(&mut self) -> Counts {
+        for partition in &mut self.partitions {
+            partition.hold.expire(Moment::from_millis(u64::MAX));
+        }
+        self.release();
+        for gap in self.gaps.keys().copied().collect::<Vec<_>>() {
+            self.give_up(gap, u64::MAX);
+        }
+        self.counts()
+    }
+
+    fn with_shard<T>(
+        &mut self,
+        shard: usize,
+        now: Moment,
+        act: impl FnOnce(&mut Shard, &mut Surroundings<'_>) -> T,
+    ) -> T {
+        let mut commands = Vec::new();
+        let mut around = Surroundings {
+            now,
+            patience: &self.rules.patience,
+            attempts: &mut self.attempts,
+            jitter: &mut self.jitter,
+            commands: &mut commands,
+        };
+        let result = act(&mut self.shards[shard], &mut around);
+        self.outputs.extend(commands.into_iter().map(Output::Link));
+        result
+    }
+
+    /// A shard's trades come, or come no more: its partitions wait, since what is newer would be in the way of what
+    /// was missed.
+    fn changed(&mut self, shard: usize, change: Option<Coverage>, now: Moment) {
+        match change {
+            None => return,
+            Some(Coverage::Lost) => {
+                self.counts.outages += 1;
+                self.outputs.push(Output::Tell(Note::Lost { shard }));
+                self.audits[shard].lost();
+            }
+            Some(Coverage::Anew(since)) => {
+                let first =
+                    self.audits[shard].covered(since, &self.rules.patience, now.plus(self.rules.fill_hold));
+                self.outputs.push(Output::Tell(Note::Connected { shard, first }));
+                if first {
+                    return;
+                }
+            }
+        }
+        let until = now.plus(self.rules.fill_hold);
+        for partition in self.partitions.iter_mut().filter(|partition| partition.shards.contains(&shard)) {
+            partition.hold.wait(Wait::Outage(shard), until);
+        }
+    }
+
+    fn trade(&mut self, trade: TradeEvent, now: Moment) {
+        let Some(&number) = self.by_name.get(&trade.symbol) else {
+            self.counts.ignored += 1;
+            return;
+        };
+        self.counts.received += 1;
+        let symbol = &mut self.symbols[number];
+        let mut arrival = symbol.ids.arrive(trade.id);
+        if arrival == Arrival::Duplicate {
+            if trade.time <= symbol.newest {
+                self.counts.duplicates += 1;
+                return;
+            }
+            // A repetition is as old as the trade. This is newer than everything: the exchange counts from anew.
+            let name = symbol.name.clone();
+            self.outputs.push(Output::Tell(Note::Restarted { symbol: name }));
+            self.forget_gaps_of(number);
+            let symbol = &mut self.symbols[number];
+            symbol.ids = Ids::default();
+            arrival = symbol.ids.arrive(trade.id);
+        }
+        let symbol = &mut self.symbols[number];
+        symbol.newest = symbol.newest.max(trade.time);
+        let record = Record {
+            partition: symbol.partition,
+            what: What::Trade { symbol: number, id: trade.id },
+            time: trade.time,
+            value: trade.value,
+            received: now,
+        };
+        match arrival {
+            Arrival::Next => self.partitions[record.partition].hold.push(record),
+            Arrival::Jump { first } => {
+                self.miss(number, first, trade.id - 1, now);
+                self.partitions[record.partition].hold.push(record);
+            }
+            Arrival::Found(why) => self.found(record, trade.id, why),
+            Arrival::Duplicate => {}
+        }
+        self.release_partition(self.symbols[number].partition);
+    }
+
+    /// A trade that was missing is there.
+    fn found(&mut self, record: Record, id: u64, why: Missing) {
+        let filled = matches!(record.what, What::Filled { .. });
+        match why {
+            Missing::Before => {}
+            Missing::Gap(_) if filled => self.counts.filled += 1,
+            Missing::Gap(_) => self.counts.arrived += 1,
+            Missing::Lost => {
+                self.counts.unfilled -= 1;
+                *(if filled { &mut self.counts.filled } else { &mut self.counts.arrived }) += 1;
+            }
+        }
+        let partition = record.partition;
+        match why {
+            Missing::Gap(key) => {
+                if let Err(late) = self.partitions[partition].hold.found(Wait::Gap(key), id, record) {
+                    self.publish(late);
+                }
+                self.close_if_complete(key);
+            }
+            Missing::Before => self.partitions[partition].hold.push(record),
+            Missing::Lost => self.publish(record),
+        }
+    }
+
+    fn release(&mut self) {
+        (0..self.partitions.len()).for_each(|partition| self.release_partition(partition));
+    }
+
+    fn release_partition(&mut self, partition: usize) {
+        let mut released = Vec::new();
+        self.partitions[partition].hold.release(|record| released.push(record));
+        released.into_iter().for_each(|record| self.publish(record));
+    }
+
+    fn publish(&mut self, record: Record) {
+        match record.what {
+            What::Heartbeat => self.counts.heartbeats += 1,
+            What::Trade { .. } | What::Filled { .. } => {
+                self.counts.published += 1;
+                let promised = self.partitions[record.partition].heartbeat;
+                self.counts.overtaken += u64::from(promised.is_some_and(|promised| record.time < promised));
+            }
+        }
+        self.outputs.push(Output::Publish(record));
+    }
+}
