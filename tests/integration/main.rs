@@ -11,5 +11,6 @@ mod oracle;
 mod program;
 mod readme;
 mod recordings;
+mod recovery;
 mod serve;
 mod tapes;
