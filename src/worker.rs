@@ -404,6 +404,8 @@ impl Reading<'_> {
             rebuilt(partition)?;
         }
         self.give(partition);
+        // What was counted before is known from now on, also if this run ends before it comes to anything new.
+        self.tell(partition, Vec::new());
         Ok(())
     }
 
@@ -477,11 +479,19 @@ impl Reading<'_> {
     }
 
     fn tell_progress(&mut self, partition: &mut Owned) -> Result<()> {
-        let Some(told) = &partition.told else { return Ok(()) };
+        if partition.told.is_none() {
+            return Ok(());
+        }
         let changes = match &mut partition.keeper {
             Some(keeper) => keeper.changes(&partition.state, partition.records, self.symbols.names())?,
             None => Vec::new(),
         };
+        self.tell(partition, changes);
+        Ok(())
+    }
+
+    fn tell(&mut self, partition: &Owned, changes: Vec<(String, Option<Vec<u8>>)>) {
+        let Some(told) = &partition.told else { return };
         self.notes.push(Note::Progress(PartitionProgress {
             partition: partition.feed.number,
             name: partition.feed.name.clone(),
@@ -492,7 +502,6 @@ impl Reading<'_> {
             changes,
         }));
         self.told.activate().session(told).give_iterator(self.notes.drain(..).map(Told::Note));
-        Ok(())
     }
 
     /// An idle partition does not hold the frontier: it follows.
