@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A run, checked.
@@ -53,8 +53,14 @@ pub struct Config {
 }
 
 impl Config {
-    /// Which sink holds the recovery point: Kafka, else Postgres, else SQLite, else a file; none for standard output alone.
+    /// Which sink holds the recovery point: Kafka, else Postgres, else SQLite, else a file; none for standard output alone,
+    /// nor for devices and pipes, which cannot be cut back.
     pub fn ledger(&self) -> Option<&SinkTarget> {
+        let holds = |target: &&SinkTarget| match target {
+            SinkTarget::Stdout => false,
+            SinkTarget::File(path) => can_be_cut(path),
+            SinkTarget::Kafka(_) | SinkTarget::Postgres(_) | SinkTarget::Sqlite(_) => true,
+        };
         let rank = |target: &SinkTarget| match target {
             SinkTarget::Kafka(_) => 0,
             SinkTarget::Postgres(_) => 1,
@@ -62,13 +68,24 @@ impl Config {
             SinkTarget::File(_) => 3,
             SinkTarget::Stdout => 4,
         };
-        self.sinks.iter().filter(|target| **target != SinkTarget::Stdout).min_by_key(|target| rank(target))
+        self.sinks.iter().filter(holds).min_by_key(|target| rank(target))
+    }
+
+    /// Whether anybody wants refused records: a dead-letter sink, a display, or a database, which keeps them by itself.
+    pub fn wants_refused(&self) -> bool {
+        let keeps = |sink: &SinkTarget| matches!(sink, SinkTarget::Sqlite(_) | SinkTarget::Postgres(_));
+        self.keep_refused || self.dead_letter.is_some() || self.sinks.iter().any(keeps)
     }
 
     /// Whether there is one.
     pub fn has_ledger(&self) -> bool {
         self.ledger().is_some()
     }
+}
+
+/// Whether a path is that of a file, or of none yet.
+pub fn can_be_cut(path: &Path) -> bool {
+    !std::fs::metadata(path).is_ok_and(|found| !found.is_file())
 }
 
 /// A demonstration, checked: a generated market through the dataflow of a run.
