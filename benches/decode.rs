@@ -42,7 +42,11 @@ fn measure(path: &str, rounds: usize) -> Result<()> {
     while !rest.is_empty() {
         let end = rest.len().min(CHUNK);
         let end = memchr::memrchr(b'\n', &rest[..end]).map_or(rest.len(), |at| at + 1);
-        chunks.push(Chunk { bytes: rest[..end].to_vec(), framing: Framing::Lines(LineFormat::Json) });
+        chunks.push(Chunk {
+            bytes: rest[..end].to_vec(),
+            framing: Framing::Lines(LineFormat::Json),
+            ..Chunk::default()
+        });
         rest = &rest[end..];
     }
     let mut scratch = Scratch::default();

@@ -4,6 +4,7 @@
 //! not. So one large file or one hot partition does not pin one core.
 
 use crate::run::WorkerWaker;
+use crate::source::files::Prefix;
 use crate::source::{Chunk, Feed, Framing, Loan, Message};
 use crate::symbols::Symbols;
 use crate::wire::{self, BadRecord, Raw, Record, Scratch};
@@ -144,6 +145,11 @@ impl Decoded {
         Raw { bytes: &self.chunk.bytes[from..to], key, place: Some(*message) }
     }
 
+    /// All that was read of a file up to the chunk's end.
+    pub fn read(&self) -> Option<Prefix> {
+        self.chunk.read
+    }
+
     /// The chunk, and what can take the next one.
     pub fn take_apart(self) -> (Chunk, Decoded) {
         (self.chunk, Decoded { chunk: Chunk::default(), records: self.records })
@@ -169,8 +175,13 @@ mod tests {
             messages.push(Message { offset, timestamp_ms: 5, end, null, key: Some(3) });
         }
         let lines = values.join("\n").into_bytes();
-        let as_messages = || Chunk { bytes: bytes.clone(), framing: Framing::Messages(messages.clone()) };
-        let as_lines = || Chunk { bytes: lines.clone(), framing: Framing::Lines(LineFormat::Json) };
+        let as_messages = || Chunk {
+            bytes: bytes.clone(),
+            framing: Framing::Messages(messages.clone()),
+            ..Chunk::default()
+        };
+        let as_lines =
+            || Chunk { bytes: lines.clone(), framing: Framing::Lines(LineFormat::Json), ..Chunk::default() };
         for make in [&as_messages as &dyn Fn() -> Chunk, &as_lines] {
             let mut symbols = Symbols::new(&Selection::All);
             let mut scratch = Scratch::default();

@@ -292,6 +292,7 @@ mod tests {
         let toml = file("job.toml", "window = \"7s\"");
         let properties = file("kafka.properties", "debug=msg");
         let crosses = file("crosses.toml", "[crosses]\nA = \"B*C\"");
+        let token = file("token", "correct-horse-battery-staple");
         // What must stand beside a setting so that it has an effect or is allowed, and another value of it.
         let examples = |name: &str| match name {
             "from" => ("", "a.jsonl"),
@@ -302,7 +303,8 @@ mod tests {
             "kafka-config" => ("", properties.as_str()),
             "symbol" => ("a.csv", "A"),
             "dedup" | "idle-timeout" => ("", "off"),
-            "max-ahead" | "window" | "delay" | "grace" | "tick" | "max-carry" | "duration" => ("", "7s"),
+            "max-ahead" | "window" | "delay" | "grace" | "tick" | "max-carry" | "duration"
+            | "commit-interval" => ("", "7s"),
             "slide" => ("", "5s"),
             "max-drift" | "join-timeout" => ("", "7m"),
             "emit" => ("", "changes"),
@@ -316,6 +318,10 @@ mod tests {
             "threads" | "processes" => ("", "2"),
             "process" => ("-n 2", "1"),
             "hostfile" | "cluster-secret-file" => ("-n 2", "file"),
+            "listen" => ("", "127.0.0.1:7"),
+            "token-file" => ("--listen :7", token.as_str()),
+            "history" => ("--listen :7", "7m"),
+            "stay" => ("--listen :7", "never"),
             "speed" => ("", "7"),
             "progress" => ("", "never"),
             other => panic!("an example of --{other} is missing"),

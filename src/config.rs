@@ -1,10 +1,13 @@
 //! What a run means: the checked form of the command line, the environment and the configuration file.
 //! `cli` makes it; everything else only reads it.
 
+use crate::serve::guard::Token;
 use crate::source::simulated::Market;
 use crossrate_dataflows::market::definition::Definition;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::IsTerminal;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -33,6 +36,8 @@ pub struct Config {
     pub commit_interval: Duration,
     /// Where the accounting goes at exit, as JSON.
     pub summary: Option<PathBuf>,
+    /// Where results are served, if anywhere.
+    pub serving: Option<Serving>,
     /// Workers and processes.
     pub cluster: Cluster,
     /// What is told on standard error.
@@ -79,10 +84,47 @@ pub struct DemoConfig {
     pub duration: u64,
     /// Worker threads, 1 at least.
     pub threads: usize,
+    /// Where the page is, if anywhere.
+    pub serving: Option<Serving>,
     /// What is told on standard error.
     pub verbosity: Verbosity,
     /// When progress is shown.
     pub progress: Progress,
+}
+
+/// How results are served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Serving {
+    /// Addresses to listen on: the first of them that can be had.
+    pub listen: Vec<SocketAddr>,
+    /// What whoever asks must have; there is one where other machines can ask.
+    pub token: Option<Token>,
+    /// How much event time of rows is kept.
+    pub history: Duration,
+    /// Whether it goes on after the end of the input.
+    pub stay: Stay,
+}
+
+impl Serving {
+    /// Whether it goes on after the end of the input.
+    pub fn stays(&self) -> bool {
+        match self.stay {
+            Stay::Auto => std::io::stdout().is_terminal(),
+            Stay::Always => true,
+            Stay::Never => false,
+        }
+    }
+}
+
+/// Whether something goes on.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum Stay {
+    /// On a terminal.
+    Auto,
+    /// Until it is interrupted.
+    Always,
+    /// Not.
+    Never,
 }
 
 /// How fast event time passes in a demonstration.

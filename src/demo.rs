@@ -68,6 +68,8 @@ pub struct About {
     pub definition: Definition,
     /// Worker threads.
     pub workers: usize,
+    /// Where the live page is, if there is one.
+    pub page: Option<String>,
 }
 
 /// Where the display appears.

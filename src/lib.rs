@@ -13,6 +13,7 @@ pub mod frontier;
 pub mod kafka;
 pub mod ledger;
 pub mod run;
+pub mod serve;
 pub mod sink;
 pub mod source;
 pub mod symbols;

@@ -6,7 +6,10 @@ use crate::config::{Cluster, Config, Source, Verbosity};
 use crate::exit::{Exit, Failure};
 use crate::ledger::point::Point;
 use crate::ledger::{self, Entries};
+use crate::serve::board::about::About;
+use crate::serve::{self, Server};
 use crate::sink::{Sink, Sinks};
+use crate::source::files::{self, Input};
 use crate::source::kafka;
 use crate::source::simulated::{self, Market};
 use crate::source::{Feed, PartitionFeed, Waker};
@@ -23,36 +26,71 @@ const DELIVERIES_AHEAD: usize = 4;
 
 /// Runs a job to the end of its input, or until it is interrupted.
 pub fn run(config: Config) -> Result<Exit> {
-    run_with(config, None, &Arc::new(AtomicBool::new(false)))
+    run_with(config, None, None, &Arc::new(AtomicBool::new(false)))
 }
 
-/// The same, with one more sink beside those of the configuration. `interrupted` is set when the user wants to stop.
+/// The same, with one more sink beside those of the configuration, and with a server that is there already.
+/// `interrupted` is set when the user wants to stop.
 pub fn run_with(
     config: Config,
     observer: Option<Box<dyn Sink>>,
+    server: Option<Server>,
     interrupted: &Arc<AtomicBool>,
 ) -> Result<Exit> {
     match cluster::enter(&config.cluster)? {
         Part::Starter => Ok(Exit::Child(cluster::supervise(config.cluster.processes)?)),
-        Part::Member(cluster) => compute(Config { cluster, ..config }, observer, interrupted),
+        Part::Member(cluster) => compute(Config { cluster, ..config }, observer, server, interrupted),
     }
 }
 
 /// This process's share of the work.
-fn compute(config: Config, observer: Option<Box<dyn Sink>>, interrupted: &Arc<AtomicBool>) -> Result<Exit> {
+fn compute(
+    config: Config,
+    observer: Option<Box<dyn Sink>>,
+    server: Option<Server>,
+    interrupted: &Arc<AtomicBool>,
+) -> Result<Exit> {
     let config = Arc::new(config);
     let workers = Workers::of(&config.cluster);
     on_signal(interrupted, &workers.wakers)?;
+    let inputs = open_inputs(&config, &workers)?;
+    // Who has the rows serves them.
+    let server = if workers.first == 0 { serve(&config, server)? } else { None };
     let mesh = join(&config)?;
-    let (entries, sinks) = if workers.first == 0 { open_outputs(&config, observer)? } else { (None, None) };
-    let assignments = assign(&config, &Arc::new(workers.clone()), entries, sinks, interrupted);
+    let observers = observer.into_iter().chain(server.as_ref().map(|s| Box::new(s.sink()) as Box<dyn Sink>));
+    let (entries, sinks) = if workers.first == 0 { open_outputs(&config, observers)? } else { (None, None) };
+    let assignments = assign(&config, &Arc::new(workers.clone()), inputs, entries, sinks, interrupted);
     cluster::execute(mesh, timely::WorkerConfig::default(), move |worker| {
         let local = worker.index() - workers.first;
         workers.wakers[local].arrived();
         let assignment = assignments[local].lock().ok().and_then(|mut a| a.take());
         worker::run(worker, assignment.ok_or_else(|| anyhow!("worker {local} was started twice"))?)
     })?;
+    if let (Some(server), Some(serving)) = (&server, &config.serving)
+        && serving.stays()
+    {
+        eprintln!("crossrate: the input has ended; {} stays until Ctrl-C", server.page());
+        server.stay(interrupted);
+    }
     Ok(Exit::Done)
+}
+
+/// The files of this process's partitions: all of them are there before anything is read or written.
+fn open_inputs(config: &Config, workers: &Workers) -> Result<Vec<(usize, Input)>> {
+    let Source::Files(files) = &config.source else { return Ok(Vec::new()) };
+    let mine = files.paths.iter().enumerate().filter(|(number, _)| workers.local(*number).is_some());
+    let symbol = files.symbol.as_deref();
+    mine.map(|(number, path)| Ok((number, Input::open(path, symbol, config.has_ledger())?))).collect()
+}
+
+/// The server, where there is to be one.
+fn serve(config: &Config, server: Option<Server>) -> Result<Option<Server>> {
+    let (None, Some(serving)) = (&server, &config.serving) else { return Ok(server) };
+    let server = Server::start(serve::bind(serving)?, serving, About::of(config))?;
+    if config.verbosity >= Verbosity::Normal {
+        eprintln!("crossrate: serving {}", server.page());
+    }
+    Ok(Some(server))
 }
 
 fn join(config: &Config) -> Result<Mesh> {
@@ -68,7 +106,7 @@ fn join(config: &Config) -> Result<Mesh> {
 /// The ledger, taken over, and the sinks: of the process that writes.
 fn open_outputs(
     config: &Config,
-    observer: Option<Box<dyn Sink>>,
+    observers: impl Iterator<Item = Box<dyn Sink>>,
 ) -> Result<(Option<Entries>, Option<Sinks>)> {
     let (entries, committer) = match ledger::open(config)? {
         Some(ledger) => {
@@ -78,9 +116,7 @@ fn open_outputs(
         None => (Entries::new(), None),
     };
     let mut sinks = Sinks::open(config, committer, &Point::decode(&entries)?)?;
-    if let Some(observer) = observer {
-        sinks.add(observer);
-    }
+    observers.for_each(|observer| sinks.add(observer));
     Ok((Some(entries), Some(sinks)))
 }
 
@@ -88,6 +124,7 @@ fn open_outputs(
 fn assign(
     config: &Arc<Config>,
     workers: &Arc<Workers>,
+    inputs: Vec<(usize, Input)>,
     mut entries: Option<Entries>,
     mut sinks: Option<Sinks>,
     interrupted: &Arc<AtomicBool>,
@@ -97,6 +134,7 @@ fn assign(
     let opening = Arc::new(Opening {
         config: Arc::clone(config),
         workers: Arc::clone(workers),
+        inputs: Mutex::new(inputs),
         opened: Mutex::default(),
     });
     let assignment = |(local, pool)| {
@@ -120,6 +158,8 @@ fn assign(
 struct Opening {
     config: Arc<Config>,
     workers: Arc<Workers>,
+    /// The files of this process, until they are read.
+    inputs: Mutex<Vec<(usize, Input)>>,
     opened: Mutex<Option<Vec<Opened>>>,
 }
 
@@ -127,42 +167,40 @@ impl Opening {
     fn take(&self, local: usize, point: &Point) -> Result<Opened> {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         if opened.is_none() {
-            *opened = Some(open_source(&self.config, &self.workers, point)?);
+            let inputs = std::mem::take(&mut *self.inputs.lock().unwrap_or_else(PoisonError::into_inner));
+            *opened = Some(open_source(&self.config, &self.workers, inputs, point)?);
         }
         Ok(opened.as_mut().map(|all| std::mem::take(&mut all[local])).unwrap_or_default())
     }
 }
 
 /// Opens the source and starts its readers: the partitions of each worker of this process.
-fn open_source(config: &Arc<Config>, workers: &Workers, point: &Point) -> Result<Vec<Opened>> {
+fn open_source(
+    config: &Arc<Config>,
+    workers: &Workers,
+    inputs: Vec<(usize, Input)>,
+    point: &Point,
+) -> Result<Vec<Opened>> {
     let mut opened: Vec<Opened> = workers.wakers.iter().map(|_| Opened::default()).collect();
     match &config.source {
-        Source::Files(files) => {
-            for (number, path) in files.paths.iter().enumerate() {
+        Source::Files(_) => {
+            for (number, input) in inputs {
                 let Some(local) = workers.local(number) else { continue };
                 let feed = Feed::new(DELIVERIES_AHEAD);
-                let from = start(point, number);
-                let mut bytes = std::fs::read(path)?;
-                for _ in 0..from {
-                    let end = memchr::memchr(b'\n', &bytes).map_or(bytes.len(), |e| e + 1);
-                    bytes.drain(..end);
-                }
-                let waker = workers.wakers[local].waker();
-                let name = path.display().to_string();
+                let earlier = u32::try_from(number).ok().and_then(|number| point.partitions.get(&number));
+                let start = files::Start {
+                    record: start(point, number) as u64,
+                    known: earlier.and_then(|partition| partition.read),
+                    remember: config.has_ledger(),
+                    most_lines: config.batch_records,
+                };
                 opened[local].partitions.push(PartitionFeed {
                     number: number as u32,
-                    name,
+                    name: input.name().to_owned(),
                     inside_log: false,
                     feed: Arc::clone(&feed),
                 });
-                std::thread::spawn(move || {
-                    let _ = feed.push(crate::source::Delivery::Chunk(crate::source::Chunk {
-                        bytes,
-                        ..Default::default()
-                    }));
-                    let _ = feed.push(crate::source::Delivery::End);
-                    waker();
-                });
+                input.spawn(number, start, feed, workers.wakers[local].waker())?;
             }
         }
         Source::Simulated(simulated) => {

@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+pub mod files;
 pub mod kafka;
 pub mod simulated;
 
@@ -25,6 +26,8 @@ pub struct Chunk {
     pub bytes: Vec<u8>,
     /// How `bytes` falls into records.
     pub framing: Framing,
+    /// All that was read of a file up to this chunk's end, where a later run may want to find it again.
+    pub read: Option<files::Prefix>,
 }
 
 /// How a chunk's bytes fall into records.

@@ -14,6 +14,7 @@ use crate::ledger::keeper::Keeper;
 use crate::ledger::point::{PartitionPoint, Point};
 use crate::ledger::share::share;
 use crate::sink::Sinks;
+use crate::source::files::Prefix;
 use crate::source::{Delivery, PartitionFeed, Taken};
 use crate::symbols::Symbols;
 use crate::wire;
@@ -139,7 +140,7 @@ pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
     let mut turn = 0;
     loop {
         if interrupted.load(Ordering::Relaxed) {
-            return interrupt(worker, writing);
+            return stop(worker, writing, crate::run::stopped());
         }
         if let Some(spare) = &mut spare {
             while let Ok(feed) = spare.mailbox.try_recv() {
@@ -163,7 +164,9 @@ pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
                     && let Some(taken) = partition.feed.feed.pop()
                 {
                     pool.call(&partition.feed.feed);
-                    reading.deliver(partition, taken)?;
+                    if let Err(error) = reading.deliver(partition, taken) {
+                        return stop(worker, writing, error);
+                    }
                     read = true;
                     break;
                 }
@@ -222,13 +225,13 @@ fn report(owned: &[Owned], committed: EventTime) -> Report {
 }
 
 /// Stops in an instant: what is final has been written, what is not will be computed again.
-fn interrupt(worker: &mut Worker, mut writing: Writing<'_>) -> Result<()> {
+fn stop(worker: &mut Worker, mut writing: Writing<'_>, why: anyhow::Error) -> Result<()> {
     for _ in 0..20 {
         worker.step();
     }
     writing.write()?;
     writing.finish(false)?;
-    Err(crate::run::stopped())
+    Err(why)
 }
 
 /// A partition of this worker.
@@ -280,6 +283,12 @@ impl Owned {
             ended: false,
         }
     }
+
+    fn has_read(&mut self, read: Option<Prefix>) {
+        if let Some(keeper) = &mut self.keeper {
+            keeper.has_read(read);
+        }
+    }
 }
 
 /// A capability for partitions that do not exist yet.
@@ -321,6 +330,7 @@ impl Reading<'_> {
                 self.symbols.catch_up();
                 let (mut judging, symbols, _) = self.judging(partition);
                 decoded.each(|raw, known| judging.record(&raw, known, symbols.names()));
+                partition.has_read(decoded.read());
                 partition.feed.feed.recycle_decoded(decoded);
                 return self.send(partition);
             }
@@ -333,6 +343,7 @@ impl Reading<'_> {
                     let known = Known::of(&record, symbols);
                     judging.record(&raw, known, symbols.names());
                 });
+                partition.has_read(chunk.read);
                 partition.feed.feed.recycle(chunk);
                 self.send(partition)?;
             }
@@ -355,7 +366,8 @@ impl Reading<'_> {
                 (partition.panes, partition.told) = (None, None);
             }
             Delivery::Failed(error) => {
-                return Err(error.context(format!("while reading {}", partition.feed.name)));
+                let (name, records) = (&partition.feed.name, partition.records);
+                return Err(error.context(format!("while reading {name}, behind record {records}")));
             }
         }
         Ok(())

@@ -8,16 +8,21 @@ use super::usage::{UsageError, Wrong, nearest};
 use super::values::show_duration;
 use super::{outputs, places};
 use crate::config::{
-    Cluster, Config, DeadLetterTarget, DemoConfig, FileSource, KafkaClient, KafkaSource, SinkTarget, Source,
-    StartOffset, Verbosity,
+    Cluster, Config, DeadLetterTarget, DemoConfig, FileSource, KafkaClient, KafkaSource, Serving, SinkTarget,
+    Source, StartOffset, Verbosity,
 };
+use crate::serve::guard::Token;
 use crossrate_dataflows::market::definition::{Cross, Definition, Selection, Windows};
 use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// More panes a window than this are a slip: the state of a window is no larger, but each trade would enter so many.
 const MOST_PANES: u64 = 100_000;
+
+/// A shorter token could be guessed.
+const SHORTEST_TOKEN: usize = 16;
 
 /// What holds where neither crosses nor symbols were asked for.
 pub(super) const DEFAULT_CROSS: &str = "XVGUSDT=XVGBTC*BTCUSDT";
@@ -45,6 +50,7 @@ pub(super) fn run(given: &mut Given) -> Result<Config, UsageError> {
         fresh: given.get(&s::FRESH)?,
         commit_interval: Duration::from_micros(given.get(&s::COMMIT_INTERVAL)?),
         summary: given.find(&s::SUMMARY)?,
+        serving: serving(given)?,
         cluster: cluster(given)?,
         verbosity: verbosity(given)?,
         strict: given.get(&s::STRICT)?,
@@ -62,9 +68,62 @@ pub(super) fn demo(given: &mut Given) -> Result<DemoConfig, UsageError> {
         seed: given.get(&s::SEED)?,
         duration: given.get(&s::DURATION)?,
         threads: given.get(&s::THREADS)?,
+        serving: if given.get(&s::SERVE)? { serving(given)? } else { None },
         verbosity: verbosity(given)?,
         progress: given.get(&s::PROGRESS)?,
     })
+}
+
+/// Where results are served, if anywhere, and who may ask.
+fn serving(given: &Given) -> Result<Option<Serving>, UsageError> {
+    let Some(mut listen) = given.find(&s::LISTEN)? else {
+        let others: [&About; 3] = [&s::TOKEN_FILE.about, &s::HISTORY.about, &s::STAY.about];
+        return match others.into_iter().find(|about| *given.origin(about) == Origin::Flag) {
+            None => Ok(None),
+            Some(about) => {
+                Err(Wrong::told("no --listen", "--listen with it, the address to serve on")
+                    .at(given.what(about)))
+            }
+        };
+    };
+    let token = match given.find(&s::TOKEN_FILE)? {
+        Some(path) => Some(token(&path).map_err(|wrong| wrong.at(given.what(&s::TOKEN_FILE.about)))?),
+        None => None,
+    };
+    if let Some(open) = listen.iter().find(|address| !address.ip().is_loopback())
+        && token.is_none()
+    {
+        return Err(Wrong::told(
+            open.to_string(),
+            "a --token-file with an address that other machines can reach",
+        )
+        .hint("127.0.0.1 is reached from this machine only and needs none")
+        .at(given.what(&s::LISTEN.about)));
+    }
+    if *given.origin(&s::LISTEN.about) == Origin::Default {
+        // Nobody asked for that port in particular: where it is taken, any other will do.
+        listen.push(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    }
+    Ok(Some(Serving {
+        listen,
+        token,
+        history: Duration::from_micros(given.get(&s::HISTORY)?),
+        stay: given.get(&s::STAY)?,
+    }))
+}
+
+/// The token in a file.
+fn token(path: &Path) -> Result<Token, Wrong> {
+    let shown = format!("{:?}", path.display().to_string());
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Wrong::told(format!("{shown}: {error}"), "a file that can be read"))?;
+    let text = text.trim();
+    if text.len() < SHORTEST_TOKEN || !text.bytes().all(|b| b.is_ascii_graphic()) {
+        let expected = format!("{SHORTEST_TOKEN} characters at least, without blanks, in one line");
+        return Err(Wrong::told(format!("{shown}: {} characters", text.chars().count()), expected)
+            .hint("openssl rand -hex 32 makes one"));
+    }
+    Ok(Token::new(text))
 }
 
 fn definition(given: &mut Given) -> Result<Definition, UsageError> {

@@ -4,6 +4,7 @@ use super::usage::{Wrong, nearest};
 use super::values::count;
 use crate::config::{DeadLetterTarget, SinkTarget, StartOffset};
 use crossrate_dataflows::market::event_time::EventTime;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 /// A path.
@@ -12,6 +13,36 @@ pub(super) fn path(text: &str) -> Result<PathBuf, Wrong> {
         return Err(Wrong::new(text, "the path of a file"));
     }
     Ok(PathBuf::from(text))
+}
+
+/// An address to listen on. A port alone, or after a colon, is one of this machine only.
+pub(super) fn listen(text: &str) -> Result<Vec<SocketAddr>, Wrong> {
+    let expected = "an address and a port, such as 127.0.0.1:8080, localhost:8080 or [::1]:8080";
+    let wrong = || Wrong::new(text, expected);
+    let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
+    if !port.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(match text.parse::<IpAddr>() {
+            Ok(IpAddr::V6(ip)) => wrong().perhaps(Some(&format!("[{ip}]:8080"))),
+            _ if text.contains("://") => wrong().hint("without http://"),
+            _ => wrong(),
+        });
+    }
+    let port: u16 = port.parse().map_err(|_| wrong())?;
+    let (v4, v6) = (IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST));
+    let hosts = match host {
+        "" => vec![v4],
+        "localhost" => vec![v4, v6],
+        "*" => return Err(wrong().hint("0.0.0.0 or [::] stand for all addresses of this machine")),
+        _ => {
+            let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+            let ip = match inner {
+                Some(inner) => inner.parse().map(IpAddr::V6),
+                None => host.parse().map(IpAddr::V4),
+            };
+            vec![ip.map_err(|_| wrong())?]
+        }
+    };
+    Ok(hosts.into_iter().map(|host| SocketAddr::new(host, port)).collect())
 }
 
 /// Brokers, joined by commas.
@@ -160,6 +191,23 @@ pub(super) fn dead_letter(text: &str) -> Result<DeadLetterTarget, Wrong> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_to_listen_on() {
+        for (text, address) in [
+            ("127.0.0.1:8080", "127.0.0.1:8080"),
+            (":8080", "127.0.0.1:8080"),
+            ("8080", "127.0.0.1:8080"),
+            ("localhost:0", "127.0.0.1:0"),
+            ("0.0.0.0:80", "0.0.0.0:80"),
+            ("[::]:80", "[::]:80"),
+        ] {
+            assert_eq!(listen(text).unwrap()[0].to_string(), address, "{text}");
+        }
+        for wrong in ["", "127.0.0.1", "::1", "[::1]", "a.org:80", "*:80", "http://localhost:80", ":65536"] {
+            assert!(listen(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn starts() {

@@ -6,9 +6,10 @@
 
 use super::usage::Wrong;
 use super::{crosses, places, values};
-use crate::config::{DeadLetterTarget, Progress, SinkTarget, Speed, StartOffset};
+use crate::config::{DeadLetterTarget, Progress, SinkTarget, Speed, StartOffset, Stay};
 use crossrate_dataflows::market::definition::{Cross, Emit, MissingLeg, RowKinds};
 use crossrate_dataflows::market::trade::Symbol;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -226,6 +227,7 @@ const INPUT: &str = "Input";
 const WINDOWS: &str = "Windows";
 const CROSSES: &str = "Crosses";
 const OUTPUT: &str = "Output";
+const SERVING: &str = "Serving";
 const JOB: &str = "Job";
 const CLUSTER: &str = "Cluster";
 /// The heading under which help is listed too.
@@ -302,6 +304,18 @@ settings! {
         "Where bad, late and future records go: a file, or kafka:TOPIC").default("counted only");
     SUMMARY: Optional<PathBuf> = Optional::one("summary", "FILE", OUTPUT, places::path,
         "At exit, the accounting as one JSON object").default("none");
+
+    LISTEN: Optional<Vec<SocketAddr>> = Optional::one("listen", "ADDRESS", SERVING, places::listen,
+        "Serve the page, REST, streams and metrics there, such as 127.0.0.1:8080")
+        .for_commands(Commands::All, Some("127.0.0.1:8080")).default("none");
+    TOKEN_FILE: Optional<PathBuf> = Optional::one("token-file", "FILE", SERVING, places::path,
+        "The token that whoever asks must send; needed where other machines can ask").in_demo_too().default("none");
+    HISTORY: Setting<u64> = Setting::one("history", "DURATION", SERVING, values::span,
+        "How much event time of rows is kept to be served").in_demo_too().default("1h");
+    STAY: Setting<Stay> = Setting::one("stay", "WHEN", SERVING, values::stay,
+        "Serve on after the end of the input: auto (on a terminal), always or never").in_demo_too().default("auto");
+    SERVE: Setting<bool> = switch!("serve", SERVING, "Serve the live page (off by --no-serve)")
+        .for_commands(Commands::Demo, Some("true"));
 
     NAME: Setting<String> = Setting::one("name", "NAME", JOB, places::job_name,
         "The job: its recovery point and its transactional id").default("crossrate");

@@ -1,7 +1,7 @@
 //! Texts to values, one at a time: what every setting may hold. Whether two of them fit together is asked in `check`.
 
 use super::usage::{Wrong, nearest};
-use crate::config::{Progress, Speed};
+use crate::config::{Progress, Speed, Stay};
 use crossrate_dataflows::market::definition::{Emit, MissingLeg, RowKinds};
 use crossrate_dataflows::market::trade::Symbol;
 use std::time::Duration;
@@ -204,6 +204,11 @@ pub(super) fn dedup(text: &str) -> Result<bool, Wrong> {
 /// When progress is shown.
 pub(super) fn progress(text: &str) -> Result<Progress, Wrong> {
     word(text, &[("auto", Progress::Auto), ("always", Progress::Always), ("never", Progress::Never)])
+}
+
+/// Whether serving goes on after the end of the input.
+pub(super) fn stay(text: &str) -> Result<Stay, Wrong> {
+    word(text, &[("auto", Stay::Auto), ("always", Stay::Always), ("never", Stay::Never)])
 }
 
 /// A switch, as the environment and files give it.

@@ -3,6 +3,7 @@
 use super::{About, Display, Ending, PartitionProgress, Progress, Refused, Surface};
 use crate::config::{Cluster, Config, DemoConfig, KafkaClient, SimulatedSource, Source, Verbosity};
 use crate::exit::{Exit, Failure};
+use crate::serve::{self, Server};
 use crate::sink::{News, Sink};
 use crate::source::simulated::Market;
 use anyhow::Result;
@@ -16,7 +17,15 @@ use std::time::Instant;
 pub fn run(demo: DemoConfig) -> Result<Exit> {
     let market = Market { seed: demo.seed, seconds: demo.duration / 1_000_000 };
     let (program, flags) = called(std::env::args());
+    let server = match &demo.serving {
+        Some(serving) => {
+            let about = serve::board::about::About::of(&configuration(&demo, market));
+            Some(Server::start(serve::bind(serving)?, serving, about)?)
+        }
+        None => None,
+    };
     let about = About {
+        page: server.as_ref().map(Server::page),
         program,
         flags,
         speed: demo.speed,
@@ -28,7 +37,7 @@ pub fn run(demo: DemoConfig) -> Result<Exit> {
     let display = Display::new(about, Surface::of_stdout(), io::stdout()).map_err(closed)?;
     let shown =
         Shown { display: Some(display), begun: Instant::now(), interrupted: Arc::clone(&interrupted) };
-    crate::run::run_with(configuration(&demo, market), Some(Box::new(shown)), &interrupted)
+    crate::run::run_with(configuration(&demo, market), Some(Box::new(shown)), server, &interrupted)
 }
 
 fn configuration(demo: &DemoConfig, market: Market) -> Config {
@@ -44,6 +53,7 @@ fn configuration(demo: &DemoConfig, market: Market) -> Config {
         fresh: true,
         commit_interval: Default::default(),
         summary: None,
+        serving: demo.serving.clone(),
         cluster: Cluster { threads: demo.threads, ..Cluster::default() },
         // The display tells everything itself.
         verbosity: Verbosity::Quiet,

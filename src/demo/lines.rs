@@ -10,7 +10,7 @@ use std::io::{self, Write};
 
 /// What is going on.
 pub(super) fn begin(about: &About, out: &mut impl Write) -> io::Result<()> {
-    for line in introduction(about) {
+    for line in introduction(about).into_iter().chain(live(about)) {
         writeln!(out, "{line}")?;
     }
     writeln!(out)?;
@@ -45,6 +45,11 @@ pub(super) fn introduction(about: &About) -> [String; 3] {
         "Much goes wrong in it on purpose. What is shown as a rate is final: event time has proven that nothing can change it."
             .to_owned(),
     ]
+}
+
+/// Where the live page is.
+pub(super) fn live(about: &About) -> Option<String> {
+    about.page.as_ref().map(|page| format!("Live page: {page}"))
 }
 
 /// `XRPETH = XRPBTC / ETHBTC`

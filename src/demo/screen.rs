@@ -3,7 +3,7 @@
 
 use super::About;
 use super::board::{Board, classes};
-use super::lines::introduction;
+use super::lines::{introduction, live};
 use super::table::{Column, Line, Look, Table, curve};
 use super::text::{clock, deviation, fine_clock, grouped, per_second, rate};
 use crossrate_dataflows::market::event_time::EventTime;
@@ -68,6 +68,7 @@ fn frame(about: &About, board: &Board, width: usize, height: usize, unicode: boo
         let look = if nth == 0 { Look::Bold } else { Look::Dim };
         lines.extend(wrapped(sentence, width).into_iter().map(|text| Line::of(look, text)));
     }
+    lines.extend(live(about).map(|page| Line::of(Look::Good, page)));
     lines.push(now(board));
     lines.push(Line::default());
     lines.extend(crosses(board, unicode).lines(width));

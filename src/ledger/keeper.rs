@@ -1,6 +1,7 @@
 //! A partition's side of the recovery point: notes what changes in it, batch by batch.
 
 use super::point::{PaneEntry, SymbolEntry, encode, pane_key};
+use crate::source::files::Prefix;
 use anyhow::Result;
 use crossrate_dataflows::market::acceptance::{Partition, SymbolNumber};
 use crossrate_dataflows::market::definition::Definition;
@@ -21,6 +22,8 @@ pub struct Keeper {
     greatest_ids: BTreeMap<SymbolNumber, u64>,
     symbols_written: usize,
     symbols_changed: bool,
+    /// What was read of a file, where it is more than before.
+    read: Option<Prefix>,
     changes: Vec<(String, Option<Vec<u8>>)>,
 }
 
@@ -40,6 +43,7 @@ impl Keeper {
             greatest_ids: BTreeMap::new(),
             symbols_written: 0,
             symbols_changed: false,
+            read: None,
             changes: Vec::new(),
         }
     }
@@ -84,6 +88,11 @@ impl Keeper {
         Ok(())
     }
 
+    /// Notes what was read of a file up to the record that comes next.
+    pub fn has_read(&mut self, read: Option<Prefix>) {
+        self.read = read.or(self.read);
+    }
+
     /// Rows until `committed` are out and the recovery point with them: what only they needed can go.
     pub fn forget(&mut self, committed: EventTime) {
         while let Some(entry) = self.kept.first_entry().filter(|e| e.key().plus(self.span) <= committed) {
@@ -108,6 +117,9 @@ impl Keeper {
     ) -> Result<Vec<(String, Option<Vec<u8>>)>> {
         let partition = self.partition;
         self.changes.push((format!("head/{partition}"), Some(encode(&state.head(next))?)));
+        if let Some(read) = self.read.take() {
+            self.changes.push((format!("read/{partition}"), Some(encode(&read)?)));
+        }
         let known = state.kinds_known();
         if self.symbols_changed || known > self.symbols_written {
             (self.symbols_changed, self.symbols_written) = (false, known);

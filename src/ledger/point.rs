@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `job` | version, definition, the event time until which rows are out |
 //! | `head/P` | where partition P is |
+//! | `read/P` | how what was read of it until there is known again, of a file |
 //! | `symbols/P` | by which kind each symbol is counted there, and the greatest id of its panes that are done |
 //! | `pane/P/END/DATE` | sums that were handed over and that windows still need |
 //! | `carried/SYMBOL`, `series/CROSS`, `rate/CROSS/N` | what outlives its windows |
@@ -13,6 +14,7 @@
 
 use super::{Changes, Entries};
 use crate::exit::{Exit, Failure};
+use crate::source::files::Prefix;
 use anyhow::Result;
 use crossrate_dataflows::market::acceptance::Head;
 use crossrate_dataflows::market::candle::Candle;
@@ -75,6 +77,8 @@ pub struct PaneEntry {
 pub struct PartitionPoint {
     /// Where it was.
     pub head: Head,
+    /// What was read of a file until there.
+    pub read: Option<Prefix>,
     /// Its symbols.
     pub symbols: Vec<SymbolEntry>,
     /// What it had handed over and windows still need, by pane end and date.
@@ -130,6 +134,7 @@ impl Point {
     pub fn decode(entries: &Entries) -> Result<Self> {
         let mut point = Point::default();
         let mut heads: BTreeMap<u32, Head> = BTreeMap::new();
+        let mut read: BTreeMap<u32, Prefix> = BTreeMap::new();
         let mut symbols: BTreeMap<u32, Vec<SymbolEntry>> = BTreeMap::new();
         let mut panes: BTreeMap<u32, BTreeMap<(EventTime, EventTime), Vec<PaneEntry>>> = BTreeMap::new();
         for (key, entry) in entries {
@@ -141,6 +146,9 @@ impl Point {
                 JOB => point.job = Some(decode(key, entry)?),
                 "head" => {
                     heads.insert(partition(rest)?, decode(key, entry)?);
+                }
+                "read" => {
+                    read.insert(partition(rest)?, decode(key, entry)?);
                 }
                 "symbols" => {
                     symbols.insert(partition(rest)?, decode(key, entry)?);
@@ -188,7 +196,9 @@ impl Point {
                     *greatest = id.max(*greatest);
                 }
             }
-            point.partitions.insert(number, PartitionPoint { head, symbols, panes });
+            point
+                .partitions
+                .insert(number, PartitionPoint { head, read: read.remove(&number), symbols, panes });
         }
         Ok(point)
     }

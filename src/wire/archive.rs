@@ -29,7 +29,7 @@ pub fn decode<'a>(line: &[u8], symbol: &'a str) -> Option<Record<'a>> {
 
 /// Whether a line is a header that [`decode`] knows.
 pub fn is_header(line: &[u8]) -> bool {
-    columns(line).is_ok_and(|columns| is_names(&columns))
+    line.len() <= MOST_BYTES && columns(line).is_ok_and(|columns| is_names(&columns))
 }
 
 /// The columns that are used.

@@ -64,17 +64,20 @@ fn expected(bytes: &[u8]) -> Seen {
     }
 }
 
-/// Exponents cut to their first digit.
+/// Exponents cut to their first digit, but in strings.
 fn smaller_numbers(bytes: &[u8]) -> Vec<u8> {
     let mut smaller = Vec::new();
-    let mut in_exponent = false;
+    let (mut in_string, mut escaped, mut in_exponent) = (false, false, false);
     for (at, &byte) in bytes.iter().enumerate() {
-        let after_e =
-            at > 1 && matches!(bytes[at - 1], b'e' | b'E' | b'+') && bytes[at - 2].is_ascii_alphanumeric();
+        let after_e = !in_string && at > 0 && matches!(bytes[at - 1], b'e' | b'E' | b'+');
         in_exponent = byte.is_ascii_digit() && (after_e || in_exponent);
         if !in_exponent || after_e {
             smaller.push(byte);
         }
+        if byte == b'"' && !escaped {
+            in_string = !in_string;
+        }
+        escaped = in_string && byte == b'\\' && !escaped;
     }
     assert_ne!(smaller, bytes, "which number is out of range?");
     smaller
@@ -279,7 +282,7 @@ proptest! {
         prop_assert_eq!(got, want);
 
         let lines: Vec<u8> = records.join(&b'\n');
-        let chunk = Chunk { bytes: lines.clone(), framing: Framing::Lines(LineFormat::Json) };
+        let chunk = Chunk { bytes: lines.clone(), framing: Framing::Lines(LineFormat::Json), ..Chunk::default() };
         let mut got = Vec::new();
         decode_chunk(&chunk, &mut Scratch::default(), |raw, record| got.push((raw.bytes.to_vec(), seen(record))));
         let want: Vec<_> = lines.split(|b| *b == b'\n').filter(|l| !l.trim_ascii().is_empty()).map(|l| (l.to_vec(), expected(l))).collect();
@@ -288,7 +291,7 @@ proptest! {
 }
 
 fn lines(text: &str) -> Vec<(String, Seen)> {
-    let chunk = Chunk { bytes: text.into(), framing: Framing::Lines(LineFormat::Json) };
+    let chunk = Chunk { bytes: text.into(), framing: Framing::Lines(LineFormat::Json), ..Chunk::default() };
     let mut got = Vec::new();
     decode_chunk(&chunk, &mut Scratch::default(), |raw, record| {
         got.push((String::from_utf8(raw.bytes.to_vec()).unwrap(), seen(record)));

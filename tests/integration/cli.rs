@@ -210,6 +210,8 @@ fn every_setting_may_stand_in_a_file_and_in_the_environment() {
         ("process", "0"),
         ("hostfile", "h"),
         ("cluster-secret-file", "s2"),
+        ("listen", "127.0.0.1:8080"),
+        ("token-file", "t"),
     ]);
     std::fs::write(folder.path().join("p"), "").expect("written");
     std::fs::write(folder.path().join("c"), "[crosses]\nX = \"Y*Z\"\n").expect("written");

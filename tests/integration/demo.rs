@@ -36,6 +36,7 @@ fn show(surface: Surface, ending: Ending, out: &mut Vec<u8>) {
         market: Market { seed: 1, seconds: 240 },
         definition: definition(),
         workers: 2,
+        page: None,
     };
     let mut display = Display::new(about, surface, out).unwrap();
     let mut partitions =
@@ -201,6 +202,7 @@ fn something_is_said_before_anything_has_happened() {
             market: Market { seed: 9, seconds: 60 },
             definition: definition(),
             workers: 1,
+            page: None,
         };
         let display = Display::new(about, surface, &mut out).unwrap();
         drop(display);

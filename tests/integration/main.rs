@@ -3,10 +3,12 @@
 mod cli;
 mod cluster;
 mod demo;
+mod golden;
 mod kafka;
 mod laws;
 mod oracle;
 mod program;
 mod readme;
 mod recordings;
+mod serve;
 mod tapes;

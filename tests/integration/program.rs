@@ -1,6 +1,6 @@
 //! A run of the program itself over files, and what it left behind, in the oracle's terms.
 
-use crate::oracle::Refused;
+use crate::oracle::{self, Refused};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
@@ -20,13 +20,38 @@ pub(crate) struct Outcome {
 /// How a run is cut up: flags that no row depends on.
 pub(crate) type Manner<'a> = &'a [&'a str];
 
-/// Runs the program in this folder over files in it. It must succeed; else what it said is the error.
-pub(crate) fn run(
+impl Outcome {
+    /// Where this is not, byte for byte, what the oracle says.
+    pub(crate) fn equals(&self, expected: &oracle::Outcome) -> Result<(), String> {
+        same("rows", &expected.rows, &self.rows)?;
+        same("summary", &format!("{}\n", expected.counts.json()), &self.summary)?;
+        same("dead letters", &shown(&expected.refused), &shown(&self.refused))
+    }
+}
+
+/// Runs the program with the partitions in this order, which only shows in the dead letters: those are told by the
+/// numbers that the partitions have in `files`.
+pub(crate) fn run_in_order(
     folder: &Path,
     files: &[PathBuf],
+    order: &[usize],
     flags: &[String],
     manner: Manner<'_>,
 ) -> Result<Outcome, String> {
+    let files: Vec<PathBuf> = order.iter().map(|partition| files[*partition].clone()).collect();
+    let found = run(folder, &files, flags, manner);
+    let mut found = found.map_err(|error| format!("{manner:?}: {error}"))?;
+    for refused in &mut found.refused {
+        let number = order.get(refused.partition);
+        refused.partition =
+            *number.ok_or_else(|| format!("a dead letter of partition {}", refused.partition))?;
+    }
+    found.refused.sort();
+    Ok(found)
+}
+
+/// Runs the program in this folder over files in it. It must succeed; else what it said is the error.
+fn run(folder: &Path, files: &[PathBuf], flags: &[String], manner: Manner<'_>) -> Result<Outcome, String> {
     let (summary, dead_letters) = (folder.join("summary.out"), folder.join("dead.out"));
     for left in [&summary, &dead_letters] {
         let _ = std::fs::remove_file(left);
@@ -80,8 +105,17 @@ fn dead_letter(line: &str) -> Result<Refused, String> {
     })
 }
 
+fn shown(refused: &[Refused]) -> String {
+    let line =
+        |r: &Refused| format!("{} {} {} {}\n", r.partition, r.offset, r.reason, r.value.escape_ascii());
+    refused.iter().map(line).collect()
+}
+
 /// Where two texts of lines first differ, for people.
-pub(crate) fn difference(expected: &str, found: &str) -> String {
+pub(crate) fn same(what: &str, expected: &str, found: &str) -> Result<(), String> {
+    if expected == found {
+        return Ok(());
+    }
     let (mut left, mut right) = (expected.lines(), found.lines());
     for number in 1.. {
         match (left.next(), right.next()) {
@@ -89,9 +123,13 @@ pub(crate) fn difference(expected: &str, found: &str) -> String {
             (one, other) if one == other => {}
             (one, other) => {
                 let shown = |line: Option<&str>| line.unwrap_or("(the end)").to_owned();
-                return format!("line {number}\nexpected {}\nfound    {}", shown(one), shown(other));
+                return Err(format!(
+                    "{what}: line {number}\nexpected {}\nfound    {}",
+                    shown(one),
+                    shown(other)
+                ));
             }
         }
     }
-    "nothing but line ends".to_owned()
+    Err(format!("{what}: the ends of lines differ"))
 }

@@ -4,7 +4,7 @@ use super::text::Writing;
 use super::{Random, Trade};
 
 /// Whether tapes have bad records and capture lines.
-pub(super) const MALFORMED: bool = false;
+pub(super) const MALFORMED: bool = true;
 
 impl Writing {
     /// A record of this trade with one thing wrong.

@@ -23,7 +23,8 @@ pub(super) fn flags(random: &mut Random, symbols: &[String]) -> Vec<String> {
     if random.chance(40) {
         give("--tick", random.one_of(&["1ms", "100ms", "333ms", "1s", "5s"]).to_owned());
     }
-    if random.chance(20) {
+    let rows = random.chance(20);
+    if rows {
         give(
             "--rows",
             random.one_of(&["symbol", "cross", "stats", "stats,symbol", "cross,stats"]).to_owned(),
@@ -40,7 +41,8 @@ pub(super) fn flags(random: &mut Random, symbols: &[String]) -> Vec<String> {
         }
         _ => {}
     }
-    if random.chance(75) {
+    // Without a cross there might be no rows to leave, which is warned of.
+    if random.chance(75) || rows {
         for cross in crosses(random) {
             give("--cross", cross);
         }
@@ -78,5 +80,10 @@ fn crosses(random: &mut Random) -> Vec<String> {
     ];
     random.shuffle(&mut all);
     all.truncate(random.between(1, 3) as usize);
-    all.into_iter().map(str::to_owned).collect()
+    let mut all: Vec<String> = all.into_iter().map(str::to_owned).collect();
+    if random.chance(4) {
+        // So many legs that a variance can be greater than a double can.
+        all.push(format!("GREAT=BTCUSDT{}", "*BTCUSDT".repeat(17)));
+    }
+    all
 }

@@ -18,7 +18,7 @@ impl Random {
 
     /// From 0 up to and without `bound`.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        (u128::from(self.next()) * u128::from(bound) >> 64) as u64
+        ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
     }
 
     /// From `least` to `most`, both included.

@@ -1,0 +1,202 @@
+//! The read side: results and how far the job is, for people and programs, over HTTP.
+//!
+//! The [`board`] is what is known; a sink fills it. [`feed`] tells readers what is new. [`rest`], [`stream`],
+//! [`socket`], [`metrics`] and [`page`] are what is served, and [`guard`] stands before all of them. It runs on
+//! threads of its own: the dataflow's thread does no more than put its news into the board's inbox.
+
+pub mod asked;
+pub mod board;
+mod connection;
+pub mod feed;
+pub mod filter;
+pub mod format;
+pub mod guard;
+pub mod metrics;
+pub mod page;
+pub mod problem;
+pub mod rest;
+pub mod socket;
+pub mod stream;
+
+use crate::config::Serving;
+use crate::exit::{Exit, Failure};
+use anyhow::Result;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use board::Board;
+use board::about::About;
+use board::inbox::BoardSink;
+use feed::Feed;
+use guard::Token;
+use metrics::Metrics;
+use problem::Problem;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+/// Threads that serve. They take turns with the workers, so there are few.
+const THREADS: usize = 2;
+/// How long readers have to hear that the server ends.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// What requests are answered from.
+#[derive(Debug)]
+pub struct App {
+    /// The board and its readers.
+    pub feed: Arc<Feed>,
+    /// What an asker must have, if anything.
+    pub token: Option<Token>,
+    /// What the server counts of itself.
+    pub metrics: Metrics,
+}
+
+/// A server that runs. It ends when this is dropped.
+#[derive(Debug)]
+pub struct Server {
+    app: Arc<App>,
+    address: SocketAddr,
+    closing: watch::Sender<bool>,
+    runtime: Option<Runtime>,
+}
+
+/// Takes the address; so that an address that is taken is told before anything else happens.
+pub fn bind(serving: &Serving) -> Result<TcpListener> {
+    TcpListener::bind(&*serving.listen).map_err(|error| {
+        let address = serving.listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
+        let hint = match error.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                "another program has it; --listen 127.0.0.1:0 takes any free port"
+            }
+            std::io::ErrorKind::PermissionDenied => "ports below 1024 need privileges",
+            _ => "give --listen an address of this machine, such as 127.0.0.1:8080",
+        };
+        Failure::new(Exit::Failed, format!("cannot listen on {address}")).hint(hint).because(error).into()
+    })
+}
+
+impl Server {
+    /// Serves an empty board.
+    pub fn start(listener: TcpListener, serving: &Serving, about: About) -> Result<Server> {
+        let failed = |error| Failure::new(Exit::Failed, "cannot serve").because(error);
+        let board = Board::new(about, serving.history.as_millis() as u64);
+        let feed = Feed::new(board);
+        let app = Arc::new(App { feed, token: serving.token.clone(), metrics: Metrics::default() });
+        let address = listener.local_addr().map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .thread_name("serve")
+            .enable_all()
+            .build()
+            .map_err(failed)?;
+        let (closing, closed) = watch::channel(false);
+        let listener = {
+            let _inside = runtime.enter();
+            tokio::net::TcpListener::from_std(listener).map_err(failed)?
+        };
+        runtime.spawn(Arc::clone(&app.feed).keep());
+        runtime.spawn(connection::accept(listener, routes(Arc::clone(&app)), Arc::clone(&app), closed));
+        Ok(Server { app, address, closing, runtime: Some(runtime) })
+    }
+
+    /// What fills the board.
+    pub fn sink(&self) -> BoardSink {
+        BoardSink(Arc::clone(&self.app.feed.board))
+    }
+
+    /// The board.
+    pub fn board(&self) -> &Arc<Board> {
+        &self.app.feed.board
+    }
+
+    /// Where the page is.
+    pub fn page(&self) -> String {
+        format!("http://{}/", self.address)
+    }
+
+    /// Serves on until it is interrupted.
+    pub fn stay(&self, interrupted: &AtomicBool) {
+        while !interrupted.load(Ordering::Relaxed) {
+            std::thread::park_timeout(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // What was told last is still given to readers.
+        self.app.feed.board.absorb();
+        self.app.feed.close();
+        // Nobody listens any more where the accepting task has ended.
+        let _ = self.closing.send(true);
+        if let Some(runtime) = self.runtime.take() {
+            let app = Arc::clone(&self.app);
+            let open = || app.metrics.connections.load(Ordering::Relaxed) > 0;
+            runtime.block_on(async {
+                let gone = async {
+                    while open() {
+                        tokio::time::sleep(Duration::from_millis(5)).await;
+                    }
+                };
+                let _ = tokio::time::timeout(FAREWELL, gone).await;
+            });
+            runtime.shutdown_timeout(Duration::from_millis(100));
+        }
+    }
+}
+
+fn routes(app: Arc<App>) -> Router {
+    let router = Router::new()
+        .route("/v1/catalog", get(rest::catalogue))
+        .route("/v1/latest", get(rest::latest))
+        .route("/v1/windows", get(rest::windows))
+        .route("/v1/series", get(rest::series))
+        .route("/v1/frontier", get(rest::frontier))
+        .route("/v1/stream", get(stream::events))
+        .route("/v1/ws", get(socket::upgrade))
+        .route("/metrics", get(metrics::metrics))
+        .route("/healthz", get(healthy))
+        .route("/readyz", get(ready));
+    page::routes(router)
+        .fallback(unknown)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), guard::guard))
+        .with_state(app)
+}
+
+/// The process lives.
+async fn healthy() -> &'static str {
+    "ok\n"
+}
+
+/// The job has said something.
+async fn ready(State(app): State<Arc<App>>) -> Response {
+    if app.feed.board.read().progress.begun {
+        return "ready\n".into_response();
+    }
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the job has not read anything yet")
+        .hint("ask again; /v1/frontier tells what it waits for")
+        .later(1)
+        .into_response()
+}
+
+async fn unknown(request: Request) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, format!("there is nothing at {}", request.uri().path()))
+        .hint("/docs lists what there is")
+}
+
+async fn wrong_method(request: Request) -> Response {
+    let detail = format!("{} does not answer to {}", request.uri().path(), request.method());
+    let mut response = Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
+        .hint("/docs lists what there is")
+        .into_response();
+    response.headers_mut().remove(header::WWW_AUTHENTICATE);
+    response
+}

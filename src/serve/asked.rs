@@ -1,0 +1,215 @@
+//! What a request asks for: its query parameters, read strictly. A parameter that is not known is an error, since
+//! whoever misspells `until` would otherwise get everything.
+
+use super::board::{Place, State};
+use super::filter::{self, Filter};
+use super::problem::Problem;
+use axum::extract::{FromRequestParts, Query};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, Uri};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// The parameters of a request, in their order.
+#[derive(Debug, Clone, Default)]
+pub struct Asked(Vec<(String, String)>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Asked {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Query(pairs) = Query::<Vec<(String, String)>>::from_request_parts(parts, state)
+            .await
+            .map_err(|wrong| Problem::asked(wrong.body_text()).hint("write parameters as name=value&.."))?;
+        Ok(Asked(pairs))
+    }
+}
+
+impl Asked {
+    /// Refuses parameters of other names.
+    pub fn only(&self, known: &[&str]) -> Result<(), Problem> {
+        match self.0.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+            None => Ok(()),
+            Some((name, _)) => {
+                let problem = Problem::asked(format!("there is no parameter {name:?} here"));
+                Err(match nearest(name, known.iter().copied()) {
+                    Some(meant) => problem.hint(format!("did you mean {meant}?")),
+                    None if known.is_empty() => problem.hint("there are none"),
+                    None => problem.hint(format!("there are {}", known.join(", "))),
+                })
+            }
+        }
+    }
+
+    /// A parameter's value; the last one counts.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.0.iter().rev().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The same request with another value of a parameter.
+    pub fn with(&self, uri: &Uri, name: &str, value: &str) -> String {
+        let others = self.0.iter().filter(|(n, _)| n != name).map(|(n, v)| (n.as_str(), v.as_str()));
+        let pairs = others.chain([(name, value)]).map(|(n, v)| format!("{}={}", encoded(n), encoded(v)));
+        format!("{}?{}", uri.path(), pairs.collect::<Vec<_>>().join("&"))
+    }
+
+    /// All values of a parameter that may be repeated or joined by commas.
+    fn texts(&self, name: &str) -> Option<Vec<&str>> {
+        let values: Vec<&str> =
+            self.0.iter().filter(|(n, _)| n == name).flat_map(|(_, value)| value.split(',')).collect();
+        (!values.is_empty()).then_some(values)
+    }
+
+    /// A whole number from `least` to `most`.
+    pub fn number(&self, name: &str, least: u64, most: u64) -> Result<Option<u64>, Problem> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        match text.parse() {
+            Ok(number) if (least..=most).contains(&number) && text.bytes().all(|b| b.is_ascii_digit()) => {
+                Ok(Some(number))
+            }
+            _ => {
+                Err(Problem::asked(format!("{name}={text}: expected a whole number from {least} to {most}")))
+            }
+        }
+    }
+
+    /// A time in milliseconds since the epoch.
+    pub fn time(&self, name: &str) -> Result<Option<u64>, Problem> {
+        self.number(name, 0, 9_999_999_999_999).map_err(|problem| {
+            problem.hint("times are milliseconds since the epoch, as start_ms and end_ms in rows")
+        })
+    }
+
+    /// True or false; false where it is not there.
+    pub fn switch(&self, name: &str) -> Result<bool, Problem> {
+        match self.text(name) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(text) => Err(Problem::asked(format!("{name}={text}: expected true or false"))),
+        }
+    }
+
+    /// The rows that are wanted, by `kind` and `name`.
+    pub fn filter(&self) -> Result<Filter, Problem> {
+        let mut kinds = BTreeSet::new();
+        for text in self.texts("kind").unwrap_or_default() {
+            kinds.insert(filter::kind(text).ok_or_else(|| {
+                Problem::asked(format!("kind={text}: expected symbol, cross or stats"))
+                    .hint(hint_of(nearest(text, ["symbol", "cross", "stats"])))
+            })?);
+        }
+        let names: Option<BTreeSet<Arc<str>>> =
+            self.texts("name").map(|names| names.into_iter().map(Arc::from).collect());
+        if names.as_ref().is_some_and(|names| names.contains("")) {
+            return Err(Problem::asked("name is empty").hint("leave it out to get all names"));
+        }
+        Ok(Filter::new((!kinds.is_empty()).then_some(kinds), names))
+    }
+
+    /// The same, of names that there are.
+    pub fn known(&self, state: &State) -> Result<Filter, Problem> {
+        let filter = self.filter()?;
+        for name in filter.names().into_iter().flatten() {
+            if !state.series.keys().any(|(kind, known)| known == name && filter.admits_kind(*kind)) {
+                let names = state.series.keys().filter(|(kind, _)| filter.admits_kind(*kind));
+                let names: BTreeSet<&str> = names.map(|(_, name)| name.as_ref()).collect();
+                let detail = format!("there are no rows of {name:?} (yet)");
+                let hint = match nearest(name, names.iter().copied()) {
+                    Some(meant) => format!("did you mean {meant}?"),
+                    None => "see /v1/catalog for what there is".to_owned(),
+                };
+                return Err(Problem::new(StatusCode::NOT_FOUND, detail).hint(hint));
+            }
+        }
+        Ok(filter)
+    }
+
+    /// Where an earlier answer ended.
+    pub fn cursor(&self) -> Result<Option<Place>, Problem> {
+        let Some(text) = self.text("cursor") else { return Ok(None) };
+        let read = || {
+            let mut parts = text.splitn(4, '.');
+            let end_ms = parts.next()?.parse().ok()?;
+            let start_ms = parts.next()?.parse().ok()?;
+            let kind = filter::kind(parts.next()?)?;
+            Some(Place { end_ms, kind, name: parts.next()?.to_owned(), start_ms })
+        };
+        read().map(Some).ok_or_else(|| {
+            Problem::asked(format!("cursor={text}: not a cursor"))
+                .hint("give back what an answer had as its next, or leave it out to begin anew")
+        })
+    }
+}
+
+impl Place {
+    /// As a cursor.
+    pub fn cursor(&self) -> String {
+        format!("{}.{}.{}.{}", self.end_ms, self.start_ms, self.kind.as_str(), self.name)
+    }
+}
+
+/// As an address wants it.
+fn encoded(text: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~,".contains(&b);
+    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
+fn hint_of(meant: Option<&str>) -> String {
+    meant.map_or_else(|| "several are joined by commas".to_owned(), |meant| format!("did you mean {meant}?"))
+}
+
+/// The known word that is a slip of the fingers away.
+fn nearest<'a>(typed: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let typed = typed.to_lowercase();
+    words
+        .into_iter()
+        .map(|word| (strsim::damerau_levenshtein(&typed, &word.to_lowercase()), word))
+        .filter(|(distance, _)| *distance <= 2)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, word)| word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crossrate_dataflows::market::row::RowKind;
+
+    fn asked(pairs: &[(&str, &str)]) -> Asked {
+        Asked(pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect())
+    }
+
+    #[test]
+    fn cursors_read_back() {
+        for name in ["XVGUSDT", "odd.name", ""] {
+            let place = Place { end_ms: 30, kind: RowKind::Stats, name: name.into(), start_ms: 20 };
+            assert_eq!(asked(&[("cursor", &place.cursor())]).cursor().unwrap(), Some(place));
+        }
+        for wrong in ["", "1", "1.2.cross", "1.2.other.A", "-1.2.cross.A", "a.b.c.d"] {
+            assert!(asked(&[("cursor", wrong)]).cursor().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_plain_and_in_range() {
+        assert_eq!(asked(&[("limit", "10")]).number("limit", 1, 10).unwrap(), Some(10));
+        assert_eq!(asked(&[]).number("limit", 1, 10).unwrap(), None);
+        for wrong in ["0", "11", "+1", "1.0", "", "99999999999999999999", "ten"] {
+            assert!(asked(&[("limit", wrong)]).number("limit", 1, 10).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn unknown_parameters_are_refused() {
+        assert!(asked(&[("untl", "1")]).only(&["from", "until"]).is_err());
+        assert!(asked(&[("until", "1"), ("from", "2")]).only(&["from", "until"]).is_ok());
+    }
+
+    #[test]
+    fn kinds_and_names_are_repeated_or_joined() {
+        let filter = asked(&[("kind", "cross,stats"), ("name", "A"), ("name", "B")]).filter().unwrap();
+        assert!(filter.admits(RowKind::Cross, "A") && filter.admits(RowKind::Stats, "B"));
+        assert!(!filter.admits(RowKind::Symbol, "A") && !filter.admits(RowKind::Cross, "C"));
+        assert!(asked(&[("kind", "crss")]).filter().is_err());
+        assert!(asked(&[("name", "")]).filter().is_err());
+    }
+}

@@ -1,0 +1,307 @@
+//! The read model: the latest rows of each name and a bounded history, how far the job is, and what became of its
+//! records. Knows no HTTP.
+//!
+//! Who computes is never kept waiting by who reads. The dataflow's thread puts its news into the [`inbox`], which
+//! nobody else holds for longer than it takes to swap it; a task of the server takes them out ([`Board::absorb`]).
+//!
+//! Every row that arrives has a number, which rises by one. A reader that knows everything up to some number asks
+//! for what is newer ([`State::newer`]) and gets the newest row of each window that has changed: a slow reader sees
+//! fewer versions of a window, and is told so, but never misses the last one.
+
+pub mod about;
+pub mod inbox;
+pub mod progress;
+pub mod series;
+
+use super::filter::Filter;
+use crossrate_dataflows::market::row::RowKind;
+use inbox::{Inbox, News};
+use progress::Progress;
+use series::{History, Kept, Key, Series};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use tokio::sync::Notify;
+
+/// Rows that the board keeps at most, over all names.
+const MOST_ROWS: usize = 500_000;
+
+/// The name of a series: a kind of rows and whose they are.
+pub type SeriesName = (RowKind, Arc<str>);
+
+/// The read model. Shared by the sink that fills it and everything that serves it.
+#[derive(Debug)]
+pub struct Board {
+    /// Tells this process from the one before it: numbers of rows begin anew with each.
+    pub instance: String,
+    /// When it began, in milliseconds since the epoch.
+    pub began_ms: u64,
+    /// What the job is.
+    pub about: about::About,
+    history: u64,
+    inbox: Mutex<Inbox>,
+    arrived: Notify,
+    state: RwLock<State>,
+}
+
+/// What is known at some moment.
+#[derive(Debug, Default)]
+pub struct State {
+    /// The number of the latest row.
+    pub number: u64,
+    /// The rows, by kind and name.
+    pub series: BTreeMap<SeriesName, Series>,
+    /// How far the job is.
+    pub progress: Progress,
+    /// How many rows have arrived: by kind, provisional, closed, final.
+    pub arrived: BTreeMap<(&'static str, &'static str), u64>,
+    changed: BTreeSet<SeriesName>,
+}
+
+impl Board {
+    /// An empty board that keeps, of each name, rows of so many milliseconds of event time.
+    pub fn new(about: about::About, history: u64) -> Arc<Board> {
+        let mut random = [0; 6];
+        // Without randomness the time still tells instances apart.
+        if getrandom::fill(&mut random).is_err() {
+            random.copy_from_slice(&progress::now_ms().to_be_bytes()[2..]);
+        }
+        let instance = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        Arc::new(Board {
+            instance,
+            began_ms: progress::now_ms(),
+            about,
+            history,
+            inbox: Mutex::default(),
+            arrived: Notify::new(),
+            state: RwLock::default(),
+        })
+    }
+
+    /// Of how many milliseconds of event time rows are kept.
+    pub fn history(&self) -> u64 {
+        self.history
+    }
+
+    /// Gives news to the board; takes no longer however many read it.
+    pub fn tell(&self, news: impl FnOnce(&mut Inbox)) {
+        let full = {
+            let mut inbox = self.inbox();
+            news(&mut inbox);
+            inbox.is_full()
+        };
+        if full {
+            // The server does not keep up, so its work is done here: memory stays bounded.
+            self.absorb();
+        }
+        self.arrived.notify_one();
+    }
+
+    /// Waits until there may be news.
+    pub async fn arrival(&self) {
+        self.arrived.notified().await;
+    }
+
+    /// Takes the news in.
+    pub fn absorb(&self) {
+        // The state first: whoever absorbs takes the inbox in the order in which it was filled.
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let News { rows, progress } = self.inbox().take();
+        for row in rows {
+            state.add(row, self.history);
+        }
+        if let Some(news) = progress {
+            state.progress.absorb(news);
+        }
+    }
+
+    /// The series that have changed since this was asked last.
+    pub fn changed(&self) -> BTreeSet<SeriesName> {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut state.changed)
+    }
+
+    /// What is known now. Hold it briefly.
+    pub fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn inbox(&self) -> MutexGuard<'_, Inbox> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn add(&mut self, row: Kept, history_ms: u64) {
+        self.number += 1;
+        *self.arrived.entry((row.kind.as_str(), row.stage())).or_default() += 1;
+        let name = (row.kind, Arc::clone(&row.name));
+        let names = self.series.len() + usize::from(!self.series.contains_key(&name));
+        let history = History { ms: history_ms, rows: (MOST_ROWS / names).max(2) };
+        self.changed.insert(name.clone());
+        self.series.entry(name).or_default().add(Arc::new(row), self.number, history);
+    }
+
+    /// The series that a filter lets through.
+    pub fn matching<'a>(&'a self, filter: &'a Filter) -> impl Iterator<Item = (&'a SeriesName, &'a Series)> {
+        self.series.iter().filter(|((kind, name), _)| filter.admits(*kind, name))
+    }
+
+    /// What a reader has not seen who has seen everything up to `number`: at most so many rows, in the order of their
+    /// numbers, with the number up to which nothing is missing then. `None` where history has been forgotten since.
+    pub fn newer(&self, filter: &Filter, number: u64, most: usize) -> Option<Newer> {
+        let mut found: Vec<(u64, bool, &Arc<Kept>)> = Vec::new();
+        for series in self.of(filter) {
+            if series.forgotten() > number {
+                return None;
+            }
+            found.extend(series.newer(number).take(most + 1));
+        }
+        found.sort_unstable_by_key(|(number, _, _)| *number);
+        let whole = found.len() <= most;
+        found.truncate(most);
+        Some(Newer {
+            upto: if whole { self.number } else { found.last().map_or(number, |(number, _, _)| *number) },
+            conflated: found.iter().filter(|(_, skipped, _)| *skipped).count(),
+            rows: found.into_iter().map(|(_, _, row)| Arc::clone(row)).collect(),
+            whole,
+        })
+    }
+
+    /// The latest windows of every series that the filter lets through, in the order of windows.
+    pub fn latest(&self, filter: &Filter, windows: usize, only_final: bool) -> Vec<Arc<Kept>> {
+        let mut rows: Vec<Arc<Kept>> = Vec::new();
+        for series in self.of(filter) {
+            let wanted = series.rows().rev().filter(|row| row.last || !only_final);
+            rows.extend(wanted.take(windows).cloned());
+        }
+        rows.sort_by(|a, b| a.place().cmp(&b.place()));
+        rows
+    }
+
+    /// Rows of windows after some place, in the order of windows (end, kind, name, start), as long as `wanted` says.
+    pub fn windows(&self, filter: &Filter, range: &Range, most: usize) -> Vec<Arc<Kept>> {
+        let mut heads = BinaryHeap::new();
+        for series in self.of(filter) {
+            let mut rows = series.between(range);
+            if let Some(row) = rows.next() {
+                heads.push(Head { row, rows });
+            }
+        }
+        let mut found = Vec::new();
+        while let Some(Head { row, mut rows }) = heads.pop() {
+            if range.after.as_ref().is_none_or(|after| row.place() > after.as_ref())
+                && (row.last || !range.only_final)
+            {
+                found.push(Arc::clone(row));
+                if found.len() == most {
+                    break;
+                }
+            }
+            if let Some(row) = rows.next() {
+                heads.push(Head { row, rows });
+            }
+        }
+        found
+    }
+
+    /// The series of a filter, without looking at all of them where it names some.
+    fn of<'a>(&'a self, filter: &'a Filter) -> Box<dyn Iterator<Item = &'a Series> + 'a> {
+        match filter.names() {
+            None => Box::new(self.matching(filter).map(|(_, series)| series)),
+            Some(names) => {
+                let kinds = [RowKind::Symbol, RowKind::Cross, RowKind::Stats];
+                let kinds = kinds.into_iter().filter(|kind| filter.admits_kind(*kind));
+                Box::new(kinds.flat_map(move |kind| {
+                    names.iter().filter_map(move |name| self.series.get(&(kind, Arc::clone(name))))
+                }))
+            }
+        }
+    }
+}
+
+/// What a reader has not seen.
+#[derive(Debug)]
+pub struct Newer {
+    /// The rows.
+    pub rows: Vec<Arc<Kept>>,
+    /// How many of them replace a version that the reader has not seen and will not.
+    pub conflated: usize,
+    /// Nothing up to this number is missing when these rows are there.
+    pub upto: u64,
+    /// Whether that was all.
+    pub whole: bool,
+}
+
+/// Which windows.
+#[derive(Debug, Clone, Default)]
+pub struct Range {
+    /// Windows that start at this millisecond or later.
+    pub from: Option<u64>,
+    /// Windows that start before this millisecond.
+    pub until: Option<u64>,
+    /// Windows after this place.
+    pub after: Option<Place>,
+    /// Final ones only.
+    pub only_final: bool,
+}
+
+/// A place in the order of windows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The window's end.
+    pub end_ms: u64,
+    /// The kind of row.
+    pub kind: RowKind,
+    /// Whose.
+    pub name: String,
+    /// The window's start.
+    pub start_ms: u64,
+}
+
+impl Place {
+    /// To compare by.
+    pub fn as_ref(&self) -> (u64, RowKind, &str, u64) {
+        (self.end_ms, self.kind, &self.name, self.start_ms)
+    }
+}
+
+struct Head<'a, I> {
+    row: &'a Arc<Kept>,
+    rows: I,
+}
+
+impl<I> PartialEq for Head<'_, I> {
+    fn eq(&self, other: &Self) -> bool {
+        self.row.place() == other.row.place()
+    }
+}
+
+impl<I> Eq for Head<'_, I> {}
+
+impl<I> PartialOrd for Head<'_, I> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<I> Ord for Head<'_, I> {
+    /// The earliest place is the greatest head, since a heap gives the greatest first.
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        other.row.place().cmp(&self.row.place())
+    }
+}
+
+impl<I> fmt::Debug for Head<'_, I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Head").field("row", self.row).finish_non_exhaustive()
+    }
+}
+
+/// The key of a window within its series.
+pub(crate) fn key(row: &Kept) -> Key {
+    (row.end_ms, row.start_ms)
+}
+
+#[cfg(test)]
+mod tests;

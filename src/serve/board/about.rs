@@ -1,0 +1,110 @@
+//! What the job is, as the catalogue tells it.
+
+use crate::config::Config;
+use crossrate_dataflows::market::definition::{Cross, Definition, Emit, MissingLeg, Selection};
+use serde::Serialize;
+
+/// What the job is.
+#[derive(Debug, Clone, Serialize)]
+pub struct About {
+    /// Its name.
+    pub job: String,
+    /// Where rows come from, in words.
+    pub source: String,
+    /// What is computed; `None` where only rows are known.
+    pub definition: Option<Described>,
+}
+
+/// A definition, with the names and units of flags.
+#[derive(Debug, Clone, Serialize)]
+pub struct Described {
+    window_ms: u64,
+    slide_ms: u64,
+    delay_ms: u64,
+    grace_ms: u64,
+    tick_ms: u64,
+    emit: &'static str,
+    provisional: bool,
+    missing_leg: &'static str,
+    stats_last: Option<u64>,
+    crosses: Vec<DescribedCross>,
+    /// `None` for all that trade.
+    symbols: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct DescribedCross {
+    name: String,
+    product: String,
+    legs: Vec<DescribedLeg>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct DescribedLeg {
+    symbol: String,
+    inverse: bool,
+}
+
+impl About {
+    /// A run.
+    pub fn of(config: &Config) -> About {
+        About {
+            job: config.name.clone(),
+            source: "run".into(),
+            definition: Some(Described::of(&config.definition)),
+        }
+    }
+}
+
+impl Described {
+    /// In words and milliseconds.
+    pub fn of(definition: &Definition) -> Described {
+        Described {
+            window_ms: definition.windows.size / 1_000,
+            slide_ms: definition.windows.slide / 1_000,
+            delay_ms: definition.delay / 1_000,
+            grace_ms: definition.grace / 1_000,
+            tick_ms: definition.tick / 1_000,
+            emit: match definition.emit {
+                Emit::Final => "final",
+                Emit::Changes => "changes",
+            },
+            provisional: definition.provisional,
+            missing_leg: match definition.missing_leg {
+                MissingLeg::Null => "null",
+                MissingLeg::Carry => "carry",
+                MissingLeg::Withhold => "withhold",
+            },
+            stats_last: definition.stats_last,
+            crosses: definition.crosses.iter().map(DescribedCross::of).collect(),
+            symbols: match &definition.symbols {
+                Selection::All => None,
+                Selection::Only(symbols) => Some(symbols.iter().map(|s| s.as_str().to_owned()).collect()),
+            },
+        }
+    }
+}
+
+impl DescribedCross {
+    fn of(cross: &Cross) -> Self {
+        let mut product = String::new();
+        for (place, leg) in cross.legs.iter().enumerate() {
+            match (place, leg.inverse) {
+                (0, false) => {}
+                (0, true) => product.push_str("1/"),
+                (_, true) => product.push('/'),
+                (_, false) => product.push('*'),
+            }
+            product.push_str(leg.symbol.as_str());
+        }
+        let leg = |leg: &crossrate_dataflows::market::definition::Leg| DescribedLeg {
+            symbol: leg.symbol.as_str().to_owned(),
+            inverse: leg.inverse,
+        };
+        DescribedCross {
+            name: cross.name.as_str().to_owned(),
+            product,
+            legs: cross.legs.iter().map(leg).collect(),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! How the dataflow's thread tells the board: a sink that puts its news where the server takes them out.
+
+use super::progress::ProgressNews;
+use super::series::Kept;
+use super::{Board, progress};
+use crate::sink::{self, Sink};
+use anyhow::Result;
+use std::sync::Arc;
+
+/// Rows that may lie in the inbox before the dataflow's thread takes them over to the board itself.
+const MOST: usize = 65_536;
+
+/// News that the board has not taken in.
+#[derive(Debug, Default)]
+pub struct Inbox(News);
+
+/// What is new.
+#[derive(Debug, Default)]
+pub struct News {
+    /// Rows, in their order.
+    pub rows: Vec<Kept>,
+    /// How far the job is, where that is news.
+    pub progress: Option<ProgressNews>,
+}
+
+impl Inbox {
+    /// A row.
+    pub fn row(&mut self, row: Kept) {
+        self.0.rows.push(row);
+    }
+
+    /// How far the job is.
+    pub fn progress(&mut self, progress: ProgressNews) {
+        self.0.progress = Some(progress);
+    }
+
+    /// Whether it should be emptied at once.
+    pub fn is_full(&self) -> bool {
+        self.0.rows.len() >= MOST
+    }
+
+    /// Empties it.
+    pub fn take(&mut self) -> News {
+        std::mem::take(&mut self.0)
+    }
+}
+
+/// The board as a sink of a run.
+#[derive(Debug)]
+pub struct BoardSink(pub Arc<Board>);
+
+impl Sink for BoardSink {
+    fn write(&mut self, news: &sink::News<'_>) -> Result<()> {
+        let rows: Vec<Kept> = news.rows.iter().map(Kept::of).collect();
+        let progress = ProgressNews::of(news, progress::now_ms(), false);
+        self.0.tell(|inbox| {
+            rows.into_iter().for_each(|row| inbox.row(row));
+            inbox.progress(progress);
+        });
+        Ok(())
+    }
+
+    fn finish(&mut self, news: &sink::News<'_>) -> Result<()> {
+        let progress = ProgressNews::of(news, progress::now_ms(), true);
+        self.0.tell(|inbox| inbox.progress(progress));
+        Ok(())
+    }
+}

@@ -1,0 +1,217 @@
+//! How far the job is: the frontier, each partition's watermark, and who holds the others back since when.
+
+use crate::sink;
+use crossrate_dataflows::market::acceptance::Counts;
+use crossrate_dataflows::market::event_time::EventTime;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Milliseconds since the epoch, by this machine's clock.
+pub fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
+
+/// How far the job says that it is.
+#[derive(Debug, Clone)]
+pub struct ProgressNews {
+    /// Its partitions.
+    pub partitions: BTreeMap<u32, PartitionNews>,
+    /// Rows looked at before this time are all there; `None` when the input has ended.
+    pub frontier: Option<EventTime>,
+    /// Whether the run is over.
+    pub over: bool,
+    /// When it said so.
+    pub told_ms: u64,
+}
+
+/// How far a partition is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionNews {
+    /// What people know it by.
+    pub name: String,
+    /// Its watermark.
+    pub watermark: EventTime,
+    /// What became of its records.
+    pub counts: Counts,
+    /// Whether it is idle.
+    pub idle: bool,
+    /// Whether it has ended.
+    pub ended: bool,
+}
+
+impl ProgressNews {
+    /// What a sink was told.
+    pub fn of(news: &sink::News<'_>, told_ms: u64, over: bool) -> Self {
+        let partition = |p: &crossrate_dataflows::operators::closings::PartitionProgress| PartitionNews {
+            name: p.name.clone(),
+            watermark: p.watermark,
+            counts: p.counts,
+            idle: p.idle,
+            ended: p.ended,
+        };
+        ProgressNews {
+            partitions: news.partitions.iter().map(|(number, p)| (*number, partition(p))).collect(),
+            frontier: news.frontier,
+            over,
+            told_ms,
+        }
+    }
+}
+
+/// How far the job is, and since when.
+#[derive(Debug, Clone, Default)]
+pub struct Progress {
+    /// Its partitions.
+    pub partitions: BTreeMap<u32, PartitionNews>,
+    /// The frontier; `None` before the first news and after the end of the input.
+    pub frontier: Option<EventTime>,
+    /// Whether anything was told at all.
+    pub begun: bool,
+    /// Whether the input has ended.
+    pub ended: bool,
+    /// Whether the run is over.
+    pub over: bool,
+    /// When the frontier moved last.
+    pub moved_ms: u64,
+    /// When anything was told last.
+    pub told_ms: u64,
+    /// The partition that holds the frontier back, and since when it does.
+    pub holder: Option<(u32, u64)>,
+    /// All this as JSON, made when it is first asked for.
+    text: OnceLock<Arc<str>>,
+}
+
+impl Progress {
+    /// Takes news in.
+    pub fn absorb(&mut self, news: ProgressNews) {
+        let frontier = news.frontier.filter(|frontier| *frontier > EventTime::MIN);
+        if frontier != self.frontier || !self.begun {
+            self.moved_ms = news.told_ms;
+        }
+        self.frontier = frontier;
+        self.ended = news.frontier.is_none();
+        self.partitions = news.partitions;
+        self.over |= news.over;
+        self.begun = true;
+        self.text = OnceLock::new();
+        self.told_ms = news.told_ms;
+        let holder = self.holding();
+        if holder != self.holder.map(|(partition, _)| partition) {
+            self.holder = holder.map(|partition| (partition, news.told_ms));
+        }
+    }
+
+    /// The partition with the least watermark of those that hold the frontier, where another one is further.
+    fn holding(&self) -> Option<u32> {
+        let open = || self.partitions.iter().filter(|(_, p)| !p.ended && !p.idle);
+        let (number, least) = open().min_by_key(|(number, p)| (p.watermark, **number))?;
+        open().any(|(_, p)| p.watermark > least.watermark).then_some(*number)
+    }
+
+    /// The furthest watermark of partitions that have not ended.
+    pub fn furthest(&self) -> Option<EventTime> {
+        let open = self.partitions.values().filter(|p| !p.ended).map(|p| p.watermark);
+        open.max().filter(|w| *w > EventTime::MIN)
+    }
+
+    /// How far, in milliseconds of event time, a partition is behind the furthest one.
+    pub fn behind_ms(&self, partition: &PartitionNews) -> u64 {
+        match self.furthest() {
+            Some(furthest) if !partition.ended => {
+                furthest.millis().saturating_sub(partition.watermark.millis())
+            }
+            _ => 0,
+        }
+    }
+
+    /// What became of all records.
+    pub fn counts(&self) -> Counts {
+        let mut sum = Counts::default();
+        self.partitions.values().for_each(|p| sum.add(&p.counts));
+        sum
+    }
+
+    /// As a JSON object.
+    pub fn json(&self) -> Arc<str> {
+        Arc::clone(self.text.get_or_init(|| self.write().into()))
+    }
+
+    fn write(&self) -> String {
+        let ms = |time: EventTime| (time > EventTime::MIN && time < EventTime::MAX).then(|| time.millis());
+        let partition = |(number, p): (&u32, &PartitionNews)| PartitionView {
+            partition: *number,
+            name: p.name.clone(),
+            watermark_ms: ms(p.watermark),
+            behind_ms: self.behind_ms(p),
+            idle: p.idle,
+            ended: p.ended,
+            holds: self.holder.is_some_and(|(holder, _)| holder == *number),
+            records: Accounting::of(p.counts),
+        };
+        let view = ProgressView {
+            frontier_ms: self.frontier.and_then(ms),
+            state: match (self.begun, self.ended, self.over) {
+                (false, _, _) => "starting",
+                (_, true, _) => "ended",
+                (_, false, true) => "stopped",
+                (_, false, false) => "running",
+            },
+            moved_ms: self.begun.then_some(self.moved_ms),
+            told_ms: self.begun.then_some(self.told_ms),
+            holder: self.holder.and_then(|(number, since_ms)| {
+                let p = self.partitions.get(&number)?;
+                let behind_ms = self.behind_ms(p);
+                Some(HolderView { partition: number, name: p.name.clone(), since_ms, behind_ms })
+            }),
+            partitions: self.partitions.iter().map(partition).collect(),
+            records: Accounting::of(self.counts()),
+        };
+        serde_json::to_string(&view).unwrap_or_default()
+    }
+}
+
+#[derive(Serialize)]
+struct ProgressView {
+    frontier_ms: Option<u64>,
+    state: &'static str,
+    moved_ms: Option<u64>,
+    told_ms: Option<u64>,
+    holder: Option<HolderView>,
+    partitions: Vec<PartitionView>,
+    records: Accounting,
+}
+
+#[derive(Serialize)]
+struct HolderView {
+    partition: u32,
+    name: String,
+    since_ms: u64,
+    behind_ms: u64,
+}
+
+#[derive(Serialize)]
+struct PartitionView {
+    partition: u32,
+    name: String,
+    watermark_ms: Option<u64>,
+    behind_ms: u64,
+    idle: bool,
+    ended: bool,
+    holds: bool,
+    records: Accounting,
+}
+
+#[derive(Serialize)]
+struct Accounting {
+    read: u64,
+    #[serde(flatten)]
+    counts: Counts,
+}
+
+impl Accounting {
+    fn of(counts: Counts) -> Self {
+        Accounting { read: counts.read(), counts }
+    }
+}

@@ -1,0 +1,149 @@
+//! The rows of one name and kind: the newest of each window, for as long as history goes back.
+
+use super::Range;
+use crossrate_dataflows::market::row::{Row, RowKind};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A row that is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// What it speaks of.
+    pub kind: RowKind,
+    /// Whose it is.
+    pub name: Arc<str>,
+    /// The window's start.
+    pub start_ms: u64,
+    /// The window's end.
+    pub end_ms: u64,
+    /// Whether the window has closed; statistics are of closed windows only.
+    pub closed: bool,
+    /// Whether the row never changes again.
+    pub last: bool,
+    /// The JSON object, as it left the dataflow.
+    pub json: Box<str>,
+}
+
+impl Kept {
+    /// A row of the dataflow's.
+    pub fn of(row: &Row) -> Kept {
+        Kept {
+            kind: row.kind,
+            name: row.name.as_str().into(),
+            start_ms: row.start.millis(),
+            end_ms: row.end.millis(),
+            closed: row.closed || row.kind == RowKind::Stats,
+            last: row.last,
+            json: row.json.as_str().into(),
+        }
+    }
+
+    /// Where it stands in the order of windows.
+    pub fn place(&self) -> (u64, RowKind, &str, u64) {
+        (self.end_ms, self.kind, &self.name, self.start_ms)
+    }
+
+    /// How far its window is, in one word.
+    pub fn stage(&self) -> &'static str {
+        match (self.closed, self.last) {
+            (_, true) => "final",
+            (true, false) => "closed",
+            (false, false) => "provisional",
+        }
+    }
+}
+
+/// A window of a series: its end and its start.
+pub type Key = (u64, u64);
+
+/// How much of a series is kept.
+#[derive(Debug, Copy, Clone)]
+pub struct History {
+    /// Milliseconds of event time before the end of the newest window.
+    pub ms: u64,
+    /// Rows.
+    pub rows: usize,
+}
+
+/// The rows of one name and kind.
+#[derive(Debug, Default)]
+pub struct Series {
+    rows: BTreeMap<Key, Entry>,
+    /// Windows by the number of their newest row.
+    numbers: BTreeMap<u64, Key>,
+    /// The greatest number of a row that is kept no longer.
+    forgotten: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    row: Arc<Kept>,
+    number: u64,
+    /// The number of the version before this one; 0 for the first.
+    before: u64,
+}
+
+impl Series {
+    /// A row with its number, and what to forget for it.
+    pub fn add(&mut self, row: Arc<Kept>, number: u64, history: History) {
+        let key = super::key(&row);
+        let before = self.rows.get(&key).map_or(0, |entry| entry.number);
+        self.numbers.remove(&before);
+        self.numbers.insert(number, key);
+        self.rows.insert(key, Entry { row, number, before });
+        let newest = self.rows.last_key_value().map_or(0, |((end, _), _)| *end);
+        while self.rows.len() > 1
+            && let Some(first) = self.rows.first_entry()
+            && (first.key().0.saturating_add(history.ms) <= newest || self.numbers.len() > history.rows)
+        {
+            let entry = first.remove();
+            self.numbers.remove(&entry.number);
+            self.forgotten = self.forgotten.max(entry.number);
+        }
+    }
+
+    /// The newest row of each window, in the order of windows.
+    pub fn rows(&self) -> impl DoubleEndedIterator<Item = &Arc<Kept>> {
+        self.rows.values().map(|entry| &entry.row)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The row of a window.
+    pub fn get(&self, key: Key) -> Option<&Arc<Kept>> {
+        self.rows.get(&key).map(|entry| &entry.row)
+    }
+
+    /// The rows of windows that start in a range, and do not end before the place that it goes on from.
+    pub fn between<'a>(&'a self, range: &'a Range) -> impl Iterator<Item = &'a Arc<Kept>> {
+        let least = range.after.as_ref().map_or(0, |after| after.end_ms).max(range.from.unwrap_or(0));
+        let wanted = |start: u64| {
+            range.from.is_none_or(|from| start >= from) && range.until.is_none_or(|until| start < until)
+        };
+        self.rows
+            .range((least, 0)..)
+            .filter(move |((_, start), _)| wanted(*start))
+            .map(|(_, entry)| &entry.row)
+    }
+
+    /// Rows with a greater number, by number; with whether a version between was never seen.
+    pub fn newer(&self, number: u64) -> impl Iterator<Item = (u64, bool, &Arc<Kept>)> {
+        self.numbers.range(number + 1..).filter_map(move |(at, key)| {
+            let entry = self.rows.get(key)?;
+            Some((*at, entry.before > number, &entry.row))
+        })
+    }
+
+    /// The greatest number of a row that is kept no longer.
+    pub fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+}

@@ -1,0 +1,175 @@
+use super::about::About;
+use super::progress::{PartitionNews, ProgressNews};
+use super::*;
+use crossrate_dataflows::market::acceptance::Counts;
+use crossrate_dataflows::market::event_time::EventTime;
+use proptest::prelude::*;
+
+fn board(history: u64) -> Arc<Board> {
+    Board::new(About { job: "test".into(), source: "test".into(), definition: None }, history)
+}
+
+fn row(kind: RowKind, name: &str, start_ms: u64, end_ms: u64, json: &str, last: bool) -> Kept {
+    Kept { kind, name: name.into(), start_ms, end_ms, closed: last, last, json: json.into() }
+}
+
+fn cross(name: &str, start_ms: u64, json: &str) -> Kept {
+    row(RowKind::Cross, name, start_ms, start_ms + 10, json, false)
+}
+
+fn tell(board: &Board, rows: impl IntoIterator<Item = Kept>) {
+    board.tell(|inbox| rows.into_iter().for_each(|row| inbox.row(row)));
+    board.absorb();
+}
+
+fn texts(rows: &[Arc<Kept>]) -> Vec<&str> {
+    rows.iter().map(|row| &*row.json).collect()
+}
+
+fn names(names: &[&str]) -> Filter {
+    Filter::new(None, Some(names.iter().map(|name| Arc::from(*name)).collect()))
+}
+
+#[test]
+fn the_newest_row_of_a_window_is_kept_and_an_older_one_told_as_conflated() {
+    let board = board(1_000);
+    tell(&board, [cross("A", 0, "a0"), cross("A", 0, "a1"), cross("B", 0, "b0")]);
+    let state = board.read();
+    let all = Filter::default();
+    assert_eq!(texts(&state.latest(&all, 1, false)), ["a1", "b0"]);
+    let newer = state.newer(&all, 0, 10).unwrap();
+    assert_eq!(
+        (texts(&newer.rows), newer.conflated, newer.upto, newer.whole),
+        (vec!["a1", "b0"], 1, 3, true)
+    );
+    let newer = state.newer(&all, 1, 10).unwrap();
+    assert_eq!((texts(&newer.rows), newer.conflated), (vec!["a1", "b0"], 0));
+    let newer = state.newer(&names(&["A"]), 2, 10).unwrap();
+    assert_eq!((newer.rows.len(), newer.upto), (0, 3));
+}
+
+#[test]
+fn history_is_bounded_by_event_time_and_what_is_forgotten_is_known() {
+    let board = board(20);
+    tell(&board, (0..5).map(|i| cross("A", i * 10, &format!("a{i}"))));
+    let state = board.read();
+    assert_eq!(texts(&state.latest(&Filter::default(), 99, false)), ["a3", "a4"]);
+    assert!(state.newer(&Filter::default(), 2, 10).is_none(), "row 3 was never seen and is gone");
+    assert_eq!(texts(&state.newer(&Filter::default(), 3, 10).unwrap().rows), ["a3", "a4"]);
+}
+
+#[test]
+fn a_full_inbox_is_emptied_by_whoever_fills_it() {
+    let board = board(1);
+    for chunk in 0..70 {
+        board.tell(|inbox| (0..1_000).for_each(|i| inbox.row(cross("A", (chunk * 1_000 + i) * 10, "a"))));
+    }
+    assert!(board.read().number >= 65_536);
+    assert_eq!(board.changed().len(), 1);
+}
+
+#[test]
+fn who_holds_the_frontier_and_since_when() {
+    let mut progress = Progress::default();
+    let mut told = |told_ms: u64, partitions: &[(u64, bool, bool)]| {
+        let partition = |(number, (w, idle, ended)): (usize, &(u64, bool, bool))| {
+            let news = PartitionNews {
+                name: format!("p{number}"),
+                watermark: EventTime::from_micros(w * 1_000),
+                counts: Counts::default(),
+                idle: *idle,
+                ended: *ended,
+            };
+            (number as u32, news)
+        };
+        let least = partitions.iter().filter(|(_, idle, ended)| !idle && !ended).map(|(w, _, _)| *w).min();
+        progress.absorb(ProgressNews {
+            partitions: partitions.iter().enumerate().map(partition).collect(),
+            frontier: least.map(|w| EventTime::from_micros(w * 1_000)),
+            over: false,
+            told_ms,
+        });
+        (progress.holder, progress.moved_ms)
+    };
+    assert_eq!(told(1, &[(5, false, false), (5, false, false)]), (None, 1));
+    assert_eq!(told(2, &[(9, false, false), (5, false, false)]), (Some((1, 2)), 1));
+    assert_eq!(told(3, &[(9, false, false), (6, false, false)]), (Some((1, 2)), 3));
+    assert_eq!(told(4, &[(9, false, false), (6, true, false)]), (None, 4));
+    assert_eq!(told(5, &[(9, false, false), (11, false, false)]), (Some((0, 5)), 4));
+    assert_eq!(told(6, &[(9, false, true), (11, false, true)]), (None, 6));
+    assert!(progress.json().contains("\"state\":\"ended\""));
+}
+
+proptest! {
+    /// Whatever is told and however slowly somebody reads, in however small pieces, in the end it knows the newest
+    /// row of every window that is kept, and of no other row a newer version than there is.
+    #[test]
+    fn a_reader_misses_nothing(
+        steps in prop::collection::vec((0u64..6, 0u8..3, any::<bool>()), 1..80),
+        most in 1usize..5,
+    ) {
+        let board = board(1_000_000);
+        let filter = Filter::default();
+        let mut known: BTreeMap<(String, u64), String> = BTreeMap::new();
+        let mut seen = 0;
+        let read = |known: &mut BTreeMap<(String, u64), String>, seen: &mut u64, all: bool| {
+            loop {
+                let state = board.read();
+                let newer = state.newer(&filter, *seen, most).unwrap();
+                for row in &newer.rows {
+                    known.insert((row.name.to_string(), row.start_ms), row.json.to_string());
+                }
+                *seen = newer.upto;
+                if newer.whole || !all {
+                    return;
+                }
+            }
+        };
+        for (version, (window, name, reads)) in steps.iter().enumerate() {
+            tell(&board, [cross(&format!("N{name}"), window * 10, &version.to_string())]);
+            if *reads {
+                read(&mut known, &mut seen, false);
+            }
+        }
+        read(&mut known, &mut seen, true);
+        let state = board.read();
+        let rows = state.latest(&filter, 99, false);
+        let there: BTreeMap<_, _> =
+            rows.iter().map(|r| ((r.name.to_string(), r.start_ms), r.json.to_string())).collect();
+        prop_assert_eq!(known, there);
+    }
+
+    /// Page by page gives what one page would, in the order of windows.
+    #[test]
+    fn pages_add_up(
+        windows in prop::collection::btree_set((0u64..20, 0u8..4, 0usize..3), 0..60),
+        limit in 1usize..7,
+        from in prop::option::of(0u64..200),
+        until in prop::option::of(0u64..200),
+    ) {
+        let board = board(1_000_000);
+        let kinds = [RowKind::Symbol, RowKind::Cross, RowKind::Stats];
+        let rows = windows.iter().map(|(w, name, kind)| {
+            row(kinds[*kind], &format!("N{name}"), w * 10, w * 10 + 30, &format!("{w} {name} {kind}"), w % 2 == 0)
+        });
+        tell(&board, rows);
+        let state = board.read();
+        let mut range = Range { from, until, ..Range::default() };
+        let filter = Filter::default();
+        let whole = state.windows(&filter, &range, usize::MAX);
+        let mut paged = Vec::new();
+        loop {
+            let page = state.windows(&filter, &range, limit);
+            let Some(last) = page.last() else { break };
+            let name = last.name.to_string();
+            range.after = Some(Place { end_ms: last.end_ms, kind: last.kind, name, start_ms: last.start_ms });
+            paged.extend(page);
+        }
+        prop_assert_eq!(texts(&paged), texts(&whole));
+        prop_assert!(whole.is_sorted_by(|a, b| a.place() < b.place()));
+        let wanted = windows.iter().filter(|(w, _, _)| {
+            from.is_none_or(|f| w * 10 >= f) && until.is_none_or(|u| w * 10 < u)
+        });
+        prop_assert_eq!(whole.len(), wanted.count());
+    }
+}

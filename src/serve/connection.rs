@@ -1,0 +1,145 @@
+//! Connections: accepted, bounded in number, and cut when the other side is silent or does not read.
+
+use super::App;
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, Sleep, sleep};
+
+/// Connections at most.
+const MOST: usize = 60_000;
+/// How long the head of a request may take.
+const HEAD: Duration = Duration::from_secs(15);
+/// How long the other side may leave what we send unread, once what is on the way is full.
+const UNREAD: Duration = Duration::from_secs(30);
+/// Bytes gathered for a connection at most, besides those of one message.
+const GATHERED: usize = 64 << 10;
+
+/// Serves connections until the server ends.
+pub(super) async fn accept(
+    listener: TcpListener,
+    router: Router,
+    app: Arc<App>,
+    mut closing: watch::Receiver<bool>,
+) {
+    let room = Arc::new(Semaphore::new(MOST));
+    loop {
+        let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
+        let stream = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                // Without a file descriptor to spare there is nothing to do but wait for one.
+                Err(_) => {
+                    sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            },
+            _ = closing.changed() => return,
+        };
+        let (router, app, closing) = (router.clone(), Arc::clone(&app), closing.clone());
+        tokio::spawn(async move {
+            let _place = place;
+            serve(stream, router, app, closing).await;
+        });
+    }
+}
+
+async fn serve(stream: TcpStream, router: Router, app: Arc<App>, mut closing: watch::Receiver<bool>) {
+    // A message is to leave at once.
+    let _ = stream.set_nodelay(true);
+    app.metrics.connections.fetch_add(1, Ordering::Relaxed);
+    let stream = Impatient { stream, app: Arc::clone(&app), since: None };
+    let service = TowerToHyperService::new(router);
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_buf_size(GATHERED)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    tokio::pin!(connection);
+    tokio::select! {
+        // How a connection ends is its client's affair.
+        _ = connection.as_mut() => {}
+        _ = closing.changed() => {
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
+        }
+    }
+}
+
+/// A connection that is cut when the other side leaves what was sent unread for too long.
+struct Impatient {
+    stream: TcpStream,
+    app: Arc<App>,
+    /// Until when it must take something, while nothing more can be sent.
+    since: Option<Pin<Box<Sleep>>>,
+}
+
+impl Drop for Impatient {
+    fn drop(&mut self) {
+        self.app.metrics.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Impatient {
+    /// What became of an attempt to write; an error where it has not been possible for too long.
+    fn patience<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if outcome.is_ready() {
+            self.since = None;
+            return outcome;
+        }
+        let since =
+            self.since.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + UNREAD)));
+        ready!(since.as_mut().poll(cx));
+        self.app.metrics.stalled.fetch_add(1, Ordering::Relaxed);
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for Impatient {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, into)
+    }
+}
+
+impl AsyncWrite for Impatient {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.patience(cx, outcome)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
+        self.patience(cx, outcome)
+    }
+}

@@ -1,0 +1,235 @@
+//! Rows as an answer: JSON, JSON lines or CSV, as `Accept` says; tagged, so that whoever asks again for what has not
+//! changed gets no bytes. Values are those of the rows, character by character.
+
+use super::board::series::Kept;
+use super::problem::Problem;
+use crate::sink::columns::{self, Column};
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use crossrate_dataflows::market::row::RowKind;
+use serde_json::value::RawValue;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use xxhash_rust::xxh3::xxh3_128;
+
+/// In which form.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum Format {
+    /// One JSON object.
+    Json,
+    /// A row a line.
+    Lines,
+    /// A header and a record a line (RFC 4180).
+    Csv,
+}
+
+const KNOWN: [(&str, Format); 3] =
+    [("application/json", Format::Json), ("application/x-ndjson", Format::Lines), ("text/csv", Format::Csv)];
+
+impl Format {
+    /// What the asker wants: by the parameter `format`, else by `Accept`.
+    pub fn wanted(format: Option<&str>, headers: &HeaderMap) -> Result<Format, Problem> {
+        match format {
+            Some("json") => return Ok(Format::Json),
+            Some("ndjson") => return Ok(Format::Lines),
+            Some("csv") => return Ok(Format::Csv),
+            Some(other) => {
+                return Err(Problem::asked(format!("format={other}: expected json, ndjson or csv")));
+            }
+            None => {}
+        }
+        let accept: Vec<&str> =
+            headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+        if accept.is_empty() {
+            return Ok(Format::Json);
+        }
+        let ranges = accept.iter().flat_map(|value| value.split(',')).filter_map(range).collect::<Vec<_>>();
+        // How much a form is wished: by the range that names it most exactly. Of equals the first in the list.
+        let wish = |name: &str| {
+            let group = name.split('/').next().unwrap_or_default();
+            let matching = ranges.iter().filter_map(|(range, quality)| {
+                let exact = match range.split_once('/') {
+                    _ if *range == name => 2,
+                    Some((g, "*")) if g == group => 1,
+                    _ if *range == "*/*" => 0,
+                    _ => return None,
+                };
+                Some((exact, *quality))
+            });
+            matching.max_by_key(|(exact, _)| *exact).map_or(0, |(_, quality)| quality)
+        };
+        let best = KNOWN.iter().rev().max_by_key(|(name, _)| wish(name));
+        match best {
+            Some((name, format)) if wish(name) > 0 => Ok(*format),
+            _ => Err(Problem::new(
+                StatusCode::NOT_ACCEPTABLE,
+                format!("nothing here is {}", accept.join(", ")),
+            )
+            .hint("accept application/json, application/x-ndjson or text/csv")),
+        }
+    }
+
+    fn content_type(self) -> &'static str {
+        match self {
+            Format::Json => "application/json",
+            Format::Lines => "application/x-ndjson",
+            Format::Csv => "text/csv; charset=utf-8; header=present",
+        }
+    }
+}
+
+/// A range of `Accept` with its quality in thousandths.
+fn range(text: &str) -> Option<(&str, u32)> {
+    let mut parts = text.split(';').map(str::trim);
+    let name = parts.next().filter(|name| name.contains('/'))?;
+    let quality = parts.find_map(|part| part.strip_prefix("q=")).map_or(Some(1.0), |q| q.parse().ok())?;
+    (0.0..=1.0).contains(&quality).then_some((name, (quality * 1_000.0_f32) as u32))
+}
+
+/// Rows in that form; `rest` are the members that stand beside them in a JSON object.
+pub fn rows(
+    rows: &[Arc<Kept>],
+    format: Format,
+    rest: &[(&str, serde_json::Value)],
+) -> Result<Vec<u8>, Problem> {
+    let mut out = Vec::with_capacity(rows.iter().map(|row| row.json.len() + 1).sum::<usize>() + 256);
+    match format {
+        Format::Json => {
+            out.extend_from_slice(b"{\"rows\":[");
+            for (place, row) in rows.iter().enumerate() {
+                out.extend_from_slice(if place == 0 { b"\n" } else { b",\n" });
+                out.extend_from_slice(row.json.as_bytes());
+            }
+            out.push(b']');
+            for (name, value) in rest {
+                out.extend_from_slice(format!(",\n\"{name}\":{value}").as_bytes());
+            }
+            out.extend_from_slice(b"}\n");
+        }
+        Format::Lines => {
+            for row in rows {
+                out.extend_from_slice(row.json.as_bytes());
+                out.push(b'\n');
+            }
+        }
+        Format::Csv => {
+            let kinds: BTreeSet<RowKind> = rows.iter().map(|row| row.kind).collect();
+            if kinds.len() > 1 {
+                return Err(Problem::asked("kinds of rows have different columns")
+                    .hint("for CSV, ask for one kind: kind=symbol, kind=cross or kind=stats"));
+            }
+            if let Some(kind) = kinds.first() {
+                csv(&mut out, columns::table(*kind).columns, rows);
+            }
+        }
+    }
+    Ok(out)
+}
+
+fn csv(out: &mut Vec<u8>, columns: &[Column], rows: &[Arc<Kept>]) {
+    let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
+    out.extend_from_slice(names.join(",").as_bytes());
+    out.extend_from_slice(b"\r\n");
+    for row in rows {
+        let fields = fields(&row.json);
+        for (place, column) in columns.iter().enumerate() {
+            if place > 0 {
+                out.push(b',');
+            }
+            write_csv(out, fields.get(column.name).map_or("null", |value| value.get()));
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// A JSON value as a field: a text without its quotes, null as nothing.
+fn write_csv(out: &mut Vec<u8>, json: &str) {
+    let text = match json.as_bytes().first() {
+        Some(b'"') => serde_json::from_str(json).unwrap_or_default(),
+        _ if json == "null" => String::new(),
+        _ => json.to_owned(),
+    };
+    if text.contains([',', '"', '\n', '\r']) {
+        out.push(b'"');
+        out.extend_from_slice(text.replace('"', "\"\"").as_bytes());
+        out.push(b'"');
+    } else {
+        out.extend_from_slice(text.as_bytes());
+    }
+}
+
+/// The fields of a row as they are written in it.
+pub fn fields(json: &str) -> BTreeMap<&str, &RawValue> {
+    // Rows are ours: objects whose names need no escapes.
+    serde_json::from_str(json).unwrap_or_default()
+}
+
+/// An answer with a tag; without a body where the asker has it already.
+pub fn tagged(body: Vec<u8>, format: Format, headers: &HeaderMap) -> Response {
+    let tag = format!("\"{:032x}\"", xxh3_128(&body));
+    let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let known = known.flat_map(|value| value.split(',')).map(str::trim);
+    let same = known.map(|known| known.strip_prefix("W/").unwrap_or(known)).any(|k| k == tag || k == "*");
+    let mut response = match same {
+        true => Response::new(Body::empty()),
+        false => Response::new(Body::from(body)),
+    };
+    if same {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+    }
+    let set = response.headers_mut();
+    set.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
+    set.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    set.insert(header::VARY, HeaderValue::from_static("accept, authorization"));
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        set.insert(header::ETAG, tag);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(accept: &str) -> Option<Format> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_str(accept).unwrap());
+        Format::wanted(None, &headers).ok()
+    }
+
+    #[test]
+    fn the_form_is_what_the_asker_accepts() {
+        for (accept, format) in [
+            ("*/*", Some(Format::Json)),
+            ("text/csv", Some(Format::Csv)),
+            ("text/html,application/xhtml+xml,*/*;q=0.8", Some(Format::Json)),
+            ("text/*, application/json;q=0.5", Some(Format::Csv)),
+            ("application/x-ndjson", Some(Format::Lines)),
+            ("application/json;q=0, */*;q=0.1", Some(Format::Lines)),
+            ("image/png", None),
+            ("text/csv;q=0", None),
+        ] {
+            assert_eq!(wanted(accept), format, "{accept}");
+        }
+        assert_eq!(Format::wanted(Some("csv"), &HeaderMap::new()).ok(), Some(Format::Csv));
+        assert!(Format::wanted(Some("xml"), &HeaderMap::new()).is_err());
+    }
+
+    #[test]
+    fn fields_of_csv_are_quoted_where_they_must_be() {
+        for (json, field) in [
+            ("\"0.100\"", "0.100"),
+            ("null", ""),
+            ("-3", "-3"),
+            ("1.5e-9", "1.5e-9"),
+            ("true", "true"),
+            (r#""a,\"b\"""#, r#""a,""b""""#),
+            (r#"[{"x":1}]"#, r#""[{""x"":1}]""#),
+        ] {
+            let mut out = Vec::new();
+            write_csv(&mut out, json);
+            assert_eq!(String::from_utf8(out).unwrap(), field, "{json}");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Who may ask. On loopback everybody on this machine, but no web page of another origin; elsewhere whoever has the
+//! token. What every answer carries, and the count of answers.
+
+use super::App;
+use super::problem::Problem;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// What the page may load and do: what comes from here, and nothing else.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
+                      manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// What can be had without a token: the page holds no data, and whoever looks after the process asks whether it lives.
+const OPEN: [&str; 3] = ["/healthz", "/readyz", "/docs"];
+
+/// A secret that is compared and never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token([u8; 32]);
+
+impl Token {
+    /// Of its text.
+    pub fn new(text: &str) -> Token {
+        Token(Sha256::digest(text).into())
+    }
+
+    /// Whether that is the token; takes as long whatever it is.
+    fn is(&self, text: &str) -> bool {
+        let other = Token::new(text);
+        self.0.iter().zip(other.0).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(..)")
+    }
+}
+
+/// Stands before every route.
+pub async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let mut response = match admit(&app, &request) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    };
+    app.metrics.answered(response.status());
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn admit(app: &App, request: &Request) -> Result<(), Problem> {
+    let headers = request.headers();
+    let host = host(request);
+    if let Some(origin) = headers.get(header::ORIGIN) {
+        let same = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+        if same.map(|(_, of)| of) != host {
+            return Err(Problem::new(StatusCode::FORBIDDEN, "a page of another origin asks")
+                .hint("open the server's own page, or ask with a program"));
+        }
+    }
+    let path = request.uri().path();
+    match &app.token {
+        // A name of somebody else that leads to this machine would make their page one of ours.
+        None if !host.is_some_and(is_this_machine) => {
+            Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, "this server answers as localhost only")
+                .hint("ask http://localhost or http://127.0.0.1, or give the server a --token-file"))
+        }
+        None => Ok(()),
+        Some(_) if OPEN.contains(&path) || super::page::is_asset(path) => Ok(()),
+        Some(token) => match bearer(headers) {
+            Some(given) if token.is(given) => Ok(()),
+            given => {
+                let detail = match given {
+                    Some(_) => "that is not the token",
+                    None => "a token is needed",
+                };
+                Err(Problem::new(StatusCode::UNAUTHORIZED, detail)
+                    .hint("send Authorization: Bearer and the text of the server's --token-file"))
+            }
+        },
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn host(request: &Request) -> Option<&str> {
+    let named = request.headers().get(header::HOST).and_then(|value| value.to_str().ok());
+    request.uri().authority().map(|authority| authority.as_str()).or(named)
+}
+
+fn is_this_machine(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let name = name.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
+    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_this_machine() {
+        for own in
+            ["localhost", "LOCALHOST:8080", "127.0.0.1:1", "127.1.2.3", "[::1]:80", "[::1]", "localhost.:1"]
+        {
+            assert!(is_this_machine(own), "{own}");
+        }
+        for other in
+            ["evil.example", "localhost.evil.example:80", "10.0.0.1", "", "127.0.0.1.nip.io", "[::2]:80"]
+        {
+            assert!(!is_this_machine(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn tokens_are_compared_and_not_shown() {
+        let token = Token::new("correct horse");
+        assert!(token.is("correct horse"));
+        assert!(!token.is("correct hors") && !token.is(""));
+        assert_eq!(format!("{token:?}"), "Token(..)");
+    }
+}

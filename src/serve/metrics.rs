@@ -1,0 +1,227 @@
+//! What Prometheus asks for: counters and gauges in its text format, with base units and the names that operators
+//! expect. Partitions and classes of records are labels; names of symbols are not, since there may be thousands.
+
+use super::App;
+use super::board::progress::now_ms;
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use crossrate_dataflows::market::acceptance::Counts;
+use crossrate_dataflows::market::event_time::EventTime;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What the server counts of itself.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    answers: Mutex<BTreeMap<u16, u64>>,
+    /// Connections that are open.
+    pub connections: AtomicU64,
+    /// Connections that were cut since the other side did not read.
+    pub stalled: AtomicU64,
+    /// Queries that were run, and those that were refused or failed.
+    pub queries: [AtomicU64; 2],
+}
+
+impl Metrics {
+    /// A request was answered.
+    pub fn answered(&self, status: StatusCode) {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        *answers.entry(status.as_u16()).or_default() += 1;
+    }
+}
+
+/// All of it.
+pub async fn metrics(State(app): State<Arc<App>>) -> Response {
+    let mut response = write(&app).into_response();
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+/// The eight classes of records (SPEC section 4).
+fn classes(counts: &Counts) -> [(&'static str, u64); 8] {
+    [
+        ("accepted", counts.accepted),
+        ("duplicate", counts.duplicate),
+        ("late", counts.late),
+        ("bad", counts.bad),
+        ("future", counts.future),
+        ("ignored", counts.ignored),
+        ("unselected", counts.unselected),
+        ("heartbeat", counts.heartbeat),
+    ]
+}
+
+fn write(app: &App) -> String {
+    let mut text = Text::default();
+    let load = |n: &AtomicU64| n.load(Ordering::Relaxed) as f64;
+    text.family("crossrate_build_info", "gauge", "The version that runs.");
+    text.sample(&[("version", env!("CARGO_PKG_VERSION"))], 1.0);
+    write_job(app, &mut text);
+    text.family("crossrate_subscribers", "gauge", "Readers of /v1/stream and /v1/ws.");
+    for (transport, readers) in ["sse", "websocket"].into_iter().zip(&app.feed.readers) {
+        text.sample(&[("transport", transport)], load(readers));
+    }
+    for (name, help, value) in [
+        (
+            "crossrate_subscriber_rows_conflated_total",
+            "Rows sent in place of versions never sent.",
+            &app.feed.conflated,
+        ),
+        ("crossrate_subscriber_restarts_total", "Readers that needed everything anew.", &app.feed.restarted),
+        (
+            "crossrate_http_connections_stalled_total",
+            "Connections cut since nobody read.",
+            &app.metrics.stalled,
+        ),
+    ] {
+        text.family(name, "counter", help);
+        text.sample(&[], load(value));
+    }
+    text.family("crossrate_http_connections", "gauge", "Connections that are open.");
+    text.sample(&[], load(&app.metrics.connections));
+    text.family("crossrate_http_requests_total", "counter", "Requests by the status of their answer.");
+    for (status, count) in app.metrics.answers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        text.sample(&[("code", &status.to_string())], *count as f64);
+    }
+    text.family("crossrate_sql_queries_total", "counter", "Queries by how they ended.");
+    for (result, count) in ["done", "refused"].into_iter().zip(&app.metrics.queries) {
+        text.sample(&[("result", result)], load(count));
+    }
+    write_process(&mut text, app.feed.board.began_ms);
+    text.0
+}
+
+fn write_job(app: &App, text: &mut Text) {
+    let state = app.feed.board.read();
+    let progress = &state.progress;
+    let seconds = |time: EventTime| time.micros() as f64 / 1e6;
+    text.family(
+        "crossrate_records_total",
+        "counter",
+        "Records by what became of them; they add up to those read.",
+    );
+    for (number, partition) in &progress.partitions {
+        for (result, count) in classes(&partition.counts) {
+            text.sample(&[("partition", &number.to_string()), ("result", result)], count as f64);
+        }
+    }
+    text.family("crossrate_watermark_seconds", "gauge", "Event time that a partition has come to.");
+    for (number, partition) in
+        progress.partitions.iter().filter(|(_, p)| !p.ended && p.watermark > EventTime::MIN)
+    {
+        text.sample(&[("partition", &number.to_string())], seconds(partition.watermark));
+    }
+    text.family(
+        "crossrate_partition_lag_seconds",
+        "gauge",
+        "How far a partition is behind the furthest, in event time.",
+    );
+    for (number, partition) in &progress.partitions {
+        let behind = progress.behind_ms(partition) as f64 / 1e3;
+        text.sample(&[("partition", &number.to_string())], behind);
+    }
+    for (name, help, is) in [
+        ("crossrate_partition_idle", "Whether a partition is idle.", 0),
+        ("crossrate_partition_ended", "Whether a partition has ended.", 1),
+        ("crossrate_partition_holds_frontier", "Whether a partition holds the frontier back.", 2),
+    ] {
+        text.family(name, "gauge", help);
+        for (number, partition) in &progress.partitions {
+            let holds = progress.holder.is_some_and(|(holder, _)| holder == *number);
+            let value = [partition.idle, partition.ended, holds][is];
+            text.sample(&[("partition", &number.to_string())], f64::from(u8::from(value)));
+        }
+    }
+    if let Some(frontier) = progress.frontier {
+        text.family("crossrate_frontier_seconds", "gauge", "Event time up to which rows are proven.");
+        text.sample(&[], seconds(frontier));
+    }
+    if progress.begun {
+        text.family("crossrate_frontier_moved_timestamp_seconds", "gauge", "When the frontier moved last.");
+        text.sample(&[], progress.moved_ms as f64 / 1e3);
+    }
+    text.family("crossrate_rows_total", "counter", "Rows by kind and by how far their window was.");
+    for ((kind, stage), count) in &state.arrived {
+        text.sample(&[("kind", kind), ("state", stage)], *count as f64);
+    }
+    text.family("crossrate_board_rows", "gauge", "Rows that are kept to be served.");
+    text.sample(&[], state.series.values().map(super::board::series::Series::len).sum::<usize>() as f64);
+    text.family("crossrate_board_names", "gauge", "Names and kinds that have rows.");
+    text.sample(&[], state.series.len() as f64);
+}
+
+/// What the kernel says of this process; left out where there is no `/proc`.
+fn write_process(text: &mut Text, began_ms: u64) {
+    text.family("crossrate_uptime_seconds", "gauge", "For how long results have been served.");
+    text.sample(&[], now_ms().saturating_sub(began_ms) as f64 / 1e3);
+    let read = |name: &str| std::fs::read_to_string(format!("/proc/self/{name}")).unwrap_or_default();
+    let stat = read("stat");
+    // The name of the program may hold blanks; what follows its parenthesis does not.
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let field = |place: usize| fields.get(place).and_then(|text| text.parse::<f64>().ok());
+    // Ticks are hundredths of a second on every Linux that Rust supports.
+    if let (Some(user), Some(system)) = (field(11), field(12)) {
+        text.family("process_cpu_seconds_total", "counter", "Processor time used.");
+        text.sample(&[], (user + system) / 100.0);
+    }
+    let up = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
+    let up: Option<f64> = up.split(' ').next().and_then(|text| text.parse().ok());
+    if let (Some(started), Some(up)) = (field(19), up) {
+        text.family("process_start_time_seconds", "gauge", "When the process began, since the epoch.");
+        text.sample(&[], (now_ms() as f64 / 1e3 - (up - started / 100.0)).round());
+    }
+    if let Some(threads) = field(17) {
+        text.family("process_threads", "gauge", "Threads.");
+        text.sample(&[], threads);
+    }
+    let status = read("status");
+    for (line, name, help) in [
+        ("VmSize:", "process_virtual_memory_bytes", "Address space."),
+        ("VmRSS:", "process_resident_memory_bytes", "Memory in use."),
+    ] {
+        let found = status
+            .lines()
+            .find_map(|l| l.strip_prefix(line)?.trim().strip_suffix(" kB")?.parse::<f64>().ok());
+        if let Some(kilobytes) = found {
+            text.family(name, "gauge", help);
+            text.sample(&[], kilobytes * 1024.0);
+        }
+    }
+    if let Ok(files) = std::fs::read_dir("/proc/self/fd") {
+        text.family("process_open_fds", "gauge", "Open files and connections.");
+        text.sample(&[], files.count() as f64);
+    }
+    let limits = read("limits");
+    let most = limits
+        .lines()
+        .find_map(|l| l.strip_prefix("Max open files")?.split_whitespace().next()?.parse().ok());
+    if let Some(most) = most {
+        text.family("process_max_fds", "gauge", "Open files at most.");
+        text.sample(&[], most);
+    }
+}
+
+/// The text, family by family.
+#[derive(Debug, Default)]
+struct Text(String, &'static str);
+
+impl Text {
+    fn family(&mut self, name: &'static str, kind: &str, help: &str) {
+        self.1 = name;
+        let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+    }
+
+    fn sample(&mut self, labels: &[(&str, &str)], value: f64) {
+        self.0.push_str(self.1);
+        for (place, (name, value)) in labels.iter().enumerate() {
+            let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            let _ = write!(self.0, "{}{name}=\"{value}\"", if place == 0 { '{' } else { ',' });
+        }
+        self.0.push_str(if labels.is_empty() { " " } else { "} " });
+        let _ = writeln!(self.0, "{value}");
+    }
+}

@@ -1,0 +1,63 @@
+//! What browsers get: the files of the page, within the program, so that it works offline and without any build step
+//! beyond cargo's. The page holds no data; what it shows it asks of the routes beside it.
+
+use super::App;
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use axum::routing::get;
+use std::sync::Arc;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// A file of the page.
+#[derive(Debug)]
+struct Asset {
+    path: &'static str,
+    kind: &'static str,
+    text: &'static str,
+}
+
+macro_rules! assets {
+    ($($path:literal, $file:literal, $kind:literal;)*) => {
+        &[$(Asset { path: $path, kind: $kind, text: include_str!(concat!("page/", $file)) },)*]
+    };
+}
+
+const ASSETS: &[Asset] = assets! {
+    "/docs", "docs.html", "text/html; charset=utf-8";
+    "/assets/docs.js", "docs.js", "text/javascript; charset=utf-8";
+    "/assets/style.css", "style.css", "text/css; charset=utf-8";
+    "/v1/openapi.json", "openapi.json", "application/json";
+};
+
+/// Whether that is a file of the page, which everybody may have.
+pub fn is_asset(path: &str) -> bool {
+    ASSETS.iter().any(|asset| asset.path == path)
+}
+
+/// A route for each file.
+pub fn routes(router: Router<Arc<App>>) -> Router<Arc<App>> {
+    ASSETS.iter().fold(router, |router, asset| {
+        router.route(asset.path, get(move |headers: HeaderMap| async move { answer(asset, &headers) }))
+    })
+}
+
+/// The file, or word that the asker has it already.
+fn answer(asset: &'static Asset, headers: &HeaderMap) -> Response {
+    let tag = format!("\"{:016x}\"", xxh3_64(asset.text.as_bytes()));
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let same = known.is_some_and(|known| known == tag);
+    let mut response = Response::new(if same { Body::empty() } else { Body::from(asset.text) });
+    if same {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+    }
+    let set = response.headers_mut();
+    set.insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.kind));
+    // Another version of the program has other files under the same names.
+    set.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        set.insert(header::ETAG, tag);
+    }
+    response
+}

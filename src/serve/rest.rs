@@ -1,0 +1,201 @@
+//! REST, version 1: what there is, the latest rows, windows by range, series of rates, how far the job is.
+//! Described by `openapi.json`, which a test holds against the routes.
+
+use super::App;
+use super::asked::Asked;
+use super::board::about::About;
+use super::board::series::{Kept, Series};
+use super::board::{Range, SeriesName};
+use super::filter::Filter;
+use super::format::{self, Format, fields};
+use super::problem::Problem;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
+use axum::response::Response;
+use crossrate_dataflows::market::row::RowKind;
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Rows of one answer at most.
+const MOST_ROWS: u64 = 10_000;
+/// Rows of one answer where nobody says how many.
+const ROWS: u64 = 500;
+
+type Shared = State<Arc<App>>;
+type Answer = Result<Response, Problem>;
+
+#[derive(Serialize)]
+struct Catalogue<'a> {
+    program: &'static str,
+    version: &'static str,
+    instance: &'a str,
+    began_ms: u64,
+    history_ms: u64,
+    #[serde(flatten)]
+    about: &'a About,
+    names: Vec<Entry<'a>>,
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    kind: &'static str,
+    name: &'a str,
+    windows: usize,
+    first_start_ms: u64,
+    last_end_ms: u64,
+}
+
+/// What there is.
+pub async fn catalogue(State(app): Shared, headers: HeaderMap, asked: Asked) -> Answer {
+    asked.only(&[])?;
+    let board = &app.feed.board;
+    let state = board.read();
+    let entry = |((kind, name), series): (&'_ SeriesName, &'_ Series)| {
+        let (first, last) = (series.rows().next()?.start_ms, series.rows().next_back()?.end_ms);
+        Some((kind.as_str(), name.to_string(), series.len(), first, last))
+    };
+    let entries: Vec<_> = state.series.iter().filter_map(entry).collect();
+    drop(state);
+    let catalogue = Catalogue {
+        program: "crossrate",
+        version: env!("CARGO_PKG_VERSION"),
+        instance: &board.instance,
+        began_ms: board.began_ms,
+        history_ms: board.history(),
+        about: &board.about,
+        names: entries
+            .iter()
+            .map(|(kind, name, windows, first_start_ms, last_end_ms)| Entry {
+                kind,
+                name,
+                windows: *windows,
+                first_start_ms: *first_start_ms,
+                last_end_ms: *last_end_ms,
+            })
+            .collect(),
+    };
+    let body = serde_json::to_vec(&catalogue).unwrap_or_default();
+    Ok(format::tagged(body, Format::Json, &headers))
+}
+
+/// The latest row of each name, or the latest final one.
+pub async fn latest(State(app): Shared, headers: HeaderMap, asked: Asked) -> Answer {
+    asked.only(&["kind", "name", "windows", "final", "format"])?;
+    let format = Format::wanted(asked.text("format"), &headers)?;
+    let windows = asked.number("windows", 1, MOST_ROWS)?.unwrap_or(1);
+    let only_final = asked.switch("final")?;
+    let rows = {
+        let state = app.feed.board.read();
+        let filter = asked.known(&state)?;
+        let names = state.matching(&filter).count() as u64;
+        if names * windows > 10 * MOST_ROWS {
+            return Err(Problem::asked(format!("{windows} windows of {names} names are too many at once"))
+                .hint("ask for fewer names, or page through /v1/windows"));
+        }
+        state.latest(&filter, windows as usize, only_final)
+    };
+    Ok(format::tagged(format::rows(&rows, format, &[])?, format, &headers))
+}
+
+/// Windows by range, page by page.
+pub async fn windows(State(app): Shared, headers: HeaderMap, uri: Uri, asked: Asked) -> Answer {
+    asked.only(&["kind", "name", "from", "until", "limit", "cursor", "final", "format"])?;
+    let format = Format::wanted(asked.text("format"), &headers)?;
+    let limit = asked.number("limit", 1, MOST_ROWS)?.unwrap_or(ROWS) as usize;
+    let (from, until) = (asked.time("from")?, asked.time("until")?);
+    if from.zip(until).is_some_and(|(from, until)| from > until) {
+        return Err(
+            Problem::asked("from is after until").hint("windows start at from or later, and before until")
+        );
+    }
+    let range = Range { from, until, after: asked.cursor()?, only_final: asked.switch("final")? };
+    let mut rows = {
+        let state = app.feed.board.read();
+        state.windows(&asked.known(&state)?, &range, limit + 1)
+    };
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows.last().filter(|_| more).map(|row| cursor_of(row));
+    let beside = [("next", serde_json::Value::from(next.clone()))];
+    let mut response = format::tagged(format::rows(&rows, format, &beside)?, format, &headers);
+    let link = next.map(|cursor| format!("<{}>; rel=\"next\"", asked.with(&uri, "cursor", &cursor)));
+    if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
+        response.headers_mut().insert(header::LINK, link);
+    }
+    Ok(response)
+}
+
+/// A name's series over time: of a cross its rate with the running statistics, of a symbol its VWAP.
+pub async fn series(State(app): Shared, headers: HeaderMap, asked: Asked) -> Answer {
+    asked.only(&["kind", "name", "from", "until", "limit"])?;
+    let name = asked.text("name").ok_or_else(|| {
+        Problem::asked("name is missing").hint("name=XVGUSDT, say; /v1/catalog tells what there is")
+    })?;
+    let filter = asked.filter()?;
+    let kind = if asked.text("kind").is_some() && filter.admits_kind(RowKind::Symbol) {
+        RowKind::Symbol
+    } else {
+        RowKind::Cross
+    };
+    let limit = asked.number("limit", 1, MOST_ROWS)?.unwrap_or(ROWS) as usize;
+    let range =
+        Range { from: asked.time("from")?, until: asked.time("until")?, after: None, only_final: false };
+    let one = |kind| Filter::new(Some(BTreeSet::from([kind])), Some(BTreeSet::from([Arc::from(name)])));
+    let points: Vec<(Arc<Kept>, Option<Arc<Kept>>)> = {
+        let state = app.feed.board.read();
+        asked.known(&state)?;
+        let stats = state.series.get(&(RowKind::Stats, Arc::from(name)));
+        let rows = state.windows(&one(kind), &range, usize::MAX);
+        let rows = rows.into_iter().rev().take(limit);
+        let with = |row: Arc<Kept>| {
+            let of = stats.filter(|_| kind == RowKind::Cross).and_then(|s| s.get((row.end_ms, row.start_ms)));
+            let of = of.cloned();
+            (row, of)
+        };
+        let mut points: Vec<_> = rows.map(with).collect();
+        points.reverse();
+        points
+    };
+    let mut body =
+        format!("{{\"kind\":\"{}\",\"name\":{},\"points\":[", kind.as_str(), serde_json::Value::from(name));
+    for (place, (row, stats)) in points.iter().enumerate() {
+        body.push_str(if place == 0 { "\n" } else { ",\n" });
+        point(&mut body, &row.json, stats.as_ref().map(|stats| &*stats.json));
+    }
+    body.push_str("]}\n");
+    Ok(format::tagged(body.into_bytes(), Format::Json, &headers))
+}
+
+/// One point: members of the row, and of the statistics where there are any.
+fn point(body: &mut String, row: &str, stats: Option<&str>) {
+    let row = fields(row);
+    let stats = stats.map(fields).unwrap_or_default();
+    let own = ["start_ms", "end_ms", "status", "vwap", "vw_variance", "vw_std", "trades", "missing_ids"];
+    let rest = ["revision", "closed", "final"];
+    let running = ["n", "sum", "mean", "variance", "std"];
+    let members = own.iter().chain(&rest).filter_map(|name| Some((*name, row.get(name)?.get())));
+    let statistics = running.iter().map(|name| (*name, stats.get(name).map_or("null", |value| value.get())));
+    for (place, (name, value)) in members.chain(statistics).enumerate() {
+        body.push_str(if place == 0 { "{" } else { "," });
+        body.push_str(&format!("\"{name}\":{value}"));
+    }
+    body.push('}');
+}
+
+/// How far the job is, and who holds it back.
+pub async fn frontier(State(app): Shared, headers: HeaderMap, asked: Asked) -> Answer {
+    asked.only(&[])?;
+    let body = app.feed.board.read().progress.json();
+    Ok(format::tagged(body.as_bytes().to_vec(), Format::Json, &headers))
+}
+
+fn cursor_of(row: &Kept) -> String {
+    super::board::Place {
+        end_ms: row.end_ms,
+        kind: row.kind,
+        name: row.name.to_string(),
+        start_ms: row.start_ms,
+    }
+    .cursor()
+}

@@ -1,0 +1,66 @@
+//! The websocket: the messages of the event stream, each a JSON text.
+
+use super::App;
+use super::asked::Asked;
+use super::feed::{Reader, Transport, Wish};
+use super::problem::Problem;
+use super::stream::wish;
+use axum::extract::State;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::http::StatusCode;
+use axum::response::Response;
+use std::sync::Arc;
+
+/// Nothing that a client has to say is longer.
+const MOST_BYTES: usize = 4_096;
+/// A message to a client may be this long; rows of a large snapshot are sent in one.
+const MOST_WAITING: usize = 64 << 20;
+
+/// Upgrades the connection.
+pub async fn upgrade(
+    State(app): State<Arc<App>>,
+    asked: Asked,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Problem> {
+    let wish = wish(&app, &asked)?;
+    let upgrade = upgrade.map_err(|wrong| {
+        Problem::new(StatusCode::UPGRADE_REQUIRED, wrong.body_text())
+            .hint("open it as a websocket; for plain HTTP there is /v1/stream")
+    })?;
+    let upgrade =
+        upgrade.max_message_size(MOST_BYTES).max_frame_size(MOST_BYTES).max_write_buffer_size(MOST_WAITING);
+    Ok(upgrade.on_upgrade(move |socket| talk(app, socket, wish)))
+}
+
+async fn talk(app: Arc<App>, mut socket: WebSocket, wish: Wish) {
+    let mut reader = Reader::new(&app.feed, wish, Transport::Websocket);
+    loop {
+        tokio::select! {
+            message = reader.next() => {
+                let Some(message) = message else {
+                    let reason = CloseFrame { code: close_code::AWAY, reason: "the server ends".into() };
+                    let _ = socket.send(Message::Close(Some(reason))).await;
+                    return;
+                };
+                // A client that went away is noticed here, or by the deadline of the connection's writes.
+                if socket.send(Message::Text(message.json().into())).await.is_err() {
+                    return;
+                }
+            }
+            said = socket.recv() => match said {
+                // Pings are answered by the library; nothing else needs an answer.
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(Message::Text(_) | Message::Binary(_))) => {
+                    let reason = CloseFrame {
+                        code: close_code::POLICY,
+                        reason: "wishes are in the address; this websocket only tells".into(),
+                    };
+                    let _ = socket.send(Message::Close(Some(reason))).await;
+                    return;
+                }
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Server-sent events: what is new, as it comes. The same messages as over the websocket.
+
+use super::App;
+use super::asked::Asked;
+use super::feed::{Message, Reader, Transport, Wish};
+use super::problem::Problem;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::stream;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Readers at most; each costs some kilobytes and a connection.
+const MOST_READERS: u64 = 50_000;
+/// How soon a browser comes again by itself.
+const COME_AGAIN_MS: u32 = 1_000;
+
+/// What is new, until the reader goes away or the server ends.
+pub async fn events(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    asked: Asked,
+) -> Result<Response, Problem> {
+    let mut wish = wish(&app, &asked)?;
+    if let Some(last) = headers.get("last-event-id").and_then(|value| value.to_str().ok()) {
+        wish.after = Some(last.to_owned());
+    }
+    let reader = Reader::new(&app.feed, wish, Transport::Sse);
+    let first = Bytes::from(format!("retry: {COME_AGAIN_MS}\n\n"));
+    let events = stream::unfold((Some(first), reader), |(first, mut reader)| async move {
+        if let Some(first) = first {
+            return Some((Ok::<_, Infallible>(first), (None, reader)));
+        }
+        let message = reader.next().await?;
+        Some((Ok(event(&message)), (None, reader)))
+    });
+    let mut response = Response::new(Body::from_stream(events));
+    let set = response.headers_mut();
+    set.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    set.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Proxies that gather answers would hold events back.
+    set.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+/// What a reader asks for.
+pub fn wish(app: &App, asked: &Asked) -> Result<Wish, Problem> {
+    asked.only(&["kind", "name", "windows", "after", "progress"])?;
+    let wish = Wish {
+        filter: asked.filter()?,
+        windows: asked.number("windows", 0, 10_000)?.unwrap_or(1) as usize,
+        after: asked.text("after").map(str::to_owned),
+        every: Duration::from_millis(asked.number("progress", 100, 60_000)?.unwrap_or(1_000)),
+    };
+    if app.feed.count() >= MOST_READERS {
+        return Err(Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("{MOST_READERS} readers are connected"),
+        )
+        .hint("come again later, or read /v1/latest")
+        .later(10));
+    }
+    Ok(wish)
+}
+
+fn event(message: &Message) -> Bytes {
+    let mut text = String::new();
+    if let Some(id) = message.id() {
+        text.push_str(&format!("id: {id}\n"));
+    }
+    // Rows hold no line break: JSON escapes them.
+    text.push_str(&format!("event: {}\ndata: {}\n\n", message.kind(), message.json()));
+    Bytes::from(text)
+}

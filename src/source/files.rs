@@ -1,0 +1,187 @@
+//! Files and standard input, each one partition.
+//!
+//! What an input is its first bytes tell: how it is packed ([`unpack`]) and what its lines are ([`format`]). All are
+//! opened, and looked at as far as they are regular files, before the first is read: a slip in the third name is found
+//! at once. Then a thread each reads ahead and hands over whole lines ([`lines`]), from the record on that it is told.
+//! Where the run has a ledger, what was read is found again after a restart ([`prefix`]).
+
+use super::{Delivery, Feed, Waker};
+use crate::exit::{Exit, Failure};
+use anyhow::{Context, Result};
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+mod format;
+mod lines;
+mod prefix;
+mod unpack;
+
+pub use lines::Start;
+pub use prefix::Prefix;
+
+use lines::{Bytes, Lines, Stop};
+use unpack::Raw;
+
+/// An input that was found and is not yet read.
+#[derive(Debug)]
+pub struct Input {
+    name: String,
+    place: Place,
+    symbol: Option<String>,
+}
+
+/// Where an input is.
+#[derive(Debug)]
+enum Place {
+    /// A regular file, open.
+    File { path: PathBuf, file: File },
+    /// A named pipe or a device. A pipe is opened when it is read, since opening it waits for its writer.
+    Stream(PathBuf),
+    /// Standard input.
+    Stdin,
+}
+
+/// What may tell the symbol of an archive, and its format.
+#[derive(Debug, Copy, Clone)]
+struct Named<'a> {
+    /// The file's name without its folder; none of standard input.
+    file: Option<&'a str>,
+    /// The name of a member in an archive of files.
+    member: Option<&'a str>,
+    /// `--symbol`.
+    symbol: Option<&'a str>,
+}
+
+impl<'a> Named<'a> {
+    /// The nearest first, without folders.
+    fn names(&self) -> impl Iterator<Item = &'a str> {
+        let last = |path: &'a str| path.rsplit(['/', '\\']).next().unwrap_or(path);
+        self.member.map(last).into_iter().chain(self.file)
+    }
+
+    /// Whether the names say that this is CSV.
+    fn is_csv(&self) -> bool {
+        self.names().any(|name| {
+            let name = name.to_ascii_lowercase();
+            let packed = [".gz", ".zst", ".zip"].into_iter().find_map(|end| name.strip_suffix(end));
+            packed.unwrap_or(&name).ends_with(".csv")
+        })
+    }
+}
+
+impl Input {
+    /// Finds an input, and looks at its beginning if it is a regular file. `-` is standard input. With `again`, a
+    /// later run must be able to read it again.
+    pub fn open(path: &Path, symbol: Option<&str>, again: bool) -> Result<Self> {
+        let symbol = symbol.map(str::to_owned);
+        if path.as_os_str() == "-" {
+            return Ok(Input { name: "standard input".into(), place: Place::Stdin, symbol });
+        }
+        let name = path.display().to_string();
+        let metadata = std::fs::metadata(path).map_err(|error| cannot_open(&name, error))?;
+        if metadata.is_dir() {
+            return Err(Failure::new(Exit::Unreachable, format!("{name} is a directory"))
+                .hint("name the files in it; each of them is one partition")
+                .into());
+        }
+        if !metadata.is_file() {
+            if again {
+                return Err(Failure::new(
+                    Exit::Usage,
+                    format!("{name} is a pipe or a device, which cannot be read again after a restart"),
+                )
+                .hint("put it into a file, or write rows to standard output, which keeps no recovery point")
+                .into());
+            }
+            return Ok(Input { name, place: Place::Stream(path.to_owned()), symbol });
+        }
+        let file = File::open(path).map_err(|error| cannot_open(&name, error))?;
+        let mut input = Input { name, place: Place::File { path: path.to_owned(), file }, symbol };
+        input.look().with_context(|| format!("cannot read {}", input.name))?;
+        Ok(input)
+    }
+
+    /// What people know it by.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether the beginning of a regular file, or of all its members, can be read and is something that we know.
+    fn look(&mut self) -> Result<()> {
+        let Place::File { path, file } = &mut self.place else { return Ok(()) };
+        let failed = |error: io::Error| Failure::new(Exit::Unreachable, "it cannot be read").because(error);
+        let copy = file.try_clone().map_err(failed)?;
+        let name = file_name(path);
+        let named = Named { file: name.as_deref(), member: None, symbol: self.symbol.as_deref() };
+        match unpack::members(Raw::File(copy), &named, &mut lines::look) {
+            Err(Stop::Failed(failure)) => return Err(failure.into()),
+            Ok(()) | Err(Stop::Closed) => {}
+        }
+        file.seek(SeekFrom::Start(0)).map_err(failed)?;
+        Ok(())
+    }
+
+    /// Starts the thread that reads it and hands it over.
+    pub fn spawn(
+        self,
+        number: usize,
+        start: Start,
+        feed: Arc<Feed>,
+        waker: Waker,
+    ) -> io::Result<JoinHandle<()>> {
+        std::thread::Builder::new().name(format!("file-{number}")).spawn(move || {
+            let last = match self.read(&start, &feed, &waker) {
+                Ok(()) => Delivery::End,
+                Err(Stop::Failed(failure)) => Delivery::Failed(failure.into()),
+                // There is nobody left to tell.
+                Err(Stop::Closed) => return,
+            };
+            if feed.push(last).is_ok() {
+                waker();
+            }
+        })
+    }
+
+    fn read(self, start: &Start, feed: &Feed, waker: &Waker) -> Result<(), Stop> {
+        let failed = |error: io::Error| {
+            Stop::Failed(Failure::new(Exit::Unreachable, "it cannot be opened").because(error))
+        };
+        let (raw, name) = match self.place {
+            Place::File { path, file } => (Raw::File(file), file_name(&path)),
+            Place::Stream(path) => {
+                let pipe = File::open(&path).map_err(failed)?;
+                (Raw::Stream { from: Box::new(pipe), live: true }, file_name(&path))
+            }
+            Place::Stdin => {
+                // A descriptor of its own: nobody else reads it, and it has no buffer.
+                let stdin = File::from(io::stdin().as_fd().try_clone_to_owned().map_err(failed)?);
+                let live = !stdin.metadata().is_ok_and(|found| found.is_file());
+                (Raw::Stream { from: Box::new(stdin), live }, None)
+            }
+        };
+        let named = Named { file: name.as_deref(), member: None, symbol: self.symbol.as_deref() };
+        let mut lines = Lines::new(start, feed, waker);
+        unpack::members(raw, &named, &mut |bytes: &mut Bytes<'_>, named| lines.member(bytes, named))?;
+        lines.end()
+    }
+}
+
+fn file_name(path: &Path) -> Option<String> {
+    path.file_name().map(|name| name.to_string_lossy().into_owned())
+}
+
+fn cannot_open(name: &str, error: io::Error) -> Failure {
+    let failure = Failure::new(Exit::Unreachable, format!("cannot open {name}"));
+    let failure = match error.kind() {
+        io::ErrorKind::NotFound => {
+            failure.hint("check the name; paths are relative to the working directory")
+        }
+        io::ErrorKind::PermissionDenied => failure.hint("the file must be readable by who runs this"),
+        _ => failure,
+    };
+    failure.because(error)
+}

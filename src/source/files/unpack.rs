@@ -1,0 +1,136 @@
+//! From packed bytes to content, member by member.
+//!
+//! gzip is unpacked by flate2 on zlib-rs and Zstandard by the reference library, both with all their members and
+//! frames as one content; zip by the crate of that name, by its directory: the local headers alone may tell of what
+//! was deleted, and need not tell lengths. The directory stands at the end, so a zip that comes through a pipe is put
+//! into a temporary file first.
+
+use super::Named;
+use super::format::{self, Packing};
+use super::lines::{Bytes, Stop};
+use crate::exit::{Exit, Failure};
+use flate2::bufread::MultiGzDecoder;
+use std::fs::File;
+use std::io::{self, BufReader, Cursor, ErrorKind, Read, Seek, SeekFrom};
+use zip::ZipArchive;
+use zip::result::ZipError;
+
+/// Packed bytes are read so many at a time.
+const PACKED: usize = 64 << 10;
+
+/// Where bytes come from.
+pub(super) enum Raw {
+    /// A regular file, at its beginning.
+    File(File),
+    /// What can be read once: a pipe, a terminal, a device.
+    Stream {
+        /// Its bytes.
+        from: Box<dyn Read>,
+        /// Whether somebody may still be writing it.
+        live: bool,
+    },
+}
+
+/// Takes members one by one.
+pub(super) type TakeMember<'a> = dyn FnMut(&mut Bytes<'_>, &Named<'_>) -> Result<(), Stop> + 'a;
+
+/// Gives the content of each member in turn; what is no zip has one.
+pub(super) fn members(raw: Raw, named: &Named<'_>, take: &mut TakeMember<'_>) -> Result<(), Stop> {
+    let unreadable = |error: io::Error| unreadable(&error);
+    let mut head = Vec::new();
+    let (packing, mut content, live): (Packing, Box<dyn Read>, bool) = match raw {
+        Raw::File(mut file) => {
+            let packing = packing(&mut file, &mut head)?;
+            file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
+            if packing == Packing::Zip {
+                return zip(file, named, take);
+            }
+            (packing, Box::new(file), false)
+        }
+        Raw::Stream { mut from, live } => {
+            let packing = packing(&mut from, &mut head)?;
+            let mut whole = Cursor::new(head).chain(from);
+            if packing == Packing::Zip {
+                return zip(spool(&mut whole).map_err(unreadable)?, named, take);
+            }
+            (packing, Box::new(whole), live)
+        }
+    };
+    match packing {
+        Packing::Plain | Packing::Zip => {}
+        Packing::Gzip => {
+            content = Box::new(MultiGzDecoder::new(BufReader::with_capacity(PACKED, content)));
+        }
+        Packing::Zstd => {
+            let packed = BufReader::with_capacity(PACKED, content);
+            content = Box::new(zstd::Decoder::with_buffer(packed).map_err(unreadable)?);
+        }
+    }
+    take(&mut Bytes { from: &mut content, live }, named)
+}
+
+/// Reads as many bytes as it takes to tell how the rest is packed, and no more than are there.
+fn packing(from: &mut dyn Read, head: &mut Vec<u8>) -> Result<Packing, Stop> {
+    let mut buffer = [0; 512];
+    let mut complete = false;
+    loop {
+        if let Some(packing) = format::packing(head, complete)? {
+            return Ok(packing);
+        }
+        match from.read(&mut buffer) {
+            Ok(length) => {
+                head.extend_from_slice(&buffer[..length]);
+                complete = length == 0;
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(unreadable(&error).into()),
+        }
+    }
+}
+
+fn unreadable(error: &io::Error) -> Failure {
+    Failure::new(Exit::Unreachable, format!("it cannot be read: {error}"))
+}
+
+/// Puts a stream into a file without a name.
+fn spool(from: &mut dyn Read) -> io::Result<File> {
+    let mut file = tempfile::tempfile()?;
+    io::copy(from, &mut file)?;
+    Ok(file)
+}
+
+fn zip(file: File, named: &Named<'_>, take: &mut TakeMember<'_>) -> Result<(), Stop> {
+    let broken = |error: ZipError| {
+        Failure::new(Exit::Unreachable, format!("this zip cannot be read: {error}"))
+            .hint("get it again if it is damaged or cut off")
+    };
+    let mut archive = ZipArchive::new(BufReader::with_capacity(PACKED, file)).map_err(broken)?;
+    let mut found = false;
+    for number in 0..archive.len() {
+        let member = archive.by_index_raw(number).map_err(broken)?;
+        let name = member.name().map_err(broken)?.into_owned();
+        let locked = member.encrypted();
+        // What macOS adds to an archive is none of its owner's files.
+        let other = member.is_dir() || name.starts_with("__MACOSX/");
+        drop(member);
+        if other {
+            continue;
+        }
+        found = true;
+        if locked {
+            return Err(Failure::new(Exit::Unreachable, format!("its member {name} is encrypted"))
+                .hint("unpack it with its password first")
+                .into());
+        }
+        let mut member = archive.by_index(number).map_err(|error| {
+            Failure::new(Exit::Unreachable, format!("its member {name} cannot be unpacked: {error}"))
+                .hint("unpack it with the program that made it, or make it with plain deflate")
+        })?;
+        let named = Named { member: Some(&name), ..*named };
+        take(&mut Bytes { from: &mut member, live: false }, &named)?;
+    }
+    if !found {
+        return Err(Failure::new(Exit::Unreachable, "this zip has no members").into());
+    }
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! The read side: what is served equals what is computed, whoever asks and however slowly they read.
+
+mod http;
+mod rest;
+mod streams;
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+/// A program that serves. Ended when dropped.
+struct Served {
+    child: Child,
+    address: SocketAddr,
+}
+
+/// The program, without the environment's settings.
+fn crossrate(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CROSSRATE_"))
+    {
+        command.env_remove(name);
+    }
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+impl Served {
+    /// `run` with these flags, at a free port, until it is ended.
+    fn run(flags: &[&str]) -> Served {
+        let mut child = crossrate(&["run", "--listen", "127.0.0.1:0", "--stay", "always"]);
+        let mut child = child.args(flags).spawn().unwrap();
+        let stderr = child.stderr.take().unwrap();
+        let address = address_in(BufReader::new(stderr), "crossrate: serving http://");
+        Served { child, address }
+    }
+
+    /// The demonstration with these flags.
+    fn demo(flags: &[&str]) -> Served {
+        let mut child = crossrate(&["demo", "--listen", "127.0.0.1:0", "--stay", "always"]);
+        let mut child = child.args(flags).spawn().unwrap();
+        let stdout = child.stdout.take().unwrap();
+        let address = address_in(BufReader::new(stdout), "Live page: http://");
+        Served { child, address }
+    }
+
+    /// Asks it to end, and how it did.
+    fn interrupt(mut self) -> ExitStatus {
+        assert!(
+            Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap().success()
+        );
+        self.child.wait().unwrap()
+    }
+
+    fn get(&self, path: &str) -> http::Answer {
+        http::ask(self.address, "GET", path, &[], "")
+    }
+
+    fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> http::Answer {
+        http::ask(self.address, "GET", path, headers, "")
+    }
+
+    /// Waits until the job has ended: what there is then does not change any more.
+    fn wait_for_the_end(&self) {
+        http::eventually(
+            || self.get("/v1/frontier").body.contains("\"state\":\"ended\""),
+            "the end of the input",
+        );
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The address in the line that begins so; what follows is read and forgotten, so that nobody waits for us.
+fn address_in(mut lines: impl BufRead + Send + 'static, begins: &str) -> SocketAddr {
+    let mut seen = String::new();
+    loop {
+        let mut line = String::new();
+        assert!(lines.read_line(&mut line).unwrap() > 0, "no line begins {begins:?} in:\n{seen}");
+        if let Some(address) = line.strip_prefix(begins) {
+            std::thread::spawn(move || lines.read_to_end(&mut Vec::new()));
+            return address.trim().trim_end_matches('/').parse().unwrap();
+        }
+        seen += &line;
+    }
+}
