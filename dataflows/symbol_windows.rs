@@ -103,6 +103,8 @@ struct SymbolWindows {
     /// How long after a leg's window an empty one may be represented by it; 0 where nothing is carried.
     carry: u64,
     withhold_before: EventTime,
+    /// What was final until then is known by what it left; what became final later is worked out again.
+    known_to: EventTime,
     pending: BTreeMap<EventTime, Vec<PaneTrades>>,
     numbers: HashMap<Symbol, usize, foldhash::fast::RandomState>,
     symbols: Vec<SymbolState>,
@@ -138,6 +140,7 @@ impl SymbolWindows {
         let mut windows = SymbolWindows {
             resume: Arc::clone(resume),
             looks: Looks::of(definition),
+            known_to: resume.at.minus(Looks::of(definition).hindsight()),
             carry: if definition.missing_leg == MissingLeg::Carry { definition.max_carry } else { 0 },
             definition: Arc::clone(definition),
             withhold_before: EventTime::MIN,
@@ -263,7 +266,7 @@ impl SymbolWindows {
                 }
                 if let Some(own) = &window
                     && self.carry > 0
-                    && look > self.resume.at
+                    && look > self.known_to
                 {
                     state.carried = Some((end, own.moments));
                     let carried = Lasting::Carried(state.name.clone(), end, own.moments);
@@ -315,7 +318,8 @@ fn carried(
         .panes
         .latest_window_before(end, &windows)
         .map(|from| (from, state.panes.window(from, &windows).map(|w| w.moments).unwrap_or_default()))
-        .max_by_end(state.carried)?;
+        // A look that is repeated in silence may be at a window that has been final for long.
+        .max_by_end(state.carried.filter(|(from, _)| *from < end))?;
     let age = end.micros() - from.micros();
     (age <= max_age && looks.start(from) >= withhold_before).then_some(LegState {
         moments,

@@ -3,9 +3,12 @@
 //! librdkafka answers for connections, retries and order. What it tells on the side, by its callbacks, is kept here so
 //! that an error can say why. See [`crate::source::kafka`] for reading and [`crate::ledger`] for writing.
 
+pub mod topics;
+pub mod writer;
+
 use crate::config::{KafkaClient, Verbosity};
 use crate::exit::{Exit, Failure};
-use rdkafka::client::ClientContext;
+use rdkafka::client::{Client, ClientContext};
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -13,7 +16,8 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Wake, Waker};
 use std::thread::Thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use writer::Undelivered;
 
 /// How long a broker may take to answer at the start, before it counts as unreachable.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -31,6 +35,8 @@ struct Heard {
     denied: Option<String>,
     unreachable: Option<String>,
     other: Option<String>,
+    /// The first record that was not delivered.
+    undelivered: Option<Undelivered>,
 }
 
 impl Listener {
@@ -48,6 +54,22 @@ impl Listener {
     /// Why the broker did not let us in, if it did not.
     pub fn denied(&self) -> Option<String> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).denied.clone()
+    }
+
+    /// How much the user wants to be told.
+    pub fn verbosity(&self) -> Verbosity {
+        self.verbosity
+    }
+
+    /// The first record since the last call that the broker did not take.
+    pub fn take_undelivered(&self) -> Option<Undelivered> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).undelivered.take()
+    }
+
+    /// Notes one.
+    fn undelivered(&self, undelivered: Undelivered) {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.undelivered.get_or_insert(undelivered);
     }
 
     /// What was heard so far is over.
@@ -136,7 +158,6 @@ impl Meaning {
     /// Of an error of any operation.
     pub fn of_error(error: &KafkaError) -> Self {
         match error {
-            KafkaError::Transaction(error) if error.code() == RDKafkaErrorCode::Fenced => Meaning::Fenced,
             KafkaError::Transaction(error) => Meaning::of(error.code()),
             KafkaError::AdminOp(code) => Meaning::of(*code),
             _ => error.rdkafka_error_code().map_or(Meaning::Other, Meaning::of),
@@ -219,6 +240,62 @@ pub fn wait<F: Future>(future: F) -> F::Output {
         match future.as_mut().poll(&mut std::task::Context::from_waker(&waker)) {
             Poll::Ready(output) => return output,
             Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+/// What every client that reads sets, besides a `group.id`: without a group's name librdkafka assigns nothing.
+pub const READING: &[(&str, &str)] = &[
+    ("enable.auto.commit", "false"),
+    ("enable.auto.offset.store", "false"),
+    ("auto.offset.reset", "error"),
+    ("enable.partition.eof", "true"),
+    ("isolation.level", "read_committed"),
+    ("check.crcs", "true"),
+    ("allow.auto.create.topics", "false"),
+];
+
+/// How many partitions a topic has; `None` where there is none of that name. Waits for a broker that does not answer,
+/// for so long or for ever. `serve` lets the client say what it has to say.
+pub fn partitions(
+    kafka: &KafkaClient,
+    client: &Client<Listener>,
+    serve: impl Fn(),
+    topic: &str,
+    patience: Option<Duration>,
+) -> Result<Option<u32>, Failure> {
+    let listener = client.context();
+    let deadline = patience.map(|patience| Instant::now() + patience);
+    let mut told = listener.verbosity < Verbosity::Normal;
+    loop {
+        let found = client.fetch_metadata(Some(topic), Duration::from_millis(500));
+        serve();
+        let error = match &found {
+            Ok(metadata) => match metadata.topics().iter().find(|found| found.name() == topic) {
+                Some(found) if found.error().is_none() && !found.partitions().is_empty() => {
+                    return Ok(u32::try_from(found.partitions().len()).ok());
+                }
+                Some(found) => {
+                    let code = found.error().map_or(RDKafkaErrorCode::UnknownTopicOrPartition, Into::into);
+                    KafkaError::MetadataFetch(code)
+                }
+                None => return Ok(None),
+            },
+            Err(error) => error.clone(),
+        };
+        match Meaning::of_error(&error) {
+            Meaning::Absent => return Ok(None),
+            _ if listener.denied().is_some() => return Err(unreachable(kafka, listener)),
+            Meaning::Away if deadline.is_none_or(|deadline| Instant::now() < deadline) => {
+                if !std::mem::replace(&mut told, true) {
+                    let limit =
+                        patience.map_or(String::new(), |patience| format!(" up to {} s", patience.as_secs()));
+                    eprintln!("crossrate: no Kafka broker answers at {}, waiting{limit}", kafka.brokers);
+                }
+                // A refusal comes at once; another one need not.
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            _ => return Err(failed(kafka, listener, &format!("cannot look at topic {topic}"), error)),
         }
     }
 }

@@ -8,6 +8,7 @@
 //! [`crossrate_dataflows::market::resume`].
 
 pub mod committer;
+mod kafka;
 pub mod keeper;
 pub mod point;
 pub mod share;
@@ -25,6 +26,7 @@ use std::collections::BTreeMap;
 use committer::Committer;
 use point::{JobEntry, Point};
 
+pub use kafka::Kafka;
 pub use sqlite::Sqlite;
 
 /// Entries of a recovery point: encoded, by key.
@@ -66,7 +68,8 @@ pub fn open(config: &Config) -> Result<Option<Box<dyn Ledger>>> {
             beside.push(".recovery");
             Box::new(Sqlite::beside(beside.as_ref(), &config.name)?)
         }
-        SinkTarget::Kafka(_) | SinkTarget::Postgres(_) | SinkTarget::Stdout => {
+        SinkTarget::Kafka(_) => Box::new(Kafka::open(config)?),
+        SinkTarget::Postgres(_) | SinkTarget::Stdout => {
             anyhow::bail!("this ledger is not there yet")
         }
     }))
@@ -101,8 +104,7 @@ pub fn begin(config: &Config, mut ledger: Box<dyn Ledger>) -> Result<(Entries, C
         let ended = point.job.is_some_and(|earlier| earlier.ended);
         entries.insert(point::JOB.into(), point::encode(&JobEntry { ended, ..job.clone() })?);
     }
-    let stats_last = config.definition.stats_last;
-    Ok((entries, Committer::new(ledger, job, stats_last, config.commit_interval, obsolete)))
+    Ok((entries, Committer::new(ledger, job, &config.definition, config.commit_interval, obsolete)))
 }
 
 /// Where each partition of a bounded run ends: where it did when the job began, for as long as it has not got there.
@@ -142,4 +144,11 @@ fn fenced(job: &str, owner: &str) -> anyhow::Error {
     )
     .hint("run one copy of a job at a time, or give each its own --name")
     .into()
+}
+
+/// Who this run is, for another that it takes the job from.
+fn owner() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or("this machine".into(), |host| host.trim().to_owned());
+    format!("process {} on {host}", std::process::id())
 }

@@ -38,7 +38,9 @@ pub fn run_with(
     interrupted: &Arc<AtomicBool>,
 ) -> Result<Exit> {
     match cluster::enter(&config.cluster)? {
-        Part::Starter => Ok(Exit::Child(cluster::supervise(config.cluster.processes)?)),
+        Part::Starter => {
+            Ok(Exit::Child(cluster::supervise(config.cluster.processes, reader_of_stdin(&config))?))
+        }
         Part::Member(cluster) => compute(Config { cluster, ..config }, observer, server, interrupted),
     }
 }
@@ -73,6 +75,14 @@ fn compute(
         server.stay(interrupted);
     }
     Ok(Exit::Done)
+}
+
+/// The process that owns the partition which is standard input; the first one where none is.
+fn reader_of_stdin(config: &Config) -> usize {
+    let Source::Files(files) = &config.source else { return 0 };
+    let partition = files.paths.iter().position(|path| path.as_os_str() == files::STDIN).unwrap_or(0);
+    let cluster = &config.cluster;
+    partition % (cluster.processes * cluster.threads) / cluster.threads
 }
 
 /// The files of this process's partitions: all of them are there before anything is read or written.

@@ -6,6 +6,7 @@
 
 pub mod columns;
 mod dead_letter;
+pub mod kafka;
 mod lines;
 
 use crate::config::{Config, DeadLetterTarget, SinkTarget};
@@ -48,7 +49,7 @@ pub trait Sink: Send {
 /// All the sinks of a run.
 pub struct Sinks {
     ledger: Option<Committer>,
-    /// Those that a ledger cuts back: told before the commit.
+    /// Those that a ledger cuts back, or that would rather be told twice than not at all: told before the commit.
     files: Vec<Box<dyn Sink>>,
     /// Those that are told what is certain.
     others: Vec<Box<dyn Sink>>,
@@ -76,7 +77,11 @@ impl Sinks {
             Some(DeadLetterTarget::File(path)) => {
                 files.push(Box::new(dead_letter::DeadLetters::file(path, point)?));
             }
-            Some(DeadLetterTarget::Kafka(_)) => anyhow::bail!("this dead-letter sink is not there yet"),
+            // The ledger writes them with its rows.
+            Some(DeadLetterTarget::Kafka(_)) if matches!(config.ledger(), Some(SinkTarget::Kafka(_))) => {}
+            Some(DeadLetterTarget::Kafka(topic)) => {
+                files.push(Box::new(kafka::DeadLetters::open(config, topic)?));
+            }
             None => {}
         }
         Ok(Sinks { ledger, files, others })

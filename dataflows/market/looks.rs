@@ -58,6 +58,17 @@ impl Looks {
         next_multiple(after, self.tick)
     }
 
+    /// How long before a moment the first look lies, at most, at a window that is not final at that moment.
+    /// A run that is taken up at `t` repeats those looks in silence, so that it knows what its rows were;
+    /// of all that they saw it needs the state of then, not that of `t`.
+    pub fn hindsight(&self) -> u64 {
+        match (self.changes, self.provisional) {
+            (_, true) => self.grace + self.windows.size,
+            (true, false) => self.grace,
+            (false, false) => 0,
+        }
+    }
+
     /// The first look that could see a trade of the pane that ends at `pane_end`, accepted at watermark `w`.
     /// Always after `w`; a trade handed over with the date just before it is seen by every look that must see it.
     pub fn first_look(&self, pane_end: EventTime, w: EventTime) -> EventTime {

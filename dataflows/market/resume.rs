@@ -6,7 +6,13 @@
 //! in rows that are out, or in panes that later windows still need. Those panes were handed over with their dates;
 //! handed over again with the same dates they meet the same looks, of which those until `t` stay silent. The open panes
 //! are folded again from the log. What outlives its windows is kept by value: the greatest ids, what is carried, the
-//! running statistics. So no barrier crosses the dataflow, and nothing of a recovery point knows a worker.
+//! running statistics.
+//!
+//! With `changes` or provisional rows, a window that is not final at `t` may have been looked at before. Those looks
+//! are repeated in silence, so that it is known which revision left last and what it said. They may have seen panes
+//! and carried windows that are final at `t` but were not then (a late trade that raises the greatest id before the
+//! window, a leg that was corrected while it stood in), so these are kept for as long as the earliest such look lies
+//! back: [`super::looks::Looks::hindsight`]. So no barrier crosses the dataflow, and nothing of a recovery point knows a worker.
 
 use super::event_time::EventTime;
 use super::moments::Moments;
@@ -23,7 +29,8 @@ pub struct Resume {
     pub at: EventTime,
     /// The greatest id of each symbol in the panes that no window needs any more.
     pub greatest_ids: HashMap<Symbol, u64>,
-    /// The latest final window with trades of each leg that may have to stand in, by its end.
+    /// The latest window with trades of each leg that may have to stand in, by its end, of those that were final
+    /// before any look that is repeated in silence.
     pub carried: HashMap<Symbol, (EventTime, Moments)>,
     /// The statistics of each cross, by name.
     pub series: HashMap<Symbol, SeriesMoments>,

@@ -12,6 +12,7 @@ use crate::config::{
     Source, StartOffset, Verbosity,
 };
 use crate::serve::guard::Token;
+use crate::source::files::STDIN;
 use crossrate_dataflows::market::definition::{Cross, Definition, Selection, Windows};
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -57,6 +58,7 @@ pub(super) fn run(given: &mut Given) -> Result<Config, UsageError> {
         progress: given.get(&s::PROGRESS)?,
         batch_records: given.get(&s::BATCH_RECORDS)?,
     };
+    can_be_read_again(given, &config)?;
     Ok(config)
 }
 
@@ -288,6 +290,20 @@ fn source(given: &mut Given, client: &KafkaClient, writes_to_kafka: bool) -> Res
     }
     let paths = texts.into_iter().map(PathBuf::from).collect();
     Ok(Source::Files(FileSource { paths, symbol: given.find(&s::SYMBOL)? }))
+}
+
+/// What a run has read it reads again when it is taken up, and standard input cannot be.
+fn can_be_read_again(given: &Given, config: &Config) -> Result<(), UsageError> {
+    let Source::Files(files) = &config.source else { return Ok(()) };
+    if !config.has_ledger() || files.paths.iter().all(|path| path.as_os_str() != STDIN) {
+        return Ok(());
+    }
+    // Where rows go may hold a password and is not repeated.
+    Err(Wrong::told("- and rows that go elsewhere than to standard output", "files")
+        .hint(
+            "such a run keeps a recovery point and reads its input again after a restart, which standard input cannot be; put it into a file first, or write rows to standard output",
+        )
+        .at(given.what(&s::FROM.about)))
 }
 
 fn repeated(texts: &[String]) -> Option<&String> {

@@ -2,8 +2,8 @@
 //!
 //! The children are this very program with the same arguments. What makes each of them process i is handed over
 //! in the environment, with the private directory (mode 0700) in which they find the secret, made up for this
-//! run, and make their sockets. Child 0 has this process's standard input and output; all have its standard
-//! error.
+//! run, and make their sockets. Child 0 has this process's standard output, the child that reads standard input
+//! has that, and all have its standard error.
 //!
 //! The parent does no work. It waits for the first bad end, gives the others a moment to end by themselves (they
 //! notice), ends what is left, and exits as the first one did. When the parent itself is killed, the lifelines
@@ -37,11 +37,11 @@ const AFTER_INTERRUPT: Duration = Duration::from_secs(10);
 const LONGEST_SOCKET_PATH: usize = 90;
 
 /// Runs this program's job in `processes` processes of this machine and returns the exit code of the whole. Tells
-/// on standard error which process failed, and how.
-pub fn supervise(processes: usize) -> Result<u8, ClusterError> {
+/// on standard error which process failed, and how. `reader` is the process that gets standard input.
+pub fn supervise(processes: usize, reader: usize) -> Result<u8, ClusterError> {
     let start = |source| ClusterError::Start { processes, source };
     let directory = PrivateDirectory::make().map_err(start)?;
-    run(processes, &directory.path).map_err(start)
+    run(processes, reader, &directory.path).map_err(start)
 }
 
 /// What the parent waits for.
@@ -57,7 +57,7 @@ enum Event {
 }
 
 /// One job from start to end.
-fn run(processes: usize, directory: &Path) -> io::Result<u8> {
+fn run(processes: usize, reader: usize, directory: &Path) -> io::Result<u8> {
     let (events, inbox) = mpsc::channel();
     // Before the first child is there: its end must not be missed.
     watch_signals(events.clone())?;
@@ -65,7 +65,7 @@ fn run(processes: usize, directory: &Path) -> io::Result<u8> {
     let mut job = Job::default();
     for index in 0..processes {
         // If this fails, those that have begun are ended by the job's drop.
-        job.children.push(Some(start(index, directory)?));
+        job.children.push(Some(start(index, index == reader, directory)?));
     }
     while job.children.iter().any(Option::is_some) {
         let event = match job.deadline {
@@ -218,15 +218,18 @@ impl Drop for Job {
     }
 }
 
-fn start(index: usize, directory: &Path) -> io::Result<Child> {
+fn start(index: usize, reads: bool, directory: &Path) -> io::Result<Child> {
     let mut command = Command::new(env::current_exe()?);
     command
         .args(env::args_os().skip(1))
         .env(DIRECTORY_VARIABLE, directory)
         .env(PROCESS_VARIABLE, index.to_string());
+    if !reads {
+        command.stdin(Stdio::null());
+    }
     if index > 0 {
-        // One of them reads, and one of them writes rows: those of all.
-        command.stdin(Stdio::null()).stdout(Stdio::null());
+        // One of them writes rows: those of all.
+        command.stdout(Stdio::null());
     }
     command.spawn()
 }

@@ -3,8 +3,12 @@
 use super::point::{JOB, JobEntry, add_lasting, encode};
 use super::{Changes, Commit, Ledger};
 use anyhow::Result;
+use crossrate_dataflows::market::definition::Definition;
 use crossrate_dataflows::market::event_time::EventTime;
+use crossrate_dataflows::market::looks::Looks;
+use crossrate_dataflows::market::resume::Lasting;
 use crossrate_dataflows::operators::closings::Outbox;
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// How long offsets and dead letters may wait for rows to be committed with.
@@ -17,6 +21,9 @@ pub struct Committer {
     stats_last: Option<u64>,
     interval: Duration,
     pending: Commit,
+    /// Carried windows, by when they were final, that looks which a later run would repeat did not know yet.
+    too_new: VecDeque<(EventTime, Lasting)>,
+    hindsight: u64,
     /// The latest look of any row, and how far the rows are.
     last_look: EventTime,
     frontier: EventTime,
@@ -39,14 +46,16 @@ impl Committer {
     pub fn new(
         ledger: Box<dyn Ledger>,
         job: JobEntry,
-        stats_last: Option<u64>,
+        definition: &Definition,
         interval: Duration,
         obsolete: Vec<String>,
     ) -> Self {
         let changes = obsolete.into_iter().map(|key| (key, None)).collect();
         Committer {
             ledger,
-            stats_last,
+            stats_last: definition.stats_last,
+            too_new: VecDeque::new(),
+            hindsight: Looks::of(definition).hindsight(),
             interval,
             pending: Commit { changes, ..Commit::default() },
             last_look: job.at,
@@ -67,11 +76,24 @@ impl Committer {
         self.pending.rows.append(&mut outbox.rows);
         self.pending.refused.append(&mut outbox.refused);
         // What looks left first: a partition may say that an entry of an earlier look can go.
-        for (_, change) in outbox.lasting.drain(..) {
-            add_lasting(&mut self.pending.changes, &change, self.stats_last)?;
+        for (look, change) in outbox.lasting.drain(..) {
+            match change {
+                Lasting::Carried(..) => self.too_new.push_back((look, change)),
+                _ => add_lasting(&mut self.pending.changes, &change, self.stats_last)?,
+            }
         }
+        self.settle(self.frontier.minus(self.hindsight))?;
         self.pending.changes.extend(outbox.changes.drain(..));
         outbox.clear();
+        Ok(())
+    }
+
+    fn settle(&mut self, until: EventTime) -> Result<()> {
+        while self.too_new.front().is_some_and(|(look, _)| *look <= until) {
+            if let Some((_, change)) = self.too_new.pop_front() {
+                add_lasting(&mut self.pending.changes, &change, self.stats_last)?;
+            }
+        }
         Ok(())
     }
 
@@ -104,6 +126,10 @@ impl Committer {
     pub fn next_commit(&mut self) -> Result<Commit> {
         self.job.at = self.frontier;
         self.job.ended = self.ended;
+        if self.ended {
+            // No look is repeated after this.
+            self.settle(EventTime::MAX)?;
+        }
         let mut commit = std::mem::take(&mut self.pending);
         commit.changes.insert(JOB.into(), Some(encode(&self.job)?));
         Ok(commit)

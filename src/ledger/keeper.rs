@@ -7,6 +7,7 @@ use crossrate_dataflows::market::acceptance::{Partition, SymbolNumber};
 use crossrate_dataflows::market::definition::Definition;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::folding::PaneUpdate;
+use crossrate_dataflows::market::looks::Looks;
 use crossrate_dataflows::market::trade::Symbol;
 use std::collections::BTreeMap;
 
@@ -14,7 +15,7 @@ use std::collections::BTreeMap;
 #[derive(Debug)]
 pub struct Keeper {
     partition: u32,
-    /// How much later than a pane's end the last window that holds it is final.
+    /// How much later than a pane's end no look asks for it any more, nor any that a later run repeats.
     span: u64,
     /// Panes that were handed over and that windows still need: the dates of their entries, and their greatest ids.
     kept: BTreeMap<EventTime, Kept>,
@@ -38,7 +39,9 @@ impl Keeper {
     pub fn new(partition: u32, definition: &Definition) -> Self {
         Keeper {
             partition,
-            span: definition.windows.size - definition.windows.slide + definition.grace,
+            span: definition.windows.size - definition.windows.slide
+                + definition.grace
+                + Looks::of(definition).hindsight(),
             kept: BTreeMap::new(),
             greatest_ids: BTreeMap::new(),
             symbols_written: 0,

@@ -128,7 +128,7 @@ impl Ledger for Sqlite {
     }
 
     fn take_over(&mut self) -> Result<Entries> {
-        let owner = format!("process {} on {}", std::process::id(), host());
+        let owner = super::owner();
         let take = |connection: &mut Connection, job: &str| -> rusqlite::Result<(i64, Entries)> {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let before: Option<i64> = transaction
@@ -228,10 +228,4 @@ fn failed(path: &Path, error: rusqlite::Error) -> anyhow::Error {
         .hint(hint)
         .because(error)
         .into()
-}
-
-/// This machine's name, as far as it is known.
-fn host() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .map_or("this machine".into(), |h| h.trim().to_owned())
 }

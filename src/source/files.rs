@@ -26,6 +26,9 @@ pub use prefix::Prefix;
 use lines::{Bytes, Lines, Stop};
 use unpack::Raw;
 
+/// The path that means standard input.
+pub const STDIN: &str = "-";
+
 /// An input that was found and is not yet read.
 #[derive(Debug)]
 pub struct Input {
@@ -78,7 +81,7 @@ impl Input {
     /// later run must be able to read it again.
     pub fn open(path: &Path, symbol: Option<&str>, again: bool) -> Result<Self> {
         let symbol = symbol.map(str::to_owned);
-        if path.as_os_str() == "-" {
+        if path.as_os_str() == STDIN {
             return Ok(Input { name: "standard input".into(), place: Place::Stdin, symbol });
         }
         let name = path.display().to_string();
@@ -185,3 +188,6 @@ fn cannot_open(name: &str, error: io::Error) -> Failure {
     };
     failure.because(error)
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ mod log;
 mod reader;
 mod watch;
 
-use crate::config::{Config, KafkaSource, StartOffset, Verbosity};
+use crate::config::{Config, KafkaSource, StartOffset};
 use crate::exit::{Exit, Failure};
 use crate::kafka::{self, Listener, Meaning, PATIENCE};
 use crate::ledger::point::Point;
@@ -20,13 +20,13 @@ use anyhow::Result;
 use log::Plan;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::Offset;
 use reader::Reader;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
+use watch::{Adopter, Watch};
 
 /// A client that reads.
 type Client = BaseConsumer<Listener>;
@@ -64,15 +64,22 @@ pub fn open(config: &Config, source: &KafkaSource, workers: &Workers, point: &Po
         // A look at the topic first: a client that knows no leader would wait for a timer before it fetches.
         context.partitions(&client)?;
         let woken = WorkerWaker::default();
-        let (new, adopted) = mpsc::channel();
-        let reader =
-            Reader::new(context, client, listener, worker.waker(), &woken, adopted, Arc::clone(&away));
+        let (told, news) = mpsc::channel();
+        let reader = Reader::new(context, client, listener, worker.waker(), &woken, news, Arc::clone(&away));
         let (partitions, mailbox) = reader.start(plans, woken.clone())?;
         opened.push(Opened { partitions, adopted: (!source.exit_at_end).then_some(mailbox) });
-        adopters.push(watch::Adopter { new, woken });
+        adopters.push(Adopter { told, woken });
     }
     if let Some(interval) = watch_interval(source).filter(|_| !source.exit_at_end) {
-        watch::start(config.clone(), source.clone(), workers.clone(), first, count, adopters, interval)?;
+        let watch = Watch {
+            config: config.clone(),
+            source: source.clone(),
+            workers: workers.clone(),
+            client: first,
+            known: count,
+            adopters,
+        };
+        watch.start(interval)?;
     }
     Ok(opened)
 }
@@ -108,60 +115,18 @@ impl Context<'_> {
             ("fetch.queue.backoff.ms", "10"),
             ("fetch.error.backoff.ms", "100"),
         ];
-        // Without a group's name librdkafka assigns nothing; the job neither joins it nor commits to it.
+        // The job neither joins the group nor commits to it.
         let group = format!("crossrate-{}", self.config.name);
-        let own = [
-            ("group.id", group.as_str()),
-            ("enable.auto.commit", "false"),
-            ("enable.auto.offset.store", "false"),
-            ("auto.offset.reset", "error"),
-            ("enable.partition.eof", "true"),
-            ("isolation.level", "read_committed"),
-            ("check.crcs", "true"),
-            ("allow.auto.create.topics", "false"),
-        ];
+        let own = [&[("group.id", group.as_str())], kafka::READING].concat();
         Ok(kafka::client(&self.source.client, &listener, &defaults, &own)?)
     }
 
     /// How many partitions the topic has. Waits for the broker as long as [`PATIENCE`].
     fn partitions(&self, client: &Client) -> Result<u32> {
+        let serve = || while client.poll(Duration::ZERO).is_some() {};
         let topic = &self.source.topic;
-        let deadline = Instant::now() + PATIENCE;
-        let mut told = self.config.verbosity < Verbosity::Normal;
-        loop {
-            let found = client.fetch_metadata(Some(topic), Duration::from_millis(500));
-            // What the client has to say comes with its queue.
-            while client.poll(Duration::ZERO).is_some() {}
-            let error = match &found {
-                Ok(metadata) => {
-                    let topic = metadata.topics().iter().find(|t| t.name() == topic);
-                    match topic.map(|t| (t.error(), t.partitions().len())) {
-                        Some((None, count)) if count > 0 => return Ok(u32::try_from(count)?),
-                        Some((Some(error), _)) => KafkaError::MetadataFetch(error.into()),
-                        _ => KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition),
-                    }
-                }
-                Err(error) => error.clone(),
-            };
-            let meaning = Meaning::of_error(&error);
-            let denied = client.context().denied().is_some();
-            if meaning == Meaning::Absent {
-                return Err(self.no_topic().into());
-            }
-            if meaning == Meaning::Away && !std::mem::replace(&mut told, true) {
-                let (brokers, seconds) = (&self.source.client.brokers, PATIENCE.as_secs());
-                eprintln!("crossrate: no Kafka broker answers at {brokers} yet, waiting up to {seconds} s");
-            }
-            if denied || meaning != Meaning::Away || Instant::now() >= deadline {
-                let what = format!("cannot read topic {topic}");
-                return Err(if denied {
-                    kafka::unreachable(&self.source.client, client.context())
-                } else {
-                    kafka::failed(&self.source.client, client.context(), &what, error)
-                }
-                .into());
-            }
-        }
+        let count = kafka::partitions(&self.source.client, client.client(), serve, topic, Some(PATIENCE))?;
+        Ok(count.ok_or_else(|| self.no_topic())?)
     }
 
     fn no_topic(&self) -> Failure {

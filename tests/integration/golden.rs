@@ -4,7 +4,7 @@
 //! out: `rows.jsonl`, `summary.json` and `dead.jsonl` (without the words for people). `CROSSRATE_GOLDEN=write`
 //! writes these three anew, from the oracle and never from the program; then read what changed.
 
-use crate::oracle::{self, Refused, Settings};
+use crate::oracle::{self, File, Refused, Settings};
 use crate::program::{self, same};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -42,8 +42,9 @@ fn each_golden_run_in_every_manner() {
 fn check(case: &Path) -> Result<(), String> {
     let flags = flags(&read(&case.join("flags"))?);
     let inputs = inputs(case);
-    let bytes: Vec<Vec<u8>> = inputs.iter().map(|path| std::fs::read(path).expect("an input")).collect();
-    let expected = oracle::run(&Settings::read(&flags), &bytes);
+    let read_input = |path: &PathBuf| File::of_json(std::fs::read(path).expect("an input"));
+    let files: Vec<File> = inputs.iter().map(read_input).collect();
+    let expected = oracle::run(&Settings::read(&flags), &files);
     let letters: String = expected.refused.iter().map(dead_letter).collect();
     for (name, text) in [
         ("rows.jsonl", &expected.rows),

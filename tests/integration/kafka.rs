@@ -1,6 +1,8 @@
 //! The program against Apache Kafka itself: a topic is read as files of the same partitions are, live and after
 //! accidents. `scripts/test` starts the broker; else the tests start one by `scripts/kafka`.
 
+mod kills;
+mod ledger;
 mod rig;
 
 use rig::{Kafka, Live, Record, crossrate, end, rows, spec_vector};
@@ -281,7 +283,8 @@ fn a_topic_that_is_deleted_ends_the_run() {
     let Some(kafka) = rig::kafka() else { return };
     let topic = kafka.topic("deleted", 1);
     kafka.produce(&topic, &[Record::new(0, trade("A", 1, 1.0)), Record::new(0, trade("A", 2, 15.0))]);
-    let mut live = Live::start(run(&kafka, &topic, "--symbols A --window 10s --delay 1s --rows symbol"));
+    let flags = "--symbols A --window 10s --delay 1s --rows symbol -X topic.metadata.refresh.interval.ms=50";
+    let mut live = Live::start(run(&kafka, &topic, flags));
     assert_eq!(live.row()["trades"], 1);
     kafka.delete_topic(&topic);
     let (code, _, stderr) = live.ends();

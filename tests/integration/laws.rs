@@ -3,9 +3,9 @@
 //! A failing case is made small, written to a folder that stays, and named by its seed: `CROSSRATE_SEED=7` runs
 //! that one alone. `CROSSRATE_CASES` asks for more of them.
 
-use crate::oracle::{self, Settings};
+use crate::oracle::{self, File, Settings};
 use crate::program;
-use crate::tapes::{self, Case, Random};
+use crate::tapes::{self, Case, Packing, Random, Tape};
 use serde_json::Value;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -70,12 +70,9 @@ fn manners(seed: u64) -> Vec<Vec<&'static str>> {
 
 /// Laws 1, 2, 3, 4 and 6 of one case.
 fn check(folder: &Path, case: &Case, manners: &[Vec<&str>], seed: u64) -> Result<(), String> {
-    let files = case.bytes();
-    let mut paths: Vec<PathBuf> = Vec::new();
-    for (place, bytes) in files.iter().enumerate() {
-        paths.push(folder.join(format!("{place}.jsonl")));
-        std::fs::write(&paths[place], bytes).expect("written");
-    }
+    let files = case.files();
+    let write = |(number, tape): (usize, &Tape)| tape.write(folder, number);
+    let paths: Vec<PathBuf> = case.tapes.iter().enumerate().map(write).collect();
     let expected = oracle::run(&Settings::read(&case.flags), &files);
     for (place, manner) in manners.iter().enumerate() {
         // Which partition comes first is nobody's business but the dead letters'.
@@ -92,13 +89,12 @@ fn check(folder: &Path, case: &Case, manners: &[Vec<&str>], seed: u64) -> Result
 }
 
 /// Law 3, and that the refused records are those that the accounting says.
-fn accounted(found: &program::Outcome, files: &[Vec<u8>]) -> Result<(), String> {
+fn accounted(found: &program::Outcome, files: &[File]) -> Result<(), String> {
     let summary: Value = serde_json::from_str(&found.summary).map_err(|error| error.to_string())?;
     let count = |key: &str| summary[key].as_u64().unwrap_or(u64::MAX);
     let eight = ["accepted", "duplicate", "late", "bad", "future", "ignored", "unselected", "heartbeat"];
     let sum: u64 = eight.iter().map(|key| count(key)).fold(0, u64::wrapping_add);
-    let blank = |line: &&[u8]| !line.iter().all(u8::is_ascii_whitespace);
-    let lines: usize = files.iter().map(|file| file.split(|b| *b == b'\n').filter(blank).count()).sum();
+    let lines: usize = files.iter().map(|file| file.records().len()).sum();
     let dead = count("late") + count("bad") + count("future");
     if count("read") != sum || count("read") != lines as u64 || dead != found.refused.len() as u64 {
         return Err(format!("{lines} records, {} dead letters, but {}", found.refused.len(), found.summary));
@@ -160,21 +156,24 @@ fn shrunk(
             }
         }
     };
-    for file in (0..case.files.len()).rev() {
+    for tape in (0..case.tapes.len()).rev() {
         let mut smaller = case.clone();
-        smaller.files.remove(file);
-        if !smaller.files.is_empty() {
+        smaller.tapes.remove(tape);
+        if !smaller.tapes.is_empty() {
             still_fails(smaller, &mut case, &mut complaint);
         }
     }
-    for file in 0..case.files.len() {
-        let mut size = case.files[file].len().max(1);
+    for tape in 0..case.tapes.len() {
+        let mut smaller = case.clone();
+        smaller.tapes[tape].packing = Packing::Plain;
+        still_fails(smaller, &mut case, &mut complaint);
+        let mut size = case.tapes[tape].lines.len().max(1);
         loop {
             let mut from = 0;
-            while from < case.files[file].len() {
+            while from < case.tapes[tape].lines.len() {
                 let mut smaller = case.clone();
-                let to = (from + size).min(smaller.files[file].len());
-                smaller.files[file].drain(from..to);
+                let lines = &mut smaller.tapes[tape].lines;
+                lines.drain(from..(from + size).min(lines.len()));
                 if !still_fails(smaller, &mut case, &mut complaint) {
                     from += size;
                 }
@@ -203,11 +202,11 @@ fn keep(seed: u64, case: &Case) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("laws-{seed}"));
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).expect("a folder");
-    for (place, bytes) in case.bytes().iter().enumerate() {
-        std::fs::write(folder.join(format!("{place}.jsonl")), bytes).expect("written");
+    for (number, tape) in case.tapes.iter().enumerate() {
+        tape.write(&folder, number);
     }
     std::fs::write(folder.join("flags"), case.flags.join("\n")).expect("written");
-    let rows = oracle::run(&Settings::read(&case.flags), &case.bytes()).rows;
+    let rows = oracle::run(&Settings::read(&case.flags), &case.files()).rows;
     std::fs::write(folder.join("expected.jsonl"), rows).expect("written");
     folder
 }

@@ -3,6 +3,7 @@
 mod cli;
 mod cluster;
 mod demo;
+mod files;
 mod golden;
 mod kafka;
 mod laws;
@@ -10,5 +11,6 @@ mod oracle;
 mod program;
 mod readme;
 mod recordings;
+mod recovery;
 mod serve;
 mod tapes;

@@ -15,6 +15,7 @@ mod settings;
 pub(crate) use acceptance::{Counts, Refused};
 use market::Market;
 use num_bigint::BigInt;
+pub(crate) use record::File;
 use rows::Look;
 pub(crate) use settings::Settings;
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,7 +34,7 @@ pub(crate) struct Outcome {
 type Rows = BTreeMap<(i64, i64, usize, String), String>;
 
 /// A run over these files, each of them a partition.
-pub(crate) fn run(settings: &Settings, files: &[Vec<u8>]) -> Outcome {
+pub(crate) fn run(settings: &Settings, files: &[File]) -> Outcome {
     let accepted = acceptance::accept(settings, files);
     let market = Market::new(&accepted.trades);
     let mut emission = Emission { settings, watermarks: &accepted.watermarks, rows: Rows::new() };
@@ -156,7 +157,7 @@ fn the_vector_of_the_specification() {
     let Some(folder) = crate::recordings::folder() else { return };
     let read = |name: &str| std::fs::read(folder.join(name)).expect(name);
     let settings = Settings::read(&["--window", "10s"].map(str::to_owned));
-    let outcome = run(&settings, &[read("spec-vector.jsonl")]);
+    let outcome = run(&settings, &[File::of_json(read("spec-vector.jsonl"))]);
     assert_eq!(outcome.rows, String::from_utf8(read("spec-vector.rows.jsonl")).expect("UTF-8"));
     assert_eq!(
         outcome.counts.json(),

@@ -1,28 +1,30 @@
-//! Seeded inputs that go wrong in every way the specification speaks of: a tape is a few files, each a partition.
+//! Seeded inputs that go wrong in every way the specification speaks of: a case is a few tapes, each a partition.
 //!
-//! The same seed gives the same tape and the same flags, on any machine. What a record is about is decided here;
+//! The same seed gives the same tapes and the same flags, on any machine. What a record is about is decided here;
 //! `text` decides how it is written, `flags` what is asked of it.
 
 mod bad;
+mod file;
 mod flags;
 mod random;
 mod text;
 
+use crate::oracle;
+pub(crate) use file::{Packing, Tape};
 pub(crate) use random::Random;
 use text::Writing;
 
-/// A run: its flags, and its files as lines.
+/// A run: its flags and its tapes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Case {
     pub(crate) flags: Vec<String>,
-    pub(crate) files: Vec<Vec<Vec<u8>>>,
+    pub(crate) tapes: Vec<Tape>,
 }
 
 impl Case {
-    /// What the files hold.
-    pub(crate) fn bytes(&self) -> Vec<Vec<u8>> {
-        let file = |lines: &Vec<Vec<u8>>| lines.iter().flat_map(|line| [line, &b"\n"[..]].concat()).collect();
-        self.files.iter().map(file).collect()
+    /// What the oracle is given.
+    pub(crate) fn files(&self) -> Vec<oracle::File> {
+        self.tapes.iter().map(Tape::file).collect()
     }
 }
 
@@ -53,8 +55,8 @@ pub(crate) fn case(seed: u64) -> Case {
     // Each look at an open window costs the oracle its whole sum.
     let looks = flags.iter().any(|flag| flag == "--provisional");
     let records = random.one_of(if looks { &[0, 3, 10, 25, 50] } else { &[0, 10, 30, 60, 120, 200] });
-    let files = Market::new(&mut random, symbols, records).files();
-    Case { flags, files }
+    let tapes = Market::new(&mut random, symbols, records).tapes();
+    Case { flags, tapes }
 }
 
 /// What all partitions of a tape share.
@@ -103,40 +105,50 @@ impl Market<'_> {
         }
     }
 
-    fn files(mut self) -> Vec<Vec<Vec<u8>>> {
+    fn tapes(mut self) -> Vec<Tape> {
         let partitions = self.random.one_of(&[1, 1, 2, 2, 3, 5]);
-        let mut files: Vec<Vec<Vec<u8>>> = Vec::new();
+        let mut tapes: Vec<Tape> = Vec::new();
         for _ in 0..partitions {
-            let file = self.file(&files);
-            files.push(file);
+            let tape = self.tape(&tapes);
+            tapes.push(tape);
         }
-        files
+        tapes
     }
 
-    fn file(&mut self, others: &[Vec<Vec<u8>>]) -> Vec<Vec<u8>> {
+    fn tape(&mut self, others: &[Tape]) -> Tape {
+        let packing = Packing::draw(self.random);
+        // The names of archives hold nothing but letters and digits.
+        let archived = self.random.chance(12) && self.symbols[0].bytes().all(|b| b.is_ascii_alphanumeric());
+        let archive_of = archived.then(|| self.symbols[0].clone());
+        let mut tape = Tape { lines: Vec::new(), archive_of, packing };
         if self.random.chance(8) {
-            return Vec::new();
+            return tape;
         }
-        let mut lines: Vec<Vec<u8>> = Vec::new();
+        if archived && self.random.chance(50) {
+            tape.lines.push(file::HEADER.as_bytes().to_vec());
+        }
         // Partitions run apart, and a leg may be silent in one of them or in all for a while.
         let mut now = self.start + self.random.between(0, 3_000) as i64 * 1_000;
         let only = self.random.chance(30).then(|| self.random.below(self.symbols.len() as u64) as usize);
+        let only = if archived { Some(0) } else { only };
         let length = if self.random.chance(20) { self.records / 4 } else { self.records };
         for _ in 0..length {
             now += self.random.below(self.step) as i64;
             if self.random.chance(1) {
                 now += self.random.between(0, FAR as u64) as i64;
             }
-            let line = if self.random.chance(self.trouble) {
-                self.trouble(now, &lines, others)
+            let symbol = only.unwrap_or_else(|| self.random.below(self.symbols.len() as u64) as usize);
+            let trade = self.trade(symbol, now);
+            let line = if !self.random.chance(self.trouble) {
+                self.written(&tape, &trade)
+            } else if archived {
+                self.trouble_of_trades(trade, symbol, &tape)
             } else {
-                let symbol = only.unwrap_or_else(|| self.random.below(self.symbols.len() as u64) as usize);
-                let trade = self.trade(symbol, now);
-                self.writing.trade(self.random, &trade)
+                self.trouble(trade, symbol, &tape, others)
             };
-            lines.push(line);
+            tape.lines.push(line);
         }
-        lines
+        tape
     }
 
     fn trade(&mut self, symbol: usize, time: i64) -> Trade {
@@ -170,12 +182,38 @@ impl Market<'_> {
         }
     }
 
+    fn written(&mut self, tape: &Tape, trade: &Trade) -> Vec<u8> {
+        match tape.archive_of {
+            Some(_) => self.writing.archived(self.random, trade),
+            None => self.writing.trade(self.random, trade),
+        }
+    }
+
     /// A record that is not just the next trade.
-    fn trouble(&mut self, now: i64, lines: &[Vec<u8>], others: &[Vec<Vec<u8>>]) -> Vec<u8> {
-        let symbol = self.random.below(self.symbols.len() as u64) as usize;
-        let mut trade = self.trade(symbol, now);
-        let near = |random: &mut Random, most: i64| random.between(0, most as u64) as i64;
+    fn trouble(&mut self, mut trade: Trade, symbol: usize, tape: &Tape, others: &[Tape]) -> Vec<u8> {
         match self.random.below(16) {
+            0 => trade.aggregate = true,
+            1 => trade.symbol = format!("{}X", trade.symbol),
+            2 => {
+                let time = trade.time + near(self.random, 8_000_000) - 2_000_000;
+                return self.writing.heartbeat(self.random, time);
+            }
+            3 => return self.writing.ignored(self.random),
+            4 => {
+                // From another partition.
+                let other = others.last().filter(|other| other.archive_of.is_none());
+                if let Some(line) = other.and_then(|other| other.lines.get(tape.lines.len())) {
+                    return line.clone();
+                }
+            }
+            _ => return self.trouble_of_trades(trade, symbol, tape),
+        }
+        self.writing.trade(self.random, &trade)
+    }
+
+    /// What goes wrong with trades alone.
+    fn trouble_of_trades(&mut self, mut trade: Trade, symbol: usize, tape: &Tape) -> Vec<u8> {
+        match self.random.below(11) {
             // Out of order: within the delay, about its end, far past it.
             0 | 1 => trade.time -= near(self.random, 2_000_000),
             2 | 3 => trade.time -= near(self.random, 12_000_000),
@@ -193,36 +231,34 @@ impl Market<'_> {
                     self.ids[symbol] = trade.id;
                 }
             }
-            8 => trade.aggregate = true,
-            9 => trade.symbol = format!("{}X", trade.symbol),
-            // Repeated: soon, or much later, or from another partition.
-            10 | 11 if !lines.is_empty() => {
-                let most = if self.random.chance(70) { 4.min(lines.len()) } else { lines.len() };
-                return lines[lines.len() - 1 - self.random.below(most as u64) as usize].clone();
+            // Repeated, soon or much later.
+            8 | 9 if !tape.lines.is_empty() => {
+                let most = if self.random.chance(70) { 4.min(tape.lines.len()) } else { tape.lines.len() };
+                return tape.lines[tape.lines.len() - 1 - self.random.below(most as u64) as usize].clone();
             }
-            12 => {
-                if let Some(line) = others.last().and_then(|other| other.get(lines.len())) {
-                    return line.clone();
-                }
+            _ if self.writing.malformed => {
+                return match tape.archive_of {
+                    Some(_) => self.writing.bad_archived(self.random, &trade),
+                    None => self.writing.bad(self.random, &trade),
+                };
             }
-            13 => {
-                let time = now + near(self.random, 8_000_000) - 2_000_000;
-                return self.writing.heartbeat(self.random, time);
-            }
-            14 => return self.writing.ignored(self.random),
-            _ if self.writing.malformed => return self.writing.bad(self.random, &trade),
             // The greatest id there can be.
             _ if self.random.chance(20) => trade.id = i64::MAX as u64,
             _ => {}
         }
-        self.writing.trade(self.random, &trade)
+        self.written(tape, &trade)
     }
+}
+
+/// A time that is at most this long, in microseconds.
+fn near(random: &mut Random, most: i64) -> i64 {
+    random.between(0, most as u64) as i64
 }
 
 /// The generator is worth what it reaches: each of these must come up among the cases that are run by default.
 #[test]
 fn tapes_reach_what_they_are_for() {
-    use crate::oracle::{self, Settings};
+    use crate::oracle::Settings;
     let mut missing = vec![
         r#""status":"complete""#,
         r#""status":"carried""#,
@@ -246,11 +282,16 @@ fn tapes_reach_what_they_are_for() {
         "unselected",
         "heartbeat",
         "not UTF-8",
+        "archive",
+        "gzip",
+        "zstd",
+        "zip",
     ];
     for seed in 0..300 {
         let case = case(seed);
-        let outcome = oracle::run(&Settings::read(&case.flags), &case.bytes());
+        let outcome = oracle::run(&Settings::read(&case.flags), &case.files());
         let counts = outcome.counts;
+        let packed = |packing| case.tapes.iter().any(|tape| tape.packing == packing && tape.lines.len() > 1);
         missing.retain(|what| match *what {
             "duplicate" => counts.duplicate < 3,
             "late" => counts.late < 3,
@@ -259,6 +300,10 @@ fn tapes_reach_what_they_are_for() {
             "unselected" => counts.unselected < 3,
             "heartbeat" => counts.heartbeat < 3,
             "not UTF-8" => outcome.refused.iter().all(|refused| std::str::from_utf8(&refused.value).is_ok()),
+            "archive" => outcome.refused.iter().all(|r| case.tapes[r.partition].archive_of.is_none()),
+            "gzip" => !packed(Packing::Gzip),
+            "zstd" => !packed(Packing::Zstd),
+            "zip" => !packed(Packing::Zip),
             text => !outcome.rows.contains(text),
         });
         if missing.is_empty() {

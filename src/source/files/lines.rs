@@ -122,6 +122,10 @@ impl<'a> Lines<'a> {
                 format = format::lines(&self.chunk.bytes, ended || outcome.is_err(), named)?;
             }
             if let Some(format) = &format {
+                if outcome.is_ok() && self.is_too_long(unseen) {
+                    self.cut_short(bytes, format)?;
+                    unseen = 0;
+                }
                 if let Some(place) = memchr::memrchr(b'\n', &self.chunk.bytes[unseen..]) {
                     let mut rest = self.fresh();
                     rest.bytes.extend_from_slice(&self.chunk.bytes[unseen + place + 1..]);
@@ -130,11 +134,6 @@ impl<'a> Lines<'a> {
                     self.cut(whole, format)?;
                 }
                 unseen = self.chunk.bytes.len();
-                if unseen > LONGEST {
-                    self.drop_rest(bytes, format)?;
-                    unseen = 0;
-                    continue;
-                }
             }
             // What came before a failure is whole, but for its last line.
             outcome.map_err(|error| self.failed(&error))?;
@@ -204,35 +203,40 @@ impl<'a> Lines<'a> {
         Ok(())
     }
 
-    /// The chunk is the beginning of a line that is too long for any record. Its head is handed over as a line, its
-    /// rest is not kept, however long it is.
-    fn drop_rest(&mut self, bytes: &mut Bytes<'_>, format: &LineFormat) -> Result<(), Stop> {
+    /// Whether the first line of the chunk is too long; only that one can be.
+    fn is_too_long(&self, unseen: usize) -> bool {
+        let bytes = &self.chunk.bytes;
+        bytes.len() > LONGEST
+            && memchr::memchr(b'\n', &bytes[unseen..]).is_none_or(|length| unseen + length > LONGEST)
+    }
+
+    /// Hands over the head of the chunk's first line, which is too long for any record. The rest of the line is not
+    /// kept, however long it is; what follows it is the next chunk.
+    fn cut_short(&mut self, bytes: &mut Bytes<'_>, format: &LineFormat) -> Result<(), Stop> {
         let mut head = std::mem::take(&mut self.chunk);
+        let mut rest = head.bytes.split_off(LONGEST);
         self.take(&head.bytes)?;
-        // A line of white space would be no record: one byte of what it holds makes it one.
+        // A head of white space would be no record: the first byte that is none makes it one.
         let black = |bytes: &[u8]| bytes.iter().copied().find(|b| !b.is_ascii_whitespace());
-        let mut content = black(&head.bytes[LONGEST..]);
-        let blank = black(&head.bytes[..LONGEST]).is_none();
-        head.bytes.truncate(LONGEST);
-        let mut rest = Vec::new();
-        let line_end = loop {
-            rest.clear();
-            if bytes.read(&mut rest).map_err(|error| self.failed(&error))? == 0 {
-                break 0;
-            }
+        let mut missing = black(&head.bytes).is_none();
+        let next = loop {
             let line_end = memchr::memchr(b'\n', &rest);
             let part = &rest[..line_end.map_or(rest.len(), |end| end + 1)];
-            if blank {
-                content = content.or(black(part));
+            if let Some(byte) = black(part).filter(|_| missing) {
+                head.bytes.push(byte);
+                missing = false;
             }
             self.take(part)?;
             if let Some(end) = line_end {
                 break end + 1;
             }
+            rest.clear();
+            if bytes.read(&mut rest).map_err(|error| self.failed(&error))? == 0 {
+                break 0;
+            }
         };
-        head.bytes.extend(content.filter(|_| blank));
         head.bytes.push(b'\n');
-        self.chunk.bytes.extend_from_slice(&rest[line_end..]);
+        self.chunk.bytes.extend_from_slice(&rest[next..]);
         self.hand_over(head, format)
     }
 

@@ -127,10 +127,21 @@ fn zip(file: File, named: &Named<'_>, take: &mut TakeMember<'_>) -> Result<(), S
                 .hint("unpack it with the program that made it, or make it with plain deflate")
         })?;
         let named = Named { member: Some(&name), ..*named };
-        take(&mut Bytes { from: &mut member, live: false }, &named)?;
+        take(&mut Bytes { from: &mut member, live: false }, &named).map_err(|stop| match stop {
+            Stop::Failed(failure) => Stop::Failed(of_member(&name, &failure)),
+            Stop::Closed => Stop::Closed,
+        })?;
     }
     if !found {
         return Err(Failure::new(Exit::Unreachable, "this zip has no members").into());
     }
     Ok(())
+}
+
+fn of_member(name: &str, failure: &Failure) -> Failure {
+    let told = Failure::new(failure.exit(), format!("of its member {name}: {failure}"));
+    match failure.what_to_do() {
+        Some(hint) => told.hint(hint),
+        None => told,
+    }
 }

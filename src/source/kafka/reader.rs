@@ -4,6 +4,7 @@
 //! other: its queue fills to a bound and is then fetched no more. Pausing would throw away what was read ahead.
 
 use super::log::{Came, Filling, Log, Plan};
+use super::watch::Found;
 use super::{Client, Context};
 use crate::config::{DeadLetterTarget, KafkaClient, Verbosity};
 use crate::exit::{Exit, Failure};
@@ -38,9 +39,9 @@ pub(super) struct Reader {
     worker: Waker,
     /// Wakes this thread.
     woken: Waker,
-    /// Partitions that have appeared.
-    adopted: Receiver<Plan>,
-    /// Hands them to the worker.
+    /// What has become of the topic.
+    news: Receiver<Found>,
+    /// Hands new partitions to the worker.
     to_worker: Sender<PartitionFeed>,
     mailbox: Option<Receiver<PartitionFeed>>,
     /// The brokers do not answer, and the user knows; of all readers of the process.
@@ -55,7 +56,7 @@ impl Reader {
         listener: Listener,
         worker: Waker,
         woken: &WorkerWaker,
-        adopted: Receiver<Plan>,
+        news: Receiver<Found>,
         away: Arc<AtomicBool>,
     ) -> Self {
         let Context { config, source } = context;
@@ -78,7 +79,7 @@ impl Reader {
             logs: Vec::new(),
             worker,
             woken,
-            adopted,
+            news,
             to_worker,
             mailbox: Some(mailbox),
             away,
@@ -118,7 +119,11 @@ impl Reader {
                     Err(error) => self.hear(None, error)?,
                 }
             }
-            while let Ok(plan) = self.adopted.try_recv() {
+            while let Ok(found) = self.news.try_recv() {
+                let plan = match found {
+                    Found::Partition(plan) => plan,
+                    Found::Gone => return self.absent(RDKafkaErrorCode::UnknownTopicOrPartition.into()),
+                };
                 match self.add(&plan).and_then(|feed| self.assign(&[plan]).map(|()| feed)) {
                     // A worker that is gone reads nothing more.
                     Ok(feed) => self.to_worker.send(feed).map_err(|_| Closed)?,
@@ -204,14 +209,7 @@ impl Reader {
                 };
                 self.fail(|| failure)
             }
-            Meaning::Absent => {
-                let words = format!("topic {topic}, or a partition of it, is not there any more");
-                self.fail(|| {
-                    Failure::new(Exit::Unreachable, words)
-                        .hint("if it was made anew, begin anew with --fresh or under another --name")
-                        .because(error)
-                })
-            }
+            Meaning::Absent => self.absent(error.into()),
             Meaning::OutOfRange => {
                 let words = match place.map(|place| &self.logs[place]) {
                     Some(log) => format!(
@@ -236,6 +234,16 @@ impl Reader {
             }
             Meaning::Fenced | Meaning::Nothing | Meaning::Other => Ok(()),
         }
+    }
+
+    fn absent(&self, cause: anyhow::Error) -> Result<(), Closed> {
+        let topic = &self.filling.topic;
+        let words = format!("topic {topic}, or a partition of it, is not there any more");
+        self.fail(|| {
+            Failure::new(Exit::Unreachable, words)
+                .hint("if it was made anew, begin anew with --fresh or under another --name")
+                .because(cause)
+        })
     }
 
     /// No broker answers: nothing is lost, and librdkafka goes on trying.

@@ -3,57 +3,99 @@
 use super::log::Plan;
 use super::{Client, Context};
 use crate::config::{Config, KafkaSource};
+use crate::kafka::Meaning;
 use crate::run::{WorkerWaker, Workers};
-use anyhow::Result;
+use crate::source::Closed;
 use rdkafka::consumer::Consumer;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-/// The reader of one worker, as far as it takes new partitions.
+/// What was found.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// A new partition.
+    Partition(Plan),
+    /// The topic is not there any more.
+    Gone,
+}
+
+/// The reader of one worker, as far as it is told.
 pub(super) struct Adopter {
-    pub(super) new: Sender<Plan>,
+    pub(super) told: Sender<Found>,
     pub(super) woken: WorkerWaker,
 }
 
-/// Starts the thread that looks. The topic has `known` partitions so far.
-pub(super) fn start(
-    config: Config,
-    source: KafkaSource,
-    workers: Workers,
-    client: Client,
-    mut known: u32,
-    adopters: Vec<Adopter>,
-    interval: Duration,
-) -> Result<()> {
-    std::thread::Builder::new().name("kafka-watch".into()).spawn(move || {
-        let context = Context { config: &config, source: &source };
-        loop {
-            std::thread::sleep(interval);
-            let Some(count) = context.count_now(&client) else { continue };
-            for number in known..count {
-                let Some(local) = workers.local(number as usize) else { continue };
-                // It is there, so its bounds can be asked for; if not, then the next time.
-                let Ok((low, _)) = context.bounds(&client, number) else { break };
-                let plan = Plan { number, from: low, inside_log: low > 0, end: None };
-                if adopters[local].new.send(plan).is_err() {
-                    // The reader is gone, and so is the run.
-                    return;
-                }
-                adopters[local].woken.wake();
-                known = number + 1;
-            }
-        }
-    })?;
-    Ok(())
+impl Adopter {
+    /// A reader that is gone says that the run is over.
+    fn tell(&self, found: Found) -> Result<(), Closed> {
+        self.told.send(found).map_err(|_| Closed)?;
+        self.woken.wake();
+        Ok(())
+    }
 }
 
-impl Context<'_> {
+/// Looks at a topic.
+pub(super) struct Watch {
+    pub(super) config: Config,
+    pub(super) source: KafkaSource,
+    pub(super) workers: Workers,
+    pub(super) client: Client,
+    /// How many partitions are known.
+    pub(super) known: u32,
+    pub(super) adopters: Vec<Adopter>,
+}
+
+impl Watch {
+    /// Starts the thread that looks so often.
+    pub(super) fn start(mut self, interval: Duration) -> anyhow::Result<()> {
+        std::thread::Builder::new().name("kafka-watch".into()).spawn(move || {
+            let mut absent = false;
+            loop {
+                std::thread::sleep(interval);
+                let told = match self.count() {
+                    Ok(count) => {
+                        absent = false;
+                        self.adopt(count)
+                    }
+                    // Once may be a broker that has just started.
+                    Err(Meaning::Absent) if std::mem::replace(&mut absent, true) => {
+                        self.adopters.iter().try_for_each(|adopter| adopter.tell(Found::Gone))
+                    }
+                    // Errors of the client are told by the readers.
+                    Err(_) => Ok(()),
+                };
+                if told.is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok(())
+    }
+
+    fn adopt(&mut self, count: u32) -> Result<(), Closed> {
+        let context = Context { config: &self.config, source: &self.source };
+        for number in self.known..count {
+            if let Some(local) = self.workers.local(number as usize) {
+                // It is there, so its bounds can be asked for; if not, then the next time.
+                let Ok((low, _)) = context.bounds(&self.client, number) else { break };
+                let plan = Plan { number, from: low, inside_log: low > 0, end: None };
+                self.adopters[local].tell(Found::Partition(plan))?;
+            }
+            self.known = number + 1;
+        }
+        Ok(())
+    }
+
     /// How many partitions the topic has, if the broker says so now.
-    fn count_now(&self, client: &Client) -> Option<u32> {
-        // Errors of the client are told by the readers.
-        while client.poll(Duration::ZERO).is_some() {}
-        let metadata = client.fetch_metadata(Some(&self.source.topic), Duration::from_secs(5)).ok()?;
-        let topic = metadata.topics().iter().find(|topic| topic.name() == self.source.topic)?;
-        u32::try_from(topic.partitions().len()).ok()
+    fn count(&self) -> Result<u32, Meaning> {
+        while self.client.poll(Duration::ZERO).is_some() {}
+        let metadata = self.client.fetch_metadata(Some(&self.source.topic), Duration::from_secs(5));
+        let metadata = metadata.map_err(|error| Meaning::of_error(&error))?;
+        let topic = metadata.topics().iter().find(|topic| topic.name() == self.source.topic);
+        let topic = topic.ok_or(Meaning::Absent)?;
+        match topic.error() {
+            Some(error) => Err(Meaning::of(error.into())),
+            None => u32::try_from(topic.partitions().len()).map_err(|_| Meaning::Other),
+        }
     }
 }

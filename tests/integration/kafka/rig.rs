@@ -332,6 +332,20 @@ impl Live {
         }
     }
 
+    /// Waits for so many lines of rows, or the end of the program; how many came.
+    pub(super) fn some_rows(&mut self, count: u64) -> u64 {
+        (0..count).take_while(|_| self.stdout.recv_timeout(PATIENCE).is_ok()).count() as u64
+    }
+
+    /// How many lines of rows come before a certain time.
+    pub(super) fn rows_before(&mut self, until: Instant) -> u64 {
+        let mut count = 0;
+        while self.stdout.recv_timeout(until.saturating_duration_since(Instant::now())).is_ok() {
+            count += 1;
+        }
+        count
+    }
+
     /// The first line on standard error that holds this text.
     pub(super) fn hears(&mut self, part: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
@@ -350,10 +364,11 @@ impl Live {
         self.stderr.try_iter().collect()
     }
 
-    pub(super) fn kill(&mut self) {
+    /// Whether it was still there to be killed.
+    pub(super) fn kill(&mut self) -> bool {
         // It may have ended by itself.
         let _ = self.child.kill();
-        self.child.wait().expect("it ends");
+        self.child.wait().expect("it ends").code().is_none()
     }
 
     pub(super) fn id(&self) -> u32 {

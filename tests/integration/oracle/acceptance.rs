@@ -1,6 +1,6 @@
 //! Which records count (SPEC section 5), partition by partition.
 
-use super::record::{self, Kind, Record};
+use super::record::{File, Kind, Record};
 use super::settings::Settings;
 use std::collections::{HashMap, HashSet};
 
@@ -62,7 +62,7 @@ pub(crate) struct Accepted {
     pub(crate) watermarks: Vec<i64>,
 }
 
-pub(crate) fn accept(settings: &Settings, files: &[Vec<u8>]) -> Accepted {
+pub(crate) fn accept(settings: &Settings, files: &[File]) -> Accepted {
     let mut all = Accepted::default();
     for (partition, file) in files.iter().enumerate() {
         let watermark = accept_partition(settings, partition, file, &mut all);
@@ -71,16 +71,16 @@ pub(crate) fn accept(settings: &Settings, files: &[Vec<u8>]) -> Accepted {
     all
 }
 
-fn accept_partition(settings: &Settings, partition: usize, file: &[u8], all: &mut Accepted) -> i64 {
+fn accept_partition(settings: &Settings, partition: usize, file: &File, all: &mut Accepted) -> i64 {
     let mut watermark = NOWHERE;
     let mut kinds: HashMap<String, Kind> = HashMap::new();
     let mut ids: HashSet<(String, i64, u64)> = HashSet::new();
-    for (offset, line) in record::lines(file).into_iter().enumerate() {
+    for (offset, (line, record)) in file.records().into_iter().enumerate() {
         all.counts.read += 1;
         let mut refuse = |reason: &str| {
             all.refused.push(Refused { partition, offset, reason: reason.to_owned(), value: line.to_vec() });
         };
-        let event = match record::read(line) {
+        let event = match record {
             Record::Bad => {
                 all.counts.bad += 1;
                 refuse("bad");

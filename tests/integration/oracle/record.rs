@@ -30,14 +30,47 @@ pub(crate) enum Record {
     Bad,
 }
 
-/// The records of a file of JSON lines or capture lines, each with its bytes.
-pub(crate) fn lines(file: &[u8]) -> Vec<&[u8]> {
-    let mut lines: Vec<&[u8]> = file.split(|b| *b == b'\n').collect();
-    lines.retain(|line| !line.iter().all(|b| matches!(b, b' ' | b'\t' | b'\r')));
-    lines
+/// A partition: JSON lines and capture lines, or an archive of trades.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct File {
+    /// Unpacked.
+    pub(crate) bytes: Vec<u8>,
+    /// The symbol of an archive: it is CSV.
+    pub(crate) archive_of: Option<String>,
 }
 
-pub(crate) fn read(line: &[u8]) -> Record {
+impl File {
+    pub(crate) fn of_json(bytes: Vec<u8>) -> File {
+        File { bytes, archive_of: None }
+    }
+
+    /// Its records in order, each with its bytes.
+    pub(crate) fn records(&self) -> Vec<(&[u8], Record)> {
+        let lines = self.bytes.split(|b| *b == b'\n');
+        let lines = lines.filter(|line| !line.iter().all(|b| matches!(b, b' ' | b'\t' | b'\r')));
+        match &self.archive_of {
+            None => lines.map(|line| (line, read(line))).collect(),
+            Some(symbol) => {
+                let not_header = lines.filter(|line| !line.starts_with(b"id,"));
+                not_header.map(|line| (line, archived(line, symbol).unwrap_or(Record::Bad))).collect()
+            }
+        }
+    }
+}
+
+/// `id,price,qty,quoteQty,time,isBuyerMaker,isBestMatch`.
+fn archived(line: &[u8], symbol: &str) -> Option<Record> {
+    let line = std::str::from_utf8(line).ok()?;
+    let columns: Vec<&str> = line.trim_end_matches('\r').split(',').collect();
+    let integer = |column: usize| Json::Number((*columns.get(column)?).to_owned()).plain_integer();
+    let id = u64::try_from(integer(0)?).ok().filter(|id| *id < 1 << 63)?;
+    let price = decimal(columns.get(1)?)?;
+    let quantity = decimal(columns.get(2)?)?;
+    let time = micros(integer(4)?)?;
+    Some(Record::Trade(Event { symbol: symbol.to_owned(), kind: Kind::Trade, id, price, quantity, time }))
+}
+
+fn read(line: &[u8]) -> Record {
     let Some(whole) = json::parse(without_receive_time(line)) else { return Record::Bad };
     if !matches!(whole, Json::Object(_)) {
         return Record::Bad;
@@ -73,7 +106,11 @@ fn trade(event: &Json, kind: Kind, id: &str) -> Option<Record> {
 }
 
 fn time(event: &Json) -> Option<i64> {
-    let time = event.get("T")?.plain_integer()?;
+    micros(event.get("T")?.plain_integer()?)
+}
+
+/// Of milliseconds or microseconds, told by magnitude.
+fn micros(time: u128) -> Option<i64> {
     let micros = if TIMES_MS.contains(&time) {
         time * 1_000
     } else if TIMES_MS.contains(&(time / 1_000)) {

@@ -81,6 +81,22 @@ impl Writing {
             _ => random.one_of(WHOLE).as_bytes().to_vec(),
         }
     }
+
+    /// A line of an archive with one thing wrong.
+    pub(super) fn bad_archived(&self, random: &mut Random, trade: &Trade) -> Vec<u8> {
+        let mut columns = self.columns(random, trade).to_vec();
+        let column = random.one_of(&[0, 1, 2, 4]);
+        let unquoted = |text: &str| text.trim_matches('"').to_owned();
+        match column {
+            _ if random.chance(15) => columns.truncate(random.between(1, 4) as usize),
+            0 => {
+                columns[0] = random.one_of(&["", "-1", "1.0", "9223372036854775808", "0x7", "1e3"]).to_owned()
+            }
+            4 => columns[4] = unquoted(random.one_of(&TIMES[..TIMES.len() - 5])),
+            _ => columns[column] = unquoted(random.one_of(&AMOUNTS[..AMOUNTS.len() - 4])),
+        }
+        self.row(random, &columns)
+    }
 }
 
 const AMOUNTS: &[&str] = &[

@@ -11,14 +11,18 @@ pub(super) fn flags(random: &mut Random, symbols: &[String]) -> Vec<String> {
         let panes = random.one_of(&[1, 2, 4, 5, 10]);
         give("--slide", format!("{}ms", window / panes));
     }
-    if random.chance(80) {
-        give("--delay", random.one_of(&["0s", "1ms", "1s", "2s", "7s", "20s"]).to_owned());
-    }
-    if random.chance(60) {
-        give("--grace", random.one_of(&["0ms", "1ms", "500ms", "1s", "3s", "12s"]).to_owned());
-    }
-    if random.chance(50) {
-        give("--emit", random.one_of(&["changes", "changes", "final"]).to_owned());
+    if random.chance(40) {
+        give("--emit", "changes".to_owned());
+        // Revisions are of what comes between a window's end and the end of its grace.
+        give("--delay", random.one_of(&["0s", "0s", "1ms", "1s", "7s"]).to_owned());
+        give("--grace", random.one_of(&["0s", "1ms", "500ms", "3s", "12s", "12s"]).to_owned());
+    } else {
+        if random.chance(80) {
+            give("--delay", random.one_of(&["0s", "1ms", "1s", "2s", "7s", "20s"]).to_owned());
+        }
+        if random.chance(50) {
+            give("--grace", random.one_of(&["0ms", "1ms", "500ms", "1s", "3s", "12s"]).to_owned());
+        }
     }
     if random.chance(40) {
         give("--tick", random.one_of(&["1ms", "100ms", "333ms", "1s", "5s"]).to_owned());

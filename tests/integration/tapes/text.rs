@@ -43,6 +43,30 @@ impl Writing {
         self.object(random, members)
     }
 
+    /// As a line of an archive.
+    pub(super) fn archived(&self, random: &mut Random, trade: &Trade) -> Vec<u8> {
+        let columns = self.columns(random, trade);
+        self.row(random, &columns)
+    }
+
+    pub(super) fn columns(&self, random: &mut Random, trade: &Trade) -> [String; 7] {
+        let amount = |scaled: i64| format!("{}.{:08}", scaled / 100_000_000, scaled % 100_000_000);
+        [
+            trade.id.to_string(),
+            amount(trade.price),
+            amount(trade.quantity),
+            "17.5".to_owned(),
+            self.time(random, trade.time),
+            "True".to_owned(),
+            "False".to_owned(),
+        ]
+    }
+
+    pub(super) fn row(&self, random: &mut Random, columns: &[String]) -> Vec<u8> {
+        let end = if self.odd && random.chance(50) { "\r" } else { "" };
+        (columns.join(",") + end).into_bytes()
+    }
+
     /// Valid JSON that is no event of ours.
     pub(super) fn ignored(&self, random: &mut Random) -> Vec<u8> {
         let texts = [

@@ -1,0 +1,146 @@
+//! Writing: records handed to librdkafka, and what became of them.
+
+use super::{Listener, Meaning, failed};
+use crate::config::{KafkaClient, Verbosity};
+use crate::exit::{Exit, Failure};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Message, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+use std::time::{Duration, Instant};
+
+/// A client that writes.
+pub type Producer = BaseProducer<Listener>;
+
+/// How long a wait may last before the user is told what for.
+const TELL_AFTER: Duration = Duration::from_secs(2);
+/// A look at what was delivered takes this long at most.
+const LOOK: Duration = Duration::from_micros(500);
+
+/// A record to write.
+#[derive(Debug, Default)]
+pub struct Outgoing<'a> {
+    /// Where to.
+    pub topic: &'a str,
+    /// Its key.
+    pub key: Option<&'a [u8]>,
+    /// Its value; a tombstone without.
+    pub value: Option<&'a [u8]>,
+    /// Milliseconds; the clock's without.
+    pub timestamp: Option<i64>,
+    /// Its headers.
+    pub headers: Option<OwnedHeaders>,
+}
+
+/// A record that the broker did not take.
+#[derive(Debug, Clone)]
+pub struct Undelivered {
+    /// Where it was to go.
+    pub topic: String,
+    /// Its key.
+    pub key: String,
+    /// How large it was, key and value.
+    pub bytes: usize,
+    /// Why not.
+    pub error: KafkaError,
+}
+
+impl ProducerContext for Listener {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, message)) = result {
+            let key = message.key().unwrap_or_default();
+            self.undelivered(Undelivered {
+                topic: message.topic().to_owned(),
+                key: String::from_utf8_lossy(key).into_owned(),
+                bytes: key.len() + message.payload().map_or(0, <[u8]>::len),
+                error: error.clone(),
+            });
+        }
+    }
+}
+
+/// Hands a record over, waiting for room.
+pub fn send(producer: &Producer, outgoing: Outgoing<'_>) -> Result<(), Undelivered> {
+    let Outgoing { topic, key, value, timestamp, headers } = outgoing;
+    let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic);
+    (record.key, record.payload) = (key, value);
+    (record.timestamp, record.headers) = (timestamp, headers);
+    loop {
+        match producer.send(record) {
+            Ok(()) => return Ok(()),
+            Err((error, same)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) => {
+                record = same;
+                producer.poll(Duration::from_millis(1));
+            }
+            Err((error, record)) => {
+                let key = record.key.unwrap_or_default();
+                return Err(Undelivered {
+                    topic: record.topic.to_owned(),
+                    key: String::from_utf8_lossy(key).into_owned(),
+                    bytes: key.len() + record.payload.map_or(0, <[u8]>::len),
+                    error,
+                });
+            }
+        }
+    }
+}
+
+/// Waits until everything is delivered, or the first record is not. librdkafka's own flush looks every 100 ms only.
+pub fn drain(producer: &Producer, waiting: &mut Waiting<'_>) -> Result<(), Undelivered> {
+    while producer.in_flight_count() > 0 {
+        producer.poll(LOOK);
+        waiting.look();
+    }
+    match producer.context().take_undelivered() {
+        Some(undelivered) => Err(undelivered),
+        None => Ok(()),
+    }
+}
+
+/// Tells the user once what a long wait is for, and when it is over.
+#[derive(Debug)]
+pub struct Waiting<'a> {
+    kafka: &'a KafkaClient,
+    listener: &'a Listener,
+    since: Instant,
+    told: bool,
+}
+
+impl<'a> Waiting<'a> {
+    /// Begins now.
+    pub fn new(kafka: &'a KafkaClient, listener: &'a Listener) -> Self {
+        Waiting { kafka, listener, since: Instant::now(), told: listener.verbosity() < Verbosity::Normal }
+    }
+
+    /// It still lasts.
+    pub fn look(&mut self) {
+        if !self.told && self.since.elapsed() >= TELL_AFTER {
+            self.told = true;
+            let brokers = &self.kafka.brokers;
+            let reason = self.listener.reason().unwrap_or_else(|| "no reason was given".into());
+            eprintln!("crossrate: Kafka at {brokers} does not take what is written, waiting ({reason})");
+        }
+    }
+}
+
+/// The failure of a record that the broker did not take.
+pub fn refused(kafka: &KafkaClient, listener: &Listener, undelivered: Undelivered) -> Failure {
+    let Undelivered { topic, key, bytes, error } = undelivered;
+    let what = format!("topic {topic} does not take the record {key:?} of {bytes} bytes");
+    match error.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::MessageSizeTooLarge) => Failure::new(Exit::Failed, what)
+            .hint(format!("raise max.message.bytes of topic {topic}, and message.max.bytes by -X"))
+            .because(error),
+        Some(RDKafkaErrorCode::InvalidTimestamp) => Failure::new(Exit::Failed, what)
+            .hint(format!(
+                "a row's timestamp is the end of its window: set message.timestamp.after.max.ms and \
+                 message.timestamp.before.max.ms of topic {topic} to 9223372036854775807"
+            ))
+            .because(error),
+        Some(code) if matches!(Meaning::of(code), Meaning::Away | Meaning::Denied | Meaning::Absent) => {
+            failed(kafka, listener, &what, error)
+        }
+        _ => Failure::new(Exit::Failed, what).because(error),
+    }
+}

@@ -1,0 +1,121 @@
+//! A job that is killed again and again writes what an undisturbed one writes, byte for byte, each row once.
+
+use super::rig::{self, Live, Record, rows};
+use super::{heartbeat, run, trade};
+use std::time::{Duration, Instant};
+
+/// Numbers that look random, the same in every run.
+struct Lcg(u64);
+
+impl Lcg {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+}
+
+/// Half an hour of two symbols in four partitions, out of order, with what is late, repeated, bad and of others.
+fn market(random: &mut Lcg, from_second: f64, count: u64) -> Vec<Record> {
+    let mut ids = [from_second as u64 * 1_000; 2];
+    let mut last = String::new();
+    (0..count)
+        .map(|n| {
+            let now = from_second + n as f64 * 0.1;
+            let partition = random.below(4) as i32;
+            let symbol = random.below(2) as usize;
+            let at = now - random.below(1_300) as f64 / 1_000.0;
+            let value = match random.below(100) {
+                0 => "{broken".to_owned(),
+                1 => last.clone(),
+                2 => heartbeat(now),
+                3 => trade("ETHUSDT", n, at),
+                _ => {
+                    ids[symbol] += 1 + random.below(20) / 19;
+                    trade(["XVGBTC", "BTCUSDT"][symbol], ids[symbol], at)
+                }
+            };
+            last.clone_from(&value);
+            Record::new(partition, value)
+        })
+        .collect()
+}
+
+fn killed(kills: usize, flags: &str, seed: u64) {
+    let Some(kafka) = rig::kafka() else { return };
+    let mut random = Lcg(seed);
+    let topic = kafka.topic("killed", 4);
+    kafka.produce(&topic, &market(&mut random, 10.0, 20_000));
+    let folder = tempfile::tempdir().expect("a folder");
+    let job = |name: &str, workers: &str| {
+        let flags = format!(
+            "-e {flags} {workers} --delay 1s --idle-timeout off --to stdout --to kafka:{name} --name {name} \
+             --dead-letter kafka:{name}-letters --commit-interval 0s --batch-records 20"
+        );
+        let mut command = run(&kafka, &topic, &flags);
+        command.arg("--summary").arg(folder.path().join(name));
+        command
+    };
+    let letters = |name: &str| {
+        let mut found = kafka.read(&format!("{name}-letters"));
+        found.iter_mut().for_each(|letter| (letter.offset, letter.timestamp) = (0, 0));
+        found.sort_by(|a, b| (&a.headers, &a.value).cmp(&(&b.headers, &b.value)));
+        found
+    };
+    let summary = |name: &str| std::fs::read_to_string(folder.path().join(name)).expect("a summary");
+
+    let undisturbed = rig::unique("undisturbed");
+    rows(job(&undisturbed, "-w 2"));
+    let expected = kafka.lines(&undisturbed);
+    assert!(expected.lines().count() > 1_000 && !letters(&undisturbed).is_empty());
+
+    let name = rig::unique("disturbed");
+    let mut done = 0;
+    let mut more = Some(market(&mut random, 2_100.0, 500));
+    loop {
+        if done == kills {
+            let written = kafka.lines(&name).lines().count();
+            assert!(written > expected.lines().count() / 10, "the kills came too early: {written} rows");
+        }
+        let workers = ["-w 1", "-w 2", "-w 3", "-n 2", "-w 4"][done % 5];
+        let mut live = Live::start(job(&name, workers));
+        if done < kills {
+            // Now and then before it can have written anything, else while it is writing.
+            let early = random.below(4) == 0;
+            let until = Instant::now() + Duration::from_millis(random.below(400));
+            let some = 1 + random.below(expected.lines().count() as u64 / (kills as u64 + 5));
+            let seen = if early { live.rows_before(until) } else { live.some_rows(some) };
+            assert!(live.kill(), "the job was through after {done} kills");
+            // What is written while it is away is beyond the end that it has kept.
+            if let Some(more) = more.take_if(|_| seen > 0) {
+                kafka.produce(&topic, &more);
+            }
+            done += 1;
+            continue;
+        }
+        let (code, _, stderr) = live.ends();
+        assert_eq!(code, 0, "{stderr}");
+        break;
+    }
+    assert!(more.is_none());
+    let found = kafka.lines(&name);
+    let first = found.lines().zip(expected.lines()).position(|(found, expected)| found != expected);
+    assert_eq!(first, None, "{:?}", first.map(|at| (found.lines().nth(at), expected.lines().nth(at))));
+    let last = |rows: &str| (rows.lines().count(), rows.lines().last().map(str::to_owned));
+    assert_eq!(last(&found), last(&expected));
+    assert_eq!(letters(&name), letters(&undisturbed));
+    assert_eq!(summary(&name), summary(&undisturbed));
+}
+
+#[test]
+fn twenty_five_kills_leave_no_trace_in_final_rows() {
+    killed(25, "--window 2s", 1);
+}
+
+#[test]
+fn kills_leave_no_trace_in_revisions_carried_legs_and_sliding_statistics() {
+    killed(
+        12,
+        "--window 4s --slide 2s --emit changes --grace 2s --tick 500ms --missing-leg carry --stats-last 20",
+        2,
+    );
+}

@@ -1,0 +1,122 @@
+//! From any recovery point, with any number of workers, the rest of the input gives the rest of the rows.
+//!
+//! Runs inside this process that are ended by a sink's error right after some commit, and taken up; every closing is
+//! a commit of its own, so that the points are as many as there can be.
+
+use super::input::{self, Random};
+use super::outputs::{self, Outputs};
+use anyhow::{Result, bail};
+use crossrate::cli::{self, Task};
+use crossrate::sink::{News, Sink};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// Ends the run after so many commits.
+struct EndsAfter(u64);
+
+impl Sink for EndsAfter {
+    fn write(&mut self, _: &News<'_>) -> Result<()> {
+        self.0 = self.0.saturating_sub(1);
+        if self.0 == 0 {
+            bail!("enough");
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, _: &News<'_>) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Whether it ran to its end.
+fn run(folder: &Path, flags: &[String], inputs: &[PathBuf], commits: Option<u64>) -> bool {
+    let path = |name: &str| folder.join(name).display().to_string();
+    let mut words: Vec<String> = vec!["crossrate".into(), "run".into()];
+    words.extend(inputs.iter().map(|path| path.display().to_string()));
+    words.extend_from_slice(flags);
+    for word in ["--to", &format!("sqlite:{}", path("rows.db")), "--to", &path("rows.jsonl"), "-q"] {
+        words.push(word.into());
+    }
+    for word in ["--dead-letter", &path("dead.jsonl"), "--summary", &path("summary.json")] {
+        words.push(word.into());
+    }
+    let parsed = cli::parse(words.into_iter().map(OsString::from), &[]).expect("flags that make sense");
+    let Task::Run(config) = parsed.task else { panic!("a run was asked for") };
+    let observer = commits.map(|commits| Box::new(EndsAfter(commits)) as Box<dyn Sink>);
+    match crossrate::run::run_with(*config, observer, None, &Arc::new(AtomicBool::new(false))) {
+        Ok(_) => true,
+        Err(error) if error.to_string() == "enough" => false,
+        Err(error) => panic!("{flags:?}: {error:?}"),
+    }
+}
+
+fn outputs(folder: &Path) -> Outputs {
+    Outputs {
+        rows: outputs::text(&folder.join("rows.jsonl")),
+        dead_letters: outputs::dead_letters(&folder.join("dead.jsonl")),
+        tables: outputs::sqlite(&folder.join("rows.db")),
+        summary: outputs::text(&folder.join("summary.json")),
+    }
+}
+
+/// Some job.
+fn definition(random: &mut Random) -> Vec<String> {
+    let slide = 500 * (1 + random.below(4));
+    let panes = 1 + random.below(3);
+    let grace = slide * panes * random.below(7) / 2;
+    let mut flags = format!(
+        "--delay {}ms --symbols all --cross XVGUSDT=XVGBTC*BTCUSDT --cross BACK=BTCUSDT/XVGBTC --window {}ms --slide \
+         {slide}ms --grace {grace}ms --tick {}ms --commit-interval 0ms --batch-records {}",
+        200 + random.below(800),
+        slide * panes,
+        100 * (1 + random.below(9)),
+        1 + random.below(60),
+    );
+    if random.below(3) > 0 {
+        flags += " --emit changes";
+    }
+    if random.one_in(3) {
+        flags += " --provisional";
+    }
+    flags += ["", " --missing-leg withhold", " --missing-leg carry --max-carry 9s"][random.below(3) as usize];
+    if random.one_in(3) {
+        flags += " --stats-last 5";
+    }
+    flags.split_whitespace().map(str::to_owned).collect()
+}
+
+#[test]
+fn the_rest_of_the_input_gives_the_rest_of_the_rows() {
+    let jobs = std::env::var("CROSSRATE_TEST_JOBS").ok().and_then(|jobs| jobs.parse().ok()).unwrap_or(16);
+    let mut broken_jobs = 0;
+    for job in 0..jobs {
+        let seed = input::seed() * 1_000_003 + job;
+        let mut random = Random::new(seed);
+        let folder = super::folder();
+        let inputs = input::write(folder.path(), seed, 1 + random.below(3) as usize, 1_600, 40);
+        let flags = definition(&mut random);
+        let made = |name: &str| {
+            let folder = folder.path().join(name);
+            std::fs::create_dir(&folder).expect("made");
+            folder
+        };
+        let undisturbed = made("undisturbed");
+        assert!(run(&undisturbed, &flags, &inputs, None));
+        let expected = outputs(&undisturbed);
+        let broken = made("broken");
+        let mut lives = 1;
+        loop {
+            let threads = (1 + random.below(3)).to_string();
+            let flags: Vec<String> = flags.iter().cloned().chain(["-w".into(), threads]).collect();
+            if run(&broken, &flags, &inputs, Some(1 + random.below(8))) {
+                break;
+            }
+            lives += 1;
+        }
+        broken_jobs += u64::from(lives > 1);
+        expected.assert_same(&outputs(&broken), &format!("seed {seed}, {lives} lives, {flags:?}"));
+    }
+    assert!(broken_jobs * 10 > jobs * 9, "only {broken_jobs} of {jobs} were ever broken");
+}

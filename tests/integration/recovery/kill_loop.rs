@@ -1,0 +1,158 @@
+//! One job, killed again and again at random moments, also while it starts, and taken up with other numbers of workers.
+
+use super::input::Random;
+use super::outputs::{self, Outputs};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How often a loop kills.
+pub(crate) fn kills() -> u64 {
+    std::env::var("CROSSRATE_TEST_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(20)
+}
+
+/// Longer than any run takes.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// A job in a folder of its own.
+#[derive(Debug, Clone)]
+pub(crate) struct Job {
+    pub(crate) folder: PathBuf,
+    pub(crate) inputs: Vec<PathBuf>,
+    /// Flags of the definition.
+    pub(crate) flags: Vec<String>,
+    /// Flags of sinks, relative to the folder.
+    pub(crate) sinks: Vec<String>,
+}
+
+pub(crate) fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
+}
+
+impl Job {
+    /// The command that runs it, or takes it up.
+    pub(crate) fn command(&self, more: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("CROSSRATE_") {
+                command.env_remove(name);
+            }
+        }
+        command.arg("run").args(&self.inputs).args(&self.flags).args(&self.sinks).args(more);
+        command.args(["--summary", "summary.json", "--commit-interval", "20ms", "--batch-records", "256"]);
+        command.current_dir(&self.folder).stdin(Stdio::null()).stdout(Stdio::null());
+        command.stderr(std::fs::File::options().append(true).create(true).open(self.log()).expect("a log"));
+        command
+    }
+
+    /// What the runs said.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.folder.join("log")
+    }
+
+    pub(crate) fn said(&self) -> String {
+        outputs::text(&self.log()).unwrap_or_default()
+    }
+
+    /// The file whose length tells how far it is.
+    pub(crate) fn progress(&self) -> PathBuf {
+        self.folder.join("dead.jsonl")
+    }
+
+    /// Runs it to its end.
+    pub(crate) fn run(&self, more: &[&str]) {
+        let mut child = self.command(more).spawn().expect("it starts");
+        let code = end_of(&mut child).unwrap_or_else(|| panic!("it hangs: {}", self.said()));
+        assert_eq!(code, Some(0), "{}", self.said());
+    }
+
+    pub(crate) fn outputs(&self) -> Outputs {
+        Outputs {
+            rows: outputs::text(&self.folder.join("rows.jsonl")),
+            dead_letters: outputs::dead_letters(&self.folder.join("dead.jsonl")),
+            tables: outputs::sqlite(&self.folder.join("rows.db")),
+            summary: outputs::text(&self.folder.join("summary.json")),
+        }
+    }
+}
+
+/// Waits for the end of a process; `None` if it does not end, and is killed.
+pub(crate) fn end_of(child: &mut Child) -> Option<Option<i32>> {
+    let deadline = Instant::now() + DEADLINE;
+    while Instant::now() < deadline {
+        if let Some(status) = child.try_wait().expect("it can be waited for") {
+            return Some(status.code());
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    None
+}
+
+/// The processes that a process has started.
+pub(crate) fn children_of(process: u32) -> Vec<u32> {
+    let list = std::fs::read_to_string(format!("/proc/{process}/task/{process}/children"));
+    list.unwrap_or_default().split_whitespace().filter_map(|id| id.parse().ok()).collect()
+}
+
+/// Sends a signal to a process that this test has started.
+pub(crate) fn signal(process: u32, name: &str) {
+    // It may have ended: then there is nothing to say.
+    let _ =
+        Command::new("kill").args([&format!("-{name}"), &process.to_string()]).stderr(Stdio::null()).status();
+}
+
+/// Runs a job that is killed `kills` times, and then to its end. A run is killed when it has done a random part of the
+/// whole (told by its file of refused records, which ends at `whole` bytes), or a random moment after its start.
+/// After each kill `look` may look at what is there.
+pub(crate) fn kill_and_take_up(
+    job: &Job,
+    random: &mut Random,
+    kills: u64,
+    whole: u64,
+    mut look: impl FnMut(&Path, u64),
+) {
+    let mut killed = 0;
+    while killed < kills {
+        let threads = (1 + random.below(3)).to_string();
+        let processes = if random.one_in(5) { "2" } else { "1" };
+        let before = length(&job.progress());
+        let mut child = job.command(&["-w", &threads, "-n", processes]).spawn().expect("it starts");
+        if random.one_in(4) {
+            std::thread::sleep(Duration::from_micros(random.below(15_000)));
+        } else {
+            let until = before + random.below(whole * 3 / (2 * kills));
+            let deadline = Instant::now() + DEADLINE;
+            while length(&job.progress()) <= until && child.try_wait().is_ok_and(|end| end.is_none()) {
+                assert!(Instant::now() < deadline, "it hangs: {}", job.said());
+                std::thread::sleep(Duration::from_micros(500));
+            }
+            std::thread::sleep(Duration::from_micros(random.below(5_000)));
+        }
+        let victims = children_of(child.id());
+        let by_child = processes == "2" && random.one_in(2) && !victims.is_empty();
+        if by_child {
+            signal(victims[random.below(victims.len() as u64) as usize], "KILL");
+        } else {
+            // It may have ended by itself.
+            let _ = child.kill();
+        }
+        let code = end_of(&mut child).unwrap_or_else(|| panic!("it hangs: {}", job.said()));
+        match code {
+            // It was too quick for this time; what follows must find that there is nothing to do.
+            Some(0) => break,
+            Some(1) if by_child => {}
+            None => {}
+            Some(code) => panic!("it ended with {code}: {}", job.said()),
+        }
+        killed += 1;
+        look(&job.folder, killed);
+    }
+    assert!(killed * 2 > kills, "only {killed} of {kills} kills came in time");
+    job.run(&["-w", "2"]);
+}
+
+fn length(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |found| found.len())
+}
