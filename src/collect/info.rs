@@ -22,7 +22,7 @@ const MOST_NAMED: usize = 100;
 /// Asks. One unknown name makes the exchange refuse them all, so that then, or where they are many, it is asked for
 /// everything that it has.
 pub fn ask(rest: &Rest, symbols: &[String]) -> Result<ExchangeInfo, Trouble> {
-    if symbols.len() <= MOST_NAMED {
+    if !symbols.is_empty() && symbols.len() <= MOST_NAMED {
         let named = rest::list(symbols.iter().map(String::as_str));
         match rest.get(&format!("/api/v3/exchangeInfo?symbols={named}")).body {
             Err(Trouble::Refused(_)) => {}

@@ -30,13 +30,6 @@ pub(super) enum Report {
     },
 }
 
-/// What a connection is told.
-#[derive(Debug)]
-pub(super) enum Order {
-    Ping(u64),
-    Close,
-}
-
 /// Name, connection, TLS and the websocket's handshake together, also where they come byte by byte.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// A farewell that nobody listens to is not worth more.
@@ -49,12 +42,13 @@ const KEEP_AWAY: u64 = 60_000;
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// Connects, and reports until the connection is over or nobody listens.
+/// Connects, and reports until the connection is over or nobody listens. It sends a ping of each number that it is
+/// told, and closes when nobody can tell it any more.
 pub(super) async fn run(
     key: LinkKey,
     url: String,
     reports: Sender<(LinkKey, Report)>,
-    mut orders: Receiver<Order>,
+    mut pings: Receiver<u64>,
 ) {
     let mut config = WebSocketConfig::default();
     config.max_message_size = Some(LARGEST);
@@ -63,14 +57,14 @@ pub(super) async fn run(
     let connected = tokio::select! {
         connected = timeout(HANDSHAKE, connect_async_with_config(&url, Some(config), true)) => connected,
         // Closed before it was open, or the collector is gone.
-        _ = orders.recv() => return,
+        _ = pings.recv() => return,
     };
     let closed = match connected {
         Ok(Ok((socket, _))) => {
             if reports.send((key, Report::Opened)).await.is_err() {
                 return;
             }
-            converse(key, socket, &reports, &mut orders).await
+            converse(key, socket, &reports, &mut pings).await
         }
         Ok(Err(Error::Http(response))) => Some(refused(&response)),
         Ok(Err(error)) => Some(closed(format!("cannot connect: {error}"))),
@@ -87,18 +81,18 @@ async fn converse(
     key: LinkKey,
     mut socket: Socket,
     reports: &Sender<(LinkKey, Report)>,
-    orders: &mut Receiver<Order>,
+    pings: &mut Receiver<u64>,
 ) -> Option<Report> {
     loop {
         let report = tokio::select! {
-            order = orders.recv() => match order {
-                Some(Order::Ping(number)) => {
+            ping = pings.recv() => match ping {
+                Some(number) => {
                     match socket.send(Message::Ping(number.to_string().into())).await {
                         Ok(()) => continue,
                         Err(error) => return Some(closed(error.to_string())),
                     }
                 }
-                Some(Order::Close) | None => {
+                None => {
                     let _ = timeout(FAREWELL, socket.close(None)).await;
                     return None;
                 }

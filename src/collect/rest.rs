@@ -112,6 +112,11 @@ impl Names {
         let numbers = names.iter().cloned().enumerate().map(|(number, name)| (name, number)).collect();
         Names { names, numbers }
     }
+
+    /// The name of a number.
+    pub fn name(&self, symbol: usize) -> &str {
+        &self.names[symbol]
+    }
 }
 
 /// A question on its way.
@@ -123,7 +128,7 @@ pub(super) struct Errand {
 
 /// An answer on its way back.
 #[derive(Debug)]
-pub(super) struct Errandless {
+pub(super) struct Replied {
     pub number: u64,
     pub answer: Answer,
     pub used: Option<u64>,
@@ -132,14 +137,13 @@ pub(super) struct Errandless {
 /// Threads that ask. They end with the sender that this gives.
 pub(super) fn start(
     rest: &Rest,
-    names: Names,
-    answers: &UnboundedSender<Errandless>,
+    names: &Arc<Names>,
+    answers: &UnboundedSender<Replied>,
 ) -> std::io::Result<mpsc::Sender<Errand>> {
     let (sender, errands) = mpsc::channel::<Errand>();
     let errands = Arc::new(Mutex::new(errands));
-    let names = Arc::new(names);
     for _ in 0..MOST_IN_FLIGHT {
-        let (rest, names, errands) = (rest.clone(), Arc::clone(&names), Arc::clone(&errands));
+        let (rest, names, errands) = (rest.clone(), Arc::clone(names), Arc::clone(&errands));
         let answers = answers.clone();
         std::thread::Builder::new().name("rest".into()).spawn(move || {
             loop {
@@ -152,7 +156,7 @@ pub(super) fn start(
                     Err(Trouble::Refused(why)) => Answer::Refused(why),
                     Err(Trouble::Failed(why)) => Answer::Failed(why),
                 };
-                if answers.send(Errandless { number, answer, used: reply.used }).is_err() {
+                if answers.send(Replied { number, answer, used: reply.used }).is_err() {
                     return;
                 }
             }
