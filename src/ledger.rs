@@ -24,6 +24,7 @@ use anyhow::Result;
 use crossrate_dataflows::market::row::Row;
 use crossrate_dataflows::operators::closings::Refusal;
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use committer::Committer;
 use point::{JobEntry, Point};
@@ -70,20 +71,27 @@ pub trait Ledger: Send {
 
 /// Opens the ledger of a run, where its sinks make one.
 pub fn open(config: &Config) -> Result<Option<Box<dyn Ledger>>> {
-    let Some(target) = config.ledger() else { return Ok(None) };
-    Ok(Some(match target {
+    config.ledger().map(|target| open_at(config, target)).transpose()
+}
+
+/// Opens a run's place in one of its sinks.
+pub(crate) fn open_at(config: &Config, target: &SinkTarget) -> Result<Box<dyn Ledger>> {
+    Ok(match target {
         SinkTarget::Sqlite(path) => Box::new(Sqlite::open(path, &config.name)?),
-        SinkTarget::File(path) => {
-            let mut beside = path.clone().into_os_string();
-            beside.push(".recovery");
-            Box::new(Sqlite::beside(beside.as_ref(), &config.name)?)
-        }
+        SinkTarget::File(path) => Box::new(Sqlite::beside(&beside(path), &config.name)?),
         SinkTarget::Kafka(_) => Box::new(Kafka::open(config)?),
         SinkTarget::Postgres(url) => {
             Box::new(Postgres::open(url, &config.name, config.verbosity < Verbosity::Normal)?)
         }
-        SinkTarget::Stdout => return Ok(None),
-    }))
+        SinkTarget::Stdout => anyhow::bail!("standard output holds no recovery point"),
+    })
+}
+
+/// Where the recovery point of a file of rows is.
+fn beside(path: &Path) -> PathBuf {
+    let mut beside = path.to_owned().into_os_string();
+    beside.push(".recovery");
+    beside.into()
 }
 
 /// Takes the job over, and prepares to go on from its last commit: the entries, and who commits from now on.
@@ -159,7 +167,9 @@ fn ended(job: &str, ledger: &str, why: Ended) -> anyhow::Error {
             "a failover or a restored backup does that; start the job again, and it goes on from what is there",
         ),
         Ended::Vanished => (
-            format!("the recovery point of job {job:?} was removed from {ledger}; this run commits nothing more"),
+            format!(
+                "the recovery point of job {job:?} was removed from {ledger}; this run commits nothing more"
+            ),
             "start the job again, and it begins anew",
         ),
         Ended::TooOften => (

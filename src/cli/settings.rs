@@ -297,7 +297,7 @@ settings! {
         "Statistics over the last K windows with a rate, or all").in_demo_too().default("all");
 
     TO: Setting<Vec<SinkTarget>> = Setting::many("to", "SINK", OUTPUT, places::sinks,
-        "stdout, a file, or kafka:TOPIC; repeatable").default("stdout");
+        "stdout, a file, kafka:TOPIC, sqlite:PATH or postgres:URL; repeatable").default("stdout");
     ROWS: Setting<RowKinds> = Setting::one("rows", "KINDS", OUTPUT, values::rows,
         "Which rows leave").default("symbol,cross,stats");
     DEAD_LETTER: Optional<DeadLetterTarget> = Optional::one("dead-letter", "SINK", OUTPUT, places::dead_letter,

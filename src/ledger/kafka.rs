@@ -61,7 +61,10 @@ enum Trouble {
 
 impl std::fmt::Debug for Kafka {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Kafka").field("job", &self.job).field("held", &self.protocol.held()).finish_non_exhaustive()
+        f.debug_struct("Kafka")
+            .field("job", &self.job)
+            .field("held", &self.protocol.held())
+            .finish_non_exhaustive()
     }
 }
 

@@ -80,7 +80,8 @@ impl Postgres {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
         let shown = place.shown();
         let protocol = Protocol::new(super::run_id()?, super::owner());
-        let mut ledger = Postgres { place, shown, job: job.to_owned(), quiet, runtime, session: None, protocol };
+        let mut ledger =
+            Postgres { place, shown, job: job.to_owned(), quiet, runtime, session: None, protocol };
         ledger.connect(PATIENCE_AT_START)?;
         Ok(ledger)
     }
@@ -137,7 +138,11 @@ impl Postgres {
     }
 
     /// Does something that may be repeated until it is done, or the server has been away for too long.
-    fn persist<T>(&mut self, patience: Duration, work: impl AsyncFn(&Session) -> Result<T, Error>) -> Result<T> {
+    fn persist<T>(
+        &mut self,
+        patience: Duration,
+        work: impl AsyncFn(&Session) -> Result<T, Error>,
+    ) -> Result<T> {
         let deadline = Instant::now() + patience;
         loop {
             if self.session.as_ref().is_none_or(|session| session.client.is_closed()) {
@@ -206,15 +211,24 @@ impl Postgres {
             None => error.to_string(),
         };
         let hint = match &state {
-            Some(state) if *state == SqlState::DISK_FULL => "make room on the server's disk; the last commit is whole",
+            Some(state) if *state == SqlState::DISK_FULL => {
+                "make room on the server's disk; the last commit is whole"
+            }
             Some(state) if *state == SqlState::INSUFFICIENT_PRIVILEGE => {
                 "the user needs the right to make tables in the schema, or to write to those that are there"
             }
-            Some(state) if *state == SqlState::INVALID_PASSWORD || *state == SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
+            Some(state)
+                if *state == SqlState::INVALID_PASSWORD
+                    || *state == SqlState::INVALID_AUTHORIZATION_SPECIFICATION =>
+            {
                 "give the password in PGPASSWORD or a password file"
             }
-            Some(state) if *state == SqlState::INVALID_CATALOG_NAME => "make the database first: createdb NAME",
-            Some(state) if *state == SqlState::READ_ONLY_SQL_TRANSACTION => "that is a replica: name the primary server",
+            Some(state) if *state == SqlState::INVALID_CATALOG_NAME => {
+                "make the database first: createdb NAME"
+            }
+            Some(state) if *state == SqlState::READ_ONLY_SQL_TRANSACTION => {
+                "that is a replica: name the primary server"
+            }
             Some(state) if *state == SqlState::UNDEFINED_COLUMN || *state == SqlState::DATATYPE_MISMATCH => {
                 "a table of that name is another's: give the job a schema of its own, \
                  ?options=-csearch_path%3DNAME in the URL"

@@ -101,7 +101,9 @@ impl Sqlite {
                 let mut insert = transaction.prepare_cached(&sqlite_insert(table))?;
                 let job = columns::Value::Text(self.job.clone());
                 let values = columns::values(table, &row.json);
-                insert.execute(rusqlite::params_from_iter(std::iter::once(&job).chain(&values).map(SqlValue)))?;
+                insert.execute(rusqlite::params_from_iter(
+                    std::iter::once(&job).chain(&values).map(SqlValue),
+                ))?;
             }
             let mut letter = transaction
                 .prepare_cached("INSERT OR REPLACE INTO dead_letters VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
@@ -136,10 +138,8 @@ impl Sqlite {
 impl Sqlite {
     /// Who keeps the database locked is most likely an earlier run that is stopped in the middle of a commit.
     fn locked(&self, error: rusqlite::Error) -> anyhow::Error {
-        let busy = matches!(
-            error.sqlite_error_code(),
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
-        );
+        let busy =
+            matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked));
         match read_lease(&self.connection, &self.job) {
             Ok(Some(lease)) if busy => {
                 let words = format!("the database {} is locked", self.path.display());
@@ -203,7 +203,11 @@ fn read_lease(connection: &Connection, job: &str) -> rusqlite::Result<Option<Lea
     let lease = |row: &rusqlite::Row<'_>| {
         let run: Vec<u8> = row.get(0)?;
         // What is not 16 bytes is no run of ours.
-        Ok(Lease { run: run.try_into().unwrap_or_default(), number: row.get::<_, i64>(1)? as u64, owner: row.get(2)? })
+        Ok(Lease {
+            run: run.try_into().unwrap_or_default(),
+            number: row.get::<_, i64>(1)? as u64,
+            owner: row.get(2)?,
+        })
     };
     connection.query_row(sql, params![job], lease).optional()
 }

@@ -53,7 +53,11 @@ impl Place {
         };
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             let usual = Path::new("/var/run/postgresql");
-            if usual.is_dir() { config.host_path(usual) } else { config.host("localhost") };
+            if usual.is_dir() {
+                config.host_path(usual)
+            } else {
+                config.host("localhost")
+            };
         }
         if config.get_application_name().is_none() {
             config.application_name("crossrate");
@@ -103,8 +107,10 @@ impl Place {
             }
             // The usual one need not be there.
             Err(_) if named.is_none() => Ok(()),
-            Err(error) => Err(Failure::new(Exit::Usage, format!("cannot read PGPASSFILE {}", path.display()))
-                .because(error)),
+            Err(error) => {
+                Err(Failure::new(Exit::Usage, format!("cannot read PGPASSFILE {}", path.display()))
+                    .because(error))
+            }
         }
     }
 
@@ -115,11 +121,14 @@ impl Place {
             _ => "localhost".to_owned(),
         };
         let port = self.config.get_ports().first().copied().unwrap_or(5432).to_string();
-        let user = self.config.get_user().map_or_else(|| std::env::var("USER").unwrap_or_default(), str::to_owned);
+        let user =
+            self.config.get_user().map_or_else(|| std::env::var("USER").unwrap_or_default(), str::to_owned);
         let database = self.config.get_dbname().unwrap_or(&user).to_owned();
         text.lines().filter(|line| !line.starts_with('#')).find_map(|line| {
             let fields = fields(line);
-            let [line_host, line_port, line_database, line_user, password] = fields.as_slice() else { return None };
+            let [line_host, line_port, line_database, line_user, password] = fields.as_slice() else {
+                return None;
+            };
             let fits = |field: &String, value: &String| field == "*" || field == value;
             let all = fits(line_host, &host)
                 && fits(line_port, &port)
@@ -195,12 +204,21 @@ mod tests {
     #[test]
     fn urls() {
         let shown = |typed: &str| Place::parse(typed).map(|place| place.shown());
-        assert_eq!(shown("postgres://me:secret@db.example:5433/rates").as_deref(), Ok("postgres://db.example:5433/rates"));
+        assert_eq!(
+            shown("postgres://me:secret@db.example:5433/rates").as_deref(),
+            Ok("postgres://db.example:5433/rates")
+        );
         assert_eq!(shown("postgresql://db/rates?sslmode=require").as_deref(), Ok("postgres://db/rates"));
         assert_eq!(shown("host=/run/pg dbname=a sslmode=disable").as_deref(), Ok("postgres:///run/pg/a"));
-        let verified = Place::parse("postgres://db/a?sslmode=verify-full&sslrootcert=ca.pem").expect("it is right");
+        let verified =
+            Place::parse("postgres://db/a?sslmode=verify-full&sslrootcert=ca.pem").expect("it is right");
         assert!(matches!(&verified.tls, Tls::Verified(Some(path)) if path == Path::new("ca.pem")));
-        for wrong in ["postgres://me:hunter2@db/a?sslmode=verify", "postgres://hunter2@h:port/a", "hunter2", "a=hunter2"] {
+        for wrong in [
+            "postgres://me:hunter2@db/a?sslmode=verify",
+            "postgres://hunter2@h:port/a",
+            "hunter2",
+            "a=hunter2",
+        ] {
             let error = Place::parse(wrong).expect_err(wrong);
             assert!(!error.contains("hunter2"), "{error}");
         }
@@ -209,7 +227,8 @@ mod tests {
     #[test]
     fn password_files() {
         let place = Place::parse("postgres://me@db:5433/rates").expect("it is right");
-        let file = "# mine\ndb:5432:rates:me:wrong\nother:*:*:*:wrong\n*:5433:*:me:a\\:b\\\\c:d\n*:*:*:*:late\n";
+        let file =
+            "# mine\ndb:5432:rates:me:wrong\nother:*:*:*:wrong\n*:5433:*:me:a\\:b\\\\c:d\n*:*:*:*:late\n";
         assert_eq!(place.password_in(file).as_deref(), Some("a:b\\c:d"));
         assert_eq!(place.password_in("db:5433:rates:you:x\nshort:line\n"), None);
     }

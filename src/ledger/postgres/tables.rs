@@ -53,7 +53,10 @@ pub(super) async fn make(client: &Client) -> Result<(), Error> {
     }
     // The number is ours and means nothing.
     client
-        .batch_execute(&format!("BEGIN; SELECT pg_advisory_xact_lock(7203516); {}; COMMIT", missing.join(";")))
+        .batch_execute(&format!(
+            "BEGIN; SELECT pg_advisory_xact_lock(7203516); {}; COMMIT",
+            missing.join(";")
+        ))
         .await
 }
 
@@ -128,14 +131,21 @@ impl Statements {
     }
 
     /// Writes refused records.
-    pub(super) async fn write_refused(&self, client: &Client, job: &str, refused: &[Refusal]) -> Result<(), Error> {
+    pub(super) async fn write_refused(
+        &self,
+        client: &Client,
+        job: &str,
+        refused: &[Refusal],
+    ) -> Result<(), Error> {
         for chunk in refused.chunks(CHUNK) {
             let partitions: Vec<i64> = chunk.iter().map(|r| i64::from(r.partition)).collect();
             let offsets: Vec<i64> = chunk.iter().map(|r| r.offset).collect();
             let reasons: Vec<&str> = chunk.iter().map(|r| r.reason.as_str()).collect();
             let details: Vec<String> = chunk.iter().map(|r| text(&r.detail)).collect();
             let values: Vec<&[u8]> = chunk.iter().map(|r| r.value.as_slice()).collect();
-            client.execute(&self.refused, &[&job, &partitions, &offsets, &reasons, &details, &values]).await?;
+            client
+                .execute(&self.refused, &[&job, &partitions, &offsets, &reasons, &details, &values])
+                .await?;
         }
         Ok(())
     }
@@ -222,13 +232,19 @@ fn array(column: &Column, at: usize, rows: &[Vec<Value>]) -> Box<dyn ToSql + Syn
     let values = rows.iter().map(|row| &row[at]);
     match column.kind {
         Kind::Integer => Box::new(
-            values.map(|v| if let Value::Integer(n) = v { Some(*n) } else { None }).collect::<Vec<Option<i64>>>(),
+            values
+                .map(|v| if let Value::Integer(n) = v { Some(*n) } else { None })
+                .collect::<Vec<Option<i64>>>(),
         ),
         Kind::Real => Box::new(
-            values.map(|v| if let Value::Real(x) = v { Some(*x) } else { None }).collect::<Vec<Option<f64>>>(),
+            values
+                .map(|v| if let Value::Real(x) = v { Some(*x) } else { None })
+                .collect::<Vec<Option<f64>>>(),
         ),
         Kind::Boolean => Box::new(
-            values.map(|v| if let Value::Boolean(b) = v { Some(*b) } else { None }).collect::<Vec<Option<bool>>>(),
+            values
+                .map(|v| if let Value::Boolean(b) = v { Some(*b) } else { None })
+                .collect::<Vec<Option<bool>>>(),
         ),
         Kind::Text | Kind::Decimal | Kind::Json => Box::new(
             values
