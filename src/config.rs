@@ -145,6 +145,48 @@ pub enum Stay {
     Never,
 }
 
+/// The collector, checked.
+#[derive(Debug, Clone)]
+pub struct ProduceConfig {
+    /// Whose trades are collected; all that the exchange trades when `None`.
+    pub symbols: Option<Vec<String>>,
+    /// The exchange's websocket.
+    pub endpoint: String,
+    /// The exchange's REST.
+    pub rest: String,
+    /// How brokers are reached.
+    pub kafka: KafkaClient,
+    /// Where trades go.
+    pub to: ProduceTarget,
+    /// Each record of a file begins with the time of its receipt.
+    pub capture: bool,
+    /// How long newer trades of a partition wait for missing ones.
+    pub fill_hold: Duration,
+    /// Silence after which a connection is replaced.
+    pub stall_timeout: Duration,
+    /// Age at which a connection is replaced.
+    pub renew_after: Duration,
+    /// How often the exchange is asked for the last trade of each symbol.
+    pub audit_interval: Duration,
+    /// Symbols a connection at most.
+    pub connection_symbols: usize,
+    /// Where the accounting goes at exit, as JSON.
+    pub summary: Option<PathBuf>,
+    /// What is told on standard error.
+    pub verbosity: Verbosity,
+}
+
+/// Where the collector's trades go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProduceTarget {
+    /// A topic, on the brokers of `-b`.
+    Kafka(String),
+    /// A file, to whose end they are appended.
+    File(PathBuf),
+    /// Standard output.
+    Stdout,
+}
+
 /// How fast event time passes in a demonstration.
 #[derive(Debug, Copy, Clone, PartialEq)]
 pub enum Speed {

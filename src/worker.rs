@@ -408,6 +408,8 @@ impl Reading<'_> {
             rebuilt(partition)?;
         }
         self.give(partition);
+        // What was counted before is known from now on, also if this run ends before it comes to anything new.
+        self.tell(partition, Vec::new());
         Ok(())
     }
 
@@ -482,11 +484,19 @@ impl Reading<'_> {
     }
 
     fn tell_progress(&mut self, partition: &mut Owned) -> Result<()> {
-        let Some(told) = &partition.told else { return Ok(()) };
+        if partition.told.is_none() {
+            return Ok(());
+        }
         let changes = match &mut partition.keeper {
             Some(keeper) => keeper.changes(&partition.state, partition.records, self.symbols.names())?,
             None => Vec::new(),
         };
+        self.tell(partition, changes);
+        Ok(())
+    }
+
+    fn tell(&mut self, partition: &mut Owned, changes: Vec<(String, Option<Vec<u8>>)>) {
+        let Some(told) = &partition.told else { return };
         let progress = PartitionProgress {
             partition: partition.feed.number,
             name: partition.feed.name.clone(),
@@ -498,7 +508,6 @@ impl Reading<'_> {
         let moved = partition.moved.take();
         let note = Note { progress, moved, refused: std::mem::take(&mut self.refused), changes };
         self.told.activate().session(told).give(Told::Note(note));
-        Ok(())
     }
 
     /// An idle partition does not hold the frontier: it follows.

@@ -17,7 +17,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
                       manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// What can be had without a token: the page holds no data, and whoever looks after the process asks whether it lives.
-const OPEN: [&str; 3] = ["/healthz", "/readyz", "/docs"];
+const OPEN: [&str; 2] = ["/healthz", "/readyz"];
 
 /// A secret that is compared and never shown.
 #[derive(Clone, PartialEq, Eq)]

@@ -19,14 +19,29 @@ struct Asset {
 }
 
 macro_rules! assets {
-    ($($path:literal, $file:literal, $kind:literal;)*) => {
+    ($($path:literal, $file:literal, $kind:expr;)*) => {
         &[$(Asset { path: $path, kind: $kind, text: include_str!(concat!("page/", $file)) },)*]
     };
 }
 
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const HTML: &str = "text/html; charset=utf-8";
+
 const ASSETS: &[Asset] = assets! {
-    "/docs", "docs.html", "text/html; charset=utf-8";
-    "/assets/docs.js", "docs.js", "text/javascript; charset=utf-8";
+    "/", "index.html", HTML;
+    "/assets/app.js", "app.js", SCRIPT;
+    "/assets/chart.js", "chart.js", SCRIPT;
+    "/assets/charts.js", "charts.js", SCRIPT;
+    "/assets/facts.js", "facts.js", SCRIPT;
+    "/assets/painters.js", "painters.js", SCRIPT;
+    "/assets/scale.js", "scale.js", SCRIPT;
+    "/assets/store.js", "store.js", SCRIPT;
+    "/assets/stream.js", "stream.js", SCRIPT;
+    "/assets/text.js", "text.js", SCRIPT;
+    "/assets/icon.svg", "icon.svg", "image/svg+xml";
+    "/favicon.ico", "icon.svg", "image/svg+xml";
+    "/docs", "docs.html", HTML;
+    "/assets/docs.js", "docs.js", SCRIPT;
     "/assets/style.css", "style.css", "text/css; charset=utf-8";
     "/v1/openapi.json", "openapi.json", "application/json";
 };

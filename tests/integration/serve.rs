@@ -1,6 +1,8 @@
 //! The read side: what is served equals what is computed, whoever asks and however slowly they read.
 
+mod browser;
 mod http;
+mod page;
 mod rest;
 mod streams;
 
@@ -35,9 +37,14 @@ impl Served {
         Served { child, address }
     }
 
-    /// The demonstration with these flags.
+    /// The demonstration with these flags, at a free port.
     fn demo(flags: &[&str]) -> Served {
-        let mut child = crossrate(&["demo", "--listen", "127.0.0.1:0", "--stay", "always"]);
+        Served::demo_at("127.0.0.1:0", flags)
+    }
+
+    /// The demonstration at that address.
+    fn demo_at(address: &str, flags: &[&str]) -> Served {
+        let mut child = crossrate(&["demo", "--listen", address, "--stay", "always"]);
         let mut child = child.args(flags).spawn().unwrap();
         let stdout = child.stdout.take().unwrap();
         let address = address_in(BufReader::new(stdout), "Live page: http://");

@@ -30,7 +30,7 @@ fn survives(definition: &str, salt: u64) {
     assert!(rows.len() > 50_000, "{} bytes of rows", rows.len());
     assert!(expected.dead_letters.as_ref().is_some_and(|letters| letters.len() > 50));
     let mut random = Random::new(seed);
-    let file = if salt % 2 == 0 { EVERYTHING } else { "--to rows.jsonl --dead-letter dead.jsonl" };
+    let file = if salt.is_multiple_of(2) { EVERYTHING } else { "--to rows.jsonl --dead-letter dead.jsonl" };
     for (name, sinks) in [("sqlite", "--to sqlite:rows.db --dead-letter dead.jsonl"), ("file", file)] {
         let job = job(name, sinks);
         kill_and_take_up(&job, &mut random, kills().div_ceil(2), whole, |folder, killed| {

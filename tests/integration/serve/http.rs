@@ -32,6 +32,11 @@ pub(super) fn ask(to: SocketAddr, method: &str, path: &str, headers: &[(&str, &s
         while let Some(chunk) = chunk(&mut rest) {
             bytes.extend(chunk);
         }
+    } else if let Some(length) = head.header("content-length") {
+        // Not every server closes when it is asked to.
+        let length = if method == "HEAD" || head.status == 304 { 0 } else { length.parse().unwrap() };
+        bytes.resize(length, 0);
+        rest.read_exact(&mut bytes).unwrap();
     } else {
         rest.read_to_end(&mut bytes).unwrap();
     }
@@ -65,8 +70,8 @@ pub(super) fn begin(
     loop {
         let mut line = String::new();
         rest.read_line(&mut line).unwrap();
-        let Some((name, value)) = line.trim_end().split_once(": ") else { break };
-        headers.push((name.to_owned(), value.to_owned()));
+        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        headers.push((name.to_owned(), value.trim().to_owned()));
     }
     (Answer { status, headers, body: String::new() }, rest)
 }

@@ -1,0 +1,189 @@
+// What stands beside the charts: the latest rates, statistics, partitions, what happened, and the windows as a table.
+
+import { describe } from "./charts.js";
+import { stage } from "./store.js";
+import { clock, counted, day, deviation, duration, exact, grouped, span } from "./text.js";
+
+const element = (id) => document.getElementById(id);
+const ROWS = 20;
+const NOTES = 60;
+const make = (tag, content, attributes = {}) => {
+  const made = document.createElement(tag);
+  if (content !== undefined) made.append(...[content].flat());
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  return made;
+};
+
+const COLUMNS = {
+  cross: [["window", ""], ["rate", "num"], ["std", "num wide"], ["trades", "num wide"], ["legs", "num widest"], ["state", ""]],
+  symbol: [["window", ""], ["vwap", "num"], ["std", "num wide"], ["trades", "num wide"], ["volume", "num widest"], ["state", ""]],
+};
+
+export class Facts {
+  constructor(page) {
+    Object.assign(this, { page, notes: [], offset: null, said: new Set() });
+    setInterval(() => this.progress(), 500);
+  }
+
+  set() {
+    const { page } = this;
+    const defined = page.catalogue.definition?.crosses.find((cross) => cross.name === page.name);
+    element("title").textContent = page.name;
+    document.title = `${page.name} · Crossrate`;
+    const window = page.catalogue.definition ? `, windows of ${duration(page.catalogue.definition.window_ms).replace(".0", "")}` : "";
+    const product = defined ? `${defined.product.replaceAll("*", " × ").replaceAll("/", " ÷ ")}` : page.cross ? "cross rate" : "symbol";
+    element("product").textContent = `${product}${window}`;
+    element("columns").replaceChildren(...COLUMNS[this.kind()].map(([name, kind]) => make("th", name, { scope: "col", class: kind })));
+    element("more").href = `/v1/windows?kind=${this.kind()}&name=${encodeURIComponent(page.name)}`;
+    this.table();
+  }
+
+  kind() {
+    return this.page.cross ? "cross" : "symbol";
+  }
+
+  take({ rows, progress, anew }) {
+    if (anew) this.said.clear();
+    for (const { row, before } of rows ?? []) this.remark(row, before, anew);
+    if (progress) this.remarkProgress(progress);
+    if (rows) this.soon();
+    if (progress) this.progress();
+  }
+
+  soon() {
+    this.frame ??= requestAnimationFrame(() => {
+      this.frame = null;
+      this.table();
+    });
+  }
+
+  /** How this page stands with the server. */
+  stands(state, wait) {
+    const pill = element("pill");
+    const ended = state === "live" && ["ended", "stopped"].includes(this.page.store.progress?.state);
+    const shown = ended ? "ended" : state;
+    if (pill.dataset.state === shown && shown !== "away") return;
+    if (shown === "away" && pill.dataset.state !== "away") this.note("away", "the server does not answer; what is shown stays");
+    if (shown === "live" && pill.dataset.state === "away") this.note("back", "the server answers again");
+    pill.dataset.state = shown;
+    document.body.classList.toggle("away", shown === "away");
+    element("pill-text").textContent = {
+      connecting: "connecting",
+      live: "live",
+      ended: "input ended",
+      away: `server away, trying again${wait >= 1_000 ? ` in ${Math.round(wait / 1_000)} s` : ""}`,
+    }[shown];
+  }
+
+  table() {
+    const { store, name } = this.page;
+    const rows = store.rows(this.kind(), name).slice(-ROWS).reverse();
+    const body = element("rows");
+    // A row that has not changed keeps its line, and whatever is selected in it.
+    const before = this.lines ?? new Map();
+    this.lines = new Map(rows.map((row) => [row, before.get(row) ?? this.line(row)]));
+    const lines = [...this.lines.values()];
+    if (lines.length !== body.children.length || lines.some((line, place) => line !== body.children[place])) body.replaceChildren(...lines);
+    const final = store.rows(this.kind(), name).findLast((row) => stage(row) === "final");
+    const open = store.rows(this.kind(), name).findLast((row) => stage(row) !== "final");
+    element("final-rate").replaceChildren(final ? exact(final.vwap) : "–");
+    element("final-about").textContent = final ? `${span(final)}, ${final.vw_std === null ? "" : `± ${deviation(final.vw_std)}, `}${grouped(final.trades)} trades` : "";
+    element("open-rate").replaceChildren(open ? exact(open.vwap) : "–");
+    element("open-about").textContent = open ? `${span(open)}, ${describe(open)}` : "none";
+    const stats = store.rows("stats", name).at(-1);
+    element("stat-n").textContent = stats ? grouped(stats.n) : "–";
+    element("stat-mean").replaceChildren(stats ? exact(stats.mean) : "–");
+    element("stat-std").textContent = deviation(stats?.std);
+    element("stat-std").title = stats?.std ?? "";
+  }
+
+  line(row) {
+    const legs = row.kind === "cross"
+      ? row.legs.map((leg) => make("span", [`${leg.symbol} `, exact(leg.vwap)], { class: "leg" }))
+      : [exact(row.volume, 6)];
+    const cells = [
+      make("th", span(row), { scope: "row" }),
+      make("td", exact(row.vwap), { class: "num" }),
+      make("td", deviation(row.vw_std), { class: "num wide", title: row.vw_std ?? "" }),
+      make("td", grouped(row.trades), { class: "num wide" }),
+      make("td", legs, { class: "num widest" }),
+      make("td", make("span", describe(row), { class: "state" })),
+    ];
+    const line = make("tr", cells, { "data-stage": stage(row), "data-start": row.start_ms, "data-end": row.end_ms });
+    if (row.revision > 0) line.dataset.corrected = "true";
+    return line;
+  }
+
+  progress() {
+    const { progress } = this.page.store;
+    if (!progress) return;
+    const frontier = progress.frontier_ms;
+    element("frontier").replaceChildren(...(frontier
+      ? [make("span", `${day(frontier)} `, { class: "day" }), clock(frontier, true)]
+      : [progress.state === "ended" ? "the end" : "–"]));
+    if (element("pill").dataset.state === "live" || element("pill").dataset.state === "ended") this.stands("live");
+    // The server's clock may differ from this one's.
+    const now = Date.now() - (this.offset ?? 0);
+    const { holder } = progress;
+    const since = holder ? now - holder.since_ms : 0;
+    const held = !holder ? "nobody holds the frontier back"
+      : since < 1_000 ? `the frontier moves; just now it waits for ${holder.name}`
+        : `${holder.name} holds the frontier since ${duration(since)}, ${duration(holder.behind_ms)} of event time behind`;
+    element("holder").textContent = progress.state === "ended" ? "all partitions have ended" : held;
+    element("partitions").replaceChildren(...progress.partitions.map((partition) => this.partition(partition)));
+    const { read, ...classes } = progress.records;
+    element("records").textContent = `${grouped(read)} read = ${Object.entries(classes).filter(([, count]) => count > 0).map(([name, count]) => `${grouped(count)} ${name}`).join(" + ") || 0}`;
+  }
+
+  partition(partition) {
+    const state = partition.ended ? "ended" : partition.idle ? "idle" : partition.holds ? "holds" : "";
+    const { late, bad, future } = partition.records;
+    return make("tr", [
+      make("th", partition.name, { scope: "row", title: partition.name }),
+      make("td", partition.watermark_ms ? clock(partition.watermark_ms, true).slice(0, -2) : "–"),
+      make("td", [partition.ended ? "" : duration(partition.behind_ms), state ? make("span", state, { class: "tag" }) : ""]),
+      make("td", grouped(partition.records.read), { class: "num" }),
+      make("td", grouped(late + bad + future), { class: "num", title: `${late} late, ${bad} bad, ${future} future` }),
+    ], { "data-state": state });
+  }
+
+  remark(row, before, anew) {
+    if (row.kind === "stats") return;
+    const say = (what, text) => {
+      const key = `${what} ${row.kind} ${row.name} ${row.end_ms} ${row.revision}`;
+      if (!this.said.has(key)) this.note(what, `${row.name} ${clock(row.start_ms)}: ${text}`, anew);
+      this.said.add(key);
+    };
+    if (row.closed && row.revision > 0) {
+      const more = before ? row.trades - before.trades : 0;
+      say("corrected", more > 0 ? `${counted(more, "more trade")} came within the grace` : "corrected within the grace");
+    }
+    if (stage(row) !== "final") return;
+    if (row.status === "leg_missing") say("no rate", `${row.legs.filter((leg) => leg.vwap === null).map((leg) => leg.symbol).join(", ")} did not trade`);
+    if (row.status === "carried") say("carried", `${row.legs.filter((leg) => leg.age_ms > 0).map((leg) => leg.symbol).join(", ")} of an earlier window`);
+    if (row.kind === "symbol" && row.missing_ids > 0) say("gap", `${counted(row.missing_ids, "trade id")} never came`);
+    if (row.kind === "symbol" && row.missing_ids < 0) say("surplus", `${counted(-row.missing_ids, "trade")} more than its ids allow`);
+  }
+
+  remarkProgress({ before, now }) {
+    this.offset = now.told_ms ? Math.min(this.offset ?? Infinity, Date.now() - now.told_ms) : this.offset;
+    for (const partition of now.partitions) {
+      const past = before?.partitions.find((other) => other.partition === partition.partition);
+      for (const what of ["late", "bad", "future", "duplicate"]) {
+        const more = partition.records[what] - (past?.records[what] ?? partition.records[what]);
+        if (more > 0) this.note(what, `${partition.name}: ${counted(more, "record")} ${what === "duplicate" ? "came again, counted once" : "refused"}`);
+      }
+      if (past && !past.idle && partition.idle) this.note("idle", `${partition.name} is idle and holds nobody back`);
+      if (past && !past.ended && partition.ended) this.note("ended", `${partition.name} has ended`);
+    }
+  }
+
+  note(what, text) {
+    this.notes.unshift({ what, text });
+    this.notes.length = Math.min(this.notes.length, NOTES);
+    this.drawing ??= requestAnimationFrame(() => {
+      this.drawing = null;
+      element("notes").replaceChildren(...this.notes.map((note) => make("li", [make("b", note.what), make("span", note.text)], { "data-what": note.what })));
+    });
+  }
+}

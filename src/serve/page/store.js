@@ -1,0 +1,71 @@
+// What the page knows: the newest row of each window, and how far the job is.
+
+/** Windows of a name that are kept. */
+const MOST = 2_000;
+
+export const stage = (row) => (row.kind === "stats" || row.final ? "final" : row.closed ? "closed" : "provisional");
+
+export class Store {
+  constructor() {
+    this.series = new Map();
+    this.sorted = new Map();
+    this.progress = null;
+  }
+
+  /** Takes a message in; what has changed, as pairs of a row and the one before it. */
+  take(message) {
+    if (message.type === "progress") {
+      const before = this.progress;
+      this.progress = message;
+      return { progress: { before, now: message } };
+    }
+    if (message.type === "snapshot") {
+      this.series.clear();
+      this.sorted.clear();
+    }
+    const rows = message.rows.map((row) => ({ row, before: this.put(row) }));
+    return { rows, anew: message.type === "snapshot", reason: message.reason ?? null };
+  }
+
+  put(row) {
+    const name = `${row.kind} ${row.name}`;
+    let series = this.series.get(name);
+    if (!series) this.series.set(name, (series = new Map()));
+    const key = `${row.end_ms} ${row.start_ms}`;
+    const before = series.get(key);
+    series.set(key, row);
+    const sorted = this.sorted.get(name);
+    if (sorted && before) sorted[sorted.lastIndexOf(before)] = row;
+    else if (sorted && row.end_ms > (sorted.at(-1)?.end_ms ?? 0)) sorted.push(row);
+    else this.sorted.delete(name);
+    if (series.size > MOST) {
+      const [first] = this.rows(row.kind, row.name);
+      series.delete(`${first.end_ms} ${first.start_ms}`);
+      this.sorted.delete(name);
+    }
+    return before;
+  }
+
+  /** The rows of a name in the order of their windows. */
+  rows(kind, name) {
+    const key = `${kind} ${name}`;
+    let sorted = this.sorted.get(key);
+    if (!sorted) {
+      sorted = [...(this.series.get(key)?.values() ?? [])].sort((a, b) => a.end_ms - b.end_ms || a.start_ms - b.start_ms);
+      this.sorted.set(key, sorted);
+    }
+    return sorted;
+  }
+
+  /** The row of the window that ends then. */
+  at(kind, name, end) {
+    const rows = this.rows(kind, name);
+    let [low, high] = [0, rows.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (rows[middle].end_ms < end) low = middle + 1;
+      else high = middle;
+    }
+    return rows[low]?.end_ms === end ? rows[low] : undefined;
+  }
+}

@@ -1,0 +1,73 @@
+// Times and numbers for people. Values stay the texts that they are: only their parts are set apart.
+
+const pad = (number, width = 2) => String(number).padStart(width, "0");
+
+/** 12:34:56, and .789 where asked, in UTC. */
+export const clock = (ms, fine = false) => {
+  const time = new Date(ms);
+  const seconds = `${pad(time.getUTCHours())}:${pad(time.getUTCMinutes())}:${pad(time.getUTCSeconds())}`;
+  return fine ? `${seconds}.${pad(time.getUTCMilliseconds(), 3)}` : seconds;
+};
+
+/** 2018-05-01 */
+export const day = (ms) => new Date(ms).toISOString().slice(0, 10);
+
+/** A window's times; the day only where it is not today's. */
+export const span = (row) => `${clock(row.start_ms)}–${clock(row.end_ms)}`;
+
+/** 1 234 567 with narrow blanks. */
+export const grouped = (number) => String(number).replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f");
+
+/** 250 ms, 1.2 s, 3 min, 2 h */
+export const duration = (ms) => {
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;
+  if (ms < 3_600_000) return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1_000)} s`;
+  return `${Math.floor(ms / 3_600_000)} h ${Math.round((ms % 3_600_000) / 60_000)} min`;
+};
+
+/** Where the seventh significant digit of a decimal text ends. */
+const significant = (text, digits) => {
+  let seen = 0;
+  for (let place = 0; place < text.length; place += 1) {
+    const digit = text[place] >= "0" && text[place] <= "9";
+    if (digit && (seen > 0 || text[place] !== "0")) seen += 1;
+    // Digits before the point are never cut.
+    if (seen >= digits && text.slice(0, place + 1).includes(".")) return place + 1;
+  }
+  return text.length;
+};
+
+/** A decimal text in its full length: the digits that matter at a glance, and the rest set back. */
+export const exact = (text, digits = 7) => {
+  const whole = document.createElement("span");
+  whole.className = "exact";
+  if (text === null || text === undefined) {
+    whole.textContent = "no rate";
+    whole.classList.add("none");
+    return whole;
+  }
+  const cut = significant(text, digits);
+  const rest = document.createElement("span");
+  rest.className = "rest";
+  rest.textContent = text.slice(cut);
+  whole.append(text.slice(0, cut), rest);
+  return whole;
+};
+
+/** The digits of a decimal text that matter at a glance. */
+export const brief = (text, digits = 7) => (text === null || text === undefined ? "no rate" : text.slice(0, significant(text, digits)).replace(/\.$/, ""));
+
+/** A decimal text without the zeros at its end. */
+export const plain = (text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
+
+/** 1 trade, 2 trades */
+export const counted = (number, what) => `${grouped(number)} ${what}${number === 1 ? "" : "s"}`;
+
+/** A double: four significant digits. */
+export const deviation = (number) => {
+  if (number === null || number === undefined) return "–";
+  if (number === 0) return "0";
+  const size = Math.abs(number);
+  return size >= 0.000_001 && size < 1e7 ? Number(number.toPrecision(4)).toFixed(Math.max(0, 3 - Math.floor(Math.log10(size)))) : number.toExponential(3);
+};

@@ -1,0 +1,166 @@
+//! A real browser, Debian's Chromium without a screen, driven by its WebDriver.
+
+use super::http;
+use base64::Engine;
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// A browser with a profile of its own. Ended when dropped.
+pub(super) struct Browser {
+    driver: Child,
+    address: SocketAddr,
+    session: String,
+    _profile: tempfile::TempDir,
+}
+
+impl Browser {
+    /// A browser, or `None` where none is installed; in CI that is a failure.
+    pub(super) fn open() -> Option<Browser> {
+        let mut driver = Command::new("chromedriver");
+        driver.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut driver = match driver.spawn() {
+            Ok(driver) => driver,
+            Err(error) if std::env::var_os("CI").is_none() => {
+                eprintln!("skipped: chromedriver does not start ({error}); apt-get install chromium-driver");
+                return None;
+            }
+            Err(error) => panic!("chromedriver does not start: {error}"),
+        };
+        let mut said = BufReader::new(driver.stdout.take().unwrap());
+        let port = loop {
+            let mut line = String::new();
+            assert!(said.read_line(&mut line).unwrap() > 0, "chromedriver ended");
+            if let Some((_, port)) = line.trim_end().split_once("successfully on port ") {
+                break port.trim_end_matches('.').parse().unwrap();
+            }
+        };
+        std::thread::spawn(move || said.read_to_end(&mut Vec::new()));
+        let profile = tempfile::tempdir().unwrap();
+        let flags = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--disable-background-networking",
+            "--no-first-run",
+            "--window-size=1440,1100",
+            &format!("--user-data-dir={}", profile.path().display()),
+        ];
+        let wish = json!({"capabilities": {"alwaysMatch": {
+            "browserName": "chrome",
+            "goog:chromeOptions": {"args": flags},
+            "goog:loggingPrefs": {"browser": "ALL"},
+        }}});
+        let mut browser = Browser {
+            driver,
+            address: SocketAddr::from(([127, 0, 0, 1], port)),
+            session: String::new(),
+            _profile: profile,
+        };
+        let session = browser.call("POST", "/session", &wish);
+        browser.session = session["sessionId"].as_str().unwrap_or_else(|| panic!("{session}")).to_owned();
+        Some(browser)
+    }
+
+    fn call(&self, method: &str, path: &str, body: &Value) -> Value {
+        let body = if method == "GET" { String::new() } else { body.to_string() };
+        let kind = [("Content-Type", "application/json")];
+        http::ask(self.address, method, path, &kind, &body).json()["value"].take()
+    }
+
+    fn command(&self, path: &str, body: &Value) -> Value {
+        let value = self.call("POST", &format!("/session/{}{path}", self.session), body);
+        assert!(value.get("error").is_none(), "{path}: {value}");
+        value
+    }
+
+    fn tool(&self, command: &str, parameters: &Value) -> Value {
+        self.command("/goog/cdp/execute", &json!({"cmd": command, "params": parameters}))
+    }
+
+    pub(super) fn go(&self, address: &str) {
+        self.command("/url", &json!({"url": address}));
+    }
+
+    /// What a script returns.
+    pub(super) fn script(&self, script: &str) -> Value {
+        self.command("/execute/sync", &json!({"script": script, "args": []}))
+    }
+
+    /// The text of an element.
+    pub(super) fn text(&self, selector: &str) -> String {
+        let script = format!("return document.querySelector({selector:?})?.textContent ?? ''");
+        self.script(&script).as_str().unwrap().to_owned()
+    }
+
+    /// Waits until a script returns true.
+    pub(super) fn wait(&self, script: &str, what: &str) {
+        http::eventually(|| self.script(script) == true, what);
+    }
+
+    /// Presses keys, one after the other, where the focus is.
+    pub(super) fn press(&self, keys: &[&str]) {
+        let press =
+            |key: &&str| [json!({"type": "keyDown", "value": key}), json!({"type": "keyUp", "value": key})];
+        let actions: Vec<Value> = keys.iter().flat_map(press).collect();
+        self.command("/actions", &json!({"actions": [{"type": "key", "id": "keys", "actions": actions}]}));
+    }
+
+    /// The size of a phone, or of a desk again.
+    pub(super) fn size(&self, width: u32, height: u32, mobile: bool) {
+        let scale = if mobile { 2 } else { 1 };
+        self.tool(
+            "Emulation.setDeviceMetricsOverride",
+            &json!({"width": width, "height": height, "deviceScaleFactor": scale, "mobile": mobile}),
+        );
+    }
+
+    /// Light or dark.
+    pub(super) fn scheme(&self, scheme: &str) {
+        let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
+        self.tool("Emulation.setEmulatedMedia", &json!({"features": features}));
+    }
+
+    /// Interactive things without a name that could be read out.
+    pub(super) fn nameless(&self) -> Vec<String> {
+        let tree = self.tool("Accessibility.getFullAXTree", &json!({}));
+        let interactive =
+            ["button", "link", "combobox", "textbox", "radio", "radiogroup", "table", "group", "region"];
+        let nodes = tree["nodes"].as_array().unwrap().iter();
+        nodes
+            .filter(|node| node["ignored"] == false)
+            .filter(|node| interactive.contains(&node["role"]["value"].as_str().unwrap_or("")))
+            .filter(|node| {
+                node["role"]["value"] != "table" && node["name"]["value"].as_str().unwrap_or("").is_empty()
+            })
+            .map(Value::to_string)
+            .collect()
+    }
+
+    /// What is on the screen, as a PNG: kept beside the test's other files, and where `CROSSRATE_SHOTS` says.
+    pub(super) fn shot(&self, name: &str) {
+        let png = self.tool("Page.captureScreenshot", &json!({"format": "png"}));
+        let png = base64::engine::general_purpose::STANDARD.decode(png["data"].as_str().unwrap()).unwrap();
+        let folder =
+            std::env::var("CROSSRATE_SHOTS").unwrap_or_else(|_| env!("CARGO_TARGET_TMPDIR").to_owned());
+        std::fs::write(Path::new(&folder).join(name), png).unwrap();
+    }
+
+    /// Errors and warnings that the console has had since this was asked last.
+    pub(super) fn console(&self) -> Vec<String> {
+        let log = self.command("/se/log", &json!({"type": "browser"}));
+        log.as_array().unwrap().iter().map(|entry| entry["message"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // The driver ends the browser with the session.
+        self.call("DELETE", &format!("/session/{}", self.session), &Value::Null);
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}
