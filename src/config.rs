@@ -1,6 +1,7 @@
 //! What a run means: the checked form of the command line, the environment and the configuration file.
 //! `cli` makes it; everything else only reads it.
 
+use crate::ledger::postgres;
 use crate::serve::guard::Token;
 use crate::source::simulated::Market;
 use crossrate_dataflows::market::definition::Definition;
@@ -271,7 +272,7 @@ pub struct FileSource {
 }
 
 /// Where rows go.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum SinkTarget {
     /// Standard output, JSON lines.
     Stdout,
@@ -283,6 +284,19 @@ pub enum SinkTarget {
     Sqlite(PathBuf),
     /// A Postgres database, by its URL.
     Postgres(String),
+}
+
+impl fmt::Debug for SinkTarget {
+    /// A URL may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SinkTarget::Stdout => f.write_str("Stdout"),
+            SinkTarget::File(path) => f.debug_tuple("File").field(path).finish(),
+            SinkTarget::Kafka(topic) => f.debug_tuple("Kafka").field(topic).finish(),
+            SinkTarget::Sqlite(path) => f.debug_tuple("Sqlite").field(path).finish(),
+            SinkTarget::Postgres(url) => f.debug_tuple("Postgres").field(&postgres::shown(url)).finish(),
+        }
+    }
 }
 
 /// Where refused records go.

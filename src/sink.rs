@@ -5,6 +5,7 @@
 //! which are cut back to what was committed when a run is taken up.
 
 pub mod columns;
+mod copy;
 mod dead_letter;
 pub mod kafka;
 mod lines;
@@ -65,12 +66,17 @@ impl Sinks {
     /// Opens them; `point` says where files of an earlier run end.
     pub fn open(config: &Config, ledger: Option<Committer>, point: &Point) -> Result<Self> {
         let (mut files, mut others): (Vec<Box<dyn Sink>>, Vec<Box<dyn Sink>>) = Default::default();
+        let holds = config.ledger();
         for target in &config.sinks {
             match target {
                 SinkTarget::Stdout => others.push(Box::new(lines::Lines::stdout())),
                 SinkTarget::File(path) => files.push(Box::new(lines::Lines::file(path, point)?)),
-                // The ledger itself, or written with it.
-                SinkTarget::Sqlite(_) | SinkTarget::Kafka(_) | SinkTarget::Postgres(_) => {}
+                // The ledger writes to all topics.
+                SinkTarget::Kafka(_) => {}
+                SinkTarget::Sqlite(_) | SinkTarget::Postgres(_) if holds == Some(target) => {}
+                SinkTarget::Sqlite(_) | SinkTarget::Postgres(_) => {
+                    files.push(Box::new(copy::Copy::open(config, target)?));
+                }
             }
         }
         match &config.dead_letter {
@@ -122,7 +128,7 @@ impl Sinks {
         if let Some(ledger) = &mut self.ledger {
             ledger.take(outbox)?;
             if !(now || ledger.is_due()) || !ledger.has_news() {
-                return Ok(());
+                return ledger.still_ours();
             }
             let commit = ledger.next_commit()?;
             let news = News {

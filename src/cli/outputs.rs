@@ -4,6 +4,7 @@ use super::layers::Given;
 use super::settings::{self as s, About};
 use super::usage::{UsageError, Wrong};
 use crate::config::{DeadLetterTarget, SinkTarget, Source};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -41,6 +42,7 @@ pub(super) fn apart(
     let summary = given.find(&s::SUMMARY)?;
     let to = given.what(&s::TO.about);
     let mut stdout = false;
+    let mut databases = BTreeSet::new();
     let mut written: Vec<(String, Output<'_>)> = Vec::new();
     for sink in sinks {
         match sink {
@@ -52,6 +54,9 @@ pub(super) fn apart(
                 written.push((to.clone(), Output::File(path)))
             }
             SinkTarget::Kafka(topic) => written.push((to.clone(), Output::Topic(topic))),
+            SinkTarget::Postgres(url) if !databases.insert(url) => {
+                return Err(Wrong::told("one database twice", "each place once").at(to));
+            }
             SinkTarget::Postgres(_) => {}
         }
     }

@@ -3,6 +3,7 @@
 use super::usage::{Wrong, nearest};
 use super::values::count;
 use crate::config::{DeadLetterTarget, SinkTarget, StartOffset};
+use crate::ledger::postgres;
 use crossrate_dataflows::market::event_time::EventTime;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -150,6 +151,7 @@ enum Place<'a> {
     File(&'a str),
     Kafka(&'a str),
     Sqlite(&'a str),
+    Postgres(String),
 }
 
 /// Tells files from schemes. A path may hold a colon, so only schemes that we know and near misses of them are none.
@@ -162,9 +164,16 @@ fn place<'a>(text: &'a str, expected: &str) -> Result<Place<'a>, Wrong> {
         // What follows may hold a password and is not repeated.
         ("sqlite", Some(path)) if !path.is_empty() => Ok(Place::Sqlite(path)),
         ("sqlite", _) => Err(Wrong::new(text, "sqlite:PATH")),
-        ("postgres" | "postgresql", Some(_)) => {
-            Err(Wrong::told(format!("{scheme}:.."), expected)
-                .hint("this version writes to no Postgres database"))
+        ("postgres" | "postgresql", Some(rest)) => {
+            let url = if rest.starts_with("//") { text } else { rest };
+            // What was typed may hold a password and is not repeated.
+            match postgres::check(url) {
+                Ok(()) => Ok(Place::Postgres(url.to_owned())),
+                Err(why) => Err(Wrong::told(
+                    format!("{scheme}:.. ({why})"),
+                    "postgres:URL, such as postgres://user@host/database",
+                )),
+            }
         }
         ("", _) => Err(Wrong::new(text, expected)),
         (scheme, Some(rest)) if rest.starts_with("//") => {
@@ -181,7 +190,7 @@ fn place<'a>(text: &'a str, expected: &str) -> Result<Place<'a>, Wrong> {
 
 /// Where rows go.
 pub(super) fn sink(text: &str) -> Result<SinkTarget, Wrong> {
-    const EXPECTED: &str = "stdout, a file, kafka:TOPIC or sqlite:PATH";
+    const EXPECTED: &str = "stdout, a file, kafka:TOPIC, sqlite:PATH or postgres:URL";
     if text == "stdout" || text == "-" {
         return Ok(SinkTarget::Stdout);
     }
@@ -194,6 +203,7 @@ pub(super) fn sink(text: &str) -> Result<SinkTarget, Wrong> {
         Place::File(path) => Ok(SinkTarget::File(PathBuf::from(path))),
         Place::Kafka(topic) => Ok(SinkTarget::Kafka(topic.to_owned())),
         Place::Sqlite(path) => Ok(SinkTarget::Sqlite(PathBuf::from(path))),
+        Place::Postgres(url) => Ok(SinkTarget::Postgres(url)),
     }
 }
 
@@ -213,6 +223,9 @@ pub(super) fn dead_letter(text: &str) -> Result<DeadLetterTarget, Wrong> {
         Place::Kafka(topic) => Ok(DeadLetterTarget::Kafka(topic.to_owned())),
         Place::Sqlite(_) => {
             Err(Wrong::new(text, EXPECTED).hint("an sqlite: sink keeps refused records by itself"))
+        }
+        Place::Postgres(_) => {
+            Err(Wrong::told("postgres:..", EXPECTED).hint("a postgres: sink keeps refused records by itself"))
         }
     }
 }
@@ -283,8 +296,15 @@ mod tests {
         for text in ["kafka", "kafka:", "kafka:a b", "kafak:vwap", "stdot", "", "http://x", "sqlite:"] {
             assert!(sink(text).is_err(), "{text}");
         }
-        let refused = sink("postgres:u:hunter2@h/d").unwrap_err().to_string();
-        assert!(!refused.contains("hunter2"), "{refused}");
+        let url = "postgres://me:secret@h/d";
+        for text in [url.to_owned(), format!("postgres:{url}")] {
+            assert_eq!(sink(&text), Ok(SinkTarget::Postgres(url.to_owned())));
+        }
+        for text in ["postgres:u:hunter2@h/d", "postgresql://u:hunter2@h:port/d", "postgres:"] {
+            let refused = sink(text).unwrap_err().to_string();
+            assert!(!refused.contains("hunter2"), "{refused}");
+        }
+        assert!(dead_letter(url).unwrap_err().to_string().contains("by itself"));
         assert!(dead_letter("-").is_err());
     }
 

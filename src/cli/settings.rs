@@ -353,7 +353,7 @@ settings! {
         "Statistics over the last K windows with a rate, or all").in_demo_too().default("all");
 
     TO: Setting<Vec<SinkTarget>> = Setting::many("to", "SINK", OUTPUT, places::sinks,
-        "stdout, a file, or kafka:TOPIC; repeatable")
+        "stdout, a file, kafka:TOPIC, sqlite:PATH or postgres:URL; repeatable")
         .in_produce_too(Some("kafka:trades"), Some("kafka:TOPIC, a file, or - for standard output")).default("stdout");
     ROWS: Setting<RowKinds> = Setting::one("rows", "KINDS", OUTPUT, values::rows,
         "Which rows leave").default("symbol,cross,stats");

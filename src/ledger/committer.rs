@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 /// How long offsets and dead letters may wait for rows to be committed with.
 const WITHOUT_ROWS: Duration = Duration::from_secs(1);
 
+/// How long a run that commits nothing goes on without asking whether it still may.
+const UNASKED: Duration = Duration::from_secs(2);
+
 /// Gathers and commits.
 pub struct Committer {
     ledger: Box<dyn Ledger>,
@@ -30,6 +33,7 @@ pub struct Committer {
     ended: bool,
     committed: EventTime,
     last_commit: Instant,
+    last_asked: Instant,
 }
 
 impl std::fmt::Debug for Committer {
@@ -63,6 +67,7 @@ impl Committer {
             ended: false,
             committed: job.at,
             last_commit: Instant::now(),
+            last_asked: Instant::now(),
             job,
         }
     }
@@ -119,6 +124,15 @@ impl Committer {
     /// Whether there is anything to commit.
     pub fn has_news(&self) -> bool {
         self.ended || !self.pending.rows.is_empty() || !self.pending.changes.is_empty()
+    }
+
+    /// Fails where another run has the job. Cheap: it asks now and then.
+    pub fn still_ours(&mut self) -> Result<()> {
+        if self.last_commit.max(self.last_asked).elapsed() < UNASKED {
+            return Ok(());
+        }
+        self.last_asked = Instant::now();
+        self.ledger.still_ours()
     }
 
     /// The run ends with this commit; with `ended` the job too.

@@ -90,7 +90,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A file that grows, and that a run which is taken up cuts back to what was committed. Locked, so that a run whose
 /// job was taken over, frozen in the middle of a write perhaps, has ended before another one writes.
 pub(super) struct AppendFile {
-    path: String,
+    name: String,
+    /// The whole path: what the recovery point knows it by.
+    key: String,
     file: File,
     length: u64,
     /// A device or a pipe: it has no length, and takes what it is given.
@@ -102,7 +104,6 @@ impl AppendFile {
     pub(super) fn open(path: &Path, point: &Point) -> Result<Self> {
         let name = path.display().to_string();
         let special = !can_be_cut(path);
-        let known = point.lengths.get(&name).copied().filter(|_| !special);
         let new = !path.exists();
         let file = File::options().create(true).truncate(false).write(true).open(path);
         let mut file = file.map_err(|error| {
@@ -110,10 +111,11 @@ impl AppendFile {
                 .hint("name a file in a directory that exists and that you may write to")
                 .because(error)
         })?;
-        let mut length = 0;
+        let (mut key, mut length) = (name.clone(), 0);
         if !special {
             lock(&file, &name)?;
-            length = cut_back(&mut file, &name, known)?;
+            key = path.canonicalize().map_or(name.clone(), |whole| whole.display().to_string());
+            length = cut_back(&mut file, &name, known_length(point, &key))?;
         }
         if new {
             // A file whose name is not on the disk would be gone after a power failure, however often it was written.
@@ -121,7 +123,7 @@ impl AppendFile {
             let kept = File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all());
             kept.map_err(|error| write_failed(&name, error))?;
         }
-        Ok(AppendFile { path: name, file, length, special })
+        Ok(AppendFile { name, key, file, length, special })
     }
 
     pub(super) fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -135,8 +137,8 @@ impl AppendFile {
         if self.special {
             return Ok(None);
         }
-        self.file.sync_data().map_err(|error| write_failed(&self.path, error))?;
-        Ok(Some((self.path.clone(), self.length)))
+        self.file.sync_data().map_err(|error| write_failed(&self.name, error))?;
+        Ok(Some((self.key.clone(), self.length)))
     }
 }
 
@@ -165,11 +167,41 @@ fn lock(file: &File, name: &str) -> Result<()> {
     }
 }
 
+/// What the recovery point knows of a file.
+enum Known {
+    /// Nothing, since there is none: the file is begun anew.
+    NoPoint,
+    /// Nothing, although there is one.
+    No,
+    /// It had so many bytes.
+    Length(u64),
+}
+
+/// A file is known by its whole path, or, where all has been moved elsewhere, by its name, if that is one only.
+fn known_length(point: &Point, key: &str) -> Known {
+    let file_name = |path: &str| Path::new(path).file_name().map(ToOwned::to_owned);
+    let mut of_name = point.lengths.iter().filter(|(path, _)| file_name(path) == file_name(key));
+    match (point.lengths.get(key), of_name.next(), of_name.next()) {
+        (Some(length), ..) | (None, Some((_, length)), None) => Known::Length(*length),
+        _ if point.job.is_none() => Known::NoPoint,
+        _ => Known::No,
+    }
+}
+
 /// Cuts a file back to its committed length.
-fn cut_back(file: &mut File, name: &str, known: Option<u64>) -> Result<u64> {
+fn cut_back(file: &mut File, name: &str, known: Known) -> Result<u64> {
     let failed = |error| write_failed(name, error);
-    let length = known.unwrap_or(0);
     let found = file.metadata().map_err(failed)?.len();
+    let length = match known {
+        Known::Length(length) => length,
+        Known::No if found > 0 => {
+            let words = format!("{name} is not empty, and the recovery point of this job does not know it");
+            return Err(Failure::new(Exit::Failed, words)
+                .hint("name the file that the job has written to so far, or one that is new")
+                .into());
+        }
+        Known::NoPoint | Known::No => 0,
+    };
     if found < length {
         let lost =
             format!("{name} has {found} bytes, but the recovery point says that {length} were written");
