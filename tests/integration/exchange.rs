@@ -207,7 +207,7 @@ fn storm(seed: u64) -> BTreeMap<&'static str, u64> {
     // The storm begins when all that trades has come, and its beginning is known.
     until(Duration::from_secs(30), "trades come", || Held::of(&collector.lines()).ids.len() == 4);
     exchange.storm();
-    std::thread::sleep(Duration::from_millis(3_000));
+    std::thread::sleep(Duration::from_millis(5_000));
     exchange.calm();
     std::thread::sleep(Duration::from_millis(300));
     exchange.close();
