@@ -370,12 +370,14 @@ mod tests {
                 }
                 let (beside, with) = match about.shape {
                     Shape::Switch(off) => {
+                        let beside = if about.name == "capture" { "--to -" } else { "" };
                         for (first, last) in [(about.name, off), (off, about.name)] {
-                            let both = outcome(&format!("{command} --{first} --{last}"));
-                            assert_eq!(both, outcome(&format!("{command} --{last}")), "the last one holds");
+                            let both = outcome(&format!("{command} {beside} --{first} --{last}"));
+                            let only = outcome(&format!("{command} {beside} --{last}"));
+                            assert_eq!(both, only, "the last one holds");
                         }
                         let given = if demo && about.demo_default == Some("true") { off } else { about.name };
-                        (if given == "capture" { "--to -" } else { "" }, format!("--{given}"))
+                        (beside, format!("--{given}"))
                     }
                     _ if about.name == "emit" && demo => ("", "--emit final".to_owned()),
                     _ => {

@@ -51,10 +51,11 @@ pub struct Patience {
     pub overlap: u64,
 }
 
-/// Five frames a second are allowed in; each connection takes two, and the answers to the exchange's own pings.
-pub const PING_EVERY: u64 = 500;
-/// Unanswered pings after which none is sent: should the other side wake up, it would find too many at once.
-const MOST_PINGS: usize = 3;
+/// Five frames a second are allowed in, the answers to the exchange's own pings among them.
+pub const PING_EVERY: u64 = 750;
+/// Unanswered pings after which none is sent: after a pause on the way the exchange finds them all at once, and then
+/// those that follow within the same second.
+const MOST_PINGS: usize = 2;
 /// How long a connection that answers no pings may hold up the one that takes over.
 const HANDOVER: u64 = 10_000;
 /// A connection that held so long was a good one: the next failure is the first one again.

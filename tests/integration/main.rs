@@ -3,6 +3,7 @@
 mod cli;
 mod cluster;
 mod demo;
+mod exchange;
 mod files;
 mod golden;
 mod kafka;

@@ -215,8 +215,11 @@ impl Session {
 
     /// Partitions whose time is up go on.
     pub(super) fn expire(&mut self, now: Moment) {
-        for partition in &mut self.partitions {
-            self.counts.expired += partition.hold.expire(now).len() as u64;
+        for (number, partition) in self.partitions.iter_mut().enumerate() {
+            for _ in partition.hold.expire(now) {
+                self.counts.expired += 1;
+                self.outputs.push(Output::Tell(Note::Expired { partition: number }));
+            }
         }
     }
 }

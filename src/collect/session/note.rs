@@ -43,6 +43,11 @@ pub enum Note {
         /// The last one.
         last: u64,
     },
+    /// A partition goes on although something may be missing.
+    Expired {
+        /// Which.
+        partition: usize,
+    },
     /// A gap was closed.
     Filled {
         /// Whose.
@@ -85,7 +90,13 @@ pub enum Note {
 impl Note {
     /// Whether it is worth telling to those who did not ask for more.
     pub fn matters(&self) -> bool {
-        !matches!(self, Note::Gap { .. } | Note::Filled { .. } | Note::Connected { first: true, .. })
+        !matches!(
+            self,
+            Note::Gap { .. }
+                | Note::Filled { .. }
+                | Note::Expired { .. }
+                | Note::Connected { first: true, .. }
+        )
     }
 }
 
@@ -100,6 +111,9 @@ impl fmt::Display for Note {
             Note::Bad { why } => write!(f, "a frame was not understood: {why}"),
             Note::Gap { symbol, first, last } => write!(f, "{symbol}: trades {first} to {last} are missing"),
             Note::Filled { symbol, first, last } => write!(f, "{symbol}: trades {first} to {last} are there"),
+            Note::Expired { partition } => {
+                write!(f, "partition {partition}: waits no longer for what may be missing")
+            }
             Note::Unfilled { symbol, first, last, lost } => {
                 write!(f, "{symbol}: {lost} of the trades {first} to {last} cannot be filled")
             }
