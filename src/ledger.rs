@@ -28,6 +28,7 @@ use point::{JobEntry, Point};
 
 pub use kafka::Kafka;
 pub use sqlite::Sqlite;
+pub(crate) use sqlite::{SqlValue, sqlite_insert, sqlite_schema};
 
 /// Entries of a recovery point: encoded, by key.
 pub type Entries = BTreeMap<String, Vec<u8>>;
