@@ -39,7 +39,7 @@ pub fn job<'scope>(
     let (cross_rows, rates) = cross_rates(leg_windows, legs, definition, resume);
     let stats_rows = series_stats(rates, definition, resume);
     let rows = symbol_rows.concat(cross_rows.map(Emission::Row)).concat(stats_rows);
-    let (outbox, probe) = closings(rows, notes, definition.grace);
+    let (outbox, probe) = closings(rows, notes, definition.grace, resume);
     Job { outbox, probe }
 }
 

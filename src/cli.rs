@@ -19,11 +19,11 @@ pub use report::Report;
 pub use usage::UsageError;
 
 use crate::bench::Bench;
-use crate::config::{Config, DemoConfig};
+use crate::config::{Config, DemoConfig, ProduceConfig};
 use crate::query::Query;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use layers::{FILES, Given};
-use settings::{ALL, About, LOGGING, Shape};
+use settings::{ALL, About, LOGGING, Shape, Which};
 use std::ffi::OsString;
 
 /// What is to be done.
@@ -35,6 +35,8 @@ pub enum Task {
     Demo(Box<DemoConfig>),
     /// Ask about rows in SQL.
     Query(Box<Query>),
+    /// Collect trades.
+    Produce(Box<ProduceConfig>),
     /// Measure this machine.
     Bench(Bench),
     /// Run the loop that this program is measured against, with these arguments.
@@ -79,17 +81,20 @@ struct Typed {
 enum Commands {
     /// Read trades, compute windows, write rows
     #[command(after_help = RUN_EXAMPLES)]
-    Run(Flags<false>),
+    Run(Flags<RUN>),
     /// Show it at work on a generated market: no service, no network
     #[command(after_help = DEMO_EXAMPLES)]
-    Demo(Flags<true>),
+    Demo(Flags<DEMO>),
+    /// Collect trades from the exchange's websocket
+    #[command(after_help = PRODUCE_EXAMPLES)]
+    Produce(Flags<PRODUCE>),
     /// Print what holds for a run with these flags, and where each value came from
     Config {
         /// As one JSON object
         #[arg(long, help_heading = LOGGING)]
         json: bool,
         #[command(flatten)]
-        flags: Flags<false>,
+        flags: Flags<RUN>,
     },
     /// Ask about rows in SQL: a file of rows, a database, or a server
     #[command(after_help = QUERY_EXAMPLES)]
@@ -145,11 +150,32 @@ Examples:
   crossrate query \"select * from stats order by end_ms desc limit 5\" sqlite:rows.db
   crossrate query -f csv --server http://127.0.0.1:8080 \"select * from crosses\"";
 
-/// The flags of the table, for `run` or for `demo`, as clap saw them.
-#[derive(Debug)]
-struct Flags<const DEMO: bool>(ArgMatches);
+const PRODUCE_EXAMPLES: &str = "\
+Examples:
+  crossrate produce
+      the legs of the default cross, to topic trades of localhost:9092
+  crossrate produce --symbols BTCUSDT,ETHUSDT --to - | crossrate run --from - --symbols all
+  crossrate produce --symbols all --to kafka:trades -b broker:9092
+  crossrate produce --cross EURBTC=EURUSDT/BTCUSDT --to trades.jsonl --capture";
 
-impl<const DEMO: bool> FromArgMatches for Flags<DEMO> {
+/// Of which command flags are, as the types of clap's structures want it.
+const RUN: u8 = 0;
+const DEMO: u8 = 1;
+const PRODUCE: u8 = 2;
+
+const fn which(command: u8) -> Which {
+    match command {
+        DEMO => Which::Demo,
+        PRODUCE => Which::Produce,
+        _ => Which::Run,
+    }
+}
+
+/// The flags of the table, for one command, as clap saw them.
+#[derive(Debug)]
+struct Flags<const COMMAND: u8>(ArgMatches);
+
+impl<const COMMAND: u8> FromArgMatches for Flags<COMMAND> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         Ok(Flags(matches.clone()))
     }
@@ -160,10 +186,11 @@ impl<const DEMO: bool> FromArgMatches for Flags<DEMO> {
     }
 }
 
-impl<const DEMO: bool> Args for Flags<DEMO> {
+impl<const COMMAND: u8> Args for Flags<COMMAND> {
     fn augment_args(command: Command) -> Command {
-        let command = ALL.iter().filter(|about| about.is_for(DEMO)).fold(command, |command, about| {
-            let command = command.arg(flag(about, DEMO));
+        let which = which(COMMAND);
+        let command = ALL.iter().filter(|about| about.is_for(which)).fold(command, |command, about| {
+            let command = command.arg(flag(about, which));
             match about.shape {
                 Shape::Switch(off) => command.arg(negative(about, off)),
                 _ => command,
@@ -177,7 +204,7 @@ impl<const DEMO: bool> Args for Flags<DEMO> {
                 .help_heading(LOGGING)
                 .help("This help"),
         );
-        if DEMO {
+        if which != Which::Run {
             return command;
         }
         command.arg(
@@ -195,8 +222,8 @@ impl<const DEMO: bool> Args for Flags<DEMO> {
     }
 }
 
-fn flag(about: &'static About, demo: bool) -> Arg {
-    let default = about.demo_default.filter(|_| demo).unwrap_or(about.default);
+fn flag(about: &'static About, which: Which) -> Arg {
+    let told = told(about, which);
     let arg = Arg::new(about.name).long(about.name).help_heading(about.heading).hide(about.hidden);
     let arg = match about.short {
         Some(short) => arg.short(short),
@@ -208,25 +235,24 @@ fn flag(about: &'static About, demo: bool) -> Arg {
     };
     // Values that begin with a dash are read as values, so that the error can say what is wrong with them.
     match about.shape {
-        Shape::Switch(_) => arg.action(ArgAction::SetTrue).help(about.help),
+        Shape::Switch(_) => arg.action(ArgAction::SetTrue).help(about.help_for(which)),
         Shape::One(value) => arg
             .value_name(value)
             .allow_negative_numbers(true)
             .allow_hyphen_values(value == "DURATION")
-            .help(told(about, default)),
+            .help(told),
 
-        Shape::Many(value) => arg.value_name(value).action(ArgAction::Append).help(told(about, default)),
-        Shape::Several(value) => {
-            arg.value_name(value).action(ArgAction::Append).num_args(1..).help(told(about, default))
-        }
+        Shape::Many(value) => arg.value_name(value).action(ArgAction::Append).help(told),
+        Shape::Several(value) => arg.value_name(value).action(ArgAction::Append).num_args(1..).help(told),
     }
 }
 
-fn told(about: &About, default: &str) -> String {
+fn told(about: &About, which: Which) -> String {
+    let (help, default) = (about.help_for(which), about.default_for(which));
     if about.optional && default == "none" {
-        return about.help.to_owned();
+        return help.to_owned();
     }
-    format!("{} [default: {default}]", about.help)
+    format!("{help} [default: {default}]")
 }
 
 fn negative(about: &'static About, off: &'static str) -> Arg {
@@ -241,17 +267,22 @@ pub fn parse(
     let typed = Typed::try_parse_from(arguments).map_err(stop)?;
     match typed.command {
         Commands::Run(flags) => {
-            let mut given = Given::collect(&flags.0, environment, false)?;
+            let mut given = Given::collect(&flags.0, environment, Which::Run)?;
             let task = Task::Run(Box::new(check::run(&mut given)?));
             Ok(Parsed { task, warnings: given.warnings })
         }
         Commands::Demo(flags) => {
-            let mut given = Given::collect(&flags.0, environment, true)?;
+            let mut given = Given::collect(&flags.0, environment, Which::Demo)?;
             let task = Task::Demo(Box::new(check::demo(&mut given)?));
             Ok(Parsed { task, warnings: given.warnings })
         }
+        Commands::Produce(flags) => {
+            let given = Given::collect(&flags.0, environment, Which::Produce)?;
+            let task = Task::Produce(Box::new(check::produce(&given)?));
+            Ok(Parsed { task, warnings: given.warnings })
+        }
         Commands::Config { json, flags } => {
-            let mut given = Given::collect(&flags.0, environment, false)?;
+            let mut given = Given::collect(&flags.0, environment, Which::Run)?;
             let config = check::run(&mut given)?;
             let report = Report::new(&given, &config)?;
             let text = if json { report.json().unwrap_or_default() + "\n" } else { report.text() };
@@ -305,7 +336,7 @@ mod tests {
             std::fs::write(&path, text).expect("written");
             path.to_str().expect("a path in UTF-8").to_owned()
         };
-        let toml = file("job.toml", "window = \"7s\"");
+        let toml = file("job.toml", "window = \"7s\"\nfill-hold = \"7s\"");
         let properties = file("kafka.properties", "debug=msg");
         let crosses = file("crosses.toml", "[crosses]\nA = \"B*C\"");
         let token = file("token", "correct-horse-battery-staple");
@@ -340,11 +371,17 @@ mod tests {
             "stay" => ("--listen :7", "never"),
             "speed" => ("", "7"),
             "progress" => ("", "never"),
+            "endpoint" => ("", "ws://a"),
+            "rest" => ("", "http://a"),
+            "fill-hold" | "stall-timeout" | "renew-after" | "audit-interval" => ("", "7s"),
+            "connection-symbols" => ("", "7"),
             other => panic!("an example of --{other} is missing"),
         };
         for about in ALL {
-            for (command, demo) in [("run", false), ("demo", true)] {
-                if !about.is_for(demo) {
+            for (command, which) in [("run", Which::Run), ("demo", Which::Demo), ("produce", Which::Produce)]
+            {
+                let demo = which == Which::Demo;
+                if !about.is_for(which) {
                     continue;
                 }
                 let (beside, with) = match about.shape {
@@ -354,7 +391,7 @@ mod tests {
                             assert_eq!(both, outcome(&format!("{command} --{last}")), "the last one holds");
                         }
                         let given = if demo && about.demo_default == Some("true") { off } else { about.name };
-                        ("", format!("--{given}"))
+                        (if given == "capture" { "--to -" } else { "" }, format!("--{given}"))
                     }
                     _ if about.name == "emit" && demo => ("", "--emit final".to_owned()),
                     _ => {

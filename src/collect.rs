@@ -11,9 +11,140 @@
 //!   after their hold, or that the exchange itself swallowed: these are counted as overtaken.
 
 pub mod clock;
+mod drive;
 pub mod enquiry;
 pub mod event;
 pub mod hold;
 pub mod ids;
+pub mod info;
+mod link;
+pub mod place;
+mod publish;
+pub mod rest;
 pub mod session;
 pub mod shard;
+
+pub use publish::FILLED_HEADER;
+
+use crate::config::{ProduceConfig, Verbosity};
+use crate::exit::{Exit, Failure};
+use anyhow::Result;
+use crossrate_dataflows::market::event_time::EventTime;
+use info::ExchangeInfo;
+use publish::Log;
+use rest::{Rest, Trouble};
+use serde::Serialize;
+use session::Counts;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// What is told at the end.
+#[derive(Serialize)]
+struct Summary {
+    #[serde(flatten)]
+    counts: Counts,
+    /// Records that the log has taken, heartbeats among them.
+    written: u64,
+}
+
+/// Collects trades until it is interrupted.
+pub fn run(config: &ProduceConfig) -> Result<Exit> {
+    let (begun, begun_at) = (Instant::now(), SystemTime::now());
+    let log = Log::open(config, begun_at)?;
+    let info = ask(config)?;
+    let ours = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as u64;
+    drive::compare_clocks(config, info.time, EventTime::from_micros(ours));
+    let symbols = choose(config, &info)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (counts, written) = runtime.block_on(drive::collect(config, log, &symbols, &info, begun))?;
+    if config.verbosity >= Verbosity::Normal {
+        eprintln!("crossrate: {counts}");
+    }
+    if let Some(path) = &config.summary {
+        summarize(path, &Summary { counts, written })?;
+    }
+    Ok(Exit::Interrupted)
+}
+
+fn summarize(path: &Path, summary: &Summary) -> Result<()> {
+    let mut text = serde_json::to_string(summary)?;
+    text.push('\n');
+    std::fs::write(path, text).map_err(|error| {
+        Failure::new(Exit::Failed, format!("cannot write the summary to {}", path.display()))
+            .because(error)
+            .into()
+    })
+}
+
+/// Asks the exchange for what it trades. It may want us to wait.
+fn ask(config: &ProduceConfig) -> Result<ExchangeInfo> {
+    const ATTEMPTS: u32 = 3;
+    const LONGEST: u64 = 600_000;
+    let rest = Rest::new(&config.rest);
+    let named = config.symbols.as_deref().unwrap_or_default();
+    let mut failures = 0;
+    loop {
+        let trouble = match info::ask(&rest, named) {
+            Ok(info) => return Ok(info),
+            Err(trouble) => trouble,
+        };
+        match trouble {
+            Trouble::Limited { wait, .. } if wait <= LONGEST => {
+                if config.verbosity >= Verbosity::Normal {
+                    eprintln!("crossrate: {trouble}, waiting");
+                }
+                std::thread::sleep(Duration::from_millis(wait));
+            }
+            Trouble::Failed(_) if failures + 1 < ATTEMPTS => {
+                failures += 1;
+                std::thread::sleep(Duration::from_millis(250 << failures));
+            }
+            trouble => {
+                let words = format!("the exchange's REST at {} does not say what trades", config.rest);
+                return Err(Failure::new(Exit::Unreachable, words)
+                    .hint("say by --rest where it is")
+                    .because(trouble)
+                    .into());
+            }
+        }
+    }
+}
+
+/// The symbols to collect: those of the configuration that the exchange knows. A name that it does not know it would
+/// accept without a word, and never send anything.
+fn choose(config: &ProduceConfig, info: &ExchangeInfo) -> Result<Vec<String>> {
+    let Some(wanted) = &config.symbols else {
+        let trading = info.statuses.iter().filter(|(_, status)| *status == "TRADING");
+        let mut symbols: Vec<String> = trading.map(|(symbol, _)| symbol.clone()).collect();
+        symbols.sort();
+        return if symbols.is_empty() {
+            Err(Failure::new(Exit::Unreachable, "nothing trades at this exchange").into())
+        } else {
+            Ok(symbols)
+        };
+    };
+    let mut chosen = Vec::new();
+    for symbol in wanted {
+        let words = match info.statuses.get(symbol).map(String::as_str) {
+            Some("TRADING") => None,
+            Some(status) => Some(format!("{symbol} does not trade at present: its status is {status}")),
+            None if info.statuses.contains_key(&symbol.to_uppercase()) => Some(format!(
+                "{symbol} is no symbol of this exchange; did you mean {}?",
+                symbol.to_uppercase()
+            )),
+            None => Some(format!("{symbol} does not trade: this exchange does not know it (any more)")),
+        };
+        if let Some(words) = words.filter(|_| config.verbosity >= Verbosity::Normal) {
+            eprintln!("crossrate: warning: {words}");
+        }
+        if info.statuses.contains_key(symbol) {
+            chosen.push(symbol.clone());
+        }
+    }
+    if chosen.is_empty() {
+        return Err(Failure::new(Exit::Usage, format!("this exchange knows none of {}", wanted.join(", ")))
+            .hint("name symbols that it trades by --symbols, or legs that it trades by --cross")
+            .into());
+    }
+    Ok(chosen)
+}

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A run, checked.
@@ -53,8 +53,14 @@ pub struct Config {
 }
 
 impl Config {
-    /// Which sink holds the recovery point: Kafka, else Postgres, else SQLite, else a file; none for standard output alone.
+    /// Which sink holds the recovery point: Kafka, else Postgres, else SQLite, else a file; none for standard output alone,
+    /// nor for devices and pipes, which cannot be cut back.
     pub fn ledger(&self) -> Option<&SinkTarget> {
+        let holds = |target: &&SinkTarget| match target {
+            SinkTarget::Stdout => false,
+            SinkTarget::File(path) => can_be_cut(path),
+            SinkTarget::Kafka(_) | SinkTarget::Postgres(_) | SinkTarget::Sqlite(_) => true,
+        };
         let rank = |target: &SinkTarget| match target {
             SinkTarget::Kafka(_) => 0,
             SinkTarget::Postgres(_) => 1,
@@ -62,13 +68,24 @@ impl Config {
             SinkTarget::File(_) => 3,
             SinkTarget::Stdout => 4,
         };
-        self.sinks.iter().filter(|target| **target != SinkTarget::Stdout).min_by_key(|target| rank(target))
+        self.sinks.iter().filter(holds).min_by_key(|target| rank(target))
+    }
+
+    /// Whether anybody wants refused records: a dead-letter sink, a display, or a database, which keeps them by itself.
+    pub fn wants_refused(&self) -> bool {
+        let keeps = |sink: &SinkTarget| matches!(sink, SinkTarget::Sqlite(_) | SinkTarget::Postgres(_));
+        self.keep_refused || self.dead_letter.is_some() || self.sinks.iter().any(keeps)
     }
 
     /// Whether there is one.
     pub fn has_ledger(&self) -> bool {
         self.ledger().is_some()
     }
+}
+
+/// Whether a path is that of a file, or of none yet.
+pub fn can_be_cut(path: &Path) -> bool {
+    !std::fs::metadata(path).is_ok_and(|found| !found.is_file())
 }
 
 /// A demonstration, checked: a generated market through the dataflow of a run.
@@ -125,6 +142,48 @@ pub enum Stay {
     Always,
     /// Not.
     Never,
+}
+
+/// The collector, checked.
+#[derive(Debug, Clone)]
+pub struct ProduceConfig {
+    /// Whose trades are collected; all that the exchange trades when `None`.
+    pub symbols: Option<Vec<String>>,
+    /// The exchange's websocket.
+    pub endpoint: String,
+    /// The exchange's REST.
+    pub rest: String,
+    /// How brokers are reached.
+    pub kafka: KafkaClient,
+    /// Where trades go.
+    pub to: ProduceTarget,
+    /// Each record of a file begins with the time of its receipt.
+    pub capture: bool,
+    /// How long newer trades of a partition wait for missing ones.
+    pub fill_hold: Duration,
+    /// Silence after which a connection is replaced.
+    pub stall_timeout: Duration,
+    /// Age at which a connection is replaced.
+    pub renew_after: Duration,
+    /// How often the exchange is asked for the last trade of each symbol.
+    pub audit_interval: Duration,
+    /// Symbols a connection at most.
+    pub connection_symbols: usize,
+    /// Where the accounting goes at exit, as JSON.
+    pub summary: Option<PathBuf>,
+    /// What is told on standard error.
+    pub verbosity: Verbosity,
+}
+
+/// Where the collector's trades go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProduceTarget {
+    /// A topic, on the brokers of `-b`.
+    Kafka(String),
+    /// A file, to whose end they are appended.
+    File(PathBuf),
+    /// Standard output.
+    Stdout,
 }
 
 /// How fast event time passes in a demonstration.

@@ -11,11 +11,13 @@ pub mod committer;
 mod kafka;
 pub mod keeper;
 pub mod point;
+pub mod postgres;
+pub mod protocol;
 pub mod share;
 mod sqlite;
 
 use crate::cluster;
-use crate::config::{Config, SinkTarget, Source, StartOffset};
+use crate::config::{Config, SinkTarget, Source, StartOffset, Verbosity};
 use crate::exit::{Exit, Failure};
 use crate::source;
 use anyhow::Result;
@@ -25,8 +27,10 @@ use std::collections::BTreeMap;
 
 use committer::Committer;
 use point::{JobEntry, Point};
+use protocol::Ended;
 
 pub use kafka::Kafka;
+pub use postgres::Postgres;
 pub use sqlite::Sqlite;
 pub(crate) use sqlite::{SqlValue, sqlite_insert, sqlite_schema};
 
@@ -57,6 +61,12 @@ pub trait Ledger: Send {
 
     /// Writes a commit; when this returns without an error it is there, whatever happens next.
     fn commit(&mut self, commit: &Commit) -> Result<()>;
+
+    /// Fails where another run has taken the job over: asked when nothing was committed for a while, so that a second
+    /// copy ends the first one although that one has nothing to do.
+    fn still_ours(&mut self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Opens the ledger of a run, where its sinks make one.
@@ -70,9 +80,10 @@ pub fn open(config: &Config) -> Result<Option<Box<dyn Ledger>>> {
             Box::new(Sqlite::beside(beside.as_ref(), &config.name)?)
         }
         SinkTarget::Kafka(_) => Box::new(Kafka::open(config)?),
-        SinkTarget::Postgres(_) | SinkTarget::Stdout => {
-            anyhow::bail!("this ledger is not there yet")
+        SinkTarget::Postgres(url) => {
+            Box::new(Postgres::open(url, &config.name, config.verbosity < Verbosity::Normal)?)
         }
+        SinkTarget::Stdout => return Ok(None),
     }))
 }
 
@@ -137,14 +148,34 @@ fn unchanged(config: &Config, before: &[(String, String)], now: &[(String, Strin
         .into())
 }
 
-/// The error of a run whose job another one has taken over.
-fn fenced(job: &str, owner: &str) -> anyhow::Error {
-    Failure::new(
-        Exit::Failed,
-        format!("job {job:?} was taken over by {owner}; this run commits nothing more"),
-    )
-    .hint("run one copy of a job at a time, or give each its own --name")
-    .into()
+/// The error of a run that commits nothing more.
+fn ended(job: &str, ledger: &str, why: Ended) -> anyhow::Error {
+    let (words, hint) = match why {
+        Ended::TakenOver(owner) => (
+            format!("job {job:?} was taken over by {owner}; this run commits nothing more"),
+            "run one copy of a job at a time, or give each its own --name",
+        ),
+        Ended::WentBack => (
+            format!("{ledger} has lost commits of job {job:?} that it had confirmed"),
+            "a failover or a restored backup does that; start the job again, and it goes on from what is there",
+        ),
+        Ended::Vanished => (
+            format!("the recovery point of job {job:?} was removed from {ledger}; this run commits nothing more"),
+            "start the job again, and it begins anew",
+        ),
+        Ended::TooOften => (
+            format!("{ledger} answers, but one commit of job {job:?} gets lost again and again"),
+            "the last commit is whole; start the job again when the cause is gone",
+        ),
+    };
+    Failure::new(Exit::Failed, words).hint(hint).into()
+}
+
+/// Tells this run from all others.
+fn run_id() -> Result<[u8; 16]> {
+    let mut run = [0; 16];
+    getrandom::fill(&mut run).map_err(|error| anyhow::anyhow!("no random number for this run: {error}"))?;
+    Ok(run)
 }
 
 /// Who this run is, for another that it takes the job from.

@@ -207,6 +207,7 @@ fn open_source(
                 opened[local].partitions.push(PartitionFeed {
                     number: number as u32,
                     name: input.name().to_owned(),
+                    from: 0,
                     inside_log: false,
                     feed: Arc::clone(&feed),
                 });
@@ -233,6 +234,7 @@ fn open_source(
                 opened[local].partitions.push(PartitionFeed {
                     number: number as u32,
                     name,
+                    from: 0,
                     inside_log: false,
                     feed,
                 });

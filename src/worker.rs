@@ -27,7 +27,7 @@ use crossrate_dataflows::market::folding::PaneUpdate;
 use crossrate_dataflows::market::moments::Moments;
 use crossrate_dataflows::market::row::ClosedBy;
 use crossrate_dataflows::market::trade::Symbol;
-use crossrate_dataflows::operators::closings::{Note, PartitionProgress, Reason, Refusal};
+use crossrate_dataflows::operators::closings::{Moved, Note, PartitionProgress, Reason, Refusal};
 use differential_dataflow::VecCollection;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -115,7 +115,7 @@ pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
         told: &mut told.0,
         scratch: wire::Scratch::default(),
         updates: Vec::new(),
-        notes: Vec::new(),
+        refused: Vec::new(),
         strict: None,
     };
     let mut owned: Vec<Owned> = Vec::new();
@@ -240,10 +240,12 @@ struct Owned {
     state: Partition,
     panes: Option<ActivateCapability<EventTime>>,
     told: Option<ActivateCapability<EventTime>>,
-    /// Records delivered so far, for inputs whose records have no offset of their own.
+    /// Offset of the record that comes next.
     records: i64,
     idle: bool,
     ended: bool,
+    /// Where something else than its records has taken its watermark since it last told of itself.
+    moved: Option<Moved>,
     /// Whether the windows to withhold are known (or there are none).
     begun: bool,
     /// What a later run will need; only where there is a ledger.
@@ -266,6 +268,7 @@ impl Owned {
         panes: ActivateCapability<EventTime>,
         told: ActivateCapability<EventTime>,
     ) -> Self {
+        let records = feed.from;
         let mut state = Partition::new(&config.definition);
         if feed.inside_log {
             state.begin_inside_log();
@@ -278,9 +281,10 @@ impl Owned {
             state,
             panes: Some(panes),
             told: Some(told),
-            records: 0,
+            records,
             idle: false,
             ended: false,
+            moved: None,
         }
     }
 
@@ -315,7 +319,7 @@ struct Reading<'a> {
     told: &'a mut Input<Told>,
     scratch: wire::Scratch,
     updates: Vec<PaneUpdate>,
-    notes: Vec<Note>,
+    refused: Vec<Refusal>,
     /// The first bad record, where that ends the run.
     strict: Option<Failure>,
 }
@@ -360,7 +364,7 @@ impl Reading<'_> {
                 rebuilt(partition)?;
                 let from = partition.state.watermark();
                 partition.state.end(&mut self.updates);
-                self.notes.push(Note::Moved { from, to: EventTime::MAX, by: ClosedBy::Eof });
+                partition.moved = Some(Moved { from, to: EventTime::MAX, by: ClosedBy::Eof });
                 partition.ended = true;
                 self.send(partition)?;
                 (partition.panes, partition.told) = (None, None);
@@ -404,6 +408,8 @@ impl Reading<'_> {
             rebuilt(partition)?;
         }
         self.give(partition);
+        // What was counted before is known from now on, also if this run ends before it comes to anything new.
+        self.tell(partition, Vec::new());
         Ok(())
     }
 
@@ -411,6 +417,7 @@ impl Reading<'_> {
     fn adopt(&mut self, partition: &mut Owned, frontier: EventTime) -> Result<()> {
         // Nothing is open in it yet, so nothing is handed over.
         partition.state.entry(frontier, &mut self.updates);
+        partition.moved = Some(Moved { from: EventTime::MIN, to: frontier, by: ClosedBy::Idle });
         if self.config.verbosity >= Verbosity::Normal {
             let name = &partition.feed.name;
             eprintln!("crossrate: {name} is new and begins with its watermark at {} ms", frontier.millis());
@@ -435,8 +442,8 @@ impl Reading<'_> {
         &'b mut self,
         partition: &'b mut Owned,
     ) -> (Judging<'b>, &'b mut Symbols, &'b mut wire::Scratch) {
-        let Reading { config, symbols, scratch, updates, notes, strict, .. } = self;
-        (Judging { config, updates, notes, strict, partition }, symbols, scratch)
+        let Reading { config, symbols, scratch, updates, refused, strict, .. } = self;
+        (Judging { config, updates, refused, strict, partition }, symbols, scratch)
     }
 
     /// Hands over what the batch brought and moves the capabilities to the watermark.
@@ -477,22 +484,30 @@ impl Reading<'_> {
     }
 
     fn tell_progress(&mut self, partition: &mut Owned) -> Result<()> {
-        let Some(told) = &partition.told else { return Ok(()) };
+        if partition.told.is_none() {
+            return Ok(());
+        }
         let changes = match &mut partition.keeper {
             Some(keeper) => keeper.changes(&partition.state, partition.records, self.symbols.names())?,
             None => Vec::new(),
         };
-        self.notes.push(Note::Progress(PartitionProgress {
+        self.tell(partition, changes);
+        Ok(())
+    }
+
+    fn tell(&mut self, partition: &mut Owned, changes: Vec<(String, Option<Vec<u8>>)>) {
+        let Some(told) = &partition.told else { return };
+        let progress = PartitionProgress {
             partition: partition.feed.number,
             name: partition.feed.name.clone(),
             watermark: partition.state.watermark(),
             counts: *partition.state.counts(),
             idle: partition.idle,
             ended: partition.ended,
-            changes,
-        }));
-        self.told.activate().session(told).give_iterator(self.notes.drain(..).map(Told::Note));
-        Ok(())
+        };
+        let moved = partition.moved.take();
+        let note = Note { progress, moved, refused: std::mem::take(&mut self.refused), changes };
+        self.told.activate().session(told).give(Told::Note(note));
     }
 
     /// An idle partition does not hold the frontier: it follows.
@@ -500,7 +515,7 @@ impl Reading<'_> {
         let from = partition.state.watermark();
         if least > from && least < EventTime::MAX {
             partition.state.entry(least, &mut self.updates);
-            self.notes.push(Note::Moved { from, to: least, by: ClosedBy::Idle });
+            partition.moved = Some(Moved { from, to: least, by: ClosedBy::Idle });
             self.send(partition)?;
         }
         Ok(())
@@ -511,7 +526,7 @@ impl Reading<'_> {
 struct Judging<'a> {
     config: &'a Config,
     updates: &'a mut Vec<PaneUpdate>,
-    notes: &'a mut Vec<Note>,
+    refused: &'a mut Vec<Refusal>,
     strict: &'a mut Option<Failure>,
     partition: &'a mut Owned,
 }
@@ -569,15 +584,15 @@ impl Judging<'_> {
             let words = format!("{}: record {offset} is bad: {detail}", feed.name);
             *self.strict = Some(Failure::new(Exit::Refused, words));
         }
-        if self.config.dead_letter.is_some() || self.config.keep_refused {
-            self.notes.push(Note::Refused(Refusal {
+        if self.config.wants_refused() {
+            self.refused.push(Refusal {
                 partition: feed.number,
                 offset,
                 reason,
                 detail,
                 value: raw.bytes.to_vec(),
                 key: raw.key.map(<[u8]>::to_vec),
-            }));
+            });
         }
     }
 }

@@ -34,6 +34,8 @@ pub struct Resume {
     pub carried: HashMap<Symbol, (EventTime, Moments)>,
     /// The statistics of each cross, by name.
     pub series: HashMap<Symbol, SeriesMoments>,
+    /// Where idleness or adoption had taken watermarks, disjoint; for what a row says closed it.
+    pub idle: Vec<(EventTime, EventTime)>,
     /// The rates that are in the statistics, by their number among all of the cross; only with `--stats-last`.
     pub rates: HashMap<Symbol, BTreeMap<i64, BigInt>>,
 }

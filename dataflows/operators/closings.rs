@@ -2,34 +2,42 @@
 
 use crate::market::acceptance::Counts;
 use crate::market::event_time::EventTime;
-use crate::market::resume::Lasting;
+use crate::market::resume::{Lasting, Resume};
 use crate::market::row::{ClosedBy, Row};
 use crate::symbol_windows::Emission;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::generic::Operator;
 use timely::dataflow::operators::probe::{Handle, Probe};
 
-/// What partitions tell the worker that writes, besides trades.
+/// What a partition tells the worker that writes, besides trades: all that a batch has brought, in one piece, so that
+/// no commit ever holds a part of it (refused records without the offset after them would be given again).
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub enum Note {
-    /// A partition's watermark went from the first time to the second by something else than its own records.
-    Moved {
-        /// Where it stood.
-        from: EventTime,
-        /// Where it went.
-        to: EventTime,
-        /// By what.
-        by: ClosedBy,
-    },
-    /// A record was refused.
-    Refused(Refusal),
-    /// How far a partition is.
-    Progress(PartitionProgress),
+pub struct Note {
+    /// How far the partition is.
+    pub progress: PartitionProgress,
+    /// Where something else than its own records took its watermark.
+    pub moved: Option<Moved>,
+    /// The records that it has refused.
+    pub refused: Vec<Refusal>,
+    /// What has changed in its part of the recovery point: encoded entries, `None` where one goes.
+    pub changes: Vec<(String, Option<Vec<u8>>)>,
+}
+
+/// A partition's watermark went from the first time to the second by something else than its own records.
+#[derive(Debug, Copy, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moved {
+    /// Where it stood.
+    pub from: EventTime,
+    /// Where it went.
+    pub to: EventTime,
+    /// By what.
+    pub by: ClosedBy,
 }
 
 /// A record that does not count although somebody might have wanted it to.
@@ -86,9 +94,6 @@ pub struct PartitionProgress {
     pub idle: bool,
     /// Whether it has ended.
     pub ended: bool,
-    /// What has changed in its part of the recovery point: encoded entries, `None` where one goes.
-    /// The state that they speak of is that after the batch which this note comes with.
-    pub changes: Vec<(String, Option<Vec<u8>>)>,
 }
 
 /// What the writing worker has to hand on; emptied by whoever writes.
@@ -106,6 +111,8 @@ pub struct Outbox {
     pub partitions: BTreeMap<u32, PartitionProgress>,
     /// Rows looked at before this time are all there: the frontier. `None` when the input has ended.
     pub frontier: Option<EventTime>,
+    /// Where idleness or adoption took watermarks, as far as rows may still ask; `None` where that has not changed.
+    pub idle: Option<Vec<(EventTime, EventTime)>>,
     /// Windows of symbols that were withheld.
     pub withheld: u64,
     /// Whether the frontier or a partition has moved since this was last cleared.
@@ -119,6 +126,7 @@ impl Outbox {
         self.refused.clear();
         self.lasting.clear();
         self.changes.clear();
+        self.idle = None;
         self.progressed = false;
     }
 }
@@ -130,9 +138,10 @@ pub fn closings<'scope>(
     rows: StreamVec<'scope, EventTime, Emission>,
     notes: StreamVec<'scope, EventTime, Note>,
     grace: u64,
+    resume: &Arc<Resume>,
 ) -> (Rc<RefCell<Outbox>>, Handle<EventTime>) {
     let outbox = Rc::new(RefCell::new(Outbox { frontier: Some(EventTime::MIN), ..Outbox::default() }));
-    let shared = Rc::clone(&outbox);
+    let (shared, resume) = (Rc::clone(&outbox), Arc::clone(resume));
     let (probe, _) = rows
         .binary_frontier::<_, timely::container::CapacityContainerBuilder<Vec<()>>, _, _, _, _>(
             notes,
@@ -142,9 +151,10 @@ pub fn closings<'scope>(
             move |_, _| {
                 let mut pending: BTreeMap<EventTime, Vec<Row>> = BTreeMap::new();
                 let mut lasting: BTreeMap<EventTime, Vec<Lasting>> = BTreeMap::new();
-                let mut moves = Moves::default();
+                let mut moves = Moves { idle: resume.idle.iter().copied().collect(), ended: None };
                 move |(row_input, row_frontier), (note_input, note_frontier), _| {
                     let mut outbox = shared.borrow_mut();
+                    let mut moves_changed = false;
                     // Keep what came.
                     row_input.for_each(|_, emissions| {
                         for emission in emissions.drain(..) {
@@ -158,16 +168,15 @@ pub fn closings<'scope>(
                         }
                     });
                     note_input.for_each(|_, notes| {
-                        for note in notes.drain(..) {
-                            match note {
-                                Note::Moved { from, to, by } => moves.add(from, to, by),
-                                Note::Refused(refusal) => outbox.refused.push(refusal),
-                                Note::Progress(mut progress) => {
-                                    outbox.changes.append(&mut progress.changes);
-                                    outbox.progressed = true;
-                                    outbox.partitions.insert(progress.partition, progress);
-                                }
+                        for mut note in notes.drain(..) {
+                            if let Some(moved) = note.moved {
+                                moves.add(moved);
+                                moves_changed |= moved.by == ClosedBy::Idle;
                             }
+                            outbox.refused.append(&mut note.refused);
+                            outbox.changes.append(&mut note.changes);
+                            outbox.progressed = true;
+                            outbox.partitions.insert(note.progress.partition, note.progress);
                         }
                     });
                     // Hand on the looks that nothing can be added to.
@@ -196,7 +205,10 @@ pub fn closings<'scope>(
                     };
                     outbox.progressed |= outbox.frontier != before;
                     if let Some(frontier) = outbox.frontier {
-                        moves.forget(frontier.minus(grace));
+                        moves_changed |= moves.forget(frontier.minus(grace));
+                    }
+                    if moves_changed {
+                        outbox.idle = Some(moves.idle.iter().map(|(from, to)| (*from, *to)).collect());
                     }
                 }
             },
@@ -215,7 +227,7 @@ struct Moves {
 }
 
 impl Moves {
-    fn add(&mut self, mut from: EventTime, mut to: EventTime, by: ClosedBy) {
+    fn add(&mut self, Moved { mut from, mut to, by }: Moved) {
         match by {
             ClosedBy::Event => {}
             ClosedBy::Eof => self.ended = Some(self.ended.map_or(from, |e| e.min(from))),
@@ -241,10 +253,13 @@ impl Moves {
         }
     }
 
-    fn forget(&mut self, before: EventTime) {
+    /// Whether there was anything to forget.
+    fn forget(&mut self, before: EventTime) -> bool {
+        let known = self.idle.len();
         while let Some(entry) = self.idle.first_entry().filter(|e| *e.get() < before) {
             entry.remove();
         }
+        self.idle.len() < known
     }
 }
 
@@ -260,10 +275,10 @@ mod tests {
     fn what_closed_a_window() {
         let mut moves = Moves::default();
         assert_eq!(moves.closed_by(at(5)), ClosedBy::Event);
-        moves.add(at(10), at(20), ClosedBy::Idle);
-        moves.add(at(20), at(25), ClosedBy::Idle);
-        moves.add(at(40), at(50), ClosedBy::Idle);
-        moves.add(at(60), EventTime::MAX, ClosedBy::Eof);
+        moves.add(Moved { from: at(10), to: at(20), by: ClosedBy::Idle });
+        moves.add(Moved { from: at(20), to: at(25), by: ClosedBy::Idle });
+        moves.add(Moved { from: at(40), to: at(50), by: ClosedBy::Idle });
+        moves.add(Moved { from: at(60), to: EventTime::MAX, by: ClosedBy::Eof });
         for (point, expected) in [
             (10, ClosedBy::Event),
             (11, ClosedBy::Idle),
@@ -276,7 +291,8 @@ mod tests {
             assert_eq!(moves.closed_by(at(point)), expected, "{point}");
         }
         assert_eq!(moves.idle.len(), 2);
-        moves.forget(at(26));
+        assert!(moves.forget(at(26)));
+        assert!(!moves.forget(at(26)));
         assert_eq!(moves.idle.len(), 1);
     }
 }

@@ -8,8 +8,8 @@ use super::usage::{UsageError, Wrong, nearest};
 use super::values::show_duration;
 use super::{outputs, places};
 use crate::config::{
-    Cluster, Config, DeadLetterTarget, DemoConfig, FileSource, KafkaClient, KafkaSource, Serving, SinkTarget,
-    Source, StartOffset, Verbosity,
+    Cluster, Config, DeadLetterTarget, DemoConfig, FileSource, KafkaClient, KafkaSource, ProduceConfig,
+    ProduceTarget, Serving, SinkTarget, Source, StartOffset, Verbosity,
 };
 use crate::serve::guard::Token;
 use crate::source::files::STDIN;
@@ -126,6 +126,66 @@ fn token(path: &Path) -> Result<Token, Wrong> {
             .hint("openssl rand -hex 32 makes one"));
     }
     Ok(Token::new(text))
+}
+
+/// The collector.
+pub(super) fn produce(given: &Given) -> Result<ProduceConfig, UsageError> {
+    let (_, selection) = wanted(given)?;
+    let (kafka, _) = kafka(given)?;
+    let sinks = given.get(&s::TO)?;
+    let to = produce_target(given, &sinks)?;
+    // It reads no file but for the configuration's.
+    let nothing = Source::Files(FileSource { paths: Vec::new(), symbol: None });
+    outputs::apart(given, &nothing, &sinks, None)?;
+    let capture = given.get(&s::CAPTURE)?;
+    if capture && matches!(to, ProduceTarget::Kafka(_)) {
+        return Err(Wrong::told("a topic to write to", "a file, or - for standard output, with it")
+            .hint("a record in Kafka has its timestamp")
+            .at(given.what(&s::CAPTURE.about)));
+    }
+    let span = |micros: u64| Duration::from_micros(micros);
+    Ok(ProduceConfig {
+        symbols: match selection {
+            Selection::All => None,
+            Selection::Only(symbols) => Some(symbols.iter().map(ToString::to_string).collect()),
+        },
+        endpoint: given.get(&s::ENDPOINT)?,
+        rest: given.get(&s::REST)?,
+        kafka,
+        to,
+        capture,
+        fill_hold: span(given.get(&s::FILL_HOLD)?),
+        stall_timeout: span(given.get(&s::STALL_TIMEOUT)?),
+        renew_after: span(given.get(&s::RENEW_AFTER)?),
+        audit_interval: span(given.get(&s::AUDIT_INTERVAL)?),
+        connection_symbols: given.get(&s::CONNECTION_SYMBOLS)?,
+        summary: given.find(&s::SUMMARY)?,
+        verbosity: verbosity(given)?,
+    })
+}
+
+/// One place; what says how brokers are reached has a meaning for a topic only.
+fn produce_target(given: &Given, sinks: &[SinkTarget]) -> Result<ProduceTarget, UsageError> {
+    let wrong = |got: &str| {
+        Wrong::told(got, "one of kafka:TOPIC, a file, or - for standard output").at(given.what(&s::TO.about))
+    };
+    let to = match sinks {
+        [SinkTarget::Kafka(topic)] => return Ok(ProduceTarget::Kafka(topic.clone())),
+        [SinkTarget::File(path)] => ProduceTarget::File(path.clone()),
+        [SinkTarget::Stdout] => ProduceTarget::Stdout,
+        [_] => return Err(wrong("a database")),
+        _ => return Err(wrong("several places")),
+    };
+    let chosen = given.origin(&s::TO.about).rank();
+    let reaching: [&About; 3] = [&s::BROKERS.about, &s::PROPERTY.about, &s::KAFKA_CONFIG.about];
+    match reaching.into_iter().find(|a| given.texts(a).is_some() && given.origin(a).rank() >= chosen) {
+        None => Ok(to),
+        Some(about) => Err(Wrong::told(
+            "no topic to write to",
+            "it with --to kafka:TOPIC only, where it means something",
+        )
+        .at(given.what(about))),
+    }
 }
 
 fn definition(given: &mut Given) -> Result<Definition, UsageError> {

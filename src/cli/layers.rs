@@ -1,7 +1,7 @@
 //! What was given, and where: flag over environment over file over default, setting by setting.
 //! A list is taken whole from the nearest layer that gives it; layers are never mixed within a setting.
 
-use super::settings::{ALL, About, CONFIG, FROM, Optional, Parse, Setting, Shape};
+use super::settings::{ALL, About, CONFIG, FROM, Optional, Parse, Setting, Shape, Which};
 use super::usage::{UsageError, Wrong, nearest};
 use clap::ArgMatches;
 use std::collections::BTreeMap;
@@ -64,20 +64,20 @@ struct Entry {
 #[derive(Debug)]
 pub struct Given {
     entries: BTreeMap<&'static str, Entry>,
-    demo: bool,
+    which: Which,
     /// What is probably a slip but no error.
     pub warnings: Vec<String>,
 }
 
 impl Given {
-    /// Collects the layers for `run` or `demo`.
+    /// Collects the layers for a command.
     pub fn collect(
         matches: &ArgMatches,
         environment: &[(String, String)],
-        demo: bool,
+        which: Which,
     ) -> Result<Given, UsageError> {
-        let mut given = Given { entries: BTreeMap::new(), demo, warnings: Vec::new() };
-        for about in ALL.iter().filter(|about| about.is_for(demo)) {
+        let mut given = Given { entries: BTreeMap::new(), which, warnings: Vec::new() };
+        for about in ALL.iter().filter(|about| about.is_for(which)) {
             let flags = from_flags(matches, about);
             let entry = if flags.is_empty() {
                 from_environment(environment, about)
@@ -114,7 +114,7 @@ impl Given {
                 let names = ALL.iter().filter(|about| !about.hidden).map(|about| about.name);
                 return Err(Wrong::told(
                     format!("key {name:?}"),
-                    "a key that is named as a flag of crossrate run",
+                    "a key that is named as a flag of crossrate",
                 )
                 .perhaps(nearest(name, names))
                 .at(origin.to_string()));
@@ -122,7 +122,7 @@ impl Given {
             let texts = texts_of(value.get_ref(), about.shape)
                 .map_err(|wrong| wrong.at(format!("{origin}: {name}")))?;
             // One file may serve several commands, so keys of another command are no error here.
-            if about.is_for(self.demo) {
+            if about.is_for(self.which) {
                 self.entries.entry(about.name).or_insert(Entry { origin, texts });
             }
         }
@@ -154,7 +154,7 @@ impl Given {
 
     /// The default that holds for this command.
     pub fn default_of(&self, about: &About) -> &'static str {
-        about.demo_default.filter(|_| self.demo).unwrap_or(about.default)
+        about.default_for(self.which)
     }
 
     /// What an error about the setting should point at.
@@ -177,7 +177,7 @@ impl Given {
     /// The value, where one was given. The demonstration gives some itself, apart by white space.
     pub fn find<T>(&self, setting: &Optional<T>) -> Result<Option<T>, UsageError> {
         let about = &setting.about;
-        let own = about.demo_default.filter(|_| self.demo);
+        let own = about.demo_default.filter(|_| self.which == Which::Demo);
         let own: Option<Vec<String>> = own.map(|texts| texts.split_whitespace().map(str::to_owned).collect());
         match self.texts(about).or(own.as_deref()) {
             Some(texts) => read(&setting.parse, texts).map(Some).map_err(|wrong| wrong.at(self.what(about))),

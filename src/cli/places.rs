@@ -45,6 +45,35 @@ pub(super) fn listen(text: &str) -> Result<Vec<SocketAddr>, Wrong> {
     Ok(hosts.into_iter().map(|host| SocketAddr::new(host, port)).collect())
 }
 
+/// The base address of a websocket.
+pub(super) fn websocket(text: &str) -> Result<String, Wrong> {
+    address(text, ["ws://", "wss://"], "the address of a websocket, such as wss://data-stream.binance.vision")
+}
+
+/// The base address of a REST interface.
+pub(super) fn rest(text: &str) -> Result<String, Wrong> {
+    address(
+        text,
+        ["http://", "https://"],
+        "the address of a REST interface, such as https://data-api.binance.vision",
+    )
+}
+
+/// An address without a query, which the collector adds.
+fn address(text: &str, schemes: [&str; 2], expected: &str) -> Result<String, Wrong> {
+    let rest = schemes.into_iter().find_map(|scheme| text.strip_prefix(scheme));
+    let host = rest.map(|rest| rest.split('/').next().unwrap_or_default());
+    let strange = |c: char| c.is_whitespace() || matches!(c, '?' | '#' | '@');
+    match host {
+        Some(host) if !host.is_empty() && !host.starts_with(':') && !text.contains(strange) => {
+            Ok(text.trim_end_matches('/').to_owned())
+        }
+        // What stands before an @ may be a password.
+        _ if text.contains('@') => Err(Wrong::told("an address with an @", expected)),
+        _ => Err(Wrong::new(text, expected)),
+    }
+}
+
 /// Brokers, joined by commas.
 pub(super) fn brokers(text: &str) -> Result<String, Wrong> {
     const EXPECTED: &str = "host:port, joined by commas, such as localhost:9092";
@@ -207,6 +236,21 @@ mod tests {
         for wrong in ["", "127.0.0.1", "::1", "[::1]", "a.org:80", "*:80", "http://localhost:80", ":65536"] {
             assert!(listen(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn addresses_of_an_exchange() {
+        for good in ["wss://stream.binance.com:9443", "ws://127.0.0.1:80/base", "ws://[::1]:80"] {
+            assert_eq!(websocket(good), Ok(good.to_owned()));
+        }
+        assert_eq!(rest("https://a.org/"), Ok("https://a.org".to_owned()));
+        for wrong in
+            ["", "a.org", "https://a.org", "wss://", "wss://:80", "wss://a?b", "wss://a b", "wss://u:p@a"]
+        {
+            let error = websocket(wrong).expect_err(wrong);
+            assert!(!error.got.contains("u:p"));
+        }
+        assert!(rest("wss://a.org").is_err());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::check;
 use super::crosses;
 use super::layers::{Given, Origin, flag_of};
 use super::properties::{self, Property};
-use super::settings::{ALL, About, PROPERTY, Shape};
+use super::settings::{ALL, About, PROPERTY, Shape, Which};
 use super::usage::UsageError;
 use super::values::show_duration;
 use crate::config::Config;
@@ -58,7 +58,7 @@ impl Report {
     /// The report on a run that was checked.
     pub fn new(given: &Given, config: &Config) -> Result<Report, UsageError> {
         let settings =
-            ALL.iter().filter(|about| about.is_for(false)).map(|about| line(given, about)).collect();
+            ALL.iter().filter(|about| about.is_for(Which::Run)).map(|about| line(given, about)).collect();
         let (client, properties) = check::kafka(given)?;
         let properties = properties
             .into_iter()

@@ -32,12 +32,34 @@ pub struct About {
     pub optional: bool,
     /// What the demonstration takes instead.
     pub demo_default: Option<&'static str>,
+    /// Whether the collector takes it, too.
+    pub produce: Option<InProduce>,
     /// What it means, in one line.
     pub help: &'static str,
     /// Which commands take it.
     pub commands: Commands,
     /// Left out of the help.
     pub hidden: bool,
+}
+
+/// What is different about a setting of the collector.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub struct InProduce {
+    /// What holds where it is not given.
+    pub default: Option<&'static str>,
+    /// What it means.
+    pub help: Option<&'static str>,
+}
+
+/// The commands that settings are for.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum Which {
+    /// `run`, and `config`, which tells of it.
+    Run,
+    /// `demo`.
+    Demo,
+    /// `produce`.
+    Produce,
 }
 
 /// How a value is given.
@@ -60,8 +82,10 @@ pub enum Commands {
     Run,
     /// `demo`.
     Demo,
-    /// All.
+    /// `run`, `config` and `demo`.
     All,
+    /// `produce`.
+    Produce,
 }
 
 /// How texts become a value.
@@ -108,6 +132,7 @@ impl About {
             default: "",
             optional,
             demo_default: None,
+            produce: None,
             help,
             commands: Commands::Run,
             hidden: false,
@@ -119,13 +144,30 @@ impl About {
         format!("CROSSRATE_{}", self.name.to_ascii_uppercase().replace('-', "_"))
     }
 
-    /// Whether `run` (else `demo`) takes it.
-    pub fn is_for(&self, demo: bool) -> bool {
-        match self.commands {
-            Commands::All => true,
-            Commands::Run => !demo,
-            Commands::Demo => demo,
+    /// Whether a command takes it.
+    pub fn is_for(&self, which: Which) -> bool {
+        match (which, self.commands) {
+            (Which::Run, Commands::Run | Commands::All) => true,
+            (Which::Demo, Commands::Demo | Commands::All) => true,
+            (Which::Produce, commands) => commands == Commands::Produce || self.produce.is_some(),
+            _ => false,
         }
+    }
+
+    /// What holds for a command where it is not given.
+    pub fn default_for(&self, which: Which) -> &'static str {
+        let own = match which {
+            Which::Run => None,
+            Which::Demo => self.demo_default,
+            Which::Produce => self.produce.and_then(|produce| produce.default),
+        };
+        own.unwrap_or(self.default)
+    }
+
+    /// What it means for a command.
+    pub fn help_for(&self, which: Which) -> &'static str {
+        let own = self.produce.filter(|_| which == Which::Produce).and_then(|produce| produce.help);
+        own.unwrap_or(self.help)
     }
 }
 
@@ -177,6 +219,15 @@ macro_rules! tellable {
 
             const fn in_demo_too(self) -> Self {
                 self.for_commands(Commands::All, None)
+            }
+
+            const fn in_produce_too(
+                mut self,
+                default: Option<&'static str>,
+                help: Option<&'static str>,
+            ) -> Self {
+                self.about.produce = Some(InProduce { default, help });
+                self
             }
         }
     };
@@ -233,12 +284,13 @@ const CLUSTER: &str = "Cluster";
 /// The heading under which help is listed too.
 pub(super) const LOGGING: &str = "Logging";
 const DEMO: &str = "Demonstration";
+const COLLECTING: &str = "Collecting";
 
 settings! {
     FROM: Setting<Vec<String>> = Setting::many("from", "SOURCE", INPUT, values::texts,
         "kafka, files (each is one partition), or - for standard input").several().default("kafka");
     BROKERS: Setting<String> = Setting::one("brokers", "HOST:PORT,..", INPUT, places::brokers,
-        "Kafka brokers").short('b').alias("bootstrap-server").default("localhost:9092");
+        "Kafka brokers").short('b').alias("bootstrap-server").in_produce_too(None, None).default("localhost:9092");
     TOPIC: Setting<String> = Setting::one("topic", "TOPIC", INPUT, places::topic,
         "Topic of trades").short('t').default("trades");
     OFFSET: Optional<StartOffset> = Optional::one("offset", "START", INPUT, places::start,
@@ -247,9 +299,10 @@ settings! {
     EXIT_AT_END: Setting<bool> = switch!("exit-at-end", INPUT,
         "Exit at the end of each log, as it was at the start").short('e');
     PROPERTY: Optional<Vec<String>> = Optional::many("property", "KEY=VALUE", INPUT, values::texts,
-        "Property of librdkafka, over those of --kafka-config; repeatable").short('X').default("none");
+        "Property of librdkafka, over those of --kafka-config; repeatable").short('X').in_produce_too(None, None)
+        .default("none");
     KAFKA_CONFIG: Optional<PathBuf> = Optional::one("kafka-config", "FILE", INPUT, places::path,
-        "Properties of librdkafka, a line of key=value each").default("none");
+        "Properties of librdkafka, a line of key=value each").in_produce_too(None, None).default("none");
     SYMBOL: Optional<String> = Optional::one("symbol", "SYMBOL", INPUT, values::symbol,
         "Symbol of CSV input whose file name does not tell").default("from the file's name");
     DEDUP: Setting<bool> = Setting::one("dedup", "HOW", INPUT, values::dedup,
@@ -281,13 +334,16 @@ settings! {
 
     SYMBOLS: Optional<Option<Vec<Symbol>>> = Optional::many("symbols", "A,B|all", CROSSES, values::symbols,
         "Symbols with rows of their own besides the legs, or all")
-        .for_commands(Commands::All, Some("BTCUSDT,ETHUSDT,ETHBTC,XRPUSDT,XRPBTC,XVGBTC")).default("none");
+        .for_commands(Commands::All, Some("BTCUSDT,ETHUSDT,ETHBTC,XRPUSDT,XRPBTC,XVGBTC"))
+        .in_produce_too(None, Some("Symbols to collect besides the legs, or all that trade")).default("none");
     CROSS: Optional<Vec<Cross>> = Optional::many("cross", "NAME=A*B/C", CROSSES, crosses::crosses,
         "Cross rate: the product of its legs, / divides; repeatable")
         .for_commands(Commands::All, Some("XVGUSDT=XVGBTC*BTCUSDT XRPETH=XRPBTC/ETHBTC"))
+        .in_produce_too(None, Some("Cross rate whose legs are collected; repeatable"))
         .default("XVGUSDT=XVGBTC*BTCUSDT without --crosses and --symbols");
     CROSSES_FILE: Optional<PathBuf> = Optional::one("crosses", "FILE", CROSSES, places::path,
-        "More of them: TOML, a table [crosses] of lines NAME = \"A*B/C\"").in_demo_too().default("none");
+        "More of them: TOML, a table [crosses] of lines NAME = \"A*B/C\"").in_demo_too().in_produce_too(None, None)
+        .default("none");
     MISSING_LEG: Setting<MissingLeg> = Setting::one("missing-leg", "WHAT", CROSSES, values::missing_leg,
         "Where a leg did not trade: a row without a rate, the leg's earlier window, or no row: null, carry or withhold")
         .in_demo_too().default("null");
@@ -297,13 +353,14 @@ settings! {
         "Statistics over the last K windows with a rate, or all").in_demo_too().default("all");
 
     TO: Setting<Vec<SinkTarget>> = Setting::many("to", "SINK", OUTPUT, places::sinks,
-        "stdout, a file, or kafka:TOPIC; repeatable").default("stdout");
+        "stdout, a file, or kafka:TOPIC; repeatable")
+        .in_produce_too(Some("kafka:trades"), Some("kafka:TOPIC, a file, or - for standard output")).default("stdout");
     ROWS: Setting<RowKinds> = Setting::one("rows", "KINDS", OUTPUT, values::rows,
         "Which rows leave").default("symbol,cross,stats");
     DEAD_LETTER: Optional<DeadLetterTarget> = Optional::one("dead-letter", "SINK", OUTPUT, places::dead_letter,
         "Where bad, late and future records go: a file, or kafka:TOPIC").default("counted only");
     SUMMARY: Optional<PathBuf> = Optional::one("summary", "FILE", OUTPUT, places::path,
-        "At exit, the accounting as one JSON object").default("none");
+        "At exit, the accounting as one JSON object").in_produce_too(None, None).default("none");
 
     LISTEN: Optional<Vec<SocketAddr>> = Optional::one("listen", "ADDRESS", SERVING, places::listen,
         "Serve the page, REST, streams and metrics there, such as 127.0.0.1:8080")
@@ -324,7 +381,7 @@ settings! {
     COMMIT_INTERVAL: Setting<u64> = Setting::one("commit-interval", "DURATION", JOB, values::duration,
         "How long rows may wait to be committed together; 0s commits every closing").default("100ms");
     CONFIG: Optional<PathBuf> = Optional::one("config", "FILE", JOB, places::path,
-        "Settings in TOML, keys named as these flags").in_demo_too().default("none");
+        "Settings in TOML, keys named as these flags").in_demo_too().in_produce_too(None, None).default("none");
 
     THREADS: Setting<usize> = Setting::one("threads", "N", CLUSTER, values::threads,
         "Worker threads a process").in_demo_too().short('w').alias("workers").default("1");
@@ -346,12 +403,34 @@ settings! {
     DURATION: Setting<u64> = Setting::one("duration", "DURATION", DEMO, values::span,
         "How much event time is generated").for_commands(Commands::Demo, None).default("4m");
 
-    QUIET: Setting<bool> = switch!("quiet", LOGGING, "Errors only").in_demo_too().short('q');
-    VERBOSE: Setting<bool> = switch!("verbose", LOGGING, "What happens on the way, too").in_demo_too().short('v');
+    QUIET: Setting<bool> = switch!("quiet", LOGGING, "Errors only").in_demo_too().in_produce_too(None, None).short('q');
+    VERBOSE: Setting<bool> = switch!("verbose", LOGGING, "What happens on the way, too").in_demo_too()
+        .in_produce_too(None, None).short('v');
     PROGRESS: Setting<Progress> = Setting::one("progress", "WHEN", LOGGING, values::progress,
         "Show progress on standard error: auto, always or never").in_demo_too().default("auto");
     BATCH_RECORDS: Setting<usize> = Setting::one("batch-records", "N", LOGGING, values::batch_records,
         "Records a batch at most; no row depends on it").hidden().default("65536");
+
+    ENDPOINT: Setting<String> = Setting::one("endpoint", "URL", COLLECTING, places::websocket,
+        "The exchange's websocket").for_commands(Commands::Produce, None).default("wss://data-stream.binance.vision");
+    REST: Setting<String> = Setting::one("rest", "URL", COLLECTING, places::rest,
+        "The exchange's REST, which knows what trades and fills gaps").for_commands(Commands::Produce, None)
+        .default("https://data-api.binance.vision");
+    FILL_HOLD: Setting<u64> = Setting::one("fill-hold", "DURATION", COLLECTING, values::duration,
+        "How long newer trades of a partition wait for missing ones").for_commands(Commands::Produce, None).default("3s");
+    STALL_TIMEOUT: Setting<u64> = Setting::one("stall-timeout", "DURATION", COLLECTING, values::span,
+        "Silence after which a connection is replaced").for_commands(Commands::Produce, None).default("10s");
+    RENEW_AFTER: Setting<u64> = Setting::one("renew-after", "DURATION", COLLECTING, values::span,
+        "Age at which a connection is replaced; the exchange cuts it after a day")
+        .for_commands(Commands::Produce, None).default("23h");
+    CAPTURE: Setting<bool> = switch!("capture", COLLECTING,
+        "Write the time of receipt, in ns, and a blank before each record of a file")
+        .for_commands(Commands::Produce, None);
+    AUDIT_INTERVAL: Setting<u64> = Setting::one("audit-interval", "DURATION", COLLECTING, values::span,
+        "How often the exchange is asked for the last trade of each symbol").for_commands(Commands::Produce, None)
+        .default("1m");
+    CONNECTION_SYMBOLS: Setting<usize> = Setting::one("connection-symbols", "N", COLLECTING, values::connection_symbols,
+        "Symbols a connection at most").for_commands(Commands::Produce, None).hidden().default("200");
 }
 
 #[cfg(test)]

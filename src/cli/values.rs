@@ -142,6 +142,11 @@ pub(super) fn batch_records(text: &str) -> Result<usize, Wrong> {
     count(text, 1, 1_048_576).map(|number| number as usize)
 }
 
+/// Symbols of one connection: the exchange takes no more streams.
+pub(super) fn connection_symbols(text: &str) -> Result<usize, Wrong> {
+    small_count(text, 1, 1_024)
+}
+
 /// Any number that a generator may start from.
 pub(super) fn seed(text: &str) -> Result<u64, Wrong> {
     count(text, 0, u64::MAX)

@@ -9,6 +9,8 @@ mod counts;
 mod gaps;
 mod heartbeats;
 mod note;
+#[cfg(test)]
+mod simulation;
 
 pub use counts::Counts;
 pub use note::Note;
@@ -31,6 +33,8 @@ pub struct Rules {
     pub patience: Patience,
     /// How long a partition waits for what is missing, in milliseconds.
     pub fill_hold: u64,
+    /// How often the last trades of all symbols are asked for, in milliseconds.
+    pub audit_every: u64,
     /// Request weight that the exchange allows in a minute.
     pub weight_limit: u64,
     /// Decides the jitter.
@@ -147,7 +151,7 @@ impl Session {
     /// Over these shards of symbols, and so many partitions.
     pub fn new(rules: Rules, shards: Vec<Vec<Placed>>, partitions: usize) -> Self {
         let mut jitter = Jitter(rules.seed);
-        let audits: Vec<Audit> = shards.iter().map(|_| Audit::new(&mut jitter)).collect();
+        let audits: Vec<Audit> = shards.iter().map(|_| Audit::new(rules.audit_every, &mut jitter)).collect();
         let links = (0..shards.len()).map(Shard::new).collect();
         let placed = |shard: usize, placed: Placed| Symbol {
             name: placed.name,

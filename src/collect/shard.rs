@@ -60,7 +60,7 @@ const HANDOVER: u64 = 10_000;
 /// A connection that held so long was a good one: the next failure is the first one again.
 const GOOD: u64 = 10_000;
 const FIRST_RETRY: u64 = 250;
-const LONGEST_RETRY: u64 = 30_000;
+const LONGEST_RETRY: u64 = 10_000;
 
 /// The exchange allows 300 attempts in five minutes from one address; some are left to others.
 const MOST_ATTEMPTS: usize = 250;

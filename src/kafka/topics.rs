@@ -25,6 +25,8 @@ pub enum Purpose {
     Recovery,
     /// Refused records.
     DeadLetters,
+    /// Trades, by symbol.
+    Trades,
 }
 
 /// A record of the recovery topic is at most this large, its key not counted.
@@ -101,7 +103,9 @@ impl Topics<'_> {
 
     fn create(&self, topic: &str, purpose: Purpose) -> Result<()> {
         // As many replicas as the broker gives by default.
-        let mut new = NewTopic::new(topic, 1, TopicReplication::Fixed(-1));
+        // And of partitions, where their order among each other does not matter.
+        let partitions = if purpose == Purpose::Trades { -1 } else { 1 };
+        let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
         let most = i64::MAX.to_string();
         let letter = DEAD_LETTER_BYTES.to_string();
         let settings: &[(&str, &str)] = match purpose {
@@ -115,6 +119,7 @@ impl Topics<'_> {
                 ("min.cleanable.dirty.ratio", "0.1"),
             ],
             Purpose::DeadLetters => &[("max.message.bytes", letter.as_str())],
+            Purpose::Trades => &[],
         };
         for (name, value) in settings {
             new = new.set(name, value);
@@ -227,7 +232,7 @@ fn complaints(purpose: Purpose, setting: impl Fn(&str) -> Option<String>) -> Vec
                 );
             }
         }
-        Purpose::DeadLetters => {
+        Purpose::DeadLetters | Purpose::Trades => {
             if policy.split(',').any(|policy| policy.trim() == "compact") {
                 complain(
                     format!(
@@ -283,6 +288,8 @@ mod tests {
             ),
             (Purpose::DeadLetters, &[("cleanup.policy", "delete"), week], &[]),
             (Purpose::DeadLetters, &[("cleanup.policy", "compact")], &["cleanup.policy"]),
+            (Purpose::Trades, &[("cleanup.policy", "compact")], &["cleanup.policy"]),
+            (Purpose::Trades, &[("cleanup.policy", "delete"), week], &[]),
         ];
         for (purpose, settings, expected) in cases {
             assert_eq!(of(*purpose, settings), *expected, "{settings:?}");

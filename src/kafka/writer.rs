@@ -21,6 +21,8 @@ const LOOK: Duration = Duration::from_micros(500);
 pub struct Outgoing<'a> {
     /// Where to.
     pub topic: &'a str,
+    /// Which partition of it; as its key says without.
+    pub partition: Option<i32>,
     /// Its key.
     pub key: Option<&'a [u8]>,
     /// Its value; a tombstone without.
@@ -62,10 +64,10 @@ impl ProducerContext for Listener {
 
 /// Hands a record over, waiting for room.
 pub fn send(producer: &Producer, outgoing: Outgoing<'_>) -> Result<(), Undelivered> {
-    let Outgoing { topic, key, value, timestamp, headers } = outgoing;
+    let Outgoing { topic, partition, key, value, timestamp, headers } = outgoing;
     let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic);
     (record.key, record.payload) = (key, value);
-    (record.timestamp, record.headers) = (timestamp, headers);
+    (record.partition, record.timestamp, record.headers) = (partition, timestamp, headers);
     loop {
         match producer.send(record) {
             Ok(()) => return Ok(()),

@@ -1,6 +1,6 @@
 //! When to commit, and what: gathers what the dataflow hands on until it is time.
 
-use super::point::{JOB, JobEntry, add_lasting, encode};
+use super::point::{IDLE, JOB, JobEntry, add_lasting, encode};
 use super::{Changes, Commit, Ledger};
 use anyhow::Result;
 use crossrate_dataflows::market::definition::Definition;
@@ -84,6 +84,10 @@ impl Committer {
         }
         self.settle(self.frontier.minus(self.hindsight))?;
         self.pending.changes.extend(outbox.changes.drain(..));
+        if let Some(idle) = outbox.idle.take() {
+            let entry = if idle.is_empty() { None } else { Some(encode(&idle)?) };
+            self.pending.changes.insert(IDLE.into(), entry);
+        }
         outbox.clear();
         Ok(())
     }

@@ -12,6 +12,7 @@
 mod entries;
 
 use super::point::{self, encode};
+use super::protocol::{Ended, Lease, Protocol, Step, Wrote};
 use super::{Commit, Entries, Ledger};
 use crate::config::{Config, DeadLetterTarget, KafkaClient, SinkTarget, Verbosity};
 use crate::exit::{Exit, Failure};
@@ -23,7 +24,6 @@ use anyhow::Result;
 use entries::Parts;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::Producer as _;
-use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
 /// The key of the lease among the entries.
@@ -43,21 +43,9 @@ pub struct Kafka {
     rows: Vec<String>,
     dead_letters: Option<String>,
     recovery: String,
-    /// Tells this run from all others.
-    run: [u8; 16],
     producer: Option<Producer>,
-    /// What is there, as far as we know.
-    lease: Option<Lease>,
+    protocol: Protocol,
     parts: Parts,
-}
-
-/// Who wrote a commit, and which.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Lease {
-    run: [u8; 16],
-    number: u64,
-    /// Who that is, for people.
-    owner: String,
 }
 
 /// Why an attempt to commit did not end as it should.
@@ -73,7 +61,7 @@ enum Trouble {
 
 impl std::fmt::Debug for Kafka {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Kafka").field("job", &self.job).field("lease", &self.lease).finish_non_exhaustive()
+        f.debug_struct("Kafka").field("job", &self.job).field("held", &self.protocol.held()).finish_non_exhaustive()
     }
 }
 
@@ -102,9 +90,6 @@ impl Kafka {
                 );
             }
         }
-        let mut run = [0; 16];
-        getrandom::fill(&mut run)
-            .map_err(|error| anyhow::anyhow!("no random number for this run: {error}"))?;
         Ok(Kafka {
             kafka: config.kafka.clone(),
             verbosity: config.verbosity,
@@ -112,9 +97,8 @@ impl Kafka {
             rows: topics.into_iter().cloned().collect(),
             dead_letters,
             recovery,
-            run,
             producer: None,
-            lease: None,
+            protocol: Protocol::new(super::run_id()?, super::owner()),
             parts: Parts::default(),
         })
     }
@@ -132,7 +116,7 @@ impl Kafka {
             let serve = || {
                 producer.poll(Duration::ZERO);
             };
-            let patience = self.lease.is_none().then_some(PATIENCE);
+            let patience = self.protocol.held().is_none().then_some(PATIENCE);
             kafka::partitions(&self.kafka, producer.client(), serve, &self.recovery, patience)?
                 .ok_or_else(|| self.recovery_is_gone())?;
             let taken = producer.init_transactions(PATIENCE);
@@ -202,35 +186,28 @@ impl Kafka {
         producer.commit_transaction(COMMIT).map_err(Trouble::of)
     }
 
-    /// Finds out whether the commit with this lease is there. `fenced` says that somebody may have taken over.
-    fn is_there(&mut self, lease: &Lease, fenced: bool) -> Result<bool> {
+    /// Finds out which lease is there; after that nothing is under way any more.
+    fn look(&mut self, gently: bool) -> Result<Option<Lease>> {
         if let Some(producer) = self.producer.take() {
             abandon(producer);
         }
         // A successor must not be disturbed: look first, without taking the id from it.
-        let patience = if fenced { SUCCESSION } else { Duration::ZERO };
+        let patience = if gently { SUCCESSION } else { Duration::ZERO };
         let deadline = Instant::now() + patience;
         loop {
             if let Ok((entries, _)) = self.read(&Listener::new(self.verbosity)) {
-                self.is_ours(split_lease(entries)?.1.as_ref(), lease)?;
+                let lease = split_lease(entries)?.1;
+                if self.protocol.clone().found(lease.as_ref()) != Step::Write {
+                    // What is under way is a successor's, or there.
+                    return Ok(lease);
+                }
             }
             if Instant::now() >= deadline {
                 break;
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        let (_, found) = self.take_id()?;
-        self.is_ours(found.as_ref(), lease)
-    }
-
-    /// Whether what is there is the new lease; it may also be the old one. Any other is a successor's.
-    fn is_ours(&self, found: Option<&Lease>, new: &Lease) -> Result<bool> {
-        match found {
-            Some(found) if found == new => Ok(true),
-            found if found == self.lease.as_ref() => Ok(false),
-            Some(found) => Err(super::fenced(&self.job, &found.owner)),
-            None => Err(self.recovery_is_gone().into()),
-        }
+        Ok(self.take_id()?.1)
     }
 }
 
@@ -241,43 +218,46 @@ impl Ledger for Kafka {
 
     fn take_over(&mut self) -> Result<Entries> {
         let (entries, lease) = self.take_id()?;
-        self.lease = lease;
+        self.protocol.take_over(lease);
         // Those who had the job before learn from it who has it now.
         self.commit(&Commit::default())?;
         Ok(entries)
     }
 
     fn commit(&mut self, commit: &Commit) -> Result<()> {
-        let number =
-            self.lease.as_ref().filter(|lease| lease.run == self.run).map_or(0, |lease| lease.number + 1);
-        let lease = Lease { run: self.run, number, owner: super::owner() };
-        let mut attempts = 0;
+        let mut step = self.protocol.begin();
+        let mut last = KafkaError::Canceled;
         loop {
-            let fenced = match self.attempt(commit, &lease) {
-                Ok(()) => break,
-                Err(Trouble::Refused(undelivered)) => {
-                    let listener = Listener::new(self.verbosity);
-                    return Err(writer::refused(&self.kafka, &listener, undelivered).into());
-                }
-                Err(Trouble::Fenced) => true,
-                Err(Trouble::Unknown(error)) => {
-                    attempts += 1;
-                    if attempts >= ATTEMPTS {
-                        let what = format!("cannot commit to topic {}", self.rows.join(", "));
+            step = match step {
+                Step::Write => match self.attempt(commit, self.protocol.next()) {
+                    Ok(()) => self.protocol.wrote(Wrote::All),
+                    Err(Trouble::Fenced) => self.protocol.wrote(Wrote::Fenced),
+                    Err(Trouble::Unknown(error)) => {
+                        if self.verbosity >= Verbosity::Verbose {
+                            eprintln!("crossrate: the outcome of a commit is unknown ({error}), looking");
+                        }
+                        last = error;
+                        self.protocol.wrote(Wrote::Unknown)
+                    }
+                    Err(Trouble::Refused(undelivered)) => {
                         let listener = Listener::new(self.verbosity);
-                        return Err(kafka::failed(&self.kafka, &listener, &what, error).into());
+                        return Err(writer::refused(&self.kafka, &listener, undelivered).into());
                     }
-                    if self.verbosity >= Verbosity::Verbose {
-                        eprintln!("crossrate: the outcome of a commit is unknown ({error}), looking");
-                    }
-                    false
+                },
+                Step::Look { gently } => {
+                    let found = self.look(gently)?;
+                    self.protocol.found(found.as_ref())
                 }
+                Step::Done => break,
+                Step::End(Ended::Vanished) => return Err(self.recovery_is_gone().into()),
+                Step::End(Ended::TooOften) => {
+                    let what = format!("cannot commit to topic {}", self.rows.join(", "));
+                    let listener = Listener::new(self.verbosity);
+                    return Err(kafka::failed(&self.kafka, &listener, &what, last).into());
+                }
+                Step::End(why) => return Err(super::ended(&self.job, &self.name(), why)),
             };
-            if self.is_there(&lease, fenced)? {
-                break;
-            }
         }
-        self.lease = Some(lease);
         commit.changes.iter().for_each(|(key, value)| self.parts.note(key, value.as_deref()));
         Ok(())
     }

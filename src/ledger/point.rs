@@ -8,6 +8,7 @@
 //! | `symbols/P` | by which kind each symbol is counted there, and the greatest id of its panes that are done |
 //! | `pane/P/END/DATE` | sums that were handed over and that windows still need |
 //! | `carried/SYMBOL`, `series/CROSS`, `rate/CROSS/N` | what outlives its windows |
+//! | `idle` | where idleness or adoption took watermarks, as far as rows may still ask what closed them |
 //! | `length/PATH` | how long a file of rows was |
 //!
 //! An entry is a version byte, eight bytes of checksum, and the value in postcard's format.
@@ -34,6 +35,9 @@ const VERSION: u8 = 1;
 
 /// The key of the job's own entry.
 pub const JOB: &str = "job";
+
+/// The key of the entry of moves by idleness.
+pub const IDLE: &str = "idle";
 
 /// The job as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -173,6 +177,7 @@ impl Point {
                     let rate: BigInt = decode(key, entry)?;
                     point.resume.rates.entry(Symbol::new(cross)).or_default().insert(number, rate);
                 }
+                IDLE => point.resume.idle = decode(key, entry)?,
                 "length" => {
                     point.lengths.insert(rest.to_owned(), decode(key, entry)?);
                 }

@@ -1,5 +1,6 @@
 //! An SQLite database as ledger: rows, dead letters and recovery point in one transaction.
 
+use super::protocol::{Lease, Protocol, Step, Wrote};
 use super::{Commit, Entries, Ledger};
 use crate::exit::{Exit, Failure};
 use crate::sink::columns::{self, Table};
@@ -19,13 +20,12 @@ pub struct Sqlite {
     connection: Connection,
     /// Whether rows go here too, or the recovery point only.
     rows: bool,
-    /// Rises with each run that takes the job over; a run with an older one is fenced.
-    epoch: i64,
+    protocol: Protocol,
 }
 
 const RECOVERY: &str = "
     CREATE TABLE IF NOT EXISTS crossrate_lease (
-        job TEXT PRIMARY KEY, epoch INTEGER NOT NULL, owner TEXT NOT NULL, taken_at TEXT NOT NULL
+        job TEXT PRIMARY KEY, run BLOB NOT NULL, number INTEGER NOT NULL, owner TEXT NOT NULL, taken_at TEXT NOT NULL
     ) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS crossrate_recovery (
         job TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (job, key)
@@ -68,7 +68,8 @@ impl Sqlite {
             connection.execute_batch(RECOVERY)
         };
         set_up().map_err(|error| failed(path, error))?;
-        Ok(Sqlite { path: path.to_owned(), job: job.to_owned(), connection, rows, epoch: 0 })
+        let protocol = Protocol::new(super::run_id()?, super::owner());
+        Ok(Sqlite { path: path.to_owned(), job: job.to_owned(), connection, rows, protocol })
     }
 
     /// The entries of a job's recovery point, without taking it over.
@@ -76,22 +77,31 @@ impl Sqlite {
         read_entries(&self.connection, &self.job).map_err(|error| failed(&self.path, error))
     }
 
-    fn write(&mut self, commit: &Commit) -> rusqlite::Result<Option<String>> {
+    /// Removes a job's recovery point; its rows stay. A run that is under way is fenced by it.
+    pub fn remove(&mut self) -> Result<()> {
+        let mut remove = || -> rusqlite::Result<()> {
+            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            transaction.execute("DELETE FROM crossrate_lease WHERE job = ?1", params![self.job])?;
+            transaction.execute("DELETE FROM crossrate_recovery WHERE job = ?1", params![self.job])?;
+            transaction.commit()
+        };
+        remove().map_err(|error| failed(&self.path, error))
+    }
+
+    /// Writes a commit, unless another lease is there than the one held: then gives that.
+    fn write(&mut self, commit: &Commit) -> rusqlite::Result<Option<Option<Lease>>> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let (epoch, owner): (i64, String) = transaction.query_row(
-            "SELECT epoch, owner FROM crossrate_lease WHERE job = ?1",
-            params![self.job],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )?;
-        if epoch != self.epoch {
-            return Ok(Some(owner));
+        let found = read_lease(&transaction, &self.job)?;
+        if found.as_ref() != self.protocol.held() {
+            return Ok(Some(found));
         }
         if self.rows {
             for row in &commit.rows {
                 let table = columns::table(row.kind);
                 let mut insert = transaction.prepare_cached(&sqlite_insert(table))?;
+                let job = columns::Value::Text(self.job.clone());
                 let values = columns::values(table, &row.json);
-                insert.execute(rusqlite::params_from_iter(values.iter().map(SqlValue)))?;
+                insert.execute(rusqlite::params_from_iter(std::iter::once(&job).chain(&values).map(SqlValue)))?;
             }
             let mut letter = transaction
                 .prepare_cached("INSERT OR REPLACE INTO dead_letters VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
@@ -117,8 +127,29 @@ impl Sqlite {
             };
         }
         drop((put, remove));
+        write_lease(&transaction, &self.job, self.protocol.next())?;
         transaction.commit()?;
         Ok(None)
+    }
+}
+
+impl Sqlite {
+    /// Who keeps the database locked is most likely an earlier run that is stopped in the middle of a commit.
+    fn locked(&self, error: rusqlite::Error) -> anyhow::Error {
+        let busy = matches!(
+            error.sqlite_error_code(),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+        );
+        match read_lease(&self.connection, &self.job) {
+            Ok(Some(lease)) if busy => {
+                let words = format!("the database {} is locked", self.path.display());
+                Failure::new(Exit::Failed, words)
+                    .hint(format!("another program writes to it; this job was last held by {}", lease.owner))
+                    .because(error)
+                    .into()
+            }
+            _ => failed(&self.path, error),
+        }
     }
 }
 
@@ -128,33 +159,58 @@ impl Ledger for Sqlite {
     }
 
     fn take_over(&mut self) -> Result<Entries> {
-        let owner = super::owner();
-        let take = |connection: &mut Connection, job: &str| -> rusqlite::Result<(i64, Entries)> {
+        self.protocol.take_over(None);
+        self.protocol.begin();
+        let lease = self.protocol.next().clone();
+        let take = |connection: &mut Connection, job: &str| -> rusqlite::Result<Entries> {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let before: Option<i64> = transaction
-                .query_row("SELECT epoch FROM crossrate_lease WHERE job = ?1", params![job], |row| row.get(0))
-                .optional()?;
-            let epoch = before.unwrap_or(0) + 1;
-            transaction.execute(
-                "INSERT OR REPLACE INTO crossrate_lease VALUES (?1, ?2, ?3, datetime('now'))",
-                params![job, epoch, owner],
-            )?;
+            write_lease(&transaction, job, &lease)?;
             let entries = read_entries(&transaction, job)?;
             transaction.commit()?;
-            Ok((epoch, entries))
+            Ok(entries)
         };
-        let (epoch, entries) =
-            take(&mut self.connection, &self.job).map_err(|error| failed(&self.path, error))?;
-        self.epoch = epoch;
+        let entries = take(&mut self.connection, &self.job).map_err(|error| self.locked(error))?;
+        self.protocol.take_over(Some(lease));
         Ok(entries)
     }
 
     fn commit(&mut self, commit: &Commit) -> Result<()> {
-        match self.write(commit).map_err(|error| failed(&self.path, error))? {
-            None => Ok(()),
-            Some(owner) => Err(super::fenced(&self.job, &owner)),
+        let mut step = self.protocol.begin();
+        loop {
+            step = match step {
+                // A failure here ends the run, which goes on from what is there when it is started again.
+                Step::Write | Step::Look { .. } => match self.write(commit).map_err(|e| self.locked(e))? {
+                    None => self.protocol.wrote(Wrote::All),
+                    Some(found) => self.protocol.found(found.as_ref()),
+                },
+                Step::Done => return Ok(()),
+                Step::End(why) => return Err(super::ended(&self.job, &self.name(), why)),
+            };
         }
     }
+
+    fn still_ours(&mut self) -> Result<()> {
+        let found = read_lease(&self.connection, &self.job).map_err(|error| failed(&self.path, error))?;
+        match self.protocol.still(found.as_ref()) {
+            None => Ok(()),
+            Some(why) => Err(super::ended(&self.job, &self.name(), why)),
+        }
+    }
+}
+
+fn read_lease(connection: &Connection, job: &str) -> rusqlite::Result<Option<Lease>> {
+    let sql = "SELECT run, number, owner FROM crossrate_lease WHERE job = ?1";
+    let lease = |row: &rusqlite::Row<'_>| {
+        let run: Vec<u8> = row.get(0)?;
+        // What is not 16 bytes is no run of ours.
+        Ok(Lease { run: run.try_into().unwrap_or_default(), number: row.get::<_, i64>(1)? as u64, owner: row.get(2)? })
+    };
+    connection.query_row(sql, params![job], lease).optional()
+}
+
+fn write_lease(connection: &Connection, job: &str, lease: &Lease) -> rusqlite::Result<()> {
+    let sql = "INSERT OR REPLACE INTO crossrate_lease VALUES (?1, ?2, ?3, ?4, datetime('now'))";
+    connection.execute(sql, params![job, lease.run.as_slice(), lease.number as i64, lease.owner]).map(drop)
 }
 
 fn read_entries(connection: &Connection, job: &str) -> rusqlite::Result<Entries> {
@@ -200,15 +256,15 @@ pub(crate) fn sqlite_schema(table: &Table) -> String {
         })
         .collect();
     format!(
-        "CREATE TABLE IF NOT EXISTS {} ({}, PRIMARY KEY (name, start_ms, end_ms)) WITHOUT ROWID;",
+        "CREATE TABLE IF NOT EXISTS {} (job TEXT, {}, PRIMARY KEY (name, start_ms, end_ms, job)) WITHOUT ROWID;",
         table.name,
         columns.join(", ")
     )
 }
 
-/// Puts a row into it, in place of the one of the same window.
+/// Puts a row of a job into it, in place of the one of the same window.
 pub(crate) fn sqlite_insert(table: &Table) -> String {
-    let names: Vec<&str> = table.columns.iter().map(|c| c.name).collect();
+    let names: Vec<&str> = std::iter::once("job").chain(table.columns.iter().map(|c| c.name)).collect();
     let places: Vec<String> = (1..=names.len()).map(|i| format!("?{i}")).collect();
     format!("INSERT OR REPLACE INTO {} ({}) VALUES ({})", table.name, names.join(", "), places.join(", "))
 }

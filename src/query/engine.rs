@@ -110,10 +110,10 @@ impl Engine {
                     format!("line {} is no row: it has no kind, name, start_ms and end_ms", number + 1);
                 Failure::new(Exit::Failed, words).hint("rows are what crossrate run --to FILE writes")
             })?;
-            let values = columns::values(table, &line);
+            let (job, values) = (columns::Value::Text(String::new()), columns::values(table, &line));
             let mut insert = transaction.prepare_cached(&sqlite_insert(table))?;
             insert
-                .execute(rusqlite::params_from_iter(values.iter().map(SqlValue)))
+                .execute(rusqlite::params_from_iter(std::iter::once(&job).chain(&values).map(SqlValue)))
                 .with_context(|| format!("in line {}", number + 1))?;
         }
         Ok(transaction.commit()?)
@@ -222,7 +222,7 @@ fn answer(
     reader: &mut dyn Reader,
 ) -> Result<bool, Refused> {
     let mut statement = statement(connection, sql)?;
-    let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let width = names.len();
     reader.columns(&names).map_err(Refused::Reader)?;
     let mut rows = statement.query([]).map_err(refused)?;

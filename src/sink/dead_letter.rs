@@ -62,6 +62,6 @@ impl Sink for DeadLetters {
     }
 
     fn mark(&mut self) -> Result<Option<(String, u64)>> {
-        self.out.mark().map(Some)
+        self.out.mark()
     }
 }

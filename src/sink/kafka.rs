@@ -48,7 +48,7 @@ pub fn send_row(producer: &Producer, topic: &str, row: &Row) -> Result<(), Undel
             key: Some(row.key().as_bytes()),
             value: Some(row.json.as_bytes()),
             timestamp: i64::try_from(row.end.millis()).ok(),
-            headers: None,
+            ..Outgoing::default()
         },
     )
 }
@@ -66,7 +66,7 @@ pub fn send_refusal(producer: &Producer, topic: &str, refusal: &Refusal) -> Resu
         all.insert(Header { key, value: Some(value.as_str()) })
     });
     let (key, value) = (key.as_deref(), Some(value.as_slice()));
-    writer::send(producer, Outgoing { topic, key, value, timestamp: None, headers: Some(headers) })
+    writer::send(producer, Outgoing { topic, key, value, headers: Some(headers), ..Outgoing::default() })
 }
 
 /// A topic of refused records, of a run whose ledger is not Kafka.

@@ -1,12 +1,14 @@
 //! Rows as JSON lines, to standard output or a file.
 
 use super::{News, Sink};
+use crate::config::can_be_cut;
 use crate::exit::{Exit, Failure};
 use crate::ledger::point::Point;
 use anyhow::Result;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// JSON lines. A line is written whole or, where the disk is full, the run ends.
 pub(super) struct Lines {
@@ -77,43 +79,49 @@ impl Sink for Lines {
     fn mark(&mut self) -> Result<Option<(String, u64)>> {
         match &mut self.out {
             Out::Stdout(_) => Ok(None),
-            Out::File(file) => file.mark().map(Some),
+            Out::File(file) => file.mark(),
         }
     }
 }
 
-/// A file that grows, and that a run which is taken up cuts back to what was committed.
+/// How long a run waits for an earlier one, whose job it has taken over, to notice and let go of its files.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A file that grows, and that a run which is taken up cuts back to what was committed. Locked, so that a run whose
+/// job was taken over, frozen in the middle of a write perhaps, has ended before another one writes.
 pub(super) struct AppendFile {
     path: String,
     file: File,
     length: u64,
+    /// A device or a pipe: it has no length, and takes what it is given.
+    special: bool,
 }
 
 impl AppendFile {
     /// Opens or makes it, as long as the recovery point says; empty where it says nothing.
     pub(super) fn open(path: &Path, point: &Point) -> Result<Self> {
         let name = path.display().to_string();
-        let length = point.lengths.get(&name).copied().unwrap_or(0);
-        let open = || -> io::Result<(File, u64)> {
-            let file = File::options().create(true).truncate(false).write(true).open(path)?;
-            let found = file.metadata()?.len();
-            Ok((file, found))
-        };
-        let (mut file, found) = open().map_err(|error| {
+        let special = !can_be_cut(path);
+        let known = point.lengths.get(&name).copied().filter(|_| !special);
+        let new = !path.exists();
+        let file = File::options().create(true).truncate(false).write(true).open(path);
+        let mut file = file.map_err(|error| {
             Failure::new(Exit::Failed, format!("cannot open {name} for writing"))
                 .hint("name a file in a directory that exists and that you may write to")
                 .because(error)
         })?;
-        if found < length {
-            let lost =
-                format!("{name} has {found} bytes, but the recovery point says that {length} were written");
-            return Err(Failure::new(Exit::Failed, lost)
-                .hint("put the file back, or start the job anew with --fresh")
-                .into());
+        let mut length = 0;
+        if !special {
+            lock(&file, &name)?;
+            length = cut_back(&mut file, &name, known)?;
         }
-        let cut = file.set_len(length).and_then(|()| file.seek(SeekFrom::End(0)));
-        cut.map_err(|error| write_failed(&name, error))?;
-        Ok(AppendFile { path: name, file, length })
+        if new {
+            // A file whose name is not on the disk would be gone after a power failure, however often it was written.
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            let kept = File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all());
+            kept.map_err(|error| write_failed(&name, error))?;
+        }
+        Ok(AppendFile { path: name, file, length, special })
     }
 
     pub(super) fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -123,8 +131,52 @@ impl AppendFile {
     }
 
     /// Makes sure that what was written is on the disk; its name and length.
-    pub(super) fn mark(&mut self) -> Result<(String, u64)> {
+    pub(super) fn mark(&mut self) -> Result<Option<(String, u64)>> {
+        if self.special {
+            return Ok(None);
+        }
         self.file.sync_data().map_err(|error| write_failed(&self.path, error))?;
-        Ok((self.path.clone(), self.length))
+        Ok(Some((self.path.clone(), self.length)))
     }
+}
+
+fn lock(file: &File, name: &str) -> Result<()> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(Failure::new(
+                    Exit::Failed,
+                    format!("{name} is being written by another process"),
+                )
+                .hint("end that one (it may be stopped), or name another file")
+                .into());
+            }
+            // Some network file systems have no locks; nothing worse follows than without them.
+            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => return Ok(()),
+            Err(TryLockError::Error(error)) => {
+                return Err(Failure::new(Exit::Failed, format!("cannot lock {name}")).because(error).into());
+            }
+        }
+    }
+}
+
+/// Cuts a file back to its committed length.
+fn cut_back(file: &mut File, name: &str, known: Option<u64>) -> Result<u64> {
+    let failed = |error| write_failed(name, error);
+    let length = known.unwrap_or(0);
+    let found = file.metadata().map_err(failed)?.len();
+    if found < length {
+        let lost =
+            format!("{name} has {found} bytes, but the recovery point says that {length} were written");
+        return Err(Failure::new(Exit::Failed, lost)
+            .hint("put the file back, or start the job anew with --fresh")
+            .into());
+    }
+    file.set_len(length).and_then(|()| file.seek(SeekFrom::End(0))).map_err(failed)?;
+    Ok(length)
 }

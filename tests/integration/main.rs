@@ -7,6 +7,7 @@ mod files;
 mod golden;
 mod kafka;
 mod laws;
+mod memory;
 mod oracle;
 mod program;
 mod readme;

@@ -36,20 +36,19 @@ struct Doubt {
     answered: bool,
 }
 
-const EVERY: u64 = 60_000;
 const RETRY: u64 = 1_000;
 /// What the exchange's REST knows already may still be on its way to us.
 const PATIENCE: u64 = 250;
 
 impl Audit {
-    pub(super) fn new(jitter: &mut Jitter) -> Self {
+    pub(super) fn new(every: u64, jitter: &mut Jitter) -> Self {
         Audit {
             ask: None,
             doubt: None,
             covered: false,
             suspects: Vec::new(),
             ask_all: false,
-            jitter: jitter.below(EVERY / 10),
+            jitter: jitter.below(every / 10),
         }
     }
 
@@ -125,7 +124,7 @@ impl Session {
             audit.ask_all |= matches!(answer, Answer::Refused(_));
             audit.ask = audit.ask.or(Some(now.plus(RETRY)));
         } else {
-            audit.ask = audit.ask.or(Some(now.plus(EVERY + audit.jitter)));
+            audit.ask = audit.ask.or(Some(now.plus(self.rules.audit_every + audit.jitter)));
         }
         let Answer::LastIds(last_ids) = answer else { return };
         let until = now.plus(PATIENCE);

@@ -1,6 +1,7 @@
 //! The accounting: what came, what became of it.
 
 use serde::Serialize;
+use std::fmt;
 
 /// How much of everything. `received = published - filled + duplicates` once nothing is held any more, and
 /// `missing = filled + arrived + unfilled + pending`.
@@ -42,4 +43,26 @@ pub struct Counts {
     pub stalls: u64,
     /// Times that the exchange told us to keep away from REST.
     pub limited: u64,
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Counts { received, published, filled, duplicates, heartbeats, .. } = self;
+        write!(
+            f,
+            "received {received} and {filled} by REST, of which {duplicates} duplicate; published {published}"
+        )?;
+        write!(f, " and {heartbeats} heartbeats; {} gaps of {} trades: ", self.gaps, self.missing)?;
+        write!(f, "{filled} filled, {} came late, {} unfilled", self.arrived, self.unfilled)?;
+        if self.pending > 0 {
+            write!(f, ", {} looked for", self.pending)?;
+        }
+        if self.bad > 0 {
+            write!(f, "; {} frames not understood", self.bad)?;
+        }
+        if self.overtaken > 0 {
+            write!(f, "; {} published after a heartbeat had passed them", self.overtaken)?;
+        }
+        Ok(())
+    }
 }

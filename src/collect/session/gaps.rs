@@ -164,6 +164,7 @@ impl Session {
         }
         let Some(why @ (Missing::Gap(_) | Missing::Lost)) = symbol.ids.why(trade.id) else { return false };
         symbol.ids.arrive(trade.id);
+        symbol.newest = symbol.newest.max(trade.time);
         let record = Record {
             partition: symbol.partition,
             what: What::Filled { symbol: number, id: trade.id },

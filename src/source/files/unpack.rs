@@ -51,7 +51,7 @@ pub(super) fn members(raw: Raw, named: &Named<'_>, take: &mut TakeMember<'_>) ->
             let packing = packing(&mut from, &mut head)?;
             let mut whole = Cursor::new(head).chain(from);
             if packing == Packing::Zip {
-                return zip(spool(&mut whole).map_err(unreadable)?, named, take);
+                return zip(spool(&mut whole)?, named, take);
             }
             (packing, Box::new(whole), live)
         }
@@ -93,10 +93,17 @@ fn unreadable(error: &io::Error) -> Failure {
 }
 
 /// Puts a stream into a file without a name.
-fn spool(from: &mut dyn Read) -> io::Result<File> {
-    let mut file = tempfile::tempfile()?;
-    io::copy(from, &mut file)?;
-    Ok(file)
+fn spool(from: &mut dyn Read) -> Result<File, Failure> {
+    let mut copy = || -> io::Result<File> {
+        let mut file = tempfile::tempfile()?;
+        io::copy(from, &mut file)?;
+        Ok(file)
+    };
+    copy().map_err(|error| {
+        let folder = std::env::temp_dir();
+        let words = format!("this zip cannot be put into a file in {}: {error}", folder.display());
+        Failure::new(Exit::Unreachable, words).hint("name the zip itself, or make room there")
+    })
 }
 
 fn zip(file: File, named: &Named<'_>, take: &mut TakeMember<'_>) -> Result<(), Stop> {

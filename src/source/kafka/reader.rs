@@ -158,7 +158,7 @@ impl Reader {
 
     /// Makes the queue of a partition. Before it is assigned, so that nothing takes another way.
     fn add(&mut self, plan: &Plan) -> Result<PartitionFeed> {
-        let Plan { number, inside_log, .. } = *plan;
+        let Plan { number, from, inside_log, .. } = *plan;
         let topic = &self.filling.topic;
         let mut queue = self
             .client
@@ -169,7 +169,7 @@ impl Reader {
         let feed = Feed::waking(CHUNKS_AHEAD, Arc::clone(&self.woken));
         let name = format!("{topic}-{number}");
         self.logs.push(Log::new(plan, queue, Arc::clone(&feed)));
-        Ok(PartitionFeed { number, name, inside_log, feed })
+        Ok(PartitionFeed { number, name, from, inside_log, feed })
     }
 
     fn assign(&self, plans: &[Plan]) -> Result<()> {

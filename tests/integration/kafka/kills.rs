@@ -14,7 +14,7 @@ impl Lcg {
     }
 }
 
-/// Half an hour of two symbols in four partitions, out of order, with what is late, repeated, bad and of others.
+/// Less than an hour of two symbols in four partitions, out of order, with what is late, repeated, bad and of others.
 fn market(random: &mut Lcg, from_second: f64, count: u64) -> Vec<Record> {
     let mut ids = [from_second as u64 * 1_000; 2];
     let mut last = String::new();
@@ -44,12 +44,12 @@ fn killed(kills: usize, flags: &str, seed: u64) {
     let Some(kafka) = rig::kafka() else { return };
     let mut random = Lcg(seed);
     let topic = kafka.topic("killed", 4);
-    kafka.produce(&topic, &market(&mut random, 10.0, 20_000));
+    kafka.produce(&topic, &market(&mut random, 10.0, 30_000));
     let folder = tempfile::tempdir().expect("a folder");
     let job = |name: &str, workers: &str| {
         let flags = format!(
             "-e {flags} {workers} --delay 1s --idle-timeout off --to stdout --to kafka:{name} --name {name} \
-             --dead-letter kafka:{name}-letters --commit-interval 0s --batch-records 20"
+             --dead-letter kafka:{name}-letters --commit-interval 0s --batch-records 50"
         );
         let mut command = run(&kafka, &topic, &flags);
         command.arg("--summary").arg(folder.path().join(name));
@@ -70,21 +70,22 @@ fn killed(kills: usize, flags: &str, seed: u64) {
 
     let name = rig::unique("disturbed");
     let mut done = 0;
-    let mut more = Some(market(&mut random, 2_100.0, 500));
+    let mut more = Some(market(&mut random, 3_100.0, 500));
     loop {
         if done == kills {
             let written = kafka.lines(&name).lines().count();
             assert!(written > expected.lines().count() / 10, "the kills came too early: {written} rows");
         }
         let workers = ["-w 1", "-w 2", "-w 3", "-n 2", "-w 4"][done % 5];
-        let mut live = Live::start(job(&name, workers));
         if done < kills {
+            // Rows that nobody reads hold the job up, so that it is not through before it is killed.
+            let mut live = Live::held(job(&name, workers));
             // Now and then before it can have written anything, else while it is writing.
             let early = random.below(4) == 0;
             let until = Instant::now() + Duration::from_millis(random.below(400));
             let some = 1 + random.below(expected.lines().count() as u64 / (kills as u64 + 5));
             let seen = if early { live.rows_before(until) } else { live.some_rows(some) };
-            assert!(live.kill(), "the job was through after {done} kills");
+            assert!(live.kill(), "it ended by itself after {done} kills, with {:?}", live.said());
             // What is written while it is away is beyond the end that it has kept.
             if let Some(more) = more.take_if(|_| seen > 0) {
                 kafka.produce(&topic, &more);
@@ -92,8 +93,7 @@ fn killed(kills: usize, flags: &str, seed: u64) {
             done += 1;
             continue;
         }
-        let (code, _, stderr) = live.ends();
-        assert_eq!(code, 0, "{stderr}");
+        rows(job(&name, workers));
         break;
     }
     assert!(more.is_none());
@@ -114,7 +114,7 @@ fn twenty_five_kills_leave_no_trace_in_final_rows() {
 #[test]
 fn kills_leave_no_trace_in_revisions_carried_legs_and_sliding_statistics() {
     killed(
-        12,
+        8,
         "--window 4s --slide 2s --emit changes --grace 2s --tick 500ms --missing-leg carry --stats-last 20",
         2,
     );

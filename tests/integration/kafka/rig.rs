@@ -317,10 +317,19 @@ pub(super) struct Live {
 }
 
 impl Live {
-    pub(super) fn start(mut command: Command) -> Live {
+    pub(super) fn start(command: Command) -> Live {
+        Live::reading(command, false)
+    }
+
+    /// The same, but it can write only little more than is read.
+    pub(super) fn held(command: Command) -> Live {
+        Live::reading(command, true)
+    }
+
+    fn reading(mut command: Command, held: bool) -> Live {
         let mut child = command.spawn().expect("the program starts");
-        let stdout = lines(child.stdout.take().expect("piped"));
-        let stderr = lines(child.stderr.take().expect("piped"));
+        let stdout = lines(child.stdout.take().expect("piped"), held);
+        let stderr = lines(child.stderr.take().expect("piped"), false);
         Live { child, stdout, stderr }
     }
 
@@ -360,7 +369,8 @@ impl Live {
         }
     }
 
-    fn said(&mut self) -> Vec<String> {
+    /// What it has said on standard error and nobody has heard.
+    pub(super) fn said(&mut self) -> Vec<String> {
         self.stderr.try_iter().collect()
     }
 
@@ -377,18 +387,19 @@ impl Live {
 
     /// Waits for it to end by itself: the exit code, and what else it said.
     pub(super) fn ends(mut self) -> (i32, String, String) {
-        let code = until("the program ends", || self.child.try_wait().expect("a child"));
         let rest = |receiver: &Receiver<String>| {
             let mut all = String::new();
             loop {
                 match receiver.recv_timeout(PATIENCE) {
                     Ok(line) => all.push_str(&(line + "\n")),
                     Err(RecvTimeoutError::Disconnected) => return all,
-                    Err(RecvTimeoutError::Timeout) => panic!("a pipe stays open"),
+                    Err(RecvTimeoutError::Timeout) => panic!("the program goes on"),
                 }
             }
         };
-        (code.code().unwrap_or(-1), rest(&self.stdout), rest(&self.stderr))
+        let (stdout, stderr) = (rest(&self.stdout), rest(&self.stderr));
+        let status = until("the program ends", || self.child.try_wait().expect("a child"));
+        (status.code().unwrap_or(-1), stdout, stderr)
     }
 }
 
@@ -398,15 +409,12 @@ impl Drop for Live {
     }
 }
 
-fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
-    let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || {
-        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-            if sender.send(line).is_err() {
-                return;
-            }
-        }
-    });
+/// The lines of a pipe; read as they come, or one ahead of whoever takes them.
+fn lines(pipe: impl Read + Send + 'static, held: bool) -> Receiver<String> {
+    let lines = BufReader::with_capacity(256, pipe).lines().map_while(Result::ok);
+    let many = if held { 1 } else { 1 << 14 };
+    let (sender, receiver) = mpsc::sync_channel(many);
+    std::thread::spawn(move || lines.map(|line| sender.send(line)).take_while(Result::is_ok).count());
     receiver
 }
 

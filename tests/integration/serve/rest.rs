@@ -306,7 +306,8 @@ fn misfit(
         Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
         _ => vec![kind],
     };
-    if !allowed.contains(&kind) && !(kind == "integer" && allowed.contains(&"number")) {
+    let fits = allowed.contains(&kind) || kind == "integer" && allowed.contains(&"number");
+    if !fits {
         return Some(format!("{value} is no {allowed:?}"));
     }
     if let Some(items) = value.as_array() {

@@ -1,0 +1,267 @@
+//! The session among its edges: what comes from websockets, REST, the clock and the user goes in, and what comes out
+//! is done.
+
+use super::clock::Moment;
+use super::enquiry::DEFAULT_LIMIT;
+use super::info::ExchangeInfo;
+use super::link::{self, Report};
+use super::place;
+use super::publish::{Log, Publisher};
+use super::rest::{self, Errand, Names, Replied, Rest};
+use super::session::{Counts, Note, Output, Record, Rules, Session};
+use super::shard::{LinkCommand, LinkKey, Patience};
+use crate::config::{ProduceConfig, Verbosity};
+use crate::exit::{Exit, Failure};
+use anyhow::{Context, Result};
+use crossrate_dataflows::market::event_time::EventTime;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::mpsc as threads;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, channel, unbounded_channel};
+use tokio::time::{MissedTickBehavior, interval};
+
+/// Frames that wait for the session: as many more wait in the sockets.
+const FRAMES: usize = 4_096;
+/// Records that wait for the log before no more frames are taken.
+const RECORDS: usize = 16_384;
+const TICK: Duration = Duration::from_millis(25);
+/// Frames taken at once.
+const AT_ONCE: usize = 512;
+/// Two connections of a shard overlap so long, in milliseconds.
+const OVERLAP: u64 = 1_000;
+/// How often it is told how it goes, to those who asked for more.
+const PROGRESS: Duration = Duration::from_secs(10);
+
+/// The interrupts that end the collector.
+struct Interrupts {
+    int: tokio::signal::unix::Signal,
+    term: tokio::signal::unix::Signal,
+}
+
+impl Interrupts {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Interrupts { int: signal(SignalKind::interrupt())?, term: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.int.recv() => {}
+            _ = self.term.recv() => {}
+        }
+    }
+}
+
+/// What the session needs done.
+struct Edges<'a> {
+    config: &'a ProduceConfig,
+    links: HashMap<LinkKey, Sender<u64>>,
+    reports: Sender<(LinkKey, Report)>,
+    errands: threads::Sender<Errand>,
+    pending: Vec<Record>,
+}
+
+/// Collects until interrupted; what came of it, and how many records were written.
+pub(super) async fn collect(
+    config: &ProduceConfig,
+    log: Log,
+    symbols: &[String],
+    info: &ExchangeInfo,
+    begun: Instant,
+) -> Result<(Counts, u64)> {
+    let mut interrupts = Interrupts::new().context("cannot listen for interrupts")?;
+    let partitions = log.partitions();
+    let mut session = session(config, symbols, info, partitions)?;
+    let names = Arc::new(Names::new((0..symbols.len()).map(|n| session.name(n).to_owned()).collect()));
+    let publisher = log.start(Arc::clone(&names)).context("cannot start a thread")?;
+    let (answers, mut answered) = unbounded_channel();
+    let errands = rest::start(&Rest::new(&config.rest), &names, &answers).context("cannot start a thread")?;
+    let (reports, mut reported) = channel(FRAMES);
+    let mut edges = Edges { config, links: HashMap::new(), reports, errands, pending: Vec::new() };
+    session.told_time(info.time, Moment::default(), now(begun));
+    let ran =
+        run(&mut session, &mut edges, &publisher, &mut reported, &mut answered, &mut interrupts, begun).await;
+    drop(edges);
+    let counts = session.finish();
+    let last: Vec<Record> = session
+        .outputs()
+        .filter_map(|output| match output {
+            Output::Publish(record) => Some(record),
+            Output::Tell(note) => {
+                tell(config, &note);
+                None
+            }
+            _ => None,
+        })
+        .collect();
+    if ran == Ran::Through && !last.is_empty() {
+        // If the log is closed, `finish` says why.
+        let _ = publisher.batches.send(last).await;
+    }
+    if ran == Ran::Twice {
+        return Err(Failure::new(Exit::Interrupted, "interrupted").into());
+    }
+    let finished = tokio::task::spawn_blocking(move || publisher.finish());
+    let written = tokio::select! {
+        written = finished => written.context("the log was not finished")??,
+        () = interrupts.next() => return Err(Failure::new(Exit::Interrupted, "interrupted").into()),
+    };
+    Ok((counts, written))
+}
+
+fn session(
+    config: &ProduceConfig,
+    symbols: &[String],
+    info: &ExchangeInfo,
+    partitions: usize,
+) -> Result<Session> {
+    let millis = |duration: Duration| duration.as_millis() as u64;
+    let seed = getrandom::u64().context("no random numbers")?;
+    let rules = Rules {
+        patience: Patience {
+            stall: millis(config.stall_timeout),
+            renew: millis(config.renew_after),
+            overlap: OVERLAP,
+        },
+        fill_hold: millis(config.fill_hold),
+        audit_every: millis(config.audit_interval),
+        weight_limit: info.weight_limit.unwrap_or(DEFAULT_LIMIT),
+        seed,
+    };
+    let shards = place::shards(symbols, partitions, config.connection_symbols);
+    Ok(Session::new(rules, shards, partitions))
+}
+
+fn now(begun: Instant) -> Moment {
+    Moment::from_millis(begun.elapsed().as_millis() as u64)
+}
+
+/// How the collecting ended.
+#[derive(Debug, PartialEq, Eq)]
+enum Ran {
+    /// After an interrupt, when nothing was held any more.
+    Through,
+    /// By a second interrupt, which means at once.
+    Twice,
+    /// The log cannot be written any more.
+    Closed,
+}
+
+async fn run(
+    session: &mut Session,
+    edges: &mut Edges<'_>,
+    publisher: &Publisher,
+    reported: &mut Receiver<(LinkKey, Report)>,
+    answered: &mut UnboundedReceiver<Replied>,
+    interrupts: &mut Interrupts,
+    begun: Instant,
+) -> Ran {
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut frames = Vec::with_capacity(AT_ONCE);
+    let mut stopping = false;
+    let mut told = Instant::now();
+    loop {
+        if stopping && session.is_through() && edges.pending.is_empty() {
+            return Ran::Through;
+        }
+        let room = edges.pending.len() < RECORDS;
+        tokio::select! {
+            biased;
+            () = interrupts.next() => {
+                if stopping {
+                    return Ran::Twice;
+                }
+                stopping = true;
+                session.stop();
+            }
+            permit = publisher.batches.reserve(), if !edges.pending.is_empty() => match permit {
+                Ok(permit) => permit.send(std::mem::take(&mut edges.pending)),
+                Err(_) => return Ran::Closed,
+            },
+            _ = ticks.tick() => {
+                session.tick(now(begun));
+                if edges.config.verbosity >= Verbosity::Verbose && told.elapsed() >= PROGRESS {
+                    told = Instant::now();
+                    eprintln!("crossrate: {}", session.counts());
+                }
+            }
+            Some(replied) = answered.recv() => {
+                session.answered(replied.number, replied.answer, replied.used, now(begun));
+            }
+            // What still comes from connections that are being closed is not collected any more.
+            _ = reported.recv_many(&mut frames, AT_ONCE), if room && !stopping => {
+                for (link, report) in frames.drain(..) {
+                    hear(session, link, report, now(begun));
+                }
+            }
+        }
+        perform(session, edges);
+    }
+}
+
+fn hear(session: &mut Session, link: LinkKey, report: Report, now: Moment) {
+    match report {
+        Report::Opened => session.opened(link, now),
+        Report::Event(event) => session.event(link, event, now),
+        Report::Pinged => session.pinged(link, now),
+        Report::Ponged(number) => session.ponged(link, number, now),
+        Report::Closed { keep_away, why } => session.closed(link, keep_away, why, now),
+    }
+}
+
+fn perform(session: &mut Session, edges: &mut Edges<'_>) {
+    let outputs: Vec<Output> = session.outputs().collect();
+    for output in outputs {
+        match output {
+            Output::Publish(record) => edges.pending.push(record),
+            Output::Ask(number, question) => {
+                // The threads that ask end after this sender only.
+                let _ = edges.errands.send(Errand { number, question });
+            }
+            Output::Tell(note) => tell(edges.config, &note),
+            Output::Link(LinkCommand::Connect(key)) => {
+                let symbols: Vec<usize> = session.symbols_of(key.shard).collect();
+                let address =
+                    place::address(&edges.config.endpoint, symbols.iter().map(|s| session.name(*s)));
+                let (pings, received) = channel(8);
+                edges.links.retain(|_, pings| !pings.is_closed());
+                edges.links.insert(key, pings);
+                tokio::spawn(link::run(key, address, edges.reports.clone(), received));
+            }
+            Output::Link(LinkCommand::Ping(key, number)) => {
+                // A connection that is not there any more has said so; one that is stuck needs no more pings.
+                let _ = edges.links.get(&key).map(|pings| pings.try_send(number));
+            }
+            Output::Link(LinkCommand::Close(key)) => {
+                // Without its sender a connection closes, whatever it is doing.
+                edges.links.remove(&key);
+            }
+        }
+    }
+}
+
+fn tell(config: &ProduceConfig, note: &Note) {
+    let least = if note.matters() { Verbosity::Normal } else { Verbosity::Verbose };
+    if config.verbosity >= least {
+        eprintln!("crossrate: {note}");
+    }
+}
+
+/// The exchange's clock beside ours, as far as that matters: a trade that is ahead of its Kafka timestamp is refused
+/// where it is read.
+pub(super) fn compare_clocks(config: &ProduceConfig, time: EventTime, ours: EventTime) {
+    const WORTH_TELLING: u64 = 1_000_000;
+    let (ahead, word) = match time > ours {
+        true => (time.micros() - ours.micros(), "behind"),
+        false => (ours.micros() - time.micros(), "ahead of"),
+    };
+    if ahead >= WORTH_TELLING && config.verbosity >= Verbosity::Normal {
+        eprintln!(
+            "crossrate: warning: this machine's clock is {:.1} s {word} the exchange's; \
+             records bear this machine's time",
+            ahead as f64 / 1e6
+        );
+    }
+}

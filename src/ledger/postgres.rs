@@ -1,0 +1,392 @@
+//! A Postgres database as ledger: rows, dead letters and recovery point in one transaction.
+//!
+//! A commit locks the job's lease, looks whether it is the one that this run holds, writes, and leaves the next lease.
+//! The lock is what makes an unknown outcome knowable: whoever looks at the lease under the lock sees what the
+//! transaction came to that was under way. A process that is frozen in the middle of a commit keeps the lock for
+//! [`IDLE`] seconds at most, then the server ends its transaction.
+
+mod place;
+mod tables;
+mod tls;
+
+use super::protocol::{Ended, Lease, Protocol, Step, Wrote};
+use super::{Commit, Entries, Ledger};
+use crate::exit::{Exit, Failure};
+use anyhow::Result;
+use place::Place;
+use std::future::Future;
+use std::time::{Duration, Instant};
+use tables::Statements;
+use tokio::runtime::Runtime;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Error, Row};
+
+/// How long the server lets a transaction be without a word from us.
+const IDLE: Duration = Duration::from_secs(5);
+/// How long a statement waits for a lock: longer than another one of ours may keep it.
+const LOCK: Duration = Duration::from_secs(15);
+/// How long one commit, or one look, may take before its outcome counts as unknown.
+const ANSWER: Duration = Duration::from_secs(60);
+/// How long a server may be away, at the start and in the middle.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE_AT_START: Duration = Duration::from_secs(10);
+
+/// Whether this can be read as a place of a database; the error says what is wrong without repeating what was typed.
+pub fn check(url: &str) -> Result<(), String> {
+    Place::parse(url).map(drop)
+}
+
+/// The place of a database for people: without user and password.
+pub fn shown(url: &str) -> String {
+    Place::parse(url).map_or_else(|_| "postgres".into(), |place| place.shown())
+}
+
+/// A job's place in a database. Several jobs may share one.
+pub struct Postgres {
+    place: Place,
+    shown: String,
+    job: String,
+    quiet: bool,
+    runtime: Runtime,
+    session: Option<Session>,
+    protocol: Protocol,
+}
+
+struct Session {
+    client: Client,
+    statements: Statements,
+}
+
+/// Why something was not done.
+#[derive(Debug)]
+enum Trouble {
+    /// The server is away, or its answer was lost.
+    Away(String),
+    /// It says no, and would again.
+    Refused(Error),
+}
+
+impl std::fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Postgres").field("place", &self.shown).field("job", &self.job).finish_non_exhaustive()
+    }
+}
+
+impl Postgres {
+    /// Connects, and makes the tables that are missing.
+    pub fn open(url: &str, job: &str, quiet: bool) -> Result<Self> {
+        let mut place = Place::parse(url).map_err(|wrong| Failure::new(Exit::Usage, wrong))?;
+        place.find_password()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+        let shown = place.shown();
+        let protocol = Protocol::new(super::run_id()?, super::owner());
+        let mut ledger = Postgres { place, shown, job: job.to_owned(), quiet, runtime, session: None, protocol };
+        ledger.connect(PATIENCE_AT_START)?;
+        Ok(ledger)
+    }
+
+    /// The entries of a job's recovery point, without taking it over.
+    pub fn entries(&mut self) -> Result<Entries> {
+        let job = self.job.clone();
+        self.persist(PATIENCE_AT_START, async |session: &Session| read_entries(&session.client, &job).await)
+    }
+
+    /// Removes a job's recovery point; its rows stay. A run that is under way is fenced by it.
+    pub fn remove(&mut self) -> Result<()> {
+        let job = self.job.clone();
+        self.persist(PATIENCE_AT_START, async |session: &Session| {
+            let client = &session.client;
+            begin(client).await?;
+            client.execute("DELETE FROM crossrate_lease WHERE job = $1", &[&job]).await?;
+            client.execute("DELETE FROM crossrate_recovery WHERE job = $1", &[&job]).await?;
+            client.batch_execute("COMMIT").await
+        })
+    }
+
+    /// Connects, trying again for as long as the server may be away.
+    fn connect(&mut self, patience: Duration) -> Result<()> {
+        let deadline = Instant::now() + patience;
+        let (mut pause, mut told) = (Duration::from_millis(50), self.quiet);
+        loop {
+            let connecting = connect(&self.place);
+            let trouble = match self.runtime.block_on(within(ANSWER, connecting)) {
+                Ok(Ok(session)) => {
+                    self.session = Some(session);
+                    return Ok(());
+                }
+                Ok(Err(error)) => return Err(error),
+                Err(trouble) => trouble,
+            };
+            let why = match trouble {
+                Trouble::Refused(error) => return Err(self.refused(error)),
+                Trouble::Away(why) => why,
+            };
+            if Instant::now() + pause > deadline {
+                let words = format!("cannot reach the database {}: {why}", self.shown);
+                return Err(Failure::new(Exit::Unreachable, words)
+                    .hint("start it, or correct the URL; the last commit is whole")
+                    .into());
+            }
+            if !std::mem::replace(&mut told, true) {
+                let most = deadline.saturating_duration_since(Instant::now()).as_secs();
+                eprintln!("crossrate: {} is away ({why}), waiting for {most} s at most", self.shown);
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_secs(1));
+        }
+    }
+
+    /// Does something that may be repeated until it is done, or the server has been away for too long.
+    fn persist<T>(&mut self, patience: Duration, work: impl AsyncFn(&Session) -> Result<T, Error>) -> Result<T> {
+        let deadline = Instant::now() + patience;
+        loop {
+            if self.session.as_ref().is_none_or(|session| session.client.is_closed()) {
+                self.session = None;
+                self.connect(deadline.saturating_duration_since(Instant::now()))?;
+            }
+            let Some(session) = &self.session else { continue };
+            let trouble = match self.runtime.block_on(within(ANSWER, async { Ok(work(session).await?) })) {
+                Ok(done) => return Ok(done),
+                Err(trouble) => trouble,
+            };
+            self.session = None;
+            match trouble {
+                Trouble::Refused(error) => return Err(self.refused(error)),
+                Trouble::Away(why) if Instant::now() > deadline => {
+                    let words = format!("cannot reach the database {}: {why}", self.shown);
+                    return Err(Failure::new(Exit::Unreachable, words).into());
+                }
+                Trouble::Away(_) => {}
+            }
+        }
+    }
+
+    /// One transaction, in the hope that nothing goes wrong. `Some`: another lease was there than the one held.
+    fn attempt(&mut self, commit: &Commit) -> Result<(Wrote, Option<Option<Lease>>)> {
+        let Some(session) = &self.session else { return Ok((Wrote::Unknown, None)) };
+        let writing = write(session, &self.job, commit, &self.protocol);
+        match self.runtime.block_on(within(ANSWER, writing)) {
+            Ok(None) => Ok((Wrote::All, None)),
+            Ok(Some(found)) => Ok((Wrote::Fenced, Some(found))),
+            Err(trouble) => {
+                // Closing the connection ends what is under way in it.
+                self.session = None;
+                match trouble {
+                    Trouble::Refused(error) => Err(self.refused(error)),
+                    Trouble::Away(why) => {
+                        if !self.quiet {
+                            eprintln!("crossrate: the outcome of a commit is unknown ({why}), looking");
+                        }
+                        Ok((Wrote::Unknown, None))
+                    }
+                }
+            }
+        }
+    }
+
+    /// The lease that is there, once no transaction has it locked.
+    fn look(&mut self) -> Result<Option<Lease>> {
+        let job = self.job.clone();
+        self.persist(PATIENCE, async |session: &Session| {
+            begin(&session.client).await?;
+            let found = locked_lease(&session.client, &job).await?;
+            session.client.batch_execute("ROLLBACK").await?;
+            Ok(found)
+        })
+    }
+
+    fn ended(&self, ended: Ended) -> anyhow::Error {
+        super::ended(&self.job, &self.shown, ended)
+    }
+
+    fn refused(&self, error: Error) -> anyhow::Error {
+        let state = error.code().cloned();
+        let words = match error.as_db_error() {
+            Some(said) => said.message().to_owned(),
+            None => error.to_string(),
+        };
+        let hint = match &state {
+            Some(state) if *state == SqlState::DISK_FULL => "make room on the server's disk; the last commit is whole",
+            Some(state) if *state == SqlState::INSUFFICIENT_PRIVILEGE => {
+                "the user needs the right to make tables in the schema, or to write to those that are there"
+            }
+            Some(state) if *state == SqlState::INVALID_PASSWORD || *state == SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
+                "give the password in PGPASSWORD or a password file"
+            }
+            Some(state) if *state == SqlState::INVALID_CATALOG_NAME => "make the database first: createdb NAME",
+            Some(state) if *state == SqlState::READ_ONLY_SQL_TRANSACTION => "that is a replica: name the primary server",
+            Some(state) if *state == SqlState::UNDEFINED_COLUMN || *state == SqlState::DATATYPE_MISMATCH => {
+                "a table of that name is another's: give the job a schema of its own, \
+                 ?options=-csearch_path%3DNAME in the URL"
+            }
+            _ => "the last commit is whole; start the job again when the cause is gone",
+        };
+        Failure::new(Exit::Failed, format!("the database {} refused: {words}", self.shown))
+            .hint(hint)
+            .because(error)
+            .into()
+    }
+}
+
+impl Ledger for Postgres {
+    fn name(&self) -> String {
+        self.shown.clone()
+    }
+
+    fn take_over(&mut self) -> Result<Entries> {
+        // Taking over is itself a commit, number 0. It asks for nobody's leave, so repeating it does no harm.
+        self.protocol.take_over(None);
+        self.protocol.begin();
+        let (job, lease) = (self.job.clone(), self.protocol.next().clone());
+        let entries = self.persist(PATIENCE_AT_START + LOCK, async |session: &Session| {
+            let client = &session.client;
+            begin(client).await?;
+            let sql = "INSERT INTO crossrate_lease (job, run, number, owner) VALUES ($1, $2, $3, $4)
+                ON CONFLICT (job) DO UPDATE SET run = $2, number = $3, owner = $4, taken_at = now()";
+            let run = lease.run.as_slice();
+            client.execute(sql, &[&job, &run, &(lease.number as i64), &lease.owner]).await?;
+            let entries = read_entries(client, &job).await?;
+            client.batch_execute("COMMIT").await?;
+            Ok(entries)
+        })?;
+        self.protocol.take_over(Some(self.protocol.next().clone()));
+        Ok(entries)
+    }
+
+    fn commit(&mut self, commit: &Commit) -> Result<()> {
+        let mut step = self.protocol.begin();
+        loop {
+            step = match step {
+                Step::Write => match self.attempt(commit)? {
+                    (_, Some(found)) => self.protocol.found(found.as_ref()),
+                    (wrote, None) => self.protocol.wrote(wrote),
+                },
+                Step::Look { .. } => {
+                    let found = self.look()?;
+                    self.protocol.found(found.as_ref())
+                }
+                Step::Done => return Ok(()),
+                Step::End(ended) => return Err(self.ended(ended)),
+            };
+        }
+    }
+
+    fn still_ours(&mut self) -> Result<()> {
+        let found = self.look()?;
+        match self.protocol.still(found.as_ref()) {
+            None => Ok(()),
+            Some(ended) => Err(self.ended(ended)),
+        }
+    }
+}
+
+/// Connects once, sets the session up and prepares the statements.
+async fn connect(place: &Place) -> Result<Result<Session>, Trouble> {
+    let connector = match place.tls.connector() {
+        Ok(connector) => connector,
+        Err(error) => return Ok(Err(error)),
+    };
+    let (client, connection) = place.config.connect(connector).await?;
+    // Ends with the client, and says nothing that the client does not say.
+    tokio::spawn(async move {
+        let _ = connection.await;
+    });
+    let encoding: String = client.query_one("SHOW server_encoding", &[]).await?.get(0);
+    if encoding != "UTF8" {
+        let words = format!("the database {} has the encoding {encoding}", place.shown());
+        return Ok(Err(Failure::new(Exit::Failed, words).hint("make one with ENCODING 'UTF8'").into()));
+    }
+    // A commit that is confirmed shall be on the disk, whatever the server's habits are.
+    client
+        .batch_execute(
+            "SET client_min_messages = warning;
+             SELECT set_config('synchronous_commit', 'on', false)
+             WHERE current_setting('synchronous_commit') = 'off'",
+        )
+        .await?;
+    tables::make(&client).await?;
+    let statements = Statements::prepare(&client).await?;
+    Ok(Ok(Session { client, statements }))
+}
+
+/// Begins a transaction that can wait neither for others nor for us for long.
+async fn begin(client: &Client) -> Result<(), Error> {
+    let (idle, lock) = (IDLE.as_millis(), LOCK.as_millis());
+    client
+        .batch_execute(&format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+             SET LOCAL idle_in_transaction_session_timeout = {idle}; SET LOCAL lock_timeout = {lock}"
+        ))
+        .await
+}
+
+async fn locked_lease(client: &Client, job: &str) -> Result<Option<Lease>, Error> {
+    let sql = "SELECT run, number, owner FROM crossrate_lease WHERE job = $1 FOR UPDATE";
+    Ok(client.query_opt(sql, &[&job]).await?.map(|row| lease(&row)))
+}
+
+fn lease(row: &Row) -> Lease {
+    let run: Vec<u8> = row.get(0);
+    // What is not 16 bytes is no run of ours.
+    Lease { run: run.try_into().unwrap_or_default(), number: row.get::<_, i64>(1) as u64, owner: row.get(2) }
+}
+
+async fn read_entries(client: &Client, job: &str) -> Result<Entries, Error> {
+    let rows = client.query("SELECT key, value FROM crossrate_recovery WHERE job = $1", &[&job]).await?;
+    Ok(rows.iter().map(|row| (tables::key_from_sql(row.get(0)), row.get(1))).collect())
+}
+
+/// Writes a commit, unless another lease is there than the one held: then gives that.
+async fn write(
+    session: &Session,
+    job: &str,
+    commit: &Commit,
+    protocol: &Protocol,
+) -> Result<Option<Option<Lease>>, Trouble> {
+    let Session { client, statements } = session;
+    begin(client).await?;
+    let found = locked_lease(client, job).await?;
+    if found.as_ref() != protocol.held() {
+        client.batch_execute("ROLLBACK").await?;
+        return Ok(Some(found));
+    }
+    statements.write_rows(client, job, &commit.rows).await?;
+    statements.write_refused(client, job, &commit.refused).await?;
+    statements.write_changes(client, job, &commit.changes).await?;
+    let number = protocol.next().number as i64;
+    client.execute("UPDATE crossrate_lease SET number = $2 WHERE job = $1", &[&job, &number]).await?;
+    client.batch_execute("COMMIT").await?;
+    Ok(None)
+}
+
+/// Gives up after so long.
+async fn within<T>(most: Duration, work: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
+    match tokio::time::timeout(most, work).await {
+        Ok(done) => done,
+        Err(_) => Err(Trouble::Away(format!("no answer for {} s", most.as_secs()))),
+    }
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        let passing = match error.code() {
+            // Connections, resources but for the disk, the operator's intervention, conflicts with other transactions.
+            Some(state) => {
+                let class = &state.code()[..2.min(state.code().len())];
+                matches!(class, "08" | "57" | "40" | "53") && *state != SqlState::DISK_FULL
+                    || *state == SqlState::LOCK_NOT_AVAILABLE
+                    || *state == SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT
+            }
+            None => true,
+        };
+        if passing { Trouble::Away(words(&error)) } else { Trouble::Refused(error) }
+    }
+}
+
+fn words(error: &Error) -> String {
+    match (error.as_db_error(), std::error::Error::source(error)) {
+        (Some(said), _) => said.message().to_owned(),
+        (None, Some(cause)) => cause.to_string(),
+        (None, None) => error.to_string(),
+    }
+}

@@ -1,0 +1,216 @@
+//! Where a database is and how it is reached: the URL that was typed, what the environment adds, and TLS.
+//!
+//! `sslmode` has libpq's meanings: `prefer` and `require` encrypt without asking who answers (which helps against those
+//! who listen, and against nobody else), `verify-full` checks certificate and name, by `sslrootcert=FILE` or else the
+//! roots that browsers trust. Passwords may stand in `PGPASSWORD` or a password file, where no other user sees them.
+
+use super::tls::Tls;
+use crate::exit::{Exit, Failure};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio_postgres::config::{Host, SslMode};
+
+/// How long one attempt to connect may take.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// A database, as far as the URL says.
+#[derive(Clone)]
+pub(super) struct Place {
+    pub(super) config: tokio_postgres::Config,
+    pub(super) tls: Tls,
+}
+
+impl std::fmt::Debug for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.shown())
+    }
+}
+
+impl Place {
+    /// Reads a URL, or pairs of keys and values as libpq takes them. The error does not repeat what was typed.
+    pub(super) fn parse(typed: &str) -> Result<Place, String> {
+        let (rest, mode, roots) = take_tls_settings(typed)?;
+        let mut config: tokio_postgres::Config =
+            rest.parse().map_err(|error: tokio_postgres::Error| with_cause(&error))?;
+        let tls = match mode.as_deref() {
+            None | Some("prefer" | "disable" | "require") if roots.is_some() => {
+                return Err("sslrootcert means something with sslmode=verify-full only".into());
+            }
+            None | Some("prefer") => Tls::Unverified,
+            Some("disable") => {
+                config.ssl_mode(SslMode::Disable);
+                Tls::Unverified
+            }
+            Some("require") => {
+                config.ssl_mode(SslMode::Require);
+                Tls::Unverified
+            }
+            Some("verify-full") => {
+                config.ssl_mode(SslMode::Require);
+                Tls::Verified(roots)
+            }
+            Some(_) => return Err("sslmode is disable, prefer, require or verify-full".into()),
+        };
+        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+            let usual = Path::new("/var/run/postgresql");
+            if usual.is_dir() { config.host_path(usual) } else { config.host("localhost") };
+        }
+        if config.get_application_name().is_none() {
+            config.application_name("crossrate");
+        }
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT);
+        }
+        // A server that is gone without a word is noticed within half a minute.
+        config.keepalives_idle(Duration::from_secs(10)).keepalives_interval(Duration::from_secs(5));
+        config.keepalives_retries(3);
+        Ok(Place { config, tls })
+    }
+
+    /// The place for people: without user and password.
+    pub(super) fn shown(&self) -> String {
+        let host = match self.config.get_hosts().first() {
+            Some(Host::Tcp(host)) => host.clone(),
+            Some(Host::Unix(path)) => path.display().to_string(),
+            None => "localhost".to_owned(),
+        };
+        let port = match self.config.get_ports().first() {
+            Some(5432) | None => String::new(),
+            Some(port) => format!(":{port}"),
+        };
+        let database = self.config.get_dbname().or(self.config.get_user()).unwrap_or_default();
+        format!("postgres://{host}{port}/{database}")
+    }
+
+    /// Adds the password that the environment or a password file has, where the URL has none.
+    pub(super) fn find_password(&mut self) -> Result<(), Failure> {
+        if self.config.get_password().is_some() {
+            return Ok(());
+        }
+        if let Ok(password) = std::env::var("PGPASSWORD") {
+            self.config.password(password);
+            return Ok(());
+        }
+        let named = std::env::var_os("PGPASSFILE").map(PathBuf::from);
+        let usual = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".pgpass"));
+        let Some(path) = named.clone().or_else(usual) else { return Ok(()) };
+        match std::fs::read_to_string(&path) {
+            Ok(text) => {
+                if let Some(password) = self.password_in(&text) {
+                    self.config.password(password);
+                }
+                Ok(())
+            }
+            // The usual one need not be there.
+            Err(_) if named.is_none() => Ok(()),
+            Err(error) => Err(Failure::new(Exit::Usage, format!("cannot read PGPASSFILE {}", path.display()))
+                .because(error)),
+        }
+    }
+
+    /// Lines of `host:port:database:user:password`, `*` for any, a backslash before a colon that is none.
+    fn password_in(&self, text: &str) -> Option<String> {
+        let host = match self.config.get_hosts().first() {
+            Some(Host::Tcp(host)) => host.clone(),
+            _ => "localhost".to_owned(),
+        };
+        let port = self.config.get_ports().first().copied().unwrap_or(5432).to_string();
+        let user = self.config.get_user().map_or_else(|| std::env::var("USER").unwrap_or_default(), str::to_owned);
+        let database = self.config.get_dbname().unwrap_or(&user).to_owned();
+        text.lines().filter(|line| !line.starts_with('#')).find_map(|line| {
+            let fields = fields(line);
+            let [line_host, line_port, line_database, line_user, password] = fields.as_slice() else { return None };
+            let fits = |field: &String, value: &String| field == "*" || field == value;
+            let all = fits(line_host, &host)
+                && fits(line_port, &port)
+                && fits(line_database, &database)
+                && fits(line_user, &user);
+            all.then(|| password.clone())
+        })
+    }
+}
+
+fn fields(line: &str) -> Vec<String> {
+    let mut fields = vec![String::new()];
+    let mut characters = line.chars();
+    while let Some(c) = characters.next() {
+        match c {
+            ':' if fields.len() < 5 => fields.push(String::new()),
+            '\\' => fields.last_mut().into_iter().for_each(|field| field.extend(characters.next())),
+            c => fields.last_mut().into_iter().for_each(|field| field.push(c)),
+        }
+    }
+    fields
+}
+
+/// Takes `sslmode` and `sslrootcert` out of what was typed: the client library knows them in part only.
+fn take_tls_settings(typed: &str) -> Result<(String, Option<String>, Option<PathBuf>), String> {
+    let (mut mode, mut roots) = (None, None);
+    let mut take = |key: &str, value: &str| match key {
+        "sslmode" => {
+            mode = Some(value.to_owned());
+            true
+        }
+        "sslrootcert" => {
+            roots = Some(PathBuf::from(value));
+            true
+        }
+        _ => false,
+    };
+    let rest = if typed.starts_with("postgres") {
+        match typed.split_once('?') {
+            Some((head, query)) => {
+                let kept: Vec<&str> = query
+                    .split('&')
+                    .filter(|pair| {
+                        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+                        !take(key, &value.replace("%2F", "/").replace("%2f", "/"))
+                    })
+                    .collect();
+                if kept.is_empty() { head.to_owned() } else { format!("{head}?{}", kept.join("&")) }
+            }
+            None => typed.to_owned(),
+        }
+    } else {
+        let kept: Vec<&str> = typed
+            .split_whitespace()
+            .filter(|pair| pair.split_once('=').is_none_or(|(key, value)| !take(key, value)))
+            .collect();
+        kept.join(" ")
+    };
+    Ok((rest, mode, roots))
+}
+
+fn with_cause(error: &tokio_postgres::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls() {
+        let shown = |typed: &str| Place::parse(typed).map(|place| place.shown());
+        assert_eq!(shown("postgres://me:secret@db.example:5433/rates").as_deref(), Ok("postgres://db.example:5433/rates"));
+        assert_eq!(shown("postgresql://db/rates?sslmode=require").as_deref(), Ok("postgres://db/rates"));
+        assert_eq!(shown("host=/run/pg dbname=a sslmode=disable").as_deref(), Ok("postgres:///run/pg/a"));
+        let verified = Place::parse("postgres://db/a?sslmode=verify-full&sslrootcert=ca.pem").expect("it is right");
+        assert!(matches!(&verified.tls, Tls::Verified(Some(path)) if path == Path::new("ca.pem")));
+        for wrong in ["postgres://me:hunter2@db/a?sslmode=verify", "postgres://hunter2@h:port/a", "hunter2", "a=hunter2"] {
+            let error = Place::parse(wrong).expect_err(wrong);
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn password_files() {
+        let place = Place::parse("postgres://me@db:5433/rates").expect("it is right");
+        let file = "# mine\ndb:5432:rates:me:wrong\nother:*:*:*:wrong\n*:5433:*:me:a\\:b\\\\c:d\n*:*:*:*:late\n";
+        assert_eq!(place.password_in(file).as_deref(), Some("a:b\\c:d"));
+        assert_eq!(place.password_in("db:5433:rates:you:x\nshort:line\n"), None);
+    }
+}

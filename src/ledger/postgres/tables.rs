@@ -1,0 +1,268 @@
+//! The tables: what they are, and how a commit's rows get into them.
+//!
+//! Columns are those of [`columns`]: decimals as `numeric`, which keeps all their digits, JSON as `json`, which keeps
+//! its bytes; and before them the job's name, so that several jobs can share a database. Rows travel as an array for each column, so a commit is a handful of statements whatever its size.
+
+use crate::sink::columns::{self, Column, Kind, TABLES, Table, Value};
+use crossrate_dataflows::market::event_time::EventTime;
+use crossrate_dataflows::market::row::Row;
+use crossrate_dataflows::operators::closings::Refusal;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Error, Statement};
+
+/// Rows of one statement.
+const CHUNK: usize = 5_000;
+
+/// The tables of a job's own state, and of refused records.
+const OWN: [(&str, &str); 3] = [
+    (
+        "crossrate_lease",
+        "CREATE TABLE crossrate_lease (
+            job text PRIMARY KEY, run bytea NOT NULL, number bigint NOT NULL, owner text NOT NULL,
+            taken_at timestamptz NOT NULL DEFAULT now())",
+    ),
+    (
+        "crossrate_recovery",
+        "CREATE TABLE crossrate_recovery (
+            job text NOT NULL, key text NOT NULL, value bytea NOT NULL, PRIMARY KEY (job, key))",
+    ),
+    (
+        "dead_letters",
+        "CREATE TABLE dead_letters (
+            job text NOT NULL, partition bigint NOT NULL, \"offset\" bigint NOT NULL, reason text NOT NULL,
+            detail text NOT NULL, value bytea NOT NULL, PRIMARY KEY (job, partition, \"offset\"))",
+    ),
+];
+
+/// Makes the tables that are missing. One run at a time does.
+pub(super) async fn make(client: &Client) -> Result<(), Error> {
+    let wanted = TABLES.iter().map(|table| (table.name, definition(table)));
+    let own = OWN.iter().map(|(name, definition)| (*name, (*definition).to_owned()));
+    let mut missing = Vec::new();
+    for (name, definition) in own.chain(wanted) {
+        // Asked first: to make a table that is there needs a right that the user may rightly lack.
+        let there = client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&name]).await?;
+        if !there.get::<_, bool>(0) {
+            missing.push(definition.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS"));
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    // The number is ours and means nothing.
+    client
+        .batch_execute(&format!("BEGIN; SELECT pg_advisory_xact_lock(7203516); {}; COMMIT", missing.join(";")))
+        .await
+}
+
+fn definition(table: &Table) -> String {
+    let columns: Vec<String> = table
+        .columns
+        .iter()
+        .map(|column| {
+            let kind = match column.kind {
+                Kind::Integer => "bigint",
+                Kind::Real => "double precision",
+                Kind::Boolean => "boolean",
+                Kind::Text => "text",
+                Kind::Decimal => "numeric",
+                Kind::Json => "json",
+            };
+            format!("\"{}\" {kind}", column.name)
+        })
+        .collect();
+    format!(
+        "CREATE TABLE {} (job text, {}, PRIMARY KEY (name, start_ms, end_ms, job))",
+        table.name,
+        columns.join(", ")
+    )
+}
+
+/// The statements of a connection, prepared.
+#[derive(Clone)]
+pub(super) struct Statements {
+    rows: Vec<Statement>,
+    refused: Statement,
+    put: Statement,
+    remove: Statement,
+}
+
+impl Statements {
+    /// Prepares them; fails where a table of that name is another's.
+    pub(super) async fn prepare(client: &Client) -> Result<Self, Error> {
+        let mut rows = Vec::new();
+        for table in &TABLES {
+            rows.push(client.prepare(&insert(table)).await?);
+        }
+        let refused = "INSERT INTO dead_letters (job, partition, \"offset\", reason, detail, value)
+            SELECT $1, u.* FROM unnest($2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::bytea[]) AS u
+            ON CONFLICT (job, partition, \"offset\") DO UPDATE
+            SET reason = EXCLUDED.reason, detail = EXCLUDED.detail, value = EXCLUDED.value";
+        let put = "INSERT INTO crossrate_recovery (job, key, value)
+            SELECT $1, u.* FROM unnest($2::text[], $3::bytea[]) AS u
+            ON CONFLICT (job, key) DO UPDATE SET value = EXCLUDED.value";
+        let remove = "DELETE FROM crossrate_recovery WHERE job = $1 AND key = ANY($2::text[])";
+        Ok(Statements {
+            rows,
+            refused: client.prepare(refused).await?,
+            put: client.prepare(put).await?,
+            remove: client.prepare(remove).await?,
+        })
+    }
+
+    /// Writes rows; of several with one key the last stays.
+    pub(super) async fn write_rows(&self, client: &Client, job: &str, rows: &[Row]) -> Result<(), Error> {
+        for (table, statement) in TABLES.iter().zip(&self.rows) {
+            let values = latest(table, rows);
+            for chunk in values.chunks(CHUNK) {
+                let arrays: Vec<Box<dyn ToSql + Sync + Send>> =
+                    table.columns.iter().enumerate().map(|(at, column)| array(column, at, chunk)).collect();
+                let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&job];
+                parameters.extend(arrays.iter().map(|array| array.as_ref() as &(dyn ToSql + Sync)));
+                client.execute(statement, &parameters).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes refused records.
+    pub(super) async fn write_refused(&self, client: &Client, job: &str, refused: &[Refusal]) -> Result<(), Error> {
+        for chunk in refused.chunks(CHUNK) {
+            let partitions: Vec<i64> = chunk.iter().map(|r| i64::from(r.partition)).collect();
+            let offsets: Vec<i64> = chunk.iter().map(|r| r.offset).collect();
+            let reasons: Vec<&str> = chunk.iter().map(|r| r.reason.as_str()).collect();
+            let details: Vec<String> = chunk.iter().map(|r| text(&r.detail)).collect();
+            let values: Vec<&[u8]> = chunk.iter().map(|r| r.value.as_slice()).collect();
+            client.execute(&self.refused, &[&job, &partitions, &offsets, &reasons, &details, &values]).await?;
+        }
+        Ok(())
+    }
+
+    /// Changes entries of the recovery point.
+    pub(super) async fn write_changes(
+        &self,
+        client: &Client,
+        job: &str,
+        changes: &super::super::Changes,
+    ) -> Result<(), Error> {
+        let (mut keys, mut values, mut gone): (Vec<String>, Vec<&[u8]>, Vec<String>) = Default::default();
+        for (key, value) in changes {
+            match value {
+                Some(value) => {
+                    keys.push(key_to_sql(key));
+                    values.push(value);
+                }
+                None => gone.push(key_to_sql(key)),
+            }
+        }
+        if !keys.is_empty() {
+            client.execute(&self.put, &[&job, &keys, &values]).await?;
+        }
+        if !gone.is_empty() {
+            client.execute(&self.remove, &[&job, &gone]).await?;
+        }
+        Ok(())
+    }
+}
+
+fn insert(table: &Table) -> String {
+    let names: Vec<String> = table.columns.iter().map(|c| format!("\"{}\"", c.name)).collect();
+    let numbered = || table.columns.iter().enumerate();
+    let arrays: Vec<String> = numbered()
+        .map(|(at, column)| {
+            let kind = match column.kind {
+                Kind::Integer => "bigint",
+                Kind::Real => "double precision",
+                Kind::Boolean => "boolean",
+                Kind::Text | Kind::Decimal | Kind::Json => "text",
+            };
+            format!("${}::{kind}[]", at + 2)
+        })
+        .collect();
+    let aliases: Vec<String> = numbered().map(|(at, _)| format!("c{at}")).collect();
+    let taken: Vec<String> = numbered()
+        .map(|(at, column)| match column.kind {
+            Kind::Decimal => format!("c{at}::numeric"),
+            Kind::Json => format!("c{at}::json"),
+            _ => format!("c{at}"),
+        })
+        .collect();
+    let set: Vec<String> = names.iter().skip(3).map(|name| format!("{name} = EXCLUDED.{name}")).collect();
+    format!(
+        "INSERT INTO {} (job, {}) SELECT $1, {} FROM unnest({}) AS u({})
+        ON CONFLICT (name, start_ms, end_ms, job) DO UPDATE SET {}",
+        table.name,
+        names.join(", "),
+        taken.join(", "),
+        arrays.join(", "),
+        aliases.join(", "),
+        set.join(", ")
+    )
+}
+
+/// The rows of a table, the last of each key: one statement must not touch a row twice.
+fn latest(table: &Table, rows: &[Row]) -> Vec<Vec<Value>> {
+    let mut places: HashMap<(String, EventTime), usize> = HashMap::new();
+    let mut latest: Vec<&Row> = Vec::new();
+    for row in rows.iter().filter(|row| columns::table(row.kind).name == table.name) {
+        match places.entry((text(row.name.as_str()), row.end)) {
+            Entry::Occupied(place) => latest[*place.get()] = row,
+            Entry::Vacant(place) => {
+                place.insert(latest.len());
+                latest.push(row);
+            }
+        }
+    }
+    latest.into_iter().map(|row| columns::values(table, &row.json)).collect()
+}
+
+fn array(column: &Column, at: usize, rows: &[Vec<Value>]) -> Box<dyn ToSql + Sync + Send> {
+    let values = rows.iter().map(|row| &row[at]);
+    match column.kind {
+        Kind::Integer => Box::new(
+            values.map(|v| if let Value::Integer(n) = v { Some(*n) } else { None }).collect::<Vec<Option<i64>>>(),
+        ),
+        Kind::Real => Box::new(
+            values.map(|v| if let Value::Real(x) = v { Some(*x) } else { None }).collect::<Vec<Option<f64>>>(),
+        ),
+        Kind::Boolean => Box::new(
+            values.map(|v| if let Value::Boolean(b) = v { Some(*b) } else { None }).collect::<Vec<Option<bool>>>(),
+        ),
+        Kind::Text | Kind::Decimal | Kind::Json => Box::new(
+            values
+                .map(|v| if let Value::Text(words) = v { Some(text(words)) } else { None })
+                .collect::<Vec<Option<String>>>(),
+        ),
+    }
+}
+
+/// A text as Postgres can hold it: it has no zero byte, so its picture stands in.
+fn text(words: &str) -> String {
+    words.replace('\0', "\u{2400}")
+}
+
+/// A key as Postgres can hold it, without making two of them one.
+fn key_to_sql(key: &str) -> String {
+    key.replace('%', "%25").replace('\0', "%00")
+}
+
+/// And back.
+pub(super) fn key_from_sql(key: &str) -> String {
+    key.replace("%00", "\0").replace("%25", "%")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_come_back() {
+        for key in ["head/0", "carried/A\0B", "carried/%00", "carried/%2500%\0%%", "rate/A%25/7"] {
+            let stored = key_to_sql(key);
+            assert!(!stored.contains('\0'));
+            assert_eq!(key_from_sql(&stored), key);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! How a commit comes about, whatever goes wrong: a state machine without I/O and without a clock.
+//!
+//! Each commit carries a [`Lease`]: who wrote it, and its number. A ledger takes a commit only on top of the lease that
+//! its writer holds; who takes a job over writes a lease of its own first. When the answer to a commit is lost, nothing
+//! is assumed and nothing repeated: the writer makes sure that what it has left under way has ended, one way or the
+//! other, and looks at the lease that is then there.
+//!
+//! | found | meaning | next |
+//! | --- | --- | --- |
+//! | the commit's own | it is there | done |
+//! | the one before | it is not there, and will not be | write it again |
+//! | an older one of ours | the ledger has lost what it had confirmed | end |
+//! | another run's | the job was taken over | end, and say by whom |
+//! | none | the recovery point was removed | end |
+//!
+//! The ledgers do what a [`Step`] says and report what came of it. `simulation` drives the same machine against a
+//! model of a broker that loses, delays and repeats.
+
+use serde::{Deserialize, Serialize};
+
+#[cfg(test)]
+mod simulation;
+
+/// How often in a row the outcome of one commit may be unknown although the ledger can be read.
+const ATTEMPTS: u32 = 5;
+
+/// Who wrote a commit, and which.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// Tells the run from all others.
+    pub run: [u8; 16],
+    /// Counts its commits, from 0: that is the taking over.
+    pub number: u64,
+    /// Who that is, for people.
+    pub owner: String,
+}
+
+/// What is to be done next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Write the commit with the lease of [`Protocol::next`], on top of [`Protocol::held`] only.
+    Write,
+    /// Find out which lease is there, after what was under way has ended. `gently`: somebody may have taken over, who
+    /// must not be disturbed by that.
+    Look {
+        /// Look first, before anything is done that another writer would feel.
+        gently: bool,
+    },
+    /// The commit is there.
+    Done,
+    /// This run commits nothing more.
+    End(Ended),
+}
+
+/// Why a run commits nothing more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// Another one has the job: its owner.
+    TakenOver(String),
+    /// What was confirmed is gone: a failover or a restored backup.
+    WentBack,
+    /// There is no recovery point any more.
+    Vanished,
+    /// Commits get lost again and again.
+    TooOften,
+}
+
+/// What came of writing.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum Wrote {
+    /// The commit is there.
+    All,
+    /// It may be there or not.
+    Unknown,
+    /// The ledger says that somebody else writes now, or seems to.
+    Fenced,
+}
+
+/// One run's side of it.
+#[derive(Debug, Clone)]
+pub struct Protocol {
+    run: [u8; 16],
+    owner: String,
+    held: Option<Lease>,
+    next: Lease,
+    attempts: u32,
+}
+
+impl Protocol {
+    /// Of a run that holds nothing yet.
+    pub fn new(run: [u8; 16], owner: String) -> Self {
+        let next = Lease { run, number: 0, owner: owner.clone() };
+        Protocol { run, owner, held: None, next, attempts: 0 }
+    }
+
+    /// The lease that the ledger must have for the next commit to be taken; `None`: none at all.
+    pub fn held(&self) -> Option<&Lease> {
+        self.held.as_ref()
+    }
+
+    /// The lease of the commit that is being written.
+    pub fn next(&self) -> &Lease {
+        &self.next
+    }
+
+    /// Whether this run has committed anything.
+    pub fn has_begun(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.run == self.run)
+    }
+
+    /// What is there when the job is taken over; the first commit goes on top of it.
+    pub fn take_over(&mut self, found: Option<Lease>) {
+        self.held = found;
+    }
+
+    /// Begins a commit.
+    pub fn begin(&mut self) -> Step {
+        let number = self.held.as_ref().filter(|held| held.run == self.run).map_or(0, |held| held.number + 1);
+        self.next = Lease { run: self.run, number, owner: self.owner.clone() };
+        self.attempts = 0;
+        Step::Write
+    }
+
+    /// After writing.
+    pub fn wrote(&mut self, outcome: Wrote) -> Step {
+        self.attempts += 1;
+        match outcome {
+            Wrote::All => self.done(),
+            _ if self.attempts >= ATTEMPTS => Step::End(Ended::TooOften),
+            Wrote::Fenced => Step::Look { gently: true },
+            Wrote::Unknown => Step::Look { gently: false },
+        }
+    }
+
+    /// After looking.
+    pub fn found(&mut self, lease: Option<&Lease>) -> Step {
+        match lease {
+            Some(found) if *found == self.next => self.done(),
+            found => self.still(found).map_or(Step::Write, Step::End),
+        }
+    }
+
+    /// Between commits: why this run has nothing to commit any more, if so.
+    pub fn still(&self, lease: Option<&Lease>) -> Option<Ended> {
+        match lease {
+            found if found == self.held.as_ref() => None,
+            Some(found) if found.run == self.run => Some(Ended::WentBack),
+            Some(found) => Some(Ended::TakenOver(found.owner.clone())),
+            None => Some(Ended::Vanished),
+        }
+    }
+
+    fn done(&mut self) -> Step {
+        self.held = Some(self.next.clone());
+        Step::Done
+    }
+}
