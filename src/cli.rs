@@ -20,6 +20,7 @@ pub use usage::UsageError;
 
 use crate::bench::Bench;
 use crate::config::{Config, DemoConfig, ProduceConfig};
+use crate::query::Query;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use layers::{FILES, Given};
 use settings::{ALL, About, LOGGING, Shape, Which};
@@ -32,6 +33,8 @@ pub enum Task {
     Run(Box<Config>),
     /// Show what it is.
     Demo(Box<DemoConfig>),
+    /// Ask about rows in SQL.
+    Query(Box<Query>),
     /// Collect trades.
     Produce(Box<ProduceConfig>),
     /// Measure this machine.
@@ -93,6 +96,9 @@ enum Commands {
         #[command(flatten)]
         flags: Flags<RUN>,
     },
+    /// Ask about rows in SQL: a file of rows, a database, or a server
+    #[command(after_help = QUERY_EXAMPLES)]
+    Query(Box<Query>),
     /// Measure this machine: `run` beside a plain loop that does the same work
     Bench(Bench),
     /// The plain loop that `bench` measures against
@@ -134,6 +140,15 @@ Examples:
   crossrate demo --speed max -w 2
       as fast as it goes, on two workers: the same digest
   crossrate demo --window 20s --slide 5s --missing-leg carry --duration 1h";
+
+const QUERY_EXAMPLES: &str = "\
+Tables: symbols, crosses, stats. Their columns are the fields of the rows; exact
+decimals are texts, and beside each stands a double: vwap, and vwap_real.
+
+Examples:
+  crossrate query \"select name, max(vwap_real) from symbols group by 1\" rows.jsonl
+  crossrate query \"select * from stats order by end_ms desc limit 5\" sqlite:rows.db
+  crossrate query -f csv --server http://127.0.0.1:8080 \"select * from crosses\"";
 
 const PRODUCE_EXAMPLES: &str = "\
 Examples:
@@ -273,6 +288,7 @@ pub fn parse(
             let text = if json { report.json().unwrap_or_default() + "\n" } else { report.text() };
             Ok(Parsed { task: Task::Print(text), warnings: given.warnings })
         }
+        Commands::Query(query) => Ok(Parsed { task: Task::Query(query), warnings: Vec::new() }),
         Commands::Bench(bench) => Ok(Parsed { task: Task::Bench(bench), warnings: Vec::new() }),
         Commands::PlainLoop { arguments } => {
             Ok(Parsed { task: Task::PlainLoop(arguments), warnings: Vec::new() })

@@ -33,6 +33,7 @@ use protocol::Ended;
 pub use kafka::Kafka;
 pub use postgres::Postgres;
 pub use sqlite::Sqlite;
+pub(crate) use sqlite::{SqlValue, sqlite_insert, sqlite_schema};
 
 /// Entries of a recovery point: encoded, by key.
 pub type Entries = BTreeMap<String, Vec<u8>>;

@@ -12,6 +12,7 @@ pub mod exit;
 pub mod frontier;
 pub mod kafka;
 pub mod ledger;
+pub mod query;
 pub mod run;
 pub mod serve;
 pub mod sink;

@@ -38,6 +38,7 @@ fn perform(parsed: Parsed) -> anyhow::Result<Exit> {
     match parsed.task {
         Task::Run(config) => crossrate::run::run(*config),
         Task::Demo(config) => crossrate::demo::command::run(*config),
+        Task::Query(query) => crossrate::query::run(&query),
         Task::Produce(config) => crossrate::collect::run(&config),
         Task::Bench(bench) => crossrate::bench::run(&bench),
         Task::PlainLoop(arguments) => crossrate::bench::plain_loop(arguments),

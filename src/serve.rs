@@ -16,17 +16,18 @@ pub mod page;
 pub mod problem;
 pub mod rest;
 pub mod socket;
+pub mod sql;
 pub mod stream;
 
 use crate::config::Serving;
 use crate::exit::{Exit, Failure};
 use anyhow::Result;
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use board::Board;
 use board::about::About;
 use board::inbox::BoardSink;
@@ -39,10 +40,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::runtime::Runtime;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// Threads that serve. They take turns with the workers, so there are few.
 const THREADS: usize = 2;
+/// Questions in SQL that are answered at a time.
+const ASKING: usize = 1;
 /// How long readers have to hear that the server ends.
 const FAREWELL: Duration = Duration::from_millis(500);
 
@@ -55,6 +58,8 @@ pub struct App {
     pub token: Option<Token>,
     /// What the server counts of itself.
     pub metrics: Metrics,
+    /// Turns of questions in SQL.
+    pub asking: Semaphore,
 }
 
 /// A server that runs. It ends when this is dropped.
@@ -87,7 +92,12 @@ impl Server {
         let failed = |error| Failure::new(Exit::Failed, "cannot serve").because(error);
         let board = Board::new(about, serving.history.as_millis() as u64);
         let feed = Feed::new(board);
-        let app = Arc::new(App { feed, token: serving.token.clone(), metrics: Metrics::default() });
+        let app = Arc::new(App {
+            feed,
+            token: serving.token.clone(),
+            metrics: Metrics::default(),
+            asking: Semaphore::new(ASKING),
+        });
         let address = listener.local_addr().map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -161,6 +171,7 @@ fn routes(app: Arc<App>) -> Router {
         .route("/v1/frontier", get(rest::frontier))
         .route("/v1/stream", get(stream::events))
         .route("/v1/ws", get(socket::upgrade))
+        .route("/v1/sql", post(sql::ask).layer(DefaultBodyLimit::max(sql::QUESTION)))
         .route("/metrics", get(metrics::metrics))
         .route("/healthz", get(healthy))
         .route("/readyz", get(ready));

@@ -224,7 +224,8 @@ fn read_entries(connection: &Connection, job: &str) -> rusqlite::Result<Entries>
 }
 
 /// A column's value as SQLite wants it.
-struct SqlValue<'a>(&'a columns::Value);
+#[derive(Debug)]
+pub(crate) struct SqlValue<'a>(pub(crate) &'a columns::Value);
 
 impl rusqlite::ToSql for SqlValue<'_> {
     fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
@@ -239,7 +240,8 @@ impl rusqlite::ToSql for SqlValue<'_> {
     }
 }
 
-fn sqlite_schema(table: &Table) -> String {
+/// The table that holds rows of a kind.
+pub(crate) fn sqlite_schema(table: &Table) -> String {
     let columns: Vec<String> = table
         .columns
         .iter()
@@ -264,7 +266,8 @@ fn sqlite_schema(table: &Table) -> String {
     )
 }
 
-fn sqlite_insert(table: &Table) -> String {
+/// Puts a row of a job into it, in place of the one of the same window.
+pub(crate) fn sqlite_insert(table: &Table) -> String {
     let names: Vec<&str> = std::iter::once("job").chain(table.columns.iter().map(|c| c.name)).collect();
     let places: Vec<String> = (1..=names.len()).map(|i| format!("?{i}")).collect();
     format!("INSERT OR REPLACE INTO {} ({}) VALUES ({})", table.name, names.join(", "), places.join(", "))

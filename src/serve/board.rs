@@ -55,6 +55,8 @@ pub struct State {
     pub progress: Progress,
     /// How many rows have arrived: by kind, provisional, closed, final.
     pub arrived: BTreeMap<(&'static str, &'static str), u64>,
+    /// Bytes of all rows that are kept.
+    pub bytes: usize,
     changed: BTreeSet<SeriesName>,
 }
 
@@ -139,7 +141,8 @@ impl State {
         let names = self.series.len() + usize::from(!self.series.contains_key(&name));
         let history = History { ms: history_ms, rows: (MOST_ROWS / names).max(2) };
         self.changed.insert(name.clone());
-        self.series.entry(name).or_default().add(Arc::new(row), self.number, history);
+        self.bytes += row.json.len();
+        self.bytes -= self.series.entry(name).or_default().add(Arc::new(row), self.number, history);
     }
 
     /// The series that a filter lets through.

@@ -4,6 +4,7 @@ mod browser;
 mod http;
 mod page;
 mod rest;
+mod sql;
 mod streams;
 
 use std::io::{BufRead, BufReader};

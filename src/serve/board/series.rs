@@ -84,10 +84,11 @@ struct Entry {
 }
 
 impl Series {
-    /// A row with its number, and what to forget for it.
-    pub fn add(&mut self, row: Arc<Kept>, number: u64, history: History) {
+    /// A row with its number; the bytes of those that are forgotten for it.
+    pub fn add(&mut self, row: Arc<Kept>, number: u64, history: History) -> usize {
         let key = super::key(&row);
-        let before = self.rows.get(&key).map_or(0, |entry| entry.number);
+        let replaced = self.rows.get(&key).map(|entry| (entry.number, entry.row.json.len()));
+        let (before, mut freed) = replaced.unwrap_or_default();
         self.numbers.remove(&before);
         self.numbers.insert(number, key);
         self.rows.insert(key, Entry { row, number, before });
@@ -99,7 +100,9 @@ impl Series {
             let entry = first.remove();
             self.numbers.remove(&entry.number);
             self.forgotten = self.forgotten.max(entry.number);
+            freed += entry.row.json.len();
         }
+        freed
     }
 
     /// The newest row of each window, in the order of windows.

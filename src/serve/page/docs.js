@@ -60,6 +60,8 @@ const operation = (path, method, what) => {
   const types = media.map(([type, { schema }]) => `${type}: ${typeOf(schema)}`).filter((text) => !text.includes("problem"));
   if (types.length) section.append(make("p", `Answers ${[...new Set(types)].join("; ")}.`, { class: "quiet" }));
   const example = ["stream", "ws"].includes(what.operationId) ? `curl -N ${location.origin}${path}` : `curl ${location.origin}${path}`;
+  const body = what.requestBody?.content["application/json"]?.example;
+  if (body) section.append(make("pre", `curl ${location.origin}${path} -H 'Content-Type: application/json' -d '${JSON.stringify(body)}'`));
   if (method === "get" && what.operationId !== "ws") section.append(make("pre", example));
   return section;
 };

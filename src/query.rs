@@ -1,0 +1,163 @@
+//! Questions in SQL about rows: `crossrate query`, and behind `POST /v1/sql`.
+//!
+//! [`engine`] is SQLite with the three tables of rows (`symbols`, `crosses`, `stats`: see [`crate::sink::columns`]), which
+//! lets nothing be written and nothing else be read. [`worker`] is a process of its own that answers one question
+//! of a server's asker within limits, so that whatever is asked, the server and the job go on. [`remote`] asks a
+//! server. [`output`] prints.
+
+pub mod engine;
+pub mod output;
+pub mod remote;
+pub mod worker;
+
+use crate::exit::{Exit, Failure};
+use anyhow::{Context, Result};
+use engine::{Engine, Limits};
+use output::{Format, Printer};
+use std::io::{BufRead, BufReader, BufWriter, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// What is asked, and of what.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Query {
+    /// The question: a SELECT over symbols, crosses and stats
+    #[arg(required_unless_present = "worker")]
+    sql: Option<String>,
+    /// Rows as JSON lines (- is standard input), or an SQLite database of --to sqlite:PATH; several files of rows are taken together
+    #[arg(value_name = "FILE", conflicts_with = "server")]
+    files: Vec<PathBuf>,
+    /// Ask a server instead, such as http://127.0.0.1:8080
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+    /// The server's token
+    #[arg(long, value_name = "FILE", requires = "server")]
+    token_file: Option<PathBuf>,
+    /// How the answer is printed
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    /// Answer a server's question on standard input
+    #[arg(long, hide = true)]
+    worker: bool,
+}
+
+/// Asks, and prints the answer.
+pub fn run(query: &Query) -> Result<Exit> {
+    if query.worker {
+        return worker::answer();
+    }
+    let sql = query.sql.as_deref().unwrap_or_default();
+    if let Some(server) = &query.server {
+        let answer = remote::ask(server, query.token_file.as_deref(), sql)?;
+        let mut printer = printer(query.format);
+        printer.columns(&answer.columns).and_then(|()| {
+            answer.rows.iter().try_for_each(|row| printer.row(row))?;
+            printer.finish()
+        })?;
+        if answer.truncated {
+            eprintln!("crossrate: the server cut the answer after {} rows; ask for less", answer.rows.len());
+        }
+        return Ok(Exit::Done);
+    }
+    let engine = open(&query.files)?;
+    let mut printer = printer(query.format);
+    let outcome = engine.ask(sql, &Limits::default(), &mut printer);
+    match outcome {
+        Ok(_) => {
+            printer.finish().map_err(broken)?;
+            Ok(Exit::Done)
+        }
+        Err(engine::Refused::Reader(error)) => Err(broken(error)),
+        Err(refused) => Err(Failure::new(Exit::Usage, refused.to_string()).into()),
+    }
+}
+
+fn printer(format: Format) -> Printer<BufWriter<std::io::StdoutLock<'static>>> {
+    Printer::new(format, BufWriter::new(std::io::stdout().lock()))
+}
+
+fn broken(error: std::io::Error) -> anyhow::Error {
+    match error.kind() {
+        ErrorKind::BrokenPipe => Failure::new(Exit::PipeClosed, "standard output was closed").into(),
+        _ => anyhow::Error::new(error).context("cannot write to standard output"),
+    }
+}
+
+/// The tables of what is in the files.
+fn open(files: &[PathBuf]) -> Result<Engine> {
+    match files {
+        [] => Err(Failure::new(Exit::Usage, "nothing to ask: no file of rows, and no --server")
+            .hint("crossrate query \"select ..\" rows.jsonl, or --server http://127.0.0.1:8080")
+            .into()),
+        [one] if is_database(one)? => Ok(Engine::of_ledger(&path_of(one))?),
+        files => {
+            let mut engine = Engine::in_memory()?;
+            for file in files {
+                if is_database(file)? {
+                    return Err(Failure::new(Exit::Usage, format!("{} is a database", file.display()))
+                        .hint("ask it alone; only files of rows are taken together")
+                        .into());
+                }
+                load(&mut engine, file)?;
+            }
+            Ok(engine)
+        }
+    }
+}
+
+fn path_of(file: &Path) -> PathBuf {
+    match file.to_str().and_then(|text| text.strip_prefix("sqlite:")) {
+        Some(path) => PathBuf::from(path),
+        None => file.to_owned(),
+    }
+}
+
+/// Whether a file is an SQLite database, by its name or its first bytes.
+fn is_database(file: &Path) -> Result<bool> {
+    if file.as_os_str() == "-" {
+        return Ok(false);
+    }
+    let path = path_of(file);
+    let mut first = [0; 16];
+    let mut opened = std::fs::File::open(&path).map_err(|error| unreadable(&path, error))?;
+    let begins = match opened.read_exact(&mut first) {
+        Ok(()) => &first == b"SQLite format 3\0",
+        Err(_) => false,
+    };
+    Ok(begins || path != file)
+}
+
+fn unreadable(path: &Path, error: std::io::Error) -> anyhow::Error {
+    Failure::new(Exit::Unreachable, format!("cannot read {}", path.display()))
+        .hint("name a file that --to FILE or --to sqlite:PATH has written")
+        .because(error)
+        .into()
+}
+
+fn load(engine: &mut Engine, file: &Path) -> Result<()> {
+    let lines: Box<dyn BufRead> = match file.as_os_str() == "-" {
+        true => Box::new(std::io::stdin().lock()),
+        false => {
+            Box::new(BufReader::new(std::fs::File::open(file).map_err(|error| unreadable(file, error))?))
+        }
+    };
+    engine.load(lines).with_context(|| format!("while reading {}", file.display()))
+}
+
+/// Whoever wants an answer, row by row.
+pub trait Reader {
+    /// The names of the columns; once, before the rows.
+    fn columns(&mut self, names: &[String]) -> std::io::Result<()>;
+
+    /// A row.
+    fn row(&mut self, row: &[serde_json::Value]) -> std::io::Result<()>;
+}
+
+impl<W: Write> Reader for Printer<W> {
+    fn columns(&mut self, names: &[String]) -> std::io::Result<()> {
+        Printer::columns(self, names)
+    }
+
+    fn row(&mut self, row: &[serde_json::Value]) -> std::io::Result<()> {
+        Printer::row(self, row)
+    }
+}

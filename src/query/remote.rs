@@ -1,0 +1,86 @@
+//! Asks a server: `POST /v1/sql`.
+
+use super::worker::Rows;
+use crate::exit::{Exit, Failure};
+use anyhow::Result;
+use serde::Deserialize;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::time::Duration;
+
+/// How long the server may be silent.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[derive(Deserialize)]
+struct Problem {
+    detail: String,
+    hint: Option<String>,
+}
+
+/// What the server answers.
+pub fn ask(server: &str, token: Option<&Path>, sql: &str) -> Result<Rows> {
+    let wrong =
+        |hint: &str| Failure::new(Exit::Usage, format!("--server: got {server:?}")).hint(hint.to_owned());
+    let host = server.strip_prefix("http://").ok_or_else(|| match server.starts_with("https://") {
+        true => wrong("this client speaks no TLS; use curl, or a tunnel to the server's own address"),
+        false => wrong("expected a URL such as http://127.0.0.1:8080"),
+    })?;
+    let host = host.trim_end_matches('/');
+    if host.is_empty() || host.contains(['/', '?', ' ']) {
+        return Err(wrong("expected the address of the server only, such as http://127.0.0.1:8080").into());
+    }
+    let token = match token {
+        None => None,
+        Some(path) => Some(std::fs::read_to_string(path).map_err(|error| {
+            Failure::new(Exit::Usage, format!("--token-file: cannot read {}", path.display())).because(error)
+        })?),
+    };
+    let (status, body) = post(host, token.as_deref().map(str::trim), sql).map_err(|error| {
+        Failure::new(Exit::Unreachable, format!("cannot ask {server}"))
+            .hint("is a crossrate run --listen, demo or serve there?")
+            .because(error)
+    })?;
+    if status == 200 {
+        return Ok(serde_json::from_slice(&body)?);
+    }
+    let exit = if status == 400 { Exit::Usage } else { Exit::Failed };
+    let failure = match serde_json::from_slice(&body) {
+        Ok(Problem { detail, hint: Some(hint) }) => Failure::new(exit, detail).hint(hint),
+        Ok(Problem { detail, hint: None }) => Failure::new(exit, detail),
+        Err(_) => Failure::new(Exit::Failed, format!("{server} answered with status {status}"))
+            .hint("is it a crossrate server?"),
+    };
+    Err(failure.into())
+}
+
+/// One request over a connection of its own: the status, and the body.
+fn post(host: &str, token: Option<&str>, sql: &str) -> Result<(u16, Vec<u8>)> {
+    let address =
+        if host.ends_with(']') || !host.contains(':') { format!("{host}:80") } else { host.to_owned() };
+    let mut stream = TcpStream::connect(&address)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let body = serde_json::json!({ "query": sql }).to_string();
+    let token = token.map_or_else(String::new, |token| format!("Authorization: Bearer {token}\r\n"));
+    write!(
+        stream,
+        "POST /v1/sql HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nAccept: application/json\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n{token}\r\n{body}",
+        body.len()
+    )?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    let end = memchr::memmem::find(&answer, b"\r\n\r\n").ok_or_else(|| anyhow::anyhow!("no HTTP answer"))?;
+    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    let status = status.ok_or_else(|| anyhow::anyhow!("no HTTP answer"))?;
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+    });
+    let body = answer.split_off(end + 4);
+    if length.is_some_and(|length| length != body.len()) {
+        anyhow::bail!("the answer breaks off after {} bytes", body.len());
+    }
+    Ok((status, body))
+}

@@ -1,0 +1,139 @@
+//! A process that answers one question of a server's asker. It has a memory and a heap limit of its own, and the
+//! server ends it when its time is over: what is asked there cannot hurt what runs here.
+//!
+//! The server writes a [`Question`] on a line; this process answers with the tables that it needs, a [`Needs`]; the
+//! server writes their rows, a line each, and closes; this process writes an [`Answer`].
+
+use super::Reader;
+use super::engine::{Engine, Limits, Refused};
+use crate::exit::Exit;
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::io::{BufRead, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What is asked.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Question {
+    /// In SQL.
+    pub sql: String,
+    /// Where the rows are, if they are in a ledger; else they come by standard input.
+    pub ledger: Option<PathBuf>,
+    /// How long it may take, in milliseconds.
+    pub time_ms: u64,
+    /// Rows of the answer at most.
+    pub rows: usize,
+    /// Bytes of the answer at most.
+    pub bytes: usize,
+    /// Bytes of memory for rows and question together.
+    pub memory: u64,
+}
+
+/// What is needed to answer it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Needs {
+    /// Rows of these tables.
+    Tables(Vec<String>),
+    /// Nothing: it will not be answered.
+    Refused(Complaint),
+}
+
+/// The answer.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// What was asked for.
+    Rows(Rows),
+    /// Why there is none.
+    Refused(Complaint),
+}
+
+/// Columns and rows.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Rows {
+    /// The names of the columns.
+    pub columns: Vec<String>,
+    /// The rows.
+    pub rows: Vec<Vec<Value>>,
+    /// Whether there were more.
+    pub truncated: bool,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Complaint {
+    /// In the engine's words.
+    pub message: String,
+    /// The byte of the question that they are about.
+    pub offset: Option<usize>,
+    /// Whether it would have taken too long.
+    pub time: bool,
+}
+
+impl Reader for Rows {
+    fn columns(&mut self, names: &[String]) -> std::io::Result<()> {
+        self.columns = names.to_vec();
+        Ok(())
+    }
+
+    fn row(&mut self, row: &[Value]) -> std::io::Result<()> {
+        self.rows.push(row.to_vec());
+        Ok(())
+    }
+}
+
+impl From<Refused> for Complaint {
+    fn from(refused: Refused) -> Self {
+        let offset = match &refused {
+            Refused::Engine { offset, .. } => *offset,
+            Refused::Time(_) | Refused::Reader(_) => None,
+        };
+        Complaint { message: refused.to_string(), offset, time: matches!(refused, Refused::Time(_)) }
+    }
+}
+
+/// Answers what standard input asks.
+pub fn answer() -> Result<Exit> {
+    let mut input = std::io::stdin().lock();
+    let mut line = String::new();
+    input.read_line(&mut line)?;
+    let question: Question = serde_json::from_str(&line).context("no question on standard input")?;
+    let limits = Limits {
+        time: Some(Duration::from_millis(question.time_ms)),
+        rows: Some(question.rows),
+        bytes: Some(question.bytes),
+    };
+    let mut engine = Engine::in_memory()?;
+    engine.limit_memory(question.memory)?;
+    let needs = match Engine::in_memory()?.tables_of(&question.sql, &limits) {
+        Ok(tables) => Needs::Tables(tables.iter().map(|table| table.name.to_owned()).collect()),
+        Err(refused) => Needs::Refused(refused.into()),
+    };
+    let over = matches!(needs, Needs::Refused(_));
+    write(&needs)?;
+    if over {
+        return Ok(Exit::Done);
+    }
+    match &question.ledger {
+        Some(path) => engine = Engine::of_ledger(path)?,
+        None => engine.load(input)?,
+    }
+    let mut rows = Rows::default();
+    let answer = match engine.ask(&question.sql, &limits, &mut rows) {
+        Ok(truncated) => Answer::Rows(Rows { truncated, ..rows }),
+        Err(refused) => Answer::Refused(refused.into()),
+    };
+    write(&answer)?;
+    Ok(Exit::Done)
+}
+
+fn write(message: &impl Serialize) -> Result<()> {
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    let mut out = std::io::stdout().lock();
+    out.write_all(&line)?;
+    Ok(out.flush()?)
+}

@@ -1,0 +1,215 @@
+//! `POST /v1/sql`: each question is answered by a process of its own ([`crate::query::worker`]), a few at a time.
+
+use super::App;
+use super::board::State;
+use super::filter::Filter;
+use super::format::Format;
+use super::problem::Problem;
+use crate::query::engine::kind_of;
+use crate::query::output::{self, Printer};
+use crate::query::worker::{Answer, Complaint, Needs, Question, Rows};
+use crate::sink::columns::TABLES;
+use axum::body::{Body, Bytes};
+use axum::extract::State as Shared;
+use axum::extract::rejection::BytesRejection;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use serde::Deserialize;
+use std::collections::BTreeSet;
+use std::io;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+/// How long the engine may take for an answer.
+const TIME: Duration = Duration::from_secs(5);
+/// How long all of it may take, rows handed over and answer read.
+const ALL_TIME: Duration = Duration::from_secs(20);
+/// How long a question waits for its turn.
+const TURN: Duration = Duration::from_secs(10);
+/// Rows of an answer.
+const ROWS: usize = 10_000;
+/// Bytes of an answer.
+const BYTES: usize = 8 << 20;
+/// Bytes of memory for a question, besides those of the rows.
+const MEMORY: u64 = 256 << 20;
+/// Bytes of memory that a byte of a row becomes in the engine, at most.
+const ROW_FACTOR: u64 = 4;
+/// Bytes of a question.
+pub const QUESTION: usize = 128 << 10;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Request {
+    query: String,
+}
+
+/// Answers a question.
+pub async fn ask(
+    Shared(app): Shared<Arc<App>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    let outcome = match body {
+        Ok(body) => answer(&app, &headers, &body).await,
+        Err(wrong) => Err(Problem::new(wrong.status(), wrong.body_text())
+            .hint(format!("a question has {} KiB at most", QUESTION >> 10))),
+    };
+    app.metrics.queries[usize::from(outcome.is_err())].fetch_add(1, Ordering::Relaxed);
+    outcome
+}
+
+async fn answer(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<Response, Problem> {
+    let format = Format::wanted(None, headers)?;
+    let form = "send {\"query\": \"select ..\"} as application/json";
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("nothing");
+    if kind.split(';').next().map(str::trim) != Some("application/json") {
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("got {kind}")).hint(form));
+    }
+    let Request { query } =
+        serde_json::from_slice(body).map_err(|error| Problem::asked(error.to_string()).hint(form))?;
+    let turn = timeout(TURN, app.asking.acquire()).await.map_err(|_| {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "other questions are being answered")
+            .hint("ask again")
+            .later(5)
+    })?;
+    // The server lives, so its turns do.
+    let _turn = turn.map_err(|_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the server ends"))?;
+    let rows = timeout(ALL_TIME, by_worker(app, query)).await.unwrap_or_else(|_| {
+        Err(Problem::asked(format!("the query was stopped after {} s", ALL_TIME.as_secs())).hint(LESS))
+    })?;
+    Ok(response(&rows, format))
+}
+
+const LESS: &str = "ask for less: fewer rows by WHERE, no joins of everything with everything";
+
+async fn by_worker(app: &App, sql: String) -> Result<Rows, Problem> {
+    let lost = |error: io::Error| {
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the query's process failed: {error}"))
+            .hint("the query probably needed more memory than it may have; ask for less")
+    };
+    let held = app.feed.board.read().bytes as u64;
+    let question = Question {
+        sql,
+        ledger: None,
+        time_ms: TIME.as_millis() as u64,
+        rows: ROWS,
+        bytes: BYTES,
+        memory: MEMORY + held * ROW_FACTOR,
+    };
+    let mut worker = Worker::start().map_err(lost)?;
+    worker.tell(&serde_json::to_vec(&question).unwrap_or_default()).await.map_err(lost)?;
+    let tables = match worker.hear().await.map_err(lost)? {
+        Needs::Tables(tables) => tables,
+        Needs::Refused(complaint) => return Err(problem(complaint, &question.sql)),
+    };
+    let lines = lines(&app.feed.board.read(), &tables);
+    match worker.finish(lines).await.map_err(lost)? {
+        Answer::Rows(rows) => Ok(rows),
+        Answer::Refused(complaint) => Err(problem(complaint, &question.sql)),
+    }
+}
+
+/// The rows of some tables.
+fn lines(state: &State, tables: &[String]) -> Vec<Arc<super::board::series::Kept>> {
+    let kinds: BTreeSet<_> =
+        TABLES.iter().filter(|table| tables.iter().any(|name| name == table.name)).map(kind_of).collect();
+    if kinds.is_empty() {
+        return Vec::new();
+    }
+    state.latest(&Filter::new(Some(kinds), None), usize::MAX, false)
+}
+
+fn problem(complaint: Complaint, sql: &str) -> Problem {
+    let Complaint { message, offset, time } = complaint;
+    let near = offset.and_then(|offset| sql.get(offset..)).filter(|rest| !rest.is_empty()).map(|rest| {
+        let rest: String = rest.chars().take(30).collect();
+        format!("it is about {rest:?}")
+    });
+    let hint = match near {
+        _ if time || message.contains("out of memory") || message.contains("too big") => LESS.to_owned(),
+        Some(near) => near,
+        None if message.contains("not authorized") || message.contains("prohibited") => {
+            "the tables symbols, crosses and stats can be read; nothing can be written".to_owned()
+        }
+        None => {
+            "the tables are symbols, crosses and stats; their columns are the fields of the rows".to_owned()
+        }
+    };
+    Problem::asked(message).hint(hint)
+}
+
+fn response(rows: &Rows, format: Format) -> Response {
+    let (body, kind) = match format {
+        Format::Json => (serde_json::to_vec(rows).unwrap_or_default(), "application/json"),
+        Format::Lines => (printed(rows, output::Format::Json), "application/x-ndjson"),
+        Format::Csv => (printed(rows, output::Format::Csv), "text/csv; charset=utf-8; header=present"),
+    };
+    let mut response = Response::new(Body::from(body));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let truncated = if rows.truncated { "true" } else { "false" };
+    headers.insert("crossrate-truncated", HeaderValue::from_static(truncated));
+    response
+}
+
+fn printed(rows: &Rows, format: output::Format) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut printer = Printer::new(format, &mut out);
+    // Writing to memory does not fail.
+    let _ = printer.columns(&rows.columns);
+    let _ = rows.rows.iter().try_for_each(|row| printer.row(row));
+    let _ = printer.finish();
+    drop(printer);
+    out
+}
+
+/// A process that answers one question. It ends with this.
+struct Worker {
+    child: Child,
+    said: BufReader<tokio::process::ChildStdout>,
+}
+
+impl Worker {
+    fn start() -> io::Result<Worker> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command
+            .args(["query", "--worker"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut child = command.kill_on_drop(true).spawn()?;
+        let said = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        Ok(Worker { child, said: BufReader::new(said) })
+    }
+
+    async fn tell(&mut self, line: &[u8]) -> io::Result<()> {
+        let stdin = self.child.stdin.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        stdin.write_all(line).await?;
+        stdin.write_all(b"\n").await?;
+        stdin.flush().await
+    }
+
+    async fn hear(&mut self) -> io::Result<Needs> {
+        let mut line = String::new();
+        self.said.read_line(&mut line).await?;
+        Ok(serde_json::from_str(&line)?)
+    }
+
+    /// Hands rows over, and waits for the answer.
+    async fn finish(mut self, rows: Vec<Arc<super::board::series::Kept>>) -> io::Result<Answer> {
+        for chunk in rows.chunks(256) {
+            let lines: Vec<&str> = chunk.iter().map(|row| &*row.json).collect();
+            self.tell(lines.join("\n").as_bytes()).await?;
+        }
+        drop(self.child.stdin.take());
+        let mut answer = Vec::new();
+        self.said.read_to_end(&mut answer).await?;
+        Ok(serde_json::from_slice(&answer)?)
+    }
+}
