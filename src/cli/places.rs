@@ -164,6 +164,10 @@ fn place<'a>(text: &'a str, expected: &str) -> Result<Place<'a>, Wrong> {
         // What follows may hold a password and is not repeated.
         ("sqlite", Some(path)) if !path.is_empty() => Ok(Place::Sqlite(path)),
         ("sqlite", _) => Err(Wrong::new(text, "sqlite:PATH")),
+        // A library would take nothing for a server here; who writes nothing has forgotten something.
+        ("postgres" | "postgresql", Some("")) => {
+            Err(Wrong::new(text, "postgres:URL, such as postgres://user@host/database"))
+        }
         ("postgres" | "postgresql", Some(rest)) => {
             let url = if rest.starts_with("//") { text } else { rest };
             // What was typed may hold a password and is not repeated.

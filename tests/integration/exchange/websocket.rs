@@ -50,7 +50,6 @@ async fn connection(market: Market, stream: TcpStream) {
     tokio::spawn(pass(Arc::clone(&pipe), stream, far));
     let refused = market.fault("refused", |f| f.refused);
     let mut streams = Vec::new();
-    #[expect(clippy::result_large_err, reason = "the library's own type")]
     let answer = |request: &Request, response: Response| {
         if refused {
             let mut refusal = ErrorResponse::new(None);
