@@ -3,7 +3,9 @@
 //! watermark with exact removal of duplicates, digests, exact sums, missing ids, crosses, statistics) for tumbling
 //! windows with `--emit final`, and prints the same bytes:
 //!
-//!     crossrate plain-loop --window 10s FILE..
+//! ```sh
+//! crossrate plain-loop --window 10s FILE..
+//! ```
 //!
 //! Shared with the product, so that only what lies between can differ: the decoder, the sums of a window, and the
 //! text of a row. Flags as `run` has them: `--window`, `--delay`, `--grace`, `--symbols`, `--cross`.
