@@ -1,12 +1,13 @@
 //! Runs that are killed and taken up: what they leave is byte for byte what one undisturbed run leaves.
 //!
-//! `CROSSRATE_TEST_KILLS=N` sets how often each loop kills (20 without), `CROSSRATE_TEST_SEED=N` makes other inputs
+//! `CROSSRATE_TEST_KILLS=N` sets how often each loop kills (25 without), `CROSSRATE_TEST_SEED=N` makes other inputs
 //! and other moments.
 
 mod any_point;
 mod input;
 mod kill_loop;
 mod outputs;
+mod postgres;
 mod sqlite_and_files;
 
 /// A folder in memory where there is one: to kill a process costs the disk's cache nothing, so nothing is proven by

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// How often a loop kills.
 pub(crate) fn kills() -> u64 {
-    std::env::var("CROSSRATE_TEST_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(20)
+    std::env::var("CROSSRATE_TEST_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(25)
 }
 
 /// Longer than any run takes.
@@ -122,17 +122,16 @@ pub(crate) fn kill_and_take_up(
         if random.one_in(4) {
             std::thread::sleep(Duration::from_micros(random.below(15_000)));
         } else {
-            let until = before + random.below(whole * 3 / (2 * kills));
-            let deadline = Instant::now() + DEADLINE;
-            while length(&job.progress()) <= until && child.try_wait().is_ok_and(|end| end.is_none()) {
-                assert!(Instant::now() < deadline, "it hangs: {}", job.said());
-                std::thread::sleep(Duration::from_micros(500));
-            }
+            wait_until(job, &mut child, before + random.below(whole * 3 / (2 * kills)));
             std::thread::sleep(Duration::from_micros(random.below(5_000)));
         }
         let victims = children_of(child.id());
         let by_child = processes == "2" && random.one_in(2) && !victims.is_empty();
-        if by_child {
+        // Now and then it is only asked to stop, and does so in good order.
+        let asked = !by_child && random.one_in(6);
+        if asked {
+            signal(child.id(), "TERM");
+        } else if by_child {
             signal(victims[random.below(victims.len() as u64) as usize], "KILL");
         } else {
             // It may have ended by itself.
@@ -143,6 +142,7 @@ pub(crate) fn kill_and_take_up(
             // It was too quick for this time; what follows must find that there is nothing to do.
             Some(0) => break,
             Some(1) if by_child => {}
+            Some(130) if asked => {}
             None => {}
             Some(code) => panic!("it ended with {code}: {}", job.said()),
         }
@@ -151,6 +151,15 @@ pub(crate) fn kill_and_take_up(
     }
     assert!(killed * 2 > kills, "only {killed} of {kills} kills came in time");
     job.run(&["-w", "2"]);
+}
+
+/// Waits until a job's progress is past so many bytes, or its process has ended.
+pub(crate) fn wait_until(job: &Job, child: &mut Child, bytes: u64) {
+    let deadline = Instant::now() + DEADLINE;
+    while length(&job.progress()) <= bytes && child.try_wait().is_ok_and(|end| end.is_none()) {
+        assert!(Instant::now() < deadline, "it hangs: {}", job.said());
+        std::thread::sleep(Duration::from_micros(500));
+    }
 }
 
 fn length(path: &Path) -> u64 {
