@@ -17,10 +17,12 @@ mod values;
 
 pub use report::Report;
 pub use usage::UsageError;
+pub(crate) use values::read_duration as duration;
 
 use crate::bench::Bench;
 use crate::config::{Config, DemoConfig, ProduceConfig};
 use crate::query::Query;
+use crate::recovery::{Action, Recovery};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use layers::{FILES, Given};
 use settings::{ALL, About, LOGGING, Shape, Which};
@@ -37,6 +39,8 @@ pub enum Task {
     Query(Box<Query>),
     /// Collect trades.
     Produce(Box<ProduceConfig>),
+    /// Look at a job's recovery point, or remove it.
+    Recovery(Recovery),
     /// Measure this machine.
     Bench(Bench),
     /// Run the loop that this program is measured against, with these arguments.
@@ -99,6 +103,9 @@ enum Commands {
     /// Ask about rows in SQL: a file of rows, a database, or a server
     #[command(after_help = QUERY_EXAMPLES)]
     Query(Box<Query>),
+    /// Look at the recovery point of a job, see whether it is whole, remove it
+    #[command(subcommand, after_help = RECOVERY_EXAMPLES)]
+    Recovery(RecoveryCommands),
     /// Measure this machine: `run` beside a plain loop that does the same work
     Bench(Bench),
     /// The plain loop that `bench` measures against
@@ -115,6 +122,44 @@ enum Commands {
         shell: clap_complete::Shell,
     },
 }
+
+#[derive(Debug, Subcommand)]
+enum RecoveryCommands {
+    /// Partitions, offsets, watermarks, open windows, statistics
+    Show {
+        /// As one JSON object
+        #[arg(long, help_heading = LOGGING)]
+        json: bool,
+        #[command(flatten)]
+        flags: Flags<RECOVERY>,
+    },
+    /// Every entry's version and checksum, and whether all of them fit together; exits with 1 if not
+    Check {
+        /// As one JSON object
+        #[arg(long, help_heading = LOGGING)]
+        json: bool,
+        #[command(flatten)]
+        flags: Flags<RECOVERY>,
+    },
+    /// Remove it: the job's next run begins anew
+    Reset {
+        /// That is meant
+        #[arg(long)]
+        yes: bool,
+        /// As one JSON object
+        #[arg(long, help_heading = LOGGING)]
+        json: bool,
+        #[command(flatten)]
+        flags: Flags<RECOVERY>,
+    },
+}
+
+const RECOVERY_EXAMPLES: &str = "\
+Examples:
+  crossrate recovery show --to kafka:vwap --name spot
+  crossrate recovery show --to sqlite:rows.db --json
+  crossrate recovery check --to rows.jsonl
+  crossrate recovery reset --to postgres://me@db/rates --name spot --yes";
 
 const RUN_EXAMPLES: &str = "\
 A switch --x is turned off by --no-x. Durations are 250ms, 30s, 5m or 1h.
@@ -162,11 +207,13 @@ Examples:
 const RUN: u8 = 0;
 const DEMO: u8 = 1;
 const PRODUCE: u8 = 2;
+const RECOVERY: u8 = 3;
 
 const fn which(command: u8) -> Which {
     match command {
         DEMO => Which::Demo,
         PRODUCE => Which::Produce,
+        RECOVERY => Which::Recovery,
         _ => Which::Run,
     }
 }
@@ -288,6 +335,16 @@ pub fn parse(
             let text = if json { report.json().unwrap_or_default() + "\n" } else { report.text() };
             Ok(Parsed { task: Task::Print(text), warnings: given.warnings })
         }
+        Commands::Recovery(command) => {
+            let (action, json, flags) = match command {
+                RecoveryCommands::Show { json, flags } => (Action::Show, json, flags),
+                RecoveryCommands::Check { json, flags } => (Action::Check, json, flags),
+                RecoveryCommands::Reset { yes, json, flags } => (Action::Reset { yes }, json, flags),
+            };
+            let given = Given::collect(&flags.0, environment, Which::Recovery)?;
+            let task = Task::Recovery(Recovery { action, json, place: check::recovery(&given)? });
+            Ok(Parsed { task, warnings: given.warnings })
+        }
         Commands::Query(query) => Ok(Parsed { task: Task::Query(query), warnings: Vec::new() }),
         Commands::Bench(bench) => Ok(Parsed { task: Task::Bench(bench), warnings: Vec::new() }),
         Commands::PlainLoop { arguments } => {
@@ -358,7 +415,7 @@ mod tests {
             "cross" => ("", "A=B*C"),
             "crosses" => ("", crosses.as_str()),
             "missing-leg" => ("", "carry"),
-            "stats-last" | "seed" | "batch-records" => ("", "7"),
+            "stats-last" | "seed" | "batch-records" | "restarts" => ("", "7"),
             "to" | "dead-letter" | "summary" => ("", "out"),
             "rows" => ("", "cross"),
             "config" => ("", toml.as_str()),

@@ -54,6 +54,8 @@ use timely::worker::Worker;
 /// How a child learns where its parent's private directory is, and which process it is to be.
 const DIRECTORY_VARIABLE: &str = "CROSSRATE_CLUSTER_DIR";
 const PROCESS_VARIABLE: &str = "CROSSRATE_CLUSTER_PROCESS";
+/// And which job that is, over its restarts, and the number of the restart.
+const JOB_VARIABLE: &str = "CROSSRATE_CLUSTER_JOB";
 
 /// Why a cluster cannot be joined, or has not worked.
 #[derive(Debug, thiserror::Error)]
@@ -150,6 +152,10 @@ pub fn enter(typed: &config::Cluster) -> Result<Part, ClusterError> {
             .map_err(|source| ClusterError::NoParent { path: directory.clone(), source })?;
         cluster.process = Some(process);
         cluster.private = Some(directory);
+        cluster.supervised = env::var(JOB_VARIABLE).ok().and_then(|value| {
+            let (job, attempt) = value.split_once('/')?;
+            Some(config::Supervised { job: job.to_owned(), attempt: attempt.parse().ok()? })
+        });
         return Ok(Part::Member(cluster));
     }
     match cluster.process {

@@ -54,22 +54,9 @@ pub struct Config {
 }
 
 impl Config {
-    /// Which sink holds the recovery point: Kafka, else Postgres, else SQLite, else a file; none for standard output alone,
-    /// nor for devices and pipes, which cannot be cut back.
+    /// Which sink holds the recovery point.
     pub fn ledger(&self) -> Option<&SinkTarget> {
-        let holds = |target: &&SinkTarget| match target {
-            SinkTarget::Stdout => false,
-            SinkTarget::File(path) => can_be_cut(path),
-            SinkTarget::Kafka(_) | SinkTarget::Postgres(_) | SinkTarget::Sqlite(_) => true,
-        };
-        let rank = |target: &SinkTarget| match target {
-            SinkTarget::Kafka(_) => 0,
-            SinkTarget::Postgres(_) => 1,
-            SinkTarget::Sqlite(_) => 2,
-            SinkTarget::File(_) => 3,
-            SinkTarget::Stdout => 4,
-        };
-        self.sinks.iter().filter(holds).min_by_key(|target| rank(target))
+        ledger_of(&self.sinks)
     }
 
     /// Whether anybody wants refused records: a dead-letter sink, a display, or a database, which keeps them by itself.
@@ -82,6 +69,24 @@ impl Config {
     pub fn has_ledger(&self) -> bool {
         self.ledger().is_some()
     }
+}
+
+/// Which of several sinks holds the recovery point: Kafka, else Postgres, else SQLite, else a file; none for standard
+/// output alone, nor for devices and pipes, which cannot be cut back.
+pub fn ledger_of(sinks: &[SinkTarget]) -> Option<&SinkTarget> {
+    let holds = |target: &&SinkTarget| match target {
+        SinkTarget::Stdout => false,
+        SinkTarget::File(path) => can_be_cut(path),
+        SinkTarget::Kafka(_) | SinkTarget::Postgres(_) | SinkTarget::Sqlite(_) => true,
+    };
+    let rank = |target: &SinkTarget| match target {
+        SinkTarget::Kafka(_) => 0,
+        SinkTarget::Postgres(_) => 1,
+        SinkTarget::Sqlite(_) => 2,
+        SinkTarget::File(_) => 3,
+        SinkTarget::Stdout => 4,
+    };
+    sinks.iter().filter(holds).min_by_key(|target| rank(target))
 }
 
 /// Whether a path is that of a file, or of none yet.
@@ -323,9 +328,22 @@ pub struct Cluster {
     pub secret_file: Option<PathBuf>,
     /// How long processes wait for each other at the start.
     pub join_timeout: Duration,
+    /// How often a minute all processes are started again after an accident, where all are started here.
+    pub restarts: usize,
     /// The private directory of the process that started this one (`-n` without `-p`); no flag sets it,
     /// `cluster::enter` does.
     pub private: Option<PathBuf>,
+    /// Which job of that process this is.
+    pub supervised: Option<Supervised>,
+}
+
+/// A job that is started again after an accident.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Supervised {
+    /// Tells it from all others.
+    pub job: String,
+    /// How often it was started again.
+    pub attempt: u32,
 }
 
 impl Default for Cluster {
@@ -338,7 +356,9 @@ impl Default for Cluster {
             hostfile: None,
             secret_file: None,
             join_timeout: Duration::from_secs(60),
+            restarts: 3,
             private: None,
+            supervised: None,
         }
     }
 }

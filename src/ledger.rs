@@ -8,6 +8,7 @@
 //! [`crossrate_dataflows::market::resume`].
 
 pub mod committer;
+pub mod held;
 mod kafka;
 pub mod keeper;
 pub mod point;
@@ -98,9 +99,15 @@ fn beside(path: &Path) -> PathBuf {
 /// Takes the job over, and prepares to go on from its last commit: the entries, and who commits from now on.
 pub fn begin(config: &Config, mut ledger: Box<dyn Ledger>) -> Result<(Entries, Committer)> {
     let mut entries = ledger.take_over()?;
-    let mut obsolete: Vec<String> = Vec::new();
+    let mut changes = Changes::new();
     if config.fresh {
-        obsolete.extend(std::mem::take(&mut entries).into_keys());
+        // Of a job that was started again after an accident only the first start is a fresh one.
+        let start = config.cluster.supervised.as_ref().map(|supervised| &supervised.job);
+        let start = start.map(point::encode).transpose()?;
+        if start.is_none() || entries.get(point::FRESH) != start.as_ref() {
+            changes.extend(std::mem::take(&mut entries).into_keys().map(|key| (key, None)));
+            changes.extend(start.map(|start| (point::FRESH.to_owned(), Some(start))));
+        }
     }
     let definition = cluster::definition(config);
     let point = Point::decode(&entries)?;
@@ -108,7 +115,8 @@ pub fn begin(config: &Config, mut ledger: Box<dyn Ledger>) -> Result<(Entries, C
         unchanged(config, &job.definition, &definition)?;
         if job.ended {
             // Every window is final: what they needed has been taken into account by the decoding.
-            obsolete.extend(entries.keys().filter(|key| key.starts_with("pane/")).cloned());
+            let panes = entries.keys().filter(|key| key.starts_with("pane/"));
+            changes.extend(panes.map(|key| (key.clone(), None)));
         }
     }
     let ends = ends(config, point.job.as_ref())?;
@@ -124,13 +132,14 @@ pub fn begin(config: &Config, mut ledger: Box<dyn Ledger>) -> Result<(Entries, C
         let ended = point.job.is_some_and(|earlier| earlier.ended);
         entries.insert(point::JOB.into(), point::encode(&JobEntry { ended, ..job.clone() })?);
     }
-    Ok((entries, Committer::new(ledger, job, &config.definition, config.commit_interval, obsolete)))
+    Ok((entries, Committer::new(ledger, job, &config.definition, config.commit_interval, changes)))
 }
 
 /// Where each partition of a bounded run ends: where it did when the job began, for as long as it has not got there.
 fn ends(config: &Config, earlier: Option<&JobEntry>) -> Result<BTreeMap<u32, i64>> {
     let Source::Kafka(kafka) = &config.source else { return Ok(BTreeMap::new()) };
-    if earlier.is_some() && kafka.start != StartOffset::Unset {
+    let restarted = config.cluster.supervised.as_ref().is_some_and(|supervised| supervised.attempt > 0);
+    if earlier.is_some() && kafka.start != StartOffset::Unset && !restarted {
         let words =
             format!("-o says where to begin, but job {:?} goes on from its recovery point", config.name);
         return Err(Failure::new(Exit::Usage, words)

@@ -13,6 +13,7 @@ pub mod frontier;
 pub mod kafka;
 pub mod ledger;
 pub mod query;
+pub mod recovery;
 pub mod run;
 pub mod serve;
 pub mod sink;

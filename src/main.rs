@@ -40,6 +40,7 @@ fn perform(parsed: Parsed) -> anyhow::Result<Exit> {
         Task::Demo(config) => crossrate::demo::command::run(*config),
         Task::Query(query) => crossrate::query::run(&query),
         Task::Produce(config) => crossrate::collect::run(&config),
+        Task::Recovery(recovery) => crossrate::recovery::run(&recovery),
         Task::Bench(bench) => crossrate::bench::run(&bench),
         Task::PlainLoop(arguments) => crossrate::bench::plain_loop(arguments),
         Task::Print(text) => print(&text),

@@ -39,7 +39,10 @@ pub fn run_with(
 ) -> Result<Exit> {
     match cluster::enter(&config.cluster)? {
         Part::Starter => {
-            Ok(Exit::Child(cluster::supervise(config.cluster.processes, reader_of_stdin(&config))?))
+            // Without a ledger it would begin anew, and give again what it has given.
+            let restarts = if config.has_ledger() { config.cluster.restarts } else { 0 };
+            let processes = config.cluster.processes;
+            Ok(Exit::Child(cluster::supervise(processes, reader_of_stdin(&config), restarts)?))
         }
         Part::Member(cluster) => compute(Config { cluster, ..config }, observer, server, interrupted),
     }

@@ -9,8 +9,9 @@ use super::values::show_duration;
 use super::{outputs, places};
 use crate::config::{
     Cluster, Config, DeadLetterTarget, DemoConfig, FileSource, KafkaClient, KafkaSource, ProduceConfig,
-    ProduceTarget, Serving, SinkTarget, Source, StartOffset, Verbosity,
+    ProduceTarget, Serving, SinkTarget, Source, StartOffset, Verbosity, ledger_of,
 };
+use crate::ledger::held::Place;
 use crate::serve::guard::Token;
 use crate::source::files::STDIN;
 use crossrate_dataflows::market::definition::{Cross, Definition, Selection, Windows};
@@ -162,6 +163,20 @@ pub(super) fn produce(given: &Given) -> Result<ProduceConfig, UsageError> {
         summary: given.find(&s::SUMMARY)?,
         verbosity: verbosity(given)?,
     })
+}
+
+/// Where a job's recovery point is.
+pub(super) fn recovery(given: &Given) -> Result<Place, UsageError> {
+    let (kafka, _) = kafka(given)?;
+    let sinks = given.get(&s::TO)?;
+    let Some(target) = ledger_of(&sinks) else {
+        let expected = "where the job's rows go: a file, kafka:TOPIC, sqlite:PATH or postgres:URL";
+        return Err(
+            Wrong::told("no place that holds a recovery point", expected).at(given.what(&s::TO.about))
+        );
+    };
+    let (job, verbosity) = (given.get(&s::NAME)?, verbosity(given)?);
+    Ok(Place { target: target.clone(), kafka, job, verbosity })
 }
 
 /// One place; what says how brokers are reached has a meaning for a topic only.
@@ -407,6 +422,7 @@ fn cluster(given: &Given) -> Result<Cluster, UsageError> {
         hostfile: given.find(&s::HOSTFILE)?,
         secret_file: given.find(&s::CLUSTER_SECRET_FILE)?,
         join_timeout: Duration::from_micros(given.get(&s::JOIN_TIMEOUT)?),
+        restarts: given.get(&s::RESTARTS)?,
         ..Cluster::default()
     };
     let alone = *given.origin(&s::PROCESSES.about) == Origin::Default;

@@ -34,6 +34,8 @@ pub struct About {
     pub demo_default: Option<&'static str>,
     /// Whether the collector takes it, too.
     pub produce: Option<InProduce>,
+    /// What it means to `recovery`, where that takes it.
+    pub recovery: Option<&'static str>,
     /// What it means, in one line.
     pub help: &'static str,
     /// Which commands take it.
@@ -60,6 +62,8 @@ pub enum Which {
     Demo,
     /// `produce`.
     Produce,
+    /// `recovery`.
+    Recovery,
 }
 
 /// How a value is given.
@@ -133,6 +137,7 @@ impl About {
             optional,
             demo_default: None,
             produce: None,
+            recovery: None,
             help,
             commands: Commands::Run,
             hidden: false,
@@ -150,6 +155,7 @@ impl About {
             (Which::Run, Commands::Run | Commands::All) => true,
             (Which::Demo, Commands::Demo | Commands::All) => true,
             (Which::Produce, commands) => commands == Commands::Produce || self.produce.is_some(),
+            (Which::Recovery, _) => self.recovery.is_some(),
             _ => false,
         }
     }
@@ -157,7 +163,7 @@ impl About {
     /// What holds for a command where it is not given.
     pub fn default_for(&self, which: Which) -> &'static str {
         let own = match which {
-            Which::Run => None,
+            Which::Run | Which::Recovery => None,
             Which::Demo => self.demo_default,
             Which::Produce => self.produce.and_then(|produce| produce.default),
         };
@@ -166,7 +172,11 @@ impl About {
 
     /// What it means for a command.
     pub fn help_for(&self, which: Which) -> &'static str {
-        let own = self.produce.filter(|_| which == Which::Produce).and_then(|produce| produce.help);
+        let own = match which {
+            Which::Produce => self.produce.and_then(|produce| produce.help),
+            Which::Recovery => self.recovery,
+            Which::Run | Which::Demo => None,
+        };
         own.unwrap_or(self.help)
     }
 }
@@ -219,6 +229,11 @@ macro_rules! tellable {
 
             const fn in_demo_too(self) -> Self {
                 self.for_commands(Commands::All, None)
+            }
+
+            const fn in_recovery_too(mut self, help: &'static str) -> Self {
+                self.about.recovery = Some(help);
+                self
             }
 
             const fn in_produce_too(
@@ -290,7 +305,8 @@ settings! {
     FROM: Setting<Vec<String>> = Setting::many("from", "SOURCE", INPUT, values::texts,
         "kafka, files (each is one partition), or - for standard input").several().default("kafka");
     BROKERS: Setting<String> = Setting::one("brokers", "HOST:PORT,..", INPUT, places::brokers,
-        "Kafka brokers").short('b').alias("bootstrap-server").in_produce_too(None, None).default("localhost:9092");
+        "Kafka brokers").short('b').alias("bootstrap-server").in_produce_too(None, None)
+        .in_recovery_too("Kafka brokers").default("localhost:9092");
     TOPIC: Setting<String> = Setting::one("topic", "TOPIC", INPUT, places::topic,
         "Topic of trades").short('t').default("trades");
     OFFSET: Optional<StartOffset> = Optional::one("offset", "START", INPUT, places::start,
@@ -300,9 +316,11 @@ settings! {
         "Exit at the end of each log, as it was at the start").short('e');
     PROPERTY: Optional<Vec<String>> = Optional::many("property", "KEY=VALUE", INPUT, values::texts,
         "Property of librdkafka, over those of --kafka-config; repeatable").short('X').in_produce_too(None, None)
+        .in_recovery_too("Property of librdkafka, over those of --kafka-config; repeatable")
         .default("none");
     KAFKA_CONFIG: Optional<PathBuf> = Optional::one("kafka-config", "FILE", INPUT, places::path,
-        "Properties of librdkafka, a line of key=value each").in_produce_too(None, None).default("none");
+        "Properties of librdkafka, a line of key=value each").in_produce_too(None, None)
+        .in_recovery_too("Properties of librdkafka, a line of key=value each").default("none");
     SYMBOL: Optional<String> = Optional::one("symbol", "SYMBOL", INPUT, values::symbol,
         "Symbol of CSV input whose file name does not tell").default("from the file's name");
     DEDUP: Setting<bool> = Setting::one("dedup", "HOW", INPUT, values::dedup,
@@ -354,6 +372,7 @@ settings! {
 
     TO: Setting<Vec<SinkTarget>> = Setting::many("to", "SINK", OUTPUT, places::sinks,
         "stdout, a file, kafka:TOPIC, sqlite:PATH or postgres:URL; repeatable")
+        .in_recovery_too("Where the job's rows go: a file, kafka:TOPIC, sqlite:PATH or postgres:URL; repeatable")
         .in_produce_too(Some("kafka:trades"), Some("kafka:TOPIC, a file, or - for standard output")).default("stdout");
     ROWS: Setting<RowKinds> = Setting::one("rows", "KINDS", OUTPUT, values::rows,
         "Which rows leave").default("symbol,cross,stats");
@@ -375,13 +394,14 @@ settings! {
         .for_commands(Commands::Demo, Some("true"));
 
     NAME: Setting<String> = Setting::one("name", "NAME", JOB, places::job_name,
-        "The job: its recovery point and its transactional id").default("crossrate");
+        "The job: its recovery point and its transactional id").in_recovery_too("The job").default("crossrate");
     FRESH: Setting<bool> = switch!("fresh", JOB,
         "Start anew, ignoring the recovery point");
     COMMIT_INTERVAL: Setting<u64> = Setting::one("commit-interval", "DURATION", JOB, values::duration,
         "How long rows may wait to be committed together; 0s commits every closing").default("100ms");
     CONFIG: Optional<PathBuf> = Optional::one("config", "FILE", JOB, places::path,
-        "Settings in TOML, keys named as these flags").in_demo_too().in_produce_too(None, None).default("none");
+        "Settings in TOML, keys named as these flags").in_demo_too()
+        .in_recovery_too("Settings in TOML, such as the run's").in_produce_too(None, None).default("none");
 
     THREADS: Setting<usize> = Setting::one("threads", "N", CLUSTER, values::threads,
         "Worker threads a process").in_demo_too().short('w').alias("workers").default("1");
@@ -395,6 +415,8 @@ settings! {
         "A secret that the processes share; needed where other machines reach them").default("made up where all start here");
     JOIN_TIMEOUT: Setting<u64> = Setting::one("join-timeout", "DURATION", CLUSTER, values::span,
         "How long the processes wait for each other at the start").default("1m");
+    RESTARTS: Setting<usize> = Setting::one("restarts", "N", CLUSTER, values::restarts,
+        "How often a minute all processes start again from the last commit after one was killed").default("3");
 
     SPEED: Setting<Speed> = Setting::one("speed", "N|max", DEMO, values::speed,
         "Seconds of event time per second, or max").for_commands(Commands::Demo, None).default("20");
@@ -403,8 +425,10 @@ settings! {
     DURATION: Setting<u64> = Setting::one("duration", "DURATION", DEMO, values::span,
         "How much event time is generated").for_commands(Commands::Demo, None).default("4m");
 
-    QUIET: Setting<bool> = switch!("quiet", LOGGING, "Errors only").in_demo_too().in_produce_too(None, None).short('q');
+    QUIET: Setting<bool> = switch!("quiet", LOGGING, "Errors only").in_demo_too().in_recovery_too("Errors only")
+        .in_produce_too(None, None).short('q');
     VERBOSE: Setting<bool> = switch!("verbose", LOGGING, "What happens on the way, too").in_demo_too()
+        .in_recovery_too("What happens on the way, too")
         .in_produce_too(None, None).short('v');
     PROGRESS: Setting<Progress> = Setting::one("progress", "WHEN", LOGGING, values::progress,
         "Show progress on standard error: auto, always or never").in_demo_too().default("auto");

@@ -87,6 +87,11 @@ pub(super) fn duration(text: &str) -> Result<u64, Wrong> {
     }
 }
 
+/// A duration that stands somewhere as text, in microseconds.
+pub(crate) fn read_duration(text: &str) -> Option<u64> {
+    duration(text).ok()
+}
+
 /// A duration above zero, in microseconds.
 pub(super) fn span(text: &str) -> Result<u64, Wrong> {
     match duration(text)? {
@@ -130,6 +135,11 @@ pub(super) fn threads(text: &str) -> Result<usize, Wrong> {
 /// Processes of a cluster.
 pub(super) fn processes(text: &str) -> Result<usize, Wrong> {
     small_count(text, 1, 1_024)
+}
+
+/// How often something is begun again.
+pub(super) fn restarts(text: &str) -> Result<usize, Wrong> {
+    small_count(text, 0, 1_000)
 }
 
 /// The index of a process.

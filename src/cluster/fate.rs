@@ -33,6 +33,9 @@ pub const SILENCE_S: u32 = 8;
 /// that failed first. By hand it is 1.
 pub(super) const VICTIM: u8 = 86;
 
+/// The exit code of a process that ends by a panic, under a parent: that may start it again. By hand it is 1.
+pub(super) const PANICKED: u8 = 101;
+
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How long a failing process waits for the others to have heard it.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -148,9 +151,10 @@ pub fn end_on_panic() {
             None => format!("thread {}", thread.name().unwrap_or("unnamed")),
         };
         say(&format!("{who} has panicked, so the run ends"));
+        let code = if lifeline::parent().is_some() { PANICKED } else { 1 };
         match fate {
-            Some(fate) => fate.end(1, &format!("{who} has panicked: {words}")),
-            None => quit(1),
+            Some(fate) => fate.end(code, &format!("{who} has panicked: {words}")),
+            None => quit(code),
         }
     }));
 }

@@ -7,15 +7,20 @@
 //!
 //! The parent does no work. It waits for the first bad end, gives the others a moment to end by themselves (they
 //! notice), ends what is left, and exits as the first one did. When the parent itself is killed, the lifelines
-//! break and the children end. A restart of the whole job (all of them, since a process cannot rejoin) would be
-//! a loop around [`run`], with a new directory each time.
+//! break and the children end.
+//!
+//! Where the job has a ledger, an accident (a killed process, a panic, processes that have lost each other) is not the
+//! end: all are started again, since a process cannot rejoin, and go on from the last commit. How often, `restarts`
+//! decides. An error that a process has reported is no accident: it would come again, or, where another run has taken
+//! the job over, take it back from that one.
 
 use super::handshake;
 use super::lifeline;
 use super::places::SECRET;
-use super::{ClusterError, DIRECTORY_VARIABLE, PROCESS_VARIABLE, fate};
+use super::{ClusterError, DIRECTORY_VARIABLE, JOB_VARIABLE, PROCESS_VARIABLE, fate};
 use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use std::collections::VecDeque;
 use std::env;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Read, Write};
@@ -24,7 +29,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -33,15 +38,88 @@ const AFTER_FAILURE: Duration = Duration::from_millis(1_500);
 /// And after an interrupt, which they may use to tidy up.
 const AFTER_INTERRUPT: Duration = Duration::from_secs(10);
 
+/// Restarts are counted over so long.
+const WITHIN: Duration = Duration::from_secs(60);
+/// The pause before the first of them; before each further one it is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+
 /// The longest path of a Unix socket on all systems, with some room.
 const LONGEST_SOCKET_PATH: usize = 90;
 
 /// Runs this program's job in `processes` processes of this machine and returns the exit code of the whole. Tells
-/// on standard error which process failed, and how. `reader` is the process that gets standard input.
-pub fn supervise(processes: usize, reader: usize) -> Result<u8, ClusterError> {
+/// on standard error which process failed, and how. `reader` is the process that gets standard input. After an accident
+/// all are started again, `restarts` times a minute at most.
+pub fn supervise(processes: usize, reader: usize, restarts: usize) -> Result<u8, ClusterError> {
     let start = |source| ClusterError::Start { processes, source };
-    let directory = PrivateDirectory::make().map_err(start)?;
-    run(processes, reader, &directory.path).map_err(start)
+    let (events, inbox) = mpsc::channel();
+    // Before the first child is there: its end must not be missed.
+    watch_signals(events.clone()).map_err(start)?;
+    let job = handshake::hex(&handshake::random::<16>().map_err(start)?);
+    let mut bounds = Restarts::new(restarts);
+    for attempt in 0.. {
+        let plan = Plan { processes, reader, job: &job, attempt, restarts: bounds.allows(Instant::now()) };
+        let outcome = {
+            let directory = PrivateDirectory::make().map_err(start)?;
+            run(&plan, &directory.path, &events, &inbox).map_err(start)?
+        };
+        let pause = match outcome {
+            Outcome::Ended(code) => return Ok(code),
+            Outcome::Accident => match bounds.take(Instant::now()) {
+                Some(pause) => pause,
+                None => return Ok(1),
+            },
+        };
+        let (taken, most) = (bounds.taken.len(), bounds.most);
+        fate::say(&format!(
+            "starting all {processes} processes again from the last commit in {} ms (restart {taken} of {most} within a \
+             minute)",
+            pause.as_millis()
+        ));
+        if interrupted_within(pause, &inbox) {
+            return Ok(130);
+        }
+    }
+    Ok(1)
+}
+
+/// Restarts of the last minute, and how many there may be.
+struct Restarts {
+    most: usize,
+    taken: VecDeque<Instant>,
+}
+
+impl Restarts {
+    fn new(most: usize) -> Self {
+        Restarts { most, taken: VecDeque::new() }
+    }
+
+    fn allows(&mut self, now: Instant) -> bool {
+        while self.taken.front().is_some_and(|taken| now.duration_since(*taken) >= WITHIN) {
+            self.taken.pop_front();
+        }
+        self.taken.len() < self.most
+    }
+
+    /// Takes one, where there is one left: how long to wait before it.
+    fn take(&mut self, now: Instant) -> Option<Duration> {
+        self.allows(now).then(|| {
+            let pause = FIRST_PAUSE * 2_u32.pow(self.taken.len().min(5) as u32);
+            self.taken.push_back(now);
+            pause
+        })
+    }
+}
+
+/// Waits; whether the run was interrupted meanwhile.
+fn interrupted_within(pause: Duration, inbox: &Receiver<(u32, Event)>) -> bool {
+    let until = Instant::now() + pause;
+    loop {
+        match inbox.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok((_, Event::Interrupt)) => return true,
+            Ok(_) => {}
+            Err(_) => return false,
+        }
+    }
 }
 
 /// What the parent waits for.
@@ -56,16 +134,37 @@ enum Event {
     Words(String),
 }
 
-/// One job from start to end.
-fn run(processes: usize, reader: usize, directory: &Path) -> io::Result<u8> {
-    let (events, inbox) = mpsc::channel();
-    // Before the first child is there: its end must not be missed.
-    watch_signals(events.clone())?;
-    listen(directory, events)?;
+/// One start of all processes.
+struct Plan<'a> {
+    processes: usize,
+    reader: usize,
+    /// Tells this job from all others, over its restarts.
+    job: &'a str,
+    attempt: u32,
+    /// Whether an accident leads to another one.
+    restarts: bool,
+}
+
+/// What came of it.
+enum Outcome {
+    Ended(u8),
+    /// Nothing that an error has reported: it may go better next time.
+    Accident,
+}
+
+/// All processes from start to end. Lifelines belong to an attempt: what an earlier one's still say counts no more.
+fn run(
+    plan: &Plan<'_>,
+    directory: &Path,
+    events: &Sender<(u32, Event)>,
+    inbox: &Receiver<(u32, Event)>,
+) -> io::Result<Outcome> {
+    listen(directory, plan.attempt, events.clone())?;
     let mut job = Job::default();
-    for index in 0..processes {
+    job.restarts = plan.restarts;
+    for index in 0..plan.processes {
         // If this fails, those that have begun are ended by the job's drop.
-        job.children.push(Some(start(index, index == reader, directory)?));
+        job.children.push(Some(start(index, plan, directory)?));
     }
     while job.children.iter().any(Option::is_some) {
         let event = match job.deadline {
@@ -73,22 +172,25 @@ fn run(processes: usize, reader: usize, directory: &Path) -> io::Result<u8> {
             None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         match event {
-            Ok(Event::Child) => job.reap()?,
-            Ok(Event::Interrupt) => job.interrupt(),
-            Ok(Event::Line(line)) => job.add(line),
-            Ok(Event::Words(words)) => job.words = job.words.take().or(Some(words)),
+            Ok((_, Event::Child)) => job.reap()?,
+            Ok((_, Event::Interrupt)) => job.interrupt(),
+            Ok((attempt, _)) if attempt != plan.attempt => {}
+            Ok((_, Event::Line(line))) => job.add(line),
+            Ok((_, Event::Words(words))) => job.words = job.words.take().or(Some(words)),
             Err(_) => job.kill(),
         }
     }
     // The last words of a child may still be on their way.
     while job.victims && job.words.is_none() {
         match inbox.recv_timeout(Duration::from_millis(200)) {
-            Ok(Event::Words(words)) => job.words = Some(words),
+            Ok((attempt, Event::Words(words))) if attempt == plan.attempt => job.words = Some(words),
+            Ok((_, Event::Interrupt)) => job.interrupt(),
             Ok(_) => {}
             Err(_) => break,
         }
     }
-    Ok(job.verdict())
+    let code = job.verdict();
+    Ok(if job.accident(code) { Outcome::Accident } else { Outcome::Ended(code) })
 }
 
 /// The children and what is known of how they ended.
@@ -102,6 +204,10 @@ struct Job {
     victims: bool,
     /// What it said of that.
     words: Option<String>,
+    /// That failure was an accident.
+    accident: bool,
+    /// An accident leads to a restart.
+    restarts: bool,
     interrupted: bool,
     /// The children have been asked to stop.
     asked: bool,
@@ -125,7 +231,9 @@ impl Job {
 
     /// Decides what the end of a child means for the others.
     fn judge(&mut self, index: usize, status: ExitStatus) {
+        let panicked = status.code() == Some(fate::PANICKED.into());
         let code = match (status.code(), status.signal()) {
+            (Some(_), _) if panicked => 1,
             (Some(code), _) => u8::try_from(code).unwrap_or(1),
             (None, Some(SIGINT)) => 130,
             (None, _) => 1,
@@ -143,14 +251,16 @@ impl Job {
             self.victims = true;
         } else if self.failure.is_none() {
             self.failure = Some(code);
+            self.accident = (panicked || status.signal().is_some()) && code != 130;
+            let so = self.then(self.accident);
             let who = format!("process {index} of {}", self.children.len());
             match status.signal() {
                 _ if code == 130 => {}
                 Some(signal) => {
                     let name = signal_hook::low_level::signal_name(signal).unwrap_or("unknown");
-                    fate::say(&format!("{who} was killed by signal {signal} ({name}), so the run ends"));
+                    fate::say(&format!("{who} was killed by signal {signal} ({name}), {so}"));
                 }
-                None => fate::say(&format!("{who} has failed with exit code {code}, so the run ends")),
+                None => fate::say(&format!("{who} has failed with exit code {code}, {so}")),
             }
         }
     }
@@ -194,13 +304,24 @@ impl Job {
         }
     }
 
+    /// What follows from a failure, for people.
+    fn then(&self, accident: bool) -> &'static str {
+        if accident && self.restarts && !self.asked { "so all of them end" } else { "so the run ends" }
+    }
+
+    /// Whether the end, with this code, came by an accident and nobody wanted it.
+    fn accident(&self, code: u8) -> bool {
+        let unexplained = self.failure.is_none() && self.victims;
+        code != 0 && !self.interrupted && !self.asked && (self.accident || unexplained)
+    }
+
     fn verdict(&self) -> u8 {
         match self.failure {
             _ if self.interrupted => 130,
             Some(code) => code,
             None if self.victims => {
                 let words = self.words.as_deref().unwrap_or("the processes have lost each other");
-                fate::say(&format!("{words}, so the run ends"));
+                fate::say(&format!("{words}, {}", self.then(true)));
                 1
             }
             None => 0,
@@ -218,13 +339,14 @@ impl Drop for Job {
     }
 }
 
-fn start(index: usize, reads: bool, directory: &Path) -> io::Result<Child> {
+fn start(index: usize, plan: &Plan<'_>, directory: &Path) -> io::Result<Child> {
     let mut command = Command::new(env::current_exe()?);
     command
         .args(env::args_os().skip(1))
         .env(DIRECTORY_VARIABLE, directory)
-        .env(PROCESS_VARIABLE, index.to_string());
-    if !reads {
+        .env(PROCESS_VARIABLE, index.to_string())
+        .env(JOB_VARIABLE, format!("{}/{}", plan.job, plan.attempt));
+    if index != plan.reader {
         command.stdin(Stdio::null());
     }
     if index > 0 {
@@ -234,13 +356,13 @@ fn start(index: usize, reads: bool, directory: &Path) -> io::Result<Child> {
     command.spawn()
 }
 
-fn watch_signals(events: Sender<Event>) -> io::Result<()> {
+fn watch_signals(events: Sender<(u32, Event)>) -> io::Result<()> {
     // Not SIGHUP: who runs us under nohup has it ignored, and that is inherited.
     let mut signals = Signals::new([SIGCHLD, SIGINT, SIGTERM])?;
     let watching = move || {
         for signal in signals.forever() {
             let event = if signal == SIGCHLD { Event::Child } else { Event::Interrupt };
-            if events.send(event).is_err() {
+            if events.send((0, event)).is_err() {
                 return;
             }
         }
@@ -249,27 +371,29 @@ fn watch_signals(events: Sender<Event>) -> io::Result<()> {
 }
 
 /// Accepts the children's lifelines. Only who may enter the private directory can connect.
-fn listen(directory: &Path, events: Sender<Event>) -> io::Result<()> {
+fn listen(directory: &Path, attempt: u32, events: Sender<(u32, Event)>) -> io::Result<()> {
     let listener = UnixListener::bind(directory.join(lifeline::SOCKET))?;
     let listening = move || {
         for line in listener.incoming().flatten() {
             let events = events.clone();
             // A child without its line is only worse informed.
-            let _ = thread::Builder::new().name("cluster:line".into()).spawn(move || hear(line, &events));
+            let _ = thread::Builder::new()
+                .name("cluster:line".into())
+                .spawn(move || hear(line, attempt, &events));
         }
     };
     thread::Builder::new().name("cluster:lines".into()).spawn(listening).map(drop)
 }
 
 /// One child's lifeline: it says why it ends, if it does because of another.
-fn hear(mut line: UnixStream, events: &Sender<Event>) -> Option<()> {
-    events.send(Event::Line(line.try_clone().ok()?)).ok()?;
+fn hear(mut line: UnixStream, attempt: u32, events: &Sender<(u32, Event)>) -> Option<()> {
+    events.send((attempt, Event::Line(line.try_clone().ok()?))).ok()?;
     loop {
         let mut length = [0; 2];
         line.read_exact(&mut length).ok()?;
         let mut words = vec![0; u16::from_le_bytes(length).into()];
         line.read_exact(&mut words).ok()?;
-        events.send(Event::Words(handshake::printable(&words))).ok()?;
+        events.send((attempt, Event::Words(handshake::printable(&words)))).ok()?;
     }
 }
 
@@ -342,6 +466,42 @@ mod tests {
             }
             assert_eq!(job.verdict(), code, "{ends:?}");
         }
+    }
+
+    #[test]
+    fn accidents_are_what_no_error_has_reported() {
+        let killed = ExitStatus::from_raw(9);
+        let cases: [(&[ExitStatus], bool); 8] = [
+            (&[killed, exit(fate::VICTIM.into())], true),
+            (&[exit(fate::PANICKED.into()), exit(fate::VICTIM.into())], true),
+            (&[exit(fate::VICTIM.into())], true),
+            (&[exit(0), exit(0)], false),
+            (&[exit(fate::VICTIM.into()), exit(1)], false),
+            (&[exit(3), killed], false),
+            (&[exit(130), exit(0)], false),
+            (&[ExitStatus::from_raw(SIGINT)], false),
+        ];
+        for (ends, accident) in cases {
+            let mut job = Job::default();
+            for (index, end) in ends.iter().enumerate() {
+                job.judge(index, *end);
+            }
+            let code = job.verdict();
+            assert_eq!(job.accident(code), accident, "{ends:?}");
+            job.interrupt();
+            assert!(!job.accident(code), "who is asked to stop does not begin again");
+        }
+    }
+
+    #[test]
+    fn restarts_are_bounded_within_a_minute_and_come_ever_later() {
+        let begun = Instant::now();
+        let at = |second: u64| begun + Duration::from_secs(second);
+        let mut restarts = Restarts::new(3);
+        let pauses: Vec<_> = [0, 10, 20, 30, 61, 62, 71].map(|second| restarts.take(at(second))).into();
+        let ms = |ms| Some(Duration::from_millis(ms));
+        assert_eq!(pauses, [ms(250), ms(500), ms(1_000), None, ms(1_000), None, ms(1_000)]);
+        assert_eq!(Restarts::new(0).take(begun), None);
     }
 
     #[test]

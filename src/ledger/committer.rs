@@ -46,15 +46,14 @@ impl std::fmt::Debug for Committer {
 }
 
 impl Committer {
-    /// Goes on from the job as it was. `obsolete` are entries that the first commit removes.
+    /// Goes on from the job as it was. `changes` of entries are part of the first commit.
     pub fn new(
         ledger: Box<dyn Ledger>,
         job: JobEntry,
         definition: &Definition,
         interval: Duration,
-        obsolete: Vec<String>,
+        changes: Changes,
     ) -> Self {
-        let changes = obsolete.into_iter().map(|key| (key, None)).collect();
         Committer {
             ledger,
             stats_last: definition.stats_last,

@@ -11,6 +11,7 @@
 
 mod entries;
 
+use super::held::Held;
 use super::point::{self, encode};
 use super::protocol::{Ended, Lease, Protocol, Step, Wrote};
 use super::{Commit, Entries, Ledger};
@@ -77,7 +78,8 @@ impl Kafka {
             .filter_map(|target| if let SinkTarget::Kafka(topic) = target { Some(topic) } else { None })
             .collect();
         let first = topics.first().map_or("", |topic| topic.as_str());
-        let recovery = format!("{first}.{}.recovery", config.name);
+        let ledger = Kafka::at(config.kafka.clone(), config.verbosity, &config.name, first)?;
+        let recovery = ledger.recovery.clone();
         let dead_letters = match &config.dead_letter {
             Some(DeadLetterTarget::Kafka(topic)) => Some(topic.clone()),
             _ => None,
@@ -93,16 +95,69 @@ impl Kafka {
                 );
             }
         }
+        Ok(Kafka { rows: topics.into_iter().cloned().collect(), dead_letters, ..ledger })
+    }
+
+    /// A job's place beside a topic of rows, without a look at what is there.
+    pub fn at(kafka: KafkaClient, verbosity: Verbosity, job: &str, topic: &str) -> Result<Self> {
         Ok(Kafka {
-            kafka: config.kafka.clone(),
-            verbosity: config.verbosity,
-            job: config.name.clone(),
-            rows: topics.into_iter().cloned().collect(),
-            dead_letters,
-            recovery,
+            kafka,
+            verbosity,
+            job: job.to_owned(),
+            rows: vec![topic.to_owned()],
+            dead_letters: None,
+            recovery: format!("{topic}.{job}.recovery"),
             producer: None,
             protocol: Protocol::new(super::run_id()?, super::owner()),
             parts: Parts::default(),
+        })
+    }
+
+    /// What is there of the job, without taking it over.
+    pub fn held(&self) -> Result<Option<Held>> {
+        let listener = Listener::new(self.verbosity);
+        let asker: Producer = kafka::client(&self.kafka, &listener, &[], &[])?;
+        let serve = || {
+            asker.poll(Duration::ZERO);
+        };
+        let there = kafka::partitions(&self.kafka, asker.client(), serve, &self.recovery, Some(PATIENCE))?;
+        if there.is_none() {
+            return Ok(None);
+        }
+        let what = format!("cannot read topic {}", self.recovery);
+        let read = self.read(&listener);
+        let (entries, _) = read.map_err(|error| kafka::failed(&self.kafka, &listener, &what, error))?;
+        let (entries, lease) = split_lease(entries)?;
+        Ok(Held { entries, lease }.some())
+    }
+
+    /// Removes the job's recovery point; its rows stay. A run that is under way is fenced by it.
+    pub fn remove(&mut self) -> Result<()> {
+        let (entries, lease) = self.take_id()?;
+        self.protocol.take_over(lease);
+        let Some(producer) = &self.producer else { return Ok(()) };
+        let keys = entries.keys().map(String::as_str).chain([LEASE]);
+        let removed = || -> Result<(), Trouble> {
+            producer.begin_transaction().map_err(Trouble::of)?;
+            for key in keys {
+                self.parts.send(producer, &self.recovery, key, None)?;
+            }
+            writer::drain(producer, &mut Waiting::new(&self.kafka, producer.context()))?;
+            producer.commit_transaction(COMMIT).map_err(Trouble::of)
+        };
+        removed().map_err(|trouble| {
+            let listener = producer.context();
+            match trouble {
+                Trouble::Refused(undelivered) => writer::refused(&self.kafka, listener, undelivered).into(),
+                Trouble::Fenced => {
+                    let words = format!("job {:?} was taken over by another run meanwhile", self.job);
+                    Failure::new(Exit::Failed, words).hint("end that run, then try again").into()
+                }
+                Trouble::Unknown(error) => {
+                    let what = format!("cannot write to topic {}", self.recovery);
+                    kafka::failed(&self.kafka, listener, &what, error).into()
+                }
+            }
         })
     }
 
@@ -252,7 +307,6 @@ impl Ledger for Kafka {
                     self.protocol.found(found.as_ref())
                 }
                 Step::Done => break,
-                Step::End(Ended::Vanished) => return Err(self.recovery_is_gone().into()),
                 Step::End(Ended::TooOften) => {
                     let what = format!("cannot commit to topic {}", self.rows.join(", "));
                     let listener = Listener::new(self.verbosity);

@@ -10,6 +10,7 @@
 //! | `carried/SYMBOL`, `series/CROSS`, `rate/CROSS/N` | what outlives its windows |
 //! | `idle` | where idleness or adoption took watermarks, as far as rows may still ask what closed them |
 //! | `length/PATH` | how long a file of rows was |
+//! | `fresh` | which start with `--fresh` this began with, so that a restart of that one goes on from here |
 //!
 //! An entry is a version byte, eight bytes of checksum, and the value in postcard's format.
 
@@ -38,6 +39,9 @@ pub const JOB: &str = "job";
 
 /// The key of the entry of moves by idleness.
 pub const IDLE: &str = "idle";
+
+/// The key of the entry that says with which `--fresh` it began.
+pub const FRESH: &str = "fresh";
 
 /// The job as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,8 +146,10 @@ impl Point {
         let mut symbols: BTreeMap<u32, Vec<SymbolEntry>> = BTreeMap::new();
         let mut panes: BTreeMap<u32, BTreeMap<(EventTime, EventTime), Vec<PaneEntry>>> = BTreeMap::new();
         for (key, entry) in entries {
-            let unknown =
-                || Failure::new(Exit::Failed, format!("the recovery point has an unknown entry {key:?}"));
+            let unknown = || {
+                Failure::new(Exit::Failed, format!("the recovery point has an unknown entry {key:?}"))
+                    .hint("run the version of crossrate that wrote it, or start the job anew with --fresh")
+            };
             let (kind, rest) = key.split_once('/').unwrap_or((key, ""));
             let partition = |text: &str| text.parse::<u32>().map_err(|_| unknown());
             match kind {
@@ -178,6 +184,7 @@ impl Point {
                     point.resume.rates.entry(Symbol::new(cross)).or_default().insert(number, rate);
                 }
                 IDLE => point.resume.idle = decode(key, entry)?,
+                FRESH => drop(decode::<String>(key, entry)?),
                 "length" => {
                     point.lengths.insert(rest.to_owned(), decode(key, entry)?);
                 }

@@ -9,8 +9,10 @@ mod place;
 mod tables;
 mod tls;
 
+use super::held::Held;
 use super::protocol::{Ended, Lease, Protocol, Step, Wrote};
 use super::{Commit, Entries, Ledger};
+use crate::config::Verbosity;
 use crate::exit::{Exit, Failure};
 use anyhow::Result;
 use place::Place;
@@ -47,6 +49,8 @@ pub struct Postgres {
     shown: String,
     job: String,
     quiet: bool,
+    /// Whether it is here to write rows, and needs the tables for that.
+    writes: bool,
     runtime: Runtime,
     session: Option<Session>,
     protocol: Protocol,
@@ -54,7 +58,8 @@ pub struct Postgres {
 
 struct Session {
     client: Client,
-    statements: Statements,
+    /// None for who is here for a look only.
+    statements: Option<Statements>,
 }
 
 /// Why something was not done.
@@ -75,24 +80,48 @@ impl std::fmt::Debug for Postgres {
 impl Postgres {
     /// Connects, and makes the tables that are missing.
     pub fn open(url: &str, job: &str, quiet: bool) -> Result<Self> {
+        Self::begin(url, job, quiet, true)
+    }
+
+    /// Connects for a look only, and makes nothing.
+    pub fn look_at(url: &str, job: &str, verbosity: Verbosity) -> Result<Self> {
+        Self::begin(url, job, verbosity < Verbosity::Normal, false)
+    }
+
+    fn begin(url: &str, job: &str, quiet: bool, writes: bool) -> Result<Self> {
         let mut place = Place::parse(url).map_err(|wrong| Failure::new(Exit::Usage, wrong))?;
         place.find_password()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
         let shown = place.shown();
         let protocol = Protocol::new(super::run_id()?, super::owner());
         let mut ledger =
-            Postgres { place, shown, job: job.to_owned(), quiet, runtime, session: None, protocol };
+            Postgres { place, shown, job: job.to_owned(), quiet, writes, runtime, session: None, protocol };
         ledger.connect(PATIENCE_AT_START)?;
         Ok(ledger)
     }
 
-    /// The entries of a job's recovery point, without taking it over.
-    pub fn entries(&mut self) -> Result<Entries> {
+    /// What is there of the job, without taking it over.
+    pub fn held(&mut self) -> Result<Option<Held>> {
         let job = self.job.clone();
-        self.persist(PATIENCE_AT_START, async |session: &Session| read_entries(&session.client, &job).await)
+        let held = self.persist(PATIENCE_AT_START, async |session: &Session| {
+            let client = &session.client;
+            let sql = "SELECT to_regclass('crossrate_lease') IS NOT NULL AND \
+                       to_regclass('crossrate_recovery') IS NOT NULL";
+            if !client.query_one(sql, &[]).await?.get::<_, bool>(0) {
+                return Ok(Held::default());
+            }
+            // One state of both, whatever is committed meanwhile.
+            client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+            let sql = "SELECT run, number, owner FROM crossrate_lease WHERE job = $1";
+            let lease = client.query_opt(sql, &[&job]).await?.map(|row| lease(&row));
+            let entries = read_entries(client, &job).await?;
+            client.batch_execute("ROLLBACK").await?;
+            Ok(Held { entries, lease })
+        })?;
+        Ok(held.some())
     }
 
-    /// Removes a job's recovery point; its rows stay. A run that is under way is fenced by it.
+    /// Removes the job's recovery point; its rows stay. A run that is under way is fenced by it.
     pub fn remove(&mut self) -> Result<()> {
         let job = self.job.clone();
         self.persist(PATIENCE_AT_START, async |session: &Session| {
@@ -109,7 +138,7 @@ impl Postgres {
         let deadline = Instant::now() + patience;
         let (mut pause, mut told) = (Duration::from_millis(50), self.quiet);
         loop {
-            let connecting = connect(&self.place);
+            let connecting = connect(&self.place, self.writes);
             let trouble = match self.runtime.block_on(within(ANSWER, connecting)) {
                 Ok(Ok(session)) => {
                     self.session = Some(session);
@@ -295,7 +324,7 @@ impl Ledger for Postgres {
 }
 
 /// Connects once, sets the session up and prepares the statements.
-async fn connect(place: &Place) -> Result<Result<Session>, Trouble> {
+async fn connect(place: &Place, writes: bool) -> Result<Result<Session>, Trouble> {
     let connector = match place.tls.connector() {
         Ok(connector) => connector,
         Err(error) => return Ok(Err(error)),
@@ -318,8 +347,11 @@ async fn connect(place: &Place) -> Result<Result<Session>, Trouble> {
              WHERE current_setting('synchronous_commit') = 'off'",
         )
         .await?;
+    if !writes {
+        return Ok(Ok(Session { client, statements: None }));
+    }
     tables::make(&client).await?;
-    let statements = Statements::prepare(&client).await?;
+    let statements = Some(Statements::prepare(&client).await?);
     Ok(Ok(Session { client, statements }))
 }
 
@@ -358,6 +390,7 @@ async fn write(
     protocol: &Protocol,
 ) -> Result<Option<Option<Lease>>, Trouble> {
     let Session { client, statements } = session;
+    let Some(statements) = statements else { return Err(Trouble::Away("it is here for a look only".into())) };
     begin(client).await?;
     let found = locked_lease(client, job).await?;
     if found.as_ref() != protocol.held() {

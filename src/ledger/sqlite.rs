@@ -1,11 +1,12 @@
 //! An SQLite database as ledger: rows, dead letters and recovery point in one transaction.
 
+use super::held::Held;
 use super::protocol::{Lease, Protocol, Step, Wrote};
 use super::{Commit, Entries, Ledger};
 use crate::exit::{Exit, Failure};
 use crate::sink::columns::{self, Table};
 use anyhow::Result;
-use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior, params};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -72,20 +73,27 @@ impl Sqlite {
         Ok(Sqlite { path: path.to_owned(), job: job.to_owned(), connection, rows, protocol })
     }
 
-    /// The entries of a job's recovery point, without taking it over.
-    pub fn entries(&self) -> Result<Entries> {
-        read_entries(&self.connection, &self.job).map_err(|error| failed(&self.path, error))
+    /// What is there of a job, without taking it over; a database that is not there is not made.
+    pub fn look(path: &Path, job: &str) -> Result<Option<Held>> {
+        let Some(mut connection) = existing(path)? else { return Ok(None) };
+        let read = |connection: &mut Connection| -> rusqlite::Result<Held> {
+            // One state of both, whatever is committed meanwhile.
+            let transaction = connection.transaction()?;
+            Ok(Held { entries: read_entries(&transaction, job)?, lease: read_lease(&transaction, job)? })
+        };
+        Ok(read(&mut connection).map_err(|error| failed(path, error))?.some())
     }
 
     /// Removes a job's recovery point; its rows stay. A run that is under way is fenced by it.
-    pub fn remove(&mut self) -> Result<()> {
+    pub fn remove(path: &Path, job: &str) -> Result<()> {
+        let Some(mut connection) = existing(path)? else { return Ok(()) };
         let mut remove = || -> rusqlite::Result<()> {
-            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            transaction.execute("DELETE FROM crossrate_lease WHERE job = ?1", params![self.job])?;
-            transaction.execute("DELETE FROM crossrate_recovery WHERE job = ?1", params![self.job])?;
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            transaction.execute("DELETE FROM crossrate_lease WHERE job = ?1", params![job])?;
+            transaction.execute("DELETE FROM crossrate_recovery WHERE job = ?1", params![job])?;
             transaction.commit()
         };
-        remove().map_err(|error| failed(&self.path, error))
+        remove().map_err(|error| failed(path, error))
     }
 
     /// Writes a commit, unless another lease is there than the one held: then gives that.
@@ -196,6 +204,22 @@ impl Ledger for Sqlite {
             Some(why) => Err(super::ended(&self.job, &self.name(), why)),
         }
     }
+}
+
+/// A database in which recovery points may be; `None` where there is none.
+fn existing(path: &Path) -> Result<Option<Connection>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let open = || -> rusqlite::Result<Option<Connection>> {
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        connection.busy_timeout(PATIENCE)?;
+        let sql =
+            "SELECT count(*) FROM sqlite_master WHERE name IN ('crossrate_lease', 'crossrate_recovery')";
+        let tables: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+        Ok((tables == 2).then_some(connection))
+    };
+    open().map_err(|error| failed(path, error))
 }
 
 fn read_lease(connection: &Connection, job: &str) -> rusqlite::Result<Option<Lease>> {

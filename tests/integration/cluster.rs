@@ -106,7 +106,7 @@ fn live(task: &Task) -> Result<(), Stop> {
         ..config::Cluster::default()
     };
     let joining = match cluster::enter(&typed)? {
-        Part::Starter => std::process::exit(cluster::supervise(task.processes, 0)?.into()),
+        Part::Starter => std::process::exit(cluster::supervise(task.processes, 0, 0)?.into()),
         Part::Member(joining) => joining,
     };
     let interrupted = fate::interrupt_flag().expect("registered");

@@ -4,6 +4,7 @@
 mod input;
 mod kills;
 mod ledger;
+mod point;
 mod rig;
 
 use rig::{Kafka, Live, Record, crossrate, end, rows, spec_vector};

@@ -4,15 +4,17 @@
 //! and other moments.
 
 mod any_point;
-mod input;
+pub(crate) mod command;
+pub(crate) mod input;
 mod kill_loop;
 mod outputs;
-mod postgres;
+pub(crate) mod postgres;
+mod restarts;
 mod sqlite_and_files;
 
 /// A folder in memory where there is one: to kill a process costs the disk's cache nothing, so nothing is proven by
 /// waiting for the disk.
-fn folder() -> tempfile::TempDir {
+pub(crate) fn folder() -> tempfile::TempDir {
     let memory = std::path::Path::new("/dev/shm");
     let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
     made.expect("a folder")

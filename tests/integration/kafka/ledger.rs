@@ -4,7 +4,7 @@ use super::rig::{self, Kafka, Live, Record, crossrate, end, rows, spec_vector};
 use super::{dealt, heartbeat, run, short, trade};
 
 /// Flags of a job of its own that writes to a topic, quickly.
-fn to(topic: &str) -> String {
+pub(super) fn to(topic: &str) -> String {
     format!("--to kafka:{topic} --name {topic} --commit-interval 0s")
 }
 

@@ -33,8 +33,7 @@ impl Sink for EndsAfter {
 /// Whether it ran to its end.
 fn run(folder: &Path, flags: &[String], inputs: &[PathBuf], commits: Option<u64>) -> bool {
     let path = |name: &str| folder.join(name).display().to_string();
-    let mut words: Vec<String> = vec!["crossrate".into(), "run".into()];
-    words.extend(inputs.iter().map(|path| path.display().to_string()));
+    let mut words: Vec<String> = inputs.iter().map(|path| path.display().to_string()).collect();
     words.extend_from_slice(flags);
     for word in ["--to", &format!("sqlite:{}", path("rows.db")), "--to", &path("rows.jsonl"), "-q"] {
         words.push(word.into());
@@ -42,13 +41,19 @@ fn run(folder: &Path, flags: &[String], inputs: &[PathBuf], commits: Option<u64>
     for word in ["--dead-letter", &path("dead.jsonl"), "--summary", &path("summary.json")] {
         words.push(word.into());
     }
-    let parsed = cli::parse(words.into_iter().map(OsString::from), &[]).expect("flags that make sense");
+    run_here(words, commits)
+}
+
+/// Runs with these words inside this process, until so many commits are done; whether it ran to its end.
+pub(crate) fn run_here(words: Vec<String>, commits: Option<u64>) -> bool {
+    let words = ["crossrate".to_owned(), "run".into()].into_iter().chain(words);
+    let parsed = cli::parse(words.map(OsString::from), &[]).expect("flags that make sense");
     let Task::Run(config) = parsed.task else { panic!("a run was asked for") };
     let observer = commits.map(|commits| Box::new(EndsAfter(commits)) as Box<dyn Sink>);
     match crossrate::run::run_with(*config, observer, None, &Arc::new(AtomicBool::new(false))) {
         Ok(_) => true,
         Err(error) if error.to_string() == "enough" => false,
-        Err(error) => panic!("{flags:?}: {error:?}"),
+        Err(error) => panic!("{error:?}"),
     }
 }
 
@@ -108,7 +113,7 @@ fn the_rest_of_the_input_gives_the_rest_of_the_rows() {
         let broken = made("broken");
         let mut lives = 1;
         loop {
-            let threads = (1 + random.below(3)).to_string();
+            let threads = (1 + random.below(4)).to_string();
             let flags: Vec<String> = flags.iter().cloned().chain(["-w".into(), threads]).collect();
             if run(&broken, &flags, &inputs, Some(1 + random.below(8))) {
                 break;

@@ -126,13 +126,16 @@ pub(crate) fn kill_and_take_up(
             std::thread::sleep(Duration::from_micros(random.below(5_000)));
         }
         let victims = children_of(child.id());
-        let by_child = processes == "2" && random.one_in(2) && !victims.is_empty();
+        if processes == "2" && random.one_in(2) && !victims.is_empty() {
+            // All are started again, and go on for a while.
+            signal(victims[random.below(victims.len() as u64) as usize], "KILL");
+            let so_far = length(&job.progress());
+            wait_until(job, &mut child, so_far + random.below(whole / (4 * kills)));
+        }
         // Now and then it is only asked to stop, and does so in good order.
-        let asked = !by_child && random.one_in(6);
+        let asked = random.one_in(6);
         if asked {
             signal(child.id(), "TERM");
-        } else if by_child {
-            signal(victims[random.below(victims.len() as u64) as usize], "KILL");
         } else {
             // It may have ended by itself.
             let _ = child.kill();
@@ -141,7 +144,6 @@ pub(crate) fn kill_and_take_up(
         match code {
             // It was too quick for this time; what follows must find that there is nothing to do.
             Some(0) => break,
-            Some(1) if by_child => {}
             Some(130) if asked => {}
             None => {}
             Some(code) => panic!("it ended with {code}: {}", job.said()),

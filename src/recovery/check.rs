@@ -1,0 +1,80 @@
+//! Whether a recovery point is whole: every entry by itself, and all of them together.
+
+use crate::config::SinkTarget;
+use crate::ledger::Entries;
+use crate::ledger::held::{Held, Place};
+use crate::ledger::point::Point;
+use std::path::Path;
+
+/// What is wrong with it, each in words.
+pub(super) fn faults(place: &Place, held: &Held) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (key, entry) in &held.entries {
+        if let Err(error) = Point::decode(&Entries::from([(key.clone(), entry.clone())])) {
+            faults.push(error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": "));
+        }
+    }
+    let sound = faults.is_empty();
+    if held.lease.is_none() {
+        faults.push("there are entries, but nobody holds the job: expected a lease".into());
+    }
+    if !held.entries.is_empty() && !held.entries.contains_key(crate::ledger::point::JOB) {
+        faults.push("there are entries, but none of the job itself".into());
+    }
+    // A partition's other entries mean nothing without the one that says where it is.
+    for key in held.entries.keys() {
+        let of_partition = ["symbols/", "read/", "pane/"].iter().find_map(|kind| key.strip_prefix(kind));
+        let partition = of_partition.and_then(|rest| rest.split('/').next());
+        if let Some(partition) = partition
+            && !held.entries.contains_key(&format!("head/{partition}"))
+        {
+            faults.push(format!("entry {key:?} is there, but no entry \"head/{partition}\""));
+        }
+    }
+    if sound && let Ok(point) = Point::decode(&held.entries) {
+        together(place, &point, &mut faults);
+    }
+    faults
+}
+
+/// What each entry may hold depends on the others.
+fn together(place: &Place, point: &Point, faults: &mut Vec<String>) {
+    for (number, partition) in &point.partitions {
+        let head = &partition.head;
+        if head.rebuild_from > head.next || head.rebuild_from < 0 {
+            faults.push(format!(
+                "partition {number} is to be rebuilt from offset {}, but goes on at {}",
+                head.rebuild_from, head.next
+            ));
+        }
+        for pane in partition.panes.values().flatten() {
+            if partition.symbols.iter().all(|known| known.symbol != pane.symbol) {
+                faults
+                    .push(format!("partition {number} has sums of {}, a symbol unknown there", pane.symbol));
+            }
+        }
+    }
+    for (cross, rates) in &point.resume.rates {
+        let counted = point.resume.series.get(cross).map_or(0, |series| series.n);
+        if rates.len() as i64 != counted {
+            faults.push(format!(
+                "the statistics of {cross} count {counted} rates, but {} are kept",
+                rates.len()
+            ));
+        }
+    }
+    // Where the ledger is not on this machine the files need not be either.
+    if !matches!(place.target, SinkTarget::Sqlite(_) | SinkTarget::File(_)) {
+        return;
+    }
+    for (path, length) in &point.lengths {
+        match std::fs::metadata(Path::new(path)) {
+            Ok(found) if found.len() < *length => faults.push(format!(
+                "{path} has {} bytes, but the recovery point says that {length} were written",
+                found.len()
+            )),
+            Ok(_) => {}
+            Err(error) => faults.push(format!("{path}, of which {length} bytes were written: {error}")),
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! What a recovery point holds, for people and for programs.
+
+use crate::ledger::held::{Held, Place};
+use crate::ledger::point::{PartitionPoint, Point};
+use anyhow::Result;
+use crossrate_dataflows::market::acceptance::Counts;
+use crossrate_dataflows::market::event_time::EventTime;
+use crossrate_dataflows::market::ratio::{RATE_PLACES, write_scaled_big};
+use num_bigint::BigInt;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+/// Windows that are listed for people.
+const MOST_WINDOWS: usize = 20;
+
+/// A recovery point in the user's terms.
+#[derive(Debug, Serialize)]
+pub(super) struct Shown {
+    job: String,
+    ledger: String,
+    /// The program that wrote it.
+    program: Option<String>,
+    /// Who has the job, or had it last, and how many commits that run has made.
+    owner: Option<String>,
+    commits: Option<u64>,
+    /// Rows looked at until then are out.
+    rows_until_ms: Option<u64>,
+    ended: bool,
+    definition: BTreeMap<String, String>,
+    partitions: Vec<Partition>,
+    open_windows: Vec<Window>,
+    statistics: Vec<Statistics>,
+    carried: Vec<Carried>,
+    /// Where idleness or adoption took watermarks.
+    idle: Vec<(Option<u64>, Option<u64>)>,
+    /// Bytes of files of rows and of refused records that are committed.
+    files: BTreeMap<String, u64>,
+    entries: usize,
+    bytes: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct Partition {
+    partition: u32,
+    /// Offset of the next record, and the one from which reading again rebuilds what is open.
+    offset: i64,
+    rebuild_from: i64,
+    /// Where the partition of a bounded run ends.
+    end: Option<i64>,
+    watermark_ms: Option<u64>,
+    counts: Counts,
+    symbols: usize,
+    panes: usize,
+    /// Bytes that were read, of a file.
+    read_bytes: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Window {
+    start_ms: u64,
+    end_ms: u64,
+    symbols: usize,
+    /// Of panes that partitions have handed over; what they still fold is read again.
+    trades: i64,
+}
+
+#[derive(Debug, Serialize)]
+struct Statistics {
+    name: String,
+    n: i64,
+    mean: Option<String>,
+    variance: Option<f64>,
+    last: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Carried {
+    symbol: String,
+    end_ms: u64,
+    trades: i64,
+}
+
+impl Shown {
+    pub(super) fn new(place: &Place, held: &Held) -> Result<Self> {
+        let point = Point::decode(&held.entries)?;
+        let job = point.job.as_ref();
+        let mut statistics: Vec<Statistics> = Vec::new();
+        for (name, series) in &point.resume.series {
+            statistics.push(Statistics {
+                name: name.to_string(),
+                n: series.n,
+                mean: (series.n > 0).then(|| rate(&series.mean())),
+                variance: series.variance(),
+                last: rate(&series.last),
+            });
+        }
+        statistics.sort_by(|a, b| a.name.cmp(&b.name));
+        let carried = point.resume.carried.iter().map(|(symbol, (end, moments))| Carried {
+            symbol: symbol.to_string(),
+            end_ms: end.millis(),
+            trades: moments.n,
+        });
+        let mut carried: Vec<Carried> = carried.collect();
+        carried.sort_by(|a, b| a.symbol.cmp(&b.symbol));
+        let partition = |(number, partition): (&u32, &PartitionPoint)| Partition {
+            partition: *number,
+            offset: partition.head.next,
+            rebuild_from: partition.head.rebuild_from,
+            end: job.and_then(|job| job.ends.get(number).copied()),
+            watermark_ms: ms(partition.head.watermark),
+            counts: partition.head.counts,
+            symbols: partition.symbols.len(),
+            panes: partition.panes.keys().map(|(end, _)| end).collect::<BTreeSet<_>>().len(),
+            read_bytes: partition.read.map(|read| read.bytes),
+        };
+        Ok(Shown {
+            job: place.job.clone(),
+            ledger: place.shown(),
+            program: job.map(|job| job.program.clone()),
+            owner: held.lease.as_ref().map(|lease| lease.owner.clone()),
+            commits: held.lease.as_ref().map(|lease| lease.number),
+            rows_until_ms: job.and_then(|job| ms(job.at)),
+            ended: job.is_some_and(|job| job.ended),
+            definition: job.map(|job| job.definition.iter().cloned().collect()).unwrap_or_default(),
+            partitions: point.partitions.iter().map(partition).collect(),
+            open_windows: windows(&point),
+            statistics,
+            carried,
+            idle: point.resume.idle.iter().map(|(from, to)| (ms(*from), ms(*to))).collect(),
+            files: point.lengths.clone(),
+            entries: held.entries.len(),
+            bytes: held.entries.values().map(Vec::len).sum(),
+        })
+    }
+
+    /// For people.
+    pub(super) fn text(&self) -> String {
+        let mut text = String::new();
+        let unknown = || "unknown".to_owned();
+        let mut line = |name: &str, value: String| {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{name:<16} {value}");
+        };
+        line("job", self.job.clone());
+        line("ledger", self.ledger.clone());
+        line(
+            "written by",
+            self.program.as_ref().map_or_else(unknown, |program| format!("crossrate {program}")),
+        );
+        line(
+            "held by",
+            match (&self.owner, self.commits) {
+                (Some(owner), Some(commits)) => format!("{owner}, commit {commits}"),
+                _ => "nobody".into(),
+            },
+        );
+        line("rows until", self.rows_until_ms.map_or_else(|| "none yet".into(), instant));
+        line("ended", if self.ended { "yes".into() } else { "no".into() });
+        line("size", format!("{} entries, {} bytes", self.entries, self.bytes));
+        if !self.definition.is_empty() {
+            text.push_str("\n# definition\n");
+            for (name, value) in &self.definition {
+                let _ = writeln!(text, "{name:<16} {value}");
+            }
+        }
+        if !self.partitions.is_empty() {
+            text.push_str("\n# partitions\n");
+            let _ = writeln!(
+                text,
+                "{:>9} {:>12} {:>12} {:<25} {:>10} {:>7} {:>6}",
+                "partition", "offset", "read from", "watermark", "accepted", "symbols", "panes"
+            );
+            for p in &self.partitions {
+                let watermark = p.watermark_ms.map_or_else(|| "none".into(), instant);
+                let (number, offset, from) = (p.partition, p.offset, p.rebuild_from);
+                let (accepted, symbols, panes) = (p.counts.accepted, p.symbols, p.panes);
+                let _ = writeln!(
+                    text,
+                    "{number:>9} {offset:>12} {from:>12} {watermark:<25} {accepted:>10} {symbols:>7} {panes:>6}"
+                );
+            }
+        }
+        if !self.open_windows.is_empty() {
+            let _ = writeln!(text, "\n# open windows: {}", self.open_windows.len());
+            for w in self.open_windows.iter().take(MOST_WINDOWS) {
+                let (start, end) = (instant(w.start_ms), instant(w.end_ms));
+                let _ = writeln!(text, "{start} to {end}: {} trades of {} symbols", w.trades, w.symbols);
+            }
+            if self.open_windows.len() > MOST_WINDOWS {
+                let _ =
+                    writeln!(text, "and {} more; --json lists all", self.open_windows.len() - MOST_WINDOWS);
+            }
+        }
+        if !self.statistics.is_empty() {
+            text.push_str("\n# statistics\n");
+            for s in &self.statistics {
+                let mean = s.mean.as_deref().unwrap_or("none");
+                let _ = writeln!(text, "{:<16} {} rates, mean {mean}, last {}", s.name, s.n, s.last);
+            }
+        }
+        if !self.carried.is_empty() {
+            text.push_str("\n# carried legs\n");
+            for c in &self.carried {
+                let _ = writeln!(text, "{:<16} {} trades until {}", c.symbol, c.trades, instant(c.end_ms));
+            }
+        }
+        if !self.idle.is_empty() {
+            let _ = writeln!(text, "\n# watermarks moved by idleness or adoption: {}", self.idle.len());
+        }
+        if !self.files.is_empty() {
+            text.push_str("\n# files\n");
+            for (path, length) in &self.files {
+                let _ = writeln!(text, "{length:>12} bytes of {path}");
+            }
+        }
+        text
+    }
+}
+
+/// The windows that are not final and for which partitions have handed panes over.
+fn windows(point: &Point) -> Vec<Window> {
+    let Some(job) = &point.job else { return Vec::new() };
+    let span = |name: &str| {
+        let text = job.definition.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        text.and_then(crate::cli::duration).filter(|_| !job.ended)
+    };
+    let (Some(size), Some(slide), Some(grace)) = (span("window"), span("slide"), span("grace")) else {
+        return Vec::new();
+    };
+    if slide == 0 {
+        return Vec::new();
+    }
+    let mut windows: BTreeMap<EventTime, (BTreeSet<&str>, i64)> = BTreeMap::new();
+    let panes = point.partitions.values().flat_map(|partition| &partition.panes);
+    for ((pane, _), entries) in panes {
+        for window in 0..size / slide {
+            let end = pane.plus(window * slide);
+            if end.plus(grace) <= point.resume.at {
+                continue;
+            }
+            let (symbols, trades) = windows.entry(end).or_default();
+            symbols.extend(entries.iter().map(|entry| entry.symbol.as_str()));
+            *trades += entries.iter().map(|entry| entry.moments.n).sum::<i64>();
+        }
+    }
+    let window = |(end, (symbols, trades)): (EventTime, (BTreeSet<&str>, i64))| Window {
+        start_ms: end.minus(size).millis(),
+        end_ms: end.millis(),
+        symbols: symbols.len(),
+        trades,
+    };
+    windows.into_iter().map(window).collect()
+}
+
+fn rate(scaled: &BigInt) -> String {
+    let mut text = String::new();
+    write_scaled_big(&mut text, scaled, RATE_PLACES as usize);
+    text
+}
+
+/// The bounds of event time are no times.
+fn ms(time: EventTime) -> Option<u64> {
+    (time != EventTime::MIN && time != EventTime::MAX).then(|| time.millis())
+}
+
+/// As ISO 8601 has it, in UTC: days since the epoch to a date by the calendar's cycle of 400 years.
+fn instant(ms: u64) -> String {
+    let (days, of_day) = (ms / 86_400_000, ms % 86_400_000);
+    // Counted from the first of March of year 0, leap days come last.
+    let shifted = days + 719_468;
+    let (cycle, day) = (shifted / 146_097, shifted % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day_of_year = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let date = day_of_year - (153 * month + 2) / 5 + 1;
+    let (year, month) =
+        (year + cycle * 400 + u64::from(month >= 10), if month < 10 { month + 3 } else { month - 9 });
+    let (hours, minutes) = (of_day / 3_600_000, of_day / 60_000 % 60);
+    let (seconds, ms) = (of_day / 1_000 % 60, of_day % 1_000);
+    format!("{year:04}-{month:02}-{date:02}T{hours:02}:{minutes:02}:{seconds:02}.{ms:03}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants() {
+        for (ms, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (951_868_800_000, "2000-03-01T00:00:00.000Z"),
+            (1_525_022_020_361, "2018-04-29T17:13:40.361Z"),
+            (1_735_689_599_999, "2024-12-31T23:59:59.999Z"),
+            (4_102_444_799_999, "2099-12-31T23:59:59.999Z"),
+        ] {
+            assert_eq!(instant(ms), text);
+        }
+    }
+}
