@@ -63,7 +63,8 @@ fn manners(seed: u64) -> Vec<Vec<&'static str>> {
     let workers = random.one_of(&["1", "2", "3", "4"]);
     let mut manners = vec![vec![], vec!["-w", workers, "--batch-records", batches]];
     if random.chance(10) {
-        manners.push(vec!["-n", "2", "-w", random.one_of(&["1", "2"]), "--batch-records", batches]);
+        let (processes, workers) = (random.one_of(&["2", "2", "3"]), random.one_of(&["1", "2"]));
+        manners.push(vec!["-n", processes, "-w", workers, "--batch-records", batches]);
     }
     manners
 }
