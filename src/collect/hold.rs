@@ -1,10 +1,13 @@
 //! One partition's records on their way to its log: in order, and waiting where something older may still come.
 //!
 //! A *wait* is a place in the queue that nothing passes until it is lifted or its time is up. Of a gap it also keeps the
-//! trades that were found, which leave at that place: before all that stood behind it.
+//! trades that were found, which leave at that place: before all that stood behind it. Waits that stand side by side are of
+//! one outage and leave together, what was found in order of time: else the trades of a second symbol would
+//! be as late as the outage was long.
 
 use super::clock::Moment;
 use super::ids::GapKey;
+use crossrate_dataflows::market::event_time::EventTime;
 use std::collections::{BTreeMap, VecDeque};
 
 /// What is waited for.
@@ -33,8 +36,8 @@ enum Item<R> {
 struct Waiting<R> {
     until: Moment,
     lifted: bool,
-    /// By trade id, which is their order.
-    found: BTreeMap<u64, R>,
+    /// With the times and ids that order them.
+    found: Vec<(EventTime, u64, R)>,
 }
 
 impl<R> Default for Hold<R> {
@@ -60,7 +63,7 @@ impl<R> Hold<R> {
             waiting.until = waiting.until.max(until);
             return;
         }
-        self.waits.insert(wait, Waiting { until, lifted: false, found: BTreeMap::new() });
+        self.waits.insert(wait, Waiting { until, lifted: false, found: Vec::new() });
         self.queue.push_back(Item::Wait(wait));
     }
 
@@ -69,7 +72,7 @@ impl<R> Hold<R> {
     pub fn wait_at(&mut self, place: Wait, wait: Wait, until: Moment) {
         let place = self.queue.iter().position(|item| matches!(item, Item::Wait(there) if *there == place));
         let Some(place) = place else { return self.wait(wait, until) };
-        self.waits.insert(wait, Waiting { until, lifted: false, found: BTreeMap::new() });
+        self.waits.insert(wait, Waiting { until, lifted: false, found: Vec::new() });
         self.queue.insert(place + 1, Item::Wait(wait));
     }
 
@@ -79,10 +82,10 @@ impl<R> Hold<R> {
     }
 
     /// A trade that was waited for; it is given back where nobody waits any more.
-    pub fn found(&mut self, wait: Wait, id: u64, record: R) -> Result<(), R> {
+    pub fn found(&mut self, wait: Wait, time: EventTime, id: u64, record: R) -> Result<(), R> {
         match self.waits.get_mut(&wait) {
             Some(waiting) => {
-                waiting.found.insert(id, record);
+                waiting.found.push((time, id, record));
                 Ok(())
             }
             None => Err(record),
@@ -113,23 +116,26 @@ impl<R> Hold<R> {
 
     /// Lets go what nothing holds up.
     pub fn release(&mut self, mut each: impl FnMut(R)) {
-        while let Some(item) = self.queue.pop_front() {
-            match item {
-                Item::Record(record) => each(record),
-                Item::Wait(wait) => match self.waits.get(&wait) {
-                    Some(waiting) if !waiting.lifted => {
-                        self.queue.push_front(Item::Wait(wait));
-                        return;
-                    }
-                    _ => {
-                        let waiting = self.waits.remove(&wait);
-                        waiting
-                            .into_iter()
-                            .flat_map(|waiting| waiting.found.into_values())
-                            .for_each(&mut each);
-                    }
-                },
+        loop {
+            let records = self.queue.iter().take_while(|item| matches!(item, Item::Record(_))).count();
+            for item in self.queue.drain(..records) {
+                if let Item::Record(record) = item {
+                    each(record);
+                }
             }
+            let beside = self.queue.iter().map_while(|item| match item {
+                Item::Wait(wait) => Some(*wait),
+                Item::Record(_) => None,
+            });
+            let waits: Vec<Wait> = beside.collect();
+            if waits.is_empty() || waits.iter().any(|wait| self.awaits(*wait)) {
+                return;
+            }
+            self.queue.drain(..waits.len());
+            let waited = waits.iter().filter_map(|wait| self.waits.remove(wait));
+            let mut found: Vec<_> = waited.flat_map(|waiting| waiting.found).collect();
+            found.sort_by_key(|(time, id, _)| (*time, *id));
+            found.into_iter().for_each(|(.., record)| each(record));
         }
     }
 }
@@ -141,6 +147,10 @@ mod tests {
     const A: Wait = Wait::Gap(GapKey(1));
     const B: Wait = Wait::Gap(GapKey(2));
     const OUT: Wait = Wait::Outage(0);
+
+    fn at(millis: u64) -> EventTime {
+        EventTime::from_micros(millis * 1_000)
+    }
 
     fn released(hold: &mut Hold<&'static str>) -> Vec<&'static str> {
         let mut records = Vec::new();
@@ -157,13 +167,31 @@ mod tests {
         hold.wait(B, Moment::from_millis(20));
         hold.push("9");
         assert_eq!(released(&mut hold), ["1"]);
-        assert_eq!(hold.found(A, 3, "3"), Ok(()));
-        assert_eq!(hold.found(A, 2, "2"), Ok(()));
+        assert_eq!(hold.found(A, at(3), 3, "3"), Ok(()));
+        assert_eq!(hold.found(A, at(2), 2, "2"), Ok(()));
         hold.lift(B);
         assert!(released(&mut hold).is_empty(), "A stands before B");
         hold.lift(A);
         assert_eq!(released(&mut hold), ["2", "3", "5", "9"]);
-        assert_eq!(hold.found(A, 4, "4"), Err("4"));
+        assert_eq!(hold.found(A, at(4), 4, "4"), Err("4"));
+        assert!(hold.is_empty());
+    }
+
+    #[test]
+    fn what_one_outage_missed_of_several_symbols_leaves_in_order_of_time() {
+        let mut hold = Hold::default();
+        hold.wait(OUT, Moment::from_millis(10));
+        hold.wait_at(OUT, A, Moment::from_millis(20));
+        hold.push("7");
+        hold.wait_at(OUT, B, Moment::from_millis(20));
+        for (wait, time, id, record) in [(A, 2, 90, "2"), (A, 4, 91, "4"), (B, 3, 5, "3"), (B, 1, 4, "1")] {
+            assert_eq!(hold.found(wait, at(time), id, record), Ok(()));
+        }
+        hold.lift(OUT);
+        hold.lift(A);
+        assert!(released(&mut hold).is_empty(), "what B misses may be older than what A had");
+        hold.lift(B);
+        assert_eq!(released(&mut hold), ["1", "2", "3", "4", "7"]);
         assert!(hold.is_empty());
     }
 
@@ -173,7 +201,7 @@ mod tests {
         hold.wait(A, Moment::from_millis(10));
         hold.push("5");
         assert!(hold.expire(Moment::from_millis(9)).is_empty());
-        assert_eq!(hold.found(A, 3, "3"), Ok(()));
+        assert_eq!(hold.found(A, at(3), 3, "3"), Ok(()));
         assert_eq!(hold.expire(Moment::from_millis(10)), [A]);
         assert!(!hold.awaits(A));
         assert_eq!(released(&mut hold), ["3", "5"]);
@@ -187,7 +215,7 @@ mod tests {
         hold.wait_at(OUT, A, Moment::from_millis(20));
         hold.lift(OUT);
         assert!(released(&mut hold).is_empty());
-        assert_eq!(hold.found(A, 3, "3"), Ok(()));
+        assert_eq!(hold.found(A, at(3), 3, "3"), Ok(()));
         hold.lift(A);
         assert_eq!(released(&mut hold), ["3", "7"]);
         // Without the outage it stands at the end.

@@ -107,6 +107,10 @@ struct Symbol {
     ids: Ids,
     /// The greatest event time seen.
     newest: EventTime,
+    /// When a trade newer than those before it came last.
+    heard: Moment,
+    /// None has come since its shard's outage: what is found missing next was missed then.
+    in_doubt: bool,
 }
 
 #[derive(Debug)]
@@ -159,6 +163,8 @@ impl Session {
             shard,
             ids: Ids::default(),
             newest: EventTime::MIN,
+            heard: Moment::default(),
+            in_doubt: false,
         };
         let symbols: Vec<Symbol> = shards
             .into_iter()
@@ -367,12 +373,13 @@ impl Session {
     /// A shard's trades come, or come no more: its partitions wait, since what is newer would be in the way of what
     /// was missed.
     fn changed(&mut self, shard: usize, change: Option<Coverage>, now: Moment) {
-        match change {
+        let since = match change {
             None => return,
             Some(Coverage::Lost) => {
                 self.counts.outages += 1;
                 self.outputs.push(Output::Tell(Note::Lost { shard }));
                 self.audits[shard].lost();
+                now
             }
             Some(Coverage::Anew(since)) => {
                 let first =
@@ -381,7 +388,11 @@ impl Session {
                 if first {
                     return;
                 }
+                since
             }
+        };
+        for symbol in self.symbols.iter_mut().filter(|symbol| symbol.shard == shard) {
+            symbol.in_doubt |= symbol.heard <= since;
         }
         let until = now.plus(self.rules.fill_hold);
         for partition in self.partitions.iter_mut().filter(|partition| partition.shards.contains(&shard)) {
@@ -419,6 +430,10 @@ impl Session {
             value: trade.value,
             received: now,
         };
+        if matches!(arrival, Arrival::Next | Arrival::Jump { .. }) {
+            symbol.heard = now;
+            symbol.in_doubt &= arrival != Arrival::Next;
+        }
         match arrival {
             Arrival::Next => self.partitions[record.partition].hold.push(record),
             Arrival::Jump { first } => {
@@ -446,7 +461,9 @@ impl Session {
         let partition = record.partition;
         match why {
             Missing::Gap(key) => {
-                if let Err(late) = self.partitions[partition].hold.found(Wait::Gap(key), id, record) {
+                if let Err(late) =
+                    self.partitions[partition].hold.found(Wait::Gap(key), record.time, id, record)
+                {
                     self.publish(late);
                 }
                 self.close_if_complete(key);

@@ -51,7 +51,12 @@ impl Session {
             return;
         }
         let until = now.plus(self.rules.fill_hold);
-        self.partitions[partition].hold.wait_at(Wait::Outage(shard), Wait::Gap(key), until);
+        let hold = &mut self.partitions[partition].hold;
+        // Once trades have come again, what is missing is newer than they are and stands behind them.
+        match std::mem::take(&mut self.symbols[symbol].in_doubt) {
+            true => hold.wait_at(Wait::Outage(shard), Wait::Gap(key), until),
+            false => hold.wait(Wait::Gap(key), until),
+        }
     }
 
     /// Trades that are looked for at present.
