@@ -100,3 +100,35 @@ fn the_table_has_every_flag_with_its_default_and_no_other() {
     }
     assert_eq!(rows.keys().copied().collect::<BTreeSet<_>>(), names);
 }
+
+#[test]
+fn the_table_of_the_collector_has_every_flag_of_its_own_with_its_default() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
+    let output = command.args(["produce", "--help"]).output().expect("the program starts");
+    let help = String::from_utf8(output.stdout).expect("UTF-8");
+    let own = help.split("\nCollecting:\n").nth(1).expect("flags of its own");
+    let own = own.split("\n\n").next().expect("their text");
+    let own: String = own.split_whitespace().map(|word| format!("{word} ")).collect();
+    let flags: BTreeMap<String, String> = own
+        .split("--")
+        .skip(1)
+        .map(|flag| {
+            let name = flag.split(' ').next().expect("its name").to_owned();
+            let default = flag.split("[default: ").nth(1).and_then(|rest| rest.split(']').next());
+            (name, default.unwrap_or("false").to_owned())
+        })
+        .collect();
+    let part = README.split("\n## Trades from the exchange\n").nth(1).expect("a part on the collector");
+    let part = part.split("\n## ").next().expect("its text");
+    let rows: BTreeMap<String, String> = part
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `--"))
+        .map(|row| {
+            let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+            let name = cells[0].split([' ', '`']).next().expect("its name").to_owned();
+            (name, cells[1].trim_matches('`').to_owned())
+        })
+        .collect();
+    assert!(flags.len() >= 7, "{help}");
+    assert_eq!(rows, flags);
+}
