@@ -1,22 +1,26 @@
-//! The collector against a simulated exchange over real TCP: whatever faults a seed chooses, each trade is in the file
-//! once or is said to be unfilled, heartbeats hold, and the exchange's limits are kept.
+//! The collector against a simulated exchange over real TCP: whatever faults a seed chooses, each trade is in the topic
+//! or the file once or is said to be unfilled, heartbeats hold, and the exchange's limits are kept. What the dataflow
+//! makes of it is what the oracle does.
 
-mod market;
+pub(crate) mod collector;
+pub(crate) mod market;
 mod rest;
 mod websocket;
 
+use crate::kafka::rig::{self, Kafka};
+use crate::oracle::{self, File, Settings};
+use crate::program;
+use collector::{Collector, Log};
 use market::{Faults, Market};
-use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 
 /// A running exchange.
-struct Exchange {
-    market: Market,
+pub(crate) struct Exchange {
+    pub(crate) market: Market,
     websocket: String,
     rest: String,
     // Dropped last: everything runs on it.
@@ -24,7 +28,7 @@ struct Exchange {
 }
 
 impl Exchange {
-    fn start(seed: u64, faults: Faults) -> Self {
+    pub(crate) fn start(seed: u64, faults: Faults) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
         let market = Market::new(seed, faults);
@@ -72,116 +76,12 @@ fn decoded(text: &str) -> String {
     String::from_utf8(bytes).expect("UTF-8")
 }
 
-/// The collector, running.
-struct Collector {
-    child: Child,
-    file: PathBuf,
-    summary: PathBuf,
-    said: PathBuf,
-}
-
-impl Collector {
-    fn start(folder: &Path, exchange: &Exchange, flags: &[&str]) -> Self {
-        let path = |name: &str| folder.join(name);
-        let (file, summary, said) = (path("trades.jsonl"), path("summary.json"), path("said.txt"));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
-        command.arg("produce").args(["--endpoint", &exchange.websocket, "--rest", &exchange.rest]);
-        command.arg("--to").arg(&file).arg("--summary").arg(&summary).args(flags);
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("CROSSRATE_") {
-                command.env_remove(name);
-            }
-        }
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        command.stderr(std::fs::File::create(&said).expect("a file"));
-        Collector { child: command.spawn().expect("the program starts"), file, summary, said }
-    }
-
-    fn said(&self) -> String {
-        std::fs::read_to_string(&self.said).expect("what it said")
-    }
-
-    /// Whole lines so far.
-    fn lines(&self) -> Vec<String> {
-        let text = std::fs::read_to_string(&self.file).unwrap_or_default();
-        let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
-        whole.lines().map(str::to_owned).collect()
-    }
-
-    /// Ends it as Ctrl-C would; what it counted.
-    fn interrupt(&mut self) -> Value {
-        let id = self.child.id().to_string();
-        let killed = Command::new("kill").args(["-INT", &id]).status().expect("kill runs");
-        assert!(killed.success());
-        let status = self.child.wait().expect("it ends");
-        assert_eq!(status.code(), Some(130), "{}", self.said());
-        serde_json::from_str(&std::fs::read_to_string(&self.summary).expect("a summary")).expect("JSON")
-    }
-}
-
-impl Drop for Collector {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// Polls until it holds, or a deadline has passed.
 fn until(most: Duration, what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + most;
     while !holds() {
         assert!(Instant::now() < deadline, "{what}");
         std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// What a file holds.
-#[derive(Default)]
-struct Held {
-    /// By symbol.
-    ids: BTreeMap<String, BTreeSet<u64>>,
-    filled: u64,
-    heartbeats: u64,
-    /// Trades that stand after a heartbeat that is newer: symbol, id, whether they came by REST.
-    overtaken: Vec<(String, u64, bool)>,
-}
-
-impl Held {
-    fn of(lines: &[String]) -> Self {
-        let mut held = Held::default();
-        let mut promised = 0;
-        for line in lines {
-            let record: Value = serde_json::from_str(line).expect("JSON");
-            let time = record["T"].as_u64().expect("a time");
-            if record["e"] == "heartbeat" {
-                assert!(time > promised, "{line}");
-                promised = time;
-                held.heartbeats += 1;
-                continue;
-            }
-            let (symbol, id) =
-                (record["s"].as_str().expect("a symbol"), record["t"].as_u64().expect("an id"));
-            let filled = record.get("E").is_none();
-            held.filled += u64::from(filled);
-            if time < promised {
-                held.overtaken.push((symbol.to_owned(), id, filled));
-            }
-            assert!(held.ids.entry(symbol.to_owned()).or_default().insert(id), "{line} twice");
-        }
-        held
-    }
-
-    /// Trades that the exchange had since the first one here, and that are not here: symbol, id, whether REST has them.
-    fn absent(&self, market: &Market) -> Vec<(&'static str, u64, bool)> {
-        let state = market.state();
-        let mut absent = Vec::new();
-        for symbol in &state.symbols {
-            let Some(ids) = self.ids.get(symbol.name) else { continue };
-            let first = ids.first().expect("not empty");
-            let since = symbol.trades.iter().filter(|trade| trade.id >= *first && !ids.contains(&trade.id));
-            absent.extend(since.map(|trade| (symbol.name, trade.id, trade.known)));
-        }
-        absent
     }
 }
 
@@ -199,23 +99,28 @@ const QUICK: [&str; 10] = [
 ];
 
 /// One seed's storm; what the exchange had done wrong.
-fn storm(seed: u64) -> BTreeMap<&'static str, u64> {
+fn storm(seed: u64, broker: Option<&Kafka>) -> BTreeMap<&'static str, u64> {
     let folder = tempfile::tempdir().expect("a folder");
     let exchange = Exchange::start(seed, Faults::of(seed));
+    let log = match broker {
+        Some(kafka) => Log::Topic(kafka.clone(), kafka.topic("storm", 3)),
+        None => Log::File(folder.path().join("trades.jsonl")),
+    };
     let renew = ["--renew-after", if seed.is_multiple_of(2) { "2s" } else { "1h" }];
-    let mut collector = Collector::start(folder.path(), &exchange, &[&QUICK[..], &renew[..]].concat());
+    let mut collector = Collector::start(folder.path(), &exchange, log, &[&QUICK[..], &renew[..]].concat());
     // The storm begins when all that trades has come, and its beginning is known.
-    until(Duration::from_secs(30), "trades come", || Held::of(&collector.lines()).ids.len() == 4);
+    until(Duration::from_secs(30), "trades come", || collector.held().ids.len() == 4);
     exchange.storm();
     std::thread::sleep(Duration::from_millis(5_000));
     exchange.calm();
     std::thread::sleep(Duration::from_millis(300));
     exchange.close();
     // What REST does not have cannot come.
-    let settled = || Held::of(&collector.lines()).absent(&exchange.market).iter().all(|(.., known)| !known);
-    until(Duration::from_secs(40), &format!("seed {seed}: all is there"), settled);
+    let settled = || collector.held().absent(&exchange.market).iter().all(|(.., known)| !known);
+    // Who has asked as much as is allowed in a minute asks on in the next.
+    until(Duration::from_secs(150), &format!("seed {seed}: all is there"), settled);
     let counts = collector.interrupt();
-    let held = Held::of(&collector.lines());
+    let held = collector.held();
     let said = collector.said();
     let explain = || format!("seed {seed}: {counts}\n{said}");
     let count = |name: &str| counts[name].as_u64().unwrap_or_else(|| panic!("no {name}"));
@@ -247,7 +152,36 @@ fn storm(seed: u64) -> BTreeMap<&'static str, u64> {
         );
     }
     assert!(state.ledger.violations.is_empty(), "{:?} {}", state.ledger.violations, explain());
+    dataflow_equals_oracle(seed, folder.path(), &collector.log);
     state.ledger.faults.clone()
+}
+
+/// What `run` makes of the log is what the oracle makes of it: as final rows, and of what comes late as well.
+fn dataflow_equals_oracle(seed: u64, folder: &Path, log: &Log) {
+    let flags = match seed % 3 {
+        0 => "--symbols all --cross XVGUSDT=XVGBTC*BTCUSDT --window 1s --delay 100ms",
+        1 => "--cross XVGUSDT=XVGBTC*BTCUSDT --window 2s --slide 500ms --delay 1s --missing-leg carry",
+        _ => "--cross ETHBTC=ETHUSDT/BTCUSDT --window 1s --delay 0s --grace 500ms --emit changes",
+    };
+    let flags: Vec<String> = flags.split(' ').map(str::to_owned).collect();
+    let partitions: Vec<String> = log.partitions().iter().map(|lines| lines.join("\n") + "\n").collect();
+    let files: Vec<File> = partitions.iter().map(|text| File::of_json(text.as_bytes().to_vec())).collect();
+    let expected = oracle::run(&Settings::read(&flags), &files);
+    assert_eq!(expected.counts.bad, 0, "seed {seed}");
+    match log {
+        Log::File(path) => {
+            let found = program::run_in_order(folder, std::slice::from_ref(path), &[0], &flags, &["-w", "2"]);
+            let same = found.and_then(|found| found.equals(&expected));
+            assert!(same.is_ok(), "seed {seed}: {flags:?}: {same:?}");
+        }
+        Log::Topic(kafka, topic) => {
+            let mut command =
+                rig::crossrate(["run", "-e", "-q", "-w", "2", "-b", &kafka.brokers, "-t", topic]);
+            command.args(&flags);
+            let same = program::same("rows", &expected.rows, &rig::rows(command));
+            assert!(same.is_ok(), "seed {seed}: {flags:?}: {same:?}");
+        }
+    }
 }
 
 #[test]
@@ -256,6 +190,7 @@ fn whatever_the_exchange_does_each_trade_is_there_or_said_to_be_missing() {
         |name: &str, default: u64| std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(default);
     let (first, seeds) = (number("CROSSRATE_SEED", 0), number("CROSSRATE_STORMS", 50));
     let next = AtomicU64::new(first);
+    let broker = rig::kafka();
     // Most of a storm is waiting.
     let at_once = 10;
     let run = || {
@@ -265,7 +200,8 @@ fn whatever_the_exchange_does_each_trade_is_there_or_said_to_be_missing() {
             if seed >= first + seeds {
                 return faults;
             }
-            for (name, times) in storm(seed) {
+            // One in five writes to a broker.
+            for (name, times) in storm(seed, broker.as_ref().filter(|_| seed % 5 == 4)) {
                 *faults.entry(name).or_default() += times;
             }
         }

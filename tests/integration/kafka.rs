@@ -5,7 +5,7 @@ mod input;
 mod kills;
 mod ledger;
 mod point;
-mod rig;
+pub(crate) mod rig;
 
 use rig::{Kafka, Live, Record, crossrate, end, rows, spec_vector};
 use std::path::Path;

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The broker that all tests share; `None`, with the reason printed, where there can be none and need not be.
-pub(super) fn kafka() -> Option<Kafka> {
+pub(crate) fn kafka() -> Option<Kafka> {
     static SHARED: OnceLock<Option<Broker>> = OnceLock::new();
     if let Ok(brokers) = std::env::var("CROSSRATE_TEST_KAFKA") {
         return Some(Kafka { brokers });
@@ -81,8 +81,8 @@ impl Broker {
 
 /// What tests do with a broker.
 #[derive(Debug, Clone)]
-pub(super) struct Kafka {
-    pub(super) brokers: String,
+pub(crate) struct Kafka {
+    pub(crate) brokers: String,
 }
 
 /// A record to produce.
@@ -104,13 +104,13 @@ impl Record {
 
 /// A record that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found {
-    pub(super) partition: i32,
+pub(crate) struct Found {
+    pub(crate) partition: i32,
     pub(super) offset: i64,
-    pub(super) key: Option<String>,
-    pub(super) value: Option<String>,
+    pub(crate) key: Option<String>,
+    pub(crate) value: Option<String>,
     pub(super) timestamp: i64,
-    pub(super) headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, String)>,
 }
 
 impl Kafka {
@@ -125,7 +125,7 @@ impl Kafka {
     }
 
     /// Makes a topic with a name of its own.
-    pub(super) fn topic(&self, name: &str, partitions: i32) -> String {
+    pub(crate) fn topic(&self, name: &str, partitions: i32) -> String {
         self.topic_with(name, partitions, &[])
     }
 
@@ -193,7 +193,7 @@ impl Kafka {
     }
 
     /// All that is committed in a topic now, by partition and offset.
-    pub(super) fn read(&self, topic: &str) -> Vec<Found> {
+    pub(crate) fn read(&self, topic: &str) -> Vec<Found> {
         let consumer: BaseConsumer = self
             .config()
             .set("group.id", "crossrate-tests")
@@ -285,7 +285,7 @@ pub(super) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
 }
 
 /// The program, with nothing of the environment of the tests.
-pub(super) fn crossrate<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
+pub(crate) fn crossrate<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     for (name, _) in std::env::vars_os() {
@@ -303,7 +303,7 @@ pub(super) fn end(mut command: Command) -> (i32, String, String) {
 }
 
 /// What it prints when all goes well.
-pub(super) fn rows(command: Command) -> String {
+pub(crate) fn rows(command: Command) -> String {
     let (code, stdout, stderr) = end(command);
     assert_eq!(code, 0, "{stderr}");
     stdout
