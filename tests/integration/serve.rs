@@ -1,6 +1,7 @@
 //! The read side: what is served equals what is computed, whoever asks and however slowly they read.
 
 mod browser;
+mod end_to_end;
 mod http;
 mod page;
 mod rest;
