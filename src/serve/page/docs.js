@@ -19,8 +19,11 @@ const typeOf = (schema) => {
   return [schema.type].flat().join(" | ");
 };
 
-const table = (heads, rows) => {
-  const frame = make("div", undefined, { class: "scroll", tabindex: "0", role: "region", "aria-label": heads.join(", ") });
+/** What is wide is scrolled, also by keys. */
+const command = (text) => make("pre", text, { tabindex: "0" });
+
+const table = (of, heads, rows) => {
+  const frame = make("div", undefined, { class: "scroll", tabindex: "0", role: "region", "aria-label": `${of}: ${heads.join(", ")}` });
   const element = make("table");
   const head = make("tr");
   heads.forEach((text) => head.append(make("th", text, { scope: "col" })));
@@ -49,7 +52,7 @@ const operation = (path, method, what) => {
   if (what.description) section.append(make("p", what.description));
   const parameters = what.parameters ?? [];
   if (parameters.length) {
-    section.append(table(["parameter", "type", "meaning"], parameters.map((parameter) => {
+    section.append(table(`${method.toUpperCase()} ${path}`, ["parameter", "type", "meaning"], parameters.map((parameter) => {
       const { schema } = parameter;
       const bounds = schema.minimum !== undefined && schema.maximum !== undefined ? ` ${schema.minimum} to ${schema.maximum}.` : "";
       const otherwise = schema.default !== undefined ? ` Otherwise ${schema.default}.` : "";
@@ -61,8 +64,8 @@ const operation = (path, method, what) => {
   if (types.length) section.append(make("p", `Answers ${[...new Set(types)].join("; ")}.`, { class: "quiet" }));
   const example = ["stream", "ws"].includes(what.operationId) ? `curl -N ${location.origin}${path}` : `curl ${location.origin}${path}`;
   const body = what.requestBody?.content["application/json"]?.example;
-  if (body) section.append(make("pre", `curl ${location.origin}${path} -H 'Content-Type: application/json' -d '${JSON.stringify(body)}'`));
-  if (method === "get" && what.operationId !== "ws") section.append(make("pre", example));
+  if (body) section.append(command(`curl ${location.origin}${path} -H 'Content-Type: application/json' -d '${JSON.stringify(body)}'`));
+  if (method === "get" && what.operationId !== "ws") section.append(command(example));
   return section;
 };
 
@@ -71,7 +74,7 @@ const schema = (name, what) => {
   section.append(make("h3", name));
   if (what.description) section.append(make("p", what.description));
   if (what.properties) {
-    section.append(table(["member", "type", "meaning"],
+    section.append(table(name, ["member", "type", "meaning"],
       Object.entries(what.properties).map(([member, of]) => [member, typeOf(of), of.description ?? ""])));
   } else {
     section.append(make("p", typeOf(what)));

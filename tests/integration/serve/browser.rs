@@ -66,7 +66,8 @@ impl Browser {
     }
 
     fn call(&self, method: &str, path: &str, body: &Value) -> Value {
-        let body = if method == "GET" { String::new() } else { body.to_string() };
+        // A body where there should be none is a mistake to the driver.
+        let body = if body.is_null() { String::new() } else { body.to_string() };
         let kind = [("Content-Type", "application/json")];
         http::ask(self.address, method, path, &kind, &body).json()["value"].take()
     }
@@ -138,6 +139,23 @@ impl Browser {
             })
             .map(Value::to_string)
             .collect()
+    }
+
+    /// What axe finds wrong with the page as it is: how bad, which rule, where. Nothing where axe is not there, which in
+    /// CI is a failure.
+    pub(super) fn faults(&self) -> Vec<String> {
+        let axe = concat!(env!("CARGO_MANIFEST_DIR"), "/target/axe/4.10.3/axe.min.js");
+        let Ok(axe) = std::fs::read_to_string(axe) else {
+            assert!(std::env::var_os("CI").is_none(), "axe is missing: scripts/test fetches it");
+            eprintln!("not looked at by axe: scripts/test fetches it");
+            return Vec::new();
+        };
+        self.script(&format!("{axe}; return true"));
+        let found = self.script(
+            "return axe.run(document).then((result) => result.violations.flatMap((fault) => fault.nodes.map(
+                (node) => `${fault.impact} ${fault.id}: ${fault.help}: ${node.html} ${node.failureSummary}`)))",
+        );
+        found.as_array().unwrap().iter().map(|fault| fault.as_str().unwrap().to_owned()).collect()
     }
 
     /// What is on the screen, as a PNG: kept beside the test's other files, and where `CROSSRATE_SHOTS` says.

@@ -72,10 +72,12 @@ fn the_page_shows_what_is_computed_as_it_comes() {
 
     browser.wait("return document.querySelectorAll('#rows tr').length > 14", "enough to look at");
     browser.shot("page-light.png");
+    assert_eq!(browser.faults(), Vec::<String>::new(), "in the light");
     none(&browser.script(PALE), "pale texts in the light");
     let light = browser.script("return getComputedStyle(document.documentElement).backgroundColor");
     browser.scheme("dark");
     none(&browser.script(PALE), "pale texts in the dark");
+    assert_eq!(browser.faults(), Vec::<String>::new(), "in the dark");
     assert_ne!(browser.script("return getComputedStyle(document.documentElement).backgroundColor"), light);
     browser.wait(
         "return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))",
@@ -88,6 +90,7 @@ fn the_page_shows_what_is_computed_as_it_comes() {
     browser.wait(&format!("return (() => {{ {DRAWN} }})() > 1000"), "a chart on a phone");
     none(&browser.script(PALE), "pale texts on a phone");
     browser.shot("page-phone.png");
+    assert_eq!(browser.faults(), Vec::<String>::new(), "on a phone");
     browser.size(320, 700, true);
     browser.wait(WIDE, "a page no wider than a small phone");
     browser.size(1440, 1100, false);
@@ -147,6 +150,7 @@ fn the_page_shows_what_is_computed_as_it_comes() {
     browser.wait("return document.querySelector('#docs').ariaBusy === 'false'", "the interface");
     assert!(browser.text("#docs").contains("GET /v1/windows"));
     none(&browser.script(PALE), "pale texts of the interface");
+    assert_eq!(browser.faults(), Vec::<String>::new(), "the interface");
     assert_eq!(browser.console(), Vec::<String>::new());
 }
 
