@@ -480,6 +480,8 @@ impl Session {
     fn release_partition(&mut self, partition: usize) {
         let mut released = Vec::new();
         self.partitions[partition].hold.release(|record| released.push(record));
+        // What was missed goes among what other connections brought meanwhile, not before all of it.
+        released.sort_by_key(|record| record.time);
         released.into_iter().for_each(|record| self.publish(record));
     }
 
