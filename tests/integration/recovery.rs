@@ -5,9 +5,11 @@
 
 mod any_point;
 pub(crate) mod command;
+mod full_disk;
 pub(crate) mod input;
-mod kill_loop;
-mod outputs;
+pub(crate) mod kill_loop;
+mod links;
+pub(crate) mod outputs;
 pub(crate) mod postgres;
 mod restarts;
 mod sqlite_and_files;

@@ -1,7 +1,11 @@
-//! A job that is killed again and again writes what an undisturbed one writes, byte for byte, each row once.
+//! A job that is killed again and again, or asked to stop, or loses its broker for a moment, writes what an undisturbed
+//! one writes, byte for byte, each row once; so do a file and databases beside the ledger.
 
-use super::rig::{self, Live, Record, rows};
+use super::ledger::signal;
+use super::rig::{self, Broker, Kafka, Live, Record, rows};
 use super::{heartbeat, run, trade};
+use crate::recovery::{outputs, postgres};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Numbers that look random, the same in every run.
@@ -40,15 +44,46 @@ fn market(random: &mut Lcg, from_second: f64, count: u64) -> Vec<Record> {
         .collect()
 }
 
+/// Sinks beside the ledger, and what they have in the end.
+fn beside(folder: &Path, name: &str) -> (String, impl Fn() -> Vec<Vec<String>>) {
+    let (file, database) = (folder.join(format!("{name}.jsonl")), folder.join(format!("{name}.db")));
+    let url = postgres::shared().map(|server| server.database());
+    let mut sinks = format!("--to {} --to sqlite:{}", file.display(), database.display());
+    sinks.extend(url.iter().map(|url| format!(" --to postgres:{url}")));
+    let found = move || {
+        let rows = outputs::text(&file).expect("rows");
+        let mut found = vec![rows.lines().map(str::to_owned).collect()];
+        found.extend(outputs::sqlite(&database).expect("tables").into_values());
+        found.extend(url.iter().flat_map(|url| postgres::tables(url).into_values()));
+        // The jobs have names of their own.
+        let name = name_of(&file);
+        let in_bytes = format!("{:?}", name.as_bytes());
+        let without = |line: &String| line.replace(&name, "").replace(&in_bytes, "");
+        found.iter().map(|lines: &Vec<String>| lines.iter().map(without).collect()).collect()
+    };
+    (sinks, found)
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_stem().expect("a name").to_string_lossy().into_owned()
+}
+
 fn killed(kills: usize, flags: &str, seed: u64) {
-    let Some(kafka) = rig::kafka() else { return };
+    if !rig::possible() {
+        return;
+    }
+    // Its own, which may be restarted.
+    let data = tempfile::tempdir().expect("a folder");
+    let mut broker = Some(Broker::start(Some(data.path()), None));
+    let brokers = broker.as_ref().expect("a broker").brokers.clone();
+    let kafka = Kafka { brokers };
     let mut random = Lcg(seed);
     let topic = kafka.topic("killed", 4);
     kafka.produce(&topic, &market(&mut random, 10.0, 30_000));
     let folder = tempfile::tempdir().expect("a folder");
-    let job = |name: &str, workers: &str| {
+    let job = |name: &str, workers: &str, beside: &str| {
         let flags = format!(
-            "-e {flags} {workers} --delay 1s --idle-timeout off --to stdout --to kafka:{name} --name {name} \
+            "-e {flags} {workers} --delay 1s --idle-timeout off --to stdout --to kafka:{name} {beside} --name {name} \
              --dead-letter kafka:{name}-letters --commit-interval 0s --batch-records 50"
         );
         let mut command = run(&kafka, &topic, &flags);
@@ -66,11 +101,14 @@ fn killed(kills: usize, flags: &str, seed: u64) {
     // Revisions of a row have one key, and compaction would take the earlier ones away before they are compared.
     let whole = [("retention.ms", "-1")];
     let undisturbed = kafka.topic_with("undisturbed", 1, &whole);
-    rows(job(&undisturbed, "-w 2"));
+    let (sinks, held) = beside(folder.path(), &undisturbed);
+    rows(job(&undisturbed, "-w 2", &sinks));
+    let expected_beside = held();
     let expected = kafka.lines(&undisturbed);
     assert!(expected.lines().count() > 1_000 && !letters(&undisturbed).is_empty());
 
     let name = kafka.topic_with("disturbed", 1, &whole);
+    let (sinks, held) = beside(folder.path(), &name);
     let mut done = 0;
     let mut more = Some(market(&mut random, 3_100.0, 500));
     loop {
@@ -81,13 +119,25 @@ fn killed(kills: usize, flags: &str, seed: u64) {
         let workers = ["-w 1", "-w 2", "-w 3", "-n 2", "-w 4"][done % 5];
         if done < kills {
             // Rows that nobody reads hold the job up, so that it is not through before it is killed.
-            let mut live = Live::held(job(&name, workers));
+            let mut live = Live::held(job(&name, workers, &sinks));
             // Now and then before it can have written anything, else while it is writing.
             let early = random.below(4) == 0;
             let until = Instant::now() + Duration::from_millis(random.below(400));
             let some = 1 + random.below(expected.lines().count() as u64 / (kills as u64 + 5));
             let seen = if early { live.rows_before(until) } else { live.some_rows(some) };
-            assert!(live.kill(), "it ended by itself after {done} kills, with {:?}", live.said());
+            if done % 6 == 5 {
+                // Asked to stop, it does so in good order; before it hears that, it just ends.
+                signal(&live, "TERM");
+                let (code, _, stderr) = live.ends();
+                assert!(matches!(code, 130 | -1), "after {done} kills it ended with {code}: {stderr}");
+            } else {
+                assert!(live.kill(), "it ended by itself after {done} kills, with {:?}", live.said());
+            }
+            if done % 12 == 7 {
+                let port = broker.as_ref().expect("a broker").port().to_owned();
+                broker.take().expect("a broker").stop();
+                broker = Some(Broker::start(Some(data.path()), Some(&port)));
+            }
             // What is written while it is away is beyond the end that it has kept.
             if let Some(more) = more.take_if(|_| seen > 0) {
                 kafka.produce(&topic, &more);
@@ -95,7 +145,7 @@ fn killed(kills: usize, flags: &str, seed: u64) {
             done += 1;
             continue;
         }
-        rows(job(&name, workers));
+        rows(job(&name, workers, &sinks));
         break;
     }
     assert!(more.is_none());
@@ -105,18 +155,26 @@ fn killed(kills: usize, flags: &str, seed: u64) {
     let last = |rows: &str| (rows.lines().count(), rows.lines().last().map(str::to_owned));
     assert_eq!(last(&found), last(&expected));
     assert_eq!(letters(&name), letters(&undisturbed));
+    for (found, expected) in held().iter().zip(&expected_beside) {
+        outputs::assert_same_lines("beside the ledger", expected, found);
+    }
     assert_eq!(summary(&name), summary(&undisturbed));
+}
+
+/// So many, or as many as a long run asks for.
+fn kills(usual: usize) -> usize {
+    std::env::var("CROSSRATE_TEST_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(usual)
 }
 
 #[test]
 fn twenty_five_kills_leave_no_trace_in_final_rows() {
-    killed(25, "--window 2s", 1);
+    killed(kills(25), "--window 2s", 1);
 }
 
 #[test]
 fn kills_leave_no_trace_in_revisions_carried_legs_and_sliding_statistics() {
     killed(
-        8,
+        kills(8),
         "--window 4s --slide 2s --emit changes --grace 2s --tick 500ms --missing-leg carry --stats-last 20",
         2,
     );

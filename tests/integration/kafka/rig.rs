@@ -5,7 +5,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{Headers, Message};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
 use std::ffi::OsStr;
@@ -194,6 +194,28 @@ impl Kafka {
 
     /// All that is committed in a topic now, by partition and offset.
     pub(crate) fn read(&self, topic: &str) -> Vec<Found> {
+        let mut found = self.read_as(topic, |message| Found {
+            partition: message.partition(),
+            offset: message.offset(),
+            key: message.key().map(text),
+            value: message.payload().map(text),
+            timestamp: message.timestamp().to_millis().unwrap_or(-1),
+            headers: message.headers().map_or(Vec::new(), |headers| {
+                headers.iter().map(|h| (h.key.to_owned(), h.value.map_or(String::new(), text))).collect()
+            }),
+        });
+        found.sort_by_key(|f| (f.partition, f.offset));
+        found
+    }
+
+    /// Whether a record of a topic has a key that ends so; its value may be anything.
+    pub(super) fn has_key(&self, topic: &str, end: &str) -> bool {
+        let ends =
+            |message: &BorrowedMessage<'_>| message.key().is_some_and(|key| key.ends_with(end.as_bytes()));
+        self.read_as(topic, ends).contains(&true)
+    }
+
+    fn read_as<T>(&self, topic: &str, take: impl Fn(&BorrowedMessage<'_>) -> T) -> Vec<T> {
         let consumer: BaseConsumer = self
             .config()
             .set("group.id", "crossrate-tests")
@@ -217,22 +239,9 @@ impl Kafka {
                 None => {}
                 Some(Err(KafkaError::PartitionEOF(_))) => ended += 1,
                 Some(Err(error)) => panic!("reading {topic}: {error}"),
-                Some(Ok(message)) => found.push(Found {
-                    partition: message.partition(),
-                    offset: message.offset(),
-                    key: message.key().map(text),
-                    value: message.payload().map(text),
-                    timestamp: message.timestamp().to_millis().unwrap_or(-1),
-                    headers: message.headers().map_or(Vec::new(), |headers| {
-                        headers
-                            .iter()
-                            .map(|h| (h.key.to_owned(), h.value.map_or(String::new(), text)))
-                            .collect()
-                    }),
-                }),
+                Some(Ok(message)) => found.push(take(&message)),
             }
         }
-        found.sort_by_key(|f| (f.partition, f.offset));
         found
     }
 

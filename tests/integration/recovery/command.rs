@@ -36,6 +36,11 @@ impl Example {
         Example { inputs, place: super::kill_loop::words(place) }
     }
 
+    /// Runs with these words, until so many commits are done.
+    pub(crate) fn breaks_off(words: Vec<String>, commits: u64) {
+        assert!(!run_here(words, Some(commits)), "it was to be broken off");
+    }
+
     fn run_words(&self) -> Vec<String> {
         let inputs = self.inputs.iter().map(|path| path.display().to_string());
         inputs.chain(super::kill_loop::words(DEFINITION)).chain(self.place.iter().cloned()).collect()
@@ -51,7 +56,7 @@ impl Example {
         let (code, stdout, stderr) = self.recovery("show");
         assert_eq!((code, stdout.as_str()), (1, ""), "{stderr}");
         assert!(stderr.contains("holds no recovery point of a job named"), "{stderr}");
-        assert!(!run_here(self.run_words(), Some(12)), "it was to be broken off");
+        Self::breaks_off(self.run_words(), 12);
 
         let (code, stdout, stderr) = self.recovery("show --json");
         assert_eq!((code, stderr.as_str()), (0, ""));
@@ -99,7 +104,7 @@ impl Example {
 
     /// What is said of entries that are not what they should be. `put` writes one under its key.
     pub(crate) fn is_not_guessed_at(&self, put: impl Fn(&str, &[u8])) {
-        assert!(!run_here(self.run_words(), Some(12)), "it was to be broken off");
+        Self::breaks_off(self.run_words(), 12);
         let newer = [&[9], [0; 8].as_slice(), b"what is to come"].concat();
         let damaged = [&[1], [0; 8].as_slice(), b"something else"].concat();
         for (key, entry, words) in [

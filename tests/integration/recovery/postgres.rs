@@ -98,7 +98,7 @@ pub(crate) fn rows(url: &str, sql: &str) -> Vec<Vec<Option<String>>> {
 }
 
 /// The tables of rows and of refused records.
-fn tables(url: &str) -> BTreeMap<String, Vec<String>> {
+pub(crate) fn tables(url: &str) -> BTreeMap<String, Vec<String>> {
     let table = |(table, key): (&str, &str)| {
         let found = rows(url, &format!("SELECT row_to_json(t) FROM {table} t ORDER BY {key}"));
         (table.to_owned(), found.into_iter().flatten().flatten().collect())
