@@ -88,8 +88,7 @@ fn a_recovery_point_larger_than_a_record_may_be_is_written_in_parts() {
     let out = rig::unique("parts");
     let recovery_topic = format!("{out}.{out}.recovery");
     kafka.make(&recovery_topic, 1, &[("cleanup.policy", "compact"), ("max.message.bytes", "100000")]);
-    let flags =
-        "--window 6s --slide 3s --delay 100ms --symbols all --rows symbol --commit-interval 0ms -q";
+    let flags = "--window 6s --slide 3s --delay 100ms --symbols all --rows symbol --commit-interval 0ms -q";
     let job = |out: &str| {
         let place = format!("--to kafka:{out} --name {out} -b {}", kafka.brokers);
         let words = [path.display().to_string()].into_iter();
