@@ -71,20 +71,21 @@ impl Config {
     }
 }
 
-/// Which of several sinks holds the recovery point: Kafka, else Postgres, else SQLite, else a file; none for standard
-/// output alone, nor for devices and pipes, which cannot be cut back.
+/// Which of several sinks holds the recovery point: Kafka, else Postgres, else SQLite, else a file, else files by
+/// day; none for standard output alone, nor for devices and pipes, which cannot be cut back.
 pub fn ledger_of(sinks: &[SinkTarget]) -> Option<&SinkTarget> {
     let holds = |target: &&SinkTarget| match target {
         SinkTarget::Stdout => false,
         SinkTarget::File(path) => can_be_cut(path),
-        SinkTarget::Kafka(_) | SinkTarget::Postgres(_) | SinkTarget::Sqlite(_) => true,
+        SinkTarget::Kafka(_) | SinkTarget::Postgres(_) | SinkTarget::Sqlite(_) | SinkTarget::Days(..) => true,
     };
     let rank = |target: &SinkTarget| match target {
         SinkTarget::Kafka(_) => 0,
         SinkTarget::Postgres(_) => 1,
         SinkTarget::Sqlite(_) => 2,
         SinkTarget::File(_) => 3,
-        SinkTarget::Stdout => 4,
+        SinkTarget::Days(..) => 4,
+        SinkTarget::Stdout => 5,
     };
     sinks.iter().filter(holds).min_by_key(|target| rank(target))
 }
@@ -283,6 +284,8 @@ pub enum SinkTarget {
     Stdout,
     /// A file of JSON lines.
     File(PathBuf),
+    /// A folder with a file for each kind of rows and each day.
+    Days(DayForm, PathBuf),
     /// A topic, on the brokers of `-b`.
     Kafka(String),
     /// An SQLite database.
@@ -291,12 +294,32 @@ pub enum SinkTarget {
     Postgres(String),
 }
 
+/// The form of files by day.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum DayForm {
+    /// Comma-separated values, with a header.
+    Csv,
+    /// Apache Parquet.
+    Parquet,
+}
+
+impl DayForm {
+    /// The scheme that names it, and the end of its files' names.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DayForm::Csv => "csv",
+            DayForm::Parquet => "parquet",
+        }
+    }
+}
+
 impl fmt::Debug for SinkTarget {
     /// A URL may hold a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SinkTarget::Stdout => f.write_str("Stdout"),
             SinkTarget::File(path) => f.debug_tuple("File").field(path).finish(),
+            SinkTarget::Days(form, folder) => f.debug_tuple("Days").field(form).field(folder).finish(),
             SinkTarget::Kafka(topic) => f.debug_tuple("Kafka").field(topic).finish(),
             SinkTarget::Sqlite(path) => f.debug_tuple("Sqlite").field(path).finish(),
             SinkTarget::Postgres(url) => f.debug_tuple("Postgres").field(&postgres::shown(url)).finish(),

@@ -80,7 +80,9 @@ pub fn open(config: &Config) -> Result<Option<Box<dyn Ledger>>> {
 pub(crate) fn open_at(config: &Config, target: &SinkTarget) -> Result<Box<dyn Ledger>> {
     Ok(match target {
         SinkTarget::Sqlite(path) => Box::new(Sqlite::open(path, &config.name)?),
-        SinkTarget::File(path) => Box::new(Sqlite::beside(&beside(path), &config.name)?),
+        SinkTarget::File(path) | SinkTarget::Days(_, path) => {
+            Box::new(Sqlite::beside(&beside(path), &config.name)?)
+        }
         SinkTarget::Kafka(_) => Box::new(Kafka::open(config)?),
         SinkTarget::Postgres(url) => {
             Box::new(Postgres::open(url, &config.name, config.verbosity < Verbosity::Normal)?)
@@ -89,7 +91,7 @@ pub(crate) fn open_at(config: &Config, target: &SinkTarget) -> Result<Box<dyn Le
     })
 }
 
-/// Where the recovery point of a file of rows is.
+/// Where the recovery point of a file of rows is, or of a folder of them.
 fn beside(path: &Path) -> PathBuf {
     let mut beside = path.to_owned().into_os_string();
     beside.push(".recovery");

@@ -6,9 +6,13 @@
 
 pub mod columns;
 mod copy;
+pub(crate) mod csv;
+mod days;
 mod dead_letter;
 pub mod kafka;
 mod lines;
+#[cfg(feature = "parquet")]
+mod parquet;
 
 use crate::config::{Config, DeadLetterTarget, SinkTarget};
 use crate::ledger::committer::Committer;
@@ -33,6 +37,9 @@ pub struct News<'a> {
     pub frontier: Option<EventTime>,
 }
 
+/// The name of a file and how long it is; `None` of one that is done with, which the recovery point need not know.
+pub type Mark = (String, Option<u64>);
+
 /// A place for results; it takes of the news what it is for.
 pub trait Sink: Send {
     /// Writes what is new.
@@ -41,9 +48,14 @@ pub trait Sink: Send {
     /// The run ends: everything must be where it belongs when this returns.
     fn finish(&mut self, news: &News<'_>) -> Result<()>;
 
-    /// Of a file that a ledger cuts back: its name and how long it is, everything written being on the disk.
-    fn mark(&mut self) -> Result<Option<(String, u64)>> {
-        Ok(None)
+    /// Of files that a ledger cuts back: how long they are, everything written being on the disk.
+    fn mark(&mut self) -> Result<Vec<Mark>> {
+        Ok(Vec::new())
+    }
+
+    /// What was written and marked is committed.
+    fn committed(&mut self) -> Result<()> {
+        Ok(())
     }
 }
 
@@ -71,6 +83,9 @@ impl Sinks {
             match target {
                 SinkTarget::Stdout => others.push(Box::new(lines::Lines::stdout())),
                 SinkTarget::File(path) => files.push(Box::new(lines::Lines::file(path, point)?)),
+                SinkTarget::Days(form, folder) => {
+                    files.push(Box::new(days::Days::open(config, *form, folder, point)?));
+                }
                 // The ledger writes to all topics.
                 SinkTarget::Kafka(_) => {}
                 SinkTarget::Sqlite(_) | SinkTarget::Postgres(_) if holds == Some(target) => {}
@@ -137,12 +152,13 @@ impl Sinks {
                 partitions: &outbox.partitions,
                 frontier: outbox.frontier,
             };
-            let mut lengths = Vec::new();
+            let mut marks = Vec::new();
             for sink in &mut self.files {
                 sink.write(&news)?;
-                lengths.extend(sink.mark()?);
+                marks.extend(sink.mark()?);
             }
-            let commit = ledger.commit(commit, lengths)?;
+            let commit = ledger.commit(commit, marks)?;
+            self.files.iter_mut().try_for_each(|sink| sink.committed())?;
             let news = News { rows: &commit.rows, refused: &commit.refused, ..news_of(outbox) };
             return self.others.iter_mut().try_for_each(|sink| sink.write(&news));
         }

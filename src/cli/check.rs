@@ -188,6 +188,7 @@ fn produce_target(given: &Given, sinks: &[SinkTarget]) -> Result<ProduceTarget, 
         [SinkTarget::Kafka(topic)] => return Ok(ProduceTarget::Kafka(topic.clone())),
         [SinkTarget::File(path)] => ProduceTarget::File(path.clone()),
         [SinkTarget::Stdout] => ProduceTarget::Stdout,
+        [SinkTarget::Days(..)] => return Err(wrong("files by day, which are for rows")),
         [_] => return Err(wrong("a database")),
         _ => return Err(wrong("several places")),
     };

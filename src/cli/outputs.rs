@@ -50,7 +50,7 @@ pub(super) fn apart(
                 return Err(Wrong::told("stdout twice", "each place once").at(to));
             }
             SinkTarget::Stdout => stdout = true,
-            SinkTarget::File(path) | SinkTarget::Sqlite(path) => {
+            SinkTarget::File(path) | SinkTarget::Sqlite(path) | SinkTarget::Days(_, path) => {
                 written.push((to.clone(), Output::File(path)))
             }
             SinkTarget::Kafka(topic) => written.push((to.clone(), Output::Topic(topic))),

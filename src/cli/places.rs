@@ -2,7 +2,7 @@
 
 use super::usage::{Wrong, nearest};
 use super::values::count;
-use crate::config::{DeadLetterTarget, SinkTarget, StartOffset};
+use crate::config::{DayForm, DeadLetterTarget, SinkTarget, StartOffset};
 use crate::ledger::postgres;
 use crossrate_dataflows::market::event_time::EventTime;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -151,6 +151,7 @@ enum Place<'a> {
     File(&'a str),
     Kafka(&'a str),
     Sqlite(&'a str),
+    Days(DayForm, &'a str),
     Postgres(String),
 }
 
@@ -164,6 +165,9 @@ fn place<'a>(text: &'a str, expected: &str) -> Result<Place<'a>, Wrong> {
         // What follows may hold a password and is not repeated.
         ("sqlite", Some(path)) if !path.is_empty() => Ok(Place::Sqlite(path)),
         ("sqlite", _) => Err(Wrong::new(text, "sqlite:PATH")),
+        ("csv", Some(folder)) if !folder.is_empty() => Ok(Place::Days(DayForm::Csv, folder)),
+        ("parquet", Some(folder)) if !folder.is_empty() => Ok(Place::Days(DayForm::Parquet, folder)),
+        ("csv" | "parquet", Some(_)) => Err(Wrong::new(text, format!("{scheme}:FOLDER"))),
         // A library would take nothing for a server here; who writes nothing has forgotten something.
         ("postgres" | "postgresql", Some("")) => {
             Err(Wrong::new(text, "postgres:URL, such as postgres://user@host/database"))
@@ -194,7 +198,8 @@ fn place<'a>(text: &'a str, expected: &str) -> Result<Place<'a>, Wrong> {
 
 /// Where rows go.
 pub(super) fn sink(text: &str) -> Result<SinkTarget, Wrong> {
-    const EXPECTED: &str = "stdout, a file, kafka:TOPIC, sqlite:PATH or postgres:URL";
+    const EXPECTED: &str =
+        "stdout, a file, kafka:TOPIC, sqlite:PATH, postgres:URL, csv:FOLDER or parquet:FOLDER";
     if text == "stdout" || text == "-" {
         return Ok(SinkTarget::Stdout);
     }
@@ -207,6 +212,12 @@ pub(super) fn sink(text: &str) -> Result<SinkTarget, Wrong> {
         Place::File(path) => Ok(SinkTarget::File(PathBuf::from(path))),
         Place::Kafka(topic) => Ok(SinkTarget::Kafka(topic.to_owned())),
         Place::Sqlite(path) => Ok(SinkTarget::Sqlite(PathBuf::from(path))),
+        Place::Days(DayForm::Parquet, _) if !cfg!(feature = "parquet") => {
+            Err(Wrong::new(text, "a sink of this program, which was built without parquet")
+                .hint("build it with --features parquet, or write csv:FOLDER"))
+        }
+        // A last slash would put the recovery point into the folder, not beside it.
+        Place::Days(form, folder) => Ok(SinkTarget::Days(form, PathBuf::from(folder).components().collect())),
         Place::Postgres(url) => Ok(SinkTarget::Postgres(url)),
     }
 }
@@ -225,6 +236,7 @@ pub(super) fn dead_letter(text: &str) -> Result<DeadLetterTarget, Wrong> {
     match place(text, EXPECTED)? {
         Place::File(path) => Ok(DeadLetterTarget::File(PathBuf::from(path))),
         Place::Kafka(topic) => Ok(DeadLetterTarget::Kafka(topic.to_owned())),
+        Place::Days(..) => Err(Wrong::new(text, EXPECTED).hint("files by day are for rows")),
         Place::Sqlite(_) => {
             Err(Wrong::new(text, EXPECTED).hint("an sqlite: sink keeps refused records by itself"))
         }
@@ -296,8 +308,13 @@ mod tests {
         assert_eq!(sink("rows-12:00.jsonl"), Ok(SinkTarget::File("rows-12:00.jsonl".into())));
         assert_eq!(sink("kafka:vwap"), Ok(SinkTarget::Kafka("vwap".to_owned())));
         assert_eq!(sink("sqlite:a.db"), Ok(SinkTarget::Sqlite("a.db".into())));
+        assert_eq!(sink("csv:out/"), Ok(SinkTarget::Days(DayForm::Csv, "out".into())));
+        assert_eq!(sink("parquet:out").is_ok(), cfg!(feature = "parquet"));
+        assert_eq!(sink("csv"), Ok(SinkTarget::File("csv".into())));
+        assert!(dead_letter("csv:out").is_err());
         assert_eq!(sink("./kafka"), Ok(SinkTarget::File("./kafka".into())));
-        for text in ["kafka", "kafka:", "kafka:a b", "kafak:vwap", "stdot", "", "http://x", "sqlite:"] {
+        for text in ["kafka", "kafka:", "kafka:a b", "kafak:vwap", "stdot", "", "http://x", "sqlite:", "csv:"]
+        {
             assert!(sink(text).is_err(), "{text}");
         }
         let url = "postgres://me:secret@h/d";

@@ -371,8 +371,8 @@ settings! {
         "Statistics over the last K windows with a rate, or all").in_demo_too().default("all");
 
     TO: Setting<Vec<SinkTarget>> = Setting::many("to", "SINK", OUTPUT, places::sinks,
-        "stdout, a file, kafka:TOPIC, sqlite:PATH or postgres:URL; repeatable")
-        .in_recovery_too("Where the job's rows go: a file, kafka:TOPIC, sqlite:PATH or postgres:URL; repeatable")
+        "stdout, a file, kafka:TOPIC, sqlite:PATH, postgres:URL, csv:FOLDER or parquet:FOLDER; repeatable")
+        .in_recovery_too("Where the job's rows go: a file, kafka:TOPIC, sqlite:PATH, postgres:URL, csv:FOLDER or parquet:FOLDER; repeatable")
         .in_produce_too(Some("kafka:trades"), Some("kafka:TOPIC, a file, or - for standard output")).default("stdout");
     ROWS: Setting<RowKinds> = Setting::one("rows", "KINDS", OUTPUT, values::rows,
         "Which rows leave").default("symbol,cross,stats");

@@ -150,6 +150,7 @@ fn job(config: &Config) -> Vec<(String, String)> {
     let sinks = config.sinks.iter().map(|sink| match sink {
         SinkTarget::Stdout => "stdout".into(),
         SinkTarget::File(path) => path.display().to_string(),
+        SinkTarget::Days(form, folder) => format!("{}:{}", form.as_str(), folder.display()),
         SinkTarget::Kafka(topic) => format!("kafka:{topic}"),
         SinkTarget::Sqlite(path) => format!("sqlite:{}", path.display()),
         SinkTarget::Postgres(_) => "postgres".into(),

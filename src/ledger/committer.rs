@@ -2,6 +2,7 @@
 
 use super::point::{IDLE, JOB, JobEntry, add_lasting, encode};
 use super::{Changes, Commit, Ledger};
+use crate::sink::Mark;
 use anyhow::Result;
 use crossrate_dataflows::market::definition::Definition;
 use crossrate_dataflows::market::event_time::EventTime;
@@ -153,9 +154,10 @@ impl Committer {
     }
 
     /// Commits it, and gives it back for those who are told only now.
-    pub fn commit(&mut self, mut commit: Commit, lengths: Vec<(String, u64)>) -> Result<Commit> {
-        for (path, length) in lengths {
-            commit.changes.insert(format!("length/{path}"), Some(encode(&length)?));
+    pub fn commit(&mut self, mut commit: Commit, marks: Vec<Mark>) -> Result<Commit> {
+        for (path, length) in marks {
+            let entry = length.map(|length| encode(&length)).transpose()?;
+            commit.changes.insert(format!("length/{path}"), entry);
         }
         self.ledger.commit(&commit)?;
         self.committed = self.job.at;

@@ -39,7 +39,7 @@ impl Place {
     pub fn shown(&self) -> String {
         match &self.target {
             SinkTarget::Stdout => "standard output".into(),
-            SinkTarget::File(path) => beside(path).display().to_string(),
+            SinkTarget::File(path) | SinkTarget::Days(_, path) => beside(path).display().to_string(),
             SinkTarget::Sqlite(path) => format!("sqlite:{}", path.display()),
             SinkTarget::Kafka(topic) => format!("kafka:{topic}"),
             SinkTarget::Postgres(url) => super::postgres::shown(url),
@@ -50,7 +50,7 @@ impl Place {
     pub fn read(&self) -> Result<Option<Held>> {
         match &self.target {
             SinkTarget::Stdout => Ok(None),
-            SinkTarget::File(path) => Sqlite::look(&beside(path), &self.job),
+            SinkTarget::File(path) | SinkTarget::Days(_, path) => Sqlite::look(&beside(path), &self.job),
             SinkTarget::Sqlite(path) => Sqlite::look(path, &self.job),
             SinkTarget::Kafka(topic) => {
                 Kafka::at(self.kafka.clone(), self.verbosity, &self.job, topic)?.held()
@@ -63,7 +63,7 @@ impl Place {
     pub fn remove(&self) -> Result<()> {
         match &self.target {
             SinkTarget::Stdout => Ok(()),
-            SinkTarget::File(path) => Sqlite::remove(&beside(path), &self.job),
+            SinkTarget::File(path) | SinkTarget::Days(_, path) => Sqlite::remove(&beside(path), &self.job),
             SinkTarget::Sqlite(path) => Sqlite::remove(path, &self.job),
             SinkTarget::Kafka(topic) => {
                 Kafka::at(self.kafka.clone(), self.verbosity, &self.job, topic)?.remove()

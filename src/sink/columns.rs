@@ -1,6 +1,8 @@
 //! Rows as columns, for databases and tables: the fields of SPEC section 9 under their own names.
 
 use crossrate_dataflows::market::row::RowKind;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 
 /// What a column holds.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
@@ -127,17 +129,50 @@ pub enum Value {
     Text(String),
 }
 
+/// The fields of a row as they are written in it.
+pub fn fields(json: &str) -> BTreeMap<&str, &RawValue> {
+    // Rows are ours: objects whose names need no escapes.
+    serde_json::from_str(json).unwrap_or_default()
+}
+
 /// The values of a row, in the order of its table's columns. A number beyond 64 bits reads as null.
 pub fn values(table: &Table, json: &str) -> Vec<Value> {
-    // Rows are ours: they are objects, with these fields.
-    let row: serde_json::Value = serde_json::from_str(json).unwrap_or_default();
-    let value = |column: &Column| match (&row[column.name], column.kind) {
-        (serde_json::Value::Bool(b), _) => Value::Boolean(*b),
-        (serde_json::Value::Number(n), Kind::Real) => n.as_f64().map_or(Value::Null, Value::Real),
-        (serde_json::Value::Number(n), _) => n.as_i64().map_or(Value::Null, Value::Integer),
-        (serde_json::Value::String(text), _) => Value::Text(text.clone()),
-        (other @ serde_json::Value::Array(_), _) => Value::Text(other.to_string()),
-        _ => Value::Null,
+    let fields = fields(json);
+    let value = |column: &Column| {
+        fields.get(column.name).map_or(Value::Null, |field| value(column.kind, field.get()))
     };
     table.columns.iter().map(value).collect()
+}
+
+fn value(kind: Kind, json: &str) -> Value {
+    match (json.as_bytes().first(), kind) {
+        (None | Some(b'n'), _) => Value::Null,
+        (Some(b't' | b'f'), _) => Value::Boolean(json == "true"),
+        (Some(b'"'), _) => serde_json::from_str(json).map_or(Value::Null, Value::Text),
+        (Some(b'[' | b'{'), _) => Value::Text(json.to_owned()),
+        // The parser of JSON would give a double that is not always the nearest one.
+        (_, Kind::Real) => json.parse().map_or(Value::Null, Value::Real),
+        _ => json.parse().map_or(Value::Null, Value::Integer),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_those_of_the_row() {
+        let doubles = ["6.091101897524803e-9", "3.353831229305556e-8", "0.0001831346834792786", "0", "1e300"];
+        for double in doubles {
+            let Value::Real(read) = value(Kind::Real, double) else { panic!("{double}") };
+            assert_eq!(read, double.parse::<f64>().unwrap());
+        }
+        let legs = r#"[{"symbol":"A","inverse":false}]"#;
+        let row = format!(
+            r#"{{"kind":"cross","name":"A\u00e9\"","start_ms":1,"end_ms":18446744073709551615,"vwap":null,"legs":{legs},"final":true}}"#
+        );
+        let row: Vec<Value> = values(&TABLES[1], &row).into_iter().filter(|v| *v != Value::Null).collect();
+        let text = |text: &str| Value::Text(text.into());
+        assert_eq!(row, [text("A\u{e9}\""), Value::Integer(1), text(legs), Value::Boolean(true)]);
+    }
 }

@@ -1,7 +1,7 @@
 //! Refused records as JSON lines (SPEC section 9): where they were, why, and their bytes as they came.
 
 use super::lines::{AppendFile, write_failed};
-use super::{News, Sink};
+use super::{Mark, News, Sink};
 use crate::ledger::point::Point;
 use anyhow::Result;
 use base64::Engine;
@@ -61,7 +61,7 @@ impl Sink for DeadLetters {
         Ok(())
     }
 
-    fn mark(&mut self) -> Result<Option<(String, u64)>> {
-        self.out.mark()
+    fn mark(&mut self) -> Result<Vec<Mark>> {
+        Ok(self.out.mark()?.into_iter().collect())
     }
 }

@@ -1,6 +1,6 @@
 //! Rows as JSON lines, to standard output or a file.
 
-use super::{News, Sink};
+use super::{Mark, News, Sink};
 use crate::config::can_be_cut;
 use crate::exit::{Exit, Failure};
 use crate::ledger::point::Point;
@@ -76,10 +76,10 @@ impl Sink for Lines {
         Ok(())
     }
 
-    fn mark(&mut self) -> Result<Option<(String, u64)>> {
+    fn mark(&mut self) -> Result<Vec<Mark>> {
         match &mut self.out {
-            Out::Stdout(_) => Ok(None),
-            Out::File(file) => file.mark(),
+            Out::Stdout(_) => Ok(Vec::new()),
+            Out::File(file) => Ok(file.mark()?.into_iter().collect()),
         }
     }
 }
@@ -102,6 +102,15 @@ pub(super) struct AppendFile {
 impl AppendFile {
     /// Opens or makes it, as long as the recovery point says; empty where it says nothing.
     pub(super) fn open(path: &Path, point: &Point) -> Result<Self> {
+        Self::open_known(path, |key| known_length(point, key))
+    }
+
+    /// Opens or makes it, so many bytes long.
+    pub(super) fn open_at(path: &Path, length: u64) -> Result<Self> {
+        Self::open_known(path, |_| Known::Length(length))
+    }
+
+    fn open_known(path: &Path, known: impl FnOnce(&str) -> Known) -> Result<Self> {
         let name = path.display().to_string();
         let special = !can_be_cut(path);
         let new = !path.exists();
@@ -115,7 +124,7 @@ impl AppendFile {
         if !special {
             lock(&file, &name)?;
             key = path.canonicalize().map_or(name.clone(), |whole| whole.display().to_string());
-            length = cut_back(&mut file, &name, known_length(point, &key))?;
+            length = cut_back(&mut file, &name, known(&key))?;
         }
         if new {
             // A file whose name is not on the disk would be gone after a power failure, however often it was written.
@@ -133,16 +142,17 @@ impl AppendFile {
     }
 
     /// Makes sure that what was written is on the disk; its name and length.
-    pub(super) fn mark(&mut self) -> Result<Option<(String, u64)>> {
+    pub(super) fn mark(&mut self) -> Result<Option<Mark>> {
         if self.special {
             return Ok(None);
         }
         self.file.sync_data().map_err(|error| write_failed(&self.name, error))?;
-        Ok(Some((self.key.clone(), self.length)))
+        Ok(Some((self.key.clone(), Some(self.length))))
     }
 }
 
-fn lock(file: &File, name: &str) -> Result<()> {
+/// Locks a file or a folder for as long as it is open, waiting for an earlier run to let go.
+pub(super) fn lock(file: &File, name: &str) -> Result<()> {
     let until = Instant::now() + PATIENCE;
     loop {
         match file.try_lock() {

@@ -294,3 +294,10 @@ fn a_topic_that_is_deleted_ends_the_run() {
     assert_eq!(code, 3, "{stderr}");
     assert!(stderr.contains("is not there any more"), "{stderr}");
 }
+
+#[test]
+fn the_recipe_of_kcat() {
+    let Some(kafka) = rig::kafka() else { return };
+    let (trades, rows) = (kafka.topic("kcat-trades", 1), kafka.topic("kcat-rows", 1));
+    crate::people::recipes::kcat(&kafka.brokers, &trades, &rows);
+}

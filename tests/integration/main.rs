@@ -10,6 +10,7 @@ mod kafka;
 mod laws;
 mod memory;
 mod oracle;
+mod people;
 mod program;
 mod readme;
 mod recordings;

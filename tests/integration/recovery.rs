@@ -5,6 +5,7 @@
 
 mod any_point;
 pub(crate) mod command;
+mod days;
 mod full_disk;
 pub(crate) mod input;
 pub(crate) mod kill_loop;

@@ -2,7 +2,7 @@
 
 mod browser;
 mod end_to_end;
-mod http;
+pub(crate) mod http;
 mod page;
 mod rest;
 mod sql;
@@ -13,9 +13,9 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 /// A program that serves. Ended when dropped.
-struct Served {
+pub(crate) struct Served {
     child: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 /// The program, without the environment's settings.
@@ -31,7 +31,7 @@ fn crossrate(arguments: &[&str]) -> Command {
 
 impl Served {
     /// `run` with these flags, at a free port, until it is ended.
-    fn run(flags: &[&str]) -> Served {
+    pub(crate) fn run(flags: &[&str]) -> Served {
         let mut child = crossrate(&["run", "--listen", "127.0.0.1:0", "--stay", "always"]);
         let mut child = child.args(flags).spawn().unwrap();
         let stderr = child.stderr.take().unwrap();
@@ -40,7 +40,7 @@ impl Served {
     }
 
     /// The demonstration with these flags, at a free port.
-    fn demo(flags: &[&str]) -> Served {
+    pub(crate) fn demo(flags: &[&str]) -> Served {
         Served::demo_at("127.0.0.1:0", flags)
     }
 
@@ -54,14 +54,14 @@ impl Served {
     }
 
     /// Asks it to end, and how it did.
-    fn interrupt(mut self) -> ExitStatus {
+    pub(crate) fn interrupt(mut self) -> ExitStatus {
         assert!(
             Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap().success()
         );
         self.child.wait().unwrap()
     }
 
-    fn get(&self, path: &str) -> http::Answer {
+    pub(crate) fn get(&self, path: &str) -> http::Answer {
         http::ask(self.address, "GET", path, &[], "")
     }
 
@@ -70,7 +70,7 @@ impl Served {
     }
 
     /// Waits until the job has ended: what there is then does not change any more.
-    fn wait_for_the_end(&self) {
+    pub(crate) fn wait_for_the_end(&self) {
         http::eventually(
             || self.get("/v1/frontier").body.contains("\"state\":\"ended\""),
             "the end of the input",

@@ -8,24 +8,24 @@ use std::time::{Duration, Instant};
 const DEADLINE: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     headers: Vec<(String, String)>,
-    pub(super) body: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    pub(super) fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {}", self.body))
     }
 }
 
 /// One request over a connection of its own.
-pub(super) fn ask(to: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+pub(crate) fn ask(to: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
     let (head, mut rest) = begin(to, method, path, headers, body);
     let mut bytes = Vec::new();
     if head.header("transfer-encoding") == Some("chunked") {
@@ -44,7 +44,7 @@ pub(super) fn ask(to: SocketAddr, method: &str, path: &str, headers: &[(&str, &s
 }
 
 /// A request whose answer is still to be read but for its head.
-pub(super) fn begin(
+pub(crate) fn begin(
     to: SocketAddr,
     method: &str,
     path: &str,
@@ -77,7 +77,7 @@ pub(super) fn begin(
 }
 
 /// The next chunk of a chunked body.
-pub(super) fn chunk(rest: &mut impl BufRead) -> Option<Vec<u8>> {
+pub(crate) fn chunk(rest: &mut impl BufRead) -> Option<Vec<u8>> {
     let mut line = String::new();
     rest.read_line(&mut line).unwrap();
     let length = usize::from_str_radix(line.trim(), 16).ok().filter(|length| *length > 0)?;
@@ -88,7 +88,7 @@ pub(super) fn chunk(rest: &mut impl BufRead) -> Option<Vec<u8>> {
 }
 
 /// Asks until it is so.
-pub(super) fn eventually(mut is_so: impl FnMut() -> bool, what: &str) {
+pub(crate) fn eventually(mut is_so: impl FnMut() -> bool, what: &str) {
     let begun = Instant::now();
     while !is_so() {
         assert!(begun.elapsed() < DEADLINE, "{what} did not come");

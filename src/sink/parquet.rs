@@ -1,0 +1,138 @@
+//! A day's rows as a Parquet file: the columns of the tables, decimals as exact texts and beside each a double,
+//! `vwap` and `vwap_real`, as in the databases. No decimal type of Parquet holds every sum and product exactly.
+
+use super::columns::{self, Kind, Table, Value};
+use super::days::packing::Pack;
+use super::lines::write_failed;
+use crate::exit::{Exit, Failure};
+use anyhow::Result;
+use parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
+use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use parquet::schema::types::Type;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Rows of a group, which are in memory at once.
+const GROUP: usize = 50_000;
+
+/// Makes the file of a day of what has gathered; removes that where the day is over.
+pub(super) fn pack(day: &Pack) -> Result<()> {
+    let (gathered, aside) = (day.folder.join("_rows.jsonl"), day.folder.join("_rows.parquet.part"));
+    let failed = |error| write_failed(&day.folder.display().to_string(), error);
+    write(&gathered, &aside, columns::table(day.kind)).map_err(|error| match error {
+        ParquetError::External(error) => match error.downcast::<std::io::Error>() {
+            Ok(error) => failed(*error),
+            Err(error) => Failure::new(Exit::Failed, format!("cannot write {}", aside.display()))
+                .because(std::io::Error::other(error)),
+        },
+        error => Failure::new(Exit::Failed, format!("cannot write {}", aside.display())).because(error),
+    })?;
+    let synced = || File::open(&day.folder)?.sync_all();
+    std::fs::rename(&aside, day.folder.join("rows.parquet")).and_then(|()| synced()).map_err(failed)?;
+    if day.over {
+        std::fs::remove_file(&gathered).map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn write(gathered: &Path, aside: &Path, table: &Table) -> Result<(), ParquetError> {
+    let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
+    let file = File::create(aside)?;
+    let mut writer = SerializedFileWriter::new(file, Arc::new(schema(table)?), Arc::new(properties))?;
+    let mut rows: Vec<Vec<Value>> = Vec::new();
+    for line in BufReader::new(File::open(gathered)?).lines() {
+        rows.push(columns::values(table, &line?));
+        if rows.len() == GROUP {
+            group(writer.next_row_group()?, table, &rows)?;
+            rows.clear();
+        }
+    }
+    if !rows.is_empty() {
+        group(writer.next_row_group()?, table, &rows)?;
+    }
+    writer.into_inner()?.sync_all()?;
+    Ok(())
+}
+
+/// The key of the rows is never null.
+const KEY: [&str; 3] = ["name", "start_ms", "end_ms"];
+
+fn schema(table: &Table) -> Result<Type, ParquetError> {
+    let mut fields = Vec::new();
+    for column in table.columns {
+        let (physical, logical) = match column.kind {
+            Kind::Integer => (Physical::INT64, None),
+            Kind::Real => (Physical::DOUBLE, None),
+            Kind::Boolean => (Physical::BOOLEAN, None),
+            Kind::Text | Kind::Decimal | Kind::Json => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
+        };
+        let required = KEY.contains(&column.name);
+        let repetition = if required { Repetition::REQUIRED } else { Repetition::OPTIONAL };
+        let field = Type::primitive_type_builder(column.name, physical).with_repetition(repetition);
+        fields.push(Arc::new(field.with_logical_type(logical).build()?));
+        if column.kind == Kind::Decimal {
+            let name = format!("{}_real", column.name);
+            let field = Type::primitive_type_builder(&name, Physical::DOUBLE);
+            fields.push(Arc::new(field.with_repetition(Repetition::OPTIONAL).build()?));
+        }
+    }
+    Type::group_type_builder(table.name).with_fields(fields).build()
+}
+
+fn group(
+    mut group: SerializedRowGroupWriter<'_, File>,
+    table: &Table,
+    rows: &[Vec<Value>],
+) -> Result<(), ParquetError> {
+    for (place, column) in table.columns.iter().enumerate() {
+        let of = rows.iter().map(|row| &row[place]);
+        match column.kind {
+            Kind::Integer => next::<Int64Type>(&mut group, column.name, of, |value| match value {
+                Value::Integer(n) => Some(*n),
+                _ => None,
+            })?,
+            Kind::Real => next::<DoubleType>(&mut group, column.name, of, |value| match value {
+                Value::Real(x) => Some(*x),
+                _ => None,
+            })?,
+            Kind::Boolean => next::<BoolType>(&mut group, column.name, of, |value| match value {
+                Value::Boolean(b) => Some(*b),
+                _ => None,
+            })?,
+            Kind::Text | Kind::Decimal | Kind::Json => {
+                next::<ByteArrayType>(&mut group, column.name, of.clone(), |value| match value {
+                    Value::Text(text) => Some(ByteArray::from(text.as_str())),
+                    _ => None,
+                })?;
+            }
+        }
+        if column.kind == Kind::Decimal {
+            next::<DoubleType>(&mut group, "", rows.iter().map(|row| &row[place]), |value| match value {
+                Value::Text(text) => text.parse().ok(),
+                _ => None,
+            })?;
+        }
+    }
+    group.close().map(drop)
+}
+
+fn next<'a, T: DataType>(
+    group: &mut SerializedRowGroupWriter<'_, File>,
+    name: &str,
+    values: impl Iterator<Item = &'a Value>,
+    of: impl Fn(&Value) -> Option<T::T>,
+) -> Result<(), ParquetError> {
+    let missing = || ParquetError::General("a column is missing".into());
+    let mut column = group.next_column()?.ok_or_else(missing)?;
+    let values: Vec<Option<T::T>> = values.map(of).collect();
+    let levels: Vec<i16> = values.iter().map(|value| i16::from(value.is_some())).collect();
+    let levels = (!KEY.contains(&name)).then_some(levels.as_slice());
+    let values: Vec<T::T> = values.into_iter().flatten().collect();
+    column.typed::<T>().write_batch(&values, levels, None)?;
+    column.close()
+}

@@ -1,0 +1,139 @@
+//! Files by day, read by DuckDB, hold the rows.
+
+use super::{crossrate, folder, readers, succeed};
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+const RUN: &str = "run trades.jsonl -q --window 10s --to rows.jsonl --to csv:csv";
+
+fn run(folder: &Path, more: &str) {
+    let words: Vec<&str> = RUN.split(' ').chain(more.split_whitespace()).collect();
+    succeed(&mut crossrate(folder, &words));
+}
+
+/// Fields as they are written: doubles are compared as they are read by us, not by a parser of JSON.
+type Fields = BTreeMap<String, Box<RawValue>>;
+
+/// The rows that left, by table.
+fn rows(folder: &Path) -> BTreeMap<&'static str, Vec<Fields>> {
+    let text = std::fs::read_to_string(folder.join("rows.jsonl")).expect("rows");
+    let mut rows: BTreeMap<&str, Vec<Fields>> = BTreeMap::new();
+    for line in text.lines() {
+        let mut row: Fields = serde_json::from_str(line).expect("a row");
+        let kind = row.remove("kind").expect("a kind");
+        let table = match kind.get() {
+            "\"symbol\"" => "symbols",
+            "\"cross\"" => "crosses",
+            _ => "stats",
+        };
+        rows.entry(table).or_default().push(row);
+    }
+    rows
+}
+
+fn duckdb(folder: &Path, programs: &Path, sql: &str) -> Vec<Fields> {
+    let mut command = Command::new(programs.join("duckdb"));
+    let printed = succeed(command.args(["-json", "-c", sql]).current_dir(folder));
+    if printed.trim().is_empty() { Vec::new() } else { serde_json::from_str(&printed).expect("JSON") }
+}
+
+/// The text of a field: of CSV all are texts, and null is none.
+fn text(field: &str) -> String {
+    match field.as_bytes().first() {
+        Some(b'"') => serde_json::from_str(field).expect("a text"),
+        _ if field == "null" => String::new(),
+        _ => field.to_owned(),
+    }
+}
+
+/// Each field of each row is what DuckDB finds in the files.
+fn assert_read(folder: &Path, programs: &Path, files: &str, read: &str) {
+    for (table, rows) in rows(folder) {
+        let from = read.replace("FILES", &format!("{files}/{table}/*/rows.*"));
+        let found = duckdb(folder, programs, &format!("SELECT * FROM {from} ORDER BY name, end_ms"));
+        let number = |row: &Fields, field: &str| row[field].get().parse::<u64>().expect("a number");
+        let mut expected: Vec<&Fields> = rows.iter().collect();
+        expected.sort_by_key(|row| (text(row["name"].get()), number(row, "end_ms")));
+        assert_eq!(found.len(), expected.len(), "{files} {table}");
+        for (found, expected) in found.iter().zip(expected) {
+            for (field, value) in expected {
+                let is_number = !value.get().starts_with('"');
+                let (value, read) = (text(value.get()), text(found[field].get()));
+                let double = |text: &str| text.parse::<f64>().ok();
+                let same =
+                    value == read || is_number && double(&value).is_some() && double(&value) == double(&read);
+                assert!(same, "{files} {table} {field}: {value} is {read} in\n{found:?}");
+            }
+            let date =
+                if number(expected, "start_ms") < 1_525_132_800_000 { "2018-04-30" } else { "2018-05-01" };
+            assert_eq!(text(found["date"].get()), date, "{found:?}");
+        }
+    }
+}
+
+#[test]
+fn csv_holds_the_rows() {
+    let folder = folder();
+    run(folder.path(), "");
+    assert_eq!(rows(folder.path()).len(), 3);
+    let Some(programs) = readers() else { return };
+    let read =
+        "read_csv('FILES', hive_partitioning = true, hive_types = {date: VARCHAR}, all_varchar = true)";
+    assert_read(folder.path(), &programs, "csv", read);
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn parquet_holds_the_rows() {
+    let folder = folder();
+    run(folder.path(), "--to parquet:parquet");
+    let gathered = folder.path().join("parquet/crosses/date=2018-04-30/_rows.jsonl");
+    assert!(gathered.exists(), "a day that more may come of is kept");
+    let Some(programs) = readers() else { return };
+    let read = "read_parquet('FILES', hive_partitioning = true, hive_types = {date: VARCHAR})";
+    assert_read(folder.path(), &programs, "parquet", read);
+    let sql = "SELECT typeof(start_ms) AS a, typeof(vw_std) AS b, typeof(final) AS c, typeof(vwap) AS d, \
+               count(*) FILTER (vwap::DOUBLE <> vwap_real) AS e FROM 'parquet/crosses/*/rows.parquet' GROUP BY ALL";
+    let found = duckdb(folder.path(), &programs, sql);
+    let found: Vec<String> = found.iter().flat_map(Fields::values).map(|field| text(field.get())).collect();
+    assert_eq!(found, ["BIGINT", "DOUBLE", "BOOLEAN", "VARCHAR", "0"]);
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn days_of_another_job_are_not_overwritten() {
+    let folder = folder();
+    run(folder.path(), "--to parquet:parquet");
+    let words: Vec<&str> = "run trades.jsonl -q --to parquet:parquet --name other".split(' ').collect();
+    let refused = crossrate(folder.path(), &words).output().expect("it starts");
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && said.contains("name another folder"), "{said}");
+    let words: Vec<&str> = words.into_iter().chain(["--fresh"]).collect();
+    succeed(&mut crossrate(folder.path(), &words));
+}
+
+#[test]
+fn a_file_that_is_no_folder_is_refused() {
+    let folder = folder();
+    let refused = crossrate(folder.path(), &["run", "trades.jsonl", "--to", "csv:trades.jsonl/"]).output();
+    let refused = refused.expect("it starts");
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    std::fs::write(folder.path().join("taken"), "").expect("written");
+    let refused = crossrate(folder.path(), &["run", "trades.jsonl", "--to", "csv:taken"]).output();
+    let refused = refused.expect("it starts");
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && said.contains("name a folder"), "{said}");
+}
+
+#[cfg(not(feature = "parquet"))]
+#[test]
+fn without_parquet_it_says_how_to_have_it() {
+    let folder = folder();
+    let refused = crossrate(folder.path(), &["run", "trades.jsonl", "--to", "parquet:parquet"]).output();
+    let refused = refused.expect("it starts");
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(refused.status.code() == Some(2) && said.contains("--features parquet"), "{said}");
+}
