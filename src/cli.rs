@@ -7,6 +7,7 @@
 mod check;
 mod crosses;
 mod layers;
+mod manual;
 mod outputs;
 mod places;
 mod properties;
@@ -23,6 +24,7 @@ use crate::bench::Bench;
 use crate::config::{Config, DemoConfig, ProduceConfig};
 use crate::query::Query;
 use crate::recovery::{Action, Recovery};
+use crate::top::Top;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use layers::{FILES, Given};
 use settings::{ALL, About, LOGGING, Shape, Which};
@@ -41,11 +43,13 @@ pub enum Task {
     Produce(Box<ProduceConfig>),
     /// Look at a job's recovery point, or remove it.
     Recovery(Recovery),
+    /// Watch a server.
+    Top(Top),
     /// Measure this machine.
     Bench(Bench),
     /// Run the loop that this program is measured against, with these arguments.
     PlainLoop(Vec<String>),
-    /// Print this: the settings that hold, or completions for a shell.
+    /// Print this: the settings that hold, completions for a shell, or a manual page.
     Print(String),
 }
 
@@ -106,6 +110,8 @@ enum Commands {
     /// Look at the recovery point of a job, see whether it is whole, remove it
     #[command(subcommand, after_help = RECOVERY_EXAMPLES)]
     Recovery(RecoveryCommands),
+    /// Watch a server on a terminal: crosses, statistics, partitions
+    Top(Top),
     /// Measure this machine: `run` beside a plain loop that does the same work
     Bench(Bench),
     /// The plain loop that `bench` measures against
@@ -120,6 +126,12 @@ enum Commands {
     Completions {
         /// Which shell
         shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or that of a command
+    #[command(hide = true)]
+    Man {
+        /// Which command
+        command: Option<String>,
     },
 }
 
@@ -346,6 +358,7 @@ pub fn parse(
             Ok(Parsed { task, warnings: given.warnings })
         }
         Commands::Query(query) => Ok(Parsed { task: Task::Query(query), warnings: Vec::new() }),
+        Commands::Top(top) => Ok(Parsed { task: Task::Top(top), warnings: Vec::new() }),
         Commands::Bench(bench) => Ok(Parsed { task: Task::Bench(bench), warnings: Vec::new() }),
         Commands::PlainLoop { arguments } => {
             Ok(Parsed { task: Task::PlainLoop(arguments), warnings: Vec::new() })
@@ -355,6 +368,9 @@ pub fn parse(
             clap_complete::generate(shell, &mut Typed::command(), "crossrate", &mut script);
             let text = String::from_utf8_lossy(&script).into_owned();
             Ok(Parsed { task: Task::Print(text), warnings: Vec::new() })
+        }
+        Commands::Man { command } => {
+            Ok(Parsed { task: Task::Print(manual::page(command.as_deref())?), warnings: Vec::new() })
         }
     }
 }

@@ -19,5 +19,6 @@ pub mod serve;
 pub mod sink;
 pub mod source;
 pub mod symbols;
+pub mod top;
 pub mod wire;
 pub mod worker;

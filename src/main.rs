@@ -41,6 +41,7 @@ fn perform(parsed: Parsed) -> anyhow::Result<Exit> {
         Task::Query(query) => crossrate::query::run(&query),
         Task::Produce(config) => crossrate::collect::run(&config),
         Task::Recovery(recovery) => crossrate::recovery::run(&recovery),
+        Task::Top(top) => crossrate::top::run(&top),
         Task::Bench(bench) => crossrate::bench::run(&bench),
         Task::PlainLoop(arguments) => crossrate::bench::plain_loop(arguments),
         Task::Print(text) => print(&text),

@@ -1,7 +1,7 @@
 //! Numbers and times as people read them. Shortened here, and only here: rows keep all their digits.
 
 /// 1234567 as 1,234,567.
-pub(super) fn grouped(n: u64) -> String {
+pub(crate) fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
@@ -14,18 +14,18 @@ pub(super) fn grouped(n: u64) -> String {
 }
 
 /// The time of day of milliseconds since the epoch: `00:02:40`.
-pub(super) fn clock(ms: u64) -> String {
+pub(crate) fn clock(ms: u64) -> String {
     let seconds = ms / 1_000;
     format!("{:02}:{:02}:{:02}", seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60)
 }
 
 /// With tenths of a second.
-pub(super) fn fine_clock(ms: u64) -> String {
+pub(crate) fn fine_clock(ms: u64) -> String {
     format!("{}.{}", clock(ms), ms % 1_000 / 100)
 }
 
 /// Plain decimal text, rounded half up to so many significant digits; whole digits all stay.
-pub(super) fn shortened(decimal: &str, significant: usize) -> String {
+pub(crate) fn shortened(decimal: &str, significant: usize) -> String {
     let Some((whole, fraction)) = decimal.split_once('.') else { return decimal.to_owned() };
     let is_digit = |c: char| ('1'..='9').contains(&c);
     let keep = match (whole.find(is_digit), fraction.find(is_digit)) {
@@ -57,12 +57,12 @@ fn round_up(digits: &mut Vec<u8>) {
 }
 
 /// A rate.
-pub(super) fn rate(decimal: &str) -> String {
+pub(crate) fn rate(decimal: &str) -> String {
     shortened(decimal, 9)
 }
 
 /// A deviation, with three significant digits and no exponent.
-pub(super) fn deviation(std: Option<f64>) -> String {
+pub(crate) fn deviation(std: Option<f64>) -> String {
     match std {
         None => "-".to_owned(),
         Some(0.0) => "0".to_owned(),
@@ -72,13 +72,13 @@ pub(super) fn deviation(std: Option<f64>) -> String {
 }
 
 /// How fast: so many in a time, as `8,012`.
-pub(super) fn per_second(n: u64, elapsed: std::time::Duration) -> String {
+pub(crate) fn per_second(n: u64, elapsed: std::time::Duration) -> String {
     let seconds = elapsed.as_secs_f64();
     if seconds > 0.0 { grouped((n as f64 / seconds) as u64) } else { "-".to_owned() }
 }
 
 /// `1 trade`, `2 trades`.
-pub(super) fn plural(n: u64, what: &str) -> String {
+pub(crate) fn plural(n: u64, what: &str) -> String {
     format!("{} {what}{}", grouped(n), if n == 1 { "" } else { "s" })
 }
 

@@ -1,4 +1,4 @@
-//! Asks a server: `POST /v1/sql`.
+//! Asks a server, and by `POST /v1/sql` in SQL.
 
 use super::worker::Rows;
 use crate::exit::{Exit, Failure};
@@ -18,8 +18,46 @@ struct Problem {
     hint: Option<String>,
 }
 
-/// What the server answers.
-pub fn ask(server: &str, token: Option<&Path>, sql: &str) -> Result<Rows> {
+/// A server, and what it wants of those who ask.
+#[derive(Debug, Clone)]
+pub struct Server {
+    url: String,
+    host: String,
+    token: Option<String>,
+}
+
+impl Server {
+    /// By its URL and the file of its token.
+    pub fn new(url: &str, token: Option<&Path>) -> Result<Server> {
+        let host = host(url)?;
+        let token = match token {
+            None => None,
+            Some(path) => Some(std::fs::read_to_string(path).map_err(|error| {
+                Failure::new(Exit::Usage, format!("--token-file: cannot read {}", path.display()))
+                    .because(error)
+            })?),
+        };
+        let token = token.map(|token| token.trim().to_owned());
+        Ok(Server { url: url.to_owned(), host, token })
+    }
+
+    /// What it is known by.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What it answers, a body being JSON: the status, and the body.
+    pub fn request(&self, method: &str, path: &str, body: &str) -> Result<(u16, Vec<u8>)> {
+        request(&self.host, self.token.as_deref(), method, path, body).map_err(|error| {
+            Failure::new(Exit::Unreachable, format!("cannot ask {}", self.url))
+                .hint("is a crossrate run --listen, demo or serve there?")
+                .because(error)
+                .into()
+        })
+    }
+}
+
+fn host(server: &str) -> Result<String> {
     let wrong =
         |hint: &str| Failure::new(Exit::Usage, format!("--server: got {server:?}")).hint(hint.to_owned());
     let host = server.strip_prefix("http://").ok_or_else(|| match server.starts_with("https://") {
@@ -30,17 +68,14 @@ pub fn ask(server: &str, token: Option<&Path>, sql: &str) -> Result<Rows> {
     if host.is_empty() || host.contains(['/', '?', ' ']) {
         return Err(wrong("expected the address of the server only, such as http://127.0.0.1:8080").into());
     }
-    let token = match token {
-        None => None,
-        Some(path) => Some(std::fs::read_to_string(path).map_err(|error| {
-            Failure::new(Exit::Usage, format!("--token-file: cannot read {}", path.display())).because(error)
-        })?),
-    };
-    let (status, body) = post(host, token.as_deref().map(str::trim), sql).map_err(|error| {
-        Failure::new(Exit::Unreachable, format!("cannot ask {server}"))
-            .hint("is a crossrate run --listen, demo or serve there?")
-            .because(error)
-    })?;
+    Ok(host.to_owned())
+}
+
+/// What the server answers.
+pub fn ask(server: &str, token: Option<&Path>, sql: &str) -> Result<Rows> {
+    let asked = Server::new(server, token)?;
+    let (status, body) =
+        asked.request("POST", "/v1/sql", &serde_json::json!({ "query": sql }).to_string())?;
     if status == 200 {
         return Ok(serde_json::from_slice(&body)?);
     }
@@ -55,16 +90,15 @@ pub fn ask(server: &str, token: Option<&Path>, sql: &str) -> Result<Rows> {
 }
 
 /// One request over a connection of its own: the status, and the body.
-fn post(host: &str, token: Option<&str>, sql: &str) -> Result<(u16, Vec<u8>)> {
+fn request(host: &str, token: Option<&str>, method: &str, path: &str, body: &str) -> Result<(u16, Vec<u8>)> {
     let address =
         if host.ends_with(']') || !host.contains(':') { format!("{host}:80") } else { host.to_owned() };
     let mut stream = TcpStream::connect(&address)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    let body = serde_json::json!({ "query": sql }).to_string();
     let token = token.map_or_else(String::new, |token| format!("Authorization: Bearer {token}\r\n"));
     write!(
         stream,
-        "POST /v1/sql HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nAccept: application/json\r\n\
+        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nAccept: application/json\r\n\
          Content-Type: application/json\r\nContent-Length: {}\r\n{token}\r\n{body}",
         body.len()
     )?;

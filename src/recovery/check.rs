@@ -64,7 +64,7 @@ fn together(place: &Place, point: &Point, faults: &mut Vec<String>) {
         }
     }
     // Where the ledger is not on this machine the files need not be either.
-    if !matches!(place.target, SinkTarget::Sqlite(_) | SinkTarget::File(_)) {
+    if !matches!(place.target, SinkTarget::Sqlite(_) | SinkTarget::File(_) | SinkTarget::Days(..)) {
         return;
     }
     for (path, length) in &point.lengths {

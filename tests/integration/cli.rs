@@ -383,7 +383,7 @@ fn the_help_lists_what_there_is() {
     for command in ["run", "demo", "config", "bench"] {
         assert!(help.contains(&format!("\n  {command} ")), "{command}");
     }
-    for absent in ["plain-loop", "completions"] {
+    for absent in ["plain-loop", "completions", " man "] {
         assert!(!help.contains(absent), "{absent}");
     }
     let (code, stdout, stderr) = end(crossrate(folder.path(), [""; 0]));
@@ -399,6 +399,17 @@ fn completions_know_the_flags() {
         let (code, script, _) = end(crossrate(folder.path(), ["completions", shell]));
         assert!(code == 0 && script.contains("missing-leg"), "{shell}");
     }
+}
+
+#[test]
+fn manual_pages_know_the_flags() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (code, page, _) = end(crossrate(folder.path(), ["man"]));
+    assert!(code == 0 && page.contains(".TH crossrate 1") && page.contains("crossrate\\-run"), "{page}");
+    let (code, page, _) = end(crossrate(folder.path(), ["man", "run"]));
+    assert!(code == 0 && page.contains(".TH crossrate-run 1") && page.contains("missing\\-leg"), "{page}");
+    let (code, _, said) = end(crossrate(folder.path(), ["man", "walk"]));
+    assert!(code == 2 && said.contains("expected one of run, demo"), "{said}");
 }
 
 #[test]

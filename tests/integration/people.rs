@@ -5,6 +5,8 @@ mod boards;
 mod databases;
 mod days;
 pub(crate) mod recipes;
+#[cfg(feature = "top")]
+mod top;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

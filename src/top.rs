@@ -1,0 +1,78 @@
+//! `crossrate top`: a server's essentials on a terminal. It asks a server for its latest rows and how far it is, once a
+//! second ([`source`]); keeps what it was told and what the keys did ([`state`]); paints ([`screen`]). Numbers are those of
+//! the rows, shortened and never computed with; sorting alone reads them as doubles.
+
+#[cfg(feature = "top")]
+mod screen;
+#[cfg(feature = "top")]
+mod source;
+#[cfg(feature = "top")]
+mod state;
+
+use crate::exit::{Exit, Failure};
+use anyhow::Result;
+use std::path::PathBuf;
+
+/// Whose essentials.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Top {
+    /// The server
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    server: String,
+    /// The server's token
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+}
+
+/// Says how it is to be had.
+#[cfg(not(feature = "top"))]
+pub fn run(top: &Top) -> Result<Exit> {
+    let words = format!("this crossrate was built without top, so it cannot show {}", top.server);
+    let token = if top.token_file.is_some() { " and its token" } else { "" };
+    Err(Failure::new(Exit::Usage, words)
+        .hint(format!("build it with --features top, or open that address{token} in a browser"))
+        .into())
+}
+
+/// Shows it until somebody has seen enough.
+#[cfg(feature = "top")]
+pub fn run(top: &Top) -> Result<Exit> {
+    use ratatui::crossterm::event::{self, Event, KeyEventKind};
+    use std::io::IsTerminal;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
+
+    let server = crate::query::remote::Server::new(&top.server, top.token_file.as_deref())?;
+    if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
+        return Err(Failure::new(Exit::Usage, "top needs a terminal, and this is a file or a pipe")
+            .hint("crossrate query --server asks for what a program wants to read")
+            .into());
+    }
+    // The first answer comes before the screen is taken, so that a wrong address says so in a plain line.
+    let mut state = state::State::new(server.url(), source::ask(&server)?);
+    let told_to_end = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP, signal_hook::consts::SIGINT] {
+        signal_hook::flag::register(signal, Arc::clone(&told_to_end))?;
+    }
+    let answers = source::keep_asking(server)?;
+    let mut terminal = ratatui::try_init()?;
+    let mut show = || -> std::io::Result<()> {
+        while !state.over && !told_to_end.load(Ordering::Relaxed) {
+            answers.try_iter().for_each(|answer| state.told(answer));
+            terminal.draw(|frame| screen::paint(frame, &mut state))?;
+            // A key is answered at once; news may wait so long.
+            if event::poll(Duration::from_millis(200))? {
+                match event::read()? {
+                    Event::Key(key) if key.kind != KeyEventKind::Release => state.key(key),
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    };
+    let shown = show();
+    ratatui::restore();
+    shown?;
+    Ok(Exit::Done)
+}

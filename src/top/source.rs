@@ -1,0 +1,143 @@
+//! Asks a server, again and again, in a thread of its own.
+
+use crate::exit::{Exit, Failure};
+use crate::query::remote::Server;
+use anyhow::Result;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::Duration;
+
+/// Between two questions.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// What a server says.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Answer {
+    /// How far it is.
+    pub(super) progress: Progress,
+    /// The latest rows of symbols, crosses and statistics, in no order.
+    pub(super) rows: Vec<Row>,
+}
+
+/// An answer, or why there is none.
+pub(super) type Told = Result<Answer, String>;
+
+/// `GET /v1/frontier`.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct Progress {
+    pub(super) frontier_ms: Option<u64>,
+    pub(super) state: String,
+    pub(super) moved_ms: Option<u64>,
+    pub(super) holder: Option<Holder>,
+    pub(super) partitions: Vec<Partition>,
+    pub(super) records: Records,
+}
+
+/// Who holds the frontier.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Holder {
+    pub(super) partition: u32,
+    pub(super) since_ms: u64,
+    pub(super) behind_ms: u64,
+}
+
+/// One partition.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Partition {
+    pub(super) partition: u32,
+    pub(super) name: String,
+    pub(super) watermark_ms: Option<u64>,
+    pub(super) behind_ms: u64,
+    pub(super) idle: bool,
+    pub(super) ended: bool,
+    pub(super) holds: bool,
+    pub(super) records: Records,
+}
+
+/// What became of records.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct Records {
+    pub(super) read: u64,
+    pub(super) accepted: u64,
+    pub(super) duplicate: u64,
+    pub(super) late: u64,
+    pub(super) bad: u64,
+    pub(super) future: u64,
+}
+
+/// A row of any kind: what it has not is `None`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Row {
+    pub(super) kind: String,
+    pub(super) name: String,
+    pub(super) end_ms: u64,
+    pub(super) status: Option<String>,
+    pub(super) vwap: Option<String>,
+    pub(super) vw_std: Option<f64>,
+    pub(super) trades: Option<u64>,
+    pub(super) high: Option<String>,
+    pub(super) low: Option<String>,
+    pub(super) volume: Option<String>,
+    pub(super) closed: Option<bool>,
+    #[serde(rename = "final")]
+    pub(super) last: Option<bool>,
+    pub(super) missing_ids: Option<u64>,
+    pub(super) n: Option<u64>,
+    pub(super) mean: Option<String>,
+    pub(super) std: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct Rows {
+    rows: Vec<Row>,
+}
+
+/// Asks once.
+pub(super) fn ask(server: &Server) -> Result<Answer> {
+    let progress = get(server, "/v1/frontier")?;
+    let rows: Rows = get(server, "/v1/latest")?;
+    Ok(Answer { progress, rows: rows.rows })
+}
+
+fn get<T: DeserializeOwned>(server: &Server, path: &str) -> Result<T> {
+    let (status, body) = server.request("GET", path, "")?;
+    match status {
+        200 => serde_json::from_slice(&body).map_err(|error| {
+            Failure::new(
+                Exit::Failed,
+                format!("{} answered {path} with what is not understood", server.url()),
+            )
+            .hint("is it a crossrate server of this version?")
+            .because(error)
+            .into()
+        }),
+        401 | 403 => Err(Failure::new(Exit::Usage, format!("{} wants its token", server.url()))
+            .hint("--token-file FILE, the file that the server was given")
+            .into()),
+        _ => {
+            Err(Failure::new(Exit::Failed, format!("{} answered {path} with status {status}", server.url()))
+                .hint("is it a crossrate server?")
+                .into())
+        }
+    }
+}
+
+/// Asks for as long as somebody listens. Of one who does not take answers none pile up.
+pub(super) fn keep_asking(server: Server) -> std::io::Result<Receiver<Told>> {
+    let (tell, told) = sync_channel(1);
+    std::thread::Builder::new().name("asking".into()).spawn(move || {
+        loop {
+            std::thread::sleep(EVERY);
+            let answer = ask(&server).map_err(|error| match error.source() {
+                Some(cause) => format!("{error}: {cause}"),
+                None => error.to_string(),
+            });
+            if tell.send(answer).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(told)
+}
