@@ -419,7 +419,7 @@ settings! {
         "How often a minute all processes start again from the last commit after one was killed").default("3");
 
     SPEED: Setting<Speed> = Setting::one("speed", "N|max", DEMO, values::speed,
-        "Seconds of event time per second, or max").for_commands(Commands::Demo, None).default("20");
+        "Seconds of event time per second, or max").for_commands(Commands::Demo, None).default("6");
     SEED: Setting<u64> = Setting::one("seed", "N", DEMO, values::seed,
         "Seed of the generated market; the same seed gives the same rows").for_commands(Commands::Demo, None).default("1");
     DURATION: Setting<u64> = Setting::one("duration", "DURATION", DEMO, values::span,

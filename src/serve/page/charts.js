@@ -177,6 +177,7 @@ export class Charts {
   }
 
   legends() {
+    let told = null;
     for (const panel of this.panels) {
       const rows = this.page.store.rows(panel.kind, panel.name);
       const row = this.hover ? this.page.store.at(panel.kind, panel.name, this.hover) : rows.at(-1);
@@ -193,7 +194,10 @@ export class Charts {
       const parts = panel.kind === "cross"
         ? [part("", exact(row.vwap)), ...(row.vw_std === null ? [] : [part("± ", deviation(row.vw_std))]), part("trades ", grouped(row.trades))]
         : [part("O ", plain(row.open)), part("H ", plain(row.high)), part("L ", plain(row.low)), part("C ", plain(row.close)), part("V ", plain(row.volume)), part("VWAP ", exact(row.vwap))];
-      legend.replaceChildren(part("", span(row)), ...parts, part("", describe(row)));
+      // The window is told once, unless a leg's is another one.
+      const times = row.end_ms === told ? [] : [part("", span(row))];
+      told ??= row.end_ms;
+      legend.replaceChildren(...times, ...parts, part("", describe(row)));
     }
   }
 

@@ -72,19 +72,19 @@ fn the_page_shows_what_is_computed_as_it_comes() {
 
     browser.wait("return document.querySelectorAll('#rows tr').length > 14", "enough to look at");
     browser.shot("page-light.png");
-    assert_eq!(browser.faults(), Vec::<String>::new(), "in the light");
-    none(&browser.script(PALE), "pale texts in the light");
     let light = browser.script("return getComputedStyle(document.documentElement).backgroundColor");
     browser.scheme("dark");
-    none(&browser.script(PALE), "pale texts in the dark");
-    assert_eq!(browser.faults(), Vec::<String>::new(), "in the dark");
-    assert_ne!(browser.script("return getComputedStyle(document.documentElement).backgroundColor"), light);
     browser.wait(
         "return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))",
         "a painting",
     );
     browser.shot("page-dark.png");
+    assert_ne!(browser.script("return getComputedStyle(document.documentElement).backgroundColor"), light);
+    none(&browser.script(PALE), "pale texts in the dark");
+    assert_eq!(browser.faults(), Vec::<String>::new(), "in the dark");
     browser.scheme("light");
+    none(&browser.script(PALE), "pale texts in the light");
+    assert_eq!(browser.faults(), Vec::<String>::new(), "in the light");
     browser.size(390, 844, true);
     browser.wait(WIDE, "a page no wider than a phone");
     browser.wait(&format!("return (() => {{ {DRAWN} }})() > 1000"), "a chart on a phone");
