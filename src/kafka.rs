@@ -3,6 +3,7 @@
 //! librdkafka answers for connections, retries and order. What it tells on the side, by its callbacks, is kept here so
 //! that an error can say why. See [`crate::source::kafka`] for reading and [`crate::ledger`] for writing.
 
+pub mod queue;
 pub mod topics;
 pub mod writer;
 
@@ -195,6 +196,8 @@ where
         config.set(key, value);
     }
     config.set("bootstrap.servers", &kafka.brokers);
+    // A client that writes would make a topic by asking for it, with settings that nobody has chosen.
+    config.set("allow.auto.create.topics", "false");
     for (key, value) in own {
         config.set(*key, *value);
     }
@@ -244,6 +247,11 @@ pub fn wait<F: Future>(future: F) -> F::Output {
     }
 }
 
+/// Lets go of a client without waiting for it: it has threads to end and perhaps a word for its broker.
+pub fn let_go<T: Send + 'static>(client: T) {
+    std::thread::spawn(move || drop(client));
+}
+
 /// What every client that reads sets, besides a `group.id`: without a group's name librdkafka assigns nothing.
 pub const READING: &[(&str, &str)] = &[
     ("enable.auto.commit", "false"),
@@ -252,7 +260,6 @@ pub const READING: &[(&str, &str)] = &[
     ("enable.partition.eof", "true"),
     ("isolation.level", "read_committed"),
     ("check.crcs", "true"),
-    ("allow.auto.create.topics", "false"),
 ];
 
 /// How many partitions a topic has; `None` where there is none of that name. Waits for a broker that does not answer,

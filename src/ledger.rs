@@ -21,6 +21,7 @@ use crate::cluster;
 use crate::config::{Config, SinkTarget, Source, StartOffset, Verbosity};
 use crate::exit::{Exit, Failure};
 use crate::source;
+use crate::start;
 use anyhow::Result;
 use crossrate_dataflows::market::row::Row;
 use crossrate_dataflows::operators::closings::Refusal;
@@ -98,9 +99,15 @@ fn beside(path: &Path) -> PathBuf {
     beside.into()
 }
 
-/// Takes the job over, and prepares to go on from its last commit: the entries, and who commits from now on.
-pub fn begin(config: &Config, mut ledger: Box<dyn Ledger>) -> Result<(Entries, Committer)> {
+/// Takes the job over, and prepares to go on from its last commit: the entries, encoded and decoded, and who commits
+/// from now on.
+pub fn begin(config: &Config, mut ledger: Box<dyn Ledger>) -> Result<(Entries, Point, Committer)> {
     let mut entries = ledger.take_over()?;
+    let bytes: usize = entries.iter().map(|(key, entry)| key.len() + entry.len()).sum();
+    start::tell(
+        config.verbosity,
+        format_args!("the recovery point has {} entries of {bytes} bytes", entries.len()),
+    );
     let mut changes = Changes::new();
     if config.fresh {
         // Of a job that was started again after an accident only the first start is a fresh one.
@@ -112,7 +119,7 @@ pub fn begin(config: &Config, mut ledger: Box<dyn Ledger>) -> Result<(Entries, C
         }
     }
     let definition = cluster::definition(config);
-    let point = Point::decode(&entries)?;
+    let mut point = Point::decode(&entries)?;
     if let Some(job) = &point.job {
         unchanged(config, &job.definition, &definition)?;
         if job.ended {
@@ -131,10 +138,14 @@ pub fn begin(config: &Config, mut ledger: Box<dyn Ledger>) -> Result<(Entries, C
     };
     if !job.ends.is_empty() {
         // All workers of all processes go by the same ends. That an earlier run had ended stays known to them.
-        let ended = point.job.is_some_and(|earlier| earlier.ended);
-        entries.insert(point::JOB.into(), point::encode(&JobEntry { ended, ..job.clone() })?);
+        let ended = point.job.as_ref().is_some_and(|earlier| earlier.ended);
+        let known = JobEntry { ended, ..job.clone() };
+        entries.insert(point::JOB.into(), point::encode(&known)?);
+        point.job = Some(known);
     }
-    Ok((entries, Committer::new(ledger, job, &config.definition, config.commit_interval, changes)))
+    let tells = config.verbosity >= Verbosity::Verbose;
+    let interval = config.commit_interval;
+    Ok((entries, point, Committer::new(ledger, job, &config.definition, interval, changes, tells)))
 }
 
 /// Where each partition of a bounded run ends: where it did when the job began, for as long as it has not got there.

@@ -18,6 +18,7 @@ pub mod run;
 pub mod serve;
 pub mod sink;
 pub mod source;
+pub mod start;
 pub mod symbols;
 pub mod top;
 pub mod wire;

@@ -6,6 +6,7 @@ use crossrate::exit::{Exit, Failure};
 use std::io::{ErrorKind, Write};
 
 fn main() {
+    crossrate::start::begin();
     fate::end_on_panic();
     let mut words = String::new();
     let outcome = match cli::parse(std::env::args_os(), &environment()) {

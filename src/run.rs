@@ -10,11 +10,11 @@ use crate::serve::board::about::About;
 use crate::serve::{self, Server};
 use crate::sink::{Sink, Sinks};
 use crate::source::files::{self, Input};
-use crate::source::kafka;
+use crate::source::kafka::{self, Meeting};
 use crate::source::simulated::{self, Market};
 use crate::source::{Feed, PartitionFeed, Waker};
 use crate::symbols::Symbols;
-use crate::worker::{self, Assignment, Opened};
+use crate::worker::{self, Assignment, Opened, Recovered};
 use anyhow::{Result, anyhow};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -63,8 +63,16 @@ fn compute(
     let server = if workers.first == 0 { serve(&config, server)? } else { None };
     let mesh = join(&config)?;
     let observers = observer.into_iter().chain(server.as_ref().map(|s| Box::new(s.sink()) as Box<dyn Sink>));
-    let (entries, sinks) = if workers.first == 0 { open_outputs(&config, observers)? } else { (None, None) };
-    let assignments = assign(&config, &Arc::new(workers.clone()), inputs, entries, sinks, interrupted);
+    let meeting = match &config.source {
+        Source::Kafka(source) => Some(Meeting::begin(&config, source, &workers)),
+        _ => None,
+    };
+    let (recovered, sinks) = match workers.first {
+        0 => open_outputs(&config, observers).map(|(recovered, sinks)| (Some(recovered), Some(sinks)))?,
+        _ => (None, None),
+    };
+    let sources = Sources { inputs, meeting };
+    let assignments = assign(&config, &Arc::new(workers.clone()), sources, recovered, sinks, interrupted);
     cluster::execute(mesh, timely::WorkerConfig::default(), move |worker| {
         let local = worker.index() - workers.first;
         workers.wakers[local].arrived();
@@ -120,25 +128,28 @@ fn join(config: &Config) -> Result<Mesh> {
 fn open_outputs(
     config: &Config,
     observers: impl Iterator<Item = Box<dyn Sink>>,
-) -> Result<(Option<Entries>, Option<Sinks>)> {
-    let (entries, committer) = match ledger::open(config)? {
+) -> Result<(Recovered, Sinks)> {
+    let (entries, point, committer) = match ledger::open(config)? {
         Some(ledger) => {
-            let (entries, committer) = ledger::begin(config, ledger)?;
-            (entries, Some(committer))
+            let (entries, point, committer) = ledger::begin(config, ledger)?;
+            (entries, point, Some(committer))
         }
-        None => (Entries::new(), None),
+        None => (Entries::new(), Point::default(), None),
     };
-    let mut sinks = Sinks::open(config, committer, &Point::decode(&entries)?)?;
+    let mut sinks = Sinks::open(config, committer, &point)?;
     observers.for_each(|observer| sinks.add(observer));
-    Ok((Some(entries), Some(sinks)))
+    let several = config.cluster.processes > 1;
+    let recovered =
+        if several { Recovered::ToShare(Some(entries)) } else { Recovered::Known(Arc::new(point)) };
+    Ok((recovered, sinks))
 }
 
 /// What each worker of this process is given.
 fn assign(
     config: &Arc<Config>,
     workers: &Arc<Workers>,
-    inputs: Vec<(usize, Input)>,
-    mut entries: Option<Entries>,
+    sources: Sources,
+    mut recovered: Option<Recovered>,
     mut sinks: Option<Sinks>,
     interrupted: &Arc<AtomicBool>,
 ) -> Vec<Mutex<Option<Assignment>>> {
@@ -147,7 +158,7 @@ fn assign(
     let opening = Arc::new(Opening {
         config: Arc::clone(config),
         workers: Arc::clone(workers),
-        inputs: Mutex::new(inputs),
+        sources: Mutex::new(sources),
         opened: Mutex::default(),
     });
     let assignment = |(local, pool)| {
@@ -155,8 +166,11 @@ fn assign(
         Assignment {
             config: Arc::clone(config),
             open: Box::new(move |point| opening.take(local, point)),
-            // In one process every worker reads the recovery point by itself; else the first one shares it.
-            entries: if config.cluster.processes > 1 { entries.take() } else { entries.clone() },
+            recovered: match &mut recovered {
+                Some(Recovered::Known(point)) => Recovered::Known(Arc::clone(point)),
+                Some(Recovered::ToShare(entries)) => Recovered::ToShare(entries.take()),
+                None => Recovered::ToShare(None),
+            },
             symbols: symbols.clone(),
             pool,
             // The job's first worker is the first one here.
@@ -167,12 +181,21 @@ fn assign(
     pools.enumerate().map(assignment).map(|a| Mutex::new(Some(a))).collect()
 }
 
+/// What is there of the source before it is known where to begin.
+#[derive(Debug, Default)]
+struct Sources {
+    /// The files of this process.
+    inputs: Vec<(usize, Input)>,
+    /// Clients that are finding their broker.
+    meeting: Option<Meeting>,
+}
+
 /// Opens the source once for all workers of this process, when the first of them knows where to begin.
 struct Opening {
     config: Arc<Config>,
     workers: Arc<Workers>,
-    /// The files of this process, until they are read.
-    inputs: Mutex<Vec<(usize, Input)>>,
+    /// What was begun already, until it is read.
+    sources: Mutex<Sources>,
     opened: Mutex<Option<Vec<Opened>>>,
 }
 
@@ -180,8 +203,8 @@ impl Opening {
     fn take(&self, local: usize, point: &Point) -> Result<Opened> {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         if opened.is_none() {
-            let inputs = std::mem::take(&mut *self.inputs.lock().unwrap_or_else(PoisonError::into_inner));
-            *opened = Some(open_source(&self.config, &self.workers, inputs, point)?);
+            let sources = std::mem::take(&mut *self.sources.lock().unwrap_or_else(PoisonError::into_inner));
+            *opened = Some(open_source(&self.config, &self.workers, sources, point)?);
         }
         Ok(opened.as_mut().map(|all| std::mem::take(&mut all[local])).unwrap_or_default())
     }
@@ -191,7 +214,7 @@ impl Opening {
 fn open_source(
     config: &Arc<Config>,
     workers: &Workers,
-    inputs: Vec<(usize, Input)>,
+    Sources { inputs, meeting }: Sources,
     point: &Point,
 ) -> Result<Vec<Opened>> {
     let mut opened: Vec<Opened> = workers.wakers.iter().map(|_| Opened::default()).collect();
@@ -243,7 +266,7 @@ fn open_source(
                 });
             }
         }
-        Source::Kafka(source) => opened = kafka::open(config, source, workers, point)?,
+        Source::Kafka(source) => opened = kafka::open(config, source, workers, point, meeting)?,
     }
     Ok(opened)
 }

@@ -14,9 +14,10 @@ mod lines;
 #[cfg(feature = "parquet")]
 mod parquet;
 
-use crate::config::{Config, DeadLetterTarget, SinkTarget};
+use crate::config::{Config, DeadLetterTarget, SinkTarget, Verbosity};
 use crate::ledger::committer::Committer;
 use crate::ledger::point::Point;
+use crate::start;
 use anyhow::Result;
 use crossrate_dataflows::market::acceptance::Counts;
 use crossrate_dataflows::market::event_time::EventTime;
@@ -66,6 +67,8 @@ pub struct Sinks {
     files: Vec<Box<dyn Sink>>,
     /// Those that are told what is certain.
     others: Vec<Box<dyn Sink>>,
+    /// To be told of the first rows.
+    first: Option<Verbosity>,
 }
 
 impl std::fmt::Debug for Sinks {
@@ -105,7 +108,7 @@ impl Sinks {
             }
             None => {}
         }
-        Ok(Sinks { ledger, files, others })
+        Ok(Sinks { ledger, files, others, first: Some(config.verbosity) })
     }
 
     /// One more.
@@ -140,6 +143,11 @@ impl Sinks {
     }
 
     fn pass_on(&mut self, outbox: &mut Outbox, now: bool) -> Result<()> {
+        if !outbox.rows.is_empty()
+            && let Some(verbosity) = self.first.take()
+        {
+            start::tell(verbosity, "the first rows are computed");
+        }
         if let Some(ledger) = &mut self.ledger {
             ledger.take(outbox)?;
             if !(now || ledger.is_due()) || !ledger.has_news() {

@@ -61,8 +61,8 @@ pub struct Assignment {
     pub config: Arc<Config>,
     /// Opens this worker's partitions where the recovery point says.
     pub open: Box<dyn FnOnce(&Point) -> Result<Opened> + Send>,
-    /// The entries of the recovery point; on the first worker.
-    pub entries: Option<Entries>,
+    /// The recovery point.
+    pub recovered: Recovered,
     /// This worker's view of the numbers of symbols.
     pub symbols: Symbols,
     /// The feeds of this process.
@@ -71,6 +71,15 @@ pub struct Assignment {
     pub sinks: Option<Sinks>,
     /// Set when the user wants to stop.
     pub interrupted: Arc<AtomicBool>,
+}
+
+/// The recovery point, as a worker gets it.
+#[derive(Debug)]
+pub enum Recovered {
+    /// Decoded, once for all workers of the only process.
+    Known(Arc<Point>),
+    /// The first worker of several processes has the entries and shares them.
+    ToShare(Option<Entries>),
 }
 
 impl std::fmt::Debug for Assignment {
@@ -90,13 +99,14 @@ pub struct Opened {
 
 /// Runs the job on one worker until its input ends, or the user stops it.
 pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
-    let Assignment { config, open, entries, symbols, pool, sinks, interrupted } = assignment;
+    let Assignment { config, open, recovered, symbols, pool, sinks, interrupted } = assignment;
     let definition = Arc::new(config.definition.clone());
-    let entries =
-        if config.cluster.processes > 1 { share(worker, entries)? } else { entries.unwrap_or_default() };
-    let mut point = Point::decode(&entries)?;
+    let point = match recovered {
+        Recovered::Known(point) => point,
+        Recovered::ToShare(entries) => Arc::new(Point::decode(&share(worker, entries)?)?),
+    };
     let Opened { partitions, adopted } = open(&point)?;
-    let resume = Arc::new(std::mem::take(&mut point.resume));
+    let resume = Arc::new(point.resume.clone());
     let mut frontier = Frontier::new(worker);
     let (mut panes, mut told, job) = worker.dataflow_named::<EventTime, _, _>("Crossrate", |scope| {
         let ((panes, panes_from), pane_stream) = scope.new_unordered_input();
@@ -120,17 +130,18 @@ pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
     };
     let mut owned: Vec<Owned> = Vec::new();
     for feed in partitions {
-        let earlier = point.partitions.remove(&feed.number);
+        let earlier = point.partitions.get(&feed.number);
         pool.join(&feed.feed);
         let mut partition = Owned::new(feed, &config, panes.1.clone(), told.1.clone());
         match earlier {
-            Some(earlier) => reading.take_up(&mut partition, &earlier)?,
+            Some(earlier) => reading.take_up(&mut partition, earlier)?,
             // It has appeared while the job was not running.
             None if resume.at > EventTime::MIN => reading.adopt(&mut partition, resume.at)?,
             None => {}
         }
         owned.push(partition);
     }
+    drop(point);
     // A capability for partitions to come; it follows the frontier.
     let mut spare = adopted.map(|mailbox| Spare { mailbox, panes: panes.1.clone(), told: told.1.clone() });
     drop((panes.1, told.1));

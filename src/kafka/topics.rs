@@ -35,6 +35,9 @@ pub const PART_BYTES: usize = 256 << 10;
 /// The largest record that is worth a topic of dead letters: the largest that is decoded, and what goes with it.
 pub const DEAD_LETTER_BYTES: usize = (16 << 20) + (1 << 20);
 
+/// How long a client looks for its broker before it is needed.
+const SHORTLY: Duration = Duration::from_millis(500);
+
 /// A setting of a topic that says "for ever" or "without bound".
 const ENDLESS: &str = "-1";
 
@@ -42,11 +45,16 @@ const ENDLESS: &str = "-1";
 pub fn prepare(kafka: &KafkaClient, verbosity: Verbosity, topics: &[(&str, Purpose)]) -> Result<Vec<u32>> {
     let listener = Listener::new(verbosity);
     let admin: AdminClient<Listener> = client(kafka, &listener, &[], &[])?;
-    let asker = client(kafka, &listener, &[], &[])?;
+    let asker: Producer = client(kafka, &listener, &[], &[])?;
     let all = Topics { kafka, listener: &listener, admin: &admin, asker: &asker };
-    let counts = topics.iter().map(|(topic, purpose)| all.prepare(topic, *purpose)).collect();
-    // It looks every 100 ms only whether it is to end.
-    std::thread::spawn(move || drop(admin));
+    let counts = std::thread::scope(|scope| {
+        // While the one looks at the first topic, the other finds its broker; what it is told there does not matter.
+        let first = topics.first().map(|(topic, _)| *topic);
+        let admin = &admin;
+        scope.spawn(move || admin.inner().fetch_metadata(first, SHORTLY));
+        topics.iter().map(|(topic, purpose)| all.prepare(topic, *purpose)).collect()
+    });
+    super::let_go((admin, asker));
     counts
 }
 
@@ -60,21 +68,14 @@ struct Topics<'a> {
 
 impl Topics<'_> {
     fn prepare(&self, topic: &str, purpose: Purpose) -> Result<u32> {
-        if self.partitions(topic)?.is_none() {
-            self.create(topic, purpose)?;
-            if self.listener.verbosity() >= Verbosity::Normal {
-                eprintln!("crossrate: made topic {topic}");
-            }
-        }
-        let deadline = Instant::now() + PATIENCE;
-        let count = loop {
-            match self.partitions(topic)? {
-                Some(count) => break count,
-                None if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(10)),
-                None => {
-                    let words = format!("topic {topic} was made, but the broker does not know it");
-                    return Err(Failure::new(Exit::Unreachable, words).into());
+        let count = match self.partitions(topic)? {
+            Some(count) => count,
+            None => {
+                self.create(topic, purpose)?;
+                if self.listener.verbosity() >= Verbosity::Normal {
+                    eprintln!("crossrate: made topic {topic}");
                 }
+                self.partitions_made(topic)?
             }
         };
         let settings = self.settings(topic)?;
@@ -92,6 +93,21 @@ impl Topics<'_> {
                 instead.join(",")
             ))
             .into())
+    }
+
+    /// How many a topic has that was made a moment ago.
+    fn partitions_made(&self, topic: &str) -> Result<u32> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.partitions(topic)? {
+                Some(count) => return Ok(count),
+                None if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(10)),
+                None => {
+                    let words = format!("topic {topic} was made, but the broker does not know it");
+                    return Err(Failure::new(Exit::Unreachable, words).into());
+                }
+            }
+        }
     }
 
     fn partitions(&self, topic: &str) -> Result<Option<u32>, Failure> {

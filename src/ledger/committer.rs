@@ -33,8 +33,11 @@ pub struct Committer {
     frontier: EventTime,
     ended: bool,
     committed: EventTime,
-    last_commit: Instant,
+    /// None yet: what a start brings is not kept waiting.
+    last_commit: Option<Instant>,
     last_asked: Instant,
+    /// Whether each commit is told of.
+    tells: bool,
 }
 
 impl std::fmt::Debug for Committer {
@@ -54,6 +57,7 @@ impl Committer {
         definition: &Definition,
         interval: Duration,
         changes: Changes,
+        tells: bool,
     ) -> Self {
         Committer {
             ledger,
@@ -66,8 +70,9 @@ impl Committer {
             frontier: job.at,
             ended: false,
             committed: job.at,
-            last_commit: Instant::now(),
+            last_commit: None,
             last_asked: Instant::now(),
+            tells,
             job,
         }
     }
@@ -108,17 +113,23 @@ impl Committer {
 
     /// Whether it is time to commit what there is.
     pub fn is_due(&self) -> bool {
-        let wait = if self.pending.rows.is_empty() { WITHOUT_ROWS.max(self.interval) } else { self.interval };
-        self.last_commit.elapsed() >= wait
+        self.wait().is_zero()
+    }
+
+    fn wait(&self) -> Duration {
+        match self.last_commit {
+            _ if self.pending.rows.is_empty() => {
+                let since = self.last_commit.unwrap_or(self.last_asked);
+                WITHOUT_ROWS.max(self.interval).saturating_sub(since.elapsed())
+            }
+            Some(last) => self.interval.saturating_sub(last.elapsed()),
+            None => Duration::ZERO,
+        }
     }
 
     /// After how long the next commit is due; `None` where nothing waits.
     pub fn due_in(&self) -> Option<Duration> {
-        self.has_news().then(|| {
-            let wait =
-                if self.pending.rows.is_empty() { WITHOUT_ROWS.max(self.interval) } else { self.interval };
-            wait.saturating_sub(self.last_commit.elapsed())
-        })
+        self.has_news().then(|| self.wait())
     }
 
     /// Whether there is anything to commit.
@@ -128,7 +139,7 @@ impl Committer {
 
     /// Fails where another run has the job. Cheap: it asks now and then.
     pub fn still_ours(&mut self) -> Result<()> {
-        if self.last_commit.max(self.last_asked).elapsed() < UNASKED {
+        if self.last_commit.unwrap_or(self.last_asked).max(self.last_asked).elapsed() < UNASKED {
             return Ok(());
         }
         self.last_asked = Instant::now();
@@ -159,9 +170,17 @@ impl Committer {
             let entry = length.map(|length| encode(&length)).transpose()?;
             commit.changes.insert(format!("length/{path}"), entry);
         }
+        let begun = Instant::now();
         self.ledger.commit(&commit)?;
         self.committed = self.job.at;
-        self.last_commit = Instant::now();
+        self.last_commit = Some(Instant::now());
+        if self.tells {
+            let (rows, entries) = (commit.rows.len(), commit.changes.len());
+            let bytes: usize =
+                commit.changes.iter().map(|(key, e)| key.len() + e.as_ref().map_or(0, Vec::len)).sum();
+            let ms = begun.elapsed().as_secs_f64() * 1e3;
+            eprintln!("crossrate: committed {rows} rows, {entries} entries of {bytes} bytes in {ms:.1} ms");
+        }
         commit.changes = Changes::new();
         Ok(commit)
     }

@@ -21,10 +21,12 @@ use crate::kafka::topics::{self, Purpose};
 use crate::kafka::writer::{self, Producer, Undelivered, Waiting};
 use crate::kafka::{self, Listener, Meaning, PATIENCE};
 use crate::sink::kafka::{DEFAULTS, rows, send_refusal, send_row};
+use crate::start;
 use anyhow::Result;
 use entries::Parts;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::Producer as _;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// The key of the lease among the entries.
@@ -33,6 +35,8 @@ const LEASE: &str = "lease";
 const COMMIT: Duration = Duration::from_secs(30);
 /// How long a run that was fenced waits for its successor to say who it is.
 const SUCCESSION: Duration = Duration::from_secs(3);
+/// How long a producer looks for its broker before it is needed.
+const SHORTLY: Duration = Duration::from_millis(500);
 /// How often something may go wrong in a row although the broker answers.
 const ATTEMPTS: usize = 5;
 
@@ -44,6 +48,8 @@ pub struct Kafka {
     rows: Vec<String>,
     dead_letters: Option<String>,
     recovery: String,
+    /// A producer that is finding its broker while the topics are looked at.
+    early: Option<JoinHandle<Option<Producer>>>,
     producer: Option<Producer>,
     protocol: Protocol,
     parts: Parts,
@@ -80,6 +86,16 @@ impl Kafka {
         let first = topics.first().map_or("", |topic| topic.as_str());
         let ledger = Kafka::at(config.kafka.clone(), config.verbosity, &config.name, first)?;
         let recovery = ledger.recovery.clone();
+        let early = {
+            let (kafka, verbosity) = (config.kafka.clone(), config.verbosity);
+            let (job, topic) = (config.name.clone(), first.to_owned());
+            std::thread::spawn(move || {
+                let producer = transactional(&kafka, verbosity, &job).ok()?;
+                // What it finds does not matter.
+                let _ = producer.client().fetch_metadata(Some(&topic), SHORTLY);
+                Some(producer)
+            })
+        };
         let dead_letters = match &config.dead_letter {
             Some(DeadLetterTarget::Kafka(topic)) => Some(topic.clone()),
             _ => None,
@@ -88,6 +104,7 @@ impl Kafka {
         wanted.push((&recovery, Purpose::Recovery));
         wanted.extend(dead_letters.as_deref().map(|topic| (topic, Purpose::DeadLetters)));
         let partitions = topics::prepare(&config.kafka, config.verbosity, &wanted)?;
+        start::tell(config.verbosity, "the topics are looked at");
         for (topic, partitions) in topics.iter().zip(partitions) {
             if partitions > 1 && config.verbosity >= Verbosity::Normal {
                 eprintln!(
@@ -95,7 +112,7 @@ impl Kafka {
                 );
             }
         }
-        Ok(Kafka { rows: topics.into_iter().cloned().collect(), dead_letters, ..ledger })
+        Ok(Kafka { rows: topics.into_iter().cloned().collect(), dead_letters, early: Some(early), ..ledger })
     }
 
     /// A job's place beside a topic of rows, without a look at what is there.
@@ -107,6 +124,7 @@ impl Kafka {
             rows: vec![topic.to_owned()],
             dead_letters: None,
             recovery: format!("{topic}.{job}.recovery"),
+            early: None,
             producer: None,
             protocol: Protocol::new(super::run_id()?, super::owner()),
             parts: Parts::default(),
@@ -166,10 +184,11 @@ impl Kafka {
         let mut attempts = 0;
         loop {
             attempts += 1;
-            let listener = Listener::new(self.verbosity);
-            let id = format!("crossrate-{}", self.job);
-            let own = [("transactional.id", id.as_str()), ("enable.idempotence", "true")];
-            let producer: Producer = kafka::client(&self.kafka, &listener, DEFAULTS, &own)?;
+            let producer = match self.early.take().and_then(|early| early.join().ok().flatten()) {
+                Some(producer) => producer,
+                None => transactional(&self.kafka, self.verbosity, &self.job)?,
+            };
+            let listener = producer.context().clone();
             // A producer that knows a broker finds its coordinator at once; else it would look again after 500 ms.
             let serve = || {
                 producer.poll(Duration::ZERO);
@@ -177,10 +196,16 @@ impl Kafka {
             let patience = self.protocol.held().is_none().then_some(PATIENCE);
             kafka::partitions(&self.kafka, producer.client(), serve, &self.recovery, patience)?
                 .ok_or_else(|| self.recovery_is_gone())?;
-            let taken = producer.init_transactions(PATIENCE);
+            // What is there is read when the id is taken; until then its reader gets as far as it can.
+            let (taken, reader) = std::thread::scope(|scope| {
+                let reader = scope.spawn(|| self.reader(&listener));
+                (producer.init_transactions(PATIENCE), reader.join())
+            });
+            start::tell(self.verbosity, "the transactional id is taken");
             producer.poll(Duration::ZERO);
+            let reader = reader.unwrap_or(Err(KafkaError::Canceled));
             let error = match taken {
-                Ok(()) => match self.read(&listener) {
+                Ok(()) => match reader.and_then(|reader| entries::read(reader, &self.recovery)) {
                     Ok((entries, parts)) => {
                         self.parts = parts;
                         self.producer = Some(producer);
@@ -190,7 +215,7 @@ impl Kafka {
                 },
                 Err(error) => error,
             };
-            abandon(producer);
+            kafka::let_go(producer);
             match Meaning::of_error(&error) {
                 Meaning::Away | Meaning::Fenced | Meaning::Other if attempts < ATTEMPTS => {}
                 _ => {
@@ -202,8 +227,12 @@ impl Kafka {
     }
 
     fn read(&self, listener: &Listener) -> Result<(Entries, Parts), KafkaError> {
+        self.reader(listener).and_then(|reader| entries::read(reader, &self.recovery))
+    }
+
+    fn reader(&self, listener: &Listener) -> Result<entries::Reader, KafkaError> {
         let group = format!("crossrate-{}", self.job);
-        entries::read(&self.kafka, listener, &group, &self.recovery)
+        entries::Reader::new(&self.kafka, listener, &group, &self.recovery)
     }
 
     fn recovery_is_gone(&self) -> Failure {
@@ -247,7 +276,7 @@ impl Kafka {
     /// Finds out which lease is there; after that nothing is under way any more.
     fn look(&mut self, gently: bool) -> Result<Option<Lease>> {
         if let Some(producer) = self.producer.take() {
-            abandon(producer);
+            kafka::let_go(producer);
         }
         // A successor must not be disturbed: look first, without taking the id from it.
         let patience = if gently { SUCCESSION } else { Duration::ZERO };
@@ -355,7 +384,9 @@ fn split_lease(mut entries: Entries) -> Result<(Entries, Option<Lease>)> {
     Ok((entries, lease))
 }
 
-/// Lets go of a producer without waiting for what it still wants to do.
-fn abandon(producer: Producer) {
-    std::thread::spawn(move || drop(producer));
+/// A producer of a job, which must take its id yet.
+fn transactional(kafka: &KafkaClient, verbosity: Verbosity, job: &str) -> Result<Producer, Failure> {
+    let id = format!("crossrate-{job}");
+    let own = [("transactional.id", id.as_str()), ("enable.idempotence", "true")];
+    kafka::client(kafka, &Listener::new(verbosity), DEFAULTS, &own)
 }

@@ -7,6 +7,7 @@
 //! offset.
 
 mod log;
+mod meeting;
 mod reader;
 mod watch;
 
@@ -15,9 +16,12 @@ use crate::exit::{Exit, Failure};
 use crate::kafka::{self, Listener, Meaning, PATIENCE};
 use crate::ledger::point::Point;
 use crate::run::{WorkerWaker, Workers};
+use crate::start;
 use crate::worker::Opened;
 use anyhow::Result;
 use log::Plan;
+pub use meeting::Meeting;
+use meeting::Met;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::topic_partition_list::Offset;
@@ -38,10 +42,21 @@ const WATCH: Duration = Duration::from_secs(5);
 /// The property that says so.
 const WATCH_PROPERTY: &str = "topic.metadata.refresh.interval.ms";
 
-/// Opens the topic and starts a reader for each worker of this process that has partitions, or may get some.
-pub fn open(config: &Config, source: &KafkaSource, workers: &Workers, point: &Point) -> Result<Vec<Opened>> {
+/// Opens the topic and starts a reader for each worker of this process that has partitions, or may get some; with
+/// the clients of an earlier [`Meeting`] where they have met a broker.
+pub fn open(
+    config: &Config,
+    source: &KafkaSource,
+    workers: &Workers,
+    point: &Point,
+    meeting: Option<Meeting>,
+) -> Result<Vec<Opened>> {
     let context = Context { config, source };
-    let first = context.client(Listener::new(config.verbosity), 1)?;
+    let (first, mut clients) = match meeting.and_then(Meeting::met) {
+        Some(Met { first, clients }) => (first, clients),
+        None => (context.client(Listener::new(config.verbosity), 1)?, Vec::new()),
+    };
+    clients.resize_with(workers.wakers.len(), || None);
     let count = context.partitions(&first)?;
     let numbers: Vec<u32> = (0..count).filter(|p| workers.local(*p as usize).is_some()).collect();
     let plans = context.plans(&first, &numbers, point)?;
@@ -54,19 +69,26 @@ pub fn open(config: &Config, source: &KafkaSource, workers: &Workers, point: &Po
     let mut opened = Vec::new();
     let mut adopters = Vec::new();
     let away = Arc::default();
-    for (plans, worker) in of_workers.into_iter().zip(&workers.wakers) {
+    for ((plans, worker), client) in of_workers.into_iter().zip(&workers.wakers).zip(clients) {
         if source.exit_at_end && plans.is_empty() {
             opened.push(Opened::default());
             continue;
         }
-        let listener = Listener::new(config.verbosity);
-        let client = context.client(listener.clone(), plans.len())?;
+        let client = match client {
+            Some(client) => client,
+            None => context.client(Listener::new(config.verbosity), plans.len())?,
+        };
+        let listener = Listener::clone(client.context());
         // A look at the topic first: a client that knows no leader would wait for a timer before it fetches.
         context.partitions(&client)?;
         let woken = WorkerWaker::default();
         let (told, news) = mpsc::channel();
         let reader = Reader::new(context, client, listener, worker.waker(), &woken, news, Arc::clone(&away));
         let (partitions, mailbox) = reader.start(plans, woken.clone())?;
+        start::tell(
+            config.verbosity,
+            format_args!("{} partitions of {} are read", partitions.len(), source.topic),
+        );
         opened.push(Opened { partitions, adopted: (!source.exit_at_end).then_some(mailbox) });
         adopters.push(Adopter { told, woken });
     }
@@ -80,6 +102,8 @@ pub fn open(config: &Config, source: &KafkaSource, workers: &Workers, point: &Po
             adopters,
         };
         watch.start(interval)?;
+    } else {
+        kafka::let_go(first);
     }
     Ok(opened)
 }
@@ -89,7 +113,20 @@ pub fn ends(config: &Config, source: &KafkaSource) -> Result<BTreeMap<u32, i64>>
     let context = Context { config, source };
     let client = context.client(Listener::new(config.verbosity), 1)?;
     let count = context.partitions(&client)?;
-    (0..count).map(|number| Ok((number, context.bounds(&client, number)?.1))).collect()
+    let ends = (0..count).map(|number| Ok((number, context.bounds(&client, number)?.1))).collect();
+    kafka::let_go(client);
+    ends
+}
+
+/// How a client of so many partitions reads ahead, where the user says nothing else.
+pub fn reading_ahead(partitions: usize) -> Vec<(&'static str, String)> {
+    let kib = (READ_AHEAD_KIB / partitions.max(1)).clamp(1 << 10, 16 << 10);
+    vec![
+        ("queued.max.messages.kbytes", kib.to_string()),
+        // A queue that was full is looked at again soon, or reading would stall for a second.
+        ("fetch.queue.backoff.ms", "10".into()),
+        ("fetch.error.backoff.ms", "100".into()),
+    ]
 }
 
 fn watch_interval(source: &KafkaSource) -> Option<Duration> {
@@ -108,13 +145,9 @@ struct Context<'a> {
 impl Context<'_> {
     /// A client for so many partitions.
     fn client(&self, listener: Listener, partitions: usize) -> Result<Client> {
-        let read_ahead = (READ_AHEAD_KIB / partitions.max(1)).clamp(1 << 10, 16 << 10).to_string();
-        let defaults = [
-            ("queued.max.messages.kbytes", read_ahead.as_str()),
-            // A queue that was full is looked at again soon, or reading would stall for a second.
-            ("fetch.queue.backoff.ms", "10"),
-            ("fetch.error.backoff.ms", "100"),
-        ];
+        let defaults = reading_ahead(partitions);
+        let defaults: Vec<(&str, &str)> =
+            defaults.iter().map(|(key, value)| (*key, value.as_str())).collect();
         // The job neither joins the group nor commits to it.
         let group = format!("crossrate-{}", self.config.name);
         let own = [&[("group.id", group.as_str())], kafka::READING].concat();

@@ -6,6 +6,7 @@ mod input;
 mod kills;
 mod ledger;
 mod point;
+mod queue;
 pub(crate) mod rig;
 
 use rig::{Kafka, Live, Record, crossrate, end, rows, spec_vector};

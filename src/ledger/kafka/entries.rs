@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 /// Bytes of an entry in a part: room is left for the number of parts.
 const ROOM: usize = PART_BYTES - 4;
 
+/// A recovery point is read as a whole and at once: by a few answers, where the default of 1 MiB would take many.
+const IN_ONE_GO: [(&str, &str); 1] = [("max.partition.fetch.bytes", "33554432")];
+
 /// How many parts entries have, where it is not one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Parts(HashMap<String, u32>);
@@ -69,21 +72,41 @@ fn split(value: &[u8]) -> Vec<Vec<u8>> {
     parts
 }
 
-/// Reads all entries that are committed now.
-pub(super) fn read(
-    kafka: &KafkaClient,
-    listener: &Listener,
-    group: &str,
-    topic: &str,
-) -> Result<(Entries, Parts), KafkaError> {
-    let own = [&[("group.id", group)], kafka::READING].concat();
-    let consumer: BaseConsumer<Listener> =
-        kafka::client(kafka, listener, &[], &own).map_err(|_| KafkaError::Canceled)?;
-    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE)?;
-    let count = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
-    if count == 0 {
-        return Err(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition));
+/// A client that has found the topic.
+pub(super) struct Reader {
+    consumer: BaseConsumer<Listener>,
+    partitions: usize,
+}
+
+impl Reader {
+    pub(super) fn new(
+        kafka: &KafkaClient,
+        listener: &Listener,
+        group: &str,
+        topic: &str,
+    ) -> Result<Self, KafkaError> {
+        let own = [&[("group.id", group)], kafka::READING].concat();
+        let consumer: BaseConsumer<Listener> =
+            kafka::client(kafka, listener, &IN_ONE_GO, &own).map_err(|_| KafkaError::Canceled)?;
+        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE)?;
+        let partitions = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
+        if partitions == 0 {
+            return Err(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition));
+        }
+        Ok(Reader { consumer, partitions })
     }
+}
+
+/// Reads all entries that are committed now.
+pub(super) fn read(reader: Reader, topic: &str) -> Result<(Entries, Parts), KafkaError> {
+    let records = records(&reader, topic);
+    kafka::let_go(reader.consumer);
+    Ok(assemble(records?))
+}
+
+fn records(reader: &Reader, topic: &str) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, KafkaError> {
+    let Reader { consumer, partitions: count } = reader;
+    let count = *count;
     let mut list = TopicPartitionList::new();
     for partition in 0..count as i32 {
         // An offset that is known spares librdkafka's own look-up, which waits for a timer.
@@ -115,7 +138,7 @@ pub(super) fn read(
         }
         heard = Instant::now();
     }
-    Ok(assemble(records))
+    Ok(records)
 }
 
 /// Puts parts together. What is not whole becomes an entry whose checksum will not fit, and is named then.

@@ -1,13 +1,10 @@
 //! One partition's log: fills chunks from librdkafka's queue, and knows whether it is at the end.
 
 use super::Client;
-use crate::kafka::Listener;
+use crate::kafka::queue::{Queue, Record};
 use crate::source::{Chunk, Closed, Delivery, Feed, Framing, Message};
-use rdkafka::Message as _;
 use rdkafka::consumer::Consumer;
-use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::error::KafkaError;
-use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::Offset;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -39,7 +36,7 @@ pub(super) struct Filling {
 /// A partition that is being read.
 pub(super) struct Log {
     pub(super) number: u32,
-    queue: PartitionQueue<Listener>,
+    queue: Queue,
     feed: Arc<Feed>,
     /// The offset after the last record that was seen, control records not counted.
     pub(super) next: i64,
@@ -72,7 +69,7 @@ pub(super) enum Came {
 }
 
 impl Log {
-    pub(super) fn new(plan: &Plan, queue: PartitionQueue<Listener>, feed: Arc<Feed>) -> Self {
+    pub(super) fn new(plan: &Plan, queue: Queue, feed: Arc<Feed>) -> Self {
         let silence = Silence { since: Instant::now(), at_end: false, asked: false, confirmed: None };
         Log { number: plan.number, queue, feed, next: plan.from, end: plan.end, ended: false, silence }
     }
@@ -85,27 +82,27 @@ impl Log {
         if self.end.is_some_and(|end| self.next >= end) {
             return self.close();
         }
-        let Some(first) = self.queue.poll(Duration::ZERO) else { return Ok(Came::Nothing) };
         let mut chunk = None;
-        let mut polled = Some(first);
-        let mut last = Came::Something;
+        let mut last = Came::Nothing;
         let mut at_end = false;
-        while let Some(event) = polled.take() {
+        while let Some(event) = self.queue.next(Duration::ZERO) {
+            last = Came::Something;
             match event {
-                Ok(message) if self.end.is_some_and(|end| message.offset() >= end) => at_end = true,
-                Ok(message) => {
+                Ok(record) if self.end.is_some_and(|end| record.offset >= end) => at_end = true,
+                Ok(record) => {
                     let chunk = chunk.get_or_insert_with(|| emptied(self.feed.spare()));
-                    self.next = message.offset() + 1;
-                    append(chunk, &message, filling.keys);
+                    self.next = record.offset + 1;
+                    append(chunk, &record, filling.keys);
                     let Framing::Messages(messages) = &chunk.framing else { break };
                     if messages.len() < filling.records && chunk.bytes.len() < filling.bytes {
-                        polled = self.queue.poll(Duration::ZERO);
+                        continue;
                     }
                 }
                 // All that was there when the broker was asked has been seen, control records too.
                 Err(KafkaError::PartitionEOF(_)) => at_end = true,
                 Err(error) => last = Came::Error(error),
             }
+            break;
         }
         if let Some(chunk) = chunk {
             self.silence = Silence { since: Instant::now(), at_end: false, asked: false, confirmed: None };
@@ -177,7 +174,8 @@ impl Log {
 
     /// Asks the broker where the log ends, if we are there.
     pub(super) fn ask(&mut self, client: &Client, topic: &str) {
-        if !self.ended && self.silence.at_end {
+        // What was taken already would come once more.
+        if !self.ended && self.silence.at_end && !self.queue.holds_some() {
             let here = Offset::Offset(self.next);
             self.silence.asked = client.seek(topic, self.number as i32, here, Duration::ZERO).is_ok();
         }
@@ -197,19 +195,19 @@ fn emptied(mut chunk: Chunk) -> Chunk {
     chunk
 }
 
-fn append(chunk: &mut Chunk, message: &BorrowedMessage<'_>, keys: bool) {
-    let key = message.key().filter(|_| keys);
+fn append(chunk: &mut Chunk, record: &Record<'_>, keys: bool) {
+    let key = record.key.filter(|_| keys);
     if let Some(key) = key {
         chunk.bytes.extend_from_slice(key);
     }
-    chunk.bytes.extend_from_slice(message.payload().unwrap_or_default());
+    chunk.bytes.extend_from_slice(record.value.unwrap_or_default());
     let Framing::Messages(messages) = &mut chunk.framing else { return };
     messages.push(Message {
-        offset: message.offset(),
-        timestamp_ms: message.timestamp().to_millis().unwrap_or(0),
+        offset: record.offset,
+        timestamp_ms: record.timestamp_ms,
         // A chunk is closed long before that, but for a single record, of which brokers take no such size.
         end: u32::try_from(chunk.bytes.len()).unwrap_or(u32::MAX),
-        null: message.payload().is_none(),
+        null: record.value.is_none(),
         key: key.map(|key| key.len() as u32),
     });
 }

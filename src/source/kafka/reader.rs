@@ -8,6 +8,7 @@ use super::watch::Found;
 use super::{Client, Context};
 use crate::config::{DeadLetterTarget, KafkaClient, Verbosity};
 use crate::exit::{Exit, Failure};
+use crate::kafka::queue::Queue;
 use crate::kafka::{self, Listener, Meaning};
 use crate::run::WorkerWaker;
 use crate::source::{Closed, Feed, PartitionFeed, Waker};
@@ -160,12 +161,10 @@ impl Reader {
     fn add(&mut self, plan: &Plan) -> Result<PartitionFeed> {
         let Plan { number, from, inside_log, .. } = *plan;
         let topic = &self.filling.topic;
-        let mut queue = self
-            .client
-            .split_partition_queue(topic, number as i32)
+        let mut queue = Queue::new(&self.client, topic, number as i32)
             .ok_or_else(|| anyhow!("librdkafka has no queue for partition {number} of topic {topic}"))?;
         let wake = Arc::clone(&self.woken);
-        queue.set_nonempty_callback(move || wake());
+        queue.on_news(move || wake());
         let feed = Feed::waking(CHUNKS_AHEAD, Arc::clone(&self.woken));
         let name = format!("{topic}-{number}");
         self.logs.push(Log::new(plan, queue, Arc::clone(&feed)));

@@ -1,0 +1,66 @@
+//! Clients that meet their broker while something else is still being opened: finding it, and asking it for the topic,
+//! is most of what opening a topic takes.
+//!
+//! Nothing is decided here and nothing told: where each partition begins is asked when the job has been taken over, and
+//! what goes wrong here goes wrong there again.
+
+use super::{Client, Context};
+use crate::config::{Config, KafkaSource};
+use crate::kafka::Listener;
+use crate::run::Workers;
+use rdkafka::consumer::Consumer;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How long a broker may take to answer here.
+const SHORTLY: Duration = Duration::from_millis(500);
+
+/// A meeting that is under way.
+#[derive(Debug)]
+pub struct Meeting(JoinHandle<Option<Met>>);
+
+/// Clients that know where the topic's partitions are.
+pub(super) struct Met {
+    /// The one that looks at the topic.
+    pub(super) first: Client,
+    /// Those that read, one for each worker of this process that has partitions.
+    pub(super) clients: Vec<Option<Client>>,
+}
+
+impl Meeting {
+    /// Begins one, on threads of its own.
+    pub fn begin(config: &Arc<Config>, source: &KafkaSource, workers: &Workers) -> Meeting {
+        let (config, source, workers) = (Arc::clone(config), source.clone(), workers.clone());
+        Meeting(std::thread::spawn(move || meet(&config, &source, &workers)))
+    }
+
+    /// Who has met; none where no broker answered.
+    pub(super) fn met(self) -> Option<Met> {
+        self.0.join().ok().flatten()
+    }
+}
+
+fn meet(config: &Config, source: &KafkaSource, workers: &Workers) -> Option<Met> {
+    let context = Context { config, source };
+    let count = |client: &Client| -> Option<usize> {
+        let metadata = client.fetch_metadata(Some(&source.topic), SHORTLY).ok()?;
+        Some(metadata.topics().first()?.partitions().len())
+    };
+    let first = context.client(Listener::new(config.verbosity), 1).ok()?;
+    let partitions = count(&first)?;
+    let clients = std::thread::scope(|scope| {
+        let reading = |local: usize| {
+            let mine = (0..partitions).filter(|p| workers.local(*p) == Some(local)).count();
+            scope.spawn(move || {
+                let client = (mine > 0)
+                    .then(|| context.client(Listener::new(config.verbosity), mine).ok())
+                    .flatten()?;
+                count(&client).map(|_| client)
+            })
+        };
+        let all: Vec<_> = (0..workers.wakers.len()).map(reading).collect();
+        all.into_iter().map(|one| one.join().ok().flatten()).collect()
+    });
+    Some(Met { first, clients })
+}
