@@ -16,6 +16,9 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const PARTITIONS: u64 = 4;
+/// What `--delay` is by default; and the seconds before the first closing that counts.
+const DELAY_US: u64 = 5_000_000;
+const BEFORE: u64 = 6;
 
 /// A schedule of trades: event time is when they are due.
 #[derive(Debug, Copy, Clone)]
@@ -64,7 +67,7 @@ pub(crate) fn run(asked: &Asked) -> Result<()> {
             (Some(_), _) => in_topic("delays")?,
             _ => in_topic(&topic)?,
         };
-        let schedule = produce(&topic, seconds, per_second, linger)?;
+        let schedule = produce(&topic, seconds + BEFORE, per_second, linger)?;
         // What is on its way arrives.
         std::thread::sleep(Duration::from_secs(1));
         if let Some(mut job) = job {
@@ -146,8 +149,11 @@ fn produce(topic: &str, seconds: u64, per_second: u64, linger: u32) -> Result<Sc
 }
 
 fn trade(nth: u64, event_us: u64) -> String {
-    let (symbol, price) =
-        if nth / PARTITIONS % 2 == 0 { ("BTCUSDT", "9245.01000000") } else { ("XVGBTC", "0.00000811") };
+    let (symbol, price) = if (nth / PARTITIONS).is_multiple_of(2) {
+        ("BTCUSDT", "9245.01000000")
+    } else {
+        ("XVGBTC", "0.00000811")
+    };
     let (id, said_us) = (1 + nth / (2 * PARTITIONS) * PARTITIONS + nth % PARTITIONS, event_us + 1_000);
     format!(
         r#"{{"e":"trade","E":{said_us},"s":"{symbol}","t":{id},"p":"{price}","q":"0.02500000","T":{event_us},"m":true,"M":true}}"#
@@ -162,7 +168,6 @@ fn number(line: &[u8], key: &[u8]) -> Option<u64> {
 
 /// A closing is there when the last of its rows is.
 fn of_rows(arrivals: &Arrivals, schedule: Schedule, window_ms: u64) -> Result<Histogram<u64>> {
-    const DELAY_US: u64 = 5_000_000;
     let mut closings: BTreeMap<u64, (Instant, usize)> = BTreeMap::new();
     for (at, line) in arrivals.try_iter() {
         let end = number(&line, b"\"end_ms\":").context("a row has an end")?;

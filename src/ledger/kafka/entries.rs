@@ -17,8 +17,9 @@ use std::time::{Duration, Instant};
 /// Bytes of an entry in a part: room is left for the number of parts.
 const ROOM: usize = PART_BYTES - 4;
 
-/// A recovery point is read as a whole and at once: by a few answers, where the default of 1 MiB would take many.
-const IN_ONE_GO: [(&str, &str); 1] = [("max.partition.fetch.bytes", "33554432")];
+/// A recovery point is read as a whole and at once: by a few answers, where the default of 1 MiB would take many; and
+/// without a broker that waits half a second for more before it says that the log ends.
+const IN_ONE_GO: [(&str, &str); 2] = [("max.partition.fetch.bytes", "33554432"), ("fetch.wait.max.ms", "5")];
 
 /// How many parts entries have, where it is not one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

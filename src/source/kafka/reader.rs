@@ -12,6 +12,7 @@ use crate::kafka::queue::Queue;
 use crate::kafka::{self, Listener, Meaning};
 use crate::run::WorkerWaker;
 use crate::source::{Closed, Feed, PartitionFeed, Waker};
+use crate::start;
 use anyhow::{Result, anyhow};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -108,6 +109,7 @@ impl Reader {
     }
 
     fn run(&mut self) -> Result<(), Closed> {
+        let mut first = true;
         loop {
             while let Some(event) = self.client.poll(Duration::ZERO) {
                 match event {
@@ -138,6 +140,13 @@ impl Reader {
                 match self.logs[place].read(&self.filling)? {
                     Came::Something => {
                         came = true;
+                        if std::mem::take(&mut first) {
+                            let topic = &self.filling.topic;
+                            start::tell(
+                                self.listener.verbosity(),
+                                format_args!("records of {topic} come in"),
+                            );
+                        }
                         (self.worker)();
                         if self.logs[place].is_done() {
                             self.unassign(place);
