@@ -21,9 +21,12 @@ pub fn tell(config: &Config, outbox: &Outbox) -> Result<()> {
     if config.verbosity >= Verbosity::Normal {
         eprintln!("crossrate: {}", in_words(&counts));
         if outbox.withheld > 0 {
+            let before = if config.since.is_some() { "--since, or before" } else { "" };
+            let before = format!("{before} the first record read");
             eprintln!(
-                "crossrate: withheld {} windows of symbols that began before the first record read",
-                outbox.withheld
+                "crossrate: withheld {} windows of symbols that began before {}",
+                outbox.withheld,
+                before.trim_start()
             );
         }
     }

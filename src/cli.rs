@@ -21,7 +21,7 @@ pub use usage::UsageError;
 pub(crate) use values::read_duration as duration;
 
 use crate::bench::Bench;
-use crate::config::{Config, DemoConfig, ProduceConfig};
+use crate::config::{Config, DemoConfig, ProduceConfig, ReplayConfig, ServeConfig};
 use crate::query::Query;
 use crate::recovery::{Action, Recovery};
 use crate::top::Top;
@@ -45,6 +45,10 @@ pub enum Task {
     Recovery(Recovery),
     /// Watch a server.
     Top(Top),
+    /// Serve results that exist.
+    Serve(Box<ServeConfig>),
+    /// Compute past rows.
+    Replay(Box<ReplayConfig>),
     /// Measure this machine.
     Bench(Bench),
     /// Run the loop that this program is measured against, with these arguments.
@@ -104,6 +108,12 @@ enum Commands {
         #[command(flatten)]
         flags: Flags<RUN>,
     },
+    /// Past trades through the dataflow again, with any definition: rows to standard output
+    #[command(after_help = REPLAY_EXAMPLES)]
+    Replay(Flags<REPLAY>),
+    /// Serve results that exist, and follow them: the page, REST, streams, SQL, metrics
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(Flags<SERVE>),
     /// Ask about rows in SQL: a file of rows, a database, or a server
     #[command(after_help = QUERY_EXAMPLES)]
     Query(Box<Query>),
@@ -215,17 +225,36 @@ Examples:
   crossrate produce --symbols all --to kafka:trades -b broker:9092
   crossrate produce --cross EURBTC=EURUSDT/BTCUSDT --to trades.jsonl --capture";
 
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  crossrate serve --from kafka:vwap -b broker:9092
+  crossrate serve --from sqlite:rows.db --listen 127.0.0.1:9000
+  crossrate serve --from postgres://me@db/rates --name spot
+  crossrate serve --from rows.jsonl --history 6h";
+
+const REPLAY_EXAMPLES: &str = "\
+It leaves nothing behind: a job that reads the same topic does not notice it.
+
+Examples:
+  crossrate replay --since 2018-04-29T17:00:00Z --until 2018-04-29T18:00:00Z --window 1m
+  crossrate replay -t trades --from-offset 1000 --cross EURBTC=EURUSDT/BTCUSDT
+  crossrate replay a.jsonl b.jsonl --since 1525021200000 --speed 10x";
+
 /// Of which command flags are, as the types of clap's structures want it.
 const RUN: u8 = 0;
 const DEMO: u8 = 1;
 const PRODUCE: u8 = 2;
 const RECOVERY: u8 = 3;
+const SERVE: u8 = 4;
+const REPLAY: u8 = 5;
 
 const fn which(command: u8) -> Which {
     match command {
         DEMO => Which::Demo,
         PRODUCE => Which::Produce,
         RECOVERY => Which::Recovery,
+        SERVE => Which::Serve,
+        REPLAY => Which::Replay,
         _ => Which::Run,
     }
 }
@@ -263,7 +292,7 @@ impl<const COMMAND: u8> Args for Flags<COMMAND> {
                 .help_heading(LOGGING)
                 .help("This help"),
         );
-        if which != Which::Run {
+        if !matches!(which, Which::Run | Which::Replay) {
             return command;
         }
         command.arg(
@@ -308,7 +337,7 @@ fn flag(about: &'static About, which: Which) -> Arg {
 
 fn told(about: &About, which: Which) -> String {
     let (help, default) = (about.help_for(which), about.default_for(which));
-    if about.optional && default == "none" {
+    if default == "none" {
         return help.to_owned();
     }
     format!("{help} [default: {default}]")
@@ -338,6 +367,16 @@ pub fn parse(
         Commands::Produce(flags) => {
             let given = Given::collect(&flags.0, environment, Which::Produce)?;
             let task = Task::Produce(Box::new(check::produce(&given)?));
+            Ok(Parsed { task, warnings: given.warnings })
+        }
+        Commands::Replay(flags) => {
+            let mut given = Given::collect(&flags.0, environment, Which::Replay)?;
+            let task = Task::Replay(Box::new(check::replay(&mut given)?));
+            Ok(Parsed { task, warnings: given.warnings })
+        }
+        Commands::Serve(flags) => {
+            let given = Given::collect(&flags.0, environment, Which::Serve)?;
+            let task = Task::Serve(Box::new(check::serve(&given)?));
             Ok(Parsed { task, warnings: given.warnings })
         }
         Commands::Config { json, flags } => {
@@ -410,6 +449,7 @@ mod tests {
             path.to_str().expect("a path in UTF-8").to_owned()
         };
         let toml = file("job.toml", "window = \"7s\"\nfill-hold = \"7s\"");
+        let serve_toml = file("serve.toml", "history = \"7s\"");
         let properties = file("kafka.properties", "debug=msg");
         let crosses = file("crosses.toml", "[crosses]\nA = \"B*C\"");
         let token = file("token", "correct-horse-battery-staple");
@@ -443,6 +483,7 @@ mod tests {
             "history" => ("--listen :7", "7m"),
             "stay" => ("--listen :7", "never"),
             "speed" => ("", "7"),
+            "since" | "until" => ("", "2018-04-29T17:13:40Z"),
             "progress" => ("", "never"),
             "endpoint" => ("", "ws://a"),
             "rest" => ("", "http://a"),
@@ -451,10 +492,16 @@ mod tests {
             other => panic!("an example of --{other} is missing"),
         };
         for about in ALL {
-            for (command, which) in [("run", Which::Run), ("demo", Which::Demo), ("produce", Which::Produce)]
-            {
+            for (command, which) in [
+                ("run", Which::Run),
+                ("demo", Which::Demo),
+                ("produce", Which::Produce),
+                ("serve --from kafka:rows", Which::Serve),
+                ("replay", Which::Replay),
+            ] {
                 let demo = which == Which::Demo;
-                if !about.is_for(which) {
+                // What `serve` cannot do without stands beside every other setting.
+                if !about.is_for(which) || (about.name, which) == ("from", Which::Serve) {
                     continue;
                 }
                 let (beside, with) = match about.shape {
@@ -469,8 +516,12 @@ mod tests {
                         (beside, format!("--{given}"))
                     }
                     _ if about.name == "emit" && demo => ("", "--emit final".to_owned()),
+                    _ if about.name == "config" && which == Which::Serve => {
+                        ("", format!("--config {serve_toml}"))
+                    }
                     _ => {
                         let (beside, value) = examples(about.name);
+                        let beside = if which == Which::Serve { "" } else { beside };
                         (beside, format!("--{} {value}", about.name))
                     }
                 };

@@ -5,6 +5,7 @@ use crate::ledger::postgres;
 use crate::serve::guard::Token;
 use crate::source::simulated::Market;
 use crossrate_dataflows::market::definition::Definition;
+use crossrate_dataflows::market::event_time::EventTime;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::IsTerminal;
@@ -51,6 +52,8 @@ pub struct Config {
     pub keep_refused: bool,
     /// Records a batch at most; a test knob, results never depend on it.
     pub batch_records: usize,
+    /// Windows that start before are withheld, of a replay.
+    pub since: Option<EventTime>,
 }
 
 impl Config {
@@ -138,6 +141,38 @@ impl Serving {
             Stay::Never => false,
         }
     }
+}
+
+/// Past trades through the dataflow again, checked.
+#[derive(Debug, Clone)]
+pub struct ReplayConfig {
+    /// The run that it is: bounded, without a ledger or any sink of its own.
+    pub config: Config,
+    /// Windows that start before are withheld.
+    pub since: Option<EventTime>,
+    /// Windows that end later are left out.
+    pub until: Option<EventTime>,
+    /// How fast rows leave.
+    pub speed: Speed,
+    /// Whether progress is told in lines among the rows.
+    pub events: bool,
+}
+
+/// The read side over results that exist, checked.
+#[derive(Debug, Clone)]
+pub struct ServeConfig {
+    /// Where they are.
+    pub from: SinkTarget,
+    /// How brokers are reached, where they are in a topic.
+    pub kafka: KafkaClient,
+    /// Whose they are.
+    pub name: String,
+    /// The trades that they were made of, for replays.
+    pub trades: Option<String>,
+    /// How they are served.
+    pub serving: Serving,
+    /// What is told on standard error.
+    pub verbosity: Verbosity,
 }
 
 /// Whether something goes on.

@@ -11,6 +11,7 @@ pub mod committer;
 pub mod held;
 mod kafka;
 pub mod keeper;
+pub mod known;
 pub mod point;
 pub mod postgres;
 pub mod protocol;
@@ -33,6 +34,7 @@ use point::{JobEntry, Point};
 use protocol::Ended;
 
 pub use kafka::Kafka;
+pub(crate) use kafka::assemble;
 pub use postgres::Postgres;
 pub use sqlite::Sqlite;
 pub(crate) use sqlite::{SqlValue, sqlite_insert, sqlite_schema};
@@ -93,7 +95,7 @@ pub(crate) fn open_at(config: &Config, target: &SinkTarget) -> Result<Box<dyn Le
 }
 
 /// Where the recovery point of a file of rows is, or of a folder of them.
-fn beside(path: &Path) -> PathBuf {
+pub(crate) fn beside(path: &Path) -> PathBuf {
     let mut beside = path.to_owned().into_os_string();
     beside.push(".recovery");
     beside.into()

@@ -40,6 +40,8 @@ fn perform(parsed: Parsed) -> anyhow::Result<Exit> {
         Task::Run(config) => crossrate::run::run(*config),
         Task::Demo(config) => crossrate::demo::command::run(*config),
         Task::Query(query) => crossrate::query::run(&query),
+        Task::Replay(config) => crossrate::replay::run(*config),
+        Task::Serve(config) => crossrate::follow::run(&config),
         Task::Produce(config) => crossrate::collect::run(&config),
         Task::Recovery(recovery) => crossrate::recovery::run(&recovery),
         Task::Top(top) => crossrate::top::run(&top),

@@ -7,6 +7,7 @@ use crate::exit::{Exit, Failure};
 use crate::ledger::point::Point;
 use crate::ledger::{self, Entries};
 use crate::serve::board::about::About;
+use crate::serve::replay::Replays;
 use crate::serve::{self, Server};
 use crate::sink::{Sink, Sinks};
 use crate::source::files::{self, Input};
@@ -107,7 +108,7 @@ fn open_inputs(config: &Config, workers: &Workers) -> Result<Vec<(usize, Input)>
 /// The server, where there is to be one.
 fn serve(config: &Config, server: Option<Server>) -> Result<Option<Server>> {
     let (None, Some(serving)) = (&server, &config.serving) else { return Ok(server) };
-    let server = Server::start(serve::bind(serving)?, serving, About::of(config))?;
+    let server = Server::start(serve::bind(serving)?, serving, About::of(config), Replays::of_run(config))?;
     if config.verbosity >= Verbosity::Normal {
         eprintln!("crossrate: serving {}", server.page());
     }
@@ -329,7 +330,7 @@ impl WorkerWaker {
 }
 
 /// The first Ctrl-C or request to terminate stops the run in order, the second one at once.
-fn on_signal(interrupted: &Arc<AtomicBool>, wakers: &[WorkerWaker]) -> Result<()> {
+pub(crate) fn on_signal(interrupted: &Arc<AtomicBool>, wakers: &[WorkerWaker]) -> Result<()> {
     let mut signals =
         signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM])?;
     let (interrupted, wakers) = (Arc::clone(interrupted), wakers.to_vec());

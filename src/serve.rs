@@ -14,6 +14,7 @@ pub mod guard;
 pub mod metrics;
 pub mod page;
 pub mod problem;
+pub mod replay;
 pub mod rest;
 pub mod socket;
 pub mod sql;
@@ -31,10 +32,12 @@ use axum::routing::{get, post};
 use board::Board;
 use board::about::About;
 use board::inbox::BoardSink;
+use board::progress::{Following, Standing};
 use feed::Feed;
 use guard::Token;
 use metrics::Metrics;
 use problem::Problem;
+use replay::Replays;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -60,6 +63,8 @@ pub struct App {
     pub metrics: Metrics,
     /// Turns of questions in SQL.
     pub asking: Semaphore,
+    /// What replays are made of.
+    pub replays: Replays,
 }
 
 /// A server that runs. It ends when this is dropped.
@@ -88,7 +93,7 @@ pub fn bind(serving: &Serving) -> Result<TcpListener> {
 
 impl Server {
     /// Serves an empty board.
-    pub fn start(listener: TcpListener, serving: &Serving, about: About) -> Result<Server> {
+    pub fn start(listener: TcpListener, serving: &Serving, about: About, replays: Replays) -> Result<Server> {
         let failed = |error| Failure::new(Exit::Failed, "cannot serve").because(error);
         let board = Board::new(about, serving.history.as_millis() as u64);
         let feed = Feed::new(board);
@@ -97,6 +102,7 @@ impl Server {
             token: serving.token.clone(),
             metrics: Metrics::default(),
             asking: Semaphore::new(ASKING),
+            replays,
         });
         let address = listener.local_addr().map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
@@ -172,6 +178,7 @@ fn routes(app: Arc<App>) -> Router {
         .route("/v1/stream", get(stream::events))
         .route("/v1/ws", get(socket::upgrade))
         .route("/v1/sql", post(sql::ask).layer(DefaultBodyLimit::max(sql::QUESTION)))
+        .route("/v1/replay", post(replay::replay).layer(DefaultBodyLimit::max(replay::WISH)))
         .route("/metrics", get(metrics::metrics))
         .route("/healthz", get(healthy))
         .route("/readyz", get(ready));
@@ -187,12 +194,21 @@ async fn healthy() -> &'static str {
     "ok\n"
 }
 
-/// The job has said something.
+/// The job has said something, or the place that results are read from answers and has been read.
 async fn ready(State(app): State<Arc<App>>) -> Response {
-    if app.feed.board.read().progress.begun {
+    let state = app.feed.board.read();
+    if state.progress.is_current() {
         return "ready\n".into_response();
     }
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the job has not read anything yet")
+    let detail = match &state.progress.following {
+        None => "the job has not read anything yet".to_owned(),
+        Some(Following { place, state: Standing::Away, reason, .. }) => {
+            let reason = reason.as_deref().unwrap_or("it does not answer");
+            format!("{place} is away ({reason}); what is served is as it was")
+        }
+        Some(Following { place, .. }) => format!("{place} is still being read"),
+    };
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
         .hint("ask again; /v1/frontier tells what it waits for")
         .later(1)
         .into_response()

@@ -36,6 +36,8 @@ pub struct News<'a> {
     pub partitions: &'a BTreeMap<u32, PartitionProgress>,
     /// Rows looked at before this time are all there; `None` when the input has ended.
     pub frontier: Option<EventTime>,
+    /// Windows of symbols that were withheld so far.
+    pub withheld: u64,
 }
 
 /// The name of a file and how long it is; `None` of one that is done with, which the recovery point need not know.
@@ -127,8 +129,7 @@ impl Sinks {
             ledger.end(ended);
         }
         self.pass_on(outbox, true)?;
-        let news =
-            News { rows: &[], refused: &[], partitions: &outbox.partitions, frontier: outbox.frontier };
+        let news = news_of(outbox);
         self.files.iter_mut().chain(&mut self.others).try_for_each(|sink| sink.finish(&news))
     }
 
@@ -154,12 +155,7 @@ impl Sinks {
                 return ledger.still_ours();
             }
             let commit = ledger.next_commit()?;
-            let news = News {
-                rows: &commit.rows,
-                refused: &commit.refused,
-                partitions: &outbox.partitions,
-                frontier: outbox.frontier,
-            };
+            let news = News { rows: &commit.rows, refused: &commit.refused, ..news_of(outbox) };
             let mut marks = Vec::new();
             for sink in &mut self.files {
                 sink.write(&news)?;
@@ -181,7 +177,13 @@ impl Sinks {
 }
 
 fn news_of(outbox: &Outbox) -> News<'_> {
-    News { rows: &[], refused: &[], partitions: &outbox.partitions, frontier: outbox.frontier }
+    News {
+        rows: &[],
+        refused: &[],
+        partitions: &outbox.partitions,
+        frontier: outbox.frontier,
+        withheld: outbox.withheld,
+    }
 }
 
 /// What became of all records, over all partitions.

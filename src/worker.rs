@@ -142,6 +142,9 @@ pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
         owned.push(partition);
     }
     drop(point);
+    if let (Some(since), Some(partition)) = (config.since, owned.first_mut()) {
+        reading.withhold(partition, since);
+    }
     // A capability for partitions to come; it follows the frontier.
     let mut spare = adopted.map(|mailbox| Spare { mailbox, panes: panes.1.clone(), told: told.1.clone() });
     drop((panes.1, told.1));
@@ -468,6 +471,13 @@ impl Reading<'_> {
         self.tell_progress(partition)?;
         self.give(partition);
         Ok(())
+    }
+
+    /// Says that windows which start before some time get no rows; of all that is said the greatest holds.
+    fn withhold(&mut self, partition: &mut Owned, before: EventTime) {
+        if let Some(told) = &mut partition.told {
+            self.told.activate().session(told).give(Told::WithholdBefore(before));
+        }
     }
 
     fn give(&mut self, partition: &mut Owned) {

@@ -3,13 +3,14 @@
 use super::crosses::{self, Crosses};
 use super::layers::{Given, Origin, flag_of};
 use super::properties::{self, Property};
-use super::settings::{self as s, About};
+use super::settings::{self as s, About, Which};
 use super::usage::{UsageError, Wrong, nearest};
 use super::values::show_duration;
 use super::{outputs, places};
 use crate::config::{
     Cluster, Config, DeadLetterTarget, DemoConfig, FileSource, KafkaClient, KafkaSource, ProduceConfig,
-    ProduceTarget, Serving, SinkTarget, Source, StartOffset, Verbosity, ledger_of,
+    ProduceTarget, ReplayConfig, ServeConfig, Serving, SinkTarget, Source, StartOffset, Stay, Verbosity,
+    ledger_of,
 };
 use crate::ledger::held::Place;
 use crate::serve::guard::Token;
@@ -22,6 +23,9 @@ use std::time::Duration;
 
 /// More panes a window than this are a slip: the state of a window is no larger, but each trade would enter so many.
 const MOST_PANES: u64 = 100_000;
+
+/// Where the read side is, unless it is said otherwise.
+const SERVE_PORT: u16 = 8080;
 
 /// A shorter token could be guessed.
 const SHORTEST_TOKEN: usize = 16;
@@ -58,9 +62,102 @@ pub(super) fn run(given: &mut Given) -> Result<Config, UsageError> {
         strict: given.get(&s::STRICT)?,
         progress: given.get(&s::PROGRESS)?,
         batch_records: given.get(&s::BATCH_RECORDS)?,
+        since: None,
     };
     can_be_read_again(given, &config)?;
     Ok(config)
+}
+
+/// Past trades again: a run to the end of each log, or of the range, that leaves nothing behind.
+pub(super) fn replay(given: &mut Given) -> Result<ReplayConfig, UsageError> {
+    let definition = definition(given)?;
+    let (kafka, _) = kafka(given)?;
+    let (since, until) = (given.find(&s::SINCE)?, given.find(&s::UNTIL)?);
+    if let (Some(since), Some(until)) = (since, until)
+        && until.micros() < since.micros().saturating_add(definition.windows.size)
+    {
+        let window = show_duration(definition.windows.size);
+        let expected = format!("a time that is later than --since by a window at least, which is {window}");
+        let got = format!("{} ms, and --since {} ms", until.millis(), since.millis());
+        return Err(Wrong::told(got, expected).at(given.what(&s::UNTIL.about)));
+    }
+    let mut source = source(given, &kafka, false)?;
+    if let Source::Kafka(source) = &mut source {
+        source.exit_at_end = true;
+        if let (StartOffset::Unset, Some(since)) = (source.start, since) {
+            // See the module `replay` for what this is made of.
+            let early = definition.max_ahead + definition.delay + definition.windows.size;
+            source.start = StartOffset::Timestamp(since.minus(early).millis() as i64);
+        }
+    }
+    let config = Config {
+        max_drift: max_drift(given, definition.windows)?,
+        definition,
+        source,
+        kafka,
+        sinks: Vec::new(),
+        dead_letter: None,
+        idle_timeout: None,
+        name: "replay".into(),
+        fresh: true,
+        commit_interval: Duration::ZERO,
+        summary: given.find(&s::SUMMARY)?,
+        serving: None,
+        cluster: Cluster { threads: given.get(&s::THREADS)?, ..Cluster::default() },
+        verbosity: verbosity(given)?,
+        strict: false,
+        progress: given.get(&s::PROGRESS)?,
+        keep_refused: false,
+        batch_records: given.get(&s::BATCH_RECORDS)?,
+        since,
+    };
+    outputs::apart(given, &config.source, &[SinkTarget::Stdout], None)?;
+    Ok(ReplayConfig { config, since, until, speed: given.get(&s::SPEED)?, events: given.get(&s::EVENTS)? })
+}
+
+/// The read side over results that exist.
+pub(super) fn serve(given: &Given) -> Result<ServeConfig, UsageError> {
+    let from = given.what(&s::FROM.about);
+    let expected = "kafka:TOPIC, sqlite:PATH, postgres:URL or a file of rows";
+    let target = match given.texts(&s::FROM.about) {
+        None => return Err(Wrong::told("nothing", expected).at(from)),
+        Some([text]) => places::results(text, expected).map_err(|wrong| wrong.at(from.clone()))?,
+        Some(texts) => return Err(Wrong::told(texts.join(" "), format!("one of {expected}")).at(from)),
+    };
+    let (kafka, _) = kafka(given)?;
+    let trades = match given.texts(&s::TOPIC.about) {
+        Some(_) => Some(given.get(&s::TOPIC)?),
+        None => None,
+    };
+    if !matches!(target, SinkTarget::Kafka(_)) && trades.is_none() {
+        of_kafka_is_nothing(given, &[&s::BROKERS.about, &s::PROPERTY.about, &s::KAFKA_CONFIG.about])?;
+    }
+    // There is an address to serve on, given or not.
+    let serving = match serving(given)? {
+        Some(serving) => serving,
+        None => serving_at(given, vec![SocketAddr::from((Ipv4Addr::LOCALHOST, SERVE_PORT))])?,
+    };
+    Ok(ServeConfig {
+        from: target,
+        kafka,
+        name: given.get(&s::NAME)?,
+        trades,
+        serving,
+        verbosity: verbosity(given)?,
+    })
+}
+
+/// Flags of Kafka mean nothing where no topic is read; in a layer behind the one that chose, they are standing settings.
+fn of_kafka_is_nothing(given: &Given, abouts: &[&About]) -> Result<(), UsageError> {
+    let chosen = given.origin(&s::FROM.about).rank();
+    match abouts.iter().find(|a| given.texts(a).is_some() && given.origin(a).rank() >= chosen) {
+        None => Ok(()),
+        Some(about) => Err(Wrong::told(
+            "no topic to read",
+            "it with --from kafka:TOPIC, or with -t, the topic of trades for replays",
+        )
+        .at(given.what(about))),
+    }
 }
 
 /// A demonstration.
@@ -79,7 +176,10 @@ pub(super) fn demo(given: &mut Given) -> Result<DemoConfig, UsageError> {
 
 /// Where results are served, if anywhere, and who may ask.
 fn serving(given: &Given) -> Result<Option<Serving>, UsageError> {
-    let Some(mut listen) = given.find(&s::LISTEN)? else {
+    let Some(listen) = given.find(&s::LISTEN)? else {
+        if given.which() == Which::Serve {
+            return Ok(None);
+        }
         let others: [&About; 3] = [&s::TOKEN_FILE.about, &s::HISTORY.about, &s::STAY.about];
         return match others.into_iter().find(|about| *given.origin(about) == Origin::Flag) {
             None => Ok(None),
@@ -89,6 +189,10 @@ fn serving(given: &Given) -> Result<Option<Serving>, UsageError> {
             }
         };
     };
+    serving_at(given, listen).map(Some)
+}
+
+fn serving_at(given: &Given, mut listen: Vec<SocketAddr>) -> Result<Serving, UsageError> {
     let token = match given.find(&s::TOKEN_FILE)? {
         Some(path) => Some(token(&path).map_err(|wrong| wrong.at(given.what(&s::TOKEN_FILE.about)))?),
         None => None,
@@ -107,12 +211,12 @@ fn serving(given: &Given) -> Result<Option<Serving>, UsageError> {
         // Nobody asked for that port in particular: where it is taken, any other will do.
         listen.push(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
     }
-    Ok(Some(Serving {
+    Ok(Serving {
         listen,
         token,
         history: Duration::from_micros(given.get(&s::HISTORY)?),
-        stay: given.get(&s::STAY)?,
-    }))
+        stay: if given.which() == Which::Serve { Stay::Always } else { given.get(&s::STAY)? },
+    })
 }
 
 /// The token in a file.

@@ -142,6 +142,11 @@ impl Given {
         }
     }
 
+    /// For which command.
+    pub fn which(&self) -> Which {
+        self.which
+    }
+
     /// Where the setting's value came from.
     pub fn origin(&self, about: &About) -> &Origin {
         self.entries.get(about.name).map_or(&Origin::Default, |entry| &entry.origin)

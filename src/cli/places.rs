@@ -146,6 +146,60 @@ pub(super) fn start(text: &str) -> Result<StartOffset, Wrong> {
     }
 }
 
+/// A moment of event time: milliseconds since the epoch, or a date with or without a time of day, in UTC.
+pub(super) fn time(text: &str) -> Result<EventTime, Wrong> {
+    let expected = "milliseconds since the epoch, or a time in UTC such as 2018-04-29T17:13:40Z";
+    let wrong = || Wrong::new(text, expected);
+    let digits = text.strip_prefix('@').unwrap_or(text);
+    let micros = if digits.bytes().all(|b| b.is_ascii_digit()) {
+        let number: u64 = digits.parse().map_err(|_| wrong())?;
+        match EventTime::from_exchange(number) {
+            Some(time) => return Ok(time),
+            // Seconds for milliseconds is the usual slip.
+            None if EventTime::from_exchange(number.saturating_mul(1_000)).is_some() => {
+                return Err(wrong().perhaps(Some(&format!("{number}000"))));
+            }
+            None => return Err(wrong()),
+        }
+    } else {
+        utc(text).ok_or_else(wrong)?
+    };
+    EventTime::from_exchange(micros).ok_or_else(wrong)
+}
+
+/// Microseconds since the epoch of `2018-04-29`, `2018-04-29T17:13`, `2018-04-29 17:13:40.5Z`.
+fn utc(text: &str) -> Option<u64> {
+    let text = text.strip_suffix(['Z', 'z']).unwrap_or(text);
+    let (date, time) = text.split_once(['T', ' ']).unwrap_or((text, "00:00"));
+    let number = |text: &str, digits: usize| {
+        let right = text.len() == digits && text.bytes().all(|b| b.is_ascii_digit());
+        right.then(|| text.parse::<u64>().ok())?
+    };
+    let mut parts = date.split('-');
+    let (year, month, day) =
+        (number(parts.next()?, 4)?, number(parts.next()?, 2)?, number(parts.next()?, 2)?);
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let lengths = [31, if leap { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let length = *lengths.get(usize::try_from(month).ok()?.checked_sub(1)?)?;
+    if parts.next().is_some() || !(1970..2100).contains(&year) || !(1..=length).contains(&day) {
+        return None;
+    }
+    let leaps = |year: u64| year / 4 - year / 100 + year / 400;
+    let days = (year - 1970) * 365 + leaps(year - 1) - leaps(1969)
+        + lengths[..month as usize - 1].iter().sum::<u64>()
+        + day
+        - 1;
+    let (whole, fraction) = time.split_once('.').unwrap_or((time, ""));
+    let mut parts = whole.split(':');
+    let (hour, minute) = (number(parts.next()?, 2)?, number(parts.next()?, 2)?);
+    let second = parts.next().map_or(Some(0), |text| number(text, 2))?;
+    if parts.next().is_some() || hour > 23 || minute > 59 || second > 59 || fraction.len() > 6 {
+        return None;
+    }
+    let micros = if fraction.is_empty() { 0 } else { number(&format!("{fraction:0<6}"), 6)? };
+    Some((((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000 + micros)
+}
+
 /// Where a text with a scheme goes, such as `kafka:TOPIC`.
 enum Place<'a> {
     File(&'a str),
@@ -222,6 +276,27 @@ pub(super) fn sink(text: &str) -> Result<SinkTarget, Wrong> {
     }
 }
 
+/// Where rows are that somebody has written.
+pub(super) fn results(text: &str, expected: &str) -> Result<SinkTarget, Wrong> {
+    match text {
+        "-" => {
+            Err(Wrong::new(text, expected).hint("standard input ends; write rows to a file and name that"))
+        }
+        "kafka" => Err(Wrong::new(text, expected)
+            .hint("the topic is missing, kafka:vwap say; a file of that name is ./kafka")),
+        _ => Ok(match place(text, expected)? {
+            Place::File(path) => SinkTarget::File(PathBuf::from(path)),
+            Place::Kafka(topic) => SinkTarget::Kafka(topic.to_owned()),
+            Place::Sqlite(path) => SinkTarget::Sqlite(PathBuf::from(path)),
+            Place::Postgres(url) => SinkTarget::Postgres(url),
+            Place::Days(..) => {
+                return Err(Wrong::new(text, expected)
+                    .hint("files by day are not followed; crossrate query and other programs read them"));
+            }
+        }),
+    }
+}
+
 /// Where rows go, all places.
 pub(super) fn sinks(texts: &[String]) -> Result<Vec<SinkTarget>, Wrong> {
     texts.iter().map(|text| sink(text)).collect()
@@ -280,6 +355,32 @@ mod tests {
             assert!(!error.got.contains("u:p"));
         }
         assert!(rest("wss://a.org").is_err());
+    }
+
+    #[test]
+    fn times() {
+        for (text, ms) in [
+            ("1525022020000", 1_525_022_020_000),
+            ("@1525022020000", 1_525_022_020_000),
+            ("2018-04-29T17:13:40Z", 1_525_022_020_000),
+            ("2018-04-29 17:13:40.25", 1_525_022_020_250),
+            ("2020-02-29", 1_582_934_400_000),
+            ("2024-12-31T23:59Z", 1_735_689_540_000),
+        ] {
+            assert_eq!(time(text).map(EventTime::millis), Ok(ms), "{text}");
+        }
+        assert_eq!(time("1525022020").unwrap_err().hint.as_deref(), Some("did you mean 1525022020000?"));
+        for wrong in [
+            "",
+            "yesterday",
+            "2019-02-29",
+            "2018-13-01",
+            "2018-04-29T24:00",
+            "2018-4-29",
+            "2018-04-29T17:13:40+02:00",
+        ] {
+            assert!(time(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::usage::Wrong;
 use super::{crosses, places, values};
 use crate::config::{DeadLetterTarget, Progress, SinkTarget, Speed, StartOffset, Stay};
 use crossrate_dataflows::market::definition::{Cross, Emit, MissingLeg, RowKinds};
+use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::trade::Symbol;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -64,7 +65,86 @@ pub enum Which {
     Produce,
     /// `recovery`.
     Recovery,
+    /// `serve`.
+    Serve,
+    /// `replay`.
+    Replay,
 }
+
+/// A setting of `run` that another command takes too, and what is different about it there.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+struct Shared {
+    name: &'static str,
+    default: Option<&'static str>,
+    help: Option<&'static str>,
+}
+
+const fn shared(name: &'static str) -> Shared {
+    Shared { name, default: None, help: None }
+}
+
+impl Shared {
+    const fn default(self, default: &'static str) -> Shared {
+        Shared { default: Some(default), ..self }
+    }
+
+    const fn help(self, help: &'static str) -> Shared {
+        Shared { help: Some(help), ..self }
+    }
+}
+
+/// What `serve` takes.
+const SERVE_TAKES: &[Shared] = &[
+    shared("from")
+        .default("none")
+        .help("Where rows are: kafka:TOPIC, sqlite:PATH, postgres:URL or a file of rows"),
+    shared("brokers"),
+    shared("property"),
+    shared("kafka-config"),
+    shared("listen").default("127.0.0.1:8080"),
+    shared("token-file"),
+    shared("history"),
+    shared("topic").default("none").help("Topic of the trades that they were made of, for POST /v1/replay"),
+    shared("name").help("The job whose rows are served, and whose recovery point tells how far it is"),
+    shared("config"),
+    shared("quiet"),
+    shared("verbose"),
+];
+
+/// What `replay` takes.
+const REPLAY_TAKES: &[Shared] = &[
+    shared("from"),
+    shared("brokers"),
+    shared("topic"),
+    shared("offset").default("as --since needs it, else beginning"),
+    shared("property"),
+    shared("kafka-config"),
+    shared("symbol"),
+    shared("dedup"),
+    shared("max-ahead"),
+    shared("max-drift"),
+    shared("window"),
+    shared("slide"),
+    shared("delay"),
+    shared("grace"),
+    shared("emit"),
+    shared("provisional"),
+    shared("tick"),
+    shared("symbols"),
+    shared("cross"),
+    shared("crosses"),
+    shared("missing-leg"),
+    shared("max-carry"),
+    shared("stats-last"),
+    shared("rows"),
+    shared("summary"),
+    shared("config"),
+    shared("threads"),
+    shared("speed").default("max").help("Rows at so many times the market's own speed, such as 10x, or max"),
+    shared("quiet"),
+    shared("verbose"),
+    shared("progress"),
+];
 
 /// How a value is given.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
@@ -90,6 +170,8 @@ pub enum Commands {
     All,
     /// `produce`.
     Produce,
+    /// `replay`.
+    Replay,
 }
 
 /// How texts become a value.
@@ -156,8 +238,19 @@ impl About {
             (Which::Demo, Commands::Demo | Commands::All) => true,
             (Which::Produce, commands) => commands == Commands::Produce || self.produce.is_some(),
             (Which::Recovery, _) => self.recovery.is_some(),
+            (Which::Replay, Commands::Replay) => true,
+            (Which::Serve | Which::Replay, _) => self.shared_with(which).is_some(),
             _ => false,
         }
+    }
+
+    fn shared_with(&self, which: Which) -> Option<&'static Shared> {
+        let takes = match which {
+            Which::Serve => SERVE_TAKES,
+            Which::Replay => REPLAY_TAKES,
+            Which::Run | Which::Demo | Which::Produce | Which::Recovery => &[],
+        };
+        takes.iter().find(|shared| shared.name == self.name)
     }
 
     /// What holds for a command where it is not given.
@@ -166,6 +259,7 @@ impl About {
             Which::Run | Which::Recovery => None,
             Which::Demo => self.demo_default,
             Which::Produce => self.produce.and_then(|produce| produce.default),
+            Which::Serve | Which::Replay => self.shared_with(which).and_then(|shared| shared.default),
         };
         own.unwrap_or(self.default)
     }
@@ -175,7 +269,7 @@ impl About {
         let own = match which {
             Which::Produce => self.produce.and_then(|produce| produce.help),
             Which::Recovery => self.recovery,
-            Which::Run | Which::Demo => None,
+            _ => self.shared_with(which).and_then(|shared| shared.help),
         };
         own.unwrap_or(self.help)
     }
@@ -216,6 +310,11 @@ macro_rules! tellable {
                 self
             }
 
+            const fn alias(mut self, alias: &'static str) -> Self {
+                self.about.alias = Some(alias);
+                self
+            }
+
             const fn short(mut self, short: char) -> Self {
                 self.about.short = Some(short);
                 self
@@ -252,11 +351,6 @@ tellable!(Setting, false);
 tellable!(Optional, true);
 
 impl<T> Setting<T> {
-    const fn alias(mut self, alias: &'static str) -> Self {
-        self.about.alias = Some(alias);
-        self
-    }
-
     const fn hidden(mut self) -> Self {
         self.about.hidden = true;
         self
@@ -299,6 +393,7 @@ const CLUSTER: &str = "Cluster";
 /// The heading under which help is listed too.
 pub(super) const LOGGING: &str = "Logging";
 const DEMO: &str = "Demonstration";
+const REPLAY: &str = "Replay";
 const COLLECTING: &str = "Collecting";
 
 settings! {
@@ -311,7 +406,7 @@ settings! {
         "Topic of trades").short('t').default("trades");
     OFFSET: Optional<StartOffset> = Optional::one("offset", "START", INPUT, places::start,
         "Where to begin: beginning, end, an offset, or @EPOCH_MS").short('o')
-        .default("the recovery point, else beginning");
+        .alias("from-offset").default("the recovery point, else beginning");
     EXIT_AT_END: Setting<bool> = switch!("exit-at-end", INPUT,
         "Exit at the end of each log, as it was at the start").short('e');
     PROPERTY: Optional<Vec<String>> = Optional::many("property", "KEY=VALUE", INPUT, values::texts,
@@ -427,6 +522,14 @@ settings! {
 
     QUIET: Setting<bool> = switch!("quiet", LOGGING, "Errors only").in_demo_too().in_recovery_too("Errors only")
         .in_produce_too(None, None).short('q');
+    SINCE: Optional<EventTime> = Optional::one("since", "TIME", REPLAY, places::time,
+        "Windows from then on: milliseconds since the epoch, or 2018-04-29T17:13:40Z")
+        .for_commands(Commands::Replay, None).default("none");
+    UNTIL: Optional<EventTime> = Optional::one("until", "TIME", REPLAY, places::time,
+        "Windows that end by then").for_commands(Commands::Replay, None).default("the end of each log, as it is at the start");
+    EVENTS: Setting<bool> = switch!("events", REPLAY, "Progress in lines among the rows")
+        .for_commands(Commands::Replay, None).hidden();
+
     VERBOSE: Setting<bool> = switch!("verbose", LOGGING, "What happens on the way, too").in_demo_too()
         .in_recovery_too("What happens on the way, too")
         .in_produce_too(None, None).short('v');
@@ -461,6 +564,13 @@ settings! {
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
+
+    #[test]
+    fn what_commands_share_there_is() {
+        for shared in SERVE_TAKES.iter().chain(REPLAY_TAKES) {
+            assert!(ALL.iter().any(|about| about.name == shared.name), "{}", shared.name);
+        }
+    }
 
     #[test]
     fn names_are_unique_and_fit_flags_variables_and_keys() {

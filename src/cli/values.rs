@@ -177,7 +177,7 @@ pub(super) fn speed(text: &str) -> Result<Speed, Wrong> {
     if text == "max" {
         return Ok(Speed::Max);
     }
-    match text.parse::<f64>() {
+    match text.strip_suffix('x').unwrap_or(text).parse::<f64>() {
         // Comparisons with NaN are false, and infinity is out of the range.
         Ok(times) if (0.01..=1_000_000.0).contains(&times) => Ok(Speed::Times(times)),
         _ => Err(Wrong::new(text, "event seconds per second from 0.01 to 1000000, or max")
@@ -337,6 +337,7 @@ mod tests {
     fn speeds_are_finite_and_positive() {
         assert_eq!(speed("max"), Ok(Speed::Max));
         assert_eq!(speed("0.5"), Ok(Speed::Times(0.5)));
+        assert_eq!(speed("10x"), Ok(Speed::Times(10.0)));
         for text in ["0", "-1", "nan", "inf", "", "fast", "1e9"] {
             assert!(speed(text).is_err(), "{text}");
         }

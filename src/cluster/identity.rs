@@ -210,9 +210,24 @@ fn micros(micros: u128) -> String {
     }
 }
 
+/// And back; none where nobody has written that.
+pub(crate) fn micros_of(text: &str) -> Option<u64> {
+    let units = [("ms", 1_000), ("us", 1), ("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000)];
+    let (number, unit) = units.iter().find_map(|(name, unit)| Some((text.strip_suffix(name)?, *unit)))?;
+    number.parse::<u64>().ok()?.checked_mul(unit)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_read_back() {
+        for span in [0, 1, 999, 250_000, 30_000_000, 60_000_000, 3_600_000_000, 90_000_000] {
+            assert_eq!(micros_of(&micros(span.into())), Some(span), "{span}");
+        }
+        assert_eq!(micros_of("soon"), None);
+    }
 
     fn identity(job: &[(&str, &str)]) -> Identity {
         Identity {

@@ -3,6 +3,7 @@
 use super::{About, Display, Ending, PartitionProgress, Progress, Refused, Surface};
 use crate::config::{Cluster, Config, DemoConfig, KafkaClient, SimulatedSource, Source, Verbosity};
 use crate::exit::{Exit, Failure};
+use crate::serve::replay::Replays;
 use crate::serve::{self, Server};
 use crate::sink::{News, Sink};
 use crate::source::simulated::Market;
@@ -19,8 +20,9 @@ pub fn run(demo: DemoConfig) -> Result<Exit> {
     let (program, flags) = called(std::env::args());
     let server = match &demo.serving {
         Some(serving) => {
-            let about = serve::board::about::About::of(&configuration(&demo, market));
-            Some(Server::start(serve::bind(serving)?, serving, about)?)
+            let config = configuration(&demo, market);
+            let (about, replays) = (serve::board::about::About::of(&config), Replays::of_run(&config));
+            Some(Server::start(serve::bind(serving)?, serving, about, replays)?)
         }
         None => None,
     };
@@ -61,6 +63,7 @@ fn configuration(demo: &DemoConfig, market: Market) -> Config {
         progress: demo.progress,
         keep_refused: true,
         batch_records: 65_536,
+        since: None,
     }
 }
 

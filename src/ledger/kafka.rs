@@ -24,6 +24,7 @@ use crate::sink::kafka::{DEFAULTS, rows, send_refusal, send_row};
 use crate::start;
 use anyhow::Result;
 use entries::Parts;
+pub(crate) use entries::assemble;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::Producer as _;
 use std::thread::JoinHandle;

@@ -58,6 +58,8 @@ pub struct State {
     /// Bytes of all rows that are kept.
     pub bytes: usize,
     changed: BTreeSet<SeriesName>,
+    /// The number of the latest row when everything before became obsolete.
+    cleared: u64,
 }
 
 impl Board {
@@ -108,12 +110,18 @@ impl Board {
     pub fn absorb(&self) {
         // The state first: whoever absorbs takes the inbox in the order in which it was filled.
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        let News { rows, progress } = self.inbox().take();
+        let News { anew, rows, progress, following } = self.inbox().take();
+        if anew {
+            state.clear();
+        }
         for row in rows {
             state.add(row, self.history);
         }
         if let Some(news) = progress {
             state.progress.absorb(news);
+        }
+        if let Some(following) = following {
+            state.progress.follow(following);
         }
     }
 
@@ -134,10 +142,24 @@ impl Board {
 }
 
 impl State {
+    /// Forgets all rows. Who has seen any of them must begin anew.
+    fn clear(&mut self) {
+        self.number += 1;
+        self.cleared = self.number;
+        self.changed.extend(std::mem::take(&mut self.series).into_keys());
+        self.bytes = 0;
+        self.progress.forget();
+    }
+
     fn add(&mut self, row: Kept, history_ms: u64) {
+        let name = (row.kind, Arc::clone(&row.name));
+        let known = self.series.get(&name).and_then(|series| series.get(key(&row)));
+        if known.is_some_and(|known| known.json == row.json) {
+            // A place that is read again, after it was away or cut back, tells much that is known.
+            return;
+        }
         self.number += 1;
         *self.arrived.entry((row.kind.as_str(), row.stage())).or_default() += 1;
-        let name = (row.kind, Arc::clone(&row.name));
         let names = self.series.len() + usize::from(!self.series.contains_key(&name));
         let history = History { ms: history_ms, rows: (MOST_ROWS / names).max(2) };
         self.changed.insert(name.clone());
@@ -151,19 +173,22 @@ impl State {
     }
 
     /// What a reader has not seen who has seen everything up to `number`: at most so many rows, in the order of their
-    /// numbers, with the number up to which nothing is missing then. `None` where history has been forgotten since.
-    pub fn newer(&self, filter: &Filter, number: u64, most: usize) -> Option<Newer> {
+    /// numbers, with the number up to which nothing is missing then; or why that reader must begin anew.
+    pub fn newer(&self, filter: &Filter, number: u64, most: usize) -> Result<Newer, Anew> {
+        if number < self.cleared {
+            return Err(Anew::Cleared);
+        }
         let mut found: Vec<(u64, bool, &Arc<Kept>)> = Vec::new();
         for series in self.of(filter) {
             if series.forgotten() > number {
-                return None;
+                return Err(Anew::Forgotten);
             }
             found.extend(series.newer(number).take(most + 1));
         }
         found.sort_unstable_by_key(|(number, _, _)| *number);
         let whole = found.len() <= most;
         found.truncate(most);
-        Some(Newer {
+        Ok(Newer {
             upto: if whole { self.number } else { found.last().map_or(number, |(number, _, _)| *number) },
             conflated: found.iter().filter(|(_, skipped, _)| *skipped).count(),
             rows: found.into_iter().map(|(_, _, row)| Arc::clone(row)).collect(),
@@ -221,6 +246,15 @@ impl State {
             }
         }
     }
+}
+
+/// Why a reader cannot go on from where it was.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum Anew {
+    /// What it has not seen is kept no longer.
+    Forgotten,
+    /// The results themselves began anew.
+    Cleared,
 }
 
 /// What a reader has not seen.

@@ -3,7 +3,7 @@
 //! when it comes again, the newest version of what it has not seen, and how many versions it was not shown.
 
 use super::board::series::Kept;
-use super::board::{Board, SeriesName, State};
+use super::board::{Anew, Board, SeriesName, State};
 use super::filter::Filter;
 use crossrate_dataflows::market::row::RowKind;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -259,9 +259,16 @@ impl Reader {
         if self.seen == state.number && !progress {
             return;
         }
-        let Some(newer) = state.newer(&self.reading.filter, self.seen, MOST_ROWS) else {
-            self.feed.restarted.fetch_add(1, Ordering::Relaxed);
-            return self.start(state, Some("you were away for longer than the server's history"));
+        let newer = match state.newer(&self.reading.filter, self.seen, MOST_ROWS) {
+            Ok(newer) => newer,
+            Err(why) => {
+                self.feed.restarted.fetch_add(1, Ordering::Relaxed);
+                let reason = match why {
+                    Anew::Forgotten => "you were away for longer than the server's history",
+                    Anew::Cleared => "the results that are served were begun anew",
+                };
+                return self.start(state, Some(reason));
+            }
         };
         self.seen = newer.upto;
         if !newer.rows.is_empty() {

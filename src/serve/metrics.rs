@@ -2,7 +2,7 @@
 //! expect. Partitions and classes of records are labels; names of symbols are not, since there may be thousands.
 
 use super::App;
-use super::board::progress::now_ms;
+use super::board::progress::{Standing, now_ms};
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -23,6 +23,8 @@ pub struct Metrics {
     pub stalled: AtomicU64,
     /// Queries that were run, and those that were refused or failed.
     pub queries: [AtomicU64; 2],
+    /// Replays that were begun, and those that were refused or failed.
+    pub replays: [AtomicU64; 2],
 }
 
 impl Metrics {
@@ -91,6 +93,10 @@ fn write(app: &App) -> String {
     for (result, count) in ["done", "refused"].into_iter().zip(&app.metrics.queries) {
         text.sample(&[("result", result)], load(count));
     }
+    text.family("crossrate_replays_total", "counter", "Replays by whether they were begun.");
+    for (result, count) in ["begun", "refused"].into_iter().zip(&app.metrics.replays) {
+        text.sample(&[("result", result)], load(count));
+    }
     write_process(&mut text, app.feed.board.began_ms);
     text.0
 }
@@ -135,6 +141,15 @@ fn write_job(app: &App, text: &mut Text) {
             let value = [partition.idle, partition.ended, holds][is];
             text.sample(&[("partition", &number.to_string())], f64::from(u8::from(value)));
         }
+    }
+    if let Some(following) = &progress.following {
+        text.family("crossrate_source_up", "gauge", "Whether the place answers that results are read from.");
+        text.sample(&[], f64::from(u8::from(following.state != Standing::Away)));
+        let help = "When the place that results are read from began to stand as it does.";
+        text.family("crossrate_source_since_timestamp_seconds", "gauge", help);
+        text.sample(&[], following.since_ms as f64 / 1e3);
+        text.family("crossrate_source_foreign_total", "counter", "What was found there and is no row.");
+        text.sample(&[], following.foreign as f64);
     }
     if let Some(frontier) = progress.frontier {
         text.family("crossrate_frontier_seconds", "gauge", "Event time up to which rows are proven.");

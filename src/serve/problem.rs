@@ -44,6 +44,13 @@ impl Problem {
         self
     }
 
+    /// As a line among rows, where the answer has begun.
+    pub fn as_event(&self) -> String {
+        let body = serde_json::to_string(self).unwrap_or_default();
+        let rest = body.split_once(',').map_or("}", |(_, rest)| rest);
+        format!("{{\"type\":\"error\",{rest}")
+    }
+
     /// It may work in so many seconds.
     #[must_use]
     pub fn later(mut self, seconds: u32) -> Self {

@@ -3,6 +3,7 @@
 use crossrate_dataflows::market::row::RowKind;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 /// What a column holds.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
@@ -114,6 +115,25 @@ pub fn table(kind: RowKind) -> &'static Table {
     }
 }
 
+/// A row as it left the dataflow, of its values: character by character, since a double has one shortest form and
+/// everything else is kept as it was written.
+pub fn json(kind: RowKind, values: &[Value]) -> String {
+    let mut json = format!("{{\"kind\":\"{}\"", kind.as_str());
+    for (column, value) in table(kind).columns.iter().zip(values) {
+        let _ = write!(json, ",\"{}\":", column.name);
+        let _ = match value {
+            Value::Null => write!(json, "null"),
+            Value::Integer(number) => write!(json, "{number}"),
+            Value::Real(number) => write!(json, "{}", serde_json::Value::from(*number)),
+            Value::Boolean(is) => write!(json, "{is}"),
+            Value::Text(text) if column.kind == Kind::Json => write!(json, "{text}"),
+            Value::Text(text) => write!(json, "{}", serde_json::Value::from(text.as_str())),
+        };
+    }
+    json.push('}');
+    json
+}
+
 /// A column's value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
@@ -174,5 +194,19 @@ mod tests {
         let row: Vec<Value> = values(&TABLES[1], &row).into_iter().filter(|v| *v != Value::Null).collect();
         let text = |text: &str| Value::Text(text.into());
         assert_eq!(row, [text("A\u{e9}\""), Value::Integer(1), text(legs), Value::Boolean(true)]);
+    }
+
+    #[test]
+    fn rows_come_back_character_by_character() {
+        let rows = include_str!("../../tests/golden/spec-vector/rows.jsonl");
+        for (row, kind) in rows.lines().flat_map(|row| {
+            let kinds = [RowKind::Symbol, RowKind::Cross, RowKind::Stats];
+            kinds
+                .into_iter()
+                .filter(|k| row.contains(&format!("\"kind\":\"{}\"", k.as_str())))
+                .map(move |k| (row, k))
+        }) {
+            assert_eq!(json(kind, &values(table(kind), row)), row);
+        }
     }
 }

@@ -31,6 +31,8 @@ pub(super) struct Progress {
     pub(super) moved_ms: Option<u64>,
     pub(super) holder: Option<Holder>,
     pub(super) partitions: Vec<Partition>,
+    /// Null where only rows are known.
+    #[serde(deserialize_with = "null_is_nothing")]
     pub(super) records: Records,
 }
 
@@ -49,6 +51,7 @@ pub(super) struct Partition {
     pub(super) name: String,
     pub(super) watermark_ms: Option<u64>,
     pub(super) behind_ms: u64,
+    #[serde(deserialize_with = "null_is_nothing")]
     pub(super) idle: bool,
     pub(super) ended: bool,
     pub(super) holds: bool,
@@ -64,6 +67,13 @@ pub(super) struct Records {
     pub(super) late: u64,
     pub(super) bad: u64,
     pub(super) future: u64,
+}
+
+/// What a server that reads results from somewhere does not know is null.
+fn null_is_nothing<'de, D: serde::Deserializer<'de>, T: Deserialize<'de> + Default>(
+    from: D,
+) -> Result<T, D::Error> {
+    Ok(Option::<T>::deserialize(from)?.unwrap_or_default())
 }
 
 /// A row of any kind: what it has not is `None`.

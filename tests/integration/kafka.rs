@@ -8,6 +8,7 @@ mod ledger;
 mod point;
 mod queue;
 pub(crate) mod rig;
+mod serving;
 
 use rig::{Kafka, Live, Record, crossrate, end, rows, spec_vector};
 use std::path::Path;

@@ -14,6 +14,6 @@ mod people;
 mod program;
 mod readme;
 mod recordings;
-mod recovery;
-mod serve;
+pub(crate) mod recovery;
+pub(crate) mod serve;
 mod tapes;

@@ -1,9 +1,13 @@
 //! The read side: what is served equals what is computed, whoever asks and however slowly they read.
 
 mod browser;
+mod description;
 mod end_to_end;
+pub(crate) mod follow;
 pub(crate) mod http;
 mod page;
+mod postgres;
+pub(crate) mod replay;
 mod rest;
 mod sql;
 mod streams;

@@ -23,7 +23,7 @@ const IN_ONE_GO: [(&str, &str); 2] = [("max.partition.fetch.bytes", "33554432"),
 
 /// How many parts entries have, where it is not one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Parts(HashMap<String, u32>);
+pub(crate) struct Parts(HashMap<String, u32>);
 
 impl Parts {
     /// Writes an entry, or removes it.
@@ -143,7 +143,7 @@ fn records(reader: &Reader, topic: &str) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, K
 }
 
 /// Puts parts together. What is not whole becomes an entry whose checksum will not fit, and is named then.
-fn assemble(records: BTreeMap<Vec<u8>, Vec<u8>>) -> (Entries, Parts) {
+pub(crate) fn assemble(records: BTreeMap<Vec<u8>, Vec<u8>>) -> (Entries, Parts) {
     let mut found: BTreeMap<String, BTreeMap<u32, Vec<u8>>> = BTreeMap::new();
     for (key, value) in records {
         let key = String::from_utf8_lossy(&key).into_owned();

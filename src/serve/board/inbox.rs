@@ -1,6 +1,6 @@
 //! How the dataflow's thread tells the board: a sink that puts its news where the server takes them out.
 
-use super::progress::ProgressNews;
+use super::progress::{Following, ProgressNews};
 use super::series::Kept;
 use super::{Board, progress};
 use crate::sink::{self, Sink};
@@ -17,13 +17,23 @@ pub struct Inbox(News);
 /// What is new.
 #[derive(Debug, Default)]
 pub struct News {
+    /// Everything that was there before is obsolete.
+    pub anew: bool,
     /// Rows, in their order.
     pub rows: Vec<Kept>,
     /// How far the job is, where that is news.
     pub progress: Option<ProgressNews>,
+    /// How the place stands that results are read from, where that is news.
+    pub following: Option<Following>,
 }
 
 impl Inbox {
+    /// Everything that was told before is obsolete.
+    pub fn anew(&mut self) {
+        self.0.rows.clear();
+        self.0.anew = true;
+    }
+
     /// A row.
     pub fn row(&mut self, row: Kept) {
         self.0.rows.push(row);
@@ -32,6 +42,11 @@ impl Inbox {
     /// How far the job is.
     pub fn progress(&mut self, progress: ProgressNews) {
         self.0.progress = Some(progress);
+    }
+
+    /// How the place stands that results are read from.
+    pub fn following(&mut self, following: Following) {
+        self.0.following = Some(following);
     }
 
     /// Whether it should be emptied at once.

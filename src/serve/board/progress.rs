@@ -13,9 +13,51 @@ pub fn now_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
+/// Where what is known of a job's progress comes from.
+#[derive(Debug, Copy, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Knowledge {
+    /// The job itself.
+    #[default]
+    Job,
+    /// The recovery point of its last commit: whether partitions are idle is not in it.
+    Commit,
+    /// Rows alone: the frontier is where they say that it must have been at least, nothing is known of partitions.
+    Rows,
+}
+
+/// A place that results are read from, and how it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Following {
+    /// The place, as people name it.
+    pub place: String,
+    /// How it stands.
+    pub state: Standing,
+    /// Since when, in milliseconds since the epoch.
+    pub since_ms: u64,
+    /// Why nothing can be read, where that is so.
+    pub reason: Option<String>,
+    /// What was found there and is no row.
+    pub foreign: u64,
+}
+
+/// How a place stands that results are read from.
+#[derive(Debug, Copy, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// What was there at the start is being read.
+    Reading,
+    /// All that is there has been read.
+    Following,
+    /// It does not answer.
+    Away,
+}
+
 /// How far the job says that it is.
 #[derive(Debug, Clone)]
 pub struct ProgressNews {
+    /// How that is known.
+    pub known_from: Knowledge,
     /// Its partitions.
     pub partitions: BTreeMap<u32, PartitionNews>,
     /// Rows looked at before this time are all there; `None` when the input has ended.
@@ -52,6 +94,7 @@ impl ProgressNews {
             ended: p.ended,
         };
         ProgressNews {
+            known_from: Knowledge::Job,
             partitions: news.partitions.iter().map(|(number, p)| (*number, partition(p))).collect(),
             frontier: news.frontier,
             over,
@@ -63,6 +106,10 @@ impl ProgressNews {
 /// How far the job is, and since when.
 #[derive(Debug, Clone, Default)]
 pub struct Progress {
+    /// How that is known.
+    pub known_from: Knowledge,
+    /// Where results are read from, where they are not the job's own.
+    pub following: Option<Following>,
     /// Its partitions.
     pub partitions: BTreeMap<u32, PartitionNews>,
     /// The frontier; `None` before the first news and after the end of the input.
@@ -91,6 +138,7 @@ impl Progress {
             self.moved_ms = news.told_ms;
         }
         self.frontier = frontier;
+        self.known_from = news.known_from;
         self.ended = news.frontier.is_none();
         self.partitions = news.partitions;
         self.over |= news.over;
@@ -100,6 +148,25 @@ impl Progress {
         let holder = self.holding();
         if holder != self.holder.map(|(partition, _)| partition) {
             self.holder = holder.map(|partition| (partition, news.told_ms));
+        }
+    }
+
+    /// How the place stands that results are read from.
+    pub fn follow(&mut self, following: Following) {
+        self.following = Some(following);
+        self.text = OnceLock::new();
+    }
+
+    /// What was known is obsolete, but where results are read from.
+    pub fn forget(&mut self) {
+        *self = Progress { following: self.following.take(), ..Progress::default() };
+    }
+
+    /// Whether results can be had, and are those that there are.
+    pub fn is_current(&self) -> bool {
+        match &self.following {
+            Some(following) => following.state == Standing::Following,
+            None => self.begun,
         }
     }
 
@@ -145,13 +212,15 @@ impl Progress {
             name: p.name.clone(),
             watermark_ms: ms(p.watermark),
             behind_ms: self.behind_ms(p),
-            idle: p.idle,
+            idle: (self.known_from == Knowledge::Job).then_some(p.idle),
             ended: p.ended,
             holds: self.holder.is_some_and(|(holder, _)| holder == *number),
             records: Accounting::of(p.counts),
         };
         let view = ProgressView {
             frontier_ms: self.frontier.and_then(ms),
+            known_from: self.known_from,
+            following: self.following.as_ref(),
             state: match (self.begun, self.ended, self.over) {
                 (false, _, _) => "starting",
                 (_, true, _) => "ended",
@@ -166,21 +235,23 @@ impl Progress {
                 Some(HolderView { partition: number, name: p.name.clone(), since_ms, behind_ms })
             }),
             partitions: self.partitions.iter().map(partition).collect(),
-            records: Accounting::of(self.counts()),
+            records: (self.known_from != Knowledge::Rows).then(|| Accounting::of(self.counts())),
         };
         serde_json::to_string(&view).unwrap_or_default()
     }
 }
 
 #[derive(Serialize)]
-struct ProgressView {
+struct ProgressView<'a> {
+    known_from: Knowledge,
+    following: Option<&'a Following>,
     frontier_ms: Option<u64>,
     state: &'static str,
     moved_ms: Option<u64>,
     told_ms: Option<u64>,
     holder: Option<HolderView>,
     partitions: Vec<PartitionView>,
-    records: Accounting,
+    records: Option<Accounting>,
 }
 
 #[derive(Serialize)]
@@ -197,7 +268,7 @@ struct PartitionView {
     name: String,
     watermark_ms: Option<u64>,
     behind_ms: u64,
-    idle: bool,
+    idle: Option<bool>,
     ended: bool,
     holds: bool,
     records: Accounting,

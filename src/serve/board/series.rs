@@ -38,6 +38,36 @@ impl Kept {
         }
     }
 
+    /// A row as it was written somewhere; none where that is no row.
+    pub fn read(json: &str) -> Option<Kept> {
+        #[derive(serde::Deserialize)]
+        struct Fields<'a> {
+            kind: &'a str,
+            #[serde(borrow)]
+            name: std::borrow::Cow<'a, str>,
+            start_ms: u64,
+            end_ms: u64,
+            #[serde(default = "yes")]
+            closed: bool,
+            #[serde(default = "yes", rename = "final")]
+            last: bool,
+        }
+        // Statistics are of final windows and do not say so.
+        fn yes() -> bool {
+            true
+        }
+        let fields: Fields<'_> = serde_json::from_str(json).ok()?;
+        Some(Kept {
+            kind: crate::serve::filter::kind(fields.kind)?,
+            name: fields.name.as_ref().into(),
+            start_ms: fields.start_ms,
+            end_ms: fields.end_ms,
+            closed: fields.closed,
+            last: fields.last,
+            json: json.into(),
+        })
+    }
+
     /// Where it stands in the order of windows.
     pub fn place(&self) -> (u64, RowKind, &str, u64) {
         (self.end_ms, self.kind, &self.name, self.start_ms)

@@ -1,5 +1,5 @@
 use super::about::About;
-use super::progress::{PartitionNews, ProgressNews};
+use super::progress::{Knowledge, PartitionNews, ProgressNews};
 use super::*;
 use crossrate_dataflows::market::acceptance::Counts;
 use crossrate_dataflows::market::event_time::EventTime;
@@ -54,7 +54,7 @@ fn history_is_bounded_by_event_time_and_what_is_forgotten_is_known() {
     tell(&board, (0..5).map(|i| cross("A", i * 10, &format!("a{i}"))));
     let state = board.read();
     assert_eq!(texts(&state.latest(&Filter::default(), 99, false)), ["a3", "a4"]);
-    assert!(state.newer(&Filter::default(), 2, 10).is_none(), "row 3 was never seen and is gone");
+    assert!(state.newer(&Filter::default(), 2, 10).is_err(), "row 3 was never seen and is gone");
     assert_eq!(texts(&state.newer(&Filter::default(), 3, 10).unwrap().rows), ["a3", "a4"]);
 }
 
@@ -84,6 +84,7 @@ fn who_holds_the_frontier_and_since_when() {
         };
         let least = partitions.iter().filter(|(_, idle, ended)| !idle && !ended).map(|(w, _, _)| *w).min();
         progress.absorb(ProgressNews {
+            known_from: Knowledge::Job,
             partitions: partitions.iter().enumerate().map(partition).collect(),
             frontier: least.map(|w| EventTime::from_micros(w * 1_000)),
             over: false,

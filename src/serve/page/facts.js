@@ -131,8 +131,28 @@ export class Facts {
         : `${holder.name} holds the frontier since ${duration(since)}, ${duration(holder.behind_ms)} of event time behind`;
     element("holder").textContent = progress.state === "ended" ? "all partitions have ended" : held;
     element("partitions").replaceChildren(...progress.partitions.map((partition) => this.partition(partition)));
+    if (progress.known_from === "rows") {
+      element("holder").textContent = "only rows are known here: the frontier has come so far at least, and nothing is known of partitions";
+    }
+    this.remarkFollowing(progress.following);
+    if (!progress.records) {
+      element("records").textContent = "";
+      return;
+    }
     const { read, ...classes } = progress.records;
     element("records").textContent = `${grouped(read)} read = ${Object.entries(classes).filter(([, count]) => count > 0).map(([name, count]) => `${grouped(count)} ${name}`).join(" + ") || 0}`;
+  }
+
+  /** How the server stands with the place that it reads results from. */
+  remarkFollowing(following) {
+    if (!following) return;
+    const before = this.following;
+    this.following = following.state;
+    if (following.state === "away") {
+      element("holder").textContent = `${following.place} is away since ${clock(following.since_ms)}: what is shown is as it was`;
+    }
+    if (following.state === "away" && before !== "away") this.note("away", `${following.place} is away: ${following.reason}`);
+    if (following.state !== "away" && before === "away") this.note("back", `${following.place} answers again`);
   }
 
   partition(partition) {

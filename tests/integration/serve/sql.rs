@@ -130,16 +130,36 @@ fn harm_is_refused_and_nobody_else_notices() {
         ),
         (
             "with recursive t(x) as (values(1) union all select x + 1 from t) select randomblob(900000) from t order by 1",
-            "out of memory",
+            // Where the machine is slow the time is over first.
+            "out of memory|stopped after 5 s",
         ),
     ] {
         let begun = Instant::now();
         let answer = ask(&served, sql);
         assert_eq!(answer.status, 400, "{sql}: {}", answer.body);
-        assert!(answer.json()["detail"].as_str().unwrap().contains(word), "{sql}: {}", answer.body);
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert!(word.split('|').any(|word| detail.contains(word)), "{sql}: {}", answer.body);
         assert!(begun.elapsed() < Duration::from_secs(30), "{sql}: {:?}", begun.elapsed());
         assert_eq!(served.get("/healthz").status, 200);
     }
+    // Several at once: the job goes on, and whoever follows it is told, before the last of them has its answer.
+    let attack =
+        "select count(*) from symbols a, symbols b, symbols c, symbols d, symbols e, symbols f, symbols g";
+    std::thread::scope(|scope| {
+        let attackers: Vec<_> = (0..3).map(|_| scope.spawn(|| ask(&served, attack).status)).collect();
+        let (_, mut rest) = http::begin(served.address, "GET", "/v1/stream?progress=100", &[], "");
+        let mut frontiers = std::collections::BTreeSet::new();
+        while frontiers.len() < 5 {
+            let chunk = String::from_utf8(http::chunk(&mut rest).expect("the stream goes on")).unwrap();
+            let frontier = chunk.split("\"frontier_ms\":").nth(1).and_then(|rest| rest.split(',').next());
+            frontiers.extend(frontier.map(str::to_owned));
+        }
+        assert!(attackers.iter().any(|attacker| !attacker.is_finished()), "the attack was over first");
+        for attacker in attackers {
+            // The others wait for their turn, not for ever.
+            assert!([400, 503].contains(&attacker.join().unwrap()));
+        }
+    });
     // As much text as fits, made of names that each stand for two more.
     let mut doubling = "with a0 as (select 1 as x)".to_owned();
     for n in 1..60 {

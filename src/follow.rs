@@ -1,0 +1,226 @@
+//! `crossrate serve`: results that exist, served by the very server of `run --listen`, and followed as they grow.
+//!
+//! A place ([`Place`]) is read by one thread, which tells the board what is new. It is there at the start, or the
+//! command ends; when it goes away later, what is known is served on, `/readyz`, the page and the metrics say so, and
+//! it is tried again until it is back. What is read again then is known already and disturbs no reader.
+
+mod lines;
+mod postgres;
+mod sqlite;
+mod tables;
+mod topic;
+
+use crate::config::{ServeConfig, SinkTarget, Verbosity};
+use crate::exit::{Exit, Failure};
+use crate::ledger;
+use crate::run::on_signal;
+use crate::serve::board::Board;
+use crate::serve::board::about::About;
+use crate::serve::board::progress::{Following, Knowledge, ProgressNews, Standing, now_ms};
+use crate::serve::board::series::Kept;
+use crate::serve::replay::Replays;
+use crate::serve::{self, Server};
+use anyhow::Result;
+use crossrate_dataflows::market::event_time::EventTime;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// How long a place is listened to before it is looked after otherwise.
+const TICK: Duration = Duration::from_millis(50);
+/// How long a place that is away is left alone, at first and at most.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+
+/// Where results are.
+trait Place: Send {
+    /// Brings what is new, waiting for it no longer than that. After an error it is called again, and goes on from
+    /// where it was, or begins anew.
+    fn bring(&mut self, most: Duration) -> Result<Brought>;
+}
+
+/// What a place brings.
+#[derive(Debug, Default)]
+struct Brought {
+    /// What was brought before is there no more.
+    anew: bool,
+    /// Rows, in the order in which they were written.
+    rows: Vec<Kept>,
+    /// How far the job is, where something besides rows tells.
+    progress: Option<ProgressNews>,
+    /// What was found that is no row.
+    foreign: u64,
+    /// All that is there has been brought.
+    whole: bool,
+}
+
+impl Brought {
+    /// Takes a row in, if it is one.
+    fn line(&mut self, line: &str) {
+        match Kept::read(line) {
+            Some(row) => self.rows.push(row),
+            None => self.foreign += 1,
+        }
+    }
+}
+
+/// Serves until it is interrupted.
+pub fn run(config: &ServeConfig) -> Result<Exit> {
+    let listener = serve::bind(&config.serving)?;
+    let mut place = open(config)?;
+    // What cannot be read now is more likely a slip than an outage.
+    let first = place.bring(TICK)?;
+    let shown = shown(&config.from);
+    let about = About { job: config.name.clone(), source: shown.clone(), definition: None };
+    let server = Server::start(listener, &config.serving, about, Replays::of_results(config))?;
+    let interrupted = Arc::new(AtomicBool::new(false));
+    on_signal(&interrupted, &[])?;
+    let mut teller = Teller::new(Arc::clone(server.board()), shown.clone(), config.verbosity);
+    teller.tell(first);
+    if config.verbosity >= Verbosity::Normal {
+        eprintln!("crossrate: serving {} from {shown}", server.page());
+    }
+    let stop = Arc::clone(&interrupted);
+    std::thread::Builder::new()
+        .name("follow".into())
+        .spawn(move || follow(&mut *place, &mut teller, &stop))?;
+    server.stay(&interrupted);
+    Ok(Exit::Interrupted)
+}
+
+fn open(config: &ServeConfig) -> Result<Box<dyn Place>> {
+    Ok(match &config.from {
+        SinkTarget::File(path) => {
+            Box::new(lines::Lines::new(path, sqlite::Recovery::new(&ledger::beside(path), &config.name)))
+        }
+        SinkTarget::Sqlite(path) => {
+            Box::new(sqlite::Database::new(path, &config.name, config.serving.history))
+        }
+        SinkTarget::Postgres(url) => {
+            Box::new(postgres::Database::new(url, &config.name, config.serving.history)?)
+        }
+        SinkTarget::Kafka(topic) => Box::new(topic::Topic::new(config, topic)?),
+        SinkTarget::Stdout | SinkTarget::Days(..) => {
+            return Err(Failure::new(
+                Exit::Usage,
+                format!("--from: {} cannot be followed", shown(&config.from)),
+            )
+            .into());
+        }
+    })
+}
+
+fn shown(from: &SinkTarget) -> String {
+    match from {
+        SinkTarget::Stdout => "-".into(),
+        SinkTarget::File(path) | SinkTarget::Days(_, path) => path.display().to_string(),
+        SinkTarget::Kafka(topic) => format!("kafka:{topic}"),
+        SinkTarget::Sqlite(path) => format!("sqlite:{}", path.display()),
+        SinkTarget::Postgres(url) => ledger::postgres::shown(url),
+    }
+}
+
+fn follow(place: &mut dyn Place, teller: &mut Teller, stop: &AtomicBool) {
+    let mut pause = PAUSES.0;
+    while !stop.load(Ordering::Relaxed) {
+        match place.bring(TICK) {
+            Ok(brought) => {
+                pause = PAUSES.0;
+                teller.tell(brought);
+            }
+            Err(error) => {
+                teller.away(&error);
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(PAUSES.1);
+            }
+        }
+    }
+}
+
+/// Tells the board, and people on standard error.
+struct Teller {
+    board: Arc<Board>,
+    following: Following,
+    verbosity: Verbosity,
+    /// The greatest end of a window that has closed: the frontier has reached it.
+    closed: EventTime,
+    /// Whether something besides rows tells how far the job is.
+    told: bool,
+}
+
+impl Teller {
+    fn new(board: Arc<Board>, place: String, verbosity: Verbosity) -> Teller {
+        let following =
+            Following { place, state: Standing::Reading, since_ms: now_ms(), reason: None, foreign: 0 };
+        Teller { board, following, verbosity, closed: EventTime::MIN, told: false }
+    }
+
+    fn tell(&mut self, brought: Brought) {
+        let Brought { anew, rows, progress, foreign, whole } = brought;
+        if foreign > 0 && self.following.foreign == 0 && self.verbosity >= Verbosity::Normal {
+            eprintln!(
+                "crossrate: warning: {} holds something that is no row; it is left out",
+                self.following.place
+            );
+        }
+        if anew {
+            (self.closed, self.told) = (EventTime::MIN, false);
+        }
+        let before = self.closed;
+        for row in rows.iter().filter(|row| row.closed) {
+            self.closed = self.closed.max(EventTime::from_micros(row.end_ms.saturating_mul(1_000)));
+        }
+        self.told |= progress.is_some();
+        let progress = progress.or_else(|| {
+            let news = ProgressNews {
+                known_from: Knowledge::Rows,
+                partitions: Default::default(),
+                frontier: Some(self.closed),
+                over: false,
+                told_ms: now_ms(),
+            };
+            (!self.told && self.closed > before).then_some(news)
+        });
+        let state = match self.following.state {
+            Standing::Reading if !whole => Standing::Reading,
+            _ => Standing::Following,
+        };
+        if self.following.state == Standing::Away && self.verbosity >= Verbosity::Normal {
+            eprintln!("crossrate: {} is back", self.following.place);
+        }
+        let stands = self.stands(state, None, foreign);
+        if rows.is_empty() && progress.is_none() && !anew && !stands {
+            return;
+        }
+        self.board.tell(|inbox| {
+            if anew {
+                inbox.anew();
+            }
+            rows.into_iter().for_each(|row| inbox.row(row));
+            if let Some(progress) = progress {
+                inbox.progress(progress);
+            }
+            inbox.following(self.following.clone());
+        });
+    }
+
+    fn away(&mut self, error: &anyhow::Error) {
+        let reason = error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        if self.following.state != Standing::Away && self.verbosity >= Verbosity::Normal {
+            eprintln!("crossrate: {} is away, trying again ({reason})", self.following.place);
+        }
+        if self.stands(Standing::Away, Some(reason), 0) {
+            self.board.tell(|inbox| inbox.following(self.following.clone()));
+        }
+    }
+
+    /// Notes how the place stands; whether that is news.
+    fn stands(&mut self, state: Standing, reason: Option<String>, foreign: u64) -> bool {
+        let news = self.following.state != state || self.following.reason != reason || foreign > 0;
+        if self.following.state != state {
+            self.following.since_ms = now_ms();
+        }
+        (self.following.state, self.following.reason) = (state, reason);
+        self.following.foreign += foreign;
+        news
+    }
+}

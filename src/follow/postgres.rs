@@ -1,0 +1,134 @@
+//! A Postgres database of rows (`--to postgres:URL`). A commit of a job leaves a lease with a number of its own, so one row
+//! tells whether there is anything new. Everything is read in read-only transactions: nobody's commit waits for them.
+
+use super::tables::{self, Place as Where};
+use super::{Brought, Place};
+use crate::exit::{Exit, Failure};
+use crate::ledger::known::Known;
+use crate::ledger::postgres::{self, reading};
+use crate::query::engine::kind_of;
+use crate::serve::board::series::Kept;
+use crate::sink::columns::{Column, Kind, TABLES, Value};
+use anyhow::Result;
+use std::time::Duration;
+use tokio::runtime::Runtime;
+use tokio_postgres::{Client, Error, Row};
+
+/// A database that is followed.
+pub(super) struct Database {
+    url: String,
+    job: String,
+    place: Where,
+    runtime: Runtime,
+    client: Option<Client>,
+    /// The lease at the last look.
+    lease: Option<(Vec<u8>, i64)>,
+}
+
+impl Database {
+    pub(super) fn new(url: &str, job: &str, history: Duration) -> Result<Database> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+        Ok(Database {
+            url: url.to_owned(),
+            job: job.to_owned(),
+            place: Where::new(history),
+            runtime,
+            client: None,
+            lease: None,
+        })
+    }
+}
+
+impl Place for Database {
+    fn bring(&mut self, most: Duration) -> Result<Brought> {
+        let Database { url, job, place, runtime, client, lease } = self;
+        let outcome = runtime.block_on(async {
+            if client.as_ref().is_none_or(Client::is_closed) {
+                *client = Some(reading::connect(url).await?);
+                // What was committed meanwhile is looked for.
+                *lease = None;
+            }
+            let mut brought = Brought { whole: true, ..Brought::default() };
+            let Some(client) = client else { return Ok(brought) };
+            match reading::within(look(client, job, place, lease)).await {
+                Ok(Some(found)) => {
+                    tables::has_job(&found.jobs, job)?;
+                    place.found(found.rows, found.known.transpose()?.as_ref(), &mut brought);
+                }
+                // The connection is kept busy while nothing is asked, so that its end is noticed.
+                Ok(None) => tokio::time::sleep(most).await,
+                Err(why) => {
+                    let words = format!("cannot read the database {}: {why}", postgres::shown(url));
+                    return Err(Failure::new(Exit::Unreachable, words)
+                        .hint("name one that crossrate run --to postgres:URL writes")
+                        .into());
+                }
+            }
+            Ok(brought)
+        });
+        if outcome.is_err() {
+            self.client = None;
+        }
+        outcome
+    }
+}
+
+struct Found {
+    jobs: Vec<String>,
+    rows: Vec<Kept>,
+    known: Option<Result<Known>>,
+}
+
+/// What has changed since the last look, if anything has.
+async fn look(
+    client: &Client,
+    job: &str,
+    place: &Where,
+    lease: &mut Option<(Vec<u8>, i64)>,
+) -> Result<Option<Found>, Error> {
+    let sql = "SELECT run, number FROM crossrate_lease WHERE job = $1";
+    let now = client.query_opt(sql, &[&job]).await?.map(|row| (row.get(0), row.get(1)));
+    if now == *lease && !(place.is_new() && lease.is_none()) {
+        return Ok(None);
+    }
+    // Rows and recovery point of one commit, which may be a later one than that of the lease.
+    client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+    let outcome = read(client, job, place).await;
+    client.batch_execute("ROLLBACK").await?;
+    let found = outcome?;
+    *lease = now;
+    Ok(Some(found))
+}
+
+async fn read(client: &Client, job: &str, place: &Where) -> Result<Found, Error> {
+    let jobs = client.query("SELECT job FROM crossrate_lease ORDER BY job", &[]).await?;
+    let jobs = jobs.iter().map(|row| row.get(0)).collect();
+    let known = Known::of(&reading::entries(client, job).await?).transpose();
+    let mut newest: i64 = 0;
+    for table in &TABLES {
+        let found: Option<i64> = client.query_one(&tables::newest(table), &[]).await?.get(0);
+        newest = newest.max(found.unwrap_or(0));
+    }
+    let from_ms = place.look_from_ms(newest as u64) as i64;
+    let mut rows = Vec::new();
+    for table in &TABLES {
+        let sql = tables::select(table, |column| format!("{column}::text"));
+        for row in client.query(&sql, &[&from_ms, &job]).await? {
+            let values: Vec<Value> =
+                table.columns.iter().enumerate().map(|(at, column)| value(&row, at, column)).collect();
+            rows.extend(tables::row(kind_of(table), &values));
+        }
+    }
+    Ok(Found { jobs, rows, known })
+}
+
+fn value(row: &Row, at: usize, column: &Column) -> Value {
+    match column.kind {
+        Kind::Integer => row.get::<_, Option<i64>>(at).map_or(Value::Null, Value::Integer),
+        Kind::Real => row.get::<_, Option<f64>>(at).map_or(Value::Null, Value::Real),
+        Kind::Boolean => row.get::<_, Option<bool>>(at).map_or(Value::Null, Value::Boolean),
+        Kind::Text | Kind::Decimal | Kind::Json => {
+            row.get::<_, Option<String>>(at).map_or(Value::Null, Value::Text)
+        }
+    }
+}

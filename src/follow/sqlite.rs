@@ -1,0 +1,203 @@
+//! An SQLite database of rows (`--to sqlite:PATH`), and the recovery point beside a file of rows. Both are looked at when
+//! another connection has committed, which SQLite tells without reading anything.
+
+use super::tables::{self, Place as Where};
+use super::{Brought, Place};
+use crate::exit::{Exit, Failure};
+use crate::ledger::Entries;
+use crate::ledger::known::Known;
+use crate::query::engine::kind_of;
+use crate::serve::board::progress::{ProgressNews, now_ms};
+use crate::serve::board::series::Kept;
+use crate::sink::columns::{self, Column, Kind, TABLES, Table, Value};
+use anyhow::Result;
+use crossrate_dataflows::market::event_time::EventTime;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long a look waits for whoever writes.
+const BUSY: Duration = Duration::from_secs(2);
+/// How often the recovery point beside a file is looked at where the file does not grow.
+const EVERY: Duration = Duration::from_millis(500);
+
+/// A database that is followed.
+pub(super) struct Database {
+    path: PathBuf,
+    job: String,
+    history: Duration,
+    place: Where,
+    open: Option<Open>,
+    /// The file that was open last.
+    identity: Option<(u64, u64)>,
+}
+
+struct Open {
+    connection: Connection,
+    version: Option<i64>,
+}
+
+impl Database {
+    pub(super) fn new(path: &Path, job: &str, history: Duration) -> Database {
+        let place = Where::new(history);
+        Database { path: path.to_owned(), job: job.to_owned(), history, place, open: None, identity: None }
+    }
+
+    fn unreadable(&self, error: impl Into<anyhow::Error>) -> anyhow::Error {
+        Failure::new(Exit::Unreachable, format!("cannot read the database {}", self.path.display()))
+            .hint("name one that crossrate run --to sqlite:PATH writes")
+            .because(error)
+            .into()
+    }
+
+    /// Opens the database that now has that name; whether it is another one than before.
+    fn look(&mut self) -> Result<bool> {
+        let found = std::fs::metadata(&self.path).map_err(|error| self.unreadable(error))?;
+        let identity = (found.dev(), found.ino());
+        if self.open.is_some() && self.identity == Some(identity) {
+            return Ok(false);
+        }
+        let connection = connect(&self.path).map_err(|error| self.unreadable(error))?;
+        let other = self.identity.is_some_and(|known| known != identity);
+        if other {
+            self.place = Where::new(self.history);
+        }
+        self.open = Some(Open { connection, version: None });
+        self.identity = Some(identity);
+        Ok(other)
+    }
+
+    /// What has changed since the last look, if anything has.
+    fn read(&mut self, brought: &mut Brought) -> Result<bool> {
+        let Some(open) = &mut self.open else { return Ok(false) };
+        let version: i64 = open.connection.query_row("PRAGMA data_version", [], |row| row.get(0))?;
+        if open.version == Some(version) {
+            return Ok(false);
+        }
+        // One transaction: rows and recovery point are of one commit.
+        let transaction = open.connection.transaction()?;
+        let entries = entries(&transaction, &self.job)?;
+        let known = Known::of(&entries)?;
+        if self.place.is_new() {
+            self_check(&transaction, &self.job)?;
+        }
+        let mut newest = 0;
+        for table in &TABLES {
+            let of_table: Option<i64> =
+                transaction.query_row(&tables::newest(table), [], |row| row.get(0)).optional()?.flatten();
+            newest = newest.max(of_table.unwrap_or(0) as u64);
+        }
+        let mut rows = Vec::new();
+        for table in &TABLES {
+            read_table(&transaction, table, self.place.look_from_ms(newest), &self.job, &mut rows)?;
+        }
+        drop(transaction);
+        open.version = Some(version);
+        self.place.found(rows, known.as_ref(), brought);
+        Ok(true)
+    }
+}
+
+impl Place for Database {
+    fn bring(&mut self, most: Duration) -> Result<Brought> {
+        let mut brought = Brought { anew: self.look()?, whole: true, ..Brought::default() };
+        match self.read(&mut brought) {
+            Ok(true) => {}
+            Ok(false) => std::thread::sleep(most),
+            Err(error) => {
+                self.open = None;
+                return Err(match Failure::of(&error) {
+                    Some(_) => error,
+                    None => self.unreadable(error),
+                });
+            }
+        }
+        Ok(brought)
+    }
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    // Says now whether it is a database.
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    Ok(connection)
+}
+
+/// A name that is misspelled would show nothing, for ever.
+fn self_check(transaction: &Transaction<'_>, job: &str) -> Result<()> {
+    let mut select = transaction.prepare("SELECT job FROM crossrate_lease ORDER BY job")?;
+    let jobs: Vec<String> = select.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    tables::has_job(&jobs, job)
+}
+
+/// The entries of a job's recovery point that tell how far it is.
+fn entries(connection: &Connection, job: &str) -> rusqlite::Result<Entries> {
+    let sql = "SELECT key, value FROM crossrate_recovery
+        WHERE job = ?1 AND (key = 'job' OR key BETWEEN 'head/' AND 'head0')";
+    let mut select = connection.prepare(sql)?;
+    let rows = select.query_map([job], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
+}
+
+fn read_table(
+    transaction: &Transaction<'_>,
+    table: &Table,
+    from_ms: u64,
+    job: &str,
+    into: &mut Vec<Kept>,
+) -> rusqlite::Result<()> {
+    let mut select = transaction.prepare(&tables::select(table, str::to_owned))?;
+    let mut rows = select.query(rusqlite::params![from_ms as i64, job])?;
+    let mut values = Vec::with_capacity(table.columns.len());
+    while let Some(row) = rows.next()? {
+        values.clear();
+        for (place, column) in table.columns.iter().enumerate() {
+            values.push(value(column, row.get_ref(place)?));
+        }
+        into.extend(tables::row(kind_of(table), &values));
+    }
+    Ok(())
+}
+
+fn value(column: &Column, value: ValueRef<'_>) -> Value {
+    match (value, column.kind) {
+        (ValueRef::Integer(number), Kind::Boolean) => Value::Boolean(number != 0),
+        (ValueRef::Integer(number), Kind::Real) => Value::Real(number as f64),
+        (ValueRef::Integer(number), _) => Value::Integer(number),
+        (ValueRef::Real(number), _) => Value::Real(number),
+        (ValueRef::Text(text), _) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+        (ValueRef::Null | ValueRef::Blob(_), _) => columns::Value::Null,
+    }
+}
+
+/// The recovery point beside a file of rows, as far as there is one.
+pub(super) struct Recovery {
+    path: PathBuf,
+    job: String,
+    looked: Option<Instant>,
+    /// The frontier and the records read that were told last.
+    told: Option<(Option<EventTime>, u64)>,
+}
+
+impl Recovery {
+    pub(super) fn new(path: &Path, job: &str) -> Recovery {
+        Recovery { path: path.to_owned(), job: job.to_owned(), looked: None, told: None }
+    }
+
+    /// How far the job is, where that is news. A file without a recovery point is no fault: rows say enough.
+    pub(super) fn look(&mut self, grown: bool) -> Option<ProgressNews> {
+        if !grown && self.looked.is_some_and(|looked| looked.elapsed() < EVERY) {
+            return None;
+        }
+        self.looked = Some(Instant::now());
+        let entries = connect(&self.path).and_then(|connection| entries(&connection, &self.job)).ok()?;
+        let news = Known::of(&entries).ok()??.progress(now_ms());
+        let read = news.partitions.values().map(|partition| partition.counts.read()).sum();
+        let told = self.told.replace((news.frontier, read));
+        (told != self.told || grown).then_some(news)
+    }
+}

@@ -1,0 +1,220 @@
+//! A topic of rows (`--to kafka:TOPIC`), read as committed, and beside it the job's recovery point, where there is one.
+//!
+//! Of a large log its end is enough: the board keeps no more rows than [`MOST`] offsets hold. librdkafka connects anew
+//! by itself; that brokers are away is heard from it, that one is back from the broker.
+
+use super::{Brought, Place};
+use crate::config::{KafkaClient, ServeConfig};
+use crate::exit::{Exit, Failure};
+use crate::kafka::{self, Listener, Meaning, PATIENCE};
+use crate::ledger::assemble;
+use crate::ledger::known::Known;
+use crate::serve::board::progress::now_ms;
+use anyhow::Result;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::BorrowedMessage;
+use rdkafka::{Message, Offset, TopicPartitionList};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// Offsets of a partition that are read at the start, at most.
+const MOST: i64 = 1_000_000;
+/// Records of one look.
+const BATCH: usize = 20_000;
+/// How often the topics themselves are looked at.
+const WATCH: Duration = Duration::from_secs(3);
+
+type Client = BaseConsumer<Listener>;
+
+/// A topic that is followed.
+pub(super) struct Topic {
+    kafka: KafkaClient,
+    rows: Tail,
+    recovery: Tail,
+    /// The records of the recovery point that tell how far the job is.
+    records: BTreeMap<Vec<u8>, Vec<u8>>,
+    watched: Option<Instant>,
+}
+
+/// A topic, read to its end and on. Each has a client of its own, since librdkafka tells of an end without saying of
+/// which topic.
+struct Tail {
+    topic: String,
+    listener: Listener,
+    client: Client,
+    logs: BTreeMap<i32, Log>,
+    /// No broker answered when one was heard of last.
+    away: bool,
+    /// It must be looked at whether the topic is what it was.
+    doubtful: bool,
+}
+
+struct Log {
+    /// The offset that comes next.
+    next: i64,
+    at_end: bool,
+}
+
+impl Topic {
+    pub(super) fn new(config: &ServeConfig, topic: &str) -> Result<Topic> {
+        Ok(Topic {
+            kafka: config.kafka.clone(),
+            rows: Tail::new(config, topic.to_owned())?,
+            // A job that writes elsewhere too has its recovery point there; rows say enough.
+            recovery: Tail::new(config, format!("{topic}.{}.recovery", config.name))?,
+            records: BTreeMap::new(),
+            watched: None,
+        })
+    }
+
+    fn watch(&mut self, brought: &mut Brought) -> Result<()> {
+        let patience = if self.watched.is_none() { PATIENCE } else { Duration::from_secs(1) };
+        self.watched = None;
+        brought.anew = self.rows.watch(&self.kafka, patience, MOST)?;
+        if self.rows.logs.is_empty() {
+            let (topic, brokers) = (&self.rows.topic, &self.kafka.brokers);
+            return Err(Failure::new(Exit::Unreachable, format!("there is no topic {topic} at {brokers}"))
+                .hint("name one that crossrate run --to kafka:TOPIC writes")
+                .into());
+        }
+        if self.recovery.watch(&self.kafka, patience, i64::MAX)? {
+            self.records.clear();
+        }
+        self.watched = Some(Instant::now());
+        Ok(())
+    }
+}
+
+impl Place for Topic {
+    fn bring(&mut self, most: Duration) -> Result<Brought> {
+        let mut brought = Brought::default();
+        let doubtful = self.rows.doubtful || self.recovery.doubtful;
+        if doubtful || self.watched.is_none_or(|watched| watched.elapsed() > WATCH) {
+            self.watch(&mut brought)?;
+        }
+        self.rows.poll(&self.kafka, most, |message| {
+            // A row that was removed has no other one in its place.
+            if let Some(row) = message.payload() {
+                match std::str::from_utf8(row) {
+                    Ok(row) => brought.line(row),
+                    Err(_) => brought.foreign += 1,
+                }
+            }
+        })?;
+        let (records, mut changed) = (&mut self.records, false);
+        self.recovery.poll(&self.kafka, Duration::ZERO, |message| {
+            let Some(key) = message.key() else { return };
+            let name = String::from_utf8_lossy(key);
+            if Known::wants(name.rsplit_once('#').map_or(&name, |(name, _)| name)) {
+                changed = true;
+                match message.payload() {
+                    Some(value) => records.insert(key.to_vec(), value.to_vec()),
+                    None => records.remove(key),
+                };
+            }
+        })?;
+        brought.whole = self.rows.is_at_end() && self.recovery.is_at_end();
+        if changed {
+            let known = Known::of(&assemble(self.records.clone()).0)?;
+            brought.progress = known.map(|known| known.progress(now_ms()));
+        }
+        Ok(brought)
+    }
+}
+
+impl Tail {
+    fn new(config: &ServeConfig, topic: String) -> Result<Tail> {
+        let listener = Listener::new(config.verbosity);
+        // The group is neither joined nor committed to.
+        let group = format!("crossrate-{}", config.name);
+        let own = [&[("group.id", group.as_str())], kafka::READING].concat();
+        let defaults = [("fetch.error.backoff.ms", "100"), ("queued.max.messages.kbytes", "16384")];
+        let client = kafka::client(&config.kafka, &listener, &defaults, &own)?;
+        Ok(Tail { topic, listener, client, logs: BTreeMap::new(), away: false, doubtful: false })
+    }
+
+    /// Looks at the topic: partitions that are new are read, at most so many offsets of them, and where a log is shorter
+    /// than what was read of it, all is begun anew; whether that was so.
+    fn watch(&mut self, kafka: &KafkaClient, patience: Duration, most: i64) -> Result<bool> {
+        let count = kafka::partitions(kafka, self.client.client(), || {}, &self.topic, Some(patience))?;
+        let mut bounds = BTreeMap::new();
+        for number in 0..count.unwrap_or(0) as i32 {
+            let found = self.client.fetch_watermarks(&self.topic, number, PATIENCE).map_err(|error| {
+                let what = format!("cannot read partition {number} of topic {}", self.topic);
+                kafka::failed(kafka, &self.listener, &what, error)
+            })?;
+            bounds.insert(number, found);
+        }
+        self.doubtful = false;
+        if self.away {
+            self.away = false;
+            self.listener.forget();
+        }
+        let cut = |(number, log): (&i32, &Log)| {
+            bounds.get(number).is_none_or(|(low, high)| log.next > *high || log.next < *low && log.at_end)
+        };
+        let anew = self.logs.iter().any(cut);
+        if anew {
+            self.logs.clear();
+        }
+        let known = self.logs.len();
+        for (number, (low, high)) in bounds {
+            let next = low.max(high.saturating_sub(most));
+            self.logs.entry(number).or_insert(Log { next, at_end: next >= high });
+        }
+        if anew || known < self.logs.len() {
+            let mut list = TopicPartitionList::new();
+            for (number, log) in &self.logs {
+                list.add_partition_offset(&self.topic, *number, Offset::Offset(log.next))?;
+            }
+            self.client.assign(&list)?;
+        }
+        Ok(anew)
+    }
+
+    fn is_at_end(&self) -> bool {
+        self.logs.values().all(|log| log.at_end)
+    }
+
+    /// Takes what librdkafka has.
+    fn poll(
+        &mut self,
+        kafka: &KafkaClient,
+        most: Duration,
+        mut take: impl FnMut(&BorrowedMessage<'_>),
+    ) -> Result<()> {
+        let mut wait = most;
+        for _ in 0..BATCH {
+            let Some(event) = self.client.poll(std::mem::take(&mut wait)) else { break };
+            match event {
+                Ok(message) => {
+                    if let Some(log) = self.logs.get_mut(&message.partition()) {
+                        log.next = message.offset() + 1;
+                    }
+                    take(&message);
+                }
+                Err(KafkaError::PartitionEOF(number)) => {
+                    if let Some(log) = self.logs.get_mut(&number) {
+                        log.at_end = true;
+                    }
+                }
+                Err(error) => match Meaning::of_error(&error) {
+                    Meaning::Away => {
+                        let code = error.rdkafka_error_code();
+                        self.away |= code == Some(RDKafkaErrorCode::AllBrokersDown);
+                        self.doubtful |= self.away;
+                    }
+                    Meaning::OutOfRange | Meaning::Absent => self.doubtful = true,
+                    Meaning::Denied => return Err(kafka::unreachable(kafka, &self.listener).into()),
+                    // It goes on trying.
+                    Meaning::Nothing | Meaning::Fenced | Meaning::Other => {}
+                },
+            }
+        }
+        if self.away {
+            return Err(kafka::unreachable(kafka, &self.listener).into());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,77 @@
+//! What a recovery point says of how far its job is, to those who only look. They need neither sums nor panes, and
+//! disturb nobody: a job is taken over by whoever commits, not by whoever reads.
+
+use super::Entries;
+use super::point::{self, JobEntry};
+use crate::cluster;
+use crate::serve::board::progress::{Knowledge, PartitionNews, ProgressNews};
+use anyhow::Result;
+use crossrate_dataflows::market::acceptance::Head;
+use crossrate_dataflows::market::event_time::EventTime;
+use std::collections::BTreeMap;
+
+/// How far a job was at its last commit.
+#[derive(Debug, Clone)]
+pub struct Known {
+    job: JobEntry,
+    heads: BTreeMap<u32, Head>,
+}
+
+impl Known {
+    /// Whether an entry is one of those that are looked at.
+    pub fn wants(key: &str) -> bool {
+        key == point::JOB || key.starts_with("head/")
+    }
+
+    /// Of the entries; `None` where there is no job among them.
+    pub fn of(entries: &Entries) -> Result<Option<Known>> {
+        let Some(job) = entries.get(point::JOB) else { return Ok(None) };
+        let mut known = Known { job: point::decode(point::JOB, job)?, heads: BTreeMap::new() };
+        for (key, entry) in entries {
+            if let Some(partition) = key.strip_prefix("head/").and_then(|number| number.parse().ok()) {
+                known.heads.insert(partition, point::decode(key, entry)?);
+            }
+        }
+        Ok(Some(known))
+    }
+
+    /// Rows looked at until then are out.
+    pub fn at(&self) -> EventTime {
+        self.job.at
+    }
+
+    /// How long before `at` a window may have started that is not final yet, in microseconds.
+    pub fn open_for(&self) -> Option<u64> {
+        let span = |name: &str| {
+            let (_, text) = self.job.definition.iter().find(|(key, _)| key == name)?;
+            cluster::micros_of(text)
+        };
+        span("window")?.checked_add(span("grace")?)
+    }
+
+    /// For those who follow the job.
+    pub fn progress(&self, told_ms: u64) -> ProgressNews {
+        let setting = |name: &str| self.job.definition.iter().find(|(key, _)| key == name).map(|(_, v)| v);
+        let name = |number: u32| match setting("topic") {
+            Some(topic) => format!("{topic}-{number}"),
+            None => format!("input {number}"),
+        };
+        let partition = |(number, head): (&u32, &Head)| {
+            let news = PartitionNews {
+                name: name(*number),
+                watermark: head.watermark,
+                counts: head.counts,
+                idle: false,
+                ended: self.job.ended,
+            };
+            (*number, news)
+        };
+        ProgressNews {
+            known_from: Knowledge::Commit,
+            partitions: self.heads.iter().map(partition).collect(),
+            frontier: (!self.job.ended).then_some(self.job.at),
+            over: false,
+            told_ms,
+        }
+    }
+}
