@@ -18,7 +18,7 @@ use crossrate_dataflows::market::candle::Candle;
 use crossrate_dataflows::market::cross::{CrossState, LegState};
 use crossrate_dataflows::market::definition::{Cross, Leg};
 use crossrate_dataflows::market::event_time::EventTime;
-use crossrate_dataflows::market::moments::{Moments, TradeHash};
+use crossrate_dataflows::market::moments::{Moments, trade_hash};
 use crossrate_dataflows::market::row::{ClosedBy, Occasion, Row, Stage, cross_row, stats_row, symbol_row};
 use crossrate_dataflows::market::series::SeriesMoments;
 use crossrate_dataflows::market::trade::{Symbol, Trade, TradeKind};
@@ -48,7 +48,6 @@ struct Job {
 struct Symbols {
     numbers: HashMap<Vec<u8>, u32>,
     names: Vec<Symbol>,
-    hashes: Vec<TradeHash>,
     wanted: Vec<bool>,
 }
 
@@ -61,7 +60,6 @@ impl Symbols {
         self.numbers.insert(name.to_owned(), number);
         let text = String::from_utf8_lossy(name);
         self.names.push(Symbol::new(&text));
-        self.hashes.push(TradeHash::new(&text));
         self.wanted.push(wanted);
         number
     }
@@ -167,7 +165,7 @@ impl<R: Read> Input<R> {
             self.counts.duplicate += 1;
             return;
         }
-        open.moments.add_trade(trade, symbols.hashes[at].hash(trade));
+        open.moments.add_trade(trade, trade_hash(&symbols.names[at], trade));
         open.candle.add_trade(trade);
         self.counts.accepted += 1;
         self.watermark = self.watermark.max(trade.time.minus(job.delay));

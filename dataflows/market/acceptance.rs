@@ -12,7 +12,7 @@ use super::trade::{Symbol, Trade, TradeKind};
 use serde::{Deserialize, Serialize};
 
 /// The number of a symbol within a process: dense, given in order of first sight.
-#[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Copy, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SymbolNumber(pub u32);
 
 /// What became of every record read (SPEC section 4): the eight classes, which add up to what was read.

@@ -6,7 +6,7 @@ use super::candle::Candle;
 use super::event_time::EventTime;
 use super::ids::IdSet;
 use super::looks::Looks;
-use super::moments::{Moments, TradeHash};
+use super::moments::{Moments, trade_hash};
 use super::trade::{Symbol, Trade};
 use differential_dataflow::difference::{Abelian, Semigroup};
 
@@ -33,7 +33,6 @@ pub struct OpenPanes {
     last: usize,
     /// The least look of all panes that have something to hand over, or the first moment at which one closes.
     due: EventTime,
-    hashes: Vec<Option<TradeHash>>,
     /// Emptied panes, kept for their allocations.
     spare: Vec<Pane>,
 }
@@ -64,7 +63,7 @@ struct Slot {
 
 impl Default for OpenPanes {
     fn default() -> Self {
-        OpenPanes { panes: Vec::new(), last: 0, due: EventTime::MAX, hashes: Vec::new(), spare: Vec::new() }
+        OpenPanes { panes: Vec::new(), last: 0, due: EventTime::MAX, spare: Vec::new() }
     }
 }
 
@@ -118,12 +117,7 @@ impl OpenPanes {
         if dedup && !slot.ids.insert(trade.id) {
             return false;
         }
-        if self.hashes.len() <= symbol {
-            self.hashes.resize(symbol + 1, None);
-        }
-        let hash =
-            self.hashes[symbol].get_or_insert_with(|| TradeHash::new(names[symbol].as_str())).hash(trade);
-        slot.new.add_trade(trade, hash);
+        slot.new.add_trade(trade, trade_hash(&names[symbol], trade));
         match &mut slot.candle {
             Some(candle) => candle.add_trade(trade),
             none => *none = Some(Candle::of(trade)),

@@ -19,12 +19,14 @@ impl Symbol {
     }
 
     /// Its name.
+    #[inline]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 impl Borrow<str> for Symbol {
+    #[inline]
     fn borrow(&self) -> &str {
         &self.0
     }
