@@ -15,8 +15,47 @@ pub struct Symbols {
     /// The numbers, by the hash of their names.
     known: HashTable<SymbolNumber>,
     hasher: RandomState,
+    /// Numbers by the bytes of names themselves, where those that were asked for last are found at once: a power of
+    /// two of places. Which of two names of one place stays does not matter, since `known` has all.
+    recent: Vec<Recent>,
     names: Vec<Symbol>,
     shared: Arc<Mutex<Vec<Symbol>>>,
+}
+
+/// A name of 4 to 16 bytes: its beginning and its end, which overlap.
+#[derive(Debug, Copy, Clone, PartialEq, Eq, Default)]
+struct Short {
+    begin: u64,
+    end: u64,
+    /// 0 where there is none.
+    length: u32,
+}
+
+#[derive(Debug, Copy, Clone, Default)]
+struct Recent {
+    name: Short,
+    number: SymbolNumber,
+}
+
+impl Short {
+    #[inline]
+    fn of(name: &[u8]) -> Option<Short> {
+        let length = name.len() as u32;
+        if let (Some(begin), Some(end)) = (name.first_chunk(), name.last_chunk()) {
+            let (begin, end) = (u64::from_le_bytes(*begin), u64::from_le_bytes(*end));
+            return (name.len() <= 16).then_some(Short { begin, end, length });
+        }
+        let (begin, end) = (name.first_chunk()?, name.last_chunk()?);
+        let (begin, end) = (u32::from_le_bytes(*begin).into(), u32::from_le_bytes(*end).into());
+        Some(Short { begin, end, length })
+    }
+
+    /// Its place among so many, a power of two.
+    #[inline]
+    fn place(self, places: usize) -> usize {
+        let mixed = (self.begin ^ self.end.rotate_left(29)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        (mixed >> 32) as usize & (places - 1)
+    }
 }
 
 impl Symbols {
@@ -30,6 +69,7 @@ impl Symbols {
             all: *selection == Selection::All,
             known: HashTable::new(),
             hasher: RandomState::default(),
+            recent: Vec::new(),
             names: Vec::new(),
             shared: Arc::new(Mutex::new(names)),
         };
@@ -40,6 +80,20 @@ impl Symbols {
     /// The number of a symbol, whose name is UTF-8; `None` if nobody asked for it.
     #[inline]
     pub fn number(&mut self, name: &[u8]) -> Option<SymbolNumber> {
+        let Some(short) = Short::of(name) else { return self.look_up(name) };
+        let place = short.place(self.recent.len());
+        let recent = &self.recent[place];
+        if recent.name == short {
+            return Some(recent.number);
+        }
+        let number = self.look_up(name)?;
+        // A new name may have made the table grow.
+        let place = short.place(self.recent.len());
+        self.recent[place] = Recent { name: short, number };
+        Some(number)
+    }
+
+    fn look_up(&mut self, name: &[u8]) -> Option<SymbolNumber> {
         if let Some(number) = self.find(name) {
             return Some(number);
         }
@@ -76,13 +130,51 @@ impl Symbols {
 
     /// Learns what other workers have introduced.
     pub fn catch_up(&mut self) {
-        let Symbols { known, hasher, names, shared, .. } = self;
+        let Symbols { known, hasher, names, shared, recent, .. } = self;
         let shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
         for name in &shared[names.len()..] {
             let number = SymbolNumber(names.len() as u32);
             names.push(name.clone());
             let hash = |number: &SymbolNumber| hasher.hash_one(names[number.0 as usize].as_str().as_bytes());
             known.insert_unique(hasher.hash_one(name.as_str().as_bytes()), number, hash);
+        }
+        let places = (2 * names.len()).next_power_of_two().clamp(64, 1 << 16);
+        if recent.len() != places {
+            *recent = vec![Recent::default(); places];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_any_length_keep_their_numbers() {
+        let mut symbols = Symbols::new(&Selection::All);
+        let mut other = symbols.clone();
+        let names: Vec<String> = (0..400).map(|n| format!("{n}{}", "A".repeat(n % 21))).collect();
+        let numbers: Vec<_> = names.iter().map(|name| symbols.number(name.as_bytes())).collect();
+        assert!((0..).zip(&numbers).all(|(n, number)| *number == Some(SymbolNumber(n))));
+        for _ in 0..2 {
+            for (name, number) in names.iter().zip(&numbers).rev() {
+                assert_eq!(symbols.number(name.as_bytes()), *number, "{name}");
+                assert_eq!(other.number(name.as_bytes()), *number, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_asked_for_the_others() {
+        let wanted = ["ABC", "ABCDEFGH", "ABCDEFGHABCDEFGH", "ABCDEFGHABCDEFGHI"].map(Symbol::new);
+        let mut symbols = Symbols::new(&Selection::Only(wanted.iter().cloned().collect()));
+        for other in ["", "ABD", "ABCD", "ABCDABCD", "ABCDEFGHDEFGH", "ABCDEFGHABCDEFGHABCDEFGH"] {
+            assert_eq!(symbols.number(other.as_bytes()), None, "{other}");
+        }
+        for name in wanted {
+            let found =
+                symbols.number(name.as_str().as_bytes()).map(|n| symbols.names()[n.0 as usize].clone());
+            assert_eq!(found, Some(name));
         }
     }
 }
