@@ -114,7 +114,7 @@ fn capture_prefix(line: &[u8]) -> usize {
     if !matches!(line.first(), Some(b'0'..=b'9')) {
         return 0;
     }
-    let digits = line.iter().take_while(|b| b.is_ascii_digit()).count();
+    let digits = swift::leading_digits(line);
     if line.get(digits) == Some(&b' ') { digits + 1 } else { 0 }
 }
 

@@ -4,7 +4,7 @@
 //! the object under its key `data`. This module knows keys and kinds of values, not what they mean; see
 //! [`super::binance`].
 
-use super::BadRecord;
+use super::{BadRecord, swift};
 
 /// The deepest nesting that is accepted (SPEC section 4).
 const MOST_LEVELS: usize = 128;
@@ -283,6 +283,7 @@ impl Scanner<'_> {
         let from = self.at;
         let mut escaped = false;
         loop {
+            self.at += swift::unremarkable(&self.bytes[self.at..]);
             match self.peek() {
                 Some(b'"') => {
                     let to = self.at;

@@ -1,7 +1,8 @@
-//! The fast way for records as the exchange writes them: compact JSON, one-letter keys in any order, plain values.
+//! The fast way for records as the exchange writes them: compact JSON, keys in any order, plain values. Trades, and
+//! what else comes in the same streams: best quotes, changes of the order book.
 //!
 //! Eight bytes at a time, without a branch per character. Whatever is not exactly of that kind (white space, an
-//! escape, a nested value, an unusual number, a repeated oddity, a fault of any sort) gives `None`, and the slow
+//! escape, a deeper value, an unusual number, a repeated oddity, a fault of any sort) gives `None`, and the slow
 //! and sure way decides: this module accepts, it never refuses. So all that has to hold is that what it accepts is
 //! valid and means the same there, which a property test compares.
 
@@ -34,6 +35,7 @@ enum Event {
     Trade,
     Aggregate,
     Heartbeat,
+    Unknown,
 }
 
 /// `{"e":"trade","E":1,"s":"BTCUSDT","t":2,"p":"1.0","q":"1.0",..}`
@@ -46,7 +48,13 @@ fn event(bytes: &[u8], at: usize) -> Option<(Record<'_>, usize)> {
     loop {
         let key = four(bytes, at)?;
         if key & 0xFFFF_00FF != KEY {
-            return None;
+            at = longer(bytes, at)?;
+            match bytes.get(at)? {
+                b',' => at += 1,
+                b'}' => break,
+                _ => return None,
+            }
+            continue;
         }
         at += 4;
         match (key >> 8) as u8 {
@@ -62,7 +70,8 @@ fn event(bytes: &[u8], at: usize) -> Option<(Record<'_>, usize)> {
                     at = literal(bytes, at + 8, b"at\"")?;
                     event = Some(Event::Heartbeat);
                 } else {
-                    return None;
+                    (_, at) = text(bytes, literal(bytes, at, b"\"")?)?;
+                    event = Some(Event::Unknown);
                 }
             }
             b's' => (symbol, at) = text(bytes, literal(bytes, at, b"\"")?)?,
@@ -71,15 +80,19 @@ fn event(bytes: &[u8], at: usize) -> Option<(Record<'_>, usize)> {
                 (id, at) = integer(bytes, at)?;
                 trade_id = Some(id);
             }
-            b'a' => {
+            b'a' if bytes.get(at)?.is_ascii_digit() => {
                 let id;
                 (id, at) = integer(bytes, at)?;
                 aggregate_id = Some(id);
             }
+            b'a' => {
+                at = plain(bytes, at)?;
+                aggregate_id = None;
+            }
             b'p' => (price, at) = decimal(bytes, at)?,
             b'q' => (quantity, at) = decimal(bytes, at)?,
             b'T' => (time, at) = integer(bytes, at)?,
-            b'E' | b'b' | b'f' | b'l' => (_, at) = integer(bytes, at)?,
+            b'E' => (_, at) = integer(bytes, at)?,
             b'm' | b'M' => {
                 let value = four(bytes, at)?;
                 if value == u32::from_le_bytes(*b"true") {
@@ -90,8 +103,9 @@ fn event(bytes: &[u8], at: usize) -> Option<(Record<'_>, usize)> {
                     return None;
                 }
             }
-            // Also longer keys: their second letter is no quote.
-            _ => return None,
+            // A backslash would begin an escape, a quote end the key.
+            b'\\' | b'"' | 0..=0x1f | 0x80.. => return None,
+            _ => at = plain(bytes, at)?,
         }
         match bytes.get(at)? {
             b',' => at += 1,
@@ -100,17 +114,61 @@ fn event(bytes: &[u8], at: usize) -> Option<(Record<'_>, usize)> {
         }
     }
     at += 1;
-    let time = EventTime::from_exchange(time)?;
-    let (kind, id) = match event? {
-        Event::Trade => (TradeKind::Trade, trade_id?),
-        Event::Aggregate => (TradeKind::Aggregate, aggregate_id?),
-        Event::Heartbeat => return Some((Record::Heartbeat(time), at)),
+    let (kind, id) = match event {
+        Some(Event::Trade) => (TradeKind::Trade, trade_id?),
+        Some(Event::Aggregate) => (TradeKind::Aggregate, aggregate_id?),
+        Some(Event::Heartbeat) => return Some((Record::Heartbeat(EventTime::from_exchange(time)?), at)),
+        Some(Event::Unknown) | None => return Some((Record::Ignored, at)),
     };
+    let time = EventTime::from_exchange(time)?;
     if symbol.is_empty() {
         return None;
     }
     let (price, quantity) = (Price::from_scaled(price)?, Quantity::from_scaled(quantity)?);
     Some((Record::Trade { symbol, kind, trade: Trade { id, price, quantity, time } }, at))
+}
+
+/// A key of several letters and its value, of which nothing matters but that it is not one of those that turn an
+/// object into another.
+fn longer(bytes: &[u8], at: usize) -> Option<usize> {
+    let (key, at) = text(bytes, literal(bytes, at, b"\"")?)?;
+    if matches!(key, b"stream" | b"data") {
+        return None;
+    }
+    plain(bytes, literal(bytes, at, b":")?)
+}
+
+/// Past a value that does not matter. The caller looks at what follows.
+#[inline]
+fn plain(bytes: &[u8], at: usize) -> Option<usize> {
+    match bytes.get(at)? {
+        b'"' => Some(text(bytes, at + 1)?.1),
+        b'[' => list(bytes, at, true),
+        b't' => literal(bytes, at, b"true"),
+        b'f' => literal(bytes, at, b"false"),
+        b'n' => literal(bytes, at, b"null"),
+        _ => Some(integer(bytes, at)?.1),
+    }
+}
+
+/// Past a list of texts and integers, or of such lists: the sides of an order book.
+fn list(bytes: &[u8], at: usize, of_lists: bool) -> Option<usize> {
+    let mut at = at + 1;
+    if *bytes.get(at)? == b']' {
+        return Some(at + 1);
+    }
+    loop {
+        at = match bytes.get(at)? {
+            b'"' => text(bytes, at + 1)?.1,
+            b'[' if of_lists => list(bytes, at, false)?,
+            _ => integer(bytes, at)?.1,
+        };
+        match bytes.get(at)? {
+            b',' => at += 1,
+            b']' => return Some(at + 1),
+            _ => return None,
+        }
+    }
 }
 
 /// `"x":`, but for the letter.
@@ -158,6 +216,21 @@ fn text(bytes: &[u8], from: usize) -> Option<(&[u8], usize)> {
     }
 }
 
+/// How many bytes, by eights, are certainly inside a string: none of them is a quote, a backslash or a control character.
+#[inline]
+pub(super) fn unremarkable(bytes: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(w) = load(bytes, at) {
+        let (quote, slash) = (w ^ (ONES * b'"' as u64), w ^ (ONES * b'\\' as u64));
+        let less = |w: u64, than: u64| w.wrapping_sub(ONES * than) & !w;
+        if (less(quote, 1) | less(slash, 1) | less(w, 0x20)) & HIGH != 0 {
+            break;
+        }
+        at += 8;
+    }
+    at
+}
+
 /// How many of the eight characters are digits before the first that is none.
 #[inline]
 fn digits(w: u64) -> u32 {
@@ -166,6 +239,20 @@ fn digits(w: u64) -> u32 {
     // A digit has 3 for its upper half, and still has after six are added. A carry comes out of non-digits only.
     let others = ((w & NIBBLES) ^ DIGITS) | ((w.wrapping_add(0x0606_0606_0606_0606) & NIBBLES) ^ DIGITS);
     others.trailing_zeros() / 8
+}
+
+/// How many digits a line begins with.
+#[inline]
+pub(super) fn leading_digits(line: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(w) = load(line, at) {
+        let n = digits(w) as usize;
+        at += n;
+        if n < 8 {
+            return at;
+        }
+    }
+    at + line[at..].iter().take_while(|b| b.is_ascii_digit()).count()
 }
 
 /// The number that eight digits make; a zero byte counts as the digit 0.

@@ -152,6 +152,13 @@ fn value(usual: BoxedStrategy<String>) -> BoxedStrategy<String> {
         "\"tr\\u0061de\"",
         "\"trade \"",
         "\"depthUpdate\"",
+        "[[\"1.5\",\"0\"],[]]",
+        "[[\"1.5\",2],3,\"\"]",
+        "[[[1]]]",
+        "[1,]",
+        "[01]",
+        "[\"a\nb\"]",
+        "[\"é\",1]",
         "",
     ])
     .prop_map(str::to_owned);
@@ -181,6 +188,13 @@ fn field() -> impl Strategy<Value = (String, String)> {
         pair("\\u0065", text("\"trade\"")),
         pair("x\\u00e9\\n", text("[0-9]")),
         pair("ee", text("\"trade\"")),
+        pair("u", number()),
+        pair("A", decimal()),
+        pair("lastUpdateId", number()),
+        pair(
+            "bids",
+            text("\\[(\\[\"[0-9.]{1,12}\",\"[0-9.]{1,12}\"\\](,\\[\"[0-9]\",\"[0-9]\"\\]){0,2})?\\]")
+        ),
     ]
 }
 
@@ -306,6 +320,15 @@ fn the_fast_way_knows_the_exchanges_own_writing() {
     let aggregate = r#"{"e":"aggTrade","E":1672515782136,"s":"BNBBTC","a":12345,"p":"0.001","q":"100","f":100,"l":105,"T":1672515782136,"m":true,"M":true}"#;
     let recent = r#"{"stream":"btcusdt@trade","data":{"e":"trade","E":1723161255308,"s":"BTCUSDT","t":3712345678,"p":"61737.63000000","q":"0.00123000","T":1723161255307,"m":true,"M":true}}"#;
     let heartbeat = r#"{"e":"heartbeat","T":1525022020361}"#;
+    let quotes = r#"{"stream":"btcusdt@bookTicker","data":{"u":50093239212,"s":"BTCUSDT","b":"61837.63000000","B":"3.78826000","a":"61837.64000000","A":"1.54698000"}}"#;
+    let depth = r#"{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1723161255308,"s":"BTCUSDT","U":50093239203,"u":50093239207,"b":[["55653.87000000","0.00000000"]],"a":[["61838.04000000","0.32332000"],["61844.30000000","0.40163000"]]}}"#;
+    for record in [quotes, depth] {
+        // At the very end of a chunk there are no eight bytes to look at: one record of a chunk goes the slow way.
+        let followed = format!("{record}\n{record}");
+        let found = swift::decode(followed.as_bytes(), 0);
+        assert_eq!(found, Some((Record::Ignored, record.len())), "{record}");
+        assert_eq!(expected(record.as_bytes()), Seen::Ignored);
+    }
     for record in [TRADE, recent] {
         assert!(swift::decode(record.as_bytes(), 0).is_some_and(|(_, end)| end == record.len()), "{record}");
     }
