@@ -87,6 +87,12 @@ pub enum Delivery {
     Failed(anyhow::Error),
 }
 
+impl Delivery {
+    fn is_large(&self) -> bool {
+        matches!(self, Delivery::Chunk(chunk) if chunk.bytes.len() >= LARGE)
+    }
+}
+
 /// A partition's bounded queue between its reader and its worker.
 pub struct Feed {
     state: Mutex<FeedState>,
@@ -143,7 +149,7 @@ pub struct Loan {
 }
 
 /// A chunk that is smaller than this is decoded sooner by its owner than it is handed around.
-const WORTH_LENDING: usize = 32 << 10;
+const LARGE: usize = 32 << 10;
 
 /// A partition, to the worker that owns it.
 #[derive(Debug)]
@@ -228,11 +234,23 @@ impl Feed {
         }
     }
 
+    /// Takes the oldest delivery if it is a large chunk of records: where such wait there is much to do.
+    pub fn pop_large(&self) -> Option<Taken> {
+        let is_large = match self.lock().queue.front() {
+            Some(Slot::Delivery(delivery)) => delivery.is_large(),
+            // Only large ones are lent.
+            Some(Slot::Decoded(_)) => true,
+            Some(Slot::Lent) | None => false,
+        };
+        // Nobody else takes from the front.
+        if is_large { self.pop() } else { None }
+    }
+
     /// Lends the oldest chunk that is large, not decoded, and not the next one that the owner takes: that one it
     /// decodes faster by itself.
     pub fn lend(&self) -> Option<Loan> {
         let mut state = self.lock();
-        let worth = |slot: &Slot| matches!(slot, Slot::Delivery(Delivery::Chunk(c)) if c.bytes.len() >= WORTH_LENDING);
+        let worth = |slot: &Slot| matches!(slot, Slot::Delivery(delivery) if delivery.is_large());
         let at = (1..state.queue.len()).find(|at| worth(&state.queue[*at]))?;
         let Slot::Delivery(Delivery::Chunk(chunk)) = std::mem::replace(&mut state.queue[at], Slot::Lent)
         else {
@@ -245,7 +263,7 @@ impl Feed {
     /// Whether there is a chunk to lend.
     pub fn could_lend(&self) -> bool {
         let state = self.lock();
-        let worth = |slot: &Slot| matches!(slot, Slot::Delivery(Delivery::Chunk(c)) if c.bytes.len() >= WORTH_LENDING);
+        let worth = |slot: &Slot| matches!(slot, Slot::Delivery(delivery) if delivery.is_large());
         state.queue.iter().skip(1).any(worth)
     }
 

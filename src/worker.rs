@@ -42,6 +42,10 @@ use timely::worker::Worker;
 
 /// How long an idle worker sleeps at most before it looks around; deliveries and peers wake it earlier.
 const PARK: Duration = Duration::from_millis(100);
+/// So many large chunks of a partition are a batch at most. What a batch costs beside its records (a step of the
+/// dataflow, word to the other workers and processes) is then shared by more of them; where chunks are small or do not
+/// wait, each is a batch of its own.
+const CHUNKS_A_BATCH: usize = 4;
 /// A worker reads on while its rows are at most so many batches behind.
 const BATCHES_IN_FLIGHT: usize = 8;
 
@@ -178,7 +182,7 @@ pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
                     && let Some(taken) = partition.feed.feed.pop()
                 {
                     pool.call(&partition.feed.feed);
-                    if let Err(error) = reading.deliver(partition, taken) {
+                    if let Err(error) = reading.batch(partition, taken, limit) {
                         return stop(worker, writing, error);
                     }
                     read = true;
@@ -339,7 +343,22 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn deliver(&mut self, partition: &mut Owned, taken: Taken) -> Result<()> {
+    /// Judges a delivery, and the large chunks that wait behind it as long as the partition is not ahead of `limit`;
+    /// hands over what that brought.
+    fn batch(&mut self, partition: &mut Owned, taken: Taken, limit: EventTime) -> Result<()> {
+        let mut is_chunk = self.deliver(partition, taken)?;
+        for _ in 1..CHUNKS_A_BATCH {
+            if !is_chunk || self.strict.is_some() || partition.state.watermark() > limit {
+                break;
+            }
+            let Some(taken) = partition.feed.feed.pop_large() else { break };
+            is_chunk = self.deliver(partition, taken)?;
+        }
+        if is_chunk { self.send(partition) } else { Ok(()) }
+    }
+
+    /// Judges a delivery; whether it was a chunk, of which nothing is handed over yet.
+    fn deliver(&mut self, partition: &mut Owned, taken: Taken) -> Result<bool> {
         let delivery = match taken {
             Taken::Delivery(delivery) => delivery,
             Taken::Decoded(decoded) => {
@@ -350,7 +369,7 @@ impl Reading<'_> {
                 decoded.each(|raw, known| judging.record(&raw, known, symbols.names()));
                 partition.has_read(decoded.read());
                 partition.feed.feed.recycle_decoded(decoded);
-                return self.send(partition);
+                return Ok(true);
             }
         };
         match delivery {
@@ -363,7 +382,7 @@ impl Reading<'_> {
                 });
                 partition.has_read(chunk.read);
                 partition.feed.feed.recycle(chunk);
-                self.send(partition)?;
+                return Ok(true);
             }
             Delivery::Idle => {
                 rebuilt(partition)?;
@@ -388,7 +407,7 @@ impl Reading<'_> {
                 return Err(error.context(format!("while reading {name}, behind record {records}")));
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Goes on where an earlier run was: what it handed over enters with the same dates, what was open is rebuilt.

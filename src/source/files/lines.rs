@@ -263,7 +263,8 @@ fn failed(error: &io::Error, at: u64) -> Failure {
 
 /// The length of so many lines, if there are more.
 fn length_of(bytes: &[u8], lines: usize) -> Option<usize> {
-    if bytes.len() <= lines {
+    // Counting is several times as fast as going from line to line, which is mostly not needed.
+    if bytes.len() <= lines || memchr::memchr_iter(b'\n', bytes).count() < lines {
         return None;
     }
     let end = memchr::memchr_iter(b'\n', bytes).nth(lines - 1)? + 1;
