@@ -2,7 +2,7 @@
 
 use super::source::Row as Rate;
 use super::state::{State, View};
-use crate::demo::text::{clock, deviation, fine_clock, grouped, rate, shortened};
+use crate::demo::text::{clock, fine_clock, grouped, shortened};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
@@ -100,62 +100,104 @@ fn records(state: &State) -> Line<'static> {
     Line::from(line)
 }
 
+/// A column: its head, its width, and how soon it gives way where the terminal is narrow. A number that is cut would be
+/// another number, so columns go whole.
+type Column = (&'static str, u16, u8);
+
+const CROSSES: [Column; 10] = [
+    ("", 1, 0),
+    ("CROSS", 12, 0),
+    ("RATE", 14, 0),
+    ("SIGMA", 12, 1),
+    ("N", 9, 3),
+    ("MEAN", 14, 2),
+    ("STD", 12, 2),
+    ("TRADES", 9, 5),
+    ("UNTIL", 8, 4),
+    ("WINDOW", 11, 0),
+];
+
+const SYMBOLS: [Column; 10] = [
+    ("", 1, 0),
+    ("SYMBOL", 12, 0),
+    ("VWAP", 14, 0),
+    ("SIGMA", 12, 1),
+    ("LOW", 14, 2),
+    ("HIGH", 14, 2),
+    ("VOLUME", 14, 3),
+    ("TRADES", 9, 5),
+    ("UNTIL", 8, 4),
+    ("WINDOW", 11, 0),
+];
+
+/// The columns that have room: blanks between them, and a border at each side.
+fn with_room(columns: &[Column], width: u16) -> Vec<usize> {
+    let mut kept: Vec<usize> = (0..columns.len()).collect();
+    let needs = |kept: &[usize]| kept.iter().map(|at| columns[*at].1 + 1).sum::<u16>() + 1;
+    for rank in (1..=5).rev() {
+        if needs(&kept) > width {
+            kept.retain(|at| columns[*at].2 != rank);
+        }
+    }
+    kept
+}
+
 fn table(frame: &mut Frame<'_>, state: &State, area: Rect) {
     let stats = state.statistics();
     let rows = state.rows();
     let crosses = state.view == View::Crosses;
-    let (names, widths): (&[&str], &[u16]) = match crosses {
-        true => (
-            &["", "CROSS", "RATE", "SIGMA", "N", "MEAN", "STD", "TRADES", "UNTIL", "WINDOW"],
-            &[1, 12, 14, 12, 7, 14, 12, 8, 8, 11],
-        ),
-        false => (
-            &["", "SYMBOL", "VWAP", "SIGMA", "LOW", "HIGH", "VOLUME", "TRADES", "UNTIL", "WINDOW"],
-            &[1, 12, 14, 12, 14, 14, 14, 8, 8, 11],
-        ),
-    };
+    let columns = if crosses { &CROSSES } else { &SYMBOLS };
+    let kept = with_room(columns, area.width);
     let lines = rows.iter().map(|row| {
-        let text = |text: &Option<String>| text.as_deref().map_or("-".to_owned(), rate);
+        let rate = |text: &Option<String>, at: usize| {
+            text.as_deref().map_or("-".to_owned(), |text| fitting(text, 9, columns[at].1))
+        };
+        let double = |double: Option<f64>, at: usize| {
+            double.map_or("-".to_owned(), |double| fitting(&format!("{double:.18}"), 3, columns[at].1))
+        };
         let stats = stats.get(row.name.as_str());
         let middle = match crosses {
             true => [
                 stats.and_then(|stats| stats.n).map_or("-".to_owned(), grouped),
-                stats.map_or("-".to_owned(), |stats| text(&stats.mean)),
-                stats.map_or("-".to_owned(), |stats| deviation(stats.std)),
+                stats.map_or("-".to_owned(), |stats| rate(&stats.mean, 5)),
+                stats.map_or("-".to_owned(), |stats| double(stats.std, 6)),
             ],
-            false => [
-                text(&row.low),
-                text(&row.high),
-                row.volume.as_deref().map_or("-".into(), |v| shortened(v, 6)),
-            ],
+            false => [rate(&row.low, 4), rate(&row.high, 5), rate(&row.volume, 6)],
         };
         let (window, style) = window(row);
         let star = if state.is_starred(row) { "*" } else { "" };
         let mut cells = vec![
             Cell::from(star),
             Cell::from(row.name.clone()).style(bold()),
-            right(text(&row.vwap)),
-            right(deviation(row.vw_std)),
+            right(rate(&row.vwap, 2)),
+            right(double(row.vw_std, 3)),
         ];
         cells.extend(middle.map(right));
         cells.push(right(row.trades.map_or("-".to_owned(), grouped)));
         cells.push(Cell::from(clock(row.end_ms)));
         cells.push(Cell::from(window).style(style));
-        Row::new(cells)
+        Row::new(kept.iter().map(|at| std::mem::take(&mut cells[*at])).collect::<Vec<_>>())
     });
-    let heads = names.iter().enumerate().map(|(place, name)| match place {
-        2..=7 => right((*name).to_owned()),
-        _ => Cell::from(*name),
+    let heads = kept.iter().map(|at| match at {
+        2..=7 => right(columns[*at].0.to_owned()),
+        _ => Cell::from(columns[*at].0),
     });
     let search = if state.search.is_empty() { String::new() } else { format!(", with {:?}", state.search) };
     let kind = if crosses { "crosses" } else { "symbols" };
     let title = format!(" {} {kind} by {}{search} ", rows.len(), state.sort.as_str());
-    let table = Table::new(lines, widths.iter().map(|width| Constraint::Length(*width)))
+    let table = Table::new(lines, kept.iter().map(|at| Constraint::Length(columns[*at].1)))
         .header(Row::new(heads).style(dim()))
         .block(Block::bordered().title(title))
         .row_highlight_style(Style::new().add_modifier(Modifier::REVERSED));
     let mut chosen = TableState::new().with_selected(state.chosen(&rows));
     frame.render_stateful_widget(table, area, &mut chosen);
+}
+
+/// A decimal with so many significant digits, or as many as fit; with an exponent where not even three do.
+fn fitting(decimal: &str, significant: usize, width: u16) -> String {
+    let fits = |text: &String| text.len() <= usize::from(width);
+    let short = (3..=significant).rev().map(|digits| shortened(decimal, digits)).find(fits);
+    short.unwrap_or_else(|| decimal.parse::<f64>().map_or("-".to_owned(), |double| format!("{double:.2e}")))
 }
 
 fn right(text: String) -> Cell<'static> {
@@ -249,4 +291,36 @@ fn help(frame: &mut Frame<'_>) {
     frame.render_widget(Clear, place);
     let lines: Vec<Line<'_>> = text.into_iter().map(Line::from).collect();
     frame.render_widget(Paragraph::new(lines).block(Block::bordered().title(" help ")), place);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_shortened_until_it_fits_and_never_cut() {
+        for (decimal, significant, width, expected) in [
+            ("0.077587937249875650", 9, 14, "0.0775879372"),
+            ("0.000008112345678901", 9, 14, "0.000008112346"),
+            ("0.000000000000123456", 9, 14, "1.23e-13"),
+            ("12345678901234567.5", 9, 14, "1.23e16"),
+            ("0.000000000000000000", 3, 12, "0"),
+            ("540.98700000", 9, 14, "540.987000"),
+        ] {
+            assert_eq!(fitting(decimal, significant, width), expected);
+        }
+    }
+
+    #[test]
+    fn columns_give_way_whole() {
+        assert_eq!(with_room(&CROSSES, 130).len(), 10);
+        for columns in [&CROSSES, &SYMBOLS] {
+            for width in 45..140 {
+                let kept = with_room(columns, width);
+                assert!(kept.iter().map(|at| columns[*at].1 + 1).sum::<u16>() < width, "{width}");
+            }
+            let names: Vec<&str> = with_room(columns, 45).into_iter().map(|at| columns[at].0).collect();
+            assert_eq!(names[2..], [columns[2].0, "WINDOW"]);
+        }
+    }
 }
