@@ -51,7 +51,7 @@ const LAYOUTS: &[Layout] = &[
 ];
 
 pub(crate) fn run(asked: &Asked) -> Result<()> {
-    let trades: u64 = asked.get("trades", 3_000_000)?;
+    let trades: u64 = asked.get("trades", 5_000_000)?;
     let rounds: usize = asked.get("rounds", 5)?;
     let only: String = asked.get("layout", String::new())?;
     let folder = tempfile::tempdir()?;

@@ -33,8 +33,10 @@ pub struct Committer {
     frontier: EventTime,
     ended: bool,
     committed: EventTime,
-    /// None yet: what a start brings is not kept waiting.
-    last_commit: Option<Instant>,
+    /// There was none yet: the first rows after a start are not kept waiting.
+    first: bool,
+    /// Or the start.
+    last_commit: Instant,
     last_asked: Instant,
     /// Whether each commit is told of.
     tells: bool,
@@ -70,7 +72,8 @@ impl Committer {
             frontier: job.at,
             ended: false,
             committed: job.at,
-            last_commit: None,
+            first: true,
+            last_commit: Instant::now(),
             last_asked: Instant::now(),
             tells,
             job,
@@ -117,14 +120,12 @@ impl Committer {
     }
 
     fn wait(&self) -> Duration {
-        match self.last_commit {
-            _ if self.pending.rows.is_empty() => {
-                let since = self.last_commit.unwrap_or(self.last_asked);
-                WITHOUT_ROWS.max(self.interval).saturating_sub(since.elapsed())
-            }
-            Some(last) => self.interval.saturating_sub(last.elapsed()),
-            None => Duration::ZERO,
-        }
+        let wait = match (self.pending.rows.is_empty(), self.first) {
+            (true, _) => WITHOUT_ROWS.max(self.interval),
+            (false, true) => Duration::ZERO,
+            (false, false) => self.interval,
+        };
+        wait.saturating_sub(self.last_commit.elapsed())
     }
 
     /// After how long the next commit is due; `None` where nothing waits.
@@ -139,7 +140,7 @@ impl Committer {
 
     /// Fails where another run has the job. Cheap: it asks now and then.
     pub fn still_ours(&mut self) -> Result<()> {
-        if self.last_commit.unwrap_or(self.last_asked).max(self.last_asked).elapsed() < UNASKED {
+        if self.last_commit.max(self.last_asked).elapsed() < UNASKED {
             return Ok(());
         }
         self.last_asked = Instant::now();
@@ -173,7 +174,7 @@ impl Committer {
         let begun = Instant::now();
         self.ledger.commit(&commit)?;
         self.committed = self.job.at;
-        self.last_commit = Some(Instant::now());
+        (self.first, self.last_commit) = (false, Instant::now());
         if self.tells {
             let (rows, entries) = (commit.rows.len(), commit.changes.len());
             let bytes: usize =
