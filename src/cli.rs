@@ -533,6 +533,13 @@ mod tests {
     }
 
     #[test]
+    fn no_password_of_a_database_is_printed() {
+        let words = ["crossrate", "config", "--to", "postgres://me:hunter2@db/rates"].map(OsString::from);
+        let Task::Print(text) = parse(words, &[]).expect("it is right").task else { panic!("a text") };
+        assert!(text.contains("postgres://db/rates") && !text.contains("hunter2"), "{text}");
+    }
+
+    #[test]
     fn the_demonstration_computes_what_it_was_made_for() {
         let parsed = parse(["crossrate", "demo"].map(OsString::from), &[]).expect("no flag is needed");
         let Task::Demo(config) = parsed.task else { panic!("a demonstration was asked for") };

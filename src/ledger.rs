@@ -4,8 +4,20 @@
 //! ([`keeper`]); what looks leave behind comes with the rows. A [`Ledger`] writes rows and changed entries atomically
 //! and gives all entries back after a restart. It knows nothing of what is in them.
 //!
-//! Why a commit may happen whenever the frontier has moved, without any barrier, is argued at
-//! [`crossrate_dataflows::market::resume`].
+//! # Why there is no barrier
+//!
+//! A commit speaks of one event time, the frontier's. Partitions are at other places by then, each at the end of whatever
+//! batch it judged last, and that is good enough: a record behind such a place meets a watermark that has passed the
+//! frontier, so acceptance calls it late for everything that the commit's rows are made of. What lies before the place is
+//! either in those rows or in sums that the point holds. So each partition notes its own changes when it likes, the
+//! latest notes at the moment of the commit are taken, and workers never wait for each other; nor is any of them named,
+//! which is why a restart may have other numbers of them. A partition that idles has no such watermark; what it would be
+//! given on waking is the frontier of the commit, so the same holds.
+//!
+//! Three things reach back behind the commit: corrections within the grace (repeated in silence at the start, to know
+//! what left last), a leg that stands in for a later window, and statistics since the beginning. The first asks the keeper
+//! to hold panes for longer, the others are kept by value. [`crossrate_dataflows::market::resume`] has the details, and
+//! `the_rest_of_the_input_gives_the_rest_of_the_rows` breaks off after every kind of commit to see whether it is true.
 
 pub mod committer;
 pub mod held;

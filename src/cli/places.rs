@@ -297,6 +297,14 @@ pub(super) fn results(text: &str, expected: &str) -> Result<SinkTarget, Wrong> {
     }
 }
 
+/// The same for people: what follows `postgres:` may hold a password.
+pub(super) fn shown_sink(text: &str) -> String {
+    match sink(text) {
+        Ok(SinkTarget::Postgres(url)) => postgres::shown(&url),
+        _ => text.to_owned(),
+    }
+}
+
 /// Where rows go, all places.
 pub(super) fn sinks(texts: &[String]) -> Result<Vec<SinkTarget>, Wrong> {
     texts.iter().map(|text| sink(text)).collect()

@@ -3,8 +3,9 @@
 use super::check;
 use super::crosses;
 use super::layers::{Given, Origin, flag_of};
+use super::places;
 use super::properties::{self, Property};
-use super::settings::{ALL, About, PROPERTY, Shape, Which};
+use super::settings::{ALL, About, PROPERTY, Shape, TO, Which};
 use super::usage::UsageError;
 use super::values::show_duration;
 use crate::config::Config;
@@ -127,6 +128,7 @@ fn line(given: &Given, about: &About) -> Line {
         Shape::Many(_) | Shape::Several(_) => {
             let shown = |text: &String| match about.name {
                 name if name == PROPERTY.about.name => properties::shown_text(text),
+                name if name == TO.about.name => places::shown_sink(text),
                 _ => text.clone(),
             };
             Value::from(texts.iter().map(shown).collect::<Vec<_>>())

@@ -50,3 +50,60 @@ fn who_has_lost_its_recovery_point_says_so_and_commits_nothing_more() {
         assert!(stderr.contains("was removed from"), "{place}: {stderr}");
     }
 }
+
+#[test]
+fn what_idleness_and_adoption_made_late_stays_late_after_a_kill() {
+    let Some(kafka) = rig::kafka() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    for how in ["idle", "adopted"] {
+        let (partitions, idle) = if how == "idle" { (2, "200ms") } else { (1, "off") };
+        let (topic, out) = (kafka.topic(how, partitions), rig::unique("late-out"));
+        let letters = folder.path().join(how);
+        let flags = |idle: &str, workers: &str| {
+            let mut command = run(
+                &kafka,
+                &topic,
+                &format!(
+                    "--symbols A --window 10s --delay 1s --rows symbol --to stdout {} --idle-timeout {idle} {workers} \
+                     -X topic.metadata.refresh.interval.ms=50",
+                    to(&out)
+                ),
+            );
+            command.arg("--dead-letter").arg(&letters);
+            command
+        };
+        kafka.produce(&topic, &[Record::new(0, trade("A", 1, 2.0)), Record::new(0, trade("A", 2, 15.0))]);
+        let mut before = Live::start(flags(idle, "-w 2"));
+        let row = before.row();
+        assert_eq!(row["closed_by"], if how == "idle" { "idle" } else { "event" });
+        if how == "adopted" {
+            kafka.add_partitions(&topic, 2);
+            before.hears(&format!("{topic}-1 is new"));
+            // With this window the entry is committed.
+            kafka.produce(&topic, &[Record::new(0, heartbeat(25.0)), Record::new(1, heartbeat(25.0))]);
+            assert_eq!(before.row()["start_ms"], 1_525_022_010_000_u64);
+        }
+        assert!(before.kill());
+        // It belongs to the first window, which is out: nothing but the entry says so.
+        kafka.produce(&topic, &[Record::new(1, trade("A", 3, 3.0)), Record::new(1, trade("A", 4, 26.0))]);
+        kafka.produce(&topic, &[Record::new(0, heartbeat(45.0)), Record::new(1, heartbeat(45.0))]);
+        let mut after = Live::start(flags("off", "-w 1"));
+        let starts: Vec<u64> = if how == "idle" { vec![10, 20] } else { vec![20] };
+        for start in starts {
+            let row = after.row();
+            let expected = (1_525_022_000_000 + start * 1_000).into();
+            assert_eq!((&row["start_ms"], &row["trades"]), (&expected, &1.into()), "{how}");
+        }
+        after.kill();
+        let text = std::fs::read_to_string(&letters).expect("dead letters");
+        let late: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).expect("a letter")).collect();
+        assert_eq!(late.len(), 1, "{how}: {text}");
+        assert_eq!((&late[0]["partition"], &late[0]["reason"]), (&1.into(), &"late".into()), "{how}");
+        if how == "idle" {
+            assert!(late[0]["detail"].as_str().expect("a text").contains("idle"), "{text}");
+        }
+        let of_first = |row: &&str| row.contains("\"start_ms\":1525022000000");
+        assert_eq!(kafka.lines(&out).lines().filter(of_first).count(), 1, "{how}");
+    }
+}
