@@ -72,10 +72,14 @@
 //! | [`cluster`] | processes that become one run, and share one fate | what they compute (but that it is the same) |
 //! | [`accounting`] | what became of every record, at the end | why: it is told eight counts |
 //! | [`serve`] | the read side: board, REST, streams, metrics, the page | timely: a sink fills its board, and it never holds anybody up |
+//! | [`follow`] | results that exist, served as they grow | how they were computed |
+//! | [`replay`] | past trades through the same dataflow, with any definition | the live job: it leaves nothing behind |
+//! | [`top`] | a server's essentials on a terminal | anything that the server does not say |
 //! | [`query`] | questions in SQL over rows, by a process within limits | the job |
 //! | [`collect`] | the exchange's websocket to a log: gaps filled, heartbeats | the dataflow: what it writes is an input like any other |
 //! | [`demo`] | a generated market through the very dataflow of a run, shown | anything that `run` does not: it is a sink that paints |
 //! | [`bench`](mod@bench) | whole processes against a plain loop, and their rows against each other | the insides: it times what a user would |
+//! | [`start`] | when the process began, for `-v` | what it does |
 //! | [`exit`] | how a command ends, and the error that decides it | which command it was |
 //!
 //! # What always holds
