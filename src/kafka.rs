@@ -203,12 +203,10 @@ where
     }
     config.set("bootstrap.servers", &kafka.brokers);
     // A client that writes would make a topic by asking for it, with settings that nobody has chosen.
-    config.set("allow.auto.create.topics", "false");
+    config.set(MAKES_TOPICS, "false");
     for (key, value) in own {
         config.set(*key, *value);
     }
-    // By default a producer that asks whether there is a topic makes it, with the broker's settings and not with ours.
-    config.set(MAKES_TOPICS, "false");
     config.create_with_context(listener.clone()).map_err(|error| match error {
         // Not the value: it may be a secret.
         KafkaError::ClientConfig(_, words, key, _) => {
