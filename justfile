@@ -31,7 +31,7 @@ deny:
 
 # The crate docs, which are the map
 docs:
-    cargo doc --workspace --no-deps --open
+    cargo doc --workspace --no-deps --document-private-items --open
 
 # What is published: slower to build, faster to run
 dist:

@@ -1,8 +1,22 @@
 //! The pure core of Crossrate: what a trade is, which trades count, and the dataflow that turns
 //! them into rows. Nothing in this crate opens a file or a socket, or reads a clock.
 //!
-//! Read [`market`] first (values and sums, no timely), then [`operators`].
-//! A file beside this one is a dataflow; a folder is vocabulary.
+//! A file beside this one is a dataflow; a folder is vocabulary. Each dataflow answers a question:
+//!
+//! | dataflow | question | from | to |
+//! | --- | --- | --- | --- |
+//! | [`symbol_windows`] | What did each symbol do in each window? | panes | rows of symbols, legs of crosses |
+//! | [`cross_rates`] | What is a pair worth that is not traded directly? | legs | rows of crosses, final rates |
+//! | [`series_stats`] | How has a cross rate behaved so far? | final rates | rows of statistics |
+//! | [`job`](mod@job) | all of them, as one run has them | panes and notes | rows in their one order |
+//!
+//! Read [`market`] first (values and sums, no timely): `trade`, `acceptance` and `folding` are what happens before the
+//! dataflow, `moments` is what flows in it, `looks` says when anything is given, `row` is what leaves. Then [`operators`],
+//! of which `at_looks` is the one that turns a frontier into results.
+//!
+//! What all of this takes for granted: items are dated at or after the capability that they are sent with; a look at `x`
+//! sees what is dated before `x`, and happens once the frontier is at `x`; the same input gives the same output whatever
+//! the batches, the workers and their pace. [`market::resume`] adds: also when it is cut in two by a restart.
 
 pub mod cross_rates;
 pub mod job;

@@ -1,12 +1,15 @@
 //! What became of every record, told at the end: to people on standard error, to programs by `--summary`.
 
-use crate::config::{Config, Verbosity};
+use crate::config::{Config, Verbosity, can_be_cut};
 use crate::exit::{Exit, Failure};
 use crate::sink::total;
 use anyhow::Result;
 use crossrate_dataflows::market::acceptance::Counts;
 use crossrate_dataflows::operators::closings::Outbox;
 use serde::Serialize;
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
 
 #[derive(Serialize)]
 struct Summary {
@@ -31,26 +34,36 @@ pub fn tell(config: &Config, outbox: &Outbox) -> Result<()> {
         }
     }
     let Some(path) = &config.summary else { return Ok(()) };
-    let mut text = serde_json::to_string(&Summary { read: counts.read(), counts })?;
-    text.push('\n');
-    std::fs::write(path, text).map_err(|error| {
-        Failure::new(Exit::Failed, format!("cannot write the summary to {}", path.display()))
-            .because(error)
-            .into()
-    })
+    summarize(path, &Summary { read: counts.read(), counts })
 }
 
-fn in_words(c: &Counts) -> String {
-    format!(
-        "read {} = {} accepted + {} duplicate + {} late + {} bad + {} future + {} ignored + {} unselected + {} heartbeat",
-        c.read(),
-        c.accepted,
-        c.duplicate,
-        c.late,
-        c.bad,
-        c.future,
-        c.ignored,
-        c.unselected,
-        c.heartbeat
-    )
+/// Writes a summary, a line of JSON.
+pub(crate) fn summarize(path: &Path, summary: &impl Serialize) -> Result<()> {
+    let mut text = serde_json::to_string(summary)?;
+    text.push('\n');
+    fs::write(path, text).map_err(|error| cannot(path, error))
+}
+
+/// Whether a summary could be written: asked at the start, so that a slip is told before the work and not after it.
+/// What is there stays as it is until the end.
+pub(crate) fn can_summarize(path: &Path) -> Result<()> {
+    // Opening a pipe would wait for its reader, and closing it again would end that.
+    if !can_be_cut(path) && !path.is_dir() {
+        return Ok(());
+    }
+    let new = !path.exists();
+    let opened = File::options().create(true).truncate(false).write(true).open(path);
+    opened.and_then(|_| if new { fs::remove_file(path) } else { Ok(()) }).map_err(|error| cannot(path, error))
+}
+
+fn cannot(path: &Path, error: io::Error) -> anyhow::Error {
+    Failure::new(Exit::Failed, format!("cannot write the summary to {}", path.display()))
+        .hint("name a file in a directory that exists and that you may write to")
+        .because(error)
+        .into()
+}
+
+fn in_words(counts: &Counts) -> String {
+    let classes = counts.classes().map(|(class, count)| format!("{count} {class}"));
+    format!("read {} = {}", counts.read(), classes.join(" + "))
 }

@@ -26,6 +26,7 @@ pub mod shard;
 
 pub use publish::FILLED_HEADER;
 
+use crate::accounting;
 use crate::config::{ProduceConfig, Verbosity};
 use crate::exit::{Exit, Failure};
 use anyhow::Result;
@@ -35,7 +36,6 @@ use publish::Log;
 use rest::{Rest, Trouble};
 use serde::Serialize;
 use session::Counts;
-use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// What is told at the end.
@@ -49,6 +49,9 @@ struct Summary {
 
 /// Collects trades until it is interrupted.
 pub fn run(config: &ProduceConfig) -> Result<Exit> {
+    if let Some(path) = &config.summary {
+        accounting::can_summarize(path)?;
+    }
     let (begun, begun_at) = (Instant::now(), SystemTime::now());
     let log = Log::open(config, begun_at)?;
     let info = ask(config)?;
@@ -61,19 +64,9 @@ pub fn run(config: &ProduceConfig) -> Result<Exit> {
         eprintln!("crossrate: {counts}");
     }
     if let Some(path) = &config.summary {
-        summarize(path, &Summary { counts, written })?;
+        accounting::summarize(path, &Summary { counts, written })?;
     }
     Ok(Exit::Interrupted)
-}
-
-fn summarize(path: &Path, summary: &Summary) -> Result<()> {
-    let mut text = serde_json::to_string(summary)?;
-    text.push('\n');
-    std::fs::write(path, text).map_err(|error| {
-        Failure::new(Exit::Failed, format!("cannot write the summary to {}", path.display()))
-            .because(error)
-            .into()
-    })
 }
 
 /// Asks the exchange for what it trades. It may want us to wait.

@@ -1,4 +1,135 @@
 //! Crossrate: exact incremental cross rates on event time.
+//!
+//! This page is the map: read it first, then [`run`], which is the main flow on one screen. What the program
+//! computes, word by word, is what the README's "What the words mean" and its laws say; here is where that happens,
+//! and why it is where it is.
+//!
+//! # From above
+//!
+//! ```text
+//!    log        feed      its worker                   the dataflow, the same on every worker
+//! ┌───────────┐ bytes ┌─────────────────────────┐ sums ┌──────────────────────────────────────────┐
+//! │ file, -,  │       │ decode ─▶ accept ─▶ fold│      │ panes ─▶ windows ─▶ crosses ─▶ statistics│
+//! │ Kafka,    ├──────▶│ wire      market  market├─────▶│             │          │           │     │
+//! │ generated │       └─────────────────────────┘      │             └──────▶ closings ◀────┘     │
+//! └───────────┘                                        └────────────────────────┬─────────────────┘
+//!    source             worker                           job                    │ rows, in order
+//!                                                                               ▼
+//!                                                  the first worker:  sink, ledger, serve
+//! ```
+//!
+//! A *partition* is one ordered log. Its worker takes its records in order, decides of each what becomes of it, and
+//! folds the accepted ones into sums by (pane, symbol). When the partition's *watermark* passes the first look that
+//! must see a pane (at its end and the grace, where nothing earlier was asked for), the pane's sums go into the dataflow
+//! as one update, dated just before. The least watermark of all partitions that are not idle is the *frontier*, and it is
+//! timely's: the worker holds one capability for each partition at its watermark, and an operator that sees the
+//! frontier past a time knows that nothing from before can come. Differential merges partitions and workers by adding;
+//! the rest of the dataflow makes windows of panes, crosses of windows and statistics of crosses, in order of event
+//! time. On the first worker rows come together in their one order, and are written: with the recovery point, in one
+//! commit, where a sink can hold both.
+//!
+//! # Three rings
+//!
+//! Each knows nothing of the next one out, and the compiler sees to it for the inner two: their manifest names
+//! nothing that could open a socket.
+//!
+//! 1. **Values and sums**, [`crossrate_dataflows::market`]: prices, trades, acceptance, moments, windows, rows. No
+//!    timely, no input or output, no clock.
+//! 2. **The dataflow**, [`crossrate_dataflows`]: operators on timely and differential, deterministic. No input or
+//!    output, no clock, no log line.
+//! 3. **The edges**, this crate: Kafka, files, websockets, databases, HTTP, terminals, threads, signals, clocks.
+//!
+//! # Where to enter
+//!
+//! * *What happens when I type a command?* `main.rs` parses by [`cli`] and performs; [`run::run`] for `run`.
+//! * *What does a worker do all day?* The loop of [`worker::run`]: take a batch, feed, advance, step, write.
+//! * *Why was this trade refused?* [`crossrate_dataflows::market::acceptance`] judges, [`worker`] words it.
+//! * *Where does this number come from?* [`crossrate_dataflows::market::moments`] adds, `window` and `cross` divide,
+//!   `ratio` rounds, `row` prints.
+//! * *When does a row leave?* [`crossrate_dataflows::market::looks`] and
+//!   [`crossrate_dataflows::operators::at_looks`].
+//! * *What survives a crash, and why is so little enough?* [`crossrate_dataflows::market::resume`], then [`ledger`].
+//! * *How do processes find each other and end together?* [`cluster`].
+//! * *How do I add a setting?* The table in `src/cli/settings.rs`, and the tests say what else is missing.
+//!
+//! # The map
+//!
+//! | module | what it does | what it must not know |
+//! | --- | --- | --- |
+//! | [`cli`] | what was typed, to a checked [`config::Config`] or words about what would be right | Kafka, the contents of inputs |
+//! | [`config`] | what a run means; everything else only reads it | where a value came from |
+//! | [`run`] | opens inputs and outputs, joins the cluster, starts the workers | records, rows |
+//! | [`worker`] | one timely worker between its feeds, the dataflow and the sinks | what kind of source or sink it has |
+//! | [`frontier`] | the frontier over partitions that are not idle, shared among workers | trades |
+//! | [`ahead`] | chunks decoded by whoever has nothing to do | acceptance: that stays with the owner, in order |
+//! | [`symbols`] | dense numbers for symbols, the same for all workers of a process | which of them are legs |
+//! | [`source`] | logs to chunks of bytes: files, Kafka, a generated market; one written contract | what a record means |
+//! | [`wire`] | bytes to trades: pure, fuzzed, no allocation for a trade | where the bytes came from, what is wanted |
+//! | [`sink`] | rows, refused records and progress to wherever they go | how they were computed |
+//! | [`ledger`] | rows and recovery point in one commit; taking up, fencing | what the entries of a recovery point hold |
+//! | [`recovery`] | a job's recovery point shown, checked, taken away, for people | how rows are computed |
+//! | [`kafka`] | how brokers are reached, and what their errors mean to a person | jobs |
+//! | [`cluster`] | processes that become one run, and share one fate | what they compute (but that it is the same) |
+//! | [`accounting`] | what became of every record, at the end | why: it is told eight counts |
+//! | [`serve`] | the read side: board, REST, streams, metrics, the page | timely: a sink fills its board, and it never holds anybody up |
+//! | [`follow`] | results that exist, served as they grow | how they were computed |
+//! | [`replay`] | past trades through the same dataflow, with any definition | the live job: it leaves nothing behind |
+//! | [`top`] | a server's essentials on a terminal | anything that the server does not say |
+//! | [`query`] | questions in SQL over rows, by a process within limits | the job |
+//! | [`collect`] | the exchange's websocket to a log: gaps filled, heartbeats | the dataflow: what it writes is an input like any other |
+//! | [`demo`] | a generated market through the very dataflow of a run, shown | anything that `run` does not: it is a sink that paints |
+//! | [`bench`](mod@bench) | whole processes against a plain loop, and their rows against each other | the insides: it times what a user would |
+//! | [`start`] | when the process began, for `-v` | what it does |
+//! | [`exit`] | how a command ends, and the error that decides it | which command it was |
+//!
+//! # What always holds
+//!
+//! * **Event time is the only time in a result.** Clocks decide when something is done (a commit, a wait, idleness
+//!   that the broker has confirmed), never what it comes to. What a clock did decide is an *entry* of a partition's
+//!   prefix, logged and kept.
+//! * **A partition's own prefix decides** which of its records count: not other partitions, not the number of
+//!   workers, not the size of a batch. So acceptance runs on one worker, in order, whoever decodes.
+//! * **Each record is counted in exactly one of eight classes.** What is refused for being bad, late or in the future
+//!   leaves as a second stream beside the rows; nothing inside the dataflow logs and goes on.
+//! * **Sums are a group** (`Moments`) and live in the difference of a collection. What is none (first, last, least,
+//!   greatest, ids) travels as a value and is merged, never subtracted.
+//! * **Rates are divided once**, at the edge, exactly, and rounded once. No price ever goes through a float.
+//! * **A capability is the promise.** Nothing is final but by the frontier; a partition that says nothing holds it,
+//!   and is told of by name ([`source::Delivery::Idle`] is the only way out).
+//! * **The same graph on every worker.** What differs (who reads, who writes) is inside an operator or in [`worker`];
+//!   the first worker of all has the sinks.
+//! * **State ends with its windows.** Memory is a function of open panes, symbols and `--stats-last`; queues are
+//!   bounded, and a partition far ahead of the frontier waits (`--max-drift`). An operator that could give much at
+//!   once gives it in portions.
+//! * **Rows and recovery point are one commit**, or the sink has no recovery and the user is told so. The recovery
+//!   point knows partitions and symbols, never workers.
+//! * **One fate.** A panic anywhere ends the process, and a process that ends badly or falls silent ends its
+//!   siblings, by name: a worker that survived would wait for ever. Input, however odd, causes no panic.
+//!
+//! # How a row is made, step by step
+//!
+//! 1. A reader thread fills a [`source::Chunk`] and pushes it into its partition's bounded [`source::Feed`]; the
+//!    worker is woken.
+//! 2. [`worker`] pops it (or, decoded by a sibling, its [`ahead::Decoded`]), and [`wire`] gives one record after
+//!    another.
+//! 3. `Partition` in [`crossrate_dataflows::market::acceptance`] judges each, moves the watermark and folds; panes
+//!    that the watermark has passed come out as updates. With `--emit changes` or `--provisional`, sums by tick come
+//!    out earlier.
+//! 4. The worker sends them at the partition's old capability, then downgrades it to the new watermark.
+//! 5. [`crossrate_dataflows::symbol_windows`] arranges panes by symbol, keeps running sums, and at each *look* that
+//!    the frontier proves gives rows of symbols and what crosses must know of their legs;
+//!    [`crossrate_dataflows::cross_rates`] and [`crossrate_dataflows::series_stats`] follow.
+//! 6. [`crossrate_dataflows::operators::closings`] brings rows and notes of all workers together on the first one, in
+//!    order, and puts what is complete into its outbox. The probe behind it throttles the sources.
+//! 7. [`sink`] hands the outbox on: to the [`ledger`]'s committer where there is one, and only then to everybody
+//!    else.
+//!
+//! # How it is tested
+//!
+//! The unit tests stand beside the code. `tests/integration/` is one binary: the laws as properties against an oracle
+//! in rational arithmetic that was written from the definition, the golden runs in `tests/golden/` in every manner of
+//! running, real brokers, databases and browsers, kills at random moments, and the README's own commands.
+//! `CONTRIBUTING.md` says what a change needs.
 
 pub mod accounting;
 pub mod ahead;

@@ -1,5 +1,6 @@
 //! The main flow of `crossrate run`, top to bottom.
 
+use crate::accounting;
 use crate::ahead::Pool;
 use crate::cluster::{self, Identity, Mesh, Part};
 use crate::config::{Cluster, Config, Source, Verbosity};
@@ -58,6 +59,9 @@ fn compute(
 ) -> Result<Exit> {
     let config = Arc::new(config);
     let workers = Workers::of(&config.cluster);
+    if let Some(path) = config.summary.as_ref().filter(|_| workers.first == 0) {
+        accounting::can_summarize(path)?;
+    }
     on_signal(interrupted, &workers.wakers)?;
     let inputs = open_inputs(&config, &workers)?;
     // Who has the rows serves them.

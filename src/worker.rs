@@ -215,9 +215,6 @@ pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
             worker.step_or_park(Some(writing.due_in().map_or(PARK, |due| due.min(PARK))));
         }
         writing.write()?;
-        if let Some(bad) = reading.strict.take() {
-            return Err(bad.into());
-        }
         if spare.is_none() && owned.iter().all(|p| p.ended) {
             frontier.close();
             if job.probe.done() && !worker.has_dataflows() {
@@ -354,7 +351,10 @@ impl Reading<'_> {
             let Some(taken) = partition.feed.feed.pop_large() else { break };
             is_chunk = self.deliver(partition, taken)?;
         }
-        if is_chunk { self.send(partition) } else { Ok(()) }
+        if is_chunk {
+            self.send(partition)?;
+        }
+        self.strict.take().map_or(Ok(()), |bad| Err(bad.into()))
     }
 
     /// Judges a delivery; whether it was a chunk, of which nothing is handed over yet.
@@ -367,7 +367,9 @@ impl Reading<'_> {
                 self.symbols.catch_up();
                 let (mut judging, symbols, _) = self.judging(partition);
                 decoded.each(|raw, known| judging.record(&raw, known, symbols.names()));
-                partition.has_read(decoded.read());
+                if self.strict.is_none() {
+                    partition.has_read(decoded.read());
+                }
                 partition.feed.feed.recycle_decoded(decoded);
                 return Ok(true);
             }
@@ -380,7 +382,9 @@ impl Reading<'_> {
                     let known = Known::of(&record, symbols);
                     judging.record(&raw, known, symbols.names());
                 });
-                partition.has_read(chunk.read);
+                if self.strict.is_none() {
+                    partition.has_read(chunk.read);
+                }
                 partition.feed.feed.recycle(chunk);
                 return Ok(true);
             }
@@ -575,6 +579,10 @@ impl Judging<'_> {
     #[inline]
     fn record(&mut self, raw: &wire::Raw<'_>, record: Known, names: &[Symbol]) {
         let Owned { state, records, rebuilding, .. } = &mut *self.partition;
+        // What follows the record that ends the run is not read either, or a run that is taken up would go on behind it.
+        if self.strict.is_some() {
+            return;
+        }
         let place = match raw.place {
             Some(message) => Place { offset: message.offset, kafka_ms: message.timestamp_ms },
             None => Place { offset: *records, kafka_ms: 0 },
@@ -609,6 +617,12 @@ impl Judging<'_> {
                 }
             }
             Known::Ignored => state.counts_mut().ignored += 1,
+            Known::Bad(bad) if self.config.strict => {
+                *records = place.offset;
+                let words = format!("{}: record {} is bad: {bad}", self.partition.feed.name, place.offset);
+                let hint = "mend it, or let it go to --dead-letter without --strict";
+                *self.strict = Some(Failure::new(Exit::Refused, words).hint(hint));
+            }
             Known::Bad(bad) => {
                 state.counts_mut().bad += 1;
                 self.refuse(raw, place, Reason::Bad, bad.to_string());
@@ -619,15 +633,10 @@ impl Judging<'_> {
     #[cold]
     fn refuse(&mut self, raw: &wire::Raw<'_>, place: Place, reason: Reason, detail: String) {
         let feed = &self.partition.feed;
-        let offset = place.offset;
-        if self.config.strict && reason == Reason::Bad && self.strict.is_none() {
-            let words = format!("{}: record {offset} is bad: {detail}", feed.name);
-            *self.strict = Some(Failure::new(Exit::Refused, words));
-        }
         if self.config.wants_refused() {
             self.refused.push(Refusal {
                 partition: feed.number,
-                offset,
+                offset: place.offset,
                 reason,
                 detail,
                 value: raw.bytes.to_vec(),

@@ -39,14 +39,21 @@ pub struct Counts {
 impl Counts {
     /// All records read.
     pub fn read(&self) -> u64 {
-        self.accepted
-            + self.duplicate
-            + self.late
-            + self.bad
-            + self.future
-            + self.ignored
-            + self.unselected
-            + self.heartbeat
+        self.classes().iter().map(|(_, count)| count).sum()
+    }
+
+    /// The classes by their names, in the order in which they are told.
+    pub fn classes(&self) -> [(&'static str, u64); 8] {
+        [
+            ("accepted", self.accepted),
+            ("duplicate", self.duplicate),
+            ("late", self.late),
+            ("bad", self.bad),
+            ("future", self.future),
+            ("ignored", self.ignored),
+            ("unselected", self.unselected),
+            ("heartbeat", self.heartbeat),
+        ]
     }
 
     /// Adds another partition's.

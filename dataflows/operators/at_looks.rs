@@ -7,6 +7,10 @@ use timely::dataflow::channels::pact::ParallelizationContract;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::Operator;
 
+/// Items that an operator gives before it lets those behind it work. A frontier that leaps (over a quiet night, or at the
+/// end of the input) proves any number of looks at once, and what all of them give would pile up between operators.
+const ENOUGH: usize = 4_096;
+
 /// What happens at looks. It never sees the frontier: the operator calls [`LookLogic::look`] once the frontier proves it.
 pub trait LookLogic: 'static {
     /// What comes in; each item carries its date, at or after the time it was sent at.
@@ -73,7 +77,9 @@ impl<'scope, D: Clone + 'static> AtLooks<'scope, D> for Stream<'scope, EventTime
         P: ParallelizationContract<EventTime, Vec<D>>,
         L: LookLogic<Input = D>,
     {
-        self.unary_frontier(pact, name, move |first, _| {
+        let scope = self.scope();
+        self.unary_frontier(pact, name, move |first, info| {
+            let again = scope.activator_for(info.address);
             // Logic that resumes may have looks to come before anything comes in.
             let mut hold: Option<Capability<EventTime>> = logic.next_look().map(|_| first);
             move |(input, frontier), output| {
@@ -89,8 +95,16 @@ impl<'scope, D: Clone + 'static> AtLooks<'scope, D> for Stream<'scope, EventTime
                 // Look, in order, as far as nothing earlier can come any more.
                 let Some(held) = &mut hold else { return };
                 let mut given: BTreeMap<EventTime, Vec<L::Output>> = BTreeMap::new();
+                let mut items = 0;
                 while let Some(look) = logic.next_look().filter(|look| !frontier.less_than(look)) {
-                    logic.look(look, &mut |time, item| given.entry(time).or_default().push(item));
+                    if items >= ENOUGH {
+                        again.activate();
+                        break;
+                    }
+                    logic.look(look, &mut |time, item| {
+                        items += 1;
+                        given.entry(time).or_default().push(item);
+                    });
                 }
                 for (time, mut items) in given {
                     output.session(&held.delayed(&time)).give_container(&mut items);
@@ -103,5 +117,64 @@ impl<'scope, D: Clone + 'static> AtLooks<'scope, D> for Stream<'scope, EventTime
                 }
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use timely::container::CapacityContainerBuilder;
+    use timely::dataflow::channels::pact::Pipeline;
+    use timely::dataflow::operators::ToStream;
+
+    /// Two items at each microsecond up to the one that came in.
+    #[derive(Default)]
+    struct Pairs {
+        last: u64,
+        until: u64,
+    }
+
+    impl LookLogic for Pairs {
+        type Input = u64;
+        type Output = u64;
+
+        fn absorb(&mut self, until: u64) {
+            self.until = until;
+        }
+
+        fn next_look(&self) -> Option<EventTime> {
+            (self.last < self.until).then(|| EventTime::from_micros(self.last + 1))
+        }
+
+        fn look(&mut self, look: EventTime, give: &mut dyn FnMut(EventTime, u64)) {
+            self.last = look.micros();
+            give(look.minus(1), look.micros());
+            give(look, look.micros());
+        }
+    }
+
+    #[test]
+    fn what_a_leap_of_the_frontier_proves_is_given_in_portions() {
+        let looks = 5 * ENOUGH as u64;
+        let (seen, portions) = std::sync::mpsc::channel();
+        timely::execute_directly(move |worker| {
+            worker.dataflow::<EventTime, _, _>(|scope| {
+                [looks]
+                    .to_stream(scope)
+                    .container::<Vec<_>>()
+                    .at_looks(Pipeline, "Pairs", Pairs::default())
+                    .unary::<CapacityContainerBuilder<Vec<()>>, _, _, _>(Pipeline, "Portions", move |_, _| {
+                    move |input, _| {
+                        let mut portion = Vec::new();
+                        input.for_each(|_, items| portion.append(items));
+                        seen.send(portion).expect("somebody counts");
+                    }
+                });
+            });
+        });
+        let portions: Vec<Vec<u64>> = portions.iter().collect();
+        assert!(portions.iter().all(|portion| portion.len() <= ENOUGH + 2), "a portion that is too large");
+        let given: Vec<u64> = portions.concat();
+        assert!(given.is_sorted() && given.len() as u64 == 2 * looks, "{} of {looks} looks", given.len());
     }
 }

@@ -209,6 +209,9 @@ enum Place<'a> {
     Postgres(String),
 }
 
+/// What may stand before a colon.
+const SCHEMES: [&str; 4] = ["kafka", "sqlite", "postgres", "postgresql"];
+
 /// Tells files from schemes. A path may hold a colon, so only schemes that we know and near misses of them are none.
 fn place<'a>(text: &'a str, expected: &str) -> Result<Place<'a>, Wrong> {
     let (scheme, rest) = text.split_once(':').map_or((text, None), |(scheme, rest)| (scheme, Some(rest)));
@@ -241,8 +244,13 @@ fn place<'a>(text: &'a str, expected: &str) -> Result<Place<'a>, Wrong> {
         (scheme, Some(rest)) if rest.starts_with("//") => {
             Err(Wrong::told(format!("{scheme}://.."), expected))
         }
-        (scheme, Some(rest)) if nearest(scheme, ["kafka"]).is_some() => Err(Wrong::new(text, expected)
-            .hint(format!("did you mean kafka:{rest}? a file of that name is ./{text}"))),
+        (slip, Some(rest)) if nearest(slip, SCHEMES).is_some() => {
+            let scheme = nearest(slip, SCHEMES).unwrap_or_default();
+            // What follows may hold a password.
+            let (got, rest) = if scheme.starts_with("postgres") { ("..", "..") } else { (rest, rest) };
+            Err(Wrong::told(format!("\"{slip}:{got}\""), expected)
+                .hint(format!("did you mean {scheme}:{rest}? a file of that name is ./{slip}:{got}")))
+        }
         ("kafka", None) => {
             Err(Wrong::new(text, expected).hint("the topic is missing; a file of that name is ./kafka"))
         }
@@ -426,6 +434,8 @@ mod tests {
         {
             assert!(sink(text).is_err(), "{text}");
         }
+        assert!(sink("sqlite3:a.db").unwrap_err().to_string().contains("did you mean sqlite:a.db?"));
+        assert!(!sink("postgre:u:hunter2@h/d").unwrap_err().to_string().contains("hunter2"));
         let url = "postgres://me:secret@h/d";
         for text in [url.to_owned(), format!("postgres:{url}")] {
             assert_eq!(sink(&text), Ok(SinkTarget::Postgres(url.to_owned())));

@@ -36,6 +36,11 @@ const OURS: &[(&str, &[&str], &str)] = &[
     ("offset.store.method", &[], "offsets belong to the recovery point and are committed with the rows"),
     ("offset.store.path", &[], "offsets belong to the recovery point and are committed with the rows"),
     (
+        "allow.auto.create.topics",
+        &["false"],
+        "topics that are written to are made with the settings that they need, and a topic that is read must be there",
+    ),
+    (
         "auto.offset.reset",
         &["error"],
         "a reset would skip or repeat records without a word; -o says where to begin",

@@ -330,20 +330,6 @@ impl Board {
     }
 }
 
-/// The eight classes in words.
-pub(super) fn classes(counts: &Counts) -> [(&'static str, u64); 8] {
-    [
-        ("accepted", counts.accepted),
-        ("duplicate", counts.duplicate),
-        ("late", counts.late),
-        ("bad", counts.bad),
-        ("future", counts.future),
-        ("ignored", counts.ignored),
-        ("unselected", counts.unselected),
-        ("heartbeat", counts.heartbeat),
-    ]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,6 @@
 //! What the demo says last: the accounting, how fast it was, a digest to compare, and what to try next.
 
-use super::board::{Board, classes};
+use super::board::Board;
 use super::text::{grouped, per_second};
 use super::{About, Ending};
 use crate::config::Speed;
@@ -9,7 +9,7 @@ use std::io::{self, Write};
 pub(super) fn write(about: &About, board: &Board, ending: Ending, out: &mut impl Write) -> io::Result<()> {
     let counts = board.counts();
     let shown: Vec<String> =
-        classes(&counts).into_iter().map(|(class, n)| format!("{} {class}", grouped(n))).collect();
+        counts.classes().into_iter().map(|(class, n)| format!("{} {class}", grouped(n))).collect();
     writeln!(out)?;
     if ending == Ending::Interrupted {
         writeln!(out, "Interrupted: windows that were still open have given no final rows.")?;

@@ -2,7 +2,7 @@
 //! The cursor is never hidden, so that however the process ends, the terminal is as it was.
 
 use super::About;
-use super::board::{Board, classes};
+use super::board::Board;
 use super::lines::{introduction, live};
 use super::table::{Column, Line, Look, Table, curve};
 use super::text::{clock, deviation, fine_clock, grouped, per_second, rate};
@@ -253,7 +253,7 @@ fn partitions(board: &Board) -> Table {
 
 fn accounting(board: &Board) -> String {
     let counts = board.counts();
-    let classes = classes(&counts).map(|(class, n)| format!("{} {class}", grouped(n)));
+    let classes = counts.classes().map(|(class, n)| format!("{} {class}", grouped(n)));
     format!("{} read = {}", grouped(counts.read()), classes.join(" + "))
 }
 

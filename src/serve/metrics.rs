@@ -6,7 +6,6 @@ use super::board::progress::{Standing, now_ms};
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use crossrate_dataflows::market::acceptance::Counts;
 use crossrate_dataflows::market::event_time::EventTime;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -41,20 +40,6 @@ pub async fn metrics(State(app): State<Arc<App>>) -> Response {
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
-}
-
-/// The eight classes of records (SPEC section 4).
-fn classes(counts: &Counts) -> [(&'static str, u64); 8] {
-    [
-        ("accepted", counts.accepted),
-        ("duplicate", counts.duplicate),
-        ("late", counts.late),
-        ("bad", counts.bad),
-        ("future", counts.future),
-        ("ignored", counts.ignored),
-        ("unselected", counts.unselected),
-        ("heartbeat", counts.heartbeat),
-    ]
 }
 
 fn write(app: &App) -> String {
@@ -111,7 +96,7 @@ fn write_job(app: &App, text: &mut Text) {
         "Records by what became of them; they add up to those read.",
     );
     for (number, partition) in &progress.partitions {
-        for (result, count) in classes(&partition.counts) {
+        for (result, count) in partition.counts.classes() {
             text.sample(&[("partition", &number.to_string()), ("result", result)], count as f64);
         }
     }

@@ -10,7 +10,7 @@ use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// JSON lines. A line is written whole or, where the disk is full, the run ends.
+/// JSON lines. A line is written whole or, where the disk is full, the run ends; a run that takes it up cuts the file back.
 pub(super) struct Lines {
     name: String,
     out: Out,
@@ -50,7 +50,7 @@ pub(super) fn write_failed(name: &str, error: io::Error) -> Failure {
         ErrorKind::BrokenPipe => Failure::new(Exit::PipeClosed, format!("{name} was closed")),
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             Failure::new(Exit::Failed, format!("cannot write to {name}"))
-                .hint("make room on that disk; what was written before is whole")
+                .hint("make room on that disk; the last line there may be cut off")
                 .because(error)
         }
         _ => Failure::new(Exit::Failed, format!("cannot write to {name}")).because(error),

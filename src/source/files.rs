@@ -1,6 +1,6 @@
 //! Files and standard input, each one partition.
 //!
-//! What an input is its first bytes tell: how it is packed ([`unpack`]) and what its lines are ([`format`]). All are
+//! What an input is its first bytes tell: how it is packed ([`unpack`]) and what its lines are ([`mod@format`]). All are
 //! opened, and looked at as far as they are regular files, before the first is read: a slip in the third name is found
 //! at once. Then a thread each reads ahead and hands over whole lines ([`lines`]), from the record on that it is told.
 //! Where the run has a ledger, what was read is found again after a restart ([`prefix`]).

@@ -247,8 +247,14 @@ fn record() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
+/// Hours of this where somebody has them: `CROSSRATE_FUZZ_CASES=10000000 cargo test --release --lib wire`.
+fn cases() -> ProptestConfig {
+    let asked = std::env::var("CROSSRATE_FUZZ_CASES").ok();
+    ProptestConfig::with_cases(asked.map_or(4_000, |n| n.parse().expect("CROSSRATE_FUZZ_CASES is a number")))
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4_000))]
+    #![proptest_config(cases())]
 
     #[test]
     fn records_are_what_the_reference_says(record in record()) {
@@ -268,6 +274,27 @@ proptest! {
             0 => record[at] = byte,
             1 => drop(record.remove(at)),
             _ => record.insert(at, byte),
+        }
+        let expected = expected(&record);
+        prop_assert_eq!(decoded_slowly(&record), expected.clone());
+        prop_assert_eq!(decoded(&record), expected);
+    }
+
+    /// The head of one record on the tail of another, with some bytes of either elsewhere: far from anything that was
+    /// meant, but with much in it that looks right.
+    #[test]
+    fn spliced_records_are_what_the_reference_says(
+        head in record(), tail in record(), cuts: [prop::sample::Index; 2],
+        moves in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), 1..12usize), 0..4)
+    ) {
+        let mut record = head[..cuts[0].index(head.len())].to_vec();
+        record.extend_from_slice(&tail[cuts[1].index(tail.len())..]);
+        for (from, to, length) in moves {
+            if record.is_empty() { break }
+            let from = from.index(record.len());
+            let piece = record[from..record.len().min(from + length)].to_vec();
+            let to = to.index(record.len());
+            record.splice(to..to, piece);
         }
         let expected = expected(&record);
         prop_assert_eq!(decoded_slowly(&record), expected.clone());

@@ -74,6 +74,8 @@ fn usage_errors_name_the_flag_what_was_given_and_what_would_be_right() {
         ("-n 2 -p -1", &["-p/--process", "\"-1\""]),
         ("--hostfile hosts", &["--hostfile", "-n N"]),
         ("--cluster-secret-file secret", &["--cluster-secret-file", "-n N"]),
+        ("-n 2 --hostfile hosts", &["--hostfile", "no -p", "-p I"]),
+        ("-n 2 --cluster-secret-file secret", &["--cluster-secret-file", "no -p", "-p I"]),
         ("--cross XVGUSDT", &["--cross", "NAME=LEG*LEG", "there is no ="]),
         ("--cross A=B", &["--cross", "one leg only"]),
         ("--cross XVGUSDT=XVGBTC*", &["--cross", "leg 2 is empty"]),
@@ -87,6 +89,7 @@ fn usage_errors_name_the_flag_what_was_given_and_what_would_be_right() {
         ("--to kafka:", &["--to", "\"kafka:\"", "kafka:TOPIC"]),
         ("--to kafka", &["--to", "the topic is missing"]),
         ("--to kafak:vwap", &["--to", "did you mean kafka:vwap?"]),
+        ("--to sqlit:rows.db", &["--to", "did you mean sqlite:rows.db?"]),
         ("--to stdout --to stdout", &["--to", "stdout twice"]),
         ("--to out --to ./out", &["--to", "./out"]),
         ("--to out --summary out", &["--summary", "--to"]),
@@ -143,6 +146,26 @@ fn usage_errors_name_the_flag_what_was_given_and_what_would_be_right() {
         let (code, _, stderr) = end(crossrate(folder.path(), ["demo"].into_iter().chain(line.split(' '))));
         assert!(code == 2 && stderr.contains(fragment), "demo {line}: {code} {stderr}");
     }
+}
+
+#[test]
+fn a_summary_that_cannot_be_written_is_told_before_the_first_row() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let trade = r#"{"e":"trade","s":"BTCUSDT","t":1,"p":"1","q":"1","T":1525022020000}"#;
+    std::fs::write(folder.path().join("a.jsonl"), trade).expect("written");
+    for (place, why) in [("none/s.json", "No such file"), (".", "directory")] {
+        let (code, stdout, stderr) = end(crossrate(folder.path(), ["run", "a.jsonl", "--summary", place]));
+        assert_eq!((code, stdout.as_str()), (1, ""), "{stderr}");
+        assert!(stderr.contains(why) && stderr.contains("hint: name a file"), "{stderr}");
+    }
+    // What was there stays until there is something to say; what was not there is not made.
+    std::fs::write(folder.path().join("s.json"), "of yesterday").expect("written");
+    for place in ["s.json", "new.json"] {
+        let run = crossrate(folder.path(), ["run", "a.jsonl", "none.jsonl", "--summary", place]);
+        assert_eq!(end(run).0, 3);
+    }
+    assert_eq!(std::fs::read_to_string(folder.path().join("s.json")).expect("read"), "of yesterday");
+    assert!(!folder.path().join("new.json").exists());
 }
 
 #[test]
@@ -225,9 +248,9 @@ fn every_setting_may_stand_in_a_file_and_in_the_environment() {
             (None, value) => value.as_str().expect("a text, or an example above").to_owned(),
         };
         let variable = format!("CROSSRATE_{}", name.to_uppercase().replace('-', "_"));
-        // Some settings ask for the number of processes beside them.
+        // Some settings ask for the number of processes beside them, or for the index of this one.
         let mut by_environment = crossrate(folder.path(), ["config"]);
-        by_environment.env("CROSSRATE_PROCESSES", "1").env(&variable, &value);
+        by_environment.env("CROSSRATE_PROCESSES", "1").env("CROSSRATE_PROCESS", "0").env(&variable, &value);
         let found = settings(by_environment);
         assert_eq!(found[name].1, format!("environment {variable}"), "{name}");
 
@@ -235,8 +258,10 @@ fn every_setting_may_stand_in_a_file_and_in_the_environment() {
         let line = if switch { format!("{name} = {value}\n") } else { format!("{name} = {value:?}\n") };
         std::fs::write(folder.path().join("one.toml"), line).expect("written");
         let mut by_file = crossrate(folder.path(), ["config", "--config", "one.toml"]);
-        if name != "processes" {
-            by_file.env("CROSSRATE_PROCESSES", "1");
+        for (needed, value) in [("processes", "1"), ("process", "0")] {
+            if name != needed && name != "processes" {
+                by_file.env(format!("CROSSRATE_{}", needed.to_uppercase()), value);
+            }
         }
         let found_in_file = settings(by_file);
         assert_eq!(found_in_file[name], (found[name].0.clone(), "one.toml:1".to_owned()), "{name}");

@@ -7,6 +7,7 @@ mod kills;
 mod ledger;
 mod point;
 mod queue;
+mod readme;
 pub(crate) mod rig;
 mod serving;
 

@@ -16,4 +16,5 @@ mod readme;
 mod recordings;
 pub(crate) mod recovery;
 pub(crate) mod serve;
+mod strict;
 mod tapes;

@@ -7,12 +7,12 @@ use std::process::{Command, Stdio};
 const README: &str = include_str!("../../README.md");
 
 /// A fenced block: what stands after the three backticks, and the lines.
-struct Block {
+pub(crate) struct Block {
     info: String,
-    text: String,
+    pub(crate) text: String,
 }
 
-fn blocks() -> Vec<Block> {
+pub(crate) fn blocks() -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut open: Option<Block> = None;
     for line in README.lines() {
@@ -131,4 +131,19 @@ fn the_table_of_the_collector_has_every_flag_of_its_own_with_its_default() {
         .collect();
     assert!(flags.len() >= 7, "{help}");
     assert_eq!(rows, flags);
+}
+
+#[test]
+fn the_map_in_the_crate_docs_has_every_module() {
+    let text = include_str!("../../src/lib.rs");
+    let modules = text.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+    let mut count = 0;
+    for module in modules {
+        let row = text.lines().find(|line| line.starts_with(&format!("//! | [`{module}`]")));
+        let row = row.unwrap_or_else(|| panic!("{module} has no row in the map of src/lib.rs"));
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        assert!(cells.len() == 5 && cells[1..4].iter().all(|cell| !cell.is_empty()), "{row}");
+        count += 1;
+    }
+    assert!(count > 15, "{count}");
 }

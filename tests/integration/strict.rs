@@ -1,0 +1,66 @@
+//! `--strict`: the first bad record ends the run and is not read.
+
+use crate::program::same;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+const BEFORE: &str = r#"{"e":"trade","s":"BTCUSDT","t":1,"p":"2","q":"1","T":1525022020000}
+{"e":"trade","s":"BTCUSDT","t":2,"p":"3","q":"1","T":1525022031000}
+{"e":"trade","s":"BTCUSDT","t":3,"p":"4","q":"1","T":1525022036000}
+"#;
+const BAD: &str = r#"{"e":"trade","s":"BTCUSDT","t":4,"p":"-4","q":"1","T":1525022037000}
+"#;
+const AFTER: &str = r#"{"e":"trade","s":"BTCUSDT","t":5,"p":"6","q":"1","T":1525022052000}
+"#;
+
+fn run(folder: &Path, flags: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
+    command.args(["run", "a.jsonl", "--symbols", "BTCUSDT", "--window", "10s"]).args(flags);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CROSSRATE_"))
+    {
+        command.env_remove(name);
+    }
+    let Output { status, stdout, stderr } =
+        command.current_dir(folder).stdin(Stdio::null()).output().expect("the program starts");
+    let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
+    (status.code(), text(stdout), text(stderr))
+}
+
+#[test]
+fn the_first_bad_record_ends_the_run_behind_the_rows_that_are_final() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("a.jsonl"), [BEFORE, BAD, AFTER, BAD].concat()).expect("written");
+    let (code, rows, complaint) =
+        run(folder.path(), &["--strict", "--summary", "s.json", "--dead-letter", "d.jsonl"]);
+    assert_eq!(code, Some(4), "{complaint}");
+    for words in ["a.jsonl: record 3 is bad: p: ", "hint: mend it", "read 3 = 3 accepted"] {
+        assert!(complaint.contains(words), "{words} is not in {complaint}");
+    }
+    assert!(rows.lines().count() == 1 && rows.contains("\"end_ms\":1525022030000"), "{rows}");
+    let summary = std::fs::read_to_string(folder.path().join("s.json")).expect("a summary");
+    assert!(summary.starts_with(r#"{"read":3,"accepted":3,"#), "{summary}");
+    assert_eq!(std::fs::read_to_string(folder.path().join("d.jsonl")).expect("a file"), "");
+    for manner in [["-w", "3"], ["-n", "2"], ["--batch-records", "1"]] {
+        assert_eq!(run(folder.path(), &["--strict", manner[0], manner[1]]).0, Some(4), "{manner:?}");
+    }
+}
+
+#[test]
+fn a_run_that_is_taken_up_meets_it_again_and_goes_on_once_it_is_mended() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let input = folder.path().join("a.jsonl");
+    let mended = BAD.replace("-4", "4");
+    std::fs::write(&input, [BEFORE, &mended, AFTER].concat()).expect("written");
+    let (code, expected, complaint) = run(folder.path(), &[]);
+    assert_eq!(code, Some(0), "{complaint}");
+    std::fs::write(&input, [BEFORE, BAD, AFTER].concat()).expect("written");
+    for _ in 0..2 {
+        let (code, _, complaint) = run(folder.path(), &["--strict", "--to", "rows.jsonl"]);
+        assert!(code == Some(4) && complaint.contains("record 3 is bad"), "{code:?} {complaint}");
+    }
+    std::fs::write(&input, [BEFORE, &mended, AFTER].concat()).expect("written");
+    let (code, _, complaint) = run(folder.path(), &["--strict", "--to", "rows.jsonl"]);
+    assert_eq!(code, Some(0), "{complaint}");
+    let rows = std::fs::read_to_string(folder.path().join("rows.jsonl")).expect("rows");
+    same("rows of a run that was taken up", &rows, &expected).expect("the same bytes");
+}
