@@ -121,6 +121,8 @@ pub(crate) struct Ledger {
     pub(crate) minute: u64,
     /// When REST may be asked again, and when it said so.
     pub(crate) keep_away: Option<(Instant, Instant)>,
+    /// Questions that came since all the same.
+    pub(crate) disobeyed: u32,
 }
 
 #[derive(Debug)]
