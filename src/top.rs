@@ -1,5 +1,5 @@
 //! `crossrate top`: a server's essentials on a terminal. It asks a server for its latest rows and how far it is, once a
-//! second ([`source`]); keeps what it was told and what the keys did ([`state`]); paints ([`screen`]). Numbers are those of
+//! second (`source`); keeps what it was told and what the keys did (`state`); paints (`screen`). Numbers are those of
 //! the rows, shortened and never computed with; sorting alone reads them as doubles.
 
 #[cfg(feature = "top")]
