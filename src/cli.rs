@@ -477,7 +477,7 @@ mod tests {
             "config" => ("", toml.as_str()),
             "threads" | "processes" => ("", "2"),
             "process" => ("-n 2", "1"),
-            "hostfile" | "cluster-secret-file" => ("-n 2", "file"),
+            "hostfile" | "cluster-secret-file" => ("-n 2 -p 1", "file"),
             "listen" => ("", "127.0.0.1:7"),
             "token-file" => ("--listen :7", token.as_str()),
             "history" => ("--listen :7", "7m"),
