@@ -8,6 +8,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -231,13 +232,13 @@ impl Kafka {
         list.set_all_offsets(Offset::Beginning).expect("offsets");
         consumer.assign(&list).expect("assigned");
         let mut found = Vec::new();
-        let mut ended = 0;
+        let mut ended = HashSet::new();
         let deadline = Instant::now() + PATIENCE;
-        while ended < count {
+        while ended.len() < count {
             assert!(Instant::now() < deadline, "topic {topic} was not read to its end");
             match consumer.poll(Duration::from_millis(100)) {
                 None => {}
-                Some(Err(KafkaError::PartitionEOF(_))) => ended += 1,
+                Some(Err(KafkaError::PartitionEOF(partition))) => drop(ended.insert(partition)),
                 Some(Err(error)) => panic!("reading {topic}: {error}"),
                 Some(Ok(message)) => found.push(take(&message)),
             }
