@@ -107,7 +107,7 @@ impl Record {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Found {
     pub(crate) partition: i32,
-    pub(super) offset: i64,
+    pub(crate) offset: i64,
     pub(crate) key: Option<String>,
     pub(crate) value: Option<String>,
     pub(super) timestamp: i64,
