@@ -21,7 +21,10 @@ use anyhow::{Result, anyhow};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::Thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long after an interrupt a run may still commit.
+const TIDY_UP: Duration = Duration::from_secs(10);
 
 /// Batches that a reader may be ahead of its worker, for each partition.
 const DELIVERIES_AHEAD: usize = 4;
@@ -345,9 +348,22 @@ pub(crate) fn on_signal(interrupted: &Arc<AtomicBool>, wakers: &[WorkerWaker]) -
             }
             cluster::fate::interrupted();
             wakers.iter().for_each(WorkerWaker::wake);
+            std::thread::spawn(give_up);
         }
     })?;
     Ok(())
+}
+
+/// Ends a process that was interrupted and waits for something all the same: a broker or a database that is away. Whoever
+/// sent the signal would wait with it, and end it by force.
+fn give_up() {
+    std::thread::sleep(TIDY_UP);
+    let seconds = TIDY_UP.as_secs();
+    eprintln!(
+        "crossrate: interrupted {seconds} s ago, and what is not committed still cannot be: ending without it; \
+         the last commit is whole"
+    );
+    std::process::exit(Exit::Interrupted.code().into());
 }
 
 /// The error by which an interrupted worker ends.

@@ -6,6 +6,7 @@ use crate::exit::{Exit, Failure};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 /// A client that writes.
@@ -98,6 +99,22 @@ pub fn drain(producer: &Producer, waiting: &mut Waiting<'_>) -> Result<(), Undel
         Some(undelivered) => Err(undelivered),
         None => Ok(()),
     }
+}
+
+/// Commits what was delivered. librdkafka does so without a word, and asking it to wait for shorter could let it go on with
+/// a commit that has been given up; so somebody else watches the clock.
+pub fn commit(producer: &Producer, most: Duration, waiting: &mut Waiting<'_>) -> Result<(), KafkaError> {
+    let (under_way, end) = mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            while end.recv_timeout(TELL_AFTER) == Err(RecvTimeoutError::Timeout) {
+                waiting.look();
+            }
+        });
+        let committed = producer.commit_transaction(most);
+        drop(under_way);
+        committed
+    })
 }
 
 /// Tells the user once what a long wait is for, and when it is over.

@@ -270,8 +270,9 @@ impl Kafka {
         }
         let lease = encode(lease).map_err(|_| Trouble::Unknown(KafkaError::Canceled))?;
         self.parts.send(producer, &self.recovery, LEASE, Some(&lease))?;
-        writer::drain(producer, &mut Waiting::new(&self.kafka, producer.context()))?;
-        producer.commit_transaction(COMMIT).map_err(Trouble::of)
+        let mut waiting = Waiting::new(&self.kafka, producer.context());
+        writer::drain(producer, &mut waiting)?;
+        writer::commit(producer, COMMIT, &mut waiting).map_err(Trouble::of)
     }
 
     /// Finds out which lease is there; after that nothing is under way any more.

@@ -5,6 +5,7 @@
 //! transaction came to that was under way. A process that is frozen in the middle of a commit keeps the lock for
 //! [`IDLE`] seconds at most, then the server ends its transaction.
 
+mod answer;
 mod place;
 pub(crate) mod reading;
 mod tables;
@@ -15,9 +16,9 @@ use super::protocol::{Ended, Lease, Protocol, Step, Wrote};
 use super::{Commit, Entries, Ledger};
 use crate::config::Verbosity;
 use crate::exit::{Exit, Failure};
+use answer::{patiently, within};
 use anyhow::Result;
 use place::Place;
-use std::future::Future;
 use std::time::{Duration, Instant};
 use tables::Statements;
 use tokio::runtime::Runtime;
@@ -30,6 +31,8 @@ const IDLE: Duration = Duration::from_secs(5);
 const LOCK: Duration = Duration::from_secs(15);
 /// How long one commit, or one look, may take before its outcome counts as unknown.
 const ANSWER: Duration = Duration::from_secs(60);
+/// How long a server may take to greet who connects, at least.
+const CONNECT: Duration = Duration::from_secs(5);
 /// How long a server may be away, at the start and in the middle.
 const PATIENCE: Duration = Duration::from_secs(60);
 const PATIENCE_AT_START: Duration = Duration::from_secs(10);
@@ -180,7 +183,8 @@ impl Postgres {
                 self.connect(deadline.saturating_duration_since(Instant::now()))?;
             }
             let Some(session) = &self.session else { continue };
-            let trouble = match self.runtime.block_on(within(ANSWER, async { Ok(work(session).await?) })) {
+            let work = async { Ok(work(session).await?) };
+            let trouble = match self.runtime.block_on(patiently(&self.shown, self.quiet, ANSWER, work)) {
                 Ok(done) => return Ok(done),
                 Err(trouble) => trouble,
             };
@@ -200,7 +204,7 @@ impl Postgres {
     fn attempt(&mut self, commit: &Commit) -> Result<(Wrote, Option<Option<Lease>>)> {
         let Some(session) = &self.session else { return Ok((Wrote::Unknown, None)) };
         let writing = write(session, &self.job, commit, &self.protocol);
-        match self.runtime.block_on(within(ANSWER, writing)) {
+        match self.runtime.block_on(patiently(&self.shown, self.quiet, ANSWER, writing)) {
             Ok(None) => Ok((Wrote::All, None)),
             Ok(Some(found)) => Ok((Wrote::Fenced, Some(found))),
             Err(trouble) => {
@@ -330,7 +334,11 @@ async fn connect(place: &Place, writes: bool) -> Result<Result<Session>, Trouble
         Ok(connector) => connector,
         Err(error) => return Ok(Err(error)),
     };
-    let (client, connection) = place.config.connect(connector).await?;
+    // The limit that the library has is for each address alone, and over once there is a connection: who accepts one
+    // and says nothing would hold us for as long as an answer may take.
+    let most = place.config.get_connect_timeout().map_or(CONNECT, |most| CONNECT.max(*most));
+    let connecting = async { Ok(place.config.connect(connector).await?) };
+    let (client, connection) = within(most, connecting).await?;
     // Ends with the client, and says nothing that the client does not say.
     tokio::spawn(async move {
         let _ = connection.await;
@@ -405,14 +413,6 @@ async fn write(
     client.execute("UPDATE crossrate_lease SET number = $2 WHERE job = $1", &[&job, &number]).await?;
     client.batch_execute("COMMIT").await?;
     Ok(None)
-}
-
-/// Gives up after so long.
-async fn within<T>(most: Duration, work: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
-    match tokio::time::timeout(most, work).await {
-        Ok(done) => done,
-        Err(_) => Err(Trouble::Away(format!("no answer for {} s", most.as_secs()))),
-    }
 }
 
 impl From<Error> for Trouble {

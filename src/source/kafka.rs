@@ -126,6 +126,9 @@ pub fn reading_ahead(partitions: usize) -> Vec<(&'static str, String)> {
         // A queue that was full is looked at again soon, or reading would stall for a second.
         ("fetch.queue.backoff.ms", "10".into()),
         ("fetch.error.backoff.ms", "100".into()),
+        // A link that is silent, but not closed, is noticed by this alone; librdkafka's own minute is long for who waits
+        // for rows. Who writes keeps to that minute: a commit must not be asked for twice by the same producer.
+        ("socket.timeout.ms", "20000".into()),
     ]
 }
 

@@ -10,6 +10,7 @@ mod queue;
 mod readme;
 pub(crate) mod rig;
 mod serving;
+mod silence;
 
 use rig::{Kafka, Live, Record, crossrate, end, rows, spec_vector};
 use std::path::Path;

@@ -12,6 +12,7 @@ mod memory;
 mod oracle;
 mod people;
 mod program;
+mod proxy;
 mod readme;
 mod recordings;
 pub(crate) mod recovery;

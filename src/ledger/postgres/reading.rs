@@ -36,7 +36,7 @@ pub(crate) async fn connect(url: &str) -> Result<Client> {
 
 /// Waits for an answer, not for ever; the error in the server's words.
 pub(crate) async fn within<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, String> {
-    match super::within(ANSWER, async { Ok(work.await?) }).await {
+    match super::answer::within(ANSWER, async { Ok(work.await?) }).await {
         Ok(done) => Ok(done),
         Err(Trouble::Away(why)) => Err(why),
         Err(Trouble::Refused(error)) => Err(match error.as_db_error() {

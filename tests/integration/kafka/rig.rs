@@ -52,8 +52,13 @@ pub(super) struct Broker {
 impl Broker {
     /// Starts one, on the data of an earlier one if there is one.
     pub(super) fn start(data: Option<&Path>, port: Option<&str>) -> Broker {
+        Broker::start_with(data, port, &[])
+    }
+
+    /// The same, with more words for `scripts/kafka serve`.
+    pub(super) fn start_with(data: Option<&Path>, port: Option<&str>, more: &[&str]) -> Broker {
         let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/kafka"));
-        command.arg("serve").stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.arg("serve").args(more).stdin(Stdio::piped()).stdout(Stdio::piped());
         if let Some(data) = data {
             command.arg("--data").arg(data);
         }
@@ -71,6 +76,11 @@ impl Broker {
 
     pub(super) fn port(&self) -> &str {
         self.brokers.split_once(':').expect("host:port").1
+    }
+
+    /// The port so many places after it.
+    pub(super) fn port_after(&self, places: u16) -> u16 {
+        self.port().parse::<u16>().expect("a port") + places
     }
 
     /// Ends it, in order.
@@ -283,7 +293,7 @@ pub(super) fn unique(name: &str) -> String {
 }
 
 /// Asks until there is an answer.
-pub(super) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(answer) = ask() {
