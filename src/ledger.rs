@@ -76,6 +76,11 @@ pub trait Ledger: Send {
     /// Ends whatever another run of this job may still be doing, and gives the entries of the last commit.
     fn take_over(&mut self) -> Result<Entries>;
 
+    /// Who had the job before it was taken over, for people, where that is known.
+    fn before(&self) -> Option<String> {
+        None
+    }
+
     /// Writes a commit; when this returns without an error it is there, whatever happens next.
     fn commit(&mut self, commit: &Commit) -> Result<()>;
 
@@ -134,6 +139,7 @@ pub fn begin(config: &Config, mut ledger: Box<dyn Ledger>) -> Result<(Entries, P
     }
     let definition = cluster::definition(config);
     let mut point = Point::decode(&entries)?;
+    point.before = ledger.before();
     if let Some(job) = &point.job {
         unchanged(config, &job.definition, &definition)?;
         if job.ended {
@@ -226,7 +232,12 @@ fn run_id() -> Result<[u8; 16]> {
 
 /// Who this run is, for another that it takes the job from.
 fn owner() -> String {
+    owner_of(std::process::id())
+}
+
+/// A process of this machine, for people.
+pub(crate) fn owner_of(process: u32) -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
         .map_or("this machine".into(), |host| host.trim().to_owned());
-    format!("process {} on {host}", std::process::id())
+    format!("process {process} on {host}")
 }

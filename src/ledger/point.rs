@@ -104,6 +104,8 @@ pub struct Point {
     pub resume: Resume,
     /// How long files of rows were, by path.
     pub lengths: BTreeMap<String, u64>,
+    /// Who had the job before, for people, where the ledger says so; no entry.
+    pub before: Option<String>,
 }
 
 /// Encodes an entry.

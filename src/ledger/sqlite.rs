@@ -22,6 +22,8 @@ pub struct Sqlite {
     /// Whether rows go here too, or the recovery point only.
     rows: bool,
     protocol: Protocol,
+    /// Who had the job before this run.
+    before: Option<String>,
 }
 
 const RECOVERY: &str = "
@@ -60,7 +62,7 @@ impl Sqlite {
         let connection = Connection::open(path).map_err(|error| {
             Failure::new(Exit::Failed, format!("cannot open the database {}", path.display()))
                 .hint("name a file in a directory that exists and that you may write to")
-                .because(error)
+                .because(cause(path, error))
         })?;
         let set_up = || -> rusqlite::Result<()> {
             connection.busy_timeout(PATIENCE)?;
@@ -70,7 +72,7 @@ impl Sqlite {
         };
         set_up().map_err(|error| failed(path, error))?;
         let protocol = Protocol::new(super::run_id()?, super::owner());
-        Ok(Sqlite { path: path.to_owned(), job: job.to_owned(), connection, rows, protocol })
+        Ok(Sqlite { path: path.to_owned(), job: job.to_owned(), connection, rows, protocol, before: None })
     }
 
     /// What is there of a job, without taking it over; a database that is not there is not made.
@@ -170,16 +172,22 @@ impl Ledger for Sqlite {
         self.protocol.take_over(None);
         self.protocol.begin();
         let lease = self.protocol.next().clone();
-        let take = |connection: &mut Connection, job: &str| -> rusqlite::Result<Entries> {
+        let take = |connection: &mut Connection, job: &str| -> rusqlite::Result<(Entries, Option<Lease>)> {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let before = read_lease(&transaction, job)?;
             write_lease(&transaction, job, &lease)?;
             let entries = read_entries(&transaction, job)?;
             transaction.commit()?;
-            Ok(entries)
+            Ok((entries, before))
         };
-        let entries = take(&mut self.connection, &self.job).map_err(|error| self.locked(error))?;
+        let (entries, before) = take(&mut self.connection, &self.job).map_err(|error| self.locked(error))?;
+        self.before = before.map(|lease| lease.owner);
         self.protocol.take_over(Some(lease));
         Ok(entries)
+    }
+
+    fn before(&self) -> Option<String> {
+        self.before.clone()
     }
 
     fn commit(&mut self, commit: &Commit) -> Result<()> {
@@ -313,6 +321,14 @@ fn failed(path: &Path, error: rusqlite::Error) -> anyhow::Error {
     };
     Failure::new(Exit::Failed, format!("the database {} refused", path.display()))
         .hint(hint)
-        .because(error)
+        .because(cause(path, error))
         .into()
+}
+
+/// Why, without the path: whoever says why has said where.
+fn cause(path: &Path, error: rusqlite::Error) -> anyhow::Error {
+    match error.to_string().strip_suffix(&format!(": {}", path.display())) {
+        Some(words) => anyhow::Error::msg(words.to_owned()),
+        None => error.into(),
+    }
 }

@@ -12,7 +12,8 @@
 pub(super) mod packing;
 
 use super::columns::{self, TABLES};
-use super::lines::{AppendFile, lock, write_failed};
+use super::lines::{AppendFile, write_failed};
+use super::lock::lock;
 use super::{Mark, News, Sink, csv};
 use crate::config::{Config, DayForm};
 use crate::exit::{Exit, Failure};
@@ -63,7 +64,7 @@ impl Days {
     pub(super) fn open(config: &Config, form: DayForm, folder: &Path, point: &Point) -> Result<Self> {
         let layout = Layout::open(form, folder)?;
         let held = File::open(&layout.root).map_err(|error| layout.failed(error))?;
-        lock(&held, &layout.name)?;
+        lock(&held, &layout.name, point.before.as_deref())?;
         let definition = &config.definition;
         let mut days = Days {
             form,

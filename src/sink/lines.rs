@@ -1,14 +1,14 @@
 //! Rows as JSON lines, to standard output or a file.
 
+use super::lock::lock;
 use super::{Mark, News, Sink};
 use crate::config::can_be_cut;
 use crate::exit::{Exit, Failure};
 use crate::ledger::point::Point;
 use anyhow::Result;
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 /// JSON lines. A line is written whole or, where the disk is full, the run ends; a run that takes it up cuts the file back.
 pub(super) struct Lines {
@@ -84,11 +84,7 @@ impl Sink for Lines {
     }
 }
 
-/// How long a run waits for an earlier one, whose job it has taken over, to notice and let go of its files.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// A file that grows, and that a run which is taken up cuts back to what was committed. Locked, so that a run whose
-/// job was taken over, frozen in the middle of a write perhaps, has ended before another one writes.
+/// A file that grows, and that a run which is taken up cuts back to what was committed.
 pub(super) struct AppendFile {
     name: String,
     /// The whole path: what the recovery point knows it by.
@@ -102,15 +98,15 @@ pub(super) struct AppendFile {
 impl AppendFile {
     /// Opens or makes it, as long as the recovery point says; empty where it says nothing.
     pub(super) fn open(path: &Path, point: &Point) -> Result<Self> {
-        Self::open_known(path, |key| known_length(point, key))
+        Self::open_known(path, point.before.as_deref(), |key| known_length(point, key))
     }
 
     /// Opens or makes it, so many bytes long.
     pub(super) fn open_at(path: &Path, length: u64) -> Result<Self> {
-        Self::open_known(path, |_| Known::Length(length))
+        Self::open_known(path, None, |_| Known::Length(length))
     }
 
-    fn open_known(path: &Path, known: impl FnOnce(&str) -> Known) -> Result<Self> {
+    fn open_known(path: &Path, before: Option<&str>, known: impl FnOnce(&str) -> Known) -> Result<Self> {
         let name = path.display().to_string();
         let special = !can_be_cut(path);
         let new = !path.exists();
@@ -122,7 +118,7 @@ impl AppendFile {
         })?;
         let (mut key, mut length) = (name.clone(), 0);
         if !special {
-            lock(&file, &name)?;
+            lock(&file, &name, before)?;
             key = path.canonicalize().map_or(name.clone(), |whole| whole.display().to_string());
             length = cut_back(&mut file, &name, known(&key))?;
         }
@@ -148,32 +144,6 @@ impl AppendFile {
         }
         self.file.sync_data().map_err(|error| write_failed(&self.name, error))?;
         Ok(Some((self.key.clone(), Some(self.length))))
-    }
-}
-
-/// Locks a file or a folder for as long as it is open, waiting for an earlier run to let go.
-pub(super) fn lock(file: &File, name: &str) -> Result<()> {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(()),
-            Err(TryLockError::WouldBlock) if Instant::now() < until => {
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            Err(TryLockError::WouldBlock) => {
-                return Err(Failure::new(
-                    Exit::Failed,
-                    format!("{name} is being written by another process"),
-                )
-                .hint("end that one (it may be stopped), or name another file")
-                .into());
-            }
-            // Some network file systems have no locks; nothing worse follows than without them.
-            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => return Ok(()),
-            Err(TryLockError::Error(error)) => {
-                return Err(Failure::new(Exit::Failed, format!("cannot lock {name}")).because(error).into());
-            }
-        }
     }
 }
 
