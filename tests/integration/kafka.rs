@@ -2,6 +2,8 @@
 //! accidents. `scripts/test` starts the broker; else the tests start one by `scripts/kafka`.
 
 mod faults;
+mod frozen;
+mod full_disk;
 mod input;
 mod kills;
 mod ledger;
@@ -9,6 +11,7 @@ mod point;
 mod queue;
 mod readme;
 pub(crate) mod rig;
+mod rights;
 mod serving;
 mod silence;
 

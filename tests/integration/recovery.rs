@@ -6,7 +6,7 @@
 mod any_point;
 pub(crate) mod command;
 mod days;
-mod full_disk;
+pub(crate) mod full_disk;
 mod held;
 pub(crate) mod input;
 pub(crate) mod kill_loop;

@@ -219,6 +219,17 @@ impl Kafka {
         found
     }
 
+    /// Whether a transaction with records in a topic of one partition is open.
+    pub(super) fn is_open(&self, topic: &str) -> bool {
+        let end_for = |isolation: &str| {
+            let client: BaseConsumer =
+                self.config().set("isolation.level", isolation).create().expect("a client");
+            client.fetch_watermarks(topic, 0, PATIENCE).expect("the ends of a log").1
+        };
+        // The last stable offset first: what is written in between makes a difference, too.
+        end_for("read_committed") < end_for("read_uncommitted")
+    }
+
     /// Whether a record of a topic has a key that ends so; its value may be anything.
     pub(super) fn has_key(&self, topic: &str, end: &str) -> bool {
         let ends =

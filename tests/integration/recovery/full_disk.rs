@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// A disk in memory; gone when dropped.
-struct Disk(PathBuf);
+pub(crate) struct Disk(pub(crate) PathBuf);
 
 impl Disk {
-    fn new(path: PathBuf, size: &str) -> Option<Disk> {
+    pub(crate) fn new(path: PathBuf, size: &str) -> Option<Disk> {
         std::fs::create_dir(&path).expect("made");
         let disk = Disk(path);
         if disk.mount(&format!("size={size}")) {
