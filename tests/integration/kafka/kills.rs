@@ -123,8 +123,10 @@ fn killed(kills: usize, flags: &str, seed: u64) {
             // Now and then before it can have written anything, else while it is writing.
             let early = random.below(4) == 0;
             let until = Instant::now() + Duration::from_millis(random.below(400));
-            let some = 1 + random.below(expected.lines().count() as u64 / (kills as u64 + 5));
-            let seen = if early { live.rows_before(until) } else { live.some_rows(some) };
+            let some = 1 + random.below(expected.lines().count() as u64 / (2 * kills as u64 + 10));
+            let mut seen = if early { live.rows_before(until) } else { live.some_rows(some) };
+            // Rows are seen when a commit has just ended: a moment later, so that it is killed in the middle of one as well.
+            seen += live.rows_before(Instant::now() + Duration::from_micros(random.below(60_000)));
             if done % 6 == 5 {
                 // Asked to stop, it does so in good order; before it hears that, it just ends.
                 signal(&live, "TERM");
