@@ -208,17 +208,28 @@ fn count_lines(files: &[PathBuf]) -> Result<u64> {
     Ok(lines)
 }
 
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(0, std::num::NonZero::get)
+}
+
+/// What the figures depend on besides this program, as it was built.
+const MADE_OF: [(&str, &str); 3] = [
+    ("timely", env!("CROSSRATE_TIMELY")),
+    ("differential-dataflow", env!("CROSSRATE_DIFFERENTIAL_DATAFLOW")),
+    ("rustc", env!("CROSSRATE_RUSTC")),
+];
+
 fn machine() -> String {
     let model = std::fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {
         let line = text.lines().find(|l| l.starts_with("model name"))?;
         Some(line.split_once(':')?.1.trim().to_owned())
     });
-    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
-    format!("{}, {cores} cores", model.unwrap_or_else(|| std::env::consts::ARCH.to_owned()))
+    format!("{}, {} cores", model.unwrap_or_else(|| std::env::consts::ARCH.to_owned()), cores())
 }
 
 fn print_table(bench: &Bench, records: u64, bytes: u64, files: usize, figures: &[Figures]) {
     println!("crossrate {} on {}", env!("CARGO_PKG_VERSION"), machine());
+    println!("{}", MADE_OF.map(|(name, version)| format!("{name} {version}")).join(", "));
     println!(
         "{records} records, {:.0} MB in {files} files; windows of {}; medians of {} rounds, same rows from all",
         bytes as f64 / 1e6,
@@ -237,8 +248,11 @@ fn report_json(bench: &Bench, records: u64, bytes: u64, figures: &[Figures]) -> 
         .iter()
         .map(|f| json!({"name": f.name, "seconds": f.seconds, "m_records_per_s": f.rate, "ratio_to_loop": f.ratio}))
         .collect();
+    let made_of: serde_json::Map<_, _> =
+        MADE_OF.iter().map(|(name, version)| ((*name).to_owned(), json!(version))).collect();
     json!({
-        "version": env!("CARGO_PKG_VERSION"), "machine": machine(), "records": records, "bytes": bytes,
+        "version": env!("CARGO_PKG_VERSION"), "made_of": made_of, "machine": machine(), "cores": cores(),
+        "records": records, "bytes": bytes,
         "window": bench.window, "rounds": bench.rounds, "figures": figures,
     })
 }

@@ -418,6 +418,25 @@ fn the_help_lists_what_there_is() {
 }
 
 #[test]
+fn a_bench_says_on_what_it_ran() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let lock = include_str!("../../Cargo.lock");
+    let line = ["bench", "--trades", "2000", "--partitions", "2", "--rounds", "1", "-w", "1"];
+    let (code, report, said) = end(crossrate(folder.path(), line.iter().chain(&["--json"])));
+    assert_eq!((code, said.as_str()), (0, ""));
+    let report: serde_json::Value = serde_json::from_str(&report).expect("a JSON object");
+    assert_eq!((&report["records"], report["figures"].as_array().expect("a list").len()), (&2_000.into(), 2));
+    assert!(report["cores"].as_u64() > Some(0), "{report}");
+    let version = |name: &str| report["made_of"][name].as_str().unwrap_or_else(|| panic!("{name}: {report}"));
+    let (_, table, _) = end(crossrate(folder.path(), line));
+    for name in ["timely", "differential-dataflow"] {
+        assert!(lock.contains(&format!("name = \"{name}\"\nversion = \"{}\"\n", version(name))), "{report}");
+        assert!(table.contains(&format!("{name} {}, ", version(name))), "{table}");
+    }
+    assert!(version("rustc").split('.').count() >= 3 && table.contains(version("rustc")), "{report} {table}");
+}
+
+#[test]
 fn completions_know_the_flags() {
     let folder = tempfile::tempdir().expect("a folder");
     for shell in ["bash", "zsh", "fish"] {
