@@ -11,6 +11,7 @@ pub mod feed;
 pub mod filter;
 pub mod format;
 pub mod guard;
+mod helper;
 pub mod metrics;
 pub mod page;
 pub mod problem;

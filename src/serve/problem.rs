@@ -1,7 +1,7 @@
 //! What went wrong with a request, as `application/problem+json` (RFC 9457): what, and what to do about it.
 
 use axum::body::Body;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -56,6 +56,15 @@ impl Problem {
     pub fn later(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds);
         self
+    }
+}
+
+/// Whether what was sent says that it is JSON; `form` tells what is to be sent.
+pub fn expect_json(headers: &HeaderMap, form: &str) -> Result<(), Problem> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("nothing");
+    match kind.split(';').next().map(str::trim) {
+        Some("application/json") => Ok(()),
+        _ => Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("got {kind}")).hint(form)),
     }
 }
 

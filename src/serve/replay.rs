@@ -3,7 +3,8 @@
 //! the answer: whoever goes away, or does not read, costs the job nothing.
 
 use super::App;
-use super::problem::Problem;
+use super::helper::Helper;
+use super::problem::{Problem, expect_json};
 use crate::config::{Config, KafkaClient, ServeConfig, Source};
 use crate::source::files::STDIN;
 use axum::body::{Body, Bytes};
@@ -167,10 +168,7 @@ pub async fn replay(
 async fn answer(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<Response, Problem> {
     let form = "send {\"since_ms\": .., \"until_ms\": .., \"cross\": [\"A=B*C\"], \"window\": \"1m\"} as \
                 application/json; every member may be left out";
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("nothing");
-    if kind.split(';').next().map(str::trim) != Some("application/json") {
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("got {kind}")).hint(form));
-    }
+    expect_json(headers, form)?;
     let events = wants_events(headers)?;
     // A list would do for a structure whose members may all be left out.
     let wish = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body)
@@ -253,10 +251,9 @@ fn message(line: &str, events: bool) -> Bytes {
 
 /// The process. It ends with this.
 struct Worker {
-    /// There until this goes.
-    child: Option<Child>,
     said: BufReader<ChildStdout>,
     complains: ChildStderr,
+    process: Helper,
     _turn: OwnedSemaphorePermit,
 }
 
@@ -273,11 +270,13 @@ impl Worker {
             child => child?,
         };
         let (said, complains) = (child.stdout.take(), child.stderr.take());
-        let pipes = said.zip(complains).zip(child.stdin.take()).ok_or(io::ErrorKind::BrokenPipe)?;
+        let hears = child.stdin.take();
+        let process = Helper::new(child);
+        let pipes = said.zip(complains).zip(hears).ok_or(io::ErrorKind::BrokenPipe)?;
         let ((said, complains), mut stdin) = pipes;
         stdin.write_all(settings.as_bytes()).await?;
         drop(stdin);
-        Ok(Worker { child: Some(child), said: BufReader::new(said), complains, _turn: turn })
+        Ok(Worker { said: BufReader::new(said), complains, process, _turn: turn })
     }
 
     /// The next line; none after the last one.
@@ -293,11 +292,7 @@ impl Worker {
         let mut text = String::new();
         // What cannot be read is not told.
         let _ = (&mut self.complains).take(COMPLAINT).read_to_string(&mut text).await;
-        let status = match self.child.take() {
-            Some(mut child) => child.wait().await.ok(),
-            None => None,
-        };
-        let code = status.and_then(|status| status.code());
+        let code = self.process.ended().await.and_then(|status| status.code());
         let line = |begin: &str| text.lines().find_map(|line| line.strip_prefix(begin));
         let detail = line("crossrate: error: ").unwrap_or("the replay ended without a word");
         let status = match code {
@@ -314,18 +309,6 @@ impl Worker {
         match line("crossrate: hint: ") {
             Some(hint) => problem.hint(hint),
             None => problem,
-        }
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        let Some(mut child) = self.child.take() else { return };
-        // It may have ended by itself.
-        let _ = child.start_kill();
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            // Whoever ended a process takes note of its end, or the system keeps it in mind.
-            runtime.spawn(async move { child.wait().await });
         }
     }
 }

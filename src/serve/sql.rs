@@ -4,7 +4,8 @@ use super::App;
 use super::board::State;
 use super::filter::Filter;
 use super::format::Format;
-use super::problem::Problem;
+use super::helper::Helper;
+use super::problem::{Problem, expect_json};
 use crate::query::engine::kind_of;
 use crate::query::output::{self, Printer};
 use crate::query::worker::{Answer, Complaint, Needs, Question, Rows};
@@ -22,7 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
 /// How long the engine may take for an answer.
@@ -66,10 +67,7 @@ pub async fn ask(
 async fn answer(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<Response, Problem> {
     let format = Format::wanted(None, headers)?;
     let form = "send {\"query\": \"select ..\"} as application/json";
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("nothing");
-    if kind.split(';').next().map(str::trim) != Some("application/json") {
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("got {kind}")).hint(form));
-    }
+    expect_json(headers, form)?;
     let Request { query } =
         serde_json::from_slice(body).map_err(|error| Problem::asked(error.to_string()).hint(form))?;
     let turn = timeout(TURN, app.asking.acquire()).await.map_err(|_| {
@@ -171,8 +169,10 @@ fn printed(rows: &Rows, format: output::Format) -> Vec<u8> {
 
 /// A process that answers one question. It ends with this.
 struct Worker {
-    child: Child,
-    said: BufReader<tokio::process::ChildStdout>,
+    /// There until all is told.
+    hears: Option<ChildStdin>,
+    said: BufReader<ChildStdout>,
+    _process: Helper,
 }
 
 impl Worker {
@@ -184,15 +184,17 @@ impl Worker {
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
         let mut child = command.kill_on_drop(true).spawn()?;
-        let said = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        Ok(Worker { child, said: BufReader::new(said) })
+        let (hears, said) = (child.stdin.take(), child.stdout.take());
+        let process = Helper::new(child);
+        let said = said.ok_or(io::ErrorKind::BrokenPipe)?;
+        Ok(Worker { hears, said: BufReader::new(said), _process: process })
     }
 
     async fn tell(&mut self, line: &[u8]) -> io::Result<()> {
-        let stdin = self.child.stdin.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
-        stdin.write_all(line).await?;
-        stdin.write_all(b"\n").await?;
-        stdin.flush().await
+        let hears = self.hears.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        hears.write_all(line).await?;
+        hears.write_all(b"\n").await?;
+        hears.flush().await
     }
 
     async fn hear(&mut self) -> io::Result<Needs> {
@@ -207,7 +209,7 @@ impl Worker {
             let lines: Vec<&str> = chunk.iter().map(|row| &*row.json).collect();
             self.tell(lines.join("\n").as_bytes()).await?;
         }
-        drop(self.child.stdin.take());
+        drop(self.hears.take());
         let mut answer = Vec::new();
         self.said.read_to_end(&mut answer).await?;
         Ok(serde_json::from_slice(&answer)?)

@@ -65,6 +65,16 @@ impl Served {
         self.child.wait().unwrap()
     }
 
+    /// Its processes that answer, those included that have ended and of which nobody has taken note.
+    fn helpers(&self) -> usize {
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let of = |task: std::fs::DirEntry| {
+            std::fs::read_to_string(task.path().join("children")).unwrap_or_default()
+        };
+        let ids: Vec<String> = std::fs::read_dir(tasks).unwrap().flatten().map(of).collect();
+        ids.concat().split_whitespace().count()
+    }
+
     pub(crate) fn get(&self, path: &str) -> http::Answer {
         http::ask(self.address, "GET", path, &[], "")
     }

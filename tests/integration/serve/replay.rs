@@ -160,17 +160,9 @@ fn replays_are_bounded_and_end_with_their_readers() {
     let readers: Vec<BufReader<_>> = (0..2).map(|_| begin()).collect();
     let third = ask(&served, &[], &json!({}));
     assert_eq!((third.status, third.header("retry-after")), (503, Some("10")), "{}", third.body);
-    let children = || {
-        let tasks = format!("/proc/{0}/task", served.child.id());
-        let of = |task: std::fs::DirEntry| {
-            std::fs::read_to_string(task.path().join("children")).unwrap_or_default()
-        };
-        let children: Vec<String> = std::fs::read_dir(tasks).unwrap().flatten().map(of).collect();
-        children.concat().split_whitespace().count()
-    };
-    assert_eq!(children(), 2);
+    assert_eq!(served.helpers(), 2);
     drop(readers);
-    http::eventually(|| children() == 0, "the end of replays that nobody reads");
+    http::eventually(|| served.helpers() == 0, "the end of replays that nobody reads");
     assert_eq!(ask(&served, &[], &json!({"window": "5s"})).status, 200);
     assert!(
         BufReader::new(served.get("/metrics").body.as_bytes())

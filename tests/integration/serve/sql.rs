@@ -2,6 +2,7 @@
 
 use super::{Served, crossrate, http};
 use serde_json::{Value, json};
+use std::io::Write;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
@@ -160,6 +161,19 @@ fn harm_is_refused_and_nobody_else_notices() {
             assert!([400, 503].contains(&attacker.join().unwrap()));
         }
     });
+    // Nothing is left of those that were stopped, nor of one whose asker has gone.
+    let question = json!({ "query": attack }).to_string();
+    let mut asker = std::net::TcpStream::connect(served.address).unwrap();
+    write!(
+        asker,
+        "POST /v1/sql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n\
+         {question}",
+        question.len()
+    )
+    .unwrap();
+    http::eventually(|| served.helpers() == 1, "the process that answers");
+    drop(asker);
+    http::eventually(|| served.helpers() == 0, "the end of all processes that answered");
     // As much text as fits, made of names that each stand for two more.
     let mut doubling = "with a0 as (select 1 as x)".to_owned();
     for n in 1..60 {
