@@ -2,15 +2,16 @@
 
 use anyhow::{Context, Result, bail};
 use crossrate::config::{KafkaClient, Verbosity};
+use crossrate::kafka::writer::{self, Outgoing, Producer, Undelivered};
 use crossrate::kafka::{self, Listener};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::error::KafkaError;
+use rdkafka::producer::Producer as _;
 use rdkafka::{Message, Offset, TopicPartitionList};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
@@ -62,37 +63,43 @@ pub(crate) fn make_topic(name: &str, partitions: i32) -> Result<()> {
     bail!("topic {name} has no leaders")
 }
 
-pub(crate) fn producer(linger_ms: u32, compression: &str) -> Result<BaseProducer> {
-    let producer = ClientConfig::new()
-        .set("bootstrap.servers", address()?)
-        .set("enable.idempotence", "true")
-        .set("linger.ms", linger_ms.to_string())
-        .set("compression.type", compression)
-        .set("queue.buffering.max.messages", "1000000")
-        .create()?;
-    Ok(producer)
+pub(crate) fn producer(linger_ms: u32, compression: &str) -> Result<Producer> {
+    let linger = linger_ms.to_string();
+    let own = [
+        ("enable.idempotence", "true"),
+        ("linger.ms", &linger),
+        ("compression.type", compression),
+        ("queue.buffering.max.messages", "1000000"),
+    ];
+    let listener = Listener::new(Verbosity::Quiet);
+    kafka::client(&reached()?, &listener, &[], &own).map_err(|failure| anyhow::anyhow!("{failure:?}"))
 }
 
-pub(crate) fn send(producer: &BaseProducer, mut record: BaseRecord<'_, [u8], [u8]>) -> Result<()> {
-    loop {
-        match producer.send(record) {
-            Ok(()) => return Ok(()),
-            Err((error, same)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) => {
-                record = same;
-                producer.poll(Duration::from_millis(1));
-            }
-            Err((error, _)) => return Err(error.into()),
-        }
-    }
+pub(crate) fn send(
+    producer: &Producer,
+    topic: &str,
+    partition: Option<i32>,
+    key: Option<&[u8]>,
+    value: &[u8],
+) -> Result<()> {
+    let record = Outgoing { topic, partition, key, value: Some(value), ..Outgoing::default() };
+    writer::send(producer, record).map_err(refused)
 }
 
-pub(crate) fn flush(producer: &BaseProducer) -> Result<()> {
-    Ok(producer.flush(Duration::from_secs(120))?)
+/// Waits until all is there, and nothing was refused.
+pub(crate) fn flush(producer: &Producer) -> Result<()> {
+    producer.flush(Duration::from_secs(120))?;
+    producer.context().take_undelivered().map_or(Ok(()), |undelivered| Err(refused(undelivered)))
+}
+
+fn refused(undelivered: Undelivered) -> anyhow::Error {
+    let Undelivered { topic, error, .. } = undelivered;
+    anyhow::Error::new(error).context(format!("topic {topic} does not take a record"))
 }
 
 /// Lines of a tape become records of a partition; of the one that their symbol chooses where they have a key.
 pub(crate) struct Loading {
-    pub(crate) producer: Arc<BaseProducer>,
+    pub(crate) producer: Arc<Producer>,
     pub(crate) topic: String,
     pub(crate) partition: Option<i32>,
 }
@@ -100,12 +107,8 @@ pub(crate) struct Loading {
 impl Write for Loading {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
         for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(&self.topic).payload(line);
-            record.partition = self.partition;
-            if self.partition.is_none() {
-                record.key = symbol(line);
-            }
-            send(&self.producer, record).map_err(io::Error::other)?;
+            let key = if self.partition.is_none() { symbol(line) } else { None };
+            send(&self.producer, &self.topic, self.partition, key, line).map_err(io::Error::other)?;
         }
         self.producer.poll(Duration::ZERO);
         Ok(lines.len())
@@ -143,8 +146,9 @@ pub(crate) fn committed(topic: &str, to_its_end: bool) -> Result<Receiver<Seen>>
     client.assign(&list)?;
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
-        let mut ended = 0;
-        while ended < count {
+        // librdkafka may tell of the same end twice.
+        let mut ended = BTreeSet::new();
+        while ended.len() < count {
             match client.poll(Duration::from_millis(100)) {
                 Some(Ok(message)) => {
                     let seen = Seen {
@@ -157,7 +161,7 @@ pub(crate) fn committed(topic: &str, to_its_end: bool) -> Result<Receiver<Seen>>
                         return;
                     }
                 }
-                Some(Err(KafkaError::PartitionEOF(_))) if to_its_end => ended += 1,
+                Some(Err(KafkaError::PartitionEOF(partition))) if to_its_end => _ = ended.insert(partition),
                 _ => {}
             }
         }

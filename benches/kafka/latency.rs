@@ -5,12 +5,11 @@
 //! (no coordinated omission), and it holds all there is between: the producer's own batching, the broker, the reader.
 
 use crate::broker::{self, send};
-use crate::{Asked, crossrate};
+use crate::{Asked, crossrate, heard};
 use anyhow::{Context, Result, bail};
 use hdrhistogram::Histogram;
-use rdkafka::producer::{BaseRecord, Producer};
+use rdkafka::producer::Producer;
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -63,7 +62,7 @@ pub(crate) fn run(asked: &Asked) -> Result<()> {
         broker::make_topic(&topic, PARTITIONS as i32)?;
         let mut job = to.map(|to| start(&topic, to, window_ms)).transpose()?;
         let arrivals = match (to, &mut job) {
-            (Some("stdout"), Some(job)) => printed(job)?,
+            (Some("stdout"), Some(job)) => heard(job.stdout.take().context("piped")?),
             (Some(_), _) => in_topic("delays")?,
             _ => in_topic(&topic)?,
         };
@@ -104,19 +103,6 @@ fn start(topic: &str, to: &str, window_ms: u64) -> Result<Child> {
 /// A line, and when it was there.
 type Arrivals = Receiver<(Instant, Vec<u8>)>;
 
-fn printed(job: &mut Child) -> Result<Arrivals> {
-    let lines = BufReader::new(job.stdout.take().context("piped")?).split(b'\n');
-    let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || {
-        lines
-            .map_while(Result::ok)
-            .map(|line| sender.send((Instant::now(), line)))
-            .take_while(Result::is_ok)
-            .count()
-    });
-    Ok(receiver)
-}
-
 fn in_topic(topic: &str) -> Result<Arrivals> {
     let seen = broker::committed(topic, false)?;
     let (sender, receiver) = mpsc::channel();
@@ -136,9 +122,7 @@ fn produce(topic: &str, seconds: u64, per_second: u64, linger: u32) -> Result<Sc
         // All that is due by now, and no more; however late that is, it was due when it was due.
         while schedule.due(next) <= Instant::now() && next < seconds * per_second {
             let value = trade(next, schedule.event_us(next));
-            let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic).payload(value.as_bytes());
-            record.partition = Some((next % PARTITIONS) as i32);
-            send(&producer, record)?;
+            send(&producer, topic, Some((next % PARTITIONS) as i32), None, value.as_bytes())?;
             next += 1;
         }
         producer.poll(Duration::ZERO);

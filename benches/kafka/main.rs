@@ -8,9 +8,12 @@ mod throughput;
 
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::Command;
 use std::str::FromStr;
+use std::sync::mpsc::{self, Receiver};
+use std::time::Instant;
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -50,6 +53,20 @@ fn crossrate() -> Result<Command> {
     let here: PathBuf = std::env::current_exe()?;
     let folder = here.parent().and_then(|p| p.parent()).context("no folder of the build")?;
     Ok(Command::new(folder.join("crossrate")))
+}
+
+/// What is read there, line by line, and when each line was there; for as long as anybody listens.
+fn heard(from: impl Read + Send + 'static) -> Receiver<(Instant, Vec<u8>)> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        BufReader::new(from)
+            .split(b'\n')
+            .map_while(Result::ok)
+            .map(|line| sender.send((Instant::now(), line)))
+            .take_while(Result::is_ok)
+            .count()
+    });
+    receiver
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

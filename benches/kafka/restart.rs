@@ -1,14 +1,12 @@
 //! How soon after its start is a job that was killed where it was, and what did that take?
 
 use crate::broker;
-use crate::{Asked, crossrate, median};
+use crate::{Asked, crossrate, heard, median};
 use anyhow::{Context, Result, bail};
 use crossrate::source::simulated::Tape;
-use rdkafka::producer::BaseRecord;
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 const PARTITIONS: usize = 4;
@@ -74,9 +72,7 @@ fn measure(case: &Case, rounds: usize, per_second: u64, steps: bool) -> Result<(
         let count = (seconds * per_second) as usize / PARTITIONS;
         for (partition, lines) in rest.iter_mut().enumerate() {
             for line in lines.by_ref().take(count).filter(|line| !line.is_empty()) {
-                let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(case.topic).payload(line);
-                record.partition = Some(partition as i32);
-                broker::send(&producer, record)?;
+                broker::send(&producer, case.topic, Some(partition as i32), None, line)?;
             }
         }
         broker::flush(&producer)
@@ -155,7 +151,7 @@ impl Figures {
 struct Job {
     begun: Instant,
     child: Child,
-    lines: Receiver<(Instant, String)>,
+    lines: Receiver<(Instant, Vec<u8>)>,
     said: Vec<String>,
 }
 
@@ -166,16 +162,8 @@ impl Job {
         command.args(["--to", &format!("kafka:{}", case.out())]).stderr(Stdio::piped());
         let begun = Instant::now();
         let mut child = command.spawn()?;
-        let lines = BufReader::new(child.stderr.take().context("piped")?).lines();
-        let (sender, receiver) = mpsc::channel();
-        std::thread::spawn(move || {
-            lines
-                .map_while(Result::ok)
-                .map(|line| sender.send((Instant::now(), line)))
-                .take_while(Result::is_ok)
-                .count()
-        });
-        Ok(Job { begun, child, lines: receiver, said: Vec::new() })
+        let lines = heard(child.stderr.take().context("piped")?);
+        Ok(Job { begun, child, lines, said: Vec::new() })
     }
 
     /// Listens until the job has done all there is to do; when it had computed its first row.
@@ -184,7 +172,7 @@ impl Job {
         let mut last_commit = Instant::now();
         while last_commit.elapsed() < QUIET {
             let (at, line) = match self.lines.recv_timeout(QUIET) {
-                Ok(heard) => heard,
+                Ok((at, line)) => (at, String::from_utf8_lossy(&line).into_owned()),
                 Err(RecvTimeoutError::Timeout) => break,
                 Err(RecvTimeoutError::Disconnected) => bail!("the job has ended: {:?}", self.said),
             };

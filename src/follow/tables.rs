@@ -80,15 +80,9 @@ pub(super) fn select(table: &Table, decimal: impl Fn(&str) -> String) -> String 
         _ => format!("t.\"{}\"", column.name),
     });
     let columns: Vec<String> = columns.collect();
-    let name = table.name;
-    // The names one after another, each a step of the index; then of each name the newest windows.
+    let (name, names) = (table.name, names(table));
     format!(
-        "WITH RECURSIVE names(name) AS (
-            SELECT * FROM (SELECT name FROM {name} ORDER BY name LIMIT 1) AS first
-            UNION ALL
-            SELECT (SELECT n.name FROM {name} AS n WHERE n.name > names.name ORDER BY n.name LIMIT 1)
-            FROM names WHERE names.name IS NOT NULL
-        )
+        "{names}
         SELECT {} FROM names CROSS JOIN {name} AS t
         WHERE t.name = names.name AND t.start_ms >= $1 AND t.job = $2",
         columns.join(", ")
@@ -97,6 +91,15 @@ pub(super) fn select(table: &Table, decimal: impl Fn(&str) -> String) -> String 
 
 /// The greatest start of a window of any name.
 pub(super) fn newest(table: &Table) -> String {
+    let (name, names) = (table.name, names(table));
+    format!(
+        "{names}
+        SELECT max((SELECT max(t.start_ms) FROM {name} AS t WHERE t.name = names.name)) FROM names"
+    )
+}
+
+/// The names in a table, one after another, each a step of the index.
+fn names(table: &Table) -> String {
     let name = table.name;
     format!(
         "WITH RECURSIVE names(name) AS (
@@ -104,8 +107,7 @@ pub(super) fn newest(table: &Table) -> String {
             UNION ALL
             SELECT (SELECT n.name FROM {name} AS n WHERE n.name > names.name ORDER BY n.name LIMIT 1)
             FROM names WHERE names.name IS NOT NULL
-        )
-        SELECT max((SELECT max(t.start_ms) FROM {name} AS t WHERE t.name = names.name)) FROM names"
+        )"
     )
 }
 

@@ -11,26 +11,6 @@ mod top;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-/// A fenced block of a document: what stands after the three backticks, and the lines.
-struct Block {
-    info: String,
-    text: String,
-}
-
-fn blocks(document: &str) -> Vec<Block> {
-    let mut blocks = Vec::new();
-    let mut open: Option<Block> = None;
-    for line in document.lines() {
-        match (line.strip_prefix("```"), &mut open) {
-            (Some(info), None) => open = Some(Block { info: info.to_owned(), text: String::new() }),
-            (Some(_), Some(_)) => blocks.extend(open.take()),
-            (None, Some(block)) => block.text += &format!("{line}\n"),
-            (None, None) => {}
-        }
-    }
-    blocks
-}
-
 /// Half an hour of two markets, a trade every few seconds, with something of everything that goes wrong: a leg that is silent
 /// for a minute, ids that never come, records that are late or bad, a price that jumps. It ends with the day.
 fn market() -> String {

@@ -4,18 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-const README: &str = include_str!("../../README.md");
+pub(crate) const README: &str = include_str!("../../README.md");
 
-/// A fenced block: what stands after the three backticks, and the lines.
+/// A fenced block of a document: what stands after the three backticks, and the lines.
 pub(crate) struct Block {
-    info: String,
+    pub(crate) info: String,
     pub(crate) text: String,
 }
 
-pub(crate) fn blocks() -> Vec<Block> {
+pub(crate) fn blocks(document: &str) -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut open: Option<Block> = None;
-    for line in README.lines() {
+    for line in document.lines() {
         match (line.strip_prefix("```"), &mut open) {
             (Some(info), None) => open = Some(Block { info: info.to_owned(), text: String::new() }),
             (Some(_), Some(_)) => blocks.extend(open.take()),
@@ -33,7 +33,7 @@ fn the_commands_print_what_the_readme_says() {
     let mut path = program.parent().expect("a folder").as_os_str().to_owned();
     path.push(":");
     path.push(std::env::var_os("PATH").unwrap_or_default());
-    let blocks = blocks();
+    let blocks = blocks(README);
     let mut tested = 0;
     for (place, block) in blocks.iter().enumerate().filter(|(_, block)| block.info == "sh tested") {
         // All blocks share a folder: the later ones use what the earlier ones wrote.

@@ -1,6 +1,6 @@
 //! The README's first minutes with Kafka, as they are typed there, with a broker that `scripts/kafka start` starts.
 
-use crate::readme::blocks;
+use crate::readme::{README, blocks};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -23,7 +23,7 @@ fn five_minutes_with_kafka() {
     std::fs::write(folder.path().join("trades.jsonl"), TRADES).expect("written");
     // The port of the README may be somebody's, and its last command would stay for ever.
     let port = free_port();
-    let typed = blocks().into_iter().find(|block| block.text.contains("scripts/kafka start"));
+    let typed = blocks(README).into_iter().find(|block| block.text.contains("scripts/kafka start"));
     let mut script = typed.expect("the README starts a broker").text;
     for (said, meant) in [
         ("scripts/kafka start", format!("scripts/kafka start --data broker --port {port}")),

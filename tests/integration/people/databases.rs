@@ -1,6 +1,7 @@
 //! `docs/sql.md` and the board of rates, against the databases that they speak of.
 
-use super::{Block, blocks, crossrate, folder, succeed};
+use super::{crossrate, folder, succeed};
+use crate::readme::{Block, blocks};
 use crate::recovery::postgres;
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,6 +1,7 @@
 //! `docs/recipes.md`, recipe by recipe, with the programs that it names.
 
-use super::{Block, blocks, folder, is_here, readers, succeed, without_settings};
+use super::{folder, is_here, readers, succeed, without_settings};
+use crate::readme::{Block, blocks};
 use crate::recovery::postgres;
 use std::path::Path;
 use std::process::{Command, Stdio};
