@@ -31,7 +31,7 @@ mod supervisor;
 mod word;
 
 pub use identity::Identity;
-pub(crate) use identity::{definition, micros_of, pair_differences};
+pub(crate) use identity::{definition, definition_of, micros_of, pair_differences};
 pub use supervisor::supervise;
 
 use crate::config;

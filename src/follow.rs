@@ -10,12 +10,14 @@ mod sqlite;
 mod tables;
 mod topic;
 
+use crate::cluster;
 use crate::config::{ServeConfig, SinkTarget, Verbosity};
 use crate::exit::{Exit, Failure};
-use crate::ledger;
+use crate::ledger::point::{self, Point};
+use crate::ledger::{self, Entries};
 use crate::run::on_signal;
 use crate::serve::board::Board;
-use crate::serve::board::about::About;
+use crate::serve::board::about::{About, Described};
 use crate::serve::board::progress::{Following, Knowledge, ProgressNews, Standing, now_ms};
 use crate::serve::board::series::Kept;
 use crate::serve::replay::Replays;
@@ -47,6 +49,8 @@ struct Brought {
     rows: Vec<Kept>,
     /// How far the job is, where something besides rows tells.
     progress: Option<ProgressNews>,
+    /// What is computed, where something besides rows tells.
+    definition: Option<Described>,
     /// What was found that is no row.
     foreign: u64,
     /// All that is there has been brought.
@@ -61,6 +65,14 @@ impl Brought {
             None => self.foreign += 1,
         }
     }
+}
+
+/// What a recovery point says that its job computes. One that another version of the program has written may say what
+/// is not understood here: then nothing is said, as where there is none.
+fn definition(entries: &Entries) -> Option<Described> {
+    let job = entries.get_key_value(point::JOB).map(|(key, entry)| (key.clone(), entry.clone()))?;
+    let job = Point::decode(&Entries::from([job])).ok()?.job?;
+    cluster::definition_of(&job.definition).as_ref().map(Described::of)
 }
 
 /// Serves until it is interrupted.
@@ -155,7 +167,7 @@ impl Teller {
     }
 
     fn tell(&mut self, brought: Brought) {
-        let Brought { anew, rows, progress, foreign, whole } = brought;
+        let Brought { anew, rows, progress, definition, foreign, whole } = brought;
         if foreign > 0 && self.following.foreign == 0 && self.verbosity >= Verbosity::Normal {
             eprintln!(
                 "crossrate: warning: {} holds something that is no row; it is left out",
@@ -198,6 +210,9 @@ impl Teller {
             rows.into_iter().for_each(|row| inbox.row(row));
             if let Some(progress) = progress {
                 inbox.progress(progress);
+            }
+            if let Some(definition) = definition {
+                inbox.definition(definition);
             }
             inbox.following(self.following.clone());
         });

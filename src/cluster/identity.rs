@@ -2,8 +2,9 @@
 
 use super::handshake::printable;
 use crate::config::{Config, DeadLetterTarget, SinkTarget, Source};
+use crossrate_dataflows::market::definition::Definition;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// What every process of a run must have in common. It travels in the handshake, whole, so that a process that
 /// differs can be told in what.
@@ -198,6 +199,33 @@ fn flatten(name: &str, value: &Value, pairs: &mut Vec<(String, String)>) {
     }
 }
 
+/// The definition that [`definition`] has made pairs of; none where a program wrote them that knew less or more.
+pub(crate) fn definition_of(pairs: &[(String, String)]) -> Option<Definition> {
+    let mut fields = Map::new();
+    for (name, text) in pairs {
+        let value = match micros_of(text).filter(|_| DURATIONS.contains(&name.as_str())) {
+            Some(micros) => micros.into(),
+            // What is not JSON was a text.
+            None => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone())),
+        };
+        let (outer, inner) = match name.as_str() {
+            "window" => ("windows", Some("size")),
+            "slide" => ("windows", Some("slide")),
+            name => name.split_once('.').map_or((name, None), |(outer, inner)| (outer, Some(inner))),
+        };
+        let outer = outer.replace('-', "_");
+        match inner {
+            None => drop(fields.insert(outer, value)),
+            Some(inner) => {
+                let object = fields.entry(outer).or_insert_with(|| Map::new().into()).as_object_mut()?;
+                object.insert(inner.replace('-', "_"), value);
+            }
+        }
+    }
+    // What else is among the pairs has other names, and is passed over.
+    serde_json::from_value(fields.into()).ok()
+}
+
 /// Microseconds as people write them.
 fn micros(micros: u128) -> String {
     match micros {
@@ -220,6 +248,10 @@ pub(crate) fn micros_of(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crossrate_dataflows::market::definition::{
+        Cross, Emit, Leg, MissingLeg, RowKinds, Selection, Windows,
+    };
+    use crossrate_dataflows::market::trade::Symbol;
 
     #[test]
     fn durations_read_back() {
@@ -227,6 +259,49 @@ mod tests {
             assert_eq!(micros_of(&micros(span.into())), Some(span), "{span}");
         }
         assert_eq!(micros_of("soon"), None);
+    }
+
+    #[test]
+    fn definitions_read_back() {
+        let leg = |symbol: &str, inverse| Leg { symbol: Symbol::new(symbol), inverse };
+        let plain = Definition {
+            crosses: Vec::new(),
+            symbols: Selection::All,
+            windows: Windows { size: 30_000_000, slide: 30_000_000 },
+            delay: 5_000_000,
+            grace: 0,
+            emit: Emit::Final,
+            provisional: false,
+            tick: 250_000,
+            rows: RowKinds { symbol: true, cross: true, stats: false },
+            missing_leg: MissingLeg::Null,
+            max_carry: 300_000_000,
+            stats_last: None,
+            dedup: true,
+            max_ahead: 1,
+        };
+        let other = Definition {
+            crosses: vec![Cross {
+                name: Symbol::new("币安\"X"),
+                legs: vec![leg("A.B-C", false), leg("D", true)],
+            }],
+            symbols: Selection::Only(["A.B-C", "D"].map(Symbol::new).into()),
+            windows: Windows { size: 60_000_000, slide: 250_000 },
+            emit: Emit::Changes,
+            missing_leg: MissingLeg::Carry,
+            stats_last: Some(20),
+            ..plain.clone()
+        };
+        for definition in [plain, other] {
+            let mut pairs = Vec::new();
+            flatten("", &serde_json::to_value(&definition).unwrap(), &mut pairs);
+            pairs.extend(
+                [("from", "kafka"), ("topic", "[1"), ("symbol", "unset")].map(|(a, b)| (a.into(), b.into())),
+            );
+            assert_eq!(definition_of(&pairs), Some(definition));
+            pairs.retain(|(name, _)| name != "grace");
+            assert_eq!(definition_of(&pairs), None, "the grace is not known");
+        }
     }
 
     fn identity(job: &[(&str, &str)]) -> Identity {

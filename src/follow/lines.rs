@@ -79,7 +79,9 @@ impl Place for Lines {
             Ok(length) => brought.whole = open.position >= length,
             Err(error) => return Err(self.unreadable(error)),
         }
-        brought.progress = self.recovery.look(!brought.rows.is_empty() || brought.anew);
+        if let Some((progress, definition)) = self.recovery.look(!brought.rows.is_empty() || brought.anew) {
+            (brought.progress, brought.definition) = (Some(progress), definition);
+        }
         if brought.rows.is_empty() {
             // A file has nobody who would wake us.
             brought.whole = true;

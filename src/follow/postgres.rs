@@ -2,11 +2,12 @@
 //! tells whether there is anything new. Everything is read in read-only transactions: nobody's commit waits for them.
 
 use super::tables::{self, Place as Where};
-use super::{Brought, Place};
+use super::{Brought, Place, definition};
 use crate::exit::{Exit, Failure};
 use crate::ledger::known::Known;
 use crate::ledger::postgres::{self, reading};
 use crate::query::engine::kind_of;
+use crate::serve::board::about::Described;
 use crate::serve::board::series::Kept;
 use crate::sink::columns::{Column, Kind, TABLES, Value};
 use anyhow::Result;
@@ -53,6 +54,7 @@ impl Place for Database {
             match reading::within(look(client, job, place, lease)).await {
                 Ok(Some(found)) => {
                     tables::has_job(&found.jobs, job)?;
+                    brought.definition = found.definition;
                     place.found(found.rows, found.known.transpose()?.as_ref(), &mut brought);
                 }
                 // The connection is kept busy while nothing is asked, so that its end is noticed.
@@ -77,6 +79,7 @@ struct Found {
     jobs: Vec<String>,
     rows: Vec<Kept>,
     known: Option<Result<Known>>,
+    definition: Option<Described>,
 }
 
 /// What has changed since the last look, if anything has.
@@ -103,7 +106,8 @@ async fn look(
 async fn read(client: &Client, job: &str, place: &Where) -> Result<Found, Error> {
     let jobs = client.query("SELECT job FROM crossrate_lease ORDER BY job", &[]).await?;
     let jobs = jobs.iter().map(|row| row.get(0)).collect();
-    let known = Known::of(&reading::entries(client, job).await?).transpose();
+    let entries = reading::entries(client, job).await?;
+    let (known, definition) = (Known::of(&entries).transpose(), definition(&entries));
     let mut newest: i64 = 0;
     for table in &TABLES {
         let found: Option<i64> = client.query_one(&tables::newest(table), &[]).await?.get(0);
@@ -119,7 +123,7 @@ async fn read(client: &Client, job: &str, place: &Where) -> Result<Found, Error>
             rows.extend(tables::row(kind_of(table), &values));
         }
     }
-    Ok(Found { jobs, rows, known })
+    Ok(Found { jobs, rows, known, definition })
 }
 
 fn value(row: &Row, at: usize, column: &Column) -> Value {

@@ -2,11 +2,12 @@
 //! another connection has committed, which SQLite tells without reading anything.
 
 use super::tables::{self, Place as Where};
-use super::{Brought, Place};
+use super::{Brought, Place, definition};
 use crate::exit::{Exit, Failure};
 use crate::ledger::Entries;
 use crate::ledger::known::Known;
 use crate::query::engine::kind_of;
+use crate::serve::board::about::Described;
 use crate::serve::board::progress::{ProgressNews, now_ms};
 use crate::serve::board::series::Kept;
 use crate::sink::columns::{self, Column, Kind, TABLES, Table, Value};
@@ -80,6 +81,7 @@ impl Database {
         let transaction = open.connection.transaction()?;
         let entries = entries(&transaction, &self.job)?;
         let known = Known::of(&entries)?;
+        brought.definition = definition(&entries);
         if self.place.is_new() {
             self_check(&transaction, &self.job)?;
         }
@@ -188,8 +190,8 @@ impl Recovery {
         Recovery { path: path.to_owned(), job: job.to_owned(), looked: None, told: None }
     }
 
-    /// How far the job is, where that is news. A file without a recovery point is no fault: rows say enough.
-    pub(super) fn look(&mut self, grown: bool) -> Option<ProgressNews> {
+    /// How far the job is and what it computes, where that is news. A file without a recovery point is no fault: rows say enough.
+    pub(super) fn look(&mut self, grown: bool) -> Option<(ProgressNews, Option<Described>)> {
         if !grown && self.looked.is_some_and(|looked| looked.elapsed() < EVERY) {
             return None;
         }
@@ -198,6 +200,6 @@ impl Recovery {
         let news = Known::of(&entries).ok()??.progress(now_ms());
         let read = news.partitions.values().map(|partition| partition.counts.read()).sum();
         let told = self.told.replace((news.frontier, read));
-        (told != self.told || grown).then_some(news)
+        (told != self.told || grown).then(|| (news, definition(&entries)))
     }
 }

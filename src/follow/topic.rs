@@ -3,7 +3,7 @@
 //! Of a large log its end is enough: the board keeps no more rows than [`MOST`] offsets hold. librdkafka connects anew
 //! by itself; that brokers are away is heard from it, that one is back from the broker.
 
-use super::{Brought, Place};
+use super::{Brought, Place, definition};
 use crate::config::{KafkaClient, ServeConfig};
 use crate::exit::{Exit, Failure};
 use crate::kafka::{self, Listener, Meaning, PATIENCE};
@@ -115,8 +115,11 @@ impl Place for Topic {
             }
         })?;
         brought.whole = self.rows.is_at_end() && self.recovery.is_at_end();
-        if changed {
-            let known = Known::of(&assemble(self.records.clone()).0)?;
+        // Whoever begins anew is told again.
+        if changed || brought.anew {
+            let entries = assemble(self.records.clone()).0;
+            brought.definition = definition(&entries);
+            let known = Known::of(&entries)?;
             brought.progress = known.map(|known| known.progress(now_ms()));
         }
         Ok(brought)

@@ -36,7 +36,7 @@ pub struct Board {
     pub instance: String,
     /// When it began, in milliseconds since the epoch.
     pub began_ms: u64,
-    /// What the job is.
+    /// Whose rows they are.
     pub about: about::About,
     history: u64,
     inbox: Mutex<Inbox>,
@@ -53,6 +53,8 @@ pub struct State {
     pub series: BTreeMap<SeriesName, Series>,
     /// How far the job is.
     pub progress: Progress,
+    /// What is computed; `None` where only rows are known.
+    pub definition: Option<Arc<about::Described>>,
     /// How many rows have arrived: by kind, provisional, closed, final.
     pub arrived: BTreeMap<(&'static str, &'static str), u64>,
     /// Bytes of all rows that are kept.
@@ -70,6 +72,7 @@ impl Board {
         if getrandom::fill(&mut random).is_err() {
             random.copy_from_slice(&progress::now_ms().to_be_bytes()[2..]);
         }
+        let definition = about.definition.clone();
         let instance = random.iter().map(|byte| format!("{byte:02x}")).collect();
         Arc::new(Board {
             instance,
@@ -78,7 +81,7 @@ impl Board {
             history,
             inbox: Mutex::default(),
             arrived: Notify::new(),
-            state: RwLock::default(),
+            state: RwLock::new(State { definition, ..State::default() }),
         })
     }
 
@@ -110,7 +113,7 @@ impl Board {
     pub fn absorb(&self) {
         // The state first: whoever absorbs takes the inbox in the order in which it was filled.
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        let News { anew, rows, progress, following } = self.inbox().take();
+        let News { anew, rows, progress, following, definition } = self.inbox().take();
         if anew {
             state.clear();
         }
@@ -119,6 +122,9 @@ impl Board {
         }
         if let Some(news) = progress {
             state.progress.absorb(news);
+        }
+        if definition.is_some() {
+            state.definition = definition;
         }
         if let Some(following) = following {
             state.progress.follow(following);
@@ -148,6 +154,7 @@ impl State {
         self.cleared = self.number;
         self.changed.extend(std::mem::take(&mut self.series).into_keys());
         self.bytes = 0;
+        self.definition = None;
         self.progress.forget();
     }
 

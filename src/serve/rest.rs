@@ -3,7 +3,7 @@
 
 use super::App;
 use super::asked::Asked;
-use super::board::about::About;
+use super::board::about::{About, Described};
 use super::board::series::{Kept, Series};
 use super::board::{Range, SeriesName};
 use super::filter::Filter;
@@ -35,6 +35,7 @@ struct Catalogue<'a> {
     history_ms: u64,
     #[serde(flatten)]
     about: &'a About,
+    definition: Option<&'a Described>,
     names: Vec<Entry<'a>>,
 }
 
@@ -57,6 +58,7 @@ pub async fn catalogue(State(app): Shared, headers: HeaderMap, asked: Asked) -> 
         Some((kind.as_str(), name.to_string(), series.len(), first, last))
     };
     let entries: Vec<_> = state.series.iter().filter_map(entry).collect();
+    let definition = state.definition.clone();
     drop(state);
     let catalogue = Catalogue {
         program: "crossrate",
@@ -65,6 +67,7 @@ pub async fn catalogue(State(app): Shared, headers: HeaderMap, asked: Asked) -> 
         began_ms: board.began_ms,
         history_ms: board.history(),
         about: &board.about,
+        definition: definition.as_deref(),
         names: entries
             .iter()
             .map(|(kind, name, windows, first_start_ms, last_end_ms)| Entry {

@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crossrate_dataflows::market::definition::{Cross, Definition, Emit, MissingLeg, Selection};
 use serde::Serialize;
+use std::sync::Arc;
 
 /// What the job is.
 #[derive(Debug, Clone, Serialize)]
@@ -11,8 +12,9 @@ pub struct About {
     pub job: String,
     /// Where rows come from, in words.
     pub source: String,
-    /// What is computed; `None` where only rows are known.
-    pub definition: Option<Described>,
+    /// What is computed, where that is known from the start; a place that is followed may tell it later.
+    #[serde(skip)]
+    pub definition: Option<Arc<Described>>,
 }
 
 /// A definition, with the names and units of flags.
@@ -51,7 +53,7 @@ impl About {
         About {
             job: config.name.clone(),
             source: "run".into(),
-            definition: Some(Described::of(&config.definition)),
+            definition: Some(Arc::new(Described::of(&config.definition))),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! How the dataflow's thread tells the board: a sink that puts its news where the server takes them out.
 
+use super::about::Described;
 use super::progress::{Following, ProgressNews};
 use super::series::Kept;
 use super::{Board, progress};
@@ -25,12 +26,15 @@ pub struct News {
     pub progress: Option<ProgressNews>,
     /// How the place stands that results are read from, where that is news.
     pub following: Option<Following>,
+    /// What is computed, where that is news.
+    pub definition: Option<Arc<Described>>,
 }
 
 impl Inbox {
     /// Everything that was told before is obsolete.
     pub fn anew(&mut self) {
         self.0.rows.clear();
+        self.0.definition = None;
         self.0.anew = true;
     }
 
@@ -47,6 +51,11 @@ impl Inbox {
     /// How the place stands that results are read from.
     pub fn following(&mut self, following: Following) {
         self.0.following = Some(following);
+    }
+
+    /// What is computed.
+    pub fn definition(&mut self, definition: Described) {
+        self.0.definition = Some(Arc::new(definition));
     }
 
     /// Whether it should be emptied at once.

@@ -159,10 +159,12 @@ const listen = () => {
 const refresh = async () => {
   const catalogue = await ask("/v1/catalog").catch(() => null);
   if (!catalogue) return false;
+  const before = [page.name, JSON.stringify(page.catalogue?.definition)];
   page.catalogue = catalogue;
-  const before = page.name;
   if (!fillNames()) return false;
-  if (page.name !== before || !page.stream) {
+  // Of results that are followed, the definition may come after the first rows, and become another one.
+  const now = [page.name, JSON.stringify(catalogue.definition)];
+  if (!page.stream || now.some((value, at) => value !== before[at])) {
     show();
     listen();
   }

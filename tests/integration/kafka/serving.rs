@@ -57,6 +57,13 @@ fn a_topic_of_rows_is_served_as_it_grows() {
         let all = names == [format!("{topic}-0"), format!("{topic}-1")] && frontier["records"]["read"] == 240;
         (all && frontier["known_from"] == "commit").then_some(())
     });
+    // And what it computes.
+    until("what is computed", || {
+        let definition = served.get("/v1/catalog").json()["definition"].clone();
+        let product = &definition["crosses"][0]["product"];
+        (definition["window_ms"] == 5_000 && definition["delay_ms"] == 1_000 && product == "XVGBTC*BTCUSDT")
+            .then_some(())
+    });
     // The trades of those rows again, in other windows.
     let headers = [("Content-Type", "application/json")];
     let wish = r#"{"window":"10s","delay":"1s","rows":["cross"]}"#;

@@ -183,6 +183,34 @@ fn a_database_is_followed_while_it_is_written_and_says_character_by_character_wh
 }
 
 #[test]
+fn what_is_computed_is_told_as_the_job_itself_tells_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    feed(folder, &trades(0..60));
+    let flags = "--window 10s --slide 5s --grace 2s --emit changes --symbols all --stats-last 3 \
+                 --missing-leg carry --cross XVGUSDT=XVGBTC*BTCUSDT --cross BACK=BTCUSDT/XVGBTC";
+    let flags: Vec<&str> = flags.split_whitespace().collect();
+    let path = folder.join("trades.jsonl");
+    let job = Served::run(&[&[path.to_str().unwrap(), "--delay", "1s"], &flags[..]].concat());
+    let definition = |served: &Served| served.get("/v1/catalog").json()["definition"].clone();
+    let expected = definition(&job);
+    assert_eq!((&expected["slide_ms"], &expected["stats_last"]), (&5_000.into(), &3.into()), "{expected}");
+    for from in ["sqlite:rows.db", "rows.jsonl"] {
+        run(folder, &[&flags[..], &["--to", from]].concat());
+        let (served, _says) = serve(folder, from, &[]);
+        http::eventually(|| definition(&served) == expected, "the job's definition");
+        // Begun anew with another one.
+        run(folder, &["--fresh", "--to", from, "--window", "3s"]);
+        http::eventually(|| definition(&served)["window_ms"] == 3_000, "the new definition");
+    }
+    // Rows alone do not tell, and nothing is made up.
+    std::fs::remove_file(folder.join("rows.jsonl.recovery")).unwrap();
+    let (served, _says) = serve(folder, "rows.jsonl", &[]);
+    becomes(&served, &rows_of(&std::fs::read_to_string(folder.join("rows.jsonl")).unwrap()));
+    assert_eq!(definition(&served), serde_json::Value::Null);
+}
+
+#[test]
 fn what_cannot_be_served_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
