@@ -179,9 +179,9 @@ impl State {
         self.series.iter().filter(|((kind, name), _)| filter.admits(*kind, name))
     }
 
-    /// What a reader has not seen who has seen everything up to `number`: at most so many rows, in the order of their
-    /// numbers, with the number up to which nothing is missing then; or why that reader must begin anew.
-    pub fn newer(&self, filter: &Filter, number: u64, most: usize) -> Result<Newer, Anew> {
+    /// What a reader has not seen who has seen everything up to `number`: at most a portion of rows, in the order of
+    /// their numbers, with the number up to which nothing is missing then; or why that reader must begin anew.
+    pub fn newer(&self, filter: &Filter, number: u64, most: Portion) -> Result<Newer, Anew> {
         if number < self.cleared {
             return Err(Anew::Cleared);
         }
@@ -190,11 +190,18 @@ impl State {
             if series.forgotten() > number {
                 return Err(Anew::Forgotten);
             }
-            found.extend(series.newer(number).take(most + 1));
+            found.extend(series.newer(number).take(most.rows + 1));
         }
         found.sort_unstable_by_key(|(number, _, _)| *number);
-        let whole = found.len() <= most;
-        found.truncate(most);
+        let mut bytes = 0;
+        let fit = found.iter().take(most.rows).take_while(|(_, _, row)| {
+            bytes += row.json.len();
+            bytes <= most.bytes
+        });
+        // A row that is larger than a portion is one of its own.
+        let fit = fit.count().max(1);
+        let whole = found.len() <= fit;
+        found.truncate(fit);
         Ok(Newer {
             upto: if whole { self.number } else { found.last().map_or(number, |(number, _, _)| *number) },
             conflated: found.iter().filter(|(_, skipped, _)| *skipped).count(),
@@ -262,6 +269,15 @@ pub enum Anew {
     Forgotten,
     /// The results themselves began anew.
     Cleared,
+}
+
+/// How much a reader is given at a time, one row at least.
+#[derive(Debug, Copy, Clone)]
+pub struct Portion {
+    /// Rows.
+    pub rows: usize,
+    /// Bytes of them.
+    pub bytes: usize,
 }
 
 /// What a reader has not seen.

@@ -3,7 +3,7 @@
 //! when it comes again, the newest version of what it has not seen, and how many versions it was not shown.
 
 use super::board::series::Kept;
-use super::board::{Anew, Board, SeriesName, State};
+use super::board::{Anew, Board, Portion, SeriesName, State};
 use super::filter::Filter;
 use crossrate_dataflows::market::row::RowKind;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -15,8 +15,9 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 /// News are gathered for so long before readers are woken.
 const GATHERING: Duration = Duration::from_millis(20);
-/// Rows of one message at most.
-const MOST_ROWS: usize = 1_000;
+/// What one message holds at most. Each reader that does not keep up has one that waits to be sent, and a job at full
+/// speed leaves none that does: thousands of them are why it is small.
+const MOST: Portion = Portion { rows: 1_000, bytes: 32 << 10 };
 
 /// All readers of a board.
 #[derive(Debug)]
@@ -259,7 +260,7 @@ impl Reader {
         if self.seen == state.number && !progress {
             return;
         }
-        let newer = match state.newer(&self.reading.filter, self.seen, MOST_ROWS) {
+        let newer = match state.newer(&self.reading.filter, self.seen, MOST) {
             Ok(newer) => newer,
             Err(why) => {
                 self.feed.restarted.fetch_add(1, Ordering::Relaxed);

@@ -28,8 +28,13 @@ pub async fn upgrade(
         Problem::new(StatusCode::UPGRADE_REQUIRED, wrong.body_text())
             .hint("open it as a websocket; for plain HTTP there is /v1/stream")
     })?;
-    let upgrade =
-        upgrade.max_message_size(MOST_BYTES).max_frame_size(MOST_BYTES).max_write_buffer_size(MOST_WAITING);
+    // There is room for all that a client may say; the 128 KiB that the library takes by itself are kept for as long as
+    // the reader stays, and there are thousands.
+    let upgrade = upgrade
+        .read_buffer_size(MOST_BYTES)
+        .max_message_size(MOST_BYTES)
+        .max_frame_size(MOST_BYTES)
+        .max_write_buffer_size(MOST_WAITING);
     Ok(upgrade.on_upgrade(move |socket| talk(app, socket, wish)))
 }
 

@@ -22,6 +22,8 @@ fn tell(board: &Board, rows: impl IntoIterator<Item = Kept>) {
     board.absorb();
 }
 
+const TEN: Portion = Portion { rows: 10, bytes: 1_000 };
+
 fn texts(rows: &[Arc<Kept>]) -> Vec<&str> {
     rows.iter().map(|row| &*row.json).collect()
 }
@@ -37,14 +39,14 @@ fn the_newest_row_of_a_window_is_kept_and_an_older_one_told_as_conflated() {
     let state = board.read();
     let all = Filter::default();
     assert_eq!(texts(&state.latest(&all, 1, false)), ["a1", "b0"]);
-    let newer = state.newer(&all, 0, 10).unwrap();
+    let newer = state.newer(&all, 0, TEN).unwrap();
     assert_eq!(
         (texts(&newer.rows), newer.conflated, newer.upto, newer.whole),
         (vec!["a1", "b0"], 1, 3, true)
     );
-    let newer = state.newer(&all, 1, 10).unwrap();
+    let newer = state.newer(&all, 1, TEN).unwrap();
     assert_eq!((texts(&newer.rows), newer.conflated), (vec!["a1", "b0"], 0));
-    let newer = state.newer(&names(&["A"]), 2, 10).unwrap();
+    let newer = state.newer(&names(&["A"]), 2, TEN).unwrap();
     assert_eq!((newer.rows.len(), newer.upto), (0, 3));
 }
 
@@ -54,8 +56,8 @@ fn history_is_bounded_by_event_time_and_what_is_forgotten_is_known() {
     tell(&board, (0..5).map(|i| cross("A", i * 10, &format!("a{i}"))));
     let state = board.read();
     assert_eq!(texts(&state.latest(&Filter::default(), 99, false)), ["a3", "a4"]);
-    assert!(state.newer(&Filter::default(), 2, 10).is_err(), "row 3 was never seen and is gone");
-    assert_eq!(texts(&state.newer(&Filter::default(), 3, 10).unwrap().rows), ["a3", "a4"]);
+    assert!(state.newer(&Filter::default(), 2, TEN).is_err(), "row 3 was never seen and is gone");
+    assert_eq!(texts(&state.newer(&Filter::default(), 3, TEN).unwrap().rows), ["a3", "a4"]);
 }
 
 #[test]
@@ -107,7 +109,8 @@ proptest! {
     #[test]
     fn a_reader_misses_nothing(
         steps in prop::collection::vec((0u64..6, 0u8..3, any::<bool>()), 1..80),
-        most in 1usize..5,
+        rows in 1usize..5,
+        bytes in 1usize..9,
     ) {
         let board = board(1_000_000);
         let filter = Filter::default();
@@ -116,7 +119,9 @@ proptest! {
         let read = |known: &mut BTreeMap<(String, u64), String>, seen: &mut u64, all: bool| {
             loop {
                 let state = board.read();
-                let newer = state.newer(&filter, *seen, most).unwrap();
+                let newer = state.newer(&filter, *seen, Portion { rows, bytes }).unwrap();
+                assert!(newer.rows.len() <= rows);
+                assert!(newer.rows.len() <= 1 || newer.rows.iter().map(|row| row.json.len()).sum::<usize>() <= bytes);
                 for row in &newer.rows {
                     known.insert((row.name.to_string(), row.start_ms), row.json.to_string());
                 }
