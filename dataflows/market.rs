@@ -7,6 +7,7 @@ pub mod decimal;
 pub mod definition;
 pub mod event_time;
 pub mod folding;
+pub mod gathering;
 pub mod ids;
 pub mod looks;
 pub mod moments;

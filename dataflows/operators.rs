@@ -5,4 +5,5 @@ pub mod abomonated;
 pub mod at_looks;
 pub mod closings;
 pub mod revisions;
+pub mod sorted_runs;
 mod timestamp;

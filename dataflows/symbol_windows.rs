@@ -20,8 +20,14 @@ use crate::market::trade::Symbol;
 use crate::market::window::WindowState;
 use crate::operators::at_looks::{AtLooks, LookLogic};
 use crate::operators::revisions::{Emitted, stage_of};
+use crate::operators::sorted_runs::SortedRuns;
 use differential_dataflow::VecCollection;
+use differential_dataflow::batcher::merge::MergeBatcher;
+use differential_dataflow::batcher::merge::vec::VecMerger;
 use differential_dataflow::hashable::Hashable;
+use differential_dataflow::trace::implementations::ValSpine;
+use differential_dataflow::trace::implementations::ord_neu::VecOrdValBuilder;
+use differential_dataflow::trace::{Cursor, Navigable, SpanOf};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -58,10 +64,7 @@ pub fn symbol_windows<'scope>(
     let known_by = panes.scope();
     #[cfg(feature = "abomonation")]
     let panes = crate::operators::abomonated::by_symbol(panes);
-    let merged = panes.arrange_by_key_named("Panes").as_vecs();
-    let panes = merged.inner.map(|((symbol, (end, candle)), date, moments)| {
-        Input::Pane(PaneTrades { date, symbol, end, candle, moments })
-    });
+    let panes = panes.arrange_named::<_, PaneTrace>("Panes", PaneBatcher::new).stream.map(Input::Panes);
     // As differential's exchange routes them.
     let (index, peers) = (known_by.index(), known_by.peers());
     let mine = move |symbol: &Symbol| symbol.hashed() % peers as u64 == index as u64;
@@ -75,16 +78,26 @@ pub fn symbol_windows<'scope>(
     (rows, VecCollection::new(legs))
 }
 
-#[derive(Debug, Clone)]
+/// What a pane's new trades are in the trace.
+type PaneValue = (EventTime, Candle);
+type PaneTrace = ValSpine<Symbol, PaneValue, EventTime, Moments>;
+/// Panes come sorted from where they were gathered: there is nothing to merge but what several workers send.
+type PaneBatcher = MergeBatcher<
+    SortedRuns<(Symbol, PaneValue), EventTime, Moments>,
+    VecMerger<(Symbol, PaneValue), EventTime, Moments>,
+    VecOrdValBuilder<Symbol, PaneValue, EventTime, Moments>,
+>;
+
+#[derive(Clone)]
 enum Input {
-    Pane(PaneTrades),
+    Panes(SpanOf<PaneTrace>),
     WithholdBefore(EventTime),
 }
 
-#[derive(Debug, Clone)]
+/// What came into a pane of a symbol, which has a number here.
+#[derive(Debug)]
 struct PaneTrades {
-    date: EventTime,
-    symbol: Symbol,
+    symbol: usize,
     end: EventTime,
     candle: Candle,
     moments: Moments,
@@ -191,7 +204,7 @@ impl SymbolWindows {
     }
 
     fn apply(&mut self, trades: PaneTrades) {
-        let number = self.number(&trades.symbol);
+        let number = trades.symbol;
         let state = &mut self.symbols[number];
         state.panes.add(trades.end, &trades.moments, &trades.candle);
         if !state.live {
@@ -348,10 +361,23 @@ impl LookLogic for SymbolWindows {
     fn absorb(&mut self, input: Input) {
         match input {
             Input::WithholdBefore(time) => self.withhold_before = self.withhold_before.max(time),
-            Input::Pane(trades) => {
-                let number = self.number(&trades.symbol);
-                self.schedule(trades.end, self.symbols[number].is_leg);
-                self.pending.entry(trades.date).or_default().push(trades);
+            Input::Panes(span) => {
+                let Some(batch) = &span.inner else { return };
+                let mut cursor = batch.cursor();
+                while let Some(symbol) = cursor.get_key(batch) {
+                    let number = self.number(symbol);
+                    let is_leg = self.symbols[number].is_leg;
+                    while let Some((end, candle)) = cursor.get_val(batch) {
+                        self.schedule(*end, is_leg);
+                        cursor.map_times(batch, |date, moments| {
+                            let (candle, moments) = (*candle, *moments);
+                            let trades = PaneTrades { symbol: number, end: *end, candle, moments };
+                            self.pending.entry(*date).or_default().push(trades);
+                        });
+                        cursor.step_val(batch);
+                    }
+                    cursor.step_key(batch);
+                }
             }
         }
     }

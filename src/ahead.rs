@@ -122,7 +122,7 @@ impl Decoded {
 
     /// The records, in order.
     #[inline]
-    pub fn each(&self, mut each: impl FnMut(Raw<'_>, Known)) {
+    pub fn each<'a>(&'a self, mut each: impl FnMut(Raw<'a>, Known)) {
         let bytes = &self.chunk.bytes;
         match &self.chunk.framing {
             Framing::Messages(messages) => {

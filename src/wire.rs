@@ -71,7 +71,7 @@ pub struct Raw<'a> {
 
 /// Decodes a chunk's records, in order.
 #[inline]
-pub fn decode_chunk(chunk: &Chunk, scratch: &mut Scratch, each: impl FnMut(Raw<'_>, Record<'_>)) {
+pub fn decode_chunk<'a>(chunk: &'a Chunk, scratch: &mut Scratch, each: impl FnMut(Raw<'a>, Record<'_>)) {
     match &chunk.framing {
         Framing::Lines(LineFormat::Json) => json_lines(&chunk.bytes, scratch, each),
         Framing::Lines(LineFormat::Csv { symbol }) => csv_lines(&chunk.bytes, symbol, each),
@@ -87,7 +87,7 @@ pub fn decode<'a>(bytes: &'a [u8], scratch: &'a mut Scratch) -> Record<'a> {
     }
 }
 
-fn json_lines(bytes: &[u8], scratch: &mut Scratch, mut each: impl FnMut(Raw<'_>, Record<'_>)) {
+fn json_lines<'a>(bytes: &'a [u8], scratch: &mut Scratch, mut each: impl FnMut(Raw<'a>, Record<'_>)) {
     let mut at = 0;
     while at < bytes.len() {
         let json = at + capture_prefix(&bytes[at..]);
@@ -118,7 +118,7 @@ fn capture_prefix(line: &[u8]) -> usize {
     if line.get(digits) == Some(&b' ') { digits + 1 } else { 0 }
 }
 
-fn csv_lines(bytes: &[u8], symbol: &str, mut each: impl FnMut(Raw<'_>, Record<'_>)) {
+fn csv_lines<'a>(bytes: &'a [u8], symbol: &str, mut each: impl FnMut(Raw<'a>, Record<'_>)) {
     for line in bytes.split(|b| *b == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
         if let Some(record) = archive::decode(line, symbol) {
             each(Raw { bytes: line, key: None, place: None }, record);
@@ -126,11 +126,11 @@ fn csv_lines(bytes: &[u8], symbol: &str, mut each: impl FnMut(Raw<'_>, Record<'_
     }
 }
 
-fn messages(
-    bytes: &[u8],
+fn messages<'a>(
+    bytes: &'a [u8],
     messages: &[Message],
     scratch: &mut Scratch,
-    mut each: impl FnMut(Raw<'_>, Record<'_>),
+    mut each: impl FnMut(Raw<'a>, Record<'_>),
 ) {
     let mut from = 0;
     for message in messages {

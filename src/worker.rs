@@ -21,10 +21,9 @@ use crate::wire;
 use anyhow::Result;
 use crossrate_dataflows::job::job;
 use crossrate_dataflows::market::acceptance::{Partition, Place, Verdict};
-use crossrate_dataflows::market::candle::Candle;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::folding::PaneUpdate;
-use crossrate_dataflows::market::moments::Moments;
+use crossrate_dataflows::market::gathering::{Gathering, PaneItem};
 use crossrate_dataflows::market::row::ClosedBy;
 use crossrate_dataflows::market::trade::Symbol;
 use crossrate_dataflows::operators::closings::{Moved, Note, PartitionProgress, Reason, Refusal};
@@ -46,10 +45,12 @@ const PARK: Duration = Duration::from_millis(100);
 /// dataflow, word to the other workers and processes) is then shared by more of them; where chunks are small or do not
 /// wait, each is a batch of its own.
 const CHUNKS_A_BATCH: usize = 4;
+/// So many records are decoded before the first of them is judged: the sums that they will need are fetched from memory
+/// together instead of one after the other.
+const RECORDS_AT_ONCE: usize = 32;
 /// A worker reads on while its rows are at most so many batches behind.
 const BATCHES_IN_FLIGHT: usize = 8;
 
-type PaneItem = ((Symbol, (EventTime, Candle)), EventTime, Moments);
 type Input<D> = UnorderedHandle<EventTime, CapacityContainerBuilder<Vec<D>>>;
 
 /// What a partition tells the dataflow besides panes.
@@ -126,6 +127,8 @@ pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
         config: &config,
         symbols,
         panes: &mut panes.0,
+        panes_from: Some(panes.1),
+        gathering: Gathering::default(),
         told: &mut told.0,
         scratch: wire::Scratch::default(),
         updates: Vec::new(),
@@ -136,7 +139,7 @@ pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
     for feed in partitions {
         let earlier = point.partitions.get(&feed.number);
         pool.join(&feed.feed);
-        let mut partition = Owned::new(feed, &config, panes.1.clone(), told.1.clone());
+        let mut partition = Owned::new(feed, &config, told.1.clone());
         match earlier {
             Some(earlier) => reading.take_up(&mut partition, earlier)?,
             // It has appeared while the job was not running.
@@ -150,8 +153,8 @@ pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
         reading.withhold(partition, since);
     }
     // A capability for partitions to come; it follows the frontier.
-    let mut spare = adopted.map(|mailbox| Spare { mailbox, panes: panes.1.clone(), told: told.1.clone() });
-    drop((panes.1, told.1));
+    let mut spare = adopted.map(|mailbox| Spare { mailbox, told: told.1.clone() });
+    drop(told.1);
 
     let mut writing = Writing { sinks, job: &job, config: &config };
     let mut passed: VecDeque<EventTime> = VecDeque::new();
@@ -163,8 +166,8 @@ pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
         if let Some(spare) = &mut spare {
             while let Ok(feed) = spare.mailbox.try_recv() {
                 pool.join(&feed.feed);
-                let mut partition = Owned::new(feed, &config, spare.panes.clone(), spare.told.clone());
-                reading.adopt(&mut partition, *spare.panes.time())?;
+                let mut partition = Owned::new(feed, &config, spare.told.clone());
+                reading.adopt(&mut partition, *spare.told.time())?;
                 owned.push(partition);
             }
         }
@@ -202,6 +205,7 @@ pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
         if let Some(spare) = &mut spare {
             spare.follow(least);
         }
+        reading.hand_on(passed_by_all(&owned, spare.as_ref()));
         if read {
             passed.push_back(least);
             if passed.len() > BATCHES_IN_FLIGHT {
@@ -229,6 +233,12 @@ fn drift(config: &Config) -> u64 {
     config.max_drift.max(2 * config.definition.windows.size)
 }
 
+/// Before this time no partition of this worker has anything more to hand over, nor has any to come.
+fn passed_by_all(owned: &[Owned], spare: Option<&Spare>) -> EventTime {
+    let open = owned.iter().filter(|p| !p.ended).map(|p| p.state.watermark());
+    open.chain(spare.map(|spare| *spare.told.time())).min().unwrap_or(EventTime::MAX)
+}
+
 /// What the others must know of this worker's partitions.
 fn report(owned: &[Owned], committed: EventTime) -> Report {
     let open = || owned.iter().filter(|p| !p.ended);
@@ -253,7 +263,6 @@ fn stop(worker: &mut Worker, mut writing: Writing<'_>, why: anyhow::Error) -> Re
 struct Owned {
     feed: PartitionFeed,
     state: Partition,
-    panes: Option<ActivateCapability<EventTime>>,
     told: Option<ActivateCapability<EventTime>>,
     /// Offset of the record that comes next.
     records: i64,
@@ -277,12 +286,7 @@ struct Rebuilding {
 }
 
 impl Owned {
-    fn new(
-        feed: PartitionFeed,
-        config: &Config,
-        panes: ActivateCapability<EventTime>,
-        told: ActivateCapability<EventTime>,
-    ) -> Self {
+    fn new(feed: PartitionFeed, config: &Config, told: ActivateCapability<EventTime>) -> Self {
         let records = feed.from;
         let mut state = Partition::new(&config.definition);
         if feed.inside_log {
@@ -294,7 +298,6 @@ impl Owned {
             rebuilding: None,
             feed,
             state,
-            panes: Some(panes),
             told: Some(told),
             records,
             idle: false,
@@ -313,14 +316,12 @@ impl Owned {
 /// A capability for partitions that do not exist yet.
 struct Spare {
     mailbox: std::sync::mpsc::Receiver<PartitionFeed>,
-    panes: ActivateCapability<EventTime>,
     told: ActivateCapability<EventTime>,
 }
 
 impl Spare {
     fn follow(&mut self, least: EventTime) {
-        if least > *self.panes.time() && least < EventTime::MAX {
-            self.panes.downgrade(&least);
+        if least > *self.told.time() && least < EventTime::MAX {
             self.told.downgrade(&least);
         }
     }
@@ -331,6 +332,10 @@ struct Reading<'a> {
     config: &'a Config,
     symbols: Symbols,
     panes: &'a mut Input<PaneItem>,
+    /// At the least watermark of all partitions of this worker; `None` when all have ended.
+    panes_from: Option<ActivateCapability<EventTime>>,
+    /// What not all of them have passed.
+    gathering: Gathering,
     told: &'a mut Input<Told>,
     scratch: wire::Scratch,
     updates: Vec<PaneUpdate>,
@@ -366,7 +371,10 @@ impl Reading<'_> {
                 // Its symbols may be new to this worker.
                 self.symbols.catch_up();
                 let (mut judging, symbols, _) = self.judging(partition);
-                decoded.each(|raw, known| judging.record(&raw, known, symbols.names()));
+                let mut waiting = Vec::with_capacity(RECORDS_AT_ONCE);
+                decoded.each(|raw, known| judging.soon(&mut waiting, raw, known, symbols.names()));
+                judging.now(&mut waiting, symbols.names());
+                drop(waiting);
                 if self.strict.is_none() {
                     partition.has_read(decoded.read());
                 }
@@ -378,10 +386,13 @@ impl Reading<'_> {
             Delivery::Chunk(chunk) => {
                 self.wake(partition);
                 let (mut judging, symbols, scratch) = self.judging(partition);
+                let mut waiting = Vec::with_capacity(RECORDS_AT_ONCE);
                 wire::decode_chunk(&chunk, scratch, |raw, record| {
                     let known = Known::of(&record, symbols);
-                    judging.record(&raw, known, symbols.names());
+                    judging.soon(&mut waiting, raw, known, symbols.names());
                 });
+                judging.now(&mut waiting, symbols.names());
+                drop(waiting);
                 if self.strict.is_none() {
                     partition.has_read(chunk.read);
                 }
@@ -404,7 +415,7 @@ impl Reading<'_> {
                 partition.moved = Some(Moved { from, to: EventTime::MAX, by: ClosedBy::Eof });
                 partition.ended = true;
                 self.send(partition)?;
-                (partition.panes, partition.told) = (None, None);
+                partition.told = None;
             }
             Delivery::Failed(error) => {
                 let (name, records) = (&partition.feed.name, partition.records);
@@ -504,26 +515,35 @@ impl Reading<'_> {
     }
 
     fn give(&mut self, partition: &mut Owned) {
-        let (Some(panes), Some(told)) = (&mut partition.panes, &mut partition.told) else { return };
+        let Some(told) = &mut partition.told else { return };
         if !partition.begun
             && let Some(time) = partition.state.seen_from()
         {
             partition.begun = true;
             self.told.activate().session(told).give(Told::WithholdBefore(time));
         }
-        if !self.updates.is_empty() {
-            let names = self.symbols.names();
-            let mut input = self.panes.activate();
-            let mut session = input.session(panes);
-            for update in self.updates.drain(..) {
-                let symbol = names[update.symbol.0 as usize].clone();
-                session.give(((symbol, (update.pane_end, update.candle)), update.date, update.moments));
-            }
-        }
+        self.gathering.add(&mut self.updates);
         let watermark = partition.state.watermark();
-        if watermark > *panes.time() && !partition.ended {
-            panes.downgrade(&watermark);
+        if watermark > *told.time() && !partition.ended {
             told.downgrade(&watermark);
+        }
+    }
+
+    /// Gives the dataflow what is dated before a time that all partitions of this worker have passed.
+    fn hand_on(&mut self, passed: EventTime) {
+        let Some(from) = &mut self.panes_from else { return };
+        if passed <= *from.time() && !self.gathering.has_before(passed) {
+            return;
+        }
+        {
+            let mut input = self.panes.activate();
+            let mut session = input.session(from);
+            self.gathering.take(passed, self.symbols.names(), |mut items| session.give_container(&mut items));
+        }
+        if passed == EventTime::MAX {
+            self.panes_from = None;
+        } else if passed > *from.time() {
+            from.downgrade(&passed);
         }
     }
 
@@ -576,6 +596,33 @@ struct Judging<'a> {
 }
 
 impl Judging<'_> {
+    /// Judges a record together with those that wait, as soon as they are enough.
+    #[inline]
+    fn soon<'b>(
+        &mut self,
+        waiting: &mut Vec<(wire::Raw<'b>, Known)>,
+        raw: wire::Raw<'b>,
+        known: Known,
+        names: &[Symbol],
+    ) {
+        waiting.push((raw, known));
+        if waiting.len() == RECORDS_AT_ONCE {
+            self.now(waiting, names);
+        }
+    }
+
+    /// Judges the records that wait, in order.
+    fn now(&mut self, waiting: &mut Vec<(wire::Raw<'_>, Known)>, names: &[Symbol]) {
+        for (_, known) in &*waiting {
+            if let Known::Trade(Some(number), _, trade) = known {
+                self.partition.state.prefetch(*number, trade.time);
+            }
+        }
+        for (raw, known) in waiting.drain(..) {
+            self.record(&raw, known, names);
+        }
+    }
+
     #[inline]
     fn record(&mut self, raw: &wire::Raw<'_>, record: Known, names: &[Symbol]) {
         let Owned { state, records, rebuilding, .. } = &mut *self.partition;

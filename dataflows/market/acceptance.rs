@@ -184,6 +184,13 @@ impl Partition {
         &mut self.counts
     }
 
+    /// Fetches what judging such a trade will need into the near caches. Where thousands of symbols are traded it is not
+    /// there; asked for by several trades one after another, it comes for all of them in the time of one.
+    #[inline]
+    pub fn prefetch(&self, symbol: SymbolNumber, time: EventTime) {
+        self.panes.prefetch(symbol.0 as usize, time);
+    }
+
     /// Judges a valid trade of a wanted symbol (rules 1, 2, 4, 5, 6), counts it and folds it if it counts.
     #[inline]
     pub fn trade(

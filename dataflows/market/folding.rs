@@ -9,6 +9,7 @@ use super::looks::Looks;
 use super::moments::{Moments, trade_hash};
 use super::trade::{Symbol, Trade};
 use differential_dataflow::difference::{Abelian, Semigroup};
+use std::hint::black_box;
 
 /// What a partition hands to the dataflow: the trades of one symbol that came into one pane since the last time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +85,24 @@ impl OpenPanes {
             Some(at)
         } else {
             None
+        }
+    }
+
+    /// Fetches the sums that a trade will be added to, if its pane is the one of the last trade.
+    #[inline]
+    pub(super) fn prefetch(&self, symbol: usize, time: EventTime) {
+        if let Some(pane) = self.panes.get(self.last)
+            && time >= pane.start
+            && time < pane.end
+            && let Some(&at) = pane.index.get(symbol)
+            && at != NONE
+        {
+            // A plain load of each cache line, of which nobody needs the value: what is fetched is up to the processor,
+            // and there is nothing to go wrong.
+            let slot = &pane.slots[at as usize];
+            black_box((slot.symbol, slot.new.q, slot.new.digest));
+            black_box(slot.candle.as_ref().map(|candle| candle.greatest_id));
+            slot.ids.prefetch();
         }
     }
 

@@ -23,6 +23,14 @@ pub struct IdSet {
 const AT_LEAST: u64 = 8;
 
 impl IdSet {
+    /// Fetches the beginning of what lies side by side: mostly it is all.
+    #[inline]
+    pub(super) fn prefetch(&self) {
+        if let Some(bits) = self.near.first() {
+            std::hint::black_box(*bits);
+        }
+    }
+
     /// Adds an id; false if it was there.
     #[inline]
     pub fn insert(&mut self, id: u64) -> bool {
