@@ -12,6 +12,7 @@ pub mod ids;
 pub mod looks;
 pub mod moments;
 pub mod panes;
+mod quotient;
 pub mod ratio;
 pub mod resume;
 pub mod row;

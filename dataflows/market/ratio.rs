@@ -55,7 +55,12 @@ fn nearest_positive(numerator: &BigUint, denominator: &BigUint) -> Option<f64> {
     } else {
         numerator.div_rem(&(denominator << (-shift) as u64))
     };
-    let quotient = quotient.to_u128()?;
+    double_of(quotient.to_u128()?, !remainder.is_zero(), shift)
+}
+
+/// The double nearest to `(quotient + rest) / 2^shift`, ties to even, where `rest` is below 1 and, as `beyond` says, not
+/// zero. The quotient has at least 62 bits. `None` where it would be infinite.
+pub(super) fn double_of(quotient: u128, beyond: bool, shift: i64) -> Option<f64> {
     let width = 128 - i64::from(quotient.leading_zeros());
     let exponent = width - 1 - shift;
     if exponent > 1023 {
@@ -70,7 +75,6 @@ fn nearest_positive(numerator: &BigUint, denominator: &BigUint) -> Option<f64> {
     let mut mantissa = (quotient >> dropped) as u64;
     let rest = quotient & ((1u128 << dropped) - 1);
     let half = 1u128 << (dropped - 1);
-    let beyond = !remainder.is_zero();
     if rest > half || (rest == half && (beyond || mantissa & 1 == 1)) {
         mantissa += 1;
     }

@@ -9,7 +9,6 @@ use super::trade::Symbol;
 use super::window::{WindowState, variance, vwap};
 use num_bigint::BigInt;
 use serde::{Deserialize, Serialize};
-use std::fmt::Write;
 
 /// What a row speaks of, in the order in which rows of one window leave.
 #[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -129,18 +128,17 @@ pub fn symbol_row(name: &Symbol, state: &WindowState, occasion: Occasion) -> Row
     let mut json = String::with_capacity(520);
     head(&mut json, RowKind::Symbol, name, occasion.start, occasion.end);
     let candle = &state.candle;
-    let _ = write!(json, ",\"trades\":{}", state.moments.n);
+    number(&mut json, ",\"trades\":", state.moments.n);
     for (field, price) in [
-        ("open", candle.first.price),
-        ("high", candle.high),
-        ("low", candle.low),
-        ("close", candle.last.price),
+        (",\"open\":\"", candle.first.price),
+        ("\",\"high\":\"", candle.high),
+        ("\",\"low\":\"", candle.low),
+        ("\",\"close\":\"", candle.last.price),
     ] {
-        let _ = write!(json, ",\"{field}\":\"");
+        json.push_str(field);
         write_scaled(&mut json, price.scaled() as u128, 8);
-        json.push('"');
     }
-    json.push_str(",\"volume\":\"");
+    json.push_str("\",\"volume\":\"");
     write_scaled(&mut json, state.moments.q as u128, 8);
     json.push_str("\",\"quote_volume\":\"");
     match state.moments.pq.to_u128() {
@@ -150,8 +148,8 @@ pub fn symbol_row(name: &Symbol, state: &WindowState, occasion: Occasion) -> Row
     json.push('"');
     rate_field(&mut json, "vwap", Some(&vwap(&state.moments)));
     spread(&mut json, variance(&state.moments));
-    let _ =
-        write!(json, ",\"missing_ids\":{},\"digest\":\"{:016x}\"", state.missing_ids, state.moments.digest);
+    number(&mut json, ",\"missing_ids\":", state.missing_ids);
+    digest(&mut json, state.moments.digest);
     finish(json, RowKind::Symbol, name, occasion)
 }
 
@@ -160,26 +158,31 @@ pub fn cross_row(cross: &Cross, state: &CrossState, rate: Option<&BigInt>, occas
     let mut json = String::with_capacity(640);
     head(&mut json, RowKind::Cross, &cross.name, occasion.start, occasion.end);
     let status = state.status();
-    let _ = write!(json, ",\"status\":\"{}\"", status.as_str());
+    json.push_str(",\"status\":\"");
+    json.push_str(status.as_str());
+    json.push('"');
     rate_field(&mut json, "vwap", rate);
     spread(&mut json, if status == Status::LegMissing { None } else { state.variance(cross) });
     let trades: i128 = state.traded().map(|leg| i128::from(leg.moments.n)).sum();
-    let _ = write!(json, ",\"trades\":{trades},\"legs\":[");
+    number(&mut json, ",\"trades\":", trades);
+    json.push_str(",\"legs\":[");
     for (i, leg) in cross.legs.iter().enumerate() {
         json.push_str(if i == 0 { "{\"symbol\":" } else { ",{\"symbol\":" });
         json_string(&mut json, leg.symbol.as_str());
-        let _ = write!(json, ",\"inverse\":{}", leg.inverse);
+        json.push_str(if leg.inverse { ",\"inverse\":true" } else { ",\"inverse\":false" });
         rate_field(&mut json, "vwap", state.leg_vwap(i).as_ref());
         let (trades, age) = match &state.legs[i] {
             Some(leg) if leg.traded() => (leg.moments.n, 0),
             Some(leg) => (0, leg.age / 1_000),
             None => (0, 0),
         };
-        let _ = write!(json, ",\"trades\":{trades},\"age_ms\":{age}}}");
+        number(&mut json, ",\"trades\":", trades);
+        number(&mut json, ",\"age_ms\":", age);
+        json.push('}');
     }
     let missing: i128 = state.traded().map(|leg| i128::from(leg.missing_ids)).sum();
-    let digest = state.traded().fold(0u64, |sum, leg| sum.wrapping_add(leg.moments.digest));
-    let _ = write!(json, "],\"missing_ids\":{missing},\"digest\":\"{digest:016x}\"");
+    number(&mut json, "],\"missing_ids\":", missing);
+    digest(&mut json, state.traded().fold(0u64, |sum, leg| sum.wrapping_add(leg.moments.digest)));
     finish(json, RowKind::Cross, &cross.name, occasion)
 }
 
@@ -193,7 +196,7 @@ pub fn stats_row(
 ) -> Row {
     let mut json = String::with_capacity(320);
     head(&mut json, RowKind::Stats, name, start, end);
-    let _ = write!(json, ",\"n\":{}", series.n);
+    number(&mut json, ",\"n\":", series.n);
     rate_field(&mut json, "vwap", Some(&series.last));
     rate_field(&mut json, "sum", Some(&series.sum));
     rate_field(&mut json, "mean", Some(&series.mean()));
@@ -211,7 +214,21 @@ fn head(json: &mut String, kind: RowKind, name: &Symbol, start: EventTime, end: 
     json.push_str(kind.as_str());
     json.push_str("\",\"name\":");
     json_string(json, name.as_str());
-    let _ = write!(json, ",\"start_ms\":{},\"end_ms\":{}", start.millis(), end.millis());
+    number(json, ",\"start_ms\":", start.millis());
+    number(json, ",\"end_ms\":", end.millis());
+}
+
+/// A field whose value is a whole number; `field` is all that stands before it.
+fn number(json: &mut String, field: &str, value: impl itoa::Integer) {
+    json.push_str(field);
+    json.push_str(itoa::Buffer::new().format(value));
+}
+
+fn digest(json: &mut String, digest: u64) {
+    json.push_str(",\"digest\":\"");
+    // The nibbles from the highest on.
+    json.extend((0..16).rev().map(|at| char::from(b"0123456789abcdef"[(digest >> (4 * at) & 15) as usize])));
+    json.push('"');
 }
 
 fn finish(mut json: String, kind: RowKind, name: &Symbol, occasion: Occasion) -> Row {
@@ -222,7 +239,12 @@ fn finish(mut json: String, kind: RowKind, name: &Symbol, occasion: Occasion) ->
             (false, false)
         }
         Stage::Closed { revision, last } => {
-            let _ = write!(json, ",\"revision\":{revision},\"closed\":true,\"final\":{last}");
+            number(&mut json, ",\"revision\":", revision);
+            json.push_str(if last {
+                ",\"closed\":true,\"final\":true"
+            } else {
+                ",\"closed\":true,\"final\":false"
+            });
             (true, last)
         }
     };
@@ -230,7 +252,9 @@ fn finish(mut json: String, kind: RowKind, name: &Symbol, occasion: Occasion) ->
 }
 
 fn rate_field(json: &mut String, field: &str, rate: Option<&BigInt>) {
-    let _ = write!(json, ",\"{field}\":");
+    json.push_str(",\"");
+    json.push_str(field);
+    json.push_str("\":");
     match rate {
         Some(rate) => {
             json.push('"');

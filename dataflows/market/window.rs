@@ -2,6 +2,7 @@
 
 use super::candle::Candle;
 use super::moments::Moments;
+use super::quotient::{self, U256};
 use super::ratio::{nearest_double, power_of_ten, round_half_even, round_half_even_u128};
 use num_bigint::{BigInt, BigUint, Sign};
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,9 @@ pub fn vwap(moments: &Moments) -> BigInt {
 
 /// Σp²q/Σq - (Σpq/Σq)², the exact value rounded to the nearest double.
 pub fn variance(moments: &Moments) -> Option<f64> {
+    if let Some(small) = small_variance(moments) {
+        return small;
+    }
     let q = BigInt::from(moments.q);
     let pq = moments.pq.to_bigint();
     let numerator = moments.p2q.to_bigint() * &q - &pq * &pq;
@@ -37,8 +41,54 @@ pub fn variance(moments: &Moments) -> Option<f64> {
     nearest_double(&numerator, &denominator)
 }
 
+/// The same where all of it fits 256 bits, as that of an everyday window does; `None` where it does not.
+fn small_variance(moments: &Moments) -> Option<Option<f64>> {
+    const SIXTEEN_PLACES: u64 = 10_000_000_000_000_000;
+    let q = u64::try_from(moments.q).ok()?;
+    let pq = moments.pq.to_u128()?;
+    let [a, b, c, d] = moments.p2q.words().map(u128::from);
+    let p2q = U256::new(c | d << 64, a | b << 64);
+    let numerator = p2q.times(q)?.minus(U256::product(pq, pq))?;
+    let denominator = U256::product(q.into(), q.into()).times(SIXTEEN_PLACES)?;
+    quotient::nearest_double(numerator, denominator)
+}
+
 /// A sum that cannot be negative, without its sign.
 pub(super) fn unsigned(value: BigInt) -> BigUint {
     debug_assert_ne!(value.sign(), Sign::Minus);
     value.into_parts().1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::market::decimal::{Price, Quantity};
+    use crate::market::event_time::EventTime;
+    use crate::market::trade::Trade;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Prices and quantities of every size: where the small way answers it says what the large one would.
+        #[test]
+        fn both_ways_to_a_variance_agree(
+            trades in prop::collection::vec((1i64..i64::MAX, 0u32..60, 1i64..i64::MAX, 0u32..60), 1..30), near: bool
+        ) {
+            let mut moments = Moments::default();
+            for (id, (price, p, quantity, q)) in (0..).zip(trades) {
+                let price = if near { 6_512_345_000_000 + (price & 0xFFFF_FFFF) } else { 1 + (price >> p) };
+                let time = EventTime::from_micros(1);
+                let price = Price::from_scaled(price).unwrap();
+                let quantity = Quantity::from_scaled(1 + (quantity >> q.max(1))).unwrap();
+                moments.add_trade(&Trade { id, price, quantity, time }, id);
+            }
+            let q = BigInt::from(moments.q);
+            let pq = moments.pq.to_bigint();
+            let numerator = moments.p2q.to_bigint() * &q - &pq * &pq;
+            let expected = nearest_double(&numerator, &(unsigned(&q * &q) * power_of_ten(16)));
+            prop_assert_eq!(variance(&moments).map(f64::to_bits), expected.map(f64::to_bits));
+            if moments.q < 1 << 40 && near {
+                prop_assert!(small_variance(&moments).is_some());
+            }
+        }
+    }
 }
