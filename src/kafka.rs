@@ -119,6 +119,9 @@ pub enum Meaning {
     Absent,
     /// The log does not have that offset (any more).
     OutOfRange,
+    /// Records are there that cannot be read: damaged, or compressed as this build does not know. librdkafka would pass
+    /// over them.
+    Unreadable,
     /// Another producer of the same transactional id has taken over.
     Fenced,
     /// Nothing that concerns a run: of consumer groups, which we are not in.
@@ -156,6 +159,7 @@ impl Meaning {
             | Code::TransactionalIdAuthorizationFailed => Meaning::Denied,
             Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => Meaning::Absent,
             Code::OffsetOutOfRange | Code::AutoOffsetReset => Meaning::OutOfRange,
+            Code::BadMessage | Code::BadCompression | Code::NotImplemented => Meaning::Unreadable,
             Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch => Meaning::Fenced,
             Code::GroupAuthorizationFailed | Code::WaitingForCoordinator => Meaning::Nothing,
             _ => Meaning::Other,

@@ -211,7 +211,7 @@ impl Tail {
                     Meaning::OutOfRange | Meaning::Absent => self.doubtful = true,
                     Meaning::Denied => return Err(kafka::unreachable(kafka, &self.listener).into()),
                     // It goes on trying.
-                    Meaning::Nothing | Meaning::Fenced | Meaning::Other => {}
+                    Meaning::Nothing | Meaning::Fenced | Meaning::Unreadable | Meaning::Other => {}
                 },
             }
         }

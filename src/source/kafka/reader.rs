@@ -234,6 +234,27 @@ impl Reader {
                         .because(reason)
                 })
             }
+            Meaning::Unreadable => {
+                let words = match place.map(|place| &self.logs[place]) {
+                    Some(log) => {
+                        format!(
+                            "record {} of partition {} of topic {topic} cannot be read",
+                            log.next, log.number
+                        )
+                    }
+                    None => format!("a record of topic {topic} cannot be read"),
+                };
+                let hint = match error.rdkafka_error_code() {
+                    Some(RDKafkaErrorCode::BadMessage) => {
+                        "it is damaged on the broker's disk or on the way here: what a replica has may be whole"
+                    }
+                    _ => {
+                        "it is compressed as this build does not know: set compression.type of the topic, or of who writes, \
+                          to lz4, snappy or gzip"
+                    }
+                };
+                self.fail(|| Failure::new(Exit::Unreachable, words).hint(hint).because(error))
+            }
             Meaning::Away => {
                 if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
                     self.gone();
