@@ -20,11 +20,12 @@
 //!
 //! A *partition* is one ordered log. Its worker takes its records in order, decides of each what becomes of it, and
 //! folds the accepted ones into sums by (pane, symbol). When the partition's *watermark* passes the first look that
-//! must see a pane (at its end and the grace, where nothing earlier was asked for), the pane's sums go into the dataflow
-//! as one update, dated just before. The least watermark of all partitions that are not idle is the *frontier*, and it is
-//! timely's: the worker holds one capability for each partition at its watermark, and an operator that sees the
-//! frontier past a time knows that nothing from before can come. Differential merges partitions and workers by adding;
-//! the rest of the dataflow makes windows of panes, crosses of windows and statistics of crosses, in order of event
+//! must see a pane (at its end and the grace, where nothing earlier was asked for), the pane's sums are handed over, dated
+//! just before; and when all partitions of the worker have passed that date they go into the dataflow, added up, as
+//! one update for each symbol, in order of the names. The least watermark of all partitions that are not idle is the
+//! *frontier*, and it is timely's: the worker holds a capability for each partition at its watermark, and an operator
+//! that sees the frontier past a time knows that nothing from before can come. Differential merges workers by adding; the
+//! rest of the dataflow makes windows of panes, crosses of windows and statistics of crosses, in order of event
 //! time. On the first worker rows come together in their one order, and are written: with the recovery point, in one
 //! commit, where a sink can hold both.
 //!
@@ -115,7 +116,8 @@
 //! 3. `Partition` in [`crossrate_dataflows::market::acceptance`] judges each, moves the watermark and folds; panes
 //!    that the watermark has passed come out as updates. With `--emit changes` or `--provisional`, sums by tick come
 //!    out earlier.
-//! 4. The worker sends them at the partition's old capability, then downgrades it to the new watermark.
+//! 4. `Gathering` in [`crossrate_dataflows::market::gathering`] holds them until all the worker's partitions have passed
+//!    their date, and gives them sorted and added up; the worker sends them and downgrades its capability.
 //! 5. [`crossrate_dataflows::symbol_windows`] arranges panes by symbol, keeps running sums, and at each *look* that
 //!    the frontier proves gives rows of symbols and what crosses must know of their legs;
 //!    [`crossrate_dataflows::cross_rates`] and [`crossrate_dataflows::series_stats`] follow.
