@@ -5,6 +5,7 @@
 //! the places that give a value holds), `values` and `crosses` (texts to values), `check` (values that must fit).
 
 mod check;
+mod computed;
 mod crosses;
 mod layers;
 mod manual;

@@ -1,6 +1,5 @@
 //! What `crossrate config` prints: every setting, what holds, and where it came from.
 
-use super::check;
 use super::crosses;
 use super::layers::{Given, Origin, flag_of};
 use super::places;
@@ -8,6 +7,7 @@ use super::properties::{self, Property};
 use super::settings::{ALL, About, PROPERTY, Shape, TO, Which};
 use super::usage::UsageError;
 use super::values::show_duration;
+use super::{check, computed};
 use crate::config::Config;
 use serde::Serialize;
 use serde_json::Value;
@@ -73,7 +73,7 @@ impl Report {
         let effective = Effective {
             brokers: client.brokers,
             crosses: config.definition.crosses.iter().map(crosses::show).collect(),
-            symbols: check::show_selection(&config.definition.symbols),
+            symbols: computed::show_selection(&config.definition.symbols),
             slide: show_duration(config.definition.windows.slide),
             max_drift: show_duration(config.max_drift),
         };

@@ -1,0 +1,126 @@
+//! What a run computes, from single settings: crosses, symbols and windows that fit each other.
+
+use super::crosses::{self, Crosses};
+use super::layers::{Given, flag_of};
+use super::settings as s;
+use super::usage::{UsageError, Wrong};
+use super::values::show_duration;
+use crossrate_dataflows::market::definition::{Cross, Definition, Selection, Windows};
+use std::collections::BTreeSet;
+
+/// More panes a window than this are a slip: the state of a window is no larger, but each trade would enter so many.
+const MOST_PANES: u64 = 100_000;
+
+/// What holds where neither crosses nor symbols were asked for.
+const DEFAULT_CROSS: &str = "XVGUSDT=XVGBTC*BTCUSDT";
+
+pub(super) fn definition(given: &mut Given) -> Result<Definition, UsageError> {
+    let (crosses, symbols) = wanted(given)?;
+    let rows = given.get(&s::ROWS)?;
+    if crosses.is_empty() && !rows.symbol {
+        let rows = given.what(&s::ROWS.about);
+        given.warnings.push(format!("{rows}: no row will leave, since there is no cross"));
+    }
+    Ok(Definition {
+        crosses,
+        symbols,
+        windows: windows(given)?,
+        delay: given.get(&s::DELAY)?,
+        grace: given.get(&s::GRACE)?,
+        emit: given.get(&s::EMIT)?,
+        provisional: given.get(&s::PROVISIONAL)?,
+        tick: given.get(&s::TICK)?,
+        rows,
+        missing_leg: given.get(&s::MISSING_LEG)?,
+        max_carry: given.get(&s::MAX_CARRY)?,
+        stats_last: given.get(&s::STATS_LAST)?,
+        // The demonstration has none of the following and takes their defaults.
+        dedup: given.get(&s::DEDUP)?,
+        max_ahead: given.get(&s::MAX_AHEAD)?,
+    })
+}
+
+/// The crosses by name, and the symbols that get rows, legs included.
+pub(super) fn wanted(given: &Given) -> Result<(Vec<Cross>, Selection), UsageError> {
+    let mut crosses = Crosses::default();
+    let flags = given.find(&s::CROSS)?;
+    let file = given.find(&s::CROSSES_FILE)?;
+    let symbols = given.find(&s::SYMBOLS)?;
+    if flags.is_none() && file.is_none() && symbols.is_none() {
+        let what = flag_of(&s::CROSS.about);
+        let default = crosses::cross(DEFAULT_CROSS).map_err(|wrong| wrong.at(what.clone()))?;
+        crosses.add(default, DEFAULT_CROSS).map_err(|wrong| wrong.at(what))?;
+    }
+    for cross in flags.unwrap_or_default() {
+        let text = crosses::show(&cross);
+        crosses.add(cross, &text).map_err(|wrong| wrong.at(given.what(&s::CROSS.about)))?;
+    }
+    if let Some(path) = file {
+        for (place, cross) in crosses::file(&path, &given.what(&s::CROSSES_FILE.about))? {
+            let text = crosses::show(&cross);
+            crosses.add(cross, &text).map_err(|wrong| wrong.at(place))?;
+        }
+    }
+    let crosses = crosses.into_vec();
+    let selection = match symbols {
+        Some(None) => Selection::All,
+        symbols => {
+            let legs = crosses.iter().flat_map(|cross| &cross.legs).map(|leg| leg.symbol.clone());
+            Selection::Only(symbols.flatten().into_iter().flatten().chain(legs).collect())
+        }
+    };
+    Ok((crosses, selection))
+}
+
+fn windows(given: &Given) -> Result<Windows, UsageError> {
+    let size = given.get(&s::WINDOW)?;
+    let Some(slide) = given.find(&s::SLIDE)? else {
+        return Ok(Windows { size, slide: size });
+    };
+    let both = format!("{} with a window of {}", show_duration(slide), show_duration(size));
+    let what = given.what(&s::SLIDE.about);
+    if slide > size {
+        return Err(Wrong::told(both, "a slide no longer than the window, which it divides")
+            .perhaps(Some(&show_duration(size)))
+            .at(what));
+    }
+    if size % slide != 0 {
+        let divisor = show_duration(nearest_divisor(size / 1_000, slide / 1_000) * 1_000);
+        return Err(Wrong::told(both, "a slide that divides the window").perhaps(Some(&divisor)).at(what));
+    }
+    if size / slide > MOST_PANES {
+        let least = show_duration(size.div_ceil(MOST_PANES).next_multiple_of(1_000));
+        return Err(Wrong::told(
+            format!("{both}, {} panes a window", size / slide),
+            format!("{MOST_PANES} panes a window at most, so a slide of {least} or more"),
+        )
+        .at(what));
+    }
+    Ok(Windows { size, slide })
+}
+
+/// The greatest divisor of a size that is a slide at most, both in milliseconds; in the unit that the slide was given
+/// in where there is one, since nobody means 3750ms who writes 4s.
+fn nearest_divisor(size: u64, slide: u64) -> u64 {
+    let small = (1..).take_while(|d| d * d <= size).filter(|d| size.is_multiple_of(*d));
+    let divisors: Vec<u64> = small.flat_map(|d| [d, size / d]).filter(|d| *d <= slide).collect();
+    let units = [3_600_000, 60_000, 1_000, 1].into_iter().filter(|unit| slide.is_multiple_of(*unit));
+    units
+        .filter_map(|unit| divisors.iter().copied().filter(|d| d.is_multiple_of(unit)).max())
+        .next()
+        .unwrap_or(1)
+}
+
+/// The symbols of a selection, for people.
+pub(super) fn show_selection(selection: &Selection) -> String {
+    match selection {
+        Selection::All => "all".to_owned(),
+        Selection::Only(symbols) => symbols
+            .iter()
+            .map(|s| s.as_str())
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect::<Vec<_>>()
+            .join(","),
+    }
+}
