@@ -19,6 +19,7 @@
 //! to hold panes for longer, the others are kept by value. [`crossrate_dataflows::market::resume`] has the details, and
 //! `the_rest_of_the_input_gives_the_rest_of_the_rows` breaks off after every kind of commit to see whether it is true.
 
+pub mod clerk;
 pub mod committer;
 pub mod held;
 mod kafka;
@@ -41,6 +42,7 @@ use crossrate_dataflows::operators::closings::Refusal;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use clerk::Clerk;
 use committer::Committer;
 use point::{JobEntry, Point};
 use protocol::Ended;
@@ -89,6 +91,9 @@ pub trait Ledger: Send {
     fn still_ours(&mut self) -> Result<()> {
         Ok(())
     }
+
+    /// The run ends, and nothing is under way any more.
+    fn close(&mut self) {}
 }
 
 /// Opens the ledger of a run, where its sinks make one.
@@ -165,7 +170,8 @@ pub fn begin(config: &Config, mut ledger: Box<dyn Ledger>) -> Result<(Entries, P
     }
     let tells = config.verbosity >= Verbosity::Verbose;
     let interval = config.commit_interval;
-    Ok((entries, point, Committer::new(ledger, job, &config.definition, interval, changes, tells)))
+    let clerk = Clerk::new(ledger)?;
+    Ok((entries, point, Committer::new(clerk, job, &config.definition, interval, changes, tells)))
 }
 
 /// Where each partition of a bounded run ends: where it did when the job began, for as long as it has not got there.

@@ -123,8 +123,8 @@
 //!    [`crossrate_dataflows::cross_rates`] and [`crossrate_dataflows::series_stats`] follow.
 //! 6. [`crossrate_dataflows::operators::closings`] brings rows and notes of all workers together on the first one, in
 //!    order, and puts what is complete into its outbox. The probe behind it throttles the sources.
-//! 7. [`sink`] hands the outbox on: to the [`ledger`]'s committer where there is one, and only then to everybody
-//!    else.
+//! 7. [`sink`] hands the outbox on: to the [`ledger`]'s committer where there is one, which commits on a thread of its
+//!    own ([`ledger::clerk`]), and when a commit is there its rows to everybody else.
 //!
 //! # How it is tested
 //!

@@ -2,7 +2,8 @@
 //! or at the latest when `finish` does.
 //!
 //! One sink may be the ledger ([`crate::ledger`]): then nothing is told to anybody before its commit, but to files,
-//! which are cut back to what was committed when a run is taken up.
+//! which are cut back to what was committed when a run is taken up. The ledger commits on a thread of its own; what a
+//! commit is made of, and how far everything was then, is kept until it is there.
 
 pub mod columns;
 mod copy;
@@ -14,6 +15,8 @@ mod lines;
 mod lock;
 #[cfg(feature = "parquet")]
 mod parquet;
+#[cfg(test)]
+mod tests;
 
 use crate::config::{Config, DeadLetterTarget, SinkTarget, Verbosity};
 use crate::ledger::committer::Committer;
@@ -63,6 +66,14 @@ pub trait Sink: Send {
     }
 }
 
+/// What the news of a commit says besides its rows.
+#[derive(Debug, Default)]
+struct Scene {
+    partitions: BTreeMap<u32, PartitionProgress>,
+    frontier: Option<EventTime>,
+    withheld: u64,
+}
+
 /// All the sinks of a run.
 pub struct Sinks {
     ledger: Option<Committer>,
@@ -70,6 +81,8 @@ pub struct Sinks {
     files: Vec<Box<dyn Sink>>,
     /// Those that are told what is certain.
     others: Vec<Box<dyn Sink>>,
+    /// How far everything was when the commit under way began.
+    scene: Scene,
     /// To be told of the first rows.
     first: Option<Verbosity>,
 }
@@ -111,7 +124,7 @@ impl Sinks {
             }
             None => {}
         }
-        Ok(Sinks { ledger, files, others, first: Some(config.verbosity) })
+        Ok(Sinks { ledger, files, others, scene: Scene::default(), first: Some(config.verbosity) })
     }
 
     /// One more.
@@ -130,6 +143,7 @@ impl Sinks {
             ledger.end(ended);
         }
         self.pass_on(outbox, true)?;
+        self.ledger.iter_mut().for_each(Committer::close);
         let news = news_of(outbox);
         self.files.iter_mut().chain(&mut self.others).try_for_each(|sink| sink.finish(&news))
     }
@@ -150,22 +164,8 @@ impl Sinks {
         {
             start::tell(verbosity, "the first rows are computed");
         }
-        if let Some(ledger) = &mut self.ledger {
-            ledger.take(outbox)?;
-            if !(now || ledger.is_due()) || !ledger.has_news() {
-                return ledger.still_ours();
-            }
-            let commit = ledger.next_commit()?;
-            let news = News { rows: &commit.rows, refused: &commit.refused, ..news_of(outbox) };
-            let mut marks = Vec::new();
-            for sink in &mut self.files {
-                sink.write(&news)?;
-                marks.extend(sink.mark()?);
-            }
-            let commit = ledger.commit(commit, marks)?;
-            self.files.iter_mut().try_for_each(|sink| sink.committed())?;
-            let news = News { rows: &commit.rows, refused: &commit.refused, ..news_of(outbox) };
-            return self.others.iter_mut().try_for_each(|sink| sink.write(&news));
+        if self.ledger.is_some() {
+            return self.pass_to_ledger(outbox, now);
         }
         if outbox.rows.is_empty() && outbox.refused.is_empty() && !outbox.progressed {
             return Ok(());
@@ -174,6 +174,41 @@ impl Sinks {
         self.files.iter_mut().chain(&mut self.others).try_for_each(|sink| sink.write(&news))?;
         outbox.clear();
         Ok(())
+    }
+
+    /// Gathers for the next commit, and begins it when it is due and the one before is there; `now` it ends too.
+    fn pass_to_ledger(&mut self, outbox: &mut Outbox, now: bool) -> Result<()> {
+        let Some(ledger) = &mut self.ledger else { return Ok(()) };
+        ledger.take(outbox)?;
+        let wait = now || ledger.is_full();
+        self.tell_committed(wait)?;
+        let Some(ledger) = &mut self.ledger else { return Ok(()) };
+        if !(now || ledger.is_due()) || !ledger.has_news() {
+            return ledger.still_ours();
+        }
+        let commit = ledger.next_commit()?;
+        let news = News { rows: &commit.rows, refused: &commit.refused, ..news_of(outbox) };
+        let mut marks = Vec::new();
+        for sink in &mut self.files {
+            sink.write(&news)?;
+            marks.extend(sink.mark()?);
+        }
+        let Outbox { partitions, frontier, withheld, .. } = outbox;
+        self.scene = Scene { partitions: partitions.clone(), frontier: *frontier, withheld: *withheld };
+        ledger.commit(commit, marks)?;
+        let wait = now || ledger.waits();
+        self.tell_committed(wait)
+    }
+
+    /// Those who are told only what is certain hear of the commit that was under way, if it is there.
+    fn tell_committed(&mut self, wait: bool) -> Result<()> {
+        let Some(ledger) = &mut self.ledger else { return Ok(()) };
+        let Some(commit) = ledger.committed_now(wait)? else { return Ok(()) };
+        self.files.iter_mut().try_for_each(|sink| sink.committed())?;
+        let Scene { partitions, frontier, withheld } = &self.scene;
+        let (rows, refused) = (&commit.rows, &commit.refused);
+        let news = News { rows, refused, partitions, frontier: *frontier, withheld: *withheld };
+        self.others.iter_mut().try_for_each(|sink| sink.write(&news))
     }
 }
 

@@ -1,14 +1,16 @@
-//! When to commit, and what: gathers what the dataflow hands on until it is time.
+//! When to commit, and what: gathers what the dataflow hands on until it is time, and while a commit is under way.
 
+use super::clerk::{Clerk, Done};
 use super::point::{IDLE, JOB, JobEntry, add_lasting, encode};
-use super::{Changes, Commit, Ledger};
+use super::{Changes, Commit};
 use crate::sink::Mark;
 use anyhow::Result;
 use crossrate_dataflows::market::definition::Definition;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::looks::Looks;
 use crossrate_dataflows::market::resume::Lasting;
-use crossrate_dataflows::operators::closings::Outbox;
+use crossrate_dataflows::market::row::Row;
+use crossrate_dataflows::operators::closings::{Outbox, Refusal};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -18,13 +20,21 @@ const WITHOUT_ROWS: Duration = Duration::from_secs(1);
 /// How long a run that commits nothing goes on without asking whether it still may.
 const UNASKED: Duration = Duration::from_secs(2);
 
+/// Bytes that may gather behind a commit that is under way, about; with more of them the dataflow waits for its end, so
+/// that a ledger which takes nothing any more holds up the reading and does not fill the memory.
+const GATHERED: usize = 8 << 20;
+
 /// Gathers and commits.
 pub struct Committer {
-    ledger: Box<dyn Ledger>,
+    clerk: Clerk,
     job: JobEntry,
     stats_last: Option<u64>,
     interval: Duration,
     pending: Commit,
+    /// How large that is, about; where an entry has changed twice, both count.
+    gathered: usize,
+    /// Of the commit that is under way: how far the rows are with it.
+    under_way: Option<EventTime>,
     /// Carried windows, by when they were final, that looks which a later run would repeat did not know yet.
     too_new: VecDeque<(EventTime, Lasting)>,
     hindsight: u64,
@@ -45,7 +55,7 @@ pub struct Committer {
 impl std::fmt::Debug for Committer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Committer")
-            .field("ledger", &self.ledger.name())
+            .field("ledger", &self.clerk.name())
             .field("committed", &self.committed)
             .finish()
     }
@@ -54,7 +64,7 @@ impl std::fmt::Debug for Committer {
 impl Committer {
     /// Goes on from the job as it was. `changes` of entries are part of the first commit.
     pub fn new(
-        ledger: Box<dyn Ledger>,
+        clerk: Clerk,
         job: JobEntry,
         definition: &Definition,
         interval: Duration,
@@ -62,12 +72,14 @@ impl Committer {
         tells: bool,
     ) -> Self {
         Committer {
-            ledger,
+            clerk,
             stats_last: definition.stats_last,
             too_new: VecDeque::new(),
             hindsight: Looks::of(definition).hindsight(),
             interval,
             pending: Commit { changes, ..Commit::default() },
+            gathered: 0,
+            under_way: None,
             last_look: job.at,
             frontier: job.at,
             ended: false,
@@ -86,6 +98,7 @@ impl Committer {
             self.last_look = self.last_look.max(row.look);
         }
         self.frontier = self.frontier.max(outbox.frontier.unwrap_or(self.last_look));
+        self.gathered += size(&outbox.rows, &outbox.refused, &outbox.changes);
         self.pending.rows.append(&mut outbox.rows);
         self.pending.refused.append(&mut outbox.refused);
         // What looks left first: a partition may say that an entry of an earlier look can go.
@@ -116,7 +129,7 @@ impl Committer {
 
     /// Whether it is time to commit what there is.
     pub fn is_due(&self) -> bool {
-        self.wait().is_zero()
+        !self.clerk.is_busy() && self.wait().is_zero()
     }
 
     fn wait(&self) -> Duration {
@@ -128,9 +141,19 @@ impl Committer {
         wait.saturating_sub(self.last_commit.elapsed())
     }
 
-    /// After how long the next commit is due; `None` where nothing waits.
+    /// After how long the next commit is due; `None` where nothing waits, or one is under way: its end wakes us.
     pub fn due_in(&self) -> Option<Duration> {
-        self.has_news().then(|| self.wait())
+        (self.has_news() && !self.clerk.is_busy()).then(|| self.wait())
+    }
+
+    /// Whether so much has gathered that the commit under way must be waited for.
+    pub fn is_full(&self) -> bool {
+        self.gathered > GATHERED
+    }
+
+    /// Whether each closing is to be committed before anything else is done.
+    pub fn waits(&self) -> bool {
+        self.interval.is_zero()
     }
 
     /// Whether there is anything to commit.
@@ -140,11 +163,11 @@ impl Committer {
 
     /// Fails where another run has the job. Cheap: it asks now and then.
     pub fn still_ours(&mut self) -> Result<()> {
-        if self.last_commit.max(self.last_asked).elapsed() < UNASKED {
+        if self.clerk.is_busy() || self.last_commit.max(self.last_asked).elapsed() < UNASKED {
             return Ok(());
         }
         self.last_asked = Instant::now();
-        self.ledger.still_ours()
+        self.clerk.ask_still_ours()
     }
 
     /// The run ends with this commit; with `ended` the job too.
@@ -160,34 +183,54 @@ impl Committer {
             // No look is repeated after this.
             self.settle(EventTime::MAX)?;
         }
+        self.gathered = 0;
         let mut commit = std::mem::take(&mut self.pending);
         commit.changes.insert(JOB.into(), Some(encode(&self.job)?));
         Ok(commit)
     }
 
-    /// Commits it, and gives it back for those who are told only now.
-    pub fn commit(&mut self, mut commit: Commit, marks: Vec<Mark>) -> Result<Commit> {
+    /// Begins to commit it; nothing else may be under way.
+    pub fn commit(&mut self, mut commit: Commit, marks: Vec<Mark>) -> Result<()> {
         for (path, length) in marks {
             let entry = length.map(|length| encode(&length)).transpose()?;
             commit.changes.insert(format!("length/{path}"), entry);
         }
-        let begun = Instant::now();
-        self.ledger.commit(&commit)?;
-        self.committed = self.job.at;
+        self.under_way = Some(self.job.at);
+        self.clerk.commit(commit)
+    }
+
+    /// The commit that was under way, if it is there now, for those who are told only then; `wait`s for it where that
+    /// is asked. Whatever ends the run, such as a successor, is an error here.
+    pub fn committed_now(&mut self, wait: bool) -> Result<Option<Commit>> {
+        let Some(Done { mut commit, took }) = self.clerk.answer(wait)? else { return Ok(None) };
+        self.committed = self.under_way.take().unwrap_or(self.committed);
         (self.first, self.last_commit) = (false, Instant::now());
         if self.tells {
             let (rows, entries) = (commit.rows.len(), commit.changes.len());
             let bytes: usize =
                 commit.changes.iter().map(|(key, e)| key.len() + e.as_ref().map_or(0, Vec::len)).sum();
-            let ms = begun.elapsed().as_secs_f64() * 1e3;
+            let ms = took.as_secs_f64() * 1e3;
             eprintln!("crossrate: committed {rows} rows, {entries} entries of {bytes} bytes in {ms:.1} ms");
         }
         commit.changes = Changes::new();
-        Ok(commit)
+        Ok(Some(commit))
+    }
+
+    /// Lets the ledger go; nothing may be under way.
+    pub fn close(&mut self) {
+        self.clerk.close();
     }
 
     /// The event time until which everything is committed.
     pub fn committed(&self) -> EventTime {
         self.committed
     }
+}
+
+/// About how many bytes a commit becomes larger by.
+fn size(rows: &[Row], refused: &[Refusal], changes: &[(String, Option<Vec<u8>>)]) -> usize {
+    let rows = rows.iter().map(|row| row.json.len());
+    let refused = refused.iter().map(|refusal| refusal.value.len());
+    let changes = changes.iter().map(|(key, entry)| key.len() + entry.as_ref().map_or(0, Vec::len));
+    rows.chain(refused).chain(changes).sum()
 }

@@ -308,6 +308,13 @@ impl Ledger for Kafka {
     fn take_over(&mut self) -> Result<Entries> {
         let (entries, lease) = self.take_id()?;
         self.protocol.take_over(lease);
+        // A topic that the producer met with the first rows would keep them waiting for a look at it.
+        if let Some(producer) = &self.producer {
+            for topic in self.rows.iter().chain(&self.dead_letters) {
+                // What it finds does not matter.
+                let _ = producer.client().fetch_metadata(Some(topic), SHORTLY);
+            }
+        }
         // Those who had the job before learn from it who has it now.
         self.commit(&Commit::default())?;
         Ok(entries)
@@ -348,6 +355,12 @@ impl Ledger for Kafka {
         }
         commit.changes.iter().for_each(|(key, value)| self.parts.note(key, value.as_deref()));
         Ok(())
+    }
+
+    fn close(&mut self) {
+        if let Some(producer) = self.producer.take() {
+            kafka::let_go(producer);
+        }
     }
 }
 

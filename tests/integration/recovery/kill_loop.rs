@@ -39,7 +39,10 @@ impl Job {
             }
         }
         command.arg("run").args(&self.inputs).args(&self.flags).args(&self.sinks).args(more);
-        command.args(["--summary", "summary.json", "--commit-interval", "20ms", "--batch-records", "256"]);
+        command.args(["--summary", "summary.json", "--batch-records", "256"]);
+        if !self.flags.iter().any(|flag| flag == "--commit-interval") {
+            command.args(["--commit-interval", "20ms"]);
+        }
         command.current_dir(&self.folder).stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(std::fs::File::options().append(true).create(true).open(self.log()).expect("a log"));
         command

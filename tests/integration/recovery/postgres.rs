@@ -108,7 +108,9 @@ pub(crate) fn tables(url: &str) -> BTreeMap<String, Vec<String>> {
 
 fn job(folder: &Path, inputs: &[std::path::PathBuf], definition: &str, sinks: &str) -> Job {
     std::fs::create_dir(folder).expect("made");
-    let common = "--delay 500ms --symbols all --cross XVGUSDT=XVGBTC*BTCUSDT --cross BACK=BTCUSDT/XVGBTC";
+    // Each commit is waited for: all the rest would gather behind a slow one, and there would be nothing left to disturb.
+    let common = "--delay 500ms --symbols all --cross XVGUSDT=XVGBTC*BTCUSDT --cross BACK=BTCUSDT/XVGBTC \
+                  --commit-interval 0s";
     Job {
         folder: folder.to_owned(),
         inputs: inputs.to_vec(),
