@@ -8,14 +8,14 @@ fn main() {
     // Made without the file that pins them, their versions are not known.
     let lock = std::fs::read_to_string("Cargo.lock").unwrap_or_default();
     for (name, package) in
-        [("CROSSRATE_TIMELY", "timely"), ("CROSSRATE_DIFFERENTIAL_DATAFLOW", "differential-dataflow")]
+        [("BUILT_WITH_TIMELY", "timely"), ("BUILT_WITH_DIFFERENTIAL_DATAFLOW", "differential-dataflow")]
     {
         println!("cargo::rustc-env={name}={}", locked(&lock, package).unwrap_or("unknown"));
     }
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let said = Command::new(rustc).arg("--version").output().map(|output| output.stdout).unwrap_or_default();
     let said = String::from_utf8_lossy(&said);
-    println!("cargo::rustc-env=CROSSRATE_RUSTC={}", said.split(' ').nth(1).unwrap_or("unknown").trim());
+    println!("cargo::rustc-env=BUILT_WITH_RUSTC={}", said.split(' ').nth(1).unwrap_or("unknown").trim());
 }
 
 /// The version of a package in a `Cargo.lock`.

@@ -214,9 +214,9 @@ fn cores() -> usize {
 
 /// What the figures depend on besides this program, as it was built.
 const MADE_OF: [(&str, &str); 3] = [
-    ("timely", env!("CROSSRATE_TIMELY")),
-    ("differential-dataflow", env!("CROSSRATE_DIFFERENTIAL_DATAFLOW")),
-    ("rustc", env!("CROSSRATE_RUSTC")),
+    ("timely", env!("BUILT_WITH_TIMELY")),
+    ("differential-dataflow", env!("BUILT_WITH_DIFFERENTIAL_DATAFLOW")),
+    ("rustc", env!("BUILT_WITH_RUSTC")),
 ];
 
 fn machine() -> String {

@@ -186,6 +186,8 @@ pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
                 {
                     pool.call(&partition.feed.feed);
                     if let Err(error) = reading.batch(partition, taken, limit) {
+                        // What came before the record that ends the run may have made rows final.
+                        reading.hand_on(passed_by_all(&owned, spare.as_ref()));
                         return stop(worker, writing, error);
                     }
                     read = true;
