@@ -18,7 +18,7 @@ impl Lcg {
     }
 }
 
-/// Less than an hour of two symbols in four partitions, out of order, with what is late, repeated, bad and of others.
+/// Two symbols in four partitions, out of order, with what is late, repeated, bad and of others.
 fn market(random: &mut Lcg, from_second: f64, count: u64) -> Vec<Record> {
     let mut ids = [from_second as u64 * 1_000; 2];
     let mut last = String::new();
@@ -79,7 +79,9 @@ fn killed(kills: usize, flags: &str, seed: u64) {
     let kafka = Kafka { brokers };
     let mut random = Lcg(seed);
     let topic = kafka.topic("killed", 4);
-    kafka.produce(&topic, &market(&mut random, 10.0, 30_000));
+    // Enough for all kills to come in time; ten trades a second.
+    let trades = 1_200 * kills.max(25) as u64;
+    kafka.produce(&topic, &market(&mut random, 10.0, trades));
     let folder = tempfile::tempdir().expect("a folder");
     let job = |name: &str, workers: &str, beside: &str| {
         let flags = format!(
@@ -110,7 +112,7 @@ fn killed(kills: usize, flags: &str, seed: u64) {
     let name = kafka.topic_with("disturbed", 1, &whole);
     let (sinks, held) = beside(folder.path(), &name);
     let mut done = 0;
-    let mut more = Some(market(&mut random, 3_100.0, 500));
+    let mut more = Some(market(&mut random, 100.0 + trades as f64 / 10.0, 500));
     loop {
         if done == kills {
             let written = kafka.lines(&name).lines().count();

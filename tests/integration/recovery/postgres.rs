@@ -127,7 +127,7 @@ fn survives(definition: &str, salt: u64, kills: u64) {
     let folder = super::folder();
     let data = super::folder();
     let seed = input::seed() * 1_000 + salt;
-    let inputs = input::write(folder.path(), seed, 3, 120_000, 400);
+    let inputs = input::write(folder.path(), seed, 3, kill_loop::trades(), 400);
     let mut server = Some(Server::start(Some(data.path()), None));
     let database = || -> String { server.as_ref().map(Server::database).expect("a server") };
     let (whole, broken) = (database(), database());

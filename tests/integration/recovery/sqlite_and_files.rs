@@ -1,7 +1,7 @@
 //! The kill loop with an SQLite database or a file as ledger, in every mode.
 
 use super::input::{self, Random};
-use super::kill_loop::{Job, kill_and_take_up, kills, words};
+use super::kill_loop::{self, Job, kill_and_take_up, kills, words};
 use super::outputs;
 
 const EVERYTHING: &str = "--to sqlite:rows.db --to rows.jsonl --dead-letter dead.jsonl";
@@ -10,7 +10,7 @@ const EVERYTHING: &str = "--to sqlite:rows.db --to rows.jsonl --dead-letter dead
 fn survives(definition: &str, salt: u64) {
     let folder = super::folder();
     let seed = input::seed() * 1_000 + salt;
-    let inputs = input::write(folder.path(), seed, 3, 120_000, 400);
+    let inputs = input::write(folder.path(), seed, 3, kill_loop::trades(), 400);
     let common = "--delay 500ms --symbols all --cross XVGUSDT=XVGBTC*BTCUSDT --cross BACK=BTCUSDT/XVGBTC";
     let job = |name: &str, sinks: &str| {
         let folder = folder.path().join(name);
