@@ -14,7 +14,7 @@
 
 use crate::config::{ReplayConfig, Speed};
 use crate::exit::{Exit, Failure};
-use crate::run::{run_with, stopped};
+use crate::run::{Observer, run_with, stopped};
 use crate::sink::{News, Sink, total};
 use anyhow::Result;
 use crossrate_dataflows::market::acceptance::Counts;
@@ -55,7 +55,8 @@ pub fn run(replay: ReplayConfig) -> Result<Exit> {
         interrupted: Arc::clone(&interrupted),
         done: Arc::clone(&done),
     };
-    match run_with(config, Some(Box::new(sink)), None, &interrupted) {
+    let observer: Observer = Box::new(move || Ok(Box::new(sink)));
+    match run_with(config, Some(observer), None, &interrupted) {
         // All that was asked for is there.
         Err(_) if done.load(Ordering::Relaxed) => Ok(Exit::Done),
         outcome => outcome,

@@ -34,11 +34,14 @@ pub fn run(config: Config) -> Result<Exit> {
     run_with(config, None, None, &Arc::new(AtomicBool::new(false)))
 }
 
+/// Makes one more sink, once signals are heard: it may speak to the user at once, who may interrupt it at once.
+pub type Observer = Box<dyn FnOnce() -> Result<Box<dyn Sink>>>;
+
 /// The same, with one more sink beside those of the configuration, and with a server that is there already.
 /// `interrupted` is set when the user wants to stop.
 pub fn run_with(
     config: Config,
-    observer: Option<Box<dyn Sink>>,
+    observer: Option<Observer>,
     server: Option<Server>,
     interrupted: &Arc<AtomicBool>,
 ) -> Result<Exit> {
@@ -56,7 +59,7 @@ pub fn run_with(
 /// This process's share of the work.
 fn compute(
     config: Config,
-    observer: Option<Box<dyn Sink>>,
+    observer: Option<Observer>,
     server: Option<Server>,
     interrupted: &Arc<AtomicBool>,
 ) -> Result<Exit> {
@@ -66,6 +69,7 @@ fn compute(
         accounting::can_summarize(path)?;
     }
     on_signal(interrupted, &workers.wakers)?;
+    let observer = observer.map(|make| make()).transpose()?;
     let inputs = open_inputs(&config, &workers)?;
     // Who has the rows serves them.
     let server = if workers.first == 0 { serve(&config, server)? } else { None };

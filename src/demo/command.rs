@@ -3,6 +3,7 @@
 use super::{About, Display, Ending, PartitionProgress, Progress, Refused, Surface};
 use crate::config::{Cluster, Config, DemoConfig, KafkaClient, SimulatedSource, Source, Verbosity};
 use crate::exit::{Exit, Failure};
+use crate::run::Observer;
 use crate::serve::replay::Replays;
 use crate::serve::{self, Server};
 use crate::sink::{News, Sink};
@@ -36,10 +37,13 @@ pub fn run(demo: DemoConfig) -> Result<Exit> {
         workers: demo.threads,
     };
     let interrupted = Arc::new(AtomicBool::new(false));
-    let display = Display::new(about, Surface::of_stdout(), io::stdout()).map_err(closed)?;
-    let shown =
-        Shown { display: Some(display), begun: Instant::now(), interrupted: Arc::clone(&interrupted) };
-    crate::run::run_with(configuration(&demo, market), Some(Box::new(shown)), server, &interrupted)
+    let configuration = configuration(&demo, market);
+    let stop = Arc::clone(&interrupted);
+    let show: Observer = Box::new(move || {
+        let display = Display::new(about, Surface::of_stdout(), io::stdout()).map_err(closed)?;
+        Ok(Box::new(Shown { display: Some(display), begun: Instant::now(), interrupted: stop }))
+    });
+    crate::run::run_with(configuration, Some(show), server, &interrupted)
 }
 
 fn configuration(demo: &DemoConfig, market: Market) -> Config {

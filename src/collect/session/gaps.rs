@@ -27,6 +27,8 @@ const FIRST_RETRY: u64 = 200;
 const LONGEST_RETRY: u64 = 10_000;
 /// Answers that cover an id without having it, after which it does not exist.
 const DENIALS: u32 = 3;
+/// By so much at most the exchange's database is behind its memory.
+const DATABASE_BEHIND: u64 = 30_000;
 /// Whether found or not, after an hour a gap is given up.
 const GIVE_UP: u64 = 3_600_000;
 /// No connection misses so many: the exchange's ids have jumped.
@@ -114,10 +116,12 @@ impl Session {
         let Some(gap) = self.gaps.get(&key) else { return true };
         let symbol = gap.symbol;
         let Some((from, _)) = self.symbols[symbol].ids.of_gap(gap.first, gap.last, key) else { return true };
-        // The database may be behind: every other time its memory is asked, which has the newest only.
-        let question = match gap.fruitless % 2 {
-            0 => Question::Trades { symbol, from, limit: (gap.last - from + 1).min(MOST_TRADES) },
-            _ => Question::Recent { symbol },
+        // The database may be behind: every other time the exchange's memory is asked, which has the newest only. What
+        // has been missing for long is in the database, if it is anywhere.
+        let question = if gap.fruitless % 2 == 1 && now.since(gap.found) < DATABASE_BEHIND {
+            Question::Recent { symbol }
+        } else {
+            Question::Trades { symbol, from, limit: (gap.last - from + 1).min(MOST_TRADES) }
         };
         let asked = self.pose(question.clone(), Purpose::Gap(key, question), now);
         if let Some(gap) = self.gaps.get_mut(&key).filter(|_| asked) {

@@ -7,6 +7,7 @@ use super::input::{self, Random};
 use super::outputs::{self, Outputs};
 use anyhow::{Result, bail};
 use crossrate::cli::{self, Task};
+use crossrate::run::{Observer, run_with};
 use crossrate::sink::{News, Sink};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -49,8 +50,9 @@ pub(crate) fn run_here(words: Vec<String>, commits: Option<u64>) -> bool {
     let words = ["crossrate".to_owned(), "run".into()].into_iter().chain(words);
     let parsed = cli::parse(words.map(OsString::from), &[]).expect("flags that make sense");
     let Task::Run(config) = parsed.task else { panic!("a run was asked for") };
-    let observer = commits.map(|commits| Box::new(EndsAfter(commits)) as Box<dyn Sink>);
-    match crossrate::run::run_with(*config, observer, None, &Arc::new(AtomicBool::new(false))) {
+    let observer = commits
+        .map(|commits| -> Observer { Box::new(move || Ok(Box::new(EndsAfter(commits)) as Box<dyn Sink>)) });
+    match run_with(*config, observer, None, &Arc::new(AtomicBool::new(false))) {
         Ok(_) => true,
         Err(error) if error.to_string() == "enough" => false,
         Err(error) => panic!("{error:?}"),
