@@ -63,19 +63,13 @@ fn survives(salt: u64, definition: &str, ledgers: &[&str]) {
     let inputs = input::write(folder.path(), seed, 3, 100_000, 1);
     let common = "--delay 20s --symbols all --cross XVGUSDT=XVGBTC*BTCUSDT";
     let days = if cfg!(feature = "parquet") { "--to csv:csv --to parquet:parquet" } else { "--to csv:csv" };
+    let flags = format!("{common} {definition}");
     let job = |name: &str, ledger: &str| {
-        let folder = folder.path().join(name);
-        std::fs::create_dir(&folder).expect("made");
-        Job {
-            folder,
-            inputs: inputs.clone(),
-            flags: words(&format!("{common} {definition}")),
-            sinks: words(&format!("{ledger} {days} --dead-letter dead.jsonl")),
-        }
+        let sinks = format!("{ledger} {days} --dead-letter dead.jsonl");
+        Job::new(folder.path().join(name), &inputs, &flags, &sinks)
     };
     let undisturbed = job("undisturbed", "--to rows.jsonl");
-    undisturbed.run(&[]);
-    let whole = std::fs::metadata(undisturbed.progress()).expect("refused records").len();
+    let whole = undisturbed.run_whole();
     let expected = undisturbed.outputs();
     let csv = files(&undisturbed.folder.join("csv"));
     let dates = |table: &str| csv.keys().filter(|name| name.starts_with(table)).count();

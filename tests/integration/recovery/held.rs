@@ -8,19 +8,11 @@ use std::process::Stdio;
 fn who_holds_a_file_is_named_although_it_is_frozen() {
     let folder = super::folder();
     let inputs = input::write(folder.path(), input::seed() * 1_000 + 71, 2, 60_000, 300);
-    let job = |name: &str| {
-        let folder = folder.path().join(name);
-        std::fs::create_dir(&folder).expect("made");
-        Job {
-            folder,
-            inputs: inputs.clone(),
-            flags: words("--delay 500ms --symbols all --window 2s"),
-            sinks: words("--to rows.jsonl --dead-letter dead.jsonl"),
-        }
-    };
+    let flags = "--delay 500ms --symbols all --window 2s";
+    let sinks = "--to rows.jsonl --dead-letter dead.jsonl";
+    let job = |name: &str| Job::new(folder.path().join(name), &inputs, flags, sinks);
     let (undisturbed, disturbed) = (job("undisturbed"), job("disturbed"));
-    undisturbed.run(&[]);
-    let size = std::fs::metadata(undisturbed.progress()).expect("refused records").len();
+    let size = undisturbed.run_whole();
     let mut frozen = disturbed.command(&[]).spawn().expect("it starts");
     wait_until(&disturbed, &mut frozen, size / 4);
     signal(frozen.id(), "STOP");

@@ -35,6 +35,18 @@ pub(crate) fn words(text: &str) -> Vec<String> {
 }
 
 impl Job {
+    /// One in a folder that is made for it; flags of the definition and of sinks by words.
+    pub(crate) fn new(folder: PathBuf, inputs: &[PathBuf], flags: &str, sinks: &str) -> Job {
+        std::fs::create_dir(&folder).expect("made");
+        Job { folder, inputs: inputs.to_vec(), flags: words(flags), sinks: words(sinks) }
+    }
+
+    /// Runs it undisturbed; how many bytes of progress that was.
+    pub(crate) fn run_whole(&self) -> u64 {
+        self.run(&[]);
+        std::fs::metadata(self.progress()).expect("refused records").len()
+    }
+
     /// The command that runs it, or takes it up.
     pub(crate) fn command(&self, more: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));

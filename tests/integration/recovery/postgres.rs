@@ -1,7 +1,7 @@
 //! The kill loop with a real Postgres as ledger, which is itself crashed now and then, and what its tables hold.
 
 use super::input::{self, Random};
-use super::kill_loop::{self, Job, kill_and_take_up, kills, words};
+use super::kill_loop::{self, Job, kill_and_take_up, kills};
 use super::outputs::{self, Outputs};
 use crossrate::sink::columns::{self, TABLES, Value};
 use std::collections::BTreeMap;
@@ -107,16 +107,10 @@ pub(crate) fn tables(url: &str) -> BTreeMap<String, Vec<String>> {
 }
 
 fn job(folder: &Path, inputs: &[std::path::PathBuf], definition: &str, sinks: &str) -> Job {
-    std::fs::create_dir(folder).expect("made");
     // Each commit is waited for: all the rest would gather behind a slow one, and there would be nothing left to disturb.
     let common = "--delay 500ms --symbols all --cross XVGUSDT=XVGBTC*BTCUSDT --cross BACK=BTCUSDT/XVGBTC \
                   --commit-interval 0s";
-    Job {
-        folder: folder.to_owned(),
-        inputs: inputs.to_vec(),
-        flags: words(&format!("{common} {definition}")),
-        sinks: words(sinks),
-    }
+    Job::new(folder.to_owned(), inputs, &format!("{common} {definition}"), sinks)
 }
 
 /// Runs a definition undisturbed, and then killed, the server being crashed in between and underneath.
@@ -133,8 +127,7 @@ fn survives(definition: &str, salt: u64, kills: u64) {
     let (whole, broken) = (database(), database());
     let beside = |url: &str| format!("--to postgres:{url} --to rows.jsonl --dead-letter dead.jsonl");
     let undisturbed = job(&folder.path().join("undisturbed"), &inputs, definition, &beside(&whole));
-    undisturbed.run(&[]);
-    let size = std::fs::metadata(undisturbed.progress()).expect("refused records").len();
+    let size = undisturbed.run_whole();
     let expected = Outputs { tables: Some(tables(&whole)), ..undisturbed.outputs() };
     let all_rows = expected.rows.as_deref().expect("rows").to_owned();
     assert!(all_rows.len() > 50_000, "{} bytes of rows", all_rows.len());

@@ -1,7 +1,7 @@
 //! `--restarts`: a killed child costs a moment and nothing else.
 
 use super::input;
-use super::kill_loop::{Job, children_of, end_of, signal, wait_until, words};
+use super::kill_loop::{Job, children_of, end_of, signal, wait_until};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
@@ -16,19 +16,11 @@ struct Scene {
 fn scene(salt: u64) -> Scene {
     let folder = super::folder();
     let inputs = input::write(folder.path(), input::seed() * 1_000 + salt, 3, 120_000, 400);
-    let job = |name: &str| {
-        let folder = folder.path().join(name);
-        std::fs::create_dir(&folder).expect("made");
-        Job {
-            folder,
-            inputs: inputs.clone(),
-            flags: words("--delay 500ms --symbols all --window 2s --emit changes --grace 3s"),
-            sinks: words("--to sqlite:rows.db --to rows.jsonl --dead-letter dead.jsonl"),
-        }
-    };
+    let flags = "--delay 500ms --symbols all --window 2s --emit changes --grace 3s";
+    let sinks = "--to sqlite:rows.db --to rows.jsonl --dead-letter dead.jsonl";
+    let job = |name: &str| Job::new(folder.path().join(name), &inputs, flags, sinks);
     let (undisturbed, disturbed) = (job("undisturbed"), job("disturbed"));
-    undisturbed.run(&[]);
-    let whole = std::fs::metadata(undisturbed.progress()).expect("refused records").len();
+    let whole = undisturbed.run_whole();
     Scene { _folder: folder, undisturbed, disturbed, whole }
 }
 

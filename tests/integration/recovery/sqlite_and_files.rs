@@ -1,7 +1,7 @@
 //! The kill loop with an SQLite database or a file as ledger, in every mode.
 
 use super::input::{self, Random};
-use super::kill_loop::{self, Job, kill_and_take_up, kills, words};
+use super::kill_loop::{self, Job, kill_and_take_up, kills};
 use super::outputs;
 
 const EVERYTHING: &str = "--to sqlite:rows.db --to rows.jsonl --dead-letter dead.jsonl";
@@ -12,19 +12,10 @@ fn survives(definition: &str, salt: u64) {
     let seed = input::seed() * 1_000 + salt;
     let inputs = input::write(folder.path(), seed, 3, kill_loop::trades(), 400);
     let common = "--delay 500ms --symbols all --cross XVGUSDT=XVGBTC*BTCUSDT --cross BACK=BTCUSDT/XVGBTC";
-    let job = |name: &str, sinks: &str| {
-        let folder = folder.path().join(name);
-        std::fs::create_dir(&folder).expect("made");
-        Job {
-            folder,
-            inputs: inputs.clone(),
-            flags: words(&format!("{common} {definition}")),
-            sinks: words(sinks),
-        }
-    };
+    let flags = format!("{common} {definition}");
+    let job = |name: &str, sinks: &str| Job::new(folder.path().join(name), &inputs, &flags, sinks);
     let undisturbed = job("undisturbed", EVERYTHING);
-    undisturbed.run(&[]);
-    let whole = std::fs::metadata(undisturbed.progress()).expect("refused records").len();
+    let whole = undisturbed.run_whole();
     let expected = undisturbed.outputs();
     let rows = expected.rows.as_deref().expect("rows");
     assert!(rows.len() > 50_000, "{} bytes of rows", rows.len());
