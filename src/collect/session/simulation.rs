@@ -192,18 +192,16 @@ impl World {
     }
 
     fn run(mut self) -> Counts {
-        while let Some(Reverse((time, number))) = self.queue.pop() {
-            if time > self.end {
-                break;
-            }
+        while let Some((time, happening)) = self.next_until(self.end) {
             self.now = time;
-            let Some(happening) = self.happenings.remove(&number) else { continue };
             self.happen(happening);
             self.perform();
         }
         self.session.stop();
+        self.perform();
         for _ in 0..=(HOLD / TICK) {
             self.now += TICK;
+            self.late_answers();
             self.session.tick(self.moment());
             self.perform();
         }
@@ -212,6 +210,23 @@ impl World {
         self.perform();
         self.check(&counts);
         counts
+    }
+
+    /// What was asked before the end, and is asked until the hold is over, is answered still; nothing else happens.
+    fn late_answers(&mut self) {
+        while let Some((_, happening)) = self.next_until(self.now) {
+            if matches!(happening, Happening::Answers(..)) {
+                self.happen(happening);
+                self.perform();
+            }
+        }
+    }
+
+    /// What happens next, unless that is later.
+    fn next_until(&mut self, until: u64) -> Option<(u64, Happening)> {
+        let Reverse((time, number)) = *self.queue.peek().filter(|Reverse((time, _))| *time <= until)?;
+        self.queue.pop();
+        Some((time, self.happenings.remove(&number).expect("each happens once")))
     }
 
     fn happen(&mut self, happening: Happening) {
