@@ -92,7 +92,7 @@ pub(crate) fn flush(producer: &Producer) -> Result<()> {
     producer.context().take_undelivered().map_or(Ok(()), |undelivered| Err(refused(undelivered)))
 }
 
-fn refused(undelivered: Undelivered) -> anyhow::Error {
+pub(crate) fn refused(undelivered: Undelivered) -> anyhow::Error {
     let Undelivered { topic, error, .. } = undelivered;
     anyhow::Error::new(error).context(format!("topic {topic} does not take a record"))
 }
@@ -130,6 +130,7 @@ pub(crate) struct Seen {
     pub(crate) at: Instant,
     pub(crate) partition: i32,
     pub(crate) offset: i64,
+    pub(crate) key: Vec<u8>,
     pub(crate) value: Vec<u8>,
 }
 
@@ -155,6 +156,7 @@ pub(crate) fn committed(topic: &str, to_its_end: bool) -> Result<Receiver<Seen>>
                         at: Instant::now(),
                         partition: message.partition(),
                         offset: message.offset(),
+                        key: message.key().unwrap_or_default().to_vec(),
                         value: message.payload().unwrap_or_default().to_vec(),
                     };
                     if sender.send(seen).is_err() {

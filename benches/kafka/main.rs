@@ -2,6 +2,7 @@
 
 mod broker;
 mod clients;
+mod commits;
 mod latency;
 mod restart;
 mod throughput;
@@ -24,7 +25,8 @@ fn main() -> Result<()> {
         "throughput" => throughput::run(&asked),
         "latency" => latency::run(&asked),
         "restart" => restart::run(&asked),
-        _ => bail!("kafka throughput|latency|restart|count [--FLAG VALUE].., not {what:?}"),
+        "commits" => commits::run(&asked),
+        _ => bail!("kafka throughput|latency|restart|commits|count [--FLAG VALUE].., not {what:?}"),
     }
 }
 
@@ -67,6 +69,13 @@ fn heard(from: impl Read + Send + 'static) -> Receiver<(Instant, Vec<u8>)> {
             .count()
     });
     receiver
+}
+
+/// The middle one, the one that a hundredth is above, and the greatest.
+fn quantiles(mut values: Vec<f64>) -> [f64; 3] {
+    values.sort_by(f64::total_cmp);
+    let last = values.len().saturating_sub(1);
+    [0.5, 0.99, 1.0].map(|share| values.get((last as f64 * share) as usize).copied().unwrap_or(f64::NAN))
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

@@ -3,6 +3,7 @@
 use crate::broker;
 use crate::{Asked, crossrate, heard, median};
 use anyhow::{Context, Result, bail};
+use crossrate::kafka::writer::Producer;
 use crossrate::source::simulated::Tape;
 use std::collections::VecDeque;
 use std::process::{Child, Stdio};
@@ -14,23 +15,25 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A job that says nothing for so long has read all there is.
 const QUIET: Duration = Duration::from_secs(3);
 
-struct Case {
-    title: &'static str,
-    topic: &'static str,
+pub(crate) struct Case {
+    pub(crate) title: &'static str,
+    pub(crate) topic: &'static str,
     symbols: u32,
-    /// Seconds of event time before the first kill, and between kills.
-    before: u64,
+    /// Seconds of event time before the first kill, between kills, and between closings.
+    pub(crate) before: u64,
     between: u64,
+    pub(crate) slide: u64,
     flags: &'static [&'static str],
 }
 
-const CASES: &[Case] = &[
+pub(crate) const CASES: &[Case] = &[
     Case {
         title: "3,000 symbols, 1 m by 10 s",
         topic: "many",
         symbols: 3_000,
         before: 90,
         between: 20,
+        slide: 10,
         flags: &["--symbols", "all", "--window", "1m", "--slide", "10s"],
     },
     Case {
@@ -39,6 +42,7 @@ const CASES: &[Case] = &[
         symbols: 2,
         before: 1_020,
         between: 10,
+        slide: 1,
         flags: &["--window", "1000s", "--slide", "1s"],
     },
 ];
@@ -61,23 +65,8 @@ pub(crate) fn run(asked: &Asked) -> Result<()> {
 }
 
 fn measure(case: &Case, rounds: usize, per_second: u64, steps: bool) -> Result<()> {
-    let seconds = case.before + case.between * rounds as u64;
-    let mut partitions = vec![Vec::new(); PARTITIONS];
-    let tape = Tape { trades: seconds * per_second, symbols: case.symbols, per_second, ..Tape::default() };
-    tape.write(&mut partitions)?;
-    let mut rest: Vec<_> = partitions.iter().map(|lines| lines.split(|byte| *byte == b'\n')).collect();
-    broker::make_topic(case.topic, PARTITIONS as i32)?;
-    let producer = broker::producer(5, "lz4")?;
-    let mut load = |seconds: u64| -> Result<()> {
-        let count = (seconds * per_second) as usize / PARTITIONS;
-        for (partition, lines) in rest.iter_mut().enumerate() {
-            for line in lines.by_ref().take(count).filter(|line| !line.is_empty()) {
-                broker::send(&producer, case.topic, Some(partition as i32), None, line)?;
-            }
-        }
-        broker::flush(&producer)
-    };
-    load(case.before)?;
+    let mut feed = Feed::new(case, case.before + case.between * rounds as u64, per_second)?;
+    feed.load(case.before)?;
     let mut all = Figures::default();
     let mut job = Job::start(case)?;
     job.until_quiet(&mut all)?;
@@ -88,7 +77,7 @@ fn measure(case: &Case, rounds: usize, per_second: u64, steps: bool) -> Result<(
         while let Ok(seen) = rows.recv_timeout(Duration::from_millis(500)) {
             known = known.max(seen.offset);
         }
-        load(case.between)?;
+        feed.load(case.between)?;
         job = Job::start(case)?;
         let begun = job.begun;
         let first = job.until_quiet(&mut all)?.context("a restart gave no row")?;
@@ -107,15 +96,58 @@ fn measure(case: &Case, rounds: usize, per_second: u64, steps: bool) -> Result<(
     Ok(())
 }
 
+/// The trades of a case, on their way into its topic.
+pub(crate) struct Feed {
+    topic: &'static str,
+    per_second: u64,
+    producer: Producer,
+    /// Lines of each partition that are not there yet.
+    rest: Vec<std::vec::IntoIter<Vec<u8>>>,
+}
+
+impl Feed {
+    pub(crate) fn new(case: &Case, seconds: u64, per_second: u64) -> Result<Feed> {
+        let mut partitions = vec![Vec::new(); PARTITIONS];
+        let tape =
+            Tape { trades: seconds * per_second, symbols: case.symbols, per_second, ..Tape::default() };
+        tape.write(&mut partitions)?;
+        broker::make_topic(case.topic, PARTITIONS as i32)?;
+        let of = |lines: &Vec<u8>| {
+            let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+            lines.map(<[u8]>::to_vec).collect::<Vec<_>>().into_iter()
+        };
+        let rest = partitions.iter().map(of).collect();
+        Ok(Feed { topic: case.topic, per_second, producer: broker::producer(5, "lz4")?, rest })
+    }
+
+    /// Writes the trades of so many seconds more.
+    pub(crate) fn load(&mut self, seconds: u64) -> Result<()> {
+        let count = (seconds * self.per_second) as usize / PARTITIONS;
+        for (partition, lines) in self.rest.iter_mut().enumerate() {
+            for line in lines.by_ref().take(count) {
+                broker::send(&self.producer, self.topic, Some(partition as i32), None, &line)?;
+            }
+        }
+        broker::flush(&self.producer)
+    }
+}
+
+/// A commit of a job, as it says it.
+pub(crate) struct Commit {
+    pub(crate) rows: usize,
+    pub(crate) entries: usize,
+    pub(crate) ms: f64,
+}
+
 impl Case {
-    fn out(&self) -> String {
+    pub(crate) fn out(&self) -> String {
         format!("{}-rows", self.topic)
     }
 }
 
 /// What was seen, in the order of the rounds.
 #[derive(Default)]
-struct Figures {
+pub(crate) struct Figures {
     computed: Vec<f64>,
     visible: Vec<f64>,
     read_back: VecDeque<(f64, f64)>,
@@ -148,7 +180,7 @@ impl Figures {
 }
 
 /// A run that is listened to: with `-v` it says what it does.
-struct Job {
+pub(crate) struct Job {
     begun: Instant,
     child: Child,
     lines: Receiver<(Instant, Vec<u8>)>,
@@ -156,7 +188,7 @@ struct Job {
 }
 
 impl Job {
-    fn start(case: &Case) -> Result<Job> {
+    pub(crate) fn start(case: &Case) -> Result<Job> {
         let mut command = crossrate()?;
         command.args(["run", "-v", "-t", case.topic, "-w", "2", "--name", case.topic]).args(case.flags);
         command.args(["--to", &format!("kafka:{}", case.out())]).stderr(Stdio::piped());
@@ -167,7 +199,7 @@ impl Job {
     }
 
     /// Listens until the job has done all there is to do; when it had computed its first row.
-    fn until_quiet(&mut self, figures: &mut Figures) -> Result<Option<Instant>> {
+    pub(crate) fn until_quiet(&mut self, figures: &mut Figures) -> Result<Option<Instant>> {
         let mut first = None;
         let mut last_commit = Instant::now();
         while last_commit.elapsed() < QUIET {
@@ -176,10 +208,7 @@ impl Job {
                 Err(RecvTimeoutError::Timeout) => break,
                 Err(RecvTimeoutError::Disconnected) => bail!("the job has ended: {:?}", self.said),
             };
-            let numbers: Vec<f64> = line
-                .split(|c: char| !c.is_ascii_digit() && c != '.')
-                .filter_map(|number| number.parse().ok())
-                .collect();
+            let numbers = numbers(&line);
             if line.contains("the first rows are computed") {
                 first.get_or_insert(at);
             } else if line.contains("recovery point has") {
@@ -195,11 +224,35 @@ impl Job {
         Ok(first)
     }
 
-    fn kill(&mut self) -> Result<()> {
+    /// Waits for the next commit that has rows.
+    pub(crate) fn next_commit(&mut self, patience: Duration) -> Result<Option<Commit>> {
+        let until = Instant::now() + patience;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let line = match self.lines.recv_timeout(left) {
+                Ok((_, line)) => String::from_utf8_lossy(&line).into_owned(),
+                Err(RecvTimeoutError::Timeout) => return Ok(None),
+                Err(RecvTimeoutError::Disconnected) => bail!("the job has ended: {:?}", self.said),
+            };
+            if let Some(said) = line.strip_prefix("crossrate: committed ")
+                && let [rows, entries, _, ms] = numbers(said)[..]
+                && rows > 0.0
+            {
+                return Ok(Some(Commit { rows: rows as usize, entries: entries as usize, ms }));
+            }
+            self.said.push(line);
+        }
+    }
+
+    pub(crate) fn kill(&mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
     }
+}
+
+fn numbers(line: &str) -> Vec<f64> {
+    line.split(|c: char| !c.is_ascii_digit() && c != '.').filter_map(|number| number.parse().ok()).collect()
 }
 
 impl Drop for Job {
