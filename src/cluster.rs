@@ -37,12 +37,13 @@ pub use supervisor::supervise;
 use crate::config;
 use data_link::DataLink;
 use fate::Fate;
+pub(crate) use interrupt::TIDY_UP;
 use std::any::Any;
 use std::env;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use timely::WorkerConfig;
@@ -248,10 +249,11 @@ pub fn join(
 /// Runs `work` on every worker of this process and then steps it until its dataflows are complete; returns what
 /// they returned, in order.
 ///
-/// The first worker that returns an error ends it: the error is returned at once, and the other workers, which
-/// wait for that one and cannot be woken, are left alone. The process should then end by [`fate::end`], which
-/// also tells the other processes. After success too: the links to the others close only there.
-pub fn execute<T, E, F>(mesh: Mesh, config: WorkerConfig, work: F) -> Result<Vec<T>, E>
+/// The first worker that returns an error ends it: `stop` is to make the others return too, so that they can leave what
+/// they write whole. Those that have not returned [`TIDY_UP`] later are left alone, and the first error is returned. The
+/// process should then end by [`fate::end`], which also tells the other processes. After success too: the links to the
+/// others close only there.
+pub fn execute<T, E, F>(mesh: Mesh, config: WorkerConfig, work: F, stop: impl Fn()) -> Result<Vec<T>, E>
 where
     T: Send + 'static,
     E: From<ClusterError> + Send + 'static,
@@ -277,8 +279,8 @@ where
                 fate.iter().for_each(|fate| fate.done());
             }
             drop(worker);
-        } else if fate.is_some() {
-            // Dropped, it would close the data links as if all were well.
+        } else {
+            // Dropped, it would close its channels and links as if all were well.
             std::mem::forget(worker);
         }
         report.result = Some(result);
@@ -287,15 +289,26 @@ where
 
     let mut returned: Vec<Option<T>> = (0..threads).map(|_| None).collect();
     let mut first_error = None;
+    let mut until = None;
     for _ in 0..threads {
-        match results.recv() {
-            Ok((local, Some(Ok(value)))) => returned[local] = Some(value),
-            Ok((_, Some(Err(error)))) => first_error = Some(error),
-            Ok((local, None)) => first_error = Some(ClusterError::Panicked { worker: local }.into()),
-            Err(_) => first_error = Some(ClusterError::Workers("they are gone".into()).into()),
-        }
-        if first_error.is_some() {
-            break;
+        let reported = match until {
+            None => results.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(until) => results.recv_timeout(Instant::saturating_duration_since(&until, Instant::now())),
+        };
+        let error = match reported {
+            Ok((local, Some(Ok(value)))) => {
+                returned[local] = Some(value);
+                continue;
+            }
+            Ok((_, Some(Err(error)))) => error,
+            Ok((local, None)) => ClusterError::Panicked { worker: local }.into(),
+            Err(RecvTimeoutError::Timeout) => break,
+            Err(RecvTimeoutError::Disconnected) => ClusterError::Workers("they are gone".into()).into(),
+        };
+        if first_error.is_none() {
+            first_error = Some(error);
+            until = Some(Instant::now() + TIDY_UP);
+            stop();
         }
     }
     // timely's network threads end when the other processes are through, which `fate::end` waits for.

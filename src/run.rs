@@ -2,7 +2,7 @@
 
 use crate::accounting;
 use crate::ahead::Pool;
-use crate::cluster::{self, Identity, Mesh, Part};
+use crate::cluster::{self, Identity, Mesh, Part, TIDY_UP};
 use crate::config::{Cluster, Config, Source, Verbosity};
 use crate::exit::{Exit, Failure};
 use crate::ledger::point::Point;
@@ -21,10 +21,8 @@ use anyhow::{Result, anyhow};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::Thread;
-use std::time::{Duration, Instant};
-
-/// How long after an interrupt a run may still commit.
-const TIDY_UP: Duration = Duration::from_secs(10);
+use std::time::Instant;
+use timely::worker::Worker;
 
 /// Batches that a reader may be ahead of its worker, for each partition.
 const DELIVERIES_AHEAD: usize = 4;
@@ -85,12 +83,19 @@ fn compute(
     };
     let sources = Sources { inputs, meeting };
     let assignments = assign(&config, &Arc::new(workers.clone()), sources, recovered, sinks, interrupted);
-    cluster::execute(mesh, timely::WorkerConfig::default(), move |worker| {
+    let wakers = workers.wakers.clone();
+    let work = move |worker: &mut Worker| {
         let local = worker.index() - workers.first;
         workers.wakers[local].arrived();
         let assignment = assignments[local].lock().ok().and_then(|mut a| a.take());
         worker::run(worker, assignment.ok_or_else(|| anyhow!("worker {local} was started twice"))?)
-    })?;
+    };
+    // One worker's error is the end of all: the first one still has rows and the accounting to write.
+    let stop = || {
+        interrupted.store(true, Ordering::Relaxed);
+        wakers.iter().for_each(WorkerWaker::wake);
+    };
+    cluster::execute(mesh, timely::WorkerConfig::default(), work, stop)?;
     if let (Some(server), Some(serving)) = (&server, &config.serving)
         && serving.stays()
     {

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// How long after an interrupt a process may still tidy up.
-pub(super) const TIDY_UP: Duration = Duration::from_secs(10);
+/// How long after an interrupt, or after the first error, a process may still tidy up and commit.
+pub(crate) const TIDY_UP: Duration = Duration::from_secs(10);
 
 static FLAG: Mutex<Option<Arc<AtomicBool>>> = Mutex::new(None);
 

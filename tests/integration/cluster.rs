@@ -119,8 +119,11 @@ fn live(task: &Task) -> Result<(), Stop> {
     };
     let mesh = cluster::join(&joining, &identity, fate::say)?;
     let (process, act, flag) = (mesh.process, task.act, Arc::clone(&interrupted));
+    let stopped = Arc::new(AtomicBool::new(false));
+    let stops = Arc::clone(&stopped);
+    let work = move |worker: &mut Worker| work(worker, process, act, &flag, &stops);
     let sums =
-        cluster::execute(mesh, WorkerConfig::default(), move |worker| work(worker, process, act, &flag))?;
+        cluster::execute(mesh, WorkerConfig::default(), work, || stopped.store(true, Ordering::SeqCst))?;
     if interrupted.load(Ordering::SeqCst) {
         fate::say(&format!("tidied up {process}"));
         return Err(Stop(130, "interrupted".into()));
@@ -135,7 +138,13 @@ fn live(task: &Task) -> Result<(), Stop> {
 }
 
 /// Each worker sends 1 to 1000 each round; what has come to each goes to all; so all know all.
-fn work(worker: &mut Worker, process: usize, act: Act, interrupted: &AtomicBool) -> Result<u64, Stop> {
+fn work(
+    worker: &mut Worker,
+    process: usize,
+    act: Act,
+    interrupted: &AtomicBool,
+    stopped: &AtomicBool,
+) -> Result<u64, Stop> {
     let sum = Arc::new(AtomicUsize::new(0));
     let total = Arc::clone(&sum);
     let mut input = InputHandle::new();
@@ -157,6 +166,9 @@ fn work(worker: &mut Worker, process: usize, act: Act, interrupted: &AtomicBool)
         input.advance_to(round);
         while probe.less_than(input.time()) {
             worker.step_or_park(Some(Duration::from_millis(10)));
+            if stopped.load(Ordering::SeqCst) {
+                return Err(Stop(1, "another worker has failed".into()));
+            }
             if interrupted.load(Ordering::SeqCst) {
                 fate::interrupted();
                 let installed = worker.installed_dataflows();

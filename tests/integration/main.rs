@@ -6,6 +6,7 @@ mod demo;
 mod exchange;
 mod files;
 mod golden;
+mod interrupt;
 mod kafka;
 mod laws;
 mod memory;

@@ -14,8 +14,12 @@ const AFTER: &str = r#"{"e":"trade","s":"BTCUSDT","t":5,"p":"6","q":"1","T":1525
 "#;
 
 fn run(folder: &Path, flags: &[&str]) -> (Option<i32>, String, String) {
+    run_of(folder, &["a.jsonl"], flags)
+}
+
+fn run_of(folder: &Path, files: &[&str], flags: &[&str]) -> (Option<i32>, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
-    command.args(["run", "a.jsonl", "--symbols", "BTCUSDT", "--window", "10s"]).args(flags);
+    command.arg("run").args(files).args(["--symbols", "BTCUSDT", "--window", "10s"]).args(flags);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CROSSRATE_"))
     {
         command.env_remove(name);
@@ -42,6 +46,27 @@ fn the_first_bad_record_ends_the_run_behind_the_rows_that_are_final() {
     assert_eq!(std::fs::read_to_string(folder.path().join("d.jsonl")).expect("a file"), "");
     for manner in [["-w", "3"], ["-n", "2"], ["--batch-records", "1"]] {
         assert_eq!(run(folder.path(), &["--strict", manner[0], manner[1]]).0, Some(4), "{manner:?}");
+    }
+}
+
+/// Who has the rows hears of it from another worker, and still says what was read.
+#[test]
+fn whichever_worker_meets_it_the_run_is_accounted_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("a.jsonl"), [BEFORE, AFTER].concat()).expect("written");
+    std::fs::write(folder.path().join("b.jsonl"), [BEFORE, BAD, AFTER].concat()).expect("written");
+    for workers in ["1", "2", "4"] {
+        for _ in 0..5 {
+            let flags = ["--strict", "-w", workers, "--summary", "s.json"];
+            let (code, _, complaint) = run_of(folder.path(), &["a.jsonl", "b.jsonl"], &flags);
+            assert_eq!(code, Some(4), "{complaint}");
+            for words in ["b.jsonl: record 3 is bad: p: ", "crossrate: read "] {
+                assert!(complaint.contains(words), "-w {workers}: {words} is not in {complaint}");
+            }
+            let summary = std::fs::read_to_string(folder.path().join("s.json")).expect("a summary");
+            assert!(summary.starts_with("{\"read\":"), "{summary}");
+            std::fs::remove_file(folder.path().join("s.json")).expect("removed");
+        }
     }
 }
 

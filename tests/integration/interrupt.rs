@@ -1,0 +1,53 @@
+//! Ctrl-C while records come: the rows that are final are whole, and all that was read is accounted for.
+
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Command, Stdio};
+
+/// Trades a second of event time apart, by number.
+fn trade(number: u64) -> String {
+    let time = 1_525_022_020_000 + number * 1000;
+    format!("{{\"e\":\"trade\",\"s\":\"BTCUSDT\",\"t\":{number},\"p\":\"2\",\"q\":\"1\",\"T\":{time}}}\n")
+}
+
+#[test]
+fn an_interrupted_run_ends_with_whole_rows_and_with_its_accounting() {
+    for workers in ["1", "2", "4"] {
+        for attempt in 0..8 {
+            interrupted_once(workers)
+                .unwrap_or_else(|error| panic!("-w {workers}, attempt {attempt}: {error}"));
+        }
+    }
+}
+
+fn interrupted_once(workers: &str) -> Result<(), String> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
+    command.args(["run", "--from", "-", "--symbols", "BTCUSDT", "--window", "10s", "-w", workers]);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CROSSRATE_"))
+    {
+        command.env_remove(name);
+    }
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program starts");
+    let mut input = child.stdin.take().expect("a pipe");
+    let mut rows = BufReader::new(child.stdout.take().expect("a pipe"));
+    // It may have ended before all is written: what it has read is for it to say.
+    let feed = std::thread::spawn(move || {
+        (0..).try_for_each(|number| input.write_all(trade(number).as_bytes())).expect_err("it is to end")
+    });
+    let mut first = String::new();
+    rows.read_line(&mut first).map_err(|error| error.to_string())?;
+    let process = child.id().to_string();
+    let signalled = Command::new("kill").args(["-INT", &process]).status().expect("kill is there");
+    assert!(signalled.success(), "{process} is gone");
+    let (mut rest, mut said) = (String::new(), String::new());
+    rows.read_to_string(&mut rest).map_err(|error| error.to_string())?;
+    child.stderr.take().expect("a pipe").read_to_string(&mut said).map_err(|error| error.to_string())?;
+    let code = child.wait().map_err(|error| error.to_string())?.code();
+    feed.join().map_err(|_| "the writer panicked".to_owned())?;
+    let torn = rest.lines().chain([first.as_str()]).find(|row| serde_json::from_str::<Value>(row).is_err());
+    match (code, torn, said.contains("crossrate: read ")) {
+        (Some(130), None, true) => Ok(()),
+        found => Err(format!("{found:?}: {said}")),
+    }
+}
