@@ -78,6 +78,10 @@ pub trait Ledger: Send {
     /// Ends whatever another run of this job may still be doing, and gives the entries of the last commit.
     fn take_over(&mut self) -> Result<Entries>;
 
+    /// Leaves the job to who had it, after taking it over, where that is still possible: this run cannot begin, and the
+    /// other one may go on. What goes wrong here does not matter: then nobody has the job until it is started again.
+    fn give_back(&mut self) {}
+
     /// Who had the job before it was taken over, for people, where that is known.
     fn before(&self) -> Option<String> {
         None
@@ -123,9 +127,29 @@ pub(crate) fn beside(path: &Path) -> PathBuf {
     beside.into()
 }
 
-/// Takes the job over, and prepares to go on from its last commit: the entries, encoded and decoded, and who commits
-/// from now on.
-pub fn begin(config: &Config, mut ledger: Box<dyn Ledger>) -> Result<(Entries, Point, Committer)> {
+/// A job that was taken over, and goes on from its last commit.
+#[derive(Debug)]
+pub struct Begun {
+    /// The recovery point, encoded.
+    pub entries: Entries,
+    /// And decoded.
+    pub point: Point,
+    job: JobEntry,
+    changes: Changes,
+}
+
+impl Begun {
+    /// Who commits from now on, to that ledger.
+    pub fn committer(&mut self, config: &Config, ledger: Box<dyn Ledger>) -> Result<Committer> {
+        let tells = config.verbosity >= Verbosity::Verbose;
+        let (clerk, changes) = (Clerk::new(ledger)?, std::mem::take(&mut self.changes));
+        let interval = config.commit_interval;
+        Ok(Committer::new(clerk, self.job.clone(), &config.definition, interval, changes, tells))
+    }
+}
+
+/// Takes the job over, and prepares to go on from its last commit.
+pub fn begin(config: &Config, ledger: &mut dyn Ledger) -> Result<Begun> {
     let mut entries = ledger.take_over()?;
     let bytes: usize = entries.iter().map(|(key, entry)| key.len() + entry.len()).sum();
     start::tell(
@@ -168,10 +192,7 @@ pub fn begin(config: &Config, mut ledger: Box<dyn Ledger>) -> Result<(Entries, P
         entries.insert(point::JOB.into(), point::encode(&known)?);
         point.job = Some(known);
     }
-    let tells = config.verbosity >= Verbosity::Verbose;
-    let interval = config.commit_interval;
-    let clerk = Clerk::new(ledger)?;
-    Ok((entries, point, Committer::new(clerk, job, &config.definition, interval, changes, tells)))
+    Ok(Begun { entries, point, job, changes })
 }
 
 /// Where each partition of a bounded run ends: where it did when the job began, for as long as it has not got there.

@@ -6,7 +6,7 @@ use crate::cluster::{self, Identity, Mesh, Part, TIDY_UP};
 use crate::config::{Cluster, Config, Source, Verbosity};
 use crate::exit::{Exit, Failure};
 use crate::ledger::point::Point;
-use crate::ledger::{self, Entries};
+use crate::ledger::{self, Entries, Ledger};
 use crate::serve::board::about::About;
 use crate::serve::replay::Replays;
 use crate::serve::{self, Server};
@@ -146,19 +146,24 @@ fn open_outputs(
     config: &Config,
     observers: impl Iterator<Item = Box<dyn Sink>>,
 ) -> Result<(Recovered, Sinks)> {
-    let (entries, point, committer) = match ledger::open(config)? {
-        Some(ledger) => {
-            let (entries, point, committer) = ledger::begin(config, ledger)?;
-            (entries, point, Some(committer))
-        }
-        None => (Entries::new(), Point::default(), None),
+    let (entries, point, mut sinks) = match ledger::open(config)? {
+        Some(ledger) => open_with_ledger(config, ledger)?,
+        None => (Entries::new(), Point::default(), Sinks::open(config, &Point::default())?),
     };
-    let mut sinks = Sinks::open(config, committer, &point)?;
     observers.for_each(|observer| sinks.add(observer));
     let several = config.cluster.processes > 1;
     let recovered =
         if several { Recovered::ToShare(Some(entries)) } else { Recovered::Known(Arc::new(point)) };
     Ok((recovered, sinks))
+}
+
+fn open_with_ledger(config: &Config, mut ledger: Box<dyn Ledger>) -> Result<(Entries, Point, Sinks)> {
+    let begun = ledger::begin(config, &mut *ledger);
+    let opened = begun.and_then(|begun| Ok((Sinks::open(config, &begun.point)?, begun)));
+    // A second copy that cannot begin, since the first one is frozen and has the files perhaps, must not end that one.
+    let (mut sinks, mut begun) = opened.inspect_err(|_| ledger.give_back())?;
+    sinks.commit_with(begun.committer(config, ledger)?);
+    Ok((begun.entries, begun.point, sinks))
 }
 
 /// What each worker of this process is given.

@@ -94,14 +94,14 @@ impl std::fmt::Debug for Sinks {
 }
 
 impl Sinks {
-    /// Opens them; `point` says where files of an earlier run end.
-    pub fn open(config: &Config, ledger: Option<Committer>, point: &Point) -> Result<Self> {
+    /// Opens them, but for the ledger; `point` says where files of an earlier run end.
+    pub fn open(config: &Config, point: &Point) -> Result<Self> {
         let (mut files, mut others): (Vec<Box<dyn Sink>>, Vec<Box<dyn Sink>>) = Default::default();
         let holds = config.ledger();
         for target in &config.sinks {
             match target {
                 SinkTarget::Stdout => others.push(Box::new(lines::Lines::stdout())),
-                SinkTarget::File(path) => files.push(Box::new(lines::Lines::file(path, point)?)),
+                SinkTarget::File(path) => files.push(Box::new(lines::Lines::file(config, path, point)?)),
                 SinkTarget::Days(form, folder) => {
                     files.push(Box::new(days::Days::open(config, *form, folder, point)?));
                 }
@@ -115,7 +115,7 @@ impl Sinks {
         }
         match &config.dead_letter {
             Some(DeadLetterTarget::File(path)) => {
-                files.push(Box::new(dead_letter::DeadLetters::file(path, point)?));
+                files.push(Box::new(dead_letter::DeadLetters::file(config, path, point)?));
             }
             // The ledger writes them with its rows.
             Some(DeadLetterTarget::Kafka(_)) if matches!(config.ledger(), Some(SinkTarget::Kafka(_))) => {}
@@ -124,7 +124,12 @@ impl Sinks {
             }
             None => {}
         }
-        Ok(Sinks { ledger, files, others, scene: Scene::default(), first: Some(config.verbosity) })
+        Ok(Sinks { ledger: None, files, others, scene: Scene::default(), first: Some(config.verbosity) })
+    }
+
+    /// From now on nothing is told that is not committed.
+    pub fn commit_with(&mut self, ledger: Committer) {
+        self.ledger = Some(ledger);
     }
 
     /// One more.

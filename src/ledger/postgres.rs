@@ -58,6 +58,8 @@ pub struct Postgres {
     runtime: Runtime,
     session: Option<Session>,
     protocol: Protocol,
+    /// What was there when the job was taken over.
+    before: Option<Lease>,
 }
 
 struct Session {
@@ -98,8 +100,9 @@ impl Postgres {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
         let shown = place.shown();
         let protocol = Protocol::new(super::run_id()?, super::owner());
+        let job = job.to_owned();
         let mut ledger =
-            Postgres { place, shown, job: job.to_owned(), quiet, writes, runtime, session: None, protocol };
+            Postgres { place, shown, job, quiet, writes, runtime, session: None, protocol, before: None };
         ledger.connect(PATIENCE_AT_START)?;
         Ok(ledger)
     }
@@ -286,19 +289,37 @@ impl Ledger for Postgres {
         self.protocol.take_over(None);
         self.protocol.begin();
         let (job, lease) = (self.job.clone(), self.protocol.next().clone());
-        let entries = self.persist(PATIENCE_AT_START + LOCK, async |session: &Session| {
+        let (before, entries) = self.persist(PATIENCE_AT_START + LOCK, async |session: &Session| {
             let client = &session.client;
             begin(client).await?;
+            let before = locked_lease(client, &job).await?;
             let sql = "INSERT INTO crossrate_lease (job, run, number, owner) VALUES ($1, $2, $3, $4)
                 ON CONFLICT (job) DO UPDATE SET run = $2, number = $3, owner = $4, taken_at = now()";
             let run = lease.run.as_slice();
             client.execute(sql, &[&job, &run, &(lease.number as i64), &lease.owner]).await?;
             let entries = read_entries(client, &job).await?;
             client.batch_execute("COMMIT").await?;
-            Ok(entries)
+            Ok((before, entries))
         })?;
+        // Where it had to be repeated, that is this run's own, and nobody's to be given back.
+        self.before = before.filter(|lease| lease.run != self.protocol.next().run);
         self.protocol.take_over(Some(self.protocol.next().clone()));
         Ok(entries)
+    }
+
+    fn before(&self) -> Option<String> {
+        self.before.as_ref().map(|lease| lease.owner.clone())
+    }
+
+    fn give_back(&mut self) {
+        let (Some(before), true) = (self.before.clone(), self.protocol.has_begun()) else { return };
+        let (job, run) = (self.job.clone(), self.protocol.next().run);
+        let _ = self.persist(Duration::ZERO, async |session: &Session| {
+            let sql =
+                "UPDATE crossrate_lease SET run = $3, number = $4, owner = $5 WHERE job = $1 AND run = $2";
+            let (to, number) = (before.run.as_slice(), before.number as i64);
+            session.client.execute(sql, &[&job, &run.as_slice(), &to, &number, &before.owner]).await
+        });
     }
 
     fn commit(&mut self, commit: &Commit) -> Result<()> {

@@ -22,8 +22,8 @@ pub struct Sqlite {
     /// Whether rows go here too, or the recovery point only.
     rows: bool,
     protocol: Protocol,
-    /// Who had the job before this run.
-    before: Option<String>,
+    /// What was there when the job was taken over.
+    before: Option<Lease>,
 }
 
 const RECOVERY: &str = "
@@ -181,13 +181,30 @@ impl Ledger for Sqlite {
             Ok((entries, before))
         };
         let (entries, before) = take(&mut self.connection, &self.job).map_err(|error| self.locked(error))?;
-        self.before = before.map(|lease| lease.owner);
+        self.before = before;
         self.protocol.take_over(Some(lease));
         Ok(entries)
     }
 
     fn before(&self) -> Option<String> {
-        self.before.clone()
+        self.before.as_ref().map(|lease| lease.owner.clone())
+    }
+
+    fn give_back(&mut self) {
+        let give = |connection: &mut Connection, job: &str| -> rusqlite::Result<()> {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            match &self.before {
+                _ if read_lease(&transaction, job)?.as_ref() != self.protocol.held() => return Ok(()),
+                Some(lease) => write_lease(&transaction, job, lease)?,
+                None => transaction
+                    .execute("DELETE FROM crossrate_lease WHERE job = ?1", params![job])
+                    .map(drop)?,
+            }
+            transaction.commit()
+        };
+        if self.protocol.has_begun() {
+            let _ = give(&mut self.connection, &self.job);
+        }
     }
 
     fn commit(&mut self, commit: &Commit) -> Result<()> {

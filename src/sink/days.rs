@@ -64,7 +64,7 @@ impl Days {
     pub(super) fn open(config: &Config, form: DayForm, folder: &Path, point: &Point) -> Result<Self> {
         let layout = Layout::open(form, folder)?;
         let held = File::open(&layout.root).map_err(|error| layout.failed(error))?;
-        lock(&held, &layout.name, point.before.as_deref())?;
+        lock(&held, &layout.name, point.before.as_deref(), config.verbosity)?;
         let definition = &config.definition;
         let mut days = Days {
             form,

@@ -2,6 +2,7 @@
 
 use super::lines::{AppendFile, write_failed};
 use super::{Mark, News, Sink};
+use crate::config::Config;
 use crate::ledger::point::Point;
 use anyhow::Result;
 use base64::Engine;
@@ -29,8 +30,9 @@ struct Line<'a> {
 }
 
 impl DeadLetters {
-    pub(super) fn file(path: &Path, point: &Point) -> Result<Self> {
-        Ok(DeadLetters { name: path.display().to_string(), out: AppendFile::open(path, point)? })
+    pub(super) fn file(config: &Config, path: &Path, point: &Point) -> Result<Self> {
+        let out = AppendFile::open(config, path, point)?;
+        Ok(DeadLetters { name: path.display().to_string(), out })
     }
 }
 

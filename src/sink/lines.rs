@@ -2,7 +2,7 @@
 
 use super::lock::lock;
 use super::{Mark, News, Sink};
-use crate::config::can_be_cut;
+use crate::config::{Config, Verbosity, can_be_cut};
 use crate::exit::{Exit, Failure};
 use crate::ledger::point::Point;
 use anyhow::Result;
@@ -28,8 +28,8 @@ impl Lines {
         Lines { name: "standard output".into(), out: Out::Stdout(io::stdout()), buffer: Vec::new() }
     }
 
-    pub(super) fn file(path: &Path, point: &Point) -> Result<Self> {
-        let file = AppendFile::open(path, point)?;
+    pub(super) fn file(config: &Config, path: &Path, point: &Point) -> Result<Self> {
+        let file = AppendFile::open(config, path, point)?;
         Ok(Lines { name: path.display().to_string(), out: Out::File(file), buffer: Vec::new() })
     }
 
@@ -97,16 +97,22 @@ pub(super) struct AppendFile {
 
 impl AppendFile {
     /// Opens or makes it, as long as the recovery point says; empty where it says nothing.
-    pub(super) fn open(path: &Path, point: &Point) -> Result<Self> {
-        Self::open_known(path, point.before.as_deref(), |key| known_length(point, key))
+    pub(super) fn open(config: &Config, path: &Path, point: &Point) -> Result<Self> {
+        let before = point.before.as_deref();
+        Self::open_known(path, before, config.verbosity, |key| known_length(point, key))
     }
 
     /// Opens or makes it, so many bytes long.
     pub(super) fn open_at(path: &Path, length: u64) -> Result<Self> {
-        Self::open_known(path, None, |_| Known::Length(length))
+        Self::open_known(path, None, Verbosity::Quiet, |_| Known::Length(length))
     }
 
-    fn open_known(path: &Path, before: Option<&str>, known: impl FnOnce(&str) -> Known) -> Result<Self> {
+    fn open_known(
+        path: &Path,
+        before: Option<&str>,
+        verbosity: Verbosity,
+        known: impl FnOnce(&str) -> Known,
+    ) -> Result<Self> {
         let name = path.display().to_string();
         let special = !can_be_cut(path);
         let new = !path.exists();
@@ -118,7 +124,7 @@ impl AppendFile {
         })?;
         let (mut key, mut length) = (name.clone(), 0);
         if !special {
-            lock(&file, &name, before)?;
+            lock(&file, &name, before, verbosity)?;
             key = path.canonicalize().map_or(name.clone(), |whole| whole.display().to_string());
             length = cut_back(&mut file, &name, known(&key))?;
         }

@@ -1,6 +1,7 @@
 //! A file has one writer: locked by whoever writes it, so that a run whose job was taken over, frozen in the middle of a
 //! write perhaps, has ended before another one writes.
 
+use crate::config::Verbosity;
 use crate::exit::{Exit, Failure};
 use crate::ledger;
 use anyhow::Result;
@@ -11,14 +12,24 @@ use std::time::{Duration, Instant};
 
 /// How long a run waits for an earlier one, whose job it has taken over, to notice and let go of its files.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// After how long it says what it waits for: who runs lets go sooner than that.
+const SILENT: Duration = Duration::from_secs(3);
 
 /// Locks a file or a folder for as long as it is open, waiting for an earlier run to let go. `before` is who had the job.
-pub(super) fn lock(file: &File, name: &str, before: Option<&str>) -> Result<()> {
-    let until = Instant::now() + PATIENCE;
+pub(super) fn lock(file: &File, name: &str, before: Option<&str>, verbosity: Verbosity) -> Result<()> {
+    let begun = Instant::now();
+    let mut told = verbosity < Verbosity::Normal;
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(()),
-            Err(TryLockError::WouldBlock) if Instant::now() < until => {
+            Err(TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => {
+                if begun.elapsed() >= SILENT && !std::mem::replace(&mut told, true) {
+                    let who = holder(file).map_or("another process".into(), ledger::owner_of);
+                    let most = PATIENCE.as_secs();
+                    eprintln!(
+                        "crossrate: {name} is being written by {who}, waiting up to {most} s for its end"
+                    );
+                }
                 std::thread::sleep(Duration::from_millis(20));
             }
             Err(TryLockError::WouldBlock) => return Err(held(file, name, before).into()),

@@ -14,13 +14,12 @@ fn trade(number: u64) -> String {
 fn an_interrupted_run_ends_with_whole_rows_and_with_its_accounting() {
     for workers in ["1", "2", "4"] {
         for attempt in 0..8 {
-            interrupted_once(workers)
-                .unwrap_or_else(|error| panic!("-w {workers}, attempt {attempt}: {error}"));
+            interrupted_once(workers, &format!("-w {workers}, attempt {attempt}"));
         }
     }
 }
 
-fn interrupted_once(workers: &str) -> Result<(), String> {
+fn interrupted_once(workers: &str, which: &str) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
     command.args(["run", "--from", "-", "--symbols", "BTCUSDT", "--window", "10s", "-w", workers]);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CROSSRATE_"))
@@ -36,18 +35,16 @@ fn interrupted_once(workers: &str) -> Result<(), String> {
         (0..).try_for_each(|number| input.write_all(trade(number).as_bytes())).expect_err("it is to end")
     });
     let mut first = String::new();
-    rows.read_line(&mut first).map_err(|error| error.to_string())?;
+    rows.read_line(&mut first).expect("a row");
     let process = child.id().to_string();
     let signalled = Command::new("kill").args(["-INT", &process]).status().expect("kill is there");
     assert!(signalled.success(), "{process} is gone");
     let (mut rest, mut said) = (String::new(), String::new());
-    rows.read_to_string(&mut rest).map_err(|error| error.to_string())?;
-    child.stderr.take().expect("a pipe").read_to_string(&mut said).map_err(|error| error.to_string())?;
-    let code = child.wait().map_err(|error| error.to_string())?.code();
-    feed.join().map_err(|_| "the writer panicked".to_owned())?;
+    rows.read_to_string(&mut rest).expect("rows");
+    child.stderr.take().expect("a pipe").read_to_string(&mut said).expect("a text");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130), "{which}: {said}");
+    feed.join().expect("no panic");
     let torn = rest.lines().chain([first.as_str()]).find(|row| serde_json::from_str::<Value>(row).is_err());
-    match (code, torn, said.contains("crossrate: read ")) {
-        (Some(130), None, true) => Ok(()),
-        found => Err(format!("{found:?}: {said}")),
-    }
+    assert_eq!(torn, None, "{which}");
+    assert!(said.contains("crossrate: read "), "{which}: {said}");
 }
