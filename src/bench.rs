@@ -2,13 +2,19 @@
 //! that does the same work, `run -w 1` and `run -w N`, in rounds, so that an hour's moods of the machine hit all alike.
 //! A difference in a single byte of the rows is a failure.
 
+use crate::cluster::fate;
 use crate::exit::{Exit, Failure};
+use crate::run;
+use crate::source::files::Input;
 use crate::source::simulated::Tape;
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 use std::fs::File;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -18,7 +24,7 @@ mod hand_loop;
 /// What to measure.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Bench {
-    /// JSON lines to read instead of generated ones; each file is a partition
+    /// JSON lines, not packed, to read instead of generated ones; each file is a partition
     files: Vec<PathBuf>,
     /// Trades to generate, where no files are given
     #[arg(long, default_value_t = 2_000_000, value_parser = clap::value_parser!(u64).range(1..))]
@@ -51,9 +57,14 @@ pub fn plain_loop(arguments: Vec<String>) -> Result<Exit> {
 
 /// Measures and prints a table.
 pub fn run(bench: &Bench) -> Result<Exit> {
+    bench.files.iter().try_for_each(|file| has_json_lines(file))?;
+    let interrupted = fate::interrupt_flag()?;
     let folder =
         tempfile::Builder::new().prefix("crossrate-bench-").tempdir().context("no temporary folder")?;
-    let files = if bench.files.is_empty() { bench.generate(folder.path())? } else { bench.files.clone() };
+    let files = match bench.files.as_slice() {
+        [] => bench.generate(folder.path(), &interrupted)?,
+        files => files.to_vec(),
+    };
     let program = std::env::current_exe().context("this program's own path is unknown")?;
     let contenders = bench.contenders(&program, &files);
     let mut seconds: Vec<Vec<f64>> = contenders.iter().map(|_| Vec::new()).collect();
@@ -61,7 +72,7 @@ pub fn run(bench: &Bench) -> Result<Exit> {
     // The first round warms the page cache and does not count.
     for round in 0..=bench.rounds {
         for (contender, seconds) in contenders.iter().zip(&mut seconds) {
-            let (took, hash) = contender.measure(&folder.path().join("rows"))?;
+            let (took, hash) = contender.measure(folder.path(), &interrupted)?;
             if *rows.get_or_insert(hash) != hash {
                 let words = format!("{} printed other rows than {}", contender.name, contenders[0].name);
                 return Err(Failure::new(Exit::Failed, words).into());
@@ -83,16 +94,51 @@ pub fn run(bench: &Bench) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// The plain loop reads nothing else, and says nothing of what it cannot read.
+fn has_json_lines(path: &Path) -> Result<()> {
+    Input::open(path, None, true)?;
+    let mut head = Vec::new();
+    let opened = File::open(path).and_then(|file| file.take(64).read_to_end(&mut head));
+    opened.with_context(|| path.display().to_string())?;
+    if head.trim_ascii_start().first().is_none_or(|byte| *byte == b'{') {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::Usage, format!("{} holds no JSON lines that are not packed", path.display()))
+        .hint("the plain loop reads nothing else; unpack the file first (gzip -dk, zstd -dk)")
+        .into())
+}
+
+/// A file that takes nothing any more once the user wants to stop.
+struct Interruptible(File, Arc<AtomicBool>);
+
+impl Write for Interruptible {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.1.load(Ordering::Relaxed) {
+            Err(io::Error::other("interrupted"))
+        } else {
+            self.0.write(bytes)
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
 impl Bench {
-    fn generate(&self, folder: &Path) -> Result<Vec<PathBuf>> {
+    fn generate(&self, folder: &Path, interrupted: &Arc<AtomicBool>) -> Result<Vec<PathBuf>> {
         let paths: Vec<PathBuf> =
             (0..self.partitions).map(|n| folder.join(format!("trades-{n}.jsonl"))).collect();
         let mut files = Vec::new();
         for path in &paths {
-            files.push(File::create(path).with_context(|| path.display().to_string())?);
+            let file = File::create(path).with_context(|| path.display().to_string())?;
+            files.push(Interruptible(file, Arc::clone(interrupted)));
         }
         let tape = Tape { trades: self.trades, symbols: self.symbols, ..Tape::default() };
-        tape.write(&mut files).context("cannot write the input to the temporary folder")?;
+        match tape.write(&mut files) {
+            Err(_) if interrupted.load(Ordering::Relaxed) => return Err(run::stopped()),
+            written => written.context("cannot write the input to the temporary folder")?,
+        };
         Ok(paths)
     }
 
@@ -135,37 +181,57 @@ struct Contender {
 
 impl Contender {
     /// How long it takes, start and end included, and what its rows hash to.
-    fn measure(&self, rows: &Path) -> Result<(Duration, u64)> {
-        let out = File::create(rows).with_context(|| rows.display().to_string())?;
+    fn measure(&self, folder: &Path, interrupted: &AtomicBool) -> Result<(Duration, u64)> {
+        let (rows, words) = (folder.join("rows"), folder.join("words"));
+        let create = |path: &Path| File::create(path).with_context(|| path.display().to_string());
+        let (out, said) = (create(&rows)?, create(&words)?);
         let begun = Instant::now();
-        let ended = Command::new(&self.program)
+        let mut child = Command::new(&self.program)
             .args(&self.arguments)
             // What the environment sets for `run` would change what is compared.
             .env_clear()
             .stdin(Stdio::null())
             .stdout(out)
-            .stderr(Stdio::piped())
-            .output()
+            .stderr(said)
+            .spawn()
             .with_context(|| format!("cannot start {}", self.program.display()))?;
+        let Some(status) = end_of(&mut child, interrupted)? else { return Err(run::stopped()) };
         let took = begun.elapsed();
-        if !ended.status.success() {
-            bail!("{} failed: {}", self.name, String::from_utf8_lossy(&ended.stderr).trim());
+        if !status.success() {
+            bail!("{} failed: {}", self.name, std::fs::read_to_string(&words)?.trim());
         }
         let mut hash = Xxh3::new();
-        std::io::copy(&mut File::open(rows)?, &mut Hashing(&mut hash))?;
+        io::copy(&mut File::open(rows)?, &mut Hashing(&mut hash))?;
         Ok((took, hash.digest()))
+    }
+}
+
+/// Waits for the end of a process; `None` where the user wants to stop, and it was ended for that.
+fn end_of(child: &mut Child, interrupted: &AtomicBool) -> io::Result<Option<ExitStatus>> {
+    loop {
+        if let Some(status) = child.try_wait()? {
+            // A Ctrl-C ends the child too, perhaps before this one has heard of it.
+            return Ok((status.code() != Some(Exit::Interrupted.code().into())).then_some(status));
+        }
+        if interrupted.load(Ordering::Relaxed) {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        // A thousandth of what is measured, or less.
+        std::thread::sleep(Duration::from_micros(500));
     }
 }
 
 struct Hashing<'a>(&'a mut Xxh3);
 
-impl std::io::Write for Hashing<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+impl Write for Hashing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.update(bytes);
         Ok(bytes.len())
     }
 
-    fn flush(&mut self) -> std::io::Result<()> {
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
@@ -202,8 +268,15 @@ fn median(mut values: Vec<f64>) -> f64 {
 fn count_lines(files: &[PathBuf]) -> Result<u64> {
     let mut lines = 0;
     for file in files {
-        let bytes = std::fs::read(file).with_context(|| file.display().to_string())?;
-        lines += memchr::memchr_iter(b'\n', &bytes).count() as u64;
+        let mut file = File::open(file).with_context(|| file.display().to_string())?;
+        let mut block = vec![0; 1 << 20];
+        loop {
+            let bytes = match file.read(&mut block)? {
+                0 => break,
+                length => &block[..length],
+            };
+            lines += memchr::memchr_iter(b'\n', bytes).count() as u64;
+        }
     }
     Ok(lines)
 }

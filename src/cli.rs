@@ -17,12 +17,13 @@ mod settings;
 mod usage;
 mod values;
 
+pub(crate) use places::input;
 pub use report::Report;
 pub use usage::UsageError;
 pub(crate) use values::read_duration as duration;
 
 use crate::bench::Bench;
-use crate::config::{Config, DemoConfig, ProduceConfig, ReplayConfig, ServeConfig};
+use crate::config::{Config, DemoConfig, ProduceConfig, ReplayConfig, ServeConfig, Verbosity};
 use crate::query::Query;
 use crate::recovery::{Action, Recovery};
 use crate::top::Top;
@@ -241,6 +242,12 @@ Examples:
   crossrate replay -t trades --from-offset 1000 --cross EURBTC=EURUSDT/BTCUSDT
   crossrate replay a.jsonl b.jsonl --since 1525021200000 --speed 10x";
 
+/// What is to be done, and what is said before, unless only errors are to be said.
+fn parsed(task: Task, given: Given) -> Result<Parsed, Stop> {
+    let quiet = check::verbosity(&given)? < Verbosity::Normal;
+    Ok(Parsed { task, warnings: if quiet { Vec::new() } else { given.warnings } })
+}
+
 /// Of which command flags are, as the types of clap's structures want it.
 const RUN: u8 = 0;
 const DEMO: u8 = 1;
@@ -358,34 +365,34 @@ pub fn parse(
         Commands::Run(flags) => {
             let mut given = Given::collect(&flags.0, environment, Which::Run)?;
             let task = Task::Run(Box::new(check::run(&mut given)?));
-            Ok(Parsed { task, warnings: given.warnings })
+            parsed(task, given)
         }
         Commands::Demo(flags) => {
             let mut given = Given::collect(&flags.0, environment, Which::Demo)?;
             let task = Task::Demo(Box::new(check::demo(&mut given)?));
-            Ok(Parsed { task, warnings: given.warnings })
+            parsed(task, given)
         }
         Commands::Produce(flags) => {
             let given = Given::collect(&flags.0, environment, Which::Produce)?;
             let task = Task::Produce(Box::new(check::produce(&given)?));
-            Ok(Parsed { task, warnings: given.warnings })
+            parsed(task, given)
         }
         Commands::Replay(flags) => {
             let mut given = Given::collect(&flags.0, environment, Which::Replay)?;
             let task = Task::Replay(Box::new(check::replay(&mut given)?));
-            Ok(Parsed { task, warnings: given.warnings })
+            parsed(task, given)
         }
         Commands::Serve(flags) => {
             let given = Given::collect(&flags.0, environment, Which::Serve)?;
             let task = Task::Serve(Box::new(check::serve(&given)?));
-            Ok(Parsed { task, warnings: given.warnings })
+            parsed(task, given)
         }
         Commands::Config { json, flags } => {
             let mut given = Given::collect(&flags.0, environment, Which::Run)?;
             let config = check::run(&mut given)?;
             let report = Report::new(&given, &config)?;
             let text = if json { report.json().unwrap_or_default() + "\n" } else { report.text() };
-            Ok(Parsed { task: Task::Print(text), warnings: given.warnings })
+            parsed(Task::Print(text), given)
         }
         Commands::Recovery(command) => {
             let (action, json, flags) = match command {
@@ -395,7 +402,7 @@ pub fn parse(
             };
             let given = Given::collect(&flags.0, environment, Which::Recovery)?;
             let task = Task::Recovery(Recovery { action, json, place: check::recovery(&given)? });
-            Ok(Parsed { task, warnings: given.warnings })
+            parsed(task, given)
         }
         Commands::Query(query) => Ok(Parsed { task: Task::Query(query), warnings: Vec::new() }),
         Commands::Top(top) => Ok(Parsed { task: Task::Top(top), warnings: Vec::new() }),

@@ -272,6 +272,9 @@ pub const READING: &[(&str, &str)] = &[
     ("check.crcs", "true"),
 ];
 
+/// After how long a broker that has not answered is said to be away.
+const SLOW: Duration = Duration::from_secs(2);
+
 /// How many partitions a topic has; `None` where there is none of that name. Waits for a broker that does not answer,
 /// for so long or for ever. `serve` lets the client say what it has to say.
 pub fn partitions(
@@ -282,7 +285,7 @@ pub fn partitions(
     patience: Option<Duration>,
 ) -> Result<Option<u32>, Failure> {
     let listener = client.context();
-    let deadline = patience.map(|patience| Instant::now() + patience);
+    let begun = Instant::now();
     let mut told = listener.verbosity < Verbosity::Normal;
     loop {
         let found = client.fetch_metadata(Some(topic), Duration::from_millis(500));
@@ -303,8 +306,9 @@ pub fn partitions(
         match Meaning::of_error(&error) {
             Meaning::Absent => return Ok(None),
             _ if listener.denied().is_some() => return Err(unreachable(kafka, listener)),
-            Meaning::Away if deadline.is_none_or(|deadline| Instant::now() < deadline) => {
-                if !std::mem::replace(&mut told, true) {
+            Meaning::Away if patience.is_none_or(|patience| begun.elapsed() < patience) => {
+                // One answer may be slow, of a machine that is busy.
+                if begun.elapsed() >= SLOW && !std::mem::replace(&mut told, true) {
                     let limit =
                         patience.map_or(String::new(), |patience| format!(" up to {} s", patience.as_secs()));
                     eprintln!("crossrate: no Kafka broker answers at {}, waiting{limit}", kafka.brokers);

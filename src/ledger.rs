@@ -51,7 +51,7 @@ pub use kafka::Kafka;
 pub(crate) use kafka::assemble;
 pub use postgres::Postgres;
 pub use sqlite::Sqlite;
-pub(crate) use sqlite::{SqlValue, sqlite_insert, sqlite_schema};
+pub(crate) use sqlite::{SqlValue, sqlite_hint, sqlite_insert, sqlite_schema};
 
 /// Entries of a recovery point: encoded, by key.
 pub type Entries = BTreeMap<String, Vec<u8>>;

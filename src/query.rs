@@ -10,6 +10,7 @@ pub mod output;
 pub mod remote;
 pub mod worker;
 
+use crate::cli;
 use crate::exit::{Exit, Failure};
 use anyhow::{Context, Result};
 use engine::{Engine, Limits};
@@ -84,6 +85,9 @@ fn broken(error: std::io::Error) -> anyhow::Error {
 
 /// The tables of what is in the files.
 fn open(files: &[PathBuf]) -> Result<Engine> {
+    for file in files.iter().filter_map(|file| file.to_str()) {
+        cli::input(file).map_err(|wrong| Failure::new(Exit::Usage, format!("FILE: {wrong}")))?;
+    }
     match files {
         [] => Err(Failure::new(Exit::Usage, "nothing to ask: no file of rows, and no --server")
             .hint("crossrate query \"select ..\" rows.jsonl, or --server http://127.0.0.1:8080")
@@ -119,6 +123,9 @@ fn is_database(file: &Path) -> Result<bool> {
     let path = path_of(file);
     let mut first = [0; 16];
     let mut opened = std::fs::File::open(&path).map_err(|error| unreadable(&path, error))?;
+    if opened.metadata().is_ok_and(|found| found.is_dir()) {
+        return Err(unreadable(&path, ErrorKind::IsADirectory.into()));
+    }
     let begins = match opened.read_exact(&mut first) {
         Ok(()) => &first == b"SQLite format 3\0",
         Err(_) => false,

@@ -345,6 +345,9 @@ fn source(given: &mut Given, client: &KafkaClient, writes_to_kafka: bool) -> Res
             exit_at_end: given.get(&s::EXIT_AT_END)?,
         }));
     }
+    for text in &texts {
+        places::input(text).map_err(|wrong| wrong.at(&from))?;
+    }
     let shown = texts.join(" ");
     for (place, text) in texts.iter().enumerate() {
         let expected = "kafka, or files, or - once for standard input";
@@ -456,7 +459,7 @@ fn cluster(given: &Given) -> Result<Cluster, UsageError> {
 }
 
 /// Of `-q` and `-v` the one that was given nearer to the user.
-fn verbosity(given: &Given) -> Result<Verbosity, UsageError> {
+pub(super) fn verbosity(given: &Given) -> Result<Verbosity, UsageError> {
     let rank = |about: &About| given.origin(about).rank();
     let (quiet, verbose) = (rank(&s::QUIET.about), rank(&s::VERBOSE.about));
     match (given.get(&s::QUIET)?, given.get(&s::VERBOSE)?) {

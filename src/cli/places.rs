@@ -200,6 +200,22 @@ fn utc(text: &str) -> Option<u64> {
     Some((((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000 + micros)
 }
 
+/// A file to read: a place of another kind is none, and may hold a password that is not to be repeated.
+pub(crate) fn input(text: &str) -> Result<(), Wrong> {
+    let Some((scheme, rest)) = text.split_once(':') else { return Ok(()) };
+    let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+    let is_url = rest.starts_with("//") && !scheme.is_empty() && scheme.chars().all(named);
+    let wrong = Wrong::told(format!("{scheme}:.."), "a file");
+    match scheme {
+        "kafka" => Err(wrong.hint(format!("a topic is read by --from kafka --topic {rest}"))),
+        "postgres" | "postgresql" => Err(wrong.hint(
+            "a database of Postgres is asked by psql, and served by crossrate serve --from postgres:URL",
+        )),
+        _ if is_url => Err(wrong.hint("fetch it first, or pipe it in: curl -s URL | crossrate .. -")),
+        _ => Ok(()),
+    }
+}
+
 /// Where a text with a scheme goes, such as `kafka:TOPIC`.
 enum Place<'a> {
     File(&'a str),
@@ -446,6 +462,23 @@ mod tests {
         }
         assert!(dead_letter(url).unwrap_err().to_string().contains("by itself"));
         assert!(dead_letter("-").is_err());
+    }
+
+    #[test]
+    fn inputs() {
+        for file in ["a.jsonl", "rows-12:00.jsonl", "./kafka:trades", "-", "sqlite:rows.db", ":a", "a b://c"]
+        {
+            assert_eq!(input(file), Ok(()), "{file}");
+        }
+        for (place, word) in [
+            ("kafka:trades", "--topic trades"),
+            ("postgres://me:hunter2@h/d", "serve --from postgres:URL"),
+            ("postgresql:me:hunter2@h/d", "psql"),
+            ("https://me:hunter2@h/d.gz", "curl"),
+        ] {
+            let wrong = input(place).unwrap_err().to_string();
+            assert!(wrong.contains(word) && !wrong.contains("hunter2"), "{wrong}");
+        }
     }
 
     #[test]

@@ -4,8 +4,8 @@
 use super::tables::{self, Place as Where};
 use super::{Brought, Place, definition};
 use crate::exit::{Exit, Failure};
-use crate::ledger::Entries;
 use crate::ledger::known::Known;
+use crate::ledger::{Entries, sqlite_hint};
 use crate::query::engine::kind_of;
 use crate::serve::board::about::Described;
 use crate::serve::board::progress::{ProgressNews, now_ms};
@@ -47,8 +47,11 @@ impl Database {
     }
 
     fn unreadable(&self, error: impl Into<anyhow::Error>) -> anyhow::Error {
+        let error = error.into();
+        let hint =
+            error.downcast_ref().map_or("name one that crossrate run --to sqlite:PATH writes", sqlite_hint);
         Failure::new(Exit::Unreachable, format!("cannot read the database {}", self.path.display()))
-            .hint("name one that crossrate run --to sqlite:PATH writes")
+            .hint(hint)
             .because(error)
             .into()
     }

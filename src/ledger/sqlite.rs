@@ -60,7 +60,8 @@ impl Sqlite {
 
     fn connect(path: &Path, job: &str, rows: bool) -> Result<Self> {
         let connection = Connection::open(path).map_err(|error| {
-            Failure::new(Exit::Failed, format!("cannot open the database {}", path.display()))
+            let what = if rows { "database" } else { "recovery point" };
+            Failure::new(Exit::Failed, format!("cannot open the {what} {}", path.display()))
                 .hint("name a file in a directory that exists and that you may write to")
                 .because(cause(path, error))
         })?;
@@ -322,6 +323,16 @@ pub(crate) fn sqlite_insert(table: &Table) -> String {
     format!("INSERT OR REPLACE INTO {} ({}) VALUES ({})", table.name, names.join(", "), places.join(", "))
 }
 
+/// What a reader of a database can do about an error of opening it.
+pub(crate) fn sqlite_hint(error: &rusqlite::Error) -> &'static str {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+            "who reads must be able to write to its folder, where SQLite keeps the index of its log; or read a copy"
+        }
+        _ => "name one that crossrate run --to sqlite:PATH writes",
+    }
+}
+
 fn failed(path: &Path, error: rusqlite::Error) -> anyhow::Error {
     let hint = match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => "make room on that disk; the last commit is whole",
@@ -329,7 +340,7 @@ fn failed(path: &Path, error: rusqlite::Error) -> anyhow::Error {
             "another program has kept the database locked"
         }
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-            "that file is no SQLite database, or damaged"
+            "that file is no SQLite database, or damaged; put it aside, and the job begins anew without it"
         }
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
             "the file and its directory must be writable"

@@ -2,7 +2,7 @@
 
 use super::Reader;
 use crate::exit::{Exit, Failure};
-use crate::ledger::{SqlValue, sqlite_insert, sqlite_schema};
+use crate::ledger::{SqlValue, sqlite_hint, sqlite_insert, sqlite_schema};
 use crate::serve::filter::kind;
 use crate::sink::columns::{self, TABLES, Table};
 use anyhow::{Context, Result};
@@ -83,7 +83,7 @@ impl Engine {
         };
         let connection = open().map_err(|error| {
             Failure::new(Exit::Unreachable, format!("cannot read the database {}", path.display()))
-                .hint("name one that --to sqlite:PATH has written")
+                .hint(sqlite_hint(&error))
                 .because(error)
         })?;
         Ok(Engine { connection })

@@ -58,6 +58,12 @@ impl Server {
 }
 
 fn host(server: &str) -> Result<String> {
+    if server.contains('@') {
+        // What stands before it may be a password.
+        return Err(Failure::new(Exit::Usage, "--server: got an address with an @")
+            .hint("expected the address of the server only, such as http://127.0.0.1:8080; --token-file says who asks")
+            .into());
+    }
     let wrong =
         |hint: &str| Failure::new(Exit::Usage, format!("--server: got {server:?}")).hint(hint.to_owned());
     let host = server.strip_prefix("http://").ok_or_else(|| match server.starts_with("https://") {

@@ -262,8 +262,9 @@ impl Context<'_> {
         let words = format!(
             "partition {number} of topic {topic} has no offset {from}: it begins at {low} and ends at {high}"
         );
-        Failure::new(Exit::Unreachable, words)
-            .hint("-o takes one offset for every partition; @EPOCH_MS finds each partition's own")
+        Failure::new(Exit::Usage, words).hint(
+            "the one offset is for every partition; a time (-o @EPOCH_MS, --since) finds each partition's own",
+        )
     }
 
     /// The first offset of each partition whose record has this timestamp or a later one; none where there is none.

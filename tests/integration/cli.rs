@@ -437,6 +437,67 @@ fn a_bench_says_on_what_it_ran() {
 }
 
 #[test]
+fn a_bench_says_what_it_cannot_read_and_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("a.gz"), b"\x1f\x8b\x08").expect("written");
+    std::fs::write(folder.path().join("BTCUSDT-trades-2024-08-08.csv"), "1,2,3,4,1525022020000,true,true\n")
+        .expect("written");
+    for (file, code, words) in [
+        ("none.jsonl", 3, "error: cannot open none.jsonl: No such file"),
+        (".", 3, "is a directory"),
+        ("a.gz", 3, "cannot read a.gz"),
+        ("BTCUSDT-trades-2024-08-08.csv", 2, "BTCUSDT-trades-2024-08-08.csv holds no JSON lines"),
+    ] {
+        let (found, _, said) = end(crossrate(folder.path(), ["bench", file, "--rounds", "1"]));
+        assert!(found == code && said.contains(words) && said.contains("hint: "), "{file}: {found} {said}");
+    }
+    for signal in ["-INT", "-TERM"] {
+        for pause in [0, 40, 400] {
+            let mut command = crossrate(folder.path(), ["bench", "--trades", "300000", "--rounds", "1000"]);
+            let mut child =
+                command.env("TMPDIR", folder.path()).stdout(Stdio::null()).spawn().expect("it starts");
+            // Its first files are there.
+            let made = || std::fs::read_dir(folder.path()).expect("a folder").count() > 2;
+            while !made() {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+            std::thread::sleep(std::time::Duration::from_millis(pause));
+            let id = child.id().to_string();
+            Command::new("kill").args([signal, &id]).status().expect("kill is there");
+            assert_eq!(child.wait().expect("it ends").code(), Some(130), "{signal} after {pause} ms");
+            assert!(!made(), "{signal} after {pause} ms left files behind");
+        }
+    }
+}
+
+#[test]
+fn a_place_that_may_hold_a_password_is_not_repeated() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (line, word) in [
+        (&["run", "postgres://me:hunter2@db/x"][..], "expected a file"),
+        (&["run", "-q", "kafka", "https://me:hunter2@db/x"], "expected a file"),
+        (&["replay", "postgres://me:hunter2@db/x"], "expected a file"),
+        (&["query", "select 1", "postgres://me:hunter2@db/x"], "psql"),
+        (&["query", "select 1", "--server", "http://me:hunter2@host"], "--token-file"),
+        (&["query", "select 1", "--server", "me:hunter2@host"], "--token-file"),
+    ] {
+        let (code, _, said) = end(crossrate(folder.path(), line));
+        assert!(code == 2 && said.contains(word) && !said.contains("hunter2"), "{line:?}: {code} {said}");
+    }
+    let (code, _, said) = end(crossrate(folder.path(), ["query", "select 1", "."]));
+    assert!(code == 3 && said.contains("cannot read .") && said.contains("hint: "), "{code} {said}");
+}
+
+#[test]
+fn who_wants_errors_only_gets_no_warnings() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("a.jsonl"), "").expect("written");
+    let line = ["run", "a.jsonl", "a.jsonl", "--symbols", "all"];
+    assert!(end(crossrate(folder.path(), line)).2.contains("is read twice"));
+    assert_eq!(end(crossrate(folder.path(), line.iter().chain(&["-q"]))), (0, String::new(), String::new()));
+}
+
+#[test]
 fn completions_know_the_flags() {
     let folder = tempfile::tempdir().expect("a folder");
     for shell in ["bash", "zsh", "fish"] {

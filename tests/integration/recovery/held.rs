@@ -77,9 +77,10 @@ fn who_is_refused_has_taken_nothing() {
 fn a_place_that_is_not_there_is_named_once() {
     let folder = super::folder();
     let inputs = input::write(folder.path(), input::seed(), 1, 100, 300);
-    for (sink, place) in
-        [("--to none/rows.jsonl", "none/rows.jsonl.recovery"), ("--to sqlite:none/rows.db", "none/rows.db")]
-    {
+    for (sink, what, place) in [
+        ("--to none/rows.jsonl", "recovery point", "none/rows.jsonl.recovery"),
+        ("--to sqlite:none/rows.db", "database", "none/rows.db"),
+    ] {
         let job = Job {
             folder: folder.path().to_owned(),
             inputs: inputs.clone(),
@@ -89,7 +90,7 @@ fn a_place_that_is_not_there_is_named_once() {
         let output = job.command(&[]).stderr(Stdio::piped()).output().expect("it starts");
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{said}");
-        assert!(said.contains(&format!("cannot open the database {place}")), "{said}");
+        assert!(said.contains(&format!("cannot open the {what} {place}")), "{said}");
         assert_eq!(said.matches(place).count(), 1, "{said}");
     }
 }
