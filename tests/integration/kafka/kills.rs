@@ -124,11 +124,22 @@ fn killed(kills: usize, flags: &str, seed: u64) {
             let mut live = Live::held(job(&name, workers, &sinks));
             // Now and then before it can have written anything, else while it is writing.
             let early = random.below(4) == 0;
+            let watch = broker.as_ref().map(|broker| Kafka { brokers: broker.brokers.clone() }.watch(&name));
             let until = Instant::now() + Duration::from_millis(random.below(400));
             let some = 1 + random.below(expected.lines().count() as u64 / (2 * kills as u64 + 10));
             let mut seen = if early { live.rows_before(until) } else { live.some_rows(some) };
-            // Rows are seen when a commit has just ended: a moment later, so that it is killed in the middle of one as well.
-            seen += live.rows_before(Instant::now() + Duration::from_micros(random.below(60_000)));
+            if let Some(watch) = watch.filter(|_| !early && done % 3 != 0) {
+                // When a commit has just begun, so that it is killed in the middle of it.
+                let begun = Instant::now();
+                watch.moved(Duration::ZERO);
+                while !watch.moved(Duration::from_millis(1)) && begun.elapsed() < rig::PATIENCE {
+                    seen += live.rows_before(Instant::now());
+                }
+                seen += live.rows_before(Instant::now() + Duration::from_micros(random.below(15_000)));
+            } else {
+                // Rows are seen when a commit has just ended.
+                seen += live.rows_before(Instant::now() + Duration::from_micros(random.below(60_000)));
+            }
             if done % 6 == 5 {
                 // Asked to stop, it does so in good order; before it hears that, it just ends.
                 signal(&live, "TERM");

@@ -18,6 +18,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+/// A reader of what is not committed yet.
+pub(super) struct Watch(BaseConsumer);
+
+impl Watch {
+    /// Whether anything has been written since the last call; waits so long for it.
+    pub(super) fn moved(&self, patience: Duration) -> bool {
+        let moved = self.0.poll(patience).is_some_and(|found| found.is_ok());
+        while self.0.poll(Duration::ZERO).is_some() {}
+        moved
+    }
+}
+
 /// For what must come sooner or later; far longer than it takes on a busy machine.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -228,6 +240,20 @@ impl Kafka {
         };
         // The last stable offset first: what is written in between makes a difference, too.
         end_for("read_committed") < end_for("read_uncommitted")
+    }
+
+    /// Sees what is written to a topic of one partition while its transaction is still open.
+    pub(super) fn watch(&self, topic: &str) -> Watch {
+        let mut config = self.config();
+        config
+            .set("isolation.level", "read_uncommitted")
+            .set("fetch.wait.max.ms", "5")
+            .set("group.id", "watch");
+        let client: BaseConsumer = config.create().expect("a client");
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, 0, Offset::End).expect("a place");
+        client.assign(&list).expect("it is there");
+        Watch(client)
     }
 
     /// Whether a record of a topic has a key that ends so; its value may be anything.
