@@ -1,0 +1,134 @@
+//! Judges records in order, as SPEC section 5 has it.
+
+use super::partition::{Owned, finish_rebuilding};
+use crate::ahead::Known;
+use crate::config::Config;
+use crate::exit::{Exit, Failure};
+use crate::wire;
+use crossrate_dataflows::market::acceptance::{Partition, Place, Verdict};
+use crossrate_dataflows::market::event_time::EventTime;
+use crossrate_dataflows::market::folding::PaneUpdate;
+use crossrate_dataflows::market::trade::Symbol;
+use crossrate_dataflows::operators::closings::{Reason, Refusal};
+
+/// So many records are decoded before the first of them is judged: the sums that they will need are fetched from memory
+/// together instead of one after the other.
+pub(super) const RECORDS_AT_ONCE: usize = 32;
+
+/// Judges the records of one partition.
+pub(super) struct Judging<'a> {
+    pub(super) config: &'a Config,
+    pub(super) updates: &'a mut Vec<PaneUpdate>,
+    pub(super) refused: &'a mut Vec<Refusal>,
+    pub(super) strict: &'a mut Option<Failure>,
+    pub(super) partition: &'a mut Owned,
+}
+
+impl Judging<'_> {
+    /// Judges a record together with those that wait, as soon as they are enough.
+    #[inline]
+    pub(super) fn soon<'b>(
+        &mut self,
+        waiting: &mut Vec<(wire::Raw<'b>, Known)>,
+        raw: wire::Raw<'b>,
+        known: Known,
+        names: &[Symbol],
+    ) {
+        waiting.push((raw, known));
+        if waiting.len() == RECORDS_AT_ONCE {
+            self.now(waiting, names);
+        }
+    }
+
+    /// Judges the records that wait, in order.
+    pub(super) fn now(&mut self, waiting: &mut Vec<(wire::Raw<'_>, Known)>, names: &[Symbol]) {
+        for (_, known) in &*waiting {
+            if let Known::Trade(Some(number), _, trade) = known {
+                self.partition.state.prefetch(*number, trade.time);
+            }
+        }
+        for (raw, known) in waiting.drain(..) {
+            self.record(&raw, known, names);
+        }
+    }
+
+    #[inline]
+    fn record(&mut self, raw: &wire::Raw<'_>, record: Known, names: &[Symbol]) {
+        let Owned { state, records, rebuilding, .. } = &mut *self.partition;
+        // What follows the record that ends the run is not read either, or a run that is taken up would go on behind it.
+        if self.strict.is_some() {
+            return;
+        }
+        let place = match raw.place {
+            Some(message) => Place { offset: message.offset, kafka_ms: message.timestamp_ms },
+            None => Place { offset: *records, kafka_ms: 0 },
+        };
+        *records = place.offset + 1;
+        if let Some(again) = rebuilding {
+            if place.offset < again.until {
+                if let Known::Trade(Some(number), kind, trade) = record {
+                    state.rebuild(number, names, kind, &trade, place);
+                }
+                return;
+            }
+            finish_rebuilding(state, rebuilding);
+        }
+        match record {
+            Known::Trade(Some(number), kind, trade) => {
+                match state.trade(number, names, kind, &trade, place, self.updates) {
+                    Verdict::Accepted | Verdict::Duplicate | Verdict::OtherKind => {}
+                    Verdict::Late { by_entry } => {
+                        let detail = late_detail(state, trade.time, by_entry);
+                        self.refuse(raw, place, Reason::Late, detail);
+                    }
+                    Verdict::Future => {
+                        self.refuse(raw, place, Reason::Future, future_detail(trade.time, place.kafka_ms));
+                    }
+                }
+            }
+            Known::Trade(None, ..) => state.counts_mut().unselected += 1,
+            Known::Heartbeat(time) => {
+                if state.heartbeat(time, place, self.updates) == Verdict::Future {
+                    self.refuse(raw, place, Reason::Future, future_detail(time, place.kafka_ms));
+                }
+            }
+            Known::Ignored => state.counts_mut().ignored += 1,
+            Known::Bad(bad) if self.config.strict => {
+                *records = place.offset;
+                let words = format!("{}: record {} is bad: {bad}", self.partition.feed.name, place.offset);
+                let hint = "mend it, or let it go to --dead-letter without --strict";
+                *self.strict = Some(Failure::new(Exit::Refused, words).hint(hint));
+            }
+            Known::Bad(bad) => {
+                state.counts_mut().bad += 1;
+                self.refuse(raw, place, Reason::Bad, bad.to_string());
+            }
+        }
+    }
+
+    #[cold]
+    fn refuse(&mut self, raw: &wire::Raw<'_>, place: Place, reason: Reason, detail: String) {
+        let feed = &self.partition.feed;
+        if self.config.wants_refused() {
+            self.refused.push(Refusal {
+                partition: feed.number,
+                offset: place.offset,
+                reason,
+                detail,
+                value: raw.bytes.to_vec(),
+                key: raw.key.map(<[u8]>::to_vec),
+            });
+        }
+    }
+}
+
+fn late_detail(state: &Partition, time: EventTime, by_entry: bool) -> String {
+    let behind = state.watermark().micros().saturating_sub(time.micros()) / 1_000;
+    let entry = if by_entry { " by an idle or adopted entry" } else { "" };
+    format!("its pane was final{entry}: event time {} ms is {behind} ms behind the watermark", time.millis())
+}
+
+fn future_detail(time: EventTime, kafka_ms: i64) -> String {
+    let ahead = time.millis().saturating_sub(kafka_ms.unsigned_abs());
+    format!("event time {} ms is {ahead} ms ahead of the Kafka timestamp", time.millis())
+}

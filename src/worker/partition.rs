@@ -1,0 +1,88 @@
+//! A partition of a worker: what is known of it between two batches.
+
+use crate::config::Config;
+use crate::exit::{Exit, Failure};
+use crate::ledger::keeper::Keeper;
+use crate::source::PartitionFeed;
+use crate::source::files::Prefix;
+use anyhow::Result;
+use crossrate_dataflows::market::acceptance::Partition;
+use crossrate_dataflows::market::event_time::EventTime;
+use crossrate_dataflows::market::folding::PaneUpdate;
+use crossrate_dataflows::operators::closings::Moved;
+use timely::dataflow::operators::ActivateCapability;
+
+/// A partition of this worker.
+pub(super) struct Owned {
+    pub(super) feed: PartitionFeed,
+    pub(super) state: Partition,
+    pub(super) told: Option<ActivateCapability<EventTime>>,
+    /// Offset of the record that comes next.
+    pub(super) records: i64,
+    pub(super) idle: bool,
+    pub(super) ended: bool,
+    /// Where something else than its records has taken its watermark since it last told of itself.
+    pub(super) moved: Option<Moved>,
+    /// Whether the windows to withhold are known (or there are none).
+    pub(super) begun: bool,
+    /// What a later run will need; only where there is a ledger.
+    pub(super) keeper: Option<Keeper>,
+    pub(super) rebuilding: Option<Rebuilding>,
+}
+
+/// A partition that is taken up reads what fills its open panes again.
+pub(super) struct Rebuilding {
+    /// The first record that the earlier run did not judge.
+    pub(super) until: i64,
+    /// What the earlier run handed over.
+    pub(super) handed_over: Vec<PaneUpdate>,
+}
+
+impl Owned {
+    pub(super) fn new(feed: PartitionFeed, config: &Config, told: ActivateCapability<EventTime>) -> Self {
+        let records = feed.from;
+        let mut state = Partition::new(&config.definition);
+        if feed.inside_log {
+            state.begin_inside_log();
+        }
+        Owned {
+            begun: !feed.inside_log,
+            keeper: config.has_ledger().then(|| Keeper::new(feed.number, &config.definition)),
+            rebuilding: None,
+            feed,
+            state,
+            told: Some(told),
+            records,
+            idle: false,
+            ended: false,
+            moved: None,
+        }
+    }
+
+    pub(super) fn has_read(&mut self, read: Option<Prefix>) {
+        if let Some(keeper) = &mut self.keeper {
+            keeper.has_read(read);
+        }
+    }
+}
+
+/// What is to be rebuilt has been read, or there is no more of it.
+pub(super) fn rebuilt(partition: &mut Owned) -> Result<()> {
+    if let Some(again) = &partition.rebuilding {
+        if partition.records < again.until {
+            let (name, until, found) = (&partition.feed.name, again.until, partition.records);
+            let words = format!("{name} ends at record {found}, but the recovery point is at {until}");
+            return Err(Failure::new(Exit::Failed, words)
+                .hint("give the job the input that it had, or start it anew with --fresh")
+                .into());
+        }
+        finish_rebuilding(&mut partition.state, &mut partition.rebuilding);
+    }
+    Ok(())
+}
+
+pub(super) fn finish_rebuilding(state: &mut Partition, rebuilding: &mut Option<Rebuilding>) {
+    if let Some(done) = rebuilding.take() {
+        state.rebuilt(done.handed_over.iter().map(|u| (u.symbol, u.pane_end, &u.moments)));
+    }
+}

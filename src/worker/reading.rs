@@ -1,0 +1,285 @@
+//! Takes batches of partitions, and gives the dataflow what they bring.
+
+use super::judging::{Judging, RECORDS_AT_ONCE};
+use super::partition::{Owned, Rebuilding, rebuilt};
+use super::{Input, Told};
+use crate::ahead::Known;
+use crate::config::{Config, Verbosity};
+use crate::exit::Failure;
+use crate::ledger::point::PartitionPoint;
+use crate::source::{Delivery, Taken};
+use crate::symbols::Symbols;
+use crate::wire;
+use anyhow::Result;
+use crossrate_dataflows::market::acceptance::Partition;
+use crossrate_dataflows::market::event_time::EventTime;
+use crossrate_dataflows::market::folding::PaneUpdate;
+use crossrate_dataflows::market::gathering::{Gathering, PaneItem};
+use crossrate_dataflows::market::row::ClosedBy;
+use crossrate_dataflows::market::trade::Symbol;
+use crossrate_dataflows::operators::closings::{Moved, Note, PartitionProgress, Refusal};
+use timely::dataflow::operators::ActivateCapability;
+
+/// So many large chunks of a partition are a batch at most. What a batch costs beside its records (a step of the
+/// dataflow, word to the other workers and processes) is then shared by more of them; where chunks are small or do not
+/// wait, each is a batch of its own.
+const CHUNKS_A_BATCH: usize = 4;
+
+/// What taking a batch needs.
+pub(super) struct Reading<'a> {
+    pub(super) config: &'a Config,
+    pub(super) symbols: Symbols,
+    pub(super) panes: &'a mut Input<PaneItem>,
+    /// At the least watermark of all partitions of this worker; `None` when all have ended.
+    pub(super) panes_from: Option<ActivateCapability<EventTime>>,
+    /// What not all of them have passed.
+    pub(super) gathering: Gathering,
+    pub(super) told: &'a mut Input<Told>,
+    pub(super) scratch: wire::Scratch,
+    pub(super) updates: Vec<PaneUpdate>,
+    pub(super) refused: Vec<Refusal>,
+    /// The first bad record, where that ends the run.
+    pub(super) strict: Option<Failure>,
+}
+
+impl Reading<'_> {
+    /// Judges a delivery, and the large chunks that wait behind it as long as the partition is not ahead of `limit`;
+    /// hands over what that brought.
+    pub(super) fn batch(&mut self, partition: &mut Owned, taken: Taken, limit: EventTime) -> Result<()> {
+        let mut is_chunk = self.deliver(partition, taken)?;
+        for _ in 1..CHUNKS_A_BATCH {
+            if !is_chunk || self.strict.is_some() || partition.state.watermark() > limit {
+                break;
+            }
+            let Some(taken) = partition.feed.feed.pop_large() else { break };
+            is_chunk = self.deliver(partition, taken)?;
+        }
+        if is_chunk {
+            self.send(partition)?;
+        }
+        self.strict.take().map_or(Ok(()), |bad| Err(bad.into()))
+    }
+
+    /// Judges a delivery; whether it was a chunk, of which nothing is handed over yet.
+    fn deliver(&mut self, partition: &mut Owned, taken: Taken) -> Result<bool> {
+        let delivery = match taken {
+            Taken::Delivery(delivery) => delivery,
+            Taken::Decoded(decoded) => {
+                self.wake(partition);
+                // Its symbols may be new to this worker.
+                self.symbols.catch_up();
+                let (mut judging, symbols, _) = self.judging(partition);
+                let mut waiting = Vec::with_capacity(RECORDS_AT_ONCE);
+                decoded.each(|raw, known| judging.soon(&mut waiting, raw, known, symbols.names()));
+                judging.now(&mut waiting, symbols.names());
+                drop(waiting);
+                if self.strict.is_none() {
+                    partition.has_read(decoded.read());
+                }
+                partition.feed.feed.recycle_decoded(decoded);
+                return Ok(true);
+            }
+        };
+        match delivery {
+            Delivery::Chunk(chunk) => {
+                self.wake(partition);
+                let (mut judging, symbols, scratch) = self.judging(partition);
+                let mut waiting = Vec::with_capacity(RECORDS_AT_ONCE);
+                wire::decode_chunk(&chunk, scratch, |raw, record| {
+                    let known = Known::of(&record, symbols);
+                    judging.soon(&mut waiting, raw, known, symbols.names());
+                });
+                judging.now(&mut waiting, symbols.names());
+                drop(waiting);
+                if self.strict.is_none() {
+                    partition.has_read(chunk.read);
+                }
+                partition.feed.feed.recycle(chunk);
+                return Ok(true);
+            }
+            Delivery::Idle => {
+                rebuilt(partition)?;
+                partition.idle = true;
+                self.tell_progress(partition)?;
+            }
+            Delivery::Unconfirmed => {
+                partition.idle = false;
+                self.tell_progress(partition)?;
+            }
+            Delivery::End => {
+                rebuilt(partition)?;
+                let from = partition.state.watermark();
+                partition.state.end(&mut self.updates);
+                partition.moved = Some(Moved { from, to: EventTime::MAX, by: ClosedBy::Eof });
+                partition.ended = true;
+                self.send(partition)?;
+                partition.told = None;
+            }
+            Delivery::Failed(error) => {
+                let (name, records) = (&partition.feed.name, partition.records);
+                return Err(error.context(format!("while reading {name}, behind record {records}")));
+            }
+        }
+        Ok(false)
+    }
+
+    /// Goes on where an earlier run was: what it handed over enters with the same dates, what was open is rebuilt.
+    pub(super) fn take_up(&mut self, partition: &mut Owned, earlier: &PartitionPoint) -> Result<()> {
+        let mut numbered = |symbol: &Symbol| self.symbols.number(symbol.as_str().as_bytes());
+        let mut kinds = Vec::new();
+        let mut greatest_ids = Vec::new();
+        for known in &earlier.symbols {
+            let Some(number) = numbered(&known.symbol) else { continue };
+            kinds.push((number, known.kind));
+            greatest_ids.extend(known.greatest_id.map(|id| (number, id)));
+        }
+        let mut handed_over = Vec::new();
+        for ((pane_end, date), entries) in &earlier.panes {
+            for entry in entries {
+                let Some(symbol) = numbered(&entry.symbol) else { continue };
+                let (moments, candle) = (entry.moments, entry.candle);
+                handed_over.push(PaneUpdate { date: *date, symbol, pane_end: *pane_end, moments, candle });
+            }
+        }
+        partition.state = Partition::resume(&self.config.definition, &earlier.head, &kinds);
+        partition.records = earlier.head.rebuild_from;
+        partition.begun = !earlier.head.inside_log;
+        if let Some(keeper) = &mut partition.keeper {
+            keeper.know(greatest_ids.into_iter());
+            handed_over.iter().for_each(|update| keeper.keep_known(update));
+        }
+        self.updates.clone_from(&handed_over);
+        partition.rebuilding = Some(Rebuilding { until: earlier.head.next, handed_over });
+        if earlier.head.rebuild_from == earlier.head.next {
+            rebuilt(partition)?;
+        }
+        self.give(partition);
+        // What was counted before is known from now on, also if this run ends before it comes to anything new.
+        self.tell(partition, Vec::new());
+        Ok(())
+    }
+
+    /// A partition that appears enters with the frontier as its watermark (SPEC section 5).
+    pub(super) fn adopt(&mut self, partition: &mut Owned, frontier: EventTime) -> Result<()> {
+        // Nothing is open in it yet, so nothing is handed over.
+        partition.state.entry(frontier, &mut self.updates);
+        partition.moved = Some(Moved { from: EventTime::MIN, to: frontier, by: ClosedBy::Idle });
+        if self.config.verbosity >= Verbosity::Normal {
+            let name = &partition.feed.name;
+            eprintln!("crossrate: {name} is new and begins with its watermark at {} ms", frontier.millis());
+        }
+        self.send(partition)
+    }
+
+    /// The next record of an idle partition: from here on its watermark is what the frontier was, which is an entry
+    /// of its prefix. It has followed the frontier all along, so there is nothing to move.
+    fn wake(&mut self, partition: &mut Owned) {
+        if std::mem::take(&mut partition.idle) && self.config.verbosity >= Verbosity::Verbose {
+            eprintln!(
+                "crossrate: {} was idle and goes on with its watermark at {} ms",
+                partition.feed.name,
+                partition.state.watermark().millis()
+            );
+        }
+    }
+
+    /// What judging a chunk's records in order needs; and, apart, what decoding it does.
+    fn judging<'b>(
+        &'b mut self,
+        partition: &'b mut Owned,
+    ) -> (Judging<'b>, &'b mut Symbols, &'b mut wire::Scratch) {
+        let Reading { config, symbols, scratch, updates, refused, strict, .. } = self;
+        (Judging { config, updates, refused, strict, partition }, symbols, scratch)
+    }
+
+    /// Hands over what the batch brought and moves the capabilities to the watermark.
+    fn send(&mut self, partition: &mut Owned) -> Result<()> {
+        if partition.rebuilding.is_some() {
+            return Ok(());
+        }
+        if let Some(keeper) = &mut partition.keeper {
+            keeper.keep(&self.updates, self.symbols.names())?;
+        }
+        self.tell_progress(partition)?;
+        self.give(partition);
+        Ok(())
+    }
+
+    /// Says that windows which start before some time get no rows; of all that is said the greatest holds.
+    pub(super) fn withhold(&mut self, partition: &mut Owned, before: EventTime) {
+        if let Some(told) = &mut partition.told {
+            self.told.activate().session(told).give(Told::WithholdBefore(before));
+        }
+    }
+
+    fn give(&mut self, partition: &mut Owned) {
+        let Some(told) = &mut partition.told else { return };
+        if !partition.begun
+            && let Some(time) = partition.state.seen_from()
+        {
+            partition.begun = true;
+            self.told.activate().session(told).give(Told::WithholdBefore(time));
+        }
+        self.gathering.add(&mut self.updates);
+        let watermark = partition.state.watermark();
+        if watermark > *told.time() && !partition.ended {
+            told.downgrade(&watermark);
+        }
+    }
+
+    /// Gives the dataflow what is dated before a time that all partitions of this worker have passed.
+    pub(super) fn hand_on(&mut self, passed: EventTime) {
+        let Some(from) = &mut self.panes_from else { return };
+        if passed <= *from.time() && !self.gathering.has_before(passed) {
+            return;
+        }
+        {
+            let mut input = self.panes.activate();
+            let mut session = input.session(from);
+            self.gathering.take(passed, self.symbols.names(), |mut items| session.give_container(&mut items));
+        }
+        if passed == EventTime::MAX {
+            self.panes_from = None;
+        } else if passed > *from.time() {
+            from.downgrade(&passed);
+        }
+    }
+
+    fn tell_progress(&mut self, partition: &mut Owned) -> Result<()> {
+        if partition.told.is_none() {
+            return Ok(());
+        }
+        let changes = match &mut partition.keeper {
+            Some(keeper) => keeper.changes(&partition.state, partition.records, self.symbols.names())?,
+            None => Vec::new(),
+        };
+        self.tell(partition, changes);
+        Ok(())
+    }
+
+    fn tell(&mut self, partition: &mut Owned, changes: Vec<(String, Option<Vec<u8>>)>) {
+        let Some(told) = &partition.told else { return };
+        let progress = PartitionProgress {
+            partition: partition.feed.number,
+            name: partition.feed.name.clone(),
+            watermark: partition.state.watermark(),
+            counts: *partition.state.counts(),
+            idle: partition.idle,
+            ended: partition.ended,
+        };
+        let moved = partition.moved.take();
+        let note = Note { progress, moved, refused: std::mem::take(&mut self.refused), changes };
+        self.told.activate().session(told).give(Told::Note(note));
+    }
+
+    /// An idle partition does not hold the frontier: it follows.
+    pub(super) fn follow(&mut self, partition: &mut Owned, least: EventTime) -> Result<()> {
+        let from = partition.state.watermark();
+        if least > from && least < EventTime::MAX {
+            partition.state.entry(least, &mut self.updates);
+            partition.moved = Some(Moved { from, to: least, by: ClosedBy::Idle });
+            self.send(partition)?;
+        }
+        Ok(())
+    }
+}
