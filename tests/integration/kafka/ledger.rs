@@ -215,6 +215,23 @@ fn who_takes_a_job_over_is_named_by_the_one_before() {
     assert_eq!(found, ["A 0 1 event", "A 10 1 event", "A 20 1 event"]);
 }
 
+#[test]
+fn a_second_copy_ends_the_first_one_that_has_nothing_to_do() {
+    let Some(kafka) = rig::kafka() else { return };
+    let (topic, out) = (kafka.topic("idle-copy", 1), rig::unique("idle-copy-out"));
+    let flags = format!("--symbols A --window 10s --delay 1s --rows symbol --to stdout {}", to(&out));
+    kafka.produce(&topic, &[Record::new(0, trade("A", 1, 1.0)), Record::new(0, trade("A", 2, 15.0))]);
+    let mut before = Live::start(run(&kafka, &topic, &flags));
+    assert_eq!(before.row()["trades"], 1);
+    let mut after = Live::start(run(&kafka, &topic, &flags));
+    let id = after.id();
+    let (code, _, stderr) = before.ends();
+    assert_eq!(code, 1, "{stderr}");
+    assert!(stderr.contains(&format!("was taken over by process {id} on ")), "{stderr}");
+    kafka.produce(&topic, &[Record::new(0, heartbeat(35.0))]);
+    assert_eq!(after.row()["start_ms"], 1_525_022_010_000_u64);
+}
+
 pub(super) fn signal(live: &Live, name: &str) {
     let sent = std::process::Command::new("kill").args([format!("-{name}"), live.id().to_string()]).status();
     assert!(sent.expect("kill runs").success());
