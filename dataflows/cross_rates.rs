@@ -136,9 +136,10 @@ impl CrossRows {
     ) {
         let windows = &mut self.crosses[cross as usize];
         let Some(state) = windows.current.get(&end) else { return };
-        let Some(stage) = stage_of(&mut windows.emitted, end, look, state, &self.looks) else { return };
-        let silent = look <= self.resumed_at;
         let cross_definition = &self.definition.crosses[cross as usize];
+        let same = |a: &CrossState, b: &CrossState| a.gives_the_row_of(b, cross_definition);
+        let Some(stage) = stage_of(&mut windows.emitted, end, look, state, &self.looks, same) else { return };
+        let silent = look <= self.resumed_at;
         let rate = if silent { None } else { state.rate(cross_definition) };
         if self.definition.rows.cross && !silent {
             let occasion = Occasion { look, start: self.looks.start(end), end, stage };

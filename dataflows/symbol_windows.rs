@@ -179,6 +179,12 @@ impl SymbolWindows {
             self.schedule(*end, true);
             self.symbols[number].live = true;
             self.live.push(number);
+            if self.looks.changes || self.looks.provisional {
+                // Crosses were told of it when it traded, and are told again before anything else is looked at.
+                self.symbols[number].touched = true;
+                self.touched.push(number);
+                self.tick_due = Some(self.looks.next_tick(EventTime::MIN));
+            }
         }
         // What is final at the recovery point is out.
         self.ends = self.ends.split_off(&self.resume.at.minus(self.looks.grace).plus(1));
@@ -289,7 +295,7 @@ impl SymbolWindows {
         }
         let Some(window) = window else { return };
         if self.definition.rows.symbol
-            && let Some(stage) = stage_of(&mut state.emitted, end, look, &window, &self.looks)
+            && let Some(stage) = stage_of(&mut state.emitted, end, look, &window, &self.looks, PartialEq::eq)
             && look > self.resume.at
         {
             let row = symbol_row(&state.name, &window, Occasion { look, start, end, stage });
@@ -331,7 +337,8 @@ fn carried(
         .panes
         .latest_window_before(end, &windows)
         .map(|from| (from, state.panes.window(from, &windows).map(|w| w.moments).unwrap_or_default()))
-        // A look that is repeated in silence may be at a window that has been final for long.
+        // A look that is repeated in silence may be at a window that has been final for long. Of the same window what is
+        // known by value comes first: its panes may be gone from the recovery points of some partitions already.
         .max_by_end(state.carried.filter(|(from, _)| *from < end))?;
     let age = end.micros() - from.micros();
     (age <= max_age && looks.start(from) >= withhold_before).then_some(LegState {
@@ -348,7 +355,7 @@ trait MaxByEnd {
 impl MaxByEnd for Option<(EventTime, Moments)> {
     fn max_by_end(self, other: Self) -> Self {
         match (self, other) {
-            (Some(a), Some(b)) => Some(if b.0 > a.0 { b } else { a }),
+            (Some(a), Some(b)) => Some(if b.0 >= a.0 { b } else { a }),
             (a, b) => a.or(b),
         }
     }

@@ -37,6 +37,7 @@ use crate::exit::{Exit, Failure};
 use crate::source;
 use crate::start;
 use anyhow::Result;
+use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::row::Row;
 use crossrate_dataflows::operators::closings::Refusal;
 use std::collections::BTreeMap;
@@ -110,7 +111,18 @@ pub(crate) fn open_at(config: &Config, target: &SinkTarget) -> Result<Box<dyn Le
     Ok(match target {
         SinkTarget::Sqlite(path) => Box::new(Sqlite::open(path, &config.name)?),
         SinkTarget::File(path) | SinkTarget::Days(_, path) => {
-            Box::new(Sqlite::beside(&beside(path), &config.name)?)
+            let ledger = Sqlite::beside(&beside(path), &config.name)?;
+            if let Some(other) = ledger.another()? {
+                let words = format!("{} has the rows of job {other:?}, and would be emptied", path.display());
+                return Err(Failure::new(Exit::Usage, words)
+                    .hint(format!(
+                        "name another file, or remove what that job goes on from: \
+                         crossrate recovery reset --name {other} --to {}",
+                        path.display()
+                    ))
+                    .into());
+            }
+            Box::new(ledger)
         }
         SinkTarget::Kafka(_) => Box::new(Kafka::open(config)?),
         SinkTarget::Postgres(url) => {
@@ -164,6 +176,9 @@ pub fn begin(config: &Config, ledger: &mut dyn Ledger) -> Result<Begun> {
         if start.is_none() || entries.get(point::FRESH) != start.as_ref() {
             changes.extend(std::mem::take(&mut entries).into_keys().map(|key| (key, None)));
             changes.extend(start.map(|start| (point::FRESH.to_owned(), Some(start))));
+            // Before any file is cut: a file and a recovery point that knows it longer would go on with nothing.
+            let changes = std::mem::take(&mut changes);
+            ledger.commit(&Commit { changes, ..Commit::default() })?;
         }
     }
     let definition = cluster::definition(config);
@@ -172,9 +187,13 @@ pub fn begin(config: &Config, ledger: &mut dyn Ledger) -> Result<Begun> {
     if let Some(job) = &point.job {
         unchanged(config, &job.definition, &definition)?;
         if job.ended {
-            // Every window is final: what they needed has been taken into account by the decoding.
+            // Every window is final: what they needed has been taken into account by the decoding, and is in the first commit.
             let panes = entries.keys().filter(|key| key.starts_with("pane/"));
             changes.extend(panes.map(|key| (key.clone(), None)));
+            for (number, partition) in &point.partitions {
+                changes.insert(format!("head/{number}"), Some(point::encode(&partition.head)?));
+                changes.insert(format!("symbols/{number}"), Some(point::encode(&partition.symbols)?));
+            }
         }
     }
     let ends = ends(config, point.job.as_ref())?;
@@ -182,6 +201,7 @@ pub fn begin(config: &Config, ledger: &mut dyn Ledger) -> Result<Begun> {
         program: env!("CARGO_PKG_VERSION").into(),
         definition,
         at: point.resume.at,
+        closes: point.job.as_ref().map_or(EventTime::MIN, |job| job.closes),
         ended: false,
         ends,
     };

@@ -218,7 +218,8 @@ struct Opening {
     workers: Arc<Workers>,
     /// What was begun already, until it is read.
     sources: Mutex<Sources>,
-    opened: Mutex<Option<Vec<Opened>>>,
+    /// `None` inside where that failed: the worker that tried has said why.
+    opened: Mutex<Option<Option<Vec<Opened>>>>,
 }
 
 impl Opening {
@@ -226,9 +227,11 @@ impl Opening {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         if opened.is_none() {
             let sources = std::mem::take(&mut *self.sources.lock().unwrap_or_else(PoisonError::into_inner));
-            *opened = Some(open_source(&self.config, &self.workers, sources, point)?);
+            *opened = Some(None);
+            *opened = Some(Some(open_source(&self.config, &self.workers, sources, point)?));
         }
-        Ok(opened.as_mut().map(|all| std::mem::take(&mut all[local])).unwrap_or_default())
+        let all = opened.as_mut().and_then(Option::as_mut).ok_or_else(stopped)?;
+        Ok(std::mem::take(&mut all[local]))
     }
 }
 

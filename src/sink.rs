@@ -107,10 +107,7 @@ impl Sinks {
                 }
                 // The ledger writes to all topics.
                 SinkTarget::Kafka(_) => {}
-                SinkTarget::Sqlite(_) | SinkTarget::Postgres(_) if holds == Some(target) => {}
-                SinkTarget::Sqlite(_) | SinkTarget::Postgres(_) => {
-                    files.push(Box::new(copy::Copy::open(config, target)?));
-                }
+                SinkTarget::Sqlite(_) | SinkTarget::Postgres(_) => {}
             }
         }
         match &config.dead_letter {
@@ -123,6 +120,12 @@ impl Sinks {
                 files.push(Box::new(kafka::DeadLetters::open(config, topic)?));
             }
             None => {}
+        }
+        // Last, since nothing gives back what they take from an earlier run.
+        for target in &config.sinks {
+            if matches!(target, SinkTarget::Sqlite(_) | SinkTarget::Postgres(_)) && holds != Some(target) {
+                files.push(Box::new(copy::Copy::open(config, target)?));
+            }
         }
         Ok(Sinks { ledger: None, files, others, scene: Scene::default(), first: Some(config.verbosity) })
     }
@@ -185,11 +188,12 @@ impl Sinks {
     fn pass_to_ledger(&mut self, outbox: &mut Outbox, now: bool) -> Result<()> {
         let Some(ledger) = &mut self.ledger else { return Ok(()) };
         ledger.take(outbox)?;
-        let wait = now || ledger.is_full();
+        // At the end nobody waits for the answer whether the job is still this run's, if there is nothing to commit.
+        let wait = now && (ledger.has_news() || ledger.is_committing()) || ledger.is_full();
         self.tell_committed(wait)?;
         let Some(ledger) = &mut self.ledger else { return Ok(()) };
-        if !(now || ledger.is_due()) || !ledger.has_news() {
-            return ledger.still_ours();
+        if !ledger.has_news() || !(now || ledger.is_due()) {
+            return if now { Ok(()) } else { ledger.still_ours() };
         }
         let commit = ledger.next_commit()?;
         let news = News { rows: &commit.rows, refused: &commit.refused, ..news_of(outbox) };

@@ -30,7 +30,7 @@ use reading::Reading;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::operators::ActivateCapability;
 use timely::dataflow::operators::core::OkErr;
@@ -40,6 +40,10 @@ use timely::worker::Worker;
 
 /// How long an idle worker sleeps at most before it looks around; deliveries and peers wake it earlier.
 const PARK: Duration = Duration::from_millis(100);
+/// How long a worker that is to end the run goes on, at least, so that all know how far it has come.
+const HEARD: Duration = Duration::from_millis(50);
+/// And at most, for the rows that are final by then to be complete.
+const COMPLETED: Duration = Duration::from_secs(5);
 /// A worker reads on while its rows are at most so many batches behind.
 const BATCHES_IN_FLIGHT: usize = 8;
 
@@ -136,7 +140,8 @@ pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
             Some(earlier) => reading.take_up(&mut partition, earlier)?,
             // It has appeared while the job was not running.
             None if resume.at > EventTime::MIN => reading.adopt(&mut partition, resume.at)?,
-            None => {}
+            // A later run begins where this one does, also if no record comes.
+            None => reading.tell_progress(&mut partition)?,
         }
         owned.push(partition);
     }
@@ -180,6 +185,14 @@ pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
                     if let Err(error) = reading.batch(partition, taken, limit) {
                         // What came before the record that ends the run may have made rows final.
                         reading.hand_on(passed_by_all(&owned, spare.as_ref()));
+                        frontier.report(worker.index(), report(&owned, writing.committed()));
+                        let begun = Instant::now();
+                        while begun.elapsed() < HEARD
+                            || job.probe.less_than(&frontier.least()) && begun.elapsed() < COMPLETED
+                        {
+                            worker.step_or_park(Some(HEARD / 10));
+                            writing.write()?;
+                        }
                         return stop(worker, writing, error);
                     }
                     read = true;
@@ -214,7 +227,10 @@ pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
         }
         writing.write()?;
         if spare.is_none() && owned.iter().all(|p| p.ended) {
-            frontier.close();
+            // Until all others have ended too, they must hear what is committed, or they would keep it all.
+            if frontier.least() == EventTime::MAX {
+                frontier.close();
+            }
             if job.probe.done() && !worker.has_dataflows() {
                 break;
             }

@@ -82,6 +82,21 @@ impl CrossState {
         self.legs.iter().flatten().filter(|leg| leg.traded())
     }
 
+    /// Whether both give the same row of a window. A trade more is seen in the digest, if it is the window's own; in a
+    /// leg that stands in it may be seen in nothing.
+    pub fn gives_the_row_of(&self, other: &CrossState, cross: &Cross) -> bool {
+        let shown = |a: &Option<LegState>, b: &Option<LegState>| match (a, b) {
+            (Some(a), Some(b)) if !a.traded() && !b.traded() => {
+                a.age == b.age && vwap(&a.moments) == vwap(&b.moments)
+            }
+            (a, b) => a == b,
+        };
+        self == other
+            || self.legs.iter().zip(&other.legs).all(|(a, b)| shown(a, b))
+                && self.rate(cross) == other.rate(cross)
+                && self.variance(cross).map(f64::to_bits) == other.variance(cross).map(f64::to_bits)
+    }
+
     /// The rate in steps of 1e-18: the product of the legs' Σpq/Σq, inverse legs divided, rounded once, half to even.
     /// `None` when a leg is missing.
     pub fn rate(&self, cross: &Cross) -> Option<BigInt> {

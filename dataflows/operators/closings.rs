@@ -88,6 +88,8 @@ pub struct PartitionProgress {
     pub name: String,
     /// Its watermark.
     pub watermark: EventTime,
+    /// When the last window that it has brought trades to is final.
+    pub closes: EventTime,
     /// What became of its records.
     pub counts: Counts,
     /// Whether it is idle.

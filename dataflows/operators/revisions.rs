@@ -15,18 +15,19 @@ pub struct Emitted<V> {
 }
 
 /// Decides whether a look at a window with these values gives a row, and remembers that it did.
-/// `look` is a moment at which windows that end then are looked at.
-pub fn stage_of<V: Clone + PartialEq>(
+/// `look` is a moment at which windows that end then are looked at; `same` says whether two values give the same row.
+pub fn stage_of<V: Clone>(
     emitted: &mut BTreeMap<EventTime, Emitted<V>>,
     end: EventTime,
     look: EventTime,
     values: &V,
     looks: &Looks,
+    same: impl Fn(&V, &V) -> bool,
 ) -> Option<Stage> {
     if look == looks.final_at(end) {
         let closed = emitted.remove(&end).and_then(|e| e.closed);
         let revision = match closed {
-            Some((revision, before)) if before == *values => revision,
+            Some((revision, before)) if same(&before, values) => revision,
             Some((revision, _)) => revision + 1,
             None => 0,
         };
@@ -34,14 +35,14 @@ pub fn stage_of<V: Clone + PartialEq>(
     }
     let emitted = emitted.entry(end).or_insert_with(|| Emitted { provisional: None, closed: None });
     if look < end {
-        if emitted.provisional.as_ref() == Some(values) {
+        if emitted.provisional.as_ref().is_some_and(|before| same(before, values)) {
             return None;
         }
         emitted.provisional = Some(values.clone());
         return Some(Stage::Provisional);
     }
     let revision = match &emitted.closed {
-        Some((_, before)) if before == values => return None,
+        Some((_, before)) if same(before, values) => return None,
         Some((revision, _)) => revision + 1,
         None => 0,
     };

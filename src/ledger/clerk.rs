@@ -115,11 +115,11 @@ impl Clerk {
         answer
     }
 
-    /// Lets the ledger go, when nothing is under way any more.
+    /// Lets the ledger go. Who does not wait for an answer that is still to come does not wait for that either.
     pub fn close(&mut self) {
         self.requests = None;
         // A panic has ended the process.
-        self.thread.take().map(JoinHandle::join);
+        self.thread.take().filter(|_| !self.busy).map(JoinHandle::join);
     }
 }
 

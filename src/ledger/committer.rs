@@ -98,6 +98,8 @@ impl Committer {
             self.last_look = self.last_look.max(row.look);
         }
         self.frontier = self.frontier.max(outbox.frontier.unwrap_or(self.last_look));
+        let closes = outbox.partitions.values().map(|partition| partition.closes);
+        self.job.closes = closes.fold(self.job.closes, Ord::max);
         self.gathered += size(&outbox.rows, &outbox.refused, &outbox.changes);
         self.pending.rows.append(&mut outbox.rows);
         self.pending.refused.append(&mut outbox.refused);
@@ -156,6 +158,11 @@ impl Committer {
         self.interval.is_zero()
     }
 
+    /// Whether a commit is under way.
+    pub fn is_committing(&self) -> bool {
+        self.under_way.is_some()
+    }
+
     /// Whether there is anything to commit.
     pub fn has_news(&self) -> bool {
         self.ended || !self.pending.rows.is_empty() || !self.pending.changes.is_empty()
@@ -180,7 +187,9 @@ impl Committer {
         self.job.at = self.frontier;
         self.job.ended = self.ended;
         if self.ended {
-            // No look is repeated after this.
+            // Every look until the last window was final; where the frontier was when partitions ended one after the other
+            // would depend on which of them did so first. No look is repeated after this.
+            self.job.at = self.job.closes;
             self.settle(EventTime::MAX)?;
         }
         self.gathered = 0;

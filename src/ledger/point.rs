@@ -2,7 +2,7 @@
 //!
 //! | key | what |
 //! | --- | --- |
-//! | `job` | version, definition, the event time until which rows are out |
+//! | `job` | version, definition, the event time until which rows are out, and when the last window is final |
 //! | `head/P` | where partition P is |
 //! | `read/P` | how what was read of it until there is known again, of a file |
 //! | `symbols/P` | by which kind each symbol is counted there, and the greatest id of its panes that are done |
@@ -32,7 +32,7 @@ use std::collections::BTreeMap;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The version of the entries that this program writes; it reads no other.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// The key of the job's own entry.
 pub const JOB: &str = "job";
@@ -50,8 +50,10 @@ pub struct JobEntry {
     pub program: String,
     /// What was computed, as pairs of a flag's name and its value.
     pub definition: Vec<(String, String)>,
-    /// Rows looked at until then are out.
+    /// Rows looked at until then are out; of a job that has ended, that is `closes`.
     pub at: EventTime,
+    /// When the last window that has trades so far is final.
+    pub closes: EventTime,
     /// The input had ended, and every window was closed.
     pub ended: bool,
     /// Where each partition ends, of a run with `-e` that has not ended.
@@ -192,6 +194,18 @@ impl Point {
                 }
                 _ => return Err(unknown().into()),
             }
+        }
+        let missing = |key: &str| {
+            Failure::new(Exit::Failed, format!("the recovery point has lost its entry {key:?}")).hint(
+                "start the job anew with --fresh or under another --name; its rows so far stay as they are",
+            )
+        };
+        let partitions = read.keys().chain(symbols.keys()).chain(panes.keys());
+        if let Some(number) = partitions.copied().find(|number| !heads.contains_key(number)) {
+            return Err(missing(&format!("head/{number}")).into());
+        }
+        if point.job.is_none() && !heads.is_empty() {
+            return Err(missing(JOB).into());
         }
         point.resume.at = point.job.as_ref().map_or(EventTime::MIN, |job| job.at);
         let ended = point.job.as_ref().is_some_and(|job| job.ended);

@@ -58,6 +58,13 @@ impl Sqlite {
         Self::connect(path, job, false)
     }
 
+    /// Another job that has written files whose recovery point is here.
+    pub fn another(&self) -> Result<Option<String>> {
+        let sql = "SELECT job FROM crossrate_recovery WHERE job <> ?1 AND key LIKE 'length/%' LIMIT 1";
+        let found = self.connection.query_row(sql, params![self.job], |row| row.get(0)).optional();
+        found.map_err(|error| failed(&self.path, error))
+    }
+
     fn connect(path: &Path, job: &str, rows: bool) -> Result<Self> {
         let connection = Connection::open(path).map_err(|error| {
             let what = if rows { "database" } else { "recovery point" };

@@ -43,6 +43,7 @@ fn sinks() -> (Sender<Result<()>>, Sinks, Told) {
         program: String::new(),
         definition: Vec::new(),
         at: EventTime::MIN,
+        closes: EventTime::MIN,
         ended: false,
         ends: BTreeMap::new(),
     };

@@ -21,6 +21,8 @@ pub(super) struct Owned {
     pub(super) records: i64,
     pub(super) idle: bool,
     pub(super) ended: bool,
+    /// When the last window that it has brought trades to is final.
+    pub(super) closes: EventTime,
     /// Where something else than its records has taken its watermark since it last told of itself.
     pub(super) moved: Option<Moved>,
     /// Whether the windows to withhold are known (or there are none).
@@ -55,6 +57,7 @@ impl Owned {
             records,
             idle: false,
             ended: false,
+            closes: EventTime::MIN,
             moved: None,
         }
     }

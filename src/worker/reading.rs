@@ -153,6 +153,7 @@ impl Reading<'_> {
         if earlier.head.rebuild_from == earlier.head.next {
             rebuilt(partition)?;
         }
+        self.note_closing(partition);
         self.give(partition);
         // What was counted before is known from now on, also if this run ends before it comes to anything new.
         self.tell(partition, Vec::new());
@@ -200,6 +201,7 @@ impl Reading<'_> {
         if let Some(keeper) = &mut partition.keeper {
             keeper.keep(&self.updates, self.symbols.names())?;
         }
+        self.note_closing(partition);
         self.tell_progress(partition)?;
         self.give(partition);
         Ok(())
@@ -210,6 +212,13 @@ impl Reading<'_> {
         if let Some(told) = &mut partition.told {
             self.told.activate().session(told).give(Told::WithholdBefore(before));
         }
+    }
+
+    fn note_closing(&self, partition: &mut Owned) {
+        let definition = &self.config.definition;
+        let more = definition.windows.size - definition.windows.slide + definition.grace;
+        let last = self.updates.iter().map(|update| update.pane_end).max();
+        partition.closes = partition.closes.max(last.map_or(EventTime::MIN, |end| end.plus(more)));
     }
 
     fn give(&mut self, partition: &mut Owned) {
@@ -245,7 +254,8 @@ impl Reading<'_> {
         }
     }
 
-    fn tell_progress(&mut self, partition: &mut Owned) -> Result<()> {
+    /// Says how far a partition is, and what has changed in its part of the recovery point.
+    pub(super) fn tell_progress(&mut self, partition: &mut Owned) -> Result<()> {
         if partition.told.is_none() {
             return Ok(());
         }
@@ -263,6 +273,7 @@ impl Reading<'_> {
             partition: partition.feed.number,
             name: partition.feed.name.clone(),
             watermark: partition.state.watermark(),
+            closes: partition.closes,
             counts: *partition.state.counts(),
             idle: partition.idle,
             ended: partition.ended,

@@ -6,6 +6,7 @@
 mod any_point;
 pub(crate) mod command;
 mod days;
+mod ended;
 pub(crate) mod full_disk;
 mod held;
 pub(crate) mod input;

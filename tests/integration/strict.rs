@@ -70,6 +70,28 @@ fn whichever_worker_meets_it_the_run_is_accounted_for() {
     }
 }
 
+/// All rows that the records before it have made final are there, however many workers have a part in them.
+#[test]
+fn the_rows_before_it_are_complete_with_any_number_of_workers() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let trades: String = (0..20_000)
+        .map(|n| {
+            let (symbol, time) = (["BTCUSDT", "XVGBTC", "ETHUSDT"][n % 3], 1_525_022_020_000 + n * 50);
+            format!("{{\"e\":\"trade\",\"s\":\"{symbol}\",\"t\":{n},\"p\":\"2\",\"q\":\"1\",\"T\":{time}}}\n")
+        })
+        .collect();
+    std::fs::write(folder.path().join("a.jsonl"), [&trades, BAD, AFTER].concat()).expect("written");
+    let flags =
+        |workers| ["--strict", "--cross", "XVGUSDT=XVGBTC*BTCUSDT", "--batch-records", "500", "-w", workers];
+    let (_, expected, _) = run(folder.path(), &flags("1"));
+    assert!(expected.lines().count() > 300, "{expected}");
+    for workers in ["2", "3", "4"] {
+        let (code, rows, complaint) = run(folder.path(), &flags(workers));
+        assert_eq!(code, Some(4), "{complaint}");
+        same("rows before a bad record", &rows, &expected).expect("the same bytes");
+    }
+}
+
 #[test]
 fn a_run_that_is_taken_up_meets_it_again_and_goes_on_once_it_is_mended() {
     let folder = tempfile::tempdir().expect("a folder");

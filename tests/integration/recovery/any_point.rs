@@ -68,6 +68,25 @@ fn outputs(folder: &Path) -> Outputs {
     }
 }
 
+/// A job whose legs trade so seldom that others must stand in for them nearly always.
+fn sparse(random: &mut Random) -> Vec<String> {
+    let slide = 125 * (1 + random.below(4));
+    let panes = 1 + random.below(3);
+    let mut flags = format!(
+        "--delay {}ms --symbols all --cross XVGUSDT=XVGBTC*BTCUSDT --cross BACK=BTCUSDT/XVGBTC --window {}ms --slide \
+         {slide}ms --grace {}ms --tick {}ms --commit-interval 0ms --batch-records {} --missing-leg carry --max-carry {}s",
+        200 + random.below(1_500),
+        slide * panes,
+        slide * random.below(4),
+        10 + random.below(300),
+        1 + random.below(6),
+        2 + random.below(9),
+    );
+    flags +=
+        ["", " --provisional", " --emit changes", " --emit changes --provisional"][random.below(4) as usize];
+    flags.split_whitespace().map(str::to_owned).collect()
+}
+
 /// Some job.
 fn definition(random: &mut Random) -> Vec<String> {
     let slide = 500 * (1 + random.below(4));
@@ -96,13 +115,23 @@ fn definition(random: &mut Random) -> Vec<String> {
 
 #[test]
 fn the_rest_of_the_input_gives_the_rest_of_the_rows() {
-    let jobs = std::env::var("CROSSRATE_TEST_JOBS").ok().and_then(|jobs| jobs.parse().ok()).unwrap_or(16);
+    broken_anywhere(16, 1_600, 40, definition);
+}
+
+#[test]
+fn the_rest_of_the_input_gives_the_rest_of_the_rows_where_legs_trade_seldom() {
+    broken_anywhere(24, 300, 6, sparse);
+}
+
+/// Jobs over so many trades each, so many a second.
+fn broken_anywhere(jobs: u64, trades: u64, per_second: u64, definition: impl Fn(&mut Random) -> Vec<String>) {
+    let jobs = std::env::var("CROSSRATE_TEST_JOBS").ok().and_then(|jobs| jobs.parse().ok()).unwrap_or(jobs);
     let mut broken_jobs = 0;
     for job in 0..jobs {
         let seed = input::seed() * 1_000_003 + job;
         let mut random = Random::new(seed);
         let folder = super::folder();
-        let inputs = input::write(folder.path(), seed, 1 + random.below(3) as usize, 1_600, 40);
+        let inputs = input::write(folder.path(), seed, 1 + random.below(3) as usize, trades, per_second);
         let flags = definition(&mut random);
         let made = |name: &str| {
             let folder = folder.path().join(name);

@@ -1,0 +1,176 @@
+//! Jobs that have ended and are taken up with more, or under other circumstances: nothing that was final is opened again.
+
+use rusqlite::Connection;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+fn trade(symbol: &str, id: u64, price: &str, quantity: &str, ms: u64) -> String {
+    let time = 1_525_022_020_000 + ms;
+    format!(
+        "{{\"e\":\"trade\",\"s\":\"{symbol}\",\"t\":{id},\"p\":\"{price}\",\"q\":\"{quantity}\",\"T\":{time}}}\n"
+    )
+}
+
+fn heartbeat(ms: u64) -> String {
+    format!("{{\"e\":\"heartbeat\",\"T\":{}}}\n", 1_525_022_020_000 + ms)
+}
+
+/// Runs in a folder: the code it ended with, its rows where they go to standard output, what it said.
+fn run(folder: &Path, words: &str) -> (i32, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CROSSRATE_"))
+    {
+        command.env_remove(name);
+    }
+    command.arg("run").args(words.split_whitespace()).current_dir(folder).stdin(Stdio::null());
+    let output = command.output().expect("it starts");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    (output.status.code().expect("it ends by itself"), text(output.stdout), text(output.stderr))
+}
+
+fn write(folder: &Path, name: &str, lines: &[String]) {
+    std::fs::write(folder.join(name), lines.concat()).expect("written");
+}
+
+fn read(folder: &Path, name: &str) -> String {
+    std::fs::read_to_string(folder.join(name)).expect("it is there")
+}
+
+/// What is in a window that was closed although it gave no row is not opened again.
+#[test]
+fn what_an_ended_job_has_closed_stays_closed_also_where_it_gave_no_row() {
+    let first = trade("BTCUSDT", 1, "500", "9", 330);
+    let more = [first.clone(), trade("BTCUSDT", 2, "100", "1", 340), trade("XVGBTC", 1, "2", "1", 345)];
+    for rows in ["--rows cross,stats --missing-leg withhold", "--rows stats", "--rows stats,cross"] {
+        let folder = super::folder();
+        let line = format!("e.jsonl --window 250ms --to rows.jsonl {rows} --summary s.json");
+        write(folder.path(), "e.jsonl", &more[..1]);
+        assert_eq!(run(folder.path(), &line).0, 0);
+        let before = read(folder.path(), "rows.jsonl");
+        write(folder.path(), "e.jsonl", &more);
+        let (code, _, said) = run(folder.path(), &line);
+        assert_eq!(code, 0, "{said}");
+        assert!(said.contains("1 accepted") && said.contains("2 late"), "{rows}: {said}");
+        assert_eq!(read(folder.path(), "rows.jsonl"), before, "{rows}");
+    }
+}
+
+/// A partition's watermark after the end depends on what was closed, not on which partition ended first.
+#[test]
+fn an_ended_job_that_has_closed_nothing_holds_nothing_against_what_comes() {
+    for workers in ["1", "2"] {
+        let folder = super::folder();
+        let line =
+            format!("a.jsonl b.jsonl --window 1s --delay 0s --symbols all --to rows.jsonl -w {workers}");
+        write(folder.path(), "a.jsonl", &[heartbeat(2_000)]);
+        write(folder.path(), "b.jsonl", &["{}\n".to_owned()]);
+        assert_eq!(run(folder.path(), &line).0, 0);
+        write(folder.path(), "b.jsonl", &["{}\n".to_owned(), trade("A", 1, "1", "1", 1_035)]);
+        let (_, _, said) = run(folder.path(), &line);
+        assert!(said.contains("1 accepted") && !said.contains("1 late"), "{said}");
+    }
+}
+
+#[test]
+fn a_leg_that_stands_in_does_so_in_provisional_rows_after_a_restart() {
+    let lines = [trade("BTCUSDT", 1, "100", "1", 330), trade("XVGBTC", 1, "2", "1", 586)];
+    let folder = super::folder();
+    let line = "--window 250ms --delay 0s --missing-leg carry --rows cross --provisional --tick 7ms";
+    write(folder.path(), "f.jsonl", &lines[..1]);
+    assert_eq!(run(folder.path(), &format!("f.jsonl {line} --to rows.jsonl")).0, 0);
+    write(folder.path(), "f.jsonl", &lines);
+    assert_eq!(run(folder.path(), &format!("f.jsonl {line} --to rows.jsonl")).0, 0);
+    // Those of the window of the leg that came later: one of it open, one final, both with a rate.
+    let rows = read(folder.path(), "rows.jsonl");
+    let of_it: Vec<&str> = rows.lines().filter(|row| row.contains("\"start_ms\":1525022020500")).collect();
+    assert_eq!(of_it.len(), 2, "{rows}");
+    assert!(of_it.iter().all(|row| row.contains("\"status\":\"carried\",\"vwap\":\"200.0")), "{rows}");
+    let (_, whole, _) = run(folder.path(), &format!("f.jsonl {line}"));
+    assert!(of_it.iter().all(|row| whole.contains(row)), "{whole}");
+}
+
+/// A trade more in a leg that stands in may change no value of the row: then nothing leaves.
+#[test]
+fn a_correction_that_changes_no_value_is_no_revision() {
+    let folder = super::folder();
+    let mut lines = vec![
+        trade("BTCUSDT", 1, "100", "1", 330),
+        trade("XVGBTC", 1, "2", "1", 586),
+        heartbeat(800),
+        trade("BTCUSDT", 2, "100", "3", 340),
+        heartbeat(1_100),
+    ];
+    let line = "c.jsonl --window 250ms --delay 0s --grace 1s --missing-leg carry --rows cross --tick 10ms";
+    write(folder.path(), "c.jsonl", &lines);
+    let (_, rows, _) = run(folder.path(), &format!("{line} --emit changes"));
+    let of_it: Vec<&str> = rows.lines().filter(|row| row.contains("\"start_ms\":1525022020500")).collect();
+    assert_eq!(of_it.len(), 2, "{rows}");
+    assert!(of_it.iter().all(|row| row.contains("\"revision\":0")), "{rows}");
+    lines[2] = heartbeat(600);
+    write(folder.path(), "c.jsonl", &lines);
+    let (_, rows, _) = run(folder.path(), &format!("{line} --provisional"));
+    let open = rows
+        .lines()
+        .filter(|row| row.contains("\"start_ms\":1525022020500,") && row.contains("\"closed\":false"));
+    let mut seen = std::collections::HashSet::new();
+    assert!(open.into_iter().all(|row| seen.insert(row)), "{rows}");
+}
+
+#[test]
+fn a_file_of_another_job_is_not_emptied() {
+    let folder = super::folder();
+    let lines: Vec<String> = (0..50).map(|n| trade("A", n, "1", "1", n * 100)).collect();
+    write(folder.path(), "a.jsonl", &lines);
+    assert_eq!(run(folder.path(), "a.jsonl --symbols A --window 1s --to rows.jsonl").0, 0);
+    let before = read(folder.path(), "rows.jsonl");
+    let (code, _, said) = run(folder.path(), "a.jsonl --symbols A --window 2s --to rows.jsonl --name other");
+    assert!(code == 2 && said.contains("has the rows of job \"crossrate\""), "{code} {said}");
+    assert_eq!(read(folder.path(), "rows.jsonl"), before);
+}
+
+/// A fresh start that cannot begin leaves a file and a recovery point that agree.
+#[test]
+fn a_fresh_start_that_fails_does_not_bar_the_next_one() {
+    let folder = super::folder();
+    let lines: Vec<String> = (0..50).map(|n| trade("A", n, "1", "1", n * 100)).collect();
+    write(folder.path(), "a.jsonl", &lines);
+    let line = "a.jsonl --symbols A --window 1s --to rows.jsonl";
+    assert_eq!(run(folder.path(), line).0, 0);
+    let before = read(folder.path(), "rows.jsonl");
+    assert_eq!(run(folder.path(), &format!("{line} --fresh --to none/b.jsonl")).0, 1);
+    let (code, _, said) = run(folder.path(), line);
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(read(folder.path(), "rows.jsonl"), before);
+}
+
+#[test]
+fn entries_that_are_lost_are_missed() {
+    let lines: Vec<String> = (0..50).map(|n| trade("A", n, "1", "1", n * 100)).collect();
+    for key in ["job", "head/0"] {
+        let folder = super::folder();
+        write(folder.path(), "a.jsonl", &lines);
+        let line = "a.jsonl --symbols A --window 1s --to rows.jsonl";
+        assert_eq!(run(folder.path(), line).0, 0);
+        let database = Connection::open(folder.path().join("rows.jsonl.recovery")).expect("a database");
+        database.execute("DELETE FROM crossrate_recovery WHERE key = ?1", [key]).expect("deleted");
+        drop(database);
+        let (code, _, said) = run(folder.path(), line);
+        assert!(code == 1 && said.contains(&format!("has lost its entry \"{key}\"")), "{key}: {code} {said}");
+    }
+}
+
+/// The recovery point holds what windows need, also when the worker that writes has nothing to read any more.
+#[test]
+fn the_recovery_point_stays_small_when_the_first_workers_partitions_have_ended() {
+    let folder = super::folder();
+    write(folder.path(), "a.jsonl", &[trade("A", 1, "1", "1", 0)]);
+    let lines: Vec<String> = (0..20_000).map(|n| trade("A", n, "1", "1", n * 100)).collect();
+    write(folder.path(), "b.jsonl", &lines);
+    let line = "a.jsonl b.jsonl --symbols A --window 1s --to rows.jsonl -w 2 --commit-interval 0s --batch-records 100";
+    let (code, _, said) = run(folder.path(), line);
+    assert_eq!(code, 0, "{said}");
+    let database = Connection::open(folder.path().join("rows.jsonl.recovery")).expect("a database");
+    let sql = "SELECT count(*) FROM crossrate_recovery WHERE key LIKE 'pane/%'";
+    let panes: i64 = database.query_row(sql, [], |row| row.get(0)).expect("a number");
+    assert!(panes < 500, "{panes} of 2,000 panes are kept");
+}
