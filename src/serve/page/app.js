@@ -4,6 +4,7 @@ import { Charts } from "./charts.js";
 import { Facts } from "./facts.js";
 import { Store } from "./store.js";
 import { Stream } from "./stream.js";
+import { decoded } from "./text.js";
 
 const element = (id) => document.getElementById(id);
 const SPANS = [["5m", 300_000], ["15m", 900_000], ["1h", 3_600_000], ["all", Infinity]];
@@ -24,7 +25,7 @@ const page = {
 const readAddress = () => {
   const [name, query] = location.hash.slice(1).split("?");
   const wishes = new URLSearchParams(query ?? "");
-  page.name = decodeURIComponent(name) || page.name;
+  page.name = decoded(name) || page.name;
   page.span = SPANS.some(([span]) => span === wishes.get("span")) ? wishes.get("span") : page.span;
   page.at = Number(wishes.get("at")) || null;
 };
@@ -200,6 +201,11 @@ const controls = () => {
     const place = (SPANS.findIndex(([span]) => span === page.span) + step + SPANS.length) % SPANS.length;
     choose(page.name, SPANS[place][0]);
     spans.children[place].focus();
+  });
+  // The address names what is shown, so that the link must not go there.
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    element("windows").focus();
   });
   addEventListener("hashchange", () => {
     const before = page.name;

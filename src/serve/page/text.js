@@ -18,12 +18,22 @@ export const span = (row) => `${clock(row.start_ms)}–${clock(row.end_ms)}`;
 /** 1 234 567 with narrow blanks. */
 export const grouped = (number) => String(number).replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f");
 
-/** 250 ms, 1.2 s, 3 min, 2 h */
+/** 250 ms, 1.2 s, 3 min 0 s, 2 h 5 min: rounded as a whole, so that no part becomes sixty. */
 export const duration = (ms) => {
-  if (ms < 1_000) return `${Math.round(ms)} ms`;
-  if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;
-  if (ms < 3_600_000) return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1_000)} s`;
-  return `${Math.floor(ms / 3_600_000)} h ${Math.round((ms % 3_600_000) / 60_000)} min`;
+  const [tenths, seconds, minutes] = [100, 1_000, 60_000].map((unit) => Math.round(ms / unit));
+  if (Math.round(ms) < 1_000) return `${Math.round(ms)} ms`;
+  if (tenths < 600) return `${(tenths / 10).toFixed(1)} s`;
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+};
+
+/** What a part of an address stands for; null where it is none. */
+export const decoded = (text) => {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null;
+  }
 };
 
 /** Where the seventh significant digit of a decimal text ends. */
