@@ -9,6 +9,7 @@ mod page;
 mod postgres;
 pub(crate) mod replay;
 mod rest;
+mod scripts;
 mod sql;
 mod streams;
 

@@ -105,7 +105,8 @@ export class Charts {
       if (before && stage(before) !== "final" && stage(row) === "final") this.finals.set(row, performance.now());
     }
     const [now, past] = [progress?.now, progress?.before];
-    if (now && past && now.records.late > past.records.late && now.frontier_ms) this.late.push(now.frontier_ms);
+    // Where only rows are known, nothing is known of records.
+    if (now?.records && past?.records && now.records.late > past.records.late && now.frontier_ms) this.late.push(now.frontier_ms);
     this.soon();
   }
 

@@ -78,8 +78,13 @@ export class Stream {
     if (message.id) this.id = message.id;
     if (message.type !== "bye") {
       this.tries = 0;
-      this.stands("live");
-      this.told(message);
+      // A fault of the page is none of the connection: to come again would only repeat it, for ever.
+      try {
+        this.stands("live");
+        this.told(message);
+      } catch (error) {
+        console.error(error);
+      }
     }
   }
 }
