@@ -143,8 +143,8 @@ impl Replayed {
     }
 
     /// Waits for the time of a row, unless the user loses patience.
-    fn wait(&mut self, look: EventTime) -> Result<()> {
-        while let Some(left) = self.pace.left(look) {
+    fn wait(&mut self, row: &Row) -> Result<()> {
+        while let Some(left) = self.pace.left(row.look, row.start) {
             self.flush()?;
             if self.interrupted.load(Ordering::Relaxed) {
                 return Err(stopped());
@@ -158,7 +158,7 @@ impl Replayed {
         if self.until.is_some_and(|until| row.end > until) {
             return Ok(());
         }
-        self.wait(row.look)?;
+        self.wait(row)?;
         self.buffer.extend_from_slice(row.json.as_bytes());
         self.buffer.push(b'\n');
         self.rows += 1;
@@ -213,11 +213,15 @@ struct Pace {
 }
 
 impl Pace {
-    /// How long a row has still to wait.
-    fn left(&mut self, look: EventTime) -> Option<Duration> {
+    /// How long a row of a window that starts then has still to wait.
+    fn left(&mut self, look: EventTime, start: EventTime) -> Option<Duration> {
         let Speed::Times(times) = self.speed else { return None };
-        let (begun, first) = *self.begun.get_or_insert((Instant::now(), look));
+        // A provisional row of the very first record is looked at before any time is known, long before its window.
+        let (begun, first) = *self.begun.get_or_insert((Instant::now(), look.max(start)));
         // What the end of the input closes has a look at the end of time: it leaves with what came before.
+        if look == EventTime::MAX {
+            return None;
+        }
         let micros = look.micros().saturating_sub(first.micros()) as f64 / times;
         let due = Duration::try_from_secs_f64(micros / 1e6).ok()?;
         due.checked_sub(begun.elapsed()).filter(|left| !left.is_zero())
@@ -232,9 +236,19 @@ mod tests {
     fn a_row_waits_for_its_share_of_the_time() {
         let at = |seconds: u64| EventTime::from_micros(seconds * 1_000_000);
         let mut pace = Pace { speed: Speed::Times(2.0), begun: None };
-        assert_eq!(pace.left(at(1_000)), None, "the first one begins");
-        let left = pace.left(at(3_000)).expect("it is early");
+        assert_eq!(pace.left(at(1_000), at(990)), None, "the first one begins");
+        let left = pace.left(at(3_000), at(2_990)).expect("it is early");
         assert!(left > Duration::from_secs(900) && left <= Duration::from_secs(1_000), "{left:?}");
-        assert_eq!(Pace { speed: Speed::Max, begun: None }.left(at(9_000)), None);
+        assert_eq!(pace.left(EventTime::MAX, at(3_000)), None, "what the end closes");
+        assert_eq!(Pace { speed: Speed::Max, begun: None }.left(at(9_000), at(8_990)), None);
+    }
+
+    #[test]
+    fn a_row_that_was_looked_at_before_any_time_was_known_begins_with_its_window() {
+        let at = |seconds: u64| EventTime::from_micros(seconds * 1_000_000);
+        let mut pace = Pace { speed: Speed::Times(1.0), begun: None };
+        assert_eq!(pace.left(at(1), at(1_525_022_020)), None);
+        let left = pace.left(at(1_525_022_030), at(1_525_022_020)).expect("it is early");
+        assert!(left <= Duration::from_secs(10), "{left:?}");
     }
 }
