@@ -110,7 +110,7 @@ async fn read(client: &Client, job: &str, place: &Where) -> Result<Found, Error>
     let (known, definition) = (Known::of(&entries).transpose(), definition(&entries));
     let mut newest: i64 = 0;
     for table in &TABLES {
-        let found: Option<i64> = client.query_one(&tables::newest(table), &[]).await?.get(0);
+        let found: Option<i64> = client.query_one(&tables::newest(table), &[&job]).await?.get(0);
         newest = newest.max(found.unwrap_or(0));
     }
     let from_ms = place.look_from_ms(newest as u64) as i64;

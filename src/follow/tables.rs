@@ -89,12 +89,13 @@ pub(super) fn select(table: &Table, decimal: impl Fn(&str) -> String) -> String 
     )
 }
 
-/// The greatest start of a window of any name.
+/// The greatest start of a job's window of any name. Other jobs in the same database may be years ahead.
 pub(super) fn newest(table: &Table) -> String {
     let (name, names) = (table.name, names(table));
     format!(
         "{names}
-        SELECT max((SELECT max(t.start_ms) FROM {name} AS t WHERE t.name = names.name)) FROM names"
+        SELECT max((SELECT t.start_ms FROM {name} AS t
+            WHERE t.name = names.name AND t.job = $1 ORDER BY t.start_ms DESC LIMIT 1)) FROM names"
     )
 }
 

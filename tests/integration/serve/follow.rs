@@ -183,6 +183,18 @@ fn a_database_is_followed_while_it_is_written_and_says_character_by_character_wh
 }
 
 #[test]
+fn a_job_is_served_although_another_one_in_its_database_is_months_ahead() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    feed(folder, &trades(0..60));
+    run(folder, &["--to", "sqlite:rows.db", "--to", "rows.jsonl", "--name", "old"]);
+    std::fs::write(folder.join("trades.jsonl"), trades(10_000_000..10_000_060)).unwrap();
+    run(folder, &["--to", "sqlite:rows.db", "--name", "new"]);
+    let (served, _says) = serve(folder, "sqlite:rows.db", &["--name", "old"]);
+    becomes(&served, &rows_of(&std::fs::read_to_string(folder.join("rows.jsonl")).unwrap()));
+}
+
+#[test]
 fn what_is_computed_is_told_as_the_job_itself_tells_it() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
