@@ -2,6 +2,7 @@
 //! changed gets no bytes. Values are those of the rows, character by character.
 
 use super::board::series::Kept;
+use super::filter::Filter;
 use super::problem::Problem;
 use crate::sink::columns::{self, Column};
 use crate::sink::csv;
@@ -87,9 +88,10 @@ fn range(text: &str) -> Option<(&str, u32)> {
     (0.0..=1.0).contains(&quality).then_some((name, (quality * 1_000.0_f32) as u32))
 }
 
-/// Rows in that form; `rest` are the members that stand beside them in a JSON object.
+/// Rows in that form, as a filter let them through; `rest` are the members that stand beside them in a JSON object.
 pub fn rows(
     rows: &[Arc<Kept>],
+    filter: &Filter,
     format: Format,
     rest: &[(&str, serde_json::Value)],
 ) -> Result<Vec<u8>, Problem> {
@@ -114,7 +116,15 @@ pub fn rows(
             }
         }
         Format::Csv => {
-            let kinds: BTreeSet<RowKind> = rows.iter().map(|row| row.kind).collect();
+            let mut kinds: BTreeSet<RowKind> = rows.iter().map(|row| row.kind).collect();
+            if rows.is_empty() {
+                // Of one kind there is a header although there is no row.
+                let all = [RowKind::Symbol, RowKind::Cross, RowKind::Stats];
+                kinds.extend(all.into_iter().filter(|kind| filter.admits_kind(*kind)));
+                if kinds.len() > 1 {
+                    return Ok(out);
+                }
+            }
             if kinds.len() > 1 {
                 return Err(Problem::asked("kinds of rows have different columns")
                     .hint("for CSV, ask for one kind: kind=symbol, kind=cross or kind=stats"));

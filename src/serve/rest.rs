@@ -5,7 +5,7 @@ use super::App;
 use super::asked::Asked;
 use super::board::about::{About, Described};
 use super::board::series::{Kept, Series};
-use super::board::{Range, SeriesName};
+use super::board::{self, Range, SeriesName};
 use super::filter::Filter;
 use super::format::{self, Format};
 use super::problem::Problem;
@@ -89,17 +89,23 @@ pub async fn latest(State(app): Shared, headers: HeaderMap, asked: Asked) -> Ans
     let format = Format::wanted(asked.text("format"), &headers)?;
     let windows = asked.number("windows", 1, MOST_ROWS)?.unwrap_or(1);
     let only_final = asked.switch("final")?;
-    let rows = {
+    let (rows, filter) = {
         let state = app.feed.board.read();
         let filter = asked.known(&state)?;
-        let names = state.matching(&filter).count() as u64;
-        if names * windows > 10 * MOST_ROWS {
-            return Err(Problem::asked(format!("{windows} windows of {names} names are too many at once"))
-                .hint("ask for fewer names, or page through /v1/windows"));
-        }
-        state.latest(&filter, windows as usize, only_final)
+        at_once(&state, &filter, windows)?;
+        (state.latest(&filter, windows as usize, only_final), filter)
     };
-    Ok(format::tagged(format::rows(&rows, format, &[])?, format, &headers))
+    Ok(format::tagged(format::rows(&rows, &filter, format, &[])?, format, &headers))
+}
+
+/// Whether so many windows of each name may be had in one piece, be it an answer or the beginning of a stream.
+pub fn at_once(state: &board::State, filter: &Filter, windows: u64) -> Result<(), Problem> {
+    let names = state.matching(filter).count() as u64;
+    if names * windows > 10 * MOST_ROWS {
+        return Err(Problem::asked(format!("{windows} windows of {names} names are too many at once"))
+            .hint("ask for fewer names, or page through /v1/windows"));
+    }
+    Ok(())
 }
 
 /// Windows by range, page by page.
@@ -114,15 +120,16 @@ pub async fn windows(State(app): Shared, headers: HeaderMap, uri: Uri, asked: As
         );
     }
     let range = Range { from, until, after: asked.cursor()?, only_final: asked.switch("final")? };
-    let mut rows = {
+    let (mut rows, filter) = {
         let state = app.feed.board.read();
-        state.windows(&asked.known(&state)?, &range, limit + 1)
+        let filter = asked.known(&state)?;
+        (state.windows(&filter, &range, limit + 1), filter)
     };
     let more = rows.len() > limit;
     rows.truncate(limit);
     let next = rows.last().filter(|_| more).map(|row| cursor_of(row));
     let beside = [("next", serde_json::Value::from(next.clone()))];
-    let mut response = format::tagged(format::rows(&rows, format, &beside)?, format, &headers);
+    let mut response = format::tagged(format::rows(&rows, &filter, format, &beside)?, format, &headers);
     let link = next.map(|cursor| format!("<{}>; rel=\"next\"", asked.with(&uri, "cursor", &cursor)));
     if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
         response.headers_mut().insert(header::LINK, link);

@@ -4,6 +4,7 @@ use super::App;
 use super::asked::Asked;
 use super::feed::{Message, Reader, Transport, Wish};
 use super::problem::Problem;
+use super::rest;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -64,6 +65,7 @@ pub fn wish(app: &App, asked: &Asked) -> Result<Wish, Problem> {
         .hint("come again later, or read /v1/latest")
         .later(10));
     }
+    rest::at_once(&app.feed.board.read(), &wish.filter, wish.windows as u64)?;
     Ok(wish)
 }
 

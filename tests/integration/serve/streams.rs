@@ -188,6 +188,25 @@ fn the_websocket_tells_the_same() {
 }
 
 #[test]
+fn a_stream_begins_with_no_more_than_one_answer_has() {
+    // More than ten names, so that ten thousand windows of each are too many.
+    let crosses: Vec<String> = (0..8).map(|n| format!("--cross=C{n}=XVGBTC*BTCUSDT")).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trades.jsonl");
+    std::fs::write(&path, super::follow::trades(0..30)).unwrap();
+    let flags: Vec<&str> = crosses.iter().map(String::as_str).chain([path.to_str().unwrap()]).collect();
+    let served = Served::run(&flags);
+    served.wait_for_the_end();
+    let latest = served.get("/v1/latest?windows=10000");
+    assert_eq!(latest.status, 400, "{}", latest.body);
+    let stream = served.get("/v1/stream?windows=10000");
+    assert_eq!((stream.status, stream.json()["detail"].clone()), (400, latest.json()["detail"].clone()));
+    let socket = tungstenite::connect(format!("ws://{}/v1/ws?windows=10000", served.address));
+    assert!(matches!(socket, Err(tungstenite::Error::Http(answer)) if answer.status() == 400));
+    Events::open(&served, "/v1/stream?windows=10000&kind=symbol", None);
+}
+
+#[test]
 fn readers_hear_that_the_server_ends() {
     let served = Served::demo(&["--speed", "max"]);
     served.wait_for_the_end();
