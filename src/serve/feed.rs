@@ -108,6 +108,28 @@ impl Feed {
         tell(&mut waiting.of_all, |filter| kinds.iter().any(|kind| filter.admits_kind(*kind)));
     }
 
+    /// Forgets a reader at once: of names that never change nobody else would.
+    fn forget(&self, gone: &Arc<Reading>) {
+        let remove = |readings: &mut Vec<Weak<Reading>>| {
+            if let Some(place) = readings.iter().position(|other| other.as_ptr() == Arc::as_ptr(gone)) {
+                readings.swap_remove(place);
+            }
+        };
+        let mut waiting = self.waiting();
+        match gone.filter.names() {
+            None => remove(&mut waiting.of_all),
+            Some(names) => {
+                for name in names {
+                    let Some(readings) = waiting.by_name.get_mut(name) else { continue };
+                    remove(readings);
+                    if readings.is_empty() {
+                        waiting.by_name.remove(name);
+                    }
+                }
+            }
+        }
+    }
+
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -299,6 +321,7 @@ impl Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
+        self.feed.forget(&self.reading);
         self.feed.readers[self.transport as usize].fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -354,4 +377,35 @@ fn with_rows(mut json: String, rows: &[Arc<Kept>]) -> String {
     }
     json.push_str("]}");
     json
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::serve::board::about::About;
+
+    #[test]
+    fn readers_that_are_gone_are_forgotten_though_nothing_changes() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let _inside = runtime.enter();
+        let about = About { job: "test".into(), source: "test".into(), definition: None };
+        let feed = Feed::new(Board::new(about, 1_000));
+        let reader = |names: Option<&[&str]>| {
+            let names = names.map(|names| names.iter().map(|name| Arc::from(*name)).collect());
+            let every = Duration::from_secs(1);
+            let wish = Wish { filter: Filter::new(None, names), windows: 1, after: None, every };
+            Reader::new(&feed, wish, Transport::Sse)
+        };
+        let registered = || {
+            let waiting = feed.waiting();
+            (waiting.of_all.len(), waiting.by_name.values().map(Vec::len).collect::<Vec<_>>())
+        };
+        let stays = reader(Some(&["B"]));
+        let go = [reader(None), reader(Some(&["A", "B"])), reader(Some(&["B", "C"]))];
+        assert_eq!(registered(), (1, vec![1, 3, 1]));
+        drop(go);
+        assert_eq!(registered(), (0, vec![1]));
+        drop(stays);
+        assert_eq!((registered(), feed.count()), ((0, vec![]), 0));
+    }
 }
