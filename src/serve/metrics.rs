@@ -2,7 +2,7 @@
 //! expect. Partitions and classes of records are labels; names of symbols are not, since there may be thousands.
 
 use super::App;
-use super::board::progress::{Standing, now_ms};
+use super::board::progress::{Knowledge, Standing, now_ms};
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -120,6 +120,10 @@ fn write_job(app: &App, text: &mut Text) {
         ("crossrate_partition_ended", "Whether a partition has ended.", 1),
         ("crossrate_partition_holds_frontier", "Whether a partition holds the frontier back.", 2),
     ] {
+        if is == 0 && progress.known_from != Knowledge::Job {
+            // Nobody knows.
+            continue;
+        }
         text.family(name, "gauge", help);
         for (number, partition) in &progress.partitions {
             let holds = progress.holder.is_some_and(|(holder, _)| holder == *number);
