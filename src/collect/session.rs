@@ -408,12 +408,19 @@ impl Session {
         self.counts.received += 1;
         let symbol = &mut self.symbols[number];
         let mut arrival = symbol.ids.arrive(trade.id);
-        if arrival == Arrival::Duplicate {
-            if trade.time <= symbol.newest {
-                self.counts.duplicates += 1;
-                return;
-            }
-            // A repetition is as old as the trade. This is newer than everything: the exchange counts from anew.
+        // A repetition is as old as the trade, and what is from before the beginning is older than what came since.
+        let restarted = trade.time > symbol.newest
+            && match arrival {
+                Arrival::Duplicate => true,
+                Arrival::Found(Missing::Before) => symbol.heard > Moment::default(),
+                _ => false,
+            };
+        if arrival == Arrival::Duplicate && !restarted {
+            self.counts.duplicates += 1;
+            return;
+        }
+        if restarted {
+            // This is newer than everything: the exchange counts from anew.
             let name = symbol.name.clone();
             self.outputs.push(Output::Tell(Note::Restarted { symbol: name }));
             self.forget_gaps_of(number);

@@ -557,6 +557,41 @@ impl World {
 }
 
 #[test]
+fn ids_that_begin_anew_below_all_that_were_seen_are_noticed() {
+    let rules = Rules {
+        patience: Patience { stall: 4_000, renew: 60_000, overlap: 1_000 },
+        fill_hold: HOLD,
+        audit_every: 10_000,
+        weight_limit: LIMIT,
+        seed: 1,
+    };
+    let mut session = Session::new(rules, vec![vec![Placed { name: "A".into(), partition: 0 }]], 1);
+    session.tick(Moment::from_millis(1));
+    let link = session.outputs().find_map(|output| match output {
+        Output::Link(LinkCommand::Connect(link)) => Some(link),
+        _ => None,
+    });
+    let link = link.expect("it connects");
+    session.opened(link, Moment::from_millis(2));
+    let trade = |session: &mut Session, id: u64, at: u64| {
+        let time = EventTime::from_micros((EPOCH + at) * 1_000);
+        let trade = TradeEvent { symbol: "A".into(), id, time, stamped: None, value: Box::default() };
+        session.event(link, Event::Trade(trade), Moment::from_millis(at));
+        let restarted = |output| matches!(output, Output::Tell(Note::Restarted { .. }));
+        session.outputs().any(restarted)
+    };
+    // What was on its way while the exchange was asked is from before the beginning, and in its order.
+    session.symbols[0].ids.begin_after(Some(999));
+    assert!(!trade(&mut session, 998, 10) && !trade(&mut session, 999, 11));
+    assert!(!trade(&mut session, FIRST_ID, 12) && !trade(&mut session, 997, 9));
+    assert!(trade(&mut session, 1, 20), "newer than all, and below all: from anew");
+    assert!(!trade(&mut session, 2, 21));
+    assert_eq!(session.counts().missing, 0);
+    trade(&mut session, 5, 22);
+    assert_eq!((session.counts().missing, session.counts().published), (2, 6), "3 and 4 are missed");
+}
+
+#[test]
 fn every_trade_is_published_once_or_counted_and_heartbeats_hold() {
     let seeds: u64 = std::env::var("CROSSRATE_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(5_000);
     let first: u64 = std::env::var("CROSSRATE_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
