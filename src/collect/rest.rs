@@ -4,6 +4,7 @@ use super::enquiry::{Answer, FoundTrade, MOST_IN_FLIGHT, MOST_TRADES, Question};
 use super::event::{self, Event};
 use crossrate_dataflows::market::event_time::EventTime;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -238,10 +239,12 @@ fn read(question: &Question, names: &Names, body: &[u8]) -> Answer {
             serde_json::from_slice::<Vec<Ticker<'_>>>(body).ok().map(|tickers| last_ids(&tickers, names))
         }
         Question::Trades { symbol, .. } | Question::Recent { symbol } => {
-            let trades = serde_json::from_slice::<Vec<Trade<'_>>>(body).ok();
-            trades.and_then(|trades| {
-                let found = trades.iter().map(|trade| found(&names.names[*symbol], trade));
-                found.collect::<Option<Vec<_>>>().map(Answer::Trades)
+            // One that cannot be read is missing, as it is where a websocket sends it; the others are there.
+            serde_json::from_slice::<Vec<&RawValue>>(body).ok().map(|trades| {
+                let found = trades.into_iter().filter_map(|trade| {
+                    found(&names.names[*symbol], &serde_json::from_str::<Trade<'_>>(trade.get()).ok()?)
+                });
+                Answer::Trades(found.collect())
             })
         }
     };
@@ -311,13 +314,19 @@ mod tests {
         let Answer::Trades(trades) = read(recent.clone(), body) else { panic!("no trades") };
         let value = r#"{"e":"trade","s":"BTCUSDT","t":28457,"p":"4.00000100","q":"12.00000000","T":1499865549590,"m":true,"M":true}"#;
         assert_eq!((trades[0].id, &*trades[0].value), (28_457, value.as_bytes()));
+        // Of a page with trades that cannot be read, the others are there.
+        let of = |id: u64, price: &str| {
+            format!(r#"{{"id":{id},"price":"{price}","qty":"1","time":1499865549590,"isBuyerMaker":true}}"#)
+        };
+        let page = format!("[{},{},{{\"id\":3}},{}]", of(1, "1"), of(2, "x"), of(4, "2"));
+        let Answer::Trades(trades) = read(recent.clone(), &page) else { panic!("no trades") };
+        assert_eq!(trades.iter().map(|trade| trade.id).collect::<Vec<_>>(), [1, 4]);
         let tickers = r#"[{"symbol":"BTCUSDT","lastId":28460,"count":76},{"symbol":"币安BTC","lastId":-1},{"symbol":"X","lastId":1}]"#;
         assert_eq!(read(Question::AllLastIds, tickers), Answer::LastIds(vec![(0, Some(28_460)), (1, None)]));
         let time = EventTime::from_exchange(1_499_827_319_559).expect("a time");
         assert_eq!(read(Question::Time, r#"{"serverTime":1499827319559}"#), Answer::Time(time));
         for (question, bad) in [
             (recent.clone(), "{}"),
-            (recent.clone(), r#"[{"id":1,"price":"x","qty":"1","time":1499865549590,"isBuyerMaker":true}]"#),
             (recent, "<html>"),
             (Question::Time, r#"{"serverTime":5}"#),
         ] {
