@@ -210,6 +210,8 @@ fn window(row: &Rate) -> (&'static str, Style) {
         (Some("leg_missing"), _) => ("no leg", colored(Color::Red)),
         (Some("carried"), _) => ("carried", colored(Color::Yellow)),
         (_, Some(missing)) if missing > 0 => ("missing ids", colored(Color::Yellow)),
+        // More trades than their ids allow: the exchange counts from anew.
+        (_, Some(missing)) if missing < 0 => ("too many", colored(Color::Yellow)),
         _ if row.last == Some(true) => ("final", colored(Color::Green)),
         _ if row.closed == Some(true) => ("closed", Style::new()),
         _ => ("open", dim()),
@@ -308,6 +310,14 @@ mod tests {
             ("540.98700000", 9, 14, "540.987000"),
         ] {
             assert_eq!(fitting(decimal, significant, width), expected);
+        }
+    }
+
+    #[test]
+    fn ids_that_do_not_add_up_are_shown_whichever_way() {
+        for (missing, shown) in [("2", "missing ids"), ("-1", "too many"), ("0", "final"), ("null", "final")] {
+            let row = format!(r#"{{"status":null,"final":true,"missing_ids":{missing}}}"#);
+            assert_eq!(window(&serde_json::from_str(&row).unwrap()).0, shown);
         }
     }
 

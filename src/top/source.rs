@@ -93,7 +93,7 @@ pub(super) struct Row {
     pub(super) closed: Option<bool>,
     #[serde(rename = "final")]
     pub(super) last: Option<bool>,
-    pub(super) missing_ids: Option<u64>,
+    pub(super) missing_ids: Option<i64>,
     pub(super) n: Option<u64>,
     pub(super) mean: Option<String>,
     pub(super) std: Option<f64>,
