@@ -161,8 +161,11 @@ fn hint_of(meant: Option<&str>) -> String {
 /// The known word that is a slip of the fingers away.
 fn nearest<'a>(typed: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let typed = typed.to_lowercase();
+    let length = typed.chars().count();
     words
         .into_iter()
+        // The distance is no less than that; to measure it takes long where texts are.
+        .filter(|word| word.to_lowercase().chars().count().abs_diff(length) <= 2)
         .map(|word| (strsim::damerau_levenshtein(&typed, &word.to_lowercase()), word))
         .filter(|(distance, _)| *distance <= 2)
         .min_by_key(|(distance, _)| *distance)
@@ -202,6 +205,16 @@ mod tests {
     fn unknown_parameters_are_refused() {
         assert!(asked(&[("untl", "1")]).only(&["from", "until"]).is_err());
         assert!(asked(&[("until", "1"), ("from", "2")]).only(&["from", "until"]).is_ok());
+    }
+
+    #[test]
+    fn what_is_far_too_long_is_compared_with_nothing() {
+        let long = "X".repeat(60_000);
+        let known: Vec<String> = (0..3_000).map(|number| format!("NAME{number}")).collect();
+        let begun = std::time::Instant::now();
+        assert_eq!(nearest(&long, known.iter().map(String::as_str)), None);
+        assert!(begun.elapsed() < std::time::Duration::from_secs(2), "{:?}", begun.elapsed());
+        assert_eq!(nearest("xvgusd", ["BTCUSDT", "XVGUSDT"]), Some("XVGUSDT"));
     }
 
     #[test]
