@@ -50,10 +50,11 @@ pub fn run(query: &Query) -> Result<Exit> {
     if let Some(server) = &query.server {
         let answer = remote::ask(server, query.token_file.as_deref(), sql)?;
         let mut printer = printer(query.format);
-        printer.columns(&answer.columns).and_then(|()| {
+        let printed = printer.columns(&answer.columns).and_then(|()| {
             answer.rows.iter().try_for_each(|row| printer.row(row))?;
             printer.finish()
-        })?;
+        });
+        printed.map_err(broken)?;
         if answer.truncated {
             eprintln!("crossrate: the server cut the answer after {} rows; ask for less", answer.rows.len());
         }

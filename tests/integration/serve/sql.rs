@@ -105,6 +105,11 @@ fn a_server_answers_as_its_rows_say() {
     let (code, stdout, stderr) =
         end(&crossrate(&["query", "-f", "json", sql, "--server", &url]).output().unwrap());
     assert_eq!((code, stdout.as_str()), (Some(0), "{\"n\":22,\"most\":22}\n"), "{stderr}");
+    // Whoever reads no further has had enough, as with files.
+    let mut asker = crossrate(&["query", "select 1", "--server", &url]).spawn().unwrap();
+    drop(asker.stdout.take());
+    let (code, _, stderr) = end(&asker.wait_with_output().unwrap());
+    assert!(code == Some(0) && stderr.is_empty(), "{code:?} {stderr}");
     let (code, _, stderr) = end(&crossrate(&["query", "select x", "--server", &url]).output().unwrap());
     assert_eq!(code, Some(2));
     assert!(stderr.contains("no such column: x"), "{stderr}");
