@@ -186,6 +186,7 @@ fn routes(app: Arc<App>) -> Router {
     page::routes(router)
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn(connection::bodies_in_time))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), guard::guard))
         .with_state(app)
 }

@@ -2,6 +2,11 @@
 
 use super::App;
 use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::Response;
+use futures_util::{StreamExt, stream};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -20,6 +25,8 @@ use tokio::time::{Instant, Sleep, sleep};
 const MOST: usize = 60_000;
 /// How long the head of a request may take.
 const HEAD: Duration = Duration::from_secs(15);
+/// How long the body of a request may take.
+const BODY: Duration = Duration::from_secs(30);
 /// How long the other side may leave what we send unread, once what is on the way is full.
 const UNREAD: Duration = Duration::from_secs(30);
 /// Bytes gathered for a connection at most, besides those of one message.
@@ -52,6 +59,22 @@ pub(super) async fn accept(
             serve(stream, router, app, closing).await;
         });
     }
+}
+
+/// Gives the body of every request a deadline: who announces one and does not send it would keep its connection.
+pub(super) async fn bodies_in_time(request: Request, next: Next) -> Response {
+    next.run(request.map(|body| in_time(body, BODY))).await
+}
+
+fn in_time(body: Body, most: Duration) -> Body {
+    let deadline = Instant::now() + most;
+    Body::from_stream(stream::try_unfold(body.into_data_stream(), move |mut body| async move {
+        match tokio::time::timeout_at(deadline, body.next()).await {
+            Ok(Some(part)) => Ok(Some((part?, body))),
+            Ok(None) => Ok(None),
+            Err(_) => Err(axum::Error::new(format!("it did not come within {} s", most.as_secs()))),
+        }
+    }))
 }
 
 async fn serve(stream: TcpStream, router: Router, app: Arc<App>, mut closing: watch::Receiver<bool>) {
@@ -141,5 +164,25 @@ impl AsyncWrite for Impatient {
     ) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
         self.patience(cx, outcome)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::{Bytes, to_bytes};
+
+    #[test]
+    fn a_body_that_does_not_come_is_not_waited_for() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let soon = Duration::from_millis(50);
+            let whole = to_bytes(in_time(Body::from("select 1"), soon), 100).await;
+            assert_eq!(whole.unwrap(), "select 1");
+            let first = stream::iter([Ok::<_, axum::Error>(Bytes::from("sel"))]);
+            let never = in_time(Body::from_stream(first.chain(stream::pending())), soon);
+            let outcome = tokio::time::timeout(Duration::from_secs(10), to_bytes(never, 100)).await;
+            assert!(outcome.expect("it is over").unwrap_err().to_string().contains("did not come"));
+        });
     }
 }
