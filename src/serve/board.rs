@@ -18,6 +18,7 @@ use crossrate_dataflows::market::row::RowKind;
 use inbox::{Inbox, News};
 use progress::Progress;
 use series::{History, Kept, Key, Series};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
@@ -185,29 +186,34 @@ impl State {
         if number < self.cleared {
             return Err(Anew::Cleared);
         }
-        let mut found: Vec<(u64, bool, &Arc<Kept>)> = Vec::new();
+        // The series are merged as far as the portion goes: readers that lag do not look at all that they lack.
+        let (mut sources, mut heads) = (Vec::new(), BinaryHeap::new());
         for series in self.of(filter) {
             if series.forgotten() > number {
                 return Err(Anew::Forgotten);
             }
-            found.extend(series.newer(number).take(most.rows + 1));
+            let mut source = series.newer(number).peekable();
+            if let Some((first, ..)) = source.peek() {
+                heads.push(Reverse((*first, sources.len())));
+                sources.push(source);
+            }
         }
-        found.sort_unstable_by_key(|(number, _, _)| *number);
+        let mut newer = Newer { rows: Vec::new(), conflated: 0, upto: number, whole: false };
         let mut bytes = 0;
-        let fit = found.iter().take(most.rows).take_while(|(_, _, row)| {
+        while let Some(Reverse((at, source))) = heads.pop() {
+            let rows = &mut sources[source];
+            let Some((_, skipped, row)) = rows.next() else { continue };
             bytes += row.json.len();
-            bytes <= most.bytes
-        });
-        // A row that is larger than a portion is one of its own.
-        let fit = fit.count().max(1);
-        let whole = found.len() <= fit;
-        found.truncate(fit);
-        Ok(Newer {
-            upto: if whole { self.number } else { found.last().map_or(number, |(number, _, _)| *number) },
-            conflated: found.iter().filter(|(_, skipped, _)| *skipped).count(),
-            rows: found.into_iter().map(|(_, _, row)| Arc::clone(row)).collect(),
-            whole,
-        })
+            // A row that is larger than a portion is one of its own.
+            if !newer.rows.is_empty() && (newer.rows.len() >= most.rows || bytes > most.bytes) {
+                return Ok(newer);
+            }
+            newer.rows.push(Arc::clone(row));
+            newer.conflated += usize::from(skipped);
+            newer.upto = at;
+            heads.extend(rows.peek().map(|(next, ..)| Reverse((*next, source))));
+        }
+        Ok(Newer { upto: self.number, whole: true, ..newer })
     }
 
     /// The latest windows of every series that the filter lets through, in the order of windows.

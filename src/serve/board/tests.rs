@@ -71,6 +71,22 @@ fn a_full_inbox_is_emptied_by_whoever_fills_it() {
 }
 
 #[test]
+fn a_small_portion_costs_little_however_much_a_reader_lacks() {
+    let board = board(1_000_000);
+    tell(&board, (0..60_000).map(|i| cross(&format!("N{}", i % 200), i / 200 * 10, "row")));
+    let (state, all) = (board.read(), Filter::default());
+    let took = |times: u32, most: Portion| {
+        let begun = std::time::Instant::now();
+        let rows = (0..times).map(|_| state.newer(&all, 0, most).unwrap().rows.len()).sum::<usize>();
+        (rows, begun.elapsed())
+    };
+    let (rows, whole) = took(1, Portion { rows: 60_000, bytes: usize::MAX });
+    let (few, small) = took(5, Portion { rows: 1_000, bytes: 30 });
+    assert_eq!((rows, few), (60_000, 50));
+    assert!(small < whole, "five small portions took {small:?}, all there is {whole:?}");
+}
+
+#[test]
 fn who_holds_the_frontier_and_since_when() {
     let mut progress = Progress::default();
     let mut told = |told_ms: u64, partitions: &[(u64, bool, bool)]| {
@@ -101,6 +117,32 @@ fn who_holds_the_frontier_and_since_when() {
     assert_eq!(told(5, &[(9, false, false), (11, false, false)]), (Some((0, 5)), 4));
     assert_eq!(told(6, &[(9, false, true), (11, false, true)]), (None, 6));
     assert!(progress.json().contains("\"state\":\"ended\""));
+}
+
+#[test]
+fn a_commit_names_no_holder_that_the_frontier_has_passed() {
+    let at = |seconds: u64| EventTime::from_micros(seconds * 1_000_000);
+    let news = |watermark: u64| PartitionNews {
+        name: String::new(),
+        watermark: at(watermark),
+        counts: Counts::default(),
+        idle: false,
+        ended: false,
+    };
+    let holder = |watermarks: [u64; 3]| {
+        let mut progress = Progress::default();
+        progress.absorb(ProgressNews {
+            known_from: Knowledge::Commit,
+            partitions: (0..).zip(watermarks.map(news)).collect(),
+            frontier: Some(at(10)),
+            over: false,
+            told_ms: 1,
+        });
+        progress.holder.map(|(partition, _)| partition)
+    };
+    assert_eq!(holder([5, 10, 12]), Some(1), "the first is idle, or the frontier would be where it is");
+    assert_eq!(holder([5, 10, 10]), None);
+    assert_eq!(holder([12, 11, 10]), Some(2));
 }
 
 proptest! {
