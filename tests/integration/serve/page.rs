@@ -142,6 +142,13 @@ fn the_page_shows_what_is_computed_as_it_comes() {
     );
     browser.wait("return document.querySelectorAll('#rows tr').length === 20", "its windows");
 
+    // Neither the way past the charts nor an address that means nothing changes what is shown.
+    browser.script("document.querySelector('.skip').click()");
+    assert_eq!(browser.script("return document.activeElement.id"), "windows");
+    browser.script("location.hash = '#%E0%A4%A'");
+    browser.wait("return location.hash === '#%E0%A4%A'", "the address");
+    assert_eq!(browser.text("#title"), "BTCUSDT");
+
     let origins =
         "return [...new Set(performance.getEntriesByType('resource').map((e) => new URL(e.name).origin))]";
     assert_eq!(browser.script(origins), serde_json::json!([format!("http://{}", served.address)]));
