@@ -325,11 +325,9 @@ mod tests {
         assert_eq!(read(Question::AllLastIds, tickers), Answer::LastIds(vec![(0, Some(28_460)), (1, None)]));
         let time = EventTime::from_exchange(1_499_827_319_559).expect("a time");
         assert_eq!(read(Question::Time, r#"{"serverTime":1499827319559}"#), Answer::Time(time));
-        for (question, bad) in [
-            (recent.clone(), "{}"),
-            (recent, "<html>"),
-            (Question::Time, r#"{"serverTime":5}"#),
-        ] {
+        for (question, bad) in
+            [(recent.clone(), "{}"), (recent, "<html>"), (Question::Time, r#"{"serverTime":5}"#)]
+        {
             assert!(matches!(read(question, bad), Answer::Failed(_)), "{bad}");
         }
     }

@@ -90,8 +90,10 @@ impl Database {
         }
         let mut newest = 0;
         for table in &TABLES {
-            let of_table: Option<i64> =
-                transaction.query_row(&tables::newest(table), [&self.job], |row| row.get(0)).optional()?.flatten();
+            let of_table: Option<i64> = transaction
+                .query_row(&tables::newest(table), [&self.job], |row| row.get(0))
+                .optional()?
+                .flatten();
             newest = newest.max(of_table.unwrap_or(0) as u64);
         }
         let mut rows = Vec::new();

@@ -315,7 +315,8 @@ mod tests {
 
     #[test]
     fn ids_that_do_not_add_up_are_shown_whichever_way() {
-        for (missing, shown) in [("2", "missing ids"), ("-1", "too many"), ("0", "final"), ("null", "final")] {
+        for (missing, shown) in [("2", "missing ids"), ("-1", "too many"), ("0", "final"), ("null", "final")]
+        {
             let row = format!(r#"{{"status":null,"final":true,"missing_ids":{missing}}}"#);
             assert_eq!(window(&serde_json::from_str(&row).unwrap()).0, shown);
         }

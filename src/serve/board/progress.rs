@@ -173,8 +173,9 @@ impl Progress {
     /// The partition with the least watermark of those that hold the frontier, where another one is further.
     fn holding(&self) -> Option<u32> {
         // A commit does not tell who is idle; whoever is behind the frontier must be, or it could not have come so far.
-        let left_behind =
-            |p: &PartitionNews| self.known_from == Knowledge::Commit && self.frontier.is_some_and(|f| p.watermark < f);
+        let left_behind = |p: &PartitionNews| {
+            self.known_from == Knowledge::Commit && self.frontier.is_some_and(|f| p.watermark < f)
+        };
         let open = || self.partitions.iter().filter(|(_, p)| !p.ended && !p.idle && !left_behind(p));
         let (number, least) = open().min_by_key(|(number, p)| (p.watermark, **number))?;
         open().any(|(_, p)| p.watermark > least.watermark).then_some(*number)

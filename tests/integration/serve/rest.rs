@@ -84,7 +84,9 @@ fn csv_has_the_values_of_the_rows() {
         }
     }
     // Also where there is no row.
-    for path in ["/v1/windows?kind=stats&from=9999999999999&format=csv", "/v1/windows?kind=stats&until=0&format=csv"] {
+    for path in
+        ["/v1/windows?kind=stats&from=9999999999999&format=csv", "/v1/windows?kind=stats&until=0&format=csv"]
+    {
         assert_eq!(served.get(path).body, format!("{}\r\n", names.join(",")), "{path}");
     }
     let mixed = served.get("/v1/windows?format=csv");
