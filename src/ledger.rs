@@ -183,6 +183,7 @@ pub fn begin(config: &Config, ledger: &mut dyn Ledger) -> Result<Begun> {
     }
     let definition = cluster::definition(config);
     let mut point = Point::decode(&entries)?;
+    point::whole(&entries)?;
     point.before = ledger.before();
     if let Some(job) = &point.job {
         unchanged(config, &job.definition, &definition)?;

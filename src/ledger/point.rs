@@ -141,6 +141,28 @@ pub(super) fn decode<T: DeserializeOwned>(key: &str, entry: &[u8]) -> Result<T> 
     postcard::from_bytes(body).map_err(|error| broken("cannot be understood").because(error).into())
 }
 
+/// Fails where an entry is not there without which the others mean nothing: who would go on all the same would begin
+/// anew in part, and give again what is out.
+pub fn whole(entries: &Entries) -> Result<()> {
+    let lost = |key: &str| {
+        Failure::new(Exit::Failed, format!("the recovery point has lost its entry {key:?}"))
+            .hint("start the job anew with --fresh or under another --name; its rows so far stay as they are")
+    };
+    for key in entries.keys().filter(|key| *key != FRESH) {
+        if !entries.contains_key(JOB) {
+            return Err(lost(JOB).into());
+        }
+        let of_partition = ["symbols/", "read/", "pane/"].iter().find_map(|kind| key.strip_prefix(kind));
+        if let Some(partition) = of_partition.and_then(|rest| rest.split('/').next()) {
+            let head = format!("head/{partition}");
+            if !entries.contains_key(&head) {
+                return Err(lost(&head).into());
+            }
+        }
+    }
+    Ok(())
+}
+
 impl Point {
     /// Decodes all entries. A run that had ended is taken up after its last closing: its windows are final.
     pub fn decode(entries: &Entries) -> Result<Self> {
@@ -194,18 +216,6 @@ impl Point {
                 }
                 _ => return Err(unknown().into()),
             }
-        }
-        let missing = |key: &str| {
-            Failure::new(Exit::Failed, format!("the recovery point has lost its entry {key:?}")).hint(
-                "start the job anew with --fresh or under another --name; its rows so far stay as they are",
-            )
-        };
-        let partitions = read.keys().chain(symbols.keys()).chain(panes.keys());
-        if let Some(number) = partitions.copied().find(|number| !heads.contains_key(number)) {
-            return Err(missing(&format!("head/{number}")).into());
-        }
-        if point.job.is_none() && !heads.is_empty() {
-            return Err(missing(JOB).into());
         }
         point.resume.at = point.job.as_ref().map_or(EventTime::MIN, |job| job.at);
         let ended = point.job.as_ref().is_some_and(|job| job.ended);
