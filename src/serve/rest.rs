@@ -144,18 +144,25 @@ pub async fn series(State(app): Shared, headers: HeaderMap, asked: Asked) -> Ans
         Problem::asked("name is missing").hint("name=XVGUSDT, say; /v1/catalog tells what there is")
     })?;
     let filter = asked.filter()?;
-    let kind = if asked.text("kind").is_some() && filter.admits_kind(RowKind::Symbol) {
-        RowKind::Symbol
-    } else {
-        RowKind::Cross
-    };
+    if name.contains(',') {
+        return Err(Problem::asked("a series is of one name").hint("ask for each by itself"));
+    }
     let limit = asked.number("limit", 1, MOST_ROWS)?.unwrap_or(ROWS) as usize;
     let range =
         Range { from: asked.time("from")?, until: asked.time("until")?, after: None, only_final: false };
     let one = |kind| Filter::new(Some(BTreeSet::from([kind])), Some(BTreeSet::from([Arc::from(name)])));
-    let points: Vec<(Arc<Kept>, Option<Arc<Kept>>)> = {
+    let (kind, points): (RowKind, Vec<(Arc<Kept>, Option<Arc<Kept>>)>) = {
         let state = app.feed.board.read();
         asked.known(&state)?;
+        // A cross, unless a symbol is asked for, or only that has the name.
+        let is_symbol = match asked.text("kind") {
+            Some(_) => filter.admits_kind(RowKind::Symbol),
+            None => {
+                let is_there = |kind| state.series.contains_key(&(kind, Arc::from(name)));
+                is_there(RowKind::Symbol) && !is_there(RowKind::Cross)
+            }
+        };
+        let kind = if is_symbol { RowKind::Symbol } else { RowKind::Cross };
         let stats = state.series.get(&(RowKind::Stats, Arc::from(name)));
         let rows = state.windows(&one(kind), &range, usize::MAX);
         let rows = rows.into_iter().rev().take(limit);
@@ -166,7 +173,7 @@ pub async fn series(State(app): Shared, headers: HeaderMap, asked: Asked) -> Ans
         };
         let mut points: Vec<_> = rows.map(with).collect();
         points.reverse();
-        points
+        (kind, points)
     };
     let mut body =
         format!("{{\"kind\":\"{}\",\"name\":{},\"points\":[", kind.as_str(), serde_json::Value::from(name));

@@ -181,13 +181,25 @@ fn take_tls_settings(typed: &str) -> Result<(String, Option<String>, Option<Path
             None => typed.to_owned(),
         }
     } else {
-        let kept: Vec<&str> = typed
-            .split_whitespace()
+        let kept: Vec<&str> = pairs(typed)
+            .into_iter()
             .filter(|pair| pair.split_once('=').is_none_or(|(key, value)| !take(key, value)))
             .collect();
         kept.join(" ")
     };
     Ok((rest, mode, roots))
+}
+
+/// Pairs of keys and values as libpq separates them: by white space that is neither quoted nor behind a backslash.
+fn pairs(typed: &str) -> Vec<&str> {
+    let (mut quoted, mut escaped) = (false, false);
+    let pairs = typed.split(|c: char| {
+        let was_escaped = escaped;
+        escaped = c == '\\' && !was_escaped;
+        quoted ^= c == '\'' && !was_escaped;
+        c.is_whitespace() && !quoted && !was_escaped
+    });
+    pairs.filter(|pair| !pair.is_empty()).collect()
 }
 
 fn with_cause(error: &tokio_postgres::Error) -> String {
@@ -210,6 +222,10 @@ mod tests {
         );
         assert_eq!(shown("postgresql://db/rates?sslmode=require").as_deref(), Ok("postgres://db/rates"));
         assert_eq!(shown("host=/run/pg dbname=a sslmode=disable").as_deref(), Ok("postgres:///run/pg/a"));
+        // What is quoted is left as it is.
+        let quoted =
+            Place::parse(r"host=db  password='a  b\' sslmode=x' sslmode=disable").expect("it is right");
+        assert_eq!(quoted.config.get_password(), Some(b"a  b' sslmode=x".as_slice()));
         let verified =
             Place::parse("postgres://db/a?sslmode=verify-full&sslrootcert=ca.pem").expect("it is right");
         assert!(matches!(&verified.tls, Tls::Verified(Some(path)) if path == Path::new("ca.pem")));

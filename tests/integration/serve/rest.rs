@@ -110,6 +110,8 @@ fn the_series_of_a_cross_has_its_running_statistics() {
     }
     let one = served.get("/v1/series?name=BTCUSDT&kind=symbol&limit=1").json();
     assert_eq!(one["points"][0]["start_ms"], 1_525_022_030_000_u64);
+    assert_eq!(served.get("/v1/series?name=BTCUSDT&limit=1").json(), one);
+    assert_eq!(served.get("/v1/series?name=XVGUSDT,BTCUSDT").status, 400);
     assert_eq!(served.get("/v1/series").status, 400);
 }
 
