@@ -101,7 +101,9 @@ struct CrossRows {
     /// Rows looked at until then are out.
     resumed_at: EventTime,
     looks: Looks,
+    /// States of windows that come, and such that are taken back, which may be replaced at the same time.
     pending: BTreeMap<EventTime, Vec<(CrossNumber, EventTime, CrossState)>>,
+    gone: BTreeMap<EventTime, Vec<(CrossNumber, EventTime, CrossState)>>,
     crosses: Vec<CrossWindows>,
     /// Ends of the windows that some cross has and that are not final.
     ends: BTreeSet<EventTime>,
@@ -120,6 +122,7 @@ impl CrossRows {
             resumed_at,
             looks: Looks::of(definition),
             pending: BTreeMap::new(),
+            gone: BTreeMap::new(),
             crosses: definition.crosses.iter().map(|_| CrossWindows::default()).collect(),
             ends: BTreeSet::new(),
             closed_to: EventTime::MIN,
@@ -135,7 +138,12 @@ impl CrossRows {
         give: &mut dyn FnMut(EventTime, Output),
     ) {
         let windows = &mut self.crosses[cross as usize];
-        let Some(state) = windows.current.get(&end) else { return };
+        let Some(state) = windows.current.get(&end) else {
+            if look == self.looks.final_at(end) {
+                windows.emitted.remove(&end);
+            }
+            return;
+        };
         let cross_definition = &self.definition.crosses[cross as usize];
         let same = |a: &CrossState, b: &CrossState| a.gives_the_row_of(b, cross_definition);
         let Some(stage) = stage_of(&mut windows.emitted, end, look, state, &self.looks, same) else { return };
@@ -165,15 +173,17 @@ impl LookLogic for CrossRows {
     type Output = Output;
 
     fn absorb(&mut self, (((cross, end), state), date, diff): Change) {
-        // What is taken back was replaced, or is final and forgotten already.
         if diff > 0 {
             self.ends.insert(end);
             self.pending.entry(date).or_default().push((cross, end, state));
+        } else if date < self.looks.final_at(end) {
+            self.gone.entry(date).or_default().push((cross, end, state));
         }
+        // What is taken back later is final and forgotten already.
     }
 
     fn next_look(&self) -> Option<EventTime> {
-        let news = self.pending.keys().next().map(|date| date.plus(1));
+        let news = self.pending.keys().chain(self.gone.keys()).min().map(|date| date.plus(1));
         let settled = self.ends.first().map(|end| self.looks.final_at(*end));
         let closing =
             if self.looks.changes { self.ends.range(self.closed_to.plus(1)..).next().copied() } else { None };
@@ -181,6 +191,15 @@ impl LookLogic for CrossRows {
     }
 
     fn look(&mut self, look: EventTime, give: &mut dyn FnMut(EventTime, Output)) {
+        // Where nothing takes its place, the window's trades were not all seen: it gives no row any more.
+        while let Some(entry) = self.gone.first_entry().filter(|e| *e.key() < look) {
+            for (cross, end, state) in entry.remove() {
+                let current = &mut self.crosses[cross as usize].current;
+                if current.get(&end) == Some(&state) {
+                    current.remove(&end);
+                }
+            }
+        }
         while let Some(entry) = self.pending.first_entry().filter(|e| *e.key() < look) {
             for (cross, end, state) in entry.remove() {
                 self.crosses[cross as usize].current.insert(end, state);

@@ -49,3 +49,90 @@ fn crosses<'scope>(scope: Scope<'scope, EventTime>, definition: &Arc<Definition>
     let updates = mine.into_iter().map(|leg| (leg, EventTime::MIN, 1isize));
     VecCollection::new(updates.to_stream(scope))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::market::candle::Candle;
+    use crate::market::decimal::{Price, Quantity};
+    use crate::market::definition::{Cross, Emit, Leg, MissingLeg, RowKinds, Selection, Windows};
+    use crate::market::moments::Moments;
+    use crate::market::row::RowKind;
+    use crate::market::trade::{Symbol, Trade};
+    use timely::dataflow::operators::core::UnorderedInput;
+
+    fn at(micros: u64) -> EventTime {
+        EventTime::from_micros(micros)
+    }
+
+    fn definition() -> Definition {
+        let leg = |name: &str| Leg { symbol: Symbol::new(name), inverse: false };
+        Definition {
+            crosses: vec![Cross { name: Symbol::new("X"), legs: vec![leg("A"), leg("B")] }],
+            symbols: Selection::All,
+            windows: Windows { size: 100, slide: 100 },
+            delay: 0,
+            grace: 0,
+            emit: Emit::Final,
+            provisional: true,
+            tick: 10,
+            rows: RowKinds { symbol: true, cross: true, stats: true },
+            missing_leg: MissingLeg::Null,
+            max_carry: 0,
+            stats_last: None,
+            dedup: true,
+            max_ahead: 0,
+        }
+    }
+
+    /// The rows of a window from 100 to 200 in which both legs trade, of which it is known at 150 that those that begin
+    /// before `withheld` were not seen whole: of which kind, and whether they are final.
+    fn rows(withheld: u64) -> Vec<(RowKind, bool)> {
+        timely::execute_directly(move |worker| {
+            let (definition, resume) = (Arc::new(definition()), Arc::new(Resume::default()));
+            let (mut panes, mut told, job) = worker.dataflow::<EventTime, _, _>(|scope| {
+                let (panes, pane_stream) = scope.new_unordered_input();
+                let (told, told_stream) = scope
+                    .new_unordered_input::<timely::container::CapacityContainerBuilder<Vec<EventTime>>>();
+                let notes = Vec::<Note>::new().to_stream(scope).container::<Vec<_>>();
+                (
+                    panes,
+                    told,
+                    job(scope, VecCollection::new(pane_stream), told_stream, notes, &definition, &resume),
+                )
+            });
+            for (symbol, date) in [("A", 110), ("B", 120)] {
+                let (price, quantity) = (Price::from_scaled(2).unwrap(), Quantity::from_scaled(1).unwrap());
+                let trade = Trade { id: 1, price, quantity, time: at(date) };
+                let mut moments = Moments::default();
+                moments.add_trade(&trade, 7);
+                let item = ((Symbol::new(symbol), (at(200), Candle::of(&trade))), at(date), moments);
+                panes.0.activate().session(&panes.1).give_container(&mut vec![item]);
+                panes.1.downgrade(&at(date + 1));
+            }
+            panes.1.downgrade(&at(150));
+            told.1.downgrade(&at(150));
+            for _ in 0..100 {
+                worker.step();
+            }
+            told.0.activate().session(&told.1).give(at(withheld));
+            drop((panes, told));
+            worker.step_while(|| !job.probe.done());
+            let outbox = job.outbox.borrow();
+            outbox.rows.iter().map(|row| (row.kind, row.last)).collect()
+        })
+    }
+
+    #[test]
+    fn a_cross_is_withheld_with_its_legs_also_where_it_was_shown_before_that_was_known() {
+        let whole = rows(0);
+        assert!(whole.contains(&(RowKind::Cross, false)), "{whole:?}");
+        assert!(
+            whole.contains(&(RowKind::Cross, true)) && whole.contains(&(RowKind::Stats, true)),
+            "{whole:?}"
+        );
+        let withheld = rows(150);
+        assert!(withheld.contains(&(RowKind::Cross, false)), "{withheld:?}");
+        assert!(withheld.iter().all(|(_, last)| !last), "{withheld:?}");
+    }
+}

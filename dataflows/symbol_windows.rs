@@ -255,6 +255,10 @@ impl SymbolWindows {
             if final_look && window.is_some() && look > self.resume.at {
                 give(look.minus(1), Output::Emission(Emission::Withheld));
             }
+            // Crosses may have been told while it was not known yet that trades are missing.
+            if let Some(leg) = state.told.remove(&end) {
+                give(look.minus(1), Output::Leg(((state.name.clone(), (end, leg)), look.minus(1), -1)));
+            }
             return;
         }
         if state.is_leg {
