@@ -40,10 +40,15 @@ pub(crate) fn reader(partitions: usize) -> Result<BaseConsumer<Listener>> {
 }
 
 pub(crate) fn make_topic(name: &str, partitions: i32) -> Result<()> {
+    make_topic_with(name, partitions, &[("retention.ms", "-1")])
+}
+
+pub(crate) fn make_topic_with(name: &str, partitions: i32, settings: &[(&str, &str)]) -> Result<()> {
     let admin: AdminClient<DefaultClientContext> =
         ClientConfig::new().set("bootstrap.servers", address()?).create()?;
     // Rows and trades of old event times must stay.
-    let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1)).set("retention.ms", "-1");
+    let new = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+    let topic = settings.iter().fold(new, |topic, (key, value)| topic.set(key, value));
     let made = kafka::wait(admin.create_topics([&topic], &AdminOptions::new()))?;
     if let Some(Err((_, code))) = made.first() {
         bail!("topic {name}: {code}");

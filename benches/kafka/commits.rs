@@ -39,6 +39,10 @@ fn measure(case: &Case, commits: usize, per_second: u64) -> Result<()> {
     let seconds = case.before + case.slide * (2 * commits as u64 + 2);
     let mut feed = Feed::new(case, seconds, per_second)?;
     feed.load(case.before)?;
+    let recovery = format!("{}.{}.recovery", case.out(), case.topic);
+    // Each commit's entries are read again below: they must not be compacted until then.
+    let kept = [("cleanup.policy", "compact"), ("min.compaction.lag.ms", "86400000")];
+    broker::make_topic_with(&recovery, 1, &kept)?;
     let mut job = Job::start(case)?;
     // What it takes to catch up is no part of it.
     job.until_quiet(&mut Default::default())?;
@@ -54,8 +58,7 @@ fn measure(case: &Case, commits: usize, per_second: u64) -> Result<()> {
     }
     job.kill()?;
     let rows: Vec<Seen> = broker::committed(&case.out(), true)?.iter().collect();
-    let entries: Vec<Seen> =
-        broker::committed(&format!("{}.{}.recovery", case.out(), case.topic), true)?.iter().collect();
+    let entries: Vec<Seen> = broker::committed(&recovery, true)?.iter().collect();
     // A commit's entries end with its lease; those before are of the time when the job caught up.
     let mut groups: Vec<&[Seen]> = entries.split_inclusive(|entry| entry.key == LEASE).collect();
     groups.drain(..groups.len().checked_sub(commits).context("fewer leases than commits")?);
