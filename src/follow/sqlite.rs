@@ -48,10 +48,8 @@ impl Database {
 
     fn unreadable(&self, error: impl Into<anyhow::Error>) -> anyhow::Error {
         let error = error.into();
-        let hint =
-            error.downcast_ref().map_or("name one that crossrate run --to sqlite:PATH writes", sqlite_hint);
         Failure::new(Exit::Unreachable, format!("cannot read the database {}", self.path.display()))
-            .hint(hint)
+            .hint(sqlite_hint(&error))
             .because(error)
             .into()
     }

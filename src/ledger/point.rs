@@ -141,26 +141,29 @@ pub(super) fn decode<T: DeserializeOwned>(key: &str, entry: &[u8]) -> Result<T> 
     postcard::from_bytes(body).map_err(|error| broken("cannot be understood").because(error).into())
 }
 
+/// The entry of a partition without which this one of it means nothing.
+pub fn head_of(key: &str) -> Option<String> {
+    let of_partition = ["symbols/", "read/", "pane/"].iter().find_map(|kind| key.strip_prefix(kind))?;
+    of_partition.split('/').next().map(|partition| format!("head/{partition}"))
+}
+
 /// Fails where an entry is not there without which the others mean nothing: who would go on all the same would begin
 /// anew in part, and give again what is out.
 pub fn whole(entries: &Entries) -> Result<()> {
-    let lost = |key: &str| {
-        Failure::new(Exit::Failed, format!("the recovery point has lost its entry {key:?}"))
-            .hint("start the job anew with --fresh or under another --name; its rows so far stay as they are")
-    };
-    for key in entries.keys().filter(|key| *key != FRESH) {
-        if !entries.contains_key(JOB) {
-            return Err(lost(JOB).into());
-        }
-        let of_partition = ["symbols/", "read/", "pane/"].iter().find_map(|kind| key.strip_prefix(kind));
-        if let Some(partition) = of_partition.and_then(|rest| rest.split('/').next()) {
-            let head = format!("head/{partition}");
-            if !entries.contains_key(&head) {
-                return Err(lost(&head).into());
-            }
-        }
+    let mut needed = entries
+        .keys()
+        .filter(|key| *key != FRESH)
+        .flat_map(|key| [Some(JOB.to_owned()), head_of(key)])
+        .flatten();
+    match needed.find(|key| !entries.contains_key(key)) {
+        None => Ok(()),
+        Some(lost) => Err(Failure::new(
+            Exit::Failed,
+            format!("the recovery point has lost its entry {lost:?}"),
+        )
+        .hint("start the job anew with --fresh or under another --name; its rows so far stay as they are")
+        .into()),
     }
-    Ok(())
 }
 
 impl Point {

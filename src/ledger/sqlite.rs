@@ -331,8 +331,8 @@ pub(crate) fn sqlite_insert(table: &Table) -> String {
 }
 
 /// What a reader of a database can do about an error of opening it.
-pub(crate) fn sqlite_hint(error: &rusqlite::Error) -> &'static str {
-    match error.sqlite_error_code() {
+pub(crate) fn sqlite_hint(error: &anyhow::Error) -> &'static str {
+    match error.downcast_ref().and_then(rusqlite::Error::sqlite_error_code) {
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
             "who reads must be able to write to its folder, where SQLite keeps the index of its log; or read a copy"
         }

@@ -82,6 +82,7 @@ impl Engine {
             Ok(connection)
         };
         let connection = open().map_err(|error| {
+            let error = error.into();
             Failure::new(Exit::Unreachable, format!("cannot read the database {}", path.display()))
                 .hint(sqlite_hint(&error))
                 .because(error)

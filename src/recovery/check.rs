@@ -3,7 +3,7 @@
 use crate::config::SinkTarget;
 use crate::ledger::Entries;
 use crate::ledger::held::{Held, Place};
-use crate::ledger::point::Point;
+use crate::ledger::point::{self, Point};
 use std::path::Path;
 
 /// What is wrong with it, each in words.
@@ -18,17 +18,13 @@ pub(super) fn faults(place: &Place, held: &Held) -> Vec<String> {
     if held.lease.is_none() {
         faults.push("there are entries, but nobody holds the job: expected a lease".into());
     }
-    if !held.entries.is_empty() && !held.entries.contains_key(crate::ledger::point::JOB) {
+    if !held.entries.is_empty() && !held.entries.contains_key(point::JOB) {
         faults.push("there are entries, but none of the job itself".into());
     }
     // A partition's other entries mean nothing without the one that says where it is.
     for key in held.entries.keys() {
-        let of_partition = ["symbols/", "read/", "pane/"].iter().find_map(|kind| key.strip_prefix(kind));
-        let partition = of_partition.and_then(|rest| rest.split('/').next());
-        if let Some(partition) = partition
-            && !held.entries.contains_key(&format!("head/{partition}"))
-        {
-            faults.push(format!("entry {key:?} is there, but no entry \"head/{partition}\""));
+        if let Some(head) = point::head_of(key).filter(|head| !held.entries.contains_key(head)) {
+            faults.push(format!("entry {key:?} is there, but no entry {head:?}"));
         }
     }
     if sound && let Ok(point) = Point::decode(&held.entries) {

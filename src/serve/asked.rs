@@ -164,9 +164,10 @@ fn nearest<'a>(typed: &str, words: impl IntoIterator<Item = &'a str>) -> Option<
     let length = typed.chars().count();
     words
         .into_iter()
+        .map(|word| (word.to_lowercase(), word))
         // The distance is no less than that; to measure it takes long where texts are.
-        .filter(|word| word.to_lowercase().chars().count().abs_diff(length) <= 2)
-        .map(|word| (strsim::damerau_levenshtein(&typed, &word.to_lowercase()), word))
+        .filter(|(lower, _)| lower.chars().count().abs_diff(length) <= 2)
+        .map(|(lower, word)| (strsim::damerau_levenshtein(&typed, &lower), word))
         .filter(|(distance, _)| *distance <= 2)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, word)| word)

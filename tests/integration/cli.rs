@@ -9,11 +9,7 @@ use std::process::{Command, Output, Stdio};
 fn crossrate<I: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterator<Item = I>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
     command.args(arguments).current_dir(folder).stdin(Stdio::null());
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("CROSSRATE_") {
-            command.env_remove(name);
-        }
-    }
+    crate::program::without_settings(&mut command);
     command
 }
 

@@ -53,11 +53,7 @@ impl Folder {
     fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
         command.arg("run").args(arguments.split_whitespace()).current_dir(self.0.path()).stdin(Stdio::null());
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("CROSSRATE_") {
-                command.env_remove(name);
-            }
-        }
+        crate::program::without_settings(&mut command);
         command
     }
 

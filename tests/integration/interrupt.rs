@@ -22,10 +22,7 @@ fn an_interrupted_run_ends_with_whole_rows_and_with_its_accounting() {
 fn interrupted_once(workers: &str, which: &str) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
     command.args(["run", "--from", "-", "--symbols", "BTCUSDT", "--window", "10s", "-w", workers]);
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CROSSRATE_"))
-    {
-        command.env_remove(name);
-    }
+    crate::program::without_settings(&mut command);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the program starts");
     let mut input = child.stdin.take().expect("a pipe");

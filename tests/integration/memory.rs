@@ -31,10 +31,7 @@ fn start(folder: &Path, files: &[&str]) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
     command.arg("run").args(FLAGS.split(' ')).args(files).current_dir(folder);
     command.stdin(Stdio::null()).stdout(Stdio::null());
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CROSSRATE_"))
-    {
-        command.env_remove(name);
-    }
+    crate::program::without_settings(&mut command);
     command.spawn().expect("the program starts")
 }
 

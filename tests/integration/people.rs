@@ -8,6 +8,7 @@ pub(crate) mod recipes;
 #[cfg(feature = "top")]
 mod top;
 
+use crate::program::without_settings;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -48,13 +49,6 @@ fn crossrate(folder: &Path, arguments: &[&str]) -> Command {
     without_settings(&mut command);
     command.args(arguments).current_dir(folder).stdin(Stdio::null());
     command
-}
-
-fn without_settings(command: &mut Command) {
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CROSSRATE_"))
-    {
-        command.env_remove(name);
-    }
 }
 
 /// Runs it; it must succeed. What it printed.

@@ -50,6 +50,14 @@ pub(crate) fn run_in_order(
     Ok(found)
 }
 
+/// Takes the settings of whoever runs the tests from a program's environment.
+pub(crate) fn without_settings(command: &mut Command) {
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CROSSRATE_"))
+    {
+        command.env_remove(name);
+    }
+}
+
 /// Runs the program in this folder over files in it. It must succeed; else what it said is the error.
 fn run(folder: &Path, files: &[PathBuf], flags: &[String], manner: Manner<'_>) -> Result<Outcome, String> {
     let (summary, dead_letters) = (folder.join("summary.out"), folder.join("dead.out"));
@@ -60,11 +68,7 @@ fn run(folder: &Path, files: &[PathBuf], flags: &[String], manner: Manner<'_>) -
     command.arg("run").args(flags).args(manner).arg("-q");
     command.arg("--summary").arg(&summary).arg("--dead-letter").arg(&dead_letters);
     command.arg("--from").args(files).current_dir(folder).stdin(Stdio::null());
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("CROSSRATE_") {
-            command.env_remove(name);
-        }
-    }
+    without_settings(&mut command);
     let output = command.output().expect("the program starts");
     let said = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() || !said.is_empty() {

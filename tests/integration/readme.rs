@@ -39,11 +39,7 @@ fn the_commands_print_what_the_readme_says() {
         // All blocks share a folder: the later ones use what the earlier ones wrote.
         let mut command = Command::new("bash");
         command.args(["-euo", "pipefail", "-c", &block.text]).current_dir(folder.path()).env("PATH", &path);
-        for (name, _) in
-            std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CROSSRATE_"))
-        {
-            command.env_remove(name);
-        }
+        crate::program::without_settings(&mut command);
         let output = command.stdin(Stdio::null()).output().expect("bash starts");
         let printed = String::from_utf8_lossy(&output.stdout);
         let complaint = String::from_utf8_lossy(&output.stderr);
@@ -66,10 +62,7 @@ fn the_commands_print_what_the_readme_says() {
 #[test]
 fn the_table_has_every_flag_with_its_default_and_no_other() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CROSSRATE_"))
-    {
-        command.env_remove(name);
-    }
+    crate::program::without_settings(&mut command);
     let output = command.args(["config", "--json"]).output().expect("the program starts");
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a JSON object");
     let table = README.split("\n## Flags\n").nth(1).expect("a part on flags");

@@ -26,10 +26,7 @@ pub(crate) struct Served {
 /// The program, without the environment's settings.
 fn crossrate(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CROSSRATE_"))
-    {
-        command.env_remove(name);
-    }
+    crate::program::without_settings(&mut command);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

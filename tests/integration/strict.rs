@@ -20,10 +20,7 @@ fn run(folder: &Path, flags: &[&str]) -> (Option<i32>, String, String) {
 fn run_of(folder: &Path, files: &[&str], flags: &[&str]) -> (Option<i32>, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
     command.arg("run").args(files).args(["--symbols", "BTCUSDT", "--window", "10s"]).args(flags);
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CROSSRATE_"))
-    {
-        command.env_remove(name);
-    }
+    crate::program::without_settings(&mut command);
     let Output { status, stdout, stderr } =
         command.current_dir(folder).stdin(Stdio::null()).output().expect("the program starts");
     let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");

@@ -72,11 +72,7 @@ impl Collector {
         if let Log::Topic(kafka, _) = &log {
             command.args(["-b", &kafka.brokers]);
         }
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("CROSSRATE_") {
-                command.env_remove(name);
-            }
-        }
+        crate::program::without_settings(&mut command);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(std::fs::File::create(&said).expect("a file"));
         Collector { child: command.spawn().expect("the program starts"), log, summary, said }

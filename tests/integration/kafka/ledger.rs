@@ -190,14 +190,20 @@ fn what_was_lost_in_the_meantime_is_said_with_its_number() {
     assert!(stderr.contains("deleted and made anew"), "{stderr}");
 }
 
+/// A job that has committed its first window, of a topic of that name: the topic, its flags, the topic of its rows.
+fn with_one_window(kafka: &Kafka, name: &str) -> (Live, String, String, String) {
+    let (topic, out) = (kafka.topic(name, 1), rig::unique(&format!("{name}-out")));
+    let flags = format!("--symbols A --window 10s --delay 1s --rows symbol --to stdout {}", to(&out));
+    kafka.produce(&topic, &[Record::new(0, trade("A", 1, 1.0)), Record::new(0, trade("A", 2, 15.0))]);
+    let mut live = Live::start(run(kafka, &topic, &flags));
+    assert_eq!(live.row()["trades"], 1);
+    (live, topic, flags, out)
+}
+
 #[test]
 fn who_takes_a_job_over_is_named_by_the_one_before() {
     let Some(kafka) = rig::kafka() else { return };
-    let (topic, out) = (kafka.topic("fenced", 1), rig::unique("fenced-out"));
-    let flags = format!("--symbols A --window 10s --delay 1s --rows symbol --to stdout {}", to(&out));
-    kafka.produce(&topic, &[Record::new(0, trade("A", 1, 1.0)), Record::new(0, trade("A", 2, 15.0))]);
-    let mut before = Live::start(run(&kafka, &topic, &flags));
-    assert_eq!(before.row()["trades"], 1);
+    let (before, topic, flags, out) = with_one_window(&kafka, "fenced");
     // It stands still, as a machine that is starved does, while another takes its place and goes on.
     signal(&before, "STOP");
     let mut after = Live::start(run(&kafka, &topic, &flags));
@@ -218,11 +224,7 @@ fn who_takes_a_job_over_is_named_by_the_one_before() {
 #[test]
 fn a_second_copy_ends_the_first_one_that_has_nothing_to_do() {
     let Some(kafka) = rig::kafka() else { return };
-    let (topic, out) = (kafka.topic("idle-copy", 1), rig::unique("idle-copy-out"));
-    let flags = format!("--symbols A --window 10s --delay 1s --rows symbol --to stdout {}", to(&out));
-    kafka.produce(&topic, &[Record::new(0, trade("A", 1, 1.0)), Record::new(0, trade("A", 2, 15.0))]);
-    let mut before = Live::start(run(&kafka, &topic, &flags));
-    assert_eq!(before.row()["trades"], 1);
+    let (before, topic, flags, _) = with_one_window(&kafka, "idle-copy");
     let mut after = Live::start(run(&kafka, &topic, &flags));
     let id = after.id();
     let (code, _, stderr) = before.ends();
@@ -245,11 +247,7 @@ fn a_broker_that_is_away_during_commits_is_waited_for_and_nothing_is_lost_or_dou
     let folder = tempfile::tempdir().expect("a folder");
     let broker = rig::Broker::start(Some(folder.path()), None);
     let kafka = Kafka { brokers: broker.brokers.clone() };
-    let (topic, out) = (kafka.topic("away", 1), rig::unique("away-out"));
-    let flags = format!("--symbols A --window 10s --delay 1s --rows symbol --to stdout {}", to(&out));
-    kafka.produce(&topic, &[Record::new(0, trade("A", 1, 1.0)), Record::new(0, trade("A", 2, 15.0))]);
-    let mut live = Live::start(run(&kafka, &topic, &flags));
-    assert_eq!(live.row()["trades"], 1);
+    let (mut live, topic, _, out) = with_one_window(&kafka, "away");
     let port = broker.port().to_owned();
     broker.stop();
     live.hears("no Kafka broker answers at");

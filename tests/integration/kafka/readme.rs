@@ -40,10 +40,7 @@ fn five_minutes_with_kafka() {
     let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap_or_default());
     let mut command = Command::new("bash");
     command.args(["-euo", "pipefail", "-c", &script]).current_dir(folder.path());
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CROSSRATE_"))
-    {
-        command.env_remove(name);
-    }
+    crate::program::without_settings(&mut command);
     command.env("PATH", path).env("CROSSRATE_BROKERS", format!("localhost:{port}"));
     command.env("CROSSRATE_KAFKA_HOME", project.join("target/kafka"));
     let output = command.stdin(Stdio::null()).output().expect("bash starts");

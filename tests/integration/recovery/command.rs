@@ -11,10 +11,7 @@ use std::process::{Command, Stdio};
 /// Runs the program to its end: exit code, standard output, standard error.
 fn crossrate(words: &[String]) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CROSSRATE_"))
-    {
-        command.env_remove(name);
-    }
+    crate::program::without_settings(&mut command);
     let output = command.args(words).stdin(Stdio::null()).output().expect("the program starts");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
     (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))

@@ -18,10 +18,7 @@ fn heartbeat(ms: u64) -> String {
 /// Runs in a folder: the code it ended with, its rows where they go to standard output, what it said.
 fn run(folder: &Path, words: &str) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CROSSRATE_"))
-    {
-        command.env_remove(name);
-    }
+    crate::program::without_settings(&mut command);
     command.arg("run").args(words.split_whitespace()).current_dir(folder).stdin(Stdio::null());
     let output = command.output().expect("it starts");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");

@@ -50,11 +50,7 @@ impl Job {
     /// The command that runs it, or takes it up.
     pub(crate) fn command(&self, more: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("CROSSRATE_") {
-                command.env_remove(name);
-            }
-        }
+        crate::program::without_settings(&mut command);
         command.arg("run").args(&self.inputs).args(&self.flags).args(&self.sinks).args(more);
         command.args(["--summary", "summary.json", "--batch-records", "256"]);
         if !self.flags.iter().any(|flag| flag == "--commit-interval") {
