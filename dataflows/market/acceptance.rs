@@ -158,11 +158,6 @@ impl Partition {
         self.watermark
     }
 
-    /// How far the partition's own records took the watermark.
-    pub fn own_watermark(&self) -> EventTime {
-        self.own
-    }
-
     /// Reading begins inside the log: the first windows will lack trades (SPEC section 6).
     pub fn begin_inside_log(&mut self) {
         self.inside_log = true;

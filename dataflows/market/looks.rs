@@ -95,12 +95,6 @@ impl Looks {
         tick.min(end).min(settled)
     }
 
-    /// The ends of the windows that hold a pane, in ascending order.
-    pub fn windows_of_pane(&self, pane_end: EventTime) -> impl Iterator<Item = EventTime> + use<> {
-        let (size, slide) = (self.windows.size, self.windows.slide);
-        (0..size / slide).map(move |k| pane_end.plus(k * slide))
-    }
-
     /// The start of the window that ends then.
     #[inline]
     pub fn start(&self, end: EventTime) -> EventTime {

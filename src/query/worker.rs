@@ -11,7 +11,6 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::io::{BufRead, Write};
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// What is asked.
@@ -19,8 +18,6 @@ use std::time::Duration;
 pub struct Question {
     /// In SQL.
     pub sql: String,
-    /// Where the rows are, if they are in a ledger; else they come by standard input.
-    pub ledger: Option<PathBuf>,
     /// How long it may take, in milliseconds.
     pub time_ms: u64,
     /// Rows of the answer at most.
@@ -117,10 +114,7 @@ pub fn answer() -> Result<Exit> {
     if over {
         return Ok(Exit::Done);
     }
-    match &question.ledger {
-        Some(path) => engine = Engine::of_ledger(path)?,
-        None => engine.load(input)?,
-    }
+    engine.load(input)?;
     let mut rows = Rows::default();
     let answer = match engine.ask(&question.sql, &limits, &mut rows) {
         Ok(truncated) => Answer::Rows(Rows { truncated, ..rows }),

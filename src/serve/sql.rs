@@ -93,7 +93,6 @@ async fn by_worker(app: &App, sql: String) -> Result<Rows, Problem> {
     let held = app.feed.board.read().bytes as u64;
     let question = Question {
         sql,
-        ledger: None,
         time_ms: TIME.as_millis() as u64,
         rows: ROWS,
         bytes: BYTES,

@@ -690,7 +690,8 @@ fn a_killed_parent_leaves_nobody_behind() {
 
 // The program itself.
 
-const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data");
+/// The small input that the specification gives, and its rows.
+const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/spec-vector");
 
 fn crossrate(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
@@ -699,13 +700,13 @@ fn crossrate(arguments: &[&str]) -> Command {
 }
 
 fn spec_vector(arguments: &[&str]) -> Command {
-    let mut command = crossrate(&["run", "--window", "10s", "--from", &format!("{DATA}/spec-vector.jsonl")]);
+    let mut command = crossrate(&["run", "--window", "10s", "--from", &format!("{DATA}/input.jsonl")]);
     command.args(arguments);
     command
 }
 
 fn rows() -> String {
-    fs::read_to_string(format!("{DATA}/spec-vector.rows.jsonl")).expect("the rows of the spec")
+    fs::read_to_string(format!("{DATA}/rows.jsonl")).expect("the rows of the spec")
 }
 
 #[track_caller]
@@ -738,7 +739,7 @@ fn another_window_is_named_on_both_sides() {
     let hosts = Hosts::new(2);
     let hostfile = hosts.directory.path().join("hosts");
     let hostfile = hostfile.to_str().expect("text");
-    let from = format!("{DATA}/spec-vector.jsonl");
+    let from = format!("{DATA}/input.jsonl");
     let [zero, one] = [("0", "10s"), ("1", "20s")].map(|(process, window)| {
         let job =
             ["run", "--from", &from, "--window", window, "-n", "2", "-p", process, "--hostfile", hostfile];
