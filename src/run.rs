@@ -359,10 +359,13 @@ pub(crate) fn on_signal(interrupted: &Arc<AtomicBool>, wakers: &[WorkerWaker]) -
         signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM])?;
     let (interrupted, wakers) = (Arc::clone(interrupted), wakers.to_vec());
     std::thread::Builder::new().name("signals".into()).spawn(move || {
+        // Not asked of the flag: an error sets that, too, and what is still to be written then is not to be cut off.
+        let mut before = false;
         for _ in signals.forever() {
-            if interrupted.swap(true, Ordering::Relaxed) {
+            if std::mem::replace(&mut before, true) {
                 std::process::exit(Exit::Interrupted.code().into());
             }
+            interrupted.store(true, Ordering::Relaxed);
             cluster::fate::interrupted();
             wakers.iter().for_each(WorkerWaker::wake);
             std::thread::spawn(give_up);

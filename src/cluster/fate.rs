@@ -19,6 +19,7 @@ use super::socket::Socket;
 use super::word::Word;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
+use std::ops::RangeInclusive;
 use std::process;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -35,6 +36,10 @@ pub(super) const VICTIM: u8 = 86;
 
 /// The exit code of a process that ends by a panic, under a parent: that may start it again. By hand it is 1.
 pub(super) const PANICKED: u8 = 101;
+
+/// The exit codes of errors that a process reports and is whole itself: of what it was told to do or to read. The others
+/// still write what is final, and the accounting.
+pub(super) const REPORTED: RangeInclusive<u8> = 2..=4;
 
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How long a failing process waits for the others to have heard it.
@@ -64,6 +69,8 @@ struct State {
     ending: bool,
     /// The others know of an interrupt, or I know it from them.
     interrupted: bool,
+    /// What another process has reported of an error of its own: this one stops in good order and then ends by that.
+    reported: Option<String>,
 }
 
 #[derive(Clone, Default)]
@@ -179,6 +186,7 @@ impl Fate {
             done: false,
             ending: false,
             interrupted: false,
+            reported: None,
         };
         let links = (0..count).map(|_| Mutex::new(None)).collect();
         let fate = Arc::new(Fate { names, state: Mutex::new(state), changed: Condvar::new(), links });
@@ -227,7 +235,9 @@ impl Fate {
     /// control link's explanation where one comes.
     pub(super) fn data_link_ended(&self, peer: usize, error: Option<&io::Error>) {
         let in_order = |state: &State| state.peers[peer].done;
-        let explained = |state: &State| in_order(state) || state.ending || state.peers[peer].ended.is_some();
+        let explained = |state: &State| {
+            in_order(state) || state.ending || state.reported.is_some() || state.peers[peer].ended.is_some()
+        };
         let state = self.wait(EXPLANATION, explained);
         if in_order(&state) {
             return;
@@ -322,10 +332,15 @@ impl Fate {
                     0 if !self.lock().peers[peer].done => self.end(0, ""),
                     0 => {}
                     130 => self.interrupt(name),
-                    code if words.is_empty() => {
-                        self.fall(peer, &format!("{name} has failed with exit code {code}"));
+                    code => {
+                        let so = if words.is_empty() { "" } else { ": " };
+                        let words = format!("{name} has failed with exit code {code}{so}{words}");
+                        if REPORTED.contains(&code) {
+                            self.stop(peer, words)
+                        } else {
+                            self.fall(peer, &words)
+                        }
                     }
-                    code => self.fall(peer, &format!("{name} has failed with exit code {code}: {words}")),
                 }
             }
         }
@@ -350,6 +365,22 @@ impl Fate {
         }
     }
 
+    /// Another process has met something that ends the run: this one stops as at an interrupt.
+    fn stop(&self, peer: usize, words: String) {
+        let mut state = self.lock();
+        if state.joining.is_some() {
+            drop(state);
+            return self.fall(peer, &words);
+        }
+        // An interrupt has come first: then that is why all end.
+        if state.ending || std::mem::replace(&mut state.interrupted, true) {
+            return;
+        }
+        state.reported = Some(words);
+        drop(state);
+        interrupt::myself();
+    }
+
     fn lost(&self, peer: usize, link: u64, why: &str) {
         let mut state = self.lock();
         if state.peers[peer].link != link {
@@ -371,12 +402,21 @@ impl Fate {
             return;
         }
         state.peers[peer].gone = true;
+        if state.reported.is_some() {
+            // This one is stopping already, and may take longer than that one did.
+            return;
+        }
         if let Some(joining) = &state.joining {
             joining(words.to_owned());
             return;
         }
         state.ending = true;
         drop(state);
+        self.fallen(words)
+    }
+
+    /// The last step of a process that ends because of another.
+    fn fallen(&self, words: &str) -> ! {
         self.changed.notify_all();
         match lifeline::parent() {
             // The parent says it once for all, if it does not know better.
@@ -423,7 +463,11 @@ impl Fate {
             drop(state);
             wait_for_the_end();
         }
+        let reported = state.reported.take();
         drop(state);
+        if let Some(words) = reported.filter(|_| code == 130) {
+            self.fallen(&words);
+        }
         self.changed.notify_all();
         self.farewell(&Word::Ended(code, words.to_owned()));
         quit(code)

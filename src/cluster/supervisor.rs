@@ -244,6 +244,11 @@ impl Job {
         if code == 130 {
             // The others may not know: it may have been interrupted before it was linked to them.
             self.ask_to_stop();
+        } else if fate::REPORTED.contains(&self.failure.unwrap_or(code)) {
+            // The others know, and stop in good order. One that has done so may have been seen first.
+            if self.failure.is_none() {
+                self.deadline = Some(Instant::now() + AFTER_INTERRUPT);
+            }
         } else {
             self.end_within(AFTER_FAILURE);
         }

@@ -46,19 +46,19 @@ fn the_first_bad_record_ends_the_run_behind_the_rows_that_are_final() {
     }
 }
 
-/// Who has the rows hears of it from another worker, and still says what was read.
+/// Who has the rows hears of it from another worker or process, and still says what was read.
 #[test]
 fn whichever_worker_meets_it_the_run_is_accounted_for() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("a.jsonl"), [BEFORE, AFTER].concat()).expect("written");
     std::fs::write(folder.path().join("b.jsonl"), [BEFORE, BAD, AFTER].concat()).expect("written");
-    for workers in ["1", "2", "4"] {
+    for manner in [["-w", "1"], ["-w", "2"], ["-w", "4"], ["-n", "2"], ["-n", "3"]] {
         for _ in 0..5 {
-            let flags = ["--strict", "-w", workers, "--summary", "s.json"];
+            let flags = ["--strict", manner[0], manner[1], "--summary", "s.json"];
             let (code, _, complaint) = run_of(folder.path(), &["a.jsonl", "b.jsonl"], &flags);
             assert_eq!(code, Some(4), "{complaint}");
             for words in ["b.jsonl: record 3 is bad: p: ", "crossrate: read "] {
-                assert!(complaint.contains(words), "-w {workers}: {words} is not in {complaint}");
+                assert!(complaint.contains(words), "{manner:?}: {words} is not in {complaint}");
             }
             let summary = std::fs::read_to_string(folder.path().join("s.json")).expect("a summary");
             assert!(summary.starts_with("{\"read\":"), "{summary}");
@@ -78,12 +78,14 @@ fn the_rows_before_it_are_complete_with_any_number_of_workers() {
         })
         .collect();
     std::fs::write(folder.path().join("a.jsonl"), [&trades, BAD, AFTER].concat()).expect("written");
-    let flags =
-        |workers| ["--strict", "--cross", "XVGUSDT=XVGBTC*BTCUSDT", "--batch-records", "500", "-w", workers];
-    let (_, expected, _) = run(folder.path(), &flags("1"));
+    let flags = |manner: [&'static str; 2]| {
+        let [flag, number] = manner;
+        ["--strict", "--cross", "XVGUSDT=XVGBTC*BTCUSDT", "--batch-records", "500", flag, number]
+    };
+    let (_, expected, _) = run(folder.path(), &flags(["-w", "1"]));
     assert!(expected.lines().count() > 300, "{expected}");
-    for workers in ["2", "3", "4"] {
-        let (code, rows, complaint) = run(folder.path(), &flags(workers));
+    for manner in [["-w", "2"], ["-w", "3"], ["-w", "4"], ["-n", "2"], ["-n", "3"]] {
+        let (code, rows, complaint) = run(folder.path(), &flags(manner));
         assert_eq!(code, Some(4), "{complaint}");
         same("rows before a bad record", &rows, &expected).expect("the same bytes");
     }
