@@ -10,6 +10,7 @@ mod reading;
 
 use crate::accounting;
 use crate::ahead::Pool;
+use crate::cluster;
 use crate::config::Config;
 use crate::frontier::{Frontier, Report};
 use crate::ledger::Entries;
@@ -153,6 +154,7 @@ pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
     let mut spare = adopted.map(|mailbox| Spare { mailbox, told: told.1.clone() });
     drop(told.1);
 
+    cluster::fate::working();
     let mut writing = Writing { sinks, job: &job, config: &config };
     let mut passed: VecDeque<EventTime> = VecDeque::new();
     let mut turn = 0;

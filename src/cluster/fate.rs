@@ -69,6 +69,8 @@ struct State {
     ending: bool,
     /// The others know of an interrupt, or I know it from them.
     interrupted: bool,
+    /// My workers read and compute: there is something to stop in good order.
+    working: bool,
     /// What another process has reported of an error of its own: this one stops in good order and then ends by that.
     reported: Option<String>,
 }
@@ -133,6 +135,14 @@ pub fn interrupted() {
     }
 }
 
+/// Says that the workers of this process have begun to read: from now on it stops in good order where another process
+/// reports an error, and may take ten seconds for it. Before, there is nothing to write, and it ends at once.
+pub fn working() {
+    if let Some(fate) = current() {
+        fate.lock().working = true;
+    }
+}
+
 /// Makes a panic of any thread end the process with code 1, after the usual message and a line that names the
 /// worker; the other processes are told. For the first lines of `main`.
 pub fn end_on_panic() {
@@ -186,6 +196,7 @@ impl Fate {
             done: false,
             ending: false,
             interrupted: false,
+            working: false,
             reported: None,
         };
         let links = (0..count).map(|_| Mutex::new(None)).collect();
@@ -368,7 +379,7 @@ impl Fate {
     /// Another process has met something that ends the run: this one stops as at an interrupt.
     fn stop(&self, peer: usize, words: String) {
         let mut state = self.lock();
-        if state.joining.is_some() {
+        if !state.working {
             drop(state);
             return self.fall(peer, &words);
         }
@@ -376,8 +387,13 @@ impl Fate {
         if state.ending || std::mem::replace(&mut state.interrupted, true) {
             return;
         }
-        state.reported = Some(words);
+        state.reported = Some(words.clone());
         drop(state);
+        self.changed.notify_all();
+        if let Some(parent) = lifeline::parent() {
+            // Who has heard it waits for this process.
+            parent.tell(&words);
+        }
         interrupt::myself();
     }
 

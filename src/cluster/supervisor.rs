@@ -176,7 +176,7 @@ fn run(
             Ok((_, Event::Interrupt)) => job.interrupt(),
             Ok((attempt, _)) if attempt != plan.attempt => {}
             Ok((_, Event::Line(line))) => job.add(line),
-            Ok((_, Event::Words(words))) => job.words = job.words.take().or(Some(words)),
+            Ok((_, Event::Words(words))) => job.heard(words),
             Err(_) => job.kill(),
         }
     }
@@ -213,6 +213,8 @@ struct Job {
     asked: bool,
     /// When those that are left are killed.
     deadline: Option<Instant>,
+    /// Others than the one that has failed stop in good order.
+    patient: bool,
     /// They have been: how they end from now on says nothing.
     killed: bool,
 }
@@ -244,12 +246,7 @@ impl Job {
         if code == 130 {
             // The others may not know: it may have been interrupted before it was linked to them.
             self.ask_to_stop();
-        } else if fate::REPORTED.contains(&self.failure.unwrap_or(code)) {
-            // The others know, and stop in good order. One that has done so may have been seen first.
-            if self.failure.is_none() {
-                self.deadline = Some(Instant::now() + AFTER_INTERRUPT);
-            }
-        } else {
+        } else if !self.stops_in_order(code) {
             self.end_within(AFTER_FAILURE);
         }
         if code == fate::VICTIM {
@@ -267,6 +264,23 @@ impl Job {
                 }
                 None => fate::say(&format!("{who} has failed with exit code {code}, {so}")),
             }
+        }
+    }
+
+    /// Whether a child has said that it stops in good order because of another's error: then all have time for that. It may
+    /// say so before that other one is seen to have ended, or after.
+    fn stops_in_order(&mut self, code: u8) -> bool {
+        let reported = fate::REPORTED.contains(&self.failure.unwrap_or(code));
+        if reported && self.words.is_some() && !std::mem::replace(&mut self.patient, true) {
+            self.deadline = Some(Instant::now() + AFTER_INTERRUPT);
+        }
+        self.patient
+    }
+
+    fn heard(&mut self, words: String) {
+        self.words = self.words.take().or(Some(words));
+        if let Some(code) = self.failure {
+            self.stops_in_order(code);
         }
     }
 
@@ -495,6 +509,28 @@ mod tests {
             assert_eq!(job.accident(code), accident, "{ends:?}");
             job.interrupt();
             assert!(!job.accident(code), "who is asked to stop does not begin again");
+        }
+    }
+
+    #[test]
+    fn only_who_says_so_gets_time_to_stop_in_order() {
+        let left =
+            |job: &Job| job.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let says = |job: &mut Job| job.heard("process 0 of 2 has failed".to_owned());
+        for (code, patient) in [(3, true), (4, true), (1, false), (fate::PANICKED.into(), false)] {
+            let mut job = Job::default();
+            job.judge(0, exit(code));
+            assert!(left(&job) <= Some(AFTER_FAILURE), "nobody has said anything: {code}");
+            says(&mut job);
+            assert_eq!(left(&job) > Some(AFTER_FAILURE), patient, "said later: {code}");
+            let mut job = Job::default();
+            says(&mut job);
+            job.judge(1, exit(fate::VICTIM.into()));
+            job.judge(0, exit(code));
+            assert_eq!(left(&job) > Some(AFTER_FAILURE), patient, "said before: {code}");
+            let before = job.deadline;
+            job.judge(2, exit(fate::VICTIM.into()));
+            assert!(!patient || job.deadline == before, "who is through takes nothing off it: {code}");
         }
     }
 
