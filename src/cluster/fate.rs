@@ -238,7 +238,9 @@ impl Fate {
 
     /// All workers of this process are through.
     pub(super) fn done(&self) {
-        self.lock().done = true;
+        let mut state = self.lock();
+        (state.done, state.working) = (true, false);
+        drop(state);
         self.tell(&Word::Done);
     }
 
@@ -445,6 +447,15 @@ impl Fate {
 
     fn end(&self, code: u8, words: &str) -> ! {
         let mut state = self.lock();
+        // Another one's error is why this one ends, whether it has stopped for it or was just through.
+        if !state.ending
+            && matches!(code, 0 | 130)
+            && let Some(words) = state.reported.take()
+        {
+            state.ending = true;
+            drop(state);
+            self.fallen(&words);
+        }
         // A good end is reached together; only then is an ending one's own.
         if code == 0 && state.done && !state.ending {
             drop(state);
@@ -479,11 +490,7 @@ impl Fate {
             drop(state);
             wait_for_the_end();
         }
-        let reported = state.reported.take();
         drop(state);
-        if let Some(words) = reported.filter(|_| code == 130) {
-            self.fallen(&words);
-        }
         self.changed.notify_all();
         self.farewell(&Word::Ended(code, words.to_owned()));
         quit(code)
