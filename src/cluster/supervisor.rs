@@ -213,7 +213,7 @@ struct Job {
     asked: bool,
     /// When those that are left are killed.
     deadline: Option<Instant>,
-    /// Others than the one that has failed stop in good order.
+    /// Those that work stop in good order: the deadline has been put off for that, once.
     patient: bool,
     /// They have been: how they end from now on says nothing.
     killed: bool,
@@ -267,8 +267,8 @@ impl Job {
         }
     }
 
-    /// Whether a child has said that it stops in good order because of another's error: then all have time for that. It may
-    /// say so before that other one is seen to have ended, or after.
+    /// Whether a child has said that it ends because of another's error, of a kind at which those that work stop in good
+    /// order: then all have time for that. It may say so before that other one is seen to have ended, or after.
     fn stops_in_order(&mut self, code: u8) -> bool {
         let reported = fate::REPORTED.contains(&self.failure.unwrap_or(code));
         if reported && self.words.is_some() && !std::mem::replace(&mut self.patient, true) {
