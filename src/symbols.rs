@@ -15,9 +15,11 @@ pub struct Symbols {
     /// The numbers, by the hash of their names.
     known: HashTable<SymbolNumber>,
     hasher: RandomState,
-    /// Numbers by the bytes of names themselves, where those that were asked for last are found at once: a power of
-    /// two of places. Which of two names of one place stays does not matter, since `known` has all.
-    recent: Vec<Recent>,
+    /// The numbers of short names, each in the first free place from its own on, at most a quarter of them taken:
+    /// found by the bytes themselves, without hashing. A power of two of places; [`FREE`] where there is none.
+    places: Vec<u32>,
+    /// Short names by number. Those that are seen first are mostly those that are traded most, and lie together.
+    shorts: Vec<Short>,
     names: Vec<Symbol>,
     shared: Arc<Mutex<Vec<Symbol>>>,
 }
@@ -27,15 +29,11 @@ pub struct Symbols {
 struct Short {
     begin: u64,
     end: u64,
-    /// 0 where there is none.
+    /// 0 of a name that is not short.
     length: u32,
 }
 
-#[derive(Debug, Copy, Clone, Default)]
-struct Recent {
-    name: Short,
-    number: SymbolNumber,
-}
+const FREE: u32 = u32::MAX;
 
 impl Short {
     #[inline]
@@ -69,7 +67,8 @@ impl Symbols {
             all: *selection == Selection::All,
             known: HashTable::new(),
             hasher: RandomState::default(),
-            recent: Vec::new(),
+            places: vec![FREE; 64],
+            shorts: Vec::new(),
             names: Vec::new(),
             shared: Arc::new(Mutex::new(names)),
         };
@@ -81,16 +80,14 @@ impl Symbols {
     #[inline]
     pub fn number(&mut self, name: &[u8]) -> Option<SymbolNumber> {
         let Some(short) = Short::of(name) else { return self.look_up(name) };
-        let place = short.place(self.recent.len());
-        let recent = &self.recent[place];
-        if recent.name == short {
-            return Some(recent.number);
+        let mut place = short.place(self.places.len());
+        loop {
+            match self.places[place] {
+                FREE => return self.look_up(name),
+                number if self.shorts[number as usize] == short => return Some(SymbolNumber(number)),
+                _ => place = (place + 1) & (self.places.len() - 1),
+            }
         }
-        let number = self.look_up(name)?;
-        // A new name may have made the table grow.
-        let place = short.place(self.recent.len());
-        self.recent[place] = Recent { name: short, number };
-        Some(number)
     }
 
     fn look_up(&mut self, name: &[u8]) -> Option<SymbolNumber> {
@@ -130,7 +127,7 @@ impl Symbols {
 
     /// Learns what other workers have introduced.
     pub fn catch_up(&mut self) {
-        let Symbols { known, hasher, names, shared, recent, .. } = self;
+        let Symbols { known, hasher, names, shared, places, shorts, .. } = self;
         let shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
         for name in &shared[names.len()..] {
             let number = SymbolNumber(names.len() as u32);
@@ -138,9 +135,21 @@ impl Symbols {
             let hash = |number: &SymbolNumber| hasher.hash_one(names[number.0 as usize].as_str().as_bytes());
             known.insert_unique(hasher.hash_one(name.as_str().as_bytes()), number, hash);
         }
-        let places = (2 * names.len()).next_power_of_two().clamp(64, 1 << 16);
-        if recent.len() != places {
-            *recent = vec![Recent::default(); places];
+        let mut from = shorts.len();
+        if places.len() < 4 * names.len() {
+            from = 0;
+            *places = vec![FREE; (4 * names.len()).next_power_of_two()];
+        }
+        shorts.extend(
+            names[shorts.len()..].iter().map(|n| Short::of(n.as_str().as_bytes()).unwrap_or_default()),
+        );
+        let short = |(_, short): &(u32, &Short)| short.length > 0;
+        for (number, short) in (0..).zip(shorts.iter()).skip(from).filter(short) {
+            let mut place = short.place(places.len());
+            while places[place] != FREE {
+                place = (place + 1) & (places.len() - 1);
+            }
+            places[place] = number;
         }
     }
 }
