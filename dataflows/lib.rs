@@ -10,7 +10,7 @@
 //! | [`series_stats`] | How has a cross rate behaved so far? | final rates | rows of statistics |
 //! | [`job`](mod@job) | all of them, as one run has them | panes and notes | rows in their one order |
 //!
-//! Read [`market`] first (values and sums, no timely): `trade`, `acceptance` and `folding` are what happens before the
+//! Read [`market`] first (values and sums, no timely): `trade`, `acceptance`, `folding` and `sums` are what happens before the
 //! dataflow, `moments` is what flows in it, `looks` says when anything is given, `row` is what leaves. Then [`operators`],
 //! of which `at_looks` is the one that turns a frontier into results.
 //!

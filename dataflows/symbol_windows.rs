@@ -94,6 +94,9 @@ enum Input {
     WithholdBefore(EventTime),
 }
 
+/// So many symbols ahead panes are fetched from memory.
+const AHEAD: usize = 4;
+
 /// What came into a pane of a symbol, which has a number here.
 #[derive(Debug)]
 struct PaneTrades {
@@ -209,7 +212,7 @@ impl SymbolWindows {
         self.symbols.len() - 1
     }
 
-    fn apply(&mut self, trades: PaneTrades) {
+    fn apply(&mut self, trades: &PaneTrades) {
         let number = trades.symbol;
         let state = &mut self.symbols[number];
         state.panes.add(trades.end, &trades.moments, &trades.candle);
@@ -308,20 +311,23 @@ impl SymbolWindows {
     }
 
     fn finalize(&mut self, end: EventTime, look: EventTime, give: &mut dyn FnMut(EventTime, Output)) {
-        for number in self.live.clone() {
-            self.look_at(number, end, look, give);
-        }
         // The next window to become final ends at the next slide: what it does not hold is needed no more.
         let windows = self.looks.windows;
         let until = end.plus(windows.slide).minus(windows.size);
-        let (symbols, carry) = (&mut self.symbols, self.carry);
-        self.live.retain(|&number| {
-            let state = &mut symbols[number];
+        let mut live = std::mem::take(&mut self.live);
+        let mut ahead = live.clone().into_iter().skip(AHEAD);
+        live.retain(|&number| {
+            if let Some(ahead) = ahead.next() {
+                self.symbols[ahead].panes.prefetch();
+            }
+            self.look_at(number, end, look, give);
+            let state = &mut self.symbols[number];
             state.panes.forget(until);
-            let carries = state.carried.is_some_and(|(from, _)| end < from.plus(carry));
+            let carries = state.carried.is_some_and(|(from, _)| end < from.plus(self.carry));
             state.live = !state.panes.is_empty() || (state.is_leg && carries);
             state.live
         });
+        self.live = live;
         self.ends.remove(&end);
         self.scheduled.retain(|(pane, _)| *pane > end);
     }
@@ -403,7 +409,12 @@ impl LookLogic for SymbolWindows {
 
     fn look(&mut self, look: EventTime, give: &mut dyn FnMut(EventTime, Output)) {
         while let Some(entry) = self.pending.first_entry().filter(|e| *e.key() < look) {
-            for trades in entry.remove() {
+            let trades = entry.remove();
+            let mut ahead = trades.iter().map(|trades| trades.symbol).skip(AHEAD);
+            for trades in &trades {
+                if let Some(ahead) = ahead.next() {
+                    self.symbols[ahead].panes.prefetch();
+                }
                 self.apply(trades);
             }
         }

@@ -113,11 +113,12 @@
 //!    worker is woken.
 //! 2. [`worker`] pops it (or, decoded by a sibling, its [`ahead::Decoded`]), and [`wire`] gives one record after
 //!    another.
-//! 3. `Partition` in [`crossrate_dataflows::market::acceptance`] judges each, moves the watermark and folds; panes
-//!    that the watermark has passed come out as updates. With `--emit changes` or `--provisional`, sums by tick come
-//!    out earlier.
-//! 4. `Gathering` in [`crossrate_dataflows::market::gathering`] holds them until all the worker's partitions have passed
-//!    their date, and gives them sorted and added up; the worker sends them and downgrades its capability.
+//! 3. `Partition` in [`crossrate_dataflows::market::acceptance`] judges each, moves the watermark and adds it to the
+//!    `Sums` of its pane ([`crossrate_dataflows::market::sums`]); with `--emit changes` or `--provisional` there are sums
+//!    by tick.
+//! 4. The partitions of a worker add to the same `Sums`, which leave, sorted, once all of them have passed their date;
+//!    the worker sends them and downgrades its capability. Where there is a ledger each partition has its own first,
+//!    which its [`ledger::keeper`] notes when the partition's watermark has passed them, and which are then added up.
 //! 5. [`crossrate_dataflows::symbol_windows`] arranges panes by symbol, keeps running sums, and at each *look* that
 //!    the frontier proves gives rows of symbols and what crosses must know of their legs;
 //!    [`crossrate_dataflows::cross_rates`] and [`crossrate_dataflows::series_stats`] follow.

@@ -23,7 +23,7 @@ use crate::wire;
 use anyhow::Result;
 use crossrate_dataflows::job::job;
 use crossrate_dataflows::market::event_time::EventTime;
-use crossrate_dataflows::market::gathering::Gathering;
+use crossrate_dataflows::market::sums::Sums;
 use crossrate_dataflows::operators::closings::Note;
 use differential_dataflow::VecCollection;
 use partition::Owned;
@@ -125,7 +125,7 @@ pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
         symbols,
         panes: &mut panes.0,
         panes_from: Some(panes.1),
-        gathering: Gathering::default(),
+        sums: Sums::default(),
         told: &mut told.0,
         scratch: wire::Scratch::default(),
         updates: Vec::new(),

@@ -6,6 +6,8 @@
 use crate::trades::{Order, definition, trades};
 use criterion::{BatchSize, Criterion, Throughput};
 use crossrate_dataflows::market::acceptance::{Partition, Place};
+use crossrate_dataflows::market::moments::trade_hash;
+use crossrate_dataflows::market::sums::Sums;
 use crossrate_dataflows::market::trade::TradeKind;
 use std::hint::black_box;
 
@@ -19,21 +21,20 @@ pub(crate) fn bench(criterion: &mut Criterion) {
     for symbols in [2, 3_000] {
         for (name, order) in [("in order", Order::OfTime), ("dealt out", Order::DealtOut)] {
             let log = trades(TRADES, symbols, order);
-            let mut out = Vec::new();
             group.bench_function(format!("{symbols} symbols/{name}"), |bencher| {
                 bencher.iter_batched(
-                    || Partition::new(&definition),
-                    |mut partition| {
+                    || (Partition::new(&definition), Sums::default()),
+                    |(mut partition, mut sums)| {
                         for (offset, (symbol, trade)) in (0..).zip(&log.trades) {
                             let place = Place { offset, kafka_ms: 0 };
-                            partition.trade(*symbol, &log.names, TradeKind::Trade, trade, place, &mut out);
-                            if !out.is_empty() {
-                                black_box(&out);
-                                out.clear();
+                            let hash = trade_hash(&log.names[symbol.0 as usize], trade);
+                            partition.trade(*symbol, TradeKind::Trade, (trade, hash), place, &mut sums);
+                            if sums.has_before(partition.watermark()) {
+                                sums.take(partition.watermark(), &log.names, |items| drop(black_box(items)));
                             }
                         }
                         assert_eq!(partition.counts().accepted, TRADES);
-                        partition
+                        (partition, sums)
                     },
                     BatchSize::LargeInput,
                 );

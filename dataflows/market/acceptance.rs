@@ -1,14 +1,15 @@
 //! Which records count (SPEC section 5): decided per partition, from that partition's own prefix alone,
 //! so that the answer never depends on timing, on other partitions or on how many workers there are.
 //!
-//! This module judges; [`super::folding`] keeps what was accepted.
+//! This module judges; [`super::folding`] keeps the ids of what was accepted, [`super::sums`] its sums.
 
 use super::definition::Definition;
 use super::event_time::EventTime;
-use super::folding::{OpenPanes, PaneUpdate};
+use super::folding::OpenPanes;
 use super::looks::Looks;
 use super::moments::Moments;
-use super::trade::{Symbol, Trade, TradeKind};
+use super::sums::Sums;
+use super::trade::{Trade, TradeKind};
 use serde::{Deserialize, Serialize};
 
 /// The number of a symbol within a process: dense, given in order of first sight.
@@ -182,20 +183,19 @@ impl Partition {
     /// Fetches what judging such a trade will need into the near caches. Where thousands of symbols are traded it is not
     /// there; asked for by several trades one after another, it comes for all of them in the time of one.
     #[inline]
-    pub fn prefetch(&self, symbol: SymbolNumber, time: EventTime) {
-        self.panes.prefetch(symbol.0 as usize, time);
+    pub fn prefetch(&self, symbol: SymbolNumber, trade: &Trade, sums: &Sums) {
+        self.panes.prefetch(symbol.0 as usize, trade.time, sums);
     }
 
-    /// Judges a valid trade of a wanted symbol (rules 1, 2, 4, 5, 6), counts it and folds it if it counts.
+    /// Judges a valid trade of a wanted symbol (rules 1, 2, 4, 5, 6), counts it and adds it to `sums` if it counts.
     #[inline]
     pub fn trade(
         &mut self,
         symbol: SymbolNumber,
-        names: &[Symbol],
         kind: TradeKind,
-        trade: &Trade,
+        (trade, hash): (&Trade, u64),
         place: Place,
-        out: &mut Vec<PaneUpdate>,
+        sums: &mut Sums,
     ) -> Verdict {
         let number = symbol.0 as usize;
         match self.kinds.get(number) {
@@ -228,38 +228,38 @@ impl Partition {
                 self.panes.open(end, self.looks.windows.slide, place.offset)
             }
         };
-        if !self.panes.fold(pane, number, names, trade, self.dedup) {
+        if self.dedup && !self.panes.insert(pane, number, trade.id) {
             self.counts.duplicate += 1;
             return Verdict::Duplicate;
         }
-        self.panes.mark(pane, &self.looks, self.watermark);
+        self.panes.fold(pane, number, (trade, hash), sums, (&self.looks, self.watermark));
         self.counts.accepted += 1;
-        self.advance(trade.time, out);
+        self.advance(trade.time);
         Verdict::Accepted
     }
 
     /// Judges a heartbeat (rules 2 and 3) and counts it.
-    pub fn heartbeat(&mut self, time: EventTime, place: Place, out: &mut Vec<PaneUpdate>) -> Verdict {
+    pub fn heartbeat(&mut self, time: EventTime, place: Place) -> Verdict {
         if self.is_future(time, place.kafka_ms) {
             self.counts.future += 1;
             return Verdict::Future;
         }
         self.counts.heartbeat += 1;
-        self.advance(time, out);
+        self.advance(time);
         Verdict::Accepted
     }
 
     /// An idle or adopted entry, or the frontier that an idle partition follows: W(p) is at least `f` from here on.
-    pub fn entry(&mut self, f: EventTime, out: &mut Vec<PaneUpdate>) {
+    pub fn entry(&mut self, f: EventTime) {
         if f > self.watermark {
-            self.raise(f, out);
+            self.raise(f);
         }
     }
 
     /// The input has ended: W(p) is infinite, and everything open is handed over.
-    pub fn end(&mut self, out: &mut Vec<PaneUpdate>) {
+    pub fn end(&mut self) {
         self.before_end = Some(self.watermark);
-        self.raise(EventTime::MAX, out);
+        self.raise(EventTime::MAX);
     }
 
     /// What must be kept so that a later run can take this partition up after the record before `next`.
@@ -311,10 +311,10 @@ impl Partition {
     pub fn rebuild(
         &mut self,
         symbol: SymbolNumber,
-        names: &[Symbol],
         kind: TradeKind,
-        trade: &Trade,
+        (trade, hash): (&Trade, u64),
         place: Place,
+        sums: &mut Sums,
     ) {
         let number = symbol.0 as usize;
         let counted = self.kinds.get(number).copied().flatten() == Some(kind);
@@ -327,15 +327,25 @@ impl Partition {
             Some(pane) => pane,
             None => self.panes.open(end, self.looks.windows.slide, place.offset),
         };
-        self.panes.fold(pane, number, names, trade, self.dedup);
+        if !self.dedup || self.panes.insert(pane, number, trade.id) {
+            self.panes.fold(pane, number, (trade, hash), sums, (&self.looks, self.watermark));
+        }
     }
 
     /// Ends a rebuilding; `handed_over` is what the recovery point says has left the open panes already.
-    pub fn rebuilt<'a>(&mut self, handed_over: impl Iterator<Item = (SymbolNumber, EventTime, &'a Moments)>) {
-        for (symbol, pane_end, moments) in handed_over {
-            self.panes.without_handed_over(symbol.0 as usize, pane_end, moments);
-        }
-        self.panes.mark_rebuilt(&self.looks, self.watermark);
+    pub fn rebuilt<'a>(
+        &mut self,
+        handed_over: impl Iterator<Item = (SymbolNumber, EventTime, &'a Moments)>,
+        sums: &mut Sums,
+    ) {
+        let handed_over = handed_over.map(|(symbol, end, moments)| (symbol.0 as usize, end, moments));
+        self.panes.rebuilt(handed_over, sums, &self.looks, self.watermark);
+    }
+
+    /// The end of the last pane of which anything was handed over. All is that has a date before the watermark: nothing
+    /// is added to it any more.
+    pub fn handed_over(&self) -> Option<EventTime> {
+        self.panes.handed_over()
     }
 
     #[inline]
@@ -344,7 +354,7 @@ impl Partition {
     }
 
     #[inline]
-    fn advance(&mut self, time: EventTime, out: &mut Vec<PaneUpdate>) {
+    fn advance(&mut self, time: EventTime) {
         if self.first.is_none() {
             self.first = Some(time);
         }
@@ -352,16 +362,16 @@ impl Partition {
         if reached > self.own {
             self.own = reached;
             if reached > self.watermark {
-                self.raise(reached, out);
+                self.raise(reached);
             }
         }
     }
 
     #[inline]
-    fn raise(&mut self, to: EventTime, out: &mut Vec<PaneUpdate>) {
+    fn raise(&mut self, to: EventTime) {
         self.watermark = to;
         if self.panes.due(to) {
-            self.panes.hand_over(to, &self.looks, out);
+            self.panes.hand_over(to, &self.looks);
         }
     }
 }

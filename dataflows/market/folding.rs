@@ -1,32 +1,14 @@
-//! Trades folded into (pane, symbol) sums where they are read: one update leaves per pane and symbol,
-//! whatever the number of trades.
+//! The panes that can still take a trade, each with the ids that it has: trades are added up where they are read.
 
-use super::acceptance::SymbolNumber;
-use super::candle::Candle;
 use super::event_time::EventTime;
 use super::ids::IdSet;
 use super::looks::Looks;
-use super::moments::{Moments, trade_hash};
-use super::trade::{Symbol, Trade};
-use differential_dataflow::difference::{Abelian, Semigroup};
-use std::hint::black_box;
+use super::moments::Moments;
+use super::prefetch::prefetch;
+use super::sums::{GroupNumber, Sums};
+use super::trade::Trade;
 
-/// What a partition hands to the dataflow: the trades of one symbol that came into one pane since the last time.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PaneUpdate {
-    /// When: just before the first look that must see it.
-    pub date: EventTime,
-    /// The symbol.
-    pub symbol: SymbolNumber,
-    /// The pane, by its end.
-    pub pane_end: EventTime,
-    /// The sums of the new trades.
-    pub moments: Moments,
-    /// First, last, greatest and least of all the pane's trades so far in this partition.
-    pub candle: Candle,
-}
-
-/// The panes that can still take a trade, in order of time.
+/// The open panes of a partition, in order of time.
 #[derive(Debug)]
 pub struct OpenPanes {
     panes: Vec<Pane>,
@@ -34,6 +16,8 @@ pub struct OpenPanes {
     last: usize,
     /// The least look of all panes that have something to hand over, or the first moment at which one closes.
     due: EventTime,
+    /// The end of the last pane of which anything was handed over.
+    handed_over: Option<EventTime>,
     /// Emptied panes, kept for their allocations.
     spare: Vec<Pane>,
 }
@@ -44,27 +28,26 @@ struct Pane {
     end: EventTime,
     /// Offset of its first trade: reading again from there rebuilds it.
     opened_at: i64,
-    /// The look before which the new trades must be handed over; none are new when `None`.
-    look: Option<EventTime>,
-    /// Index into `slots` by symbol number; [`NONE`] where the symbol has no trade here.
+    /// The sums of the trades that were not handed over yet, where there are any.
+    new: Option<New>,
+    /// Index into `ids` by symbol number; [`NONE`] where the symbol has no trade here.
     index: Vec<u32>,
-    slots: Vec<Slot>,
+    ids: Vec<IdSet>,
     used: usize,
+}
+
+#[derive(Debug, Copy, Clone)]
+struct New {
+    /// The look before which they must be handed over.
+    look: EventTime,
+    group: GroupNumber,
 }
 
 const NONE: u32 = u32::MAX;
 
-#[derive(Debug, Default)]
-struct Slot {
-    symbol: u32,
-    ids: IdSet,
-    new: Moments,
-    candle: Option<Candle>,
-}
-
 impl Default for OpenPanes {
     fn default() -> Self {
-        OpenPanes { panes: Vec::new(), last: 0, due: EventTime::MAX, spare: Vec::new() }
+        OpenPanes { panes: Vec::new(), last: 0, due: EventTime::MAX, handed_over: None, spare: Vec::new() }
     }
 }
 
@@ -72,37 +55,30 @@ impl OpenPanes {
     /// The open pane that holds a time.
     #[inline]
     pub(super) fn find(&mut self, time: EventTime) -> Option<usize> {
-        if let Some(pane) = self.panes.get(self.last)
-            && time >= pane.start
-            && time < pane.end
-        {
-            return Some(self.last);
-        }
-        let at = self.panes.partition_point(|p| p.end <= time);
-        let found = self.panes.get(at).is_some_and(|p| time >= p.start);
-        if found {
-            self.last = at;
-            Some(at)
-        } else {
-            None
-        }
+        let found = self.look_up(time)?;
+        self.last = found;
+        Some(found)
     }
 
-    /// Fetches the sums that a trade will be added to, if its pane is the one of the last trade.
     #[inline]
-    pub(super) fn prefetch(&self, symbol: usize, time: EventTime) {
-        if let Some(pane) = self.panes.get(self.last)
-            && time >= pane.start
-            && time < pane.end
-            && let Some(&at) = pane.index.get(symbol)
-            && at != NONE
-        {
-            // A plain load of each cache line, of which nobody needs the value: what is fetched is up to the processor,
-            // and there is nothing to go wrong.
-            let slot = &pane.slots[at as usize];
-            black_box((slot.symbol, slot.new.q, slot.new.digest));
-            black_box(slot.candle.as_ref().map(|candle| candle.greatest_id));
-            slot.ids.prefetch();
+    fn look_up(&self, time: EventTime) -> Option<usize> {
+        let holds = |pane: &Pane| time >= pane.start && time < pane.end;
+        if self.panes.get(self.last).is_some_and(holds) {
+            return Some(self.last);
+        }
+        let at = self.panes.partition_point(|pane| pane.end <= time);
+        self.panes.get(at).is_some_and(holds).then_some(at)
+    }
+
+    /// Fetches what a trade will be added to.
+    #[inline]
+    pub(super) fn prefetch(&self, symbol: usize, time: EventTime, sums: &Sums) {
+        let Some(pane) = self.look_up(time).map(|at| &self.panes[at]) else { return };
+        if let Some(ids) = pane.ids(symbol) {
+            prefetch(ids);
+        }
+        if let Some(new) = &pane.new {
+            sums.prefetch(new.group, symbol);
         }
     }
 
@@ -118,42 +94,43 @@ impl OpenPanes {
         at
     }
 
-    /// Adds a trade to a pane; false if `dedup` found that its id is there.
+    /// Notes that the pane has a trade with that id; false if it had it before.
+    #[inline]
+    pub(super) fn insert(&mut self, pane: usize, symbol: usize, id: u64) -> bool {
+        let pane = &mut self.panes[pane];
+        let ids = match pane.index.get(symbol) {
+            Some(&at) if at != NONE => &mut pane.ids[at as usize],
+            _ => pane.open_ids(symbol),
+        };
+        ids.insert(id)
+    }
+
+    /// Adds a trade, accepted at watermark `w`, to the sums of its pane.
     #[inline]
     pub(super) fn fold(
         &mut self,
         pane: usize,
         symbol: usize,
-        names: &[Symbol],
-        trade: &Trade,
-        dedup: bool,
-    ) -> bool {
-        let pane = &mut self.panes[pane];
-        let slot = match pane.index.get(symbol) {
-            Some(&at) if at != NONE => &mut pane.slots[at as usize],
-            _ => pane.new_slot(symbol),
+        (trade, hash): (&Trade, u64),
+        sums: &mut Sums,
+        (looks, w): (&Looks, EventTime),
+    ) {
+        let group = match &self.panes[pane].new {
+            Some(new) => new.group,
+            None => self.begin(pane, sums, looks, w),
         };
-        if dedup && !slot.ids.insert(trade.id) {
-            return false;
-        }
-        slot.new.add_trade(trade, trade_hash(&names[symbol], trade));
-        match &mut slot.candle {
-            Some(candle) => candle.add_trade(trade),
-            none => *none = Some(Candle::of(trade)),
-        }
-        true
+        sums.add_trade(group, symbol, trade, hash);
     }
 
-    /// Notes that the pane has new trades, accepted at watermark `w`.
-    #[inline]
-    pub(super) fn mark(&mut self, pane: usize, looks: &Looks, w: EventTime) {
+    #[cold]
+    fn begin(&mut self, pane: usize, sums: &mut Sums, looks: &Looks, w: EventTime) -> GroupNumber {
         let pane = &mut self.panes[pane];
-        if pane.look.is_none() {
-            // All that comes before this look is handed over has the same first look: W has not passed it.
-            let look = looks.first_look(pane.end, w);
-            pane.look = Some(look);
-            self.due = self.due.min(look);
-        }
+        // All that comes before this look is handed over has the same first look: W has not passed it.
+        let look = looks.first_look(pane.end, w);
+        let group = sums.group(look.minus(1), pane.end);
+        pane.new = Some(New { look, group });
+        self.due = self.due.min(look);
+        group
     }
 
     /// The offset from which reading again rebuilds all that is open; `None` where nothing is.
@@ -161,24 +138,24 @@ impl OpenPanes {
         self.panes.iter().map(|pane| pane.opened_at).min()
     }
 
-    /// Takes out of an open pane what was handed over before, after its trades were all folded again.
-    /// The sums are a group: what is left is exactly what was new.
-    pub(super) fn without_handed_over(&mut self, symbol: usize, pane_end: EventTime, moments: &Moments) {
-        let at = self.panes.partition_point(|p| p.end < pane_end);
-        let Some(pane) = self.panes.get_mut(at).filter(|p| p.end == pane_end) else { return };
-        let Some(slot) = pane.index.get(symbol).filter(|slot| **slot != NONE) else { return };
-        let mut gone = *moments;
-        gone.negate();
-        pane.slots[*slot as usize].new.plus_equals(&gone);
-    }
-
-    /// Notes which panes have new trades, after a rebuilding; their first look is after `w`.
-    pub(super) fn mark_rebuilt(&mut self, looks: &Looks, w: EventTime) {
+    /// Ends a rebuilding at watermark `w`, after all trades of the open panes were folded again: takes out what was
+    /// handed over before, and notes which panes have other trades.
+    pub(super) fn rebuilt<'a>(
+        &mut self,
+        handed_over: impl Iterator<Item = (usize, EventTime, &'a Moments)>,
+        sums: &mut Sums,
+        looks: &Looks,
+        w: EventTime,
+    ) {
+        let date = |pane_end| looks.first_look(pane_end, w).minus(1);
+        for (symbol, pane_end, moments) in handed_over {
+            sums.subtract(date(pane_end), pane_end, symbol, moments);
+        }
         self.due = EventTime::MAX;
         for pane in &mut self.panes {
-            let new = pane.slots[..pane.used].iter().any(|slot| slot.new.n > 0);
-            pane.look = new.then(|| looks.first_look(pane.end, w));
-            self.due = self.due.min(pane.look.unwrap_or_else(|| looks.final_at(pane.end)));
+            let group = sums.group_with_trades(date(pane.end), pane.end);
+            pane.new = group.map(|group| New { look: looks.first_look(pane.end, w), group });
+            self.due = self.due.min(pane.new.map_or_else(|| looks.final_at(pane.end), |new| new.look));
         }
     }
 
@@ -188,17 +165,18 @@ impl OpenPanes {
         w >= self.due
     }
 
-    /// Hands over what a look at or before `w` must see, and drops the panes that `w` made final.
+    /// Leaves alone the sums that a look at or before `w` must see, and drops the panes that `w` made final.
     #[cold]
-    pub(super) fn hand_over(&mut self, w: EventTime, looks: &Looks, out: &mut Vec<PaneUpdate>) {
+    pub(super) fn hand_over(&mut self, w: EventTime, looks: &Looks) {
         let mut due = EventTime::MAX;
         for pane in &mut self.panes {
-            if pane.look.is_some_and(|look| look <= w) {
-                pane.hand_over(out);
+            if pane.new.is_some_and(|new| new.look <= w) {
+                pane.new = None;
+                self.handed_over = self.handed_over.max(Some(pane.end));
             }
             let settled = looks.final_at(pane.end);
             if settled > w {
-                due = due.min(pane.look.unwrap_or(settled)).min(settled);
+                due = due.min(pane.new.map_or(settled, |new| new.look)).min(settled);
             }
         }
         let closed = self.panes.partition_point(|p| looks.final_at(p.end) <= w);
@@ -211,50 +189,37 @@ impl OpenPanes {
         self.last = 0;
         self.due = due;
     }
+
+    /// The end of the last pane of which anything was handed over.
+    pub(super) fn handed_over(&self) -> Option<EventTime> {
+        self.handed_over
+    }
 }
 
 impl Pane {
+    #[inline]
+    fn ids(&self, symbol: usize) -> Option<&IdSet> {
+        self.index.get(symbol).filter(|at| **at != NONE).map(|at| &self.ids[*at as usize])
+    }
+
     #[cold]
-    fn new_slot(&mut self, symbol: usize) -> &mut Slot {
+    fn open_ids(&mut self, symbol: usize) -> &mut IdSet {
         if self.index.len() <= symbol {
             self.index.resize(symbol + 1, NONE);
         }
         let at = self.used;
         self.index[symbol] = at as u32;
         self.used += 1;
-        if self.slots.len() < self.used {
-            self.slots.push(Slot::default());
+        if self.ids.len() < self.used {
+            self.ids.push(IdSet::default());
         }
-        let slot = &mut self.slots[at];
-        slot.symbol = symbol as u32;
-        slot
-    }
-
-    fn hand_over(&mut self, out: &mut Vec<PaneUpdate>) {
-        let Some(look) = self.look.take() else { return };
-        for slot in &mut self.slots[..self.used] {
-            if let Some(candle) = slot.candle
-                && slot.new.n > 0
-            {
-                out.push(PaneUpdate {
-                    date: look.minus(1),
-                    symbol: SymbolNumber(slot.symbol),
-                    pane_end: self.end,
-                    moments: std::mem::take(&mut slot.new),
-                    candle,
-                });
-            }
-        }
+        &mut self.ids[at]
     }
 
     fn clear(&mut self) {
         self.index.fill(NONE);
-        for slot in &mut self.slots[..self.used] {
-            slot.ids.clear();
-            slot.new = Moments::default();
-            slot.candle = None;
-        }
+        self.ids[..self.used].iter_mut().for_each(IdSet::clear);
         self.used = 0;
-        self.look = None;
+        self.new = None;
     }
 }

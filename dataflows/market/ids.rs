@@ -2,6 +2,7 @@
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
+use smallvec::SmallVec;
 
 /// A set of ids: a bit each, 64 to a block. Blocks lie side by side from the first id's on, as far as ids are near
 /// each other, however they are mixed up; what is far away lies in a hash map.
@@ -9,28 +10,22 @@ use hashbrown::HashMap;
 /// The hash is seeded at random, so that ids chosen by an adversary cannot pile up; nor can they make the blocks
 /// that lie side by side more than a few times as many as themselves.
 #[derive(Debug, Default, Clone)]
+#[repr(align(64))]
 pub struct IdSet {
     /// The number of the first block of `near`.
     first: u64,
-    near: Vec<u64>,
+    /// Few of them lie here, in one cache line with all the rest.
+    near: SmallVec<[u64; AT_LEAST as usize]>,
     /// How many ids are in `near`.
     count: usize,
     /// By block number; none of them would have its place in `near`. Boxed, because it is mostly not there.
     far: Option<Box<HashMap<u64, u64, RandomState>>>,
 }
 
-/// So many blocks lie side by side whatever they hold: a cache line.
-const AT_LEAST: u64 = 8;
+/// So many blocks lie side by side whatever they hold.
+const AT_LEAST: u64 = 4;
 
 impl IdSet {
-    /// Fetches the beginning of what lies side by side: mostly it is all.
-    #[inline]
-    pub(super) fn prefetch(&self) {
-        if let Some(bits) = self.near.first() {
-            std::hint::black_box(*bits);
-        }
-    }
-
     /// Adds an id; false if it was there.
     #[inline]
     pub fn insert(&mut self, id: u64) -> bool {
@@ -80,7 +75,7 @@ impl IdSet {
                 // Downwards, as far as there are numbers: the end stays.
                 let first = (self.first + known).saturating_sub(length);
                 let more = (self.first - first) as usize;
-                self.near.splice(0..0, std::iter::repeat_n(0, more));
+                self.near.insert_many(0, std::iter::repeat_n(0, more));
                 self.first = first;
             } else {
                 self.near.resize(length as usize, 0);

@@ -78,21 +78,76 @@ impl Abelian for Moments {
 /// 64-bit integers.
 #[inline]
 pub fn trade_hash(symbol: &Symbol, trade: &Trade) -> u64 {
-    const FIELDS: usize = 32;
-    // Longer names than any exchange has take a detour.
-    const ROOM: usize = 96;
-    let name = symbol.as_str().as_bytes();
-    let end = name.len() + 1 + FIELDS;
-    let fill = |buffer: &mut [u8]| {
-        buffer[..name.len()].copy_from_slice(name);
-        let fields = &mut buffer[name.len() + 1..end];
-        fields[0..8].copy_from_slice(&trade.id.to_le_bytes());
-        fields[8..16].copy_from_slice(&trade.price.scaled().to_le_bytes());
-        fields[16..24].copy_from_slice(&trade.quantity.scaled().to_le_bytes());
-        fields[24..32].copy_from_slice(&trade.time.micros().to_le_bytes());
-        xxh3_64(&buffer[..end])
-    };
-    if end <= ROOM { fill(&mut [0; ROOM]) } else { fill(&mut vec![0; end]) }
+    let mut input = HashInput::default();
+    input.write(symbol, trade);
+    input.hash()
+}
+
+/// What is hashed of a trade. Written for several trades before the first is hashed: a processor that is to read together
+/// what it has just written in pieces has to wait until that is through.
+#[derive(Debug, Copy, Clone, Default)]
+pub struct HashInput {
+    bytes: [[u8; 32]; 2],
+    length: usize,
+    /// Longer names than any exchange has take a detour, and are hashed at once.
+    of_long_name: Option<u64>,
+}
+
+impl HashInput {
+    /// Writes a trade.
+    #[inline]
+    pub fn write(&mut self, symbol: &Symbol, trade: &Trade) {
+        let name = symbol.as_str().as_bytes();
+        let bytes = self.bytes.as_flattened_mut();
+        self.length = name.len() + 1 + FIELDS;
+        self.of_long_name = None;
+        if self.length <= bytes.len() {
+            copy_name(bytes, name);
+            write_fields(&mut bytes[name.len()..], trade);
+        } else {
+            let mut bytes = name.to_vec();
+            bytes.resize(self.length, 0);
+            write_fields(&mut bytes[name.len()..], trade);
+            self.of_long_name = Some(xxh3_64(&bytes));
+        }
+    }
+
+    /// The hash of the trade that was written last.
+    #[inline]
+    pub fn hash(&self) -> u64 {
+        self.of_long_name.unwrap_or_else(|| xxh3_64(&self.bytes.as_flattened()[..self.length]))
+    }
+}
+
+const FIELDS: usize = 32;
+
+#[inline]
+fn write_fields(bytes: &mut [u8], trade: &Trade) {
+    let bytes = &mut bytes[..1 + FIELDS];
+    bytes[0] = 0;
+    bytes[1..9].copy_from_slice(&trade.id.to_le_bytes());
+    bytes[9..17].copy_from_slice(&trade.price.scaled().to_le_bytes());
+    bytes[17..25].copy_from_slice(&trade.quantity.scaled().to_le_bytes());
+    bytes[25..33].copy_from_slice(&trade.time.micros().to_le_bytes());
+}
+
+/// Copies a name to the beginning of a longer buffer; one of 4 to 16 bytes by its beginning and its end, which overlap.
+#[inline]
+fn copy_name(buffer: &mut [u8], name: &[u8]) {
+    let length = name.len();
+    if length <= 16
+        && let (Some(begin), Some(end)) = (name.first_chunk::<8>(), name.last_chunk::<8>())
+    {
+        buffer[..8].copy_from_slice(begin);
+        buffer[length - 8..length].copy_from_slice(end);
+    } else if length <= 8
+        && let (Some(begin), Some(end)) = (name.first_chunk::<4>(), name.last_chunk::<4>())
+    {
+        buffer[..4].copy_from_slice(begin);
+        buffer[length - 4..length].copy_from_slice(end);
+    } else {
+        buffer[..length].copy_from_slice(name);
+    }
 }
 
 #[cfg(test)]
@@ -122,13 +177,16 @@ mod tests {
     #[test]
     fn digest_takes_names_of_any_length() {
         let trade = trade(7, 8, 9);
-        for length in [1, 8, 24, 25, 62, 63, 64, 300] {
-            let name = "N".repeat(length);
+        let mut used_before = HashInput::default();
+        for length in (1..=33).chain([62, 63, 64, 300]).chain(1..=9) {
+            let name: String = ('A'..='Z').cycle().take(length).collect();
             let mut bytes = format!("{name}\0").into_bytes();
             for field in [7, 8, 9, trade.time.micros()] {
                 bytes.extend_from_slice(&field.to_le_bytes());
             }
             assert_eq!(trade_hash(&Symbol::new(&name), &trade), xxh3_64(&bytes), "{length}");
+            used_before.write(&Symbol::new(&name), &trade);
+            assert_eq!(used_before.hash(), xxh3_64(&bytes), "{length}");
         }
     }
 

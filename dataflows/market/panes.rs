@@ -6,6 +6,7 @@ use super::decimal::Price;
 use super::definition::Windows;
 use super::event_time::EventTime;
 use super::moments::Moments;
+use super::prefetch::prefetch;
 use super::window::WindowState;
 use differential_dataflow::difference::{Abelian, Semigroup};
 use std::collections::VecDeque;
@@ -79,7 +80,12 @@ impl Panes {
         Panes { greatest_before, ..Panes::default() }
     }
 
-    /// Adds trades to a pane: their sums, and the candle of all the trades that one partition has there.
+    /// Fetches the panes that come and go: with thousands of symbols they are far away.
+    pub fn prefetch(&self) {
+        self.panes.front().into_iter().chain(self.panes.back()).for_each(prefetch);
+    }
+
+    /// Adds trades to a pane: their sums and their candle, which may be that of older ones there too.
     pub fn add(&mut self, end: EventTime, moments: &Moments, candle: &Candle) {
         let at = self.panes.partition_point(|p| p.end < end);
         let in_head = at >= self.head.from && at < self.head.to;

@@ -6,8 +6,8 @@ use anyhow::Result;
 use crossrate_dataflows::market::acceptance::{Partition, SymbolNumber};
 use crossrate_dataflows::market::definition::Definition;
 use crossrate_dataflows::market::event_time::EventTime;
-use crossrate_dataflows::market::folding::PaneUpdate;
 use crossrate_dataflows::market::looks::Looks;
+use crossrate_dataflows::market::sums::PaneUpdate;
 use crossrate_dataflows::market::trade::Symbol;
 use std::collections::BTreeMap;
 

@@ -7,21 +7,28 @@ use crate::exit::{Exit, Failure};
 use crate::wire;
 use crossrate_dataflows::market::acceptance::{Partition, Place, Verdict};
 use crossrate_dataflows::market::event_time::EventTime;
-use crossrate_dataflows::market::folding::PaneUpdate;
+use crossrate_dataflows::market::moments::HashInput;
+use crossrate_dataflows::market::sums::Sums;
 use crossrate_dataflows::market::trade::Symbol;
 use crossrate_dataflows::operators::closings::{Reason, Refusal};
 
-/// So many records are decoded before the first of them is judged: the sums that they will need are fetched from memory
-/// together instead of one after the other.
+/// So many records are decoded before the first of them is judged, and never more: the sums that they will need are
+/// fetched from memory together instead of one after the other.
 pub(super) const RECORDS_AT_ONCE: usize = 32;
+
+/// The sums of so many symbols are in the near caches anyway.
+const FEW_SYMBOLS: usize = 64;
 
 /// Judges the records of one partition.
 pub(super) struct Judging<'a> {
     pub(super) config: &'a Config,
-    pub(super) updates: &'a mut Vec<PaneUpdate>,
+    /// Those of all the worker's partitions.
+    pub(super) sums: &'a mut Sums,
     pub(super) refused: &'a mut Vec<Refusal>,
     pub(super) strict: &'a mut Option<Failure>,
     pub(super) partition: &'a mut Owned,
+    /// What is hashed of the trades that wait, at their places.
+    pub(super) hashed: [HashInput; RECORDS_AT_ONCE],
 }
 
 impl Judging<'_> {
@@ -42,19 +49,26 @@ impl Judging<'_> {
 
     /// Judges the records that wait, in order.
     pub(super) fn now(&mut self, waiting: &mut Vec<(wire::Raw<'_>, Known)>, names: &[Symbol]) {
-        for (_, known) in &*waiting {
+        let Owned { state, apart, .. } = &*self.partition;
+        let sums = apart.as_ref().unwrap_or(self.sums);
+        let far_away = names.len() > FEW_SYMBOLS;
+        for ((_, known), hashed) in waiting.iter().zip(&mut self.hashed) {
             if let Known::Trade(Some(number), _, trade) = known {
-                self.partition.state.prefetch(*number, trade.time);
+                hashed.write(&names[number.0 as usize], trade);
+                if far_away {
+                    state.prefetch(*number, trade, sums);
+                }
             }
         }
-        for (raw, known) in waiting.drain(..) {
-            self.record(&raw, known, names);
+        for (at, (raw, known)) in waiting.drain(..).enumerate() {
+            self.record(&raw, known, at);
         }
     }
 
     #[inline]
-    fn record(&mut self, raw: &wire::Raw<'_>, record: Known, names: &[Symbol]) {
-        let Owned { state, records, rebuilding, .. } = &mut *self.partition;
+    fn record(&mut self, raw: &wire::Raw<'_>, record: Known, at: usize) {
+        let Owned { state, apart, records, rebuilding, .. } = &mut *self.partition;
+        let sums = apart.as_mut().unwrap_or(self.sums);
         // What follows the record that ends the run is not read either, or a run that is taken up would go on behind it.
         if self.strict.is_some() {
             return;
@@ -67,15 +81,15 @@ impl Judging<'_> {
         if let Some(again) = rebuilding {
             if place.offset < again.until {
                 if let Known::Trade(Some(number), kind, trade) = record {
-                    state.rebuild(number, names, kind, &trade, place);
+                    state.rebuild(number, kind, (&trade, self.hashed[at].hash()), place, sums);
                 }
                 return;
             }
-            finish_rebuilding(state, rebuilding);
+            finish_rebuilding(state, rebuilding, sums);
         }
         match record {
             Known::Trade(Some(number), kind, trade) => {
-                match state.trade(number, names, kind, &trade, place, self.updates) {
+                match state.trade(number, kind, (&trade, self.hashed[at].hash()), place, sums) {
                     Verdict::Accepted | Verdict::Duplicate | Verdict::OtherKind => {}
                     Verdict::Late { by_entry } => {
                         let detail = late_detail(state, trade.time, by_entry);
@@ -88,7 +102,7 @@ impl Judging<'_> {
             }
             Known::Trade(None, ..) => state.counts_mut().unselected += 1,
             Known::Heartbeat(time) => {
-                if state.heartbeat(time, place, self.updates) == Verdict::Future {
+                if state.heartbeat(time, place) == Verdict::Future {
                     self.refuse(raw, place, Reason::Future, future_detail(time, place.kafka_ms));
                 }
             }

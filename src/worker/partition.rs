@@ -8,7 +8,7 @@ use crate::source::files::Prefix;
 use anyhow::Result;
 use crossrate_dataflows::market::acceptance::Partition;
 use crossrate_dataflows::market::event_time::EventTime;
-use crossrate_dataflows::market::folding::PaneUpdate;
+use crossrate_dataflows::market::sums::{PaneUpdate, Sums};
 use crossrate_dataflows::operators::closings::Moved;
 use timely::dataflow::operators::ActivateCapability;
 
@@ -29,6 +29,8 @@ pub(super) struct Owned {
     pub(super) begun: bool,
     /// What a later run will need; only where there is a ledger.
     pub(super) keeper: Option<Keeper>,
+    /// Its own sums, where there is a ledger: the recovery point must know what each partition has handed over.
+    pub(super) apart: Option<Sums>,
     pub(super) rebuilding: Option<Rebuilding>,
 }
 
@@ -50,6 +52,7 @@ impl Owned {
         Owned {
             begun: !feed.inside_log,
             keeper: config.has_ledger().then(|| Keeper::new(feed.number, &config.definition)),
+            apart: config.has_ledger().then(Sums::default),
             rebuilding: None,
             feed,
             state,
@@ -79,13 +82,15 @@ pub(super) fn rebuilt(partition: &mut Owned) -> Result<()> {
                 .hint("give the job the input that it had, or start it anew with --fresh")
                 .into());
         }
-        finish_rebuilding(&mut partition.state, &mut partition.rebuilding);
+        if let Some(apart) = &mut partition.apart {
+            finish_rebuilding(&mut partition.state, &mut partition.rebuilding, apart);
+        }
     }
     Ok(())
 }
 
-pub(super) fn finish_rebuilding(state: &mut Partition, rebuilding: &mut Option<Rebuilding>) {
+pub(super) fn finish_rebuilding(state: &mut Partition, rebuilding: &mut Option<Rebuilding>, sums: &mut Sums) {
     if let Some(done) = rebuilding.take() {
-        state.rebuilt(done.handed_over.iter().map(|u| (u.symbol, u.pane_end, &u.moments)));
+        state.rebuilt(done.handed_over.iter().map(|u| (u.symbol, u.pane_end, &u.moments)), sums);
     }
 }

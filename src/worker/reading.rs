@@ -13,9 +13,8 @@ use crate::wire;
 use anyhow::Result;
 use crossrate_dataflows::market::acceptance::Partition;
 use crossrate_dataflows::market::event_time::EventTime;
-use crossrate_dataflows::market::folding::PaneUpdate;
-use crossrate_dataflows::market::gathering::{Gathering, PaneItem};
 use crossrate_dataflows::market::row::ClosedBy;
+use crossrate_dataflows::market::sums::{PaneItem, PaneUpdate, Sums};
 use crossrate_dataflows::market::trade::Symbol;
 use crossrate_dataflows::operators::closings::{Moved, Note, PartitionProgress, Refusal};
 use timely::dataflow::operators::ActivateCapability;
@@ -33,9 +32,10 @@ pub(super) struct Reading<'a> {
     /// At the least watermark of all partitions of this worker; `None` when all have ended.
     pub(super) panes_from: Option<ActivateCapability<EventTime>>,
     /// What not all of them have passed.
-    pub(super) gathering: Gathering,
+    pub(super) sums: Sums,
     pub(super) told: &'a mut Input<Told>,
     pub(super) scratch: wire::Scratch,
+    /// Scratch: what a partition hands over, where that must be known.
     pub(super) updates: Vec<PaneUpdate>,
     pub(super) refused: Vec<Refusal>,
     /// The first bad record, where that ends the run.
@@ -109,7 +109,7 @@ impl Reading<'_> {
             Delivery::End => {
                 rebuilt(partition)?;
                 let from = partition.state.watermark();
-                partition.state.end(&mut self.updates);
+                partition.state.end();
                 partition.moved = Some(Moved { from, to: EventTime::MAX, by: ClosedBy::Eof });
                 partition.ended = true;
                 self.send(partition)?;
@@ -148,12 +148,13 @@ impl Reading<'_> {
             keeper.know(greatest_ids.into_iter());
             handed_over.iter().for_each(|update| keeper.keep_known(update));
         }
-        self.updates.clone_from(&handed_over);
+        handed_over.iter().for_each(|update| self.sums.add(update));
+        let last = handed_over.iter().map(|update| update.pane_end).max();
         partition.rebuilding = Some(Rebuilding { until: earlier.head.next, handed_over });
         if earlier.head.rebuild_from == earlier.head.next {
             rebuilt(partition)?;
         }
-        self.note_closing(partition);
+        self.note_closing(partition, last);
         self.give(partition);
         // What was counted before is known from now on, also if this run ends before it comes to anything new.
         self.tell(partition, Vec::new());
@@ -163,7 +164,7 @@ impl Reading<'_> {
     /// A partition that appears enters with the frontier as its watermark (SPEC section 5).
     pub(super) fn adopt(&mut self, partition: &mut Owned, frontier: EventTime) -> Result<()> {
         // Nothing is open in it yet, so nothing is handed over.
-        partition.state.entry(frontier, &mut self.updates);
+        partition.state.entry(frontier);
         partition.moved = Some(Moved { from: EventTime::MIN, to: frontier, by: ClosedBy::Idle });
         if self.config.verbosity >= Verbosity::Normal {
             let name = &partition.feed.name;
@@ -189,8 +190,8 @@ impl Reading<'_> {
         &'b mut self,
         partition: &'b mut Owned,
     ) -> (Judging<'b>, &'b mut Symbols, &'b mut wire::Scratch) {
-        let Reading { config, symbols, scratch, updates, refused, strict, .. } = self;
-        (Judging { config, updates, refused, strict, partition }, symbols, scratch)
+        let Reading { config, symbols, scratch, sums, refused, strict, .. } = self;
+        (Judging { config, sums, refused, strict, partition, hashed: Default::default() }, symbols, scratch)
     }
 
     /// Hands over what the batch brought and moves the capabilities to the watermark.
@@ -198,10 +199,12 @@ impl Reading<'_> {
         if partition.rebuilding.is_some() {
             return Ok(());
         }
-        if let Some(keeper) = &mut partition.keeper {
+        if let (Some(keeper), Some(apart)) = (&mut partition.keeper, &mut partition.apart) {
+            apart.hand_over(partition.state.watermark(), &mut self.updates);
             keeper.keep(&self.updates, self.symbols.names())?;
+            self.updates.drain(..).for_each(|update| self.sums.add(&update));
         }
-        self.note_closing(partition);
+        self.note_closing(partition, partition.state.handed_over());
         self.tell_progress(partition)?;
         self.give(partition);
         Ok(())
@@ -214,10 +217,10 @@ impl Reading<'_> {
         }
     }
 
-    fn note_closing(&self, partition: &mut Owned) {
+    /// Notes when the last window is final that has trades of that pane.
+    fn note_closing(&self, partition: &mut Owned, last: Option<EventTime>) {
         let definition = &self.config.definition;
         let more = definition.windows.size - definition.windows.slide + definition.grace;
-        let last = self.updates.iter().map(|update| update.pane_end).max();
         partition.closes = partition.closes.max(last.map_or(EventTime::MIN, |end| end.plus(more)));
     }
 
@@ -229,7 +232,6 @@ impl Reading<'_> {
             partition.begun = true;
             self.told.activate().session(told).give(Told::WithholdBefore(time));
         }
-        self.gathering.add(&mut self.updates);
         let watermark = partition.state.watermark();
         if watermark > *told.time() && !partition.ended {
             told.downgrade(&watermark);
@@ -239,13 +241,13 @@ impl Reading<'_> {
     /// Gives the dataflow what is dated before a time that all partitions of this worker have passed.
     pub(super) fn hand_on(&mut self, passed: EventTime) {
         let Some(from) = &mut self.panes_from else { return };
-        if passed <= *from.time() && !self.gathering.has_before(passed) {
+        if passed <= *from.time() && !self.sums.has_before(passed) {
             return;
         }
         {
             let mut input = self.panes.activate();
             let mut session = input.session(from);
-            self.gathering.take(passed, self.symbols.names(), |mut items| session.give_container(&mut items));
+            self.sums.take(passed, self.symbols.names(), |mut items| session.give_container(&mut items));
         }
         if passed == EventTime::MAX {
             self.panes_from = None;
@@ -287,7 +289,7 @@ impl Reading<'_> {
     pub(super) fn follow(&mut self, partition: &mut Owned, least: EventTime) -> Result<()> {
         let from = partition.state.watermark();
         if least > from && least < EventTime::MAX {
-            partition.state.entry(least, &mut self.updates);
+            partition.state.entry(least);
             partition.moved = Some(Moved { from, to: least, by: ClosedBy::Idle });
             self.send(partition)?;
         }

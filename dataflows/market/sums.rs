@@ -1,0 +1,341 @@
+//! Trades added up by pane and symbol, until everybody has passed them: one update leaves for each symbol of a pane,
+//! whatever the number of trades and of partitions that they came from.
+//!
+//! The partitions of a worker add to the same sums. Where there is a ledger each has its own first, since the recovery
+//! point knows what every partition has handed over; those are then added here.
+//!
+//! Differential would add up and sort updates as well. Here it costs less: symbols are still numbers, and the order of
+//! thousands of names is worked out once and not for every pane.
+
+use super::acceptance::SymbolNumber;
+use super::candle::Candle;
+use super::event_time::EventTime;
+use super::moments::Moments;
+use super::prefetch::prefetch;
+use super::trade::{Symbol, Trade};
+use differential_dataflow::difference::{Abelian, Semigroup};
+use std::collections::BTreeMap;
+
+/// An update of the collection of panes.
+pub type PaneItem = ((Symbol, (EventTime, Candle)), EventTime, Moments);
+
+/// What a partition hands over: the trades of one symbol that came into one pane since the last time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaneUpdate {
+    /// When: just before the first look that must see it.
+    pub date: EventTime,
+    /// The symbol.
+    pub symbol: SymbolNumber,
+    /// The pane, by its end.
+    pub pane_end: EventTime,
+    /// The sums of the new trades.
+    pub moments: Moments,
+    /// First, last, greatest and least of the new trades; they may be older ones of the same pane and partition.
+    pub candle: Candle,
+}
+
+/// Sums that wait until everybody has passed their date.
+#[derive(Debug, Default)]
+pub struct Sums {
+    groups: Vec<Group>,
+    /// The open groups by date and pane.
+    open: BTreeMap<(EventTime, EventTime), GroupNumber>,
+    /// Groups that are not open, kept for their allocations.
+    spare: Vec<GroupNumber>,
+    /// The place of each symbol among all, by name.
+    ranks: Vec<u32>,
+    /// Scratch: rank and position of each sum of a group.
+    order: Vec<u64>,
+}
+
+/// The trades of one pane that share their first look: an index into [`Sums::groups`], good until it is taken out.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub struct GroupNumber(usize);
+
+#[derive(Debug, Default)]
+struct Group {
+    /// Index into `sums` by symbol number; [`NONE`] where the symbol has no trade here.
+    index: Vec<u32>,
+    /// The symbols of `sums`.
+    symbols: Vec<SymbolNumber>,
+    sums: Vec<Sum>,
+}
+
+const NONE: u32 = u32::MAX;
+
+/// Three whole cache lines.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Sum {
+    moments: Moments,
+    candle: Candle,
+}
+
+impl Group {
+    #[inline]
+    fn place(&self, symbol: usize) -> Option<usize> {
+        self.index.get(symbol).filter(|at| **at != NONE).map(|at| *at as usize)
+    }
+
+    #[cold]
+    fn open(&mut self, symbol: SymbolNumber, moments: Moments, candle: Candle) {
+        let number = symbol.0 as usize;
+        if self.index.len() <= number {
+            self.index.resize(number + 1, NONE);
+        }
+        self.index[number] = self.sums.len() as u32;
+        self.symbols.push(symbol);
+        self.sums.push(Sum { moments, candle });
+    }
+
+    fn clear(&mut self) {
+        for symbol in self.symbols.drain(..) {
+            self.index[symbol.0 as usize] = NONE;
+        }
+        self.sums.clear();
+    }
+}
+
+impl Sums {
+    /// The group of a pane's trades with that date.
+    pub fn group(&mut self, date: EventTime, pane_end: EventTime) -> GroupNumber {
+        let Sums { groups, open, spare, .. } = self;
+        *open.entry((date, pane_end)).or_insert_with(|| {
+            spare.pop().unwrap_or_else(|| {
+                groups.push(Group::default());
+                GroupNumber(groups.len() - 1)
+            })
+        })
+    }
+
+    /// Adds a trade, whose hash is given.
+    #[inline]
+    pub(super) fn add_trade(&mut self, group: GroupNumber, symbol: usize, trade: &Trade, hash: u64) {
+        let group = &mut self.groups[group.0];
+        match group.place(symbol) {
+            Some(at) => {
+                let sum = &mut group.sums[at];
+                sum.moments.add_trade(trade, hash);
+                sum.candle.add_trade(trade);
+            }
+            None => {
+                let mut moments = Moments::default();
+                moments.add_trade(trade, hash);
+                group.open(SymbolNumber(symbol as u32), moments, Candle::of(trade));
+            }
+        }
+    }
+
+    /// Fetches what a trade will be added to.
+    #[inline]
+    pub(super) fn prefetch(&self, group: GroupNumber, symbol: usize) {
+        if let Some(group) = self.groups.get(group.0)
+            && let Some(at) = group.place(symbol)
+        {
+            prefetch(&group.sums[at]);
+        }
+    }
+
+    /// Adds what a partition has handed over.
+    pub fn add(&mut self, update: &PaneUpdate) {
+        let group = self.group(update.date, update.pane_end);
+        let group = &mut self.groups[group.0];
+        match group.place(update.symbol.0 as usize) {
+            Some(at) => {
+                let sum = &mut group.sums[at];
+                sum.moments.plus_equals(&update.moments);
+                sum.candle.merge(&update.candle);
+            }
+            None => group.open(update.symbol, update.moments, update.candle),
+        }
+    }
+
+    /// Takes sums of a pane's trades out again. They are a group: what is left is exactly what else there is.
+    pub(super) fn subtract(&mut self, date: EventTime, pane_end: EventTime, symbol: usize, gone: &Moments) {
+        let Some(group) = self.open.get(&(date, pane_end)) else { return };
+        let group = &mut self.groups[group.0];
+        let Some(at) = group.place(symbol) else { return };
+        let mut gone = *gone;
+        gone.negate();
+        group.sums[at].moments.plus_equals(&gone);
+    }
+
+    /// The group of a pane's trades with that date, if it has any trade.
+    pub(super) fn group_with_trades(&self, date: EventTime, pane_end: EventTime) -> Option<GroupNumber> {
+        let group = self.open.get(&(date, pane_end)).copied()?;
+        self.groups[group.0].sums.iter().any(|sum| sum.moments.n > 0).then_some(group)
+    }
+
+    /// Whether there is anything dated before `until`.
+    pub fn has_before(&self, until: EventTime) -> bool {
+        self.open.first_key_value().is_some_and(|((date, _), _)| *date < until)
+    }
+
+    /// Takes out what is dated before `until`: pane by pane in order of dates, each in order of the names.
+    pub fn take(&mut self, until: EventTime, names: &[Symbol], mut each: impl FnMut(Vec<PaneItem>)) {
+        while let Some((date, pane_end, group)) = self.take_group(until) {
+            each(self.in_order(date, pane_end, group, names));
+            self.close(group);
+        }
+    }
+
+    /// Takes out what is dated before `until`: pane by pane in order of dates.
+    pub fn hand_over(&mut self, until: EventTime, out: &mut Vec<PaneUpdate>) {
+        while let Some((date, pane_end, number)) = self.take_group(until) {
+            let group = &self.groups[number.0];
+            // Of what was subtracted nothing may be left.
+            let with_trades = group.symbols.iter().zip(&group.sums).filter(|(_, sum)| sum.moments.n > 0);
+            out.extend(with_trades.map(|(symbol, sum)| {
+                let (symbol, moments, candle) = (*symbol, sum.moments, sum.candle);
+                PaneUpdate { date, symbol, pane_end, moments, candle }
+            }));
+            self.close(number);
+        }
+    }
+
+    fn close(&mut self, group: GroupNumber) {
+        // A burst of groups does not leave its memory behind.
+        if self.spare.len() < 4 {
+            self.groups[group.0].clear();
+        } else {
+            self.groups[group.0] = Group::default();
+        }
+        self.spare.push(group);
+    }
+
+    fn take_group(&mut self, until: EventTime) -> Option<(EventTime, EventTime, GroupNumber)> {
+        let first = self.open.first_entry().filter(|entry| entry.key().0 < until)?;
+        let ((date, pane_end), group) = first.remove_entry();
+        Some((date, pane_end, group))
+    }
+
+    fn in_order(
+        &mut self,
+        date: EventTime,
+        pane_end: EventTime,
+        group: GroupNumber,
+        names: &[Symbol],
+    ) -> Vec<PaneItem> {
+        self.rank(names);
+        let group = &self.groups[group.0];
+        self.order.clear();
+        // Positions are below 2^32: there are no more than symbols.
+        let ranked = (0u64..).zip(&group.symbols);
+        self.order.extend(ranked.map(|(at, symbol)| u64::from(self.ranks[symbol.0 as usize]) << 32 | at));
+        self.order.sort_unstable();
+        let places = self.order.iter().map(|key| (*key & 0xFFFF_FFFF) as usize);
+        places
+            .map(|at| {
+                let (name, sum) = (&names[group.symbols[at].0 as usize], &group.sums[at]);
+                ((name.clone(), (pane_end, sum.candle)), date, sum.moments)
+            })
+            .collect()
+    }
+
+    fn rank(&mut self, names: &[Symbol]) {
+        if self.ranks.len() == names.len() {
+            return;
+        }
+        let mut numbers: Vec<u32> = (0u32..).zip(names).map(|(number, _)| number).collect();
+        numbers.sort_unstable_by_key(|number| &names[*number as usize]);
+        self.ranks.resize(names.len(), 0);
+        for (rank, number) in (0u32..).zip(numbers) {
+            self.ranks[number as usize] = rank;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::market::decimal::{Price, Quantity};
+    use crate::market::trade::Trade;
+    use proptest::prelude::*;
+
+    type Handed = (u64, u64, u32, u64);
+
+    fn update((date, pane, symbol, id): Handed) -> PaneUpdate {
+        let trade = Trade {
+            id,
+            price: Price::from_scaled(1 + id as i64).unwrap(),
+            quantity: Quantity::from_scaled(1).unwrap(),
+            time: EventTime::from_micros(pane),
+        };
+        let mut moments = Moments::default();
+        moments.add_trade(&trade, id);
+        PaneUpdate {
+            date: EventTime::from_micros(date),
+            symbol: SymbolNumber(symbol),
+            pane_end: EventTime::from_micros(pane),
+            moments,
+            candle: Candle::of(&trade),
+        }
+    }
+
+    #[test]
+    fn what_is_subtracted_is_not_handed_over() {
+        let mut sums = Sums::default();
+        let (old, new, later) = (update((3, 7, 1, 5)), update((3, 7, 1, 6)), update((4, 7, 1, 7)));
+        let gone = update((3, 7, 0, 9));
+        for update in [&old, &new, &later, &gone] {
+            sums.add(update);
+        }
+        let at = EventTime::from_micros;
+        sums.subtract(at(3), at(7), 1, &old.moments);
+        sums.subtract(at(3), at(7), 0, &gone.moments);
+        // Of another pane, date or symbol there is nothing to take out.
+        sums.subtract(at(3), at(8), 1, &old.moments);
+        sums.subtract(at(2), at(7), 1, &old.moments);
+        sums.subtract(at(3), at(7), 9, &old.moments);
+        assert!(sums.group_with_trades(at(3), at(7)).is_some());
+        sums.subtract(at(4), at(7), 1, &later.moments);
+        assert!(sums.group_with_trades(at(4), at(7)).is_none());
+        let mut out = Vec::new();
+        sums.hand_over(at(3), &mut out);
+        assert_eq!(out, []);
+        sums.hand_over(at(5), &mut out);
+        let mut candle = old.candle;
+        candle.merge(&new.candle);
+        assert_eq!(out, [PaneUpdate { candle, ..new }]);
+        assert!(!sums.has_before(EventTime::MAX));
+    }
+
+    proptest! {
+        /// Nothing is lost, nothing comes too early, and what comes is merged and in order.
+        #[test]
+        fn gives_all_that_is_due_merged_and_in_order(
+            rounds in prop::collection::vec(
+                (prop::collection::vec((0u64..6, 0u64..3, 0u32..5, 0u64..50), 0..20), 0u64..8), 1..6)
+        ) {
+            let names = ["E", "A", "D", "B", "C"].map(Symbol::new);
+            let mut sums = Sums::default();
+            let mut model: BTreeMap<(u64, u64), BTreeMap<Symbol, (Candle, Moments)>> = BTreeMap::new();
+            let mut known = 0;
+            for (handed, until) in rounds {
+                // Symbols appear one after the other.
+                known = names.len().min(known + 2);
+                let handed: Vec<Handed> = handed.into_iter().filter(|h| (h.2 as usize) < known).collect();
+                for h in &handed {
+                    let update = update(*h);
+                    let symbols = model.entry((h.0, h.1)).or_default();
+                    symbols.entry(names[h.2 as usize].clone())
+                        .and_modify(|(candle, moments)| {
+                            candle.merge(&update.candle);
+                            moments.plus_equals(&update.moments);
+                        })
+                        .or_insert((update.candle, update.moments));
+                }
+                handed.into_iter().map(update).for_each(|update| sums.add(&update));
+                let later = model.split_off(&(until, 0));
+                let mut expected = Vec::new();
+                for ((date, pane), sums) in std::mem::replace(&mut model, later) {
+                    let (date, pane) = (EventTime::from_micros(date), EventTime::from_micros(pane));
+                    expected.push(sums.into_iter().map(|(name, (c, m))| ((name, (pane, c)), date, m)).collect::<Vec<_>>());
+                }
+                let mut got = Vec::new();
+                sums.take(EventTime::from_micros(until), &names[..known], |items| got.push(items));
+                prop_assert_eq!(got, expected);
+            }
+        }
+    }
+}
