@@ -11,7 +11,7 @@ pub mod ids;
 pub mod looks;
 pub mod moments;
 pub mod panes;
-mod prefetch;
+pub mod prefetch;
 mod quotient;
 pub mod ratio;
 pub mod resume;

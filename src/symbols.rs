@@ -2,7 +2,9 @@
 
 use crossrate_dataflows::market::acceptance::SymbolNumber;
 use crossrate_dataflows::market::definition::Selection;
-use crossrate_dataflows::market::trade::Symbol;
+use crossrate_dataflows::market::moments::HashInput;
+use crossrate_dataflows::market::prefetch::prefetch;
+use crossrate_dataflows::market::trade::{ShortName, Symbol, Trade};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
@@ -15,46 +17,19 @@ pub struct Symbols {
     /// The numbers, by the hash of their names.
     known: HashTable<SymbolNumber>,
     hasher: RandomState,
-    /// The numbers of short names, each in the first free place from its own on, at most a quarter of them taken:
-    /// found by the bytes themselves, without hashing. A power of two of places; [`FREE`] where there is none.
+    /// The numbers of short names, each in the first free place from its own on, if that is near; at most a quarter of
+    /// them taken. Found by the bytes themselves, without hashing. A power of two of places; [`FREE`] where there is none.
     places: Vec<u32>,
-    /// Short names by number. Those that are seen first are mostly those that are traded most, and lie together.
-    shorts: Vec<Short>,
+    /// The names by number, where they are short. Those that are seen first are mostly those that are traded most, and lie together.
+    shorts: Vec<ShortName>,
     names: Vec<Symbol>,
     shared: Arc<Mutex<Vec<Symbol>>>,
 }
 
-/// A name of 4 to 16 bytes: its beginning and its end, which overlap.
-#[derive(Debug, Copy, Clone, PartialEq, Eq, Default)]
-struct Short {
-    begin: u64,
-    end: u64,
-    /// 0 of a name that is not short.
-    length: u32,
-}
-
 const FREE: u32 = u32::MAX;
 
-impl Short {
-    #[inline]
-    fn of(name: &[u8]) -> Option<Short> {
-        let length = name.len() as u32;
-        if let (Some(begin), Some(end)) = (name.first_chunk(), name.last_chunk()) {
-            let (begin, end) = (u64::from_le_bytes(*begin), u64::from_le_bytes(*end));
-            return (name.len() <= 16).then_some(Short { begin, end, length });
-        }
-        let (begin, end) = (name.first_chunk()?, name.last_chunk()?);
-        let (begin, end) = (u32::from_le_bytes(*begin).into(), u32::from_le_bytes(*end).into());
-        Some(Short { begin, end, length })
-    }
-
-    /// Its place among so many, a power of two.
-    #[inline]
-    fn place(self, places: usize) -> usize {
-        let mixed = (self.begin ^ self.end.rotate_left(29)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        (mixed >> 32) as usize & (places - 1)
-    }
-}
+/// A name is looked for in so many places from its own on, then by its hash, which nobody can foresee.
+const PLACES_EACH: usize = 8;
 
 impl Symbols {
     /// Numbers for the symbols that a job wants.
@@ -79,14 +54,50 @@ impl Symbols {
     /// The number of a symbol, whose name is UTF-8; `None` if nobody asked for it.
     #[inline]
     pub fn number(&mut self, name: &[u8]) -> Option<SymbolNumber> {
-        let Some(short) = Short::of(name) else { return self.look_up(name) };
-        let mut place = short.place(self.places.len());
-        loop {
+        match ShortName::of(name) {
+            Some(short) => self.number_of_short(&short),
+            None => self.look_up(name),
+        }
+    }
+
+    /// The number of a symbol with a short name; `None` if nobody asked for it.
+    #[inline]
+    pub fn number_of_short(&mut self, name: &ShortName) -> Option<SymbolNumber> {
+        let mut place = name.place(self.places.len());
+        for _ in 0..PLACES_EACH {
             match self.places[place] {
-                FREE => return self.look_up(name),
-                number if self.shorts[number as usize] == short => return Some(SymbolNumber(number)),
+                FREE => break,
+                number if self.shorts[number as usize] == *name => return Some(SymbolNumber(number)),
                 _ => place = (place + 1) & (self.places.len() - 1),
             }
+        }
+        let mut bytes = [0; 16];
+        name.write_to(&mut bytes);
+        self.look_up(&bytes[..name.length()])
+    }
+
+    /// Fetches where [`Symbols::number_of_short`] begins to look.
+    #[inline]
+    pub fn prefetch(&self, name: &ShortName) {
+        prefetch(&self.places[name.place(self.places.len())]);
+    }
+
+    /// Fetches what [`Symbols::prefetch`] could not, since what it fetched tells where that is.
+    #[inline]
+    pub fn prefetch_more(&self, name: &ShortName) {
+        let number = self.places[name.place(self.places.len())];
+        if let Some(short) = self.shorts.get(number as usize) {
+            prefetch(short);
+        }
+    }
+
+    /// Writes what is hashed of a trade of a symbol.
+    #[inline]
+    pub fn write_hashed(&self, input: &mut HashInput, number: SymbolNumber, trade: &Trade) {
+        let number = number.0 as usize;
+        match &self.shorts[number] {
+            short if short.is_some() => input.write_short(short, trade),
+            _ => input.write(&self.names[number], trade),
         }
     }
 
@@ -141,15 +152,15 @@ impl Symbols {
             *places = vec![FREE; (4 * names.len()).next_power_of_two()];
         }
         shorts.extend(
-            names[shorts.len()..].iter().map(|n| Short::of(n.as_str().as_bytes()).unwrap_or_default()),
+            names[shorts.len()..].iter().map(|n| ShortName::of(n.as_str().as_bytes()).unwrap_or_default()),
         );
-        let short = |(_, short): &(u32, &Short)| short.length > 0;
+        let short = |(_, short): &(u32, &ShortName)| short.is_some();
         for (number, short) in (0..).zip(shorts.iter()).skip(from).filter(short) {
-            let mut place = short.place(places.len());
-            while places[place] != FREE {
-                place = (place + 1) & (places.len() - 1);
+            let first = short.place(places.len());
+            let mut near = (first..first + PLACES_EACH).map(|place| place & (places.len() - 1));
+            if let Some(place) = near.find(|place| places[*place] == FREE) {
+                places[place] = number;
             }
-            places[place] = number;
         }
     }
 }
@@ -170,6 +181,20 @@ mod tests {
                 assert_eq!(symbols.number(name.as_bytes()), *number, "{name}");
                 assert_eq!(other.number(name.as_bytes()), *number, "{name}");
             }
+        }
+    }
+
+    /// Names whose beginning and end cancel each other out share a place.
+    #[test]
+    fn names_that_share_a_place_keep_their_numbers() {
+        let mut symbols = Symbols::new(&Selection::All);
+        let candidates = (0..u32::MAX).map(|n| format!("{n:08}"));
+        let place = |name: &String| ShortName::of(name.as_bytes()).map(|short| short.place(1024));
+        let crowd: Vec<String> = candidates.filter(|name| place(name) == Some(1020)).take(200).collect();
+        let numbers: Vec<_> = crowd.iter().map(|name| symbols.number(name.as_bytes())).collect();
+        assert!((0..).zip(&numbers).all(|(n, number)| *number == Some(SymbolNumber(n))));
+        for (name, number) in crowd.iter().zip(&numbers).rev() {
+            assert_eq!(symbols.number(name.as_bytes()), *number, "{name}");
         }
     }
 

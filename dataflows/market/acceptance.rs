@@ -180,11 +180,17 @@ impl Partition {
         &mut self.counts
     }
 
-    /// Fetches what judging such a trade will need into the near caches. Where thousands of symbols are traded it is not
-    /// there; asked for by several trades one after another, it comes for all of them in the time of one.
+    /// Fetches what tells where the ids and the sums of such a trade are. Where thousands of symbols are traded it is far
+    /// away; asked for by several trades one after another, it comes for all of them in the time of one.
     #[inline]
     pub fn prefetch(&self, symbol: SymbolNumber, trade: &Trade, sums: &Sums) {
         self.panes.prefetch(symbol.0 as usize, trade.time, sums);
+    }
+
+    /// Fetches those ids and sums.
+    #[inline]
+    pub fn prefetch_more(&self, symbol: SymbolNumber, trade: &Trade, sums: &Sums) {
+        self.panes.prefetch_more(symbol.0 as usize, trade.time, sums);
     }
 
     /// Judges a valid trade of a wanted symbol (rules 1, 2, 4, 5, 6), counts it and adds it to `sums` if it counts.

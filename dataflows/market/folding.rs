@@ -70,15 +70,23 @@ impl OpenPanes {
         self.panes.get(at).is_some_and(holds).then_some(at)
     }
 
-    /// Fetches what a trade will be added to.
+    /// Fetches what tells where the ids and the sums are that a trade will be added to.
     #[inline]
     pub(super) fn prefetch(&self, symbol: usize, time: EventTime, sums: &Sums) {
         let Some(pane) = self.look_up(time).map(|at| &self.panes[at]) else { return };
-        if let Some(ids) = pane.ids(symbol) {
-            prefetch(ids);
-        }
+        pane.index.get(symbol).into_iter().for_each(prefetch);
         if let Some(new) = &pane.new {
             sums.prefetch(new.group, symbol);
+        }
+    }
+
+    /// Fetches those ids and sums.
+    #[inline]
+    pub(super) fn prefetch_more(&self, symbol: usize, time: EventTime, sums: &Sums) {
+        let Some(pane) = self.look_up(time).map(|at| &self.panes[at]) else { return };
+        pane.ids(symbol).into_iter().for_each(prefetch);
+        if let Some(new) = &pane.new {
+            sums.prefetch_more(new.group, symbol);
         }
     }
 

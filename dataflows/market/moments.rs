@@ -1,6 +1,6 @@
 //! The sums of a window: a group, so that panes merge, enter a window and leave it without a trace.
 
-use super::trade::{Symbol, Trade};
+use super::trade::{ShortName, Symbol, Trade};
 use super::wide::Wide;
 use differential_dataflow::difference::{Abelian, IsZero, Monoid, Semigroup};
 use serde::{Deserialize, Serialize};
@@ -98,11 +98,11 @@ impl HashInput {
     #[inline]
     pub fn write(&mut self, symbol: &Symbol, trade: &Trade) {
         let name = symbol.as_str().as_bytes();
-        let bytes = self.bytes.as_flattened_mut();
         self.length = name.len() + 1 + FIELDS;
         self.of_long_name = None;
+        let bytes = self.bytes.as_flattened_mut();
         if self.length <= bytes.len() {
-            copy_name(bytes, name);
+            bytes[..name.len()].copy_from_slice(name);
             write_fields(&mut bytes[name.len()..], trade);
         } else {
             let mut bytes = name.to_vec();
@@ -110,6 +110,16 @@ impl HashInput {
             write_fields(&mut bytes[name.len()..], trade);
             self.of_long_name = Some(xxh3_64(&bytes));
         }
+    }
+
+    /// Writes a trade of a symbol with a short name.
+    #[inline]
+    pub fn write_short(&mut self, name: &ShortName, trade: &Trade) {
+        self.length = name.length() + 1 + FIELDS;
+        self.of_long_name = None;
+        let bytes = self.bytes.as_flattened_mut();
+        name.write_to(bytes);
+        write_fields(&mut bytes[name.length()..], trade);
     }
 
     /// The hash of the trade that was written last.
@@ -129,25 +139,6 @@ fn write_fields(bytes: &mut [u8], trade: &Trade) {
     bytes[9..17].copy_from_slice(&trade.price.scaled().to_le_bytes());
     bytes[17..25].copy_from_slice(&trade.quantity.scaled().to_le_bytes());
     bytes[25..33].copy_from_slice(&trade.time.micros().to_le_bytes());
-}
-
-/// Copies a name to the beginning of a longer buffer; one of 4 to 16 bytes by its beginning and its end, which overlap.
-#[inline]
-fn copy_name(buffer: &mut [u8], name: &[u8]) {
-    let length = name.len();
-    if length <= 16
-        && let (Some(begin), Some(end)) = (name.first_chunk::<8>(), name.last_chunk::<8>())
-    {
-        buffer[..8].copy_from_slice(begin);
-        buffer[length - 8..length].copy_from_slice(end);
-    } else if length <= 8
-        && let (Some(begin), Some(end)) = (name.first_chunk::<4>(), name.last_chunk::<4>())
-    {
-        buffer[..4].copy_from_slice(begin);
-        buffer[length - 4..length].copy_from_slice(end);
-    } else {
-        buffer[..length].copy_from_slice(name);
-    }
 }
 
 #[cfg(test)]
@@ -187,6 +178,12 @@ mod tests {
             assert_eq!(trade_hash(&Symbol::new(&name), &trade), xxh3_64(&bytes), "{length}");
             used_before.write(&Symbol::new(&name), &trade);
             assert_eq!(used_before.hash(), xxh3_64(&bytes), "{length}");
+            let short = ShortName::of(name.as_bytes());
+            assert_eq!(short.is_some(), (4..=16).contains(&length), "{length}");
+            if let Some(short) = short {
+                used_before.write_short(&short, &trade);
+                assert_eq!(used_before.hash(), xxh3_64(&bytes), "{length}");
+            }
         }
     }
 

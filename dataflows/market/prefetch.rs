@@ -9,7 +9,7 @@
 /// Asks for the cache lines that a value lies in; does nothing else, and nothing at all where there is no such
 /// instruction.
 #[inline]
-pub(super) fn prefetch<T>(value: &T) {
+pub fn prefetch<T>(value: &T) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};

@@ -126,9 +126,17 @@ impl Sums {
         }
     }
 
-    /// Fetches what a trade will be added to.
+    /// Fetches what tells where the sum is that a trade will be added to.
     #[inline]
     pub(super) fn prefetch(&self, group: GroupNumber, symbol: usize) {
+        if let Some(group) = self.groups.get(group.0) {
+            group.index.get(symbol).into_iter().for_each(prefetch);
+        }
+    }
+
+    /// Fetches that sum.
+    #[inline]
+    pub(super) fn prefetch_more(&self, group: GroupNumber, symbol: usize) {
         if let Some(group) = self.groups.get(group.0)
             && let Some(at) = group.place(symbol)
         {

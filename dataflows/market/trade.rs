@@ -25,6 +25,62 @@ impl Symbol {
     }
 }
 
+/// A name of 4 to 16 bytes: its beginning and its end, which overlap. Compared and copied without a loop.
+#[derive(Debug, Copy, Clone, PartialEq, Eq, Default)]
+pub struct ShortName {
+    begin: u64,
+    end: u64,
+    /// 0 where there is none.
+    length: u32,
+}
+
+impl ShortName {
+    /// A name as one; `None` of others.
+    #[inline]
+    pub fn of(name: &[u8]) -> Option<ShortName> {
+        let length = name.len() as u32;
+        if let (Some(begin), Some(end)) = (name.first_chunk(), name.last_chunk()) {
+            let (begin, end) = (u64::from_le_bytes(*begin), u64::from_le_bytes(*end));
+            return (name.len() <= 16).then_some(ShortName { begin, end, length });
+        }
+        let (begin, end) = (name.first_chunk()?, name.last_chunk()?);
+        let (begin, end) = (u32::from_le_bytes(*begin).into(), u32::from_le_bytes(*end).into());
+        Some(ShortName { begin, end, length })
+    }
+
+    /// Whether there is one.
+    #[inline]
+    pub fn is_some(&self) -> bool {
+        self.length > 0
+    }
+
+    /// Its length in bytes.
+    #[inline]
+    pub fn length(&self) -> usize {
+        self.length as usize
+    }
+
+    /// Writes it to the beginning of a longer buffer.
+    #[inline]
+    pub fn write_to(&self, buffer: &mut [u8]) {
+        let length = self.length();
+        if length >= 8 {
+            buffer[..8].copy_from_slice(&self.begin.to_le_bytes());
+            buffer[length - 8..length].copy_from_slice(&self.end.to_le_bytes());
+        } else if length >= 4 {
+            buffer[..4].copy_from_slice(&(self.begin as u32).to_le_bytes());
+            buffer[length - 4..length].copy_from_slice(&(self.end as u32).to_le_bytes());
+        }
+    }
+
+    /// Where to look for it among `places`, a power of two.
+    #[inline]
+    pub fn place(&self, places: usize) -> usize {
+        let mixed = (self.begin ^ self.end.rotate_left(29)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        (mixed >> 32) as usize & (places - 1)
+    }
+}
+
 impl Borrow<str> for Symbol {
     #[inline]
     fn borrow(&self) -> &str {

@@ -4,20 +4,21 @@ use super::partition::{Owned, finish_rebuilding};
 use crate::ahead::Known;
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
-use crate::wire;
-use crossrate_dataflows::market::acceptance::{Partition, Place, Verdict};
+use crate::symbols::Symbols;
+use crate::wire::{self, Record};
+use crossrate_dataflows::market::acceptance::{Partition, Place, SymbolNumber, Verdict};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::moments::HashInput;
 use crossrate_dataflows::market::sums::Sums;
-use crossrate_dataflows::market::trade::Symbol;
+use crossrate_dataflows::market::trade::ShortName;
 use crossrate_dataflows::operators::closings::{Reason, Refusal};
 
 /// So many records are decoded before the first of them is judged, and never more: the sums that they will need are
 /// fetched from memory together instead of one after the other.
 pub(super) const RECORDS_AT_ONCE: usize = 32;
 
-/// The sums of so many symbols are in the near caches anyway.
-const FEW_SYMBOLS: usize = 64;
+/// What the trades of so many symbols need is in the near caches anyway.
+pub(super) const FEW_SYMBOLS: usize = 64;
 
 /// Judges the records of one partition.
 pub(super) struct Judging<'a> {
@@ -27,36 +28,102 @@ pub(super) struct Judging<'a> {
     pub(super) refused: &'a mut Vec<Refusal>,
     pub(super) strict: &'a mut Option<Failure>,
     pub(super) partition: &'a mut Owned,
-    /// What is hashed of the trades that wait, at their places.
+    /// Whether there are so many symbols that what trades need is fetched ahead.
+    pub(super) far_away: bool,
+    /// The names of the trades that wait, where they are still to be looked up, at their places.
+    pub(super) asked: [ShortName; RECORDS_AT_ONCE],
+    /// What is hashed of them.
     pub(super) hashed: [HashInput; RECORDS_AT_ONCE],
 }
 
 impl Judging<'_> {
-    /// Judges a record together with those that wait, as soon as they are enough.
+    /// Judges a record, just decoded, together with those that wait, as soon as they are enough.
     #[inline]
-    pub(super) fn soon<'b>(
+    pub(super) fn decoded<'b>(
+        &mut self,
+        waiting: &mut Vec<(wire::Raw<'b>, Known)>,
+        raw: wire::Raw<'b>,
+        record: &Record<'_>,
+        symbols: &mut Symbols,
+    ) {
+        let known = match record {
+            Record::Trade { symbol, kind, trade } => {
+                Known::Trade(self.ask(waiting.len(), symbol, symbols), *kind, *trade)
+            }
+            record => Known::of(record, symbols),
+        };
+        self.push(waiting, raw, known, symbols);
+    }
+
+    /// The number of the symbol of the trade at that place, or what is needed to look it up with the others. Apart from
+    /// the decoder, which has no register to spare.
+    #[inline(never)]
+    fn ask(&mut self, at: usize, name: &[u8], symbols: &mut Symbols) -> Option<SymbolNumber> {
+        if !self.far_away {
+            return symbols.number(name);
+        }
+        let short = ShortName::of(name);
+        self.asked[at] = short.unwrap_or_default();
+        match &short {
+            Some(short) => {
+                symbols.prefetch(short);
+                None
+            }
+            None => symbols.number(name),
+        }
+    }
+
+    /// Judges a record whose symbol has been looked up, together with those that wait, as soon as they are enough.
+    #[inline]
+    pub(super) fn known<'b>(
         &mut self,
         waiting: &mut Vec<(wire::Raw<'b>, Known)>,
         raw: wire::Raw<'b>,
         known: Known,
-        names: &[Symbol],
+        symbols: &mut Symbols,
+    ) {
+        if self.far_away {
+            self.asked[waiting.len()] = ShortName::default();
+        }
+        self.push(waiting, raw, known, symbols);
+    }
+
+    #[inline]
+    fn push<'b>(
+        &mut self,
+        waiting: &mut Vec<(wire::Raw<'b>, Known)>,
+        raw: wire::Raw<'b>,
+        known: Known,
+        symbols: &mut Symbols,
     ) {
         waiting.push((raw, known));
         if waiting.len() == RECORDS_AT_ONCE {
-            self.now(waiting, names);
+            self.now(waiting, symbols);
         }
     }
 
-    /// Judges the records that wait, in order.
-    pub(super) fn now(&mut self, waiting: &mut Vec<(wire::Raw<'_>, Known)>, names: &[Symbol]) {
+    /// Judges the records that wait, in order. Each step fetches for all of them what the next one needs.
+    pub(super) fn now(&mut self, waiting: &mut Vec<(wire::Raw<'_>, Known)>, symbols: &mut Symbols) {
         let Owned { state, apart, .. } = &*self.partition;
         let sums = apart.as_ref().unwrap_or(self.sums);
-        let far_away = names.len() > FEW_SYMBOLS;
+        if self.far_away {
+            let asked = &self.asked[..waiting.len()];
+            asked.iter().filter(|name| name.is_some()).for_each(|name| symbols.prefetch_more(name));
+            for ((_, known), asked) in waiting.iter_mut().zip(asked) {
+                let Known::Trade(number, _, trade) = known else { continue };
+                if asked.is_some() {
+                    *number = symbols.number_of_short(asked);
+                }
+                if let Some(number) = *number {
+                    state.prefetch(number, trade, sums);
+                }
+            }
+        }
         for ((_, known), hashed) in waiting.iter().zip(&mut self.hashed) {
             if let Known::Trade(Some(number), _, trade) = known {
-                hashed.write(&names[number.0 as usize], trade);
-                if far_away {
-                    state.prefetch(*number, trade, sums);
+                symbols.write_hashed(hashed, *number, trade);
+                if self.far_away {
+                    state.prefetch_more(*number, trade, sums);
                 }
             }
         }

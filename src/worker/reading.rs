@@ -1,9 +1,8 @@
 //! Takes batches of partitions, and gives the dataflow what they bring.
 
-use super::judging::{Judging, RECORDS_AT_ONCE};
+use super::judging::{FEW_SYMBOLS, Judging, RECORDS_AT_ONCE};
 use super::partition::{Owned, Rebuilding, rebuilt};
 use super::{Input, Told};
-use crate::ahead::Known;
 use crate::config::{Config, Verbosity};
 use crate::exit::Failure;
 use crate::ledger::point::PartitionPoint;
@@ -70,8 +69,8 @@ impl Reading<'_> {
                 self.symbols.catch_up();
                 let (mut judging, symbols, _) = self.judging(partition);
                 let mut waiting = Vec::with_capacity(RECORDS_AT_ONCE);
-                decoded.each(|raw, known| judging.soon(&mut waiting, raw, known, symbols.names()));
-                judging.now(&mut waiting, symbols.names());
+                decoded.each(|raw, known| judging.known(&mut waiting, raw, known, symbols));
+                judging.now(&mut waiting, symbols);
                 drop(waiting);
                 if self.strict.is_none() {
                     partition.has_read(decoded.read());
@@ -86,10 +85,9 @@ impl Reading<'_> {
                 let (mut judging, symbols, scratch) = self.judging(partition);
                 let mut waiting = Vec::with_capacity(RECORDS_AT_ONCE);
                 wire::decode_chunk(&chunk, scratch, |raw, record| {
-                    let known = Known::of(&record, symbols);
-                    judging.soon(&mut waiting, raw, known, symbols.names());
+                    judging.decoded(&mut waiting, raw, &record, symbols);
                 });
-                judging.now(&mut waiting, symbols.names());
+                judging.now(&mut waiting, symbols);
                 drop(waiting);
                 if self.strict.is_none() {
                     partition.has_read(chunk.read);
@@ -191,7 +189,21 @@ impl Reading<'_> {
         partition: &'b mut Owned,
     ) -> (Judging<'b>, &'b mut Symbols, &'b mut wire::Scratch) {
         let Reading { config, symbols, scratch, sums, refused, strict, .. } = self;
-        (Judging { config, sums, refused, strict, partition, hashed: Default::default() }, symbols, scratch)
+        let far_away = symbols.names().len() > FEW_SYMBOLS;
+        (
+            Judging {
+                config,
+                sums,
+                refused,
+                strict,
+                partition,
+                far_away,
+                asked: Default::default(),
+                hashed: Default::default(),
+            },
+            symbols,
+            scratch,
+        )
     }
 
     /// Hands over what the batch brought and moves the capabilities to the watermark.
