@@ -79,8 +79,8 @@ fn killed(kills: usize, flags: &str, seed: u64) {
     let kafka = Kafka { brokers };
     let mut random = Lcg(seed);
     let topic = kafka.topic("killed", 4);
-    // Enough for all kills to come in time; ten trades a second.
-    let trades = 1_200 * kills.max(25) as u64;
+    // Enough for all kills to come in time, also where a commit is long in coming; ten trades a second.
+    let trades = 2_400 * kills.max(25) as u64;
     kafka.produce(&topic, &market(&mut random, 10.0, trades));
     let folder = tempfile::tempdir().expect("a folder");
     let job = |name: &str, workers: &str, beside: &str| {
