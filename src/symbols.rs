@@ -184,7 +184,7 @@ mod tests {
         }
     }
 
-    /// Names whose beginning and end cancel each other out share a place.
+    /// More names with one place of their own than are looked for from there on.
     #[test]
     fn names_that_share_a_place_keep_their_numbers() {
         let mut symbols = Symbols::new(&Selection::All);

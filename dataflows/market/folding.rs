@@ -5,7 +5,7 @@ use super::ids::IdSet;
 use super::looks::Looks;
 use super::moments::Moments;
 use super::prefetch::prefetch;
-use super::sums::{GroupNumber, Sums};
+use super::sums::{GroupNumber, Positions, Sums};
 use super::trade::Trade;
 
 /// The open panes of a partition, in order of time.
@@ -30,8 +30,8 @@ struct Pane {
     opened_at: i64,
     /// The sums of the trades that were not handed over yet, where there are any.
     new: Option<New>,
-    /// Index into `ids` by symbol number; [`NONE`] where the symbol has no trade here.
-    index: Vec<u32>,
+    /// In `ids`.
+    positions: Positions,
     ids: Vec<IdSet>,
     used: usize,
 }
@@ -42,8 +42,6 @@ struct New {
     look: EventTime,
     group: GroupNumber,
 }
-
-const NONE: u32 = u32::MAX;
 
 impl Default for OpenPanes {
     fn default() -> Self {
@@ -74,7 +72,7 @@ impl OpenPanes {
     #[inline]
     pub(super) fn prefetch(&self, symbol: usize, time: EventTime, sums: &Sums) {
         let Some(pane) = self.look_up(time).map(|at| &self.panes[at]) else { return };
-        pane.index.get(symbol).into_iter().for_each(prefetch);
+        pane.positions.prefetch(symbol);
         if let Some(new) = &pane.new {
             sums.prefetch(new.group, symbol);
         }
@@ -106,9 +104,9 @@ impl OpenPanes {
     #[inline]
     pub(super) fn insert(&mut self, pane: usize, symbol: usize, id: u64) -> bool {
         let pane = &mut self.panes[pane];
-        let ids = match pane.index.get(symbol) {
-            Some(&at) if at != NONE => &mut pane.ids[at as usize],
-            _ => pane.open_ids(symbol),
+        let ids = match pane.positions.get(symbol) {
+            Some(at) => &mut pane.ids[at],
+            None => pane.open_ids(symbol),
         };
         ids.insert(id)
     }
@@ -207,16 +205,13 @@ impl OpenPanes {
 impl Pane {
     #[inline]
     fn ids(&self, symbol: usize) -> Option<&IdSet> {
-        self.index.get(symbol).filter(|at| **at != NONE).map(|at| &self.ids[*at as usize])
+        self.positions.get(symbol).map(|at| &self.ids[at])
     }
 
     #[cold]
     fn open_ids(&mut self, symbol: usize) -> &mut IdSet {
-        if self.index.len() <= symbol {
-            self.index.resize(symbol + 1, NONE);
-        }
         let at = self.used;
-        self.index[symbol] = at as u32;
+        self.positions.set(symbol, at);
         self.used += 1;
         if self.ids.len() < self.used {
             self.ids.push(IdSet::default());
@@ -225,7 +220,7 @@ impl Pane {
     }
 
     fn clear(&mut self) {
-        self.index.fill(NONE);
+        self.positions.clear();
         self.ids[..self.used].iter_mut().for_each(IdSet::clear);
         self.used = 0;
         self.new = None;

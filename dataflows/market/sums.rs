@@ -52,16 +52,45 @@ pub struct Sums {
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub struct GroupNumber(usize);
 
+/// Positions by symbol number, of those symbols that have a trade.
+#[derive(Debug, Default)]
+pub(super) struct Positions(Vec<u32>);
+
+impl Positions {
+    const NONE: u32 = u32::MAX;
+
+    #[inline]
+    pub(super) fn get(&self, symbol: usize) -> Option<usize> {
+        self.0.get(symbol).filter(|at| **at != Self::NONE).map(|at| *at as usize)
+    }
+
+    /// Sets the position of a symbol; there are fewer than 2^32.
+    pub(super) fn set(&mut self, symbol: usize, at: usize) {
+        if self.0.len() <= symbol {
+            self.0.resize(symbol + 1, Self::NONE);
+        }
+        self.0[symbol] = at as u32;
+    }
+
+    /// Fetches what [`Positions::get`] will read.
+    #[inline]
+    pub(super) fn prefetch(&self, symbol: usize) {
+        self.0.get(symbol).into_iter().for_each(prefetch);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.fill(Self::NONE);
+    }
+}
+
 #[derive(Debug, Default)]
 struct Group {
-    /// Index into `sums` by symbol number; [`NONE`] where the symbol has no trade here.
-    index: Vec<u32>,
+    /// In `sums`.
+    positions: Positions,
     /// The symbols of `sums`.
     symbols: Vec<SymbolNumber>,
     sums: Vec<Sum>,
 }
-
-const NONE: u32 = u32::MAX;
 
 /// Three whole cache lines.
 #[derive(Debug)]
@@ -72,26 +101,16 @@ struct Sum {
 }
 
 impl Group {
-    #[inline]
-    fn place(&self, symbol: usize) -> Option<usize> {
-        self.index.get(symbol).filter(|at| **at != NONE).map(|at| *at as usize)
-    }
-
     #[cold]
     fn open(&mut self, symbol: SymbolNumber, moments: Moments, candle: Candle) {
-        let number = symbol.0 as usize;
-        if self.index.len() <= number {
-            self.index.resize(number + 1, NONE);
-        }
-        self.index[number] = self.sums.len() as u32;
+        self.positions.set(symbol.0 as usize, self.sums.len());
         self.symbols.push(symbol);
         self.sums.push(Sum { moments, candle });
     }
 
     fn clear(&mut self) {
-        for symbol in self.symbols.drain(..) {
-            self.index[symbol.0 as usize] = NONE;
-        }
+        self.positions.clear();
+        self.symbols.clear();
         self.sums.clear();
     }
 }
@@ -112,7 +131,7 @@ impl Sums {
     #[inline]
     pub(super) fn add_trade(&mut self, group: GroupNumber, symbol: usize, trade: &Trade, hash: u64) {
         let group = &mut self.groups[group.0];
-        match group.place(symbol) {
+        match group.positions.get(symbol) {
             Some(at) => {
                 let sum = &mut group.sums[at];
                 sum.moments.add_trade(trade, hash);
@@ -130,7 +149,7 @@ impl Sums {
     #[inline]
     pub(super) fn prefetch(&self, group: GroupNumber, symbol: usize) {
         if let Some(group) = self.groups.get(group.0) {
-            group.index.get(symbol).into_iter().for_each(prefetch);
+            group.positions.prefetch(symbol);
         }
     }
 
@@ -138,7 +157,7 @@ impl Sums {
     #[inline]
     pub(super) fn prefetch_more(&self, group: GroupNumber, symbol: usize) {
         if let Some(group) = self.groups.get(group.0)
-            && let Some(at) = group.place(symbol)
+            && let Some(at) = group.positions.get(symbol)
         {
             prefetch(&group.sums[at]);
         }
@@ -148,7 +167,7 @@ impl Sums {
     pub fn add(&mut self, update: &PaneUpdate) {
         let group = self.group(update.date, update.pane_end);
         let group = &mut self.groups[group.0];
-        match group.place(update.symbol.0 as usize) {
+        match group.positions.get(update.symbol.0 as usize) {
             Some(at) => {
                 let sum = &mut group.sums[at];
                 sum.moments.plus_equals(&update.moments);
@@ -162,7 +181,7 @@ impl Sums {
     pub(super) fn subtract(&mut self, date: EventTime, pane_end: EventTime, symbol: usize, gone: &Moments) {
         let Some(group) = self.open.get(&(date, pane_end)) else { return };
         let group = &mut self.groups[group.0];
-        let Some(at) = group.place(symbol) else { return };
+        let Some(at) = group.positions.get(symbol) else { return };
         let mut gone = *gone;
         gone.negate();
         group.sums[at].moments.plus_equals(&gone);
