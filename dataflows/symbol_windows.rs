@@ -189,8 +189,9 @@ impl SymbolWindows {
                 self.tick_due = Some(self.looks.next_tick(EventTime::MIN));
             }
         }
-        // What is final at the recovery point is out.
+        // What is final at the recovery point is out; but panes that are handed over again may ask for those windows too.
         self.ends = self.ends.split_off(&self.resume.at.minus(self.looks.grace).plus(1));
+        self.scheduled.clear();
     }
 
     fn number(&mut self, name: &Symbol) -> usize {

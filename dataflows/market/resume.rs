@@ -50,3 +50,163 @@ pub enum Lasting {
     /// A rate has entered the statistics of the last K, and the one with the number `- K` has left.
     Rate(Symbol, i64, BigInt),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::job;
+    use crate::market::candle::Candle;
+    use crate::market::decimal::{Price, Quantity};
+    use crate::market::definition::{Cross, Definition, Emit, Leg, MissingLeg, RowKinds, Selection, Windows};
+    use crate::market::looks::Looks;
+    use crate::market::row::RowKind;
+    use crate::market::sums::PaneItem;
+    use crate::market::trade::Trade;
+    use crate::operators::closings::Note;
+    use differential_dataflow::VecCollection;
+    use differential_dataflow::difference::Semigroup;
+    use proptest::prelude::*;
+    use std::sync::Arc;
+    use timely::dataflow::operators::core::ToStream;
+
+    fn at(micros: u64) -> EventTime {
+        EventTime::from_micros(micros)
+    }
+
+    /// What leaves at each look: rows by their order, and what outlives its windows.
+    type Left = (Vec<(EventTime, EventTime, RowKind, Symbol, String)>, Vec<(EventTime, Lasting)>);
+
+    fn run(panes: Vec<PaneItem>, definition: &Arc<Definition>, resume: Resume) -> Left {
+        let (definition, resume) = (Arc::clone(definition), Arc::new(resume));
+        timely::execute_directly(move |worker| {
+            let job = worker.dataflow::<EventTime, _, _>(|scope| {
+                let notes = Vec::<Note>::new().to_stream(scope).container::<Vec<_>>();
+                let withhold = Vec::<EventTime>::new().to_stream(scope).container::<Vec<_>>();
+                let panes = VecCollection::new(panes.to_stream(scope));
+                job(scope, panes, withhold, notes, &definition, &resume)
+            });
+            worker.step_while(|| !job.probe.done());
+            let mut outbox = job.outbox.borrow_mut();
+            let rows = outbox.rows.drain(..).map(|row| (row.look, row.end, row.kind, row.name, row.json));
+            (rows.collect(), std::mem::take(&mut outbox.lasting))
+        })
+    }
+
+    /// What the recovery point of `t` holds of a run that has left all that, by what the crate's documents say of it;
+    /// and the panes that are handed over again.
+    fn point(
+        t: EventTime,
+        panes: &[PaneItem],
+        left: &[(EventTime, Lasting)],
+        definition: &Definition,
+    ) -> (Resume, Vec<PaneItem>) {
+        let looks = Looks::of(definition);
+        let windows = definition.windows;
+        let mut resume = Resume { at: t, ..Resume::default() };
+        let needed = |end: EventTime| {
+            end.plus(windows.size - windows.slide + definition.grace + looks.hindsight()) > t
+        };
+        let (again, gone): (Vec<_>, Vec<_>) =
+            panes.iter().cloned().partition(|((_, (end, _)), ..)| needed(*end));
+        for ((symbol, (_, candle)), ..) in gone {
+            let greatest = resume.greatest_ids.entry(symbol).or_default();
+            *greatest = candle.greatest_id.max(*greatest);
+        }
+        for (look, lasting) in left {
+            match lasting.clone() {
+                Lasting::Carried(symbol, end, moments) if look.plus(looks.hindsight()) <= t => {
+                    resume.carried.insert(symbol, (end, moments));
+                }
+                Lasting::Series(cross, series) if *look <= t => {
+                    resume.series.insert(cross, series);
+                }
+                _ => {}
+            }
+        }
+        (resume, again)
+    }
+
+    /// Trades of two legs as panes: which leg, how long after the watermark's pane it is dated (or before), and how far the
+    /// watermark goes with it.
+    fn panes(trades: &[(bool, u64, u64)], definition: &Definition) -> Vec<PaneItem> {
+        let looks = Looks::of(definition);
+        let mut panes: BTreeMap<(Symbol, EventTime, EventTime), (Candle, Moments)> = BTreeMap::new();
+        let mut w = 1_000;
+        for (id, (first_leg, time, step)) in (1..).zip(trades) {
+            w += step;
+            let time = at(w + time - 12);
+            let end = looks.pane_end(time);
+            if looks.final_at(end) <= at(w) {
+                continue;
+            }
+            let (price, quantity) =
+                (Price::from_scaled(7 * id as i64).unwrap(), Quantity::from_scaled(3).unwrap());
+            let trade = Trade { id, price, quantity, time };
+            let mut moments = Moments::default();
+            moments.add_trade(&trade, id.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+            let candle = Candle::of(&trade);
+            let date = looks.first_look(end, at(w)).minus(1);
+            panes
+                .entry((Symbol::new(if *first_leg { "A" } else { "B" }), end, date))
+                .and_modify(|(c, m)| {
+                    c.merge(&candle);
+                    m.plus_equals(&moments);
+                })
+                .or_insert((candle, moments));
+        }
+        panes.into_iter().map(|((symbol, end, date), (c, m))| ((symbol, (end, c)), date, m)).collect()
+    }
+
+    fn definition(
+        (slide, panes, grace): (u64, u64, u64),
+        tick: u64,
+        (changes, provisional): (bool, bool),
+        missing_leg: MissingLeg,
+        max_carry: u64,
+    ) -> Definition {
+        let leg = |name: &str| Leg { symbol: Symbol::new(name), inverse: false };
+        Definition {
+            crosses: vec![Cross { name: Symbol::new("X"), legs: vec![leg("A"), leg("B")] }],
+            symbols: Selection::All,
+            windows: Windows { size: slide * panes, slide },
+            delay: 0,
+            grace,
+            emit: if changes { Emit::Changes } else { Emit::Final },
+            provisional,
+            tick,
+            rows: RowKinds { symbol: true, cross: true, stats: true },
+            missing_leg,
+            max_carry,
+            stats_last: None,
+            dedup: true,
+            max_ahead: 0,
+        }
+    }
+
+    proptest! {
+        /// Taken up at any look, a run gives the rows that the undisturbed one gave after it, and none else.
+        #[test]
+        fn from_any_point_the_rest_gives_the_rest(
+            (slide, count, grace) in (1u64..6, 1u64..4, 0u64..12),
+            tick in 1u64..6,
+            emit: (bool, bool),
+            missing in 0usize..3,
+            max_carry in 1u64..20,
+            trades in prop::collection::vec((any::<bool>(), 0u64..16, 0u64..6), 1..40),
+            places in prop::collection::vec(any::<prop::sample::Index>(), 4),
+        ) {
+            let missing = [MissingLeg::Null, MissingLeg::Withhold, MissingLeg::Carry][missing];
+            let definition = Arc::new(definition((slide, count, grace), tick, emit, missing, max_carry));
+            let panes = panes(&trades, &definition);
+            let (rows, lasting) = run(panes.clone(), &definition, Resume::default());
+            let Some(last) = rows.last().map(|row| row.0.micros()) else { return Ok(()) };
+            for place in places {
+                let t = at(1_000 + place.index(last as usize - 999) as u64);
+                let (resume, again) = point(t, &panes, &lasting, &definition);
+                let (rest, _) = run(again, &definition, resume);
+                let expected: Vec<_> = rows.iter().filter(|row| row.0 > t).cloned().collect();
+                prop_assert_eq!(rest, expected, "taken up at {:?}", t);
+            }
+        }
+    }
+}
