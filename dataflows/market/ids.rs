@@ -2,33 +2,100 @@
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
-use smallvec::SmallVec;
 
-/// A set of ids: a bit each, 64 to a block. Blocks lie side by side from the first id's on, as far as ids are near
-/// each other, however they are mixed up; what is far away lies in a hash map.
-///
-/// The hash is seeded at random, so that ids chosen by an adversary cannot pile up; nor can they make the blocks
-/// that lie side by side more than a few times as many as themselves.
+/// A set of ids. Most symbols have but a few in a pane: as long as all lie within 64 of each other, a bit each is all
+/// there is, and two sets share a cache line.
 #[derive(Debug, Default, Clone)]
-#[repr(align(64))]
+#[repr(align(32))]
 pub struct IdSet {
-    /// The number of the first block of `near`.
-    first: u64,
-    /// Few of them lie here, in one cache line with all the rest.
-    near: SmallVec<[u64; AT_LEAST as usize]>,
-    /// How many ids are in `near`.
-    count: usize,
-    /// By block number; none of them would have its place in `near`. Boxed, because it is mostly not there.
-    far: Option<Box<HashMap<u64, u64, RandomState>>>,
+    /// The id of the first bit.
+    base: u64,
+    bits: u64,
+    /// Where they are spread wider: all of them.
+    wide: Option<Box<Blocks>>,
 }
-
-/// So many blocks lie side by side whatever they hold.
-const AT_LEAST: u64 = 4;
 
 impl IdSet {
     /// Adds an id; false if it was there.
     #[inline]
     pub fn insert(&mut self, id: u64) -> bool {
+        if let Some(blocks) = &mut self.wide {
+            return blocks.insert(id);
+        }
+        let at = id.wrapping_sub(self.base);
+        if at >= 64 {
+            return self.insert_outside(id);
+        }
+        let bit = 1 << at;
+        let new = self.bits & bit == 0;
+        self.bits |= bit;
+        new
+    }
+
+    /// Adds an id that is not there and has no bit.
+    #[cold]
+    fn insert_outside(&mut self, id: u64) -> bool {
+        if self.bits == 0 {
+            // The next ones may lie on either side.
+            self.base = id.saturating_sub(24);
+            self.bits = 1 << (id - self.base);
+            return true;
+        }
+        let least = self.base + u64::from(self.bits.trailing_zeros());
+        let greatest = self.base + u64::from(63 - self.bits.leading_zeros());
+        let (from, to) = (least.min(id), greatest.max(id));
+        if to - from < 64 {
+            // All have a bit where the room is shared out to both sides.
+            let base = from.saturating_sub((63 - (to - from)) / 2);
+            self.bits = if base > self.base {
+                self.bits >> (base - self.base)
+            } else {
+                self.bits << (self.base - base)
+            };
+            self.base = base;
+            self.bits |= 1 << (id - base);
+            return true;
+        }
+        let mut blocks = Box::<Blocks>::default();
+        let mut bits = self.bits;
+        while bits != 0 {
+            blocks.insert(self.base + u64::from(bits.trailing_zeros()));
+            bits &= bits - 1;
+        }
+        self.wide.insert(blocks).insert(id)
+    }
+
+    /// Empties the set, keeping its allocation.
+    pub fn clear(&mut self) {
+        (self.base, self.bits) = (0, 0);
+        if let Some(blocks) = &mut self.wide {
+            blocks.clear();
+        }
+    }
+}
+
+/// Ids of a wider range: a bit each, 64 to a block. Blocks lie side by side from the first id's on, as far as ids are near
+/// each other, however they are mixed up; what is far away lies in a hash map.
+///
+/// The hash is seeded at random, so that ids chosen by an adversary cannot pile up; nor can they make the blocks
+/// that lie side by side more than a few times as many as themselves.
+#[derive(Debug, Default, Clone)]
+struct Blocks {
+    /// The number of the first block of `near`.
+    first: u64,
+    near: Vec<u64>,
+    /// How many ids are in `near`.
+    count: usize,
+    /// By block number; none of them would have its place in `near`.
+    far: HashMap<u64, u64, RandomState>,
+}
+
+/// So many blocks lie side by side whatever they hold.
+const AT_LEAST: u64 = 4;
+
+impl Blocks {
+    #[inline]
+    fn insert(&mut self, id: u64) -> bool {
         let block = id >> 6;
         let bit = 1u64 << (id & 63);
         let at = block.wrapping_sub(self.first) as usize;
@@ -49,7 +116,7 @@ impl IdSet {
             self.count += usize::from(new);
             return new;
         }
-        let bits = self.far.get_or_insert_default().entry(block).or_insert(0);
+        let bits = self.far.entry(block).or_insert(0);
         let new = *bits & bit == 0;
         *bits |= bit;
         new
@@ -75,7 +142,7 @@ impl IdSet {
                 // Downwards, as far as there are numbers: the end stays.
                 let first = (self.first + known).saturating_sub(length);
                 let more = (self.first - first) as usize;
-                self.near.insert_many(0, std::iter::repeat_n(0, more));
+                self.near.splice(0..0, std::iter::repeat_n(0, more));
                 self.first = first;
             } else {
                 self.near.resize(length as usize, 0);
@@ -87,18 +154,19 @@ impl IdSet {
 
     /// Takes what has its place in `near` now out of `far`.
     fn fetch(&mut self) {
-        let Some(far) = &mut self.far else { return };
+        if self.far.is_empty() {
+            return;
+        }
         let (first, end) = (self.first, self.first + self.near.len() as u64);
-        for (block, bits) in far.extract_if(|block, _| (first..end).contains(block)) {
+        for (block, bits) in self.far.extract_if(|block, _| (first..end).contains(block)) {
             self.near[(block - first) as usize] = bits;
             self.count += bits.count_ones() as usize;
         }
     }
 
-    /// Empties the set, keeping its allocation.
-    pub fn clear(&mut self) {
+    fn clear(&mut self) {
         self.near.clear();
-        (self.first, self.count, self.far) = (0, 0, None);
+        (self.first, self.count, self.far) = (0, 0, HashMap::default());
     }
 }
 
@@ -110,12 +178,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn is_a_set(ids in prop::collection::vec(prop_oneof![0u64..300, 20_000u64..30_000, (1u64 << 63) - 70..1u64 << 63], 0..1_500)) {
+        fn is_a_set(
+            ids in prop::collection::vec(
+                prop_oneof![0u64..40, 0u64..300, 20_000u64..30_000, (1u64 << 63) - 70..1u64 << 63], 0..1_500)
+        ) {
             let mut model = BTreeSet::new();
             let mut set = IdSet::default();
             for id in &ids {
                 prop_assert_eq!(set.insert(*id), model.insert(*id));
-                let blocks = set.near.len() + set.far.as_ref().map_or(0, |far| far.len());
+                let blocks = set.wide.as_ref().map_or(0, |wide| wide.near.len() + wide.far.len());
                 prop_assert!(blocks <= 2 * model.len().max(AT_LEAST as usize));
             }
             for id in ids {
@@ -123,6 +194,23 @@ mod tests {
             }
             set.clear();
             prop_assert!(set.insert(7));
+        }
+
+        /// Few ids need no more than their bits, wherever they lie.
+        #[test]
+        fn a_few_ids_near_each_other_are_a_set(
+            base in prop_oneof![0u64..100, (1u64 << 63) - 100..1u64 << 63, 0u64..1 << 63],
+            rounds in prop::collection::vec(prop::collection::vec(0u64..64, 1..40), 1..3),
+        ) {
+            let mut set = IdSet::default();
+            for ids in rounds {
+                set.clear();
+                let mut model = BTreeSet::new();
+                for id in ids {
+                    prop_assert_eq!(set.insert(base + id), model.insert(id));
+                }
+                prop_assert!(set.wide.is_none());
+            }
         }
     }
 }
