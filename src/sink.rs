@@ -5,6 +5,7 @@
 //! which are cut back to what was committed when a run is taken up. The ledger commits on a thread of its own; what a
 //! commit is made of, and how far everything was then, is kept until it is there.
 
+mod behind;
 pub mod columns;
 mod copy;
 pub(crate) mod csv;

@@ -24,7 +24,7 @@ use crossrate_dataflows::market::row::{Row, RowKind};
 use packing::{Pack, Packing};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 /// Microseconds.

@@ -9,6 +9,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use crossrate_dataflows::operators::closings::Refusal;
 use serde::Serialize;
+use std::io::Write;
 use std::path::Path;
 
 /// A file of refused records.

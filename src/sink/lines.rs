@@ -1,5 +1,6 @@
 //! Rows as JSON lines, to standard output or a file.
 
+use super::behind::Behind;
 use super::lock::lock;
 use super::{Mark, News, Sink};
 use crate::config::{Config, Verbosity, can_be_cut};
@@ -18,29 +19,30 @@ pub(super) struct Lines {
 }
 
 enum Out {
-    Stdout(io::Stdout),
-    File(AppendFile),
+    Stdout(Behind<io::Stdout>),
+    File(Behind<AppendFile>),
 }
 
 impl Lines {
     pub(super) fn stdout() -> Self {
-        // No buffer of its own: each write is a batch of whole lines.
-        Lines { name: "standard output".into(), out: Out::Stdout(io::stdout()), buffer: Vec::new() }
+        let out = Out::Stdout(Behind::new(io::stdout()));
+        Lines { name: "standard output".into(), out, buffer: Vec::new() }
     }
 
     pub(super) fn file(config: &Config, path: &Path, point: &Point) -> Result<Self> {
-        let file = AppendFile::open(config, path, point)?;
-        Ok(Lines { name: path.display().to_string(), out: Out::File(file), buffer: Vec::new() })
+        let out = Out::File(Behind::new(AppendFile::open(config, path, point)?));
+        Ok(Lines { name: path.display().to_string(), out, buffer: Vec::new() })
     }
 
     fn flush_buffer(&mut self) -> Result<()> {
+        let buffer = std::mem::take(&mut self.buffer);
         let written = match &mut self.out {
             // It holds back what follows the last line end, and there is nothing: batches are whole lines.
-            Out::Stdout(out) => out.write_all(&self.buffer).and_then(|()| out.flush()),
-            Out::File(file) => file.write_all(&self.buffer),
+            Out::Stdout(out) => out.write(buffer),
+            Out::File(file) => file.write(buffer),
         };
-        self.buffer.clear();
-        written.map_err(|error| write_failed(&self.name, error).into())
+        self.buffer = written.map_err(|error| write_failed(&self.name, error))?;
+        Ok(())
     }
 }
 
@@ -73,13 +75,20 @@ impl Sink for Lines {
     }
 
     fn finish(&mut self, _: &News<'_>) -> Result<()> {
-        Ok(())
+        let settled = match &mut self.out {
+            Out::Stdout(out) => out.settle().map(drop),
+            Out::File(file) => file.settle().map(drop),
+        };
+        settled.map_err(|error| write_failed(&self.name, error).into())
     }
 
     fn mark(&mut self) -> Result<Vec<Mark>> {
         match &mut self.out {
             Out::Stdout(_) => Ok(Vec::new()),
-            Out::File(file) => Ok(file.mark()?.into_iter().collect()),
+            Out::File(file) => {
+                let mut file = file.settle().map_err(|error| write_failed(&self.name, error))?;
+                Ok(file.mark()?.into_iter().collect())
+            }
         }
     }
 }
@@ -137,12 +146,6 @@ impl AppendFile {
         Ok(AppendFile { name, key, file, length, special })
     }
 
-    pub(super) fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)?;
-        self.length += bytes.len() as u64;
-        Ok(())
-    }
-
     /// Makes sure that what was written is on the disk; its name and length.
     pub(super) fn mark(&mut self) -> Result<Option<Mark>> {
         if self.special {
@@ -150,6 +153,18 @@ impl AppendFile {
         }
         self.file.sync_data().map_err(|error| write_failed(&self.name, error))?;
         Ok(Some((self.key.clone(), Some(self.length))))
+    }
+}
+
+impl Write for AppendFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.length += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
