@@ -79,6 +79,12 @@ pub trait Ledger: Send {
     /// Ends whatever another run of this job may still be doing, and gives the entries of the last commit.
     fn take_over(&mut self) -> Result<Entries>;
 
+    /// What is there, before the job is taken over: asked where a job that was taken over cannot be given back. It may be
+    /// out of date by then, but for what never changes.
+    fn seen_before(&mut self) -> Option<Entries> {
+        None
+    }
+
     /// Leaves the job to who had it, after taking it over, where that is still possible: this run cannot begin, and the
     /// other one may go on. What goes wrong here does not matter: then nobody has the job until it is started again.
     fn give_back(&mut self) {}
@@ -162,6 +168,15 @@ impl Begun {
 
 /// Takes the job over, and prepares to go on from its last commit.
 pub fn begin(config: &Config, ledger: &mut dyn Ledger) -> Result<Begun> {
+    let definition = cluster::definition(config);
+    // Who is refused must not end who has the job.
+    if !config.fresh
+        && let Some(seen) = ledger.seen_before()
+        && let Some(job) = point::job(&seen)?
+    {
+        unchanged(config, &job.definition, &definition)?;
+        goes_on(config)?;
+    }
     let mut entries = ledger.take_over()?;
     let bytes: usize = entries.iter().map(|(key, entry)| key.len() + entry.len()).sum();
     start::tell(
@@ -181,7 +196,6 @@ pub fn begin(config: &Config, ledger: &mut dyn Ledger) -> Result<Begun> {
             ledger.commit(&Commit { changes, ..Commit::default() })?;
         }
     }
-    let definition = cluster::definition(config);
     let mut point = Point::decode(&entries)?;
     point::whole(&entries)?;
     point.before = ledger.before();
@@ -219,19 +233,27 @@ pub fn begin(config: &Config, ledger: &mut dyn Ledger) -> Result<Begun> {
 /// Where each partition of a bounded run ends: where it did when the job began, for as long as it has not got there.
 fn ends(config: &Config, earlier: Option<&JobEntry>) -> Result<BTreeMap<u32, i64>> {
     let Source::Kafka(kafka) = &config.source else { return Ok(BTreeMap::new()) };
-    let restarted = config.cluster.supervised.as_ref().is_some_and(|supervised| supervised.attempt > 0);
-    if earlier.is_some() && kafka.start != StartOffset::Unset && !restarted {
-        let words =
-            format!("-o says where to begin, but job {:?} goes on from its recovery point", config.name);
-        return Err(Failure::new(Exit::Usage, words)
-            .hint("leave -o out, or start anew with --fresh or under another --name")
-            .into());
+    if earlier.is_some() {
+        goes_on(config)?;
     }
     match earlier.filter(|job| !job.ended && !job.ends.is_empty()) {
         _ if !kafka.exit_at_end => Ok(BTreeMap::new()),
         Some(job) => Ok(job.ends.clone()),
         None => source::kafka::ends(config, kafka),
     }
+}
+
+/// A job that goes on does so from its recovery point, and nothing may say otherwise.
+fn goes_on(config: &Config) -> Result<()> {
+    let Source::Kafka(kafka) = &config.source else { return Ok(()) };
+    let restarted = config.cluster.supervised.as_ref().is_some_and(|supervised| supervised.attempt > 0);
+    if kafka.start == StartOffset::Unset || restarted {
+        return Ok(());
+    }
+    let words = format!("-o says where to begin, but job {:?} goes on from its recovery point", config.name);
+    Err(Failure::new(Exit::Usage, words)
+        .hint("leave -o out, or start anew with --fresh or under another --name")
+        .into())
 }
 
 /// A job may not silently become another one.

@@ -51,6 +51,8 @@ pub struct Kafka {
     recovery: String,
     /// A producer that is finding its broker while the topics are looked at.
     early: Option<JoinHandle<Option<Producer>>>,
+    /// What is read of the recovery point meanwhile.
+    seen: Option<JoinHandle<Option<Entries>>>,
     producer: Option<Producer>,
     protocol: Protocol,
     parts: Parts,
@@ -97,6 +99,13 @@ impl Kafka {
                 Some(producer)
             })
         };
+        let seen = {
+            let ledger = Kafka::at(config.kafka.clone(), Verbosity::Quiet, &config.name, first)?;
+            std::thread::spawn(move || {
+                let (entries, _) = ledger.read(&Listener::new(Verbosity::Quiet)).ok()?;
+                Some(entries)
+            })
+        };
         let dead_letters = match &config.dead_letter {
             Some(DeadLetterTarget::Kafka(topic)) => Some(topic.clone()),
             _ => None,
@@ -113,7 +122,8 @@ impl Kafka {
                 );
             }
         }
-        Ok(Kafka { rows: topics.into_iter().cloned().collect(), dead_letters, early: Some(early), ..ledger })
+        let rows = topics.into_iter().cloned().collect();
+        Ok(Kafka { rows, dead_letters, early: Some(early), seen: Some(seen), ..ledger })
     }
 
     /// A job's place beside a topic of rows, without a look at what is there.
@@ -126,6 +136,7 @@ impl Kafka {
             dead_letters: None,
             recovery: format!("{topic}.{job}.recovery"),
             early: None,
+            seen: None,
             producer: None,
             protocol: Protocol::new(super::run_id()?, super::owner()),
             parts: Parts::default(),
@@ -303,6 +314,10 @@ impl Kafka {
 impl Ledger for Kafka {
     fn name(&self) -> String {
         format!("kafka:{}", self.rows.join(","))
+    }
+
+    fn seen_before(&mut self) -> Option<Entries> {
+        self.seen.take()?.join().ok().flatten()
     }
 
     fn take_over(&mut self) -> Result<Entries> {

@@ -141,6 +141,11 @@ pub(super) fn decode<T: DeserializeOwned>(key: &str, entry: &[u8]) -> Result<T> 
     postcard::from_bytes(body).map_err(|error| broken("cannot be understood").because(error).into())
 }
 
+/// The job's own entry among those; `None` where nothing was ever committed.
+pub fn job(entries: &Entries) -> Result<Option<JobEntry>> {
+    entries.get(JOB).map(|entry| decode(JOB, entry)).transpose()
+}
+
 /// The entry of a partition without which this one of it means nothing.
 pub fn head_of(key: &str) -> Option<String> {
     let of_partition = ["symbols/", "read/", "pane/"].iter().find_map(|kind| key.strip_prefix(kind))?;

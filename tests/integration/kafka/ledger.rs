@@ -234,6 +234,26 @@ fn a_second_copy_ends_the_first_one_that_has_nothing_to_do() {
     assert_eq!(after.row()["start_ms"], 1_525_022_010_000_u64);
 }
 
+/// A copy that cannot begin, for its definition is another one or it would begin elsewhere, leaves the job to the first one.
+#[test]
+fn a_copy_that_is_refused_has_taken_nothing() {
+    let Some(kafka) = rig::kafka() else { return };
+    let (mut first, topic, flags, out) = with_one_window(&kafka, "refused-copy");
+    for (changed, words) in
+        [("--grace 1s", "was another one: "), ("-o beginning", "goes on from its recovery point")]
+    {
+        let (code, stdout, stderr) = end(run(&kafka, &topic, &format!("{flags} {changed}")));
+        assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
+        assert!(stderr.contains(words), "{stderr}");
+    }
+    kafka.produce(&topic, &[Record::new(0, trade("A", 3, 25.0)), Record::new(0, heartbeat(35.0))]);
+    for start in [1_525_022_010_000_u64, 1_525_022_020_000] {
+        assert_eq!(first.row()["start_ms"], start);
+    }
+    drop(first);
+    assert_eq!(short(&kafka.lines(&out)), ["A 0 1 event", "A 10 1 event", "A 20 1 event"]);
+}
+
 pub(super) fn signal(live: &Live, name: &str) {
     let sent = std::process::Command::new("kill").args([format!("-{name}"), live.id().to_string()]).status();
     assert!(sent.expect("kill runs").success());
