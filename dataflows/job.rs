@@ -51,7 +51,7 @@ fn crosses<'scope>(scope: Scope<'scope, EventTime>, definition: &Arc<Definition>
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::market::candle::Candle;
     use crate::market::decimal::{Price, Quantity};
@@ -65,7 +65,8 @@ mod tests {
         EventTime::from_micros(micros)
     }
 
-    fn definition() -> Definition {
+    /// One cross of two legs.
+    pub(crate) fn definition() -> Definition {
         let leg = |name: &str| Leg { symbol: Symbol::new(name), inverse: false };
         Definition {
             crosses: vec![Cross { name: Symbol::new("X"), legs: vec![leg("A"), leg("B")] }],

@@ -57,7 +57,7 @@ mod tests {
     use crate::job::job;
     use crate::market::candle::Candle;
     use crate::market::decimal::{Price, Quantity};
-    use crate::market::definition::{Cross, Definition, Emit, Leg, MissingLeg, RowKinds, Selection, Windows};
+    use crate::market::definition::{Definition, Emit, MissingLeg, Windows};
     use crate::market::looks::Looks;
     use crate::market::row::RowKind;
     use crate::market::sums::PaneItem;
@@ -126,8 +126,8 @@ mod tests {
         (resume, again)
     }
 
-    /// Trades of two legs as panes: which leg, how long after the watermark's pane it is dated (or before), and how far the
-    /// watermark goes with it.
+    /// Trades of two legs as panes: which leg, how long after a moment 12 us before the watermark it is dated, and how far
+    /// the watermark has gone before it came.
     fn panes(trades: &[(bool, u64, u64)], definition: &Definition) -> Vec<PaneItem> {
         let looks = Looks::of(definition);
         let mut panes: BTreeMap<(Symbol, EventTime, EventTime), (Candle, Moments)> = BTreeMap::new();
@@ -157,32 +157,6 @@ mod tests {
         panes.into_iter().map(|((symbol, end, date), (c, m))| ((symbol, (end, c)), date, m)).collect()
     }
 
-    fn definition(
-        (slide, panes, grace): (u64, u64, u64),
-        tick: u64,
-        (changes, provisional): (bool, bool),
-        missing_leg: MissingLeg,
-        max_carry: u64,
-    ) -> Definition {
-        let leg = |name: &str| Leg { symbol: Symbol::new(name), inverse: false };
-        Definition {
-            crosses: vec![Cross { name: Symbol::new("X"), legs: vec![leg("A"), leg("B")] }],
-            symbols: Selection::All,
-            windows: Windows { size: slide * panes, slide },
-            delay: 0,
-            grace,
-            emit: if changes { Emit::Changes } else { Emit::Final },
-            provisional,
-            tick,
-            rows: RowKinds { symbol: true, cross: true, stats: true },
-            missing_leg,
-            max_carry,
-            stats_last: None,
-            dedup: true,
-            max_ahead: 0,
-        }
-    }
-
     proptest! {
         /// Taken up at any look, a run gives the rows that the undisturbed one gave after it, and none else.
         #[test]
@@ -196,7 +170,17 @@ mod tests {
             places in prop::collection::vec(any::<prop::sample::Index>(), 4),
         ) {
             let missing = [MissingLeg::Null, MissingLeg::Withhold, MissingLeg::Carry][missing];
-            let definition = Arc::new(definition((slide, count, grace), tick, emit, missing, max_carry));
+            let (changes, provisional) = emit;
+            let definition = Arc::new(Definition {
+                windows: Windows { size: slide * count, slide },
+                grace,
+                emit: if changes { Emit::Changes } else { Emit::Final },
+                provisional,
+                tick,
+                missing_leg: missing,
+                max_carry,
+                ..crate::job::tests::definition()
+            });
             let panes = panes(&trades, &definition);
             let (rows, lasting) = run(panes.clone(), &definition, Resume::default());
             let Some(last) = rows.last().map(|row| row.0.micros()) else { return Ok(()) };

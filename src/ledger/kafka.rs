@@ -99,12 +99,15 @@ impl Kafka {
                 Some(producer)
             })
         };
-        let seen = {
+        // A job that begins anew has nothing to be held against.
+        let seen = if config.fresh {
+            None
+        } else {
             let ledger = Kafka::at(config.kafka.clone(), Verbosity::Quiet, &config.name, first)?;
-            std::thread::spawn(move || {
+            Some(std::thread::spawn(move || {
                 let (entries, _) = ledger.read(&Listener::new(Verbosity::Quiet)).ok()?;
                 Some(entries)
-            })
+            }))
         };
         let dead_letters = match &config.dead_letter {
             Some(DeadLetterTarget::Kafka(topic)) => Some(topic.clone()),
@@ -123,7 +126,7 @@ impl Kafka {
             }
         }
         let rows = topics.into_iter().cloned().collect();
-        Ok(Kafka { rows, dead_letters, early: Some(early), seen: Some(seen), ..ledger })
+        Ok(Kafka { rows, dead_letters, early: Some(early), seen, ..ledger })
     }
 
     /// A job's place beside a topic of rows, without a look at what is there.

@@ -31,7 +31,7 @@ impl<W: Write + Send + 'static> Behind<W> {
     }
 
     /// Writes a piece, or sees to it that it will be written; gives an empty buffer to go on with. The error may be of an
-    /// earlier piece; nothing is written after it.
+    /// earlier piece; of what was under way behind that nothing is written, and nobody should write any more.
     pub(super) fn write(&mut self, mut piece: Vec<u8>) -> io::Result<Vec<u8>> {
         if self.under_way == 0 && (piece.len() < MUCH || !self.begin()) {
             write_whole(&self.out, &piece)?;
@@ -80,11 +80,10 @@ impl<W: Write + Send + 'static> Behind<W> {
     }
 
     fn take_back(&mut self) -> io::Result<()> {
-        let gone = || io::Error::other("the thread that writes has ended");
         let written = self.thread.as_ref().and_then(|thread| thread.written.recv().ok());
         let Some(outcome) = written else {
             self.under_way = 0;
-            return Err(gone());
+            return Err(io::Error::other("the thread that writes has ended"));
         };
         self.under_way -= 1;
         self.spare.push(outcome?);
