@@ -23,10 +23,13 @@ fn main() -> Result<()> {
     match what.as_str() {
         "count" => clients::count(&asked),
         "throughput" => throughput::run(&asked),
+        "exactly-once" => throughput::exactly_once(&asked),
         "latency" => latency::run(&asked),
         "restart" => restart::run(&asked),
         "commits" => commits::run(&asked),
-        _ => bail!("kafka throughput|latency|restart|commits|count [--FLAG VALUE].., not {what:?}"),
+        _ => bail!(
+            "kafka throughput|exactly-once|latency|restart|commits|count [--FLAG VALUE].., not {what:?}"
+        ),
     }
 }
 

@@ -67,6 +67,56 @@ pub(crate) fn run(asked: &Asked) -> Result<()> {
     Ok(())
 }
 
+/// What exactly-once costs: pairs of runs at `-w 2`, with the ledger and without, which of them first by turns.
+pub(crate) fn exactly_once(asked: &Asked) -> Result<()> {
+    let trades: u64 = asked.get("trades", 20_000_000)?;
+    let rounds: usize = asked.get("rounds", 10)?;
+    let only: String = asked.get("layout", "packed".to_owned())?;
+    let folder = tempfile::tempdir()?;
+    println!(
+        "| {trades} trades, 4 partitions, windows of 10 s; M records/s | -w 2, ledger | -w 2, no ledger \
+         | ledger of that | least, most | CPU s with, without | without of with |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- | --- |");
+    for layout in LAYOUTS.iter().filter(|layout| layout.topic == only) {
+        load(layout, trades)?;
+        let expected = folder.path().join("expected");
+        plain_loop(layout, folder.path(), &expected)?;
+        let mut pairs = Vec::new();
+        // The first pair warms the page cache and does not count.
+        for round in 0..=rounds {
+            let with = || with_ledger(layout, 2, round, &expected);
+            let without = || without_ledger(layout, 2, folder.path(), &expected);
+            let pair = if round % 2 == 0 {
+                let with = with()?;
+                (with, without()?)
+            } else {
+                let without = without()?;
+                (with()?, without)
+            };
+            if round > 0 {
+                pairs.push(pair);
+            }
+        }
+        let of = |figure: fn(&(Took, Took)) -> f64| pairs.iter().map(figure).collect::<Vec<f64>>();
+        let ratios = of(|(with, without)| without.seconds / with.seconds);
+        let speed = |seconds: Vec<f64>| trades as f64 / median(seconds) / 1e6;
+        println!(
+            "| {} | {:.2} | {:.2} | {:.3} | {:.2}, {:.2} | {:.2}, {:.2} | {:.3} |",
+            layout.title,
+            speed(of(|(with, _)| with.seconds)),
+            speed(of(|(_, without)| without.seconds)),
+            median(ratios.clone()),
+            ratios.iter().copied().fold(f64::INFINITY, f64::min),
+            ratios.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            median(of(|(with, _)| with.cpu_seconds)),
+            median(of(|(_, without)| without.cpu_seconds)),
+            median(of(|(with, without)| without.cpu_seconds / with.cpu_seconds)),
+        );
+    }
+    Ok(())
+}
+
 fn load(layout: &Layout, trades: u64) -> Result<()> {
     broker::make_topic(layout.topic, PARTITIONS)?;
     let producer = Arc::new(broker::producer(20, layout.compression)?);
