@@ -138,7 +138,7 @@ pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
         pool.join(&feed.feed);
         let mut partition = Owned::new(feed, &config, told.1.clone());
         match earlier {
-            Some(earlier) => reading.take_up(&mut partition, earlier)?,
+            Some(earlier) => reading.take_up(&mut partition, earlier, resume.at)?,
             // It has appeared while the job was not running.
             None if resume.at > EventTime::MIN => reading.adopt(&mut partition, resume.at)?,
             // A later run begins where this one does, also if no record comes.

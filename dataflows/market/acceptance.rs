@@ -124,8 +124,8 @@ pub struct Partition {
     max_ahead: u64,
     dedup: bool,
     watermark: EventTime,
-    /// Where it stood when the input ended.
-    before_end: Option<EventTime>,
+    /// Where it stood when the input ended, and the offset from which reading again rebuilds what was open then.
+    before_end: Option<(EventTime, Option<i64>)>,
     own: EventTime,
     /// Event time of the first accepted record or heartbeat.
     first: Option<EventTime>,
@@ -157,6 +157,11 @@ impl Partition {
     /// W(p): nothing older can be accepted except within the panes that are still open.
     pub fn watermark(&self) -> EventTime {
         self.watermark
+    }
+
+    /// How far the partition's own records took it.
+    pub fn own(&self) -> EventTime {
+        self.own
     }
 
     /// Reading begins inside the log: the first windows will lack trades (SPEC section 6).
@@ -264,16 +269,19 @@ impl Partition {
 
     /// The input has ended: W(p) is infinite, and everything open is handed over.
     pub fn end(&mut self) {
-        self.before_end = Some(self.watermark);
+        self.before_end = Some((self.watermark, self.panes.opened_at()));
         self.raise(EventTime::MAX);
     }
 
-    /// What must be kept so that a later run can take this partition up after the record before `next`.
+    /// What must be kept so that a later run can take this partition up after the record before `next`. Of one that has
+    /// ended it is what it was before: there may be more of it by then.
     pub fn head(&self, next: i64) -> Head {
+        let (watermark, opened_at) =
+            self.before_end.unwrap_or_else(|| (self.watermark, self.panes.opened_at()));
         Head {
             next,
-            rebuild_from: self.panes.opened_at().unwrap_or(next),
-            watermark: self.before_end.unwrap_or(self.watermark),
+            rebuild_from: opened_at.unwrap_or(next),
+            watermark,
             own: self.own,
             first: self.first,
             inside_log: self.inside_log,

@@ -232,6 +232,7 @@ impl Point {
             let mut panes = panes.remove(&number).unwrap_or_default();
             if ended {
                 head.watermark = head.watermark.max(point.resume.at);
+                head.rebuild_from = head.next;
                 for entry in std::mem::take(&mut panes).values().flatten() {
                     note_greatest(&mut symbols, &entry.symbol, entry.candle.greatest_id);
                 }

@@ -40,6 +40,8 @@ pub(super) struct Rebuilding {
     pub(super) until: i64,
     /// What the earlier run handed over.
     pub(super) handed_over: Vec<PaneUpdate>,
+    /// The event time until which its rows are out.
+    pub(super) at: EventTime,
 }
 
 impl Owned {
@@ -92,5 +94,7 @@ pub(super) fn rebuilt(partition: &mut Owned) -> Result<()> {
 pub(super) fn finish_rebuilding(state: &mut Partition, rebuilding: &mut Option<Rebuilding>, sums: &mut Sums) {
     if let Some(done) = rebuilding.take() {
         state.rebuilt(done.handed_over.iter().map(|u| (u.symbol, u.pane_end, &u.moments)), sums);
+        // A partition that had ended did not hold the others up: what they have made final stays so, although it goes on.
+        state.entry(done.at);
     }
 }

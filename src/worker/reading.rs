@@ -98,7 +98,8 @@ impl Reading<'_> {
             Delivery::Idle => {
                 rebuilt(partition)?;
                 partition.idle = true;
-                self.tell_progress(partition)?;
+                // With what a partition that had ended before has handed over by being rebuilt.
+                self.send(partition)?;
             }
             Delivery::Unconfirmed => {
                 partition.idle = false;
@@ -106,7 +107,8 @@ impl Reading<'_> {
             }
             Delivery::End => {
                 rebuilt(partition)?;
-                let from = partition.state.watermark();
+                // Beyond that its watermark is where idleness took it, or an earlier end of its input.
+                let from = partition.state.own();
                 partition.state.end();
                 partition.moved = Some(Moved { from, to: EventTime::MAX, by: ClosedBy::Eof });
                 partition.ended = true;
@@ -122,7 +124,13 @@ impl Reading<'_> {
     }
 
     /// Goes on where an earlier run was: what it handed over enters with the same dates, what was open is rebuilt.
-    pub(super) fn take_up(&mut self, partition: &mut Owned, earlier: &PartitionPoint) -> Result<()> {
+    pub(super) fn take_up(
+        &mut self,
+        partition: &mut Owned,
+        earlier: &PartitionPoint,
+        at: EventTime,
+    ) -> Result<()> {
+        let head = &earlier.head;
         let mut numbered = |symbol: &Symbol| self.symbols.number(symbol.as_str().as_bytes());
         let mut kinds = Vec::new();
         let mut greatest_ids = Vec::new();
@@ -133,23 +141,27 @@ impl Reading<'_> {
         }
         let mut handed_over = Vec::new();
         for ((pane_end, date), entries) in &earlier.panes {
+            // Only the end of its input has handed that over: it is open again, and rebuilt, for there may be more.
+            if *date >= head.watermark && head.rebuild_from < head.next {
+                continue;
+            }
             for entry in entries {
                 let Some(symbol) = numbered(&entry.symbol) else { continue };
                 let (moments, candle) = (entry.moments, entry.candle);
                 handed_over.push(PaneUpdate { date: *date, symbol, pane_end: *pane_end, moments, candle });
             }
         }
-        partition.state = Partition::resume(&self.config.definition, &earlier.head, &kinds);
-        partition.records = earlier.head.rebuild_from;
-        partition.begun = !earlier.head.inside_log;
+        partition.state = Partition::resume(&self.config.definition, head, &kinds);
+        partition.records = head.rebuild_from;
+        partition.begun = !head.inside_log;
         if let Some(keeper) = &mut partition.keeper {
             keeper.know(greatest_ids.into_iter());
             handed_over.iter().for_each(|update| keeper.keep_known(update));
         }
         handed_over.iter().for_each(|update| self.sums.add(update));
         let last = handed_over.iter().map(|update| update.pane_end).max();
-        partition.rebuilding = Some(Rebuilding { until: earlier.head.next, handed_over });
-        if earlier.head.rebuild_from == earlier.head.next {
+        partition.rebuilding = Some(Rebuilding { until: head.next, handed_over, at });
+        if head.rebuild_from == head.next {
             rebuilt(partition)?;
         }
         self.note_closing(partition, last);

@@ -8,6 +8,7 @@ pub(crate) mod command;
 mod days;
 mod ended;
 pub(crate) mod full_disk;
+mod grown;
 mod held;
 pub(crate) mod input;
 pub(crate) mod kill_loop;
