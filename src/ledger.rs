@@ -86,7 +86,8 @@ pub trait Ledger: Send {
     }
 
     /// Leaves the job to who had it, after taking it over, where that is still possible: this run cannot begin, and the
-    /// other one may go on. What goes wrong here does not matter: then nobody has the job until it is started again.
+    /// other one may go on, unless this run has changed the recovery point already. What goes wrong here does not matter:
+    /// then nobody has the job until it is started again.
     fn give_back(&mut self) {}
 
     /// Who had the job before it was taken over, for people, where that is known.

@@ -312,11 +312,11 @@ impl Ledger for Postgres {
     }
 
     fn give_back(&mut self) {
-        let (Some(before), true) = (self.before.clone(), self.protocol.has_begun()) else { return };
+        let (Some(before), true) = (self.before.clone(), self.protocol.can_give_back()) else { return };
         let (job, run) = (self.job.clone(), self.protocol.next().run);
         let _ = self.persist(Duration::ZERO, async |session: &Session| {
-            let sql =
-                "UPDATE crossrate_lease SET run = $3, number = $4, owner = $5 WHERE job = $1 AND run = $2";
+            let sql = "UPDATE crossrate_lease SET run = $3, number = $4, owner = $5
+                WHERE job = $1 AND run = $2 AND number = 0";
             let (to, number) = (before.run.as_slice(), before.number as i64);
             session.client.execute(sql, &[&job, &run.as_slice(), &to, &number, &before.owner]).await
         });

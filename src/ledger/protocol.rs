@@ -103,9 +103,9 @@ impl Protocol {
         &self.next
     }
 
-    /// Whether this run has committed anything.
-    pub fn has_begun(&self) -> bool {
-        self.held.as_ref().is_some_and(|held| held.run == self.run)
+    /// Whether this run has taken the job over and changed nothing yet, so that who had it can go on from what is there.
+    pub fn can_give_back(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.run == self.run && held.number == 0)
     }
 
     /// What is there when the job is taken over; the first commit goes on top of it.

@@ -210,7 +210,7 @@ impl Ledger for Sqlite {
             }
             transaction.commit()
         };
-        if self.protocol.has_begun() {
+        if self.protocol.can_give_back() {
             let _ = give(&mut self.connection, &self.job);
         }
     }

@@ -73,6 +73,47 @@ fn who_is_refused_has_taken_nothing() {
     }
 }
 
+/// One that cannot begin, but has emptied the recovery point by then: the first one has nothing to go on from.
+#[test]
+fn who_has_begun_anew_does_not_give_the_job_back() {
+    let folder = super::folder();
+    let inputs = input::write(folder.path(), input::seed() * 1_000 + 73, 2, 60_000, 300);
+    let server = postgres::shared();
+    let databases = [(); 2].map(|()| server.map(|server| server.database()).unwrap_or_default());
+    for kind in ["sqlite", "postgres"].iter().take(if server.is_some() { 2 } else { 1 }) {
+        let job = |name: &str, database: &str| {
+            let ledger = match *kind {
+                "sqlite" => "--to sqlite:rows.db".into(),
+                _ => format!("--to postgres:{database}"),
+            };
+            // What is open when the second one comes must not be taken for all that there was.
+            let flags = "--delay 500ms --symbols all --window 20s --slide 2s";
+            let sinks = format!("{ledger} --to rows.jsonl --dead-letter dead.jsonl");
+            Job::new(folder.path().join(format!("{kind}-{name}")), &inputs, flags, &sinks)
+        };
+        let (undisturbed, disturbed) = (job("undisturbed", &databases[0]), job("disturbed", &databases[1]));
+        let size = undisturbed.run_whole();
+        let mut first = disturbed.command(&[]).spawn().expect("it starts");
+        wait_until(&disturbed, &mut first, size / 4);
+        signal(first.id(), "STOP");
+        let mut second = disturbed.command(&["--fresh"]).spawn().expect("it starts");
+        let code = end_of(&mut second).unwrap_or_else(|| panic!("it hangs: {}", disturbed.said()));
+        let said = disturbed.said();
+        assert_eq!(code, Some(1), "{kind}: {said}");
+        signal(first.id(), "CONT");
+        let code = end_of(&mut first).unwrap_or_else(|| panic!("it hangs: {}", disturbed.said()));
+        let said = disturbed.said();
+        // Or it was stopped in the middle of a commit, had the database locked, and nothing has happened to it.
+        if code != Some(0) || !said.contains("is locked") {
+            let taken = format!("was taken over by process {} on ", second.id());
+            assert!(code == Some(1) && said.contains(&taken), "{kind}: {code:?} {said}");
+            // The file is longer than a recovery point of nothing knows: it begins anew.
+            disturbed.run(&["--fresh"]);
+        }
+        undisturbed.outputs().assert_same(&disturbed.outputs(), kind);
+    }
+}
+
 #[test]
 fn a_place_that_is_not_there_is_named_once() {
     let folder = super::folder();
