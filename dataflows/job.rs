@@ -86,11 +86,15 @@ pub(crate) mod tests {
         }
     }
 
-    /// The rows of a window from 100 to 200 in which both legs trade, of which it is known at 150 that those that begin
-    /// before `withheld` were not seen whole: of which kind, and whether they are final.
-    fn rows(withheld: u64) -> Vec<(RowKind, bool)> {
+    /// The rows of trades, each of a symbol in a pane that ends then and with a date, where it is known at 150 that windows
+    /// which begin before `withheld` were not seen whole: of which kind, whether they are final, and what they say.
+    fn rows(
+        definition: Definition,
+        trades: &'static [(&str, u64, u64)],
+        withheld: u64,
+    ) -> Vec<(RowKind, bool, String)> {
         timely::execute_directly(move |worker| {
-            let (definition, resume) = (Arc::new(definition()), Arc::new(Resume::default()));
+            let (definition, resume) = (Arc::new(definition), Arc::new(Resume::default()));
             let (mut panes, mut told, job) = worker.dataflow::<EventTime, _, _>(|scope| {
                 let (panes, pane_stream) = scope.new_unordered_input();
                 let (told, told_stream) = scope
@@ -102,38 +106,56 @@ pub(crate) mod tests {
                     job(scope, VecCollection::new(pane_stream), told_stream, notes, &definition, &resume),
                 )
             });
-            for (symbol, date) in [("A", 110), ("B", 120)] {
+            for &(symbol, pane, date) in trades {
+                if date > 150 && panes.1.time().micros() <= 150 {
+                    panes.1.downgrade(&at(150));
+                    told.1.downgrade(&at(150));
+                    (0..100).for_each(|_| drop(worker.step()));
+                    told.0.activate().session(&told.1).give(at(withheld));
+                }
                 let (price, quantity) = (Price::from_scaled(2).unwrap(), Quantity::from_scaled(1).unwrap());
                 let trade = Trade { id: 1, price, quantity, time: at(date) };
                 let mut moments = Moments::default();
                 moments.add_trade(&trade, 7);
-                let item = ((Symbol::new(symbol), (at(200), Candle::of(&trade))), at(date), moments);
+                let item = ((Symbol::new(symbol), (at(pane), Candle::of(&trade))), at(date), moments);
                 panes.0.activate().session(&panes.1).give_container(&mut vec![item]);
                 panes.1.downgrade(&at(date + 1));
             }
-            panes.1.downgrade(&at(150));
-            told.1.downgrade(&at(150));
-            for _ in 0..100 {
-                worker.step();
+            if panes.1.time().micros() <= 150 {
+                panes.1.downgrade(&at(150));
+                told.1.downgrade(&at(150));
+                (0..100).for_each(|_| drop(worker.step()));
+                told.0.activate().session(&told.1).give(at(withheld));
             }
-            told.0.activate().session(&told.1).give(at(withheld));
             drop((panes, told));
             worker.step_while(|| !job.probe.done());
             let outbox = job.outbox.borrow();
-            outbox.rows.iter().map(|row| (row.kind, row.last)).collect()
+            outbox.rows.iter().map(|row| (row.kind, row.last, row.json.clone())).collect()
         })
     }
 
     #[test]
     fn a_cross_is_withheld_with_its_legs_also_where_it_was_shown_before_that_was_known() {
-        let whole = rows(0);
-        assert!(whole.contains(&(RowKind::Cross, false)), "{whole:?}");
-        assert!(
-            whole.contains(&(RowKind::Cross, true)) && whole.contains(&(RowKind::Stats, true)),
-            "{whole:?}"
-        );
-        let withheld = rows(150);
-        assert!(withheld.contains(&(RowKind::Cross, false)), "{withheld:?}");
-        assert!(withheld.iter().all(|(_, last)| !last), "{withheld:?}");
+        const TRADES: [(&str, u64, u64); 2] = [("A", 200, 110), ("B", 200, 120)];
+        let has = |rows: &[(RowKind, bool, String)], kind, last| {
+            rows.iter().any(|row| (row.0, row.1) == (kind, last))
+        };
+        let whole = rows(definition(), &TRADES, 0);
+        assert!(has(&whole, RowKind::Cross, false), "{whole:?}");
+        assert!(has(&whole, RowKind::Cross, true) && has(&whole, RowKind::Stats, true), "{whole:?}");
+        let withheld = rows(definition(), &TRADES, 150);
+        assert!(has(&withheld, RowKind::Cross, false), "{withheld:?}");
+        assert!(withheld.iter().all(|(_, last, _)| !last), "{withheld:?}");
+    }
+
+    #[test]
+    fn a_window_that_is_withheld_stands_in_for_no_later_one() {
+        for provisional in [true, false] {
+            let definition =
+                Definition { missing_leg: MissingLeg::Carry, max_carry: 1_000, provisional, ..definition() };
+            let rows = rows(definition, &[("B", 200, 110), ("A", 400, 320)], 150);
+            let last: Vec<_> = rows.iter().filter(|row| row.0 == RowKind::Cross && row.1).collect();
+            assert!(last.len() == 1 && last[0].2.contains("\"status\":\"leg_missing\""), "{rows:?}");
+        }
     }
 }

@@ -325,7 +325,8 @@ impl SymbolWindows {
             let state = &mut self.symbols[number];
             state.panes.forget(until);
             let carries = state.carried.is_some_and(|(from, _)| end < from.plus(self.carry));
-            state.live = !state.panes.is_empty() || (state.is_leg && carries);
+            // What crosses were told of windows to come may have to be taken back when these are withheld.
+            state.live = !state.panes.is_empty() || (state.is_leg && (carries || !state.told.is_empty()));
             state.live
         });
         self.live = live;

@@ -82,17 +82,23 @@ impl CrossState {
         self.legs.iter().flatten().filter(|leg| leg.traded())
     }
 
+    /// How many ids are missing in the legs that traded in the window.
+    pub fn missing_ids(&self) -> i128 {
+        self.traded().map(|leg| i128::from(leg.missing_ids)).sum()
+    }
+
     /// Whether both give the same row of a window. A trade more is seen in the digest, if it is the window's own; in a
-    /// leg that stands in it may be seen in nothing.
+    /// leg that stands in it may be seen in nothing. Of missing ids only the sum is seen.
     pub fn gives_the_row_of(&self, other: &CrossState, cross: &Cross) -> bool {
         let shown = |a: &Option<LegState>, b: &Option<LegState>| match (a, b) {
-            (Some(a), Some(b)) if !a.traded() && !b.traded() => {
-                a.age == b.age && vwap(&a.moments) == vwap(&b.moments)
-            }
+            (Some(a), Some(b)) if a.traded() != b.traded() => false,
+            (Some(a), Some(b)) if a.traded() => a.moments == b.moments,
+            (Some(a), Some(b)) => a.age == b.age && vwap(&a.moments) == vwap(&b.moments),
             (a, b) => a == b,
         };
         self == other
-            || self.legs.iter().zip(&other.legs).all(|(a, b)| shown(a, b))
+            || self.missing_ids() == other.missing_ids()
+                && self.legs.iter().zip(&other.legs).all(|(a, b)| shown(a, b))
                 && self.rate(cross) == other.rate(cross)
                 && self.variance(cross).map(f64::to_bits) == other.variance(cross).map(f64::to_bits)
     }

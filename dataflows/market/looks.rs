@@ -63,7 +63,8 @@ impl Looks {
     /// of all that they saw it needs the state of then, not that of `t`.
     pub fn hindsight(&self) -> u64 {
         match (self.changes, self.provisional) {
-            (_, true) => self.grace + self.windows.size,
+            // A trade that was the last of its pane is seen by the next tick, which may come when the pane is final.
+            (_, true) => self.grace + self.windows.size.max(self.tick),
             (true, false) => self.grace,
             (false, false) => 0,
         }

@@ -162,11 +162,11 @@ mod tests {
         #[test]
         fn from_any_point_the_rest_gives_the_rest(
             (slide, count, grace) in (1u64..6, 1u64..4, 0u64..12),
-            tick in 1u64..6,
+            tick in 1u64..40,
             emit: (bool, bool),
             missing in 0usize..3,
             max_carry in 1u64..20,
-            trades in prop::collection::vec((any::<bool>(), 0u64..16, 0u64..6), 1..40),
+            trades in prop::collection::vec((any::<bool>(), 0u64..60, 0u64..6), 1..40),
             places in prop::collection::vec(any::<prop::sample::Index>(), 4),
         ) {
             let missing = [MissingLeg::Null, MissingLeg::Withhold, MissingLeg::Carry][missing];

@@ -180,8 +180,7 @@ pub fn cross_row(cross: &Cross, state: &CrossState, rate: Option<&BigInt>, occas
         number(&mut json, ",\"age_ms\":", age);
         json.push('}');
     }
-    let missing: i128 = state.traded().map(|leg| i128::from(leg.missing_ids)).sum();
-    number(&mut json, "],\"missing_ids\":", missing);
+    number(&mut json, "],\"missing_ids\":", state.missing_ids());
     digest(&mut json, state.traded().fold(0u64, |sum, leg| sum.wrapping_add(leg.moments.digest)));
     finish(json, RowKind::Cross, &cross.name, occasion)
 }

@@ -5,7 +5,7 @@ use super::layers::{Given, flag_of};
 use super::settings as s;
 use super::usage::{UsageError, Wrong};
 use super::values::show_duration;
-use crossrate_dataflows::market::definition::{Cross, Definition, Selection, Windows};
+use crossrate_dataflows::market::definition::{Cross, Definition, MissingLeg, Selection, Windows};
 use std::collections::BTreeSet;
 
 /// More panes a window than this are a slip: the state of a window is no larger, but each trade would enter so many.
@@ -32,7 +32,7 @@ pub(super) fn definition(given: &mut Given) -> Result<Definition, UsageError> {
         tick: given.get(&s::TICK)?,
         rows,
         missing_leg: given.get(&s::MISSING_LEG)?,
-        max_carry: given.get(&s::MAX_CARRY)?,
+        max_carry: max_carry(given)?,
         stats_last: given.get(&s::STATS_LAST)?,
         // The demonstration has none of the following and takes their defaults.
         dedup: given.get(&s::DEDUP)?,
@@ -97,6 +97,21 @@ fn windows(given: &Given) -> Result<Windows, UsageError> {
         .at(what));
     }
     Ok(Windows { size, slide })
+}
+
+/// How much earlier the window of a leg may be that stands in.
+fn max_carry(given: &Given) -> Result<u64, UsageError> {
+    let (most, slide) = (given.get(&s::MAX_CARRY)?, windows(given)?.slide);
+    let windows = most / slide;
+    if given.get(&s::MISSING_LEG)? == MissingLeg::Carry && windows > MOST_PANES {
+        let what = given.what(&s::MAX_CARRY.about);
+        return Err(Wrong::told(
+            format!("{} with a slide of {}, {windows} windows", show_duration(most), show_duration(slide)),
+            format!("{MOST_PANES} windows at most, so {} or less", show_duration(slide * MOST_PANES)),
+        )
+        .at(what));
+    }
+    Ok(most)
 }
 
 /// The greatest divisor of a size that is a slide at most, both in milliseconds; in the unit that the slide was given

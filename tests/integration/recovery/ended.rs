@@ -103,6 +103,23 @@ fn a_correction_that_changes_no_value_is_no_revision() {
     let of_it: Vec<&str> = rows.lines().filter(|row| row.contains("\"start_ms\":1525022020500")).collect();
     assert_eq!(of_it.len(), 2, "{rows}");
     assert!(of_it.iter().all(|row| row.contains("\"revision\":0")), "{rows}");
+    // Ids that are missing in one leg and not in the other any more: a row has the sum.
+    let moved = [
+        trade("B", 1, "2", 1_000),
+        trade("A", 5, "3", 11_000),
+        trade("B", 5, "2", 12_000),
+        heartbeat(21_000),
+        trade("A", 2, "3", 2_000),
+        trade("B", 3, "2", 3_000),
+        heartbeat(90_000),
+    ];
+    write(folder.path(), "moved.jsonl", &moved);
+    let ids = "moved.jsonl --cross X=A*B --rows cross --window 10s --delay 0s --grace 1m --emit changes";
+    let (_, rows, _) = run(folder.path(), ids);
+    let of_it: Vec<&str> =
+        rows.lines().filter(|row| row.contains("\"start_ms\":1525022030000")).collect();
+    let revised = of_it.iter().any(|row| row.contains("\"revision\":1"));
+    assert!(!of_it.is_empty() && !revised && of_it[0].contains("\"missing_ids\":3"), "{rows}");
     lines[2] = heartbeat(600);
     write(folder.path(), "c.jsonl", &lines);
     let (_, rows, _) = run(folder.path(), &format!("{line} --provisional"));
