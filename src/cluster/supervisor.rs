@@ -29,8 +29,10 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// How long the others may take to end by themselves after the first has failed.
@@ -159,7 +161,7 @@ fn run(
     events: &Sender<(u32, Event)>,
     inbox: &Receiver<(u32, Event)>,
 ) -> io::Result<Outcome> {
-    listen(directory, plan.attempt, events.clone())?;
+    let _lifelines = Lifelines::listen(directory, plan.attempt, events.clone())?;
     let mut job = Job::default();
     job.restarts = plan.restarts;
     for index in 0..plan.processes {
@@ -389,19 +391,44 @@ fn watch_signals(events: Sender<(u32, Event)>) -> io::Result<()> {
     thread::Builder::new().name("cluster:signals".into()).spawn(watching).map(drop)
 }
 
-/// Accepts the children's lifelines. Only who may enter the private directory can connect.
-fn listen(directory: &Path, attempt: u32, events: Sender<(u32, Event)>) -> io::Result<()> {
-    let listener = UnixListener::bind(directory.join(lifeline::SOCKET))?;
-    let listening = move || {
-        for line in listener.incoming().flatten() {
-            let events = events.clone();
-            // A child without its line is only worse informed.
-            let _ = thread::Builder::new()
-                .name("cluster:line".into())
-                .spawn(move || hear(line, attempt, &events));
+/// Accepts the children's lifelines, for as long as it lives. Only who may enter the private directory can connect.
+struct Lifelines {
+    socket: PathBuf,
+    over: Arc<AtomicBool>,
+    listening: Option<JoinHandle<()>>,
+}
+
+impl Lifelines {
+    fn listen(directory: &Path, attempt: u32, events: Sender<(u32, Event)>) -> io::Result<Lifelines> {
+        let socket = directory.join(lifeline::SOCKET);
+        let listener = UnixListener::bind(&socket)?;
+        let over = Arc::new(AtomicBool::new(false));
+        let is_over = Arc::clone(&over);
+        let listening = move || {
+            for line in listener.incoming().flatten() {
+                if is_over.load(Ordering::Acquire) {
+                    return;
+                }
+                let events = events.clone();
+                // A child without its line is only worse informed.
+                let _ = thread::Builder::new()
+                    .name("cluster:line".into())
+                    .spawn(move || hear(line, attempt, &events));
+            }
+        };
+        let listening = thread::Builder::new().name("cluster:lines".into()).spawn(listening)?;
+        Ok(Lifelines { socket, over, listening: Some(listening) })
+    }
+}
+
+impl Drop for Lifelines {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Release);
+        // It waits for somebody to come.
+        if UnixStream::connect(&self.socket).is_ok() {
+            self.listening.take().map(JoinHandle::join);
         }
-    };
-    thread::Builder::new().name("cluster:lines".into()).spawn(listening).map(drop)
+    }
 }
 
 /// One child's lifeline: it says why it ends, if it does because of another.
@@ -461,6 +488,21 @@ mod tests {
         let path = directory.path.clone();
         drop(directory);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn nobody_listens_for_lifelines_when_an_attempt_is_over() {
+        let directory = PrivateDirectory::make().expect("made");
+        let (events, inbox) = std::sync::mpsc::channel();
+        let lifelines = Lifelines::listen(&directory.path, 3, events).expect("listening");
+        let socket = directory.path.join(lifeline::SOCKET);
+        let line = UnixStream::connect(&socket).expect("somebody listens");
+        assert!(matches!(inbox.recv(), Ok((3, Event::Line(_)))));
+        drop(lifelines);
+        assert!(UnixStream::connect(&socket).is_err());
+        // And the thread of the line ends with it.
+        drop(line);
+        assert!(inbox.recv().is_err());
     }
 
     fn exit(code: i32) -> ExitStatus {
