@@ -3,7 +3,7 @@
 use super::behind::Behind;
 use super::lock::lock;
 use super::{Mark, News, Sink};
-use crate::config::{Config, Verbosity, can_be_cut};
+use crate::config::{Config, SinkTarget, Verbosity, can_be_cut};
 use crate::exit::{Exit, Failure};
 use crate::ledger::point::Point;
 use anyhow::Result;
@@ -108,7 +108,9 @@ impl AppendFile {
     /// Opens or makes it, as long as the recovery point says; empty where it says nothing.
     pub(super) fn open(config: &Config, path: &Path, point: &Point) -> Result<Self> {
         let before = point.before.as_deref();
-        Self::open_known(path, before, config.verbosity, |key| known_length(point, key))
+        // With the file of rows that holds the recovery point, that is where it was.
+        let ledger = matches!(config.ledger(), Some(SinkTarget::File(ledger)) if ledger == path);
+        Self::open_known(path, before, config.verbosity, |key| known_length(point, key, ledger))
     }
 
     /// Opens or makes it, so many bytes long.
@@ -178,10 +180,12 @@ enum Known {
     Length(u64),
 }
 
-/// A file is known by its whole path, or, where all has been moved elsewhere, by its name, if that is one only.
-fn known_length(point: &Point, key: &str) -> Known {
+/// A file is known by its whole path, or, where all has been `moved` elsewhere, by its name, if that is one only. One that
+/// is still where it was has not been moved: then this is another file, and not to be cut.
+fn known_length(point: &Point, key: &str, moved: bool) -> Known {
     let file_name = |path: &str| Path::new(path).file_name().map(ToOwned::to_owned);
-    let mut of_name = point.lengths.iter().filter(|(path, _)| file_name(path) == file_name(key));
+    let same = |path: &str| file_name(path) == file_name(key) && (moved || !Path::new(path).exists());
+    let mut of_name = point.lengths.iter().filter(|(path, _)| same(path));
     match (point.lengths.get(key), of_name.next(), of_name.next()) {
         (Some(length), ..) | (None, Some((_, length)), None) => Known::Length(*length),
         _ if point.job.is_none() => Known::NoPoint,

@@ -105,19 +105,18 @@ fn a_correction_that_changes_no_value_is_no_revision() {
     assert!(of_it.iter().all(|row| row.contains("\"revision\":0")), "{rows}");
     // Ids that are missing in one leg and not in the other any more: a row has the sum.
     let moved = [
-        trade("B", 1, "2", 1_000),
-        trade("A", 5, "3", 11_000),
-        trade("B", 5, "2", 12_000),
+        trade("B", 1, "2", "1", 1_000),
+        trade("A", 5, "3", "1", 11_000),
+        trade("B", 5, "2", "1", 12_000),
         heartbeat(21_000),
-        trade("A", 2, "3", 2_000),
-        trade("B", 3, "2", 3_000),
+        trade("A", 2, "3", "1", 2_000),
+        trade("B", 3, "2", "1", 3_000),
         heartbeat(90_000),
     ];
     write(folder.path(), "moved.jsonl", &moved);
     let ids = "moved.jsonl --cross X=A*B --rows cross --window 10s --delay 0s --grace 1m --emit changes";
     let (_, rows, _) = run(folder.path(), ids);
-    let of_it: Vec<&str> =
-        rows.lines().filter(|row| row.contains("\"start_ms\":1525022030000")).collect();
+    let of_it: Vec<&str> = rows.lines().filter(|row| row.contains("\"start_ms\":1525022030000")).collect();
     let revised = of_it.iter().any(|row| row.contains("\"revision\":1"));
     assert!(!of_it.is_empty() && !revised && of_it[0].contains("\"missing_ids\":3"), "{rows}");
     lines[2] = heartbeat(600);
@@ -140,6 +139,47 @@ fn a_file_of_another_job_is_not_emptied() {
     let (code, _, said) = run(folder.path(), "a.jsonl --symbols A --window 2s --to rows.jsonl --name other");
     assert!(code == 2 && said.contains("has the rows of job \"crossrate\""), "{code} {said}");
     assert_eq!(read(folder.path(), "rows.jsonl"), before);
+}
+
+/// A file that a job does not know is not cut, although it has the name of one that it knows.
+#[test]
+fn a_file_of_that_name_elsewhere_is_another_one() {
+    let folder = super::folder();
+    let lines: Vec<String> = (0..50).map(|n| trade("A", n, "1", "1", n * 100)).collect();
+    write(folder.path(), "a.jsonl", &lines);
+    for place in ["one", "two", "three"] {
+        std::fs::create_dir(folder.path().join(place)).expect("made");
+    }
+    let line = |place: &str| {
+        format!(
+            "a.jsonl --symbols A --window 1s --to sqlite:rows.db --to one/rows.jsonl --dead-letter {place}"
+        )
+    };
+    assert_eq!(run(folder.path(), &line("one/dead.jsonl")).0, 0);
+    let other = vec!["somebody's\n".to_owned(); 9];
+    write(folder.path(), "two/rows.jsonl", &other);
+    let elsewhere = "a.jsonl --symbols A --window 1s --to sqlite:rows.db --to two/rows.jsonl";
+    let (code, _, said) = run(folder.path(), elsewhere);
+    assert!(code == 1 && said.contains("two/rows.jsonl is not empty"), "{code} {said}");
+    assert_eq!(read(folder.path(), "two/rows.jsonl"), other.concat());
+    // One that is added begins with what comes from now on.
+    write(folder.path(), "a.jsonl", &[lines.concat(), trade("A", 50, "1", "1", 7_000)]);
+    let (code, _, said) = run(folder.path(), &format!("{} --to three/rows.jsonl", line("one/dead.jsonl")));
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(read(folder.path(), "three/rows.jsonl").lines().count(), 1);
+    // And one that has been moved goes on.
+    std::fs::rename(folder.path().join("one"), folder.path().join("four")).expect("moved");
+    let before = read(folder.path(), "four/rows.jsonl");
+    write(
+        folder.path(),
+        "a.jsonl",
+        &[lines.concat(), trade("A", 50, "1", "1", 7_000), trade("A", 51, "1", "1", 9_000)],
+    );
+    let moved = "a.jsonl --symbols A --window 1s --to sqlite:rows.db --to four/rows.jsonl";
+    let (code, _, said) = run(folder.path(), moved);
+    assert_eq!(code, 0, "{said}");
+    let after = read(folder.path(), "four/rows.jsonl");
+    assert!(after.starts_with(&before) && after.lines().count() == before.lines().count() + 1, "{after}");
 }
 
 /// A fresh start that cannot begin leaves a file and a recovery point that agree.
