@@ -131,7 +131,8 @@ impl Committer {
 
     /// Whether it is time to commit what there is.
     pub fn is_due(&self) -> bool {
-        !self.clerk.is_busy() && self.wait().is_zero()
+        // What has gathered by then is not kept waiting, however long the interval is: it is in memory.
+        !self.clerk.is_busy() && (self.wait().is_zero() || self.is_full())
     }
 
     fn wait(&self) -> Duration {
@@ -148,7 +149,7 @@ impl Committer {
         (self.has_news() && !self.clerk.is_busy()).then(|| self.wait())
     }
 
-    /// Whether so much has gathered that the commit under way must be waited for.
+    /// Whether so much has gathered that it must be committed, and the commit under way be waited for.
     pub fn is_full(&self) -> bool {
         self.gathered > GATHERED
     }

@@ -73,6 +73,26 @@ fn a_longer_stream_takes_no_more_memory() {
     assert!(long < short + 12 * MIB, "{} MiB, but {} MiB of more", short / MIB, long / MIB);
 }
 
+/// What waits for the next commit is in memory, and is committed sooner than asked for where it is much.
+#[test]
+fn a_long_interval_between_commits_takes_no_more_memory() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let peaks = [40_000, 400_000].map(|millis| {
+        std::fs::write(folder.path().join("a"), stream(millis, 1, 8)).expect("written");
+        let rows = folder.path().join(format!("{millis}.jsonl"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
+        command.args("run a --window 20ms --delay 1s --symbols all --rows symbol -q -w 1".split(' '));
+        command.args(["--commit-interval", "1h", "--to"]).arg(&rows).current_dir(folder.path());
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        crate::program::without_settings(&mut command);
+        let peak = peak(command.spawn().expect("the program starts"));
+        (peak, std::fs::metadata(rows).expect("rows").len())
+    });
+    let [(short, _), (long, written)] = peaks;
+    assert!(written > 48 * MIB, "the rows should be more: {written}");
+    assert!(long < short + 40 * MIB, "{} MiB, but {} MiB of more", short / MIB, long / MIB);
+}
+
 #[test]
 fn a_partition_that_runs_ahead_waits_for_the_others() {
     let folder = tempfile::tempdir().expect("a folder");
