@@ -122,11 +122,12 @@ impl Sinks {
             }
             None => {}
         }
-        // Last, since nothing gives back what they take from an earlier run.
-        for target in &config.sinks {
-            if matches!(target, SinkTarget::Sqlite(_) | SinkTarget::Postgres(_)) && holds != Some(target) {
-                files.push(Box::new(copy::Copy::open(config, target)?));
-            }
+        // Last, since nothing gives them back where something else cannot be opened.
+        let databases = config.sinks.iter().filter(|target| {
+            matches!(target, SinkTarget::Sqlite(_) | SinkTarget::Postgres(_)) && holds != Some(*target)
+        });
+        for copy in copy::Copy::open(config, databases)? {
+            files.push(Box::new(copy));
         }
         Ok(Sinks { ledger: None, files, others, scene: Scene::default(), first: Some(config.verbosity) })
     }

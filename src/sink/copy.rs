@@ -12,11 +12,27 @@ pub(super) struct Copy {
 }
 
 impl Copy {
-    /// Opens it. A predecessor writes no more to it from here on.
-    pub(super) fn open(config: &Config, target: &SinkTarget) -> Result<Self> {
-        let mut ledger = ledger::open_at(config, target)?;
-        ledger.take_over()?;
-        Ok(Copy { ledger })
+    /// Opens them all. A predecessor writes no more to them from here on; where one of them cannot be had, it has them
+    /// all again.
+    pub(super) fn open<'a>(
+        config: &Config,
+        targets: impl Iterator<Item = &'a SinkTarget>,
+    ) -> Result<Vec<Copy>> {
+        let mut copies: Vec<Copy> = Vec::new();
+        for target in targets {
+            let taken = ledger::open_at(config, target).and_then(|mut ledger| {
+                ledger.take_over()?;
+                Ok(ledger)
+            });
+            match taken {
+                Ok(ledger) => copies.push(Copy { ledger }),
+                Err(error) => {
+                    copies.iter_mut().for_each(|copy| copy.ledger.give_back());
+                    return Err(error);
+                }
+            }
+        }
+        Ok(copies)
     }
 }
 

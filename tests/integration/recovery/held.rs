@@ -73,6 +73,33 @@ fn who_is_refused_has_taken_nothing() {
     }
 }
 
+/// Databases beside the ledger that a second copy has taken, before one that it cannot have, are given back too.
+#[test]
+fn who_cannot_have_all_databases_gives_back_those_that_it_has() {
+    let folder = super::folder();
+    let inputs = input::write(folder.path(), input::seed() * 1_000 + 74, 2, 60_000, 300);
+    let flags = "--delay 500ms --symbols all --window 2s";
+    let sinks = "--to sqlite:rows.db --to sqlite:copy.db --dead-letter dead.jsonl";
+    let job = |name: &str| Job::new(folder.path().join(name), &inputs, flags, sinks);
+    let (undisturbed, disturbed) = (job("undisturbed"), job("disturbed"));
+    let size = undisturbed.run_whole();
+    let mut first = disturbed.command(&[]).spawn().expect("it starts");
+    let sinks = words("--to sqlite:rows.db --to sqlite:copy.db --to sqlite:none/other.db");
+    let other = Job { sinks, ..disturbed.clone() };
+    for part in 1..4 {
+        wait_until(&disturbed, &mut first, size * part / 5);
+        // So that it is there when the second one has ended.
+        signal(first.id(), "STOP");
+        let mut second = other.command(&[]).spawn().expect("it starts");
+        let code = end_of(&mut second).unwrap_or_else(|| panic!("it hangs: {}", disturbed.said()));
+        assert_eq!(code, Some(1), "{}", disturbed.said());
+        signal(first.id(), "CONT");
+    }
+    let code = end_of(&mut first).unwrap_or_else(|| panic!("it hangs: {}", disturbed.said()));
+    assert_eq!(code, Some(0), "{}", disturbed.said());
+    undisturbed.outputs().assert_same(&disturbed.outputs(), "after all");
+}
+
 /// One that cannot begin, but has emptied the recovery point by then: the first one has nothing to go on from.
 #[test]
 fn who_has_begun_anew_does_not_give_the_job_back() {
