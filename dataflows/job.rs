@@ -110,7 +110,7 @@ pub(crate) mod tests {
                 if date > 150 && panes.1.time().micros() <= 150 {
                     panes.1.downgrade(&at(150));
                     told.1.downgrade(&at(150));
-                    (0..100).for_each(|_| drop(worker.step()));
+                    (0..100).for_each(|_| _ = worker.step());
                     told.0.activate().session(&told.1).give(at(withheld));
                 }
                 let (price, quantity) = (Price::from_scaled(2).unwrap(), Quantity::from_scaled(1).unwrap());
@@ -124,7 +124,7 @@ pub(crate) mod tests {
             if panes.1.time().micros() <= 150 {
                 panes.1.downgrade(&at(150));
                 told.1.downgrade(&at(150));
-                (0..100).for_each(|_| drop(worker.step()));
+                (0..100).for_each(|_| _ = worker.step());
                 told.0.activate().session(&told.1).give(at(withheld));
             }
             drop((panes, told));

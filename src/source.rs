@@ -77,6 +77,11 @@ pub struct Message {
 pub enum Delivery {
     /// Records.
     Chunk(Chunk),
+    /// There are no more records before that offset, only what is not to be read, such as marks of transactions.
+    Nothing {
+        /// The offset.
+        until: i64,
+    },
     /// The partition is idle (SPEC section 5): nothing came for the idle timeout and the broker confirmed the log's end.
     Idle,
     /// The broker has not confirmed for as long that an idle partition has nothing more: it is not idle any longer.

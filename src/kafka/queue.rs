@@ -46,6 +46,8 @@ pub struct Queue {
     taken: VecDeque<Native>,
     /// What was given out last.
     given: Option<Native>,
+    /// Where the log ended when that was said last.
+    end: i64,
     /// Where a batch is put.
     places: Vec<*mut native::rd_kafka_message_t>,
     reference: Reference,
@@ -93,7 +95,7 @@ impl Queue {
         let queue = unsafe { native::rd_kafka_queue_get_partition(handle, topic.as_ptr(), partition) };
         let reference = Reference(NonNull::new(queue)?);
         let (taken, places) = (VecDeque::with_capacity(BATCH), vec![null_mut(); BATCH]);
-        Some(Queue { taken, given: None, places, reference, split })
+        Some(Queue { taken, given: None, end: 0, places, reference, split })
     }
 
     /// Calls this, on a thread of librdkafka's, when there is something where there was nothing.
@@ -115,7 +117,18 @@ impl Queue {
         let next = self.taken.pop_front()?;
         let message = self.given.insert(next).0;
         // SAFETY: the message is in `given`, where it stays until this is called again, and nobody writes to it.
-        Some(unsafe { read(message) })
+        let event = unsafe { read(message) };
+        if let Err(KafkaError::PartitionEOF(_)) = event {
+            // SAFETY: as above.
+            self.end = unsafe { message.as_ref() }.offset;
+        }
+        Some(event)
+    }
+
+    /// Where the log ended when [`Queue::next`] said so last: behind its last record, and behind the control records
+    /// that may follow it.
+    pub fn end(&self) -> i64 {
+        self.end
     }
 
     fn take(&mut self, patience: Duration) {

@@ -56,6 +56,8 @@ pub struct Kafka {
     producer: Option<Producer>,
     protocol: Protocol,
     parts: Parts,
+    /// How often somebody took the transactional id who did not want the job.
+    robbed: u32,
 }
 
 /// Why an attempt to commit did not end as it should.
@@ -143,6 +145,7 @@ impl Kafka {
             producer: None,
             protocol: Protocol::new(super::run_id()?, super::owner()),
             parts: Parts::default(),
+            robbed: 0,
         })
     }
 
@@ -248,6 +251,18 @@ impl Kafka {
     fn reader(&self, listener: &Listener) -> Result<entries::Reader, KafkaError> {
         let group = format!("crossrate-{}", self.job);
         entries::Reader::new(&self.kafka, listener, &group, &self.recovery)
+    }
+
+    /// Somebody has taken the transactional id, and not the job: once may be a predecessor on its way out.
+    fn robbed(&mut self) {
+        self.robbed += 1;
+        if self.robbed == 2 && self.verbosity >= Verbosity::Normal {
+            eprintln!(
+                "crossrate: another program takes the transactional id {} from this job again and again, and each commit \
+                 waits for it; give each job its own --name",
+                id(&self.job)
+            );
+        }
     }
 
     fn recovery_is_gone(&self) -> Failure {
@@ -365,7 +380,11 @@ impl Ledger for Kafka {
                 },
                 Step::Look { gently } => {
                     let found = self.look(gently)?;
-                    self.protocol.found(found.as_ref())
+                    let step = self.protocol.found(found.as_ref());
+                    if gently && step == Step::Write {
+                        self.robbed();
+                    }
+                    step
                 }
                 Step::Done => break,
                 Step::End(Ended::TooOften) => {
@@ -422,9 +441,14 @@ fn split_lease(mut entries: Entries) -> Result<(Entries, Option<Lease>)> {
     Ok((entries, lease))
 }
 
+/// The transactional id of a job, of which there is one in a cluster.
+fn id(job: &str) -> String {
+    format!("crossrate-{job}")
+}
+
 /// A producer of a job, which must take its id yet.
 fn transactional(kafka: &KafkaClient, verbosity: Verbosity, job: &str) -> Result<Producer, Failure> {
-    let id = format!("crossrate-{job}");
+    let id = id(job);
     let own = [("transactional.id", id.as_str()), ("enable.idempotence", "true")];
     kafka::client(kafka, &Listener::new(verbosity), DEFAULTS, &own)
 }

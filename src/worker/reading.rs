@@ -95,6 +95,11 @@ impl Reading<'_> {
                 partition.feed.feed.recycle(chunk);
                 return Ok(true);
             }
+            Delivery::Nothing { until } => {
+                // A later run goes on behind it: retention may have removed it by then.
+                partition.records = partition.records.max(until);
+                self.send(partition)?;
+            }
             Delivery::Idle => {
                 rebuilt(partition)?;
                 partition.idle = true;

@@ -38,7 +38,7 @@ pub(super) struct Log {
     pub(super) number: u32,
     queue: Queue,
     feed: Arc<Feed>,
-    /// The offset after the last record that was seen, control records not counted.
+    /// The offset after the last record that was seen; at the log's end, behind the control records that it ends with.
     pub(super) next: i64,
     end: Option<i64>,
     ended: bool,
@@ -85,10 +85,14 @@ impl Log {
         let mut chunk = None;
         let mut last = Came::Nothing;
         let mut at_end = false;
+        // Up to there, behind the last record, is nothing to be read: control records, and what was aborted.
+        let mut empty_to = self.next;
         while let Some(event) = self.queue.next(Duration::ZERO) {
             last = Came::Something;
             match event {
-                Ok(record) if self.end.is_some_and(|end| record.offset >= end) => at_end = true,
+                Ok(record) if self.end.is_some_and(|end| record.offset >= end) => {
+                    (at_end, empty_to) = (true, self.end.unwrap_or(empty_to));
+                }
                 Ok(record) => {
                     let chunk = chunk.get_or_insert_with(|| emptied(self.feed.spare()));
                     self.next = record.offset + 1;
@@ -99,7 +103,10 @@ impl Log {
                     }
                 }
                 // All that was there when the broker was asked has been seen, control records too.
-                Err(KafkaError::PartitionEOF(_)) => at_end = true,
+                Err(KafkaError::PartitionEOF(_)) => {
+                    (at_end, empty_to) =
+                        (true, self.end.map_or(self.queue.end(), |end| end.min(self.queue.end())));
+                }
                 Err(error) => last = Came::Error(error),
             }
             break;
@@ -107,6 +114,10 @@ impl Log {
         if let Some(chunk) = chunk {
             self.silence = Silence { since: Instant::now(), at_end: false, asked: false, confirmed: None };
             self.feed.push_over(Delivery::Chunk(chunk))?;
+        }
+        if empty_to > self.next {
+            self.next = empty_to;
+            self.feed.push_over(Delivery::Nothing { until: empty_to })?;
         }
         if at_end {
             if self.end.is_some() {

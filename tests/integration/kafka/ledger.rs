@@ -190,6 +190,63 @@ fn what_was_lost_in_the_meantime_is_said_with_its_number() {
     assert!(stderr.contains("deleted and made anew"), "{stderr}");
 }
 
+/// The marks that a transactional producer leaves are no records, and retention may take them.
+#[test]
+fn retention_of_nothing_but_marks_is_no_loss() {
+    use rdkafka::producer::Producer;
+    let Some(kafka) = rig::kafka() else { return };
+    let (topic, out) = (kafka.topic("marks", 1), rig::unique("marks-out"));
+    let id = rig::unique("marks");
+    let producer = kafka.producer(&[("transactional.id", &id)]);
+    producer.init_transactions(rig::PATIENCE).expect("a coordinator");
+    let write = |records: &[Record]| {
+        producer.begin_transaction().expect("begun");
+        rig::send(&producer, &topic, records);
+        producer.commit_transaction(rig::PATIENCE).expect("committed");
+    };
+    write(&[Record::new(0, trade("A", 1, 1.0)), Record::new(0, trade("A", 2, 15.0))]);
+    let flags = |more: &str| {
+        format!(
+            "--symbols A --window 10s --delay 1s --rows symbol --idle-timeout 300ms -v {} {more}",
+            to(&out)
+        )
+    };
+    let mut live = Live::start(run(&kafka, &topic, &flags("--to stdout")));
+    assert_eq!(live.row()["trades"], 1);
+    live.hears("committed 0 rows");
+    // Offsets 0 and 1 are trades, 2 is the mark.
+    kafka.delete_records(&topic, 0, 3);
+    // It asks the broker a few times meanwhile.
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    write(&[Record::new(0, trade("A", 3, 16.0)), Record::new(0, trade("A", 4, 25.0))]);
+    assert_eq!(live.row()["trades"], 2);
+    live.hears("committed 0 rows");
+    signal(&live, "INT");
+    assert_eq!(live.ends().0, 130);
+    // Of the open window there is a trade that must be read again; what is behind it need not be there.
+    kafka.delete_records(&topic, 0, 4);
+    rows(run(&kafka, &topic, &flags("-e")));
+    assert_eq!(short(&kafka.lines(&out)), ["A 0 1 event", "A 10 2 event", "A 20 1 eof"]);
+    // An ended job needs nothing any more.
+    kafka.delete_records(&topic, 0, 6);
+    rows(run(&kafka, &topic, &flags("-e")));
+    assert_eq!(kafka.lines(&out).lines().count(), 3);
+}
+
+/// A transactional id is a job's, whatever it writes to.
+#[test]
+fn two_jobs_of_one_name_are_told_so() {
+    let Some(kafka) = rig::kafka() else { return };
+    let topic = kafka.topic("one-name", 1);
+    let name = rig::unique("one-name");
+    let job = |out: &str| {
+        let flags = format!("--symbols A --window 10s --to kafka:{} --name {name}", rig::unique(out));
+        Live::start(run(&kafka, &topic, &flags))
+    };
+    let (mut a, _b) = (job("one-name-a"), job("one-name-b"));
+    a.hears("give each job its own --name");
+}
+
 /// A job that has committed its first window, of a topic of that name: the topic, its flags, the topic of its rows.
 fn with_one_window(kafka: &Kafka, name: &str) -> (Live, String, String, String) {
     let (topic, out) = (kafka.topic(name, 1), rig::unique(&format!("{name}-out")));

@@ -107,3 +107,35 @@ fn what_idleness_and_adoption_made_late_stays_late_after_a_kill() {
         assert_eq!(kafka.lines(&out).lines().filter(of_first).count(), 1, "{how}");
     }
 }
+
+/// A partition had ended, with `-e`, before a job was killed that goes on without: it is open again, and may be idle.
+#[test]
+fn a_partition_that_had_ended_may_be_idle_after_a_kill_and_wake() {
+    let Some(kafka) = rig::kafka() else { return };
+    let (topic, out) = (kafka.topic("ended-idle", 2), rig::unique("ended-idle-out"));
+    let seconds = 20_000;
+    let long = (0..seconds / 5).map(|n| Record::new(1, trade("B", n, n as f64 * 5.0)));
+    let records: Vec<Record> = long.chain([Record::new(0, trade("A", 1, 1.0))]).collect();
+    kafka.produce(&topic, &records);
+    let flags = format!("--cross X=A*B --window 10s --delay 0s --rows symbol --to stdout {}", to(&out));
+    // What it prints is not read, so that it does not come to its end.
+    let mut live = Live::held(run(&kafka, &topic, &format!("-e {flags}")));
+    assert_eq!(live.some_rows(20), 20);
+    assert!(live.kill(), "{:?}", live.said());
+    let mut live = Live::start(run(&kafka, &topic, &format!("--idle-timeout 1s {flags}")));
+    let mut row_at = |start: u64, name: &str| loop {
+        let row = live.row();
+        if row["start_ms"].as_u64() == Some(1_525_022_000_000 + start * 1_000) && row["name"] == name {
+            return row;
+        }
+    };
+    // Only when the other one is idle.
+    row_at(seconds - 20, "B");
+    let last = (seconds + 5) as f64;
+    kafka.produce(&topic, &[Record::new(0, trade("A", 2, last)), Record::new(0, heartbeat(last + 20.0))]);
+    kafka.produce(&topic, &[Record::new(1, heartbeat(last + 20.0))]);
+    assert_eq!(row_at(seconds, "A")["trades"], 1);
+    let rows = kafka.lines(&out);
+    assert_eq!(rows.lines().filter(|row| row.contains("\"name\":\"B\"")).count() as u64, seconds / 10);
+    assert_eq!(rows.lines().filter(|row| row.contains("\"name\":\"A\"")).count(), 2);
+}
