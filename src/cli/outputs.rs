@@ -4,6 +4,7 @@ use super::layers::Given;
 use super::settings::{self as s, About};
 use super::usage::{UsageError, Wrong};
 use crate::config::{DeadLetterTarget, SinkTarget, Source};
+use crate::ledger;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -40,6 +41,14 @@ pub(super) fn apart(
     ];
     files.extend(read.iter().filter_map(|(about, path)| Some((given.what(about), path.as_deref()?))));
     let summary = given.find(&s::SUMMARY)?;
+    // Their recovery points are written too.
+    let beside: Vec<PathBuf> = sinks
+        .iter()
+        .filter_map(|sink| match sink {
+            SinkTarget::File(path) | SinkTarget::Days(_, path) => Some(ledger::beside(path)),
+            _ => None,
+        })
+        .collect();
     let to = given.what(&s::TO.about);
     let mut stdout = false;
     let mut databases = BTreeSet::new();
@@ -60,6 +69,7 @@ pub(super) fn apart(
             SinkTarget::Postgres(_) => {}
         }
     }
+    written.extend(beside.iter().map(|path| (to.clone(), Output::File(path))));
     let dead = given.what(&s::DEAD_LETTER.about);
     match dead_letter {
         Some(DeadLetterTarget::File(path)) => written.push((dead, Output::File(path))),

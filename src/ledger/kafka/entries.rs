@@ -11,7 +11,7 @@ use crate::kafka::{self, Listener, PATIENCE};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Message, Offset, TopicPartitionList};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 /// Bytes of an entry in a part: room is left for the number of parts.
@@ -116,15 +116,16 @@ fn records(reader: &Reader, topic: &str) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, K
     }
     consumer.assign(&list)?;
     let mut records: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
-    let mut ended = 0;
+    // Each says so again where it is written to meanwhile.
+    let mut ended: BTreeSet<i32> = BTreeSet::new();
     let mut heard = Instant::now();
-    while ended < count {
+    while ended.len() < count {
         match consumer.poll(Duration::from_millis(100)) {
             None if heard.elapsed() > PATIENCE => {
                 return Err(KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut));
             }
             None => continue,
-            Some(Err(KafkaError::PartitionEOF(_))) => ended += 1,
+            Some(Err(KafkaError::PartitionEOF(partition))) => _ = ended.insert(partition),
             // What is only away comes back, or the time runs out.
             Some(Err(error)) if kafka::Meaning::of_error(&error) == kafka::Meaning::Away => continue,
             Some(Err(error)) if kafka::Meaning::of_error(&error) == kafka::Meaning::Nothing => continue,
