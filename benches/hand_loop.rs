@@ -375,7 +375,7 @@ pub(crate) fn main(arguments: impl Iterator<Item = String>) -> Result<()> {
     let begun = Instant::now();
     let counts = run(&job, readers, &mut BufWriter::new(io::stdout().lock()))?;
     let seconds = begun.elapsed().as_secs_f64();
-    eprintln!("{} records in {seconds:.3} s: {:.3} M/s", counts.read(), counts.read() as f64 / seconds / 1e6);
+    say!("{} records in {seconds:.3} s: {:.3} M/s", counts.read(), counts.read() as f64 / seconds / 1e6);
     Ok(())
 }
 
@@ -399,7 +399,7 @@ mod tests {
     fn the_spec_vector() {
         let Ok(input) = std::fs::read_to_string("../shared/data/spec-vector.jsonl") else {
             assert!(std::env::var_os("CROSSRATE_REQUIRE_RECORDINGS").is_none(), "../shared/data is missing");
-            eprintln!("skipped: ../shared/data is not there");
+            say!("skipped: ../shared/data is not there");
             return;
         };
         let expected = std::fs::read_to_string("../shared/data/spec-vector.rows.jsonl").unwrap();

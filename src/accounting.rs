@@ -22,11 +22,11 @@ struct Summary {
 pub fn tell(config: &Config, outbox: &Outbox) -> Result<()> {
     let counts = total(&outbox.partitions);
     if config.verbosity >= Verbosity::Normal {
-        eprintln!("crossrate: {}", in_words(&counts));
+        say!("crossrate: {}", in_words(&counts));
         if outbox.withheld > 0 {
             let before = if config.since.is_some() { "--since, or before" } else { "" };
             let before = format!("{before} the first record read");
-            eprintln!(
+            say!(
                 "crossrate: withheld {} windows of symbols that began before {}",
                 outbox.withheld,
                 before.trim_start()

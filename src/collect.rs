@@ -59,9 +59,12 @@ pub fn run(config: &ProduceConfig) -> Result<Exit> {
     drive::compare_clocks(config, info.time, EventTime::from_micros(ours));
     let symbols = choose(config, &info)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (counts, written) = runtime.block_on(drive::collect(config, log, &symbols, &info, begun))?;
+    let collected = runtime.block_on(drive::collect(config, log, &symbols, &info, begun));
+    // Who is interrupted twice does not wait for what cannot be written.
+    runtime.shutdown_background();
+    let (counts, written) = collected?;
     if config.verbosity >= Verbosity::Normal {
-        eprintln!("crossrate: {counts}");
+        say!("crossrate: {counts}");
     }
     if let Some(path) = &config.summary {
         accounting::summarize(path, &Summary { counts, written })?;
@@ -84,7 +87,7 @@ fn ask(config: &ProduceConfig) -> Result<ExchangeInfo> {
         match trouble {
             Trouble::Limited { wait, .. } if wait <= LONGEST => {
                 if config.verbosity >= Verbosity::Normal {
-                    eprintln!("crossrate: {trouble}, waiting");
+                    say!("crossrate: {trouble}, waiting");
                 }
                 std::thread::sleep(Duration::from_millis(wait));
             }
@@ -128,7 +131,7 @@ fn choose(config: &ProduceConfig, info: &ExchangeInfo) -> Result<Vec<String>> {
             None => Some(format!("{symbol} does not trade: this exchange does not know it (any more)")),
         };
         if let Some(words) = words.filter(|_| config.verbosity >= Verbosity::Normal) {
-            eprintln!("crossrate: warning: {words}");
+            say!("crossrate: warning: {words}");
         }
         if info.statuses.contains_key(symbol) {
             chosen.push(symbol.clone());

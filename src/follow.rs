@@ -89,7 +89,7 @@ pub fn run(config: &ServeConfig) -> Result<Exit> {
     let mut teller = Teller::new(Arc::clone(server.board()), shown.clone(), config.verbosity);
     teller.tell(first);
     if config.verbosity >= Verbosity::Normal {
-        eprintln!("crossrate: serving {} from {shown}", server.page());
+        say!("crossrate: serving {} from {shown}", server.page());
     }
     let stop = Arc::clone(&interrupted);
     std::thread::Builder::new()
@@ -169,7 +169,7 @@ impl Teller {
     fn tell(&mut self, brought: Brought) {
         let Brought { anew, rows, progress, definition, foreign, whole } = brought;
         if foreign > 0 && self.following.foreign == 0 && self.verbosity >= Verbosity::Normal {
-            eprintln!(
+            say!(
                 "crossrate: warning: {} holds something that is no row; it is left out",
                 self.following.place
             );
@@ -197,7 +197,7 @@ impl Teller {
             _ => Standing::Following,
         };
         if self.following.state == Standing::Away && self.verbosity >= Verbosity::Normal {
-            eprintln!("crossrate: {} is back", self.following.place);
+            say!("crossrate: {} is back", self.following.place);
         }
         let stands = self.stands(state, None, foreign);
         if rows.is_empty() && progress.is_none() && !anew && !stands {
@@ -221,7 +221,7 @@ impl Teller {
     fn away(&mut self, error: &anyhow::Error) {
         let reason = error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
         if self.following.state != Standing::Away && self.verbosity >= Verbosity::Normal {
-            eprintln!("crossrate: {} is away, trying again ({reason})", self.following.place);
+            say!("crossrate: {} is away, trying again ({reason})", self.following.place);
         }
         if self.stands(Standing::Away, Some(reason), 0) {
             self.board.tell(|inbox| inbox.following(self.following.clone()));

@@ -88,7 +88,7 @@ impl ClientContext for Listener {
         // It takes a property of ours for one of readers only, says so, and heeds it all the same.
         let known = facility == "CONFWARN" && message.contains(MAKES_TOPICS);
         if self.verbosity >= Verbosity::Verbose && !known {
-            eprintln!("crossrate: librdkafka: {facility} {message}");
+            say!("crossrate: librdkafka: {facility} {message}");
         }
     }
 
@@ -311,7 +311,7 @@ pub fn partitions(
                 if begun.elapsed() >= SLOW && !std::mem::replace(&mut told, true) {
                     let limit =
                         patience.map_or(String::new(), |patience| format!(" up to {} s", patience.as_secs()));
-                    eprintln!("crossrate: no Kafka broker answers at {}, waiting{limit}", kafka.brokers);
+                    say!("crossrate: no Kafka broker answers at {}, waiting{limit}", kafka.brokers);
                 }
                 // A refusal comes at once; another one need not.
                 std::thread::sleep(Duration::from_millis(20));

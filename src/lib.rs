@@ -134,6 +134,17 @@
 //! running, real brokers, databases and browsers, kills at random moments, and the README's own commands.
 //! `CONTRIBUTING.md` says what a change needs.
 
+// For people, and nothing depends on it: where nobody hears, or the disk that it goes to is full, the work goes on.
+#![cfg_attr(not(test), deny(clippy::print_stderr))]
+
+/// A line on standard error, as `eprintln` has it, without a panic where that cannot be written.
+macro_rules! say {
+    ($($words:tt)*) => {{
+        use ::std::io::Write as _;
+        let _ = ::std::writeln!(::std::io::stderr(), $($words)*);
+    }};
+}
+
 pub mod accounting;
 pub mod ahead;
 pub mod bench;

@@ -56,7 +56,7 @@ pub fn run(query: &Query) -> Result<Exit> {
         });
         printed.map_err(broken)?;
         if answer.truncated {
-            eprintln!("crossrate: the server cut the answer after {} rows; ask for less", answer.rows.len());
+            say!("crossrate: the server cut the answer after {} rows; ask for less", answer.rows.len());
         }
         return Ok(Exit::Done);
     }
@@ -126,6 +126,10 @@ fn is_database(file: &Path) -> Result<bool> {
     let mut opened = std::fs::File::open(&path).map_err(|error| unreadable(&path, error))?;
     if opened.metadata().is_ok_and(|found| found.is_dir()) {
         return Err(unreadable(&path, ErrorKind::IsADirectory.into()));
+    }
+    // What is read of a pipe is gone.
+    if opened.metadata().is_ok_and(|found| !found.is_file()) {
+        return Ok(path != file);
     }
     let begins = match opened.read_exact(&mut first) {
         Ok(()) => &first == b"SQLite format 3\0",

@@ -137,7 +137,7 @@ impl Replayed {
                 _ => String::new(),
             };
             let read = told.records.read;
-            eprintln!("crossrate: replay: {at}{share}, {} rows of {read} records", told.rows);
+            say!("crossrate: replay: {at}{share}, {} rows of {read} records", told.rows);
         }
         Ok(())
     }

@@ -99,7 +99,7 @@ fn compute(
     if let (Some(server), Some(serving)) = (&server, &config.serving)
         && serving.stays()
     {
-        eprintln!("crossrate: the input has ended; {} stays until Ctrl-C", server.page());
+        say!("crossrate: the input has ended; {} stays until Ctrl-C", server.page());
         server.stay(interrupted);
     }
     Ok(Exit::Done)
@@ -126,7 +126,7 @@ fn serve(config: &Config, server: Option<Server>) -> Result<Option<Server>> {
     let (None, Some(serving)) = (&server, &config.serving) else { return Ok(server) };
     let server = Server::start(serve::bind(serving)?, serving, About::of(config), Replays::of_run(config))?;
     if config.verbosity >= Verbosity::Normal {
-        eprintln!("crossrate: serving {}", server.page());
+        say!("crossrate: serving {}", server.page());
     }
     Ok(Some(server))
 }
@@ -135,7 +135,7 @@ fn join(config: &Config) -> Result<Mesh> {
     let quiet = config.verbosity < Verbosity::Normal;
     let tell = move |line: &str| {
         if !quiet {
-            eprintln!("crossrate: {line}");
+            say!("crossrate: {line}");
         }
     };
     Ok(cluster::join(&config.cluster, &Identity::of(config), tell)?)
@@ -379,7 +379,7 @@ pub(crate) fn on_signal(interrupted: &Arc<AtomicBool>, wakers: &[WorkerWaker]) -
 fn give_up() {
     std::thread::sleep(TIDY_UP);
     let seconds = TIDY_UP.as_secs();
-    eprintln!(
+    say!(
         "crossrate: interrupted {seconds} s ago, and what is not committed still cannot be: ending without it; \
          the last commit is whole"
     );

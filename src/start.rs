@@ -1,6 +1,7 @@
-//! When the process began: with `-v` it says by when what was done, so that a slow start shows where it waits.
+//! The beginning of the process: what it may have, and when it was, for with `-v` it says by when what was done.
 
 use crate::config::Verbosity;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fmt::Display;
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -10,12 +11,21 @@ static BEGUN: OnceLock<Instant> = OnceLock::new();
 /// The process begins. Without it, it begins when it is first asked.
 pub fn begin() {
     BEGUN.get_or_init(Instant::now);
+    // Most systems give 1,024 to begin with, for programs of old, and thousands of readers want more.
+    let files = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: files.maximum, ..files });
+}
+
+/// How many files and connections the process may have open.
+pub fn files() -> usize {
+    let files = getrlimit(Resource::Nofile).current;
+    files.and_then(|files| usize::try_from(files).ok()).unwrap_or(usize::MAX)
 }
 
 /// Says that something is done, and how long after the beginning, to those who want to know everything.
 pub fn tell(verbosity: Verbosity, what: impl Display) {
     let begun = BEGUN.get_or_init(Instant::now);
     if verbosity >= Verbosity::Verbose {
-        eprintln!("crossrate: {} ms: {what}", begun.elapsed().as_millis());
+        say!("crossrate: {} ms: {what}", begun.elapsed().as_millis());
     }
 }

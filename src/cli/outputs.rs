@@ -3,7 +3,7 @@
 use super::layers::Given;
 use super::settings::{self as s, About};
 use super::usage::{UsageError, Wrong};
-use crate::config::{DeadLetterTarget, SinkTarget, Source};
+use crate::config::{DeadLetterTarget, SinkTarget, Source, can_be_cut};
 use crate::ledger;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -45,6 +45,7 @@ pub(super) fn apart(
     let beside: Vec<PathBuf> = sinks
         .iter()
         .filter_map(|sink| match sink {
+            SinkTarget::File(path) if !can_be_cut(path) => None,
             SinkTarget::File(path) | SinkTarget::Days(_, path) => Some(ledger::beside(path)),
             _ => None,
         })

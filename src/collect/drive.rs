@@ -184,7 +184,7 @@ async fn run(
                 session.tick(now(begun));
                 if edges.config.verbosity >= Verbosity::Verbose && told.elapsed() >= PROGRESS {
                     told = Instant::now();
-                    eprintln!("crossrate: {}", session.counts());
+                    say!("crossrate: {}", session.counts());
                 }
             }
             Some(replied) = answered.recv() => {
@@ -245,7 +245,7 @@ fn perform(session: &mut Session, edges: &mut Edges<'_>) {
 fn tell(config: &ProduceConfig, note: &Note) {
     let least = if note.matters() { Verbosity::Normal } else { Verbosity::Verbose };
     if config.verbosity >= least {
-        eprintln!("crossrate: {note}");
+        say!("crossrate: {note}");
     }
 }
 
@@ -258,7 +258,7 @@ pub(super) fn compare_clocks(config: &ProduceConfig, time: EventTime, ours: Even
         false => (ours.micros() - time.micros(), "ahead of"),
     };
     if ahead >= WORTH_TELLING && config.verbosity >= Verbosity::Normal {
-        eprintln!(
+        say!(
             "crossrate: warning: this machine's clock is {:.1} s {word} the exchange's; \
              records bear this machine's time",
             ahead as f64 / 1e6

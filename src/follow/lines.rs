@@ -25,6 +25,8 @@ pub(super) struct Lines {
     recovery: Recovery,
     open: Option<Open>,
     buffer: Vec<u8>,
+    /// It is another one, which nobody was told of yet.
+    anew: bool,
 }
 
 struct Open {
@@ -41,7 +43,7 @@ struct Open {
 
 impl Lines {
     pub(super) fn new(path: &Path, recovery: Recovery) -> Lines {
-        Lines { path: path.to_owned(), recovery, open: None, buffer: Vec::new() }
+        Lines { path: path.to_owned(), recovery, open: None, buffer: Vec::new(), anew: false }
     }
 
     fn unreadable(&self, error: io::Error) -> anyhow::Error {
@@ -71,14 +73,18 @@ impl Lines {
 
 impl Place for Lines {
     fn bring(&mut self, most: Duration) -> Result<Brought> {
-        let anew = self.look().map_err(|error| self.unreadable(error))?;
-        let mut brought = Brought { anew, ..Brought::default() };
+        self.anew |= self.look().map_err(|error| self.unreadable(error))?;
+        let mut brought = Brought { anew: self.anew, ..Brought::default() };
         let Some(open) = &mut self.open else { return Ok(brought) };
         let outcome = read(open, &mut self.buffer, &mut brought);
         match outcome {
             Ok(length) => brought.whole = open.position >= length,
-            Err(error) => return Err(self.unreadable(error)),
+            Err(error) => {
+                self.anew |= brought.anew;
+                return Err(self.unreadable(error));
+            }
         }
+        self.anew = false;
         if let Some((progress, definition)) = self.recovery.look(!brought.rows.is_empty() || brought.anew) {
             (brought.progress, brought.definition) = (Some(progress), definition);
         }
@@ -96,7 +102,7 @@ fn read(open: &mut Open, buffer: &mut Vec<u8>, brought: &mut Brought) -> io::Res
     let length = open.file.metadata()?.len();
     if length < open.position || (length > open.position && !is_same(open)?) {
         // What is left is read again: rows that are known disturb nobody.
-        brought.anew = !begins_with(open, length)?;
+        brought.anew |= !begins_with(open, length)?;
         open.position = line_start(&open.file, length.saturating_sub(MOST))?;
         open.before.clear();
         open.head.clear();

@@ -33,6 +33,8 @@ pub(super) struct Database {
     open: Option<Open>,
     /// The file that was open last.
     identity: Option<(u64, u64)>,
+    /// It is another one, which nobody was told of yet.
+    anew: bool,
 }
 
 struct Open {
@@ -43,7 +45,15 @@ struct Open {
 impl Database {
     pub(super) fn new(path: &Path, job: &str, history: Duration) -> Database {
         let place = Where::new(history);
-        Database { path: path.to_owned(), job: job.to_owned(), history, place, open: None, identity: None }
+        Database {
+            path: path.to_owned(),
+            job: job.to_owned(),
+            history,
+            place,
+            open: None,
+            identity: None,
+            anew: false,
+        }
     }
 
     fn unreadable(&self, error: impl Into<anyhow::Error>) -> anyhow::Error {
@@ -107,10 +117,14 @@ impl Database {
 
 impl Place for Database {
     fn bring(&mut self, most: Duration) -> Result<Brought> {
-        let mut brought = Brought { anew: self.look()?, whole: true, ..Brought::default() };
+        self.anew |= self.look()?;
+        let mut brought = Brought { anew: self.anew, whole: true, ..Brought::default() };
         match self.read(&mut brought) {
-            Ok(true) => {}
-            Ok(false) => std::thread::sleep(most),
+            Ok(true) => self.anew = false,
+            Ok(false) => {
+                self.anew = false;
+                std::thread::sleep(most);
+            }
             Err(error) => {
                 self.open = None;
                 return Err(match Failure::of(&error) {

@@ -34,6 +34,10 @@ pub(super) struct Topic {
     recovery: Tail,
     /// The records of the recovery point that tell how far the job is.
     records: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Whether they have changed since the last news of it.
+    changed: bool,
+    /// What was read and not given away: a broker that goes in between does not give it again.
+    brought: Brought,
     watched: Option<Instant>,
 }
 
@@ -64,14 +68,19 @@ impl Topic {
             // A job that writes elsewhere too has its recovery point there; rows say enough.
             recovery: Tail::new(config, format!("{topic}.{}.recovery", config.name))?,
             records: BTreeMap::new(),
+            changed: false,
+            brought: Brought::default(),
             watched: None,
         })
     }
 
-    fn watch(&mut self, brought: &mut Brought) -> Result<()> {
+    fn watch(&mut self) -> Result<()> {
         let patience = if self.watched.is_none() { PATIENCE } else { Duration::from_secs(1) };
         self.watched = None;
-        brought.anew = self.rows.watch(&self.kafka, patience, MOST)?;
+        if self.rows.watch(&self.kafka, patience, MOST)? {
+            // Also what was read of the one before, and not given away.
+            self.brought = Brought { anew: true, ..Brought::default() };
+        }
         if self.rows.logs.is_empty() {
             let (topic, brokers) = (&self.rows.topic, &self.kafka.brokers);
             return Err(Failure::new(Exit::Unreachable, format!("there is no topic {topic} at {brokers}"))
@@ -88,11 +97,11 @@ impl Topic {
 
 impl Place for Topic {
     fn bring(&mut self, most: Duration) -> Result<Brought> {
-        let mut brought = Brought::default();
         let doubtful = self.rows.doubtful || self.recovery.doubtful;
         if doubtful || self.watched.is_none_or(|watched| watched.elapsed() > WATCH) {
-            self.watch(&mut brought)?;
+            self.watch()?;
         }
+        let brought = &mut self.brought;
         self.rows.poll(&self.kafka, most, |message| {
             // A row that was removed has no other one in its place.
             if let Some(row) = message.payload() {
@@ -102,12 +111,12 @@ impl Place for Topic {
                 }
             }
         })?;
-        let (records, mut changed) = (&mut self.records, false);
+        let (records, changed) = (&mut self.records, &mut self.changed);
         self.recovery.poll(&self.kafka, Duration::ZERO, |message| {
             let Some(key) = message.key() else { return };
             let name = String::from_utf8_lossy(key);
             if Known::wants(name.rsplit_once('#').map_or(&name, |(name, _)| name)) {
-                changed = true;
+                *changed = true;
                 match message.payload() {
                     Some(value) => records.insert(key.to_vec(), value.to_vec()),
                     None => records.remove(key),
@@ -116,13 +125,15 @@ impl Place for Topic {
         })?;
         brought.whole = self.rows.is_at_end() && self.recovery.is_at_end();
         // Whoever begins anew is told again.
-        if changed || brought.anew {
+        if self.changed || brought.anew {
+            self.changed = false;
             let entries = assemble(self.records.clone()).0;
             brought.definition = definition(&entries);
-            let known = Known::of(&entries)?;
+            // One that another version has written, or that is damaged, says nothing, and takes no rows with it.
+            let known = Known::of(&entries).ok().flatten();
             brought.progress = known.map(|known| known.progress(now_ms()));
         }
-        Ok(brought)
+        Ok(std::mem::take(brought))
     }
 }
 

@@ -73,7 +73,7 @@ impl Topics<'_> {
             None => {
                 self.create(topic, purpose)?;
                 if self.listener.verbosity() >= Verbosity::Normal {
-                    eprintln!("crossrate: made topic {topic}");
+                    say!("crossrate: made topic {topic}");
                 }
                 self.partitions_made(topic)?
             }

@@ -138,7 +138,7 @@ impl<'a> Waiting<'a> {
             self.told = true;
             let brokers = &self.kafka.brokers;
             let reason = self.listener.reason().unwrap_or_else(|| "no reason was given".into());
-            eprintln!("crossrate: Kafka at {brokers} does not take what is written, waiting ({reason})");
+            say!("crossrate: Kafka at {brokers} does not take what is written, waiting ({reason})");
         }
     }
 }

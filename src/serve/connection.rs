@@ -1,6 +1,7 @@
 //! Connections: accepted, bounded in number, and cut when the other side is silent or does not read.
 
 use super::App;
+use crate::start;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
@@ -39,7 +40,8 @@ pub(super) async fn accept(
     app: Arc<App>,
     mut closing: watch::Receiver<bool>,
 ) {
-    let room = Arc::new(Semaphore::new(MOST));
+    // What else the process does wants files too: the rows' own, Kafka's connections.
+    let room = Arc::new(Semaphore::new(MOST.min(start::files() / 2)));
     loop {
         let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
         let stream = tokio::select! {

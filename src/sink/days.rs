@@ -187,7 +187,10 @@ impl Sink for Days {
         for growing in self.open.values_mut() {
             growing.flush(&self.layout.name)?;
         }
-        if let Some(frontier) = news.frontier {
+        // Not by the frontier alone: heartbeats take it beyond all that has trades, where a job that ends does not stay.
+        let closes = news.partitions.values().map(|partition| partition.closes).max();
+        if let (Some(frontier), Some(closes)) = (news.frontier, closes) {
+            let frontier = frontier.min(closes);
             let over = self.open.keys().copied().take_while(|place| self.is_over(place.0, frontier));
             self.over = over.collect();
         }

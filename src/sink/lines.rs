@@ -108,9 +108,12 @@ impl AppendFile {
     /// Opens or makes it, as long as the recovery point says; empty where it says nothing.
     pub(super) fn open(config: &Config, path: &Path, point: &Point) -> Result<Self> {
         let before = point.before.as_deref();
-        // With the file of rows that holds the recovery point, that is where it was.
-        let ledger = matches!(config.ledger(), Some(SinkTarget::File(ledger)) if ledger == path);
-        Self::open_known(path, before, config.verbosity, |key| known_length(point, key, ledger))
+        // With the file that holds the recovery point all others may have been moved, or copied.
+        let moved = match config.ledger() {
+            Some(SinkTarget::File(ledger)) => !point.lengths.contains_key(&whole(ledger)),
+            _ => false,
+        };
+        Self::open_known(path, before, config.verbosity, |key| known_length(point, key, moved))
     }
 
     /// Opens or makes it, so many bytes long.
@@ -136,7 +139,7 @@ impl AppendFile {
         let (mut key, mut length) = (name.clone(), 0);
         if !special {
             lock(&file, &name, before, verbosity)?;
-            key = path.canonicalize().map_or(name.clone(), |whole| whole.display().to_string());
+            key = whole(path);
             length = cut_back(&mut file, &name, known(&key))?;
         }
         if new {
@@ -178,6 +181,11 @@ enum Known {
     No,
     /// It had so many bytes.
     Length(u64),
+}
+
+/// The whole path of a file that is there.
+fn whole(path: &Path) -> String {
+    path.canonicalize().as_deref().unwrap_or(path).display().to_string()
 }
 
 /// A file is known by its whole path, or, where all has been `moved` elsewhere, by its name, if that is one only. One that

@@ -26,9 +26,7 @@ pub(super) fn lock(file: &File, name: &str, before: Option<&str>, verbosity: Ver
                 if begun.elapsed() >= SILENT && !std::mem::replace(&mut told, true) {
                     let who = holder(file).map_or("another process".into(), ledger::owner_of);
                     let most = PATIENCE.as_secs();
-                    eprintln!(
-                        "crossrate: {name} is being written by {who}, waiting up to {most} s for its end"
-                    );
+                    say!("crossrate: {name} is being written by {who}, waiting up to {most} s for its end");
                 }
                 std::thread::sleep(Duration::from_millis(20));
             }

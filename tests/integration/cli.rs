@@ -537,3 +537,20 @@ fn a_reader_that_went_away_ends_us_quietly() {
         assert_eq!((code, stderr.as_str()), (0, ""), "{arguments:?}");
     }
 }
+
+/// What is said to people may not be heard: a full disk, a reader that has gone. The work goes on.
+#[test]
+#[cfg(target_os = "linux")]
+fn nobody_to_hear_is_no_reason_to_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("a.jsonl"), "{\"e\":\"heartbeat\",\"T\":1525022020990}\n")
+        .expect("written");
+    let full = || std::fs::File::options().write(true).open("/dev/full").expect("it is there").into();
+    let (reader, gone) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    for heard in [std::process::Stdio::from(gone), full()] {
+        let mut command = crossrate(folder.path(), ["run", "a.jsonl", "-v", "--to", "rows.jsonl"]);
+        let status = command.stderr(heard).status().expect("it starts");
+        assert_eq!(status.code(), Some(0));
+    }
+}

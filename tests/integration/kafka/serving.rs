@@ -103,6 +103,42 @@ fn a_broker_that_goes_away_takes_nothing_with_it() {
     until("the new rows", || (served_rows(&served) == expected).then_some(()));
 }
 
+/// What the recovery point says is told beside the rows, and takes none with it where it is not understood.
+#[test]
+fn rows_beside_a_recovery_point_of_another_version_are_served() {
+    let Some(kafka) = rig::kafka() else { return };
+    let (topic, out) = (kafka.topic("version-in", 2), rig::unique("version-out"));
+    kafka.produce(&topic, &records(0..30));
+    rows(run(&kafka, &topic, &format!("-e --window 5s --delay 1s --to kafka:{out} -q")));
+    let value = [1_u32.to_le_bytes().as_slice(), &[99; 40]].concat();
+    let entry = Record { key: Some(b"job#0".to_vec()), ..Record::new(0, value) };
+    kafka.produce(&format!("{out}.crossrate.recovery"), &[entry]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let (served, _says) = serve(folder.path(), &format!("kafka:{out}"), &["-b", &kafka.brokers]);
+    let expected = rows_of(&kafka.lines(&out));
+    until("the rows", || (served_rows(&served) == expected).then_some(()));
+}
+
+/// Also where it was looked at while there was none.
+#[test]
+fn a_topic_that_is_made_anew_is_another_one() {
+    let Some(kafka) = rig::kafka() else { return };
+    let (topic, out) = (kafka.topic("anew-in", 2), rig::unique("anew-out"));
+    kafka.produce(&topic, &records(0..30));
+    rows(run(&kafka, &topic, &format!("-e --window 5s --delay 1s --to kafka:{out} -q")));
+    let folder = tempfile::tempdir().expect("a folder");
+    let (served, _says) = serve(folder.path(), &format!("kafka:{out}"), &["-b", &kafka.brokers]);
+    let expected = rows_of(&kafka.lines(&out));
+    until("the rows", || (served_rows(&served) == expected).then_some(()));
+    kafka.delete_topic(&out);
+    until("word that it is away", || (served.get("/readyz").status == 503).then_some(()));
+    let topic = kafka.topic("anew-other", 2);
+    kafka.produce(&topic, &records(100..160));
+    rows(run(&kafka, &topic, &format!("-e --window 5s --delay 1s --to kafka:{out} -q --fresh")));
+    let expected = rows_of(&kafka.lines(&out));
+    until("the rows of the new one", || (served_rows(&served) == expected).then_some(()));
+}
+
 #[test]
 fn a_replay_of_a_range_gives_the_rows_of_a_run_and_the_live_job_does_not_notice() {
     let Some(kafka) = rig::kafka() else { return };

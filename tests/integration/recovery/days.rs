@@ -132,3 +132,59 @@ fn a_folder_that_has_moved_is_gone_on_with() {
         assert!(found[&name].starts_with(&bytes), "{}", name.display());
     }
 }
+
+/// A day that is over for heartbeats alone is still there when a job ends, which goes back to its last closing.
+#[test]
+fn a_day_that_was_over_stays_when_a_job_has_ended() {
+    let folder = super::folder();
+    let noon = 1_525_089_600_000_u64;
+    let trade = |id: u64, ms: u64| {
+        format!("{{\"e\":\"trade\",\"s\":\"A\",\"t\":{id},\"p\":\"1\",\"q\":\"1\",\"T\":{}}}\n", noon + ms)
+    };
+    let hour = 3_600_000;
+    let mut lines = trade(1, 11 * hour);
+    for minute in 1..90 {
+        lines += &format!("{{\"e\":\"heartbeat\",\"T\":{}}}\n", noon + 11 * hour + minute * 60_000);
+    }
+    // Enough for a commit before the end.
+    let bad = format!("{}\n", "x".repeat(4_000));
+    lines += &bad.repeat(5_000);
+    let input = folder.path().join("quiet.jsonl");
+    std::fs::write(&input, &lines).expect("written");
+    let flags = "--symbols A --rows symbol --window 10s --delay 0s";
+    let sinks = "--to csv:csv --dead-letter dead.jsonl";
+    let job = Job::new(folder.path().join("job"), std::slice::from_ref(&input), flags, sinks);
+    job.run(&[]);
+    let csv = job.folder.join("csv");
+    let expected = files(&csv);
+    assert!(expected.len() == 1, "{:?}", expected.keys());
+    job.run(&[]);
+    assert_same_files(&expected, &files(&csv), "again");
+    std::fs::write(&input, lines + &trade(2, 14 * hour) + &trade(3, 15 * hour)).expect("written");
+    job.run(&[]);
+    let found = files(&csv);
+    assert!(found.len() == 2, "{:?}", found.keys());
+    for (name, bytes) in &expected {
+        assert!(found[name] == *bytes, "{} differs", name.display());
+    }
+}
+
+/// Where each commit has rows of very many days, as many files are open.
+#[test]
+fn a_history_of_few_trades_a_day_goes_into_files_of_days() {
+    let folder = super::folder();
+    let day = 86_400_000;
+    let trade = |n: u64| {
+        let time = 1_400_000_000_000_u64 + n * day;
+        format!("{{\"e\":\"trade\",\"s\":\"A\",\"t\":{n},\"p\":\"1\",\"q\":\"1\",\"T\":{time}}}\n")
+    };
+    std::fs::write(folder.path().join("a.jsonl"), (0..600).map(trade).collect::<String>()).expect("written");
+    let mut command = std::process::Command::new("bash");
+    let line = "ulimit -Sn 256; exec \"$0\" run a.jsonl --symbols A --rows symbol --window 1h --to csv:csv -q \
+                --commit-interval 1h";
+    command.args(["-c", line, env!("CARGO_BIN_EXE_crossrate")]).current_dir(folder.path());
+    crate::program::without_settings(&mut command);
+    let output = command.output().expect("it starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(files(&folder.path().join("csv")).len(), 600);
+}

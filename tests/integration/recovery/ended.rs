@@ -180,6 +180,16 @@ fn a_file_of_that_name_elsewhere_is_another_one() {
     assert_eq!(code, 0, "{said}");
     let after = read(folder.path(), "four/rows.jsonl");
     assert!(after.starts_with(&before) && after.lines().count() == before.lines().count() + 1, "{after}");
+    // Also where others are in its old place by now: the recovery point was moved with them.
+    let job = |place: &str| {
+        format!("a.jsonl --symbols A --window 1s --to {place}/all.jsonl --dead-letter {place}/all.dead")
+    };
+    assert_eq!(run(folder.path(), &job("two")).0, 0);
+    std::fs::rename(folder.path().join("two"), folder.path().join("five")).expect("moved");
+    std::fs::create_dir(folder.path().join("two")).expect("made");
+    assert_eq!(run(folder.path(), &job("two")).0, 0);
+    let (code, _, said) = run(folder.path(), &job("five"));
+    assert_eq!(code, 0, "{said}");
 }
 
 /// A fresh start that cannot begin leaves a file and a recovery point that agree.

@@ -44,6 +44,13 @@ fn files_and_databases_answer_alike() {
         let (code, stdout, stderr) = end(&command.current_dir(folder.path()).output().unwrap());
         assert_eq!((code, stdout.as_str()), (Some(0), expected), "{source}: {stderr}");
     }
+    // A file may be a pipe, of which nothing can be read twice.
+    let mut piped = std::process::Command::new("bash");
+    let line = "exec \"$0\" query -f csv 'select count(*) from stats' <(cat rows.jsonl)";
+    piped.args(["-c", line, env!("CARGO_BIN_EXE_crossrate")]).current_dir(folder.path());
+    crate::program::without_settings(&mut piped);
+    let output = piped.output().expect("it starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let mut command = crossrate(&["query", "select name, n, std from stats", "rows.jsonl"]);
     let (_, table, _) = end(&command.current_dir(folder.path()).output().unwrap());
     assert_eq!(table, "name     n  std\n-------  -  ---\nXVGUSDT  1\n");
