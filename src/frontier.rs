@@ -91,3 +91,28 @@ impl Frontier {
         self.input = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_never_falls_and_is_the_greatest_watermark_where_all_are_idle() {
+        timely::execute_directly(|worker| {
+            let mut frontier = Frontier::new(worker);
+            let mut says = |least: Option<u64>, greatest: Option<u64>| {
+                let at = |time: Option<u64>| time.map(EventTime::from_micros);
+                let report = Report { least: at(least), greatest: at(greatest), committed: EventTime::MIN };
+                frontier.report(0, report);
+                frontier.least()
+            };
+            assert_eq!(says(Some(5), Some(9)), EventTime::from_micros(5));
+            // Another one of them is idle, then all.
+            assert_eq!(says(Some(9), Some(12)), EventTime::from_micros(9));
+            assert_eq!(says(None, Some(12)), EventTime::from_micros(12));
+            // One wakes below that, and does not take it back.
+            assert_eq!(says(Some(7), Some(12)), EventTime::from_micros(12));
+            assert_eq!(says(None, None), EventTime::MAX);
+        });
+    }
+}

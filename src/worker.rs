@@ -151,7 +151,14 @@ pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
         reading.withhold(partition, since);
     }
     // A capability for partitions to come; it follows the frontier.
-    let mut spare = adopted.map(|mailbox| Spare { mailbox, told: told.1.clone() });
+    let mut spare = adopted.map(|mailbox| {
+        let mut told = told.1.clone();
+        // Until then rows are out, whatever the others say by now.
+        if resume.at > *told.time() {
+            told.downgrade(&resume.at);
+        }
+        Spare { mailbox, told }
+    });
     drop(told.1);
 
     cluster::fate::working();

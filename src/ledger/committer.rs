@@ -220,7 +220,7 @@ impl Committer {
             let bytes: usize =
                 commit.changes.iter().map(|(key, e)| key.len() + e.as_ref().map_or(0, Vec::len)).sum();
             let ms = took.as_secs_f64() * 1e3;
-            eprintln!("crossrate: committed {rows} rows, {entries} entries of {bytes} bytes in {ms:.1} ms");
+            say!("crossrate: committed {rows} rows, {entries} entries of {bytes} bytes in {ms:.1} ms");
         }
         commit.changes = Changes::new();
         Ok(Some(commit))

@@ -57,8 +57,11 @@ pub struct Kafka {
     protocol: Protocol,
     parts: Parts,
     /// How often somebody took the transactional id who did not want the job.
-    robbed: u32,
+    robbed: (u32, Option<Instant>),
 }
+
+/// Who is robbed of the transactional id twice within that time has a rival.
+const AGAIN: Duration = Duration::from_secs(120);
 
 /// Why an attempt to commit did not end as it should.
 #[derive(Debug)]
@@ -122,7 +125,7 @@ impl Kafka {
         start::tell(config.verbosity, "the topics are looked at");
         for (topic, partitions) in topics.iter().zip(partitions) {
             if partitions > 1 && config.verbosity >= Verbosity::Normal {
-                eprintln!(
+                say!(
                     "crossrate: topic {topic} has {partitions} partitions: rows keep their order within each only"
                 );
             }
@@ -145,7 +148,7 @@ impl Kafka {
             producer: None,
             protocol: Protocol::new(super::run_id()?, super::owner()),
             parts: Parts::default(),
-            robbed: 0,
+            robbed: (0, None),
         })
     }
 
@@ -255,9 +258,12 @@ impl Kafka {
 
     /// Somebody has taken the transactional id, and not the job: once may be a predecessor on its way out.
     fn robbed(&mut self) {
-        self.robbed += 1;
-        if self.robbed == 2 && self.verbosity >= Verbosity::Normal {
-            eprintln!(
+        // A transaction that was too long, since the machine slept, looks like that too.
+        let (times, last) = &mut self.robbed;
+        *times = if last.is_some_and(|last| last.elapsed() < AGAIN) { *times + 1 } else { 1 };
+        *last = Some(Instant::now());
+        if *times == 2 && self.verbosity >= Verbosity::Normal {
+            say!(
                 "crossrate: another program takes the transactional id {} from this job again and again, and each commit \
                  waits for it; give each job its own --name",
                 id(&self.job)
@@ -368,7 +374,7 @@ impl Ledger for Kafka {
                     Err(Trouble::Fenced) => self.protocol.wrote(Wrote::Fenced),
                     Err(Trouble::Unknown(error)) => {
                         if self.verbosity >= Verbosity::Verbose {
-                            eprintln!("crossrate: the outcome of a commit is unknown ({error}), looking");
+                            say!("crossrate: the outcome of a commit is unknown ({error}), looking");
                         }
                         last = error;
                         self.protocol.wrote(Wrote::Unknown)

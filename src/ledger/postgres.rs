@@ -166,7 +166,7 @@ impl Postgres {
             }
             if !std::mem::replace(&mut told, true) {
                 let most = deadline.saturating_duration_since(Instant::now()).as_secs();
-                eprintln!("crossrate: {} is away ({why}), waiting for {most} s at most", self.shown);
+                say!("crossrate: {} is away ({why}), waiting for {most} s at most", self.shown);
             }
             std::thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_secs(1));
@@ -217,7 +217,7 @@ impl Postgres {
                     Trouble::Refused(error) => Err(self.refused(error)),
                     Trouble::Away(why) => {
                         if !self.quiet {
-                            eprintln!("crossrate: the outcome of a commit is unknown ({why}), looking");
+                            say!("crossrate: the outcome of a commit is unknown ({why}), looking");
                         }
                         Ok((Wrote::Unknown, None))
                     }

@@ -204,8 +204,13 @@ impl Context<'_> {
             let (low, high) = self.bounds(client, number)?;
             let mut plan = match point.partitions.get(&number) {
                 Some(known) => {
-                    let (from, next) = (known.head.rebuild_from, known.head.next);
-                    self.is_still_there(number, from, next, low, high)?;
+                    let (rebuild_from, next) = (known.head.rebuild_from, known.head.next);
+                    // Of one that has come to the run's end nothing is needed any more, though it could be rebuilt.
+                    let end = kept_ends.filter(|_| self.source.exit_at_end);
+                    let is_done = end.is_some_and(|ends| ends.get(&number).is_none_or(|end| *end <= next));
+                    let from = if is_done && low > rebuild_from { next } else { rebuild_from };
+                    let needed = if is_done { from.max(low) } else { from };
+                    self.is_still_there(number, needed, next, low, high)?;
                     // Whether it began inside the log, the recovery point knows.
                     Plan { number, from, inside_log: false, end: None }
                 }

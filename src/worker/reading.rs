@@ -12,6 +12,7 @@ use crate::wire;
 use anyhow::Result;
 use crossrate_dataflows::market::acceptance::Partition;
 use crossrate_dataflows::market::event_time::EventTime;
+use crossrate_dataflows::market::looks::Looks;
 use crossrate_dataflows::market::row::ClosedBy;
 use crossrate_dataflows::market::sums::{PaneItem, PaneUpdate, Sums};
 use crossrate_dataflows::market::trade::Symbol;
@@ -136,6 +137,8 @@ impl Reading<'_> {
         at: EventTime,
     ) -> Result<()> {
         let head = &earlier.head;
+        // Where it had ended and what was open is not there any more, it goes on without.
+        let from = head.rebuild_from.max(partition.feed.from);
         let mut numbered = |symbol: &Symbol| self.symbols.number(symbol.as_str().as_bytes());
         let mut kinds = Vec::new();
         let mut greatest_ids = Vec::new();
@@ -145,10 +148,15 @@ impl Reading<'_> {
             greatest_ids.extend(known.greatest_id.map(|id| (number, id)));
         }
         let mut handed_over = Vec::new();
+        // The last pane that is handed over for good although its partition had not come to its end.
+        let mut complete = None;
         for ((pane_end, date), entries) in &earlier.panes {
             // Only the end of its input has handed that over: it is open again, and rebuilt, for there may be more.
-            if *date >= head.watermark && head.rebuild_from < head.next {
-                continue;
+            if *date >= head.watermark {
+                if from < head.next {
+                    continue;
+                }
+                complete = complete.max(Some(*pane_end));
             }
             for entry in entries {
                 let Some(symbol) = numbered(&entry.symbol) else { continue };
@@ -157,7 +165,10 @@ impl Reading<'_> {
             }
         }
         partition.state = Partition::resume(&self.config.definition, head, &kinds);
-        partition.records = head.rebuild_from;
+        if let Some(end) = complete {
+            partition.state.entry(Looks::of(&self.config.definition).final_at(end));
+        }
+        partition.records = from;
         partition.begun = !head.inside_log;
         if let Some(keeper) = &mut partition.keeper {
             keeper.know(greatest_ids.into_iter());
@@ -166,7 +177,7 @@ impl Reading<'_> {
         handed_over.iter().for_each(|update| self.sums.add(update));
         let last = handed_over.iter().map(|update| update.pane_end).max();
         partition.rebuilding = Some(Rebuilding { until: head.next, handed_over, at });
-        if head.rebuild_from == head.next {
+        if from == head.next {
             rebuilt(partition)?;
         }
         self.note_closing(partition, last);
@@ -183,7 +194,7 @@ impl Reading<'_> {
         partition.moved = Some(Moved { from: EventTime::MIN, to: frontier, by: ClosedBy::Idle });
         if self.config.verbosity >= Verbosity::Normal {
             let name = &partition.feed.name;
-            eprintln!("crossrate: {name} is new and begins with its watermark at {} ms", frontier.millis());
+            say!("crossrate: {name} is new and begins with its watermark at {} ms", frontier.millis());
         }
         self.send(partition)
     }
@@ -192,7 +203,7 @@ impl Reading<'_> {
     /// of its prefix. It has followed the frontier all along, so there is nothing to move.
     fn wake(&mut self, partition: &mut Owned) {
         if std::mem::take(&mut partition.idle) && self.config.verbosity >= Verbosity::Verbose {
-            eprintln!(
+            say!(
                 "crossrate: {} was idle and goes on with its watermark at {} ms",
                 partition.feed.name,
                 partition.state.watermark().millis()
@@ -225,8 +236,12 @@ impl Reading<'_> {
 
     /// Hands over what the batch brought and moves the capabilities to the watermark.
     fn send(&mut self, partition: &mut Owned) -> Result<()> {
-        if partition.rebuilding.is_some() {
-            return Ok(());
+        if let Some(again) = &partition.rebuilding {
+            if partition.records < again.until {
+                return Ok(());
+            }
+            // There may be nothing behind it for long.
+            rebuilt(partition)?;
         }
         if let (Some(keeper), Some(apart)) = (&mut partition.keeper, &mut partition.apart) {
             apart.hand_over(partition.state.watermark(), &mut self.updates);
@@ -316,8 +331,9 @@ impl Reading<'_> {
 
     /// An idle partition does not hold the frontier: it follows.
     pub(super) fn follow(&mut self, partition: &mut Owned, least: EventTime) -> Result<()> {
-        let from = partition.state.watermark();
-        if least > from && least < EventTime::MAX {
+        // As at its end: what took it beyond its own records is known.
+        let from = partition.state.own();
+        if least > partition.state.watermark() && least < EventTime::MAX {
             partition.state.entry(least);
             partition.moved = Some(Moved { from, to: least, by: ClosedBy::Idle });
             self.send(partition)?;

@@ -32,7 +32,7 @@ pub(super) async fn patiently<T>(
         Ok(done) => done,
         Err(_) => {
             if !quiet {
-                eprintln!("crossrate: {shown} does not answer, waiting for {} s at most", most.as_secs());
+                say!("crossrate: {shown} does not answer, waiting for {} s at most", most.as_secs());
             }
             work.await
         }

@@ -280,7 +280,7 @@ impl Reader {
         if !self.away.swap(true, Ordering::Relaxed) && !self.quiet {
             let brokers = &self.kafka.brokers;
             let reason = self.listener.reason().unwrap_or_else(|| "no reason was given".into());
-            eprintln!("crossrate: no Kafka broker answers at {brokers}, waiting ({reason})");
+            say!("crossrate: no Kafka broker answers at {brokers}, waiting ({reason})");
         }
         // The answer tells that one is back, also where nothing new was written.
         self.logs.iter_mut().for_each(|log| log.ask(&self.client, &self.filling.topic));
@@ -290,7 +290,7 @@ impl Reader {
         if self.away.load(Ordering::Relaxed) && self.away.swap(false, Ordering::Relaxed) {
             self.listener.forget();
             if !self.quiet {
-                eprintln!("crossrate: Kafka answers again at {}", self.kafka.brokers);
+                say!("crossrate: Kafka answers again at {}", self.kafka.brokers);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! `crossrate recovery` with Kafka as ledger; runs that are under way when their recovery point is removed.
 
 use super::ledger::to;
-use super::rig::{self, Live, Record, crossrate, end};
+use super::rig::{self, Live, Record, crossrate, end, rows};
 use super::{heartbeat, run, trade};
 use crate::recovery::command::Example;
 use crate::recovery::postgres;
@@ -108,34 +108,84 @@ fn what_idleness_and_adoption_made_late_stays_late_after_a_kill() {
     }
 }
 
-/// A partition had ended, with `-e`, before a job was killed that goes on without: it is open again, and may be idle.
-#[test]
-fn a_partition_that_had_ended_may_be_idle_after_a_kill_and_wake() {
-    let Some(kafka) = rig::kafka() else { return };
-    let (topic, out) = (kafka.topic("ended-idle", 2), rig::unique("ended-idle-out"));
-    let seconds = 20_000;
+/// A job over two partitions, of which the first one has ended with a window open and the other one, of so many seconds, has
+/// not, is killed: the topic, its flags, the topic of its rows.
+fn killed_when_one_had_ended(kafka: &rig::Kafka, name: &str, seconds: u64) -> (String, String, String) {
+    let (topic, out) = (kafka.topic(name, 2), rig::unique(&format!("{name}-out")));
     let long = (0..seconds / 5).map(|n| Record::new(1, trade("B", n, n as f64 * 5.0)));
     let records: Vec<Record> = long.chain([Record::new(0, trade("A", 1, 1.0))]).collect();
     kafka.produce(&topic, &records);
     let flags = format!("--cross X=A*B --window 10s --delay 0s --rows symbol --to stdout {}", to(&out));
     // What it prints is not read, so that it does not come to its end.
-    let mut live = Live::held(run(&kafka, &topic, &format!("-e {flags}")));
+    let mut live = Live::held(run(kafka, &topic, &format!("-e {flags}")));
     assert_eq!(live.some_rows(20), 20);
     assert!(live.kill(), "{:?}", live.said());
-    let mut live = Live::start(run(&kafka, &topic, &format!("--idle-timeout 1s {flags}")));
-    let mut row_at = |start: u64, name: &str| loop {
+    (topic, flags, out)
+}
+
+/// The row of a symbol in the window that starts so many seconds after the beginning.
+fn row_at(live: &mut Live, start: u64, name: &str) -> serde_json::Value {
+    loop {
         let row = live.row();
         if row["start_ms"].as_u64() == Some(1_525_022_000_000 + start * 1_000) && row["name"] == name {
             return row;
         }
-    };
+    }
+}
+
+fn rows_of(kafka: &rig::Kafka, out: &str, name: &str) -> u64 {
+    let name = format!("\"name\":\"{name}\"");
+    kafka.lines(out).lines().filter(|row| row.contains(&name)).count() as u64
+}
+
+/// Without `-e` after a restart it is open again, and may be idle.
+#[test]
+fn a_partition_that_had_ended_may_be_idle_after_a_kill_and_wake() {
+    let Some(kafka) = rig::kafka() else { return };
+    let seconds = 20_000;
+    let (topic, flags, out) = killed_when_one_had_ended(&kafka, "ended-idle", seconds);
+    let mut live = Live::start(run(&kafka, &topic, &format!("--idle-timeout 1s {flags}")));
     // Only when the other one is idle.
-    row_at(seconds - 20, "B");
+    row_at(&mut live, seconds - 20, "B");
     let last = (seconds + 5) as f64;
     kafka.produce(&topic, &[Record::new(0, trade("A", 2, last)), Record::new(0, heartbeat(last + 20.0))]);
     kafka.produce(&topic, &[Record::new(1, heartbeat(last + 20.0))]);
-    assert_eq!(row_at(seconds, "A")["trades"], 1);
-    let rows = kafka.lines(&out);
-    assert_eq!(rows.lines().filter(|row| row.contains("\"name\":\"B\"")).count() as u64, seconds / 10);
-    assert_eq!(rows.lines().filter(|row| row.contains("\"name\":\"A\"")).count(), 2);
+    assert_eq!(row_at(&mut live, seconds, "A")["trades"], 1);
+    assert_eq!((rows_of(&kafka, &out, "A"), rows_of(&kafka, &out, "B")), (2, seconds / 10));
+}
+
+/// It holds nobody up until then, and a partition that is found comes in where rows are out.
+#[test]
+fn a_partition_that_is_found_when_one_had_ended_before_a_kill_opens_nothing_again() {
+    let Some(kafka) = rig::kafka() else { return };
+    let seconds = 20_000;
+    let (topic, flags, out) = killed_when_one_had_ended(&kafka, "ended-found", seconds);
+    let folder = tempfile::tempdir().expect("a folder");
+    let dead = folder.path().join("dead.jsonl");
+    let more = format!(
+        "--idle-timeout off -X topic.metadata.refresh.interval.ms=50 --dead-letter {}",
+        dead.display()
+    );
+    let mut live = Live::start(run(&kafka, &topic, &format!("{more} {flags}")));
+    kafka.add_partitions(&topic, 3);
+    live.hears("is new and begins with its watermark at");
+    let last = (seconds + 25) as f64;
+    let beats = (0..3).map(|partition| Record::new(partition, heartbeat(last)));
+    let records: Vec<Record> = [Record::new(2, trade("B", 1 << 40, 50.0))].into_iter().chain(beats).collect();
+    kafka.produce(&topic, &records);
+    row_at(&mut live, seconds - 10, "B");
+    assert_eq!((rows_of(&kafka, &out, "A"), rows_of(&kafka, &out, "B")), (1, seconds / 10));
+    let dead = std::fs::read_to_string(dead).expect("dead letters");
+    assert!(dead.lines().count() == 1 && dead.contains("\"reason\":\"late\""), "{dead}");
+}
+
+/// With `-e` nothing of it is needed any more.
+#[test]
+fn retention_may_take_a_partition_that_had_ended_before_a_kill() {
+    let Some(kafka) = rig::kafka() else { return };
+    let seconds = 20_000;
+    let (topic, flags, out) = killed_when_one_had_ended(&kafka, "ended-gone", seconds);
+    kafka.delete_records(&topic, 0, 1);
+    rows(run(&kafka, &topic, &format!("-e {flags}")));
+    assert_eq!((rows_of(&kafka, &out, "A"), rows_of(&kafka, &out, "B")), (1, seconds / 10));
 }
