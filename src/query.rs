@@ -122,15 +122,16 @@ fn is_database(file: &Path) -> Result<bool> {
         return Ok(false);
     }
     let path = path_of(file);
-    let mut first = [0; 16];
-    let mut opened = std::fs::File::open(&path).map_err(|error| unreadable(&path, error))?;
-    if opened.metadata().is_ok_and(|found| found.is_dir()) {
+    let found = std::fs::metadata(&path).map_err(|error| unreadable(&path, error))?;
+    if found.is_dir() {
         return Err(unreadable(&path, ErrorKind::IsADirectory.into()));
     }
-    // What is read of a pipe is gone.
-    if opened.metadata().is_ok_and(|found| !found.is_file()) {
+    // What is read of a pipe is gone, and who writes to it too where it is opened and left.
+    if !found.is_file() {
         return Ok(path != file);
     }
+    let mut first = [0; 16];
+    let mut opened = std::fs::File::open(&path).map_err(|error| unreadable(&path, error))?;
     let begins = match opened.read_exact(&mut first) {
         Ok(()) => &first == b"SQLite format 3\0",
         Err(_) => false,

@@ -55,7 +55,7 @@ impl Place for Database {
                 Ok(Some(found)) => {
                     tables::has_job(&found.jobs, job)?;
                     brought.definition = found.definition;
-                    place.found(found.rows, found.known.transpose()?.as_ref(), &mut brought);
+                    place.found(found.rows, found.known.as_ref(), &mut brought);
                 }
                 // The connection is kept busy while nothing is asked, so that its end is noticed.
                 Ok(None) => tokio::time::sleep(most).await,
@@ -78,7 +78,7 @@ impl Place for Database {
 struct Found {
     jobs: Vec<String>,
     rows: Vec<Kept>,
-    known: Option<Result<Known>>,
+    known: Option<Known>,
     definition: Option<Described>,
 }
 
@@ -107,7 +107,8 @@ async fn read(client: &Client, job: &str, place: &Where) -> Result<Found, Error>
     let jobs = client.query("SELECT job FROM crossrate_lease ORDER BY job", &[]).await?;
     let jobs = jobs.iter().map(|row| row.get(0)).collect();
     let entries = reading::entries(client, job).await?;
-    let (known, definition) = (Known::of(&entries).transpose(), definition(&entries));
+    // One that another version has written, or that is damaged, says nothing, and takes no rows with it.
+    let (known, definition) = (Known::of(&entries).ok().flatten(), definition(&entries));
     let mut newest: i64 = 0;
     for table in &TABLES {
         let found: Option<i64> = client.query_one(&tables::newest(table), &[&job]).await?.get(0);

@@ -91,7 +91,8 @@ impl Database {
         // One transaction: rows and recovery point are of one commit.
         let transaction = open.connection.transaction()?;
         let entries = entries(&transaction, &self.job)?;
-        let known = Known::of(&entries)?;
+        // One that another version has written, or that is damaged, says nothing, and takes no rows with it.
+        let known = Known::of(&entries).ok().flatten();
         brought.definition = definition(&entries);
         if self.place.is_new() {
             self_check(&transaction, &self.job)?;

@@ -66,6 +66,11 @@ impl Keeper {
         note(&mut kept.greatest_ids, update);
     }
 
+    /// What an earlier run had handed over, and this one will once more: until then it is not.
+    pub fn take_back(&mut self, pane_end: EventTime, date: EventTime) {
+        self.changes.push((pane_key(self.partition, pane_end, date), None));
+    }
+
     /// Notes what is handed over.
     pub fn keep(&mut self, updates: &[PaneUpdate], names: &[Symbol]) -> Result<()> {
         let mut rest = updates;

@@ -204,9 +204,8 @@ impl Sink for Days {
             if !growing.changed && !over {
                 continue;
             }
-            if let Some((key, length)) = growing.file.mark()? {
-                marks.push((key, length.filter(|_| !over)));
-            }
+            let of_file = growing.file.mark()?.into_iter();
+            marks.extend(of_file.map(|(key, length)| (key, length.filter(|_| !over))));
             growing.changed = false;
         }
         Ok(marks)

@@ -9,7 +9,7 @@ use crate::ledger::point::Point;
 use anyhow::Result;
 use std::fs::File;
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// JSON lines. A line is written whole or, where the disk is full, the run ends; a run that takes it up cuts the file back.
 pub(super) struct Lines {
@@ -87,7 +87,7 @@ impl Sink for Lines {
             Out::Stdout(_) => Ok(Vec::new()),
             Out::File(file) => {
                 let mut file = file.settle().map_err(|error| write_failed(&self.name, error))?;
-                Ok(file.mark()?.into_iter().collect())
+                file.mark()
             }
         }
     }
@@ -102,23 +102,24 @@ pub(super) struct AppendFile {
     length: u64,
     /// A device or a pipe: it has no length, and takes what it is given.
     special: bool,
+    /// What the recovery point knew it by before it was moved; until that is forgotten there.
+    moved_from: Option<String>,
 }
 
 impl AppendFile {
     /// Opens or makes it, as long as the recovery point says; empty where it says nothing.
     pub(super) fn open(config: &Config, path: &Path, point: &Point) -> Result<Self> {
         let before = point.before.as_deref();
-        // With the file that holds the recovery point all others may have been moved, or copied.
         let moved = match config.ledger() {
-            Some(SinkTarget::File(ledger)) => !point.lengths.contains_key(&whole(ledger)),
-            _ => false,
+            Some(SinkTarget::File(ledger)) => Moved::of(point, &whole(ledger)),
+            _ => None,
         };
-        Self::open_known(path, before, config.verbosity, |key| known_length(point, key, moved))
+        Self::open_known(path, before, config.verbosity, |key| known_length(point, key, moved.as_ref()))
     }
 
     /// Opens or makes it, so many bytes long.
     pub(super) fn open_at(path: &Path, length: u64) -> Result<Self> {
-        Self::open_known(path, None, Verbosity::Quiet, |_| Known::Length(length))
+        Self::open_known(path, None, Verbosity::Quiet, |_| Known::Length(length, None))
     }
 
     fn open_known(
@@ -136,11 +137,15 @@ impl AppendFile {
                 .hint("name a file in a directory that exists and that you may write to")
                 .because(error)
         })?;
-        let (mut key, mut length) = (name.clone(), 0);
+        let (mut key, mut length, mut moved_from) = (name.clone(), 0, None);
         if !special {
             lock(&file, &name, before, verbosity)?;
             key = whole(path);
-            length = cut_back(&mut file, &name, known(&key))?;
+            let known = known(&key);
+            length = cut_back(&mut file, &name, &known)?;
+            if let Known::Length(_, from) = known {
+                moved_from = from;
+            }
         }
         if new {
             // A file whose name is not on the disk would be gone after a power failure, however often it was written.
@@ -148,16 +153,17 @@ impl AppendFile {
             let kept = File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all());
             kept.map_err(|error| write_failed(&name, error))?;
         }
-        Ok(AppendFile { name, key, file, length, special })
+        Ok(AppendFile { name, key, file, length, special, moved_from })
     }
 
-    /// Makes sure that what was written is on the disk; its name and length.
-    pub(super) fn mark(&mut self) -> Result<Option<Mark>> {
+    /// Makes sure that what was written is on the disk; its name and length, and the name that it has no more.
+    pub(super) fn mark(&mut self) -> Result<Vec<Mark>> {
         if self.special {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         self.file.sync_data().map_err(|error| write_failed(&self.name, error))?;
-        Ok(Some((self.key.clone(), Some(self.length))))
+        let gone = self.moved_from.take().map(|from| (from, None));
+        Ok(gone.into_iter().chain([(self.key.clone(), Some(self.length))]).collect())
     }
 }
 
@@ -179,8 +185,33 @@ enum Known {
     NoPoint,
     /// Nothing, although there is one.
     No,
-    /// It had so many bytes.
-    Length(u64),
+    /// It had so many bytes, and was elsewhere, or under the name that it has.
+    Length(u64, Option<String>),
+}
+
+/// A file that holds the recovery point was elsewhere when that was written: moved, or copied, with others beside it.
+struct Moved {
+    from: PathBuf,
+    to: PathBuf,
+}
+
+impl Moved {
+    fn of(point: &Point, ledger: &str) -> Option<Moved> {
+        if point.lengths.contains_key(ledger) {
+            return None;
+        }
+        let ledger = Path::new(ledger);
+        let mut of_name =
+            point.lengths.keys().map(Path::new).filter(|path| path.file_name() == ledger.file_name());
+        let (Some(from), None) = (of_name.next(), of_name.next()) else { return None };
+        Some(Moved { from: from.parent()?.to_owned(), to: ledger.parent()?.to_owned() })
+    }
+
+    /// Whether a file was there then, where another one is now.
+    fn takes(&self, then: &str, now: &str) -> bool {
+        let places = (Path::new(then).strip_prefix(&self.from), Path::new(now).strip_prefix(&self.to));
+        matches!(places, (Ok(then), Ok(now)) if then == now)
+    }
 }
 
 /// The whole path of a file that is there.
@@ -188,25 +219,28 @@ fn whole(path: &Path) -> String {
     path.canonicalize().as_deref().unwrap_or(path).display().to_string()
 }
 
-/// A file is known by its whole path, or, where all has been `moved` elsewhere, by its name, if that is one only. One that
-/// is still where it was has not been moved: then this is another file, and not to be cut.
-fn known_length(point: &Point, key: &str, moved: bool) -> Known {
+/// A file is known by its whole path, or, where it has been moved elsewhere, by its name, if that is one only. One that is
+/// still where it was has not been moved: then this is another file, and not to be cut, unless the recovery point has been
+/// moved from there too.
+fn known_length(point: &Point, key: &str, moved: Option<&Moved>) -> Known {
     let file_name = |path: &str| Path::new(path).file_name().map(ToOwned::to_owned);
-    let same = |path: &str| file_name(path) == file_name(key) && (moved || !Path::new(path).exists());
-    let mut of_name = point.lengths.iter().filter(|(path, _)| same(path));
+    let gone = |path: &str| !Path::new(path).exists() || moved.is_some_and(|moved| moved.takes(path, key));
+    let mut of_name =
+        point.lengths.iter().filter(|(path, _)| file_name(path) == file_name(key) && gone(path));
     match (point.lengths.get(key), of_name.next(), of_name.next()) {
-        (Some(length), ..) | (None, Some((_, length)), None) => Known::Length(*length),
+        (Some(length), ..) => Known::Length(*length, None),
+        (None, Some((from, length)), None) => Known::Length(*length, Some(from.clone())),
         _ if point.job.is_none() => Known::NoPoint,
         _ => Known::No,
     }
 }
 
 /// Cuts a file back to its committed length.
-fn cut_back(file: &mut File, name: &str, known: Known) -> Result<u64> {
+fn cut_back(file: &mut File, name: &str, known: &Known) -> Result<u64> {
     let failed = |error| write_failed(name, error);
     let found = file.metadata().map_err(failed)?.len();
     let length = match known {
-        Known::Length(length) => length,
+        Known::Length(length, _) => *length,
         Known::No if found > 0 => {
             let words = format!("{name} is not empty, and the recovery point of this job does not know it");
             return Err(Failure::new(Exit::Failed, words)

@@ -207,7 +207,12 @@ impl Context<'_> {
                     let (rebuild_from, next) = (known.head.rebuild_from, known.head.next);
                     // Of one that has come to the run's end nothing is needed any more, though it could be rebuilt.
                     let end = kept_ends.filter(|_| self.source.exit_at_end);
-                    let is_done = end.is_some_and(|ends| ends.get(&number).is_none_or(|end| *end <= next));
+                    // All of it may have been judged and its open panes not handed over: that is what its end does, and
+                    // the dates of nothing else lie behind its watermark.
+                    let handed_over = rebuild_from == next
+                        || known.panes.keys().any(|(_, date)| *date >= known.head.watermark);
+                    let is_done = handed_over
+                        && end.is_some_and(|ends| ends.get(&number).is_none_or(|end| *end <= next));
                     let from = if is_done && low > rebuild_from { next } else { rebuild_from };
                     let needed = if is_done { from.max(low) } else { from };
                     self.is_still_there(number, needed, next, low, high)?;

@@ -154,6 +154,9 @@ impl Reading<'_> {
             // Only the end of its input has handed that over: it is open again, and rebuilt, for there may be more.
             if *date >= head.watermark {
                 if from < head.next {
+                    if let Some(keeper) = &mut partition.keeper {
+                        keeper.take_back(*pane_end, *date);
+                    }
                     continue;
                 }
                 complete = complete.max(Some(*pane_end));

@@ -179,6 +179,23 @@ fn a_partition_that_is_found_when_one_had_ended_before_a_kill_opens_nothing_agai
     assert!(dead.lines().count() == 1 && dead.contains("\"reason\":\"late\""), "{dead}");
 }
 
+/// What was judged of a partition is not what its end has handed over.
+#[test]
+fn retention_may_not_take_a_window_that_is_open() {
+    let Some(kafka) = rig::kafka() else { return };
+    let (topic, out) = (kafka.topic("open-gone", 2), rig::unique("open-gone-out"));
+    kafka.produce(&topic, &[Record::new(0, trade("A", 1, 1.0)), Record::new(1, heartbeat(1.0))]);
+    let flags = format!("--symbols A --window 10s --delay 0s --rows symbol {}", to(&out));
+    let mut live = Live::start(run(&kafka, &topic, &format!("-v --idle-timeout off {flags}")));
+    live.hears("committed 0 rows");
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    super::ledger::signal(&live, "INT");
+    assert_eq!(live.ends().0, 130);
+    kafka.delete_records(&topic, 0, 1);
+    let (code, _, said) = end(run(&kafka, &topic, &format!("-e {flags}")));
+    assert!(code == 3 && said.contains("1 record is missing"), "{code} {said}");
+}
+
 /// With `-e` nothing of it is needed any more.
 #[test]
 fn retention_may_take_a_partition_that_had_ended_before_a_kill() {

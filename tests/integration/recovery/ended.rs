@@ -156,7 +156,7 @@ fn a_file_of_that_name_elsewhere_is_another_one() {
         )
     };
     assert_eq!(run(folder.path(), &line("one/dead.jsonl")).0, 0);
-    let other = vec!["somebody's\n".to_owned(); 9];
+    let other = vec!["somebody's\n".to_owned(); 900];
     write(folder.path(), "two/rows.jsonl", &other);
     let elsewhere = "a.jsonl --symbols A --window 1s --to sqlite:rows.db --to two/rows.jsonl";
     let (code, _, said) = run(folder.path(), elsewhere);
@@ -190,6 +190,36 @@ fn a_file_of_that_name_elsewhere_is_another_one() {
     assert_eq!(run(folder.path(), &job("two")).0, 0);
     let (code, _, said) = run(folder.path(), &job("five"));
     assert_eq!(code, 0, "{said}");
+    // To and fro: how long it was where it was before is forgotten.
+    let mut all = lines.concat();
+    let mut before = read(folder.path(), "five/all.jsonl");
+    for (n, place) in (0..).zip(["six", "five", "seven", "five"]) {
+        let earlier = ["five", "six", "five", "seven"][n as usize];
+        std::fs::rename(folder.path().join(earlier), folder.path().join(place)).expect("moved");
+        all += &trade("A", 60 + n, "1", "1", 20_000 + n * 2_000);
+        write(folder.path(), "b.jsonl", std::slice::from_ref(&all));
+        let line = job(place).replace("a.jsonl", "b.jsonl").replace("--window", "--name b --window");
+        // The first of them under another name, from the beginning.
+        let (code, _, said) = run(folder.path(), &line.replace("all.", "more."));
+        assert_eq!(code, 0, "{place}: {said}");
+        let after = read(folder.path(), &format!("{place}/more.jsonl"));
+        assert!(n == 0 || after.starts_with(&before), "{place}: {after}");
+        assert_eq!(after.lines().count(), 6 + n as usize, "{place}: {after}");
+        before = after;
+    }
+    // A file that is nobody's of those that were copied is not cut.
+    std::fs::create_dir(folder.path().join("eight")).expect("made");
+    for name in ["more.jsonl", "more.jsonl.recovery"] {
+        let from = folder.path().join("five").join(name);
+        std::fs::copy(from, folder.path().join("eight").join(name)).expect("copied");
+    }
+    write(folder.path(), "one.dead", &other);
+    std::fs::create_dir(folder.path().join("nine")).expect("made");
+    std::fs::rename(folder.path().join("one.dead"), folder.path().join("nine/more.dead")).expect("moved");
+    let line = "b.jsonl --symbols A --name b --window 1s --to eight/more.jsonl --dead-letter nine/more.dead";
+    let (code, _, said) = run(folder.path(), line);
+    assert!(code == 1 && said.contains("nine/more.dead is not empty"), "{code} {said}");
+    assert_eq!(read(folder.path(), "nine/more.dead"), other.concat());
 }
 
 /// A fresh start that cannot begin leaves a file and a recovery point that agree.
