@@ -106,13 +106,16 @@ pub(crate) mod tests {
                     job(scope, VecCollection::new(pane_stream), told_stream, notes, &definition, &resume),
                 )
             });
-            for &(symbol, pane, date) in trades {
-                if date > 150 && panes.1.time().micros() <= 150 {
+            // Trades before that are seen before it is known.
+            let (before, after) = trades.split_at(trades.partition_point(|(.., date)| *date <= 150));
+            for trade in before.iter().map(Some).chain([None]).chain(after.iter().map(Some)) {
+                let Some(&(symbol, pane, date)) = trade else {
                     panes.1.downgrade(&at(150));
                     told.1.downgrade(&at(150));
                     (0..100).for_each(|_| _ = worker.step());
                     told.0.activate().session(&told.1).give(at(withheld));
-                }
+                    continue;
+                };
                 let (price, quantity) = (Price::from_scaled(2).unwrap(), Quantity::from_scaled(1).unwrap());
                 let trade = Trade { id: 1, price, quantity, time: at(date) };
                 let mut moments = Moments::default();
@@ -120,12 +123,6 @@ pub(crate) mod tests {
                 let item = ((Symbol::new(symbol), (at(pane), Candle::of(&trade))), at(date), moments);
                 panes.0.activate().session(&panes.1).give_container(&mut vec![item]);
                 panes.1.downgrade(&at(date + 1));
-            }
-            if panes.1.time().micros() <= 150 {
-                panes.1.downgrade(&at(150));
-                told.1.downgrade(&at(150));
-                (0..100).for_each(|_| _ = worker.step());
-                told.0.activate().session(&told.1).give(at(withheld));
             }
             drop((panes, told));
             worker.step_while(|| !job.probe.done());

@@ -120,12 +120,12 @@ impl Place for Database {
     fn bring(&mut self, most: Duration) -> Result<Brought> {
         self.anew |= self.look()?;
         let mut brought = Brought { anew: self.anew, whole: true, ..Brought::default() };
-        match self.read(&mut brought) {
-            Ok(true) => self.anew = false,
-            Ok(false) => {
-                self.anew = false;
-                std::thread::sleep(most);
-            }
+        let read = self.read(&mut brought);
+        // An error tells nobody of it.
+        self.anew &= read.is_err();
+        match read {
+            Ok(true) => {}
+            Ok(false) => std::thread::sleep(most),
             Err(error) => {
                 self.open = None;
                 return Err(match Failure::of(&error) {
