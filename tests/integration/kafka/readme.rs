@@ -29,7 +29,7 @@ fn five_minutes_with_kafka() {
         ("scripts/kafka start", format!("scripts/kafka start --data broker --port {port}")),
         ("kcat -P", "kcat -P".to_owned()),
         ("localhost:9092", format!("localhost:{port}")),
-        ("run --to kafka:vwap", "run -e --to kafka:vwap".to_owned()),
+        ("run --window 10s --to kafka:vwap", "run -e --window 10s --to kafka:vwap".to_owned()),
         ("scripts/kafka stop", "scripts/kafka stop --data broker".to_owned()),
     ] {
         assert!(script.contains(said), "the README does not say {said}");
