@@ -21,11 +21,15 @@ check:
 ci: check
     scripts/test
 
+# The tests that need no Java, database or browser
+test-fast *names:
+    cargo test --workspace --features parquet,top {{names}}
+
 # One integration test, or those whose name contains the text
 only name:
     cargo test --test integration {{name}}
 
-# Licences, advisories and duplicates of what we depend on
+# Licences, sources and banned crates of what we depend on, and advisories (needs the network)
 deny:
     cargo deny check
 
