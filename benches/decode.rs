@@ -6,7 +6,7 @@
 //! the core has worked for this thread, which other programs do not touch.
 
 use anyhow::{Context, Result};
-use crossrate::source::{Chunk, Framing, LineFormat};
+use crossrate::wire::chunk::{Chunk, Framing, LineFormat};
 use crossrate::wire::{Record, Scratch, decode_chunk};
 use std::io::Read;
 use std::time::Duration;

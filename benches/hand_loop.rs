@@ -10,7 +10,7 @@
 //! Shared with the product, so that only what lies between can differ: the decoder, the sums of a window, and the
 //! text of a row. Flags as `run` has them: `--window`, `--delay`, `--grace`, `--symbols`, `--cross`.
 
-use crate::source::Chunk;
+use crate::wire::chunk::Chunk;
 use crate::wire::{Record, Scratch, decode_chunk};
 use anyhow::{Context, Result, bail};
 use crossrate_dataflows::market::acceptance::Counts;

@@ -3,8 +3,7 @@
 //! A difference in a single byte of the rows is a failure.
 
 use crate::cluster::fate;
-use crate::exit::{Exit, Failure};
-use crate::run;
+use crate::exit::{Exit, Failure, stopped};
 use crate::source::files::Input;
 use crate::source::simulated::Tape;
 use anyhow::{Context, Result, bail};
@@ -136,7 +135,7 @@ impl Bench {
         }
         let tape = Tape { trades: self.trades, symbols: self.symbols, ..Tape::default() };
         match tape.write(&mut files) {
-            Err(_) if interrupted.load(Ordering::Relaxed) => return Err(run::stopped()),
+            Err(_) if interrupted.load(Ordering::Relaxed) => return Err(stopped()),
             written => written.context("cannot write the input to the temporary folder")?,
         };
         Ok(paths)
@@ -195,7 +194,7 @@ impl Contender {
             .stderr(said)
             .spawn()
             .with_context(|| format!("cannot start {}", self.program.display()))?;
-        let Some(status) = end_of(&mut child, interrupted)? else { return Err(run::stopped()) };
+        let Some(status) = end_of(&mut child, interrupted)? else { return Err(stopped()) };
         let took = begun.elapsed();
         if !status.success() {
             bail!("{} failed: {}", self.name, std::fs::read_to_string(&words)?.trim());

@@ -35,9 +35,9 @@ pub(crate) use identity::{definition, definition_of, micros_of, pair_differences
 pub use supervisor::supervise;
 
 use crate::config;
+use crate::signals::TIDY_UP;
 use data_link::DataLink;
 use fate::Fate;
-pub(crate) use interrupt::TIDY_UP;
 use std::any::Any;
 use std::env;
 use std::io;

@@ -97,6 +97,11 @@ impl Error for Failure {
     }
 }
 
+/// The error by which an interrupted worker ends.
+pub fn stopped() -> anyhow::Error {
+    Failure::new(Exit::Interrupted, "interrupted").into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,18 +10,18 @@ mod sqlite;
 mod tables;
 mod topic;
 
-use crate::cluster;
+use crate::cluster::{self, fate};
 use crate::config::{ServeConfig, SinkTarget, Verbosity};
 use crate::exit::{Exit, Failure};
 use crate::ledger::point::{self, Point};
 use crate::ledger::{self, Entries};
-use crate::run::on_signal;
 use crate::serve::board::Board;
 use crate::serve::board::about::{About, Described};
 use crate::serve::board::progress::{Following, Knowledge, ProgressNews, Standing, now_ms};
 use crate::serve::board::series::Kept;
 use crate::serve::replay::Replays;
 use crate::serve::{self, Server};
+use crate::signals::on_signal;
 use anyhow::Result;
 use crossrate_dataflows::market::event_time::EventTime;
 use std::sync::Arc;
@@ -85,7 +85,7 @@ pub fn run(config: &ServeConfig) -> Result<Exit> {
     let about = About { job: config.name.clone(), source: shown.clone(), definition: None };
     let server = Server::start(listener, &config.serving, about, Replays::of_results(config))?;
     let interrupted = Arc::new(AtomicBool::new(false));
-    on_signal(&interrupted, &[])?;
+    on_signal(&interrupted, &[], fate::interrupted)?;
     let mut teller = Teller::new(Arc::clone(server.board()), shown.clone(), config.verbosity);
     teller.tell(first);
     if config.verbosity >= Verbosity::Normal {

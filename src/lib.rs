@@ -62,7 +62,7 @@
 //! | [`run`] | opens inputs and outputs, joins the cluster, starts the workers | records, rows |
 //! | [`worker`] | one timely worker between its feeds, the dataflow and the sinks | what kind of source or sink it has |
 //! | [`frontier`] | the frontier over partitions that are not idle, shared among workers | trades |
-//! | [`ahead`] | chunks decoded by whoever has nothing to do | acceptance: that stays with the owner, in order |
+//! | [`workers`] | which partitions a worker of this process owns, and how it is woken | what it does |
 //! | [`symbols`] | dense numbers for symbols, the same for all workers of a process | which of them are legs |
 //! | [`source`] | logs to chunks of bytes: files, Kafka, a generated market; one written contract | what a record means |
 //! | [`wire`] | bytes to trades: pure, fuzzed, no allocation for a trade | where the bytes came from, what is wanted |
@@ -81,6 +81,7 @@
 //! | [`demo`] | a generated market through the very dataflow of a run, shown | anything that `run` does not: it is a sink that paints |
 //! | [`bench`](mod@bench) | whole processes against a plain loop, and their rows against each other | the insides: it times what a user would |
 //! | [`start`] | when the process began, for `-v` | what it does |
+//! | [`signals`] | Ctrl-C and requests to terminate, heard in order | what stops |
 //! | [`exit`] | how a command ends, and the error that decides it | which command it was |
 //!
 //! # What always holds
@@ -109,9 +110,9 @@
 //!
 //! # How a row is made, step by step
 //!
-//! 1. A reader thread fills a [`source::Chunk`] and pushes it into its partition's bounded [`source::Feed`]; the
+//! 1. A reader thread fills a [`wire::chunk::Chunk`] and pushes it into its partition's bounded [`source::Feed`]; the
 //!    worker is woken.
-//! 2. [`worker`] pops it (or, decoded by a sibling, its [`ahead::Decoded`]), and [`wire`] gives one record after
+//! 2. [`worker`] pops it (or, decoded by a sibling, its [`wire::decoded::Decoded`]), and [`wire`] gives one record after
 //!    another.
 //! 3. `Partition` in [`crossrate_dataflows::market::acceptance`] judges each, moves the watermark and adds it to the
 //!    `Sums` of its pane ([`crossrate_dataflows::market::sums`]); with `--emit changes` or `--provisional` there are sums
@@ -146,7 +147,6 @@ macro_rules! say {
 }
 
 pub mod accounting;
-pub mod ahead;
 pub mod bench;
 pub mod cli;
 pub mod cluster;
@@ -163,6 +163,7 @@ pub mod recovery;
 pub mod replay;
 pub mod run;
 pub mod serve;
+pub mod signals;
 pub mod sink;
 pub mod source;
 pub mod start;
@@ -170,3 +171,4 @@ pub mod symbols;
 pub mod top;
 pub mod wire;
 pub mod worker;
+pub mod workers;

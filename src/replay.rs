@@ -13,8 +13,8 @@
 //!   who reads slowly, or wants them slowly, holds the input back, by the same way as any sink.
 
 use crate::config::{ReplayConfig, Speed};
-use crate::exit::{Exit, Failure};
-use crate::run::{Observer, run_with, stopped};
+use crate::exit::{Exit, Failure, stopped};
+use crate::run::{Observer, run_with};
 use crate::sink::{News, Sink, total};
 use anyhow::Result;
 use crossrate_dataflows::market::acceptance::Counts;

@@ -1,26 +1,27 @@
 //! The main flow of `crossrate run`, top to bottom.
 
 use crate::accounting;
-use crate::ahead::Pool;
-use crate::cluster::{self, Identity, Mesh, Part, TIDY_UP};
-use crate::config::{Cluster, Config, Source, Verbosity};
-use crate::exit::{Exit, Failure};
+use crate::cluster::{self, Identity, Mesh, Part, fate};
+use crate::config::{Config, Source, Verbosity};
+use crate::exit::{Exit, stopped};
 use crate::ledger::point::Point;
 use crate::ledger::{self, Entries, Ledger};
 use crate::serve::board::about::About;
 use crate::serve::replay::Replays;
 use crate::serve::{self, Server};
+use crate::signals::on_signal;
 use crate::sink::{Sink, Sinks};
 use crate::source::files::{self, Input};
 use crate::source::kafka::{self, Meeting};
+use crate::source::pool::Pool;
 use crate::source::simulated::{self, Market};
-use crate::source::{Feed, PartitionFeed, Waker};
+use crate::source::{Feed, Opened, PartitionFeed};
 use crate::symbols::Symbols;
-use crate::worker::{self, Assignment, Opened, Recovered};
+use crate::worker::{self, Assignment, Recovered};
+use crate::workers::{WorkerWaker, Workers};
 use anyhow::{Result, anyhow};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::thread::Thread;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use timely::worker::Worker;
 
@@ -66,7 +67,7 @@ fn compute(
     if let Some(path) = config.summary.as_ref().filter(|_| workers.first == 0) {
         accounting::can_summarize(path)?;
     }
-    on_signal(interrupted, &workers.wakers)?;
+    on_signal(interrupted, &workers.wakers, fate::interrupted)?;
     let observer = observer.map(|make| make()).transpose()?;
     let inputs = open_inputs(&config, &workers)?;
     // Who has the rows serves them.
@@ -300,93 +301,4 @@ fn open_source(
 fn start(point: &Point, partition: usize) -> i64 {
     let known = u32::try_from(partition).ok().and_then(|number| point.partitions.get(&number));
     known.map_or(0, |partition| partition.head.rebuild_from)
-}
-
-/// The workers of this process among all.
-#[derive(Debug, Clone)]
-pub struct Workers {
-    /// The index of the first one here.
-    pub first: usize,
-    /// How many there are in all processes.
-    pub peers: usize,
-    /// One for each worker here.
-    pub wakers: Vec<WorkerWaker>,
-}
-
-impl Workers {
-    fn of(cluster: &Cluster) -> Self {
-        Workers {
-            first: cluster.process.unwrap_or(0) * cluster.threads,
-            peers: cluster.processes * cluster.threads,
-            wakers: (0..cluster.threads).map(|_| WorkerWaker::default()).collect(),
-        }
-    }
-
-    /// Which worker of this process owns a partition; `None` if one of another process does.
-    pub fn local(&self, partition: usize) -> Option<usize> {
-        let local = (partition % self.peers).checked_sub(self.first)?;
-        (local < self.wakers.len()).then_some(local)
-    }
-}
-
-/// Wakes a worker, or a reader, once it is there.
-#[derive(Debug, Clone, Default)]
-pub struct WorkerWaker(Arc<OnceLock<Thread>>);
-
-impl WorkerWaker {
-    pub(crate) fn arrived(&self) {
-        // A worker arrives once; if it did twice, the first thread is the one to wake.
-        let _ = self.0.set(std::thread::current());
-    }
-
-    pub(crate) fn wake(&self) {
-        // A timely worker parks its thread, and looks around when it is unparked.
-        if let Some(thread) = self.0.get() {
-            thread.unpark();
-        }
-    }
-
-    /// As readers want it.
-    pub fn waker(&self) -> Waker {
-        let waker = self.clone();
-        Arc::new(move || waker.wake())
-    }
-}
-
-/// The first Ctrl-C or request to terminate stops the run in order, the second one at once.
-pub(crate) fn on_signal(interrupted: &Arc<AtomicBool>, wakers: &[WorkerWaker]) -> Result<()> {
-    let mut signals =
-        signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM])?;
-    let (interrupted, wakers) = (Arc::clone(interrupted), wakers.to_vec());
-    std::thread::Builder::new().name("signals".into()).spawn(move || {
-        // Not asked of the flag: an error sets that, too, and what is still to be written then is not to be cut off.
-        let mut before = false;
-        for _ in signals.forever() {
-            if std::mem::replace(&mut before, true) {
-                std::process::exit(Exit::Interrupted.code().into());
-            }
-            interrupted.store(true, Ordering::Relaxed);
-            cluster::fate::interrupted();
-            wakers.iter().for_each(WorkerWaker::wake);
-            std::thread::spawn(give_up);
-        }
-    })?;
-    Ok(())
-}
-
-/// Ends a process that was interrupted and waits for something all the same: a broker or a database that is away. Whoever
-/// sent the signal would wait with it, and end it by force.
-fn give_up() {
-    std::thread::sleep(TIDY_UP);
-    let seconds = TIDY_UP.as_secs();
-    say!(
-        "crossrate: interrupted {seconds} s ago, and what is not committed still cannot be: ending without it; \
-         the last commit is whole"
-    );
-    std::process::exit(Exit::Interrupted.code().into());
-}
-
-/// The error by which an interrupted worker ends.
-pub(crate) fn stopped() -> anyhow::Error {
-    Failure::new(Exit::Interrupted, "interrupted").into()
 }

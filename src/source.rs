@@ -10,67 +10,17 @@
 //! * **End.** A bounded partition ends with [`Delivery::End`]; an endless one never does.
 //! * **Failure.** A reader that cannot go on delivers [`Delivery::Failed`]; the run ends with exit code 3.
 
-use crate::ahead::Decoded;
+use crate::wire::chunk::Chunk;
+use crate::wire::decoded::Decoded;
+use crate::workers::Waker;
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 pub mod files;
 pub mod kafka;
+pub mod pool;
 pub mod simulated;
-
-/// A run of consecutive records of one partition, undecoded.
-#[derive(Debug, Default)]
-pub struct Chunk {
-    /// The records' bytes, one after another.
-    pub bytes: Vec<u8>,
-    /// How `bytes` falls into records.
-    pub framing: Framing,
-    /// All that was read of a file up to this chunk's end, where a later run may want to find it again.
-    pub read: Option<files::Prefix>,
-}
-
-/// How a chunk's bytes fall into records.
-#[derive(Debug)]
-pub enum Framing {
-    /// Records are lines; a line of white space is none. The chunk ends at the end of a line, or of the file.
-    Lines(LineFormat),
-    /// Records are these messages, in order.
-    Messages(Vec<Message>),
-}
-
-impl Default for Framing {
-    fn default() -> Self {
-        Framing::Lines(LineFormat::Json)
-    }
-}
-
-/// What the lines of a file are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LineFormat {
-    /// JSON, or capture lines (`<receive time in ns> <JSON>`), told apart line by line.
-    Json,
-    /// An archive of trades of one symbol: `id,price,qty,quoteQty,time,..`; a header line is no record.
-    Csv {
-        /// The symbol of every line.
-        symbol: Arc<str>,
-    },
-}
-
-/// Where a message ends in its chunk, and what Kafka says of it.
-#[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub struct Message {
-    /// Its offset in the partition.
-    pub offset: i64,
-    /// Milliseconds since the epoch; 0 or less when there is none.
-    pub timestamp_ms: i64,
-    /// Where its value ends in the chunk's bytes; it begins where the one before ends.
-    pub end: u32,
-    /// A null value: a tombstone, which is ignored.
-    pub null: bool,
-    /// Length of its key, which stands before the value; kept for dead letters to Kafka only.
-    pub key: Option<u32>,
-}
 
 /// What a reader hands over.
 #[derive(Debug)]
@@ -169,6 +119,15 @@ pub struct PartitionFeed {
     pub inside_log: bool,
     /// Where its records come from.
     pub feed: Arc<Feed>,
+}
+
+/// The partitions of a worker.
+#[derive(Debug, Default)]
+pub struct Opened {
+    /// Those that exist at the start.
+    pub partitions: Vec<PartitionFeed>,
+    /// Those that appear later come through here; `None` where none can.
+    pub adopted: Option<mpsc::Receiver<PartitionFeed>>,
 }
 
 /// The other side of a [`Feed`] is gone: the run is ending, and the reader should too.
@@ -329,6 +288,3 @@ impl Feed {
         self.room.notify_all();
     }
 }
-
-/// Wakes the worker that a reader's deliveries are for.
-pub type Waker = Arc<dyn Fn() + Send + Sync>;

@@ -1,10 +1,9 @@
 //! Numbers for symbols: dense, the same for all workers of a process, given in order of first sight.
 
-use crossrate_dataflows::market::acceptance::SymbolNumber;
 use crossrate_dataflows::market::definition::Selection;
 use crossrate_dataflows::market::moments::HashInput;
 use crossrate_dataflows::market::prefetch::prefetch;
-use crossrate_dataflows::market::trade::{ShortName, Symbol, Trade};
+use crossrate_dataflows::market::trade::{ShortName, Symbol, SymbolNumber, Trade};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use std::hash::BuildHasher;

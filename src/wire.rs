@@ -4,13 +4,15 @@
 //! of writing; what it does not know goes through [`json`] and [`binance`], which know all of SPEC section 4. Lines
 //! of archives go through [`archive`].
 
-use crate::source::{Chunk, Framing, LineFormat, Message};
+use chunk::{Chunk, Framing, LineFormat, Message};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::trade::{Trade, TradeKind};
 use std::fmt;
 
 pub mod archive;
 mod binance;
+pub mod chunk;
+pub mod decoded;
 mod json;
 mod swift;
 

@@ -9,15 +9,16 @@ mod partition;
 mod reading;
 
 use crate::accounting;
-use crate::ahead::Pool;
 use crate::cluster;
 use crate::config::Config;
+use crate::exit::stopped;
 use crate::frontier::{Frontier, Report};
 use crate::ledger::Entries;
 use crate::ledger::point::Point;
 use crate::ledger::share::share;
 use crate::sink::Sinks;
-use crate::source::PartitionFeed;
+use crate::source::pool::Pool;
+use crate::source::{Opened, PartitionFeed};
 use crate::symbols::Symbols;
 use crate::wire;
 use anyhow::Result;
@@ -90,15 +91,6 @@ impl std::fmt::Debug for Assignment {
     }
 }
 
-/// The partitions of a worker.
-#[derive(Debug, Default)]
-pub struct Opened {
-    /// Those that exist at the start.
-    pub partitions: Vec<PartitionFeed>,
-    /// Those that appear later come through here; `None` where none can.
-    pub adopted: Option<std::sync::mpsc::Receiver<PartitionFeed>>,
-}
-
 /// Runs the job on one worker until its input ends, or the user stops it.
 pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
     let Assignment { config, open, recovered, symbols, pool, sinks, interrupted } = assignment;
@@ -167,7 +159,7 @@ pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
     let mut turn = 0;
     loop {
         if interrupted.load(Ordering::Relaxed) {
-            return stop(worker, writing, crate::run::stopped());
+            return stop(worker, writing, stopped());
         }
         if let Some(spare) = &mut spare {
             while let Ok(feed) = spare.mailbox.try_recv() {

@@ -3,7 +3,7 @@
 
 use crate::trades::scattered;
 use criterion::{Criterion, Throughput};
-use crossrate::source::{Chunk, Framing, LineFormat};
+use crossrate::wire::chunk::{Chunk, Framing, LineFormat};
 use crossrate::wire::{Record, Scratch, decode_chunk};
 use std::hint::black_box;
 

@@ -1,11 +1,10 @@
 //! The trades that the parts are measured with: those of the other benches' inputs, decoded.
 
 use crossrate::source::simulated::Tape;
-use crossrate::source::{Chunk, Framing, LineFormat};
+use crossrate::wire::chunk::{Chunk, Framing, LineFormat};
 use crossrate::wire::{Record, Scratch, decode_chunk};
-use crossrate_dataflows::market::acceptance::SymbolNumber;
 use crossrate_dataflows::market::definition::{Definition, Emit, MissingLeg, RowKinds, Selection, Windows};
-use crossrate_dataflows::market::trade::{Symbol, Trade};
+use crossrate_dataflows::market::trade::{Symbol, SymbolNumber, Trade};
 use std::collections::HashMap;
 
 /// How trades follow each other.

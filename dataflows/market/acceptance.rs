@@ -9,12 +9,8 @@ use super::folding::OpenPanes;
 use super::looks::Looks;
 use super::moments::Moments;
 use super::sums::Sums;
-use super::trade::{Trade, TradeKind};
+use super::trade::{SymbolNumber, Trade, TradeKind};
 use serde::{Deserialize, Serialize};
-
-/// The number of a symbol within a process: dense, given in order of first sight.
-#[derive(Debug, Copy, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SymbolNumber(pub u32);
 
 /// What became of every record read (SPEC section 4): the eight classes, which add up to what was read.
 #[derive(Debug, Copy, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,12 +7,11 @@
 //! Differential would add up and sort updates as well. Here it costs less: symbols are still numbers, and the order of
 //! thousands of names is worked out once and not for every pane.
 
-use super::acceptance::SymbolNumber;
 use super::candle::Candle;
 use super::event_time::EventTime;
 use super::moments::Moments;
 use super::prefetch::prefetch;
-use super::trade::{Symbol, Trade};
+use super::trade::{Symbol, SymbolNumber, Trade};
 use differential_dataflow::difference::{Abelian, Semigroup};
 use std::collections::BTreeMap;
 

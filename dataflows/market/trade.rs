@@ -25,6 +25,10 @@ impl Symbol {
     }
 }
 
+/// The number of a symbol within a process: dense, given in order of first sight.
+#[derive(Debug, Copy, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SymbolNumber(pub u32);
+
 /// A name of 4 to 16 bytes: its beginning and its end, which overlap. Compared and copied without a loop.
 #[derive(Debug, Copy, Clone, PartialEq, Eq, Default)]
 pub struct ShortName {

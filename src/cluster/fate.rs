@@ -13,10 +13,11 @@
 //!
 //! The state is global because a process has one fate, and a panic hook can be handed nothing.
 
-use super::interrupt::{self, TIDY_UP};
+use super::interrupt;
 use super::lifeline;
 use super::socket::Socket;
 use super::word::Word;
+use crate::signals::TIDY_UP;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::ops::RangeInclusive;

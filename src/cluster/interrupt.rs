@@ -1,6 +1,7 @@
 //! Interrupts (Ctrl-C, SIGTERM): noticed in one flag that a run looks at, and made on another process's behalf.
 
 use super::fate::quit;
+use crate::signals::TIDY_UP;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::{flag, low_level};
 use std::io;
@@ -8,9 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
-
-/// How long after an interrupt, or after the first error, a process may still tidy up and commit.
-pub(crate) const TIDY_UP: Duration = Duration::from_secs(10);
 
 static FLAG: Mutex<Option<Arc<AtomicBool>>> = Mutex::new(None);
 

@@ -1,14 +1,14 @@
 //! A partition's side of the recovery point: notes what changes in it, batch by batch.
 
 use super::point::{PaneEntry, SymbolEntry, encode, pane_key};
-use crate::source::files::Prefix;
+use crate::wire::chunk::Prefix;
 use anyhow::Result;
-use crossrate_dataflows::market::acceptance::{Partition, SymbolNumber};
+use crossrate_dataflows::market::acceptance::Partition;
 use crossrate_dataflows::market::definition::Definition;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::looks::Looks;
 use crossrate_dataflows::market::sums::PaneUpdate;
-use crossrate_dataflows::market::trade::Symbol;
+use crossrate_dataflows::market::trade::{Symbol, SymbolNumber};
 use std::collections::BTreeMap;
 
 /// What a later run will need of one partition, as far as it is not in the partition itself.

@@ -16,7 +16,7 @@
 
 use super::{Changes, Entries};
 use crate::exit::{Exit, Failure};
-use crate::source::files::Prefix;
+use crate::wire::chunk::Prefix;
 use anyhow::Result;
 use crossrate_dataflows::market::acceptance::Head;
 use crossrate_dataflows::market::candle::Candle;

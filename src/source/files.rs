@@ -21,7 +21,6 @@ mod prefix;
 mod unpack;
 
 pub use lines::Start;
-pub use prefix::Prefix;
 
 use lines::{Bytes, Lines, Stop};
 use unpack::Raw;

@@ -4,8 +4,10 @@
 //! places. [`tape`] writes long inputs for tests and benches. [`spawn`] delivers a market's partition through the
 //! very contract that files and Kafka keep ([`crate::source`]), at the pace of [`Speed`].
 
-use super::{Chunk, Closed, Delivery, Feed, Framing, Message, Waker};
+use super::{Closed, Delivery, Feed};
 use crate::config::Speed;
+use crate::wire::chunk::{Chunk, Framing, Message};
+use crate::workers::Waker;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};

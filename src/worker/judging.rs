@@ -1,16 +1,16 @@
 //! Judges records in order, as SPEC section 5 has it.
 
 use super::partition::{Owned, finish_rebuilding};
-use crate::ahead::Known;
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::symbols::Symbols;
+use crate::wire::decoded::Known;
 use crate::wire::{self, Record};
-use crossrate_dataflows::market::acceptance::{Partition, Place, SymbolNumber, Verdict};
+use crossrate_dataflows::market::acceptance::{Partition, Place, Verdict};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::moments::HashInput;
 use crossrate_dataflows::market::sums::Sums;
-use crossrate_dataflows::market::trade::ShortName;
+use crossrate_dataflows::market::trade::{ShortName, SymbolNumber};
 use crossrate_dataflows::operators::closings::{Reason, Refusal};
 
 /// So many records are decoded before the first of them is judged, and never more: the sums that they will need are

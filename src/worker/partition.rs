@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::ledger::keeper::Keeper;
 use crate::source::PartitionFeed;
-use crate::source::files::Prefix;
+use crate::wire::chunk::Prefix;
 use anyhow::Result;
 use crossrate_dataflows::market::acceptance::Partition;
 use crossrate_dataflows::market::event_time::EventTime;

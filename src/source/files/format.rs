@@ -3,8 +3,8 @@
 
 use super::Named;
 use crate::exit::{Exit, Failure};
-use crate::source::LineFormat;
 use crate::wire::archive;
+use crate::wire::chunk::LineFormat;
 
 /// How bytes are packed.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]

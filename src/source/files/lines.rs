@@ -4,11 +4,13 @@
 //! is copied, into the next one. Where much is there, chunks are of [`CHUNK`] bytes; from a pipe what is there goes
 //! at once.
 
-use super::prefix::{Prefix, Recognition};
+use super::prefix::Recognition;
 use super::{Named, format};
 use crate::exit::{Exit, Failure};
-use crate::source::{Chunk, Closed, Delivery, Feed, Framing, LineFormat, Waker};
+use crate::source::{Closed, Delivery, Feed};
 use crate::wire::archive;
+use crate::wire::chunk::{Chunk, Framing, LineFormat, Prefix};
+use crate::workers::Waker;
 use std::io::{self, ErrorKind, Read};
 
 /// How much is read at a time where it is there.

@@ -5,17 +5,8 @@
 //! now, but must not go on.
 
 use crate::exit::{Exit, Failure};
-use serde::{Deserialize, Serialize};
+use crate::wire::chunk::Prefix;
 use xxhash_rust::xxh3::Xxh3;
-
-/// The beginning of a partition's content, up to some record.
-#[derive(Debug, Copy, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Prefix {
-    /// How long it is.
-    pub bytes: u64,
-    /// Its XXH3-128, with seed 0.
-    pub hash: u128,
-}
 
 /// What is read, while it is compared to what an earlier run read.
 pub(super) struct Recognition {

@@ -2,7 +2,8 @@
 
 use super::lines::{Bytes, LONGEST, Lines, Stop};
 use super::*;
-use crate::source::{Chunk, Framing, LineFormat, Taken};
+use crate::source::Taken;
+use crate::wire::chunk::{Chunk, Framing, LineFormat, Prefix};
 use crate::wire::{self, Record, Scratch};
 use flate2::write::GzEncoder;
 use proptest::prelude::*;

@@ -2,7 +2,8 @@
 
 use super::Client;
 use crate::kafka::queue::{Queue, Record};
-use crate::source::{Chunk, Closed, Delivery, Feed, Framing, Message};
+use crate::source::{Closed, Delivery, Feed};
+use crate::wire::chunk::{Chunk, Framing, Message};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::Offset;

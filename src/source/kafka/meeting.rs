@@ -7,7 +7,7 @@
 use super::{Client, Context};
 use crate::config::{Config, KafkaSource};
 use crate::kafka::Listener;
-use crate::run::Workers;
+use crate::workers::Workers;
 use rdkafka::consumer::Consumer;
 use std::sync::Arc;
 use std::thread::JoinHandle;

@@ -1,67 +1,10 @@
-//! Decoding ahead: a worker that has nothing else to do decodes chunks that wait for another worker of its process.
-//!
-//! Acceptance (SPEC section 5) must see a partition in order and stays with the worker that owns it; decoding need
-//! not. So one large file or one hot partition does not pin one core.
+//! Decoded records, kept with their chunk until the owner of the partition takes them.
 
-use crate::run::WorkerWaker;
-use crate::source::files::Prefix;
-use crate::source::{Chunk, Feed, Framing, Loan, Message};
+use super::chunk::{Chunk, Framing, Message, Prefix};
+use super::{BadRecord, Raw, Record, Scratch, decode_chunk};
 use crate::symbols::Symbols;
-use crate::wire::{self, BadRecord, Raw, Record, Scratch};
-use crossrate_dataflows::market::acceptance::SymbolNumber;
 use crossrate_dataflows::market::event_time::EventTime;
-use crossrate_dataflows::market::trade::{Trade, TradeKind};
-use std::sync::{Arc, Mutex, PoisonError};
-
-/// The feeds of a process's workers, as one of them sees them.
-#[derive(Debug, Clone)]
-pub struct Pool {
-    local: usize,
-    wakers: Vec<WorkerWaker>,
-    /// With the worker that owns each.
-    feeds: Arc<Mutex<Vec<(usize, Arc<Feed>)>>>,
-}
-
-impl Pool {
-    /// As each worker of a process sees it.
-    pub fn new(wakers: &[WorkerWaker]) -> Vec<Pool> {
-        let feeds = Arc::default();
-        let pool = |local| Pool { local, wakers: wakers.to_vec(), feeds: Arc::clone(&feeds) };
-        (0..wakers.len()).map(pool).collect()
-    }
-
-    /// Lets the others help with a feed of this worker.
-    pub fn join(&self, feed: &Arc<Feed>) {
-        self.lock().push((self.local, Arc::clone(feed)));
-    }
-
-    /// Wakes the others if there is something for them to decode in a feed of this worker.
-    pub fn call(&self, feed: &Feed) {
-        if self.wakers.len() > 1 && feed.could_lend() {
-            let others = self.wakers.iter().enumerate().filter(|(local, _)| *local != self.local);
-            others.for_each(|(_, waker)| waker.wake());
-        }
-    }
-
-    /// Decodes a chunk of whoever has one waiting; false if nobody has.
-    pub fn help(&self, symbols: &mut Symbols, scratch: &mut Scratch) -> bool {
-        if self.wakers.len() < 2 {
-            return false;
-        }
-        let found =
-            self.lock().iter().find_map(|(owner, feed)| Some((*owner, Arc::clone(feed), feed.lend()?)));
-        let Some((owner, feed, Loan { place, chunk, used })) = found else { return false };
-        feed.give_back(place, Decoded::of(chunk, used, symbols, scratch));
-        if owner != self.local {
-            self.wakers[owner].wake();
-        }
-        true
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(usize, Arc<Feed>)>> {
-        self.feeds.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+use crossrate_dataflows::market::trade::{SymbolNumber, Trade, TradeKind};
 
 /// What one record is, its symbol looked up.
 #[derive(Debug, Copy, Clone, PartialEq)]
@@ -110,7 +53,7 @@ impl Decoded {
         let mut records = used.records;
         records.clear();
         let start = chunk.bytes.as_ptr().addr();
-        wire::decode_chunk(&chunk, scratch, |raw, record| {
+        decode_chunk(&chunk, scratch, |raw, record| {
             // A chunk holds less than 4 GiB: messages say where they end in 32 bits, and readers of files stop long
             // before. The bytes of a record are a part of it.
             let from = (raw.bytes.as_ptr().addr() - start) as u32;
@@ -159,7 +102,7 @@ impl Decoded {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::LineFormat;
+    use crate::wire::chunk::LineFormat;
     use crossrate_dataflows::market::definition::Selection;
 
     #[test]
@@ -186,7 +129,7 @@ mod tests {
             let mut symbols = Symbols::new(&Selection::All);
             let mut scratch = Scratch::default();
             let mut expected = Vec::new();
-            wire::decode_chunk(&make(), &mut scratch, |raw, record| {
+            decode_chunk(&make(), &mut scratch, |raw, record| {
                 let key = raw.key.map(<[u8]>::to_vec);
                 expected.push((raw.bytes.to_vec(), key, raw.place, Known::of(&record, &mut symbols)));
             });
