@@ -2,11 +2,11 @@
 
 use crate::config::{Config, Verbosity, can_be_cut};
 use crate::exit::{Exit, Failure};
-use crate::sink::total;
 use anyhow::Result;
 use crossrate_dataflows::market::acceptance::Counts;
-use crossrate_dataflows::operators::closings::Outbox;
+use crossrate_dataflows::operators::closings::{Outbox, PartitionProgress};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
@@ -35,6 +35,15 @@ pub fn tell(config: &Config, outbox: &Outbox) -> Result<()> {
     }
     let Some(path) = &config.summary else { return Ok(()) };
     summarize(path, &Summary { read: counts.read(), counts })
+}
+
+/// What became of all records, over all partitions.
+pub fn total(partitions: &BTreeMap<u32, PartitionProgress>) -> Counts {
+    let mut total = Counts::default();
+    for partition in partitions.values() {
+        total.add(&partition.counts);
+    }
+    total
 }
 
 /// Writes a summary, a line of JSON.

@@ -3,6 +3,7 @@
 //! A difference in a single byte of the rows is a failure.
 
 use crate::cluster::fate;
+use crate::config::bench::Bench;
 use crate::exit::{Exit, Failure, stopped};
 use crate::source::files::Input;
 use crate::source::simulated::Tape;
@@ -19,34 +20,6 @@ use xxhash_rust::xxh3::Xxh3;
 
 #[path = "../benches/hand_loop.rs"]
 mod hand_loop;
-
-/// What to measure.
-#[derive(Debug, Clone, clap::Args)]
-pub struct Bench {
-    /// JSON lines, not packed, to read instead of generated ones; each file is a partition
-    files: Vec<PathBuf>,
-    /// Trades to generate, where no files are given
-    #[arg(long, default_value_t = 2_000_000, value_parser = clap::value_parser!(u64).range(1..))]
-    trades: u64,
-    /// Symbols that trade in them; rows of all of them are computed
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    symbols: u32,
-    /// Files, that is partitions, to generate
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1_000))]
-    partitions: u16,
-    /// Length of a window
-    #[arg(long, default_value = "10s")]
-    window: String,
-    /// Most worker threads
-    #[arg(short = 'w', long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=1_024))]
-    threads: u16,
-    /// Rounds that count; figures are medians over them
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
-    rounds: u32,
-    /// As one JSON object
-    #[arg(long)]
-    json: bool,
-}
 
 /// The plain loop alone: prints its rows.
 pub fn plain_loop(arguments: Vec<String>) -> Result<Exit> {

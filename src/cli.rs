@@ -17,16 +17,14 @@ mod settings;
 mod usage;
 mod values;
 
-pub(crate) use places::input;
 pub use report::Report;
 pub use usage::UsageError;
-pub(crate) use values::read_duration as duration;
 
-use crate::bench::Bench;
+use crate::config::bench::Bench;
+use crate::config::query::Query;
+use crate::config::top::Top;
 use crate::config::{Config, DemoConfig, ProduceConfig, ReplayConfig, ServeConfig, Verbosity};
-use crate::query::Query;
 use crate::recovery::{Action, Recovery};
-use crate::top::Top;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use layers::{FILES, Given};
 use settings::{ALL, About, LOGGING, Shape, Which};
@@ -404,7 +402,11 @@ pub fn parse(
             let task = Task::Recovery(Recovery { action, json, place: check::recovery(&given)? });
             parsed(task, given)
         }
-        Commands::Query(query) => Ok(Parsed { task: Task::Query(query), warnings: Vec::new() }),
+        Commands::Query(query) => {
+            let files = query.files.iter().filter_map(|file| file.to_str());
+            files.map(places::input).collect::<Result<(), _>>().map_err(|wrong| wrong.at("FILE"))?;
+            Ok(Parsed { task: Task::Query(query), warnings: Vec::new() })
+        }
         Commands::Top(top) => Ok(Parsed { task: Task::Top(top), warnings: Vec::new() }),
         Commands::Bench(bench) => Ok(Parsed { task: Task::Bench(bench), warnings: Vec::new() }),
         Commands::PlainLoop { arguments } => {

@@ -22,7 +22,6 @@ pub mod fate;
 mod data_link;
 mod gather;
 mod handshake;
-mod identity;
 mod interrupt;
 mod lifeline;
 mod places;
@@ -30,11 +29,10 @@ mod socket;
 mod supervisor;
 mod word;
 
-pub use identity::Identity;
-pub(crate) use identity::{definition, definition_of, micros_of, pair_differences};
 pub use supervisor::supervise;
 
 use crate::config;
+use crate::job_identity::Identity;
 use crate::signals::TIDY_UP;
 use data_link::DataLink;
 use fate::Fate;

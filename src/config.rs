@@ -1,17 +1,24 @@
 //! What a run means: the checked form of the command line, the environment and the configuration file.
 //! `cli` makes it; everything else only reads it.
 
+pub mod bench;
+pub mod query;
+pub mod secret;
+pub mod top;
+
 use crate::ledger::postgres;
-use crate::serve::guard::Token;
-use crate::source::simulated::Market;
 use crossrate_dataflows::market::definition::Definition;
 use crossrate_dataflows::market::event_time::EventTime;
+use secret::Token;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// The path that means standard input.
+pub const STDIN: &str = "-";
 
 /// A run, checked.
 #[derive(Debug, Clone)]
@@ -251,8 +258,10 @@ pub enum Source {
 /// A generated market, delivered at a pace.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SimulatedSource {
-    /// The market.
-    pub market: Market,
+    /// Another seed is another market with the same story.
+    pub seed: u64,
+    /// How long it trades, in seconds of event time.
+    pub seconds: u64,
     /// How fast its event time passes.
     pub speed: Speed,
 }

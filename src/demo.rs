@@ -23,7 +23,6 @@ mod ending;
 mod lines;
 mod screen;
 mod table;
-pub(crate) mod text;
 
 /// What the demo computes where nobody asks for anything else: corrections and provisional rows are on, so that
 /// they can be seen. The command line's defaults say the same, in texts.

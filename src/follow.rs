@@ -10,9 +10,10 @@ mod sqlite;
 mod tables;
 mod topic;
 
-use crate::cluster::{self, fate};
+use crate::cluster::fate;
 use crate::config::{ServeConfig, SinkTarget, Verbosity};
 use crate::exit::{Exit, Failure};
+use crate::job_identity;
 use crate::ledger::point::{self, Point};
 use crate::ledger::{self, Entries};
 use crate::serve::board::Board;
@@ -72,7 +73,7 @@ impl Brought {
 fn definition(entries: &Entries) -> Option<Described> {
     let job = entries.get_key_value(point::JOB).map(|(key, entry)| (key.clone(), entry.clone()))?;
     let job = Point::decode(&Entries::from([job])).ok()?.job?;
-    cluster::definition_of(&job.definition).as_ref().map(Described::of)
+    job_identity::definition_of(&job.definition).as_ref().map(Described::of)
 }
 
 /// Serves until it is interrupted.

@@ -31,9 +31,9 @@ pub mod protocol;
 pub mod share;
 mod sqlite;
 
-use crate::cluster;
 use crate::config::{Config, SinkTarget, Source, StartOffset, Verbosity};
 use crate::exit::{Exit, Failure};
+use crate::job_identity;
 use crate::source;
 use crate::start;
 use anyhow::Result;
@@ -52,7 +52,6 @@ pub use kafka::Kafka;
 pub(crate) use kafka::assemble;
 pub use postgres::Postgres;
 pub use sqlite::Sqlite;
-pub(crate) use sqlite::{SqlValue, sqlite_hint, sqlite_insert, sqlite_schema};
 
 /// Entries of a recovery point: encoded, by key.
 pub type Entries = BTreeMap<String, Vec<u8>>;
@@ -169,7 +168,7 @@ impl Begun {
 
 /// Takes the job over, and prepares to go on from its last commit.
 pub fn begin(config: &Config, ledger: &mut dyn Ledger) -> Result<Begun> {
-    let definition = cluster::definition(config);
+    let definition = job_identity::definition(config);
     // Who is refused must not end who has the job.
     if !config.fresh
         && let Some(seen) = ledger.seen_before()
@@ -259,7 +258,7 @@ fn goes_on(config: &Config) -> Result<()> {
 
 /// A job may not silently become another one.
 fn unchanged(config: &Config, before: &[(String, String)], now: &[(String, String)]) -> Result<()> {
-    let differences = cluster::pair_differences(now, before, "in the recovery point", "now");
+    let differences = job_identity::pair_differences(now, before, "in the recovery point", "now");
     if differences.is_empty() {
         return Ok(());
     }

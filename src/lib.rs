@@ -70,6 +70,7 @@
 //! | [`ledger`] | rows and recovery point in one commit; taking up, fencing | what the entries of a recovery point hold |
 //! | [`recovery`] | a job's recovery point shown, checked, taken away, for people | how rows are computed |
 //! | [`kafka`] | how brokers are reached, and what their errors mean to a person | jobs |
+//! | [`job_identity`] | what makes a job the same one, as pairs of a flag and its value | who compares |
 //! | [`cluster`] | processes that become one run, and share one fate | what they compute (but that it is the same) |
 //! | [`accounting`] | what became of every record, at the end | why: it is told eight counts |
 //! | [`serve`] | the read side: board, REST, streams, metrics, the page | timely: a sink fills its board, and it never holds anybody up |
@@ -80,6 +81,8 @@
 //! | [`collect`] | the exchange's websocket to a log: gaps filled, heartbeats | the dataflow: what it writes is an input like any other |
 //! | [`demo`] | a generated market through the very dataflow of a run, shown | anything that `run` does not: it is a sink that paints |
 //! | [`bench`](mod@bench) | whole processes against a plain loop, and their rows against each other | the insides: it times what a user would |
+//! | [`rows`] | rows as columns, CSV and values of SQLite | where they go |
+//! | `duration`, `terminal` | durations, numbers and times as people read them | what they are of |
 //! | [`start`] | when the process began, for `-v` | what it does |
 //! | [`signals`] | Ctrl-C and requests to terminate, heard in order | what stops |
 //! | [`exit`] | how a command ends, and the error that decides it | which command it was |
@@ -153,14 +156,17 @@ pub mod cluster;
 pub mod collect;
 pub mod config;
 pub mod demo;
+pub(crate) mod duration;
 pub mod exit;
 pub mod follow;
 pub mod frontier;
+pub mod job_identity;
 pub mod kafka;
 pub mod ledger;
 pub mod query;
 pub mod recovery;
 pub mod replay;
+pub mod rows;
 pub mod run;
 pub mod serve;
 pub mod signals;
@@ -168,6 +174,7 @@ pub mod sink;
 pub mod source;
 pub mod start;
 pub mod symbols;
+pub(crate) mod terminal;
 pub mod top;
 pub mod wire;
 pub mod worker;

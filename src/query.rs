@@ -1,6 +1,6 @@
 //! Questions in SQL about rows: `crossrate query`, and behind `POST /v1/sql`.
 //!
-//! [`engine`] is SQLite with the three tables of rows (`symbols`, `crosses`, `stats`: see [`crate::sink::columns`]), which
+//! [`engine`] is SQLite with the three tables of rows (`symbols`, `crosses`, `stats`: see [`crate::rows::columns`]), which
 //! lets nothing be written and nothing else be read. [`worker`] is a process of its own that answers one question
 //! of a server's asker within limits, so that whatever is asked, the server and the job go on. [`remote`] asks a
 //! server. [`output`] prints.
@@ -10,36 +10,13 @@ pub mod output;
 pub mod remote;
 pub mod worker;
 
-use crate::cli;
+use crate::config::query::{Format, Query};
 use crate::exit::{Exit, Failure};
 use anyhow::{Context, Result};
 use engine::{Engine, Limits};
-use output::{Format, Printer};
+use output::Printer;
 use std::io::{BufRead, BufReader, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
-
-/// What is asked, and of what.
-#[derive(Debug, Clone, clap::Args)]
-pub struct Query {
-    /// The question: a SELECT over symbols, crosses and stats
-    #[arg(required_unless_present = "worker")]
-    sql: Option<String>,
-    /// Rows as JSON lines (- is standard input), or an SQLite database of --to sqlite:PATH; several files of rows are taken together
-    #[arg(value_name = "FILE", conflicts_with = "server")]
-    files: Vec<PathBuf>,
-    /// Ask a server instead, such as http://127.0.0.1:8080
-    #[arg(long, value_name = "URL")]
-    server: Option<String>,
-    /// The server's token
-    #[arg(long, value_name = "FILE", requires = "server")]
-    token_file: Option<PathBuf>,
-    /// How the answer is printed
-    #[arg(short, long, value_enum, default_value_t = Format::Table)]
-    format: Format,
-    /// Answer a server's question on standard input
-    #[arg(long, hide = true)]
-    worker: bool,
-}
 
 /// Asks, and prints the answer.
 pub fn run(query: &Query) -> Result<Exit> {
@@ -86,9 +63,6 @@ fn broken(error: std::io::Error) -> anyhow::Error {
 
 /// The tables of what is in the files.
 fn open(files: &[PathBuf]) -> Result<Engine> {
-    for file in files.iter().filter_map(|file| file.to_str()) {
-        cli::input(file).map_err(|wrong| Failure::new(Exit::Usage, format!("FILE: {wrong}")))?;
-    }
     match files {
         [] => Err(Failure::new(Exit::Usage, "nothing to ask: no file of rows, and no --server")
             .hint("crossrate query \"select ..\" rows.jsonl, or --server http://127.0.0.1:8080")

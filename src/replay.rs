@@ -12,10 +12,11 @@
 //! * **Pace.** Rows leave at a multiple of the speed at which the market made them. The pace is kept where rows leave:
 //!   who reads slowly, or wants them slowly, holds the input back, by the same way as any sink.
 
+use crate::accounting::total;
 use crate::config::{ReplayConfig, Speed};
 use crate::exit::{Exit, Failure, stopped};
 use crate::run::{Observer, run_with};
-use crate::sink::{News, Sink, total};
+use crate::sink::{News, Sink};
 use anyhow::Result;
 use crossrate_dataflows::market::acceptance::Counts;
 use crossrate_dataflows::market::event_time::EventTime;

@@ -1,9 +1,10 @@
 //! The main flow of `crossrate run`, top to bottom.
 
 use crate::accounting;
-use crate::cluster::{self, Identity, Mesh, Part, fate};
-use crate::config::{Config, Source, Verbosity};
+use crate::cluster::{self, Mesh, Part, fate};
+use crate::config::{Config, STDIN, Source, Verbosity};
 use crate::exit::{Exit, stopped};
+use crate::job_identity::Identity;
 use crate::ledger::point::Point;
 use crate::ledger::{self, Entries, Ledger};
 use crate::serve::board::about::About;
@@ -109,7 +110,7 @@ fn compute(
 /// The process that owns the partition which is standard input; the first one where none is.
 fn reader_of_stdin(config: &Config) -> usize {
     let Source::Files(files) = &config.source else { return 0 };
-    let partition = files.paths.iter().position(|path| path.as_os_str() == files::STDIN).unwrap_or(0);
+    let partition = files.paths.iter().position(|path| path.as_os_str() == STDIN).unwrap_or(0);
     let cluster = &config.cluster;
     partition % (cluster.processes * cluster.threads) / cluster.threads
 }
@@ -272,7 +273,8 @@ fn open_source(
                 let Some(local) = workers.local(number) else { continue };
                 let feed = Feed::new(DELIVERIES_AHEAD);
                 let waker = workers.wakers[local].waker();
-                let (market, speed) = (simulated.market, simulated.speed);
+                let market = Market { seed: simulated.seed, seconds: simulated.seconds };
+                let speed = simulated.speed;
                 simulated::spawn(
                     market,
                     number,

@@ -22,6 +22,7 @@ pub mod sql;
 pub mod stream;
 
 use crate::config::Serving;
+use crate::config::secret::Token;
 use crate::exit::{Exit, Failure};
 use anyhow::Result;
 use axum::Router;
@@ -35,7 +36,6 @@ use board::about::About;
 use board::inbox::BoardSink;
 use board::progress::{Following, Standing};
 use feed::Feed;
-use guard::Token;
 use metrics::Metrics;
 use problem::Problem;
 use replay::Replays;

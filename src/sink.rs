@@ -6,9 +6,7 @@
 //! commit is made of, and how far everything was then, is kept until it is there.
 
 mod behind;
-pub mod columns;
 mod copy;
-pub(crate) mod csv;
 mod days;
 mod dead_letter;
 pub mod kafka;
@@ -24,7 +22,6 @@ use crate::ledger::committer::Committer;
 use crate::ledger::point::Point;
 use crate::start;
 use anyhow::Result;
-use crossrate_dataflows::market::acceptance::Counts;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::row::Row;
 use crossrate_dataflows::operators::closings::{Outbox, PartitionProgress, Refusal};
@@ -231,13 +228,4 @@ fn news_of(outbox: &Outbox) -> News<'_> {
         frontier: outbox.frontier,
         withheld: outbox.withheld,
     }
-}
-
-/// What became of all records, over all partitions.
-pub fn total(partitions: &BTreeMap<u32, PartitionProgress>) -> Counts {
-    let mut total = Counts::default();
-    for partition in partitions.values() {
-        total.add(&partition.counts);
-    }
-    total
 }

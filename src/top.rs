@@ -9,20 +9,9 @@ mod source;
 #[cfg(feature = "top")]
 mod state;
 
+use crate::config::top::Top;
 use crate::exit::{Exit, Failure};
 use anyhow::Result;
-use std::path::PathBuf;
-
-/// Whose essentials.
-#[derive(Debug, Clone, clap::Args)]
-pub struct Top {
-    /// The server
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    server: String,
-    /// The server's token
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
-}
 
 /// Says how it is to be had.
 #[cfg(not(feature = "top"))]

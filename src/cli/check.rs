@@ -5,16 +5,16 @@ use super::layers::{Given, Origin};
 use super::properties::{self, Property};
 use super::settings::{self as s, About, Which};
 use super::usage::{UsageError, Wrong, nearest};
-use super::values::show_duration;
 use super::{outputs, places};
+use crate::config::STDIN;
+use crate::config::secret::Token;
 use crate::config::{
     Cluster, Config, DeadLetterTarget, DemoConfig, FileSource, KafkaClient, KafkaSource, ProduceConfig,
     ProduceTarget, ReplayConfig, ServeConfig, Serving, SinkTarget, Source, StartOffset, Stay, Verbosity,
     ledger_of,
 };
+use crate::duration;
 use crate::ledger::held::Place;
-use crate::serve::guard::Token;
-use crate::source::files::STDIN;
 use crossrate_dataflows::market::definition::{Selection, Windows};
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -70,7 +70,7 @@ pub(super) fn replay(given: &mut Given) -> Result<ReplayConfig, UsageError> {
     if let (Some(since), Some(until)) = (since, until)
         && until.micros() < since.micros().saturating_add(definition.windows.size)
     {
-        let window = show_duration(definition.windows.size);
+        let window = duration::show(definition.windows.size);
         let expected = format!("a time that is later than --since by a window at least, which is {window}");
         let got = format!("{} ms, and --since {} ms", until.millis(), since.millis());
         return Err(Wrong::told(got, expected).at(given.what(&s::UNTIL.about)));
@@ -308,7 +308,7 @@ fn max_drift(given: &mut Given, windows: Windows) -> Result<u64, UsageError> {
     let least = windows.size * 2;
     if wished < least && *given.origin(&s::MAX_DRIFT.about) != Origin::Default {
         let what = given.what(&s::MAX_DRIFT.about);
-        given.warnings.push(format!("{what}: raised to {}, which is two windows", show_duration(least)));
+        given.warnings.push(format!("{what}: raised to {}, which is two windows", duration::show(least)));
     }
     Ok(wished.max(least))
 }

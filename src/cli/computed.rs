@@ -4,7 +4,7 @@ use super::crosses::{self, Crosses};
 use super::layers::{Given, flag_of};
 use super::settings as s;
 use super::usage::{UsageError, Wrong};
-use super::values::show_duration;
+use crate::duration;
 use crossrate_dataflows::market::definition::{Cross, Definition, MissingLeg, Selection, Windows};
 use std::collections::BTreeSet;
 
@@ -77,19 +77,19 @@ fn windows(given: &Given) -> Result<Windows, UsageError> {
     let Some(slide) = given.find(&s::SLIDE)? else {
         return Ok(Windows { size, slide: size });
     };
-    let both = format!("{} with a window of {}", show_duration(slide), show_duration(size));
+    let both = format!("{} with a window of {}", duration::show(slide), duration::show(size));
     let what = given.what(&s::SLIDE.about);
     if slide > size {
         return Err(Wrong::told(both, "a slide no longer than the window, which it divides")
-            .perhaps(Some(&show_duration(size)))
+            .perhaps(Some(&duration::show(size)))
             .at(what));
     }
     if size % slide != 0 {
-        let divisor = show_duration(nearest_divisor(size / 1_000, slide / 1_000) * 1_000);
+        let divisor = duration::show(nearest_divisor(size / 1_000, slide / 1_000) * 1_000);
         return Err(Wrong::told(both, "a slide that divides the window").perhaps(Some(&divisor)).at(what));
     }
     if size / slide > MOST_PANES {
-        let least = show_duration(size.div_ceil(MOST_PANES).next_multiple_of(1_000));
+        let least = duration::show(size.div_ceil(MOST_PANES).next_multiple_of(1_000));
         return Err(Wrong::told(
             format!("{both}, {} panes a window", size / slide),
             format!("{MOST_PANES} panes a window at most, so a slide of {least} or more"),
@@ -106,8 +106,8 @@ fn max_carry(given: &Given) -> Result<u64, UsageError> {
     if given.get(&s::MISSING_LEG)? == MissingLeg::Carry && windows > MOST_PANES {
         let what = given.what(&s::MAX_CARRY.about);
         return Err(Wrong::told(
-            format!("{} with a slide of {}, {windows} windows", show_duration(most), show_duration(slide)),
-            format!("{MOST_PANES} windows at most, so {} or less", show_duration(slide * MOST_PANES)),
+            format!("{} with a slide of {}, {windows} windows", duration::show(most), duration::show(slide)),
+            format!("{MOST_PANES} windows at most, so {} or less", duration::show(slide * MOST_PANES)),
         )
         .at(what));
     }

@@ -1,7 +1,6 @@
 //! The grammar of crosses, `NAME=A*B/C`, on the command line and in a file.
 
-use super::layers::line_of;
-use super::usage::{UsageError, Wrong, nearest};
+use super::usage::{UsageError, Wrong, line_of, nearest};
 use crossrate_dataflows::market::definition::{Cross, Leg};
 use crossrate_dataflows::market::trade::Symbol;
 use std::collections::BTreeMap;

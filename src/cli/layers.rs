@@ -2,7 +2,7 @@
 //! A list is taken whole from the nearest layer that gives it; layers are never mixed within a setting.
 
 use super::settings::{ALL, About, CONFIG, FROM, Optional, Parse, Setting, Shape, Which};
-use super::usage::{UsageError, Wrong, nearest};
+use super::usage::{UsageError, Wrong, line_of, nearest};
 use clap::ArgMatches;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -260,9 +260,4 @@ fn texts_of(value: &DeValue<'_>, shape: Shape) -> Result<Vec<String>, Wrong> {
         DeValue::Array(values) if list && values.is_empty() => Err(Wrong::told("an empty list", expected)),
         value => text(value).map(|text| vec![text]),
     }
-}
-
-/// The number, from 1, of the line that a byte stands in.
-pub(super) fn line_of(text: &str, offset: usize) -> usize {
-    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
 }

@@ -201,7 +201,7 @@ fn utc(text: &str) -> Option<u64> {
 }
 
 /// A file to read: a place of another kind is none, and may hold a password that is not to be repeated.
-pub(crate) fn input(text: &str) -> Result<(), Wrong> {
+pub(super) fn input(text: &str) -> Result<(), Wrong> {
     let Some((scheme, rest)) = text.split_once(':') else { return Ok(()) };
     let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
     let is_url = rest.starts_with("//") && !scheme.is_empty() && scheme.chars().all(named);

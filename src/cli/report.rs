@@ -6,9 +6,9 @@ use super::places;
 use super::properties::{self, Property};
 use super::settings::{ALL, About, PROPERTY, Shape, TO, Which};
 use super::usage::UsageError;
-use super::values::show_duration;
 use super::{check, computed};
 use crate::config::Config;
+use crate::duration;
 use serde::Serialize;
 use serde_json::Value;
 use std::fmt::Write;
@@ -74,8 +74,8 @@ impl Report {
             brokers: client.brokers,
             crosses: config.definition.crosses.iter().map(crosses::show).collect(),
             symbols: computed::show_selection(&config.definition.symbols),
-            slide: show_duration(config.definition.windows.slide),
-            max_drift: show_duration(config.max_drift),
+            slide: duration::show(config.definition.windows.slide),
+            max_drift: duration::show(config.max_drift),
         };
         Ok(Report { settings, properties, effective })
     }

@@ -2,30 +2,28 @@
 
 use super::usage::{Wrong, nearest};
 use crate::config::{Progress, Speed, Stay};
+use crate::duration;
 use crossrate_dataflows::market::definition::{Emit, MissingLeg, RowKinds};
 use crossrate_dataflows::market::trade::Symbol;
 use std::time::Duration;
 
 /// The longest duration there is: a year. Longer ones are slips, and sums of a few of them stay far from 2^63 µs.
-const LONGEST_MS: u64 = 8_760 * 3_600_000;
+const LONGEST: u64 = 8_760 * 3_600_000_000;
 
-/// Units by which a duration may be given, in milliseconds.
-const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
-
-/// Words for units that people write elsewhere, and their length in milliseconds.
+/// Words for units that people write elsewhere, and their length in microseconds.
 const FOREIGN_UNITS: [(&str, u64); 12] = [
-    ("d", 86_400_000),
-    ("day", 86_400_000),
-    ("days", 86_400_000),
-    ("hr", 3_600_000),
-    ("hour", 3_600_000),
-    ("hours", 3_600_000),
-    ("min", 60_000),
-    ("mins", 60_000),
-    ("minutes", 60_000),
-    ("sec", 1_000),
-    ("secs", 1_000),
-    ("seconds", 1_000),
+    ("d", 86_400_000_000),
+    ("day", 86_400_000_000),
+    ("days", 86_400_000_000),
+    ("hr", 3_600_000_000),
+    ("hour", 3_600_000_000),
+    ("hours", 3_600_000_000),
+    ("min", 60_000_000),
+    ("mins", 60_000_000),
+    ("minutes", 60_000_000),
+    ("sec", 1_000_000),
+    ("secs", 1_000_000),
+    ("seconds", 1_000_000),
 ];
 
 /// Splits `1h30m` into its numbers and units; `None` where it is nothing of the kind.
@@ -52,44 +50,25 @@ fn meant_duration(text: &str) -> Option<String> {
     let mut total = 0.0;
     for (number, unit) in parts(&text)? {
         let unit = if unit.is_empty() { "s" } else { unit };
-        let (_, ms) = UNITS.iter().chain(&FOREIGN_UNITS).find(|(name, _)| *name == unit)?;
-        total += number.parse::<f64>().ok()? * *ms as f64;
+        let mut units = duration::UNITS.iter().chain(&FOREIGN_UNITS);
+        let (_, length) = units.find(|(name, length)| *name == unit && *length >= 1_000)?;
+        total += number.parse::<f64>().ok()? * (length / 1_000) as f64;
     }
-    (total >= 1.0 && total <= LONGEST_MS as f64 && total.fract() == 0.0)
-        .then(|| show_duration(total as u64 * 1_000))
-}
-
-/// A duration, given in microseconds, in the greatest unit that holds it whole.
-pub(super) fn show_duration(micros: u64) -> String {
-    let ms = micros / 1_000;
-    if ms == 0 {
-        return "0s".to_owned();
-    }
-    let (unit, length) =
-        UNITS.iter().find(|(_, length)| ms.is_multiple_of(*length)).copied().unwrap_or(("ms", 1));
-    format!("{}{unit}", ms / length)
+    (total >= 1.0 && total <= (LONGEST / 1_000) as f64 && total.fract() == 0.0)
+        .then(|| duration::show(total as u64 * 1_000))
 }
 
 /// A duration such as `250ms`, `30s`, `5m` or `1h`, zero included, in microseconds.
 pub(super) fn duration(text: &str) -> Result<u64, Wrong> {
     const EXPECTED: &str = "a duration as one number and one unit, such as 250ms, 30s, 5m or 1h";
     let wrong = || Wrong::new(text, EXPECTED).perhaps(meant_duration(text).as_deref());
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let (_, ms) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
-    if number.is_empty() {
-        return Err(wrong());
-    }
+    // Rows have milliseconds.
+    let (number, length) = duration::split(text).filter(|(_, length)| *length >= 1_000).ok_or_else(wrong)?;
     // Only a number too great for 64 bits fails here, and that is more than the bound.
-    match number.parse::<u64>().ok().and_then(|number| number.checked_mul(*ms)) {
-        Some(ms) if ms <= LONGEST_MS => Ok(ms * 1_000),
+    match number.parse::<u64>().ok().and_then(|number| number.checked_mul(length)) {
+        Some(micros) if micros <= LONGEST => Ok(micros),
         _ => Err(Wrong::new(text, "a duration of a year (8760h) at most")),
     }
-}
-
-/// A duration that stands somewhere as text, in microseconds.
-pub(crate) fn read_duration(text: &str) -> Option<u64> {
-    duration(text).ok()
 }
 
 /// A duration above zero, in microseconds.
@@ -329,7 +308,7 @@ mod tests {
     #[test]
     fn a_duration_shown_reads_back() {
         for micros in [0, 1_000, 250_000, 1_500_000, 90_000_000, 5_400_000_000, 86_400_000_000] {
-            assert_eq!(duration(&show_duration(micros)), Ok(micros));
+            assert_eq!(duration(&duration::show(micros)), Ok(micros));
         }
     }
 

@@ -10,9 +10,9 @@
 use super::ClusterError;
 use super::fate::Fate;
 use super::handshake::{self, Card, Purpose, Refusal, Secret};
-use super::identity::Identity;
 use super::interrupt;
 use super::socket::{Address, Listener, Socket, Timed};
+use crate::job_identity::Identity;
 use std::collections::VecDeque;
 use std::io;
 use std::net::Shutdown;

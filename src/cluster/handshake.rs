@@ -17,7 +17,8 @@
 //! sender's role in it, so that no answer can be replayed or reflected. What follows the handshake is neither
 //! encrypted nor authenticated: the network between the processes has to be one's own.
 
-use super::identity::Identity;
+use crate::job_identity::Identity;
+use crate::terminal::printable;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
@@ -166,11 +167,6 @@ pub(super) fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
-}
-
-/// Another's words, fit to be printed: no control characters, not endless.
-pub(super) fn printable(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).chars().filter(|c| !c.is_control()).take(1_000).collect()
 }
 
 fn challenge() -> io::Result<[u8; CHALLENGE]> {

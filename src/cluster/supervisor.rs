@@ -439,7 +439,7 @@ fn hear(mut line: UnixStream, attempt: u32, events: &Sender<(u32, Event)>) -> Op
         line.read_exact(&mut length).ok()?;
         let mut words = vec![0; u16::from_le_bytes(length).into()];
         line.read_exact(&mut words).ok()?;
-        events.send((attempt, Event::Words(handshake::printable(&words)))).ok()?;
+        events.send((attempt, Event::Words(crate::terminal::printable(&words)))).ok()?;
     }
 }
 

@@ -1,6 +1,6 @@
 //! What travels on a control link: a byte of kind, two of length, and so many bytes.
 
-use super::handshake::printable;
+use crate::terminal::printable;
 
 /// One of them.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! What the display remembers of what it was told, and what of it is worth a note. Knows no terminal.
 
-use super::text::{clock, grouped, plural, rate};
 use super::{PartitionProgress, Progress, Refused};
+use crate::terminal::{clock, grouped, plural, rate};
 use crossrate_dataflows::market::acceptance::Counts;
 use crossrate_dataflows::market::event_time::EventTime;
 use serde::Deserialize;

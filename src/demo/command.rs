@@ -49,7 +49,11 @@ pub fn run(demo: DemoConfig) -> Result<Exit> {
 fn configuration(demo: &DemoConfig, market: Market) -> Config {
     Config {
         definition: demo.definition.clone(),
-        source: Source::Simulated(SimulatedSource { market, speed: demo.speed }),
+        source: Source::Simulated(SimulatedSource {
+            seed: market.seed,
+            seconds: market.seconds,
+            speed: demo.speed,
+        }),
         kafka: KafkaClient { brokers: String::new(), properties: Default::default() },
         sinks: Vec::new(),
         dead_letter: None,

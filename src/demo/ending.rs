@@ -1,9 +1,9 @@
 //! What the demo says last: the accounting, how fast it was, a digest to compare, and what to try next.
 
 use super::board::Board;
-use super::text::{grouped, per_second};
 use super::{About, Ending};
 use crate::config::Speed;
+use crate::terminal::{grouped, per_second};
 use std::io::{self, Write};
 
 pub(super) fn write(about: &About, board: &Board, ending: Ending, out: &mut impl Write) -> io::Result<()> {

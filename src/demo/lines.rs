@@ -2,9 +2,9 @@
 
 use super::About;
 use super::board::Told;
-use super::text::{clock, deviation, rate};
 use crate::config::Speed;
 use crate::source::simulated::Market;
+use crate::terminal::{clock, deviation, rate};
 use crossrate_dataflows::market::definition::{Cross, Windows};
 use std::io::{self, Write};
 

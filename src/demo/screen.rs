@@ -5,7 +5,7 @@ use super::About;
 use super::board::Board;
 use super::lines::{introduction, live};
 use super::table::{Column, Line, Look, Table, curve};
-use super::text::{clock, deviation, fine_clock, grouped, per_second, rate};
+use crate::terminal::{clock, deviation, fine_clock, grouped, per_second, rate};
 use crossrate_dataflows::market::event_time::EventTime;
 use std::io::{self, Write};
 use std::time::Duration;

@@ -4,13 +4,14 @@
 use super::tables::{self, Place as Where};
 use super::{Brought, Place, definition};
 use crate::exit::{Exit, Failure};
+use crate::ledger::Entries;
 use crate::ledger::known::Known;
-use crate::ledger::{Entries, sqlite_hint};
 use crate::query::engine::kind_of;
+use crate::rows::columns::{self, Column, Kind, TABLES, Table, Value};
+use crate::rows::sqlite::hint;
 use crate::serve::board::about::Described;
 use crate::serve::board::progress::{ProgressNews, now_ms};
 use crate::serve::board::series::Kept;
-use crate::sink::columns::{self, Column, Kind, TABLES, Table, Value};
 use anyhow::Result;
 use crossrate_dataflows::market::event_time::EventTime;
 use rusqlite::types::ValueRef;
@@ -59,7 +60,7 @@ impl Database {
     fn unreadable(&self, error: impl Into<anyhow::Error>) -> anyhow::Error {
         let error = error.into();
         Failure::new(Exit::Unreachable, format!("cannot read the database {}", self.path.display()))
-            .hint(sqlite_hint(&error))
+            .hint(hint(&error))
             .because(error)
             .into()
     }

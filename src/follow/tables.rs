@@ -5,9 +5,9 @@
 use super::Brought;
 use crate::exit::{Exit, Failure};
 use crate::ledger::known::Known;
+use crate::rows::columns::{self, Table, Value};
 use crate::serve::board::progress::now_ms;
 use crate::serve::board::series::Kept;
-use crate::sink::columns::{self, Table, Value};
 use anyhow::Result;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::row::RowKind;

@@ -3,7 +3,7 @@
 
 use super::Entries;
 use super::point::{self, JobEntry};
-use crate::cluster;
+use crate::duration;
 use crate::serve::board::progress::{Knowledge, PartitionNews, ProgressNews};
 use anyhow::Result;
 use crossrate_dataflows::market::acceptance::Head;
@@ -44,7 +44,7 @@ impl Known {
     pub fn open_for(&self) -> Option<u64> {
         let span = |name: &str| {
             let (_, text) = self.job.definition.iter().find(|(key, _)| key == name)?;
-            cluster::micros_of(text)
+            duration::parse(text)
         };
         span("window")?.checked_add(span("grace")?)
     }

@@ -4,7 +4,8 @@ use super::held::Held;
 use super::protocol::{Lease, Protocol, Step, Wrote};
 use super::{Commit, Entries, Ledger};
 use crate::exit::{Exit, Failure};
-use crate::sink::columns::{self, Table};
+use crate::rows::columns;
+use crate::rows::sqlite::{Bound, insert, schema};
 use anyhow::Result;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior, params};
 use std::path::{Path, PathBuf};
@@ -45,7 +46,7 @@ impl Sqlite {
     pub fn open(path: &Path, job: &str) -> Result<Self> {
         let ledger = Self::connect(path, job, true)?;
         for table in &columns::TABLES {
-            let schema = sqlite_schema(table);
+            let schema = schema(table);
             ledger.connection.execute_batch(&schema).map_err(|e| failed(&ledger.path, e))?;
         }
         ledger.connection.execute_batch(DEAD_LETTERS).map_err(|e| failed(&ledger.path, e))?;
@@ -116,12 +117,11 @@ impl Sqlite {
         if self.rows {
             for row in &commit.rows {
                 let table = columns::table(row.kind);
-                let mut insert = transaction.prepare_cached(&sqlite_insert(table))?;
+                let mut insert = transaction.prepare_cached(&insert(table))?;
                 let job = columns::Value::Text(self.job.clone());
                 let values = columns::values(table, &row.json);
-                insert.execute(rusqlite::params_from_iter(
-                    std::iter::once(&job).chain(&values).map(SqlValue),
-                ))?;
+                insert
+                    .execute(rusqlite::params_from_iter(std::iter::once(&job).chain(&values).map(Bound)))?;
             }
             let mut letter = transaction
                 .prepare_cached("INSERT OR REPLACE INTO dead_letters VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
@@ -278,66 +278,6 @@ fn read_entries(connection: &Connection, job: &str) -> rusqlite::Result<Entries>
     let mut select = connection.prepare("SELECT key, value FROM crossrate_recovery WHERE job = ?1")?;
     let rows = select.query_map(params![job], |row| Ok((row.get(0)?, row.get(1)?)))?;
     rows.collect()
-}
-
-/// A column's value as SQLite wants it.
-#[derive(Debug)]
-pub(crate) struct SqlValue<'a>(pub(crate) &'a columns::Value);
-
-impl rusqlite::ToSql for SqlValue<'_> {
-    fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
-        use rusqlite::types::{ToSqlOutput, ValueRef};
-        Ok(ToSqlOutput::Borrowed(match self.0 {
-            columns::Value::Null => ValueRef::Null,
-            columns::Value::Integer(n) => ValueRef::Integer(*n),
-            columns::Value::Real(x) => ValueRef::Real(*x),
-            columns::Value::Boolean(b) => ValueRef::Integer(i64::from(*b)),
-            columns::Value::Text(text) => ValueRef::Text(text.as_bytes()),
-        }))
-    }
-}
-
-/// The table that holds rows of a kind.
-pub(crate) fn sqlite_schema(table: &Table) -> String {
-    let columns: Vec<String> = table
-        .columns
-        .iter()
-        .map(|column| {
-            let kind = match column.kind {
-                columns::Kind::Integer | columns::Kind::Boolean => "INTEGER",
-                columns::Kind::Real => "REAL",
-                columns::Kind::Text | columns::Kind::Decimal | columns::Kind::Json => "TEXT",
-            };
-            let real = if column.kind == columns::Kind::Decimal {
-                format!(", {0}_real REAL GENERATED ALWAYS AS (CAST({0} AS REAL)) VIRTUAL", column.name)
-            } else {
-                String::new()
-            };
-            format!("{} {kind}{real}", column.name)
-        })
-        .collect();
-    format!(
-        "CREATE TABLE IF NOT EXISTS {} (job TEXT, {}, PRIMARY KEY (name, start_ms, end_ms, job)) WITHOUT ROWID;",
-        table.name,
-        columns.join(", ")
-    )
-}
-
-/// Puts a row of a job into it, in place of the one of the same window.
-pub(crate) fn sqlite_insert(table: &Table) -> String {
-    let names: Vec<&str> = std::iter::once("job").chain(table.columns.iter().map(|c| c.name)).collect();
-    let places: Vec<String> = (1..=names.len()).map(|i| format!("?{i}")).collect();
-    format!("INSERT OR REPLACE INTO {} ({}) VALUES ({})", table.name, names.join(", "), places.join(", "))
-}
-
-/// What a reader of a database can do about an error of opening it.
-pub(crate) fn sqlite_hint(error: &anyhow::Error) -> &'static str {
-    match error.downcast_ref().and_then(rusqlite::Error::sqlite_error_code) {
-        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
-            "who reads must be able to write to its folder, where SQLite keeps the index of its log; or read a copy"
-        }
-        _ => "name one that crossrate run --to sqlite:PATH writes",
-    }
 }
 
 fn failed(path: &Path, error: rusqlite::Error) -> anyhow::Error {

@@ -2,9 +2,9 @@
 
 use super::Reader;
 use crate::exit::{Exit, Failure};
-use crate::ledger::{SqlValue, sqlite_hint, sqlite_insert, sqlite_schema};
+use crate::rows::columns::{self, TABLES, Table};
+use crate::rows::sqlite::{self, Bound};
 use crate::serve::filter::kind;
-use crate::sink::columns::{self, TABLES, Table};
 use anyhow::{Context, Result};
 use crossrate_dataflows::market::row::RowKind;
 use rusqlite::fallible_iterator::FallibleIterator;
@@ -63,7 +63,7 @@ impl Engine {
     pub fn in_memory() -> Result<Engine> {
         let connection = Connection::open_in_memory()?;
         for table in &TABLES {
-            connection.execute_batch(&sqlite_schema(table))?;
+            connection.execute_batch(&sqlite::schema(table))?;
         }
         connection.set_prepared_statement_cache_capacity(8);
         Ok(Engine { connection })
@@ -84,7 +84,7 @@ impl Engine {
         let connection = open().map_err(|error| {
             let error = error.into();
             Failure::new(Exit::Unreachable, format!("cannot read the database {}", path.display()))
-                .hint(sqlite_hint(&error))
+                .hint(sqlite::hint(&error))
                 .because(error)
         })?;
         Ok(Engine { connection })
@@ -112,9 +112,9 @@ impl Engine {
                 Failure::new(Exit::Failed, words).hint("rows are what crossrate run --to FILE writes")
             })?;
             let (job, values) = (columns::Value::Text(String::new()), columns::values(table, &line));
-            let mut insert = transaction.prepare_cached(&sqlite_insert(table))?;
+            let mut insert = transaction.prepare_cached(&sqlite::insert(table))?;
             insert
-                .execute(rusqlite::params_from_iter(std::iter::once(&job).chain(&values).map(SqlValue)))
+                .execute(rusqlite::params_from_iter(std::iter::once(&job).chain(&values).map(Bound)))
                 .with_context(|| format!("in line {}", number + 1))?;
         }
         Ok(transaction.commit()?)

@@ -1,18 +1,8 @@
 //! Answers for people and programs.
 
+use crate::config::query::Format;
 use serde_json::Value;
 use std::io::{self, Write};
-
-/// How an answer is printed.
-#[derive(Debug, Copy, Clone, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// Columns side by side
-    Table,
-    /// A header and a record a line
-    Csv,
-    /// A JSON object a line
-    Json,
-}
 
 /// Prints an answer.
 #[derive(Debug)]

@@ -223,7 +223,7 @@ fn windows(point: &Point) -> Vec<Window> {
     let Some(job) = &point.job else { return Vec::new() };
     let span = |name: &str| {
         let text = job.definition.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
-        text.and_then(crate::cli::duration).filter(|_| !job.ended)
+        text.and_then(crate::duration::parse).filter(|_| !job.ended)
     };
     let (Some(size), Some(slide), Some(grace)) = (span("window"), span("slide"), span("grace")) else {
         return Vec::new();

@@ -4,8 +4,8 @@
 use super::board::series::Kept;
 use super::filter::Filter;
 use super::problem::Problem;
-use crate::sink::columns::{self, Column};
-use crate::sink::csv;
+use crate::rows::columns::{self, Column};
+use crate::rows::csv;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;

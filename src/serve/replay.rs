@@ -5,8 +5,8 @@
 use super::App;
 use super::helper::Helper;
 use super::problem::{Problem, expect_json};
+use crate::config::STDIN;
 use crate::config::{Config, KafkaClient, ServeConfig, Source};
-use crate::source::files::STDIN;
 use axum::body::{Body, Bytes};
 use axum::extract::State as Shared;
 use axum::extract::rejection::BytesRejection;

@@ -9,7 +9,7 @@ use super::board::{self, Range, SeriesName};
 use super::filter::Filter;
 use super::format::{self, Format};
 use super::problem::Problem;
-use crate::sink::columns::fields;
+use crate::rows::columns::fields;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::Response;

@@ -6,10 +6,11 @@ use super::filter::Filter;
 use super::format::Format;
 use super::helper::Helper;
 use super::problem::{Problem, expect_json};
+use crate::config::query;
 use crate::query::engine::kind_of;
-use crate::query::output::{self, Printer};
+use crate::query::output::Printer;
 use crate::query::worker::{Answer, Complaint, Needs, Question, Rows};
-use crate::sink::columns::TABLES;
+use crate::rows::columns::TABLES;
 use axum::body::{Body, Bytes};
 use axum::extract::State as Shared;
 use axum::extract::rejection::BytesRejection;
@@ -143,8 +144,8 @@ fn problem(complaint: Complaint, sql: &str) -> Problem {
 fn response(rows: &Rows, format: Format) -> Response {
     let (body, kind) = match format {
         Format::Json => (serde_json::to_vec(rows).unwrap_or_default(), "application/json"),
-        Format::Lines => (printed(rows, output::Format::Json), "application/x-ndjson"),
-        Format::Csv => (printed(rows, output::Format::Csv), "text/csv; charset=utf-8; header=present"),
+        Format::Lines => (printed(rows, query::Format::Json), "application/x-ndjson"),
+        Format::Csv => (printed(rows, query::Format::Csv), "text/csv; charset=utf-8; header=present"),
     };
     let mut response = Response::new(Body::from(body));
     let headers = response.headers_mut();
@@ -155,7 +156,7 @@ fn response(rows: &Rows, format: Format) -> Response {
     response
 }
 
-fn printed(rows: &Rows, format: output::Format) -> Vec<u8> {
+fn printed(rows: &Rows, format: query::Format) -> Vec<u8> {
     let mut out = Vec::new();
     let mut printer = Printer::new(format, &mut out);
     // Writing to memory does not fail.

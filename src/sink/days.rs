@@ -11,13 +11,14 @@
 
 pub(super) mod packing;
 
-use super::columns::{self, TABLES};
 use super::lines::{AppendFile, write_failed};
 use super::lock::lock;
-use super::{Mark, News, Sink, csv};
+use super::{Mark, News, Sink};
 use crate::config::{Config, DayForm};
 use crate::exit::{Exit, Failure};
 use crate::ledger::point::Point;
+use crate::rows::columns::{self, TABLES};
+use crate::rows::csv;
 use anyhow::Result;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::row::{Row, RowKind};

@@ -1,10 +1,10 @@
 //! A day's rows as a Parquet file: the columns of the tables, decimals as exact texts and beside each a double,
 //! `vwap` and `vwap_real`, as in the databases. No decimal type of Parquet holds every sum and product exactly.
 
-use super::columns::{self, Kind, Table, Value};
 use super::days::packing::Pack;
 use super::lines::write_failed;
 use crate::exit::{Exit, Failure};
+use crate::rows::columns::{self, Kind, Table, Value};
 use anyhow::Result;
 use parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};

@@ -6,6 +6,7 @@
 //! Where the run has a ledger, what was read is found again after a restart ([`prefix`]).
 
 use super::{Delivery, Feed, Waker};
+use crate::config::STDIN;
 use crate::exit::{Exit, Failure};
 use anyhow::{Context, Result};
 use std::fs::File;
@@ -24,9 +25,6 @@ pub use lines::Start;
 
 use lines::{Bytes, Lines, Stop};
 use unpack::Raw;
-
-/// The path that means standard input.
-pub const STDIN: &str = "-";
 
 /// An input that was found and is not yet read.
 #[derive(Debug)]

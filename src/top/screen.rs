@@ -2,7 +2,7 @@
 
 use super::source::Row as Rate;
 use super::state::{State, View};
-use crate::demo::text::{clock, fine_clock, grouped, shortened};
+use crate::terminal::{clock, fine_clock, grouped, shortened};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};

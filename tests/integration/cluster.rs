@@ -2,8 +2,9 @@
 //! more, started on the test [`member`] alone with its task in the environment: `main`, in short, with a small
 //! dataflow in the place of ours.
 
-use crossrate::cluster::{self, ClusterError, Identity, Part, fate};
+use crossrate::cluster::{self, ClusterError, Part, fate};
 use crossrate::config;
+use crossrate::job_identity::Identity;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -3,7 +3,7 @@
 //! Columns are those of [`columns`]: decimals as `numeric`, which keeps all their digits, JSON as `json`, which keeps
 //! its bytes; and before them the job's name, so that several jobs can share a database. Rows travel as an array for each column, so a commit is a handful of statements whatever its size.
 
-use crate::sink::columns::{self, Column, Kind, TABLES, Table, Value};
+use crate::rows::columns::{self, Column, Kind, TABLES, Table, Value};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::row::Row;
 use crossrate_dataflows::operators::closings::Refusal;

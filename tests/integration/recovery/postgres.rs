@@ -3,7 +3,7 @@
 use super::input::{self, Random};
 use super::kill_loop::{self, Job, kill_and_take_up, kills};
 use super::outputs::{self, Outputs};
-use crossrate::sink::columns::{self, TABLES, Value};
+use crossrate::rows::columns::{self, TABLES, Value};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;

@@ -1,7 +1,8 @@
 //! What the processes of one run must agree on, and the words for what they do not.
 
-use super::handshake::printable;
 use crate::config::{Config, DeadLetterTarget, SinkTarget, Source};
+use crate::duration;
+use crate::terminal::printable;
 use crossrate_dataflows::market::definition::Definition;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -37,7 +38,7 @@ impl Identity {
 
     /// What keeps `theirs` from being a process of the same run, in words for people; `them` is how they are
     /// called there. The first difference of a kind that explains the others is told alone.
-    pub(super) fn difference(&self, theirs: &Identity, them: &str) -> Option<String> {
+    pub(crate) fn difference(&self, theirs: &Identity, them: &str) -> Option<String> {
         let words = if self.version != theirs.version {
             format!("{them} is crossrate {}, this one {}", theirs.version, self.version)
         } else if self.processes != theirs.processes {
@@ -165,8 +166,11 @@ fn job(config: &Config) -> Vec<(String, String)> {
             Some(DeadLetterTarget::Kafka(topic)) => format!("kafka:{topic}"),
         },
     );
-    add("idle-timeout", config.idle_timeout.map_or("off".into(), |timeout| micros(timeout.as_micros())));
-    add("max-drift", micros(config.max_drift.into()));
+    add(
+        "idle-timeout",
+        config.idle_timeout.map_or("off".into(), |timeout| duration::show(timeout.as_micros() as u64)),
+    );
+    add("max-drift", duration::show(config.max_drift));
     add("name", config.name.clone());
     add("fresh", config.fresh.to_string());
     add("strict", config.strict.to_string());
@@ -192,7 +196,7 @@ fn flatten(name: &str, value: &Value, pairs: &mut Vec<(String, String)>) {
             }
         }
         Value::Number(number) if DURATIONS.contains(&name) => {
-            pairs.push((name.into(), number.as_u64().map_or(number.to_string(), |n| micros(n.into()))));
+            pairs.push((name.into(), number.as_u64().map_or(number.to_string(), duration::show)));
         }
         Value::String(text) => pairs.push((name.into(), text.clone())),
         other => pairs.push((name.into(), other.to_string())),
@@ -203,7 +207,7 @@ fn flatten(name: &str, value: &Value, pairs: &mut Vec<(String, String)>) {
 pub(crate) fn definition_of(pairs: &[(String, String)]) -> Option<Definition> {
     let mut fields = Map::new();
     for (name, text) in pairs {
-        let value = match micros_of(text).filter(|_| DURATIONS.contains(&name.as_str())) {
+        let value = match duration::parse(text).filter(|_| DURATIONS.contains(&name.as_str())) {
             Some(micros) => micros.into(),
             // What is not JSON was a text.
             None => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone())),
@@ -226,25 +230,6 @@ pub(crate) fn definition_of(pairs: &[(String, String)]) -> Option<Definition> {
     serde_json::from_value(fields.into()).ok()
 }
 
-/// Microseconds as people write them.
-fn micros(micros: u128) -> String {
-    match micros {
-        0 => "0s".into(),
-        _ if micros.is_multiple_of(3_600_000_000) => format!("{}h", micros / 3_600_000_000),
-        _ if micros.is_multiple_of(60_000_000) => format!("{}m", micros / 60_000_000),
-        _ if micros.is_multiple_of(1_000_000) => format!("{}s", micros / 1_000_000),
-        _ if micros.is_multiple_of(1_000) => format!("{}ms", micros / 1_000),
-        _ => format!("{micros}us"),
-    }
-}
-
-/// And back; none where nobody has written that.
-pub(crate) fn micros_of(text: &str) -> Option<u64> {
-    let units = [("ms", 1_000), ("us", 1), ("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000)];
-    let (number, unit) = units.iter().find_map(|(name, unit)| Some((text.strip_suffix(name)?, *unit)))?;
-    number.parse::<u64>().ok()?.checked_mul(unit)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -252,14 +237,6 @@ mod tests {
         Cross, Emit, Leg, MissingLeg, RowKinds, Selection, Windows,
     };
     use crossrate_dataflows::market::trade::Symbol;
-
-    #[test]
-    fn durations_read_back() {
-        for span in [0, 1, 999, 250_000, 30_000_000, 60_000_000, 3_600_000_000, 90_000_000] {
-            assert_eq!(micros_of(&micros(span.into())), Some(span), "{span}");
-        }
-        assert_eq!(micros_of("soon"), None);
-    }
 
     #[test]
     fn definitions_read_back() {

@@ -71,6 +71,11 @@ pub(crate) fn deviation(std: Option<f64>) -> String {
     }
 }
 
+/// Another's words, fit to be printed: no control characters, not endless.
+pub(crate) fn printable(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).chars().filter(|c| !c.is_control()).take(1_000).collect()
+}
+
 /// How fast: so many in a time, as `8,012`.
 pub(crate) fn per_second(n: u64, elapsed: std::time::Duration) -> String {
     let seconds = elapsed.as_secs_f64();

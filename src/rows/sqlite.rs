@@ -1,0 +1,64 @@
+//! Rows in SQLite: the tables that hold them, and their values.
+
+use super::columns::{self, Table};
+use rusqlite::ErrorCode;
+
+/// A column's value as SQLite wants it.
+#[derive(Debug)]
+pub(crate) struct Bound<'a>(pub(crate) &'a columns::Value);
+
+impl rusqlite::ToSql for Bound<'_> {
+    fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
+        use rusqlite::types::{ToSqlOutput, ValueRef};
+        Ok(ToSqlOutput::Borrowed(match self.0 {
+            columns::Value::Null => ValueRef::Null,
+            columns::Value::Integer(n) => ValueRef::Integer(*n),
+            columns::Value::Real(x) => ValueRef::Real(*x),
+            columns::Value::Boolean(b) => ValueRef::Integer(i64::from(*b)),
+            columns::Value::Text(text) => ValueRef::Text(text.as_bytes()),
+        }))
+    }
+}
+
+/// The table that holds rows of a kind.
+pub(crate) fn schema(table: &Table) -> String {
+    let columns: Vec<String> = table
+        .columns
+        .iter()
+        .map(|column| {
+            let kind = match column.kind {
+                columns::Kind::Integer | columns::Kind::Boolean => "INTEGER",
+                columns::Kind::Real => "REAL",
+                columns::Kind::Text | columns::Kind::Decimal | columns::Kind::Json => "TEXT",
+            };
+            let real = if column.kind == columns::Kind::Decimal {
+                format!(", {0}_real REAL GENERATED ALWAYS AS (CAST({0} AS REAL)) VIRTUAL", column.name)
+            } else {
+                String::new()
+            };
+            format!("{} {kind}{real}", column.name)
+        })
+        .collect();
+    format!(
+        "CREATE TABLE IF NOT EXISTS {} (job TEXT, {}, PRIMARY KEY (name, start_ms, end_ms, job)) WITHOUT ROWID;",
+        table.name,
+        columns.join(", ")
+    )
+}
+
+/// Puts a row of a job into it, in place of the one of the same window.
+pub(crate) fn insert(table: &Table) -> String {
+    let names: Vec<&str> = std::iter::once("job").chain(table.columns.iter().map(|c| c.name)).collect();
+    let places: Vec<String> = (1..=names.len()).map(|i| format!("?{i}")).collect();
+    format!("INSERT OR REPLACE INTO {} ({}) VALUES ({})", table.name, names.join(", "), places.join(", "))
+}
+
+/// What a reader of a database can do about an error of opening it.
+pub(crate) fn hint(error: &anyhow::Error) -> &'static str {
+    match error.downcast_ref().and_then(rusqlite::Error::sqlite_error_code) {
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+            "who reads must be able to write to its folder, where SQLite keeps the index of its log; or read a copy"
+        }
+        _ => "name one that crossrate run --to sqlite:PATH writes",
+    }
+}
