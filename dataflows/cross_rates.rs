@@ -11,7 +11,7 @@ use crate::market::definition::Definition;
 use crate::market::event_time::EventTime;
 use crate::market::looks::Looks;
 use crate::market::resume::Resume;
-use crate::market::row::{Occasion, Row, Stage, cross_row};
+use crate::market::row::{Occasion, Row, RowKind, Stage, cross_row};
 use crate::market::trade::Symbol;
 use crate::operators::at_looks::{AtLooks, LookLogic};
 use crate::operators::revisions::{Emitted, stage_of};
@@ -149,13 +149,13 @@ impl CrossRows {
         let Some(stage) = stage_of(&mut windows.emitted, end, look, state, &self.looks, same) else { return };
         let silent = look <= self.resumed_at;
         let rate = if silent { None } else { state.rate(cross_definition) };
-        if self.definition.rows.cross && !silent {
+        if self.definition.rows.has(RowKind::Cross) && !silent {
             let occasion = Occasion { look, start: self.looks.start(end), end, stage };
             give(look.minus(1), Output::Row(cross_row(cross_definition, state, rate.as_ref(), occasion)));
         }
         if let Stage::Closed { last: true, .. } = stage {
             windows.current.remove(&end);
-            if let Some(rate) = rate.filter(|_| self.definition.rows.stats) {
+            if let Some(rate) = rate.filter(|_| self.definition.rows.has(RowKind::Stats)) {
                 give(look.minus(1), Output::Rate(Rate { cross, end, look, rate }));
             }
         }

@@ -77,7 +77,7 @@ pub(crate) mod tests {
             emit: Emit::Final,
             provisional: true,
             tick: 10,
-            rows: RowKinds { symbol: true, cross: true, stats: true },
+            rows: RowKinds::all(),
             missing_leg: MissingLeg::Null,
             max_carry: 0,
             stats_last: None,

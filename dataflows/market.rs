@@ -16,6 +16,7 @@ mod quotient;
 pub mod ratio;
 pub mod resume;
 pub mod row;
+pub mod schema;
 pub mod series;
 pub mod sums;
 pub mod trade;

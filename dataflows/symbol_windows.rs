@@ -15,7 +15,7 @@ use crate::market::looks::Looks;
 use crate::market::moments::Moments;
 use crate::market::panes::Panes;
 use crate::market::resume::{Lasting, Resume};
-use crate::market::row::{Occasion, Row, symbol_row};
+use crate::market::row::{Occasion, Row, RowKind, symbol_row};
 use crate::market::trade::Symbol;
 use crate::market::window::WindowState;
 use crate::operators::at_looks::{AtLooks, LookLogic};
@@ -302,7 +302,7 @@ impl SymbolWindows {
             }
         }
         let Some(window) = window else { return };
-        if self.definition.rows.symbol
+        if self.definition.rows.has(RowKind::Symbol)
             && let Some(stage) = stage_of(&mut state.emitted, end, look, &window, &self.looks, PartialEq::eq)
             && look > self.resume.at
         {

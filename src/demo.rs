@@ -43,7 +43,7 @@ pub fn definition() -> Definition {
         emit: Emit::Changes,
         provisional: true,
         tick: 250_000,
-        rows: RowKinds { symbol: true, cross: true, stats: true },
+        rows: RowKinds::all(),
         missing_leg: MissingLeg::Null,
         max_carry: 300_000_000,
         stats_last: None,

@@ -233,9 +233,8 @@ pub(crate) fn definition_of(pairs: &[(String, String)]) -> Option<Definition> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crossrate_dataflows::market::definition::{
-        Cross, Emit, Leg, MissingLeg, RowKinds, Selection, Windows,
-    };
+    use crossrate_dataflows::market::definition::{Cross, Emit, Leg, MissingLeg, Selection, Windows};
+    use crossrate_dataflows::market::schema::RowKind;
     use crossrate_dataflows::market::trade::Symbol;
 
     #[test]
@@ -250,7 +249,7 @@ mod tests {
             emit: Emit::Final,
             provisional: false,
             tick: 250_000,
-            rows: RowKinds { symbol: true, cross: true, stats: false },
+            rows: [RowKind::Symbol, RowKind::Cross].into_iter().collect(),
             missing_leg: MissingLeg::Null,
             max_carry: 300_000_000,
             stats_last: None,

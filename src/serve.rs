@@ -13,6 +13,7 @@ pub mod format;
 pub mod guard;
 mod helper;
 pub mod metrics;
+pub mod openapi;
 pub mod page;
 pub mod problem;
 pub mod replay;

@@ -59,7 +59,7 @@ pub(crate) fn definition(size: u64, slide: u64) -> Definition {
         emit: Emit::Final,
         provisional: false,
         tick: 250_000,
-        rows: RowKinds { symbol: true, cross: true, stats: true },
+        rows: RowKinds::all(),
         missing_leg: MissingLeg::Null,
         max_carry: 300_000_000,
         stats_last: None,

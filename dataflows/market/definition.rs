@@ -1,5 +1,6 @@
 //! What a job computes: everything that its rows depend on besides the input. Checked when it is made.
 
+pub use super::schema::RowKinds;
 use super::trade::Symbol;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -91,15 +92,4 @@ pub enum MissingLeg {
     Carry,
     /// No row.
     Withhold,
-}
-
-/// Which kinds of rows leave.
-#[derive(Debug, Copy, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RowKinds {
-    /// Rows of symbols.
-    pub symbol: bool,
-    /// Rows of crosses.
-    pub cross: bool,
-    /// Statistics of the rates of crosses.
-    pub stats: bool,
 }

@@ -4,33 +4,12 @@ use super::cross::{CrossState, Status};
 use super::definition::Cross;
 use super::event_time::EventTime;
 use super::ratio::{RATE_PLACES, write_double, write_scaled, write_scaled_big};
+pub use super::schema::RowKind;
 use super::series::SeriesMoments;
 use super::trade::Symbol;
 use super::window::{WindowState, variance, vwap};
 use num_bigint::BigInt;
 use serde::{Deserialize, Serialize};
-
-/// What a row speaks of, in the order in which rows of one window leave.
-#[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum RowKind {
-    /// One symbol in one window.
-    Symbol,
-    /// One cross in one window.
-    Cross,
-    /// The statistics of a cross up to a window.
-    Stats,
-}
-
-impl RowKind {
-    /// As printed.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            RowKind::Symbol => "symbol",
-            RowKind::Cross => "cross",
-            RowKind::Stats => "stats",
-        }
-    }
-}
 
 /// What took the watermarks to a row's closing.
 #[derive(Debug, Copy, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,6 +6,7 @@ use super::settings as s;
 use super::usage::{UsageError, Wrong};
 use crate::duration;
 use crossrate_dataflows::market::definition::{Cross, Definition, MissingLeg, Selection, Windows};
+use crossrate_dataflows::market::schema::RowKind;
 use std::collections::BTreeSet;
 
 /// More panes a window than this are a slip: the state of a window is no larger, but each trade would enter so many.
@@ -17,7 +18,7 @@ const DEFAULT_CROSS: &str = "XVGUSDT=XVGBTC*BTCUSDT";
 pub(super) fn definition(given: &mut Given) -> Result<Definition, UsageError> {
     let (crosses, symbols) = wanted(given)?;
     let rows = given.get(&s::ROWS)?;
-    if crosses.is_empty() && !rows.symbol {
+    if crosses.is_empty() && !rows.has(RowKind::Symbol) {
         let rows = given.what(&s::ROWS.about);
         given.warnings.push(format!("{rows}: no row will leave, since there is no cross"));
     }

@@ -4,6 +4,7 @@ use super::usage::{Wrong, nearest};
 use crate::config::{Progress, Speed, Stay};
 use crate::duration;
 use crossrate_dataflows::market::definition::{Emit, MissingLeg, RowKinds};
+use crossrate_dataflows::market::schema::RowKind;
 use crossrate_dataflows::market::trade::Symbol;
 use std::time::Duration;
 
@@ -213,19 +214,13 @@ pub(super) fn switch(text: &str) -> Result<bool, Wrong> {
 
 /// Which kinds of rows leave: words joined by commas.
 pub(super) fn rows(text: &str) -> Result<RowKinds, Wrong> {
-    let mut kinds = RowKinds { symbol: false, cross: false, stats: false };
-    for name in text.split(',').map(str::trim) {
-        match name {
-            "symbol" => kinds.symbol = true,
-            "cross" => kinds.cross = true,
-            "stats" => kinds.stats = true,
-            _ => {
-                return Err(Wrong::new(text, "some of symbol,cross,stats")
-                    .perhaps(nearest(name, ["symbol", "cross", "stats"])));
-            }
-        }
-    }
-    Ok(kinds)
+    let names = RowKind::ALL.map(RowKind::as_str);
+    let kind = |name| {
+        RowKind::parse(name).ok_or_else(|| {
+            Wrong::new(text, format!("some of {}", names.join(","))).perhaps(nearest(name, names))
+        })
+    };
+    text.split(',').map(str::trim).map(kind).collect()
 }
 
 /// The symbols of `--symbols`: `None` stands for all of them.

@@ -6,11 +6,11 @@ use super::{Brought, Place, definition};
 use crate::exit::{Exit, Failure};
 use crate::ledger::known::Known;
 use crate::ledger::postgres::{self, reading};
-use crate::query::engine::kind_of;
-use crate::rows::columns::{Column, Kind, TABLES, Value};
+use crate::rows::columns::Value;
 use crate::serve::board::about::Described;
 use crate::serve::board::series::Kept;
 use anyhow::Result;
+use crossrate_dataflows::market::schema::{Field, FieldType, RowKind};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio_postgres::{Client, Error, Row};
@@ -110,29 +110,29 @@ async fn read(client: &Client, job: &str, place: &Where) -> Result<Found, Error>
     // One that another version has written, or that is damaged, says nothing, and takes no rows with it.
     let (known, definition) = (Known::of(&entries).ok().flatten(), definition(&entries));
     let mut newest: i64 = 0;
-    for table in &TABLES {
-        let found: Option<i64> = client.query_one(&tables::newest(table), &[&job]).await?.get(0);
+    for kind in RowKind::ALL {
+        let found: Option<i64> = client.query_one(&tables::newest(kind.schema()), &[&job]).await?.get(0);
         newest = newest.max(found.unwrap_or(0));
     }
     let from_ms = place.look_from_ms(newest as u64) as i64;
     let mut rows = Vec::new();
-    for table in &TABLES {
-        let sql = tables::select(table, |column| format!("{column}::text"));
+    for kind in RowKind::ALL {
+        let sql = tables::select(kind.schema(), |column| format!("{column}::text"));
         for row in client.query(&sql, &[&from_ms, &job]).await? {
             let values: Vec<Value> =
-                table.columns.iter().enumerate().map(|(at, column)| value(&row, at, column)).collect();
-            rows.extend(tables::row(kind_of(table), &values));
+                kind.schema().fields.iter().enumerate().map(|(at, column)| value(&row, at, column)).collect();
+            rows.extend(tables::row(kind, &values));
         }
     }
     Ok(Found { jobs, rows, known, definition })
 }
 
-fn value(row: &Row, at: usize, column: &Column) -> Value {
-    match column.kind {
-        Kind::Integer => row.get::<_, Option<i64>>(at).map_or(Value::Null, Value::Integer),
-        Kind::Real => row.get::<_, Option<f64>>(at).map_or(Value::Null, Value::Real),
-        Kind::Boolean => row.get::<_, Option<bool>>(at).map_or(Value::Null, Value::Boolean),
-        Kind::Text | Kind::Decimal | Kind::Json => {
+fn value(row: &Row, at: usize, column: &Field) -> Value {
+    match column.ty {
+        FieldType::Integer => row.get::<_, Option<i64>>(at).map_or(Value::Null, Value::Integer),
+        FieldType::Real => row.get::<_, Option<f64>>(at).map_or(Value::Null, Value::Real),
+        FieldType::Boolean => row.get::<_, Option<bool>>(at).map_or(Value::Null, Value::Boolean),
+        FieldType::Text | FieldType::Decimal | FieldType::List(_) => {
             row.get::<_, Option<String>>(at).map_or(Value::Null, Value::Text)
         }
     }

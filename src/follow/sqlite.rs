@@ -6,14 +6,14 @@ use super::{Brought, Place, definition};
 use crate::exit::{Exit, Failure};
 use crate::ledger::Entries;
 use crate::ledger::known::Known;
-use crate::query::engine::kind_of;
-use crate::rows::columns::{self, Column, Kind, TABLES, Table, Value};
+use crate::rows::columns::{self, Value};
 use crate::rows::sqlite::hint;
 use crate::serve::board::about::Described;
 use crate::serve::board::progress::{ProgressNews, now_ms};
 use crate::serve::board::series::Kept;
 use anyhow::Result;
 use crossrate_dataflows::market::event_time::EventTime;
+use crossrate_dataflows::market::schema::{Field, FieldType, RowKind};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction};
 use std::os::unix::fs::MetadataExt;
@@ -99,16 +99,16 @@ impl Database {
             self_check(&transaction, &self.job)?;
         }
         let mut newest = 0;
-        for table in &TABLES {
+        for kind in RowKind::ALL {
             let of_table: Option<i64> = transaction
-                .query_row(&tables::newest(table), [&self.job], |row| row.get(0))
+                .query_row(&tables::newest(kind.schema()), [&self.job], |row| row.get(0))
                 .optional()?
                 .flatten();
             newest = newest.max(of_table.unwrap_or(0) as u64);
         }
         let mut rows = Vec::new();
-        for table in &TABLES {
-            read_table(&transaction, table, self.place.look_from_ms(newest), &self.job, &mut rows)?;
+        for kind in RowKind::ALL {
+            read_table(&transaction, kind, self.place.look_from_ms(newest), &self.job, &mut rows)?;
         }
         drop(transaction);
         open.version = Some(version);
@@ -166,28 +166,28 @@ fn entries(connection: &Connection, job: &str) -> rusqlite::Result<Entries> {
 
 fn read_table(
     transaction: &Transaction<'_>,
-    table: &Table,
+    kind: RowKind,
     from_ms: u64,
     job: &str,
     into: &mut Vec<Kept>,
 ) -> rusqlite::Result<()> {
-    let mut select = transaction.prepare(&tables::select(table, str::to_owned))?;
+    let mut select = transaction.prepare(&tables::select(kind.schema(), str::to_owned))?;
     let mut rows = select.query(rusqlite::params![from_ms as i64, job])?;
-    let mut values = Vec::with_capacity(table.columns.len());
+    let mut values = Vec::with_capacity(kind.schema().fields.len());
     while let Some(row) = rows.next()? {
         values.clear();
-        for (place, column) in table.columns.iter().enumerate() {
+        for (place, column) in kind.schema().fields.iter().enumerate() {
             values.push(value(column, row.get_ref(place)?));
         }
-        into.extend(tables::row(kind_of(table), &values));
+        into.extend(tables::row(kind, &values));
     }
     Ok(())
 }
 
-fn value(column: &Column, value: ValueRef<'_>) -> Value {
-    match (value, column.kind) {
-        (ValueRef::Integer(number), Kind::Boolean) => Value::Boolean(number != 0),
-        (ValueRef::Integer(number), Kind::Real) => Value::Real(number as f64),
+fn value(column: &Field, value: ValueRef<'_>) -> Value {
+    match (value, column.ty) {
+        (ValueRef::Integer(number), FieldType::Boolean) => Value::Boolean(number != 0),
+        (ValueRef::Integer(number), FieldType::Real) => Value::Real(number as f64),
         (ValueRef::Integer(number), _) => Value::Integer(number),
         (ValueRef::Real(number), _) => Value::Real(number),
         (ValueRef::Text(text), _) => Value::Text(String::from_utf8_lossy(text).into_owned()),

@@ -5,12 +5,12 @@
 use super::Brought;
 use crate::exit::{Exit, Failure};
 use crate::ledger::known::Known;
-use crate::rows::columns::{self, Table, Value};
+use crate::rows::columns::{self, Value};
 use crate::serve::board::progress::now_ms;
 use crate::serve::board::series::Kept;
 use anyhow::Result;
 use crossrate_dataflows::market::event_time::EventTime;
-use crossrate_dataflows::market::row::RowKind;
+use crossrate_dataflows::market::schema::{FieldType, RowKind, Schema};
 use std::time::Duration;
 
 /// Where to look.
@@ -74,13 +74,13 @@ pub(super) fn has_job(jobs: &[String], job: &str) -> Result<()> {
 }
 
 /// The columns of a question, as both databases have them.
-pub(super) fn select(table: &Table, decimal: impl Fn(&str) -> String) -> String {
-    let columns = table.columns.iter().map(|column| match column.kind {
-        columns::Kind::Decimal | columns::Kind::Json => decimal(&format!("t.\"{}\"", column.name)),
+pub(super) fn select(table: &Schema, decimal: impl Fn(&str) -> String) -> String {
+    let columns = table.fields.iter().map(|column| match column.ty {
+        FieldType::Decimal | FieldType::List(_) => decimal(&format!("t.\"{}\"", column.name)),
         _ => format!("t.\"{}\"", column.name),
     });
     let columns: Vec<String> = columns.collect();
-    let (name, names) = (table.name, names(table));
+    let (name, names) = (table.table, names(table));
     format!(
         "{names}
         SELECT {} FROM names CROSS JOIN {name} AS t
@@ -90,8 +90,8 @@ pub(super) fn select(table: &Table, decimal: impl Fn(&str) -> String) -> String 
 }
 
 /// The greatest start of a job's window of any name. Other jobs in the same database may be years ahead.
-pub(super) fn newest(table: &Table) -> String {
-    let (name, names) = (table.name, names(table));
+pub(super) fn newest(table: &Schema) -> String {
+    let (name, names) = (table.table, names(table));
     format!(
         "{names}
         SELECT max((SELECT t.start_ms FROM {name} AS t
@@ -100,8 +100,8 @@ pub(super) fn newest(table: &Table) -> String {
 }
 
 /// The names in a table, one after another, each a step of the index.
-fn names(table: &Table) -> String {
-    let name = table.name;
+fn names(table: &Schema) -> String {
+    let name = table.table;
     format!(
         "WITH RECURSIVE names(name) AS (
             SELECT * FROM (SELECT name FROM {name} ORDER BY name LIMIT 1) AS first

@@ -7,6 +7,7 @@ use crate::exit::{Exit, Failure};
 use crate::rows::columns;
 use crate::rows::sqlite::{Bound, insert, schema};
 use anyhow::Result;
+use crossrate_dataflows::market::schema::RowKind;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior, params};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -45,8 +46,8 @@ impl Sqlite {
     /// Opens or makes the database of a sink.
     pub fn open(path: &Path, job: &str) -> Result<Self> {
         let ledger = Self::connect(path, job, true)?;
-        for table in &columns::TABLES {
-            let schema = schema(table);
+        for kind in RowKind::ALL {
+            let schema = schema(kind.schema());
             ledger.connection.execute_batch(&schema).map_err(|e| failed(&ledger.path, e))?;
         }
         ledger.connection.execute_batch(DEAD_LETTERS).map_err(|e| failed(&ledger.path, e))?;
@@ -116,10 +117,9 @@ impl Sqlite {
         }
         if self.rows {
             for row in &commit.rows {
-                let table = columns::table(row.kind);
-                let mut insert = transaction.prepare_cached(&insert(table))?;
+                let mut insert = transaction.prepare_cached(&insert(row.kind.schema()))?;
                 let job = columns::Value::Text(self.job.clone());
-                let values = columns::values(table, &row.json);
+                let values = columns::values(row.kind, &row.json);
                 insert
                     .execute(rusqlite::params_from_iter(std::iter::once(&job).chain(&values).map(Bound)))?;
             }

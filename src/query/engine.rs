@@ -2,11 +2,10 @@
 
 use super::Reader;
 use crate::exit::{Exit, Failure};
-use crate::rows::columns::{self, TABLES, Table};
+use crate::rows::columns;
 use crate::rows::sqlite::{self, Bound};
-use crate::serve::filter::kind;
 use anyhow::{Context, Result};
-use crossrate_dataflows::market::row::RowKind;
+use crossrate_dataflows::market::schema::RowKind;
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
@@ -62,8 +61,8 @@ impl Engine {
     /// Empty tables.
     pub fn in_memory() -> Result<Engine> {
         let connection = Connection::open_in_memory()?;
-        for table in &TABLES {
-            connection.execute_batch(&sqlite::schema(table))?;
+        for kind in RowKind::ALL {
+            connection.execute_batch(&sqlite::schema(kind.schema()))?;
         }
         connection.set_prepared_statement_cache_capacity(8);
         Ok(Engine { connection })
@@ -106,13 +105,13 @@ impl Engine {
             if line.trim().is_empty() {
                 continue;
             }
-            let table = table_of(&line).ok_or_else(|| {
+            let kind = kind_of(&line).ok_or_else(|| {
                 let words =
                     format!("line {} is no row: it has no kind, name, start_ms and end_ms", number + 1);
                 Failure::new(Exit::Failed, words).hint("rows are what crossrate run --to FILE writes")
             })?;
-            let (job, values) = (columns::Value::Text(String::new()), columns::values(table, &line));
-            let mut insert = transaction.prepare_cached(&sqlite::insert(table))?;
+            let (job, values) = (columns::Value::Text(String::new()), columns::values(kind, &line));
+            let mut insert = transaction.prepare_cached(&sqlite::insert(kind.schema()))?;
             insert
                 .execute(rusqlite::params_from_iter(std::iter::once(&job).chain(&values).map(Bound)))
                 .with_context(|| format!("in line {}", number + 1))?;
@@ -133,7 +132,7 @@ impl Engine {
     }
 
     /// The tables of rows that a question reads; found without having any rows.
-    pub fn tables_of(mut self, sql: &str, limits: &Limits) -> Result<Vec<&'static Table>, Refused> {
+    pub fn tables_of(mut self, sql: &str, limits: &Limits) -> Result<Vec<&'static str>, Refused> {
         let (tell, told) = std::sync::mpsc::channel();
         self.guard(limits).map_err(refused)?;
         self.connection
@@ -147,10 +146,8 @@ impl Engine {
         statement(&self.connection, sql)?;
         drop(self);
         let read: Vec<String> = told.into_iter().collect();
-        Ok(TABLES
-            .iter()
-            .filter(|table| read.iter().any(|name| name.eq_ignore_ascii_case(table.name)))
-            .collect())
+        let tables = RowKind::ALL.into_iter().map(|kind| kind.schema().table);
+        Ok(tables.filter(|table| read.iter().any(|name| name.eq_ignore_ascii_case(table))).collect())
     }
 
     fn guard(&mut self, limits: &Limits) -> rusqlite::Result<()> {
@@ -181,7 +178,8 @@ impl Engine {
 /// Reading tables of rows, and computing. Everything else is refused by name, whatever it might be one day.
 fn allowed(context: AuthContext<'_>) -> Authorization {
     let known = |name: &str| {
-        TABLES.iter().map(|table| table.name).chain(ALSO).any(|table| name.eq_ignore_ascii_case(table))
+        let tables = RowKind::ALL.into_iter().map(|kind| kind.schema().table);
+        tables.chain(ALSO).any(|table| name.eq_ignore_ascii_case(table))
     };
     // A table of which no column is read may be one that the question itself has made, by WITH.
     let own = |name: &str, column: &str| {
@@ -269,8 +267,8 @@ fn refused(error: rusqlite::Error) -> Refused {
     }
 }
 
-/// The table of a line, where it is a row.
-fn table_of(line: &str) -> Option<&'static Table> {
+/// The kind of a line, where it is a row.
+fn kind_of(line: &str) -> Option<RowKind> {
     #[derive(serde::Deserialize)]
     struct Key<'a> {
         kind: &'a str,
@@ -282,13 +280,7 @@ fn table_of(line: &str) -> Option<&'static Table> {
         _end_ms: u64,
     }
     let key: Key<'_> = serde_json::from_str(line).ok()?;
-    kind(key.kind).map(columns::table)
-}
-
-/// The kind of rows in a table.
-pub fn kind_of(table: &Table) -> RowKind {
-    let kinds = [RowKind::Symbol, RowKind::Cross, RowKind::Stats];
-    kinds.into_iter().find(|kind| columns::table(*kind).name == table.name).unwrap_or(RowKind::Symbol)
+    RowKind::parse(key.kind)
 }
 
 #[cfg(test)]

@@ -106,7 +106,7 @@ pub fn answer() -> Result<Exit> {
     let mut engine = Engine::in_memory()?;
     engine.limit_memory(question.memory)?;
     let needs = match Engine::in_memory()?.tables_of(&question.sql, &limits) {
-        Ok(tables) => Needs::Tables(tables.iter().map(|table| table.name.to_owned()).collect()),
+        Ok(tables) => Needs::Tables(tables.into_iter().map(str::to_owned).collect()),
         Err(refused) => Needs::Refused(refused.into()),
     };
     let over = matches!(needs, Needs::Refused(_));

@@ -1,117 +1,28 @@
-//! Rows as columns, for databases and tables: the fields of SPEC section 9 under their own names.
+//! Rows as columns, for databases and tables: the fields of their schema under their own names.
 
-use crossrate_dataflows::market::row::RowKind;
+use crossrate_dataflows::market::schema::{Field, FieldType, RowKind};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// What a column holds.
-#[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub enum Kind {
-    /// A whole number.
-    Integer,
-    /// A double.
-    Real,
-    /// True or false.
-    Boolean,
-    /// A text.
-    Text,
-    /// An exact decimal, as text.
-    Decimal,
-    /// A JSON value, as text.
-    Json,
+/// The type of a field in SQLite.
+pub fn sqlite_type(ty: FieldType) -> &'static str {
+    match ty {
+        FieldType::Integer | FieldType::Boolean => "INTEGER",
+        FieldType::Real => "REAL",
+        FieldType::Text | FieldType::Decimal | FieldType::List(_) => "TEXT",
+    }
 }
 
-/// A field of a row.
-#[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub struct Column {
-    /// Its name, in rows and in tables.
-    pub name: &'static str,
-    /// What it holds.
-    pub kind: Kind,
-}
-
-/// The rows of one kind.
-#[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub struct Table {
-    /// Its name.
-    pub name: &'static str,
-    /// Its columns, in order.
-    pub columns: &'static [Column],
-}
-
-const fn column(name: &'static str, kind: Kind) -> Column {
-    Column { name, kind }
-}
-
-/// The three tables: symbols, crosses, stats. Their key is name, start_ms, end_ms.
-pub const TABLES: [Table; 3] = [
-    Table {
-        name: "symbols",
-        columns: &[
-            column("name", Kind::Text),
-            column("start_ms", Kind::Integer),
-            column("end_ms", Kind::Integer),
-            column("trades", Kind::Integer),
-            column("open", Kind::Decimal),
-            column("high", Kind::Decimal),
-            column("low", Kind::Decimal),
-            column("close", Kind::Decimal),
-            column("volume", Kind::Decimal),
-            column("quote_volume", Kind::Decimal),
-            column("vwap", Kind::Decimal),
-            column("vw_variance", Kind::Real),
-            column("vw_std", Kind::Real),
-            column("missing_ids", Kind::Integer),
-            column("digest", Kind::Text),
-            column("revision", Kind::Integer),
-            column("closed", Kind::Boolean),
-            column("final", Kind::Boolean),
-            column("closed_by", Kind::Text),
-        ],
-    },
-    Table {
-        name: "crosses",
-        columns: &[
-            column("name", Kind::Text),
-            column("start_ms", Kind::Integer),
-            column("end_ms", Kind::Integer),
-            column("status", Kind::Text),
-            column("vwap", Kind::Decimal),
-            column("vw_variance", Kind::Real),
-            column("vw_std", Kind::Real),
-            column("trades", Kind::Integer),
-            column("legs", Kind::Json),
-            column("missing_ids", Kind::Integer),
-            column("digest", Kind::Text),
-            column("revision", Kind::Integer),
-            column("closed", Kind::Boolean),
-            column("final", Kind::Boolean),
-            column("closed_by", Kind::Text),
-        ],
-    },
-    Table {
-        name: "stats",
-        columns: &[
-            column("name", Kind::Text),
-            column("start_ms", Kind::Integer),
-            column("end_ms", Kind::Integer),
-            column("n", Kind::Integer),
-            column("vwap", Kind::Decimal),
-            column("sum", Kind::Decimal),
-            column("mean", Kind::Decimal),
-            column("variance", Kind::Real),
-            column("std", Kind::Real),
-        ],
-    },
-];
-
-/// The table of a kind of rows.
-pub fn table(kind: RowKind) -> &'static Table {
-    match kind {
-        RowKind::Symbol => &TABLES[0],
-        RowKind::Cross => &TABLES[1],
-        RowKind::Stats => &TABLES[2],
+/// The type of a field in Postgres.
+pub fn postgres_type(ty: FieldType) -> &'static str {
+    match ty {
+        FieldType::Integer => "bigint",
+        FieldType::Real => "double precision",
+        FieldType::Boolean => "boolean",
+        FieldType::Text => "text",
+        FieldType::Decimal => "numeric",
+        FieldType::List(_) => "json",
     }
 }
 
@@ -119,14 +30,14 @@ pub fn table(kind: RowKind) -> &'static Table {
 /// everything else is kept as it was written.
 pub fn json(kind: RowKind, values: &[Value]) -> String {
     let mut json = format!("{{\"kind\":\"{}\"", kind.as_str());
-    for (column, value) in table(kind).columns.iter().zip(values) {
+    for (column, value) in kind.schema().fields.iter().zip(values) {
         let _ = write!(json, ",\"{}\":", column.name);
         let _ = match value {
             Value::Null => write!(json, "null"),
             Value::Integer(number) => write!(json, "{number}"),
             Value::Real(number) => write!(json, "{}", serde_json::Value::from(*number)),
             Value::Boolean(is) => write!(json, "{is}"),
-            Value::Text(text) if column.kind == Kind::Json => write!(json, "{text}"),
+            Value::Text(text) if matches!(column.ty, FieldType::List(_)) => write!(json, "{text}"),
             Value::Text(text) => write!(json, "{}", serde_json::Value::from(text.as_str())),
         };
     }
@@ -155,23 +66,22 @@ pub fn fields(json: &str) -> BTreeMap<&str, &RawValue> {
     serde_json::from_str(json).unwrap_or_default()
 }
 
-/// The values of a row, in the order of its table's columns. A number beyond 64 bits reads as null.
-pub fn values(table: &Table, json: &str) -> Vec<Value> {
+/// The values of a row, in the order of its fields. A number beyond 64 bits reads as null.
+pub fn values(kind: RowKind, json: &str) -> Vec<Value> {
     let fields = fields(json);
-    let value = |column: &Column| {
-        fields.get(column.name).map_or(Value::Null, |field| value(column.kind, field.get()))
-    };
-    table.columns.iter().map(value).collect()
+    let value =
+        |field: &Field| fields.get(field.name).map_or(Value::Null, |text| value(field.ty, text.get()));
+    kind.schema().fields.iter().map(value).collect()
 }
 
-fn value(kind: Kind, json: &str) -> Value {
-    match (json.as_bytes().first(), kind) {
+fn value(ty: FieldType, json: &str) -> Value {
+    match (json.as_bytes().first(), ty) {
         (None | Some(b'n'), _) => Value::Null,
         (Some(b't' | b'f'), _) => Value::Boolean(json == "true"),
         (Some(b'"'), _) => serde_json::from_str(json).map_or(Value::Null, Value::Text),
         (Some(b'[' | b'{'), _) => Value::Text(json.to_owned()),
         // The parser of JSON would give a double that is not always the nearest one.
-        (_, Kind::Real) => json.parse().map_or(Value::Null, Value::Real),
+        (_, FieldType::Real) => json.parse().map_or(Value::Null, Value::Real),
         _ => json.parse().map_or(Value::Null, Value::Integer),
     }
 }
@@ -184,14 +94,15 @@ mod tests {
     fn values_are_those_of_the_row() {
         let doubles = ["6.091101897524803e-9", "3.353831229305556e-8", "0.0001831346834792786", "0", "1e300"];
         for double in doubles {
-            let Value::Real(read) = value(Kind::Real, double) else { panic!("{double}") };
+            let Value::Real(read) = value(FieldType::Real, double) else { panic!("{double}") };
             assert_eq!(read, double.parse::<f64>().unwrap());
         }
         let legs = r#"[{"symbol":"A","inverse":false}]"#;
         let row = format!(
             r#"{{"kind":"cross","name":"A\u00e9\"","start_ms":1,"end_ms":18446744073709551615,"vwap":null,"legs":{legs},"final":true}}"#
         );
-        let row: Vec<Value> = values(&TABLES[1], &row).into_iter().filter(|v| *v != Value::Null).collect();
+        let row: Vec<Value> =
+            values(RowKind::Cross, &row).into_iter().filter(|v| *v != Value::Null).collect();
         let text = |text: &str| Value::Text(text.into());
         assert_eq!(row, [text("A\u{e9}\""), Value::Integer(1), text(legs), Value::Boolean(true)]);
     }
@@ -200,13 +111,12 @@ mod tests {
     fn rows_come_back_character_by_character() {
         let rows = include_str!("../../tests/golden/spec-vector/rows.jsonl");
         for (row, kind) in rows.lines().flat_map(|row| {
-            let kinds = [RowKind::Symbol, RowKind::Cross, RowKind::Stats];
-            kinds
+            RowKind::ALL
                 .into_iter()
                 .filter(|k| row.contains(&format!("\"kind\":\"{}\"", k.as_str())))
                 .map(move |k| (row, k))
         }) {
-            assert_eq!(json(kind, &values(table(kind), row)), row);
+            assert_eq!(json(kind, &values(kind, row)), row);
         }
     }
 }

@@ -1,16 +1,17 @@
 //! Rows as CSV (RFC 4180): the fields of a row, character by character, a text without its quotes, null as nothing.
 
-use super::columns::{Column, fields};
+use super::columns::fields;
+use crossrate_dataflows::market::schema::Field;
 
 /// The names of the columns, and the end of the line.
-pub(crate) fn header(out: &mut Vec<u8>, columns: &[Column], end: &str) {
+pub(crate) fn header(out: &mut Vec<u8>, columns: &[Field], end: &str) {
     let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
     out.extend_from_slice(names.join(",").as_bytes());
     out.extend_from_slice(end.as_bytes());
 }
 
 /// A row.
-pub(crate) fn record(out: &mut Vec<u8>, columns: &[Column], json: &str, end: &str) {
+pub(crate) fn record(out: &mut Vec<u8>, columns: &[Field], json: &str, end: &str) {
     let fields = fields(json);
     for (place, column) in columns.iter().enumerate() {
         if place > 0 {

@@ -1,6 +1,7 @@
 //! Rows in SQLite: the tables that hold them, and their values.
 
-use super::columns::{self, Table};
+use super::columns;
+use crossrate_dataflows::market::schema::{FieldType, Schema};
 use rusqlite::ErrorCode;
 
 /// A column's value as SQLite wants it.
@@ -21,36 +22,32 @@ impl rusqlite::ToSql for Bound<'_> {
 }
 
 /// The table that holds rows of a kind.
-pub(crate) fn schema(table: &Table) -> String {
-    let columns: Vec<String> = table
-        .columns
+pub(crate) fn schema(schema: &Schema) -> String {
+    let columns: Vec<String> = schema
+        .fields
         .iter()
         .map(|column| {
-            let kind = match column.kind {
-                columns::Kind::Integer | columns::Kind::Boolean => "INTEGER",
-                columns::Kind::Real => "REAL",
-                columns::Kind::Text | columns::Kind::Decimal | columns::Kind::Json => "TEXT",
-            };
-            let real = if column.kind == columns::Kind::Decimal {
+            let ty = columns::sqlite_type(column.ty);
+            let real = if column.ty == FieldType::Decimal {
                 format!(", {0}_real REAL GENERATED ALWAYS AS (CAST({0} AS REAL)) VIRTUAL", column.name)
             } else {
                 String::new()
             };
-            format!("{} {kind}{real}", column.name)
+            format!("{} {ty}{real}", column.name)
         })
         .collect();
     format!(
         "CREATE TABLE IF NOT EXISTS {} (job TEXT, {}, PRIMARY KEY (name, start_ms, end_ms, job)) WITHOUT ROWID;",
-        table.name,
+        schema.table,
         columns.join(", ")
     )
 }
 
 /// Puts a row of a job into it, in place of the one of the same window.
-pub(crate) fn insert(table: &Table) -> String {
-    let names: Vec<&str> = std::iter::once("job").chain(table.columns.iter().map(|c| c.name)).collect();
+pub(crate) fn insert(schema: &Schema) -> String {
+    let names: Vec<&str> = std::iter::once("job").chain(schema.fields.iter().map(|c| c.name)).collect();
     let places: Vec<String> = (1..=names.len()).map(|i| format!("?{i}")).collect();
-    format!("INSERT OR REPLACE INTO {} ({}) VALUES ({})", table.name, names.join(", "), places.join(", "))
+    format!("INSERT OR REPLACE INTO {} ({}) VALUES ({})", schema.table, names.join(", "), places.join(", "))
 }
 
 /// What a reader of a database can do about an error of opening it.

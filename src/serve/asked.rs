@@ -2,11 +2,12 @@
 //! whoever misspells `until` would otherwise get everything.
 
 use super::board::{Place, State};
-use super::filter::{self, Filter};
+use super::filter::Filter;
 use super::problem::Problem;
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, Uri};
+use crossrate_dataflows::market::schema::RowKind;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -93,9 +94,9 @@ impl Asked {
     pub fn filter(&self) -> Result<Filter, Problem> {
         let mut kinds = BTreeSet::new();
         for text in self.texts("kind").unwrap_or_default() {
-            kinds.insert(filter::kind(text).ok_or_else(|| {
-                Problem::asked(format!("kind={text}: expected symbol, cross or stats"))
-                    .hint(hint_of(nearest(text, ["symbol", "cross", "stats"])))
+            kinds.insert(RowKind::parse(text).ok_or_else(|| {
+                Problem::asked(format!("kind={text}: expected {}", RowKind::names(" or ")))
+                    .hint(hint_of(nearest(text, RowKind::ALL.map(RowKind::as_str))))
             })?);
         }
         let names: Option<BTreeSet<Arc<str>>> =
@@ -131,7 +132,7 @@ impl Asked {
             let mut parts = text.splitn(4, '.');
             let end_ms = parts.next()?.parse().ok()?;
             let start_ms = parts.next()?.parse().ok()?;
-            let kind = filter::kind(parts.next()?)?;
+            let kind = RowKind::parse(parts.next()?)?;
             Some(Place { end_ms, kind, name: parts.next()?.to_owned(), start_ms })
         };
         read().map(Some).ok_or_else(|| {
@@ -176,7 +177,6 @@ fn nearest<'a>(typed: &str, words: impl IntoIterator<Item = &'a str>) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crossrate_dataflows::market::row::RowKind;
 
     fn asked(pairs: &[(&str, &str)]) -> Asked {
         Asked(pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect())

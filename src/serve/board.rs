@@ -258,8 +258,7 @@ impl State {
         match filter.names() {
             None => Box::new(self.matching(filter).map(|(_, series)| series)),
             Some(names) => {
-                let kinds = [RowKind::Symbol, RowKind::Cross, RowKind::Stats];
-                let kinds = kinds.into_iter().filter(|kind| filter.admits_kind(*kind));
+                let kinds = RowKind::ALL.into_iter().filter(|kind| filter.admits_kind(*kind));
                 Box::new(kinds.flat_map(move |kind| {
                     names.iter().filter_map(move |name| self.series.get(&(kind, Arc::clone(name))))
                 }))

@@ -32,8 +32,3 @@ impl Filter {
         self.names.as_ref()
     }
 }
-
-/// A kind by its name in rows.
-pub fn kind(text: &str) -> Option<RowKind> {
-    [RowKind::Symbol, RowKind::Cross, RowKind::Stats].into_iter().find(|kind| kind.as_str() == text)
-}

@@ -4,12 +4,11 @@
 use super::board::series::Kept;
 use super::filter::Filter;
 use super::problem::Problem;
-use crate::rows::columns::{self, Column};
 use crate::rows::csv;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use crossrate_dataflows::market::row::RowKind;
+use crossrate_dataflows::market::schema::{Field, RowKind};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_128;
@@ -119,25 +118,26 @@ pub fn rows(
             let mut kinds: BTreeSet<RowKind> = rows.iter().map(|row| row.kind).collect();
             if rows.is_empty() {
                 // Of one kind there is a header although there is no row.
-                let all = [RowKind::Symbol, RowKind::Cross, RowKind::Stats];
-                kinds.extend(all.into_iter().filter(|kind| filter.admits_kind(*kind)));
+                kinds.extend(RowKind::ALL.into_iter().filter(|kind| filter.admits_kind(*kind)));
                 if kinds.len() > 1 {
                     return Ok(out);
                 }
             }
             if kinds.len() > 1 {
-                return Err(Problem::asked("kinds of rows have different columns")
-                    .hint("for CSV, ask for one kind: kind=symbol, kind=cross or kind=stats"));
+                return Err(Problem::asked("kinds of rows have different columns").hint(format!(
+                    "for CSV, ask for one kind: kind={}",
+                    RowKind::names(" or kind=").replace(", ", ", kind=")
+                )));
             }
             if let Some(kind) = kinds.first() {
-                csv(&mut out, columns::table(*kind).columns, rows);
+                csv(&mut out, kind.schema().fields, rows);
             }
         }
     }
     Ok(out)
 }
 
-fn csv(out: &mut Vec<u8>, columns: &[Column], rows: &[Arc<Kept>]) {
+fn csv(out: &mut Vec<u8>, columns: &[Field], rows: &[Arc<Kept>]) {
     csv::header(out, columns, "\r\n");
     rows.iter().for_each(|row| csv::record(out, columns, &row.json, "\r\n"));
 }

@@ -8,7 +8,7 @@
 //! a file. `plotly` does carry its own, of 4.6 MB: forty times all that a browser gets here, for charts that know
 //! neither provisional windows nor a frontier; these would be drawn by scripts of our own all the same.
 
-use super::App;
+use super::{App, openapi};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -22,12 +22,15 @@ use xxhash_rust::xxh3::xxh3_64;
 struct Asset {
     path: &'static str,
     kind: &'static str,
-    text: &'static str,
+    text: fn() -> &'static str,
 }
 
 macro_rules! assets {
     ($($path:literal, $file:literal, $kind:expr;)*) => {
-        &[$(Asset { path: $path, kind: $kind, text: include_str!(concat!("page/", $file)) },)*]
+        &[
+            $(Asset { path: $path, kind: $kind, text: || include_str!(concat!("page/", $file)) },)*
+            Asset { path: "/v1/openapi.json", kind: "application/json", text: openapi::text },
+        ]
     };
 }
 
@@ -50,7 +53,6 @@ const ASSETS: &[Asset] = assets! {
     "/docs", "docs.html", HTML;
     "/assets/docs.js", "docs.js", SCRIPT;
     "/assets/style.css", "style.css", "text/css; charset=utf-8";
-    "/v1/openapi.json", "openapi.json", "application/json";
 };
 
 /// Whether that is a file of the page, which everybody may have.
@@ -67,10 +69,10 @@ pub fn routes(router: Router<Arc<App>>) -> Router<Arc<App>> {
 
 /// The file, or word that the asker has it already.
 fn answer(asset: &'static Asset, headers: &HeaderMap) -> Response {
-    let tag = format!("\"{:016x}\"", xxh3_64(asset.text.as_bytes()));
+    let tag = format!("\"{:016x}\"", xxh3_64((asset.text)().as_bytes()));
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let same = known.is_some_and(|known| known == tag);
-    let mut response = Response::new(if same { Body::empty() } else { Body::from(asset.text) });
+    let mut response = Response::new(if same { Body::empty() } else { Body::from((asset.text)()) });
     if same {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     }

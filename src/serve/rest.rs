@@ -1,5 +1,5 @@
 //! REST, version 1: what there is, the latest rows, windows by range, series of rates, how far the job is.
-//! Described by `openapi.json`, which a test holds against the routes.
+//! Described by [`super::openapi`], which a test holds against the routes.
 
 use super::App;
 use super::asked::Asked;

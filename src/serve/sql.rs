@@ -7,15 +7,14 @@ use super::format::Format;
 use super::helper::Helper;
 use super::problem::{Problem, expect_json};
 use crate::config::query;
-use crate::query::engine::kind_of;
 use crate::query::output::Printer;
 use crate::query::worker::{Answer, Complaint, Needs, Question, Rows};
-use crate::rows::columns::TABLES;
 use axum::body::{Body, Bytes};
 use axum::extract::State as Shared;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
+use crossrate_dataflows::market::schema::RowKind;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::io;
@@ -114,8 +113,10 @@ async fn by_worker(app: &App, sql: String) -> Result<Rows, Problem> {
 
 /// The rows of some tables.
 fn lines(state: &State, tables: &[String]) -> Vec<Arc<super::board::series::Kept>> {
-    let kinds: BTreeSet<_> =
-        TABLES.iter().filter(|table| tables.iter().any(|name| name == table.name)).map(kind_of).collect();
+    let kinds: BTreeSet<_> = RowKind::ALL
+        .into_iter()
+        .filter(|kind| tables.iter().any(|name| name == kind.schema().table))
+        .collect();
     if kinds.is_empty() {
         return Vec::new();
     }

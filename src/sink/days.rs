@@ -17,7 +17,6 @@ use super::{Mark, News, Sink};
 use crate::config::{Config, DayForm};
 use crate::exit::{Exit, Failure};
 use crate::ledger::point::Point;
-use crate::rows::columns::{self, TABLES};
 use crate::rows::csv;
 use anyhow::Result;
 use crossrate_dataflows::market::event_time::EventTime;
@@ -140,7 +139,7 @@ impl Days {
         let place = (row.start.micros() / DAY, row.kind);
         if !self.open.contains_key(&place) {
             let path = self.layout.make(place)?;
-            let columns = columns::table(row.kind).columns;
+            let columns = row.kind.schema().fields;
             let csv = self.form == DayForm::Csv;
             let growing = self.grow(place, AppendFile::open_at(&path, 0)?);
             if csv {
@@ -151,9 +150,7 @@ impl Days {
         // It is there by now.
         let Some(growing) = self.open.get_mut(&place) else { return Ok(()) };
         match form {
-            DayForm::Csv => {
-                csv::record(&mut growing.buffer, columns::table(row.kind).columns, &row.json, "\n")
-            }
+            DayForm::Csv => csv::record(&mut growing.buffer, row.kind.schema().fields, &row.json, "\n"),
             DayForm::Parquet => {
                 growing.buffer.extend_from_slice(row.json.as_bytes());
                 growing.buffer.push(b'\n');
@@ -263,7 +260,7 @@ impl Layout {
     }
 
     fn path(&self, (day, kind): Place, file: &str) -> PathBuf {
-        self.root.join(columns::table(kind).name).join(format!("date={}", date(day))).join(file)
+        self.root.join(kind.schema().table).join(format!("date={}", date(day))).join(file)
     }
 
     /// Makes the folder of a day's file that is new.
@@ -282,8 +279,8 @@ impl Layout {
     /// The days that have a file of that name.
     fn days(&self, file: &str) -> Result<Vec<Place>> {
         let mut found = Vec::new();
-        for kind in [RowKind::Symbol, RowKind::Cross, RowKind::Stats] {
-            let folder = match std::fs::read_dir(self.root.join(columns::table(kind).name)) {
+        for kind in RowKind::ALL {
+            let folder = match std::fs::read_dir(self.root.join(kind.schema().table)) {
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 folder => folder.map_err(|error| self.failed(error))?,
             };
@@ -323,9 +320,8 @@ impl Layout {
         let dated = path.parent().filter(|_| name(path).as_deref() == Some(self.growing))?;
         let table = dated.parent()?;
         let day = day(name(dated)?.strip_prefix("date=")?)?;
-        let kinds = [RowKind::Symbol, RowKind::Cross, RowKind::Stats];
         let of = name(table)?;
-        let kind = kinds.into_iter().zip(&TABLES).find(|(_, table)| table.name == of)?.0;
+        let kind = RowKind::ALL.into_iter().find(|kind| kind.schema().table == of)?;
         Some((table.parent()?.to_owned(), (day, kind)))
     }
 }

@@ -4,8 +4,9 @@
 use super::days::packing::Pack;
 use super::lines::write_failed;
 use crate::exit::{Exit, Failure};
-use crate::rows::columns::{self, Kind, Table, Value};
+use crate::rows::columns::{self, Value};
 use anyhow::Result;
+use crossrate_dataflows::market::schema::{FieldType, KEY, RowKind};
 use parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
 use parquet::errors::ParquetError;
@@ -24,7 +25,7 @@ const GROUP: usize = 50_000;
 pub(super) fn pack(day: &Pack) -> Result<()> {
     let (gathered, aside) = (day.folder.join("_rows.jsonl"), day.folder.join("_rows.parquet.part"));
     let failed = |error| write_failed(&day.folder.display().to_string(), error);
-    write(&gathered, &aside, columns::table(day.kind)).map_err(|error| match error {
+    write(&gathered, &aside, day.kind).map_err(|error| match error {
         ParquetError::External(error) => match error.downcast::<std::io::Error>() {
             Ok(error) => failed(*error),
             Err(error) => Failure::new(Exit::Failed, format!("cannot write {}", aside.display()))
@@ -40,78 +41,81 @@ pub(super) fn pack(day: &Pack) -> Result<()> {
     Ok(())
 }
 
-fn write(gathered: &Path, aside: &Path, table: &Table) -> Result<(), ParquetError> {
+fn write(gathered: &Path, aside: &Path, kind: RowKind) -> Result<(), ParquetError> {
     let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
     let file = File::create(aside)?;
-    let mut writer = SerializedFileWriter::new(file, Arc::new(schema(table)?), Arc::new(properties))?;
+    let mut writer = SerializedFileWriter::new(file, Arc::new(schema(kind)?), Arc::new(properties))?;
     let mut rows: Vec<Vec<Value>> = Vec::new();
     for line in BufReader::new(File::open(gathered)?).lines() {
-        rows.push(columns::values(table, &line?));
+        rows.push(columns::values(kind, &line?));
         if rows.len() == GROUP {
-            group(writer.next_row_group()?, table, &rows)?;
+            group(writer.next_row_group()?, kind, &rows)?;
             rows.clear();
         }
     }
     if !rows.is_empty() {
-        group(writer.next_row_group()?, table, &rows)?;
+        group(writer.next_row_group()?, kind, &rows)?;
     }
     writer.into_inner()?.sync_all()?;
     Ok(())
 }
 
-/// The key of the rows is never null.
-const KEY: [&str; 3] = ["name", "start_ms", "end_ms"];
+/// Whether no row is without it: of other fields an older program may have left out some.
+fn is_key(name: &str) -> bool {
+    KEY.iter().any(|field| field.name == name)
+}
 
-fn schema(table: &Table) -> Result<Type, ParquetError> {
+fn schema(kind: RowKind) -> Result<Type, ParquetError> {
     let mut fields = Vec::new();
-    for column in table.columns {
-        let (physical, logical) = match column.kind {
-            Kind::Integer => (Physical::INT64, None),
-            Kind::Real => (Physical::DOUBLE, None),
-            Kind::Boolean => (Physical::BOOLEAN, None),
-            Kind::Text | Kind::Decimal | Kind::Json => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
+    for column in kind.schema().fields {
+        let (physical, logical) = match column.ty {
+            FieldType::Integer => (Physical::INT64, None),
+            FieldType::Real => (Physical::DOUBLE, None),
+            FieldType::Boolean => (Physical::BOOLEAN, None),
+            FieldType::Text | FieldType::Decimal | FieldType::List(_) => {
+                (Physical::BYTE_ARRAY, Some(LogicalType::String))
+            }
         };
-        let required = KEY.contains(&column.name);
-        let repetition = if required { Repetition::REQUIRED } else { Repetition::OPTIONAL };
+        let repetition = if is_key(column.name) { Repetition::REQUIRED } else { Repetition::OPTIONAL };
         let field = Type::primitive_type_builder(column.name, physical).with_repetition(repetition);
         fields.push(Arc::new(field.with_logical_type(logical).build()?));
-        if column.kind == Kind::Decimal {
+        if column.ty == FieldType::Decimal {
             let name = format!("{}_real", column.name);
             let field = Type::primitive_type_builder(&name, Physical::DOUBLE);
             fields.push(Arc::new(field.with_repetition(Repetition::OPTIONAL).build()?));
         }
     }
-    Type::group_type_builder(table.name).with_fields(fields).build()
+    Type::group_type_builder(kind.schema().table).with_fields(fields).build()
 }
 
 fn group(
     mut group: SerializedRowGroupWriter<'_, File>,
-    table: &Table,
+    kind: RowKind,
     rows: &[Vec<Value>],
 ) -> Result<(), ParquetError> {
-    for (place, column) in table.columns.iter().enumerate() {
+    for (place, column) in kind.schema().fields.iter().enumerate() {
         let of = rows.iter().map(|row| &row[place]);
-        match column.kind {
-            Kind::Integer => next::<Int64Type>(&mut group, column.name, of, |value| match value {
+        match column.ty {
+            FieldType::Integer => next::<Int64Type>(&mut group, column.name, of, |value| match value {
                 Value::Integer(n) => Some(*n),
                 _ => None,
             })?,
-            Kind::Real => next::<DoubleType>(&mut group, column.name, of, |value| match value {
+            FieldType::Real => next::<DoubleType>(&mut group, column.name, of, |value| match value {
                 Value::Real(x) => Some(*x),
                 _ => None,
             })?,
-            Kind::Boolean => next::<BoolType>(&mut group, column.name, of, |value| match value {
+            FieldType::Boolean => next::<BoolType>(&mut group, column.name, of, |value| match value {
                 Value::Boolean(b) => Some(*b),
                 _ => None,
             })?,
-            Kind::Text | Kind::Decimal | Kind::Json => {
+            FieldType::Text | FieldType::Decimal | FieldType::List(_) => {
                 next::<ByteArrayType>(&mut group, column.name, of.clone(), |value| match value {
                     Value::Text(text) => Some(ByteArray::from(text.as_str())),
                     _ => None,
                 })?;
             }
         }
-        if column.kind == Kind::Decimal {
+        if column.ty == FieldType::Decimal {
             next::<DoubleType>(&mut group, "", rows.iter().map(|row| &row[place]), |value| match value {
                 Value::Text(text) => text.parse().ok(),
                 _ => None,
@@ -131,7 +135,7 @@ fn next<'a, T: DataType>(
     let mut column = group.next_column()?.ok_or_else(missing)?;
     let values: Vec<Option<T::T>> = values.map(of).collect();
     let levels: Vec<i16> = values.iter().map(|value| i16::from(value.is_some())).collect();
-    let levels = (!KEY.contains(&name)).then_some(levels.as_slice());
+    let levels = (!is_key(name)).then_some(levels.as_slice());
     let values: Vec<T::T> = values.into_iter().flatten().collect();
     column.typed::<T>().write_batch(&values, levels, None)?;
     column.close()

@@ -17,6 +17,7 @@ mod proxy;
 mod readme;
 mod recordings;
 pub(crate) mod recovery;
+mod schema;
 pub(crate) mod serve;
 mod strict;
 mod tapes;

@@ -3,9 +3,10 @@
 //! Columns are those of [`columns`]: decimals as `numeric`, which keeps all their digits, JSON as `json`, which keeps
 //! its bytes; and before them the job's name, so that several jobs can share a database. Rows travel as an array for each column, so a commit is a handful of statements whatever its size.
 
-use crate::rows::columns::{self, Column, Kind, TABLES, Table, Value};
+use crate::rows::columns::{self, Value};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::row::Row;
+use crossrate_dataflows::market::schema::{Field, FieldType, KEY, RowKind, Schema};
 use crossrate_dataflows::operators::closings::Refusal;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -38,7 +39,7 @@ const OWN: [(&str, &str); 3] = [
 
 /// Makes the tables that are missing. One run at a time does.
 pub(super) async fn make(client: &Client) -> Result<(), Error> {
-    let wanted = TABLES.iter().map(|table| (table.name, definition(table)));
+    let wanted = RowKind::ALL.into_iter().map(|kind| (kind.schema().table, definition(kind.schema())));
     let own = OWN.iter().map(|(name, definition)| (*name, (*definition).to_owned()));
     let mut missing = Vec::new();
     for (name, definition) in own.chain(wanted) {
@@ -60,25 +61,15 @@ pub(super) async fn make(client: &Client) -> Result<(), Error> {
         .await
 }
 
-fn definition(table: &Table) -> String {
-    let columns: Vec<String> = table
-        .columns
+fn definition(schema: &Schema) -> String {
+    let columns: Vec<String> = schema
+        .fields
         .iter()
-        .map(|column| {
-            let kind = match column.kind {
-                Kind::Integer => "bigint",
-                Kind::Real => "double precision",
-                Kind::Boolean => "boolean",
-                Kind::Text => "text",
-                Kind::Decimal => "numeric",
-                Kind::Json => "json",
-            };
-            format!("\"{}\" {kind}", column.name)
-        })
+        .map(|column| format!("\"{}\" {}", column.name, columns::postgres_type(column.ty)))
         .collect();
     format!(
         "CREATE TABLE {} (job text, {}, PRIMARY KEY (name, start_ms, end_ms, job))",
-        table.name,
+        schema.table,
         columns.join(", ")
     )
 }
@@ -96,8 +87,8 @@ impl Statements {
     /// Prepares them; fails where a table of that name is another's.
     pub(super) async fn prepare(client: &Client) -> Result<Self, Error> {
         let mut rows = Vec::new();
-        for table in &TABLES {
-            rows.push(client.prepare(&insert(table)).await?);
+        for kind in RowKind::ALL {
+            rows.push(client.prepare(&insert(kind.schema())).await?);
         }
         let refused = "INSERT INTO dead_letters (job, partition, \"offset\", reason, detail, value)
             SELECT $1, u.* FROM unnest($2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::bytea[]) AS u
@@ -117,11 +108,16 @@ impl Statements {
 
     /// Writes rows; of several with one key the last stays.
     pub(super) async fn write_rows(&self, client: &Client, job: &str, rows: &[Row]) -> Result<(), Error> {
-        for (table, statement) in TABLES.iter().zip(&self.rows) {
-            let values = latest(table, rows);
+        for (kind, statement) in RowKind::ALL.into_iter().zip(&self.rows) {
+            let values = latest(kind, rows);
             for chunk in values.chunks(CHUNK) {
-                let arrays: Vec<Box<dyn ToSql + Sync + Send>> =
-                    table.columns.iter().enumerate().map(|(at, column)| array(column, at, chunk)).collect();
+                let arrays: Vec<Box<dyn ToSql + Sync + Send>> = kind
+                    .schema()
+                    .fields
+                    .iter()
+                    .enumerate()
+                    .map(|(at, column)| array(column, at, chunk))
+                    .collect();
                 let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&job];
                 parameters.extend(arrays.iter().map(|array| array.as_ref() as &(dyn ToSql + Sync)));
                 client.execute(statement, &parameters).await?;
@@ -177,33 +173,32 @@ impl Statements {
     }
 }
 
-fn insert(table: &Table) -> String {
-    let names: Vec<String> = table.columns.iter().map(|c| format!("\"{}\"", c.name)).collect();
-    let numbered = || table.columns.iter().enumerate();
+fn insert(schema: &Schema) -> String {
+    let names: Vec<String> = schema.fields.iter().map(|c| format!("\"{}\"", c.name)).collect();
+    let numbered = || schema.fields.iter().enumerate();
     let arrays: Vec<String> = numbered()
         .map(|(at, column)| {
-            let kind = match column.kind {
-                Kind::Integer => "bigint",
-                Kind::Real => "double precision",
-                Kind::Boolean => "boolean",
-                Kind::Text | Kind::Decimal | Kind::Json => "text",
+            let ty = match column.ty {
+                FieldType::Decimal | FieldType::List(_) => "text",
+                ty => columns::postgres_type(ty),
             };
-            format!("${}::{kind}[]", at + 2)
+            format!("${}::{ty}[]", at + 2)
         })
         .collect();
     let aliases: Vec<String> = numbered().map(|(at, _)| format!("c{at}")).collect();
     let taken: Vec<String> = numbered()
-        .map(|(at, column)| match column.kind {
-            Kind::Decimal => format!("c{at}::numeric"),
-            Kind::Json => format!("c{at}::json"),
+        .map(|(at, column)| match column.ty {
+            FieldType::Decimal => format!("c{at}::numeric"),
+            FieldType::List(_) => format!("c{at}::json"),
             _ => format!("c{at}"),
         })
         .collect();
-    let set: Vec<String> = names.iter().skip(3).map(|name| format!("{name} = EXCLUDED.{name}")).collect();
+    let set: Vec<String> =
+        names.iter().skip(KEY.len()).map(|name| format!("{name} = EXCLUDED.{name}")).collect();
     format!(
         "INSERT INTO {} (job, {}) SELECT $1, {} FROM unnest({}) AS u({})
         ON CONFLICT (name, start_ms, end_ms, job) DO UPDATE SET {}",
-        table.name,
+        schema.table,
         names.join(", "),
         taken.join(", "),
         arrays.join(", "),
@@ -213,10 +208,10 @@ fn insert(table: &Table) -> String {
 }
 
 /// The rows of a table, the last of each key: one statement must not touch a row twice.
-fn latest(table: &Table, rows: &[Row]) -> Vec<Vec<Value>> {
+fn latest(kind: RowKind, rows: &[Row]) -> Vec<Vec<Value>> {
     let mut places: HashMap<(String, EventTime), usize> = HashMap::new();
     let mut latest: Vec<&Row> = Vec::new();
-    for row in rows.iter().filter(|row| columns::table(row.kind).name == table.name) {
+    for row in rows.iter().filter(|row| row.kind == kind) {
         match places.entry((text(row.name.as_str()), row.end)) {
             Entry::Occupied(place) => latest[*place.get()] = row,
             Entry::Vacant(place) => {
@@ -225,28 +220,28 @@ fn latest(table: &Table, rows: &[Row]) -> Vec<Vec<Value>> {
             }
         }
     }
-    latest.into_iter().map(|row| columns::values(table, &row.json)).collect()
+    latest.into_iter().map(|row| columns::values(kind, &row.json)).collect()
 }
 
-fn array(column: &Column, at: usize, rows: &[Vec<Value>]) -> Box<dyn ToSql + Sync + Send> {
+fn array(column: &Field, at: usize, rows: &[Vec<Value>]) -> Box<dyn ToSql + Sync + Send> {
     let values = rows.iter().map(|row| &row[at]);
-    match column.kind {
-        Kind::Integer => Box::new(
+    match column.ty {
+        FieldType::Integer => Box::new(
             values
                 .map(|v| if let Value::Integer(n) = v { Some(*n) } else { None })
                 .collect::<Vec<Option<i64>>>(),
         ),
-        Kind::Real => Box::new(
+        FieldType::Real => Box::new(
             values
                 .map(|v| if let Value::Real(x) = v { Some(*x) } else { None })
                 .collect::<Vec<Option<f64>>>(),
         ),
-        Kind::Boolean => Box::new(
+        FieldType::Boolean => Box::new(
             values
                 .map(|v| if let Value::Boolean(b) = v { Some(*b) } else { None })
                 .collect::<Vec<Option<bool>>>(),
         ),
-        Kind::Text | Kind::Decimal | Kind::Json => Box::new(
+        FieldType::Text | FieldType::Decimal | FieldType::List(_) => Box::new(
             values
                 .map(|v| if let Value::Text(words) = v { Some(text(words)) } else { None })
                 .collect::<Vec<Option<String>>>(),

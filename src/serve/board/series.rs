@@ -32,7 +32,7 @@ impl Kept {
             name: row.name.as_str().into(),
             start_ms: row.start.millis(),
             end_ms: row.end.millis(),
-            closed: row.closed || row.kind == RowKind::Stats,
+            closed: row.closed || row.last,
             last: row.last,
             json: row.json.as_str().into(),
         }
@@ -58,7 +58,7 @@ impl Kept {
         }
         let fields: Fields<'_> = serde_json::from_str(json).ok()?;
         Some(Kept {
-            kind: crate::serve::filter::kind(fields.kind)?,
+            kind: RowKind::parse(fields.kind)?,
             name: fields.name.as_ref().into(),
             start_ms: fields.start_ms,
             end_ms: fields.end_ms,

@@ -196,7 +196,7 @@ proptest! {
         until in prop::option::of(0u64..200),
     ) {
         let board = board(1_000_000);
-        let kinds = [RowKind::Symbol, RowKind::Cross, RowKind::Stats];
+        let kinds = RowKind::ALL;
         let rows = windows.iter().map(|(w, name, kind)| {
             row(kinds[*kind], &format!("N{name}"), w * 10, w * 10 + 30, &format!("{w} {name} {kind}"), w % 2 == 0)
         });

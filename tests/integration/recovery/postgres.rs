@@ -3,7 +3,8 @@
 use super::input::{self, Random};
 use super::kill_loop::{self, Job, kill_and_take_up, kills};
 use super::outputs::{self, Outputs};
-use crossrate::rows::columns::{self, TABLES, Value};
+use crossrate::rows::columns::{self, Value};
+use crossrate_dataflows::market::schema::RowKind;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -173,11 +174,10 @@ fn latest(rows: &str) -> BTreeMap<&'static str, BTreeMap<(String, i64, i64), Vec
     let mut latest: BTreeMap<&str, BTreeMap<_, _>> = BTreeMap::new();
     for line in rows.lines() {
         let row: serde_json::Value = serde_json::from_str(line).expect("a row");
-        let kinds = ["symbol", "cross", "stats"];
-        let table = kinds.iter().position(|kind| row["kind"] == *kind).map(|at| &TABLES[at]).expect("a kind");
+        let kind = row["kind"].as_str().and_then(RowKind::parse).expect("a kind");
         let time = |name: &str| row[name].as_i64().expect("a time");
         let key = (row["name"].as_str().expect("a name").to_owned(), time("start_ms"), time("end_ms"));
-        latest.entry(table.name).or_default().insert(key, columns::values(table, line));
+        latest.entry(kind.schema().table).or_default().insert(key, columns::values(kind, line));
     }
     latest
 }
@@ -193,17 +193,17 @@ fn the_tables_hold_every_digit_of_the_latest_rows() {
     let job = job(&folder.path().join("job"), &inputs, definition, &sinks);
     job.run(&[]);
     let expected = latest(&outputs::text(&job.folder.join("rows.jsonl")).expect("rows"));
-    assert_eq!(expected.len(), TABLES.len());
-    for table in &TABLES {
+    assert_eq!(expected.len(), RowKind::ALL.len());
+    for table in RowKind::ALL.map(RowKind::schema) {
         let columns: Vec<String> =
-            table.columns.iter().map(|column| format!("\"{}\"::text", column.name)).collect();
+            table.fields.iter().map(|column| format!("\"{}\"::text", column.name)).collect();
         let sql =
-            format!("SELECT {} FROM {} ORDER BY name, start_ms, end_ms", columns.join(", "), table.name);
+            format!("SELECT {} FROM {} ORDER BY name, start_ms, end_ms", columns.join(", "), table.table);
         let found = rows(&url, &sql);
-        let expected: Vec<&Vec<Value>> = expected[table.name].values().collect();
-        assert_eq!(found.len(), expected.len(), "{}", table.name);
+        let expected: Vec<&Vec<Value>> = expected[table.table].values().collect();
+        assert_eq!(found.len(), expected.len(), "{}", table.table);
         for (found, expected) in found.iter().zip(expected) {
-            for ((found, expected), column) in found.iter().zip(expected).zip(table.columns) {
+            for ((found, expected), column) in found.iter().zip(expected).zip(table.fields) {
                 let same = match (found.as_deref(), expected) {
                     (None, Value::Null) => true,
                     (Some(found), Value::Integer(n)) => found == n.to_string(),
@@ -212,7 +212,7 @@ fn the_tables_hold_every_digit_of_the_latest_rows() {
                     (Some(found), Value::Text(text)) => found == text,
                     _ => false,
                 };
-                assert!(same, "{}.{}: {found:?}, expected {expected:?}", table.name, column.name);
+                assert!(same, "{}.{}: {found:?}, expected {expected:?}", table.table, column.name);
             }
         }
     }
