@@ -83,6 +83,7 @@ pub(crate) mod tests {
             stats_last: None,
             dedup: true,
             max_ahead: 0,
+            max_jump: None,
         }
     }
 

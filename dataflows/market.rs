@@ -8,6 +8,7 @@ pub mod definition;
 pub mod event_time;
 pub mod folding;
 pub mod ids;
+pub mod jumps;
 pub mod looks;
 pub mod moments;
 pub mod panes;

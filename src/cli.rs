@@ -473,7 +473,7 @@ mod tests {
             "kafka-config" => ("", properties.as_str()),
             "symbol" => ("a.csv", "A"),
             "dedup" | "idle-timeout" => ("", "off"),
-            "max-ahead" | "window" | "delay" | "grace" | "tick" | "max-carry" | "duration"
+            "max-ahead" | "max-jump" | "window" | "delay" | "grace" | "tick" | "max-carry" | "duration"
             | "commit-interval" => ("", "7s"),
             "slide" => ("", "5s"),
             "max-drift" | "join-timeout" => ("", "7m"),

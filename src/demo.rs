@@ -49,6 +49,7 @@ pub fn definition() -> Definition {
         stats_last: None,
         dedup: true,
         max_ahead: 5_000_000,
+        max_jump: None,
     }
 }
 

@@ -89,8 +89,11 @@ pub(crate) fn pair_differences(
     let mut names: Vec<&str> = ours.iter().chain(theirs).map(|(name, _)| name.as_str()).collect();
     names.sort_unstable();
     names.dedup();
+    let default =
+        |name: &str| LATER.iter().find(|(later, _)| *later == name).map(|(_, value)| (*value).to_owned());
     let value = |pairs: &'_ [(String, String)], name: &str| {
-        pairs.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone())
+        let there = pairs.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone());
+        there.or_else(|| default(name))
     };
     names
         .into_iter()
@@ -178,7 +181,11 @@ fn job(config: &Config) -> Vec<(String, String)> {
 }
 
 /// Fields of the definition that are microseconds.
-const DURATIONS: [&str; 7] = ["window", "slide", "delay", "grace", "tick", "max-carry", "max-ahead"];
+const DURATIONS: [&str; 8] =
+    ["window", "slide", "delay", "grace", "tick", "max-carry", "max-ahead", "max-jump"];
+
+/// Settings of the definition that earlier releases did not know: where one is missing, its default was in force.
+const LATER: [(&str, &str); 1] = [("max-jump", "null")];
 
 /// A JSON object as pairs, named like the flags.
 fn flatten(name: &str, value: &Value, pairs: &mut Vec<(String, String)>) {
@@ -255,6 +262,7 @@ mod tests {
             stats_last: None,
             dedup: true,
             max_ahead: 1,
+            max_jump: None,
         };
         let other = Definition {
             crosses: vec![Cross {
@@ -266,6 +274,7 @@ mod tests {
             emit: Emit::Changes,
             missing_leg: MissingLeg::Carry,
             stats_last: Some(20),
+            max_jump: Some(3_600_000_000),
             ..plain.clone()
         };
         for definition in [plain, other] {
@@ -302,6 +311,15 @@ mod tests {
             (identity(&[("window", "10s"), ("a", "1")]), identity(&[("window", "30s"), ("a", "1")]));
         let words = ours.difference(&theirs, "process 1");
         assert_eq!(words.as_deref(), Some("process 1 runs another job: window is 30s there, 10s here"));
+    }
+
+    #[test]
+    fn a_setting_that_an_earlier_release_did_not_know_had_its_default() {
+        let known = [("window".to_owned(), "10s".to_owned())];
+        let with = |value: &str| [known[0].clone(), ("max-jump".to_owned(), value.to_owned())];
+        let differences = |now: &[(String, String)]| pair_differences(now, &known, "then", "now");
+        assert_eq!(differences(&with("null")), Vec::<String>::new());
+        assert_eq!(differences(&with("1h")), ["max-jump is unset then, 1h now"]);
     }
 
     #[test]

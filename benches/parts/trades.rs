@@ -65,6 +65,7 @@ pub(crate) fn definition(size: u64, slide: u64) -> Definition {
         stats_last: None,
         dedup: true,
         max_ahead: 5_000_000,
+        max_jump: None,
     }
 }
 

@@ -6,6 +6,7 @@
 use super::definition::Definition;
 use super::event_time::EventTime;
 use super::folding::OpenPanes;
+use super::jumps::{Jumps, Refused};
 use super::looks::Looks;
 use super::moments::Moments;
 use super::sums::Sums;
@@ -23,7 +24,7 @@ pub struct Counts {
     pub late: u64,
     /// Records that are not what they should be.
     pub bad: u64,
-    /// Trades further ahead of their Kafka timestamp than allowed.
+    /// Trades and heartbeats further ahead, of their Kafka timestamp or of their partition, than allowed.
     pub future: u64,
     /// Other events, tombstones, and trades of the kind that a symbol is not counted by.
     pub ignored: u64,
@@ -87,10 +88,19 @@ pub enum Verdict {
         /// The partition's own records alone would have let it in.
         by_entry: bool,
     },
-    /// Too far ahead of its Kafka timestamp.
-    Future,
+    /// Too far ahead.
+    Future(Ahead),
     /// The other kind of trade event than the one that its symbol is counted by here.
     OtherKind,
+}
+
+/// What a record is too far ahead of.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum Ahead {
+    /// Of its Kafka timestamp.
+    Timestamp,
+    /// Of all that its partition has reached.
+    Partition,
 }
 
 /// A partition's part of a recovery point, but for what it has handed over.
@@ -118,6 +128,7 @@ pub struct Partition {
     looks: Looks,
     delay: u64,
     max_ahead: u64,
+    jumps: Jumps,
     dedup: bool,
     watermark: EventTime,
     /// Where it stood when the input ended, and the offset from which reading again rebuilds what was open then.
@@ -138,6 +149,7 @@ impl Partition {
             looks: Looks::of(definition),
             delay: definition.delay,
             max_ahead: definition.max_ahead,
+            jumps: Jumps::new(definition.max_jump),
             dedup: definition.dedup,
             watermark: EventTime::MIN,
             before_end: None,
@@ -158,6 +170,11 @@ impl Partition {
     /// How far the partition's own records took it.
     pub fn own(&self) -> EventTime {
         self.own
+    }
+
+    /// What the partition has reached: its watermark was put there less the delay.
+    pub fn reached(&self) -> EventTime {
+        self.watermark.plus(self.delay)
     }
 
     /// Reading begins inside the log: the first windows will lack trades (SPEC section 6).
@@ -218,9 +235,9 @@ impl Partition {
                 self.kinds[number] = Some(kind);
             }
         }
-        if self.is_future(trade.time, place.kafka_ms) {
+        if let Some(ahead) = self.future(trade.time, place) {
             self.counts.future += 1;
-            return Verdict::Future;
+            return Verdict::Future(ahead);
         }
         // A pane that is open is not final, so only a trade without one can be late.
         let pane = match self.panes.find(trade.time) {
@@ -247,9 +264,9 @@ impl Partition {
 
     /// Judges a heartbeat (rules 2 and 3) and counts it.
     pub fn heartbeat(&mut self, time: EventTime, place: Place) -> Verdict {
-        if self.is_future(time, place.kafka_ms) {
+        if let Some(ahead) = self.future(time, place) {
             self.counts.future += 1;
-            return Verdict::Future;
+            return Verdict::Future(ahead);
         }
         self.counts.heartbeat += 1;
         self.advance(time);
@@ -285,6 +302,12 @@ impl Partition {
         }
     }
 
+    /// The records that jumped, for a later run that takes this partition up where [`Partition::head`] says.
+    pub fn jumps(&self) -> Refused {
+        let opened_at = self.before_end.map_or_else(|| self.panes.opened_at(), |(_, opened_at)| opened_at);
+        self.jumps.memory(opened_at)
+    }
+
     /// By which kind each symbol is counted.
     pub fn kinds(&self) -> impl Iterator<Item = (SymbolNumber, TradeKind)> + '_ {
         let numbered = (0u32..).map(SymbolNumber).zip(&self.kinds);
@@ -298,8 +321,14 @@ impl Partition {
 
     /// Takes a partition up where an earlier run left it. Its open panes are rebuilt by giving it, through
     /// [`Partition::rebuild`], the trades from `rebuild_from` up to `next` again.
-    pub fn resume(definition: &Definition, head: &Head, kinds: &[(SymbolNumber, TradeKind)]) -> Self {
+    pub fn resume(
+        definition: &Definition,
+        head: &Head,
+        jumps: &Refused,
+        kinds: &[(SymbolNumber, TradeKind)],
+    ) -> Self {
         let mut partition = Partition::new(definition);
+        partition.jumps.resume(jumps.clone());
         partition.watermark = head.watermark;
         partition.own = head.own;
         partition.first = head.first;
@@ -317,7 +346,8 @@ impl Partition {
 
     /// Folds a trade again that was judged before the recovery point. It counts now exactly if it counted then and
     /// its pane is still open: a pane that is not final now was not final then, so nothing in it was late, its ids
-    /// all lie in what is read again, and whether it is future or of the other kind does not depend on when.
+    /// all lie in what is read again, what jumped is known by its offset, and whether it is ahead of its timestamp or of
+    /// the other kind does not depend on when.
     pub fn rebuild(
         &mut self,
         symbol: SymbolNumber,
@@ -330,7 +360,8 @@ impl Partition {
         let counted = self.kinds.get(number).copied().flatten() == Some(kind);
         let end = self.looks.pane_end(trade.time);
         let open = self.looks.final_at(end) > self.watermark;
-        if !counted || !open || self.is_future(trade.time, place.kafka_ms) {
+        let future = self.is_future(trade.time, place.kafka_ms) || self.jumps.has_refused(place.offset);
+        if !counted || !open || future {
             return;
         }
         let pane = match self.panes.find(trade.time) {
@@ -356,6 +387,18 @@ impl Partition {
     /// is added to it any more.
     pub fn handed_over(&self) -> Option<EventTime> {
         self.panes.handed_over()
+    }
+
+    /// Rule 2.
+    #[inline]
+    fn future(&mut self, time: EventTime, place: Place) -> Option<Ahead> {
+        if self.is_future(time, place.kafka_ms) {
+            self.jumps.passed();
+            return Some(Ahead::Timestamp);
+        }
+        let open_from = || self.panes.opened_at();
+        let far = self.jumps.refuses(time, (self.watermark, self.delay), (place.offset, open_from));
+        far.then_some(Ahead::Partition)
     }
 
     #[inline]

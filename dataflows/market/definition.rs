@@ -36,6 +36,9 @@ pub struct Definition {
     pub dedup: bool,
     /// How far a trade may be ahead of its Kafka timestamp.
     pub max_ahead: u64,
+    /// How far a record may be past what its partition has reached; any distance when `None`. Positive.
+    #[serde(default)]
+    pub max_jump: Option<u64>,
 }
 
 /// A pair that is not traded directly: a product of legs.

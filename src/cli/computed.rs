@@ -38,6 +38,7 @@ pub(super) fn definition(given: &mut Given) -> Result<Definition, UsageError> {
         // The demonstration has none of the following and takes their defaults.
         dedup: given.get(&s::DEDUP)?,
         max_ahead: given.get(&s::MAX_AHEAD)?,
+        max_jump: given.get(&s::MAX_JUMP)?,
     })
 }
 

@@ -122,6 +122,7 @@ const REPLAY_TAKES: &[Shared] = &[
     shared("symbol"),
     shared("dedup"),
     shared("max-ahead"),
+    shared("max-jump"),
     shared("max-drift"),
     shared("window"),
     shared("slide"),
@@ -422,6 +423,8 @@ settings! {
         "Recognise repeated trades within a partition, or take them all: partition or off").default("partition");
     MAX_AHEAD: Setting<u64> = Setting::one("max-ahead", "DURATION", INPUT, values::duration,
         "How far a trade's event time may be past its Kafka timestamp").default("5s");
+    MAX_JUMP: Setting<Option<u64>> = Setting::one("max-jump", "DURATION", INPUT, values::event_span_or_off,
+        "How far past its partition a record's event time may be before the next one bears it out, or off").default("off");
     IDLE_TIMEOUT: Setting<Option<Duration>> = Setting::one("idle-timeout", "DURATION", INPUT, values::span_or_off,
         "Silence at a log's end after which it holds nobody back, or off").default("30s");
     MAX_DRIFT: Setting<u64> = Setting::one("max-drift", "DURATION", INPUT, values::duration,

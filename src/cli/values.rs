@@ -95,6 +95,11 @@ pub(super) fn span_or_off(text: &str) -> Result<Option<Duration>, Wrong> {
     }
 }
 
+/// The same of event time, in microseconds.
+pub(super) fn event_span_or_off(text: &str) -> Result<Option<u64>, Wrong> {
+    Ok(span_or_off(text)?.map(|span| span.as_micros() as u64))
+}
+
 /// A whole number within bounds, both included.
 pub(super) fn count(text: &str, least: u64, greatest: u64) -> Result<u64, Wrong> {
     match text.parse::<u64>() {

@@ -6,6 +6,7 @@ use anyhow::Result;
 use crossrate_dataflows::market::acceptance::Partition;
 use crossrate_dataflows::market::definition::Definition;
 use crossrate_dataflows::market::event_time::EventTime;
+use crossrate_dataflows::market::jumps::Refused;
 use crossrate_dataflows::market::looks::Looks;
 use crossrate_dataflows::market::sums::PaneUpdate;
 use crossrate_dataflows::market::trade::{Symbol, SymbolNumber};
@@ -23,6 +24,8 @@ pub struct Keeper {
     greatest_ids: BTreeMap<SymbolNumber, u64>,
     symbols_written: usize,
     symbols_changed: bool,
+    /// The records that jumped, as they were written last.
+    jumps: Refused,
     /// What was read of a file, where it is more than before.
     read: Option<Prefix>,
     changes: Vec<(String, Option<Vec<u8>>)>,
@@ -46,13 +49,15 @@ impl Keeper {
             greatest_ids: BTreeMap::new(),
             symbols_written: 0,
             symbols_changed: false,
+            jumps: Refused::default(),
             read: None,
             changes: Vec::new(),
         }
     }
 
-    /// What an earlier run had noted of the symbols.
-    pub fn know(&mut self, greatest_ids: impl Iterator<Item = (SymbolNumber, u64)>) {
+    /// What an earlier run had noted of the symbols, and of the records that jumped.
+    pub fn know(&mut self, greatest_ids: impl Iterator<Item = (SymbolNumber, u64)>, jumps: &Refused) {
+        self.jumps = jumps.clone();
         self.greatest_ids.extend(greatest_ids);
         self.symbols_changed = true;
     }
@@ -125,6 +130,12 @@ impl Keeper {
     ) -> Result<Vec<(String, Option<Vec<u8>>)>> {
         let partition = self.partition;
         self.changes.push((format!("head/{partition}"), Some(encode(&state.head(next))?)));
+        let jumps = state.jumps();
+        if jumps != self.jumps {
+            let entry = if jumps == Refused::default() { None } else { Some(encode(&jumps)?) };
+            self.changes.push((format!("jumps/{partition}"), entry));
+            self.jumps = jumps;
+        }
         if let Some(read) = self.read.take() {
             self.changes.push((format!("read/{partition}"), Some(encode(&read)?)));
         }

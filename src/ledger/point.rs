@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `job` | version, definition, the event time until which rows are out, and when the last window is final |
 //! | `head/P` | where partition P is |
+//! | `jumps/P` | which of its records jumped, where some did that a restart must know |
 //! | `read/P` | how what was read of it until there is known again, of a file |
 //! | `symbols/P` | by which kind each symbol is counted there, and the greatest id of its panes that are done |
 //! | `pane/P/END/DATE` | sums that were handed over and that windows still need |
@@ -21,6 +22,7 @@ use anyhow::Result;
 use crossrate_dataflows::market::acceptance::Head;
 use crossrate_dataflows::market::candle::Candle;
 use crossrate_dataflows::market::event_time::EventTime;
+use crossrate_dataflows::market::jumps;
 use crossrate_dataflows::market::moments::Moments;
 use crossrate_dataflows::market::resume::{Lasting, Resume};
 use crossrate_dataflows::market::series::SeriesMoments;
@@ -87,6 +89,8 @@ pub struct PaneEntry {
 pub struct PartitionPoint {
     /// Where it was.
     pub head: Head,
+    /// Which records jumped.
+    pub jumps: jumps::Refused,
     /// What was read of a file until there.
     pub read: Option<Prefix>,
     /// Its symbols.
@@ -148,7 +152,8 @@ pub fn job(entries: &Entries) -> Result<Option<JobEntry>> {
 
 /// The entry of a partition without which this one of it means nothing.
 pub fn head_of(key: &str) -> Option<String> {
-    let of_partition = ["symbols/", "read/", "pane/"].iter().find_map(|kind| key.strip_prefix(kind))?;
+    let of_partition =
+        ["symbols/", "read/", "jumps/", "pane/"].iter().find_map(|kind| key.strip_prefix(kind))?;
     of_partition.split('/').next().map(|partition| format!("head/{partition}"))
 }
 
@@ -177,6 +182,7 @@ impl Point {
         let mut point = Point::default();
         let mut heads: BTreeMap<u32, Head> = BTreeMap::new();
         let mut read: BTreeMap<u32, Prefix> = BTreeMap::new();
+        let mut jumps: BTreeMap<u32, jumps::Refused> = BTreeMap::new();
         let mut symbols: BTreeMap<u32, Vec<SymbolEntry>> = BTreeMap::new();
         let mut panes: BTreeMap<u32, BTreeMap<(EventTime, EventTime), Vec<PaneEntry>>> = BTreeMap::new();
         for (key, entry) in entries {
@@ -193,6 +199,9 @@ impl Point {
                 }
                 "read" => {
                     read.insert(partition(rest)?, decode(key, entry)?);
+                }
+                "jumps" => {
+                    jumps.insert(partition(rest)?, decode(key, entry)?);
                 }
                 "symbols" => {
                     symbols.insert(partition(rest)?, decode(key, entry)?);
@@ -243,9 +252,8 @@ impl Point {
                     *greatest = id.max(*greatest);
                 }
             }
-            point
-                .partitions
-                .insert(number, PartitionPoint { head, read: read.remove(&number), symbols, panes });
+            let (read, jumps) = (read.remove(&number), jumps.remove(&number).unwrap_or_default());
+            point.partitions.insert(number, PartitionPoint { head, jumps, read, symbols, panes });
         }
         Ok(point)
     }

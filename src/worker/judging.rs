@@ -6,7 +6,7 @@ use crate::exit::{Exit, Failure};
 use crate::symbols::Symbols;
 use crate::wire::decoded::Known;
 use crate::wire::{self, Record};
-use crossrate_dataflows::market::acceptance::{Partition, Place, Verdict};
+use crossrate_dataflows::market::acceptance::{Ahead, Partition, Place, Verdict};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::moments::HashInput;
 use crossrate_dataflows::market::sums::Sums;
@@ -162,15 +162,17 @@ impl Judging<'_> {
                         let detail = late_detail(state, trade.time, by_entry);
                         self.refuse(raw, place, Reason::Late, detail);
                     }
-                    Verdict::Future => {
-                        self.refuse(raw, place, Reason::Future, future_detail(trade.time, place.kafka_ms));
+                    Verdict::Future(ahead) => {
+                        let detail = future_detail(state, trade.time, (ahead, place));
+                        self.refuse(raw, place, Reason::Future, detail);
                     }
                 }
             }
             Known::Trade(None, ..) => state.counts_mut().unselected += 1,
             Known::Heartbeat(time) => {
-                if state.heartbeat(time, place) == Verdict::Future {
-                    self.refuse(raw, place, Reason::Future, future_detail(time, place.kafka_ms));
+                if let Verdict::Future(ahead) = state.heartbeat(time, place) {
+                    let detail = future_detail(state, time, (ahead, place));
+                    self.refuse(raw, place, Reason::Future, detail);
                 }
             }
             Known::Ignored => state.counts_mut().ignored += 1,
@@ -209,7 +211,11 @@ fn late_detail(state: &Partition, time: EventTime, by_entry: bool) -> String {
     format!("its pane was final{entry}: event time {} ms is {behind} ms behind the watermark", time.millis())
 }
 
-fn future_detail(time: EventTime, kafka_ms: i64) -> String {
-    let ahead = time.millis().saturating_sub(kafka_ms.unsigned_abs());
-    format!("event time {} ms is {ahead} ms ahead of the Kafka timestamp", time.millis())
+fn future_detail(state: &Partition, time: EventTime, (ahead, place): (Ahead, Place)) -> String {
+    let (than, what) = match ahead {
+        Ahead::Timestamp => (place.kafka_ms.unsigned_abs(), "the Kafka timestamp"),
+        Ahead::Partition => (state.reached().millis(), "the partition, more than --max-jump"),
+    };
+    let ahead = time.millis().saturating_sub(than);
+    format!("event time {} ms is {ahead} ms ahead of {what}", time.millis())
 }

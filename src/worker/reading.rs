@@ -167,14 +167,14 @@ impl Reading<'_> {
                 handed_over.push(PaneUpdate { date: *date, symbol, pane_end: *pane_end, moments, candle });
             }
         }
-        partition.state = Partition::resume(&self.config.definition, head, &kinds);
+        partition.state = Partition::resume(&self.config.definition, head, &earlier.jumps, &kinds);
         if let Some(end) = complete {
             partition.state.entry(Looks::of(&self.config.definition).final_at(end));
         }
         partition.records = from;
         partition.begun = !head.inside_log;
         if let Some(keeper) = &mut partition.keeper {
-            keeper.know(greatest_ids.into_iter());
+            keeper.know(greatest_ids.into_iter(), &earlier.jumps);
             handed_over.iter().for_each(|update| keeper.keep_known(update));
         }
         handed_over.iter().for_each(|update| self.sums.add(update));

@@ -55,7 +55,8 @@ pub(crate) fn case(seed: u64) -> Case {
     // Each look at an open window costs the oracle its whole sum.
     let looks = flags.iter().any(|flag| flag == "--provisional");
     let records = random.one_of(if looks { &[0, 3, 10, 25, 50] } else { &[0, 10, 30, 60, 120, 200] });
-    let tapes = Market::new(&mut random, symbols, records).tapes();
+    let jumps = flags.iter().any(|flag| flag == "--max-jump");
+    let tapes = Market { jumps, ..Market::new(&mut random, symbols, records) }.tapes();
     Case { flags, tapes }
 }
 
@@ -73,6 +74,8 @@ struct Market<'a> {
     trouble: u64,
     /// The longest step of time between two records, in microseconds.
     step: u64,
+    /// Clocks jump far ahead, for a record or a few in a row.
+    jumps: bool,
     writing: Writing,
 }
 
@@ -85,6 +88,9 @@ enum Amounts {
 
 /// How far a record may be from those before it.
 const FAR: i64 = 40_000_000;
+
+/// Decades, in microseconds.
+const JUMP: i64 = 900_000_000_000_000;
 
 impl Market<'_> {
     fn new(random: &mut Random, symbols: Vec<String>, records: u64) -> Market<'_> {
@@ -100,6 +106,7 @@ impl Market<'_> {
             records,
             trouble: random.one_of(&[0, 5, 20, 60]),
             step: random.one_of(&[1_000, 100_000, 700_000, 3_000_000]),
+            jumps: false,
             writing: Writing::draw(random),
             random,
         }
@@ -131,6 +138,7 @@ impl Market<'_> {
         let mut now = self.start + self.random.between(0, 3_000) as i64 * 1_000;
         let only = self.random.chance(30).then(|| self.random.below(self.symbols.len() as u64) as usize);
         let only = if archived { Some(0) } else { only };
+        let (mut ahead, mut jumping) = (0, 0);
         let length = if self.random.chance(20) { self.records / 4 } else { self.records };
         for _ in 0..length {
             now += self.random.below(self.step) as i64;
@@ -138,7 +146,15 @@ impl Market<'_> {
                 now += self.random.between(0, FAR as u64) as i64;
             }
             let symbol = only.unwrap_or_else(|| self.random.below(self.symbols.len() as u64) as usize);
-            let trade = self.trade(symbol, now);
+            let mut trade = self.trade(symbol, now);
+            if self.jumps && jumping == 0 && self.random.chance(6) {
+                jumping = self.random.one_of(&[1, 1, 2, 3]);
+                ahead = self.random.one_of(&[1_000, 700_001, 2_500_000, 20_000_000, 70_000_000, JUMP]);
+            }
+            if jumping > 0 {
+                jumping -= 1;
+                trade.time += ahead;
+            }
             let line = if !self.random.chance(self.trouble) {
                 self.written(&tape, &trade)
             } else if archived {
@@ -278,6 +294,7 @@ fn tapes_reach_what_they_are_for() {
         "duplicate",
         "late",
         "bad",
+        "future",
         "ignored",
         "unselected",
         "heartbeat",
@@ -296,6 +313,7 @@ fn tapes_reach_what_they_are_for() {
             "duplicate" => counts.duplicate < 3,
             "late" => counts.late < 3,
             "bad" => counts.bad < 3,
+            "future" => counts.future < 3,
             "ignored" => counts.ignored < 3,
             "unselected" => counts.unselected < 3,
             "heartbeat" => counts.heartbeat < 3,

@@ -75,6 +75,8 @@ fn accept_partition(settings: &Settings, partition: usize, file: &File, all: &mu
     let mut watermark = NOWHERE;
     let mut kinds: HashMap<String, Kind> = HashMap::new();
     let mut ids: HashSet<(String, i64, u64)> = HashSet::new();
+    // The time of the record judged just before by rules 2 to 6, where `--max-jump` refused it.
+    let mut refused_before: Option<i64> = None;
     for (offset, (line, record)) in file.records().into_iter().enumerate() {
         all.counts.read += 1;
         let mut refuse = |reason: &str| {
@@ -91,6 +93,11 @@ fn accept_partition(settings: &Settings, partition: usize, file: &File, all: &mu
                 continue;
             }
             Record::Heartbeat(time) => {
+                if jumped(settings, watermark, time, &mut refused_before) {
+                    all.counts.future += 1;
+                    refuse("future");
+                    continue;
+                }
                 all.counts.heartbeat += 1;
                 watermark = watermark.max(time - settings.delay);
                 continue;
@@ -103,6 +110,11 @@ fn accept_partition(settings: &Settings, partition: usize, file: &File, all: &mu
         }
         if *kinds.entry(event.symbol.clone()).or_insert(event.kind) != event.kind {
             all.counts.ignored += 1;
+            continue;
+        }
+        if jumped(settings, watermark, event.time, &mut refused_before) {
+            all.counts.future += 1;
+            refuse("future");
             continue;
         }
         let pane = event.time.div_euclid(settings.slide);
@@ -128,4 +140,18 @@ fn accept_partition(settings: &Settings, partition: usize, file: &File, all: &mu
         watermark = watermark.max(event.time - settings.delay);
     }
     watermark
+}
+
+/// The second half of rule 2: more than `--max-jump` past the watermark and the delay, and not borne out by the record
+/// before.
+fn jumped(settings: &Settings, watermark: i64, time: i64, refused_before: &mut Option<i64>) -> bool {
+    let before = refused_before.take();
+    let Some(most) = settings.max_jump else { return false };
+    let far = watermark != NOWHERE && time > watermark + settings.delay + most;
+    let borne_out = before.is_some_and(|before| (before - time).abs() <= most);
+    if far && !borne_out {
+        *refused_before = Some(time);
+        return true;
+    }
+    false
 }

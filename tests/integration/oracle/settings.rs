@@ -19,6 +19,7 @@ pub(crate) struct Settings {
     pub(crate) max_carry: i64,
     pub(crate) stats_last: usize,
     pub(crate) dedup: bool,
+    pub(crate) max_jump: Option<i64>,
 }
 
 #[derive(Debug, Clone)]
@@ -58,6 +59,7 @@ impl Settings {
             max_carry: duration("5m"),
             stats_last: usize::MAX,
             dedup: true,
+            max_jump: None,
         };
         let mut symbols_given = false;
         let mut flags = flags.iter();
@@ -97,6 +99,7 @@ impl Settings {
                 }
                 "--max-carry" => settings.max_carry = duration(value),
                 "--stats-last" => settings.stats_last = value.parse().unwrap_or(usize::MAX),
+                "--max-jump" => settings.max_jump = (value != "off").then(|| duration(value)),
                 "--dedup" => settings.dedup = value != "off",
                 _ => panic!("the oracle does not know {flag}"),
             }

@@ -113,6 +113,12 @@ fn definition(random: &mut Random) -> Vec<String> {
     flags.split_whitespace().map(str::to_owned).collect()
 }
 
+/// Some job that knows of wrong clocks.
+fn wary(random: &mut Random) -> Vec<String> {
+    let jump = ["--max-jump".to_owned(), format!("{}ms", 50 + random.below(900))];
+    definition(random).into_iter().chain(jump).collect()
+}
+
 #[test]
 fn the_rest_of_the_input_gives_the_rest_of_the_rows() {
     broken_anywhere(16, 1_600, 40, definition);
@@ -121,6 +127,12 @@ fn the_rest_of_the_input_gives_the_rest_of_the_rows() {
 #[test]
 fn the_rest_of_the_input_gives_the_rest_of_the_rows_where_legs_trade_seldom() {
     broken_anywhere(24, 300, 6, sparse);
+}
+
+/// What was refused for its jump lies in panes that the time reaches later, and must not come in by being read again.
+#[test]
+fn the_rest_of_the_input_gives_the_rest_of_the_rows_where_clocks_jump() {
+    broken_anywhere(16, 1_600, 40, wary);
 }
 
 /// Jobs over so many trades each, so many a second.
@@ -133,6 +145,10 @@ fn broken_anywhere(jobs: u64, trades: u64, per_second: u64, definition: impl Fn(
         let folder = super::folder();
         let inputs = input::write(folder.path(), seed, 1 + random.below(3) as usize, trades, per_second);
         let flags = definition(&mut random);
+        let jumps = flags.iter().any(|flag| flag == "--max-jump");
+        if jumps {
+            inputs.iter().for_each(|input| input::let_clocks_jump(input, &mut random));
+        }
         let made = |name: &str| {
             let folder = folder.path().join(name);
             std::fs::create_dir(&folder).expect("made");
@@ -141,6 +157,8 @@ fn broken_anywhere(jobs: u64, trades: u64, per_second: u64, definition: impl Fn(
         let undisturbed = made("undisturbed");
         assert!(run(&undisturbed, &flags, &inputs, None));
         let expected = outputs(&undisturbed);
+        let refused = expected.summary.as_ref().is_some_and(|summary| !summary.contains("\"future\":0,"));
+        assert_eq!(refused, jumps, "{:?}", expected.summary);
         let broken = made("broken");
         let mut lives = 1;
         loop {

@@ -64,6 +64,9 @@ pub(super) fn flags(random: &mut Random, symbols: &[String]) -> Vec<String> {
         give("--dedup", "off".to_owned());
     }
     if random.chance(30) {
+        give("--max-jump", random.one_of(&["1ms", "700ms", "2s", "10s", "1m", "off"]).to_owned());
+    }
+    if random.chance(30) {
         flags.push("--provisional".to_owned());
     }
     flags
