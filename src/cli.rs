@@ -298,16 +298,20 @@ impl<const COMMAND: u8> Args for Flags<COMMAND> {
                 .help_heading(LOGGING)
                 .help("This help"),
         );
-        if !matches!(which, Which::Run | Which::Replay) {
+        if !matches!(which, Which::Run | Which::Replay | Which::Serve) {
             return command;
         }
+        let help = match which {
+            Which::Serve => "A file of rows: the same as --from FILE",
+            _ => "Files to read: the same as --from FILE..",
+        };
         command.arg(
             Arg::new(FILES)
                 .value_name("FILE")
                 .num_args(0..)
                 .action(ArgAction::Append)
                 .help_heading(settings::FROM.about.heading)
-                .help("Files to read: the same as --from FILE.."),
+                .help(help),
         )
     }
 

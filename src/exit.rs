@@ -85,6 +85,25 @@ impl Failure {
     }
 }
 
+/// What to do where the cause is that the process, or the system, has no file left to open; whatever else was advised
+/// then is beside the point.
+pub fn without_files(error: &anyhow::Error) -> Option<String> {
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    let code =
+        causes.find_map(|cause| cause.raw_os_error().filter(|code| [EMFILE, ENFILE].contains(code)))?;
+    Some(match code {
+        EMFILE => format!(
+            "this process may open {} files and connections; raise that before it starts: ulimit -n 65536",
+            crate::start::files()
+        ),
+        _ => "the system has no file left to open; see /proc/sys/fs/file-max".to_owned(),
+    })
+}
+
+/// The process has too many files open, the system has.
+const EMFILE: i32 = rustix::io::Errno::MFILE.raw_os_error();
+const ENFILE: i32 = rustix::io::Errno::NFILE.raw_os_error();
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
@@ -106,6 +125,17 @@ pub fn stopped() -> anyhow::Error {
 mod tests {
     use super::*;
     use anyhow::Context;
+
+    #[test]
+    fn without_files_the_advice_is_to_allow_more() {
+        let failure = |code| {
+            let cause = std::io::Error::from_raw_os_error(code);
+            let failure = Failure::new(Exit::Unreachable, "cannot open a.jsonl").hint("check the path");
+            anyhow::Error::from(failure.because(cause)).context("partition 0")
+        };
+        assert!(without_files(&failure(EMFILE)).is_some_and(|hint| hint.contains("ulimit -n")));
+        assert_eq!(without_files(&failure(2)), None, "no such file");
+    }
 
     #[test]
     fn a_failure_is_found_under_context_and_keeps_its_cause() {

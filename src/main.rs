@@ -2,7 +2,7 @@
 
 use crossrate::cli::{self, Parsed, Stop, Task};
 use crossrate::cluster::{ClusterError, fate};
-use crossrate::exit::{Exit, Failure};
+use crossrate::exit::{self, Exit, Failure};
 use std::io::{ErrorKind, Write};
 
 fn main() {
@@ -99,7 +99,8 @@ fn tell(error: &anyhow::Error) {
         line.push_str(&format!(": {cause}"));
     }
     complain(&line);
-    if let Some(hint) = Failure::of(error).and_then(Failure::what_to_do) {
+    let files = exit::without_files(error);
+    if let Some(hint) = files.as_deref().or_else(|| Failure::of(error)?.what_to_do()) {
         complain(&format!("crossrate: hint: {hint}"));
     }
 }

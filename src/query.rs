@@ -37,9 +37,10 @@ pub fn run(query: &Query) -> Result<Exit> {
         }
         return Ok(Exit::Done);
     }
-    let engine = open(&query.files)?;
+    let (sql, files) = told_apart(sql, &query.files);
+    let engine = open(&files)?;
     let mut printer = printer(query.format);
-    let outcome = engine.ask(sql, &Limits::default(), &mut printer);
+    let outcome = engine.ask(&sql, &Limits::default(), &mut printer);
     match outcome {
         Ok(_) => {
             printer.finish().map_err(broken)?;
@@ -47,6 +48,21 @@ pub fn run(query: &Query) -> Result<Exit> {
         }
         Err(engine::Refused::Reader(error)) => Err(broken(error)),
         Err(refused) => Err(Failure::new(Exit::Usage, refused.to_string()).into()),
+    }
+}
+
+/// The question and the files: people type either first, and no question has the name of a file.
+fn told_apart(sql: &str, files: &[PathBuf]) -> (String, Vec<PathBuf>) {
+    let is_place = |text: &str| text == "-" || path_of(Path::new(text)).exists();
+    match files.split_last() {
+        Some((last, others)) if is_place(sql) => match last.to_str().filter(|last| !is_place(last)) {
+            Some(question) => {
+                let files = std::iter::once(PathBuf::from(sql)).chain(others.iter().cloned());
+                (question.to_owned(), files.collect())
+            }
+            None => (sql.to_owned(), files.to_vec()),
+        },
+        _ => (sql.to_owned(), files.to_vec()),
     }
 }
 

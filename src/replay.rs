@@ -73,6 +73,9 @@ struct Told {
     frontier_ms: Option<u64>,
     since_ms: Option<u64>,
     until_ms: Option<u64>,
+    /// Whether some event time was ever reached; before, there is no frontier either.
+    #[serde(skip)]
+    has_begun: bool,
     rows: u64,
     records: Records,
     /// Windows of symbols that were not seen whole, or began before the range.
@@ -116,6 +119,7 @@ impl Replayed {
             frontier_ms: ms(news.frontier.filter(|frontier| *frontier > EventTime::MIN)),
             since_ms: ms(self.since),
             until_ms: ms(self.until),
+            has_begun: news.frontier != Some(EventTime::MIN),
             rows: self.rows,
             records: Records { read: counts.read(), counts },
             withheld: news.withheld,
@@ -130,7 +134,11 @@ impl Replayed {
             return self.flush();
         }
         if self.progress {
-            let at = told.frontier_ms.map_or("the end".to_owned(), |ms| format!("event time {ms}"));
+            let at = match told.frontier_ms {
+                Some(ms) => format!("event time {ms}"),
+                None if told.has_begun => "the end".to_owned(),
+                None => "at its beginning".to_owned(),
+            };
             let share = match (told.since_ms, told.until_ms, told.frontier_ms) {
                 (Some(since), Some(until), Some(at)) if until > since => {
                     format!(" ({} %)", at.clamp(since, until).saturating_sub(since) * 100 / (until - since))

@@ -4,6 +4,7 @@
 //! [`socket`], [`metrics`] and [`page`] are what is served, and [`guard`] stands before all of them. It runs on
 //! threads of its own: the dataflow's thread does no more than put its news into the board's inbox.
 
+mod answers;
 pub mod asked;
 pub mod board;
 mod connection;
@@ -17,6 +18,7 @@ pub mod openapi;
 pub mod page;
 pub mod problem;
 pub mod replay;
+mod reserve;
 pub mod rest;
 pub mod socket;
 pub mod sql;
@@ -25,6 +27,7 @@ pub mod stream;
 use crate::config::Serving;
 use crate::config::secret::Token;
 use crate::exit::{Exit, Failure};
+use answers::Answers;
 use anyhow::Result;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -63,6 +66,8 @@ pub struct App {
     pub token: Option<Token>,
     /// What the server counts of itself.
     pub metrics: Metrics,
+    /// Room for answers that are under way.
+    answers: Answers,
     /// Turns of questions in SQL.
     pub asking: Semaphore,
     /// What replays are made of.
@@ -103,6 +108,7 @@ impl Server {
             feed,
             token: serving.token.clone(),
             metrics: Metrics::default(),
+            answers: Answers::default(),
             asking: Semaphore::new(ASKING),
             replays,
         });
@@ -120,7 +126,8 @@ impl Server {
             tokio::net::TcpListener::from_std(listener).map_err(failed)?
         };
         runtime.spawn(Arc::clone(&app.feed).keep());
-        runtime.spawn(connection::accept(listener, routes(Arc::clone(&app)), Arc::clone(&app), closed));
+        let routes = connection::Routes { all: routes(Arc::clone(&app)), vital: vital(Arc::clone(&app)) };
+        runtime.spawn(connection::accept(listener, routes, Arc::clone(&app), closed));
         Ok(Server { app, address, closing, runtime: Some(runtime) })
     }
 
@@ -190,6 +197,22 @@ fn routes(app: Arc<App>) -> Router {
         .layer(middleware::from_fn(connection::bodies_in_time))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), guard::guard))
         .with_state(app)
+}
+
+/// What is answered when all connections are taken.
+fn vital(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/healthz", get(healthy))
+        .route("/readyz", get(ready))
+        .fallback(crowded)
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), guard::guard))
+        .with_state(app)
+}
+
+async fn crowded() -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "all connections of this server are taken")
+        .hint("come again later; a higher limit of open files (ulimit -n) allows more")
+        .later(10)
 }
 
 /// The process lives.

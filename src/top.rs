@@ -44,6 +44,7 @@ pub fn run(top: &Top) -> Result<Exit> {
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP, signal_hook::consts::SIGINT] {
         signal_hook::flag::register(signal, Arc::clone(&told_to_end))?;
     }
+    end_without_terminal(Arc::clone(&told_to_end))?;
     let answers = source::keep_asking(server)?;
     let mut terminal = ratatui::try_init()?;
     let mut show = || -> std::io::Result<()> {
@@ -64,4 +65,25 @@ pub fn run(top: &Top) -> Result<Exit> {
     ratatui::restore();
     shown?;
     Ok(Exit::Done)
+}
+
+/// Ends the process where its loop does not: when the terminal has gone the wait for a key goes on at full speed and
+/// never returns, whatever signals came.
+#[cfg(feature = "top")]
+fn end_without_terminal(told_to_end: std::sync::Arc<std::sync::atomic::AtomicBool>) -> std::io::Result<()> {
+    use std::io::IsTerminal;
+    /// Longer than the loop waits for a key, so that it ends in order where it can.
+    const EVERY: std::time::Duration = std::time::Duration::from_millis(500);
+    std::thread::Builder::new().name("terminal".into()).spawn(move || {
+        loop {
+            let was_told = told_to_end.load(std::sync::atomic::Ordering::Relaxed);
+            std::thread::sleep(EVERY);
+            // What has hung up is a terminal no more.
+            if was_told || !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+                let _ = ratatui::try_restore();
+                std::process::exit(Exit::Done.code().into());
+            }
+        }
+    })?;
+    Ok(())
 }

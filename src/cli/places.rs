@@ -315,7 +315,7 @@ pub(super) fn results(text: &str, expected: &str) -> Result<SinkTarget, Wrong> {
             Place::Postgres(url) => SinkTarget::Postgres(url),
             Place::Days(..) => {
                 return Err(Wrong::new(text, expected)
-                    .hint("files by day are not followed; crossrate query and other programs read them"));
+                    .hint("files by day are not followed: DuckDB, polars and pandas read them (docs/recipes.md); to serve rows, give the run another --to, such as sqlite:rows.db"));
             }
         }),
     }

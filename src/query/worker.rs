@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::io::{BufRead, Write};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// What is asked.
@@ -105,23 +106,59 @@ pub fn answer() -> Result<Exit> {
     };
     let mut engine = Engine::in_memory()?;
     engine.limit_memory(question.memory)?;
+    let time = Duration::from_millis(question.time_ms);
+    let over_time = move || Complaint::from(Refused::Time(time));
+    let deadline = Deadline::new(time, move || Needs::Refused(over_time()))?;
     let needs = match Engine::in_memory()?.tables_of(&question.sql, &limits) {
         Ok(tables) => Needs::Tables(tables.into_iter().map(str::to_owned).collect()),
         Err(refused) => Needs::Refused(refused.into()),
     };
     let over = matches!(needs, Needs::Refused(_));
+    deadline.is_met();
     write(&needs)?;
     if over {
         return Ok(Exit::Done);
     }
     engine.load(input)?;
     let mut rows = Rows::default();
+    let deadline = Deadline::new(time, move || Answer::Refused(over_time()))?;
     let answer = match engine.ask(&question.sql, &limits, &mut rows) {
         Ok(truncated) => Answer::Rows(Rows { truncated, ..rows }),
         Err(refused) => Answer::Refused(refused.into()),
     };
+    deadline.is_met();
     write(&answer)?;
     Ok(Exit::Done)
+}
+
+/// How much later than the engine itself the process notices that the time is over.
+const SLACK: Duration = Duration::from_millis(50);
+
+/// Ends the process when the time is over. The engine looks at the clock between its instructions, and one of them may
+/// take as long as it likes.
+struct Deadline(Arc<Mutex<bool>>);
+
+impl Deadline {
+    /// In so much time the process says these words, and ends.
+    fn new<M: Serialize>(time: Duration, words: impl FnOnce() -> M + Send + 'static) -> Result<Deadline> {
+        let met = Arc::new(Mutex::new(false));
+        let watched = Arc::clone(&met);
+        std::thread::Builder::new().name("deadline".into()).spawn(move || {
+            std::thread::sleep(time + SLACK);
+            // Held to the end of the process: there is one answer.
+            let met = watched.lock().unwrap_or_else(PoisonError::into_inner);
+            if !*met {
+                let code = if write(&words()).is_ok() { Exit::Done } else { Exit::Failed };
+                std::process::exit(code.code().into());
+            }
+        })?;
+        Ok(Deadline(met))
+    }
+
+    /// There is an answer.
+    fn is_met(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    }
 }
 
 fn write(message: &impl Serialize) -> Result<()> {

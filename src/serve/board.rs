@@ -12,6 +12,7 @@ pub mod about;
 pub mod inbox;
 pub mod progress;
 pub mod series;
+pub mod snapshot;
 
 use super::filter::Filter;
 use crossrate_dataflows::market::row::RowKind;

@@ -1,6 +1,7 @@
 //! Connections: accepted, bounded in number, and cut when the other side is silent or does not read.
 
 use super::App;
+use super::reserve::Reserve;
 use crate::start;
 use axum::Router;
 use axum::body::Body;
@@ -11,6 +12,7 @@ use futures_util::{StreamExt, stream};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use socket2::SockRef;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,6 +28,12 @@ use tokio::time::{Instant, Sleep, sleep};
 const MOST: usize = 60_000;
 /// How long the head of a request may take.
 const HEAD: Duration = Duration::from_secs(15);
+/// The same where all connections are taken.
+const SHORT_HEAD: Duration = Duration::from_secs(2);
+/// Connections in reserve at most.
+const RESERVE: usize = 64;
+/// Bytes that the system takes and has not sent, of a connection.
+const UNSENT: u32 = 64 << 10;
 /// How long the body of a request may take.
 const BODY: Duration = Duration::from_secs(30);
 /// How long the other side may leave what we send unread, once what is on the way is full.
@@ -33,34 +41,64 @@ const UNREAD: Duration = Duration::from_secs(30);
 /// Bytes gathered for a connection at most, besides those of one message.
 const GATHERED: usize = 64 << 10;
 
+/// What connections are served.
+#[derive(Clone)]
+pub(super) struct Routes {
+    /// Everything.
+    pub(super) all: Router,
+    /// What is answered although all connections are taken.
+    pub(super) vital: Router,
+}
+
 /// Serves connections until the server ends.
 pub(super) async fn accept(
     listener: TcpListener,
-    router: Router,
+    routes: Routes,
     app: Arc<App>,
     mut closing: watch::Receiver<bool>,
 ) {
     // What else the process does wants files too: the rows' own, Kafka's connections.
-    let room = Arc::new(Semaphore::new(MOST.min(start::files() / 2)));
+    let places = MOST.min(start::files() / 2);
+    let room = Arc::new(Semaphore::new(places));
+    let mut reserve = Reserve::new(RESERVE.min(places / 4));
+    let mut has_files = true;
     loop {
-        let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
         let stream = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                // Without a file descriptor to spare there is nothing to do but wait for one.
-                Err(_) => {
-                    sleep(Duration::from_millis(50)).await;
-                    continue;
-                }
-            },
+            accepted = listener.accept() => accepted,
             _ = closing.changed() => return,
         };
-        let (router, app, closing) = (router.clone(), Arc::clone(&app), closing.clone());
-        tokio::spawn(async move {
-            let _place = place;
-            serve(stream, router, app, closing).await;
-        });
+        let stream = match stream {
+            Ok((stream, _)) => stream,
+            // Without a file descriptor to spare there is nothing to do but wait for one.
+            Err(error) => {
+                if std::mem::take(&mut has_files) {
+                    say!("crossrate: a connection cannot be taken: {error}; it waits");
+                }
+                sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let (app, closing) = (Arc::clone(&app), closing.clone());
+        match Arc::clone(&room).try_acquire_owned() {
+            Ok(place) => {
+                let router = routes.all.clone();
+                tokio::spawn(async move {
+                    let _place = place;
+                    serve(stream, router, app, closing, Stay::Long).await;
+                });
+            }
+            Err(_) => reserve.serve(serve(stream, routes.vital.clone(), app, closing, Stay::Short)),
+        }
     }
+}
+
+/// How long a connection stays.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+enum Stay {
+    /// As long as its client wants.
+    Long,
+    /// For one request, which comes at once.
+    Short,
 }
 
 /// Gives the body of every request a deadline: who announces one and does not send it would keep its connection.
@@ -79,15 +117,24 @@ fn in_time(body: Body, most: Duration) -> Body {
     }))
 }
 
-async fn serve(stream: TcpStream, router: Router, app: Arc<App>, mut closing: watch::Receiver<bool>) {
-    // A message is to leave at once.
+async fn serve(
+    stream: TcpStream,
+    router: Router,
+    app: Arc<App>,
+    mut closing: watch::Receiver<bool>,
+    stay: Stay,
+) {
+    // A message is to leave at once; and the system takes no more than it can send soon, so that the next message of a
+    // slow reader is made when there is room for it, and tells the newest. Where that cannot be had it is done without.
     let _ = stream.set_nodelay(true);
+    let _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT);
     app.metrics.connections.fetch_add(1, Ordering::Relaxed);
     let stream = Impatient { stream, app: Arc::clone(&app), since: None };
     let service = TowerToHyperService::new(router);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
+        .header_read_timeout(if stay == Stay::Long { HEAD } else { SHORT_HEAD })
+        .keep_alive(stay == Stay::Long)
         .max_buf_size(GATHERED)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();

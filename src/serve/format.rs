@@ -1,6 +1,7 @@
 //! Rows as an answer: JSON, JSON lines or CSV, as `Accept` says; tagged, so that whoever asks again for what has not
 //! changed gets no bytes. Values are those of the rows, character by character.
 
+use super::answers::Answers;
 use super::board::series::Kept;
 use super::filter::Filter;
 use super::problem::Problem;
@@ -143,14 +144,19 @@ fn csv(out: &mut Vec<u8>, columns: &[Field], rows: &[Arc<Kept>]) {
 }
 
 /// An answer with a tag; without a body where the asker has it already.
-pub fn tagged(body: Vec<u8>, format: Format, headers: &HeaderMap) -> Response {
+pub fn tagged(
+    answers: &Answers,
+    body: Vec<u8>,
+    format: Format,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
     let tag = format!("\"{:032x}\"", xxh3_128(&body));
     let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let known = known.flat_map(|value| value.split(',')).map(str::trim);
     let same = known.map(|known| known.strip_prefix("W/").unwrap_or(known)).any(|k| k == tag || k == "*");
     let mut response = match same {
         true => Response::new(Body::empty()),
-        false => Response::new(Body::from(body)),
+        false => Response::new(answers.body(body)?),
     };
     if same {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -162,7 +168,7 @@ pub fn tagged(body: Vec<u8>, format: Format, headers: &HeaderMap) -> Response {
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         set.insert(header::ETAG, tag);
     }
-    response
+    Ok(response)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use super::App;
 use super::problem::Problem;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::net::IpAddr;
@@ -39,6 +39,12 @@ pub async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) ->
 
 fn admit(app: &App, request: &Request) -> Result<(), Problem> {
     let headers = request.headers();
+    let hosts = headers.get_all(header::HOST).iter().count();
+    if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
+        // Of two, some program on the way may have believed the other one (RFC 9112, 3.2).
+        return Err(Problem::asked(format!("a request has one Host header, and this one has {hosts}"))
+            .hint("send the address that is asked as Host, once"));
+    }
     let host = host(request);
     if let Some(origin) = headers.get(header::ORIGIN) {
         let same = origin.to_str().ok().and_then(|origin| origin.split_once("://"));

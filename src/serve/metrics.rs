@@ -3,9 +3,10 @@
 
 use super::App;
 use super::board::progress::{Knowledge, Standing, now_ms};
+use super::problem::Problem;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use crossrate_dataflows::market::event_time::EventTime;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -35,11 +36,11 @@ impl Metrics {
 }
 
 /// All of it.
-pub async fn metrics(State(app): State<Arc<App>>) -> Response {
-    let mut response = write(&app).into_response();
+pub async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    let mut response = Response::new(app.answers.body(write(&app).into_bytes())?);
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
-    response
+    Ok(response)
 }
 
 fn write(app: &App) -> String {
@@ -52,6 +53,12 @@ fn write(app: &App) -> String {
     for (transport, readers) in ["sse", "websocket"].into_iter().zip(&app.feed.readers) {
         text.sample(&[("transport", transport)], load(readers));
     }
+    text.family(
+        "crossrate_subscriber_backlog_bytes",
+        "gauge",
+        "Bytes of messages that were made for readers and not taken by them.",
+    );
+    text.sample(&[], app.feed.backlog.bytes() as f64);
     for (name, help, value) in [
         (
             "crossrate_subscriber_rows_conflated_total",

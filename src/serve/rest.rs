@@ -80,7 +80,7 @@ pub async fn catalogue(State(app): Shared, headers: HeaderMap, asked: Asked) -> 
             .collect(),
     };
     let body = serde_json::to_vec(&catalogue).unwrap_or_default();
-    Ok(format::tagged(body, Format::Json, &headers))
+    format::tagged(&app.answers, body, Format::Json, &headers)
 }
 
 /// The latest row of each name, or the latest final one.
@@ -95,7 +95,7 @@ pub async fn latest(State(app): Shared, headers: HeaderMap, asked: Asked) -> Ans
         at_once(&state, &filter, windows)?;
         (state.latest(&filter, windows as usize, only_final), filter)
     };
-    Ok(format::tagged(format::rows(&rows, &filter, format, &[])?, format, &headers))
+    format::tagged(&app.answers, format::rows(&rows, &filter, format, &[])?, format, &headers)
 }
 
 /// Whether so many windows of each name may be had in one piece, be it an answer or the beginning of a stream.
@@ -129,7 +129,8 @@ pub async fn windows(State(app): Shared, headers: HeaderMap, uri: Uri, asked: As
     rows.truncate(limit);
     let next = rows.last().filter(|_| more).map(|row| cursor_of(row));
     let beside = [("next", serde_json::Value::from(next.clone()))];
-    let mut response = format::tagged(format::rows(&rows, &filter, format, &beside)?, format, &headers);
+    let body = format::rows(&rows, &filter, format, &beside)?;
+    let mut response = format::tagged(&app.answers, body, format, &headers)?;
     let link = next.map(|cursor| format!("<{}>; rel=\"next\"", asked.with(&uri, "cursor", &cursor)));
     if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
         response.headers_mut().insert(header::LINK, link);
@@ -182,7 +183,7 @@ pub async fn series(State(app): Shared, headers: HeaderMap, asked: Asked) -> Ans
         point(&mut body, &row.json, stats.as_ref().map(|stats| &*stats.json));
     }
     body.push_str("]}\n");
-    Ok(format::tagged(body.into_bytes(), Format::Json, &headers))
+    format::tagged(&app.answers, body.into_bytes(), Format::Json, &headers)
 }
 
 /// One point: members of the row, and of the statistics where there are any.
@@ -205,7 +206,7 @@ fn point(body: &mut String, row: &str, stats: Option<&str>) {
 pub async fn frontier(State(app): Shared, headers: HeaderMap, asked: Asked) -> Answer {
     asked.only(&[])?;
     let body = app.feed.board.read().progress.json();
-    Ok(format::tagged(body.as_bytes().to_vec(), Format::Json, &headers))
+    format::tagged(&app.answers, body.as_bytes().to_vec(), Format::Json, &headers)
 }
 
 fn cursor_of(row: &Kept) -> String {

@@ -10,11 +10,12 @@ use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::http::StatusCode;
 use axum::response::Response;
+use futures_util::SinkExt;
 use std::sync::Arc;
 
 /// Nothing that a client has to say is longer.
 const MOST_BYTES: usize = 4_096;
-/// A message to a client may be this long; rows of a large snapshot are sent in one.
+/// A message to a client may be this long: progress tells of thousands of partitions. One is made at a time.
 const MOST_WAITING: usize = 64 << 20;
 
 /// Upgrades the connection.
@@ -48,14 +49,21 @@ async fn talk(app: Arc<App>, mut socket: WebSocket, wish: Wish) {
                     let _ = socket.send(Message::Close(Some(reason))).await;
                     return;
                 };
+                let text = message.json();
+                let _charge = app.feed.backlog.charge(text.len());
                 // A client that went away is noticed here, or by the deadline of the connection's writes.
-                if socket.send(Message::Text(message.json().into())).await.is_err() {
+                if socket.send(Message::Text(text.into())).await.is_err() {
                     return;
                 }
             }
             said = socket.recv() => match said {
-                // Pings are answered by the library; nothing else needs an answer.
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                // The library has made the answer to a ping. Nothing more is read before it has left: whoever pings
+                // and does not read would be owed ever more of them.
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
+                    if socket.flush().await.is_err() {
+                        return;
+                    }
+                }
                 Some(Ok(Message::Text(_) | Message::Binary(_))) => {
                     let reason = CloseFrame {
                         code: close_code::POLICY,

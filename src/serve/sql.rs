@@ -9,7 +9,7 @@ use super::problem::{Problem, expect_json};
 use crate::config::query;
 use crate::query::output::Printer;
 use crate::query::worker::{Answer, Complaint, Needs, Question, Rows};
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::State as Shared;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -80,7 +80,7 @@ async fn answer(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<Response,
     let rows = timeout(ALL_TIME, by_worker(app, query)).await.unwrap_or_else(|_| {
         Err(Problem::asked(format!("the query was stopped after {} s", ALL_TIME.as_secs())).hint(LESS))
     })?;
-    Ok(response(&rows, format))
+    response(app, &rows, format)
 }
 
 const LESS: &str = "ask for less: fewer rows by WHERE, no joins of everything with everything";
@@ -142,19 +142,19 @@ fn problem(complaint: Complaint, sql: &str) -> Problem {
     Problem::asked(message).hint(hint)
 }
 
-fn response(rows: &Rows, format: Format) -> Response {
+fn response(app: &App, rows: &Rows, format: Format) -> Result<Response, Problem> {
     let (body, kind) = match format {
         Format::Json => (serde_json::to_vec(rows).unwrap_or_default(), "application/json"),
         Format::Lines => (printed(rows, query::Format::Json), "application/x-ndjson"),
         Format::Csv => (printed(rows, query::Format::Csv), "text/csv; charset=utf-8; header=present"),
     };
-    let mut response = Response::new(Body::from(body));
+    let mut response = Response::new(app.answers.body(body)?);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let truncated = if rows.truncated { "true" } else { "false" };
     headers.insert("crossrate-truncated", HeaderValue::from_static(truncated));
-    response
+    Ok(response)
 }
 
 fn printed(rows: &Rows, format: query::Format) -> Vec<u8> {

@@ -2,7 +2,7 @@
 
 use super::App;
 use super::asked::Asked;
-use super::feed::{Message, Reader, Transport, Wish};
+use super::feed::{Reader, Transport, Wish};
 use super::problem::Problem;
 use super::rest;
 use axum::body::Body;
@@ -14,6 +14,7 @@ use futures_util::stream;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// Readers at most; each costs some kilobytes and a connection.
 const MOST_READERS: u64 = 50_000;
@@ -32,12 +33,18 @@ pub async fn events(
     }
     let reader = Reader::new(&app.feed, wish, Transport::Sse);
     let first = Bytes::from(format!("retry: {COME_AGAIN_MS}\n\n"));
-    let events = stream::unfold((Some(first), reader), |(first, mut reader)| async move {
-        if let Some(first) = first {
-            return Some((Ok::<_, Infallible>(first), (None, reader)));
+    let turn = Arc::new(Semaphore::new(1));
+    let events = stream::unfold((Some(first), reader), move |(first, mut reader)| {
+        let (feed, turn) = (Arc::clone(&app.feed), Arc::clone(&turn));
+        async move {
+            if let Some(first) = first {
+                return Some((Ok::<_, Infallible>(first), (None, reader)));
+            }
+            // Only when all of a message has been taken is the next one made: of the newest there is then.
+            let turn = turn.acquire_owned().await.ok()?;
+            let message = reader.next().await?;
+            Some((Ok(feed.backlog.charged(message.event(), turn)), (None, reader)))
         }
-        let message = reader.next().await?;
-        Some((Ok(event(&message)), (None, reader)))
     });
     let mut response = Response::new(Body::from_stream(events));
     let set = response.headers_mut();
@@ -67,14 +74,4 @@ pub fn wish(app: &App, asked: &Asked) -> Result<Wish, Problem> {
     }
     rest::at_once(&app.feed.board.read(), &wish.filter, wish.windows as u64)?;
     Ok(wish)
-}
-
-fn event(message: &Message) -> Bytes {
-    let mut text = String::new();
-    if let Some(id) = message.id() {
-        text.push_str(&format!("id: {id}\n"));
-    }
-    // Rows hold no line break: JSON escapes them.
-    text.push_str(&format!("event: {}\ndata: {}\n\n", message.kind(), message.json()));
-    Bytes::from(text)
 }

@@ -206,6 +206,10 @@ fn right(text: String) -> Cell<'static> {
 
 /// How far a row's window is, and whether all of it is there.
 fn window(row: &Rate) -> (&'static str, Style) {
+    if row.closed == Some(false) {
+        // Of an open window trades are still to come: nothing is missing yet.
+        return ("open", dim());
+    }
     match (row.status.as_deref(), row.missing_ids) {
         (Some("leg_missing"), _) => ("no leg", colored(Color::Red)),
         (Some("carried"), _) => ("carried", colored(Color::Yellow)),
@@ -319,6 +323,15 @@ mod tests {
         {
             let row = format!(r#"{{"status":null,"final":true,"missing_ids":{missing}}}"#);
             assert_eq!(window(&serde_json::from_str(&row).unwrap()).0, shown);
+        }
+    }
+
+    #[test]
+    fn of_an_open_window_nothing_is_missing_yet() {
+        for (status, missing) in [("null", "2"), ("\"leg_missing\"", "0"), ("null", "-1")] {
+            let row =
+                format!(r#"{{"status":{status},"closed":false,"final":false,"missing_ids":{missing}}}"#);
+            assert_eq!(window(&serde_json::from_str(&row).unwrap()).0, "open");
         }
     }
 

@@ -111,17 +111,19 @@ struct Entry {
     number: u64,
     /// The number of the version before this one; 0 for the first.
     before: u64,
+    /// The number of the window's first version.
+    first: u64,
 }
 
 impl Series {
     /// A row with its number; the bytes of those that are forgotten for it.
     pub fn add(&mut self, row: Arc<Kept>, number: u64, history: History) -> usize {
         let key = super::key(&row);
-        let replaced = self.rows.get(&key).map(|entry| (entry.number, entry.row.json.len()));
-        let (before, mut freed) = replaced.unwrap_or_default();
+        let replaced = self.rows.get(&key).map(|entry| (entry.number, entry.first, entry.row.json.len()));
+        let (before, first, mut freed) = replaced.unwrap_or((0, number, 0));
         self.numbers.remove(&before);
         self.numbers.insert(number, key);
-        self.rows.insert(key, Entry { row, number, before });
+        self.rows.insert(key, Entry { row, number, before, first });
         let newest = self.rows.last_key_value().map_or(0, |((end, _), _)| *end);
         while self.rows.len() > 1
             && let Some(first) = self.rows.first_entry()
@@ -173,6 +175,18 @@ impl Series {
             let entry = self.rows.get(key)?;
             Some((*at, entry.before > number, &entry.row))
         })
+    }
+
+    /// The first of the latest windows that were there when the latest row had that number.
+    pub fn first_of(&self, windows: usize, number: u64) -> Option<Key> {
+        let there = self.rows.iter().rev().filter(|(_, entry)| entry.first <= number);
+        there.take(windows).last().map(|(key, _)| *key)
+    }
+
+    /// The rows of windows from that one on which have not changed since the latest row had that number.
+    pub fn unchanged(&self, from: Key, number: u64) -> impl Iterator<Item = (Key, &Arc<Kept>)> {
+        let unchanged = self.rows.range(from..).filter(move |(_, entry)| entry.number <= number);
+        unchanged.map(|(key, entry)| (*key, &entry.row))
     }
 
     /// The greatest number of a row that is kept no longer.

@@ -3,7 +3,7 @@
 import { Panel, palette } from "./chart.js";
 import * as painters from "./painters.js";
 import { room } from "./scale.js";
-import { stage } from "./store.js";
+import { divides, stage } from "./store.js";
 import { brief, clock, counted, deviation, exact, grouped, plain, span } from "./text.js";
 
 const FLASH = 700;
@@ -193,7 +193,7 @@ export class Charts {
         return whole;
       };
       const parts = panel.kind === "cross"
-        ? [part("", exact(row.vwap)), ...(row.vw_std === null ? [] : [part("± ", deviation(row.vw_std))]), part("trades ", grouped(row.trades))]
+        ? [part("", exact(row.vwap)), ...(row.vw_std === null ? [part("", divides(row) ? "no ±: a leg divides" : "")] : [part("± ", deviation(row.vw_std))]), part("trades ", grouped(row.trades))]
         : [part("O ", plain(row.open)), part("H ", plain(row.high)), part("L ", plain(row.low)), part("C ", plain(row.close)), part("V ", plain(row.volume)), part("VWAP ", exact(row.vwap))];
       // The window is told once, unless a leg's is another one.
       const times = row.end_ms === told ? [] : [part("", span(row))];

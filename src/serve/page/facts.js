@@ -1,7 +1,7 @@
 // What stands beside the charts: the latest rates, statistics, partitions, what happened, and the windows as a table.
 
 import { describe } from "./charts.js";
-import { stage } from "./store.js";
+import { divides, stage } from "./store.js";
 import { clock, counted, day, deviation, duration, exact, grouped, span } from "./text.js";
 
 const element = (id) => document.getElementById(id);
@@ -87,7 +87,7 @@ export class Facts {
     const final = store.rows(this.kind(), name).findLast((row) => stage(row) === "final");
     const open = store.rows(this.kind(), name).findLast((row) => stage(row) !== "final");
     element("final-rate").replaceChildren(final ? exact(final.vwap) : "–");
-    element("final-about").textContent = final ? `${span(final)}, ${final.vw_std === null ? "" : `± ${deviation(final.vw_std)}, `}${grouped(final.trades)} trades` : "";
+    element("final-about").textContent = final ? `${span(final)}, ${final.vw_std === null ? (divides(final) ? "no ± where a leg divides, " : "") : `± ${deviation(final.vw_std)}, `}${grouped(final.trades)} trades` : "";
     element("open-rate").replaceChildren(open ? exact(open.vwap) : "–");
     element("open-about").textContent = open ? `${span(open)}, ${describe(open)}` : "none";
     const stats = store.rows("stats", name).at(-1);
@@ -104,7 +104,7 @@ export class Facts {
     const cells = [
       make("th", span(row), { scope: "row" }),
       make("td", exact(row.vwap), { class: "num" }),
-      make("td", deviation(row.vw_std), { class: "num wide", title: row.vw_std ?? "" }),
+      make("td", deviation(row.vw_std), { class: "num wide", title: row.vw_std ?? (divides(row) ? "none: a leg divides" : "") }),
       make("td", grouped(row.trades), { class: "num wide" }),
       make("td", legs, { class: "num widest" }),
       make("td", make("span", describe(row), { class: "state" })),

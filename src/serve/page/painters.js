@@ -15,7 +15,7 @@ export const rate = (pane, rows, stats) => {
   const { context, x, y, view, colours, slot } = pane;
   const points = rows.map((row) => {
     const value = number(row.vwap);
-    return { row, value, spread: row.vw_std ?? 0, px: x(middle(row, view)), py: y(value) };
+    return { row, value, spread: row.vw_std, px: x(middle(row, view)), py: y(value) };
   });
   const runs = [];
   points.forEach((point, place) => {
@@ -26,7 +26,8 @@ export const rate = (pane, rows, stats) => {
     else runs.push([point]);
   });
   context.fillStyle = colours.band;
-  for (const run of runs) {
+  // Without a deviation there is no band: one of no height would say that there is none to see.
+  for (const run of runs.flatMap(spreadRuns)) {
     context.beginPath();
     const edge = (point, sign) => y(point.value + sign * point.spread);
     if (run.length === 1) context.rect(run[0].px - slot * 0.35, edge(run[0], 1), slot * 0.7, edge(run[0], -1) - edge(run[0], 1));
@@ -49,6 +50,16 @@ export const rate = (pane, rows, stats) => {
   }
   context.setLineDash([]);
   for (const run of runs) for (const point of run) if (slot > 7 || stage(point.row) !== "final" || run.length === 1) dot(pane, point);
+};
+
+/** The pieces of a run that have a deviation. */
+const spreadRuns = (run) => {
+  const pieces = [[]];
+  for (const point of run) {
+    if (point.spread === null) pieces.push([]);
+    else pieces.at(-1).push(point);
+  }
+  return pieces.filter((piece) => piece.length > 0);
 };
 
 const mean = ({ context, x, y, view, colours }, stats) => {

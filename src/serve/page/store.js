@@ -5,6 +5,9 @@ const MOST = 2_000;
 
 export const stage = (row) => (row.kind === "stats" || row.final ? "final" : row.closed ? "closed" : "provisional");
 
+/** Whether a cross has a leg that divides: such a one has no deviation, since its legs' moments say nothing of a quotient. */
+export const divides = (row) => row.kind === "cross" && row.legs.some((leg) => leg.inverse);
+
 export class Store {
   constructor() {
     this.series = new Map();

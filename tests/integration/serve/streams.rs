@@ -29,7 +29,10 @@ impl Known {
             "update" => self.conflated += message["conflated"].as_u64().unwrap(),
             _ => return,
         }
-        self.id = message["id"].as_str().unwrap().to_owned();
+        // A snapshot goes on in updates; its last message says where to go on from.
+        if let Some(id) = message["id"].as_str() {
+            self.id = id.to_owned();
+        }
         for row in message["rows"].as_array().unwrap() {
             let text = |name: &str| row[name].as_str().unwrap().to_owned();
             let key = (text("kind"), text("name"), row["start_ms"].as_u64().unwrap());

@@ -1,0 +1,102 @@
+//! A snapshot that is taken in portions: what the board knew at one moment, while the board goes on.
+//!
+//! Nothing is copied or held for it. It walks over the series in their order, as fast as its reader takes them, and
+//! remembers its moment (the number of the latest row) and its place. Rows that have changed since that moment are left
+//! out: the reader goes on from that number, and gets them as updates. So snapshot and updates together are complete,
+//! and no version of a row is told twice.
+
+use super::series::{Kept, Key, Series};
+use super::{Anew, Portion, SeriesName, State};
+use crate::serve::filter::Filter;
+use crossrate_dataflows::market::row::RowKind;
+use std::ops::Bound;
+use std::sync::Arc;
+
+/// How far the walk is.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// The number of the latest row when it began.
+    pub number: u64,
+    /// How many windows of each series belong to it.
+    windows: usize,
+    next: Option<Place>,
+}
+
+/// A row, as the first one that is still to be taken; it need not be there.
+#[derive(Debug, Clone)]
+struct Place {
+    series: SeriesName,
+    window: Key,
+}
+
+/// Some rows of a snapshot.
+#[derive(Debug)]
+pub struct SnapshotPortion {
+    /// The rows: by kind, name and window.
+    pub rows: Vec<Arc<Kept>>,
+    /// Whether they were the last.
+    pub whole: bool,
+}
+
+impl Snapshot {
+    /// Of what is known now, so many windows of each series.
+    pub fn new(state: &State, windows: usize) -> Snapshot {
+        Snapshot { number: state.number, windows, next: None }
+    }
+}
+
+impl State {
+    /// The next rows of a snapshot, one at least where any are left; or why it cannot be completed.
+    pub fn portion(
+        &self,
+        snapshot: &mut Snapshot,
+        filter: &Filter,
+        most: Portion,
+    ) -> Result<SnapshotPortion, Anew> {
+        if snapshot.number < self.cleared {
+            return Err(Anew::Cleared);
+        }
+        let (mut rows, mut bytes) = (Vec::new(), 0);
+        let begun = snapshot.next.take();
+        for (name, series) in self.from_series(filter, begun.as_ref().map(|place| &place.series)) {
+            if series.forgotten() > snapshot.number {
+                return Err(Anew::Forgotten);
+            }
+            let from = match &begun {
+                Some(place) if place.series == *name => Some(place.window),
+                _ => series.first_of(snapshot.windows, snapshot.number),
+            };
+            let Some(from) = from else { continue };
+            for (window, row) in series.unchanged(from, snapshot.number) {
+                bytes += row.json.len();
+                // A row that is larger than a portion is one of its own.
+                if !rows.is_empty() && (rows.len() >= most.rows || bytes > most.bytes) {
+                    snapshot.next = Some(Place { series: name.clone(), window });
+                    return Ok(SnapshotPortion { rows, whole: false });
+                }
+                rows.push(Arc::clone(row));
+            }
+        }
+        Ok(SnapshotPortion { rows, whole: true })
+    }
+
+    /// The series of a filter in their order, from some place on; those before it are not looked at.
+    fn from_series<'a>(
+        &'a self,
+        filter: &'a Filter,
+        from: Option<&SeriesName>,
+    ) -> Box<dyn Iterator<Item = (&'a SeriesName, &'a Series)> + 'a> {
+        let least = from.cloned().unwrap_or_else(|| (RowKind::Symbol, Arc::from("")));
+        let Some(names) = filter.names() else {
+            let series = self.series.range((Bound::Included(least), Bound::Unbounded));
+            return Box::new(series.filter(|((kind, _), _)| filter.admits_kind(*kind)));
+        };
+        let kinds = [RowKind::Symbol, RowKind::Cross, RowKind::Stats];
+        let kinds = kinds.into_iter().filter(move |kind| filter.admits_kind(*kind) && *kind >= least.0);
+        Box::new(kinds.flat_map(move |kind| {
+            let least = if kind == least.0 { Arc::clone(&least.1) } else { Arc::from("") };
+            let names = names.range((Bound::Included(least), Bound::Unbounded));
+            names.filter_map(move |name| self.series.get_key_value(&(kind, Arc::clone(name))))
+        }))
+    }
+}

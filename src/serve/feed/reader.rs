@@ -1,0 +1,202 @@
+//! One reader: it begins with a snapshot, portion by portion, and goes on with what is newer. It makes no message before
+//! it is asked for one, so a reader that does not read holds a portion at most, whatever the board keeps.
+
+use super::{Feed, Message, Reading, Transport};
+use crate::serve::board::snapshot::{Snapshot, SnapshotPortion};
+use crate::serve::board::{Anew, Portion, State};
+use crate::serve::filter::Filter;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::{Instant, MissedTickBehavior};
+
+/// What one message holds at most. Each reader that does not keep up has one that waits to be sent, and a job at full
+/// speed leaves none that does: thousands of them are why it is small.
+const MOST: Portion = Portion { rows: 1_000, bytes: 32 << 10 };
+
+/// What a reader wants.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// Which rows.
+    pub filter: Filter,
+    /// How many windows of each name it wants to begin with.
+    pub windows: usize,
+    /// Where it was: the id of the last message that it saw.
+    pub after: Option<String>,
+    /// How often it is told how far the job is.
+    pub every: Duration,
+}
+
+/// Which portion of a snapshot.
+enum Part {
+    /// The first, with the reason why the reader cannot go on from where it was.
+    First(Option<&'static str>),
+    Later,
+}
+
+/// One reader.
+#[derive(Debug)]
+pub struct Reader {
+    feed: Arc<Feed>,
+    reading: Arc<Reading>,
+    transport: Transport,
+    windows: usize,
+    seen: u64,
+    /// The snapshot that is under way.
+    snapshot: Option<Snapshot>,
+    ready: VecDeque<Message>,
+    progress: tokio::time::Interval,
+    over: bool,
+}
+
+impl Reader {
+    /// A reader that begins with a snapshot, or with what is newer than what it saw.
+    pub fn new(feed: &Arc<Feed>, wish: Wish, transport: Transport) -> Reader {
+        let reading = Arc::new(Reading { filter: wish.filter, news: Notify::new() });
+        {
+            let mut waiting = feed.waiting();
+            match reading.filter.names() {
+                None => waiting.of_all.push(Arc::downgrade(&reading)),
+                Some(names) => {
+                    for name in names {
+                        waiting.by_name.entry(Arc::clone(name)).or_default().push(Arc::downgrade(&reading));
+                    }
+                }
+            }
+        }
+        feed.readers[transport as usize].fetch_add(1, Ordering::Relaxed);
+        let mut progress = tokio::time::interval_at(Instant::now() + wish.every, wish.every);
+        progress.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut reader = Reader {
+            feed: Arc::clone(feed),
+            reading,
+            transport,
+            windows: wish.windows,
+            seen: 0,
+            snapshot: None,
+            ready: VecDeque::new(),
+            progress,
+            over: false,
+        };
+        reader.begin(wish.after.as_deref());
+        reader
+    }
+
+    /// The next message; `None` after the last one. May be dropped while it waits.
+    pub async fn next(&mut self) -> Option<Message> {
+        loop {
+            if let Some(message) = self.ready.pop_front() {
+                return Some(message);
+            }
+            if self.over {
+                return None;
+            }
+            if self.feed.closing.load(Ordering::SeqCst) {
+                self.over = true;
+                return Some(Message::Bye("the server ends; come again with the last id"));
+            }
+            if self.snapshot.is_some() {
+                self.take(true);
+                continue;
+            }
+            tokio::select! {
+                () = self.reading.news.notified() => self.take(false),
+                _ = self.progress.tick() => self.take(true),
+            }
+        }
+    }
+
+    fn begin(&mut self, after: Option<&str>) {
+        let board = Arc::clone(&self.feed.board);
+        let state = board.read();
+        let known = after.and_then(|id| {
+            let (instance, number) = id.split_once('-')?;
+            let number: u64 = number.parse().ok()?;
+            (instance == board.instance && number <= state.number).then_some(number)
+        });
+        match (known, after) {
+            (Some(number), _) => {
+                self.seen = number;
+                self.catch_up(&state, true);
+            }
+            (None, Some(_)) => self.start(&state, Some("that id is of another run of the server")),
+            (None, None) => self.start(&state, None),
+        }
+    }
+
+    fn take(&mut self, progress: bool) {
+        let board = Arc::clone(&self.feed.board);
+        let state = board.read();
+        match self.snapshot.take() {
+            Some(snapshot) => self.go_on(&state, snapshot, Part::Later),
+            None => self.catch_up(&state, progress),
+        }
+    }
+
+    /// What is newer, and after it how far the job was when that was all there was.
+    fn catch_up(&mut self, state: &State, progress: bool) {
+        if self.seen == state.number && !progress {
+            return;
+        }
+        let newer = match state.newer(&self.reading.filter, self.seen, MOST) {
+            Ok(newer) => newer,
+            Err(why) => return self.start_anew(state, why),
+        };
+        self.seen = newer.upto;
+        if !newer.rows.is_empty() {
+            self.feed.conflated.fetch_add(newer.conflated as u64, Ordering::Relaxed);
+            let id = Some(self.id());
+            self.ready.push_back(Message::Update { rows: newer.rows, id, conflated: newer.conflated });
+        }
+        if !newer.whole {
+            // The rest follows when this has been taken, and then how far the job is.
+            self.reading.news.notify_one();
+        } else if progress {
+            self.ready.push_back(Message::Progress(state.progress.json()));
+        }
+    }
+
+    fn start_anew(&mut self, state: &State, why: Anew) {
+        self.feed.restarted.fetch_add(1, Ordering::Relaxed);
+        let reason = match why {
+            Anew::Forgotten => "you were away for longer than the server's history",
+            Anew::Cleared => "the results that are served were begun anew",
+        };
+        self.start(state, Some(reason));
+    }
+
+    fn start(&mut self, state: &State, reason: Option<&'static str>) {
+        self.go_on(state, Snapshot::new(state, self.windows), Part::First(reason));
+    }
+
+    /// The next portion of a snapshot. The last one has the id to go on from, and progress follows it.
+    fn go_on(&mut self, state: &State, mut snapshot: Snapshot, part: Part) {
+        let SnapshotPortion { rows, whole } = match state.portion(&mut snapshot, &self.reading.filter, MOST) {
+            Ok(portion) => portion,
+            Err(why) => return self.start_anew(state, why),
+        };
+        self.seen = snapshot.number;
+        self.snapshot = (!whole).then_some(snapshot);
+        let id = whole.then(|| self.id());
+        self.ready.push_back(match part {
+            Part::First(reason) => Message::Snapshot { rows, id, reason },
+            Part::Later => Message::Update { rows, id, conflated: 0 },
+        });
+        if whole {
+            self.ready.push_back(Message::Progress(state.progress.json()));
+        }
+    }
+
+    fn id(&self) -> String {
+        format!("{}-{}", self.feed.board.instance, self.seen)
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.feed.forget(&self.reading);
+        self.feed.readers[self.transport as usize].fetch_sub(1, Ordering::Relaxed);
+    }
+}
