@@ -136,7 +136,8 @@ impl Replayed {
         if self.progress {
             let at = match told.frontier_ms {
                 Some(ms) => format!("event time {ms}"),
-                None if told.has_begun => "the end".to_owned(),
+                None if told.kind == "end" => "the end".to_owned(),
+                None if told.has_begun => return Ok(()),
                 None => "at its beginning".to_owned(),
             };
             let share = match (told.since_ms, told.until_ms, told.frontier_ms) {

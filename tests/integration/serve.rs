@@ -1,5 +1,6 @@
 //! The read side: what is served equals what is computed, whoever asks and however slowly they read.
 
+mod bounds;
 mod browser;
 mod description;
 mod end_to_end;
@@ -36,6 +37,19 @@ impl Served {
     pub(crate) fn run(flags: &[&str]) -> Served {
         let mut child = crossrate(&["run", "--listen", "127.0.0.1:0", "--stay", "always"]);
         let mut child = child.args(flags).spawn().unwrap();
+        let stderr = child.stderr.take().unwrap();
+        let address = address_in(BufReader::new(stderr), "crossrate: serving http://");
+        Served { child, address }
+    }
+
+    /// The same where no more than so many files may be open.
+    fn run_with_files(files: usize, flags: &[&str]) -> Served {
+        let mut command = Command::new("sh");
+        crate::program::without_settings(&mut command);
+        let line = format!("ulimit -n {files}; exec \"$0\" \"$@\"");
+        command.args(["-c", &line, env!("CARGO_BIN_EXE_crossrate"), "run", "--listen", "127.0.0.1:0"]);
+        command.args(["--stay", "always"]).args(flags).stdin(Stdio::null());
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = child.stderr.take().unwrap();
         let address = address_in(BufReader::new(stderr), "crossrate: serving http://");
         Served { child, address }

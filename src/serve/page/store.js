@@ -27,7 +27,8 @@ export class Store {
       this.sorted.clear();
     }
     const rows = message.rows.map((row) => ({ row, before: this.put(row) }));
-    return { rows, anew: message.type === "snapshot", reason: message.reason ?? null };
+    // A snapshot goes on in updates without an id: none of that is news.
+    return { rows, anew: message.type === "snapshot" || message.id === null, reason: message.reason ?? null };
   }
 
   put(row) {

@@ -113,3 +113,27 @@ fn what_it_cannot_do_it_says_in_a_line() {
     assert_eq!(refused.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("needs a terminal"));
 }
+
+#[test]
+fn it_ends_when_its_terminal_has_gone() {
+    if !is_here("tmux") {
+        return;
+    }
+    let served = Served::demo(&["--speed", "max", "--duration", "10s"]);
+    served.wait_for_the_end();
+    let terminal = Terminal::start(&format!("top --server http://{}", served.address));
+    terminal.shows(|screen| screen.contains("RATE"), "the table");
+    let told = |what: &str| succeed(&mut terminal.tmux(&["display-message", "-p", what])).trim().to_owned();
+    let (shell, tmux) = (told("#{pane_pid}"), told("#{pid}"));
+    let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).expect("a shell");
+    let top = children.trim().to_owned();
+    assert!(top.parse::<u32>().is_ok(), "{children:?}");
+    // Nothing says goodbye: the other end of the terminal is gone.
+    succeed(Command::new("kill").args(["-KILL", &tmux]));
+    let is_gone = || {
+        let stat = std::fs::read_to_string(format!("/proc/{top}/stat")).unwrap_or_default();
+        // Who has ended may still wait for somebody to take note of it.
+        stat.rsplit(')').next().is_none_or(|rest| rest.is_empty() || rest.trim_start().starts_with('Z'))
+    };
+    http::eventually(is_gone, "the end of top");
+}

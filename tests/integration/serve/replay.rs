@@ -65,6 +65,17 @@ fn the_rows_of_a_range_are_those_of_a_run() {
 }
 
 #[test]
+fn progress_tells_the_end_at_the_end() {
+    let folder = folder();
+    let mut replay = crossrate(&["replay", "trades.jsonl", "--progress", "always", "--window", "5s"]);
+    let output = replay.current_dir(folder.path()).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let lines: Vec<&str> = told.lines().filter_map(|l| l.strip_prefix("crossrate: replay: ")).collect();
+    let ends = lines.iter().filter(|line| line.starts_with("the end")).count();
+    assert!(ends == 1 && lines.last().is_some_and(|line| line.starts_with("the end")), "{told}");
+}
+
+#[test]
 fn a_pace_is_kept() {
     let folder = folder();
     let flags = ["trades.jsonl", "--delay", "1s", "--window", "5s", "--rows", "cross", "-q"];

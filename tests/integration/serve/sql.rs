@@ -40,9 +40,13 @@ fn files_and_databases_answer_alike() {
                     XVGBTC,1525022020000,1,0.000008730000000000,9e-6\r\n\
                     BTCUSDT,1525022030000,1,8881.000000000000000000,8881.0\r\n";
     for source in ["rows.jsonl", "sqlite:rows.db", "rows.db"] {
-        let mut command = crossrate(&["query", "-f", "csv", sql, source]);
-        let (code, stdout, stderr) = end(&command.current_dir(folder.path()).output().unwrap());
-        assert_eq!((code, stdout.as_str()), (Some(0), expected), "{source}: {stderr}");
+        // People type either first.
+        for words in [[sql, source], [source, sql]] {
+            let mut command = crossrate(&["query", "-f", "csv"]);
+            let (code, stdout, stderr) =
+                end(&command.args(words).current_dir(folder.path()).output().unwrap());
+            assert_eq!((code, stdout.as_str()), (Some(0), expected), "{words:?}: {stderr}");
+        }
     }
     // A file may be a pipe, of which nothing can be read twice.
     let mut piped = std::process::Command::new("bash");
@@ -155,6 +159,12 @@ fn harm_is_refused_and_nobody_else_notices() {
         assert!(begun.elapsed() < Duration::from_secs(30), "{sql}: {:?}", begun.elapsed());
         assert_eq!(served.get("/healthz").status, 200);
     }
+    // One instruction of the engine's machine, between which it looks at the clock, takes longer than all of the time.
+    let needle = "hex(zeroblob(245000)) || '1'";
+    let long = format!("instr(hex(zeroblob(495000)), {needle})");
+    let answer = ask(&served, &format!("select {long} + {long} + {long} + {long}"));
+    assert_eq!(answer.status, 400, "{}", answer.body);
+    assert_eq!(answer.json()["detail"], "the query was stopped after 5 s");
     // Several at once: the job goes on, and whoever follows it is told, before the last of them has its answer.
     let attack =
         "select count(*) from symbols a, symbols b, symbols c, symbols d, symbols e, symbols f, symbols g";
