@@ -145,9 +145,12 @@ pub const STAGE: [Field; 4] = [
 ];
 
 const TRADES: Field = Field::new("trades", Integer, "of the window, of a cross those of its legs");
-const VW_VARIANCE: Field =
-    Field::new("vw_variance", Real, "volume-weighted, around the VWAP; null where a leg divides: its moments say nothing of a quotient")
-        .or_null();
+const VW_VARIANCE: Field = Field::new(
+    "vw_variance",
+    Real,
+    "volume-weighted, around the VWAP; null where a leg divides: its moments say nothing of a quotient",
+)
+.or_null();
 const VW_STD: Field = Field::new("vw_std", Real, "its square root").or_null();
 const MISSING_IDS: Field = Field::new("missing_ids", Integer, "trade ids that never came");
 const DIGEST: Field = Field::new("digest", Text, "equal digests, equal trades");
