@@ -5,6 +5,7 @@
 //! the places that give a value holds), `values` and `crosses` (texts to values), `check` (values that must fit).
 
 mod check;
+mod completion;
 mod computed;
 mod crosses;
 mod layers;
@@ -366,8 +367,9 @@ pub fn parse(
     match typed.command {
         Commands::Run(flags) => {
             let mut given = Given::collect(&flags.0, environment, Which::Run)?;
-            let task = Task::Run(Box::new(check::run(&mut given)?));
-            parsed(task, given)
+            let config = check::run(&mut given)?;
+            check::warn_of_few_cores(&mut given, &config.cluster);
+            parsed(Task::Run(Box::new(config)), given)
         }
         Commands::Demo(flags) => {
             let mut given = Given::collect(&flags.0, environment, Which::Demo)?;
@@ -381,8 +383,9 @@ pub fn parse(
         }
         Commands::Replay(flags) => {
             let mut given = Given::collect(&flags.0, environment, Which::Replay)?;
-            let task = Task::Replay(Box::new(check::replay(&mut given)?));
-            parsed(task, given)
+            let replay = check::replay(&mut given)?;
+            check::warn_of_few_cores(&mut given, &replay.config.cluster);
+            parsed(Task::Replay(Box::new(replay)), given)
         }
         Commands::Serve(flags) => {
             let given = Given::collect(&flags.0, environment, Which::Serve)?;
@@ -418,7 +421,7 @@ pub fn parse(
         }
         Commands::Completions { shell } => {
             let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Typed::command(), "crossrate", &mut script);
+            clap_complete::generate(shell, &mut completion::of(Typed::command()), "crossrate", &mut script);
             let text = String::from_utf8_lossy(&script).into_owned();
             Ok(Parsed { task: Task::Print(text), warnings: Vec::new() })
         }

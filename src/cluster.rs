@@ -56,6 +56,11 @@ const PROCESS_VARIABLE: &str = "CROSSRATE_CLUSTER_PROCESS";
 /// And which job that is, over its restarts, and the number of the restart.
 const JOB_VARIABLE: &str = "CROSSRATE_CLUSTER_JOB";
 
+/// Whether this process is one of those that `-n` without `-p` starts.
+pub fn is_started_by_another() -> bool {
+    env::var_os(PROCESS_VARIABLE).is_some()
+}
+
 /// Why a cluster cannot be joined, or has not worked.
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {

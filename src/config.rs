@@ -312,6 +312,19 @@ pub enum StartOffset {
     Timestamp(i64),
 }
 
+/// As it is typed.
+impl fmt::Display for StartOffset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartOffset::Unset => f.write_str("unset"),
+            StartOffset::Beginning => f.write_str("beginning"),
+            StartOffset::End => f.write_str("end"),
+            StartOffset::Offset(offset) => write!(f, "{offset}"),
+            StartOffset::Timestamp(ms) => write!(f, "@{ms}"),
+        }
+    }
+}
+
 /// Files to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileSource {

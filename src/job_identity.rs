@@ -2,6 +2,7 @@
 
 use crate::config::{Config, DeadLetterTarget, SinkTarget, Source};
 use crate::duration;
+use crate::flag_words::in_flags;
 use crate::terminal::printable;
 use crossrate_dataflows::market::definition::Definition;
 use serde::{Deserialize, Serialize};
@@ -83,6 +84,7 @@ pub(crate) fn pair_differences(
     there_is: &str,
     here_is: &str,
 ) -> Vec<String> {
+    let (ours, theirs) = (&in_flags(ours)[..], &in_flags(theirs)[..]);
     let find = |pairs: &[(String, String)], name: &str| {
         pairs.iter().find(|(other, _)| other == name).map_or("unset".to_owned(), |(_, value)| clip(value))
     };
@@ -149,7 +151,7 @@ fn job(config: &Config) -> Vec<(String, String)> {
     let mut pairs = definition(config);
     let mut add = |name: &str, value: String| pairs.push((name.into(), value));
     if let Source::Kafka(kafka) = &config.source {
-        add("start", format!("{:?}", kafka.start));
+        add("offset", kafka.start.to_string());
         add("exit-at-end", kafka.exit_at_end.to_string());
     }
     let sinks = config.sinks.iter().map(|sink| match sink {

@@ -83,6 +83,7 @@
 //! | [`bench`](mod@bench) | whole processes against a plain loop, and their rows against each other | the insides: it times what a user would |
 //! | [`rows`] | rows as columns, CSV and values of SQLite | where they go |
 //! | `duration`, `terminal` | durations, numbers and times as people read them | what they are of |
+//! | `flag_words` | a definition in the words of flags, for people | where it is kept |
 //! | [`start`] | when the process began, for `-v` | what it does |
 //! | [`signals`] | Ctrl-C and requests to terminate, heard in order | what stops |
 //! | [`exit`] | how a command ends, and the error that decides it | which command it was |
@@ -158,6 +159,7 @@ pub mod config;
 pub mod demo;
 pub(crate) mod duration;
 pub mod exit;
+mod flag_words;
 pub mod follow;
 pub mod frontier;
 pub mod job_identity;

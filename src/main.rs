@@ -1,7 +1,7 @@
 //! Parses the command line, runs the command, turns its outcome into an exit code.
 
 use crossrate::cli::{self, Parsed, Stop, Task};
-use crossrate::cluster::{ClusterError, fate};
+use crossrate::cluster::{self, ClusterError, fate};
 use crossrate::exit::{self, Exit, Failure};
 use std::io::{ErrorKind, Write};
 
@@ -33,7 +33,9 @@ fn exit_of(error: &anyhow::Error) -> Exit {
 }
 
 fn perform(parsed: Parsed) -> anyhow::Result<Exit> {
-    for warning in parsed.warnings {
+    // The processes that a run starts here have its flags, and it has spoken for them.
+    let warnings = if cluster::is_started_by_another() { Vec::new() } else { parsed.warnings };
+    for warning in warnings {
         complain(&format!("crossrate: warning: {warning}"));
     }
     match parsed.task {

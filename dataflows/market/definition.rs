@@ -4,6 +4,7 @@ pub use super::schema::RowKinds;
 use super::trade::Symbol;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::fmt;
 
 /// Whose windows get rows, and how (SPEC sections 5 to 7). All durations are microseconds of event time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +49,22 @@ pub struct Cross {
     pub name: Symbol,
     /// Two or more legs, in the order written.
     pub legs: Vec<Leg>,
+}
+
+/// As it is typed: `XVGUSDT=XVGBTC*BTCUSDT`.
+impl fmt::Display for Cross {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}=", self.name)?;
+        for (place, leg) in self.legs.iter().enumerate() {
+            let sign = match (place, leg.inverse) {
+                (0, _) => "",
+                (_, true) => "/",
+                (_, false) => "*",
+            };
+            write!(f, "{sign}{}", leg.symbol)?;
+        }
+        Ok(())
+    }
 }
 
 /// One factor of a cross.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Borrow;
 use std::fmt;
 
-/// The exchange's name of a pair, such as `XVGBTC`; any non-empty text. Ordered by its UTF-8 bytes.
+/// The exchange's name of a pair, such as `XVGBTC`, for which [`is_name`] holds. Ordered by its UTF-8 bytes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Symbol(CompactString);
@@ -28,6 +28,20 @@ impl Symbol {
 /// The number of a symbol within a process: dense, given in order of first sight.
 #[derive(Debug, Copy, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SymbolNumber(pub u32);
+
+/// The longest name of a symbol or a cross, in bytes.
+pub const LONGEST_NAME: usize = 64;
+
+/// Whether a text is the name of a symbol or a cross: UTF-8 of 1 to 64 bytes without white space, control characters
+/// and what the grammars of crosses, lists and keys are made of.
+pub fn is_name(text: &[u8]) -> bool {
+    let has_name_length = (1..=LONGEST_NAME).contains(&text.len());
+    has_name_length && std::str::from_utf8(text).is_ok_and(|text| !text.contains(is_barred))
+}
+
+fn is_barred(c: char) -> bool {
+    c.is_whitespace() || c.is_control() || matches!(c, '*' | '/' | '=' | ',' | '|' | '"')
+}
 
 /// A name of 4 to 16 bytes: its beginning and its end, which overlap. Compared and copied without a loop.
 #[derive(Debug, Copy, Clone, PartialEq, Eq, Default)]
@@ -124,4 +138,28 @@ pub struct Trade {
     pub quantity: Quantity,
     /// When the exchange executed it.
     pub time: EventTime,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_hold_what_no_grammar_needs() {
+        let longest = "B".repeat(LONGEST_NAME);
+        for name in
+            ["A", "XVGBTC", "coinbase:BTC-USD", "-x", "+x", "@x", "币安人生USDT", "a'b;c\\d", &longest]
+        {
+            assert!(is_name(name.as_bytes()), "{name:?}");
+        }
+        let longer = format!("{longest}B");
+        let barred = [
+            "a*b", "a/b", "=a", "a,b", "a|b", "a\"b", "a b", "a\tb", "a\u{1}", "a\u{7f}", "\u{85}",
+            "\u{3000}",
+        ];
+        for text in barred.into_iter().chain(["", &longer]) {
+            assert!(!is_name(text.as_bytes()), "{text:?}");
+        }
+        assert!(!is_name(b"a\xff"));
+    }
 }

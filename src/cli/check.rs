@@ -62,6 +62,24 @@ pub(super) fn run(given: &mut Given) -> Result<Config, UsageError> {
     Ok(config)
 }
 
+/// Threads that share a core wait for each other at every step: they take longer than fewer would.
+pub(super) fn warn_of_few_cores(given: &mut Given, cluster: &Cluster) {
+    let threads = cluster.threads;
+    let processes = if cluster.process.is_some() { 1 } else { cluster.processes };
+    let Ok(cores) = std::thread::available_parallelism() else { return };
+    let (wanted, cores) = (threads.saturating_mul(processes), cores.get());
+    if wanted <= cores {
+        return;
+    }
+    let what = given.what(if threads > 1 { &s::THREADS.about } else { &s::PROCESSES.about });
+    let workers = match processes {
+        1 => format!("{threads} workers"),
+        _ => format!("{processes} processes of {threads} make {wanted} workers"),
+    };
+    let (are, machine) = (if cores == 1 { "core" } else { "cores" }, "this machine gives the program");
+    given.warnings.push(format!("{what}: {workers}, and {machine} {cores} {are}: more workers take longer"));
+}
+
 /// Past trades again: a run to the end of each log, or of the range, that leaves nothing behind.
 pub(super) fn replay(given: &mut Given) -> Result<ReplayConfig, UsageError> {
     let definition = definition(given)?;

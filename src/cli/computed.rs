@@ -7,6 +7,7 @@ use super::usage::{UsageError, Wrong};
 use crate::duration;
 use crossrate_dataflows::market::definition::{Cross, Definition, MissingLeg, Selection, Windows};
 use crossrate_dataflows::market::schema::RowKind;
+use crossrate_dataflows::market::trade::Symbol;
 use std::collections::BTreeSet;
 
 /// More panes a window than this are a slip: the state of a window is no larger, but each trade would enter so many.
@@ -22,6 +23,7 @@ pub(super) fn definition(given: &mut Given) -> Result<Definition, UsageError> {
         let rows = given.what(&s::ROWS.about);
         given.warnings.push(format!("{rows}: no row will leave, since there is no cross"));
     }
+    warn_of_shared_names(given, &crosses, &symbols);
     Ok(Definition {
         crosses,
         symbols,
@@ -42,6 +44,28 @@ pub(super) fn definition(given: &mut Given) -> Result<Definition, UsageError> {
     })
 }
 
+/// Rows of both have one name: their kind alone tells them apart, which joins and filters by name do not ask for.
+fn warn_of_shared_names(given: &mut Given, crosses: &[Cross], symbols: &Selection) {
+    let legs: BTreeSet<&Symbol> =
+        crosses.iter().flat_map(|cross| &cross.legs).map(|leg| &leg.symbol).collect();
+    let is_symbol = |name: &Symbol| match symbols {
+        Selection::All => legs.contains(name),
+        Selection::Only(symbols) => symbols.contains(name),
+    };
+    let shared: Vec<&str> =
+        crosses.iter().filter(|cross| is_symbol(&cross.name)).map(|cross| cross.name.as_str()).collect();
+    if let Some(first) = shared.first() {
+        let what = given.what(&s::CROSS.about);
+        given.warnings.push(format!(
+            "{what}: {} a symbol that gets rows too: kind=cross and kind=symbol tell the rows named {first} apart",
+            match shared.as_slice() {
+                [one] => format!("{one} names"),
+                many => format!("{} each name", many.join(", ")),
+            }
+        ));
+    }
+}
+
 /// The crosses by name, and the symbols that get rows, legs included.
 pub(super) fn wanted(given: &Given) -> Result<(Vec<Cross>, Selection), UsageError> {
     let mut crosses = Crosses::default();
@@ -54,12 +78,12 @@ pub(super) fn wanted(given: &Given) -> Result<(Vec<Cross>, Selection), UsageErro
         crosses.add(default, DEFAULT_CROSS).map_err(|wrong| wrong.at(what))?;
     }
     for cross in flags.unwrap_or_default() {
-        let text = crosses::show(&cross);
+        let text = cross.to_string();
         crosses.add(cross, &text).map_err(|wrong| wrong.at(given.what(&s::CROSS.about)))?;
     }
     if let Some(path) = file {
         for (place, cross) in crosses::file(&path, &given.what(&s::CROSSES_FILE.about))? {
-            let text = crosses::show(&cross);
+            let text = cross.to_string();
             crosses.add(cross, &text).map_err(|wrong| wrong.at(place))?;
         }
     }

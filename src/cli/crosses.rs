@@ -1,8 +1,9 @@
 //! The grammar of crosses, `NAME=A*B/C`, on the command line and in a file.
 
 use super::usage::{UsageError, Wrong, line_of, nearest};
+use super::values::NAME_RULE;
 use crossrate_dataflows::market::definition::{Cross, Leg};
-use crossrate_dataflows::market::trade::Symbol;
+use crossrate_dataflows::market::trade::{Symbol, is_name};
 use std::collections::BTreeMap;
 use std::path::Path;
 use toml::de::{DeTable, DeValue};
@@ -35,8 +36,8 @@ fn parse(text: &str, name: &str, legs: &str) -> Result<Cross, Wrong> {
     if name.is_empty() {
         return Err(wrong("the name is empty"));
     }
-    if name.contains(['*', '/', '=']) {
-        return Err(wrong("a name holds none of = * /"));
+    if !is_name(name.as_bytes()) {
+        return Err(wrong(NAME_RULE));
     }
     let mut cross = Cross { name: Symbol::new(name), legs: Vec::new() };
     let mut rest = legs;
@@ -50,6 +51,9 @@ fn parse(text: &str, name: &str, legs: &str) -> Result<Cross, Wrong> {
         }
         if leg.contains('=') {
             return Err(wrong("there is one = only"));
+        }
+        if !is_name(leg.as_bytes()) {
+            return Err(wrong(&format!("leg {}: {NAME_RULE}", cross.legs.len() + 1)));
         }
         cross.legs.push(Leg { symbol: Symbol::new(leg), inverse });
         inverse = tail.starts_with('/');
@@ -73,10 +77,9 @@ impl Crosses {
     /// One more, written as in `text`.
     pub(super) fn add(&mut self, cross: Cross, text: &str) -> Result<(), Wrong> {
         match self.0.get(&cross.name) {
-            Some(earlier) if *earlier != cross => Err(Wrong::new(
-                text,
-                format!("one meaning for {}, which is {} already", cross.name, show(earlier)),
-            )),
+            Some(earlier) if *earlier != cross => {
+                Err(Wrong::new(text, format!("one meaning for {}, which is {} already", cross.name, earlier)))
+            }
             Some(_) => Ok(()),
             None => {
                 self.0.insert(cross.name.clone(), cross);
@@ -89,20 +92,6 @@ impl Crosses {
     pub(super) fn into_vec(self) -> Vec<Cross> {
         self.0.into_values().collect()
     }
-}
-
-/// A cross as it would be typed.
-pub(super) fn show(cross: &Cross) -> String {
-    let mut text = format!("{}=", cross.name);
-    for (place, leg) in cross.legs.iter().enumerate() {
-        match (place, leg.inverse) {
-            (0, _) => {}
-            (_, true) => text.push('/'),
-            (_, false) => text.push('*'),
-        }
-        text.push_str(leg.symbol.as_str());
-    }
-    text
 }
 
 /// The crosses of a file: a table `[crosses]` whose keys are names and whose values are legs.
@@ -151,9 +140,9 @@ mod tests {
     #[test]
     fn what_is_written_is_what_is_shown() {
         for text in ["XVGUSDT=XVGBTC*BTCUSDT", "EURBTC=EURUSDT/BTCUSDT", "A=B*B", "ÄX=Ä*X/Y*Z"] {
-            assert_eq!(show(&cross(text).unwrap()), text);
+            assert_eq!(cross(text).unwrap().to_string(), text);
         }
-        assert_eq!(show(&cross(" A = B / C ").unwrap()), "A=B/C");
+        assert_eq!(cross(" A = B / C ").unwrap().to_string(), "A=B/C");
     }
 
     #[test]
@@ -161,7 +150,10 @@ mod tests {
         let cases = [
             ("XVGUSDT", "there is no ="),
             ("=A*B", "the name is empty"),
-            ("A*B=C*D", "a name holds none"),
+            ("A*B=C*D", "a name has 1 to 64 bytes"),
+            ("A|B=C*D", "a name has 1 to 64 bytes"),
+            ("A=B C*D", "leg 1: a name has 1 to 64 bytes"),
+            ("A=B*C,D", "leg 2: a name has 1 to 64 bytes"),
             ("A=", "leg 1 is empty"),
             ("XVGUSDT=XVGBTC*", "leg 2 is empty"),
             ("A=*B", "leg 1 is empty"),

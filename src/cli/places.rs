@@ -226,9 +226,16 @@ enum Place<'a> {
 }
 
 /// What may stand before a colon.
-const SCHEMES: [&str; 4] = ["kafka", "sqlite", "postgres", "postgresql"];
+const SCHEMES: [&str; 6] = ["kafka", "sqlite", "postgres", "postgresql", "csv", "parquet"];
 
-/// Tells files from schemes. A path may hold a colon, so only schemes that we know and near misses of them are none.
+/// Whether this is the name of a kind of places, ours or another program's: a path whose colon comes after one word
+/// begins with `./`, so that a place that we do not know becomes no file.
+fn is_scheme(text: &str) -> bool {
+    let begins = text.starts_with(|c: char| c.is_ascii_alphabetic());
+    begins && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+')
+}
+
+/// Tells files from schemes.
 fn place<'a>(text: &'a str, expected: &str) -> Result<Place<'a>, Wrong> {
     let (scheme, rest) = text.split_once(':').map_or((text, None), |(scheme, rest)| (scheme, Some(rest)));
     match (scheme, rest) {
@@ -270,6 +277,9 @@ fn place<'a>(text: &'a str, expected: &str) -> Result<Place<'a>, Wrong> {
         ("kafka", None) => {
             Err(Wrong::new(text, expected).hint("the topic is missing; a file of that name is ./kafka"))
         }
+        // What follows may hold a password here, too.
+        (scheme, Some(_)) if is_scheme(scheme) => Err(Wrong::told(format!("{scheme}:.."), expected)
+            .hint(format!("{scheme}: is none of these; the name of a file begins with ./{scheme}:"))),
         _ => Ok(Place::File(text)),
     }
 }
@@ -450,6 +460,16 @@ mod tests {
         {
             assert!(sink(text).is_err(), "{text}");
         }
+        assert_eq!(sink("./clickhouse:x"), Ok(SinkTarget::File("./clickhouse:x".into())));
+        assert_eq!(sink("out/a:b"), Ok(SinkTarget::File("out/a:b".into())));
+        for text in ["clickhouse:x", "mysql:me:hunter2@h/d", "s3:bucket", "jdbc+x:1"] {
+            for refused in [sink(text).unwrap_err(), dead_letter(text).unwrap_err()] {
+                let (scheme, refused) = (text.split(':').next().unwrap_or_default(), refused.to_string());
+                assert!(refused.contains(&format!("./{scheme}:")), "{refused}");
+                assert!(!refused.contains("hunter2"), "{refused}");
+            }
+        }
+        assert!(sink("cvs:out").unwrap_err().to_string().contains("did you mean csv:out?"));
         assert!(sink("sqlite3:a.db").unwrap_err().to_string().contains("did you mean sqlite:a.db?"));
         assert!(!sink("postgre:u:hunter2@h/d").unwrap_err().to_string().contains("hunter2"));
         let url = "postgres://me:secret@h/d";

@@ -1,6 +1,5 @@
 //! What `crossrate config` prints: every setting, what holds, and where it came from.
 
-use super::crosses;
 use super::layers::{Given, Origin, flag_of};
 use super::places;
 use super::properties::{self, Property};
@@ -72,7 +71,7 @@ impl Report {
             .collect();
         let effective = Effective {
             brokers: client.brokers,
-            crosses: config.definition.crosses.iter().map(crosses::show).collect(),
+            crosses: config.definition.crosses.iter().map(ToString::to_string).collect(),
             symbols: computed::show_selection(&config.definition.symbols),
             slide: duration::show(config.definition.windows.slide),
             max_drift: duration::show(config.max_drift),

@@ -5,7 +5,7 @@ use crate::config::{Progress, Speed, Stay};
 use crate::duration;
 use crossrate_dataflows::market::definition::{Emit, MissingLeg, RowKinds};
 use crossrate_dataflows::market::schema::RowKind;
-use crossrate_dataflows::market::trade::Symbol;
+use crossrate_dataflows::market::trade::{Symbol, is_name};
 use std::time::Duration;
 
 /// The longest duration there is: a year. Longer ones are slips, and sums of a few of them stay far from 2^63 µs.
@@ -62,7 +62,13 @@ fn meant_duration(text: &str) -> Option<String> {
 /// A duration such as `250ms`, `30s`, `5m` or `1h`, zero included, in microseconds.
 pub(super) fn duration(text: &str) -> Result<u64, Wrong> {
     const EXPECTED: &str = "a duration as one number and one unit, such as 250ms, 30s, 5m or 1h";
-    let wrong = || Wrong::new(text, EXPECTED).perhaps(meant_duration(text).as_deref());
+    let wrong = || match text.strip_suffix('M') {
+        // A month elsewhere, where case tells it from a minute: neither is guessed.
+        Some(number) if number.parse::<u64>().is_ok() => {
+            Wrong::new(text, EXPECTED).hint(format!("{number}m are minutes; a month has no fixed length"))
+        }
+        _ => Wrong::new(text, EXPECTED).perhaps(meant_duration(text).as_deref()),
+    };
     // Rows have milliseconds.
     let (number, length) = duration::split(text).filter(|(_, length)| *length >= 1_000).ok_or_else(wrong)?;
     // Only a number too great for 64 bits fails here, and that is more than the bound.
@@ -89,8 +95,9 @@ pub(super) fn span_or_off(text: &str) -> Result<Option<Duration>, Wrong> {
         Ok(0) => Err(Wrong::new(text, "a duration above zero, or off").perhaps(Some("off"))),
         Ok(micros) => Ok(Some(Duration::from_micros(micros))),
         Err(wrong) => {
-            let meant = nearest(text, ["off"]).map(str::to_owned).or_else(|| meant_duration(text));
-            Err(Wrong::new(text, format!("{}, or off", wrong.expected)).perhaps(meant.as_deref()))
+            let or_off = Wrong::new(text, format!("{}, or off", wrong.expected));
+            let hint = nearest(text, ["off"]).map(|off| format!("did you mean {off}?")).or(wrong.hint);
+            Err(Wrong { hint, ..or_off })
         }
     }
 }
@@ -183,32 +190,52 @@ fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, Wrong> {
     Err(Wrong::new(text, expected).perhaps(nearest(text, names)))
 }
 
+const EMIT: [(&str, Emit); 2] = [("final", Emit::Final), ("changes", Emit::Changes)];
+const MISSING_LEG: [(&str, MissingLeg); 3] =
+    [("null", MissingLeg::Null), ("carry", MissingLeg::Carry), ("withhold", MissingLeg::Withhold)];
+const DEDUP: [(&str, bool); 2] = [("partition", true), ("off", false)];
+const PROGRESS: [(&str, Progress); 3] =
+    [("auto", Progress::Auto), ("always", Progress::Always), ("never", Progress::Never)];
+const STAY: [(&str, Stay); 3] = [("auto", Stay::Auto), ("always", Stay::Always), ("never", Stay::Never)];
+
+/// The words that a setting is one of, for the completion of a shell; none where it takes other values too.
+pub(super) fn words_of(setting: &str) -> Vec<&'static str> {
+    fn names<T>(words: &[(&'static str, T)]) -> Vec<&'static str> {
+        words.iter().map(|(word, _)| *word).collect()
+    }
+    match setting {
+        "emit" => names(&EMIT),
+        "missing-leg" => names(&MISSING_LEG),
+        "dedup" => names(&DEDUP),
+        "progress" => names(&PROGRESS),
+        "stay" => names(&STAY),
+        _ => Vec::new(),
+    }
+}
+
 /// When rows leave.
 pub(super) fn emit(text: &str) -> Result<Emit, Wrong> {
-    word(text, &[("final", Emit::Final), ("changes", Emit::Changes)])
+    word(text, &EMIT)
 }
 
 /// What a missing leg gives.
 pub(super) fn missing_leg(text: &str) -> Result<MissingLeg, Wrong> {
-    word(
-        text,
-        &[("null", MissingLeg::Null), ("carry", MissingLeg::Carry), ("withhold", MissingLeg::Withhold)],
-    )
+    word(text, &MISSING_LEG)
 }
 
 /// Whether repeated trades are recognised, and within what.
 pub(super) fn dedup(text: &str) -> Result<bool, Wrong> {
-    word(text, &[("partition", true), ("off", false)])
+    word(text, &DEDUP)
 }
 
 /// When progress is shown.
 pub(super) fn progress(text: &str) -> Result<Progress, Wrong> {
-    word(text, &[("auto", Progress::Auto), ("always", Progress::Always), ("never", Progress::Never)])
+    word(text, &PROGRESS)
 }
 
 /// Whether serving goes on after the end of the input.
 pub(super) fn stay(text: &str) -> Result<Stay, Wrong> {
-    word(text, &[("auto", Stay::Auto), ("always", Stay::Always), ("never", Stay::Never)])
+    word(text, &STAY)
 }
 
 /// A switch, as the environment and files give it.
@@ -228,6 +255,10 @@ pub(super) fn rows(text: &str) -> Result<RowKinds, Wrong> {
     text.split(',').map(str::trim).map(kind).collect()
 }
 
+/// What a name is, for people (SPEC section 2).
+pub(super) const NAME_RULE: &str =
+    "a name has 1 to 64 bytes, no white space, no control character and none of * / = , | \"";
+
 /// The symbols of `--symbols`: `None` stands for all of them.
 pub(super) fn symbols(texts: &[String]) -> Result<Option<Vec<Symbol>>, Wrong> {
     const EXPECTED: &str = "symbols joined by commas, such as BTCUSDT,ETHUSDT, or all";
@@ -242,13 +273,18 @@ pub(super) fn symbols(texts: &[String]) -> Result<Option<Vec<Symbol>>, Wrong> {
     if names.iter().any(|name| name.is_empty()) {
         return Err(Wrong::new(&joined, EXPECTED).hint("one of the names is empty"));
     }
+    if let Some(name) = names.iter().find(|name| !is_name(name.as_bytes())) {
+        return Err(Wrong::new(name, EXPECTED).hint(NAME_RULE));
+    }
     Ok(Some(names.into_iter().map(Symbol::new).collect()))
 }
 
 /// One symbol.
 pub(super) fn symbol(text: &str) -> Result<String, Wrong> {
+    const EXPECTED: &str = "the name of a symbol, such as BTCUSDT";
     match text.trim() {
-        "" => Err(Wrong::new(text, "the name of a symbol, such as BTCUSDT")),
+        "" => Err(Wrong::new(text, EXPECTED)),
+        name if !is_name(name.as_bytes()) => Err(Wrong::new(text, EXPECTED).hint(NAME_RULE)),
         name => Ok(name.to_owned()),
     }
 }
@@ -285,6 +321,8 @@ mod tests {
             ("1d", Some("did you mean 24h?")),
             ("30 s", Some("did you mean 30s?")),
             ("30S", Some("did you mean 30s?")),
+            ("1M", Some("1m are minutes; a month has no fixed length")),
+            ("1h30M", Some("did you mean 90m?")),
             ("-5s", None),
             ("+5s", None),
             ("s", None),
@@ -302,7 +340,19 @@ mod tests {
         assert!(span("0s").is_err());
         assert_eq!(span_or_off("off"), Ok(None));
         assert_eq!(span_or_off("30s"), Ok(Some(Duration::from_secs(30))));
+        assert_eq!(span_or_off("30").unwrap_err().hint.as_deref(), Some("did you mean 30s?"));
         assert_eq!(span_or_off("of").unwrap_err().hint.as_deref(), Some("did you mean off?"));
+    }
+
+    #[test]
+    fn names_of_symbols() {
+        let texts = |text: &str| symbols(&[text.to_owned()]);
+        assert!(texts("BTCUSDT, coinbase:BTC-USD,-x").is_ok());
+        for wrong in ["=1+2", "A|B", "A B", "A\"", "A\u{7f}", &"B".repeat(65)] {
+            let hint = texts(&format!("BTCUSDT,{wrong}")).unwrap_err().hint;
+            assert_eq!(hint.as_deref(), Some(NAME_RULE), "{wrong}");
+            assert_eq!(symbol(wrong).unwrap_err().hint.as_deref(), Some(NAME_RULE), "{wrong}");
+        }
     }
 
     #[test]

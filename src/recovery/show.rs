@@ -1,5 +1,6 @@
 //! What a recovery point holds, for people and for programs.
 
+use crate::flag_words::in_flags;
 use crate::ledger::held::{Held, Place};
 use crate::ledger::point::{PartitionPoint, Point};
 use anyhow::Result;
@@ -122,7 +123,7 @@ impl Shown {
             commits: held.lease.as_ref().map(|lease| lease.number),
             rows_until_ms: job.and_then(|job| ms(job.at)),
             ended: job.is_some_and(|job| job.ended),
-            definition: job.map(|job| job.definition.iter().cloned().collect()).unwrap_or_default(),
+            definition: job.map(|job| in_flags(&job.definition).into_iter().collect()).unwrap_or_default(),
             partitions: point.partitions.iter().map(partition).collect(),
             open_windows: windows(&point),
             statistics,

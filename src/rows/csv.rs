@@ -1,7 +1,10 @@
 //! Rows as CSV (RFC 4180): the fields of a row, character by character, a text without its quotes, null as nothing.
+//!
+//! Spreadsheets take a cell that begins with `=`, `+`, `-` or `@` for a formula, quoted or not, and run it. Such a text
+//! gets an apostrophe before it, which they take for "this is text"; numbers begin with `-` and stay as they are.
 
 use super::columns::fields;
-use crossrate_dataflows::market::schema::Field;
+use crossrate_dataflows::market::schema::{Field, FieldType};
 
 /// The names of the columns, and the end of the line.
 pub(crate) fn header(out: &mut Vec<u8>, columns: &[Field], end: &str) {
@@ -17,18 +20,21 @@ pub(crate) fn record(out: &mut Vec<u8>, columns: &[Field], json: &str, end: &str
         if place > 0 {
             out.push(b',');
         }
-        field(out, fields.get(column.name).map_or("null", |value| value.get()));
+        field(out, column.ty, fields.get(column.name).map_or("null", |value| value.get()));
     }
     out.extend_from_slice(end.as_bytes());
 }
 
-fn field(out: &mut Vec<u8>, json: &str) {
-    let text = match json.as_bytes().first() {
+fn field(out: &mut Vec<u8>, ty: FieldType, json: &str) {
+    let mut text = match json.as_bytes().first() {
         Some(b'"') => serde_json::from_str(json).unwrap_or_default(),
         _ if json == "null" => String::new(),
         _ => json.to_owned(),
     };
-    if text.contains([',', '"', '\n', '\r']) {
+    if ty == FieldType::Text && text.starts_with(begins_formula) {
+        text.insert(0, '\'');
+    }
+    if text.contains(|c: char| matches!(c, ',' | '"' | '\'') || c.is_control()) {
         out.push(b'"');
         out.extend_from_slice(text.replace('"', "\"\"").as_bytes());
         out.push(b'"');
@@ -37,23 +43,38 @@ fn field(out: &mut Vec<u8>, json: &str) {
     }
 }
 
+/// The wide forms of the signs count as the signs, and white space before them is passed over.
+fn begins_formula(c: char) -> bool {
+    matches!(c, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠') || c.is_control()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn fields_are_quoted_where_they_must_be() {
-        for (json, expected) in [
-            ("\"0.100\"", "0.100"),
-            ("null", ""),
-            ("-3", "-3"),
-            ("1.5e-9", "1.5e-9"),
-            ("true", "true"),
-            (r#""a,\"b\"""#, r#""a,""b""""#),
-            (r#"[{"x":1}]"#, r#""[{""x"":1}]""#),
+        for (kind, json, expected) in [
+            (FieldType::Decimal, "\"0.100\"", "0.100"),
+            (FieldType::Decimal, "\"-0.100\"", "-0.100"),
+            (FieldType::Decimal, "null", ""),
+            (FieldType::Integer, "-3", "-3"),
+            (FieldType::Real, "1.5e-9", "1.5e-9"),
+            (FieldType::Boolean, "true", "true"),
+            (FieldType::Text, "\"BTC-USDT\"", "BTC-USDT"),
+            (FieldType::Text, "\"-1\"", "\"'-1\""),
+            (FieldType::Text, "\"+A\"", "\"'+A\""),
+            (FieldType::Text, "\"@SUM(1)\"", "\"'@SUM(1)\""),
+            // No name, but a file of an earlier version may hold them.
+            (FieldType::Text, r#""=1+2""#, r#""'=1+2""#),
+            (FieldType::Text, r#""\t=1""#, "\"'\t=1\""),
+            (FieldType::Text, r#""A\u0001""#, "\"A\u{1}\""),
+            (FieldType::Text, "\"＝1\"", "\"'＝1\""),
+            (FieldType::Text, r#""a,\"b\"""#, r#""a,""b""""#),
+            (FieldType::List(&[]), r#"[{"x":1}]"#, r#""[{""x"":1}]""#),
         ] {
             let mut out = Vec::new();
-            field(&mut out, json);
+            field(&mut out, kind, json);
             assert_eq!(String::from_utf8(out).unwrap(), expected, "{json}");
         }
     }

@@ -32,6 +32,12 @@ pub fn is_header(line: &[u8]) -> bool {
     line.len() <= MOST_BYTES && columns(line).is_ok_and(|columns| is_names(&columns))
 }
 
+/// Whether a line is a trade of an archive, or a header.
+pub fn is_line(line: &[u8]) -> bool {
+    line.len() <= MOST_BYTES
+        && columns(line).is_ok_and(|columns| is_names(&columns) || trade(&columns).is_ok())
+}
+
 /// The columns that are used.
 const ID: usize = 0;
 const PRICE: usize = 1;
@@ -53,7 +59,7 @@ fn columns(line: &[u8]) -> Result<[Column<'_>; 5], BadRecord> {
     let mut more = true;
     for column in &mut columns {
         if !more {
-            return Err(BadRecord { reason: "fewer than five columns", at: Some(line.len()) });
+            return Err(few_columns(line));
         }
         let rest = line.get(at..).unwrap_or_default();
         let length = rest.iter().position(|b| *b == b',');
@@ -61,12 +67,27 @@ fn columns(line: &[u8]) -> Result<[Column<'_>; 5], BadRecord> {
         let text = &rest[..length.unwrap_or(rest.len())];
         // Within quotes a comma would be text, and all columns after it others than we think.
         if text.first() == Some(&b'"') {
-            return Err(BadRecord { reason: "a quoted column", at: Some(at) });
+            return Err(BadRecord { reason: QUOTED, at: Some(at) });
         }
         *column = Column { text, at };
         at += text.len() + 1;
     }
     Ok(columns)
+}
+
+const QUOTED: &str = "a quoted column: the archives have none, take the quotes away";
+
+/// Why there are too few columns: of files that somebody has exported anew, the separator is another one.
+fn few_columns(line: &[u8]) -> BadRecord {
+    let separated = |by: u8| line.iter().filter(|byte| **byte == by).count() >= 4;
+    let reason = if separated(b'\t') {
+        "separated by tabs: the archives have commas"
+    } else if separated(b';') {
+        "separated by semicolons: the archives have commas"
+    } else {
+        "fewer than five columns"
+    };
+    BadRecord { reason, at: Some(line.len()) }
 }
 
 /// Whether these are the names of the columns, as the exchange and its users write them.
@@ -186,9 +207,16 @@ mod tests {
             ("1,1,-1,,1525022020361", "qty: not a plain decimal number (at byte 4)"),
             ("1,1,1,,1525022020361.0", "time: not a plain integer (at byte 7)"),
             ("1,1, 1,,1525022020361", "qty: not a plain decimal number (at byte 4)"),
-            ("1,1,1,\"2,3\",1525022020361", "a quoted column (at byte 6)"),
-            ("\"1\",1,1,,1525022020361", "a quoted column (at byte 0)"),
-            ("1;1;1;;1525022020361", "fewer than five columns (at byte 20)"),
+            (
+                "1,1,1,\"2,3\",1525022020361",
+                "a quoted column: the archives have none, take the quotes away (at byte 6)",
+            ),
+            (
+                "\"1\",1,1,,1525022020361",
+                "a quoted column: the archives have none, take the quotes away (at byte 0)",
+            ),
+            ("1;1;1;;1525022020361", "separated by semicolons: the archives have commas (at byte 20)"),
+            ("1\t1\t1\t\t1525022020361", "separated by tabs: the archives have commas (at byte 20)"),
             ("\u{feff}id,price,qty,quoteQty,time", "id: no plain integer below 2^63 (at byte 0)"),
         ];
         for (line, expected) in cases {

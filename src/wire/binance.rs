@@ -5,7 +5,7 @@ use super::{BadRecord, Record, Scratch};
 use crossrate_dataflows::market::decimal::{self, DecimalError};
 use crossrate_dataflows::market::decimal::{Price, Quantity};
 use crossrate_dataflows::market::event_time::EventTime;
-use crossrate_dataflows::market::trade::{Trade, TradeKind};
+use crossrate_dataflows::market::trade::{Trade, TradeKind, is_name};
 
 /// The longest record that is accepted.
 pub(super) const MOST_BYTES: usize = 16 << 20;
@@ -51,12 +51,18 @@ fn trade<'a>(
     let reasons = if id_key == "t" { &TRADE_ID } else { &AGGREGATE_ID };
     let Value::Integer { from, to } = id else { return Err(bad(reasons.0, id)) };
     let id = integer(&bytes[from..to]).filter(|n| *n < 1 << 63).ok_or_else(|| bad(reasons.1, id))?;
-    let symbol = match fields.symbol {
-        Value::Text { from, to, escaped } if to > from => text(bytes, from, to, escaped, &mut scratch.text),
-        other => return Err(bad("s: not a non-empty text", other)),
+    let Value::Text { from, to, escaped } = fields.symbol else {
+        return Err(bad("s: not a text", fields.symbol));
     };
+    let symbol = text(bytes, from, to, escaped, &mut scratch.text);
+    if !is_name(symbol) {
+        return Err(bad(NO_NAME, fields.symbol));
+    }
     Ok(Record::Trade { symbol, kind, trade: Trade { id, price, quantity, time } })
 }
+
+const NO_NAME: &str =
+    "s: not a name of 1 to 64 bytes without white space, control characters and * / = , | \"";
 
 /// What may be wrong with an id: its kind, its size.
 const TRADE_ID: (&str, &str) = ("t: not a plain integer", "t: 2^63 or more");

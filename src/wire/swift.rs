@@ -10,7 +10,7 @@ use super::Record;
 use super::binance::MOST_BYTES;
 use crossrate_dataflows::market::decimal::{Price, Quantity};
 use crossrate_dataflows::market::event_time::EventTime;
-use crossrate_dataflows::market::trade::{Trade, TradeKind};
+use crossrate_dataflows::market::trade::{Trade, TradeKind, is_name};
 
 /// The record that begins at `at`, and where it ends: one past its last brace. It may reach over the end of its
 /// message into the next one if it has none of its own: the caller compares.
@@ -121,7 +121,7 @@ fn event(bytes: &[u8], at: usize) -> Option<(Record<'_>, usize)> {
         Some(Event::Unknown) | None => return Some((Record::Ignored, at)),
     };
     let time = EventTime::from_exchange(time)?;
-    if symbol.is_empty() {
+    if !is_usual_name(symbol) && !is_name(symbol) {
         return None;
     }
     let (price, quantity) = (Price::from_scaled(price)?, Quantity::from_scaled(quantity)?);
@@ -214,6 +214,30 @@ fn text(bytes: &[u8], from: usize) -> Option<(&[u8], usize)> {
         }
         at += 8;
     }
+}
+
+/// Whether ASCII is a name of 4 to 16 characters for certain: letters, digits, `:`, `;`, `@` and what stands between
+/// and after the letters, up to `z`. Of others [`is_name`] is asked.
+#[inline]
+fn is_usual_name(text: &[u8]) -> bool {
+    const FOUR_ZEROS: u64 = (ONES * b'0' as u64) << 32;
+    let (begin, end) = match (text.first_chunk(), text.last_chunk()) {
+        (Some(begin), Some(end)) if text.len() <= 16 => {
+            (u64::from_le_bytes(*begin), u64::from_le_bytes(*end))
+        }
+        (None, _) => match (text.first_chunk(), text.last_chunk()) {
+            (Some(begin), Some(end)) => {
+                let widened = |four: &[u8; 4]| u64::from(u32::from_le_bytes(*four)) | FOUR_ZEROS;
+                (widened(begin), widened(end))
+            }
+            _ => return false,
+        },
+        _ => return false,
+    };
+    // Below the digits, or above `z`; and from `<` to `?`, where four more bring a bit that was not there.
+    let outside = |w: u64| (w.wrapping_sub(ONES * b'0' as u64) | w.wrapping_add(ONES * 5)) & HIGH;
+    let between = |w: u64| w.wrapping_add(ONES * 4) & !w & (ONES * 0x40);
+    (outside(begin) | outside(end) | between(begin) | between(end)) == 0
 }
 
 /// How many bytes, by eights, are certainly inside a string: none of them is a quote, a backslash or a control character.
@@ -317,4 +341,25 @@ fn decimal(bytes: &[u8], at: usize) -> Option<(i64, usize)> {
     let at = literal(bytes, at + 1 + n as usize, b"\"")?;
     // Below 10^15 + 10^8.
     Some(((whole * 100_000_000 + fraction) as i64, at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_taken_for_a_name_by_its_words_is_one() {
+        for length in 1..=17 {
+            for place in 0..length {
+                for byte in 0..0x80 {
+                    let mut text = vec![b'B'; length];
+                    text[place] = byte;
+                    let usual = is_usual_name(&text);
+                    assert!(!usual || is_name(&text), "{text:?}");
+                    let is_letter_or_digit = byte.is_ascii_alphanumeric() && (4..=16).contains(&length);
+                    assert!(usual || !is_letter_or_digit, "{text:?} would be asked slowly");
+                }
+            }
+        }
+    }
 }

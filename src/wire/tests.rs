@@ -46,7 +46,9 @@ fn expected(bytes: &[u8]) -> Seen {
     let field = |key: &str| object.get(key);
     let time = || EventTime::from_exchange(field("T")?.as_u64()?);
     let trade = |id: &str| {
-        let symbol = field("s")?.as_str().filter(|s| !s.is_empty())?;
+        let strange = |c: char| c.is_whitespace() || c.is_control() || "*/=,|\"".contains(c);
+        let is_name = |name: &&str| (1..=64).contains(&name.len()) && !name.chars().any(strange);
+        let symbol = field("s")?.as_str().filter(is_name)?;
         let trade = Trade {
             id: field(id)?.as_u64().filter(|id| *id < 1 << 63)?,
             price: Price::parse(field("p")?.as_str()?.as_bytes()).ok()?,
@@ -115,6 +117,15 @@ fn value(usual: BoxedStrategy<String>) -> BoxedStrategy<String> {
         "\"\\udc00\"",
         "\"\\x\"",
         "\"é\"",
+        "\"BTC USDT\"",
+        "\"BTC-USDT\"",
+        "\"=BTC\"",
+        "\"B,C\"",
+        "\"A|BUSDT\"",
+        "\"A\u{7f}BUSDT\"",
+        "\"A\\u007fBUSDT\"",
+        "\"\\u3000USDT\"",
+        "\"\u{3000}USDT\"",
         "[]",
         "{}",
         "[1,[2]]",
@@ -173,7 +184,7 @@ fn field() -> impl Strategy<Value = (String, String)> {
     let pair = |key: &'static str, usual| value(usual).prop_map(move |value| (key.to_owned(), value));
     prop_oneof![
         pair("e", text("\"(trade|trade|aggTrade|heartbeat)\"")),
-        pair("s", text("\"[A-Z0-9]{1,20}\"")),
+        pair("s", text("\"([A-Z0-9]{1,20}|[ -!#-~]{1,18}|[A-Z]{63,65})\"")),
         pair("t", number()),
         pair("a", number()),
         pair("p", decimal()),
@@ -387,12 +398,16 @@ fn depth_and_length_have_their_limits() {
         let head = TRADE.trim_end_matches('}');
         format!("{head},\"l\":{}1}}", " ".repeat(length - head.len() - 7))
     };
-    let symbol = |length: usize| TRADE.replace("BTCUSDT", &"B".repeat(length - TRADE.len() + 7));
-    for make in [&long as &dyn Fn(usize) -> String, &symbol] {
+    let text =
+        |length: usize| TRADE.replace("{", &format!("{{\"l\":\"{}\",", "B".repeat(length - TRADE.len() - 7)));
+    for make in [&long as &dyn Fn(usize) -> String, &text] {
         assert_eq!(make(binance::MOST_BYTES).len(), binance::MOST_BYTES);
         assert!(matches!(decoded(make(binance::MOST_BYTES).as_bytes()), Seen::Trade(..)));
         assert_eq!(decoded(make(binance::MOST_BYTES + 1).as_bytes()), Seen::Bad);
     }
+    let symbol = |length: usize| TRADE.replace("BTCUSDT", &"B".repeat(length));
+    assert!(matches!(decoded(symbol(64).as_bytes()), Seen::Trade(..)));
+    assert_eq!(decoded(symbol(65).as_bytes()), Seen::Bad);
 }
 
 #[test]

@@ -506,6 +506,22 @@ fn who_wants_errors_only_gets_no_warnings() {
 }
 
 #[test]
+fn what_is_probably_a_slip_is_warned_of_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (flags, words) in [
+        ("--cross BTCUSDT=A*B --symbols BTCUSDT", "BTCUSDT names a symbol that gets rows too"),
+        ("--cross A=B*C --cross B=A*C", "A, B each name a symbol"),
+        ("-w 500", "500 workers, and this machine gives the program"),
+        ("-n 2 -w 100", "2 processes of 100 make 200 workers"),
+    ] {
+        // Where there is no input nothing begins, and warnings come before that.
+        let words_of_run = ["run", "none.jsonl"].into_iter().chain(flags.split(' '));
+        let (_, rows, stderr) = end(crossrate(folder.path(), words_of_run));
+        assert!(rows.is_empty() && stderr.matches(words).count() == 1, "{flags}: {stderr}");
+    }
+}
+
+#[test]
 fn completions_know_the_flags() {
     let folder = tempfile::tempdir().expect("a folder");
     for shell in ["bash", "zsh", "fish"] {

@@ -5,6 +5,7 @@ use super::Named;
 use crate::exit::{Exit, Failure};
 use crate::wire::archive;
 use crate::wire::chunk::LineFormat;
+use crossrate_dataflows::market::trade::is_name;
 
 /// How bytes are packed.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
@@ -79,16 +80,19 @@ pub(super) fn lines(head: &[u8], complete: bool, named: &Named<'_>) -> Result<Op
         Some(b'{' | b'[') => Ok(Some(LineFormat::Json)),
         Some(b'0'..=b'9') => match text.iter().find(|b| !b.is_ascii_digit()) {
             Some(b',') => csv(named).map(Some),
+            Some(b'\t' | b';') if line_end.is_none() && !complete => Ok(None),
+            Some(b'\t' | b';') => refuse_foreign(first_line(text)).and_then(|()| by_name(named).map(Some)),
             Some(b' ') => Ok(Some(LineFormat::Json)),
             None if !complete => Ok(None),
             _ => by_name(named).map(Some),
         },
         Some(_) if line_end.is_none() && !complete => Ok(None),
         Some(_) => {
-            let line = &text[..line_end.unwrap_or(text.len())];
+            let line = first_line(text);
             if archive::is_header(line) {
                 return csv(named).map(Some);
             }
+            refuse_foreign(line)?;
             if named.is_csv() && is_foreign_header(line) {
                 let names = String::from_utf8_lossy(line.trim_ascii()).into_owned();
                 return Err(Failure::new(Exit::Unreachable, format!("its columns are {names}")).hint(
@@ -102,6 +106,33 @@ pub(super) fn lines(head: &[u8], complete: bool, named: &Named<'_>) -> Result<Op
 
 fn by_name(named: &Named<'_>) -> Result<LineFormat, Failure> {
     if named.is_csv() { csv(named) } else { Ok(LineFormat::Json) }
+}
+
+fn first_line(text: &[u8]) -> &[u8] {
+    &text[..memchr::memchr(b'\n', text).unwrap_or(text.len())]
+}
+
+/// Says what is wrong with an archive that a spreadsheet or a database has written anew: no record of it would be read.
+fn refuse_foreign(line: &[u8]) -> Result<(), Failure> {
+    let quoted = |line: &[u8]| line.iter().filter(|b| **b != b'"').copied().collect::<Vec<u8>>();
+    let split = |by: u8| line.iter().map(|b| if *b == by { b',' } else { *b }).collect::<Vec<u8>>();
+    let candidates = [
+        ("in quotes", "sed 's/\"//g' FILE", quoted(line)),
+        ("separated by tabs", "tr '\\t' , <FILE", split(b'\t')),
+        ("separated by semicolons", "tr ';' , <FILE", split(b';')),
+        ("separated by semicolons and in quotes", "tr -d '\"' <FILE | tr ';' ,", quoted(&split(b';'))),
+        ("separated by tabs and in quotes", "tr -d '\"' <FILE | tr '\\t' ,", quoted(&split(b'\t'))),
+    ];
+    let found = candidates.iter().find(|(.., as_archive)| as_archive != line && archive::is_line(as_archive));
+    match found {
+        None => Ok(()),
+        Some((how, command, _)) => {
+            let words =
+                format!("this is CSV with its columns {how}, and the exchange's archives have plain commas");
+            Err(Failure::new(Exit::Unreachable, words)
+                .hint(format!("pipe it in: {command} | crossrate run -")))
+        }
+    }
 }
 
 /// Names where values should be: every column begins with a letter.
@@ -129,7 +160,7 @@ fn csv(named: &Named<'_>) -> Result<LineFormat, Failure> {
 fn symbol_of(name: &str) -> Option<String> {
     let (symbol, rest) = name.split_once("-trades")?;
     let ends = rest.is_empty() || rest.starts_with(['-', '.', '_']);
-    (ends && !symbol.is_empty()).then(|| symbol.to_ascii_uppercase())
+    (ends && is_name(symbol.as_bytes())).then(|| symbol.to_ascii_uppercase())
 }
 
 #[cfg(test)]
@@ -181,7 +212,7 @@ mod tests {
     #[test]
     fn lines_are_told_by_what_they_begin_with() {
         const ARCHIVE: &str = "XVGBTC-trades-2024-08-08.csv.gz";
-        let cases: [(&[u8], bool, &str, Option<&str>, &str); 25] = [
+        let cases: [(&[u8], bool, &str, Option<&str>, &str); 30] = [
             (b"", false, ARCHIVE, None, "more"),
             (b"", true, ARCHIVE, None, "json"),
             (b" \r\n\n", false, "a.csv", None, "more"),
@@ -202,6 +233,29 @@ mod tests {
             (b"hello, world\n", false, "", None, "json"),
             (b"hello, 1\n", false, ARCHIVE, None, "XVGBTC"),
             (b"\"1\",\"2\"\n", false, ARCHIVE, None, "XVGBTC"),
+            (
+                b"\"1\",\"2\",\"3\",\"6\",\"1525022020361\"\n",
+                false,
+                ARCHIVE,
+                None,
+                "3 this is CSV with its columns in quotes, and the exchange's archives have plain commas",
+            ),
+            (b"1\t2\t3\t", false, "a.tsv", None, "more"),
+            (
+                b"1\t2\t3\t6\t1525022020361\r\n",
+                false,
+                "a.tsv",
+                None,
+                "3 this is CSV with its columns separated by tabs, and the exchange's archives have plain commas",
+            ),
+            (
+                b"id;price;qty;quoteQty;time\n",
+                false,
+                "a.csv",
+                None,
+                "3 this is CSV with its columns separated by semicolons, and the exchange's archives have plain commas",
+            ),
+            (b"1;2;3;4;5\n", false, ARCHIVE, None, "XVGBTC"),
             (b"\xff\xfe{\0", false, "a.jsonl", None, "3 this is UTF-16, from byte 0 on"),
             (b"\xfe\xff\0{", false, "a.jsonl", None, "3 this is UTF-16, from byte 0 on"),
             (b"Time,Stream\r\n1,2", false, ARCHIVE, None, "3 its columns are Time,Stream"),
@@ -240,6 +294,7 @@ mod tests {
             ("BTCUSDT-trades.csv", Some("BTCUSDT")),
             ("btcusdt-trades_1.csv", Some("BTCUSDT")),
             ("-trades-1.csv", None),
+            ("BTC USDT-trades-1.csv", None),
             ("BTCUSDT-tradesman.csv", None),
             ("BTCUSDT.csv", None),
         ] {

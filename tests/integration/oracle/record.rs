@@ -98,11 +98,17 @@ fn without_receive_time(line: &[u8]) -> &[u8] {
 }
 
 fn trade(event: &Json, kind: Kind, id: &str) -> Option<Record> {
-    let symbol = event.get("s")?.text().filter(|symbol| !symbol.is_empty())?.to_owned();
+    let symbol = event.get("s")?.text().filter(|symbol| is_name(symbol))?.to_owned();
     let id = u64::try_from(event.get(id)?.plain_integer()?).ok().filter(|id| *id < 1 << 63)?;
     let price = decimal(event.get("p")?.text()?)?;
     let quantity = decimal(event.get("q")?.text()?)?;
     Some(Record::Trade(Event { symbol, kind, id, price, quantity, time: time(event)? }))
+}
+
+/// The names of symbols (SPEC section 2).
+fn is_name(text: &str) -> bool {
+    let is_strange = |c: char| c.is_whitespace() || c.is_control() || "*/=,|\"".contains(c);
+    (1..=64).contains(&text.len()) && !text.chars().any(is_strange)
 }
 
 fn time(event: &Json) -> Option<i64> {

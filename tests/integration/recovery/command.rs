@@ -59,6 +59,10 @@ impl Example {
         assert_eq!((code, stderr.as_str()), (0, ""));
         let shown: Value = serde_json::from_str(&stdout).expect("JSON");
         assert_eq!(shown["definition"]["window"], "4s");
+        for (flag, typed) in [("emit", "final"), ("stats-last", "all"), ("dedup", "partition")] {
+            assert_eq!(shown["definition"][flag], typed, "{flag}");
+        }
+        assert_eq!(shown["definition"]["cross"], "XVGUSDT=XVGBTC*BTCUSDT");
         assert_eq!(shown["ended"], false);
         assert!(shown["owner"].as_str().expect("an owner").contains(&std::process::id().to_string()));
         let partitions = shown["partitions"].as_array().expect("partitions");

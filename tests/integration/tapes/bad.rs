@@ -12,7 +12,7 @@ impl Writing {
         let mut members = self.members(random, trade);
         let id = if trade.aggregate { "a" } else { "t" };
         let wrong: &[(&str, &[&str])] = &[
-            ("s", &["\"\"", "7", "null", "[]", "true"]),
+            ("s", SYMBOLS),
             (
                 id,
                 &[
@@ -98,6 +98,25 @@ impl Writing {
         self.row(random, &columns)
     }
 }
+
+const SYMBOLS: &[&str] = &[
+    "\"\"",
+    "7",
+    "null",
+    "[]",
+    "true",
+    "\"a b\"",
+    "\"A\u{3000}B\"",
+    "\"\\u0001\\u007f\"",
+    "\"A\u{7f}USDT\"",
+    "\"\\\"q\\\"\"",
+    "\"=1+2\"",
+    "\"A*B\"",
+    "\"A/B\"",
+    "\"A,B\"",
+    "\"A|B\"",
+    "\"ABCDEFGHIJABCDEFGHIJABCDEFGHIJABCDEFGHIJABCDEFGHIJABCDEFGHIJABCDE\"",
+];
 
 const AMOUNTS: &[&str] = &[
     "\"\"",

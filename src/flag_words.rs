@@ -1,0 +1,97 @@
+//! The definition of a job in the words of its flags.
+//!
+//! Checkpoints and handshakes hold it as pairs made of the program's own structures, whose form stays as it is so that
+//! every version reads it. People are shown what they would type.
+
+use crossrate_dataflows::market::definition::Cross;
+
+/// Kinds of rows, in the order of the flag.
+const KINDS: [&str; 3] = ["symbol", "cross", "stats"];
+
+/// The pairs with flags for names and what is typed for values. What is not known stays as it is.
+pub(crate) fn in_flags(pairs: &[(String, String)]) -> Vec<(String, String)> {
+    let (rows, others): (Vec<_>, Vec<_>) =
+        pairs.iter().partition(|(name, _)| name.strip_prefix("rows.").is_some_and(|k| KINDS.contains(&k)));
+    let mut words: Vec<(String, String)> =
+        others.into_iter().map(|(name, value)| flag(name, value)).collect();
+    if !rows.is_empty() {
+        let leaves = |kind: &&str| {
+            rows.iter().any(|(name, value)| name.strip_prefix("rows.") == Some(*kind) && value == "true")
+        };
+        let kinds: Vec<&str> = KINDS.into_iter().filter(leaves).collect();
+        words.push(("rows".into(), kinds.join(",")));
+    }
+    words
+}
+
+fn flag(name: &str, value: &str) -> (String, String) {
+    let (flag, typed) = match (name, value) {
+        ("emit" | "missing-leg", _) => (name, Some(value.to_ascii_lowercase())),
+        ("dedup", "true") => (name, Some("partition".into())),
+        ("dedup", "false") => (name, Some("off".into())),
+        ("stats-last", "null") => (name, Some("all".into())),
+        ("symbols", "All") => (name, Some("all".into())),
+        ("symbols.Only", _) => ("symbols", symbols(value)),
+        ("crosses", _) => ("cross", crosses(value)),
+        _ => (name, None),
+    };
+    match typed {
+        Some(typed) => (flag.to_owned(), typed),
+        None => (name.to_owned(), value.to_owned()),
+    }
+}
+
+fn symbols(value: &str) -> Option<String> {
+    let names: Vec<&str> = serde_json::from_str(value).ok()?;
+    Some(names.join(","))
+}
+
+fn crosses(value: &str) -> Option<String> {
+    let crosses: Vec<Cross> = serde_json::from_str(value).ok()?;
+    if crosses.is_empty() {
+        return Some("none".into());
+    }
+    Some(crosses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_definition_is_told_as_it_is_typed() {
+        let pairs = [
+            (
+                "crosses",
+                r#"[{"name":"X","legs":[{"symbol":"A","inverse":false},{"symbol":"B","inverse":true}]}]"#,
+            ),
+            ("dedup", "true"),
+            ("emit", "Changes"),
+            ("missing-leg", "Withhold"),
+            ("rows.cross", "true"),
+            ("rows.stats", "false"),
+            ("rows.symbol", "true"),
+            ("stats-last", "null"),
+            ("symbols.Only", r#"["A","B"]"#),
+            ("window", "10s"),
+        ];
+        let expected = [
+            ("cross", "X=A/B"),
+            ("dedup", "partition"),
+            ("emit", "changes"),
+            ("missing-leg", "withhold"),
+            ("stats-last", "all"),
+            ("symbols", "A,B"),
+            ("window", "10s"),
+            ("rows", "symbol,cross"),
+        ];
+        let texts = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        assert_eq!(in_flags(&texts(&pairs)), texts(&expected));
+        // What a later version may write is shown as it is.
+        let others = [("crosses", "?"), ("symbols.But", "[]"), ("rows.basis", "true")];
+        assert_eq!(in_flags(&texts(&others)), texts(&others));
+        assert_eq!(in_flags(&texts(&[("symbols", "All")])), texts(&[("symbols", "all")]));
+    }
+}
