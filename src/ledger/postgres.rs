@@ -243,10 +243,6 @@ impl Postgres {
 
     fn refused(&self, error: Error) -> anyhow::Error {
         let state = error.code().cloned();
-        let words = match error.as_db_error() {
-            Some(said) => said.message().to_owned(),
-            None => error.to_string(),
-        };
         let hint = match &state {
             Some(state) if *state == SqlState::DISK_FULL => {
                 "make room on the server's disk; the last commit is whole"
@@ -272,10 +268,9 @@ impl Postgres {
             }
             _ => "the last commit is whole; start the job again when the cause is gone",
         };
-        Failure::new(Exit::Failed, format!("the database {} refused: {words}", self.shown))
-            .hint(hint)
-            .because(error)
-            .into()
+        // All that the error says, once: as a cause it would say it again in other words.
+        let words = words(&error);
+        Failure::new(Exit::Failed, format!("the database {} refused: {words}", self.shown)).hint(hint).into()
     }
 }
 
@@ -452,10 +447,14 @@ impl From<Error> for Trouble {
     }
 }
 
+/// An error in one line: what the server said, else what the library did, with its cause.
 fn words(error: &Error) -> String {
     match (error.as_db_error(), std::error::Error::source(error)) {
-        (Some(said), _) => said.message().to_owned(),
-        (None, Some(cause)) => cause.to_string(),
+        (Some(said), _) => match said.detail() {
+            Some(detail) => format!("{} ({})", said.message(), detail.trim_end_matches('.')),
+            None => said.message().to_owned(),
+        },
+        (None, Some(cause)) => format!("{error}: {cause}"),
         (None, None) => error.to_string(),
     }
 }

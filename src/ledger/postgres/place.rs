@@ -31,7 +31,7 @@ impl Place {
     pub(super) fn parse(typed: &str) -> Result<Place, String> {
         let (rest, mode, roots) = take_tls_settings(typed)?;
         let mut config: tokio_postgres::Config =
-            rest.parse().map_err(|error: tokio_postgres::Error| with_cause(&error))?;
+            rest.parse().map_err(|error: tokio_postgres::Error| super::words(&error))?;
         let tls = match mode.as_deref() {
             None | Some("prefer" | "disable" | "require") if roots.is_some() => {
                 return Err("sslrootcert means something with sslmode=verify-full only".into());
@@ -200,13 +200,6 @@ fn pairs(typed: &str) -> Vec<&str> {
         c.is_whitespace() && !quoted && !was_escaped
     });
     pairs.filter(|pair| !pair.is_empty()).collect()
-}
-
-fn with_cause(error: &tokio_postgres::Error) -> String {
-    match std::error::Error::source(error) {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
-    }
 }
 
 #[cfg(test)]

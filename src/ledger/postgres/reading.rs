@@ -1,7 +1,7 @@
 //! A session that only reads: for those who follow what a job writes.
 
 use super::place::Place;
-use super::{Trouble, tables};
+use super::{Trouble, tables, words};
 use crate::exit::{Exit, Failure};
 use crate::ledger::Entries;
 use anyhow::Result;
@@ -39,10 +39,7 @@ pub(crate) async fn within<T>(work: impl Future<Output = Result<T, Error>>) -> R
     match super::answer::within(ANSWER, async { Ok(work.await?) }).await {
         Ok(done) => Ok(done),
         Err(Trouble::Away(why)) => Err(why),
-        Err(Trouble::Refused(error)) => Err(match error.as_db_error() {
-            Some(said) => said.message().to_owned(),
-            None => error.to_string(),
-        }),
+        Err(Trouble::Refused(error)) => Err(words(&error)),
     }
 }
 
