@@ -29,7 +29,7 @@ pub use publish::FILLED_HEADER;
 use crate::accounting;
 use crate::config::{ProduceConfig, Verbosity};
 use crate::exit::{Exit, Failure};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use crossrate_dataflows::market::event_time::EventTime;
 use info::ExchangeInfo;
 use publish::Log;
@@ -52,15 +52,10 @@ pub fn run(config: &ProduceConfig) -> Result<Exit> {
     if let Some(path) = &config.summary {
         accounting::can_summarize(path)?;
     }
-    let (begun, begun_at) = (Instant::now(), SystemTime::now());
-    let log = Log::open(config, begun_at)?;
-    let info = ask(config)?;
-    let ours = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as u64;
-    drive::compare_clocks(config, info.time, EventTime::from_micros(ours));
-    let symbols = choose(config, &info)?;
+    let begun = Instant::now();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let collected = runtime.block_on(drive::collect(config, log, &symbols, &info, begun));
-    // Who is interrupted twice does not wait for what cannot be written.
+    let collected = runtime.block_on(prepare_and_collect(config, begun));
+    // What cannot be opened, asked or written is not waited for any more.
     runtime.shutdown_background();
     let (counts, written) = collected?;
     if config.verbosity >= Verbosity::Normal {
@@ -70,6 +65,35 @@ pub fn run(config: &ProduceConfig) -> Result<Exit> {
         accounting::summarize(path, &Summary { counts, written })?;
     }
     Ok(Exit::Interrupted)
+}
+
+/// What a collector needs before it collects.
+struct Prepared {
+    log: Log,
+    info: ExchangeInfo,
+    symbols: Vec<String>,
+}
+
+/// Signals are heard from here on: a broker or a REST that does not answer holds up nobody who wants to end.
+async fn prepare_and_collect(config: &ProduceConfig, begun: Instant) -> Result<(Counts, u64)> {
+    let mut interrupts = drive::Interrupts::new().context("cannot listen for interrupts")?;
+    let (own, begun_at) = (config.clone(), SystemTime::now() - begun.elapsed());
+    let preparing = tokio::task::spawn_blocking(move || prepare(&own, begun_at));
+    let prepared = tokio::select! {
+        prepared = preparing => prepared.context("the preparation was not finished")??,
+        () = interrupts.next() => return Ok((Counts::default(), 0)),
+    };
+    drive::collect(config, prepared, begun, interrupts).await
+}
+
+/// The moments of records count from `begun_at`.
+fn prepare(config: &ProduceConfig, begun_at: SystemTime) -> Result<Prepared> {
+    let log = Log::open(config, begun_at)?;
+    let info = ask(config)?;
+    let ours = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as u64;
+    drive::compare_clocks(config, info.time, EventTime::from_micros(ours));
+    let symbols = choose(config, &info)?;
+    Ok(Prepared { log, info, symbols })
 }
 
 /// Asks the exchange for what it trades. It may want us to wait.

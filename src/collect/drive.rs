@@ -1,17 +1,19 @@
 //! The session among its edges: what comes from websockets, REST, the clock and the user goes in, and what comes out
 //! is done.
 
+use super::Prepared;
 use super::clock::Moment;
 use super::enquiry::DEFAULT_LIMIT;
 use super::info::ExchangeInfo;
 use super::link::{self, Report};
 use super::place;
-use super::publish::{Log, Publisher};
+use super::publish::Publisher;
 use super::rest::{self, Errand, Names, Replied, Rest};
 use super::session::{Counts, Note, Output, Record, Rules, Session};
 use super::shard::{LinkCommand, LinkKey, Patience};
 use crate::config::{ProduceConfig, Verbosity};
 use crate::exit::{Exit, Failure};
+use crate::signals::TIDY_UP;
 use anyhow::{Context, Result};
 use crossrate_dataflows::market::event_time::EventTime;
 use std::collections::HashMap;
@@ -30,22 +32,24 @@ const TICK: Duration = Duration::from_millis(25);
 const AT_ONCE: usize = 512;
 /// Two connections of a shard overlap so long, in milliseconds.
 const OVERLAP: u64 = 1_000;
+/// Of the time after an interrupt this is for writing alone: what is held until then waits no longer.
+const LAST_WRITES: Duration = Duration::from_secs(2);
 /// How often it is told how it goes, to those who asked for more.
 const PROGRESS: Duration = Duration::from_secs(10);
 
 /// The interrupts that end the collector.
-struct Interrupts {
+pub(super) struct Interrupts {
     int: tokio::signal::unix::Signal,
     term: tokio::signal::unix::Signal,
 }
 
 impl Interrupts {
-    fn new() -> std::io::Result<Self> {
+    pub(super) fn new() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Interrupts { int: signal(SignalKind::interrupt())?, term: signal(SignalKind::terminate())? })
     }
 
-    async fn next(&mut self) {
+    pub(super) async fn next(&mut self) {
         tokio::select! {
             _ = self.int.recv() => {}
             _ = self.term.recv() => {}
@@ -65,14 +69,13 @@ struct Edges<'a> {
 /// Collects until interrupted; what came of it, and how many records were written.
 pub(super) async fn collect(
     config: &ProduceConfig,
-    log: Log,
-    symbols: &[String],
-    info: &ExchangeInfo,
+    prepared: Prepared,
     begun: Instant,
+    mut interrupts: Interrupts,
 ) -> Result<(Counts, u64)> {
-    let mut interrupts = Interrupts::new().context("cannot listen for interrupts")?;
+    let Prepared { log, info, symbols } = prepared;
     let partitions = log.partitions();
-    let mut session = session(config, symbols, info, partitions)?;
+    let mut session = session(config, &symbols, &info, partitions)?;
     let names = Arc::new(Names::new((0..symbols.len()).map(|n| session.name(n).to_owned()).collect()));
     let publisher = log.start(Arc::clone(&names)).context("cannot start a thread")?;
     let (answers, mut answered) = unbounded_channel();
@@ -82,32 +85,45 @@ pub(super) async fn collect(
     session.told_time(info.time, Moment::default(), now(begun));
     let ran =
         run(&mut session, &mut edges, &publisher, &mut reported, &mut answered, &mut interrupts, begun).await;
+    let mut last = std::mem::take(&mut edges.pending);
     drop(edges);
     let counts = session.finish();
-    let last: Vec<Record> = session
-        .outputs()
-        .filter_map(|output| match output {
-            Output::Publish(record) => Some(record),
-            Output::Tell(note) => {
-                tell(config, &note);
-                None
-            }
-            _ => None,
-        })
-        .collect();
-    if ran == Ran::Through && !last.is_empty() {
-        // If the log is closed, `finish` says why.
-        let _ = publisher.batches.send(last).await;
-    }
-    if ran == Ran::Twice {
-        return Err(Failure::new(Exit::Interrupted, "interrupted").into());
-    }
-    let finished = tokio::task::spawn_blocking(move || publisher.finish());
-    let written = tokio::select! {
-        written = finished => written.context("the log was not finished")??,
-        () = interrupts.next() => return Err(Failure::new(Exit::Interrupted, "interrupted").into()),
+    last.extend(session.outputs().filter_map(|output| match output {
+        Output::Publish(record) => Some(record),
+        Output::Tell(note) => {
+            tell(config, &note);
+            None
+        }
+        _ => None,
+    }));
+    let deadline = match ran {
+        Ran::Twice => return Err(Failure::new(Exit::Interrupted, "interrupted").into()),
+        Ran::Through { deadline } => Some(deadline),
+        Ran::Closed => None,
     };
-    Ok((counts, written))
+    let finishing = async {
+        if deadline.is_some() && !last.is_empty() {
+            // If the log is closed, `finish` says why.
+            let _ = publisher.batches.send(last).await;
+        }
+        tokio::task::spawn_blocking(move || publisher.finish()).await
+    };
+    let given_up = async {
+        match deadline {
+            Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        written = finishing => Ok((counts, written.context("the log was not finished")??)),
+        () = interrupts.next() => Err(Failure::new(Exit::Interrupted, "interrupted").into()),
+        () = given_up => {
+            let seconds = TIDY_UP.as_secs();
+            say!("crossrate: {counts}");
+            say!("crossrate: interrupted {seconds} s ago, and the last records still cannot be written: ending without them");
+            Err(Failure::new(Exit::Interrupted, "interrupted").into())
+        }
+    }
 }
 
 fn session(
@@ -140,8 +156,9 @@ fn now(begun: Instant) -> Moment {
 /// How the collecting ended.
 #[derive(Debug, PartialEq, Eq)]
 enum Ran {
-    /// After an interrupt, when nothing was held any more.
-    Through,
+    /// After an interrupt, when nothing was held any more, or when what is held has had its time. What is left is to
+    /// be written by the deadline.
+    Through { deadline: Instant },
     /// By a second interrupt, which means at once.
     Twice,
     /// The log cannot be written any more.
@@ -160,20 +177,22 @@ async fn run(
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut frames = Vec::with_capacity(AT_ONCE);
-    let mut stopping = false;
+    let mut stopping: Option<Instant> = None;
     let mut told = Instant::now();
     loop {
-        if stopping && session.is_through() && edges.pending.is_empty() {
-            return Ran::Through;
+        if let Some(since) = stopping {
+            let is_through = session.is_through() && edges.pending.is_empty();
+            if is_through || since.elapsed() >= TIDY_UP - LAST_WRITES {
+                return Ran::Through { deadline: since + TIDY_UP };
+            }
         }
         let room = edges.pending.len() < RECORDS;
         tokio::select! {
             biased;
             () = interrupts.next() => {
-                if stopping {
+                if stopping.replace(Instant::now()).is_some() {
                     return Ran::Twice;
                 }
-                stopping = true;
                 session.stop();
             }
             permit = publisher.batches.reserve(), if !edges.pending.is_empty() => match permit {
@@ -191,7 +210,7 @@ async fn run(
                 session.answered(replied.number, replied.answer, replied.used, now(begun));
             }
             // What still comes from connections that are being closed is not collected any more.
-            _ = reported.recv_many(&mut frames, AT_ONCE), if room && !stopping => {
+            _ = reported.recv_many(&mut frames, AT_ONCE), if room && stopping.is_none() => {
                 for (link, report) in frames.drain(..) {
                     hear(session, link, report, now(begun));
                 }

@@ -3,12 +3,17 @@
 //! A *wait* is a place in the queue that nothing passes until it is lifted or its time is up. Of a gap it also keeps the
 //! trades that were found, which leave at that place: before all that stood behind it. Waits that stand side by side are of
 //! one outage and leave together, what was found in order of time: else the trades of a second symbol would
-//! be as late as the outage was long.
+//! be as late as the outage was long. Each of them asks for the same time again, so all together have a bound:
+//! [`LONGEST`] times what one has. Without it, a symbol that trades now and then could hold up all others for ever.
 
 use super::clock::Moment;
 use super::ids::GapKey;
 use crossrate_dataflows::market::event_time::EventTime;
 use std::collections::{BTreeMap, VecDeque};
+
+/// How many times as long as one wait those of one outage last together, at most: the last symbol to show a gap
+/// when the first one's time is up has its whole time still.
+const LONGEST: u64 = 2;
 
 /// What is waited for.
 #[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,6 +40,8 @@ enum Item<R> {
 #[derive(Debug)]
 struct Waiting<R> {
     until: Moment,
+    /// What more time cannot be given beyond.
+    latest: Moment,
     lifted: bool,
     /// With the times and ids that order them.
     found: Vec<(EventTime, u64, R)>,
@@ -57,23 +64,29 @@ impl<R> Hold<R> {
         self.queue.push_back(Item::Record(record));
     }
 
-    /// From here on all waits. A wait that is there already only gets more time.
-    pub fn wait(&mut self, wait: Wait, until: Moment) {
+    /// From here on all waits, for so many milliseconds. A wait that is there already only gets more time.
+    pub fn wait(&mut self, wait: Wait, now: Moment, millis: u64) {
         if let Some(waiting) = self.waits.get_mut(&wait).filter(|waiting| !waiting.lifted) {
-            waiting.until = waiting.until.max(until);
+            waiting.until = waiting.until.max(now.plus(millis)).min(waiting.latest);
             return;
         }
-        self.waits.insert(wait, Waiting { until, lifted: false, found: Vec::new() });
+        let latest = now.plus(millis.saturating_mul(LONGEST));
+        self.waits
+            .insert(wait, Waiting { until: now.plus(millis), latest, lifted: false, found: Vec::new() });
         self.queue.push_back(Item::Wait(wait));
     }
 
     /// The same, but in the place of another wait where that is still there: what stands behind that one is newer
     /// than what the new one is for.
-    pub fn wait_at(&mut self, place: Wait, wait: Wait, until: Moment) {
-        let place = self.queue.iter().position(|item| matches!(item, Item::Wait(there) if *there == place));
-        let Some(place) = place else { return self.wait(wait, until) };
-        self.waits.insert(wait, Waiting { until, lifted: false, found: Vec::new() });
-        self.queue.insert(place + 1, Item::Wait(wait));
+    pub fn wait_at(&mut self, place: Wait, wait: Wait, now: Moment, millis: u64) {
+        let found = self.queue.iter().position(|item| matches!(item, Item::Wait(there) if *there == place));
+        let (Some(at), Some(beside)) = (found, self.waits.get(&place)) else {
+            return self.wait(wait, now, millis);
+        };
+        let latest = beside.latest;
+        let until = now.plus(millis).min(latest);
+        self.waits.insert(wait, Waiting { until, latest, lifted: false, found: Vec::new() });
+        self.queue.insert(at + 1, Item::Wait(wait));
     }
 
     /// Whether this is still waited for.
@@ -147,6 +160,7 @@ mod tests {
     const A: Wait = Wait::Gap(GapKey(1));
     const B: Wait = Wait::Gap(GapKey(2));
     const OUT: Wait = Wait::Outage(0);
+    const START: Moment = Moment::from_millis(0);
 
     fn at(millis: u64) -> EventTime {
         EventTime::from_micros(millis * 1_000)
@@ -162,9 +176,9 @@ mod tests {
     fn what_was_found_leaves_before_what_waited_for_it() {
         let mut hold = Hold::default();
         hold.push("1");
-        hold.wait(A, Moment::from_millis(10));
+        hold.wait(A, START, 10);
         hold.push("5");
-        hold.wait(B, Moment::from_millis(20));
+        hold.wait(B, START, 20);
         hold.push("9");
         assert_eq!(released(&mut hold), ["1"]);
         assert_eq!(hold.found(A, at(3), 3, "3"), Ok(()));
@@ -180,10 +194,10 @@ mod tests {
     #[test]
     fn what_one_outage_missed_of_several_symbols_leaves_in_order_of_time() {
         let mut hold = Hold::default();
-        hold.wait(OUT, Moment::from_millis(10));
-        hold.wait_at(OUT, A, Moment::from_millis(20));
+        hold.wait(OUT, START, 10);
+        hold.wait_at(OUT, A, START, 20);
         hold.push("7");
-        hold.wait_at(OUT, B, Moment::from_millis(20));
+        hold.wait_at(OUT, B, START, 20);
         for (wait, time, id, record) in [(A, 2, 90, "2"), (A, 4, 91, "4"), (B, 3, 5, "3"), (B, 1, 4, "1")] {
             assert_eq!(hold.found(wait, at(time), id, record), Ok(()));
         }
@@ -198,7 +212,7 @@ mod tests {
     #[test]
     fn time_runs_out() {
         let mut hold = Hold::default();
-        hold.wait(A, Moment::from_millis(10));
+        hold.wait(A, START, 10);
         hold.push("5");
         assert!(hold.expire(Moment::from_millis(9)).is_empty());
         assert_eq!(hold.found(A, at(3), 3, "3"), Ok(()));
@@ -208,21 +222,41 @@ mod tests {
     }
 
     #[test]
+    fn gaps_and_outages_that_go_on_and_on_hold_nothing_up_beyond_the_bound() {
+        let at_ms = Moment::from_millis;
+        let mut hold = Hold::default();
+        hold.wait(OUT, START, 10);
+        hold.push("7");
+        for (number, now) in (2..30).step_by(2).enumerate() {
+            // The connection comes and goes, and one symbol after the other shows what it misses.
+            hold.wait(OUT, at_ms(now), 10);
+            hold.wait_at(OUT, Wait::Gap(GapKey(number as u64)), at_ms(now), 10);
+            hold.expire(at_ms(now));
+            let is_over = now >= 10 * LONGEST;
+            assert_eq!(released(&mut hold), if is_over { vec!["7"] } else { vec![] }, "at {now}");
+            if is_over {
+                return;
+            }
+        }
+        panic!("it waits on");
+    }
+
+    #[test]
     fn a_gap_of_an_outage_stands_where_the_outage_does() {
         let mut hold = Hold::default();
-        hold.wait(OUT, Moment::from_millis(10));
+        hold.wait(OUT, START, 10);
         hold.push("7");
-        hold.wait_at(OUT, A, Moment::from_millis(20));
+        hold.wait_at(OUT, A, START, 20);
         hold.lift(OUT);
         assert!(released(&mut hold).is_empty());
         assert_eq!(hold.found(A, at(3), 3, "3"), Ok(()));
         hold.lift(A);
         assert_eq!(released(&mut hold), ["3", "7"]);
         // Without the outage it stands at the end.
-        hold.wait_at(OUT, B, Moment::from_millis(20));
+        hold.wait_at(OUT, B, START, 20);
         hold.push("8");
         assert!(released(&mut hold).is_empty());
-        hold.wait(B, Moment::from_millis(30));
+        hold.wait(B, START, 30);
         assert!(hold.expire(Moment::from_millis(29)).is_empty(), "it was given more time");
     }
 }

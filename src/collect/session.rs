@@ -394,9 +394,9 @@ impl Session {
         for symbol in self.symbols.iter_mut().filter(|symbol| symbol.shard == shard) {
             symbol.in_doubt |= symbol.heard <= since;
         }
-        let until = now.plus(self.rules.fill_hold);
+        let millis = self.rules.fill_hold;
         for partition in self.partitions.iter_mut().filter(|partition| partition.shards.contains(&shard)) {
-            partition.hold.wait(Wait::Outage(shard), until);
+            partition.hold.wait(Wait::Outage(shard), now, millis);
         }
     }
 

@@ -3,6 +3,7 @@
 //! makes of it is what the oracle does.
 
 pub(crate) mod collector;
+mod ending;
 pub(crate) mod market;
 mod rest;
 mod websocket;

@@ -52,12 +52,12 @@ impl Session {
             self.give_up(key, u64::MAX);
             return;
         }
-        let until = now.plus(self.rules.fill_hold);
+        let millis = self.rules.fill_hold;
         let hold = &mut self.partitions[partition].hold;
         // Once trades have come again, what is missing is newer than they are and stands behind them.
         match std::mem::take(&mut self.symbols[symbol].in_doubt) {
-            true => hold.wait_at(Wait::Outage(shard), Wait::Gap(key), until),
-            false => hold.wait(Wait::Gap(key), until),
+            true => hold.wait_at(Wait::Outage(shard), Wait::Gap(key), now, millis),
+            false => hold.wait(Wait::Gap(key), now, millis),
         }
     }
 
