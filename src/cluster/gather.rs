@@ -22,6 +22,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// How long a process that does not fit, or has met one that does not, still answers: each host that is being started is
+/// told why at once, and does not wait for a process that has ended. Longer than [`LONGEST_PAUSE`] and a handshake.
+const FAREWELL: Duration = Duration::from_secs(5);
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// How long a connection may take to come about.
@@ -70,6 +73,8 @@ struct Shared {
     instance: String,
     fate: Arc<Fate>,
     seats: Mutex<Vec<Seat>>,
+    /// Why the run cannot begin, once that is known.
+    failure: Mutex<Option<String>>,
     events: Sender<Event>,
     /// No more links are made; who calls is only told so.
     closed: AtomicBool,
@@ -86,6 +91,8 @@ struct Seat {
     data: Option<Socket>,
     /// Why the last call to it failed.
     trouble: Option<String>,
+    /// It has been told why the run cannot begin, or has told so.
+    is_told: bool,
 }
 
 impl Seat {
@@ -120,6 +127,7 @@ pub(super) fn gather(plan: Plan, tell: impl Fn(&str) + Send + 'static) -> Result
         instance,
         fate,
         seats: Mutex::new((0..count).map(|_| Seat::default()).collect()),
+        failure: Mutex::default(),
         events,
         closed: AtomicBool::new(false),
         turned_away: AtomicU64::new(0),
@@ -143,7 +151,10 @@ pub(super) fn gather(plan: Plan, tell: impl Fn(&str) + Send + 'static) -> Result
         match inbox.recv_timeout(Duration::from_millis(100)) {
             Ok(Event::Linked) => {}
             Ok(Event::Note(words)) => tell(&words),
-            Ok(Event::Failed(error)) => break Err(error),
+            Ok(Event::Failed(error)) => {
+                shared.tell_others(&error);
+                break Err(error);
+            }
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
         }
         if interrupt::noticed() {
@@ -247,6 +258,50 @@ impl Shared {
             .collect()
     }
 
+    /// Of a run that can never begin the processes that are linked hear by their links; the others when they call, or
+    /// are called.
+    fn tell_others(&self, error: &ClusterError) {
+        use ClusterError::{Mismatch, Protocol, Refused, Secret};
+        if !matches!(error, Mismatch { .. } | Refused { .. } | Secret { .. } | Protocol { .. }) {
+            return;
+        }
+        *lock(&self.failure) = Some(error.to_string());
+        let is_left =
+            |(index, seat): (usize, &Seat)| index != self.plan.me && !seat.linked() && !seat.is_told;
+        let deadline = Instant::now() + FAREWELL;
+        while lock(&self.seats).iter().enumerate().any(is_left)
+            && Instant::now() < deadline
+            && !interrupt::noticed()
+        {
+            thread::sleep(SHORTEST_PAUSE);
+        }
+    }
+
+    fn told(&self, index: usize) {
+        if let Some(seat) = lock(&self.seats).get_mut(index) {
+            seat.is_told = true;
+        }
+    }
+
+    /// Who somebody is that has not proven to belong here, as far as an address tells.
+    fn perhaps(&self, from: &str) -> String {
+        let addresses = self.plan.addresses.iter().enumerate().skip(self.plan.me + 1);
+        let missing: Vec<(usize, &Address)> = {
+            let seats = lock(&self.seats);
+            addresses.filter(|(index, _)| !seats[*index].linked()).collect()
+        };
+        let there: Vec<&str> = missing
+            .iter()
+            .filter(|(_, address)| address.is_of(from))
+            .map(|(index, _)| self.names[*index].as_str())
+            .collect();
+        match (there.as_slice(), missing.as_slice()) {
+            ([], [(index, _)]) => format!("{from}, perhaps {},", self.names[*index]),
+            ([], _) => from.to_owned(),
+            (names, _) => format!("{from}, by its address {},", names.join(" or ")),
+        }
+    }
+
     fn closed(&self) -> bool {
         self.closed.load(Ordering::SeqCst)
     }
@@ -263,7 +318,10 @@ impl Shared {
             while !self.closed() {
                 match self.call_once(index, purpose) {
                     Ok(()) => break,
-                    Err(Outcome::Fatal(error)) => return self.event(Event::Failed(error)),
+                    Err(Outcome::Fatal(error)) => {
+                        self.told(index);
+                        return self.event(Event::Failed(error));
+                    }
                     Err(Outcome::Again(trouble)) => lock(&self.seats)[index].trouble = Some(trouble),
                 }
                 thread::sleep(pause);
@@ -347,9 +405,11 @@ impl Shared {
                     Refusal::Stranger(words) => format!("a connection from {from} that {words}"),
                     Refusal::Myself => return,
                     Refusal::Protocol(_) => {
-                        format!("a process from {from} that is another version of crossrate")
+                        format!("a process from {} that is another version of crossrate", self.perhaps(from))
                     }
-                    Refusal::Secret => format!("a process from {from} that has another cluster secret"),
+                    Refusal::Secret => {
+                        format!("a process from {} that has another cluster secret", self.perhaps(from))
+                    }
                     Refusal::Told(words) => format!("a connection from {from} that said: {words}"),
                 });
             }
@@ -390,10 +450,15 @@ impl Shared {
             ));
         }
         if let Some(words) = difference {
+            self.told(index);
             if !self.closed() {
                 self.event(Event::Failed(ClusterError::Mismatch { words: words.clone() }));
             }
             return Err(words);
+        }
+        if let Some(failure) = lock(&self.failure).clone() {
+            self.told(index);
+            return Err(format!("the run cannot begin: {failure}"));
         }
         let mut seats = lock(&self.seats);
         let Some(seat) = seats.get_mut(index).filter(|_| index > me) else {

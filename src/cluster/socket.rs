@@ -25,6 +25,12 @@ impl Address {
         }
     }
 
+    /// Whether a connection from there may be of this host.
+    pub(super) fn is_of(&self, from: &str) -> bool {
+        let (Address::Tcp(address), Ok(from)) = (self, from.parse::<SocketAddr>()) else { return false };
+        address.to_socket_addrs().is_ok_and(|mut resolved| resolved.any(|host| host.ip() == from.ip()))
+    }
+
     /// Connects, giving each resolved address so long.
     pub(super) fn connect(&self, patience: Duration) -> io::Result<Socket> {
         match self {

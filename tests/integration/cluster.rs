@@ -412,6 +412,53 @@ fn another_job_is_told_with_the_flags_that_differ() {
     );
 }
 
+/// Whichever process it is, nobody is left to wait for one that has ended.
+#[test]
+fn a_process_of_another_job_is_told_by_name_on_every_host() {
+    for other in 0..3 {
+        let hosts = Hosts::new(3);
+        let mut members: Vec<(usize, Member)> = (0..3)
+            .filter(|process| *process != other)
+            .map(|process| (process, Member::start(&hosts.task(process, Act::Sum))))
+            .collect();
+        for (_, member) in &mut members {
+            member.hear(&format!("waiting for process {other}"));
+        }
+        let mut task = hosts.task(other, Act::Sum);
+        task.job[0].1 = "30s".into();
+        members.push((other, Member::start(&task)));
+        for (process, member) in members {
+            let end = member.end(SOON);
+            let case = format!("process {process}, where {other} is another one: {}", end.said);
+            assert!(end.said.contains("window is"), "{case}");
+            assert!(process == other || end.said.contains(&format!("process {other}")), "{case}");
+        }
+    }
+}
+
+#[test]
+fn another_secret_of_one_host_is_told_on_those_that_it_calls_or_that_call_it() {
+    let hosts = Hosts::new(3);
+    let (good, bad) = (hosts.secret("good"), hosts.secret("bad"));
+    let start = |process: usize, secret_file: &Option<PathBuf>| {
+        Member::start(&Task { secret_file: secret_file.clone(), ..hosts.task(process, Act::Sum) })
+    };
+    let (mut zero, mut two) = (start(0, &good), start(2, &good));
+    zero.hear("waiting for process 1");
+    two.hear("waiting for process 1");
+    let one = start(1, &bad);
+    zero.hear("perhaps process 1");
+    for member in [one, two] {
+        member.end(SOON).with(2, &["has another cluster secret"]);
+    }
+    let end = zero.end(SOON);
+    assert!(
+        end.said.contains("process 1") && end.said.contains("has another cluster secret"),
+        "{}",
+        end.said
+    );
+}
+
 #[test]
 fn another_version_is_told() {
     mismatch(
