@@ -174,7 +174,8 @@ fn replays_are_bounded_and_end_with_their_readers() {
     assert_eq!(served.helpers(), 2);
     drop(readers);
     http::eventually(|| served.helpers() == 0, "the end of replays that nobody reads");
-    assert_eq!(ask(&served, &[], &json!({"window": "5s"})).status, 200);
+    // Its process has ended before its place is given back.
+    http::eventually(|| ask(&served, &[], &json!({"window": "5s"})).status == 200, "room for another one");
     assert!(
         BufReader::new(served.get("/metrics").body.as_bytes())
             .lines()
