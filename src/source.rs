@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 pub mod files;
 pub mod kafka;
+pub mod opening;
 pub mod pool;
 pub mod simulated;
 
@@ -103,6 +104,9 @@ pub struct Loan {
     pub used: Decoded,
 }
 
+/// Deliveries that a reader of one partition may be ahead of its worker.
+const DELIVERIES_AHEAD: usize = 4;
+
 /// A chunk that is smaller than this is decoded sooner by its owner than it is handed around.
 const LARGE: usize = 32 << 10;
 
@@ -128,6 +132,13 @@ pub struct Opened {
     pub partitions: Vec<PartitionFeed>,
     /// Those that appear later come through here; `None` where none can.
     pub adopted: Option<mpsc::Receiver<PartitionFeed>>,
+}
+
+impl PartitionFeed {
+    /// A partition that is read from its first record on.
+    fn whole(number: u32, name: String) -> Self {
+        PartitionFeed { number, name, from: 0, inside_log: false, feed: Feed::new(DELIVERIES_AHEAD) }
+    }
 }
 
 /// The other side of a [`Feed`] is gone: the run is ending, and the reader should too.

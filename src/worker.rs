@@ -7,38 +7,36 @@
 mod judging;
 mod partition;
 mod reading;
+mod restoring;
+mod writing;
 
-use crate::accounting;
-use crate::cluster;
+use crate::cluster::fate;
 use crate::config::Config;
 use crate::exit::stopped;
 use crate::frontier::{Frontier, Report};
 use crate::ledger::Entries;
 use crate::ledger::point::Point;
-use crate::ledger::share::share;
 use crate::sink::Sinks;
+use crate::source::opening::Starts;
 use crate::source::pool::Pool;
-use crate::source::{Opened, PartitionFeed};
+use crate::source::{Opened, PartitionFeed, Taken};
 use crate::symbols::Symbols;
-use crate::wire;
 use anyhow::Result;
-use crossrate_dataflows::job::job;
 use crossrate_dataflows::market::event_time::EventTime;
-use crossrate_dataflows::market::sums::Sums;
 use crossrate_dataflows::operators::closings::Note;
-use differential_dataflow::VecCollection;
 use partition::Owned;
 use reading::Reading;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::operators::ActivateCapability;
-use timely::dataflow::operators::core::OkErr;
-use timely::dataflow::operators::core::UnorderedInput;
 use timely::dataflow::operators::core::unordered_input::UnorderedHandle;
+use timely::dataflow::operators::probe::Handle;
 use timely::worker::Worker;
+use writing::{Ending, Writing};
 
 /// How long an idle worker sleeps at most before it looks around; deliveries and peers wake it earlier.
 const PARK: Duration = Duration::from_millis(100);
@@ -63,7 +61,7 @@ pub struct Assignment {
     /// The run.
     pub config: Arc<Config>,
     /// Opens this worker's partitions where the recovery point says.
-    pub open: Box<dyn FnOnce(&Point) -> Result<Opened> + Send>,
+    pub open: Box<dyn FnOnce(&Starts) -> Result<Opened> + Send>,
     /// The recovery point.
     pub recovered: Recovered,
     /// This worker's view of the numbers of symbols.
@@ -93,186 +91,179 @@ impl std::fmt::Debug for Assignment {
 
 /// Runs the job on one worker until its input ends, or the user stops it.
 pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
-    let Assignment { config, open, recovered, symbols, pool, sinks, interrupted } = assignment;
-    let definition = Arc::new(config.definition.clone());
-    let point = match recovered {
-        Recovered::Known(point) => point,
-        Recovered::ToShare(entries) => Arc::new(Point::decode(&share(worker, entries)?)?),
-    };
-    let Opened { partitions, adopted } = open(&point)?;
-    let resume = Arc::new(point.resume.clone());
-    let mut frontier = Frontier::new(worker);
-    let (mut panes, mut told, job) = worker.dataflow_named::<EventTime, _, _>("Crossrate", |scope| {
-        let ((panes, panes_from), pane_stream) = scope.new_unordered_input();
-        let ((told, told_from), told_stream) = scope.new_unordered_input();
-        let (notes, withhold) = told_stream.ok_err(|told| match told {
-            Told::Note(note) => Ok(note),
-            Told::WithholdBefore(time) => Err(time),
-        });
-        let job = job(scope, VecCollection::new(pane_stream), withhold, notes, &definition, &resume);
-        ((panes, panes_from), (told, told_from), job)
-    });
-    let mut reading = Reading {
-        config: &config,
-        symbols,
-        panes: &mut panes.0,
-        panes_from: Some(panes.1),
-        sums: Sums::default(),
-        told: &mut told.0,
-        scratch: wire::Scratch::default(),
-        updates: Vec::new(),
-        refused: Vec::new(),
-        strict: None,
-    };
-    let mut owned: Vec<Owned> = Vec::new();
-    for feed in partitions {
-        let earlier = point.partitions.get(&feed.number);
-        pool.join(&feed.feed);
-        let mut partition = Owned::new(feed, &config, told.1.clone());
-        match earlier {
-            Some(earlier) => reading.take_up(&mut partition, earlier, resume.at)?,
-            // It has appeared while the job was not running.
-            None if resume.at > EventTime::MIN => reading.adopt(&mut partition, resume.at)?,
-            // A later run begins where this one does, also if no record comes.
-            None => reading.tell_progress(&mut partition)?,
-        }
-        owned.push(partition);
-    }
-    drop(point);
-    if let (Some(since), Some(partition)) = (config.since, owned.first_mut()) {
-        reading.withhold(partition, since);
-    }
-    // A capability for partitions to come; it follows the frontier.
-    let mut spare = adopted.map(|mailbox| {
-        let mut told = told.1.clone();
-        // Until then rows are out, whatever the others say by now.
-        if resume.at > *told.time() {
-            told.downgrade(&resume.at);
-        }
-        Spare { mailbox, told }
-    });
-    drop(told.1);
-
-    cluster::fate::working();
-    let mut writing = Writing { sinks, job: &job, config: &config };
-    let mut passed: VecDeque<EventTime> = VecDeque::new();
-    let mut turn = 0;
+    let mut worker = JobWorker::restore(worker, assignment)?;
+    fate::working();
     loop {
-        if interrupted.load(Ordering::Relaxed) {
-            return stop(worker, writing, stopped());
+        worker.stop_if_interrupted()?;
+        worker.adopt_new_partitions()?;
+        let has_read = worker.take_batch()?;
+        worker.advance(has_read)?;
+        worker.step(has_read);
+        worker.writing.write()?;
+        if worker.has_ended() {
+            return worker.writing.finish(Ending::Complete);
         }
-        if let Some(spare) = &mut spare {
-            while let Ok(feed) = spare.mailbox.try_recv() {
-                pool.join(&feed.feed);
-                let mut partition = Owned::new(feed, &config, spare.told.clone());
-                reading.adopt(&mut partition, *spare.told.time())?;
-                owned.push(partition);
+    }
+}
+
+/// A timely worker with its partitions, its part of the dataflow, and the writing side.
+struct JobWorker<'a> {
+    timely: &'a mut Worker,
+    config: Arc<Config>,
+    probe: Handle<EventTime>,
+    frontier: Frontier,
+    reading: Reading,
+    owned: Vec<Owned>,
+    /// Where partitions may appear later.
+    spare: Option<Spare>,
+    pool: Pool,
+    writing: Writing,
+    interrupted: Arc<AtomicBool>,
+    /// The frontiers of the latest batches, as far as their rows may be missing.
+    passed: VecDeque<EventTime>,
+    /// The partition whose delivery was taken last.
+    turn: usize,
+}
+
+impl JobWorker<'_> {
+    fn stop_if_interrupted(&mut self) -> Result<()> {
+        if self.interrupted.load(Ordering::Relaxed) { self.stop(stopped()) } else { Ok(()) }
+    }
+
+    /// Takes in partitions that have appeared since the run began.
+    fn adopt_new_partitions(&mut self) -> Result<()> {
+        let Some(spare) = &self.spare else { return Ok(()) };
+        while let Ok(feed) = spare.mailbox.try_recv() {
+            self.pool.join(&feed.feed);
+            let mut partition = Owned::new(feed, &self.config, spare.told.clone());
+            self.reading.adopt(&mut partition, *spare.told.time())?;
+            self.owned.push(partition);
+        }
+        Ok(())
+    }
+
+    /// Takes a batch of the next partition that has one, unless rows are too far behind; whether there was one.
+    fn take_batch(&mut self) -> Result<bool> {
+        let oldest = self.passed.front().filter(|_| self.passed.len() >= BATCHES_IN_FLIGHT);
+        if oldest.is_some_and(|frontier| self.probe.less_than(frontier)) {
+            return Ok(false);
+        }
+        let drift = self.config.max_drift.max(2 * self.config.definition.windows.size);
+        let limit = self.frontier.least().plus(drift);
+        let Some(taken) = self.next_delivery(limit) else { return Ok(false) };
+        let partition = &mut self.owned[self.turn];
+        self.pool.call(&partition.feed.feed);
+        if let Err(error) = self.reading.batch(partition, taken, limit) {
+            self.complete_final_rows()?;
+            self.stop(error)?;
+        }
+        Ok(true)
+    }
+
+    /// The next delivery of a partition whose watermark is not beyond `limit`, in turn.
+    fn next_delivery(&mut self, limit: EventTime) -> Option<Taken> {
+        for _ in 0..self.owned.len() {
+            self.turn = (self.turn + 1) % self.owned.len();
+            let partition = &self.owned[self.turn];
+            if !partition.ended
+                && partition.state.watermark() <= limit
+                && let Some(taken) = partition.feed.feed.pop()
+            {
+                return Some(taken);
             }
         }
-        // Take a batch of the next partition that has one, unless the rows are too far behind.
-        let behind =
-            passed.len() >= BATCHES_IN_FLIGHT && passed.front().is_some_and(|f| job.probe.less_than(f));
-        let mut read = false;
-        if !behind {
-            let limit = frontier.least().plus(drift(&config));
-            for _ in 0..owned.len() {
-                turn = (turn + 1) % owned.len();
-                let partition = &mut owned[turn];
-                if !partition.ended
-                    && partition.state.watermark() <= limit
-                    && let Some(taken) = partition.feed.feed.pop()
-                {
-                    pool.call(&partition.feed.feed);
-                    if let Err(error) = reading.batch(partition, taken, limit) {
-                        // What came before the record that ends the run may have made rows final.
-                        reading.hand_on(passed_by_all(&owned, spare.as_ref()));
-                        frontier.report(worker.index(), report(&owned, writing.committed()));
-                        let begun = Instant::now();
-                        while begun.elapsed() < HEARD
-                            || job.probe.less_than(&frontier.least()) && begun.elapsed() < COMPLETED
-                        {
-                            worker.step_or_park(Some(HEARD / 10));
-                            writing.write()?;
-                        }
-                        return stop(worker, writing, error);
-                    }
-                    read = true;
-                    break;
-                }
-            }
+        None
+    }
+
+    /// Tells the others how far this worker is, lets idle partitions follow, and hands over what all have passed.
+    fn advance(&mut self, has_read: bool) -> Result<()> {
+        self.report();
+        let committed = self.frontier.committed();
+        self.owned.iter_mut().filter_map(|p| p.keeper.as_mut()).for_each(|keeper| keeper.forget(committed));
+        let least = self.frontier.least();
+        for partition in self.owned.iter_mut().filter(|p| p.idle && !p.ended) {
+            self.reading.follow(partition, least)?;
         }
-        // Advance: tell the others, and let idle partitions follow.
-        let committed = writing.committed();
-        frontier.report(worker.index(), report(&owned, committed));
-        let committed = frontier.committed();
-        owned.iter_mut().filter_map(|p| p.keeper.as_mut()).for_each(|keeper| keeper.forget(committed));
-        let least = frontier.least();
-        for partition in owned.iter_mut().filter(|p| p.idle && !p.ended) {
-            reading.follow(partition, least)?;
-        }
-        if let Some(spare) = &mut spare {
+        if let Some(spare) = &mut self.spare {
             spare.follow(least);
         }
-        reading.hand_on(passed_by_all(&owned, spare.as_ref()));
-        if read {
-            passed.push_back(least);
-            if passed.len() > BATCHES_IN_FLIGHT {
-                passed.pop_front();
+        self.hand_on();
+        if has_read {
+            self.passed.push_back(least);
+            if self.passed.len() > BATCHES_IN_FLIGHT {
+                self.passed.pop_front();
             }
         }
-        // Step, and write what that completed.
-        if read || pool.help(&mut reading.symbols, &mut reading.scratch) {
-            worker.step();
+        Ok(())
+    }
+
+    /// Lets the dataflow work; where there was nothing to read, decodes for another worker, or waits.
+    fn step(&mut self, has_read: bool) {
+        if has_read || self.pool.help(&mut self.reading.symbols, &mut self.reading.scratch) {
+            self.timely.step();
         } else {
-            worker.step_or_park(Some(writing.due_in().map_or(PARK, |due| due.min(PARK))));
-        }
-        writing.write()?;
-        if spare.is_none() && owned.iter().all(|p| p.ended) {
-            // Until all others have ended too, they must hear what is committed, or they would keep it all.
-            if frontier.least() == EventTime::MAX {
-                frontier.close();
-            }
-            if job.probe.done() && !worker.has_dataflows() {
-                break;
-            }
+            self.timely.step_or_park(Some(self.writing.due_in().map_or(PARK, |due| due.min(PARK))));
         }
     }
-    writing.finish(true)
-}
 
-fn drift(config: &Config) -> u64 {
-    config.max_drift.max(2 * config.definition.windows.size)
-}
+    /// Whether all partitions of the job have ended and all rows are out.
+    fn has_ended(&mut self) -> bool {
+        if self.spare.is_some() || !self.owned.iter().all(|p| p.ended) {
+            return false;
+        }
+        // Until all others have ended too, they must hear what is committed, or they would keep it all.
+        if self.frontier.least() == EventTime::MAX {
+            self.frontier.close();
+        }
+        self.probe.done() && !self.timely.has_dataflows()
+    }
 
-/// Before this time no partition of this worker has anything more to hand over, nor has any to come.
-fn passed_by_all(owned: &[Owned], spare: Option<&Spare>) -> EventTime {
-    let open = owned.iter().filter(|p| !p.ended).map(|p| p.state.watermark());
-    open.chain(spare.map(|spare| *spare.told.time())).min().unwrap_or(EventTime::MAX)
-}
+    /// What the others must know of this worker's partitions.
+    fn report(&mut self) {
+        let open = || self.owned.iter().filter(|p| !p.ended);
+        let report = Report {
+            least: open().filter(|p| !p.idle).map(|p| p.state.watermark()).min(),
+            greatest: open().map(|p| p.state.watermark()).max(),
+            committed: self.writing.committed(),
+        };
+        self.frontier.report(self.timely.index(), report);
+    }
 
-/// What the others must know of this worker's partitions.
-fn report(owned: &[Owned], committed: EventTime) -> Report {
-    let open = || owned.iter().filter(|p| !p.ended);
-    Report {
-        least: open().filter(|p| !p.idle).map(|p| p.state.watermark()).min(),
-        greatest: open().map(|p| p.state.watermark()).max(),
-        committed,
+    /// Gives the dataflow what no partition of this worker, and none to come, can add to any more.
+    fn hand_on(&mut self) {
+        let open = self.owned.iter().filter(|p| !p.ended).map(|p| p.state.watermark());
+        let spare = self.spare.iter().map(|spare| *spare.told.time());
+        self.reading.hand_on(open.chain(spare).min().unwrap_or(EventTime::MAX));
+    }
+
+    /// A record ends the run; what came before it may have made rows final, and they are still written.
+    fn complete_final_rows(&mut self) -> Result<()> {
+        self.hand_on();
+        self.report();
+        let begun = Instant::now();
+        while begun.elapsed() < HEARD
+            || self.probe.less_than(&self.frontier.least()) && begun.elapsed() < COMPLETED
+        {
+            self.timely.step_or_park(Some(HEARD / 10));
+            self.writing.write()?;
+        }
+        Ok(())
+    }
+
+    /// Stops in an instant: what is final has been written, what is not will be computed again. Always an error.
+    fn stop(&mut self, why: anyhow::Error) -> Result<()> {
+        for _ in 0..20 {
+            self.timely.step();
+        }
+        self.writing.write()?;
+        self.writing.finish(Ending::Stopped)?;
+        Err(why)
     }
 }
 
-/// Stops in an instant: what is final has been written, what is not will be computed again.
-fn stop(worker: &mut Worker, mut writing: Writing<'_>, why: anyhow::Error) -> Result<()> {
-    for _ in 0..20 {
-        worker.step();
-    }
-    writing.write()?;
-    writing.finish(false)?;
-    Err(why)
-}
-
-/// A capability for partitions that do not exist yet.
+/// A capability for partitions that do not exist yet; it follows the frontier.
 struct Spare {
-    mailbox: std::sync::mpsc::Receiver<PartitionFeed>,
+    mailbox: Receiver<PartitionFeed>,
     told: ActivateCapability<EventTime>,
 }
 
@@ -281,34 +272,5 @@ impl Spare {
         if least > *self.told.time() && least < EventTime::MAX {
             self.told.downgrade(&least);
         }
-    }
-}
-
-/// The writing side; does nothing but on the first worker.
-struct Writing<'a> {
-    sinks: Option<Sinks>,
-    job: &'a crossrate_dataflows::job::Job,
-    config: &'a Config,
-}
-
-impl Writing<'_> {
-    fn write(&mut self) -> Result<()> {
-        let Some(sinks) = &mut self.sinks else { return Ok(()) };
-        sinks.write(&mut self.job.outbox.borrow_mut())
-    }
-
-    fn committed(&self) -> EventTime {
-        self.sinks.as_ref().map_or(EventTime::MIN, Sinks::committed)
-    }
-
-    fn due_in(&self) -> Option<Duration> {
-        self.sinks.as_ref().and_then(Sinks::due_in)
-    }
-
-    fn finish(&mut self, ended: bool) -> Result<()> {
-        let Some(mut sinks) = self.sinks.take() else { return Ok(()) };
-        let mut outbox = self.job.outbox.borrow_mut();
-        sinks.finish(&mut outbox, ended)?;
-        accounting::tell(self.config, &outbox)
     }
 }

@@ -14,6 +14,7 @@ use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::generic::Operator;
 use timely::dataflow::operators::probe::{Handle, Probe};
+use timely::progress::frontier::MutableAntichain;
 
 /// What a partition tells the worker that writes, besides trades: all that a batch has brought, in one piece, so that
 /// no commit ever holds a part of it (refused records without the offset after them would be given again).
@@ -143,7 +144,7 @@ pub fn closings<'scope>(
     resume: &Arc<Resume>,
 ) -> (Rc<RefCell<Outbox>>, Handle<EventTime>) {
     let outbox = Rc::new(RefCell::new(Outbox { frontier: Some(EventTime::MIN), ..Outbox::default() }));
-    let (shared, resume) = (Rc::clone(&outbox), Arc::clone(resume));
+    let (shared, mut in_order) = (Rc::clone(&outbox), InOrder::new(grace, resume));
     let (probe, _) = rows
         .binary_frontier::<_, timely::container::CapacityContainerBuilder<Vec<()>>, _, _, _, _>(
             notes,
@@ -151,72 +152,93 @@ pub fn closings<'scope>(
             Exchange::new(|_| 0),
             "Closings",
             move |_, _| {
-                let mut pending: BTreeMap<EventTime, Vec<Row>> = BTreeMap::new();
-                let mut lasting: BTreeMap<EventTime, Vec<Lasting>> = BTreeMap::new();
-                let mut moves = Moves { idle: resume.idle.iter().copied().collect(), ended: None };
-                move |(row_input, row_frontier), (note_input, note_frontier), _| {
-                    let mut outbox = shared.borrow_mut();
-                    let mut moves_changed = false;
+                move |(emissions, row_frontier), (notes, note_frontier), _| {
+                    let outbox = &mut *shared.borrow_mut();
                     // Keep what came.
-                    row_input.for_each(|_, emissions| {
-                        for emission in emissions.drain(..) {
-                            match emission {
-                                Emission::Row(row) => pending.entry(row.look).or_default().push(row),
-                                Emission::Withheld => outbox.withheld += 1,
-                                Emission::Lasting(look, change) => {
-                                    lasting.entry(look).or_default().push(change);
-                                }
-                            }
-                        }
-                    });
-                    note_input.for_each(|_, notes| {
-                        for mut note in notes.drain(..) {
-                            if let Some(moved) = note.moved {
-                                moves.add(moved);
-                                moves_changed |= moved.by == ClosedBy::Idle;
-                            }
-                            outbox.refused.append(&mut note.refused);
-                            outbox.changes.append(&mut note.changes);
-                            outbox.progressed = true;
-                            outbox.partitions.insert(note.progress.partition, note.progress);
-                        }
-                    });
+                    emissions.for_each(|_, all| all.drain(..).for_each(|one| in_order.absorb(one, outbox)));
+                    notes
+                        .for_each(|_, all| all.drain(..).for_each(|note| in_order.absorb_note(note, outbox)));
                     // Hand on the looks that nothing can be added to.
-                    let passed =
-                        |look: &EventTime| !row_frontier.less_than(look) && !note_frontier.less_than(look);
-                    while let Some(entry) = pending.first_entry().filter(|e| passed(e.key())) {
-                        let mut rows = entry.remove();
-                        rows.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
-                        for mut row in rows {
-                            let point = if row.last { row.end.plus(grace) } else { row.end };
-                            row.complete(moves.closed_by(point));
-                            outbox.rows.push(row);
-                        }
-                    }
-                    while let Some(entry) = lasting.first_entry().filter(|e| passed(e.key())) {
-                        let (look, changes) = entry.remove_entry();
-                        outbox.lasting.extend(changes.into_iter().map(|change| (look, change)));
-                    }
-                    let least = |f: &timely::progress::frontier::MutableAntichain<EventTime>| {
-                        f.frontier().first().copied()
-                    };
-                    let before = outbox.frontier;
-                    outbox.frontier = match (least(row_frontier), least(note_frontier)) {
-                        (Some(a), Some(b)) => Some(a.min(b)),
-                        (a, b) => a.or(b),
-                    };
-                    outbox.progressed |= outbox.frontier != before;
-                    if let Some(frontier) = outbox.frontier {
-                        moves_changed |= moves.forget(frontier.minus(grace));
-                    }
-                    if moves_changed {
-                        outbox.idle = Some(moves.idle.iter().map(|(from, to)| (*from, *to)).collect());
-                    }
+                    let frontier = least([row_frontier, note_frontier]);
+                    in_order.release(frontier, outbox);
+                    // Tell how far that is.
+                    in_order.advance(frontier, outbox);
                 }
             },
         )
         .probe();
     (outbox, probe)
+}
+
+/// The least time of the frontiers; `None` where all inputs have ended.
+fn least(frontiers: [&MutableAntichain<EventTime>; 2]) -> Option<EventTime> {
+    frontiers.iter().filter_map(|frontier| frontier.frontier().first().copied()).min()
+}
+
+/// What waits until nothing can be added to its look.
+struct InOrder {
+    grace: u64,
+    rows: BTreeMap<EventTime, Vec<Row>>,
+    lasting: BTreeMap<EventTime, Vec<Lasting>>,
+    moves: Moves,
+    /// Whether intervals of idleness have changed since the outbox was told.
+    idle_changed: bool,
+}
+
+impl InOrder {
+    fn new(grace: u64, resume: &Resume) -> InOrder {
+        let moves = Moves { idle: resume.idle.iter().copied().collect(), ended: None };
+        InOrder { grace, rows: BTreeMap::new(), lasting: BTreeMap::new(), moves, idle_changed: false }
+    }
+
+    fn absorb(&mut self, emission: Emission, outbox: &mut Outbox) {
+        match emission {
+            Emission::Row(row) => self.rows.entry(row.look).or_default().push(row),
+            Emission::Withheld => outbox.withheld += 1,
+            Emission::Lasting(look, change) => self.lasting.entry(look).or_default().push(change),
+        }
+    }
+
+    fn absorb_note(&mut self, mut note: Note, outbox: &mut Outbox) {
+        if let Some(moved) = note.moved {
+            self.moves.add(moved);
+            self.idle_changed |= moved.by == ClosedBy::Idle;
+        }
+        outbox.refused.append(&mut note.refused);
+        outbox.changes.append(&mut note.changes);
+        outbox.progressed = true;
+        outbox.partitions.insert(note.progress.partition, note.progress);
+    }
+
+    /// Puts the looks that the frontier has reached into the outbox, in order.
+    fn release(&mut self, frontier: Option<EventTime>, outbox: &mut Outbox) {
+        let passed = |look: &EventTime| frontier.is_none_or(|frontier| *look <= frontier);
+        while let Some(entry) = self.rows.first_entry().filter(|e| passed(e.key())) {
+            let mut rows = entry.remove();
+            rows.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
+            for mut row in rows {
+                let point = if row.last { row.end.plus(self.grace) } else { row.end };
+                row.complete(self.moves.closed_by(point));
+                outbox.rows.push(row);
+            }
+        }
+        while let Some(entry) = self.lasting.first_entry().filter(|e| passed(e.key())) {
+            let (look, changes) = entry.remove_entry();
+            outbox.lasting.extend(changes.into_iter().map(|change| (look, change)));
+        }
+    }
+
+    /// Tells the outbox how far everything is.
+    fn advance(&mut self, frontier: Option<EventTime>, outbox: &mut Outbox) {
+        outbox.progressed |= outbox.frontier != frontier;
+        outbox.frontier = frontier;
+        if let Some(frontier) = frontier {
+            self.idle_changed |= self.moves.forget(frontier.minus(self.grace));
+        }
+        if std::mem::take(&mut self.idle_changed) {
+            outbox.idle = Some(self.moves.idle.iter().map(|(from, to)| (*from, *to)).collect());
+        }
+    }
 }
 
 /// Where watermarks were moved by something else than records.

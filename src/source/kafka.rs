@@ -14,8 +14,8 @@ mod watch;
 use crate::config::{Config, KafkaSource, StartOffset};
 use crate::exit::{Exit, Failure};
 use crate::kafka::{self, Listener, Meaning, PATIENCE};
-use crate::ledger::point::Point;
 use crate::source::Opened;
+use crate::source::opening::{StartAt, Starts};
 use crate::start;
 use crate::workers::{WorkerWaker, Workers};
 use anyhow::Result;
@@ -48,7 +48,7 @@ pub fn open(
     config: &Config,
     source: &KafkaSource,
     workers: &Workers,
-    point: &Point,
+    starts: &Starts,
     meeting: Option<Meeting>,
 ) -> Result<Vec<Opened>> {
     let context = Context { config, source };
@@ -59,7 +59,7 @@ pub fn open(
     clients.resize_with(workers.wakers.len(), || None);
     let count = context.partitions(&first)?;
     let numbers: Vec<u32> = (0..count).filter(|p| workers.local(*p as usize).is_some()).collect();
-    let plans = context.plans(&first, &numbers, point)?;
+    let plans = context.plans(&first, &numbers, starts)?;
     let mut of_workers: Vec<Vec<Plan>> = workers.wakers.iter().map(|_| Vec::new()).collect();
     for plan in plans {
         if let Some(local) = workers.local(plan.number as usize) {
@@ -193,25 +193,20 @@ impl Context<'_> {
     }
 
     /// Where each of these partitions begins and ends.
-    fn plans(&self, client: &Client, numbers: &[u32], point: &Point) -> Result<Vec<Plan>> {
+    fn plans(&self, client: &Client, numbers: &[u32], starts: &Starts) -> Result<Vec<Plan>> {
         let at_time = match self.source.start {
             StartOffset::Timestamp(ms) => self.offsets_at(client, numbers, ms)?,
             _ => BTreeMap::new(),
         };
-        let kept_ends = point.job.as_ref().map(|job| &job.ends).filter(|ends| !ends.is_empty());
+        let kept_ends = Some(&starts.ends).filter(|ends| !ends.is_empty());
         let mut plans = Vec::new();
         for &number in numbers {
             let (low, high) = self.bounds(client, number)?;
-            let mut plan = match point.partitions.get(&number) {
-                Some(known) => {
-                    let (rebuild_from, next) = (known.head.rebuild_from, known.head.next);
+            let mut plan = match starts.partitions.get(&number) {
+                Some(&StartAt { rebuild_from, next, is_handed_over, .. }) => {
                     // Of one that has come to the run's end nothing is needed any more, though it could be rebuilt.
                     let end = kept_ends.filter(|_| self.source.exit_at_end);
-                    // All of it may have been judged and its open panes not handed over: that is what its end does, and
-                    // the dates of nothing else lie behind its watermark.
-                    let handed_over = rebuild_from == next
-                        || known.panes.keys().any(|(_, date)| *date >= known.head.watermark);
-                    let is_done = handed_over
+                    let is_done = is_handed_over
                         && end.is_some_and(|ends| ends.get(&number).is_none_or(|end| *end <= next));
                     let from = if is_done && low > rebuild_from { next } else { rebuild_from };
                     let needed = if is_done { from.max(low) } else { from };

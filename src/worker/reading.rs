@@ -17,6 +17,7 @@ use crossrate_dataflows::market::row::ClosedBy;
 use crossrate_dataflows::market::sums::{PaneItem, PaneUpdate, Sums};
 use crossrate_dataflows::market::trade::Symbol;
 use crossrate_dataflows::operators::closings::{Moved, Note, PartitionProgress, Refusal};
+use std::sync::Arc;
 use timely::dataflow::operators::ActivateCapability;
 
 /// So many large chunks of a partition are a batch at most. What a batch costs beside its records (a step of the
@@ -25,15 +26,15 @@ use timely::dataflow::operators::ActivateCapability;
 const CHUNKS_A_BATCH: usize = 4;
 
 /// What taking a batch needs.
-pub(super) struct Reading<'a> {
-    pub(super) config: &'a Config,
+pub(super) struct Reading {
+    pub(super) config: Arc<Config>,
     pub(super) symbols: Symbols,
-    pub(super) panes: &'a mut Input<PaneItem>,
+    pub(super) panes: Input<PaneItem>,
     /// At the least watermark of all partitions of this worker; `None` when all have ended.
     pub(super) panes_from: Option<ActivateCapability<EventTime>>,
     /// What not all of them have passed.
     pub(super) sums: Sums,
-    pub(super) told: &'a mut Input<Told>,
+    pub(super) told: Input<Told>,
     pub(super) scratch: wire::Scratch,
     /// Scratch: what a partition hands over, where that must be known.
     pub(super) updates: Vec<PaneUpdate>,
@@ -42,7 +43,7 @@ pub(super) struct Reading<'a> {
     pub(super) strict: Option<Failure>,
 }
 
-impl Reading<'_> {
+impl Reading {
     /// Judges a delivery, and the large chunks that wait behind it as long as the partition is not ahead of `limit`;
     /// hands over what that brought.
     pub(super) fn batch(&mut self, partition: &mut Owned, taken: Taken, limit: EventTime) -> Result<()> {

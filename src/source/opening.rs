@@ -1,0 +1,174 @@
+//! Opens the source of a run: the partitions of each worker of this process, each with a reader that has begun.
+
+use super::files::{self, Input};
+use super::kafka::{self, Meeting};
+use super::simulated::{self, Market};
+use super::{Opened, PartitionFeed};
+use crate::config::{Config, FileSource, STDIN, SimulatedSource, Source};
+use crate::exit::stopped;
+use crate::wire::chunk::Prefix;
+use crate::workers::Workers;
+use anyhow::Result;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+/// Where reading begins, as the recovery point has it; nothing in it where there is none.
+#[derive(Debug, Clone, Default)]
+pub struct Starts {
+    /// The partitions that an earlier run has read.
+    pub partitions: BTreeMap<u32, StartAt>,
+    /// Where each partition of a bounded run ends; empty where the run finds out.
+    pub ends: BTreeMap<u32, i64>,
+}
+
+/// How far an earlier run has read a partition.
+#[derive(Debug, Copy, Clone)]
+pub struct StartAt {
+    /// The first record that is needed to fill what was open.
+    pub rebuild_from: i64,
+    /// The first record that the earlier run did not judge.
+    pub next: i64,
+    /// Whether nothing was open: then all is handed over, and the records before `next` may be gone.
+    pub is_handed_over: bool,
+    /// What was read of a file until `next`.
+    pub read: Option<Prefix>,
+}
+
+impl Starts {
+    /// The first record to read of a partition.
+    fn first(&self, number: u32) -> u64 {
+        self.partitions.get(&number).map_or(0, |known| known.rebuild_from as u64)
+    }
+}
+
+/// The source of a run before it is known where to begin: all of it is there, and no reader has begun.
+#[derive(Debug)]
+pub struct Unopened {
+    /// The files of this process.
+    inputs: Vec<(u32, Input)>,
+    /// Clients that are finding their broker.
+    meeting: Option<Meeting>,
+}
+
+impl Unopened {
+    /// Looks at the files of this process's partitions: all of them are there before anything is read or written.
+    pub fn look(config: &Config, workers: &Workers) -> Result<Unopened> {
+        let mut inputs = Vec::new();
+        if let Source::Files(FileSource { paths, symbol }) = &config.source {
+            let mine = (0..).zip(paths).filter(|(number, _)| workers.local(*number).is_some());
+            for (number, path) in mine {
+                inputs.push((number as u32, Input::open(path, symbol.as_deref(), config.has_ledger())?));
+            }
+        }
+        Ok(Unopened { inputs, meeting: None })
+    }
+
+    /// Lets clients find their broker while something else is still being opened.
+    pub fn meet(&mut self, config: &Arc<Config>, workers: &Workers) {
+        if let Source::Kafka(source) = &config.source {
+            self.meeting = Some(Meeting::begin(config, source, workers));
+        }
+    }
+}
+
+/// The process that owns the partition which is standard input; the first one where none is.
+pub fn reader_of_stdin(config: &Config) -> usize {
+    let Source::Files(files) = &config.source else { return 0 };
+    let partition = files.paths.iter().position(|path| path.as_os_str() == STDIN).unwrap_or(0);
+    let cluster = &config.cluster;
+    partition % (cluster.processes * cluster.threads) / cluster.threads
+}
+
+/// Opens the source once for all workers of this process, when the first of them knows where to begin.
+pub struct Opening {
+    config: Arc<Config>,
+    workers: Arc<Workers>,
+    state: Mutex<State>,
+}
+
+enum State {
+    Unopened(Unopened),
+    /// What each worker has not taken yet.
+    Opened(Vec<Opened>),
+    /// The worker that tried has said why.
+    Failed,
+}
+
+impl std::fmt::Debug for Opening {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Opening").field("workers", &self.workers).finish_non_exhaustive()
+    }
+}
+
+impl Opening {
+    /// The opening of a source that is there.
+    pub fn new(config: &Arc<Config>, workers: &Arc<Workers>, source: Unopened) -> Opening {
+        let (config, workers) = (Arc::clone(config), Arc::clone(workers));
+        Opening { config, workers, state: Mutex::new(State::Unopened(source)) }
+    }
+
+    /// The partitions of a worker of this process.
+    pub fn take(&self, local: usize, starts: &Starts) -> Result<Opened> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        *state = match std::mem::replace(&mut *state, State::Failed) {
+            State::Unopened(source) => State::Opened(open(&self.config, &self.workers, source, starts)?),
+            other => other,
+        };
+        match &mut *state {
+            State::Opened(all) => Ok(std::mem::take(&mut all[local])),
+            State::Unopened(_) | State::Failed => Err(stopped()),
+        }
+    }
+}
+
+/// The partitions of each worker of this process.
+fn open(config: &Config, workers: &Workers, source: Unopened, starts: &Starts) -> Result<Vec<Opened>> {
+    let Unopened { inputs, meeting } = source;
+    match &config.source {
+        Source::Files(_) => read_files(config, workers, inputs, starts),
+        Source::Simulated(source) => read_market(source, workers, starts),
+        Source::Kafka(source) => kafka::open(config, source, workers, starts, meeting),
+    }
+}
+
+fn read_files(
+    config: &Config,
+    workers: &Workers,
+    inputs: Vec<(u32, Input)>,
+    starts: &Starts,
+) -> Result<Vec<Opened>> {
+    let mut opened = none_yet(workers);
+    for (number, input) in inputs {
+        let Some(local) = workers.local(number as usize) else { continue };
+        let partition = PartitionFeed::whole(number, input.name().to_owned());
+        let start = files::Start {
+            record: starts.first(number),
+            known: starts.partitions.get(&number).and_then(|known| known.read),
+            remember: config.has_ledger(),
+            most_lines: config.batch_records,
+        };
+        input.spawn(number as usize, start, Arc::clone(&partition.feed), workers.wakers[local].waker())?;
+        opened[local].partitions.push(partition);
+    }
+    Ok(opened)
+}
+
+fn read_market(source: &SimulatedSource, workers: &Workers, starts: &Starts) -> Result<Vec<Opened>> {
+    let mut opened = none_yet(workers);
+    let market = Market { seed: source.seed, seconds: source.seconds };
+    let begun = Instant::now();
+    for number in 0..Market::PARTITIONS {
+        let Some(local) = workers.local(number) else { continue };
+        let partition = PartitionFeed::whole(number as u32, format!("market-{number}"));
+        let (feed, waker) = (Arc::clone(&partition.feed), workers.wakers[local].waker());
+        let first = starts.first(partition.number);
+        simulated::spawn(market, number, first, source.speed, begun, feed, waker)?;
+        opened[local].partitions.push(partition);
+    }
+    Ok(opened)
+}
+
+fn none_yet(workers: &Workers) -> Vec<Opened> {
+    workers.wakers.iter().map(|_| Opened::default()).collect()
+}

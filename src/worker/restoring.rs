@@ -1,0 +1,134 @@
+//! Puts a worker together: its part of the dataflow, and its partitions where the recovery point says.
+
+use super::partition::Owned;
+use super::reading::Reading;
+use super::writing::Writing;
+use super::{Assignment, JobWorker, Recovered, Spare, Told};
+use crate::config::Config;
+use crate::frontier::Frontier;
+use crate::ledger::point::{PartitionPoint, Point};
+use crate::ledger::share::share;
+use crate::source::Opened;
+use crate::source::opening::{StartAt, Starts};
+use crate::symbols::Symbols;
+use crate::wire;
+use anyhow::Result;
+use crossrate_dataflows::job::{Job, job};
+use crossrate_dataflows::market::event_time::EventTime;
+use crossrate_dataflows::market::resume::Resume;
+use crossrate_dataflows::market::sums::Sums;
+use differential_dataflow::VecCollection;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use timely::dataflow::operators::ActivateCapability;
+use timely::dataflow::operators::core::{OkErr, UnorderedInput};
+use timely::worker::Worker;
+
+impl<'a> JobWorker<'a> {
+    /// A worker that goes on where the recovery point is.
+    pub(super) fn restore(timely: &'a mut Worker, assignment: Assignment) -> Result<Self> {
+        let Assignment { config, open, recovered, symbols, pool, sinks, interrupted } = assignment;
+        let point = match recovered {
+            Recovered::Known(point) => point,
+            Recovered::ToShare(entries) => Arc::new(Point::decode(&share(timely, entries)?)?),
+        };
+        let Opened { partitions, adopted } = open(&starts(&point))?;
+        let frontier = Frontier::new(timely);
+        let (mut reading, told, job) = build(timely, &config, symbols, &Arc::new(point.resume.clone()));
+        let at = point.resume.at;
+        let mut owned: Vec<Owned> = Vec::new();
+        for feed in partitions {
+            pool.join(&feed.feed);
+            let mut partition = Owned::new(feed, &config, told.clone());
+            match point.partitions.get(&partition.feed.number) {
+                Some(earlier) => reading.take_up(&mut partition, earlier, at)?,
+                // It has appeared while the job was not running.
+                None if at > EventTime::MIN => reading.adopt(&mut partition, at)?,
+                // A later run begins where this one does, also if no record comes.
+                None => reading.tell_progress(&mut partition)?,
+            }
+            owned.push(partition);
+        }
+        if let (Some(since), Some(partition)) = (config.since, owned.first_mut()) {
+            reading.withhold(partition, since);
+        }
+        let spare = adopted.map(|mailbox| {
+            let mut told = told;
+            // Until then rows are out, whatever the others say by now.
+            if at > *told.time() {
+                told.downgrade(&at);
+            }
+            Spare { mailbox, told }
+        });
+        let writing = Writing::new(&config, sinks, job.outbox);
+        let passed = VecDeque::new();
+        let probe = job.probe;
+        Ok(JobWorker {
+            timely,
+            config,
+            probe,
+            frontier,
+            reading,
+            owned,
+            spare,
+            pool,
+            writing,
+            interrupted,
+            passed,
+            turn: 0,
+        })
+    }
+}
+
+/// Builds the dataflow: what feeds it, a capability at the beginning of time for what partitions tell, and its end.
+fn build(
+    timely: &mut Worker,
+    config: &Arc<Config>,
+    symbols: Symbols,
+    resume: &Arc<Resume>,
+) -> (Reading, ActivateCapability<EventTime>, Job) {
+    let definition = Arc::new(config.definition.clone());
+    timely.dataflow_named::<EventTime, _, _>("Crossrate", |scope| {
+        let ((panes, panes_from), pane_stream) = scope.new_unordered_input();
+        let ((told, told_from), told_stream) = scope.new_unordered_input();
+        let (notes, withhold) = told_stream.ok_err(|told| match told {
+            Told::Note(note) => Ok(note),
+            Told::WithholdBefore(time) => Err(time),
+        });
+        let job = job(scope, VecCollection::new(pane_stream), withhold, notes, &definition, resume);
+        let reading = Reading {
+            config: Arc::clone(config),
+            symbols,
+            panes,
+            panes_from: Some(panes_from),
+            sums: Sums::default(),
+            told,
+            scratch: wire::Scratch::default(),
+            updates: Vec::new(),
+            refused: Vec::new(),
+            strict: None,
+        };
+        (reading, told_from, job)
+    })
+}
+
+/// Where the source begins.
+fn starts(point: &Point) -> Starts {
+    let partitions = point.partitions.iter().map(|(number, partition)| (*number, start_at(partition)));
+    Starts {
+        partitions: partitions.collect(),
+        ends: point.job.as_ref().map(|job| job.ends.clone()).unwrap_or_default(),
+    }
+}
+
+fn start_at(PartitionPoint { head, read, panes, .. }: &PartitionPoint) -> StartAt {
+    // All of it may have been judged and its open panes not handed over: that is what its end does, and the dates of
+    // nothing else lie behind its watermark.
+    let has_ended = panes.keys().any(|(_, date)| *date >= head.watermark);
+    StartAt {
+        rebuild_from: head.rebuild_from,
+        next: head.next,
+        is_handed_over: has_ended || head.rebuild_from == head.next,
+        read: *read,
+    }
+}
