@@ -1,5 +1,7 @@
 # Recipes for work on Crossrate; `just` lists them.
 
+features := "--features parquet,top"
+
 _list:
     @just --list --unsorted
 
@@ -7,31 +9,34 @@ _list:
 demo *flags:
     cargo run --release -- demo {{flags}}
 
-# Everything, with Apache Kafka; installs what is missing
-test:
-    scripts/test
-
-# What needs no Kafka, quickly: formatting, lints, unit tests
+# Formatting, lints, unit tests
 check:
     cargo fmt --all --check
-    cargo clippy --workspace --all-targets -- -D warnings
-    cargo test --lib --bins
+    cargo clippy --workspace --all-targets {{features}} -- -D warnings
+    cargo test --lib --bins {{features}}
+
+# The tests that need no Java, database or browser; those that do are shown as ignored
+test-fast *names:
+    cargo test --workspace {{features}} {{names}}
+
+# The tests of Kafka, on one broker; needs Java, Maven, kcat, PostgreSQL
+test-kafka name="kafka::":
+    scripts/kafka run cargo test --test integration {{features}} -- --include-ignored {{name}}
+
+# The tests of the page and of its addresses; needs Chromium, Node, and the checker that scripts/test installs
+test-page:
+    cargo test --test integration {{features}} -- --include-ignored serve::page serve::scripts serve::rest serve::description
+
+# Tests whose name contains the text, whatever they need
+only name:
+    cargo test --test integration {{features}} -- --include-ignored {{name}}
+
+# Everything: all tests, lints, licences; installs what is missing
+test *flags:
+    scripts/test {{flags}}
 
 # What the checks of a change run
-ci: check
-    scripts/test
-
-# The tests that need no Java, database or browser
-test-fast *names:
-    cargo test --workspace --features parquet,top {{names}}
-
-# One integration test, or those whose name contains the text
-only name:
-    cargo test --test integration {{name}}
-
-# Licences, sources and banned crates of what we depend on, and advisories (needs the network)
-deny:
-    cargo deny check
+ci: check test
 
 # The crate docs, which are the map
 docs:
@@ -39,4 +44,4 @@ docs:
 
 # What is published: slower to build, faster to run
 dist:
-    cargo build --profile dist
+    cargo build --profile dist {{features}}

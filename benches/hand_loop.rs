@@ -397,15 +397,11 @@ mod tests {
 
     #[test]
     fn the_spec_vector() {
-        let Ok(input) = std::fs::read_to_string("../shared/data/spec-vector.jsonl") else {
-            assert!(std::env::var_os("CROSSRATE_REQUIRE_RECORDINGS").is_none(), "../shared/data is missing");
-            say!("skipped: ../shared/data is not there");
-            return;
-        };
-        let expected = std::fs::read_to_string("../shared/data/spec-vector.rows.jsonl").unwrap();
+        let input = include_str!("../tests/golden/spec-vector/input.jsonl");
+        let expected = include_str!("../tests/golden/spec-vector/rows.jsonl");
         let (got, counts) = rows(
             &["--window", "10s", "--symbols", "BTCUSDT,XVGBTC", "--cross", "XVGUSDT=XVGBTC*BTCUSDT"],
-            &[&input],
+            &[input],
         );
         assert!(got == expected, "{got}");
         assert_eq!((counts.accepted, counts.heartbeat), (7, 1));

@@ -47,8 +47,9 @@ fn run(kafka: &Kafka, topic: &str, more: &str) -> std::process::Command {
 }
 
 #[test]
+#[ignore = "needs Java"]
 fn a_topic_gives_the_rows_of_files_with_the_same_partitions() {
-    let Some(kafka) = rig::kafka() else { return };
+    let kafka = rig::kafka();
     let (input, expected) = spec_vector();
     let folder = tempfile::tempdir().expect("a folder");
     for partitions in [1, 4] {
@@ -101,8 +102,9 @@ fn six_windows(kafka: &Kafka, topic: &str) {
 const SIX: &str = "-e --symbols A --window 10s --delay 1s --rows symbol";
 
 #[test]
+#[ignore = "needs Java"]
 fn a_run_that_begins_inside_a_log_withholds_windows_that_it_has_not_seen_whole() {
-    let Some(kafka) = rig::kafka() else { return };
+    let kafka = rig::kafka();
     let topic = kafka.topic("inside", 1);
     six_windows(&kafka, &topic);
     let from = |offset: &str| short(&rows(run(&kafka, &topic, &format!("{SIX} {offset}"))));
@@ -130,8 +132,9 @@ fn a_run_that_begins_inside_a_log_withholds_windows_that_it_has_not_seen_whole()
 }
 
 #[test]
+#[ignore = "needs Java"]
 fn empty_partitions_end_at_once() {
-    let Some(kafka) = rig::kafka() else { return };
+    let kafka = rig::kafka();
     let topic = kafka.topic("empty", 3);
     six_windows(&kafka, &topic);
     let closed = short(&rows(run(&kafka, &topic, SIX)));
@@ -142,9 +145,10 @@ fn empty_partitions_end_at_once() {
 }
 
 #[test]
+#[ignore = "needs Java"]
 fn records_of_aborted_transactions_are_not_seen_and_open_ones_not_waited_for() {
     use rdkafka::producer::Producer;
-    let Some(kafka) = rig::kafka() else { return };
+    let kafka = rig::kafka();
     let topic = kafka.topic("transactions", 1);
     let id = rig::unique("transactions");
     let producer = kafka.producer(&[("transactional.id", &id)]);
@@ -172,8 +176,9 @@ fn records_of_aborted_transactions_are_not_seen_and_open_ones_not_waited_for() {
 }
 
 #[test]
+#[ignore = "needs Java"]
 fn what_cannot_be_read_is_said_with_the_place_and_what_to_do() {
-    let Some(kafka) = rig::kafka() else { return };
+    let kafka = rig::kafka();
     let topic = rig::unique("none");
     let (code, stdout, stderr) = end(run(&kafka, &topic, "-e"));
     assert_eq!((code, stdout.as_str()), (3, ""), "{stderr}");
@@ -212,8 +217,9 @@ fn what_cannot_be_read_is_said_with_the_place_and_what_to_do() {
 }
 
 #[test]
+#[ignore = "needs Java"]
 fn a_quiet_partition_is_idle_and_what_it_brings_too_late_is_named_so() {
-    let Some(kafka) = rig::kafka() else { return };
+    let kafka = rig::kafka();
     let topic = kafka.topic("idle", 2);
     let folder = tempfile::tempdir().expect("a folder");
     let letters = folder.path().join("letters.jsonl");
@@ -242,8 +248,9 @@ fn a_quiet_partition_is_idle_and_what_it_brings_too_late_is_named_so() {
 }
 
 #[test]
+#[ignore = "needs Java"]
 fn a_partition_that_is_added_while_the_job_runs_is_adopted() {
-    let Some(kafka) = rig::kafka() else { return };
+    let kafka = rig::kafka();
     for workers in ["-w 1", "-w 2", "-n 2"] {
         let topic = kafka.topic("adopted", 1);
         kafka.produce(&topic, &[Record::new(0, trade("A", 1, 1.0)), Record::new(0, trade("A", 2, 15.0))]);
@@ -265,10 +272,9 @@ fn a_partition_that_is_added_while_the_job_runs_is_adopted() {
 }
 
 #[test]
+#[ignore = "needs Java"]
 fn a_broker_that_goes_and_comes_back_is_waited_for() {
-    if !rig::possible() {
-        return;
-    }
+    rig::needed();
     let folder = tempfile::tempdir().expect("a folder");
     let broker = rig::Broker::start(Some(folder.path()), None);
     let kafka = Kafka { brokers: broker.brokers.clone() };
@@ -290,8 +296,9 @@ fn a_broker_that_goes_and_comes_back_is_waited_for() {
 }
 
 #[test]
+#[ignore = "needs Java"]
 fn a_topic_that_is_deleted_ends_the_run() {
-    let Some(kafka) = rig::kafka() else { return };
+    let kafka = rig::kafka();
     let topic = kafka.topic("deleted", 1);
     kafka.produce(&topic, &[Record::new(0, trade("A", 1, 1.0)), Record::new(0, trade("A", 2, 15.0))]);
     let flags = "--symbols A --window 10s --delay 1s --rows symbol -X topic.metadata.refresh.interval.ms=50";
@@ -304,8 +311,9 @@ fn a_topic_that_is_deleted_ends_the_run() {
 }
 
 #[test]
+#[ignore = "needs Java and kcat"]
 fn the_recipe_of_kcat() {
-    let Some(kafka) = rig::kafka() else { return };
+    let kafka = rig::kafka();
     let trades = kafka.topic("kcat-trades", 1);
     // The run makes the topic of rows, as it should be.
     crate::people::recipes::kcat(&kafka.brokers, &trades, &format!("{trades}-rows"));

@@ -10,6 +10,7 @@ mod interrupt;
 mod kafka;
 mod laws;
 mod memory;
+mod needs;
 mod oracle;
 mod people;
 mod program;

@@ -66,26 +66,9 @@ fn folder() -> tempfile::TempDir {
     folder
 }
 
-/// The programs of others that read what we write, which `scripts/test` installs; `None`, with a word, where they are
-/// not and need not be.
-fn readers() -> Option<PathBuf> {
+/// The programs of others that read what we write, which `scripts/test` installs.
+fn readers() -> PathBuf {
     let programs = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/readers/bin");
-    if programs.join("duckdb").exists() {
-        return Some(programs);
-    }
-    assert!(std::env::var_os("CI").is_none(), "{} is missing: scripts/test installs it", programs.display());
-    eprintln!("skipped: no DuckDB, polars and pandas here; scripts/test installs them");
-    None
-}
-
-/// Whether that program is here. In CI it must be.
-fn is_here(program: &str) -> bool {
-    let found =
-        Command::new("bash").args(["-c", &format!("command -v {program}")]).stdout(Stdio::null()).status();
-    let there = found.is_ok_and(|status| status.success());
-    if !there {
-        assert!(std::env::var_os("CI").is_none(), "{program} is missing: scripts/test installs it");
-        eprintln!("skipped: there is no {program} here; scripts/test installs it");
-    }
-    there
+    crate::needs::need("DuckDB, polars and pandas", || programs.join("duckdb").exists());
+    programs
 }

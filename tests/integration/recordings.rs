@@ -1,22 +1,18 @@
 //! Recorded exchange data: input that nobody here made up, the program against the oracle.
 
+use crate::needs;
 use crate::oracle::{self, Settings};
 use crate::program;
 use serde_json::Value;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// The folder of recordings, beside the repository. Without it the tests that need it are skipped, saying so;
-/// where `CROSSRATE_REQUIRE_RECORDINGS` is set, its absence is a failure.
-pub(crate) fn folder() -> Option<PathBuf> {
+/// The folder of recordings, beside the repository. A test that needs it has "recording" in its name, by which
+/// `scripts/test` leaves it out where the folder is not there.
+pub(crate) fn folder() -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    let required = std::env::var_os("CROSSRATE_REQUIRE_RECORDINGS").is_some_and(|value| value != "0");
-    assert!(!required, "there are no recordings at {}", folder.display());
-    eprintln!("skipped: there are no recordings at {}", folder.display());
-    None
+    needs::need("recordings", || folder.is_dir());
+    folder
 }
 
 /// Recorded partitions, a record each as the exchange's stream has it, and a question to ask about them.
@@ -121,8 +117,9 @@ fn text(path: &Path) -> String {
 }
 
 #[test]
+#[ignore = "needs recordings"]
 fn recordings_give_what_the_oracle_gives() {
-    let Some(recordings) = folder() else { return };
+    let recordings = folder();
     let folder = tempfile::tempdir().expect("a folder");
     for case in cases(&recordings) {
         let expected = case.expected();

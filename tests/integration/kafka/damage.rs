@@ -19,10 +19,9 @@ fn damage(log: &Path, id: u64) {
 }
 
 #[test]
+#[ignore = "needs Java"]
 fn what_cannot_be_read_of_a_log_is_not_passed_over() {
-    if !rig::possible() {
-        return;
-    }
+    rig::needed();
     let data = tempfile::tempdir().expect("a folder");
     let broker = Broker::start(Some(data.path()), None);
     let kafka = Kafka { brokers: broker.brokers.clone() };

@@ -18,10 +18,9 @@ fn freeze(live: &mut Live, kafka: &Kafka, out: &str) {
 }
 
 #[test]
+#[ignore = "needs Java"]
 fn a_transaction_that_the_broker_gave_up_is_written_again_by_whoever_has_the_job() {
-    if !rig::possible() {
-        return;
-    }
+    rig::needed();
     // It looks for transactions that are over each tenth of a second, not each ten seconds.
     let often = ["--set", "transaction.abort.timed.out.transaction.cleanup.interval.ms=100"];
     let broker = Broker::start_with(None, None, &often);

@@ -9,8 +9,9 @@ pub(super) fn to(topic: &str) -> String {
 }
 
 #[test]
+#[ignore = "needs Java"]
 fn rows_in_a_topic_are_those_of_standard_output_with_their_keys_and_times() {
-    let Some(kafka) = rig::kafka() else { return };
+    let kafka = rig::kafka();
     let (input, expected) = spec_vector();
     for (partitions, workers) in [(1, "-w 1"), (4, "-w 2"), (4, "-n 2")] {
         let (topic, out) = (kafka.topic("rows-in", partitions), rig::unique("rows-out"));
@@ -39,8 +40,9 @@ fn rows_in_a_topic_are_those_of_standard_output_with_their_keys_and_times() {
 }
 
 #[test]
+#[ignore = "needs Java"]
 fn a_topic_that_would_lose_or_refuse_rows_is_named_before_the_first_row() {
-    let Some(kafka) = rig::kafka() else { return };
+    let kafka = rig::kafka();
     let topic = kafka.topic("settings-in", 1);
     kafka.produce(&topic, &dealt(&spec_vector().0, 1));
     for (settings, words) in [
@@ -80,8 +82,9 @@ fn a_topic_that_would_lose_or_refuse_rows_is_named_before_the_first_row() {
 }
 
 #[test]
+#[ignore = "needs Java"]
 fn refused_records_go_to_their_topic_as_they_came() {
-    let Some(kafka) = rig::kafka() else { return };
+    let kafka = rig::kafka();
     let records = [
         Record { key: Some(b"k0".to_vec()), ..Record::new(0, trade("A", 1, 25.0)) },
         // A tombstone is no record that anybody could want: ignored.
@@ -138,8 +141,9 @@ fn refused_records_go_to_their_topic_as_they_came() {
 }
 
 #[test]
+#[ignore = "needs Java"]
 fn a_job_goes_on_from_its_recovery_point() {
-    let Some(kafka) = rig::kafka() else { return };
+    let kafka = rig::kafka();
     let (topic, out) = (kafka.topic("go-on", 1), rig::unique("went-on"));
     let flags = format!("--symbols A --window 10s --delay 1s --rows symbol {}", to(&out));
     kafka.produce(&topic, &[Record::new(0, trade("A", 1, 1.0)), Record::new(0, trade("A", 2, 15.0))]);
@@ -163,8 +167,9 @@ fn a_job_goes_on_from_its_recovery_point() {
 }
 
 #[test]
+#[ignore = "needs Java"]
 fn what_was_lost_in_the_meantime_is_said_with_its_number() {
-    let Some(kafka) = rig::kafka() else { return };
+    let kafka = rig::kafka();
     let flags = |out: &str| format!("--symbols A --window 10s --delay 1s --rows symbol -e {}", to(out));
     let records: Vec<Record> = (0..6).map(|n| Record::new(0, trade("A", n, (n * 10 + 1) as f64))).collect();
     // Retention passes the recovery point.
@@ -192,9 +197,10 @@ fn what_was_lost_in_the_meantime_is_said_with_its_number() {
 
 /// The marks that a transactional producer leaves are no records, and retention may take them.
 #[test]
+#[ignore = "needs Java"]
 fn retention_of_nothing_but_marks_is_no_loss() {
     use rdkafka::producer::Producer;
-    let Some(kafka) = rig::kafka() else { return };
+    let kafka = rig::kafka();
     let (topic, out) = (kafka.topic("marks", 1), rig::unique("marks-out"));
     let id = rig::unique("marks");
     let producer = kafka.producer(&[("transactional.id", &id)]);
@@ -235,8 +241,9 @@ fn retention_of_nothing_but_marks_is_no_loss() {
 
 /// A transactional id is a job's, whatever it writes to.
 #[test]
+#[ignore = "needs Java"]
 fn two_jobs_of_one_name_are_told_so() {
-    let Some(kafka) = rig::kafka() else { return };
+    let kafka = rig::kafka();
     let topic = kafka.topic("one-name", 1);
     let name = rig::unique("one-name");
     let job = |out: &str| {
@@ -258,8 +265,9 @@ fn with_one_window(kafka: &Kafka, name: &str) -> (Live, String, String, String) 
 }
 
 #[test]
+#[ignore = "needs Java"]
 fn who_takes_a_job_over_is_named_by_the_one_before() {
-    let Some(kafka) = rig::kafka() else { return };
+    let kafka = rig::kafka();
     let (before, topic, flags, out) = with_one_window(&kafka, "fenced");
     // It stands still, as a machine that is starved does, while another takes its place and goes on.
     signal(&before, "STOP");
@@ -279,8 +287,9 @@ fn who_takes_a_job_over_is_named_by_the_one_before() {
 }
 
 #[test]
+#[ignore = "needs Java"]
 fn a_second_copy_ends_the_first_one_that_has_nothing_to_do() {
-    let Some(kafka) = rig::kafka() else { return };
+    let kafka = rig::kafka();
     let (before, topic, flags, _) = with_one_window(&kafka, "idle-copy");
     let mut after = Live::start(run(&kafka, &topic, &flags));
     let id = after.id();
@@ -293,8 +302,9 @@ fn a_second_copy_ends_the_first_one_that_has_nothing_to_do() {
 
 /// A copy that cannot begin, for its definition is another one or it would begin elsewhere, leaves the job to the first one.
 #[test]
+#[ignore = "needs Java"]
 fn a_copy_that_is_refused_has_taken_nothing() {
-    let Some(kafka) = rig::kafka() else { return };
+    let kafka = rig::kafka();
     let (mut first, topic, flags, out) = with_one_window(&kafka, "refused-copy");
     for (changed, words) in
         [("--grace 1s", "was another one: "), ("-o beginning", "goes on from its recovery point")]
@@ -317,10 +327,9 @@ pub(super) fn signal(live: &Live, name: &str) {
 }
 
 #[test]
+#[ignore = "needs Java"]
 fn a_broker_that_is_away_during_commits_is_waited_for_and_nothing_is_lost_or_doubled() {
-    if !rig::possible() {
-        return;
-    }
+    rig::needed();
     let folder = tempfile::tempdir().expect("a folder");
     let broker = rig::Broker::start(Some(folder.path()), None);
     let kafka = Kafka { brokers: broker.brokers.clone() };

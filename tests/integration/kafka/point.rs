@@ -7,8 +7,9 @@ use crate::recovery::command::Example;
 use crate::recovery::postgres;
 
 #[test]
+#[ignore = "needs Java"]
 fn recovery_points_in_kafka_are_shown_checked_and_removed_and_never_guessed_at() {
-    let Some(kafka) = rig::kafka() else { return };
+    let kafka = rig::kafka();
     let folder = tempfile::tempdir().expect("a folder");
     let out = rig::unique("shown");
     let place = |out: &str| format!("--to kafka:{out} --name {out} -b {}", kafka.brokers);
@@ -22,17 +23,16 @@ fn recovery_points_in_kafka_are_shown_checked_and_removed_and_never_guessed_at()
 }
 
 #[test]
+#[ignore = "needs Java and PostgreSQL"]
 fn who_has_lost_its_recovery_point_says_so_and_commits_nothing_more() {
-    let Some(kafka) = rig::kafka() else { return };
+    let kafka = rig::kafka();
     let folder = tempfile::tempdir().expect("a folder");
     let out = rig::unique("removed-out");
     let mut places = vec![
         (to(&out), format!("--to kafka:{out} --name {out} -b {}", kafka.brokers)),
         ("--to sqlite:".to_owned() + &folder.path().join("rows.db").display().to_string(), String::new()),
     ];
-    places.extend(
-        postgres::shared().map(|server| (format!("--to postgres:{}", server.database()), String::new())),
-    );
+    places.push((format!("--to postgres:{}", postgres::shared().database()), String::new()));
     for (place, recovery) in places {
         let recovery = if recovery.is_empty() { place.clone() } else { recovery };
         let topic = kafka.topic("removed", 1);
@@ -52,8 +52,9 @@ fn who_has_lost_its_recovery_point_says_so_and_commits_nothing_more() {
 }
 
 #[test]
+#[ignore = "needs Java"]
 fn what_idleness_and_adoption_made_late_stays_late_after_a_kill() {
-    let Some(kafka) = rig::kafka() else { return };
+    let kafka = rig::kafka();
     let folder = tempfile::tempdir().expect("a folder");
     for how in ["idle", "adopted"] {
         let (partitions, idle) = if how == "idle" { (2, "200ms") } else { (1, "off") };
@@ -140,8 +141,9 @@ fn rows_of(kafka: &rig::Kafka, out: &str, name: &str) -> u64 {
 
 /// Without `-e` after a restart it is open again, and may be idle.
 #[test]
+#[ignore = "needs Java"]
 fn a_partition_that_had_ended_may_be_idle_after_a_kill_and_wake() {
-    let Some(kafka) = rig::kafka() else { return };
+    let kafka = rig::kafka();
     let seconds = 20_000;
     let (topic, flags, out) = killed_when_one_had_ended(&kafka, "ended-idle", seconds);
     let mut live = Live::start(run(&kafka, &topic, &format!("--idle-timeout 1s {flags}")));
@@ -156,8 +158,9 @@ fn a_partition_that_had_ended_may_be_idle_after_a_kill_and_wake() {
 
 /// It holds nobody up until then, and a partition that is found comes in where rows are out.
 #[test]
+#[ignore = "needs Java"]
 fn a_partition_that_is_found_when_one_had_ended_before_a_kill_opens_nothing_again() {
-    let Some(kafka) = rig::kafka() else { return };
+    let kafka = rig::kafka();
     let seconds = 20_000;
     let (topic, flags, out) = killed_when_one_had_ended(&kafka, "ended-found", seconds);
     let folder = tempfile::tempdir().expect("a folder");
@@ -181,8 +184,9 @@ fn a_partition_that_is_found_when_one_had_ended_before_a_kill_opens_nothing_agai
 
 /// What was judged of a partition is not what its end has handed over.
 #[test]
+#[ignore = "needs Java"]
 fn retention_may_not_take_a_window_that_is_open() {
-    let Some(kafka) = rig::kafka() else { return };
+    let kafka = rig::kafka();
     let (topic, out) = (kafka.topic("open-gone", 2), rig::unique("open-gone-out"));
     kafka.produce(&topic, &[Record::new(0, trade("A", 1, 1.0)), Record::new(1, heartbeat(1.0))]);
     let flags = format!("--symbols A --window 10s --delay 0s --rows symbol {}", to(&out));
@@ -198,8 +202,9 @@ fn retention_may_not_take_a_window_that_is_open() {
 
 /// With `-e` nothing of it is needed any more.
 #[test]
+#[ignore = "needs Java"]
 fn retention_may_take_a_partition_that_had_ended_before_a_kill() {
-    let Some(kafka) = rig::kafka() else { return };
+    let kafka = rig::kafka();
     let seconds = 20_000;
     let (topic, flags, out) = killed_when_one_had_ended(&kafka, "ended-gone", seconds);
     kafka.delete_records(&topic, 0, 1);

@@ -34,8 +34,9 @@ fn read(queue: &mut Queue, partition: i32, from: usize, expected: &[&Record]) {
 }
 
 #[test]
+#[ignore = "needs Java"]
 fn a_queue_gives_each_record_once_and_in_order_and_says_where_the_log_ends() {
-    let Some(kafka) = rig::kafka() else { return };
+    let kafka = rig::kafka();
     let topic = kafka.topic("queue", 2);
     // More than any batch, with and without keys, tombstones among them.
     let record = |n: i64| Record {

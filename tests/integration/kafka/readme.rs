@@ -11,12 +11,10 @@ const TRADES: &str = r#"{"e":"trade","s":"XVGBTC","t":1,"p":"0.00000873","q":"31
 "#;
 
 #[test]
+#[ignore = "needs Java and kcat"]
 fn five_minutes_with_kafka() {
-    if Command::new("kcat").arg("-V").output().is_err() {
-        assert!(std::env::var_os("CI").is_none(), "kcat is missing: scripts/test installs it");
-        eprintln!("skipped: kcat is missing");
-        return;
-    }
+    super::rig::needed();
+    crate::needs::program("kcat");
     let folder = tempfile::tempdir().expect("a folder");
     let project = Path::new(env!("CARGO_MANIFEST_DIR"));
     std::os::unix::fs::symlink(project.join("scripts"), folder.path().join("scripts")).expect("linked");

@@ -1,5 +1,6 @@
 //! A broker of Apache Kafka, what tests do with it, and the program run against it.
 
+use crate::needs;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
@@ -33,25 +34,23 @@ impl Watch {
 /// For what must come sooner or later; far longer than it takes on a busy machine.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The broker that all tests share; `None`, with the reason printed, where there can be none and need not be.
-pub(crate) fn kafka() -> Option<Kafka> {
-    static SHARED: OnceLock<Option<Broker>> = OnceLock::new();
+/// The broker that all tests share.
+pub(crate) fn kafka() -> Kafka {
+    static SHARED: OnceLock<Broker> = OnceLock::new();
+    needed();
     if let Ok(brokers) = std::env::var("CROSSRATE_TEST_KAFKA") {
-        return Some(Kafka { brokers });
+        return Kafka { brokers };
     }
-    let broker = SHARED.get_or_init(|| possible().then(|| Broker::start(None, None)));
-    broker.as_ref().map(|broker| Kafka { brokers: broker.brokers.clone() })
+    Kafka { brokers: SHARED.get_or_init(|| Broker::start(None, None)).brokers.clone() }
 }
 
-/// Whether a broker can be started here. In CI it must be.
-pub(super) fn possible() -> bool {
-    let java = Command::new("java").arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    let there = java.is_ok_and(|status| status.success());
-    if !there {
-        assert!(std::env::var_os("CI").is_none(), "Java is missing: scripts/test installs it");
-        eprintln!("skipped: without Java there is no Kafka here; scripts/test installs it");
-    }
-    there
+/// For a test that starts a broker, or uses the shared one.
+pub(super) fn needed() {
+    needs::need("Java", || {
+        let mut java = Command::new("java");
+        java.arg("-version").stdout(Stdio::null()).stderr(Stdio::null());
+        java.status().is_ok_and(|status| status.success())
+    });
 }
 
 /// A broker of its own. It ends with the test, however that ends: it lives while its standard input does.

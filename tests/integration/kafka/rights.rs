@@ -39,10 +39,9 @@ fn record(id: u64, second: f64) -> Record {
 }
 
 #[test]
+#[ignore = "needs Java"]
 fn what_is_not_permitted_any_more_ends_the_run_and_nothing_is_lost() {
-    if !rig::possible() {
-        return;
-    }
+    rig::needed();
     let data = tempfile::tempdir().expect("a folder");
     let broker = Broker::start_with(Some(data.path()), None, &RULES);
     let kafka = Kafka { brokers: broker.brokers.clone() };

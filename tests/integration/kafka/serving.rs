@@ -28,8 +28,9 @@ fn job(kafka: &Kafka, topic: &str, out: &str) -> std::process::Command {
 }
 
 #[test]
+#[ignore = "needs Java"]
 fn a_topic_of_rows_is_served_as_it_grows() {
-    let Some(kafka) = rig::kafka() else { return };
+    let kafka = rig::kafka();
     let (topic, out) = (kafka.topic("served-in", 2), rig::unique("served-out"));
     kafka.produce(&topic, &records(0..60));
     let live = Live::start(job(&kafka, &topic, &out));
@@ -75,10 +76,9 @@ fn a_topic_of_rows_is_served_as_it_grows() {
 }
 
 #[test]
+#[ignore = "needs Java"]
 fn a_broker_that_goes_away_takes_nothing_with_it() {
-    if !rig::possible() {
-        return;
-    }
+    rig::needed();
     let data = tempfile::tempdir().expect("a folder");
     let broker = Broker::start(Some(data.path()), None);
     let kafka = Kafka { brokers: broker.brokers.clone() };
@@ -106,8 +106,9 @@ fn a_broker_that_goes_away_takes_nothing_with_it() {
 
 /// What the recovery point says is told beside the rows, and takes none with it where it is not understood.
 #[test]
+#[ignore = "needs Java"]
 fn rows_beside_a_recovery_point_of_another_version_are_served() {
-    let Some(kafka) = rig::kafka() else { return };
+    let kafka = rig::kafka();
     let (topic, out) = (kafka.topic("version-in", 2), rig::unique("version-out"));
     kafka.produce(&topic, &records(0..30));
     rows(run(&kafka, &topic, &format!("-e --window 5s --delay 1s --to kafka:{out} -q")));
@@ -122,8 +123,9 @@ fn rows_beside_a_recovery_point_of_another_version_are_served() {
 
 /// Also where it was looked at while there was none.
 #[test]
+#[ignore = "needs Java"]
 fn a_topic_that_is_made_anew_is_another_one() {
-    let Some(kafka) = rig::kafka() else { return };
+    let kafka = rig::kafka();
     let (topic, out) = (kafka.topic("anew-in", 2), rig::unique("anew-out"));
     kafka.produce(&topic, &records(0..30));
     rows(run(&kafka, &topic, &format!("-e --window 5s --delay 1s --to kafka:{out} -q")));
@@ -141,8 +143,9 @@ fn a_topic_that_is_made_anew_is_another_one() {
 }
 
 #[test]
+#[ignore = "needs Java"]
 fn a_replay_of_a_range_gives_the_rows_of_a_run_and_the_live_job_does_not_notice() {
-    let Some(kafka) = rig::kafka() else { return };
+    let kafka = rig::kafka();
     let topic = kafka.topic("replayed", 2);
     kafka.produce(&topic, &records(0..300));
     let out = rig::unique("replayed-out");

@@ -17,10 +17,9 @@ fn linked() -> (Broker, Kafka, Kafka, Proxy) {
 }
 
 #[test]
+#[ignore = "needs Java"]
 fn a_broker_that_falls_silent_is_said_and_waited_for_and_nothing_is_lost_or_doubled() {
-    if !rig::possible() {
-        return;
-    }
+    rig::needed();
     let (broker, direct, linked, proxy) = linked();
     let no_answer = format!("no Kafka broker answers at {}", linked.brokers);
 

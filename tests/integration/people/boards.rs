@@ -1,6 +1,6 @@
 //! Boards and alerts name nothing that is not exported, and everything that is.
 
-use super::is_here;
+use crate::needs;
 use crate::serve::Served;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -61,10 +61,9 @@ fn every_metric_of_the_board_and_of_the_alerts_is_exported() {
 }
 
 #[test]
+#[ignore = "needs promtool"]
 fn alerts_fire_when_they_should() {
-    if !is_here("promtool") {
-        return;
-    }
+    needs::program("promtool");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/prometheus");
     for arguments in [
         ["check", "rules", "crossrate.rules.yml"].as_slice(),

@@ -64,8 +64,9 @@ fn the_document_names_every_column_of_sqlite_and_its_queries_run() {
 }
 
 #[test]
+#[ignore = "needs PostgreSQL"]
 fn the_queries_for_postgres_run_and_so_do_those_of_the_board() {
-    let Some(server) = postgres::shared() else { return };
+    let server = postgres::shared();
     let folder = folder();
     let url = server.database();
     run(folder.path(), &format!("postgres:{url}"));

@@ -1,6 +1,7 @@
 //! `docs/recipes.md`, recipe by recipe, with the programs that it names.
 
-use super::{folder, is_here, readers, succeed, without_settings};
+use super::{folder, readers, succeed, without_settings};
+use crate::needs;
 use crate::readme::{Block, blocks};
 use crate::recovery::postgres;
 use std::path::Path;
@@ -38,8 +39,9 @@ fn begun() -> tempfile::TempDir {
 }
 
 #[test]
+#[ignore = "needs DuckDB, polars and pandas"]
 fn duckdb_polars_and_pandas() {
-    let Some(programs) = readers() else { return };
+    let programs = readers();
     let folder = begun();
     let printed = shell(folder.path(), Some(&programs), &recipes("sh duckdb")[0].text, "");
     assert!(printed.contains("2018-04-30,XVGUSDT,"), "{printed}");
@@ -56,11 +58,10 @@ fn duckdb_polars_and_pandas() {
 }
 
 #[test]
+#[ignore = "needs PostgreSQL and psql"]
 fn psql() {
-    let Some(server) = postgres::shared() else { return };
-    if !is_here("psql") {
-        return;
-    }
+    let server = postgres::shared();
+    needs::program("psql");
     let folder = begun();
     let printed = shell(folder.path(), None, &recipes("sh psql")[0].text, &server.database());
     assert!(printed.contains("XVGUSDT") && printed.contains("(5 rows)"), "{printed}");
@@ -69,10 +70,9 @@ fn psql() {
 }
 
 #[test]
+#[ignore = "needs curl"]
 fn curl() {
-    if !is_here("curl") {
-        return;
-    }
+    needs::program("curl");
     let folder = begun();
     let port =
         std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
@@ -85,9 +85,7 @@ fn curl() {
 
 /// That of kcat, with a broker and two topics for those that it names.
 pub(crate) fn kcat(brokers: &str, trades: &str, rows: &str) {
-    if !is_here("kcat") {
-        return;
-    }
+    needs::program("kcat");
     let folder = begun();
     let lines = recipes("sh kcat")[0].text.replace("localhost:9092", brokers);
     let lines = lines.replace("-t trades", &format!("-t {trades}"));

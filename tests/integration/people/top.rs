@@ -1,6 +1,7 @@
 //! `crossrate top` in a real terminal, that of tmux.
 
-use super::{is_here, succeed, without_settings};
+use super::{succeed, without_settings};
+use crate::needs;
 use crate::serve::{Served, http};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -58,10 +59,9 @@ impl Drop for Terminal {
 }
 
 #[test]
+#[ignore = "needs tmux"]
 fn a_server_on_a_terminal() {
-    if !is_here("tmux") {
-        return;
-    }
+    needs::program("tmux");
     let served = Served::demo(&["--speed", "max", "--duration", "2m"]);
     served.wait_for_the_end();
     let terminal = Terminal::start(&format!("top --server http://{}", served.address));
@@ -100,10 +100,9 @@ fn a_server_on_a_terminal() {
 }
 
 #[test]
+#[ignore = "needs tmux"]
 fn what_it_cannot_do_it_says_in_a_line() {
-    if !is_here("tmux") {
-        return;
-    }
+    needs::program("tmux");
     let terminal = Terminal::start("top --server http://127.0.0.1:1");
     let screen = terminal.shows(|s| s.contains("ended with 3"), "the end");
     assert!(screen.contains("is a crossrate run --listen, demo or serve there?"), "{screen}");

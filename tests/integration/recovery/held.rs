@@ -36,12 +36,13 @@ fn who_holds_a_file_is_named_although_it_is_frozen_and_keeps_the_job() {
 
 /// A second copy that cannot begin, for its definition is another one, leaves the job to the first one.
 #[test]
+#[ignore = "needs PostgreSQL"]
 fn who_is_refused_has_taken_nothing() {
     let folder = super::folder();
     let inputs = input::write(folder.path(), input::seed() * 1_000 + 72, 2, 60_000, 300);
     let server = postgres::shared();
-    let databases = [(); 2].map(|()| server.map(|server| server.database()).unwrap_or_default());
-    for kind in ["files", "sqlite", "postgres"].iter().take(if server.is_some() { 3 } else { 2 }) {
+    let databases = [(); 2].map(|()| server.database());
+    for kind in ["files", "sqlite", "postgres"].iter() {
         let job = |name: &str, database: &str| {
             let ledger = match *kind {
                 "sqlite" => "--to sqlite:rows.db".into(),
@@ -102,12 +103,13 @@ fn who_cannot_have_all_databases_gives_back_those_that_it_has() {
 
 /// One that cannot begin, but has emptied the recovery point by then: the first one has nothing to go on from.
 #[test]
+#[ignore = "needs PostgreSQL"]
 fn who_has_begun_anew_does_not_give_the_job_back() {
     let folder = super::folder();
     let inputs = input::write(folder.path(), input::seed() * 1_000 + 73, 2, 60_000, 300);
     let server = postgres::shared();
-    let databases = [(); 2].map(|()| server.map(|server| server.database()).unwrap_or_default());
-    for kind in ["sqlite", "postgres"].iter().take(if server.is_some() { 2 } else { 1 }) {
+    let databases = [(); 2].map(|()| server.database());
+    for kind in ["sqlite", "postgres"].iter() {
         let job = |name: &str, database: &str| {
             let ledger = match *kind {
                 "sqlite" => "--to sqlite:rows.db".into(),

@@ -3,6 +3,7 @@
 use super::input::{self, Random};
 use super::kill_loop::{self, Job, kill_and_take_up, kills};
 use super::outputs::{self, Outputs};
+use crate::needs;
 use crossrate::rows::columns::{self, Value};
 use crossrate_dataflows::market::schema::RowKind;
 use std::collections::BTreeMap;
@@ -21,24 +22,20 @@ pub(crate) struct Server {
     stdin: Option<ChildStdin>,
 }
 
-/// Whether there can be one here. In CI there must be.
-pub(crate) fn possible() -> bool {
-    let found = Command::new("bash")
-        .args(["-c", "command -v initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb'"])
-        .stdout(Stdio::null())
-        .status();
-    let there = found.is_ok_and(|status| status.success());
-    if !there {
-        assert!(std::env::var_os("CI").is_none(), "PostgreSQL is missing: scripts/test installs it");
-        eprintln!("skipped: there is no PostgreSQL here; scripts/test installs it");
-    }
-    there
+/// For a test that starts a server, or uses the shared one.
+pub(crate) fn needed() {
+    needs::need("PostgreSQL", || {
+        let mut search = Command::new("bash");
+        search.args(["-c", "command -v initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb'"]);
+        search.stdout(Stdio::null()).status().is_ok_and(|status| status.success())
+    });
 }
 
-/// The server that tests share; `None` where there can be none and need not be.
-pub(crate) fn shared() -> Option<&'static Server> {
-    static SHARED: OnceLock<Option<Server>> = OnceLock::new();
-    SHARED.get_or_init(|| possible().then(|| Server::start(None, None))).as_ref()
+/// The server that tests share.
+pub(crate) fn shared() -> &'static Server {
+    static SHARED: OnceLock<Server> = OnceLock::new();
+    needed();
+    SHARED.get_or_init(|| Server::start(None, None))
 }
 
 impl Server {
@@ -116,9 +113,7 @@ fn job(folder: &Path, inputs: &[std::path::PathBuf], definition: &str, sinks: &s
 
 /// Runs a definition undisturbed, and then killed, the server being crashed in between and underneath.
 fn survives(definition: &str, salt: u64, kills: u64) {
-    if !possible() {
-        return;
-    }
+    needed();
     let folder = super::folder();
     let data = super::folder();
     let seed = input::seed() * 1_000 + salt;
@@ -159,11 +154,13 @@ fn survives(definition: &str, salt: u64, kills: u64) {
 }
 
 #[test]
+#[ignore = "needs PostgreSQL"]
 fn final_rows() {
     survives("--window 2s", 11, kills());
 }
 
 #[test]
+#[ignore = "needs PostgreSQL"]
 fn changes() {
     let definition = "--window 3s --slide 1s --emit changes --grace 2s --missing-leg carry --max-carry 9s";
     survives(definition, 12, kills().div_ceil(2));
@@ -183,8 +180,9 @@ fn latest(rows: &str) -> BTreeMap<&'static str, BTreeMap<(String, i64, i64), Vec
 }
 
 #[test]
+#[ignore = "needs PostgreSQL"]
 fn the_tables_hold_every_digit_of_the_latest_rows() {
-    let Some(server) = shared() else { return };
+    let server = shared();
     let folder = super::folder();
     let inputs = input::write(folder.path(), input::seed(), 2, 20_000, 200);
     let url = server.database();

@@ -1,6 +1,7 @@
 //! A real browser, Debian's Chromium without a screen, driven by its WebDriver.
 
 use super::http;
+use crate::needs;
 use base64::Engine;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read};
@@ -17,18 +18,11 @@ pub(super) struct Browser {
 }
 
 impl Browser {
-    /// A browser, or `None` where none is installed; in CI that is a failure.
-    pub(super) fn open() -> Option<Browser> {
+    pub(super) fn open() -> Browser {
+        needs::program("chromedriver");
         let mut driver = Command::new("chromedriver");
         driver.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut driver = match driver.spawn() {
-            Ok(driver) => driver,
-            Err(error) if std::env::var_os("CI").is_none() => {
-                eprintln!("skipped: chromedriver does not start ({error}); apt-get install chromium-driver");
-                return None;
-            }
-            Err(error) => panic!("chromedriver does not start: {error}"),
-        };
+        let mut driver = driver.spawn().expect("chromedriver starts");
         let mut said = BufReader::new(driver.stdout.take().unwrap());
         let port = loop {
             let mut line = String::new();
@@ -62,7 +56,7 @@ impl Browser {
         };
         let session = browser.call("POST", "/session", &wish);
         browser.session = session["sessionId"].as_str().unwrap_or_else(|| panic!("{session}")).to_owned();
-        Some(browser)
+        browser
     }
 
     fn call(&self, method: &str, path: &str, body: &Value) -> Value {

@@ -3,7 +3,7 @@
 
 use super::follow::{rows_of, serve, served_rows, trades};
 use super::{crossrate, http};
-use crate::recovery::postgres::{Server, possible, shared};
+use crate::recovery::postgres::{Server, needed, shared};
 use std::path::Path;
 
 /// The rows of the first so many seconds, into the database; all rows of the job so far.
@@ -16,8 +16,9 @@ fn run(folder: &Path, seconds: u64, url: &str) -> String {
 }
 
 #[test]
+#[ignore = "needs PostgreSQL"]
 fn a_database_is_followed() {
-    let Some(server) = shared() else { return };
+    let server = shared();
     let (url, folder) = (server.database(), tempfile::tempdir().unwrap());
     let rows = run(folder.path(), 60, &url);
     let (served, _says) = serve(folder.path(), &url, &[]);
@@ -37,10 +38,9 @@ fn a_database_is_followed() {
 }
 
 #[test]
+#[ignore = "needs PostgreSQL"]
 fn a_server_that_crashes_takes_nothing_with_it() {
-    if !possible() {
-        return;
-    }
+    needed();
     let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let server = Server::start(Some(data.path()), None);
     let (url, port) = (server.database(), server.port());
