@@ -5,7 +5,7 @@
 //! of imagined days (`simulation`). Around it stand the edges: websockets (`link`), REST (`rest`) and the log that is
 //! written (`publish`).
 //!
-//! The promises, which SPEC section 4 leans on:
+//! The promises, which `docs/semantics.md#input` leans on:
 //! * every trade of the exchange from the first one seen on is published once, or counted as unfilled;
 //! * a heartbeat T in a partition is followed there by no trade before T, but for those that were missing and came
 //!   after their hold, or that the exchange itself swallowed: these are counted as overtaken.

@@ -1,4 +1,4 @@
-//! How a command ends: the exit codes of SPEC section 12, and the error that carries one.
+//! How a command ends: the exit codes of `docs/semantics.md#command-line`, and the error that carries one.
 
 use std::error::Error;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! The frontier F over the partitions that are not idle (SPEC section 5), shared among the workers.
+//! The frontier F over the partitions that are not idle (`docs/semantics.md#acceptance`), shared among the workers.
 //!
 //! It cannot be had from capabilities alone: those of idle partitions follow it. So workers tell each other their
 //! least watermarks, on a small dataflow of its own whose times mean nothing.

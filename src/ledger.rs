@@ -1,4 +1,4 @@
-//! Rows and recovery point in one commit (SPEC section 10).
+//! Rows and recovery point in one commit (`docs/semantics.md#restarts`).
 //!
 //! A recovery point is a set of keyed entries ([`point`]). Partitions say what has changed in theirs with every batch
 //! ([`keeper`]); what looks leave behind comes with the rows. A [`Ledger`] writes rows and changed entries atomically

@@ -1,8 +1,7 @@
 //! Crossrate: exact incremental cross rates on event time.
 //!
-//! This page is the map: read it first, then [`run`], which is the main flow on one screen. What the program
-//! computes, word by word, is what the README's "What the words mean" and its laws say; here is where that happens,
-//! and why it is where it is.
+//! This page is the map: read it first, then [`run`], which is the main flow on one screen. `docs/semantics.md` says
+//! exactly what the program computes; here is where that happens, and why it is where it is.
 //!
 //! # From above
 //!
@@ -132,11 +131,31 @@
 //! 7. [`sink`] hands the outbox on: to the [`ledger`]'s committer where there is one, which commits on a thread of its
 //!    own ([`ledger::clerk`]), and when a commit is there its rows to everybody else.
 //!
+//! # Glossary
+//!
+//! | word | meaning |
+//! | --- | --- |
+//! | partition | one ordered input log: a Kafka partition or a file |
+//! | event time | when the exchange executed the trade; the only time in a result |
+//! | watermark | greatest event time of a partition so far, less the delay |
+//! | frontier | least watermark of all partitions that are not idle; timely's own |
+//! | pane | the slot of length `--slide`; a window is a run of panes |
+//! | look, firing | a moment of event time at which a window gives rows |
+//! | closed, final | the frontier has passed the end; has passed the end and the grace: nothing changes any more |
+//! | leg, cross | a symbol of a product or quotient; the pair that it gives |
+//! | carried | said of a leg whose earlier window stands in for one without trades |
+//! | revision | number of a row's version, while its window may be corrected |
+//! | entry | what idleness or adoption made of a partition's watermark; kept, so that a replay is the same |
+//! | closing | all rows of one look, complete and in order |
+//! | checkpoint, recovery point | what a restarted job goes on from; committed with the rows |
+//! | ledger | the sink whose commit holds the checkpoint |
+//! | digest | sum of hashes of the trades in a row: equal digests, equal trades |
+//!
 //! # How it is tested
 //!
 //! The unit tests stand beside the code. `tests/integration/` is one binary: the laws as properties against an oracle
 //! in rational arithmetic that was written from the definition, the golden runs in `tests/golden/` in every manner of
-//! running, real brokers, databases and browsers, kills at random moments, and the README's own commands.
+//! running, real brokers, databases and browsers, kills at random moments, and the documents' own commands.
 //! `CONTRIBUTING.md` says what a change needs.
 
 // For people, and nothing depends on it: where nobody hears, or the disk that it goes to is full, the work goes on.

@@ -33,7 +33,7 @@ pub enum Delivery {
         /// The offset.
         until: i64,
     },
-    /// The partition is idle (SPEC section 5): nothing came for the idle timeout and the broker confirmed the log's end.
+    /// The partition is idle (`docs/semantics.md#entries`): nothing came for the idle timeout and the broker confirmed the log's end.
     Idle,
     /// The broker has not confirmed for as long that an idle partition has nothing more: it is not idle any longer.
     Unconfirmed,
@@ -119,7 +119,7 @@ pub struct PartitionFeed {
     pub name: String,
     /// Offset of the first record that is delivered where no recovery point knows the partition.
     pub from: i64,
-    /// Whether reading begins inside the log, so that the first windows may lack trades (SPEC section 6).
+    /// Whether reading begins inside the log, so that the first windows may lack trades (`docs/semantics.md#windows`).
     pub inside_log: bool,
     /// Where its records come from.
     pub feed: Arc<Feed>,

@@ -1,7 +1,7 @@
 //! Bytes to trades: pure functions on one record, without I/O.
 //!
 //! [`decode_chunk`] takes a chunk apart. A record goes through [`swift`] first, which knows the exchange's own way
-//! of writing; what it does not know goes through [`json`] and [`binance`], which know all of SPEC section 4. Lines
+//! of writing; what it does not know goes through [`json`] and [`binance`], which know all of `docs/semantics.md#input`. Lines
 //! of archives go through [`archive`].
 
 use chunk::{Chunk, Framing, LineFormat, Message};
@@ -16,7 +16,7 @@ pub mod decoded;
 mod json;
 mod swift;
 
-/// What one record is (SPEC section 4), before anybody asks whether its symbol is wanted.
+/// What one record is (`docs/semantics.md#input`), before anybody asks whether its symbol is wanted.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Record<'a> {
     /// A trade.

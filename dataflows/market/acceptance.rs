@@ -1,4 +1,4 @@
-//! Which records count (SPEC section 5): decided per partition, from that partition's own prefix alone,
+//! Which records count (`docs/semantics.md#acceptance`): decided per partition, from that partition's own prefix alone,
 //! so that the answer never depends on timing, on other partitions or on how many workers there are.
 //!
 //! This module judges; [`super::folding`] keeps the ids of what was accepted, [`super::sums`] its sums.
@@ -13,7 +13,7 @@ use super::sums::Sums;
 use super::trade::{SymbolNumber, Trade, TradeKind};
 use serde::{Deserialize, Serialize};
 
-/// What became of every record read (SPEC section 4): the eight classes, which add up to what was read.
+/// What became of every record read (`docs/semantics.md#input`): the eight classes, which add up to what was read.
 #[derive(Debug, Copy, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Trades that count.

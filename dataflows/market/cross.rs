@@ -33,7 +33,7 @@ pub struct CrossState {
     pub legs: Vec<Option<LegState>>,
 }
 
-/// Whether a cross has a rate in a window, and why (SPEC section 7).
+/// Whether a cross has a rate in a window, and why (`docs/semantics.md#cross-rates`).
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub enum Status {
     /// Every leg traded.

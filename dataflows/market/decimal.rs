@@ -6,7 +6,7 @@ use thiserror::Error;
 /// Decimal places of a price or a quantity.
 pub const PLACES: u32 = 8;
 
-/// Why a text is no price and no quantity (SPEC section 3).
+/// Why a text is no price and no quantity (`docs/semantics.md#numbers`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum DecimalError {
     /// Empty, a sign, an exponent, a bare point or anything else that the grammar has not.
@@ -62,7 +62,7 @@ macro_rules! scaled_newtype {
                 if scaled > 0 { Some($name(scaled)) } else { None }
             }
 
-            /// Reads decimal text (SPEC section 3).
+            /// Reads decimal text (`docs/semantics.md#numbers`).
             pub fn parse(text: &[u8]) -> Result<Self, DecimalError> {
                 parse_scaled(text).map($name)
             }

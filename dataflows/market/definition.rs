@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// Whose windows get rows, and how (SPEC sections 5 to 7). All durations are microseconds of event time.
+/// Whose windows get rows, and how (`docs/semantics.md`). All durations are microseconds of event time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Definition {
     /// The cross rates, by name.
@@ -94,7 +94,7 @@ pub struct Windows {
     pub slide: u64,
 }
 
-/// When rows leave (SPEC section 6).
+/// When rows leave (`docs/semantics.md#windows`).
 #[derive(Debug, Copy, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Emit {
     /// Once, when nothing can change any more.
@@ -103,7 +103,7 @@ pub enum Emit {
     Changes,
 }
 
-/// What a cross gives where a leg did not trade (SPEC section 7).
+/// What a cross gives where a leg did not trade (`docs/semantics.md#cross-rates`).
 #[derive(Debug, Copy, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MissingLeg {
     /// A row that says which leg is missing, without a rate.

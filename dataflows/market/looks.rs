@@ -3,7 +3,7 @@
 use super::definition::{Definition, Emit, Windows};
 use super::event_time::EventTime;
 
-/// The moments of event time at which rows may leave (SPEC section 6), worked out from the definition once.
+/// The moments of event time at which rows may leave (`docs/semantics.md#windows`), worked out from the definition once.
 ///
 /// A look at `x` sees the trades that were accepted while their partition's watermark was below `x`.
 /// In the dataflow such a trade carries a date below `x`, and the look happens when the frontier has reached `x`.

@@ -20,7 +20,7 @@ pub struct Moments {
     pub pq: Wide,
     /// Σp²q in steps of 1e-24.
     pub p2q: Wide,
-    /// Sum modulo 2^64 of the trades' hashes (SPEC section 9).
+    /// Sum modulo 2^64 of the trades' hashes (`docs/semantics.md#rows`).
     pub digest: u64,
 }
 

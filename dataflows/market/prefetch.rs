@@ -2,7 +2,7 @@
 //!
 //! Where thousands of symbols are traded, what a trade is added to is mostly far away. A plain load would hold up
 //! everything behind it until its value has come, even if nobody needs the value; a prefetch does not. Rust has no safe
-//! function for it yet, hence the only `unsafe` of this crate's default build (`benches/README.md` says what it brings).
+//! function for it yet, hence the only `unsafe` of this crate's default build (`benches/findings.md` says what it brings).
 
 #![allow(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! Rows as they leave: one JSON object a line, the same text in every sink (SPEC section 9).
+//! Rows as they leave: one JSON object a line, the same text in every sink (`docs/semantics.md#rows`).
 
 use super::cross::{CrossState, Status};
 use super::definition::Cross;

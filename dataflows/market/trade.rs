@@ -118,7 +118,7 @@ impl fmt::Debug for Symbol {
     }
 }
 
-/// What a symbol is counted by within a partition: the kind that came first (SPEC section 4).
+/// What a symbol is counted by within a partition: the kind that came first (`docs/semantics.md#input`).
 #[derive(Debug, Copy, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TradeKind {
     /// `trade` events.

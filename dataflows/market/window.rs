@@ -14,7 +14,7 @@ pub struct WindowState {
     pub moments: Moments,
     /// First, last, greatest, least.
     pub candle: Candle,
-    /// H(end) - H(start) - trades (SPEC section 8).
+    /// H(end) - H(start) - trades (`docs/semantics.md#missing-ids`).
     pub missing_ids: i64,
 }
 

@@ -1,4 +1,4 @@
-//! Which looks at a window give a row, and under which revision (SPEC section 6). Shared by symbols and crosses.
+//! Which looks at a window give a row, and under which revision (`docs/semantics.md#windows`). Shared by symbols and crosses.
 
 use crate::market::event_time::EventTime;
 use crate::market::looks::Looks;

@@ -2,7 +2,7 @@
 //!
 //! From this table come the flags and their help, the names in the environment (`CROSSRATE_` and the name in
 //! capitals, `-` as `_`), the keys of the configuration file (the name), and what `crossrate config` prints.
-//! A test holds the README's table against it.
+//! A test holds the table of `docs/flags.md` against it.
 
 use super::usage::Wrong;
 use super::{crosses, places, values};

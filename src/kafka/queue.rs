@@ -2,7 +2,7 @@
 //!
 //! rdkafka hands messages over one by one, and for each of them makes an event and an `Arc` and looks at the clock:
 //! as much work as decoding the record. librdkafka itself gives a whole batch for one call, which the crate does not
-//! wrap; `benches/README.md` has the difference. This is the only file of the edges with `unsafe` in it.
+//! wrap; `benches/findings.md` has the difference. This is the only file of the edges with `unsafe` in it.
 //!
 //! What librdkafka must be told here holds by construction:
 //!

@@ -1,4 +1,4 @@
-//! Refused records as JSON lines (SPEC section 9): where they were, why, and their bytes as they came.
+//! Refused records as JSON lines (`docs/semantics.md#dead-letters`): where they were, why, and their bytes as they came.
 
 use super::lines::{AppendFile, write_failed};
 use super::{Mark, News, Sink};

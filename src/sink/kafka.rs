@@ -1,4 +1,4 @@
-//! Rows and refused records as records of topics (SPEC section 9).
+//! Rows and refused records as records of topics (`docs/semantics.md#rows-in-kafka`).
 //!
 //! Rows are written by [`crate::ledger`], in the transaction that holds the recovery point; so are refused records
 //! then. Where the ledger is something else, [`DeadLetters`] writes them before its commit: after a crash some may come

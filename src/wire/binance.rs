@@ -1,4 +1,4 @@
-//! Binance's trade events, raw or of a combined stream, and our own heartbeats (SPEC section 4).
+//! Binance's trade events, raw or of a combined stream, and our own heartbeats (`docs/semantics.md#input`).
 
 use super::json::{Data, Fields, Value, scan, unescape};
 use super::{BadRecord, Record, Scratch};

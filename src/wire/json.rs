@@ -6,7 +6,7 @@
 
 use super::{BadRecord, swift};
 
-/// The deepest nesting that is accepted (SPEC section 4).
+/// The deepest nesting that is accepted (`docs/semantics.md#input`).
 const MOST_LEVELS: usize = 128;
 
 /// A value as far as it matters. Positions are byte offsets in the record.

@@ -1,4 +1,4 @@
-//! The decoder against `serde_json` as the reference for what is JSON, and against the rules of SPEC section 4
+//! The decoder against `serde_json` as the reference for what is JSON, and against the rules of `docs/semantics.md#input`
 //! written once more on its tree.
 
 use super::*;

@@ -1,4 +1,4 @@
-//! Judges records in order, as SPEC section 5 has it.
+//! Judges records in order, as `docs/semantics.md#acceptance` has it.
 
 use super::partition::{Owned, finish_rebuilding};
 use crate::config::Config;

@@ -191,7 +191,7 @@ impl Reading {
         Ok(())
     }
 
-    /// A partition that appears enters with the frontier as its watermark (SPEC section 5).
+    /// A partition that appears enters with the frontier as its watermark (`docs/semantics.md#entries`).
     pub(super) fn adopt(&mut self, partition: &mut Owned, frontier: EventTime) -> Result<()> {
         // Nothing is open in it yet, so nothing is handed over.
         partition.state.entry(frontier);

@@ -1,4 +1,4 @@
-//! The laws of SPEC section 11, held against generated tapes: the program against the oracle, byte for byte.
+//! The laws of `docs/semantics.md#laws`, held against generated tapes: the program against the oracle, byte for byte.
 //!
 //! A failing case is made small, written to a folder that stays, and named by its seed: `CROSSRATE_SEED=7` runs
 //! that one alone. `CROSSRATE_CASES` asks for more of them.

@@ -22,3 +22,4 @@ mod schema;
 pub(crate) mod serve;
 mod strict;
 mod tapes;
+mod tidy;

@@ -1,10 +1,17 @@
-//! The README is held against the program: its commands print what it says, and its table has every flag.
+//! The documents are held against the program: their commands print what they say, their tables have every flag, and
+//! their links lead somewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 pub(crate) const README: &str = include_str!("../../README.md");
+
+/// The page that has the first minutes with Kafka.
+pub(crate) const START: &str = include_str!("../../docs/start.md");
+
+const FLAGS: &str = include_str!("../../docs/flags.md");
+const COLLECTOR: &str = include_str!("../../docs/collector.md");
 
 /// A fenced block of a document: what stands after the three backticks, and the lines.
 pub(crate) struct Block {
@@ -26,37 +33,147 @@ pub(crate) fn blocks(document: &str) -> Vec<Block> {
     blocks
 }
 
-#[test]
-fn the_commands_print_what_the_readme_says() {
-    let folder = tempfile::tempdir().expect("a folder");
+fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The pages of the book, by their names.
+fn pages() -> BTreeMap<String, String> {
+    let files = std::fs::read_dir(project().join("docs")).expect("docs");
+    let files = files.map(|file| file.expect("an entry").path());
+    files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .map(|path| {
+            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+            (name, std::fs::read_to_string(&path).expect("UTF-8"))
+        })
+        .collect()
+}
+
+/// What stands below a heading, until the next one of its level.
+fn section<'a>(page: &'a str, heading: &str) -> &'a str {
+    let part = page.split(&format!("\n## {heading}\n")).nth(1).unwrap_or_else(|| panic!("no part {heading}"));
+    part.split("\n## ").next().expect("its text")
+}
+
+fn bash(folder: &Path, script: &str) -> (String, String) {
     let program = Path::new(env!("CARGO_BIN_EXE_crossrate"));
     let mut path = program.parent().expect("a folder").as_os_str().to_owned();
     path.push(":");
     path.push(std::env::var_os("PATH").unwrap_or_default());
-    let blocks = blocks(README);
+    let mut command = Command::new("bash");
+    command.args(["-euo", "pipefail", "-c", script]).current_dir(folder);
+    crate::program::without_settings(&mut command);
+    let output = command.env("PATH", path).stdin(Stdio::null()).output().expect("bash starts");
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{script}{printed}{complaint}");
+    (printed, complaint)
+}
+
+/// Runs the tested blocks of a document in one folder, so that the later ones use what the earlier ones wrote. Every
+/// folder has the file of trades that the README begins with. How many blocks there were.
+fn run_blocks(document: &str) -> usize {
+    let folder = tempfile::tempdir().expect("a folder");
+    let first = &blocks(README).into_iter().find(|block| block.info == "sh tested").expect("one").text;
+    let trades = first.split("\nEND\n").next().expect("a file of trades");
+    bash(folder.path(), &format!("{trades}\nEND\n"));
+    let blocks = blocks(document);
     let mut tested = 0;
     for (place, block) in blocks.iter().enumerate().filter(|(_, block)| block.info == "sh tested") {
-        // All blocks share a folder: the later ones use what the earlier ones wrote.
-        let mut command = Command::new("bash");
-        command.args(["-euo", "pipefail", "-c", &block.text]).current_dir(folder.path()).env("PATH", &path);
-        crate::program::without_settings(&mut command);
-        let output = command.stdin(Stdio::null()).output().expect("bash starts");
-        let printed = String::from_utf8_lossy(&output.stdout);
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{}{printed}{complaint}", block.text);
+        let (printed, complaint) = bash(folder.path(), &block.text);
         let said = blocks.get(place + 1).filter(|next| next.info.ends_with(" output"));
         let said = said.unwrap_or_else(|| panic!("no output follows\n{}", block.text));
-        // Rows are wrapped in the README, so white space is not compared.
+        // Rows are wrapped in the documents, so white space is not compared.
         let without_blanks = |text: &str| text.split_whitespace().collect::<String>();
-        assert_eq!(
-            without_blanks(&printed),
-            without_blanks(&said.text),
-            "{}\n{printed}{complaint}",
-            block.text
-        );
+        let (expected, found) = (without_blanks(&said.text), without_blanks(&printed));
+        assert_eq!(found, expected, "{}\n{printed}{complaint}", block.text);
         tested += 1;
     }
-    assert!(tested >= 4, "{tested} blocks are tested");
+    tested
+}
+
+#[test]
+fn the_commands_print_what_the_documents_say() {
+    assert_eq!(run_blocks(README), 1, "the README has one run and its row");
+    let tested: usize = pages().values().map(|page| run_blocks(page)).sum();
+    assert!(tested >= 6, "{tested} blocks are tested");
+}
+
+#[test]
+fn the_readme_is_read_in_five_minutes() {
+    let lines = README.lines().count();
+    assert!(lines <= 150, "{lines} lines: what is more belongs into docs/");
+}
+
+/// What a heading is called in a link, as GitHub and mdBook make it.
+fn anchor(heading: &str) -> String {
+    let letters = heading.trim().to_lowercase();
+    let kept = letters.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+/// The anchors of a document: of its headings, not of comments in its blocks.
+pub(crate) fn anchors(document: &str) -> BTreeSet<String> {
+    let mut in_block = false;
+    let mut anchors = BTreeSet::new();
+    for line in document.lines() {
+        in_block ^= line.starts_with("```");
+        let heading = line.trim_start_matches('#');
+        if !in_block && heading.len() < line.len() && heading.starts_with(' ') {
+            anchors.insert(anchor(heading));
+        }
+    }
+    anchors
+}
+
+/// The targets of a document's links and pictures that are not addresses of the web.
+fn links(document: &str) -> Vec<String> {
+    let without_blocks: String = document.split("```").step_by(2).flat_map(|text| [text, "\n"]).collect();
+    let inline = without_blocks.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let pictures = ["src=\"", "srcset=\""].into_iter().flat_map(|word| {
+        without_blocks.split(word).skip(1).filter_map(|rest| rest.split('"').next()).collect::<Vec<_>>()
+    });
+    inline.chain(pictures).filter(|link| !link.contains("://")).map(str::to_owned).collect()
+}
+
+#[test]
+fn links_between_documents_lead_to_files_and_headings() {
+    let mut documents: Vec<PathBuf> = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "benches/README.md"]
+        .map(|name| project().join(name))
+        .into();
+    documents.extend(pages().keys().map(|name| project().join("docs").join(name)));
+    let mut count = 0;
+    for document in documents {
+        let text = std::fs::read_to_string(&document).expect("UTF-8");
+        for link in links(&text) {
+            let (file, heading) = link.split_once('#').map_or((link.as_str(), None), |(f, h)| (f, Some(h)));
+            let target = if file.is_empty() {
+                document.clone()
+            } else {
+                document.parent().expect("a folder").join(file)
+            };
+            assert!(target.exists(), "{}: {link} is not there", document.display());
+            if let Some(heading) = heading {
+                let target = std::fs::read_to_string(&target).expect("UTF-8");
+                assert!(
+                    anchors(&target).contains(heading),
+                    "{}: {link} has no such heading",
+                    document.display()
+                );
+            }
+            count += 1;
+        }
+    }
+    assert!(count > 60, "{count} links");
+}
+
+#[test]
+fn the_summary_of_the_book_has_every_page() {
+    let pages = pages();
+    let listed: BTreeSet<String> = links(&pages["SUMMARY.md"]).into_iter().collect();
+    let there: BTreeSet<String> = pages.into_keys().filter(|name| name != "SUMMARY.md").collect();
+    assert_eq!(listed, there);
 }
 
 #[test]
@@ -65,8 +182,7 @@ fn the_table_has_every_flag_with_its_default_and_no_other() {
     crate::program::without_settings(&mut command);
     let output = command.args(["config", "--json"]).output().expect("the program starts");
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a JSON object");
-    let table = README.split("\n## Flags\n").nth(1).expect("a part on flags");
-    let table = table.split("\n## ").next().expect("its text");
+    let table = section(FLAGS, "Flags of run");
     let mut rows: BTreeMap<&str, &str> = BTreeMap::new();
     for row in table.lines().filter(|line| line.starts_with("| `")) {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
@@ -111,8 +227,7 @@ fn the_table_of_the_collector_has_every_flag_of_its_own_with_its_default() {
             (name, default.unwrap_or("false").to_owned())
         })
         .collect();
-    let part = README.split("\n## Trades from the exchange\n").nth(1).expect("a part on the collector");
-    let part = part.split("\n## ").next().expect("its text");
+    let part = section(COLLECTOR, "Flags");
     let rows: BTreeMap<String, String> = part
         .lines()
         .filter_map(|line| line.strip_prefix("| `--"))

@@ -1,3 +1,5 @@
+//! The engine: what it answers and what it refuses.
+
 use super::*;
 use crate::query::worker::Rows;
 

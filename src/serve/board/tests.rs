@@ -1,3 +1,5 @@
+//! The board: what it keeps, answers and forgets.
+
 use super::about::About;
 use super::progress::{Knowledge, PartitionNews, ProgressNews};
 use super::*;

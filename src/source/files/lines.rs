@@ -17,7 +17,7 @@ use std::io::{self, ErrorKind, Read};
 const CHUNK: usize = 256 << 10;
 /// And where it may not be: what a pipe holds.
 const AT_ONCE: usize = 64 << 10;
-/// Of a longer line so much is kept and the rest dropped: more than any record may have (SPEC section 4), also behind
+/// Of a longer line so much is kept and the rest dropped: more than any record may have (`docs/semantics.md#input`), also behind
 /// the receive time of a capture line, so that the decoder refuses it.
 pub(super) const LONGEST: usize = (16 << 20) + (64 << 10);
 

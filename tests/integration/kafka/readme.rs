@@ -1,6 +1,6 @@
-//! The README's first minutes with Kafka, as they are typed there, with a broker that `scripts/kafka start` starts.
+//! The first minutes with Kafka of `docs/start.md`, as they are typed there, with a broker that `scripts/kafka start` starts.
 
-use crate::readme::{README, blocks};
+use crate::readme::{START, blocks};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -19,10 +19,10 @@ fn five_minutes_with_kafka() {
     let project = Path::new(env!("CARGO_MANIFEST_DIR"));
     std::os::unix::fs::symlink(project.join("scripts"), folder.path().join("scripts")).expect("linked");
     std::fs::write(folder.path().join("trades.jsonl"), TRADES).expect("written");
-    // The port of the README may be somebody's, and its last command would stay for ever.
+    // The port of the page may be somebody's, and its last command would stay for ever.
     let port = free_port();
-    let typed = blocks(README).into_iter().find(|block| block.text.contains("scripts/kafka start"));
-    let mut script = typed.expect("the README starts a broker").text;
+    let typed = blocks(START).into_iter().find(|block| block.text.contains("scripts/kafka start"));
+    let mut script = typed.expect("the page starts a broker").text;
     for (said, meant) in [
         ("scripts/kafka start", format!("scripts/kafka start --data broker --port {port}")),
         ("kcat -P", "kcat -P".to_owned()),
@@ -30,7 +30,7 @@ fn five_minutes_with_kafka() {
         ("run --window 10s --to kafka:vwap", "run -e --window 10s --to kafka:vwap".to_owned()),
         ("scripts/kafka stop", "scripts/kafka stop --data broker".to_owned()),
     ] {
-        assert!(script.contains(said), "the README does not say {said}");
+        assert!(script.contains(said), "the page does not say {said}");
         script = script.replace(said, &meant);
     }
     let script = format!("trap 'scripts/kafka stop --data broker' EXIT\n{script}");

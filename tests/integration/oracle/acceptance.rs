@@ -1,4 +1,4 @@
-//! Which records count (SPEC section 5), partition by partition.
+//! Which records count (`docs/semantics.md#acceptance`), partition by partition.
 
 use super::record::{File, Kind, Record};
 use super::settings::Settings;
@@ -19,7 +19,7 @@ pub(crate) struct Trade {
     pub(crate) accepted_at: i64,
 }
 
-/// The accounting of SPEC section 4.
+/// The accounting of `docs/semantics.md#input`.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) read: u64,

@@ -1,4 +1,4 @@
-//! JSON by the letter of RFC 8259, with the bounds of SPEC section 4: what is valid, and what it says.
+//! JSON by the letter of RFC 8259, with the bounds of `docs/semantics.md#input`: what is valid, and what it says.
 //!
 //! Numbers stay text and keys stay in order, because the rules ask for both: a library's value tree would refuse
 //! `1e400`, which is valid, and stop one level too early.

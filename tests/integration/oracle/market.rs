@@ -1,4 +1,4 @@
-//! The state of a symbol's window at an event time (SPEC sections 3, 6 and 8), summed anew each time it is asked for.
+//! The state of a symbol's window at an event time (`docs/semantics.md#numbers`, `#windows`, `#missing-ids`), summed anew each time it is asked for.
 
 use super::acceptance::Trade;
 use num_bigint::BigInt;

@@ -1,4 +1,4 @@
-//! How exact numbers are printed (SPEC section 3).
+//! How exact numbers are printed (`docs/semantics.md#numbers`).
 
 use num_bigint::{BigInt, Sign};
 use num_integer::Integer;

@@ -1,4 +1,4 @@
-//! One record: what SPEC section 4 makes of its bytes, before anything is asked about its partition.
+//! One record: what `docs/semantics.md#input` makes of its bytes, before anything is asked about its partition.
 
 use super::json::{self, Json};
 

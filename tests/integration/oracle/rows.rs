@@ -1,4 +1,4 @@
-//! The values of rows (SPEC sections 7 and 9): of a symbol, of a cross, of a cross's statistics.
+//! The values of rows (`docs/semantics.md#cross-rates`, `#rows`): of a symbol, of a cross, of a cross's statistics.
 
 use super::market::{Market, Window};
 use super::numbers::{rate, scaled, ten_to, variance_and_std};

@@ -1,4 +1,4 @@
-//! The flags that a result depends on (SPEC section 12), read from a command line as the program reads it.
+//! The flags that a result depends on (`docs/semantics.md#command-line`), read from a command line as the program reads it.
 
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
