@@ -177,7 +177,7 @@ impl Partition {
         self.watermark.plus(self.delay)
     }
 
-    /// Reading begins inside the log: the first windows will lack trades (SPEC section 6).
+    /// Reading begins inside the log: the first windows will lack trades (`docs/semantics.md#windows`).
     pub fn begin_inside_log(&mut self) {
         self.inside_log = true;
     }

@@ -1,4 +1,4 @@
-//! One wild clock among good ones (SPEC section 5, rule 2, `--max-jump`): a record far past all that its partition has
+//! One wild clock among good ones (`docs/semantics.md#acceptance`, rule 2, `--max-jump`): a record far past all that its partition has
 //! reached is refused, unless the record judged before it was refused so too and lies near it. So one wrong clock moves
 //! nothing, and a true gap costs one record.
 //!
