@@ -114,10 +114,9 @@ fn what_it_cannot_do_it_says_in_a_line() {
 }
 
 #[test]
+#[ignore = "needs tmux"]
 fn it_ends_when_its_terminal_has_gone() {
-    if !is_here("tmux") {
-        return;
-    }
+    needs::program("tmux");
     let served = Served::demo(&["--speed", "max", "--duration", "10s"]);
     served.wait_for_the_end();
     let terminal = Terminal::start(&format!("top --server http://{}", served.address));
