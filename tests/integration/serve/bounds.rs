@@ -43,7 +43,7 @@ fn readers_that_join_and_read_nothing_hold_a_portion_and_get_all_of_it_later() {
     };
     http::eventually(is_full, "a portion of each reader that waits");
     let rows = all(&served, "");
-    assert_eq!(rows.len(), 2_400, "more than systems take for a connection");
+    assert_eq!(rows.len(), 1_200, "more than systems take for a connection");
     let mut known = Known::default();
     events[0].read_to_the_end(&mut known);
     assert_eq!(known.rows(), rows.iter().collect::<Vec<_>>());
