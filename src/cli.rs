@@ -23,9 +23,9 @@ pub use usage::UsageError;
 
 use crate::config::bench::Bench;
 use crate::config::query::Query;
+use crate::config::recovery::{Action, Recovery};
 use crate::config::top::Top;
 use crate::config::{Config, DemoConfig, ProduceConfig, ReplayConfig, ServeConfig, Verbosity};
-use crate::recovery::{Action, Recovery};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use layers::{FILES, Given};
 use settings::{ALL, About, LOGGING, Shape, Which};

@@ -2,11 +2,12 @@
 //! `cli` makes it; everything else only reads it.
 
 pub mod bench;
+pub mod database;
 pub mod query;
+pub mod recovery;
 pub mod secret;
 pub mod top;
 
-use crate::ledger::postgres;
 use crossrate_dataflows::market::definition::Definition;
 use crossrate_dataflows::market::event_time::EventTime;
 use secret::Token;
@@ -98,6 +99,13 @@ pub fn ledger_of(sinks: &[SinkTarget]) -> Option<&SinkTarget> {
         SinkTarget::Stdout => 5,
     };
     sinks.iter().filter(holds).min_by_key(|target| rank(target))
+}
+
+/// Where the recovery point of a file of rows is, or of a folder of them.
+pub fn beside(path: &Path) -> PathBuf {
+    let mut beside = path.to_owned().into_os_string();
+    beside.push(".recovery");
+    beside.into()
 }
 
 /// Whether a path is that of a file, or of none yet.
@@ -379,7 +387,7 @@ impl fmt::Debug for SinkTarget {
             SinkTarget::Days(form, folder) => f.debug_tuple("Days").field(form).field(folder).finish(),
             SinkTarget::Kafka(topic) => f.debug_tuple("Kafka").field(topic).finish(),
             SinkTarget::Sqlite(path) => f.debug_tuple("Sqlite").field(path).finish(),
-            SinkTarget::Postgres(url) => f.debug_tuple("Postgres").field(&postgres::shown(url)).finish(),
+            SinkTarget::Postgres(url) => f.debug_tuple("Postgres").field(&database::shown(url)).finish(),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! command ends; when it goes away later, what is known is served on, `/readyz`, the page and the metrics say so, and
 //! it is tried again until it is back. What is read again then is known already and disturbs no reader.
 
+mod known;
 mod lines;
 mod postgres;
 mod sqlite;
@@ -11,11 +12,11 @@ mod tables;
 mod topic;
 
 use crate::cluster::fate;
-use crate::config::{ServeConfig, SinkTarget, Verbosity};
+use crate::config::{ServeConfig, SinkTarget, Verbosity, beside, database};
 use crate::exit::{Exit, Failure};
 use crate::job_identity;
+use crate::ledger::Entries;
 use crate::ledger::point::{self, Point};
-use crate::ledger::{self, Entries};
 use crate::serve::board::Board;
 use crate::serve::board::about::{About, Described};
 use crate::serve::board::progress::{Following, Knowledge, ProgressNews, Standing, now_ms};
@@ -103,7 +104,7 @@ pub fn run(config: &ServeConfig) -> Result<Exit> {
 fn open(config: &ServeConfig) -> Result<Box<dyn Place>> {
     Ok(match &config.from {
         SinkTarget::File(path) => {
-            Box::new(lines::Lines::new(path, sqlite::Recovery::new(&ledger::beside(path), &config.name)))
+            Box::new(lines::Lines::new(path, sqlite::Recovery::new(&beside(path), &config.name)))
         }
         SinkTarget::Sqlite(path) => {
             Box::new(sqlite::Database::new(path, &config.name, config.serving.history))
@@ -128,7 +129,7 @@ fn shown(from: &SinkTarget) -> String {
         SinkTarget::File(path) | SinkTarget::Days(_, path) => path.display().to_string(),
         SinkTarget::Kafka(topic) => format!("kafka:{topic}"),
         SinkTarget::Sqlite(path) => format!("sqlite:{}", path.display()),
-        SinkTarget::Postgres(url) => ledger::postgres::shown(url),
+        SinkTarget::Postgres(url) => database::shown(url),
     }
 }
 

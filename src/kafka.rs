@@ -4,6 +4,7 @@
 //! that an error can say why. See [`crate::source::kafka`] for reading and [`crate::ledger`] for writing.
 
 pub mod queue;
+pub mod rows;
 pub mod topics;
 pub mod writer;
 

@@ -24,14 +24,13 @@ pub mod committer;
 pub mod held;
 mod kafka;
 pub mod keeper;
-pub mod known;
 pub mod point;
 pub mod postgres;
 pub mod protocol;
 pub mod share;
 mod sqlite;
 
-use crate::config::{Config, SinkTarget, Source, StartOffset, Verbosity};
+use crate::config::{Config, SinkTarget, Source, StartOffset, Verbosity, beside};
 use crate::exit::{Exit, Failure};
 use crate::job_identity;
 use crate::source;
@@ -41,7 +40,6 @@ use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::row::Row;
 use crossrate_dataflows::operators::closings::Refusal;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use clerk::Clerk;
 use committer::Committer;
@@ -136,13 +134,6 @@ pub(crate) fn open_at(config: &Config, target: &SinkTarget) -> Result<Box<dyn Le
         }
         SinkTarget::Stdout => anyhow::bail!("standard output holds no recovery point"),
     })
-}
-
-/// Where the recovery point of a file of rows is, or of a folder of them.
-pub(crate) fn beside(path: &Path) -> PathBuf {
-    let mut beside = path.to_owned().into_os_string();
-    beside.push(".recovery");
-    beside.into()
 }
 
 /// A job that was taken over, and goes on from its last commit.
@@ -302,12 +293,5 @@ fn run_id() -> Result<[u8; 16]> {
 
 /// Who this run is, for another that it takes the job from.
 fn owner() -> String {
-    owner_of(std::process::id())
-}
-
-/// A process of this machine, for people.
-pub(crate) fn owner_of(process: u32) -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .map_or("this machine".into(), |host| host.trim().to_owned());
-    format!("process {process} on {host}")
+    start::owner_of(std::process::id())
 }

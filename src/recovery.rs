@@ -6,36 +6,12 @@
 mod check;
 mod show;
 
+use crate::config::recovery::{Action, Place, Recovery};
 use crate::exit::{Exit, Failure};
-use crate::ledger::held::{Held, Place};
+use crate::ledger::held::Held;
 use anyhow::Result;
 use show::Shown;
 use std::io::{self, ErrorKind, Write};
-
-/// What is to be done with which recovery point.
-#[derive(Debug, Clone)]
-pub struct Recovery {
-    /// What is to be done.
-    pub action: Action,
-    /// As one JSON object.
-    pub json: bool,
-    /// Where it is.
-    pub place: Place,
-}
-
-/// What is to be done.
-#[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Tell what it holds.
-    Show,
-    /// See whether it is whole.
-    Check,
-    /// Remove it, if the user says that this is meant.
-    Reset {
-        /// It is.
-        yes: bool,
-    },
-}
 
 /// Does it.
 pub fn run(recovery: &Recovery) -> Result<Exit> {

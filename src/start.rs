@@ -22,6 +22,13 @@ pub fn files() -> usize {
     files.and_then(|files| usize::try_from(files).ok()).unwrap_or(usize::MAX)
 }
 
+/// A process of this machine, for people.
+pub(crate) fn owner_of(process: u32) -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or("this machine".into(), |host| host.trim().to_owned());
+    format!("process {process} on {host}")
+}
+
 /// Says that something is done, and how long after the beginning, to those who want to know everything.
 pub fn tell(verbosity: Verbosity, what: impl Display) {
     let begun = BEGUN.get_or_init(Instant::now);

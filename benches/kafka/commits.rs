@@ -5,9 +5,9 @@ use crate::restart::{CASES, Case, Feed, Job};
 use crate::{Asked, quantiles};
 use anyhow::{Context, Result, bail};
 use crossrate::config::Verbosity;
+use crossrate::kafka::rows::DEFAULTS;
 use crossrate::kafka::writer::{self, Outgoing, Producer, Waiting};
 use crossrate::kafka::{self, Listener};
-use crossrate::sink::kafka::DEFAULTS;
 use rdkafka::producer::Producer as _;
 use std::time::{Duration, Instant};
 

@@ -7,6 +7,7 @@ use super::settings::{self as s, About, Which};
 use super::usage::{UsageError, Wrong, nearest};
 use super::{outputs, places};
 use crate::config::STDIN;
+use crate::config::recovery::Place;
 use crate::config::secret::Token;
 use crate::config::{
     Cluster, Config, DeadLetterTarget, DemoConfig, FileSource, KafkaClient, KafkaSource, ProduceConfig,
@@ -14,7 +15,6 @@ use crate::config::{
     ledger_of,
 };
 use crate::duration;
-use crate::ledger::held::Place;
 use crossrate_dataflows::market::definition::{Selection, Windows};
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -3,8 +3,7 @@
 use super::layers::Given;
 use super::settings::{self as s, About};
 use super::usage::{UsageError, Wrong};
-use crate::config::{DeadLetterTarget, SinkTarget, Source, can_be_cut};
-use crate::ledger;
+use crate::config::{DeadLetterTarget, SinkTarget, Source, beside, can_be_cut};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -46,7 +45,7 @@ pub(super) fn apart(
         .iter()
         .filter_map(|sink| match sink {
             SinkTarget::File(path) if !can_be_cut(path) => None,
-            SinkTarget::File(path) | SinkTarget::Days(_, path) => Some(ledger::beside(path)),
+            SinkTarget::File(path) | SinkTarget::Days(_, path) => Some(beside(path)),
             _ => None,
         })
         .collect();

@@ -2,8 +2,8 @@
 
 use super::usage::{Wrong, nearest};
 use super::values::count;
+use crate::config::database;
 use crate::config::{DayForm, DeadLetterTarget, SinkTarget, StartOffset};
-use crate::ledger::postgres;
 use crossrate_dataflows::market::event_time::EventTime;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -255,7 +255,7 @@ fn place<'a>(text: &'a str, expected: &str) -> Result<Place<'a>, Wrong> {
         ("postgres" | "postgresql", Some(rest)) => {
             let url = if rest.starts_with("//") { text } else { rest };
             // What was typed may hold a password and is not repeated.
-            match postgres::check(url) {
+            match database::check(url) {
                 Ok(()) => Ok(Place::Postgres(url.to_owned())),
                 Err(why) => Err(Wrong::told(
                     format!("{scheme}:.. ({why})"),
@@ -334,7 +334,7 @@ pub(super) fn results(text: &str, expected: &str) -> Result<SinkTarget, Wrong> {
 /// The same for people: what follows `postgres:` may hold a password.
 pub(super) fn shown_sink(text: &str) -> String {
     match sink(text) {
-        Ok(SinkTarget::Postgres(url)) => postgres::shown(&url),
+        Ok(SinkTarget::Postgres(url)) => database::shown(&url),
         _ => text.to_owned(),
     }
 }

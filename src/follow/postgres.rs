@@ -1,11 +1,12 @@
 //! A Postgres database of rows (`--to postgres:URL`). A commit of a job leaves a lease with a number of its own, so one row
 //! tells whether there is anything new. Everything is read in read-only transactions: nobody's commit waits for them.
 
+use super::known::Known;
 use super::tables::{self, Place as Where};
 use super::{Brought, Place, definition};
+use crate::config::database;
 use crate::exit::{Exit, Failure};
-use crate::ledger::known::Known;
-use crate::ledger::postgres::{self, reading};
+use crate::ledger::postgres::reading;
 use crate::rows::columns::Value;
 use crate::serve::board::about::Described;
 use crate::serve::board::series::Kept;
@@ -60,7 +61,7 @@ impl Place for Database {
                 // The connection is kept busy while nothing is asked, so that its end is noticed.
                 Ok(None) => tokio::time::sleep(most).await,
                 Err(why) => {
-                    let words = format!("cannot read the database {}: {why}", postgres::shown(url));
+                    let words = format!("cannot read the database {}: {why}", database::shown(url));
                     return Err(Failure::new(Exit::Unreachable, words)
                         .hint("name one that crossrate run --to postgres:URL writes")
                         .into());

@@ -1,11 +1,11 @@
 //! An SQLite database of rows (`--to sqlite:PATH`), and the recovery point beside a file of rows. Both are looked at when
 //! another connection has committed, which SQLite tells without reading anything.
 
+use super::known::Known;
 use super::tables::{self, Place as Where};
 use super::{Brought, Place, definition};
 use crate::exit::{Exit, Failure};
 use crate::ledger::Entries;
-use crate::ledger::known::Known;
 use crate::rows::columns::{self, Value};
 use crate::rows::sqlite::hint;
 use crate::serve::board::about::Described;

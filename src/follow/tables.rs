@@ -3,8 +3,8 @@
 //! few steps of the index for each name, however long the history is.
 
 use super::Brought;
+use super::known::Known;
 use crate::exit::{Exit, Failure};
-use crate::ledger::known::Known;
 use crate::rows::columns::{self, Value};
 use crate::serve::board::progress::now_ms;
 use crate::serve::board::series::Kept;

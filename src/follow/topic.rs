@@ -3,12 +3,12 @@
 //! Of a large log its end is enough: the board keeps no more rows than [`MOST`] offsets hold. librdkafka connects anew
 //! by itself; that brokers are away is heard from it, that one is back from the broker.
 
+use super::known::Known;
 use super::{Brought, Place, definition};
 use crate::config::{KafkaClient, ServeConfig};
 use crate::exit::{Exit, Failure};
 use crate::kafka::{self, Listener, Meaning, PATIENCE};
 use crate::ledger::assemble;
-use crate::ledger::known::Known;
 use crate::serve::board::progress::now_ms;
 use anyhow::Result;
 use rdkafka::consumer::{BaseConsumer, Consumer};

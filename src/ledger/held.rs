@@ -2,21 +2,9 @@
 
 use super::protocol::Lease;
 use super::{Entries, Kafka, Postgres, Sqlite, beside};
-use crate::config::{KafkaClient, SinkTarget, Verbosity};
+use crate::config::recovery::Place;
+use crate::config::{SinkTarget, database};
 use anyhow::Result;
-
-/// Where a job's recovery point is.
-#[derive(Debug, Clone)]
-pub struct Place {
-    /// The sink that is the ledger.
-    pub target: SinkTarget,
-    /// How brokers are reached.
-    pub kafka: KafkaClient,
-    /// The job.
-    pub job: String,
-    /// What is told on standard error.
-    pub verbosity: Verbosity,
-}
 
 /// What is there of a job.
 #[derive(Debug, Clone, Default)]
@@ -42,7 +30,7 @@ impl Place {
             SinkTarget::File(path) | SinkTarget::Days(_, path) => beside(path).display().to_string(),
             SinkTarget::Sqlite(path) => format!("sqlite:{}", path.display()),
             SinkTarget::Kafka(topic) => format!("kafka:{topic}"),
-            SinkTarget::Postgres(url) => super::postgres::shown(url),
+            SinkTarget::Postgres(url) => database::shown(url),
         }
     }
 

@@ -17,10 +17,10 @@ use super::protocol::{Ended, Lease, Protocol, Step, Wrote};
 use super::{Commit, Entries, Ledger};
 use crate::config::{Config, DeadLetterTarget, KafkaClient, SinkTarget, Verbosity};
 use crate::exit::{Exit, Failure};
+use crate::kafka::rows::{DEFAULTS, purpose, send_refusal, send_row};
 use crate::kafka::topics::{self, Purpose};
 use crate::kafka::writer::{self, Producer, Undelivered, Waiting};
 use crate::kafka::{self, Listener, Meaning, PATIENCE};
-use crate::sink::kafka::{DEFAULTS, rows, send_refusal, send_row};
 use crate::start;
 use anyhow::Result;
 use entries::Parts;
@@ -118,7 +118,7 @@ impl Kafka {
             Some(DeadLetterTarget::Kafka(topic)) => Some(topic.clone()),
             _ => None,
         };
-        let mut wanted: Vec<(&str, Purpose)> = topics.iter().map(|t| (t.as_str(), rows(config))).collect();
+        let mut wanted: Vec<(&str, Purpose)> = topics.iter().map(|t| (t.as_str(), purpose(config))).collect();
         wanted.push((&recovery, Purpose::Recovery));
         wanted.extend(dead_letters.as_deref().map(|topic| (topic, Purpose::DeadLetters)));
         let partitions = topics::prepare(&config.kafka, config.verbosity, &wanted)?;

@@ -125,7 +125,7 @@ pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>> {
 }
 
 /// Decodes an entry, or says what is wrong with it.
-pub(super) fn decode<T: DeserializeOwned>(key: &str, entry: &[u8]) -> Result<T> {
+pub(crate) fn decode<T: DeserializeOwned>(key: &str, entry: &[u8]) -> Result<T> {
     let broken = |what: &str| {
         Failure::new(Exit::Failed, format!("the recovery point's entry {key:?} {what}"))
             .hint("start the job anew with --fresh or under another --name; its rows so far stay as they are")

@@ -6,7 +6,6 @@
 //! [`IDLE`] seconds at most, then the server ends its transaction.
 
 mod answer;
-mod place;
 pub(crate) mod reading;
 mod tables;
 mod tls;
@@ -15,10 +14,10 @@ use super::held::Held;
 use super::protocol::{Ended, Lease, Protocol, Step, Wrote};
 use super::{Commit, Entries, Ledger};
 use crate::config::Verbosity;
+use crate::config::database::{Database, words};
 use crate::exit::{Exit, Failure};
 use answer::{patiently, within};
 use anyhow::Result;
-use place::Place;
 use std::time::{Duration, Instant};
 use tables::Statements;
 use tokio::runtime::Runtime;
@@ -37,19 +36,9 @@ const CONNECT: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(60);
 const PATIENCE_AT_START: Duration = Duration::from_secs(10);
 
-/// Whether this can be read as a place of a database; the error says what is wrong without repeating what was typed.
-pub fn check(url: &str) -> Result<(), String> {
-    Place::parse(url).map(drop)
-}
-
-/// The place of a database for people: without user and password.
-pub fn shown(url: &str) -> String {
-    Place::parse(url).map_or_else(|_| "postgres".into(), |place| place.shown())
-}
-
 /// A job's place in a database. Several jobs may share one.
 pub struct Postgres {
-    place: Place,
+    place: Database,
     shown: String,
     job: String,
     quiet: bool,
@@ -95,7 +84,7 @@ impl Postgres {
     }
 
     fn begin(url: &str, job: &str, quiet: bool, writes: bool) -> Result<Self> {
-        let mut place = Place::parse(url).map_err(|wrong| Failure::new(Exit::Usage, wrong))?;
+        let mut place = Database::parse(url).map_err(|wrong| Failure::new(Exit::Usage, wrong))?;
         place.find_password()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
         let shown = place.shown();
@@ -345,7 +334,7 @@ impl Ledger for Postgres {
 }
 
 /// Connects once, sets the session up and prepares the statements.
-async fn connect(place: &Place, writes: bool) -> Result<Result<Session>, Trouble> {
+async fn connect(place: &Database, writes: bool) -> Result<Result<Session>, Trouble> {
     let connector = match place.tls.connector() {
         Ok(connector) => connector,
         Err(error) => return Ok(Err(error)),
@@ -444,17 +433,5 @@ impl From<Error> for Trouble {
             None => true,
         };
         if passing { Trouble::Away(words(&error)) } else { Trouble::Refused(error) }
-    }
-}
-
-/// An error in one line: what the server said, else what the library did, with its cause.
-fn words(error: &Error) -> String {
-    match (error.as_db_error(), std::error::Error::source(error)) {
-        (Some(said), _) => match said.detail() {
-            Some(detail) => format!("{} ({})", said.message(), detail.trim_end_matches('.')),
-            None => said.message().to_owned(),
-        },
-        (None, Some(cause)) => format!("{error}: {cause}"),
-        (None, None) => error.to_string(),
     }
 }

@@ -1,8 +1,9 @@
 //! Whether a recovery point is whole: every entry by itself, and all of them together.
 
 use crate::config::SinkTarget;
+use crate::config::recovery::Place;
 use crate::ledger::Entries;
-use crate::ledger::held::{Held, Place};
+use crate::ledger::held::Held;
 use crate::ledger::point::{self, Point};
 use std::path::Path;
 

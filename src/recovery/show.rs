@@ -1,7 +1,8 @@
 //! What a recovery point holds, for people and for programs.
 
+use crate::config::recovery::Place;
 use crate::flag_words::in_flags;
-use crate::ledger::held::{Held, Place};
+use crate::ledger::held::Held;
 use crate::ledger::point::{PartitionPoint, Point};
 use anyhow::Result;
 use crossrate_dataflows::market::acceptance::Counts;

@@ -3,7 +3,7 @@
 
 use crate::config::Verbosity;
 use crate::exit::{Exit, Failure};
-use crate::ledger;
+use crate::start;
 use anyhow::Result;
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
@@ -24,7 +24,7 @@ pub(super) fn lock(file: &File, name: &str, before: Option<&str>, verbosity: Ver
             Ok(()) => return Ok(()),
             Err(TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => {
                 if begun.elapsed() >= SILENT && !std::mem::replace(&mut told, true) {
-                    let who = holder(file).map_or("another process".into(), ledger::owner_of);
+                    let who = holder(file).map_or("another process".into(), start::owner_of);
                     let most = PATIENCE.as_secs();
                     say!("crossrate: {name} is being written by {who}, waiting up to {most} s for its end");
                 }
@@ -43,7 +43,7 @@ pub(super) fn lock(file: &File, name: &str, before: Option<&str>, verbosity: Ver
 fn held(file: &File, name: &str, before: Option<&str>) -> Failure {
     let by = |who: &str| Failure::new(Exit::Failed, format!("{name} is being written by {who}"));
     match (holder(file), before) {
-        (Some(process), _) => by(&ledger::owner_of(process)).hint(format!(
+        (Some(process), _) => by(&start::owner_of(process)).hint(format!(
             "end it (kill {process}; if it is stopped, kill -9 {process}), or name another file"
         )),
         // On another machine, or hidden from this one.

@@ -1,7 +1,7 @@
 //! A session that only reads: for those who follow what a job writes.
 
-use super::place::Place;
 use super::{Trouble, tables, words};
+use crate::config::database::Database;
 use crate::exit::{Exit, Failure};
 use crate::ledger::Entries;
 use anyhow::Result;
@@ -13,7 +13,7 @@ const ANSWER: Duration = Duration::from_secs(20);
 
 /// Connects, for reading only.
 pub(crate) async fn connect(url: &str) -> Result<Client> {
-    let mut place = Place::parse(url).map_err(|wrong| Failure::new(Exit::Usage, wrong))?;
+    let mut place = Database::parse(url).map_err(|wrong| Failure::new(Exit::Usage, wrong))?;
     place.find_password()?;
     let connector = place.tls.connector()?;
     let connecting = async {

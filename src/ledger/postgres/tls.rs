@@ -1,5 +1,6 @@
 //! TLS for connections to Postgres, by the library that the exchange's sessions use.
 
+use crate::config::database::Tls;
 use anyhow::{Context, Result};
 use std::future::Future;
 use std::io;
@@ -16,15 +17,6 @@ use tokio_rustls::rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ri
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{self, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-
-/// What is asked of the server's certificate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Tls {
-    /// Nothing.
-    Unverified,
-    /// That it leads to these roots, or else to those that browsers trust, and bears the server's name.
-    Verified(Option<PathBuf>),
-}
 
 impl Tls {
     /// What makes connections so.

@@ -1,9 +1,9 @@
 //! What a recovery point says of how far its job is, to those who only look. They need neither sums nor panes, and
 //! disturb nobody: a job is taken over by whoever commits, not by whoever reads.
 
-use super::Entries;
-use super::point::{self, JobEntry};
 use crate::duration;
+use crate::ledger::Entries;
+use crate::ledger::point::{self, JobEntry};
 use crate::serve::board::progress::{Knowledge, PartitionNews, ProgressNews};
 use anyhow::Result;
 use crossrate_dataflows::market::acceptance::Head;
@@ -12,19 +12,19 @@ use std::collections::BTreeMap;
 
 /// How far a job was at its last commit.
 #[derive(Debug, Clone)]
-pub struct Known {
+pub(super) struct Known {
     job: JobEntry,
     heads: BTreeMap<u32, Head>,
 }
 
 impl Known {
     /// Whether an entry is one of those that are looked at.
-    pub fn wants(key: &str) -> bool {
+    pub(super) fn wants(key: &str) -> bool {
         key == point::JOB || key.starts_with("head/")
     }
 
     /// Of the entries; `None` where there is no job among them.
-    pub fn of(entries: &Entries) -> Result<Option<Known>> {
+    pub(super) fn of(entries: &Entries) -> Result<Option<Known>> {
         let Some(job) = entries.get(point::JOB) else { return Ok(None) };
         let mut known = Known { job: point::decode(point::JOB, job)?, heads: BTreeMap::new() };
         for (key, entry) in entries {
@@ -36,12 +36,12 @@ impl Known {
     }
 
     /// Rows looked at until then are out.
-    pub fn at(&self) -> EventTime {
+    pub(super) fn at(&self) -> EventTime {
         self.job.at
     }
 
     /// How long before `at` a window may have started that is not final yet, in microseconds.
-    pub fn open_for(&self) -> Option<u64> {
+    pub(super) fn open_for(&self) -> Option<u64> {
         let span = |name: &str| {
             let (_, text) = self.job.definition.iter().find(|(key, _)| key == name)?;
             duration::parse(text)
@@ -50,7 +50,7 @@ impl Known {
     }
 
     /// For those who follow the job.
-    pub fn progress(&self, told_ms: u64) -> ProgressNews {
+    pub(super) fn progress(&self, told_ms: u64) -> ProgressNews {
         let setting = |name: &str| self.job.definition.iter().find(|(key, _)| key == name).map(|(_, v)| v);
         let name = |number: u32| match setting("topic") {
             Some(topic) => format!("{topic}-{number}"),

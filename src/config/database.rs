@@ -4,7 +4,6 @@
 //! who listen, and against nobody else), `verify-full` checks certificate and name, by `sslrootcert=FILE` or else the
 //! roots that browsers trust. Passwords may stand in `PGPASSWORD` or a password file, where no other user sees them.
 
-use super::tls::Tls;
 use crate::exit::{Exit, Failure};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,25 +12,44 @@ use tokio_postgres::config::{Host, SslMode};
 /// How long one attempt to connect may take.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// A database, as far as the URL says.
-#[derive(Clone)]
-pub(super) struct Place {
-    pub(super) config: tokio_postgres::Config,
-    pub(super) tls: Tls,
+/// What is asked of the server's certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Tls {
+    /// Nothing.
+    Unverified,
+    /// That it leads to these roots, or else to those that browsers trust, and bears the server's name.
+    Verified(Option<PathBuf>),
 }
 
-impl std::fmt::Debug for Place {
+/// A database, as far as the URL says.
+#[derive(Clone)]
+pub(crate) struct Database {
+    pub(crate) config: tokio_postgres::Config,
+    pub(crate) tls: Tls,
+}
+
+/// Whether this can be read as a place of a database; the error says what is wrong without repeating what was typed.
+pub fn check(url: &str) -> Result<(), String> {
+    Database::parse(url).map(drop)
+}
+
+/// The place of a database for people: without user and password.
+pub fn shown(url: &str) -> String {
+    Database::parse(url).map_or_else(|_| "postgres".into(), |database| database.shown())
+}
+
+impl std::fmt::Debug for Database {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.shown())
     }
 }
 
-impl Place {
+impl Database {
     /// Reads a URL, or pairs of keys and values as libpq takes them. The error does not repeat what was typed.
-    pub(super) fn parse(typed: &str) -> Result<Place, String> {
+    pub(crate) fn parse(typed: &str) -> Result<Database, String> {
         let (rest, mode, roots) = take_tls_settings(typed)?;
         let mut config: tokio_postgres::Config =
-            rest.parse().map_err(|error: tokio_postgres::Error| super::words(&error))?;
+            rest.parse().map_err(|error: tokio_postgres::Error| words(&error))?;
         let tls = match mode.as_deref() {
             None | Some("prefer" | "disable" | "require") if roots.is_some() => {
                 return Err("sslrootcert means something with sslmode=verify-full only".into());
@@ -68,11 +86,11 @@ impl Place {
         // A server that is gone without a word is noticed within half a minute.
         config.keepalives_idle(Duration::from_secs(10)).keepalives_interval(Duration::from_secs(5));
         config.keepalives_retries(3);
-        Ok(Place { config, tls })
+        Ok(Database { config, tls })
     }
 
     /// The place for people: without user and password.
-    pub(super) fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         let host = match self.config.get_hosts().first() {
             Some(Host::Tcp(host)) => host.clone(),
             Some(Host::Unix(path)) => path.display().to_string(),
@@ -87,7 +105,7 @@ impl Place {
     }
 
     /// Adds the password that the environment or a password file has, where the URL has none.
-    pub(super) fn find_password(&mut self) -> Result<(), Failure> {
+    pub(crate) fn find_password(&mut self) -> Result<(), Failure> {
         if self.config.get_password().is_some() {
             return Ok(());
         }
@@ -202,13 +220,25 @@ fn pairs(typed: &str) -> Vec<&str> {
     pairs.filter(|pair| !pair.is_empty()).collect()
 }
 
+/// An error in one line: what the server said, else what the library did, with its cause.
+pub(crate) fn words(error: &tokio_postgres::Error) -> String {
+    match (error.as_db_error(), std::error::Error::source(error)) {
+        (Some(said), _) => match said.detail() {
+            Some(detail) => format!("{} ({})", said.message(), detail.trim_end_matches('.')),
+            None => said.message().to_owned(),
+        },
+        (None, Some(cause)) => format!("{error}: {cause}"),
+        (None, None) => error.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn urls() {
-        let shown = |typed: &str| Place::parse(typed).map(|place| place.shown());
+        let shown = |typed: &str| Database::parse(typed).map(|place| place.shown());
         assert_eq!(
             shown("postgres://me:secret@db.example:5433/rates").as_deref(),
             Ok("postgres://db.example:5433/rates")
@@ -217,10 +247,10 @@ mod tests {
         assert_eq!(shown("host=/run/pg dbname=a sslmode=disable").as_deref(), Ok("postgres:///run/pg/a"));
         // What is quoted is left as it is.
         let quoted =
-            Place::parse(r"host=db  password='a  b\' sslmode=x' sslmode=disable").expect("it is right");
+            Database::parse(r"host=db  password='a  b\' sslmode=x' sslmode=disable").expect("it is right");
         assert_eq!(quoted.config.get_password(), Some(b"a  b' sslmode=x".as_slice()));
         let verified =
-            Place::parse("postgres://db/a?sslmode=verify-full&sslrootcert=ca.pem").expect("it is right");
+            Database::parse("postgres://db/a?sslmode=verify-full&sslrootcert=ca.pem").expect("it is right");
         assert!(matches!(&verified.tls, Tls::Verified(Some(path)) if path == Path::new("ca.pem")));
         for wrong in [
             "postgres://me:hunter2@db/a?sslmode=verify",
@@ -228,14 +258,14 @@ mod tests {
             "hunter2",
             "a=hunter2",
         ] {
-            let error = Place::parse(wrong).expect_err(wrong);
+            let error = Database::parse(wrong).expect_err(wrong);
             assert!(!error.contains("hunter2"), "{error}");
         }
     }
 
     #[test]
     fn password_files() {
-        let place = Place::parse("postgres://me@db:5433/rates").expect("it is right");
+        let place = Database::parse("postgres://me@db:5433/rates").expect("it is right");
         let file =
             "# mine\ndb:5432:rates:me:wrong\nother:*:*:*:wrong\n*:5433:*:me:a\\:b\\\\c:d\n*:*:*:*:late\n";
         assert_eq!(place.password_in(file).as_deref(), Some("a:b\\c:d"));

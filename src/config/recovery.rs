@@ -1,0 +1,41 @@
+//! What `crossrate recovery` is asked to do, and where.
+
+use super::{KafkaClient, SinkTarget, Verbosity};
+
+/// What is to be done with which recovery point.
+#[derive(Debug, Clone)]
+pub struct Recovery {
+    /// What is to be done.
+    pub action: Action,
+    /// As one JSON object.
+    pub json: bool,
+    /// Where it is.
+    pub place: Place,
+}
+
+/// What is to be done.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Tell what it holds.
+    Show,
+    /// See whether it is whole.
+    Check,
+    /// Remove it, if the user says that this is meant.
+    Reset {
+        /// It is.
+        yes: bool,
+    },
+}
+
+/// Where a job's recovery point is.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The sink that is the ledger.
+    pub target: SinkTarget,
+    /// How brokers are reached.
+    pub kafka: KafkaClient,
+    /// The job.
+    pub job: String,
+    /// What is told on standard error.
+    pub verbosity: Verbosity,
+}
