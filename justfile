@@ -15,9 +15,10 @@ check:
     cargo clippy --workspace --all-targets {{features}} -- -D warnings
     cargo test --lib --bins {{features}}
 
-# The tests that need no Java, database or browser; those that do are shown as ignored
+# The tests that need no Java, database or browser, with fewer cases and kills; the others are shown as ignored
 test-fast *names:
-    cargo test --workspace {{features}} {{names}}
+    CROSSRATE_CASES=60 CROSSRATE_TEST_JOBS=3 CROSSRATE_TEST_KILLS=5 \
+        cargo test --workspace {{features}} -- --skip memory:: {{names}}
 
 # The tests of Kafka, on one broker; needs Java, Maven, kcat, PostgreSQL
 test-kafka name="kafka::":

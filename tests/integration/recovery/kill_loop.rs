@@ -13,7 +13,7 @@ pub(crate) fn kills() -> u64 {
 
 /// How many trades a job needs for that.
 pub(crate) fn trades() -> u64 {
-    4_800 * kills().max(25)
+    4_800 * kills().max(5)
 }
 
 /// Longer than any run takes.
