@@ -255,7 +255,7 @@ pub(super) fn rows(text: &str) -> Result<RowKinds, Wrong> {
     text.split(',').map(str::trim).map(kind).collect()
 }
 
-/// What a name is, for people (`docs/semantics.md`).
+/// What a name is, for people (`docs/semantics.md#terms`).
 pub(super) const NAME_RULE: &str =
     "a name has 1 to 64 bytes, no white space, no control character and none of * / = , | \"";
 

@@ -1,3 +1,5 @@
+//! The feed: what readers get, and what they cost.
+
 use super::*;
 use crate::serve::board::about::About;
 use crate::serve::board::series::Kept;

@@ -105,7 +105,7 @@ fn trade(event: &Json, kind: Kind, id: &str) -> Option<Record> {
     Some(Record::Trade(Event { symbol, kind, id, price, quantity, time: time(event)? }))
 }
 
-/// The names of symbols (SPEC section 2).
+/// The names of symbols (`docs/semantics.md#terms`).
 fn is_name(text: &str) -> bool {
     let is_strange = |c: char| c.is_whitespace() || c.is_control() || "*/=,|\"".contains(c);
     (1..=64).contains(&text.len()) && !text.chars().any(is_strange)
