@@ -39,6 +39,20 @@
 //!    output, no clock, no log line.
 //! 3. **The edges**, this crate: Kafka, files, websockets, databases, HTTP, terminals, threads, signals, clocks.
 //!
+//! # Floors
+//!
+//! The modules of this crate stand on five floors, and an import leads down or stays on its floor, without a circle:
+//!
+//! 1. *What was typed*: [`cli`].
+//! 2. *Commands*, a module each: [`run`], [`mod@bench`], [`collect`], [`demo`], [`follow`], [`query`], [`recovery`], [`replay`],
+//!    [`top`].
+//! 3. *Engine*, a job at work: [`worker`], [`cluster`].
+//! 4. *Edges*: [`source`], [`ledger`], [`sink`], [`serve`], [`sql`], [`kafka`].
+//! 5. *Ground*, values and small tools: all others.
+//!
+//! `tests/integration/arrows.rs` has the table of what each module imports. A module that needs another one is a line
+//! there; where the test calls it a circle or a way up, a value or a function passed in takes its place.
+//!
 //! # Where to enter
 //!
 //! * *What happens when I type a command?* `main.rs` parses by [`cli`] and performs; [`run::run`] for `run`.
@@ -76,7 +90,8 @@
 //! | [`follow`] | results that exist, served as they grow | how they were computed |
 //! | [`replay`] | past trades through the same dataflow, with any definition | the live job: it leaves nothing behind |
 //! | [`top`] | a server's essentials on a terminal | anything that the server does not say |
-//! | [`query`] | questions in SQL over rows, by a process within limits | the job |
+//! | [`query`] | questions in SQL over files of rows, databases and servers | the job |
+//! | [`sql`] | answers in SQL over rows, by a process within limits | who asks |
 //! | [`collect`] | the exchange's websocket to a log: gaps filled, heartbeats | the dataflow: what it writes is an input like any other |
 //! | [`demo`] | a generated market through the very dataflow of a run, shown | anything that `run` does not: it is a sink that paints |
 //! | [`bench`](mod@bench) | whole processes against a plain loop, and their rows against each other | the insides: it times what a user would |
@@ -193,6 +208,7 @@ pub mod serve;
 pub mod signals;
 pub mod sink;
 pub mod source;
+pub mod sql;
 pub mod start;
 pub mod symbols;
 pub(crate) mod terminal;

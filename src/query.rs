@@ -1,21 +1,16 @@
-//! Questions in SQL about rows: `crossrate query`, and behind `POST /v1/sql`.
+//! Questions in SQL about rows: `crossrate query`.
 //!
-//! [`engine`] is SQLite with the three tables of rows (`symbols`, `crosses`, `stats`: see [`crate::rows::columns`]), which
-//! lets nothing be written and nothing else be read. [`worker`] is a process of its own that answers one question
-//! of a server's asker within limits, so that whatever is asked, the server and the job go on. [`remote`] asks a
-//! server. [`output`] prints.
+//! [`crate::sql`] answers; [`remote`] asks a server.
 
-pub mod engine;
-pub mod output;
 pub mod remote;
-pub mod worker;
 
 use crate::config::query::{Format, Query};
 use crate::exit::{Exit, Failure};
+use crate::sql::engine::{self, Engine, Limits};
+use crate::sql::output::Printer;
+use crate::sql::worker;
 use anyhow::{Context, Result};
-use engine::{Engine, Limits};
-use output::Printer;
-use std::io::{BufRead, BufReader, BufWriter, ErrorKind, Read, Write};
+use std::io::{BufRead, BufReader, BufWriter, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 /// Asks, and prints the answer.
@@ -144,23 +139,4 @@ fn load(engine: &mut Engine, file: &Path) -> Result<()> {
         }
     };
     engine.load(lines).with_context(|| format!("while reading {}", file.display()))
-}
-
-/// Whoever wants an answer, row by row.
-pub trait Reader {
-    /// The names of the columns; once, before the rows.
-    fn columns(&mut self, names: &[String]) -> std::io::Result<()>;
-
-    /// A row.
-    fn row(&mut self, row: &[serde_json::Value]) -> std::io::Result<()>;
-}
-
-impl<W: Write> Reader for Printer<W> {
-    fn columns(&mut self, names: &[String]) -> std::io::Result<()> {
-        Printer::columns(self, names)
-    }
-
-    fn row(&mut self, row: &[serde_json::Value]) -> std::io::Result<()> {
-        Printer::row(self, row)
-    }
 }

@@ -1,7 +1,7 @@
 //! Asks a server, and by `POST /v1/sql` in SQL.
 
-use super::worker::Rows;
 use crate::exit::{Exit, Failure};
+use crate::sql::worker::Rows;
 use anyhow::Result;
 use serde::Deserialize;
 use std::io::{Read, Write};

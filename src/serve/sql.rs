@@ -1,4 +1,4 @@
-//! `POST /v1/sql`: each question is answered by a process of its own ([`crate::query::worker`]), a few at a time.
+//! `POST /v1/sql`: each question is answered by a process of its own ([`crate::sql::worker`]), a few at a time.
 
 use super::App;
 use super::board::State;
@@ -7,8 +7,8 @@ use super::format::Format;
 use super::helper::Helper;
 use super::problem::{Problem, expect_json};
 use crate::config::query;
-use crate::query::output::Printer;
-use crate::query::worker::{Answer, Complaint, Needs, Question, Rows};
+use crate::sql::output::Printer;
+use crate::sql::worker::{Answer, Complaint, Needs, Question, Rows};
 use axum::body::Bytes;
 use axum::extract::State as Shared;
 use axum::extract::rejection::BytesRejection;

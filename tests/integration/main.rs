@@ -1,5 +1,6 @@
 //! The integration tests: one binary, one link.
 
+mod arrows;
 mod cli;
 mod cluster;
 mod demo;
