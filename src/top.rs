@@ -62,7 +62,11 @@ pub fn run(top: &Top) -> Result<Exit> {
         Ok(())
     };
     let shown = show();
-    ratatui::restore();
+    let _ = ratatui::try_restore();
+    if shown.is_err() {
+        // When it goes it writes to the terminal, and panics where that has gone.
+        std::mem::forget(terminal);
+    }
     shown?;
     Ok(Exit::Done)
 }
