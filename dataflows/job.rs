@@ -55,7 +55,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::market::candle::Candle;
     use crate::market::decimal::{Price, Quantity};
-    use crate::market::definition::{Cross, Emit, Leg, MissingLeg, RowKinds, Selection, Windows};
+    use crate::market::definition::{Cross, Emit, Leg, MissingLeg, Selection, Windows};
     use crate::market::moments::Moments;
     use crate::market::row::RowKind;
     use crate::market::trade::{Symbol, Trade};
@@ -77,13 +77,8 @@ pub(crate) mod tests {
             emit: Emit::Final,
             provisional: true,
             tick: 10,
-            rows: RowKinds::all(),
-            missing_leg: MissingLeg::Null,
             max_carry: 0,
-            stats_last: None,
-            dedup: true,
-            max_ahead: 0,
-            max_jump: None,
+            ..Definition::default()
         }
     }
 
@@ -128,7 +123,7 @@ pub(crate) mod tests {
             drop((panes, told));
             worker.step_while(|| !job.probe.done());
             let outbox = job.outbox.borrow();
-            outbox.rows.iter().map(|row| (row.kind, row.last, row.json.clone())).collect()
+            outbox.rows.iter().map(|row| (row.kind, row.is_final(), row.json.clone())).collect()
         })
     }
 

@@ -21,5 +21,6 @@ pub mod schema;
 pub mod series;
 pub mod sums;
 pub mod trade;
+pub mod value;
 pub mod wide;
 pub mod window;

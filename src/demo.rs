@@ -9,10 +9,9 @@ use crate::source::simulated::Market;
 use crate::source::simulated::market::{DELAY, GRACE};
 use board::{Board, Told};
 use crossrate_dataflows::market::acceptance::Counts;
-use crossrate_dataflows::market::definition::{
-    Cross, Definition, Emit, Leg, MissingLeg, RowKinds, Selection, Windows,
-};
+use crossrate_dataflows::market::definition::{Cross, Definition, Emit, Leg, Selection, Windows};
 use crossrate_dataflows::market::event_time::EventTime;
+use crossrate_dataflows::market::row::Row;
 use crossrate_dataflows::market::trade::Symbol;
 use std::io::{self, Write};
 use std::time::Duration;
@@ -43,13 +42,7 @@ pub fn definition() -> Definition {
         emit: Emit::Changes,
         provisional: true,
         tick: 250_000,
-        rows: RowKinds::all(),
-        missing_leg: MissingLeg::Null,
-        max_carry: 300_000_000,
-        stats_last: None,
-        dedup: true,
-        max_ahead: 5_000_000,
-        max_jump: None,
+        ..Definition::default()
     }
 }
 
@@ -186,8 +179,8 @@ impl<W: Write> Display<W> {
         Ok(Display { about, board, face, out })
     }
 
-    /// Rows that left, in their order, as printed.
-    pub fn rows<'a>(&mut self, rows: impl IntoIterator<Item = &'a str>) -> io::Result<()> {
+    /// Rows that left, in their order.
+    pub fn rows<'a>(&mut self, rows: impl IntoIterator<Item = &'a Row>) -> io::Result<()> {
         for row in rows {
             let told = self.board.row(row);
             self.tell(&told)?;

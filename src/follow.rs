@@ -17,6 +17,7 @@ use crate::exit::{Exit, Failure};
 use crate::job_identity;
 use crate::ledger::Entries;
 use crate::ledger::point::{self, Point};
+use crate::rows::columns;
 use crate::serve::board::Board;
 use crate::serve::board::about::{About, Described};
 use crate::serve::board::progress::{Following, Knowledge, ProgressNews, Standing, now_ms};
@@ -62,8 +63,8 @@ struct Brought {
 impl Brought {
     /// Takes a row in, if it is one.
     fn line(&mut self, line: &str) {
-        match Kept::read(line) {
-            Some(row) => self.rows.push(row),
+        match columns::read(line) {
+            Some(row) => self.rows.push(Kept::of(&row)),
             None => self.foreign += 1,
         }
     }
@@ -180,7 +181,7 @@ impl Teller {
             (self.closed, self.told) = (EventTime::MIN, false);
         }
         let before = self.closed;
-        for row in rows.iter().filter(|row| row.closed) {
+        for row in rows.iter().filter(|row| row.is_closed()) {
             self.closed = self.closed.max(EventTime::from_micros(row.end_ms.saturating_mul(1_000)));
         }
         self.told |= progress.is_some();

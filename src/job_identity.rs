@@ -91,11 +91,8 @@ pub(crate) fn pair_differences(
     let mut names: Vec<&str> = ours.iter().chain(theirs).map(|(name, _)| name.as_str()).collect();
     names.sort_unstable();
     names.dedup();
-    let default =
-        |name: &str| LATER.iter().find(|(later, _)| *later == name).map(|(_, value)| (*value).to_owned());
     let value = |pairs: &'_ [(String, String)], name: &str| {
-        let there = pairs.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone());
-        there.or_else(|| default(name))
+        pairs.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone())
     };
     names
         .into_iter()
@@ -186,9 +183,6 @@ fn job(config: &Config) -> Vec<(String, String)> {
 const DURATIONS: [&str; 8] =
     ["window", "slide", "delay", "grace", "tick", "max-carry", "max-ahead", "max-jump"];
 
-/// Settings of the definition that earlier releases did not know: where one is missing, its default was in force.
-const LATER: [(&str, &str); 1] = [("max-jump", "null")];
-
 /// A JSON object as pairs, named like the flags.
 fn flatten(name: &str, value: &Value, pairs: &mut Vec<(String, String)>) {
     match value {
@@ -239,6 +233,24 @@ pub(crate) fn definition_of(pairs: &[(String, String)]) -> Option<Definition> {
     serde_json::from_value(fields.into()).ok()
 }
 
+/// The pairs of a recovery point, with those that its program did not know yet: each as what it means by default, which
+/// is what that program did. Of a kind of rows that was not there none could leave, whether it is asked for now or not.
+pub(crate) fn completed(theirs: &[(String, String)], ours: &[(String, String)]) -> Vec<(String, String)> {
+    let mut pairs = theirs.to_vec();
+    let Some(Ok(definition)) = definition_of(theirs).map(serde_json::to_value) else { return pairs };
+    let mut known = Vec::new();
+    flatten("", &definition, &mut known);
+    for (name, by_default) in known {
+        if pairs.iter().any(|(other, _)| *other == name) {
+            continue;
+        }
+        let asked = ours.iter().find(|(other, _)| *other == name && name.starts_with("rows."));
+        let value = asked.map_or(by_default, |(_, value)| value.clone());
+        pairs.push((name, value));
+    }
+    pairs
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -259,12 +271,8 @@ mod tests {
             provisional: false,
             tick: 250_000,
             rows: [RowKind::Symbol, RowKind::Cross].into_iter().collect(),
-            missing_leg: MissingLeg::Null,
-            max_carry: 300_000_000,
-            stats_last: None,
-            dedup: true,
             max_ahead: 1,
-            max_jump: None,
+            ..Definition::default()
         };
         let other = Definition {
             crosses: vec![Cross {
@@ -289,6 +297,30 @@ mod tests {
             pairs.retain(|(name, _)| name != "grace");
             assert_eq!(definition_of(&pairs), None, "the grace is not known");
         }
+    }
+
+    fn pairs_of(definition: &Definition) -> Vec<(String, String)> {
+        let mut pairs = Vec::new();
+        flatten("", &serde_json::to_value(definition).unwrap(), &mut pairs);
+        pairs
+    }
+
+    #[test]
+    fn a_kind_of_rows_that_an_older_program_did_not_know_is_no_difference() {
+        let with_stats = pairs_of(&Definition::default());
+        let only = [RowKind::Symbol, RowKind::Cross].into_iter().collect();
+        let without_stats = pairs_of(&Definition { rows: only, ..Definition::default() });
+        let mut older = with_stats.clone();
+        older.retain(|(name, _)| name != "rows.stats");
+        for ours in [&with_stats, &without_stats] {
+            let differences = pair_differences(ours, &completed(&older, ours), "before", "now");
+            assert_eq!(differences, <[&str; 0]>::default());
+        }
+        let differences =
+            pair_differences(&without_stats, &completed(&with_stats, &without_stats), "before", "now");
+        assert_eq!(differences, ["rows.stats is true before, false now"]);
+        older.retain(|(name, _)| name != "grace");
+        assert_eq!(completed(&older, &with_stats), older, "what is no definition is left as it is");
     }
 
     fn identity(job: &[(&str, &str)]) -> Identity {
@@ -317,11 +349,13 @@ mod tests {
 
     #[test]
     fn a_setting_that_an_earlier_release_did_not_know_had_its_default() {
-        let known = [("window".to_owned(), "10s".to_owned())];
-        let with = |value: &str| [known[0].clone(), ("max-jump".to_owned(), value.to_owned())];
-        let differences = |now: &[(String, String)]| pair_differences(now, &known, "then", "now");
-        assert_eq!(differences(&with("null")), Vec::<String>::new());
-        assert_eq!(differences(&with("1h")), ["max-jump is unset then, 1h now"]);
+        let with = |max_jump| pairs_of(&Definition { max_jump, ..Definition::default() });
+        let mut older = with(None);
+        older.retain(|(name, _)| name != "max-jump");
+        let differences =
+            |now: &[(String, String)]| pair_differences(now, &completed(&older, now), "then", "now");
+        assert_eq!(differences(&with(None)), Vec::<String>::new());
+        assert_eq!(differences(&with(Some(3_600_000_000))), ["max-jump is null then, 1h now"]);
     }
 
     #[test]

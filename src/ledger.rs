@@ -249,7 +249,8 @@ fn goes_on(config: &Config) -> Result<()> {
 
 /// A job may not silently become another one.
 fn unchanged(config: &Config, before: &[(String, String)], now: &[(String, String)]) -> Result<()> {
-    let differences = job_identity::pair_differences(now, before, "in the recovery point", "now");
+    let before = job_identity::completed(before, now);
+    let differences = job_identity::pair_differences(now, &before, "in the recovery point", "now");
     if differences.is_empty() {
         return Ok(());
     }

@@ -3,7 +3,7 @@
 use crossrate::source::simulated::Tape;
 use crossrate::wire::chunk::{Chunk, Framing, LineFormat};
 use crossrate::wire::{Record, Scratch, decode_chunk};
-use crossrate_dataflows::market::definition::{Definition, Emit, MissingLeg, RowKinds, Selection, Windows};
+use crossrate_dataflows::market::definition::{Definition, Selection, Windows};
 use crossrate_dataflows::market::trade::{Symbol, SymbolNumber, Trade};
 use std::collections::HashMap;
 
@@ -51,21 +51,10 @@ pub(crate) fn trades(count: u64, symbols: u32, order: Order) -> Log {
 /// Windows of those lengths in microseconds, a delay of a second, and else what holds by default.
 pub(crate) fn definition(size: u64, slide: u64) -> Definition {
     Definition {
-        crosses: Vec::new(),
         symbols: Selection::All,
         windows: Windows { size, slide },
         delay: 1_000_000,
-        grace: 0,
-        emit: Emit::Final,
-        provisional: false,
-        tick: 250_000,
-        rows: RowKinds::all(),
-        missing_leg: MissingLeg::Null,
-        max_carry: 300_000_000,
-        stats_last: None,
-        dedup: true,
-        max_ahead: 5_000_000,
-        max_jump: None,
+        ..Definition::default()
     }
 }
 

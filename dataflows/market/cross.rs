@@ -3,6 +3,7 @@
 use super::definition::{Cross, MissingLeg};
 use super::moments::Moments;
 use super::ratio::{nearest_double, power_of_ten, round_half_even};
+use super::value::Decimal;
 use super::window::{unsigned, vwap};
 use num_bigint::{BigInt, BigUint};
 use num_traits::One;
@@ -141,8 +142,8 @@ impl CrossState {
         nearest_double(&(squares - means), &denominator)
     }
 
-    /// A leg's own VWAP in steps of 1e-18.
-    pub fn leg_vwap(&self, leg: usize) -> Option<BigInt> {
+    /// A leg's own VWAP.
+    pub fn leg_vwap(&self, leg: usize) -> Option<Decimal> {
         self.legs[leg].as_ref().map(|state| vwap(&state.moments))
     }
 }

@@ -42,6 +42,30 @@ pub struct Definition {
     pub max_jump: Option<u64>,
 }
 
+/// What holds where nothing is said: no cross, no symbol, and the defaults of the command line.
+impl Default for Definition {
+    fn default() -> Self {
+        const SECOND: u64 = 1_000_000;
+        Definition {
+            crosses: Vec::new(),
+            symbols: Selection::Only(BTreeSet::new()),
+            windows: Windows { size: 30 * SECOND, slide: 30 * SECOND },
+            delay: 5 * SECOND,
+            grace: 0,
+            emit: Emit::Final,
+            provisional: false,
+            tick: SECOND / 4,
+            rows: RowKinds::all(),
+            missing_leg: MissingLeg::Null,
+            max_carry: 300 * SECOND,
+            stats_last: None,
+            dedup: true,
+            max_ahead: 5 * SECOND,
+            max_jump: None,
+        }
+    }
+}
+
 /// A pair that is not traded directly: a product of legs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cross {

@@ -102,7 +102,9 @@ pub fn write_scaled_big(out: &mut String, value: &BigInt, places: usize) {
 }
 
 fn write_places(out: &mut String, digits: &str, places: usize) {
-    if digits.len() > places {
+    if places == 0 {
+        out.push_str(digits);
+    } else if digits.len() > places {
         let (whole, fraction) = digits.split_at(digits.len() - places);
         out.push_str(whole);
         out.push('.');

@@ -1,12 +1,18 @@
-//! Rows as they leave: one JSON object a line, the same text in every sink (`docs/semantics.md#rows`).
+//! Rows as they leave (`docs/semantics.md#rows`): a key, typed values in the order of their schema, and one JSON object,
+//! the same in every sink.
+//!
+//! A row carries its values and its text. The text is made where the row is, on all workers at once: made where it is
+//! written, on the first worker, it would hold the others up.
 
 use super::cross::{CrossState, Status};
 use super::definition::Cross;
 use super::event_time::EventTime;
-use super::ratio::{RATE_PLACES, write_double, write_scaled, write_scaled_big};
+use super::ratio::RATE_PLACES;
 pub use super::schema::RowKind;
+use super::schema::{Field, FieldType, KEY, STAGE};
 use super::series::SeriesMoments;
 use super::trade::Symbol;
+use super::value::{Decimal, Value, fit, write_json_string};
 use super::window::{WindowState, variance, vwap};
 use num_bigint::BigInt;
 use serde::{Deserialize, Serialize};
@@ -31,9 +37,14 @@ impl ClosedBy {
             ClosedBy::Eof => "eof",
         }
     }
+
+    /// What is printed so.
+    pub fn parse(text: &str) -> Option<ClosedBy> {
+        [ClosedBy::Event, ClosedBy::Idle, ClosedBy::Eof].into_iter().find(|by| by.as_str() == text)
+    }
 }
 
-/// How far a row of a symbol or a cross is.
+/// How far a row is. One that is never corrected leaves when it is final.
 #[derive(Debug, Copy, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stage {
     /// The window is open.
@@ -47,8 +58,82 @@ pub enum Stage {
     },
 }
 
+impl Stage {
+    /// Of rows that leave once, when nothing can change any more.
+    pub const FINAL: Stage = Stage::Closed { revision: 0, last: true };
+
+    /// Whether the window has closed.
+    pub fn is_closed(self) -> bool {
+        matches!(self, Stage::Closed { .. })
+    }
+
+    /// Whether no other row of its key follows.
+    pub fn is_final(self) -> bool {
+        matches!(self, Stage::Closed { last: true, .. })
+    }
+
+    /// Counts what left before of this window; none in a row of an open one.
+    pub fn revision(self) -> Option<u32> {
+        if let Stage::Closed { revision, .. } = self { Some(revision) } else { None }
+    }
+}
+
+/// What a row says, besides its kind, its name and its window.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Content {
+    /// The values of its kind's own fields.
+    pub values: Box<[Value]>,
+    /// How far it is.
+    pub stage: Stage,
+    /// What closed it; known only where all partitions are seen together.
+    pub closed_by: Option<ClosedBy>,
+}
+
+impl Content {
+    /// The value of one of the kind's own fields.
+    pub fn value(&self, kind: RowKind, field: &str) -> Option<&Value> {
+        self.values.get(kind.schema().position(field)?.checked_sub(KEY.len())?)
+    }
+
+    /// The values of all fields of a row.
+    pub fn columns(&self, kind: RowKind, name: &str, start_ms: u64, end_ms: u64) -> Vec<Value> {
+        let mut columns = Vec::with_capacity(kind.schema().fields.len());
+        columns.extend([name.into(), Value::whole(start_ms.into()), Value::whole(end_ms.into())]);
+        columns.extend(self.values.iter().cloned());
+        if kind.schema().corrected {
+            let revision = self.stage.revision();
+            columns.extend([
+                revision.map_or(Value::Null, |revision| Value::Integer(revision.into())),
+                Value::Boolean(self.stage.is_closed()),
+                Value::Boolean(self.stage.is_final()),
+                self.closed_by.map_or(Value::Null, |by| by.as_str().into()),
+            ]);
+        }
+        columns
+    }
+
+    /// And back, of a row that was written somewhere. What is not said is so: the row is final.
+    pub fn of_columns(kind: RowKind, mut columns: Vec<Value>) -> Content {
+        let mut stage = Vec::new();
+        if kind.schema().corrected {
+            stage = columns.split_off(columns.len().saturating_sub(STAGE.len()));
+        }
+        let revision = match stage.first() {
+            Some(Value::Integer(revision)) => u32::try_from(*revision).unwrap_or(0),
+            _ => 0,
+        };
+        let says = |place: usize| stage.get(place) != Some(&Value::Boolean(false));
+        let (closed, last) = (says(1), says(2));
+        Content {
+            values: columns.split_off(KEY.len().min(columns.len())).into(),
+            stage: if closed || last { Stage::Closed { revision, last } } else { Stage::Provisional },
+            closed_by: stage.get(3).and_then(Value::as_text).and_then(ClosedBy::parse),
+        }
+    }
+}
+
 /// A row, ready but for `closed_by`, which is known only where all partitions are seen together.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// The event time at which it was looked at.
     pub look: EventTime,
@@ -60,23 +145,42 @@ pub struct Row {
     pub name: Symbol,
     /// The window's start.
     pub start: EventTime,
-    /// Whether `closed_by` is to be added: a closed row of a symbol or a cross.
-    pub closed: bool,
-    /// Whether no other row of its key follows.
-    pub last: bool,
-    /// The JSON object, without its end where `closed`.
+    /// What it says.
+    pub content: Content,
+    /// All of it as a JSON object; without its end until it is known what closed the row.
     pub json: String,
 }
 
 impl Row {
+    /// A row of one of the kind's names. The values are those of the kind's own fields, in their order.
+    pub fn new(kind: RowKind, name: &Symbol, occasion: Occasion, values: Box<[Value]>) -> Row {
+        let Occasion { look, start, end, stage } = occasion;
+        debug_assert!(fit(&values, kind.schema().own()), "{values:?} are no values of a row of {kind:?}");
+        let content = Content { values, stage, closed_by: None };
+        let mut json = String::with_capacity(64 + 40 * kind.schema().fields.len());
+        write_unclosed(&mut json, kind, name.as_str(), start.millis(), end.millis(), &content);
+        if !kind.schema().corrected {
+            json.push('}');
+        } else if !stage.is_closed() {
+            json.push_str(",\"closed_by\":null}");
+        }
+        Row { look, end, kind, name: name.clone(), start, content, json }
+    }
+
     /// The order in which rows leave.
     pub fn order(&self) -> (EventTime, EventTime, RowKind, &Symbol) {
         (self.look, self.end, self.kind, &self.name)
     }
 
+    /// Whether no other row of its key follows.
+    pub fn is_final(&self) -> bool {
+        self.content.stage.is_final()
+    }
+
     /// Adds what closed the row, which completes it.
     pub fn complete(&mut self, closed_by: ClosedBy) {
-        if self.closed {
+        if self.kind.schema().corrected && self.content.stage.is_closed() {
+            self.content.closed_by = Some(closed_by);
             self.json.push_str(",\"closed_by\":\"");
             self.json.push_str(closed_by.as_str());
             self.json.push_str("\"}");
@@ -86,6 +190,92 @@ impl Row {
     /// The key by which sinks know the row: `kind|name|start_ms|end_ms`.
     pub fn key(&self) -> String {
         format!("{}|{}|{}|{}", self.kind.as_str(), self.name, self.start.millis(), self.end.millis())
+    }
+
+    /// The value of one of the kind's own fields.
+    pub fn value(&self, field: &str) -> Option<&Value> {
+        self.content.value(self.kind, field)
+    }
+
+    /// The objects of a field that is a list of them.
+    pub fn items(&self, field: &str) -> impl Iterator<Item = Item<'_>> {
+        let place = self.kind.schema().position(field);
+        let (fields, items) = match (place.map(|at| self.kind.schema().fields[at].ty), self.value(field)) {
+            (Some(FieldType::List(fields)), Some(Value::List(items))) => (fields, items.as_ref()),
+            _ => (&[][..], &[][..]),
+        };
+        items.iter().map(move |values| Item { fields, values })
+    }
+
+    /// The values of all fields, in their order.
+    pub fn columns(&self) -> Vec<Value> {
+        self.content.columns(self.kind, self.name.as_str(), self.start.millis(), self.end.millis())
+    }
+}
+
+/// An object within a row, such as a leg.
+#[derive(Debug, Copy, Clone)]
+pub struct Item<'a> {
+    fields: &'static [Field],
+    values: &'a [Value],
+}
+
+impl<'a> Item<'a> {
+    /// The value of one of its fields.
+    pub fn value(&self, field: &str) -> Option<&'a Value> {
+        self.values.get(self.fields.iter().position(|known| known.name == field)?)
+    }
+}
+
+/// A row as one JSON object, of the values of all its fields.
+pub fn text_of(kind: RowKind, columns: &[Value]) -> String {
+    let mut json = String::new();
+    write_kind(&mut json, kind);
+    for (field, value) in kind.schema().fields.iter().zip(columns) {
+        json.push_str(field.label);
+        value.write_json(field.ty, &mut json);
+    }
+    json.push('}');
+    json
+}
+
+fn write_kind(json: &mut String, kind: RowKind) {
+    json.push_str("{\"kind\":\"");
+    json.push_str(kind.as_str());
+    json.push('"');
+}
+
+/// All but what closed the row.
+fn write_unclosed(
+    json: &mut String,
+    kind: RowKind,
+    name: &str,
+    start_ms: u64,
+    end_ms: u64,
+    content: &Content,
+) {
+    write_kind(json, kind);
+    let mut number = itoa::Buffer::new();
+    json.push_str(KEY[0].label);
+    write_json_string(json, name);
+    json.push_str(KEY[1].label);
+    json.push_str(number.format(start_ms));
+    json.push_str(KEY[2].label);
+    json.push_str(number.format(end_ms));
+    for (field, value) in kind.schema().own().iter().zip(&content.values) {
+        json.push_str(field.label);
+        value.write_json(field.ty, json);
+    }
+    if kind.schema().corrected {
+        json.push_str(STAGE[0].label);
+        match content.stage.revision() {
+            Some(revision) => json.push_str(number.format(revision)),
+            None => json.push_str("null"),
+        }
+        for (field, is) in STAGE[1..].iter().zip([content.stage.is_closed(), content.stage.is_final()]) {
+            json.push_str(field.label);
+            Value::Boolean(is).write_json(FieldType::Boolean, json);
+        }
     }
 }
 
@@ -104,64 +294,60 @@ pub struct Occasion {
 
 /// The row of a symbol.
 pub fn symbol_row(name: &Symbol, state: &WindowState, occasion: Occasion) -> Row {
-    let mut json = String::with_capacity(520);
-    head(&mut json, RowKind::Symbol, name, occasion.start, occasion.end);
-    let candle = &state.candle;
-    number(&mut json, ",\"trades\":", state.moments.n);
-    for (field, price) in [
-        (",\"open\":\"", candle.first.price),
-        ("\",\"high\":\"", candle.high),
-        ("\",\"low\":\"", candle.low),
-        ("\",\"close\":\"", candle.last.price),
-    ] {
-        json.push_str(field);
-        write_scaled(&mut json, price.scaled() as u128, 8);
-    }
-    json.push_str("\",\"volume\":\"");
-    write_scaled(&mut json, state.moments.q as u128, 8);
-    json.push_str("\",\"quote_volume\":\"");
-    match state.moments.pq.to_u128() {
-        Some(small) => write_scaled(&mut json, small, 16),
-        None => write_scaled_big(&mut json, &state.moments.pq.to_bigint(), 16),
-    }
-    json.push('"');
-    rate_field(&mut json, "vwap", Some(&vwap(&state.moments)));
-    spread(&mut json, variance(&state.moments));
-    number(&mut json, ",\"missing_ids\":", state.missing_ids);
-    digest(&mut json, state.moments.digest);
-    finish(json, RowKind::Symbol, name, occasion)
+    let WindowState { moments, candle, missing_ids } = state;
+    let price = |scaled: i64| Value::decimal(scaled.into(), 8);
+    let variance = variance(moments);
+    let quote_volume = match moments.pq.to_u128().map(i128::try_from) {
+        Some(Ok(small)) => Decimal::new(small, 16),
+        _ => Decimal::of(&moments.pq.to_bigint(), 16),
+    };
+    let values = Box::new([
+        Value::Integer(moments.n),
+        price(candle.first.price.scaled()),
+        price(candle.high.scaled()),
+        price(candle.low.scaled()),
+        price(candle.last.price.scaled()),
+        Value::decimal(moments.q, 8),
+        Value::Decimal(quote_volume),
+        Value::Decimal(vwap(moments)),
+        Value::real(variance),
+        Value::real(variance.map(f64::sqrt)),
+        Value::Integer(*missing_ids),
+        Value::Digest(moments.digest),
+    ]);
+    Row::new(RowKind::Symbol, name, occasion, values)
 }
 
 /// The row of a cross.
 pub fn cross_row(cross: &Cross, state: &CrossState, rate: Option<&BigInt>, occasion: Occasion) -> Row {
-    let mut json = String::with_capacity(640);
-    head(&mut json, RowKind::Cross, &cross.name, occasion.start, occasion.end);
     let status = state.status();
-    json.push_str(",\"status\":\"");
-    json.push_str(status.as_str());
-    json.push('"');
-    rate_field(&mut json, "vwap", rate);
-    spread(&mut json, if status == Status::LegMissing { None } else { state.variance(cross) });
-    let trades: i128 = state.traded().map(|leg| i128::from(leg.moments.n)).sum();
-    number(&mut json, ",\"trades\":", trades);
-    json.push_str(",\"legs\":[");
-    for (i, leg) in cross.legs.iter().enumerate() {
-        json.push_str(if i == 0 { "{\"symbol\":" } else { ",{\"symbol\":" });
-        json_string(&mut json, leg.symbol.as_str());
-        json.push_str(if leg.inverse { ",\"inverse\":true" } else { ",\"inverse\":false" });
-        rate_field(&mut json, "vwap", state.leg_vwap(i).as_ref());
+    let variance = if status == Status::LegMissing { None } else { state.variance(cross) };
+    let legs = cross.legs.iter().enumerate().map(|(i, leg)| {
         let (trades, age) = match &state.legs[i] {
             Some(leg) if leg.traded() => (leg.moments.n, 0),
             Some(leg) => (0, leg.age / 1_000),
             None => (0, 0),
         };
-        number(&mut json, ",\"trades\":", trades);
-        number(&mut json, ",\"age_ms\":", age);
-        json.push('}');
-    }
-    number(&mut json, "],\"missing_ids\":", state.missing_ids());
-    digest(&mut json, state.traded().fold(0u64, |sum, leg| sum.wrapping_add(leg.moments.digest)));
-    finish(json, RowKind::Cross, &cross.name, occasion)
+        let values: Box<[Value]> = Box::new([
+            leg.symbol.as_str().into(),
+            Value::Boolean(leg.inverse),
+            state.leg_vwap(i).map_or(Value::Null, Value::Decimal),
+            Value::Integer(trades),
+            Value::whole(age.into()),
+        ]);
+        values
+    });
+    let values = Box::new([
+        status.as_str().into(),
+        rate_value(rate),
+        Value::real(variance),
+        Value::real(variance.map(f64::sqrt)),
+        Value::whole(state.traded().map(|leg| i128::from(leg.moments.n)).sum()),
+        Value::List(legs.collect()),
+        Value::whole(state.missing_ids()),
+        Value::Digest(state.traded().fold(0u64, |sum, leg| sum.wrapping_add(leg.moments.digest))),
+    ]);
+    Row::new(RowKind::Cross, &cross.name, occasion, values)
 }
 
 /// The row of a cross's statistics.
@@ -172,91 +358,18 @@ pub fn stats_row(
     start: EventTime,
     end: EventTime,
 ) -> Row {
-    let mut json = String::with_capacity(320);
-    head(&mut json, RowKind::Stats, name, start, end);
-    number(&mut json, ",\"n\":", series.n);
-    rate_field(&mut json, "vwap", Some(&series.last));
-    rate_field(&mut json, "sum", Some(&series.sum));
-    rate_field(&mut json, "mean", Some(&series.mean()));
     let variance = series.variance();
-    json.push_str(",\"variance\":");
-    write_double(&mut json, variance);
-    json.push_str(",\"std\":");
-    write_double(&mut json, variance.map(f64::sqrt));
-    json.push('}');
-    Row { look, end, kind: RowKind::Stats, name: name.clone(), start, closed: false, last: true, json }
+    let values = Box::new([
+        Value::Integer(series.n),
+        rate_value(Some(&series.last)),
+        rate_value(Some(&series.sum)),
+        rate_value(Some(&series.mean())),
+        Value::real(variance),
+        Value::real(variance.map(f64::sqrt)),
+    ]);
+    Row::new(RowKind::Stats, name, Occasion { look, start, end, stage: Stage::FINAL }, values)
 }
 
-fn head(json: &mut String, kind: RowKind, name: &Symbol, start: EventTime, end: EventTime) {
-    json.push_str("{\"kind\":\"");
-    json.push_str(kind.as_str());
-    json.push_str("\",\"name\":");
-    json_string(json, name.as_str());
-    number(json, ",\"start_ms\":", start.millis());
-    number(json, ",\"end_ms\":", end.millis());
-}
-
-/// A field whose value is a whole number; `field` is all that stands before it.
-fn number(json: &mut String, field: &str, value: impl itoa::Integer) {
-    json.push_str(field);
-    json.push_str(itoa::Buffer::new().format(value));
-}
-
-fn digest(json: &mut String, digest: u64) {
-    json.push_str(",\"digest\":\"");
-    // The nibbles from the highest on.
-    json.extend((0..16).rev().map(|at| char::from(b"0123456789abcdef"[(digest >> (4 * at) & 15) as usize])));
-    json.push('"');
-}
-
-fn finish(mut json: String, kind: RowKind, name: &Symbol, occasion: Occasion) -> Row {
-    let Occasion { look, start, end, stage } = occasion;
-    let (closed, last) = match stage {
-        Stage::Provisional => {
-            json.push_str(",\"revision\":null,\"closed\":false,\"final\":false,\"closed_by\":null}");
-            (false, false)
-        }
-        Stage::Closed { revision, last } => {
-            number(&mut json, ",\"revision\":", revision);
-            json.push_str(if last {
-                ",\"closed\":true,\"final\":true"
-            } else {
-                ",\"closed\":true,\"final\":false"
-            });
-            (true, last)
-        }
-    };
-    Row { look, end, kind, name: name.clone(), start, closed, last, json }
-}
-
-fn rate_field(json: &mut String, field: &str, rate: Option<&BigInt>) {
-    json.push_str(",\"");
-    json.push_str(field);
-    json.push_str("\":");
-    match rate {
-        Some(rate) => {
-            json.push('"');
-            write_scaled_big(json, rate, RATE_PLACES as usize);
-            json.push('"');
-        }
-        None => json.push_str("null"),
-    }
-}
-
-fn spread(json: &mut String, variance: Option<f64>) {
-    json.push_str(",\"vw_variance\":");
-    write_double(json, variance);
-    json.push_str(",\"vw_std\":");
-    write_double(json, variance.map(f64::sqrt));
-}
-
-fn json_string(json: &mut String, text: &str) {
-    let plain = |b: u8| b >= 0x20 && b != b'"' && b != b'\\';
-    if text.bytes().all(plain) {
-        json.push('"');
-        json.push_str(text);
-        json.push('"');
-    } else {
-        json.push_str(&serde_json::Value::from(text).to_string());
-    }
+fn rate_value(rate: Option<&BigInt>) -> Value {
+    rate.map_or(Value::Null, |rate| Value::Decimal(Decimal::of(rate, RATE_PLACES as u8)))
 }

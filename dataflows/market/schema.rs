@@ -74,6 +74,8 @@ pub enum FieldType {
 pub struct Field {
     /// Its name, in rows and in tables.
     pub name: &'static str,
+    /// What stands before its value in a row's text.
+    pub label: &'static str,
     /// What it holds.
     pub ty: FieldType,
     /// Whether it may be null.
@@ -85,17 +87,27 @@ pub struct Field {
 }
 
 impl Field {
-    const fn new(name: &'static str, ty: FieldType, meaning: &'static str) -> Field {
-        Field { name, ty, nullable: false, words: &[], meaning }
-    }
-
-    const fn one_of(name: &'static str, words: &'static [&'static str], meaning: &'static str) -> Field {
-        Field { words, ..Field::new(name, FieldType::Text, meaning) }
-    }
-
     const fn or_null(self) -> Field {
         Field { nullable: true, ..self }
     }
+
+    const fn one_of(self, words: &'static [&'static str]) -> Field {
+        Field { words, ..self }
+    }
+}
+
+/// A field of that name and type, and what it says.
+macro_rules! field {
+    ($name:literal, $ty:expr, $meaning:literal) => {
+        Field {
+            name: $name,
+            label: concat!(",\"", $name, "\":"),
+            ty: $ty,
+            nullable: false,
+            words: &[],
+            meaning: $meaning,
+        }
+    };
 }
 
 /// The rows of one kind.
@@ -130,30 +142,31 @@ use FieldType::{Boolean, Decimal, Integer, List, Real, Text};
 
 /// What every row begins with, after its kind: together they are its key.
 pub const KEY: [Field; 3] = [
-    Field::new("name", Text, "the symbol or the cross"),
-    Field::new("start_ms", Integer, "the window `[start, end)`"),
-    Field::new("end_ms", Integer, "the window `[start, end)`"),
+    field!("name", Text, "the symbol or the cross"),
+    field!("start_ms", Integer, "the window `[start, end)`"),
+    field!("end_ms", Integer, "the window `[start, end)`"),
 ];
 
 /// What rows end with that may be corrected.
 pub const STAGE: [Field; 4] = [
-    Field::new("revision", Integer, "counts corrections; null in a row of an open window").or_null(),
-    Field::new("closed", Boolean, "whether the window has closed"),
-    Field::new("final", Boolean, "a final row never changes"),
-    Field::one_of("closed_by", &["event", "idle", "eof"], "what took the watermarks past the window")
+    field!("revision", Integer, "counts corrections; null in a row of an open window").or_null(),
+    field!("closed", Boolean, "whether the window has closed"),
+    field!("final", Boolean, "a final row never changes"),
+    field!("closed_by", Text, "what took the watermarks past the window")
+        .one_of(&["event", "idle", "eof"])
         .or_null(),
 ];
 
-const TRADES: Field = Field::new("trades", Integer, "of the window, of a cross those of its legs");
-const VW_VARIANCE: Field = Field::new(
+const TRADES: Field = field!("trades", Integer, "of the window, of a cross those of its legs");
+const VW_VARIANCE: Field = field!(
     "vw_variance",
     Real,
-    "volume-weighted, around the VWAP; null where a leg divides: its moments say nothing of a quotient",
+    "volume-weighted, around the VWAP; null where a leg divides: its moments say nothing of a quotient"
 )
 .or_null();
-const VW_STD: Field = Field::new("vw_std", Real, "its square root").or_null();
-const MISSING_IDS: Field = Field::new("missing_ids", Integer, "trade ids that never came");
-const DIGEST: Field = Field::new("digest", Text, "equal digests, equal trades");
+const VW_STD: Field = field!("vw_std", Real, "its square root").or_null();
+const MISSING_IDS: Field = field!("missing_ids", Integer, "trade ids that never came");
+const DIGEST: Field = field!("digest", Text, "equal digests, equal trades");
 
 static SYMBOL: Schema = Schema {
     kind: RowKind::Symbol,
@@ -164,13 +177,13 @@ static SYMBOL: Schema = Schema {
 };
 const SYMBOL_FIELDS: [Field; 12] = [
     TRADES,
-    Field::new("open", Decimal, "the price of the first trade"),
-    Field::new("high", Decimal, "the greatest price"),
-    Field::new("low", Decimal, "the least price"),
-    Field::new("close", Decimal, "the price of the last trade"),
-    Field::new("volume", Decimal, "the sum of the quantities"),
-    Field::new("quote_volume", Decimal, "the sum of price times quantity"),
-    Field::new("vwap", Decimal, "quote volume divided by volume"),
+    field!("open", Decimal, "the price of the first trade"),
+    field!("high", Decimal, "the greatest price"),
+    field!("low", Decimal, "the least price"),
+    field!("close", Decimal, "the price of the last trade"),
+    field!("volume", Decimal, "the sum of the quantities"),
+    field!("quote_volume", Decimal, "the sum of price times quantity"),
+    field!("vwap", Decimal, "quote volume divided by volume"),
     VW_VARIANCE,
     VW_STD,
     MISSING_IDS,
@@ -185,23 +198,23 @@ static CROSS: Schema = Schema {
     corrected: true,
 };
 const CROSS_FIELDS: [Field; 8] = [
-    Field::one_of("status", &["complete", "leg_missing", "carried"], "whether every leg traded"),
-    Field::new("vwap", Decimal, "the product of the legs' VWAPs; null where a leg is missing").or_null(),
+    field!("status", Text, "whether every leg traded").one_of(&["complete", "leg_missing", "carried"]),
+    field!("vwap", Decimal, "the product of the legs' VWAPs; null where a leg is missing").or_null(),
     VW_VARIANCE,
     VW_STD,
     TRADES,
-    Field::new("legs", List(&LEG), "the legs in the order written"),
+    field!("legs", List(&LEG), "the legs in the order written"),
     MISSING_IDS,
     DIGEST,
 ];
 
 /// A leg of a cross.
 const LEG: [Field; 5] = [
-    Field::new("symbol", Text, "the traded pair"),
-    Field::new("inverse", Boolean, "divided instead of multiplied"),
-    Field::new("vwap", Decimal, "its own VWAP; null where it is missing").or_null(),
-    Field::new("trades", Integer, "in the window"),
-    Field::new("age_ms", Integer, "how much earlier the window is that stands in"),
+    field!("symbol", Text, "the traded pair"),
+    field!("inverse", Boolean, "divided instead of multiplied"),
+    field!("vwap", Decimal, "its own VWAP; null where it is missing").or_null(),
+    field!("trades", Integer, "in the window"),
+    field!("age_ms", Integer, "how much earlier the window is that stands in"),
 ];
 
 static STATS: Schema = Schema {
@@ -212,12 +225,12 @@ static STATS: Schema = Schema {
     corrected: false,
 };
 const STATS_FIELDS: [Field; 6] = [
-    Field::new("n", Integer, "rates so far, this one included"),
-    Field::new("vwap", Decimal, "the rate of this window"),
-    Field::new("sum", Decimal, "of all rates"),
-    Field::new("mean", Decimal, "of all rates"),
-    Field::new("variance", Real, "of all rates; null below two").or_null(),
-    Field::new("std", Real, "of all rates; null below two").or_null(),
+    field!("n", Integer, "rates so far, this one included"),
+    field!("vwap", Decimal, "the rate of this window"),
+    field!("sum", Decimal, "of all rates"),
+    field!("mean", Decimal, "of all rates"),
+    field!("variance", Real, "of all rates; null below two").or_null(),
+    field!("std", Real, "of all rates; null below two").or_null(),
 ];
 
 /// The parts one after the other; `N` is their length together.

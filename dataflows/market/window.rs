@@ -3,7 +3,8 @@
 use super::candle::Candle;
 use super::moments::Moments;
 use super::quotient::{self, U256};
-use super::ratio::{nearest_double, power_of_ten, round_half_even, round_half_even_u128};
+use super::ratio::{RATE_PLACES, nearest_double, power_of_ten, round_half_even, round_half_even_u128};
+use super::value::Decimal;
 use num_bigint::{BigInt, BigUint, Sign};
 use serde::{Deserialize, Serialize};
 
@@ -19,14 +20,18 @@ pub struct WindowState {
 }
 
 /// Σpq/Σq in steps of 1e-18, rounded half to even.
-pub fn vwap(moments: &Moments) -> BigInt {
+pub fn vwap(moments: &Moments) -> Decimal {
     // Σpq / Σq has steps of 1e-16 / 1e-8; ten more places make 1e-18.
     const TEN_PLACES: u128 = 10_000_000_000;
     if let Some(scaled) = moments.pq.to_u128().and_then(|pq| pq.checked_mul(TEN_PLACES)) {
-        return BigInt::from(round_half_even_u128(scaled, moments.q as u128));
+        let rounded = round_half_even_u128(scaled, moments.q as u128);
+        if let Ok(small) = i128::try_from(rounded) {
+            return Decimal::new(small, RATE_PLACES as u8);
+        }
     }
     let numerator = unsigned(moments.pq.to_bigint()) * TEN_PLACES;
-    BigInt::from(round_half_even(&numerator, &BigUint::from(moments.q as u128)))
+    let rounded = round_half_even(&numerator, &BigUint::from(moments.q as u128));
+    Decimal::of(&BigInt::from(rounded), RATE_PLACES as u8)
 }
 
 /// Σp²q/Σq - (Σpq/Σq)², the exact value rounded to the nearest double.

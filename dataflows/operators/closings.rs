@@ -217,7 +217,7 @@ impl InOrder {
             let mut rows = entry.remove();
             rows.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
             for mut row in rows {
-                let point = if row.last { row.end.plus(self.grace) } else { row.end };
+                let point = if row.is_final() { row.end.plus(self.grace) } else { row.end };
                 row.complete(self.moves.closed_by(point));
                 outbox.rows.push(row);
             }

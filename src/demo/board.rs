@@ -4,7 +4,10 @@ use super::{PartitionProgress, Progress, Refused};
 use crate::terminal::{clock, grouped, plural, rate};
 use crossrate_dataflows::market::acceptance::Counts;
 use crossrate_dataflows::market::event_time::EventTime;
-use serde::Deserialize;
+use crossrate_dataflows::market::row::{Item, Row, Stage};
+use crossrate_dataflows::market::schema::{FieldType, RowKind};
+use crossrate_dataflows::market::value::Value;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_64;
@@ -45,12 +48,12 @@ pub(super) struct Board {
     pub(super) final_rows: u64,
     pub(super) digest: u64,
     /// What closed rows that are not final yet have said: (kind, name, start) to (trades, rate, missing ids).
-    closed: BTreeMap<(String, String, u64), Before>,
+    closed: BTreeMap<(RowKind, String, u64), Before>,
 }
 
 #[derive(Debug)]
 struct Before {
-    revision: u64,
+    revision: u32,
     trades: u64,
     vwap: Option<String>,
     missing_ids: i64,
@@ -82,61 +85,84 @@ pub(super) struct SymbolState {
 }
 
 /// What we look at in a row.
-#[derive(Debug, Deserialize)]
-struct Row {
-    kind: String,
+#[derive(Debug)]
+struct Seen {
+    kind: RowKind,
     name: String,
     start_ms: u64,
     end_ms: u64,
     vwap: Option<String>,
-    #[serde(default)]
     trades: u64,
-    #[serde(default)]
     missing_ids: i64,
-    #[serde(default)]
     status: String,
-    #[serde(default)]
     legs: Vec<Leg>,
-    #[serde(default)]
-    revision: Option<u64>,
-    #[serde(default)]
-    closed: bool,
-    #[serde(default)]
-    r#final: bool,
-    #[serde(default)]
+    stage: Stage,
     n: u64,
-    #[serde(default)]
     mean: Option<String>,
-    #[serde(default)]
     std: Option<f64>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 struct Leg {
     symbol: String,
     vwap: Option<String>,
-    age_ms: u64,
+    age_ms: i64,
+}
+
+impl Seen {
+    fn of(row: &Row) -> Seen {
+        let text =
+            |field| row.value(field).and_then(|value| value.text(FieldType::Decimal)).map(Cow::into_owned);
+        let whole = |field| row.value(field).and_then(Value::as_integer).unwrap_or(0);
+        let std = if let Some(Value::Real(std)) = row.value("std") { Some(*std) } else { None };
+        Seen {
+            kind: row.kind,
+            name: row.name.as_str().to_owned(),
+            start_ms: row.start.millis(),
+            end_ms: row.end.millis(),
+            vwap: text("vwap"),
+            trades: u64::try_from(whole("trades")).unwrap_or(0),
+            missing_ids: whole("missing_ids"),
+            status: text("status").unwrap_or_default(),
+            legs: row.items("legs").map(Leg::of).collect(),
+            stage: row.content.stage,
+            n: u64::try_from(whole("n")).unwrap_or(0),
+            mean: text("mean"),
+            std,
+        }
+    }
+}
+
+impl Leg {
+    fn of(item: Item<'_>) -> Leg {
+        let text =
+            |field| item.value(field).and_then(|value| value.text(FieldType::Decimal)).map(Cow::into_owned);
+        Leg {
+            symbol: text("symbol").unwrap_or_default(),
+            vwap: text("vwap"),
+            age_ms: item.value("age_ms").and_then(Value::as_integer).unwrap_or(0),
+        }
+    }
 }
 
 impl Board {
-    /// A row that left; what is no row of ours says nothing.
-    pub(super) fn row(&mut self, json: &str) -> Vec<Told> {
-        let Ok(row) = serde_json::from_str::<Row>(json) else { return Vec::new() };
-        let stats = row.kind == "stats";
-        if stats || row.r#final {
+    /// A row that left.
+    pub(super) fn row(&mut self, row: &Row) -> Vec<Told> {
+        if row.is_final() {
             self.final_rows += 1;
-            self.digest = self.digest.wrapping_add(xxh3_64(json.as_bytes()));
+            self.digest = self.digest.wrapping_add(xxh3_64(row.json.as_bytes()));
         }
-        if stats {
-            return self.stats(row);
-        }
+        let row = Seen::of(row);
         let mut told = Vec::new();
-        if row.closed {
+        if row.kind.schema().corrected && row.stage.is_closed() {
             told.extend(self.correction(&row).map(|note| self.note(note)));
         }
-        match row.kind.as_str() {
-            "symbol" => told.extend(self.symbol(row).map(|note| self.note(note))),
-            "cross" => told.extend(self.cross(row).map(|note| self.note(note))),
+        match row.kind {
+            RowKind::Symbol => told.extend(self.symbol(row).map(|note| self.note(note))),
+            RowKind::Cross => told.extend(self.cross(row).map(|note| self.note(note))),
+            RowKind::Stats => told.push(self.stats(row)),
+            // The tables have no place for others.
+            #[allow(unreachable_patterns)]
             _ => {}
         }
         told
@@ -150,7 +176,7 @@ impl Board {
         Told::Note(note)
     }
 
-    fn stats(&mut self, row: Row) -> Vec<Told> {
+    fn stats(&mut self, row: Seen) -> Told {
         let cross = self.crosses.entry(row.name.clone()).or_default();
         cross.n = row.n;
         cross.mean.clone_from(&row.mean);
@@ -161,7 +187,7 @@ impl Board {
         if cross.curve.len() > CURVE {
             cross.curve.pop_front();
         }
-        vec![Told::Rate {
+        Told::Rate {
             start_ms: row.start_ms,
             end_ms: row.end_ms,
             name: row.name,
@@ -169,16 +195,17 @@ impl Board {
             n: row.n,
             mean: row.mean.unwrap_or_default(),
             std: row.std,
-        }]
+        }
     }
 
     /// Whether a closed row says something else than the one before it of its window did.
-    fn correction(&mut self, row: &Row) -> Option<Note> {
-        let key = (row.kind.clone(), row.name.clone(), row.start_ms);
-        let revision = row.revision.unwrap_or(0);
+    fn correction(&mut self, row: &Seen) -> Option<Note> {
+        let key = (row.kind, row.name.clone(), row.start_ms);
+        let revision = row.stage.revision().unwrap_or(0);
         let now =
             Before { revision, trades: row.trades, vwap: row.vwap.clone(), missing_ids: row.missing_ids };
-        let before = if row.r#final { self.closed.remove(&key) } else { self.closed.insert(key, now) };
+        let before =
+            if row.stage.is_final() { self.closed.remove(&key) } else { self.closed.insert(key, now) };
         let before = before.filter(|before| before.revision < revision)?;
         let or_none = |vwap: &Option<String>| vwap.as_deref().map_or("no rate".to_owned(), rate);
         let mut text = format!("{} {}: ", row.name, clock(row.start_ms));
@@ -195,17 +222,17 @@ impl Board {
         Some(Note { what: "corrected", text })
     }
 
-    fn symbol(&mut self, row: Row) -> Option<Note> {
+    fn symbol(&mut self, row: Seen) -> Option<Note> {
         let symbol = self.symbols.entry(row.name.clone()).or_default();
         let vwap = row.vwap.unwrap_or_default();
-        if !row.closed {
+        if !row.stage.is_closed() {
             symbol.open = Some((row.start_ms, vwap));
             return None;
         }
         if symbol.open.as_ref().is_some_and(|(start, _)| *start <= row.start_ms) {
             symbol.open = None;
         }
-        if !row.r#final {
+        if !row.stage.is_final() {
             return None;
         }
         symbol.last = Some((row.start_ms, vwap));
@@ -235,16 +262,16 @@ impl Board {
         }
     }
 
-    fn cross(&mut self, row: Row) -> Option<Note> {
+    fn cross(&mut self, row: Seen) -> Option<Note> {
         let cross = self.crosses.entry(row.name.clone()).or_default();
-        if !row.closed {
+        if !row.stage.is_closed() {
             cross.open = Some((row.start_ms, row.vwap));
             return None;
         }
         if cross.open.as_ref().is_some_and(|(start, _)| *start <= row.start_ms) {
             cross.open = None;
         }
-        if !row.r#final {
+        if !row.stage.is_final() {
             return None;
         }
         let at = clock(row.start_ms);
@@ -333,6 +360,7 @@ impl Board {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rows::columns::read;
 
     fn notes(told: &[Told]) -> Vec<(&'static str, String)> {
         let note = |t: &Told| if let Told::Note(n) = t { Some((n.what, n.text.clone())) } else { None };
@@ -348,16 +376,16 @@ mod tests {
     #[test]
     fn a_correction_is_told_once_and_a_repeated_revision_is_none() {
         let mut board = Board::default();
-        assert_eq!(board.row(&symbol(3, "667.1", 0, "null", false, false)), []);
+        assert_eq!(board.row(&read(&symbol(3, "667.1", 0, "null", false, false)).unwrap()), []);
         assert_eq!(board.symbols["ETHUSDT"].open, Some((1_525_132_930_000, "667.1".into())));
-        assert_eq!(board.row(&symbol(4, "668.1", 5, "0", true, false)), []);
+        assert_eq!(board.row(&read(&symbol(4, "668.1", 5, "0", true, false)).unwrap()), []);
         assert_eq!(board.symbols["ETHUSDT"].open, None);
-        let told = board.row(&symbol(9, "668.2", 0, "1", true, false));
+        let told = board.row(&read(&symbol(9, "668.2", 0, "1", true, false)).unwrap());
         let text =
             "ETHUSDT 00:02:10: 5 more trades came within the grace; 668.1 -> 668.2, missing ids 5 -> 0";
         assert_eq!(notes(&told), [("corrected", text.to_owned())]);
         assert_eq!(board.final_rows, 0);
-        assert_eq!(board.row(&symbol(9, "668.2", 0, "1", true, true)), []);
+        assert_eq!(board.row(&read(&symbol(9, "668.2", 0, "1", true, true)).unwrap()), []);
         assert_eq!((board.final_rows, board.symbols["ETHUSDT"].trades), (1, 9));
         assert!(board.closed.is_empty());
     }
@@ -368,8 +396,8 @@ mod tests {
         let shifted = symbol(4, "668.1", 3, "0", true, true)
             .replace("1525132930000", "1525132935000")
             .replace("1525132940000", "1525132945000");
-        assert_eq!(notes(&board.row(&symbol(4, "668.1", 3, "0", true, true))).len(), 1);
-        assert_eq!(notes(&board.row(&shifted)), []);
+        assert_eq!(notes(&board.row(&read(&symbol(4, "668.1", 3, "0", true, true)).unwrap())).len(), 1);
+        assert_eq!(notes(&board.row(&read(&shifted).unwrap())), []);
         let state = &board.symbols["ETHUSDT"];
         assert_eq!(
             (state.trades, state.missing_ids, state.last.as_ref().unwrap().0),
@@ -380,20 +408,20 @@ mod tests {
     #[test]
     fn a_correction_that_only_the_final_row_brings_is_told() {
         let mut board = Board::default();
-        board.row(&symbol(4, "668.1", 0, "0", true, false));
-        assert_eq!(notes(&board.row(&symbol(5, "668.2", 0, "1", true, true))).len(), 1);
+        board.row(&read(&symbol(4, "668.1", 0, "0", true, false)).unwrap());
+        assert_eq!(notes(&board.row(&read(&symbol(5, "668.2", 0, "1", true, true)).unwrap())).len(), 1);
     }
 
     #[test]
     fn gaps_and_surpluses_are_told_when_final() {
         let mut board = Board::default();
-        assert_eq!(notes(&board.row(&symbol(4, "668.1", 3, "0", true, false))), []);
-        let told = notes(&board.row(&symbol(4, "668.1", 3, "0", true, true)));
+        assert_eq!(notes(&board.row(&read(&symbol(4, "668.1", 3, "0", true, false)).unwrap())), []);
+        let told = notes(&board.row(&read(&symbol(4, "668.1", 3, "0", true, true)).unwrap()));
         assert_eq!(
             told,
             [("gap", "ETHUSDT 00:02:10: 3 trades never came; their ids are missing".to_owned())]
         );
-        let told = notes(&Board::default().row(&symbol(4, "668.1", -1, "0", true, true)));
+        let told = notes(&Board::default().row(&read(&symbol(4, "668.1", -1, "0", true, true)).unwrap()));
         assert_eq!(told, [("surplus", "ETHUSDT 00:02:10: 1 trade more than its ids allow".to_owned())]);
     }
 
@@ -419,7 +447,7 @@ mod tests {
         let rows = [symbol(1, "1.0", 0, "0", true, true), symbol(2, "1.0", 0, "0", true, true)];
         let digest = |rows: &[&String]| {
             let mut board = Board::default();
-            rows.iter().for_each(|r| drop(board.row(r)));
+            rows.iter().for_each(|r| drop(board.row(&read(r).unwrap())));
             (board.final_rows, board.digest)
         };
         assert_eq!(digest(&[&rows[0], &rows[1]]), digest(&[&rows[1], &rows[0]]));
@@ -442,14 +470,5 @@ mod tests {
         assert_eq!(holders(&[at(5, false), at(3, false), at(9, false)]), [false, true, false]);
         assert_eq!(holders(&[at(5, false), at(1, true), at(9, false)]), [true, false, false]);
         assert_eq!(holders(&[at(5, false), at(5, false)]), [false, false]);
-    }
-
-    #[test]
-    fn what_is_no_row_says_nothing() {
-        let mut board = Board::default();
-        for junk in ["", "{}", "nonsense", r#"{"kind":"symbol"}"#] {
-            assert_eq!(board.row(junk), []);
-        }
-        assert_eq!(board.final_rows, 0);
     }
 }

@@ -125,7 +125,7 @@ impl Shown {
 impl Sink for Shown {
     fn write(&mut self, news: &News<'_>) -> Result<()> {
         let Some(display) = &mut self.display else { return Ok(()) };
-        display.rows(news.rows.iter().map(|row| row.json.as_str())).map_err(closed)?;
+        display.rows(news.rows).map_err(closed)?;
         for refusal in news.refused {
             let refused = Refused {
                 partition: refusal.partition as usize,

@@ -7,11 +7,12 @@ use super::{Brought, Place, definition};
 use crate::config::database;
 use crate::exit::{Exit, Failure};
 use crate::ledger::postgres::reading;
-use crate::rows::columns::Value;
+use crate::rows::columns;
 use crate::serve::board::about::Described;
 use crate::serve::board::series::Kept;
 use anyhow::Result;
 use crossrate_dataflows::market::schema::{Field, FieldType, RowKind};
+use crossrate_dataflows::market::value::Value;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio_postgres::{Client, Error, Row};
@@ -110,19 +111,27 @@ async fn read(client: &Client, job: &str, place: &Where) -> Result<Found, Error>
     let entries = reading::entries(client, job).await?;
     // One that another version has written, or that is damaged, says nothing, and takes no rows with it.
     let (known, definition) = (Known::of(&entries).ok().flatten(), definition(&entries));
-    let mut newest: i64 = 0;
+    // An older program made no tables of kinds that it did not know.
+    let mut kinds = Vec::new();
     for kind in RowKind::ALL {
+        let there = client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&kind.schema().table]).await?;
+        if there.get::<_, bool>(0) {
+            kinds.push(kind);
+        }
+    }
+    let mut newest: i64 = 0;
+    for &kind in &kinds {
         let found: Option<i64> = client.query_one(&tables::newest(kind.schema()), &[&job]).await?.get(0);
         newest = newest.max(found.unwrap_or(0));
     }
     let from_ms = place.look_from_ms(newest as u64) as i64;
     let mut rows = Vec::new();
-    for kind in RowKind::ALL {
+    for kind in kinds {
         let sql = tables::select(kind.schema(), |column| format!("{column}::text"));
         for row in client.query(&sql, &[&from_ms, &job]).await? {
             let values: Vec<Value> =
                 kind.schema().fields.iter().enumerate().map(|(at, column)| value(&row, at, column)).collect();
-            rows.extend(tables::row(kind, &values));
+            rows.extend(columns::row_of(kind, values).as_ref().map(Kept::of));
         }
     }
     Ok(Found { jobs, rows, known, definition })
@@ -134,7 +143,8 @@ fn value(row: &Row, at: usize, column: &Field) -> Value {
         FieldType::Real => row.get::<_, Option<f64>>(at).map_or(Value::Null, Value::Real),
         FieldType::Boolean => row.get::<_, Option<bool>>(at).map_or(Value::Null, Value::Boolean),
         FieldType::Text | FieldType::Decimal | FieldType::List(_) => {
-            row.get::<_, Option<String>>(at).map_or(Value::Null, Value::Text)
+            let text = row.get::<_, Option<String>>(at);
+            text.map_or(Value::Null, |text| columns::of_text(column.ty, &text))
         }
     }
 }

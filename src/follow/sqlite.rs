@@ -6,7 +6,7 @@ use super::tables::{self, Place as Where};
 use super::{Brought, Place, definition};
 use crate::exit::{Exit, Failure};
 use crate::ledger::Entries;
-use crate::rows::columns::{self, Value};
+use crate::rows::columns;
 use crate::rows::sqlite::hint;
 use crate::serve::board::about::Described;
 use crate::serve::board::progress::{ProgressNews, now_ms};
@@ -14,6 +14,7 @@ use crate::serve::board::series::Kept;
 use anyhow::Result;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::schema::{Field, FieldType, RowKind};
+use crossrate_dataflows::market::value::Value;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction};
 use std::os::unix::fs::MetadataExt;
@@ -98,8 +99,16 @@ impl Database {
         if self.place.is_new() {
             self_check(&transaction, &self.job)?;
         }
-        let mut newest = 0;
+        // An older program made no tables of kinds that it did not know.
+        let mut kinds = Vec::new();
         for kind in RowKind::ALL {
+            let there = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1";
+            if transaction.query_row(there, [kind.schema().table], |row| row.get::<_, i64>(0))? > 0 {
+                kinds.push(kind);
+            }
+        }
+        let mut newest = 0;
+        for &kind in &kinds {
             let of_table: Option<i64> = transaction
                 .query_row(&tables::newest(kind.schema()), [&self.job], |row| row.get(0))
                 .optional()?
@@ -107,7 +116,7 @@ impl Database {
             newest = newest.max(of_table.unwrap_or(0) as u64);
         }
         let mut rows = Vec::new();
-        for kind in RowKind::ALL {
+        for &kind in &kinds {
             read_table(&transaction, kind, self.place.look_from_ms(newest), &self.job, &mut rows)?;
         }
         drop(transaction);
@@ -173,13 +182,11 @@ fn read_table(
 ) -> rusqlite::Result<()> {
     let mut select = transaction.prepare(&tables::select(kind.schema(), str::to_owned))?;
     let mut rows = select.query(rusqlite::params![from_ms as i64, job])?;
-    let mut values = Vec::with_capacity(kind.schema().fields.len());
     while let Some(row) = rows.next()? {
-        values.clear();
-        for (place, column) in kind.schema().fields.iter().enumerate() {
-            values.push(value(column, row.get_ref(place)?));
-        }
-        into.extend(tables::row(kind, &values));
+        let fields = kind.schema().fields.iter().enumerate();
+        let values: rusqlite::Result<Vec<Value>> =
+            fields.map(|(place, field)| Ok(value(field, row.get_ref(place)?))).collect();
+        into.extend(columns::row_of(kind, values?).as_ref().map(Kept::of));
     }
     Ok(())
 }
@@ -190,8 +197,8 @@ fn value(column: &Field, value: ValueRef<'_>) -> Value {
         (ValueRef::Integer(number), FieldType::Real) => Value::Real(number as f64),
         (ValueRef::Integer(number), _) => Value::Integer(number),
         (ValueRef::Real(number), _) => Value::Real(number),
-        (ValueRef::Text(text), _) => Value::Text(String::from_utf8_lossy(text).into_owned()),
-        (ValueRef::Null | ValueRef::Blob(_), _) => columns::Value::Null,
+        (ValueRef::Text(text), _) => columns::of_text(column.ty, &String::from_utf8_lossy(text)),
+        (ValueRef::Null | ValueRef::Blob(_), _) => Value::Null,
     }
 }
 

@@ -5,12 +5,11 @@
 use super::Brought;
 use super::known::Known;
 use crate::exit::{Exit, Failure};
-use crate::rows::columns::{self, Value};
 use crate::serve::board::progress::now_ms;
 use crate::serve::board::series::Kept;
 use anyhow::Result;
 use crossrate_dataflows::market::event_time::EventTime;
-use crossrate_dataflows::market::schema::{FieldType, RowKind, Schema};
+use crossrate_dataflows::market::schema::{FieldType, Schema};
 use std::time::Duration;
 
 /// Where to look.
@@ -110,9 +109,4 @@ fn names(table: &Schema) -> String {
             FROM names WHERE names.name IS NOT NULL
         )"
     )
-}
-
-/// A row of a table.
-pub(super) fn row(kind: RowKind, values: &[Value]) -> Option<Kept> {
-    Kept::read(&columns::json(kind, values))
 }

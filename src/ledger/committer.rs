@@ -239,7 +239,7 @@ impl Committer {
 
 /// About how many bytes a commit becomes larger by.
 fn size(rows: &[Row], refused: &[Refusal], changes: &[(String, Option<Vec<u8>>)]) -> usize {
-    let rows = rows.iter().map(|row| row.json.len());
+    let rows = rows.iter().map(|row| row.json.len() + size_of_val(&*row.content.values));
     let refused = refused.iter().map(|refusal| refusal.value.len());
     let changes = changes.iter().map(|(key, entry)| key.len() + entry.as_ref().map_or(0, Vec::len));
     rows.chain(refused).chain(changes).sum()

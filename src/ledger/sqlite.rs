@@ -4,10 +4,10 @@ use super::held::Held;
 use super::protocol::{Lease, Protocol, Step, Wrote};
 use super::{Commit, Entries, Ledger};
 use crate::exit::{Exit, Failure};
-use crate::rows::columns;
-use crate::rows::sqlite::{Bound, insert, schema};
+use crate::rows::sqlite::{bound, insert, schema};
 use anyhow::Result;
 use crossrate_dataflows::market::schema::RowKind;
+use crossrate_dataflows::market::value::Value;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior, params};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -116,12 +116,10 @@ impl Sqlite {
             return Ok(Some(found));
         }
         if self.rows {
+            let job = Value::from(self.job.as_str());
             for row in &commit.rows {
                 let mut insert = transaction.prepare_cached(&insert(row.kind.schema()))?;
-                let job = columns::Value::Text(self.job.clone());
-                let values = columns::values(row.kind, &row.json);
-                insert
-                    .execute(rusqlite::params_from_iter(std::iter::once(&job).chain(&values).map(Bound)))?;
+                insert.execute(rusqlite::params_from_iter(bound(&job, row.kind, &row.columns())))?;
             }
             let mut letter = transaction
                 .prepare_cached("INSERT OR REPLACE INTO dead_letters VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;

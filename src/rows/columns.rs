@@ -1,9 +1,13 @@
-//! Rows as columns, for databases and tables: the fields of their schema under their own names.
+//! Rows as columns, for databases and tables: the fields of their schema under their own names. And rows as they are
+//! read where somebody has written them: in a file, a topic, a database.
 
-use crossrate_dataflows::market::schema::{Field, FieldType, RowKind};
+use crossrate_dataflows::market::event_time::EventTime;
+use crossrate_dataflows::market::row::{Content, Row, text_of};
+use crossrate_dataflows::market::schema::{FieldType, RowKind};
+use crossrate_dataflows::market::trade::Symbol;
+use crossrate_dataflows::market::value::{Decimal, Value};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 /// The type of a field in SQLite.
 pub fn sqlite_type(ty: FieldType) -> &'static str {
@@ -26,63 +30,64 @@ pub fn postgres_type(ty: FieldType) -> &'static str {
     }
 }
 
-/// A row as it left the dataflow, of its values: character by character, since a double has one shortest form and
-/// everything else is kept as it was written.
-pub fn json(kind: RowKind, values: &[Value]) -> String {
-    let mut json = format!("{{\"kind\":\"{}\"", kind.as_str());
-    for (column, value) in kind.schema().fields.iter().zip(values) {
-        let _ = write!(json, ",\"{}\":", column.name);
-        let _ = match value {
-            Value::Null => write!(json, "null"),
-            Value::Integer(number) => write!(json, "{number}"),
-            Value::Real(number) => write!(json, "{}", serde_json::Value::from(*number)),
-            Value::Boolean(is) => write!(json, "{is}"),
-            Value::Text(text) if matches!(column.ty, FieldType::List(_)) => write!(json, "{text}"),
-            Value::Text(text) => write!(json, "{}", serde_json::Value::from(text.as_str())),
-        };
-    }
-    json.push('}');
-    json
+/// A row that was written as JSON; none where that is no row. A field that an older program did not write is null.
+pub fn read(json: &str) -> Option<Row> {
+    let fields: BTreeMap<&str, &RawValue> = serde_json::from_str(json).ok()?;
+    let kind: String = serde_json::from_str(fields.get("kind")?.get()).ok()?;
+    let kind = RowKind::parse(&kind)?;
+    row(kind, values(kind, &fields), || json.to_owned())
 }
 
-/// A column's value.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Value {
-    /// Null.
-    Null,
-    /// A whole number.
-    Integer(i64),
-    /// A double.
-    Real(f64),
-    /// True or false.
-    Boolean(bool),
-    /// A text, a decimal or JSON.
-    Text(String),
+/// A row of the values of all its fields, as a table has them.
+pub fn row_of(kind: RowKind, columns: Vec<Value>) -> Option<Row> {
+    let json = text_of(kind, &columns);
+    row(kind, columns, || json)
 }
 
-/// The fields of a row as they are written in it.
-pub fn fields(json: &str) -> BTreeMap<&str, &RawValue> {
-    // Rows are ours: objects whose names need no escapes.
-    serde_json::from_str(json).unwrap_or_default()
+fn row(kind: RowKind, columns: Vec<Value>, json: impl FnOnce() -> String) -> Option<Row> {
+    let time = |value: &Value| match value {
+        Value::Integer(ms) => u64::try_from(*ms).ok(),
+        _ => None,
+    };
+    let [Value::Text(name), start_ms, end_ms, ..] = columns.as_slice() else { return None };
+    let at = |ms: u64| EventTime::from_micros(ms.saturating_mul(1_000));
+    let (name, start, end) = (Symbol::new(name), at(time(start_ms)?), at(time(end_ms)?));
+    Some(Row { look: end, end, kind, name, start, content: Content::of_columns(kind, columns), json: json() })
 }
 
-/// The values of a row, in the order of its fields. A number beyond 64 bits reads as null.
-pub fn values(kind: RowKind, json: &str) -> Vec<Value> {
-    let fields = fields(json);
-    let value =
-        |field: &Field| fields.get(field.name).map_or(Value::Null, |text| value(field.ty, text.get()));
-    kind.schema().fields.iter().map(value).collect()
+fn values(kind: RowKind, fields: &BTreeMap<&str, &RawValue>) -> Vec<Value> {
+    let value = |name| fields.get(name).map_or("null", |text| text.get());
+    kind.schema().fields.iter().map(|field| of_json(field.ty, value(field.name))).collect()
 }
 
-fn value(ty: FieldType, json: &str) -> Value {
+/// A value that stands in JSON.
+fn of_json(ty: FieldType, json: &str) -> Value {
     match (json.as_bytes().first(), ty) {
-        (None | Some(b'n'), _) => Value::Null,
+        (None | Some(b'n' | b'{'), _) => Value::Null,
         (Some(b't' | b'f'), _) => Value::Boolean(json == "true"),
-        (Some(b'"'), _) => serde_json::from_str(json).map_or(Value::Null, Value::Text),
-        (Some(b'[' | b'{'), _) => Value::Text(json.to_owned()),
+        (Some(b'"'), _) => {
+            serde_json::from_str::<String>(json).map_or(Value::Null, |text| of_text(ty, &text))
+        }
+        (Some(b'['), FieldType::List(fields)) => {
+            let items: Vec<BTreeMap<&str, &RawValue>> = serde_json::from_str(json).unwrap_or_default();
+            let item = |item: &BTreeMap<&str, &RawValue>| {
+                let value = |name| item.get(name).map_or("null", |text| text.get());
+                fields.iter().map(|field| of_json(field.ty, value(field.name))).collect()
+            };
+            Value::List(items.iter().map(item).collect())
+        }
         // The parser of JSON would give a double that is not always the nearest one.
         (_, FieldType::Real) => json.parse().map_or(Value::Null, Value::Real),
-        _ => json.parse().map_or(Value::Null, Value::Integer),
+        _ => json.parse().map_or(Value::Null, Value::whole),
+    }
+}
+
+/// A value that stands somewhere as a text.
+pub fn of_text(ty: FieldType, text: &str) -> Value {
+    match ty {
+        FieldType::Decimal => Decimal::parse(text).map_or_else(|| text.into(), Value::Decimal),
+        FieldType::List(_) => of_json(ty, text),
+        _ => text.into(),
     }
 }
 
@@ -94,29 +99,42 @@ mod tests {
     fn values_are_those_of_the_row() {
         let doubles = ["6.091101897524803e-9", "3.353831229305556e-8", "0.0001831346834792786", "0", "1e300"];
         for double in doubles {
-            let Value::Real(read) = value(FieldType::Real, double) else { panic!("{double}") };
+            let Value::Real(read) = of_json(FieldType::Real, double) else { panic!("{double}") };
             assert_eq!(read, double.parse::<f64>().unwrap());
         }
-        let legs = r#"[{"symbol":"A","inverse":false}]"#;
-        let row = format!(
-            r#"{{"kind":"cross","name":"A\u00e9\"","start_ms":1,"end_ms":18446744073709551615,"vwap":null,"legs":{legs},"final":true}}"#
-        );
-        let row: Vec<Value> =
-            values(RowKind::Cross, &row).into_iter().filter(|v| *v != Value::Null).collect();
-        let text = |text: &str| Value::Text(text.into());
-        assert_eq!(row, [text("A\u{e9}\""), Value::Integer(1), text(legs), Value::Boolean(true)]);
+        let row = read(
+            r#"{"kind":"cross","name":"A\u00e9\"","start_ms":1,"end_ms":9007199254740993,"vwap":null,"legs":[{"symbol":"A","inverse":false}],"missing_ids":-18446744073709551616}"#,
+        )
+        .unwrap();
+        assert_eq!(row.name.as_str(), "A\u{e9}\"");
+        assert_eq!(row.value("vwap"), Some(&Value::Null));
+        assert_eq!(row.value("missing_ids"), Some(&Value::whole(-(1 << 64))));
+        let leg: Box<[Value]> =
+            Box::new(["A".into(), Value::Boolean(false), Value::Null, Value::Null, Value::Null]);
+        assert_eq!(row.value("legs"), Some(&Value::List(Box::new([leg]))));
+        assert!(row.is_final(), "what is not said is so");
+    }
+
+    #[test]
+    fn what_is_no_row_is_none() {
+        for json in [
+            "",
+            "[]",
+            r#"{"kind":"cross"}"#,
+            r#"{"kind":"cross","name":"A","start_ms":1}"#,
+            r#"{"kind":"cross","name":"A","start_ms":-1,"end_ms":2}"#,
+            r#"{"kind":"cross","name":1,"start_ms":1,"end_ms":2}"#,
+            r#"{"kind":"crosses","name":"A","start_ms":1,"end_ms":2}"#,
+        ] {
+            assert_eq!(read(json), None, "{json}");
+        }
     }
 
     #[test]
     fn rows_come_back_character_by_character() {
-        let rows = include_str!("../../tests/golden/spec-vector/rows.jsonl");
-        for (row, kind) in rows.lines().flat_map(|row| {
-            RowKind::ALL
-                .into_iter()
-                .filter(|k| row.contains(&format!("\"kind\":\"{}\"", k.as_str())))
-                .map(move |k| (row, k))
-        }) {
-            assert_eq!(json(kind, &values(kind, row)), row);
+        for json in include_str!("../../tests/golden/spec-vector/rows.jsonl").lines() {
+            let row = read(json).unwrap();
+            assert_eq!(row_of(row.kind, row.columns()).unwrap().json, json);
         }
     }
 }

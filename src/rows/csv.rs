@@ -3,8 +3,9 @@
 //! Spreadsheets take a cell that begins with `=`, `+`, `-` or `@` for a formula, quoted or not, and run it. Such a text
 //! gets an apostrophe before it, which they take for "this is text"; numbers begin with `-` and stay as they are.
 
-use super::columns::fields;
 use crossrate_dataflows::market::schema::{Field, FieldType};
+use crossrate_dataflows::market::value::Value;
+use std::borrow::Cow;
 
 /// The names of the columns, and the end of the line.
 pub(crate) fn header(out: &mut Vec<u8>, columns: &[Field], end: &str) {
@@ -13,26 +14,21 @@ pub(crate) fn header(out: &mut Vec<u8>, columns: &[Field], end: &str) {
     out.extend_from_slice(end.as_bytes());
 }
 
-/// A row.
-pub(crate) fn record(out: &mut Vec<u8>, columns: &[Field], json: &str, end: &str) {
-    let fields = fields(json);
-    for (place, column) in columns.iter().enumerate() {
+/// A row, of the values of all its fields.
+pub(crate) fn record(out: &mut Vec<u8>, columns: &[Field], values: &[Value], end: &str) {
+    for (place, (column, value)) in columns.iter().zip(values).enumerate() {
         if place > 0 {
             out.push(b',');
         }
-        field(out, column.ty, fields.get(column.name).map_or("null", |value| value.get()));
+        field(out, column.ty, value.text(column.ty).as_deref().unwrap_or_default());
     }
     out.extend_from_slice(end.as_bytes());
 }
 
-fn field(out: &mut Vec<u8>, ty: FieldType, json: &str) {
-    let mut text = match json.as_bytes().first() {
-        Some(b'"') => serde_json::from_str(json).unwrap_or_default(),
-        _ if json == "null" => String::new(),
-        _ => json.to_owned(),
-    };
+fn field(out: &mut Vec<u8>, ty: FieldType, text: &str) {
+    let mut text = Cow::Borrowed(text);
     if ty == FieldType::Text && text.starts_with(begins_formula) {
-        text.insert(0, '\'');
+        text.to_mut().insert(0, '\'');
     }
     if text.contains(|c: char| matches!(c, ',' | '"' | '\'') || c.is_control()) {
         out.push(b'"');
@@ -54,28 +50,28 @@ mod tests {
 
     #[test]
     fn fields_are_quoted_where_they_must_be() {
-        for (kind, json, expected) in [
-            (FieldType::Decimal, "\"0.100\"", "0.100"),
-            (FieldType::Decimal, "\"-0.100\"", "-0.100"),
-            (FieldType::Decimal, "null", ""),
+        for (ty, text, expected) in [
+            (FieldType::Decimal, "0.100", "0.100"),
+            (FieldType::Decimal, "-0.100", "-0.100"),
+            (FieldType::Decimal, "", ""),
             (FieldType::Integer, "-3", "-3"),
             (FieldType::Real, "1.5e-9", "1.5e-9"),
             (FieldType::Boolean, "true", "true"),
-            (FieldType::Text, "\"BTC-USDT\"", "BTC-USDT"),
-            (FieldType::Text, "\"-1\"", "\"'-1\""),
-            (FieldType::Text, "\"+A\"", "\"'+A\""),
-            (FieldType::Text, "\"@SUM(1)\"", "\"'@SUM(1)\""),
+            (FieldType::Text, "BTC-USDT", "BTC-USDT"),
+            (FieldType::Text, "-1", "\"'-1\""),
+            (FieldType::Text, "+A", "\"'+A\""),
+            (FieldType::Text, "@SUM(1)", "\"'@SUM(1)\""),
             // No name, but a file of an earlier version may hold them.
-            (FieldType::Text, r#""=1+2""#, r#""'=1+2""#),
-            (FieldType::Text, r#""\t=1""#, "\"'\t=1\""),
-            (FieldType::Text, r#""A\u0001""#, "\"A\u{1}\""),
-            (FieldType::Text, "\"＝1\"", "\"'＝1\""),
-            (FieldType::Text, r#""a,\"b\"""#, r#""a,""b""""#),
+            (FieldType::Text, "=1+2", r#""'=1+2""#),
+            (FieldType::Text, "\t=1", "\"'\t=1\""),
+            (FieldType::Text, "A\u{1}", "\"A\u{1}\""),
+            (FieldType::Text, "＝1", "\"'＝1\""),
+            (FieldType::Text, "a,\"b\"", r#""a,""b""""#),
             (FieldType::List(&[]), r#"[{"x":1}]"#, r#""[{""x"":1}]""#),
         ] {
             let mut out = Vec::new();
-            field(&mut out, kind, json);
-            assert_eq!(String::from_utf8(out).unwrap(), expected, "{json}");
+            field(&mut out, ty, text);
+            assert_eq!(String::from_utf8(out).unwrap(), expected, "{text}");
         }
     }
 }

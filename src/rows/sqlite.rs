@@ -1,22 +1,37 @@
 //! Rows in SQLite: the tables that hold them, and their values.
 
 use super::columns;
-use crossrate_dataflows::market::schema::{FieldType, Schema};
+use crossrate_dataflows::market::schema::{FieldType, RowKind, Schema};
+use crossrate_dataflows::market::value::Value;
 use rusqlite::ErrorCode;
 
-/// A column's value as SQLite wants it.
+/// The values of a row as those of its table: the job's name before them.
+pub(crate) fn bound<'a>(
+    job: &'a Value,
+    kind: RowKind,
+    columns: &'a [Value],
+) -> impl Iterator<Item = Bound<'a>> {
+    let columns = columns.iter().zip(kind.schema().fields);
+    std::iter::once(Bound(job, FieldType::Text)).chain(columns.map(|(value, field)| Bound(value, field.ty)))
+}
+
+/// A column's value as SQLite wants it. A whole number beyond 64 bits is null.
 #[derive(Debug)]
-pub(crate) struct Bound<'a>(pub(crate) &'a columns::Value);
+pub(crate) struct Bound<'a>(&'a Value, FieldType);
 
 impl rusqlite::ToSql for Bound<'_> {
     fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
-        use rusqlite::types::{ToSqlOutput, ValueRef};
+        use rusqlite::types::{ToSqlOutput, Value as Owned, ValueRef};
         Ok(ToSqlOutput::Borrowed(match self.0 {
-            columns::Value::Null => ValueRef::Null,
-            columns::Value::Integer(n) => ValueRef::Integer(*n),
-            columns::Value::Real(x) => ValueRef::Real(*x),
-            columns::Value::Boolean(b) => ValueRef::Integer(i64::from(*b)),
-            columns::Value::Text(text) => ValueRef::Text(text.as_bytes()),
+            Value::Null | Value::Large(_) => ValueRef::Null,
+            Value::Integer(n) => ValueRef::Integer(*n),
+            Value::Real(x) => ValueRef::Real(*x),
+            Value::Boolean(b) => ValueRef::Integer(i64::from(*b)),
+            Value::Text(text) => ValueRef::Text(text.as_bytes()),
+            other => {
+                let text = other.text(self.1).map_or(Owned::Null, |text| Owned::Text(text.into_owned()));
+                return Ok(ToSqlOutput::Owned(text));
+            }
         }))
     }
 }

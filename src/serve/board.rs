@@ -221,7 +221,7 @@ impl State {
     pub fn latest(&self, filter: &Filter, windows: usize, only_final: bool) -> Vec<Arc<Kept>> {
         let mut rows: Vec<Arc<Kept>> = Vec::new();
         for series in self.of(filter) {
-            let wanted = series.rows().rev().filter(|row| row.last || !only_final);
+            let wanted = series.rows().rev().filter(|row| row.is_final() || !only_final);
             rows.extend(wanted.take(windows).cloned());
         }
         rows.sort_by(|a, b| a.place().cmp(&b.place()));
@@ -240,7 +240,7 @@ impl State {
         let mut found = Vec::new();
         while let Some(Head { row, mut rows }) = heads.pop() {
             if range.after.as_ref().is_none_or(|after| row.place() > after.as_ref())
-                && (row.last || !range.only_final)
+                && (row.is_final() || !range.only_final)
             {
                 found.push(Arc::clone(row));
                 if found.len() == most {

@@ -9,7 +9,7 @@ use crate::rows::csv;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use crossrate_dataflows::market::schema::{Field, RowKind};
+use crossrate_dataflows::market::schema::RowKind;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_128;
@@ -131,16 +131,14 @@ pub fn rows(
                 )));
             }
             if let Some(kind) = kinds.first() {
-                csv(&mut out, kind.schema().fields, rows);
+                csv::header(&mut out, kind.schema().fields, "\r\n");
+                for row in rows {
+                    csv::record(&mut out, kind.schema().fields, &row.columns(), "\r\n");
+                }
             }
         }
     }
     Ok(out)
-}
-
-fn csv(out: &mut Vec<u8>, columns: &[Field], rows: &[Arc<Kept>]) {
-    csv::header(out, columns, "\r\n");
-    rows.iter().for_each(|row| csv::record(out, columns, &row.json, "\r\n"));
 }
 
 /// An answer with a tag; without a body where the asker has it already.

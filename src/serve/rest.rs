@@ -9,11 +9,11 @@ use super::board::{self, Range, SeriesName};
 use super::filter::Filter;
 use super::format::{self, Format};
 use super::problem::Problem;
-use crate::rows::columns::fields;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::Response;
-use crossrate_dataflows::market::row::RowKind;
+use crossrate_dataflows::market::schema::RowKind;
+use crossrate_dataflows::market::value::Value;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -180,26 +180,49 @@ pub async fn series(State(app): Shared, headers: HeaderMap, asked: Asked) -> Ans
         format!("{{\"kind\":\"{}\",\"name\":{},\"points\":[", kind.as_str(), serde_json::Value::from(name));
     for (place, (row, stats)) in points.iter().enumerate() {
         body.push_str(if place == 0 { "\n" } else { ",\n" });
-        point(&mut body, &row.json, stats.as_ref().map(|stats| &*stats.json));
+        point(&mut body, row, stats.as_deref());
     }
     body.push_str("]}\n");
     format::tagged(&app.answers, body.into_bytes(), Format::Json, &headers)
 }
 
 /// One point: members of the row, and of the statistics where there are any.
-fn point(body: &mut String, row: &str, stats: Option<&str>) {
-    let row = fields(row);
-    let stats = stats.map(fields).unwrap_or_default();
-    let own = ["start_ms", "end_ms", "status", "vwap", "vw_variance", "vw_std", "trades", "missing_ids"];
-    let rest = ["revision", "closed", "final"];
-    let running = ["n", "sum", "mean", "variance", "std"];
-    let members = own.iter().chain(&rest).filter_map(|name| Some((*name, row.get(name)?.get())));
-    let statistics = running.iter().map(|name| (*name, stats.get(name).map_or("null", |value| value.get())));
-    for (place, (name, value)) in members.chain(statistics).enumerate() {
-        body.push_str(if place == 0 { "{" } else { "," });
-        body.push_str(&format!("\"{name}\":{value}"));
-    }
+fn point(body: &mut String, row: &Kept, stats: Option<&Kept>) {
+    const OWN: [&str; 11] = [
+        "start_ms",
+        "end_ms",
+        "status",
+        "vwap",
+        "vw_variance",
+        "vw_std",
+        "trades",
+        "missing_ids",
+        "revision",
+        "closed",
+        "final",
+    ];
+    let running = RowKind::Stats.schema().own().iter().map(|field| field.name).filter(|name| *name != "vwap");
+    let mut members = String::new();
+    write_members(&mut members, row.kind, Some(row), OWN);
+    write_members(&mut members, RowKind::Stats, stats, running);
+    body.push('{');
+    body.push_str(members.trim_start_matches(','));
     body.push('}');
+}
+
+/// The fields of those names that the kind has; null where there is no row.
+fn write_members(
+    out: &mut String,
+    kind: RowKind,
+    row: Option<&Kept>,
+    names: impl IntoIterator<Item = &'static str>,
+) {
+    let values = row.map(Kept::columns).unwrap_or_default();
+    for at in names.into_iter().filter_map(|name| kind.schema().position(name)) {
+        let field = &kind.schema().fields[at];
+        out.push_str(field.label);
+        values.get(at).unwrap_or(&Value::Null).write_json(field.ty, out);
+    }
 }
 
 /// How far the job is, and who holds it back.

@@ -150,7 +150,7 @@ impl Days {
         // It is there by now.
         let Some(growing) = self.open.get_mut(&place) else { return Ok(()) };
         match form {
-            DayForm::Csv => csv::record(&mut growing.buffer, row.kind.schema().fields, &row.json, "\n"),
+            DayForm::Csv => csv::record(&mut growing.buffer, row.kind.schema().fields, &row.columns(), "\n"),
             DayForm::Parquet => {
                 growing.buffer.extend_from_slice(row.json.as_bytes());
                 growing.buffer.push(b'\n');

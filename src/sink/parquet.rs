@@ -4,9 +4,10 @@
 use super::days::packing::Pack;
 use super::lines::write_failed;
 use crate::exit::{Exit, Failure};
-use crate::rows::columns::{self, Value};
+use crate::rows::columns;
 use anyhow::Result;
 use crossrate_dataflows::market::schema::{FieldType, KEY, RowKind};
+use crossrate_dataflows::market::value::Value;
 use parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
 use parquet::errors::ParquetError;
@@ -47,7 +48,9 @@ fn write(gathered: &Path, aside: &Path, kind: RowKind) -> Result<(), ParquetErro
     let mut writer = SerializedFileWriter::new(file, Arc::new(schema(kind)?), Arc::new(properties))?;
     let mut rows: Vec<Vec<Value>> = Vec::new();
     for line in BufReader::new(File::open(gathered)?).lines() {
-        rows.push(columns::values(kind, &line?));
+        let row = columns::read(&line?).filter(|row| row.kind == kind);
+        let foreign = || ParquetError::General(format!("{} holds a line that is no row", gathered.display()));
+        rows.push(row.ok_or_else(foreign)?.columns());
         if rows.len() == GROUP {
             group(writer.next_row_group()?, kind, &rows)?;
             rows.clear();
@@ -109,16 +112,14 @@ fn group(
                 _ => None,
             })?,
             FieldType::Text | FieldType::Decimal | FieldType::List(_) => {
-                next::<ByteArrayType>(&mut group, column.name, of.clone(), |value| match value {
-                    Value::Text(text) => Some(ByteArray::from(text.as_str())),
-                    _ => None,
+                next::<ByteArrayType>(&mut group, column.name, of, |value| {
+                    value.text(column.ty).map(|text| ByteArray::from(text.as_ref()))
                 })?;
             }
         }
         if column.ty == FieldType::Decimal {
-            next::<DoubleType>(&mut group, "", rows.iter().map(|row| &row[place]), |value| match value {
-                Value::Text(text) => text.parse().ok(),
-                _ => None,
+            next::<DoubleType>(&mut group, "", rows.iter().map(|row| &row[place]), |value| {
+                value.text(column.ty).and_then(|text| text.parse().ok())
             })?;
         }
     }

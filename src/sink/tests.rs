@@ -8,7 +8,7 @@ use crate::ledger::committer::Committer;
 use crate::ledger::point::JobEntry;
 use anyhow::{Result, anyhow};
 use crossrate_dataflows::market::event_time::EventTime;
-use crossrate_dataflows::market::row::{Row, RowKind};
+use crossrate_dataflows::market::row::{Content, Row, RowKind, Stage};
 use crossrate_dataflows::market::trade::Symbol;
 use crossrate_dataflows::operators::closings::Outbox;
 use std::collections::BTreeMap;
@@ -68,8 +68,7 @@ fn closing(end: u64, bytes: usize) -> Outbox {
         kind: RowKind::Symbol,
         name: Symbol::new("BTCUSDT"),
         start: millis(end - 10),
-        closed: false,
-        last: true,
+        content: Content { values: Box::default(), stage: Stage::FINAL, closed_by: None },
         json: "r".repeat(bytes),
     };
     Outbox { rows: vec![row], frontier: Some(millis(end)), ..Outbox::default() }

@@ -3,7 +3,7 @@
 use super::Reader;
 use crate::exit::{Exit, Failure};
 use crate::rows::columns;
-use crate::rows::sqlite::{self, Bound};
+use crate::rows::sqlite::{self, bound};
 use anyhow::{Context, Result};
 use crossrate_dataflows::market::schema::RowKind;
 use rusqlite::fallible_iterator::FallibleIterator;
@@ -105,15 +105,14 @@ impl Engine {
             if line.trim().is_empty() {
                 continue;
             }
-            let kind = kind_of(&line).ok_or_else(|| {
+            let row = columns::read(&line).ok_or_else(|| {
                 let words =
                     format!("line {} is no row: it has no kind, name, start_ms and end_ms", number + 1);
                 Failure::new(Exit::Failed, words).hint("rows are what crossrate run --to FILE writes")
             })?;
-            let (job, values) = (columns::Value::Text(String::new()), columns::values(kind, &line));
-            let mut insert = transaction.prepare_cached(&sqlite::insert(kind.schema()))?;
+            let mut insert = transaction.prepare_cached(&sqlite::insert(row.kind.schema()))?;
             insert
-                .execute(rusqlite::params_from_iter(std::iter::once(&job).chain(&values).map(Bound)))
+                .execute(rusqlite::params_from_iter(bound(&"".into(), row.kind, &row.columns())))
                 .with_context(|| format!("in line {}", number + 1))?;
         }
         Ok(transaction.commit()?)
@@ -265,22 +264,6 @@ fn refused(error: rusqlite::Error) -> Refused {
         rusqlite::Error::SqliteFailure(_, Some(message)) => Refused::Engine { message, offset: None },
         other => Refused::Engine { message: other.to_string(), offset: None },
     }
-}
-
-/// The kind of a line, where it is a row.
-fn kind_of(line: &str) -> Option<RowKind> {
-    #[derive(serde::Deserialize)]
-    struct Key<'a> {
-        kind: &'a str,
-        #[serde(rename = "name")]
-        _name: String,
-        #[serde(rename = "start_ms")]
-        _start_ms: u64,
-        #[serde(rename = "end_ms")]
-        _end_ms: u64,
-    }
-    let key: Key<'_> = serde_json::from_str(line).ok()?;
-    RowKind::parse(key.kind)
 }
 
 #[cfg(test)]

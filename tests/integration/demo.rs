@@ -3,9 +3,11 @@
 
 use crossrate::config::Speed;
 use crossrate::demo::{About, Display, Ending, PartitionProgress, Progress, Refused, Surface, definition};
+use crossrate::rows::columns;
 use crossrate::source::simulated::Market;
 use crossrate_dataflows::market::acceptance::Counts;
 use crossrate_dataflows::market::event_time::EventTime;
+use crossrate_dataflows::market::row::Row;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -44,9 +46,9 @@ fn show(surface: Surface, ending: Ending, out: &mut Vec<u8>) {
     let at = |w: u64, ms| (EventTime::from_micros(1_525_132_800_000_000 + w), Duration::from_millis(ms));
     let (frontier, elapsed) = (EventTime::MIN, Duration::from_millis(20));
     display.progress(&Progress { partitions: &partitions, frontier, elapsed }).unwrap();
-    let rows: Vec<&str> = ROWS.lines().collect();
+    let rows: Vec<Row> = ROWS.lines().map(|row| columns::read(row).unwrap()).collect();
     let (early, late) = rows.split_at(rows.len() / 2);
-    display.rows(early.iter().copied()).unwrap();
+    display.rows(early).unwrap();
     display
         .refused(&Refused {
             partition: 1,
@@ -60,7 +62,7 @@ fn show(surface: Surface, ending: Ending, out: &mut Vec<u8>) {
     partitions[1].counts.bad = 1;
     let (frontier, elapsed) = at(13_125_000, 900);
     display.progress(&Progress { partitions: &partitions, frontier, elapsed }).unwrap();
-    display.rows(late.iter().copied()).unwrap();
+    display.rows(late).unwrap();
     display
         .refused(&Refused {
             partition: 0,

@@ -3,10 +3,11 @@
 //! Columns are those of [`columns`]: decimals as `numeric`, which keeps all their digits, JSON as `json`, which keeps
 //! its bytes; and before them the job's name, so that several jobs can share a database. Rows travel as an array for each column, so a commit is a handful of statements whatever its size.
 
-use crate::rows::columns::{self, Value};
+use crate::rows::columns;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::row::Row;
 use crossrate_dataflows::market::schema::{Field, FieldType, KEY, RowKind, Schema};
+use crossrate_dataflows::market::value::Value;
 use crossrate_dataflows::operators::closings::Refusal;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -220,7 +221,7 @@ fn latest(kind: RowKind, rows: &[Row]) -> Vec<Vec<Value>> {
             }
         }
     }
-    latest.into_iter().map(|row| columns::values(kind, &row.json)).collect()
+    latest.into_iter().map(Row::columns).collect()
 }
 
 fn array(column: &Field, at: usize, rows: &[Vec<Value>]) -> Box<dyn ToSql + Sync + Send> {
@@ -243,7 +244,7 @@ fn array(column: &Field, at: usize, rows: &[Vec<Value>]) -> Box<dyn ToSql + Sync
         ),
         FieldType::Text | FieldType::Decimal | FieldType::List(_) => Box::new(
             values
-                .map(|v| if let Value::Text(words) = v { Some(text(words)) } else { None })
+                .map(|value| value.text(column.ty).map(|words| text(&words)))
                 .collect::<Vec<Option<String>>>(),
         ),
     }

@@ -1,12 +1,13 @@
 //! The rows of one name and kind: the newest of each window, for as long as history goes back.
 
 use super::Range;
-use crossrate_dataflows::market::row::{Row, RowKind};
+use crossrate_dataflows::market::row::{Content, Row, RowKind};
+use crossrate_dataflows::market::value::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A row that is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Kept {
     /// What it speaks of.
     pub kind: RowKind,
@@ -16,10 +17,8 @@ pub struct Kept {
     pub start_ms: u64,
     /// The window's end.
     pub end_ms: u64,
-    /// Whether the window has closed; statistics are of closed windows only.
-    pub closed: bool,
-    /// Whether the row never changes again.
-    pub last: bool,
+    /// What it says.
+    pub content: Content,
     /// The JSON object, as it left the dataflow.
     pub json: Box<str>,
 }
@@ -32,40 +31,24 @@ impl Kept {
             name: row.name.as_str().into(),
             start_ms: row.start.millis(),
             end_ms: row.end.millis(),
-            closed: row.closed || row.last,
-            last: row.last,
+            content: row.content.clone(),
             json: row.json.as_str().into(),
         }
     }
 
-    /// A row as it was written somewhere; none where that is no row.
-    pub fn read(json: &str) -> Option<Kept> {
-        #[derive(serde::Deserialize)]
-        struct Fields<'a> {
-            kind: &'a str,
-            #[serde(borrow)]
-            name: std::borrow::Cow<'a, str>,
-            start_ms: u64,
-            end_ms: u64,
-            #[serde(default = "yes")]
-            closed: bool,
-            #[serde(default = "yes", rename = "final")]
-            last: bool,
-        }
-        // Statistics are of final windows and do not say so.
-        fn yes() -> bool {
-            true
-        }
-        let fields: Fields<'_> = serde_json::from_str(json).ok()?;
-        Some(Kept {
-            kind: RowKind::parse(fields.kind)?,
-            name: fields.name.as_ref().into(),
-            start_ms: fields.start_ms,
-            end_ms: fields.end_ms,
-            closed: fields.closed,
-            last: fields.last,
-            json: json.into(),
-        })
+    /// Whether the window has closed.
+    pub fn is_closed(&self) -> bool {
+        self.content.stage.is_closed()
+    }
+
+    /// Whether the row never changes again.
+    pub fn is_final(&self) -> bool {
+        self.content.stage.is_final()
+    }
+
+    /// The values of all its fields, in their order.
+    pub fn columns(&self) -> Vec<Value> {
+        self.content.columns(self.kind, &self.name, self.start_ms, self.end_ms)
     }
 
     /// Where it stands in the order of windows.
@@ -75,7 +58,7 @@ impl Kept {
 
     /// How far its window is, in one word.
     pub fn stage(&self) -> &'static str {
-        match (self.closed, self.last) {
+        match (self.is_closed(), self.is_final()) {
             (_, true) => "final",
             (true, false) => "closed",
             (false, false) => "provisional",

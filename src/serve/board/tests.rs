@@ -5,6 +5,7 @@ use super::progress::{Knowledge, PartitionNews, ProgressNews};
 use super::*;
 use crossrate_dataflows::market::acceptance::Counts;
 use crossrate_dataflows::market::event_time::EventTime;
+use crossrate_dataflows::market::row::{Content, Stage};
 use proptest::prelude::*;
 
 fn board(history: u64) -> Arc<Board> {
@@ -12,7 +13,9 @@ fn board(history: u64) -> Arc<Board> {
 }
 
 fn row(kind: RowKind, name: &str, start_ms: u64, end_ms: u64, json: &str, last: bool) -> Kept {
-    Kept { kind, name: name.into(), start_ms, end_ms, closed: last, last, json: json.into() }
+    let stage = if last { Stage::FINAL } else { Stage::Provisional };
+    let content = Content { values: Box::default(), stage, closed_by: None };
+    Kept { kind, name: name.into(), start_ms, end_ms, content, json: json.into() }
 }
 
 fn cross(name: &str, start_ms: u64, json: &str) -> Kept {

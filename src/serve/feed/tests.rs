@@ -3,6 +3,7 @@
 use super::*;
 use crate::serve::board::about::About;
 use crate::serve::board::series::Kept;
+use crossrate_dataflows::market::row::{Content, Stage};
 use proptest::prelude::*;
 use tokio::runtime::Runtime;
 
@@ -31,7 +32,9 @@ fn tell(feed: &Feed, name: &str, window: u64, version: usize, bytes: usize) {
     let json = format!("{:bytes$}", format!("\"{name} {window} {version}\"")).into();
     let (start_ms, end_ms) = (window * 10, window * 10 + 10);
     let (kind, name) = (RowKind::Cross, name.into());
-    let row = Kept { kind, name, start_ms, end_ms, closed: true, last: false, json };
+    let stage = Stage::Closed { revision: 0, last: false };
+    let content = Content { values: Box::default(), stage, closed_by: None };
+    let row = Kept { kind, name, start_ms, end_ms, content, json };
     feed.board.tell(|inbox| inbox.row(row));
     feed.board.absorb();
     feed.wake(&feed.board.changed());

@@ -3,7 +3,7 @@
 /** Windows of a name that are kept. */
 const MOST = 2_000;
 
-export const stage = (row) => (row.kind === "stats" || row.final ? "final" : row.closed ? "closed" : "provisional");
+export const stage = (row) => (row.final ?? true ? "final" : row.closed ? "closed" : "provisional");
 
 /** Whether a cross has a leg that divides: such a one has no deviation, since its legs' moments say nothing of a quotient. */
 export const divides = (row) => row.kind === "cross" && row.legs.some((leg) => leg.inverse);
