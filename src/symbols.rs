@@ -23,6 +23,9 @@ pub struct Symbols {
     shorts: Vec<ShortName>,
     names: Vec<Symbol>,
     shared: Arc<Mutex<Vec<Symbol>>>,
+    /// How often a name was put into its place.
+    #[cfg(test)]
+    placed: usize,
 }
 
 const FREE: u32 = u32::MAX;
@@ -45,6 +48,8 @@ impl Symbols {
             shorts: Vec::new(),
             names: Vec::new(),
             shared: Arc::new(Mutex::new(names)),
+            #[cfg(test)]
+            placed: 0,
         };
         symbols.catch_up();
         symbols
@@ -154,7 +159,11 @@ impl Symbols {
             names[shorts.len()..].iter().map(|n| ShortName::of(n.as_str().as_bytes()).unwrap_or_default()),
         );
         let short = |(_, short): &(u32, &ShortName)| short.is_some();
-        for (number, short) in (0..).zip(shorts.iter()).skip(from).filter(short) {
+        #[cfg(test)]
+        {
+            self.placed += shorts.len() - from;
+        }
+        for (number, short) in (from as u32..).zip(&shorts[from..]).filter(short) {
             let first = short.place(places.len());
             let mut near = (first..first + PLACES_EACH).map(|place| place & (places.len() - 1));
             if let Some(place) = near.find(|place| places[*place] == FREE) {
@@ -181,6 +190,16 @@ mod tests {
                 assert_eq!(other.number(name.as_bytes()), *number, "{name}");
             }
         }
+    }
+
+    #[test]
+    fn each_new_name_is_put_into_its_place_a_bounded_number_of_times() {
+        let mut symbols = Symbols::new(&Selection::All);
+        for n in 0..20_000 {
+            symbols.number(format!("S{n:06}USDT").as_bytes());
+        }
+        assert_eq!(symbols.names().len(), 20_000);
+        assert!(symbols.placed <= 3 * 20_000, "{} times", symbols.placed);
     }
 
     /// More names with one place of their own than are looked for from there on.
