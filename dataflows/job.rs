@@ -34,9 +34,10 @@ pub fn job<'scope>(
     definition: &Arc<Definition>,
     resume: &Arc<Resume>,
 ) -> Job {
-    let (symbol_rows, leg_windows) = symbol_windows(panes, withhold_before.broadcast(), definition, resume);
+    let known = withhold_before.broadcast();
+    let (symbol_rows, leg_windows) = symbol_windows(panes, known.clone(), definition, resume);
     let legs = crosses(scope, definition);
-    let (cross_rows, rates) = cross_rates(leg_windows, legs, definition, resume);
+    let (cross_rows, rates) = cross_rates(leg_windows, legs, known, definition, resume);
     let stats_rows = series_stats(rates, definition, resume);
     let rows = symbol_rows.concat(cross_rows.map(Emission::Row)).concat(stats_rows);
     let (outbox, probe) = closings(rows, notes, definition.grace, resume);
@@ -58,7 +59,9 @@ pub(crate) mod tests {
     use crate::market::definition::{Cross, Emit, Leg, MissingLeg, Selection, Windows};
     use crate::market::moments::Moments;
     use crate::market::row::RowKind;
+    use crate::market::sums::PaneItem;
     use crate::market::trade::{Symbol, Trade};
+    use crate::market::work::steps_of;
     use timely::dataflow::operators::core::UnorderedInput;
 
     fn at(micros: u64) -> EventTime {
@@ -150,5 +153,131 @@ pub(crate) mod tests {
             let last: Vec<_> = rows.iter().filter(|row| row.0 == RowKind::Cross && row.1).collect();
             assert!(last.len() == 1 && last[0].2.contains("\"status\":\"leg_missing\""), "{rows:?}");
         }
+    }
+
+    const EVERY: u64 = 100;
+
+    /// A trade of a symbol in the pane that ends then, known just before that moment or at that date. Its price is its id.
+    fn item(symbol: &str, pane: u64, id: u64, date: Option<u64>) -> PaneItem {
+        let (price, quantity) = (Price::from_scaled(id as i64).unwrap(), Quantity::from_scaled(1).unwrap());
+        let trade = Trade { id, price, quantity, time: at(pane - 1) };
+        let mut moments = Moments::default();
+        moments.add_trade(&trade, id);
+        ((Symbol::new(symbol), (at(pane), Candle::of(&trade))), at(date.unwrap_or(pane - 1)), moments)
+    }
+
+    /// The steps of work that a job takes for such trades, and its rows.
+    fn cost(definition: Definition, items: Vec<PaneItem>) -> (u64, Vec<String>) {
+        let (definition, resume) = (Arc::new(definition), Arc::new(Resume::default()));
+        let mut rows = Vec::new();
+        let steps = steps_of(|| {
+            rows = timely::execute_directly(move |worker| {
+                let job = worker.dataflow::<EventTime, _, _>(|scope| {
+                    let notes = Vec::<Note>::new().to_stream(scope).container::<Vec<_>>();
+                    let withhold = Vec::<EventTime>::new().to_stream(scope).container::<Vec<_>>();
+                    let panes = VecCollection::new(items.to_stream(scope));
+                    job(scope, panes, withhold, notes, &definition, &resume)
+                });
+                worker.step_while(|| !job.probe.done());
+                job.outbox.borrow().rows.iter().map(|row| row.json.clone()).collect()
+            });
+        });
+        (steps, rows)
+    }
+
+    /// Ten times as much of one thing costs ten times the steps at most, and a step has its row.
+    fn is_linear(what: &str, case: impl Fn(u64) -> (Definition, Vec<PaneItem>)) {
+        let [few, many] = [100, 1_000].map(|n| {
+            let (definition, items) = case(n);
+            let trades = items.len() as u64;
+            let (steps, rows) = cost(definition, items);
+            let rows = rows.len();
+            assert!(rows as u64 >= n, "{what}: {rows} rows of {n}");
+            assert!(
+                steps <= 20 * (trades + rows as u64),
+                "{what}: {steps} steps for {trades} trades, {rows} rows"
+            );
+            steps
+        });
+        assert!(many <= 11 * few, "{what}: {few} steps, of ten times as much {many}");
+    }
+
+    #[test]
+    fn ten_times_as_much_costs_ten_times_the_steps() {
+        let last = |definition| Definition { provisional: false, ..definition };
+        let in_each = |n: u64, symbol: &'static str| {
+            (1..=n).map(move |k| item(symbol, 1_000_000 + k * EVERY, n + k, None)).collect::<Vec<_>>()
+        };
+        is_linear("windows", |n| (last(definition()), [in_each(n, "A"), in_each(n, "B")].concat()));
+        // All windows are open until the end, while the first one is corrected at every tick. With ids above all others each
+        // correction changes how many ids are missing before all later windows, and in one of them.
+        for (what, first_id) in [("open windows", 0), ("open windows, ids from behind", 1_000_000)] {
+            is_linear(what, |n| {
+                let corrections = (1..=n).map(|k| {
+                    let date = 1_000_000 + k * EVERY + EVERY / 2 - 1;
+                    item("A", 1_000_000 + EVERY, first_id + k, Some(date))
+                });
+                let definition = Definition {
+                    emit: Emit::Changes,
+                    grace: 2 * n * EVERY,
+                    tick: EVERY / 2,
+                    ..last(definition())
+                };
+                (definition, in_each(n, "A").into_iter().chain(corrections).collect())
+            });
+        }
+        is_linear("windows in a carried leg's reach", |n| {
+            let carried = Definition {
+                missing_leg: MissingLeg::Carry,
+                max_carry: 10 * n * EVERY,
+                ..last(definition())
+            };
+            (carried, [in_each(n, "A"), vec![item("B", 1_000_000, 1, None)]].concat())
+        });
+        is_linear("symbols, each in a window of its own, all open", |n| {
+            let items = (1..=n).map(|k| item(&format!("S{k}"), 1_000_000 + k * EVERY, k, None));
+            let definition = Definition { emit: Emit::Changes, grace: 2 * n * EVERY, ..last(definition()) };
+            (definition, items.collect())
+        });
+        is_linear("crosses, each in a window of its own", |n| {
+            let leg = |name: String| Leg { symbol: Symbol::new(&name), inverse: false };
+            let cross = |k: u64| Cross {
+                name: Symbol::new(&format!("X{k}")),
+                legs: vec![leg(format!("A{k}")), leg(format!("B{k}"))],
+            };
+            let traded =
+                |k: u64| ["A", "B"].map(|leg| item(&format!("{leg}{k}"), 1_000_000 + k * EVERY, k, None));
+            let crosses = (1..=n).map(cross).collect();
+            (Definition { crosses, ..last(definition()) }, (1..=n).flat_map(traded).collect())
+        });
+    }
+
+    #[test]
+    fn an_open_window_takes_a_leg_of_the_window_that_ends_at_the_very_tick() {
+        let definition =
+            Definition { missing_leg: MissingLeg::Carry, max_carry: 1_000, grace: 50, ..definition() };
+        let items =
+            vec![item("A", 300, 1, Some(150)), item("B", 200, 2, Some(150)), item("B", 200, 4, Some(199))];
+        let (_, rows) = cost(definition, items);
+        let open =
+            rows.iter().rfind(|row| row.contains("\"kind\":\"cross\"") && row.contains("\"closed\":false"));
+        // The mean of both trades of B.
+        assert!(open.is_some_and(|row| row.contains("\"vwap\":\"0.000000030000000000\"")), "{rows:#?}");
+    }
+
+    #[test]
+    fn windows_that_a_leg_may_stand_in_for_cost_nothing_while_nobody_trades() {
+        let of_reach = |windows: u64| {
+            let carried = Definition {
+                missing_leg: MissingLeg::Carry,
+                max_carry: windows * EVERY,
+                emit: Emit::Changes,
+                grace: 1_000,
+                ..definition()
+            };
+            let items = vec![item("A", 1_000_000, 1, None), item("B", 1_000_000 + 50 * EVERY, 1, None)];
+            cost(carried, items)
+        };
+        assert_eq!(of_reach(100), of_reach(1_000_000));
     }
 }

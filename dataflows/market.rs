@@ -1,12 +1,14 @@
 //! Values and sums: prices, trades, windows, acceptance, moments, rows. Knows no timely, no I/O and no clock.
 
 pub mod acceptance;
+pub mod agenda;
 pub mod candle;
 pub mod cross;
 pub mod decimal;
 pub mod definition;
 pub mod event_time;
 pub mod folding;
+mod greatest_ids;
 pub mod ids;
 pub mod jumps;
 pub mod looks;
@@ -17,6 +19,7 @@ mod quotient;
 pub mod ratio;
 pub mod resume;
 pub mod row;
+mod running_window;
 pub mod schema;
 pub mod series;
 pub mod sums;
@@ -24,3 +27,4 @@ pub mod trade;
 pub mod value;
 pub mod wide;
 pub mod window;
+pub(crate) mod work;

@@ -5,31 +5,33 @@
 //! panes are a collection whose difference is [`Moments`], arranged by symbol; windows are running sums of panes.
 //!
 //! Late: a correction within the grace revises the windows that are not final (`emit changes`); later ones never get here.
-//! Missing: a leg that did not trade gives the cross nothing, or with `carry` its latest earlier window with trades.
+//! Missing: of a leg that did not trade the cross is told nothing; with `carry` it takes the leg's latest earlier window.
+//! Work is by windows with trades, and at ticks by windows that changed: none is visited because time goes by.
 
+use crate::market::agenda::Agenda;
 use crate::market::candle::Candle;
 use crate::market::cross::LegState;
 use crate::market::definition::{Definition, MissingLeg};
 use crate::market::event_time::EventTime;
 use crate::market::looks::Looks;
 use crate::market::moments::Moments;
-use crate::market::panes::Panes;
+use crate::market::panes::{Asked, Panes};
 use crate::market::resume::{Lasting, Resume};
 use crate::market::row::{Occasion, Row, RowKind, symbol_row};
 use crate::market::trade::Symbol;
 use crate::market::window::WindowState;
+use crate::market::work::count;
 use crate::operators::at_looks::{AtLooks, LookLogic};
 use crate::operators::revisions::{Emitted, stage_of};
 use crate::operators::sorted_runs::SortedRuns;
 use differential_dataflow::VecCollection;
 use differential_dataflow::batcher::merge::MergeBatcher;
 use differential_dataflow::batcher::merge::vec::VecMerger;
-use differential_dataflow::hashable::Hashable;
 use differential_dataflow::trace::implementations::ValSpine;
 use differential_dataflow::trace::implementations::ord_neu::VecOrdValBuilder;
 use differential_dataflow::trace::{Cursor, Navigable, SpanOf};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
@@ -61,16 +63,12 @@ pub fn symbol_windows<'scope>(
     definition: &Arc<Definition>,
     resume: &Arc<Resume>,
 ) -> (StreamVec<'scope, EventTime, Emission>, LegCollection<'scope>) {
-    let known_by = panes.scope();
     #[cfg(feature = "abomonation")]
     let panes = crate::operators::abomonated::by_symbol(panes);
     let panes = panes.arrange_named::<_, PaneTrace>("Panes", PaneBatcher::new).stream.map(Input::Panes);
-    // As differential's exchange routes them.
-    let (index, peers) = (known_by.index(), known_by.peers());
-    let mine = move |symbol: &Symbol| symbol.hashed() % peers as u64 == index as u64;
     let known = withhold_before.map(Input::WithholdBefore);
     let states =
-        panes.concat(known).at_looks(Pipeline, "SymbolWindows", SymbolWindows::new(definition, resume, mine));
+        panes.concat(known).at_looks(Pipeline, "SymbolWindows", SymbolWindows::new(definition, resume));
     let (rows, legs) = states.ok_err(|output| match output {
         Output::Emission(emission) => Ok(emission),
         Output::Leg(leg) => Err(leg),
@@ -116,96 +114,67 @@ struct SymbolWindows {
     definition: Arc<Definition>,
     resume: Arc<Resume>,
     looks: Looks,
-    /// How long after a leg's window an empty one may be represented by it; 0 where nothing is carried.
-    carry: u64,
+    legs: HashSet<Symbol>,
+    /// Whether a leg's earlier window may stand in for one without trades.
+    carries: bool,
     withhold_before: EventTime,
     /// What was final until then is known by what it left; what became final later is worked out again.
     known_to: EventTime,
     pending: BTreeMap<EventTime, Vec<PaneTrades>>,
     numbers: HashMap<Symbol, usize, foldhash::fast::RandomState>,
     symbols: Vec<SymbolState>,
-    /// Symbols with panes, or with something to carry: all that a closing must visit.
-    live: Vec<usize>,
+    /// The windows with trades that become final.
+    settling: Agenda,
+    /// Those that end; only where they are looked at then.
+    ending: Agenda,
     /// Symbols with trades that no tick has seen yet; only where ticks are looked at.
     touched: Vec<usize>,
     tick_due: Option<EventTime>,
-    /// Ends of the windows that may get a row and are not final.
-    ends: BTreeSet<EventTime>,
-    /// Panes whose windows are in `ends`; those of legs reach further where something is carried.
-    scheduled: BTreeSet<(EventTime, bool)>,
-    /// Windows that end then or earlier have had their first look.
-    closed_to: EventTime,
 }
 
 struct SymbolState {
     name: Symbol,
     is_leg: bool,
-    live: bool,
-    touched: bool,
     panes: Panes,
-    /// The latest final window with trades, which may have to stand in for later ones.
-    carried: Option<(EventTime, Moments)>,
+    /// The windows that have changed since the last tick: the ends of the first and the last of each stretch.
+    changed: Vec<(EventTime, EventTime)>,
     /// What crosses have been told, by window end.
     told: BTreeMap<EventTime, LegState>,
     /// What has left of windows that are not final.
     emitted: BTreeMap<EventTime, Emitted<WindowState>>,
 }
 
+type Give<'a> = &'a mut dyn FnMut(EventTime, Output);
+
 impl SymbolWindows {
-    fn new(definition: &Arc<Definition>, resume: &Arc<Resume>, mine: impl Fn(&Symbol) -> bool) -> Self {
-        let mut windows = SymbolWindows {
+    fn new(definition: &Arc<Definition>, resume: &Arc<Resume>) -> Self {
+        SymbolWindows {
             resume: Arc::clone(resume),
             looks: Looks::of(definition),
             known_to: resume.at.minus(Looks::of(definition).hindsight()),
-            carry: if definition.missing_leg == MissingLeg::Carry { definition.max_carry } else { 0 },
+            carries: definition.missing_leg == MissingLeg::Carry && definition.max_carry > 0,
+            legs: definition.crosses.iter().flat_map(|c| &c.legs).map(|leg| leg.symbol.clone()).collect(),
             definition: Arc::clone(definition),
             withhold_before: EventTime::MIN,
             pending: BTreeMap::new(),
             numbers: HashMap::default(),
             symbols: Vec::new(),
-            live: Vec::new(),
+            settling: Agenda::default(),
+            ending: Agenda::default(),
             touched: Vec::new(),
             tick_due: None,
-            ends: BTreeSet::new(),
-            scheduled: BTreeSet::new(),
-            closed_to: EventTime::MIN,
-        };
-        windows.take_up(mine);
-        windows
-    }
-
-    /// Legs that an earlier run left something to carry are visited although they have not traded here.
-    fn take_up(&mut self, mine: impl Fn(&Symbol) -> bool) {
-        let resume = Arc::clone(&self.resume);
-        for (name, (end, _)) in resume.carried.iter().filter(|(name, _)| mine(name)) {
-            let number = self.number(name);
-            self.schedule(*end, true);
-            self.symbols[number].live = true;
-            self.live.push(number);
-            if self.looks.changes || self.looks.provisional {
-                // Crosses were told of it when it traded, and are told again before anything else is looked at.
-                self.symbols[number].touched = true;
-                self.touched.push(number);
-                self.tick_due = Some(self.looks.next_tick(EventTime::MIN));
-            }
         }
-        // What is final at the recovery point is out; but panes that are handed over again may ask for those windows too.
-        self.ends = self.ends.split_off(&self.resume.at.minus(self.looks.grace).plus(1));
-        self.scheduled.clear();
     }
 
     fn number(&mut self, name: &Symbol) -> usize {
         if let Some(&number) = self.numbers.get(name) {
             return number;
         }
-        let is_leg = self.definition.crosses.iter().any(|c| c.legs.iter().any(|l| l.symbol == *name));
         self.symbols.push(SymbolState {
             name: name.clone(),
-            is_leg,
-            live: false,
-            touched: false,
+            is_leg: self.legs.contains(name),
             panes: Panes::after(self.resume.greatest_ids.get(name).copied()),
-            carried: self.resume.carried.get(name).copied(),
+            changed: Vec::new(),
             told: BTreeMap::new(),
             emitted: BTreeMap::new(),
         });
@@ -213,163 +182,156 @@ impl SymbolWindows {
         self.symbols.len() - 1
     }
 
-    fn apply(&mut self, trades: &PaneTrades) {
-        let number = trades.symbol;
-        let state = &mut self.symbols[number];
-        state.panes.add(trades.end, &trades.moments, &trades.candle);
-        if !state.live {
-            state.live = true;
-            self.live.push(number);
-        }
-        if (self.looks.changes || self.looks.provisional) && !state.touched {
-            state.touched = true;
+    fn apply(&mut self, trades: &PaneTrades, look: EventTime) {
+        let (number, windows) = (trades.symbol, self.looks.windows);
+        let SymbolState { panes, changed, .. } = &mut self.symbols[number];
+        let is_ticked = self.looks.changes || self.looks.provisional;
+        if is_ticked && changed.is_empty() {
             self.touched.push(number);
         }
-    }
-
-    /// Makes sure that the windows which a pane can touch will be looked at.
-    fn schedule(&mut self, pane_end: EventTime, is_leg: bool) {
-        let reach = if is_leg { self.carry } else { 0 };
-        if !self.scheduled.insert((pane_end, reach > 0)) {
-            return;
-        }
-        let slide = self.looks.windows.slide;
-        let last = pane_end.plus(self.looks.windows.size - slide + reach);
-        let mut end = pane_end;
-        while end <= last && end < EventTime::MAX {
-            self.ends.insert(end);
-            end = end.plus(slide);
+        panes.add(trades.end, &trades.moments, &trades.candle, &windows, |from, to| {
+            if is_ticked && changed.last() != Some(&(from, to)) {
+                changed.push((from, to));
+            }
+        });
+        self.settling.add(number, trades.end);
+        if self.looks.changes
+            && let Some(next) = panes.first_window_from(trades.end.max(look), &windows)
+        {
+            self.ending.add(number, next);
         }
     }
 
     /// The look at one window of one symbol: tells crosses and emits a row, where there is news.
-    fn look_at(
-        &mut self,
-        number: usize,
-        end: EventTime,
-        look: EventTime,
-        give: &mut dyn FnMut(EventTime, Output),
-    ) {
-        let final_look = look == self.looks.final_at(end);
-        let windows = self.looks.windows;
+    fn look_at(&mut self, number: usize, (end, asked): (EventTime, Asked), look: EventTime, give: Give<'_>) {
+        count(1);
+        let Some(window) = self.tell(number, (end, asked), look, give) else { return };
         let state = &mut self.symbols[number];
-        let window = state.panes.window(end, &windows);
-        let start = self.looks.start(end);
-        if start < self.withhold_before {
-            if final_look && window.is_some() && look > self.resume.at {
-                give(look.minus(1), Output::Emission(Emission::Withheld));
-            }
-            // Crosses may have been told while it was not known yet that trades are missing.
-            if let Some(leg) = state.told.remove(&end) {
-                give(look.minus(1), Output::Leg(((state.name.clone(), (end, leg)), look.minus(1), -1)));
-            }
-            return;
+        if look == self.looks.final_at(end) && state.is_leg && self.carries && look > self.known_to {
+            let carried = Lasting::Carried(state.name.clone(), end, window.moments);
+            give(look.minus(1), Output::Emission(Emission::Lasting(look, carried)));
         }
-        if state.is_leg {
-            let leg = match &window {
-                Some(own) => Some(LegState { moments: own.moments, missing_ids: own.missing_ids, age: 0 }),
-                None if self.carry > 0 => carried(state, end, &self.looks, self.carry, self.withhold_before),
-                None => None,
-            };
-            let told = state.told.get(&end).copied();
-            if told != leg {
-                for (leg, diff) in [(told, -1), (leg, 1)] {
-                    if let Some(leg) = leg {
-                        give(
-                            look.minus(1),
-                            Output::Leg(((state.name.clone(), (end, leg)), look.minus(1), diff)),
-                        );
-                    }
-                }
-                match leg {
-                    Some(leg) => state.told.insert(end, leg),
-                    None => state.told.remove(&end),
-                };
-            }
-            if final_look {
-                if let Some(leg) = state.told.remove(&end) {
-                    // Taken off once it is final, at the first time that no look at this window sees.
-                    give(look, Output::Leg(((state.name.clone(), (end, leg)), look, -1)));
-                }
-                if let Some(own) = &window
-                    && self.carry > 0
-                    && look > self.known_to
-                {
-                    state.carried = Some((end, own.moments));
-                    let carried = Lasting::Carried(state.name.clone(), end, own.moments);
-                    give(look.minus(1), Output::Emission(Emission::Lasting(look, carried)));
-                }
-            }
-        }
-        let Some(window) = window else { return };
         if self.definition.rows.has(RowKind::Symbol)
             && let Some(stage) = stage_of(&mut state.emitted, end, look, &window, &self.looks, PartialEq::eq)
             && look > self.resume.at
         {
+            let start = self.looks.start(end);
             let row = symbol_row(&state.name, &window, Occasion { look, start, end, stage });
             give(look.minus(1), Output::Emission(Emission::Row(row)));
         }
     }
 
-    fn finalize(&mut self, end: EventTime, look: EventTime, give: &mut dyn FnMut(EventTime, Output)) {
+    /// Tells crosses what a leg's window is now. Gives the window, where it has trades and is not withheld.
+    fn tell(
+        &mut self,
+        number: usize,
+        (end, asked): (EventTime, Asked),
+        look: EventTime,
+        give: Give<'_>,
+    ) -> Option<WindowState> {
+        let is_final = look == self.looks.final_at(end);
+        let state = &mut self.symbols[number];
+        let window = state.panes.window(end, &self.looks.windows, asked);
+        let mut give_leg = |leg: LegState, date: EventTime, diff: isize| {
+            give(date, Output::Leg(((state.name.clone(), (end, leg)), date, diff)));
+        };
+        if self.looks.start(end) < self.withhold_before {
+            // Crosses may have been told while it was not known yet that trades are missing.
+            if let Some(leg) = state.told.remove(&end) {
+                give_leg(leg, look.minus(1), -1);
+            }
+            if is_final {
+                state.emitted.remove(&end);
+                if window.is_some() && look > self.resume.at {
+                    give(look.minus(1), Output::Emission(Emission::Withheld));
+                }
+            }
+            return None;
+        }
+        let window = window?;
+        if !state.is_leg {
+            return Some(window);
+        }
+        let leg = LegState { moments: window.moments, missing_ids: window.missing_ids, age: 0 };
+        let told = if is_final { state.told.remove(&end) } else { state.told.insert(end, leg) };
+        if told != Some(leg) {
+            told.into_iter().for_each(|told| give_leg(told, look.minus(1), -1));
+            give_leg(leg, look.minus(1), 1);
+        }
+        if is_final {
+            // Taken off once it is final, at the first time that no look at this window sees.
+            give_leg(leg, look, -1);
+        }
+        Some(window)
+    }
+
+    /// Tells crosses of the latest window of a leg that has ended: it may stand in although no look is due at it.
+    fn tell_latest(&mut self, number: usize, look: EventTime, give: Give<'_>) {
+        let state = &self.symbols[number];
+        if !self.carries || !state.is_leg {
+            return;
+        }
+        // A look need not be at the end of a window: those that have ended, some of them just now, are before the next end.
+        let next_end = self.looks.pane_end(look);
+        let latest = state.panes.latest_window_before(next_end, &self.looks.windows);
+        if let Some(end) = latest.filter(|end| self.looks.final_at(*end) > look) {
+            self.tell(number, (end, Asked::Ending), look, give);
+        }
+    }
+
+    /// The looks at the windows that end then and become final.
+    fn settle(&mut self, end: EventTime, look: EventTime, give: Give<'_>) {
         // The next window to become final ends at the next slide: what it does not hold is needed no more.
         let windows = self.looks.windows;
         let until = end.plus(windows.slide).minus(windows.size);
-        let mut live = std::mem::take(&mut self.live);
-        let mut ahead = live.clone().into_iter().skip(AHEAD);
-        live.retain(|&number| {
-            if let Some(ahead) = ahead.next() {
+        let numbers = self.settling.take(end);
+        let mut ahead = numbers.iter().skip(AHEAD);
+        for &number in &numbers {
+            if let Some(&ahead) = ahead.next() {
                 self.symbols[ahead].panes.prefetch();
             }
-            self.look_at(number, end, look, give);
-            let state = &mut self.symbols[number];
-            state.panes.forget(until);
-            let carries = state.carried.is_some_and(|(from, _)| end < from.plus(self.carry));
-            // What crosses were told of windows to come may have to be taken back when these are withheld.
-            state.live = !state.panes.is_empty() || (state.is_leg && (carries || !state.told.is_empty()));
-            state.live
-        });
-        self.live = live;
-        self.ends.remove(&end);
-        self.scheduled.retain(|(pane, _)| *pane > end);
-    }
-}
-
-/// The latest earlier window with trades that may stand in for the empty window that ends at `end`.
-fn carried(
-    state: &mut SymbolState,
-    end: EventTime,
-    looks: &Looks,
-    max_age: u64,
-    withhold_before: EventTime,
-) -> Option<LegState> {
-    let windows = looks.windows;
-    // Of the windows that are not final the panes are kept; of the final ones the latest with trades.
-    let (from, moments) = state
-        .panes
-        .latest_window_before(end, &windows)
-        .map(|from| (from, state.panes.window(from, &windows).map(|w| w.moments).unwrap_or_default()))
-        // A look that is repeated in silence may be at a window that has been final for long. Of the same window what is
-        // known by value comes first: its panes may be gone from the recovery points of some partitions already.
-        .max_by_end(state.carried.filter(|(from, _)| *from < end))?;
-    let age = end.micros() - from.micros();
-    (age <= max_age && looks.start(from) >= withhold_before).then_some(LegState {
-        moments,
-        missing_ids: 0,
-        age,
-    })
-}
-
-trait MaxByEnd {
-    fn max_by_end(self, other: Self) -> Self;
-}
-
-impl MaxByEnd for Option<(EventTime, Moments)> {
-    fn max_by_end(self, other: Self) -> Self {
-        match (self, other) {
-            (Some(a), Some(b)) => Some(if b.0 >= a.0 { b } else { a }),
-            (a, b) => a.or(b),
+            self.look_at(number, (end, Asked::Final), look, give);
+            let panes = &mut self.symbols[number].panes;
+            panes.forget(until);
+            self.settling.set(number, panes.first_window_from(end.plus(windows.slide), &windows));
         }
+    }
+
+    /// The looks at the windows that end now.
+    fn end(&mut self, look: EventTime, give: Give<'_>) {
+        let windows = self.looks.windows;
+        for number in self.ending.take(look) {
+            self.look_at(number, (look, Asked::Ending), look, give);
+            let panes = &self.symbols[number].panes;
+            self.ending.set(number, panes.first_window_from(look.plus(windows.slide), &windows));
+        }
+    }
+
+    /// The looks of a tick at the windows of one symbol that have changed since the last one.
+    fn tick(&mut self, number: usize, look: EventTime, give: Give<'_>) {
+        let windows = self.looks.windows;
+        let mut changed = std::mem::take(&mut self.symbols[number].changed);
+        changed.sort_unstable();
+        let mut next = EventTime::MIN;
+        for &(from, to) in &changed {
+            next = next.max(from);
+            while let Some(end) = self.symbols[number].panes.first_window_from(next, &windows)
+                && end <= to
+            {
+                let due = if end > look {
+                    self.looks.provisional
+                } else {
+                    self.looks.changes && end < look && self.looks.final_at(end) > look
+                };
+                if due {
+                    self.look_at(number, (end, Asked::Changed), look, give);
+                }
+                next = end.plus(windows.slide);
+            }
+        }
+        changed.clear();
+        self.symbols[number].changed = changed;
+        self.tell_latest(number, look, give);
     }
 }
 
@@ -385,9 +347,7 @@ impl LookLogic for SymbolWindows {
                 let mut cursor = batch.cursor();
                 while let Some(symbol) = cursor.get_key(batch) {
                     let number = self.number(symbol);
-                    let is_leg = self.symbols[number].is_leg;
                     while let Some((end, candle)) = cursor.get_val(batch) {
-                        self.schedule(*end, is_leg);
                         cursor.map_times(batch, |date, moments| {
                             let (candle, moments) = (*candle, *moments);
                             let trades = PaneTrades { symbol: number, end: *end, candle, moments };
@@ -403,10 +363,8 @@ impl LookLogic for SymbolWindows {
 
     fn next_look(&self) -> Option<EventTime> {
         let news = self.pending.keys().next().map(|date| date.plus(1));
-        let settled = self.ends.first().map(|end| self.looks.final_at(*end));
-        let closing =
-            if self.looks.changes { self.ends.range(self.closed_to.plus(1)..).next().copied() } else { None };
-        [news, settled, closing, self.tick_due].into_iter().flatten().min()
+        let settled = self.settling.first().map(|end| self.looks.final_at(end));
+        [news, settled, self.ending.first(), self.tick_due].into_iter().flatten().min()
     }
 
     fn look(&mut self, look: EventTime, give: &mut dyn FnMut(EventTime, Output)) {
@@ -417,18 +375,16 @@ impl LookLogic for SymbolWindows {
                 if let Some(ahead) = ahead.next() {
                     self.symbols[ahead].panes.prefetch();
                 }
-                self.apply(trades);
+                self.apply(trades, look);
+            }
+            if self.looks.changes {
+                trades.iter().for_each(|trades| self.tell_latest(trades.symbol, look, give));
             }
         }
-        while let Some(end) = self.ends.first().copied().filter(|end| self.looks.final_at(*end) <= look) {
-            self.finalize(end, look, give);
+        while let Some(end) = self.settling.first().filter(|end| self.looks.final_at(*end) <= look) {
+            self.settle(end, look, give);
         }
-        if self.looks.changes && self.ends.contains(&look) {
-            for number in self.live.clone() {
-                self.look_at(number, look, look, give);
-            }
-        }
-        self.closed_to = look;
+        self.end(look, give);
         self.tick_due = None;
         if self.touched.is_empty() {
             return;
@@ -437,19 +393,8 @@ impl LookLogic for SymbolWindows {
             self.tick_due = Some(self.looks.next_tick(look));
             return;
         }
-        let ends: Vec<EventTime> = self
-            .ends
-            .iter()
-            .copied()
-            .filter(
-                |end| if *end > look { self.looks.provisional } else { self.looks.changes && *end < look },
-            )
-            .collect();
         for number in std::mem::take(&mut self.touched) {
-            self.symbols[number].touched = false;
-            for &end in &ends {
-                self.look_at(number, end, look, give);
-            }
+            self.tick(number, look, give);
         }
     }
 }

@@ -1,8 +1,7 @@
 //! What does one step of a sliding window cost one symbol: a pane comes, the window is asked for, a pane goes? Does it
 //! depend on how many panes a window has?
 //!
-//! Sums are a running sum and must not; greatest and least price are looked for again among all panes where the one
-//! that held them has gone.
+//! It must not: sums are a running sum, and greatest and least price and id are kept for what will be left of the window.
 
 use crate::trades::scattered;
 use criterion::{Criterion, Throughput};
@@ -11,7 +10,7 @@ use crossrate_dataflows::market::decimal::{Price, Quantity};
 use crossrate_dataflows::market::definition::Windows;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::moments::Moments;
-use crossrate_dataflows::market::panes::Panes;
+use crossrate_dataflows::market::panes::{Asked, Panes};
 use crossrate_dataflows::market::trade::{Symbol, Trade};
 use crossrate_dataflows::market::{moments::trade_hash, window::WindowState};
 use std::hint::black_box;
@@ -32,8 +31,8 @@ pub(crate) fn bench(criterion: &mut Criterion) {
             let (moments, candle) = &made[turn % made.len()];
             turn += 1;
             end = end.plus(SLIDE);
-            kept.add(end, moments, candle);
-            let state = kept.window(end, &windows);
+            kept.add(end, moments, candle, &windows, |_, _| {});
+            let state = kept.window(end, &windows, Asked::Final);
             kept.forget(end.minus(windows.size - SLIDE));
             state
         };

@@ -139,6 +139,8 @@ pub struct Partition {
     inside_log: bool,
     counts: Counts,
     kinds: Vec<Option<TradeKind>>,
+    /// How many of them there are.
+    kinds_known: usize,
     panes: OpenPanes,
 }
 
@@ -158,6 +160,7 @@ impl Partition {
             inside_log: false,
             counts: Counts::default(),
             kinds: Vec::new(),
+            kinds_known: 0,
             panes: OpenPanes::default(),
         }
     }
@@ -233,6 +236,7 @@ impl Partition {
                     self.kinds.resize(number + 1, None);
                 }
                 self.kinds[number] = Some(kind);
+                self.kinds_known += 1;
             }
         }
         if let Some(ahead) = self.future(trade.time, place) {
@@ -316,7 +320,7 @@ impl Partition {
 
     /// How many symbols have a kind.
     pub fn kinds_known(&self) -> usize {
-        self.kinds.iter().flatten().count()
+        self.kinds_known
     }
 
     /// Takes a partition up where an earlier run left it. Its open panes are rebuilt by giving it, through
@@ -339,6 +343,7 @@ impl Partition {
             if partition.kinds.len() <= number {
                 partition.kinds.resize(number + 1, None);
             }
+            partition.kinds_known += usize::from(partition.kinds[number].is_none());
             partition.kinds[number] = Some(*kind);
         }
         partition

@@ -7,27 +7,36 @@ use super::moments::Moments;
 use super::prefetch::prefetch;
 use super::sums::{GroupNumber, Positions, Sums};
 use super::trade::Trade;
+use super::work::count;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::ops::Bound;
 
-/// The open panes of a partition, in order of time.
+/// The open panes of a partition.
 #[derive(Debug)]
 pub struct OpenPanes {
+    /// The open panes and the spare ones, each at a place of its own: none moves when others come and go.
     panes: Vec<Pane>,
+    /// The places of the open panes, by the end of the pane.
+    open: BTreeMap<EventTime, usize>,
     /// Where the last trade went: the next one mostly goes there too.
     last: usize,
+    /// The panes with something to hand over, by the look before which they must: look and end of the pane.
+    looks: BinaryHeap<Reverse<(EventTime, EventTime)>>,
+    /// Offset of the first trade and end of the panes that were opened before all open ones that end later.
+    opened: VecDeque<(i64, EventTime)>,
     /// The least look of all panes that have something to hand over, or the first moment at which one closes.
     due: EventTime,
     /// The end of the last pane of which anything was handed over.
     handed_over: Option<EventTime>,
-    /// Emptied panes, kept for their allocations.
-    spare: Vec<Pane>,
+    /// The places of emptied panes; the first few keep their allocations.
+    spare: Vec<usize>,
 }
 
 #[derive(Debug, Default)]
 struct Pane {
     start: EventTime,
     end: EventTime,
-    /// Offset of its first trade: reading again from there rebuilds it.
-    opened_at: i64,
     /// The sums of the trades that were not handed over yet, where there are any.
     new: Option<New>,
     /// In `ids`.
@@ -38,14 +47,21 @@ struct Pane {
 
 #[derive(Debug, Copy, Clone)]
 struct New {
-    /// The look before which they must be handed over.
-    look: EventTime,
     group: GroupNumber,
 }
 
 impl Default for OpenPanes {
     fn default() -> Self {
-        OpenPanes { panes: Vec::new(), last: 0, due: EventTime::MAX, handed_over: None, spare: Vec::new() }
+        OpenPanes {
+            panes: Vec::new(),
+            open: BTreeMap::new(),
+            last: 0,
+            looks: BinaryHeap::new(),
+            opened: VecDeque::new(),
+            due: EventTime::MAX,
+            handed_over: None,
+            spare: Vec::new(),
+        }
     }
 }
 
@@ -64,8 +80,8 @@ impl OpenPanes {
         if self.panes.get(self.last).is_some_and(holds) {
             return Some(self.last);
         }
-        let at = self.panes.partition_point(|pane| pane.end <= time);
-        self.panes.get(at).is_some_and(holds).then_some(at)
+        let (_, &at) = self.open.range((Bound::Excluded(time), Bound::Unbounded)).next()?;
+        holds(&self.panes[at]).then_some(at)
     }
 
     /// Fetches what tells where the ids and the sums are that a trade will be added to.
@@ -90,12 +106,17 @@ impl OpenPanes {
 
     /// Opens the pane that ends then, for the trade at that offset.
     pub(super) fn open(&mut self, end: EventTime, slide: u64, offset: i64) -> usize {
-        let mut pane = self.spare.pop().unwrap_or_default();
-        pane.start = end.minus(slide);
-        pane.end = end;
-        pane.opened_at = offset;
-        let at = self.panes.partition_point(|p| p.end < end);
-        self.panes.insert(at, pane);
+        let at = self.spare.pop().unwrap_or_else(|| {
+            self.panes.push(Pane::default());
+            self.panes.len() - 1
+        });
+        let pane = &mut self.panes[at];
+        (pane.start, pane.end) = (end.minus(slide), end);
+        self.open.insert(end, at);
+        // Offsets rise: one that was opened before and ends later says from where to read for both.
+        if self.opened.back().is_none_or(|(_, last)| *last < end) {
+            self.opened.push_back((offset, end));
+        }
         self.last = at;
         at
     }
@@ -134,14 +155,15 @@ impl OpenPanes {
         // All that comes before this look is handed over has the same first look: W has not passed it.
         let look = looks.first_look(pane.end, w);
         let group = sums.group(look.minus(1), pane.end);
-        pane.new = Some(New { look, group });
+        pane.new = Some(New { group });
+        self.looks.push(Reverse((look, pane.end)));
         self.due = self.due.min(look);
         group
     }
 
     /// The offset from which reading again rebuilds all that is open; `None` where nothing is.
     pub(super) fn opened_at(&self) -> Option<i64> {
-        self.panes.iter().map(|pane| pane.opened_at).min()
+        self.opened.front().map(|(offset, _)| *offset)
     }
 
     /// Ends a rebuilding at watermark `w`, after all trades of the open panes were folded again: takes out what was
@@ -157,12 +179,13 @@ impl OpenPanes {
         for (symbol, pane_end, moments) in handed_over {
             sums.subtract(date(pane_end), pane_end, symbol, moments);
         }
-        self.due = EventTime::MAX;
-        for pane in &mut self.panes {
-            let group = sums.group_with_trades(date(pane.end), pane.end);
-            pane.new = group.map(|group| New { look: looks.first_look(pane.end, w), group });
-            self.due = self.due.min(pane.new.map_or_else(|| looks.final_at(pane.end), |new| new.look));
+        self.looks.clear();
+        for (&end, &at) in &self.open {
+            let group = sums.group_with_trades(date(end), end);
+            self.panes[at].new = group.map(|group| New { group });
+            self.looks.extend(group.map(|_| Reverse((looks.first_look(end, w), end))));
         }
+        self.due = self.next_due(looks);
     }
 
     /// Whether a watermark of `w` makes [`OpenPanes::hand_over`] necessary.
@@ -174,26 +197,34 @@ impl OpenPanes {
     /// Leaves alone the sums that a look at or before `w` must see, and drops the panes that `w` made final.
     #[cold]
     pub(super) fn hand_over(&mut self, w: EventTime, looks: &Looks) {
-        let mut due = EventTime::MAX;
-        for pane in &mut self.panes {
-            if pane.new.is_some_and(|new| new.look <= w) {
-                pane.new = None;
-                self.handed_over = self.handed_over.max(Some(pane.end));
+        while let Some(Reverse((_, end))) = self.looks.peek().copied().filter(|due| due.0.0 <= w) {
+            count(1);
+            self.looks.pop();
+            if let Some(&at) = self.open.get(&end) {
+                self.panes[at].new = None;
             }
-            let settled = looks.final_at(pane.end);
-            if settled > w {
-                due = due.min(pane.new.map_or(settled, |new| new.look)).min(settled);
-            }
+            self.handed_over = self.handed_over.max(Some(end));
         }
-        let closed = self.panes.partition_point(|p| looks.final_at(p.end) <= w);
-        for mut pane in self.panes.drain(..closed) {
-            pane.clear();
+        while let Some(entry) = self.open.first_entry().filter(|entry| looks.final_at(*entry.key()) <= w) {
+            count(1);
+            let at = entry.remove();
             if self.spare.len() < 4 {
-                self.spare.push(pane);
+                self.panes[at].clear();
+            } else {
+                self.panes[at] = Pane::default();
             }
+            self.spare.push(at);
         }
-        self.last = 0;
-        self.due = due;
+        while self.opened.front().is_some_and(|(_, end)| looks.final_at(*end) <= w) {
+            self.opened.pop_front();
+        }
+        self.due = self.next_due(looks);
+    }
+
+    fn next_due(&self, looks: &Looks) -> EventTime {
+        let handed_over = self.looks.peek().map_or(EventTime::MAX, |Reverse((look, _))| *look);
+        let settled = self.open.first_key_value().map_or(EventTime::MAX, |(end, _)| looks.final_at(*end));
+        handed_over.min(settled)
     }
 
     /// The end of the last pane of which anything was handed over.
@@ -224,5 +255,7 @@ impl Pane {
         self.ids[..self.used].iter_mut().for_each(IdSet::clear);
         self.used = 0;
         self.new = None;
+        // It holds no time.
+        (self.start, self.end) = (EventTime::MIN, EventTime::MIN);
     }
 }

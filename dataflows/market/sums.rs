@@ -12,8 +12,12 @@ use super::event_time::EventTime;
 use super::moments::Moments;
 use super::prefetch::prefetch;
 use super::trade::{Symbol, SymbolNumber, Trade};
+use super::work::count;
 use differential_dataflow::difference::{Abelian, Semigroup};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+
+/// A group of one in so many of all symbols, or fewer, is sorted by its names.
+const FEW: usize = 64;
 
 /// An update of the collection of panes.
 pub type PaneItem = ((Symbol, (EventTime, Candle)), EventTime, Moments);
@@ -51,34 +55,53 @@ pub struct Sums {
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub struct GroupNumber(usize);
 
-/// Positions by symbol number, of those symbols that have a trade.
+/// Positions by symbol number, of those symbols that have a trade. What a pane holds of them has a bound, and
+/// beyond it grows with the symbols that trade in the pane, not with all that are known.
 #[derive(Debug, Default)]
-pub(super) struct Positions(Vec<u32>);
+pub(super) struct Positions {
+    /// Those of the first symbols, which are mostly those that are traded most.
+    first: Vec<u32>,
+    others: HashMap<u32, u32, foldhash::fast::RandomState>,
+}
 
 impl Positions {
     const NONE: u32 = u32::MAX;
+    /// So many symbols are looked up without hashing.
+    const FIRST: usize = 4_096;
 
     #[inline]
     pub(super) fn get(&self, symbol: usize) -> Option<usize> {
-        self.0.get(symbol).filter(|at| **at != Self::NONE).map(|at| *at as usize)
+        match self.first.get(symbol) {
+            Some(&Self::NONE) => None,
+            Some(&at) => Some(at as usize),
+            None if symbol < Self::FIRST => None,
+            None => self.others.get(&(symbol as u32)).map(|at| *at as usize),
+        }
     }
 
     /// Sets the position of a symbol; there are fewer than 2^32.
     pub(super) fn set(&mut self, symbol: usize, at: usize) {
-        if self.0.len() <= symbol {
-            self.0.resize(symbol + 1, Self::NONE);
+        if symbol >= Self::FIRST {
+            self.others.insert(symbol as u32, at as u32);
+            return;
         }
-        self.0[symbol] = at as u32;
+        if self.first.len() <= symbol {
+            self.first.resize(symbol + 1, Self::NONE);
+        }
+        self.first[symbol] = at as u32;
     }
 
     /// Fetches what [`Positions::get`] will read.
     #[inline]
     pub(super) fn prefetch(&self, symbol: usize) {
-        self.0.get(symbol).into_iter().for_each(prefetch);
+        self.first.get(symbol).into_iter().for_each(prefetch);
     }
 
     pub(super) fn clear(&mut self) {
-        self.0.fill(Self::NONE);
+        self.first.fill(Self::NONE);
+        if !self.others.is_empty() {
+            self.others = HashMap::default();
+        }
     }
 }
 
@@ -242,6 +265,10 @@ impl Sums {
         group: GroupNumber,
         names: &[Symbol],
     ) -> Vec<PaneItem> {
+        // Ranks of all names are worked out again when there are more names: not for a few of them.
+        if self.groups[group.0].sums.len() * FEW < names.len() {
+            return self.in_order_of_few(date, pane_end, group, names);
+        }
         self.rank(names);
         let group = &self.groups[group.0];
         self.order.clear();
@@ -258,10 +285,29 @@ impl Sums {
             .collect()
     }
 
+    fn in_order_of_few(
+        &self,
+        date: EventTime,
+        pane_end: EventTime,
+        group: GroupNumber,
+        names: &[Symbol],
+    ) -> Vec<PaneItem> {
+        let group = &self.groups[group.0];
+        count(group.sums.len());
+        let mut items: Vec<PaneItem> = (group.symbols.iter().zip(&group.sums))
+            .map(|(symbol, sum)| {
+                ((names[symbol.0 as usize].clone(), (pane_end, sum.candle)), date, sum.moments)
+            })
+            .collect();
+        items.sort_unstable_by(|((a, _), ..), ((b, _), ..)| a.cmp(b));
+        items
+    }
+
     fn rank(&mut self, names: &[Symbol]) {
         if self.ranks.len() == names.len() {
             return;
         }
+        count(names.len());
         let mut numbers: Vec<u32> = (0u32..).zip(names).map(|(number, _)| number).collect();
         numbers.sort_unstable_by_key(|number| &names[*number as usize]);
         self.ranks.resize(names.len(), 0);

@@ -5,7 +5,7 @@ use super::layers::{Given, flag_of};
 use super::settings as s;
 use super::usage::{UsageError, Wrong};
 use crate::duration;
-use crossrate_dataflows::market::definition::{Cross, Definition, MissingLeg, Selection, Windows};
+use crossrate_dataflows::market::definition::{Cross, Definition, Selection, Windows};
 use crossrate_dataflows::market::schema::RowKind;
 use crossrate_dataflows::market::trade::Symbol;
 use std::collections::BTreeSet;
@@ -35,7 +35,7 @@ pub(super) fn definition(given: &mut Given) -> Result<Definition, UsageError> {
         tick: given.get(&s::TICK)?,
         rows,
         missing_leg: given.get(&s::MISSING_LEG)?,
-        max_carry: max_carry(given)?,
+        max_carry: given.get(&s::MAX_CARRY)?,
         stats_last: given.get(&s::STATS_LAST)?,
         // The demonstration has none of the following and takes their defaults.
         dedup: given.get(&s::DEDUP)?,
@@ -123,21 +123,6 @@ fn windows(given: &Given) -> Result<Windows, UsageError> {
         .at(what));
     }
     Ok(Windows { size, slide })
-}
-
-/// How much earlier the window of a leg may be that stands in.
-fn max_carry(given: &Given) -> Result<u64, UsageError> {
-    let (most, slide) = (given.get(&s::MAX_CARRY)?, windows(given)?.slide);
-    let windows = most / slide;
-    if given.get(&s::MISSING_LEG)? == MissingLeg::Carry && windows > MOST_PANES {
-        let what = given.what(&s::MAX_CARRY.about);
-        return Err(Wrong::told(
-            format!("{} with a slide of {}, {windows} windows", duration::show(most), duration::show(slide)),
-            format!("{MOST_PANES} windows at most, so {} or less", duration::show(slide * MOST_PANES)),
-        )
-        .at(what));
-    }
-    Ok(most)
 }
 
 /// The greatest divisor of a size that is a slide at most, both in milliseconds; in the unit that the slide was given

@@ -51,14 +51,6 @@ fn usage_errors_name_the_flag_what_was_given_and_what_would_be_right() {
         ("--window 1500ms --slide 1s", &["--slide", "did you mean 750ms?"]),
         ("--slide 0s", &["--slide", "above zero"]),
         (
-            "--window 1ms --missing-leg carry --max-carry 1h",
-            &[
-                "--max-carry",
-                "1h with a slide of 1ms, 3600000 windows",
-                "100000 windows at most, so 100s or less",
-            ],
-        ),
-        (
             "--to rows.jsonl --dead-letter rows.jsonl.recovery",
             &["--dead-letter", "--to", "does not name too"],
         ),
