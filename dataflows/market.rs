@@ -3,6 +3,7 @@
 pub mod acceptance;
 pub mod agenda;
 pub mod candle;
+pub mod counts;
 pub mod cross;
 pub mod decimal;
 pub mod definition;

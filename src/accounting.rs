@@ -46,6 +46,18 @@ pub fn total(partitions: &BTreeMap<u32, PartitionProgress>) -> Counts {
     total
 }
 
+/// With `--strict`, an input that has records and no accepted trade is an error.
+pub fn refuse_nothing(config: &Config, outbox: &Outbox) -> Result<()> {
+    let counts = total(&outbox.partitions);
+    if !config.strict || counts.accepted > 0 || counts.read() == 0 {
+        return Ok(());
+    }
+    let words = format!("of {} records none was accepted", counts.read());
+    Err(Failure::new(Exit::Refused, words)
+        .hint("what was told of each input above says why; without --strict that is no error")
+        .into())
+}
+
 /// Writes a summary, a line of JSON.
 pub(crate) fn summarize(path: &Path, summary: &impl Serialize) -> Result<()> {
     let mut text = serde_json::to_string(summary)?;

@@ -74,7 +74,8 @@ fn compute(
         _ => (None, None),
     };
     let opening = Opening::new(&config, &Arc::new(workers.clone()), source);
-    let assignments = assign(&config, &workers, opening, recovered, sinks, interrupted);
+    let failed = Arc::new(AtomicBool::new(false));
+    let assignments = assign(&config, &workers, opening, (recovered, sinks), (interrupted, &failed));
     let wakers = workers.wakers.clone();
     let work = move |worker: &mut Worker| {
         let local = worker.index() - workers.first;
@@ -84,6 +85,7 @@ fn compute(
     };
     // One worker's error is the end of all: the first one still has rows and the accounting to write.
     let stop = || {
+        failed.store(true, Ordering::Relaxed);
         interrupted.store(true, Ordering::Relaxed);
         wakers.iter().for_each(WorkerWaker::wake);
     };
@@ -147,9 +149,8 @@ fn assign(
     config: &Arc<Config>,
     workers: &Workers,
     opening: Opening,
-    mut recovered: Option<Recovered>,
-    mut sinks: Option<Sinks>,
-    interrupted: &Arc<AtomicBool>,
+    (mut recovered, mut sinks): (Option<Recovered>, Option<Sinks>),
+    (interrupted, failed): (&Arc<AtomicBool>, &Arc<AtomicBool>),
 ) -> Vec<Mutex<Option<Assignment>>> {
     let symbols = Symbols::new(&config.definition.symbols);
     let pools = Pool::new(&workers.wakers).into_iter();
@@ -169,6 +170,7 @@ fn assign(
             // The job's first worker is the first one here.
             sinks: sinks.take(),
             interrupted: Arc::clone(interrupted),
+            failed: Arc::clone(failed),
         }
     };
     pools.enumerate().map(assignment).map(|a| Mutex::new(Some(a))).collect()

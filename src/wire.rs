@@ -15,6 +15,7 @@ pub mod chunk;
 pub mod decoded;
 mod json;
 mod swift;
+pub mod why;
 
 /// What one record is (`docs/semantics.md#input`), before anybody asks whether its symbol is wanted.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,10 +4,12 @@
 //! partition's watermark; the least of all capabilities is the frontier, which proves what is final. What differs
 //! between workers (who reads, who writes) is here; the dataflow is the same everywhere.
 
+mod diagnosis;
 mod judging;
 mod partition;
 mod reading;
 mod restoring;
+mod waiting;
 mod writing;
 
 use crate::cluster::fate;
@@ -47,6 +49,9 @@ const COMPLETED: Duration = Duration::from_secs(5);
 /// A worker reads on while its rows are at most so many batches behind.
 const BATCHES_IN_FLIGHT: usize = 8;
 
+/// How often it is asked whether there is something to say of partitions that give nothing.
+const LOOK_AROUND: Duration = Duration::from_secs(1);
+
 type Input<D> = UnorderedHandle<EventTime, CapacityContainerBuilder<Vec<D>>>;
 
 /// What a partition tells the dataflow besides panes.
@@ -72,6 +77,8 @@ pub struct Assignment {
     pub sinks: Option<Sinks>,
     /// Set when the user wants to stop.
     pub interrupted: Arc<AtomicBool>,
+    /// Set, too, when another worker's error is why.
+    pub failed: Arc<AtomicBool>,
 }
 
 /// The recovery point, as a worker gets it.
@@ -98,6 +105,7 @@ pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
         worker.adopt_new_partitions()?;
         let has_read = worker.take_batch()?;
         worker.advance(has_read)?;
+        worker.tell_of_silent_partitions();
         worker.step(has_read);
         worker.writing.write()?;
         if worker.has_ended() {
@@ -119,15 +127,25 @@ struct JobWorker<'a> {
     pool: Pool,
     writing: Writing,
     interrupted: Arc<AtomicBool>,
+    failed: Arc<AtomicBool>,
     /// The frontiers of the latest batches, as far as their rows may be missing.
     passed: VecDeque<EventTime>,
     /// The partition whose delivery was taken last.
     turn: usize,
+    /// When partitions were last asked whether they give nothing.
+    looked: Instant,
 }
 
 impl JobWorker<'_> {
     fn stop_if_interrupted(&mut self) -> Result<()> {
-        if self.interrupted.load(Ordering::Relaxed) { self.stop(stopped()) } else { Ok(()) }
+        if !self.interrupted.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.tell_why_partitions_gave_nothing();
+        if !self.failed.load(Ordering::Relaxed) && !fate::another_has_failed() {
+            self.writing.tell_what_it_waited_for();
+        }
+        self.stop(stopped())
     }
 
     /// Takes in partitions that have appeared since the run began.
@@ -155,6 +173,7 @@ impl JobWorker<'_> {
         self.pool.call(&partition.feed.feed);
         if let Err(error) = self.reading.batch(partition, taken, limit) {
             self.complete_final_rows()?;
+            self.tell_why_partitions_gave_nothing();
             self.stop(error)?;
         }
         Ok(true)
@@ -216,6 +235,26 @@ impl JobWorker<'_> {
             self.frontier.close();
         }
         self.probe.done() && !self.timely.has_dataflows()
+    }
+
+    /// Of partitions without an end, while the run goes on.
+    fn tell_of_silent_partitions(&mut self) {
+        if self.looked.elapsed() < LOOK_AROUND {
+            return;
+        }
+        self.looked = Instant::now();
+        if !diagnosis::has_end(&self.config) {
+            for partition in self.owned.iter_mut().filter(|p| !p.ended) {
+                partition.diagnosis.meanwhile(&partition.feed.name, &partition.state, &self.config);
+            }
+        }
+    }
+
+    /// Of partitions that the run leaves before they have ended.
+    fn tell_why_partitions_gave_nothing(&mut self) {
+        for partition in self.owned.iter_mut().filter(|p| !p.ended) {
+            partition.diagnosis.at_end(&partition.feed.name, &partition.state, &self.config);
+        }
     }
 
     /// What the others must know of this worker's partitions.

@@ -3,6 +3,7 @@
 //!
 //! This module judges; [`super::folding`] keeps the ids of what was accepted, [`super::sums`] its sums.
 
+pub use super::counts::Counts;
 use super::definition::Definition;
 use super::event_time::EventTime;
 use super::folding::OpenPanes;
@@ -12,60 +13,6 @@ use super::moments::Moments;
 use super::sums::Sums;
 use super::trade::{SymbolNumber, Trade, TradeKind};
 use serde::{Deserialize, Serialize};
-
-/// What became of every record read (`docs/semantics.md#input`): the eight classes, which add up to what was read.
-#[derive(Debug, Copy, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
-    /// Trades that count.
-    pub accepted: u64,
-    /// Repeated trades.
-    pub duplicate: u64,
-    /// Trades whose pane was already final in their partition.
-    pub late: u64,
-    /// Records that are not what they should be.
-    pub bad: u64,
-    /// Trades and heartbeats further ahead, of their Kafka timestamp or of their partition, than allowed.
-    pub future: u64,
-    /// Other events, tombstones, and trades of the kind that a symbol is not counted by.
-    pub ignored: u64,
-    /// Trades of symbols nobody asked for.
-    pub unselected: u64,
-    /// Heartbeats.
-    pub heartbeat: u64,
-}
-
-impl Counts {
-    /// All records read.
-    pub fn read(&self) -> u64 {
-        self.classes().iter().map(|(_, count)| count).sum()
-    }
-
-    /// The classes by their names, in the order in which they are told.
-    pub fn classes(&self) -> [(&'static str, u64); 8] {
-        [
-            ("accepted", self.accepted),
-            ("duplicate", self.duplicate),
-            ("late", self.late),
-            ("bad", self.bad),
-            ("future", self.future),
-            ("ignored", self.ignored),
-            ("unselected", self.unselected),
-            ("heartbeat", self.heartbeat),
-        ]
-    }
-
-    /// Adds another partition's.
-    pub fn add(&mut self, other: &Counts) {
-        self.accepted += other.accepted;
-        self.duplicate += other.duplicate;
-        self.late += other.late;
-        self.bad += other.bad;
-        self.future += other.future;
-        self.ignored += other.ignored;
-        self.unselected += other.unselected;
-        self.heartbeat += other.heartbeat;
-    }
-}
 
 /// Where a record stands.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
@@ -87,6 +34,8 @@ pub enum Verdict {
     Late {
         /// The partition's own records alone would have let it in.
         by_entry: bool,
+        /// When its pane was final.
+        settled: EventTime,
     },
     /// Too far ahead.
     Future(Ahead),
@@ -101,6 +50,17 @@ pub enum Ahead {
     Timestamp,
     /// Of all that its partition has reached.
     Partition,
+}
+
+/// The record that moved the watermark last by more than the delay.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub struct Mover {
+    /// Its offset.
+    pub offset: i64,
+    /// Where the partition's own records had taken the watermark before it.
+    pub from: EventTime,
+    /// How many were accepted with it.
+    pub accepted: u64,
 }
 
 /// A partition's part of a recovery point, but for what it has handed over.
@@ -134,6 +94,7 @@ pub struct Partition {
     /// Where it stood when the input ended, and the offset from which reading again rebuilds what was open then.
     before_end: Option<(EventTime, Option<i64>)>,
     own: EventTime,
+    mover: Option<Mover>,
     /// Event time of the first accepted record or heartbeat.
     first: Option<EventTime>,
     inside_log: bool,
@@ -156,6 +117,7 @@ impl Partition {
             watermark: EventTime::MIN,
             before_end: None,
             own: EventTime::MIN,
+            mover: None,
             first: None,
             inside_log: false,
             counts: Counts::default(),
@@ -173,6 +135,21 @@ impl Partition {
     /// How far the partition's own records took it.
     pub fn own(&self) -> EventTime {
         self.own
+    }
+
+    /// The record of this run that moved the watermark last by more than the delay.
+    pub fn mover(&self) -> Option<Mover> {
+        self.mover
+    }
+
+    /// The greatest event time of its own records.
+    pub fn own_reached(&self) -> EventTime {
+        if self.own == EventTime::MIN { EventTime::MIN } else { self.own.plus(self.delay) }
+    }
+
+    /// The end of the earliest pane that has trades and is not final in it.
+    pub fn open(&self) -> Option<EventTime> {
+        self.panes.first_end()
     }
 
     /// What the partition has reached: its watermark was put there less the delay.
@@ -251,7 +228,7 @@ impl Partition {
                 let settled = self.looks.final_at(end);
                 if settled <= self.watermark {
                     self.counts.late += 1;
-                    return Verdict::Late { by_entry: settled > self.own };
+                    return Verdict::Late { by_entry: settled > self.own, settled };
                 }
                 self.panes.open(end, self.looks.windows.slide, place.offset)
             }
@@ -262,7 +239,7 @@ impl Partition {
         }
         self.panes.fold(pane, number, (trade, hash), sums, (&self.looks, self.watermark));
         self.counts.accepted += 1;
-        self.advance(trade.time);
+        self.advance(trade.time, place.offset);
         Verdict::Accepted
     }
 
@@ -273,7 +250,7 @@ impl Partition {
             return Verdict::Future(ahead);
         }
         self.counts.heartbeat += 1;
-        self.advance(time);
+        self.advance(time, place.offset);
         Verdict::Accepted
     }
 
@@ -412,12 +389,16 @@ impl Partition {
     }
 
     #[inline]
-    fn advance(&mut self, time: EventTime) {
+    fn advance(&mut self, time: EventTime, offset: i64) {
         if self.first.is_none() {
             self.first = Some(time);
         }
         let reached = time.minus(self.delay);
         if reached > self.own {
+            // Only who moves it further than the delay can make all that follows late.
+            if reached.micros() - self.own.micros() > self.delay {
+                self.mover = Some(Mover { offset, from: self.own, accepted: self.counts.accepted });
+            }
             self.own = reached;
             if reached > self.watermark {
                 self.raise(reached);

@@ -58,6 +58,26 @@ impl EventTime {
     }
 }
 
+impl fmt::Display for EventTime {
+    /// As ISO 8601 has it, in UTC: days since the epoch to a date by the calendar's cycle of 400 years.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = self.millis();
+        let (days, of_day) = (ms / 86_400_000, ms % 86_400_000);
+        // Counted from the first of March of year 0, leap days come last.
+        let shifted = days + 719_468;
+        let (cycle, day) = (shifted / 146_097, shifted % 146_097);
+        let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+        let day_of_year = day - (365 * year + year / 4 - year / 100);
+        let month = (5 * day_of_year + 2) / 153;
+        let date = day_of_year - (153 * month + 2) / 5 + 1;
+        let (year, month) =
+            (year + cycle * 400 + u64::from(month >= 10), if month < 10 { month + 3 } else { month - 9 });
+        let (hours, minutes) = (of_day / 3_600_000, of_day / 60_000 % 60);
+        let (seconds, ms) = (of_day / 1_000 % 60, of_day % 1_000);
+        write!(f, "{year:04}-{month:02}-{date:02}T{hours:02}:{minutes:02}:{seconds:02}.{ms:03}Z")
+    }
+}
+
 impl fmt::Debug for EventTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}us", self.0)
@@ -67,6 +87,20 @@ impl fmt::Debug for EventTime {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn instants() {
+        for (ms, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (951_868_800_000, "2000-03-01T00:00:00.000Z"),
+            (1_525_022_020_361, "2018-04-29T17:13:40.361Z"),
+            (1_735_689_599_999, "2024-12-31T23:59:59.999Z"),
+            (4_102_444_799_999, "2099-12-31T23:59:59.999Z"),
+        ] {
+            assert_eq!(EventTime::from_micros(ms * 1_000).to_string(), text);
+        }
+    }
 
     #[test]
     fn unit_is_told_by_magnitude() {

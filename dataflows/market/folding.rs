@@ -161,6 +161,11 @@ impl OpenPanes {
         group
     }
 
+    /// The end of the earliest one.
+    pub(super) fn first_end(&self) -> Option<EventTime> {
+        self.panes.first().map(|pane| pane.end)
+    }
+
     /// The offset from which reading again rebuilds all that is open; `None` where nothing is.
     pub(super) fn opened_at(&self) -> Option<i64> {
         self.opened.front().map(|(offset, _)| *offset)

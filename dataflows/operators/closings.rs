@@ -91,6 +91,8 @@ pub struct PartitionProgress {
     pub watermark: EventTime,
     /// When the last window that it has brought trades to is final.
     pub closes: EventTime,
+    /// The end of the earliest pane that has trades and is not final in it.
+    pub open: Option<EventTime>,
     /// What became of its records.
     pub counts: Counts,
     /// Whether it is idle.

@@ -430,7 +430,7 @@ settings! {
     MAX_DRIFT: Setting<u64> = Setting::one("max-drift", "DURATION", INPUT, values::duration,
         "How far a partition is read ahead of the others; two windows at least").default("1m");
     STRICT: Setting<bool> = switch!("strict", INPUT,
-        "Refuse the first bad record: exit with code 4");
+        "Refuse the first bad record, and an input without an accepted trade: exit with code 4");
 
     WINDOW: Setting<u64> = Setting::one("window", "DURATION", WINDOWS, values::span,
         "Length of a window").for_commands(Commands::All, Some("10s")).default("30s");

@@ -136,6 +136,11 @@ pub fn interrupted() {
     }
 }
 
+/// Whether this process stops because another one has reported an error.
+pub fn another_has_failed() -> bool {
+    current().is_some_and(|fate| fate.lock().reported.is_some())
+}
+
 /// Says that the workers of this process have begun to read: from now on it stops in good order where another process
 /// reports an error, and may take ten seconds for it. Before, there is nothing to write, and it ends at once.
 pub fn working() {

@@ -63,6 +63,11 @@ impl Decoded {
         Decoded { chunk, records }
     }
 
+    /// How the chunk's records follow each other.
+    pub fn framing(&self) -> &Framing {
+        &self.chunk.framing
+    }
+
     /// The records, in order.
     #[inline]
     pub fn each<'a>(&'a self, mut each: impl FnMut(Raw<'a>, Known)) {

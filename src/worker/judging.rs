@@ -1,5 +1,6 @@
 //! Judges records in order, as `docs/semantics.md#acceptance` has it.
 
+use super::diagnosis::Class;
 use super::partition::{Owned, finish_rebuilding};
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
@@ -134,7 +135,7 @@ impl Judging<'_> {
 
     #[inline]
     fn record(&mut self, raw: &wire::Raw<'_>, record: Known, at: usize) {
-        let Owned { state, apart, records, rebuilding, .. } = &mut *self.partition;
+        let Owned { state, apart, records, rebuilding, diagnosis, .. } = &mut *self.partition;
         let sums = apart.as_mut().unwrap_or(self.sums);
         // What follows the record that ends the run is not read either, or a run that is taken up would go on behind it.
         if self.strict.is_some() {
@@ -157,25 +158,36 @@ impl Judging<'_> {
         match record {
             Known::Trade(Some(number), kind, trade) => {
                 match state.trade(number, kind, (&trade, self.hashed[at].hash()), place, sums) {
-                    Verdict::Accepted | Verdict::Duplicate | Verdict::OtherKind => {}
-                    Verdict::Late { by_entry } => {
+                    Verdict::Accepted | Verdict::Duplicate => {}
+                    Verdict::OtherKind => diagnosis.other_kind(state.counts(), place.offset),
+                    Verdict::Late { by_entry, settled } => {
                         let detail = late_detail(state, trade.time, by_entry);
+                        diagnosis.note(Class::Late, place.offset, || detail.clone());
+                        diagnosis.late(state, trade.time, settled);
                         self.refuse(raw, place, Reason::Late, detail);
                     }
                     Verdict::Future(ahead) => {
                         let detail = future_detail(state, trade.time, (ahead, place));
+                        diagnosis.note(Class::Future, place.offset, || detail.clone());
                         self.refuse(raw, place, Reason::Future, detail);
                     }
                 }
             }
-            Known::Trade(None, ..) => state.counts_mut().unselected += 1,
+            Known::Trade(None, ..) => {
+                state.counts_mut().unselected += 1;
+                diagnosis.unselected(state.counts(), raw.bytes);
+            }
             Known::Heartbeat(time) => {
                 if let Verdict::Future(ahead) = state.heartbeat(time, place) {
                     let detail = future_detail(state, time, (ahead, place));
+                    diagnosis.note(Class::Future, place.offset, || detail.clone());
                     self.refuse(raw, place, Reason::Future, detail);
                 }
             }
-            Known::Ignored => state.counts_mut().ignored += 1,
+            Known::Ignored => {
+                state.counts_mut().ignored += 1;
+                diagnosis.ignored(state.counts(), place.offset, raw.bytes);
+            }
             Known::Bad(bad) if self.config.strict => {
                 *records = place.offset;
                 let words = format!("{}: record {} is bad: {bad}", self.partition.feed.name, place.offset);
@@ -184,6 +196,7 @@ impl Judging<'_> {
             }
             Known::Bad(bad) => {
                 state.counts_mut().bad += 1;
+                diagnosis.note(Class::Bad, place.offset, || bad.to_string());
                 self.refuse(raw, place, Reason::Bad, bad.to_string());
             }
         }

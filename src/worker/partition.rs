@@ -1,5 +1,6 @@
 //! A partition of a worker: what is known of it between two batches.
 
+use super::diagnosis::Diagnosis;
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::ledger::keeper::Keeper;
@@ -32,6 +33,8 @@ pub(super) struct Owned {
     /// Its own sums, where there is a ledger: the recovery point must know what each partition has handed over.
     pub(super) apart: Option<Sums>,
     pub(super) rebuilding: Option<Rebuilding>,
+    /// Why nothing comes of its records, where nothing does.
+    pub(super) diagnosis: Diagnosis,
 }
 
 /// A partition that is taken up reads what fills its open panes again.
@@ -56,6 +59,7 @@ impl Owned {
             keeper: config.has_ledger().then(|| Keeper::new(feed.number, &config.definition)),
             apart: config.has_ledger().then(Sums::default),
             rebuilding: None,
+            diagnosis: Diagnosis::default(),
             feed,
             state,
             told: Some(told),

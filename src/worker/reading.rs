@@ -67,6 +67,7 @@ impl Reading {
             Taken::Delivery(delivery) => delivery,
             Taken::Decoded(decoded) => {
                 self.wake(partition);
+                partition.diagnosis.begin(decoded.framing());
                 // Its symbols may be new to this worker.
                 self.symbols.catch_up();
                 let (mut judging, symbols, _) = self.judging(partition);
@@ -84,6 +85,7 @@ impl Reading {
         match delivery {
             Delivery::Chunk(chunk) => {
                 self.wake(partition);
+                partition.diagnosis.begin(&chunk.framing);
                 let (mut judging, symbols, scratch) = self.judging(partition);
                 let mut waiting = Vec::with_capacity(RECORDS_AT_ONCE);
                 wire::decode_chunk(&chunk, scratch, |raw, record| {
@@ -114,6 +116,7 @@ impl Reading {
             }
             Delivery::End => {
                 rebuilt(partition)?;
+                partition.diagnosis.at_end(&partition.feed.name, &partition.state, &self.config);
                 // Beyond that its watermark is where idleness took it, or an earlier end of its input.
                 let from = partition.state.own();
                 partition.state.end();
@@ -172,6 +175,7 @@ impl Reading {
         if let Some(end) = complete {
             partition.state.entry(Looks::of(&self.config.definition).final_at(end));
         }
+        partition.diagnosis.goes_on(&head.counts);
         partition.records = from;
         partition.begun = !head.inside_log;
         if let Some(keeper) = &mut partition.keeper {
@@ -324,6 +328,7 @@ impl Reading {
             name: partition.feed.name.clone(),
             watermark: partition.state.watermark(),
             closes: partition.closes,
+            open: partition.state.open(),
             counts: *partition.state.counts(),
             idle: partition.idle,
             ended: partition.ended,

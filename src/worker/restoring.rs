@@ -20,6 +20,7 @@ use crossrate_dataflows::market::sums::Sums;
 use differential_dataflow::VecCollection;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 use timely::dataflow::operators::ActivateCapability;
 use timely::dataflow::operators::core::{OkErr, UnorderedInput};
 use timely::worker::Worker;
@@ -27,7 +28,7 @@ use timely::worker::Worker;
 impl<'a> JobWorker<'a> {
     /// A worker that goes on where the recovery point is.
     pub(super) fn restore(timely: &'a mut Worker, assignment: Assignment) -> Result<Self> {
-        let Assignment { config, open, recovered, symbols, pool, sinks, interrupted } = assignment;
+        let Assignment { config, open, recovered, symbols, pool, sinks, interrupted, failed } = assignment;
         let point = match recovered {
             Recovered::Known(point) => point,
             Recovered::ToShare(entries) => Arc::new(Point::decode(&share(timely, entries)?)?),
@@ -74,8 +75,10 @@ impl<'a> JobWorker<'a> {
             pool,
             writing,
             interrupted,
+            failed,
             passed,
             turn: 0,
+            looked: Instant::now(),
         })
     }
 }

@@ -1,7 +1,8 @@
 //! The writing side of a run, as its first worker has it.
 
+use super::waiting::Waiting;
 use crate::accounting;
-use crate::config::Config;
+use crate::config::{Config, Verbosity};
 use crate::sink::Sinks;
 use anyhow::Result;
 use crossrate_dataflows::market::event_time::EventTime;
@@ -25,17 +26,35 @@ pub(super) struct Writing {
     sinks: Option<Sinks>,
     outbox: Rc<RefCell<Outbox>>,
     config: Arc<Config>,
+    waiting: Waiting,
+    is_surplus_told: bool,
 }
+
+/// In a row that has more trades than ids.
+const BELOW_ZERO: &str = "\"missing_ids\":-";
 
 impl Writing {
     pub(super) fn new(config: &Arc<Config>, sinks: Option<Sinks>, outbox: Rc<RefCell<Outbox>>) -> Writing {
-        Writing { sinks, outbox, config: Arc::clone(config) }
+        let config = Arc::clone(config);
+        Writing { sinks, outbox, config, waiting: Waiting::new(), is_surplus_told: false }
     }
 
     /// Hands on what the dataflow has completed.
     pub(super) fn write(&mut self) -> Result<()> {
         let Some(sinks) = &mut self.sinks else { return Ok(()) };
-        sinks.write(&mut self.outbox.borrow_mut())
+        let mut outbox = self.outbox.borrow_mut();
+        self.waiting.look(&outbox, &self.config);
+        if !self.is_surplus_told && self.config.verbosity >= Verbosity::Normal {
+            self.is_surplus_told = tell_of_surplus(&outbox);
+        }
+        sinks.write(&mut outbox)
+    }
+
+    /// The user stops the run: says what it waited for, where it gave nothing.
+    pub(super) fn tell_what_it_waited_for(&self) {
+        if self.sinks.is_some() {
+            self.waiting.interrupted(&self.outbox.borrow(), &self.config);
+        }
     }
 
     /// Everything until then is committed.
@@ -53,6 +72,22 @@ impl Writing {
         let Some(mut sinks) = self.sinks.take() else { return Ok(()) };
         let mut outbox = self.outbox.borrow_mut();
         sinks.finish(&mut outbox, ending == Ending::Complete)?;
-        accounting::tell(&self.config, &outbox)
+        accounting::tell(&self.config, &outbox)?;
+        match ending {
+            Ending::Complete => accounting::refuse_nothing(&self.config, &outbox),
+            Ending::Stopped => Ok(()),
+        }
     }
+}
+
+/// Whether a window had more trades than ids, which is said.
+fn tell_of_surplus(outbox: &Outbox) -> bool {
+    let Some(row) = outbox.rows.iter().find(|row| row.json.contains(BELOW_ZERO)) else { return false };
+    say!(
+        "crossrate: warning: missing_ids of {} is below zero in the window that ends at {}: the same trades in two \
+         inputs, perhaps, or ids that run against event time, where the sum over windows still tells the truth",
+        row.name,
+        row.end
+    );
+    true
 }

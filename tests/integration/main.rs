@@ -21,6 +21,7 @@ mod recordings;
 pub(crate) mod recovery;
 mod schema;
 pub(crate) mod serve;
+mod silence;
 mod strict;
 mod tapes;
 mod tidy;

@@ -1,0 +1,337 @@
+//! Why nothing comes of a partition's records, told once (`docs/semantics.md`); and what late records have in common.
+//!
+//! Takes notes of records that do not count, as they are judged; costs nothing for those that do. What is told is told
+//! on standard error: the why of an input that gives nothing always, the rest to whoever did not ask for silence.
+
+use crate::config::{Config, Source, Verbosity};
+use crate::wire::chunk::{Framing, LineFormat};
+use crate::wire::why;
+use crossrate_dataflows::market::acceptance::{Counts, Partition};
+use crossrate_dataflows::market::definition::Selection;
+use crossrate_dataflows::market::event_time::EventTime;
+use crossrate_dataflows::market::looks::Looks;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// After how long an unbounded input that gives nothing is told of.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Names of unselected symbols are kept of so many records, and so many of them at most.
+const MOST_RECORDS: u64 = 100_000;
+const MOST_NAMES: usize = 2_000;
+/// So many of them are told.
+const NAMES_TOLD: usize = 5;
+/// The longest `--delay` there may be.
+const LONGEST_DELAY: u64 = 8_760 * 3_600_000_000;
+
+/// Whether the input is known to end by itself; that of a pipe is not.
+pub(super) fn has_end(config: &Config) -> bool {
+    match &config.source {
+        Source::Kafka(kafka) => kafka.exit_at_end,
+        Source::Files(files) => files.paths.iter().all(|path| path.is_file()),
+        Source::Simulated(_) => true,
+    }
+}
+
+/// A class of records that do not count, of which an example is kept.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub(super) enum Class {
+    Bad,
+    Late,
+    Future,
+    Ignored,
+}
+
+/// The notes on one partition.
+#[derive(Debug, Default)]
+pub(super) struct Diagnosis {
+    /// What was counted before this run.
+    before: Counts,
+    /// When this run got the first records.
+    since: Option<Instant>,
+    /// The symbol of the latest ones, where it stands in none of them.
+    symbol_of_lines: Option<Arc<str>>,
+    bad: Option<Example>,
+    late: Option<Example>,
+    future: Option<Example>,
+    ignored: Option<Example>,
+    /// Symbols that nobody asked for.
+    names: BTreeSet<String>,
+    names_of: u64,
+    lateness: Lateness,
+    told: bool,
+    /// The record whose jump was told.
+    jump_told: Option<i64>,
+}
+
+/// The first record of a class.
+#[derive(Debug)]
+struct Example {
+    offset: i64,
+    detail: String,
+}
+
+/// What late records have in common.
+#[derive(Debug, Default)]
+struct Lateness {
+    /// How many a longer delay would have taken, how far the last of them was behind, and what they needed.
+    by_delay: u64,
+    most_behind: u64,
+    delay_needed: u64,
+    /// How many came after the record that had moved the watermark last, and when the first of them did.
+    after: Option<(i64, u64, Instant)>,
+}
+
+impl Diagnosis {
+    /// The partition is taken up where an earlier run left it.
+    pub(super) fn goes_on(&mut self, counts: &Counts) {
+        self.before = *counts;
+    }
+
+    /// Records have come.
+    pub(super) fn begin(&mut self, framing: &Framing) {
+        self.symbol_of_lines = match framing {
+            Framing::Lines(LineFormat::Csv { symbol }) => Some(Arc::clone(symbol)),
+            _ => None,
+        };
+        if self.since.is_none() {
+            self.since = Some(Instant::now());
+        }
+    }
+
+    /// Whether nothing was accepted so far, so that reasons are of interest.
+    fn is_open(&self, counts: &Counts) -> bool {
+        counts.accepted == self.before.accepted
+    }
+
+    /// Notes a record that does not count; `detail` is asked for the first of a class.
+    #[cold]
+    pub(super) fn note(&mut self, class: Class, offset: i64, detail: impl FnOnce() -> String) {
+        let example = match class {
+            Class::Bad => &mut self.bad,
+            Class::Late => &mut self.late,
+            Class::Future => &mut self.future,
+            Class::Ignored => &mut self.ignored,
+        };
+        if example.is_none() {
+            *example = Some(Example { offset, detail: detail() });
+        }
+    }
+
+    /// Notes a record that is nothing that we count.
+    #[inline]
+    pub(super) fn ignored(&mut self, counts: &Counts, offset: i64, record: &[u8]) {
+        if self.is_open(counts) {
+            self.note(Class::Ignored, offset, || why::ignored(record));
+        }
+    }
+
+    /// Notes a trade of a symbol that is counted by the other kind of event.
+    #[inline]
+    pub(super) fn other_kind(&mut self, counts: &Counts, offset: i64) {
+        if self.is_open(counts) {
+            let detail = "its symbol is counted by the other kind of event";
+            self.note(Class::Ignored, offset, || detail.to_owned());
+        }
+    }
+
+    /// Notes a trade of a symbol that nobody asked for.
+    #[inline]
+    pub(super) fn unselected(&mut self, counts: &Counts, record: &[u8]) {
+        if self.is_open(counts) {
+            self.note_symbol(record);
+        }
+    }
+
+    #[cold]
+    fn note_symbol(&mut self, record: &[u8]) {
+        if self.names_of < MOST_RECORDS && self.names.len() < MOST_NAMES {
+            self.names_of += 1;
+            self.names.extend(match &self.symbol_of_lines {
+                Some(symbol) => Some(symbol.to_string()),
+                None => why::symbol(record),
+            });
+        }
+    }
+
+    /// Notes a late trade; of those that an entry made late no delay would have been long enough.
+    #[cold]
+    pub(super) fn late(&mut self, state: &Partition, time: EventTime, pane_final: EventTime) {
+        let lateness = &mut self.lateness;
+        // Of a partition that none of its own records has moved so far there is nobody to blame.
+        let mover = state.mover().map_or(-1, |mover| mover.offset);
+        match &mut lateness.after {
+            Some((after, count, _)) if *after == mover => *count += 1,
+            after => *after = Some((mover, 1, Instant::now())),
+        }
+        let reached = state.own_reached();
+        if reached > pane_final {
+            lateness.by_delay += 1;
+            lateness.most_behind = lateness.most_behind.max(reached.micros() - time.micros());
+            lateness.delay_needed = lateness.delay_needed.max(reached.micros() - pane_final.micros() + 1);
+        }
+    }
+
+    /// What is to be said while an unbounded input goes on.
+    pub(super) fn meanwhile(&mut self, name: &str, state: &Partition, config: &Config) {
+        if self.since.is_none_or(|since| since.elapsed() < PATIENCE) {
+            return;
+        }
+        self.say_silence(name, state, config);
+        if self.lateness.after.is_some_and(|(.., since)| since.elapsed() >= PATIENCE) {
+            self.say_jump(name, state, config);
+        }
+    }
+
+    /// What is to be said when the input has ended, or the run.
+    pub(super) fn at_end(&mut self, name: &str, state: &Partition, config: &Config) {
+        self.say_silence(name, state, config);
+        if !self.say_jump(name, state, config) {
+            self.say_delay(name, config);
+        }
+    }
+
+    /// That records came and none was accepted, and why: also to whoever asked for silence.
+    fn say_silence(&mut self, name: &str, state: &Partition, config: &Config) {
+        let counts = self.of_this_run(state.counts());
+        if self.told || counts.accepted > 0 || counts.read() == 0 {
+            return;
+        }
+        self.told = true;
+        let classes: Vec<(&str, u64)> = counts.classes().into_iter().filter(|(_, n)| *n > 0).collect();
+        let told: Vec<String> = classes.iter().map(|(class, n)| format!("{n} {class}")).collect();
+        let most = classes.iter().rev().max_by_key(|(_, n)| *n).map_or("", |(class, _)| class);
+        let why = match most {
+            "unselected" => self.symbols_seen(&config.definition.symbols),
+            "bad" => self.bad.as_ref().map(Example::told),
+            "late" => self.late.as_ref().map(Example::told),
+            "future" => self.future.as_ref().map(Example::told),
+            "ignored" => self.ignored.as_ref().map(Example::told),
+            _ => None,
+        };
+        let why = why.map_or_else(String::new, |why| format!("; {why}"));
+        say!("crossrate: {name}: of {} records none was accepted: {}{why}", counts.read(), told.join(" + "));
+    }
+
+    /// That one record moved the watermark so far that all after it were late; whether that is so.
+    fn say_jump(&mut self, name: &str, state: &Partition, config: &Config) -> bool {
+        let (Some(mover), Some((after, late, _))) = (state.mover(), self.lateness.after) else {
+            return false;
+        };
+        let looks = Looks::of(&config.definition);
+        let reached = mover.from.plus(config.definition.delay);
+        let far = mover.from == EventTime::MIN || looks.final_at(looks.pane_end(reached)) <= state.own();
+        if after != mover.offset || mover.accepted != state.counts().accepted || !far {
+            return false;
+        }
+        if self.jump_told == Some(after) || config.verbosity < Verbosity::Normal {
+            return true;
+        }
+        self.jump_told = Some(after);
+        let time = state.own_reached();
+        let (ahead, hint) = match mover.from {
+            EventTime::MIN => {
+                ("it was the first one".to_owned(), "its clock was wrong, or --delay is too short")
+            }
+            _ => (
+                format!("it was {} ahead of those before it", span(time.micros() - reached.micros())),
+                "with --max-jump such a record moves nothing",
+            ),
+        };
+        say!(
+            "crossrate: {name}: all records after number {after}, whose time is {time}, were late ({late}); {ahead}: {hint}"
+        );
+        true
+    }
+
+    /// How far late records were behind, and which delay would have taken them.
+    fn say_delay(&self, name: &str, config: &Config) {
+        let Lateness { by_delay, most_behind, delay_needed, .. } = self.lateness;
+        if by_delay == 0 || config.verbosity < Verbosity::Normal {
+            return;
+        }
+        let hint = match rounded_up(delay_needed) {
+            delay if delay <= LONGEST_DELAY => format!("; --delay {} would have taken them", short(delay)),
+            _ => String::new(),
+        };
+        say!("crossrate: {name}: {by_delay} late, the latest {} behind{hint}", span(most_behind));
+    }
+
+    fn of_this_run(&self, counts: &Counts) -> Counts {
+        let (now, before) = (counts, &self.before);
+        Counts {
+            accepted: now.accepted - before.accepted,
+            duplicate: now.duplicate - before.duplicate,
+            late: now.late - before.late,
+            bad: now.bad - before.bad,
+            future: now.future - before.future,
+            ignored: now.ignored - before.ignored,
+            unselected: now.unselected - before.unselected,
+            heartbeat: now.heartbeat - before.heartbeat,
+        }
+    }
+
+    /// The symbols that nobody asked for, those first that are nearest to one that somebody did.
+    fn symbols_seen(&self, wanted: &Selection) -> Option<String> {
+        let Selection::Only(wanted) = wanted else { return None };
+        let lower: Vec<(&str, String)> =
+            wanted.iter().map(|w| (w.as_str(), w.as_str().to_lowercase())).collect();
+        let distance = |name: &str| {
+            let name = name.to_lowercase();
+            lower.iter().map(|(_, wanted)| strsim::damerau_levenshtein(&name, wanted)).min()
+        };
+        let mut seen: Vec<(Option<usize>, &str)> =
+            self.names.iter().map(|n| (distance(n), n.as_str())).collect();
+        seen.sort_unstable();
+        let mut told: Vec<String> = seen.iter().take(NAMES_TOLD).map(|(_, name)| shown(name)).collect();
+        if seen.len() > NAMES_TOLD {
+            told.push(format!("and {} more", seen.len() - NAMES_TOLD));
+        }
+        let slip = seen.first().filter(|(distance, _)| *distance == Some(0)).and_then(|(_, name)| {
+            let meant = lower.iter().find(|(_, lower)| *lower == name.to_lowercase())?.0;
+            Some(format!(" ({} is not {}: names are told apart by case)", shown(meant), shown(name)))
+        });
+        (!told.is_empty()).then(|| format!("symbols seen: {}{}", told.join(", "), slip.unwrap_or_default()))
+    }
+}
+
+impl Example {
+    fn told(&self) -> String {
+        format!("the first, number {}: {}", self.offset, self.detail)
+    }
+}
+
+/// A name of the input for people: nothing in it moves a terminal.
+fn shown(name: &str) -> String {
+    name.chars().take(64).flat_map(char::escape_debug).collect()
+}
+
+/// A delay that is at least so long, as somebody would write it: whole milliseconds, seconds, minutes or hours.
+fn rounded_up(micros: u64) -> u64 {
+    let unit = match micros {
+        0..2_000_000 => 1_000,
+        2_000_000..120_000_000 => 1_000_000,
+        120_000_000..7_200_000_000 => 60_000_000,
+        _ => 3_600_000_000,
+    };
+    micros.div_ceil(unit) * unit
+}
+
+/// A duration as flags take it.
+pub(super) fn short(micros: u64) -> String {
+    let units = [("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000)];
+    let (unit, length) =
+        units.into_iter().find(|(_, length)| micros.is_multiple_of(*length)).unwrap_or(("ms", 1_000));
+    format!("{}{unit}", micros / length)
+}
+
+/// A length of event time for people.
+pub(super) fn span(micros: u64) -> String {
+    let seconds = micros / 1_000_000;
+    match seconds {
+        0..120 => format!("{}.{:03} s", seconds, micros / 1_000 % 1_000),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
