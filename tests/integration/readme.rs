@@ -71,6 +71,11 @@ fn bash(folder: &Path, script: &str) -> (String, String) {
     (printed, complaint)
 }
 
+/// Rows are wrapped in the documents, so white space is not compared.
+pub(crate) fn without_blanks(text: &str) -> String {
+    text.split_whitespace().collect()
+}
+
 /// Runs the tested blocks of a document in one folder, so that the later ones use what the earlier ones wrote. Every
 /// folder has the file of trades that the README begins with. How many blocks there were.
 fn run_blocks(document: &str) -> usize {
@@ -84,8 +89,6 @@ fn run_blocks(document: &str) -> usize {
         let (printed, complaint) = bash(folder.path(), &block.text);
         let said = blocks.get(place + 1).filter(|next| next.info.ends_with(" output"));
         let said = said.unwrap_or_else(|| panic!("no output follows\n{}", block.text));
-        // Rows are wrapped in the documents, so white space is not compared.
-        let without_blanks = |text: &str| text.split_whitespace().collect::<String>();
         let (expected, found) = (without_blanks(&said.text), without_blanks(&printed));
         assert_eq!(found, expected, "{}\n{printed}{complaint}", block.text);
         tested += 1;
@@ -98,6 +101,31 @@ fn the_commands_print_what_the_documents_say() {
     assert_eq!(run_blocks(README), 1, "the README has one run and its row");
     let tested: usize = pages().values().map(|page| run_blocks(page)).sum();
     assert!(tested >= 6, "{tested} blocks are tested");
+}
+
+/// What the blocks begin with that no test types: they install, ask the exchange, need its archives, show a display, or
+/// measure. Tests of their own run each of these commands.
+const NOT_TYPED: [&str; 7] = [
+    "cargo run --release -- demo ",
+    "cargo install --path . --features parquet,top\n",
+    "cargo install --path . --features parquet,top ",
+    "crossrate demo\n",
+    "crossrate produce ",
+    "gzip -dc capture.gz ",
+    "crossrate bench ",
+];
+
+#[test]
+fn every_block_of_commands_is_typed_by_a_test_or_on_the_list() {
+    let pages: String = pages().into_values().chain([README.to_owned()]).collect();
+    let left: Vec<String> =
+        blocks(&pages).into_iter().filter(|block| block.info == "sh").map(|b| b.text).collect();
+    for block in &left {
+        assert!(NOT_TYPED.iter().any(|start| block.starts_with(start)), "no test types\n{block}");
+    }
+    for start in NOT_TYPED {
+        assert!(left.iter().any(|block| block.starts_with(start)), "{start:?} is typed now, or gone");
+    }
 }
 
 #[test]
