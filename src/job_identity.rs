@@ -318,7 +318,7 @@ mod tests {
         }
         let differences =
             pair_differences(&without_stats, &completed(&with_stats, &without_stats), "before", "now");
-        assert_eq!(differences, ["rows.stats is true before, false now"]);
+        assert_eq!(differences, ["rows is symbol,cross,stats before, symbol,cross now"]);
         older.retain(|(name, _)| name != "grace");
         assert_eq!(completed(&older, &with_stats), older, "what is no definition is left as it is");
     }
