@@ -77,7 +77,7 @@ impl Decimal {
         let digits = text.strip_prefix('-').unwrap_or(text);
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
         let canonical = (whole == "0" || !whole.starts_with('0')) && !whole.is_empty();
-        let point = fraction.is_empty() == !digits.contains('.');
+        let point = fraction.is_empty() != digits.contains('.');
         if !canonical
             || !point
             || !digits.bytes().all(|b| b.is_ascii_digit() || b == b'.')
