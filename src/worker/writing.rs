@@ -6,6 +6,8 @@ use crate::config::{Config, Verbosity};
 use crate::sink::Sinks;
 use anyhow::Result;
 use crossrate_dataflows::market::event_time::EventTime;
+use crossrate_dataflows::market::row::Row;
+use crossrate_dataflows::market::value::Value;
 use crossrate_dataflows::operators::closings::Outbox;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -29,9 +31,6 @@ pub(super) struct Writing {
     waiting: Waiting,
     is_surplus_told: bool,
 }
-
-/// In a row that has more trades than ids.
-const BELOW_ZERO: &str = "\"missing_ids\":-";
 
 impl Writing {
     pub(super) fn new(config: &Arc<Config>, sinks: Option<Sinks>, outbox: Rc<RefCell<Outbox>>) -> Writing {
@@ -82,7 +81,11 @@ impl Writing {
 
 /// Whether a window had more trades than ids, which is said.
 fn tell_of_surplus(outbox: &Outbox) -> bool {
-    let Some(row) = outbox.rows.iter().find(|row| row.json.contains(BELOW_ZERO)) else { return false };
+    let has_surplus = |row: &&Row| match row.content.value(row.kind, "missing_ids") {
+        Some(Value::Integer(missing)) => *missing < 0,
+        _ => false,
+    };
+    let Some(row) = outbox.rows.iter().find(has_surplus) else { return false };
     say!(
         "crossrate: warning: missing_ids of {} is below zero in the window that ends at {}: the same trades in two \
          inputs, perhaps, or ids that run against event time, where the sum over windows still tells the truth",
