@@ -21,6 +21,7 @@
 
 pub mod clerk;
 pub mod committer;
+pub mod content;
 pub mod held;
 mod kafka;
 pub mod keeper;
@@ -43,7 +44,7 @@ use std::collections::BTreeMap;
 
 use clerk::Clerk;
 use committer::Committer;
-use point::{JobEntry, Point};
+use point::{JobEntry, Mark, Point};
 use protocol::Ended;
 
 pub use kafka::Kafka;
@@ -73,8 +74,15 @@ pub trait Ledger: Send {
     /// What people know it by.
     fn name(&self) -> String;
 
-    /// Ends whatever another run of this job may still be doing, and gives the entries of the last commit.
+    /// Ends whatever another run of this job may still be doing, and gives the entries of the last commit, with the term of
+    /// this run in the place of the one before.
     fn take_over(&mut self) -> Result<Entries>;
+
+    /// Takes the job over in a database beside the ledger, for the run of that term; fails where one of a later term has
+    /// been here. A run that stood still between the two must not end its successor.
+    fn take_over_beside(&mut self, _: u64) -> Result<()> {
+        anyhow::bail!("{} is never beside another ledger", self.name())
+    }
 
     /// What is there, before the job is taken over: asked where a job that was taken over cannot be given back. It may be
     /// out of date by then, but for what never changes.
@@ -86,6 +94,9 @@ pub trait Ledger: Send {
     /// other one may go on, unless this run has changed the recovery point already. What goes wrong here does not matter:
     /// then nobody has the job until it is started again.
     fn give_back(&mut self) {}
+
+    /// Whether this run has taken the job over, and may be asked whether it still has it.
+    fn has_taken_over(&self) -> bool;
 
     /// Who had the job before it was taken over, for people, where that is known.
     fn before(&self) -> Option<String> {
@@ -145,9 +156,22 @@ pub struct Begun {
     pub point: Point,
     job: JobEntry,
     changes: Changes,
+    /// What is to be committed before anything else is changed anywhere.
+    first: Changes,
 }
 
 impl Begun {
+    /// Notes whose files these are, or makes sure that the job is still this run's: when this returns, and for as long as
+    /// this run has its files locked, no other run has committed anything, nor has it touched them.
+    pub fn claim(&mut self, ledger: &mut dyn Ledger, marks: &[Mark]) -> Result<()> {
+        let mut changes = std::mem::take(&mut self.first);
+        marks.iter().try_for_each(|mark| mark.add_to(&mut changes))?;
+        if changes.is_empty() {
+            return ledger.still_ours();
+        }
+        ledger.commit(&Commit { changes, ..Commit::default() })
+    }
+
     /// Who commits from now on, to that ledger.
     pub fn committer(&mut self, config: &Config, ledger: Box<dyn Ledger>) -> Result<Committer> {
         let tells = config.verbosity >= Verbosity::Verbose;
@@ -174,17 +198,17 @@ pub fn begin(config: &Config, ledger: &mut dyn Ledger) -> Result<Begun> {
         config.verbosity,
         format_args!("the recovery point has {} entries of {bytes} bytes", entries.len()),
     );
-    let mut changes = Changes::new();
+    let (mut changes, mut first) = (Changes::new(), Changes::new());
     if config.fresh {
         // Of a job that was started again after an accident only the first start is a fresh one.
         let start = config.cluster.supervised.as_ref().map(|supervised| &supervised.job);
         let start = start.map(point::encode).transpose()?;
         if start.is_none() || entries.get(point::FRESH) != start.as_ref() {
-            changes.extend(std::mem::take(&mut entries).into_keys().map(|key| (key, None)));
-            changes.extend(start.map(|start| (point::FRESH.to_owned(), Some(start))));
+            let term = entries.remove(point::TERM);
             // Before any file is cut: a file and a recovery point that knows it longer would go on with nothing.
-            let changes = std::mem::take(&mut changes);
-            ledger.commit(&Commit { changes, ..Commit::default() })?;
+            first.extend(std::mem::take(&mut entries).into_keys().map(|key| (key, None)));
+            first.extend(start.map(|start| (point::FRESH.to_owned(), Some(start))));
+            entries.extend(term.map(|term| (point::TERM.to_owned(), term)));
         }
     }
     let mut point = Point::decode(&entries)?;
@@ -218,7 +242,7 @@ pub fn begin(config: &Config, ledger: &mut dyn Ledger) -> Result<Begun> {
         entries.insert(point::JOB.into(), point::encode(&known)?);
         point.job = Some(known);
     }
-    Ok(Begun { entries, point, job, changes })
+    Ok(Begun { entries, point, job, changes, first })
 }
 
 /// Where each partition of a bounded run ends: where it did when the job began, for as long as it has not got there.
@@ -283,6 +307,25 @@ fn ended(job: &str, ledger: &str, why: Ended) -> anyhow::Error {
         ),
     };
     Failure::new(Exit::Failed, words).hint(hint).into()
+}
+
+/// Whether a run of a later term has been in a database that is `beside` the ledger.
+fn is_overtaken(beside: Option<u64>, entries: &Entries) -> bool {
+    beside.is_some() && beside < point::term(entries).ok()
+}
+
+/// The error of a run that finds one of a later term in a database beside its ledger.
+fn overtaken(job: &str, ledger: &str, owner: Option<String>) -> anyhow::Error {
+    let owner = owner.unwrap_or_else(|| "another run".into());
+    let words = format!(
+        "job {job:?} was taken over in {ledger} by {owner}, a later run; this one commits nothing more"
+    );
+    Failure::new(Exit::Failed, words)
+        .hint(format!(
+            "run one copy of a job at a time; where none runs and the clock was set back, say \
+             crossrate recovery reset --name {job} --to {ledger}"
+        ))
+        .into()
 }
 
 /// Tells this run from all others.

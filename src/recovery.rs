@@ -9,6 +9,7 @@ mod show;
 use crate::config::recovery::{Action, Place, Recovery};
 use crate::exit::{Exit, Failure};
 use crate::ledger::held::Held;
+use crate::ledger::point;
 use anyhow::Result;
 use show::Shown;
 use std::io::{self, ErrorKind, Write};
@@ -40,8 +41,8 @@ pub fn run(recovery: &Recovery) -> Result<Exit> {
                 place.job,
                 place.shown()
             );
-            let then = "its next run begins anew: rows in topics and tables stay and are written again, files of rows are \
-                        begun anew; say --yes if that is meant";
+            let then = "its next run begins anew: rows in topics and tables stay and are written again; files of rows \
+                        stay too, and are begun anew by a run with --fresh only; say --yes if that is meant";
             Err(Failure::new(Exit::Usage, words).hint(then).into())
         }
     }
@@ -56,6 +57,8 @@ fn report(place: &Place, held: &Held, json: bool) -> Result<Exit> {
             "{}\n",
             serde_json::json!({ "job": place.job, "entries": entries, "bytes": bytes, "faults": faults })
         ))?;
+    } else if faults.is_empty() && !held.entries.contains_key(point::JOB) {
+        print(&format!("job {:?}: no checkpoint yet, since nothing was committed so far\n", place.job))?;
     } else if faults.is_empty() {
         print(&format!("job {:?}: {entries} entries, all whole\n", place.job))?;
     } else {
@@ -71,7 +74,8 @@ fn report(place: &Place, held: &Held, json: bool) -> Result<Exit> {
 }
 
 fn nothing(place: &Place) -> anyhow::Error {
-    let words = format!("{} holds no recovery point of a job named {:?}", place.shown(), place.job);
+    let words =
+        format!("no checkpoint: {} holds no recovery point of a job named {:?}", place.shown(), place.job);
     Failure::new(Exit::Failed, words)
         .hint("give --to and --name as the run has them; the first of kafka:, postgres:, sqlite: and files holds it")
         .into()

@@ -1,12 +1,13 @@
 //! The main flow of `crossrate run`, top to bottom.
 
+mod outputs;
+
 use crate::accounting;
 use crate::cluster::{self, Mesh, Part, fate};
 use crate::config::{Config, Verbosity};
 use crate::exit::Exit;
 use crate::job_identity::Identity;
 use crate::ledger::point::Point;
-use crate::ledger::{self, Entries, Ledger};
 use crate::serve::board::about::About;
 use crate::serve::replay::Replays;
 use crate::serve::{self, Server};
@@ -70,7 +71,7 @@ fn compute(
     let observers = observer.into_iter().chain(server.as_ref().map(|s| Box::new(s.sink()) as Box<dyn Sink>));
     source.meet(&config, &workers);
     let (recovered, sinks) = match workers.first {
-        0 => open_outputs(&config, observers).map(|(recovered, sinks)| (Some(recovered), Some(sinks)))?,
+        0 => outputs::open(&config, observers).map(|(recovered, sinks)| (Some(recovered), Some(sinks)))?,
         _ => (None, None),
     };
     let opening = Opening::new(&config, &Arc::new(workers.clone()), source);
@@ -117,31 +118,6 @@ fn join(config: &Config) -> Result<Mesh> {
         }
     };
     Ok(cluster::join(&config.cluster, &Identity::of(config), tell)?)
-}
-
-/// The ledger, taken over, and the sinks: of the process that writes.
-fn open_outputs(
-    config: &Config,
-    observers: impl Iterator<Item = Box<dyn Sink>>,
-) -> Result<(Recovered, Sinks)> {
-    let (entries, point, mut sinks) = match ledger::open(config)? {
-        Some(ledger) => open_with_ledger(config, ledger)?,
-        None => (Entries::new(), Point::default(), Sinks::open(config, &Point::default())?),
-    };
-    observers.for_each(|observer| sinks.add(observer));
-    let several = config.cluster.processes > 1;
-    let recovered =
-        if several { Recovered::ToShare(Some(entries)) } else { Recovered::Known(Arc::new(point)) };
-    Ok((recovered, sinks))
-}
-
-fn open_with_ledger(config: &Config, mut ledger: Box<dyn Ledger>) -> Result<(Entries, Point, Sinks)> {
-    let begun = ledger::begin(config, &mut *ledger);
-    let opened = begun.and_then(|begun| Ok((Sinks::open(config, &begun.point)?, begun)));
-    // A second copy that cannot begin, since the first one is frozen and has the files perhaps, must not end that one.
-    let (mut sinks, mut begun) = opened.inspect_err(|_| ledger.give_back())?;
-    sinks.commit_with(begun.committer(config, ledger)?);
-    Ok((begun.entries, begun.point, sinks))
 }
 
 /// What each worker of this process is given.

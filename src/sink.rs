@@ -5,6 +5,7 @@
 //! which are cut back to what was committed when a run is taken up. The ledger commits on a thread of its own; what a
 //! commit is made of, and how far everything was then, is kept until it is there.
 
+mod append_file;
 mod behind;
 mod copy;
 mod days;
@@ -18,8 +19,10 @@ mod parquet;
 mod tests;
 
 use crate::config::{Config, DeadLetterTarget, SinkTarget, Verbosity};
+use crate::ledger::Begun;
+use crate::ledger::Ledger;
 use crate::ledger::committer::Committer;
-use crate::ledger::point::Point;
+use crate::ledger::point::{Mark, Point};
 use crate::start;
 use anyhow::Result;
 use crossrate_dataflows::market::event_time::EventTime;
@@ -42,9 +45,6 @@ pub struct News<'a> {
     pub withheld: u64,
 }
 
-/// The name of a file and how long it is; `None` of one that is done with, which the recovery point need not know.
-pub type Mark = (String, Option<u64>);
-
 /// A place for results; it takes of the news what it is for.
 pub trait Sink: Send {
     /// Writes what is new.
@@ -52,6 +52,21 @@ pub trait Sink: Send {
 
     /// The run ends: everything must be where it belongs when this returns.
     fn finish(&mut self, news: &News<'_>) -> Result<()>;
+
+    /// What the checkpoint must know before anything is changed outside. Until then a sink only opens, makes what is not
+    /// there, and locks.
+    fn claims(&mut self) -> Result<Vec<Mark>> {
+        Ok(Vec::new())
+    }
+
+    /// Makes what is outside what it was at the last commit: cuts, removes. The job is this run's, and whatever the
+    /// sink has locked has not been written since by any other run.
+    fn restore(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// The run cannot begin: leaves what it has taken from an earlier one to that.
+    fn give_back(&mut self) {}
 
     /// Of files that a ledger cuts back: how long they are, everything written being on the disk.
     fn mark(&mut self) -> Result<Vec<Mark>> {
@@ -92,7 +107,7 @@ impl std::fmt::Debug for Sinks {
 }
 
 impl Sinks {
-    /// Opens them, but for the ledger; `point` says where files of an earlier run end.
+    /// Opens and locks them, but for the ledger; `point` says where files of an earlier run end. Nothing is cut yet.
     pub fn open(config: &Config, point: &Point) -> Result<Self> {
         let (mut files, mut others): (Vec<Box<dyn Sink>>, Vec<Box<dyn Sink>>) = Default::default();
         let holds = config.ledger();
@@ -123,10 +138,31 @@ impl Sinks {
         let databases = config.sinks.iter().filter(|target| {
             matches!(target, SinkTarget::Sqlite(_) | SinkTarget::Postgres(_)) && holds != Some(*target)
         });
-        for copy in copy::Copy::open(config, databases)? {
+        for copy in copy::Copy::open(config, databases, point.term)? {
             files.push(Box::new(copy));
         }
         Ok(Sinks { ledger: None, files, others, scene: Scene::default(), first: Some(config.verbosity) })
+    }
+
+    /// Notes in the checkpoint what they write to, which proves that the job is still this run's, and only then cuts and
+    /// removes what was not committed.
+    pub fn restore(&mut self, begun: &mut Begun, ledger: &mut dyn Ledger) -> Result<()> {
+        let mut claims = Vec::new();
+        for sink in &mut self.files {
+            claims.extend(sink.claims()?);
+        }
+        begun.claim(ledger, &claims)?;
+        self.files.iter_mut().try_for_each(|sink| sink.restore())
+    }
+
+    /// The run cannot begin: what it has taken from an earlier one is that one's again.
+    pub fn give_back(&mut self) {
+        self.files.iter_mut().for_each(|sink| sink.give_back());
+    }
+
+    /// The same for a run without a checkpoint: nothing was ever committed.
+    pub fn begin_anew(&mut self) -> Result<()> {
+        self.files.iter_mut().try_for_each(|sink| sink.restore())
     }
 
     /// From now on nothing is told that is not committed.
@@ -203,7 +239,7 @@ impl Sinks {
         }
         let Outbox { partitions, frontier, withheld, .. } = outbox;
         self.scene = Scene { partitions: partitions.clone(), frontier: *frontier, withheld: *withheld };
-        ledger.commit(commit, marks)?;
+        ledger.commit(commit, &marks)?;
         let wait = now || ledger.waits();
         self.tell_committed(wait)
     }

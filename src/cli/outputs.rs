@@ -6,6 +6,7 @@ use super::usage::{UsageError, Wrong};
 use crate::config::{DeadLetterTarget, SinkTarget, Source, beside, can_be_cut};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// No output may be another output, nor an input.
@@ -116,7 +117,12 @@ enum Output<'a> {
 fn same_file(a: &Path, b: &Path) -> bool {
     let special =
         |path: &Path| std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir());
-    whole(a) == whole(b) && !special(a)
+    (whole(a) == whole(b) || inode(a).is_some_and(|of_a| Some(of_a) == inode(b))) && !special(a)
+}
+
+/// By which the system knows a file, whatever its names are: a hard link is the file itself.
+fn inode(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }
 
 fn whole(path: &Path) -> PathBuf {

@@ -145,6 +145,10 @@ pub(crate) mod tests {
             Ok(Entries::new())
         }
 
+        fn has_taken_over(&self) -> bool {
+            true
+        }
+
         fn commit(&mut self, _: &Commit) -> Result<()> {
             self.0.recv()?
         }

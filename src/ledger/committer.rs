@@ -1,9 +1,8 @@
 //! When to commit, and what: gathers what the dataflow hands on until it is time, and while a commit is under way.
 
 use super::clerk::{Clerk, Done};
-use super::point::{IDLE, JOB, JobEntry, add_lasting, encode};
+use super::point::{IDLE, JOB, JobEntry, Mark, add_lasting, encode};
 use super::{Changes, Commit};
-use crate::sink::Mark;
 use anyhow::Result;
 use crossrate_dataflows::market::definition::Definition;
 use crossrate_dataflows::market::event_time::EventTime;
@@ -200,11 +199,8 @@ impl Committer {
     }
 
     /// Begins to commit it; nothing else may be under way.
-    pub fn commit(&mut self, mut commit: Commit, marks: Vec<Mark>) -> Result<()> {
-        for (path, length) in marks {
-            let entry = length.map(|length| encode(&length)).transpose()?;
-            commit.changes.insert(format!("length/{path}"), entry);
-        }
+    pub fn commit(&mut self, mut commit: Commit, marks: &[Mark]) -> Result<()> {
+        marks.iter().try_for_each(|mark| mark.add_to(&mut commit.changes))?;
         self.under_way = Some(self.job.at);
         self.clerk.commit(commit)
     }

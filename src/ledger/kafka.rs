@@ -14,7 +14,7 @@ mod entries;
 use super::held::Held;
 use super::point::{self, encode};
 use super::protocol::{Ended, Lease, Protocol, Step, Wrote};
-use super::{Commit, Entries, Ledger};
+use super::{Changes, Commit, Entries, Ledger};
 use crate::config::{Config, DeadLetterTarget, KafkaClient, SinkTarget, Verbosity};
 use crate::exit::{Exit, Failure};
 use crate::kafka::rows::{DEFAULTS, purpose, send_refusal, send_row};
@@ -345,7 +345,7 @@ impl Ledger for Kafka {
     }
 
     fn take_over(&mut self) -> Result<Entries> {
-        let (entries, lease) = self.take_id()?;
+        let (mut entries, lease) = self.take_id()?;
         self.protocol.take_over(lease);
         // A topic that the producer met with the first rows would keep them waiting for a look at it.
         if let Some(producer) = &self.producer {
@@ -355,8 +355,15 @@ impl Ledger for Kafka {
             }
         }
         // Those who had the job before learn from it who has it now.
-        self.commit(&Commit::default())?;
+        let term = encode(&point::next_term(&entries))?;
+        let changes = Changes::from([(point::TERM.to_owned(), Some(term.clone()))]);
+        self.commit(&Commit { changes, ..Commit::default() })?;
+        entries.insert(point::TERM.into(), term);
         Ok(entries)
+    }
+
+    fn has_taken_over(&self) -> bool {
+        self.protocol.is_held()
     }
 
     /// By a commit of nothing: the broker fences whoever has lost the id, and keeps that of a job that has nothing to do.

@@ -10,11 +10,19 @@
 //! | `pane/P/END/DATE` | sums that were handed over and that windows still need |
 //! | `carried/SYMBOL`, `series/CROSS`, `rate/CROSS/N` | what outlives its windows |
 //! | `idle` | where idleness or adoption took watermarks, as far as rows may still ask what closed them |
-//! | `length/PATH` | how long a file of rows was |
+//! | `term` | how often the job was taken over, so that databases beside the ledger obey the latest run only |
+//! | `file/PATH` | a file that the job writes: how long it was, and the hash of that |
+//! | `whole/PATH` | the same of a file that is done with: a day that is over |
+//! | `folder/PATH` | a folder of files by day that the job writes to |
+//! | `length/PATH` | how long a file was, as earlier versions wrote it |
 //! | `fresh` | which start with `--fresh` this began with, so that a restart of that one goes on from here |
+//!
+//! A file and a folder are noted, with nothing committed yet, before the first byte is written or cut there: so a run that is
+//! taken up knows its own from what others have made. These entries, `term` and `fresh` may be there without a `job`.
 //!
 //! An entry is a version byte, eight bytes of checksum, and the value in postcard's format.
 
+use super::content::Content;
 use super::{Changes, Entries};
 use crate::exit::{Exit, Failure};
 use crate::wire::chunk::Prefix;
@@ -31,6 +39,7 @@ use num_bigint::BigInt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The version of the entries that this program writes; it reads no other.
@@ -44,6 +53,9 @@ pub const IDLE: &str = "idle";
 
 /// The key of the entry that says with which `--fresh` it began.
 pub const FRESH: &str = "fresh";
+
+/// The key of the entry that counts how often the job was taken over.
+pub const TERM: &str = "term";
 
 /// The job as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,10 +120,68 @@ pub struct Point {
     pub partitions: BTreeMap<u32, PartitionPoint>,
     /// The dataflow's part.
     pub resume: Resume,
-    /// How long files of rows were, by path.
+    /// How long files were that grow, by path; 0 of one of which nothing was committed.
     pub lengths: BTreeMap<String, u64>,
+    /// And what they held; not of those that an earlier version noted.
+    pub contents: BTreeMap<String, Content>,
+    /// What files held that are done with, by path.
+    pub whole: BTreeMap<String, Content>,
+    /// Folders of files by day that the job writes to, and the name of the files that grow there.
+    pub folders: BTreeMap<String, String>,
+    /// How often the job was taken over, about: higher than in any earlier run.
+    pub term: u64,
     /// Who had the job before, for people, where the ledger says so; no entry.
     pub before: Option<String>,
+}
+
+/// What a commit says of a file or a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mark {
+    /// A file that grows holds so much; nothing yet where it is new.
+    Grows(String, Content),
+    /// A file is done with and holds this.
+    Whole(String, Content),
+    /// A file or folder is there no more, or has another name now.
+    Gone(String),
+    /// The job writes to a folder of files by day, which have this name while they grow.
+    Folder(String, String),
+}
+
+impl Mark {
+    /// Adds it to the changes of a commit.
+    pub fn add_to(&self, changes: &mut Changes) -> Result<()> {
+        match self {
+            Mark::Grows(path, content) => {
+                changes.insert(format!("file/{path}"), Some(encode(content)?));
+            }
+            Mark::Whole(path, content) => {
+                changes.insert(format!("file/{path}"), None);
+                changes.insert(format!("whole/{path}"), Some(encode(content)?));
+            }
+            Mark::Gone(path) => {
+                let kinds = ["file", "length", "whole", "folder"];
+                changes.extend(kinds.map(|kind| (format!("{kind}/{path}"), None)));
+            }
+            Mark::Folder(path, name) => {
+                changes.insert(format!("folder/{path}"), Some(encode(name)?));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The number of the run that takes a job over: higher than any before, also where the job was reset meanwhile and nothing
+/// of it is there, for as long as the clock does not go back by then.
+pub fn next_term(entries: &Entries) -> u64 {
+    // One that is damaged is found by those who check.
+    let before = entries.get(TERM).and_then(|entry| decode::<u64>(TERM, entry).ok()).unwrap_or(0);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis());
+    before.saturating_add(1).max(u64::try_from(now).unwrap_or(0))
+}
+
+/// The term among those entries; 0 where there is none.
+pub fn term(entries: &Entries) -> Result<u64> {
+    entries.get(TERM).map_or(Ok(0), |entry| decode(TERM, entry))
 }
 
 /// Encodes an entry.
@@ -161,9 +231,9 @@ pub fn head_of(key: &str) -> Option<String> {
 /// anew in part, and give again what is out.
 pub fn whole(entries: &Entries) -> Result<()> {
     let mut needed = entries
-        .keys()
-        .filter(|key| *key != FRESH)
-        .flat_map(|key| [Some(JOB.to_owned()), head_of(key)])
+        .iter()
+        .filter(|(key, entry)| !precedes(key, entry))
+        .flat_map(|(key, _)| [Some(JOB.to_owned()), head_of(key)])
         .flatten();
     match needed.find(|key| !entries.contains_key(key)) {
         None => Ok(()),
@@ -174,6 +244,12 @@ pub fn whole(entries: &Entries) -> Result<()> {
         .hint("start the job anew with --fresh or under another --name; its rows so far stay as they are")
         .into()),
     }
+}
+
+/// Whether an entry may be there before anything was committed.
+pub fn precedes(key: &str, entry: &[u8]) -> bool {
+    let is_empty = || decode::<Content>(key, entry).is_ok_and(|content| content == Content::empty());
+    key == FRESH || key == TERM || key.starts_with("folder/") || key.starts_with("file/") && is_empty()
 }
 
 impl Point {
@@ -228,8 +304,20 @@ impl Point {
                 }
                 IDLE => point.resume.idle = decode(key, entry)?,
                 FRESH => drop(decode::<String>(key, entry)?),
+                TERM => point.term = decode(key, entry)?,
                 "length" => {
                     point.lengths.insert(rest.to_owned(), decode(key, entry)?);
+                }
+                "file" => {
+                    let content: Content = decode(key, entry)?;
+                    point.lengths.insert(rest.to_owned(), content.length);
+                    point.contents.insert(rest.to_owned(), content);
+                }
+                "whole" => {
+                    point.whole.insert(rest.to_owned(), decode(key, entry)?);
+                }
+                "folder" => {
+                    point.folders.insert(rest.to_owned(), decode(key, entry)?);
                 }
                 _ => return Err(unknown().into()),
             }

@@ -13,7 +13,7 @@ mod tls;
 
 use super::held::Held;
 use super::protocol::{Ended, Lease, Protocol, Step, Wrote};
-use super::{Commit, Entries, Ledger};
+use super::{Commit, Entries, Ledger, is_overtaken, point};
 use crate::config::Verbosity;
 use crate::config::database::{Database, words};
 use crate::exit::{Exit, Failure};
@@ -216,6 +216,44 @@ impl Postgres {
         }
     }
 
+    /// Takes the job over; `beside` another ledger for the run of that term only.
+    fn take(&mut self, beside: Option<u64>) -> Result<Entries> {
+        // Taking over is itself a commit, number 0. It asks for nobody's leave, so repeating it does no harm.
+        self.protocol.take_over(None);
+        self.protocol.begin();
+        let (job, lease) = (self.job.clone(), self.protocol.next().clone());
+        let (before, entries) = self.persist(PATIENCE_AT_START + LOCK, async |session: &Session| {
+            let client = &session.client;
+            begin(client).await?;
+            let before = locked_lease(client, &job).await?;
+            let mut entries = read_entries(client, &job).await?;
+            if is_overtaken(beside, &entries) {
+                client.batch_execute("ROLLBACK").await?;
+                return Ok((before, entries));
+            }
+            // Where it had to be repeated, a higher one does as well.
+            let term = beside.unwrap_or_else(|| point::next_term(&entries));
+            let term = point::encode(&term).unwrap_or_default();
+            let sql = "INSERT INTO crossrate_recovery (job, key, value) VALUES ($1, $2, $3)
+                ON CONFLICT (job, key) DO UPDATE SET value = $3";
+            client.execute(sql, &[&job, &tables::key_to_sql(point::TERM), &term]).await?;
+            entries.insert(point::TERM.into(), term);
+            let sql = "INSERT INTO crossrate_lease (job, run, number, owner) VALUES ($1, $2, $3, $4)
+                ON CONFLICT (job) DO UPDATE SET run = $2, number = $3, owner = $4, taken_at = now()";
+            let run = lease.run.as_slice();
+            client.execute(sql, &[&job, &run, &(lease.number as i64), &lease.owner]).await?;
+            client.batch_execute("COMMIT").await?;
+            Ok((before, entries))
+        })?;
+        if is_overtaken(beside, &entries) {
+            return Err(super::overtaken(&self.job, &self.shown, before.map(|lease| lease.owner)));
+        }
+        // Where it had to be repeated, that is this run's own, and nobody's to be given back.
+        self.before = before.filter(|lease| lease.run != self.protocol.next().run);
+        self.protocol.take_over(Some(self.protocol.next().clone()));
+        Ok(entries)
+    }
+
     /// The lease that is there, once no transaction has it locked.
     fn look(&mut self) -> Result<Option<Lease>> {
         let job = self.job.clone();
@@ -270,26 +308,15 @@ impl Ledger for Postgres {
     }
 
     fn take_over(&mut self) -> Result<Entries> {
-        // Taking over is itself a commit, number 0. It asks for nobody's leave, so repeating it does no harm.
-        self.protocol.take_over(None);
-        self.protocol.begin();
-        let (job, lease) = (self.job.clone(), self.protocol.next().clone());
-        let (before, entries) = self.persist(PATIENCE_AT_START + LOCK, async |session: &Session| {
-            let client = &session.client;
-            begin(client).await?;
-            let before = locked_lease(client, &job).await?;
-            let sql = "INSERT INTO crossrate_lease (job, run, number, owner) VALUES ($1, $2, $3, $4)
-                ON CONFLICT (job) DO UPDATE SET run = $2, number = $3, owner = $4, taken_at = now()";
-            let run = lease.run.as_slice();
-            client.execute(sql, &[&job, &run, &(lease.number as i64), &lease.owner]).await?;
-            let entries = read_entries(client, &job).await?;
-            client.batch_execute("COMMIT").await?;
-            Ok((before, entries))
-        })?;
-        // Where it had to be repeated, that is this run's own, and nobody's to be given back.
-        self.before = before.filter(|lease| lease.run != self.protocol.next().run);
-        self.protocol.take_over(Some(self.protocol.next().clone()));
-        Ok(entries)
+        self.take(None)
+    }
+
+    fn take_over_beside(&mut self, term: u64) -> Result<()> {
+        self.take(Some(term)).map(drop)
+    }
+
+    fn has_taken_over(&self) -> bool {
+        self.protocol.is_held()
     }
 
     fn before(&self) -> Option<String> {

@@ -98,6 +98,11 @@ impl Protocol {
         self.held.as_ref()
     }
 
+    /// Whether this run has taken the job over, as far as it knows.
+    pub fn is_held(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.run == self.run)
+    }
+
     /// The lease of the commit that is being written.
     pub fn next(&self) -> &Lease {
         &self.next

@@ -2,7 +2,7 @@
 
 use super::held::Held;
 use super::protocol::{Lease, Protocol, Step, Wrote};
-use super::{Commit, Entries, Ledger};
+use super::{Commit, Entries, Ledger, is_overtaken, point};
 use crate::exit::{Exit, Failure};
 use crate::rows::sqlite::{bound, insert, schema};
 use anyhow::Result;
@@ -62,7 +62,8 @@ impl Sqlite {
 
     /// Another job that has written files whose recovery point is here.
     pub fn another(&self) -> Result<Option<String>> {
-        let sql = "SELECT job FROM crossrate_recovery WHERE job <> ?1 AND key LIKE 'length/%' LIMIT 1";
+        let sql = "SELECT job FROM crossrate_recovery WHERE job <> ?1 AND \
+                   (key LIKE 'length/%' OR key LIKE 'file/%' OR key LIKE 'whole/%') LIMIT 1";
         let found = self.connection.query_row(sql, params![self.job], |row| row.get(0)).optional();
         found.map_err(|error| failed(&self.path, error))
     }
@@ -152,6 +153,37 @@ impl Sqlite {
 }
 
 impl Sqlite {
+    /// Takes the job over; `beside` another ledger for the run of that term only.
+    fn take(&mut self, beside: Option<u64>) -> Result<Entries> {
+        self.protocol.take_over(None);
+        self.protocol.begin();
+        let lease = self.protocol.next().clone();
+        let take = |connection: &mut Connection, job: &str| -> rusqlite::Result<(Entries, Option<Lease>)> {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let before = read_lease(&transaction, job)?;
+            let mut entries = read_entries(&transaction, job)?;
+            if is_overtaken(beside, &entries) {
+                return Ok((entries, None));
+            }
+            let term = beside.unwrap_or_else(|| point::next_term(&entries));
+            let term = point::encode(&term).unwrap_or_default();
+            let put = "INSERT OR REPLACE INTO crossrate_recovery VALUES (?1, ?2, ?3)";
+            transaction.execute(put, params![job, point::TERM, term])?;
+            entries.insert(point::TERM.into(), term);
+            write_lease(&transaction, job, &lease)?;
+            transaction.commit()?;
+            Ok((entries, before))
+        };
+        let (entries, before) = take(&mut self.connection, &self.job).map_err(|error| self.locked(error))?;
+        if is_overtaken(beside, &entries) {
+            let owner = read_lease(&self.connection, &self.job).ok().flatten().map(|lease| lease.owner);
+            return Err(super::overtaken(&self.job, &self.name(), owner));
+        }
+        self.before = before;
+        self.protocol.take_over(Some(lease));
+        Ok(entries)
+    }
+
     /// Who keeps the database locked is most likely an earlier run that is stopped in the middle of a commit.
     fn locked(&self, error: rusqlite::Error) -> anyhow::Error {
         let busy =
@@ -175,21 +207,15 @@ impl Ledger for Sqlite {
     }
 
     fn take_over(&mut self) -> Result<Entries> {
-        self.protocol.take_over(None);
-        self.protocol.begin();
-        let lease = self.protocol.next().clone();
-        let take = |connection: &mut Connection, job: &str| -> rusqlite::Result<(Entries, Option<Lease>)> {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let before = read_lease(&transaction, job)?;
-            write_lease(&transaction, job, &lease)?;
-            let entries = read_entries(&transaction, job)?;
-            transaction.commit()?;
-            Ok((entries, before))
-        };
-        let (entries, before) = take(&mut self.connection, &self.job).map_err(|error| self.locked(error))?;
-        self.before = before;
-        self.protocol.take_over(Some(lease));
-        Ok(entries)
+        self.take(None)
+    }
+
+    fn take_over_beside(&mut self, term: u64) -> Result<()> {
+        self.take(Some(term)).map(drop)
+    }
+
+    fn has_taken_over(&self) -> bool {
+        self.protocol.is_held()
     }
 
     fn before(&self) -> Option<String> {

@@ -3,8 +3,10 @@
 use crate::config::SinkTarget;
 use crate::config::recovery::Place;
 use crate::ledger::Entries;
+use crate::ledger::content::Content;
 use crate::ledger::held::Held;
 use crate::ledger::point::{self, Point};
+use std::fs::File;
 use std::path::Path;
 
 /// What is wrong with it, each in words.
@@ -19,7 +21,8 @@ pub(super) fn faults(place: &Place, held: &Held) -> Vec<String> {
     if held.lease.is_none() {
         faults.push("there are entries, but nobody holds the job: expected a lease".into());
     }
-    if !held.entries.is_empty() && !held.entries.contains_key(point::JOB) {
+    let precede = held.entries.iter().all(|(key, entry)| point::precedes(key, entry));
+    if !precede && !held.entries.contains_key(point::JOB) {
         faults.push("there are entries, but none of the job itself".into());
     }
     // A partition's other entries mean nothing without the one that says where it is.
@@ -70,8 +73,21 @@ fn together(place: &Place, point: &Point, faults: &mut Vec<String>) {
                 "{path} has {} bytes, but the recovery point says that {length} were written",
                 found.len()
             )),
-            Ok(_) => {}
+            Ok(_) => differs(path, point.contents.get(path), faults),
             Err(error) => faults.push(format!("{path}, of which {length} bytes were written: {error}")),
         }
+    }
+    point.whole.iter().for_each(|(path, content)| differs(path, Some(content), faults));
+}
+
+/// Reads what was committed of a file, where the checkpoint knows what that is.
+fn differs(path: &str, content: Option<&Content>, faults: &mut Vec<String>) {
+    let Some(content) = content else { return };
+    let length = content.length;
+    match File::open(path).and_then(|mut file| Content::of(&mut file, length)) {
+        Ok(found) if found == *content => {}
+        Ok(_) => faults
+            .push(format!("{path} is damaged: its first {length} bytes are not those that were written")),
+        Err(error) => faults.push(format!("{path}, of which {length} bytes were written: {error}")),
     }
 }

@@ -12,16 +12,17 @@ pub(super) struct Copy {
 }
 
 impl Copy {
-    /// Opens them all. A predecessor writes no more to them from here on; where one of them cannot be had, it has them
+    /// Opens them all, for the run of that term. A predecessor writes no more to them from here on; where one of them cannot be had, it has them
     /// all again.
     pub(super) fn open<'a>(
         config: &Config,
         targets: impl Iterator<Item = &'a SinkTarget>,
+        term: u64,
     ) -> Result<Vec<Copy>> {
         let mut copies: Vec<Copy> = Vec::new();
         for target in targets {
             let taken = ledger::open_at(config, target).and_then(|mut ledger| {
-                ledger.take_over()?;
+                ledger.take_over_beside(term)?;
                 Ok(ledger)
             });
             match taken {
@@ -44,6 +45,10 @@ impl Sink for Copy {
         let commit =
             Commit { rows: news.rows.to_vec(), refused: news.refused.to_vec(), changes: Changes::new() };
         self.ledger.commit(&commit)
+    }
+
+    fn give_back(&mut self) {
+        self.ledger.give_back();
     }
 
     fn finish(&mut self, _: &News<'_>) -> Result<()> {

@@ -11,12 +11,13 @@
 
 pub(super) mod packing;
 
-use super::lines::{AppendFile, write_failed};
+use super::append_file::{AppendFile, Committed, write_failed};
 use super::lock::lock;
-use super::{Mark, News, Sink};
+use super::{News, Sink};
 use crate::config::{Config, DayForm};
 use crate::exit::{Exit, Failure};
-use crate::ledger::point::Point;
+use crate::ledger::content::Content;
+use crate::ledger::point::{Mark, Point};
 use crate::rows::csv;
 use anyhow::Result;
 use crossrate_dataflows::market::event_time::EventTime;
@@ -26,6 +27,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Microseconds.
 const DAY: u64 = 86_400_000_000;
@@ -41,13 +43,15 @@ pub(super) struct Days {
     form: DayForm,
     layout: Layout,
     /// Held for as long as the run may write here.
-    _lock: File,
+    lock: Arc<File>,
     /// How long after a day's end rows of it may come.
     span: u64,
     open: BTreeMap<Place, Growing>,
     over: Vec<Place>,
-    /// What a recovery point that was moved here knows by other names.
-    obsolete: Vec<String>,
+    /// What the checkpoint is to be told before anything is changed.
+    claims: Vec<Mark>,
+    /// Of which nothing was committed, or what is to be begun anew: removed when the job is surely this run's.
+    uncommitted: Vec<PathBuf>,
     packing: Packing,
 }
 
@@ -69,11 +73,12 @@ impl Days {
         let mut days = Days {
             form,
             layout,
-            _lock: held,
+            lock: Arc::new(held),
             span: DAY + definition.windows.size + definition.grace,
             open: BTreeMap::new(),
             over: Vec::new(),
-            obsolete: Vec::new(),
+            claims: Vec::new(),
+            uncommitted: Vec::new(),
             packing: Packing::default(),
         };
         days.take_up(point, config.fresh)?;
@@ -85,20 +90,29 @@ impl Days {
         frontier.micros() >= (day * DAY).saturating_add(self.span)
     }
 
+    /// Finds out what is to be done with the files that are there; nothing is changed yet.
     fn take_up(&mut self, point: &Point, fresh: bool) -> Result<()> {
-        let mut known = self.layout.lengths(point, &mut self.obsolete);
+        let known = self.layout.known(point);
+        self.claims = known.obsolete;
+        if point.folders.get(&self.layout.key()).map(String::as_str) != Some(self.layout.growing) {
+            self.claims.push(Mark::Folder(self.layout.key(), self.layout.growing.to_owned()));
+        }
+        let mut growing = known.growing;
         for place in self.layout.days(self.layout.growing)? {
             let path = self.layout.path(place, self.layout.growing);
-            match (known.remove(&place), &point.job) {
-                (Some(length), _) => {
-                    self.grow(place, AppendFile::open_at(&path, length)?);
+            match (growing.remove(&place), &point.job) {
+                (Some(content), _) => {
+                    let file = AppendFile::open_at(&path, content)?;
+                    self.claims.extend(file.claims());
+                    self.grow(place, file);
                 }
-                (None, Some(job)) if self.is_over(place.0, job.at) => self.pack(place, true),
-                // Nothing of it was committed.
-                (None, _) => std::fs::remove_file(&path).map_err(|error| self.layout.failed(error))?,
+                (None, Some(job)) if known.is_ours && self.is_over(place.0, job.at) => self.pack(place, true),
+                // Begun by a run of this job that has not committed it, or to be begun anew.
+                (None, _) if known.is_ours || fresh => self.uncommitted.push(path),
+                (None, _) => return Err(nobodys(&path)),
             }
         }
-        if let Some(place) = known.keys().next() {
+        if let Some(place) = growing.keys().next() {
             let path = self.layout.path(*place, self.layout.growing);
             let words =
                 format!("{} is gone, but the recovery point says that it was written", path.display());
@@ -106,26 +120,15 @@ impl Days {
                 .hint("put the file back, or start the job anew with --fresh")
                 .into());
         }
+        // Whole days are made after their commit only, so those that are here without one are another job's.
         if point.job.is_none() && self.form == DayForm::Parquet {
-            self.begin_anew(fresh)?;
-        }
-        Ok(())
-    }
-
-    /// Whole days are made after their commit only, so those that are here without one are another job's.
-    fn begin_anew(&self, fresh: bool) -> Result<()> {
-        for place in self.layout.days(ROWS_PARQUET)? {
-            let path = self.layout.path(place, ROWS_PARQUET);
-            if !fresh {
-                let words =
-                    format!("{} is there already, and this job has no recovery point", path.display());
-                return Err(Failure::new(Exit::Failed, words)
-                    .hint(
-                        "name another folder, or start anew with --fresh, which removes the days of this one",
-                    )
-                    .into());
+            for place in self.layout.days(ROWS_PARQUET)? {
+                let path = self.layout.path(place, ROWS_PARQUET);
+                if !fresh {
+                    return Err(nobodys(&path));
+                }
+                self.uncommitted.push(path);
             }
-            std::fs::remove_file(&path).map_err(|error| self.layout.failed(error))?;
         }
         Ok(())
     }
@@ -141,7 +144,10 @@ impl Days {
             let path = self.layout.make(place)?;
             let columns = row.kind.schema().fields;
             let csv = self.form == DayForm::Csv;
-            let growing = self.grow(place, AppendFile::open_at(&path, 0)?);
+            // The folder is locked, so nobody else has anything here.
+            let mut file = AppendFile::open_at(&path, Committed::Content(Content::empty()))?;
+            file.restore()?;
+            let growing = self.grow(place, file);
             if csv {
                 csv::header(&mut growing.buffer, columns, "\n");
             }
@@ -163,7 +169,8 @@ impl Days {
     fn pack(&mut self, place: Place, over: bool) {
         if self.form == DayForm::Parquet {
             let folder = self.layout.path(place, "");
-            self.packing.waiting.push_back(Pack { folder, kind: place.1, over });
+            let lock = Arc::clone(&self.lock);
+            self.packing.waiting.push_back(Pack { folder, kind: place.1, over, _lock: lock });
         }
     }
 }
@@ -195,15 +202,33 @@ impl Sink for Days {
         Ok(())
     }
 
+    fn claims(&mut self) -> Result<Vec<Mark>> {
+        Ok(self.claims.clone())
+    }
+
+    fn restore(&mut self) -> Result<()> {
+        for growing in self.open.values_mut() {
+            growing.file.restore()?;
+        }
+        for path in self.uncommitted.drain(..) {
+            std::fs::remove_file(&path).map_err(|error| self.layout.failed(error))?;
+        }
+        Ok(())
+    }
+
     fn mark(&mut self) -> Result<Vec<Mark>> {
-        let mut marks: Vec<Mark> = self.obsolete.drain(..).map(|key| (key, None)).collect();
+        let mut marks = Vec::new();
         for (place, growing) in &mut self.open {
             let over = self.over.contains(place);
             if !growing.changed && !over {
                 continue;
             }
             let of_file = growing.file.mark()?.into_iter();
-            marks.extend(of_file.map(|(key, length)| (key, length.filter(|_| !over))));
+            marks.extend(of_file.map(|mark| match mark {
+                Mark::Grows(key, content) if over && self.form == DayForm::Csv => Mark::Whole(key, content),
+                Mark::Grows(key, _) if over => Mark::Gone(key),
+                mark => mark,
+            }));
             growing.changed = false;
         }
         Ok(marks)
@@ -228,6 +253,26 @@ const ROWS_CSV: &str = "rows.csv";
 const ROWS_PARQUET: &str = "rows.parquet";
 /// Readers of whole folders pass over names that begin so.
 const GATHERED: &str = "_rows.jsonl";
+
+/// What the checkpoint knows of a folder.
+#[derive(Default)]
+struct Known {
+    /// A run of this job has written here.
+    is_ours: bool,
+    growing: BTreeMap<Place, Committed>,
+    /// Names that are no more and what has others now, where all has been moved here.
+    obsolete: Vec<Mark>,
+}
+
+fn nobodys(path: &Path) -> anyhow::Error {
+    let words =
+        format!("{} is there, and there is no checkpoint by which this job has written it", path.display());
+    Failure::new(Exit::Failed, words)
+        .hint(
+            "name another folder; or say --fresh, which removes the days of this one and begins the job anew",
+        )
+        .into()
+}
 
 /// Which file is where.
 struct Layout {
@@ -293,24 +338,45 @@ impl Layout {
         Ok(found)
     }
 
-    /// What a recovery point knows of the files here; or, where all has been moved here, of those in the one other
-    /// folder that it knows, whose names are then `obsolete`.
-    fn lengths(&self, point: &Point, obsolete: &mut Vec<String>) -> BTreeMap<Place, u64> {
-        let known: Vec<(PathBuf, Place, u64)> = point
-            .lengths
-            .iter()
-            .filter_map(|(key, length)| self.place(key).map(|(root, place)| (root, place, *length)))
-            .collect();
-        let roots: BTreeSet<&Path> = known.iter().map(|(root, ..)| root.as_path()).collect();
-        let root = match (roots.contains(self.root.as_path()), roots.len()) {
-            (false, 1) => roots.first().copied(),
+    /// What the checkpoint knows the folder by.
+    fn key(&self) -> String {
+        self.root.display().to_string()
+    }
+
+    /// What the checkpoint knows of the files here; or, where all has been moved here, of those in the one other folder
+    /// that it knows, whose names are then obsolete.
+    fn known(&self, point: &Point) -> Known {
+        let keys = point.lengths.keys().chain(point.whole.keys());
+        let of_days = keys.filter_map(|key| self.place(key).map(|(root, _)| root));
+        let roots: BTreeSet<PathBuf> = of_days.chain(self.folders(point).map(PathBuf::from)).collect();
+        let moved_from = match (roots.contains(&self.root), roots.len()) {
+            (false, 1) => roots.first().cloned(),
             _ => None,
         };
-        let mine = known.iter().filter(|(of, ..)| *of == root.unwrap_or(&self.root));
-        if root.is_some() {
-            obsolete.extend(point.lengths.keys().filter(|key| self.place(key).is_some()).cloned());
+        let root = moved_from.as_ref().unwrap_or(&self.root);
+        let mut known = Known { is_ours: roots.contains(root), ..Known::default() };
+        for (key, length) in &point.lengths {
+            if let Some((_, place)) = self.place(key).filter(|(of, _)| of == root) {
+                let content =
+                    point.contents.get(key).copied().map_or(Committed::Length(*length), Committed::Content);
+                known.growing.insert(place, content);
+            }
         }
-        mine.map(|(_, place, length)| (*place, *length)).collect()
+        if moved_from.is_some() {
+            let keys = point.lengths.keys().chain(point.whole.keys()).filter(|key| self.place(key).is_some());
+            known.obsolete = keys.chain(self.folders(point)).cloned().map(Mark::Gone).collect();
+            for (key, content) in &point.whole {
+                let path = self.place(key).map(|(_, place)| self.path(place, self.growing));
+                known.obsolete.extend(path.map(|path| Mark::Whole(path.display().to_string(), *content)));
+            }
+        }
+        known
+    }
+
+    /// The folders of such files that the checkpoint knows.
+    fn folders<'a>(&self, point: &'a Point) -> impl Iterator<Item = &'a String> {
+        let growing = self.growing;
+        point.folders.iter().filter(move |(_, name)| *name == growing).map(|(folder, _)| folder)
     }
 
     /// Which folder and which day's file a whole path is of.

@@ -1,9 +1,9 @@
 //! Refused records as JSON lines (`docs/semantics.md#dead-letters`): where they were, why, and their bytes as they came.
 
-use super::lines::{AppendFile, write_failed};
-use super::{Mark, News, Sink};
+use super::append_file::{AppendFile, write_failed};
+use super::{News, Sink};
 use crate::config::Config;
-use crate::ledger::point::Point;
+use crate::ledger::point::{Mark, Point};
 use anyhow::Result;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -32,7 +32,7 @@ struct Line<'a> {
 
 impl DeadLetters {
     pub(super) fn file(config: &Config, path: &Path, point: &Point) -> Result<Self> {
-        let out = AppendFile::open(config, path, point)?;
+        let out = AppendFile::open(config, path, point, "{\"partition\":")?;
         Ok(DeadLetters { name: path.display().to_string(), out })
     }
 }
@@ -62,6 +62,14 @@ impl Sink for DeadLetters {
 
     fn finish(&mut self, _: &News<'_>) -> Result<()> {
         Ok(())
+    }
+
+    fn claims(&mut self) -> Result<Vec<Mark>> {
+        Ok(self.out.claims())
+    }
+
+    fn restore(&mut self) -> Result<()> {
+        self.out.restore()
     }
 
     fn mark(&mut self) -> Result<Vec<Mark>> {

@@ -11,7 +11,7 @@ use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
 /// How long a run waits for an earlier one, whose job it has taken over, to notice and let go of its files.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = if cfg!(test) { Duration::from_millis(300) } else { Duration::from_secs(10) };
 /// After how long it says what it waits for: who runs lets go sooner than that.
 const SILENT: Duration = Duration::from_secs(3);
 

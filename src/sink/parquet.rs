@@ -1,8 +1,8 @@
 //! A day's rows as a Parquet file: the columns of the tables, decimals as exact texts and beside each a double,
 //! `vwap` and `vwap_real`, as in the databases. No decimal type of Parquet holds every sum and product exactly.
 
+use super::append_file::write_failed;
 use super::days::packing::Pack;
-use super::lines::write_failed;
 use crate::exit::{Exit, Failure};
 use crate::rows::columns;
 use anyhow::Result;

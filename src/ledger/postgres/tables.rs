@@ -256,7 +256,7 @@ fn text(words: &str) -> String {
 }
 
 /// A key as Postgres can hold it, without making two of them one.
-fn key_to_sql(key: &str) -> String {
+pub(super) fn key_to_sql(key: &str) -> String {
     key.replace('%', "%25").replace('\0', "%00")
 }
 

@@ -4,7 +4,9 @@ use crate::exit::{Exit, Failure};
 use anyhow::Result;
 use crossrate_dataflows::market::row::RowKind;
 use std::collections::VecDeque;
+use std::fs::File;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 /// A day.
@@ -15,6 +17,8 @@ pub(in crate::sink) struct Pack {
     pub(in crate::sink) kind: RowKind,
     /// Nothing is added to it any more.
     pub(in crate::sink) over: bool,
+    /// Keeps the folder locked until it is done.
+    pub(in crate::sink) _lock: Arc<File>,
 }
 
 /// Days that wait, and the one under way.

@@ -99,7 +99,8 @@ impl Example {
         let (code, _, stderr) = self.recovery("reset --yes");
         assert_eq!((code, stderr.as_str()), (0, ""));
         assert_eq!(self.recovery("show").0, 1);
-        assert!(run_here(self.run_words(), None), "it begins anew");
+        let fresh = ["--fresh".to_owned()].into_iter().chain(self.run_words()).collect();
+        assert!(run_here(fresh, None), "it begins anew");
         assert_eq!(self.recovery("check").0, 0);
     }
 
@@ -165,6 +166,7 @@ fn beside_a_file() {
     let example = Example::new(folder.path(), &format!("--to {}", path.display()));
     example.is_shown_checked_and_removed();
     std::fs::remove_file(&beside).expect("removed");
+    std::fs::remove_file(&path).expect("removed");
     example.is_not_guessed_at(put_into_sqlite(beside.clone()));
     // A file that has lost what the recovery point knows of it.
     let (code, _, stderr) =

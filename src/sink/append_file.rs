@@ -1,0 +1,289 @@
+//! A file that grows, and that a run which is taken up cuts back to what was committed.
+//!
+//! Opening it changes nothing in it: it is made where it is not there, and locked. What the checkpoint knows of it is then
+//! looked up, and a file that no run of this job has written is left alone. It is cut only when the run has made sure that
+//! the job is still its own ([`AppendFile::restore`]): a successor waits for the lock, and a run that stood still
+//! between the two has been refused by then.
+
+use super::lock::lock;
+use crate::config::{Config, SinkTarget, Verbosity, can_be_cut};
+use crate::exit::{Exit, Failure};
+use crate::ledger::content::{Content, RunningHash};
+use crate::ledger::point::{Mark, Point};
+use anyhow::Result;
+use std::fs::File;
+use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+/// A reader that went away ends the run quietly; anything else is a failure with a name.
+pub(super) fn write_failed(name: &str, error: io::Error) -> Failure {
+    match error.kind() {
+        ErrorKind::BrokenPipe => Failure::new(Exit::PipeClosed, format!("{name} was closed")),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            Failure::new(Exit::Failed, format!("cannot write to {name}"))
+                .hint("make room on that disk; the last line there may be cut off")
+                .because(error)
+        }
+        _ => Failure::new(Exit::Failed, format!("cannot write to {name}")).because(error),
+    }
+}
+
+/// A file that grows.
+pub(super) struct AppendFile {
+    name: String,
+    /// The whole path: what the checkpoint knows it by.
+    key: String,
+    file: File,
+    /// What was committed of it.
+    committed: Content,
+    /// What is written by now.
+    hash: RunningHash,
+    /// A device or a pipe: it has no length, and takes what it is given.
+    special: bool,
+    /// What the checkpoint is to be told before the file is cut.
+    claims: Vec<Mark>,
+}
+
+/// What was committed of a file.
+#[derive(Debug, Copy, Clone)]
+pub(super) enum Committed {
+    /// This.
+    Content(Content),
+    /// So many bytes: an earlier version knew nothing else, so they are read once.
+    Length(u64),
+}
+
+/// What a file may hold of which the checkpoint knows nothing.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub(super) enum Strangers {
+    /// Nothing: what others have made is not to be lost.
+    Refuse,
+    /// Anything: the user wants to begin anew.
+    Replace,
+    /// What an earlier run without a checkpoint has written: lines that begin so. They are replaced.
+    ReplaceLines(&'static str),
+}
+
+impl AppendFile {
+    /// Opens or makes a file of a run's own, by what the checkpoint says.
+    pub(super) fn open(config: &Config, path: &Path, point: &Point, replaced: &'static str) -> Result<Self> {
+        let strangers = match (config.fresh, config.has_ledger()) {
+            (true, _) => Strangers::Replace,
+            (false, true) => Strangers::Refuse,
+            (false, false) => Strangers::ReplaceLines(replaced),
+        };
+        let mut file = Self::opened(path)?;
+        if !file.special {
+            lock(&file.file, &file.name, point.before.as_deref(), config.verbosity)?;
+            let moved = match config.ledger() {
+                Some(SinkTarget::File(ledger)) => Moved::of(point, &whole(ledger)),
+                _ => None,
+            };
+            file.know(point, moved.as_ref(), strangers)?;
+        }
+        Ok(file)
+    }
+
+    /// Opens or makes one of which that was committed.
+    pub(super) fn open_at(path: &Path, committed: Committed) -> Result<Self> {
+        let mut file = Self::opened(path)?;
+        lock(&file.file, &file.name, None, Verbosity::Quiet)?;
+        let then = file.key.clone();
+        file.holds(&then, committed)?;
+        Ok(file)
+    }
+
+    fn opened(path: &Path) -> Result<Self> {
+        let name = path.display().to_string();
+        let special = !can_be_cut(path);
+        let new = !path.exists();
+        let file = File::options().create(true).truncate(false).read(!special).write(true).open(path);
+        let file = file.map_err(|error| {
+            Failure::new(Exit::Failed, format!("cannot open {name} for writing"))
+                .hint("name a file in a directory that exists and that you may write to")
+                .because(error)
+        })?;
+        if new {
+            // A file whose name is not on the disk would be gone after a power failure, however often it was written.
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            let kept = File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all());
+            kept.map_err(|error| write_failed(&name, error))?;
+        }
+        let key = if special { name.clone() } else { whole(path) };
+        let (committed, hash) = (Content::empty(), RunningHash::new());
+        Ok(AppendFile { name, key, file, committed, hash, special, claims: Vec::new() })
+    }
+
+    /// What the checkpoint knows of it.
+    fn know(&mut self, point: &Point, moved: Option<&Moved>, strangers: Strangers) -> Result<()> {
+        let Some(then) = known_as(point, &self.key, moved) else {
+            self.is_nobodys(point, strangers)?;
+            self.claims = vec![Mark::Grows(self.key.clone(), Content::empty())];
+            return Ok(());
+        };
+        let length = point.lengths.get(then).copied().unwrap_or(0);
+        let committed = point.contents.get(then).copied();
+        self.holds(then, committed.map_or(Committed::Length(length), Committed::Content))
+    }
+
+    /// Takes what was committed of it, under the name that it had then.
+    fn holds(&mut self, then: &str, committed: Committed) -> Result<()> {
+        let length = match committed {
+            Committed::Content(content) => content.length,
+            Committed::Length(length) => length,
+        };
+        self.is_as_long_as(length)?;
+        self.committed = match committed {
+            Committed::Content(content) => content,
+            Committed::Length(_) => {
+                Content::of(&mut self.file, length).map_err(|error| write_failed(&self.name, error))?
+            }
+        };
+        if then != self.key || matches!(committed, Committed::Length(_)) {
+            self.claims = vec![Mark::Gone(then.to_owned()), Mark::Grows(self.key.clone(), self.committed)];
+        }
+        Ok(())
+    }
+
+    /// Fails where the file holds what nobody has asked to lose.
+    fn is_nobodys(&mut self, point: &Point, strangers: Strangers) -> Result<()> {
+        let failed = |error| write_failed(&self.name, error);
+        let is_empty = self.file.metadata().map_err(failed)?.len() == 0;
+        let replaced = match strangers {
+            Strangers::Replace => true,
+            Strangers::Refuse => false,
+            Strangers::ReplaceLines(begin) => begins_with(&self.file, begin).map_err(failed)?,
+        };
+        if is_empty || replaced {
+            return Ok(());
+        }
+        let name = &self.name;
+        let (words, hint) = match (strangers, &point.job) {
+            (Strangers::ReplaceLines(_), _) => (
+                format!("{name} is not empty, and no run has written it"),
+                "name another file, or remove this one",
+            ),
+            (_, None) => (
+                format!("{name} is not empty, and there is no checkpoint by which this job has written it"),
+                "name another file; or say --fresh, which empties this one and begins the job anew",
+            ),
+            (_, Some(_)) => (
+                format!("{name} is not empty, and the recovery point of this job does not know it"),
+                "name the file that the job has written to so far, or one that is new",
+            ),
+        };
+        Err(Failure::new(Exit::Failed, words).hint(hint).into())
+    }
+
+    fn is_as_long_as(&self, length: u64) -> Result<()> {
+        let name = &self.name;
+        let found = self.file.metadata().map_err(|error| write_failed(name, error))?.len();
+        if found >= length {
+            return Ok(());
+        }
+        let lost =
+            format!("{name} has {found} bytes, but the recovery point says that {length} were written");
+        Err(Failure::new(Exit::Failed, lost)
+            .hint("put the file back, or start the job anew with --fresh")
+            .into())
+    }
+
+    /// What the checkpoint is to know before anything of the file is changed.
+    pub(super) fn claims(&self) -> Vec<Mark> {
+        self.claims.clone()
+    }
+
+    /// Cuts it back to what was committed, and goes on from there. The job is this run's.
+    pub(super) fn restore(&mut self) -> Result<()> {
+        if self.special {
+            return Ok(());
+        }
+        let failed = |error| write_failed(&self.name, error);
+        let hash = RunningHash::go_on(&mut self.file, &self.committed).map_err(failed)?;
+        let length = self.committed.length;
+        self.hash = hash.ok_or_else(|| {
+            let words =
+                format!("{} is damaged: the last of its first {length} bytes are not as written", self.name);
+            Failure::new(Exit::Failed, words).hint("put the file back, or start the job anew with --fresh")
+        })?;
+        self.file.set_len(length).and_then(|()| self.file.seek(SeekFrom::End(0))).map_err(failed)?;
+        Ok(())
+    }
+
+    /// Makes sure that what was written is on the disk; what that is.
+    pub(super) fn mark(&mut self) -> Result<Vec<Mark>> {
+        if self.special {
+            return Ok(Vec::new());
+        }
+        self.file.sync_data().map_err(|error| write_failed(&self.name, error))?;
+        Ok(vec![Mark::Grows(self.key.clone(), self.hash.content())])
+    }
+}
+
+impl Write for AppendFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        if !self.special {
+            self.hash.add(&bytes[..written]);
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Whether the first line of a file begins so.
+fn begins_with(file: &File, begin: &str) -> io::Result<bool> {
+    let mut first = vec![0; begin.len()];
+    let found = file.read_at(&mut first, 0)?;
+    Ok(first[..found] == *begin.as_bytes())
+}
+
+/// A file that holds the recovery point was elsewhere when that was written: moved, or copied, with others beside it.
+struct Moved {
+    from: PathBuf,
+    to: PathBuf,
+}
+
+impl Moved {
+    fn of(point: &Point, ledger: &str) -> Option<Moved> {
+        if point.lengths.contains_key(ledger) {
+            return None;
+        }
+        let ledger = Path::new(ledger);
+        let mut of_name =
+            point.lengths.keys().map(Path::new).filter(|path| path.file_name() == ledger.file_name());
+        let (Some(from), None) = (of_name.next(), of_name.next()) else { return None };
+        Some(Moved { from: from.parent()?.to_owned(), to: ledger.parent()?.to_owned() })
+    }
+
+    /// Whether a file was there then, where another one is now.
+    fn takes(&self, then: &str, now: &str) -> bool {
+        let places = (Path::new(then).strip_prefix(&self.from), Path::new(now).strip_prefix(&self.to));
+        matches!(places, (Ok(then), Ok(now)) if then == now)
+    }
+}
+
+/// The whole path of a file that is there.
+fn whole(path: &Path) -> String {
+    path.canonicalize().as_deref().unwrap_or(path).display().to_string()
+}
+
+/// Under which path the checkpoint knows a file: its whole path, or, where it has been moved elsewhere, its name, if that
+/// is one only. One that is still where it was has not been moved: then this is another file, and not to be cut, unless
+/// the checkpoint has been moved from there too.
+fn known_as<'a>(point: &'a Point, key: &str, moved: Option<&Moved>) -> Option<&'a str> {
+    let file_name = |path: &str| Path::new(path).file_name().map(ToOwned::to_owned);
+    let gone = |path: &str| !Path::new(path).exists() || moved.is_some_and(|moved| moved.takes(path, key));
+    if let Some((same, _)) = point.lengths.get_key_value(key) {
+        return Some(same);
+    }
+    let mut of_name = point.lengths.keys().filter(|path| file_name(path) == file_name(key) && gone(path));
+    match (of_name.next(), of_name.next()) {
+        (Some(only), None) => Some(only),
+        _ => None,
+    }
+}

@@ -1,0 +1,154 @@
+//! Runs that are killed, asked to stop or frozen from their first millisecond on, and runs that are superseded while they
+//! open: what is there in the end is what one undisturbed run leaves.
+
+use super::days::files;
+use super::input::{self, Random};
+use super::kill_loop::{Job, end_of, kills, signal};
+use rusqlite::Connection;
+use std::fs::File;
+use std::time::{Duration, Instant};
+
+/// Kills a job again and again before it has come far, and lets it run then. `longest` is how long a life is at most.
+fn survives(salt: u64, sinks: &str, longest: Duration) {
+    let folder = super::folder();
+    let seed = input::seed() * 1_000 + salt;
+    let inputs = input::write(folder.path(), seed, 2, 20_000, 100);
+    let flags = "--delay 500ms --symbols all --window 2s --commit-interval 1m";
+    let job = |name: &str| Job::new(folder.path().join(name), &inputs, flags, sinks);
+    let (undisturbed, disturbed) = (job("undisturbed"), job("disturbed"));
+    undisturbed.run(&[]);
+    let mut random = Random::new(seed);
+    let mut frozen: Option<std::process::Child> = None;
+    for kill in 0..kills().div_ceil(2) {
+        let processes = if random.one_in(4) { "2" } else { "1" };
+        let mut child = disturbed.command(&["-w", "1", "-n", processes]).spawn().expect("it starts");
+        // As many early ones as late ones, whatever the machine's speed is.
+        let most = longest.as_micros() as u64 * (kill + 1) / kills().div_ceil(2);
+        std::thread::sleep(Duration::from_micros(random.below(most.max(1_000))));
+        match random.below(4) {
+            // One that is frozen goes on when another one has been there in the meantime.
+            0 if frozen.is_none() && processes == "1" => {
+                signal(child.id(), "STOP");
+                frozen = Some(child);
+                continue;
+            }
+            1 => signal(child.id(), "TERM"),
+            _ => drop(child.kill()),
+        }
+        let code = end_of(&mut child).unwrap_or_else(|| panic!("it hangs: {}", disturbed.said()));
+        let waits = disturbed.said().contains("is being written by") || frozen.is_some();
+        assert!(
+            matches!(code, None | Some(0 | 130 | 143)) || waits && code == Some(1),
+            "{code:?} {}",
+            disturbed.said()
+        );
+        if let Some(mut child) = frozen.take() {
+            signal(child.id(), "CONT");
+            // It goes on for a while, to its end, or to where it finds that it has been superseded.
+            std::thread::sleep(Duration::from_micros(random.below(most.max(1_000))));
+            let _ = child.kill();
+            end_of(&mut child).unwrap_or_else(|| panic!("it hangs: {}", disturbed.said()));
+        }
+    }
+    if let Some(mut child) = frozen {
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    disturbed.run(&["-w", "2"]);
+    let context = format!("{sinks}, seed {seed}: {}", disturbed.said());
+    undisturbed.outputs().assert_same(&disturbed.outputs(), &context);
+    let of_days = |job: &Job| {
+        ["csv", "parquet"]
+            .map(|name| job.folder.join(name))
+            .map(|folder| if folder.is_dir() { files(&folder) } else { Default::default() })
+    };
+    assert!(of_days(&undisturbed) == of_days(&disturbed), "{context}");
+}
+
+const LONGEST: Duration = Duration::from_millis(400);
+
+#[test]
+fn a_file() {
+    survives(81, "--to rows.jsonl --dead-letter dead.jsonl", LONGEST);
+}
+
+#[test]
+fn files_by_day() {
+    survives(82, "--to csv:csv --dead-letter dead.jsonl", LONGEST);
+}
+
+#[test]
+fn a_database_with_a_file_and_files_by_day() {
+    let days = if cfg!(feature = "parquet") { "--to parquet:parquet" } else { "--to csv:csv" };
+    survives(83, &format!("--to sqlite:rows.db --to rows.jsonl {days} --dead-letter dead.jsonl"), LONGEST);
+}
+
+#[test]
+fn two_databases_and_a_file() {
+    survives(84, "--to sqlite:rows.db --to sqlite:copy.db --to rows.jsonl", LONGEST);
+}
+
+#[test]
+fn postgres_with_a_file() {
+    let Some(server) = super::postgres::shared() else { return };
+    let folder = super::folder();
+    let inputs = input::write(folder.path(), input::seed() * 1_000 + 85, 2, 20_000, 100);
+    let flags = "--delay 500ms --symbols all --window 2s --commit-interval 1m";
+    let job = |name: &str| {
+        let sinks = format!("--to postgres:{} --to rows.jsonl --dead-letter dead.jsonl", server.database());
+        Job::new(folder.path().join(name), &inputs, flags, &sinks)
+    };
+    let (undisturbed, disturbed) = (job("undisturbed"), job("disturbed"));
+    undisturbed.run(&[]);
+    let mut random = Random::new(input::seed());
+    for _ in 0..kills().div_ceil(2) {
+        let mut child = disturbed.command(&["-w", "1"]).spawn().expect("it starts");
+        std::thread::sleep(Duration::from_micros(random.below(400_000)));
+        let _ = child.kill();
+        let code = end_of(&mut child).unwrap_or_else(|| panic!("it hangs: {}", disturbed.said()));
+        assert!(matches!(code, None | Some(0)), "{code:?} {}", disturbed.said());
+    }
+    disturbed.run(&["-w", "2"]);
+    undisturbed.outputs().assert_same(&disturbed.outputs(), &disturbed.said());
+}
+
+/// The process that has taken the job over, as the database beside a file says.
+fn owner(job: &Job) -> Option<String> {
+    let database = Connection::open(job.folder.join("rows.jsonl.recovery")).ok()?;
+    database.query_row("SELECT owner FROM crossrate_lease", [], |row| row.get(0)).ok()
+}
+
+/// A run that has taken the job over waits for the file, which this test has locked, and is frozen there. Another one
+/// runs to its end. What the first one then finds is not its own to cut.
+#[test]
+fn a_superseded_run_cuts_nothing() {
+    let folder = super::folder();
+    let inputs = input::write(folder.path(), input::seed() * 1_000 + 86, 2, 20_000, 100);
+    let flags = "--delay 500ms --symbols all --window 2s";
+    let job = |name: &str| {
+        Job::new(folder.path().join(name), &inputs, flags, "--to rows.jsonl --dead-letter dead.jsonl")
+    };
+    let (undisturbed, disturbed) = (job("undisturbed"), job("disturbed"));
+    undisturbed.run(&[]);
+    let path = disturbed.folder.join("rows.jsonl");
+    let held = File::create(&path).expect("made");
+    held.lock().expect("locked");
+    let mut first = disturbed.command(&[]).spawn().expect("it starts");
+    let begun = Instant::now();
+    while !owner(&disturbed).is_some_and(|owner| owner.contains(&format!("process {} ", first.id()))) {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{}", disturbed.said());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    signal(first.id(), "STOP");
+    drop(held);
+    disturbed.run(&[]);
+    let committed = std::fs::read(&path).expect("rows");
+    assert!(!committed.is_empty());
+    signal(first.id(), "CONT");
+    let code = end_of(&mut first).unwrap_or_else(|| panic!("it hangs: {}", disturbed.said()));
+    let said = disturbed.said();
+    assert!(code == Some(1) && said.contains("was taken over by"), "{code:?} {said}");
+    assert!(std::fs::read(&path).expect("rows") == committed, "{said}");
+    disturbed.run(&[]);
+    undisturbed.outputs().assert_same(&disturbed.outputs(), &said);
+}

@@ -1,0 +1,137 @@
+//! Files that no run of the job has written are left alone, and damage of those that one has written is found.
+
+use super::input;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// Runs the program in a folder: exit code, standard output and error.
+fn crossrate(folder: &Path, words: &str) -> (i32, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
+    crate::program::without_settings(&mut command);
+    command.args(words.split_whitespace()).current_dir(folder).stdin(Stdio::null());
+    let output = command.output().expect("it starts");
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code().unwrap_or(-1), String::from_utf8(text).expect("UTF-8"))
+}
+
+fn files(folder: &Path) -> Vec<String> {
+    input::write(folder, input::seed(), 1, 3_000, 100);
+    std::fs::create_dir_all(folder.join("csv/symbols/date=2018-04-29")).expect("made");
+    let files = ["r.jsonl", "csv/symbols/date=2018-04-29/rows.csv"].map(str::to_owned);
+    files.iter().for_each(|file| std::fs::write(folder.join(file), "precious\n").expect("written"));
+    files.to_vec()
+}
+
+const RUN: &str = "run trades-0.jsonl --symbols all --window 2s";
+
+#[test]
+fn a_file_that_nobodys_job_wrote_is_refused_and_begun_anew_when_asked() {
+    for (sinks, file) in [
+        ("--to r.jsonl", "r.jsonl"),
+        ("--to csv:csv", "csv/symbols/date=2018-04-29/rows.csv"),
+        ("--to sqlite:rows.db --to r.jsonl", "r.jsonl"),
+        ("--to sqlite:rows.db --dead-letter r.jsonl", "r.jsonl"),
+        ("--to stdout --dead-letter r.jsonl", "r.jsonl"),
+    ] {
+        let folder = super::folder();
+        files(folder.path());
+        let (code, said) = crossrate(folder.path(), &format!("{RUN} {sinks}"));
+        assert_eq!(code, 1, "{sinks}: {said}");
+        let hint = if sinks.contains("stdout") { "name another file" } else { "--fresh" };
+        assert!(said.contains(file) && said.contains(hint), "{sinks}: {said}");
+        assert_eq!(std::fs::read_to_string(folder.path().join(file)).expect("it is there"), "precious\n");
+        // As often as one likes.
+        assert_eq!(crossrate(folder.path(), &format!("{RUN} {sinks}")).0, 1);
+        let (code, said) = crossrate(folder.path(), &format!("{RUN} {sinks} --fresh"));
+        assert_eq!(code, 0, "{sinks}: {said}");
+        let found = std::fs::read_to_string(folder.path().join(file)).unwrap_or_default();
+        assert!(!found.contains("precious"), "{sinks}: {found}");
+        // And from then on it is the job's own: the same again takes it up.
+        let (code, said) = crossrate(folder.path(), &format!("{RUN} {sinks}"));
+        assert_eq!(code, 0, "{sinks}: {said}");
+        if !sinks.contains("stdout") {
+            assert_eq!(
+                std::fs::read_to_string(folder.path().join(file)).unwrap_or_default(),
+                found,
+                "{sinks}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_lost_checkpoint_cuts_no_committed_rows() {
+    let folder = super::folder();
+    input::write(folder.path(), input::seed(), 1, 3_000, 100);
+    let run = format!("{RUN} --to rows.jsonl");
+    assert_eq!(crossrate(folder.path(), &run).0, 0);
+    let rows = std::fs::read(folder.path().join("rows.jsonl")).expect("rows");
+    std::fs::remove_file(folder.path().join("rows.jsonl.recovery")).expect("removed");
+    let (code, said) = crossrate(folder.path(), &run);
+    assert!(code == 1 && said.contains("rows.jsonl is not empty"), "{code} {said}");
+    assert_eq!(std::fs::read(folder.path().join("rows.jsonl")).expect("rows"), rows);
+}
+
+#[test]
+fn a_hard_link_of_an_input_is_no_output() {
+    let folder = super::folder();
+    let inputs = input::write(folder.path(), input::seed(), 1, 3_000, 100);
+    let before = std::fs::read(&inputs[0]).expect("read");
+    std::fs::hard_link(&inputs[0], folder.path().join("linked.jsonl")).expect("linked");
+    for sinks in
+        ["--to linked.jsonl", "--to linked.jsonl --fresh", "--to rows.jsonl --dead-letter linked.jsonl"]
+    {
+        let (code, said) = crossrate(folder.path(), &format!("{RUN} {sinks}"));
+        assert_eq!(code, 2, "{said}");
+        assert!(said.contains("linked.jsonl") && said.contains("does not name too"), "{said}");
+        assert_eq!(std::fs::read(&inputs[0]).expect("read"), before);
+    }
+}
+
+#[test]
+fn a_changed_byte_of_committed_rows_is_found() {
+    let folder = super::folder();
+    input::write(folder.path(), input::seed(), 1, 100_000, 1);
+    let place = "--to csv:csv --to rows.jsonl";
+    let (code, said) = crossrate(folder.path(), &format!("{RUN} {place} -q"));
+    assert_eq!(code, 0, "{said}");
+    let check = "recovery check --to rows.jsonl";
+    let (code, said) = crossrate(folder.path(), check);
+    assert_eq!(code, 0, "{said}");
+    let mut days: Vec<_> = std::fs::read_dir(folder.path().join("csv/symbols"))
+        .expect("a folder")
+        .map(|day| day.expect("a day").path().join("rows.csv"))
+        .collect();
+    days.sort();
+    assert!(days.len() > 1, "one that is over and one that grows");
+    for path in days.into_iter().chain([folder.path().join("rows.jsonl")]) {
+        let whole = std::fs::read(&path).expect("read");
+        for at in [0, whole.len() / 2, whole.len() - 1] {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1;
+            std::fs::write(&path, &damaged).expect("written");
+            let (code, said) = crossrate(folder.path(), check);
+            assert_eq!(code, 1, "byte {at} of {}: {said}", path.display());
+            assert!(
+                said.contains("is damaged: its first") && said.contains(&path.display().to_string()),
+                "{said}"
+            );
+        }
+        std::fs::write(&path, &whole).expect("written");
+    }
+    assert_eq!(crossrate(folder.path(), check).0, 0);
+    // The end is looked at by whoever goes on, too.
+    let path = folder.path().join("rows.jsonl");
+    let mut damaged = std::fs::read(&path).expect("read");
+    *damaged.last_mut().expect("a byte") = b' ';
+    std::fs::write(&path, damaged).expect("written");
+    let (code, said) = crossrate(folder.path(), &format!("{RUN} {place} -q"));
+    assert!(code == 1 && said.contains("rows.jsonl is damaged"), "{code} {said}");
+}
+
+#[test]
+fn where_there_is_no_checkpoint_check_says_so() {
+    let folder = super::folder();
+    let (code, said) = crossrate(folder.path(), "recovery check --to rows.jsonl");
+    assert!(code == 1 && said.contains("no checkpoint"), "{code} {said}");
+}
