@@ -7,7 +7,6 @@ use crate::cluster::{self, Mesh, Part, fate};
 use crate::config::{Config, Verbosity};
 use crate::exit::Exit;
 use crate::job_identity::Identity;
-use crate::ledger::point::Point;
 use crate::serve::board::about::About;
 use crate::serve::replay::Replays;
 use crate::serve::{self, Server};

@@ -253,6 +253,11 @@ pub fn precedes(key: &str, entry: &[u8]) -> bool {
 }
 
 impl Point {
+    /// Whether a version wrote it that noted neither hashes nor folders; it noted files only, while they grew.
+    pub fn is_of_earlier_version(&self) -> bool {
+        self.job.is_some() && self.contents.is_empty() && self.whole.is_empty() && self.folders.is_empty()
+    }
+
     /// Decodes all entries. A run that had ended is taken up after its last closing: its windows are final.
     pub fn decode(entries: &Entries) -> Result<Self> {
         let mut point = Point::default();

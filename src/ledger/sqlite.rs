@@ -63,7 +63,7 @@ impl Sqlite {
     /// Another job that has written files whose recovery point is here.
     pub fn another(&self) -> Result<Option<String>> {
         let sql = "SELECT job FROM crossrate_recovery WHERE job <> ?1 AND \
-                   (key LIKE 'length/%' OR key LIKE 'file/%' OR key LIKE 'whole/%') LIMIT 1";
+                   (key LIKE 'length/%' OR key LIKE 'file/%' OR key LIKE 'whole/%' OR key LIKE 'folder/%') LIMIT 1";
         let found = self.connection.query_row(sql, params![self.job], |row| row.get(0)).optional();
         found.map_err(|error| failed(&self.path, error))
     }

@@ -7,6 +7,7 @@ use crate::ledger::content::Content;
 use crate::ledger::held::Held;
 use crate::ledger::point::{self, Point};
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// What is wrong with it, each in words.
@@ -74,6 +75,8 @@ fn together(place: &Place, point: &Point, faults: &mut Vec<String>) {
                 found.len()
             )),
             Ok(_) => differs(path, point.contents.get(path), faults),
+            // Noted before it was made, or gone again before anything was committed.
+            Err(error) if error.kind() == ErrorKind::NotFound && *length == 0 => {}
             Err(error) => faults.push(format!("{path}, of which {length} bytes were written: {error}")),
         }
     }

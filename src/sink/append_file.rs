@@ -134,14 +134,20 @@ impl AppendFile {
             Committed::Length(length) => length,
         };
         self.is_as_long_as(length)?;
+        let failed = |error| write_failed(&self.name, error);
         self.committed = match committed {
             Committed::Content(content) => content,
-            Committed::Length(_) => {
-                Content::of(&mut self.file, length).map_err(|error| write_failed(&self.name, error))?
-            }
+            Committed::Length(_) => Content::of(&mut self.file, length).map_err(failed)?,
         };
+        let hash = RunningHash::go_on(&mut self.file, &self.committed).map_err(failed)?;
+        self.hash = hash.ok_or_else(|| {
+            let words =
+                format!("{} is damaged: the last of its first {length} bytes are not as written", self.name);
+            Failure::new(Exit::Failed, words).hint("put the file back, or start the job anew with --fresh")
+        })?;
         if then != self.key || matches!(committed, Committed::Length(_)) {
-            self.claims = vec![Mark::Gone(then.to_owned()), Mark::Grows(self.key.clone(), self.committed)];
+            self.claims = vec![Mark::Gone(then.to_owned())];
+            self.claims.extend(self.noted());
         }
         Ok(())
     }
@@ -194,21 +200,19 @@ impl AppendFile {
         self.claims.clone()
     }
 
+    /// What the checkpoint says of it as it was committed, under the name that it has.
+    pub(super) fn noted(&self) -> Vec<Mark> {
+        vec![Mark::Grows(self.key.clone(), self.committed)]
+    }
+
     /// Cuts it back to what was committed, and goes on from there. The job is this run's.
     pub(super) fn restore(&mut self) -> Result<()> {
         if self.special {
             return Ok(());
         }
-        let failed = |error| write_failed(&self.name, error);
-        let hash = RunningHash::go_on(&mut self.file, &self.committed).map_err(failed)?;
         let length = self.committed.length;
-        self.hash = hash.ok_or_else(|| {
-            let words =
-                format!("{} is damaged: the last of its first {length} bytes are not as written", self.name);
-            Failure::new(Exit::Failed, words).hint("put the file back, or start the job anew with --fresh")
-        })?;
-        self.file.set_len(length).and_then(|()| self.file.seek(SeekFrom::End(0))).map_err(failed)?;
-        Ok(())
+        let cut = self.file.set_len(length).and_then(|()| self.file.seek(SeekFrom::End(0)));
+        cut.map(drop).map_err(|error| write_failed(&self.name, error).into())
     }
 
     /// Makes sure that what was written is on the disk; what that is.
@@ -281,7 +285,11 @@ fn known_as<'a>(point: &'a Point, key: &str, moved: Option<&Moved>) -> Option<&'
     if let Some((same, _)) = point.lengths.get_key_value(key) {
         return Some(same);
     }
-    let mut of_name = point.lengths.keys().filter(|path| file_name(path) == file_name(key) && gone(path));
+    // One of which nothing was committed cannot be told from a stranger's by what it holds.
+    let is_told =
+        |path: &str| point.lengths.get(path) != Some(&0) || moved.is_some_and(|moved| moved.takes(path, key));
+    let mut of_name =
+        point.lengths.keys().filter(|path| file_name(path) == file_name(key) && gone(path) && is_told(path));
     match (of_name.next(), of_name.next()) {
         (Some(only), None) => Some(only),
         _ => None,

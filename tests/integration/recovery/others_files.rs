@@ -1,6 +1,10 @@
 //! Files that no run of the job has written are left alone, and damage of those that one has written is found.
 
+use super::days;
 use super::input;
+use crossrate::ledger::point::{self, Point};
+use rusqlite::{Connection, params};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -134,4 +138,108 @@ fn where_there_is_no_checkpoint_check_says_so() {
     let folder = super::folder();
     let (code, said) = crossrate(folder.path(), "recovery check --to rows.jsonl");
     assert!(code == 1 && said.contains("no checkpoint"), "{code} {said}");
+}
+
+/// The job of a database has written to one place, and is to write to another, where somebody has something of that name.
+#[test]
+fn what_has_the_name_of_a_file_of_the_job_elsewhere_is_left_alone() {
+    let day = "symbols/date=2018-04-29";
+    for (was, is, file, is_removed) in [
+        ("csv:one", "csv:two", format!("two/{day}/rows.csv"), false),
+        ("csv:one", "csv:two", format!("two/{day}/rows.csv"), true),
+        ("one/r.jsonl", "two/r.jsonl", "two/r.jsonl".to_owned(), false),
+        ("one/r.jsonl", "two/r.jsonl", "two/r.jsonl".to_owned(), true),
+        #[cfg(feature = "parquet")]
+        ("parquet:one", "parquet:two", format!("two/{day}/rows.parquet"), false),
+        #[cfg(feature = "parquet")]
+        ("one/r.jsonl", "parquet:two", format!("two/{day}/rows.parquet"), true),
+    ] {
+        for is_empty in [true, false] {
+            let folder = super::folder();
+            input::write(folder.path(), input::seed(), 1, 3_000, 100);
+            // Of a symbol that nobody trades nothing is committed.
+            let symbols = if is_empty { "NONE" } else { "all" };
+            let run = format!("run trades-0.jsonl --symbols {symbols} --window 2s --to sqlite:rows.db");
+            std::fs::create_dir(folder.path().join("one")).expect("made");
+            let path = folder.path().join(&file);
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+            let precious = "precious\n".repeat(100_000);
+            std::fs::write(&path, &precious).expect("written");
+            let (code, said) = crossrate(folder.path(), &format!("{run} --to {was}"));
+            assert_eq!(code, 0, "{said}");
+            if is_removed {
+                std::fs::remove_dir_all(folder.path().join("one")).expect("removed");
+            }
+            let (code, said) = crossrate(folder.path(), &format!("{run} --to {is}"));
+            assert_eq!(code, 1, "{was} then {is}: {said}");
+            assert!(std::fs::read_to_string(&path).expect("it is there") == precious, "{said}");
+        }
+    }
+}
+
+/// Makes a checkpoint what an earlier version wrote: lengths of the files that grow, and nothing else of them.
+fn as_earlier_versions_wrote(database: &Path) {
+    let database = Connection::open(database).expect("opened");
+    let mut query = database.prepare("SELECT job, key, value FROM crossrate_recovery").expect("entries");
+    let found: Vec<(String, String, Vec<u8>)> = query
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .and_then(Iterator::collect)
+        .expect("entries");
+    let job = found[0].0.clone();
+    let entries: BTreeMap<_, _> = found.into_iter().map(|(_, key, value)| (key, value)).collect();
+    let lengths = Point::decode(&entries).expect("decoded").lengths;
+    assert!(entries.contains_key(point::TERM) && !lengths.is_empty(), "{:?}", entries.keys());
+    let newer = "key = 'term' OR key LIKE 'file/%' OR key LIKE 'whole/%' OR key LIKE 'folder/%'";
+    database.execute(&format!("DELETE FROM crossrate_recovery WHERE {newer}"), []).expect("deleted");
+    for (path, length) in lengths {
+        let entry = point::encode(&length).expect("encoded");
+        let put = "INSERT INTO crossrate_recovery VALUES (?1, ?2, ?3)";
+        database.execute(put, params![job, format!("length/{path}"), entry]).expect("written");
+    }
+}
+
+#[test]
+fn a_checkpoint_of_an_earlier_version_is_taken_up() {
+    for sinks in [
+        "--to rows.jsonl --dead-letter dead.jsonl",
+        "--to csv:csv",
+        "--to sqlite:rows.db --to rows.jsonl --to csv:csv",
+        #[cfg(feature = "parquet")]
+        "--to sqlite:rows.db --to parquet:parquet",
+    ] {
+        let folder = super::folder();
+        let input = input::write(folder.path(), input::seed(), 1, 60_000, 1).remove(0);
+        let all = std::fs::read_to_string(&input).expect("read");
+        let some: String = all.lines().take(45_000).flat_map(|line| [line, "\n"]).collect();
+        let outputs = |name: &str| {
+            let is_own =
+                |path: &Path| path.to_string_lossy().contains(".recovery") || path.ends_with("rows.db");
+            let mut found = days::files(&folder.path().join(name));
+            found.retain(|path, _| !is_own(path));
+            found
+        };
+        let [whole, resumed] = ["whole", "resumed"].map(|name| folder.path().join(name));
+        [&whole, &resumed].map(|place| std::fs::create_dir(place).expect("made"));
+        let run = format!("run ../trades-0.jsonl --symbols all --window 2s {sinks} -q");
+        std::fs::write(&input, &some).expect("written");
+        for place in [&whole, &resumed] {
+            let (code, said) = crossrate(place, &run);
+            assert_eq!(code, 0, "{said}");
+        }
+        let ledger = ["rows.db", "rows.jsonl.recovery", "csv.recovery"].map(|name| resumed.join(name));
+        as_earlier_versions_wrote(ledger.iter().find(|path| path.exists()).expect("a checkpoint"));
+        std::fs::write(&input, &all).expect("written");
+        for place in [&whole, &resumed] {
+            // What goes on, and what finds all that was noted meanwhile.
+            for _ in 0..2 {
+                let (code, said) = crossrate(place, &run);
+                assert_eq!(code, 0, "{sinks}: {said}");
+            }
+        }
+        assert!(outputs("whole") == outputs("resumed"), "{sinks}");
+        let to = sinks.split(" --to csv").next().unwrap_or(sinks).split(" --dead").next().unwrap_or(sinks);
+        let to = if sinks.starts_with("--to csv") { sinks } else { to };
+        let (code, said) = crossrate(&resumed, &format!("recovery check {to}"));
+        assert_eq!(code, 0, "{sinks}: {said}");
+    }
 }
