@@ -2,13 +2,14 @@
 
 use crate::config::{Config, Verbosity, can_be_cut};
 use crate::exit::{Exit, Failure};
+use crate::sink::lock::lock;
 use anyhow::Result;
 use crossrate_dataflows::market::acceptance::Counts;
 use crossrate_dataflows::operators::closings::{Outbox, PartitionProgress};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 
 #[derive(Serialize)]
@@ -18,8 +19,8 @@ struct Summary {
     counts: Counts,
 }
 
-/// Tells it.
-pub fn tell(config: &Config, outbox: &Outbox) -> Result<()> {
+/// Tells it. `prove_lease` fails where another run has taken the job over: then the summary is that one's to write.
+pub fn tell(config: &Config, outbox: &Outbox, prove_lease: impl FnOnce() -> Result<()>) -> Result<()> {
     let counts = total(&outbox.partitions);
     if config.verbosity >= Verbosity::Normal {
         say!("crossrate: {}", in_words(&counts));
@@ -34,7 +35,23 @@ pub fn tell(config: &Config, outbox: &Outbox) -> Result<()> {
         }
     }
     let Some(path) = &config.summary else { return Ok(()) };
-    summarize(path, &Summary { read: counts.read(), counts })
+    let summary = Summary { read: counts.read(), counts };
+    if !can_be_cut(path) {
+        return summarize(path, &summary);
+    }
+    // Locked before the lease is proven: a successor waits until this is written, or has written its own before that.
+    let open = File::options().create(true).truncate(false).write(true).open(path);
+    let mut file = open.map_err(|error| cannot(path, error))?;
+    lock(&file, &path.display().to_string(), None, config.verbosity)?;
+    prove_lease()?;
+    let text = line(&summary)?;
+    file.set_len(0).and_then(|()| file.write_all(text.as_bytes())).map_err(|error| cannot(path, error))
+}
+
+fn line(summary: &impl Serialize) -> Result<String> {
+    let mut text = serde_json::to_string(summary)?;
+    text.push('\n');
+    Ok(text)
 }
 
 /// What became of all records, over all partitions.
@@ -60,9 +77,7 @@ pub fn refuse_nothing(config: &Config, outbox: &Outbox) -> Result<()> {
 
 /// Writes a summary, a line of JSON.
 pub(crate) fn summarize(path: &Path, summary: &impl Serialize) -> Result<()> {
-    let mut text = serde_json::to_string(summary)?;
-    text.push('\n');
-    fs::write(path, text).map_err(|error| cannot(path, error))
+    fs::write(path, line(summary)?).map_err(|error| cannot(path, error))
 }
 
 /// Whether a summary could be written: asked at the start, so that a slip is told before the work and not after it.

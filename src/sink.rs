@@ -12,7 +12,7 @@ mod days;
 mod dead_letter;
 pub mod kafka;
 mod lines;
-mod lock;
+pub(crate) mod lock;
 #[cfg(feature = "parquet")]
 mod parquet;
 #[cfg(test)]
@@ -180,15 +180,24 @@ impl Sinks {
         self.pass_on(outbox, false)
     }
 
-    /// Ends all sinks; `ended` says that the input has, and not only the run.
+    /// Ends all sinks; `ended` says that the input has, and not only the run. The ledger stays until [`Sinks::close`].
     pub fn finish(&mut self, outbox: &mut Outbox, ended: bool) -> Result<()> {
         if let Some(ledger) = &mut self.ledger {
             ledger.end(ended);
         }
         self.pass_on(outbox, true)?;
-        self.ledger.iter_mut().for_each(Committer::close);
         let news = news_of(outbox);
         self.files.iter_mut().chain(&mut self.others).try_for_each(|sink| sink.finish(&news))
+    }
+
+    /// Asks whether the job is still this run's, and waits for the answer; an error where it is not.
+    pub fn prove_lease(&mut self) -> Result<()> {
+        self.ledger.as_mut().map_or(Ok(()), Committer::prove_lease)
+    }
+
+    /// Lets the ledger go.
+    pub fn close(&mut self) {
+        self.ledger.iter_mut().for_each(Committer::close);
     }
 
     /// The event time until which everything is committed; what only earlier rows needed can be forgotten.

@@ -222,6 +222,14 @@ impl Committer {
         Ok(Some(commit))
     }
 
+    /// Asks whether the job is still this run's, and waits for the answer. Nothing else may be under way, but for that
+    /// very question.
+    pub fn prove_lease(&mut self) -> Result<()> {
+        self.clerk.answer(true)?;
+        self.clerk.ask_still_ours()?;
+        self.clerk.answer(true).map(drop)
+    }
+
     /// Lets the ledger go; nothing may be under way.
     pub fn close(&mut self) {
         self.clerk.close();

@@ -10,6 +10,7 @@
 //! the same producer could commit a later transaction in the place of the one that was meant.
 
 mod entries;
+mod metadata;
 
 use super::held::Held;
 use super::point::{self, encode};
@@ -347,18 +348,11 @@ impl Ledger for Kafka {
     fn take_over(&mut self) -> Result<Entries> {
         let (mut entries, lease) = self.take_id()?;
         self.protocol.take_over(lease);
-        // A topic that the producer met with the first rows would keep them waiting for a look at it.
-        if let Some(producer) = &self.producer {
-            for topic in self.rows.iter().chain(&self.dead_letters) {
-                // What it finds does not matter.
-                let _ = producer.client().fetch_metadata(Some(topic), SHORTLY);
-            }
-        }
+        self.meet_topics();
         // Those who had the job before learn from it who has it now.
-        let term = encode(&point::next_term(&entries))?;
-        let changes = Changes::from([(point::TERM.to_owned(), Some(term.clone()))]);
+        let term = point::put_term(&mut entries, None);
+        let changes = Changes::from([(point::TERM.to_owned(), Some(term))]);
         self.commit(&Commit { changes, ..Commit::default() })?;
-        entries.insert(point::TERM.into(), term);
         Ok(entries)
     }
 

@@ -172,11 +172,21 @@ impl Mark {
 
 /// The number of the run that takes a job over: higher than any before, also where the job was reset meanwhile and nothing
 /// of it is there, for as long as the clock does not go back by then.
-pub fn next_term(entries: &Entries) -> u64 {
+fn next_term(entries: &Entries) -> u64 {
     // One that is damaged is found by those who check.
     let before = entries.get(TERM).and_then(|entry| decode::<u64>(TERM, entry).ok()).unwrap_or(0);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis());
     before.saturating_add(1).max(u64::try_from(now).unwrap_or(0))
+}
+
+/// Puts the term of a run that takes the job over among the entries: its own, or the one that it has in the ledger
+/// `beside` which a database is. Gives the encoded entry.
+pub fn put_term(entries: &mut Entries, beside: Option<u64>) -> Vec<u8> {
+    let term = beside.unwrap_or_else(|| next_term(entries));
+    // A number can always be encoded.
+    let term = encode(&term).unwrap_or_default();
+    entries.insert(TERM.to_owned(), term.clone());
+    term
 }
 
 /// The term among those entries; 0 where there is none.
@@ -258,6 +268,23 @@ impl Point {
         self.job.is_some() && self.contents.is_empty() && self.whole.is_empty() && self.folders.is_empty()
     }
 
+    /// Decodes the entry of a file or a folder.
+    fn take_output(&mut self, kind: &str, path: &str, entry: &[u8]) -> Result<()> {
+        let key = format!("{kind}/{path}");
+        let path = path.to_owned();
+        match kind {
+            "file" => {
+                let content: Content = decode(&key, entry)?;
+                self.lengths.insert(path.clone(), content.length);
+                self.contents.insert(path, content);
+            }
+            "whole" => drop(self.whole.insert(path, decode(&key, entry)?)),
+            "folder" => drop(self.folders.insert(path, decode(&key, entry)?)),
+            _ => drop(self.lengths.insert(path, decode(&key, entry)?)),
+        }
+        Ok(())
+    }
+
     /// Decodes all entries. A run that had ended is taken up after its last closing: its windows are final.
     pub fn decode(entries: &Entries) -> Result<Self> {
         let mut point = Point::default();
@@ -310,20 +337,7 @@ impl Point {
                 IDLE => point.resume.idle = decode(key, entry)?,
                 FRESH => drop(decode::<String>(key, entry)?),
                 TERM => point.term = decode(key, entry)?,
-                "length" => {
-                    point.lengths.insert(rest.to_owned(), decode(key, entry)?);
-                }
-                "file" => {
-                    let content: Content = decode(key, entry)?;
-                    point.lengths.insert(rest.to_owned(), content.length);
-                    point.contents.insert(rest.to_owned(), content);
-                }
-                "whole" => {
-                    point.whole.insert(rest.to_owned(), decode(key, entry)?);
-                }
-                "folder" => {
-                    point.folders.insert(rest.to_owned(), decode(key, entry)?);
-                }
+                "length" | "file" | "whole" | "folder" => point.take_output(kind, rest, entry)?,
                 _ => return Err(unknown().into()),
             }
         }

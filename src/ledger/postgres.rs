@@ -231,13 +231,10 @@ impl Postgres {
                 client.batch_execute("ROLLBACK").await?;
                 return Ok((before, entries));
             }
-            // Where it had to be repeated, a higher one does as well.
-            let term = beside.unwrap_or_else(|| point::next_term(&entries));
-            let term = point::encode(&term).unwrap_or_default();
+            let term = point::put_term(&mut entries, beside);
             let sql = "INSERT INTO crossrate_recovery (job, key, value) VALUES ($1, $2, $3)
                 ON CONFLICT (job, key) DO UPDATE SET value = $3";
             client.execute(sql, &[&job, &tables::key_to_sql(point::TERM), &term]).await?;
-            entries.insert(point::TERM.into(), term);
             let sql = "INSERT INTO crossrate_lease (job, run, number, owner) VALUES ($1, $2, $3, $4)
                 ON CONFLICT (job) DO UPDATE SET run = $2, number = $3, owner = $4, taken_at = now()";
             let run = lease.run.as_slice();

@@ -88,7 +88,16 @@ impl Sqlite {
 
     /// What is there of a job, without taking it over; a database that is not there is not made.
     pub fn look(path: &Path, job: &str) -> Result<Option<Held>> {
-        let Some(mut connection) = existing(path)? else { return Ok(None) };
+        let Some(mut connection) = existing(path, OpenFlags::SQLITE_OPEN_READ_WRITE).or_else(|error| {
+            // In a folder that may not be written to: as it is, which is whole where no rest of a commit is beside it.
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+            let is_settled =
+                std::fs::metadata(beside_named(path, "-wal")).map_or(true, |rest| rest.len() == 0);
+            if is_settled { existing(&immutable(path), flags).map_err(|_| error) } else { Err(error) }
+        })?
+        else {
+            return Ok(None);
+        };
         let read = |connection: &mut Connection| -> rusqlite::Result<Held> {
             // One state of both, whatever is committed meanwhile.
             let transaction = connection.transaction()?;
@@ -99,7 +108,7 @@ impl Sqlite {
 
     /// Removes a job's recovery point; its rows stay. A run that is under way is fenced by it.
     pub fn remove(path: &Path, job: &str) -> Result<()> {
-        let Some(mut connection) = existing(path)? else { return Ok(()) };
+        let Some(mut connection) = existing(path, OpenFlags::SQLITE_OPEN_READ_WRITE)? else { return Ok(()) };
         let mut remove = || -> rusqlite::Result<()> {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             transaction.execute("DELETE FROM crossrate_lease WHERE job = ?1", params![job])?;
@@ -165,11 +174,9 @@ impl Sqlite {
             if is_overtaken(beside, &entries) {
                 return Ok((entries, None));
             }
-            let term = beside.unwrap_or_else(|| point::next_term(&entries));
-            let term = point::encode(&term).unwrap_or_default();
+            let term = point::put_term(&mut entries, beside);
             let put = "INSERT OR REPLACE INTO crossrate_recovery VALUES (?1, ?2, ?3)";
             transaction.execute(put, params![job, point::TERM, term])?;
-            entries.insert(point::TERM.into(), term);
             write_lease(&transaction, job, &lease)?;
             transaction.commit()?;
             Ok((entries, before))
@@ -264,12 +271,12 @@ impl Ledger for Sqlite {
 }
 
 /// A database in which recovery points may be; `None` where there is none.
-fn existing(path: &Path) -> Result<Option<Connection>> {
-    if !path.exists() {
+fn existing(path: &Path, flags: OpenFlags) -> Result<Option<Connection>> {
+    if !flags.contains(OpenFlags::SQLITE_OPEN_URI) && !path.exists() {
         return Ok(None);
     }
     let open = || -> rusqlite::Result<Option<Connection>> {
-        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(PATIENCE)?;
         let sql =
             "SELECT count(*) FROM sqlite_master WHERE name IN ('crossrate_lease', 'crossrate_recovery')";
@@ -277,6 +284,27 @@ fn existing(path: &Path) -> Result<Option<Connection>> {
         Ok((tables == 2).then_some(connection))
     };
     open().map_err(|error| failed(path, error))
+}
+
+/// A database as a URI that says that nobody writes it meanwhile.
+fn immutable(path: &Path) -> PathBuf {
+    let mut uri = String::from("file:");
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
+                uri.push(char::from(*byte))
+            }
+            _ => uri.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    PathBuf::from(uri + "?immutable=1")
+}
+
+/// A file beside the database, which has its name and more.
+fn beside_named(path: &Path, more: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(more);
+    PathBuf::from(name)
 }
 
 fn read_lease(connection: &Connection, job: &str) -> rusqlite::Result<Option<Lease>> {

@@ -59,9 +59,8 @@ fn gives_up(ledger: &mut dyn Ledger, error: anyhow::Error) -> anyhow::Error {
 mod tests {
     use super::*;
     use crate::cli::{self, Task};
+    use crate::rows::columns;
     use crossrate_dataflows::market::event_time::EventTime;
-    use crossrate_dataflows::market::row::{Row, RowKind};
-    use crossrate_dataflows::market::trade::Symbol;
     use crossrate_dataflows::operators::closings::Outbox;
     use std::collections::BTreeMap;
     use std::ffi::OsString;
@@ -93,16 +92,7 @@ mod tests {
             time(end - 10).millis(),
             time(end).millis()
         );
-        let row = Row {
-            look: time(end),
-            end: time(end),
-            kind: RowKind::Symbol,
-            name: Symbol::new("A"),
-            start: time(end - 10),
-            closed: true,
-            last: true,
-            json,
-        };
+        let row = columns::read(&json).expect("a row");
         Outbox { rows: vec![row], frontier: Some(time(end)), progressed: true, ..Outbox::default() }
     }
 
@@ -113,7 +103,9 @@ mod tests {
         for end in ends {
             sinks.write(&mut news(end * 10))?;
         }
-        sinks.finish(&mut Outbox::default(), false)
+        sinks.finish(&mut Outbox::default(), false)?;
+        sinks.close();
+        Ok(())
     }
 
     fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {

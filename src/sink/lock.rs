@@ -16,7 +16,7 @@ const PATIENCE: Duration = if cfg!(test) { Duration::from_millis(300) } else { D
 const SILENT: Duration = Duration::from_secs(3);
 
 /// Locks a file or a folder for as long as it is open, waiting for an earlier run to let go. `before` is who had the job.
-pub(super) fn lock(file: &File, name: &str, before: Option<&str>, verbosity: Verbosity) -> Result<()> {
+pub(crate) fn lock(file: &File, name: &str, before: Option<&str>, verbosity: Verbosity) -> Result<()> {
     let begun = Instant::now();
     let mut told = verbosity < Verbosity::Normal;
     loop {

@@ -71,7 +71,8 @@ impl Writing {
         let Some(mut sinks) = self.sinks.take() else { return Ok(()) };
         let mut outbox = self.outbox.borrow_mut();
         sinks.finish(&mut outbox, ending == Ending::Complete)?;
-        accounting::tell(&self.config, &outbox)?;
+        accounting::tell(&self.config, &outbox, || sinks.prove_lease())?;
+        sinks.close();
         match ending {
             Ending::Complete => accounting::refuse_nothing(&self.config, &outbox),
             Ending::Stopped => Ok(()),

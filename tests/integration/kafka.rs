@@ -3,6 +3,7 @@
 
 mod damage;
 mod faults;
+mod first_moments;
 mod frozen;
 mod full_disk;
 mod input;

@@ -5,7 +5,7 @@
 
 mod any_point;
 pub(crate) mod command;
-mod days;
+pub(crate) mod days;
 mod ended;
 mod first_moments;
 pub(crate) mod full_disk;
@@ -17,6 +17,7 @@ mod links;
 mod others_files;
 pub(crate) mod outputs;
 pub(crate) mod postgres;
+mod read_only;
 mod restarts;
 mod sqlite_and_files;
 

@@ -9,17 +9,17 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Numbers that look random, the same in every run.
-struct Lcg(u64);
+pub(super) struct Lcg(pub(super) u64);
 
 impl Lcg {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % bound
     }
 }
 
 /// Two symbols in four partitions, out of order, with what is late, repeated, bad and of others.
-fn market(random: &mut Lcg, from_second: f64, count: u64) -> Vec<Record> {
+pub(super) fn market(random: &mut Lcg, from_second: f64, count: u64) -> Vec<Record> {
     let mut ids = [from_second as u64 * 1_000; 2];
     let mut last = String::new();
     (0..count)
@@ -174,7 +174,7 @@ fn killed(kills: usize, flags: &str, seed: u64) {
 }
 
 /// So many, or as many as a long run asks for.
-fn kills(usual: usize) -> usize {
+pub(super) fn kills(usual: usize) -> usize {
     std::env::var("CROSSRATE_TEST_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(usual)
 }
 

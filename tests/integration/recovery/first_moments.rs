@@ -4,6 +4,7 @@
 use super::days::files;
 use super::input::{self, Random};
 use super::kill_loop::{Job, end_of, kills, signal};
+use crossrate::ledger::point::Point;
 use rusqlite::Connection;
 use std::fs::File;
 use std::time::{Duration, Instant};
@@ -152,4 +153,44 @@ fn a_superseded_run_cuts_nothing() {
     assert!(std::fs::read(&path).expect("rows") == committed, "{said}");
     disturbed.run(&[]);
     undisturbed.outputs().assert_same(&disturbed.outputs(), &said);
+}
+
+/// A run that has committed everything and is frozen before it writes its summary: the summary is its successor's.
+#[test]
+fn a_superseded_run_leaves_the_summary_of_its_successor() {
+    let folder = super::folder();
+    let inputs = input::write(folder.path(), input::seed() * 1_000 + 87, 1, 3_000, 100);
+    let job = Job::new(folder.path().join("job"), &inputs, "--symbols all --window 2s", "--to rows.jsonl");
+    let summary = job.folder.join("summary.json");
+    let held = File::create(&summary).expect("made");
+    held.lock().expect("locked");
+    let mut first = job.command(&[]).spawn().expect("it starts");
+    let begun = Instant::now();
+    while !has_ended(&job) {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{}", job.said());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    signal(first.id(), "STOP");
+    // The files of rows are the first one's until it has ended, so the job is taken from it without them.
+    let database = Connection::open(job.folder.join("rows.jsonl.recovery")).expect("opened");
+    let taken = database.execute("UPDATE crossrate_lease SET run = x'00112233445566778899aabbccddeeff'", []);
+    assert_eq!(taken.expect("taken over"), 1);
+    std::fs::write(&summary, "of the successor\n").expect("written");
+    drop(held);
+    signal(first.id(), "CONT");
+    let code = end_of(&mut first).unwrap_or_else(|| panic!("it hangs: {}", job.said()));
+    assert!(code == Some(1) && job.said().contains("was taken over by"), "{code:?} {}", job.said());
+    assert_eq!(std::fs::read_to_string(&summary).expect("a summary"), "of the successor\n");
+}
+
+/// Whether the checkpoint says that the input has ended.
+fn has_ended(job: &Job) -> bool {
+    let entries = || {
+        let database = Connection::open(job.folder.join("rows.jsonl.recovery")).ok()?;
+        let mut query = database.prepare("SELECT key, value FROM crossrate_recovery").ok()?;
+        let found = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).ok()?;
+        found.collect::<Result<_, _>>().ok()
+    };
+    let point = entries().and_then(|entries| Point::decode(&entries).ok());
+    point.and_then(|point| point.job).is_some_and(|job| job.ended)
 }
