@@ -5,8 +5,9 @@
 use crate::cluster::fate;
 use crate::config::bench::Bench;
 use crate::exit::{Exit, Failure, stopped};
-use crate::source::files::Input;
+use crate::source::files::{Input, Reading};
 use crate::source::simulated::Tape;
+use crate::wire::format::Format;
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 use std::fs::File;
@@ -68,7 +69,7 @@ pub fn run(bench: &Bench) -> Result<Exit> {
 
 /// The plain loop reads nothing else, and says nothing of what it cannot read.
 fn has_json_lines(path: &Path) -> Result<()> {
-    Input::open(path, None, true)?;
+    Input::open(path, &Reading { symbol: None, format: &Format::default() }, true)?;
     let mut head = Vec::new();
     let opened = File::open(path).and_then(|file| file.take(64).read_to_end(&mut head));
     opened.with_context(|| path.display().to_string())?;

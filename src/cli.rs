@@ -8,6 +8,7 @@ mod check;
 mod completion;
 mod computed;
 mod crosses;
+mod formats;
 mod layers;
 mod manual;
 mod outputs;
@@ -132,6 +133,11 @@ enum Commands {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// List the formats of records that are read, or print the mapping of one
+    Formats {
+        /// Which one
+        name: Option<String>,
+    },
     /// Print completions for a shell
     #[command(hide = true)]
     Completions {
@@ -245,6 +251,11 @@ Examples:
 fn parsed(task: Task, given: Given) -> Result<Parsed, Stop> {
     let quiet = check::verbosity(&given)? < Verbosity::Normal;
     Ok(Parsed { task, warnings: if quiet { Vec::new() } else { given.warnings } })
+}
+
+/// A task that is done by printing.
+fn printed(text: String) -> Result<Parsed, Stop> {
+    Ok(Parsed { task: Task::Print(text), warnings: Vec::new() })
 }
 
 /// Of which command flags are, as the types of clap's structures want it.
@@ -410,8 +421,8 @@ pub fn parse(
             parsed(task, given)
         }
         Commands::Query(query) => {
-            let files = query.files.iter().filter_map(|file| file.to_str());
-            files.map(places::input).collect::<Result<(), _>>().map_err(|wrong| wrong.at("FILE"))?;
+            let mut files = query.files.iter().filter_map(|file| file.to_str());
+            files.try_for_each(places::input).map_err(|wrong| wrong.at("FILE"))?;
             Ok(Parsed { task: Task::Query(query), warnings: Vec::new() })
         }
         Commands::Top(top) => Ok(Parsed { task: Task::Top(top), warnings: Vec::new() }),
@@ -419,15 +430,14 @@ pub fn parse(
         Commands::PlainLoop { arguments } => {
             Ok(Parsed { task: Task::PlainLoop(arguments), warnings: Vec::new() })
         }
+        Commands::Formats { name } => printed(formats::list(name.as_deref())?),
         Commands::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut completion::of(Typed::command()), "crossrate", &mut script);
             let text = String::from_utf8_lossy(&script).into_owned();
-            Ok(Parsed { task: Task::Print(text), warnings: Vec::new() })
+            printed(text)
         }
-        Commands::Man { command } => {
-            Ok(Parsed { task: Task::Print(manual::page(command.as_deref())?), warnings: Vec::new() })
-        }
+        Commands::Man { command } => printed(manual::page(command.as_deref())?),
     }
 }
 
@@ -491,6 +501,7 @@ mod tests {
             "stats-last" | "seed" | "batch-records" | "restarts" => ("", "7"),
             "to" | "dead-letter" | "summary" => ("", "out"),
             "rows" => ("", "cross"),
+            "format" => ("", "coinbase"),
             "config" => ("", toml.as_str()),
             "threads" | "processes" => ("", "2"),
             "process" => ("-n 2", "1"),

@@ -8,6 +8,7 @@ pub mod recovery;
 pub mod secret;
 pub mod top;
 
+use crate::wire::format::Format;
 use crossrate_dataflows::market::definition::Definition;
 use crossrate_dataflows::market::event_time::EventTime;
 use secret::Token;
@@ -281,6 +282,8 @@ pub struct KafkaSource {
     pub client: KafkaClient,
     /// The topic of trades.
     pub topic: String,
+    /// How records are written.
+    pub format: Format,
     /// Where to begin.
     pub start: StartOffset,
     /// Stop at each log's last stable offset as it was at the start (`-e`).
@@ -340,6 +343,8 @@ pub struct FileSource {
     pub paths: Vec<PathBuf>,
     /// The symbol of CSV input whose file name does not tell.
     pub symbol: Option<String>,
+    /// How records are written.
+    pub format: Format,
 }
 
 /// Where rows go.

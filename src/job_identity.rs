@@ -4,6 +4,7 @@ use crate::config::{Config, DeadLetterTarget, SinkTarget, Source};
 use crate::duration;
 use crate::flag_words::in_flags;
 use crate::terminal::printable;
+use crate::wire::format::Format;
 use crossrate_dataflows::market::definition::Definition;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -124,10 +125,12 @@ pub(crate) fn definition(config: &Config) -> Vec<(String, String)> {
         Err(error) => pairs.push(("job".into(), error.to_string())),
     }
     let mut add = |name: &str, value: String| pairs.push((name.into(), value));
+    let mut format = &Format::Binance;
     match &config.source {
         Source::Kafka(kafka) => {
             add("from", "kafka".into());
             add("topic", kafka.topic.clone());
+            format = &kafka.format;
         }
         Source::Simulated(simulated) => add("from", format!("{simulated:?}")),
         Source::Files(files) => {
@@ -136,8 +139,13 @@ pub(crate) fn definition(config: &Config) -> Vec<(String, String)> {
                 None => path.display().to_string(),
             });
             add("from", names.collect::<Vec<_>>().join(" "));
+            format = &files.format;
             add("symbol", files.symbol.clone().unwrap_or_else(|| "unset".into()));
         }
+    }
+    // Earlier releases knew one format and did not name it.
+    if *format != Format::Binance {
+        add("format", format.identity());
     }
     pairs
 }

@@ -5,15 +5,19 @@
 //! of archives go through [`archive`].
 
 use chunk::{Chunk, Framing, LineFormat, Message};
+use crossrate_dataflows::market::decimal::{Price, Quantity};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::trade::{Trade, TradeKind};
+use mapping::{Mapped, Mapping, MappingScratch, Places, TradeId};
 use std::fmt;
 
 pub mod archive;
 mod binance;
 pub mod chunk;
 pub mod decoded;
+pub mod format;
 mod json;
+pub mod mapping;
 mod swift;
 pub mod why;
 
@@ -59,6 +63,7 @@ impl fmt::Display for BadRecord {
 #[derive(Debug, Default)]
 pub struct Scratch {
     text: String,
+    mapping: MappingScratch,
 }
 
 /// A record as it was read.
@@ -70,6 +75,8 @@ pub struct Raw<'a> {
     pub key: Option<&'a [u8]>,
     /// What Kafka says of it; `None` in a file.
     pub place: Option<Message>,
+    /// Which of its trades this is, of a record that holds several.
+    pub part: u32,
 }
 
 /// Decodes a chunk's records, in order.
@@ -78,7 +85,11 @@ pub fn decode_chunk<'a>(chunk: &'a Chunk, scratch: &mut Scratch, each: impl FnMu
     match &chunk.framing {
         Framing::Lines(LineFormat::Json) => json_lines(&chunk.bytes, scratch, each),
         Framing::Lines(LineFormat::Csv { symbol }) => csv_lines(&chunk.bytes, symbol, each),
-        Framing::Messages(messages) => self::messages(&chunk.bytes, messages, scratch, each),
+        Framing::Lines(LineFormat::Mapped(mapping)) => mapped_lines(&chunk.bytes, mapping, scratch, each),
+        Framing::Messages(messages) => match &chunk.mapping {
+            None => self::messages(&chunk.bytes, messages, scratch, each),
+            Some(mapping) => mapped_messages(&chunk.bytes, messages, mapping, scratch, each),
+        },
     }
 }
 
@@ -97,7 +108,7 @@ fn json_lines<'a>(bytes: &'a [u8], scratch: &mut Scratch, mut each: impl FnMut(R
         if let Some((record, end)) = swift::decode(bytes, json)
             && matches!(bytes.get(end), Some(b'\n') | None)
         {
-            each(Raw { bytes: &bytes[at..end], key: None, place: None }, record);
+            each(Raw { bytes: &bytes[at..end], key: None, place: None, part: 0 }, record);
             at = end + 1;
             continue;
         }
@@ -105,7 +116,7 @@ fn json_lines<'a>(bytes: &'a [u8], scratch: &mut Scratch, mut each: impl FnMut(R
         let line = &bytes[at..end];
         if !line.trim_ascii().is_empty() {
             let inner = if json < end { &bytes[json..end] } else { line };
-            each(Raw { bytes: line, key: None, place: None }, binance::decode(inner, scratch));
+            each(Raw { bytes: line, key: None, place: None, part: 0 }, binance::decode(inner, scratch));
         }
         at = end + 1;
     }
@@ -124,7 +135,7 @@ fn capture_prefix(line: &[u8]) -> usize {
 fn csv_lines<'a>(bytes: &'a [u8], symbol: &str, mut each: impl FnMut(Raw<'a>, Record<'_>)) {
     for line in bytes.split(|b| *b == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
         if let Some(record) = archive::decode(line, symbol) {
-            each(Raw { bytes: line, key: None, place: None }, record);
+            each(Raw { bytes: line, key: None, place: None, part: 0 }, record);
         }
     }
 }
@@ -143,6 +154,7 @@ fn messages<'a>(
             bytes: &bytes[value..end],
             key: message.key.map(|_| &bytes[from..value]),
             place: Some(*message),
+            part: 0,
         };
         from = end;
         if message.null {
@@ -154,6 +166,75 @@ fn messages<'a>(
             _ => each(raw, binance::decode(raw.bytes, scratch)),
         }
     }
+}
+
+fn mapped_lines<'a>(
+    bytes: &'a [u8],
+    mapping: &Mapping,
+    scratch: &mut Scratch,
+    mut each: impl FnMut(Raw<'a>, Record<'_>),
+) {
+    for line in bytes.split(|b| *b == b'\n').filter(|line| mapping.is_record(line)) {
+        let json = if mapping.is_csv() { 0 } else { capture_prefix(line) };
+        let raw = Raw { bytes: line, key: None, place: None, part: 0 };
+        mapped(raw, &line[json..], mapping, scratch, &mut each);
+    }
+}
+
+fn mapped_messages<'a>(
+    bytes: &'a [u8],
+    messages: &[Message],
+    mapping: &Mapping,
+    scratch: &mut Scratch,
+    mut each: impl FnMut(Raw<'a>, Record<'_>),
+) {
+    let mut from = 0;
+    for message in messages {
+        let value = from + message.key.unwrap_or(0) as usize;
+        let end = message.end as usize;
+        let key = message.key.map(|_| &bytes[from..value]);
+        let raw = Raw { bytes: &bytes[value..end], key, place: Some(*message), part: 0 };
+        from = end;
+        match message.null {
+            true => each(raw, Record::Ignored),
+            false => mapped(raw, raw.bytes, mapping, scratch, &mut each),
+        }
+    }
+}
+
+/// The trades of one record, or once what it is instead.
+fn mapped<'a>(
+    raw: Raw<'a>,
+    bytes: &[u8],
+    mapping: &Mapping,
+    scratch: &mut Scratch,
+    each: &mut impl FnMut(Raw<'a>, Record<'_>),
+) {
+    let mut part = 0;
+    mapping.decode(bytes, Places::default(), &mut scratch.mapping, |mapped| {
+        each(Raw { part, ..raw }, record_of(mapped));
+        part += 1;
+    });
+}
+
+fn record_of(mapped: Mapped<'_>) -> Record<'_> {
+    let trade = match mapped {
+        Mapped::Trade(trade) => trade,
+        Mapped::Heartbeat(time) => return Record::Heartbeat(time),
+        Mapped::Ignored => return Record::Ignored,
+        Mapped::Bad(bad) => return Record::Bad(bad),
+    };
+    let TradeId::Sequence(id) = trade.id else {
+        return Record::Bad(BadRecord { reason: "id: no sequence, which is not supported yet", at: None });
+    };
+    // The decoder gives what is positive and below 2^63 only.
+    let (Some(price), Some(quantity)) =
+        (Price::from_scaled(trade.price), Quantity::from_scaled(trade.quantity))
+    else {
+        return Record::Bad(BadRecord { reason: "price or quantity: zero", at: None });
+    };
+    let symbol = trade.symbol.as_bytes();
+    Record::Trade { symbol, kind: TradeKind::Trade, trade: Trade { id, price, quantity, time: trade.time } }
 }
 
 #[cfg(test)]

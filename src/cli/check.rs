@@ -15,6 +15,7 @@ use crate::config::{
     ledger_of,
 };
 use crate::duration;
+use crate::wire::format::Format;
 use crossrate_dataflows::market::definition::{Selection, Windows};
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -252,7 +253,7 @@ pub(super) fn produce(given: &Given) -> Result<ProduceConfig, UsageError> {
     let sinks = given.get(&s::TO)?;
     let to = produce_target(given, &sinks)?;
     // It reads no file but for the configuration's.
-    let nothing = Source::Files(FileSource { paths: Vec::new(), symbol: None });
+    let nothing = Source::Files(FileSource { paths: Vec::new(), symbol: None, format: Format::default() });
     outputs::apart(given, &nothing, &sinks, None)?;
     let capture = given.get(&s::CAPTURE)?;
     if capture && matches!(to, ProduceTarget::Kafka(_)) {
@@ -359,6 +360,7 @@ fn source(given: &mut Given, client: &KafkaClient, writes_to_kafka: bool) -> Res
         return Ok(Source::Kafka(KafkaSource {
             client: client.clone(),
             topic: given.get(&s::TOPIC)?,
+            format: format(given, Input::Topic)?,
             start: given.find(&s::OFFSET)?.unwrap_or(StartOffset::Unset),
             exit_at_end: given.get(&s::EXIT_AT_END)?,
         }));
@@ -387,7 +389,42 @@ fn source(given: &mut Given, client: &KafkaClient, writes_to_kafka: bool) -> Res
         given.warnings.push(format!("{from}: {path} is read twice, as two partitions"));
     }
     let paths = texts.into_iter().map(PathBuf::from).collect();
-    Ok(Source::Files(FileSource { paths, symbol: given.find(&s::SYMBOL)? }))
+    Ok(Source::Files(FileSource {
+        paths,
+        symbol: given.find(&s::SYMBOL)?,
+        format: format(given, Input::Files)?,
+    }))
+}
+
+/// What records are read from.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+enum Input {
+    Topic,
+    Files,
+}
+
+/// How records are written. A mapping that cannot work is told before anything is read.
+fn format(given: &Given, input: Input) -> Result<Format, UsageError> {
+    let format = given.get(&s::FORMAT)?;
+    let Format::Mapped(file) = &format else { return Ok(format) };
+    let wrong = |got: String, expected: &str| Wrong::told(got, expected).at(given.what(&s::FORMAT.about));
+    // What stands in the names of files is seen when they are opened.
+    let mapping = match (file.compile(None), input) {
+        (Ok(mapping), _) => mapping,
+        (Err(error), Input::Files) if error.needs_file() => return Ok(format),
+        (Err(error), _) => {
+            return Err(wrong(error.to_string(), "a mapping that can work: crossrate formats"));
+        }
+    };
+    if !mapping.is_numbered() {
+        let got = format!("{}, whose ids are no sequence", file.name);
+        return Err(wrong(got, "a format with ids = \"sequence\": others are not supported yet"));
+    }
+    if input == Input::Topic && mapping.needs_header() {
+        let got = format!("{}, which names columns", file.name);
+        return Err(wrong(got, "columns by their numbers: records of a topic have no header"));
+    }
+    Ok(format)
 }
 
 /// What a run has read it reads again when it is taken up, and standard input cannot be.

@@ -7,6 +7,7 @@
 use super::usage::Wrong;
 use super::{crosses, places, values};
 use crate::config::{DeadLetterTarget, Progress, SinkTarget, Speed, StartOffset, Stay};
+use crate::wire::format::Format;
 use crossrate_dataflows::market::definition::{Cross, Emit, MissingLeg, RowKinds};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::trade::Symbol;
@@ -120,6 +121,7 @@ const REPLAY_TAKES: &[Shared] = &[
     shared("property"),
     shared("kafka-config"),
     shared("symbol"),
+    shared("format"),
     shared("dedup"),
     shared("max-ahead"),
     shared("max-jump"),
@@ -417,6 +419,8 @@ settings! {
     KAFKA_CONFIG: Optional<PathBuf> = Optional::one("kafka-config", "FILE", INPUT, places::path,
         "Properties of librdkafka, a line of key=value each").in_produce_too(None, None)
         .in_recovery_too("Properties of librdkafka, a line of key=value each").default("none");
+    FORMAT: Setting<Format> = Setting::one("format", "FORMAT", INPUT, values::format,
+        "How records are written: binance, a name of `crossrate formats`, or a mapping file").default("binance");
     SYMBOL: Optional<String> = Optional::one("symbol", "SYMBOL", INPUT, values::symbol,
         "Symbol of CSV input whose file name does not tell").default("from the file's name");
     DEDUP: Setting<bool> = Setting::one("dedup", "HOW", INPUT, values::dedup,

@@ -3,6 +3,7 @@
 use super::usage::{Wrong, nearest};
 use crate::config::{Progress, Speed, Stay};
 use crate::duration;
+use crate::wire::format::{BINANCE, BUILT_IN, Format, MappingFile};
 use crossrate_dataflows::market::definition::{Emit, MissingLeg, RowKinds};
 use crossrate_dataflows::market::schema::RowKind;
 use crossrate_dataflows::market::trade::{Symbol, is_name};
@@ -105,6 +106,25 @@ pub(super) fn span_or_off(text: &str) -> Result<Option<Duration>, Wrong> {
 /// The same of event time, in microseconds.
 pub(super) fn event_span_or_off(text: &str) -> Result<Option<u64>, Wrong> {
     Ok(span_or_off(text)?.map(|span| span.as_micros() as u64))
+}
+
+/// How records are written: a name, or the path of a mapping file.
+pub(super) fn format(text: &str) -> Result<Format, Wrong> {
+    if text == BINANCE {
+        return Ok(Format::Binance);
+    }
+    if let Some(file) = MappingFile::built_in(text) {
+        return Ok(Format::Mapped(file));
+    }
+    let names = BUILT_IN.iter().map(|(name, _)| *name).chain([BINANCE]);
+    let expected =
+        format!("one of {}, or the path of a mapping file", names.clone().collect::<Vec<_>>().join(", "));
+    let is_path = text.contains(['/', '.']);
+    match std::fs::read_to_string(text) {
+        Ok(mapping) => Ok(Format::Mapped(MappingFile::of_user(text, &mapping))),
+        Err(error) if is_path => Err(Wrong::new(text, expected).hint(format!("it cannot be read: {error}"))),
+        Err(_) => Err(Wrong::new(text, expected).perhaps(nearest(text, names))),
+    }
 }
 
 /// A whole number within bounds, both included.

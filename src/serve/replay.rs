@@ -7,6 +7,7 @@ use super::helper::Helper;
 use super::problem::{Problem, expect_json};
 use crate::config::STDIN;
 use crate::config::{Config, KafkaClient, ServeConfig, Source};
+use crate::wire::format::Format;
 use axum::body::{Body, Bytes};
 use axum::extract::State as Shared;
 use axum::extract::rejection::BytesRejection;
@@ -43,7 +44,11 @@ impl Replays {
     /// Those that a run reads.
     pub fn of_run(config: &Config) -> Replays {
         let trades = match &config.source {
-            Source::Kafka(kafka) => Ok(of_topic(&kafka.topic, &kafka.client)),
+            Source::Kafka(kafka) => {
+                let mut trades = of_topic(&kafka.topic, &kafka.client);
+                with_format(&mut trades, &kafka.format);
+                Ok(trades)
+            }
             Source::Files(files) if files.paths.iter().any(|path| path.as_os_str() == STDIN) => {
                 Err("its trades come through a pipe, which cannot be read again")
             }
@@ -53,6 +58,7 @@ impl Replays {
                 if let Some(symbol) = &files.symbol {
                     trades.insert("symbol".into(), Value::String(symbol.clone()));
                 }
+                with_format(&mut trades, &files.format);
                 Ok(trades)
             }
             Source::Simulated(_) => Err("its market is generated"),
@@ -72,6 +78,13 @@ impl Replays {
 
     fn new(trades: Result<Table, &'static str>) -> Replays {
         Replays { trades, turns: Arc::new(Semaphore::new(AT_A_TIME)) }
+    }
+}
+
+/// A replay reads records as the run does.
+fn with_format(trades: &mut Table, format: &Format) {
+    if let Format::Mapped(file) = format {
+        trades.insert("format".into(), Value::String(file.name.clone()));
     }
 }
 

@@ -8,6 +8,7 @@
 use super::{Delivery, Feed, Waker};
 use crate::config::STDIN;
 use crate::exit::{Exit, Failure};
+use crate::wire::format::{Format, MappingFile};
 use anyhow::{Context, Result};
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
@@ -32,6 +33,7 @@ pub struct Input {
     name: String,
     place: Place,
     symbol: Option<String>,
+    mapping: Option<MappingFile>,
 }
 
 /// Where an input is.
@@ -54,6 +56,8 @@ struct Named<'a> {
     member: Option<&'a str>,
     /// `--symbol`.
     symbol: Option<&'a str>,
+    /// `--format`, where it is a mapping.
+    mapping: Option<&'a MappingFile>,
 }
 
 impl<'a> Named<'a> {
@@ -73,13 +77,26 @@ impl<'a> Named<'a> {
     }
 }
 
+/// How the records of a file are read.
+#[derive(Debug, Copy, Clone)]
+pub struct Reading<'a> {
+    /// `--symbol`.
+    pub symbol: Option<&'a str>,
+    /// `--format`.
+    pub format: &'a Format,
+}
+
 impl Input {
     /// Finds an input, and looks at its beginning if it is a regular file. `-` is standard input. With `again`, a
     /// later run must be able to read it again.
-    pub fn open(path: &Path, symbol: Option<&str>, again: bool) -> Result<Self> {
-        let symbol = symbol.map(str::to_owned);
+    pub fn open(path: &Path, reading: &Reading<'_>, again: bool) -> Result<Self> {
+        let symbol = reading.symbol.map(str::to_owned);
+        let mapping = match reading.format {
+            Format::Binance => None,
+            Format::Mapped(mapping) => Some(mapping.clone()),
+        };
         if path.as_os_str() == STDIN {
-            return Ok(Input { name: "standard input".into(), place: Place::Stdin, symbol });
+            return Ok(Input { name: "standard input".into(), place: Place::Stdin, symbol, mapping });
         }
         let name = path.display().to_string();
         let metadata = std::fs::metadata(path).map_err(|error| cannot_open(&name, error))?;
@@ -97,10 +114,10 @@ impl Input {
                 .hint("put it into a file, or write rows to standard output, which keeps no recovery point")
                 .into());
             }
-            return Ok(Input { name, place: Place::Stream(path.to_owned()), symbol });
+            return Ok(Input { name, place: Place::Stream(path.to_owned()), symbol, mapping });
         }
         let file = File::open(path).map_err(|error| cannot_open(&name, error))?;
-        let mut input = Input { name, place: Place::File { path: path.to_owned(), file }, symbol };
+        let mut input = Input { name, place: Place::File { path: path.to_owned(), file }, symbol, mapping };
         input.look().with_context(|| format!("cannot read {}", input.name))?;
         Ok(input)
     }
@@ -116,7 +133,12 @@ impl Input {
         let failed = |error: io::Error| Failure::new(Exit::Unreachable, "it cannot be read").because(error);
         let copy = file.try_clone().map_err(failed)?;
         let name = file_name(path);
-        let named = Named { file: name.as_deref(), member: None, symbol: self.symbol.as_deref() };
+        let named = Named {
+            file: name.as_deref(),
+            member: None,
+            symbol: self.symbol.as_deref(),
+            mapping: self.mapping.as_ref(),
+        };
         match unpack::members(Raw::File(copy), &named, &mut lines::look) {
             Err(Stop::Failed(failure)) => return Err(failure.into()),
             Ok(()) | Err(Stop::Closed) => {}
@@ -163,7 +185,12 @@ impl Input {
                 (Raw::Stream { from: Box::new(stdin), live }, None)
             }
         };
-        let named = Named { file: name.as_deref(), member: None, symbol: self.symbol.as_deref() };
+        let named = Named {
+            file: name.as_deref(),
+            member: None,
+            symbol: self.symbol.as_deref(),
+            mapping: self.mapping.as_ref(),
+        };
         let mut lines = Lines::new(start, feed, waker);
         unpack::members(raw, &named, &mut |bytes: &mut Bytes<'_>, named| lines.member(bytes, named))?;
         lines.end()

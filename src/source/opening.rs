@@ -1,6 +1,6 @@
 //! Opens the source of a run: the partitions of each worker of this process, each with a reader that has begun.
 
-use super::files::{self, Input};
+use super::files::{self, Input, Reading};
 use super::kafka::{self, Meeting};
 use super::simulated::{self, Market};
 use super::{Opened, PartitionFeed};
@@ -55,10 +55,11 @@ impl Unopened {
     /// Looks at the files of this process's partitions: all of them are there before anything is read or written.
     pub fn look(config: &Config, workers: &Workers) -> Result<Unopened> {
         let mut inputs = Vec::new();
-        if let Source::Files(FileSource { paths, symbol }) = &config.source {
+        if let Source::Files(FileSource { paths, symbol, format }) = &config.source {
+            let reading = Reading { symbol: symbol.as_deref(), format };
             let mine = (0..).zip(paths).filter(|(number, _)| workers.local(*number).is_some());
             for (number, path) in mine {
-                inputs.push((number as u32, Input::open(path, symbol.as_deref(), config.has_ledger())?));
+                inputs.push((number as u32, Input::open(path, &reading, config.has_ledger())?));
             }
         }
         Ok(Unopened { inputs, meeting: None })

@@ -1,5 +1,6 @@
 //! What is decoded: a chunk of a partition's bytes, and how they fall into records.
 
+use super::mapping::Mapping;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -10,6 +11,8 @@ pub struct Chunk {
     pub bytes: Vec<u8>,
     /// How `bytes` falls into records.
     pub framing: Framing,
+    /// How messages are read, where that is not the exchange's own way.
+    pub mapping: Option<Arc<Mapping>>,
     /// All that was read of a file up to this chunk's end, where a later run may want to find it again.
     pub read: Option<Prefix>,
 }
@@ -39,6 +42,8 @@ pub enum LineFormat {
         /// The symbol of every line.
         symbol: Arc<str>,
     },
+    /// What a mapping reads; its header line is no record.
+    Mapped(Arc<Mapping>),
 }
 
 /// Where a message ends in its chunk, and what Kafka says of it.

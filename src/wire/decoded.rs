@@ -44,6 +44,8 @@ pub struct Decoded {
 struct Decoding {
     from: u32,
     to: u32,
+    /// Which of its record's trades this is.
+    part: u32,
     record: Known,
 }
 
@@ -58,7 +60,7 @@ impl Decoded {
             // before. The bytes of a record are a part of it.
             let from = (raw.bytes.as_ptr().addr() - start) as u32;
             let to = from + raw.bytes.len() as u32;
-            records.push(Decoding { from, to, record: Known::of(&record, symbols) });
+            records.push(Decoding { from, to, part: raw.part, record: Known::of(&record, symbols) });
         });
         Decoded { chunk, records }
     }
@@ -74,14 +76,21 @@ impl Decoded {
         let bytes = &self.chunk.bytes;
         match &self.chunk.framing {
             Framing::Messages(messages) => {
-                for (message, decoding) in messages.iter().zip(&self.records) {
+                let mut messages = messages.iter();
+                let mut message = None;
+                for decoding in &self.records {
+                    // Each message gives one at least.
+                    if decoding.part == 0 {
+                        message = messages.next();
+                    }
+                    let Some(message) = message else { return };
                     each(self.raw_message(message, decoding), decoding.record);
                 }
             }
             Framing::Lines(_) => {
                 for decoding in &self.records {
                     let raw = &bytes[decoding.from as usize..decoding.to as usize];
-                    each(Raw { bytes: raw, key: None, place: None }, decoding.record);
+                    each(Raw { bytes: raw, key: None, place: None, part: decoding.part }, decoding.record);
                 }
             }
         }
@@ -90,7 +99,7 @@ impl Decoded {
     fn raw_message(&self, message: &Message, decoding: &Decoding) -> Raw<'_> {
         let (from, to) = (decoding.from as usize, decoding.to as usize);
         let key = message.key.map(|length| &self.chunk.bytes[from - length as usize..from]);
-        Raw { bytes: &self.chunk.bytes[from..to], key, place: Some(*message) }
+        Raw { bytes: &self.chunk.bytes[from..to], key, place: Some(*message), part: decoding.part }
     }
 
     /// All that was read of a file up to the chunk's end.

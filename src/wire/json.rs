@@ -7,7 +7,7 @@
 use super::{BadRecord, swift};
 
 /// The deepest nesting that is accepted (`docs/semantics.md#input`).
-const MOST_LEVELS: usize = 128;
+pub(super) const MOST_LEVELS: usize = 128;
 
 /// A value as far as it matters. Positions are byte offsets in the record.
 #[derive(Debug, Copy, Clone, Default, PartialEq, Eq)]
@@ -103,11 +103,12 @@ pub(super) fn unescape(inside: &[u8], into: &mut String) {
     into.push_str(rest);
 }
 
-fn bad(reason: &'static str, at: usize) -> BadRecord {
+pub(super) fn bad(reason: &'static str, at: usize) -> BadRecord {
     BadRecord { reason, at: Some(at) }
 }
 
-struct Scanner<'a> {
+/// The grammar of single values, from one place in the bytes to the next.
+pub(super) struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
 }
@@ -159,12 +160,42 @@ impl Fields {
     }
 }
 
-impl Scanner<'_> {
-    fn peek(&self) -> Option<u8> {
+impl<'a> Scanner<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Scanner { bytes, at: 0 }
+    }
+
+    pub(super) fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    #[inline]
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
+    pub(super) fn is_at_end(&self) -> bool {
+        self.at >= self.bytes.len()
+    }
+
+    /// Back to a place that was passed.
+    pub(super) fn go_to(&mut self, at: usize) {
+        self.at = at;
+    }
+
+    /// Past one byte.
+    #[inline]
+    pub(super) fn step(&mut self) {
+        self.at += 1;
+    }
+
+    #[inline]
+    pub(super) fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
-    fn skip_space(&mut self) {
+    #[inline]
+    pub(super) fn skip_space(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
             self.at += 1;
         }
@@ -278,7 +309,7 @@ impl Scanner<'_> {
     }
 
     /// A string, from its opening quote; where its inside is, and whether it has escapes.
-    fn string(&mut self) -> Result<(usize, usize, bool), BadRecord> {
+    pub(super) fn string(&mut self) -> Result<(usize, usize, bool), BadRecord> {
         self.at += 1;
         let from = self.at;
         let mut escaped = false;
@@ -334,7 +365,7 @@ impl Scanner<'_> {
         Ok(unit)
     }
 
-    fn number(&mut self) -> Result<Value, BadRecord> {
+    pub(super) fn number(&mut self) -> Result<Value, BadRecord> {
         let from = self.at;
         let mut plain = true;
         if self.peek() == Some(b'-') {
@@ -370,7 +401,7 @@ impl Scanner<'_> {
         if self.at == from { Err(bad("not JSON: no such number", number)) } else { Ok(()) }
     }
 
-    fn word(&mut self, word: &[u8]) -> Result<Value, BadRecord> {
+    pub(super) fn word(&mut self, word: &[u8]) -> Result<Value, BadRecord> {
         let from = self.at;
         if !self.bytes[from..].starts_with(word) {
             return Err(bad("not JSON: no such word", from));

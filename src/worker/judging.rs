@@ -143,7 +143,8 @@ impl Judging<'_> {
         }
         let place = match raw.place {
             Some(message) => Place { offset: message.offset, kafka_ms: message.timestamp_ms },
-            None => Place { offset: *records, kafka_ms: 0 },
+            // The trades of one record have one place.
+            None => Place { offset: *records - i64::from(raw.part > 0), kafka_ms: 0 },
         };
         *records = place.offset + 1;
         if let Some(again) = rebuilding {

@@ -6,6 +6,7 @@ mod cluster;
 mod demo;
 mod exchange;
 mod files;
+mod formats;
 mod golden;
 mod interrupt;
 mod kafka;

@@ -58,7 +58,7 @@ impl State {
         }
         let (mut rows, mut bytes) = (Vec::new(), 0);
         let begun = snapshot.next.take();
-        for (name, series) in self.from_series(filter, begun.as_ref().map(|place| &place.series)) {
+        for (name, series) in self.series_from(filter, begun.as_ref().map(|place| &place.series)) {
             if series.forgotten() > snapshot.number {
                 return Err(Anew::Forgotten);
             }
@@ -81,7 +81,7 @@ impl State {
     }
 
     /// The series of a filter in their order, from some place on; those before it are not looked at.
-    fn from_series<'a>(
+    fn series_from<'a>(
         &'a self,
         filter: &'a Filter,
         from: Option<&SeriesName>,
@@ -91,8 +91,8 @@ impl State {
             let series = self.series.range((Bound::Included(least), Bound::Unbounded));
             return Box::new(series.filter(|((kind, _), _)| filter.admits_kind(*kind)));
         };
-        let kinds = [RowKind::Symbol, RowKind::Cross, RowKind::Stats];
-        let kinds = kinds.into_iter().filter(move |kind| filter.admits_kind(*kind) && *kind >= least.0);
+        let kinds =
+            RowKind::ALL.into_iter().filter(move |kind| filter.admits_kind(*kind) && *kind >= least.0);
         Box::new(kinds.flat_map(move |kind| {
             let least = if kind == least.0 { Arc::clone(&least.1) } else { Arc::from("") };
             let names = names.range((Bound::Included(least), Bound::Unbounded));

@@ -5,7 +5,9 @@ use super::Named;
 use crate::exit::{Exit, Failure};
 use crate::wire::archive;
 use crate::wire::chunk::LineFormat;
+use crate::wire::format::MappingFile;
 use crossrate_dataflows::market::trade::is_name;
+use std::sync::Arc;
 
 /// How bytes are packed.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
@@ -66,6 +68,9 @@ const MOST_HEAD: usize = 64 << 10;
 
 /// What the lines of an input are that begins so; `None` where that takes more bytes. `complete`: there are no more.
 pub(super) fn lines(head: &[u8], complete: bool, named: &Named<'_>) -> Result<Option<LineFormat>, Failure> {
+    if let Some(file) = named.mapping {
+        return mapped(head, complete, named, file);
+    }
     if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
         return Err(Failure::new(Exit::Unreachable, "this is UTF-16, from byte 0 on")
             .hint("make it UTF-8: iconv -f UTF-16 -t UTF-8"));
@@ -102,6 +107,30 @@ pub(super) fn lines(head: &[u8], complete: bool, named: &Named<'_>) -> Result<Op
             by_name(named).map(Some)
         }
     }
+}
+
+/// What a mapping makes of an input: of CSV its first line tells where the columns are.
+fn mapped(
+    head: &[u8],
+    complete: bool,
+    named: &Named<'_>,
+    file: &MappingFile,
+) -> Result<Option<LineFormat>, Failure> {
+    let unusable = |words: String| Failure::new(Exit::Unreachable, words);
+    let mut mapping = file.compile(named.names().next()).map_err(|error| unusable(error.to_string()))?;
+    if mapping.is_csv() {
+        let line_end = memchr::memchr(b'\n', head);
+        if line_end.is_none() && !complete && head.len() < MOST_HEAD {
+            return Ok(None);
+        }
+        let line = &head[..line_end.unwrap_or(head.len())];
+        let taken = if line.is_empty() { Ok(false) } else { mapping.take_header(line) };
+        taken.map_err(|words| {
+            unusable(format!("by --format {} {words}", file.name))
+                .hint("name the columns as the header does, or by their numbers from 1")
+        })?;
+    }
+    Ok(Some(LineFormat::Mapped(Arc::new(mapping))))
 }
 
 fn by_name(named: &Named<'_>) -> Result<LineFormat, Failure> {
@@ -197,7 +226,7 @@ mod tests {
     }
 
     fn named<'a>(name: &'a str, symbol: Option<&'a str>) -> Named<'a> {
-        Named { file: (!name.is_empty()).then_some(name), member: None, symbol }
+        Named { file: (!name.is_empty()).then_some(name), member: None, symbol, mapping: None }
     }
 
     fn told(head: &[u8], complete: bool, name: &str, symbol: Option<&str>) -> String {
@@ -205,6 +234,7 @@ mod tests {
             Ok(None) => "more".into(),
             Ok(Some(LineFormat::Json)) => "json".into(),
             Ok(Some(LineFormat::Csv { symbol })) => symbol.to_string(),
+            Ok(Some(LineFormat::Mapped(_))) => "mapped".into(),
             Err(failure) => format!("{} {failure}", failure.exit().code()),
         }
     }
@@ -287,7 +317,12 @@ mod tests {
 
     #[test]
     fn a_members_name_comes_before_the_archives() {
-        let named = Named { file: Some("A-trades-1.zip"), member: Some("b-trades-1.csv"), symbol: Some("C") };
+        let named = Named {
+            file: Some("A-trades-1.zip"),
+            member: Some("b-trades-1.csv"),
+            symbol: Some("C"),
+            mapping: None,
+        };
         let format = lines(b"1,2", false, &named).expect("an archive").expect("is told");
         assert_eq!(format, LineFormat::Csv { symbol: "B".into() });
         for (name, symbol) in [

@@ -279,8 +279,11 @@ fn pass_over(bytes: &[u8], records: &mut u64, format: &LineFormat) -> usize {
     while *records > 0 && at < bytes.len() {
         let end = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |length| at + length);
         let line = &bytes[at..end];
-        let is_record =
-            !line.trim_ascii().is_empty() && (*format == LineFormat::Json || !archive::is_header(line));
+        let is_record = match format {
+            LineFormat::Json => !line.trim_ascii().is_empty(),
+            LineFormat::Csv { .. } => !line.trim_ascii().is_empty() && !archive::is_header(line),
+            LineFormat::Mapped(mapping) => mapping.is_record(line),
+        };
         *records -= u64::from(is_record);
         at = (end + 1).min(bytes.len());
     }

@@ -4,6 +4,7 @@ use super::lines::{Bytes, LONGEST, Lines, Stop};
 use super::*;
 use crate::source::Taken;
 use crate::wire::chunk::{Chunk, Framing, LineFormat, Prefix};
+use crate::wire::format::Format;
 use crate::wire::{self, Record, Scratch};
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
@@ -39,6 +40,7 @@ fn records(chunks: &[Chunk]) -> Vec<String> {
         let mark = match &chunk.framing {
             Framing::Lines(LineFormat::Json) => "",
             Framing::Lines(LineFormat::Csv { symbol }) => symbol,
+            Framing::Lines(LineFormat::Mapped(_)) => "mapped",
             Framing::Messages(_) => panic!("messages of a file"),
         };
         wire::decode_chunk(chunk, &mut Scratch::default(), |raw, _| {
@@ -50,7 +52,8 @@ fn records(chunks: &[Chunk]) -> Vec<String> {
 
 /// What is read of a file from a record on.
 fn read(path: &Path, symbol: Option<&str>, start: Start) -> Result<(Vec<Chunk>, Option<String>), String> {
-    let input = Input::open(path, symbol, false).map_err(|error| format!("{error:#}"))?;
+    let reading = Reading { symbol, format: &Format::default() };
+    let input = Input::open(path, &reading, false).map_err(|error| format!("{error:#}"))?;
     let feed = Feed::new(4);
     let reader = input.spawn(0, start, Arc::clone(&feed), nobody()).expect("a thread");
     let drained = drain(&feed);
@@ -243,7 +246,7 @@ fn cut(bytes: &[u8], sizes: &[usize], live: bool, name: &str, start: &Start) -> 
     let waker = nobody();
     let mut lines = Lines::new(start, &feed, &waker);
     let mut pieces = Pieces { bytes, sizes: sizes.to_vec(), turn: 0 };
-    let named = Named { file: Some(name), member: None, symbol: None };
+    let named = Named { file: Some(name), member: None, symbol: None, mapping: None };
     let outcome = lines.member(&mut Bytes { from: &mut pieces, live }, &named).and_then(|()| lines.end());
     match outcome {
         Ok(()) => feed.push(Delivery::End).expect("open"),

@@ -4,6 +4,7 @@ use super::Client;
 use crate::kafka::queue::{Queue, Record};
 use crate::source::{Closed, Delivery, Feed};
 use crate::wire::chunk::{Chunk, Framing, Message};
+use crate::wire::mapping::Mapping;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::Offset;
@@ -32,6 +33,8 @@ pub(super) struct Filling {
     pub(super) keys: bool,
     /// After how much silence at the log's end a partition is idle.
     pub(super) idle_timeout: Option<Duration>,
+    /// How messages are read, where that is not the exchange's own way.
+    pub(super) mapping: Option<Arc<Mapping>>,
 }
 
 /// A partition that is being read.
@@ -95,7 +98,7 @@ impl Log {
                     (at_end, empty_to) = (true, self.end.unwrap_or(empty_to));
                 }
                 Ok(record) => {
-                    let chunk = chunk.get_or_insert_with(|| emptied(self.feed.spare()));
+                    let chunk = chunk.get_or_insert_with(|| emptied(self.feed.spare(), filling));
                     self.next = record.offset + 1;
                     append(chunk, &record, filling.keys);
                     let Framing::Messages(messages) = &chunk.framing else { break };
@@ -199,7 +202,8 @@ impl Log {
     }
 }
 
-fn emptied(mut chunk: Chunk) -> Chunk {
+fn emptied(mut chunk: Chunk, filling: &Filling) -> Chunk {
+    chunk.mapping.clone_from(&filling.mapping);
     match &mut chunk.framing {
         Framing::Messages(messages) => messages.clear(),
         Framing::Lines(_) => chunk.framing = Framing::Messages(Vec::new()),

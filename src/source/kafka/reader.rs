@@ -12,6 +12,7 @@ use crate::kafka::queue::Queue;
 use crate::kafka::{self, Listener, Meaning};
 use crate::source::{Closed, Feed, PartitionFeed};
 use crate::start;
+use crate::wire::format::Format;
 use crate::workers::{Waker, WorkerWaker};
 use anyhow::{Result, anyhow};
 use rdkafka::consumer::Consumer;
@@ -68,6 +69,11 @@ impl Reader {
             bytes: CHUNK_BYTES,
             keys: matches!(config.dead_letter, Some(DeadLetterTarget::Kafka(_))) || config.keep_refused,
             idle_timeout: config.idle_timeout,
+            mapping: match &source.format {
+                Format::Binance => None,
+                // It was compiled before, when the settings were checked.
+                Format::Mapped(file) => file.compile(None).ok().map(Arc::new),
+            },
         };
         let (to_worker, mailbox) = mpsc::channel();
         let woken = woken.waker();

@@ -1,0 +1,245 @@
+//! Records of any venue, read by a mapping: a file that says where in a record a trade's fields stand.
+//!
+//! [`Mapping::parse`] compiles the file ([`file`]) when the job starts: pointers become one tree ([`paths`]), so that a
+//! JSON record is walked once ([`walk`]), without a tree of values and without an allocation for a trade. Lines of CSV
+//! are taken apart by [`csv`]. Digits are taken as written ([`decimal`], [`time`]), never through a float.
+//!
+//! This module knows one record. Files, topics and partitions are the business of [`crate::source`], and which trades
+//! count that of acceptance.
+
+use super::BadRecord;
+use super::binance::MOST_BYTES;
+use crossrate_dataflows::market::event_time::EventTime;
+
+mod csv;
+mod decimal;
+mod file;
+mod paths;
+mod pattern;
+mod record;
+mod time;
+mod walk;
+
+pub use file::MappingError;
+
+use paths::{Cell, Paths};
+use record::{IdMapping, RecordMapping, Texts, Values};
+use time::{LastDay, Unit};
+use walk::{Finds, Found};
+
+/// The decimal places of a job's prices and quantities.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub struct Places {
+    /// Of prices, 0 to 18.
+    pub price: u8,
+    /// Of quantities, 0 to 18.
+    pub quantity: u8,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Places { price: 8, quantity: 8 }
+    }
+}
+
+/// A compiled mapping.
+#[derive(Debug)]
+pub struct Mapping {
+    encoding: Encoding,
+    records: Vec<RecordMapping>,
+}
+
+#[derive(Debug)]
+enum Encoding {
+    Json(Paths),
+    Csv(csv::Columns),
+}
+
+/// Who took the other's offer.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum Taker {
+    /// The buyer.
+    Buy,
+    /// The seller.
+    Sell,
+}
+
+/// What a trade is known by.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum TradeId {
+    /// The symbol's trades are numbered one after another.
+    Sequence(u64),
+    /// An integer that no other trade of the symbol has.
+    Unique(u64),
+    /// A text, or a greater integer, that no other trade of the symbol has: its XXH3-128.
+    Hashed(u128),
+    /// Nothing.
+    None,
+}
+
+/// A trade as its record tells it.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub struct MappedTrade<'a> {
+    /// Its symbol, with the venue's prefix.
+    pub symbol: &'a str,
+    /// What it is known by.
+    pub id: TradeId,
+    /// In steps of the job's price scale; positive, below 2^63.
+    pub price: i64,
+    /// In steps of the job's quantity scale; positive, below 2^63.
+    pub quantity: i64,
+    /// When it was executed.
+    pub time: EventTime,
+    /// Who took the other's offer, where the record tells.
+    pub taker: Option<Taker>,
+}
+
+/// What a record, or one element of it, is.
+#[derive(Debug, Copy, Clone, PartialEq)]
+pub enum Mapped<'a> {
+    /// A trade.
+    Trade(MappedTrade<'a>),
+    /// The writer has nothing older than this to write.
+    Heartbeat(EventTime),
+    /// No condition holds, or there is no element.
+    Ignored,
+    /// Not as it must be.
+    Bad(BadRecord),
+}
+
+/// What decoding needs beside the record, kept for its allocations.
+#[derive(Debug, Default)]
+pub struct MappingScratch {
+    finds: Finds,
+    fields: csv::Fields,
+    text: String,
+    symbol: String,
+    other: String,
+    day: LastDay,
+}
+
+/// Two are the same where they are one.
+impl PartialEq for Mapping {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
+    }
+}
+
+impl Eq for Mapping {}
+
+impl Mapping {
+    /// Compiles a mapping file; `name` is what its errors call it, `path` the path of the input file, for symbols that
+    /// stand in its name.
+    pub fn parse(name: &str, text: &str, path: Option<&str>) -> Result<Self, MappingError> {
+        file::compile(name, text, path)
+    }
+
+    /// Whether records are lines of CSV.
+    pub fn is_csv(&self) -> bool {
+        matches!(self.encoding, Encoding::Csv(_))
+    }
+
+    /// Whether a line of a file is a record: neither white space nor the header.
+    pub fn is_record(&self, line: &[u8]) -> bool {
+        let is_header = match &self.encoding {
+            Encoding::Csv(columns) => columns.is_header(line),
+            Encoding::Json(_) => false,
+        };
+        !is_header && !line.trim_ascii().is_empty()
+    }
+
+    /// Whether columns are asked for by their names, so that there must be a header.
+    pub fn needs_header(&self) -> bool {
+        matches!(&self.encoding, Encoding::Csv(columns) if columns.has_names())
+    }
+
+    /// Whether the trades of some of its records are numbered one after another.
+    pub fn is_numbered(&self) -> bool {
+        self.records.iter().any(|record| matches!(record.id, IdMapping::Sequence(_)))
+    }
+
+    /// Takes the first line of a file of CSV: whether it is a header. Fails where a header lacks a column.
+    pub fn take_header(&mut self, line: &[u8]) -> Result<bool, String> {
+        let Encoding::Csv(columns) = &mut self.encoding else { return Ok(false) };
+        let times: Vec<(Cell, Unit)> = self.records.iter().map(|record| (record.time, record.unit)).collect();
+        columns.take_header(line, &times)
+    }
+
+    /// Decodes a record: gives its trades in order, or once what it is instead.
+    pub fn decode(
+        &self,
+        bytes: &[u8],
+        places: Places,
+        scratch: &mut MappingScratch,
+        mut each: impl FnMut(Mapped<'_>),
+    ) {
+        if bytes.len() > MOST_BYTES {
+            return each(Mapped::Bad(BadRecord { reason: "longer than 16 MiB", at: None }));
+        }
+        match &self.encoding {
+            Encoding::Json(paths) => {
+                let finds = &mut scratch.finds;
+                if let Err(bad) = walk::walk(bytes, paths, finds) {
+                    return each(Mapped::Bad(bad));
+                }
+                let MappingScratch { finds, text, symbol, other, day, .. } = scratch;
+                let lookup = |cell, row| finds.get(cell, row);
+                let rows = |levels: &[usize]| finds.rows(levels);
+                let texts = Texts { text, symbol, other, day };
+                self.give(
+                    Values { bytes, lookup: &lookup, rows: &rows, unescape: super::json::unescape },
+                    places,
+                    texts,
+                    each,
+                );
+            }
+            Encoding::Csv(columns) => {
+                let MappingScratch { fields, text, symbol, other, day, .. } = scratch;
+                if let Err(bad) = columns.split(bytes, fields) {
+                    return each(Mapped::Bad(bad));
+                }
+                let lookup = |cell: Cell, _| columns.get(cell, fields);
+                let rows = |_: &[usize]| None;
+                let texts = Texts { text, symbol, other, day };
+                self.give(
+                    Values { bytes, lookup: &lookup, rows: &rows, unescape: csv::unquote },
+                    places,
+                    texts,
+                    each,
+                );
+            }
+        }
+    }
+
+    fn give<L, R>(
+        &self,
+        values: Values<'_, L, R>,
+        places: Places,
+        mut texts: Texts<'_>,
+        mut each: impl FnMut(Mapped<'_>),
+    ) where
+        L: Fn(Cell, usize) -> Found,
+        R: Fn(&[usize]) -> Option<usize>,
+    {
+        let mut records = self.records.iter();
+        let record = records.find(|record| record.conditions.iter().all(|c| values.holds(c, texts.text)));
+        let Some(record) = record else { return each(Mapped::Ignored) };
+        let rows = match &record.elements {
+            None => 1,
+            Some(elements) => match (values.rows)(&elements.levels) {
+                None => return each(Mapped::Bad(BadRecord { reason: "each: no array", at: None })),
+                Some(0) => return each(Mapped::Ignored),
+                Some(rows) => rows,
+            },
+        };
+        for row in 0..rows {
+            match record.read(&values, row, places, &mut texts) {
+                Ok(mapped) => each(mapped),
+                Err(bad) => each(Mapped::Bad(bad)),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,251 @@
+//! Decimal texts as venues write them, to integers of a scale: exact, in time bounded by their length.
+//!
+//! The grammar is digits, optionally a point and digits, optionally an exponent. It is JSON's for numbers without a sign
+//! (JSON itself refuses a leading zero), and it is applied to texts as it stands. Nothing goes through a float.
+
+use super::record::Fault;
+
+/// What happens to digits beyond the scale.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub(super) enum Excess {
+    /// They make the record bad, unless they are zeros.
+    Refuse,
+    /// The value is rounded half to even.
+    Round,
+    /// They are cut off.
+    Cut,
+}
+
+/// A decimal text taken apart.
+#[derive(Debug, Copy, Clone)]
+pub(super) struct Decimal<'a> {
+    whole: &'a [u8],
+    fraction: &'a [u8],
+    exponent: i64,
+}
+
+/// Exponents beyond this are as good as infinite: no record has so many digits.
+const GREATEST_EXPONENT: i64 = 1 << 40;
+
+impl<'a> Decimal<'a> {
+    /// Takes a text apart; `None` where it is no decimal.
+    #[inline]
+    pub(super) fn parse(text: &'a [u8]) -> Option<Self> {
+        let (whole, rest) = leading_digits(text)?;
+        let (fraction, rest) = match rest {
+            [b'.', rest @ ..] => leading_digits(rest)?,
+            _ => (&[][..], rest),
+        };
+        let exponent = match rest {
+            [] => 0,
+            [b'e' | b'E', rest @ ..] => exponent(rest)?,
+            _ => return None,
+        };
+        Some(Decimal { whole, fraction, exponent })
+    }
+
+    /// The value times ten to the power of `places`.
+    #[inline]
+    pub(super) fn scaled(&self, places: i32, excess: Excess) -> Result<u64, Fault> {
+        let shift = self.exponent - self.fraction.len() as i64 + i64::from(places);
+        let digits = self.whole.len() + self.fraction.len();
+        let kept = if shift >= 0 { digits } else { digits.saturating_sub(shift.unsigned_abs() as usize) };
+        let mut value = self.number(kept)?;
+        if shift > 0 && value > 0 {
+            // 10^19 is more than any value that is accepted.
+            let factor = 10u64.checked_pow(u32::try_from(shift).unwrap_or(u32::MAX));
+            value = factor.and_then(|factor| value.checked_mul(factor)).ok_or(Fault::TooLarge)?;
+        }
+        if shift < 0 && excess != Excess::Cut {
+            value += self.round_up(kept, shift, excess, value % 2 == 1)?;
+        }
+        if value < 1 << 63 { Ok(value) } else { Err(Fault::TooLarge) }
+    }
+
+    fn digit(&self, at: usize) -> u8 {
+        let digit = match self.whole.get(at) {
+            Some(digit) => *digit,
+            None => self.fraction[at - self.whole.len()],
+        };
+        digit - b'0'
+    }
+
+    /// The number that the first digits make.
+    #[inline]
+    fn number(&self, count: usize) -> Result<u64, Fault> {
+        let whole = &self.whole[..count.min(self.whole.len())];
+        let fraction = &self.fraction[..count - whole.len()];
+        let mut value = 0u64;
+        if count <= 19 {
+            for digit in whole.iter().chain(fraction) {
+                value = value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
+            }
+            return Ok(value);
+        }
+        for digit in whole.iter().chain(fraction) {
+            let next = value.checked_mul(10).and_then(|value| value.checked_add(u64::from(digit - b'0')));
+            value = next.ok_or(Fault::TooLarge)?;
+        }
+        Ok(value)
+    }
+
+    /// What the digits behind the kept ones add to the value: nothing or one.
+    fn round_up(&self, kept: usize, shift: i64, excess: Excess, odd: bool) -> Result<u64, Fault> {
+        let digits = self.whole.len() + self.fraction.len();
+        let some_left = |from: usize| (from..digits).any(|at| self.digit(at) != 0);
+        if excess == Excess::Refuse {
+            return if some_left(kept) { Err(Fault::TooPrecise) } else { Ok(0) };
+        }
+        // More places are dropped than there are digits: the value is below a tenth.
+        if shift.unsigned_abs() as usize > digits {
+            return Ok(0);
+        }
+        let first = self.digit(kept);
+        Ok(u64::from(first > 5 || first == 5 && (odd || some_left(kept + 1))))
+    }
+
+    /// Whether it is zero.
+    pub(super) fn is_zero(&self) -> bool {
+        self.whole.iter().chain(self.fraction).all(|digit| *digit == b'0')
+    }
+
+    /// Whether two decimals are the same number.
+    pub(super) fn same_value(&self, other: &Decimal<'_>) -> bool {
+        let (a, b) = (self.normal(), other.normal());
+        a.1 == b.1 && a.0.eq(b.0)
+    }
+
+    /// Its digits without zeros at either end, and the power of ten of the last one.
+    fn normal(&self) -> (impl Iterator<Item = u8> + '_, i64) {
+        let digits = self.whole.len() + self.fraction.len();
+        let last = (0..digits).rev().find(|at| self.digit(*at) != 0);
+        let first = (0..digits).find(|at| self.digit(*at) != 0).unwrap_or(0);
+        let power = last.map_or(0, |last| self.exponent + self.whole.len() as i64 - 1 - last as i64);
+        ((first..last.map_or(first, |last| last + 1)).map(|at| self.digit(at)), power)
+    }
+}
+
+/// One digit or more, and what follows them.
+#[inline]
+fn leading_digits(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let count = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    (count > 0).then(|| text.split_at(count))
+}
+
+fn exponent(text: &[u8]) -> Option<i64> {
+    let (negative, digits) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        _ => (false, text),
+    };
+    let (digits, rest) = leading_digits(digits)?;
+    if !rest.is_empty() {
+        return None;
+    }
+    let value = digits
+        .iter()
+        .fold(0i64, |value, digit| (value * 10 + i64::from(digit - b'0')).min(GREATEST_EXPONENT));
+    Some(if negative { -value } else { value })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use num_bigint::BigInt;
+    use num_integer::Integer;
+    use num_rational::BigRational;
+    use num_traits::{Pow, Signed, Zero};
+    use proptest::prelude::*;
+
+    fn scaled(text: &str, places: i32, excess: Excess) -> Option<Result<u64, Fault>> {
+        Decimal::parse(text.as_bytes()).map(|decimal| decimal.scaled(places, excess))
+    }
+
+    #[test]
+    fn each_form_of_a_number_gives_its_exact_value() {
+        use Excess::{Cut, Refuse, Round};
+        let cases = [
+            ("1", 8, Refuse, Some(Ok(100_000_000))),
+            ("9.2E-7", 8, Refuse, Some(Ok(92))),
+            ("0.02922270", 8, Refuse, Some(Ok(2_922_270))),
+            ("716.0", 8, Refuse, Some(Ok(71_600_000_000))),
+            ("1e3", 0, Refuse, Some(Ok(1_000))),
+            ("1E+3", 0, Refuse, Some(Ok(1_000))),
+            ("0e99999999999999999999", 8, Refuse, Some(Ok(0))),
+            ("1e99999999999999999999", 8, Refuse, Some(Err(Fault::TooLarge))),
+            ("1e-99999999999999999999", 8, Refuse, Some(Err(Fault::TooPrecise))),
+            ("1e-99999999999999999999", 8, Round, Some(Ok(0))),
+            ("0.000000005", 8, Round, Some(Ok(0))),
+            ("0.000000015", 8, Round, Some(Ok(2))),
+            ("0.0000000050001", 8, Round, Some(Ok(1))),
+            ("0.30000000000000004", 8, Round, Some(Ok(30_000_000))),
+            ("0.30000000000000004", 8, Refuse, Some(Err(Fault::TooPrecise))),
+            ("1626992741.4215555", 6, Cut, Some(Ok(1_626_992_741_421_555))),
+            ("9223372036854775807", 0, Refuse, Some(Ok(i64::MAX as u64))),
+            ("9223372036854775808", 0, Refuse, Some(Err(Fault::TooLarge))),
+            ("99999999999999999999999", 0, Refuse, Some(Err(Fault::TooLarge))),
+            ("00000000000000000000000001", 0, Refuse, Some(Ok(1))),
+            ("", 8, Refuse, None),
+            (".5", 8, Refuse, None),
+            ("5.", 8, Refuse, None),
+            ("-1", 8, Refuse, None),
+            ("+1", 8, Refuse, None),
+            ("1e", 8, Refuse, None),
+            ("1e+", 8, Refuse, None),
+            ("1 ", 8, Refuse, None),
+            ("0x1", 8, Refuse, None),
+        ];
+        for (text, places, excess, expected) in cases {
+            assert_eq!(scaled(text, places, excess), expected, "{text:?} {excess:?}");
+        }
+    }
+
+    /// The same in rational arithmetic.
+    fn reference(text: &str, places: i32, excess: Excess) -> Result<u64, Fault> {
+        let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let digits: BigInt = format!("{whole}{fraction}").parse().unwrap();
+        let power = exponent.parse::<i32>().unwrap() - fraction.len() as i32 + places;
+        let ten = BigInt::from(10);
+        let value = match power {
+            0.. => BigRational::from(digits * ten.pow(power.unsigned_abs())),
+            _ => BigRational::new(digits, ten.pow(power.unsigned_abs())),
+        };
+        let floor = value.floor().to_integer();
+        let rest = &value - BigRational::from(floor.clone());
+        let half = BigRational::new(1.into(), 2.into());
+        let rounded = match excess {
+            Excess::Refuse if !rest.is_zero() => None,
+            Excess::Round if rest > half || rest == half && floor.is_odd() => Some(floor.clone() + 1),
+            _ => Some(floor.clone()),
+        };
+        match rounded {
+            Some(value) if value < BigInt::from(1u64 << 63) => Ok(value.abs().try_into().unwrap()),
+            None if floor < BigInt::from(1u64 << 63) => Err(Fault::TooPrecise),
+            _ => Err(Fault::TooLarge),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_decimal_is_scaled_as_in_rational_arithmetic(
+            text in "[0-9]{1,22}([.][0-9]{1,22})?([eE][+-]?[0-9]{1,2})?",
+            places in -3i32..19,
+            excess in prop::sample::select(vec![Excess::Refuse, Excess::Round, Excess::Cut]),
+        ) {
+            let got = scaled(&text, places, excess).unwrap();
+            let expected = reference(&text, places, excess);
+            // Of a number with both faults either may be named.
+            prop_assert!(got == expected || got.is_err() && expected.is_err(), "{got:?} {expected:?}");
+        }
+
+        #[test]
+        fn two_texts_are_the_same_number_exactly_if_their_values_are_equal(
+            a in "[0-9]{1,3}([.][0-9]{1,3})?(e-?[0-3])?", b in "[0-9]{1,3}([.][0-9]{1,3})?(e-?[0-3])?",
+        ) {
+            let (a, b) = (Decimal::parse(a.as_bytes()).unwrap(), Decimal::parse(b.as_bytes()).unwrap());
+            let value = |decimal: &Decimal<'_>| decimal.scaled(9, Excess::Refuse).unwrap();
+            prop_assert_eq!(a.same_value(&b), value(&a) == value(&b));
+        }
+    }
+}

@@ -1,0 +1,489 @@
+//! A mapping file, checked and compiled. What cannot work is an error that names file and line, before anything is read.
+
+use super::csv::{Columns, Header};
+use super::decimal::Excess;
+use super::paths::{self, Cell, Elements, Paths};
+use super::pattern::Pattern;
+use super::record::{Condition, IdMapping, RecordMapping, Scalar, SideMapping, SymbolMapping, Wanted};
+use super::time::{Unit, offset_of};
+use super::{Encoding, Mapping};
+use crossrate_dataflows::market::trade::is_name;
+use std::fmt;
+use std::ops::Range;
+use toml::Spanned;
+
+mod text;
+
+use text::{
+    ConditionText, File, HeaderText, OneOrMany, QuantityText, RecordText, ScalarText, SideText, SymbolTable,
+    SymbolText,
+};
+
+/// Why a mapping file cannot work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MappingError {
+    name: String,
+    line: usize,
+    words: String,
+    needs_file: bool,
+}
+
+impl MappingError {
+    /// Whether it could work for a file: the symbol stands in its name.
+    pub fn needs_file(&self) -> bool {
+        self.needs_file
+    }
+}
+
+impl fmt::Display for MappingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.name, self.line, self.words)
+    }
+}
+
+impl std::error::Error for MappingError {}
+
+/// Compiles a mapping file.
+pub(super) fn compile(name: &str, text: &str, path: Option<&str>) -> Result<Mapping, MappingError> {
+    let file: File = toml::from_str(text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        MappingError {
+            name: name.to_owned(),
+            line: line_of(text, at),
+            words: error.message().to_owned(),
+            needs_file: false,
+        }
+    })?;
+    Compiler { name, text, path, venue: String::new(), pointers: Pointers::Json(Paths::new()) }.compile(file)
+}
+
+/// The number of the line that holds a byte.
+fn line_of(text: &str, at: usize) -> usize {
+    1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count()
+}
+
+struct Compiler<'a> {
+    name: &'a str,
+    text: &'a str,
+    path: Option<&'a str>,
+    venue: String,
+    pointers: Pointers,
+}
+
+enum Pointers {
+    Json(Paths),
+    Csv(Columns),
+}
+
+type Compiled<T> = Result<T, MappingError>;
+
+impl Compiler<'_> {
+    fn error<T>(&self, span: Range<usize>, words: impl Into<String>) -> Compiled<T> {
+        let line = line_of(self.text, span.start);
+        Err(MappingError { name: self.name.to_owned(), line, words: words.into(), needs_file: false })
+    }
+
+    fn compile(mut self, file: File) -> Compiled<Mapping> {
+        self.encoding(&file)?;
+        if let Some(venue) = &file.venue {
+            if !is_name(venue.get_ref().as_bytes()) || venue.get_ref().contains(':') {
+                return self.error(
+                    venue.span(),
+                    "venue: want a name without blanks, colons and any of * / = , | \"",
+                );
+            }
+            self.venue = format!("{}:", venue.get_ref());
+        }
+        if file.record.get_ref().is_empty() {
+            return self.error(file.record.span(), "record: want at least one [[record]]");
+        }
+        let mut records = Vec::new();
+        for record in file.record.into_inner() {
+            let span = record.span();
+            records.push(self.record(record.into_inner(), span)?);
+        }
+        let encoding = match self.pointers {
+            Pointers::Csv(columns) => Encoding::Csv(columns),
+            Pointers::Json(mut paths) => {
+                paths.finish();
+                Encoding::Json(paths)
+            }
+        };
+        Ok(Mapping { encoding, records })
+    }
+
+    fn encoding(&mut self, file: &File) -> Compiled<()> {
+        let encoding = file.encoding.as_ref().map_or("json", |encoding| encoding.get_ref());
+        let span = file.encoding.as_ref().map_or(0..0, Spanned::span);
+        match encoding {
+            "csv" => {}
+            "json" => {
+                let only_csv =
+                    file.delimiter.as_ref().map(Spanned::span).or(file.header.as_ref().map(Spanned::span));
+                return match only_csv {
+                    Some(span) => self.error(span, "delimiter and header are for encoding = \"csv\""),
+                    None => Ok(()),
+                };
+            }
+            other => {
+                return self.error(span, format!("encoding: got {other:?}, expected \"json\" or \"csv\""));
+            }
+        }
+        let delimiter = match file.delimiter.as_ref().map(|d| (d.get_ref().as_bytes(), d.span())) {
+            None => b',',
+            Some(([byte], _)) if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => *byte,
+            Some((_, span)) => return self.error(span, "delimiter: want one ASCII character, such as \";\""),
+        };
+        let header = match file.header.as_ref().map(|h| (h.get_ref(), h.span())) {
+            None => Header::Auto,
+            Some((HeaderText::Is(true), _)) => Header::Yes,
+            Some((HeaderText::Is(false), _)) => Header::No,
+            Some((HeaderText::Word(word), _)) if word == "auto" => Header::Auto,
+            Some((_, span)) => return self.error(span, "header: want \"auto\", true or false"),
+        };
+        self.pointers = Pointers::Csv(Columns::new(delimiter, header));
+        Ok(())
+    }
+
+    fn record(&mut self, record: RecordText, span: Range<usize>) -> Compiled<RecordMapping> {
+        let mut conditions = Vec::new();
+        for (pointer, condition) in record.conditions.into_iter().flatten() {
+            conditions.push(self.condition(pointer, condition)?);
+        }
+        let elements = record.each.map(|each| self.elements(each)).transpose()?;
+        let elements_ref = elements.as_ref();
+        let unit = self.unit(record.unit.as_ref(), record.offset.as_ref(), &span)?;
+        let Some(time) = &record.time else {
+            return self.error(span, "time: want a pointer, such as \"/time\"");
+        };
+        let time = self.cell(time.get_ref(), &time.span(), elements_ref)?;
+        let is_heartbeat = match record.kind.as_ref().map(|kind| kind.get_ref().as_str()) {
+            None | Some("trade") => false,
+            Some("heartbeat") => true,
+            Some(_) => {
+                let span = record.kind.map_or(span, |kind| kind.span());
+                return self.error(span, "kind: want \"trade\" or \"heartbeat\"");
+            }
+        };
+        if is_heartbeat {
+            return Ok(RecordMapping {
+                conditions,
+                elements,
+                is_heartbeat,
+                time,
+                unit,
+                ..RecordMapping::unused()
+            });
+        }
+        let Some(price) = &record.price else {
+            return self.error(span, "price: want a pointer, such as \"/price\"");
+        };
+        let price = self.cell(price.get_ref(), &price.span(), elements_ref)?;
+        let (quantity, sign_is_side) = self.quantity(record.quantity.as_ref(), &span, elements_ref)?;
+        let side = record.side.map(|side| self.side(side, sign_is_side, elements_ref)).transpose()?;
+        let excess = match record.excess.as_ref().map(|excess| excess.get_ref().as_str()) {
+            None => Excess::Refuse,
+            Some("round") => Excess::Round,
+            Some(other) => {
+                let words = format!("excess: got {other:?}, expected \"round\" or no such line");
+                return self.error(record.excess.map_or(span, |excess| excess.span()), words);
+            }
+        };
+        let id = self.id(record.id.as_ref(), record.ids.as_ref(), &span, elements_ref)?;
+        let symbol = self.symbol(record.symbol, &span, elements_ref)?;
+        let contracts = record.contracts.map(Spanned::into_inner).unwrap_or_default();
+        let contracts = contracts.iter().map(|pattern| Pattern::new(pattern)).collect();
+        let venue = self.venue.clone();
+        Ok(RecordMapping {
+            conditions,
+            elements,
+            is_heartbeat,
+            symbol,
+            venue,
+            contracts,
+            id,
+            price,
+            quantity,
+            sign_is_side,
+            excess,
+            time,
+            unit,
+            side,
+        })
+    }
+
+    fn cell(&mut self, text: &str, span: &Range<usize>, elements: Option<&Elements>) -> Compiled<Cell> {
+        let cell = match &mut self.pointers {
+            Pointers::Csv(columns) => columns.cell(text),
+            Pointers::Json(paths) => {
+                let (text, elements) = match text.strip_prefix('^') {
+                    Some(text) => (text, None),
+                    None => (text, elements),
+                };
+                paths::parse(text).map(|tokens| match elements {
+                    Some(elements) => paths.cell_in(elements, &tokens),
+                    None => paths.cell(&tokens),
+                })
+            }
+        };
+        match (cell, &self.pointers) {
+            (Some(cell), _) => Ok(cell),
+            (None, Pointers::Csv(_)) => {
+                self.error(span.clone(), format!("{text:?}: want the name of a column, or its number from 1"))
+            }
+            (None, Pointers::Json(_)) => {
+                let words =
+                    format!("{text:?} is no JSON pointer (RFC 6901): want one such as \"/data/price\"");
+                self.error(span.clone(), words)
+            }
+        }
+    }
+
+    fn condition(&mut self, pointer: Spanned<String>, condition: ConditionText) -> Compiled<Condition> {
+        let cell = self.cell(pointer.get_ref(), &pointer.span(), None)?;
+        let wanted = match condition {
+            ConditionText::Exists { exists: true } => Wanted::Exists,
+            ConditionText::Exists { exists: false } => {
+                return self.error(pointer.span(), "where: want exists = true; an absent value never holds");
+            }
+            ConditionText::Values(values) => Wanted::OneOf(scalars(values.into_vec())),
+        };
+        Ok(Condition { cell, wanted })
+    }
+
+    fn elements(&mut self, each: Spanned<OneOrMany<String>>) -> Compiled<Elements> {
+        let span = each.span();
+        let pointers = each.into_inner().into_vec();
+        let parsed: Option<Vec<_>> = pointers.iter().map(|pointer| paths::parse(pointer)).collect();
+        match (&mut self.pointers, parsed) {
+            (Pointers::Csv(_), _) => self.error(span, "each is for encoding = \"json\""),
+            (Pointers::Json(paths), Some(path)) if !path.is_empty() => Ok(paths.elements(&path)),
+            _ => self.error(span, "each: want a JSON pointer, or a list of them, such as \"/data\""),
+        }
+    }
+
+    fn unit(
+        &self,
+        unit: Option<&Spanned<String>>,
+        offset: Option<&Spanned<String>>,
+        record: &Range<usize>,
+    ) -> Compiled<Unit> {
+        let expected = "unit: want \"s\", \"ms\", \"us\", \"ns\" or \"rfc3339\"";
+        let Some(unit) = unit else { return self.error(record.clone(), expected) };
+        let east = match offset.map(|offset| (offset_of(offset.get_ref().as_bytes()), offset.span())) {
+            None => None,
+            Some((Some(east), _)) => Some(east),
+            Some((None, span)) => return self.error(span, "offset: want one such as \"+09:00\""),
+        };
+        let unit = match unit.get_ref().as_str() {
+            "s" => Unit::Epoch(6),
+            "ms" => Unit::Epoch(3),
+            "us" => Unit::Epoch(0),
+            "ns" => Unit::Epoch(-3),
+            "rfc3339" => Unit::Rfc3339(east),
+            _ => return self.error(unit.span(), expected),
+        };
+        match (unit, offset) {
+            (Unit::Epoch(_), Some(offset)) => self.error(offset.span(), "offset is for unit = \"rfc3339\""),
+            _ => Ok(unit),
+        }
+    }
+
+    fn quantity(
+        &mut self,
+        quantity: Option<&Spanned<QuantityText>>,
+        record: &Range<usize>,
+        elements: Option<&Elements>,
+    ) -> Compiled<(Cell, bool)> {
+        let Some(quantity) = quantity else {
+            return self.error(record.clone(), "quantity: want a pointer, such as \"/size\"");
+        };
+        let span = quantity.span();
+        match quantity.get_ref() {
+            QuantityText::At(at) => Ok((self.cell(at, &span, elements)?, false)),
+            QuantityText::Signed { at, sign } if sign == "side" => {
+                Ok((self.cell(at, &span, elements)?, true))
+            }
+            QuantityText::Signed { .. } => self.error(span, "quantity: want sign = \"side\", or no sign"),
+        }
+    }
+
+    fn side(
+        &mut self,
+        side: Spanned<SideText>,
+        sign_is_side: bool,
+        elements: Option<&Elements>,
+    ) -> Compiled<SideMapping> {
+        let span = side.span();
+        if sign_is_side {
+            return self
+                .error(span, "side: the sign of the quantity is the side already; want one of the two");
+        }
+        let side = side.into_inner();
+        let cell = self.cell(&side.at, &span, elements)?;
+        let (buy, sell) = (scalars(side.buy), scalars(side.sell));
+        if let Some(both) = buy.iter().find(|value| sell.contains(value)) {
+            return self.error(span, format!("side: {both:?} is in both lists"));
+        }
+        Ok(SideMapping { cell, buy, sell })
+    }
+
+    fn id(
+        &mut self,
+        id: Option<&Spanned<String>>,
+        ids: Option<&Spanned<String>>,
+        record: &Range<usize>,
+        elements: Option<&Elements>,
+    ) -> Compiled<IdMapping> {
+        let kind = ids.map_or(if id.is_some() { "sequence" } else { "none" }, |ids| ids.get_ref());
+        let span = ids.map_or(record.clone(), Spanned::span);
+        let cell = match (id, kind) {
+            (Some(id), _) => Some(self.cell(id.get_ref(), &id.span(), elements)?),
+            (None, "none") => None,
+            (None, _) => {
+                return self.error(span, "id: want a pointer, such as \"/trade_id\", or ids = \"none\"");
+            }
+        };
+        match (kind, cell) {
+            ("sequence", Some(cell)) => Ok(IdMapping::Sequence(cell)),
+            ("unique", Some(cell)) => Ok(IdMapping::Unique(cell)),
+            ("none", _) => Ok(IdMapping::None),
+            _ => self.error(span, "ids: want \"sequence\", \"unique\" or \"none\""),
+        }
+    }
+
+    fn symbol(
+        &mut self,
+        symbol: Option<Spanned<SymbolText>>,
+        record: &Range<usize>,
+        elements: Option<&Elements>,
+    ) -> Compiled<SymbolMapping> {
+        let expected = "symbol: want a pointer, { at = .., pattern = .., replace = .. }, { base = .., quote = .., \
+                        join = .. }, { text = .. } or { name = .. }";
+        let Some(symbol) = symbol else { return self.error(record.clone(), expected) };
+        let span = symbol.span();
+        let table = match symbol.into_inner() {
+            SymbolText::At(at) => SymbolTable { at: Some(at), ..SymbolTable::default() },
+            SymbolText::Table(table) => table,
+        };
+        match table {
+            SymbolTable {
+                at: Some(at),
+                replace,
+                pattern,
+                base: None,
+                quote: None,
+                join: None,
+                text: None,
+                name: None,
+            } => {
+                let cell = self.cell(&at, &span, elements)?;
+                let pattern = pattern.map(|pattern| self.pattern(&pattern, &span)).transpose()?;
+                let replace: Vec<_> = replace.unwrap_or_default().into_iter().collect();
+                if replace.iter().any(|(from, _)| from.is_empty()) {
+                    return self.error(span, "symbol: replace has an empty text");
+                }
+                Ok(SymbolMapping::At { cell, replace, pattern })
+            }
+            SymbolTable {
+                base: Some(base),
+                quote: Some(quote),
+                join,
+                at: None,
+                replace: None,
+                pattern: None,
+                text: None,
+                name: None,
+            } => {
+                let (base, quote) = (self.cell(&base, &span, elements)?, self.cell(&quote, &span, elements)?);
+                Ok(SymbolMapping::Pair { base, quote, join: join.unwrap_or_default() })
+            }
+            SymbolTable {
+                text: Some(text),
+                at: None,
+                replace: None,
+                pattern: None,
+                base: None,
+                quote: None,
+                join: None,
+                name: None,
+            } => self.fixed(&text, &span),
+            SymbolTable {
+                name: Some(name),
+                at: None,
+                replace: None,
+                pattern: None,
+                base: None,
+                quote: None,
+                join: None,
+                text: None,
+            } => {
+                let pattern = self.pattern(&name, &span)?;
+                let file = self.path.and_then(|path| path.rsplit('/').next());
+                let Some(file) = file else {
+                    let error = self.error(span, "symbol: name is for files; a topic has none");
+                    return error.map_err(|error: MappingError| MappingError { needs_file: true, ..error });
+                };
+                match pattern.star(file) {
+                    Some(text) => self.fixed(text, &span),
+                    None => self.error(
+                        span,
+                        format!("symbol: the file's name {file:?} is not of the pattern {name:?}"),
+                    ),
+                }
+            }
+            _ => self.error(span, expected),
+        }
+    }
+
+    fn pattern(&self, text: &str, span: &Range<usize>) -> Compiled<Pattern> {
+        let pattern = Pattern::new(text);
+        if pattern.has_star() {
+            Ok(pattern)
+        } else {
+            self.error(span.clone(), format!("symbol: {text:?} has no star"))
+        }
+    }
+
+    fn fixed(&self, text: &str, span: &Range<usize>) -> Compiled<SymbolMapping> {
+        if is_name(text.as_bytes()) {
+            return Ok(SymbolMapping::Fixed(text.to_owned()));
+        }
+        self.error(
+            span.clone(),
+            format!("symbol: {text:?} is no name: 1 to 64 bytes, no blank and none of * / = , | \""),
+        )
+    }
+}
+
+impl RecordMapping {
+    /// A heartbeat's: nothing but its time is read.
+    fn unused() -> Self {
+        let none = Cell { table: 0, column: 0 };
+        RecordMapping {
+            conditions: Vec::new(),
+            elements: None,
+            is_heartbeat: true,
+            symbol: SymbolMapping::Fixed(String::new()),
+            venue: String::new(),
+            contracts: Vec::new(),
+            id: IdMapping::None,
+            price: none,
+            quantity: none,
+            sign_is_side: false,
+            excess: Excess::Refuse,
+            time: none,
+            unit: Unit::Epoch(0),
+            side: None,
+        }
+    }
+}
+
+fn scalars(texts: Vec<ScalarText>) -> Vec<Scalar> {
+    let scalar = |text| match text {
+        ScalarText::Bool(value) => Scalar::Bool(value),
+        ScalarText::Integer(value) => Scalar::Integer(value.to_string()),
+        ScalarText::Text(value) => Scalar::Text(value),
+    };
+    texts.into_iter().map(scalar).collect()
+}

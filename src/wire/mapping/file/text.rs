@@ -1,0 +1,110 @@
+//! A mapping file as it is written: its keys and the kinds of their values.
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use toml::Spanned;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct File {
+    pub(super) encoding: Option<Spanned<String>>,
+    pub(super) venue: Option<Spanned<String>>,
+    pub(super) delimiter: Option<Spanned<String>>,
+    pub(super) header: Option<Spanned<HeaderText>>,
+    pub(super) record: Spanned<Vec<Spanned<RecordText>>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum HeaderText {
+    Is(bool),
+    Word(String),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RecordText {
+    #[serde(rename = "where")]
+    pub(super) conditions: Option<BTreeMap<Spanned<String>, ConditionText>>,
+    pub(super) each: Option<Spanned<OneOrMany<String>>>,
+    pub(super) kind: Option<Spanned<String>>,
+    pub(super) symbol: Option<Spanned<SymbolText>>,
+    pub(super) contracts: Option<Spanned<Vec<String>>>,
+    pub(super) id: Option<Spanned<String>>,
+    pub(super) ids: Option<Spanned<String>>,
+    pub(super) price: Option<Spanned<String>>,
+    pub(super) quantity: Option<Spanned<QuantityText>>,
+    pub(super) excess: Option<Spanned<String>>,
+    pub(super) time: Option<Spanned<String>>,
+    pub(super) unit: Option<Spanned<String>>,
+    pub(super) offset: Option<Spanned<String>>,
+    pub(super) side: Option<Spanned<SideText>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub(super) enum OneOrMany<T> {
+    Many(Vec<T>),
+    One(T),
+}
+
+impl<T> OneOrMany<T> {
+    pub(super) fn into_vec(self) -> Vec<T> {
+        match self {
+            OneOrMany::One(value) => vec![value],
+            OneOrMany::Many(values) => values,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub(super) enum ScalarText {
+    Bool(bool),
+    Integer(i64),
+    Text(String),
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub(super) enum ConditionText {
+    Exists { exists: bool },
+    Values(OneOrMany<ScalarText>),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum SymbolText {
+    At(String),
+    Table(SymbolTable),
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SymbolTable {
+    pub(super) at: Option<String>,
+    pub(super) replace: Option<BTreeMap<String, String>>,
+    pub(super) pattern: Option<String>,
+    pub(super) base: Option<String>,
+    pub(super) quote: Option<String>,
+    pub(super) join: Option<String>,
+    pub(super) text: Option<String>,
+    pub(super) name: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum QuantityText {
+    At(String),
+    Signed { at: String, sign: String },
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SideText {
+    pub(super) at: String,
+    #[serde(default)]
+    pub(super) buy: Vec<ScalarText>,
+    #[serde(default)]
+    pub(super) sell: Vec<ScalarText>,
+}

@@ -1,0 +1,366 @@
+//! Records and mappings by example, and the walk against a parser that keeps everything.
+
+use super::record::integer;
+use super::*;
+use proptest::prelude::*;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use xxhash_rust::xxh3::xxh3_128;
+
+mod venues;
+
+/// The trades and refusals of records, in words.
+fn decoded(mapping: &str, record: &str) -> Vec<String> {
+    let mapping = Mapping::parse("test.toml", mapping, None).unwrap();
+    words(&mapping, record.as_bytes(), Places::default())
+}
+
+fn words(mapping: &Mapping, record: &[u8], places: Places) -> Vec<String> {
+    let mut out = Vec::new();
+    mapping.decode(record, places, &mut MappingScratch::default(), |mapped| {
+        out.push(match mapped {
+            Mapped::Trade(t) => {
+                format!(
+                    "{} {:?} {}x{} {} {:?}",
+                    t.symbol,
+                    t.id,
+                    t.price,
+                    t.quantity,
+                    t.time.micros(),
+                    t.taker
+                )
+            }
+            Mapped::Heartbeat(time) => format!("heartbeat {}", time.micros()),
+            Mapped::Ignored => "ignored".into(),
+            Mapped::Bad(bad) => format!("bad: {bad}"),
+        });
+    });
+    out
+}
+
+const PLAIN: &str = r#"
+[[record]]
+where = { "/e" = "trade" }
+symbol = "/s"
+id = "/t"
+price = "/p"
+quantity = "/q"
+time = "/T"
+unit = "ms"
+side = { at = "/m", buy = [false], sell = [true] }
+"#;
+
+#[test]
+fn each_field_is_taken_as_it_is_written() {
+    let cases = [
+        (
+            r#"{"e":"trade","s":"AB","t":7,"p":"1.5","q":2e-3,"T":1525022020361,"m":true}"#,
+            "AB Sequence(7) 150000000x200000 1525022020361000 Some(Sell)",
+        ),
+        (
+            r#" {"e":"tr\u0061de" , "s":"\u0041B","t":"7","p":1.50,"q":"2E-3","T":"1525022020361.5","m":null} "#,
+            "AB Sequence(7) 150000000x200000 1525022020361500 None",
+        ),
+        (r#"{"e":"quote","s":"AB"}"#, "ignored"),
+        (r#"["e","trade"]"#, "ignored"),
+        (
+            r#"{"e":"trade","s":"AB","t":7,"p":-1,"q":1,"T":1525022020361}"#,
+            "bad: price: not a plain decimal number (at byte 32)",
+        ),
+        (r#"{"e":"trade","s":"AB","t":7,"p":0,"q":1,"T":1525022020361}"#, "bad: price: zero (at byte 32)"),
+        (
+            r#"{"e":"trade","s":"AB","t":7,"p":1,"q":0.000000001,"T":1525022020361}"#,
+            "bad: quantity: more decimals than --quantity-decimals (at byte 38)",
+        ),
+        (
+            r#"{"e":"trade","s":"AB","t":-7,"p":1,"q":1,"T":1525022020361}"#,
+            "bad: id: not an integer below 2^63 (at byte 26)",
+        ),
+        (
+            r#"{"e":"trade","s":"AB","t":"07","p":1,"q":1,"T":1525022020361}"#,
+            "bad: id: not an integer below 2^63 (at byte 27)",
+        ),
+        (
+            r#"{"e":"trade","s":"A/B","t":7,"p":1,"q":1,"T":1525022020361}"#,
+            "bad: symbol: no name (1 to 64 bytes, no blank and none of * / = , | \") (at byte 18)",
+        ),
+        (r#"{"e":"trade","t":7,"p":1,"q":1,"T":1525022020361}"#, "bad: symbol: absent, or no text"),
+        (r#"{"e":"trade","s":"AB","t":7,"p":1,"q":1,"T":1}"#, "bad: time: outside 2009 to 2099 (at byte 44)"),
+        (r#"{"e":"trade""#, "bad: not JSON: it ends too early (at byte 12)"),
+        (r#""trade""#, "bad: not a JSON object or array (at byte 0)"),
+        (r#"{"e":"trade"} x"#, "bad: more after the end of the JSON value (at byte 14)"),
+    ];
+    for (record, expected) in cases {
+        assert_eq!(decoded(PLAIN, record), [expected], "{record}");
+    }
+}
+
+const NESTED: &str = r#"
+venue = "v"
+[[record]]
+where = { "/k" = 1 }
+each = ["/events", "/trades"]
+symbol = { base = "/b", quote = "^/quote", join = "-" }
+id = "/i"
+ids = "unique"
+price = "/p"
+quantity = { at = "/q", sign = "side" }
+time = "^/T"
+unit = "s"
+contracts = ["X-*"]
+
+[[record]]
+kind = "heartbeat"
+where = { "/k" = 2 }
+time = "/T"
+unit = "s"
+"#;
+
+#[test]
+fn each_element_is_a_trade_of_its_own() {
+    let trade = |b: &str, i: &str, q: &str| format!(r#"{{"b":"{b}","i":{i},"p":1,"q":{q}}}"#);
+    let (a, b, x) = (trade("A", "1", "-1"), trade("B", "\"u\"", "1"), trade("X", "1", "1"));
+    let record = |events: &str| format!(r#"{{"events":{events},"quote":"Q","T":1525022020,"k":1.0}}"#);
+    let a_words = "v:A-Q Unique(1) 100000000x100000000 1525022020000000 Some(Sell)".to_owned();
+    let b_words = format!("v:B-Q Hashed({}) 100000000x100000000 1525022020000000 Some(Buy)", xxh3_128(b"u"));
+    let x_words = "bad: contracts: its quantities are no coins".to_owned();
+    let both = vec![a_words.clone(), b_words.clone()];
+    let no_array = vec!["bad: each: no array".to_owned()];
+    let cases = [
+        (format!(r#"[{{"trades":[{a},{b}]}}]"#), both.clone()),
+        (format!(r#"[{{"trades":[{a}]}},{{"trades":[]}},{{"trades":[{b}]}}]"#), both.clone()),
+        (format!(r#"[{{"trades":[{x}]}}]"#), vec![format!("{x_words} (at byte 28)")]),
+        // Of a repeated key the last counts.
+        (format!(r#"[{{"trades":[{b},{b}],"trades":[{a},{b}]}}]"#), both),
+        (format!(r#"[{{"trades":1,"trades":[{a}]}}]"#), vec![a_words.clone()]),
+        (format!(r#"[{{"trades":[{a}],"trades":1}}]"#), no_array.clone()),
+        (format!(r#"[{{"trades":[{{"b":"Z","p":3,{}]}}]"#, &a[1..]), vec![a_words]),
+        (r#"[{"trades":[]}]"#.into(), vec!["ignored".into()]),
+        ("[]".into(), vec!["ignored".into()]),
+        (format!(r#"[{{"trades":[{a}]}},{{}}]"#), no_array.clone()),
+        ("1".into(), no_array.clone()),
+        ("null".into(), no_array),
+    ];
+    for (events, expected) in cases {
+        assert_eq!(decoded(NESTED, &record(&events)), expected, "{events}");
+    }
+    let repeated =
+        format!(r#"{{"k":1,"T":1525022020,"quote":"Q","events":[{{"trades":[{b},{b}]}}],"events":[]}}"#);
+    assert_eq!(decoded(NESTED, &repeated), ["ignored"]);
+    assert_eq!(decoded(NESTED, r#"{"k":2,"T":1525022020}"#), ["heartbeat 1525022020000000"]);
+    assert_eq!(decoded(NESTED, r#"{"k":"1"}"#), ["ignored"]);
+}
+
+#[test]
+fn a_pointer_may_lead_into_the_array_that_is_taken_apart() {
+    let mapping = r#"
+        [[record]]
+        where = { "/d/0/x" = { exists = true } }
+        each = "/d"
+        symbol = "^/d/1/s"
+        price = "/p"
+        quantity = "/p"
+        time = "^/T"
+        unit = "s"
+    "#;
+    let record = r#"{"d":[{"x":1,"p":1},{"s":"S","p":2}],"T":1525022020}"#;
+    let expected = [1, 2].map(|p| format!("S None {p}00000000x{p}00000000 1525022020000000 None"));
+    assert_eq!(decoded(mapping, record), expected);
+}
+
+#[test]
+fn lines_of_csv_are_read_by_name_and_by_number() {
+    let by_name = "encoding = \"csv\"\ndelimiter = \";\"\n[[record]]\nsymbol = \"s\"\nprice = \"p q\"\nquantity = \"q\"\ntime = \"t\"\nunit = \"ms\"\n";
+    let mut mapping = Mapping::parse("c.toml", by_name, None).unwrap();
+    assert_eq!(mapping.take_header(b"\xef\xbb\xbfq;\"p q\";t;s\r"), Ok(true));
+    let expected = "A\"B None 100000000x200000000 1525022020361000 None".replace('"', "b");
+    assert_eq!(words(&mapping, b"2;\"1\";1525022020361;\"AbB\"\r", Places::default()), [expected]);
+    let cases = [
+        ("2;1;1525022020361", "bad: symbol: absent, or no text"),
+        ("2;1;1525022020361;\"A", "bad: a quoted field does not end (at byte 18)"),
+        ("2;1;1525022020361;\"A\"x", "bad: more after the end of a quoted field (at byte 21)"),
+        (
+            "2;1;1525022020361;\"A\"\"B\"",
+            "bad: symbol: no name (1 to 64 bytes, no blank and none of * / = , | \") (at byte 19)",
+        ),
+    ];
+    for (line, expected) in cases {
+        assert_eq!(words(&mapping, line.as_bytes(), Places::default()), [expected], "{line}");
+    }
+    let lacks = Mapping::parse("c.toml", by_name, None).unwrap().take_header(b"q;t;s");
+    assert_eq!(lacks, Err("the header has no column \"p q\"; it has q, t, s".into()));
+    let by_number = "encoding = \"csv\"\n[[record]]\nsymbol = { text = \"S\" }\nprice = \"2\"\nquantity = \"3\"\ntime = \"1\"\nunit = \"s\"\n";
+    let mut mapping = Mapping::parse("c.toml", by_number, None).unwrap();
+    assert_eq!(mapping.take_header(b"1525022020,1,1"), Ok(false));
+    assert_eq!(mapping.take_header(b"time,price,size"), Ok(true));
+    let expected = ["S None 100000000x300000000 1525022020000000 None"];
+    assert_eq!(words(&mapping, b"1525022020,1,3", Places::default()), expected);
+}
+
+#[test]
+fn a_mapping_that_cannot_work_names_its_line_and_what_would_be_right() {
+    let with = |line: &str| {
+        format!(
+            "encoding = \"json\"\n[[record]]\nsymbol = \"/s\"\nprice = \"/p\"\nquantity = \"/q\"\ntime = \"/t\"\nunit = \"s\"\n{line}\n"
+        )
+    };
+    let cases = [
+        ("", "m.toml:1: missing field `record`"),
+        ("encoding = \"json\"\nrecord = []", "m.toml:2: record: want at least one [[record]]"),
+        ("encoding = \"xml\"\n[[record]]\n", "m.toml:1: encoding: got \"xml\", expected \"json\" or \"csv\""),
+        (
+            "\nvenue = \"a b\"\n[[record]]\n",
+            "m.toml:2: venue: want a name without blanks, colons and any of * / = , | \"",
+        ),
+        ("delimiter = \";\"\n[[record]]\n", "m.toml:1: delimiter and header are for encoding = \"csv\""),
+        (
+            &with("id = \"trade_id\""),
+            "m.toml:8: \"trade_id\" is no JSON pointer (RFC 6901): want one such as \"/data/price\"",
+        ),
+        (
+            &with("ids = \"sequence\""),
+            "m.toml:8: id: want a pointer, such as \"/trade_id\", or ids = \"none\"",
+        ),
+        (&with("id = \"/i\"\nids = \"uuid\""), "m.toml:9: ids: want \"sequence\", \"unique\" or \"none\""),
+        (&with("offset = \"+09:00\""), "m.toml:8: offset is for unit = \"rfc3339\""),
+        (&with("excess = \"cut\""), "m.toml:8: excess: got \"cut\", expected \"round\" or no such line"),
+        (&with("each = []"), "m.toml:8: each: want a JSON pointer, or a list of them, such as \"/data\""),
+        (&with("kind = \"order\""), "m.toml:8: kind: want \"trade\" or \"heartbeat\""),
+        (
+            &with("where = { \"/e\" = { exists = false } }"),
+            "m.toml:8: where: want exists = true; an absent value never holds",
+        ),
+        (
+            &with("side = { at = \"/m\", buy = [1], sell = [1] }"),
+            "m.toml:8: side: Integer(\"1\") is in both lists",
+        ),
+        (
+            "[[record]]\nsymbol = { name = \"*-x\" }\nprice = \"/p\"\nquantity = \"/q\"\ntime = \"/t\"\nunit = \"s\"",
+            "m.toml:2: symbol: name is for files; a topic has none",
+        ),
+        (
+            "[[record]]\nsymbol = { text = \"a/b\" }\nprice = \"/p\"\nquantity = \"/q\"\ntime = \"/t\"\nunit = \"s\"",
+            "m.toml:2: symbol: \"a/b\" is no name: 1 to 64 bytes, no blank and none of * / = , | \"",
+        ),
+        ("[[record]]\nprice = \"/p\"\n", "m.toml:1: unit: want \"s\", \"ms\", \"us\", \"ns\" or \"rfc3339\""),
+    ];
+    for (text, expected) in cases {
+        let error = Mapping::parse("m.toml", text, None).map(drop).unwrap_err().to_string();
+        assert_eq!(error, expected, "{text}");
+    }
+    let unknown = Mapping::parse("m.toml", &with("prize = \"/p\""), None).map(drop).unwrap_err().to_string();
+    assert!(unknown.starts_with("m.toml:8: unknown field `prize`"), "{unknown}");
+}
+
+/// The value under a pointer, found by another parser: of a repeated key the last.
+fn looked_up<'a>(raw: &'a RawValue, path: &[&str]) -> Option<&'a RawValue> {
+    let Some((key, rest)) = path.split_first() else { return Some(raw) };
+    let text = raw.get();
+    let inside = match text.as_bytes()[0] {
+        b'{' => serde_json::from_str::<BTreeMap<String, &RawValue>>(text).ok()?.remove(*key)?,
+        b'[' => serde_json::from_str::<Vec<&RawValue>>(text).ok()?.into_iter().nth(key.parse().ok()?)?,
+        _ => return None,
+    };
+    looked_up(inside, rest)
+}
+
+/// JSON with small keys that repeat, blanks, escapes, and arrays.
+fn json() -> impl Strategy<Value = String> {
+    let leaf = prop::sample::select(vec![
+        "1",
+        "\"a\"",
+        "\"\\u0061\"",
+        "null",
+        "true",
+        "2.50",
+        "\"1525022020\"",
+        "0",
+        "{}",
+        "[]",
+    ]);
+    leaf.prop_map(str::to_owned).prop_recursive(4, 24, 4, |inner| {
+        let key = prop::sample::select(vec!["a", "b", "\\u0061", "0", "c"]);
+        prop_oneof![
+            prop::collection::vec((key, inner.clone()), 0..4).prop_map(|entries| {
+                let entries: Vec<_> =
+                    entries.iter().map(|(key, value)| format!("\"{key}\" : {value}")).collect();
+                format!("{{{}}}", entries.join(" ,"))
+            }),
+            prop::collection::vec(inner, 0..4).prop_map(|values| format!("[ {}]", values.join(", "))),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// A walk finds what a parser that keeps everything finds, of the record and of each element of arrays in arrays.
+    #[test]
+    fn a_walk_finds_what_a_tree_has(
+        record in json(),
+        paths in prop::collection::vec(prop::collection::vec(prop::sample::select(vec!["a", "b", "0", "1"]), 0..4), 1..4),
+        each in prop::collection::vec(prop::collection::vec(prop::sample::select(vec!["a", "b", "0"]), 0..2), 1..3),
+    ) {
+        let tokens = |path: &[&str]| paths::parse(&path.iter().map(|key| format!("/{key}")).collect::<String>()).unwrap();
+        let mut tree = Paths::new();
+        let cells: Vec<_> = paths.iter().map(|path| tree.cell(&tokens(path))).collect();
+        let elements = tree.elements(&each.iter().map(|path| tokens(path)).collect::<Vec<_>>());
+        let inside: Vec<_> = paths.iter().map(|path| tree.cell_in(&elements, &tokens(path))).collect();
+        tree.finish();
+        let mut finds = Finds::default();
+        let is_container = record.starts_with(['{', '[']);
+        prop_assert_eq!(walk::walk(record.as_bytes(), &tree, &mut finds).is_ok(), is_container);
+        if !is_container {
+            return Ok(());
+        }
+        let raw: &RawValue = serde_json::from_str(&record).unwrap();
+        let text = |found: Found| match found {
+            Found::Absent => None,
+            Found::Text { from, to, .. } => Some(record[from - 1..=to].to_owned()),
+            Found::Number { from, to } => Some(record[from..to].to_owned()),
+            Found::Bool(value) => Some(value.to_string()),
+            Found::Null { .. } => Some("null".into()),
+            Found::Container { at } => Some(record[at..=at].to_owned()),
+        };
+        let expected = |raw: &RawValue, path: &[&str]| looked_up(raw, path).map(|raw| match raw.get() {
+            container if container.starts_with(['{', '[']) => container[..1].to_owned(),
+            value => value.to_owned(),
+        });
+        for (path, cell) in paths.iter().zip(&cells) {
+            prop_assert_eq!(text(finds.get(*cell, 0)), expected(raw, path), "{:?}", path);
+        }
+        // The elements, level by level; nothing where one of them has no array.
+        let mut level = Some(vec![raw.to_owned()]);
+        for path in &each {
+            level = level.and_then(|level| level.iter().map(|raw| {
+                let array = looked_up(raw, path).filter(|raw| raw.get().starts_with('['))?;
+                let elements: Vec<&RawValue> = serde_json::from_str(array.get()).ok()?;
+                Some(elements.into_iter().map(|element| element.to_owned()).collect::<Vec<_>>())
+            }).collect::<Option<Vec<_>>>()).map(|level| level.into_iter().flatten().collect());
+        }
+        prop_assert_eq!(finds.rows(&elements.levels), level.as_ref().map(Vec::len));
+        for (row, element) in level.iter().flatten().enumerate() {
+            for (path, cell) in paths.iter().zip(&inside) {
+                prop_assert_eq!(text(finds.get(*cell, row)), expected(element, path), "{:?} of {}", path, row);
+            }
+        }
+    }
+
+    /// What is JSON is JSON for both of our readers, whatever was done to its bytes.
+    #[test]
+    fn mutated_bytes_are_refused_by_both_readers_or_by_none(
+        record in json(), at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>(),
+    ) {
+        let mut bytes = format!("{{\"a\":{record}}}").into_bytes();
+        let at = at.index(bytes.len());
+        if cut { bytes.truncate(at) } else { bytes[at] = byte }
+        let mapping = Mapping::parse("m.toml", PLAIN, None).unwrap();
+        let got = words(&mapping, &bytes, Places::default());
+        let expected = match super::super::json::scan(&bytes) {
+            Ok(_) => "ignored".to_owned(),
+            Err(bad) => format!("bad: {bad}"),
+        };
+        let array = bytes.starts_with(b"[");
+        prop_assert!(array || got == [expected.replace("not a JSON object", "not a JSON object or array")], "{got:?} {expected}");
+    }
+}
