@@ -1,6 +1,6 @@
 //! Records of any venue, read by a mapping: a file that says where in a record a trade's fields stand.
 //!
-//! [`Mapping::parse`] compiles the file ([`file`]) when the job starts: pointers become one tree ([`paths`]), so that a
+//! [`Mapping::parse`] compiles the file ([`mod@file`]) when the job starts: pointers become one tree ([`paths`]), so that a
 //! JSON record is walked once ([`walk`]), without a tree of values and without an allocation for a trade. Lines of CSV
 //! are taken apart by [`csv`]. Digits are taken as written ([`decimal`], [`time`]), never through a float.
 //!
