@@ -126,7 +126,7 @@ fn each_recording_is_read_as_its_independent_reading() {
             .map(|line| format!("{line}\n"))
             .collect();
         let mut mapping = Mapping::parse(name, &text, Some(file)).unwrap_or_else(|error| panic!("{error}"));
-        let places = Places { price: 10, quantity: 8 };
+        let places = Places { price: 10, quantity: 11 };
         let input = text_of(&folder.join(file));
         let mut lines: Vec<&str> = input.lines().collect();
         if mapping.is_csv() && mapping.take_header(lines[0].as_bytes()).unwrap() {
