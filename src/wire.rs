@@ -15,6 +15,7 @@ pub mod archive;
 mod binance;
 pub mod chunk;
 pub mod decoded;
+mod escape;
 pub mod format;
 mod json;
 pub mod mapping;

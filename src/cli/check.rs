@@ -5,7 +5,7 @@ use super::layers::{Given, Origin};
 use super::properties::{self, Property};
 use super::settings::{self as s, About, Which};
 use super::usage::{UsageError, Wrong, nearest};
-use super::{outputs, places};
+use super::{formats, outputs, places};
 use crate::config::STDIN;
 use crate::config::recovery::Place;
 use crate::config::secret::Token;
@@ -360,7 +360,7 @@ fn source(given: &mut Given, client: &KafkaClient, writes_to_kafka: bool) -> Res
         return Ok(Source::Kafka(KafkaSource {
             client: client.clone(),
             topic: given.get(&s::TOPIC)?,
-            format: format(given, Input::Topic)?,
+            format: formats::given(given, formats::Input::Topic)?,
             start: given.find(&s::OFFSET)?.unwrap_or(StartOffset::Unset),
             exit_at_end: given.get(&s::EXIT_AT_END)?,
         }));
@@ -392,39 +392,8 @@ fn source(given: &mut Given, client: &KafkaClient, writes_to_kafka: bool) -> Res
     Ok(Source::Files(FileSource {
         paths,
         symbol: given.find(&s::SYMBOL)?,
-        format: format(given, Input::Files)?,
+        format: formats::given(given, formats::Input::Files)?,
     }))
-}
-
-/// What records are read from.
-#[derive(Debug, Copy, Clone, PartialEq, Eq)]
-enum Input {
-    Topic,
-    Files,
-}
-
-/// How records are written. A mapping that cannot work is told before anything is read.
-fn format(given: &Given, input: Input) -> Result<Format, UsageError> {
-    let format = given.get(&s::FORMAT)?;
-    let Format::Mapped(file) = &format else { return Ok(format) };
-    let wrong = |got: String, expected: &str| Wrong::told(got, expected).at(given.what(&s::FORMAT.about));
-    // What stands in the names of files is seen when they are opened.
-    let mapping = match (file.compile(None), input) {
-        (Ok(mapping), _) => mapping,
-        (Err(error), Input::Files) if error.needs_file() => return Ok(format),
-        (Err(error), _) => {
-            return Err(wrong(error.to_string(), "a mapping that can work: crossrate formats"));
-        }
-    };
-    if !mapping.is_numbered() {
-        let got = format!("{}, whose ids are no sequence", file.name);
-        return Err(wrong(got, "a format with ids = \"sequence\": others are not supported yet"));
-    }
-    if input == Input::Topic && mapping.needs_header() {
-        let got = format!("{}, which names columns", file.name);
-        return Err(wrong(got, "columns by their numbers: records of a topic have no header"));
-    }
-    Ok(format)
 }
 
 /// What a run has read it reads again when it is taken up, and standard input cannot be.

@@ -1,7 +1,9 @@
-//! `crossrate formats`: the formats of records, and their mappings.
+//! The formats of records and their mappings: which is given, and `crossrate formats`.
 
+use super::layers::Given;
+use super::settings as s;
 use super::usage::{UsageError, Wrong, nearest};
-use crate::wire::format::{BINANCE, BUILT_IN};
+use crate::wire::format::{BINANCE, BUILT_IN, Format};
 
 /// The formats, a line each; or the mapping of one, which is the beginning of one's own.
 pub(super) fn list(name: Option<&str>) -> Result<String, UsageError> {
@@ -28,4 +30,35 @@ pub(super) fn list(name: Option<&str>) -> Result<String, UsageError> {
             )
         }
     }
+}
+
+/// What records are read from.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub(super) enum Input {
+    Topic,
+    Files,
+}
+
+/// How records are written. A mapping that cannot work is told before anything is read.
+pub(super) fn given(given: &Given, input: Input) -> Result<Format, UsageError> {
+    let format = given.get(&s::FORMAT)?;
+    let Format::Mapped(file) = &format else { return Ok(format) };
+    let wrong = |got: String, expected: &str| Wrong::told(got, expected).at(given.what(&s::FORMAT.about));
+    // What stands in the names of files is seen when they are opened.
+    let mapping = match (file.compile(None), input) {
+        (Ok(mapping), _) => mapping,
+        (Err(error), Input::Files) if error.needs_file() => return Ok(format),
+        (Err(error), _) => {
+            return Err(wrong(error.to_string(), "a mapping that can work: crossrate formats"));
+        }
+    };
+    if !mapping.is_numbered() {
+        let got = format!("{}, whose ids are no sequence", file.name);
+        return Err(wrong(got, "a format with ids = \"sequence\": others are not supported yet"));
+    }
+    if input == Input::Topic && mapping.needs_header() {
+        let got = format!("{}, which names columns", file.name);
+        return Err(wrong(got, "columns by their numbers: records of a topic have no header"));
+    }
+    Ok(format)
 }

@@ -289,7 +289,7 @@ fn tapes_reach_what_they_are_for() {
         r#""vw_variance":null,"vw_std":null,"trades":18"#,
         r#""inverse":true"#,
         r#""vwap":"0.000000000000000000""#,
-        r#"\"q\\uote\""#,
+        r#""q\\uote'""#,
         "duplicate",
         "late",
         "bad",

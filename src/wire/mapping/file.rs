@@ -12,12 +12,10 @@ use std::fmt;
 use std::ops::Range;
 use toml::Spanned;
 
+mod symbol;
 mod text;
 
-use text::{
-    ConditionText, File, HeaderText, OneOrMany, QuantityText, RecordText, ScalarText, SideText, SymbolTable,
-    SymbolText,
-};
+use text::{ConditionText, File, HeaderText, OneOrMany, QuantityText, RecordText, ScalarText, SideText};
 
 /// Why a mapping file cannot work.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -350,109 +348,6 @@ impl Compiler<'_> {
             ("none", _) => Ok(IdMapping::None),
             _ => self.error(span, "ids: want \"sequence\", \"unique\" or \"none\""),
         }
-    }
-
-    fn symbol(
-        &mut self,
-        symbol: Option<Spanned<SymbolText>>,
-        record: &Range<usize>,
-        elements: Option<&Elements>,
-    ) -> Compiled<SymbolMapping> {
-        let expected = "symbol: want a pointer, { at = .., pattern = .., replace = .. }, { base = .., quote = .., \
-                        join = .. }, { text = .. } or { name = .. }";
-        let Some(symbol) = symbol else { return self.error(record.clone(), expected) };
-        let span = symbol.span();
-        let table = match symbol.into_inner() {
-            SymbolText::At(at) => SymbolTable { at: Some(at), ..SymbolTable::default() },
-            SymbolText::Table(table) => table,
-        };
-        match table {
-            SymbolTable {
-                at: Some(at),
-                replace,
-                pattern,
-                base: None,
-                quote: None,
-                join: None,
-                text: None,
-                name: None,
-            } => {
-                let cell = self.cell(&at, &span, elements)?;
-                let pattern = pattern.map(|pattern| self.pattern(&pattern, &span)).transpose()?;
-                let replace: Vec<_> = replace.unwrap_or_default().into_iter().collect();
-                if replace.iter().any(|(from, _)| from.is_empty()) {
-                    return self.error(span, "symbol: replace has an empty text");
-                }
-                Ok(SymbolMapping::At { cell, replace, pattern })
-            }
-            SymbolTable {
-                base: Some(base),
-                quote: Some(quote),
-                join,
-                at: None,
-                replace: None,
-                pattern: None,
-                text: None,
-                name: None,
-            } => {
-                let (base, quote) = (self.cell(&base, &span, elements)?, self.cell(&quote, &span, elements)?);
-                Ok(SymbolMapping::Pair { base, quote, join: join.unwrap_or_default() })
-            }
-            SymbolTable {
-                text: Some(text),
-                at: None,
-                replace: None,
-                pattern: None,
-                base: None,
-                quote: None,
-                join: None,
-                name: None,
-            } => self.fixed(&text, &span),
-            SymbolTable {
-                name: Some(name),
-                at: None,
-                replace: None,
-                pattern: None,
-                base: None,
-                quote: None,
-                join: None,
-                text: None,
-            } => {
-                let pattern = self.pattern(&name, &span)?;
-                let file = self.path.and_then(|path| path.rsplit('/').next());
-                let Some(file) = file else {
-                    let error = self.error(span, "symbol: name is for files; a topic has none");
-                    return error.map_err(|error: MappingError| MappingError { needs_file: true, ..error });
-                };
-                match pattern.star(file) {
-                    Some(text) => self.fixed(text, &span),
-                    None => self.error(
-                        span,
-                        format!("symbol: the file's name {file:?} is not of the pattern {name:?}"),
-                    ),
-                }
-            }
-            _ => self.error(span, expected),
-        }
-    }
-
-    fn pattern(&self, text: &str, span: &Range<usize>) -> Compiled<Pattern> {
-        let pattern = Pattern::new(text);
-        if pattern.has_star() {
-            Ok(pattern)
-        } else {
-            self.error(span.clone(), format!("symbol: {text:?} has no star"))
-        }
-    }
-
-    fn fixed(&self, text: &str, span: &Range<usize>) -> Compiled<SymbolMapping> {
-        if is_name(text.as_bytes()) {
-            return Ok(SymbolMapping::Fixed(text.to_owned()));
-        }
-        self.error(
-            span.clone(),
-            format!("symbol: {text:?} is no name: 1 to 64 bytes, no blank and none of * / = , | \""),
-        )
     }
 }
 
