@@ -255,7 +255,7 @@ impl CrossRows {
             return;
         }
         let rate = state.rate(cross_definition);
-        if self.definition.rows.has(RowKind::Cross) {
+        if self.definition.makes(RowKind::Cross) {
             let occasion = Occasion { look, start: self.looks.start(end), end, stage };
             give(look.minus(1), Output::Row(cross_row(cross_definition, &state, rate.as_ref(), occasion)));
         }

@@ -1,9 +1,11 @@
 //! The whole job as one dataflow, the same on every worker: panes and notes go in, rows come out in their order.
 
+use crate::basis::basis;
 use crate::cross_rates::{CrossLegs, cross_rates, legs_of};
 use crate::market::definition::Definition;
 use crate::market::event_time::EventTime;
 use crate::market::resume::Resume;
+use crate::market::schema::RowKind;
 use crate::operators::closings::{Note, Outbox, closings};
 use crate::series_stats::series_stats;
 use crate::symbol_windows::{Emission, PaneCollection, symbol_windows};
@@ -13,7 +15,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use timely::dataflow::operators::core::{Concat, Map, ToStream};
 use timely::dataflow::operators::probe::Handle;
-use timely::dataflow::operators::vec::Broadcast;
+use timely::dataflow::operators::vec::{Broadcast, Filter};
 use timely::dataflow::{Scope, StreamVec};
 
 /// What leaves a job's dataflow on this worker. Only the first worker's outbox ever holds anything.
@@ -25,7 +27,7 @@ pub struct Job {
     pub probe: Handle<EventTime>,
 }
 
-/// Builds the job: windows of symbols, crosses of windows, statistics of crosses.
+/// Builds the job: windows of symbols, crosses of windows, statistics of crosses, and what is made of final rows.
 pub fn job<'scope>(
     scope: Scope<'scope, EventTime>,
     panes: PaneCollection<'scope>,
@@ -39,9 +41,23 @@ pub fn job<'scope>(
     let legs = crosses(scope, definition);
     let (cross_rows, rates) = cross_rates(leg_windows, legs, known, definition, resume);
     let stats_rows = series_stats(rates, definition, resume);
-    let rows = symbol_rows.concat(cross_rows.map(Emission::Row)).concat(stats_rows);
+    let rows = symbol_rows.concat(cross_rows.map(Emission::Row));
+    let rows = if definition.wants_basis() { rows.clone().concat(basis(rows, definition)) } else { rows };
+    let rows = leaving(rows, definition).concat(stats_rows);
     let (outbox, probe) = closings(rows, notes, definition.grace, resume);
     Job { outbox, probe }
+}
+
+/// Without the rows that are made for the sake of others only.
+fn leaving<'scope>(
+    rows: StreamVec<'scope, EventTime, Emission>,
+    definition: &Arc<Definition>,
+) -> StreamVec<'scope, EventTime, Emission> {
+    if RowKind::ALL.into_iter().all(|kind| definition.rows.has(kind) || !definition.makes(kind)) {
+        return rows;
+    }
+    let leave = definition.rows;
+    rows.filter(move |emission| !matches!(emission, Emission::Row(row) if !leave.has(row.kind)))
 }
 
 /// The crosses as a collection; today it comes from the definition and does not change.
@@ -58,7 +74,6 @@ pub(crate) mod tests {
     use crate::market::decimal::{Price, Quantity};
     use crate::market::definition::{Cross, Emit, Leg, MissingLeg, Selection, Windows};
     use crate::market::moments::Moments;
-    use crate::market::row::RowKind;
     use crate::market::sums::PaneItem;
     use crate::market::trade::{Symbol, Trade};
     use crate::market::work::steps_of;

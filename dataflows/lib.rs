@@ -8,6 +8,7 @@
 //! | [`symbol_windows`] | What did each symbol do in each window? | panes | rows of symbols, legs of crosses |
 //! | [`cross_rates`] | What is a pair worth that is not traded directly? | legs | rows of crosses, final rates |
 //! | [`series_stats`] | How has a cross rate behaved so far? | final rates | rows of statistics |
+//! | [`basis`](mod@basis) | What is a cross worth beside the pair that is traded directly? | final rows | rows of bases |
 //! | [`job`](mod@job) | all of them, as one run has them | panes and notes | rows in their one order |
 //!
 //! Read [`market`] first (values and sums, no timely): `trade`, `acceptance`, `folding` and `sums` are what happens before the
@@ -18,6 +19,7 @@
 //! sees what is dated before `x`, and happens once the frontier is at `x`; the same input gives the same output whatever
 //! the batches, the workers and their pace. [`market::resume`] adds: also when it is cut in two by a restart.
 
+pub mod basis;
 pub mod cross_rates;
 pub mod job;
 pub mod market;

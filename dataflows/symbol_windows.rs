@@ -211,7 +211,7 @@ impl SymbolWindows {
             let carried = Lasting::Carried(state.name.clone(), end, window.moments);
             give(look.minus(1), Output::Emission(Emission::Lasting(look, carried)));
         }
-        if self.definition.rows.has(RowKind::Symbol)
+        if self.definition.makes(RowKind::Symbol)
             && let Some(stage) = stage_of(&mut state.emitted, end, look, &window, &self.looks, PartialEq::eq)
             && look > self.resume.at
         {

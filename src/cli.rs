@@ -496,6 +496,7 @@ mod tests {
             "max-drift" | "join-timeout" => ("", "7m"),
             "emit" => ("", "changes"),
             "cross" => ("", "A=B*C"),
+            "basis" => ("--cross A=B*C", "A"),
             "crosses" => ("", crosses.as_str()),
             "missing-leg" => ("", "carry"),
             "stats-last" | "seed" | "batch-records" | "restarts" => ("", "7"),

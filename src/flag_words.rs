@@ -3,22 +3,22 @@
 //! Checkpoints and handshakes hold it as pairs made of the program's own structures, whose form stays as it is so that
 //! every version reads it. People are shown what they would type.
 
-use crossrate_dataflows::market::definition::Cross;
-
-/// Kinds of rows, in the order of the flag.
-const KINDS: [&str; 3] = ["symbol", "cross", "stats"];
+use crossrate_dataflows::market::definition::{Basis, Cross};
+use crossrate_dataflows::market::schema::RowKind;
+use serde::de::DeserializeOwned;
 
 /// The pairs with flags for names and what is typed for values. What is not known stays as it is.
 pub(crate) fn in_flags(pairs: &[(String, String)]) -> Vec<(String, String)> {
+    let kinds = RowKind::ALL.map(RowKind::as_str);
     let (rows, others): (Vec<_>, Vec<_>) =
-        pairs.iter().partition(|(name, _)| name.strip_prefix("rows.").is_some_and(|k| KINDS.contains(&k)));
+        pairs.iter().partition(|(name, _)| name.strip_prefix("rows.").is_some_and(|k| kinds.contains(&k)));
     let mut words: Vec<(String, String)> =
         others.into_iter().map(|(name, value)| flag(name, value)).collect();
     if !rows.is_empty() {
         let leaves = |kind: &&str| {
             rows.iter().any(|(name, value)| name.strip_prefix("rows.") == Some(*kind) && value == "true")
         };
-        let kinds: Vec<&str> = KINDS.into_iter().filter(leaves).collect();
+        let kinds: Vec<&str> = kinds.into_iter().filter(leaves).collect();
         words.push(("rows".into(), kinds.join(",")));
     }
     words
@@ -32,7 +32,8 @@ fn flag(name: &str, value: &str) -> (String, String) {
         ("stats-last", "null") => (name, Some("all".into())),
         ("symbols", "All") => (name, Some("all".into())),
         ("symbols.Only", _) => ("symbols", symbols(value)),
-        ("crosses", _) => ("cross", crosses(value)),
+        ("crosses", _) => ("cross", list::<Cross>(value)),
+        ("basis", _) => (name, list::<Basis>(value)),
         _ => (name, None),
     };
     match typed {
@@ -46,12 +47,12 @@ fn symbols(value: &str) -> Option<String> {
     Some(names.join(","))
 }
 
-fn crosses(value: &str) -> Option<String> {
-    let crosses: Vec<Cross> = serde_json::from_str(value).ok()?;
-    if crosses.is_empty() {
+fn list<T: DeserializeOwned + ToString>(value: &str) -> Option<String> {
+    let items: Vec<T> = serde_json::from_str(value).ok()?;
+    if items.is_empty() {
         return Some("none".into());
     }
-    Some(crosses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+    Some(items.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
 }
 
 #[cfg(test)]
@@ -65,6 +66,7 @@ mod tests {
                 "crosses",
                 r#"[{"name":"X","legs":[{"symbol":"A","inverse":false},{"symbol":"B","inverse":true}]}]"#,
             ),
+            ("basis", r#"[{"cross":"X","direct":"C"}]"#),
             ("dedup", "true"),
             ("emit", "Changes"),
             ("missing-leg", "Withhold"),
@@ -77,6 +79,7 @@ mod tests {
         ];
         let expected = [
             ("cross", "X=A/B"),
+            ("basis", "X=C"),
             ("dedup", "partition"),
             ("emit", "changes"),
             ("missing-leg", "withhold"),
@@ -90,7 +93,7 @@ mod tests {
         };
         assert_eq!(in_flags(&texts(&pairs)), texts(&expected));
         // What a later version may write is shown as it is.
-        let others = [("crosses", "?"), ("symbols.But", "[]"), ("rows.basis", "true")];
+        let others = [("crosses", "?"), ("symbols.But", "[]"), ("rows.other", "true")];
         assert_eq!(in_flags(&texts(&others)), texts(&others));
         assert_eq!(in_flags(&texts(&[("symbols", "All")])), texts(&[("symbols", "all")]));
     }

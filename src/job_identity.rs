@@ -316,7 +316,7 @@ mod tests {
     #[test]
     fn a_kind_of_rows_that_an_older_program_did_not_know_is_no_difference() {
         let with_stats = pairs_of(&Definition::default());
-        let only = [RowKind::Symbol, RowKind::Cross].into_iter().collect();
+        let only = [RowKind::Symbol, RowKind::Cross, RowKind::Basis].into_iter().collect();
         let without_stats = pairs_of(&Definition { rows: only, ..Definition::default() });
         let mut older = with_stats.clone();
         older.retain(|(name, _)| name != "rows.stats");
@@ -326,7 +326,7 @@ mod tests {
         }
         let differences =
             pair_differences(&without_stats, &completed(&with_stats, &without_stats), "before", "now");
-        assert_eq!(differences, ["rows is symbol,cross,stats before, symbol,cross now"]);
+        assert_eq!(differences, ["rows is symbol,cross,stats,basis before, symbol,cross,basis now"]);
         older.retain(|(name, _)| name != "grace");
         assert_eq!(completed(&older, &with_stats), older, "what is no definition is left as it is");
     }

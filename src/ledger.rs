@@ -141,7 +141,8 @@ pub(crate) fn open_at(config: &Config, target: &SinkTarget) -> Result<Box<dyn Le
         }
         SinkTarget::Kafka(_) => Box::new(Kafka::open(config)?),
         SinkTarget::Postgres(url) => {
-            Box::new(Postgres::open(url, &config.name, config.verbosity < Verbosity::Normal)?)
+            let quiet = config.verbosity < Verbosity::Normal;
+            Box::new(Postgres::open(url, &config.name, quiet, config.definition.kept_kinds())?)
         }
         SinkTarget::Stdout => anyhow::bail!("standard output holds no recovery point"),
     })

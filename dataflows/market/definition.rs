@@ -1,5 +1,6 @@
 //! What a job computes: everything that its rows depend on besides the input. Checked when it is made.
 
+use super::schema::RowKind;
 pub use super::schema::RowKinds;
 use super::trade::Symbol;
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,35 @@ pub struct Definition {
     /// How far a record may be past what its partition has reached; any distance when `None`. Positive.
     #[serde(default)]
     pub max_jump: Option<u64>,
+    /// Crosses that are held against a pair that is traded directly, by name.
+    #[serde(default)]
+    pub basis: Vec<Basis>,
+}
+
+impl Definition {
+    /// The symbols that must be read, whatever else has rows of its own.
+    pub fn needs(&self) -> impl Iterator<Item = &Symbol> {
+        let legs = self.crosses.iter().flat_map(|cross| &cross.legs).map(|leg| &leg.symbol);
+        legs.chain(self.basis.iter().map(|basis| &basis.direct))
+    }
+
+    /// Whether rows of bases leave.
+    pub fn wants_basis(&self) -> bool {
+        self.rows.has(RowKind::Basis) && !self.basis.is_empty()
+    }
+
+    /// The kinds of rows that a database has tables for: a basis only where one is asked for, since who may make no
+    /// tables made those of the others long ago.
+    pub fn kept_kinds(&self) -> RowKinds {
+        let is_kept = |kind: &RowKind| *kind != RowKind::Basis || self.wants_basis();
+        RowKind::ALL.into_iter().filter(is_kept).collect()
+    }
+
+    /// Whether rows of that kind are made: because they leave, or because a basis that leaves is made of them.
+    pub fn makes(&self, kind: RowKind) -> bool {
+        let of_basis = matches!(kind, RowKind::Symbol | RowKind::Cross);
+        self.rows.has(kind) || of_basis && self.wants_basis()
+    }
 }
 
 /// What holds where nothing is said: no cross, no symbol, and the defaults of the command line.
@@ -62,6 +92,7 @@ impl Default for Definition {
             dedup: true,
             max_ahead: 5 * SECOND,
             max_jump: None,
+            basis: Vec::new(),
         }
     }
 }
@@ -76,6 +107,12 @@ pub struct Cross {
 }
 
 /// As it is typed: `XVGUSDT=XVGBTC*BTCUSDT`.
+impl fmt::Display for Basis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.cross, self.direct)
+    }
+}
+
 impl fmt::Display for Cross {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}=", self.name)?;
@@ -98,6 +135,15 @@ pub struct Leg {
     pub symbol: Symbol,
     /// Divided instead of multiplied.
     pub inverse: bool,
+}
+
+/// A cross that is held against a pair that is traded directly.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Basis {
+    /// The cross.
+    pub cross: Symbol,
+    /// The traded pair.
+    pub direct: Symbol,
 }
 
 /// Which symbols get rows of their own.

@@ -17,11 +17,13 @@ pub enum RowKind {
     Cross,
     /// The statistics of a cross up to a window.
     Stats,
+    /// A cross beside the pair that is traded directly, in one window.
+    Basis,
 }
 
 impl RowKind {
     /// All of them, in their order.
-    pub const ALL: [RowKind; 3] = [RowKind::Symbol, RowKind::Cross, RowKind::Stats];
+    pub const ALL: [RowKind; 4] = [RowKind::Symbol, RowKind::Cross, RowKind::Stats, RowKind::Basis];
 
     /// What its rows hold.
     pub fn schema(self) -> &'static Schema {
@@ -29,6 +31,7 @@ impl RowKind {
             RowKind::Symbol => &SYMBOL,
             RowKind::Cross => &CROSS,
             RowKind::Stats => &STATS,
+            RowKind::Basis => &BASIS,
         }
     }
 
@@ -231,6 +234,26 @@ const STATS_FIELDS: [Field; 6] = [
     field!("mean", Decimal, "of all rates"),
     field!("variance", Real, "of all rates; null below two").or_null(),
     field!("std", Real, "of all rates; null below two").or_null(),
+];
+
+static BASIS: Schema = Schema {
+    kind: RowKind::Basis,
+    name: "basis",
+    table: "basis",
+    fields: &joined::<8>(&[&KEY, &BASIS_FIELDS]),
+    corrected: false,
+};
+const BASIS_FIELDS: [Field; 5] = [
+    field!("status", Text, "whether both sides are there; carried where the cross is").one_of(&[
+        "complete",
+        "carried",
+        "cross_missing",
+        "direct_missing",
+    ]),
+    field!("cross", Decimal, "the rate of the cross").or_null(),
+    field!("direct", Decimal, "the VWAP of the pair that is traded directly").or_null(),
+    field!("basis", Decimal, "cross less direct").or_null(),
+    field!("basis_bps", Decimal, "the basis in basis points of the direct pair").or_null(),
 ];
 
 /// The parts one after the other; `N` is their length together.

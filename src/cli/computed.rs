@@ -3,9 +3,9 @@
 use super::crosses::{self, Crosses};
 use super::layers::{Given, flag_of};
 use super::settings as s;
-use super::usage::{UsageError, Wrong};
+use super::usage::{UsageError, Wrong, nearest};
 use crate::duration;
-use crossrate_dataflows::market::definition::{Cross, Definition, Selection, Windows};
+use crossrate_dataflows::market::definition::{Basis, Cross, Definition, RowKinds, Selection, Windows};
 use crossrate_dataflows::market::schema::RowKind;
 use crossrate_dataflows::market::trade::Symbol;
 use std::collections::BTreeSet;
@@ -24,8 +24,10 @@ pub(super) fn definition(given: &mut Given) -> Result<Definition, UsageError> {
         given.warnings.push(format!("{rows}: no row will leave, since there is no cross"));
     }
     warn_of_shared_names(given, &crosses, &symbols);
-    Ok(Definition {
+    let basis = basis(given, &crosses, rows)?;
+    let mut definition = Definition {
         crosses,
+        basis,
         symbols,
         windows: windows(given)?,
         delay: given.get(&s::DELAY)?,
@@ -41,7 +43,54 @@ pub(super) fn definition(given: &mut Given) -> Result<Definition, UsageError> {
         dedup: given.get(&s::DEDUP)?,
         max_ahead: given.get(&s::MAX_AHEAD)?,
         max_jump: given.get(&s::MAX_JUMP)?,
-    })
+    };
+    let needs: Vec<Symbol> = definition.needs().cloned().collect();
+    if let Selection::Only(symbols) = &mut definition.symbols {
+        symbols.extend(needs);
+    }
+    Ok(definition)
+}
+
+/// `NAME` or `NAME=SYMBOL`, once a name.
+pub(super) fn bases(texts: &[String]) -> Result<Vec<Basis>, Wrong> {
+    let mut bases: Vec<Basis> = Vec::new();
+    for text in texts {
+        let (cross, direct) = text.split_once('=').unwrap_or((text, text));
+        let (cross, direct) = (cross.trim(), direct.trim());
+        if cross.is_empty() || direct.is_empty() || direct.contains(['=', '*', '/', ',']) {
+            return Err(Wrong::new(text, "NAME or NAME=SYMBOL, such as XVGUSDT or XVGUSDT=XVGUSDC"));
+        }
+        let basis = Basis { cross: Symbol::new(cross), direct: Symbol::new(direct) };
+        match bases.iter().find(|known| known.cross == basis.cross) {
+            Some(known) if *known != basis => {
+                let expected = format!("one pair for {cross}, which is {} already", known.direct);
+                return Err(Wrong::new(text, expected));
+            }
+            Some(_) => {}
+            None => bases.push(basis),
+        }
+    }
+    bases.sort_by(|a, b| a.cross.cmp(&b.cross));
+    Ok(bases)
+}
+
+/// The bases of crosses that there are.
+fn basis(given: &mut Given, crosses: &[Cross], rows: RowKinds) -> Result<Vec<Basis>, UsageError> {
+    let bases = given.find(&s::BASIS)?.unwrap_or_default();
+    let names = || crosses.iter().map(|cross| cross.name.as_str());
+    if let Some(unknown) = bases.iter().find(|basis| !names().any(|name| name == basis.cross.as_str())) {
+        let known = names().collect::<Vec<_>>().join(", ");
+        let expected =
+            if known.is_empty() { "a cross; there is none".to_owned() } else { format!("a cross: {known}") };
+        return Err(Wrong::new(unknown.cross.as_str(), expected)
+            .perhaps(nearest(unknown.cross.as_str(), names()))
+            .at(given.what(&s::BASIS.about)));
+    }
+    if !bases.is_empty() && !rows.has(RowKind::Basis) {
+        let rows = given.what(&s::ROWS.about);
+        given.warnings.push(format!("{rows}: no row of --basis will leave"));
+    }
+    Ok(bases)
 }
 
 /// Rows of both have one name: their kind alone tells them apart, which joins and filters by name do not ask for.

@@ -5,10 +5,10 @@
 //! A test holds the table of `docs/flags.md` against it.
 
 use super::usage::Wrong;
-use super::{crosses, places, values};
+use super::{computed, crosses, places, values};
 use crate::config::{DeadLetterTarget, Progress, SinkTarget, Speed, StartOffset, Stay};
 use crate::wire::format::Format;
-use crossrate_dataflows::market::definition::{Cross, Emit, MissingLeg, RowKinds};
+use crossrate_dataflows::market::definition::{Basis, Cross, Emit, MissingLeg, RowKinds};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::trade::Symbol;
 use std::net::SocketAddr;
@@ -136,6 +136,7 @@ const REPLAY_TAKES: &[Shared] = &[
     shared("symbols"),
     shared("cross"),
     shared("crosses"),
+    shared("basis"),
     shared("missing-leg"),
     shared("max-carry"),
     shared("stats-last"),
@@ -464,6 +465,9 @@ settings! {
     CROSSES_FILE: Optional<PathBuf> = Optional::one("crosses", "FILE", CROSSES, places::path,
         "More of them: TOML, a table [crosses] of lines NAME = \"A*B/C\"").in_demo_too().in_produce_too(None, None)
         .default("none");
+    BASIS: Optional<Vec<Basis>> = Optional::many("basis", "NAME[=SYMBOL]", CROSSES, computed::bases,
+        "The cross beside the pair that is traded directly, which has its name unless another is given; repeatable")
+        .default("none");
     MISSING_LEG: Setting<MissingLeg> = Setting::one("missing-leg", "WHAT", CROSSES, values::missing_leg,
         "Where a leg did not trade: a row without a rate, the leg's earlier window, or no row: null, carry or withhold")
         .in_demo_too().default("null");
@@ -477,7 +481,7 @@ settings! {
         .in_recovery_too("Where the job's rows go: a file, kafka:TOPIC, sqlite:PATH, postgres:URL, csv:FOLDER or parquet:FOLDER; repeatable")
         .in_produce_too(Some("kafka:trades"), Some("kafka:TOPIC, a file, or - for standard output")).default("stdout");
     ROWS: Setting<RowKinds> = Setting::one("rows", "KINDS", OUTPUT, values::rows,
-        "Which rows leave").default("symbol,cross,stats");
+        "Which rows leave").default("symbol,cross,stats,basis");
     DEAD_LETTER: Optional<DeadLetterTarget> = Optional::one("dead-letter", "SINK", OUTPUT, places::dead_letter,
         "Where bad, late and future records go: a file, or kafka:TOPIC").default("counted only");
     SUMMARY: Optional<PathBuf> = Optional::one("summary", "FILE", OUTPUT, places::path,

@@ -19,6 +19,7 @@ use crate::config::database::{Database, words};
 use crate::exit::{Exit, Failure};
 use answer::{patiently, within};
 use anyhow::Result;
+use crossrate_dataflows::market::schema::RowKinds;
 use std::time::{Duration, Instant};
 use tables::Statements;
 use tokio::runtime::Runtime;
@@ -43,8 +44,8 @@ pub struct Postgres {
     shown: String,
     job: String,
     quiet: bool,
-    /// Whether it is here to write rows, and needs the tables for that.
-    writes: bool,
+    /// The kinds of rows that it is here to write, which need tables; none for who is here for a look only.
+    kinds: Option<RowKinds>,
     runtime: Runtime,
     session: Option<Session>,
     protocol: Protocol,
@@ -74,17 +75,17 @@ impl std::fmt::Debug for Postgres {
 }
 
 impl Postgres {
-    /// Connects, and makes the tables that are missing.
-    pub fn open(url: &str, job: &str, quiet: bool) -> Result<Self> {
-        Self::begin(url, job, quiet, true)
+    /// Connects, and makes the tables of those kinds that are missing.
+    pub fn open(url: &str, job: &str, quiet: bool, kinds: RowKinds) -> Result<Self> {
+        Self::begin(url, job, quiet, Some(kinds))
     }
 
     /// Connects for a look only, and makes nothing.
     pub fn look_at(url: &str, job: &str, verbosity: Verbosity) -> Result<Self> {
-        Self::begin(url, job, verbosity < Verbosity::Normal, false)
+        Self::begin(url, job, verbosity < Verbosity::Normal, None)
     }
 
-    fn begin(url: &str, job: &str, quiet: bool, writes: bool) -> Result<Self> {
+    fn begin(url: &str, job: &str, quiet: bool, kinds: Option<RowKinds>) -> Result<Self> {
         let mut place = Database::parse(url).map_err(|wrong| Failure::new(Exit::Usage, wrong))?;
         place.find_password()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
@@ -92,7 +93,7 @@ impl Postgres {
         let protocol = Protocol::new(super::run_id()?, super::owner());
         let job = job.to_owned();
         let mut ledger =
-            Postgres { place, shown, job, quiet, writes, runtime, session: None, protocol, before: None };
+            Postgres { place, shown, job, quiet, kinds, runtime, session: None, protocol, before: None };
         ledger.connect(PATIENCE_AT_START)?;
         Ok(ledger)
     }
@@ -135,7 +136,7 @@ impl Postgres {
         let deadline = Instant::now() + patience;
         let (mut pause, mut told) = (Duration::from_millis(50), self.quiet);
         loop {
-            let connecting = connect(&self.place, self.writes);
+            let connecting = connect(&self.place, self.kinds);
             let trouble = match self.runtime.block_on(within(ANSWER, connecting)) {
                 Ok(Ok(session)) => {
                     self.session = Some(session);
@@ -359,7 +360,7 @@ impl Ledger for Postgres {
 }
 
 /// Connects once, sets the session up and prepares the statements.
-async fn connect(place: &Database, writes: bool) -> Result<Result<Session>, Trouble> {
+async fn connect(place: &Database, kinds: Option<RowKinds>) -> Result<Result<Session>, Trouble> {
     let connector = match place.tls.connector() {
         Ok(connector) => connector,
         Err(error) => return Ok(Err(error)),
@@ -386,11 +387,9 @@ async fn connect(place: &Database, writes: bool) -> Result<Result<Session>, Trou
              WHERE current_setting('synchronous_commit') = 'off'",
         )
         .await?;
-    if !writes {
-        return Ok(Ok(Session { client, statements: None }));
-    }
-    tables::make(&client).await?;
-    let statements = Some(Statements::prepare(&client).await?);
+    let Some(kinds) = kinds else { return Ok(Ok(Session { client, statements: None })) };
+    tables::make(&client, kinds).await?;
+    let statements = Some(Statements::prepare(&client, kinds).await?);
     Ok(Ok(Session { client, statements }))
 }
 

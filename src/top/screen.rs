@@ -185,9 +185,15 @@ fn table(frame: &mut Frame<'_>, state: &State, area: Rect) {
     let search = if state.search.is_empty() { String::new() } else { format!(", with {:?}", state.search) };
     let kind = if crosses { "crosses" } else { "symbols" };
     let title = format!(" {} {kind} by {}{search} ", rows.len(), state.sort.as_str());
+    let chosen = state.chosen(&rows).and_then(|at| rows.get(at));
+    let others = chosen.map(|row| state.others(&row.name)).unwrap_or_default();
+    let mut block = Block::bordered().title(title);
+    if !others.is_empty() {
+        block = block.title_bottom(format!(" {} ", others.join("; ")));
+    }
     let table = Table::new(lines, kept.iter().map(|at| Constraint::Length(columns[*at].1)))
         .header(Row::new(heads).style(dim()))
-        .block(Block::bordered().title(title))
+        .block(block)
         .row_highlight_style(Style::new().add_modifier(Modifier::REVERSED));
     let mut chosen = TableState::new().with_selected(state.chosen(&rows));
     frame.render_stateful_widget(table, area, &mut chosen);

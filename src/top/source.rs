@@ -97,6 +97,9 @@ pub(super) struct Row {
     pub(super) n: Option<u64>,
     pub(super) mean: Option<String>,
     pub(super) std: Option<f64>,
+    /// What only rows of other kinds have.
+    #[serde(flatten)]
+    pub(super) rest: serde_json::Map<String, serde_json::Value>,
 }
 
 #[derive(Deserialize)]

@@ -1,7 +1,9 @@
 //! What was told, and what the keys did: which rows are shown, in which order, which one is chosen. Paints nothing.
 
 use super::source::{Answer, Row, Told};
+use crossrate_dataflows::market::schema::RowKind;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use serde_json::Value;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -96,6 +98,27 @@ impl State {
     pub(super) fn statistics(&self) -> BTreeMap<&str, &Row> {
         let stats = self.answer.rows.iter().filter(|row| row.kind == "stats");
         stats.map(|row| (row.name.as_str(), row)).collect()
+    }
+
+    /// Rows of a name that have no columns here, a line each: the kind, and its fields as they are.
+    pub(super) fn others(&self, name: &str) -> Vec<String> {
+        let placed = ["cross", "symbol", "stats"];
+        let others = self.answer.rows.iter().filter(|row| row.name == name && !placed.contains(&&*row.kind));
+        let line = |row: &Row| {
+            let fields = RowKind::parse(&row.kind)?.schema().own().iter();
+            let known = |field: &str| match field {
+                "status" => row.status.clone(),
+                "vwap" => row.vwap.clone(),
+                other => row.rest.get(other).map(|value| match value {
+                    Value::String(text) => text.clone(),
+                    Value::Null => "-".to_owned(),
+                    other => other.to_string(),
+                }),
+            };
+            let fields = fields.filter_map(|field| Some(format!("{} {}", field.name, known(field.name)?)));
+            Some(format!("{}: {}", row.kind, fields.collect::<Vec<_>>().join(", ")))
+        };
+        others.filter_map(line).collect()
     }
 
     /// The rows that are shown, in order.

@@ -63,7 +63,7 @@ fn usage_errors_name_the_flag_what_was_given_and_what_would_be_right() {
         ("--missing-leg carrry", &["--missing-leg", "null, carry or withhold", "did you mean carry?"]),
         ("--dedup on", &["--dedup", "partition or off"]),
         ("--progress sometimes", &["--progress", "auto, always or never"]),
-        ("--rows symbols", &["--rows", "symbol,cross,stats", "did you mean symbol?"]),
+        ("--rows symbols", &["--rows", "symbol,cross,stats,basis", "did you mean symbol?"]),
         ("--stats-last 0", &["--stats-last", "\"0\"", "from 1"]),
         ("-w 0", &["-w/--threads", "\"0\"", "from 1 to 1024"]),
         ("-w 1025", &["-w/--threads", "1024"]),
@@ -228,6 +228,7 @@ fn every_setting_may_stand_in_a_file_and_in_the_environment() {
         ("symbols", "A,B"),
         ("cross", "A=B*C"),
         ("crosses", "c"),
+        ("basis", "X"),
         ("dead-letter", "d"),
         ("summary", "s"),
         ("process", "0"),
@@ -248,8 +249,10 @@ fn every_setting_may_stand_in_a_file_and_in_the_environment() {
             (None, value) => value.as_str().expect("a text, or an example above").to_owned(),
         };
         let variable = format!("CROSSRATE_{}", name.to_uppercase().replace('-', "_"));
-        // Some settings ask for the number of processes beside them, or for the index of this one.
+        // Some settings ask for the number of processes beside them, or for the index of this one, one for a cross.
+        let beside = (name == "basis").then_some(("CROSSRATE_CROSS", "X=Y*Z"));
         let mut by_environment = crossrate(folder.path(), ["config"]);
+        by_environment.envs(beside);
         by_environment.env("CROSSRATE_PROCESSES", "1").env("CROSSRATE_PROCESS", "0").env(&variable, &value);
         let found = settings(by_environment);
         assert_eq!(found[name].1, format!("environment {variable}"), "{name}");
@@ -258,6 +261,7 @@ fn every_setting_may_stand_in_a_file_and_in_the_environment() {
         let line = if switch { format!("{name} = {value}\n") } else { format!("{name} = {value:?}\n") };
         std::fs::write(folder.path().join("one.toml"), line).expect("written");
         let mut by_file = crossrate(folder.path(), ["config", "--config", "one.toml"]);
+        by_file.envs(beside);
         for (needed, value) in [("processes", "1"), ("process", "0")] {
             if name != needed && name != "processes" {
                 by_file.env(format!("CROSSRATE_{}", needed.to_uppercase()), value);

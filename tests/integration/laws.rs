@@ -112,9 +112,13 @@ fn plausible(rows: &str) -> Result<(), String> {
         if ended.contains(&key) {
             return Err(format!("after a final row: {line}"));
         }
-        let is_stats = row["kind"] == "stats";
-        if is_stats || row["final"] == true {
+        let (is_stats, is_basis) = (row["kind"] == "stats", row["kind"] == "basis");
+        if is_stats || is_basis || row["final"] == true {
             ended.insert(key);
+        }
+        if is_basis {
+            plausible_basis(&row).map_err(|what| format!("{what}: {line}"))?;
+            continue;
         }
         let missing = row["status"] == "leg_missing";
         let inverse =
@@ -131,6 +135,19 @@ fn plausible(rows: &str) -> Result<(), String> {
         if !right {
             return Err(format!("a number is there or missing without a reason: {line}"));
         }
+    }
+    Ok(())
+}
+
+/// What is missing is what the status says, and a difference needs both sides.
+fn plausible_basis(row: &Value) -> Result<(), &'static str> {
+    let is_null = |key: &str| row[key].is_null();
+    let (no_cross, no_direct) = (row["status"] == "cross_missing", row["status"] == "direct_missing");
+    if is_null("cross") != no_cross || is_null("direct") != no_direct {
+        return Err("the status does not say which side is missing");
+    }
+    if is_null("basis") != (no_cross || no_direct) || is_null("basis_bps") != is_null("basis") {
+        return Err("a basis is there or missing without a reason");
     }
     Ok(())
 }
@@ -191,11 +208,25 @@ fn shrunk(
         let end = next.map_or(case.flags.len(), |next| place + 1 + next);
         let mut smaller = case.clone();
         smaller.flags.drain(place..end);
+        drop_bases_without_a_cross(&mut smaller.flags);
         if !still_fails(smaller, &mut case, &mut complaint) {
             place = end;
         }
     }
     (case, complaint)
+}
+
+/// A basis is of a cross, and leaves with it.
+fn drop_bases_without_a_cross(flags: &mut Vec<String>) {
+    let name_of = |value: &String| value.split('=').next().unwrap_or_default().to_owned();
+    let named =
+        |flag: &str| flags.windows(2).filter(|pair| pair[0] == flag).map(|pair| name_of(&pair[1])).collect();
+    let crosses: HashSet<String> = named("--cross");
+    while let Some(place) =
+        flags.windows(2).position(|pair| pair[0] == "--basis" && !crosses.contains(&name_of(&pair[1])))
+    {
+        flags.drain(place..place + 2);
+    }
 }
 
 /// Writes the case where it stays.

@@ -62,6 +62,22 @@ pub(crate) fn run(settings: &Settings, files: &[File]) -> Outcome {
             }
         }
     }
+    for basis in &settings.bases {
+        let cross = settings.crosses.iter().find(|cross| cross.name == basis.0).expect("a cross");
+        let symbols = cross.legs.iter().map(|leg| &leg.symbol).chain([&basis.1]);
+        let symbols: Vec<&str> = symbols.map(String::as_str).collect();
+        for start in windows_and_ticks(settings, &market, &symbols).0 {
+            let end = start + settings.window;
+            let look = Look { start, end, at: end + settings.grace };
+            let rate = rows::cross(settings, &market, cross, look).and_then(|(values, rate)| {
+                let status = if values.contains("\"status\":\"carried\"") { "carried" } else { "complete" };
+                Some((rate?, status.to_owned()))
+            });
+            if let Some(text) = rows::basis(&market, basis, look, rate) {
+                emission.rows.insert((look.at, end, 3, basis.0.clone()), text);
+            }
+        }
+    }
     let printed = emission.rows.iter().filter(|((_, _, kind, _), _)| settings.rows[*kind]);
     Outcome {
         rows: printed.map(|(_, text)| format!("{text}\n")).collect(),

@@ -6,7 +6,7 @@
 use crate::rows::columns;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::row::Row;
-use crossrate_dataflows::market::schema::{Field, FieldType, KEY, RowKind, Schema};
+use crossrate_dataflows::market::schema::{Field, FieldType, KEY, RowKind, RowKinds, Schema};
 use crossrate_dataflows::market::value::Value;
 use crossrate_dataflows::operators::closings::Refusal;
 use std::collections::HashMap;
@@ -38,9 +38,10 @@ const OWN: [(&str, &str); 3] = [
     ),
 ];
 
-/// Makes the tables that are missing. One run at a time does.
-pub(super) async fn make(client: &Client) -> Result<(), Error> {
-    let wanted = RowKind::ALL.into_iter().map(|kind| (kind.schema().table, definition(kind.schema())));
+/// Makes the tables that are missing, of rows those of such kinds. One run at a time does.
+pub(super) async fn make(client: &Client, kinds: RowKinds) -> Result<(), Error> {
+    let wanted = RowKind::ALL.into_iter().filter(|kind| kinds.has(*kind));
+    let wanted = wanted.map(|kind| (kind.schema().table, definition(kind.schema())));
     let own = OWN.iter().map(|(name, definition)| (*name, (*definition).to_owned()));
     let mut missing = Vec::new();
     for (name, definition) in own.chain(wanted) {
@@ -78,7 +79,7 @@ fn definition(schema: &Schema) -> String {
 /// The statements of a connection, prepared.
 #[derive(Clone)]
 pub(super) struct Statements {
-    rows: Vec<Statement>,
+    rows: Vec<(RowKind, Statement)>,
     refused: Statement,
     put: Statement,
     remove: Statement,
@@ -86,10 +87,10 @@ pub(super) struct Statements {
 
 impl Statements {
     /// Prepares them; fails where a table of that name is another's.
-    pub(super) async fn prepare(client: &Client) -> Result<Self, Error> {
+    pub(super) async fn prepare(client: &Client, kinds: RowKinds) -> Result<Self, Error> {
         let mut rows = Vec::new();
-        for kind in RowKind::ALL {
-            rows.push(client.prepare(&insert(kind.schema())).await?);
+        for kind in RowKind::ALL.into_iter().filter(|kind| kinds.has(*kind)) {
+            rows.push((kind, client.prepare(&insert(kind.schema())).await?));
         }
         let refused = "INSERT INTO dead_letters (job, partition, \"offset\", reason, detail, value)
             SELECT $1, u.* FROM unnest($2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::bytea[]) AS u
@@ -109,8 +110,8 @@ impl Statements {
 
     /// Writes rows; of several with one key the last stays.
     pub(super) async fn write_rows(&self, client: &Client, job: &str, rows: &[Row]) -> Result<(), Error> {
-        for (kind, statement) in RowKind::ALL.into_iter().zip(&self.rows) {
-            let values = latest(kind, rows);
+        for (kind, statement) in &self.rows {
+            let values = latest(*kind, rows);
             for chunk in values.chunks(CHUNK) {
                 let arrays: Vec<Box<dyn ToSql + Sync + Send>> = kind
                     .schema()

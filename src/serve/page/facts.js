@@ -7,6 +7,8 @@ import { clock, counted, day, deviation, duration, exact, grouped, span } from "
 const element = (id) => document.getElementById(id);
 const ROWS = 20;
 const NOTES = 60;
+/** Kinds of rows that charts, tables and tiles show in their own way. */
+const PLACED = ["cross", "symbol", "stats"];
 const make = (tag, content, attributes = {}) => {
   const made = document.createElement(tag);
   if (content !== undefined) made.append(...[content].flat());
@@ -95,6 +97,19 @@ export class Facts {
     element("stat-mean").replaceChildren(stats ? exact(stats.mean) : "–");
     element("stat-std").textContent = deviation(stats?.std);
     element("stat-std").title = stats?.std ?? "";
+    element("others").replaceChildren(...this.others());
+  }
+
+  /** The newest row of every kind that has no place of its own here: its fields, as they are. */
+  others() {
+    const { store, name } = this.page;
+    const kinds = store.kinds(name).filter((kind) => !PLACED.includes(kind)).sort();
+    return kinds.map((kind) => {
+      const { kind: _, name: __, start_ms, end_ms, ...fields } = store.rows(kind, name).at(-1);
+      const shown = (value) => (/^-?[0-9]/.test(value) ? exact(value) : String(value ?? "–"));
+      const facts = Object.entries(fields).map(([field, value]) => make("div", [make("dt", field.replaceAll("_", " ")), make("dd", shown(value))]));
+      return make("dl", facts, { class: "tiles", "data-kind": kind, "aria-label": `${kind}, ${span({ start_ms, end_ms })}` });
+    });
   }
 
   line(row) {
@@ -168,7 +183,7 @@ export class Facts {
   }
 
   remark(row, before, anew) {
-    if (row.kind === "stats") return;
+    if (row.revision === undefined) return;
     const say = (what, text) => {
       const key = `${what} ${row.kind} ${row.name} ${row.end_ms} ${row.revision}`;
       if (!this.said.has(key)) this.note(what, `${row.name} ${clock(row.start_ms)}: ${text}`, anew);

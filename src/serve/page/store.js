@@ -50,6 +50,11 @@ export class Store {
     return before;
   }
 
+  /** The kinds of rows that a name has. */
+  kinds(name) {
+    return [...this.series.keys()].filter((key) => key.endsWith(` ${name}`)).map((key) => key.split(" ", 1)[0]);
+  }
+
   /** The rows of a name in the order of their windows. */
   rows(kind, name) {
     const key = `${kind} ${name}`;

@@ -23,6 +23,18 @@ pub(crate) fn rate(exact: &BigRational) -> BigInt {
     half_to_even(&(exact * ten_to(18)))
 }
 
+/// The same of an integer that may be negative: a sign stands before what is not zero.
+pub(crate) fn signed(value: &BigInt, places: usize) -> String {
+    let sign = if value.is_negative() { "-" } else { "" };
+    format!("{sign}{}", scaled(&value.abs(), places))
+}
+
+/// The nearest integer of what may be negative, of two equally near ones the even one.
+pub(crate) fn half_to_even_signed(exact: &BigRational) -> BigInt {
+    let nearest = half_to_even(&exact.abs());
+    if exact.is_negative() { -nearest } else { nearest }
+}
+
 /// The nearest integer, of two equally near ones the even one; of what is not negative.
 fn half_to_even(exact: &BigRational) -> BigInt {
     let (floor, rest) = exact.numer().div_mod_floor(exact.denom());

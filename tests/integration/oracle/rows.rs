@@ -1,7 +1,7 @@
 //! The values of rows (`docs/semantics.md#cross-rates`, `#rows`): of a symbol, of a cross, of a cross's statistics.
 
 use super::market::{Market, Window};
-use super::numbers::{rate, scaled, ten_to, variance_and_std};
+use super::numbers::{half_to_even_signed, rate, scaled, signed, ten_to, variance_and_std};
 use super::settings::{Cross, MissingLeg, Settings};
 use num_bigint::BigInt;
 use num_rational::BigRational;
@@ -145,6 +145,40 @@ pub(crate) fn stats(name: &str, look: Look, rates: &[BigInt]) -> String {
         scaled(&sum, 18),
         printed(&mean),
     )
+}
+
+/// A whole row: the rate of a cross as printed, with the status of its row, beside the VWAP of the direct pair.
+pub(crate) fn basis(
+    market: &Market,
+    (name, symbol): &(String, String),
+    look: Look,
+    cross: Option<(BigInt, String)>,
+) -> Option<String> {
+    let direct = market.window(symbol, look.start, look.end, look.at).map(|window| rate(&window.mean()));
+    let status = match (&cross, &direct) {
+        (None, None) => return None,
+        (None, Some(_)) => "cross_missing".to_owned(),
+        (Some(_), None) => "direct_missing".to_owned(),
+        (Some((_, status)), Some(_)) => status.clone(),
+    };
+    let text = |value: Option<(BigInt, usize)>| {
+        value.map_or("null".to_owned(), |(value, places)| format!("\"{}\"", signed(&value, places)))
+    };
+    let cross = cross.map(|(rate, _)| rate);
+    let both = cross.clone().zip(direct.clone());
+    let basis = both.clone().map(|(cross, direct)| (cross - direct, 18));
+    let points = both.map(|(cross, direct)| {
+        let exact = (BigRational::new(cross, direct) - BigRational::one()) * ten_to(4);
+        (half_to_even_signed(&(exact * ten_to(6))), 6)
+    });
+    Some(format!(
+        r#"{{{},"status":"{status}","cross":{},"direct":{},"basis":{},"basis_bps":{}}}"#,
+        head("basis", name, look),
+        text(cross.map(|rate| (rate, 18))),
+        text(direct.map(|rate| (rate, 18))),
+        text(basis),
+        text(points),
+    ))
 }
 
 fn head(kind: &str, name: &str, look: Look) -> String {

@@ -9,8 +9,10 @@ pub(crate) struct Settings {
     pub(crate) tick: i64,
     pub(crate) changes: bool,
     pub(crate) provisional: bool,
-    /// Whether `symbol`, `cross` and `stats` rows are printed.
-    pub(crate) rows: [bool; 3],
+    /// Whether `symbol`, `cross`, `stats` and `basis` rows are printed.
+    pub(crate) rows: [bool; 4],
+    /// Crosses and the pairs that they are held against.
+    pub(crate) bases: Vec<(String, String)>,
     /// Symbols with rows of their own; nothing for `all`.
     pub(crate) symbols: Option<Vec<String>>,
     /// In order of their names.
@@ -52,7 +54,8 @@ impl Settings {
             tick: duration("250ms"),
             changes: false,
             provisional: false,
-            rows: [true; 3],
+            rows: [true; 4],
+            bases: Vec::new(),
             symbols: Some(Vec::new()),
             crosses: Vec::new(),
             missing_leg: MissingLeg::Null,
@@ -78,7 +81,7 @@ impl Settings {
                 "--emit" => settings.changes = value == "changes",
                 "--rows" => {
                     settings.rows =
-                        ["symbol", "cross", "stats"].map(|kind| value.split(',').any(|v| v == kind));
+                        ["symbol", "cross", "stats", "basis"].map(|kind| value.split(',').any(|v| v == kind));
                 }
                 "--symbols" => {
                     symbols_given = true;
@@ -89,6 +92,10 @@ impl Settings {
                     }
                 }
                 "--cross" => settings.crosses.push(cross(value)),
+                "--basis" => {
+                    let (name, symbol) = value.split_once('=').unwrap_or((value, value));
+                    settings.bases.push((name.to_owned(), symbol.to_owned()));
+                }
                 "--missing-leg" => {
                     settings.missing_leg = match value {
                         "null" => MissingLeg::Null,
@@ -117,7 +124,8 @@ impl Settings {
     /// Whether the symbol's trades are asked for: it has rows of its own, or is a leg, which has them too.
     pub(crate) fn wants(&self, symbol: &str) -> bool {
         let own = self.symbols.as_ref().is_none_or(|symbols| symbols.iter().any(|s| s == symbol));
-        own || self.crosses.iter().flat_map(|cross| &cross.legs).any(|leg| leg.symbol == symbol)
+        let direct = self.bases.iter().any(|(_, direct)| direct == symbol);
+        own || direct || self.crosses.iter().flat_map(|cross| &cross.legs).any(|leg| leg.symbol == symbol)
     }
 }
 

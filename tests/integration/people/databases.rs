@@ -17,8 +17,10 @@ fn queries(database: &str) -> Vec<Block> {
     all
 }
 
+/// With a basis, for which alone Postgres gets a table of them.
 fn run(folder: &Path, to: &str) {
-    succeed(&mut crossrate(folder, &["run", "trades.jsonl", "-q", "--window", "10s", "--to", to]));
+    let job = ["--window", "10s", "--basis", "XVGUSDT=BTCUSDT", "--to", to];
+    succeed(crossrate(folder, &["run", "trades.jsonl", "-q"]).args(job));
 }
 
 /// Tables and columns that the document names: in the first two columns of its table.

@@ -32,10 +32,11 @@ pub(crate) fn dead_letters(path: &Path) -> Option<Vec<String>> {
 }
 
 /// The tables of rows and of refused records.
-pub(crate) const TABLES: [(&str, &str); 4] = [
+pub(crate) const TABLES: [(&str, &str); 5] = [
     ("symbols", "name, start_ms, end_ms"),
     ("crosses", "name, start_ms, end_ms"),
     ("stats", "name, start_ms, end_ms"),
+    ("basis", "name, start_ms, end_ms"),
     ("dead_letters", "job, partition, \"offset\""),
 ];
 

@@ -98,17 +98,22 @@ pub(crate) fn rows(url: &str, sql: &str) -> Vec<Vec<Option<String>>> {
 
 /// The tables of rows and of refused records.
 pub(crate) fn tables(url: &str) -> BTreeMap<String, Vec<String>> {
+    // A table of bases is made for who asks for one.
+    let there = |(table, _): &(&str, &str)| {
+        let there = rows(url, &format!("SELECT to_regclass('{table}') IS NOT NULL"));
+        there[0][0].as_deref() == Some("t")
+    };
     let table = |(table, key): (&str, &str)| {
         let found = rows(url, &format!("SELECT row_to_json(t) FROM {table} t ORDER BY {key}"));
         (table.to_owned(), found.into_iter().flatten().flatten().collect())
     };
-    outputs::TABLES.into_iter().map(table).collect()
+    outputs::TABLES.into_iter().filter(there).map(table).collect()
 }
 
 fn job(folder: &Path, inputs: &[std::path::PathBuf], definition: &str, sinks: &str) -> Job {
     // Each commit is waited for: all the rest would gather behind a slow one, and there would be nothing left to disturb.
     let common = "--delay 500ms --symbols all --cross XVGUSDT=XVGBTC*BTCUSDT --cross BACK=BTCUSDT/XVGBTC \
-                  --commit-interval 0s";
+                  --basis XVGUSDT=BTCUSDT --commit-interval 0s";
     Job::new(folder.to_owned(), inputs, &format!("{common} {definition}"), sinks)
 }
 

@@ -11,7 +11,8 @@ fn survives(definition: &str, salt: u64) {
     let folder = super::folder();
     let seed = input::seed() * 1_000 + salt;
     let inputs = input::write(folder.path(), seed, 3, kill_loop::trades(), 400);
-    let common = "--delay 500ms --symbols all --cross XVGUSDT=XVGBTC*BTCUSDT --cross BACK=BTCUSDT/XVGBTC";
+    let common = "--delay 500ms --symbols all --cross XVGUSDT=XVGBTC*BTCUSDT --cross BACK=BTCUSDT/XVGBTC \
+                  --basis XVGUSDT=BTCUSDT";
     let flags = format!("{common} {definition}");
     let job = |name: &str, sinks: &str| Job::new(folder.path().join(name), &inputs, &flags, sinks);
     let undisturbed = job("undisturbed", EVERYTHING);

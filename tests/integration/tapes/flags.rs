@@ -31,7 +31,7 @@ pub(super) fn flags(random: &mut Random, symbols: &[String]) -> Vec<String> {
     if rows {
         give(
             "--rows",
-            random.one_of(&["symbol", "cross", "stats", "stats,symbol", "cross,stats"]).to_owned(),
+            random.one_of(&["symbol", "cross", "stats", "stats,symbol", "cross,stats", "basis"]).to_owned(),
         );
     }
     match random.below(4) {
@@ -48,7 +48,12 @@ pub(super) fn flags(random: &mut Random, symbols: &[String]) -> Vec<String> {
     // Without a cross there might be no rows to leave, which is warned of.
     if random.chance(75) || rows {
         for cross in crosses(random) {
+            let name = cross.split('=').next().unwrap_or_default().to_owned();
             give("--cross", cross);
+            if random.chance(30) {
+                let direct = random.one_of(&["", "=BTCUSDT", "=ETHUSDT", "=NOBODY"]);
+                give("--basis", format!("{name}{direct}"));
+            }
         }
     }
     if random.chance(60) {

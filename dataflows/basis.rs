@@ -1,0 +1,207 @@
+//! What is a cross worth beside the pair that is traded directly?
+//!
+//! basis = cross - direct, of the final rate of a cross and the final VWAP of the pair in the same window, both as
+//! printed, so exact; in basis points (cross / direct - 1) * 10^4, rounded half to even to six digits.
+//!
+//! Missing: where only one of both is there, the row says which is not. Empty: a window without either has no row.
+//! Late: only final rows are looked at, so a row leaves once and is never corrected.
+
+use crate::market::definition::Definition;
+use crate::market::event_time::EventTime;
+use crate::market::ratio::round_half_even_signed;
+use crate::market::row::{Occasion, Row, RowKind, Stage};
+use crate::market::trade::Symbol;
+use crate::market::value::{Decimal, Value};
+use crate::operators::at_looks::{AtLooks, LookLogic};
+use crate::symbol_windows::Emission;
+use differential_dataflow::hashable::Hashable;
+use num_bigint::BigInt;
+use num_traits::Zero;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+use timely::dataflow::StreamVec;
+use timely::dataflow::channels::pact::Exchange;
+use timely::dataflow::operators::vec::Map;
+
+/// Fractional digits of a basis in basis points.
+const BPS_PLACES: u8 = 6;
+
+/// A row for each final window in which the direct pair traded or the cross has a rate.
+pub fn basis<'scope>(
+    rows: StreamVec<'scope, EventTime, Emission>,
+    definition: &Definition,
+) -> StreamVec<'scope, EventTime, Emission> {
+    let sides = rows.flat_map(sides(definition));
+    let by_name = Exchange::new(|side: &Side| side.basis.hashed());
+    sides.at_looks(by_name, "Basis", BasisRows::default()).map(Emission::Row)
+}
+
+/// What one row says of a basis.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Side {
+    /// The basis's name, which is the cross's.
+    basis: Symbol,
+    look: EventTime,
+    start: EventTime,
+    end: EventTime,
+    price: Price,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+enum Price {
+    /// The rate of the cross, and its status.
+    Cross(Decimal, Value),
+    /// The VWAP of the direct pair.
+    Direct(Decimal),
+}
+
+/// Takes the prices out of final rows.
+fn sides(definition: &Definition) -> impl FnMut(Emission) -> Vec<Side> + use<> {
+    let mut of: HashMap<(RowKind, Symbol), Vec<Symbol>> = HashMap::new();
+    for basis in &definition.basis {
+        of.entry((RowKind::Cross, basis.cross.clone())).or_default().push(basis.cross.clone());
+        of.entry((RowKind::Symbol, basis.direct.clone())).or_default().push(basis.cross.clone());
+    }
+    move |emission| {
+        let Emission::Row(row) = emission else { return Vec::new() };
+        let Row { look, start, end, kind, ref name, .. } = row;
+        let Some(named) = of.get(&(kind, name.clone())).filter(|_| row.is_final()) else { return Vec::new() };
+        let Some(price) = row.value("vwap").and_then(Value::as_decimal) else { return Vec::new() };
+        let price = match row.value("status") {
+            Some(status) => Price::Cross(price.clone(), status.clone()),
+            None => Price::Direct(price.clone()),
+        };
+        let side = |basis: &Symbol| Side { basis: basis.clone(), look, start, end, price: price.clone() };
+        named.iter().map(side).collect()
+    }
+}
+
+/// Brings both sides of a window together.
+#[derive(Default)]
+struct BasisRows {
+    pending: BTreeMap<EventTime, BTreeMap<(Symbol, EventTime, EventTime), Sides>>,
+}
+
+#[derive(Debug, Default)]
+struct Sides {
+    cross: Option<(Decimal, Value)>,
+    direct: Option<Decimal>,
+}
+
+impl LookLogic for BasisRows {
+    type Input = Side;
+    type Output = Row;
+
+    fn absorb(&mut self, side: Side) {
+        let windows = self.pending.entry(side.look).or_default();
+        let sides = windows.entry((side.basis, side.start, side.end)).or_default();
+        match side.price {
+            Price::Cross(rate, status) => sides.cross = Some((rate, status)),
+            Price::Direct(vwap) => sides.direct = Some(vwap),
+        }
+    }
+
+    fn next_look(&self) -> Option<EventTime> {
+        self.pending.keys().next().copied()
+    }
+
+    fn look(&mut self, look: EventTime, give: &mut dyn FnMut(EventTime, Row)) {
+        for ((name, start, end), sides) in self.pending.remove(&look).unwrap_or_default() {
+            let occasion = Occasion { look, start, end, stage: Stage::FINAL };
+            give(look.minus(1), Row::new(RowKind::Basis, &name, occasion, sides.values()));
+        }
+    }
+}
+
+impl Sides {
+    /// In the order of the schema.
+    fn values(self) -> Box<[Value]> {
+        let (basis, bps) = match (&self.cross, &self.direct) {
+            (Some((cross, _)), Some(direct)) => difference(cross, direct),
+            _ => (Value::Null, Value::Null),
+        };
+        let status = match (&self.cross, &self.direct) {
+            (None, _) => "cross_missing".into(),
+            (_, None) => "direct_missing".into(),
+            (Some((_, status)), Some(_)) => status.clone(),
+        };
+        let cross = self.cross.map_or(Value::Null, |(rate, _)| Value::Decimal(rate));
+        let direct = self.direct.map_or(Value::Null, Value::Decimal);
+        Box::new([status, cross, direct, basis, bps])
+    }
+}
+
+/// The difference, and what it is in basis points of the direct pair. Both have the same places.
+fn difference(cross: &Decimal, direct: &Decimal) -> (Value, Value) {
+    let (places, direct) = (cross.places(), direct.scaled());
+    let difference = cross.scaled() - &direct;
+    let basis = Value::Decimal(Decimal::of(&difference, places));
+    if direct.is_zero() {
+        return (basis, Value::Null);
+    }
+    let in_steps = difference * BigInt::from(10u32).pow(4 + u32::from(BPS_PLACES));
+    let bps = round_half_even_signed(&in_steps, direct.magnitude());
+    (basis, Value::Decimal(Decimal::of(&bps, BPS_PLACES)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::market::schema::FieldType;
+
+    #[test]
+    fn values_say_which_side_is_missing_and_how_far_both_are_apart() {
+        let rate = |scaled: i128| Decimal::new(scaled, 18);
+        let one = 1_000_000_000_000_000_000;
+        let cross = |scaled, status: &str| Some((rate(scaled), status.into()));
+        let null = || "null".to_owned();
+        let text = |text: &str| text.to_owned();
+        for (cross, direct, status, basis, bps) in [
+            (
+                cross(one + 1, "complete"),
+                Some(one),
+                "complete",
+                text("0.000000000000000001"),
+                text("0.000000"),
+            ),
+            (
+                cross(one - one / 100, "carried"),
+                Some(one),
+                "carried",
+                text("-0.010000000000000000"),
+                text("-100.000000"),
+            ),
+            // Half of the last digit goes to the even neighbour; what rounds to zero has no sign.
+            (
+                cross(one + 50_000_000, "complete"),
+                Some(one),
+                "complete",
+                text("0.000000000050000000"),
+                text("0.000000"),
+            ),
+            (
+                cross(one + 150_000_000, "complete"),
+                Some(one),
+                "complete",
+                text("0.000000000150000000"),
+                text("0.000002"),
+            ),
+            (
+                cross(one - 50_000_000, "complete"),
+                Some(one),
+                "complete",
+                text("-0.000000000050000000"),
+                text("0.000000"),
+            ),
+            (None, Some(one), "cross_missing", null(), null()),
+            (cross(one, "complete"), None, "direct_missing", null(), null()),
+        ] {
+            let values = Sides { cross, direct: direct.map(rate) }.values();
+            let shown: Vec<String> = values
+                .iter()
+                .map(|value| value.text(FieldType::Decimal).map_or_else(null, |text| text.into_owned()))
+                .collect();
+            assert_eq!((shown[0].as_str(), &shown[3], &shown[4]), (status, &basis, &bps), "{values:?}");
+        }
+    }
+}
