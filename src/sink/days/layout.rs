@@ -4,6 +4,7 @@ use crate::config::DayForm;
 use crate::exit::{Exit, Failure};
 use crate::sink::append_file::write_failed;
 use anyhow::Result;
+use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::row::RowKind;
 use std::fs::File;
 use std::io::ErrorKind;
@@ -105,17 +106,12 @@ fn synced(folder: Option<&Path>) -> std::io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// The date of a day since the epoch, by the proleptic Gregorian calendar.
+const MICROS_A_DAY: u64 = 86_400_000_000;
+
+/// The date of a day since the epoch.
 fn date(day: u64) -> String {
-    // Days since 0000-03-01, in eras of 400 years: February's end is the year's end.
-    let days = day + 719_468;
-    let (era, of_era) = (days / 146_097, days % 146_097);
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let (year, month) = (era * 400 + year + month / 10, (month + 2) % 12 + 1);
-    format!("{year:04}-{month:02}-{day:02}")
+    let start = EventTime::from_micros(day.saturating_mul(MICROS_A_DAY)).to_string();
+    start.split('T').next().unwrap_or_default().to_owned()
 }
 
 /// The day of a date; `None` where that is none.
