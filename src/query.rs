@@ -107,9 +107,13 @@ fn is_database(file: &Path) -> Result<bool> {
         return Ok(false);
     }
     let path = path_of(file);
-    let found = std::fs::metadata(&path).map_err(|error| unreadable(&path, error))?;
+    let by_day = file.to_str().is_some_and(|text| text.starts_with("csv:") || text.starts_with("parquet:"));
+    let found = match std::fs::metadata(&path) {
+        Err(_) if by_day => return Err(folder(file)),
+        found => found.map_err(|error| unreadable(&path, error))?,
+    };
     if found.is_dir() {
-        return Err(unreadable(&path, ErrorKind::IsADirectory.into()));
+        return Err(folder(&path));
     }
     // What is read of a pipe is gone, and who writes to it too where it is opened and left.
     if !found.is_file() {
@@ -122,6 +126,17 @@ fn is_database(file: &Path) -> Result<bool> {
         Err(_) => false,
     };
     Ok(begins || path != file)
+}
+
+/// Files by day are read by programs that know their layout.
+fn folder(path: &Path) -> anyhow::Error {
+    let words = format!("cannot read {}: it is a folder, and crossrate query reads files", path.display());
+    Failure::new(Exit::Unreachable, words)
+        .hint(
+            "name a file that --to FILE or --to sqlite:PATH has written; DuckDB, polars and pandas read folders of CSV or \
+             Parquet (docs/recipes.md)",
+        )
+        .into()
 }
 
 fn unreadable(path: &Path, error: std::io::Error) -> anyhow::Error {

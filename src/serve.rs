@@ -202,6 +202,7 @@ fn routes(app: Arc<App>) -> Router {
 /// What is answered when all connections are taken.
 fn vital(app: Arc<App>) -> Router {
     Router::new()
+        .route("/metrics", get(metrics::metrics))
         .route("/healthz", get(healthy))
         .route("/readyz", get(ready))
         .fallback(crowded)

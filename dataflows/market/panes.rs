@@ -72,6 +72,10 @@ impl Panes {
                 heads.filter(|head| head.holds(at)).for_each(|head| head.add(at, moments, candle));
             }
             None => {
+                // A queue would take room for four at first, and a pane is large: of a million symbols that is a gigabyte.
+                if panes.len() == panes.capacity() {
+                    panes.reserve_exact(panes.len().max(1));
+                }
                 panes.insert(at, Pane { end, moments: *moments, candle: *candle });
                 heads.for_each(|head| head.shift(at));
             }

@@ -16,7 +16,7 @@
 use super::interrupt;
 use super::lifeline;
 use super::socket::Socket;
-use super::word::Word;
+use super::word::{Cause, Word};
 use crate::signals::TIDY_UP;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -141,8 +141,8 @@ pub fn another_has_failed() -> bool {
     current().is_some_and(|fate| fate.lock().reported.is_some())
 }
 
-/// Says that the workers of this process have begun to read: from now on it stops in good order where another process
-/// reports an error, and may take ten seconds for it. Before, there is nothing to write, and it ends at once.
+/// Says that the workers of this process are about to work: from now on it takes ten seconds to stop in good order where
+/// another process reports an error. The process that writes says so before any other one can begin to read.
 pub fn working() {
     if let Some(fate) = current() {
         fate.lock().working = true;
@@ -267,7 +267,7 @@ impl Fate {
         }
         drop(state);
         let why = error.map_or("the connection was closed".to_owned(), ToString::to_string);
-        self.fall(peer, &format!("{} is lost: {why}", self.names[peer]));
+        self.fall(peer, Cause::Loss, &format!("{} is lost: {why}", self.names[peer]));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -343,7 +343,8 @@ impl Fate {
             Word::Heartbeat => {}
             Word::Done => self.change(|state| state.peers[peer].done = true),
             Word::Interrupted => self.interrupt(name),
-            Word::Fallen(words) => self.fall(peer, &words),
+            Word::Fallen(Cause::Loss, words) => self.fall(peer, Cause::Loss, &words),
+            Word::Fallen(Cause::Report, words) => self.stop(peer, words),
             Word::Ended(code, words) => {
                 self.change(|state| state.peers[peer].ended = Some(code));
                 match code {
@@ -357,7 +358,7 @@ impl Fate {
                         if REPORTED.contains(&code) {
                             self.stop(peer, words)
                         } else {
-                            self.fall(peer, &words)
+                            self.fall(peer, Cause::Loss, &words)
                         }
                     }
                 }
@@ -389,13 +390,13 @@ impl Fate {
         let mut state = self.lock();
         if !state.working {
             drop(state);
-            return self.fall(peer, &words);
+            return self.fall(peer, Cause::Report, &words);
         }
         // An interrupt has come first: then that is why all end.
         if state.ending || std::mem::replace(&mut state.interrupted, true) {
             return;
         }
-        state.reported = Some(words.clone());
+        (state.reported, state.peers[peer].gone) = (Some(words.clone()), true);
         drop(state);
         self.changed.notify_all();
         if let Some(parent) = lifeline::parent() {
@@ -415,12 +416,12 @@ impl Fate {
         drop(state);
         self.changed.notify_all();
         if !expected {
-            self.fall(peer, &format!("{} {why}", self.names[peer]));
+            self.fall(peer, Cause::Loss, &format!("{} {why}", self.names[peer]));
         }
     }
 
     /// Ends this process because of `peer`, unless it is still being joined: then `join` fails with the words.
-    fn fall(&self, peer: usize, words: &str) {
+    fn fall(&self, peer: usize, cause: Cause, words: &str) {
         let mut state = self.lock();
         if state.ending {
             return;
@@ -436,18 +437,18 @@ impl Fate {
         }
         state.ending = true;
         drop(state);
-        self.fallen(words)
+        self.fallen(cause, words)
     }
 
     /// The last step of a process that ends because of another.
-    fn fallen(&self, words: &str) -> ! {
+    fn fallen(&self, cause: Cause, words: &str) -> ! {
         self.changed.notify_all();
         match lifeline::parent() {
             // The parent says it once for all, if it does not know better.
             Some(parent) => parent.tell(words),
             None => say(&format!("{words}; so this process ends, too")),
         }
-        self.farewell(&Word::Fallen(words.to_owned()));
+        self.farewell(&Word::Fallen(cause, words.to_owned()));
         quit(if lifeline::parent().is_some() { VICTIM } else { 1 })
     }
 
@@ -460,7 +461,7 @@ impl Fate {
         {
             state.ending = true;
             drop(state);
-            self.fallen(&words);
+            self.fallen(Cause::Report, &words);
         }
         // A good end is reached together; only then is an ending one's own.
         if code == 0 && state.done && !state.ending {

@@ -14,7 +14,17 @@ pub(super) enum Word {
     /// I end with this exit code, for this reason.
     Ended(u8, String),
     /// I end because another one has; the words name it.
-    Fallen(String),
+    Fallen(Cause, String),
+}
+
+/// Why a process ends that is whole itself.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// Another one is lost.
+    Loss,
+    /// Another one has reported an error of its own, which may be heard later than this. Those that work stop in good
+    /// order.
+    Report,
 }
 
 /// Reasons longer than this are cut.
@@ -27,7 +37,8 @@ impl Word {
             Word::Done => (2, Vec::new()),
             Word::Interrupted => (3, Vec::new()),
             Word::Ended(code, words) => (4, [&[*code], words.as_bytes()].concat()),
-            Word::Fallen(words) => (5, words.clone().into_bytes()),
+            Word::Fallen(Cause::Loss, words) => (5, words.clone().into_bytes()),
+            Word::Fallen(Cause::Report, words) => (6, words.clone().into_bytes()),
         };
         let length = payload.len().min(LONGEST_WORDS);
         let mut bytes = vec![kind];
@@ -46,7 +57,8 @@ impl Word {
             (2, _) => Some(Word::Done),
             (3, _) => Some(Word::Interrupted),
             (4, [code, words @ ..]) => Some(Word::Ended(*code, printable(words))),
-            (5, words) => Some(Word::Fallen(printable(words))),
+            (5, words) => Some(Word::Fallen(Cause::Loss, printable(words))),
+            (6, words) => Some(Word::Fallen(Cause::Report, printable(words))),
             _ => None,
         };
         Some((word, 3 + length))
@@ -65,7 +77,8 @@ mod tests {
             Word::Interrupted,
             Word::Ended(3, "no such file".into()),
             Word::Ended(0, String::new()),
-            Word::Fallen("process 2 is gone".into()),
+            Word::Fallen(Cause::Loss, "process 2 is gone".into()),
+            Word::Fallen(Cause::Report, "process 2 has failed with exit code 4".into()),
         ];
         let bytes: Vec<u8> = words.iter().flat_map(Word::encode).collect();
         let (mut heard, mut buffer) = (Vec::new(), Vec::new());
@@ -84,8 +97,8 @@ mod tests {
     fn noise_is_no_word_and_long_reasons_are_cut() {
         assert_eq!(Word::decode(&[9, 0, 0]), Some((None, 3)));
         assert_eq!(Word::decode(&[4, 0, 0]), Some((None, 3)));
-        let bytes = Word::Fallen("x".repeat(100_000)).encode();
-        let Some((Some(Word::Fallen(words)), _)) = Word::decode(&bytes) else { panic!("no word") };
+        let bytes = Word::Fallen(Cause::Loss, "x".repeat(100_000)).encode();
+        let Some((Some(Word::Fallen(_, words)), _)) = Word::decode(&bytes) else { panic!("no word") };
         assert!((1..=LONGEST_WORDS).contains(&words.len()));
     }
 }

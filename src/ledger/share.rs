@@ -1,16 +1,23 @@
 //! Brings the recovery point, which only the first process has read, to all workers.
 
 use super::Entries;
+use crate::exit::stopped;
 use anyhow::Result;
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::InputHandle;
 use timely::dataflow::operators::{Input, Inspect, vec::Broadcast};
 use timely::worker::Worker;
 
-/// Gives every worker the entries that the first one has. Every worker must call it.
-pub fn share(worker: &mut Worker, entries: Option<Entries>) -> Result<Entries> {
+/// How often a worker that waits for the entries looks whether it still should.
+const LOOK_AROUND: Duration = Duration::from_millis(100);
+
+/// Gives every worker the entries that the first one has. Every worker must call it. Where the run is `interrupted` before
+/// they have come, they may never do so; the first worker's own copy always comes.
+pub fn share(worker: &mut Worker, entries: Option<Entries>, interrupted: &AtomicBool) -> Result<Entries> {
     let received: Rc<RefCell<Option<Vec<u8>>>> = Rc::default();
     let place = Rc::clone(&received);
     let mut input: InputHandle<u64, CapacityContainerBuilder<Vec<Vec<u8>>>> = InputHandle::new();
@@ -26,6 +33,9 @@ pub fn share(worker: &mut Worker, entries: Option<Entries>) -> Result<Entries> {
         if let Some(bytes) = received.borrow_mut().take() {
             return Ok(postcard::from_bytes(&bytes)?);
         }
-        worker.step_or_park(None);
+        if entries.is_none() && interrupted.load(Ordering::Relaxed) {
+            return Err(stopped());
+        }
+        worker.step_or_park(Some(LOOK_AROUND));
     }
 }

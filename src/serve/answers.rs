@@ -1,7 +1,8 @@
 //! Answers under way: made, and not taken by whoever asked. Together they hold so much memory and no more; where there
 //! is no room an answer is refused with words, and not made to wait, since what waits needs memory too.
 //!
-//! Small answers have room of their own, so that large ones which nobody reads are in nobody's way.
+//! Small answers have room of their own, so that large ones which nobody reads are in nobody's way; and so has what
+//! whoever looks after the process asks for.
 
 use super::problem::Problem;
 use axum::body::Body;
@@ -18,8 +19,8 @@ use tokio::time::Instant;
 
 /// An answer of so many bytes is small.
 const SMALL: usize = 64 << 10;
-/// Bytes of all small answers, and of all large ones.
-const ALL: [usize; 2] = [64 << 20, 192 << 20];
+/// Bytes of all small answers, of all large ones, and of those about the process.
+const ALL: [usize; 3] = [64 << 20, 192 << 20, 16 << 20];
 /// Bytes that are given to a connection at a time.
 const PIECE: usize = 16 << 10;
 /// How long an answer may be under way, and so many bytes of it a second more.
@@ -31,6 +32,7 @@ const BYTES_A_SECOND: u64 = 256 << 10;
 pub struct Answers {
     small: Arc<Semaphore>,
     large: Arc<Semaphore>,
+    vital: Arc<Semaphore>,
 }
 
 impl Default for Answers {
@@ -40,15 +42,24 @@ impl Default for Answers {
 }
 
 impl Answers {
-    /// Room for so many bytes of small answers, and of large ones.
-    fn new([small, large]: [usize; 2]) -> Answers {
-        let room = |bytes: usize| Arc::new(Semaphore::new(kibibytes(bytes)));
-        Answers { small: room(small), large: room(large) }
+    /// Room for so many bytes of small answers, of large ones, and of those about the process.
+    fn new(bytes: [usize; 3]) -> Answers {
+        let [small, large, vital] = bytes.map(|bytes| Arc::new(Semaphore::new(kibibytes(bytes))));
+        Answers { small, large, vital }
     }
 
     /// The body of an answer, which has its room until it is taken; or why there is none.
     pub fn body(&self, bytes: Vec<u8>) -> Result<Body, Problem> {
         let (room, all) = if bytes.len() <= SMALL { (&self.small, ALL[0]) } else { (&self.large, ALL[1]) };
+        Answers::within(room, all, bytes)
+    }
+
+    /// The same of an answer about the process, whose room no other answers take.
+    pub fn vital(&self, bytes: Vec<u8>) -> Result<Body, Problem> {
+        Answers::within(&self.vital, ALL[2], bytes)
+    }
+
+    fn within(room: &Arc<Semaphore>, all: usize, bytes: Vec<u8>) -> Result<Body, Problem> {
         // The largest of all answers has all of the room.
         let needs = kibibytes(bytes.len()).min(kibibytes(all));
         let held = Arc::clone(room).try_acquire_many_owned(needs as u32).map_err(|_| {
@@ -111,11 +122,14 @@ mod tests {
     fn answers_that_nobody_reads_are_refused_beyond_their_room_and_small_ones_go_on() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
-            let answers = Answers::new([100 << 10, 1 << 20]);
+            let answers = Answers::new([100 << 10, 1 << 20, 20 << 10]);
             let large: Vec<Body> = (0..3).map(|_| answers.body(vec![1; 300 << 10]).unwrap()).collect();
             assert!(answers.body(vec![1; 300 << 10]).is_err());
             let small = answers.body(vec![2; 60 << 10]).unwrap();
             assert!(answers.body(vec![2; 60 << 10]).is_err());
+            let vital = answers.vital(vec![3; 20 << 10]).unwrap();
+            assert!(answers.vital(vec![3; 20 << 10]).is_err(), "nor is its room without end");
+            drop(vital);
             for body in large {
                 assert_eq!(to_bytes(body, usize::MAX).await.unwrap(), vec![1; 300 << 10]);
             }

@@ -37,7 +37,7 @@ impl Metrics {
 
 /// All of it.
 pub async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    let mut response = Response::new(app.answers.body(write(&app).into_bytes())?);
+    let mut response = Response::new(app.answers.vital(write(&app).into_bytes())?);
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     Ok(response)

@@ -4,6 +4,7 @@ use super::partition::Owned;
 use super::reading::Reading;
 use super::writing::Writing;
 use super::{Assignment, JobWorker, Recovered, Spare, Told};
+use crate::cluster::fate;
 use crate::config::Config;
 use crate::frontier::Frontier;
 use crate::ledger::point::{PartitionPoint, Point};
@@ -31,7 +32,14 @@ impl<'a> JobWorker<'a> {
         let Assignment { config, open, recovered, symbols, pool, sinks, interrupted, failed } = assignment;
         let point = match recovered {
             Recovered::Known(point) => point,
-            Recovered::ToShare(entries) => Arc::new(Point::decode(&share(timely, entries)?)?),
+            Recovered::ToShare(entries) => {
+                // With the entries the other processes begin to read, and may meet what ends the run: the one that writes
+                // still tells what was read.
+                if entries.is_some() {
+                    fate::working();
+                }
+                Arc::new(Point::decode(&share(timely, entries, &interrupted)?)?)
+            }
         };
         let Opened { partitions, adopted } = open(&starts(&point))?;
         let frontier = Frontier::new(timely);

@@ -488,8 +488,16 @@ fn a_place_that_may_hold_a_password_is_not_repeated() {
         let (code, _, said) = end(crossrate(folder.path(), line));
         assert!(code == 2 && said.contains(word) && !said.contains("hunter2"), "{line:?}: {code} {said}");
     }
-    let (code, _, said) = end(crossrate(folder.path(), ["query", "select 1", "."]));
-    assert!(code == 3 && said.contains("cannot read .") && said.contains("hint: "), "{code} {said}");
+}
+
+#[test]
+fn a_question_about_a_folder_names_what_reads_folders() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for place in [".", "csv:.", "parquet:days"] {
+        let (code, _, said) = end(crossrate(folder.path(), ["query", "select 1", place]));
+        assert!(code == 3 && said.contains(&format!("cannot read {place}: it is a folder")), "{code} {said}");
+        assert!(said.contains("hint: ") && said.contains("DuckDB"), "{said}");
+    }
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! `--strict`: the first bad record ends the run and is not read.
 
 use crate::program::same;
+use crate::recovery::input::Random;
+use crate::recovery::kill_loop::{children_of, signal};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 const BEFORE: &str = r#"{"e":"trade","s":"BTCUSDT","t":1,"p":"2","q":"1","T":1525022020000}
 {"e":"trade","s":"BTCUSDT","t":2,"p":"3","q":"1","T":1525022031000}
@@ -17,12 +20,17 @@ fn run(folder: &Path, flags: &[&str]) -> (Option<i32>, String, String) {
     run_of(folder, &["a.jsonl"], flags)
 }
 
-fn run_of(folder: &Path, files: &[&str], flags: &[&str]) -> (Option<i32>, String, String) {
+fn command(folder: &Path, files: &[&str], flags: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
     command.arg("run").args(files).args(["--symbols", "BTCUSDT", "--window", "10s"]).args(flags);
     crate::program::without_settings(&mut command);
+    command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn run_of(folder: &Path, files: &[&str], flags: &[&str]) -> (Option<i32>, String, String) {
     let Output { status, stdout, stderr } =
-        command.current_dir(folder).stdin(Stdio::null()).output().expect("the program starts");
+        command(folder, files, flags).output().expect("the program starts");
     let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
     (status.code(), text(stdout), text(stderr))
 }
@@ -63,6 +71,37 @@ fn whichever_worker_meets_it_the_run_is_accounted_for() {
             let summary = std::fs::read_to_string(folder.path().join("s.json")).expect("a summary");
             assert!(summary.starts_with("{\"read\":"), "{summary}");
             std::fs::remove_file(folder.path().join("s.json")).expect("removed");
+        }
+    }
+}
+
+/// The process that writes stands still somewhere while it starts, and another one meets the record meanwhile.
+#[test]
+fn a_process_that_is_slow_to_start_still_says_what_was_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("a.jsonl"), [BEFORE, AFTER].concat()).expect("written");
+    std::fs::write(folder.path().join("b.jsonl"), [BEFORE, BAD, AFTER].concat()).expect("written");
+    let mut random = Random::new(crate::recovery::input::seed());
+    for _ in 0..12 {
+        let run = command(folder.path(), &["a.jsonl", "b.jsonl"], &["--strict", "-n", "2"])
+            .spawn()
+            .expect("it starts");
+        let begun = Instant::now();
+        while children_of(run.id()).len() < 2 && begun.elapsed() < Duration::from_secs(60) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_micros(random.below(150_000)));
+        // It may be through by now.
+        if let [writes, _] = children_of(run.id())[..] {
+            signal(writes, "STOP");
+            std::thread::sleep(Duration::from_millis(200));
+            signal(writes, "CONT");
+        }
+        let output = run.wait_with_output().expect("it ends");
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(4), "{complaint}");
+        for words in ["b.jsonl: record 3 is bad: p: ", "crossrate: read "] {
+            assert!(complaint.contains(words), "{words} is not in {complaint}");
         }
     }
 }

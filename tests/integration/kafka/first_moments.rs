@@ -6,7 +6,7 @@ use super::rig::{self, Kafka, crossrate, rows};
 use crate::recovery::{days, kill_loop, outputs};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A job of that name in a folder of that name, whose outputs are relative to it.
@@ -80,21 +80,42 @@ fn survives(seed: u64, lives: &str, outputs: &str) {
     rows(job(&kafka, &topic, &whole, &format!("-e {flags}")));
     let lives_flags = format!("{lives} {flags}");
     let count = kills(12) as u64;
+    let mut frozen: Option<Child> = None;
     for kill in 0..count {
-        let processes = if random.below(4) == 0 { "-n 2" } else { "-w 2" };
+        let is_alone = random.below(4) > 0;
+        let processes = if is_alone { "-w 2" } else { "-n 2" };
         let mut command = job(&kafka, &topic, &killed, &format!("{lives_flags} {processes}"));
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("it starts");
-        std::thread::sleep(Duration::from_micros(random.below(800_000 * (kill + 1) / count)));
-        if random.below(3) == 0 {
-            kill_loop::signal(child.id(), "TERM");
-        } else {
-            let _ = child.kill();
+        let most = 800_000 * (kill + 1) / count;
+        std::thread::sleep(Duration::from_micros(random.below(most)));
+        match random.below(4) {
+            // One that is frozen goes on when another one has been there in the meantime.
+            0 if frozen.is_none() && is_alone => {
+                kill_loop::signal(child.id(), "STOP");
+                frozen = Some(child);
+                continue;
+            }
+            1 => kill_loop::signal(child.id(), "TERM"),
+            _ => drop(child.kill()),
         }
         let output = child.wait_with_output().expect("it ends");
         let said = String::from_utf8_lossy(&output.stderr);
         let code = output.status.code();
-        assert!(matches!(code, None | Some(0 | 130 | 143)), "after {kill} kills: {code:?} {said}");
+        // It does not begin where the frozen one has the files, or where that one goes on.
+        let waits = frozen.is_some() && code == Some(1);
+        assert!(matches!(code, None | Some(0 | 130 | 143)) || waits, "after {kill} kills: {code:?} {said}");
+        if let Some(mut child) = frozen.take() {
+            kill_loop::signal(child.id(), "CONT");
+            // It goes on for a while, to its end, or to where it finds that it has been superseded.
+            std::thread::sleep(Duration::from_micros(random.below(most)));
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+    if let Some(mut child) = frozen {
+        let _ = child.kill();
+        let _ = child.wait();
     }
     rows(job(&kafka, &topic, &killed, &format!("-e {flags}")));
     let (expected, found) = (written(&whole), written(&killed));

@@ -5,15 +5,28 @@ use super::days::files;
 use super::input::{self, Random};
 use super::kill_loop::{Job, end_of, kills, signal};
 use crossrate::ledger::point::Point;
+use flate2::write::GzEncoder;
 use rusqlite::Connection;
 use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Kills a job again and again before it has come far, and lets it run then. `longest` is how long a life is at most.
 fn survives(salt: u64, sinks: &str, longest: Duration) {
+    survives_with(salt, |inputs| inputs, sinks, longest);
+}
+
+/// The same with what is made of its files.
+fn survives_with(
+    salt: u64,
+    packed: impl FnOnce(Vec<PathBuf>) -> Vec<PathBuf>,
+    sinks: &str,
+    longest: Duration,
+) {
     let folder = super::folder();
     let seed = input::seed() * 1_000 + salt;
-    let inputs = input::write(folder.path(), seed, 2, 20_000, 100);
+    let inputs = packed(input::write(folder.path(), seed, 2, 20_000, 100));
     let flags = "--delay 500ms --symbols all --window 2s --commit-interval 1m";
     let job = |name: &str| Job::new(folder.path().join(name), &inputs, flags, sinks);
     let (undisturbed, disturbed) = (job("undisturbed"), job("disturbed"));
@@ -71,6 +84,26 @@ const LONGEST: Duration = Duration::from_millis(400);
 #[test]
 fn a_file() {
     survives(81, "--to rows.jsonl --dead-letter dead.jsonl", LONGEST);
+}
+
+#[test]
+fn a_file_from_packed_files() {
+    survives_with(88, packed, "--to rows.jsonl --dead-letter dead.jsonl", LONGEST);
+}
+
+/// One by gzip, the other one by zstd.
+fn packed(inputs: Vec<PathBuf>) -> Vec<PathBuf> {
+    let bytes = |path: &PathBuf| std::fs::read(path).expect("read");
+    let mut gzip = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&bytes(&inputs[0])).expect("packed");
+    let zstd = zstd::encode_all(bytes(&inputs[1]).as_slice(), 1).expect("packed");
+    let packed = [(gzip.finish().expect("packed"), "gz"), (zstd, "zst")];
+    let written = |(path, (bytes, kind)): (PathBuf, (Vec<u8>, &str))| {
+        let path = path.with_extension(format!("jsonl.{kind}"));
+        std::fs::write(&path, bytes).expect("written");
+        path
+    };
+    inputs.into_iter().zip(packed).map(written).collect()
 }
 
 #[test]

@@ -102,7 +102,7 @@ fn while_all_connections_are_taken_the_process_says_that_it_lives() {
             stream
         })
         .collect();
-    for path in ["/healthz", "/readyz"] {
+    for path in ["/healthz", "/readyz", "/metrics"] {
         assert_eq!(served.get(path).status, 200, "{path}");
     }
     let refused = served.get("/v1/latest");
