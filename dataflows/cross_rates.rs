@@ -133,7 +133,7 @@ impl LegWindows {
     fn latest_before(&self, end: EventTime) -> Option<(EventTime, Moments)> {
         let own = self.own.range(..end).next_back().map(|(from, state)| (*from, state.moments));
         // A look that is repeated in silence may be at a window that has been final for long. Of the same window what is
-        // known by value comes first: its panes may be gone from the recovery points of some partitions already.
+        // known by value comes first: its panes may be gone from the checkpoints of some partitions already.
         let before = self.before.filter(|(from, _)| *from < end);
         match (own, before) {
             (Some(own), Some(before)) => Some(if before.0 >= own.0 { before } else { own }),

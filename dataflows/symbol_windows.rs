@@ -50,7 +50,7 @@ pub enum Emission {
     Row(Row),
     /// A window of a symbol that began before the run had seen all its trades.
     Withheld,
-    /// For the recovery point: a change at that look.
+    /// For the checkpoint: a change at that look.
     Lasting(EventTime, Lasting),
 }
 

@@ -43,7 +43,7 @@ pub enum Task {
     Query(Box<Query>),
     /// Collect trades.
     Produce(Box<ProduceConfig>),
-    /// Look at a job's recovery point, or remove it.
+    /// Look at a job's checkpoint, or remove it.
     Recovery(Recovery),
     /// Watch a server.
     Top(Top),
@@ -119,7 +119,7 @@ enum Commands {
     /// Ask about rows in SQL: a file of rows, a database, or a server
     #[command(after_help = QUERY_EXAMPLES)]
     Query(Box<Query>),
-    /// Look at the recovery point of a job, see whether it is whole, remove it
+    /// Look at the checkpoint of a job, see whether it is whole, remove it
     #[command(subcommand, after_help = RECOVERY_EXAMPLES)]
     Recovery(RecoveryCommands),
     /// Watch a server on a terminal: crosses, statistics, partitions

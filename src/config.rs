@@ -39,9 +39,9 @@ pub struct Config {
     pub idle_timeout: Option<Duration>,
     /// How far, in microseconds of event time, a partition's watermark may run ahead of the frontier.
     pub max_drift: u64,
-    /// The job's name: recovery point and transactional id.
+    /// The job's name: checkpoint and transactional id.
     pub name: String,
-    /// Ignore the recovery point.
+    /// Ignore the checkpoint.
     pub fresh: bool,
     /// How long rows may wait to be committed together.
     pub commit_interval: Duration,
@@ -66,7 +66,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Which sink holds the recovery point.
+    /// Which sink holds the checkpoint.
     pub fn ledger(&self) -> Option<&SinkTarget> {
         ledger_of(&self.sinks)
     }
@@ -83,7 +83,7 @@ impl Config {
     }
 }
 
-/// Which of several sinks holds the recovery point: Kafka, else Postgres, else SQLite, else a file, else files by
+/// Which of several sinks holds the checkpoint: Kafka, else Postgres, else SQLite, else a file, else files by
 /// day; none for standard output alone, nor for devices and pipes, which cannot be cut back.
 pub fn ledger_of(sinks: &[SinkTarget]) -> Option<&SinkTarget> {
     let holds = |target: &&SinkTarget| match target {
@@ -102,7 +102,7 @@ pub fn ledger_of(sinks: &[SinkTarget]) -> Option<&SinkTarget> {
     sinks.iter().filter(holds).min_by_key(|target| rank(target))
 }
 
-/// Where the recovery point of a file of rows is, or of a folder of them.
+/// Where the checkpoint of a file of rows is, or of a folder of them.
 pub fn beside(path: &Path) -> PathBuf {
     let mut beside = path.to_owned().into_os_string();
     beside.push(".recovery");
@@ -311,7 +311,7 @@ impl fmt::Debug for KafkaClient {
 /// Where to begin in a log (`-o`).
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub enum StartOffset {
-    /// Not given: the recovery point, else the beginning.
+    /// Not given: the checkpoint, else the beginning.
     Unset,
     /// The first record there is.
     Beginning,

@@ -70,7 +70,7 @@ impl Brought {
     }
 }
 
-/// What a recovery point says that its job computes. One that another version of the program has written may say what
+/// What a checkpoint says that its job computes. One that another version of the program has written may say what
 /// is not understood here: then nothing is said, as where there is none.
 fn definition(entries: &Entries) -> Option<Described> {
     let job = entries.get_key_value(point::JOB).map(|(key, entry)| (key.clone(), entry.clone()))?;

@@ -241,7 +241,7 @@ pub(crate) fn definition_of(pairs: &[(String, String)]) -> Option<Definition> {
     serde_json::from_value(fields.into()).ok()
 }
 
-/// The pairs of a recovery point, with those that its program did not know yet: each as what it means by default, which
+/// The pairs of a checkpoint, with those that its program did not know yet: each as what it means by default, which
 /// is what that program did. Of a kind of rows that was not there none could leave, whether it is asked for now or not.
 pub(crate) fn completed(theirs: &[(String, String)], ours: &[(String, String)]) -> Vec<(String, String)> {
     let mut pairs = theirs.to_vec();

@@ -1,6 +1,6 @@
-//! Rows and recovery point in one commit (`docs/semantics.md#restarts`).
+//! Rows and checkpoint in one commit (`docs/semantics.md#restarts`).
 //!
-//! A recovery point is a set of keyed entries ([`point`]). Partitions say what has changed in theirs with every batch
+//! A checkpoint is a set of keyed entries ([`point`]). Partitions say what has changed in theirs with every batch
 //! ([`keeper`]); what looks leave behind comes with the rows. A [`Ledger`] writes rows and changed entries atomically
 //! and gives all entries back after a restart. It knows nothing of what is in them.
 //!
@@ -52,7 +52,7 @@ pub(crate) use kafka::assemble;
 pub use postgres::Postgres;
 pub use sqlite::Sqlite;
 
-/// Entries of a recovery point: encoded, by key.
+/// Entries of a checkpoint: encoded, by key.
 pub type Entries = BTreeMap<String, Vec<u8>>;
 
 /// Changes of entries; `None` removes.
@@ -65,11 +65,11 @@ pub struct Commit {
     pub rows: Vec<Row>,
     /// Refused records of the batches that the changes speak of.
     pub refused: Vec<Refusal>,
-    /// What has changed in the recovery point.
+    /// What has changed in the checkpoint.
     pub changes: Changes,
 }
 
-/// Where rows and recovery point live together.
+/// Where rows and checkpoint live together.
 pub trait Ledger: Send {
     /// What people know it by.
     fn name(&self) -> String;
@@ -91,7 +91,7 @@ pub trait Ledger: Send {
     }
 
     /// Leaves the job to who had it, after taking it over, where that is still possible: this run cannot begin, and the
-    /// other one may go on, unless this run has changed the recovery point already. What goes wrong here does not matter:
+    /// other one may go on, unless this run has changed the checkpoint already. What goes wrong here does not matter:
     /// then nobody has the job until it is started again.
     fn give_back(&mut self) {}
 
@@ -144,14 +144,14 @@ pub(crate) fn open_at(config: &Config, target: &SinkTarget) -> Result<Box<dyn Le
             let quiet = config.verbosity < Verbosity::Normal;
             Box::new(Postgres::open(url, &config.name, quiet, config.definition.kept_kinds())?)
         }
-        SinkTarget::Stdout => anyhow::bail!("standard output holds no recovery point"),
+        SinkTarget::Stdout => anyhow::bail!("standard output holds no checkpoint"),
     })
 }
 
 /// A job that was taken over, and goes on from its last commit.
 #[derive(Debug)]
 pub struct Begun {
-    /// The recovery point, encoded.
+    /// The checkpoint, encoded.
     pub entries: Entries,
     /// And decoded.
     pub point: Point,
@@ -197,7 +197,7 @@ pub fn begin(config: &Config, ledger: &mut dyn Ledger) -> Result<Begun> {
     let bytes: usize = entries.iter().map(|(key, entry)| key.len() + entry.len()).sum();
     start::tell(
         config.verbosity,
-        format_args!("the recovery point has {} entries of {bytes} bytes", entries.len()),
+        format_args!("the checkpoint has {} entries of {bytes} bytes", entries.len()),
     );
     let (mut changes, mut first) = (Changes::new(), Changes::new());
     if config.fresh {
@@ -206,7 +206,7 @@ pub fn begin(config: &Config, ledger: &mut dyn Ledger) -> Result<Begun> {
         let start = start.map(point::encode).transpose()?;
         if start.is_none() || entries.get(point::FRESH) != start.as_ref() {
             let term = entries.remove(point::TERM);
-            // Before any file is cut: a file and a recovery point that knows it longer would go on with nothing.
+            // Before any file is cut: a file and a checkpoint that knows it longer would go on with nothing.
             first.extend(std::mem::take(&mut entries).into_keys().map(|key| (key, None)));
             first.extend(start.map(|start| (point::FRESH.to_owned(), Some(start))));
             entries.extend(term.map(|term| (point::TERM.to_owned(), term)));
@@ -259,14 +259,14 @@ fn ends(config: &Config, earlier: Option<&JobEntry>) -> Result<BTreeMap<u32, i64
     }
 }
 
-/// A job that goes on does so from its recovery point, and nothing may say otherwise.
+/// A job that goes on does so from its checkpoint, and nothing may say otherwise.
 fn goes_on(config: &Config) -> Result<()> {
     let Source::Kafka(kafka) = &config.source else { return Ok(()) };
     let restarted = config.cluster.supervised.as_ref().is_some_and(|supervised| supervised.attempt > 0);
     if kafka.start == StartOffset::Unset || restarted {
         return Ok(());
     }
-    let words = format!("-o says where to begin, but job {:?} goes on from its recovery point", config.name);
+    let words = format!("-o says where to begin, but job {:?} goes on from its checkpoint", config.name);
     Err(Failure::new(Exit::Usage, words)
         .hint("leave -o out, or start anew with --fresh or under another --name")
         .into())
@@ -275,7 +275,7 @@ fn goes_on(config: &Config) -> Result<()> {
 /// A job may not silently become another one.
 fn unchanged(config: &Config, before: &[(String, String)], now: &[(String, String)]) -> Result<()> {
     let before = job_identity::completed(before, now);
-    let differences = job_identity::pair_differences(now, &before, "in the recovery point", "now");
+    let differences = job_identity::pair_differences(now, &before, "in the checkpoint", "now");
     if differences.is_empty() {
         return Ok(());
     }
@@ -297,9 +297,7 @@ fn ended(job: &str, ledger: &str, why: Ended) -> anyhow::Error {
             "a failover or a restored backup does that; start the job again, and it goes on from what is there",
         ),
         Ended::Vanished => (
-            format!(
-                "the recovery point of job {job:?} was removed from {ledger}; this run commits nothing more"
-            ),
+            format!("the checkpoint of job {job:?} was removed from {ledger}; this run commits nothing more"),
             "start the job again, and it begins anew",
         ),
         Ended::TooOften => (

@@ -25,7 +25,7 @@
 //! *frontier*, and it is timely's: the worker holds a capability for each partition at its watermark, and an operator
 //! that sees the frontier past a time knows that nothing from before can come. Differential merges workers by adding; the
 //! rest of the dataflow makes windows of panes, crosses of windows and statistics of crosses, in order of event
-//! time. On the first worker rows come together in their one order, and are written: with the recovery point, in one
+//! time. On the first worker rows come together in their one order, and are written: with the checkpoint, in one
 //! commit, where a sink can hold both.
 //!
 //! # Three rings
@@ -80,8 +80,8 @@
 //! | [`source`] | logs to chunks of bytes: files, Kafka, a generated market; one written contract | what a record means |
 //! | [`wire`] | bytes to trades: pure, fuzzed, no allocation for a trade | where the bytes came from, what is wanted |
 //! | [`sink`] | rows, refused records and progress to wherever they go | how they were computed |
-//! | [`ledger`] | rows and recovery point in one commit; taking up, fencing | what the entries of a recovery point hold |
-//! | [`recovery`] | a job's recovery point shown, checked, taken away, for people | how rows are computed |
+//! | [`ledger`] | rows and checkpoint in one commit; taking up, fencing | what the entries of a checkpoint hold |
+//! | [`recovery`] | a job's checkpoint shown, checked, taken away, for people | how rows are computed |
 //! | [`kafka`] | how brokers are reached, and what their errors mean to a person | jobs |
 //! | [`job_identity`] | what makes a job the same one, as pairs of a flag and its value | who compares |
 //! | [`cluster`] | processes that become one run, and share one fate | what they compute (but that it is the same) |
@@ -121,8 +121,8 @@
 //! * **State ends with its windows.** Memory is a function of open panes, symbols and `--stats-last`; queues are
 //!   bounded, and a partition far ahead of the frontier waits (`--max-drift`). An operator that could give much at
 //!   once gives it in portions.
-//! * **Rows and recovery point are one commit**, or the sink has no recovery and the user is told so. The recovery
-//!   point knows partitions and symbols, never workers.
+//! * **Rows and checkpoint are one commit**, or the sink has no recovery and the user is told so. The checkpoint
+//!   knows partitions and symbols, never workers.
 //! * **One fate.** A panic anywhere ends the process, and a process that ends badly or falls silent ends its
 //!   siblings, by name: a worker that survived would wait for ever. Input, however odd, causes no panic.
 //!
@@ -162,7 +162,7 @@
 //! | revision | number of a row's version, while its window may be corrected |
 //! | entry | what idleness or adoption made of a partition's watermark; kept, so that a replay is the same |
 //! | closing | all rows of one look, complete and in order |
-//! | checkpoint, recovery point | what a restarted job goes on from; committed with the rows |
+//! | checkpoint | what a restarted job goes on from; committed with the rows |
 //! | ledger | the sink whose commit holds the checkpoint |
 //! | digest | sum of hashes of the trades in a row: equal digests, equal trades |
 //!

@@ -1,4 +1,4 @@
-//! `crossrate recovery show|check|reset`: what a job's recovery point holds, whether it is whole, and its end.
+//! `crossrate recovery show|check|reset`: what a job's checkpoint holds, whether it is whole, and its end.
 //!
 //! Nobody is disturbed by looking; a run that is under way goes on. Removing ends it, as another run that takes the
 //! job over would.
@@ -31,13 +31,13 @@ pub fn run(recovery: &Recovery) -> Result<Exit> {
             print(&if *json {
                 format!("{}\n", serde_json::json!({ "job": place.job, "removed_entries": entries }))
             } else {
-                format!("removed the recovery point of job {:?} from {}\n", place.job, place.shown())
+                format!("removed the checkpoint of job {:?} from {}\n", place.job, place.shown())
             })?;
             Ok(Exit::Done)
         }
         Action::Reset { yes: false } => {
             let words = format!(
-                "this would remove the recovery point of job {:?} from {}; got no --yes",
+                "this would remove the checkpoint of job {:?} from {}; got no --yes",
                 place.job,
                 place.shown()
             );
@@ -67,7 +67,7 @@ fn report(place: &Place, held: &Held, json: bool) -> Result<Exit> {
     if faults.is_empty() {
         return Ok(Exit::Done);
     }
-    let words = format!("the recovery point of job {:?} in {} is not whole", place.job, place.shown());
+    let words = format!("the checkpoint of job {:?} in {} is not whole", place.job, place.shown());
     Err(Failure::new(Exit::Failed, words)
         .hint("start the job anew with --fresh or under another --name; its rows so far stay as they are")
         .into())
@@ -75,7 +75,7 @@ fn report(place: &Place, held: &Held, json: bool) -> Result<Exit> {
 
 fn nothing(place: &Place) -> anyhow::Error {
     let words =
-        format!("no checkpoint: {} holds no recovery point of a job named {:?}", place.shown(), place.job);
+        format!("no checkpoint: {} holds no checkpoint of a job named {:?}", place.shown(), place.job);
     Failure::new(Exit::Failed, words)
         .hint("give --to and --name as the run has them; the first of kafka:, postgres:, sqlite: and files holds it")
         .into()

@@ -117,7 +117,7 @@ pub struct PartitionFeed {
     pub number: u32,
     /// What people know it by: `trades-3`, or a file's name.
     pub name: String,
-    /// Offset of the first record that is delivered where no recovery point knows the partition.
+    /// Offset of the first record that is delivered where no checkpoint knows the partition.
     pub from: i64,
     /// Whether reading begins inside the log, so that the first windows may lack trades (`docs/semantics.md#windows`).
     pub inside_log: bool,

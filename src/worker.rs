@@ -65,9 +65,9 @@ enum Told {
 pub struct Assignment {
     /// The run.
     pub config: Arc<Config>,
-    /// Opens this worker's partitions where the recovery point says.
+    /// Opens this worker's partitions where the checkpoint says.
     pub open: Box<dyn FnOnce(&Starts) -> Result<Opened> + Send>,
-    /// The recovery point.
+    /// The checkpoint.
     pub recovered: Recovered,
     /// This worker's view of the numbers of symbols.
     pub symbols: Symbols,
@@ -81,7 +81,7 @@ pub struct Assignment {
     pub failed: Arc<AtomicBool>,
 }
 
-/// The recovery point, as a worker gets it.
+/// The checkpoint, as a worker gets it.
 #[derive(Debug)]
 pub enum Recovered {
     /// Decoded, once for all workers of the only process.

@@ -211,7 +211,7 @@ impl Job {
             let numbers = numbers(&line);
             if line.contains("the first rows are computed") {
                 first.get_or_insert(at);
-            } else if line.contains("recovery point has") {
+            } else if line.contains("checkpoint has") {
                 figures.read_back.push_back((numbers[1], numbers[2]));
             } else if line.contains("crossrate: committed ") {
                 last_commit = at;

@@ -63,7 +63,7 @@ pub struct Mover {
     pub accepted: u64,
 }
 
-/// A partition's part of a recovery point, but for what it has handed over.
+/// A partition's part of a checkpoint, but for what it has handed over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
     /// Offset of the first record that was not judged.
@@ -326,7 +326,7 @@ impl Partition {
         partition
     }
 
-    /// Folds a trade again that was judged before the recovery point. It counts now exactly if it counted then and
+    /// Folds a trade again that was judged before the checkpoint. It counts now exactly if it counted then and
     /// its pane is still open: a pane that is not final now was not final then, so nothing in it was late, its ids
     /// all lie in what is read again, what jumped is known by its offset, and whether it is ahead of its timestamp or of
     /// the other kind does not depend on when.
@@ -355,7 +355,7 @@ impl Partition {
         }
     }
 
-    /// Ends a rebuilding; `handed_over` is what the recovery point says has left the open panes already.
+    /// Ends a rebuilding; `handed_over` is what the checkpoint says has left the open panes already.
     pub fn rebuilt<'a>(
         &mut self,
         handed_over: impl Iterator<Item = (SymbolNumber, EventTime, &'a Moments)>,

@@ -15,7 +15,7 @@ pub(super) struct Jumps {
     memory: Refused,
 }
 
-/// What a recovery point holds of the records that jumped; the default is that none did.
+/// What a checkpoint holds of the records that jumped; the default is that none did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
     /// Event time of the record judged last, where that was refused for its jump.

@@ -1,6 +1,6 @@
-//! What an earlier run knew: a recovery point, as far as the dataflow needs it.
+//! What an earlier run knew: a checkpoint, as far as the dataflow needs it.
 //!
-//! **Why so little is enough.** Take the recovery point of event time `t`: all rows looked at until `t` are out.
+//! **Why so little is enough.** Take the checkpoint of event time `t`: all rows looked at until `t` are out.
 //! A partition's state at *any* batch boundary with watermark `w >= t` will do: whatever comes after that boundary is
 //! accepted at a watermark of `w` or more, so no look at or before `t` could see it; and what came before it is either
 //! in rows that are out, or in panes that later windows still need. Those panes were handed over with their dates;
@@ -12,7 +12,7 @@
 //! are repeated in silence, so that it is known which revision left last and what it said. They may have seen panes
 //! and carried windows that are final at `t` but were not then (a late trade that raises the greatest id before the
 //! window, a leg that was corrected while it stood in), so these are kept for as long as the earliest such look lies
-//! back: [`super::looks::Looks::hindsight`]. So no barrier crosses the dataflow, and nothing of a recovery point knows a worker.
+//! back: [`super::looks::Looks::hindsight`]. So no barrier crosses the dataflow, and nothing of a checkpoint knows a worker.
 
 use super::event_time::EventTime;
 use super::moments::Moments;
@@ -22,7 +22,7 @@ use num_bigint::BigInt;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 
-/// The dataflow's part of a recovery point; the default is a run from the beginning.
+/// The dataflow's part of a checkpoint; the default is a run from the beginning.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Resume {
     /// Rows looked at until then are out.
@@ -92,7 +92,7 @@ mod tests {
         })
     }
 
-    /// What the recovery point of `t` holds of a run that has left all that, by what the crate's documents say of it;
+    /// What the checkpoint of `t` holds of a run that has left all that, by what the crate's documents say of it;
     /// and the panes that are handed over again.
     fn point(
         t: EventTime,

@@ -296,7 +296,7 @@ impl FromIterator<RowKind> for RowKinds {
     }
 }
 
-/// As an object of names and whether the kind is among them: recovery points hold it so.
+/// As an object of names and whether the kind is among them: checkpoints hold it so.
 impl Serialize for RowKinds {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(RowKind::ALL.map(|kind| (kind.as_str(), self.has(kind))))

@@ -1,8 +1,8 @@
 //! Trades added up by pane and symbol, until everybody has passed them: one update leaves for each symbol of a pane,
 //! whatever the number of trades and of partitions that they came from.
 //!
-//! The partitions of a worker add to the same sums. Where there is a ledger each has its own first, since the recovery
-//! point knows what every partition has handed over; those are then added here.
+//! The partitions of a worker add to the same sums. Where there is a ledger each has its own first, since the checkpoint
+//! knows what every partition has handed over; those are then added here.
 //!
 //! Differential would add up and sort updates as well. Here it costs less: symbols are still numbers, and the order of
 //! thousands of names is worked out once and not for every pane.

@@ -26,7 +26,7 @@ pub struct Note {
     pub moved: Option<Moved>,
     /// The records that it has refused.
     pub refused: Vec<Refusal>,
-    /// What has changed in its part of the recovery point: encoded entries, `None` where one goes.
+    /// What has changed in its part of the checkpoint: encoded entries, `None` where one goes.
     pub changes: Vec<(String, Option<Vec<u8>>)>,
 }
 
@@ -106,7 +106,7 @@ pub struct PartitionProgress {
 pub struct Outbox {
     /// Rows in their order, complete.
     pub rows: Vec<Row>,
-    /// What has changed in the partitions' parts of the recovery point.
+    /// What has changed in the partitions' parts of the checkpoint.
     pub changes: Vec<(String, Option<Vec<u8>>)>,
     /// What outlives its windows, as it changed, in order of the looks.
     pub lasting: Vec<(EventTime, Lasting)>,

@@ -282,15 +282,13 @@ pub(super) fn produce(given: &Given) -> Result<ProduceConfig, UsageError> {
     })
 }
 
-/// Where a job's recovery point is.
+/// Where a job's checkpoint is.
 pub(super) fn recovery(given: &Given) -> Result<Place, UsageError> {
     let (kafka, _) = kafka(given)?;
     let sinks = given.get(&s::TO)?;
     let Some(target) = ledger_of(&sinks) else {
         let expected = "where the job's rows go: a file, kafka:TOPIC, sqlite:PATH or postgres:URL";
-        return Err(
-            Wrong::told("no place that holds a recovery point", expected).at(given.what(&s::TO.about))
-        );
+        return Err(Wrong::told("no place that holds a checkpoint", expected).at(given.what(&s::TO.about)));
     };
     let (job, verbosity) = (given.get(&s::NAME)?, verbosity(given)?);
     Ok(Place { target: target.clone(), kafka, job, verbosity })
@@ -405,7 +403,7 @@ fn can_be_read_again(given: &Given, config: &Config) -> Result<(), UsageError> {
     // Where rows go may hold a password and is not repeated.
     Err(Wrong::told("- and rows that go elsewhere than to standard output", "files")
         .hint(
-            "such a run keeps a recovery point and reads its input again after a restart, which standard input cannot be; put it into a file first, or write rows to standard output",
+            "such a run keeps a checkpoint and reads its input again after a restart, which standard input cannot be; put it into a file first, or write rows to standard output",
         )
         .at(given.what(&s::FROM.about)))
 }

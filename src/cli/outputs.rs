@@ -41,7 +41,7 @@ pub(super) fn apart(
     ];
     files.extend(read.iter().filter_map(|(about, path)| Some((given.what(about), path.as_deref()?))));
     let summary = given.find(&s::SUMMARY)?;
-    // Their recovery points are written too.
+    // Their checkpoints are written too.
     let beside: Vec<PathBuf> = sinks
         .iter()
         .filter_map(|sink| match sink {

@@ -101,7 +101,7 @@ pub(super) fn topic(text: &str) -> Result<String, Wrong> {
     name_of(text, 249, expected)
 }
 
-/// A job's name; the transactional id and the recovery point's keys are made from it.
+/// A job's name; the transactional id and the checkpoint's keys are made from it.
 pub(super) fn job_name(text: &str) -> Result<String, Wrong> {
     name_of(text, 200, "a name: 1 to 200 of the characters A-Z a-z 0-9 . _ -")
 }
@@ -135,7 +135,7 @@ pub(super) fn start(text: &str) -> Result<StartOffset, Wrong> {
         "end" => Ok(StartOffset::End),
         "earliest" | "start" => Err(wrong().perhaps(Some("beginning"))),
         "latest" => Err(wrong().perhaps(Some("end"))),
-        "stored" => Err(wrong().hint("without this flag a run goes on from its recovery point")),
+        "stored" => Err(wrong().hint("without this flag a run goes on from its checkpoint")),
         _ if text.strip_prefix('-').is_some_and(|tail| tail.parse::<u64>().is_ok()) => {
             Err(wrong().hint("offsets count from the beginning of the log"))
         }
@@ -304,7 +304,7 @@ pub(super) fn sink(text: &str) -> Result<SinkTarget, Wrong> {
             Err(Wrong::new(text, "a sink of this program, which was built without parquet")
                 .hint("build it with --features parquet, or write csv:FOLDER"))
         }
-        // A last slash would put the recovery point into the folder, not beside it.
+        // A last slash would put the checkpoint into the folder, not beside it.
         Place::Days(form, folder) => Ok(SinkTarget::Days(form, PathBuf::from(folder).components().collect())),
         Place::Postgres(url) => Ok(SinkTarget::Postgres(url)),
     }

@@ -17,24 +17,16 @@ pub(super) struct Property {
 /// Properties that are the program's own: the value that it sets itself, which may be given too, and why no other.
 const OURS: &[(&str, &[&str], &str)] = &[
     ("isolation.level", &["read_committed", "2"], "records of aborted transactions would be counted"),
-    (
-        "enable.auto.commit",
-        &["false"],
-        "offsets belong to the recovery point and are committed with the rows",
-    ),
-    (
-        "auto.commit.enable",
-        &["false"],
-        "offsets belong to the recovery point and are committed with the rows",
-    ),
-    ("auto.commit.interval.ms", &[], "offsets belong to the recovery point and are committed with the rows"),
+    ("enable.auto.commit", &["false"], "offsets belong to the checkpoint and are committed with the rows"),
+    ("auto.commit.enable", &["false"], "offsets belong to the checkpoint and are committed with the rows"),
+    ("auto.commit.interval.ms", &[], "offsets belong to the checkpoint and are committed with the rows"),
     (
         "enable.auto.offset.store",
         &["false"],
-        "offsets belong to the recovery point and are committed with the rows",
+        "offsets belong to the checkpoint and are committed with the rows",
     ),
-    ("offset.store.method", &[], "offsets belong to the recovery point and are committed with the rows"),
-    ("offset.store.path", &[], "offsets belong to the recovery point and are committed with the rows"),
+    ("offset.store.method", &[], "offsets belong to the checkpoint and are committed with the rows"),
+    ("offset.store.path", &[], "offsets belong to the checkpoint and are committed with the rows"),
     (
         "allow.auto.create.topics",
         &["false"],

@@ -106,7 +106,7 @@ const SERVE_TAKES: &[Shared] = &[
     shared("token-file"),
     shared("history"),
     shared("topic").default("none").help("Topic of the trades that they were made of, for POST /v1/replay"),
-    shared("name").help("The job whose rows are served, and whose recovery point tells how far it is"),
+    shared("name").help("The job whose rows are served, and whose checkpoint tells how far it is"),
     shared("config"),
     shared("quiet"),
     shared("verbose"),
@@ -410,7 +410,7 @@ settings! {
         "Topic of trades").short('t').default("trades");
     OFFSET: Optional<StartOffset> = Optional::one("offset", "START", INPUT, places::start,
         "Where to begin: beginning, end, an offset, or @EPOCH_MS").short('o')
-        .alias("from-offset").default("the recovery point, else beginning");
+        .alias("from-offset").default("the checkpoint, else beginning");
     EXIT_AT_END: Setting<bool> = switch!("exit-at-end", INPUT,
         "Exit at the end of each log, as it was at the start").short('e');
     PROPERTY: Optional<Vec<String>> = Optional::many("property", "KEY=VALUE", INPUT, values::texts,
@@ -500,9 +500,9 @@ settings! {
         .for_commands(Commands::Demo, Some("true"));
 
     NAME: Setting<String> = Setting::one("name", "NAME", JOB, places::job_name,
-        "The job: its recovery point and its transactional id").in_recovery_too("The job").default("crossrate");
+        "The job: its checkpoint and its transactional id").in_recovery_too("The job").default("crossrate");
     FRESH: Setting<bool> = switch!("fresh", JOB,
-        "Start anew, ignoring the recovery point");
+        "Start anew, ignoring the checkpoint");
     COMMIT_INTERVAL: Setting<u64> = Setting::one("commit-interval", "DURATION", JOB, values::duration,
         "How long rows may wait to be committed together; 0s commits every closing").default("100ms");
     CONFIG: Optional<PathBuf> = Optional::one("config", "FILE", JOB, places::path,

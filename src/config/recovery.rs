@@ -2,7 +2,7 @@
 
 use super::{KafkaClient, SinkTarget, Verbosity};
 
-/// What is to be done with which recovery point.
+/// What is to be done with which checkpoint.
 #[derive(Debug, Clone)]
 pub struct Recovery {
     /// What is to be done.
@@ -27,7 +27,7 @@ pub enum Action {
     },
 }
 
-/// Where a job's recovery point is.
+/// Where a job's checkpoint is.
 #[derive(Debug, Clone)]
 pub struct Place {
     /// The sink that is the ledger.

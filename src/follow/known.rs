@@ -1,4 +1,4 @@
-//! What a recovery point says of how far its job is, to those who only look. They need neither sums nor panes, and
+//! What a checkpoint says of how far its job is, to those who only look. They need neither sums nor panes, and
 //! disturb nobody: a job is taken over by whoever commits, not by whoever reads.
 
 use crate::duration;

@@ -96,7 +96,7 @@ async fn look(
     if now == *lease && !(place.is_new() && lease.is_none()) {
         return Ok(None);
     }
-    // Rows and recovery point of one commit, which may be a later one than that of the lease.
+    // Rows and checkpoint of one commit, which may be a later one than that of the lease.
     client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     let outcome = read(client, job, place).await;
     client.batch_execute("ROLLBACK").await?;

@@ -1,4 +1,4 @@
-//! An SQLite database of rows (`--to sqlite:PATH`), and the recovery point beside a file of rows. Both are looked at when
+//! An SQLite database of rows (`--to sqlite:PATH`), and the checkpoint beside a file of rows. Both are looked at when
 //! another connection has committed, which SQLite tells without reading anything.
 
 use super::known::Known;
@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 /// How long a look waits for whoever writes.
 const BUSY: Duration = Duration::from_secs(2);
-/// How often the recovery point beside a file is looked at where the file does not grow.
+/// How often the checkpoint beside a file is looked at where the file does not grow.
 const EVERY: Duration = Duration::from_millis(500);
 
 /// A database that is followed.
@@ -90,7 +90,7 @@ impl Database {
         if open.version == Some(version) {
             return Ok(false);
         }
-        // One transaction: rows and recovery point are of one commit.
+        // One transaction: rows and checkpoint are of one commit.
         let transaction = open.connection.transaction()?;
         let entries = entries(&transaction, &self.job)?;
         // One that another version has written, or that is damaged, says nothing, and takes no rows with it.
@@ -164,7 +164,7 @@ fn self_check(transaction: &Transaction<'_>, job: &str) -> Result<()> {
     tables::has_job(&jobs, job)
 }
 
-/// The entries of a job's recovery point that tell how far it is.
+/// The entries of a job's checkpoint that tell how far it is.
 fn entries(connection: &Connection, job: &str) -> rusqlite::Result<Entries> {
     let sql = "SELECT key, value FROM crossrate_recovery
         WHERE job = ?1 AND (key = 'job' OR key BETWEEN 'head/' AND 'head0')";
@@ -202,7 +202,7 @@ fn value(column: &Field, value: ValueRef<'_>) -> Value {
     }
 }
 
-/// The recovery point beside a file of rows, as far as there is one.
+/// The checkpoint beside a file of rows, as far as there is one.
 pub(super) struct Recovery {
     path: PathBuf,
     job: String,
@@ -216,7 +216,7 @@ impl Recovery {
         Recovery { path: path.to_owned(), job: job.to_owned(), looked: None, told: None }
     }
 
-    /// How far the job is and what it computes, where that is news. A file without a recovery point is no fault: rows say enough.
+    /// How far the job is and what it computes, where that is news. A file without a checkpoint is no fault: rows say enough.
     pub(super) fn look(&mut self, grown: bool) -> Option<(ProgressNews, Option<Described>)> {
         if !grown && self.looked.is_some_and(|looked| looked.elapsed() < EVERY) {
             return None;

@@ -1,4 +1,4 @@
-//! A topic of rows (`--to kafka:TOPIC`), read as committed, and beside it the job's recovery point, where there is one.
+//! A topic of rows (`--to kafka:TOPIC`), read as committed, and beside it the job's checkpoint, where there is one.
 //!
 //! Of a large log its end is enough: the board keeps no more rows than [`MOST`] offsets hold. librdkafka connects anew
 //! by itself; that brokers are away is heard from it, that one is back from the broker.
@@ -32,7 +32,7 @@ pub(super) struct Topic {
     kafka: KafkaClient,
     rows: Tail,
     recovery: Tail,
-    /// The records of the recovery point that tell how far the job is.
+    /// The records of the checkpoint that tell how far the job is.
     records: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Whether they have changed since the last news of it.
     changed: bool,
@@ -65,7 +65,7 @@ impl Topic {
         Ok(Topic {
             kafka: config.kafka.clone(),
             rows: Tail::new(config, topic.to_owned())?,
-            // A job that writes elsewhere too has its recovery point there; rows say enough.
+            // A job that writes elsewhere too has its checkpoint there; rows say enough.
             recovery: Tail::new(config, format!("{topic}.{}.recovery", config.name))?,
             records: BTreeMap::new(),
             changed: false,

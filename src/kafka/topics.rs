@@ -21,7 +21,7 @@ pub enum Purpose {
         /// By how many milliseconds a row's timestamp may be ahead of the broker's clock, where that is known.
         ahead_ms: Option<u64>,
     },
-    /// Entries of recovery points, each under its key.
+    /// Entries of checkpoints, each under its key.
     Recovery,
     /// Refused records.
     DeadLetters,
@@ -235,15 +235,12 @@ fn complaints(purpose: Purpose, setting: impl Fn(&str) -> Option<String>) -> Vec
         }
         Purpose::Recovery => {
             if deletes {
-                complain(
-                    format!("recovery points fall to cleanup.policy={policy}"),
-                    "cleanup.policy=compact",
-                );
+                complain(format!("checkpoints fall to cleanup.policy={policy}"), "cleanup.policy=compact");
             }
             let least = 2 * PART_BYTES as i64;
             if let Some(value) = number("max.message.bytes").filter(|value| *value < least) {
                 complain(
-                    format!("entries of recovery points are refused by max.message.bytes={value}"),
+                    format!("entries of checkpoints are refused by max.message.bytes={value}"),
                     "max.message.bytes=1048588",
                 );
             }

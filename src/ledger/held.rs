@@ -1,4 +1,4 @@
-//! A recovery point looked at, or removed, without taking the job over.
+//! A checkpoint looked at, or removed, without taking the job over.
 
 use super::protocol::Lease;
 use super::{Entries, Kafka, Postgres, Sqlite, beside};

@@ -1,6 +1,6 @@
-//! Kafka as ledger: rows, dead letters and recovery point in one transaction.
+//! Kafka as ledger: rows, dead letters and checkpoint in one transaction.
 //!
-//! The entries of a job's recovery point are records of a compacted topic of its own beside the topic of rows,
+//! The entries of a job's checkpoint are records of a compacted topic of its own beside the topic of rows,
 //! `<topic>.<job>.recovery`, an entry under its key. The transactional id is made from the job's name, so there is one
 //! writer: who asks for the id last has it, and what others still write is refused (fenced).
 //!
@@ -52,7 +52,7 @@ pub struct Kafka {
     recovery: String,
     /// A producer that is finding its broker while the topics are looked at.
     early: Option<JoinHandle<Option<Producer>>>,
-    /// What is read of the recovery point meanwhile.
+    /// What is read of the checkpoint meanwhile.
     seen: Option<JoinHandle<Option<Entries>>>,
     producer: Option<Producer>,
     protocol: Protocol,
@@ -171,7 +171,7 @@ impl Kafka {
         Ok(Held { entries, lease }.some())
     }
 
-    /// Removes the job's recovery point; its rows stay. A run that is under way is fenced by it.
+    /// Removes the job's checkpoint; its rows stay. A run that is under way is fenced by it.
     pub fn remove(&mut self) -> Result<()> {
         let (entries, lease) = self.take_id()?;
         self.protocol.take_over(lease);
@@ -274,7 +274,7 @@ impl Kafka {
 
     fn recovery_is_gone(&self) -> Failure {
         Failure::new(Exit::Unreachable, format!("topic {} is not there any more", self.recovery))
-            .hint("it holds the recovery point; without it the job can only begin anew")
+            .hint("it holds the checkpoint; without it the job can only begin anew")
     }
 
     /// One transaction, in the hope that nothing goes wrong.

@@ -1,4 +1,4 @@
-//! A partition's side of the recovery point: notes what changes in it, batch by batch.
+//! A partition's side of the checkpoint: notes what changes in it, batch by batch.
 
 use super::point::{PaneEntry, SymbolEntry, encode, pane_key};
 use crate::wire::chunk::Prefix;
@@ -106,7 +106,7 @@ impl Keeper {
         self.read = read.or(self.read);
     }
 
-    /// Rows until `committed` are out and the recovery point with them: what only they needed can go.
+    /// Rows until `committed` are out and the checkpoint with them: what only they needed can go.
     pub fn forget(&mut self, committed: EventTime) {
         while let Some(entry) = self.kept.first_entry().filter(|e| e.key().plus(self.span) <= committed) {
             let (end, kept) = entry.remove_entry();

@@ -1,4 +1,4 @@
-//! What the entries of a recovery point are, and how they are written.
+//! What the entries of a checkpoint are, and how they are written.
 //!
 //! | key | what |
 //! | --- | --- |
@@ -111,7 +111,7 @@ pub struct PartitionPoint {
     pub panes: BTreeMap<(EventTime, EventTime), Vec<PaneEntry>>,
 }
 
-/// A recovery point, decoded.
+/// A checkpoint, decoded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Point {
     /// The job; `None` where nothing was ever committed.
@@ -207,7 +207,7 @@ pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>> {
 /// Decodes an entry, or says what is wrong with it.
 pub(crate) fn decode<T: DeserializeOwned>(key: &str, entry: &[u8]) -> Result<T> {
     let broken = |what: &str| {
-        Failure::new(Exit::Failed, format!("the recovery point's entry {key:?} {what}"))
+        Failure::new(Exit::Failed, format!("the checkpoint's entry {key:?} {what}"))
             .hint("start the job anew with --fresh or under another --name; its rows so far stay as they are")
     };
     let (version, rest) = entry.split_first().ok_or_else(|| broken("is empty"))?;
@@ -247,12 +247,9 @@ pub fn whole(entries: &Entries) -> Result<()> {
         .flatten();
     match needed.find(|key| !entries.contains_key(key)) {
         None => Ok(()),
-        Some(lost) => Err(Failure::new(
-            Exit::Failed,
-            format!("the recovery point has lost its entry {lost:?}"),
-        )
-        .hint("start the job anew with --fresh or under another --name; its rows so far stay as they are")
-        .into()),
+        Some(lost) => Err(Failure::new(Exit::Failed, format!("the checkpoint has lost its entry {lost:?}"))
+            .hint("start the job anew with --fresh or under another --name; its rows so far stay as they are")
+            .into()),
     }
 }
 
@@ -295,7 +292,7 @@ impl Point {
         let mut panes: BTreeMap<u32, BTreeMap<(EventTime, EventTime), Vec<PaneEntry>>> = BTreeMap::new();
         for (key, entry) in entries {
             let unknown = || {
-                Failure::new(Exit::Failed, format!("the recovery point has an unknown entry {key:?}"))
+                Failure::new(Exit::Failed, format!("the checkpoint has an unknown entry {key:?}"))
                     .hint("run the version of crossrate that wrote it, or start the job anew with --fresh")
             };
             let (kind, rest) = key.split_once('/').unwrap_or((key, ""));

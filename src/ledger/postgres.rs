@@ -1,4 +1,4 @@
-//! A Postgres database as ledger: rows, dead letters and recovery point in one transaction.
+//! A Postgres database as ledger: rows, dead letters and checkpoint in one transaction.
 //!
 //! A commit locks the job's lease, looks whether it is the one that this run holds, writes, and leaves the next lease.
 //! The lock is what makes an unknown outcome knowable: whoever looks at the lease under the lock sees what the
@@ -119,7 +119,7 @@ impl Postgres {
         Ok(held.some())
     }
 
-    /// Removes the job's recovery point; its rows stay. A run that is under way is fenced by it.
+    /// Removes the job's checkpoint; its rows stay. A run that is under way is fenced by it.
     pub fn remove(&mut self) -> Result<()> {
         let job = self.job.clone();
         self.persist(PATIENCE_AT_START, async |session: &Session| {

@@ -11,7 +11,7 @@
 //! | the one before | it is not there, and will not be | write it again |
 //! | an older one of ours | the ledger has lost what it had confirmed | end |
 //! | another run's | the job was taken over | end, and say by whom |
-//! | none | the recovery point was removed | end |
+//! | none | the checkpoint was removed | end |
 //!
 //! The ledgers do what a [`Step`] says and report what came of it. `simulation` drives the same machine against a
 //! model of a broker that loses, delays and repeats.
@@ -59,7 +59,7 @@ pub enum Ended {
     TakenOver(String),
     /// What was confirmed is gone: a failover or a restored backup.
     WentBack,
-    /// There is no recovery point any more.
+    /// There is no checkpoint any more.
     Vanished,
     /// Commits get lost again and again.
     TooOften,

@@ -1,4 +1,4 @@
-//! Brings the recovery point, which only the first process has read, to all workers.
+//! Brings the checkpoint, which only the first process has read, to all workers.
 
 use super::Entries;
 use crate::exit::stopped;
@@ -21,7 +21,7 @@ pub fn share(worker: &mut Worker, entries: Option<Entries>, interrupted: &Atomic
     let received: Rc<RefCell<Option<Vec<u8>>>> = Rc::default();
     let place = Rc::clone(&received);
     let mut input: InputHandle<u64, CapacityContainerBuilder<Vec<Vec<u8>>>> = InputHandle::new();
-    worker.dataflow_named::<u64, _, _>("RecoveryPoint", |scope| {
+    worker.dataflow_named::<u64, _, _>("Checkpoint", |scope| {
         let sent = scope.input_from(&mut input);
         sent.broadcast().inspect(move |bytes| *place.borrow_mut() = Some(bytes.clone()));
     });

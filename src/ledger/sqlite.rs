@@ -1,4 +1,4 @@
-//! An SQLite database as ledger: rows, dead letters and recovery point in one transaction.
+//! An SQLite database as ledger: rows, dead letters and checkpoint in one transaction.
 
 use super::held::Held;
 use super::protocol::{Lease, Protocol, Step, Wrote};
@@ -21,7 +21,7 @@ pub struct Sqlite {
     path: PathBuf,
     job: String,
     connection: Connection,
-    /// Whether rows go here too, or the recovery point only.
+    /// Whether rows go here too, or the checkpoint only.
     rows: bool,
     protocol: Protocol,
     /// What was there when the job was taken over.
@@ -55,12 +55,12 @@ impl Sqlite {
         Ok(ledger)
     }
 
-    /// Opens or makes a database for a recovery point alone, beside files of rows.
+    /// Opens or makes a database for a checkpoint alone, beside files of rows.
     pub fn beside(path: &Path, job: &str) -> Result<Self> {
         Self::connect(path, job, false)
     }
 
-    /// Another job that has written files whose recovery point is here.
+    /// Another job that has written files whose checkpoint is here.
     pub fn another(&self) -> Result<Option<String>> {
         let sql = "SELECT job FROM crossrate_recovery WHERE job <> ?1 AND \
                    (key LIKE 'length/%' OR key LIKE 'file/%' OR key LIKE 'whole/%' OR key LIKE 'folder/%') LIMIT 1";
@@ -70,7 +70,7 @@ impl Sqlite {
 
     fn connect(path: &Path, job: &str, rows: bool) -> Result<Self> {
         let connection = Connection::open(path).map_err(|error| {
-            let what = if rows { "database" } else { "recovery point" };
+            let what = if rows { "database" } else { "checkpoint" };
             Failure::new(Exit::Failed, format!("cannot open the {what} {}", path.display()))
                 .hint("name a file in a directory that exists and that you may write to")
                 .because(cause(path, error))
@@ -106,7 +106,7 @@ impl Sqlite {
         Ok(read(&mut connection).map_err(|error| failed(path, error))?.some())
     }
 
-    /// Removes a job's recovery point; its rows stay. A run that is under way is fenced by it.
+    /// Removes a job's checkpoint; its rows stay. A run that is under way is fenced by it.
     pub fn remove(path: &Path, job: &str) -> Result<()> {
         let Some(mut connection) = existing(path, OpenFlags::SQLITE_OPEN_READ_WRITE)? else { return Ok(()) };
         let mut remove = || -> rusqlite::Result<()> {
@@ -270,7 +270,7 @@ impl Ledger for Sqlite {
     }
 }
 
-/// A database in which recovery points may be; `None` where there is none.
+/// A database in which checkpoints may be; `None` where there is none.
 fn existing(path: &Path, flags: OpenFlags) -> Result<Option<Connection>> {
     if !flags.contains(OpenFlags::SQLITE_OPEN_URI) && !path.exists() {
         return Ok(None);

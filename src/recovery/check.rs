@@ -1,4 +1,4 @@
-//! Whether a recovery point is whole: every entry by itself, and all of them together.
+//! Whether a checkpoint is whole: every entry by itself, and all of them together.
 
 use crate::config::SinkTarget;
 use crate::config::recovery::Place;
@@ -71,7 +71,7 @@ fn together(place: &Place, point: &Point, faults: &mut Vec<String>) {
     for (path, length) in &point.lengths {
         match std::fs::metadata(Path::new(path)) {
             Ok(found) if found.len() < *length => faults.push(format!(
-                "{path} has {} bytes, but the recovery point says that {length} were written",
+                "{path} has {} bytes, but the checkpoint says that {length} were written",
                 found.len()
             )),
             Ok(_) => differs(path, point.contents.get(path), faults),

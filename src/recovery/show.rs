@@ -1,4 +1,4 @@
-//! What a recovery point holds, for people and for programs.
+//! What a checkpoint holds, for people and for programs.
 
 use crate::config::recovery::Place;
 use crate::flag_words::in_flags;
@@ -16,7 +16,7 @@ use std::fmt::Write;
 /// Windows that are listed for people.
 const MOST_WINDOWS: usize = 20;
 
-/// A recovery point in the user's terms.
+/// A checkpoint in the user's terms.
 #[derive(Debug, Serialize)]
 pub(super) struct Shown {
     job: String,

@@ -175,7 +175,7 @@ impl AppendFile {
                 "name another file; or say --fresh, which empties this one and begins the job anew",
             ),
             (_, Some(_)) => (
-                format!("{name} is not empty, and the recovery point of this job does not know it"),
+                format!("{name} is not empty, and the checkpoint of this job does not know it"),
                 "name the file that the job has written to so far, or one that is new",
             ),
         };
@@ -188,8 +188,7 @@ impl AppendFile {
         if found >= length {
             return Ok(());
         }
-        let lost =
-            format!("{name} has {found} bytes, but the recovery point says that {length} were written");
+        let lost = format!("{name} has {found} bytes, but the checkpoint says that {length} were written");
         Err(Failure::new(Exit::Failed, lost)
             .hint("put the file back, or start the job anew with --fresh")
             .into())
@@ -246,7 +245,7 @@ fn begins_with(file: &File, begin: &str) -> io::Result<bool> {
     Ok(first[..found] == *begin.as_bytes())
 }
 
-/// A file that holds the recovery point was elsewhere when that was written: moved, or copied, with others beside it.
+/// A file that holds the checkpoint was elsewhere when that was written: moved, or copied, with others beside it.
 struct Moved {
     from: PathBuf,
     to: PathBuf,

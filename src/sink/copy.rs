@@ -6,7 +6,7 @@ use crate::config::{Config, SinkTarget};
 use crate::ledger::{self, Changes, Commit, Ledger};
 use anyhow::Result;
 
-/// A database that has the rows, and no recovery point that anybody reads.
+/// A database that has the rows, and no checkpoint that anybody reads.
 pub(super) struct Copy {
     ledger: Box<dyn Ledger>,
 }

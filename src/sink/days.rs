@@ -6,7 +6,7 @@
 //! into `rows.parquet`, aside and then renamed, by a thread of its own. A run that ends makes one of each
 //! day so far and keeps the gathered rows: the next run adds to them, and makes it anew.
 //!
-//! The recovery point holds the lengths of the days that are not over. It stays small: what a file of another day is
+//! The checkpoint holds the lengths of the days that are not over. It stays small: what a file of another day is
 //! follows from how far the job is. If that day is over, the file is whole; else it was begun after the last commit.
 
 mod known;
@@ -65,7 +65,7 @@ struct Growing {
 }
 
 impl Days {
-    /// Opens or makes the folder, with the files as long as the recovery point says.
+    /// Opens or makes the folder, with the files as long as the checkpoint says.
     pub(super) fn open(config: &Config, form: DayForm, folder: &Path, point: &Point) -> Result<Self> {
         let layout = Layout::open(form, folder)?;
         let held = File::open(&layout.root).map_err(|error| layout.failed(error))?;
@@ -109,8 +109,7 @@ impl Days {
         let found = self.layout.days(self.layout.growing)?;
         if let Some(place) = known.growing.keys().find(|place| !found.contains(place)) {
             let path = self.layout.path(*place, self.layout.growing);
-            let words =
-                format!("{} is gone, but the recovery point says that it was written", path.display());
+            let words = format!("{} is gone, but the checkpoint says that it was written", path.display());
             return Err(Failure::new(Exit::Failed, words)
                 .hint("put the file back, or start the job anew with --fresh")
                 .into());

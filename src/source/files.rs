@@ -111,7 +111,7 @@ impl Input {
                     Exit::Usage,
                     format!("{name} is a pipe or a device, which cannot be read again after a restart"),
                 )
-                .hint("put it into a file, or write rows to standard output, which keeps no recovery point")
+                .hint("put it into a file, or write rows to standard output, which keeps no checkpoint")
                 .into());
             }
             return Ok(Input { name, place: Place::Stream(path.to_owned()), symbol, mapping });

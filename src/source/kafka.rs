@@ -1,6 +1,6 @@
 //! A Kafka topic. Each worker has a client of its own, with the partitions that belong to it assigned: a job is in no
 //! consumer group, since partition `p` belongs to worker `p % peers` whoever comes and goes, and offsets belong to the
-//! recovery point.
+//! checkpoint.
 //!
 //! Here is decided where each partition begins and ends; [`reader`] reads them, [`watch`] finds those that appear
 //! while the job runs. Delivered is what transactions have committed (`read_committed`): a log ends at its last stable
@@ -211,7 +211,7 @@ impl Context<'_> {
                     let from = if is_done && low > rebuild_from { next } else { rebuild_from };
                     let needed = if is_done { from.max(low) } else { from };
                     self.is_still_there(number, needed, next, low, high)?;
-                    // Whether it began inside the log, the recovery point knows.
+                    // Whether it began inside the log, the checkpoint knows.
                     Plan { number, from, inside_log: false, end: None }
                 }
                 None => {
@@ -244,7 +244,7 @@ impl Context<'_> {
             let missing = low - from;
             format!(
                 "partition {number} of topic {topic} begins at offset {low}, but job {job:?} goes on from {from}: \
-                 {missing} {} missing (retention has passed the recovery point)",
+                 {missing} {} missing (retention has passed the checkpoint)",
                 if missing == 1 { "record is" } else { "records are" }
             )
         } else if high < next {

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-/// Where reading begins, as the recovery point has it; nothing in it where there is none.
+/// Where reading begins, as the checkpoint has it; nothing in it where there is none.
 #[derive(Debug, Clone, Default)]
 pub struct Starts {
     /// The partitions that an earlier run has read.

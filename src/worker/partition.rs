@@ -30,7 +30,7 @@ pub(super) struct Owned {
     pub(super) begun: bool,
     /// What a later run will need; only where there is a ledger.
     pub(super) keeper: Option<Keeper>,
-    /// Its own sums, where there is a ledger: the recovery point must know what each partition has handed over.
+    /// Its own sums, where there is a ledger: the checkpoint must know what each partition has handed over.
     pub(super) apart: Option<Sums>,
     pub(super) rebuilding: Option<Rebuilding>,
     /// Why nothing comes of its records, where nothing does.
@@ -83,7 +83,7 @@ pub(super) fn rebuilt(partition: &mut Owned) -> Result<()> {
     if let Some(again) = &partition.rebuilding {
         if partition.records < again.until {
             let (name, until, found) = (&partition.feed.name, again.until, partition.records);
-            let words = format!("{name} ends at record {found}, but the recovery point is at {until}");
+            let words = format!("{name} ends at record {found}, but the checkpoint is at {until}");
             return Err(Failure::new(Exit::Failed, words)
                 .hint("give the job the input that it had, or start it anew with --fresh")
                 .into());

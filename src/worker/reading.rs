@@ -308,7 +308,7 @@ impl Reading {
         }
     }
 
-    /// Says how far a partition is, and what has changed in its part of the recovery point.
+    /// Says how far a partition is, and what has changed in its part of the checkpoint.
     pub(super) fn tell_progress(&mut self, partition: &mut Owned) -> Result<()> {
         if partition.told.is_none() {
             return Ok(());

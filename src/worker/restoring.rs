@@ -1,4 +1,4 @@
-//! Puts a worker together: its part of the dataflow, and its partitions where the recovery point says.
+//! Puts a worker together: its part of the dataflow, and its partitions where the checkpoint says.
 
 use super::partition::Owned;
 use super::reading::Reading;
@@ -27,7 +27,7 @@ use timely::dataflow::operators::core::{OkErr, UnorderedInput};
 use timely::worker::Worker;
 
 impl<'a> JobWorker<'a> {
-    /// A worker that goes on where the recovery point is.
+    /// A worker that goes on where the checkpoint is.
     pub(super) fn restore(timely: &'a mut Worker, assignment: Assignment) -> Result<Self> {
         let Assignment { config, open, recovered, symbols, pool, sinks, interrupted, failed } = assignment;
         let point = match recovered {

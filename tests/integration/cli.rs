@@ -116,7 +116,7 @@ fn usage_errors_name_the_flag_what_was_given_and_what_would_be_right() {
         ("-X isolation.level=read_uncommitted", &["-X/--property", "read_committed", "aborted"]),
         ("-X transactional.id=me", &["-X/--property", "transactional.id", "--name"]),
         ("-X group.id=me", &["-X/--property", "group.id", "consumer group"]),
-        ("-X enable.auto.commit=true", &["-X/--property", "recovery point"]),
+        ("-X enable.auto.commit=true", &["-X/--property", "checkpoint"]),
         ("-X auto.offset.reset=latest", &["-X/--property", "-o"]),
         ("-X client.id", &["-X/--property", "KEY=VALUE"]),
         ("--kafka-config kafka.properties", &["kafka.properties:3", "acks=1", "acks=all"]),
@@ -372,7 +372,7 @@ fn the_report_as_text() {
         "threads              2                     flag -w/--threads",
         "cross                A=B/C                 flag --cross",
         "slide                10s                   flag --slide",
-        "offset               (the recovery point, else beginning)",
+        "offset               (the checkpoint, else beginning)",
         "symbols              B,C",
         "max-drift            2m",
     ] {

@@ -353,13 +353,13 @@ fn standard_input_goes_to_the_process_that_owns_its_partition() {
 }
 
 #[test]
-fn what_cannot_be_read_again_is_refused_beside_a_recovery_point() {
+fn what_cannot_be_read_again_is_refused_beside_a_checkpoint() {
     let folder = Folder::new();
     folder.write("a.jsonl", trades(0..100));
     for to in ["rows.jsonl", "sqlite:rows.db"] {
         for from in ["-", "a.jsonl -"] {
             let outcome = folder.run_with(b"", &format!("--from {from} {FLAGS} --to {to}"));
-            outcome.with(2, &["--from", "recovery point", "standard output"]);
+            outcome.with(2, &["--from", "checkpoint", "standard output"]);
         }
         let made = Command::new("mkfifo").arg(folder.path("pipe")).status().expect("mkfifo");
         assert!(made.success());
@@ -371,7 +371,7 @@ fn what_cannot_be_read_again_is_refused_beside_a_recovery_point() {
     folder.run_with(b"", &format!("--from - {FLAGS} --to stdout")).with(0, &[]);
 }
 
-/// What an interrupted or damaged input has brought is in the recovery point; with the whole of it the job goes on.
+/// What an interrupted or damaged input has brought is in the checkpoint; with the whole of it the job goes on.
 #[test]
 fn a_job_goes_on_when_the_rest_of_its_file_is_there() {
     let content = trades(0..20_000);

@@ -43,7 +43,7 @@ pub(crate) async fn within<T>(work: impl Future<Output = Result<T, Error>>) -> R
     }
 }
 
-/// The entries of a job's recovery point that tell how far it is.
+/// The entries of a job's checkpoint that tell how far it is.
 pub(crate) async fn entries(client: &Client, job: &str) -> Result<Entries, Error> {
     let sql =
         "SELECT key, value FROM crossrate_recovery WHERE job = $1 AND (key = 'job' OR key LIKE 'head/%')";

@@ -148,7 +148,7 @@ impl Statements {
         Ok(())
     }
 
-    /// Changes entries of the recovery point.
+    /// Changes entries of the checkpoint.
     pub(super) async fn write_changes(
         &self,
         client: &Client,

@@ -20,7 +20,7 @@ pub enum Knowledge {
     /// The job itself.
     #[default]
     Job,
-    /// The recovery point of its last commit: whether partitions are idle is not in it.
+    /// The checkpoint of its last commit: whether partitions are idle is not in it.
     Commit,
     /// Rows alone: the frontier is where they say that it must have been at least, nothing is known of partitions.
     Rows,

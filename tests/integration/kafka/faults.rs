@@ -1,4 +1,4 @@
-//! Runs that freeze and wake when another has their job, and recovery points that are larger than a record may be.
+//! Runs that freeze and wake when another has their job, and checkpoints that are larger than a record may be.
 
 use super::ledger::signal;
 use super::rig::{self, Live, Record, crossrate, end};
@@ -78,7 +78,7 @@ fn who_was_frozen_while_another_took_its_place_names_it_on_every_ledger() {
 
 #[test]
 #[ignore = "needs Java"]
-fn a_recovery_point_larger_than_a_record_may_be_is_written_in_parts() {
+fn a_checkpoint_larger_than_a_record_may_be_is_written_in_parts() {
     let kafka = rig::kafka();
     let folder = recovery::folder();
     let tape = Tape { trades: 80_000, symbols: 4_000, per_second: 8_000, ..Tape::default() };

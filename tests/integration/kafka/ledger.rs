@@ -1,4 +1,4 @@
-//! Rows, dead letters and recovery points in transactions.
+//! Rows, dead letters and checkpoints in transactions.
 
 use super::rig::{self, Kafka, Live, Record, crossrate, end, rows, spec_vector};
 use super::{dealt, heartbeat, run, short, trade};
@@ -142,7 +142,7 @@ fn refused_records_go_to_their_topic_as_they_came() {
 
 #[test]
 #[ignore = "needs Java"]
-fn a_job_goes_on_from_its_recovery_point() {
+fn a_job_goes_on_from_its_checkpoint() {
     let kafka = rig::kafka();
     let (topic, out) = (kafka.topic("go-on", 1), rig::unique("went-on"));
     let flags = format!("--symbols A --window 10s --delay 1s --rows symbol {}", to(&out));
@@ -154,7 +154,7 @@ fn a_job_goes_on_from_its_recovery_point() {
     kafka.produce(&topic, &[Record::new(0, trade("A", 3, 25.0)), Record::new(0, trade("A", 4, 16.0))]);
     rows(run(&kafka, &topic, &format!("-e {flags} -w 2")));
     assert_eq!(short(&kafka.lines(&out)), ["A 0 1 event", "A 10 1 eof", "A 20 1 eof"]);
-    // -o says something else than the recovery point.
+    // -o says something else than the checkpoint.
     let (code, _, stderr) = end(run(&kafka, &topic, &format!("-e {flags} -o beginning")));
     assert_eq!(code, 2, "{stderr}");
     assert!(stderr.contains("leave -o out"), "{stderr}");
@@ -172,7 +172,7 @@ fn what_was_lost_in_the_meantime_is_said_with_its_number() {
     let kafka = rig::kafka();
     let flags = |out: &str| format!("--symbols A --window 10s --delay 1s --rows symbol -e {}", to(out));
     let records: Vec<Record> = (0..6).map(|n| Record::new(0, trade("A", n, (n * 10 + 1) as f64))).collect();
-    // Retention passes the recovery point.
+    // Retention passes the checkpoint.
     let (topic, out) = (kafka.topic("retention", 1), rig::unique("retention-out"));
     kafka.produce(&topic, &records[..2]);
     rows(run(&kafka, &topic, &flags(&out)));
@@ -307,7 +307,7 @@ fn a_copy_that_is_refused_has_taken_nothing() {
     let kafka = rig::kafka();
     let (mut first, topic, flags, out) = with_one_window(&kafka, "refused-copy");
     for (changed, words) in
-        [("--grace 1s", "was another one: "), ("-o beginning", "goes on from its recovery point")]
+        [("--grace 1s", "was another one: "), ("-o beginning", "goes on from its checkpoint")]
     {
         let (code, stdout, stderr) = end(run(&kafka, &topic, &format!("{flags} {changed}")));
         assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");

@@ -1,4 +1,4 @@
-//! `crossrate recovery` with Kafka as ledger; runs that are under way when their recovery point is removed.
+//! `crossrate recovery` with Kafka as ledger; runs that are under way when their checkpoint is removed.
 
 use super::ledger::to;
 use super::rig::{self, Live, Record, crossrate, end, rows};
@@ -8,7 +8,7 @@ use crate::recovery::postgres;
 
 #[test]
 #[ignore = "needs Java"]
-fn recovery_points_in_kafka_are_shown_checked_and_removed_and_never_guessed_at() {
+fn checkpoints_in_kafka_are_shown_checked_and_removed_and_never_guessed_at() {
     let kafka = rig::kafka();
     let folder = tempfile::tempdir().expect("a folder");
     let out = rig::unique("shown");
@@ -24,7 +24,7 @@ fn recovery_points_in_kafka_are_shown_checked_and_removed_and_never_guessed_at()
 
 #[test]
 #[ignore = "needs Java and PostgreSQL"]
-fn who_has_lost_its_recovery_point_says_so_and_commits_nothing_more() {
+fn who_has_lost_its_checkpoint_says_so_and_commits_nothing_more() {
     let kafka = rig::kafka();
     let folder = tempfile::tempdir().expect("a folder");
     let out = rig::unique("removed-out");

@@ -51,7 +51,7 @@ fn a_topic_of_rows_is_served_as_it_grows() {
         served_rows(&served).contains("\"end_ms\":1525022135000").then_some(())
     });
     same();
-    // The recovery point tells how far the job is, partition by partition.
+    // The checkpoint tells how far the job is, partition by partition.
     until("the partitions", || {
         let frontier = served.get("/v1/frontier").json();
         let names = frontier["partitions"].as_array()?.iter().map(|p| p["name"].clone()).collect::<Vec<_>>();
@@ -104,10 +104,10 @@ fn a_broker_that_goes_away_takes_nothing_with_it() {
     until("the new rows", || (served_rows(&served) == expected).then_some(()));
 }
 
-/// What the recovery point says is told beside the rows, and takes none with it where it is not understood.
+/// What the checkpoint says is told beside the rows, and takes none with it where it is not understood.
 #[test]
 #[ignore = "needs Java"]
-fn rows_beside_a_recovery_point_of_another_version_are_served() {
+fn rows_beside_a_checkpoint_of_another_version_are_served() {
     let kafka = rig::kafka();
     let (topic, out) = (kafka.topic("version-in", 2), rig::unique("version-out"));
     kafka.produce(&topic, &records(0..30));

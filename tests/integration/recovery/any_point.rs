@@ -1,4 +1,4 @@
-//! From any recovery point, with any number of workers, the rest of the input gives the rest of the rows.
+//! From any checkpoint, with any number of workers, the rest of the input gives the rest of the rows.
 //!
 //! Runs inside this process that are ended by a sink's error right after some commit, and taken up; every closing is
 //! a commit of its own, so that the points are as many as there can be.

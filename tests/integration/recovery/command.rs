@@ -1,4 +1,4 @@
-//! `crossrate recovery`, and what a run says of a recovery point that it cannot use: the same for every ledger.
+//! `crossrate recovery`, and what a run says of a checkpoint that it cannot use: the same for every ledger.
 
 use super::any_point::run_here;
 use super::input;
@@ -52,7 +52,7 @@ impl Example {
     pub(crate) fn is_shown_checked_and_removed(&self) {
         let (code, stdout, stderr) = self.recovery("show");
         assert_eq!((code, stdout.as_str()), (1, ""), "{stderr}");
-        assert!(stderr.contains("holds no recovery point of a job named"), "{stderr}");
+        assert!(stderr.contains("holds no checkpoint of a job named"), "{stderr}");
         Self::breaks_off(self.run_words(), 12);
 
         let (code, stdout, stderr) = self.recovery("show --json");
@@ -168,7 +168,7 @@ fn beside_a_file() {
     std::fs::remove_file(&beside).expect("removed");
     std::fs::remove_file(&path).expect("removed");
     example.is_not_guessed_at(put_into_sqlite(beside.clone()));
-    // A file that has lost what the recovery point knows of it.
+    // A file that has lost what the checkpoint knows of it.
     let (code, _, stderr) =
         crossrate(&[vec!["run".to_owned(), "--fresh".into()], example.run_words()].concat());
     assert_eq!(code, 0, "{stderr}");
@@ -176,9 +176,9 @@ fn beside_a_file() {
     std::fs::File::options().write(true).open(&path).expect("opened").set_len(length - 1).expect("cut");
     let (code, stdout, _) = example.recovery("check");
     assert_eq!(code, 1);
-    let words = format!("has {} bytes, but the recovery point says that {length} were written", length - 1);
+    let words = format!("has {} bytes, but the checkpoint says that {length} were written", length - 1);
     assert!(stdout.contains(&words), "{stdout}");
-    // And what is no recovery point at all.
+    // And what is no checkpoint at all.
     std::fs::write(
         &beside,
         "this is a text of another program, which is no database, and longer than a page's head",
@@ -217,5 +217,5 @@ fn in_a_postgres_database() {
 fn without_a_place_there_is_nothing_to_look_at() {
     let (code, _, stderr) = crossrate(&["recovery".into(), "show".into()]);
     assert_eq!(code, 2, "{stderr}");
-    assert!(stderr.contains("--to: got no place that holds a recovery point"), "{stderr}");
+    assert!(stderr.contains("--to: got no place that holds a checkpoint"), "{stderr}");
 }

@@ -180,7 +180,7 @@ fn a_file_of_that_name_elsewhere_is_another_one() {
     assert_eq!(code, 0, "{said}");
     let after = read(folder.path(), "four/rows.jsonl");
     assert!(after.starts_with(&before) && after.lines().count() == before.lines().count() + 1, "{after}");
-    // Also where others are in its old place by now: the recovery point was moved with them.
+    // Also where others are in its old place by now: the checkpoint was moved with them.
     let job = |place: &str| {
         format!("a.jsonl --symbols A --window 1s --to {place}/all.jsonl --dead-letter {place}/all.dead")
     };
@@ -222,7 +222,7 @@ fn a_file_of_that_name_elsewhere_is_another_one() {
     assert_eq!(read(folder.path(), "nine/more.dead"), other.concat());
 }
 
-/// A fresh start that cannot begin leaves a file and a recovery point that agree.
+/// A fresh start that cannot begin leaves a file and a checkpoint that agree.
 #[test]
 fn a_fresh_start_that_fails_does_not_bar_the_next_one() {
     let folder = super::folder();
@@ -253,9 +253,9 @@ fn entries_that_are_lost_are_missed() {
     }
 }
 
-/// The recovery point holds what windows need, also when the worker that writes has nothing to read any more.
+/// The checkpoint holds what windows need, also when the worker that writes has nothing to read any more.
 #[test]
-fn the_recovery_point_stays_small_when_the_first_workers_partitions_have_ended() {
+fn the_checkpoint_stays_small_when_the_first_workers_partitions_have_ended() {
     let folder = super::folder();
     write(folder.path(), "a.jsonl", &[trade("A", 1, "1", "1", 0)]);
     let lines: Vec<String> = (0..20_000).map(|n| trade("A", n, "1", "1", n * 100)).collect();

@@ -21,7 +21,7 @@ fn who_holds_a_file_is_named_although_it_is_frozen_and_keeps_the_job() {
     let code = end_of(&mut next).unwrap_or_else(|| panic!("it hangs: {}", disturbed.said()));
     let said = disturbed.said();
     assert_eq!(code, Some(1), "{said}");
-    // It may have been in the middle of a commit, and hold the recovery point as well.
+    // It may have been in the middle of a commit, and hold the checkpoint as well.
     let names = [
         format!("is being written by process {} on ", frozen.id()),
         format!("last held by process {} on ", frozen.id()),
@@ -142,7 +142,7 @@ fn a_place_that_is_not_there_is_named_once() {
     let folder = super::folder();
     let inputs = input::write(folder.path(), input::seed(), 1, 100, 300);
     for (sink, what, place) in [
-        ("--to none/rows.jsonl", "recovery point", "none/rows.jsonl.recovery"),
+        ("--to none/rows.jsonl", "checkpoint", "none/rows.jsonl.recovery"),
         ("--to sqlite:none/rows.db", "database", "none/rows.db"),
     ] {
         let job = Job {

@@ -1,4 +1,4 @@
-//! Inputs with everything in them that a recovery point must remember: trades in disorder, late ones, repeated ones,
+//! Inputs with everything in them that a checkpoint must remember: trades in disorder, late ones, repeated ones,
 //! quiet legs, heartbeats, aggregate trades, records that are bad or of no interest.
 
 use crossrate::source::simulated::Tape;

@@ -90,7 +90,7 @@ fn a_file_is_followed_over_its_end_a_restart_of_its_job_and_a_new_beginning() {
     let (served, _says) = serve(folder, "rows.jsonl", &[]);
     becomes(&served, &rows());
     assert_eq!(served.get("/readyz").status, 200);
-    // The job goes on: the recovery point beside the file tells how far it is.
+    // The job goes on: the checkpoint beside the file tells how far it is.
     feed(folder, &trades(60..200));
     run(folder, &["--to", "rows.jsonl"]);
     becomes(&served, &rows());
@@ -100,7 +100,7 @@ fn a_file_is_followed_over_its_end_a_restart_of_its_job_and_a_new_beginning() {
             let is_whole = frontier["known_from"] == "commit" && frontier["records"]["read"] == 400;
             is_whole && frontier["state"] == "ended" && frontier["partitions"][0]["idle"].is_null()
         },
-        "what the recovery point says",
+        "what the checkpoint says",
     );
     // Another job of other windows begins it anew: nothing of the old ones stays.
     run(folder, &["--to", "rows.jsonl", "--fresh", "--window", "10s"]);
