@@ -23,8 +23,8 @@ pub use report::Report;
 pub use usage::UsageError;
 
 use crate::config::bench::Bench;
+use crate::config::checkpoint::{Action, CheckpointCommand};
 use crate::config::query::Query;
-use crate::config::recovery::{Action, Recovery};
 use crate::config::top::Top;
 use crate::config::{Config, DemoConfig, ProduceConfig, ReplayConfig, ServeConfig, Verbosity};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -44,7 +44,7 @@ pub enum Task {
     /// Collect trades.
     Produce(Box<ProduceConfig>),
     /// Look at a job's checkpoint, or remove it.
-    Recovery(Recovery),
+    Checkpoint(CheckpointCommand),
     /// Watch a server.
     Top(Top),
     /// Serve results that exist.
@@ -120,8 +120,8 @@ enum Commands {
     #[command(after_help = QUERY_EXAMPLES)]
     Query(Box<Query>),
     /// Look at the checkpoint of a job, see whether it is whole, remove it
-    #[command(subcommand, after_help = RECOVERY_EXAMPLES)]
-    Recovery(RecoveryCommands),
+    #[command(subcommand, alias = "recovery", after_help = CHECKPOINT_EXAMPLES)]
+    Checkpoint(CheckpointCommands),
     /// Watch a server on a terminal: crosses, statistics, partitions
     Top(Top),
     /// Measure this machine: `run` beside a plain loop that does the same work
@@ -153,14 +153,14 @@ enum Commands {
 }
 
 #[derive(Debug, Subcommand)]
-enum RecoveryCommands {
+enum CheckpointCommands {
     /// Partitions, offsets, watermarks, open windows, statistics
     Show {
         /// As one JSON object
         #[arg(long, help_heading = LOGGING)]
         json: bool,
         #[command(flatten)]
-        flags: Flags<RECOVERY>,
+        flags: Flags<CHECKPOINT>,
     },
     /// Every entry's version and checksum, and whether all of them fit together; exits with 1 if not
     Check {
@@ -168,7 +168,7 @@ enum RecoveryCommands {
         #[arg(long, help_heading = LOGGING)]
         json: bool,
         #[command(flatten)]
-        flags: Flags<RECOVERY>,
+        flags: Flags<CHECKPOINT>,
     },
     /// Remove it: the job's next run begins anew
     Reset {
@@ -179,16 +179,16 @@ enum RecoveryCommands {
         #[arg(long, help_heading = LOGGING)]
         json: bool,
         #[command(flatten)]
-        flags: Flags<RECOVERY>,
+        flags: Flags<CHECKPOINT>,
     },
 }
 
-const RECOVERY_EXAMPLES: &str = "\
+const CHECKPOINT_EXAMPLES: &str = "\
 Examples:
-  crossrate recovery show --to kafka:vwap --name spot
-  crossrate recovery show --to sqlite:rows.db --json
-  crossrate recovery check --to rows.jsonl
-  crossrate recovery reset --to postgres://me@db/rates --name spot --yes";
+  crossrate checkpoint show --to kafka:vwap --name spot
+  crossrate checkpoint show --to sqlite:rows.db --json
+  crossrate checkpoint check --to rows.jsonl
+  crossrate checkpoint reset --to postgres://me@db/rates --name spot --yes";
 
 const RUN_EXAMPLES: &str = "\
 A switch --x is turned off by --no-x. Durations are 250ms, 30s, 5m or 1h.
@@ -262,7 +262,7 @@ fn printed(text: String) -> Result<Parsed, Stop> {
 const RUN: u8 = 0;
 const DEMO: u8 = 1;
 const PRODUCE: u8 = 2;
-const RECOVERY: u8 = 3;
+const CHECKPOINT: u8 = 3;
 const SERVE: u8 = 4;
 const REPLAY: u8 = 5;
 
@@ -270,7 +270,7 @@ const fn which(command: u8) -> Which {
     match command {
         DEMO => Which::Demo,
         PRODUCE => Which::Produce,
-        RECOVERY => Which::Recovery,
+        CHECKPOINT => Which::Checkpoint,
         SERVE => Which::Serve,
         REPLAY => Which::Replay,
         _ => Which::Run,
@@ -410,14 +410,15 @@ pub fn parse(
             let text = if json { report.json().unwrap_or_default() + "\n" } else { report.text() };
             parsed(Task::Print(text), given)
         }
-        Commands::Recovery(command) => {
+        Commands::Checkpoint(command) => {
             let (action, json, flags) = match command {
-                RecoveryCommands::Show { json, flags } => (Action::Show, json, flags),
-                RecoveryCommands::Check { json, flags } => (Action::Check, json, flags),
-                RecoveryCommands::Reset { yes, json, flags } => (Action::Reset { yes }, json, flags),
+                CheckpointCommands::Show { json, flags } => (Action::Show, json, flags),
+                CheckpointCommands::Check { json, flags } => (Action::Check, json, flags),
+                CheckpointCommands::Reset { yes, json, flags } => (Action::Reset { yes }, json, flags),
             };
-            let given = Given::collect(&flags.0, environment, Which::Recovery)?;
-            let task = Task::Recovery(Recovery { action, json, place: check::recovery(&given)? });
+            let given = Given::collect(&flags.0, environment, Which::Checkpoint)?;
+            let task =
+                Task::Checkpoint(CheckpointCommand { action, json, store: check::checkpoint(&given)? });
             parsed(task, given)
         }
         Commands::Query(query) => {

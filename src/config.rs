@@ -2,9 +2,9 @@
 //! `cli` makes it; everything else only reads it.
 
 pub mod bench;
+pub mod checkpoint;
 pub mod database;
 pub mod query;
-pub mod recovery;
 pub mod secret;
 pub mod top;
 

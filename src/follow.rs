@@ -105,7 +105,7 @@ pub fn run(config: &ServeConfig) -> Result<Exit> {
 fn open(config: &ServeConfig) -> Result<Box<dyn Place>> {
     Ok(match &config.from {
         SinkTarget::File(path) => {
-            Box::new(lines::Lines::new(path, sqlite::Recovery::new(&beside(path), &config.name)))
+            Box::new(lines::Lines::new(path, sqlite::CheckpointBeside::new(&beside(path), &config.name)))
         }
         SinkTarget::Sqlite(path) => {
             Box::new(sqlite::Database::new(path, &config.name, config.serving.history))

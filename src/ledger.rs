@@ -132,7 +132,7 @@ pub(crate) fn open_at(config: &Config, target: &SinkTarget) -> Result<Box<dyn Le
                 return Err(Failure::new(Exit::Usage, words)
                     .hint(format!(
                         "name another file, or remove what that job goes on from: \
-                         crossrate recovery reset --name {other} --to {}",
+                         crossrate checkpoint reset --name {other} --to {}",
                         path.display()
                     ))
                     .into());
@@ -322,7 +322,7 @@ fn overtaken(job: &str, ledger: &str, owner: Option<String>) -> anyhow::Error {
     Failure::new(Exit::Failed, words)
         .hint(format!(
             "run one copy of a job at a time; where none runs and the clock was set back, say \
-             crossrate recovery reset --name {job} --to {ledger}"
+             crossrate checkpoint reset --name {job} --to {ledger}"
         ))
         .into()
 }

@@ -44,7 +44,7 @@
 //! The modules of this crate stand on five floors, and an import leads down or stays on its floor, without a circle:
 //!
 //! 1. *What was typed*: [`cli`].
-//! 2. *Commands*, a module each: [`run`], [`mod@bench`], [`collect`], [`demo`], [`follow`], [`query`], [`recovery`], [`replay`],
+//! 2. *Commands*, a module each: [`run`], [`mod@bench`], [`checkpoint`], [`collect`], [`demo`], [`follow`], [`query`], [`replay`],
 //!    [`top`].
 //! 3. *Engine*, a job at work: [`worker`], [`cluster`].
 //! 4. *Edges*: [`source`], [`ledger`], [`sink`], [`serve`], [`sql`], [`kafka`].
@@ -81,7 +81,7 @@
 //! | [`wire`] | bytes to trades: pure, fuzzed, no allocation for a trade | where the bytes came from, what is wanted |
 //! | [`sink`] | rows, refused records and progress to wherever they go | how they were computed |
 //! | [`ledger`] | rows and checkpoint in one commit; taking up, fencing | what the entries of a checkpoint hold |
-//! | [`recovery`] | a job's checkpoint shown, checked, taken away, for people | how rows are computed |
+//! | [`checkpoint`] | a job's checkpoint shown, checked, taken away, for people | how rows are computed |
 //! | [`kafka`] | how brokers are reached, and what their errors mean to a person | jobs |
 //! | [`job_identity`] | what makes a job the same one, as pairs of a flag and its value | who compares |
 //! | [`cluster`] | processes that become one run, and share one fate | what they compute (but that it is the same) |
@@ -186,6 +186,7 @@ macro_rules! say {
 
 pub mod accounting;
 pub mod bench;
+pub mod checkpoint;
 pub mod cli;
 pub mod cluster;
 pub mod collect;
@@ -200,7 +201,6 @@ pub mod job_identity;
 pub mod kafka;
 pub mod ledger;
 pub mod query;
-pub mod recovery;
 pub mod replay;
 pub mod rows;
 pub mod run;

@@ -45,7 +45,7 @@ fn perform(parsed: Parsed) -> anyhow::Result<Exit> {
         Task::Replay(config) => crossrate::replay::run(*config),
         Task::Serve(config) => crossrate::follow::run(&config),
         Task::Produce(config) => crossrate::collect::run(&config),
-        Task::Recovery(recovery) => crossrate::recovery::run(&recovery),
+        Task::Checkpoint(command) => crossrate::checkpoint::run(&command),
         Task::Top(top) => crossrate::top::run(&top),
         Task::Bench(bench) => crossrate::bench::run(&bench),
         Task::PlainLoop(arguments) => crossrate::bench::plain_loop(arguments),

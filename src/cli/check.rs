@@ -7,7 +7,7 @@ use super::settings::{self as s, About, Which};
 use super::usage::{UsageError, Wrong, nearest};
 use super::{formats, outputs, places};
 use crate::config::STDIN;
-use crate::config::recovery::Place;
+use crate::config::checkpoint::CheckpointStore;
 use crate::config::secret::Token;
 use crate::config::{
     Cluster, Config, DeadLetterTarget, DemoConfig, FileSource, KafkaClient, KafkaSource, ProduceConfig,
@@ -283,7 +283,7 @@ pub(super) fn produce(given: &Given) -> Result<ProduceConfig, UsageError> {
 }
 
 /// Where a job's checkpoint is.
-pub(super) fn recovery(given: &Given) -> Result<Place, UsageError> {
+pub(super) fn checkpoint(given: &Given) -> Result<CheckpointStore, UsageError> {
     let (kafka, _) = kafka(given)?;
     let sinks = given.get(&s::TO)?;
     let Some(target) = ledger_of(&sinks) else {
@@ -291,7 +291,7 @@ pub(super) fn recovery(given: &Given) -> Result<Place, UsageError> {
         return Err(Wrong::told("no place that holds a checkpoint", expected).at(given.what(&s::TO.about)));
     };
     let (job, verbosity) = (given.get(&s::NAME)?, verbosity(given)?);
-    Ok(Place { target: target.clone(), kafka, job, verbosity })
+    Ok(CheckpointStore { target: target.clone(), kafka, job, verbosity })
 }
 
 /// One place; what says how brokers are reached has a meaning for a topic only.

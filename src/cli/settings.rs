@@ -36,8 +36,8 @@ pub struct About {
     pub demo_default: Option<&'static str>,
     /// Whether the collector takes it, too.
     pub produce: Option<InProduce>,
-    /// What it means to `recovery`, where that takes it.
-    pub recovery: Option<&'static str>,
+    /// What it means to `checkpoint`, where that takes it.
+    pub checkpoint: Option<&'static str>,
     /// What it means, in one line.
     pub help: &'static str,
     /// Which commands take it.
@@ -64,8 +64,8 @@ pub enum Which {
     Demo,
     /// `produce`.
     Produce,
-    /// `recovery`.
-    Recovery,
+    /// `checkpoint`.
+    Checkpoint,
     /// `serve`.
     Serve,
     /// `replay`.
@@ -223,7 +223,7 @@ impl About {
             optional,
             demo_default: None,
             produce: None,
-            recovery: None,
+            checkpoint: None,
             help,
             commands: Commands::Run,
             hidden: false,
@@ -241,7 +241,7 @@ impl About {
             (Which::Run, Commands::Run | Commands::All) => true,
             (Which::Demo, Commands::Demo | Commands::All) => true,
             (Which::Produce, commands) => commands == Commands::Produce || self.produce.is_some(),
-            (Which::Recovery, _) => self.recovery.is_some(),
+            (Which::Checkpoint, _) => self.checkpoint.is_some(),
             (Which::Replay, Commands::Replay) => true,
             (Which::Serve | Which::Replay, _) => self.shared_with(which).is_some(),
             _ => false,
@@ -252,7 +252,7 @@ impl About {
         let takes = match which {
             Which::Serve => SERVE_TAKES,
             Which::Replay => REPLAY_TAKES,
-            Which::Run | Which::Demo | Which::Produce | Which::Recovery => &[],
+            Which::Run | Which::Demo | Which::Produce | Which::Checkpoint => &[],
         };
         takes.iter().find(|shared| shared.name == self.name)
     }
@@ -260,7 +260,7 @@ impl About {
     /// What holds for a command where it is not given.
     pub fn default_for(&self, which: Which) -> &'static str {
         let own = match which {
-            Which::Run | Which::Recovery => None,
+            Which::Run | Which::Checkpoint => None,
             Which::Demo => self.demo_default,
             Which::Produce => self.produce.and_then(|produce| produce.default),
             Which::Serve | Which::Replay => self.shared_with(which).and_then(|shared| shared.default),
@@ -272,7 +272,7 @@ impl About {
     pub fn help_for(&self, which: Which) -> &'static str {
         let own = match which {
             Which::Produce => self.produce.and_then(|produce| produce.help),
-            Which::Recovery => self.recovery,
+            Which::Checkpoint => self.checkpoint,
             _ => self.shared_with(which).and_then(|shared| shared.help),
         };
         own.unwrap_or(self.help)
@@ -334,8 +334,8 @@ macro_rules! tellable {
                 self.for_commands(Commands::All, None)
             }
 
-            const fn in_recovery_too(mut self, help: &'static str) -> Self {
-                self.about.recovery = Some(help);
+            const fn in_checkpoint_too(mut self, help: &'static str) -> Self {
+                self.about.checkpoint = Some(help);
                 self
             }
 
@@ -405,7 +405,7 @@ settings! {
         "kafka, files (each is one partition), or - for standard input").several().default("kafka");
     BROKERS: Setting<String> = Setting::one("brokers", "HOST:PORT,..", INPUT, places::brokers,
         "Kafka brokers").short('b').alias("bootstrap-server").in_produce_too(None, None)
-        .in_recovery_too("Kafka brokers").default("localhost:9092");
+        .in_checkpoint_too("Kafka brokers").default("localhost:9092");
     TOPIC: Setting<String> = Setting::one("topic", "TOPIC", INPUT, places::topic,
         "Topic of trades").short('t').default("trades");
     OFFSET: Optional<StartOffset> = Optional::one("offset", "START", INPUT, places::start,
@@ -415,11 +415,11 @@ settings! {
         "Exit at the end of each log, as it was at the start").short('e');
     PROPERTY: Optional<Vec<String>> = Optional::many("property", "KEY=VALUE", INPUT, values::texts,
         "Property of librdkafka, over those of --kafka-config; repeatable").short('X').in_produce_too(None, None)
-        .in_recovery_too("Property of librdkafka, over those of --kafka-config; repeatable")
+        .in_checkpoint_too("Property of librdkafka, over those of --kafka-config; repeatable")
         .default("none");
     KAFKA_CONFIG: Optional<PathBuf> = Optional::one("kafka-config", "FILE", INPUT, places::path,
         "Properties of librdkafka, a line of key=value each").in_produce_too(None, None)
-        .in_recovery_too("Properties of librdkafka, a line of key=value each").default("none");
+        .in_checkpoint_too("Properties of librdkafka, a line of key=value each").default("none");
     FORMAT: Setting<Format> = Setting::one("format", "FORMAT", INPUT, values::format,
         "How records are written: binance, a name of `crossrate formats`, or a mapping file").default("binance");
     SYMBOL: Optional<String> = Optional::one("symbol", "SYMBOL", INPUT, values::symbol,
@@ -478,7 +478,7 @@ settings! {
 
     TO: Setting<Vec<SinkTarget>> = Setting::many("to", "SINK", OUTPUT, places::sinks,
         "stdout, a file, kafka:TOPIC, sqlite:PATH, postgres:URL, csv:FOLDER or parquet:FOLDER; repeatable")
-        .in_recovery_too("Where the job's rows go: a file, kafka:TOPIC, sqlite:PATH, postgres:URL, csv:FOLDER or parquet:FOLDER; repeatable")
+        .in_checkpoint_too("Where the job's rows go: a file, kafka:TOPIC, sqlite:PATH, postgres:URL, csv:FOLDER or parquet:FOLDER; repeatable")
         .in_produce_too(Some("kafka:trades"), Some("kafka:TOPIC, a file, or - for standard output")).default("stdout");
     ROWS: Setting<RowKinds> = Setting::one("rows", "KINDS", OUTPUT, values::rows,
         "Which rows leave").default("symbol,cross,stats,basis");
@@ -500,14 +500,14 @@ settings! {
         .for_commands(Commands::Demo, Some("true"));
 
     NAME: Setting<String> = Setting::one("name", "NAME", JOB, places::job_name,
-        "The job: its checkpoint and its transactional id").in_recovery_too("The job").default("crossrate");
+        "The job: its checkpoint and its transactional id").in_checkpoint_too("The job").default("crossrate");
     FRESH: Setting<bool> = switch!("fresh", JOB,
         "Start anew, ignoring the checkpoint");
     COMMIT_INTERVAL: Setting<u64> = Setting::one("commit-interval", "DURATION", JOB, values::duration,
         "How long rows may wait to be committed together; 0s commits every closing").default("100ms");
     CONFIG: Optional<PathBuf> = Optional::one("config", "FILE", JOB, places::path,
         "Settings in TOML, keys named as these flags").in_demo_too()
-        .in_recovery_too("Settings in TOML, such as the run's").in_produce_too(None, None).default("none");
+        .in_checkpoint_too("Settings in TOML, such as the run's").in_produce_too(None, None).default("none");
 
     THREADS: Setting<usize> = Setting::one("threads", "N", CLUSTER, values::threads,
         "Worker threads a process").in_demo_too().short('w').alias("workers").default("1");
@@ -531,7 +531,7 @@ settings! {
     DURATION: Setting<u64> = Setting::one("duration", "DURATION", DEMO, values::span,
         "How much event time is generated").for_commands(Commands::Demo, None).default("4m");
 
-    QUIET: Setting<bool> = switch!("quiet", LOGGING, "Errors only").in_demo_too().in_recovery_too("Errors only")
+    QUIET: Setting<bool> = switch!("quiet", LOGGING, "Errors only").in_demo_too().in_checkpoint_too("Errors only")
         .in_produce_too(None, None).short('q');
     SINCE: Optional<EventTime> = Optional::one("since", "TIME", REPLAY, places::time,
         "Windows from then on: milliseconds since the epoch, or 2018-04-29T17:13:40Z")
@@ -542,7 +542,7 @@ settings! {
         .for_commands(Commands::Replay, None).hidden();
 
     VERBOSE: Setting<bool> = switch!("verbose", LOGGING, "What happens on the way, too").in_demo_too()
-        .in_recovery_too("What happens on the way, too")
+        .in_checkpoint_too("What happens on the way, too")
         .in_produce_too(None, None).short('v');
     PROGRESS: Setting<Progress> = Setting::one("progress", "WHEN", LOGGING, values::progress,
         "Show progress on standard error: auto, always or never").in_demo_too().default("auto");

@@ -1,7 +1,7 @@
 //! A file of rows, JSON lines, followed as it grows. A run that is taken up cuts it back to what was committed and goes
 //! on from there; a new one begins it anew. Lines count when they are whole.
 
-use super::sqlite::Recovery;
+use super::sqlite::CheckpointBeside;
 use super::{Brought, Place};
 use crate::exit::{Exit, Failure};
 use anyhow::Result;
@@ -22,7 +22,7 @@ const REMEMBERED: usize = 256;
 /// A file that is followed.
 pub(super) struct Lines {
     path: PathBuf,
-    recovery: Recovery,
+    checkpoint: CheckpointBeside,
     open: Option<Open>,
     buffer: Vec<u8>,
     /// It is another one, which nobody was told of yet.
@@ -42,8 +42,8 @@ struct Open {
 }
 
 impl Lines {
-    pub(super) fn new(path: &Path, recovery: Recovery) -> Lines {
-        Lines { path: path.to_owned(), recovery, open: None, buffer: Vec::new(), anew: false }
+    pub(super) fn new(path: &Path, checkpoint: CheckpointBeside) -> Lines {
+        Lines { path: path.to_owned(), checkpoint, open: None, buffer: Vec::new(), anew: false }
     }
 
     fn unreadable(&self, error: io::Error) -> anyhow::Error {
@@ -85,7 +85,7 @@ impl Place for Lines {
             }
         }
         self.anew = false;
-        if let Some((progress, definition)) = self.recovery.look(!brought.rows.is_empty() || brought.anew) {
+        if let Some((progress, definition)) = self.checkpoint.look(!brought.rows.is_empty() || brought.anew) {
             (brought.progress, brought.definition) = (Some(progress), definition);
         }
         if brought.rows.is_empty() {
@@ -199,7 +199,7 @@ mod tests {
     fn grows_is_cut_back_and_is_begun_anew() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("rows.jsonl");
-        let mut lines = Lines::new(&path, Recovery::new(&folder.path().join("none"), "job"));
+        let mut lines = Lines::new(&path, CheckpointBeside::new(&folder.path().join("none"), "job"));
         assert!(lines.bring(Duration::ZERO).is_err(), "there is no such file");
         let mut file = File::create(&path).unwrap();
         let append = |file: &mut File, text: &str| file.write_all(text.as_bytes()).unwrap();

@@ -203,7 +203,7 @@ fn value(column: &Field, value: ValueRef<'_>) -> Value {
 }
 
 /// The checkpoint beside a file of rows, as far as there is one.
-pub(super) struct Recovery {
+pub(super) struct CheckpointBeside {
     path: PathBuf,
     job: String,
     looked: Option<Instant>,
@@ -211,9 +211,9 @@ pub(super) struct Recovery {
     told: Option<(Option<EventTime>, u64)>,
 }
 
-impl Recovery {
-    pub(super) fn new(path: &Path, job: &str) -> Recovery {
-        Recovery { path: path.to_owned(), job: job.to_owned(), looked: None, told: None }
+impl CheckpointBeside {
+    pub(super) fn new(path: &Path, job: &str) -> CheckpointBeside {
+        CheckpointBeside { path: path.to_owned(), job: job.to_owned(), looked: None, told: None }
     }
 
     /// How far the job is and what it computes, where that is news. A file without a checkpoint is no fault: rows say enough.

@@ -31,7 +31,7 @@ type Client = BaseConsumer<Listener>;
 pub(super) struct Topic {
     kafka: KafkaClient,
     rows: Tail,
-    recovery: Tail,
+    checkpoint: Tail,
     /// The records of the checkpoint that tell how far the job is.
     records: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Whether they have changed since the last news of it.
@@ -66,7 +66,7 @@ impl Topic {
             kafka: config.kafka.clone(),
             rows: Tail::new(config, topic.to_owned())?,
             // A job that writes elsewhere too has its checkpoint there; rows say enough.
-            recovery: Tail::new(config, format!("{topic}.{}.recovery", config.name))?,
+            checkpoint: Tail::new(config, format!("{topic}.{}.recovery", config.name))?,
             records: BTreeMap::new(),
             changed: false,
             brought: Brought::default(),
@@ -87,7 +87,7 @@ impl Topic {
                 .hint("name one that crossrate run --to kafka:TOPIC writes")
                 .into());
         }
-        if self.recovery.watch(&self.kafka, patience, i64::MAX)? {
+        if self.checkpoint.watch(&self.kafka, patience, i64::MAX)? {
             self.records.clear();
         }
         self.watched = Some(Instant::now());
@@ -97,7 +97,7 @@ impl Topic {
 
 impl Place for Topic {
     fn bring(&mut self, most: Duration) -> Result<Brought> {
-        let doubtful = self.rows.doubtful || self.recovery.doubtful;
+        let doubtful = self.rows.doubtful || self.checkpoint.doubtful;
         if doubtful || self.watched.is_none_or(|watched| watched.elapsed() > WATCH) {
             self.watch()?;
         }
@@ -112,7 +112,7 @@ impl Place for Topic {
             }
         })?;
         let (records, changed) = (&mut self.records, &mut self.changed);
-        self.recovery.poll(&self.kafka, Duration::ZERO, |message| {
+        self.checkpoint.poll(&self.kafka, Duration::ZERO, |message| {
             let Some(key) = message.key() else { return };
             let name = String::from_utf8_lossy(key);
             if Known::wants(name.rsplit_once('#').map_or(&name, |(name, _)| name)) {
@@ -123,7 +123,7 @@ impl Place for Topic {
                 };
             }
         })?;
-        brought.whole = self.rows.is_at_end() && self.recovery.is_at_end();
+        brought.whole = self.rows.is_at_end() && self.checkpoint.is_at_end();
         // Whoever begins anew is told again.
         if self.changed || brought.anew {
             self.changed = false;

@@ -22,14 +22,14 @@ pub enum Purpose {
         ahead_ms: Option<u64>,
     },
     /// Entries of checkpoints, each under its key.
-    Recovery,
+    Checkpoint,
     /// Refused records.
     DeadLetters,
     /// Trades, by symbol.
     Trades,
 }
 
-/// A record of the recovery topic is at most this large, its key not counted.
+/// A record of the topic of checkpoints is at most this large, its key not counted.
 pub const PART_BYTES: usize = 256 << 10;
 
 /// The largest record that is worth a topic of dead letters: the largest that is decoded, and what goes with it.
@@ -129,7 +129,7 @@ impl Topics<'_> {
                 &[("cleanup.policy", "compact"), ("message.timestamp.after.max.ms", most.as_str())]
             }
             // What is read at a restart stays little: small segments, compacted soon.
-            Purpose::Recovery => &[
+            Purpose::Checkpoint => &[
                 ("cleanup.policy", "compact"),
                 ("segment.bytes", "8388608"),
                 ("min.cleanable.dirty.ratio", "0.1"),
@@ -233,7 +233,7 @@ fn complaints(purpose: Purpose, setting: impl Fn(&str) -> Option<String>) -> Vec
                 );
             }
         }
-        Purpose::Recovery => {
+        Purpose::Checkpoint => {
             if deletes {
                 complain(format!("checkpoints fall to cleanup.policy={policy}"), "cleanup.policy=compact");
             }
@@ -293,9 +293,9 @@ mod tests {
             (rows, &[("message.timestamp.after.max.ms", "5000")], &[]),
             (rows, &[("message.timestamp.after.max.ms", "4999")], &["message.timestamp.after.max.ms"]),
             (Purpose::Rows { ahead_ms: None }, &[("message.timestamp.after.max.ms", "1")], &[]),
-            (Purpose::Recovery, &[("cleanup.policy", "compact"), ("max.message.bytes", "1048588")], &[]),
+            (Purpose::Checkpoint, &[("cleanup.policy", "compact"), ("max.message.bytes", "1048588")], &[]),
             (
-                Purpose::Recovery,
+                Purpose::Checkpoint,
                 &[("cleanup.policy", "delete"), ("max.message.bytes", "1000")],
                 &["cleanup.policy", "max.message.bytes"],
             ),

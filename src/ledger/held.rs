@@ -2,7 +2,7 @@
 
 use super::protocol::Lease;
 use super::{Entries, Kafka, Postgres, Sqlite, beside};
-use crate::config::recovery::Place;
+use crate::config::checkpoint::CheckpointStore;
 use crate::config::{SinkTarget, database};
 use anyhow::Result;
 
@@ -22,7 +22,7 @@ impl Held {
     }
 }
 
-impl Place {
+impl CheckpointStore {
     /// What people know it by.
     pub fn shown(&self) -> String {
         match &self.target {

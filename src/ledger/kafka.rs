@@ -49,7 +49,7 @@ pub struct Kafka {
     job: String,
     rows: Vec<String>,
     dead_letters: Option<String>,
-    recovery: String,
+    checkpoint_topic: String,
     /// A producer that is finding its broker while the topics are looked at.
     early: Option<JoinHandle<Option<Producer>>>,
     /// What is read of the checkpoint meanwhile.
@@ -94,7 +94,7 @@ impl Kafka {
             .collect();
         let first = topics.first().map_or("", |topic| topic.as_str());
         let ledger = Kafka::at(config.kafka.clone(), config.verbosity, &config.name, first)?;
-        let recovery = ledger.recovery.clone();
+        let topic_of_entries = ledger.checkpoint_topic.clone();
         let early = {
             let (kafka, verbosity) = (config.kafka.clone(), config.verbosity);
             let (job, topic) = (config.name.clone(), first.to_owned());
@@ -120,7 +120,7 @@ impl Kafka {
             _ => None,
         };
         let mut wanted: Vec<(&str, Purpose)> = topics.iter().map(|t| (t.as_str(), purpose(config))).collect();
-        wanted.push((&recovery, Purpose::Recovery));
+        wanted.push((&topic_of_entries, Purpose::Checkpoint));
         wanted.extend(dead_letters.as_deref().map(|topic| (topic, Purpose::DeadLetters)));
         let partitions = topics::prepare(&config.kafka, config.verbosity, &wanted)?;
         start::tell(config.verbosity, "the topics are looked at");
@@ -143,7 +143,7 @@ impl Kafka {
             job: job.to_owned(),
             rows: vec![topic.to_owned()],
             dead_letters: None,
-            recovery: format!("{topic}.{job}.recovery"),
+            checkpoint_topic: format!("{topic}.{job}.recovery"),
             early: None,
             seen: None,
             producer: None,
@@ -160,11 +160,12 @@ impl Kafka {
         let serve = || {
             asker.poll(Duration::ZERO);
         };
-        let there = kafka::partitions(&self.kafka, asker.client(), serve, &self.recovery, Some(PATIENCE))?;
+        let there =
+            kafka::partitions(&self.kafka, asker.client(), serve, &self.checkpoint_topic, Some(PATIENCE))?;
         if there.is_none() {
             return Ok(None);
         }
-        let what = format!("cannot read topic {}", self.recovery);
+        let what = format!("cannot read topic {}", self.checkpoint_topic);
         let read = self.read(&listener);
         let (entries, _) = read.map_err(|error| kafka::failed(&self.kafka, &listener, &what, error))?;
         let (entries, lease) = split_lease(entries)?;
@@ -180,7 +181,7 @@ impl Kafka {
         let removed = || -> Result<(), Trouble> {
             producer.begin_transaction().map_err(Trouble::of)?;
             for key in keys {
-                self.parts.send(producer, &self.recovery, key, None)?;
+                self.parts.send(producer, &self.checkpoint_topic, key, None)?;
             }
             writer::drain(producer, &mut Waiting::new(&self.kafka, producer.context()))?;
             producer.commit_transaction(COMMIT).map_err(Trouble::of)
@@ -194,7 +195,7 @@ impl Kafka {
                     Failure::new(Exit::Failed, words).hint("end that run, then try again").into()
                 }
                 Trouble::Unknown(error) => {
-                    let what = format!("cannot write to topic {}", self.recovery);
+                    let what = format!("cannot write to topic {}", self.checkpoint_topic);
                     kafka::failed(&self.kafka, listener, &what, error).into()
                 }
             }
@@ -216,8 +217,8 @@ impl Kafka {
                 producer.poll(Duration::ZERO);
             };
             let patience = self.protocol.held().is_none().then_some(PATIENCE);
-            kafka::partitions(&self.kafka, producer.client(), serve, &self.recovery, patience)?
-                .ok_or_else(|| self.recovery_is_gone())?;
+            kafka::partitions(&self.kafka, producer.client(), serve, &self.checkpoint_topic, patience)?
+                .ok_or_else(|| self.topic_is_gone())?;
             // What is there is read when the id is taken; until then its reader gets as far as it can.
             let (taken, reader) = std::thread::scope(|scope| {
                 let reader = scope.spawn(|| self.reader(&listener));
@@ -227,7 +228,7 @@ impl Kafka {
             producer.poll(Duration::ZERO);
             let reader = reader.unwrap_or(Err(KafkaError::Canceled));
             let error = match taken {
-                Ok(()) => match reader.and_then(|reader| entries::read(reader, &self.recovery)) {
+                Ok(()) => match reader.and_then(|reader| entries::read(reader, &self.checkpoint_topic)) {
                     Ok((entries, parts)) => {
                         self.parts = parts;
                         self.producer = Some(producer);
@@ -249,12 +250,12 @@ impl Kafka {
     }
 
     fn read(&self, listener: &Listener) -> Result<(Entries, Parts), KafkaError> {
-        self.reader(listener).and_then(|reader| entries::read(reader, &self.recovery))
+        self.reader(listener).and_then(|reader| entries::read(reader, &self.checkpoint_topic))
     }
 
     fn reader(&self, listener: &Listener) -> Result<entries::Reader, KafkaError> {
         let group = format!("crossrate-{}", self.job);
-        entries::Reader::new(&self.kafka, listener, &group, &self.recovery)
+        entries::Reader::new(&self.kafka, listener, &group, &self.checkpoint_topic)
     }
 
     /// Somebody has taken the transactional id, and not the job: once may be a predecessor on its way out.
@@ -272,8 +273,8 @@ impl Kafka {
         }
     }
 
-    fn recovery_is_gone(&self) -> Failure {
-        Failure::new(Exit::Unreachable, format!("topic {} is not there any more", self.recovery))
+    fn topic_is_gone(&self) -> Failure {
+        Failure::new(Exit::Unreachable, format!("topic {} is not there any more", self.checkpoint_topic))
             .hint("it holds the checkpoint; without it the job can only begin anew")
     }
 
@@ -302,10 +303,10 @@ impl Kafka {
             commit.refused.iter().try_for_each(|refusal| send_refusal(producer, topic, refusal))?;
         }
         for (key, value) in &commit.changes {
-            self.parts.send(producer, &self.recovery, key, value.as_deref())?;
+            self.parts.send(producer, &self.checkpoint_topic, key, value.as_deref())?;
         }
         let lease = encode(lease).map_err(|_| Trouble::Unknown(KafkaError::Canceled))?;
-        self.parts.send(producer, &self.recovery, LEASE, Some(&lease))?;
+        self.parts.send(producer, &self.checkpoint_topic, LEASE, Some(&lease))?;
         let mut waiting = Waiting::new(&self.kafka, producer.context());
         writer::drain(producer, &mut waiting)?;
         writer::commit(producer, COMMIT, &mut waiting).map_err(Trouble::of)

@@ -28,7 +28,7 @@ pub struct Sqlite {
     before: Option<Lease>,
 }
 
-const RECOVERY: &str = "
+const CHECKPOINT: &str = "
     CREATE TABLE IF NOT EXISTS crossrate_lease (
         job TEXT PRIMARY KEY, run BLOB NOT NULL, number INTEGER NOT NULL, owner TEXT NOT NULL, taken_at TEXT NOT NULL
     ) WITHOUT ROWID;
@@ -79,7 +79,7 @@ impl Sqlite {
             connection.busy_timeout(PATIENCE)?;
             connection.pragma_update(None, "journal_mode", "WAL")?;
             connection.pragma_update(None, "synchronous", "FULL")?;
-            connection.execute_batch(RECOVERY)
+            connection.execute_batch(CHECKPOINT)
         };
         set_up().map_err(|error| failed(path, error))?;
         let protocol = Protocol::new(super::run_id()?, super::owner());

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// The floors, the highest first. An import leads down, or stays on its floor.
 const FLOORS: [(&str, &[&str]); 5] = [
     ("what was typed", &["cli"]),
-    ("commands", &["bench", "collect", "demo", "follow", "query", "recovery", "replay", "run", "top"]),
+    ("commands", &["bench", "checkpoint", "collect", "demo", "follow", "query", "replay", "run", "top"]),
     ("engine", &["cluster", "worker"]),
     ("edges", &["accounting", "kafka", "ledger", "serve", "sink", "source", "sql"]),
     (
@@ -35,6 +35,7 @@ const FLOORS: [(&str, &[&str]); 5] = [
 const ARROWS: &[(&str, &str)] = &[
     ("accounting", "config exit sink"),
     ("bench", "cluster config exit source wire"),
+    ("checkpoint", "config duration exit flag_words ledger"),
     ("cli", "config duration wire"),
     ("cluster", "config job_identity signals terminal"),
     ("config", "wire"),
@@ -46,7 +47,6 @@ const ARROWS: &[(&str, &str)] = &[
     ("kafka", "config exit"),
     ("ledger", "config exit job_identity kafka rows source start wire"),
     ("query", "config exit sql"),
-    ("recovery", "config duration exit flag_words ledger"),
     ("replay", "accounting config exit run sink"),
     (
         "run",

@@ -9,7 +9,7 @@ use crossrate::source::simulated::Tape;
 
 /// Who has the job now.
 fn owner(place: &str) -> String {
-    let mut show = crossrate(["recovery", "show", "--json"]);
+    let mut show = crossrate(["checkpoint", "show", "--json"]);
     let (code, stdout, stderr) = end({
         show.args(place.split_whitespace());
         show
@@ -104,7 +104,7 @@ fn a_checkpoint_larger_than_a_record_may_be_is_written_in_parts() {
     let recovery_topic = format!("{out}.{out}.recovery");
     kafka.make(&recovery_topic, 1, &[("cleanup.policy", "compact"), ("max.message.bytes", "524288")]);
     Example::breaks_off(job(&out), 2);
-    let mut show = crossrate(["recovery", "show", "--json", "--name", &out, "-b", &kafka.brokers, "--to"]);
+    let mut show = crossrate(["checkpoint", "show", "--json", "--name", &out, "-b", &kafka.brokers, "--to"]);
     show.arg(format!("kafka:{out}"));
     let (code, shown, stderr) = end(show);
     assert_eq!(code, 0, "{stderr}");

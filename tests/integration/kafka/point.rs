@@ -1,4 +1,4 @@
-//! `crossrate recovery` with Kafka as ledger; runs that are under way when their checkpoint is removed.
+//! `crossrate checkpoint` with Kafka as ledger; runs that are under way when their checkpoint is removed.
 
 use super::ledger::to;
 use super::rig::{self, Live, Record, crossrate, end, rows};
@@ -40,7 +40,7 @@ fn who_has_lost_its_checkpoint_says_so_and_commits_nothing_more() {
         let flags = format!("--symbols A --window 10s --delay 1s --rows symbol --to stdout {place}");
         let mut live = Live::start(run(&kafka, &topic, &flags));
         assert_eq!(live.row()["trades"], 1);
-        let mut reset = crossrate(["recovery", "reset", "--yes"]);
+        let mut reset = crossrate(["checkpoint", "reset", "--yes"]);
         reset.args(recovery.split_whitespace());
         let (code, _, stderr) = end(reset);
         assert_eq!(code, 0, "{stderr}");

@@ -1,4 +1,4 @@
-//! `crossrate recovery`, and what a run says of a checkpoint that it cannot use: the same for every ledger.
+//! `crossrate checkpoint`, and what a run says of a checkpoint that it cannot use: the same for every ledger.
 
 use super::any_point::run_here;
 use super::input;
@@ -43,19 +43,19 @@ impl Example {
         inputs.chain(super::kill_loop::words(DEFINITION)).chain(self.place.iter().cloned()).collect()
     }
 
-    fn recovery(&self, words: &str) -> (i32, String, String) {
+    fn checkpoint(&self, words: &str) -> (i32, String, String) {
         let words = super::kill_loop::words(words).into_iter().chain(self.place.iter().cloned());
-        crossrate(&std::iter::once("recovery".to_owned()).chain(words).collect::<Vec<_>>())
+        crossrate(&std::iter::once("checkpoint".to_owned()).chain(words).collect::<Vec<_>>())
     }
 
-    /// What `recovery` says of it, from before its first commit to after its removal.
+    /// What `checkpoint` says of it, from before its first commit to after its removal.
     pub(crate) fn is_shown_checked_and_removed(&self) {
-        let (code, stdout, stderr) = self.recovery("show");
+        let (code, stdout, stderr) = self.checkpoint("show");
         assert_eq!((code, stdout.as_str()), (1, ""), "{stderr}");
         assert!(stderr.contains("holds no checkpoint of a job named"), "{stderr}");
         Self::breaks_off(self.run_words(), 12);
 
-        let (code, stdout, stderr) = self.recovery("show --json");
+        let (code, stdout, stderr) = self.checkpoint("show --json");
         assert_eq!((code, stderr.as_str()), (0, ""));
         let shown: Value = serde_json::from_str(&stdout).expect("JSON");
         assert_eq!(shown["definition"]["window"], "4s");
@@ -81,27 +81,27 @@ impl Example {
             assert!(window["trades"].as_i64() > Some(0), "{window}");
         }
         assert_eq!(shown["statistics"][0]["name"], "XVGUSDT");
-        let (code, stdout, _) = self.recovery("show");
+        let (code, stdout, _) = self.checkpoint("show");
         assert_eq!(code, 0);
         for part in ["# definition", "# partitions", "# open windows", "# statistics", "rows until       20"]
         {
             assert!(stdout.contains(part), "{part}: {stdout}");
         }
 
-        let (code, stdout, stderr) = self.recovery("check");
+        let (code, stdout, stderr) = self.checkpoint("check");
         assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
         assert!(stdout.contains("all whole"), "{stdout}");
 
-        let (code, _, stderr) = self.recovery("reset");
+        let (code, _, stderr) = self.checkpoint("reset");
         assert_eq!(code, 2, "{stderr}");
         assert!(stderr.contains("this would remove") && stderr.contains("--yes"), "{stderr}");
-        assert_eq!(self.recovery("show").0, 0, "it is still there");
-        let (code, _, stderr) = self.recovery("reset --yes");
+        assert_eq!(self.checkpoint("show").0, 0, "it is still there");
+        let (code, _, stderr) = self.checkpoint("reset --yes");
         assert_eq!((code, stderr.as_str()), (0, ""));
-        assert_eq!(self.recovery("show").0, 1);
+        assert_eq!(self.checkpoint("show").0, 1);
         let fresh = ["--fresh".to_owned()].into_iter().chain(self.run_words()).collect();
         assert!(run_here(fresh, None), "it begins anew");
-        assert_eq!(self.recovery("check").0, 0);
+        assert_eq!(self.checkpoint("check").0, 0);
     }
 
     /// What is said of entries that are not what they should be. `put` writes one under its key.
@@ -119,7 +119,7 @@ impl Example {
             put(key, entry);
             let (code, stdout, stderr) = crossrate(&[vec!["run".to_owned()], self.run_words()].concat());
             assert_eq!((code, stdout.as_str()), (1, ""), "{key}: {stderr}");
-            let (code, stdout, _) = self.recovery("check");
+            let (code, stdout, _) = self.checkpoint("check");
             assert_eq!(code, 1, "{stdout}");
             assert!(stdout.contains(words), "{words}: {stdout}");
         }
@@ -174,7 +174,7 @@ fn beside_a_file() {
     assert_eq!(code, 0, "{stderr}");
     let length = std::fs::metadata(&path).expect("rows").len();
     std::fs::File::options().write(true).open(&path).expect("opened").set_len(length - 1).expect("cut");
-    let (code, stdout, _) = example.recovery("check");
+    let (code, stdout, _) = example.checkpoint("check");
     assert_eq!(code, 1);
     let words = format!("has {} bytes, but the checkpoint says that {length} were written", length - 1);
     assert!(stdout.contains(&words), "{stdout}");
@@ -186,7 +186,7 @@ fn beside_a_file() {
     .expect("written");
     for words in [[vec!["run".to_owned()], example.run_words()].concat(), {
         let place = example.place.iter().cloned();
-        ["recovery", "show"].map(str::to_owned).into_iter().chain(place).collect()
+        ["checkpoint", "show"].map(str::to_owned).into_iter().chain(place).collect()
     }] {
         let (code, _, stderr) = crossrate(&words);
         assert_eq!(code, 1, "{stderr}");
@@ -215,7 +215,12 @@ fn in_a_postgres_database() {
 
 #[test]
 fn without_a_place_there_is_nothing_to_look_at() {
-    let (code, _, stderr) = crossrate(&["recovery".into(), "show".into()]);
-    assert_eq!(code, 2, "{stderr}");
-    assert!(stderr.contains("--to: got no place that holds a checkpoint"), "{stderr}");
+    // The command's first name is still taken, and shown nowhere.
+    for command in ["checkpoint", "recovery"] {
+        let (code, _, stderr) = crossrate(&[command.into(), "show".into()]);
+        assert_eq!(code, 2, "{stderr}");
+        assert!(stderr.contains("--to: got no place that holds a checkpoint"), "{stderr}");
+    }
+    let (_, help, _) = crossrate(&["--help".into()]);
+    assert!(help.contains("  checkpoint ") && !help.contains("recovery"), "{help}");
 }

@@ -99,7 +99,7 @@ fn a_changed_byte_of_committed_rows_is_found() {
     let place = "--to csv:csv --to rows.jsonl";
     let (code, said) = crossrate(folder.path(), &format!("{RUN} {place} -q"));
     assert_eq!(code, 0, "{said}");
-    let check = "recovery check --to rows.jsonl";
+    let check = "checkpoint check --to rows.jsonl";
     let (code, said) = crossrate(folder.path(), check);
     assert_eq!(code, 0, "{said}");
     let mut days: Vec<_> = std::fs::read_dir(folder.path().join("csv/symbols"))
@@ -136,7 +136,7 @@ fn a_changed_byte_of_committed_rows_is_found() {
 #[test]
 fn where_there_is_no_checkpoint_check_says_so() {
     let folder = super::folder();
-    let (code, said) = crossrate(folder.path(), "recovery check --to rows.jsonl");
+    let (code, said) = crossrate(folder.path(), "checkpoint check --to rows.jsonl");
     assert!(code == 1 && said.contains("no checkpoint"), "{code} {said}");
 }
 
@@ -240,7 +240,7 @@ fn a_checkpoint_of_an_earlier_version_is_taken_up() {
         assert!(outputs("whole") == outputs("resumed"), "{sinks}");
         let to = sinks.split(" --to csv").next().unwrap_or(sinks).split(" --dead").next().unwrap_or(sinks);
         let to = if sinks.starts_with("--to csv") { sinks } else { to };
-        let (code, said) = crossrate(&resumed, &format!("recovery check {to}"));
+        let (code, said) = crossrate(&resumed, &format!("checkpoint check {to}"));
         assert_eq!(code, 0, "{sinks}: {said}");
     }
 }

@@ -1,4 +1,4 @@
-//! `crossrate recovery` looks at a checkpoint in a folder that it may not write to.
+//! `crossrate checkpoint` looks at a checkpoint in a folder that it may not write to.
 
 use super::input;
 use std::fs::Permissions;
@@ -49,9 +49,9 @@ fn a_checkpoint_in_a_folder_that_is_only_read_is_looked_at() {
     let probe = std::fs::File::create(place.join("probe"));
     assert!(probe.is_err() || std::fs::metadata(place).expect("a folder").uid() == 0);
     let _ = std::fs::remove_file(place.join("probe"));
-    let (check, said) = reads_only(place, "recovery check --to rows.jsonl");
-    let (show, shown) = reads_only(place, "recovery show --to rows.jsonl");
-    let (none, words) = reads_only(place, "recovery check --to rows.jsonl --name another");
+    let (check, said) = reads_only(place, "checkpoint check --to rows.jsonl");
+    let (show, shown) = reads_only(place, "checkpoint show --to rows.jsonl");
+    let (none, words) = reads_only(place, "checkpoint check --to rows.jsonl --name another");
     std::fs::set_permissions(place, Permissions::from_mode(0o755)).expect("set");
     assert!(check == 0 && said.contains("all whole"), "{check} {said}");
     assert!(show == 0 && shown.contains("partition"), "{show} {shown}");

@@ -1,6 +1,6 @@
 //! What a checkpoint holds, for people and for programs.
 
-use crate::config::recovery::Place;
+use crate::config::checkpoint::CheckpointStore;
 use crate::flag_words::in_flags;
 use crate::ledger::held::Held;
 use crate::ledger::point::{PartitionPoint, Point};
@@ -84,7 +84,7 @@ struct Carried {
 }
 
 impl Shown {
-    pub(super) fn new(place: &Place, held: &Held) -> Result<Self> {
+    pub(super) fn new(store: &CheckpointStore, held: &Held) -> Result<Self> {
         let point = Point::decode(&held.entries)?;
         let job = point.job.as_ref();
         let mut statistics: Vec<Statistics> = Vec::new();
@@ -117,8 +117,8 @@ impl Shown {
             read_bytes: partition.read.map(|read| read.bytes),
         };
         Ok(Shown {
-            job: place.job.clone(),
-            ledger: place.shown(),
+            job: store.job.clone(),
+            ledger: store.shown(),
             program: job.map(|job| job.program.clone()),
             owner: held.lease.as_ref().map(|lease| lease.owner.clone()),
             commits: held.lease.as_ref().map(|lease| lease.number),

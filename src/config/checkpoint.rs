@@ -1,16 +1,16 @@
-//! What `crossrate recovery` is asked to do, and where.
+//! What `crossrate checkpoint` is asked to do, and where.
 
 use super::{KafkaClient, SinkTarget, Verbosity};
 
 /// What is to be done with which checkpoint.
 #[derive(Debug, Clone)]
-pub struct Recovery {
+pub struct CheckpointCommand {
     /// What is to be done.
     pub action: Action,
     /// As one JSON object.
     pub json: bool,
     /// Where it is.
-    pub place: Place,
+    pub store: CheckpointStore,
 }
 
 /// What is to be done.
@@ -29,7 +29,7 @@ pub enum Action {
 
 /// Where a job's checkpoint is.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct CheckpointStore {
     /// The sink that is the ledger.
     pub target: SinkTarget,
     /// How brokers are reached.

@@ -1,7 +1,7 @@
 //! Whether a checkpoint is whole: every entry by itself, and all of them together.
 
 use crate::config::SinkTarget;
-use crate::config::recovery::Place;
+use crate::config::checkpoint::CheckpointStore;
 use crate::ledger::Entries;
 use crate::ledger::content::Content;
 use crate::ledger::held::Held;
@@ -11,7 +11,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 /// What is wrong with it, each in words.
-pub(super) fn faults(place: &Place, held: &Held) -> Vec<String> {
+pub(super) fn faults(store: &CheckpointStore, held: &Held) -> Vec<String> {
     let mut faults = Vec::new();
     for (key, entry) in &held.entries {
         if let Err(error) = Point::decode(&Entries::from([(key.clone(), entry.clone())])) {
@@ -33,13 +33,13 @@ pub(super) fn faults(place: &Place, held: &Held) -> Vec<String> {
         }
     }
     if sound && let Ok(point) = Point::decode(&held.entries) {
-        together(place, &point, &mut faults);
+        together(store, &point, &mut faults);
     }
     faults
 }
 
 /// What each entry may hold depends on the others.
-fn together(place: &Place, point: &Point, faults: &mut Vec<String>) {
+fn together(store: &CheckpointStore, point: &Point, faults: &mut Vec<String>) {
     for (number, partition) in &point.partitions {
         let head = &partition.head;
         if head.rebuild_from > head.next || head.rebuild_from < 0 {
@@ -65,7 +65,7 @@ fn together(place: &Place, point: &Point, faults: &mut Vec<String>) {
         }
     }
     // Where the ledger is not on this machine the files need not be either.
-    if !matches!(place.target, SinkTarget::Sqlite(_) | SinkTarget::File(_) | SinkTarget::Days(..)) {
+    if !matches!(store.target, SinkTarget::Sqlite(_) | SinkTarget::File(_) | SinkTarget::Days(..)) {
         return;
     }
     for (path, length) in &point.lengths {
