@@ -2,7 +2,7 @@
 
 use crate::config::{Config, Verbosity, can_be_cut};
 use crate::exit::{Exit, Failure};
-use crate::sink::lock::lock;
+use crate::file_lock::lock;
 use anyhow::Result;
 use crossrate_dataflows::market::acceptance::Counts;
 use crossrate_dataflows::operators::closings::{Outbox, PartitionProgress};

@@ -8,8 +8,8 @@ mod show;
 
 use crate::config::checkpoint::{Action, CheckpointCommand, CheckpointStore};
 use crate::exit::{Exit, Failure};
+use crate::ledger::checkpoint;
 use crate::ledger::held::Held;
-use crate::ledger::point;
 use anyhow::Result;
 use show::Shown;
 use std::io::{self, ErrorKind, Write};
@@ -57,7 +57,7 @@ fn report(store: &CheckpointStore, held: &Held, json: bool) -> Result<Exit> {
             "{}\n",
             serde_json::json!({ "job": store.job, "entries": entries, "bytes": bytes, "faults": faults })
         ))?;
-    } else if faults.is_empty() && !held.entries.contains_key(point::JOB) {
+    } else if faults.is_empty() && !held.entries.contains_key(checkpoint::JOB) {
         print(&format!("job {:?}: no checkpoint yet, since nothing was committed so far\n", store.job))?;
     } else if faults.is_empty() {
         print(&format!("job {:?}: {entries} entries, all whole\n", store.job))?;

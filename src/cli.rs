@@ -417,9 +417,8 @@ pub fn parse(
                 CheckpointCommands::Reset { yes, json, flags } => (Action::Reset { yes }, json, flags),
             };
             let given = Given::collect(&flags.0, environment, Which::Checkpoint)?;
-            let task =
-                Task::Checkpoint(CheckpointCommand { action, json, store: check::checkpoint(&given)? });
-            parsed(task, given)
+            let store = check::checkpoint(&given)?;
+            parsed(Task::Checkpoint(CheckpointCommand { action, json, store }), given)
         }
         Commands::Query(query) => {
             let mut files = query.files.iter().filter_map(|file| file.to_str());

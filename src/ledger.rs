@@ -1,6 +1,6 @@
 //! Rows and checkpoint in one commit (`docs/semantics.md#restarts`).
 //!
-//! A checkpoint is a set of keyed entries ([`point`]). Partitions say what has changed in theirs with every batch
+//! A checkpoint is a set of keyed entries ([`checkpoint`]). Partitions say what has changed in theirs with every batch
 //! ([`keeper`]); what looks leave behind comes with the rows. A [`Ledger`] writes rows and changed entries atomically
 //! and gives all entries back after a restart. It knows nothing of what is in them.
 //!
@@ -9,7 +9,7 @@
 //! A commit speaks of one event time, the frontier's. Partitions are at other places by then, each at the end of whatever
 //! batch it judged last, and that is good enough: a record behind such a place meets a watermark that has passed the
 //! frontier, so acceptance calls it late for everything that the commit's rows are made of. What lies before the place is
-//! either in those rows or in sums that the point holds. So each partition notes its own changes when it likes, the
+//! either in those rows or in sums that the checkpoint holds. So each partition notes its own changes when it likes, the
 //! latest notes at the moment of the commit are taken, and workers never wait for each other; nor is any of them named,
 //! which is why a restart may have other numbers of them. A partition that idles has no such watermark; what it would be
 //! given on waking is the frontier of the commit, so the same holds.
@@ -19,22 +19,19 @@
 //! to hold panes for longer, the others are kept by value. [`crossrate_dataflows::market::resume`] has the details, and
 //! `the_rest_of_the_input_gives_the_rest_of_the_rows` breaks off after every kind of commit to see whether it is true.
 
-pub mod clerk;
-pub mod committer;
-pub mod content;
+pub mod checkpoint;
 pub mod held;
 mod kafka;
 pub mod keeper;
-pub mod point;
 pub mod postgres;
 pub mod protocol;
 pub mod share;
 mod sqlite;
 
+use crate::committed_files::FileChange;
 use crate::config::{Config, SinkTarget, Source, StartOffset, Verbosity, beside};
 use crate::exit::{Exit, Failure};
 use crate::job_identity;
-use crate::source;
 use crate::start;
 use anyhow::Result;
 use crossrate_dataflows::market::event_time::EventTime;
@@ -42,9 +39,7 @@ use crossrate_dataflows::market::row::Row;
 use crossrate_dataflows::operators::closings::Refusal;
 use std::collections::BTreeMap;
 
-use clerk::Clerk;
-use committer::Committer;
-use point::{JobEntry, Mark, Point};
+use checkpoint::{Checkpoint, JobEntry, add_file_change};
 use protocol::Ended;
 
 pub use kafka::Kafka;
@@ -76,30 +71,30 @@ pub trait Ledger: Send {
 
     /// Ends whatever another run of this job may still be doing, and gives the entries of the last commit, with the term of
     /// this run in the place of the one before.
-    fn take_over(&mut self) -> Result<Entries>;
+    fn acquire(&mut self) -> Result<Entries>;
 
     /// Takes the job over in a database beside the ledger, for the run of that term; fails where one of a later term has
     /// been here. A run that stood still between the two must not end its successor.
-    fn take_over_beside(&mut self, _: u64) -> Result<()> {
+    fn acquire_beside(&mut self, _: u64) -> Result<()> {
         anyhow::bail!("{} is never beside another ledger", self.name())
     }
 
     /// What is there, before the job is taken over: asked where a job that was taken over cannot be given back. It may be
     /// out of date by then, but for what never changes.
-    fn seen_before(&mut self) -> Option<Entries> {
+    fn peek(&mut self) -> Option<Entries> {
         None
     }
 
     /// Leaves the job to who had it, after taking it over, where that is still possible: this run cannot begin, and the
     /// other one may go on, unless this run has changed the checkpoint already. What goes wrong here does not matter:
     /// then nobody has the job until it is started again.
-    fn give_back(&mut self) {}
+    fn release(&mut self) {}
 
     /// Whether this run has taken the job over, and may be asked whether it still has it.
-    fn has_taken_over(&self) -> bool;
+    fn is_acquired(&self) -> bool;
 
     /// Who had the job before it was taken over, for people, where that is known.
-    fn before(&self) -> Option<String> {
+    fn predecessor(&self) -> Option<String> {
         None
     }
 
@@ -108,7 +103,7 @@ pub trait Ledger: Send {
 
     /// Fails where another run has taken the job over: asked when nothing was committed for a while, so that a second
     /// copy ends the first one although that one has nothing to do.
-    fn still_ours(&mut self) -> Result<()> {
+    fn verify_lease(&mut self) -> Result<()> {
         Ok(())
     }
 
@@ -148,52 +143,53 @@ pub(crate) fn open_at(config: &Config, target: &SinkTarget) -> Result<Box<dyn Le
     })
 }
 
-/// A job that was taken over, and goes on from its last commit.
+/// A job that this run has acquired, as of its last commit.
 #[derive(Debug)]
-pub struct Begun {
+pub struct RestoredJob {
     /// The checkpoint, encoded.
     pub entries: Entries,
     /// And decoded.
-    pub point: Point,
-    job: JobEntry,
-    changes: Changes,
-    /// What is to be committed before anything else is changed anywhere.
+    pub checkpoint: Checkpoint,
+    /// The job's own entry, from which this run's commits go on.
+    pub job: JobEntry,
+    /// Changes that belong to the first commit of rows.
+    pub changes: Changes,
+    /// Changes to be committed before anything else is changed anywhere.
     first: Changes,
 }
 
-impl Begun {
-    /// Notes whose files these are, or makes sure that the job is still this run's: when this returns, and for as long as
-    /// this run has its files locked, no other run has committed anything, nor has it touched them.
-    pub fn claim(&mut self, ledger: &mut dyn Ledger, marks: &[Mark]) -> Result<()> {
+impl RestoredJob {
+    /// Commits which files the job writes, or verifies the lease where that is known already. When this returns, and for
+    /// as long as this run has its files locked, no other run has committed anything or touched them.
+    pub fn claim(&mut self, ledger: &mut dyn Ledger, files: &[FileChange]) -> Result<()> {
         let mut changes = std::mem::take(&mut self.first);
-        marks.iter().try_for_each(|mark| mark.add_to(&mut changes))?;
+        files.iter().try_for_each(|file| add_file_change(&mut changes, file))?;
         if changes.is_empty() {
-            return ledger.still_ours();
+            return ledger.verify_lease();
         }
         ledger.commit(&Commit { changes, ..Commit::default() })
     }
-
-    /// Who commits from now on, to that ledger.
-    pub fn committer(&mut self, config: &Config, ledger: Box<dyn Ledger>) -> Result<Committer> {
-        let tells = config.verbosity >= Verbosity::Verbose;
-        let (clerk, changes) = (Clerk::new(ledger)?, std::mem::take(&mut self.changes));
-        let interval = config.commit_interval;
-        Ok(Committer::new(clerk, self.job.clone(), &config.definition, interval, changes, tells))
-    }
 }
 
-/// Takes the job over, and prepares to go on from its last commit.
-pub fn begin(config: &Config, ledger: &mut dyn Ledger) -> Result<Begun> {
+/// The offsets at which the partitions of a bounded run end now.
+pub type AskForEnds<'a> = &'a dyn Fn() -> Result<BTreeMap<u32, i64>>;
+
+/// Acquires the job, and prepares to go on from its last commit.
+pub fn restore(
+    config: &Config,
+    ledger: &mut dyn Ledger,
+    ask_for_ends: AskForEnds<'_>,
+) -> Result<RestoredJob> {
     let definition = job_identity::definition(config);
-    // Who is refused must not end who has the job.
+    // If this run is to be refused, that happens before it fences the run that has the job.
     if !config.fresh
-        && let Some(seen) = ledger.seen_before()
-        && let Some(job) = point::job(&seen)?
+        && let Some(seen) = ledger.peek()
+        && let Some(job) = checkpoint::job(&seen)?
     {
         unchanged(config, &job.definition, &definition)?;
         goes_on(config)?;
     }
-    let mut entries = ledger.take_over()?;
+    let mut entries = ledger.acquire()?;
     let bytes: usize = entries.iter().map(|(key, entry)| key.len() + entry.len()).sum();
     start::tell(
         config.verbosity,
@@ -203,51 +199,55 @@ pub fn begin(config: &Config, ledger: &mut dyn Ledger) -> Result<Begun> {
     if config.fresh {
         // Of a job that was started again after an accident only the first start is a fresh one.
         let start = config.cluster.supervised.as_ref().map(|supervised| &supervised.job);
-        let start = start.map(point::encode).transpose()?;
-        if start.is_none() || entries.get(point::FRESH) != start.as_ref() {
-            let term = entries.remove(point::TERM);
+        let start = start.map(checkpoint::encode).transpose()?;
+        if start.is_none() || entries.get(checkpoint::FRESH) != start.as_ref() {
+            let term = entries.remove(checkpoint::TERM);
             // Before any file is cut: a file and a checkpoint that knows it longer would go on with nothing.
             first.extend(std::mem::take(&mut entries).into_keys().map(|key| (key, None)));
-            first.extend(start.map(|start| (point::FRESH.to_owned(), Some(start))));
-            entries.extend(term.map(|term| (point::TERM.to_owned(), term)));
+            first.extend(start.map(|start| (checkpoint::FRESH.to_owned(), Some(start))));
+            entries.extend(term.map(|term| (checkpoint::TERM.to_owned(), term)));
         }
     }
-    let mut point = Point::decode(&entries)?;
-    point::whole(&entries)?;
-    point.before = ledger.before();
-    if let Some(job) = &point.job {
+    let mut checkpoint = Checkpoint::decode(&entries)?;
+    checkpoint::whole(&entries)?;
+    checkpoint.files.predecessor = ledger.predecessor();
+    if let Some(job) = &checkpoint.job {
         unchanged(config, &job.definition, &definition)?;
         if job.ended {
             // Every window is final: what they needed has been taken into account by the decoding, and is in the first commit.
             let panes = entries.keys().filter(|key| key.starts_with("pane/"));
             changes.extend(panes.map(|key| (key.clone(), None)));
-            for (number, partition) in &point.partitions {
-                changes.insert(format!("head/{number}"), Some(point::encode(&partition.head)?));
-                changes.insert(format!("symbols/{number}"), Some(point::encode(&partition.symbols)?));
+            for (number, partition) in &checkpoint.partitions {
+                changes.insert(format!("head/{number}"), Some(checkpoint::encode(&partition.head)?));
+                changes.insert(format!("symbols/{number}"), Some(checkpoint::encode(&partition.symbols)?));
             }
         }
     }
-    let ends = ends(config, point.job.as_ref())?;
+    let ends = ends(config, checkpoint.job.as_ref(), ask_for_ends)?;
     let job = JobEntry {
         program: env!("CARGO_PKG_VERSION").into(),
         definition,
-        at: point.resume.at,
-        closes: point.job.as_ref().map_or(EventTime::MIN, |job| job.closes),
+        at: checkpoint.resume.at,
+        closes: checkpoint.job.as_ref().map_or(EventTime::MIN, |job| job.closes),
         ended: false,
         ends,
     };
     if !job.ends.is_empty() {
-        // All workers of all processes go by the same ends. That an earlier run had ended stays known to them.
-        let ended = point.job.as_ref().is_some_and(|earlier| earlier.ended);
+        // All workers of all processes must use the same end offsets, so the entry that they get holds these.
+        let ended = checkpoint.job.as_ref().is_some_and(|earlier| earlier.ended);
         let known = JobEntry { ended, ..job.clone() };
-        entries.insert(point::JOB.into(), point::encode(&known)?);
-        point.job = Some(known);
+        entries.insert(checkpoint::JOB.into(), checkpoint::encode(&known)?);
+        checkpoint.job = Some(known);
     }
-    Ok(Begun { entries, point, job, changes, first })
+    Ok(RestoredJob { entries, checkpoint, job, changes, first })
 }
 
 /// Where each partition of a bounded run ends: where it did when the job began, for as long as it has not got there.
-fn ends(config: &Config, earlier: Option<&JobEntry>) -> Result<BTreeMap<u32, i64>> {
+fn ends(
+    config: &Config,
+    earlier: Option<&JobEntry>,
+    ask_for_ends: AskForEnds<'_>,
+) -> Result<BTreeMap<u32, i64>> {
     let Source::Kafka(kafka) = &config.source else { return Ok(BTreeMap::new()) };
     if earlier.is_some() {
         goes_on(config)?;
@@ -255,7 +255,7 @@ fn ends(config: &Config, earlier: Option<&JobEntry>) -> Result<BTreeMap<u32, i64
     match earlier.filter(|job| !job.ended && !job.ends.is_empty()) {
         _ if !kafka.exit_at_end => Ok(BTreeMap::new()),
         Some(job) => Ok(job.ends.clone()),
-        None => source::kafka::ends(config, kafka),
+        None => ask_for_ends(),
     }
 }
 
@@ -310,7 +310,7 @@ fn ended(job: &str, ledger: &str, why: Ended) -> anyhow::Error {
 
 /// Whether a run of a later term has been in a database that is `beside` the ledger.
 fn is_overtaken(beside: Option<u64>, entries: &Entries) -> bool {
-    beside.is_some() && beside < point::term(entries).ok()
+    beside.is_some() && beside < checkpoint::term(entries).ok()
 }
 
 /// The error of a run that finds one of a later term in a database beside its ledger.

@@ -46,7 +46,7 @@
 //! 1. *What was typed*: [`cli`].
 //! 2. *Commands*, a module each: [`run`], [`mod@bench`], [`checkpoint`], [`collect`], [`demo`], [`follow`], [`query`], [`replay`],
 //!    [`top`].
-//! 3. *Engine*, a job at work: [`worker`], [`cluster`].
+//! 3. *Engine*, a job at work: [`worker`], [`output`], [`cluster`].
 //! 4. *Edges*: [`source`], [`ledger`], [`sink`], [`serve`], [`sql`], [`kafka`].
 //! 5. *Ground*, values and small tools: all others.
 //!
@@ -79,8 +79,10 @@
 //! | [`symbols`] | dense numbers for symbols, the same for all workers of a process | which of them are legs |
 //! | [`source`] | logs to chunks of bytes: files, Kafka, a generated market; one written contract | what a record means |
 //! | [`wire`] | bytes to trades: pure, fuzzed, no allocation for a trade | where the bytes came from, what is wanted |
-//! | [`sink`] | rows, refused records and progress to wherever they go | how they were computed |
-//! | [`ledger`] | rows and checkpoint in one commit; taking up, fencing | what the entries of a checkpoint hold |
+//! | [`output`] | the turn of the writing side: gather, mark files, commit, announce; replicas in databases | how rows were computed |
+//! | [`sink`] | rows, refused records and progress to wherever they go | how they were computed; the ledger |
+//! | [`ledger`] | rows and checkpoint in one commit; restoring, fencing | sinks |
+//! | [`committed_files`] | what a checkpoint says of the files that a job writes | where a checkpoint is |
 //! | [`checkpoint`] | a job's checkpoint shown, checked, taken away, for people | how rows are computed |
 //! | [`kafka`] | how brokers are reached, and what their errors mean to a person | jobs |
 //! | [`job_identity`] | what makes a job the same one, as pairs of a flag and its value | who compares |
@@ -99,6 +101,7 @@
 //! | `duration`, `terminal` | durations, numbers and times as people read them | what they are of |
 //! | `flag_words` | a definition in the words of flags, for people | where it is kept |
 //! | [`start`] | when the process began, for `-v` | what it does |
+//! | `file_lock` | one writer for a file | what is in it |
 //! | [`signals`] | Ctrl-C and requests to terminate, heard in order | what stops |
 //! | [`exit`] | how a command ends, and the error that decides it | which command it was |
 //!
@@ -143,8 +146,8 @@
 //!    [`crossrate_dataflows::cross_rates`] and [`crossrate_dataflows::series_stats`] follow.
 //! 6. [`crossrate_dataflows::operators::closings`] brings rows and notes of all workers together on the first one, in
 //!    order, and puts what is complete into its outbox. The probe behind it throttles the sources.
-//! 7. [`sink`] hands the outbox on: to the [`ledger`]'s committer where there is one, which commits on a thread of its
-//!    own ([`ledger::clerk`]), and when a commit is there its rows to everybody else.
+//! 7. [`output`] takes the outbox: with a [`ledger`] it commits on a thread of its own, and announces the rows of a
+//!    finished commit to the sinks that get only what is committed; without one every [`sink`] gets them at once.
 //!
 //! # Glossary
 //!
@@ -190,16 +193,19 @@ pub mod checkpoint;
 pub mod cli;
 pub mod cluster;
 pub mod collect;
+pub mod committed_files;
 pub mod config;
 pub mod demo;
 pub(crate) mod duration;
 pub mod exit;
+pub(crate) mod file_lock;
 mod flag_words;
 pub mod follow;
 pub mod frontier;
 pub mod job_identity;
 pub mod kafka;
 pub mod ledger;
+pub mod output;
 pub mod query;
 pub mod replay;
 pub mod rows;

@@ -16,7 +16,7 @@ use crate::accounting::total;
 use crate::config::{ReplayConfig, Speed};
 use crate::exit::{Exit, Failure, stopped};
 use crate::run::{Observer, run_with};
-use crate::sink::{News, Sink};
+use crate::sink::{Sink, SinkBatch};
 use anyhow::Result;
 use crossrate_dataflows::market::acceptance::Counts;
 use crossrate_dataflows::market::event_time::EventTime;
@@ -111,18 +111,18 @@ struct Replayed {
 }
 
 impl Replayed {
-    fn told(&self, news: &News<'_>, kind: &'static str, reason: Option<&'static str>) -> Told {
-        let counts = total(news.partitions);
+    fn told(&self, batch: &SinkBatch<'_>, kind: &'static str, reason: Option<&'static str>) -> Told {
+        let counts = total(batch.partitions);
         let ms = |time: Option<EventTime>| time.map(EventTime::millis);
         Told {
             kind,
-            frontier_ms: ms(news.frontier.filter(|frontier| *frontier > EventTime::MIN)),
+            frontier_ms: ms(batch.frontier.filter(|frontier| *frontier > EventTime::MIN)),
             since_ms: ms(self.since),
             until_ms: ms(self.until),
-            has_begun: news.frontier != Some(EventTime::MIN),
+            has_begun: batch.frontier != Some(EventTime::MIN),
             rows: self.rows,
             records: Records { read: counts.read(), counts },
-            withheld: news.withheld,
+            withheld: batch.withheld,
             reason,
         }
     }
@@ -186,17 +186,17 @@ impl Replayed {
 }
 
 impl Sink for Replayed {
-    fn write(&mut self, news: &News<'_>) -> Result<()> {
+    fn write(&mut self, batch: &SinkBatch<'_>) -> Result<()> {
         if self.done.load(Ordering::Relaxed) {
             return Ok(());
         }
-        news.rows.iter().try_for_each(|row| self.row(row))?;
+        batch.rows.iter().try_for_each(|row| self.row(row))?;
         self.flush()?;
         if self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
             self.told = Some(Instant::now());
-            self.tell(&self.told(news, "progress", None))?;
+            self.tell(&self.told(batch, "progress", None))?;
         }
-        let covered = self.until.zip(news.frontier).is_some_and(|(until, f)| f >= until.plus(self.grace));
+        let covered = self.until.zip(batch.frontier).is_some_and(|(until, f)| f >= until.plus(self.grace));
         if covered {
             self.done.store(true, Ordering::Relaxed);
             self.interrupted.store(true, Ordering::Relaxed);
@@ -204,13 +204,13 @@ impl Sink for Replayed {
         Ok(())
     }
 
-    fn finish(&mut self, news: &News<'_>) -> Result<()> {
+    fn finish(&mut self, batch: &SinkBatch<'_>) -> Result<()> {
         let reason = match (self.done.load(Ordering::Relaxed), self.interrupted.load(Ordering::Relaxed)) {
             (true, _) => "until",
             (false, true) => "interrupted",
             (false, false) => "end_of_input",
         };
-        self.tell(&self.told(news, "end", Some(reason)))
+        self.tell(&self.told(batch, "end", Some(reason)))
     }
 }
 

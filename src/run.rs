@@ -1,23 +1,24 @@
 //! The main flow of `crossrate run`, top to bottom.
 
-mod outputs;
-
 use crate::accounting;
 use crate::cluster::{self, Mesh, Part, fate};
-use crate::config::{Config, Verbosity};
+use crate::config::{Config, Source, Verbosity};
 use crate::exit::Exit;
 use crate::job_identity::Identity;
+use crate::output::{self, Output};
 use crate::serve::board::about::About;
 use crate::serve::replay::Replays;
 use crate::serve::{self, Server};
 use crate::signals::on_signal;
-use crate::sink::{Sink, Sinks};
+use crate::sink::Sink;
+use crate::source;
 use crate::source::opening::{self, Opening, Unopened};
 use crate::source::pool::Pool;
 use crate::symbols::Symbols;
 use crate::worker::{self, Assignment, Recovered};
 use crate::workers::{WorkerWaker, Workers};
 use anyhow::{Result, anyhow};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use timely::worker::Worker;
@@ -64,18 +65,18 @@ fn compute(
     on_signal(interrupted, &workers.wakers, fate::interrupted)?;
     let observer = observer.map(|make| make()).transpose()?;
     let mut source = Unopened::look(&config, &workers)?;
-    // Who has the rows serves them.
+    // The first worker has the rows, so its process serves them.
     let server = if workers.first == 0 { serve(&config, server)? } else { None };
     let mesh = join(&config)?;
     let observers = observer.into_iter().chain(server.as_ref().map(|s| Box::new(s.sink()) as Box<dyn Sink>));
     source.meet(&config, &workers);
-    let (recovered, sinks) = match workers.first {
-        0 => outputs::open(&config, observers).map(|(recovered, sinks)| (Some(recovered), Some(sinks)))?,
+    let (recovered, output) = match workers.first {
+        0 => open_output(&config, observers).map(|(recovered, output)| (Some(recovered), Some(output)))?,
         _ => (None, None),
     };
     let opening = Opening::new(&config, &Arc::new(workers.clone()), source);
     let failed = Arc::new(AtomicBool::new(false));
-    let assignments = assign(&config, &workers, opening, (recovered, sinks), (interrupted, &failed));
+    let assignments = assign(&config, &workers, opening, (recovered, output), (interrupted, &failed));
     let wakers = workers.wakers.clone();
     let work = move |worker: &mut Worker| {
         let local = worker.index() - workers.first;
@@ -97,6 +98,24 @@ fn compute(
         server.stay(interrupted);
     }
     Ok(Exit::Done)
+}
+
+/// The writing side, and what all workers go on from.
+fn open_output(
+    config: &Config,
+    observers: impl Iterator<Item = Box<dyn Sink>>,
+) -> Result<(Recovered, Output)> {
+    let ends = || match &config.source {
+        Source::Kafka(kafka) => source::kafka::ends(config, kafka),
+        _ => Ok(BTreeMap::new()),
+    };
+    let mut opened = output::open(config, &ends)?;
+    observers.for_each(|observer| opened.output.add(observer));
+    let recovered = match config.cluster.processes {
+        1 => Recovered::Known(Arc::new(opened.checkpoint)),
+        _ => Recovered::ToShare(Some(opened.entries)),
+    };
+    Ok((recovered, opened.output))
 }
 
 /// The server, where there is to be one.
@@ -124,7 +143,7 @@ fn assign(
     config: &Arc<Config>,
     workers: &Workers,
     opening: Opening,
-    (mut recovered, mut sinks): (Option<Recovered>, Option<Sinks>),
+    (mut recovered, mut output): (Option<Recovered>, Option<Output>),
     (interrupted, failed): (&Arc<AtomicBool>, &Arc<AtomicBool>),
 ) -> Vec<Mutex<Option<Assignment>>> {
     let symbols = Symbols::new(&config.definition.symbols);
@@ -136,14 +155,14 @@ fn assign(
             config: Arc::clone(config),
             open: Box::new(move |starts| opening.take(local, starts)),
             recovered: match &mut recovered {
-                Some(Recovered::Known(point)) => Recovered::Known(Arc::clone(point)),
+                Some(Recovered::Known(checkpoint)) => Recovered::Known(Arc::clone(checkpoint)),
                 Some(Recovered::ToShare(entries)) => Recovered::ToShare(entries.take()),
                 None => Recovered::ToShare(None),
             },
             symbols: symbols.clone(),
             pool,
             // The job's first worker is the first one here.
-            sinks: sinks.take(),
+            output: output.take(),
             interrupted: Arc::clone(interrupted),
             failed: Arc::clone(failed),
         }

@@ -17,8 +17,8 @@ use crate::config::Config;
 use crate::exit::stopped;
 use crate::frontier::{Frontier, Report};
 use crate::ledger::Entries;
-use crate::ledger::point::Point;
-use crate::sink::Sinks;
+use crate::ledger::checkpoint::Checkpoint;
+use crate::output::Output;
 use crate::source::opening::Starts;
 use crate::source::pool::Pool;
 use crate::source::{Opened, PartitionFeed, Taken};
@@ -74,7 +74,7 @@ pub struct Assignment {
     /// The feeds of this process.
     pub pool: Pool,
     /// Where rows go; on the first worker.
-    pub sinks: Option<Sinks>,
+    pub output: Option<Output>,
     /// Set when the user wants to stop.
     pub interrupted: Arc<AtomicBool>,
     /// Set, too, when another worker's error is why.
@@ -85,7 +85,7 @@ pub struct Assignment {
 #[derive(Debug)]
 pub enum Recovered {
     /// Decoded, once for all workers of the only process.
-    Known(Arc<Point>),
+    Known(Arc<Checkpoint>),
     /// The first worker of several processes has the entries and shares them.
     ToShare(Option<Entries>),
 }

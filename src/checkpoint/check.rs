@@ -1,11 +1,11 @@
 //! Whether a checkpoint is whole: every entry by itself, and all of them together.
 
+use crate::committed_files::content::FileContent;
 use crate::config::SinkTarget;
 use crate::config::checkpoint::CheckpointStore;
 use crate::ledger::Entries;
-use crate::ledger::content::Content;
+use crate::ledger::checkpoint::{self, Checkpoint};
 use crate::ledger::held::Held;
-use crate::ledger::point::{self, Point};
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -14,7 +14,7 @@ use std::path::Path;
 pub(super) fn faults(store: &CheckpointStore, held: &Held) -> Vec<String> {
     let mut faults = Vec::new();
     for (key, entry) in &held.entries {
-        if let Err(error) = Point::decode(&Entries::from([(key.clone(), entry.clone())])) {
+        if let Err(error) = Checkpoint::decode(&Entries::from([(key.clone(), entry.clone())])) {
             faults.push(error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": "));
         }
     }
@@ -22,25 +22,25 @@ pub(super) fn faults(store: &CheckpointStore, held: &Held) -> Vec<String> {
     if held.lease.is_none() {
         faults.push("there are entries, but nobody holds the job: expected a lease".into());
     }
-    let precede = held.entries.iter().all(|(key, entry)| point::precedes(key, entry));
-    if !precede && !held.entries.contains_key(point::JOB) {
+    let precede = held.entries.iter().all(|(key, entry)| checkpoint::precedes(key, entry));
+    if !precede && !held.entries.contains_key(checkpoint::JOB) {
         faults.push("there are entries, but none of the job itself".into());
     }
     // A partition's other entries mean nothing without the one that says where it is.
     for key in held.entries.keys() {
-        if let Some(head) = point::head_of(key).filter(|head| !held.entries.contains_key(head)) {
+        if let Some(head) = checkpoint::head_of(key).filter(|head| !held.entries.contains_key(head)) {
             faults.push(format!("entry {key:?} is there, but no entry {head:?}"));
         }
     }
-    if sound && let Ok(point) = Point::decode(&held.entries) {
-        together(store, &point, &mut faults);
+    if sound && let Ok(checkpoint) = Checkpoint::decode(&held.entries) {
+        together(store, &checkpoint, &mut faults);
     }
     faults
 }
 
 /// What each entry may hold depends on the others.
-fn together(store: &CheckpointStore, point: &Point, faults: &mut Vec<String>) {
-    for (number, partition) in &point.partitions {
+fn together(store: &CheckpointStore, checkpoint: &Checkpoint, faults: &mut Vec<String>) {
+    for (number, partition) in &checkpoint.partitions {
         let head = &partition.head;
         if head.rebuild_from > head.next || head.rebuild_from < 0 {
             faults.push(format!(
@@ -55,8 +55,8 @@ fn together(store: &CheckpointStore, point: &Point, faults: &mut Vec<String>) {
             }
         }
     }
-    for (cross, rates) in &point.resume.rates {
-        let counted = point.resume.series.get(cross).map_or(0, |series| series.n);
+    for (cross, rates) in &checkpoint.resume.rates {
+        let counted = checkpoint.resume.series.get(cross).map_or(0, |series| series.n);
         if rates.len() as i64 != counted {
             faults.push(format!(
                 "the statistics of {cross} count {counted} rates, but {} are kept",
@@ -68,26 +68,26 @@ fn together(store: &CheckpointStore, point: &Point, faults: &mut Vec<String>) {
     if !matches!(store.target, SinkTarget::Sqlite(_) | SinkTarget::File(_) | SinkTarget::Days(..)) {
         return;
     }
-    for (path, length) in &point.lengths {
+    for (path, length) in &checkpoint.files.lengths {
         match std::fs::metadata(Path::new(path)) {
             Ok(found) if found.len() < *length => faults.push(format!(
                 "{path} has {} bytes, but the checkpoint says that {length} were written",
                 found.len()
             )),
-            Ok(_) => differs(path, point.contents.get(path), faults),
+            Ok(_) => differs(path, checkpoint.files.contents.get(path), faults),
             // Noted before it was made, or gone again before anything was committed.
             Err(error) if error.kind() == ErrorKind::NotFound && *length == 0 => {}
             Err(error) => faults.push(format!("{path}, of which {length} bytes were written: {error}")),
         }
     }
-    point.whole.iter().for_each(|(path, content)| differs(path, Some(content), faults));
+    checkpoint.files.whole.iter().for_each(|(path, content)| differs(path, Some(content), faults));
 }
 
 /// Reads what was committed of a file, where the checkpoint knows what that is.
-fn differs(path: &str, content: Option<&Content>, faults: &mut Vec<String>) {
+fn differs(path: &str, content: Option<&FileContent>, faults: &mut Vec<String>) {
     let Some(content) = content else { return };
     let length = content.length;
-    match File::open(path).and_then(|mut file| Content::of(&mut file, length)) {
+    match File::open(path).and_then(|mut file| FileContent::of(&mut file, length)) {
         Ok(found) if found == *content => {}
         Ok(_) => faults
             .push(format!("{path} is damaged: its first {length} bytes are not those that were written")),

@@ -2,8 +2,8 @@
 
 use crate::config::checkpoint::CheckpointStore;
 use crate::flag_words::in_flags;
+use crate::ledger::checkpoint::{Checkpoint, PartitionCheckpoint};
 use crate::ledger::held::Held;
-use crate::ledger::point::{PartitionPoint, Point};
 use anyhow::Result;
 use crossrate_dataflows::market::acceptance::Counts;
 use crossrate_dataflows::market::event_time::EventTime;
@@ -85,10 +85,10 @@ struct Carried {
 
 impl Shown {
     pub(super) fn new(store: &CheckpointStore, held: &Held) -> Result<Self> {
-        let point = Point::decode(&held.entries)?;
-        let job = point.job.as_ref();
+        let checkpoint = Checkpoint::decode(&held.entries)?;
+        let job = checkpoint.job.as_ref();
         let mut statistics: Vec<Statistics> = Vec::new();
-        for (name, series) in &point.resume.series {
+        for (name, series) in &checkpoint.resume.series {
             statistics.push(Statistics {
                 name: name.to_string(),
                 n: series.n,
@@ -98,14 +98,14 @@ impl Shown {
             });
         }
         statistics.sort_by(|a, b| a.name.cmp(&b.name));
-        let carried = point.resume.carried.iter().map(|(symbol, (end, moments))| Carried {
+        let carried = checkpoint.resume.carried.iter().map(|(symbol, (end, moments))| Carried {
             symbol: symbol.to_string(),
             end_ms: end.millis(),
             trades: moments.n,
         });
         let mut carried: Vec<Carried> = carried.collect();
         carried.sort_by(|a, b| a.symbol.cmp(&b.symbol));
-        let partition = |(number, partition): (&u32, &PartitionPoint)| Partition {
+        let partition = |(number, partition): (&u32, &PartitionCheckpoint)| Partition {
             partition: *number,
             offset: partition.head.next,
             rebuild_from: partition.head.rebuild_from,
@@ -125,12 +125,12 @@ impl Shown {
             rows_until_ms: job.and_then(|job| ms(job.at)),
             ended: job.is_some_and(|job| job.ended),
             definition: job.map(|job| in_flags(&job.definition).into_iter().collect()).unwrap_or_default(),
-            partitions: point.partitions.iter().map(partition).collect(),
-            open_windows: windows(&point),
+            partitions: checkpoint.partitions.iter().map(partition).collect(),
+            open_windows: windows(&checkpoint),
             statistics,
             carried,
-            idle: point.resume.idle.iter().map(|(from, to)| (ms(*from), ms(*to))).collect(),
-            files: point.lengths.clone(),
+            idle: checkpoint.resume.idle.iter().map(|(from, to)| (ms(*from), ms(*to))).collect(),
+            files: checkpoint.files.lengths.clone(),
             entries: held.entries.len(),
             bytes: held.entries.values().map(Vec::len).sum(),
         })
@@ -221,8 +221,8 @@ impl Shown {
 }
 
 /// The windows that are not final and for which partitions have handed panes over.
-fn windows(point: &Point) -> Vec<Window> {
-    let Some(job) = &point.job else { return Vec::new() };
+fn windows(checkpoint: &Checkpoint) -> Vec<Window> {
+    let Some(job) = &checkpoint.job else { return Vec::new() };
     let span = |name: &str| {
         let text = job.definition.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
         text.and_then(crate::duration::parse).filter(|_| !job.ended)
@@ -234,11 +234,11 @@ fn windows(point: &Point) -> Vec<Window> {
         return Vec::new();
     }
     let mut windows: BTreeMap<EventTime, (BTreeSet<&str>, i64)> = BTreeMap::new();
-    let panes = point.partitions.values().flat_map(|partition| &partition.panes);
+    let panes = checkpoint.partitions.values().flat_map(|partition| &partition.panes);
     for ((pane, _), entries) in panes {
         for window in 0..size / slide {
             let end = pane.plus(window * slide);
-            if end.plus(grace) <= point.resume.at {
+            if end.plus(grace) <= checkpoint.resume.at {
                 continue;
             }
             let (symbols, trades) = windows.entry(end).or_default();

@@ -6,7 +6,7 @@ use crate::exit::{Exit, Failure};
 use crate::run::Observer;
 use crate::serve::replay::Replays;
 use crate::serve::{self, Server};
-use crate::sink::{News, Sink};
+use crate::sink::{Sink, SinkBatch};
 use crate::source::simulated::Market;
 use anyhow::Result;
 use crossrate_dataflows::market::event_time::EventTime;
@@ -114,8 +114,9 @@ struct Shown {
 }
 
 impl Shown {
-    fn partitions(news: &News<'_>) -> Vec<PartitionProgress> {
-        news.partitions
+    fn partitions(batch: &SinkBatch<'_>) -> Vec<PartitionProgress> {
+        batch
+            .partitions
             .values()
             .map(|p| PartitionProgress { counts: p.counts, watermark: p.watermark, ended: p.ended })
             .collect()
@@ -123,10 +124,10 @@ impl Shown {
 }
 
 impl Sink for Shown {
-    fn write(&mut self, news: &News<'_>) -> Result<()> {
+    fn write(&mut self, batch: &SinkBatch<'_>) -> Result<()> {
         let Some(display) = &mut self.display else { return Ok(()) };
-        display.rows(news.rows).map_err(closed)?;
-        for refusal in news.refused {
+        display.rows(batch.rows).map_err(closed)?;
+        for refusal in batch.refused {
             let refused = Refused {
                 partition: refusal.partition as usize,
                 offset: refusal.offset,
@@ -136,20 +137,20 @@ impl Sink for Shown {
             display.refused(&refused).map_err(closed)?;
         }
         let progress = Progress {
-            partitions: &Self::partitions(news),
-            frontier: news.frontier.unwrap_or(EventTime::MAX),
+            partitions: &Self::partitions(batch),
+            frontier: batch.frontier.unwrap_or(EventTime::MAX),
             elapsed: self.begun.elapsed(),
         };
         display.progress(&progress).map_err(closed)
     }
 
-    fn finish(&mut self, news: &News<'_>) -> Result<()> {
+    fn finish(&mut self, batch: &SinkBatch<'_>) -> Result<()> {
         let Some(display) = self.display.take() else { return Ok(()) };
         let ending =
             if self.interrupted.load(Ordering::Relaxed) { Ending::Interrupted } else { Ending::Complete };
         let progress = Progress {
-            partitions: &Self::partitions(news),
-            frontier: news.frontier.unwrap_or(EventTime::MAX),
+            partitions: &Self::partitions(batch),
+            frontier: batch.frontier.unwrap_or(EventTime::MAX),
             elapsed: self.begun.elapsed(),
         };
         display.finish(&progress, ending).map_err(closed)

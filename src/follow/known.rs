@@ -3,7 +3,7 @@
 
 use crate::duration;
 use crate::ledger::Entries;
-use crate::ledger::point::{self, JobEntry};
+use crate::ledger::checkpoint::{self, JobEntry};
 use crate::serve::board::progress::{Knowledge, PartitionNews, ProgressNews};
 use anyhow::Result;
 use crossrate_dataflows::market::acceptance::Head;
@@ -20,16 +20,16 @@ pub(super) struct Known {
 impl Known {
     /// Whether an entry is one of those that are looked at.
     pub(super) fn wants(key: &str) -> bool {
-        key == point::JOB || key.starts_with("head/")
+        key == checkpoint::JOB || key.starts_with("head/")
     }
 
     /// Of the entries; `None` where there is no job among them.
     pub(super) fn of(entries: &Entries) -> Result<Option<Known>> {
-        let Some(job) = entries.get(point::JOB) else { return Ok(None) };
-        let mut known = Known { job: point::decode(point::JOB, job)?, heads: BTreeMap::new() };
+        let Some(job) = entries.get(checkpoint::JOB) else { return Ok(None) };
+        let mut known = Known { job: checkpoint::decode(checkpoint::JOB, job)?, heads: BTreeMap::new() };
         for (key, entry) in entries {
             if let Some(partition) = key.strip_prefix("head/").and_then(|number| number.parse().ok()) {
-                known.heads.insert(partition, point::decode(key, entry)?);
+                known.heads.insert(partition, checkpoint::decode(key, entry)?);
             }
         }
         Ok(Some(known))

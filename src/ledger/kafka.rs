@@ -12,8 +12,8 @@
 mod entries;
 mod metadata;
 
+use super::checkpoint::{self, encode};
 use super::held::Held;
-use super::point::{self, encode};
 use super::protocol::{Ended, Lease, Protocol, Step, Wrote};
 use super::{Changes, Commit, Entries, Ledger};
 use crate::config::{Config, DeadLetterTarget, KafkaClient, SinkTarget, Verbosity};
@@ -49,7 +49,7 @@ pub struct Kafka {
     job: String,
     rows: Vec<String>,
     dead_letters: Option<String>,
-    checkpoint_topic: String,
+    topic: String,
     /// A producer that is finding its broker while the topics are looked at.
     early: Option<JoinHandle<Option<Producer>>>,
     /// What is read of the checkpoint meanwhile.
@@ -94,7 +94,7 @@ impl Kafka {
             .collect();
         let first = topics.first().map_or("", |topic| topic.as_str());
         let ledger = Kafka::at(config.kafka.clone(), config.verbosity, &config.name, first)?;
-        let topic_of_entries = ledger.checkpoint_topic.clone();
+        let topic_of_entries = ledger.topic.clone();
         let early = {
             let (kafka, verbosity) = (config.kafka.clone(), config.verbosity);
             let (job, topic) = (config.name.clone(), first.to_owned());
@@ -143,7 +143,7 @@ impl Kafka {
             job: job.to_owned(),
             rows: vec![topic.to_owned()],
             dead_letters: None,
-            checkpoint_topic: format!("{topic}.{job}.recovery"),
+            topic: format!("{topic}.{job}.recovery"),
             early: None,
             seen: None,
             producer: None,
@@ -160,12 +160,11 @@ impl Kafka {
         let serve = || {
             asker.poll(Duration::ZERO);
         };
-        let there =
-            kafka::partitions(&self.kafka, asker.client(), serve, &self.checkpoint_topic, Some(PATIENCE))?;
+        let there = kafka::partitions(&self.kafka, asker.client(), serve, &self.topic, Some(PATIENCE))?;
         if there.is_none() {
             return Ok(None);
         }
-        let what = format!("cannot read topic {}", self.checkpoint_topic);
+        let what = format!("cannot read topic {}", self.topic);
         let read = self.read(&listener);
         let (entries, _) = read.map_err(|error| kafka::failed(&self.kafka, &listener, &what, error))?;
         let (entries, lease) = split_lease(entries)?;
@@ -175,13 +174,13 @@ impl Kafka {
     /// Removes the job's checkpoint; its rows stay. A run that is under way is fenced by it.
     pub fn remove(&mut self) -> Result<()> {
         let (entries, lease) = self.take_id()?;
-        self.protocol.take_over(lease);
+        self.protocol.acquire(lease);
         let Some(producer) = &self.producer else { return Ok(()) };
         let keys = entries.keys().map(String::as_str).chain([LEASE]);
         let removed = || -> Result<(), Trouble> {
             producer.begin_transaction().map_err(Trouble::of)?;
             for key in keys {
-                self.parts.send(producer, &self.checkpoint_topic, key, None)?;
+                self.parts.send(producer, &self.topic, key, None)?;
             }
             writer::drain(producer, &mut Waiting::new(&self.kafka, producer.context()))?;
             producer.commit_transaction(COMMIT).map_err(Trouble::of)
@@ -195,7 +194,7 @@ impl Kafka {
                     Failure::new(Exit::Failed, words).hint("end that run, then try again").into()
                 }
                 Trouble::Unknown(error) => {
-                    let what = format!("cannot write to topic {}", self.checkpoint_topic);
+                    let what = format!("cannot write to topic {}", self.topic);
                     kafka::failed(&self.kafka, listener, &what, error).into()
                 }
             }
@@ -217,7 +216,7 @@ impl Kafka {
                 producer.poll(Duration::ZERO);
             };
             let patience = self.protocol.held().is_none().then_some(PATIENCE);
-            kafka::partitions(&self.kafka, producer.client(), serve, &self.checkpoint_topic, patience)?
+            kafka::partitions(&self.kafka, producer.client(), serve, &self.topic, patience)?
                 .ok_or_else(|| self.topic_is_gone())?;
             // What is there is read when the id is taken; until then its reader gets as far as it can.
             let (taken, reader) = std::thread::scope(|scope| {
@@ -228,7 +227,7 @@ impl Kafka {
             producer.poll(Duration::ZERO);
             let reader = reader.unwrap_or(Err(KafkaError::Canceled));
             let error = match taken {
-                Ok(()) => match reader.and_then(|reader| entries::read(reader, &self.checkpoint_topic)) {
+                Ok(()) => match reader.and_then(|reader| entries::read(reader, &self.topic)) {
                     Ok((entries, parts)) => {
                         self.parts = parts;
                         self.producer = Some(producer);
@@ -250,12 +249,12 @@ impl Kafka {
     }
 
     fn read(&self, listener: &Listener) -> Result<(Entries, Parts), KafkaError> {
-        self.reader(listener).and_then(|reader| entries::read(reader, &self.checkpoint_topic))
+        self.reader(listener).and_then(|reader| entries::read(reader, &self.topic))
     }
 
     fn reader(&self, listener: &Listener) -> Result<entries::Reader, KafkaError> {
         let group = format!("crossrate-{}", self.job);
-        entries::Reader::new(&self.kafka, listener, &group, &self.checkpoint_topic)
+        entries::Reader::new(&self.kafka, listener, &group, &self.topic)
     }
 
     /// Somebody has taken the transactional id, and not the job: once may be a predecessor on its way out.
@@ -274,7 +273,7 @@ impl Kafka {
     }
 
     fn topic_is_gone(&self) -> Failure {
-        Failure::new(Exit::Unreachable, format!("topic {} is not there any more", self.checkpoint_topic))
+        Failure::new(Exit::Unreachable, format!("topic {} is not there any more", self.topic))
             .hint("it holds the checkpoint; without it the job can only begin anew")
     }
 
@@ -303,10 +302,10 @@ impl Kafka {
             commit.refused.iter().try_for_each(|refusal| send_refusal(producer, topic, refusal))?;
         }
         for (key, value) in &commit.changes {
-            self.parts.send(producer, &self.checkpoint_topic, key, value.as_deref())?;
+            self.parts.send(producer, &self.topic, key, value.as_deref())?;
         }
         let lease = encode(lease).map_err(|_| Trouble::Unknown(KafkaError::Canceled))?;
-        self.parts.send(producer, &self.checkpoint_topic, LEASE, Some(&lease))?;
+        self.parts.send(producer, &self.topic, LEASE, Some(&lease))?;
         let mut waiting = Waiting::new(&self.kafka, producer.context());
         writer::drain(producer, &mut waiting)?;
         writer::commit(producer, COMMIT, &mut waiting).map_err(Trouble::of)
@@ -342,27 +341,27 @@ impl Ledger for Kafka {
         format!("kafka:{}", self.rows.join(","))
     }
 
-    fn seen_before(&mut self) -> Option<Entries> {
+    fn peek(&mut self) -> Option<Entries> {
         self.seen.take()?.join().ok().flatten()
     }
 
-    fn take_over(&mut self) -> Result<Entries> {
+    fn acquire(&mut self) -> Result<Entries> {
         let (mut entries, lease) = self.take_id()?;
-        self.protocol.take_over(lease);
+        self.protocol.acquire(lease);
         self.meet_topics();
         // Those who had the job before learn from it who has it now.
-        let term = point::put_term(&mut entries, None);
-        let changes = Changes::from([(point::TERM.to_owned(), Some(term))]);
+        let term = checkpoint::put_term(&mut entries, None);
+        let changes = Changes::from([(checkpoint::TERM.to_owned(), Some(term))]);
         self.commit(&Commit { changes, ..Commit::default() })?;
         Ok(entries)
     }
 
-    fn has_taken_over(&self) -> bool {
+    fn is_acquired(&self) -> bool {
         self.protocol.is_held()
     }
 
     /// By a commit of nothing: the broker fences whoever has lost the id, and keeps that of a job that has nothing to do.
-    fn still_ours(&mut self) -> Result<()> {
+    fn verify_lease(&mut self) -> Result<()> {
         self.commit(&Commit::default())
     }
 
@@ -445,7 +444,7 @@ impl From<Undelivered> for Trouble {
 
 /// The lease, apart from the job's own entries.
 fn split_lease(mut entries: Entries) -> Result<(Entries, Option<Lease>)> {
-    let lease = entries.remove(LEASE).map(|entry| point::decode(LEASE, &entry)).transpose()?;
+    let lease = entries.remove(LEASE).map(|entry| checkpoint::decode(LEASE, &entry)).transpose()?;
     Ok((entries, lease))
 }
 

@@ -1,6 +1,6 @@
 //! A partition's side of the checkpoint: notes what changes in it, batch by batch.
 
-use super::point::{PaneEntry, SymbolEntry, encode, pane_key};
+use super::checkpoint::{PaneEntry, SymbolEntry, encode, pane_key};
 use crate::wire::chunk::Prefix;
 use anyhow::Result;
 use crossrate_dataflows::market::acceptance::Partition;

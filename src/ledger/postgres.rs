@@ -13,7 +13,7 @@ mod tls;
 
 use super::held::Held;
 use super::protocol::{Ended, Lease, Protocol, Step, Wrote};
-use super::{Commit, Entries, Ledger, is_overtaken, point};
+use super::{Commit, Entries, Ledger, checkpoint, is_overtaken};
 use crate::config::Verbosity;
 use crate::config::database::{Database, words};
 use crate::exit::{Exit, Failure};
@@ -220,7 +220,7 @@ impl Postgres {
     /// Takes the job over; `beside` another ledger for the run of that term only.
     fn take(&mut self, beside: Option<u64>) -> Result<Entries> {
         // Taking over is itself a commit, number 0. It asks for nobody's leave, so repeating it does no harm.
-        self.protocol.take_over(None);
+        self.protocol.acquire(None);
         self.protocol.begin();
         let (job, lease) = (self.job.clone(), self.protocol.next().clone());
         let (before, entries) = self.persist(PATIENCE_AT_START + LOCK, async |session: &Session| {
@@ -232,10 +232,10 @@ impl Postgres {
                 client.batch_execute("ROLLBACK").await?;
                 return Ok((before, entries));
             }
-            let term = point::put_term(&mut entries, beside);
+            let term = checkpoint::put_term(&mut entries, beside);
             let sql = "INSERT INTO crossrate_recovery (job, key, value) VALUES ($1, $2, $3)
                 ON CONFLICT (job, key) DO UPDATE SET value = $3";
-            client.execute(sql, &[&job, &tables::key_to_sql(point::TERM), &term]).await?;
+            client.execute(sql, &[&job, &tables::key_to_sql(checkpoint::TERM), &term]).await?;
             let sql = "INSERT INTO crossrate_lease (job, run, number, owner) VALUES ($1, $2, $3, $4)
                 ON CONFLICT (job) DO UPDATE SET run = $2, number = $3, owner = $4, taken_at = now()";
             let run = lease.run.as_slice();
@@ -248,7 +248,7 @@ impl Postgres {
         }
         // Where it had to be repeated, that is this run's own, and nobody's to be given back.
         self.before = before.filter(|lease| lease.run != self.protocol.next().run);
-        self.protocol.take_over(Some(self.protocol.next().clone()));
+        self.protocol.acquire(Some(self.protocol.next().clone()));
         Ok(entries)
     }
 
@@ -305,23 +305,23 @@ impl Ledger for Postgres {
         self.shown.clone()
     }
 
-    fn take_over(&mut self) -> Result<Entries> {
+    fn acquire(&mut self) -> Result<Entries> {
         self.take(None)
     }
 
-    fn take_over_beside(&mut self, term: u64) -> Result<()> {
+    fn acquire_beside(&mut self, term: u64) -> Result<()> {
         self.take(Some(term)).map(drop)
     }
 
-    fn has_taken_over(&self) -> bool {
+    fn is_acquired(&self) -> bool {
         self.protocol.is_held()
     }
 
-    fn before(&self) -> Option<String> {
+    fn predecessor(&self) -> Option<String> {
         self.before.as_ref().map(|lease| lease.owner.clone())
     }
 
-    fn give_back(&mut self) {
+    fn release(&mut self) {
         let (Some(before), true) = (self.before.clone(), self.protocol.can_give_back()) else { return };
         let (job, run) = (self.job.clone(), self.protocol.next().run);
         let _ = self.persist(Duration::ZERO, async |session: &Session| {
@@ -350,7 +350,7 @@ impl Ledger for Postgres {
         }
     }
 
-    fn still_ours(&mut self) -> Result<()> {
+    fn verify_lease(&mut self) -> Result<()> {
         let found = self.look()?;
         match self.protocol.still(found.as_ref()) {
             None => Ok(()),

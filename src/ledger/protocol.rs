@@ -114,7 +114,7 @@ impl Protocol {
     }
 
     /// What is there when the job is taken over; the first commit goes on top of it.
-    pub fn take_over(&mut self, found: Option<Lease>) {
+    pub fn acquire(&mut self, found: Option<Lease>) {
         self.held = found;
     }
 

@@ -2,7 +2,7 @@
 
 use super::held::Held;
 use super::protocol::{Lease, Protocol, Step, Wrote};
-use super::{Commit, Entries, Ledger, is_overtaken, point};
+use super::{Commit, Entries, Ledger, checkpoint, is_overtaken};
 use crate::exit::{Exit, Failure};
 use crate::rows::sqlite::{bound, insert, schema};
 use anyhow::Result;
@@ -164,7 +164,7 @@ impl Sqlite {
 impl Sqlite {
     /// Takes the job over; `beside` another ledger for the run of that term only.
     fn take(&mut self, beside: Option<u64>) -> Result<Entries> {
-        self.protocol.take_over(None);
+        self.protocol.acquire(None);
         self.protocol.begin();
         let lease = self.protocol.next().clone();
         let take = |connection: &mut Connection, job: &str| -> rusqlite::Result<(Entries, Option<Lease>)> {
@@ -174,9 +174,9 @@ impl Sqlite {
             if is_overtaken(beside, &entries) {
                 return Ok((entries, None));
             }
-            let term = point::put_term(&mut entries, beside);
+            let term = checkpoint::put_term(&mut entries, beside);
             let put = "INSERT OR REPLACE INTO crossrate_recovery VALUES (?1, ?2, ?3)";
-            transaction.execute(put, params![job, point::TERM, term])?;
+            transaction.execute(put, params![job, checkpoint::TERM, term])?;
             write_lease(&transaction, job, &lease)?;
             transaction.commit()?;
             Ok((entries, before))
@@ -187,7 +187,7 @@ impl Sqlite {
             return Err(super::overtaken(&self.job, &self.name(), owner));
         }
         self.before = before;
-        self.protocol.take_over(Some(lease));
+        self.protocol.acquire(Some(lease));
         Ok(entries)
     }
 
@@ -213,23 +213,23 @@ impl Ledger for Sqlite {
         format!("sqlite:{}", self.path.display())
     }
 
-    fn take_over(&mut self) -> Result<Entries> {
+    fn acquire(&mut self) -> Result<Entries> {
         self.take(None)
     }
 
-    fn take_over_beside(&mut self, term: u64) -> Result<()> {
+    fn acquire_beside(&mut self, term: u64) -> Result<()> {
         self.take(Some(term)).map(drop)
     }
 
-    fn has_taken_over(&self) -> bool {
+    fn is_acquired(&self) -> bool {
         self.protocol.is_held()
     }
 
-    fn before(&self) -> Option<String> {
+    fn predecessor(&self) -> Option<String> {
         self.before.as_ref().map(|lease| lease.owner.clone())
     }
 
-    fn give_back(&mut self) {
+    fn release(&mut self) {
         let give = |connection: &mut Connection, job: &str| -> rusqlite::Result<()> {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             match &self.before {
@@ -261,7 +261,7 @@ impl Ledger for Sqlite {
         }
     }
 
-    fn still_ours(&mut self) -> Result<()> {
+    fn verify_lease(&mut self) -> Result<()> {
         let found = read_lease(&self.connection, &self.job).map_err(|error| failed(&self.path, error))?;
         match self.protocol.still(found.as_ref()) {
             None => Ok(()),

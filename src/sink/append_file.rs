@@ -5,11 +5,11 @@
 //! the job is still its own ([`AppendFile::restore`]): a successor waits for the lock, and a run that stood still
 //! between the two has been refused by then.
 
-use super::lock::lock;
+use crate::committed_files::content::{FileContent, RunningHash};
+use crate::committed_files::{CommittedFiles, FileChange};
 use crate::config::{Config, SinkTarget, Verbosity, can_be_cut};
 use crate::exit::{Exit, Failure};
-use crate::ledger::content::{Content, RunningHash};
-use crate::ledger::point::{Mark, Point};
+use crate::file_lock::lock;
 use anyhow::Result;
 use std::fs::File;
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
@@ -36,20 +36,20 @@ pub(super) struct AppendFile {
     key: String,
     file: File,
     /// What was committed of it.
-    committed: Content,
+    committed: FileContent,
     /// What is written by now.
     hash: RunningHash,
     /// A device or a pipe: it has no length, and takes what it is given.
     special: bool,
     /// What the checkpoint is to be told before the file is cut.
-    claims: Vec<Mark>,
+    claims: Vec<FileChange>,
 }
 
 /// What was committed of a file.
 #[derive(Debug, Copy, Clone)]
 pub(super) enum Committed {
     /// This.
-    Content(Content),
+    Content(FileContent),
     /// So many bytes: an earlier version knew nothing else, so they are read once.
     Length(u64),
 }
@@ -67,7 +67,12 @@ pub(super) enum Strangers {
 
 impl AppendFile {
     /// Opens or makes a file of a run's own, by what the checkpoint says.
-    pub(super) fn open(config: &Config, path: &Path, point: &Point, replaced: &'static str) -> Result<Self> {
+    pub(super) fn open(
+        config: &Config,
+        path: &Path,
+        files: &CommittedFiles,
+        replaced: &'static str,
+    ) -> Result<Self> {
         let strangers = match (config.fresh, config.has_ledger()) {
             (true, _) => Strangers::Replace,
             (false, true) => Strangers::Refuse,
@@ -75,12 +80,12 @@ impl AppendFile {
         };
         let mut file = Self::opened(path)?;
         if !file.special {
-            lock(&file.file, &file.name, point.before.as_deref(), config.verbosity)?;
+            lock(&file.file, &file.name, files.predecessor.as_deref(), config.verbosity)?;
             let moved = match config.ledger() {
-                Some(SinkTarget::File(ledger)) => Moved::of(point, &whole(ledger)),
+                Some(SinkTarget::File(ledger)) => Moved::of(files, &whole(ledger)),
                 _ => None,
             };
-            file.know(point, moved.as_ref(), strangers)?;
+            file.know(files, moved.as_ref(), strangers)?;
         }
         Ok(file)
     }
@@ -111,19 +116,19 @@ impl AppendFile {
             kept.map_err(|error| write_failed(&name, error))?;
         }
         let key = if special { name.clone() } else { whole(path) };
-        let (committed, hash) = (Content::empty(), RunningHash::new());
+        let (committed, hash) = (FileContent::empty(), RunningHash::new());
         Ok(AppendFile { name, key, file, committed, hash, special, claims: Vec::new() })
     }
 
     /// What the checkpoint knows of it.
-    fn know(&mut self, point: &Point, moved: Option<&Moved>, strangers: Strangers) -> Result<()> {
-        let Some(then) = known_as(point, &self.key, moved) else {
-            self.is_nobodys(point, strangers)?;
-            self.claims = vec![Mark::Grows(self.key.clone(), Content::empty())];
+    fn know(&mut self, files: &CommittedFiles, moved: Option<&Moved>, strangers: Strangers) -> Result<()> {
+        let Some(then) = known_as(files, &self.key, moved) else {
+            self.is_nobodys(files, strangers)?;
+            self.claims = vec![FileChange::Grows(self.key.clone(), FileContent::empty())];
             return Ok(());
         };
-        let length = point.lengths.get(then).copied().unwrap_or(0);
-        let committed = point.contents.get(then).copied();
+        let length = files.lengths.get(then).copied().unwrap_or(0);
+        let committed = files.contents.get(then).copied();
         self.holds(then, committed.map_or(Committed::Length(length), Committed::Content))
     }
 
@@ -137,7 +142,7 @@ impl AppendFile {
         let failed = |error| write_failed(&self.name, error);
         self.committed = match committed {
             Committed::Content(content) => content,
-            Committed::Length(_) => Content::of(&mut self.file, length).map_err(failed)?,
+            Committed::Length(_) => FileContent::of(&mut self.file, length).map_err(failed)?,
         };
         let hash = RunningHash::go_on(&mut self.file, &self.committed).map_err(failed)?;
         self.hash = hash.ok_or_else(|| {
@@ -146,14 +151,14 @@ impl AppendFile {
             Failure::new(Exit::Failed, words).hint("put the file back, or start the job anew with --fresh")
         })?;
         if then != self.key || matches!(committed, Committed::Length(_)) {
-            self.claims = vec![Mark::Gone(then.to_owned())];
+            self.claims = vec![FileChange::Gone(then.to_owned())];
             self.claims.extend(self.noted());
         }
         Ok(())
     }
 
     /// Fails where the file holds what nobody has asked to lose.
-    fn is_nobodys(&mut self, point: &Point, strangers: Strangers) -> Result<()> {
+    fn is_nobodys(&mut self, files: &CommittedFiles, strangers: Strangers) -> Result<()> {
         let failed = |error| write_failed(&self.name, error);
         let is_empty = self.file.metadata().map_err(failed)?.len() == 0;
         let replaced = match strangers {
@@ -165,7 +170,7 @@ impl AppendFile {
             return Ok(());
         }
         let name = &self.name;
-        let (words, hint) = match (strangers, &point.job) {
+        let (words, hint) = match (strangers, files.until) {
             (Strangers::ReplaceLines(_), _) => (
                 format!("{name} is not empty, and no run has written it"),
                 "name another file, or remove this one",
@@ -195,13 +200,13 @@ impl AppendFile {
     }
 
     /// What the checkpoint is to know before anything of the file is changed.
-    pub(super) fn claims(&self) -> Vec<Mark> {
+    pub(super) fn claims(&self) -> Vec<FileChange> {
         self.claims.clone()
     }
 
     /// What the checkpoint says of it as it was committed, under the name that it has.
-    pub(super) fn noted(&self) -> Vec<Mark> {
-        vec![Mark::Grows(self.key.clone(), self.committed)]
+    pub(super) fn noted(&self) -> Vec<FileChange> {
+        vec![FileChange::Grows(self.key.clone(), self.committed)]
     }
 
     /// Cuts it back to what was committed, and goes on from there. The job is this run's.
@@ -215,12 +220,12 @@ impl AppendFile {
     }
 
     /// Makes sure that what was written is on the disk; what that is.
-    pub(super) fn mark(&mut self) -> Result<Vec<Mark>> {
+    pub(super) fn sync(&mut self) -> Result<Vec<FileChange>> {
         if self.special {
             return Ok(Vec::new());
         }
         self.file.sync_data().map_err(|error| write_failed(&self.name, error))?;
-        Ok(vec![Mark::Grows(self.key.clone(), self.hash.content())])
+        Ok(vec![FileChange::Grows(self.key.clone(), self.hash.content())])
     }
 }
 
@@ -252,13 +257,13 @@ struct Moved {
 }
 
 impl Moved {
-    fn of(point: &Point, ledger: &str) -> Option<Moved> {
-        if point.lengths.contains_key(ledger) {
+    fn of(files: &CommittedFiles, ledger: &str) -> Option<Moved> {
+        if files.lengths.contains_key(ledger) {
             return None;
         }
         let ledger = Path::new(ledger);
         let mut of_name =
-            point.lengths.keys().map(Path::new).filter(|path| path.file_name() == ledger.file_name());
+            files.lengths.keys().map(Path::new).filter(|path| path.file_name() == ledger.file_name());
         let (Some(from), None) = (of_name.next(), of_name.next()) else { return None };
         Some(Moved { from: from.parent()?.to_owned(), to: ledger.parent()?.to_owned() })
     }
@@ -278,17 +283,17 @@ fn whole(path: &Path) -> String {
 /// Under which path the checkpoint knows a file: its whole path, or, where it has been moved elsewhere, its name, if that
 /// is one only. One that is still where it was has not been moved: then this is another file, and not to be cut, unless
 /// the checkpoint has been moved from there too.
-fn known_as<'a>(point: &'a Point, key: &str, moved: Option<&Moved>) -> Option<&'a str> {
+fn known_as<'a>(files: &'a CommittedFiles, key: &str, moved: Option<&Moved>) -> Option<&'a str> {
     let file_name = |path: &str| Path::new(path).file_name().map(ToOwned::to_owned);
     let gone = |path: &str| !Path::new(path).exists() || moved.is_some_and(|moved| moved.takes(path, key));
-    if let Some((same, _)) = point.lengths.get_key_value(key) {
+    if let Some((same, _)) = files.lengths.get_key_value(key) {
         return Some(same);
     }
     // One of which nothing was committed cannot be told from a stranger's by what it holds.
     let is_told =
-        |path: &str| point.lengths.get(path) != Some(&0) || moved.is_some_and(|moved| moved.takes(path, key));
+        |path: &str| files.lengths.get(path) != Some(&0) || moved.is_some_and(|moved| moved.takes(path, key));
     let mut of_name =
-        point.lengths.keys().filter(|path| file_name(path) == file_name(key) && gone(path) && is_told(path));
+        files.lengths.keys().filter(|path| file_name(path) == file_name(key) && gone(path) && is_told(path));
     match (of_name.next(), of_name.next()) {
         (Some(only), None) => Some(only),
         _ => None,

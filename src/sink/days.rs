@@ -14,12 +14,12 @@ mod layout;
 pub(super) mod packing;
 
 use super::append_file::{AppendFile, Committed, write_failed};
-use super::lock::lock;
-use super::{News, Sink};
+use super::{Sink, SinkBatch};
+use crate::committed_files::content::FileContent;
+use crate::committed_files::{CommittedFiles, FileChange};
 use crate::config::{Config, DayForm, SinkTarget};
 use crate::exit::{Exit, Failure};
-use crate::ledger::content::Content;
-use crate::ledger::point::{Mark, Point};
+use crate::file_lock::lock;
 use crate::rows::csv;
 use anyhow::Result;
 use crossrate_dataflows::market::event_time::EventTime;
@@ -50,7 +50,7 @@ pub(super) struct Days {
     open: BTreeMap<Place, Growing>,
     over: Vec<Place>,
     /// What the checkpoint is to be told before anything is changed.
-    claims: Vec<Mark>,
+    claims: Vec<FileChange>,
     /// Of which nothing was committed, or what is to be begun anew: removed when the job is surely this run's.
     uncommitted: Vec<PathBuf>,
     packing: Packing,
@@ -66,10 +66,15 @@ struct Growing {
 
 impl Days {
     /// Opens or makes the folder, with the files as long as the checkpoint says.
-    pub(super) fn open(config: &Config, form: DayForm, folder: &Path, point: &Point) -> Result<Self> {
+    pub(super) fn open(
+        config: &Config,
+        form: DayForm,
+        folder: &Path,
+        files: &CommittedFiles,
+    ) -> Result<Self> {
         let layout = Layout::open(form, folder)?;
         let held = File::open(&layout.root).map_err(|error| layout.failed(error))?;
-        lock(&held, &layout.name, point.before.as_deref(), config.verbosity)?;
+        lock(&held, &layout.name, files.predecessor.as_deref(), config.verbosity)?;
         let definition = &config.definition;
         let mut days = Days {
             form,
@@ -82,7 +87,7 @@ impl Days {
             uncommitted: Vec::new(),
             packing: Packing::default(),
         };
-        days.take_up(config, point)?;
+        days.restore_files(config, files)?;
         Ok(days)
     }
 
@@ -92,20 +97,19 @@ impl Days {
     }
 
     /// Finds out what is to be done with the files that are there; nothing is changed yet.
-    fn take_up(&mut self, config: &Config, point: &Point) -> Result<()> {
+    fn restore_files(&mut self, config: &Config, files: &CommittedFiles) -> Result<()> {
         let holds_checkpoint = matches!(config.ledger(), Some(SinkTarget::Days(_, folder))
             if folder.canonicalize().is_ok_and(|folder| folder == self.layout.root));
-        let mut known = Known::of(&self.layout, point, holds_checkpoint);
+        let mut known = Known::of(&self.layout, files, holds_checkpoint);
         self.claims = std::mem::take(&mut known.renamed);
-        if point.folders.get(&self.layout.key()).map(String::as_str) != Some(self.layout.growing) {
-            self.claims.push(Mark::Folder(self.layout.key(), self.layout.growing.to_owned()));
+        if files.folders.get(&self.layout.key()).map(String::as_str) != Some(self.layout.growing) {
+            self.claims.push(FileChange::Folder(self.layout.key(), self.layout.growing.to_owned()));
         }
         let over = |days: &Days, place: Place| {
-            known.whole.contains(&place)
-                || point.job.as_ref().is_some_and(|job| days.is_over(place.0, job.at))
+            known.whole.contains(&place) || files.until.is_some_and(|until| days.is_over(place.0, until))
         };
         // No row is added to a day that is over, so it is nobody's loss; an earlier version did not note folders.
-        let may_stay = known.is_ours || self.form == DayForm::Csv || point.is_of_earlier_version();
+        let may_stay = known.is_ours || self.form == DayForm::Csv || files.is_of_earlier_version();
         let found = self.layout.days(self.layout.growing)?;
         if let Some(place) = known.growing.keys().find(|place| !found.contains(place)) {
             let path = self.layout.path(*place, self.layout.growing);
@@ -160,7 +164,7 @@ impl Days {
             let columns = row.kind.schema().fields;
             let csv = self.form == DayForm::Csv;
             // The folder is locked, so nobody else has anything here.
-            let mut file = AppendFile::open_at(&path, Committed::Content(Content::empty()))?;
+            let mut file = AppendFile::open_at(&path, Committed::Content(FileContent::empty()))?;
             file.restore()?;
             let growing = self.grow(place, file);
             if csv {
@@ -202,14 +206,14 @@ impl Growing {
 }
 
 impl Sink for Days {
-    fn write(&mut self, news: &News<'_>) -> Result<()> {
-        news.rows.iter().try_for_each(|row| self.take(row))?;
+    fn write(&mut self, batch: &SinkBatch<'_>) -> Result<()> {
+        batch.rows.iter().try_for_each(|row| self.take(row))?;
         for growing in self.open.values_mut() {
             growing.flush(&self.layout.name)?;
         }
         // Not by the frontier alone: heartbeats take it beyond all that has trades, where a job that ends does not stay.
-        let closes = news.partitions.values().map(|partition| partition.closes).max();
-        if let (Some(frontier), Some(closes)) = (news.frontier, closes) {
+        let closes = batch.partitions.values().map(|partition| partition.closes).max();
+        if let (Some(frontier), Some(closes)) = (batch.frontier, closes) {
             let frontier = frontier.min(closes);
             let over = self.open.keys().copied().take_while(|place| self.is_over(place.0, frontier));
             self.over = over.collect();
@@ -217,7 +221,7 @@ impl Sink for Days {
         Ok(())
     }
 
-    fn claims(&mut self) -> Result<Vec<Mark>> {
+    fn claims(&mut self) -> Result<Vec<FileChange>> {
         Ok(self.claims.clone())
     }
 
@@ -231,17 +235,19 @@ impl Sink for Days {
         Ok(())
     }
 
-    fn mark(&mut self) -> Result<Vec<Mark>> {
+    fn sync(&mut self) -> Result<Vec<FileChange>> {
         let mut marks = Vec::new();
         for (place, growing) in &mut self.open {
             let over = self.over.contains(place);
             if !growing.changed && !over {
                 continue;
             }
-            let of_file = growing.file.mark()?.into_iter();
+            let of_file = growing.file.sync()?.into_iter();
             marks.extend(of_file.map(|mark| match mark {
-                Mark::Grows(key, content) if over && self.form == DayForm::Csv => Mark::Whole(key, content),
-                Mark::Grows(key, _) if over => Mark::Gone(key),
+                FileChange::Grows(key, content) if over && self.form == DayForm::Csv => {
+                    FileChange::Whole(key, content)
+                }
+                FileChange::Grows(key, _) if over => FileChange::Gone(key),
                 mark => mark,
             }));
             growing.changed = false;
@@ -257,7 +263,7 @@ impl Sink for Days {
         self.packing.go_on(false)
     }
 
-    fn finish(&mut self, _: &News<'_>) -> Result<()> {
+    fn finish(&mut self, _: &SinkBatch<'_>) -> Result<()> {
         let places: Vec<Place> = self.open.keys().copied().collect();
         places.into_iter().for_each(|place| self.pack(place, false));
         self.packing.go_on(true)

@@ -1,9 +1,9 @@
 //! Refused records as JSON lines (`docs/semantics.md#dead-letters`): where they were, why, and their bytes as they came.
 
 use super::append_file::{AppendFile, write_failed};
-use super::{News, Sink};
+use super::{Sink, SinkBatch};
+use crate::committed_files::{CommittedFiles, FileChange};
 use crate::config::Config;
-use crate::ledger::point::{Mark, Point};
 use anyhow::Result;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -31,8 +31,8 @@ struct Line<'a> {
 }
 
 impl DeadLetters {
-    pub(super) fn file(config: &Config, path: &Path, point: &Point) -> Result<Self> {
-        let out = AppendFile::open(config, path, point, "{\"partition\":")?;
+    pub(super) fn file(config: &Config, path: &Path, files: &CommittedFiles) -> Result<Self> {
+        let out = AppendFile::open(config, path, files, "{\"partition\":")?;
         Ok(DeadLetters { name: path.display().to_string(), out })
     }
 }
@@ -52,19 +52,19 @@ fn line(refusal: &Refusal) -> serde_json::Result<Vec<u8>> {
 }
 
 impl Sink for DeadLetters {
-    fn write(&mut self, news: &News<'_>) -> Result<()> {
+    fn write(&mut self, batch: &SinkBatch<'_>) -> Result<()> {
         let mut buffer = Vec::new();
-        for refusal in news.refused {
+        for refusal in batch.refused {
             buffer.append(&mut line(refusal)?);
         }
         self.out.write_all(&buffer).map_err(|error| write_failed(&self.name, error).into())
     }
 
-    fn finish(&mut self, _: &News<'_>) -> Result<()> {
+    fn finish(&mut self, _: &SinkBatch<'_>) -> Result<()> {
         Ok(())
     }
 
-    fn claims(&mut self) -> Result<Vec<Mark>> {
+    fn claims(&mut self) -> Result<Vec<FileChange>> {
         Ok(self.out.claims())
     }
 
@@ -72,7 +72,7 @@ impl Sink for DeadLetters {
         self.out.restore()
     }
 
-    fn mark(&mut self) -> Result<Vec<Mark>> {
-        self.out.mark()
+    fn sync(&mut self) -> Result<Vec<FileChange>> {
+        self.out.sync()
     }
 }

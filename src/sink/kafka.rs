@@ -1,7 +1,7 @@
 //! Refused records as records of a topic, where the ledger is no topic: written before its commit, so that after a crash
 //! some may come twice, and none is lost.
 
-use super::{News, Sink};
+use super::{Sink, SinkBatch};
 use crate::config::{Config, KafkaClient};
 use crate::kafka::rows::{DEFAULTS, send_refusal};
 use crate::kafka::topics::{self, Purpose};
@@ -33,14 +33,14 @@ impl DeadLetters {
 }
 
 impl Sink for DeadLetters {
-    fn write(&mut self, news: &News<'_>) -> Result<()> {
+    fn write(&mut self, batch: &SinkBatch<'_>) -> Result<()> {
         let sent =
-            news.refused.iter().try_for_each(|refusal| send_refusal(&self.producer, &self.topic, refusal));
+            batch.refused.iter().try_for_each(|refusal| send_refusal(&self.producer, &self.topic, refusal));
         let listener = self.producer.context();
         sent.and_then(|()| self.drain()).map_err(|error| writer::refused(&self.kafka, listener, error).into())
     }
 
-    fn finish(&mut self, _: &News<'_>) -> Result<()> {
+    fn finish(&mut self, _: &SinkBatch<'_>) -> Result<()> {
         Ok(())
     }
 }

@@ -2,9 +2,9 @@
 
 use super::append_file::{AppendFile, write_failed};
 use super::behind::Behind;
-use super::{News, Sink};
+use super::{Sink, SinkBatch};
+use crate::committed_files::{CommittedFiles, FileChange};
 use crate::config::Config;
-use crate::ledger::point::{Mark, Point};
 use anyhow::Result;
 use std::io;
 use std::path::Path;
@@ -28,8 +28,8 @@ impl Lines {
         Lines { name: "standard output".into(), out, buffer: Vec::new() }
     }
 
-    pub(super) fn file(config: &Config, path: &Path, point: &Point) -> Result<Self> {
-        let out = Out::File(Behind::new(AppendFile::open(config, path, point, "{\"kind\":")?));
+    pub(super) fn file(config: &Config, path: &Path, files: &CommittedFiles) -> Result<Self> {
+        let out = Out::File(Behind::new(AppendFile::open(config, path, files, "{\"kind\":")?));
         Ok(Lines { name: path.display().to_string(), out, buffer: Vec::new() })
     }
 
@@ -57,8 +57,8 @@ impl Lines {
 const ENOUGH: usize = 1 << 20;
 
 impl Sink for Lines {
-    fn write(&mut self, news: &News<'_>) -> Result<()> {
-        for row in news.rows {
+    fn write(&mut self, batch: &SinkBatch<'_>) -> Result<()> {
+        for row in batch.rows {
             self.buffer.extend_from_slice(row.json.as_bytes());
             self.buffer.push(b'\n');
             if self.buffer.len() >= ENOUGH {
@@ -68,7 +68,7 @@ impl Sink for Lines {
         if self.buffer.is_empty() { Ok(()) } else { self.flush_buffer() }
     }
 
-    fn finish(&mut self, _: &News<'_>) -> Result<()> {
+    fn finish(&mut self, _: &SinkBatch<'_>) -> Result<()> {
         let settled = match &mut self.out {
             Out::Stdout(out) => out.settle().map(drop),
             Out::File(file) => file.settle().map(drop),
@@ -76,7 +76,7 @@ impl Sink for Lines {
         settled.map_err(|error| write_failed(&self.name, error).into())
     }
 
-    fn claims(&mut self) -> Result<Vec<Mark>> {
+    fn claims(&mut self) -> Result<Vec<FileChange>> {
         self.settled()?.map_or(Ok(Vec::new()), |file| Ok(file.claims()))
     }
 
@@ -84,7 +84,7 @@ impl Sink for Lines {
         self.settled()?.map_or(Ok(()), |mut file| file.restore())
     }
 
-    fn mark(&mut self) -> Result<Vec<Mark>> {
-        self.settled()?.map_or(Ok(Vec::new()), |mut file| file.mark())
+    fn sync(&mut self) -> Result<Vec<FileChange>> {
+        self.settled()?.map_or(Ok(Vec::new()), |mut file| file.sync())
     }
 }

@@ -5,7 +5,7 @@ use super::partition::{Owned, Rebuilding, rebuilt};
 use super::{Input, Told};
 use crate::config::{Config, Verbosity};
 use crate::exit::Failure;
-use crate::ledger::point::PartitionPoint;
+use crate::ledger::checkpoint::PartitionCheckpoint;
 use crate::source::{Delivery, Taken};
 use crate::symbols::Symbols;
 use crate::wire;
@@ -137,7 +137,7 @@ impl Reading {
     pub(super) fn take_up(
         &mut self,
         partition: &mut Owned,
-        earlier: &PartitionPoint,
+        earlier: &PartitionCheckpoint,
         at: EventTime,
     ) -> Result<()> {
         let head = &earlier.head;

@@ -7,7 +7,7 @@ use super::{Assignment, JobWorker, Recovered, Spare, Told};
 use crate::cluster::fate;
 use crate::config::Config;
 use crate::frontier::Frontier;
-use crate::ledger::point::{PartitionPoint, Point};
+use crate::ledger::checkpoint::{Checkpoint, PartitionCheckpoint};
 use crate::ledger::share::share;
 use crate::source::Opened;
 use crate::source::opening::{StartAt, Starts};
@@ -29,27 +29,27 @@ use timely::worker::Worker;
 impl<'a> JobWorker<'a> {
     /// A worker that goes on where the checkpoint is.
     pub(super) fn restore(timely: &'a mut Worker, assignment: Assignment) -> Result<Self> {
-        let Assignment { config, open, recovered, symbols, pool, sinks, interrupted, failed } = assignment;
-        let point = match recovered {
-            Recovered::Known(point) => point,
+        let Assignment { config, open, recovered, symbols, pool, output, interrupted, failed } = assignment;
+        let checkpoint = match recovered {
+            Recovered::Known(checkpoint) => checkpoint,
             Recovered::ToShare(entries) => {
                 // With the entries the other processes begin to read, and may meet what ends the run: the one that writes
                 // still tells what was read.
                 if entries.is_some() {
                     fate::working();
                 }
-                Arc::new(Point::decode(&share(timely, entries, &interrupted)?)?)
+                Arc::new(Checkpoint::decode(&share(timely, entries, &interrupted)?)?)
             }
         };
-        let Opened { partitions, adopted } = open(&starts(&point))?;
+        let Opened { partitions, adopted } = open(&starts(&checkpoint))?;
         let frontier = Frontier::new(timely);
-        let (mut reading, told, job) = build(timely, &config, symbols, &Arc::new(point.resume.clone()));
-        let at = point.resume.at;
+        let (mut reading, told, job) = build(timely, &config, symbols, &Arc::new(checkpoint.resume.clone()));
+        let at = checkpoint.resume.at;
         let mut owned: Vec<Owned> = Vec::new();
         for feed in partitions {
             pool.join(&feed.feed);
             let mut partition = Owned::new(feed, &config, told.clone());
-            match point.partitions.get(&partition.feed.number) {
+            match checkpoint.partitions.get(&partition.feed.number) {
                 Some(earlier) => reading.take_up(&mut partition, earlier, at)?,
                 // It has appeared while the job was not running.
                 None if at > EventTime::MIN => reading.adopt(&mut partition, at)?,
@@ -69,7 +69,7 @@ impl<'a> JobWorker<'a> {
             }
             Spare { mailbox, told }
         });
-        let writing = Writing::new(&config, sinks, job.outbox);
+        let writing = Writing::new(&config, output, job.outbox);
         let passed = VecDeque::new();
         let probe = job.probe;
         Ok(JobWorker {
@@ -124,15 +124,15 @@ fn build(
 }
 
 /// Where the source begins.
-fn starts(point: &Point) -> Starts {
-    let partitions = point.partitions.iter().map(|(number, partition)| (*number, start_at(partition)));
+fn starts(checkpoint: &Checkpoint) -> Starts {
+    let partitions = checkpoint.partitions.iter().map(|(number, partition)| (*number, start_at(partition)));
     Starts {
         partitions: partitions.collect(),
-        ends: point.job.as_ref().map(|job| job.ends.clone()).unwrap_or_default(),
+        ends: checkpoint.job.as_ref().map(|job| job.ends.clone()).unwrap_or_default(),
     }
 }
 
-fn start_at(PartitionPoint { head, read, panes, .. }: &PartitionPoint) -> StartAt {
+fn start_at(PartitionCheckpoint { head, read, panes, .. }: &PartitionCheckpoint) -> StartAt {
     // All of it may have been judged and its open panes not handed over: that is what its end does, and the dates of
     // nothing else lie behind its watermark.
     let has_ended = panes.keys().any(|(_, date)| *date >= head.watermark);

@@ -3,7 +3,7 @@
 use super::waiting::Waiting;
 use crate::accounting;
 use crate::config::{Config, Verbosity};
-use crate::sink::Sinks;
+use crate::output::Output;
 use anyhow::Result;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::row::Row;
@@ -25,7 +25,7 @@ pub(super) enum Ending {
 
 /// The writing side; does nothing but on the first worker.
 pub(super) struct Writing {
-    sinks: Option<Sinks>,
+    output: Option<Output>,
     outbox: Rc<RefCell<Outbox>>,
     config: Arc<Config>,
     waiting: Waiting,
@@ -33,46 +33,46 @@ pub(super) struct Writing {
 }
 
 impl Writing {
-    pub(super) fn new(config: &Arc<Config>, sinks: Option<Sinks>, outbox: Rc<RefCell<Outbox>>) -> Writing {
+    pub(super) fn new(config: &Arc<Config>, output: Option<Output>, outbox: Rc<RefCell<Outbox>>) -> Writing {
         let config = Arc::clone(config);
-        Writing { sinks, outbox, config, waiting: Waiting::new(), is_surplus_told: false }
+        Writing { output, outbox, config, waiting: Waiting::new(), is_surplus_told: false }
     }
 
     /// Hands on what the dataflow has completed.
     pub(super) fn write(&mut self) -> Result<()> {
-        let Some(sinks) = &mut self.sinks else { return Ok(()) };
+        let Some(output) = &mut self.output else { return Ok(()) };
         let mut outbox = self.outbox.borrow_mut();
         self.waiting.look(&outbox, &self.config);
         if !self.is_surplus_told && self.config.verbosity >= Verbosity::Normal {
             self.is_surplus_told = tell_of_surplus(&outbox);
         }
-        sinks.write(&mut outbox)
+        output.write(&mut outbox)
     }
 
     /// The user stops the run: says what it waited for, where it gave nothing.
     pub(super) fn tell_what_it_waited_for(&self) {
-        if self.sinks.is_some() {
+        if self.output.is_some() {
             self.waiting.interrupted(&self.outbox.borrow(), &self.config);
         }
     }
 
     /// Everything until then is committed.
     pub(super) fn committed(&self) -> EventTime {
-        self.sinks.as_ref().map_or(EventTime::MIN, Sinks::committed)
+        self.output.as_ref().map_or(EventTime::MIN, Output::committed)
     }
 
     /// When a commit is due next, if one is.
     pub(super) fn due_in(&self) -> Option<Duration> {
-        self.sinks.as_ref().and_then(Sinks::due_in)
+        self.output.as_ref().and_then(Output::due_in)
     }
 
     /// Writes the rest, and the accounting. Does nothing the second time.
     pub(super) fn finish(&mut self, ending: Ending) -> Result<()> {
-        let Some(mut sinks) = self.sinks.take() else { return Ok(()) };
+        let Some(mut output) = self.output.take() else { return Ok(()) };
         let mut outbox = self.outbox.borrow_mut();
-        sinks.finish(&mut outbox, ending == Ending::Complete)?;
-        accounting::tell(&self.config, &outbox, || sinks.prove_lease())?;
-        sinks.close();
+        output.finish(&mut outbox, ending == Ending::Complete)?;
+        accounting::tell(&self.config, &outbox, || output.prove_lease())?;
+        output.close();
         match ending {
             Ending::Complete => accounting::refuse_nothing(&self.config, &outbox),
             Ending::Stopped => Ok(()),

@@ -165,7 +165,7 @@ impl World {
     fn act(&mut self, number: usize) -> Result<(), String> {
         match self.processes[number].state.clone() {
             State::Gone | State::Waiting(_) => Ok(()),
-            State::New => self.take_over(number),
+            State::New => self.acquire(number),
             State::Ready => {
                 if self.processes[number].point < ITEMS {
                     let step = self.processes[number].protocol.begin();
@@ -183,7 +183,7 @@ impl World {
         }
     }
 
-    fn take_over(&mut self, number: usize) -> Result<(), String> {
+    fn acquire(&mut self, number: usize) -> Result<(), String> {
         if self.locked() {
             return Ok(());
         }
@@ -193,10 +193,10 @@ impl World {
             Kind::Database => {
                 // Taking over is a commit that asks for nobody's leave.
                 let process = &mut self.processes[number];
-                process.protocol.take_over(None);
+                process.protocol.acquire(None);
                 process.protocol.begin();
                 let lease = process.protocol.next().clone();
-                process.protocol.take_over(Some(lease.clone()));
+                process.protocol.acquire(Some(lease.clone()));
                 process.state = State::Ready;
                 self.lease = Some(lease);
             }
@@ -204,7 +204,7 @@ impl World {
                 let epoch = self.new_epoch();
                 let process = &mut self.processes[number];
                 process.epoch = epoch;
-                process.protocol.take_over(held);
+                process.protocol.acquire(held);
                 let step = process.protocol.begin();
                 let to = process.point;
                 self.go_on(number, step, to);
@@ -422,7 +422,7 @@ fn the_model_notices_what_is_wrong() {
 #[test]
 fn who_is_fenced_names_its_successor() {
     let mut first = Protocol::new([1; 16], "the first".into());
-    first.take_over(None);
+    first.acquire(None);
     first.begin();
     first.wrote(Wrote::All);
     let held = first.next().clone();

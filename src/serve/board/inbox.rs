@@ -4,7 +4,7 @@ use super::about::Described;
 use super::progress::{Following, ProgressNews};
 use super::series::Kept;
 use super::{Board, progress};
-use crate::sink::{self, Sink};
+use crate::sink::{Sink, SinkBatch};
 use anyhow::Result;
 use std::sync::Arc;
 
@@ -74,9 +74,9 @@ impl Inbox {
 pub struct BoardSink(pub Arc<Board>);
 
 impl Sink for BoardSink {
-    fn write(&mut self, news: &sink::News<'_>) -> Result<()> {
-        let rows: Vec<Kept> = news.rows.iter().map(Kept::of).collect();
-        let progress = ProgressNews::of(news, progress::now_ms(), false);
+    fn write(&mut self, batch: &SinkBatch<'_>) -> Result<()> {
+        let rows: Vec<Kept> = batch.rows.iter().map(Kept::of).collect();
+        let progress = ProgressNews::of(batch, progress::now_ms(), false);
         self.0.tell(|inbox| {
             rows.into_iter().for_each(|row| inbox.row(row));
             inbox.progress(progress);
@@ -84,8 +84,8 @@ impl Sink for BoardSink {
         Ok(())
     }
 
-    fn finish(&mut self, news: &sink::News<'_>) -> Result<()> {
-        let progress = ProgressNews::of(news, progress::now_ms(), true);
+    fn finish(&mut self, batch: &SinkBatch<'_>) -> Result<()> {
+        let progress = ProgressNews::of(batch, progress::now_ms(), true);
         self.0.tell(|inbox| inbox.progress(progress));
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! How far the job is: the frontier, each partition's watermark, and who holds the others back since when.
 
-use crate::sink;
+use crate::sink::SinkBatch;
 use crossrate_dataflows::market::acceptance::Counts;
 use crossrate_dataflows::market::event_time::EventTime;
 use serde::Serialize;
@@ -85,7 +85,7 @@ pub struct PartitionNews {
 
 impl ProgressNews {
     /// What a sink was told.
-    pub fn of(news: &sink::News<'_>, told_ms: u64, over: bool) -> Self {
+    pub fn of(batch: &SinkBatch<'_>, told_ms: u64, over: bool) -> Self {
         let partition = |p: &crossrate_dataflows::operators::closings::PartitionProgress| PartitionNews {
             name: p.name.clone(),
             watermark: p.watermark,
@@ -95,8 +95,8 @@ impl ProgressNews {
         };
         ProgressNews {
             known_from: Knowledge::Job,
-            partitions: news.partitions.iter().map(|(number, p)| (*number, partition(p))).collect(),
-            frontier: news.frontier,
+            partitions: batch.partitions.iter().map(|(number, p)| (*number, partition(p))).collect(),
+            frontier: batch.frontier,
             over,
             told_ms,
         }

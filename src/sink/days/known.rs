@@ -1,7 +1,7 @@
 //! What the checkpoint knows of a folder of files by day.
 
 use super::layout::{Layout, Place};
-use crate::ledger::point::{Mark, Point};
+use crate::committed_files::{CommittedFiles, FileChange};
 use crate::sink::append_file::Committed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -18,56 +18,56 @@ pub(super) struct Known {
     /// All was in another folder when the checkpoint was written.
     pub(super) is_moved: bool,
     /// Names that are no more, and those that days which are over have now, where all was moved here.
-    pub(super) renamed: Vec<Mark>,
+    pub(super) renamed: Vec<FileChange>,
 }
 
 impl Known {
     /// What the checkpoint knows of the files here; or, where all was moved here, of those in the one other folder that it
     /// knows. A folder that is still where it was has not been moved, unless the checkpoint is found beside this one.
-    pub(super) fn of(layout: &Layout, point: &Point, holds_checkpoint: bool) -> Known {
-        let keys = point.lengths.keys().chain(point.whole.keys());
+    pub(super) fn of(layout: &Layout, files: &CommittedFiles, holds_checkpoint: bool) -> Known {
+        let keys = files.lengths.keys().chain(files.whole.keys());
         let of_days = keys.filter_map(|key| layout.place(key).map(|(root, _)| root));
-        let roots: BTreeSet<PathBuf> = of_days.chain(folders(layout, point).map(PathBuf::from)).collect();
+        let roots: BTreeSet<PathBuf> = of_days.chain(folders(layout, files).map(PathBuf::from)).collect();
         if roots.contains(&layout.root) {
-            return Known { is_ours: true, ..Known::in_folder(layout, point, &layout.root) };
+            return Known { is_ours: true, ..Known::in_folder(layout, files, &layout.root) };
         }
         let mut roots = roots.into_iter();
         let (Some(root), None) = (roots.next(), roots.next()) else { return Known::default() };
         if root.exists() && !holds_checkpoint {
             return Known::default();
         }
-        let mut known = Known { is_moved: true, ..Known::in_folder(layout, point, &root) };
+        let mut known = Known { is_moved: true, ..Known::in_folder(layout, files, &root) };
         // A folder that has nothing of what was committed may be anybody's.
         known.is_ours = holds_checkpoint || !(known.growing.is_empty() && known.whole.is_empty());
-        known.renamed = renamed(layout, point);
+        known.renamed = renamed(layout, files);
         known
     }
 
-    fn in_folder(layout: &Layout, point: &Point, root: &Path) -> Known {
+    fn in_folder(layout: &Layout, files: &CommittedFiles, root: &Path) -> Known {
         let place = |key: &String| layout.place(key).filter(|(of, _)| of == root).map(|(_, place)| place);
         let committed = |key: &String, length: u64| {
-            point.contents.get(key).copied().map_or(Committed::Length(length), Committed::Content)
+            files.contents.get(key).copied().map_or(Committed::Length(length), Committed::Content)
         };
         let growing =
-            point.lengths.iter().filter_map(|(key, length)| Some((place(key)?, committed(key, *length))));
-        let whole = point.whole.keys().filter_map(place).collect();
+            files.lengths.iter().filter_map(|(key, length)| Some((place(key)?, committed(key, *length))));
+        let whole = files.whole.keys().filter_map(place).collect();
         Known { growing: growing.collect(), whole, ..Known::default() }
     }
 }
 
 /// What is to be noted where all was moved here; days that grow are noted when they are opened.
-fn renamed(layout: &Layout, point: &Point) -> Vec<Mark> {
-    let keys = point.lengths.keys().chain(point.whole.keys()).filter(|key| layout.place(key).is_some());
-    let gone = keys.chain(folders(layout, point)).cloned().map(Mark::Gone);
-    let whole = point.whole.iter().filter_map(|(key, content)| {
+fn renamed(layout: &Layout, files: &CommittedFiles) -> Vec<FileChange> {
+    let keys = files.lengths.keys().chain(files.whole.keys()).filter(|key| layout.place(key).is_some());
+    let gone = keys.chain(folders(layout, files)).cloned().map(FileChange::Gone);
+    let whole = files.whole.iter().filter_map(|(key, content)| {
         let (_, place) = layout.place(key)?;
-        Some(Mark::Whole(layout.path(place, layout.growing).display().to_string(), *content))
+        Some(FileChange::Whole(layout.path(place, layout.growing).display().to_string(), *content))
     });
     gone.chain(whole).collect()
 }
 
 /// The folders of such files that the checkpoint knows.
-fn folders<'a>(layout: &Layout, point: &'a Point) -> impl Iterator<Item = &'a String> {
+fn folders<'a>(layout: &Layout, files: &'a CommittedFiles) -> impl Iterator<Item = &'a String> {
     let growing = layout.growing;
-    point.folders.iter().filter(move |(_, name)| *name == growing).map(|(folder, _)| folder)
+    files.folders.iter().filter(move |(_, name)| *name == growing).map(|(folder, _)| folder)
 }

@@ -8,7 +8,7 @@ use super::outputs::{self, Outputs};
 use anyhow::{Result, bail};
 use crossrate::cli::{self, Task};
 use crossrate::run::{Observer, run_with};
-use crossrate::sink::{News, Sink};
+use crossrate::sink::{Sink, SinkBatch};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use std::sync::atomic::AtomicBool;
 struct EndsAfter(u64);
 
 impl Sink for EndsAfter {
-    fn write(&mut self, _: &News<'_>) -> Result<()> {
+    fn write(&mut self, _: &SinkBatch<'_>) -> Result<()> {
         self.0 = self.0.saturating_sub(1);
         if self.0 == 0 {
             bail!("enough");
@@ -26,7 +26,7 @@ impl Sink for EndsAfter {
         Ok(())
     }
 
-    fn finish(&mut self, _: &News<'_>) -> Result<()> {
+    fn finish(&mut self, _: &SinkBatch<'_>) -> Result<()> {
         Ok(())
     }
 }

@@ -4,7 +4,7 @@
 use super::days::files;
 use super::input::{self, Random};
 use super::kill_loop::{Job, end_of, kills, signal};
-use crossrate::ledger::point::Point;
+use crossrate::ledger::checkpoint::Checkpoint;
 use flate2::write::GzEncoder;
 use rusqlite::Connection;
 use std::fs::File;
@@ -224,6 +224,6 @@ fn has_ended(job: &Job) -> bool {
         let found = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).ok()?;
         found.collect::<Result<_, _>>().ok()
     };
-    let point = entries().and_then(|entries| Point::decode(&entries).ok());
-    point.and_then(|point| point.job).is_some_and(|job| job.ended)
+    let checkpoint = entries().and_then(|entries| Checkpoint::decode(&entries).ok());
+    checkpoint.and_then(|checkpoint| checkpoint.job).is_some_and(|job| job.ended)
 }

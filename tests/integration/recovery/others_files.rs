@@ -2,7 +2,7 @@
 
 use super::days;
 use super::input;
-use crossrate::ledger::point::{self, Point};
+use crossrate::ledger::checkpoint::{self, Checkpoint};
 use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -187,12 +187,12 @@ fn as_earlier_versions_wrote(database: &Path) {
         .expect("entries");
     let job = found[0].0.clone();
     let entries: BTreeMap<_, _> = found.into_iter().map(|(_, key, value)| (key, value)).collect();
-    let lengths = Point::decode(&entries).expect("decoded").lengths;
-    assert!(entries.contains_key(point::TERM) && !lengths.is_empty(), "{:?}", entries.keys());
+    let lengths = Checkpoint::decode(&entries).expect("decoded").files.lengths;
+    assert!(entries.contains_key(checkpoint::TERM) && !lengths.is_empty(), "{:?}", entries.keys());
     let newer = "key = 'term' OR key LIKE 'file/%' OR key LIKE 'whole/%' OR key LIKE 'folder/%'";
     database.execute(&format!("DELETE FROM crossrate_recovery WHERE {newer}"), []).expect("deleted");
     for (path, length) in lengths {
-        let entry = point::encode(&length).expect("encoded");
+        let entry = checkpoint::encode(&length).expect("encoded");
         let put = "INSERT INTO crossrate_recovery VALUES (?1, ?2, ?3)";
         database.execute(put, params![job, format!("length/{path}"), entry]).expect("written");
     }

@@ -1,11 +1,12 @@
 //! What is told when, while commits are under way.
 
-use super::{News, Scene, Sink, Sinks};
+use super::Output;
+use super::commit_thread::tests::slow;
+use super::committer::Committer;
 use crate::cli::{self, Task};
 use crate::ledger::Changes;
-use crate::ledger::clerk::tests::slow;
-use crate::ledger::committer::Committer;
-use crate::ledger::point::JobEntry;
+use crate::ledger::checkpoint::JobEntry;
+use crate::sink::{Sink, SinkBatch, Sinks};
 use anyhow::{Result, anyhow};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::row::{Content, Row, RowKind, Stage};
@@ -23,22 +24,22 @@ type Told = Arc<Mutex<Vec<(Vec<u64>, Option<u64>)>>>;
 struct Listens(Told);
 
 impl Sink for Listens {
-    fn write(&mut self, news: &News<'_>) -> Result<()> {
-        let ends = news.rows.iter().map(|row| row.end.millis()).collect();
-        self.0.lock().unwrap().push((ends, news.frontier.map(EventTime::millis)));
+    fn write(&mut self, batch: &SinkBatch<'_>) -> Result<()> {
+        let ends = batch.rows.iter().map(|row| row.end.millis()).collect();
+        self.0.lock().unwrap().push((ends, batch.frontier.map(EventTime::millis)));
         Ok(())
     }
 
-    fn finish(&mut self, _: &News<'_>) -> Result<()> {
+    fn finish(&mut self, _: &SinkBatch<'_>) -> Result<()> {
         Ok(())
     }
 }
 
-/// Sinks whose ledger commits what and when the test says.
-fn sinks() -> (Sender<Result<()>>, Sinks, Told) {
+/// An output whose ledger commits what and when the test says.
+fn output() -> (Sender<Result<()>>, Output, Told) {
     let words = ["crossrate", "run"].map(OsString::from);
-    let Task::Run(config) = cli::parse(words, &[]).unwrap().task else { panic!("a run was asked for") };
-    let (outcomes, clerk) = slow();
+    let Task::Run(mut config) = cli::parse(words, &[]).unwrap().task else { panic!("a run was asked for") };
+    let (outcomes, thread) = slow();
     let job = JobEntry {
         program: String::new(),
         definition: Vec::new(),
@@ -47,13 +48,12 @@ fn sinks() -> (Sender<Result<()>>, Sinks, Told) {
         ended: false,
         ends: BTreeMap::new(),
     };
-    let interval = Duration::from_secs(3_600);
-    let ledger = Committer::new(clerk, job, &config.definition, interval, Changes::new(), false);
+    config.commit_interval = Duration::from_secs(3_600);
+    let committer = Committer::new(thread, job, &config, Changes::new());
     let told = Told::default();
-    let others: Vec<Box<dyn Sink>> = vec![Box::new(Listens(Arc::clone(&told)))];
-    let sinks =
-        Sinks { ledger: Some(ledger), files: Vec::new(), others, scene: Scene::default(), first: None };
-    (outcomes, sinks, told)
+    let mut output = Output::new(Sinks::default(), Some(committer), config.verbosity);
+    output.add(Box::new(Listens(Arc::clone(&told))));
+    (outcomes, output, told)
 }
 
 fn millis(time: u64) -> EventTime {
@@ -76,41 +76,41 @@ fn closing(end: u64, bytes: usize) -> Outbox {
 
 #[test]
 fn rows_gather_while_a_commit_is_under_way_and_are_told_when_theirs_is_there() {
-    let (outcomes, mut sinks, told) = sinks();
-    sinks.write(&mut closing(10, 1)).unwrap();
+    let (outcomes, mut output, told) = output();
+    output.write(&mut closing(10, 1)).unwrap();
     // Nobody has waited: the ledger has not even been told what to do.
-    sinks.write(&mut closing(20, 1)).unwrap();
+    output.write(&mut closing(20, 1)).unwrap();
     assert!(told.lock().unwrap().is_empty());
-    assert_eq!((sinks.committed(), sinks.due_in()), (EventTime::MIN, None));
+    assert_eq!((output.committed(), output.due_in()), (EventTime::MIN, None));
     outcomes.send(Ok(())).unwrap();
     while told.lock().unwrap().is_empty() {
         std::thread::park_timeout(Duration::from_millis(100));
-        sinks.write(&mut Outbox::default()).unwrap();
+        output.write(&mut Outbox::default()).unwrap();
     }
     // What is certain is the first closing, though the second is computed.
     assert_eq!(*told.lock().unwrap(), [(vec![10], Some(10))]);
-    assert_eq!(sinks.committed(), millis(10));
+    assert_eq!(output.committed(), millis(10));
     outcomes.send(Ok(())).unwrap();
-    sinks.finish(&mut Outbox { frontier: Some(millis(25)), ..Outbox::default() }, false).unwrap();
+    output.finish(&mut Outbox { frontier: Some(millis(25)), ..Outbox::default() }, false).unwrap();
     assert_eq!(*told.lock().unwrap(), [(vec![10], Some(10)), (vec![20], Some(25))]);
-    assert_eq!(sinks.committed(), millis(25));
+    assert_eq!(output.committed(), millis(25));
 }
 
 #[test]
 fn what_gathers_behind_a_commit_is_bounded() {
-    let (outcomes, mut sinks, told) = sinks();
-    sinks.write(&mut closing(10, 1)).unwrap();
+    let (outcomes, mut output, told) = output();
+    output.write(&mut closing(10, 1)).unwrap();
     outcomes.send(Ok(())).unwrap();
-    sinks.write(&mut closing(20, 9 << 20)).unwrap();
+    output.write(&mut closing(20, 9 << 20)).unwrap();
     assert_eq!(*told.lock().unwrap(), [(vec![10], Some(10))]);
 }
 
 #[test]
 fn a_commit_that_is_refused_ends_the_run_and_tells_nobody() {
-    let (outcomes, mut sinks, told) = sinks();
-    sinks.write(&mut closing(10, 1)).unwrap();
+    let (outcomes, mut output, told) = output();
+    output.write(&mut closing(10, 1)).unwrap();
     outcomes.send(Err(anyhow!("job was taken over"))).unwrap();
-    let error = sinks.finish(&mut closing(20, 1), true).unwrap_err();
+    let error = output.finish(&mut closing(20, 1), true).unwrap_err();
     assert_eq!(error.to_string(), "job was taken over");
     assert!(told.lock().unwrap().is_empty());
 }

@@ -1,10 +1,11 @@
 //! When to commit, and what: gathers what the dataflow hands on until it is time, and while a commit is under way.
 
-use super::clerk::{Clerk, Done};
-use super::point::{IDLE, JOB, JobEntry, Mark, add_lasting, encode};
-use super::{Changes, Commit};
+use super::commit_thread::{CommitThread, FinishedCommit, Wait};
+use crate::committed_files::FileChange;
+use crate::config::{Config, Verbosity};
+use crate::ledger::checkpoint::{IDLE, JOB, JobEntry, add_file_change, add_lasting, encode};
+use crate::ledger::{Changes, Commit};
 use anyhow::Result;
-use crossrate_dataflows::market::definition::Definition;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::looks::Looks;
 use crossrate_dataflows::market::resume::Lasting;
@@ -24,8 +25,8 @@ const UNASKED: Duration = Duration::from_secs(2);
 const GATHERED: usize = 8 << 20;
 
 /// Gathers and commits.
-pub struct Committer {
-    clerk: Clerk,
+pub(super) struct Committer {
+    thread: CommitThread,
     job: JobEntry,
     stats_last: Option<u64>,
     interval: Duration,
@@ -33,9 +34,9 @@ pub struct Committer {
     /// How large that is, about; where an entry has changed twice, both count.
     gathered: usize,
     /// Of the commit that is under way: how far the rows are with it.
-    under_way: Option<EventTime>,
+    committing: Option<EventTime>,
     /// Carried windows, by when they were final, that looks which a later run would repeat did not know yet.
-    too_new: VecDeque<(EventTime, Lasting)>,
+    unsettled: VecDeque<(EventTime, Lasting)>,
     hindsight: u64,
     /// The latest look of any row, and how far the rows are.
     last_look: EventTime,
@@ -48,13 +49,13 @@ pub struct Committer {
     last_commit: Instant,
     last_asked: Instant,
     /// Whether each commit is told of.
-    tells: bool,
+    reports: bool,
 }
 
 impl std::fmt::Debug for Committer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Committer")
-            .field("ledger", &self.clerk.name())
+            .field("ledger", &self.thread.name())
             .field("committed", &self.committed)
             .finish()
     }
@@ -62,23 +63,16 @@ impl std::fmt::Debug for Committer {
 
 impl Committer {
     /// Goes on from the job as it was. `changes` of entries are part of the first commit.
-    pub fn new(
-        clerk: Clerk,
-        job: JobEntry,
-        definition: &Definition,
-        interval: Duration,
-        changes: Changes,
-        tells: bool,
-    ) -> Self {
+    pub(super) fn new(thread: CommitThread, job: JobEntry, config: &Config, changes: Changes) -> Self {
         Committer {
-            clerk,
-            stats_last: definition.stats_last,
-            too_new: VecDeque::new(),
-            hindsight: Looks::of(definition).hindsight(),
-            interval,
+            thread,
+            stats_last: config.definition.stats_last,
+            unsettled: VecDeque::new(),
+            hindsight: Looks::of(&config.definition).hindsight(),
+            interval: config.commit_interval,
             pending: Commit { changes, ..Commit::default() },
             gathered: 0,
-            under_way: None,
+            committing: None,
             last_look: job.at,
             frontier: job.at,
             ended: false,
@@ -86,13 +80,13 @@ impl Committer {
             first: true,
             last_commit: Instant::now(),
             last_asked: Instant::now(),
-            tells,
+            reports: config.verbosity >= Verbosity::Verbose,
             job,
         }
     }
 
     /// Takes what is in the outbox.
-    pub fn take(&mut self, outbox: &mut Outbox) -> Result<()> {
+    pub(super) fn gather(&mut self, outbox: &mut Outbox) -> Result<()> {
         if let Some(row) = outbox.rows.last() {
             self.last_look = self.last_look.max(row.look);
         }
@@ -105,7 +99,7 @@ impl Committer {
         // What looks left first: a partition may say that an entry of an earlier look can go.
         for (look, change) in outbox.lasting.drain(..) {
             match change {
-                Lasting::Carried(..) => self.too_new.push_back((look, change)),
+                Lasting::Carried(..) => self.unsettled.push_back((look, change)),
                 _ => add_lasting(&mut self.pending.changes, &change, self.stats_last)?,
             }
         }
@@ -120,8 +114,8 @@ impl Committer {
     }
 
     fn settle(&mut self, until: EventTime) -> Result<()> {
-        while self.too_new.front().is_some_and(|(look, _)| *look <= until) {
-            if let Some((_, change)) = self.too_new.pop_front() {
+        while self.unsettled.front().is_some_and(|(look, _)| *look <= until) {
+            if let Some((_, change)) = self.unsettled.pop_front() {
                 add_lasting(&mut self.pending.changes, &change, self.stats_last)?;
             }
         }
@@ -129,9 +123,9 @@ impl Committer {
     }
 
     /// Whether it is time to commit what there is.
-    pub fn is_due(&self) -> bool {
+    pub(super) fn is_due(&self) -> bool {
         // What has gathered by then is not kept waiting, however long the interval is: it is in memory.
-        !self.clerk.is_busy() && (self.wait().is_zero() || self.is_full())
+        !self.thread.is_busy() && (self.wait().is_zero() || self.is_full())
     }
 
     fn wait(&self) -> Duration {
@@ -144,46 +138,46 @@ impl Committer {
     }
 
     /// After how long the next commit is due; `None` where nothing waits, or one is under way: its end wakes us.
-    pub fn due_in(&self) -> Option<Duration> {
-        (self.has_news() && !self.clerk.is_busy()).then(|| self.wait())
+    pub(super) fn due_in(&self) -> Option<Duration> {
+        (self.has_pending() && !self.thread.is_busy()).then(|| self.wait())
     }
 
     /// Whether so much has gathered that it must be committed, and the commit under way be waited for.
-    pub fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.gathered > GATHERED
     }
 
     /// Whether each closing is to be committed before anything else is done.
-    pub fn waits(&self) -> bool {
+    pub(super) fn commits_at_once(&self) -> bool {
         self.interval.is_zero()
     }
 
     /// Whether a commit is under way.
-    pub fn is_committing(&self) -> bool {
-        self.under_way.is_some()
+    pub(super) fn is_committing(&self) -> bool {
+        self.committing.is_some()
     }
 
     /// Whether there is anything to commit.
-    pub fn has_news(&self) -> bool {
+    pub(super) fn has_pending(&self) -> bool {
         self.ended || !self.pending.rows.is_empty() || !self.pending.changes.is_empty()
     }
 
     /// Fails where another run has the job. Cheap: it asks now and then.
-    pub fn still_ours(&mut self) -> Result<()> {
-        if self.clerk.is_busy() || self.last_commit.max(self.last_asked).elapsed() < UNASKED {
+    pub(super) fn verify_lease(&mut self) -> Result<()> {
+        if self.thread.is_busy() || self.last_commit.max(self.last_asked).elapsed() < UNASKED {
             return Ok(());
         }
         self.last_asked = Instant::now();
-        self.clerk.ask_still_ours()
+        self.thread.verify_lease()
     }
 
     /// The run ends with this commit; with `ended` the job too.
-    pub fn end(&mut self, ended: bool) {
+    pub(super) fn end(&mut self, ended: bool) {
         self.ended = ended;
     }
 
     /// The commit that is due, with the job's entry but without the lengths of files.
-    pub fn next_commit(&mut self) -> Result<Commit> {
+    pub(super) fn next_commit(&mut self) -> Result<Commit> {
         self.job.at = self.frontier;
         self.job.ended = self.ended;
         if self.ended {
@@ -199,19 +193,19 @@ impl Committer {
     }
 
     /// Begins to commit it; nothing else may be under way.
-    pub fn commit(&mut self, mut commit: Commit, marks: &[Mark]) -> Result<()> {
-        marks.iter().try_for_each(|mark| mark.add_to(&mut commit.changes))?;
-        self.under_way = Some(self.job.at);
-        self.clerk.commit(commit)
+    pub(super) fn commit(&mut self, mut commit: Commit, changes: &[FileChange]) -> Result<()> {
+        changes.iter().try_for_each(|change| add_file_change(&mut commit.changes, change))?;
+        self.committing = Some(self.job.at);
+        self.thread.commit(commit)
     }
 
     /// The commit that was under way, if it is there now, for those who are told only then; `wait`s for it where that
     /// is asked. Whatever ends the run, such as a successor, is an error here.
-    pub fn committed_now(&mut self, wait: bool) -> Result<Option<Commit>> {
-        let Some(Done { mut commit, took }) = self.clerk.answer(wait)? else { return Ok(None) };
-        self.committed = self.under_way.take().unwrap_or(self.committed);
+    pub(super) fn finished_commit(&mut self, wait: Wait) -> Result<Option<Commit>> {
+        let Some(FinishedCommit { mut commit, took }) = self.thread.outcome(wait)? else { return Ok(None) };
+        self.committed = self.committing.take().unwrap_or(self.committed);
         (self.first, self.last_commit) = (false, Instant::now());
-        if self.tells {
+        if self.reports {
             let (rows, entries) = (commit.rows.len(), commit.changes.len());
             let bytes: usize =
                 commit.changes.iter().map(|(key, e)| key.len() + e.as_ref().map_or(0, Vec::len)).sum();
@@ -224,19 +218,19 @@ impl Committer {
 
     /// Asks whether the job is still this run's, and waits for the answer. Nothing else may be under way, but for that
     /// very question.
-    pub fn prove_lease(&mut self) -> Result<()> {
-        self.clerk.answer(true)?;
-        self.clerk.ask_still_ours()?;
-        self.clerk.answer(true).map(drop)
+    pub(super) fn prove_lease(&mut self) -> Result<()> {
+        self.thread.outcome(Wait::UntilDone)?;
+        self.thread.verify_lease()?;
+        self.thread.outcome(Wait::UntilDone).map(drop)
     }
 
     /// Lets the ledger go; nothing may be under way.
-    pub fn close(&mut self) {
-        self.clerk.close();
+    pub(super) fn close(&mut self) {
+        self.thread.close();
     }
 
     /// The event time until which everything is committed.
-    pub fn committed(&self) -> EventTime {
+    pub(super) fn committed(&self) -> EventTime {
         self.committed
     }
 }

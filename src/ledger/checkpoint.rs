@@ -22,8 +22,9 @@
 //!
 //! An entry is a version byte, eight bytes of checksum, and the value in postcard's format.
 
-use super::content::Content;
 use super::{Changes, Entries};
+use crate::committed_files::content::FileContent;
+use crate::committed_files::{CommittedFiles, FileChange};
 use crate::exit::{Exit, Failure};
 use crate::wire::chunk::Prefix;
 use anyhow::Result;
@@ -98,7 +99,7 @@ pub struct PaneEntry {
 
 /// A partition as it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PartitionPoint {
+pub struct PartitionCheckpoint {
     /// Where it was.
     pub head: Head,
     /// Which records jumped.
@@ -113,61 +114,38 @@ pub struct PartitionPoint {
 
 /// A checkpoint, decoded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Point {
+pub struct Checkpoint {
     /// The job; `None` where nothing was ever committed.
     pub job: Option<JobEntry>,
     /// Its partitions.
-    pub partitions: BTreeMap<u32, PartitionPoint>,
+    pub partitions: BTreeMap<u32, PartitionCheckpoint>,
     /// The dataflow's part.
     pub resume: Resume,
-    /// How long files were that grow, by path; 0 of one of which nothing was committed.
-    pub lengths: BTreeMap<String, u64>,
-    /// And what they held; not of those that an earlier version noted.
-    pub contents: BTreeMap<String, Content>,
-    /// What files held that are done with, by path.
-    pub whole: BTreeMap<String, Content>,
-    /// Folders of files by day that the job writes to, and the name of the files that grow there.
-    pub folders: BTreeMap<String, String>,
+    /// The files that the job writes.
+    pub files: CommittedFiles,
     /// How often the job was taken over, about: higher than in any earlier run.
     pub term: u64,
-    /// Who had the job before, for people, where the ledger says so; no entry.
-    pub before: Option<String>,
 }
 
-/// What a commit says of a file or a folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mark {
-    /// A file that grows holds so much; nothing yet where it is new.
-    Grows(String, Content),
-    /// A file is done with and holds this.
-    Whole(String, Content),
-    /// A file or folder is there no more, or has another name now.
-    Gone(String),
-    /// The job writes to a folder of files by day, which have this name while they grow.
-    Folder(String, String),
-}
-
-impl Mark {
-    /// Adds it to the changes of a commit.
-    pub fn add_to(&self, changes: &mut Changes) -> Result<()> {
-        match self {
-            Mark::Grows(path, content) => {
-                changes.insert(format!("file/{path}"), Some(encode(content)?));
-            }
-            Mark::Whole(path, content) => {
-                changes.insert(format!("file/{path}"), None);
-                changes.insert(format!("whole/{path}"), Some(encode(content)?));
-            }
-            Mark::Gone(path) => {
-                let kinds = ["file", "length", "whole", "folder"];
-                changes.extend(kinds.map(|kind| (format!("{kind}/{path}"), None)));
-            }
-            Mark::Folder(path, name) => {
-                changes.insert(format!("folder/{path}"), Some(encode(name)?));
-            }
+/// Adds what happened to a file to the changes of a commit.
+pub fn add_file_change(changes: &mut Changes, change: &FileChange) -> Result<()> {
+    match change {
+        FileChange::Grows(path, content) => {
+            changes.insert(format!("file/{path}"), Some(encode(content)?));
         }
-        Ok(())
+        FileChange::Whole(path, content) => {
+            changes.insert(format!("file/{path}"), None);
+            changes.insert(format!("whole/{path}"), Some(encode(content)?));
+        }
+        FileChange::Gone(path) => {
+            let kinds = ["file", "length", "whole", "folder"];
+            changes.extend(kinds.map(|kind| (format!("{kind}/{path}"), None)));
+        }
+        FileChange::Folder(path, name) => {
+            changes.insert(format!("folder/{path}"), Some(encode(name)?));
+        }
     }
+    Ok(())
 }
 
 /// The number of the run that takes a job over: higher than any before, also where the job was reset meanwhile and nothing
@@ -255,36 +233,31 @@ pub fn whole(entries: &Entries) -> Result<()> {
 
 /// Whether an entry may be there before anything was committed.
 pub fn precedes(key: &str, entry: &[u8]) -> bool {
-    let is_empty = || decode::<Content>(key, entry).is_ok_and(|content| content == Content::empty());
+    let is_empty = || decode::<FileContent>(key, entry).is_ok_and(|content| content == FileContent::empty());
     key == FRESH || key == TERM || key.starts_with("folder/") || key.starts_with("file/") && is_empty()
 }
 
-impl Point {
-    /// Whether a version wrote it that noted neither hashes nor folders; it noted files only, while they grew.
-    pub fn is_of_earlier_version(&self) -> bool {
-        self.job.is_some() && self.contents.is_empty() && self.whole.is_empty() && self.folders.is_empty()
-    }
-
+impl Checkpoint {
     /// Decodes the entry of a file or a folder.
     fn take_output(&mut self, kind: &str, path: &str, entry: &[u8]) -> Result<()> {
         let key = format!("{kind}/{path}");
         let path = path.to_owned();
         match kind {
             "file" => {
-                let content: Content = decode(&key, entry)?;
-                self.lengths.insert(path.clone(), content.length);
-                self.contents.insert(path, content);
+                let content: FileContent = decode(&key, entry)?;
+                self.files.lengths.insert(path.clone(), content.length);
+                self.files.contents.insert(path, content);
             }
-            "whole" => drop(self.whole.insert(path, decode(&key, entry)?)),
-            "folder" => drop(self.folders.insert(path, decode(&key, entry)?)),
-            _ => drop(self.lengths.insert(path, decode(&key, entry)?)),
+            "whole" => drop(self.files.whole.insert(path, decode(&key, entry)?)),
+            "folder" => drop(self.files.folders.insert(path, decode(&key, entry)?)),
+            _ => drop(self.files.lengths.insert(path, decode(&key, entry)?)),
         }
         Ok(())
     }
 
     /// Decodes all entries. A run that had ended is taken up after its last closing: its windows are final.
     pub fn decode(entries: &Entries) -> Result<Self> {
-        let mut point = Point::default();
+        let mut checkpoint = Checkpoint::default();
         let mut heads: BTreeMap<u32, Head> = BTreeMap::new();
         let mut read: BTreeMap<u32, Prefix> = BTreeMap::new();
         let mut jumps: BTreeMap<u32, jumps::Refused> = BTreeMap::new();
@@ -298,7 +271,7 @@ impl Point {
             let (kind, rest) = key.split_once('/').unwrap_or((key, ""));
             let partition = |text: &str| text.parse::<u32>().map_err(|_| unknown());
             match kind {
-                JOB => point.job = Some(decode(key, entry)?),
+                JOB => checkpoint.job = Some(decode(key, entry)?),
                 "head" => {
                     heads.insert(partition(rest)?, decode(key, entry)?);
                 }
@@ -320,31 +293,32 @@ impl Point {
                     panes.entry(p).or_default().insert(place, decode(key, entry)?);
                 }
                 "carried" => {
-                    point.resume.carried.insert(Symbol::new(rest), decode(key, entry)?);
+                    checkpoint.resume.carried.insert(Symbol::new(rest), decode(key, entry)?);
                 }
                 "series" => {
-                    point.resume.series.insert(Symbol::new(rest), decode::<SeriesMoments>(key, entry)?);
+                    checkpoint.resume.series.insert(Symbol::new(rest), decode::<SeriesMoments>(key, entry)?);
                 }
                 "rate" => {
                     let (cross, number) = rest.rsplit_once('/').ok_or_else(unknown)?;
                     let number: i64 = number.parse().map_err(|_| unknown())?;
                     let rate: BigInt = decode(key, entry)?;
-                    point.resume.rates.entry(Symbol::new(cross)).or_default().insert(number, rate);
+                    checkpoint.resume.rates.entry(Symbol::new(cross)).or_default().insert(number, rate);
                 }
-                IDLE => point.resume.idle = decode(key, entry)?,
+                IDLE => checkpoint.resume.idle = decode(key, entry)?,
                 FRESH => drop(decode::<String>(key, entry)?),
-                TERM => point.term = decode(key, entry)?,
-                "length" | "file" | "whole" | "folder" => point.take_output(kind, rest, entry)?,
+                TERM => checkpoint.term = decode(key, entry)?,
+                "length" | "file" | "whole" | "folder" => checkpoint.take_output(kind, rest, entry)?,
                 _ => return Err(unknown().into()),
             }
         }
-        point.resume.at = point.job.as_ref().map_or(EventTime::MIN, |job| job.at);
-        let ended = point.job.as_ref().is_some_and(|job| job.ended);
+        checkpoint.files.until = checkpoint.job.as_ref().map(|job| job.at);
+        checkpoint.resume.at = checkpoint.files.until.unwrap_or(EventTime::MIN);
+        let ended = checkpoint.job.as_ref().is_some_and(|job| job.ended);
         for (number, mut head) in heads {
             let mut symbols = symbols.remove(&number).unwrap_or_default();
             let mut panes = panes.remove(&number).unwrap_or_default();
             if ended {
-                head.watermark = head.watermark.max(point.resume.at);
+                head.watermark = head.watermark.max(checkpoint.resume.at);
                 head.rebuild_from = head.next;
                 for entry in std::mem::take(&mut panes).values().flatten() {
                     note_greatest(&mut symbols, &entry.symbol, entry.candle.greatest_id);
@@ -352,14 +326,14 @@ impl Point {
             }
             for known in &symbols {
                 if let Some(id) = known.greatest_id {
-                    let greatest = point.resume.greatest_ids.entry(known.symbol.clone()).or_insert(id);
+                    let greatest = checkpoint.resume.greatest_ids.entry(known.symbol.clone()).or_insert(id);
                     *greatest = id.max(*greatest);
                 }
             }
             let (read, jumps) = (read.remove(&number), jumps.remove(&number).unwrap_or_default());
-            point.partitions.insert(number, PartitionPoint { head, jumps, read, symbols, panes });
+            checkpoint.partitions.insert(number, PartitionCheckpoint { head, jumps, read, symbols, panes });
         }
-        Ok(point)
+        Ok(checkpoint)
     }
 }
 

@@ -14,7 +14,7 @@ const BLOCK: u64 = 1 << 16;
 
 /// What is known of a file's first bytes.
 #[derive(Debug, Copy, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Content {
+pub struct FileContent {
     /// How many bytes that is about.
     pub length: u64,
     /// The hash of the last whole block.
@@ -23,14 +23,14 @@ pub struct Content {
     hash: u64,
 }
 
-impl Content {
+impl FileContent {
     /// Of a file of which nothing was committed.
-    pub fn empty() -> Content {
+    pub fn empty() -> FileContent {
         RunningHash::new().content()
     }
 
     /// Of so many bytes of a file, which are read; an error of its own kind where the file has fewer.
-    pub fn of(file: &mut File, length: u64) -> io::Result<Content> {
+    pub fn of(file: &mut File, length: u64) -> io::Result<FileContent> {
         file.seek(SeekFrom::Start(0))?;
         let mut hash = RunningHash::new();
         hash.read(file, length)?;
@@ -53,7 +53,7 @@ impl RunningHash {
     }
 
     /// Goes on with a file, of which what follows the last whole block is read; `None` where that is not as it was.
-    pub fn go_on(file: &mut File, content: &Content) -> io::Result<Option<Self>> {
+    pub fn go_on(file: &mut File, content: &FileContent) -> io::Result<Option<Self>> {
         let whole = content.length - content.length % BLOCK;
         file.seek(SeekFrom::Start(whole))?;
         let (blocks, tail) = (content.blocks, Xxh3::with_seed(content.blocks));
@@ -93,8 +93,8 @@ impl RunningHash {
     }
 
     /// What is known of the file by now.
-    pub fn content(&self) -> Content {
-        Content { length: self.length, blocks: self.blocks, hash: self.tail.digest() }
+    pub fn content(&self) -> FileContent {
+        FileContent { length: self.length, blocks: self.blocks, hash: self.tail.digest() }
     }
 }
 
@@ -130,7 +130,7 @@ mod tests {
         let block = BLOCK as usize;
         for length in [0, 1, block - 1, block, block + 1, 3 * block, 3 * block + 17] {
             let all = bytes(length);
-            let whole = Content::of(&mut file(&all), length as u64).expect("read");
+            let whole = FileContent::of(&mut file(&all), length as u64).expect("read");
             for piece in [1_000, 7, block, 2 * block + 3] {
                 let mut hash = RunningHash::new();
                 all.chunks(piece).for_each(|some| hash.add(some));
@@ -143,9 +143,9 @@ mod tests {
     fn a_file_that_is_gone_on_with_has_the_hash_of_one_written_at_once() {
         let block = BLOCK as usize;
         let all = bytes(3 * block);
-        let whole = Content::of(&mut file(&all), all.len() as u64).expect("read");
+        let whole = FileContent::of(&mut file(&all), all.len() as u64).expect("read");
         for cut in [0, 1, block - 1, block, block + 1, 2 * block + 5, 3 * block] {
-            let content = Content::of(&mut file(&all), cut as u64).expect("read");
+            let content = FileContent::of(&mut file(&all), cut as u64).expect("read");
             let mut hash = RunningHash::go_on(&mut file(&all), &content).expect("read").expect("as it was");
             hash.add(&all[cut..]);
             assert_eq!(hash.content(), whole, "cut at {cut}");
@@ -155,11 +155,11 @@ mod tests {
     #[test]
     fn a_changed_byte_changes_the_hash_wherever_it_is() {
         let all = bytes(2 * BLOCK as usize + 100);
-        let whole = Content::of(&mut file(&all), all.len() as u64).expect("read");
+        let whole = FileContent::of(&mut file(&all), all.len() as u64).expect("read");
         for place in [0, 1, BLOCK as usize - 1, BLOCK as usize, all.len() - 100, all.len() - 1] {
             let mut damaged = all.clone();
             damaged[place] ^= 4;
-            let found = Content::of(&mut file(&damaged), all.len() as u64).expect("read");
+            let found = FileContent::of(&mut file(&damaged), all.len() as u64).expect("read");
             assert_ne!(found, whole, "byte {place}");
             // What follows the last whole block is seen by who goes on, too.
             let goes_on = RunningHash::go_on(&mut file(&damaged), &whole).expect("read").is_some();
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_too_short_is_an_error() {
-        let error = Content::of(&mut file(b"abc"), 4).expect_err("it has three bytes");
+        let error = FileContent::of(&mut file(b"abc"), 4).expect_err("it has three bytes");
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     }
 }

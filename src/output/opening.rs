@@ -6,52 +6,84 @@
 //!    the first step, and has a successor by now, is refused here.
 //! 4. It cuts and removes what was not committed. A successor that takes the job over from here on waits at the locks.
 
+use super::Output;
+use super::commit_thread::CommitThread;
+use super::committer::Committer;
+use super::replica::Replica;
 use crate::config::Config;
-use crate::ledger::point::Point;
-use crate::ledger::{self, Entries, Ledger};
-use crate::sink::{Sink, Sinks};
-use crate::worker::Recovered;
+use crate::ledger::checkpoint::Checkpoint;
+use crate::ledger::{self, AskForEnds, Entries, Ledger, RestoredJob};
+use crate::sink::Sinks;
 use anyhow::Result;
-use std::sync::Arc;
 
-/// The ledger, taken over, and the sinks: of the process that writes.
-pub(super) fn open(
-    config: &Config,
-    observers: impl Iterator<Item = Box<dyn Sink>>,
-) -> Result<(Recovered, Sinks)> {
-    let (entries, point, mut sinks) = match ledger::open(config)? {
-        Some(ledger) => open_with_ledger(config, ledger)?,
-        None => {
-            let mut sinks = Sinks::open(config, &Point::default())?;
-            sinks.begin_anew()?;
-            (Entries::new(), Point::default(), sinks)
-        }
-    };
-    observers.for_each(|observer| sinks.add(observer));
-    let several = config.cluster.processes > 1;
-    let recovered =
-        if several { Recovered::ToShare(Some(entries)) } else { Recovered::Known(Arc::new(point)) };
-    Ok((recovered, sinks))
+/// The writing side of a run, and what the run goes on from.
+#[derive(Debug)]
+pub struct OpenedOutput {
+    /// The ledger, acquired, and the sinks.
+    pub output: Output,
+    /// The checkpoint, encoded.
+    pub entries: Entries,
+    /// And decoded.
+    pub checkpoint: Checkpoint,
 }
 
-fn open_with_ledger(config: &Config, mut ledger: Box<dyn Ledger>) -> Result<(Entries, Point, Sinks)> {
-    let begun = ledger::begin(config, &mut *ledger);
-    let opened = begun.and_then(|begun| Ok((Sinks::open(config, &begun.point)?, begun)));
-    // A second copy that cannot begin, since the first one is frozen and has the files perhaps, must not end that one.
-    let (mut sinks, mut begun) = opened.map_err(|error| gives_up(&mut *ledger, error))?;
-    if let Err(error) = sinks.restore(&mut begun, &mut *ledger) {
-        sinks.give_back();
-        return Err(gives_up(&mut *ledger, error));
+/// Opens the writing side, in the process that writes.
+pub fn open(config: &Config, ask_for_ends: AskForEnds<'_>) -> Result<OpenedOutput> {
+    if let Some(ledger) = ledger::open(config)? {
+        return open_with_ledger(config, ledger, ask_for_ends);
     }
-    sinks.commit_with(begun.committer(config, ledger)?);
-    Ok((begun.entries, begun.point, sinks))
+    let checkpoint = Checkpoint::default();
+    let mut sinks = open_sinks(config, &checkpoint)?;
+    // Nothing was ever committed.
+    sinks.before_commit.iter_mut().try_for_each(|sink| sink.restore())?;
+    let output = Output::new(sinks, None, config.verbosity);
+    Ok(OpenedOutput { output, entries: Entries::new(), checkpoint })
+}
+
+fn open_with_ledger(
+    config: &Config,
+    mut ledger: Box<dyn Ledger>,
+    ask_for_ends: AskForEnds<'_>,
+) -> Result<OpenedOutput> {
+    let restored = ledger::restore(config, &mut *ledger, ask_for_ends);
+    let opened = restored.and_then(|restored| Ok((open_sinks(config, &restored.checkpoint)?, restored)));
+    // A second copy that cannot begin, since the first one is frozen and has the files perhaps, must not end that one.
+    let (mut sinks, mut restored) = opened.map_err(|error| give_up(&mut *ledger, error))?;
+    if let Err(error) = claim_and_restore(&mut sinks, &mut restored, &mut *ledger) {
+        sinks.before_commit.iter_mut().for_each(|sink| sink.release());
+        return Err(give_up(&mut *ledger, error));
+    }
+    let RestoredJob { entries, checkpoint, job, changes, .. } = restored;
+    let committer = Committer::new(CommitThread::new(ledger)?, job, config, changes);
+    Ok(OpenedOutput { output: Output::new(sinks, Some(committer), config.verbosity), entries, checkpoint })
+}
+
+/// Opens and locks all sinks but the ledger.
+fn open_sinks(config: &Config, checkpoint: &Checkpoint) -> Result<Sinks> {
+    let mut sinks = Sinks::open(config, &checkpoint.files)?;
+    // Last, since nothing releases the databases where something else cannot be opened.
+    for replica in Replica::open_all(config, checkpoint.term)? {
+        sinks.before_commit.push(Box::new(replica));
+    }
+    Ok(sinks)
+}
+
+/// Commits what the sinks write to, which proves that this run still has the job, and only then cuts and removes what was
+/// not committed.
+fn claim_and_restore(sinks: &mut Sinks, restored: &mut RestoredJob, ledger: &mut dyn Ledger) -> Result<()> {
+    let mut claims = Vec::new();
+    for sink in &mut sinks.before_commit {
+        claims.extend(sink.claims()?);
+    }
+    restored.claim(ledger, &claims)?;
+    sinks.before_commit.iter_mut().try_for_each(|sink| sink.restore())
 }
 
 /// A run cannot begin. Where it stood still, and another one took the job over meanwhile, what it has found tells of that
 /// one's work: then the reason is that one.
-fn gives_up(ledger: &mut dyn Ledger, error: anyhow::Error) -> anyhow::Error {
-    let why = if ledger.has_taken_over() { ledger.still_ours().err().unwrap_or(error) } else { error };
-    ledger.give_back();
+fn give_up(ledger: &mut dyn Ledger, error: anyhow::Error) -> anyhow::Error {
+    let why = if ledger.is_acquired() { ledger.verify_lease().err().unwrap_or(error) } else { error };
+    ledger.release();
     why
 }
 
@@ -99,12 +131,12 @@ mod tests {
     /// Opens, writes these rows and ends.
     fn run_through(config: &Config, ends: std::ops::Range<u64>) -> Result<()> {
         let ledger = ledger::open(config)?.expect("a ledger");
-        let (_, _, mut sinks) = open_with_ledger(config, ledger)?;
+        let mut output = open_with_ledger(config, ledger, &|| Ok(BTreeMap::new()))?.output;
         for end in ends {
-            sinks.write(&mut news(end * 10))?;
+            output.write(&mut news(end * 10))?;
         }
-        sinks.finish(&mut Outbox::default(), false)?;
-        sinks.close();
+        output.finish(&mut Outbox::default(), false)?;
+        output.close();
         Ok(())
     }
 
@@ -133,22 +165,24 @@ mod tests {
         let mut ledger = ledger::open(&config).expect("opened").expect("a ledger");
         let mut opened = None;
         if stop != Stop::BeforeTakingOver {
-            let begun = ledger::begin(&config, &mut *ledger).expect("taken over");
-            opened = Some((None, begun));
+            let restored =
+                ledger::restore(&config, &mut *ledger, &|| Ok(BTreeMap::new())).expect("taken over");
+            opened = Some((None, restored));
         }
         if stop == Stop::AfterOpening {
-            let (sinks, begun) = opened.as_mut().expect("begun");
-            *sinks = Some(Sinks::open(&config, &begun.point).expect("opened"));
+            let (sinks, restored) = opened.as_mut().expect("restored");
+            *sinks = Some(open_sinks(&config, &restored.checkpoint).expect("opened"));
         }
         let other = run_through(&config, 4..9);
         let committed = files(folder.path());
         let went_on = match opened {
-            None => open_with_ledger(&config, ledger).map(drop),
-            Some((sinks, mut begun)) => {
-                let open =
-                    |sinks: Option<Sinks>| sinks.map_or_else(|| Sinks::open(&config, &begun.point), Ok);
+            None => open_with_ledger(&config, ledger, &|| Ok(BTreeMap::new())).map(drop),
+            Some((sinks, mut restored)) => {
+                let open = |sinks: Option<Sinks>| {
+                    sinks.map_or_else(|| open_sinks(&config, &restored.checkpoint), Ok)
+                };
                 let mut sinks = open(sinks).expect("opened");
-                sinks.restore(&mut begun, &mut *ledger)
+                claim_and_restore(&mut sinks, &mut restored, &mut *ledger)
             }
         };
         let context = format!("{sinks} {stop:?}: {other:?}, then {went_on:?}");
@@ -200,12 +234,11 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let config = config(folder.path(), "--to sqlite:@rows.db --to sqlite:@copy.db");
         let mut ledger = ledger::open(&config).expect("opened").expect("a ledger");
-        let begun = ledger::begin(&config, &mut *ledger).expect("taken over");
+        let restored = ledger::restore(&config, &mut *ledger, &|| Ok(BTreeMap::new())).expect("taken over");
         // Its successor goes on while the first one comes to the copy.
-        let (_, _, mut successor) =
-            open_with_ledger(&config, ledger::open(&config).expect("opened").expect("a ledger"))
-                .expect("opened");
-        let error = Sinks::open(&config, &begun.point).expect_err("it is late").to_string();
+        let other = ledger::open(&config).expect("opened").expect("a ledger");
+        let mut successor = open_with_ledger(&config, other, &|| Ok(BTreeMap::new())).expect("opened").output;
+        let error = open_sinks(&config, &restored.checkpoint).expect_err("it is late").to_string();
         assert!(error.contains("copy.db") && error.contains("a later run"), "{error}");
         successor.write(&mut news(10)).expect("it has not been disturbed");
         successor.finish(&mut Outbox::default(), false).expect("it ends");

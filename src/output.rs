@@ -1,0 +1,173 @@
+//! The writing side of a run. It has one owner, and one turn: gather what the dataflow has completed; when a commit is
+//! due, write the rows to the sinks whose files a commit marks; commit rows, file lengths and checkpoint at once; when the
+//! commit is done, announce the rows to the sinks that get only what is committed.
+//!
+//! The ledger commits on a thread of its own, so rows of the next commit gather meanwhile. A run without a ledger has no
+//! commits: every sink gets the rows at once. [`open`] says how a run gets its ledger and its sinks.
+
+mod commit_thread;
+mod committer;
+mod opening;
+mod replica;
+#[cfg(test)]
+mod tests;
+
+use crate::config::Verbosity;
+use crate::sink::{Sink, SinkBatch, Sinks};
+use crate::start;
+use anyhow::Result;
+use commit_thread::Wait;
+use committer::Committer;
+use crossrate_dataflows::market::event_time::EventTime;
+use crossrate_dataflows::operators::closings::{Outbox, PartitionProgress};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+pub use opening::{OpenedOutput, open};
+
+/// How far the job was when a commit began: what is announced with its rows.
+#[derive(Debug, Default)]
+struct CommitSnapshot {
+    partitions: BTreeMap<u32, PartitionProgress>,
+    frontier: Option<EventTime>,
+    withheld: u64,
+}
+
+/// The ledger and all sinks of a run.
+#[derive(Debug)]
+pub struct Output {
+    committer: Option<Committer>,
+    sinks: Sinks,
+    /// Of the commit under way.
+    snapshot: CommitSnapshot,
+    /// Whom to tell of the first rows.
+    first_rows: Option<Verbosity>,
+}
+
+impl Output {
+    fn new(sinks: Sinks, committer: Option<Committer>, verbosity: Verbosity) -> Self {
+        Output { committer, sinks, snapshot: CommitSnapshot::default(), first_rows: Some(verbosity) }
+    }
+
+    /// Adds a sink that gets what is committed.
+    pub fn add(&mut self, sink: Box<dyn Sink>) {
+        self.sinks.after_commit.push(sink);
+    }
+
+    /// Takes what is in the outbox, and writes what is due.
+    pub fn write(&mut self, outbox: &mut Outbox) -> Result<()> {
+        self.turn(outbox, Turn::Usual)
+    }
+
+    /// Writes all that is left, and ends all sinks; `ended` says that the input has ended, and not only the run. The
+    /// ledger stays until [`Output::close`].
+    pub fn finish(&mut self, outbox: &mut Outbox, ended: bool) -> Result<()> {
+        if let Some(committer) = &mut self.committer {
+            committer.end(ended);
+        }
+        self.turn(outbox, Turn::Last)?;
+        let last = progress_of(outbox);
+        self.sinks
+            .before_commit
+            .iter_mut()
+            .chain(&mut self.sinks.after_commit)
+            .try_for_each(|s| s.finish(&last))
+    }
+
+    /// Asks whether this run still has the job, and waits for the answer; an error where another run has it.
+    pub fn prove_lease(&mut self) -> Result<()> {
+        self.committer.as_mut().map_or(Ok(()), Committer::prove_lease)
+    }
+
+    /// Lets the ledger go.
+    pub fn close(&mut self) {
+        self.committer.iter_mut().for_each(Committer::close);
+    }
+
+    /// The event time until which everything is committed: state that only earlier rows needed can be dropped.
+    pub fn committed(&self) -> EventTime {
+        self.committer.as_ref().map_or(EventTime::MIN, Committer::committed)
+    }
+
+    /// After how long a commit is due although nothing new comes.
+    pub fn due_in(&self) -> Option<Duration> {
+        self.committer.as_ref().and_then(Committer::due_in)
+    }
+
+    fn turn(&mut self, outbox: &mut Outbox, turn: Turn) -> Result<()> {
+        if !outbox.rows.is_empty()
+            && let Some(verbosity) = self.first_rows.take()
+        {
+            start::tell(verbosity, "the first rows are computed");
+        }
+        let Some(committer) = &mut self.committer else { return write_at_once(&mut self.sinks, outbox) };
+        committer.gather(outbox)?;
+        // At the end nobody waits for the answer whether the job is still this run's, if there is nothing to commit.
+        let is_last = turn == Turn::Last;
+        let wait = is_last && (committer.has_pending() || committer.is_committing()) || committer.is_full();
+        announce(committer, &mut self.sinks, &self.snapshot, Wait::when(wait))?;
+        if !committer.has_pending() || !(is_last || committer.is_due()) {
+            return if is_last { Ok(()) } else { committer.verify_lease() };
+        }
+        let commit = committer.next_commit()?;
+        let batch = SinkBatch { rows: &commit.rows, refused: &commit.refused, ..progress_of(outbox) };
+        let mut files = Vec::new();
+        for sink in &mut self.sinks.before_commit {
+            sink.write(&batch)?;
+            files.extend(sink.sync()?);
+        }
+        let Outbox { partitions, frontier, withheld, .. } = outbox;
+        let partitions = partitions.clone();
+        self.snapshot = CommitSnapshot { partitions, frontier: *frontier, withheld: *withheld };
+        committer.commit(commit, &files)?;
+        let wait = Wait::when(is_last || committer.commits_at_once());
+        announce(committer, &mut self.sinks, &self.snapshot, wait)
+    }
+}
+
+/// Which pass over the writing side.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+enum Turn {
+    /// Commits when a commit is due.
+    Usual,
+    /// Commits all there is, and waits for it.
+    Last,
+}
+
+/// Without a ledger.
+fn write_at_once(sinks: &mut Sinks, outbox: &mut Outbox) -> Result<()> {
+    if outbox.rows.is_empty() && outbox.refused.is_empty() && !outbox.progressed {
+        return Ok(());
+    }
+    let batch = SinkBatch { rows: &outbox.rows, refused: &outbox.refused, ..progress_of(outbox) };
+    let mut all = sinks.before_commit.iter_mut().chain(&mut sinks.after_commit);
+    all.try_for_each(|sink| sink.write(&batch))?;
+    outbox.clear();
+    Ok(())
+}
+
+/// If the commit under way is done, its rows go to the sinks that get only what is committed.
+fn announce(
+    committer: &mut Committer,
+    sinks: &mut Sinks,
+    snapshot: &CommitSnapshot,
+    wait: Wait,
+) -> Result<()> {
+    let Some(commit) = committer.finished_commit(wait)? else { return Ok(()) };
+    sinks.before_commit.iter_mut().try_for_each(|sink| sink.committed())?;
+    let CommitSnapshot { partitions, frontier, withheld } = snapshot;
+    let (rows, refused) = (&commit.rows, &commit.refused);
+    let batch = SinkBatch { rows, refused, partitions, frontier: *frontier, withheld: *withheld };
+    sinks.after_commit.iter_mut().try_for_each(|sink| sink.write(&batch))
+}
+
+/// A batch of progress alone.
+fn progress_of(outbox: &Outbox) -> SinkBatch<'_> {
+    SinkBatch {
+        rows: &[],
+        refused: &[],
+        partitions: &outbox.partitions,
+        frontier: outbox.frontier,
+        withheld: outbox.withheld,
+    }
+}
