@@ -3,9 +3,13 @@
 //! A failing case is made small, written to a folder that stays, and named by its seed: `CROSSRATE_SEED=7` runs
 //! that one alone. `CROSSRATE_CASES` asks for more of them.
 
-use crate::oracle::{self, File, Settings};
+mod agreement;
+
+use crate::oracle::windows::Definition;
+use crate::oracle::{self, PROGRAM_HAS_WINDOWS, Settings};
 use crate::program;
 use crate::tapes::{self, Case, Packing, Random, Tape};
+use agreement::windows_agree;
 use serde_json::Value;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -17,6 +21,20 @@ const SHRINKING: usize = 600;
 
 #[test]
 fn generated_tapes_give_what_the_oracle_gives() {
+    hold(tapes::case);
+}
+
+#[test]
+fn jobs_of_several_windows_give_what_the_oracle_gives() {
+    if !PROGRAM_HAS_WINDOWS {
+        println!("left out until the program has several windows");
+        return;
+    }
+    hold(tapes::case_of_windows);
+}
+
+/// The laws, of the cases of so many seeds.
+fn hold(case_of: fn(u64) -> Case) {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect(name));
     let seeds = match number("CROSSRATE_SEED") {
         Some(seed) => seed..seed + 1,
@@ -32,7 +50,7 @@ fn generated_tapes_give_what_the_oracle_gives() {
                     if seed >= seeds.end {
                         return None;
                     }
-                    if let Some(failure) = failure_of(folder.path(), seed) {
+                    if let Some(failure) = failure_of(folder.path(), case_of, seed) {
                         next.store(seeds.end, Ordering::Relaxed);
                         return Some(failure);
                     }
@@ -47,8 +65,8 @@ fn generated_tapes_give_what_the_oracle_gives() {
 }
 
 /// What went wrong with the case of this seed, made small and kept.
-fn failure_of(folder: &Path, seed: u64) -> Option<String> {
-    let case = tapes::case(seed);
+fn failure_of(folder: &Path, case_of: fn(u64) -> Case, seed: u64) -> Option<String> {
+    let case = case_of(seed);
     let manners = manners(seed);
     let complaint = check(folder, &case, &manners, seed).err()?;
     let (case, complaint) = shrunk(folder, case, &manners, seed, complaint);
@@ -69,12 +87,14 @@ fn manners(seed: u64) -> Vec<Vec<&'static str>> {
     manners
 }
 
-/// Laws 1, 2, 3, 4 and 6 of one case.
+/// Laws 1, 2, 3, 4, 6 and 8 of one case.
 fn check(folder: &Path, case: &Case, manners: &[Vec<&str>], seed: u64) -> Result<(), String> {
     let files = case.files();
     let write = |(number, tape): (usize, &Tape)| tape.write(folder, number);
     let paths: Vec<PathBuf> = case.tapes.iter().enumerate().map(write).collect();
-    let expected = oracle::run(&Settings::read(&case.flags), &files);
+    let settings = Settings::read(&case.flags);
+    let expected = oracle::run(&settings, &files);
+    let records: usize = files.iter().map(|file| file.records(settings.decimals).len()).sum();
     for (place, manner) in manners.iter().enumerate() {
         // Which partition comes first is nobody's business but the dead letters'.
         let mut order: Vec<usize> = (0..files.len()).collect();
@@ -83,22 +103,26 @@ fn check(folder: &Path, case: &Case, manners: &[Vec<&str>], seed: u64) -> Result
         }
         let found = program::run_in_order(folder, &paths, &order, &case.flags, manner)?;
         found.equals(&expected).map_err(|difference| format!("{manner:?}: {difference}"))?;
-        accounted(&found, &files)?;
+        accounted(&found, records)?;
         plausible(&found.rows)?;
+        windows_agree(&settings, &found.rows)?;
     }
     Ok(())
 }
 
 /// Law 3, and that the refused records are those that the accounting says.
-fn accounted(found: &program::Outcome, files: &[File]) -> Result<(), String> {
+fn accounted(found: &program::Outcome, records: usize) -> Result<(), String> {
     let summary: Value = serde_json::from_str(&found.summary).map_err(|error| error.to_string())?;
     let count = |key: &str| summary[key].as_u64().unwrap_or(u64::MAX);
     let eight = ["accepted", "duplicate", "late", "bad", "future", "ignored", "unselected", "heartbeat"];
     let sum: u64 = eight.iter().map(|key| count(key)).fold(0, u64::wrapping_add);
-    let lines: usize = files.iter().map(|file| file.records().len()).sum();
     let dead = count("late") + count("bad") + count("future");
-    if count("read") != sum || count("read") != lines as u64 || dead != found.refused.len() as u64 {
-        return Err(format!("{lines} records, {} dead letters, but {}", found.refused.len(), found.summary));
+    if count("read") != sum || count("read") != records as u64 || dead != found.refused.len() as u64 {
+        return Err(format!(
+            "{records} records, {} dead letters, but {}",
+            found.refused.len(),
+            found.summary
+        ));
     }
     Ok(())
 }
@@ -108,7 +132,7 @@ fn plausible(rows: &str) -> Result<(), String> {
     let mut ended = HashSet::new();
     for line in rows.lines() {
         let row: Value = serde_json::from_str(line).map_err(|error| format!("{error}: {line}"))?;
-        let key = format!("{} {} {} {}", row["kind"], row["name"], row["start_ms"], row["end_ms"]);
+        let key = ["kind", "name", "window", "start_ms", "end_ms"].map(|key| row[key].to_string()).join(" ");
         if ended.contains(&key) {
             return Err(format!("after a final row: {line}"));
         }
@@ -120,7 +144,8 @@ fn plausible(rows: &str) -> Result<(), String> {
             plausible_basis(&row).map_err(|what| format!("{what}: {line}"))?;
             continue;
         }
-        let missing = row["status"] == "leg_missing";
+        let is_fill = row["kind"] == "symbol" && row["trades"] == 0;
+        let missing = row["status"] == "leg_missing" || is_fill;
         let inverse =
             row["legs"].as_array().is_some_and(|legs| legs.iter().any(|leg| leg["inverse"] == true));
         let why = |null: &Value, reason: bool| !null.is_null() || reason;
@@ -130,6 +155,7 @@ fn plausible(rows: &str) -> Result<(), String> {
         let right = row["vwap"].is_null() == missing
             && why(&row["vw_variance"], is_stats || missing || inverse || great(&row["vwap"]))
             && why(&row["variance"], !is_stats || !of_two || great(&row["sum"]))
+            && (row["kind"] != "cross" || row.get("close").is_none_or(|close| close.is_null() == missing))
             && row["vw_variance"].is_null() == row["vw_std"].is_null()
             && row["variance"].is_null() == row["std"].is_null();
         if !right {
@@ -162,7 +188,7 @@ fn shrunk(
 ) -> (Case, String) {
     let mut left = SHRINKING;
     let mut still_fails = |smaller: Case, case: &mut Case, complaint: &mut String| {
-        if left == 0 {
+        if left == 0 || !is_sound(&smaller) {
             return false;
         }
         left -= 1;
@@ -227,6 +253,13 @@ fn drop_bases_without_a_cross(flags: &mut Vec<String>) {
     {
         flags.drain(place..place + 2);
     }
+}
+
+/// Whether no window is defined twice, which would be a mistake of usage.
+fn is_sound(case: &Case) -> bool {
+    let windows = Settings::read(&case.flags).windows;
+    let forms: HashSet<String> = windows.iter().map(Definition::canonical).collect();
+    forms.len() == windows.len()
 }
 
 /// Writes the case where it stays.

@@ -8,11 +8,14 @@ mod file;
 mod flags;
 mod random;
 mod text;
+mod windows;
 
 use crate::oracle;
 pub(crate) use file::{Packing, Tape};
 pub(crate) use random::Random;
 use text::Writing;
+use windows::Scene;
+pub(crate) use windows::case as case_of_windows;
 
 /// A run: its flags and its tapes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +40,19 @@ struct Trade {
     price: i64,
     quantity: i64,
     time: i64,
+    /// The first and the last trade of an aggregate, where they are written.
+    trades: Option<(u64, u64)>,
+    taker: Taker,
+}
+
+/// What a record tells of its taker's side.
+#[derive(Debug, Copy, Clone)]
+enum Taker {
+    Buys,
+    Sells,
+    Untold,
+    /// Anything, or nothing.
+    Whatever,
 }
 
 /// The case of a seed.
@@ -75,6 +91,10 @@ struct Market<'a> {
     step: u64,
     /// Clocks jump far ahead, for a record or a few in a row.
     jumps: bool,
+    /// Of prices and quantities.
+    decimals: (usize, usize),
+    /// What times are about, in cases of several windows.
+    scene: Option<Scene>,
     writing: Writing,
 }
 
@@ -106,12 +126,15 @@ impl Market<'_> {
             trouble: random.one_of(&[0, 5, 20, 60]),
             step: random.one_of(&[1_000, 100_000, 700_000, 3_000_000]),
             jumps: false,
+            decimals: (8, 8),
+            scene: None,
             writing: Writing::draw(random),
             random,
         }
     }
 
     fn tapes(mut self) -> Vec<Tape> {
+        self.writing.decimals = self.decimals;
         let partitions = self.random.one_of(&[1, 1, 2, 2, 3, 5]);
         let mut tapes: Vec<Tape> = Vec::new();
         for _ in 0..partitions {
@@ -141,6 +164,9 @@ impl Market<'_> {
         let length = if self.random.chance(20) { self.records / 4 } else { self.records };
         for _ in 0..length {
             now += self.random.below(self.step) as i64;
+            if let Some(later) = self.scene.as_ref().and_then(|scene| scene.later(self.random, now)) {
+                now = later;
+            }
             if self.random.chance(1) {
                 now += self.random.between(0, FAR as u64) as i64;
             }
@@ -167,8 +193,12 @@ impl Market<'_> {
     }
 
     fn trade(&mut self, symbol: usize, time: i64) -> Trade {
-        let id = self.ids[symbol];
-        self.ids[symbol] += 1;
+        let (id, trades, taker) = match &self.scene {
+            Some(scene) => scene.id_trades_and_taker(self.random, &mut self.ids[symbol]),
+            None => (self.ids[symbol], None, Taker::Whatever),
+        };
+        let aggregate = self.scene.as_ref().is_some_and(|scene| scene.is_of_aggregates);
+        self.ids[symbol] = id + 1;
         let (price, quantity) = self.amounts();
         let time = match self.random.below(12) {
             // On the borders of windows and panes, and just before them.
@@ -177,7 +207,8 @@ impl Market<'_> {
             2 => time / 10_000_000 * 10_000_000,
             _ => time,
         };
-        Trade { symbol: self.symbols[symbol].clone(), aggregate: false, id, price, quantity, time }
+        let symbol = self.symbols[symbol].clone();
+        Trade { symbol, aggregate, id, price, quantity, time, trades, taker }
     }
 
     fn amounts(&mut self) -> (i64, i64) {
@@ -207,7 +238,7 @@ impl Market<'_> {
     /// A record that is not just the next trade.
     fn trouble(&mut self, mut trade: Trade, symbol: usize, tape: &Tape, others: &[Tape]) -> Vec<u8> {
         match self.random.below(16) {
-            0 => trade.aggregate = true,
+            0 => trade.aggregate = !trade.aggregate,
             1 => trade.symbol = format!("{}X", trade.symbol),
             2 => {
                 let time = trade.time + near(self.random, 8_000_000) - 2_000_000;

@@ -2,6 +2,7 @@
 
 use super::record::{File, Kind, Record};
 use super::settings::Settings;
+use super::windows::pane;
 use std::collections::{HashMap, HashSet};
 
 /// Before a partition's first accepted record its watermark is nowhere.
@@ -15,6 +16,12 @@ pub(crate) struct Trade {
     pub(crate) price: i64,
     pub(crate) quantity: i64,
     pub(crate) time: i64,
+    /// The first and the last trade that it stands for, by id.
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+    pub(crate) taker_buys: Option<bool>,
+    /// The start of its pane.
+    pub(crate) pane: i64,
     /// Its partition's watermark when it was accepted, before it moved it.
     pub(crate) accepted_at: i64,
 }
@@ -77,7 +84,7 @@ fn accept_partition(settings: &Settings, partition: usize, file: &File, all: &mu
     let mut ids: HashSet<(String, i64, u64)> = HashSet::new();
     // The time of the record judged just before by rules 2 to 6, where `--max-jump` refused it.
     let mut refused_before: Option<i64> = None;
-    for (offset, (line, record)) in file.records().into_iter().enumerate() {
+    for (offset, (line, record)) in file.records(settings.decimals).into_iter().enumerate() {
         all.counts.read += 1;
         let mut refuse = |reason: &str| {
             all.refused.push(Refused { partition, offset, reason: reason.to_owned(), value: line.to_vec() });
@@ -117,8 +124,7 @@ fn accept_partition(settings: &Settings, partition: usize, file: &File, all: &mu
             refuse("future");
             continue;
         }
-        let pane = event.time.div_euclid(settings.slide);
-        let end_of_pane = (pane + 1) * settings.slide;
+        let (pane, end_of_pane) = pane(&settings.windows, event.time);
         if end_of_pane + settings.grace <= watermark {
             all.counts.late += 1;
             refuse("late");
@@ -135,6 +141,10 @@ fn accept_partition(settings: &Settings, partition: usize, file: &File, all: &mu
             price: event.price,
             quantity: event.quantity,
             time: event.time,
+            first: event.first,
+            last: event.last,
+            taker_buys: event.taker_buys,
+            pane,
             accepted_at: watermark,
         });
         watermark = watermark.max(event.time - settings.delay);

@@ -11,7 +11,7 @@ const LONGEST: usize = 16 << 20;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Json {
     Null,
-    Bool,
+    Bool(bool),
     /// As it was written.
     Number(String),
     Text(String),
@@ -83,8 +83,8 @@ impl Reader<'_> {
     fn value(&mut self, depth: usize) -> Option<Json> {
         match self.peek()? {
             'n' => self.take("null").map(|()| Json::Null),
-            't' => self.take("true").map(|()| Json::Bool),
-            'f' => self.take("false").map(|()| Json::Bool),
+            't' => self.take("true").map(|()| Json::Bool(true)),
+            'f' => self.take("false").map(|()| Json::Bool(false)),
             '"' => self.string().map(Json::Text),
             '[' => self.array(depth + 1),
             '{' => self.object(depth + 1),

@@ -1,20 +1,30 @@
-//! The state of a symbol's window at an event time (`docs/semantics.md#numbers`, `#windows`, `#missing-ids`), summed anew each time it is asked for.
+//! The state of a symbol's window at an event time (`docs/semantics.md#numbers`, `#windows`, `#missing-ids`), summed
+//! anew each time it is asked for.
 
 use super::acceptance::Trade;
+use super::numbers::ten_to;
+use super::record::Decimals;
+use super::settings::Settings;
+use super::windows::Window;
 use num_bigint::BigInt;
 use num_rational::BigRational;
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// All accepted trades, by symbol and in order of event time.
 #[derive(Debug, Default)]
 pub(crate) struct Market {
     symbols: BTreeMap<String, Vec<Trade>>,
+    /// Whether ids are missing of panes; else, as it was, of whole windows.
+    gaps_of_panes: bool,
+    /// What has been asked for: a cross asks for the same as its legs.
+    known: RefCell<HashMap<(String, Window, i64), Option<Sums>>>,
 }
 
-/// What the trades of a window come to. Prices and quantities are scaled by 1e8.
+/// What the trades of a window come to, prices and quantities scaled by their decimals.
 #[derive(Debug, Clone)]
-pub(crate) struct Window {
+pub(crate) struct Sums {
     pub(crate) trades: usize,
     pub(crate) open: i64,
     pub(crate) high: i64,
@@ -24,13 +34,16 @@ pub(crate) struct Window {
     pub(crate) volume: BigInt,
     pub(crate) quote_volume: BigInt,
     pub(crate) squares: BigInt,
+    /// The first two sums over what takers bought; nothing where a trade does not tell.
+    pub(crate) taker_buys: Option<(BigInt, BigInt)>,
     pub(crate) missing_ids: i128,
     pub(crate) digest: u64,
+    decimals: Decimals,
 }
 
 impl Market {
-    pub(crate) fn new(trades: &[Trade]) -> Market {
-        let mut market = Market::default();
+    pub(crate) fn new(trades: &[Trade], gaps_of_panes: bool) -> Market {
+        let mut market = Market { symbols: BTreeMap::new(), gaps_of_panes, known: RefCell::default() };
         for trade in trades {
             market.symbols.entry(trade.symbol.clone()).or_default().push(trade.clone());
         }
@@ -48,13 +61,24 @@ impl Market {
         self.symbols.get(symbol).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether a trade of the window was accepted while its partition's watermark was before `at`.
+    /// Whether a trade of this interval was accepted while its partition's watermark was before `at`.
     pub(crate) fn has_trades(&self, symbol: &str, start: i64, end: i64, at: i64) -> bool {
         self.between(symbol, start, end).iter().any(|trade| trade.accepted_at < at)
     }
 
     /// The window's state at event time `at`, if it has trades.
-    pub(crate) fn window(&self, symbol: &str, start: i64, end: i64, at: i64) -> Option<Window> {
+    pub(crate) fn sums(&self, settings: &Settings, symbol: &str, window: Window, at: i64) -> Option<Sums> {
+        let key = (symbol.to_owned(), window, at);
+        if let Some(known) = self.known.borrow().get(&key) {
+            return known.clone();
+        }
+        let sums = self.summed(settings, symbol, window, at);
+        self.known.borrow_mut().insert(key, sums.clone());
+        sums
+    }
+
+    fn summed(&self, settings: &Settings, symbol: &str, window: Window, at: i64) -> Option<Sums> {
+        let Window { start, end, .. } = window;
         let within = self.between(symbol, start, end).iter().filter(|trade| trade.accepted_at < at);
         let trades: Vec<&Trade> = within.collect();
         let (first, last) = (trades.first()?, trades.last()?);
@@ -63,10 +87,18 @@ impl Market {
         let quote_volume = sum(|t| BigInt::from(t.price) * t.quantity);
         let squares = sum(|t| BigInt::from(t.price) * t.price * t.quantity);
         let prices = trades.iter().map(|trade| trade.price);
-        let least_id = trades.iter().map(|trade| trade.id).min()?;
-        let before_start = self.greatest_id(symbol, start, at).unwrap_or(i128::from(least_id) - 1);
-        let before_end = self.greatest_id(symbol, end, at)?;
-        Some(Window {
+        let of_takers = |of: fn(&Trade) -> BigInt| {
+            let told = trades.iter().map(|trade| Some(if trade.taker_buys? { of(trade) } else { 0.into() }));
+            told.sum::<Option<BigInt>>()
+        };
+        let taker_buys =
+            of_takers(|t| t.quantity.into()).zip(of_takers(|t| BigInt::from(t.price) * t.quantity));
+        let missing_ids = if self.gaps_of_panes {
+            self.missing_ids(symbol, start, end, at)
+        } else {
+            self.missing_ids_of_the_whole(symbol, start, end, at)?
+        };
+        Some(Sums {
             trades: trades.len(),
             open: first.price,
             high: prices.clone().max()?,
@@ -75,7 +107,9 @@ impl Market {
             volume,
             quote_volume,
             squares,
-            missing_ids: before_end - before_start - trades.len() as i128,
+            taker_buys,
+            missing_ids,
+            decimals: settings.decimals,
             digest: trades.iter().fold(0u64, |sum, trade| sum.wrapping_add(hash(trade))),
         })
     }
@@ -87,6 +121,38 @@ impl Market {
         &trades[from..to]
     }
 
+    /// The sum over the window's panes, each with what was before it.
+    fn missing_ids(&self, symbol: &str, start: i64, end: i64, at: i64) -> i128 {
+        let known = self.between(symbol, i64::MIN, end).iter().filter(|trade| trade.accepted_at < at);
+        let mut panes: BTreeMap<i64, Vec<&Trade>> = BTreeMap::new();
+        for trade in known {
+            panes.entry(trade.pane).or_default().push(trade);
+        }
+        let (mut missing, mut before) = (0, None);
+        for (pane, trades) in panes {
+            let greatest = trades.iter().map(|trade| i128::from(trade.last)).max().expect("a trade");
+            let least = trades.iter().map(|trade| i128::from(trade.first)).min().expect("a trade");
+            let stand_for =
+                trades.iter().map(|trade| i128::from(trade.last) - i128::from(trade.first) + 1).sum::<i128>();
+            // Ids that begin anew: what was before does not count any more.
+            before = before.filter(|before| *before < 1_000 || 2 * greatest >= *before);
+            let greatest_before = before.unwrap_or(least - 1);
+            let greatest_after = greatest.max(greatest_before);
+            if pane >= start {
+                missing += greatest_after - greatest_before - stand_for;
+            }
+            before = Some(greatest_after);
+        }
+        missing
+    }
+
+    fn missing_ids_of_the_whole(&self, symbol: &str, start: i64, end: i64, at: i64) -> Option<i128> {
+        let within = self.between(symbol, start, end).iter().filter(|trade| trade.accepted_at < at);
+        let ids: Vec<i128> = within.map(|trade| i128::from(trade.id)).collect();
+        let before_start = self.greatest_id(symbol, start, at).unwrap_or(*ids.iter().min()? - 1);
+        Some(self.greatest_id(symbol, end, at)? - before_start - ids.len() as i128)
+    }
+
     /// The greatest id among the trades with event time before `time`, as it is known at event time `at`.
     fn greatest_id(&self, symbol: &str, time: i64, at: i64) -> Option<i128> {
         let earlier = self.between(symbol, i64::MIN, time).iter().filter(|trade| trade.accepted_at < at);
@@ -94,15 +160,20 @@ impl Market {
     }
 }
 
-impl Window {
+impl Sums {
     /// E\[x\]: the VWAP.
     pub(crate) fn mean(&self) -> BigRational {
-        BigRational::new(self.quote_volume.clone(), &self.volume * 100_000_000)
+        BigRational::new(self.quote_volume.clone(), &self.volume * ten_to(self.decimals.price as u32))
+    }
+
+    /// The price of the last trade.
+    pub(crate) fn close(&self) -> BigRational {
+        BigRational::new(self.close.into(), ten_to(self.decimals.price as u32))
     }
 
     /// E\[x²\].
     pub(crate) fn mean_square(&self) -> BigRational {
-        BigRational::new(self.squares.clone(), &self.volume * 10_000_000_000_000_000u64)
+        BigRational::new(self.squares.clone(), &self.volume * ten_to(2 * self.decimals.price as u32))
     }
 }
 

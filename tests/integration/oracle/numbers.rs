@@ -13,6 +13,9 @@ pub(crate) fn ten_to(power: u32) -> BigInt {
 /// An integer scaled by ten to `places`, as decimal text with so many fractional digits.
 pub(crate) fn scaled(value: &BigInt, places: usize) -> String {
     assert!(!value.is_negative(), "nothing that is printed is negative");
+    if places == 0 {
+        return value.to_string();
+    }
     let digits = format!("{value:0>width$}", width = places + 1);
     let (whole, fraction) = digits.split_at(digits.len() - places);
     format!("{whole}.{fraction}")

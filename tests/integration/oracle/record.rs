@@ -11,7 +11,7 @@ pub(crate) enum Kind {
     Aggregate,
 }
 
-/// Prices and quantities are scaled by 1e8, times are microseconds.
+/// Prices and quantities are scaled by their [`Decimals`], times are microseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Event {
     pub(crate) symbol: String,
@@ -20,6 +20,18 @@ pub(crate) struct Event {
     pub(crate) price: i64,
     pub(crate) quantity: i64,
     pub(crate) time: i64,
+    /// Of an aggregate the first and the last of its trades; else the id.
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+    /// What the taker did, where it is told.
+    pub(crate) taker_buys: Option<bool>,
+}
+
+/// How many decimals prices and quantities have.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub(crate) struct Decimals {
+    pub(crate) price: usize,
+    pub(crate) quantity: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,32 +57,41 @@ impl File {
     }
 
     /// Its records in order, each with its bytes.
-    pub(crate) fn records(&self) -> Vec<(&[u8], Record)> {
+    pub(crate) fn records(&self, decimals: Decimals) -> Vec<(&[u8], Record)> {
         let lines = self.bytes.split(|b| *b == b'\n');
         let lines = lines.filter(|line| !line.iter().all(|b| matches!(b, b' ' | b'\t' | b'\r')));
         match &self.archive_of {
-            None => lines.map(|line| (line, read(line))).collect(),
+            None => lines.map(|line| (line, read(line, decimals))).collect(),
             Some(symbol) => {
                 let not_header = lines.filter(|line| !line.starts_with(b"id,"));
-                not_header.map(|line| (line, archived(line, symbol).unwrap_or(Record::Bad))).collect()
+                let record = |line| archived(line, symbol, decimals).unwrap_or(Record::Bad);
+                not_header.map(|line| (line, record(line))).collect()
             }
         }
     }
 }
 
 /// `id,price,qty,quoteQty,time,isBuyerMaker,isBestMatch`.
-fn archived(line: &[u8], symbol: &str) -> Option<Record> {
+fn archived(line: &[u8], symbol: &str, decimals: Decimals) -> Option<Record> {
     let line = std::str::from_utf8(line).ok()?;
     let columns: Vec<&str> = line.trim_end_matches('\r').split(',').collect();
     let integer = |column: usize| Json::Number((*columns.get(column)?).to_owned()).plain_integer();
     let id = u64::try_from(integer(0)?).ok().filter(|id| *id < 1 << 63)?;
-    let price = decimal(columns.get(1)?)?;
-    let quantity = decimal(columns.get(2)?)?;
+    let price = decimal(columns.get(1)?, decimals.price)?;
+    let quantity = decimal(columns.get(2)?, decimals.quantity)?;
     let time = micros(integer(4)?)?;
-    Some(Record::Trade(Event { symbol: symbol.to_owned(), kind: Kind::Trade, id, price, quantity, time }))
+    // The buyer was the maker: the taker sold.
+    let taker_buys = match columns.get(5).map(|text| text.to_ascii_lowercase()).as_deref() {
+        Some("true") => Some(false),
+        Some("false") => Some(true),
+        _ => None,
+    };
+    let symbol = symbol.to_owned();
+    let kind = Kind::Trade;
+    Some(Record::Trade(Event { symbol, kind, id, price, quantity, time, first: id, last: id, taker_buys }))
 }
 
-fn read(line: &[u8]) -> Record {
+fn read(line: &[u8], decimals: Decimals) -> Record {
     let Some(whole) = json::parse(without_receive_time(line)) else { return Record::Bad };
     if !matches!(whole, Json::Object(_)) {
         return Record::Bad;
@@ -80,8 +101,8 @@ fn read(line: &[u8]) -> Record {
         _ => &whole,
     };
     let found = match event.get("e").and_then(Json::text) {
-        Some("trade") => trade(event, Kind::Trade, "t"),
-        Some("aggTrade") => trade(event, Kind::Aggregate, "a"),
+        Some("trade") => trade(event, Kind::Trade, "t", decimals),
+        Some("aggTrade") => trade(event, Kind::Aggregate, "a", decimals),
         Some("heartbeat") => time(event).map(Record::Heartbeat),
         _ => Some(Record::Ignored),
     };
@@ -97,12 +118,21 @@ fn without_receive_time(line: &[u8]) -> &[u8] {
     }
 }
 
-fn trade(event: &Json, kind: Kind, id: &str) -> Option<Record> {
+fn trade(event: &Json, kind: Kind, id: &str, decimals: Decimals) -> Option<Record> {
     let symbol = event.get("s")?.text().filter(|symbol| is_name(symbol))?.to_owned();
-    let id = u64::try_from(event.get(id)?.plain_integer()?).ok().filter(|id| *id < 1 << 63)?;
-    let price = decimal(event.get("p")?.text()?)?;
-    let quantity = decimal(event.get("q")?.text()?)?;
-    Some(Record::Trade(Event { symbol, kind, id, price, quantity, time: time(event)? }))
+    let plain_id =
+        |key: &str| u64::try_from(event.get(key)?.plain_integer()?).ok().filter(|id| *id < 1 << 63);
+    let id = plain_id(id)?;
+    let price = decimal(event.get("p")?.text()?, decimals.price)?;
+    let quantity = decimal(event.get("q")?.text()?, decimals.quantity)?;
+    let time = time(event)?;
+    let trades = if kind == Kind::Aggregate { plain_id("f").zip(plain_id("l")) } else { None };
+    let (first, last) = trades.filter(|(first, last)| first <= last).unwrap_or((id, id));
+    let taker_buys = match event.get("m") {
+        Some(Json::Bool(buyer_is_maker)) => Some(!buyer_is_maker),
+        _ => None,
+    };
+    Some(Record::Trade(Event { symbol, kind, id, price, quantity, time, first, last, taker_buys }))
 }
 
 /// The names of symbols (`docs/semantics.md#terms`).
@@ -127,8 +157,8 @@ fn micros(time: u128) -> Option<i64> {
     i64::try_from(micros).ok()
 }
 
-/// Decimal text, scaled by 1e8: above zero, below 2^63, nothing but zeros after the eighth decimal.
-pub(crate) fn decimal(text: &str) -> Option<i64> {
+/// Decimal text, scaled by ten to `places`: above zero, below 2^63, nothing but zeros after so many decimals.
+pub(crate) fn decimal(text: &str, places: usize) -> Option<i64> {
     let (whole, fraction) = match text.split_once('.') {
         Some((_, "")) => return None,
         Some((whole, fraction)) => (whole, fraction),
@@ -137,10 +167,10 @@ pub(crate) fn decimal(text: &str) -> Option<i64> {
     if whole.is_empty() || !whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit()) {
         return None;
     }
-    if fraction.bytes().skip(8).any(|digit| digit != b'0') {
+    if fraction.bytes().skip(places).any(|digit| digit != b'0') {
         return None;
     }
-    let decimals: String = fraction.chars().chain("00000000".chars()).take(8).collect();
+    let decimals: String = fraction.chars().chain(std::iter::repeat('0')).take(places).collect();
     let scaled = format!("{whole}{decimals}");
     scaled.trim_start_matches('0').parse::<i64>().ok()
 }
@@ -154,7 +184,7 @@ fn decimals_are_read_as_the_grammar_says() {
         ("8.000000010000", 800_000_001),
         ("92233720368.54775807", i64::MAX),
     ] {
-        assert_eq!(decimal(text), Some(scaled), "{text}");
+        assert_eq!(decimal(text, 8), Some(scaled), "{text}");
     }
     for wrong in [
         "",
@@ -176,6 +206,10 @@ fn decimals_are_read_as_the_grammar_says() {
         "NaN",
         "99999999999999999999999",
     ] {
-        assert_eq!(decimal(wrong), None, "{wrong}");
+        assert_eq!(decimal(wrong, 8), None, "{wrong}");
     }
+    assert_eq!(decimal("12.00", 0), Some(12));
+    assert_eq!(decimal("12.5", 0), None);
+    assert_eq!(decimal("0.000000000000000001", 18), Some(1));
+    assert_eq!(decimal("9.223372036854775808", 18), None);
 }

@@ -1,45 +1,99 @@
 //! The values of rows (`docs/semantics.md#cross-rates`, `#rows`): of a symbol, of a cross, of a cross's statistics.
 
-use super::market::{Market, Window};
+use super::market::{Market, Sums};
 use super::numbers::{half_to_even_signed, rate, scaled, signed, ten_to, variance_and_std};
-use super::settings::{Cross, MissingLeg, Settings};
+use super::record::Decimals;
+use super::settings::{Cross, Fill, MissingLeg, Settings};
+use super::windows::{Definition, Window};
 use num_bigint::BigInt;
 use num_rational::BigRational;
 use num_traits::One;
 
 /// A window at an event time: what a row is about.
 #[derive(Debug, Copy, Clone)]
-pub(crate) struct Look {
-    pub(crate) start: i64,
-    pub(crate) end: i64,
+pub(crate) struct Look<'a> {
+    pub(crate) definition: &'a Definition,
+    pub(crate) window: Window,
     pub(crate) at: i64,
 }
 
+impl Look<'_> {
+    /// The symbol's trades of the window, where it has a row of its own.
+    fn sums_of_row(&self, settings: &Settings, market: &Market, symbol: &str) -> Option<Sums> {
+        if self.has_row(market, symbol) { self.sums(settings, market, symbol) } else { None }
+    }
+
+    /// The symbol's trades of the window, whether or not it has a row of its own there.
+    fn sums(&self, settings: &Settings, market: &Market, symbol: &str) -> Option<Sums> {
+        market.sums(settings, symbol, self.window, self.at)
+    }
+
+    /// Whether the symbol has a row of its own: it traded in the window, of anchored ones in their last step.
+    fn has_row(&self, market: &Market, symbol: &str) -> bool {
+        market.has_trades(symbol, self.window.last_step, self.window.end, self.at)
+    }
+}
+
 /// The values of a row, without braces: what a revision is compared by.
-pub(crate) fn symbol(market: &Market, name: &str, look: Look) -> Option<String> {
-    let window = market.window(name, look.start, look.end, look.at)?;
-    let price = |price: i64| scaled(&price.into(), 8);
+pub(crate) fn symbol(settings: &Settings, market: &Market, name: &str, look: Look<'_>) -> Option<String> {
+    let window = look.sums_of_row(settings, market, name)?;
+    let Decimals { price, quantity } = settings.decimals;
+    let volumes = |volumes: Option<(&BigInt, &BigInt)>| match volumes {
+        Some((volume, quote)) => (text(&scaled(volume, quantity)), text(&scaled(quote, price + quantity))),
+        None => ("null".to_owned(), "null".to_owned()),
+    };
+    let (volume, quote_volume) = volumes(Some((&window.volume, &window.quote_volume)));
+    let (taker_volume, taker_quote) =
+        volumes(window.taker_buys.as_ref().map(|(volume, quote)| (volume, quote)));
+    let price = |scaled_price: i64| scaled(&scaled_price.into(), price);
     let mean = window.mean();
     let (variance, std) = variance_and_std(&(window.mean_square() - &mean * &mean));
     Some(format!(
-        r#"{},"trades":{},"open":"{}","high":"{}","low":"{}","close":"{}","volume":"{}","quote_volume":"{}","vwap":"{}","vw_variance":{variance},"vw_std":{std},"missing_ids":{},"digest":"{:016x}""#,
-        head("symbol", name, look),
+        r#"{},"trades":{},"open":"{}","high":"{}","low":"{}","close":"{}","volume":{volume},"quote_volume":{quote_volume}{},"vwap":"{}","vw_variance":{variance},"vw_std":{std},"missing_ids":{},"digest":"{:016x}""#,
+        head(settings, "symbol", name, look),
         window.trades,
         price(window.open),
         price(window.high),
         price(window.low),
         price(window.close),
-        scaled(&window.volume, 8),
-        scaled(&window.quote_volume, 16),
+        if settings.new_fields {
+            format!(r#","taker_buy_volume":{taker_volume},"taker_buy_quote_volume":{taker_quote}"#)
+        } else {
+            String::new()
+        },
         printed(&mean),
         window.missing_ids,
         window.digest,
     ))
 }
 
+/// The values of the row of a window without trades, after one that has some.
+pub(crate) fn fill(
+    settings: &Settings,
+    market: &Market,
+    name: &str,
+    look: Look<'_>,
+    before: Window,
+) -> Option<String> {
+    let Decimals { price, quantity } = settings.decimals;
+    let close = match settings.fill {
+        Fill::None => return None,
+        Fill::Null => "null".to_owned(),
+        Fill::Previous => {
+            let before = market.sums(settings, name, before, look.at)?;
+            text(&scaled(&before.close.into(), price))
+        }
+    };
+    let (volume, quote) = (scaled(&0.into(), quantity), scaled(&0.into(), price + quantity));
+    Some(format!(
+        r#"{},"trades":0,"open":{close},"high":{close},"low":{close},"close":{close},"volume":"{volume}","quote_volume":"{quote}","taker_buy_volume":"{volume}","taker_buy_quote_volume":"{quote}","vwap":null,"vw_variance":null,"vw_std":null,"missing_ids":0,"digest":"0000000000000000""#,
+        head(settings, "symbol", name, look),
+    ))
+}
+
 /// What stands for a leg in a window.
 struct Standing {
-    window: Window,
+    window: Sums,
     age: i64,
 }
 
@@ -48,14 +102,14 @@ pub(crate) fn cross(
     settings: &Settings,
     market: &Market,
     cross: &Cross,
-    look: Look,
+    look: Look<'_>,
 ) -> Option<(String, Option<BigInt>)> {
-    let legs: Vec<_> = cross.legs.iter().map(|leg| standing(settings, market, &leg.symbol, look)).collect();
-    let traded: Vec<&Window> =
-        legs.iter().flatten().filter(|leg| leg.age == 0).map(|leg| &leg.window).collect();
-    if traded.is_empty() {
+    if !cross.legs.iter().any(|leg| look.has_row(market, &leg.symbol)) {
         return None;
     }
+    let legs: Vec<_> = cross.legs.iter().map(|leg| standing(settings, market, &leg.symbol, look)).collect();
+    let traded: Vec<&Sums> =
+        legs.iter().flatten().filter(|leg| leg.age == 0).map(|leg| &leg.window).collect();
     let status = if legs.iter().any(Option::is_none) {
         "leg_missing"
     } else if traded.len() < legs.len() {
@@ -66,6 +120,7 @@ pub(crate) fn cross(
     if settings.missing_leg == MissingLeg::Withhold && status != "complete" {
         return None;
     }
+    let mut close = (status != "leg_missing").then(BigRational::one);
     let mut exact = (status != "leg_missing").then(BigRational::one);
     let (mut squares, mut squared_mean) = (BigRational::one(), BigRational::one());
     let mut leg_texts = Vec::new();
@@ -78,7 +133,9 @@ pub(crate) fn cross(
             trades = if age == 0 { standing.window.trades } else { 0 };
             squares *= standing.window.mean_square();
             squared_mean *= &mean * &mean;
-            exact = exact.map(|rate| if leg.inverse { rate / mean } else { rate * mean });
+            let times = |rate: BigRational, by| if leg.inverse { rate / by } else { rate * by };
+            exact = exact.map(|rate| times(rate, mean));
+            close = close.map(|rate| times(rate, standing.window.close()));
         }
         leg_texts.push(format!(
             r#"{{"symbol":{},"inverse":{},"vwap":{vwap},"trades":{trades},"age_ms":{}}}"#,
@@ -94,9 +151,14 @@ pub(crate) fn cross(
         _ => ("null".into(), "null".into()),
     };
     let values = format!(
-        r#"{},"status":"{status}","vwap":{},"vw_variance":{variance},"vw_std":{std},"trades":{},"legs":[{}],"missing_ids":{},"digest":"{:016x}""#,
-        head("cross", &cross.name, look),
+        r#"{},"status":"{status}","vwap":{},"vw_variance":{variance},"vw_std":{std}{},"trades":{},"legs":[{}],"missing_ids":{},"digest":"{:016x}""#,
+        head(settings, "cross", &cross.name, look),
         rate.as_ref().map_or("null".into(), |rate| format!("\"{}\"", scaled(rate, 18))),
+        if settings.new_fields {
+            format!(r#","close":{}"#, close.map_or("null".to_owned(), |close| text(&printed(&close))))
+        } else {
+            String::new()
+        },
         traded.iter().map(|window| window.trades).sum::<usize>(),
         leg_texts.join(","),
         traded.iter().map(|window| window.missing_ids).sum::<i128>(),
@@ -105,28 +167,28 @@ pub(crate) fn cross(
     Some((values, rate))
 }
 
-/// The leg's own window, or with `carry` its latest earlier one with trades.
-fn standing(settings: &Settings, market: &Market, symbol: &str, look: Look) -> Option<Standing> {
-    let Look { start, end, at } = look;
-    if let Some(window) = market.window(symbol, start, end, at) {
+/// The leg's own window, or with `carry` its latest earlier one in which it has a row.
+fn standing(settings: &Settings, market: &Market, symbol: &str, look: Look<'_>) -> Option<Standing> {
+    if let Some(window) = look.sums(settings, market, symbol) {
         return Some(Standing { window, age: 0 });
     }
     if settings.missing_leg != MissingLeg::Carry {
         return None;
     }
-    let mut age = settings.slide;
-    while age <= settings.max_carry {
-        if market.has_trades(symbol, start - age, end - age, at) {
-            let window = market.window(symbol, start - age, end - age, at)?;
-            return Some(Standing { window, age });
-        }
-        age += settings.slide;
+    let known = market.trades(symbol).iter().filter(|trade| trade.accepted_at < look.at);
+    let with_rows = known.flat_map(|trade| look.definition.windows_of(trade.time));
+    // A window that follows another is not there before that one has ended.
+    let there = with_rows.filter(|window| !window.follows() || window.last_step <= look.at);
+    let earlier = there.filter(|window| window.end < look.window.end).max()?;
+    let age = look.window.end - earlier.end;
+    if age > settings.max_carry_of(look.definition, look.window) {
+        return None;
     }
-    None
+    Some(Standing { window: market.sums(settings, symbol, earlier, look.at)?, age })
 }
 
 /// A whole row: the statistics of these rates, of which the last is the window's own.
-pub(crate) fn stats(name: &str, look: Look, rates: &[BigInt]) -> String {
+pub(crate) fn stats(settings: &Settings, name: &str, look: Look<'_>, rates: &[BigInt]) -> String {
     let n = BigInt::from(rates.len());
     let sum: BigInt = rates.iter().sum();
     let squares: BigInt = rates.iter().map(|rate| rate * rate).sum();
@@ -140,7 +202,7 @@ pub(crate) fn stats(name: &str, look: Look, rates: &[BigInt]) -> String {
     let own = rates.last().expect("a window with a rate");
     format!(
         r#"{{{},"n":{n},"vwap":"{}","sum":"{}","mean":"{}","variance":{variance},"std":{std}}}"#,
-        head("stats", name, look),
+        head(settings, "stats", name, look),
         scaled(own, 18),
         scaled(&sum, 18),
         printed(&mean),
@@ -149,20 +211,22 @@ pub(crate) fn stats(name: &str, look: Look, rates: &[BigInt]) -> String {
 
 /// A whole row: the rate of a cross as printed, with the status of its row, beside the VWAP of the direct pair.
 pub(crate) fn basis(
+    settings: &Settings,
     market: &Market,
     (name, symbol): &(String, String),
-    look: Look,
+    look: Look<'_>,
     cross: Option<(BigInt, String)>,
 ) -> Option<String> {
-    let direct = market.window(symbol, look.start, look.end, look.at).map(|window| rate(&window.mean()));
+    // As it is printed in its own row, if there is one.
+    let direct = look.sums_of_row(settings, market, symbol).map(|window| rate(&window.mean()));
     let status = match (&cross, &direct) {
         (None, None) => return None,
         (None, Some(_)) => "cross_missing".to_owned(),
         (Some(_), None) => "direct_missing".to_owned(),
         (Some((_, status)), Some(_)) => status.clone(),
     };
-    let text = |value: Option<(BigInt, usize)>| {
-        value.map_or("null".to_owned(), |(value, places)| format!("\"{}\"", signed(&value, places)))
+    let value = |value: Option<(BigInt, usize)>| {
+        value.map_or("null".to_owned(), |(value, places)| text(&signed(&value, places)))
     };
     let cross = cross.map(|(rate, _)| rate);
     let both = cross.clone().zip(direct.clone());
@@ -173,17 +237,27 @@ pub(crate) fn basis(
     });
     Some(format!(
         r#"{{{},"status":"{status}","cross":{},"direct":{},"basis":{},"basis_bps":{}}}"#,
-        head("basis", name, look),
-        text(cross.map(|rate| (rate, 18))),
-        text(direct.map(|rate| (rate, 18))),
-        text(basis),
-        text(points),
+        head(settings, "basis", name, look),
+        value(cross.map(|rate| (rate, 18))),
+        value(direct.map(|rate| (rate, 18))),
+        value(basis),
+        value(points),
     ))
 }
 
-fn head(kind: &str, name: &str, look: Look) -> String {
-    let (start, end) = (look.start / 1_000, look.end / 1_000);
-    format!(r#""kind":"{kind}","name":{},"start_ms":{start},"end_ms":{end}"#, quoted(name))
+fn head(settings: &Settings, kind: &str, name: &str, look: Look<'_>) -> String {
+    let (start, end) = (look.window.start / 1_000, look.window.end / 1_000);
+    let window = if settings.new_fields {
+        format!(r#","window":{}"#, quoted(&look.definition.canonical()))
+    } else {
+        String::new()
+    };
+    format!(r#""kind":"{kind}","name":{}{window},"start_ms":{start},"end_ms":{end}"#, quoted(name))
+}
+
+/// Of digits.
+fn text(digits: &str) -> String {
+    format!("\"{digits}\"")
 }
 
 fn printed(exact: &BigRational) -> String {

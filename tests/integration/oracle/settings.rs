@@ -1,9 +1,24 @@
 //! The flags that a result depends on (`docs/semantics.md#command-line`), read from a command line as the program reads it.
 
+use super::calendar::Zone;
+use super::record::Decimals;
+use super::windows::{Definition, Window, duration};
+
+/// Whether the program has several windows in a job, and what came with them. Until then its rows are the older ones:
+/// this is what the tests of all other runs expect, and the laws of windows are left out.
+pub(crate) const PROGRAM_HAS_WINDOWS: bool = false;
+
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
-    pub(crate) window: i64,
-    pub(crate) slide: i64,
+    /// In the order of the command line.
+    pub(crate) windows: Vec<Definition>,
+    /// Whether rows have the fields that came with several windows, and `missing_ids` in their newer form.
+    pub(crate) new_fields: bool,
+    pub(crate) decimals: Decimals,
+    pub(crate) fill: Fill,
+    /// Nothing where it is not given; the same of the next.
+    pub(crate) max_fill: Option<i64>,
+    pub(crate) max_carry: Option<i64>,
     pub(crate) delay: i64,
     pub(crate) grace: i64,
     pub(crate) tick: i64,
@@ -18,7 +33,6 @@ pub(crate) struct Settings {
     /// In order of their names.
     pub(crate) crosses: Vec<Cross>,
     pub(crate) missing_leg: MissingLeg,
-    pub(crate) max_carry: i64,
     pub(crate) stats_last: usize,
     pub(crate) dedup: bool,
     pub(crate) max_jump: Option<i64>,
@@ -43,12 +57,28 @@ pub(crate) enum MissingLeg {
     Withhold,
 }
 
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub(crate) enum Fill {
+    None,
+    Null,
+    Previous,
+}
+
 impl Settings {
-    /// Flags the oracle does not know are a mistake of the test.
+    /// What a run of the program as it is goes by. Flags the oracle does not know are a mistake of the test.
     pub(crate) fn read(flags: &[String]) -> Settings {
+        Settings { new_fields: PROGRAM_HAS_WINDOWS, ..Settings::with_windows(flags) }
+    }
+
+    /// What a run goes by that has several windows.
+    pub(crate) fn with_windows(flags: &[String]) -> Settings {
         let mut settings = Settings {
-            window: duration("30s"),
-            slide: 0,
+            windows: windows(flags),
+            new_fields: true,
+            decimals: Decimals { price: 8, quantity: 8 },
+            fill: Fill::None,
+            max_fill: None,
+            max_carry: None,
             delay: duration("5s"),
             grace: 0,
             tick: duration("250ms"),
@@ -59,7 +89,6 @@ impl Settings {
             symbols: Some(Vec::new()),
             crosses: Vec::new(),
             missing_leg: MissingLeg::Null,
-            max_carry: duration("5m"),
             stats_last: usize::MAX,
             dedup: true,
             max_jump: None,
@@ -73,8 +102,18 @@ impl Settings {
             }
             let value = flags.next().unwrap_or_else(|| panic!("{flag} has no value")).as_str();
             match flag.as_str() {
-                "--window" => settings.window = duration(value),
-                "--slide" => settings.slide = duration(value),
+                "--window" | "--slide" | "--time-zone" => {}
+                "--price-decimals" => settings.decimals.price = value.parse().expect(value),
+                "--quantity-decimals" => settings.decimals.quantity = value.parse().expect(value),
+                "--fill" => {
+                    settings.fill = match value {
+                        "none" => Fill::None,
+                        "null" => Fill::Null,
+                        "previous" => Fill::Previous,
+                        _ => panic!("--fill {value}"),
+                    }
+                }
+                "--max-fill" => settings.max_fill = Some(duration(value)),
                 "--delay" => settings.delay = duration(value),
                 "--grace" => settings.grace = duration(value),
                 "--tick" => settings.tick = duration(value),
@@ -104,21 +143,29 @@ impl Settings {
                         _ => panic!("--missing-leg {value}"),
                     }
                 }
-                "--max-carry" => settings.max_carry = duration(value),
+                "--max-carry" => settings.max_carry = Some(duration(value)),
                 "--stats-last" => settings.stats_last = value.parse().unwrap_or(usize::MAX),
                 "--max-jump" => settings.max_jump = (value != "off").then(|| duration(value)),
                 "--dedup" => settings.dedup = value != "off",
                 _ => panic!("the oracle does not know {flag}"),
             }
         }
-        if settings.slide == 0 {
-            settings.slide = settings.window;
-        }
         if settings.crosses.is_empty() && !symbols_given {
             settings.crosses.push(cross("XVGUSDT=XVGBTC*BTCUSDT"));
         }
         settings.crosses.sort_by(|a, b| a.name.cmp(&b.name));
         settings
+    }
+
+    /// How old a window may be that stands in for this one of the definition.
+    pub(crate) fn max_carry_of(&self, definition: &Definition, window: Window) -> i64 {
+        let least = if self.new_fields { definition.own_length(window) } else { 0 };
+        self.max_carry.unwrap_or(duration("5m").max(least))
+    }
+
+    /// How long after the last window with trades this one may be filled.
+    pub(crate) fn max_fill_of(&self, definition: &Definition, window: Window) -> i64 {
+        self.max_fill.unwrap_or(duration("1h").max(definition.own_length(window)))
     }
 
     /// Whether the symbol's trades are asked for: it has rows of its own, or is a leg, which has them too.
@@ -129,18 +176,19 @@ impl Settings {
     }
 }
 
-/// In microseconds.
-fn duration(text: &str) -> i64 {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let number: i64 = digits.parse().unwrap_or_else(|_| panic!("the duration {text}"));
-    number
-        * match &text[digits.len()..] {
-            "ms" => 1_000,
-            "s" => 1_000_000,
-            "m" => 60_000_000,
-            "h" => 3_600_000_000,
-            _ => panic!("the duration {text}"),
-        }
+/// The definitions of these flags, wherever the zone and the slide stand.
+fn windows(flags: &[String]) -> Vec<Definition> {
+    let values = |flag: &str| {
+        let pairs = flags.windows(2).filter(|pair| pair[0] == flag);
+        pairs.map(|pair| pair[1].clone()).collect::<Vec<_>>()
+    };
+    let zone = Zone::named(values("--time-zone").last().map_or("UTC", String::as_str));
+    let slide = values("--slide").last().map(|slide| duration(slide));
+    let mut written = values("--window");
+    if written.is_empty() {
+        written.push("30s".to_owned());
+    }
+    written.iter().map(|text| Definition::read(text, &zone, slide)).collect()
 }
 
 fn cross(text: &str) -> Cross {

@@ -11,6 +11,14 @@ pub(super) fn flags(random: &mut Random, symbols: &[String]) -> Vec<String> {
         let panes = random.one_of(&[1, 2, 4, 5, 10]);
         give("--slide", format!("{}ms", window / panes));
     }
+    flags.extend(of_all_windows(random, symbols));
+    flags
+}
+
+/// What is the same for all windows of a job.
+pub(super) fn of_all_windows(random: &mut Random, symbols: &[String]) -> Vec<String> {
+    let mut flags: Vec<String> = Vec::new();
+    let mut give = |flag: &str, value: String| flags.extend([flag.to_owned(), value]);
     if random.chance(40) {
         give("--emit", "changes".to_owned());
         // Revisions are of what comes between a window's end and the end of its grace.

@@ -1,7 +1,7 @@
 //! How a record is written: everything that JSON and the exchange leave open, and everything they do not.
 
 use super::bad::MALFORMED;
-use super::{Random, Trade};
+use super::{Random, Taker, Trade};
 
 /// What the records of a tape look like.
 #[derive(Debug)]
@@ -13,6 +13,8 @@ pub(super) struct Writing {
     micros: Units,
     combined: bool,
     capture: bool,
+    /// Of prices and quantities.
+    pub(super) decimals: (usize, usize),
 }
 
 #[derive(Debug, Copy, Clone)]
@@ -30,6 +32,7 @@ impl Writing {
             micros: random.one_of(&[Units::Millis, Units::Millis, Units::Micros, Units::Mixed]),
             combined: random.chance(25),
             capture: MALFORMED && random.chance(15),
+            decimals: (8, 8),
         }
     }
 
@@ -50,14 +53,18 @@ impl Writing {
     }
 
     pub(super) fn columns(&self, random: &mut Random, trade: &Trade) -> [String; 7] {
-        let amount = |scaled: i64| format!("{}.{:08}", scaled / 100_000_000, scaled % 100_000_000);
+        let side = match trade.taker {
+            Taker::Whatever | Taker::Sells => "True",
+            Taker::Buys => "false",
+            Taker::Untold => "",
+        };
         [
             trade.id.to_string(),
-            amount(trade.price),
-            amount(trade.quantity),
+            pointed(trade.price, self.decimals.0),
+            pointed(trade.quantity, self.decimals.1),
             "17.5".to_owned(),
             self.time(random, trade.time),
-            "True".to_owned(),
+            side.to_owned(),
             "False".to_owned(),
         ]
     }
@@ -93,12 +100,23 @@ impl Writing {
             member("e", event),
             member("s", &self.quoted(random, &trade.symbol)),
             member(id, &trade.id.to_string()),
-            member("p", &self.decimal(random, trade.price)),
-            member("q", &self.decimal(random, trade.quantity)),
+            member("p", &self.decimal(random, trade.price, self.decimals.0)),
+            member("q", &self.decimal(random, trade.quantity, self.decimals.1)),
             member("T", &time),
         ];
-        if random.chance(50) {
-            members.push(member("m", random.one_of(&["true", "false", "null", "{\"a\":[]}", "\"\""])));
+        match trade.taker {
+            Taker::Buys => members.push(member("m", "false")),
+            Taker::Sells => members.push(member("m", "true")),
+            Taker::Whatever | Taker::Untold if random.chance(50) => {
+                let is_told = matches!(trade.taker, Taker::Whatever);
+                let values = ["true", "false", "null", "{\"a\":[]}", "\"\""];
+                members.push(member("m", random.one_of(if is_told { &values } else { &values[2..] })));
+            }
+            _ => {}
+        }
+        if let Some((first, last)) = trade.trades {
+            members.push(member("l", &last.to_string()));
+            members.push(member("f", &first.to_string()));
         }
         if random.chance(30) {
             members.insert(1, member("E", &(trade.time / 1_000).to_string()));
@@ -123,12 +141,11 @@ impl Writing {
         if in_micros { micros.to_string() } else { micros.div_euclid(1_000).to_string() }
     }
 
-    fn decimal(&self, random: &mut Random, scaled: i64) -> String {
-        let digits = format!("{scaled:09}");
-        let (whole, fraction) = digits.split_at(digits.len() - 8);
-        let mut text = format!("{whole}.{fraction}");
+    fn decimal(&self, random: &mut Random, scaled: i64, places: usize) -> String {
+        let mut text = pointed(scaled, places);
         if self.odd {
             match random.below(4) {
+                0 | 1 if places == 0 => text += ".000",
                 0 => text = text.trim_end_matches('0').trim_end_matches('.').to_owned(),
                 1 => text += "000",
                 2 => text.insert_str(0, "00"),
@@ -208,6 +225,13 @@ impl Writing {
         }
         text + "}"
     }
+}
+
+/// An integer scaled by ten to `places`.
+fn pointed(scaled: i64, places: usize) -> String {
+    let digits = format!("{scaled:0width$}", width = places + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - places);
+    if places == 0 { digits } else { format!("{whole}.{fraction}") }
 }
 
 fn member(key: &str, value: &str) -> (String, String) {
