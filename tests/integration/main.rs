@@ -26,3 +26,4 @@ mod silence;
 mod strict;
 mod tapes;
 mod tidy;
+mod zones;
