@@ -4,6 +4,7 @@
 mod damage;
 mod faults;
 mod first_moments;
+mod fixtures;
 mod frozen;
 mod full_disk;
 mod input;

@@ -8,6 +8,7 @@ pub(crate) mod command;
 pub(crate) mod days;
 mod ended;
 mod first_moments;
+pub(crate) mod fixtures;
 pub(crate) mod full_disk;
 mod grown;
 mod held;

@@ -262,7 +262,7 @@ impl Kafka {
         self.read_as(topic, ends).contains(&true)
     }
 
-    fn read_as<T>(&self, topic: &str, take: impl Fn(&BorrowedMessage<'_>) -> T) -> Vec<T> {
+    pub(super) fn read_as<T>(&self, topic: &str, take: impl Fn(&BorrowedMessage<'_>) -> T) -> Vec<T> {
         let consumer: BaseConsumer = self
             .config()
             .set("group.id", "crossrate-tests")
