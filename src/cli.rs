@@ -8,7 +8,9 @@ mod check;
 mod completion;
 mod computed;
 mod crosses;
+mod examples;
 mod formats;
+mod inspect;
 mod layers;
 mod manual;
 mod outputs;
@@ -16,6 +18,7 @@ mod places;
 mod properties;
 mod report;
 mod settings;
+mod source;
 mod usage;
 mod values;
 
@@ -24,10 +27,15 @@ pub use usage::UsageError;
 
 use crate::config::bench::Bench;
 use crate::config::checkpoint::{Action, CheckpointCommand};
+use crate::config::inspect::Inspect;
 use crate::config::query::Query;
 use crate::config::top::Top;
 use crate::config::{Config, DemoConfig, ProduceConfig, ReplayConfig, ServeConfig, Verbosity};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
+use examples::{
+    CHECKPOINT_EXAMPLES, DEMO_EXAMPLES, INSPECT_EXAMPLES, PRODUCE_EXAMPLES, QUERY_EXAMPLES, REPLAY_EXAMPLES,
+    RUN_EXAMPLES, SERVE_EXAMPLES,
+};
 use layers::{FILES, Given};
 use settings::{ALL, About, LOGGING, Shape, Which};
 use std::ffi::OsString;
@@ -39,6 +47,8 @@ pub enum Task {
     Run(Box<Config>),
     /// Show what it is.
     Demo(Box<DemoConfig>),
+    /// See what an input holds.
+    Inspect(Box<Inspect>),
     /// Ask about rows in SQL.
     Query(Box<Query>),
     /// Collect trades.
@@ -124,6 +134,18 @@ enum Commands {
     Checkpoint(CheckpointCommands),
     /// Watch a server on a terminal: crosses, statistics, partitions
     Top(Top),
+    /// See what is in files or a topic, and which command reads it
+    #[command(after_help = INSPECT_EXAMPLES)]
+    Inspect {
+        /// As one JSON object
+        #[arg(long, help_heading = LOGGING)]
+        json: bool,
+        /// Records of each file or partition at most
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = settings::INPUT)]
+        limit: Option<u64>,
+        #[command(flatten)]
+        flags: Flags<INSPECT>,
+    },
     /// Measure this machine: `run` beside a plain loop that does the same work
     Bench(Bench),
     /// The plain loop that `bench` measures against
@@ -183,70 +205,6 @@ enum CheckpointCommands {
     },
 }
 
-const CHECKPOINT_EXAMPLES: &str = "\
-Examples:
-  crossrate checkpoint show --to kafka:vwap --name spot
-  crossrate checkpoint show --to sqlite:rows.db --json
-  crossrate checkpoint check --to rows.jsonl
-  crossrate checkpoint reset --to postgres://me@db/rates --name spot --yes";
-
-const RUN_EXAMPLES: &str = "\
-A switch --x is turned off by --no-x. Durations are 250ms, 30s, 5m or 1h.
-Each flag can stand in a TOML file (--config FILE; its name is the key) and in
-the environment (CROSSRATE_WINDOW; lists stand apart by blanks): flag over
-environment over file. Paths are relative to the working directory, also there.
-
-Examples:
-  crossrate run
-      topic trades of localhost:9092, the default cross
-  crossrate run -t trades -e --to rows.jsonl
-      to the end of the topic, into a file
-  crossrate run a.jsonl b.jsonl.gz --window 1m --slide 10s
-      two files, two partitions; a window every ten seconds
-  gzip -dc capture.gz | crossrate run --from - --symbols BTCUSDT
-  crossrate run --cross EURBTC=EURUSDT/BTCUSDT --emit changes --grace 10s
-  crossrate run -w 2 -n 2
-      two processes of two workers each, started here";
-
-const DEMO_EXAMPLES: &str = "\
-Examples:
-  crossrate demo
-  crossrate demo --speed max -w 2
-      as fast as it goes, on two workers: the same digest
-  crossrate demo --window 20s --slide 5s --missing-leg carry --duration 1h";
-
-const QUERY_EXAMPLES: &str = "\
-Tables: symbols, crosses, stats. Their columns are the fields of the rows; exact
-decimals are texts, and beside each stands a double: vwap, and vwap_real.
-
-Examples:
-  crossrate query \"select name, max(vwap_real) from symbols group by 1\" rows.jsonl
-  crossrate query \"select * from stats order by end_ms desc limit 5\" sqlite:rows.db
-  crossrate query -f csv --server http://127.0.0.1:8080 \"select * from crosses\"";
-
-const PRODUCE_EXAMPLES: &str = "\
-Examples:
-  crossrate produce
-      the legs of the default cross, to topic trades of localhost:9092
-  crossrate produce --symbols BTCUSDT,ETHUSDT --to - | crossrate run --from - --symbols all
-  crossrate produce --symbols all --to kafka:trades -b broker:9092
-  crossrate produce --cross EURBTC=EURUSDT/BTCUSDT --to trades.jsonl --capture";
-
-const SERVE_EXAMPLES: &str = "\
-Examples:
-  crossrate serve --from kafka:vwap -b broker:9092
-  crossrate serve --from sqlite:rows.db --listen 127.0.0.1:9000
-  crossrate serve --from postgres://me@db/rates --name spot
-  crossrate serve --from rows.jsonl --history 6h";
-
-const REPLAY_EXAMPLES: &str = "\
-It leaves nothing behind: a job that reads the same topic does not notice it.
-
-Examples:
-  crossrate replay --since 2018-04-29T17:00:00Z --until 2018-04-29T18:00:00Z --window 1m
-  crossrate replay -t trades --from-offset 1000 --cross EURBTC=EURUSDT/BTCUSDT
-  crossrate replay a.jsonl b.jsonl --since 1525021200000 --speed 10x";
-
 /// What is to be done, and what is said before, unless only errors are to be said.
 fn parsed(task: Task, given: Given) -> Result<Parsed, Stop> {
     let quiet = check::verbosity(&given)? < Verbosity::Normal;
@@ -265,6 +223,7 @@ const PRODUCE: u8 = 2;
 const CHECKPOINT: u8 = 3;
 const SERVE: u8 = 4;
 const REPLAY: u8 = 5;
+const INSPECT: u8 = 6;
 
 const fn which(command: u8) -> Which {
     match command {
@@ -273,6 +232,7 @@ const fn which(command: u8) -> Which {
         CHECKPOINT => Which::Checkpoint,
         SERVE => Which::Serve,
         REPLAY => Which::Replay,
+        INSPECT => Which::Inspect,
         _ => Which::Run,
     }
 }
@@ -310,7 +270,7 @@ impl<const COMMAND: u8> Args for Flags<COMMAND> {
                 .help_heading(LOGGING)
                 .help("This help"),
         );
-        if !matches!(which, Which::Run | Which::Replay | Which::Serve) {
+        if !matches!(which, Which::Run | Which::Replay | Which::Serve | Which::Inspect) {
             return command;
         }
         let help = match which {
@@ -403,13 +363,7 @@ pub fn parse(
             let task = Task::Serve(Box::new(check::serve(&given)?));
             parsed(task, given)
         }
-        Commands::Config { json, flags } => {
-            let mut given = Given::collect(&flags.0, environment, Which::Run)?;
-            let config = check::run(&mut given)?;
-            let report = Report::new(&given, &config)?;
-            let text = if json { report.json().unwrap_or_default() + "\n" } else { report.text() };
-            parsed(Task::Print(text), given)
-        }
+        Commands::Config { json, flags } => config_report(json, &flags, environment),
         Commands::Checkpoint(command) => {
             let (action, json, flags) = match command {
                 CheckpointCommands::Show { json, flags } => (Action::Show, json, flags),
@@ -430,6 +384,11 @@ pub fn parse(
         Commands::PlainLoop { arguments } => {
             Ok(Parsed { task: Task::PlainLoop(arguments), warnings: Vec::new() })
         }
+        Commands::Inspect { json, limit, flags } => {
+            let mut given = Given::collect(&flags.0, environment, Which::Inspect)?;
+            let task = Task::Inspect(Box::new(inspect::inspect(&mut given, json, limit)?));
+            parsed(task, given)
+        }
         Commands::Formats { name } => printed(formats::list(name.as_deref())?),
         Commands::Completions { shell } => {
             let mut script = Vec::new();
@@ -439,6 +398,15 @@ pub fn parse(
         }
         Commands::Man { command } => printed(manual::page(command.as_deref())?),
     }
+}
+
+/// What holds for a run with these flags, and where each value came from.
+fn config_report(json: bool, flags: &Flags<RUN>, environment: &[(String, String)]) -> Result<Parsed, Stop> {
+    let mut given = Given::collect(&flags.0, environment, Which::Run)?;
+    let config = check::run(&mut given)?;
+    let report = Report::new(&given, &config)?;
+    let text = if json { report.json().unwrap_or_default() + "\n" } else { report.text() };
+    parsed(Task::Print(text), given)
 }
 
 fn stop(error: clap::Error) -> Stop {
@@ -535,13 +503,17 @@ mod tests {
                 }
                 let (beside, with) = match about.shape {
                     Shape::Switch(off) => {
-                        let beside = if about.name == "capture" { "--to -" } else { "" };
+                        let beside = match about.name {
+                            "capture" => "--to -",
+                            "verify" => "a.csv",
+                            _ => "",
+                        };
                         for (first, last) in [(about.name, off), (off, about.name)] {
                             let both = outcome(&format!("{command} {beside} --{first} --{last}"));
                             let only = outcome(&format!("{command} {beside} --{last}"));
                             assert_eq!(both, only, "the last one holds");
                         }
-                        let given = if demo && about.demo_default == Some("true") { off } else { about.name };
+                        let given = if about.default_for(which) == "true" { off } else { about.name };
                         (beside, format!("--{given}"))
                     }
                     _ if about.name == "emit" && demo => ("", "--emit final".to_owned()),

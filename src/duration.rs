@@ -26,6 +26,31 @@ pub(crate) fn parse(text: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(length)
 }
 
+/// The longest `--delay` there may be.
+pub(crate) const LONGEST_DELAY: u64 = 8_760 * 3_600_000_000;
+
+/// A delay that is at least so long, as somebody would write it: whole milliseconds, seconds, minutes or hours.
+pub(crate) fn rounded_up(micros: u64) -> u64 {
+    let unit = match micros {
+        0..2_000_000 => 1_000,
+        2_000_000..120_000_000 => 1_000_000,
+        120_000_000..7_200_000_000 => 60_000_000,
+        _ => 3_600_000_000,
+    };
+    micros.div_ceil(unit) * unit
+}
+
+/// A length of event time for people.
+pub(crate) fn span(micros: u64) -> String {
+    let seconds = micros / 1_000_000;
+    match seconds {
+        0..120 => format!("{}.{:03} s", seconds, micros / 1_000 % 1_000),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -259,6 +259,16 @@ pub(crate) fn completed(theirs: &[(String, String)], ours: &[(String, String)]) 
     pairs
 }
 
+/// A job may get more files, behind those that it has: its pairs are then as if it had had them.
+pub(crate) fn with_more_files(theirs: &mut [(String, String)], ours: &[(String, String)]) {
+    let named = |pair: &&(String, String)| pair.0 == "from";
+    let Some((_, now)) = ours.iter().find(named) else { return };
+    let before = theirs.iter_mut().find(|(name, _)| name == "from");
+    if let Some((_, files)) = before.filter(|(_, files)| now.starts_with(&format!("{files} "))) {
+        files.clone_from(now);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -274,7 +274,10 @@ fn goes_on(config: &Config) -> Result<()> {
 
 /// A job may not silently become another one.
 fn unchanged(config: &Config, before: &[(String, String)], now: &[(String, String)]) -> Result<()> {
-    let before = job_identity::completed(before, now);
+    let mut before = job_identity::completed(before, now);
+    if let Source::Files(_) = config.source {
+        job_identity::with_more_files(&mut before, now);
+    }
     let differences = job_identity::pair_differences(now, &before, "in the checkpoint", "now");
     if differences.is_empty() {
         return Ok(());

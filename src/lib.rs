@@ -44,7 +44,8 @@
 //! The modules of this crate stand on five floors, and an import leads down or stays on its floor, without a circle:
 //!
 //! 1. *What was typed*: [`cli`].
-//! 2. *Commands*, a module each: [`run`], [`mod@bench`], [`checkpoint`], [`collect`], [`demo`], [`follow`], [`query`], [`replay`],
+//! 2. *Commands*, a module each: [`run`], [`mod@bench`], [`checkpoint`], [`collect`], [`demo`], [`follow`], [`inspect`],
+//!    [`query`], [`replay`],
 //!    [`top`].
 //! 3. *Engine*, a job at work: [`worker`], [`output`], [`cluster`].
 //! 4. *Edges*: [`source`], [`ledger`], [`sink`], [`serve`], [`sql`], [`kafka`].
@@ -90,6 +91,7 @@
 //! | [`accounting`] | what became of every record, at the end | why: it is told eight counts |
 //! | [`serve`] | the read side: board, REST, streams, metrics, the page | timely: a sink fills its board, and it never holds anybody up |
 //! | [`follow`] | results that exist, served as they grow | how they were computed |
+//! | [`inspect`] | what is in an input, and which command reads it | the dataflow |
 //! | [`replay`] | past trades through the same dataflow, with any definition | the live job: it leaves nothing behind |
 //! | [`top`] | a server's essentials on a terminal | anything that the server does not say |
 //! | [`query`] | questions in SQL over files of rows, databases and servers | the job |
@@ -202,6 +204,7 @@ pub(crate) mod file_lock;
 mod flag_words;
 pub mod follow;
 pub mod frontier;
+pub mod inspect;
 pub mod job_identity;
 pub mod kafka;
 pub mod ledger;

@@ -42,6 +42,7 @@ fn perform(parsed: Parsed) -> anyhow::Result<Exit> {
         Task::Run(config) => crossrate::run::run(*config),
         Task::Demo(config) => crossrate::demo::command::run(*config),
         Task::Query(query) => crossrate::query::run(&query),
+        Task::Inspect(inspect) => crossrate::inspect::run(&inspect),
         Task::Replay(config) => crossrate::replay::run(*config),
         Task::Serve(config) => crossrate::follow::run(&config),
         Task::Produce(config) => crossrate::collect::run(&config),

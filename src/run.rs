@@ -64,7 +64,7 @@ fn compute(
     }
     on_signal(interrupted, &workers.wakers, fate::interrupted)?;
     let observer = observer.map(|make| make()).transpose()?;
-    let mut source = Unopened::look(&config, &workers)?;
+    let mut source = Unopened::look(&config, &workers, interrupted)?;
     // The first worker has the rows, so its process serves them.
     let server = if workers.first == 0 { serve(&config, server)? } else { None };
     let mesh = join(&config)?;

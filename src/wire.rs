@@ -4,6 +4,7 @@
 //! of writing; what it does not know goes through [`json`] and [`binance`], which know all of `docs/semantics.md#input`. Lines
 //! of archives go through [`archive`].
 
+pub(crate) use binance::counts_contracts;
 use chunk::{Chunk, Framing, LineFormat, Message};
 use crossrate_dataflows::market::decimal::{Price, Quantity};
 use crossrate_dataflows::market::event_time::EventTime;
@@ -85,12 +86,30 @@ pub struct Raw<'a> {
 pub fn decode_chunk<'a>(chunk: &'a Chunk, scratch: &mut Scratch, each: impl FnMut(Raw<'a>, Record<'_>)) {
     match &chunk.framing {
         Framing::Lines(LineFormat::Json) => json_lines(&chunk.bytes, scratch, each),
-        Framing::Lines(LineFormat::Csv { symbol }) => csv_lines(&chunk.bytes, symbol, each),
-        Framing::Lines(LineFormat::Mapped(mapping)) => mapped_lines(&chunk.bytes, mapping, scratch, each),
-        Framing::Messages(messages) => match &chunk.mapping {
-            None => self::messages(&chunk.bytes, messages, scratch, each),
-            Some(mapping) => mapped_messages(&chunk.bytes, messages, mapping, scratch, each),
-        },
+        Framing::Lines(LineFormat::Csv { symbol, kind }) => csv_lines(&chunk.bytes, (symbol, *kind), each),
+        Framing::Messages(messages) if chunk.mapping.is_none() => {
+            self::messages(&chunk.bytes, messages, scratch, each);
+        }
+        _ => decode_mapped(chunk, scratch, each_record(each)),
+    }
+}
+
+/// Gives what a mapping tells as a record.
+fn each_record<'a>(mut each: impl FnMut(Raw<'a>, Record<'_>)) -> impl FnMut(Raw<'a>, Mapped<'_>) {
+    move |raw, mapped| each(raw, record_of(mapped))
+}
+
+/// Decodes a chunk's records by its mapping, where it has one, as that tells them: with ids of any kind.
+#[inline]
+pub fn decode_mapped<'a>(chunk: &'a Chunk, scratch: &mut Scratch, each: impl FnMut(Raw<'a>, Mapped<'_>)) {
+    match (&chunk.framing, &chunk.mapping) {
+        (Framing::Lines(LineFormat::Mapped(mapping)), _) => {
+            mapped_lines(&chunk.bytes, mapping, scratch, each)
+        }
+        (Framing::Messages(messages), Some(mapping)) => {
+            mapped_messages(&chunk.bytes, messages, mapping, scratch, each);
+        }
+        _ => {}
     }
 }
 
@@ -133,9 +152,13 @@ fn capture_prefix(line: &[u8]) -> usize {
     if line.get(digits) == Some(&b' ') { digits + 1 } else { 0 }
 }
 
-fn csv_lines<'a>(bytes: &'a [u8], symbol: &str, mut each: impl FnMut(Raw<'a>, Record<'_>)) {
+fn csv_lines<'a>(
+    bytes: &'a [u8],
+    (symbol, kind): (&str, TradeKind),
+    mut each: impl FnMut(Raw<'a>, Record<'_>),
+) {
     for line in bytes.split(|b| *b == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
-        if let Some(record) = archive::decode(line, symbol) {
+        if let Some(record) = archive::decode(line, symbol, kind) {
             each(Raw { bytes: line, key: None, place: None, part: 0 }, record);
         }
     }
@@ -173,7 +196,7 @@ fn mapped_lines<'a>(
     bytes: &'a [u8],
     mapping: &Mapping,
     scratch: &mut Scratch,
-    mut each: impl FnMut(Raw<'a>, Record<'_>),
+    mut each: impl FnMut(Raw<'a>, Mapped<'_>),
 ) {
     for line in bytes.split(|b| *b == b'\n').filter(|line| mapping.is_record(line)) {
         let json = if mapping.is_csv() { 0 } else { capture_prefix(line) };
@@ -187,7 +210,7 @@ fn mapped_messages<'a>(
     messages: &[Message],
     mapping: &Mapping,
     scratch: &mut Scratch,
-    mut each: impl FnMut(Raw<'a>, Record<'_>),
+    mut each: impl FnMut(Raw<'a>, Mapped<'_>),
 ) {
     let mut from = 0;
     for message in messages {
@@ -197,7 +220,7 @@ fn mapped_messages<'a>(
         let raw = Raw { bytes: &bytes[value..end], key, place: Some(*message), part: 0 };
         from = end;
         match message.null {
-            true => each(raw, Record::Ignored),
+            true => each(raw, Mapped::Ignored),
             false => mapped(raw, raw.bytes, mapping, scratch, &mut each),
         }
     }
@@ -209,11 +232,11 @@ fn mapped<'a>(
     bytes: &[u8],
     mapping: &Mapping,
     scratch: &mut Scratch,
-    each: &mut impl FnMut(Raw<'a>, Record<'_>),
+    each: &mut impl FnMut(Raw<'a>, Mapped<'_>),
 ) {
     let mut part = 0;
     mapping.decode(bytes, Places::default(), &mut scratch.mapping, |mapped| {
-        each(Raw { part, ..raw }, record_of(mapped));
+        each(Raw { part, ..raw }, mapped);
         part += 1;
     });
 }

@@ -4,22 +4,20 @@ use super::computed::{definition, wanted};
 use super::layers::{Given, Origin};
 use super::properties::{self, Property};
 use super::settings::{self as s, About, Which};
-use super::usage::{UsageError, Wrong, nearest};
-use super::{formats, outputs, places};
-use crate::config::STDIN;
+use super::source::{can_be_read_again, source};
+use super::usage::{UsageError, Wrong};
+use super::{outputs, places};
 use crate::config::checkpoint::CheckpointStore;
 use crate::config::secret::Token;
 use crate::config::{
-    Cluster, Config, DeadLetterTarget, DemoConfig, FileSource, KafkaClient, KafkaSource, ProduceConfig,
-    ProduceTarget, ReplayConfig, ServeConfig, Serving, SinkTarget, Source, StartOffset, Stay, Verbosity,
-    ledger_of,
+    Cluster, Config, DeadLetterTarget, DemoConfig, FileSource, KafkaClient, ProduceConfig, ProduceTarget,
+    ReplayConfig, ServeConfig, Serving, SinkTarget, Source, StartOffset, Stay, Verbosity, ledger_of,
 };
 use crate::duration;
 use crate::wire::format::Format;
-use crossrate_dataflows::market::definition::{Selection, Windows};
-use std::collections::BTreeSet;
+use crossrate_dataflows::market::definition::{Definition, Selection, Windows};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 /// Where the read side is, unless it is said otherwise.
@@ -105,27 +103,43 @@ pub(super) fn replay(given: &mut Given) -> Result<ReplayConfig, UsageError> {
     }
     let config = Config {
         max_drift: max_drift(given, definition.windows)?,
+        summary: given.find(&s::SUMMARY)?,
+        cluster: Cluster { threads: given.get(&s::THREADS)?, ..Cluster::default() },
+        progress: given.get(&s::PROGRESS)?,
+        since,
+        ..leaves_nothing(given, "replay", (definition, source, kafka))?
+    };
+    outputs::apart(given, &config.source, &[SinkTarget::Stdout], None)?;
+    Ok(ReplayConfig { config, since, until, speed: given.get(&s::SPEED)?, events: given.get(&s::EVENTS)? })
+}
+
+/// A run that keeps nothing, and writes nothing itself.
+pub(super) fn leaves_nothing(
+    given: &Given,
+    name: &str,
+    (definition, source, kafka): (Definition, Source, KafkaClient),
+) -> Result<Config, UsageError> {
+    Ok(Config {
+        max_drift: definition.windows.size * 2,
         definition,
         source,
         kafka,
         sinks: Vec::new(),
         dead_letter: None,
         idle_timeout: None,
-        name: "replay".into(),
+        name: name.into(),
         fresh: true,
         commit_interval: Duration::ZERO,
-        summary: given.find(&s::SUMMARY)?,
+        summary: None,
         serving: None,
-        cluster: Cluster { threads: given.get(&s::THREADS)?, ..Cluster::default() },
+        cluster: Cluster::default(),
         verbosity: verbosity(given)?,
         strict: false,
         progress: given.get(&s::PROGRESS)?,
         keep_refused: false,
         batch_records: given.get(&s::BATCH_RECORDS)?,
-        since,
-    };
-    outputs::apart(given, &config.source, &[SinkTarget::Stdout], None)?;
-    Ok(ReplayConfig { config, since, until, speed: given.get(&s::SPEED)?, events: given.get(&s::EVENTS)? })
+        since: None,
+    })
 }
 
 /// The read side over results that exist.
@@ -253,7 +267,12 @@ pub(super) fn produce(given: &Given) -> Result<ProduceConfig, UsageError> {
     let sinks = given.get(&s::TO)?;
     let to = produce_target(given, &sinks)?;
     // It reads no file but for the configuration's.
-    let nothing = Source::Files(FileSource { paths: Vec::new(), symbol: None, format: Format::default() });
+    let nothing = Source::Files(FileSource {
+        paths: Vec::new(),
+        symbol: None,
+        format: Format::default(),
+        verify: false,
+    });
     outputs::apart(given, &nothing, &sinks, None)?;
     let capture = given.get(&s::CAPTURE)?;
     if capture && matches!(to, ProduceTarget::Kafka(_)) {
@@ -349,96 +368,6 @@ pub(super) fn kafka(given: &Given) -> Result<(KafkaClient, Vec<Property>), Usage
     };
     let properties = merged.iter().map(|p| (p.key.clone(), p.value.clone())).collect();
     Ok((KafkaClient { brokers, properties }, merged))
-}
-
-fn source(given: &mut Given, client: &KafkaClient, writes_to_kafka: bool) -> Result<Source, UsageError> {
-    let texts = given.get(&s::FROM)?;
-    let from = given.what(&s::FROM.about);
-    if texts == ["kafka"] {
-        return Ok(Source::Kafka(KafkaSource {
-            client: client.clone(),
-            topic: given.get(&s::TOPIC)?,
-            format: formats::given(given, formats::Input::Topic)?,
-            start: given.find(&s::OFFSET)?.unwrap_or(StartOffset::Unset),
-            exit_at_end: given.get(&s::EXIT_AT_END)?,
-        }));
-    }
-    for text in &texts {
-        places::input(text).map_err(|wrong| wrong.at(&from))?;
-    }
-    let shown = texts.join(" ");
-    for (place, text) in texts.iter().enumerate() {
-        let expected = "kafka, or files, or - once for standard input";
-        let wrong = Wrong::new(&shown, expected);
-        match text.as_str() {
-            "kafka" => return Err(wrong.hint("kafka stands alone; a file of that name is ./kafka").at(from)),
-            "" => return Err(wrong.hint("one of the names is empty").at(from)),
-            "-" if texts.iter().take(place).any(|earlier| earlier == "-") => {
-                return Err(wrong.hint("- is there twice").at(from));
-            }
-            word if nearest(word, ["kafka"]).is_some() && !Path::new(word).exists() => {
-                return Err(wrong.perhaps(Some("kafka")).at(from));
-            }
-            _ => {}
-        }
-    }
-    only_of_kafka(given, writes_to_kafka)?;
-    if let Some(path) = repeated(&texts) {
-        given.warnings.push(format!("{from}: {path} is read twice, as two partitions"));
-    }
-    let paths = texts.into_iter().map(PathBuf::from).collect();
-    Ok(Source::Files(FileSource {
-        paths,
-        symbol: given.find(&s::SYMBOL)?,
-        format: formats::given(given, formats::Input::Files)?,
-    }))
-}
-
-/// What a run has read it reads again when it is taken up, and standard input cannot be.
-fn can_be_read_again(given: &Given, config: &Config) -> Result<(), UsageError> {
-    let Source::Files(files) = &config.source else { return Ok(()) };
-    if !config.has_ledger() || files.paths.iter().all(|path| path.as_os_str() != STDIN) {
-        return Ok(());
-    }
-    // Where rows go may hold a password and is not repeated.
-    Err(Wrong::told("- and rows that go elsewhere than to standard output", "files")
-        .hint(
-            "such a run keeps a checkpoint and reads its input again after a restart, which standard input cannot be; put it into a file first, or write rows to standard output",
-        )
-        .at(given.what(&s::FROM.about)))
-}
-
-fn repeated(texts: &[String]) -> Option<&String> {
-    let mut seen = BTreeSet::new();
-    texts.iter().find(|text| !seen.insert(*text))
-}
-
-/// Flags of Kafka mean nothing for files. Where such a setting stands in a layer behind the one that chose the files,
-/// it is a standing setting that is overruled; beside it or before it, somebody expects it to do something.
-fn only_of_kafka(given: &Given, writes_to_kafka: bool) -> Result<(), UsageError> {
-    let reading: [&About; 3] = [&s::TOPIC.about, &s::OFFSET.about, &s::EXIT_AT_END.about];
-    let reaching: [&About; 3] = [&s::BROKERS.about, &s::PROPERTY.about, &s::KAFKA_CONFIG.about];
-    let chosen = given.origin(&s::FROM.about).rank();
-    let off = |about: &About| {
-        about.name == s::EXIT_AT_END.about.name && matches!(given.get(&s::EXIT_AT_END), Ok(false))
-    };
-    let idle = reading.into_iter().chain(reaching.into_iter().filter(|_| !writes_to_kafka));
-    for about in idle {
-        if given.texts(about).is_some() && given.origin(about).rank() >= chosen && !off(about) {
-            let shown = match about.name {
-                // Properties may be secrets.
-                name if name == s::PROPERTY.about.name => "a property".to_owned(),
-                _ => format!("{:?}", given.texts(about).unwrap_or_default().join(" ")),
-            };
-            return Err(Wrong::told(
-                format!("{shown}, and files to read"),
-                "it with --from kafka only, where it means something",
-            )
-            .hint("files are read from their beginning to their end")
-            .at(given.what(about)));
-        }
-    }
-    Ok(())
 }
 
 fn cluster(given: &Given) -> Result<Cluster, UsageError> {

@@ -1,7 +1,7 @@
 //! The formats of records and their mappings: which is given, and `crossrate formats`.
 
 use super::layers::Given;
-use super::settings as s;
+use super::settings::{self as s, Which};
 use super::usage::{UsageError, Wrong, nearest};
 use crate::wire::format::{BINANCE, BUILT_IN, Format};
 
@@ -41,6 +41,10 @@ pub(super) enum Input {
 
 /// How records are written. A mapping that cannot work is told before anything is read.
 pub(super) fn given(given: &Given, input: Input) -> Result<Format, UsageError> {
+    let is_inspected = given.which() == Which::Inspect;
+    if is_inspected && given.texts(&s::FORMAT.about).is_none() {
+        return Ok(Format::default());
+    }
     let format = given.get(&s::FORMAT)?;
     let Format::Mapped(file) = &format else { return Ok(format) };
     let wrong = |got: String, expected: &str| Wrong::told(got, expected).at(given.what(&s::FORMAT.about));
@@ -52,7 +56,7 @@ pub(super) fn given(given: &Given, input: Input) -> Result<Format, UsageError> {
             return Err(wrong(error.to_string(), "a mapping that can work: crossrate formats"));
         }
     };
-    if !mapping.is_numbered() {
+    if !mapping.is_numbered() && !is_inspected {
         let got = format!("{}, whose ids are no sequence", file.name);
         return Err(wrong(got, "a format with ids = \"sequence\": others are not supported yet"));
     }

@@ -70,6 +70,8 @@ pub enum Which {
     Serve,
     /// `replay`.
     Replay,
+    /// `inspect`.
+    Inspect,
 }
 
 /// A setting of `run` that another command takes too, and what is different about it there.
@@ -112,6 +114,20 @@ const SERVE_TAKES: &[Shared] = &[
     shared("verbose"),
 ];
 
+/// What `inspect` takes.
+const INSPECT_TAKES: &[Shared] = &[
+    shared("from"),
+    shared("brokers"),
+    shared("topic"),
+    shared("property"),
+    shared("kafka-config"),
+    shared("format").default("recognised"),
+    shared("symbol"),
+    shared("config"),
+    shared("quiet"),
+    shared("verbose"),
+];
+
 /// What `replay` takes.
 const REPLAY_TAKES: &[Shared] = &[
     shared("from"),
@@ -122,6 +138,7 @@ const REPLAY_TAKES: &[Shared] = &[
     shared("kafka-config"),
     shared("symbol"),
     shared("format"),
+    shared("verify"),
     shared("dedup"),
     shared("max-ahead"),
     shared("max-jump"),
@@ -243,7 +260,7 @@ impl About {
             (Which::Produce, commands) => commands == Commands::Produce || self.produce.is_some(),
             (Which::Checkpoint, _) => self.checkpoint.is_some(),
             (Which::Replay, Commands::Replay) => true,
-            (Which::Serve | Which::Replay, _) => self.shared_with(which).is_some(),
+            (Which::Serve | Which::Replay | Which::Inspect, _) => self.shared_with(which).is_some(),
             _ => false,
         }
     }
@@ -252,6 +269,7 @@ impl About {
         let takes = match which {
             Which::Serve => SERVE_TAKES,
             Which::Replay => REPLAY_TAKES,
+            Which::Inspect => INSPECT_TAKES,
             Which::Run | Which::Demo | Which::Produce | Which::Checkpoint => &[],
         };
         takes.iter().find(|shared| shared.name == self.name)
@@ -263,7 +281,9 @@ impl About {
             Which::Run | Which::Checkpoint => None,
             Which::Demo => self.demo_default,
             Which::Produce => self.produce.and_then(|produce| produce.default),
-            Which::Serve | Which::Replay => self.shared_with(which).and_then(|shared| shared.default),
+            Which::Serve | Which::Replay | Which::Inspect => {
+                self.shared_with(which).and_then(|shared| shared.default)
+            }
         };
         own.unwrap_or(self.default)
     }
@@ -387,7 +407,7 @@ macro_rules! settings {
     };
 }
 
-const INPUT: &str = "Input";
+pub(super) const INPUT: &str = "Input";
 const WINDOWS: &str = "Windows";
 const CROSSES: &str = "Crosses";
 const OUTPUT: &str = "Output";
@@ -423,7 +443,10 @@ settings! {
     FORMAT: Setting<Format> = Setting::one("format", "FORMAT", INPUT, values::format,
         "How records are written: binance, a name of `crossrate formats`, or a mapping file").default("binance");
     SYMBOL: Optional<String> = Optional::one("symbol", "SYMBOL", INPUT, values::symbol,
-        "Symbol of CSV input whose file name does not tell").default("from the file's name");
+        "Symbol of CSV input, over that of the file's name").default("from the file's name");
+    VERIFY: Setting<bool> = switch!("verify", INPUT,
+        "Verify packed files before they are read: by .CHECKSUM beside them, else, beside a checkpoint, by their CRC (off by --no-verify)")
+        .default("true");
     DEDUP: Setting<bool> = Setting::one("dedup", "HOW", INPUT, values::dedup,
         "Recognise repeated trades within a partition, or take them all: partition or off").default("partition");
     MAX_AHEAD: Setting<u64> = Setting::one("max-ahead", "DURATION", INPUT, values::duration,
@@ -578,7 +601,7 @@ mod tests {
 
     #[test]
     fn what_commands_share_there_is() {
-        for shared in SERVE_TAKES.iter().chain(REPLAY_TAKES) {
+        for shared in SERVE_TAKES.iter().chain(REPLAY_TAKES).chain(INSPECT_TAKES) {
             assert!(ALL.iter().any(|about| about.name == shared.name), "{}", shared.name);
         }
     }

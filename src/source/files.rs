@@ -7,7 +7,7 @@
 
 use super::{Delivery, Feed, Waker};
 use crate::config::STDIN;
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, stopped};
 use crate::wire::format::{Format, MappingFile};
 use anyhow::{Context, Result};
 use std::fs::File;
@@ -15,14 +15,18 @@ use std::io::{self, Seek, SeekFrom};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 
 mod format;
 mod lines;
+mod parts;
 mod prefix;
 mod unpack;
+mod verify;
 
 pub use lines::Start;
+pub use parts::Part;
 
 use lines::{Bytes, Lines, Stop};
 use unpack::Raw;
@@ -90,6 +94,13 @@ impl Input {
     /// Finds an input, and looks at its beginning if it is a regular file. `-` is standard input. With `again`, a
     /// later run must be able to read it again.
     pub fn open(path: &Path, reading: &Reading<'_>, again: bool) -> Result<Self> {
+        let mut input = Self::find(path, reading, again)?;
+        input.look().with_context(|| format!("cannot read {}", input.name))?;
+        Ok(input)
+    }
+
+    /// Finds an input without a look at what is in it.
+    pub fn find(path: &Path, reading: &Reading<'_>, again: bool) -> Result<Self> {
         let symbol = reading.symbol.map(str::to_owned);
         let mapping = match reading.format {
             Format::Binance => None,
@@ -117,9 +128,17 @@ impl Input {
             return Ok(Input { name, place: Place::Stream(path.to_owned()), symbol, mapping });
         }
         let file = File::open(path).map_err(|error| cannot_open(&name, error))?;
-        let mut input = Input { name, place: Place::File { path: path.to_owned(), file }, symbol, mapping };
-        input.look().with_context(|| format!("cannot read {}", input.name))?;
-        Ok(input)
+        Ok(Input { name, place: Place::File { path: path.to_owned(), file }, symbol, mapping })
+    }
+
+    /// Verifies that a packed file is whole, before anything is made of it.
+    pub fn verify(&mut self, is_committed: bool, interrupted: &AtomicBool) -> Result<()> {
+        let Place::File { path, file } = &mut self.place else { return Ok(()) };
+        match verify::verify(path, file, is_committed, interrupted) {
+            Ok(()) => Ok(()),
+            Err(Stop::Closed) => Err(stopped()),
+            Err(Stop::Failed(failure)) => Err(failure).with_context(|| format!("cannot read {}", self.name)),
+        }
     }
 
     /// What people know it by.
@@ -169,22 +188,7 @@ impl Input {
     }
 
     fn read(self, start: &Start, feed: &Feed, waker: &Waker) -> Result<(), Stop> {
-        let failed = |error: io::Error| {
-            Stop::Failed(Failure::new(Exit::Unreachable, "it cannot be opened").because(error))
-        };
-        let (raw, name) = match self.place {
-            Place::File { path, file } => (Raw::File(file), file_name(&path)),
-            Place::Stream(path) => {
-                let pipe = File::open(&path).map_err(failed)?;
-                (Raw::Stream { from: Box::new(pipe), live: true }, file_name(&path))
-            }
-            Place::Stdin => {
-                // A descriptor of its own: nobody else reads it, and it has no buffer.
-                let stdin = File::from(io::stdin().as_fd().try_clone_to_owned().map_err(failed)?);
-                let live = !stdin.metadata().is_ok_and(|found| found.is_file());
-                (Raw::Stream { from: Box::new(stdin), live }, None)
-            }
-        };
+        let (raw, name) = self.place.raw()?;
         let named = Named {
             file: name.as_deref(),
             member: None,
@@ -194,6 +198,26 @@ impl Input {
         let mut lines = Lines::new(start, feed, waker);
         unpack::members(raw, &named, &mut |bytes: &mut Bytes<'_>, named| lines.member(bytes, named))?;
         lines.end()
+    }
+}
+
+impl Place {
+    /// Its bytes, and the file's name.
+    fn raw(self) -> Result<(Raw, Option<String>), Failure> {
+        let failed = |error: io::Error| Failure::new(Exit::Unreachable, "it cannot be opened").because(error);
+        match self {
+            Place::File { path, file } => Ok((Raw::File(file), file_name(&path))),
+            Place::Stream(path) => {
+                let pipe = File::open(&path).map_err(failed)?;
+                Ok((Raw::Stream { from: Box::new(pipe), live: true }, file_name(&path)))
+            }
+            Place::Stdin => {
+                // A descriptor of its own: nobody else reads it, and it has no buffer.
+                let stdin = File::from(io::stdin().as_fd().try_clone_to_owned().map_err(failed)?);
+                let live = !stdin.metadata().is_ok_and(|found| found.is_file());
+                Ok((Raw::Stream { from: Box::new(stdin), live }, None))
+            }
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use crate::wire::chunk::Prefix;
 use crate::workers::Workers;
 use anyhow::Result;
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -52,14 +53,19 @@ pub struct Unopened {
 }
 
 impl Unopened {
-    /// Looks at the files of this process's partitions: all of them are there before anything is read or written.
-    pub fn look(config: &Config, workers: &Workers) -> Result<Unopened> {
+    /// Looks at the files of this process's partitions: all of them are there, and whole as far as that can be known,
+    /// before anything is read or written.
+    pub fn look(config: &Config, workers: &Workers, interrupted: &AtomicBool) -> Result<Unopened> {
         let mut inputs = Vec::new();
-        if let Source::Files(FileSource { paths, symbol, format }) = &config.source {
+        if let Source::Files(FileSource { paths, symbol, format, verify }) = &config.source {
             let reading = Reading { symbol: symbol.as_deref(), format };
             let mine = (0..).zip(paths).filter(|(number, _)| workers.local(*number).is_some());
             for (number, path) in mine {
                 inputs.push((number as u32, Input::open(path, &reading, config.has_ledger())?));
+            }
+            if *verify {
+                let has_ledger = config.has_ledger();
+                inputs.iter_mut().try_for_each(|(_, input)| input.verify(has_ledger, interrupted))?;
             }
         }
         Ok(Unopened { inputs, meeting: None })

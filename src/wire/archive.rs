@@ -1,7 +1,8 @@
-//! Lines of Binance's archives of spot trades: `id,price,qty,quoteQty,time,isBuyerMaker,isBestMatch`.
+//! Lines of Binance's archives: of trades, `id,price,qty,quoteQty,time,isBuyerMaker,isBestMatch` (of futures without the
+//! last), and of aggregate trades, `a,p,q,f,l,T,m,M` (with or without the last).
 //!
-//! The symbol stands nowhere in them: the file's name tells it ([`crate::source::files`]). Only the first five columns
-//! must be there, and of them only what is used must be right: id, price, qty and time.
+//! The symbol stands nowhere in them: the file's name tells it ([`crate::source::files`]). Only the columns up to the time
+//! must be there, and of them only what is used must be right: id, price, quantity and time.
 
 use super::binance::MOST_BYTES;
 use super::{BadRecord, Record};
@@ -9,18 +10,19 @@ use crossrate_dataflows::market::decimal::{self, DecimalError, Price, Quantity};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::trade::{Trade, TradeKind};
 
-/// What a line is; `None` where it is a header, which is no record. White space around a line, such as the first half
-/// of CRLF, is no part of it. A line of white space only is nothing to ask about: it is no record either.
+/// What a line of trades, or of aggregate trades, is; `None` where it is a header, which is no record. White space
+/// around a line, such as the first half of CRLF, is no part of it. A line of white space only is nothing to ask about:
+/// it is no record either.
 ///
 /// A header is told by its names and not by its place, since a zip and files that were joined have several.
-pub fn decode<'a>(line: &[u8], symbol: &'a str) -> Option<Record<'a>> {
+pub fn decode<'a>(line: &[u8], symbol: &'a str, kind: TradeKind) -> Option<Record<'a>> {
     if line.len() > MOST_BYTES {
         return Some(Record::Bad(BadRecord { reason: "longer than 16 MiB", at: None }));
     }
     match columns(line) {
-        Ok(columns) if is_names(&columns) => None,
-        Ok(columns) => Some(match trade(&columns) {
-            Ok(trade) => Record::Trade { symbol: symbol.as_bytes(), kind: TradeKind::Trade, trade },
+        Ok(columns) if kind_of_names(&columns).is_some() => None,
+        Ok(columns) => Some(match trade(&columns, layout(kind)) {
+            Ok(trade) => Record::Trade { symbol: symbol.as_bytes(), kind, trade },
             Err(bad) => Record::Bad(bad),
         }),
         Err(bad) => Some(Record::Bad(bad)),
@@ -29,20 +31,66 @@ pub fn decode<'a>(line: &[u8], symbol: &'a str) -> Option<Record<'a>> {
 
 /// Whether a line is a header that [`decode`] knows.
 pub fn is_header(line: &[u8]) -> bool {
-    line.len() <= MOST_BYTES && columns(line).is_ok_and(|columns| is_names(&columns))
+    header(line).is_some()
 }
 
-/// Whether a line is a trade of an archive, or a header.
+/// Of what a header is one, if it is one.
+pub fn header(line: &[u8]) -> Option<TradeKind> {
+    if line.len() > MOST_BYTES {
+        None
+    } else {
+        columns(line).ok().and_then(|columns| kind_of_names(&columns))
+    }
+}
+
+/// What the first line tells by its columns alone: of aggregate trades the sixth is a time, of trades the fifth.
+pub fn kind_of_line(line: &[u8]) -> TradeKind {
+    let is_aggregate =
+        line.len() <= MOST_BYTES && columns(line).is_ok_and(|columns| trade(&columns, &AGGREGATES).is_ok());
+    if is_aggregate { TradeKind::Aggregate } else { TradeKind::Trade }
+}
+
+/// Whether a header says that quantities count contracts, as those of coin-margined futures do.
+pub fn counts_contracts(line: &[u8]) -> bool {
+    const NAMES: [&[u8]; 3] = [b"base_qty", b"baseqty", b"base_quantity"];
+    let is_text = !line.trim_ascii_start().first().is_some_and(u8::is_ascii_digit);
+    let mut columns = line.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    is_text && columns.any(|column| NAMES.iter().any(|name| column.eq_ignore_ascii_case(name)))
+}
+
+/// Whether a line is one of an archive, or a header.
 pub fn is_line(line: &[u8]) -> bool {
+    let is_trade =
+        |columns: &Columns<'_>| trade(columns, &TRADES).is_ok() || trade(columns, &AGGREGATES).is_ok();
     line.len() <= MOST_BYTES
-        && columns(line).is_ok_and(|columns| is_names(&columns) || trade(&columns).is_ok())
+        && columns(line).is_ok_and(|columns| kind_of_names(&columns).is_some() || is_trade(&columns))
 }
 
-/// The columns that are used.
+/// Where the columns that are used stand, and what they are called.
+struct Layout {
+    time: usize,
+    id_names: &'static [&'static str],
+    time_names: &'static [&'static str],
+}
+
 const ID: usize = 0;
 const PRICE: usize = 1;
 const QUANTITY: usize = 2;
-const TIME: usize = 4;
+
+const TRADES: Layout =
+    Layout { time: 4, id_names: &["id", "trade_id", "tradeId"], time_names: &["time", "timestamp"] };
+const AGGREGATES: Layout = Layout {
+    time: 5,
+    id_names: &["agg_trade_id", "aggregate_trade_id", "aggTradeId", "a"],
+    time_names: &["transact_time", "timestamp", "time", "T"],
+};
+
+fn layout(kind: TradeKind) -> &'static Layout {
+    match kind {
+        TradeKind::Trade => &TRADES,
+        TradeKind::Aggregate => &AGGREGATES,
+    }
+}
 
 /// One column, and where it begins in the line.
 #[derive(Debug, Copy, Clone, Default)]
@@ -51,28 +99,39 @@ struct Column<'a> {
     at: usize,
 }
 
-/// The first five columns.
-fn columns(line: &[u8]) -> Result<[Column<'_>; 5], BadRecord> {
+/// The first columns of a line: five at least.
+struct Columns<'a> {
+    columns: [Column<'a>; 6],
+    length: usize,
+    end: usize,
+}
+
+/// The first six columns, or five.
+#[inline]
+fn columns(line: &[u8]) -> Result<Columns<'_>, BadRecord> {
     let mut at = line.len() - line.trim_ascii_start().len();
     let line = line.trim_ascii_end();
-    let mut columns = [Column::default(); 5];
+    let mut columns = [Column::default(); 6];
     let mut more = true;
-    for column in &mut columns {
+    for (number, column) in columns.iter_mut().enumerate() {
         if !more {
-            return Err(few_columns(line));
+            return match number {
+                5 => Ok(Columns { columns, length: 5, end: line.len() }),
+                _ => Err(few_columns(line)),
+            };
         }
         let rest = line.get(at..).unwrap_or_default();
-        let length = rest.iter().position(|b| *b == b',');
+        let length = memchr::memchr(b',', rest);
         more = length.is_some();
         let text = &rest[..length.unwrap_or(rest.len())];
         // Within quotes a comma would be text, and all columns after it others than we think.
-        if text.first() == Some(&b'"') {
+        if number < 5 && text.first() == Some(&b'"') {
             return Err(BadRecord { reason: QUOTED, at: Some(at) });
         }
         *column = Column { text, at };
         at += text.len() + 1;
     }
-    Ok(columns)
+    Ok(Columns { columns, length: 6, end: line.len() })
 }
 
 const QUOTED: &str = "a quoted column: the archives have none, take the quotes away";
@@ -90,24 +149,30 @@ fn few_columns(line: &[u8]) -> BadRecord {
     BadRecord { reason, at: Some(line.len()) }
 }
 
-/// Whether these are the names of the columns, as the exchange and its users write them.
-fn is_names(columns: &[Column<'_>; 5]) -> bool {
-    const NAMES: [(usize, &[&str]); 4] = [
-        (ID, &["id", "trade_id", "tradeId"]),
-        (PRICE, &["price"]),
-        (QUANTITY, &["qty", "quantity"]),
-        (TIME, &["time", "timestamp"]),
-    ];
-    if columns[ID].text.first().is_some_and(u8::is_ascii_digit) {
-        return false;
+/// Of what these are the names of the columns, as the exchange and its users write them.
+fn kind_of_names(columns: &Columns<'_>) -> Option<TradeKind> {
+    if columns.columns[ID].text.first().is_some_and(u8::is_ascii_digit) {
+        return None;
     }
-    NAMES.iter().all(|(place, names)| {
-        let text = columns[*place].text.trim_ascii();
-        names.iter().any(|name| text.eq_ignore_ascii_case(name.as_bytes()))
-    })
+    let is = |place: usize, names: &[&str]| {
+        let text = columns.columns[place].text.trim_ascii();
+        place < columns.length && names.iter().any(|name| text.eq_ignore_ascii_case(name.as_bytes()))
+    };
+    let numbers = is(PRICE, &["price", "p"]) && is(QUANTITY, &["qty", "quantity", "q"]);
+    let are = |layout: &Layout| numbers && is(ID, layout.id_names) && is(layout.time, layout.time_names);
+    match (are(&TRADES), are(&AGGREGATES)) {
+        (true, _) => Some(TradeKind::Trade),
+        (false, true) => Some(TradeKind::Aggregate),
+        (false, false) => None,
+    }
 }
 
-fn trade(columns: &[Column<'_>; 5]) -> Result<Trade, BadRecord> {
+#[inline]
+fn trade(columns: &Columns<'_>, layout: &Layout) -> Result<Trade, BadRecord> {
+    if layout.time >= columns.length {
+        return Err(BadRecord { reason: "fewer than six columns", at: Some(columns.end) });
+    }
+    let columns = &columns.columns;
     let wrong = |place: usize, reason| BadRecord { reason, at: Some(columns[place].at) };
     let integer = |place: usize, reason| integer(columns[place].text).ok_or_else(|| wrong(place, reason));
     let decimal = |place: usize, reasons: &[&'static str; 4]| {
@@ -121,9 +186,10 @@ fn trade(columns: &[Column<'_>; 5]) -> Result<Trade, BadRecord> {
     let price = Price::from_scaled(price).ok_or_else(|| wrong(PRICE, PRICE_REASONS[2]))?;
     let quantity = decimal(QUANTITY, &QUANTITY_REASONS)?;
     let quantity = Quantity::from_scaled(quantity).ok_or_else(|| wrong(QUANTITY, QUANTITY_REASONS[2]))?;
-    let time = integer(TIME, "time: not a plain integer")?;
-    let time = EventTime::from_exchange(time)
-        .ok_or_else(|| wrong(TIME, "time: no time from 2009 to 2099 in milliseconds or microseconds"))?;
+    let time = integer(layout.time, "time: not a plain integer")?;
+    let time = EventTime::from_exchange(time).ok_or_else(|| {
+        wrong(layout.time, "time: no time from 2009 to 2099 in milliseconds or microseconds")
+    })?;
     Ok(Trade { id, price, quantity, time })
 }
 
@@ -162,7 +228,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn decoded(line: &str) -> String {
-        match decode(line.as_bytes(), "BTCUSDT") {
+        match decode(line.as_bytes(), "BTCUSDT", TradeKind::Trade) {
             None => "header".to_owned(),
             Some(Record::Bad(bad)) => bad.to_string(),
             Some(Record::Trade { symbol, kind: TradeKind::Trade, trade }) => format!(
@@ -223,10 +289,57 @@ mod tests {
             assert_eq!(decoded(line), expected, "{line:?}");
         }
         let mut long = vec![b' '; MOST_BYTES + 1];
-        assert!(matches!(decode(&long, "A"), Some(Record::Bad(bad)) if bad.reason.contains("16 MiB")));
+        assert!(
+            matches!(decode(&long, "A", TradeKind::Trade), Some(Record::Bad(bad)) if bad.reason.contains("16 MiB"))
+        );
         long.pop();
         long[..22].copy_from_slice(b"1,1,1,1,1525022020361,");
-        assert!(matches!(decode(&long, "A"), Some(Record::Trade { .. })));
+        assert!(matches!(decode(&long, "A", TradeKind::Trade), Some(Record::Trade { .. })));
+    }
+
+    #[test]
+    fn lines_of_aggregate_trades() {
+        let decoded = |line: &str| match decode(line.as_bytes(), "A", TradeKind::Aggregate) {
+            None => "header".to_owned(),
+            Some(Record::Trade { kind: TradeKind::Aggregate, trade, .. }) => {
+                format!(
+                    "{} {} {} {}",
+                    trade.id,
+                    trade.price.scaled(),
+                    trade.quantity.scaled(),
+                    trade.time.micros()
+                )
+            }
+            Some(Record::Bad(bad)) => bad.to_string(),
+            Some(other) => panic!("{other:?}"),
+        };
+        let good = "202790190 713989000000 6702300 1577977823305000";
+        for (line, expected) in [
+            ("202790190,7139.89000000,0.06702300,222825297,222825297,1577977823305,False,True", good),
+            ("202790190,7139.89,0.067023,222825297,222825297,1577977823305000,false\r", good),
+            ("202790190,7139.89,0.067023,x,,1577977823305", good),
+            (
+                "agg_trade_id,price,quantity,first_trade_id,last_trade_id,transact_time,is_buyer_maker",
+                "header",
+            ),
+            ("a,p,q,f,l,T,m", "header"),
+            ("a,p,q,f,l,T,m,M", "header"),
+            ("id,price,qty,quoteQty,time", "header"),
+            ("1,1,1,1,1577977823305", "fewer than six columns (at byte 21)"),
+            ("1,1,1,1,1,1", "time: no time from 2009 to 2099 in milliseconds or microseconds (at byte 10)"),
+        ] {
+            assert_eq!(decoded(line), expected, "{line:?}");
+        }
+        let kinds = [
+            ("1,1,1,1,1577977823305", TradeKind::Trade),
+            ("1,1,1,1,1577977823305,True,True", TradeKind::Trade),
+            ("1,1,1,1,1,1577977823305,True", TradeKind::Aggregate),
+            ("nothing", TradeKind::Trade),
+        ];
+        assert!(kinds.iter().all(|(line, kind)| kind_of_line(line.as_bytes()) == *kind));
+        assert_eq!(header(b"agg_trade_id,price,quantity,f,l,timestamp"), Some(TradeKind::Aggregate));
+        assert!(counts_contracts(b"id,price,qty,base_qty,time,is_buyer_maker"));
+        assert!(!counts_contracts(b"id,price,qty,quote_qty,time,is_buyer_maker"));
     }
 
     /// The same by the standard library's own means, in any precision: a trade, or not.
@@ -264,7 +377,7 @@ mod tests {
     }
 
     fn agrees(line: &str) -> bool {
-        match decode(line.as_bytes(), "A") {
+        match decode(line.as_bytes(), "A", TradeKind::Trade) {
             Some(Record::Trade { trade, .. }) => {
                 let (price, quantity) = (trade.price.scaled() as u128, trade.quantity.scaled() as u128);
                 reference(line) == Some((trade.id, price, quantity, trade.time.micros()))
@@ -295,7 +408,7 @@ mod tests {
 
         #[test]
         fn no_bytes_break_it(line in proptest::collection::vec(any::<u8>(), 0..60)) {
-            let bad_or_header = !matches!(decode(&line, "A"), Some(Record::Ignored | Record::Heartbeat(_)));
+            let bad_or_header = !matches!(decode(&line, "A", TradeKind::Aggregate), Some(Record::Ignored | Record::Heartbeat(_)));
             prop_assert!(bad_or_header);
         }
     }

@@ -25,14 +25,25 @@ pub(super) fn decode<'a>(bytes: &'a [u8], scratch: &'a mut Scratch) -> Record<'a
         _ => object.fields,
     };
     let Value::Text { from, to, escaped } = fields.event else { return Record::Ignored };
-    let event = text(bytes, from, to, escaped, &mut scratch.text);
+    let mut room = String::new();
+    let event = text(bytes, from, to, escaped, &mut room);
     let result = match event {
+        b"trade" if is_of_no_book(bytes, &fields, &mut scratch.text) => Ok(Record::Ignored),
         b"trade" => trade(bytes, &fields, fields.trade_id, "t", TradeKind::Trade, scratch),
         b"aggTrade" => trade(bytes, &fields, fields.aggregate_id, "a", TradeKind::Aggregate, scratch),
         b"heartbeat" => time(bytes, fields.time).map(Record::Heartbeat),
         _ => Ok(Record::Ignored),
     };
     result.unwrap_or_else(Record::Bad)
+}
+
+/// Whether a trade of futures was made by no order book: insurance fund, auto-deleveraging.
+fn is_of_no_book(bytes: &[u8], fields: &Fields, room: &mut String) -> bool {
+    match fields.origin {
+        Value::Absent => false,
+        Value::Text { from, to, escaped } => text(bytes, from, to, escaped, room) != b"MARKET",
+        Value::Integer { .. } | Value::Other { .. } => true,
+    }
 }
 
 fn trade<'a>(
@@ -58,7 +69,16 @@ fn trade<'a>(
     if !is_name(symbol) {
         return Err(bad(NO_NAME, fields.symbol));
     }
+    if counts_contracts(symbol) {
+        return Err(bad("s: contracts, whose quantities are no coins", fields.symbol));
+    }
     Ok(Record::Trade { symbol, kind, trade: Trade { id, price, quantity, time } })
+}
+
+/// Whether a symbol is one of coin-margined futures: it ends in `USD_PERP`, or in `USD_` and six digits.
+pub(crate) fn counts_contracts(symbol: &[u8]) -> bool {
+    let dated = |(rest, date): (&[u8], &[u8])| rest.ends_with(b"USD_") && date.iter().all(u8::is_ascii_digit);
+    symbol.ends_with(b"USD_PERP") || symbol.len() >= 10 && dated(symbol.split_at(symbol.len() - 6))
 }
 
 const NO_NAME: &str =

@@ -1,6 +1,7 @@
 //! What is decoded: a chunk of a partition's bytes, and how they fall into records.
 
 use super::mapping::Mapping;
+use crossrate_dataflows::market::trade::TradeKind;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -15,6 +16,17 @@ pub struct Chunk {
     pub mapping: Option<Arc<Mapping>>,
     /// All that was read of a file up to this chunk's end, where a later run may want to find it again.
     pub read: Option<Prefix>,
+}
+
+impl Chunk {
+    /// What reads its records, where that is a mapping.
+    pub fn mapping(&self) -> Option<&Arc<Mapping>> {
+        match &self.framing {
+            Framing::Lines(LineFormat::Mapped(mapping)) => Some(mapping),
+            Framing::Lines(_) => None,
+            Framing::Messages(_) => self.mapping.as_ref(),
+        }
+    }
 }
 
 /// How a chunk's bytes fall into records.
@@ -37,10 +49,13 @@ impl Default for Framing {
 pub enum LineFormat {
     /// JSON, or capture lines (`<receive time in ns> <JSON>`), told apart line by line.
     Json,
-    /// An archive of trades of one symbol: `id,price,qty,quoteQty,time,..`; a header line is no record.
+    /// An archive of one symbol: of trades, `id,price,qty,quoteQty,time,..`, or of aggregate trades, `a,p,q,f,l,T,..`; a
+    /// header line is no record.
     Csv {
         /// The symbol of every line.
         symbol: Arc<str>,
+        /// What every line is.
+        kind: TradeKind,
     },
     /// What a mapping reads; its header line is no record.
     Mapped(Arc<Mapping>),

@@ -65,9 +65,9 @@ impl Decoded {
         Decoded { chunk, records }
     }
 
-    /// How the chunk's records follow each other.
-    pub fn framing(&self) -> &Framing {
-        &self.chunk.framing
+    /// The chunk.
+    pub fn chunk(&self) -> &Chunk {
+        &self.chunk
     }
 
     /// The records, in order.

@@ -59,6 +59,14 @@ impl MappingFile {
 }
 
 impl Format {
+    /// What people know it by: its name, or the path of a user's mapping.
+    pub fn name(&self) -> &str {
+        match self {
+            Format::Binance => BINANCE,
+            Format::Mapped(file) => &file.name,
+        }
+    }
+
     /// What tells it from others: its name, and of a user's file also what it says.
     pub fn identity(&self) -> String {
         match self {

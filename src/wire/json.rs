@@ -1,8 +1,7 @@
 //! What is JSON (RFC 8259), and the few fields of a record that matter: one pass over the bytes, no tree.
 //!
-//! The whole record is validated, whatever stands in it. Fields are collected from the outermost object and from
-//! the object under its key `data`. This module knows keys and kinds of values, not what they mean; see
-//! [`super::binance`].
+//! The whole record is validated, whatever stands in it. Fields are collected from the outermost object and from the
+//! object under its key `data`. This module knows keys and kinds of values; what they mean, [`super::binance`].
 
 pub(super) use super::escape::unescape;
 
@@ -34,6 +33,7 @@ pub(super) struct Fields {
     pub(super) price: Value,
     pub(super) quantity: Value,
     pub(super) time: Value,
+    pub(super) origin: Value,
 }
 
 /// What stands under `data`.
@@ -91,6 +91,7 @@ enum Key {
     Price,
     Quantity,
     Time,
+    Origin,
     Stream,
     Data,
     Other,
@@ -106,6 +107,7 @@ impl Key {
             b"p" => Key::Price,
             b"q" => Key::Quantity,
             b"T" => Key::Time,
+            b"X" => Key::Origin,
             b"stream" => Key::Stream,
             b"data" => Key::Data,
             _ => Key::Other,
@@ -123,6 +125,7 @@ impl Fields {
             Key::Price => self.price = value,
             Key::Quantity => self.quantity = value,
             Key::Time => self.time = value,
+            Key::Origin => self.origin = value,
             Key::Stream | Key::Data | Key::Other => {}
         }
     }

@@ -13,6 +13,7 @@ use crossrate_dataflows::market::event_time::EventTime;
 
 mod csv;
 mod decimal;
+mod explain;
 mod file;
 mod paths;
 mod pattern;

@@ -7,7 +7,7 @@
 //! valid and means the same there, which a property test compares.
 
 use super::Record;
-use super::binance::MOST_BYTES;
+use super::binance::{MOST_BYTES, counts_contracts};
 use crossrate_dataflows::market::decimal::{Price, Quantity};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::trade::{Trade, TradeKind, is_name};
@@ -103,6 +103,8 @@ fn event(bytes: &[u8], at: usize) -> Option<(Record<'_>, usize)> {
                     return None;
                 }
             }
+            // Another one is of a trade that is ignored.
+            b'X' => at = literal(bytes, at, b"\"MARKET\"")?,
             // A backslash would begin an escape, a quote end the key.
             b'\\' | b'"' | 0..=0x1f | 0x80.. => return None,
             _ => at = plain(bytes, at)?,
@@ -121,7 +123,7 @@ fn event(bytes: &[u8], at: usize) -> Option<(Record<'_>, usize)> {
         Some(Event::Unknown) | None => return Some((Record::Ignored, at)),
     };
     let time = EventTime::from_exchange(time)?;
-    if !is_usual_name(symbol) && !is_name(symbol) {
+    if !is_usual_name(symbol) && (!is_name(symbol) || counts_contracts(symbol)) {
         return None;
     }
     let (price, quantity) = (Price::from_scaled(price)?, Quantity::from_scaled(quantity)?);
@@ -217,7 +219,7 @@ fn text(bytes: &[u8], from: usize) -> Option<(&[u8], usize)> {
 }
 
 /// Whether ASCII is a name of 4 to 16 characters for certain: letters, digits, `:`, `;`, `@` and what stands between
-/// and after the letters, up to `z`. Of others [`is_name`] is asked.
+/// and after the letters, up to `z`, but no low line near the end, as contracts have it. Of others [`is_name`] is asked.
 #[inline]
 fn is_usual_name(text: &[u8]) -> bool {
     const FOUR_ZEROS: u64 = (ONES * b'0' as u64) << 32;
@@ -237,7 +239,9 @@ fn is_usual_name(text: &[u8]) -> bool {
     // Below the digits, or above `z`; and from `<` to `?`, where four more bring a bit that was not there.
     let outside = |w: u64| (w.wrapping_sub(ONES * b'0' as u64) | w.wrapping_add(ONES * 5)) & HIGH;
     let between = |w: u64| w.wrapping_add(ONES * 4) & !w & (ONES * 0x40);
-    (outside(begin) | outside(end) | between(begin) | between(end)) == 0
+    let low_line = end ^ (ONES * b'_' as u64);
+    let contracts = low_line.wrapping_sub(ONES) & !low_line & HIGH;
+    (outside(begin) | outside(end) | between(begin) | between(end) | contracts) == 0
 }
 
 /// How many bytes, by eights, are certainly inside a string: none of them is a quote, a backslash or a control character.

@@ -49,6 +49,13 @@ fn expected(bytes: &[u8]) -> Seen {
         let strange = |c: char| c.is_whitespace() || c.is_control() || "*/=,|\"".contains(c);
         let is_name = |name: &&str| (1..=64).contains(&name.len()) && !name.chars().any(strange);
         let symbol = field("s")?.as_str().filter(is_name)?;
+        let dated = symbol.len() >= 6 && symbol.is_char_boundary(symbol.len() - 6) && {
+            let (pair, date) = symbol.split_at(symbol.len() - 6);
+            pair.ends_with("USD_") && date.chars().all(|c| c.is_ascii_digit())
+        };
+        if dated || symbol.ends_with("USD_PERP") {
+            return None;
+        }
         let trade = Trade {
             id: field(id)?.as_u64().filter(|id| *id < 1 << 63)?,
             price: Price::parse(field("p")?.as_str()?.as_bytes()).ok()?,
@@ -59,6 +66,7 @@ fn expected(bytes: &[u8]) -> Seen {
     };
     let of_kind = |id, kind| trade(id).map_or(Seen::Bad, |(symbol, trade)| Seen::Trade(symbol, kind, trade));
     match field("e").and_then(Value::as_str) {
+        Some("trade") if field("X").is_some_and(|origin| origin != "MARKET") => Seen::Ignored,
         Some("trade") => of_kind("t", TradeKind::Trade),
         Some("aggTrade") => of_kind("a", TradeKind::Aggregate),
         Some("heartbeat") => time().map_or(Seen::Bad, Seen::Heartbeat),
@@ -185,6 +193,8 @@ fn field() -> impl Strategy<Value = (String, String)> {
     prop_oneof![
         pair("e", text("\"(trade|trade|aggTrade|heartbeat)\"")),
         pair("s", text("\"([A-Z0-9]{1,20}|[ -!#-~]{1,18}|[A-Z]{63,65})\"")),
+        pair("s", text("\"[A-Z0-9]{1,8}(USD_PERP|USD_[0-9]{5,6}|USDT_PERP|_[A-Z]{3})\"")),
+        pair("X", text("\"(MARKET|MARKET|INSURANCE_FUND|NA)\"")),
         pair("t", number()),
         pair("a", number()),
         pair("p", decimal()),

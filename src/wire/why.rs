@@ -1,10 +1,20 @@
 //! Why a record is none of ours, in words: the slow second look at what [`super::decode`] has passed over.
 
+use super::mapping::{Mapped, Mapping, MappingScratch, Places};
 use super::{Record, Scratch, capture_prefix, decode};
 use serde_json::Value;
 
-/// Why a record was ignored.
-pub fn ignored(bytes: &[u8]) -> String {
+/// Why a record was ignored, by its mapping where it has one.
+pub fn ignored(bytes: &[u8], mapping: Option<&Mapping>) -> String {
+    match mapping {
+        _ if bytes.is_empty() => "it is empty".to_owned(),
+        Some(mapping) if mapping.is_csv() => mapping.why_ignored(bytes),
+        Some(mapping) => mapping.why_ignored(&bytes[capture_prefix(bytes)..]),
+        None => no_event(bytes),
+    }
+}
+
+fn no_event(bytes: &[u8]) -> String {
     let Ok(Value::Object(whole)) = serde_json::from_slice(&bytes[capture_prefix(bytes)..]) else {
         return "it is empty".to_owned();
     };
@@ -23,8 +33,20 @@ pub fn ignored(bytes: &[u8]) -> String {
     }
 }
 
-/// The symbol of a trade.
-pub fn symbol(bytes: &[u8]) -> Option<String> {
+/// The symbol of a trade, by the record's mapping where it has one; of several trades that of the first.
+pub fn symbol(bytes: &[u8], mapping: Option<&Mapping>) -> Option<String> {
+    let Some(mapping) = mapping else { return symbol_of_event(bytes) };
+    let json = if mapping.is_csv() { 0 } else { capture_prefix(bytes) };
+    let mut symbol = None;
+    mapping.decode(&bytes[json..], Places::default(), &mut MappingScratch::default(), |mapped| {
+        if let Mapped::Trade(trade) = mapped {
+            symbol.get_or_insert_with(|| trade.symbol.to_owned());
+        }
+    });
+    symbol
+}
+
+fn symbol_of_event(bytes: &[u8]) -> Option<String> {
     let mut scratch = Scratch::default();
     match decode(&bytes[capture_prefix(bytes)..], &mut scratch) {
         Record::Trade { symbol, .. } => Some(String::from_utf8_lossy(symbol).into_owned()),

@@ -4,7 +4,9 @@
 //! on standard error: the why of an input that gives nothing always, the rest to whoever did not ask for silence.
 
 use crate::config::{Config, Source, Verbosity};
-use crate::wire::chunk::{Framing, LineFormat};
+use crate::duration::{LONGEST_DELAY, rounded_up, show, span};
+use crate::wire::chunk::{Chunk, Framing, LineFormat};
+use crate::wire::mapping::Mapping;
 use crate::wire::why;
 use crossrate_dataflows::market::acceptance::{Counts, Partition};
 use crossrate_dataflows::market::definition::Selection;
@@ -21,8 +23,6 @@ const MOST_RECORDS: u64 = 100_000;
 const MOST_NAMES: usize = 2_000;
 /// So many of them are told.
 const NAMES_TOLD: usize = 5;
-/// The longest `--delay` there may be.
-const LONGEST_DELAY: u64 = 8_760 * 3_600_000_000;
 
 /// Whether the input is known to end by itself; that of a pipe is not.
 pub(super) fn has_end(config: &Config) -> bool {
@@ -51,6 +51,8 @@ pub(super) struct Diagnosis {
     since: Option<Instant>,
     /// The symbol of the latest ones, where it stands in none of them.
     symbol_of_lines: Option<Arc<str>>,
+    /// How the latest ones are read, where that is a mapping.
+    mapping: Option<Arc<Mapping>>,
     bad: Option<Example>,
     late: Option<Example>,
     future: Option<Example>,
@@ -89,11 +91,12 @@ impl Diagnosis {
     }
 
     /// Records have come.
-    pub(super) fn begin(&mut self, framing: &Framing) {
-        self.symbol_of_lines = match framing {
-            Framing::Lines(LineFormat::Csv { symbol }) => Some(Arc::clone(symbol)),
+    pub(super) fn begin(&mut self, chunk: &Chunk) {
+        self.symbol_of_lines = match &chunk.framing {
+            Framing::Lines(LineFormat::Csv { symbol, .. }) => Some(Arc::clone(symbol)),
             _ => None,
         };
+        self.mapping = chunk.mapping().cloned();
         if self.since.is_none() {
             self.since = Some(Instant::now());
         }
@@ -122,7 +125,8 @@ impl Diagnosis {
     #[inline]
     pub(super) fn ignored(&mut self, counts: &Counts, offset: i64, record: &[u8]) {
         if self.is_open(counts) {
-            self.note(Class::Ignored, offset, || why::ignored(record));
+            let mapping = self.mapping.clone();
+            self.note(Class::Ignored, offset, || why::ignored(record, mapping.as_deref()));
         }
     }
 
@@ -149,7 +153,7 @@ impl Diagnosis {
             self.names_of += 1;
             self.names.extend(match &self.symbol_of_lines {
                 Some(symbol) => Some(symbol.to_string()),
-                None => why::symbol(record),
+                None => why::symbol(record, self.mapping.as_deref()),
             });
         }
     }
@@ -251,7 +255,7 @@ impl Diagnosis {
             return;
         }
         let hint = match rounded_up(delay_needed) {
-            delay if delay <= LONGEST_DELAY => format!("; --delay {} would have taken them", short(delay)),
+            delay if delay <= LONGEST_DELAY => format!("; --delay {} would have taken them", show(delay)),
             _ => String::new(),
         };
         say!("crossrate: {name}: {by_delay} late, the latest {} behind{hint}", span(most_behind));
@@ -304,34 +308,4 @@ impl Example {
 /// A name of the input for people: nothing in it moves a terminal.
 fn shown(name: &str) -> String {
     name.chars().take(64).flat_map(char::escape_debug).collect()
-}
-
-/// A delay that is at least so long, as somebody would write it: whole milliseconds, seconds, minutes or hours.
-fn rounded_up(micros: u64) -> u64 {
-    let unit = match micros {
-        0..2_000_000 => 1_000,
-        2_000_000..120_000_000 => 1_000_000,
-        120_000_000..7_200_000_000 => 60_000_000,
-        _ => 3_600_000_000,
-    };
-    micros.div_ceil(unit) * unit
-}
-
-/// A duration as flags take it.
-pub(super) fn short(micros: u64) -> String {
-    let units = [("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000)];
-    let (unit, length) =
-        units.into_iter().find(|(_, length)| micros.is_multiple_of(*length)).unwrap_or(("ms", 1_000));
-    format!("{}{unit}", micros / length)
-}
-
-/// A length of event time for people.
-pub(super) fn span(micros: u64) -> String {
-    let seconds = micros / 1_000_000;
-    match seconds {
-        0..120 => format!("{}.{:03} s", seconds, micros / 1_000 % 1_000),
-        120..7_200 => format!("{} min", seconds / 60),
-        7_200..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} days", seconds / 86_400),
-    }
 }

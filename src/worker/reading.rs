@@ -67,7 +67,7 @@ impl Reading {
             Taken::Delivery(delivery) => delivery,
             Taken::Decoded(decoded) => {
                 self.wake(partition);
-                partition.diagnosis.begin(decoded.framing());
+                partition.diagnosis.begin(decoded.chunk());
                 // Its symbols may be new to this worker.
                 self.symbols.catch_up();
                 let (mut judging, symbols, _) = self.judging(partition);
@@ -85,7 +85,7 @@ impl Reading {
         match delivery {
             Delivery::Chunk(chunk) => {
                 self.wake(partition);
-                partition.diagnosis.begin(&chunk.framing);
+                partition.diagnosis.begin(&chunk);
                 let (mut judging, symbols, scratch) = self.judging(partition);
                 let mut waiting = Vec::with_capacity(RECORDS_AT_ONCE);
                 wire::decode_chunk(&chunk, scratch, |raw, record| {

@@ -3,8 +3,8 @@
 //! On the worker that writes, which knows of all partitions. Told once before the first row, and later whenever the
 //! frontier stands still, at growing distances, so that a quiet night is no page of lines.
 
-use super::diagnosis::{short, span};
 use crate::config::{Config, Source, Verbosity};
+use crate::duration::{show, span};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::looks::Looks;
 use crossrate_dataflows::operators::closings::{Outbox, PartitionProgress};
@@ -119,6 +119,6 @@ fn held_by<'a>(
     let ahead = if least.watermark > frontier { format!("{ahead} further") } else { "no further".to_owned() };
     format!(
         ", held by {name}{others}: its watermark, the latest event time less --delay {}, is {ahead}",
-        short(delay)
+        show(delay)
     )
 }

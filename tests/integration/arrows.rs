@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 /// The floors, the highest first. An import leads down, or stays on its floor.
 const FLOORS: [(&str, &[&str]); 5] = [
     ("what was typed", &["cli"]),
-    ("commands", &["bench", "checkpoint", "collect", "demo", "follow", "query", "replay", "run", "top"]),
+    (
+        "commands",
+        &["bench", "checkpoint", "collect", "demo", "follow", "inspect", "query", "replay", "run", "top"],
+    ),
     ("engine", &["cluster", "output", "worker"]),
     ("edges", &["accounting", "kafka", "ledger", "serve", "sink", "source", "sql"]),
     (
@@ -46,6 +49,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("exit", "start"),
     ("file_lock", "config exit start"),
     ("follow", "cluster config duration exit job_identity kafka ledger rows serve signals"),
+    ("inspect", "config duration exit source wire workers"),
     ("job_identity", "config duration flag_words terminal wire"),
     ("kafka", "config exit"),
     ("ledger", "committed_files config exit job_identity kafka rows start wire"),
@@ -64,7 +68,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("start", "config"),
     ("top", "config exit query terminal"),
     ("wire", "symbols"),
-    ("worker", "accounting cluster config exit frontier ledger output source symbols wire"),
+    ("worker", "accounting cluster config duration exit frontier ledger output source symbols wire"),
     ("workers", "config"),
 ];
 

@@ -11,6 +11,9 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+mod more;
+mod verified;
+
 /// What a run said and how it ended.
 #[derive(Debug, PartialEq, Eq)]
 struct End {
@@ -250,7 +253,7 @@ fn a_slip_in_any_name_is_told_before_anything_is_written() {
     folder.write("broken.gz", &gzip(b"{}")[..7]);
     fs::create_dir(folder.path("folder")).expect("made");
     let cases: [(&str, i32, &[&str]); 7] = [
-        ("a.jsonl a.jsonl none.jsonl", 3, &["none.jsonl", "hint: check the name"]),
+        ("a.jsonl none.jsonl b.csv", 3, &["none.jsonl", "hint: check the name"]),
         ("a.jsonl folder", 3, &["folder is a directory", "hint: name the files"]),
         ("a.jsonl b.csv", 2, &["b.csv", "CSV", "--symbol"]),
         ("a.jsonl wide.jsonl", 3, &["wide.jsonl", "UTF-16", "byte 0", "iconv"]),

@@ -8,6 +8,7 @@ mod exchange;
 mod files;
 mod formats;
 mod golden;
+mod inspect;
 mod interrupt;
 mod kafka;
 mod laws;

@@ -5,9 +5,12 @@ use super::Named;
 use crate::exit::{Exit, Failure};
 use crate::wire::archive;
 use crate::wire::chunk::LineFormat;
+use crate::wire::counts_contracts;
 use crate::wire::format::MappingFile;
-use crossrate_dataflows::market::trade::is_name;
+use crossrate_dataflows::market::trade::{TradeKind, is_name};
 use std::sync::Arc;
+
+pub(super) mod foreign;
 
 /// How bytes are packed.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
@@ -23,7 +26,7 @@ pub(super) enum Packing {
 }
 
 /// What begins like this is packed so; `None` where we know it by name only.
-const MAGICS: [(&[u8], Option<Packing>, &str); 10] = [
+const MAGICS: [(&[u8], Option<Packing>, &str); 14] = [
     (b"\x1f\x8b", Some(Packing::Gzip), "gzip"),
     (b"\x28\xb5\x2f\xfd", Some(Packing::Zstd), "Zstandard"),
     (b"PK\x03\x04", Some(Packing::Zip), "zip"),
@@ -35,16 +38,17 @@ const MAGICS: [(&[u8], Option<Packing>, &str); 10] = [
     (b"7z\xbc\xaf\x27\x1c", None, "7-Zip"),
     (b"PAR1", None, "Parquet"),
     (b"SQLite format 3\0", None, "SQLite"),
+    (b"Rar!\x1a\x07", None, "RAR"),
+    (b"ARROW1", None, "Arrow"),
+    (b"Obj\x01", None, "Avro"),
+    (b"\x93NUMPY", None, "NumPy"),
 ];
 
 /// How an input that begins so is packed; `None` where that takes more bytes. `complete`: there are no more.
 pub(super) fn packing(head: &[u8], complete: bool) -> Result<Option<Packing>, Failure> {
     for (magic, packing, name) in MAGICS {
         if head.starts_with(magic) {
-            return packing.map(Some).ok_or_else(|| {
-                Failure::new(Exit::Unreachable, format!("this is {name}, which is not read"))
-                    .hint("unpack or export it as lines of JSON, or pack it with gzip, zstd or zip")
-            });
+            return packing.map(Some).ok_or_else(|| foreign::failure(name));
         }
     }
     // A Zstandard file may begin with a frame that is to be skipped.
@@ -64,10 +68,13 @@ pub(super) fn packing(head: &[u8], complete: bool) -> Result<Option<Packing>, Fa
 }
 
 /// After so many bytes without a word of what it is, an input is what its name says.
-const MOST_HEAD: usize = 64 << 10;
+pub(super) const MOST_HEAD: usize = 64 << 10;
 
 /// What the lines of an input are that begins so; `None` where that takes more bytes. `complete`: there are no more.
 pub(super) fn lines(head: &[u8], complete: bool, named: &Named<'_>) -> Result<Option<LineFormat>, Failure> {
+    if !foreign::is_told(head, complete)? {
+        return Ok(None);
+    }
     if let Some(file) = named.mapping {
         return mapped(head, complete, named, file);
     }
@@ -79,32 +86,32 @@ pub(super) fn lines(head: &[u8], complete: bool, named: &Named<'_>) -> Result<Op
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
     let complete = complete || head.len() >= MOST_HEAD;
     let line_end = memchr::memchr(b'\n', text);
+    let first = first_line(text);
     match text.first() {
         None if complete => Ok(Some(LineFormat::Json)),
         None => Ok(None),
         Some(b'{' | b'[') => Ok(Some(LineFormat::Json)),
         Some(b'0'..=b'9') => match text.iter().find(|b| !b.is_ascii_digit()) {
-            Some(b',') => csv(named).map(Some),
+            Some(b',') => csv(first, line_end.is_some() || complete, named),
             Some(b'\t' | b';') if line_end.is_none() && !complete => Ok(None),
-            Some(b'\t' | b';') => refuse_foreign(first_line(text)).and_then(|()| by_name(named).map(Some)),
+            Some(b'\t' | b';') => foreign::refuse(first).and_then(|()| by_name(first, named)),
             Some(b' ') => Ok(Some(LineFormat::Json)),
             None if !complete => Ok(None),
-            _ => by_name(named).map(Some),
+            _ => by_name(first, named),
         },
         Some(_) if line_end.is_none() && !complete => Ok(None),
         Some(_) => {
-            let line = first_line(text);
-            if archive::is_header(line) {
-                return csv(named).map(Some);
+            if archive::counts_contracts(first) {
+                return Err(foreign::contracts("its column base_qty says that quantities are contracts"));
             }
-            refuse_foreign(line)?;
-            if named.is_csv() && is_foreign_header(line) {
-                let names = String::from_utf8_lossy(line.trim_ascii()).into_owned();
-                return Err(Failure::new(Exit::Unreachable, format!("its columns are {names}")).hint(
-                    "archives of trades have the columns id,price,qty,quoteQty,time,isBuyerMaker,isBestMatch",
-                ));
+            if archive::is_header(first) {
+                return csv(first, true, named);
             }
-            by_name(named).map(Some)
+            foreign::refuse(first)?;
+            if named.is_csv() {
+                foreign::refuse_header(first)?;
+            }
+            by_name(first, named)
         }
     }
 }
@@ -133,63 +140,42 @@ fn mapped(
     Ok(Some(LineFormat::Mapped(Arc::new(mapping))))
 }
 
-fn by_name(named: &Named<'_>) -> Result<LineFormat, Failure> {
-    if named.is_csv() { csv(named) } else { Ok(LineFormat::Json) }
+fn by_name(first: &[u8], named: &Named<'_>) -> Result<Option<LineFormat>, Failure> {
+    if named.is_csv() { csv(first, true, named) } else { Ok(Some(LineFormat::Json)) }
 }
 
 fn first_line(text: &[u8]) -> &[u8] {
     &text[..memchr::memchr(b'\n', text).unwrap_or(text.len())]
 }
 
-/// Says what is wrong with an archive that a spreadsheet or a database has written anew: no record of it would be read.
-fn refuse_foreign(line: &[u8]) -> Result<(), Failure> {
-    let quoted = |line: &[u8]| line.iter().filter(|b| **b != b'"').copied().collect::<Vec<u8>>();
-    let split = |by: u8| line.iter().map(|b| if *b == by { b',' } else { *b }).collect::<Vec<u8>>();
-    let candidates = [
-        ("in quotes", "sed 's/\"//g' FILE", quoted(line)),
-        ("separated by tabs", "tr '\\t' , <FILE", split(b'\t')),
-        ("separated by semicolons", "tr ';' , <FILE", split(b';')),
-        ("separated by semicolons and in quotes", "tr -d '\"' <FILE | tr ';' ,", quoted(&split(b';'))),
-        ("separated by tabs and in quotes", "tr -d '\"' <FILE | tr '\\t' ,", quoted(&split(b'\t'))),
-    ];
-    let found = candidates.iter().find(|(.., as_archive)| as_archive != line && archive::is_line(as_archive));
-    match found {
-        None => Ok(()),
-        Some((how, command, _)) => {
-            let words =
-                format!("this is CSV with its columns {how}, and the exchange's archives have plain commas");
-            Err(Failure::new(Exit::Unreachable, words)
-                .hint(format!("pipe it in: {command} | crossrate run -")))
-        }
-    }
-}
-
-/// Names where values should be: every column begins with a letter.
-fn is_foreign_header(line: &[u8]) -> bool {
-    let mut columns = line.split(|b| *b == b',').map(<[u8]>::trim_ascii);
-    columns.clone().count() > 1 && columns.all(|c| c.first().is_some_and(u8::is_ascii_alphabetic))
-}
-
-/// An archive, if its symbol is known.
-fn csv(named: &Named<'_>) -> Result<LineFormat, Failure> {
-    if let Some(name) = named.names().find(|name| name.contains("-aggTrades")) {
-        let what =
-            format!("by its name {name} this is an archive of aggregate trades, which has other columns");
-        return Err(Failure::new(Exit::Usage, what).hint("take the archive of trades, SYMBOL-trades-DATE"));
-    }
-    let told = named.names().find_map(symbol_of);
-    let symbol = told.as_deref().or(named.symbol).ok_or_else(|| {
+/// An archive, if its symbol is known. What it holds is told by its header, else by its name, else by its columns: by
+/// these only when the first line is whole.
+fn csv(first: &[u8], is_whole: bool, named: &Named<'_>) -> Result<Option<LineFormat>, Failure> {
+    let told = named.names().find_map(name_of);
+    let kind = match archive::header(first).or(told.as_ref().map(|(_, kind)| *kind)) {
+        Some(kind) => kind,
+        None if is_whole => archive::kind_of_line(first),
+        None => return Ok(None),
+    };
+    let symbol = named.symbol.map(str::to_owned).or(told.map(|(symbol, _)| symbol)).ok_or_else(|| {
         Failure::new(Exit::Usage, "this is CSV, and neither its name nor --symbol tells of which symbol")
             .hint("give --symbol BTCUSDT, or name it as the exchange does: BTCUSDT-trades-2024-08-08.csv")
     })?;
-    Ok(LineFormat::Csv { symbol: symbol.into() })
+    if counts_contracts(symbol.as_bytes()) {
+        return Err(foreign::contracts(&format!("{symbol} counts contracts")));
+    }
+    Ok(Some(LineFormat::Csv { symbol: symbol.into(), kind }))
 }
 
-/// The symbol of an archive of trades, by its name: `BTCUSDT-trades-2024-08-08.csv.gz`.
-fn symbol_of(name: &str) -> Option<String> {
-    let (symbol, rest) = name.split_once("-trades")?;
-    let ends = rest.is_empty() || rest.starts_with(['-', '.', '_']);
-    (ends && is_name(symbol.as_bytes())).then(|| symbol.to_ascii_uppercase())
+/// The symbol of an archive and what it holds, by its name: `BTCUSDT-trades-2024-08-08.csv.gz`.
+fn name_of(name: &str) -> Option<(String, TradeKind)> {
+    [("-trades", TradeKind::Trade), ("-aggTrades", TradeKind::Aggregate)].into_iter().find_map(
+        |(word, kind)| {
+            let (symbol, rest) = name.split_once(word)?;
+            let ends = rest.is_empty() || rest.starts_with(['-', '.', '_']);
+            (ends && is_name(symbol.as_bytes())).then(|| (symbol.to_ascii_uppercase(), kind))
+        },
+    )
 }
 
 #[cfg(test)]
@@ -233,7 +219,8 @@ mod tests {
         match lines(head, complete, &named(name, symbol)) {
             Ok(None) => "more".into(),
             Ok(Some(LineFormat::Json)) => "json".into(),
-            Ok(Some(LineFormat::Csv { symbol })) => symbol.to_string(),
+            Ok(Some(LineFormat::Csv { symbol, kind: TradeKind::Trade })) => symbol.to_string(),
+            Ok(Some(LineFormat::Csv { symbol, .. })) => format!("{symbol} aggregates"),
             Ok(Some(LineFormat::Mapped(_))) => "mapped".into(),
             Err(failure) => format!("{} {failure}", failure.exit().code()),
         }
@@ -242,7 +229,7 @@ mod tests {
     #[test]
     fn lines_are_told_by_what_they_begin_with() {
         const ARCHIVE: &str = "XVGBTC-trades-2024-08-08.csv.gz";
-        let cases: [(&[u8], bool, &str, Option<&str>, &str); 30] = [
+        let cases: [(&[u8], bool, &str, Option<&str>, &str); 38] = [
             (b"", false, ARCHIVE, None, "more"),
             (b"", true, ARCHIVE, None, "json"),
             (b" \r\n\n", false, "a.csv", None, "more"),
@@ -252,9 +239,30 @@ mod tests {
             (b"17231612539370", false, "", None, "more"),
             (b"17231612539370 ", false, ARCHIVE, None, "json"),
             (b"12,", false, ARCHIVE, None, "XVGBTC"),
-            (b"12,", false, ARCHIVE, Some("A"), "XVGBTC"),
-            (b"12,", false, "a.jsonl", Some("A"), "A"),
-            (b"12,", false, "", Some("A"), "A"),
+            (b"12,", false, ARCHIVE, Some("A"), "A"),
+            (b"12,", false, "a.jsonl", Some("A"), "more"),
+            (b"12,\n", false, "a.jsonl", Some("A"), "A"),
+            (b"12,1,1,1,1525022020361,True", true, "", Some("A"), "A"),
+            (b"12,1,1,1,1,1525022020361,True\n", false, "", Some("A"), "A aggregates"),
+            (b"12,1,1,1,1,1525022020361,True\n", false, ARCHIVE, None, "XVGBTC"),
+            (b"12,", false, "XVGBTC-aggTrades-2024-08-08.csv", None, "XVGBTC aggregates"),
+            (b"a,p,q,f,l,T,m\n", false, ARCHIVE, None, "XVGBTC aggregates"),
+            (
+                b"id,price,qty,base_qty,time\n",
+                false,
+                ARCHIVE,
+                None,
+                "3 its column base_qty says that quantities are contracts, which are no coins",
+            ),
+            (
+                b"12,",
+                false,
+                "BTCUSD_PERP-trades-1.csv",
+                None,
+                "3 BTCUSD_PERP counts contracts, which are no coins",
+            ),
+            (b" <!DOCTYPE html>", false, "a.jsonl", None, "3 this is HTML, which is not read"),
+            (b"<?xml version", false, ARCHIVE, None, "3 this is XML, which is not read"),
             (b"12", true, "", Some("A"), "json"),
             (b"12", true, ARCHIVE, None, "XVGBTC"),
             (b"\xef\xbb\xbf12,", false, ARCHIVE, None, "XVGBTC"),
@@ -290,18 +298,11 @@ mod tests {
             (b"\xfe\xff\0{", false, "a.jsonl", None, "3 this is UTF-16, from byte 0 on"),
             (b"Time,Stream\r\n1,2", false, ARCHIVE, None, "3 its columns are Time,Stream"),
             (
-                b"12,",
+                b"12,\n",
                 false,
                 "a.csv",
                 None,
                 "2 this is CSV, and neither its name nor --symbol tells of which symbol",
-            ),
-            (
-                b"12,",
-                false,
-                "XVGBTC-aggTrades-2024-08-08.csv",
-                Some("A"),
-                "2 by its name XVGBTC-aggTrades-2024-08-08.csv this is an archive of aggregate trades, which has other columns",
             ),
         ];
         for (head, complete, name, symbol, expected) in cases {
@@ -320,11 +321,11 @@ mod tests {
         let named = Named {
             file: Some("A-trades-1.zip"),
             member: Some("b-trades-1.csv"),
-            symbol: Some("C"),
+            symbol: None,
             mapping: None,
         };
         let format = lines(b"1,2", false, &named).expect("an archive").expect("is told");
-        assert_eq!(format, LineFormat::Csv { symbol: "B".into() });
+        assert_eq!(format, LineFormat::Csv { symbol: "B".into(), kind: TradeKind::Trade });
         for (name, symbol) in [
             ("BTCUSDT-trades.csv", Some("BTCUSDT")),
             ("btcusdt-trades_1.csv", Some("BTCUSDT")),
@@ -333,7 +334,7 @@ mod tests {
             ("BTCUSDT-tradesman.csv", None),
             ("BTCUSDT.csv", None),
         ] {
-            assert_eq!(symbol_of(name).as_deref(), symbol, "{name}");
+            assert_eq!(name_of(name).map(|(symbol, _)| symbol).as_deref(), symbol, "{name}");
         }
     }
 }

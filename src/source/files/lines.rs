@@ -63,7 +63,7 @@ pub(super) struct Bytes<'a> {
 
 impl Bytes<'_> {
     /// Appends what is there, waiting only where nothing is; 0 at the end.
-    fn read(&mut self, to: &mut Vec<u8>) -> io::Result<usize> {
+    pub(super) fn read(&mut self, to: &mut Vec<u8>) -> io::Result<usize> {
         let before = to.len();
         if !self.live {
             let most = CHUNK.saturating_sub(before).max(AT_ONCE);
@@ -248,7 +248,7 @@ impl<'a> Lines<'a> {
 }
 
 /// What is wrong with an input, and where in its content.
-fn failed(error: &io::Error, at: u64) -> Failure {
+pub(super) fn failed(error: &io::Error, at: u64) -> Failure {
     // The cause is told in the same line: an `io::Error` of a decoder has no other use.
     match error.kind() {
         ErrorKind::UnexpectedEof => {

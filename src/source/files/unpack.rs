@@ -70,7 +70,7 @@ pub(super) fn members(raw: Raw, named: &Named<'_>, take: &mut TakeMember<'_>) ->
 }
 
 /// Reads as many bytes as it takes to tell how the rest is packed, and no more than are there.
-fn packing(from: &mut dyn Read, head: &mut Vec<u8>) -> Result<Packing, Stop> {
+pub(super) fn packing(from: &mut dyn Read, head: &mut Vec<u8>) -> Result<Packing, Stop> {
     let mut buffer = [0; 512];
     let mut complete = false;
     loop {
@@ -112,6 +112,9 @@ fn zip(file: File, named: &Named<'_>, take: &mut TakeMember<'_>) -> Result<(), S
             .hint("get it again if it is damaged or cut off")
     };
     let mut archive = ZipArchive::new(BufReader::with_capacity(PACKED, file)).map_err(broken)?;
+    if archive.index_for_name("[Content_Types].xml").is_some() {
+        return Err(format::foreign::failure("a document of an office program (xlsx)").into());
+    }
     let mut found = false;
     for number in 0..archive.len() {
         let member = archive.by_index_raw(number).map_err(broken)?;

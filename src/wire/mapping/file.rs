@@ -246,7 +246,7 @@ impl Compiler<'_> {
             }
             ConditionText::Values(values) => Wanted::OneOf(scalars(values.into_vec())),
         };
-        Ok(Condition { cell, wanted })
+        Ok(Condition { pointer: pointer.into_inner(), cell, wanted })
     }
 
     fn elements(&mut self, each: Spanned<OneOrMany<String>>) -> Compiled<Elements> {

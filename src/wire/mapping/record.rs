@@ -43,6 +43,8 @@ pub(super) struct RecordMapping {
 
 #[derive(Debug)]
 pub(super) struct Condition {
+    /// As it was written.
+    pub(super) pointer: String,
     pub(super) cell: Cell,
     pub(super) wanted: Wanted,
 }
@@ -102,7 +104,7 @@ pub(super) struct Texts<'a> {
 impl<L: Fn(Cell, usize) -> Found, R> Values<'_, L, R> {
     /// The text that a value is, where it is one.
     #[inline]
-    fn text<'t>(&'t self, found: Found, room: &'t mut String) -> Option<&'t str> {
+    pub(super) fn text<'t>(&'t self, found: Found, room: &'t mut String) -> Option<&'t str> {
         let Found::Text { from, to, escaped } = found else { return None };
         let inside = &self.bytes[from..to];
         if !escaped {

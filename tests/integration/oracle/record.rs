@@ -101,6 +101,10 @@ fn read(line: &[u8], decimals: Decimals) -> Record {
         _ => &whole,
     };
     let found = match event.get("e").and_then(Json::text) {
+        // No order book made it.
+        Some("trade") if event.get("X").is_some_and(|origin| origin.text() != Some("MARKET")) => {
+            Some(Record::Ignored)
+        }
         Some("trade") => trade(event, Kind::Trade, "t", decimals),
         Some("aggTrade") => trade(event, Kind::Aggregate, "a", decimals),
         Some("heartbeat") => time(event).map(Record::Heartbeat),
@@ -119,7 +123,8 @@ fn without_receive_time(line: &[u8]) -> &[u8] {
 }
 
 fn trade(event: &Json, kind: Kind, id: &str, decimals: Decimals) -> Option<Record> {
-    let symbol = event.get("s")?.text().filter(|symbol| is_name(symbol))?.to_owned();
+    let is_wanted = |symbol: &&str| is_name(symbol) && !counts_contracts(symbol);
+    let symbol = event.get("s")?.text().filter(is_wanted)?.to_owned();
     let plain_id =
         |key: &str| u64::try_from(event.get(key)?.plain_integer()?).ok().filter(|id| *id < 1 << 63);
     let id = plain_id(id)?;
@@ -139,6 +144,12 @@ fn trade(event: &Json, kind: Kind, id: &str, decimals: Decimals) -> Option<Recor
 fn is_name(text: &str) -> bool {
     let is_strange = |c: char| c.is_whitespace() || c.is_control() || "*/=,|\"".contains(c);
     (1..=64).contains(&text.len()) && !text.chars().any(is_strange)
+}
+
+/// Futures whose quantities are contracts of so many dollars.
+fn counts_contracts(symbol: &str) -> bool {
+    let digits = symbol.chars().rev().take_while(char::is_ascii_digit).count();
+    symbol.ends_with("USD_PERP") || digits == 6 && symbol[..symbol.len() - digits].ends_with("USD_")
 }
 
 fn time(event: &Json) -> Option<i64> {

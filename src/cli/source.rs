@@ -1,0 +1,112 @@
+//! Where trades come from, as it was given: a topic, or files.
+
+use super::layers::Given;
+use super::settings::{self as s, About};
+use super::usage::{UsageError, Wrong, nearest};
+use super::{formats, places};
+use crate::config::{Config, FileSource, KafkaClient, KafkaSource, STDIN, Source, StartOffset};
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+pub(super) fn source(
+    given: &mut Given,
+    client: &KafkaClient,
+    writes_to_kafka: bool,
+) -> Result<Source, UsageError> {
+    let texts = given.get(&s::FROM)?;
+    let from = given.what(&s::FROM.about);
+    if texts == ["kafka"] {
+        return Ok(Source::Kafka(KafkaSource {
+            client: client.clone(),
+            topic: given.get(&s::TOPIC)?,
+            format: formats::given(given, formats::Input::Topic)?,
+            start: given.find(&s::OFFSET)?.unwrap_or(StartOffset::Unset),
+            exit_at_end: given.get(&s::EXIT_AT_END)?,
+        }));
+    }
+    for text in &texts {
+        places::input(text).map_err(|wrong| wrong.at(&from))?;
+    }
+    let shown = texts.join(" ");
+    for (place, text) in texts.iter().enumerate() {
+        let expected = "kafka, or files, or - once for standard input";
+        let wrong = Wrong::new(&shown, expected);
+        match text.as_str() {
+            "kafka" => return Err(wrong.hint("kafka stands alone; a file of that name is ./kafka").at(from)),
+            "" => return Err(wrong.hint("one of the names is empty").at(from)),
+            "-" if texts.iter().take(place).any(|earlier| earlier == "-") => {
+                return Err(wrong.hint("- is there twice").at(from));
+            }
+            word if nearest(word, ["kafka"]).is_some() && !Path::new(word).exists() => {
+                return Err(wrong.perhaps(Some("kafka")).at(from));
+            }
+            _ => {}
+        }
+    }
+    only_of_kafka(given, writes_to_kafka)?;
+    if let Some((path, other)) = repeated(&texts) {
+        let got =
+            if path == other { path.clone() } else { format!("{other} and {path}, which is the same file") };
+        let expected = "each file once: all its trades would count twice";
+        return Err(Wrong::told(format!("{got}, twice"), expected).at(from));
+    }
+    let paths = texts.into_iter().map(PathBuf::from).collect();
+    Ok(Source::Files(FileSource {
+        paths,
+        symbol: given.find(&s::SYMBOL)?,
+        format: formats::given(given, formats::Input::Files)?,
+        verify: given.get(&s::VERIFY)?,
+    }))
+}
+
+/// What a run has read it reads again when it is taken up, and standard input cannot be.
+pub(super) fn can_be_read_again(given: &Given, config: &Config) -> Result<(), UsageError> {
+    let Source::Files(files) = &config.source else { return Ok(()) };
+    if !config.has_ledger() || files.paths.iter().all(|path| path.as_os_str() != STDIN) {
+        return Ok(());
+    }
+    // Where rows go may hold a password and is not repeated.
+    Err(Wrong::told("- and rows that go elsewhere than to standard output", "files")
+        .hint(
+            "such a run keeps a checkpoint and reads its input again after a restart, which standard input cannot be; put it into a file first, or write rows to standard output",
+        )
+        .at(given.what(&s::FROM.about)))
+}
+
+/// The same file twice, also by another name or through a link. Of a pipe nothing is read twice.
+fn repeated(texts: &[String]) -> Option<(&String, &String)> {
+    let mut seen = BTreeMap::new();
+    texts.iter().find_map(|text| {
+        let file = std::fs::metadata(text).ok().filter(std::fs::Metadata::is_file)?;
+        seen.insert((file.dev(), file.ino()), text).map(|other| (text, other))
+    })
+}
+
+/// Flags of Kafka mean nothing for files. Where such a setting stands in a layer behind the one that chose the files,
+/// it is a standing setting that is overruled; beside it or before it, somebody expects it to do something.
+fn only_of_kafka(given: &Given, writes_to_kafka: bool) -> Result<(), UsageError> {
+    let reading: [&About; 3] = [&s::TOPIC.about, &s::OFFSET.about, &s::EXIT_AT_END.about];
+    let reaching: [&About; 3] = [&s::BROKERS.about, &s::PROPERTY.about, &s::KAFKA_CONFIG.about];
+    let chosen = given.origin(&s::FROM.about).rank();
+    let off = |about: &About| {
+        about.name == s::EXIT_AT_END.about.name && matches!(given.get(&s::EXIT_AT_END), Ok(false))
+    };
+    let idle = reading.into_iter().chain(reaching.into_iter().filter(|_| !writes_to_kafka));
+    for about in idle {
+        if given.texts(about).is_some() && given.origin(about).rank() >= chosen && !off(about) {
+            let shown = match about.name {
+                // Properties may be secrets.
+                name if name == s::PROPERTY.about.name => "a property".to_owned(),
+                _ => format!("{:?}", given.texts(about).unwrap_or_default().join(" ")),
+            };
+            return Err(Wrong::told(
+                format!("{shown}, and files to read"),
+                "it with --from kafka only, where it means something",
+            )
+            .hint("files are read from their beginning to their end")
+            .at(given.what(about)));
+        }
+    }
+    Ok(())
+}

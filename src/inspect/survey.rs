@@ -1,0 +1,284 @@
+//! What is in an input: counts, symbols, times, order, ids. Records are judged by the very acceptance of a run.
+
+use super::recognition::Recognition;
+use crate::wire::chunk::Chunk;
+use crate::wire::mapping::{Mapped, TradeId};
+use crate::wire::{Raw, Record, Scratch, decode_chunk, decode_mapped, why};
+use crossrate_dataflows::market::acceptance::{Counts, Partition, Place, Verdict};
+use crossrate_dataflows::market::decimal::{Price, Quantity};
+use crossrate_dataflows::market::definition::Definition;
+use crossrate_dataflows::market::event_time::EventTime;
+use crossrate_dataflows::market::sums::{PaneUpdate, Sums};
+use crossrate_dataflows::market::trade::{SymbolNumber, Trade, TradeKind};
+use std::collections::{BTreeMap, HashMap};
+use std::ops::ControlFlow;
+
+/// So many symbols are told apart; trades of more are counted, but not judged by their ids.
+const MOST_SYMBOLS: usize = 100_000;
+/// So many of the records that do not count are told.
+const EXAMPLES: usize = 5;
+
+/// One partition, while it is read.
+pub(super) struct Survey {
+    state: Partition,
+    sums: Sums,
+    updates: Vec<PaneUpdate>,
+    scratch: Scratch,
+    limit: u64,
+    records: u64,
+    numbers: HashMap<String, u32, foldhash::fast::RandomState>,
+    symbols: Vec<SymbolFound>,
+    found: Found,
+    /// Ids for trades that have none, so that none is a repetition.
+    next_id: u64,
+}
+
+/// What was found in a partition, or in several.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) name: String,
+    pub(super) recognition: Recognition,
+    pub(super) counts: Counts,
+    /// Least and greatest time of trades.
+    pub(super) times: Option<(EventTime, EventTime)>,
+    /// How many trades were behind an earlier one of their partition, and how far the latest of them was, in microseconds.
+    pub(super) behind: u64,
+    pub(super) most_behind: u64,
+    /// The record that went furthest ahead of those before it.
+    pub(super) jump: Option<Jump>,
+    pub(super) symbols: BTreeMap<String, SymbolFound>,
+    /// Trades of symbols beyond the most that are told apart.
+    pub(super) other_symbols: u64,
+    /// The first records that are bad, or ignored, with why.
+    pub(super) examples: Vec<Example>,
+    /// Whether there is more than was looked at.
+    pub(super) is_cut: bool,
+}
+
+/// A record that went ahead of all before it.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub(super) struct Jump {
+    pub(super) offset: i64,
+    pub(super) by: u64,
+    /// Trades since then that are behind it by half of that at least.
+    pub(super) left_behind: u64,
+}
+
+/// A record that does not count.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Example {
+    pub(super) class: &'static str,
+    pub(super) partition: Option<u32>,
+    pub(super) offset: i64,
+    pub(super) why: String,
+}
+
+/// The trades of one symbol.
+#[derive(Debug, Copy, Clone)]
+pub(super) struct SymbolFound {
+    pub(super) trades: u64,
+    /// Those whose id is another one's of the same pane.
+    pub(super) repeated: u64,
+    pub(super) least_id: u64,
+    pub(super) greatest_id: u64,
+}
+
+impl Survey {
+    pub(super) fn new(definition: &Definition, limit: Option<u64>) -> Self {
+        Survey {
+            state: Partition::new(definition),
+            sums: Sums::default(),
+            updates: Vec::new(),
+            scratch: Scratch::default(),
+            limit: limit.unwrap_or(u64::MAX),
+            records: 0,
+            numbers: HashMap::default(),
+            symbols: Vec::new(),
+            found: Found::default(),
+            next_id: 0,
+        }
+    }
+
+    /// Judges the records of a chunk; whether there may be more.
+    pub(super) fn take(&mut self, chunk: &Chunk) -> ControlFlow<()> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        if chunk.mapping().is_some() {
+            decode_mapped(chunk, &mut scratch, |raw, mapped| self.mapped(&raw, mapped, chunk));
+        } else {
+            decode_chunk(chunk, &mut scratch, |raw, record| self.record(&raw, &record, chunk));
+        }
+        self.scratch = scratch;
+        // What panes that are final hold is of no more use.
+        self.sums.hand_over(self.state.watermark(), &mut self.updates);
+        self.updates.clear();
+        if self.found.is_cut { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    /// All was read.
+    pub(super) fn end(self, name: String, recognition: Recognition) -> Found {
+        let mut found = self.found;
+        let symbols = &self.symbols;
+        found.symbols = self.numbers.into_iter().map(|(name, at)| (name, symbols[at as usize])).collect();
+        Found { name, recognition, counts: *self.state.counts(), ..found }
+    }
+
+    /// A mapping's trades have ids of any kind; whatever tells two of them apart will do.
+    fn mapped(&mut self, raw: &Raw<'_>, mapped: Mapped<'_>, chunk: &Chunk) {
+        let record = match mapped {
+            Mapped::Trade(trade) => {
+                let id = match trade.id {
+                    TradeId::Sequence(id) | TradeId::Unique(id) => id,
+                    TradeId::Hashed(hash) => (hash >> 65) as u64,
+                    TradeId::None => {
+                        self.next_id += 1;
+                        self.next_id
+                    }
+                };
+                let numbers = (Price::from_scaled(trade.price), Quantity::from_scaled(trade.quantity));
+                let (Some(price), Some(quantity)) = numbers else { return };
+                let symbol = trade.symbol.as_bytes();
+                let trade = Trade { id, price, quantity, time: trade.time };
+                Record::Trade { symbol, kind: TradeKind::Trade, trade }
+            }
+            Mapped::Heartbeat(time) => Record::Heartbeat(time),
+            Mapped::Ignored => Record::Ignored,
+            Mapped::Bad(bad) => Record::Bad(bad),
+        };
+        self.record(raw, &record, chunk);
+    }
+
+    fn record(&mut self, raw: &Raw<'_>, record: &Record<'_>, chunk: &Chunk) {
+        let is_new = raw.part == 0;
+        if self.found.is_cut || (is_new && self.records == self.limit) {
+            self.found.is_cut = true;
+            return;
+        }
+        self.records += u64::from(is_new);
+        let place = match raw.place {
+            Some(message) => Place { offset: message.offset, kafka_ms: message.timestamp_ms },
+            None => Place { offset: self.records as i64 - 1, kafka_ms: 0 },
+        };
+        match record {
+            Record::Trade { symbol, kind, trade } => self.trade(symbol, *kind, trade, place),
+            Record::Heartbeat(time) => {
+                self.state.heartbeat(*time, place);
+            }
+            Record::Ignored => {
+                self.state.counts_mut().ignored += 1;
+                let mapping = chunk.mapping().map(|mapping| &**mapping);
+                self.example("ignored", place, || why::ignored(raw.bytes, mapping));
+            }
+            Record::Bad(bad) => {
+                self.state.counts_mut().bad += 1;
+                self.example("bad", place, || bad.to_string());
+            }
+        }
+    }
+
+    fn trade(&mut self, symbol: &[u8], kind: TradeKind, trade: &Trade, place: Place) {
+        let Some(number) = self.number(symbol) else {
+            self.found.other_symbols += 1;
+            self.state.counts_mut().accepted += 1;
+            return;
+        };
+        let verdict = self.state.trade(SymbolNumber(number), kind, (trade, 0), place, &mut self.sums);
+        let of_symbol = &mut self.symbols[number as usize];
+        match verdict {
+            Verdict::Future(_) | Verdict::OtherKind => return,
+            Verdict::Duplicate => of_symbol.repeated += 1,
+            Verdict::Accepted | Verdict::Late { .. } => {
+                of_symbol.trades += 1;
+                of_symbol.least_id = of_symbol.least_id.min(trade.id);
+                of_symbol.greatest_id = of_symbol.greatest_id.max(trade.id);
+            }
+        }
+        self.time(trade.time, place.offset);
+    }
+
+    /// Notes a trade's time beside those before it.
+    fn time(&mut self, time: EventTime, offset: i64) {
+        let found = &mut self.found;
+        let Some((least, greatest)) = found.times else {
+            found.times = Some((time, time));
+            return;
+        };
+        found.times = Some((least.min(time), greatest.max(time)));
+        if time < greatest {
+            let by = greatest.micros() - time.micros();
+            found.behind += 1;
+            found.most_behind = found.most_behind.max(by);
+            if let Some(jump) = found.jump.as_mut().filter(|jump| by >= jump.by / 2) {
+                jump.left_behind += 1;
+            }
+        } else {
+            let by = time.micros() - greatest.micros();
+            if by > found.jump.map_or(0, |jump| jump.by) {
+                found.jump = Some(Jump { offset, by, left_behind: 0 });
+            }
+        }
+    }
+
+    fn number(&mut self, symbol: &[u8]) -> Option<u32> {
+        // Names are UTF-8, by all decoders.
+        let name = std::str::from_utf8(symbol).ok()?;
+        if let Some(number) = self.numbers.get(name) {
+            return Some(*number);
+        }
+        if self.symbols.len() == MOST_SYMBOLS {
+            return None;
+        }
+        let number = self.symbols.len() as u32;
+        self.symbols.push(SymbolFound { trades: 0, repeated: 0, least_id: u64::MAX, greatest_id: 0 });
+        self.numbers.insert(name.to_owned(), number);
+        Some(number)
+    }
+
+    fn example(&mut self, class: &'static str, place: Place, why: impl FnOnce() -> String) {
+        let examples = &mut self.found.examples;
+        if examples.iter().filter(|example| example.class == class).count() < EXAMPLES {
+            examples.push(Example { class, partition: None, offset: place.offset, why: why() });
+        }
+    }
+}
+
+impl Found {
+    /// Adds what was found in another partition of the same topic.
+    pub(super) fn add(&mut self, other: Found) {
+        self.counts.add(&other.counts);
+        self.times = match (self.times, other.times) {
+            (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
+            (one, another) => one.or(another),
+        };
+        self.behind += other.behind;
+        if other.most_behind >= self.most_behind {
+            (self.most_behind, self.jump) = (other.most_behind, other.jump);
+        }
+        for (name, of_symbol) in other.symbols {
+            self.symbols.entry(name).and_modify(|known| known.add(&of_symbol)).or_insert(of_symbol);
+        }
+        self.other_symbols += other.other_symbols;
+        for example in other.examples {
+            if self.examples.iter().filter(|known| known.class == example.class).count() < EXAMPLES {
+                self.examples.push(example);
+            }
+        }
+        self.is_cut |= other.is_cut;
+    }
+}
+
+impl SymbolFound {
+    fn add(&mut self, other: &SymbolFound) {
+        self.trades += other.trades;
+        self.repeated += other.repeated;
+        self.least_id = self.least_id.min(other.least_id);
+        self.greatest_id = self.greatest_id.max(other.greatest_id);
+    }
+
+    /// Ids between the least and the greatest that no trade has; `None` where ids are no sequence.
+    pub(super) fn missing(&self) -> Option<u64> {
+        let span = (self.greatest_id - self.least_id.min(self.greatest_id)).checked_add(1)?;
+        let missing = span.saturating_sub(self.trades);
+        // A day in which a tenth came is still one; ids that all symbols share, or that are times, are none.
+        (missing <= self.trades.saturating_mul(10).max(1_000)).then_some(missing)
+    }
+}

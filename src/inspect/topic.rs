@@ -1,0 +1,107 @@
+//! A topic, from the beginning of each partition to its end. Nothing is committed, and no consumer group is joined.
+
+use super::recognition::{Recognition, Sample, mapping_of, recognise};
+use super::survey::{Found, Survey};
+use crate::config::KafkaSource;
+use crate::config::inspect::Inspect;
+use crate::source::kafka;
+use crate::source::opening::Starts;
+use crate::source::{Delivery, PartitionFeed, Taken};
+use crate::wire::chunk::{Chunk, Framing};
+use crate::wire::format::Format;
+use crate::wire::mapping::Mapping;
+use crate::workers::Workers;
+use anyhow::{Result, anyhow};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long to wait at once for what comes.
+const NAP: Duration = Duration::from_millis(100);
+
+/// A partition that is being looked at.
+struct Looking {
+    feed: PartitionFeed,
+    survey: Survey,
+    has_ended: bool,
+}
+
+/// Looks at all partitions.
+pub(super) fn look(inspect: &Inspect, topic: &KafkaSource) -> Result<Found> {
+    let workers = Workers::of(&inspect.config.cluster);
+    workers.wakers[0].arrived();
+    // How records are read is decided here.
+    let source = KafkaSource { format: Format::Binance, ..topic.clone() };
+    let opened = kafka::open(&inspect.config, &source, &workers, &Starts::default(), None)?;
+    let survey = || Survey::new(&inspect.config.definition, inspect.limit);
+    let mut partitions: Vec<Looking> = opened
+        .into_iter()
+        .flat_map(|opened| opened.partitions)
+        .map(|feed| Looking { feed, survey: survey(), has_ended: false })
+        .collect();
+    let mut recognised: Option<(Recognition, Option<Arc<Mapping>>)> = None;
+    while partitions.iter().any(|partition| !partition.has_ended) {
+        let mut is_idle = true;
+        for partition in partitions.iter_mut().filter(|partition| !partition.has_ended) {
+            while let Some(chunk) = partition.next()? {
+                is_idle = false;
+                let (_, mapping) = match &mut recognised {
+                    Some(known) => known,
+                    none => none.insert(recognised_in(inspect, topic, &chunk)?),
+                };
+                partition.take(Chunk { mapping: mapping.clone(), ..chunk });
+            }
+        }
+        if is_idle {
+            std::thread::park_timeout(NAP);
+        }
+    }
+    let mut all = Found { name: topic.topic.clone(), ..Found::default() };
+    for Looking { feed, survey, .. } in partitions {
+        feed.feed.close();
+        let mut found = survey.end(String::new(), Recognition::default());
+        found.examples.iter_mut().for_each(|example| example.partition = Some(feed.number));
+        all.add(found);
+    }
+    all.recognition = recognised.map(|(recognition, _)| recognition).unwrap_or_default();
+    Ok(all)
+}
+
+fn recognised_in(
+    inspect: &Inspect,
+    topic: &KafkaSource,
+    chunk: &Chunk,
+) -> Result<(Recognition, Option<Arc<Mapping>>)> {
+    let Framing::Messages(messages) = &chunk.framing else { return Ok(Default::default()) };
+    let copy = Chunk {
+        bytes: chunk.bytes.clone(),
+        framing: Framing::Messages(messages.clone()),
+        ..Chunk::default()
+    };
+    let recognition = recognise(inspect.format.as_deref().map(|_| &topic.format), &Sample::Messages(copy));
+    let mapping = recognition.format.as_ref().map_or(Ok(None), mapping_of).map_err(|words| anyhow!(words))?;
+    Ok((recognition, mapping))
+}
+
+impl Looking {
+    /// The next records that are there.
+    fn next(&mut self) -> Result<Option<Chunk>> {
+        while let (false, Some(taken)) = (self.has_ended, self.feed.feed.pop()) {
+            match taken {
+                Taken::Delivery(Delivery::Chunk(chunk)) => return Ok(Some(chunk)),
+                Taken::Delivery(Delivery::End) => self.has_ended = true,
+                Taken::Delivery(Delivery::Failed(error)) => return Err(error),
+                // Nobody decodes ahead here, and nothing is idle that has an end.
+                Taken::Decoded(_) | Taken::Delivery(_) => {}
+            }
+        }
+        Ok(None)
+    }
+
+    fn take(&mut self, chunk: Chunk) {
+        if self.survey.take(&chunk).is_break() {
+            // Its queue stays full, so that its reader leaves it alone.
+            self.has_ended = true;
+        }
+        self.feed.feed.recycle(chunk);
+    }
+}

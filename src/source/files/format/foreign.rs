@@ -1,0 +1,81 @@
+//! What is no input, named by its first bytes, so that it is refused before anything is written.
+
+use crate::exit::{Exit, Failure};
+use crate::wire::archive;
+
+/// Where tar has its mark, and the mark.
+const TAR_AT: usize = 257;
+const TAR: &[u8] = b"ustar";
+
+/// What kind of foreign content it is.
+pub(in crate::source::files) fn failure(name: &str) -> Failure {
+    Failure::new(Exit::Unreachable, format!("this is {name}, which is not read"))
+        .hint("unpack or export it as lines of JSON, or pack it with gzip, zstd or zip")
+}
+
+/// Quantities that are no coins.
+pub(super) fn contracts(what: &str) -> Failure {
+    Failure::new(Exit::Unreachable, format!("{what}, which are no coins"))
+        .hint("take the archives of futures that are settled in USDT or USDC, or of spot")
+}
+
+/// Whether enough is there to tell; fails where it is no text of records.
+pub(super) fn is_told(head: &[u8], complete: bool) -> Result<bool, Failure> {
+    let is_utf_16 = head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff");
+    if !is_utf_16 && memchr::memchr(0, &head[..head.len().min(TAR_AT)]).is_some() {
+        let end = TAR_AT + TAR.len();
+        if head.len() < end && !complete {
+            return Ok(false);
+        }
+        if head.get(TAR_AT..end) == Some(TAR) {
+            return Err(failure("tar"));
+        }
+    }
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+    let begins =
+        |word: &str| text.len() >= word.len() && text[..word.len()].eq_ignore_ascii_case(word.as_bytes());
+    if ["<!doctype html", "<html", "<head", "<body"].into_iter().any(begins) {
+        return Err(failure("HTML"));
+    }
+    if begins("<?xml") {
+        return Err(failure("XML"));
+    }
+    // So much tells it.
+    Ok(text.first() != Some(&b'<') || text.len() >= 16 || complete)
+}
+
+/// Says what is wrong with an archive that a spreadsheet or a database has written anew: no record of it would be read.
+pub(super) fn refuse(line: &[u8]) -> Result<(), Failure> {
+    let quoted = |line: &[u8]| line.iter().filter(|b| **b != b'"').copied().collect::<Vec<u8>>();
+    let split = |by: u8| line.iter().map(|b| if *b == by { b',' } else { *b }).collect::<Vec<u8>>();
+    let candidates = [
+        ("in quotes", "sed 's/\"//g' FILE", quoted(line)),
+        ("separated by tabs", "tr '\\t' , <FILE", split(b'\t')),
+        ("separated by semicolons", "tr ';' , <FILE", split(b';')),
+        ("separated by semicolons and in quotes", "tr -d '\"' <FILE | tr ';' ,", quoted(&split(b';'))),
+        ("separated by tabs and in quotes", "tr -d '\"' <FILE | tr '\\t' ,", quoted(&split(b'\t'))),
+    ];
+    let found = candidates.iter().find(|(.., as_archive)| as_archive != line && archive::is_line(as_archive));
+    match found {
+        None => Ok(()),
+        Some((how, command, _)) => {
+            let words =
+                format!("this is CSV with its columns {how}, and the exchange's archives have plain commas");
+            Err(Failure::new(Exit::Unreachable, words)
+                .hint(format!("pipe it in: {command} | crossrate run -")))
+        }
+    }
+}
+
+/// Refuses names where values should be: every column begins with a letter.
+pub(super) fn refuse_header(line: &[u8]) -> Result<(), Failure> {
+    let mut columns = line.split(|b| *b == b',').map(<[u8]>::trim_ascii);
+    if columns.clone().count() < 2 || !columns.all(|c| c.first().is_some_and(u8::is_ascii_alphabetic)) {
+        return Ok(());
+    }
+    let names = String::from_utf8_lossy(line.trim_ascii()).into_owned();
+    let hint = "archives of trades have the columns id,price,qty,quoteQty,time,isBuyerMaker,isBestMatch, those of \
+                aggregate trades agg_trade_id,price,quantity,first_trade_id,last_trade_id,transact_time; others are \
+                read by a mapping (--format, crossrate formats)";
+    Err(Failure::new(Exit::Unreachable, format!("its columns are {names}")).hint(hint))
+}

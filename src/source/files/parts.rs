@@ -1,0 +1,104 @@
+//! An input member by member, its lines undecoded: for a look at what it is, on the caller's thread.
+
+use super::format::{self, MOST_HEAD};
+use super::lines::{Bytes, LONGEST, Stop, failed};
+use super::{Input, Named, unpack};
+use crate::exit::Failure;
+use crate::wire::chunk::LineFormat;
+use crate::wire::format::Format;
+use anyhow::{Context, Result};
+use std::ops::ControlFlow;
+
+/// A member of an archive of files, or all of an input.
+#[derive(Debug)]
+pub struct Part<'a> {
+    number: usize,
+    named: Named<'a>,
+    /// Its first lines, or all of it.
+    head: Vec<u8>,
+    is_complete: bool,
+}
+
+impl Part<'_> {
+    /// Its place among the members, from 0.
+    pub fn number(&self) -> usize {
+        self.number
+    }
+
+    /// How its lines are read by a format, and by this symbol where its name tells none.
+    pub fn line_format(&self, format: &Format, symbol: Option<&str>) -> Result<LineFormat, Failure> {
+        let mapping = match format {
+            Format::Binance => None,
+            Format::Mapped(mapping) => Some(mapping),
+        };
+        let named = Named { mapping, symbol: symbol.or(self.named.symbol), ..self.named };
+        // So much of a head tells it.
+        Ok(format::lines(&self.head, self.is_complete || self.head.len() >= MOST_HEAD, &named)?
+            .unwrap_or(LineFormat::Json))
+    }
+}
+
+impl Input {
+    /// Gives its lines, many at a time, until it is told to stop.
+    pub fn parts(self, take: &mut dyn FnMut(&Part<'_>, &[u8]) -> ControlFlow<()>) -> Result<()> {
+        let name = self.name;
+        let outcome = self.place.raw().map_err(Stop::from).and_then(|(raw, file)| {
+            let symbol = self.symbol.as_deref();
+            let named = Named { file: file.as_deref(), member: None, symbol, mapping: None };
+            let mut numbers = 0..;
+            unpack::members(raw, &named, &mut |bytes, named| {
+                member(bytes, named, numbers.next().unwrap_or_default(), take)
+            })
+        });
+        match outcome {
+            Ok(()) | Err(Stop::Closed) => Ok(()),
+            Err(Stop::Failed(failure)) => Err(failure).with_context(|| format!("cannot read {name}")),
+        }
+    }
+}
+
+fn member(
+    bytes: &mut Bytes<'_>,
+    named: &Named<'_>,
+    number: usize,
+    take: &mut dyn FnMut(&Part<'_>, &[u8]) -> ControlFlow<()>,
+) -> Result<(), Stop> {
+    let mut part: Option<Part<'_>> = None;
+    let mut buffer = Vec::new();
+    let (mut passed, mut is_cut) = (0, false);
+    loop {
+        let length = bytes.read(&mut buffer).map_err(|error| failed(&error, passed))?;
+        passed += length as u64;
+        let ended = length == 0;
+        if is_cut {
+            let end = memchr::memchr(b'\n', &buffer).map(|end| end + 1);
+            buffer.drain(..end.unwrap_or(buffer.len()));
+            is_cut = end.is_none();
+        }
+        let whole = memchr::memrchr(b'\n', &buffer).map(|end| end + 1);
+        let end = match whole {
+            _ if ended => buffer.len(),
+            Some(end) => end,
+            None if buffer.len() > LONGEST => {
+                // Too long for any record; what follows in this line is not looked at.
+                buffer.truncate(LONGEST);
+                is_cut = true;
+                LONGEST
+            }
+            None => 0,
+        };
+        if end > 0 {
+            let part = part.get_or_insert_with(|| {
+                let head = buffer[..buffer.len().min(MOST_HEAD)].to_vec();
+                Part { number, named: *named, head, is_complete: ended }
+            });
+            if take(part, &buffer[..end]).is_break() {
+                return Err(Stop::Closed);
+            }
+            buffer.drain(..end);
+        }
+        if ended {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Why no condition of a mapping holds for a record, in words: the slow second look.
+
+use super::record::{Condition, Scalar, Values, Wanted};
+use super::walk::{self, Found};
+use super::{Encoding, Mapping, MappingScratch};
+use crate::wire::mapping::{csv, paths::Cell};
+
+/// So many reasons are told.
+const REASONS_TOLD: usize = 3;
+/// So many characters of a value are shown.
+const SHOWN: usize = 32;
+
+impl Mapping {
+    /// Why a record is ignored.
+    pub fn why_ignored(&self, bytes: &[u8]) -> String {
+        let MappingScratch { mut finds, mut fields, mut text, .. } = MappingScratch::default();
+        match &self.encoding {
+            Encoding::Json(paths) => {
+                if walk::walk(bytes, paths, &mut finds).is_err() {
+                    return "it cannot be read".into();
+                }
+                let lookup = |cell, row| finds.get(cell, row);
+                self.reasons(
+                    &Values { bytes, lookup: &lookup, rows: &(), unescape: super::super::json::unescape },
+                    &mut text,
+                )
+            }
+            Encoding::Csv(columns) => {
+                if columns.split(bytes, &mut fields).is_err() {
+                    return "it cannot be read".into();
+                }
+                let lookup = |cell: Cell, _| columns.get(cell, &fields);
+                self.reasons(&Values { bytes, lookup: &lookup, rows: &(), unescape: csv::unquote }, &mut text)
+            }
+        }
+    }
+
+    fn reasons<L: Fn(Cell, usize) -> Found>(&self, values: &Values<'_, L, ()>, room: &mut String) -> String {
+        let mut reasons: Vec<String> = Vec::new();
+        for record in &self.records {
+            let failing = record.conditions.iter().find(|condition| !values.holds(condition, room));
+            let Some(condition) = failing else { return "its array has no element".into() };
+            let reason = values.why_not(condition, room);
+            if !reasons.contains(&reason) {
+                reasons.push(reason);
+            }
+        }
+        reasons.truncate(REASONS_TOLD);
+        format!("no `where` holds: {}", reasons.join("; "))
+    }
+}
+
+impl<L: Fn(Cell, usize) -> Found> Values<'_, L, ()> {
+    fn why_not(&self, condition: &Condition, room: &mut String) -> String {
+        let pointer = &condition.pointer;
+        let is = match (self.lookup)(condition.cell, 0) {
+            Found::Absent => return format!("{pointer} is absent"),
+            found @ Found::Text { .. } => {
+                let text = self.text(found, room).unwrap_or_default();
+                let shown: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
+                format!("\"{shown}\"")
+            }
+            Found::Number { from, to } => {
+                String::from_utf8_lossy(&self.bytes[from..to]).chars().take(SHOWN).collect()
+            }
+            Found::Bool(value) => value.to_string(),
+            _ => "no text, integer or boolean".to_owned(),
+        };
+        let Wanted::OneOf(scalars) = &condition.wanted else { return format!("{pointer} is {is}") };
+        let wanted: Vec<String> = scalars.iter().map(Scalar::shown).collect();
+        format!("{pointer} is {is} and not {}", wanted.join(" or "))
+    }
+}
+
+impl Scalar {
+    fn shown(&self) -> String {
+        match self {
+            Scalar::Text(text) => format!("{text:?}"),
+            Scalar::Integer(digits) => digits.clone(),
+            Scalar::Bool(value) => value.to_string(),
+        }
+    }
+}
