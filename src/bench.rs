@@ -2,7 +2,7 @@
 //! that does the same work, `run -w 1` and `run -w N`, in rounds, so that an hour's moods of the machine hit all alike.
 //! A difference in a single byte of the rows is a failure.
 
-use crate::cluster::fate;
+use crate::cluster::failure_detector;
 use crate::config::bench::Bench;
 use crate::exit::{Exit, Failure, stopped};
 use crate::source::files::{Input, Reading};
@@ -31,7 +31,7 @@ pub fn plain_loop(arguments: Vec<String>) -> Result<Exit> {
 /// Measures and prints a table.
 pub fn run(bench: &Bench) -> Result<Exit> {
     bench.files.iter().try_for_each(|file| has_json_lines(file))?;
-    let interrupted = fate::interrupt_flag()?;
+    let interrupted = failure_detector::interrupt_flag()?;
     let folder =
         tempfile::Builder::new().prefix("crossrate-bench-").tempdir().context("no temporary folder")?;
     let files = match bench.files.as_slice() {

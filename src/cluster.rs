@@ -1,5 +1,5 @@
 //! Many processes, one run: how they find each other ([`join`]), work as one ([`execute`]), and share one fate
-//! ([`fate`]); how one process starts all of them on its own machine ([`enter`], [`supervise`]).
+//! ([`failure_detector`]); how one process starts all of them on its own machine ([`enter`], [`supervise`]).
 //!
 //! timely would make its own connections, but it believes whoever connects, has no notion of a version or a
 //! flag, waits for ever for a process that never comes and for one that has stopped. So all links are made
@@ -12,22 +12,22 @@
 //!
 //! The main program, in order:
 //!
-//! 1. [`fate::end_on_panic`].
-//! 2. [`enter`]: am I to work, or to start the others?  [`Part::Starter`]: [`supervise`], and exit with its code.
+//! 1. [`failure_detector::abort_on_panic`].
+//! 2. [`enter`]: am I to work, or to start the others?  [`Role::Supervisor`]: [`supervise`], and exit with its code.
 //! 3. [`join`], [`execute`].
-//! 4. [`fate::end`], whatever the outcome, as the last thing.
+//! 4. [`failure_detector::end`], whatever the outcome, as the last thing.
 
-pub mod fate;
+pub mod failure_detector;
 
+mod connecting;
+mod control_frame;
 mod data_link;
-mod gather;
 mod handshake;
 mod interrupt;
-mod lifeline;
+mod parent_link;
 mod places;
 mod socket;
 mod supervisor;
-mod word;
 
 pub use supervisor::supervise;
 
@@ -35,7 +35,7 @@ use crate::config;
 use crate::job_identity::Identity;
 use crate::signals::TIDY_UP;
 use data_link::DataLink;
-use fate::Fate;
+use failure_detector::FailureDetector;
 use std::any::Any;
 use std::env;
 use std::io;
@@ -134,16 +134,16 @@ impl ClusterError {
 
 /// What this process is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Part {
+pub enum Role {
     /// Start so many processes and look after them: [`supervise`].
-    Starter,
+    Supervisor,
     /// Work: [`join`] with this.
     Member(config::Cluster),
 }
 
 /// Finds out this process's part from what was typed and from what a parent left in the environment, and opens
 /// the line to that parent. As early as possible: only from here on does a child end with its parent.
-pub fn enter(typed: &config::Cluster) -> Result<Part, ClusterError> {
+pub fn enter(typed: &config::Cluster) -> Result<Role, ClusterError> {
     let mut cluster = typed.clone();
     if let (Some(directory), Some(value)) = (env::var_os(DIRECTORY_VARIABLE), env::var_os(PROCESS_VARIABLE)) {
         let directory = PathBuf::from(directory);
@@ -152,7 +152,7 @@ pub fn enter(typed: &config::Cluster) -> Result<Part, ClusterError> {
             let value = value.to_string_lossy().into_owned();
             return Err(ClusterError::Inherited { value, processes: cluster.processes });
         };
-        lifeline::open(&directory)
+        parent_link::open(&directory)
             .map_err(|source| ClusterError::NoParent { path: directory.clone(), source })?;
         cluster.process = Some(process);
         cluster.private = Some(directory);
@@ -160,14 +160,14 @@ pub fn enter(typed: &config::Cluster) -> Result<Part, ClusterError> {
             let (job, attempt) = value.split_once('/')?;
             Some(config::Supervised { job: job.to_owned(), attempt: attempt.parse().ok()? })
         });
-        return Ok(Part::Member(cluster));
+        return Ok(Role::Member(cluster));
     }
     match cluster.process {
         Some(process) if process >= cluster.processes => {
             Err(ClusterError::NoSuchProcess { process, processes: cluster.processes })
         }
-        None if cluster.processes > 1 => Ok(Part::Starter),
-        _ => Ok(Part::Member(cluster)),
+        None if cluster.processes > 1 => Ok(Role::Supervisor),
+        _ => Ok(Role::Member(cluster)),
     }
 }
 
@@ -180,7 +180,7 @@ pub struct Mesh {
     pub processes: usize,
     /// Workers a process.
     pub threads: usize,
-    links: Option<gather::Gathered>,
+    links: Option<connecting::Links>,
 }
 
 impl Mesh {
@@ -193,16 +193,16 @@ impl Mesh {
     /// threads panic if the workers they were made for never come.
     fn build(self) -> Result<Built, ClusterError> {
         let Mesh { process, threads, links, .. } = self;
-        let Some(gather::Gathered { fate, data }) = links else {
+        let Some(connecting::Links { detector, data }) = links else {
             let config = match threads {
                 1 => timely::CommunicationConfig::Thread,
                 threads => timely::CommunicationConfig::Process(threads),
             };
             let (builders, network) = config.try_build().map_err(ClusterError::Workers)?;
-            return Ok(Built { builders, network, fate: None });
+            return Ok(Built { builders, network, detector: None });
         };
         let link = |(peer, socket): (usize, Option<socket::Socket>)| {
-            socket.map(|socket| DataLink::new(socket, peer, Arc::clone(&fate)))
+            socket.map(|socket| DataLink::new(socket, peer, Arc::clone(&detector)))
         };
         let sockets = data.into_iter().enumerate().map(link).collect();
         let hooks = Hooks::default();
@@ -210,7 +210,7 @@ impl Mesh {
         let (builders, network) = initialize_networking_from_sockets(local, sockets, process, threads, hooks)
             .map_err(ClusterError::Links)?;
         let builders = builders.into_iter().map(AllocatorBuilder::Tcp).collect();
-        Ok(Built { builders, network: Box::new(network), fate: Some(fate) })
+        Ok(Built { builders, network: Box::new(network), detector: Some(detector) })
     }
 }
 
@@ -219,13 +219,13 @@ struct Built {
     builders: Vec<AllocatorBuilder>,
     /// timely's network threads.
     network: Box<dyn Any + Send>,
-    fate: Option<Arc<Fate>>,
+    detector: Option<Arc<FailureDetector>>,
 }
 
 /// Links this process with the others of its run, or says why that cannot be. With one process there is nothing
 /// to link. `tell` gets lines for people: who is waited for, who was turned away.
 ///
-/// From here on SIGINT and SIGTERM only set the [`fate::interrupt_flag`], and if another process fails this one ends (see [`fate`]).
+/// From here on SIGINT and SIGTERM only set the [`failure_detector::interrupt_flag`], and if another process fails this one ends (see [`failure_detector`]).
 pub fn join(
     cluster: &config::Cluster,
     identity: &Identity,
@@ -238,15 +238,15 @@ pub fn join(
     if processes == 1 {
         return Ok(Mesh::alone(threads));
     }
-    fate::interrupt_flag().map_err(ClusterError::Links)?;
+    failure_detector::interrupt_flag().map_err(ClusterError::Links)?;
     let addresses = places::addresses(cluster)?;
     let secret = places::secret(cluster, &addresses)?;
     // The private directory belongs to one run and no other.
     let run = cluster.private.as_ref().and_then(|directory| directory.file_name());
     let run = run.map_or(String::new(), |name| name.to_string_lossy().into_owned());
     let identity = Identity { processes, threads, run, ..identity.clone() };
-    let plan = gather::Plan { me, addresses, secret, identity, patience: cluster.join_timeout };
-    Ok(Mesh { process: me, processes, threads, links: Some(gather::gather(plan, tell)?) })
+    let plan = connecting::Plan { me, addresses, secret, identity, patience: cluster.join_timeout };
+    Ok(Mesh { process: me, processes, threads, links: Some(connecting::connect(plan, tell)?) })
 }
 
 /// Runs `work` on every worker of this process and then steps it until its dataflows are complete; returns what
@@ -254,7 +254,7 @@ pub fn join(
 ///
 /// The first worker that returns an error ends it: `stop` is to make the others return too, so that they can leave what
 /// they write whole. Those that have not returned [`TIDY_UP`] later are left alone, and the first error is returned. The
-/// process should then end by [`fate::end`], which also tells the other processes. After success too: the links to the
+/// process should then end by [`failure_detector::end`], which also tells the other processes. After success too: the links to the
 /// others close only there.
 pub fn execute<T, E, F>(mesh: Mesh, config: WorkerConfig, work: F, stop: impl Fn()) -> Result<Vec<T>, E>
 where
@@ -263,7 +263,7 @@ where
     F: Fn(&mut Worker) -> Result<T, E> + Send + Sync + 'static,
 {
     let threads = mesh.threads;
-    let Built { builders, network, fate } = mesh.build()?;
+    let Built { builders, network, detector } = mesh.build()?;
     let (sender, results) = mpsc::channel();
     let sender = Mutex::new(sender);
     let running = AtomicUsize::new(threads);
@@ -279,7 +279,7 @@ where
             // The data links close when the last worker is dropped; before that the others must know that this
             // is in order.
             if running.fetch_sub(1, Ordering::SeqCst) == 1 {
-                fate.iter().for_each(|fate| fate.done());
+                detector.iter().for_each(|detector| detector.done());
             }
             drop(worker);
         } else {
@@ -314,7 +314,7 @@ where
             stop();
         }
     }
-    // timely's network threads end when the other processes are through, which `fate::end` waits for.
+    // timely's network threads end when the other processes are through, which `failure_detector::end` waits for.
     std::mem::forget(network);
     match first_error {
         Some(error) => {

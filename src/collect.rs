@@ -2,7 +2,7 @@
 //!
 //! All that is decided is decided by the [`session`], which knows no socket and no clock: it is told what came and
 //! when, and says what is to be published, connected, asked and closed. So its promises can be tried over any number
-//! of imagined days (`simulation`). Around it stand the edges: websockets (`link`), REST (`rest`) and the log that is
+//! of imagined days (`simulation`). Around it stand the handles: websockets (`link`), REST (`rest`) and the log that is
 //! written (`publish`).
 //!
 //! The promises, which `docs/semantics.md#input` leans on:
@@ -14,12 +14,12 @@ pub mod clock;
 mod drive;
 pub mod enquiry;
 pub mod event;
-pub mod hold;
 pub mod ids;
 pub mod info;
 mod link;
 pub mod place;
 mod publish;
+pub mod reorder_buffer;
 pub mod rest;
 pub mod session;
 pub mod shard;

@@ -1,17 +1,17 @@
 //! `crossrate serve`: results that exist, served by the very server of `run --listen`, and followed as they grow.
 //!
-//! A place ([`Place`]) is read by one thread, which tells the board what is new. It is there at the start, or the
+//! A place ([`ResultStore`]) is read by one thread, which tells the board what is new. It is there at the start, or the
 //! command ends; when it goes away later, what is known is served on, `/readyz`, the page and the metrics say so, and
 //! it is tried again until it is back. What is read again then is known already and disturbs no reader.
 
-mod known;
+mod checkpoint_progress;
 mod lines;
 mod postgres;
 mod sqlite;
 mod tables;
 mod topic;
 
-use crate::cluster::fate;
+use crate::cluster::failure_detector;
 use crate::config::{ServeConfig, SinkTarget, Verbosity, beside, database};
 use crate::exit::{Exit, Failure};
 use crate::job_identity;
@@ -36,17 +36,17 @@ const TICK: Duration = Duration::from_millis(50);
 /// How long a place that is away is left alone, at first and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
-/// Where results are.
-trait Place: Send {
+/// A store of results.
+trait ResultStore: Send {
     /// Brings what is new, waiting for it no longer than that. After an error it is called again, and goes on from
     /// where it was, or begins anew.
-    fn bring(&mut self, most: Duration) -> Result<Brought>;
+    fn poll(&mut self, most: Duration) -> Result<PollResult>;
 }
 
 /// What a place brings.
 #[derive(Debug, Default)]
-struct Brought {
-    /// What was brought before is there no more.
+struct PollResult {
+    /// What was polled before is there no more.
     anew: bool,
     /// Rows, in the order in which they were written.
     rows: Vec<Kept>,
@@ -56,11 +56,11 @@ struct Brought {
     definition: Option<Described>,
     /// What was found that is no row.
     foreign: u64,
-    /// All that is there has been brought.
+    /// All that is there has been polled.
     whole: bool,
 }
 
-impl Brought {
+impl PollResult {
     /// Takes a row in, if it is one.
     fn line(&mut self, line: &str) {
         match columns::read(line) {
@@ -83,26 +83,26 @@ pub fn run(config: &ServeConfig) -> Result<Exit> {
     let listener = serve::bind(&config.serving)?;
     let mut place = open(config)?;
     // What cannot be read now is more likely a slip than an outage.
-    let first = place.bring(TICK)?;
+    let first = place.poll(TICK)?;
     let shown = shown(&config.from);
     let about = About { job: config.name.clone(), source: shown.clone(), definition: None };
     let server = Server::start(listener, &config.serving, about, Replays::of_results(config))?;
     let interrupted = Arc::new(AtomicBool::new(false));
-    on_signal(&interrupted, &[], fate::interrupted)?;
-    let mut teller = Teller::new(Arc::clone(server.board()), shown.clone(), config.verbosity);
-    teller.tell(first);
+    on_signal(&interrupted, &[], failure_detector::interrupted)?;
+    let mut publisher = Publisher::new(Arc::clone(server.board()), shown.clone(), config.verbosity);
+    publisher.tell(first);
     if config.verbosity >= Verbosity::Normal {
         say!("crossrate: serving {} from {shown}", server.page());
     }
     let stop = Arc::clone(&interrupted);
     std::thread::Builder::new()
         .name("follow".into())
-        .spawn(move || follow(&mut *place, &mut teller, &stop))?;
+        .spawn(move || follow(&mut *place, &mut publisher, &stop))?;
     server.stay(&interrupted);
     Ok(Exit::Interrupted)
 }
 
-fn open(config: &ServeConfig) -> Result<Box<dyn Place>> {
+fn open(config: &ServeConfig) -> Result<Box<dyn ResultStore>> {
     Ok(match &config.from {
         SinkTarget::File(path) => {
             Box::new(lines::Lines::new(path, sqlite::CheckpointBeside::new(&beside(path), &config.name)))
@@ -134,16 +134,16 @@ fn shown(from: &SinkTarget) -> String {
     }
 }
 
-fn follow(place: &mut dyn Place, teller: &mut Teller, stop: &AtomicBool) {
+fn follow(place: &mut dyn ResultStore, publisher: &mut Publisher, stop: &AtomicBool) {
     let mut pause = PAUSES.0;
     while !stop.load(Ordering::Relaxed) {
-        match place.bring(TICK) {
-            Ok(brought) => {
+        match place.poll(TICK) {
+            Ok(polled) => {
                 pause = PAUSES.0;
-                teller.tell(brought);
+                publisher.tell(polled);
             }
             Err(error) => {
-                teller.away(&error);
+                publisher.away(&error);
                 std::thread::sleep(pause);
                 pause = (pause * 2).min(PAUSES.1);
             }
@@ -152,7 +152,7 @@ fn follow(place: &mut dyn Place, teller: &mut Teller, stop: &AtomicBool) {
 }
 
 /// Tells the board, and people on standard error.
-struct Teller {
+struct Publisher {
     board: Arc<Board>,
     following: Following,
     verbosity: Verbosity,
@@ -162,15 +162,15 @@ struct Teller {
     told: bool,
 }
 
-impl Teller {
-    fn new(board: Arc<Board>, place: String, verbosity: Verbosity) -> Teller {
+impl Publisher {
+    fn new(board: Arc<Board>, place: String, verbosity: Verbosity) -> Publisher {
         let following =
             Following { place, state: Standing::Reading, since_ms: now_ms(), reason: None, foreign: 0 };
-        Teller { board, following, verbosity, closed: EventTime::MIN, told: false }
+        Publisher { board, following, verbosity, closed: EventTime::MIN, told: false }
     }
 
-    fn tell(&mut self, brought: Brought) {
-        let Brought { anew, rows, progress, definition, foreign, whole } = brought;
+    fn tell(&mut self, polled: PollResult) {
+        let PollResult { anew, rows, progress, definition, foreign, whole } = polled;
         if foreign > 0 && self.following.foreign == 0 && self.verbosity >= Verbosity::Normal {
             say!(
                 "crossrate: warning: {} holds something that is no row; it is left out",

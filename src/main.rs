@@ -1,13 +1,13 @@
 //! Parses the command line, runs the command, turns its outcome into an exit code.
 
 use crossrate::cli::{self, Parsed, Stop, Task};
-use crossrate::cluster::{self, ClusterError, fate};
+use crossrate::cluster::{self, ClusterError, failure_detector};
 use crossrate::exit::{self, Exit, Failure};
 use std::io::{ErrorKind, Write};
 
 fn main() {
     crossrate::start::begin();
-    fate::end_on_panic();
+    failure_detector::abort_on_panic();
     let mut words = String::new();
     let outcome = match cli::parse(std::env::args_os(), &environment()) {
         Ok(parsed) => perform(parsed),
@@ -21,7 +21,7 @@ fn main() {
         words = error.to_string();
         exit
     });
-    fate::end(exit.code(), &words)
+    failure_detector::end(exit.code(), &words)
 }
 
 /// What an error comes to.

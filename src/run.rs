@@ -1,7 +1,7 @@
 //! The main flow of `crossrate run`, top to bottom.
 
 use crate::accounting;
-use crate::cluster::{self, Mesh, Part, fate};
+use crate::cluster::{self, Mesh, Role, failure_detector};
 use crate::config::{Config, Source, Verbosity};
 use crate::exit::Exit;
 use crate::job_identity::Identity;
@@ -40,13 +40,13 @@ pub fn run_with(
     interrupted: &Arc<AtomicBool>,
 ) -> Result<Exit> {
     match cluster::enter(&config.cluster)? {
-        Part::Starter => {
+        Role::Supervisor => {
             // Without a ledger it would begin anew, and give again what it has given.
             let restarts = if config.has_ledger() { config.cluster.restarts } else { 0 };
             let processes = config.cluster.processes;
             Ok(Exit::Child(cluster::supervise(processes, opening::reader_of_stdin(&config), restarts)?))
         }
-        Part::Member(cluster) => compute(Config { cluster, ..config }, observer, server, interrupted),
+        Role::Member(cluster) => compute(Config { cluster, ..config }, observer, server, interrupted),
     }
 }
 
@@ -62,7 +62,7 @@ fn compute(
     if let Some(path) = config.summary.as_ref().filter(|_| workers.first == 0) {
         accounting::can_summarize(path)?;
     }
-    on_signal(interrupted, &workers.wakers, fate::interrupted)?;
+    on_signal(interrupted, &workers.wakers, failure_detector::interrupted)?;
     let observer = observer.map(|make| make()).transpose()?;
     let mut source = Unopened::look(&config, &workers, interrupted)?;
     // The first worker has the rows, so its process serves them.

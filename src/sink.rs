@@ -5,7 +5,7 @@
 //! what was committed when a job is restarted, or after it. Who calls whom when is up to [`crate::output`].
 
 mod append_file;
-mod behind;
+mod background_writer;
 mod days;
 mod dead_letter;
 pub mod kafka;

@@ -12,7 +12,7 @@ mod restoring;
 mod waiting;
 mod writing;
 
-use crate::cluster::fate;
+use crate::cluster::failure_detector;
 use crate::config::Config;
 use crate::exit::stopped;
 use crate::frontier::{Frontier, Report};
@@ -99,7 +99,7 @@ impl std::fmt::Debug for Assignment {
 /// Runs the job on one worker until its input ends, or the user stops it.
 pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
     let mut worker = JobWorker::restore(worker, assignment)?;
-    fate::working();
+    failure_detector::working();
     loop {
         worker.stop_if_interrupted()?;
         worker.adopt_new_partitions()?;
@@ -142,7 +142,7 @@ impl JobWorker<'_> {
             return Ok(());
         }
         self.tell_why_partitions_gave_nothing();
-        if !self.failed.load(Ordering::Relaxed) && !fate::another_has_failed() {
+        if !self.failed.load(Ordering::Relaxed) && !failure_detector::another_has_failed() {
             self.writing.tell_what_it_waited_for();
         }
         self.stop(stopped())

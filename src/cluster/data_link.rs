@@ -4,7 +4,7 @@
 //! first asks the control link of the same peer what has become of it; if that was in order, timely is told so,
 //! and otherwise this process ends by `fate`, with words that name the culprit, before timely hears of it.
 
-use super::fate::Fate;
+use super::failure_detector::FailureDetector;
 use super::socket::Socket;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -16,12 +16,12 @@ use timely::communication::allocator::zero_copy::stream::Stream;
 pub(super) struct DataLink {
     socket: Socket,
     peer: usize,
-    fate: Arc<Fate>,
+    detector: Arc<FailureDetector>,
 }
 
 impl DataLink {
-    pub(super) fn new(socket: Socket, peer: usize, fate: Arc<Fate>) -> DataLink {
-        DataLink { socket, peer, fate }
+    pub(super) fn new(socket: Socket, peer: usize, detector: Arc<FailureDetector>) -> DataLink {
+        DataLink { socket, peer, detector }
     }
 }
 
@@ -29,9 +29,9 @@ impl Read for DataLink {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             match (&mut &self.socket).read(buffer) {
-                Ok(0) if !buffer.is_empty() => self.fate.data_link_ended(self.peer, None),
+                Ok(0) if !buffer.is_empty() => self.detector.data_link_ended(self.peer, None),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => self.fate.data_link_ended(self.peer, Some(&error)),
+                Err(error) => self.detector.data_link_ended(self.peer, Some(&error)),
                 read => return read,
             }
             return Ok(0);
@@ -44,7 +44,7 @@ impl Write for DataLink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match (&mut &self.socket).write(bytes) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => {
-                self.fate.data_link_ended(self.peer, Some(&error));
+                self.detector.data_link_ended(self.peer, Some(&error));
                 Ok(bytes.len())
             }
             written => written,
@@ -58,7 +58,11 @@ impl Write for DataLink {
 
 impl Stream for DataLink {
     fn try_clone(&self) -> io::Result<Self> {
-        Ok(DataLink { socket: self.socket.try_clone()?, peer: self.peer, fate: Arc::clone(&self.fate) })
+        Ok(DataLink {
+            socket: self.socket.try_clone()?,
+            peer: self.peer,
+            detector: Arc::clone(&self.detector),
+        })
     }
 
     fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
@@ -70,7 +74,7 @@ impl Stream for DataLink {
             // The other side was faster.
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
             Err(error) => {
-                self.fate.data_link_ended(self.peer, Some(&error));
+                self.detector.data_link_ended(self.peer, Some(&error));
                 Ok(())
             }
             Ok(()) => Ok(()),

@@ -7,8 +7,8 @@
 //!                                <-     magic, protocol, challenge a
 //! proof(d, a, "dial")            ->
 //!                                <-     proof(d, a, "answer"), or refused in words
-//! card, authenticated            ->
-//!                                <-     card, authenticated
+//! hello, authenticated            ->
+//!                                <-     hello, authenticated
 //!                                <-     welcome, or refused in words
 //! ```
 //!
@@ -33,7 +33,7 @@ const PROOF: usize = 32;
 
 /// The longest message believed from one who has proven nothing.
 const SMALL: usize = 4 << 10;
-/// The longest card: a job of a hundred thousand crosses fits.
+/// The longest hello: a job of a hundred thousand crosses fits.
 const LARGE: usize = 16 << 20;
 
 /// What all processes of a cluster know and nobody else does.
@@ -57,7 +57,7 @@ pub(super) enum Purpose {
 
 /// What each side says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Card {
+pub(super) struct Hello {
     /// `-p`.
     pub(super) index: usize,
     /// Random for each start of a process: tells two that claim the same index apart.
@@ -68,7 +68,7 @@ pub(super) struct Card {
 
 /// Why there is no link.
 #[derive(Debug)]
-pub(super) enum Refusal {
+pub(super) enum LinkError {
     /// Whoever it is does not speak our language, broke off, or was too slow.
     Stranger(String),
     /// It speaks another version of our language.
@@ -81,9 +81,9 @@ pub(super) enum Refusal {
     Myself,
 }
 
-impl From<io::Error> for Refusal {
+impl From<io::Error> for LinkError {
     fn from(error: io::Error) -> Self {
-        Refusal::Stranger(match error.kind() {
+        LinkError::Stranger(match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => "too slow".into(),
             io::ErrorKind::UnexpectedEof => "broke off".into(),
             _ => error.to_string(),
@@ -92,24 +92,28 @@ impl From<io::Error> for Refusal {
 }
 
 /// The caller's part up to the cards; `verdict` follows.
-pub(super) fn dial(stream: &mut (impl Read + Write), secret: &Secret, card: &Card) -> Result<Card, Refusal> {
+pub(super) fn dial(
+    stream: &mut (impl Read + Write),
+    secret: &Secret,
+    hello: &Hello,
+) -> Result<Hello, LinkError> {
     let ours = challenge()?;
     send_hello(stream, &ours)?;
     let theirs = read_hello(stream)?;
     if theirs == ours {
-        return Err(Refusal::Myself);
+        return Err(LinkError::Myself);
     }
     let session = Session::new(secret, &ours, &theirs);
     send(stream, Message::Proof, &session.proof("dial"))?;
     if !session.proves("answer", &expect(stream, Message::Proof, SMALL)?) {
-        return Err(Refusal::Secret);
+        return Err(LinkError::Secret);
     }
-    session.send_card(stream, "dial", card)?;
+    session.send_card(stream, "dial", hello)?;
     session.read_card(stream, "answer")
 }
 
 /// The caller's last word to hear.
-pub(super) fn verdict(stream: &mut impl Read) -> Result<(), Refusal> {
+pub(super) fn verdict(stream: &mut impl Read) -> Result<(), LinkError> {
     expect(stream, Message::Welcome, SMALL).map(drop)
 }
 
@@ -118,15 +122,15 @@ pub(super) fn verdict(stream: &mut impl Read) -> Result<(), Refusal> {
 pub(super) fn answer(
     stream: &mut (impl Read + Write),
     secret: &Secret,
-    card: impl FnOnce(Purpose) -> Card,
+    hello: impl FnOnce(Purpose) -> Hello,
     proven: impl FnOnce(),
-) -> Result<Card, Refusal> {
+) -> Result<Hello, LinkError> {
     let ours = challenge()?;
     let theirs = match read_hello(stream) {
         // So that the other side can say so, too.
-        Err(Refusal::Protocol(version)) => {
+        Err(LinkError::Protocol(version)) => {
             send_hello(stream, &ours)?;
-            return Err(Refusal::Protocol(version));
+            return Err(LinkError::Protocol(version));
         }
         theirs => theirs?,
     };
@@ -134,12 +138,12 @@ pub(super) fn answer(
     let session = Session::new(secret, &theirs, &ours);
     if !session.proves("dial", &expect(stream, Message::Proof, SMALL)?) {
         send(stream, Message::OtherSecret, &[])?;
-        return Err(Refusal::Secret);
+        return Err(LinkError::Secret);
     }
     proven();
     send(stream, Message::Proof, &session.proof("answer"))?;
     let their_card = session.read_card(stream, "dial")?;
-    session.send_card(stream, "answer", &card(their_card.purpose))?;
+    session.send_card(stream, "answer", &hello(their_card.purpose))?;
     Ok(their_card)
 }
 
@@ -180,11 +184,11 @@ fn send_hello(stream: &mut impl Write, challenge: &[u8; CHALLENGE]) -> io::Resul
     stream.write_all(&hello)
 }
 
-fn read_hello(stream: &mut impl Read) -> Result<[u8; CHALLENGE], Refusal> {
+fn read_hello(stream: &mut impl Read) -> Result<[u8; CHALLENGE], LinkError> {
     let mut magic = [0; MAGIC.len()];
     stream.read_exact(&mut magic)?;
     if &magic != MAGIC {
-        return Err(Refusal::Stranger("does not speak crossrate's protocol".into()));
+        return Err(LinkError::Stranger("does not speak crossrate's protocol".into()));
     }
     let mut version = [0; 2];
     stream.read_exact(&mut version)?;
@@ -192,7 +196,7 @@ fn read_hello(stream: &mut impl Read) -> Result<[u8; CHALLENGE], Refusal> {
     stream.read_exact(&mut challenge)?;
     match u16::from_le_bytes(version) {
         PROTOCOL => Ok(challenge),
-        other => Err(Refusal::Protocol(other)),
+        other => Err(LinkError::Protocol(other)),
     }
 }
 
@@ -200,7 +204,7 @@ fn read_hello(stream: &mut impl Read) -> Result<[u8; CHALLENGE], Refusal> {
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 enum Message {
     Proof = 1,
-    Card = 2,
+    Hello = 2,
     Welcome = 3,
     Refused = 4,
     OtherSecret = 5,
@@ -214,24 +218,24 @@ fn send(stream: &mut impl Write, kind: Message, payload: &[u8]) -> io::Result<()
     stream.write_all(&bytes)
 }
 
-fn expect(stream: &mut impl Read, wanted: Message, limit: usize) -> Result<Vec<u8>, Refusal> {
+fn expect(stream: &mut impl Read, wanted: Message, limit: usize) -> Result<Vec<u8>, LinkError> {
     let mut head = [0; 5];
     stream.read_exact(&mut head)?;
     let [kind, length @ ..] = head;
     let length = u32::from_le_bytes(length) as usize;
     if length > limit {
-        return Err(Refusal::Stranger("sent too much".into()));
+        return Err(LinkError::Stranger("sent too much".into()));
     }
     // `take` lets the buffer grow with what really comes, not with what was announced.
     let mut payload = Vec::new();
     if stream.take(length as u64).read_to_end(&mut payload)? < length {
-        return Err(Refusal::Stranger("broke off".into()));
+        return Err(LinkError::Stranger("broke off".into()));
     }
     match kind {
         kind if kind == wanted as u8 => Ok(payload),
-        kind if kind == Message::Refused as u8 => Err(Refusal::Told(printable(&payload))),
-        kind if kind == Message::OtherSecret as u8 => Err(Refusal::Secret),
-        _ => Err(Refusal::Stranger("does not speak crossrate's protocol".into())),
+        kind if kind == Message::Refused as u8 => Err(LinkError::Told(printable(&payload))),
+        kind if kind == Message::OtherSecret as u8 => Err(LinkError::Secret),
+        _ => Err(LinkError::Stranger("does not speak crossrate's protocol".into())),
     }
 }
 
@@ -264,21 +268,21 @@ impl Session {
         mac
     }
 
-    fn send_card(&self, stream: &mut impl Write, role: &str, card: &Card) -> io::Result<()> {
-        let card = serde_json::to_vec(card).map_err(io::Error::other)?;
-        let mut payload = self.sign(role, &card).finalize().into_bytes().to_vec();
-        payload.extend(card);
-        send(stream, Message::Card, &payload)
+    fn send_card(&self, stream: &mut impl Write, role: &str, hello: &Hello) -> io::Result<()> {
+        let hello = serde_json::to_vec(hello).map_err(io::Error::other)?;
+        let mut payload = self.sign(role, &hello).finalize().into_bytes().to_vec();
+        payload.extend(hello);
+        send(stream, Message::Hello, &payload)
     }
 
-    fn read_card(&self, stream: &mut impl Read, role: &str) -> Result<Card, Refusal> {
-        let payload = expect(stream, Message::Card, LARGE)?;
-        let (mac, card) = payload.split_at_checked(PROOF).unwrap_or((&[], &payload));
-        if self.sign(role, card).verify_slice(mac).is_err() {
-            return Err(Refusal::Stranger("sent a card that it did not sign".into()));
+    fn read_card(&self, stream: &mut impl Read, role: &str) -> Result<Hello, LinkError> {
+        let payload = expect(stream, Message::Hello, LARGE)?;
+        let (mac, hello) = payload.split_at_checked(PROOF).unwrap_or((&[], &payload));
+        if self.sign(role, hello).verify_slice(mac).is_err() {
+            return Err(LinkError::Stranger("sent a hello that it did not sign".into()));
         }
-        serde_json::from_slice(card)
-            .map_err(|error| Refusal::Stranger(format!("sent an unreadable card: {error}")))
+        serde_json::from_slice(hello)
+            .map_err(|error| LinkError::Stranger(format!("sent an unreadable hello: {error}")))
     }
 }
 
@@ -292,10 +296,10 @@ mod tests {
     use std::os::unix::net::UnixStream;
     use std::time::Duration;
 
-    fn card(index: usize) -> Card {
+    fn hello(index: usize) -> Hello {
         let identity =
             Identity { version: "1".into(), processes: 2, threads: 1, run: String::new(), job: Vec::new() };
-        Card { index, instance: format!("i{index}"), purpose: Purpose::Data, identity }
+        Hello { index, instance: format!("i{index}"), purpose: Purpose::Data, identity }
     }
 
     fn pair() -> (UnixStream, UnixStream) {
@@ -306,11 +310,11 @@ mod tests {
         (one, other)
     }
 
-    fn meet(dialer: &str, answerer: &str) -> (Result<Card, Refusal>, Result<Card, Refusal>) {
+    fn meet(dialer: &str, answerer: &str) -> (Result<Hello, LinkError>, Result<Hello, LinkError>) {
         let (mut here, mut there) = pair();
         let secret = Secret(answerer.as_bytes().to_vec());
-        let answering = std::thread::spawn(move || answer(&mut there, &secret, |_| card(0), || ()));
-        let dialed = dial(&mut here, &Secret(dialer.as_bytes().to_vec()), &card(1));
+        let answering = std::thread::spawn(move || answer(&mut there, &secret, |_| hello(0), || ()));
+        let dialed = dial(&mut here, &Secret(dialer.as_bytes().to_vec()), &hello(1));
         (dialed, answering.join().expect("no panic"))
     }
 
@@ -318,8 +322,8 @@ mod tests {
     fn who_knows_the_secret_sees_the_other_card() {
         for secret in ["", "correct horse battery staple"] {
             let (dialed, answered) = meet(secret, secret);
-            assert_eq!(dialed.expect("dialed"), card(0));
-            assert_eq!(answered.expect("answered"), card(1));
+            assert_eq!(dialed.expect("dialed"), hello(0));
+            assert_eq!(answered.expect("answered"), hello(1));
         }
     }
 
@@ -327,8 +331,8 @@ mod tests {
     fn another_secret_is_told_to_both() {
         for (dialer, answerer) in [("one", "two"), ("", "two"), ("one", "")] {
             let (dialed, answered) = meet(dialer, answerer);
-            assert!(matches!(dialed, Err(Refusal::Secret)), "{dialed:?}");
-            assert!(matches!(answered, Err(Refusal::Secret)), "{answered:?}");
+            assert!(matches!(dialed, Err(LinkError::Secret)), "{dialed:?}");
+            assert!(matches!(answered, Err(LinkError::Secret)), "{answered:?}");
         }
     }
 
@@ -336,12 +340,12 @@ mod tests {
     fn another_protocol_is_told_to_both() {
         let (mut here, mut there) = pair();
         let answering =
-            std::thread::spawn(move || answer(&mut there, &Secret(Vec::new()), |_| card(0), || ()));
+            std::thread::spawn(move || answer(&mut there, &Secret(Vec::new()), |_| hello(0), || ()));
         here.write_all(MAGIC).expect("sent");
         here.write_all(&7u16.to_le_bytes()).expect("sent");
         here.write_all(&[0; CHALLENGE]).expect("sent");
         assert!(read_hello(&mut here).is_ok());
-        assert!(matches!(answering.join().expect("no panic"), Err(Refusal::Protocol(7))));
+        assert!(matches!(answering.join().expect("no panic"), Err(LinkError::Protocol(7))));
     }
 
     #[test]
@@ -350,10 +354,10 @@ mod tests {
         for bytes in noise {
             let (mut here, mut there) = pair();
             let answering =
-                std::thread::spawn(move || answer(&mut there, &Secret(Vec::new()), |_| card(0), || ()));
+                std::thread::spawn(move || answer(&mut there, &Secret(Vec::new()), |_| hello(0), || ()));
             here.write_all(bytes).expect("sent");
             here.shutdown(std::net::Shutdown::Write).expect("shut down");
-            assert!(matches!(answering.join().expect("no panic"), Err(Refusal::Stranger(_))));
+            assert!(matches!(answering.join().expect("no panic"), Err(LinkError::Stranger(_))));
             let mut heard = Vec::new();
             // A close with bytes unread may come as a reset.
             let _ = here.read_to_end(&mut heard);
@@ -372,8 +376,8 @@ mod tests {
             let proof = expect(&mut there, Message::Proof, SMALL).expect("a proof");
             send(&mut there, Message::Proof, &proof).expect("sent");
         });
-        let dialed = dial(&mut here, &Secret(b"s".to_vec()), &card(1));
-        assert!(matches!(dialed, Err(Refusal::Secret)), "{dialed:?}");
+        let dialed = dial(&mut here, &Secret(b"s".to_vec()), &hello(1));
+        assert!(matches!(dialed, Err(LinkError::Secret)), "{dialed:?}");
         mirror.join().expect("no panic");
     }
 
@@ -385,7 +389,7 @@ mod tests {
             there.read_exact(&mut hello).expect("a hello");
             there.write_all(&hello).expect("sent");
         });
-        assert!(matches!(dial(&mut here, &Secret(Vec::new()), &card(1)), Err(Refusal::Myself)));
+        assert!(matches!(dial(&mut here, &Secret(Vec::new()), &hello(1)), Err(LinkError::Myself)));
         echo.join().expect("no panic");
     }
 
@@ -393,6 +397,6 @@ mod tests {
     fn an_announced_length_is_not_believed() {
         let (mut here, mut there) = pair();
         here.write_all(&[Message::Proof as u8, 0xff, 0xff, 0xff, 0xff]).expect("sent");
-        assert!(matches!(expect(&mut there, Message::Proof, SMALL), Err(Refusal::Stranger(_))));
+        assert!(matches!(expect(&mut there, Message::Proof, SMALL), Err(LinkError::Stranger(_))));
     }
 }

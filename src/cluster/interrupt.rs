@@ -1,6 +1,6 @@
 //! Interrupts (Ctrl-C, SIGTERM): noticed in one flag that a run looks at, and made on another process's behalf.
 
-use super::fate::quit;
+use super::failure_detector::quit;
 use crate::signals::TIDY_UP;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::{flag, low_level};

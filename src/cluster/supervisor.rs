@@ -15,9 +15,9 @@
 //! the job over, take it back from that one.
 
 use super::handshake;
-use super::lifeline;
+use super::parent_link;
 use super::places::SECRET;
-use super::{ClusterError, DIRECTORY_VARIABLE, JOB_VARIABLE, PROCESS_VARIABLE, fate};
+use super::{ClusterError, DIRECTORY_VARIABLE, JOB_VARIABLE, PROCESS_VARIABLE, failure_detector};
 use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::collections::VecDeque;
@@ -72,7 +72,7 @@ pub fn supervise(processes: usize, reader: usize, restarts: usize) -> Result<u8,
             },
         };
         let (taken, most) = (bounds.taken.len(), bounds.most);
-        fate::say(&format!(
+        failure_detector::say(&format!(
             "starting all {processes} processes again from the last commit in {} ms (restart {taken} of {most} within a \
              minute)",
             pause.as_millis()
@@ -235,7 +235,7 @@ impl Job {
 
     /// Decides what the end of a child means for the others.
     fn judge(&mut self, index: usize, status: ExitStatus) {
-        let panicked = status.code() == Some(fate::PANICKED.into());
+        let panicked = status.code() == Some(failure_detector::PANICKED.into());
         let code = match (status.code(), status.signal()) {
             (Some(_), _) if panicked => 1,
             (Some(code), _) => u8::try_from(code).unwrap_or(1),
@@ -251,7 +251,7 @@ impl Job {
         } else if !self.stops_in_order(code) {
             self.end_within(AFTER_FAILURE);
         }
-        if code == fate::VICTIM {
+        if code == failure_detector::VICTIM {
             self.victims = true;
         } else if self.failure.is_none() {
             self.failure = Some(code);
@@ -262,9 +262,9 @@ impl Job {
                 _ if code == 130 => {}
                 Some(signal) => {
                     let name = signal_hook::low_level::signal_name(signal).unwrap_or("unknown");
-                    fate::say(&format!("{who} was killed by signal {signal} ({name}), {so}"));
+                    failure_detector::say(&format!("{who} was killed by signal {signal} ({name}), {so}"));
                 }
-                None => fate::say(&format!("{who} has failed with exit code {code}, {so}")),
+                None => failure_detector::say(&format!("{who} has failed with exit code {code}, {so}")),
             }
         }
     }
@@ -272,7 +272,7 @@ impl Job {
     /// Whether a child has said that it ends because of another's error, of a kind at which those that work stop in good
     /// order: then all have time for that. It may say so before that other one is seen to have ended, or after.
     fn stops_in_order(&mut self, code: u8) -> bool {
-        let reported = fate::REPORTED.contains(&self.failure.unwrap_or(code));
+        let reported = failure_detector::REPORTED.contains(&self.failure.unwrap_or(code));
         if reported && self.words.is_some() && !std::mem::replace(&mut self.patient, true) {
             self.deadline = Some(Instant::now() + AFTER_INTERRUPT);
         }
@@ -303,7 +303,7 @@ impl Job {
         if !std::mem::replace(&mut self.asked, true) {
             for mut line in &self.lines {
                 // Who does not hear it has ended.
-                let _ = line.write_all(&[lifeline::INTERRUPT]);
+                let _ = line.write_all(&[parent_link::INTERRUPT]);
             }
         }
         self.end_within(AFTER_INTERRUPT);
@@ -311,7 +311,7 @@ impl Job {
 
     fn add(&mut self, mut line: UnixStream) {
         if self.asked {
-            let _ = line.write_all(&[lifeline::INTERRUPT]);
+            let _ = line.write_all(&[parent_link::INTERRUPT]);
         }
         self.lines.push(line);
     }
@@ -342,7 +342,7 @@ impl Job {
             Some(code) => code,
             None if self.victims => {
                 let words = self.words.as_deref().unwrap_or("the processes have lost each other");
-                fate::say(&format!("{words}, {}", self.then(true)));
+                failure_detector::say(&format!("{words}, {}", self.then(true)));
                 1
             }
             None => 0,
@@ -400,7 +400,7 @@ struct Lifelines {
 
 impl Lifelines {
     fn listen(directory: &Path, attempt: u32, events: Sender<(u32, Event)>) -> io::Result<Lifelines> {
-        let socket = directory.join(lifeline::SOCKET);
+        let socket = directory.join(parent_link::SOCKET);
         let listener = UnixListener::bind(&socket)?;
         let over = Arc::new(AtomicBool::new(false));
         let is_over = Arc::clone(&over);
@@ -450,7 +450,7 @@ struct PrivateDirectory {
 
 impl PrivateDirectory {
     fn make() -> io::Result<PrivateDirectory> {
-        let name = format!("{}{}", lifeline::DIRECTORY, handshake::hex(&handshake::random::<8>()?));
+        let name = format!("{}{}", parent_link::DIRECTORY, handshake::hex(&handshake::random::<8>()?));
         let mut path = env::temp_dir().join(&name);
         if path.as_os_str().len() > LONGEST_SOCKET_PATH {
             path = Path::new("/tmp").join(&name);
@@ -495,7 +495,7 @@ mod tests {
         let directory = PrivateDirectory::make().expect("made");
         let (events, inbox) = std::sync::mpsc::channel();
         let lifelines = Lifelines::listen(&directory.path, 3, events).expect("listening");
-        let socket = directory.path.join(lifeline::SOCKET);
+        let socket = directory.path.join(parent_link::SOCKET);
         let line = UnixStream::connect(&socket).expect("somebody listens");
         assert!(matches!(inbox.recv(), Ok((3, Event::Line(_)))));
         drop(lifelines);
@@ -513,12 +513,12 @@ mod tests {
     fn the_first_failure_that_is_ones_own_decides() {
         let cases: [(&[ExitStatus], u8); 7] = [
             (&[exit(0), exit(0)], 0),
-            (&[exit(fate::VICTIM.into()), exit(3), exit(4)], 3),
+            (&[exit(failure_detector::VICTIM.into()), exit(3), exit(4)], 3),
             (&[exit(0), exit(4), exit(1)], 4),
             (&[exit(130), exit(0)], 130),
-            (&[ExitStatus::from_raw(SIGINT), exit(fate::VICTIM.into())], 130),
-            (&[ExitStatus::from_raw(9), exit(fate::VICTIM.into())], 1),
-            (&[exit(fate::VICTIM.into())], 1),
+            (&[ExitStatus::from_raw(SIGINT), exit(failure_detector::VICTIM.into())], 130),
+            (&[ExitStatus::from_raw(9), exit(failure_detector::VICTIM.into())], 1),
+            (&[exit(failure_detector::VICTIM.into())], 1),
         ];
         for (ends, code) in cases {
             let mut job = Job::default();
@@ -533,11 +533,11 @@ mod tests {
     fn accidents_are_what_no_error_has_reported() {
         let killed = ExitStatus::from_raw(9);
         let cases: [(&[ExitStatus], bool); 8] = [
-            (&[killed, exit(fate::VICTIM.into())], true),
-            (&[exit(fate::PANICKED.into()), exit(fate::VICTIM.into())], true),
-            (&[exit(fate::VICTIM.into())], true),
+            (&[killed, exit(failure_detector::VICTIM.into())], true),
+            (&[exit(failure_detector::PANICKED.into()), exit(failure_detector::VICTIM.into())], true),
+            (&[exit(failure_detector::VICTIM.into())], true),
             (&[exit(0), exit(0)], false),
-            (&[exit(fate::VICTIM.into()), exit(1)], false),
+            (&[exit(failure_detector::VICTIM.into()), exit(1)], false),
             (&[exit(3), killed], false),
             (&[exit(130), exit(0)], false),
             (&[ExitStatus::from_raw(SIGINT)], false),
@@ -559,7 +559,8 @@ mod tests {
         let left =
             |job: &Job| job.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let says = |job: &mut Job| job.heard("process 0 of 2 has failed".to_owned());
-        for (code, patient) in [(3, true), (4, true), (1, false), (fate::PANICKED.into(), false)] {
+        for (code, patient) in [(3, true), (4, true), (1, false), (failure_detector::PANICKED.into(), false)]
+        {
             let mut job = Job::default();
             job.judge(0, exit(code));
             assert!(left(&job) <= Some(AFTER_FAILURE), "nobody has said anything: {code}");
@@ -567,11 +568,11 @@ mod tests {
             assert_eq!(left(&job) > Some(AFTER_FAILURE), patient, "said later: {code}");
             let mut job = Job::default();
             says(&mut job);
-            job.judge(1, exit(fate::VICTIM.into()));
+            job.judge(1, exit(failure_detector::VICTIM.into()));
             job.judge(0, exit(code));
             assert_eq!(left(&job) > Some(AFTER_FAILURE), patient, "said before: {code}");
             let before = job.deadline;
-            job.judge(2, exit(fate::VICTIM.into()));
+            job.judge(2, exit(failure_detector::VICTIM.into()));
             assert!(!patient || job.deadline == before, "who is through takes nothing off it: {code}");
         }
     }

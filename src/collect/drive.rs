@@ -1,4 +1,4 @@
-//! The session among its edges: what comes from websockets, REST, the clock and the user goes in, and what comes out
+//! The session among its handles: what comes from websockets, REST, the clock and the user goes in, and what comes out
 //! is done.
 
 use super::Prepared;
@@ -8,9 +8,9 @@ use super::info::ExchangeInfo;
 use super::link::{self, Report};
 use super::place;
 use super::publish::Publisher;
-use super::rest::{self, Errand, Names, Replied, Rest};
+use super::rest::{self, Names, Replied, Rest, RestRequest};
 use super::session::{Counts, Note, Output, Record, Rules, Session};
-use super::shard::{LinkCommand, LinkKey, Patience};
+use super::shard::{LinkCommand, LinkKey, LinkTimeouts};
 use crate::config::{ProduceConfig, Verbosity};
 use crate::exit::{Exit, Failure};
 use crate::signals::TIDY_UP;
@@ -58,11 +58,11 @@ impl Interrupts {
 }
 
 /// What the session needs done.
-struct Edges<'a> {
+struct IoHandles<'a> {
     config: &'a ProduceConfig,
     links: HashMap<LinkKey, Sender<u64>>,
     reports: Sender<(LinkKey, Report)>,
-    errands: threads::Sender<Errand>,
+    requests: threads::Sender<RestRequest>,
     pending: Vec<Record>,
 }
 
@@ -79,14 +79,16 @@ pub(super) async fn collect(
     let names = Arc::new(Names::new((0..symbols.len()).map(|n| session.name(n).to_owned()).collect()));
     let publisher = log.start(Arc::clone(&names)).context("cannot start a thread")?;
     let (answers, mut answered) = unbounded_channel();
-    let errands = rest::start(&Rest::new(&config.rest), &names, &answers).context("cannot start a thread")?;
+    let requests =
+        rest::start(&Rest::new(&config.rest), &names, &answers).context("cannot start a thread")?;
     let (reports, mut reported) = channel(FRAMES);
-    let mut edges = Edges { config, links: HashMap::new(), reports, errands, pending: Vec::new() };
+    let mut handles = IoHandles { config, links: HashMap::new(), reports, requests, pending: Vec::new() };
     session.told_time(info.time, Moment::default(), now(begun));
     let ran =
-        run(&mut session, &mut edges, &publisher, &mut reported, &mut answered, &mut interrupts, begun).await;
-    let mut last = std::mem::take(&mut edges.pending);
-    drop(edges);
+        run(&mut session, &mut handles, &publisher, &mut reported, &mut answered, &mut interrupts, begun)
+            .await;
+    let mut last = std::mem::take(&mut handles.pending);
+    drop(handles);
     let counts = session.finish();
     last.extend(session.outputs().filter_map(|output| match output {
         Output::Publish(record) => Some(record),
@@ -135,7 +137,7 @@ fn session(
     let millis = |duration: Duration| duration.as_millis() as u64;
     let seed = getrandom::u64().context("no random numbers")?;
     let rules = Rules {
-        patience: Patience {
+        patience: LinkTimeouts {
             stall: millis(config.stall_timeout),
             renew: millis(config.renew_after),
             overlap: OVERLAP,
@@ -167,7 +169,7 @@ enum Ran {
 
 async fn run(
     session: &mut Session,
-    edges: &mut Edges<'_>,
+    handles: &mut IoHandles<'_>,
     publisher: &Publisher,
     reported: &mut Receiver<(LinkKey, Report)>,
     answered: &mut UnboundedReceiver<Replied>,
@@ -181,12 +183,12 @@ async fn run(
     let mut told = Instant::now();
     loop {
         if let Some(since) = stopping {
-            let is_through = session.is_through() && edges.pending.is_empty();
+            let is_through = session.is_through() && handles.pending.is_empty();
             if is_through || since.elapsed() >= TIDY_UP - LAST_WRITES {
                 return Ran::Through { deadline: since + TIDY_UP };
             }
         }
-        let room = edges.pending.len() < RECORDS;
+        let room = handles.pending.len() < RECORDS;
         tokio::select! {
             biased;
             () = interrupts.next() => {
@@ -195,13 +197,13 @@ async fn run(
                 }
                 session.stop();
             }
-            permit = publisher.batches.reserve(), if !edges.pending.is_empty() => match permit {
-                Ok(permit) => permit.send(std::mem::take(&mut edges.pending)),
+            permit = publisher.batches.reserve(), if !handles.pending.is_empty() => match permit {
+                Ok(permit) => permit.send(std::mem::take(&mut handles.pending)),
                 Err(_) => return Ran::Closed,
             },
             _ = ticks.tick() => {
                 session.tick(now(begun));
-                if edges.config.verbosity >= Verbosity::Verbose && told.elapsed() >= PROGRESS {
+                if handles.config.verbosity >= Verbosity::Verbose && told.elapsed() >= PROGRESS {
                     told = Instant::now();
                     say!("crossrate: {}", session.counts());
                 }
@@ -216,7 +218,7 @@ async fn run(
                 }
             }
         }
-        perform(session, edges);
+        perform(session, handles);
     }
 }
 
@@ -230,32 +232,32 @@ fn hear(session: &mut Session, link: LinkKey, report: Report, now: Moment) {
     }
 }
 
-fn perform(session: &mut Session, edges: &mut Edges<'_>) {
+fn perform(session: &mut Session, handles: &mut IoHandles<'_>) {
     let outputs: Vec<Output> = session.outputs().collect();
     for output in outputs {
         match output {
-            Output::Publish(record) => edges.pending.push(record),
+            Output::Publish(record) => handles.pending.push(record),
             Output::Ask(number, question) => {
                 // The threads that ask end after this sender only.
-                let _ = edges.errands.send(Errand { number, question });
+                let _ = handles.requests.send(RestRequest { number, question });
             }
-            Output::Tell(note) => tell(edges.config, &note),
+            Output::Tell(note) => tell(handles.config, &note),
             Output::Link(LinkCommand::Connect(key)) => {
                 let symbols: Vec<usize> = session.symbols_of(key.shard).collect();
                 let address =
-                    place::address(&edges.config.endpoint, symbols.iter().map(|s| session.name(*s)));
+                    place::address(&handles.config.endpoint, symbols.iter().map(|s| session.name(*s)));
                 let (pings, received) = channel(8);
-                edges.links.retain(|_, pings| !pings.is_closed());
-                edges.links.insert(key, pings);
-                tokio::spawn(link::run(key, address, edges.reports.clone(), received));
+                handles.links.retain(|_, pings| !pings.is_closed());
+                handles.links.insert(key, pings);
+                tokio::spawn(link::run(key, address, handles.reports.clone(), received));
             }
             Output::Link(LinkCommand::Ping(key, number)) => {
                 // A connection that is not there any more has said so; one that is stuck needs no more pings.
-                let _ = edges.links.get(&key).map(|pings| pings.try_send(number));
+                let _ = handles.links.get(&key).map(|pings| pings.try_send(number));
             }
             Output::Link(LinkCommand::Close(key)) => {
                 // Without its sender a connection closes, whatever it is doing.
-                edges.links.remove(&key);
+                handles.links.remove(&key);
             }
         }
     }

@@ -122,7 +122,7 @@ impl Names {
 
 /// A question on its way.
 #[derive(Debug)]
-pub(super) struct Errand {
+pub(super) struct RestRequest {
     pub number: u64,
     pub question: Question,
 }
@@ -140,16 +140,16 @@ pub(super) fn start(
     rest: &Rest,
     names: &Arc<Names>,
     answers: &UnboundedSender<Replied>,
-) -> std::io::Result<mpsc::Sender<Errand>> {
-    let (sender, errands) = mpsc::channel::<Errand>();
-    let errands = Arc::new(Mutex::new(errands));
+) -> std::io::Result<mpsc::Sender<RestRequest>> {
+    let (sender, requests) = mpsc::channel::<RestRequest>();
+    let requests = Arc::new(Mutex::new(requests));
     for _ in 0..MOST_IN_FLIGHT {
-        let (rest, names, errands) = (rest.clone(), Arc::clone(names), Arc::clone(&errands));
+        let (rest, names, requests) = (rest.clone(), Arc::clone(names), Arc::clone(&requests));
         let answers = answers.clone();
         std::thread::Builder::new().name("rest".into()).spawn(move || {
             loop {
-                let errand = errands.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                let Ok(Errand { number, question }) = errand else { return };
+                let request = requests.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                let Ok(RestRequest { number, question }) = request else { return };
                 let reply = rest.get(&path(&question, &names));
                 let answer = match reply.body {
                     Ok(body) => read(&question, &names, &body),

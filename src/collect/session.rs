@@ -1,6 +1,6 @@
 //! The collector without I/O or clock: what came goes in, what is to be done comes out.
 //!
-//! Read [`Session::event`] first: a trade that is the next one of its symbol goes to its partition's [`Hold`], a jump
+//! Read [`Session::event`] first: a trade that is the next one of its symbol goes to its partition's [`ReorderBuffer`], a jump
 //! of ids opens a gap there. `gaps` looks for what is missing, `audit` finds out what connections have missed without
 //! anybody noticing (the last trade before a cut, a symbol that is never sent), `heartbeats` says up to when all is told.
 
@@ -18,9 +18,9 @@ pub use note::Note;
 use super::clock::{ExchangeClock, Moment};
 use super::enquiry::{Answer, Question, Quota};
 use super::event::{Event, TradeEvent};
-use super::hold::{Hold, Wait};
 use super::ids::{Arrival, GapKey, Ids, Missing};
-use super::shard::{Attempts, Coverage, Jitter, LinkCommand, LinkKey, Patience, Shard, Surroundings};
+use super::reorder_buffer::{ReorderBuffer, Wait};
+use super::shard::{Attempts, Coverage, Jitter, LinkCommand, LinkKey, LinkTimeouts, Shard, ShardContext};
 use audit::Audit;
 use crossrate_dataflows::market::event_time::EventTime;
 use gaps::Gap;
@@ -30,7 +30,7 @@ use std::collections::{BTreeMap, HashMap};
 #[derive(Debug, Clone)]
 pub struct Rules {
     /// Of connections.
-    pub patience: Patience,
+    pub patience: LinkTimeouts,
     /// How long a partition waits for what is missing, in milliseconds.
     pub fill_hold: u64,
     /// How often the last trades of all symbols are asked for, in milliseconds.
@@ -115,7 +115,7 @@ struct Symbol {
 
 #[derive(Debug)]
 struct Partition {
-    hold: Hold<Record>,
+    hold: ReorderBuffer<Record>,
     shards: Vec<usize>,
     heartbeat: Option<EventTime>,
     beaten: Moment,
@@ -175,7 +175,7 @@ impl Session {
             let mut shards: Vec<usize> =
                 symbols.iter().filter(|s| s.partition == partition).map(|s| s.shard).collect();
             shards.dedup();
-            Partition { hold: Hold::default(), shards, heartbeat: None, beaten: Moment::default() }
+            Partition { hold: ReorderBuffer::default(), shards, heartbeat: None, beaten: Moment::default() }
         };
         Session {
             partitions: (0..partitions).map(of_partition).collect(),
@@ -355,10 +355,10 @@ impl Session {
         &mut self,
         shard: usize,
         now: Moment,
-        act: impl FnOnce(&mut Shard, &mut Surroundings<'_>) -> T,
+        act: impl FnOnce(&mut Shard, &mut ShardContext<'_>) -> T,
     ) -> T {
         let mut commands = Vec::new();
-        let mut around = Surroundings {
+        let mut around = ShardContext {
             now,
             patience: &self.rules.patience,
             attempts: &mut self.attempts,

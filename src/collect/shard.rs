@@ -41,7 +41,7 @@ pub enum Coverage {
 
 /// How patient a shard is, in milliseconds.
 #[derive(Debug, Clone)]
-pub struct Patience {
+pub struct LinkTimeouts {
     /// Silence after which a connection counts as dead.
     pub stall: u64,
     /// Age at which a connection is replaced; the exchange cuts it after a day.
@@ -109,9 +109,9 @@ impl Jitter {
 }
 
 /// What is needed to act.
-pub(super) struct Surroundings<'a> {
+pub(super) struct ShardContext<'a> {
     pub now: Moment,
-    pub patience: &'a Patience,
+    pub patience: &'a LinkTimeouts,
     pub attempts: &'a mut Attempts,
     pub jitter: &'a mut Jitter,
     pub commands: &'a mut Vec<LinkCommand>,
@@ -134,7 +134,7 @@ struct Link {
 }
 
 impl Link {
-    fn silent(&self, now: Moment, patience: &Patience) -> bool {
+    fn silent(&self, now: Moment, patience: &LinkTimeouts) -> bool {
         self.open.is_some() && now.since(self.heard) >= patience.stall
     }
 }
@@ -174,7 +174,7 @@ impl Shard {
         self.stalls
     }
 
-    pub(super) fn opened(&mut self, key: LinkKey, around: &mut Surroundings<'_>) -> Option<Coverage> {
+    pub(super) fn opened(&mut self, key: LinkKey, around: &mut ShardContext<'_>) -> Option<Coverage> {
         let primary = self.primary.as_ref().is_some_and(|link| link.key == key);
         let link = self.link(key)?;
         link.open = Some(around.now);
@@ -185,7 +185,7 @@ impl Shard {
     }
 
     /// It failed to open, or was closed by the other side.
-    pub(super) fn closed(&mut self, key: LinkKey, around: &mut Surroundings<'_>) -> Option<Coverage> {
+    pub(super) fn closed(&mut self, key: LinkKey, around: &mut ShardContext<'_>) -> Option<Coverage> {
         let now = around.now;
         let good = self.link(key)?.open.is_some_and(|since| now.since(since) >= GOOD);
         self.failures = if good { 0 } else { self.failures.saturating_add(1) };
@@ -233,7 +233,7 @@ impl Shard {
     }
 
     /// Time has passed.
-    pub(super) fn tick(&mut self, around: &mut Surroundings<'_>) -> Option<Coverage> {
+    pub(super) fn tick(&mut self, around: &mut ShardContext<'_>) -> Option<Coverage> {
         let change = self.hand_over(around);
         self.connect(around);
         for link in self.primary.iter_mut().chain(&mut self.spare) {
@@ -259,7 +259,7 @@ impl Shard {
         self.primary.iter_mut().chain(&mut self.spare).find(|link| link.key == key)
     }
 
-    fn hand_over(&mut self, around: &mut Surroundings<'_>) -> Option<Coverage> {
+    fn hand_over(&mut self, around: &mut ShardContext<'_>) -> Option<Coverage> {
         let (now, patience) = (around.now, around.patience);
         if let Some(spare) = self.spare.take_if(|spare| spare.silent(now, patience)) {
             self.stalls += 1;
@@ -280,7 +280,7 @@ impl Shard {
         (!seamless).then_some(Coverage::Anew(since))
     }
 
-    fn connect(&mut self, around: &mut Surroundings<'_>) {
+    fn connect(&mut self, around: &mut ShardContext<'_>) {
         let (now, patience) = (around.now, around.patience);
         let wanted = match &self.primary {
             None => true,
@@ -324,7 +324,7 @@ mod tests {
         clock: ExchangeClock,
     }
 
-    const PATIENCE: Patience = Patience { stall: 5_000, renew: 60_000, overlap: 1_000 };
+    const PATIENCE: LinkTimeouts = LinkTimeouts { stall: 5_000, renew: 60_000, overlap: 1_000 };
 
     impl Bench {
         fn new() -> Self {
@@ -335,10 +335,10 @@ mod tests {
 
         fn with<T>(
             &mut self,
-            act: impl FnOnce(&mut Shard, &mut Surroundings<'_>) -> T,
+            act: impl FnOnce(&mut Shard, &mut ShardContext<'_>) -> T,
         ) -> (T, Vec<LinkCommand>) {
             let mut commands = Vec::new();
-            let mut around = Surroundings {
+            let mut around = ShardContext {
                 now: Moment::from_millis(self.now),
                 patience: &PATIENCE,
                 attempts: &mut self.attempts,

@@ -2,7 +2,7 @@
 //! on from there; a new one begins it anew. Lines count when they are whole.
 
 use super::sqlite::CheckpointBeside;
-use super::{Brought, Place};
+use super::{PollResult, ResultStore};
 use crate::exit::{Exit, Failure};
 use anyhow::Result;
 use std::fs::File;
@@ -71,38 +71,38 @@ impl Lines {
     }
 }
 
-impl Place for Lines {
-    fn bring(&mut self, most: Duration) -> Result<Brought> {
+impl ResultStore for Lines {
+    fn poll(&mut self, most: Duration) -> Result<PollResult> {
         self.anew |= self.look().map_err(|error| self.unreadable(error))?;
-        let mut brought = Brought { anew: self.anew, ..Brought::default() };
-        let Some(open) = &mut self.open else { return Ok(brought) };
-        let outcome = read(open, &mut self.buffer, &mut brought);
+        let mut polled = PollResult { anew: self.anew, ..PollResult::default() };
+        let Some(open) = &mut self.open else { return Ok(polled) };
+        let outcome = read(open, &mut self.buffer, &mut polled);
         match outcome {
-            Ok(length) => brought.whole = open.position >= length,
+            Ok(length) => polled.whole = open.position >= length,
             Err(error) => {
-                self.anew |= brought.anew;
+                self.anew |= polled.anew;
                 return Err(self.unreadable(error));
             }
         }
         self.anew = false;
-        if let Some((progress, definition)) = self.checkpoint.look(!brought.rows.is_empty() || brought.anew) {
-            (brought.progress, brought.definition) = (Some(progress), definition);
+        if let Some((progress, definition)) = self.checkpoint.look(!polled.rows.is_empty() || polled.anew) {
+            (polled.progress, polled.definition) = (Some(progress), definition);
         }
-        if brought.rows.is_empty() {
+        if polled.rows.is_empty() {
             // A file has nobody who would wake us.
-            brought.whole = true;
+            polled.whole = true;
             std::thread::sleep(most);
         }
-        Ok(brought)
+        Ok(polled)
     }
 }
 
 /// Takes the next lines in; how long the file is.
-fn read(open: &mut Open, buffer: &mut Vec<u8>, brought: &mut Brought) -> io::Result<u64> {
+fn read(open: &mut Open, buffer: &mut Vec<u8>, polled: &mut PollResult) -> io::Result<u64> {
     let length = open.file.metadata()?.len();
     if length < open.position || (length > open.position && !is_same(open)?) {
         // What is left is read again: rows that are known disturb nobody.
-        brought.anew |= !begins_with(open, length)?;
+        polled.anew |= !begins_with(open, length)?;
         open.position = line_start(&open.file, length.saturating_sub(MOST))?;
         open.before.clear();
         open.head.clear();
@@ -123,8 +123,8 @@ fn read(open: &mut Open, buffer: &mut Vec<u8>, brought: &mut Brought) -> io::Res
     let lines = &buffer[..=end];
     for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
         match std::str::from_utf8(line) {
-            Ok(line) => brought.line(line),
-            Err(_) => brought.foreign += 1,
+            Ok(line) => polled.line(line),
+            Err(_) => polled.foreign += 1,
         }
     }
     open.before.extend_from_slice(&lines[lines.len().saturating_sub(REMEMBERED)..]);
@@ -190,9 +190,9 @@ mod tests {
     }
 
     /// Follows a file without waiting.
-    fn bring(lines: &mut Lines) -> (bool, Vec<u64>) {
-        let brought = lines.bring(Duration::ZERO).unwrap();
-        (brought.anew, brought.rows.iter().map(|row| row.start_ms).collect())
+    fn poll(lines: &mut Lines) -> (bool, Vec<u64>) {
+        let polled = lines.poll(Duration::ZERO).unwrap();
+        (polled.anew, polled.rows.iter().map(|row| row.start_ms).collect())
     }
 
     #[test]
@@ -200,33 +200,33 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("rows.jsonl");
         let mut lines = Lines::new(&path, CheckpointBeside::new(&folder.path().join("none"), "job"));
-        assert!(lines.bring(Duration::ZERO).is_err(), "there is no such file");
+        assert!(lines.poll(Duration::ZERO).is_err(), "there is no such file");
         let mut file = File::create(&path).unwrap();
         let append = |file: &mut File, text: &str| file.write_all(text.as_bytes()).unwrap();
         append(&mut file, &(row(1) + &row(2)[..20]));
-        assert_eq!(bring(&mut lines), (false, vec![1]));
+        assert_eq!(poll(&mut lines), (false, vec![1]));
         append(&mut file, &(row(2)[20..].to_owned() + "junk\n" + &row(3)));
-        assert_eq!(bring(&mut lines), (false, vec![2, 3]));
-        assert_eq!(bring(&mut lines), (false, vec![]));
+        assert_eq!(poll(&mut lines), (false, vec![2, 3]));
+        assert_eq!(poll(&mut lines), (false, vec![]));
         // Cut back to the second row, and on from there.
         let mut file = File::options().append(true).open(&path).unwrap();
         file.set_len((row(1) + &row(2)).len() as u64).unwrap();
-        assert_eq!(bring(&mut lines), (false, vec![1, 2]));
+        assert_eq!(poll(&mut lines), (false, vec![1, 2]));
         append(&mut file, &(row(3) + &row(4)));
-        assert_eq!(bring(&mut lines), (false, vec![3, 4]));
+        assert_eq!(poll(&mut lines), (false, vec![3, 4]));
         // Begun anew, between two looks, and grown beyond where it was.
         file.set_len(0).unwrap();
         append(&mut file, &row(5));
-        assert_eq!(bring(&mut lines), (true, vec![5]));
+        assert_eq!(poll(&mut lines), (true, vec![5]));
         file.set_len(0).unwrap();
         append(&mut file, &(5..30).map(row).collect::<String>());
-        assert_eq!(bring(&mut lines).1, (6..30).collect::<Vec<_>>());
+        assert_eq!(poll(&mut lines).1, (6..30).collect::<Vec<_>>());
         // Another file of that name.
         std::fs::remove_file(&path).unwrap();
-        assert!(lines.bring(Duration::ZERO).is_err());
+        assert!(lines.poll(Duration::ZERO).is_err());
         std::fs::write(&path, row(7)).unwrap();
-        assert_eq!(bring(&mut lines), (true, vec![7]));
+        assert_eq!(poll(&mut lines), (true, vec![7]));
         std::fs::write(&path, "").unwrap();
-        assert_eq!(bring(&mut lines), (true, vec![]));
+        assert_eq!(poll(&mut lines), (true, vec![]));
     }
 }

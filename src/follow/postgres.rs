@@ -1,9 +1,9 @@
 //! A Postgres database of rows (`--to postgres:URL`). A commit of a job leaves a lease with a number of its own, so one row
 //! tells whether there is anything new. Everything is read in read-only transactions: nobody's commit waits for them.
 
-use super::known::Known;
-use super::tables::{self, Place as Where};
-use super::{Brought, Place, definition};
+use super::checkpoint_progress::CheckpointProgress;
+use super::tables::{self, ReadPosition};
+use super::{PollResult, ResultStore, definition};
 use crate::config::database;
 use crate::exit::{Exit, Failure};
 use crate::ledger::postgres::reading;
@@ -21,7 +21,7 @@ use tokio_postgres::{Client, Error, Row};
 pub(super) struct Database {
     url: String,
     job: String,
-    place: Where,
+    place: ReadPosition,
     runtime: Runtime,
     client: Option<Client>,
     /// The lease at the last look.
@@ -34,7 +34,7 @@ impl Database {
         Ok(Database {
             url: url.to_owned(),
             job: job.to_owned(),
-            place: Where::new(history),
+            place: ReadPosition::new(history),
             runtime,
             client: None,
             lease: None,
@@ -42,8 +42,8 @@ impl Database {
     }
 }
 
-impl Place for Database {
-    fn bring(&mut self, most: Duration) -> Result<Brought> {
+impl ResultStore for Database {
+    fn poll(&mut self, most: Duration) -> Result<PollResult> {
         let Database { url, job, place, runtime, client, lease } = self;
         let outcome = runtime.block_on(async {
             if client.as_ref().is_none_or(Client::is_closed) {
@@ -51,13 +51,13 @@ impl Place for Database {
                 // What was committed meanwhile is looked for.
                 *lease = None;
             }
-            let mut brought = Brought { whole: true, ..Brought::default() };
-            let Some(client) = client else { return Ok(brought) };
+            let mut polled = PollResult { whole: true, ..PollResult::default() };
+            let Some(client) = client else { return Ok(polled) };
             match reading::within(look(client, job, place, lease)).await {
                 Ok(Some(found)) => {
                     tables::has_job(&found.jobs, job)?;
-                    brought.definition = found.definition;
-                    place.found(found.rows, found.known.as_ref(), &mut brought);
+                    polled.definition = found.definition;
+                    place.found(found.rows, found.known.as_ref(), &mut polled);
                 }
                 // The connection is kept busy while nothing is asked, so that its end is noticed.
                 Ok(None) => tokio::time::sleep(most).await,
@@ -68,7 +68,7 @@ impl Place for Database {
                         .into());
                 }
             }
-            Ok(brought)
+            Ok(polled)
         });
         if outcome.is_err() {
             self.client = None;
@@ -80,7 +80,7 @@ impl Place for Database {
 struct Found {
     jobs: Vec<String>,
     rows: Vec<Kept>,
-    known: Option<Known>,
+    known: Option<CheckpointProgress>,
     definition: Option<Described>,
 }
 
@@ -88,7 +88,7 @@ struct Found {
 async fn look(
     client: &Client,
     job: &str,
-    place: &Where,
+    place: &ReadPosition,
     lease: &mut Option<(Vec<u8>, i64)>,
 ) -> Result<Option<Found>, Error> {
     let sql = "SELECT run, number FROM crossrate_lease WHERE job = $1";
@@ -105,12 +105,12 @@ async fn look(
     Ok(Some(found))
 }
 
-async fn read(client: &Client, job: &str, place: &Where) -> Result<Found, Error> {
+async fn read(client: &Client, job: &str, place: &ReadPosition) -> Result<Found, Error> {
     let jobs = client.query("SELECT job FROM crossrate_lease ORDER BY job", &[]).await?;
     let jobs = jobs.iter().map(|row| row.get(0)).collect();
     let entries = reading::entries(client, job).await?;
     // One that another version has written, or that is damaged, says nothing, and takes no rows with it.
-    let (known, definition) = (Known::of(&entries).ok().flatten(), definition(&entries));
+    let (known, definition) = (CheckpointProgress::of(&entries).ok().flatten(), definition(&entries));
     // An older program made no tables of kinds that it did not know.
     let mut kinds = Vec::new();
     for kind in RowKind::ALL {

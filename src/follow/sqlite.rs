@@ -1,9 +1,9 @@
 //! An SQLite database of rows (`--to sqlite:PATH`), and the checkpoint beside a file of rows. Both are looked at when
 //! another connection has committed, which SQLite tells without reading anything.
 
-use super::known::Known;
-use super::tables::{self, Place as Where};
-use super::{Brought, Place, definition};
+use super::checkpoint_progress::CheckpointProgress;
+use super::tables::{self, ReadPosition};
+use super::{PollResult, ResultStore, definition};
 use crate::exit::{Exit, Failure};
 use crate::ledger::Entries;
 use crate::rows::columns;
@@ -31,7 +31,7 @@ pub(super) struct Database {
     path: PathBuf,
     job: String,
     history: Duration,
-    place: Where,
+    place: ReadPosition,
     open: Option<Open>,
     /// The file that was open last.
     identity: Option<(u64, u64)>,
@@ -46,7 +46,7 @@ struct Open {
 
 impl Database {
     pub(super) fn new(path: &Path, job: &str, history: Duration) -> Database {
-        let place = Where::new(history);
+        let place = ReadPosition::new(history);
         Database {
             path: path.to_owned(),
             job: job.to_owned(),
@@ -76,7 +76,7 @@ impl Database {
         let connection = connect(&self.path).map_err(|error| self.unreadable(error))?;
         let other = self.identity.is_some_and(|known| known != identity);
         if other {
-            self.place = Where::new(self.history);
+            self.place = ReadPosition::new(self.history);
         }
         self.open = Some(Open { connection, version: None });
         self.identity = Some(identity);
@@ -84,7 +84,7 @@ impl Database {
     }
 
     /// What has changed since the last look, if anything has.
-    fn read(&mut self, brought: &mut Brought) -> Result<bool> {
+    fn read(&mut self, polled: &mut PollResult) -> Result<bool> {
         let Some(open) = &mut self.open else { return Ok(false) };
         let version: i64 = open.connection.query_row("PRAGMA data_version", [], |row| row.get(0))?;
         if open.version == Some(version) {
@@ -94,8 +94,8 @@ impl Database {
         let transaction = open.connection.transaction()?;
         let entries = entries(&transaction, &self.job)?;
         // One that another version has written, or that is damaged, says nothing, and takes no rows with it.
-        let known = Known::of(&entries).ok().flatten();
-        brought.definition = definition(&entries);
+        let known = CheckpointProgress::of(&entries).ok().flatten();
+        polled.definition = definition(&entries);
         if self.place.is_new() {
             self_check(&transaction, &self.job)?;
         }
@@ -121,16 +121,16 @@ impl Database {
         }
         drop(transaction);
         open.version = Some(version);
-        self.place.found(rows, known.as_ref(), brought);
+        self.place.found(rows, known.as_ref(), polled);
         Ok(true)
     }
 }
 
-impl Place for Database {
-    fn bring(&mut self, most: Duration) -> Result<Brought> {
+impl ResultStore for Database {
+    fn poll(&mut self, most: Duration) -> Result<PollResult> {
         self.anew |= self.look()?;
-        let mut brought = Brought { anew: self.anew, whole: true, ..Brought::default() };
-        let read = self.read(&mut brought);
+        let mut polled = PollResult { anew: self.anew, whole: true, ..PollResult::default() };
+        let read = self.read(&mut polled);
         // An error tells nobody of it.
         self.anew &= read.is_err();
         match read {
@@ -144,7 +144,7 @@ impl Place for Database {
                 });
             }
         }
-        Ok(brought)
+        Ok(polled)
     }
 }
 
@@ -223,7 +223,7 @@ impl CheckpointBeside {
         }
         self.looked = Some(Instant::now());
         let entries = connect(&self.path).and_then(|connection| entries(&connection, &self.job)).ok()?;
-        let news = Known::of(&entries).ok()??.progress(now_ms());
+        let news = CheckpointProgress::of(&entries).ok()??.progress(now_ms());
         let read = news.partitions.values().map(|partition| partition.counts.read()).sum();
         let told = self.told.replace((news.frontier, read));
         (told != self.told || grown).then(|| (news, definition(&entries)))

@@ -2,8 +2,8 @@
 //! were last looked at, and newer ones. The key of a table begins with the name and the start, so that a look costs a
 //! few steps of the index for each name, however long the history is.
 
-use super::Brought;
-use super::known::Known;
+use super::PollResult;
+use super::checkpoint_progress::CheckpointProgress;
 use crate::exit::{Exit, Failure};
 use crate::serve::board::progress::now_ms;
 use crate::serve::board::series::Kept;
@@ -12,9 +12,9 @@ use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::schema::{FieldType, Schema};
 use std::time::Duration;
 
-/// Where to look.
+/// Where to look next in a table.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct ReadPosition {
     /// Milliseconds of event time that are served.
     history_ms: u64,
     /// The greatest end of any window.
@@ -25,10 +25,10 @@ pub(super) struct Place {
     floor_ms: u64,
 }
 
-impl Place {
-    pub(super) fn new(history: Duration) -> Place {
+impl ReadPosition {
+    pub(super) fn new(history: Duration) -> ReadPosition {
         let history_ms = history.as_millis() as u64;
-        Place { history_ms, newest_ms: 0, at: EventTime::MIN, floor_ms: 0 }
+        ReadPosition { history_ms, newest_ms: 0, at: EventTime::MIN, floor_ms: 0 }
     }
 
     /// Whether nothing has been read yet.
@@ -46,7 +46,12 @@ impl Place {
     }
 
     /// Takes in what a look has found: rows, and how far the job was in the same transaction.
-    pub(super) fn found(&mut self, mut rows: Vec<Kept>, known: Option<&Known>, brought: &mut Brought) {
+    pub(super) fn found(
+        &mut self,
+        mut rows: Vec<Kept>,
+        known: Option<&CheckpointProgress>,
+        polled: &mut PollResult,
+    ) {
         rows.sort_by(|a, b| a.place().cmp(&b.place()));
         self.newest_ms = self.newest_ms.max(rows.last().map_or(0, |row| row.end_ms));
         let open = known.and_then(|known| Some((known.at(), known.open_for()?)));
@@ -57,9 +62,9 @@ impl Place {
             None => self.newest_ms.saturating_sub(self.history_ms),
         };
         self.at = open.map_or(EventTime::MIN, |(at, _)| at);
-        brought.rows.extend(rows);
-        brought.progress = known.map(|known| known.progress(now_ms()));
-        brought.whole = true;
+        polled.rows.extend(rows);
+        polled.progress = known.map(|known| known.progress(now_ms()));
+        polled.whole = true;
     }
 }
 

@@ -3,8 +3,8 @@
 //! Of a large log its end is enough: the board keeps no more rows than [`MOST`] offsets hold. librdkafka connects anew
 //! by itself; that brokers are away is heard from it, that one is back from the broker.
 
-use super::known::Known;
-use super::{Brought, Place, definition};
+use super::checkpoint_progress::CheckpointProgress;
+use super::{PollResult, ResultStore, definition};
 use crate::config::{KafkaClient, ServeConfig};
 use crate::exit::{Exit, Failure};
 use crate::kafka::{self, Listener, Meaning, PATIENCE};
@@ -37,7 +37,7 @@ pub(super) struct Topic {
     /// Whether they have changed since the last news of it.
     changed: bool,
     /// What was read and not given away: a broker that goes in between does not give it again.
-    brought: Brought,
+    polled: PollResult,
     watched: Option<Instant>,
 }
 
@@ -69,7 +69,7 @@ impl Topic {
             checkpoint: Tail::new(config, format!("{topic}.{}.recovery", config.name))?,
             records: BTreeMap::new(),
             changed: false,
-            brought: Brought::default(),
+            polled: PollResult::default(),
             watched: None,
         })
     }
@@ -79,7 +79,7 @@ impl Topic {
         self.watched = None;
         if self.rows.watch(&self.kafka, patience, MOST)? {
             // Also what was read of the one before, and not given away.
-            self.brought = Brought { anew: true, ..Brought::default() };
+            self.polled = PollResult { anew: true, ..PollResult::default() };
         }
         if self.rows.logs.is_empty() {
             let (topic, brokers) = (&self.rows.topic, &self.kafka.brokers);
@@ -95,19 +95,19 @@ impl Topic {
     }
 }
 
-impl Place for Topic {
-    fn bring(&mut self, most: Duration) -> Result<Brought> {
+impl ResultStore for Topic {
+    fn poll(&mut self, most: Duration) -> Result<PollResult> {
         let doubtful = self.rows.doubtful || self.checkpoint.doubtful;
         if doubtful || self.watched.is_none_or(|watched| watched.elapsed() > WATCH) {
             self.watch()?;
         }
-        let brought = &mut self.brought;
+        let polled = &mut self.polled;
         self.rows.poll(&self.kafka, most, |message| {
             // A row that was removed has no other one in its place.
             if let Some(row) = message.payload() {
                 match std::str::from_utf8(row) {
-                    Ok(row) => brought.line(row),
-                    Err(_) => brought.foreign += 1,
+                    Ok(row) => polled.line(row),
+                    Err(_) => polled.foreign += 1,
                 }
             }
         })?;
@@ -115,7 +115,7 @@ impl Place for Topic {
         self.checkpoint.poll(&self.kafka, Duration::ZERO, |message| {
             let Some(key) = message.key() else { return };
             let name = String::from_utf8_lossy(key);
-            if Known::wants(name.rsplit_once('#').map_or(&name, |(name, _)| name)) {
+            if CheckpointProgress::wants(name.rsplit_once('#').map_or(&name, |(name, _)| name)) {
                 *changed = true;
                 match message.payload() {
                     Some(value) => records.insert(key.to_vec(), value.to_vec()),
@@ -123,17 +123,17 @@ impl Place for Topic {
                 };
             }
         })?;
-        brought.whole = self.rows.is_at_end() && self.checkpoint.is_at_end();
+        polled.whole = self.rows.is_at_end() && self.checkpoint.is_at_end();
         // Whoever begins anew is told again.
-        if self.changed || brought.anew {
+        if self.changed || polled.anew {
             self.changed = false;
             let entries = assemble(self.records.clone()).0;
-            brought.definition = definition(&entries);
+            polled.definition = definition(&entries);
             // One that another version has written, or that is damaged, says nothing, and takes no rows with it.
-            let known = Known::of(&entries).ok().flatten();
-            brought.progress = known.map(|known| known.progress(now_ms()));
+            let known = CheckpointProgress::of(&entries).ok().flatten();
+            polled.progress = known.map(|known| known.progress(now_ms()));
         }
-        Ok(std::mem::take(brought))
+        Ok(std::mem::take(polled))
     }
 }
 

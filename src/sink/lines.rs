@@ -1,7 +1,7 @@
 //! Rows as JSON lines, to standard output or a file.
 
 use super::append_file::{AppendFile, write_failed};
-use super::behind::Behind;
+use super::background_writer::BackgroundWriter;
 use super::{Sink, SinkBatch};
 use crate::committed_files::{CommittedFiles, FileChange};
 use crate::config::Config;
@@ -18,18 +18,18 @@ pub(super) struct Lines {
 }
 
 enum Out {
-    Stdout(Behind<io::Stdout>),
-    File(Behind<AppendFile>),
+    Stdout(BackgroundWriter<io::Stdout>),
+    File(BackgroundWriter<AppendFile>),
 }
 
 impl Lines {
     pub(super) fn stdout() -> Self {
-        let out = Out::Stdout(Behind::new(io::stdout()));
+        let out = Out::Stdout(BackgroundWriter::new(io::stdout()));
         Lines { name: "standard output".into(), out, buffer: Vec::new() }
     }
 
     pub(super) fn file(config: &Config, path: &Path, files: &CommittedFiles) -> Result<Self> {
-        let out = Out::File(Behind::new(AppendFile::open(config, path, files, "{\"kind\":")?));
+        let out = Out::File(BackgroundWriter::new(AppendFile::open(config, path, files, "{\"kind\":")?));
         Ok(Lines { name: path.display().to_string(), out, buffer: Vec::new() })
     }
 

@@ -4,7 +4,7 @@ use super::partition::Owned;
 use super::reading::Reading;
 use super::writing::Writing;
 use super::{Assignment, JobWorker, Recovered, Spare, Told};
-use crate::cluster::fate;
+use crate::cluster::failure_detector;
 use crate::config::Config;
 use crate::frontier::Frontier;
 use crate::ledger::checkpoint::{Checkpoint, PartitionCheckpoint};
@@ -36,7 +36,7 @@ impl<'a> JobWorker<'a> {
                 // With the entries the other processes begin to read, and may meet what ends the run: the one that writes
                 // still tells what was read.
                 if entries.is_some() {
-                    fate::working();
+                    failure_detector::working();
                 }
                 Arc::new(Checkpoint::decode(&share(timely, entries, &interrupted)?)?)
             }

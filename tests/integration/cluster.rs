@@ -2,7 +2,7 @@
 //! more, started on the test [`member`] alone with its task in the environment: `main`, in short, with a small
 //! dataflow in the place of ours.
 
-use crossrate::cluster::{self, ClusterError, Part, fate};
+use crossrate::cluster::{self, ClusterError, Role, failure_detector};
 use crossrate::config;
 use crossrate::job_identity::Identity;
 use serde::{Deserialize, Serialize};
@@ -85,13 +85,13 @@ impl From<ClusterError> for Stop {
 #[test]
 fn member() {
     let Ok(task) = std::env::var(TASK) else { return };
-    fate::end_on_panic();
+    failure_detector::abort_on_panic();
     let task: Task = serde_json::from_str(&task).expect("a task");
     match live(&task) {
-        Ok(()) => fate::end(0, ""),
+        Ok(()) => failure_detector::end(0, ""),
         Err(Stop(code, words)) => {
-            fate::say(&words);
-            fate::end(code, &words);
+            failure_detector::say(&words);
+            failure_detector::end(code, &words);
         }
     }
 }
@@ -107,10 +107,10 @@ fn live(task: &Task) -> Result<(), Stop> {
         ..config::Cluster::default()
     };
     let joining = match cluster::enter(&typed)? {
-        Part::Starter => std::process::exit(cluster::supervise(task.processes, 0, 0)?.into()),
-        Part::Member(joining) => joining,
+        Role::Supervisor => std::process::exit(cluster::supervise(task.processes, 0, 0)?.into()),
+        Role::Member(joining) => joining,
     };
-    let interrupted = fate::interrupt_flag().expect("registered");
+    let interrupted = failure_detector::interrupt_flag().expect("registered");
     let identity = Identity {
         version: task.version.clone(),
         processes: task.processes,
@@ -118,7 +118,7 @@ fn live(task: &Task) -> Result<(), Stop> {
         run: String::new(),
         job: task.job.clone(),
     };
-    let mesh = cluster::join(&joining, &identity, fate::say)?;
+    let mesh = cluster::join(&joining, &identity, failure_detector::say)?;
     let (process, act, flag) = (mesh.process, task.act, Arc::clone(&interrupted));
     let stopped = Arc::new(AtomicBool::new(false));
     let stops = Arc::clone(&stopped);
@@ -126,7 +126,7 @@ fn live(task: &Task) -> Result<(), Stop> {
     let sums =
         cluster::execute(mesh, WorkerConfig::default(), work, || stopped.store(true, Ordering::SeqCst))?;
     if interrupted.load(Ordering::SeqCst) {
-        fate::say(&format!("tidied up {process}"));
+        failure_detector::say(&format!("tidied up {process}"));
         return Err(Stop(130, "interrupted".into()));
     }
     match act {
@@ -171,19 +171,19 @@ fn work(
                 return Err(Stop(1, "another worker has failed".into()));
             }
             if interrupted.load(Ordering::SeqCst) {
-                fate::interrupted();
+                failure_detector::interrupted();
                 let installed = worker.installed_dataflows();
                 installed.into_iter().for_each(|dataflow| worker.drop_dataflow(dataflow));
                 return Ok(0);
             }
         }
         if round == 3 && worker.index().is_multiple_of(2) {
-            fate::say(&format!("ready {process} {}", std::process::id()));
+            failure_detector::say(&format!("ready {process} {}", std::process::id()));
         }
         match act {
             Act::Fail(code) if round == 5 && process == 1 => return Err(Stop(code, "no such file".into())),
             Act::Panic if round == 5 && process == 1 => panic!("out of luck"),
-            Act::Enough if round == 5 && process == 0 => fate::end(0, ""),
+            Act::Enough if round == 5 && process == 0 => failure_detector::end(0, ""),
             _ => {}
         }
     }

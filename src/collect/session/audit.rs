@@ -9,8 +9,8 @@
 use super::{Purpose, Session};
 use crate::collect::clock::Moment;
 use crate::collect::enquiry::{Answer, Question};
-use crate::collect::hold::Wait;
-use crate::collect::shard::{Jitter, Patience};
+use crate::collect::reorder_buffer::Wait;
+use crate::collect::shard::{Jitter, LinkTimeouts};
 
 /// The audits of one shard.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(super) struct Audit {
     /// When to ask next; `None` while there is no connection or an answer is awaited.
     ask: Option<Moment>,
     /// Since when the shard has an outage behind it that no audit has looked into.
-    doubt: Option<Doubt>,
+    doubt: Option<SuspectRange>,
     covered: bool,
     /// Symbols that have traded up to an id of which nothing came yet, and until when it may.
     suspects: Vec<(usize, u64, Moment)>,
@@ -28,7 +28,7 @@ pub(super) struct Audit {
 }
 
 #[derive(Debug)]
-struct Doubt {
+struct SuspectRange {
     /// An answer to a question before this does not settle it.
     asked_after: Moment,
     /// Heartbeats wait no longer than this.
@@ -58,12 +58,12 @@ impl Audit {
     }
 
     /// Trades come since a moment; whether for the first time.
-    pub(super) fn covered(&mut self, since: Moment, patience: &Patience, until: Moment) -> bool {
+    pub(super) fn covered(&mut self, since: Moment, patience: &LinkTimeouts, until: Moment) -> bool {
         let first = !std::mem::replace(&mut self.covered, true);
         let asked_after = since.plus(patience.overlap);
         self.ask = Some(asked_after);
         if !first {
-            self.doubt = Some(Doubt { asked_after, until, answered: false });
+            self.doubt = Some(SuspectRange { asked_after, until, answered: false });
         }
         first
     }

@@ -3,8 +3,8 @@
 use super::{Note, Output, Purpose, Record, Session, What};
 use crate::collect::clock::Moment;
 use crate::collect::enquiry::{Answer, FoundTrade, MOST_TRADES, Question};
-use crate::collect::hold::Wait;
 use crate::collect::ids::{GapKey, Missing};
+use crate::collect::reorder_buffer::Wait;
 
 /// Ids that one symbol misses.
 #[derive(Debug)]

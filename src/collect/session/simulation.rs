@@ -140,7 +140,7 @@ impl World {
         let shards: Vec<Vec<Placed>> = shards.collect();
         let symbols: usize = shards.iter().map(Vec::len).sum();
         let rules = Rules {
-            patience: Patience { stall: 4_000, renew: 8_000 + dice.below(20_000), overlap: 1_000 },
+            patience: LinkTimeouts { stall: 4_000, renew: 8_000 + dice.below(20_000), overlap: 1_000 },
             fill_hold: HOLD,
             audit_every: 10_000,
             weight_limit: LIMIT,
@@ -559,7 +559,7 @@ impl World {
 #[test]
 fn ids_that_begin_anew_below_all_that_were_seen_are_noticed() {
     let rules = Rules {
-        patience: Patience { stall: 4_000, renew: 60_000, overlap: 1_000 },
+        patience: LinkTimeouts { stall: 4_000, renew: 60_000, overlap: 1_000 },
         fill_hold: HOLD,
         audit_every: 10_000,
         weight_limit: LIMIT,

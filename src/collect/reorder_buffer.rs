@@ -26,7 +26,7 @@ pub enum Wait {
 
 /// The queue of one partition.
 #[derive(Debug)]
-pub struct Hold<R> {
+pub struct ReorderBuffer<R> {
     queue: VecDeque<Item<R>>,
     waits: BTreeMap<Wait, Waiting<R>>,
 }
@@ -47,13 +47,13 @@ struct Waiting<R> {
     found: Vec<(EventTime, u64, R)>,
 }
 
-impl<R> Default for Hold<R> {
+impl<R> Default for ReorderBuffer<R> {
     fn default() -> Self {
-        Hold { queue: VecDeque::new(), waits: BTreeMap::new() }
+        ReorderBuffer { queue: VecDeque::new(), waits: BTreeMap::new() }
     }
 }
 
-impl<R> Hold<R> {
+impl<R> ReorderBuffer<R> {
     /// Whether nothing is under way.
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty()
@@ -166,7 +166,7 @@ mod tests {
         EventTime::from_micros(millis * 1_000)
     }
 
-    fn released(hold: &mut Hold<&'static str>) -> Vec<&'static str> {
+    fn released(hold: &mut ReorderBuffer<&'static str>) -> Vec<&'static str> {
         let mut records = Vec::new();
         hold.release(|record| records.push(record));
         records
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn what_was_found_leaves_before_what_waited_for_it() {
-        let mut hold = Hold::default();
+        let mut hold = ReorderBuffer::default();
         hold.push("1");
         hold.wait(A, START, 10);
         hold.push("5");
@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn what_one_outage_missed_of_several_symbols_leaves_in_order_of_time() {
-        let mut hold = Hold::default();
+        let mut hold = ReorderBuffer::default();
         hold.wait(OUT, START, 10);
         hold.wait_at(OUT, A, START, 20);
         hold.push("7");
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn time_runs_out() {
-        let mut hold = Hold::default();
+        let mut hold = ReorderBuffer::default();
         hold.wait(A, START, 10);
         hold.push("5");
         assert!(hold.expire(Moment::from_millis(9)).is_empty());
@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn gaps_and_outages_that_go_on_and_on_hold_nothing_up_beyond_the_bound() {
         let at_ms = Moment::from_millis;
-        let mut hold = Hold::default();
+        let mut hold = ReorderBuffer::default();
         hold.wait(OUT, START, 10);
         hold.push("7");
         for (number, now) in (2..30).step_by(2).enumerate() {
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_gap_of_an_outage_stands_where_the_outage_does() {
-        let mut hold = Hold::default();
+        let mut hold = ReorderBuffer::default();
         hold.wait(OUT, START, 10);
         hold.push("7");
         hold.wait_at(OUT, A, START, 20);

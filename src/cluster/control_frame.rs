@@ -4,7 +4,7 @@ use crate::terminal::printable;
 
 /// One of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Word {
+pub(super) enum ControlFrame {
     /// I live.
     Heartbeat,
     /// My workers are through; the data links close now, and that is in order.
@@ -30,15 +30,15 @@ pub(super) enum Cause {
 /// Reasons longer than this are cut.
 const LONGEST_WORDS: usize = 2_000;
 
-impl Word {
+impl ControlFrame {
     pub(super) fn encode(&self) -> Vec<u8> {
         let (kind, payload) = match self {
-            Word::Heartbeat => (1, Vec::new()),
-            Word::Done => (2, Vec::new()),
-            Word::Interrupted => (3, Vec::new()),
-            Word::Ended(code, words) => (4, [&[*code], words.as_bytes()].concat()),
-            Word::Fallen(Cause::Loss, words) => (5, words.clone().into_bytes()),
-            Word::Fallen(Cause::Report, words) => (6, words.clone().into_bytes()),
+            ControlFrame::Heartbeat => (1, Vec::new()),
+            ControlFrame::Done => (2, Vec::new()),
+            ControlFrame::Interrupted => (3, Vec::new()),
+            ControlFrame::Ended(code, words) => (4, [&[*code], words.as_bytes()].concat()),
+            ControlFrame::Fallen(Cause::Loss, words) => (5, words.clone().into_bytes()),
+            ControlFrame::Fallen(Cause::Report, words) => (6, words.clone().into_bytes()),
         };
         let length = payload.len().min(LONGEST_WORDS);
         let mut bytes = vec![kind];
@@ -48,17 +48,17 @@ impl Word {
     }
 
     /// The first word in `bytes` and its length, if it is there whole; `None` in place of the word if it is none.
-    pub(super) fn decode(bytes: &[u8]) -> Option<(Option<Word>, usize)> {
+    pub(super) fn decode(bytes: &[u8]) -> Option<(Option<ControlFrame>, usize)> {
         let (&[kind, low, high], rest) = bytes.split_first_chunk::<3>()?;
         let length = usize::from(u16::from_le_bytes([low, high]));
         let payload = rest.get(..length)?;
         let word = match (kind, payload) {
-            (1, _) => Some(Word::Heartbeat),
-            (2, _) => Some(Word::Done),
-            (3, _) => Some(Word::Interrupted),
-            (4, [code, words @ ..]) => Some(Word::Ended(*code, printable(words))),
-            (5, words) => Some(Word::Fallen(Cause::Loss, printable(words))),
-            (6, words) => Some(Word::Fallen(Cause::Report, printable(words))),
+            (1, _) => Some(ControlFrame::Heartbeat),
+            (2, _) => Some(ControlFrame::Done),
+            (3, _) => Some(ControlFrame::Interrupted),
+            (4, [code, words @ ..]) => Some(ControlFrame::Ended(*code, printable(words))),
+            (5, words) => Some(ControlFrame::Fallen(Cause::Loss, printable(words))),
+            (6, words) => Some(ControlFrame::Fallen(Cause::Report, printable(words))),
             _ => None,
         };
         Some((word, 3 + length))
@@ -72,19 +72,19 @@ mod tests {
     #[test]
     fn words_survive_the_link_in_any_pieces() {
         let words = [
-            Word::Heartbeat,
-            Word::Done,
-            Word::Interrupted,
-            Word::Ended(3, "no such file".into()),
-            Word::Ended(0, String::new()),
-            Word::Fallen(Cause::Loss, "process 2 is gone".into()),
-            Word::Fallen(Cause::Report, "process 2 has failed with exit code 4".into()),
+            ControlFrame::Heartbeat,
+            ControlFrame::Done,
+            ControlFrame::Interrupted,
+            ControlFrame::Ended(3, "no such file".into()),
+            ControlFrame::Ended(0, String::new()),
+            ControlFrame::Fallen(Cause::Loss, "process 2 is gone".into()),
+            ControlFrame::Fallen(Cause::Report, "process 2 has failed with exit code 4".into()),
         ];
-        let bytes: Vec<u8> = words.iter().flat_map(Word::encode).collect();
+        let bytes: Vec<u8> = words.iter().flat_map(ControlFrame::encode).collect();
         let (mut heard, mut buffer) = (Vec::new(), Vec::new());
         for byte in bytes {
             buffer.push(byte);
-            while let Some((word, length)) = Word::decode(&buffer) {
+            while let Some((word, length)) = ControlFrame::decode(&buffer) {
                 heard.push(word.expect("a word"));
                 buffer.drain(..length);
             }
@@ -95,10 +95,12 @@ mod tests {
 
     #[test]
     fn noise_is_no_word_and_long_reasons_are_cut() {
-        assert_eq!(Word::decode(&[9, 0, 0]), Some((None, 3)));
-        assert_eq!(Word::decode(&[4, 0, 0]), Some((None, 3)));
-        let bytes = Word::Fallen(Cause::Loss, "x".repeat(100_000)).encode();
-        let Some((Some(Word::Fallen(_, words)), _)) = Word::decode(&bytes) else { panic!("no word") };
+        assert_eq!(ControlFrame::decode(&[9, 0, 0]), Some((None, 3)));
+        assert_eq!(ControlFrame::decode(&[4, 0, 0]), Some((None, 3)));
+        let bytes = ControlFrame::Fallen(Cause::Loss, "x".repeat(100_000)).encode();
+        let Some((Some(ControlFrame::Fallen(_, words)), _)) = ControlFrame::decode(&bytes) else {
+            panic!("no word")
+        };
         assert!((1..=LONGEST_WORDS).contains(&words.len()));
     }
 }

@@ -12,21 +12,22 @@ use std::collections::BTreeMap;
 
 /// How far a job was at its last commit.
 #[derive(Debug, Clone)]
-pub(super) struct Known {
+pub(super) struct CheckpointProgress {
     job: JobEntry,
     heads: BTreeMap<u32, Head>,
 }
 
-impl Known {
+impl CheckpointProgress {
     /// Whether an entry is one of those that are looked at.
     pub(super) fn wants(key: &str) -> bool {
         key == checkpoint::JOB || key.starts_with("head/")
     }
 
     /// Of the entries; `None` where there is no job among them.
-    pub(super) fn of(entries: &Entries) -> Result<Option<Known>> {
+    pub(super) fn of(entries: &Entries) -> Result<Option<CheckpointProgress>> {
         let Some(job) = entries.get(checkpoint::JOB) else { return Ok(None) };
-        let mut known = Known { job: checkpoint::decode(checkpoint::JOB, job)?, heads: BTreeMap::new() };
+        let mut known =
+            CheckpointProgress { job: checkpoint::decode(checkpoint::JOB, job)?, heads: BTreeMap::new() };
         for (key, entry) in entries {
             if let Some(partition) = key.strip_prefix("head/").and_then(|number| number.parse().ok()) {
                 known.heads.insert(partition, checkpoint::decode(key, entry)?);

@@ -8,8 +8,8 @@
 //! it was closed by mistake.
 
 use super::ClusterError;
-use super::fate::Fate;
-use super::handshake::{self, Card, Purpose, Refusal, Secret};
+use super::failure_detector::FailureDetector;
+use super::handshake::{self, Hello, LinkError, Purpose, Secret};
 use super::interrupt;
 use super::socket::{Address, Listener, Socket, Timed};
 use crate::job_identity::Identity;
@@ -52,10 +52,10 @@ pub(super) struct Plan {
     pub(super) patience: Duration,
 }
 
-/// The links, when all are there: the control links are the fate's, the data links stand by index.
+/// The links, when all are there: the control links belong to the failure detector, the data links stand by index.
 #[derive(Debug)]
-pub(super) struct Gathered {
-    pub(super) fate: Arc<Fate>,
+pub(super) struct Links {
+    pub(super) detector: Arc<FailureDetector>,
     pub(super) data: Vec<Option<Socket>>,
 }
 
@@ -71,8 +71,8 @@ struct Shared {
     names: Vec<String>,
     /// Tells this start of this process from any other that claims its index.
     instance: String,
-    fate: Arc<Fate>,
-    seats: Mutex<Vec<Seat>>,
+    detector: Arc<FailureDetector>,
+    slots: Mutex<Vec<PeerSlot>>,
     /// Why the run cannot begin, once that is known.
     failure: Mutex<Option<String>>,
     events: Sender<Event>,
@@ -84,7 +84,7 @@ struct Shared {
 
 /// One other process, as far as it is linked.
 #[derive(Default)]
-struct Seat {
+struct PeerSlot {
     instance: Option<String>,
     from: String,
     control: bool,
@@ -95,7 +95,7 @@ struct Seat {
     is_told: bool,
 }
 
-impl Seat {
+impl PeerSlot {
     fn linked(&self) -> bool {
         self.control && self.data.is_some()
     }
@@ -107,7 +107,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Makes all links, or says why it cannot. `tell` gets lines on what is waited for and who was turned away; it
 /// may be called later, too, when somebody calls a run that has begun.
-pub(super) fn gather(plan: Plan, tell: impl Fn(&str) + Send + 'static) -> Result<Gathered, ClusterError> {
+pub(super) fn connect(plan: Plan, tell: impl Fn(&str) + Send + 'static) -> Result<Links, ClusterError> {
     let count = plan.addresses.len();
     let me = plan.me;
     let names: Vec<String> =
@@ -120,13 +120,13 @@ pub(super) fn gather(plan: Plan, tell: impl Fn(&str) + Send + 'static) -> Result
     let joining = Box::new(move |words| {
         let _ = losses.send(Event::Failed(ClusterError::Lost { words }));
     });
-    let fate = Fate::begin(names.clone(), joining).map_err(ClusterError::Links)?;
+    let detector = FailureDetector::begin(names.clone(), joining).map_err(ClusterError::Links)?;
     let shared = Arc::new(Shared {
         plan,
         names,
         instance,
-        fate,
-        seats: Mutex::new((0..count).map(|_| Seat::default()).collect()),
+        detector,
+        slots: Mutex::new((0..count).map(|_| PeerSlot::default()).collect()),
         failure: Mutex::default(),
         events,
         closed: AtomicBool::new(false),
@@ -172,7 +172,7 @@ pub(super) fn gather(plan: Plan, tell: impl Fn(&str) + Send + 'static) -> Result
     };
     shared.closed.store(true, Ordering::SeqCst);
     outcome?;
-    shared.fate.run();
+    shared.detector.run();
     // A loss before `run` went into the inbox.
     let left = std::iter::from_fn(|| inbox.try_recv().ok()).find_map(|event| match event {
         Event::Failed(error) => Some(error),
@@ -192,8 +192,8 @@ pub(super) fn gather(plan: Plan, tell: impl Fn(&str) + Send + 'static) -> Result
             }
         }
     })?;
-    let data = lock(&shared.seats).iter_mut().map(|seat| seat.data.take()).collect();
-    Ok(Gathered { fate: Arc::clone(&shared.fate), data })
+    let data = lock(&shared.slots).iter_mut().map(|slot| slot.data.take()).collect();
+    Ok(Links { detector: Arc::clone(&shared.detector), data })
 }
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), ClusterError> {
@@ -217,22 +217,22 @@ fn listen(plan: &Plan, name: &str, instance: &str) -> Result<Vec<Listener>, Clus
 fn ask_who_listens(plan: &Plan, instance: &str) -> Option<String> {
     let socket = plan.addresses[plan.me].connect(CONNECT).ok()?;
     let mut timed = Timed::new(&socket, HANDSHAKE);
-    match handshake::dial(&mut timed, &plan.secret, &plan.card(instance, Purpose::Control)) {
-        Ok(card) => match plan.identity.difference(&card.identity, "the one that has it") {
+    match handshake::dial(&mut timed, &plan.secret, &plan.hello(instance, Purpose::Control)) {
+        Ok(hello) => match plan.identity.difference(&hello.identity, "the one that has it") {
             Some(words) => Some(words),
             None => match handshake::verdict(&mut timed) {
-                Err(Refusal::Told(words)) => Some(words),
+                Err(LinkError::Told(words)) => Some(words),
                 _ => None,
             },
         },
-        Err(Refusal::Secret) => Some("by a run with another cluster secret".into()),
+        Err(LinkError::Secret) => Some("by a run with another cluster secret".into()),
         Err(_) => None,
     }
 }
 
 impl Plan {
-    fn card(&self, instance: &str, purpose: Purpose) -> Card {
-        Card { index: self.me, instance: instance.to_owned(), purpose, identity: self.identity.clone() }
+    fn hello(&self, instance: &str, purpose: Purpose) -> Hello {
+        Hello { index: self.me, instance: instance.to_owned(), purpose, identity: self.identity.clone() }
     }
 }
 
@@ -247,11 +247,11 @@ enum Outcome {
 impl Shared {
     /// Who is not linked yet, and why not.
     fn missing(&self) -> Vec<String> {
-        let seats = lock(&self.seats);
+        let slots = lock(&self.slots);
         let others =
-            seats.iter().enumerate().filter(|(index, seat)| *index != self.plan.me && !seat.linked());
+            slots.iter().enumerate().filter(|(index, slot)| *index != self.plan.me && !slot.linked());
         others
-            .map(|(index, seat)| match &seat.trouble {
+            .map(|(index, slot)| match &slot.trouble {
                 Some(trouble) => format!("{}: {trouble}", self.names[index]),
                 None => self.names[index].clone(),
             })
@@ -267,9 +267,9 @@ impl Shared {
         }
         *lock(&self.failure) = Some(error.to_string());
         let is_left =
-            |(index, seat): (usize, &Seat)| index != self.plan.me && !seat.linked() && !seat.is_told;
+            |(index, slot): (usize, &PeerSlot)| index != self.plan.me && !slot.linked() && !slot.is_told;
         let deadline = Instant::now() + FAREWELL;
-        while lock(&self.seats).iter().enumerate().any(is_left)
+        while lock(&self.slots).iter().enumerate().any(is_left)
             && Instant::now() < deadline
             && !interrupt::noticed()
         {
@@ -278,8 +278,8 @@ impl Shared {
     }
 
     fn told(&self, index: usize) {
-        if let Some(seat) = lock(&self.seats).get_mut(index) {
-            seat.is_told = true;
+        if let Some(slot) = lock(&self.slots).get_mut(index) {
+            slot.is_told = true;
         }
     }
 
@@ -287,8 +287,8 @@ impl Shared {
     fn perhaps(&self, from: &str) -> String {
         let addresses = self.plan.addresses.iter().enumerate().skip(self.plan.me + 1);
         let missing: Vec<(usize, &Address)> = {
-            let seats = lock(&self.seats);
-            addresses.filter(|(index, _)| !seats[*index].linked()).collect()
+            let slots = lock(&self.slots);
+            addresses.filter(|(index, _)| !slots[*index].linked()).collect()
         };
         let there: Vec<&str> = missing
             .iter()
@@ -322,7 +322,7 @@ impl Shared {
                         self.told(index);
                         return self.event(Event::Failed(error));
                     }
-                    Err(Outcome::Again(trouble)) => lock(&self.seats)[index].trouble = Some(trouble),
+                    Err(Outcome::Again(trouble)) => lock(&self.slots)[index].trouble = Some(trouble),
                 }
                 thread::sleep(pause);
                 pause = (pause * 2).min(LONGEST_PAUSE);
@@ -336,24 +336,24 @@ impl Shared {
         let socket = self.plan.addresses[index].connect(CONNECT).map_err(again)?;
         let mut timed = Timed::new(&socket, HANDSHAKE);
         let refused = |refusal| match refusal {
-            Refusal::Stranger(words) => Outcome::Again(format!("whoever answers there {words}")),
-            Refusal::Myself => Outcome::Again("nobody listens there".into()),
-            Refusal::Protocol(_) => Outcome::Fatal(ClusterError::Protocol { name: name.clone() }),
-            Refusal::Secret => Outcome::Fatal(ClusterError::Secret { name: name.clone() }),
-            Refusal::Told(words) => Outcome::Fatal(ClusterError::Refused { name: name.clone(), words }),
+            LinkError::Stranger(words) => Outcome::Again(format!("whoever answers there {words}")),
+            LinkError::Myself => Outcome::Again("nobody listens there".into()),
+            LinkError::Protocol(_) => Outcome::Fatal(ClusterError::Protocol { name: name.clone() }),
+            LinkError::Secret => Outcome::Fatal(ClusterError::Secret { name: name.clone() }),
+            LinkError::Told(words) => Outcome::Fatal(ClusterError::Refused { name: name.clone(), words }),
         };
-        let card = handshake::dial(&mut timed, &self.plan.secret, &self.plan.card(&self.instance, purpose))
+        let hello = handshake::dial(&mut timed, &self.plan.secret, &self.plan.hello(&self.instance, purpose))
             .map_err(refused)?;
-        if let Some(words) = self.plan.identity.difference(&card.identity, name) {
+        if let Some(words) = self.plan.identity.difference(&hello.identity, name) {
             return Err(Outcome::Fatal(ClusterError::Mismatch { words }));
         }
-        if card.index != index {
-            let words = format!("{name} was started with -p {}: have all the same hostfile?", card.index);
+        if hello.index != index {
+            let words = format!("{name} was started with -p {}: have all the same hostfile?", hello.index);
             return Err(Outcome::Fatal(ClusterError::Mismatch { words }));
         }
         handshake::verdict(&mut timed).map_err(refused)?;
         timed.release().map_err(again)?;
-        self.seat(index, purpose, socket).map_err(again)
+        self.fill_slot(index, purpose, socket).map_err(again)
     }
 
     /// Accepts for as long as the process lives: whoever comes too late is told so.
@@ -394,32 +394,32 @@ impl Shared {
         lock(&self.unproven).retain(|(other, _)| *other != number);
     }
 
-    /// One accepted connection, from greeting to seat.
+    /// One accepted connection, from greeting to slot.
     fn answer(&self, number: u64, socket: Socket, from: &str) {
         let mut timed = Timed::new(&socket, HANDSHAKE);
-        let card = |purpose| self.plan.card(&self.instance, purpose);
-        let card = match handshake::answer(&mut timed, &self.plan.secret, card, || self.proven(number)) {
-            Ok(card) => card,
+        let hello = |purpose| self.plan.hello(&self.instance, purpose);
+        let hello = match handshake::answer(&mut timed, &self.plan.secret, hello, || self.proven(number)) {
+            Ok(hello) => hello,
             Err(refusal) => {
                 return self.turned_away(match refusal {
-                    Refusal::Stranger(words) => format!("a connection from {from} that {words}"),
-                    Refusal::Myself => return,
-                    Refusal::Protocol(_) => {
+                    LinkError::Stranger(words) => format!("a connection from {from} that {words}"),
+                    LinkError::Myself => return,
+                    LinkError::Protocol(_) => {
                         format!("a process from {} that is another version of crossrate", self.perhaps(from))
                     }
-                    Refusal::Secret => {
+                    LinkError::Secret => {
                         format!("a process from {} that has another cluster secret", self.perhaps(from))
                     }
-                    Refusal::Told(words) => format!("a connection from {from} that said: {words}"),
+                    LinkError::Told(words) => format!("a connection from {from} that said: {words}"),
                 });
             }
         };
-        match self.admit(&card, from) {
+        match self.admit(&hello, from) {
             Ok(()) => {
                 if handshake::welcome(&mut timed).and_then(|()| timed.release()).is_err()
-                    || self.seat(card.index, card.purpose, socket).is_err()
+                    || self.fill_slot(hello.index, hello.purpose, socket).is_err()
                 {
-                    self.vacate(card.index);
+                    self.vacate(hello.index);
                 }
             }
             Err(words) => {
@@ -438,11 +438,11 @@ impl Shared {
         }
     }
 
-    /// Whether the holder of this card may sit down; if not, the words are for both sides.
-    fn admit(&self, card: &Card, from: &str) -> Result<(), String> {
-        let (me, index) = (self.plan.me, card.index);
+    /// Whether the process of this hello gets its slot; if not, the words are for both sides.
+    fn admit(&self, hello: &Hello, from: &str) -> Result<(), String> {
+        let (me, index) = (self.plan.me, hello.index);
         let difference =
-            self.plan.identity.difference(&card.identity, &format!("process {index}, from {from},"));
+            self.plan.identity.difference(&hello.identity, &format!("process {index}, from {from},"));
         if index == me {
             // No reason to fail: I was here first.
             return Err(format!(
@@ -460,42 +460,42 @@ impl Shared {
             self.told(index);
             return Err(format!("the run cannot begin: {failure}"));
         }
-        let mut seats = lock(&self.seats);
-        let Some(seat) = seats.get_mut(index).filter(|_| index > me) else {
+        let mut slots = lock(&self.slots);
+        let Some(slot) = slots.get_mut(index).filter(|_| index > me) else {
             return Err(format!("process {index} does not call process {me}"));
         };
-        match &seat.instance {
-            Some(instance) if *instance != card.instance => Err(format!(
+        match &slot.instance {
+            Some(instance) if *instance != hello.instance => Err(format!(
                 "two processes were started with -p {index}, and the one from {} is here already",
-                seat.from
+                slot.from
             )),
             _ if self.closed() => Err("the run has begun without it".into()),
             _ => {
-                seat.instance = Some(card.instance.clone());
-                seat.from = from.to_owned();
+                slot.instance = Some(hello.instance.clone());
+                slot.from = from.to_owned();
                 Ok(())
             }
         }
     }
 
     /// A link stands.
-    fn seat(&self, index: usize, purpose: Purpose, socket: Socket) -> io::Result<()> {
+    fn fill_slot(&self, index: usize, purpose: Purpose, socket: Socket) -> io::Result<()> {
         match purpose {
             Purpose::Control => {
-                self.fate.attach(index, socket)?;
-                lock(&self.seats)[index].control = true;
+                self.detector.attach(index, socket)?;
+                lock(&self.slots)[index].control = true;
             }
-            Purpose::Data => lock(&self.seats)[index].data = Some(socket),
+            Purpose::Data => lock(&self.slots)[index].data = Some(socket),
         }
         self.event(Event::Linked);
         Ok(())
     }
 
-    /// Frees a seat that nobody came to sit on.
+    /// Frees a slot that no process came for.
     fn vacate(&self, index: usize) {
-        let mut seats = lock(&self.seats);
-        if !seats[index].control && seats[index].data.is_none() {
-            seats[index].instance = None;
+        let mut slots = lock(&self.slots);
+        if !slots[index].control && slots[index].data.is_none() {
+            slots[index].instance = None;
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The child's end of the line to the process that started it (`-n` without `-p`). When it breaks the parent
 //! is gone, however it went, and the child ends. The parent's end is in `supervisor`.
 
-use super::{fate, interrupt};
+use super::{failure_detector, interrupt};
 use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -18,12 +18,12 @@ pub(super) const INTERRUPT: u8 = b'I';
 
 /// The line to the parent.
 #[derive(Debug)]
-pub(super) struct Lifeline(Mutex<UnixStream>);
+pub(super) struct ParentLink(Mutex<UnixStream>);
 
-static PARENT: OnceLock<Lifeline> = OnceLock::new();
+static PARENT: OnceLock<ParentLink> = OnceLock::new();
 
 /// The line to the parent, where there is one.
-pub(super) fn parent() -> Option<&'static Lifeline> {
+pub(super) fn parent() -> Option<&'static ParentLink> {
     PARENT.get()
 }
 
@@ -35,7 +35,7 @@ pub(super) fn open(directory: &Path) -> io::Result<()> {
     let stream = UnixStream::connect(directory.join(SOCKET))?;
     let mut reading = stream.try_clone()?;
     let directory = directory.to_owned();
-    if PARENT.set(Lifeline(Mutex::new(stream))).is_err() {
+    if PARENT.set(ParentLink(Mutex::new(stream))).is_err() {
         return Ok(());
     }
     thread::Builder::new().name("cluster:lifeline".into()).spawn(move || {
@@ -53,13 +53,13 @@ pub(super) fn open(directory: &Path) -> io::Result<()> {
             let _ = fs::remove_dir_all(&directory);
         }
         let words = "the process that started this one is gone";
-        fate::say(&format!("{words}, so this process ends, too"));
-        fate::end(1, words);
+        failure_detector::say(&format!("{words}, so this process ends, too"));
+        failure_detector::end(1, words);
     })?;
     Ok(())
 }
 
-impl Lifeline {
+impl ParentLink {
     /// Tells the parent why this process ends.
     pub(super) fn tell(&self, words: &str) {
         let words = words.as_bytes();

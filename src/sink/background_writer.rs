@@ -12,7 +12,7 @@ const MUCH: usize = 1 << 16;
 const PIECES: usize = 2;
 
 /// Writes behind whoever calls; what is under way when it is dropped is written then.
-pub(super) struct Behind<W: Write + Send + 'static> {
+pub(super) struct BackgroundWriter<W: Write + Send + 'static> {
     out: Arc<Mutex<W>>,
     thread: Option<Thread>,
     under_way: usize,
@@ -25,9 +25,9 @@ struct Thread {
     written: Receiver<io::Result<Vec<u8>>>,
 }
 
-impl<W: Write + Send + 'static> Behind<W> {
+impl<W: Write + Send + 'static> BackgroundWriter<W> {
     pub(super) fn new(out: W) -> Self {
-        Behind { out: Arc::new(Mutex::new(out)), thread: None, under_way: 0, spare: Vec::new() }
+        BackgroundWriter { out: Arc::new(Mutex::new(out)), thread: None, under_way: 0, spare: Vec::new() }
     }
 
     /// Writes a piece, or sees to it that it will be written; gives an empty buffer to go on with. The error may be of an
@@ -97,7 +97,7 @@ fn write_whole(out: &Mutex<impl Write>, piece: &[u8]) -> io::Result<()> {
     out.flush()
 }
 
-impl<W: Write + Send + 'static> Drop for Behind<W> {
+impl<W: Write + Send + 'static> Drop for BackgroundWriter<W> {
     fn drop(&mut self) {
         // A run that has failed has said why already.
         self.settle().map(drop).unwrap_or_default();
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn pieces_of_any_size_are_written_in_order() {
-        let mut behind = Behind::new(Small { taken: Vec::new(), room: usize::MAX });
+        let mut behind = BackgroundWriter::new(Small { taken: Vec::new(), room: usize::MAX });
         for piece in pieces() {
             assert!(behind.write(piece).unwrap().is_empty());
         }
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn the_first_error_is_told_and_nothing_follows_it() {
         let room = 5 * MUCH;
-        let mut behind = Behind::new(Small { taken: Vec::new(), room });
+        let mut behind = BackgroundWriter::new(Small { taken: Vec::new(), room });
         let error = pieces().find_map(|piece| behind.write(piece).err()).or_else(|| behind.settle().err());
         assert_eq!(error.map(|error| error.kind()), Some(io::ErrorKind::StorageFull));
         assert!(behind.write(vec![9; MUCH]).is_err() || behind.settle().is_err());

@@ -1,7 +1,7 @@
 //! One fate: when a worker or a process ends badly, all of them end, each with a message that names it.
 //!
 //! * **Inside a process** a surviving worker would wait for a dead sibling for ever, so a panic anywhere ends
-//!   the process ([`end_on_panic`]).
+//!   the process ([`abort_on_panic`]).
 //! * **Between processes** there is a control link beside each of timely's data links. Every process says each
 //!   second that it lives, says that its workers are through before their data links close, and says how it
 //!   ended before it goes. A link that closes without a word, or is silent for [`SILENCE_S`] seconds (a stopped
@@ -13,10 +13,10 @@
 //!
 //! The state is global because a process has one fate, and a panic hook can be handed nothing.
 
+use super::control_frame::{Cause, ControlFrame};
 use super::interrupt;
-use super::lifeline;
+use super::parent_link;
 use super::socket::Socket;
-use super::word::{Cause, Word};
 use crate::signals::TIDY_UP;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -52,7 +52,7 @@ const EXPLANATION: Duration = Duration::from_secs(3);
 pub(super) type Joining = Box<dyn Fn(String) + Send>;
 
 /// The links of this process to the others, and what is known of them.
-pub(super) struct Fate {
+pub(super) struct FailureDetector {
     /// How the others are called, by index.
     names: Vec<String>,
     state: Mutex<State>,
@@ -85,15 +85,15 @@ struct Peer {
     gone: bool,
 }
 
-impl std::fmt::Debug for Fate {
+impl std::fmt::Debug for FailureDetector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Fate").field("names", &self.names).finish_non_exhaustive()
+        f.debug_struct("FailureDetector").field("names", &self.names).finish_non_exhaustive()
     }
 }
 
-static CURRENT: Mutex<Option<Arc<Fate>>> = Mutex::new(None);
+static CURRENT: Mutex<Option<Arc<FailureDetector>>> = Mutex::new(None);
 
-fn current() -> Option<Arc<Fate>> {
+fn current() -> Option<Arc<FailureDetector>> {
     lock(&CURRENT).clone()
 }
 
@@ -106,7 +106,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// has printed its error already.
 pub fn end(code: u8, words: &str) -> ! {
     match current() {
-        Some(fate) => fate.end(code, words),
+        Some(detector) => detector.end(code, words),
         None => quit(code),
     }
 }
@@ -128,30 +128,30 @@ pub fn say(words: &str) {
 /// then sends itself SIGINT, has up to ten seconds to tidy up, and ends by [`end`] with 130. May be called
 /// often; without a cluster it does nothing.
 pub fn interrupted() {
-    if let Some(fate) = current() {
-        let first = !std::mem::replace(&mut fate.lock().interrupted, true);
+    if let Some(detector) = current() {
+        let first = !std::mem::replace(&mut detector.lock().interrupted, true);
         if first {
-            fate.tell(&Word::Interrupted);
+            detector.tell(&ControlFrame::Interrupted);
         }
     }
 }
 
 /// Whether this process stops because another one has reported an error.
 pub fn another_has_failed() -> bool {
-    current().is_some_and(|fate| fate.lock().reported.is_some())
+    current().is_some_and(|detector| detector.lock().reported.is_some())
 }
 
 /// Says that the workers of this process are about to work: from now on it takes ten seconds to stop in good order where
 /// another process reports an error. The process that writes says so before any other one can begin to read.
 pub fn working() {
-    if let Some(fate) = current() {
-        fate.lock().working = true;
+    if let Some(detector) = current() {
+        detector.lock().working = true;
     }
 }
 
 /// Makes a panic of any thread end the process with code 1, after the usual message and a line that names the
 /// worker; the other processes are told. For the first lines of `main`.
-pub fn end_on_panic() {
+pub fn abort_on_panic() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         let payload = panic.payload();
@@ -160,12 +160,12 @@ pub fn end_on_panic() {
             (_, Some(words)) => words.clone(),
             _ => "no message".to_owned(),
         };
-        let fate = current();
+        let detector = current();
         // timely's own panics say only that a socket is gone. The control link will know whose.
         if (words.starts_with("timely communication error") || words.starts_with("MergeQueue poisoned"))
-            && let Some(fate) = &fate
+            && let Some(detector) = &detector
         {
-            fate.await_culprit();
+            detector.await_culprit();
         }
         usual(panic);
         let thread = thread::current();
@@ -174,9 +174,9 @@ pub fn end_on_panic() {
             None => format!("thread {}", thread.name().unwrap_or("unnamed")),
         };
         say(&format!("{who} has panicked, so the run ends"));
-        let code = if lifeline::parent().is_some() { PANICKED } else { 1 };
-        match fate {
-            Some(fate) => fate.end(code, &format!("{who} has panicked: {words}")),
+        let code = if parent_link::parent().is_some() { PANICKED } else { 1 };
+        match detector {
+            Some(detector) => detector.end(code, &format!("{who} has panicked: {words}")),
             None => quit(code),
         }
     }));
@@ -192,9 +192,9 @@ pub(super) fn quit(code: u8) -> ! {
     process::exit(code.into())
 }
 
-impl Fate {
-    /// Of process `names.len()` in all; losses go to `joining` until [`Fate::run`]. Beats from now on.
-    pub(super) fn begin(names: Vec<String>, joining: Joining) -> io::Result<Arc<Fate>> {
+impl FailureDetector {
+    /// Of process `names.len()` in all; losses go to `joining` until [`FailureDetector::run`]. Beats from now on.
+    pub(super) fn begin(names: Vec<String>, joining: Joining) -> io::Result<Arc<FailureDetector>> {
         let count = names.len();
         let state = State {
             joining: Some(joining),
@@ -206,17 +206,17 @@ impl Fate {
             reported: None,
         };
         let links = (0..count).map(|_| Mutex::new(None)).collect();
-        let fate = Arc::new(Fate { names, state: Mutex::new(state), changed: Condvar::new(), links });
-        *lock(&CURRENT) = Some(Arc::clone(&fate));
-        let beating = Arc::downgrade(&fate);
+        let detector = Arc::new(Self { names, state: Mutex::new(state), changed: Condvar::new(), links });
+        *lock(&CURRENT) = Some(Arc::clone(&detector));
+        let beating = Arc::downgrade(&detector);
         thread::Builder::new().name("cluster:heartbeat".into()).spawn(move || {
-            while let Some(fate) = beating.upgrade() {
-                fate.tell(&Word::Heartbeat);
-                drop(fate);
+            while let Some(detector) = beating.upgrade() {
+                detector.tell(&ControlFrame::Heartbeat);
+                drop(detector);
                 thread::sleep(HEARTBEAT);
             }
         })?;
-        Ok(fate)
+        Ok(detector)
     }
 
     /// Takes over a control link, its handshake done, and watches it.
@@ -230,10 +230,10 @@ impl Fate {
             state.peers[peer].link
         };
         *lock(&self.links[peer]) = Some(socket);
-        let fate = Arc::clone(self);
+        let detector = Arc::clone(self);
         thread::Builder::new()
             .name(format!("cluster:watch-{peer}"))
-            .spawn(move || fate.watch(peer, link, &reading))?;
+            .spawn(move || detector.watch(peer, link, &reading))?;
         Ok(())
     }
 
@@ -247,7 +247,7 @@ impl Fate {
         let mut state = self.lock();
         (state.done, state.working) = (true, false);
         drop(state);
-        self.tell(&Word::Done);
+        self.tell(&ControlFrame::Done);
     }
 
     /// A data link to `peer` has ended. Returns if that is in order; otherwise this process ends, and by the
@@ -282,7 +282,7 @@ impl Fate {
     }
 
     /// Says something to all others. A link that does not take it is dealt with by its watch.
-    fn tell(&self, word: &Word) {
+    fn tell(&self, word: &ControlFrame) {
         let bytes = word.encode();
         for link in &self.links {
             if let Some(socket) = &*lock(link) {
@@ -293,7 +293,7 @@ impl Fate {
 
     /// The last words: said, the line closed, and the others given a moment to hear them. (Leaving at once with
     /// a heartbeat of theirs unread would reset the connection, and the words might be lost.)
-    fn farewell(&self, word: &Word) {
+    fn announce(&self, word: &ControlFrame) {
         self.tell(word);
         for link in &self.links {
             if let Some(socket) = &*lock(link) {
@@ -315,7 +315,7 @@ impl Fate {
                 Ok(read) => {
                     silent = 0;
                     heard.extend_from_slice(&chunk[..read]);
-                    while let Some((word, length)) = Word::decode(&heard) {
+                    while let Some((word, length)) = ControlFrame::decode(&heard) {
                         heard.drain(..length);
                         match word {
                             Some(word) => self.heard(peer, word),
@@ -337,15 +337,15 @@ impl Fate {
         }
     }
 
-    fn heard(&self, peer: usize, word: Word) {
+    fn heard(&self, peer: usize, word: ControlFrame) {
         let name = &self.names[peer];
         match word {
-            Word::Heartbeat => {}
-            Word::Done => self.change(|state| state.peers[peer].done = true),
-            Word::Interrupted => self.interrupt(name),
-            Word::Fallen(Cause::Loss, words) => self.fall(peer, Cause::Loss, &words),
-            Word::Fallen(Cause::Report, words) => self.stop(peer, words),
-            Word::Ended(code, words) => {
+            ControlFrame::Heartbeat => {}
+            ControlFrame::Done => self.change(|state| state.peers[peer].done = true),
+            ControlFrame::Interrupted => self.interrupt(name),
+            ControlFrame::Fallen(Cause::Loss, words) => self.fall(peer, Cause::Loss, &words),
+            ControlFrame::Fallen(Cause::Report, words) => self.stop(peer, words),
+            ControlFrame::Ended(code, words) => {
                 self.change(|state| state.peers[peer].ended = Some(code));
                 match code {
                     // Its rows are not wanted any more (a closed pipe): nobody's are.
@@ -378,7 +378,7 @@ impl Fate {
             std::mem::replace(&mut state.interrupted, true) || state.ending
         };
         if !known && !interrupt::noticed() {
-            if lifeline::parent().is_none() {
+            if parent_link::parent().is_none() {
                 say(&format!("{name} was interrupted, so this process ends, too"));
             }
             interrupt::myself();
@@ -399,7 +399,7 @@ impl Fate {
         (state.reported, state.peers[peer].gone) = (Some(words.clone()), true);
         drop(state);
         self.changed.notify_all();
-        if let Some(parent) = lifeline::parent() {
+        if let Some(parent) = parent_link::parent() {
             // Who has heard it waits for this process.
             parent.tell(&words);
         }
@@ -437,19 +437,19 @@ impl Fate {
         }
         state.ending = true;
         drop(state);
-        self.fallen(cause, words)
+        self.end_because_of_another(cause, words)
     }
 
     /// The last step of a process that ends because of another.
-    fn fallen(&self, cause: Cause, words: &str) -> ! {
+    fn end_because_of_another(&self, cause: Cause, words: &str) -> ! {
         self.changed.notify_all();
-        match lifeline::parent() {
+        match parent_link::parent() {
             // The parent says it once for all, if it does not know better.
             Some(parent) => parent.tell(words),
             None => say(&format!("{words}; so this process ends, too")),
         }
-        self.farewell(&Word::Fallen(cause, words.to_owned()));
-        quit(if lifeline::parent().is_some() { VICTIM } else { 1 })
+        self.announce(&ControlFrame::Fallen(cause, words.to_owned()));
+        quit(if parent_link::parent().is_some() { VICTIM } else { 1 })
     }
 
     fn end(&self, code: u8, words: &str) -> ! {
@@ -461,12 +461,12 @@ impl Fate {
         {
             state.ending = true;
             drop(state);
-            self.fallen(Cause::Report, &words);
+            self.end_because_of_another(Cause::Report, &words);
         }
         // A good end is reached together; only then is an ending one's own.
         if code == 0 && state.done && !state.ending {
             drop(state);
-            self.tell(&Word::Ended(0, String::new()));
+            self.tell(&ControlFrame::Ended(0, String::new()));
             let together = |state: &State| {
                 state.ending
                     || state
@@ -484,7 +484,7 @@ impl Fate {
                     if together {
                         quit(0);
                     }
-                    self.farewell(&Word::Ended(130, String::new()));
+                    self.announce(&ControlFrame::Ended(130, String::new()));
                     quit(130);
                 }
                 if state.ending {
@@ -499,7 +499,7 @@ impl Fate {
         }
         drop(state);
         self.changed.notify_all();
-        self.farewell(&Word::Ended(code, words.to_owned()));
+        self.announce(&ControlFrame::Ended(code, words.to_owned()));
         quit(code)
     }
 
