@@ -27,6 +27,7 @@ pub mod postgres;
 pub mod protocol;
 pub mod share;
 mod sqlite;
+mod symbol_blocks;
 
 use crate::committed_files::FileChange;
 use crate::config::{Config, SinkTarget, Source, StartOffset, Verbosity, beside};
@@ -219,6 +220,7 @@ pub fn restore(
             changes.extend(panes.map(|key| (key.clone(), None)));
             for (number, partition) in &checkpoint.partitions {
                 changes.insert(format!("head/{number}"), Some(checkpoint::encode(&partition.head)?));
+                changes.extend(partition.symbol_keys.iter().map(|key| (key.clone(), None)));
                 changes.insert(format!("symbols/{number}"), Some(checkpoint::encode(&partition.symbols)?));
             }
         }

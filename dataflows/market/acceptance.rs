@@ -100,8 +100,8 @@ pub struct Partition {
     inside_log: bool,
     counts: Counts,
     kinds: Vec<Option<TradeKind>>,
-    /// How many of them there are.
-    kinds_known: usize,
+    /// The symbols that have one, in the order in which they came.
+    known: Vec<SymbolNumber>,
     panes: OpenPanes,
 }
 
@@ -122,7 +122,7 @@ impl Partition {
             inside_log: false,
             counts: Counts::default(),
             kinds: Vec::new(),
-            kinds_known: 0,
+            known: Vec::new(),
             panes: OpenPanes::default(),
         }
     }
@@ -213,7 +213,7 @@ impl Partition {
                     self.kinds.resize(number + 1, None);
                 }
                 self.kinds[number] = Some(kind);
-                self.kinds_known += 1;
+                self.known.push(symbol);
             }
         }
         if let Some(ahead) = self.future(trade.time, place) {
@@ -289,15 +289,14 @@ impl Partition {
         self.jumps.memory(opened_at)
     }
 
-    /// By which kind each symbol is counted.
-    pub fn kinds(&self) -> impl Iterator<Item = (SymbolNumber, TradeKind)> + '_ {
-        let numbered = (0u32..).map(SymbolNumber).zip(&self.kinds);
-        numbered.filter_map(|(number, kind)| kind.map(|kind| (number, kind)))
+    /// By which kind a symbol is counted.
+    pub fn kind(&self, symbol: SymbolNumber) -> Option<TradeKind> {
+        self.kinds.get(symbol.0 as usize).copied().flatten()
     }
 
-    /// How many symbols have a kind.
-    pub fn kinds_known(&self) -> usize {
-        self.kinds_known
+    /// The symbols that have a kind, in the order in which they came.
+    pub fn known(&self) -> &[SymbolNumber] {
+        &self.known
     }
 
     /// Takes a partition up where an earlier run left it. Its open panes are rebuilt by giving it, through
@@ -315,13 +314,14 @@ impl Partition {
         partition.first = head.first;
         partition.inside_log = head.inside_log;
         partition.counts = head.counts;
-        for (number, kind) in kinds {
-            let number = number.0 as usize;
+        for (symbol, kind) in kinds {
+            let number = symbol.0 as usize;
             if partition.kinds.len() <= number {
                 partition.kinds.resize(number + 1, None);
             }
-            partition.kinds_known += usize::from(partition.kinds[number].is_none());
-            partition.kinds[number] = Some(*kind);
+            if partition.kinds[number].replace(*kind).is_none() {
+                partition.known.push(*symbol);
+            }
         }
         partition
     }

@@ -6,6 +6,8 @@ use crate::config::checkpoint::CheckpointStore;
 use crate::ledger::Entries;
 use crate::ledger::checkpoint::{self, Checkpoint};
 use crate::ledger::held::Held;
+use crossrate_dataflows::market::trade::Symbol;
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -48,8 +50,9 @@ fn together(store: &CheckpointStore, checkpoint: &Checkpoint, faults: &mut Vec<S
                 head.rebuild_from, head.next
             ));
         }
+        let known: HashSet<&Symbol> = partition.symbols.iter().map(|known| &known.symbol).collect();
         for pane in partition.panes.values().flatten() {
-            if partition.symbols.iter().all(|known| known.symbol != pane.symbol) {
+            if !known.contains(&pane.symbol) {
                 faults
                     .push(format!("partition {number} has sums of {}, a symbol unknown there", pane.symbol));
             }

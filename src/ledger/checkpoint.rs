@@ -6,7 +6,8 @@
 //! | `head/P` | where partition P is |
 //! | `jumps/P` | which of its records jumped, where some did that a restart must know |
 //! | `read/P` | how what was read of it until there is known again, of a file |
-//! | `symbols/P` | by which kind each symbol is counted there, and the greatest id of its panes that are done |
+//! | `symbols/P/B` | by which kind each symbol is counted there, and the greatest id of its panes that are done: a block of them |
+//! | `symbols/P` | the same of all of them, of a job that had ended when it was taken up, and as earlier versions wrote it |
 //! | `pane/P/END/DATE` | sums that were handed over and that windows still need |
 //! | `carried/SYMBOL`, `series/CROSS`, `rate/CROSS/N` | what outlives its windows |
 //! | `idle` | where idleness or adoption took watermarks, as far as rows may still ask what closed them |
@@ -39,7 +40,7 @@ use crossrate_dataflows::market::trade::{Symbol, TradeKind};
 use num_bigint::BigInt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{SystemTime, UNIX_EPOCH};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -108,6 +109,8 @@ pub struct PartitionCheckpoint {
     pub read: Option<Prefix>,
     /// Its symbols.
     pub symbols: Vec<SymbolEntry>,
+    /// The keys of the entries that they stand in.
+    pub symbol_keys: Vec<String>,
     /// What it had handed over and windows still need, by pane end and date.
     pub panes: BTreeMap<(EventTime, EventTime), Vec<PaneEntry>>,
 }
@@ -261,7 +264,7 @@ impl Checkpoint {
         let mut heads: BTreeMap<u32, Head> = BTreeMap::new();
         let mut read: BTreeMap<u32, Prefix> = BTreeMap::new();
         let mut jumps: BTreeMap<u32, jumps::Refused> = BTreeMap::new();
-        let mut symbols: BTreeMap<u32, Vec<SymbolEntry>> = BTreeMap::new();
+        let mut symbols: BTreeMap<u32, (Vec<SymbolEntry>, Vec<String>)> = BTreeMap::new();
         let mut panes: BTreeMap<u32, BTreeMap<(EventTime, EventTime), Vec<PaneEntry>>> = BTreeMap::new();
         for (key, entry) in entries {
             let unknown = || {
@@ -282,7 +285,10 @@ impl Checkpoint {
                     jumps.insert(partition(rest)?, decode(key, entry)?);
                 }
                 "symbols" => {
-                    symbols.insert(partition(rest)?, decode(key, entry)?);
+                    let of_partition = rest.split_once('/').map_or(rest, |(partition, _)| partition);
+                    let (known, keys) = symbols.entry(partition(of_partition)?).or_default();
+                    known.extend(decode::<Vec<SymbolEntry>>(key, entry)?);
+                    keys.push(key.clone());
                 }
                 "pane" => {
                     let mut parts = rest.split('/');
@@ -315,31 +321,34 @@ impl Checkpoint {
         checkpoint.resume.at = checkpoint.files.until.unwrap_or(EventTime::MIN);
         let ended = checkpoint.job.as_ref().is_some_and(|job| job.ended);
         for (number, mut head) in heads {
-            let mut symbols = symbols.remove(&number).unwrap_or_default();
+            let (mut symbols, symbol_keys) = symbols.remove(&number).unwrap_or_default();
             let mut panes = panes.remove(&number).unwrap_or_default();
             if ended {
                 head.watermark = head.watermark.max(checkpoint.resume.at);
                 head.rebuild_from = head.next;
-                for entry in std::mem::take(&mut panes).values().flatten() {
-                    note_greatest(&mut symbols, &entry.symbol, entry.candle.greatest_id);
-                }
+                note_greatest(&mut symbols, std::mem::take(&mut panes).values().flatten());
             }
-            for known in &symbols {
-                if let Some(id) = known.greatest_id {
-                    let greatest = checkpoint.resume.greatest_ids.entry(known.symbol.clone()).or_insert(id);
-                    *greatest = id.max(*greatest);
-                }
+            for (symbol, id) in symbols.iter().filter_map(|known| Some((&known.symbol, known.greatest_id?))) {
+                let greatest = checkpoint.resume.greatest_ids.entry(symbol.clone()).or_insert(id);
+                *greatest = id.max(*greatest);
             }
             let (read, jumps) = (read.remove(&number), jumps.remove(&number).unwrap_or_default());
-            checkpoint.partitions.insert(number, PartitionCheckpoint { head, jumps, read, symbols, panes });
+            let partition = PartitionCheckpoint { head, jumps, read, symbols, symbol_keys, panes };
+            checkpoint.partitions.insert(number, partition);
         }
         Ok(checkpoint)
     }
 }
 
-fn note_greatest(symbols: &mut [SymbolEntry], symbol: &Symbol, id: u64) {
-    if let Some(known) = symbols.iter_mut().find(|s| s.symbol == *symbol) {
-        known.greatest_id = known.greatest_id.max(Some(id));
+/// The panes are needed no more: their symbols keep the greatest ids.
+fn note_greatest<'a>(symbols: &mut [SymbolEntry], panes: impl Iterator<Item = &'a PaneEntry>) {
+    let mut ids: HashMap<&Symbol, u64> = HashMap::new();
+    for entry in panes {
+        let greatest = ids.entry(&entry.symbol).or_default();
+        *greatest = entry.candle.greatest_id.max(*greatest);
+    }
+    for known in symbols {
+        known.greatest_id = known.greatest_id.max(ids.get(&known.symbol).copied());
     }
 }
 

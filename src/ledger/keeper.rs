@@ -1,6 +1,7 @@
 //! A partition's side of the checkpoint: notes what changes in it, batch by batch.
 
-use super::checkpoint::{PaneEntry, SymbolEntry, encode, pane_key};
+use super::checkpoint::{PaneEntry, encode, pane_key};
+use super::symbol_blocks::SymbolBlocks;
 use crate::wire::chunk::Prefix;
 use anyhow::Result;
 use crossrate_dataflows::market::acceptance::Partition;
@@ -20,10 +21,7 @@ pub struct Keeper {
     span: u64,
     /// Panes that were handed over and that windows still need: the dates of their entries, and their greatest ids.
     kept: BTreeMap<EventTime, Kept>,
-    /// The greatest id of each symbol in panes that no window needs any more.
-    greatest_ids: BTreeMap<SymbolNumber, u64>,
-    symbols_written: usize,
-    symbols_changed: bool,
+    symbols: SymbolBlocks,
     /// The records that jumped, as they were written last.
     jumps: Refused,
     /// What was read of a file, where it is more than before.
@@ -46,20 +44,25 @@ impl Keeper {
                 + definition.grace
                 + Looks::of(definition).hindsight(),
             kept: BTreeMap::new(),
-            greatest_ids: BTreeMap::new(),
-            symbols_written: 0,
-            symbols_changed: false,
+            symbols: SymbolBlocks::default(),
             jumps: Refused::default(),
             read: None,
             changes: Vec::new(),
         }
     }
 
-    /// What an earlier run had noted of the symbols, and of the records that jumped.
-    pub fn know(&mut self, greatest_ids: impl Iterator<Item = (SymbolNumber, u64)>, jumps: &Refused) {
+    /// What an earlier run had noted of the symbols, under these keys, and of the records that jumped.
+    pub fn know(
+        &mut self,
+        greatest_ids: impl Iterator<Item = (SymbolNumber, u64)>,
+        keys: &[String],
+        jumps: &Refused,
+    ) {
         self.jumps = jumps.clone();
-        self.greatest_ids.extend(greatest_ids);
-        self.symbols_changed = true;
+        self.symbols.know(greatest_ids);
+        // All of them in one entry: those of a job that had ended.
+        let whole = format!("symbols/{}", self.partition);
+        self.changes.extend(keys.iter().cloned().chain([whole]).map(|key| (key, None)));
     }
 
     /// What an earlier run had handed over: it is in the ledger, and stays there until windows need it no more.
@@ -114,10 +117,8 @@ impl Keeper {
                 self.changes.push((pane_key(self.partition, end, date), None));
             }
             for (symbol, id) in kept.greatest_ids {
-                let greatest = self.greatest_ids.entry(symbol).or_insert(id);
-                *greatest = id.max(*greatest);
+                self.symbols.note(symbol, id);
             }
-            self.symbols_changed = true;
         }
     }
 
@@ -139,19 +140,9 @@ impl Keeper {
         if let Some(read) = self.read.take() {
             self.changes.push((format!("read/{partition}"), Some(encode(&read)?)));
         }
-        let known = state.kinds_known();
-        if self.symbols_changed || known > self.symbols_written {
-            (self.symbols_changed, self.symbols_written) = (false, known);
-            let symbols: Vec<SymbolEntry> = state
-                .kinds()
-                .map(|(number, kind)| SymbolEntry {
-                    symbol: names[number.0 as usize].clone(),
-                    kind,
-                    greatest_id: self.greatest_ids.get(&number).copied(),
-                })
-                .collect();
-            self.changes.push((format!("symbols/{partition}"), Some(encode(&symbols)?)));
-        }
+        let blocks = self.symbols.entries(state, names)?.into_iter();
+        self.changes
+            .extend(blocks.map(|(block, entry)| (format!("symbols/{partition}/{block}"), Some(entry))));
         Ok(std::mem::take(&mut self.changes))
     }
 }

@@ -179,7 +179,7 @@ impl Reading {
         partition.records = from;
         partition.begun = !head.inside_log;
         if let Some(keeper) = &mut partition.keeper {
-            keeper.know(greatest_ids.into_iter(), &earlier.jumps);
+            keeper.know(greatest_ids.into_iter(), &earlier.symbol_keys, &earlier.jumps);
             handed_over.iter().for_each(|update| keeper.keep_known(update));
         }
         handed_over.iter().for_each(|update| self.sums.add(update));

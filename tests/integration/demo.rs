@@ -214,6 +214,7 @@ fn something_is_said_before_anything_has_happened() {
 
 fn demo(flags: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
+    crate::program::without_settings(&mut command);
     command.arg("demo").args(flags).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
