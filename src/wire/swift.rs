@@ -16,18 +16,18 @@ use crossrate_dataflows::market::trade::{Trade, TradeKind, is_name};
 /// message into the next one if it has none of its own: the caller compares.
 #[inline]
 pub(super) fn decode(bytes: &[u8], at: usize) -> Option<(Record<'_>, usize)> {
-    let (record, end) =
-        if load(bytes, at)? == word(b"{\"stream") { combined(bytes, at)? } else { event(bytes, at)? };
-    (end - at <= MOST_BYTES).then_some((record, end))
+    // Given on as it was written: a copy would be read in other pieces than it was written in, and wait for them.
+    if load(bytes, at)? == word(b"{\"stream") { combined(bytes, at) } else { event(bytes, at) }
 }
 
 /// `{"stream":"..","data":{..}}`
-fn combined(bytes: &[u8], at: usize) -> Option<(Record<'_>, usize)> {
-    let at = literal(bytes, at + 8, b"\":\"")?;
+fn combined(bytes: &[u8], begin: usize) -> Option<(Record<'_>, usize)> {
+    let at = literal(bytes, begin + 8, b"\":\"")?;
     let (_, at) = text(bytes, at)?;
     let at = literal(bytes, at, b",\"data\":")?;
     let (record, at) = event(bytes, at)?;
-    Some((record, literal(bytes, at, b"}")?))
+    let end = literal(bytes, at, b"}")?;
+    (end - begin <= MOST_BYTES).then_some((record, end))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,8 +40,8 @@ enum Event {
 
 /// `{"e":"trade","E":1,"s":"BTCUSDT","t":2,"p":"1.0","q":"1.0",..}`
 #[inline]
-fn event(bytes: &[u8], at: usize) -> Option<(Record<'_>, usize)> {
-    let mut at = literal(bytes, at, b"{")?;
+fn event(bytes: &[u8], begin: usize) -> Option<(Record<'_>, usize)> {
+    let mut at = literal(bytes, begin, b"{")?;
     let mut event = None;
     let mut symbol: &[u8] = &[];
     let (mut trade_id, mut aggregate_id, mut price, mut quantity, mut time) = (None, None, 0, 0, 0);
@@ -116,6 +116,9 @@ fn event(bytes: &[u8], at: usize) -> Option<(Record<'_>, usize)> {
         }
     }
     at += 1;
+    if at - begin > MOST_BYTES {
+        return None;
+    }
     let (kind, id) = match event {
         Some(Event::Trade) => (TradeKind::Trade, trade_id?),
         Some(Event::Aggregate) => (TradeKind::Aggregate, aggregate_id?),

@@ -47,13 +47,25 @@ impl Judging<'_> {
         record: &Record<'_>,
         symbols: &mut Symbols,
     ) {
-        let known = match record {
+        match record {
             Record::Trade { symbol, kind, trade } => {
-                Known::Trade(self.ask(waiting.len(), symbol, symbols), *kind, *trade)
+                let number = self.ask(waiting.len(), symbol, symbols);
+                self.push(waiting, raw, Known::Trade(number, *kind, *trade), symbols);
             }
-            record => Known::of(record, symbols),
-        };
-        self.push(waiting, raw, known, symbols);
+            record => self.other(waiting, raw, record, symbols),
+        }
+    }
+
+    /// The same of what is no trade. Apart from trades, so that those are written where they wait and not copied there.
+    #[inline(never)]
+    fn other<'b>(
+        &mut self,
+        waiting: &mut Vec<(wire::Raw<'b>, Known)>,
+        raw: wire::Raw<'b>,
+        record: &Record<'_>,
+        symbols: &mut Symbols,
+    ) {
+        self.push(waiting, raw, Known::of(record, symbols), symbols);
     }
 
     /// The number of the symbol of the trade at that place, or what is needed to look it up with the others. Apart from
