@@ -21,6 +21,9 @@ pub struct OpenPanes {
     open: BTreeMap<EventTime, usize>,
     /// Where the last trade went: the next one mostly goes there too.
     last: usize,
+    /// The panes where trades out of order went before, the latest in place of the oldest. Others are looked up.
+    near: [Near; NEAR],
+    oldest: usize,
     /// The panes with something to hand over, by the look before which they must: look and end of the pane.
     looks: BinaryHeap<Reverse<(EventTime, EventTime)>>,
     /// Offset of the first trade and end of the panes that were opened before all open ones that end later.
@@ -31,6 +34,17 @@ pub struct OpenPanes {
     handed_over: Option<EventTime>,
     /// The places of emptied panes; the first few keep their allocations.
     spare: Vec<usize>,
+}
+
+/// So many panes are found without a look at all that are open: mostly trades are out of order by a few of them.
+const NEAR: usize = 4;
+
+/// A pane that is open, by its times; one that is gone holds none.
+#[derive(Debug, Copy, Clone, Default)]
+struct Near {
+    start: EventTime,
+    end: EventTime,
+    at: usize,
 }
 
 #[derive(Debug, Default)]
@@ -56,6 +70,8 @@ impl Default for OpenPanes {
             panes: Vec::new(),
             open: BTreeMap::new(),
             last: 0,
+            near: [Near::default(); NEAR],
+            oldest: 0,
             looks: BinaryHeap::new(),
             opened: VecDeque::new(),
             due: EventTime::MAX,
@@ -70,7 +86,14 @@ impl OpenPanes {
     #[inline]
     pub(super) fn find(&mut self, time: EventTime) -> Option<usize> {
         let found = self.look_up(time)?;
-        self.last = found;
+        if found != self.last {
+            self.last = found;
+            if !self.near.iter().any(|near| near.at == found && near.end > time) {
+                let Pane { start, end, .. } = self.panes[found];
+                self.near[self.oldest] = Near { start, end, at: found };
+                self.oldest = (self.oldest + 1) % NEAR;
+            }
+        }
         Some(found)
     }
 
@@ -79,6 +102,9 @@ impl OpenPanes {
         let holds = |pane: &Pane| time >= pane.start && time < pane.end;
         if self.panes.get(self.last).is_some_and(holds) {
             return Some(self.last);
+        }
+        if let Some(near) = self.near.iter().find(|near| time >= near.start && time < near.end) {
+            return Some(near.at);
         }
         let (_, &at) = self.open.range((Bound::Excluded(time), Bound::Unbounded)).next()?;
         holds(&self.panes[at]).then_some(at)
@@ -163,7 +189,7 @@ impl OpenPanes {
 
     /// The end of the earliest one.
     pub(super) fn first_end(&self) -> Option<EventTime> {
-        self.panes.first().map(|pane| pane.end)
+        self.open.first_key_value().map(|(end, _)| *end)
     }
 
     /// The offset from which reading again rebuilds all that is open; `None` where nothing is.
@@ -213,6 +239,7 @@ impl OpenPanes {
         while let Some(entry) = self.open.first_entry().filter(|entry| looks.final_at(*entry.key()) <= w) {
             count(1);
             let at = entry.remove();
+            self.near.iter_mut().filter(|near| near.at == at).for_each(|near| *near = Near::default());
             if self.spare.len() < 4 {
                 self.panes[at].clear();
             } else {
@@ -262,5 +289,27 @@ impl Pane {
         self.new = None;
         // It holds no time.
         (self.start, self.end) = (EventTime::MIN, EventTime::MIN);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn panes_opened_in_any_order_are_found_and_the_earliest_is_known() {
+        let at = EventTime::from_micros;
+        let mut panes = OpenPanes::default();
+        assert_eq!(panes.first_end(), None);
+        let ends = [60, 30, 90, 20, 80, 70, 10, 50, 40];
+        let places: Vec<usize> = ends.map(|end| panes.open(at(end), 10, 0)).to_vec();
+        assert_eq!(panes.first_end(), Some(at(10)));
+        for _ in 0..3 {
+            for (end, place) in ends.into_iter().zip(&places) {
+                assert_eq!(panes.find(at(end - 1)), Some(*place), "the pane that ends at {end}");
+                assert_eq!(panes.find(at(end - 10)), Some(*place), "the pane that ends at {end}");
+            }
+        }
+        assert_eq!(panes.find(at(90)), None);
     }
 }

@@ -125,7 +125,10 @@ impl HashInput {
     /// The hash of the trade that was written last.
     #[inline]
     pub fn hash(&self) -> u64 {
-        self.of_long_name.unwrap_or_else(|| xxh3_64(&self.bytes.as_flattened()[..self.length]))
+        match self.of_long_name {
+            Some(hash) => hash,
+            None => xxh3_64(&self.bytes.as_flattened()[..self.length]),
+        }
     }
 }
 

@@ -75,16 +75,8 @@ fn event(bytes: &[u8], begin: usize) -> Option<(Record<'_>, usize)> {
                 }
             }
             b's' => (symbol, at) = text(bytes, literal(bytes, at, b"\"")?)?,
-            b't' => {
-                let id;
-                (id, at) = integer(bytes, at)?;
-                trade_id = Some(id);
-            }
-            b'a' if bytes.get(at)?.is_ascii_digit() => {
-                let id;
-                (id, at) = integer(bytes, at)?;
-                aggregate_id = Some(id);
-            }
+            b't' => (trade_id, at) = some(integer(bytes, at)?),
+            b'a' if bytes.get(at)?.is_ascii_digit() => (aggregate_id, at) = some(integer(bytes, at)?),
             b'a' => {
                 at = plain(bytes, at)?;
                 aggregate_id = None;
@@ -131,6 +123,12 @@ fn event(bytes: &[u8], begin: usize) -> Option<(Record<'_>, usize)> {
     }
     let (price, quantity) = (Price::from_scaled(price)?, Quantity::from_scaled(quantity)?);
     Some((Record::Trade { symbol, kind, trade: Trade { id, price, quantity, time } }, at))
+}
+
+/// What was found, and where it ends.
+#[inline]
+fn some<T>((found, at): (T, usize)) -> (Option<T>, usize) {
+    (Some(found), at)
 }
 
 /// A key of several letters and its value, of which nothing matters but that it is not one of those that turn an
@@ -223,7 +221,7 @@ fn text(bytes: &[u8], from: usize) -> Option<(&[u8], usize)> {
 
 /// Whether ASCII is a name of 4 to 16 characters for certain: letters, digits, `:`, `;`, `@` and what stands between
 /// and after the letters, up to `z`, but no low line near the end, as contracts have it. Of others [`is_name`] is asked.
-#[inline]
+#[inline(always)]
 fn is_usual_name(text: &[u8]) -> bool {
     const FOUR_ZEROS: u64 = (ONES * b'0' as u64) << 32;
     let (begin, end) = match (text.first_chunk(), text.last_chunk()) {
