@@ -13,7 +13,10 @@ pub mod top;
 use crossrate_dataflows::market::definition::Definition;
 use crossrate_dataflows::market::event_time::EventTime;
 use secret::Token;
-pub use source::{FileSource, KafkaClient, KafkaSource, SimulatedSource, Source, StartOffset};
+pub use source::{
+    FileSource, KafkaClient, KafkaSource, SimulatedSource, Source, StartOffset, TopicFormat, TopicSource,
+    topic_of,
+};
 use std::fmt;
 use std::io::IsTerminal;
 use std::net::SocketAddr;

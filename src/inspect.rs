@@ -27,10 +27,12 @@ const NO_SYMBOL: &str = "SYMBOL";
 
 /// Looks, and tells what it has found.
 pub fn run(inspect: &Inspect) -> Result<Exit> {
-    let found = match &inspect.config.source {
-        Source::Kafka(topic) => vec![topic::look(inspect, topic)?],
+    let found: Vec<Found> = match &inspect.config.source {
+        Source::Kafka(kafka) => {
+            kafka.each().iter().map(|topic| topic::look(inspect, topic)).collect::<Result<Vec<_>>>()?
+        }
         Source::Files(files) => {
-            files.paths.iter().map(|path| look(inspect, files, path)).collect::<Result<_>>()?
+            files.paths.iter().map(|path| look(inspect, files, path)).collect::<Result<Vec<_>>>()?
         }
         Source::Simulated(_) => bail!("a generated market is no input to look at"),
     };

@@ -1,6 +1,6 @@
 //! What the processes of one run must agree on, and the words for what they do not.
 
-use crate::config::{Config, DeadLetterTarget, SinkTarget, Source};
+use crate::config::{Config, DeadLetterTarget, SinkTarget, Source, TopicFormat};
 use crate::duration;
 use crate::flag_words::in_flags;
 use crate::terminal::printable;
@@ -125,12 +125,12 @@ pub(crate) fn definition(config: &Config) -> Vec<(String, String)> {
         Err(error) => pairs.push(("job".into(), error.to_string())),
     }
     let mut add = |name: &str, value: String| pairs.push((name.into(), value));
-    let mut format = &Format::Binance;
+    let mut format = String::new();
     match &config.source {
         Source::Kafka(kafka) => {
             add("from", "kafka".into());
-            add("topic", kafka.topic.clone());
-            format = &kafka.format;
+            add("topic", config.source.topics().join(" "));
+            format = formats(&kafka.topics);
         }
         Source::Simulated(simulated) => add("from", format!("{simulated:?}")),
         Source::Files(files) => {
@@ -139,15 +139,32 @@ pub(crate) fn definition(config: &Config) -> Vec<(String, String)> {
                 None => path.display().to_string(),
             });
             add("from", names.collect::<Vec<_>>().join(" "));
-            format = &files.format;
+            format = named(&files.format);
             add("symbol", files.symbol.clone().unwrap_or_else(|| "unset".into()));
         }
     }
     // Earlier releases knew one format and did not name it.
-    if *format != Format::Binance {
-        add("format", format.identity());
+    if !format.is_empty() {
+        add("format", format);
     }
     pairs
+}
+
+/// What tells a format from others; nothing of the one that needs no mention.
+fn named(format: &Format) -> String {
+    if *format == Format::Binance { String::new() } else { format.identity() }
+}
+
+/// The format of a topic; of several topics those that have another one than the default, by their names.
+fn formats(topics: &[TopicFormat]) -> String {
+    match topics {
+        [topic] => named(&topic.format),
+        topics => {
+            let others = topics.iter().filter(|topic| topic.format != Format::Binance);
+            let told = others.map(|topic| format!("{}={}", topic.name, topic.format.identity()));
+            told.collect::<Vec<_>>().join(" ")
+        }
+    }
 }
 
 /// The job as pairs: what is computed, and how. Brokers and client properties are left out: they may rightly differ

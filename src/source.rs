@@ -130,8 +130,8 @@ pub struct PartitionFeed {
 pub struct Opened {
     /// Those that exist at the start.
     pub partitions: Vec<PartitionFeed>,
-    /// Those that appear later come through here; `None` where none can.
-    pub adopted: Option<mpsc::Receiver<PartitionFeed>>,
+    /// Those that appear later come through these; none where none can.
+    pub adopted: Vec<mpsc::Receiver<PartitionFeed>>,
 }
 
 impl PartitionFeed {

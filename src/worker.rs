@@ -151,7 +151,7 @@ impl JobWorker<'_> {
     /// Takes in partitions that have appeared since the run began.
     fn adopt_new_partitions(&mut self) -> Result<()> {
         let Some(spare) = &self.spare else { return Ok(()) };
-        while let Ok(feed) = spare.mailbox.try_recv() {
+        for feed in spare.mailboxes.iter().flat_map(Receiver::try_iter) {
             self.pool.join(&feed.feed);
             let mut partition = Owned::new(feed, &self.config, spare.told.clone());
             self.reading.adopt(&mut partition, *spare.told.time())?;
@@ -302,7 +302,7 @@ impl JobWorker<'_> {
 
 /// A capability for partitions that do not exist yet; it follows the frontier.
 struct Spare {
-    mailbox: Receiver<PartitionFeed>,
+    mailboxes: Vec<Receiver<PartitionFeed>>,
     told: ActivateCapability<EventTime>,
 }
 

@@ -1,8 +1,9 @@
 //! What a checkpoint holds, for people and for programs.
 
 use crate::config::checkpoint::CheckpointStore;
+use crate::config::topic_of;
 use crate::flag_words::in_flags;
-use crate::ledger::checkpoint::{Checkpoint, PartitionCheckpoint};
+use crate::ledger::checkpoint::{Checkpoint, JobEntry, PartitionCheckpoint};
 use crate::ledger::held::Held;
 use anyhow::Result;
 use crossrate_dataflows::market::acceptance::Counts;
@@ -45,6 +46,9 @@ pub(super) struct Shown {
 #[derive(Debug, Serialize)]
 struct Partition {
     partition: u32,
+    /// Where the job reads several topics.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    topic: Option<String>,
     /// Offset of the next record, and the one from which reading again rebuilds what is open.
     offset: i64,
     rebuild_from: i64,
@@ -105,8 +109,10 @@ impl Shown {
         });
         let mut carried: Vec<Carried> = carried.collect();
         carried.sort_by(|a, b| a.symbol.cmp(&b.symbol));
+        let topics: Vec<&str> = job.map(topics_of).unwrap_or_default();
         let partition = |(number, partition): (&u32, &PartitionCheckpoint)| Partition {
-            partition: *number,
+            partition: topic_of(*number, &topics).1,
+            topic: topic_of(*number, &topics).0.map(str::to_owned),
             offset: partition.head.next,
             rebuild_from: partition.head.rebuild_from,
             end: job.and_then(|job| job.ends.get(number).copied()),
@@ -175,7 +181,7 @@ impl Shown {
             );
             for p in &self.partitions {
                 let watermark = p.watermark_ms.map_or_else(|| "none".into(), instant);
-                let (number, offset, from) = (p.partition, p.offset, p.rebuild_from);
+                let (number, offset, from) = (p.shown(), p.offset, p.rebuild_from);
                 let (accepted, symbols, panes) = (p.counts.accepted, p.symbols, p.panes);
                 let _ = writeln!(
                     text,
@@ -218,6 +224,21 @@ impl Shown {
         }
         text
     }
+}
+
+impl Partition {
+    fn shown(&self) -> String {
+        match &self.topic {
+            Some(topic) => format!("{topic}-{}", self.partition),
+            None => self.partition.to_string(),
+        }
+    }
+}
+
+/// The topics that a job reads, in order of their names.
+fn topics_of(job: &JobEntry) -> Vec<&str> {
+    let topics = job.definition.iter().find(|(name, _)| name == "topic");
+    topics.map(|(_, topics)| topics.split(' ').collect()).unwrap_or_default()
 }
 
 /// The windows that are not final and for which partitions have handed panes over.

@@ -4,7 +4,7 @@ use super::computed::{definition, wanted};
 use super::layers::{Given, Origin};
 use super::properties::{self, Property};
 use super::settings::{self as s, About, Which};
-use super::source::{can_be_read_again, source};
+use super::source::{can_be_read_again, only_topic, source};
 use super::usage::{UsageError, Wrong};
 use super::{outputs, places};
 use crate::config::checkpoint::CheckpointStore;
@@ -153,7 +153,7 @@ pub(super) fn serve(given: &Given) -> Result<ServeConfig, UsageError> {
     };
     let (kafka, _) = kafka(given)?;
     let trades = match given.texts(&s::TOPIC.about) {
-        Some(_) => Some(given.get(&s::TOPIC)?),
+        Some(_) => Some(only_topic(given)?),
         None => None,
     };
     if !matches!(target, SinkTarget::Kafka(_)) && trades.is_none() {

@@ -1,7 +1,7 @@
 //! The formats of records and their mappings: which is given, and `crossrate formats`.
 
 use super::layers::Given;
-use super::settings::{self as s, Which};
+use super::settings::{self as s, About, Which};
 use super::usage::{UsageError, Wrong, nearest};
 use crate::wire::format::{BINANCE, BUILT_IN, Format};
 
@@ -41,13 +41,20 @@ pub(super) enum Input {
 
 /// How records are written. A mapping that cannot work is told before anything is read.
 pub(super) fn given(given: &Given, input: Input) -> Result<Format, UsageError> {
-    let is_inspected = given.which() == Which::Inspect;
-    if is_inspected && given.texts(&s::FORMAT.about).is_none() {
+    if given.which() == Which::Inspect && given.texts(&s::FORMAT.about).is_none() {
         return Ok(Format::default());
     }
-    let format = given.get(&s::FORMAT)?;
+    checked(given, given.get(&s::FORMAT)?, input, &s::FORMAT.about)
+}
+
+/// How the records of one topic are written.
+pub(super) fn of_topic(given: &Given, format: Format) -> Result<Format, UsageError> {
+    checked(given, format, Input::Topic, &s::TOPIC.about)
+}
+
+fn checked(given: &Given, format: Format, input: Input, about: &About) -> Result<Format, UsageError> {
     let Format::Mapped(file) = &format else { return Ok(format) };
-    let wrong = |got: String, expected: &str| Wrong::told(got, expected).at(given.what(&s::FORMAT.about));
+    let wrong = |got: String, expected: &str| Wrong::told(got, expected).at(given.what(about));
     // What stands in the names of files is seen when they are opened.
     let mapping = match (file.compile(None), input) {
         (Ok(mapping), _) => mapping,
@@ -56,7 +63,7 @@ pub(super) fn given(given: &Given, input: Input) -> Result<Format, UsageError> {
             return Err(wrong(error.to_string(), "a mapping that can work: crossrate formats"));
         }
     };
-    if !mapping.is_numbered() && !is_inspected {
+    if !mapping.is_numbered() && given.which() != Which::Inspect {
         let got = format!("{}, whose ids are no sequence", file.name);
         return Err(wrong(got, "a format with ids = \"sequence\": others are not supported yet"));
     }

@@ -21,7 +21,10 @@ pub(super) fn apart(
     let from = given.what(&s::FROM.about);
     match source {
         Source::Simulated(_) => {}
-        Source::Kafka(kafka) => topics.push((given.what(&s::TOPIC.about), &kafka.topic)),
+        Source::Kafka(kafka) => {
+            let what = given.what(&s::TOPIC.about);
+            topics.extend(kafka.topics.iter().map(|topic| (what.clone(), topic.name.as_str())));
+        }
         Source::Files(input) => {
             files.extend(
                 input

@@ -1,10 +1,12 @@
 //! Texts that name places: files, brokers, topics, offsets, sinks. The other values are in `values`.
 
 use super::usage::{Wrong, nearest};
-use super::values::count;
+use super::values::{self, count};
 use crate::config::database;
 use crate::config::{DayForm, DeadLetterTarget, SinkTarget, StartOffset};
+use crate::wire::format::Format;
 use crossrate_dataflows::market::event_time::EventTime;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -99,6 +101,21 @@ pub(super) fn brokers(text: &str) -> Result<String, Wrong> {
 pub(super) fn topic(text: &str) -> Result<String, Wrong> {
     let expected = "a topic: 1 to 249 of the characters A-Z a-z 0-9 . _ -";
     name_of(text, 249, expected)
+}
+
+/// Topics of trades, each with its own format where it has one, in order of their names.
+pub(super) fn topics(texts: &[String]) -> Result<Vec<(String, Option<Format>)>, Wrong> {
+    let mut topics = BTreeMap::new();
+    for text in texts {
+        let (name, format) = match text.split_once('=') {
+            Some((name, format)) => (name, Some(values::format(format)?)),
+            None => (text.as_str(), None),
+        };
+        if topics.insert(topic(name)?, format).is_some() {
+            return Err(Wrong::new(text, "each topic once"));
+        }
+    }
+    Ok(topics.into_iter().collect())
 }
 
 /// A job's name; the transactional id and the checkpoint's keys are made from it.

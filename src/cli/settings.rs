@@ -426,8 +426,8 @@ settings! {
     BROKERS: Setting<String> = Setting::one("brokers", "HOST:PORT,..", INPUT, places::brokers,
         "Kafka brokers").short('b').alias("bootstrap-server").in_produce_too(None, None)
         .in_checkpoint_too("Kafka brokers").default("localhost:9092");
-    TOPIC: Setting<String> = Setting::one("topic", "TOPIC", INPUT, places::topic,
-        "Topic of trades").short('t').default("trades");
+    TOPIC: Setting<Vec<(String, Option<Format>)>> = Setting::many("topic", "TOPIC[=FORMAT]", INPUT, places::topics,
+        "Topic of trades, with its own format where it has one; repeatable").short('t').default("trades");
     OFFSET: Optional<StartOffset> = Optional::one("offset", "START", INPUT, places::start,
         "Where to begin: beginning, end, an offset, or @EPOCH_MS").short('o')
         .alias("from-offset").default("the checkpoint, else beginning");

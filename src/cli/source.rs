@@ -4,7 +4,7 @@ use super::layers::Given;
 use super::settings::{self as s, About};
 use super::usage::{UsageError, Wrong, nearest};
 use super::{formats, places};
-use crate::config::{Config, FileSource, KafkaClient, KafkaSource, STDIN, Source, StartOffset};
+use crate::config::{Config, FileSource, KafkaClient, KafkaSource, STDIN, Source, StartOffset, TopicFormat};
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -17,10 +17,18 @@ pub(super) fn source(
     let texts = given.get(&s::FROM)?;
     let from = given.what(&s::FROM.about);
     if texts == ["kafka"] {
+        let default = formats::given(given, formats::Input::Topic)?;
+        let mut topics = Vec::new();
+        for (name, format) in given.get(&s::TOPIC)? {
+            let format = match format {
+                Some(format) => formats::of_topic(given, format)?,
+                None => default.clone(),
+            };
+            topics.push(TopicFormat { name, format });
+        }
         return Ok(Source::Kafka(KafkaSource {
             client: client.clone(),
-            topic: given.get(&s::TOPIC)?,
-            format: formats::given(given, formats::Input::Topic)?,
+            topics,
             start: given.find(&s::OFFSET)?.unwrap_or(StartOffset::Unset),
             exit_at_end: given.get(&s::EXIT_AT_END)?,
         }));
@@ -58,6 +66,15 @@ pub(super) fn source(
         format: formats::given(given, formats::Input::Files)?,
         verify: given.get(&s::VERIFY)?,
     }))
+}
+
+/// The topic of trades beside results; a server replays one.
+pub(super) fn only_topic(given: &Given) -> Result<String, UsageError> {
+    let what = given.what(&s::TOPIC.about);
+    match given.get(&s::TOPIC)?.as_slice() {
+        [(name, None)] => Ok(name.clone()),
+        _ => Err(Wrong::told("several topics, or a format", "the name of one topic").at(what)),
+    }
 }
 
 /// What a run has read it reads again when it is taken up, and standard input cannot be.

@@ -28,19 +28,82 @@ pub struct SimulatedSource {
     pub speed: Speed,
 }
 
-/// How a topic is read.
+/// How topics are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KafkaSource {
     /// Brokers and librdkafka properties.
     pub client: KafkaClient,
-    /// The topic of trades.
-    pub topic: String,
-    /// How records are written.
-    pub format: Format,
+    /// The topics of trades, one at least, in order of their names.
+    pub topics: Vec<TopicFormat>,
     /// Where to begin.
     pub start: StartOffset,
     /// Stop at each log's last stable offset as it was at the start (`-e`).
     pub exit_at_end: bool,
+}
+
+/// A topic of trades.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicFormat {
+    /// Its name.
+    pub name: String,
+    /// How its records are written.
+    pub format: Format,
+}
+
+/// One of the topics, as it is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicSource {
+    /// Brokers and librdkafka properties.
+    pub client: KafkaClient,
+    /// Its name.
+    pub topic: String,
+    /// How its records are written.
+    pub format: Format,
+    /// The number that its partition 0 has in the job.
+    pub first: u32,
+    /// Where to begin.
+    pub start: StartOffset,
+    /// Stop at each log's last stable offset as it was at the start (`-e`).
+    pub exit_at_end: bool,
+}
+
+/// So many partitions of a topic are told apart, where a job reads several: partition `n` of the topic at place `t`, counted
+/// from 1 in order of names, has the number `t` times this and `n`. So partitions are in order of topic and number, and a
+/// number above this tells that there are several topics.
+const PARTITIONS_A_TOPIC: u32 = 1 << 20;
+
+impl KafkaSource {
+    /// Each topic as a source of its own.
+    pub fn each(&self) -> Vec<TopicSource> {
+        let has_several = self.topics.len() > 1;
+        let source = |(place, topic): (u32, &TopicFormat)| TopicSource {
+            client: self.client.clone(),
+            topic: topic.name.clone(),
+            format: topic.format.clone(),
+            first: if has_several { place * PARTITIONS_A_TOPIC } else { 0 },
+            start: self.start,
+            exit_at_end: self.exit_at_end,
+        };
+        (1..).zip(&self.topics).map(source).collect()
+    }
+}
+
+impl Source {
+    /// The topics in order of their names; none of another source.
+    pub fn topics(&self) -> Vec<String> {
+        match self {
+            Source::Kafka(kafka) => kafka.topics.iter().map(|topic| topic.name.clone()).collect(),
+            Source::Files(_) | Source::Simulated(_) => Vec::new(),
+        }
+    }
+}
+
+/// The topic of a partition, where the job reads several of these, and the partition's number in it.
+pub fn topic_of<T: AsRef<str>>(partition: u32, topics: &[T]) -> (Option<&str>, u32) {
+    match (partition / PARTITIONS_A_TOPIC) as usize {
+        0 => (None, partition),
+        place => (topics.get(place - 1).map(AsRef::as_ref), partition % PARTITIONS_A_TOPIC),
+    }
 }
 
 /// How brokers are reached: the same for reading and writing.

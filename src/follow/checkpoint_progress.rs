@@ -1,6 +1,7 @@
 //! What a checkpoint says of how far its job is, to those who only look. They need neither sums nor panes, and
 //! disturb nobody: a job is taken over by whoever commits, not by whoever reads.
 
+use crate::config::topic_of;
 use crate::duration;
 use crate::ledger::Entries;
 use crate::ledger::checkpoint::{self, JobEntry};
@@ -54,7 +55,13 @@ impl CheckpointProgress {
     pub(super) fn progress(&self, told_ms: u64) -> ProgressNews {
         let setting = |name: &str| self.job.definition.iter().find(|(key, _)| key == name).map(|(_, v)| v);
         let name = |number: u32| match setting("topic") {
-            Some(topic) => format!("{topic}-{number}"),
+            Some(topics) => {
+                let topics: Vec<&str> = topics.split(' ').collect();
+                match topic_of(number, &topics) {
+                    (Some(topic), number) => format!("{topic}-{number}"),
+                    (None, number) => format!("{}-{number}", topics[0]),
+                }
+            }
             None => format!("input {number}"),
         };
         let partition = |(number, head): (&u32, &Head)| {

@@ -5,6 +5,7 @@ use super::survey::Found;
 use crate::config::inspect::Inspect;
 use crate::config::{STDIN, Source};
 use crate::duration::{LONGEST_DELAY, rounded_up, show};
+use crate::wire::format::BINANCE;
 
 /// A command that works, and what is to be known about it.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,32 +19,42 @@ pub(super) fn command(inspect: &Inspect, found: &[Found]) -> Told {
     let Some(best) = found.iter().filter(|f| f.recognition.fits).max_by_key(|f| f.counts.accepted) else {
         return nothing_fits(found);
     };
-    let format = name_of(inspect, best);
+    let format = name_of(best);
     if !best.recognition.is_numbered {
         let note = format!("the ids of {format} are no sequence: a run does not take them yet");
         return Told { notes: vec![note], command: line(&["crossrate", "formats", &format]) };
     }
+    // Each topic may have a format of its own.
+    let is_topic = matches!(inspect.config.source, Source::Kafka(_));
     let is_read = |f: &&Found| {
-        let same =
-            name_of(inspect, f) == format && f.recognition.needs_symbol == best.recognition.needs_symbol;
-        same && (f.recognition.fits || f.counts.read() == 0)
+        let same = name_of(f) == format && f.recognition.needs_symbol == best.recognition.needs_symbol;
+        let is_taken = if is_topic { f.recognition.is_numbered } else { same };
+        f.counts.read() == 0 || is_taken && f.recognition.fits
     };
     let read: Vec<&Found> = found.iter().filter(is_read).collect();
     let mut notes = Vec::new();
     if read.len() < found.len() {
         let others: Vec<&str> = found.iter().filter(|f| !is_read(f)).map(|f| f.name.as_str()).collect();
-        notes.push(format!("a run reads files of one format: not with it {}", others.join(", ")));
+        notes.push(format!("not read with it, since the format is another one: {}", others.join(", ")));
     }
     let mut words = vec!["crossrate".to_owned(), "run".to_owned()];
     match &inspect.config.source {
-        Source::Kafka(topic) => {
+        Source::Kafka(_) => {
             words.extend(inspect.reached_by.iter().cloned());
-            words.extend(["-t".to_owned(), topic.topic.clone(), "-e".to_owned()]);
+            for topic in &read {
+                let format = name_of(topic);
+                let is_default = format == BINANCE;
+                let own = if is_default { String::new() } else { format!("={format}") };
+                words.extend(["-t".to_owned(), format!("{}{own}", topic.name)]);
+            }
+            words.push("-e".to_owned());
         }
-        _ => words.extend(read.iter().map(|f| path(&f.name))),
-    }
-    if format != "binance" {
-        words.extend(["--format".to_owned(), format]);
+        _ => {
+            words.extend(read.iter().map(|f| path(&f.name)));
+            if format != BINANCE {
+                words.extend(["--format".to_owned(), format]);
+            }
+        }
     }
     if let Some(symbol) = symbol(inspect, best) {
         if best.recognition.needs_symbol {
@@ -73,11 +84,9 @@ fn nothing_fits(found: &[Found]) -> Told {
     }
 }
 
-/// As it was typed, or as it was recognised.
-fn name_of(inspect: &Inspect, found: &Found) -> String {
-    let recognised =
-        || found.recognition.format.as_ref().map_or("binance", |format| format.name()).to_owned();
-    inspect.format.clone().unwrap_or_else(recognised)
+/// The format: its name, or the path of a user's mapping.
+fn name_of(found: &Found) -> String {
+    found.recognition.format.as_ref().map_or(BINANCE, |format| format.name()).to_owned()
 }
 
 fn symbol(inspect: &Inspect, found: &Found) -> Option<String> {

@@ -107,12 +107,11 @@ fn try_on(sample: &Sample<'_>, format: Format) -> Trial {
 
 /// How messages are read by a format.
 pub(super) fn mapping_of(format: &Format) -> Result<Option<Arc<Mapping>>, String> {
-    let Format::Mapped(file) = format else { return Ok(None) };
-    let mapping = file.compile(None).map_err(|error| error.to_string())?;
-    if mapping.needs_header() {
+    let mapping = format.mapping().map_err(|error| error.to_string())?;
+    if mapping.as_ref().is_some_and(|mapping| mapping.needs_header()) {
         return Err("it names columns, and messages have no header".into());
     }
-    Ok(Some(Arc::new(mapping)))
+    Ok(mapping)
 }
 
 impl Trial {

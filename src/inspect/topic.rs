@@ -2,7 +2,7 @@
 
 use super::recognition::{Recognition, Sample, mapping_of, recognise};
 use super::survey::{Found, Survey};
-use crate::config::KafkaSource;
+use crate::config::TopicSource;
 use crate::config::inspect::Inspect;
 use crate::source::kafka;
 use crate::source::opening::Starts;
@@ -26,11 +26,11 @@ struct Looking {
 }
 
 /// Looks at all partitions.
-pub(super) fn look(inspect: &Inspect, topic: &KafkaSource) -> Result<Found> {
+pub(super) fn look(inspect: &Inspect, topic: &TopicSource) -> Result<Found> {
     let workers = Workers::of(&inspect.config.cluster);
     workers.wakers[0].arrived();
     // How records are read is decided here.
-    let source = KafkaSource { format: Format::Binance, ..topic.clone() };
+    let source = TopicSource { format: Format::Binance, ..topic.clone() };
     let opened = kafka::open(&inspect.config, &source, &workers, &Starts::default(), None)?;
     let survey = || Survey::new(&inspect.config.definition, inspect.limit);
     let mut partitions: Vec<Looking> = opened
@@ -68,7 +68,7 @@ pub(super) fn look(inspect: &Inspect, topic: &KafkaSource) -> Result<Found> {
 
 fn recognised_in(
     inspect: &Inspect,
-    topic: &KafkaSource,
+    topic: &TopicSource,
     chunk: &Chunk,
 ) -> Result<(Recognition, Option<Arc<Mapping>>)> {
     let Framing::Messages(messages) = &chunk.framing else { return Ok(Default::default()) };
@@ -77,7 +77,8 @@ fn recognised_in(
         framing: Framing::Messages(messages.clone()),
         ..Chunk::default()
     };
-    let recognition = recognise(inspect.format.as_deref().map(|_| &topic.format), &Sample::Messages(copy));
+    let is_given = inspect.format.is_some() || topic.format != Format::Binance;
+    let recognition = recognise(is_given.then_some(&topic.format), &Sample::Messages(copy));
     let mapping = recognition.format.as_ref().map_or(Ok(None), mapping_of).map_err(|words| anyhow!(words))?;
     Ok((recognition, mapping))
 }

@@ -2,7 +2,7 @@
 
 use super::topics::Purpose;
 use super::writer::{self, Outgoing, Producer, Undelivered};
-use crate::config::{Config, Source};
+use crate::config::{Config, Source, topic_of};
 use crossrate_dataflows::market::row::Row;
 use crossrate_dataflows::operators::closings::Refusal;
 use rdkafka::message::{Header, OwnedHeaders};
@@ -46,17 +46,26 @@ pub fn send_row(producer: &Producer, topic: &str, row: &Row) -> Result<(), Undel
 }
 
 /// Writes a refused record: its key and value as they came, the rest in headers.
-pub fn send_refusal(producer: &Producer, topic: &str, refusal: &Refusal) -> Result<(), Undelivered> {
+/// Of several topics, `topics`, the one that it comes from too.
+pub fn send_refusal(
+    producer: &Producer,
+    topic: &str,
+    refusal: &Refusal,
+    topics: &[String],
+) -> Result<(), Undelivered> {
     let Refusal { partition, offset, reason, detail, value, key } = refusal;
+    let (from, number) = topic_of(*partition, topics);
     let headers = [
-        ("crossrate.partition", partition.to_string()),
+        ("crossrate.partition", number.to_string()),
         ("crossrate.offset", offset.to_string()),
         ("crossrate.reason", reason.as_str().to_owned()),
         ("crossrate.detail", detail.clone()),
     ];
-    let headers = headers.iter().fold(OwnedHeaders::new_with_capacity(4), |all, (key, value)| {
-        all.insert(Header { key, value: Some(value.as_str()) })
-    });
+    let from = from.map(|from| ("crossrate.topic", from.to_owned()));
+    let headers =
+        headers.into_iter().chain(from).fold(OwnedHeaders::new_with_capacity(5), |all, (key, value)| {
+            all.insert(Header { key, value: Some(value.as_str()) })
+        });
     let (key, value) = (key.as_deref(), Some(value.as_slice()));
     writer::send(producer, Outgoing { topic, key, value, headers: Some(headers), ..Outgoing::default() })
 }

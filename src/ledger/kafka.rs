@@ -48,7 +48,8 @@ pub struct Kafka {
     verbosity: Verbosity,
     job: String,
     rows: Vec<String>,
-    dead_letters: Option<String>,
+    /// Where refused records go, and the topics that they come from.
+    dead_letters: Option<(String, Vec<String>)>,
     topic: String,
     /// A producer that is finding its broker while the topics are looked at.
     early: Option<JoinHandle<Option<Producer>>>,
@@ -116,12 +117,12 @@ impl Kafka {
             }))
         };
         let dead_letters = match &config.dead_letter {
-            Some(DeadLetterTarget::Kafka(topic)) => Some(topic.clone()),
+            Some(DeadLetterTarget::Kafka(topic)) => Some((topic.clone(), config.source.topics())),
             _ => None,
         };
         let mut wanted: Vec<(&str, Purpose)> = topics.iter().map(|t| (t.as_str(), purpose(config))).collect();
         wanted.push((&topic_of_entries, Purpose::Checkpoint));
-        wanted.extend(dead_letters.as_deref().map(|topic| (topic, Purpose::DeadLetters)));
+        wanted.extend(dead_letters.as_ref().map(|(topic, _)| (topic.as_str(), Purpose::DeadLetters)));
         let partitions = topics::prepare(&config.kafka, config.verbosity, &wanted)?;
         start::tell(config.verbosity, "the topics are looked at");
         for (topic, partitions) in topics.iter().zip(partitions) {
@@ -298,8 +299,8 @@ impl Kafka {
                 send_row(producer, topic, row)?;
             }
         }
-        if let Some(topic) = &self.dead_letters {
-            commit.refused.iter().try_for_each(|refusal| send_refusal(producer, topic, refusal))?;
+        if let Some((topic, from)) = &self.dead_letters {
+            commit.refused.iter().try_for_each(|refusal| send_refusal(producer, topic, refusal, from))?;
         }
         for (key, value) in &commit.changes {
             self.parts.send(producer, &self.topic, key, value.as_deref())?;

@@ -2,8 +2,9 @@
 //! expect. Partitions and classes of records are labels; names of symbols are not, since there may be thousands.
 
 use super::App;
-use super::board::progress::{Knowledge, Standing, now_ms};
+use super::board::progress::{Knowledge, PartitionNews, Standing, now_ms};
 use super::problem::Problem;
+use crate::config::topic_of;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -93,6 +94,11 @@ fn write(app: &App) -> String {
     text.0
 }
 
+/// A partition's number, and its topic where there are several.
+fn of(number: u32, partition: &PartitionNews) -> (String, Option<String>) {
+    (topic_of::<&str>(number, &[]).1.to_string(), partition.topic(number))
+}
+
 fn write_job(app: &App, text: &mut Text) {
     let state = app.feed.board.read();
     let progress = &state.progress;
@@ -104,14 +110,14 @@ fn write_job(app: &App, text: &mut Text) {
     );
     for (number, partition) in &progress.partitions {
         for (result, count) in partition.counts.classes() {
-            text.sample(&[("partition", &number.to_string()), ("result", result)], count as f64);
+            text.sample_of(&of(*number, partition), Some(("result", result)), count as f64);
         }
     }
     text.family("crossrate_watermark_seconds", "gauge", "Event time that a partition has come to.");
     for (number, partition) in
         progress.partitions.iter().filter(|(_, p)| !p.ended && p.watermark > EventTime::MIN)
     {
-        text.sample(&[("partition", &number.to_string())], seconds(partition.watermark));
+        text.sample_of(&of(*number, partition), None, seconds(partition.watermark));
     }
     text.family(
         "crossrate_partition_lag_seconds",
@@ -120,7 +126,7 @@ fn write_job(app: &App, text: &mut Text) {
     );
     for (number, partition) in &progress.partitions {
         let behind = progress.behind_ms(partition) as f64 / 1e3;
-        text.sample(&[("partition", &number.to_string())], behind);
+        text.sample_of(&of(*number, partition), None, behind);
     }
     for (name, help, is) in [
         ("crossrate_partition_idle", "Whether a partition is idle.", 0),
@@ -135,7 +141,7 @@ fn write_job(app: &App, text: &mut Text) {
         for (number, partition) in &progress.partitions {
             let holds = progress.holder.is_some_and(|(holder, _)| holder == *number);
             let value = [partition.idle, partition.ended, holds][is];
-            text.sample(&[("partition", &number.to_string())], f64::from(u8::from(value)));
+            text.sample_of(&of(*number, partition), None, f64::from(u8::from(value)));
         }
     }
     if let Some(following) = &progress.following {
@@ -224,6 +230,19 @@ impl Text {
     fn family(&mut self, name: &'static str, kind: &str, help: &str) {
         self.1 = name;
         let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+    }
+
+    /// A sample of a partition, with another label.
+    fn sample_of(
+        &mut self,
+        (number, topic): &(String, Option<String>),
+        more: Option<(&str, &str)>,
+        value: f64,
+    ) {
+        let topic = topic.as_deref().map(|topic| ("topic", topic));
+        let labels: Vec<(&str, &str)> =
+            topic.into_iter().chain([("partition", number.as_str())]).chain(more).collect();
+        self.sample(&labels, value);
     }
 
     fn sample(&mut self, labels: &[(&str, &str)], value: f64) {

@@ -45,9 +45,11 @@ impl Replays {
     pub fn of_run(config: &Config) -> Replays {
         let trades = match &config.source {
             Source::Kafka(kafka) => {
-                let mut trades = of_topic(&kafka.topic, &kafka.client);
-                with_format(&mut trades, &kafka.format);
-                Ok(trades)
+                let topics = kafka.topics.iter().map(|topic| match &topic.format {
+                    Format::Binance => topic.name.clone(),
+                    format => format!("{}={}", topic.name, format.name()),
+                });
+                Ok(of_topics(topics.collect(), &kafka.client))
             }
             Source::Files(files) if files.paths.iter().any(|path| path.as_os_str() == STDIN) => {
                 Err("its trades come through a pipe, which cannot be read again")
@@ -71,7 +73,7 @@ impl Replays {
         let topic = config.trades.as_ref();
         Replays::new(
             topic
-                .map(|topic| of_topic(topic, &config.kafka))
+                .map(|topic| of_topics(vec![topic.clone()], &config.kafka))
                 .ok_or("it serves rows and knows no trades: start it with -t"),
         )
     }
@@ -88,12 +90,12 @@ fn with_format(trades: &mut Table, format: &Format) {
     }
 }
 
-fn of_topic(topic: &str, client: &KafkaClient) -> Table {
+fn of_topics(topics: Vec<String>, client: &KafkaClient) -> Table {
     let properties = client.properties.iter().map(|(key, value)| Value::String(format!("{key}={value}")));
     let properties: Vec<Value> = properties.collect();
     let mut trades = Table::from_iter([
         ("from".into(), Value::Array(vec!["kafka".into()])),
-        ("topic".into(), topic.into()),
+        ("topic".into(), Value::Array(topics.into_iter().map(Value::String).collect())),
         ("brokers".into(), client.brokers.as_str().into()),
     ]);
     if !properties.is_empty() {

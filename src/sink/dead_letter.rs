@@ -3,7 +3,7 @@
 use super::append_file::{AppendFile, write_failed};
 use super::{Sink, SinkBatch};
 use crate::committed_files::{CommittedFiles, FileChange};
-use crate::config::Config;
+use crate::config::{Config, topic_of};
 use anyhow::Result;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -15,12 +15,17 @@ use std::path::Path;
 /// A file of refused records.
 pub(super) struct DeadLetters {
     name: String,
+    /// The topics that records come from.
+    topics: Vec<String>,
     out: AppendFile,
 }
 
 #[derive(Serialize)]
 struct Line<'a> {
     partition: u32,
+    /// Where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    topic: Option<&'a str>,
     offset: i64,
     reason: &'static str,
     detail: &'a str,
@@ -33,14 +38,16 @@ struct Line<'a> {
 impl DeadLetters {
     pub(super) fn file(config: &Config, path: &Path, files: &CommittedFiles) -> Result<Self> {
         let out = AppendFile::open(config, path, files, "{\"partition\":")?;
-        Ok(DeadLetters { name: path.display().to_string(), out })
+        Ok(DeadLetters { name: path.display().to_string(), topics: config.source.topics(), out })
     }
 }
 
-fn line(refusal: &Refusal) -> serde_json::Result<Vec<u8>> {
+fn line(refusal: &Refusal, topics: &[String]) -> serde_json::Result<Vec<u8>> {
+    let (topic, partition) = topic_of(refusal.partition, topics);
     let text = std::str::from_utf8(&refusal.value).ok();
     let mut line = serde_json::to_vec(&Line {
-        partition: refusal.partition,
+        partition,
+        topic,
         offset: refusal.offset,
         reason: refusal.reason.as_str(),
         detail: &refusal.detail,
@@ -55,7 +62,7 @@ impl Sink for DeadLetters {
     fn write(&mut self, batch: &SinkBatch<'_>) -> Result<()> {
         let mut buffer = Vec::new();
         for refusal in batch.refused {
-            buffer.append(&mut line(refusal)?);
+            buffer.append(&mut line(refusal, &self.topics)?);
         }
         self.out.write_all(&buffer).map_err(|error| write_failed(&self.name, error).into())
     }

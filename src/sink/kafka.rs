@@ -14,6 +14,8 @@ use rdkafka::producer::Producer as _;
 pub(super) struct DeadLetters {
     kafka: KafkaClient,
     topic: String,
+    /// The topics that records come from.
+    topics: Vec<String>,
     producer: Producer,
 }
 
@@ -24,7 +26,12 @@ impl DeadLetters {
         // A broker that is away is waited for: what was refused must not be lost.
         let own = [("enable.idempotence", "true"), ("message.timeout.ms", "0")];
         let producer = kafka::client(&config.kafka, &listener, DEFAULTS, &own)?;
-        Ok(DeadLetters { kafka: config.kafka.clone(), topic: topic.to_owned(), producer })
+        Ok(DeadLetters {
+            kafka: config.kafka.clone(),
+            topic: topic.to_owned(),
+            topics: config.source.topics(),
+            producer,
+        })
     }
 
     fn drain(&self) -> Result<(), Undelivered> {
@@ -34,8 +41,10 @@ impl DeadLetters {
 
 impl Sink for DeadLetters {
     fn write(&mut self, batch: &SinkBatch<'_>) -> Result<()> {
-        let sent =
-            batch.refused.iter().try_for_each(|refusal| send_refusal(&self.producer, &self.topic, refusal));
+        let sent = batch
+            .refused
+            .iter()
+            .try_for_each(|refusal| send_refusal(&self.producer, &self.topic, refusal, &self.topics));
         let listener = self.producer.context();
         sent.and_then(|()| self.drain()).map_err(|error| writer::refused(&self.kafka, listener, error).into())
     }

@@ -11,7 +11,7 @@ mod meeting;
 mod reader;
 mod watch;
 
-use crate::config::{Config, KafkaSource, StartOffset};
+use crate::config::{Config, KafkaSource, StartOffset, TopicSource};
 use crate::exit::{Exit, Failure};
 use crate::kafka::{self, Listener, Meaning, PATIENCE};
 use crate::source::Opened;
@@ -46,7 +46,7 @@ const WATCH_PROPERTY: &str = "topic.metadata.refresh.interval.ms";
 /// the clients of an earlier [`Meeting`] where they have met a broker.
 pub fn open(
     config: &Config,
-    source: &KafkaSource,
+    source: &TopicSource,
     workers: &Workers,
     starts: &Starts,
     meeting: Option<Meeting>,
@@ -58,11 +58,12 @@ pub fn open(
     };
     clients.resize_with(workers.wakers.len(), || None);
     let count = context.partitions(&first)?;
-    let numbers: Vec<u32> = (0..count).filter(|p| workers.local(*p as usize).is_some()).collect();
+    let local = |number: u32| workers.local((source.first + number) as usize);
+    let numbers: Vec<u32> = (0..count).filter(|number| local(*number).is_some()).collect();
     let plans = context.plans(&first, &numbers, starts)?;
     let mut of_workers: Vec<Vec<Plan>> = workers.wakers.iter().map(|_| Vec::new()).collect();
     for plan in plans {
-        if let Some(local) = workers.local(plan.number as usize) {
+        if let Some(local) = local(plan.number) {
             of_workers[local].push(plan);
         }
     }
@@ -83,13 +84,16 @@ pub fn open(
         context.partitions(&client)?;
         let woken = WorkerWaker::default();
         let (told, news) = mpsc::channel();
-        let reader = Reader::new(context, client, listener, worker.waker(), &woken, news, Arc::clone(&away));
+        let reader = Reader::new(context, client, listener, worker.waker(), &woken, news, Arc::clone(&away))?;
         let (partitions, mailbox) = reader.start(plans, woken.clone())?;
         start::tell(
             config.verbosity,
             format_args!("{} partitions of {} are read", partitions.len(), source.topic),
         );
-        opened.push(Opened { partitions, adopted: (!source.exit_at_end).then_some(mailbox) });
+        opened.push(Opened {
+            partitions,
+            adopted: if source.exit_at_end { Vec::new() } else { vec![mailbox] },
+        });
         adopters.push(Adopter { told, woken });
     }
     if let Some(interval) = watch_interval(source).filter(|_| !source.exit_at_end) {
@@ -108,12 +112,21 @@ pub fn open(
     Ok(opened)
 }
 
-/// Where each partition of the topic ends now: its last stable offset.
+/// Where each partition of the topics ends now: its last stable offset, by the number that it has in the job.
 pub fn ends(config: &Config, source: &KafkaSource) -> Result<BTreeMap<u32, i64>> {
+    let mut all = BTreeMap::new();
+    for topic in source.each() {
+        all.append(&mut ends_of(config, &topic)?);
+    }
+    Ok(all)
+}
+
+fn ends_of(config: &Config, source: &TopicSource) -> Result<BTreeMap<u32, i64>> {
     let context = Context { config, source };
     let client = context.client(Listener::new(config.verbosity), 1)?;
     let count = context.partitions(&client)?;
-    let ends = (0..count).map(|number| Ok((number, context.bounds(&client, number)?.1))).collect();
+    let ends =
+        (0..count).map(|number| Ok((source.first + number, context.bounds(&client, number)?.1))).collect();
     kafka::let_go(client);
     ends
 }
@@ -132,7 +145,7 @@ pub fn reading_ahead(partitions: usize) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn watch_interval(source: &KafkaSource) -> Option<Duration> {
+fn watch_interval(source: &TopicSource) -> Option<Duration> {
     let Some(given) = source.client.properties.get(WATCH_PROPERTY) else { return Some(WATCH) };
     // Not positive: never, as librdkafka understands it. What is no number it has refused already.
     given.trim().parse().ok().filter(|ms| *ms > 0).map(Duration::from_millis)
@@ -142,7 +155,7 @@ fn watch_interval(source: &KafkaSource) -> Option<Duration> {
 #[derive(Debug, Copy, Clone)]
 struct Context<'a> {
     config: &'a Config,
-    source: &'a KafkaSource,
+    source: &'a TopicSource,
 }
 
 impl Context<'_> {
@@ -202,12 +215,13 @@ impl Context<'_> {
         let mut plans = Vec::new();
         for &number in numbers {
             let (low, high) = self.bounds(client, number)?;
-            let mut plan = match starts.partitions.get(&number) {
+            let in_job = self.source.first + number;
+            let mut plan = match starts.partitions.get(&in_job) {
                 Some(&StartAt { rebuild_from, next, is_handed_over, .. }) => {
                     // Of one that has come to the run's end nothing is needed any more, though it could be rebuilt.
                     let end = kept_ends.filter(|_| self.source.exit_at_end);
                     let is_done = is_handed_over
-                        && end.is_some_and(|ends| ends.get(&number).is_none_or(|end| *end <= next));
+                        && end.is_some_and(|ends| ends.get(&in_job).is_none_or(|end| *end <= next));
                     let from = if is_done && low > rebuild_from { next } else { rebuild_from };
                     let needed = if is_done { from.max(low) } else { from };
                     self.is_still_there(number, needed, next, low, high)?;
@@ -230,7 +244,7 @@ impl Context<'_> {
             };
             if self.source.exit_at_end {
                 // A partition that appeared after the job began is beyond its end.
-                plan.end = Some(kept_ends.map_or(high, |ends| ends.get(&number).copied().unwrap_or(0)));
+                plan.end = Some(kept_ends.map_or(high, |ends| ends.get(&in_job).copied().unwrap_or(0)));
             }
             plans.push(plan);
         }

@@ -4,7 +4,7 @@ use super::files::{self, Input, Reading};
 use super::kafka::{self, Meeting};
 use super::simulated::{self, Market};
 use super::{Opened, PartitionFeed};
-use crate::config::{Config, FileSource, STDIN, SimulatedSource, Source};
+use crate::config::{Config, FileSource, KafkaSource, STDIN, SimulatedSource, Source};
 use crate::exit::stopped;
 use crate::wire::chunk::Prefix;
 use crate::workers::Workers;
@@ -48,8 +48,8 @@ impl Starts {
 pub struct Unopened {
     /// The files of this process.
     inputs: Vec<(u32, Input)>,
-    /// Clients that are finding their broker.
-    meeting: Option<Meeting>,
+    /// Clients that are finding their broker, of each topic.
+    meetings: Vec<Meeting>,
 }
 
 impl Unopened {
@@ -68,13 +68,14 @@ impl Unopened {
                 inputs.iter_mut().try_for_each(|(_, input)| input.verify(has_ledger, interrupted))?;
             }
         }
-        Ok(Unopened { inputs, meeting: None })
+        Ok(Unopened { inputs, meetings: Vec::new() })
     }
 
     /// Lets clients find their broker while something else is still being opened.
     pub fn meet(&mut self, config: &Arc<Config>, workers: &Workers) {
         if let Source::Kafka(source) = &config.source {
-            self.meeting = Some(Meeting::begin(config, source, workers));
+            self.meetings =
+                source.each().iter().map(|topic| Meeting::begin(config, topic, workers)).collect();
         }
     }
 }
@@ -131,12 +132,31 @@ impl Opening {
 
 /// The partitions of each worker of this process.
 fn open(config: &Config, workers: &Workers, source: Unopened, starts: &Starts) -> Result<Vec<Opened>> {
-    let Unopened { inputs, meeting } = source;
+    let Unopened { inputs, meetings } = source;
     match &config.source {
         Source::Files(_) => read_files(config, workers, inputs, starts),
         Source::Simulated(source) => read_market(source, workers, starts),
-        Source::Kafka(source) => kafka::open(config, source, workers, starts, meeting),
+        Source::Kafka(source) => read_topics(config, source, workers, starts, meetings),
     }
+}
+
+fn read_topics(
+    config: &Config,
+    source: &KafkaSource,
+    workers: &Workers,
+    starts: &Starts,
+    meetings: Vec<Meeting>,
+) -> Result<Vec<Opened>> {
+    let mut opened = none_yet(workers);
+    let mut meetings = meetings.into_iter();
+    for topic in source.each() {
+        let more = kafka::open(config, &topic, workers, starts, meetings.next())?;
+        for (all, more) in opened.iter_mut().zip(more) {
+            all.partitions.extend(more.partitions);
+            all.adopted.extend(more.adopted);
+        }
+    }
+    Ok(opened)
 }
 
 fn read_files(

@@ -67,6 +67,14 @@ impl Format {
         }
     }
 
+    /// How messages are read, where that is a mapping.
+    pub fn mapping(&self) -> Result<Option<Arc<Mapping>>, MappingError> {
+        match self {
+            Format::Binance => Ok(None),
+            Format::Mapped(file) => file.compile(None).map(|mapping| Some(Arc::new(mapping))),
+        }
+    }
+
     /// What tells it from others: its name, and of a user's file also what it says.
     pub fn identity(&self) -> String {
         match self {

@@ -61,13 +61,13 @@ impl<'a> JobWorker<'a> {
         if let (Some(since), Some(partition)) = (config.since, owned.first_mut()) {
             reading.withhold(partition, since);
         }
-        let spare = adopted.map(|mailbox| {
+        let spare = (!adopted.is_empty()).then(|| {
             let mut told = told;
             // Until then rows are out, whatever the others say by now.
             if at > *told.time() {
                 told.downgrade(&at);
             }
-            Spare { mailbox, told }
+            Spare { mailboxes: adopted, told }
         });
         let writing = Writing::new(&config, output, job.outbox);
         let passed = VecDeque::new();

@@ -17,6 +17,7 @@ pub(crate) mod rig;
 mod rights;
 mod serving;
 mod silence;
+mod topics;
 
 use rig::{Kafka, Live, Record, crossrate, end, rows, spec_vector};
 use std::path::Path;

@@ -1,5 +1,6 @@
 //! How far the job is: the frontier, each partition's watermark, and who holds the others back since when.
 
+use crate::config::topic_of;
 use crate::sink::SinkBatch;
 use crossrate_dataflows::market::acceptance::Counts;
 use crossrate_dataflows::market::event_time::EventTime;
@@ -81,6 +82,15 @@ pub struct PartitionNews {
     pub idle: bool,
     /// Whether it has ended.
     pub ended: bool,
+}
+
+impl PartitionNews {
+    /// Its topic, where the job reads several.
+    pub fn topic(&self, number: u32) -> Option<String> {
+        let (_, in_topic) = topic_of::<&str>(number, &[]);
+        let name = (in_topic != number).then(|| self.name.strip_suffix(&format!("-{in_topic}")))?;
+        name.map(str::to_owned)
+    }
 }
 
 impl ProgressNews {
@@ -212,7 +222,8 @@ impl Progress {
     fn write(&self) -> String {
         let ms = |time: EventTime| (time > EventTime::MIN && time < EventTime::MAX).then(|| time.millis());
         let partition = |(number, p): (&u32, &PartitionNews)| PartitionView {
-            partition: *number,
+            partition: topic_of::<&str>(*number, &[]).1,
+            topic: p.topic(*number),
             name: p.name.clone(),
             watermark_ms: ms(p.watermark),
             behind_ms: self.behind_ms(p),
@@ -236,7 +247,9 @@ impl Progress {
             holder: self.holder.and_then(|(number, since_ms)| {
                 let p = self.partitions.get(&number)?;
                 let behind_ms = self.behind_ms(p);
-                Some(HolderView { partition: number, name: p.name.clone(), since_ms, behind_ms })
+                let partition = topic_of::<&str>(number, &[]).1;
+                let (topic, name) = (p.topic(number), p.name.clone());
+                Some(HolderView { partition, topic, name, since_ms, behind_ms })
             }),
             partitions: self.partitions.iter().map(partition).collect(),
             records: (self.known_from != Knowledge::Rows).then(|| Accounting::of(self.counts())),
@@ -261,6 +274,9 @@ struct ProgressView<'a> {
 #[derive(Serialize)]
 struct HolderView {
     partition: u32,
+    /// Where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    topic: Option<String>,
     name: String,
     since_ms: u64,
     behind_ms: u64,
@@ -269,6 +285,9 @@ struct HolderView {
 #[derive(Serialize)]
 struct PartitionView {
     partition: u32,
+    /// Where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    topic: Option<String>,
     name: String,
     watermark_ms: Option<u64>,
     behind_ms: u64,

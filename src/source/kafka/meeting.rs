@@ -5,7 +5,7 @@
 //! what goes wrong here goes wrong there again.
 
 use super::{Client, Context};
-use crate::config::{Config, KafkaSource};
+use crate::config::{Config, TopicSource};
 use crate::kafka::Listener;
 use crate::workers::Workers;
 use rdkafka::consumer::Consumer;
@@ -30,7 +30,7 @@ pub(super) struct Met {
 
 impl Meeting {
     /// Begins one, on threads of its own.
-    pub fn begin(config: &Arc<Config>, source: &KafkaSource, workers: &Workers) -> Meeting {
+    pub fn begin(config: &Arc<Config>, source: &TopicSource, workers: &Workers) -> Meeting {
         let (config, source, workers) = (Arc::clone(config), source.clone(), workers.clone());
         Meeting(std::thread::spawn(move || meet(&config, &source, &workers)))
     }
@@ -41,7 +41,7 @@ impl Meeting {
     }
 }
 
-fn meet(config: &Config, source: &KafkaSource, workers: &Workers) -> Option<Met> {
+fn meet(config: &Config, source: &TopicSource, workers: &Workers) -> Option<Met> {
     let context = Context { config, source };
     let count = |client: &Client| -> Option<usize> {
         let metadata = client.fetch_metadata(Some(&source.topic), SHORTLY).ok()?;
@@ -51,7 +51,8 @@ fn meet(config: &Config, source: &KafkaSource, workers: &Workers) -> Option<Met>
     let partitions = count(&first)?;
     let clients = std::thread::scope(|scope| {
         let reading = |local: usize| {
-            let mine = (0..partitions).filter(|p| workers.local(*p) == Some(local)).count();
+            let mine =
+                (0..partitions).filter(|p| workers.local(source.first as usize + *p) == Some(local)).count();
             scope.spawn(move || {
                 let client = (mine > 0)
                     .then(|| context.client(Listener::new(config.verbosity), mine).ok())

@@ -12,7 +12,6 @@ use crate::kafka::queue::Queue;
 use crate::kafka::{self, Listener, Meaning};
 use crate::source::{Closed, Feed, PartitionFeed};
 use crate::start;
-use crate::wire::format::Format;
 use crate::workers::{Waker, WorkerWaker};
 use anyhow::{Result, anyhow};
 use rdkafka::consumer::Consumer;
@@ -37,6 +36,8 @@ pub(super) struct Reader {
     listener: Listener,
     kafka: KafkaClient,
     filling: Filling,
+    /// The number that partition 0 has in the job.
+    first: u32,
     logs: Vec<Log>,
     /// Wakes the worker.
     worker: Waker,
@@ -61,7 +62,7 @@ impl Reader {
         woken: &WorkerWaker,
         news: Receiver<Found>,
         away: Arc<AtomicBool>,
-    ) -> Self {
+    ) -> Result<Self> {
         let Context { config, source } = context;
         let filling = Filling {
             topic: source.topic.clone(),
@@ -69,21 +70,18 @@ impl Reader {
             bytes: CHUNK_BYTES,
             keys: matches!(config.dead_letter, Some(DeadLetterTarget::Kafka(_))) || config.keep_refused,
             idle_timeout: config.idle_timeout,
-            mapping: match &source.format {
-                Format::Binance => None,
-                // It was compiled before, when the settings were checked.
-                Format::Mapped(file) => file.compile(None).ok().map(Arc::new),
-            },
+            mapping: source.format.mapping()?,
         };
         let (to_worker, mailbox) = mpsc::channel();
         let woken = woken.waker();
         let wake = Arc::clone(&woken);
         client.set_nonempty_callback(move || wake());
-        Reader {
+        Ok(Reader {
             client: Arc::new(client),
             listener,
             kafka: source.client.clone(),
             filling,
+            first: source.first,
             logs: Vec::new(),
             worker,
             woken,
@@ -92,7 +90,7 @@ impl Reader {
             mailbox: Some(mailbox),
             away,
             quiet: config.verbosity < Verbosity::Normal,
-        }
+        })
     }
 
     /// Assigns the partitions and starts the thread: what the worker reads from, and where later ones arrive.
@@ -183,7 +181,7 @@ impl Reader {
         let feed = Feed::waking(CHUNKS_AHEAD, Arc::clone(&self.woken));
         let name = format!("{topic}-{number}");
         self.logs.push(Log::new(plan, queue, Arc::clone(&feed)));
-        Ok(PartitionFeed { number, name, from, inside_log, feed })
+        Ok(PartitionFeed { number: self.first + number, name, from, inside_log, feed })
     }
 
     fn assign(&self, plans: &[Plan]) -> Result<()> {

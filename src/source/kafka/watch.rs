@@ -2,7 +2,7 @@
 
 use super::log::Plan;
 use super::{Client, Context};
-use crate::config::{Config, KafkaSource};
+use crate::config::{Config, TopicSource};
 use crate::kafka::Meaning;
 use crate::source::Closed;
 use crate::workers::{WorkerWaker, Workers};
@@ -37,7 +37,7 @@ impl Adopter {
 /// Looks at a topic.
 pub(super) struct Watch {
     pub(super) config: Config,
-    pub(super) source: KafkaSource,
+    pub(super) source: TopicSource,
     pub(super) workers: Workers,
     pub(super) client: Client,
     /// How many partitions are known.
@@ -75,7 +75,7 @@ impl Watch {
     fn adopt(&mut self, count: u32) -> Result<(), Closed> {
         let context = Context { config: &self.config, source: &self.source };
         for number in self.known..count {
-            if let Some(local) = self.workers.local(number as usize) {
+            if let Some(local) = self.workers.local((self.source.first + number) as usize) {
                 // It is there, so its bounds can be asked for; if not, then the next time.
                 let Ok((low, _)) = context.bounds(&self.client, number) else { break };
                 let plan = Plan { number, from: low, inside_log: low > 0, end: None };

@@ -9,6 +9,42 @@ use crossrate_dataflows::market::trade::is_name;
 use std::ops::Range;
 use toml::Spanned;
 
+/// Where a symbol is taken from.
+enum Kind {
+    At(String),
+    Pair(String, String),
+    Text(String),
+    Name(String),
+}
+
+impl SymbolTable {
+    /// Where it is taken from, if nothing stands beside that which means nothing there.
+    fn kind(&self) -> Option<Kind> {
+        let given = [
+            ("at", self.at.is_some()),
+            ("replace", self.replace.is_some()),
+            ("pattern", self.pattern.is_some()),
+            ("base", self.base.is_some()),
+            ("quote", self.quote.is_some()),
+            ("join", self.join.is_some()),
+            ("text", self.text.is_some()),
+            ("name", self.name.is_some()),
+        ];
+        let only = |allowed: &[&str]| given.iter().all(|(key, is_given)| !is_given || allowed.contains(key));
+        match self {
+            SymbolTable { at: Some(at), .. } if only(&["at", "replace", "pattern"]) => {
+                Some(Kind::At(at.clone()))
+            }
+            SymbolTable { base: Some(base), quote: Some(quote), .. } if only(&["base", "quote", "join"]) => {
+                Some(Kind::Pair(base.clone(), quote.clone()))
+            }
+            SymbolTable { text: Some(text), .. } if only(&["text"]) => Some(Kind::Text(text.clone())),
+            SymbolTable { name: Some(name), .. } if only(&["name"]) => Some(Kind::Name(name.clone())),
+            _ => None,
+        }
+    }
+}
+
 impl Compiler<'_> {
     pub(super) fn symbol(
         &mut self,
@@ -24,82 +60,45 @@ impl Compiler<'_> {
             SymbolText::At(at) => SymbolTable { at: Some(at), ..SymbolTable::default() },
             SymbolText::Table(table) => table,
         };
-        if table.at.is_some() {
-            return self.symbol_at(table, &span, elements);
-        }
-        match table {
-            SymbolTable {
-                base: Some(base),
-                quote: Some(quote),
-                join,
-                at: None,
-                replace: None,
-                pattern: None,
-                text: None,
-                name: None,
-            } => {
+        match table.kind() {
+            Some(Kind::At(at)) => self.symbol_at(&at, table, &span, elements),
+            Some(Kind::Pair(base, quote)) => {
                 let (base, quote) = (self.cell(&base, &span, elements)?, self.cell(&quote, &span, elements)?);
-                Ok(SymbolMapping::Pair { base, quote, join: join.unwrap_or_default() })
+                Ok(SymbolMapping::Pair { base, quote, join: table.join.unwrap_or_default() })
             }
-            SymbolTable {
-                text: Some(text),
-                at: None,
-                replace: None,
-                pattern: None,
-                base: None,
-                quote: None,
-                join: None,
-                name: None,
-            } => self.fixed(&text, &span),
-            SymbolTable {
-                name: Some(name),
-                at: None,
-                replace: None,
-                pattern: None,
-                base: None,
-                quote: None,
-                join: None,
-                text: None,
-            } => {
-                let pattern = self.pattern(&name, &span)?;
-                let file = self.path.and_then(|path| path.rsplit('/').next());
-                let Some(file) = file else {
-                    let error = self.error(span, "symbol: name is for files; a topic has none");
-                    return error.map_err(|error: MappingError| MappingError { needs_file: true, ..error });
-                };
-                match pattern.star(file) {
-                    Some(text) => self.fixed(text, &span),
-                    None => self.error(
-                        span,
-                        format!("symbol: the file's name {file:?} is not of the pattern {name:?}"),
-                    ),
-                }
+            Some(Kind::Text(text)) => self.fixed(&text, &span),
+            Some(Kind::Name(name)) => self.symbol_of_file(&name, span),
+            None if table.at.is_some() => {
+                self.error(span, "symbol: beside at, want pattern and replace only")
             }
-            _ => self.error(span, expected),
+            None => self.error(span, expected),
+        }
+    }
+
+    /// The symbol stands in the name of the file.
+    fn symbol_of_file(&self, name: &str, span: Range<usize>) -> Compiled<SymbolMapping> {
+        let pattern = self.pattern(name, &span)?;
+        let Some(file) = self.path.and_then(|path| path.rsplit('/').next()) else {
+            let error = self.error(span, "symbol: name is for files; a topic has none");
+            return error.map_err(|error: MappingError| MappingError { needs_file: true, ..error });
+        };
+        match pattern.star(file) {
+            Some(text) => self.fixed(text, &span),
+            None => {
+                self.error(span, format!("symbol: the file's name {file:?} is not of the pattern {name:?}"))
+            }
         }
     }
 
     /// The symbol is what a pointer or a column finds, or a part of it.
     fn symbol_at(
         &mut self,
-        table: SymbolTable,
+        at: &str,
+        SymbolTable { replace, pattern, .. }: SymbolTable,
         span: &Range<usize>,
         elements: Option<&Elements>,
     ) -> Compiled<SymbolMapping> {
-        let SymbolTable {
-            at: Some(at),
-            replace,
-            pattern,
-            base: None,
-            quote: None,
-            join: None,
-            text: None,
-            name: None,
-        } = table
-        else {
-            return self.error(span.clone(), "symbol: beside at, want pattern and replace only");
-        };
-        let cell = self.cell(&at, span, elements)?;
+        let cell = self.cell(at, span, elements)?;
         let pattern = pattern.map(|pattern| self.pattern(&pattern, span)).transpose()?;
         let replace: Vec<_> = replace.unwrap_or_default().into_iter().collect();
         if replace.iter().any(|(from, _)| from.is_empty()) {
