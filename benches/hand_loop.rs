@@ -23,6 +23,7 @@ use crossrate_dataflows::market::row::{ClosedBy, Occasion, Row, Stage, cross_row
 use crossrate_dataflows::market::series::SeriesMoments;
 use crossrate_dataflows::market::trade::{Symbol, Trade, TradeKind};
 use crossrate_dataflows::market::window::WindowState;
+use crossrate_dataflows::market::windows::Windows;
 use hashbrown::{HashMap, HashSet};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -208,6 +209,10 @@ fn close<R>(
                     moments.pq = moments.pq.add(open.moments.pq);
                     moments.p2q = moments.p2q.add(open.moments.p2q);
                     moments.digest = moments.digest.wrapping_add(open.moments.digest);
+                    moments.more_ids += open.moments.more_ids;
+                    moments.untold += open.moments.untold;
+                    moments.buy_q += open.moments.buy_q;
+                    moments.buy_pq = moments.buy_pq.add(open.moments.buy_pq);
                     candle.merge(&open.candle);
                 })
                 .or_insert((open.moments, open.candle));
@@ -231,9 +236,11 @@ fn print_window(
     book: &mut Book,
     out: &mut impl Write,
 ) -> io::Result<()> {
+    let windows = Windows::sliding(job.window, job.window);
     let occasion = Occasion {
         look: EventTime::from_micros(start + job.window + job.grace),
-        start: EventTime::from_micros(start),
+        window: windows.at(0),
+        place: 0,
         end: EventTime::from_micros(start + job.window),
         stage: Stage::Closed { revision: 0, last: true },
     };
@@ -244,7 +251,7 @@ fn print_window(
         let greatest = candle.greatest_id.max(before.unwrap_or(0));
         book.greatest_ids.insert(*number, greatest);
         let missing = i128::from(greatest) - before_or_least - i128::from(moments.n);
-        let missing_ids = i64::try_from(missing).unwrap_or(i64::MAX);
+        let missing_ids = missing - moments.more_ids;
         states.insert(
             &symbols.names[*number as usize],
             WindowState { moments: *moments, candle: *candle, missing_ids },
@@ -261,7 +268,8 @@ fn print_window(
     for cross in &job.crosses {
         let leg = |leg: &Leg| {
             let state = states.get(&leg.symbol)?;
-            Some(LegState { moments: state.moments, missing_ids: state.missing_ids, age: 0 })
+            let close = Some(state.candle.last.price);
+            Some(LegState { moments: state.moments, missing_ids: state.missing_ids, close, age: 0 })
         };
         let state = CrossState { legs: cross.legs.iter().map(leg).collect() };
         if !state.any_traded() {
@@ -275,7 +283,7 @@ fn print_window(
         series.sum += &rate;
         series.squares += &rate * &rate;
         series.last = rate;
-        stats.push(stats_row(&cross.name, series, occasion.look, occasion.start, occasion.end));
+        stats.push(stats_row(&cross.name, series, occasion));
     }
     stats.into_iter().try_for_each(print)
 }

@@ -12,6 +12,7 @@ use crate::market::ratio::round_half_even_signed;
 use crate::market::row::{Occasion, Row, RowKind, Stage};
 use crate::market::trade::Symbol;
 use crate::market::value::{Decimal, Value};
+use crate::market::windows::{WindowPlace, Windows};
 use crate::operators::at_looks::{AtLooks, LookLogic};
 use crate::symbol_windows::Emission;
 use differential_dataflow::hashable::Hashable;
@@ -33,7 +34,8 @@ pub fn basis<'scope>(
 ) -> StreamVec<'scope, EventTime, Emission> {
     let sides = rows.flat_map(sides(definition));
     let by_name = Exchange::new(|side: &Side| side.basis.hashed());
-    sides.at_looks(by_name, "Basis", BasisRows::default()).map(Emission::Row)
+    let rows = BasisRows { windows: definition.windows.clone(), pending: BTreeMap::new() };
+    sides.at_looks(by_name, "Basis", rows).map(Emission::Row)
 }
 
 /// What one row says of a basis.
@@ -42,7 +44,7 @@ struct Side {
     /// The basis's name, which is the cross's.
     basis: Symbol,
     look: EventTime,
-    start: EventTime,
+    place: WindowPlace,
     end: EventTime,
     price: Price,
 }
@@ -64,22 +66,22 @@ fn sides(definition: &Definition) -> impl FnMut(Emission) -> Vec<Side> + use<> {
     }
     move |emission| {
         let Emission::Row(row) = emission else { return Vec::new() };
-        let Row { look, start, end, kind, ref name, .. } = row;
+        let Row { look, place, end, kind, ref name, .. } = row;
         let Some(named) = of.get(&(kind, name.clone())).filter(|_| row.is_final()) else { return Vec::new() };
         let Some(price) = row.value("vwap").and_then(Value::as_decimal) else { return Vec::new() };
         let price = match row.value("status") {
             Some(status) => Price::Cross(price.clone(), status.clone()),
             None => Price::Direct(price.clone()),
         };
-        let side = |basis: &Symbol| Side { basis: basis.clone(), look, start, end, price: price.clone() };
+        let side = |basis: &Symbol| Side { basis: basis.clone(), look, place, end, price: price.clone() };
         named.iter().map(side).collect()
     }
 }
 
 /// Brings both sides of a window together.
-#[derive(Default)]
 struct BasisRows {
-    pending: BTreeMap<EventTime, BTreeMap<(Symbol, EventTime, EventTime), Sides>>,
+    windows: Windows,
+    pending: BTreeMap<EventTime, BTreeMap<(Symbol, WindowPlace, EventTime), Sides>>,
 }
 
 #[derive(Debug, Default)]
@@ -94,7 +96,7 @@ impl LookLogic for BasisRows {
 
     fn absorb(&mut self, side: Side) {
         let windows = self.pending.entry(side.look).or_default();
-        let sides = windows.entry((side.basis, side.start, side.end)).or_default();
+        let sides = windows.entry((side.basis, side.place, side.end)).or_default();
         match side.price {
             Price::Cross(rate, status) => sides.cross = Some((rate, status)),
             Price::Direct(vwap) => sides.direct = Some(vwap),
@@ -106,8 +108,9 @@ impl LookLogic for BasisRows {
     }
 
     fn look(&mut self, look: EventTime, give: &mut dyn FnMut(EventTime, Row)) {
-        for ((name, start, end), sides) in self.pending.remove(&look).unwrap_or_default() {
-            let occasion = Occasion { look, start, end, stage: Stage::FINAL };
+        for ((name, place, end), sides) in self.pending.remove(&look).unwrap_or_default() {
+            let window = self.windows.at(place);
+            let occasion = Occasion { look, window, place, end, stage: Stage::FINAL };
             give(look.minus(1), Row::new(RowKind::Basis, &name, occasion, sides.values()));
         }
     }

@@ -11,14 +11,14 @@ use crate::market::cross::{CrossState, LegState};
 use crate::market::definition::{Cross, Definition, Leg, MissingLeg};
 use crate::market::event_time::EventTime;
 use crate::market::looks::Looks;
-use crate::market::moments::Moments;
-use crate::market::resume::Resume;
+use crate::market::resume::{Resume, known_of};
 use crate::market::row::{Occasion, Row, RowKind, Stage, cross_row};
 use crate::market::trade::Symbol;
+use crate::market::windows::{Window, WindowPlace};
 use crate::market::work::count;
 use crate::operators::at_looks::{AtLooks, LookLogic};
 use crate::operators::revisions::{Emitted, stage_of};
-use crate::symbol_windows::LegCollection;
+use crate::symbol_windows::{LegCollection, WindowKey};
 use differential_dataflow::VecCollection;
 use differential_dataflow::hashable::Hashable;
 use num_bigint::BigInt;
@@ -40,6 +40,8 @@ pub type CrossLegs<'scope> = VecCollection<'scope, EventTime, (Symbol, (CrossNum
 pub struct Rate {
     /// The cross.
     pub cross: CrossNumber,
+    /// The place of the window's definition.
+    pub place: WindowPlace,
     /// The window's end.
     pub end: EventTime,
     /// When it became final.
@@ -66,9 +68,11 @@ pub fn cross_rates<'scope>(
     definition: &Arc<Definition>,
     resume: &Arc<Resume>,
 ) -> (StreamVec<'scope, EventTime, Row>, StreamVec<'scope, EventTime, Rate>) {
-    let changes = windows.join_map(legs, |_, (end, state), (cross, leg)| ((*cross, *leg), (*end, *state)));
-    // All windows of a cross meet on one worker: a leg of one may stand in for that of another.
-    let changes = changes.inner.exchange(|(((cross, _), _), ..)| cross.hashed()).map(Input::Change);
+    let changes =
+        windows.join_map(legs, |_, (window, state), (cross, leg)| ((*cross, *leg), (*window, *state)));
+    // All windows that a cross has by one definition meet on one worker: a leg of one may stand in for that of another.
+    let by_cross = |(((cross, _), ((place, _), _)), ..): &Change| (*cross, *place).hashed();
+    let changes = changes.inner.exchange(by_cross).map(Input::Change);
     let known = withhold_before.map(Input::WithholdBefore);
     let looks = changes.concat(known).at_looks(Pipeline, "CrossRows", CrossRows::new(definition, resume));
     looks.ok_err(|output| match output {
@@ -77,8 +81,8 @@ pub fn cross_rates<'scope>(
     })
 }
 
-/// A change of a leg of a cross: which, the window's end and its state, when, and whether it comes or goes.
-type Change = (((CrossNumber, u32), (EventTime, LegState)), EventTime, isize);
+/// A change of a leg of a cross: which, the window and its state there, when, and whether it comes or goes.
+type Change = (((CrossNumber, u32), (WindowKey, LegState)), EventTime, isize);
 
 #[derive(Debug, Clone)]
 enum Input {
@@ -102,15 +106,19 @@ struct CrossRows {
     withhold_before: EventTime,
     /// Changes by date.
     pending: BTreeMap<EventTime, Vec<Change>>,
+    /// By [`CrossRows::line`].
     crosses: Vec<CrossWindows>,
-    /// The crosses of which a leg traded in the windows that are not final, by their end.
-    ends: BTreeMap<EventTime, Vec<CrossNumber>>,
+    /// The lines of crosses of which a leg traded in the windows that are not final, by their end.
+    ends: BTreeMap<EventTime, Vec<Line>>,
     /// Windows with changes of which the next tick must know.
-    changed: BTreeSet<(CrossNumber, EventTime)>,
+    changed: BTreeSet<(Line, EventTime)>,
     tick_due: Option<EventTime>,
     /// Windows that end then or earlier have had their first look.
     closed_to: EventTime,
 }
+
+/// The number of a cross in the windows of one definition.
+type Line = usize;
 
 #[derive(Default)]
 struct CrossWindows {
@@ -125,13 +133,13 @@ struct LegWindows {
     /// In which the leg traded and that are not final, by their end.
     own: BTreeMap<EventTime, LegState>,
     /// The latest final one in which it traded, as far as it may have to stand in.
-    before: Option<(EventTime, Moments)>,
+    before: Option<(EventTime, LegState)>,
 }
 
 impl LegWindows {
     /// The latest window with trades before the one that ends then.
-    fn latest_before(&self, end: EventTime) -> Option<(EventTime, Moments)> {
-        let own = self.own.range(..end).next_back().map(|(from, state)| (*from, state.moments));
+    fn latest_before(&self, end: EventTime) -> Option<(EventTime, LegState)> {
+        let own = self.own.range(..end).next_back().map(|(from, state)| (*from, *state));
         // A look that is repeated in silence may be at a window that has been final for long. Of the same window what is
         // known by value comes first: its panes may be gone from the checkpoints of some partitions already.
         let before = self.before.filter(|(from, _)| *from < end);
@@ -144,22 +152,23 @@ impl LegWindows {
 
 impl CrossRows {
     fn new(definition: &Arc<Definition>, resume: &Resume) -> Self {
-        let carries = definition.missing_leg == MissingLeg::Carry;
-        let of_leg = |leg: &Leg| LegWindows {
-            before: resume.carried.get(&leg.symbol).copied().filter(|_| carries),
+        let of_leg = |leg: &Leg, place: WindowPlace| LegWindows {
+            before: known_of(&resume.carried, &leg.symbol, definition.windows.at(place)).copied(),
             ..LegWindows::default()
         };
-        let of_cross = |cross: &Cross| CrossWindows {
-            legs: cross.legs.iter().map(of_leg).collect(),
+        let of_cross = |cross: &Cross, place: WindowPlace| CrossWindows {
+            legs: cross.legs.iter().map(|leg| of_leg(leg, place)).collect(),
             ..CrossWindows::default()
         };
+        let places = 0..definition.windows.count();
+        let lines = definition.crosses.iter().flat_map(|c| places.clone().map(move |place| (c, place)));
         CrossRows {
             resumed_at: resume.at,
             known_to: resume.at.minus(Looks::of(definition).hindsight()),
             looks: Looks::of(definition),
             withhold_before: EventTime::MIN,
             pending: BTreeMap::new(),
-            crosses: definition.crosses.iter().map(of_cross).collect(),
+            crosses: lines.map(|(cross, place)| of_cross(cross, place)).collect(),
             ends: BTreeMap::new(),
             changed: BTreeSet::new(),
             tick_due: None,
@@ -168,116 +177,157 @@ impl CrossRows {
         }
     }
 
+    fn line(&self, cross: CrossNumber, place: WindowPlace) -> Line {
+        cross as usize * self.looks.windows.each().len() + usize::from(place)
+    }
+
+    fn place_of(&self, line: Line) -> WindowPlace {
+        (line % self.looks.windows.each().len()) as WindowPlace
+    }
+
+    fn cross_of(&self, line: Line) -> CrossNumber {
+        (line / self.looks.windows.each().len()) as CrossNumber
+    }
+
+    fn window_of(&self, line: Line) -> &Window {
+        self.looks.windows.at(self.place_of(line))
+    }
+
     /// Applies changes of one date.
     fn apply(&mut self, changes: Vec<Change>, look: EventTime) {
         // Where nothing takes its place, the window's trades were not all seen: it gives no row any more.
-        for (((cross, leg), (end, state)), _, _) in changes.iter().filter(|change| change.2 < 0) {
-            let own = &mut self.crosses[*cross as usize].legs[*leg as usize].own;
+        for (((cross, leg), ((place, end), state)), _, _) in changes.iter().filter(|change| change.2 < 0) {
+            let line = self.line(*cross, *place);
+            let own = &mut self.crosses[line].legs[*leg as usize].own;
             if own.get(end) == Some(state) {
                 own.remove(end);
             }
         }
-        for &(((cross, leg), (end, state)), _, diff) in &changes {
+        for &(((cross, leg), ((place, end), state)), _, diff) in &changes {
             count(1);
-            let windows = &mut self.crosses[cross as usize];
+            let line = self.line(cross, place);
+            let windows = &mut self.crosses[line];
             if diff > 0 {
                 windows.legs[leg as usize].own.insert(end, state);
                 if windows.ends.insert(end) {
-                    self.ends.entry(end).or_default().push(cross);
+                    self.ends.entry(end).or_default().push(line);
                 }
             }
             if self.looks.changes || self.looks.provisional {
-                self.note(cross, leg, end, look);
+                self.note(line, leg, end, look);
             }
         }
     }
 
-    /// Notes the windows whose rows a changed window of a leg may change: itself, and those in which it stands in.
-    fn note(&mut self, cross: CrossNumber, leg: u32, end: EventTime, look: EventTime) {
-        let windows = &self.crosses[cross as usize];
+    /// Notes the windows whose rows a changed window of a leg may change: itself, those in which it stands in, and those
+    /// that have grown from it.
+    fn note(&mut self, line: Line, leg: u32, end: EventTime, look: EventTime) {
+        let windows = &self.crosses[line];
         // These are looked at without being asked, now.
         if end != look && self.looks.final_at(end) != look {
-            self.changed.insert((cross, end));
+            self.changed.insert((line, end));
         }
-        if self.definition.missing_leg != MissingLeg::Carry {
+        if self.definition.missing_leg != MissingLeg::Carry && !self.window_of(line).grows() {
             return;
         }
         let next_own = windows.legs[leg as usize].own.range(end.plus(1)..).next().map(|(next, _)| *next);
-        let last = end.plus(self.definition.max_carry);
-        let carried = windows.ends.range(end.plus(1)..);
-        let carried = carried.take_while(|end| **end <= last && next_own.is_none_or(|next| **end < next));
-        let carried = carried.inspect(|_| count(1)).map(|end| (cross, *end));
+        let takes = |later: EventTime| {
+            next_own.is_none_or(|next| later < next)
+                && (self.grows_into(line, end, later) || self.stands_in(line, end, later))
+        };
+        let carried = windows.ends.range(end.plus(1)..).take_while(|later| takes(**later));
+        let carried = carried.inspect(|_| count(1)).map(|end| (line, *end)).collect::<Vec<_>>();
         self.changed.extend(carried);
     }
 
     /// The state of a cross in a window; nothing where there is no row.
-    fn state(&self, cross: CrossNumber, end: EventTime) -> Option<CrossState> {
-        if self.looks.start(end) < self.withhold_before {
+    fn state(&self, line: Line, end: EventTime) -> Option<CrossState> {
+        if self.window_of(line).start_of(end) < self.withhold_before {
             return None;
         }
-        let legs = &self.crosses[cross as usize].legs;
-        let legs = legs.iter().map(|leg| leg.own.get(&end).copied().or_else(|| self.carried(leg, end)));
+        let legs = &self.crosses[line].legs;
+        let legs = legs.iter().map(|leg| leg.own.get(&end).copied().or_else(|| self.carried(line, leg, end)));
         let state = CrossState { legs: legs.collect() };
         state.shown(self.definition.missing_leg).then_some(state)
     }
 
-    /// What stands in for a leg in a window in which it did not trade.
-    fn carried(&self, leg: &LegWindows, end: EventTime) -> Option<LegState> {
-        if self.definition.missing_leg != MissingLeg::Carry {
-            return None;
+    /// What a leg has of a window that has no row of its own: where the window has grown since, the leg's trades before
+    /// that; else what stands in for it.
+    fn carried(&self, line: Line, leg: &LegWindows, end: EventTime) -> Option<LegState> {
+        let (from, state) = leg.latest_before(end)?;
+        if self.grows_into(line, from, end) {
+            return Some(state);
         }
-        let (from, moments) = leg.latest_before(end)?;
-        let age = end.micros() - from.micros();
-        let stands_in = age <= self.definition.max_carry && self.looks.start(from) >= self.withhold_before;
-        stands_in.then_some(LegState { moments, missing_ids: 0, age })
+        let is_whole = self.window_of(line).start_of(from) >= self.withhold_before;
+        let stands_in = self.stands_in(line, from, end) && is_whole;
+        stands_in.then_some(LegState { missing_ids: 0, age: end.micros() - from.micros(), ..state })
+    }
+
+    /// Whether the window that ends at `end` has grown from the one that ends at `from`.
+    fn grows_into(&self, line: Line, from: EventTime, end: EventTime) -> bool {
+        let window = self.window_of(line);
+        window.grows() && window.last_end_over(from) >= end
+    }
+
+    /// Whether a leg's window that ends at `from` may stand in for that which ends at `end`.
+    fn stands_in(&self, line: Line, from: EventTime, end: EventTime) -> bool {
+        const FIVE_MINUTES: u64 = 300_000_000;
+        let most = match self.definition.max_carry {
+            Some(most) => most,
+            None => self.window_of(line).carry_at_least(end).max(FIVE_MINUTES),
+        };
+        self.definition.missing_leg == MissingLeg::Carry && end.micros() - from.micros() <= most
     }
 
     fn look_at(
         &mut self,
-        cross: CrossNumber,
+        line: Line,
         end: EventTime,
         look: EventTime,
         give: &mut dyn FnMut(EventTime, Output),
     ) {
         count(1);
-        let state = self.state(cross, end);
-        let emitted = &mut self.crosses[cross as usize].emitted;
+        let state = self.state(line, end);
+        let place = self.place_of(line);
+        let of_line = self.cross_of(line) as usize;
+        let emitted = &mut self.crosses[line].emitted;
         let Some(state) = state else {
             if look == self.looks.final_at(end) {
                 emitted.remove(&end);
             }
             return;
         };
-        let cross_definition = &self.definition.crosses[cross as usize];
-        let same = |a: &CrossState, b: &CrossState| a.gives_the_row_of(b, cross_definition);
+        let cross = &self.definition.crosses[of_line];
+        let same = |a: &CrossState, b: &CrossState| a.gives_the_row_of(b, cross);
         let Some(stage) = stage_of(emitted, end, look, &state, &self.looks, same) else { return };
         if look <= self.resumed_at {
             return;
         }
-        let rate = state.rate(cross_definition);
+        let rate = state.rate(cross);
         if self.definition.makes(RowKind::Cross) {
-            let occasion = Occasion { look, start: self.looks.start(end), end, stage };
-            give(look.minus(1), Output::Row(cross_row(cross_definition, &state, rate.as_ref(), occasion)));
+            let occasion = Occasion { look, window: self.looks.windows.at(place), place, end, stage };
+            give(look.minus(1), Output::Row(cross_row(cross, &state, rate.as_ref(), occasion)));
         }
         if let Stage::Closed { last: true, .. } = stage
             && let Some(rate) = rate.filter(|_| self.definition.rows.has(RowKind::Stats))
         {
-            give(look.minus(1), Output::Rate(Rate { cross, end, look, rate }));
+            let cross = self.cross_of(line);
+            give(look.minus(1), Output::Rate(Rate { cross, place, end, look, rate }));
         }
     }
 
     /// The looks at the windows that end then and become final, of which the latest is kept to stand in.
     fn settle(&mut self, look: EventTime, give: &mut dyn FnMut(EventTime, Output)) {
-        let Some((end, crosses)) = self.ends.pop_first() else { return };
-        for cross in crosses {
-            self.look_at(cross, end, look, give);
-            let windows = &mut self.crosses[cross as usize];
+        let Some((end, lines)) = self.ends.pop_first() else { return };
+        for line in lines {
+            self.look_at(line, end, look, give);
+            let windows = &mut self.crosses[line];
             windows.ends.remove(&end);
             for leg in &mut windows.legs {
                 if let Some(own) = leg.own.remove(&end)
                     && look > self.known_to
                 {
-                    leg.before = Some((end, own.moments));
+                    leg.before = Some((end, own));
                 }
             }
         }
@@ -285,14 +335,14 @@ impl CrossRows {
 
     /// The looks of a tick at the windows that changed.
     fn tick(&mut self, look: EventTime, give: &mut dyn FnMut(EventTime, Output)) {
-        for (cross, end) in std::mem::take(&mut self.changed) {
+        for (line, end) in std::mem::take(&mut self.changed) {
             let due = if end > look {
                 self.looks.provisional
             } else {
                 self.looks.changes && end < look && self.looks.final_at(end) > look
             };
             if due {
-                self.look_at(cross, end, look, give);
+                self.look_at(line, end, look, give);
             }
         }
     }
@@ -306,7 +356,7 @@ impl LookLogic for CrossRows {
         match input {
             Input::WithholdBefore(time) => self.withhold_before = self.withhold_before.max(time),
             Input::Change(change) => {
-                let ((_, (end, _)), date, _) = change;
+                let ((_, ((_, end), _)), date, _) = change;
                 // What is taken back later is final and forgotten already.
                 if date < self.looks.final_at(end) {
                     self.pending.entry(date).or_default().push(change);
@@ -334,8 +384,8 @@ impl LookLogic for CrossRows {
             self.settle(look, give);
         }
         if self.looks.changes {
-            for cross in self.ends.get(&look).cloned().unwrap_or_default() {
-                self.look_at(cross, look, look, give);
+            for line in self.ends.get(&look).cloned().unwrap_or_default() {
+                self.look_at(line, look, look, give);
             }
         }
         self.closed_to = look;

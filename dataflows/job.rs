@@ -89,13 +89,13 @@ pub(crate) mod tests {
         Definition {
             crosses: vec![Cross { name: Symbol::new("X"), legs: vec![leg("A"), leg("B")] }],
             symbols: Selection::All,
-            windows: Windows { size: 100, slide: 100 },
+            windows: Windows::sliding(100, 100),
             delay: 0,
             grace: 0,
             emit: Emit::Final,
             provisional: true,
             tick: 10,
-            max_carry: 0,
+            max_carry: Some(0),
             ..Definition::default()
         }
     }
@@ -131,7 +131,7 @@ pub(crate) mod tests {
                     continue;
                 };
                 let (price, quantity) = (Price::from_scaled(2).unwrap(), Quantity::from_scaled(1).unwrap());
-                let trade = Trade { id: 1, price, quantity, time: at(date) };
+                let trade = Trade::new(1, price, quantity, at(date));
                 let mut moments = Moments::default();
                 moments.add_trade(&trade, 7);
                 let item = ((Symbol::new(symbol), (at(pane), Candle::of(&trade))), at(date), moments);
@@ -162,8 +162,12 @@ pub(crate) mod tests {
     #[test]
     fn a_window_that_is_withheld_stands_in_for_no_later_one() {
         for provisional in [true, false] {
-            let definition =
-                Definition { missing_leg: MissingLeg::Carry, max_carry: 1_000, provisional, ..definition() };
+            let definition = Definition {
+                missing_leg: MissingLeg::Carry,
+                max_carry: Some(1_000),
+                provisional,
+                ..definition()
+            };
             let rows = rows(definition, &[("B", 200, 110), ("A", 400, 320)], 150);
             let last: Vec<_> = rows.iter().filter(|row| row.0 == RowKind::Cross && row.1).collect();
             assert!(last.len() == 1 && last[0].2.contains("\"status\":\"leg_missing\""), "{rows:?}");
@@ -175,7 +179,7 @@ pub(crate) mod tests {
     /// A trade of a symbol in the pane that ends then, known just before that moment or at that date. Its price is its id.
     fn item(symbol: &str, pane: u64, id: u64, date: Option<u64>) -> PaneItem {
         let (price, quantity) = (Price::from_scaled(id as i64).unwrap(), Quantity::from_scaled(1).unwrap());
-        let trade = Trade { id, price, quantity, time: at(pane - 1) };
+        let trade = Trade::new(id, price, quantity, at(pane - 1));
         let mut moments = Moments::default();
         moments.add_trade(&trade, id);
         ((Symbol::new(symbol), (at(pane), Candle::of(&trade))), at(date.unwrap_or(pane - 1)), moments)
@@ -244,7 +248,7 @@ pub(crate) mod tests {
         is_linear("windows in a carried leg's reach", |n| {
             let carried = Definition {
                 missing_leg: MissingLeg::Carry,
-                max_carry: 10 * n * EVERY,
+                max_carry: Some(10 * n * EVERY),
                 ..last(definition())
             };
             (carried, [in_each(n, "A"), vec![item("B", 1_000_000, 1, None)]].concat())
@@ -270,7 +274,7 @@ pub(crate) mod tests {
     #[test]
     fn an_open_window_takes_a_leg_of_the_window_that_ends_at_the_very_tick() {
         let definition =
-            Definition { missing_leg: MissingLeg::Carry, max_carry: 1_000, grace: 50, ..definition() };
+            Definition { missing_leg: MissingLeg::Carry, max_carry: Some(1_000), grace: 50, ..definition() };
         let items =
             vec![item("A", 300, 1, Some(150)), item("B", 200, 2, Some(150)), item("B", 200, 4, Some(199))];
         let (_, rows) = cost(definition, items);
@@ -285,7 +289,7 @@ pub(crate) mod tests {
         let of_reach = |windows: u64| {
             let carried = Definition {
                 missing_leg: MissingLeg::Carry,
-                max_carry: windows * EVERY,
+                max_carry: Some(windows * EVERY),
                 emit: Emit::Changes,
                 grace: 1_000,
                 ..definition()

@@ -2,6 +2,7 @@
 
 pub mod acceptance;
 pub mod agenda;
+pub mod base;
 pub mod candle;
 pub mod counts;
 pub mod cross;
@@ -9,12 +10,12 @@ pub mod decimal;
 pub mod definition;
 pub mod event_time;
 pub mod folding;
-mod greatest_ids;
+pub mod id_rises;
 pub mod ids;
 pub mod jumps;
 pub mod looks;
 pub mod moments;
-pub mod panes;
+
 pub mod prefetch;
 mod quotient;
 pub mod ratio;
@@ -23,9 +24,12 @@ pub mod row;
 mod running_window;
 pub mod schema;
 pub mod series;
+pub mod slots;
 pub mod sums;
+pub mod symbol_state;
 pub mod trade;
 pub mod value;
 pub mod wide;
 pub mod window;
+pub mod windows;
 pub(crate) mod work;

@@ -7,3 +7,4 @@ pub mod closings;
 pub mod revisions;
 pub mod sorted_runs;
 mod timestamp;
+pub(crate) mod window_looks;

@@ -4,12 +4,13 @@
 //! (or of the last K windows with a rate). The sums are the difference of a collection: a rate enters, with
 //! `--stats-last` an old one leaves, and differential keeps the total. A window without a rate gives no row.
 
-use crate::cross_rates::Rate;
+use crate::cross_rates::{CrossNumber, Rate};
 use crate::market::definition::Definition;
 use crate::market::event_time::EventTime;
-use crate::market::resume::{Lasting, Resume};
-use crate::market::row::stats_row;
+use crate::market::resume::{Lasting, Resume, known_of};
+use crate::market::row::{Occasion, Stage, stats_row};
 use crate::market::series::SeriesMoments;
+use crate::market::windows::WindowPlace;
 use crate::operators::at_looks::{AtLooks, LookLogic};
 use crate::symbol_windows::Emission;
 use differential_dataflow::VecCollection;
@@ -31,7 +32,7 @@ pub fn series_stats<'scope>(
     definition: &Arc<Definition>,
     resume: &Arc<Resume>,
 ) -> StreamVec<'scope, EventTime, Emission> {
-    let by_cross = Exchange::new(|rate: &Rate| rate.cross.hashed());
+    let by_cross = Exchange::new(|rate: &Rate| (rate.cross, rate.place).hashed());
     let before = earlier_totals(rates.scope(), definition, resume);
     let series = rates.at_looks(by_cross, "RateSeries", RateSeries::new(definition, resume));
     let (entering, lasting) = series.ok_err(|output| match output {
@@ -43,7 +44,9 @@ pub fn series_stats<'scope>(
     rows.concat(lasting)
 }
 
-type Entering = (u32, EventTime, SeriesMoments);
+/// A cross in the windows of one definition.
+type SeriesKey = (CrossNumber, WindowPlace);
+type Entering = (SeriesKey, EventTime, SeriesMoments);
 
 /// The statistics that an earlier run left, as what they add to the collection.
 fn earlier_totals<'scope>(
@@ -52,8 +55,12 @@ fn earlier_totals<'scope>(
     resume: &Resume,
 ) -> StreamVec<'scope, EventTime, Entering> {
     let numbered = (0u32..).zip(&definition.crosses);
-    let known =
-        numbered.filter_map(|(cross, c)| Some((cross, EventTime::MIN, resume.series.get(&c.name)?.clone())));
+    let places = 0..definition.windows.count();
+    let keyed = numbered.flat_map(|(cross, c)| places.clone().map(move |place| (cross, place, c)));
+    let known = keyed.filter_map(|(cross, place, c)| {
+        let total = known_of(&resume.series, &c.name, definition.windows.at(place))?.clone();
+        Some(((cross, place), EventTime::MIN, total))
+    });
     let mine: Vec<Entering> = if scope.index() == 0 { known.collect() } else { Vec::new() };
     mine.to_stream(scope)
 }
@@ -61,9 +68,9 @@ fn earlier_totals<'scope>(
 /// A new total is a row, and the state to go on from.
 fn emissions(
     definition: &Arc<Definition>,
-) -> impl FnMut(((u32, SeriesMoments), EventTime, isize)) -> Vec<Emission> + use<> {
+) -> impl FnMut(((SeriesKey, SeriesMoments), EventTime, isize)) -> Vec<Emission> + use<> {
     let definition = Arc::clone(definition);
-    move |((cross, total), date, diff)| {
+    move |(((cross, place), total), date, diff)| {
         let look = date.plus(1);
         // What an earlier run left came at the least time, and its row is out.
         if diff < 0 || date == EventTime::MIN {
@@ -71,8 +78,12 @@ fn emissions(
         }
         let end = look.minus(definition.grace);
         let name = &definition.crosses[cross as usize].name;
-        let row = stats_row(name, &total, look, end.minus(definition.windows.size), end);
-        vec![Emission::Row(row), Emission::Lasting(look, Lasting::Series(name.clone(), total))]
+        let window = definition.windows.at(place);
+        let row = stats_row(name, &total, Occasion { look, window, place, end, stage: Stage::FINAL });
+        vec![
+            Emission::Row(row),
+            Emission::Lasting(look, Lasting::Series((name.clone(), window.name_owned()), total)),
+        ]
     }
 }
 
@@ -80,7 +91,7 @@ fn emissions(
 struct RateSeries {
     definition: Arc<Definition>,
     pending: BTreeMap<EventTime, Vec<Rate>>,
-    series: HashMap<u32, Series, foldhash::fast::RandomState>,
+    series: HashMap<SeriesKey, Series, foldhash::fast::RandomState>,
 }
 
 #[derive(Default)]
@@ -102,10 +113,12 @@ impl RateSeries {
     fn new(definition: &Arc<Definition>, resume: &Resume) -> Self {
         let mut series = HashMap::default();
         for (cross, c) in (0u32..).zip(&definition.crosses) {
-            if let Some(total) = resume.series.get(&c.name) {
-                let inside =
-                    resume.rates.get(&c.name).map(|r| r.values().cloned().collect()).unwrap_or_default();
-                series.insert(cross, Series { last: total.last.clone(), seen: total.seen, inside });
+            for place in 0..definition.windows.count() {
+                let window = definition.windows.at(place);
+                let Some(total) = known_of(&resume.series, &c.name, window) else { continue };
+                let inside = known_of(&resume.rates, &c.name, window).map(|r| r.values().cloned().collect());
+                let inside = inside.unwrap_or_default();
+                series.insert((cross, place), Series { last: total.last.clone(), seen: total.seen, inside });
             }
         }
         RateSeries { definition: Arc::clone(definition), pending: BTreeMap::new(), series }
@@ -125,14 +138,15 @@ impl LookLogic for RateSeries {
     }
 
     fn look(&mut self, look: EventTime, give: &mut dyn FnMut(EventTime, Output)) {
-        for Rate { cross, rate, .. } in self.pending.remove(&look).unwrap_or_default() {
-            let series = self.series.entry(cross).or_default();
+        for Rate { cross, place, rate, .. } in self.pending.remove(&look).unwrap_or_default() {
+            let series = self.series.entry((cross, place)).or_default();
             let mut entering = SeriesMoments::of(&rate, &series.last);
             series.last = rate.clone();
             series.seen += 1;
             if let Some(most) = self.definition.stats_last {
                 let name = self.definition.crosses[cross as usize].name.clone();
-                give(look.minus(1), Output::Lasting(look, Lasting::Rate(name, series.seen, rate.clone())));
+                let of = (name, self.definition.windows.at(place).name_owned());
+                give(look.minus(1), Output::Lasting(look, Lasting::Rate(of, series.seen, rate.clone())));
                 series.inside.push_back(rate);
                 if series.inside.len() as u64 > most
                     && let Some(old) = series.inside.pop_front()
@@ -140,7 +154,7 @@ impl LookLogic for RateSeries {
                     entering.plus_equals(&SeriesMoments::without(&old));
                 }
             }
-            give(look.minus(1), Output::Entering((cross, look.minus(1), entering)));
+            give(look.minus(1), Output::Entering(((cross, place), look.minus(1), entering)));
         }
     }
 }

@@ -460,7 +460,8 @@ mod tests {
             "dedup" | "idle-timeout" => ("", "off"),
             "max-ahead" | "max-jump" | "window" | "delay" | "grace" | "tick" | "max-carry" | "duration"
             | "commit-interval" => ("", "7s"),
-            "slide" => ("", "5s"),
+            "slide" => ("--window 10s", "5s"),
+            "time-zone" => ("--window 1d", "Europe/Berlin"),
             "max-drift" | "join-timeout" => ("", "7m"),
             "emit" => ("", "changes"),
             "cross" => ("", "A=B*C"),

@@ -13,6 +13,7 @@ use crossrate_dataflows::market::definition::{Cross, Definition, Emit, Leg, Sele
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::row::Row;
 use crossrate_dataflows::market::trade::Symbol;
+use crossrate_dataflows::market::windows::{Period, WindowDefinition};
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -36,7 +37,10 @@ pub fn definition() -> Definition {
         symbols: Selection::Only(
             (0..Market::PARTITIONS).flat_map(Market::symbols).map(Symbol::new).collect(),
         ),
-        windows: Windows { size: 10_000_000, slide: 10_000_000 },
+        windows: Windows::new([
+            WindowDefinition::Sliding { size: 10_000_000, slide: 10_000_000 },
+            WindowDefinition::Anchored(Period::All, 10_000_000),
+        ]),
         delay: DELAY,
         grace: GRACE,
         emit: Emit::Changes,
@@ -163,7 +167,7 @@ enum Face {
 impl<W: Write> Display<W> {
     /// Says at once what is going on.
     pub fn new(about: About, surface: Surface, mut out: W) -> io::Result<Self> {
-        let board = Board::default();
+        let board = Board::of(about.definition.windows.at(0).name());
         let face = match surface {
             Surface::Terminal { size, colour, unicode } => {
                 let mut screen = screen::Screen::new(size, colour, unicode);

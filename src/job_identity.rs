@@ -205,8 +205,7 @@ fn job(config: &Config) -> Vec<(String, String)> {
 }
 
 /// Fields of the definition that are microseconds.
-const DURATIONS: [&str; 8] =
-    ["window", "slide", "delay", "grace", "tick", "max-carry", "max-ahead", "max-jump"];
+const DURATIONS: [&str; 6] = ["delay", "grace", "tick", "max-carry", "max-ahead", "max-jump"];
 
 /// A JSON object as pairs, named like the flags.
 fn flatten(name: &str, value: &Value, pairs: &mut Vec<(String, String)>) {
@@ -215,13 +214,16 @@ fn flatten(name: &str, value: &Value, pairs: &mut Vec<(String, String)>) {
             for (field, value) in fields {
                 let field = field.replace('_', "-");
                 let flag = match (name, field.as_str()) {
-                    ("windows", "size") => "window".into(),
-                    ("windows", "slide") => "slide".into(),
+                    ("", "windows") => "window".into(),
                     ("", _) => field,
                     _ => format!("{name}.{field}"),
                 };
                 flatten(&flag, value, pairs);
             }
+        }
+        Value::Array(windows) if name == "window" => {
+            let windows: Vec<&str> = windows.iter().filter_map(Value::as_str).collect();
+            pairs.push((name.into(), windows.join(" ")));
         }
         Value::Number(number) if DURATIONS.contains(&name) => {
             pairs.push((name.into(), number.as_u64().map_or(number.to_string(), duration::show)));
@@ -235,16 +237,22 @@ fn flatten(name: &str, value: &Value, pairs: &mut Vec<(String, String)>) {
 pub(crate) fn definition_of(pairs: &[(String, String)]) -> Option<Definition> {
     let mut fields = Map::new();
     for (name, text) in pairs {
+        match name.as_str() {
+            "window" => {
+                let slide = pairs.iter().find(|(other, _)| other == "slide").map(|(_, slide)| slide.as_str());
+                fields.insert("windows".into(), windows_of(text, slide));
+                continue;
+            }
+            "slide" => continue,
+            _ => {}
+        }
         let value = match duration::parse(text).filter(|_| DURATIONS.contains(&name.as_str())) {
             Some(micros) => micros.into(),
             // What is not JSON was a text.
             None => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone())),
         };
-        let (outer, inner) = match name.as_str() {
-            "window" => ("windows", Some("size")),
-            "slide" => ("windows", Some("slide")),
-            name => name.split_once('.').map_or((name, None), |(outer, inner)| (outer, Some(inner))),
-        };
+        let parts = name.split_once('.').map(|(outer, inner)| (outer, Some(inner)));
+        let (outer, inner) = parts.unwrap_or((name, None));
         let outer = outer.replace('-', "_");
         match inner {
             None => drop(fields.insert(outer, value)),
@@ -258,6 +266,14 @@ pub(crate) fn definition_of(pairs: &[(String, String)]) -> Option<Definition> {
     serde_json::from_value(fields.into()).ok()
 }
 
+/// The window definitions of a pair. Earlier releases knew one, and its slide in a pair of its own.
+fn windows_of(text: &str, slide: Option<&str>) -> Value {
+    match slide.filter(|slide| duration::parse(slide) != duration::parse(text)) {
+        Some(slide) => vec![format!("{text}/{slide}")].into(),
+        None => text.split(' ').collect::<Vec<_>>().into(),
+    }
+}
+
 /// The pairs of a checkpoint, with those that its program did not know yet: each as what it means by default, which
 /// is what that program did. Of a kind of rows that was not there none could leave, whether it is asked for now or not.
 pub(crate) fn completed(theirs: &[(String, String)], ours: &[(String, String)]) -> Vec<(String, String)> {
@@ -265,6 +281,15 @@ pub(crate) fn completed(theirs: &[(String, String)], ours: &[(String, String)]) 
     let Some(Ok(definition)) = definition_of(theirs).map(serde_json::to_value) else { return pairs };
     let mut known = Vec::new();
     flatten("", &definition, &mut known);
+    // Earlier releases had the slide beside the window, and a leg stood in for five minutes where nothing was said.
+    if pairs.iter().any(|(name, _)| name == "slide") {
+        pairs.retain(|(name, _)| name != "slide" && name != "window");
+        let unset = ours.iter().any(|(name, value)| name == "max-carry" && value == "null");
+        if unset && short_windows(&known) {
+            let by_default = pairs.iter_mut().filter(|(name, value)| name == "max-carry" && value == "5m");
+            by_default.for_each(|(_, value)| *value = "null".into());
+        }
+    }
     for (name, by_default) in known {
         if pairs.iter().any(|(other, _)| *other == name) {
             continue;
@@ -286,6 +311,14 @@ pub(crate) fn with_more_files(theirs: &mut [(String, String)], ours: &[(String, 
     }
 }
 
+/// Whether no window is longer than the five minutes for which a leg stands in at least.
+fn short_windows(pairs: &[(String, String)]) -> bool {
+    let mut windows = pairs.iter().filter(|(name, _)| name == "window").flat_map(|(_, text)| text.split(' '));
+    windows.all(|window| {
+        duration::parse(window.split('/').next().unwrap_or(window)).is_some_and(|l| l <= 300_000_000)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -299,7 +332,7 @@ mod tests {
         let plain = Definition {
             crosses: Vec::new(),
             symbols: Selection::All,
-            windows: Windows { size: 30_000_000, slide: 30_000_000 },
+            windows: Windows::sliding(30_000_000, 30_000_000),
             delay: 5_000_000,
             grace: 0,
             emit: Emit::Final,
@@ -315,7 +348,7 @@ mod tests {
                 legs: vec![leg("A.B-C", false), leg("D", true)],
             }],
             symbols: Selection::Only(["A.B-C", "D"].map(Symbol::new).into()),
-            windows: Windows { size: 60_000_000, slide: 250_000 },
+            windows: Windows::sliding(60_000_000, 250_000),
             emit: Emit::Changes,
             missing_leg: MissingLeg::Carry,
             stats_last: Some(20),
@@ -420,7 +453,7 @@ mod tests {
 
     #[test]
     fn the_definition_is_named_like_the_flags() {
-        let value = serde_json::json!({"windows": {"size": 10_000_000, "slide": 250_000}, "max_carry": 300_000_000,
+        let value = serde_json::json!({"windows": ["10s/250ms", "1d"], "max_carry": 300_000_000,
             "rows": {"symbol": true}, "emit": "Final", "stats_last": null});
         let mut pairs = Vec::new();
         flatten("", &value, &mut pairs);
@@ -429,9 +462,8 @@ mod tests {
             ("emit", "Final"),
             ("max-carry", "5m"),
             ("rows.symbol", "true"),
-            ("slide", "250ms"),
             ("stats-last", "null"),
-            ("window", "10s"),
+            ("window", "10s/250ms 1d"),
         ];
         assert_eq!(pairs, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
     }

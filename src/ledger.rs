@@ -20,6 +20,7 @@
 //! `the_rest_of_the_input_gives_the_rest_of_the_rows` breaks off after every kind of commit to see whether it is true.
 
 pub mod checkpoint;
+mod earlier_tables;
 pub mod held;
 mod kafka;
 pub mod keeper;

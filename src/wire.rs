@@ -8,8 +8,8 @@ pub(crate) use binance::counts_contracts;
 use chunk::{Chunk, Framing, LineFormat, Message};
 use crossrate_dataflows::market::decimal::{Price, Quantity};
 use crossrate_dataflows::market::event_time::EventTime;
-use crossrate_dataflows::market::trade::{Trade, TradeKind};
-use mapping::{Mapped, Mapping, MappingScratch, Places, TradeId};
+use crossrate_dataflows::market::trade::{IdRange, Side, Trade, TradeKind};
+use mapping::{Mapped, Mapping, MappingScratch, Places, Taker, TradeId};
 use std::fmt;
 
 pub mod archive;
@@ -257,8 +257,14 @@ fn record_of(mapped: Mapped<'_>) -> Record<'_> {
     else {
         return Record::Bad(BadRecord { reason: "price or quantity: zero", at: None });
     };
+    let side = match trade.taker {
+        Some(Taker::Buy) => Side::Buy,
+        Some(Taker::Sell) => Side::Sell,
+        None => Side::Untold,
+    };
     let symbol = trade.symbol.as_bytes();
-    Record::Trade { symbol, kind: TradeKind::Trade, trade: Trade { id, price, quantity, time: trade.time } }
+    let trade = Trade { id, ids: IdRange::one(id), side, price, quantity, time: trade.time };
+    Record::Trade { symbol, kind: TradeKind::Trade, trade }
 }
 
 #[cfg(test)]

@@ -166,8 +166,7 @@ impl JobWorker<'_> {
         if oldest.is_some_and(|frontier| self.probe.less_than(frontier)) {
             return Ok(false);
         }
-        let drift = self.config.max_drift.max(2 * self.config.definition.windows.size);
-        let limit = self.frontier.least().plus(drift);
+        let limit = self.frontier.least().plus(self.config.max_drift);
         let Some(taken) = self.next_delivery(limit) else { return Ok(false) };
         let partition = &mut self.owned[self.turn];
         self.pool.call(&partition.feed.feed);

@@ -11,6 +11,7 @@ use crossrate_dataflows::market::row::{self, Occasion, Stage};
 use crossrate_dataflows::market::series::SeriesMoments;
 use crossrate_dataflows::market::trade::Symbol;
 use crossrate_dataflows::market::window::WindowState;
+use crossrate_dataflows::market::windows::Windows;
 use differential_dataflow::difference::Semigroup;
 use num_bigint::BigInt;
 
@@ -21,7 +22,8 @@ pub(crate) fn bench(criterion: &mut Criterion) {
         legs: [&verge, &bitcoin].map(|symbol| Leg { symbol: symbol.clone(), inverse: false }).to_vec(),
     };
     let leg = |window: &WindowState| {
-        Some(LegState { moments: window.moments, missing_ids: window.missing_ids, age: 0 })
+        let close = Some(window.candle.last.price);
+        Some(LegState { moments: window.moments, missing_ids: window.missing_ids, close, age: 0 })
     };
     let legs = CrossState { legs: vec![leg(&other), leg(&window)] };
     let rate = legs.rate(&cross).expect("both legs trade");
@@ -33,8 +35,9 @@ pub(crate) fn bench(criterion: &mut Criterion) {
         last = rate;
     }
     let end = EventTime::from_micros(1_525_132_810_000_000);
-    let start = end.minus(10_000_000);
-    let occasion = Occasion { look: end, start, end, stage: Stage::Closed { revision: 0, last: true } };
+    let windows = Windows::sliding(10_000_000, 10_000_000);
+    let stage = Stage::Closed { revision: 0, last: true };
+    let occasion = Occasion { look: end, window: windows.at(0), place: 0, end, stage };
 
     let mut group = criterion.benchmark_group("rows");
     group.throughput(Throughput::Elements(1));
@@ -43,7 +46,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
         bencher.iter(|| row::cross_row(&cross, &legs, legs.rate(&cross).as_ref(), occasion));
     });
     group.bench_function("statistics of 100,000 rates", |bencher| {
-        bencher.iter(|| row::stats_row(&cross.name, &series, end, start, end));
+        bencher.iter(|| row::stats_row(&cross.name, &series, occasion));
     });
     group.finish();
 }

@@ -52,7 +52,7 @@ pub(crate) fn trades(count: u64, symbols: u32, order: Order) -> Log {
 pub(crate) fn definition(size: u64, slide: u64) -> Definition {
     Definition {
         symbols: Selection::All,
-        windows: Windows { size, slide },
+        windows: Windows::sliding(size, slide),
         delay: 1_000_000,
         ..Definition::default()
     }

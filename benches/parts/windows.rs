@@ -10,7 +10,7 @@ use crossrate_dataflows::market::decimal::{Price, Quantity};
 use crossrate_dataflows::market::definition::Windows;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::moments::Moments;
-use crossrate_dataflows::market::panes::{Asked, Panes};
+use crossrate_dataflows::market::slots::{Asked, Slots};
 use crossrate_dataflows::market::trade::{Symbol, Trade};
 use crossrate_dataflows::market::{moments::trade_hash, window::WindowState};
 use std::hint::black_box;
@@ -23,17 +23,18 @@ pub(crate) fn bench(criterion: &mut Criterion) {
     // Made before: a pane is the sum of four trades.
     let made: Vec<(Moments, Candle)> = (0..4_096).map(pane).collect();
     for panes in [1, 60, 3_600] {
-        let windows = Windows { size: panes * SLIDE, slide: SLIDE };
-        let mut kept = Panes::default();
+        let windows = Windows::sliding(panes * SLIDE, SLIDE);
+        let window = windows.at(0);
+        let mut kept = Slots::default();
         let mut end = EventTime::from_micros(1_525_132_800_000_000);
         let mut turn = 0;
         let mut step = || -> Option<WindowState> {
             let (moments, candle) = &made[turn % made.len()];
             turn += 1;
             end = end.plus(SLIDE);
-            kept.add(end, moments, candle, &windows, |_, _| {});
-            let state = kept.window(end, &windows, Asked::Final);
-            kept.forget(end.minus(windows.size - SLIDE));
+            kept.add(end, moments, candle);
+            let state = kept.window(window, end, Asked::Final);
+            kept.settle(window, end);
             state
         };
         for _ in 0..panes {
@@ -46,11 +47,11 @@ pub(crate) fn bench(criterion: &mut Criterion) {
 
 fn pane(n: u64) -> (Moments, Candle) {
     let symbol = Symbol::new("BTCUSDT");
-    let trade = |id: u64| Trade {
-        id,
-        price: Price::from_scaled(924_500_000_000 + scattered(id, 1_000_000_000) as i64).expect("positive"),
-        quantity: Quantity::from_scaled(1 + scattered(id + 7, 200_000_000) as i64).expect("positive"),
-        time: EventTime::from_micros(1_525_132_800_000_000 + id * 250_000),
+    let trade = |id: u64| {
+        let price = Price::from_scaled(924_500_000_000 + scattered(id, 1_000_000_000) as i64);
+        let quantity = Quantity::from_scaled(1 + scattered(id + 7, 200_000_000) as i64);
+        let time = EventTime::from_micros(1_525_132_800_000_000 + id * 250_000);
+        Trade::new(id, price.expect("positive"), quantity.expect("positive"), time)
     };
     let first = trade(4 * n);
     let (mut moments, mut candle) = (Moments::default(), Candle::of(&first));

@@ -45,7 +45,7 @@ fn range(row: &Row) -> Option<Decimal> {
 fn main() {
     let definition = Arc::new(Definition {
         symbols: Selection::All,
-        windows: Windows { size: 10_000_000, slide: 10_000_000 },
+        windows: Windows::sliding(10_000_000, 10_000_000),
         ..Definition::default()
     });
     timely::execute_directly(move |worker| {
@@ -74,7 +74,7 @@ fn panes() -> Vec<PaneItem> {
         else {
             continue;
         };
-        let trade = Trade { id, price, quantity, time };
+        let trade = Trade::new(id, price, quantity, time);
         let mut moments = Moments::default();
         moments.add_trade(&trade, trade_hash(&symbol, &trade));
         let end = EventTime::from_micros(time.micros() / 10_000_000 * 10_000_000 + 10_000_000);

@@ -224,13 +224,13 @@ impl Partition {
         let pane = match self.panes.find(trade.time) {
             Some(pane) => pane,
             None => {
-                let end = self.looks.pane_end(trade.time);
-                let settled = self.looks.final_at(end);
+                let open = self.looks.pane(trade.time);
+                let settled = self.looks.final_at(open.end);
                 if settled <= self.watermark {
                     self.counts.late += 1;
                     return Verdict::Late { by_entry: settled > self.own, settled };
                 }
-                self.panes.open(end, self.looks.windows.slide, place.offset)
+                self.panes.open(open, place.offset)
             }
         };
         if self.dedup && !self.panes.insert(pane, number, trade.id) {
@@ -340,15 +340,15 @@ impl Partition {
     ) {
         let number = symbol.0 as usize;
         let counted = self.kinds.get(number).copied().flatten() == Some(kind);
-        let end = self.looks.pane_end(trade.time);
-        let open = self.looks.final_at(end) > self.watermark;
+        let interval = self.looks.pane(trade.time);
+        let open = self.looks.final_at(interval.end) > self.watermark;
         let future = self.is_future(trade.time, place.kafka_ms) || self.jumps.has_refused(place.offset);
         if !counted || !open || future {
             return;
         }
         let pane = match self.panes.find(trade.time) {
             Some(pane) => pane,
-            None => self.panes.open(end, self.looks.windows.slide, place.offset),
+            None => self.panes.open(interval, place.offset),
         };
         if !self.dedup || self.panes.insert(pane, number, trade.id) {
             self.panes.fold(pane, number, (trade, hash), sums, (&self.looks, self.watermark));

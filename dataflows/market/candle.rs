@@ -43,8 +43,8 @@ impl Candle {
             last: place,
             high: trade.price,
             low: trade.price,
-            least_id: trade.id,
-            greatest_id: trade.id,
+            least_id: trade.ids.first,
+            greatest_id: trade.ids.last,
         }
     }
 
@@ -71,7 +71,7 @@ impl Candle {
         }
         self.high = self.high.max(trade.price);
         self.low = self.low.min(trade.price);
-        self.least_id = self.least_id.min(trade.id);
-        self.greatest_id = self.greatest_id.max(trade.id);
+        self.least_id = self.least_id.min(trade.ids.first);
+        self.greatest_id = self.greatest_id.max(trade.ids.last);
     }
 }

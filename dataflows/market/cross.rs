@@ -1,5 +1,6 @@
 //! The cross of one window: what its legs gave, and the rate that follows.
 
+use super::decimal::Price;
 use super::definition::{Cross, MissingLeg};
 use super::moments::Moments;
 use super::ratio::{nearest_double, power_of_ten, round_half_even};
@@ -15,8 +16,10 @@ pub struct LegState {
     /// The sums of the window that it speaks of.
     pub moments: Moments,
     /// That window's missing ids; of no account where carried.
-    pub missing_ids: i64,
-    /// How much earlier that window starts, in microseconds; 0 for the cross's own window.
+    pub missing_ids: i128,
+    /// The price of its last trade; none where an earlier release kept the window to stand in.
+    pub close: Option<Price>,
+    /// How much earlier that window ends, in microseconds; 0 for the cross's own window.
     pub age: u64,
 }
 
@@ -85,7 +88,7 @@ impl CrossState {
 
     /// How many ids are missing in the legs that traded in the window.
     pub fn missing_ids(&self) -> i128 {
-        self.traded().map(|leg| i128::from(leg.missing_ids)).sum()
+        self.traded().map(|leg| leg.missing_ids).sum()
     }
 
     /// Whether both give the same row of a window. A trade more is seen in the digest, if it is the window's own; in a
@@ -101,6 +104,7 @@ impl CrossState {
             || self.missing_ids() == other.missing_ids()
                 && self.legs.iter().zip(&other.legs).all(|(a, b)| shown(a, b))
                 && self.rate(cross) == other.rate(cross)
+                && self.close(cross) == other.close(cross)
                 && self.variance(cross).map(f64::to_bits) == other.variance(cross).map(f64::to_bits)
     }
 
@@ -120,6 +124,23 @@ impl CrossState {
                 numerator *= price;
                 denominator *= volume;
             }
+        }
+        Some(BigInt::from(round_half_even(&numerator, &denominator)))
+    }
+
+    /// The product of the legs' last prices, inverse legs divided, in steps of 1e-18, rounded once, half to even.
+    /// `None` when a leg is missing, or its last price is not known.
+    pub fn close(&self, cross: &Cross) -> Option<BigInt> {
+        let (mut numerator, mut denominator) = (power_of_ten(18), BigUint::one());
+        for (leg, state) in cross.legs.iter().zip(&self.legs) {
+            // A price is in steps of 1e-8, and positive.
+            let price = BigUint::from(state.as_ref()?.close?.scaled().unsigned_abs());
+            let (over, under) = match leg.inverse {
+                false => (&mut numerator, &mut denominator),
+                true => (&mut denominator, &mut numerator),
+            };
+            *over *= price;
+            *under *= 100_000_000u32;
         }
         Some(BigInt::from(round_half_even(&numerator, &denominator)))
     }

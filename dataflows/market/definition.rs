@@ -3,6 +3,7 @@
 use super::schema::RowKind;
 pub use super::schema::RowKinds;
 use super::trade::Symbol;
+pub use super::windows::Windows;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -30,8 +31,9 @@ pub struct Definition {
     pub rows: RowKinds,
     /// What a cross gives for a window in which a leg did not trade.
     pub missing_leg: MissingLeg,
-    /// How old a leg's earlier window may be to stand in for a missing one.
-    pub max_carry: u64,
+    /// How old a leg's earlier window may be to stand in for a missing one; where nothing is said, five minutes or the
+    /// length of the window, whichever is more.
+    pub max_carry: Option<u64>,
     /// Statistics of the last so many windows with a rate; all when `None`. Positive.
     pub stats_last: Option<u64>,
     /// Whether repeated trades are recognised (rule 5).
@@ -79,7 +81,7 @@ impl Default for Definition {
         Definition {
             crosses: Vec::new(),
             symbols: Selection::Only(BTreeSet::new()),
-            windows: Windows { size: 30 * SECOND, slide: 30 * SECOND },
+            windows: Windows::sliding(30 * SECOND, 30 * SECOND),
             delay: 5 * SECOND,
             grace: 0,
             emit: Emit::Final,
@@ -87,7 +89,7 @@ impl Default for Definition {
             tick: SECOND / 4,
             rows: RowKinds::all(),
             missing_leg: MissingLeg::Null,
-            max_carry: 300 * SECOND,
+            max_carry: None,
             stats_last: None,
             dedup: true,
             max_ahead: 5 * SECOND,
@@ -153,15 +155,6 @@ pub enum Selection {
     All,
     /// These (the legs among them), and no others.
     Only(BTreeSet<Symbol>),
-}
-
-/// Windows `[start, end)` aligned to the epoch; `size` is a positive whole multiple of `slide`.
-#[derive(Debug, Copy, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Windows {
-    /// Length of a window in microseconds.
-    pub size: u64,
-    /// Distance of two windows in microseconds; the length of a pane.
-    pub slide: u64,
 }
 
 /// When rows leave (`docs/semantics.md#windows`).

@@ -7,6 +7,7 @@ use super::moments::Moments;
 use super::prefetch::prefetch;
 use super::sums::{GroupNumber, Positions, Sums};
 use super::trade::Trade;
+use super::windows::Interval;
 use super::work::count;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
@@ -130,14 +131,15 @@ impl OpenPanes {
         }
     }
 
-    /// Opens the pane that ends then, for the trade at that offset.
-    pub(super) fn open(&mut self, end: EventTime, slide: u64, offset: i64) -> usize {
+    /// Opens a pane, for the trade at that offset.
+    pub(super) fn open(&mut self, interval: Interval, offset: i64) -> usize {
+        let Interval { start, end } = interval;
         let at = self.spare.pop().unwrap_or_else(|| {
             self.panes.push(Pane::default());
             self.panes.len() - 1
         });
         let pane = &mut self.panes[at];
-        (pane.start, pane.end) = (end.minus(slide), end);
+        (pane.start, pane.end) = (start, end);
         self.open.insert(end, at);
         // Offsets rise: one that was opened before and ends later says from where to read for both.
         if self.opened.back().is_none_or(|(_, last)| *last < end) {
@@ -302,7 +304,8 @@ mod tests {
         let mut panes = OpenPanes::default();
         assert_eq!(panes.first_end(), None);
         let ends = [60, 30, 90, 20, 80, 70, 10, 50, 40];
-        let places: Vec<usize> = ends.map(|end| panes.open(at(end), 10, 0)).to_vec();
+        let pane = |end: u64| Interval { start: at(end - 10), end: at(end) };
+        let places: Vec<usize> = ends.map(|end| panes.open(pane(end), 0)).to_vec();
         assert_eq!(panes.first_end(), Some(at(10)));
         for _ in 0..3 {
             for (end, place) in ends.into_iter().zip(&places) {

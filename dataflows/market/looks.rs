@@ -1,13 +1,14 @@
 //! When a window's state is looked at, and until when a trade may wait before somebody looks.
 
-use super::definition::{Definition, Emit, Windows};
+use super::definition::{Definition, Emit};
 use super::event_time::EventTime;
+use super::windows::{Interval, Windows};
 
 /// The moments of event time at which rows may leave (`docs/semantics.md#windows`), worked out from the definition once.
 ///
 /// A look at `x` sees the trades that were accepted while their partition's watermark was below `x`.
 /// In the dataflow such a trade carries a date below `x`, and the look happens when the frontier has reached `x`.
-#[derive(Debug, Copy, Clone)]
+#[derive(Debug, Clone)]
 pub struct Looks {
     /// The windows.
     pub windows: Windows,
@@ -25,7 +26,7 @@ impl Looks {
     /// Those of a job.
     pub fn of(definition: &Definition) -> Self {
         Looks {
-            windows: definition.windows,
+            windows: definition.windows.clone(),
             grace: definition.grace,
             tick: definition.tick,
             changes: definition.emit == Emit::Changes && definition.grace > 0,
@@ -33,14 +34,19 @@ impl Looks {
         }
     }
 
-    /// The end of the pane that holds a time.
+    /// Whether windows are looked at before they are final.
     #[inline]
-    pub fn pane_end(&self, time: EventTime) -> EventTime {
-        let slide = self.windows.slide;
-        EventTime::from_micros(time.micros() - time.micros() % slide).plus(slide)
+    pub fn at_ticks(&self) -> bool {
+        self.changes || self.provisional
     }
 
-    /// When the window that ends then is final.
+    /// The pane that holds a time.
+    #[inline]
+    pub fn pane(&self, time: EventTime) -> Interval {
+        self.windows.pane(time)
+    }
+
+    /// When the window or the pane that ends then is final.
     #[inline]
     pub fn final_at(&self, end: EventTime) -> EventTime {
         end.plus(self.grace)
@@ -58,16 +64,13 @@ impl Looks {
         next_multiple(after, self.tick)
     }
 
-    /// How long before a moment the first look lies, at most, at a window that is not final at that moment.
-    /// A run that is taken up at `t` repeats those looks in silence, so that it knows what its rows were;
-    /// of all that they saw it needs the state of then, not that of `t`.
+    /// How long before a moment the first look lies, at most, that must be repeated in silence by a run that is taken up at
+    /// that moment, so that it knows what its rows were; of all that they saw it needs the state of then. Of a window that
+    /// has closed every look since its end has counted a revision; of one that is open only the latest tick matters.
     pub fn hindsight(&self) -> u64 {
-        match (self.changes, self.provisional) {
-            // A trade that was the last of its pane is seen by the next tick, which may come when the pane is final.
-            (_, true) => self.grace + self.windows.size.max(self.tick),
-            (true, false) => self.grace,
-            (false, false) => 0,
-        }
+        let closed = if self.changes || self.provisional { self.grace } else { 0 };
+        // A trade that was the last of its pane is seen by the next tick, which may come when the pane is final.
+        if self.provisional { closed + self.tick } else { closed }
     }
 
     /// The first look that could see a trade of the pane that ends at `pane_end`, accepted at watermark `w`.
@@ -84,22 +87,13 @@ impl Looks {
 
     /// The first look at anything after `w`: a tick, the end of a window, or its end and grace.
     fn any_look(&self, w: EventTime) -> EventTime {
-        let slide = self.windows.slide;
-        let tick = self.next_tick(w);
-        let end = next_multiple(w, slide);
-        // Multiples of the slide, moved by the grace: the first one after w is below w + slide + 1.
-        let moved = w.micros().checked_sub(self.grace % slide);
-        let settled = match moved {
-            Some(base) => next_multiple(EventTime::from_micros(base), slide).plus(self.grace % slide),
-            None => EventTime::from_micros(self.grace % slide),
+        let (tick, end) = (self.next_tick(w), self.windows.next_end(w));
+        let settled = match w.micros().checked_sub(self.grace) {
+            Some(base) => self.final_at(self.windows.next_end(EventTime::from_micros(base))),
+            // No window ends before the epoch.
+            None => EventTime::from_micros(self.grace).max(w.plus(1)),
         };
         tick.min(end).min(settled)
-    }
-
-    /// The start of the window that ends then.
-    #[inline]
-    pub fn start(&self, end: EventTime) -> EventTime {
-        end.minus(self.windows.size)
     }
 }
 
@@ -123,7 +117,7 @@ mod tests {
             slide in 1u64..20, panes in 1u64..4, grace in 0u64..30, tick in 1u64..12,
             pane in 0u64..5, w in 0u64..150, changes: bool, provisional: bool,
         ) {
-            let looks = Looks { windows: Windows { size: slide * panes, slide }, grace, tick, changes, provisional };
+            let looks = Looks { windows: Windows::sliding(slide * panes, slide), grace, tick, changes, provisional };
             let pane_end = (pane + 1) * slide;
             prop_assume!(w < pane_end + grace);
             let named = looks.first_look(at(pane_end), at(w)).micros();

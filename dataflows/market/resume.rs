@@ -14,10 +14,13 @@
 //! window, a leg that was corrected while it stood in), so these are kept for as long as the earliest such look lies
 //! back: [`super::looks::Looks::hindsight`]. So no barrier crosses the dataflow, and nothing of a checkpoint knows a worker.
 
+use super::base::Base;
+use super::cross::LegState;
 use super::event_time::EventTime;
-use super::moments::Moments;
 use super::series::SeriesMoments;
 use super::trade::Symbol;
+use super::windows::Window;
+use compact_str::CompactString;
 use num_bigint::BigInt;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -27,28 +30,46 @@ use std::collections::{BTreeMap, HashMap};
 pub struct Resume {
     /// Rows looked at until then are out.
     pub at: EventTime,
-    /// The greatest id of each symbol in the panes that no window needs any more.
+    /// The greatest id of each symbol after the panes that no window needs any more.
     pub greatest_ids: HashMap<Symbol, u64>,
-    /// The latest window with trades of each leg that may have to stand in, by its end, of those that were final
-    /// before any look that is repeated in silence.
-    pub carried: HashMap<Symbol, (EventTime, Moments)>,
-    /// The statistics of each cross, by name.
-    pub series: HashMap<Symbol, SeriesMoments>,
+    /// The greatest id of each symbol since its ids began anew, where that is another one.
+    pub ids_anew: HashMap<Symbol, u64>,
+    /// The latest window with trades of each leg that may have to stand in, or is the beginning of one that grows, with its
+    /// end, of those that were final before any look that is repeated in silence.
+    pub carried: HashMap<InWindows, (EventTime, LegState)>,
+    /// The sums of each symbol's long windows.
+    pub bases: HashMap<InWindows, Base>,
+    /// The statistics of each cross.
+    pub series: HashMap<InWindows, SeriesMoments>,
     /// Where idleness or adoption had taken watermarks, disjoint; for what a row says closed it.
     pub idle: Vec<(EventTime, EventTime)>,
     /// The rates that are in the statistics, by their number among all of the cross; only with `--stats-last`.
-    pub rates: HashMap<Symbol, BTreeMap<i64, BigInt>>,
+    pub rates: HashMap<InWindows, BTreeMap<i64, BigInt>>,
+}
+
+/// A symbol or a cross in the windows of one definition, by both names. An earlier release knew one definition, and gave it
+/// none.
+pub type InWindows = (Symbol, CompactString);
+
+/// What is known of a name in the windows of a definition, or in those of the only one there was.
+pub fn known_of<'a, V>(known: &'a HashMap<InWindows, V>, name: &Symbol, window: &Window) -> Option<&'a V> {
+    let only = || known.get(&(name.clone(), CompactString::default()));
+    known.get(&(name.clone(), window.name_owned())).or_else(only)
 }
 
 /// A change of what outlives its windows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Lasting {
     /// A leg's latest final window with trades.
-    Carried(Symbol, EventTime, Moments),
+    Carried(InWindows, EventTime, LegState),
+    /// The greatest id of a symbol since its ids began anew; `None` where it is the greatest of all again.
+    IdsAnew(Symbol, Option<u64>),
+    /// The sums of a symbol's long window.
+    Base(InWindows, Base),
     /// A cross's statistics.
-    Series(Symbol, SeriesMoments),
+    Series(InWindows, SeriesMoments),
     /// A rate has entered the statistics of the last K, and the one with the number `- K` has left.
-    Rate(Symbol, i64, BigInt),
+    Rate(InWindows, i64, BigInt),
 }
 
 #[cfg(test)]
@@ -59,9 +80,11 @@ mod tests {
     use crate::market::decimal::{Price, Quantity};
     use crate::market::definition::{Definition, Emit, MissingLeg, Windows};
     use crate::market::looks::Looks;
+    use crate::market::moments::Moments;
     use crate::market::row::RowKind;
     use crate::market::sums::PaneItem;
     use crate::market::trade::Trade;
+    use crate::market::windows::{Period, WindowDefinition};
     use crate::operators::closings::Note;
     use differential_dataflow::VecCollection;
     use differential_dataflow::difference::Semigroup;
@@ -101,11 +124,10 @@ mod tests {
         definition: &Definition,
     ) -> (Resume, Vec<PaneItem>) {
         let looks = Looks::of(definition);
-        let windows = definition.windows;
+        let windows = &definition.windows;
         let mut resume = Resume { at: t, ..Resume::default() };
-        let needed = |end: EventTime| {
-            end.plus(windows.size - windows.slide + definition.grace + looks.hindsight()) > t
-        };
+        let needed =
+            |end: EventTime| windows.pane_needed_until(end).plus(definition.grace + looks.hindsight()) > t;
         let (again, gone): (Vec<_>, Vec<_>) =
             panes.iter().cloned().partition(|((_, (end, _)), ..)| needed(*end));
         for ((symbol, (_, candle)), ..) in gone {
@@ -114,8 +136,17 @@ mod tests {
         }
         for (look, lasting) in left {
             match lasting.clone() {
-                Lasting::Carried(symbol, end, moments) if look.plus(looks.hindsight()) <= t => {
-                    resume.carried.insert(symbol, (end, moments));
+                Lasting::Carried(leg, end, state) if look.plus(looks.hindsight()) <= t => {
+                    resume.carried.insert(leg, (end, state));
+                }
+                Lasting::Base(of, base) if look.plus(looks.hindsight()) <= t => {
+                    resume.bases.insert(of, base);
+                }
+                Lasting::IdsAnew(symbol, id) if look.plus(looks.hindsight()) <= t => {
+                    match id {
+                        Some(id) => _ = resume.ids_anew.insert(symbol, id),
+                        None => _ = resume.ids_anew.remove(&symbol),
+                    };
                 }
                 Lasting::Series(cross, series) if *look <= t => {
                     resume.series.insert(cross, series);
@@ -126,22 +157,23 @@ mod tests {
         (resume, again)
     }
 
-    /// Trades of two legs as panes: which leg, how long after a moment 12 us before the watermark it is dated, and how far
-    /// the watermark has gone before it came.
-    fn panes(trades: &[(bool, u64, u64)], definition: &Definition) -> Vec<PaneItem> {
+    /// Trades of two legs as panes: which leg, how long after a moment 12 us before the watermark it is dated, how far the
+    /// watermark has gone before it came, and whether its id is one of those that begin anew.
+    fn panes(trades: &[(bool, u64, u64, usize)], definition: &Definition) -> Vec<PaneItem> {
         let looks = Looks::of(definition);
         let mut panes: BTreeMap<(Symbol, EventTime, EventTime), (Candle, Moments)> = BTreeMap::new();
         let mut w = 1_000;
-        for (id, (first_leg, time, step)) in (1..).zip(trades) {
+        for (id, (first_leg, time, step, ids)) in (1..).zip(trades) {
+            let id = id + [0, 0, 0, 0, 0, 3_000, 3_000, 9_000, 100][*ids];
             w += step;
             let time = at(w + time - 12);
-            let end = looks.pane_end(time);
+            let end = looks.pane(time).end;
             if looks.final_at(end) <= at(w) {
                 continue;
             }
             let (price, quantity) =
                 (Price::from_scaled(7 * id as i64).unwrap(), Quantity::from_scaled(3).unwrap());
-            let trade = Trade { id, price, quantity, time };
+            let trade = Trade::new(id, price, quantity, time);
             let mut moments = Moments::default();
             moments.add_trade(&trade, id.wrapping_mul(0x9E37_79B9_7F4A_7C15));
             let candle = Candle::of(&trade);
@@ -157,28 +189,43 @@ mod tests {
         panes.into_iter().map(|((symbol, end, date), (c, m))| ((symbol, (end, c)), date, m)).collect()
     }
 
+    fn definition() -> impl Strategy<Value = WindowDefinition> {
+        let period = prop_oneof![
+            Just(Period::All),
+            (20u64..300).prop_map(Period::Length),
+            (950u64..1_200).prop_map(|moment| Period::From(at(moment))),
+        ];
+        let sliding = |(slide, count)| WindowDefinition::Sliding { size: slide * count, slide };
+        prop_oneof![
+            (1u64..6, 1u64..4).prop_map(sliding),
+            (1u64..6, 50u64..90).prop_map(move |(slide, count)| sliding((slide * count, 1))),
+            (period, 1u64..20).prop_map(|(period, step)| WindowDefinition::Anchored(period, step)),
+        ]
+    }
+
     proptest! {
         /// Taken up at any look, a run gives the rows that the undisturbed one gave after it, and none else.
         #[test]
         fn from_any_point_the_rest_gives_the_rest(
-            (slide, count, grace) in (1u64..6, 1u64..4, 0u64..12),
+            definitions in prop::collection::vec(definition(), 1..4),
+            grace in 0u64..12,
             tick in 1u64..40,
             emit: (bool, bool),
             missing in 0usize..3,
             max_carry in 1u64..20,
-            trades in prop::collection::vec((any::<bool>(), 0u64..60, 0u64..6), 1..40),
-            places in prop::collection::vec(any::<prop::sample::Index>(), 4),
+            trades in prop::collection::vec((any::<bool>(), 0u64..60, 0u64..40, 0usize..9), 1..40),
+            places in prop::collection::vec(any::<prop::sample::Index>(), 3),
         ) {
             let missing = [MissingLeg::Null, MissingLeg::Withhold, MissingLeg::Carry][missing];
             let (changes, provisional) = emit;
             let definition = Arc::new(Definition {
-                windows: Windows { size: slide * count, slide },
+                windows: Windows::new(definitions),
                 grace,
                 emit: if changes { Emit::Changes } else { Emit::Final },
                 provisional,
                 tick,
                 missing_leg: missing,
-                max_carry,
+                max_carry: Some(max_carry),
                 ..crate::job::tests::definition()
             });
             let panes = panes(&trades, &definition);

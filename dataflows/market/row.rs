@@ -4,17 +4,16 @@
 //! A row carries its values and its text. The text is made where the row is, on all workers at once: made where it is
 //! written, on the first worker, it would hold the others up.
 
-use super::cross::{CrossState, Status};
-use super::definition::Cross;
+mod made;
+
 use super::event_time::EventTime;
-use super::ratio::RATE_PLACES;
 pub use super::schema::RowKind;
 use super::schema::{Field, FieldType, KEY, STAGE};
-use super::series::SeriesMoments;
 use super::trade::Symbol;
-use super::value::{Decimal, Value, fit, write_json_string};
-use super::window::{WindowState, variance, vwap};
-use num_bigint::BigInt;
+use super::value::{Value, fit, write_json_string};
+use super::windows::{Window, WindowPlace};
+use compact_str::CompactString;
+pub use made::{cross_row, stats_row, symbol_row};
 use serde::{Deserialize, Serialize};
 
 /// What took the watermarks to a row's closing.
@@ -96,9 +95,11 @@ impl Content {
     }
 
     /// The values of all fields of a row.
-    pub fn columns(&self, kind: RowKind, name: &str, start_ms: u64, end_ms: u64) -> Vec<Value> {
+    pub fn columns(&self, kind: RowKind, key: &RowKey<'_>) -> Vec<Value> {
         let mut columns = Vec::with_capacity(kind.schema().fields.len());
-        columns.extend([name.into(), Value::whole(start_ms.into()), Value::whole(end_ms.into())]);
+        let RowKey { name, window, start_ms, end_ms } = *key;
+        let times = [start_ms, end_ms].map(|ms| Value::whole(ms.into()));
+        columns.extend([name.into(), window.into()].into_iter().chain(times));
         columns.extend(self.values.iter().cloned());
         if kind.schema().corrected {
             let revision = self.stage.revision();
@@ -132,6 +133,19 @@ impl Content {
     }
 }
 
+/// Of which name and window a row is.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub struct RowKey<'a> {
+    /// The symbol or the cross.
+    pub name: &'a str,
+    /// The window's definition.
+    pub window: &'a str,
+    /// The window's start.
+    pub start_ms: u64,
+    /// The window's end.
+    pub end_ms: u64,
+}
+
 /// A row, ready but for `closed_by`, which is known only where all partitions are seen together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Row {
@@ -143,6 +157,10 @@ pub struct Row {
     pub kind: RowKind,
     /// Of which symbol or cross.
     pub name: Symbol,
+    /// The window's definition, in its canonical form.
+    pub window: CompactString,
+    /// The place of that definition in the job.
+    pub place: WindowPlace,
     /// The window's start.
     pub start: EventTime,
     /// What it says.
@@ -153,23 +171,31 @@ pub struct Row {
 
 impl Row {
     /// A row of one of the kind's names. The values are those of the kind's own fields, in their order.
-    pub fn new(kind: RowKind, name: &Symbol, occasion: Occasion, values: Box<[Value]>) -> Row {
-        let Occasion { look, start, end, stage } = occasion;
+    pub fn new(kind: RowKind, name: &Symbol, occasion: Occasion<'_>, values: Box<[Value]>) -> Row {
+        let Occasion { look, window, place, end, stage } = occasion;
+        let start = window.start_of(end);
         debug_assert!(fit(&values, kind.schema().own()), "{values:?} are no values of a row of {kind:?}");
         let content = Content { values, stage, closed_by: None };
         let mut json = String::with_capacity(room_of(kind));
-        write_unclosed(&mut json, kind, name.as_str(), start.millis(), end.millis(), &content);
+        let key = RowKey {
+            name: name.as_str(),
+            window: window.name(),
+            start_ms: start.millis(),
+            end_ms: end.millis(),
+        };
+        write_unclosed(&mut json, kind, &key, &content);
         if !kind.schema().corrected {
             json.push('}');
         } else if !stage.is_closed() {
             json.push_str(",\"closed_by\":null}");
         }
-        Row { look, end, kind, name: name.clone(), start, content, json }
+        let window = window.name_owned();
+        Row { look, end, kind, name: name.clone(), window, place, start, content, json }
     }
 
     /// The order in which rows leave.
-    pub fn order(&self) -> (EventTime, EventTime, RowKind, &Symbol) {
-        (self.look, self.end, self.kind, &self.name)
+    pub fn order(&self) -> (EventTime, EventTime, WindowPlace, RowKind, &Symbol) {
+        (self.look, self.end, self.place, self.kind, &self.name)
     }
 
     /// Whether no other row of its key follows.
@@ -187,9 +213,20 @@ impl Row {
         }
     }
 
-    /// The key by which sinks know the row: `kind|name|start_ms|end_ms`.
+    /// Of which name and window it is.
+    pub fn row_key(&self) -> RowKey<'_> {
+        RowKey {
+            name: self.name.as_str(),
+            window: &self.window,
+            start_ms: self.start.millis(),
+            end_ms: self.end.millis(),
+        }
+    }
+
+    /// The key by which sinks know the row: `kind|name|window|start_ms|end_ms`.
     pub fn key(&self) -> String {
-        format!("{}|{}|{}|{}", self.kind.as_str(), self.name, self.start.millis(), self.end.millis())
+        let RowKey { name, window, start_ms, end_ms } = self.row_key();
+        format!("{}|{name}|{window}|{start_ms}|{end_ms}", self.kind.as_str())
     }
 
     /// The value of one of the kind's own fields.
@@ -209,7 +246,7 @@ impl Row {
 
     /// The values of all fields, in their order.
     pub fn columns(&self) -> Vec<Value> {
-        self.content.columns(self.kind, self.name.as_str(), self.start.millis(), self.end.millis())
+        self.content.columns(self.kind, &self.row_key())
     }
 }
 
@@ -254,22 +291,17 @@ fn write_kind(json: &mut String, kind: RowKind) {
 }
 
 /// All but what closed the row.
-fn write_unclosed(
-    json: &mut String,
-    kind: RowKind,
-    name: &str,
-    start_ms: u64,
-    end_ms: u64,
-    content: &Content,
-) {
+fn write_unclosed(json: &mut String, kind: RowKind, key: &RowKey<'_>, content: &Content) {
     write_kind(json, kind);
     let mut number = itoa::Buffer::new();
     json.push_str(KEY[0].label);
-    write_json_string(json, name);
+    write_json_string(json, key.name);
     json.push_str(KEY[1].label);
-    json.push_str(number.format(start_ms));
+    write_json_string(json, key.window);
     json.push_str(KEY[2].label);
-    json.push_str(number.format(end_ms));
+    json.push_str(number.format(key.start_ms));
+    json.push_str(KEY[3].label);
+    json.push_str(number.format(key.end_ms));
     for (field, value) in kind.schema().own().iter().zip(&content.values) {
         json.push_str(field.label);
         value.write_json(field.ty, json);
@@ -288,96 +320,16 @@ fn write_unclosed(
 }
 
 /// Which window, and when it was looked at.
-#[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub struct Occasion {
+#[derive(Debug, Copy, Clone)]
+pub struct Occasion<'a> {
     /// The event time of the look.
     pub look: EventTime,
-    /// The window's start.
-    pub start: EventTime,
+    /// The window's definition.
+    pub window: &'a Window,
+    /// The place of that definition in the job.
+    pub place: WindowPlace,
     /// The window's end.
     pub end: EventTime,
     /// How far the window is.
     pub stage: Stage,
-}
-
-/// The row of a symbol.
-pub fn symbol_row(name: &Symbol, state: &WindowState, occasion: Occasion) -> Row {
-    let WindowState { moments, candle, missing_ids } = state;
-    let price = |scaled: i64| Value::decimal(scaled.into(), 8);
-    let variance = variance(moments);
-    let quote_volume = match moments.pq.to_u128().map(i128::try_from) {
-        Some(Ok(small)) => Decimal::new(small, 16),
-        _ => Decimal::of(&moments.pq.to_bigint(), 16),
-    };
-    let values = Box::new([
-        Value::Integer(moments.n),
-        price(candle.first.price.scaled()),
-        price(candle.high.scaled()),
-        price(candle.low.scaled()),
-        price(candle.last.price.scaled()),
-        Value::decimal(moments.q, 8),
-        Value::Decimal(quote_volume),
-        Value::Decimal(vwap(moments)),
-        Value::real(variance),
-        Value::real(variance.map(f64::sqrt)),
-        Value::Integer(*missing_ids),
-        Value::Digest(moments.digest),
-    ]);
-    Row::new(RowKind::Symbol, name, occasion, values)
-}
-
-/// The row of a cross.
-pub fn cross_row(cross: &Cross, state: &CrossState, rate: Option<&BigInt>, occasion: Occasion) -> Row {
-    let status = state.status();
-    let variance = if status == Status::LegMissing { None } else { state.variance(cross) };
-    let legs = cross.legs.iter().enumerate().map(|(i, leg)| {
-        let (trades, age) = match &state.legs[i] {
-            Some(leg) if leg.traded() => (leg.moments.n, 0),
-            Some(leg) => (0, leg.age / 1_000),
-            None => (0, 0),
-        };
-        let values: Box<[Value]> = Box::new([
-            leg.symbol.as_str().into(),
-            Value::Boolean(leg.inverse),
-            state.leg_vwap(i).map_or(Value::Null, Value::Decimal),
-            Value::Integer(trades),
-            Value::whole(age.into()),
-        ]);
-        values
-    });
-    let values = Box::new([
-        status.as_str().into(),
-        rate_value(rate),
-        Value::real(variance),
-        Value::real(variance.map(f64::sqrt)),
-        Value::whole(state.traded().map(|leg| i128::from(leg.moments.n)).sum()),
-        Value::List(legs.collect()),
-        Value::whole(state.missing_ids()),
-        Value::Digest(state.traded().fold(0u64, |sum, leg| sum.wrapping_add(leg.moments.digest))),
-    ]);
-    Row::new(RowKind::Cross, &cross.name, occasion, values)
-}
-
-/// The row of a cross's statistics.
-pub fn stats_row(
-    name: &Symbol,
-    series: &SeriesMoments,
-    look: EventTime,
-    start: EventTime,
-    end: EventTime,
-) -> Row {
-    let variance = series.variance();
-    let values = Box::new([
-        Value::Integer(series.n),
-        rate_value(Some(&series.last)),
-        rate_value(Some(&series.sum)),
-        rate_value(Some(&series.mean())),
-        Value::real(variance),
-        Value::real(variance.map(f64::sqrt)),
-    ]);
-    Row::new(RowKind::Stats, name, Occasion { look, start, end, stage: Stage::FINAL }, values)
-}
-
-fn rate_value(rate: Option<&BigInt>) -> Value {
-    rate.map_or(Value::Null, |rate| Value::Decimal(Decimal::of(rate, RATE_PLACES as u8)))
 }

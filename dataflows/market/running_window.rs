@@ -1,11 +1,10 @@
-//! The running sum of a window that slides over the panes of one symbol: a window costs what entered and what left.
+//! The running sum of a window that slides over the slots of one symbol: a window costs what entered and what left.
 
 use super::candle::Candle;
 use super::decimal::Price;
-use super::definition::Windows;
 use super::event_time::EventTime;
 use super::moments::Moments;
-use super::panes::Pane;
+use super::slots::Slot;
 use super::work::count;
 use differential_dataflow::difference::{Abelian, Semigroup};
 use std::collections::VecDeque;
@@ -14,18 +13,19 @@ use std::collections::VecDeque;
 #[derive(Debug, Default)]
 pub(super) struct RunningWindow {
     end: EventTime,
-    /// Positions of its panes in the queue: `from..to`.
+    /// Positions of its slots in the queue: `from..to`.
     from: usize,
     to: usize,
     moments: Moments,
-    /// Of the first panes: what each of them and those after it come to, up to the last of these; the first pane's lies on
-    /// top. So a pane leaves without a look at the others.
+    rise: i128,
+    /// Of the first slots: what each of them and those after it come to, up to the last of these; the first slot's lies on
+    /// top. So a slot leaves without a look at the others.
     leaving: Vec<Extremes>,
-    /// Of the panes after these.
+    /// Of the slots after these.
     entered: Option<Extremes>,
 }
 
-/// What of a window cannot be had by subtraction nor from its first and last pane.
+/// What of a window cannot be had by subtraction nor from its first and last slot.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 struct Extremes {
     high: Price,
@@ -64,7 +64,7 @@ fn merged(a: Option<Extremes>, b: Option<Extremes>) -> Option<Extremes> {
 }
 
 impl RunningWindow {
-    /// A pane of the window, which has that position, has got more trades.
+    /// A slot of the window, which has that position, has got more trades.
     pub(super) fn add(&mut self, at: usize, moments: &Moments, candle: &Candle) {
         self.moments.plus_equals(moments);
         let new = Extremes::of(candle);
@@ -73,7 +73,7 @@ impl RunningWindow {
             self.entered = merged(self.entered, Some(new));
             return;
         }
-        // From that pane to the first: what holds it changes until one holds as much already.
+        // From that slot to the first: what holds it changes until one holds as much already.
         let top = self.leaving.len() - 1;
         for extremes in &mut self.leaving[top - place..] {
             count(1);
@@ -85,19 +85,26 @@ impl RunningWindow {
         }
     }
 
-    /// The next pane enters.
-    fn enter(&mut self, pane: &Pane) {
+    /// Ids rise further in a slot of the window than was known, or less far.
+    pub(super) fn add_rise(&mut self, by: i128) {
+        self.rise += by;
+    }
+
+    /// The next slot enters.
+    fn enter(&mut self, slot: &Slot) {
         count(1);
-        self.moments.plus_equals(&pane.moments);
-        self.entered = merged(self.entered, Some(Extremes::of(&pane.candle)));
+        self.moments.plus_equals(&slot.moments);
+        self.rise += slot.rise;
+        self.entered = merged(self.entered, Some(Extremes::of(&slot.candle)));
         self.to += 1;
     }
 
-    /// The first pane leaves. Its position is not counted away here.
-    fn leave(&mut self, panes: &VecDeque<Pane>) {
-        let mut gone = panes[self.from].moments;
+    /// The first slot leaves. Its position is not counted away here.
+    fn leave(&mut self, slots: &VecDeque<Slot>) {
+        let mut gone = slots[self.from].moments;
         gone.negate();
         self.moments.plus_equals(&gone);
+        self.rise -= slots[self.from].rise;
         if self.to == self.from + 1 {
             self.leaving.clear();
             self.entered = None;
@@ -106,20 +113,20 @@ impl RunningWindow {
         if self.leaving.is_empty() {
             count(self.to - self.from);
             let mut after = None;
-            self.leaving.extend(panes.range(self.from..self.to).rev().map(|pane| {
-                let extremes = merged(after, Some(Extremes::of(&pane.candle)));
+            self.leaving.extend(slots.range(self.from..self.to).rev().map(|slot| {
+                let extremes = merged(after, Some(Extremes::of(&slot.candle)));
                 after = extremes;
-                extremes.expect("of a pane")
+                extremes.expect("of a slot")
             }));
             self.entered = None;
         }
         self.leaving.pop();
     }
 
-    /// Counts away the first pane of all, which is dropped next.
-    pub(super) fn forget_first(&mut self, panes: &VecDeque<Pane>) {
+    /// Counts away the first slot of all, which is dropped next.
+    pub(super) fn forget_first(&mut self, slots: &VecDeque<Slot>) {
         if self.from == 0 && self.to > 0 {
-            self.leave(panes);
+            self.leave(slots);
             self.to -= 1;
         } else {
             self.from = self.from.saturating_sub(1);
@@ -127,12 +134,22 @@ impl RunningWindow {
         }
     }
 
-    /// Whether the window holds the pane at that position.
+    /// The first two slots of all have become one.
+    pub(super) fn merge_first(&mut self) {
+        if self.from == 0 && self.to >= 2 && self.leaving.is_empty() {
+            self.to -= 1;
+        } else {
+            *self = RunningWindow { leaving: std::mem::take(&mut self.leaving), ..RunningWindow::default() };
+            self.leaving.clear();
+        }
+    }
+
+    /// Whether the window holds the slot at that position.
     pub(super) fn holds(&self, at: usize) -> bool {
         at >= self.from && at < self.to
     }
 
-    /// A pane has got that position, which moves later ones. Where the window stands is found again when it is asked for.
+    /// A slot has got that position, which moves later ones. Where the window stands is found again when it is asked for.
     pub(super) fn shift(&mut self, at: usize) {
         if at < self.to || self.from == self.to {
             *self = RunningWindow { leaving: std::mem::take(&mut self.leaving), ..RunningWindow::default() };
@@ -140,43 +157,43 @@ impl RunningWindow {
     }
 
     /// The sums and the candle of the window; `None` if it has no trades.
-    pub(super) fn sums(&self, panes: &VecDeque<Pane>) -> Option<(Moments, Candle)> {
+    pub(super) fn sums(&self, slots: &VecDeque<Slot>) -> Option<(Moments, Candle, i128)> {
         if self.from == self.to {
             return None;
         }
-        let extremes = merged(self.leaving.last().copied(), self.entered).expect("of a pane");
+        let extremes = merged(self.leaving.last().copied(), self.entered).expect("of a slot");
         let candle = Candle {
-            first: panes[self.from].candle.first,
-            last: panes[self.to - 1].candle.last,
+            first: slots[self.from].candle.first,
+            last: slots[self.to - 1].candle.last,
             high: extremes.high,
             low: extremes.low,
             least_id: extremes.least_id,
             greatest_id: extremes.greatest_id,
         };
-        Some((self.moments, candle))
+        Some((self.moments, candle, self.rise))
     }
 
-    /// Stands before the first pane that a window which starts then has.
-    fn restart(&mut self, panes: &VecDeque<Pane>, start: EventTime) {
-        let from = panes.partition_point(|p| p.end <= start);
+    /// Stands before the first slot that a window which starts then has.
+    fn restart(&mut self, slots: &VecDeque<Slot>, start: EventTime) {
+        let from = slots.partition_point(|p| p.end <= start);
         self.leaving.clear();
-        (self.from, self.to, self.moments, self.entered) = (from, from, Moments::default(), None);
+        (self.from, self.to, self.entered) = (from, from, None);
+        (self.moments, self.rise) = (Moments::default(), 0);
     }
 
-    /// Moves to the window that ends then.
-    pub(super) fn seek(&mut self, panes: &VecDeque<Pane>, end: EventTime, windows: &Windows) {
-        let start = end.minus(windows.size);
-        // Backwards, nowhere yet, or beyond all that it has: begin at the window's first pane.
-        let beyond = || self.to > 0 && panes.get(self.to - 1).is_some_and(|last| last.end <= start);
+    /// Moves to the window `[start, end)`.
+    pub(super) fn seek(&mut self, slots: &VecDeque<Slot>, start: EventTime, end: EventTime) {
+        // Backwards, nowhere yet, or beyond all that it has: begin at the window's first slot.
+        let beyond = || self.to > 0 && slots.get(self.to - 1).is_some_and(|last| last.end <= start);
         if end < self.end || self.to == 0 || beyond() {
-            self.restart(panes, start);
+            self.restart(slots, start);
         }
         self.end = end;
-        while let Some(pane) = panes.get(self.to).filter(|p| p.end <= end) {
-            self.enter(pane);
+        while let Some(slot) = slots.get(self.to).filter(|p| p.end <= end) {
+            self.enter(slot);
         }
-        while self.from < self.to && panes[self.from].end <= start {
-            self.leave(panes);
+        while self.from < self.to && slots[self.from].end <= start {
+            self.leave(slots);
             self.from += 1;
         }
     }

@@ -144,8 +144,9 @@ impl Schema {
 use FieldType::{Boolean, Decimal, Integer, List, Real, Text};
 
 /// What every row begins with, after its kind: together they are its key.
-pub const KEY: [Field; 3] = [
+pub const KEY: [Field; 4] = [
     field!("name", Text, "the symbol or the cross"),
+    field!("window", Text, "the definition of the window, such as `10s`, `1m/10s`, `1d` or `anchored:1d/1m`"),
     field!("start_ms", Integer, "the window `[start, end)`"),
     field!("end_ms", Integer, "the window `[start, end)`"),
 ];
@@ -175,10 +176,10 @@ static SYMBOL: Schema = Schema {
     kind: RowKind::Symbol,
     name: "symbol",
     table: "symbols",
-    fields: &joined::<19>(&[&KEY, &SYMBOL_FIELDS, &STAGE]),
+    fields: &joined::<22>(&[&KEY, &SYMBOL_FIELDS, &STAGE]),
     corrected: true,
 };
-const SYMBOL_FIELDS: [Field; 12] = [
+const SYMBOL_FIELDS: [Field; 14] = [
     TRADES,
     field!("open", Decimal, "the price of the first trade"),
     field!("high", Decimal, "the greatest price"),
@@ -186,6 +187,13 @@ const SYMBOL_FIELDS: [Field; 12] = [
     field!("close", Decimal, "the price of the last trade"),
     field!("volume", Decimal, "the sum of the quantities"),
     field!("quote_volume", Decimal, "the sum of price times quantity"),
+    field!(
+        "taker_buy_volume",
+        Decimal,
+        "the volume of the trades whose taker bought; null where some trade does not tell"
+    )
+    .or_null(),
+    field!("taker_buy_quote_volume", Decimal, "the quote volume of these trades").or_null(),
     field!("vwap", Decimal, "quote volume divided by volume"),
     VW_VARIANCE,
     VW_STD,
@@ -197,14 +205,15 @@ static CROSS: Schema = Schema {
     kind: RowKind::Cross,
     name: "cross",
     table: "crosses",
-    fields: &joined::<15>(&[&KEY, &CROSS_FIELDS, &STAGE]),
+    fields: &joined::<17>(&[&KEY, &CROSS_FIELDS, &STAGE]),
     corrected: true,
 };
-const CROSS_FIELDS: [Field; 8] = [
+const CROSS_FIELDS: [Field; 9] = [
     field!("status", Text, "whether every leg traded").one_of(&["complete", "leg_missing", "carried"]),
     field!("vwap", Decimal, "the product of the legs' VWAPs; null where a leg is missing").or_null(),
     VW_VARIANCE,
     VW_STD,
+    field!("close", Decimal, "the product of the legs' last prices; null where a leg is missing").or_null(),
     TRADES,
     field!("legs", List(&LEG), "the legs in the order written"),
     MISSING_IDS,
@@ -224,7 +233,7 @@ static STATS: Schema = Schema {
     kind: RowKind::Stats,
     name: "stats",
     table: "stats",
-    fields: &joined::<9>(&[&KEY, &STATS_FIELDS]),
+    fields: &joined::<10>(&[&KEY, &STATS_FIELDS]),
     corrected: false,
 };
 const STATS_FIELDS: [Field; 6] = [
@@ -240,7 +249,7 @@ static BASIS: Schema = Schema {
     kind: RowKind::Basis,
     name: "basis",
     table: "basis",
-    fields: &joined::<8>(&[&KEY, &BASIS_FIELDS]),
+    fields: &joined::<9>(&[&KEY, &BASIS_FIELDS]),
     corrected: false,
 };
 const BASIS_FIELDS: [Field; 5] = [

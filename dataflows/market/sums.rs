@@ -327,12 +327,8 @@ mod tests {
     type Handed = (u64, u64, u32, u64);
 
     fn update((date, pane, symbol, id): Handed) -> PaneUpdate {
-        let trade = Trade {
-            id,
-            price: Price::from_scaled(1 + id as i64).unwrap(),
-            quantity: Quantity::from_scaled(1).unwrap(),
-            time: EventTime::from_micros(pane),
-        };
+        let price = Price::from_scaled(1 + id as i64).unwrap();
+        let trade = Trade::new(id, price, Quantity::from_scaled(1).unwrap(), EventTime::from_micros(pane));
         let mut moments = Moments::default();
         moments.add_trade(&trade, id);
         PaneUpdate {

@@ -127,17 +127,75 @@ pub enum TradeKind {
     Aggregate,
 }
 
+/// What the taker of a trade did: who took the price that stood.
+#[derive(Debug, Copy, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Side {
+    /// The record does not tell.
+    #[default]
+    Untold,
+    /// The taker bought: the seller is the maker.
+    Buy,
+    /// The taker sold: the buyer is the maker.
+    Sell,
+}
+
+impl Side {
+    /// Of a trade of which it is known whether its buyer is the maker.
+    #[inline]
+    pub fn of_maker(buyer_is_maker: Option<bool>) -> Side {
+        match buyer_is_maker {
+            None => Side::Untold,
+            Some(true) => Side::Sell,
+            Some(false) => Side::Buy,
+        }
+    }
+}
+
+/// The ids of the trades that one record stands for: of an aggregate its first and its last one.
+#[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct IdRange {
+    /// The least one.
+    pub first: u64,
+    /// The greatest one, below 2^63; not below the first.
+    pub last: u64,
+}
+
+impl IdRange {
+    /// Of one trade.
+    #[inline]
+    pub fn one(id: u64) -> IdRange {
+        IdRange { first: id, last: id }
+    }
+
+    /// How many there are besides the first.
+    #[inline]
+    pub fn more(self) -> u64 {
+        self.last - self.first
+    }
+}
+
 /// One execution of a symbol that is known from the context.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub struct Trade {
     /// The exchange's number of the trade, below 2^63; rises by one within a symbol.
     pub id: u64,
+    /// The trades that it stands for: itself, unless it is an aggregate of others.
+    pub ids: IdRange,
+    /// What the taker did.
+    pub side: Side,
     /// Quote asset for one unit of the base asset.
     pub price: Price,
     /// Units of the base asset.
     pub quantity: Quantity,
     /// When the exchange executed it.
     pub time: EventTime,
+}
+
+impl Trade {
+    /// One trade that stands for itself and does not tell its side.
+    pub fn new(id: u64, price: Price, quantity: Quantity, time: EventTime) -> Trade {
+        Trade { id, ids: IdRange::one(id), side: Side::Untold, price, quantity, time }
+    }
 }
 
 #[cfg(test)]

@@ -15,8 +15,8 @@ pub struct WindowState {
     pub moments: Moments,
     /// First, last, greatest, least.
     pub candle: Candle,
-    /// H(end) - H(start) - trades (`docs/semantics.md#missing-ids`).
-    pub missing_ids: i64,
+    /// How far ids rise in its panes, less the ids that came (`docs/semantics.md#missing-ids`).
+    pub missing_ids: i128,
 }
 
 /// Σpq/Σq in steps of 1e-18, rounded half to even.
@@ -84,7 +84,7 @@ mod tests {
                 let time = EventTime::from_micros(1);
                 let price = Price::from_scaled(price).unwrap();
                 let quantity = Quantity::from_scaled(1 + (quantity >> q.max(1))).unwrap();
-                moments.add_trade(&Trade { id, price, quantity, time }, id);
+                moments.add_trade(&Trade::new(id, price, quantity, time), id);
             }
             let q = BigInt::from(moments.q);
             let pq = moments.pq.to_bigint();

@@ -58,8 +58,10 @@ fn together(store: &CheckpointStore, checkpoint: &Checkpoint, faults: &mut Vec<S
             }
         }
     }
-    for (cross, rates) in &checkpoint.resume.rates {
-        let counted = checkpoint.resume.series.get(cross).map_or(0, |series| series.n);
+    for (of, rates) in &checkpoint.resume.rates {
+        let counted = checkpoint.resume.series.get(of).map_or(0, |series| series.n);
+        let (cross, window) = of;
+        let cross = if window.is_empty() { cross.to_string() } else { format!("{cross} ({window})") };
         if rates.len() as i64 != counted {
             faults.push(format!(
                 "the statistics of {cross} count {counted} rates, but {} are kept",

@@ -3,12 +3,14 @@
 use crate::config::checkpoint::CheckpointStore;
 use crate::config::topic_of;
 use crate::flag_words::in_flags;
+use crate::job_identity;
 use crate::ledger::checkpoint::{Checkpoint, JobEntry, PartitionCheckpoint};
 use crate::ledger::held::Held;
 use anyhow::Result;
 use crossrate_dataflows::market::acceptance::Counts;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::ratio::{RATE_PLACES, write_scaled_big};
+use crossrate_dataflows::market::windows::WindowPlace;
 use num_bigint::BigInt;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,6 +66,7 @@ struct Partition {
 
 #[derive(Debug, Serialize)]
 struct Window {
+    window: String,
     start_ms: u64,
     end_ms: u64,
     symbols: usize,
@@ -74,6 +77,8 @@ struct Window {
 #[derive(Debug, Serialize)]
 struct Statistics {
     name: String,
+    /// The definition of their windows; empty where an earlier release wrote them.
+    window: String,
     n: i64,
     mean: Option<String>,
     variance: Option<f64>,
@@ -83,6 +88,7 @@ struct Statistics {
 #[derive(Debug, Serialize)]
 struct Carried {
     symbol: String,
+    window: String,
     end_ms: u64,
     trades: i64,
 }
@@ -92,23 +98,25 @@ impl Shown {
         let checkpoint = Checkpoint::decode(&held.entries)?;
         let job = checkpoint.job.as_ref();
         let mut statistics: Vec<Statistics> = Vec::new();
-        for (name, series) in &checkpoint.resume.series {
+        for ((name, window), series) in &checkpoint.resume.series {
             statistics.push(Statistics {
                 name: name.to_string(),
+                window: window.to_string(),
                 n: series.n,
                 mean: (series.n > 0).then(|| rate(&series.mean())),
                 variance: series.variance(),
                 last: rate(&series.last),
             });
         }
-        statistics.sort_by(|a, b| a.name.cmp(&b.name));
-        let carried = checkpoint.resume.carried.iter().map(|(symbol, (end, moments))| Carried {
+        statistics.sort_by(|a, b| (&a.name, &a.window).cmp(&(&b.name, &b.window)));
+        let carried = checkpoint.resume.carried.iter().map(|((symbol, window), (end, leg))| Carried {
             symbol: symbol.to_string(),
+            window: window.to_string(),
             end_ms: end.millis(),
-            trades: moments.n,
+            trades: leg.moments.n,
         });
         let mut carried: Vec<Carried> = carried.collect();
-        carried.sort_by(|a, b| a.symbol.cmp(&b.symbol));
+        carried.sort_by(|a, b| (&a.symbol, &a.window).cmp(&(&b.symbol, &b.window)));
         let topics: Vec<&str> = job.map(topics_of).unwrap_or_default();
         let partition = |(number, partition): (&u32, &PartitionCheckpoint)| Partition {
             partition: topic_of(*number, &topics).1,
@@ -244,34 +252,35 @@ fn topics_of(job: &JobEntry) -> Vec<&str> {
 /// The windows that are not final and for which partitions have handed panes over.
 fn windows(checkpoint: &Checkpoint) -> Vec<Window> {
     let Some(job) = &checkpoint.job else { return Vec::new() };
-    let span = |name: &str| {
-        let text = job.definition.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
-        text.and_then(crate::duration::parse).filter(|_| !job.ended)
-    };
-    let (Some(size), Some(slide), Some(grace)) = (span("window"), span("slide"), span("grace")) else {
-        return Vec::new();
-    };
-    if slide == 0 {
-        return Vec::new();
-    }
-    let mut windows: BTreeMap<EventTime, (BTreeSet<&str>, i64)> = BTreeMap::new();
+    let definition = job_identity::definition_of(&job.definition).filter(|_| !job.ended);
+    let Some(definition) = definition else { return Vec::new() };
+    let mut windows: BTreeMap<(EventTime, WindowPlace), (BTreeSet<&str>, i64)> = BTreeMap::new();
     let panes = checkpoint.partitions.values().flat_map(|partition| &partition.panes);
     for ((pane, _), entries) in panes {
-        for window in 0..size / slide {
-            let end = pane.plus(window * slide);
-            if end.plus(grace) <= checkpoint.resume.at {
-                continue;
+        for (place, window) in (0..).zip(definition.windows.each()) {
+            let Some(slot) = window.slot(pane.minus(1)) else { continue };
+            // Of windows that grow only the one that ends next is open.
+            let last = if window.grows() { slot.end } else { window.last_end_over(slot.end) };
+            let mut end = slot.end;
+            while end <= last {
+                if end.plus(definition.grace) > checkpoint.resume.at {
+                    let (symbols, trades) = windows.entry((end, place)).or_default();
+                    symbols.extend(entries.iter().map(|entry| entry.symbol.as_str()));
+                    *trades += entries.iter().map(|entry| entry.moments.n).sum::<i64>();
+                }
+                end = window.next_end(end);
             }
-            let (symbols, trades) = windows.entry(end).or_default();
-            symbols.extend(entries.iter().map(|entry| entry.symbol.as_str()));
-            *trades += entries.iter().map(|entry| entry.moments.n).sum::<i64>();
         }
     }
-    let window = |(end, (symbols, trades)): (EventTime, (BTreeSet<&str>, i64))| Window {
-        start_ms: end.minus(size).millis(),
-        end_ms: end.millis(),
-        symbols: symbols.len(),
-        trades,
+    let window = |((end, place), (symbols, trades)): ((EventTime, WindowPlace), (BTreeSet<&str>, i64))| {
+        let window = definition.windows.at(place);
+        Window {
+            window: window.name().to_owned(),
+            start_ms: window.start_of(end).millis(),
+            end_ms: end.millis(),
+            symbols: symbols.len(),
+            trades,
+        }
     };
     windows.into_iter().map(window).collect()
 }

@@ -15,7 +15,7 @@ use crate::config::{
 };
 use crate::duration;
 use crate::wire::format::Format;
-use crossrate_dataflows::market::definition::{Definition, Selection, Windows};
+use crossrate_dataflows::market::definition::{Definition, Selection};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
@@ -38,7 +38,7 @@ pub(super) fn run(given: &mut Given) -> Result<Config, UsageError> {
     outputs::apart(given, &source, &sinks, dead_letter.as_ref())?;
     let config = Config {
         keep_refused: false,
-        max_drift: max_drift(given, definition.windows)?,
+        max_drift: given.get(&s::MAX_DRIFT)?,
         definition,
         source,
         kafka,
@@ -85,9 +85,9 @@ pub(super) fn replay(given: &mut Given) -> Result<ReplayConfig, UsageError> {
     let (kafka, _) = kafka(given)?;
     let (since, until) = (given.find(&s::SINCE)?, given.find(&s::UNTIL)?);
     if let (Some(since), Some(until)) = (since, until)
-        && until.micros() < since.micros().saturating_add(definition.windows.size)
+        && until.micros() < since.micros().saturating_add(definition.windows.longest())
     {
-        let window = duration::show(definition.windows.size);
+        let window = duration::show(definition.windows.longest());
         let expected = format!("a time that is later than --since by a window at least, which is {window}");
         let got = format!("{} ms, and --since {} ms", until.millis(), since.millis());
         return Err(Wrong::told(got, expected).at(given.what(&s::UNTIL.about)));
@@ -97,12 +97,12 @@ pub(super) fn replay(given: &mut Given) -> Result<ReplayConfig, UsageError> {
         source.exit_at_end = true;
         if let (StartOffset::Unset, Some(since)) = (source.start, since) {
             // See the module `replay` for what this is made of.
-            let early = definition.max_ahead + definition.delay + definition.windows.size;
+            let early = definition.max_ahead + definition.delay + definition.windows.longest();
             source.start = StartOffset::Timestamp(since.minus(early).millis() as i64);
         }
     }
     let config = Config {
-        max_drift: max_drift(given, definition.windows)?,
+        max_drift: given.get(&s::MAX_DRIFT)?,
         summary: given.find(&s::SUMMARY)?,
         cluster: Cluster { threads: given.get(&s::THREADS)?, ..Cluster::default() },
         progress: given.get(&s::PROGRESS)?,
@@ -120,7 +120,7 @@ pub(super) fn leaves_nothing(
     (definition, source, kafka): (Definition, Source, KafkaClient),
 ) -> Result<Config, UsageError> {
     Ok(Config {
-        max_drift: definition.windows.size * 2,
+        max_drift: 2 * definition.windows.longest(),
         definition,
         source,
         kafka,
@@ -336,17 +336,6 @@ fn produce_target(given: &Given, sinks: &[SinkTarget]) -> Result<ProduceTarget, 
         )
         .at(given.what(about))),
     }
-}
-
-/// Less than two windows would stop a partition whose window the others have not yet reached.
-fn max_drift(given: &mut Given, windows: Windows) -> Result<u64, UsageError> {
-    let wished = given.get(&s::MAX_DRIFT)?;
-    let least = windows.size * 2;
-    if wished < least && *given.origin(&s::MAX_DRIFT.about) != Origin::Default {
-        let what = given.what(&s::MAX_DRIFT.about);
-        given.warnings.push(format!("{what}: raised to {}, which is two windows", duration::show(least)));
-    }
-    Ok(wished.max(least))
 }
 
 /// How brokers are reached, and the properties with their places.

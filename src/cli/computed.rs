@@ -4,14 +4,13 @@ use super::crosses::{self, Crosses};
 use super::layers::{Given, flag_of};
 use super::settings as s;
 use super::usage::{UsageError, Wrong, nearest};
+use super::values;
 use crate::duration;
 use crossrate_dataflows::market::definition::{Basis, Cross, Definition, RowKinds, Selection, Windows};
 use crossrate_dataflows::market::schema::RowKind;
 use crossrate_dataflows::market::trade::Symbol;
+use crossrate_dataflows::market::windows::{CivilUnit, MOST_DEFINITIONS, WindowDefinition, WrongWindow};
 use std::collections::BTreeSet;
-
-/// More panes a window than this are a slip: the state of a window is no larger, but each trade would enter so many.
-const MOST_PANES: u64 = 100_000;
 
 /// What holds where neither crosses nor symbols were asked for.
 const DEFAULT_CROSS: &str = "XVGUSDT=XVGBTC*BTCUSDT";
@@ -37,7 +36,7 @@ pub(super) fn definition(given: &mut Given) -> Result<Definition, UsageError> {
         tick: given.get(&s::TICK)?,
         rows,
         missing_leg: given.get(&s::MISSING_LEG)?,
-        max_carry: given.get(&s::MAX_CARRY)?,
+        max_carry: given.find(&s::MAX_CARRY)?,
         stats_last: given.get(&s::STATS_LAST)?,
         // The demonstration has none of the following and takes their defaults.
         dedup: given.get(&s::DEDUP)?,
@@ -147,43 +146,58 @@ pub(super) fn wanted(given: &Given) -> Result<(Vec<Cross>, Selection), UsageErro
     Ok((crosses, selection))
 }
 
+/// All window definitions, each once.
 fn windows(given: &Given) -> Result<Windows, UsageError> {
-    let size = given.get(&s::WINDOW)?;
-    let Some(slide) = given.find(&s::SLIDE)? else {
-        return Ok(Windows { size, slide: size });
+    let zone = given.get(&s::TIME_ZONE)?;
+    let what = given.what(&s::WINDOW.about);
+    let told = |wrong: WrongWindow, what: String| {
+        Wrong::told(wrong.found, wrong.expected).perhaps(wrong.perhaps.as_deref()).at(what)
     };
-    let both = format!("{} with a window of {}", duration::show(slide), duration::show(size));
-    let what = given.what(&s::SLIDE.about);
-    if slide > size {
-        return Err(Wrong::told(both, "a slide no longer than the window, which it divides")
-            .perhaps(Some(&duration::show(size)))
-            .at(what));
+    let mut definitions: Vec<WindowDefinition> = Vec::new();
+    for text in given.get(&s::WINDOW)? {
+        let parsed = WindowDefinition::parse(&text, &zone);
+        // What is a length and nothing else is told as every other length is.
+        let is_civil = |wrong: &WrongWindow| {
+            wrong.perhaps.as_deref().is_some_and(|meant| CivilUnit::parse(meant).is_some())
+        };
+        let is_length = parsed.as_ref().map_or_else(
+            |wrong| !is_civil(wrong),
+            |definition| matches!(definition, WindowDefinition::Sliding { .. }),
+        );
+        if is_length && !text.contains(['/', ':', '@']) {
+            values::span(&text).map_err(|wrong| wrong.at(what.clone()))?;
+        }
+        let definition = parsed.map_err(|wrong| told(wrong, what.clone()))?;
+        if definitions.contains(&definition) {
+            let twice = format!("{text}, which is {definition} again");
+            return Err(Wrong::told(twice, "each window once").at(what));
+        }
+        definitions.push(definition);
     }
-    if size % slide != 0 {
-        let divisor = duration::show(nearest_divisor(size / 1_000, slide / 1_000) * 1_000);
-        return Err(Wrong::told(both, "a slide that divides the window").perhaps(Some(&divisor)).at(what));
+    if definitions.len() > MOST_DEFINITIONS {
+        let many = format!("{} windows", definitions.len());
+        return Err(Wrong::told(many, format!("{MOST_DEFINITIONS} at most")).at(what));
     }
-    if size / slide > MOST_PANES {
-        let least = duration::show(size.div_ceil(MOST_PANES).next_multiple_of(1_000));
-        return Err(Wrong::told(
-            format!("{both}, {} panes a window", size / slide),
-            format!("{MOST_PANES} panes a window at most, so a slide of {least} or more"),
-        )
-        .at(what));
+    if let Some(slide) = given.find(&s::SLIDE)? {
+        let what = given.what(&s::SLIDE.about);
+        let [WindowDefinition::Sliding { size, slide: own }] = definitions.as_slice() else {
+            let perhaps = format!("--window SIZE/{}", duration::show(slide));
+            let expected = "it with one --window that is a length; a window has its slide behind a slash";
+            return Err(Wrong::told(duration::show(slide), expected).perhaps(Some(&perhaps)).at(what));
+        };
+        if own != size {
+            let both = format!("{} and --window {}", duration::show(slide), definitions[0]);
+            return Err(Wrong::told(both, "one slide").at(what));
+        }
+        let sliding = WindowDefinition::sliding(*size, slide).map_err(|mut wrong| {
+            // What was typed here is the slide alone.
+            wrong.perhaps = wrong.perhaps.map(|p| p.split_once('/').map_or(p.clone(), |(_, s)| s.to_owned()));
+            wrong.found = format!("{} with a window of {}", duration::show(slide), duration::show(*size));
+            told(wrong, what)
+        })?;
+        return Ok(Windows::new([sliding]));
     }
-    Ok(Windows { size, slide })
-}
-
-/// The greatest divisor of a size that is a slide at most, both in milliseconds; in the unit that the slide was given
-/// in where there is one, since nobody means 3750ms who writes 4s.
-fn nearest_divisor(size: u64, slide: u64) -> u64 {
-    let small = (1..).take_while(|d| d * d <= size).filter(|d| size.is_multiple_of(*d));
-    let divisors: Vec<u64> = small.flat_map(|d| [d, size / d]).filter(|d| *d <= slide).collect();
-    let units = [3_600_000, 60_000, 1_000, 1].into_iter().filter(|unit| slide.is_multiple_of(*unit));
-    units
-        .filter_map(|unit| divisors.iter().copied().filter(|d| d.is_multiple_of(unit)).max())
-        .next()
-        .unwrap_or(1)
+    Ok(Windows::new(definitions))
 }
 
 /// The symbols of a selection, for people.

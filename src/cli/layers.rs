@@ -174,7 +174,11 @@ impl Given {
     /// The value that holds.
     pub fn get<T>(&self, setting: &Setting<T>) -> Result<T, UsageError> {
         let about = &setting.about;
-        let default = [self.default_of(about).to_owned()];
+        let default = self.default_of(about);
+        let default: Vec<String> = match &setting.parse {
+            Parse::One(_) => vec![default.to_owned()],
+            Parse::Many(_) => default.split_whitespace().map(str::to_owned).collect(),
+        };
         let texts = self.texts(about).unwrap_or(&default);
         read(&setting.parse, texts).map_err(|wrong| wrong.at(self.what(about)))
     }

@@ -50,7 +50,7 @@ struct Effective {
     brokers: String,
     crosses: Vec<String>,
     symbols: String,
-    slide: String,
+    windows: Vec<String>,
     max_drift: String,
 }
 
@@ -73,7 +73,7 @@ impl Report {
             brokers: client.brokers,
             crosses: config.definition.crosses.iter().map(ToString::to_string).collect(),
             symbols: computed::show_selection(&config.definition.symbols),
-            slide: duration::show(config.definition.windows.slide),
+            windows: config.definition.windows.each().iter().map(|w| w.name().to_owned()).collect(),
             max_drift: duration::show(config.max_drift),
         };
         Ok(Report { settings, properties, effective })
@@ -96,7 +96,7 @@ impl Report {
             ("brokers", self.effective.brokers.clone()),
             ("crosses", self.effective.crosses.join(" ")),
             ("symbols", self.effective.symbols.clone()),
-            ("slide", self.effective.slide.clone()),
+            ("windows", self.effective.windows.join(" ")),
             ("max-drift", self.effective.max_drift.clone()),
         ];
         text.push_str("\n# in effect\n");

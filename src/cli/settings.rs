@@ -11,6 +11,7 @@ use crate::wire::format::Format;
 use crossrate_dataflows::market::definition::{Basis, Cross, Emit, MissingLeg, RowKinds};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::trade::Symbol;
+use crossrate_dataflows::market::windows::Zone;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -460,10 +461,13 @@ settings! {
     STRICT: Setting<bool> = switch!("strict", INPUT,
         "Refuse the first bad record, and an input without an accepted trade: exit with code 4");
 
-    WINDOW: Setting<u64> = Setting::one("window", "DURATION", WINDOWS, values::span,
-        "Length of a window").for_commands(Commands::All, Some("10s")).default("30s");
+    WINDOW: Setting<Vec<String>> = Setting::many("window", "WINDOW", WINDOWS, values::windows,
+        "Windows: 10s, 1m/10s (sliding), 1d, 1w, 1mo, anchored:1d/1m or anchored:all/1m; repeatable")
+        .for_commands(Commands::All, Some("10s anchored:all/10s")).default("30s");
     SLIDE: Optional<u64> = Optional::one("slide", "DURATION", WINDOWS, values::span,
-        "Distance from window to window; divides the window").in_demo_too().default("the window");
+        "Distance from window to window of the only --window; divides it").in_demo_too().default("the window");
+    TIME_ZONE: Setting<Zone> = Setting::one("time-zone", "ZONE", WINDOWS, values::zone,
+        "Where days, weeks and months begin: an IANA name").in_demo_too().default("UTC");
     DELAY: Setting<u64> = Setting::one("delay", "DURATION", WINDOWS, values::duration,
         "How far out of order a partition may be").for_commands(Commands::All, Some("2s")).default("5s");
     GRACE: Setting<u64> = Setting::one("grace", "DURATION", WINDOWS, values::duration,
@@ -494,8 +498,8 @@ settings! {
     MISSING_LEG: Setting<MissingLeg> = Setting::one("missing-leg", "WHAT", CROSSES, values::missing_leg,
         "Where a leg did not trade: a row without a rate, the leg's earlier window, or no row: null, carry or withhold")
         .in_demo_too().default("null");
-    MAX_CARRY: Setting<u64> = Setting::one("max-carry", "DURATION", CROSSES, values::duration,
-        "How much earlier that window may be").in_demo_too().default("5m");
+    MAX_CARRY: Optional<u64> = Optional::one("max-carry", "DURATION", CROSSES, values::duration,
+        "How much earlier that window may be").in_demo_too().default("5m, or the window's length if that is more");
     STATS_LAST: Setting<Option<u64>> = Setting::one("stats-last", "K", CROSSES, values::stats_last,
         "Statistics over the last K windows with a rate, or all").in_demo_too().default("all");
 

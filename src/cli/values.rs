@@ -7,6 +7,7 @@ use crate::wire::format::{BINANCE, BUILT_IN, Format, MappingFile};
 use crossrate_dataflows::market::definition::{Emit, MissingLeg, RowKinds};
 use crossrate_dataflows::market::schema::RowKind;
 use crossrate_dataflows::market::trade::{Symbol, is_name};
+use crossrate_dataflows::market::windows::{Zone, nearest_zone};
 use std::time::Duration;
 
 /// The longest duration there is: a year. Longer ones are slips, and sums of a few of them stay far from 2^63 µs.
@@ -85,6 +86,22 @@ pub(super) fn span(text: &str) -> Result<u64, Wrong> {
         0 => Err(Wrong::new(text, "a duration above zero, such as 250ms or 30s")),
         micros => Ok(micros),
     }
+}
+
+/// Window definitions, which mean something together with a time zone only.
+pub(super) fn windows(texts: &[String]) -> Result<Vec<String>, Wrong> {
+    match texts.iter().any(|text| text.is_empty()) {
+        true => Err(Wrong::new("", "a window such as 10s, 1m/10s, 1d or anchored:1d/1m")),
+        false => Ok(texts.to_vec()),
+    }
+}
+
+/// A time zone.
+pub(super) fn zone(text: &str) -> Result<Zone, Wrong> {
+    Zone::named(text).ok_or_else(|| {
+        let perhaps = nearest_zone(text);
+        Wrong::new(text, "a time zone by its IANA name, such as Europe/Berlin").perhaps(perhaps.as_deref())
+    })
 }
 
 /// A duration above zero, or `off`.

@@ -38,6 +38,10 @@ pub(super) struct Note {
 /// All that was told.
 #[derive(Debug, Default)]
 pub(super) struct Board {
+    /// The definition of the windows that are shown.
+    pub(super) window: String,
+    /// How many final rows there are of windows that are not shown, by definition.
+    pub(super) others: BTreeMap<String, u64>,
     pub(super) crosses: BTreeMap<String, CrossState>,
     pub(super) symbols: BTreeMap<String, SymbolState>,
     pub(super) partitions: Vec<PartitionProgress>,
@@ -146,11 +150,20 @@ impl Leg {
 }
 
 impl Board {
-    /// A row that left.
+    /// An empty one that shows windows of that definition.
+    pub(super) fn of(window: &str) -> Board {
+        Board { window: window.to_owned(), ..Board::default() }
+    }
+
+    /// A row that left. Of windows that are not shown it is counted.
     pub(super) fn row(&mut self, row: &Row) -> Vec<Told> {
         if row.is_final() {
             self.final_rows += 1;
             self.digest = self.digest.wrapping_add(xxh3_64(row.json.as_bytes()));
+        }
+        if row.window != self.window {
+            *self.others.entry(row.window.to_string()).or_default() += u64::from(row.is_final());
+            return Vec::new();
         }
         let row = Seen::of(row);
         let mut told = Vec::new();
@@ -403,6 +416,17 @@ mod tests {
             (state.trades, state.missing_ids, state.last.as_ref().unwrap().0),
             (4, 3, 1_525_132_935_000)
         );
+    }
+
+    #[test]
+    fn rows_of_windows_that_are_not_shown_are_counted() {
+        let mut board = Board::default();
+        let row = symbol(4, "668.1", 3, "0", true, true);
+        let other = row.replace("\"start_ms\"", "\"window\":\"anchored:all/10s\",\"start_ms\"");
+        assert_eq!(board.row(&read(&other).unwrap()), []);
+        assert_eq!(notes(&board.row(&read(&row).unwrap())).len(), 1);
+        assert_eq!((board.final_rows, board.symbols["ETHUSDT"].trades), (2, 4));
+        assert_eq!(board.others, BTreeMap::from([("anchored:all/10s".to_owned(), 1)]));
     }
 
     #[test]

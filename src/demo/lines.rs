@@ -5,7 +5,8 @@ use super::board::Told;
 use crate::config::Speed;
 use crate::source::simulated::Market;
 use crate::terminal::{clock, deviation, rate};
-use crossrate_dataflows::market::definition::{Cross, Windows};
+use crossrate_dataflows::market::definition::Cross;
+use crossrate_dataflows::market::windows::Window;
 use std::io::{self, Write};
 
 /// What is going on.
@@ -31,8 +32,11 @@ pub(super) fn introduction(about: &About) -> [String; 3] {
     let workers =
         if about.workers == 1 { "1 worker".to_owned() } else { format!("{} workers", about.workers) };
     let crosses: Vec<String> = about.definition.crosses.iter().map(product).collect();
-    let Windows { size, slide } = about.definition.windows;
-    let every = if size == slide { String::new() } else { format!(" every {}", seconds_of(slide)) };
+    let windows: Vec<&str> = about.definition.windows.each().iter().map(Window::name).collect();
+    let windows = match windows.split_first() {
+        Some((first, others)) if !others.is_empty() => format!("{first} (shown) and {}", others.join(", ")),
+        _ => windows.join(", "),
+    };
     let grace = match about.definition.grace {
         0 => "no correction after their end".to_owned(),
         grace => format!("corrections up to {} after their end", seconds_of(grace)),
@@ -41,7 +45,7 @@ pub(super) fn introduction(about: &About) -> [String; 3] {
         format!(
             "crossrate demo: a made-up market (seed {seed}), {seconds} s of it, {speed}, on {workers}, through the dataflow of `run`."
         ),
-        format!("{}; windows of {}{every}, {grace}.", crosses.join(", "), seconds_of(size)),
+        format!("{}; windows {windows}; {grace}.", crosses.join(", ")),
         "Much goes wrong in it on purpose. What is shown as a rate is final: event time has proven that nothing can change it."
             .to_owned(),
     ]

@@ -70,6 +70,7 @@ fn frame(about: &About, board: &Board, width: usize, height: usize, unicode: boo
     }
     lines.extend(live(about).map(|page| Line::of(Look::Good, page)));
     lines.push(now(board));
+    lines.extend(others(board));
     lines.push(Line::default());
     lines.extend(crosses(board, unicode).lines(width));
     lines.push(Line::default());
@@ -133,6 +134,14 @@ fn now(board: &Board) -> Line {
         .then(Look::Dim, holds.map_or_else(String::new, |p| format!(", held by partition {p}")))
         .then(Look::Plain, format!("; {} records, {rate}/s; ", grouped(counts.read())))
         .then(Look::Dim, "~ provisional; Ctrl-C ends")
+}
+
+/// What is not shown of the windows that are computed.
+fn others(board: &Board) -> Option<Line> {
+    let rows = |(window, rows): (&String, &u64)| format!("{} of {window}", grouped(*rows));
+    let others: Vec<String> = board.others.iter().map(rows).collect();
+    let shown = format!("windows {}; besides, final rows: {}", board.window, others.join(", "));
+    (!others.is_empty()).then(|| Line::of(Look::Dim, shown))
 }
 
 const fn left(title: &'static str, expendable: u8) -> Column {

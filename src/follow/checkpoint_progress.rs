@@ -2,12 +2,13 @@
 //! disturb nobody: a job is taken over by whoever commits, not by whoever reads.
 
 use crate::config::topic_of;
-use crate::duration;
+use crate::job_identity;
 use crate::ledger::Entries;
 use crate::ledger::checkpoint::{self, JobEntry};
 use crate::serve::board::progress::{Knowledge, PartitionNews, ProgressNews};
 use anyhow::Result;
 use crossrate_dataflows::market::acceptance::Head;
+use crossrate_dataflows::market::definition::Definition;
 use crossrate_dataflows::market::event_time::EventTime;
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone)]
 pub(super) struct CheckpointProgress {
     job: JobEntry,
+    definition: Option<Definition>,
     heads: BTreeMap<u32, Head>,
 }
 
@@ -27,8 +29,9 @@ impl CheckpointProgress {
     /// Of the entries; `None` where there is no job among them.
     pub(super) fn of(entries: &Entries) -> Result<Option<CheckpointProgress>> {
         let Some(job) = entries.get(checkpoint::JOB) else { return Ok(None) };
-        let mut known =
-            CheckpointProgress { job: checkpoint::decode(checkpoint::JOB, job)?, heads: BTreeMap::new() };
+        let job: JobEntry = checkpoint::decode(checkpoint::JOB, job)?;
+        let definition = job_identity::definition_of(&job.definition);
+        let mut known = CheckpointProgress { job, definition, heads: BTreeMap::new() };
         for (key, entry) in entries {
             if let Some(partition) = key.strip_prefix("head/").and_then(|number| number.parse().ok()) {
                 known.heads.insert(partition, checkpoint::decode(key, entry)?);
@@ -42,13 +45,9 @@ impl CheckpointProgress {
         self.job.at
     }
 
-    /// How long before `at` a window may have started that is not final yet, in microseconds.
-    pub(super) fn open_for(&self) -> Option<u64> {
-        let span = |name: &str| {
-            let (_, text) = self.job.definition.iter().find(|(key, _)| key == name)?;
-            duration::parse(text)
-        };
-        span("window")?.checked_add(span("grace")?)
+    /// What is computed, where that is understood here.
+    pub(super) fn definition(&self) -> Option<&Definition> {
+        self.definition.as_ref()
     }
 
     /// For those who follow the job.
@@ -81,5 +80,21 @@ impl CheckpointProgress {
             over: false,
             told_ms,
         }
+    }
+}
+
+#[cfg(test)]
+impl CheckpointProgress {
+    /// A job that is so far.
+    pub(super) fn made_up(at: EventTime, definition: Definition) -> CheckpointProgress {
+        let job = JobEntry {
+            program: String::new(),
+            definition: Vec::new(),
+            at,
+            closes: at,
+            ended: false,
+            ends: BTreeMap::new(),
+        };
+        CheckpointProgress { job, definition: Some(definition), heads: BTreeMap::new() }
     }
 }

@@ -56,6 +56,9 @@ impl ResultStore for Database {
             match reading::within(look(client, job, place, lease)).await {
                 Ok(Some(found)) => {
                     tables::has_job(&found.jobs, job)?;
+                    if let Some(kind) = found.earlier {
+                        return Err(tables::is_earlier(kind.schema(), &database::shown(url)));
+                    }
                     polled.definition = found.definition;
                     place.found(found.rows, found.known.as_ref(), &mut polled);
                 }
@@ -82,6 +85,8 @@ struct Found {
     rows: Vec<Kept>,
     known: Option<CheckpointProgress>,
     definition: Option<Described>,
+    /// A kind of rows whose table an earlier release made.
+    earlier: Option<RowKind>,
 }
 
 /// What has changed since the last look, if anything has.
@@ -112,29 +117,38 @@ async fn read(client: &Client, job: &str, place: &ReadPosition) -> Result<Found,
     // One that another version has written, or that is damaged, says nothing, and takes no rows with it.
     let (known, definition) = (CheckpointProgress::of(&entries).ok().flatten(), definition(&entries));
     // An older program made no tables of kinds that it did not know.
-    let mut kinds = Vec::new();
+    let (mut kinds, mut earlier) = (Vec::new(), None);
     for kind in RowKind::ALL {
         let there = client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&kind.schema().table]).await?;
         if there.get::<_, bool>(0) {
-            kinds.push(kind);
+            let sql = "SELECT count(*) FROM pg_attribute \
+                       WHERE attrelid = to_regclass($1) AND attname = 'window' AND NOT attisdropped";
+            match client.query_one(sql, &[&kind.schema().table]).await?.get(0) {
+                0i64 => earlier = Some(kind),
+                _ => kinds.push(kind),
+            }
         }
     }
-    let mut newest: i64 = 0;
-    for &kind in &kinds {
-        let found: Option<i64> = client.query_one(&tables::newest(kind.schema()), &[&job]).await?.get(0);
-        newest = newest.max(found.unwrap_or(0));
+    let (mut newest_ms, mut windows) = (0, Vec::new());
+    for &kind in kinds.iter().filter(|_| place.needs_windows()) {
+        for row in client.query(&tables::windows(kind.schema()), &[&job]).await? {
+            newest_ms = newest_ms.max(row.get::<_, i64>(1) as u64);
+            windows.push(row.get(0));
+        }
     }
-    let from_ms = place.look_from_ms(newest as u64) as i64;
+    windows.sort_unstable();
+    windows.dedup();
+    let floors = place.floors(newest_ms, &windows, known.as_ref());
     let mut rows = Vec::new();
-    for kind in kinds {
-        let sql = tables::select(kind.schema(), |column| format!("{column}::text"));
-        for row in client.query(&sql, &[&from_ms, &job]).await? {
+    for &kind in kinds.iter().filter(|_| !floors.is_empty()) {
+        let sql = tables::select(kind.schema(), &floors, |column| format!("{column}::text"));
+        for row in client.query(&sql, &[&job]).await? {
             let values: Vec<Value> =
                 kind.schema().fields.iter().enumerate().map(|(at, column)| value(&row, at, column)).collect();
             rows.extend(columns::row_of(kind, values).as_ref().map(Kept::of));
         }
     }
-    Ok(Found { jobs, rows, known, definition })
+    Ok(Found { jobs, rows, known, definition, earlier })
 }
 
 fn value(row: &Row, at: usize, column: &Field) -> Value {

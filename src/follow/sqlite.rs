@@ -2,7 +2,7 @@
 //! another connection has committed, which SQLite tells without reading anything.
 
 use super::checkpoint_progress::CheckpointProgress;
-use super::tables::{self, ReadPosition};
+use super::tables::{self, Floor, ReadPosition};
 use super::{PollResult, ResultStore, definition};
 use crate::exit::{Exit, Failure};
 use crate::ledger::Entries;
@@ -16,7 +16,7 @@ use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::schema::{Field, FieldType, RowKind};
 use crossrate_dataflows::market::value::Value;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction};
+use rusqlite::{Connection, OpenFlags, Transaction};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -104,20 +104,25 @@ impl Database {
         for kind in RowKind::ALL {
             let there = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1";
             if transaction.query_row(there, [kind.schema().table], |row| row.get::<_, i64>(0))? > 0 {
+                has_windows(&transaction, kind, &self.path)?;
                 kinds.push(kind);
             }
         }
-        let mut newest = 0;
-        for &kind in &kinds {
-            let of_table: Option<i64> = transaction
-                .query_row(&tables::newest(kind.schema()), [&self.job], |row| row.get(0))
-                .optional()?
-                .flatten();
-            newest = newest.max(of_table.unwrap_or(0) as u64);
+        let (mut newest_ms, mut windows) = (0, Vec::new());
+        for &kind in kinds.iter().filter(|_| self.place.needs_windows()) {
+            let mut select = transaction.prepare(&tables::windows(kind.schema()))?;
+            for found in select.query_map([&self.job], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)))? {
+                let (window, end_ms) = found?;
+                newest_ms = newest_ms.max(end_ms as u64);
+                windows.push(window);
+            }
         }
+        windows.sort_unstable();
+        windows.dedup();
+        let floors = self.place.floors(newest_ms, &windows, known.as_ref());
         let mut rows = Vec::new();
-        for &kind in &kinds {
-            read_table(&transaction, kind, self.place.look_from_ms(newest), &self.job, &mut rows)?;
+        for &kind in kinds.iter().filter(|_| !floors.is_empty()) {
+            read_table(&transaction, kind, &floors, &self.job, &mut rows)?;
         }
         drop(transaction);
         open.version = Some(version);
@@ -164,6 +169,13 @@ fn self_check(transaction: &Transaction<'_>, job: &str) -> Result<()> {
     tables::has_job(&jobs, job)
 }
 
+/// A table of an earlier release does not say what windows its rows are of.
+fn has_windows(transaction: &Transaction<'_>, kind: RowKind, path: &Path) -> Result<()> {
+    let sql = "SELECT count(*) FROM pragma_table_info(?1) WHERE name = 'window'";
+    let there: i64 = transaction.query_row(sql, [kind.schema().table], |row| row.get(0))?;
+    if there > 0 { Ok(()) } else { Err(tables::is_earlier(kind.schema(), &path.display().to_string())) }
+}
+
 /// The entries of a job's checkpoint that tell how far it is.
 fn entries(connection: &Connection, job: &str) -> rusqlite::Result<Entries> {
     let sql = "SELECT key, value FROM crossrate_recovery
@@ -176,12 +188,12 @@ fn entries(connection: &Connection, job: &str) -> rusqlite::Result<Entries> {
 fn read_table(
     transaction: &Transaction<'_>,
     kind: RowKind,
-    from_ms: u64,
+    floors: &[Floor],
     job: &str,
     into: &mut Vec<Kept>,
 ) -> rusqlite::Result<()> {
-    let mut select = transaction.prepare(&tables::select(kind.schema(), str::to_owned))?;
-    let mut rows = select.query(rusqlite::params![from_ms as i64, job])?;
+    let mut select = transaction.prepare(&tables::select(kind.schema(), floors, str::to_owned))?;
+    let mut rows = select.query([job])?;
     while let Some(row) = rows.next()? {
         let fields = kind.schema().fields.iter().enumerate();
         let values: rusqlite::Result<Vec<Value>> =

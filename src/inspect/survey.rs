@@ -137,7 +137,7 @@ impl Survey {
                 let numbers = (Price::from_scaled(trade.price), Quantity::from_scaled(trade.quantity));
                 let (Some(price), Some(quantity)) = numbers else { return };
                 let symbol = trade.symbol.as_bytes();
-                let trade = Trade { id, price, quantity, time: trade.time };
+                let trade = Trade::new(id, price, quantity, trade.time);
                 Record::Trade { symbol, kind: TradeKind::Trade, trade }
             }
             Mapped::Heartbeat(time) => Record::Heartbeat(time),

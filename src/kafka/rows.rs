@@ -24,7 +24,7 @@ pub fn purpose(config: &Config) -> Purpose {
 /// By how much rows may be ahead of the clock: a trade by `--max-ahead`, and a window that is still open by its size.
 /// Only where trades have Kafka timestamps that were a clock's.
 fn ahead(config: &Config) -> Option<u64> {
-    let open = if config.definition.provisional { config.definition.windows.size } else { 0 };
+    let open = if config.definition.provisional { config.definition.windows.longest() } else { 0 };
     match config.source {
         Source::Kafka(_) => Some((config.definition.max_ahead + open) / 1_000),
         _ => None,

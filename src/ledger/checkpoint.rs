@@ -9,7 +9,9 @@
 //! | `symbols/P/B` | by which kind each symbol is counted there, and the greatest id of its panes that are done: a block of them |
 //! | `symbols/P` | the same of all of them, of a job that had ended when it was taken up, and as earlier versions wrote it |
 //! | `pane/P/END/DATE` | sums that were handed over and that windows still need |
-//! | `carried/SYMBOL`, `series/CROSS`, `rate/CROSS/N` | what outlives its windows |
+//! | `carried/SYMBOL/WINDOW`, `series/CROSS/WINDOW`, `rate/CROSS/WINDOW/N` | what outlives its windows |
+//! | `base/SYMBOL/WINDOW` | the sums of a long window until some moment |
+//! | `anew/SYMBOL` | the greatest id since ids began anew, where it is not the greatest of all |
 //! | `idle` | where idleness or adoption took watermarks, as far as rows may still ask what closed them |
 //! | `term` | how often the job was taken over, so that databases beside the ledger obey the latest run only |
 //! | `file/PATH` | a file that the job writes: how long it was, and the hash of that |
@@ -23,6 +25,11 @@
 //!
 //! An entry is a version byte, eight bytes of checksum, and the value in postcard's format.
 
+mod earlier;
+mod lasting;
+
+pub use lasting::add_lasting;
+
 use super::{Changes, Entries};
 use crate::committed_files::content::FileContent;
 use crate::committed_files::{CommittedFiles, FileChange};
@@ -34,10 +41,8 @@ use crossrate_dataflows::market::candle::Candle;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::jumps;
 use crossrate_dataflows::market::moments::Moments;
-use crossrate_dataflows::market::resume::{Lasting, Resume};
-use crossrate_dataflows::market::series::SeriesMoments;
+use crossrate_dataflows::market::resume::Resume;
 use crossrate_dataflows::market::trade::{Symbol, TradeKind};
-use num_bigint::BigInt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -45,7 +50,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The version of the entries that this program writes; it reads no other.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
+
+/// The version before it, which differs in what holds the sums of trades: see [`earlier`]. It is read, and not written.
+const EARLIER: u8 = 2;
 
 /// The key of the job's own entry.
 pub const JOB: &str = "job";
@@ -192,9 +200,9 @@ pub(crate) fn decode<T: DeserializeOwned>(key: &str, entry: &[u8]) -> Result<T> 
             .hint("start the job anew with --fresh or under another --name; its rows so far stay as they are")
     };
     let (version, rest) = entry.split_first().ok_or_else(|| broken("is empty"))?;
-    if *version != VERSION {
+    if *version != VERSION && *version != EARLIER {
         return Err(broken(&format!(
-            "has version {version}; this program writes and reads version {VERSION}"
+            "has version {version}; this program writes version {VERSION} and reads that and {EARLIER}"
         ))
         .hint("run the version of crossrate that wrote it, or start the job anew with --fresh")
         .into());
@@ -204,6 +212,10 @@ pub(crate) fn decode<T: DeserializeOwned>(key: &str, entry: &[u8]) -> Result<T> 
         return Err(broken("is damaged: its checksum does not fit").into());
     }
     postcard::from_bytes(body).map_err(|error| broken("cannot be understood").because(error).into())
+}
+
+fn is_earlier(entry: &[u8]) -> bool {
+    entry.first() == Some(&EARLIER)
 }
 
 /// The job's own entry among those; `None` where nothing was ever committed.
@@ -296,19 +308,16 @@ impl Checkpoint {
                     let (p, end, date) = (number()?, number()?, number()?);
                     let p = u32::try_from(p).map_err(|_| unknown())?;
                     let place = (EventTime::from_micros(end), EventTime::from_micros(date));
-                    panes.entry(p).or_default().insert(place, decode(key, entry)?);
+                    let entry = match is_earlier(entry) {
+                        true => earlier::panes(decode(key, entry)?),
+                        false => decode(key, entry)?,
+                    };
+                    panes.entry(p).or_default().insert(place, entry);
                 }
-                "carried" => {
-                    checkpoint.resume.carried.insert(Symbol::new(rest), decode(key, entry)?);
-                }
-                "series" => {
-                    checkpoint.resume.series.insert(Symbol::new(rest), decode::<SeriesMoments>(key, entry)?);
-                }
-                "rate" => {
-                    let (cross, number) = rest.rsplit_once('/').ok_or_else(unknown)?;
-                    let number: i64 = number.parse().map_err(|_| unknown())?;
-                    let rate: BigInt = decode(key, entry)?;
-                    checkpoint.resume.rates.entry(Symbol::new(cross)).or_default().insert(number, rate);
+                "carried" | "base" | "anew" | "series" | "rate" => {
+                    if !lasting::take(&mut checkpoint.resume, (kind, rest), (key, entry))? {
+                        return Err(unknown().into());
+                    }
                 }
                 IDLE => checkpoint.resume.idle = decode(key, entry)?,
                 FRESH => drop(decode::<String>(key, entry)?),
@@ -317,6 +326,7 @@ impl Checkpoint {
                 _ => return Err(unknown().into()),
             }
         }
+        lasting::join_earlier(&mut checkpoint.resume);
         checkpoint.files.until = checkpoint.job.as_ref().map(|job| job.at);
         checkpoint.resume.at = checkpoint.files.until.unwrap_or(EventTime::MIN);
         let ended = checkpoint.job.as_ref().is_some_and(|job| job.ended);
@@ -355,24 +365,4 @@ fn note_greatest<'a>(symbols: &mut [SymbolEntry], panes: impl Iterator<Item = &'
 /// Key of a pane's entry.
 pub fn pane_key(partition: u32, end: EventTime, date: EventTime) -> String {
     format!("pane/{partition}/{}/{}", end.micros(), date.micros())
-}
-
-/// Adds what a look left behind to the changes of a commit.
-pub fn add_lasting(changes: &mut Changes, change: &Lasting, stats_last: Option<u64>) -> Result<()> {
-    match change {
-        Lasting::Carried(symbol, end, moments) => {
-            changes.insert(format!("carried/{symbol}"), Some(encode(&(end, moments))?));
-        }
-        Lasting::Series(cross, total) => {
-            changes.insert(format!("series/{cross}"), Some(encode(total)?));
-        }
-        Lasting::Rate(cross, number, rate) => {
-            changes.insert(format!("rate/{cross}/{number}"), Some(encode(rate)?));
-            let last = stats_last.and_then(|k| i64::try_from(k).ok()).unwrap_or(i64::MAX);
-            if let Some(old) = number.checked_sub(last).filter(|old| *old > 0) {
-                changes.insert(format!("rate/{cross}/{old}"), None);
-            }
-        }
-    }
-    Ok(())
 }

@@ -11,13 +11,16 @@ use crossrate_dataflows::market::jumps::Refused;
 use crossrate_dataflows::market::looks::Looks;
 use crossrate_dataflows::market::sums::PaneUpdate;
 use crossrate_dataflows::market::trade::{Symbol, SymbolNumber};
+use crossrate_dataflows::market::windows::Windows;
 use std::collections::BTreeMap;
 
 /// What a later run will need of one partition, as far as it is not in the partition itself.
 #[derive(Debug)]
 pub struct Keeper {
     partition: u32,
-    /// How much later than a pane's end no look asks for it any more, nor any that a later run repeats.
+    windows: Windows,
+    /// How much later than the moment until which windows need a pane no look asks for it any more, nor any that a later run
+    /// repeats.
     span: u64,
     /// Panes that were handed over and that windows still need: the dates of their entries, and their greatest ids.
     kept: BTreeMap<EventTime, Kept>,
@@ -40,9 +43,8 @@ impl Keeper {
     pub fn new(partition: u32, definition: &Definition) -> Self {
         Keeper {
             partition,
-            span: definition.windows.size - definition.windows.slide
-                + definition.grace
-                + Looks::of(definition).hindsight(),
+            windows: definition.windows.clone(),
+            span: definition.grace + Looks::of(definition).hindsight(),
             kept: BTreeMap::new(),
             symbols: SymbolBlocks::default(),
             jumps: Refused::default(),
@@ -111,7 +113,8 @@ impl Keeper {
 
     /// Rows until `committed` are out and the checkpoint with them: what only they needed can go.
     pub fn forget(&mut self, committed: EventTime) {
-        while let Some(entry) = self.kept.first_entry().filter(|e| e.key().plus(self.span) <= committed) {
+        let is_needed = |end: EventTime| self.windows.pane_needed_until(end).plus(self.span) > committed;
+        while let Some(entry) = self.kept.first_entry().filter(|e| !is_needed(*e.key())) {
             let (end, kept) = entry.remove_entry();
             for date in kept.dates {
                 self.changes.push((pane_key(self.partition, end, date), None));

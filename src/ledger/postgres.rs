@@ -6,6 +6,7 @@
 //! [`IDLE`] seconds at most, then the server ends its transaction.
 
 mod answer;
+mod earlier;
 mod password;
 pub(crate) mod reading;
 mod tables;

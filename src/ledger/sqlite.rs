@@ -1,12 +1,13 @@
 //! An SQLite database as ledger: rows, dead letters and checkpoint in one transaction.
 
+mod tables;
+
 use super::held::Held;
 use super::protocol::{Lease, Protocol, Step, Wrote};
 use super::{Commit, Entries, Ledger, checkpoint, is_overtaken};
 use crate::exit::{Exit, Failure};
-use crate::rows::sqlite::{bound, insert, schema};
+use crate::rows::sqlite::{bound, insert};
 use anyhow::Result;
-use crossrate_dataflows::market::schema::RowKind;
 use crossrate_dataflows::market::value::Value;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior, params};
 use std::path::{Path, PathBuf};
@@ -45,11 +46,8 @@ const DEAD_LETTERS: &str = "
 impl Sqlite {
     /// Opens or makes the database of a sink.
     pub fn open(path: &Path, job: &str) -> Result<Self> {
-        let ledger = Self::connect(path, job, true)?;
-        for kind in RowKind::ALL {
-            let schema = schema(kind.schema());
-            ledger.connection.execute_batch(&schema).map_err(|e| failed(&ledger.path, e))?;
-        }
+        let mut ledger = Self::connect(path, job, true)?;
+        tables::make(&mut ledger.connection, path)?;
         ledger.connection.execute_batch(DEAD_LETTERS).map_err(|e| failed(&ledger.path, e))?;
         ledger.connection.set_prepared_statement_cache_capacity(32);
         Ok(ledger)

@@ -67,6 +67,8 @@ fn closing(end: u64, bytes: usize) -> Outbox {
         end: millis(end),
         kind: RowKind::Symbol,
         name: Symbol::new("BTCUSDT"),
+        window: "10ms".into(),
+        place: 0,
         start: millis(end - 10),
         content: Content { values: Box::default(), stage: Stage::FINAL, closed_by: None },
         json: "r".repeat(bytes),

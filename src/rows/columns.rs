@@ -6,6 +6,7 @@ use crossrate_dataflows::market::row::{Content, Row, text_of};
 use crossrate_dataflows::market::schema::{FieldType, RowKind};
 use crossrate_dataflows::market::trade::Symbol;
 use crossrate_dataflows::market::value::{Decimal, Value};
+use crossrate_dataflows::market::windows::WindowName;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
@@ -49,10 +50,13 @@ fn row(kind: RowKind, columns: Vec<Value>, json: impl FnOnce() -> String) -> Opt
         Value::Integer(ms) => u64::try_from(*ms).ok(),
         _ => None,
     };
-    let [Value::Text(name), start_ms, end_ms, ..] = columns.as_slice() else { return None };
+    let [Value::Text(name), window, start_ms, end_ms, ..] = columns.as_slice() else { return None };
+    // What an earlier release wrote does not name it.
+    let window = WindowName::from(window.as_text().unwrap_or_default());
     let at = |ms: u64| EventTime::from_micros(ms.saturating_mul(1_000));
     let (name, start, end) = (Symbol::new(name), at(time(start_ms)?), at(time(end_ms)?));
-    Some(Row { look: end, end, kind, name, start, content: Content::of_columns(kind, columns), json: json() })
+    let content = Content::of_columns(kind, columns);
+    Some(Row { look: end, end, kind, name, window, place: 0, start, content, json: json() })
 }
 
 fn values(kind: RowKind, fields: &BTreeMap<&str, &RawValue>) -> Vec<Value> {

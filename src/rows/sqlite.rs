@@ -1,7 +1,7 @@
 //! Rows in SQLite: the tables that hold them, and their values.
 
 use super::columns;
-use crossrate_dataflows::market::schema::{FieldType, RowKind, Schema};
+use crossrate_dataflows::market::schema::{FieldType, KEY, RowKind, Schema};
 use crossrate_dataflows::market::value::Value;
 use rusqlite::ErrorCode;
 
@@ -36,8 +36,8 @@ impl rusqlite::ToSql for Bound<'_> {
     }
 }
 
-/// The table that holds rows of a kind.
-pub(crate) fn schema(schema: &Schema) -> String {
+/// The table that holds rows of a kind, under that name.
+pub(crate) fn schema(schema: &Schema, table: &str) -> String {
     let columns: Vec<String> = schema
         .fields
         .iter()
@@ -51,16 +51,21 @@ pub(crate) fn schema(schema: &Schema) -> String {
             format!("{} {ty}{real}", column.name)
         })
         .collect();
+    let key = KEY.map(|field| field.name).join(", ");
     format!(
-        "CREATE TABLE IF NOT EXISTS {} (job TEXT, {}, PRIMARY KEY (name, start_ms, end_ms, job)) WITHOUT ROWID;",
-        schema.table,
+        "CREATE TABLE IF NOT EXISTS {table} (job TEXT, {}, PRIMARY KEY ({key}, job)) WITHOUT ROWID;",
         columns.join(", ")
     )
 }
 
+/// The columns that are written.
+pub(crate) fn columns(schema: &Schema) -> impl Iterator<Item = &'static str> {
+    std::iter::once("job").chain(schema.fields.iter().map(|column| column.name))
+}
+
 /// Puts a row of a job into it, in place of the one of the same window.
 pub(crate) fn insert(schema: &Schema) -> String {
-    let names: Vec<&str> = std::iter::once("job").chain(schema.fields.iter().map(|c| c.name)).collect();
+    let names: Vec<&str> = columns(schema).collect();
     let places: Vec<String> = (1..=names.len()).map(|i| format!("?{i}")).collect();
     format!("INSERT OR REPLACE INTO {} ({}) VALUES ({})", schema.table, names.join(", "), places.join(", "))
 }

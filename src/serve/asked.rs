@@ -90,7 +90,7 @@ impl Asked {
         }
     }
 
-    /// The rows that are wanted, by `kind` and `name`.
+    /// The rows that are wanted, by `kind`, `name` and `window`.
     pub fn filter(&self) -> Result<Filter, Problem> {
         let mut kinds = BTreeSet::new();
         for text in self.texts("kind").unwrap_or_default() {
@@ -104,22 +104,36 @@ impl Asked {
         if names.as_ref().is_some_and(|names| names.contains("")) {
             return Err(Problem::asked("name is empty").hint("leave it out to get all names"));
         }
-        Ok(Filter::new((!kinds.is_empty()).then_some(kinds), names))
+        let windows = self.texts("window").map(|windows| windows.into_iter().map(Arc::from).collect());
+        Ok(Filter::new((!kinds.is_empty()).then_some(kinds), names).of_windows(windows))
     }
 
     /// The same, of names that there are.
     pub fn known(&self, state: &State) -> Result<Filter, Problem> {
         let filter = self.filter()?;
         for name in filter.names().into_iter().flatten() {
-            if !state.series.keys().any(|(kind, known)| known == name && filter.admits_kind(*kind)) {
-                let names = state.series.keys().filter(|(kind, _)| filter.admits_kind(*kind));
-                let names: BTreeSet<&str> = names.map(|(_, name)| name.as_ref()).collect();
+            if !state.series.keys().any(|(kind, known, _)| known == name && filter.admits_kind(*kind)) {
+                let names = state.series.keys().filter(|(kind, ..)| filter.admits_kind(*kind));
+                let names: BTreeSet<&str> = names.map(|(_, name, _)| name.as_ref()).collect();
                 let detail = format!("there are no rows of {name:?} (yet)");
                 let hint = match nearest(name, names.iter().copied()) {
                     Some(meant) => format!("did you mean {meant}?"),
                     None => "see /v1/catalog for what there is".to_owned(),
                 };
                 return Err(Problem::new(StatusCode::NOT_FOUND, detail).hint(hint));
+            }
+        }
+        for window in filter.windows().into_iter().flatten() {
+            let defined = state
+                .definition
+                .as_ref()
+                .is_some_and(|known| known.windows.iter().any(|known| **known == **window));
+            if !defined && !state.series.keys().any(|(_, _, known)| known == window) {
+                let windows: BTreeSet<&str> =
+                    state.series.keys().map(|(_, _, known)| known.as_ref()).collect();
+                let detail = format!("there are no rows of windows {window:?} (yet)");
+                let there = windows.into_iter().collect::<Vec<_>>().join(", ");
+                return Err(Problem::new(StatusCode::NOT_FOUND, detail).hint(format!("there are {there}")));
             }
         }
         Ok(filter)
@@ -129,11 +143,14 @@ impl Asked {
     pub fn cursor(&self) -> Result<Option<Place>, Problem> {
         let Some(text) = self.text("cursor") else { return Ok(None) };
         let read = || {
+            // Neither a name nor a definition has a bar in it.
+            let (text, window) = text.rsplit_once('|')?;
             let mut parts = text.splitn(4, '.');
             let end_ms = parts.next()?.parse().ok()?;
             let start_ms = parts.next()?.parse().ok()?;
             let kind = RowKind::parse(parts.next()?)?;
-            Some(Place { end_ms, kind, name: parts.next()?.to_owned(), start_ms })
+            let name = parts.next()?.to_owned();
+            Some(Place { end_ms, kind, name, start_ms, window: window.to_owned() })
         };
         read().map(Some).ok_or_else(|| {
             Problem::asked(format!("cursor={text}: not a cursor"))
@@ -145,7 +162,8 @@ impl Asked {
 impl Place {
     /// As a cursor.
     pub fn cursor(&self) -> String {
-        format!("{}.{}.{}.{}", self.end_ms, self.start_ms, self.kind.as_str(), self.name)
+        let Place { end_ms, start_ms, kind, name, window } = self;
+        format!("{end_ms}.{start_ms}.{}.{name}|{window}", kind.as_str())
     }
 }
 
@@ -185,10 +203,11 @@ mod tests {
     #[test]
     fn cursors_read_back() {
         for name in ["XVGUSDT", "odd.name", ""] {
-            let place = Place { end_ms: 30, kind: RowKind::Stats, name: name.into(), start_ms: 20 };
+            let (end_ms, start_ms, window) = (30, 20, "1m/10s".to_owned());
+            let place = Place { end_ms, kind: RowKind::Stats, name: name.into(), start_ms, window };
             assert_eq!(asked(&[("cursor", &place.cursor())]).cursor().unwrap(), Some(place));
         }
-        for wrong in ["", "1", "1.2.cross", "1.2.other.A", "-1.2.cross.A", "a.b.c.d"] {
+        for wrong in ["", "1", "1.2.cross", "1.2.other.A|1m", "-1.2.cross.A|1m", "1.2.cross.A", "a.b.c.d"] {
             assert!(asked(&[("cursor", wrong)]).cursor().is_err(), "{wrong}");
         }
     }

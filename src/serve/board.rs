@@ -28,8 +28,8 @@ use tokio::sync::Notify;
 /// Rows that the board keeps at most, over all names.
 const MOST_ROWS: usize = 500_000;
 
-/// The name of a series: a kind of rows and whose they are.
-pub type SeriesName = (RowKind, Arc<str>);
+/// The name of a series: a kind of rows, whose they are, and the definition of their windows.
+pub type SeriesName = (RowKind, Arc<str>, Arc<str>);
 
 /// The read model. Shared by the sink that fills it and everything that serves it.
 #[derive(Debug)]
@@ -161,7 +161,7 @@ impl State {
     }
 
     fn add(&mut self, row: Kept, history_ms: u64) {
-        let name = (row.kind, Arc::clone(&row.name));
+        let name = (row.kind, Arc::clone(&row.name), Arc::clone(&row.window));
         let known = self.series.get(&name).and_then(|series| series.get(key(&row)));
         if known.is_some_and(|known| known.json == row.json) {
             // A place that is read again, after it was away or cut back, tells much that is known.
@@ -178,7 +178,9 @@ impl State {
 
     /// The series that a filter lets through.
     pub fn matching<'a>(&'a self, filter: &'a Filter) -> impl Iterator<Item = (&'a SeriesName, &'a Series)> {
-        self.series.iter().filter(|((kind, name), _)| filter.admits(*kind, name))
+        let admits =
+            |(kind, name, window): &SeriesName| filter.admits(*kind, name) && filter.admits_window(window);
+        self.series.iter().filter(move |(name, _)| admits(name))
     }
 
     /// What a reader has not seen who has seen everything up to `number`: at most a portion of rows, in the order of
@@ -228,7 +230,8 @@ impl State {
         rows
     }
 
-    /// Rows of windows after some place, in the order of windows (end, kind, name, start), as long as `wanted` says.
+    /// Rows of windows after some place, in the order of windows (end, kind, name, start, definition), as
+    /// long as `wanted` says.
     pub fn windows(&self, filter: &Filter, range: &Range, most: usize) -> Vec<Arc<Kept>> {
         let mut heads = BinaryHeap::new();
         for series in self.of(filter) {
@@ -260,11 +263,21 @@ impl State {
             None => Box::new(self.matching(filter).map(|(_, series)| series)),
             Some(names) => {
                 let kinds = RowKind::ALL.into_iter().filter(|kind| filter.admits_kind(*kind));
-                Box::new(kinds.flat_map(move |kind| {
-                    names.iter().filter_map(move |name| self.series.get(&(kind, Arc::clone(name))))
-                }))
+                let of_kind = move |kind| names.iter().flat_map(move |name| self.named(kind, name));
+                let series = kinds.flat_map(of_kind);
+                Box::new(series.filter(|(name, _)| filter.admits_window(&name.2)).map(|(_, series)| series))
             }
         }
+    }
+
+    /// The series of a kind and a name: one for each window definition.
+    pub fn named<'a>(
+        &'a self,
+        kind: RowKind,
+        name: &'a Arc<str>,
+    ) -> impl Iterator<Item = (&'a SeriesName, &'a Series)> {
+        let from = (kind, Arc::clone(name), Arc::from(""));
+        self.series.range(from..).take_while(move |((of, named, _), _)| *of == kind && named == name)
     }
 }
 
@@ -323,12 +336,14 @@ pub struct Place {
     pub name: String,
     /// The window's start.
     pub start_ms: u64,
+    /// The window's definition.
+    pub window: String,
 }
 
 impl Place {
     /// To compare by.
-    pub fn as_ref(&self) -> (u64, RowKind, &str, u64) {
-        (self.end_ms, self.kind, &self.name, self.start_ms)
+    pub fn as_ref(&self) -> (u64, RowKind, &str, u64, &str) {
+        (self.end_ms, self.kind, &self.name, self.start_ms, &self.window)
     }
 }
 

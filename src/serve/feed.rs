@@ -103,15 +103,19 @@ impl Feed {
             return;
         }
         let mut waiting = self.waiting();
-        for (kind, name) in changed {
+        for (kind, name, window) in changed {
             let Some(readings) = waiting.by_name.get_mut(name) else { continue };
-            tell(readings, |filter| filter.admits_kind(*kind));
+            tell(readings, |filter| filter.admits_kind(*kind) && filter.admits_window(window));
             if readings.is_empty() {
                 waiting.by_name.remove(name);
             }
         }
-        let kinds: BTreeSet<RowKind> = changed.iter().map(|(kind, _)| *kind).collect();
-        tell(&mut waiting.of_all, |filter| kinds.iter().any(|kind| filter.admits_kind(*kind)));
+        let kinds: BTreeSet<(RowKind, &Arc<str>)> =
+            changed.iter().map(|(kind, _, window)| (*kind, window)).collect();
+        let admits = |filter: &Filter, (kind, window): &(RowKind, &Arc<str>)| {
+            filter.admits_kind(*kind) && filter.admits_window(window)
+        };
+        tell(&mut waiting.of_all, |filter| kinds.iter().any(|of| admits(filter, of)));
     }
 
     /// Forgets a reader at once: of names that never change nobody else would.

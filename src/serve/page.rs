@@ -48,6 +48,7 @@ const ASSETS: &[Asset] = assets! {
     "/assets/store.js", "store.js", SCRIPT;
     "/assets/stream.js", "stream.js", SCRIPT;
     "/assets/text.js", "text.js", SCRIPT;
+    "/assets/window.js", "window.js", SCRIPT;
     "/assets/icon.svg", "icon.svg", "image/svg+xml";
     "/favicon.ico", "icon.svg", "image/svg+xml";
     "/docs", "docs.html", HTML;

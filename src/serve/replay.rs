@@ -113,8 +113,9 @@ struct Wish {
     from_offset: Option<u64>,
     cross: Option<Vec<String>>,
     symbols: Option<Vec<String>>,
-    window: Option<String>,
+    window: Option<OneOrMore>,
     slide: Option<String>,
+    time_zone: Option<String>,
     delay: Option<String>,
     grace: Option<String>,
     tick: Option<String>,
@@ -130,6 +131,23 @@ struct Wish {
     speed: Option<f64>,
 }
 
+/// A text, or a list of texts.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "window: expected a text such as \"1m\", or a list of such texts")]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+impl OneOrMore {
+    fn texts(self) -> Vec<String> {
+        match self {
+            OneOrMore::One(text) => vec![text],
+            OneOrMore::More(texts) => texts,
+        }
+    }
+}
+
 impl Wish {
     /// As a file of settings.
     fn settings(self, trades: &Table) -> Table {
@@ -143,8 +161,9 @@ impl Wish {
             ("offset", self.from_offset.map(number)),
             ("cross", self.cross.map(texts)),
             ("symbols", self.symbols.map(texts)),
-            ("window", self.window.map(Value::String)),
+            ("window", self.window.map(|windows| texts(windows.texts()))),
             ("slide", self.slide.map(Value::String)),
+            ("time-zone", self.time_zone.map(Value::String)),
             ("delay", self.delay.map(Value::String)),
             ("grace", self.grace.map(Value::String)),
             ("tick", self.tick.map(Value::String)),
@@ -183,7 +202,7 @@ pub async fn replay(
 }
 
 async fn answer(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<Response, Problem> {
-    let form = "send {\"since_ms\": .., \"until_ms\": .., \"cross\": [\"A=B*C\"], \"window\": \"1m\"} as \
+    let form = "send {\"since_ms\": .., \"until_ms\": .., \"cross\": [\"A=B*C\"], \"window\": [\"1m\", \"1d\"]} as \
                 application/json; every member may be left out";
     expect_json(headers, form)?;
     let events = wants_events(headers)?;

@@ -43,6 +43,7 @@ struct Catalogue<'a> {
 struct Entry<'a> {
     kind: &'static str,
     name: &'a str,
+    window: &'a str,
     windows: usize,
     first_start_ms: u64,
     last_end_ms: u64,
@@ -53,9 +54,9 @@ pub async fn catalogue(State(app): Shared, headers: HeaderMap, asked: Asked) -> 
     asked.only(&[])?;
     let board = &app.feed.board;
     let state = board.read();
-    let entry = |((kind, name), series): (&'_ SeriesName, &'_ Series)| {
+    let entry = |((kind, name, window), series): (&'_ SeriesName, &'_ Series)| {
         let (first, last) = (series.rows().next()?.start_ms, series.rows().next_back()?.end_ms);
-        Some((kind.as_str(), name.to_string(), series.len(), first, last))
+        Some((kind.as_str(), name.to_string(), window.to_string(), series.len(), first, last))
     };
     let entries: Vec<_> = state.series.iter().filter_map(entry).collect();
     let definition = state.definition.clone();
@@ -70,9 +71,10 @@ pub async fn catalogue(State(app): Shared, headers: HeaderMap, asked: Asked) -> 
         definition: definition.as_deref(),
         names: entries
             .iter()
-            .map(|(kind, name, windows, first_start_ms, last_end_ms)| Entry {
+            .map(|(kind, name, window, windows, first_start_ms, last_end_ms)| Entry {
                 kind,
                 name,
+                window,
                 windows: *windows,
                 first_start_ms: *first_start_ms,
                 last_end_ms: *last_end_ms,
@@ -85,7 +87,7 @@ pub async fn catalogue(State(app): Shared, headers: HeaderMap, asked: Asked) -> 
 
 /// The latest row of each name, or the latest final one.
 pub async fn latest(State(app): Shared, headers: HeaderMap, asked: Asked) -> Answer {
-    asked.only(&["kind", "name", "windows", "final", "format"])?;
+    asked.only(&["kind", "name", "window", "windows", "final", "format"])?;
     let format = Format::wanted(asked.text("format"), &headers)?;
     let windows = asked.number("windows", 1, MOST_ROWS)?.unwrap_or(1);
     let only_final = asked.switch("final")?;
@@ -110,7 +112,7 @@ pub fn at_once(state: &board::State, filter: &Filter, windows: u64) -> Result<()
 
 /// Windows by range, page by page.
 pub async fn windows(State(app): Shared, headers: HeaderMap, uri: Uri, asked: Asked) -> Answer {
-    asked.only(&["kind", "name", "from", "until", "limit", "cursor", "final", "format"])?;
+    asked.only(&["kind", "name", "window", "from", "until", "limit", "cursor", "final", "format"])?;
     let format = Format::wanted(asked.text("format"), &headers)?;
     let limit = asked.number("limit", 1, MOST_ROWS)?.unwrap_or(ROWS) as usize;
     let (from, until) = (asked.time("from")?, asked.time("until")?);
@@ -140,7 +142,7 @@ pub async fn windows(State(app): Shared, headers: HeaderMap, uri: Uri, asked: As
 
 /// A name's series over time: of a cross its rate with the running statistics, of a symbol its VWAP.
 pub async fn series(State(app): Shared, headers: HeaderMap, asked: Asked) -> Answer {
-    asked.only(&["kind", "name", "from", "until", "limit"])?;
+    asked.only(&["kind", "name", "window", "from", "until", "limit"])?;
     let name = asked.text("name").ok_or_else(|| {
         Problem::asked("name is missing").hint("name=XVGUSDT, say; /v1/catalog tells what there is")
     })?;
@@ -151,21 +153,24 @@ pub async fn series(State(app): Shared, headers: HeaderMap, asked: Asked) -> Ans
     let limit = asked.number("limit", 1, MOST_ROWS)?.unwrap_or(ROWS) as usize;
     let range =
         Range { from: asked.time("from")?, until: asked.time("until")?, after: None, only_final: false };
-    let one = |kind| Filter::new(Some(BTreeSet::from([kind])), Some(BTreeSet::from([Arc::from(name)])));
-    let (kind, points): (RowKind, Vec<(Arc<Kept>, Option<Arc<Kept>>)>) = {
+    let name: Arc<str> = Arc::from(name);
+    let (kind, window, points): (RowKind, Arc<str>, Vec<(Arc<Kept>, Option<Arc<Kept>>)>) = {
         let state = app.feed.board.read();
         asked.known(&state)?;
         // A cross, unless a symbol is asked for, or only that has the name.
         let is_symbol = match asked.text("kind") {
             Some(_) => filter.admits_kind(RowKind::Symbol),
             None => {
-                let is_there = |kind| state.series.contains_key(&(kind, Arc::from(name)));
+                let is_there = |kind| state.named(kind, &name).next().is_some();
                 is_there(RowKind::Symbol) && !is_there(RowKind::Cross)
             }
         };
         let kind = if is_symbol { RowKind::Symbol } else { RowKind::Cross };
-        let stats = state.series.get(&(RowKind::Stats, Arc::from(name)));
-        let rows = state.windows(&one(kind), &range, usize::MAX);
+        let window = series_window(&state, kind, &name, &filter)?;
+        let stats = state.series.get(&(RowKind::Stats, Arc::clone(&name), Arc::clone(&window)));
+        let one = Filter::new(Some(BTreeSet::from([kind])), Some(BTreeSet::from([Arc::clone(&name)])));
+        let one = one.of_windows(Some(BTreeSet::from([Arc::clone(&window)])));
+        let rows = state.windows(&one, &range, usize::MAX);
         let rows = rows.into_iter().rev().take(limit);
         let with = |row: Arc<Kept>| {
             let of = stats.filter(|_| kind == RowKind::Cross).and_then(|s| s.get((row.end_ms, row.start_ms)));
@@ -174,16 +179,37 @@ pub async fn series(State(app): Shared, headers: HeaderMap, asked: Asked) -> Ans
         };
         let mut points: Vec<_> = rows.map(with).collect();
         points.reverse();
-        (kind, points)
+        (kind, window, points)
     };
-    let mut body =
-        format!("{{\"kind\":\"{}\",\"name\":{},\"points\":[", kind.as_str(), serde_json::Value::from(name));
+    let [name, window] = [&name, &window].map(|text| serde_json::Value::from(&**text));
+    let kind = kind.as_str();
+    let mut body = format!("{{\"kind\":\"{kind}\",\"name\":{name},\"window\":{window},\"points\":[");
     for (place, (row, stats)) in points.iter().enumerate() {
         body.push_str(if place == 0 { "\n" } else { ",\n" });
         point(&mut body, row, stats.as_deref());
     }
     body.push_str("]}\n");
     format::tagged(&app.answers, body.into_bytes(), Format::Json, &headers)
+}
+
+/// The definition of the windows of a series: the one that is asked for, or the job's first.
+fn series_window(
+    state: &board::State,
+    kind: RowKind,
+    name: &Arc<str>,
+    filter: &Filter,
+) -> Result<Arc<str>, Problem> {
+    if let Some(asked) = filter.windows() {
+        let mut asked = asked.iter();
+        return match (asked.next(), asked.next()) {
+            (Some(one), None) => Ok(Arc::clone(one)),
+            _ => Err(Problem::asked("a series is of one window").hint("ask for each by itself")),
+        };
+    }
+    let there = || state.named(kind, name).map(|((_, _, window), _)| window);
+    let defined = state.definition.iter().flat_map(|definition| &definition.windows);
+    let first = defined.filter_map(|first| there().find(|window| ***window == **first)).next();
+    Ok(first.or_else(|| there().next()).map_or_else(|| Arc::from(""), Arc::clone))
 }
 
 /// One point: members of the row, and of the statistics where there are any.
@@ -238,6 +264,7 @@ fn cursor_of(row: &Kept) -> String {
         kind: row.kind,
         name: row.name.to_string(),
         start_ms: row.start_ms,
+        window: row.window.to_string(),
     }
     .cursor()
 }

@@ -57,7 +57,7 @@ pub async fn events(
 
 /// What a reader asks for.
 pub fn wish(app: &App, asked: &Asked) -> Result<Wish, Problem> {
-    asked.only(&["kind", "name", "windows", "after", "progress"])?;
+    asked.only(&["kind", "name", "window", "windows", "after", "progress"])?;
     let wish = Wish {
         filter: asked.filter()?,
         windows: asked.number("windows", 0, 10_000)?.unwrap_or(1) as usize,

@@ -1,4 +1,5 @@
-//! Rows in files by day: one for each kind of rows and each day (UTC) on which windows start, in the layout that DuckDB,
+//! Rows in files by day: one for each kind of rows and each day (UTC) on which windows start (of windows that are longer than
+//! two days: on which they end), in the layout that DuckDB,
 //! pandas and polars read as one table with a column `date`: `FOLDER/crosses/date=2018-04-29/rows.csv`.
 //!
 //! CSV grows row by row, and is cut back to what was committed as any file is. A Parquet file cannot grow, so the rows
@@ -9,6 +10,7 @@
 //! The checkpoint holds the lengths of the days that are not over. It stays small: what a file of another day is
 //! follows from how far the job is. If that day is over, the file is whole; else it was begun after the last commit.
 
+mod header;
 mod known;
 mod layout;
 pub(super) mod packing;
@@ -62,6 +64,17 @@ struct Growing {
     buffer: Vec<u8>,
     /// Written to since it was marked.
     changed: bool,
+    /// Of CSV that an earlier release began: the places of the fields that its header names. The day keeps its columns.
+    columns: Option<Vec<usize>>,
+}
+
+/// Rows of windows that are longer than this are not kept with the day on which they start: that day would never be over.
+const LONG: u64 = 2 * DAY;
+
+/// The day of a row: on which its window starts, or of a long one that of its last moment.
+fn day_of(row: &Row) -> u64 {
+    let is_long = row.end.micros() - row.start.micros() > LONG;
+    if is_long { row.end.minus(1).micros() / DAY } else { row.start.micros() / DAY }
 }
 
 impl Days {
@@ -80,7 +93,7 @@ impl Days {
             form,
             layout,
             lock: Arc::new(held),
-            span: DAY + definition.windows.size + definition.grace,
+            span: DAY + definition.windows.longest().min(LONG) + definition.grace,
             open: BTreeMap::new(),
             over: Vec::new(),
             claims: Vec::new(),
@@ -123,7 +136,11 @@ impl Days {
             if let Some(content) = known.growing.get(&place) {
                 let file = AppendFile::open_at(&path, *content)?;
                 self.claims.extend(if known.is_moved { file.noted() } else { file.claims() });
-                self.grow(place, file);
+                let columns = match self.form {
+                    DayForm::Csv => header::columns(&path, place.1)?,
+                    DayForm::Parquet => None,
+                };
+                self.grow(place, file).columns = columns;
             } else if over(self, place) && may_stay {
                 self.pack(place, true);
             } else {
@@ -153,12 +170,12 @@ impl Days {
     }
 
     fn grow(&mut self, place: Place, file: AppendFile) -> &mut Growing {
-        let growing = Growing { file, buffer: Vec::new(), changed: false };
+        let growing = Growing { file, buffer: Vec::new(), changed: false, columns: None };
         self.open.entry(place).or_insert(growing)
     }
 
     fn take(&mut self, row: &Row) -> Result<()> {
-        let place = (row.start.micros() / DAY, row.kind);
+        let place = (day_of(row), row.kind);
         if !self.open.contains_key(&place) {
             let path = self.layout.make(place)?;
             let columns = row.kind.schema().fields;
@@ -175,7 +192,10 @@ impl Days {
         // It is there by now.
         let Some(growing) = self.open.get_mut(&place) else { return Ok(()) };
         match form {
-            DayForm::Csv => csv::record(&mut growing.buffer, row.kind.schema().fields, &row.columns(), "\n"),
+            DayForm::Csv => match &growing.columns {
+                None => csv::record(&mut growing.buffer, row.kind.schema().fields, &row.columns(), "\n"),
+                Some(columns) => header::record(&mut growing.buffer, row, columns),
+            },
             DayForm::Parquet => {
                 growing.buffer.extend_from_slice(row.json.as_bytes());
                 growing.buffer.push(b'\n');

@@ -62,7 +62,8 @@ impl Engine {
     pub fn in_memory() -> Result<Engine> {
         let connection = Connection::open_in_memory()?;
         for kind in RowKind::ALL {
-            connection.execute_batch(&sqlite::schema(kind.schema()))?;
+            let table = kind.schema();
+            connection.execute_batch(&sqlite::schema(table, table.table))?;
         }
         connection.set_prepared_statement_cache_capacity(8);
         Ok(Engine { connection })

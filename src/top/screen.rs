@@ -104,9 +104,13 @@ fn records(state: &State) -> Line<'static> {
 /// another number, so columns go whole.
 type Column = (&'static str, u16, u8);
 
-const CROSSES: [Column; 10] = [
+/// The place of the column that is there where rows are of more than one definition of windows.
+const WINDOW: usize = 2;
+
+const CROSSES: [Column; 11] = [
     ("", 1, 0),
     ("CROSS", 12, 0),
+    ("WINDOW", 16, 0),
     ("RATE", 14, 0),
     ("SIGMA", 12, 1),
     ("N", 9, 3),
@@ -114,12 +118,13 @@ const CROSSES: [Column; 10] = [
     ("STD", 12, 2),
     ("TRADES", 9, 5),
     ("UNTIL", 8, 4),
-    ("WINDOW", 11, 0),
+    ("STATE", 11, 0),
 ];
 
-const SYMBOLS: [Column; 10] = [
+const SYMBOLS: [Column; 11] = [
     ("", 1, 0),
     ("SYMBOL", 12, 0),
+    ("WINDOW", 16, 0),
     ("VWAP", 14, 0),
     ("SIGMA", 12, 1),
     ("LOW", 14, 2),
@@ -127,12 +132,12 @@ const SYMBOLS: [Column; 10] = [
     ("VOLUME", 14, 3),
     ("TRADES", 9, 5),
     ("UNTIL", 8, 4),
-    ("WINDOW", 11, 0),
+    ("STATE", 11, 0),
 ];
 
 /// The columns that have room: blanks between them, and a border at each side.
-fn with_room(columns: &[Column], width: u16) -> Vec<usize> {
-    let mut kept: Vec<usize> = (0..columns.len()).collect();
+fn with_room(columns: &[Column], has_several_windows: bool, width: u16) -> Vec<usize> {
+    let mut kept: Vec<usize> = (0..columns.len()).filter(|at| *at != WINDOW || has_several_windows).collect();
     let needs = |kept: &[usize]| kept.iter().map(|at| columns[*at].1 + 1).sum::<u16>() + 1;
     for rank in (1..=5).rev() {
         if needs(&kept) > width {
@@ -147,7 +152,7 @@ fn table(frame: &mut Frame<'_>, state: &State, area: Rect) {
     let rows = state.rows();
     let crosses = state.view == View::Crosses;
     let columns = if crosses { &CROSSES } else { &SYMBOLS };
-    let kept = with_room(columns, area.width);
+    let kept = with_room(columns, state.has_several_windows(), area.width);
     let lines = rows.iter().map(|row| {
         let rate = |text: &Option<String>, at: usize| {
             text.as_deref().map_or("-".to_owned(), |text| fitting(text, 9, columns[at].1))
@@ -155,38 +160,39 @@ fn table(frame: &mut Frame<'_>, state: &State, area: Rect) {
         let double = |double: Option<f64>, at: usize| {
             double.map_or("-".to_owned(), |double| fitting(&format!("{double:.18}"), 3, columns[at].1))
         };
-        let stats = stats.get(row.name.as_str());
+        let stats = stats.get(&(row.name.as_str(), row.window.as_str()));
         let middle = match crosses {
             true => [
                 stats.and_then(|stats| stats.n).map_or("-".to_owned(), grouped),
-                stats.map_or("-".to_owned(), |stats| rate(&stats.mean, 5)),
-                stats.map_or("-".to_owned(), |stats| double(stats.std, 6)),
+                stats.map_or("-".to_owned(), |stats| rate(&stats.mean, 6)),
+                stats.map_or("-".to_owned(), |stats| double(stats.std, 7)),
             ],
-            false => [rate(&row.low, 4), rate(&row.high, 5), rate(&row.volume, 6)],
+            false => [rate(&row.low, 5), rate(&row.high, 6), rate(&row.volume, 7)],
         };
-        let (window, style) = window(row);
+        let (stage, style) = stage(row);
         let star = if state.is_starred(row) { "*" } else { "" };
         let mut cells = vec![
             Cell::from(star),
             Cell::from(row.name.clone()).style(bold()),
-            right(rate(&row.vwap, 2)),
-            right(double(row.vw_std, 3)),
+            Cell::from(row.window.clone()),
+            right(rate(&row.vwap, 3)),
+            right(double(row.vw_std, 4)),
         ];
         cells.extend(middle.map(right));
         cells.push(right(row.trades.map_or("-".to_owned(), grouped)));
         cells.push(Cell::from(clock(row.end_ms)));
-        cells.push(Cell::from(window).style(style));
+        cells.push(Cell::from(stage).style(style));
         Row::new(kept.iter().map(|at| std::mem::take(&mut cells[*at])).collect::<Vec<_>>())
     });
     let heads = kept.iter().map(|at| match at {
-        2..=7 => right(columns[*at].0.to_owned()),
+        3..=8 => right(columns[*at].0.to_owned()),
         _ => Cell::from(columns[*at].0),
     });
     let search = if state.search.is_empty() { String::new() } else { format!(", with {:?}", state.search) };
     let kind = if crosses { "crosses" } else { "symbols" };
     let title = format!(" {} {kind} by {}{search} ", rows.len(), state.sort.as_str());
     let chosen = state.chosen(&rows).and_then(|at| rows.get(at));
-    let others = chosen.map(|row| state.others(&row.name)).unwrap_or_default();
+    let others = chosen.map(|row| state.others(row)).unwrap_or_default();
     let mut block = Block::bordered().title(title);
     if !others.is_empty() {
         block = block.title_bottom(format!(" {} ", others.join("; ")));
@@ -211,7 +217,7 @@ fn right(text: String) -> Cell<'static> {
 }
 
 /// How far a row's window is, and whether all of it is there.
-fn window(row: &Rate) -> (&'static str, Style) {
+fn stage(row: &Rate) -> (&'static str, Style) {
     if row.closed == Some(false) {
         // Of an open window trades are still to come: nothing is missing yet.
         return ("open", dim());
@@ -295,7 +301,8 @@ fn help(frame: &mut Frame<'_>) {
         "",
         "SIGMA  volume-weighted deviation within the window",
         "N MEAN STD  of all rates so far, or of the last ones (--stats-last)",
-        "WINDOW open, closed (may be corrected), final; what is missing",
+        "STATE  open, closed (may be corrected), final; what is missing",
+        "WINDOW the definition, where rows are of more than one",
     ];
     let area = frame.area();
     let (width, height) = (area.width.min(72), area.height.min(text.len() as u16 + 2));
@@ -328,7 +335,7 @@ mod tests {
         for (missing, shown) in [("2", "missing ids"), ("-1", "too many"), ("0", "final"), ("null", "final")]
         {
             let row = format!(r#"{{"status":null,"final":true,"missing_ids":{missing}}}"#);
-            assert_eq!(window(&serde_json::from_str(&row).unwrap()).0, shown);
+            assert_eq!(stage(&serde_json::from_str(&row).unwrap()).0, shown);
         }
     }
 
@@ -337,20 +344,27 @@ mod tests {
         for (status, missing) in [("null", "2"), ("\"leg_missing\"", "0"), ("null", "-1")] {
             let row =
                 format!(r#"{{"status":{status},"closed":false,"final":false,"missing_ids":{missing}}}"#);
-            assert_eq!(window(&serde_json::from_str(&row).unwrap()).0, "open");
+            assert_eq!(stage(&serde_json::from_str(&row).unwrap()).0, "open");
         }
     }
 
     #[test]
     fn columns_give_way_whole() {
-        assert_eq!(with_room(&CROSSES, 130).len(), 10);
+        assert_eq!(with_room(&CROSSES, false, 130).len(), 10);
+        assert_eq!(with_room(&CROSSES, true, 150).len(), 11);
         for columns in [&CROSSES, &SYMBOLS] {
-            for width in 45..140 {
-                let kept = with_room(columns, width);
-                assert!(kept.iter().map(|at| columns[*at].1 + 1).sum::<u16>() < width, "{width}");
+            for (several, least) in [(false, 45), (true, 62)] {
+                for width in least..140 {
+                    let kept = with_room(columns, several, width);
+                    assert!(kept.iter().map(|at| columns[*at].1 + 1).sum::<u16>() < width, "{width}");
+                }
             }
-            let names: Vec<&str> = with_room(columns, 45).into_iter().map(|at| columns[at].0).collect();
-            assert_eq!(names[2..], [columns[2].0, "WINDOW"]);
+            let names = |several, width| {
+                let kept = with_room(columns, several, width).into_iter();
+                kept.skip(2).map(|at| columns[at].0).collect::<Vec<_>>()
+            };
+            assert_eq!(names(false, 45), [columns[3].0, "STATE"]);
+            assert_eq!(names(true, 62), ["WINDOW", columns[3].0, "STATE"]);
         }
     }
 }

@@ -82,6 +82,8 @@ fn null_is_nothing<'de, D: serde::Deserializer<'de>, T: Deserialize<'de> + Defau
 pub(super) struct Row {
     pub(super) kind: String,
     pub(super) name: String,
+    /// The definition of the window.
+    pub(super) window: String,
     pub(super) end_ms: u64,
     pub(super) status: Option<String>,
     pub(super) vwap: Option<String>,

@@ -62,8 +62,8 @@ pub(super) struct State {
     pub(super) help: bool,
     pub(super) over: bool,
     starred: BTreeSet<String>,
-    /// The chosen row, by name: it stays chosen wherever it moves to.
-    chosen: Option<String>,
+    /// The chosen row, by name and definition: it stays chosen wherever it moves to.
+    chosen: Option<(String, String)>,
 }
 
 impl State {
@@ -94,16 +94,24 @@ impl State {
         }
     }
 
-    /// The statistics of crosses, by name.
-    pub(super) fn statistics(&self) -> BTreeMap<&str, &Row> {
+    /// The statistics of crosses, by name and definition of windows.
+    pub(super) fn statistics(&self) -> BTreeMap<(&str, &str), &Row> {
         let stats = self.answer.rows.iter().filter(|row| row.kind == "stats");
-        stats.map(|row| (row.name.as_str(), row)).collect()
+        stats.map(|row| ((row.name.as_str(), row.window.as_str()), row)).collect()
     }
 
-    /// Rows of a name that have no columns here, a line each: the kind, and its fields as they are.
-    pub(super) fn others(&self, name: &str) -> Vec<String> {
+    /// Whether there are rows of more than one definition of windows.
+    pub(super) fn has_several_windows(&self) -> bool {
+        let mut windows = self.answer.rows.iter().map(|row| row.window.as_str());
+        let first = windows.next();
+        windows.any(|window| Some(window) != first)
+    }
+
+    /// Rows beside a row that have no columns here, a line each: the kind, and its fields as they are.
+    pub(super) fn others(&self, of: &Row) -> Vec<String> {
         let placed = ["cross", "symbol", "stats"];
-        let others = self.answer.rows.iter().filter(|row| row.name == name && !placed.contains(&&*row.kind));
+        let beside = |row: &&Row| row.name == of.name && row.window == of.window;
+        let others = self.answer.rows.iter().filter(beside).filter(|row| !placed.contains(&&*row.kind));
         let line = |row: &Row| {
             let fields = RowKind::parse(&row.kind)?.schema().own().iter();
             let known = |field: &str| match field {
@@ -140,7 +148,10 @@ impl State {
 
     /// Which row is chosen: the first one where that is gone.
     pub(super) fn chosen(&self, rows: &[&Row]) -> Option<usize> {
-        let found = rows.iter().position(|row| Some(&row.name) == self.chosen.as_ref());
+        let is_chosen = |row: &&Row| {
+            self.chosen.as_ref().is_some_and(|(name, window)| *name == row.name && *window == row.window)
+        };
+        let found = rows.iter().position(is_chosen);
         found.or((!rows.is_empty()).then_some(0))
     }
 
@@ -165,7 +176,7 @@ impl State {
         let rows = self.rows();
         let now = self.chosen(&rows).unwrap_or(0);
         let then = now.saturating_add_signed(step).min(rows.len().saturating_sub(1));
-        self.chosen = rows.get(then).map(|row| row.name.clone());
+        self.chosen = rows.get(then).map(|row| (row.name.clone(), row.window.clone()));
     }
 
     /// A key was pressed.
@@ -198,11 +209,12 @@ impl State {
             }
             KeyCode::Char('*' | ' ') => {
                 let rows = self.rows();
-                if let Some(name) = self.chosen(&rows).map(|at| rows[at].name.clone()) {
+                if let Some(row) = self.chosen(&rows).map(|at| rows[at]) {
+                    let (name, window) = (row.name.clone(), row.window.clone());
                     if !self.starred.remove(&name) {
                         self.starred.insert(name.clone());
                     }
-                    self.chosen = Some(name);
+                    self.chosen = Some((name, window));
                 }
             }
             KeyCode::Down | KeyCode::Char('j') => self.choose(1),
@@ -278,6 +290,29 @@ mod tests {
             ["EURBTC", "XRPETH", "XVGUSDT"],
             "the chosen row was starred, and is no more"
         );
+    }
+
+    #[test]
+    fn of_a_name_with_several_windows_one_row_is_chosen() {
+        let mut state = state();
+        assert!(!state.has_several_windows());
+        let row = |kind: &str, window: &str, n| Row {
+            kind: kind.into(),
+            name: "XVGUSDT".into(),
+            window: window.into(),
+            n,
+            ..Row::default()
+        };
+        state.answer.rows = vec![
+            row("cross", "10s", None),
+            row("cross", "anchored:all/10s", None),
+            row("stats", "10s", Some(3)),
+            row("stats", "anchored:all/10s", Some(4)),
+        ];
+        assert!(state.has_several_windows());
+        press(&mut state, "j");
+        assert_eq!(state.chosen(&state.rows()), Some(1));
+        assert_eq!(state.statistics()[&("XVGUSDT", "anchored:all/10s")].n, Some(4));
     }
 
     #[test]

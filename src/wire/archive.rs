@@ -8,7 +8,7 @@ use super::binance::MOST_BYTES;
 use super::{BadRecord, Record};
 use crossrate_dataflows::market::decimal::{self, DecimalError, Price, Quantity};
 use crossrate_dataflows::market::event_time::EventTime;
-use crossrate_dataflows::market::trade::{Trade, TradeKind};
+use crossrate_dataflows::market::trade::{IdRange, Side, Trade, TradeKind};
 
 /// What a line of trades, or of aggregate trades, is; `None` where it is a header, which is no record. White space
 /// around a line, such as the first half of CRLF, is no part of it. A line of white space only is nothing to ask about:
@@ -22,10 +22,32 @@ pub fn decode<'a>(line: &[u8], symbol: &'a str, kind: TradeKind) -> Option<Recor
     match columns(line) {
         Ok(columns) if kind_of_names(&columns).is_some() => None,
         Ok(columns) => Some(match trade(&columns, layout(kind)) {
-            Ok(trade) => Record::Trade { symbol: symbol.as_bytes(), kind, trade },
+            Ok(trade) => {
+                let trade = Trade { side: side(line, kind), ids: ids(line, kind, trade.id), ..trade };
+                Record::Trade { symbol: symbol.as_bytes(), kind, trade }
+            }
             Err(bad) => Record::Bad(bad),
         }),
         Err(bad) => Some(Record::Bad(bad)),
+    }
+}
+
+/// The trades that a line stands for: of an aggregate those of its fourth and fifth column, where both are ids in order.
+fn ids(line: &[u8], kind: TradeKind, id: u64) -> IdRange {
+    if kind == TradeKind::Trade {
+        return IdRange::one(id);
+    }
+    let mut ends = line.split(|byte| *byte == b',').skip(3).map(<[u8]>::trim_ascii);
+    let mut end = || ends.next().and_then(integer).filter(|id| *id < 1 << 63);
+    super::binance::ids(kind, id, (end(), end()))
+}
+
+/// What the taker did, where the column after the time tells whether the buyer is the maker.
+fn side(line: &[u8], kind: TradeKind) -> Side {
+    match line.split(|byte| *byte == b',').nth(layout(kind).time + 1).map(<[u8]>::trim_ascii) {
+        Some(maker) if maker.eq_ignore_ascii_case(b"true") => Side::Sell,
+        Some(maker) if maker.eq_ignore_ascii_case(b"false") => Side::Buy,
+        _ => Side::Untold,
     }
 }
 
@@ -190,7 +212,7 @@ fn trade(columns: &Columns<'_>, layout: &Layout) -> Result<Trade, BadRecord> {
     let time = EventTime::from_exchange(time).ok_or_else(|| {
         wrong(layout.time, "time: no time from 2009 to 2099 in milliseconds or microseconds")
     })?;
-    Ok(Trade { id, price, quantity, time })
+    Ok(Trade::new(id, price, quantity, time))
 }
 
 const PRICE_REASONS: [&str; 4] = [

@@ -5,7 +5,7 @@ use super::{BadRecord, Record, Scratch};
 use crossrate_dataflows::market::decimal::{self, DecimalError};
 use crossrate_dataflows::market::decimal::{Price, Quantity};
 use crossrate_dataflows::market::event_time::EventTime;
-use crossrate_dataflows::market::trade::{Trade, TradeKind, is_name};
+use crossrate_dataflows::market::trade::{IdRange, Side, Trade, TradeKind, is_name};
 
 /// The longest record that is accepted.
 pub(super) const MOST_BYTES: usize = 16 << 20;
@@ -72,7 +72,32 @@ fn trade<'a>(
     if counts_contracts(symbol) {
         return Err(bad("s: contracts, whose quantities are no coins", fields.symbol));
     }
-    Ok(Record::Trade { symbol, kind, trade: Trade { id, price, quantity, time } })
+    let whole = |value: Value| match value {
+        Value::Integer { from, to } => integer(&bytes[from..to]).filter(|n| *n < 1 << 63),
+        _ => None,
+    };
+    let ids = ids(kind, id, (whole(fields.first_id), whole(fields.last_id)));
+    let trade = Trade { id, ids, side: side(bytes, fields.maker), price, quantity, time };
+    Ok(Record::Trade { symbol, kind, trade })
+}
+
+/// The trades that a record stands for: of an aggregate from `f` to `l`, where both are ids in that order.
+#[inline]
+pub(super) fn ids(kind: TradeKind, id: u64, ends: (Option<u64>, Option<u64>)) -> IdRange {
+    match (kind, ends) {
+        (TradeKind::Aggregate, (Some(first), Some(last))) if first <= last => IdRange { first, last },
+        _ => IdRange::one(id),
+    }
+}
+
+/// What the taker did, where the record tells it: `m` needs not be there, and may be of any kind.
+fn side(bytes: &[u8], maker: Value) -> Side {
+    let Value::Other { from } = maker else { return Side::Untold };
+    match &bytes[from..] {
+        [b't', ..] => Side::Sell,
+        [b'f', ..] => Side::Buy,
+        _ => Side::Untold,
+    }
 }
 
 /// Whether a symbol is one of coin-margined futures: it ends in `USD_PERP`, or in `USD_` and six digits.

@@ -3,9 +3,13 @@
 //! The whole record is validated, whatever stands in it. Fields are collected from the outermost object and from the
 //! object under its key `data`. This module knows keys and kinds of values; what they mean, [`super::binance`].
 
+mod fields;
+
 pub(super) use super::escape::unescape;
+pub(super) use fields::Fields;
 
 use super::{BadRecord, swift};
+use fields::Key;
 
 /// The deepest nesting that is accepted (`docs/semantics.md#input`).
 pub(super) const MOST_LEVELS: usize = 128;
@@ -21,19 +25,6 @@ pub(super) enum Value {
     Integer { from: usize, to: usize },
     /// Anything else.
     Other { from: usize },
-}
-
-/// The fields of an object that matter. Of a repeated key the last counts.
-#[derive(Debug, Copy, Clone, Default)]
-pub(super) struct Fields {
-    pub(super) event: Value,
-    pub(super) symbol: Value,
-    pub(super) trade_id: Value,
-    pub(super) aggregate_id: Value,
-    pub(super) price: Value,
-    pub(super) quantity: Value,
-    pub(super) time: Value,
-    pub(super) origin: Value,
 }
 
 /// What stands under `data`.
@@ -79,56 +70,6 @@ pub(super) fn bad(reason: &'static str, at: usize) -> BadRecord {
 pub(super) struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
-}
-
-/// The keys that matter.
-#[derive(Debug, Copy, Clone, PartialEq, Eq)]
-enum Key {
-    Event,
-    Symbol,
-    TradeId,
-    AggregateId,
-    Price,
-    Quantity,
-    Time,
-    Origin,
-    Stream,
-    Data,
-    Other,
-}
-
-impl Key {
-    fn of(text: &[u8]) -> Key {
-        match text {
-            b"e" => Key::Event,
-            b"s" => Key::Symbol,
-            b"t" => Key::TradeId,
-            b"a" => Key::AggregateId,
-            b"p" => Key::Price,
-            b"q" => Key::Quantity,
-            b"T" => Key::Time,
-            b"X" => Key::Origin,
-            b"stream" => Key::Stream,
-            b"data" => Key::Data,
-            _ => Key::Other,
-        }
-    }
-}
-
-impl Fields {
-    fn set(&mut self, key: Key, value: Value) {
-        match key {
-            Key::Event => self.event = value,
-            Key::Symbol => self.symbol = value,
-            Key::TradeId => self.trade_id = value,
-            Key::AggregateId => self.aggregate_id = value,
-            Key::Price => self.price = value,
-            Key::Quantity => self.quantity = value,
-            Key::Time => self.time = value,
-            Key::Origin => self.origin = value,
-            Key::Stream | Key::Data | Key::Other => {}
-        }
-    }
 }
 
 impl<'a> Scanner<'a> {

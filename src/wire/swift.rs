@@ -7,10 +7,10 @@
 //! valid and means the same there, which a property test compares.
 
 use super::Record;
-use super::binance::{MOST_BYTES, counts_contracts};
+use super::binance::{MOST_BYTES, counts_contracts, ids};
 use crossrate_dataflows::market::decimal::{Price, Quantity};
 use crossrate_dataflows::market::event_time::EventTime;
-use crossrate_dataflows::market::trade::{Trade, TradeKind, is_name};
+use crossrate_dataflows::market::trade::{Side, Trade, TradeKind, is_name};
 
 /// The record that begins at `at`, and where it ends: one past its last brace. It may reach over the end of its
 /// message into the next one if it has none of its own: the caller compares.
@@ -45,6 +45,7 @@ fn event(bytes: &[u8], begin: usize) -> Option<(Record<'_>, usize)> {
     let mut event = None;
     let mut symbol: &[u8] = &[];
     let (mut trade_id, mut aggregate_id, mut price, mut quantity, mut time) = (None, None, 0, 0, 0);
+    let (mut buyer_is_maker, mut first_id, mut last_id) = (None, None, None);
     loop {
         let key = four(bytes, at)?;
         if key & 0xFFFF_00FF != KEY {
@@ -81,22 +82,20 @@ fn event(bytes: &[u8], begin: usize) -> Option<(Record<'_>, usize)> {
                 at = plain(bytes, at)?;
                 aggregate_id = None;
             }
+            b'f' => (first_id, at) = end_id(bytes, at, first_id)?,
+            b'l' => (last_id, at) = end_id(bytes, at, last_id)?,
             b'p' => (price, at) = decimal(bytes, at)?,
             b'q' => (quantity, at) = decimal(bytes, at)?,
             b'T' => (time, at) = integer(bytes, at)?,
             b'E' => (_, at) = integer(bytes, at)?,
-            b'm' | b'M' => {
-                let value = four(bytes, at)?;
-                if value == u32::from_le_bytes(*b"true") {
-                    at += 4;
-                } else if value == u32::from_le_bytes(*b"fals") {
-                    at = literal(bytes, at + 4, b"e")?;
-                } else {
-                    return None;
-                }
-            }
+            b'M' => (_, at) = boolean(bytes, at)?,
             // Another one is of a trade that is ignored.
             b'X' => at = literal(bytes, at, b"\"MARKET\"")?,
+            b'm' => {
+                let is_true;
+                (is_true, at) = boolean(bytes, at)?;
+                buyer_is_maker = Some(is_true);
+            }
             // A backslash would begin an escape, a quote end the key.
             b'\\' | b'"' | 0..=0x1f | 0x80.. => return None,
             _ => at = plain(bytes, at)?,
@@ -122,7 +121,9 @@ fn event(bytes: &[u8], begin: usize) -> Option<(Record<'_>, usize)> {
         return None;
     }
     let (price, quantity) = (Price::from_scaled(price)?, Quantity::from_scaled(quantity)?);
-    Some((Record::Trade { symbol, kind, trade: Trade { id, price, quantity, time } }, at))
+    let ids = ids(kind, id, (first_id, last_id));
+    let trade = Trade { id, ids, side: Side::of_maker(buyer_is_maker), price, quantity, time };
+    Some((Record::Trade { symbol, kind, trade }, at))
 }
 
 /// What was found, and where it ends.
@@ -294,6 +295,33 @@ fn eight_digits(w: u64) -> u64 {
 }
 
 const POWERS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
+
+/// `true` or `false`.
+#[inline]
+fn boolean(bytes: &[u8], at: usize) -> Option<(bool, usize)> {
+    let value = four(bytes, at)?;
+    if value == u32::from_le_bytes(*b"true") {
+        Some((true, at + 4))
+    } else if value == u32::from_le_bytes(*b"fals") {
+        Some((false, literal(bytes, at + 4, b"e")?))
+    } else {
+        None
+    }
+}
+
+/// The first or the last id of an aggregate; none where it is no id. Of a repeated key the last counts: such a record is
+/// judged the other way.
+#[inline]
+fn end_id(bytes: &[u8], at: usize, before: Option<u64>) -> Option<(Option<u64>, usize)> {
+    if before.is_some() {
+        return None;
+    }
+    if !bytes.get(at)?.is_ascii_digit() {
+        return Some((None, plain(bytes, at)?));
+    }
+    let (id, at) = integer(bytes, at)?;
+    Some((Some(id).filter(|id| *id < 1 << 63), at))
+}
 
 /// A plain JSON integer of at most sixteen digits, and what is behind it. The caller looks at what follows.
 #[inline]

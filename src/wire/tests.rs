@@ -56,8 +56,16 @@ fn expected(bytes: &[u8]) -> Seen {
         if dated || symbol.ends_with("USD_PERP") {
             return None;
         }
+        let number = field(id)?.as_u64().filter(|id| *id < 1 << 63)?;
+        let ends = [field("f"), field("l")].map(|end| end.and_then(Value::as_u64).filter(|id| *id < 1 << 63));
+        let ids = match ends {
+            [Some(first), Some(last)] if id == "a" && first <= last => IdRange { first, last },
+            _ => IdRange::one(number),
+        };
         let trade = Trade {
-            id: field(id)?.as_u64().filter(|id| *id < 1 << 63)?,
+            id: number,
+            ids,
+            side: Side::of_maker(field("m").and_then(Value::as_bool)),
             price: Price::parse(field("p")?.as_str()?.as_bytes()).ok()?,
             quantity: Quantity::parse(field("q")?.as_str()?.as_bytes()).ok()?,
             time: time()?,

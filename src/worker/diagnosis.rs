@@ -224,7 +224,7 @@ impl Diagnosis {
         };
         let looks = Looks::of(&config.definition);
         let reached = mover.from.plus(config.definition.delay);
-        let far = mover.from == EventTime::MIN || looks.final_at(looks.pane_end(reached)) <= state.own();
+        let far = mover.from == EventTime::MIN || looks.final_at(looks.pane(reached).end) <= state.own();
         if after != mover.offset || mover.accepted != state.counts().accepted || !far {
             return false;
         }

@@ -272,8 +272,11 @@ impl Reading {
     /// Notes when the last window is final that has trades of that pane.
     fn note_closing(&self, partition: &mut Owned, last: Option<EventTime>) {
         let definition = &self.config.definition;
-        let more = definition.windows.size - definition.windows.slide + definition.grace;
-        partition.closes = partition.closes.max(last.map_or(EventTime::MIN, |end| end.plus(more)));
+        let windows = &definition.windows;
+        // A pane end is that of one pane: the last moment before it is in the same one.
+        let closing =
+            |end: EventTime| windows.last_row_end(windows.pane(end.minus(1))).plus(definition.grace);
+        partition.closes = partition.closes.max(last.map_or(EventTime::MIN, closing));
     }
 
     fn give(&mut self, partition: &mut Owned) {

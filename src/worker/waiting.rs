@@ -90,7 +90,7 @@ fn waits_for(outbox: &Outbox, config: &Config) -> Option<String> {
     let definition = &config.definition;
     let looks = Looks::of(definition);
     // Of a partition that is ahead panes may be in the dataflow already: its first window is the next one there is.
-    let boundary = || looks.pane_end(frontier.minus(definition.grace));
+    let boundary = || looks.windows.next_end(frontier.minus(definition.grace));
     let open = parts().filter_map(|p| p.open).min();
     let ahead = parts().any(|p| p.counts.accepted > 0 && p.closes > frontier);
     let end = if ahead { open.into_iter().chain([boundary()]).min() } else { open }?;

@@ -40,7 +40,7 @@ const FLOORS: [(&str, &[&str]); 5] = [
 const ARROWS: &[(&str, &str)] = &[
     ("accounting", "config exit file_lock"),
     ("bench", "cluster config exit source wire"),
-    ("checkpoint", "committed_files config duration exit flag_words ledger"),
+    ("checkpoint", "committed_files config exit flag_words job_identity ledger"),
     ("cli", "config duration wire"),
     ("cluster", "config job_identity signals terminal"),
     ("config", "wire"),
@@ -48,7 +48,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("demo", "config exit run serve sink source terminal"),
     ("exit", "start"),
     ("file_lock", "config exit start"),
-    ("follow", "cluster config duration exit job_identity kafka ledger rows serve signals"),
+    ("follow", "cluster config exit job_identity kafka ledger rows serve signals"),
     ("inspect", "config duration exit source wire workers"),
     ("job_identity", "config duration flag_words terminal wire"),
     ("kafka", "config exit"),

@@ -47,7 +47,7 @@ fn usage_errors_name_the_flag_what_was_given_and_what_would_be_right() {
         ("--window 9000h", &["--window", "8760h"]),
         ("--window 10s --slide 20s", &["--slide", "20s with a window of 10s", "did you mean 10s?"]),
         ("--window 1m --slide 25s", &["--slide", "divides the window", "did you mean 20s?"]),
-        ("--window 1h --slide 1ms", &["--slide", "3600000 panes", "100000", "36ms"]),
+        ("--window 1h --slide 1ms", &["--slide", "100000 slides", "36ms"]),
         ("--window 1500ms --slide 1s", &["--slide", "did you mean 750ms?"]),
         ("--slide 0s", &["--slide", "above zero"]),
         (
@@ -127,7 +127,14 @@ fn usage_errors_name_the_flag_what_was_given_and_what_would_be_right() {
         ("--batch-records 0", &["--batch-records", "from 1 to 1048576"]),
         ("--windw 10s", &["--windw", "--window"]),
         ("--window", &["--window"]),
-        ("--window 1s --window 2s", &["--window"]),
+        ("--window 60s --window 1m", &["--window", "1m again", "each window once"]),
+        ("--window 2d", &["--window", "1d, 1w or 1mo", "did you mean 1d?"]),
+        ("--window 1d@Berlin", &["--window", "IANA", "did you mean 1d@Europe/Berlin?"]),
+        ("--window 1m/25s", &["--window", "divides the window", "did you mean 1m/20s?"]),
+        ("--window anchored:1d", &["--window", "anchored:PERIOD/STEP", "did you mean anchored:1d/1m?"]),
+        ("--window anchored:1h/2h", &["--window", "no longer than the period"]),
+        ("--window 10s --window 1m --slide 5s", &["--slide", "--window SIZE/5s"]),
+        ("--time-zone europe/berln", &["--time-zone", "Europe/Berlin"]),
     ];
     for (line, fragments) in cases {
         for command in ["run", "config"] {
@@ -194,7 +201,7 @@ fn a_flag_is_over_the_environment_and_that_over_the_file() {
     command.env("CROSSRATE_SYMBOLS", "").env("CROSSRATE_TO", "stdout rows.jsonl");
     let settings = settings(command);
     let cases = [
-        ("window", serde_json::json!("1m"), "job.toml:1"),
+        ("window", serde_json::json!(["1m"]), "job.toml:1"),
         ("delay", "2s".into(), "environment CROSSRATE_DELAY"),
         ("slide", "5s".into(), "flag --slide"),
         ("strict", "false".into(), "flag --strict"),
@@ -225,6 +232,7 @@ fn every_setting_may_stand_in_a_file_and_in_the_environment() {
         ("kafka-config", "p"),
         ("symbol", "A"),
         ("slide", "10s"),
+        ("max-carry", "5m"),
         ("symbols", "A,B"),
         ("cross", "A=B*C"),
         ("crosses", "c"),
@@ -374,7 +382,8 @@ fn the_report_as_text() {
         "slide                10s                   flag --slide",
         "offset               (the checkpoint, else beginning)",
         "symbols              B,C",
-        "max-drift            2m",
+        "max-drift            1m",
+        "windows              1m/10s",
     ] {
         let words: Vec<&str> = line.split_whitespace().collect();
         assert!(

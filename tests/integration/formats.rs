@@ -58,8 +58,13 @@ fn event(line: &str) -> String {
     let text = |key: &str| trade[key].as_str().expect("a text").to_owned();
     let id = trade["id"].as_str().map_or_else(|| trade["id"].to_string(), str::to_owned);
     let (symbol, price, quantity) = (text("symbol").replace('/', "-"), text("price"), text("quantity"));
+    let maker = match trade["taker"].as_str() {
+        Some("buy") => r#","m":false"#,
+        Some("sell") => r#","m":true"#,
+        _ => "",
+    };
     format!(
-        r#"{{"e":"trade","s":"{symbol}","t":{id},"p":"{price}","q":"{quantity}","T":{}}}"#,
+        r#"{{"e":"trade","s":"{symbol}","t":{id},"p":"{price}","q":"{quantity}","T":{}{maker}}}"#,
         trade["time_us"]
     )
 }

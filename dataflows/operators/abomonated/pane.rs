@@ -23,14 +23,16 @@ pub fn by_symbol<'scope>(
 }
 
 impl Plain for PaneUpdate {
-    type Words = [u64; 24];
+    type Words = [u64; 32];
 
     #[rustfmt::skip]
-    fn words(&self) -> [u64; 24] {
+    fn words(&self) -> [u64; 32] {
         let ((_, (end, candle)), date, moments) = self;
         let Candle { first, last, high, low, least_id, greatest_id } = candle;
-        let Moments { n, q, pq, p2q, digest } = moments;
+        let Moments { n, q, pq, p2q, digest, more_ids, untold, buy_q, buy_pq } = moments;
         let ([pq0, pq1, pq2, pq3], [p0, p1, p2, p3]) = (pq.words(), p2q.words());
+        // Below 2^189: the last word is the sign of the one before it.
+        let [b0, b1, b2, _] = buy_pq.words();
         [
             end.micros(),
             first.time.micros(), first.id, first.price.scaled() as u64,
@@ -40,6 +42,8 @@ impl Plain for PaneUpdate {
             *n as u64, *q as u64, (*q >> 64) as u64,
             pq0, pq1, pq2, pq3, p0, p1, p2, p3,
             *digest,
+            *more_ids as u64, (*more_ids >> 64) as u64, *untold as u64,
+            *buy_q as u64, (*buy_q >> 64) as u64, b0, b1, b2,
         ]
     }
 
@@ -48,7 +52,7 @@ impl Plain for PaneUpdate {
     }
 
     #[rustfmt::skip]
-    fn from_words(words: [u64; 24], symbol: &str) -> Option<Self> {
+    fn from_words(words: [u64; 32], symbol: &str) -> Option<Self> {
         let [
             end,
             first_time, first_id, first_price,
@@ -58,7 +62,10 @@ impl Plain for PaneUpdate {
             n, q_low, q_high,
             pq0, pq1, pq2, pq3, p0, p1, p2, p3,
             digest,
+            more_low, more_high, untold,
+            buy_low, buy_high, b0, b1, b2,
         ] = words;
+        let whole = |low: u64, high: u64| (u128::from(low) | u128::from(high) << 64) as i128;
         let price = |scaled: u64| Price::from_scaled(scaled as i64);
         let place = |time, id, scaled| Some(Place { time: EventTime::from_micros(time), id, price: price(scaled)? });
         let candle = Candle {
@@ -71,10 +78,14 @@ impl Plain for PaneUpdate {
         };
         let moments = Moments {
             n: n as i64,
-            q: (u128::from(q_low) | u128::from(q_high) << 64) as i128,
+            q: whole(q_low, q_high),
             pq: Wide::from_words([pq0, pq1, pq2, pq3]),
             p2q: Wide::from_words([p0, p1, p2, p3]),
             digest,
+            more_ids: whole(more_low, more_high),
+            untold: untold as i64,
+            buy_q: whole(buy_low, buy_high),
+            buy_pq: Wide::from_words([b0, b1, b2, ((b2 as i64) >> 63) as u64]),
         };
         let data = (Symbol::new(symbol), (EventTime::from_micros(end), candle));
         Some((data, EventTime::from_micros(date), moments))
@@ -85,7 +96,7 @@ impl Plain for PaneUpdate {
 mod tests {
     use super::*;
     use crate::market::decimal::Quantity;
-    use crate::market::trade::Trade;
+    use crate::market::trade::{IdRange, Side, Trade};
     use differential_dataflow::difference::Abelian;
     use proptest::prelude::*;
 
@@ -98,6 +109,8 @@ mod tests {
         ) {
             let trades = trades.into_iter().map(|(id, price, quantity, time)| Trade {
                 id,
+                ids: IdRange { first: id / 2, last: id },
+                side: [Side::Untold, Side::Buy, Side::Sell][(time % 3) as usize],
                 price: Price::from_scaled(price).expect("positive"),
                 quantity: Quantity::from_scaled(quantity).expect("positive"),
                 time: EventTime::from_micros(time),
@@ -120,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_price_that_is_none_is_refused() {
-        assert_eq!(PaneUpdate::from_words([0; 24], "XVGBTC"), None);
-        assert_eq!(PaneUpdate::from_words([u64::MAX; 24], "XVGBTC"), None);
+        assert_eq!(PaneUpdate::from_words([0; 32], "XVGBTC"), None);
+        assert_eq!(PaneUpdate::from_words([u64::MAX; 32], "XVGBTC"), None);
     }
 }

@@ -38,7 +38,7 @@ const OWN: [(&str, &str); 3] = [
     ),
 ];
 
-/// Makes the tables that are missing, of rows those of such kinds. One run at a time does.
+/// Makes the tables that are missing, of rows those of such kinds, and brings earlier ones up. One run at a time does.
 pub(super) async fn make(client: &Client, kinds: RowKinds) -> Result<(), Error> {
     let wanted = RowKind::ALL.into_iter().filter(|kind| kinds.has(*kind));
     let wanted = wanted.map(|kind| (kind.schema().table, definition(kind.schema())));
@@ -51,16 +51,18 @@ pub(super) async fn make(client: &Client, kinds: RowKinds) -> Result<(), Error> 
             missing.push(definition.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS"));
         }
     }
-    if missing.is_empty() {
-        return Ok(());
+    if !missing.is_empty() {
+        client.batch_execute(&format!("BEGIN; {ONE_AT_A_TIME}; {}; COMMIT", missing.join(";"))).await?;
     }
-    // The number is ours and means nothing.
-    client
-        .batch_execute(&format!(
-            "BEGIN; SELECT pg_advisory_xact_lock(7203516); {}; COMMIT",
-            missing.join(";")
-        ))
-        .await
+    super::earlier::bring_up(client, kinds).await
+}
+
+/// The number is ours and means nothing.
+pub(super) const ONE_AT_A_TIME: &str = "SELECT pg_advisory_xact_lock(7203516)";
+
+/// The columns of the key, before the job.
+pub(super) fn key() -> String {
+    KEY.map(|field| format!("\"{}\"", field.name)).join(", ")
 }
 
 fn definition(schema: &Schema) -> String {
@@ -69,11 +71,7 @@ fn definition(schema: &Schema) -> String {
         .iter()
         .map(|column| format!("\"{}\" {}", column.name, columns::postgres_type(column.ty)))
         .collect();
-    format!(
-        "CREATE TABLE {} (job text, {}, PRIMARY KEY (name, start_ms, end_ms, job))",
-        schema.table,
-        columns.join(", ")
-    )
+    format!("CREATE TABLE {} (job text, {}, PRIMARY KEY ({}, job))", schema.table, columns.join(", "), key())
 }
 
 /// The statements of a connection, prepared.
@@ -199,22 +197,25 @@ fn insert(schema: &Schema) -> String {
         names.iter().skip(KEY.len()).map(|name| format!("{name} = EXCLUDED.{name}")).collect();
     format!(
         "INSERT INTO {} (job, {}) SELECT $1, {} FROM unnest({}) AS u({})
-        ON CONFLICT (name, start_ms, end_ms, job) DO UPDATE SET {}",
+        ON CONFLICT ({}, job) DO UPDATE SET {}",
         schema.table,
         names.join(", "),
         taken.join(", "),
         arrays.join(", "),
         aliases.join(", "),
+        key(),
         set.join(", ")
     )
 }
 
 /// The rows of a table, the last of each key: one statement must not touch a row twice.
 fn latest(kind: RowKind, rows: &[Row]) -> Vec<Vec<Value>> {
-    let mut places: HashMap<(String, EventTime), usize> = HashMap::new();
+    // As the key of the table, where a name has no zero byte.
+    type Key<'a> = (String, &'a str, EventTime, EventTime);
+    let mut places: HashMap<Key<'_>, usize> = HashMap::new();
     let mut latest: Vec<&Row> = Vec::new();
     for row in rows.iter().filter(|row| row.kind == kind) {
-        match places.entry((text(row.name.as_str()), row.end)) {
+        match places.entry((text(row.name.as_str()), row.window.as_str(), row.start, row.end)) {
             Entry::Occupied(place) => latest[*place.get()] = row,
             Entry::Vacant(place) => {
                 place.insert(latest.len());

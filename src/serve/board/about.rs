@@ -20,6 +20,8 @@ pub struct About {
 /// A definition, with the names and units of flags.
 #[derive(Debug, Clone, Serialize)]
 pub struct Described {
+    /// The window definitions, in their order.
+    pub windows: Vec<String>,
     window_ms: u64,
     slide_ms: u64,
     delay_ms: u64,
@@ -62,8 +64,9 @@ impl Described {
     /// In words and milliseconds.
     pub fn of(definition: &Definition) -> Described {
         Described {
-            window_ms: definition.windows.size / 1_000,
-            slide_ms: definition.windows.slide / 1_000,
+            windows: definition.windows.each().iter().map(|w| w.name().to_owned()).collect(),
+            window_ms: definition.windows.at(0).span() / 1_000,
+            slide_ms: definition.windows.at(0).slot_length() / 1_000,
             delay_ms: definition.delay / 1_000,
             grace_ms: definition.grace / 1_000,
             tick_ms: definition.tick / 1_000,

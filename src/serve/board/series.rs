@@ -1,7 +1,7 @@
 //! The rows of one name and kind: the newest of each window, for as long as history goes back.
 
 use super::Range;
-use crossrate_dataflows::market::row::{Content, Row, RowKind};
+use crossrate_dataflows::market::row::{Content, Row, RowKey, RowKind};
 use crossrate_dataflows::market::value::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,6 +13,8 @@ pub struct Kept {
     pub kind: RowKind,
     /// Whose it is.
     pub name: Arc<str>,
+    /// The window's definition.
+    pub window: Arc<str>,
     /// The window's start.
     pub start_ms: u64,
     /// The window's end.
@@ -29,6 +31,7 @@ impl Kept {
         Kept {
             kind: row.kind,
             name: row.name.as_str().into(),
+            window: row.window.as_str().into(),
             start_ms: row.start.millis(),
             end_ms: row.end.millis(),
             content: row.content.clone(),
@@ -48,12 +51,13 @@ impl Kept {
 
     /// The values of all its fields, in their order.
     pub fn columns(&self) -> Vec<Value> {
-        self.content.columns(self.kind, &self.name, self.start_ms, self.end_ms)
+        let Kept { start_ms, end_ms, .. } = *self;
+        self.content.columns(self.kind, &RowKey { name: &self.name, window: &self.window, start_ms, end_ms })
     }
 
     /// Where it stands in the order of windows.
-    pub fn place(&self) -> (u64, RowKind, &str, u64) {
-        (self.end_ms, self.kind, &self.name, self.start_ms)
+    pub fn place(&self) -> (u64, RowKind, &str, u64, &str) {
+        (self.end_ms, self.kind, &self.name, self.start_ms, &self.window)
     }
 
     /// How far its window is, in one word.
@@ -78,7 +82,7 @@ pub struct History {
     pub rows: usize,
 }
 
-/// The rows of one name and kind.
+/// The rows of one kind, name and window definition.
 #[derive(Debug, Default)]
 pub struct Series {
     rows: BTreeMap<Key, Entry>,

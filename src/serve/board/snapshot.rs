@@ -86,17 +86,25 @@ impl State {
         filter: &'a Filter,
         from: Option<&SeriesName>,
     ) -> Box<dyn Iterator<Item = (&'a SeriesName, &'a Series)> + 'a> {
-        let least = from.cloned().unwrap_or_else(|| (RowKind::Symbol, Arc::from("")));
+        let least = from.cloned().unwrap_or_else(|| (RowKind::Symbol, Arc::from(""), Arc::from("")));
         let Some(names) = filter.names() else {
             let series = self.series.range((Bound::Included(least), Bound::Unbounded));
-            return Box::new(series.filter(|((kind, _), _)| filter.admits_kind(*kind)));
+            return Box::new(
+                series.filter(|((kind, _, window), _)| {
+                    filter.admits_kind(*kind) && filter.admits_window(window)
+                }),
+            );
         };
-        let kinds =
-            RowKind::ALL.into_iter().filter(move |kind| filter.admits_kind(*kind) && *kind >= least.0);
-        Box::new(kinds.flat_map(move |kind| {
-            let least = if kind == least.0 { Arc::clone(&least.1) } else { Arc::from("") };
+        let kinds = RowKind::ALL.into_iter().filter(|kind| filter.admits_kind(*kind)).filter({
+            let first = least.0;
+            move |kind| *kind >= first
+        });
+        let from = least.clone();
+        let series = kinds.flat_map(move |kind| {
+            let least = if kind == from.0 { Arc::clone(&from.1) } else { Arc::from("") };
             let names = names.range((Bound::Included(least), Bound::Unbounded));
-            names.filter_map(move |name| self.series.get_key_value(&(kind, Arc::clone(name))))
-        }))
+            names.flat_map(move |name| self.named(kind, name))
+        });
+        Box::new(series.filter(move |(name, _)| **name >= least && filter.admits_window(&name.2)))
     }
 }

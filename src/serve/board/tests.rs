@@ -15,7 +15,7 @@ fn board(history: u64) -> Arc<Board> {
 fn row(kind: RowKind, name: &str, start_ms: u64, end_ms: u64, json: &str, last: bool) -> Kept {
     let stage = if last { Stage::FINAL } else { Stage::Provisional };
     let content = Content { values: Box::default(), stage, closed_by: None };
-    Kept { kind, name: name.into(), start_ms, end_ms, content, json: json.into() }
+    Kept { kind, name: name.into(), window: "10s".into(), start_ms, end_ms, content, json: json.into() }
 }
 
 fn cross(name: &str, start_ms: u64, json: &str) -> Kept {
@@ -215,7 +215,8 @@ proptest! {
             let page = state.windows(&filter, &range, limit);
             let Some(last) = page.last() else { break };
             let name = last.name.to_string();
-            range.after = Some(Place { end_ms: last.end_ms, kind: last.kind, name, start_ms: last.start_ms });
+            let window = last.window.to_string();
+            range.after = Some(Place { end_ms: last.end_ms, kind: last.kind, name, start_ms: last.start_ms, window });
             paged.extend(page);
         }
         prop_assert_eq!(texts(&paged), texts(&whole));

@@ -34,7 +34,7 @@ fn tell(feed: &Feed, name: &str, window: u64, version: usize, bytes: usize) {
     let (kind, name) = (RowKind::Cross, name.into());
     let stage = Stage::Closed { revision: 0, last: false };
     let content = Content { values: Box::default(), stage, closed_by: None };
-    let row = Kept { kind, name, start_ms, end_ms, content, json };
+    let row = Kept { kind, name, window: "10s".into(), start_ms, end_ms, content, json };
     feed.board.tell(|inbox| inbox.row(row));
     feed.board.absorb();
     feed.wake(&feed.board.changed());
@@ -171,7 +171,7 @@ proptest! {
             prop_assert_eq!(known.map(|row| &row.json), Some(&row.json));
         }
         let is_kept = |(name, end): &(Arc<str>, u64)| {
-            let series = state.series.get(&(RowKind::Cross, Arc::clone(name)));
+            let series = state.series.get(&(RowKind::Cross, Arc::clone(name), Arc::from("10s")));
             series.and_then(|series| series.get((*end, end - 10))).is_some()
         };
         // What the board has forgotten since may be known beyond it.

@@ -5,6 +5,7 @@ import { Facts } from "./facts.js";
 import { Store } from "./store.js";
 import { Stream } from "./stream.js";
 import { decoded } from "./text.js";
+import { Shape } from "./window.js";
 
 const element = (id) => document.getElementById(id);
 const SPANS = [["5m", 300_000], ["15m", 900_000], ["1h", 3_600_000], ["all", Infinity]];
@@ -12,6 +13,8 @@ const WINDOWS = 1_000;
 
 const page = {
   name: null,
+  /** The definition of the windows that are shown. */
+  window: null,
   span: "15m",
   /** The end of the window that is kept under the crosshair. */
   at: null,
@@ -21,18 +24,19 @@ const page = {
   stream: null,
 };
 
-// The address: #XVGUSDT?span=15m&at=1525022030000
+// The address: #XVGUSDT?window=10s&span=15m&at=1525022030000
 const readAddress = () => {
   const [name, query] = location.hash.slice(1).split("?");
   const wishes = new URLSearchParams(query ?? "");
   page.name = decoded(name) || page.name;
+  page.window = wishes.get("window") ?? page.window;
   page.span = SPANS.some(([span]) => span === wishes.get("span")) ? wishes.get("span") : page.span;
   page.at = Number(wishes.get("at")) || null;
 };
 
 const writeAddress = () => {
   const at = page.at ? `&at=${page.at}` : "";
-  history.replaceState(null, "", `#${encodeURIComponent(page.name ?? "")}?span=${page.span}${at}`);
+  history.replaceState(null, "", `#${encodeURIComponent(page.name ?? "")}?window=${encodeURIComponent(page.window ?? "")}&span=${page.span}${at}`);
 };
 
 const ask = async (path) => {
@@ -62,7 +66,7 @@ const charts = new Charts(page, {
   },
   span: (step) => {
     const place = SPANS.findIndex(([span]) => span === page.span) + step;
-    if (SPANS[place]) choose(page.name, SPANS[place][0]);
+    if (SPANS[place]) choose({ span: SPANS[place][0] });
   },
 });
 
@@ -98,6 +102,22 @@ const fillNames = () => {
   return true;
 };
 
+/** The definitions of windows: the job's in their order, and what else there are rows of. */
+const fillWindows = () => {
+  const { definition, names: known } = page.catalogue;
+  const there = known.filter((entry) => entry.name === page.name).map((entry) => entry.window);
+  const windows = [...new Set([...(definition?.windows ?? []), ...there])];
+  if (!windows.includes(page.window)) page.window = windows[0] ?? "";
+  const select = element("window");
+  const wanted = windows.join(" ");
+  if (select.dataset.windows !== wanted) {
+    select.replaceChildren(...windows.map((window) => new Option(window || "not named", window)));
+    select.dataset.windows = wanted;
+  }
+  select.value = page.window;
+  element("windows-pick").hidden = windows.length < 2;
+};
+
 /** The symbols whose candles stand below the rate. */
 const legs = () => {
   const defined = page.catalogue.definition?.crosses.find((cross) => cross.name === page.name);
@@ -105,9 +125,11 @@ const legs = () => {
   return page.store.rows("cross", page.name).at(-1)?.legs ?? [];
 };
 
-const choose = (name, span) => {
-  const other = name !== page.name;
-  [page.name, page.span] = [name, span];
+const choose = (wish) => {
+  const before = [page.name, page.window];
+  Object.assign(page, wish);
+  fillWindows();
+  const other = page.name !== before[0] || page.window !== before[1];
   if (other) page.at = null;
   writeAddress();
   show();
@@ -118,6 +140,7 @@ const choose = (name, span) => {
 const show = () => {
   page.cross = names().crosses.includes(page.name);
   page.legs = page.cross ? [...new Map(legs().map((leg) => [leg.symbol, leg])).values()] : [{ symbol: page.name, inverse: false }];
+  page.shape = new Shape(page.window);
   page.length = SPANS.find(([span]) => span === page.span)[1];
   document.body.classList.toggle("is-cross", page.cross);
   element("name").value = page.name;
@@ -136,7 +159,7 @@ const listen = () => {
   const wanted = new Set([page.name, ...page.legs.map((leg) => leg.symbol)]);
   const query = [...wanted].map((name) => `name=${encodeURIComponent(name)}`).join("&");
   let known = page.legs.length;
-  page.stream = new Stream(`/v1/stream?${query}&windows=${WINDOWS}&progress=250`, page.token, (message) => {
+  page.stream = new Stream(`/v1/stream?${query}&window=${encodeURIComponent(page.window)}&windows=${WINDOWS}&progress=250`, page.token, (message) => {
     const news = page.store.take(message);
     if (news.anew && news.reason) facts.note("again", `everything anew: ${news.reason}`);
     // Where no definition tells, the first row of a cross tells its legs.
@@ -160,11 +183,12 @@ const listen = () => {
 const refresh = async () => {
   const catalogue = await ask("/v1/catalog").catch(() => null);
   if (!catalogue) return false;
-  const before = [page.name, JSON.stringify(page.catalogue?.definition)];
+  const before = [page.name, page.window, JSON.stringify(page.catalogue?.definition)];
   page.catalogue = catalogue;
   if (!fillNames()) return false;
+  fillWindows();
   // Of results that are followed, the definition may come after the first rows, and become another one.
-  const now = [page.name, JSON.stringify(catalogue.definition)];
+  const now = [page.name, page.window, JSON.stringify(catalogue.definition)];
   if (!page.stream || now.some((value, at) => value !== before[at])) {
     show();
     listen();
@@ -185,13 +209,14 @@ const start = async () => {
 };
 
 const controls = () => {
-  element("name").addEventListener("change", (event) => choose(event.target.value, page.span));
+  element("name").addEventListener("change", (event) => choose({ name: event.target.value }));
+  element("window").addEventListener("change", (event) => choose({ window: event.target.value }));
   const spans = element("spans");
   for (const [span] of SPANS) {
     const button = Object.assign(document.createElement("button"), { type: "button", textContent: span });
     button.dataset.span = span;
     button.setAttribute("role", "radio");
-    button.addEventListener("click", () => choose(page.name, span));
+    button.addEventListener("click", () => choose({ span }));
     spans.append(button);
   }
   spans.addEventListener("keydown", (event) => {
@@ -199,7 +224,7 @@ const controls = () => {
     if (!step) return;
     event.preventDefault();
     const place = (SPANS.findIndex(([span]) => span === page.span) + step + SPANS.length) % SPANS.length;
-    choose(page.name, SPANS[place][0]);
+    choose({ span: SPANS[place][0] });
     spans.children[place].focus();
   });
   // The address names what is shown, so that the link must not go there.
@@ -208,12 +233,13 @@ const controls = () => {
     element("windows").focus();
   });
   addEventListener("hashchange", () => {
-    const before = page.name;
+    const before = [page.name, page.window];
     readAddress();
     if (!page.catalogue) return;
     fillNames();
+    fillWindows();
     show();
-    if (page.name !== before) listen();
+    if (page.name !== before[0] || page.window !== before[1]) listen();
   });
   // New names appear while a job runs.
   setInterval(() => page.stream && !page.wasAway && document.visibilityState === "visible" && refresh(), 15_000);

@@ -1,7 +1,7 @@
 // One panel: a canvas with a grid, what a painter draws into it, the frontier and the crosshair. Sharp on any screen.
 
 import { linear, ticks, timeTicks } from "./scale.js";
-import { clock } from "./text.js";
+import { clock, day } from "./text.js";
 
 const COLOURS = ["rate", "band", "mean", "up", "down", "grid", "label", "open", "missing", "corrected", "late", "gap", "frontier", "cross", "panel", "volume"];
 
@@ -120,7 +120,15 @@ export class Panel {
 
   crosshair({ context, x, y, sharp, view, colours, right, bottom, thin }) {
     if (!view.hover) return;
-    const at = sharp(x(view.hover - view.slide / 2));
+    const at = sharp(x(view.shape.point(view.hover)));
+    if (view.shape.overlaps) {
+      // All of the window, which others cover too.
+      const left = Math.max(0, x(view.hover.start_ms));
+      context.fillStyle = colours.cross;
+      context.globalAlpha = 0.08;
+      context.fillRect(left, 0, x(view.hover.end_ms) - left, bottom);
+      context.globalAlpha = 1;
+    }
     context.strokeStyle = colours.cross;
     context.lineWidth = thin;
     context.setLineDash([4, 3]);
@@ -137,13 +145,13 @@ export class Panel {
   }
 
   times({ context, x, view, colours, right }, height) {
-    const { values, fine } = timeTicks(view.x0, view.x1, Math.max(2, Math.floor(right / 90)));
+    const { values, fine, days } = timeTicks(view.x0, view.x1, Math.max(2, Math.floor(right / 90)));
     context.fillStyle = colours.label;
     context.strokeStyle = colours.grid;
     context.textBaseline = "alphabetic";
     for (const value of values) {
       const at = x(value);
-      const text = clock(value).slice(0, fine ? 8 : 5);
+      const text = days ? day(value).slice(5) : clock(value).slice(0, fine ? 8 : 5);
       const half = context.measureText(text).width / 2;
       if (at - half < 0 || at + half > right + 30) continue;
       context.textAlign = "center";

@@ -4,7 +4,7 @@ import { Panel, palette } from "./chart.js";
 import * as painters from "./painters.js";
 import { room } from "./scale.js";
 import { divides, stage } from "./store.js";
-import { brief, clock, counted, deviation, exact, grouped, plain, span } from "./text.js";
+import { brief, counted, deviation, exact, grouped, moment, plain, span } from "./text.js";
 
 const FLASH = 700;
 
@@ -27,7 +27,7 @@ export class Charts {
   /** Sets the panels up for the name that is chosen. */
   set() {
     const { page } = this;
-    const wanted = `${page.cross} ${page.name} ${page.legs.map((leg) => leg.symbol)}`;
+    const wanted = `${page.cross} ${page.name} ${page.window} ${page.legs.map((leg) => leg.symbol)}`;
     if (wanted !== this.shown) {
       this.shown = wanted;
       [this.hover, this.late] = [null, []];
@@ -124,16 +124,16 @@ export class Charts {
   }
 
   view() {
-    const { store, legs, name, cross, catalogue } = this.page;
+    const { store, legs, name, cross, shape } = this.page;
     const kinds = [...(cross ? [["cross", name]] : []), ...legs.map((leg) => ["symbol", leg.symbol])];
     const all = kinds.map(([kind, of]) => store.rows(kind, of)).filter((rows) => rows.length > 0);
     if (all.length === 0) return null;
-    const first = Math.min(...all.map((rows) => rows[0].start_ms));
+    const first = Math.min(...all.map((rows) => shape.begin(rows[0])));
     const last = Math.max(...all.map((rows) => rows.at(-1).end_ms));
-    const [row] = all[0];
-    const slide = catalogue.definition?.slide_ms ?? row.end_ms - row.start_ms;
+    const slide = shape.step;
     const x1 = Math.max(last + slide, first + 16 * slide);
-    const x0 = Math.max(first, x1 - this.page.length);
+    // Long windows are shown some at a time, however little time is asked for.
+    const x0 = Math.max(first, x1 - Math.max(this.page.length, 24 * slide));
     const visible = new Map();
     const rows = (kind, of) => {
       const key = `${kind} ${of}`;
@@ -143,9 +143,10 @@ export class Charts {
     const frontier = store.progress?.frontier_ms ?? null;
     const closedTo = Math.min(frontier ?? last, last);
     return {
-      x0, x1, slide, rows, frontier, hover: this.hover, first: this.panels[0],
+      x0, x1, slide, shape, rows, frontier, hover: this.hover && this.extent(this.hover), first: this.panels[0],
       late: this.late.filter((at) => at >= x0),
       shades: (panel) => this.shades(panel, { rows, slide, x0, closedTo, ends: new Set(all.flat().map((r) => r.end_ms)) }),
+      newest: last,
       hovered: (panel) => painters.number(store.at(panel.kind, panel.name, this.hover)?.vwap),
       flash: (r) => {
         const since = this.finals.get(r);
@@ -154,12 +155,19 @@ export class Charts {
     };
   }
 
+  /** The window that ends then, true to its start; where none of the panels has it, as long as the others. */
+  extent(end) {
+    const rows = this.panels.map((panel) => this.page.store.at(panel.kind, panel.name, end));
+    return rows.find((row) => row) ?? { start_ms: end - this.page.shape.step, end_ms: end };
+  }
+
   shades(panel, { rows, slide, x0, closedTo, ends }) {
     const own = new Map(rows(panel.kind, panel.name).map((row) => [row.end_ms, row]));
     const shades = [];
     for (const [end, row] of own) {
-      if (stage(row) === "provisional") shades.push({ from: end - slide, to: end, kind: "open" });
-      else if (row.kind === "cross" && row.vwap === null) shades.push({ from: end - slide, to: end, kind: "missing" });
+      const [from, to] = this.page.shape.slot(row);
+      if (stage(row) === "provisional") shades.push({ from, to, kind: "open" });
+      else if (row.kind === "cross" && row.vwap === null) shades.push({ from, to, kind: "missing" });
     }
     // Windows in which others traded and this one did not.
     for (const end of ends) if (!own.has(end) && end > x0 && end <= closedTo) shades.push({ from: end - slide, to: end, kind: "missing" });
@@ -208,7 +216,8 @@ export class Charts {
       const rows = this.ends();
       if (!panel?.plot || rows.length === 0) return null;
       const box = panel.canvas.getBoundingClientRect();
-      const time = panel.plot.invert(event.clientX - box.left) + this.slide() / 2;
+      const { overlaps, step } = this.page.shape;
+      const time = panel.plot.invert(event.clientX - box.left) + (overlaps ? 0 : step / 2);
       return rows.reduce((best, end) => (Math.abs(end - time) < Math.abs(best - time) ? end : best), rows[0]);
     };
     const panels = document.getElementById("panels");
@@ -226,10 +235,6 @@ export class Charts {
       const end = at(event);
       this.chosen(end === this.page.at ? null : end);
     });
-  }
-
-  slide() {
-    return this.page.catalogue.definition?.slide_ms ?? 0;
   }
 
   ends() {
@@ -266,7 +271,7 @@ export class Charts {
     this.hover = end;
     this.readout.textContent = this.panels.map(({ kind, name }) => {
       const row = this.page.store.at(kind, name, end);
-      return row ? `${name} ${clock(row.start_ms)}: ${brief(row.vwap, 9)}, ${describe(row)}` : `${name}: no trade`;
+      return row ? `${name} ${moment(row)}: ${brief(row.vwap, 9)}, ${describe(row)}` : `${name}: no trade`;
     }).join("; ");
     this.soon();
   }

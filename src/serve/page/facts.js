@@ -2,7 +2,7 @@
 
 import { describe } from "./charts.js";
 import { divides, stage } from "./store.js";
-import { clock, counted, day, deviation, duration, exact, grouped, span } from "./text.js";
+import { clock, counted, day, deviation, duration, exact, grouped, moment, span } from "./text.js";
 
 const element = (id) => document.getElementById(id);
 const ROWS = 20;
@@ -32,11 +32,11 @@ export class Facts {
     const defined = page.catalogue.definition?.crosses.find((cross) => cross.name === page.name);
     element("title").textContent = page.name;
     document.title = `${page.name} · Crossrate`;
-    const window = page.catalogue.definition ? `, windows of ${duration(page.catalogue.definition.window_ms).replace(".0", "")}` : "";
+    const window = page.window ? `, windows ${page.window} (${page.shape.words})` : "";
     const product = defined ? `${defined.product.replaceAll("*", " × ").replaceAll("/", " ÷ ")}` : page.cross ? "cross rate" : "symbol";
     element("product").textContent = `${product}${window}`;
     element("columns").replaceChildren(...COLUMNS[this.kind()].map(([name, kind]) => make("th", name, { scope: "col", class: kind })));
-    element("more").href = `/v1/windows?kind=${this.kind()}&name=${encodeURIComponent(page.name)}`;
+    element("more").href = `/v1/windows?kind=${this.kind()}&name=${encodeURIComponent(page.name)}&window=${encodeURIComponent(page.window)}`;
     this.table();
   }
 
@@ -105,7 +105,7 @@ export class Facts {
     const { store, name } = this.page;
     const kinds = store.kinds(name).filter((kind) => !PLACED.includes(kind)).sort();
     return kinds.map((kind) => {
-      const { kind: _, name: __, start_ms, end_ms, ...fields } = store.rows(kind, name).at(-1);
+      const { kind: _, name: __, window: ___, start_ms, end_ms, ...fields } = store.rows(kind, name).at(-1);
       const shown = (value) => (/^-?[0-9]/.test(value) ? exact(value) : String(value ?? "–"));
       const facts = Object.entries(fields).map(([field, value]) => make("div", [make("dt", field.replaceAll("_", " ")), make("dd", shown(value))]));
       return make("dl", facts, { class: "tiles", "data-kind": kind, "aria-label": `${kind}, ${span({ start_ms, end_ms })}` });
@@ -186,7 +186,7 @@ export class Facts {
     if (row.revision === undefined) return;
     const say = (what, text) => {
       const key = `${what} ${row.kind} ${row.name} ${row.end_ms} ${row.revision}`;
-      if (!this.said.has(key)) this.note(what, `${row.name} ${clock(row.start_ms)}: ${text}`, anew);
+      if (!this.said.has(key)) this.note(what, `${row.name} ${moment(row)}: ${text}`, anew);
       this.said.add(key);
     };
     if (row.closed && row.revision > 0) {

@@ -5,7 +5,25 @@ import { stage } from "./store.js";
 
 export const number = (text) => (text === null || text === undefined ? NaN : Number(text));
 
-const middle = (row, view) => row.end_ms - view.slide / 2;
+const middle = (row, view) => view.shape.point(row);
+
+/** Windows that overlap, from their start to their end: all that slide; of those that grow the chosen and the newest one. */
+const extents = ({ context, x, y, view, colours }, rows) => {
+  if (!view.shape.overlaps) return;
+  const told = (row) => view.shape.slides || row.end_ms === (view.hover?.end_ms ?? view.newest);
+  context.strokeStyle = colours.rate;
+  context.lineWidth = 1;
+  for (const row of rows.filter(told)) {
+    const at = y(number(row.vwap));
+    if (!Number.isFinite(at)) continue;
+    context.globalAlpha = view.shape.grows || row.end_ms === view.hover?.end_ms ? 0.8 : 0.22;
+    context.beginPath();
+    context.moveTo(Math.max(-9, x(row.start_ms)), at);
+    context.lineTo(x(row.end_ms), at);
+    context.stroke();
+  }
+  context.globalAlpha = 1;
+};
 
 /** Strokes or fills by how far a window is: an open one is drawn with dashes and hollow. */
 const dash = (context, row) => context.setLineDash(stage(row) === "provisional" ? [3, 3] : []);
@@ -20,7 +38,7 @@ export const rate = (pane, rows, stats) => {
   const runs = [];
   points.forEach((point, place) => {
     const before = points[place - 1];
-    const joined = before && Number.isFinite(before.value) && point.row.end_ms - before.row.end_ms <= view.slide * 1.01;
+    const joined = before && Number.isFinite(before.value) && view.shape.follows(point.row, before.row);
     if (!Number.isFinite(point.value)) return;
     if (joined) runs.at(-1).push(point);
     else runs.push([point]);
@@ -36,6 +54,7 @@ export const rate = (pane, rows, stats) => {
     context.fill();
   }
   mean(pane, stats);
+  extents(pane, rows);
   context.strokeStyle = colours.rate;
   context.lineJoin = "round";
   for (const run of runs) {
@@ -131,6 +150,7 @@ export const candles = (pane, rows) => {
     context.setLineDash([]);
   }
   vwap(pane, rows);
+  extents(pane, rows);
 };
 
 const vwap = ({ context, x, y, view, colours }, rows) => {

@@ -25,7 +25,7 @@ export const timeTicks = (from, to, about) => {
   const step = STEPS.find((candidate) => candidate >= rough) ?? Math.ceil(rough / 86_400_000) * 86_400_000;
   const values = [];
   for (let at = Math.ceil(from / step) * step; at <= to; at += step) values.push(at);
-  return { values, fine: step < 60_000 };
+  return { values, fine: step < 60_000, days: step >= 86_400_000 };
 };
 
 /** The least and greatest of some values, with room above and below. */

@@ -12,8 +12,16 @@ export const clock = (ms, fine = false) => {
 /** 2018-05-01 */
 export const day = (ms) => new Date(ms).toISOString().slice(0, 10);
 
-/** A window's times; the day only where it is not today's. */
-export const span = (row) => `${clock(row.start_ms)}–${clock(row.end_ms)}`;
+const minute = (ms) => `${day(ms)} ${clock(ms).slice(0, 5)}`;
+
+/** A window's times; the days only where it is longer than one. */
+export const span = ({ start_ms, end_ms }) => {
+  if (start_ms === 0) return `the beginning–${clock(end_ms)}`;
+  return end_ms - start_ms > 86_400_000 ? `${minute(start_ms)}–${minute(end_ms)}` : `${clock(start_ms)}–${clock(end_ms)}`;
+};
+
+/** A window's start; of what began with the first trade, its end. */
+export const moment = ({ start_ms, end_ms }) => (start_ms === 0 ? `until ${clock(end_ms)}` : clock(start_ms));
 
 /** 1 234 567 with narrow blanks. */
 export const grouped = (number) => String(number).replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f");

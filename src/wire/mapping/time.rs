@@ -136,7 +136,7 @@ mod tests {
             micros in 1_230_768_000_000_000i64..4_102_444_799_999_999, hours in -23i8..24, digits in 0usize..10,
         ) {
             let at = jiff::Timestamp::from_microsecond(micros).unwrap();
-            let local = at.to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::Offset::constant(hours)));
+            let local = at.to_zoned_datetime(jiff::tz::TimeZone::fixed(jiff::tz::Offset::constant(hours)));
             let text = local.strftime("%Y-%m-%dT%H:%M:%S").to_string();
             let fraction = format!("{:06}0000", micros.rem_euclid(1_000_000));
             let (sign, hours) = (if hours < 0 { '-' } else { '+' }, hours.unsigned_abs());

@@ -25,7 +25,7 @@ fn rows_in_a_topic_are_those_of_standard_output_with_their_keys_and_times() {
         for found in kafka.read(&out) {
             let row: serde_json::Value = serde_json::from_str(&found.value.expect("a value")).expect("a row");
             let text = |name: &str| row[name].to_string().replace('"', "");
-            let key = ["kind", "name", "start_ms", "end_ms"].map(text).join("|");
+            let key = ["kind", "name", "window", "start_ms", "end_ms"].map(text).join("|");
             assert_eq!((found.key, found.timestamp), (Some(key), row["end_ms"].as_i64().expect("an end")));
         }
     }

@@ -4,9 +4,10 @@ use super::calendar::Zone;
 use super::record::Decimals;
 use super::windows::{Definition, Window, duration};
 
-/// Whether the program has several windows in a job, and what came with them. Until then its rows are the older ones:
-/// this is what the tests of all other runs expect, and the laws of windows are left out.
-pub(crate) const PROGRAM_HAS_WINDOWS: bool = false;
+/// Whether the program knows `--fill`, `--price-decimals` and `--quantity-decimals`.
+pub(crate) const PROGRAM_FILLS: bool = false;
+/// Whether the program has several windows in a job, and what came with them.
+pub(crate) const PROGRAM_HAS_WINDOWS: bool = true;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {

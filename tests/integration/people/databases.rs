@@ -102,6 +102,7 @@ fn filled_in(sql: &str) -> String {
     let sql = sql.replace("$__from", "1525130000000").replace("$__to", "1525140000000");
     let sql =
         sql.replace("$crossrate", "crossrate").replace("$cross", "XVGUSDT").replace("$symbol", "BTCUSDT");
+    let sql = sql.replace("$window", "10s");
     assert!(!sql.contains('$'), "{sql}");
     sql
 }

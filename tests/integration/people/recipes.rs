@@ -78,7 +78,7 @@ fn curl() {
         std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
     let lines = recipes("sh curl")[0].text.replace(":8080", &format!(":{port}"));
     let printed = shell(folder.path(), None, &lines, "");
-    for expected in ["name,start_ms,end_ms,status", "\"XVGUSDT\"", "event: snapshot"] {
+    for expected in ["name,window,start_ms,end_ms,status", "\"XVGUSDT\"", "event: snapshot"] {
         assert!(printed.contains(expected), "{expected} in {printed}");
     }
 }

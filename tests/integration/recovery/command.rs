@@ -58,7 +58,7 @@ impl Example {
         let (code, stdout, stderr) = self.checkpoint("show --json");
         assert_eq!((code, stderr.as_str()), (0, ""));
         let shown: Value = serde_json::from_str(&stdout).expect("JSON");
-        assert_eq!(shown["definition"]["window"], "4s");
+        assert_eq!(shown["definition"]["window"], "4s/1s");
         for (flag, typed) in [("emit", "final"), ("stats-last", "all"), ("dedup", "partition")] {
             assert_eq!(shown["definition"][flag], typed, "{flag}");
         }
@@ -108,10 +108,10 @@ impl Example {
     pub(crate) fn is_not_guessed_at(&self, put: impl Fn(&str, &[u8])) {
         Self::breaks_off(self.run_words(), 12);
         let newer = [&[9], [0; 8].as_slice(), b"what is to come"].concat();
-        let damaged = [&[2], [0; 8].as_slice(), b"something else"].concat();
+        let damaged = [&[3], [0; 8].as_slice(), b"something else"].concat();
         for (key, entry, words) in [
-            ("head/0", newer.as_slice(), "\"head/0\" has version 9; this program writes and reads version 2"),
-            ("head/1", &[2, 2, 3], "\"head/1\" is cut short"),
+            ("head/0", newer.as_slice(), "\"head/0\" has version 9; this program writes version 3"),
+            ("head/1", &[3, 2, 3], "\"head/1\" is cut short"),
             ("head/1", &[], "\"head/1\" is empty"),
             ("job", &damaged, "\"job\" is damaged: its checksum does not fit"),
             ("strange/1", &damaged, "an unknown entry \"strange/1\""),

@@ -190,6 +190,38 @@ fn run(case: &Case) -> String {
     format!("run {} {} {} -q", INPUTS.join(" "), case.flags, case.sinks)
 }
 
+/// Fields that rows had not where fixtures were written, which are null of what was summed then. A cross had no `close`.
+const LATER: [&str; 3] = ["window", "taker_buy_volume", "taker_buy_quote_volume"];
+
+fn is_later(name: &str, of_cross: bool) -> bool {
+    // Databases have decimals as doubles too.
+    let name = name.trim_end_matches("_real");
+    LATER.contains(&name) || of_cross && name == "close"
+}
+
+/// A row as JSON without these fields. None of their values has a comma in it.
+pub(crate) fn without_later_fields(line: &str) -> String {
+    let of_cross = line.starts_with("{\"kind\":\"cross\"");
+    let mut fields: Vec<&str> = line.split(',').collect();
+    fields.retain(|field| {
+        let name = field.split_once("\":").map_or("", |(name, _)| name.trim_start_matches(['{', '"']));
+        !is_later(name, of_cross)
+    });
+    fields.join(",")
+}
+
+/// A file of comma separated rows without these columns. Of the columns before the last one that goes none has a comma.
+fn without_later_columns(name: &str, lines: &str) -> Vec<String> {
+    let of_cross = name.contains("crosses");
+    let header: Vec<&str> = lines.lines().next().unwrap_or("").split(',').collect();
+    let gone: Vec<usize> = (0..header.len()).filter(|at| is_later(header[*at], of_cross)).collect();
+    let kept = |line: &str| {
+        let columns = line.split(',').enumerate().filter(|(at, _)| !gone.contains(at));
+        columns.map(|(_, column)| column).collect::<Vec<_>>().join(",")
+    };
+    lines.lines().map(kept).collect()
+}
+
 /// The tables of rows in a database; an earlier program knew fewer.
 fn tables(path: &Path) -> BTreeMap<String, Vec<String>> {
     let database = rusqlite::Connection::open(path).expect("a database");
@@ -198,7 +230,10 @@ fn tables(path: &Path) -> BTreeMap<String, Vec<String>> {
     let mut names = database.prepare(named).expect("a schema");
     let names = names.query_map([], |row| row.get::<_, String>(0)).expect("read");
     let rows = |table: &str| -> Vec<String> {
-        let mut select = database.prepare(&format!("SELECT * FROM {table}")).expect("a table");
+        let all = database.prepare(&format!("SELECT * FROM {table}")).expect("a table");
+        let columns = all.column_names().filter(|name| !is_later(name, table == "crosses"));
+        let columns = columns.map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+        let mut select = database.prepare(&format!("SELECT {columns} FROM {table}")).expect("a table");
         let columns = select.column_count();
         let rows = select.query_map([], |row| {
             (0..columns)
@@ -221,9 +256,13 @@ fn left(folder: &Path) -> BTreeMap<String, Vec<String>> {
         }
         if name == "dead.jsonl" {
             left.insert(name.clone(), outputs::dead_letters(&folder.join(name)).expect("there"));
-        } else if name.ends_with(".jsonl") || name.ends_with(".csv") {
+        } else if name.ends_with(".jsonl") {
             let text = String::from_utf8(bytes).expect("UTF-8");
-            left.insert(name, text.lines().map(str::to_owned).collect());
+            left.insert(name, text.lines().map(without_later_fields).collect());
+        } else if name.ends_with(".csv") {
+            let text = String::from_utf8(bytes).expect("UTF-8");
+            let lines = without_later_columns(&name, &text);
+            left.insert(name, lines);
         } else if name.ends_with(".db") {
             left.extend(tables(&folder.join(name)));
         }

@@ -102,7 +102,7 @@ fn the_page_shows_what_is_computed_as_it_comes() {
     browser.wait("return document.querySelector('#pill').dataset.state === 'ended'", "the end");
     browser
         .wait("return document.querySelector('#rows [data-stage=provisional]') === null", "final rows only");
-    let latest = served.get("/v1/latest?kind=cross&name=XVGUSDT&windows=20").json();
+    let latest = served.get("/v1/latest?kind=cross&name=XVGUSDT&window=10s&windows=20").json();
     let rows = latest["rows"].as_array().unwrap();
     let shown = browser.script(
         "return [...document.querySelectorAll('#rows tr')].map((line) => [line.dataset.start, line.cells[1].textContent, line.cells[4].textContent])",
@@ -120,7 +120,7 @@ fn the_page_shows_what_is_computed_as_it_comes() {
         })
         .collect();
     assert_eq!(shown, serde_json::Value::from(expected));
-    let stats = served.get("/v1/latest?kind=stats&name=XVGUSDT").json();
+    let stats = served.get("/v1/latest?kind=stats&name=XVGUSDT&window=10s").json();
     assert_eq!(browser.text("#stat-mean"), stats["rows"][0]["mean"].as_str().unwrap());
     assert_eq!(browser.text("#stat-n"), stats["rows"][0]["n"].to_string());
 
@@ -135,13 +135,34 @@ fn the_page_shows_what_is_computed_as_it_comes() {
         "{told}"
     );
     let address = browser.script("return location.hash");
-    assert_eq!(address, format!("#XVGUSDT?span=15m&at={}", row["end_ms"]));
+    assert_eq!(address, format!("#XVGUSDT?window=10s&span=15m&at={}", row["end_ms"]));
     browser.script("location.hash = '#BTCUSDT?span=all'");
     browser.wait(
         "return document.querySelector('#title').textContent === 'BTCUSDT'",
         "another name by the address",
     );
     browser.wait("return document.querySelectorAll('#rows tr').length === 20", "its windows");
+
+    // Another definition of windows, by the choice beside the name and by the address.
+    let words = "anchored:all/10s (since the beginning, one every 10 s)";
+    browser.script(
+        "const select = document.querySelector('#window'); select.value = 'anchored:all/10s'; select.dispatchEvent(new Event('change'))",
+    );
+    browser.wait(
+        "return document.querySelector('#rows th')?.textContent.startsWith('the beginning')",
+        "windows since the beginning",
+    );
+    assert!(browser.text("#product").ends_with(words), "{}", browser.text("#product"));
+    assert_eq!(browser.script("return location.hash"), "#BTCUSDT?window=anchored%3Aall%2F10s&span=all");
+    let last = served.get("/v1/latest?kind=symbol&name=BTCUSDT&window=anchored:all/10s").json();
+    assert_eq!(browser.text("#rows td"), last["rows"][0]["vwap"].as_str().unwrap());
+    browser.wait(&format!("return (() => {{ {DRAWN} }})() > 1000"), "a chart of them");
+    browser.shot("page-anchored.png");
+    browser.script("location.hash = '#BTCUSDT?window=10s&span=all'");
+    browser.wait(
+        "return !document.querySelector('#rows th').textContent.startsWith('the beginning')",
+        "the other windows by the address",
+    );
 
     // Neither the way past the charts nor an address that means nothing changes what is shown.
     browser.script("document.querySelector('.skip').click()");
@@ -184,7 +205,7 @@ fn the_page_survives_its_server() {
     let again = Served::demo_at(&address, &["--speed", "max", "--seed", "2"]);
     again.wait_for_the_end();
     browser.wait("return document.querySelector('#pill').dataset.state === 'ended'", "the server again");
-    let latest = again.get("/v1/latest?kind=cross&name=XVGUSDT").json();
+    let latest = again.get("/v1/latest?kind=cross&name=XVGUSDT&window=10s").json();
     let rate = latest["rows"][0]["vwap"].as_str().unwrap();
     browser.wait(
         &format!("return document.querySelector('#rows td').textContent === {rate:?}"),

@@ -34,6 +34,39 @@ fn durations_and_addresses_are_read_whatever_they_are() {
 
 #[test]
 #[ignore = "needs Node"]
+fn windows_stand_on_the_axis_as_they_are() {
+    node(
+        r#"import assert from "node:assert";
+        import { Shape } from "./window.js";
+        const DAY = 86_400_000;
+        for (const [name, step, overlaps, words] of [
+          ["10s", 10_000, false, "10 s long"],
+          ["1m/10s", 10_000, true, "1 min long, one every 10 s"],
+          ["1d", DAY, false, "days of UTC"],
+          ["1mo@Europe/Berlin", 31 * DAY, false, "months of Europe/Berlin"],
+          ["anchored:1d@Asia/Tokyo/1m", 60_000, true, "since the day began in Asia/Tokyo, one every 1 min"],
+          ["anchored:8h/500ms", 500, true, "since the last multiple of 8 h, one every 500 ms"],
+          ["anchored:all/10s", 10_000, true, "since the beginning, one every 10 s"],
+          ["anchored:2026-01-02T14:30:00Z/1h", 3_600_000, true, "since 2026-01-02T14:30:00Z, one every 1 h"],
+        ]) {
+          const shape = new Shape(name);
+          assert.deepEqual([shape.step, shape.overlaps, shape.words], [step, overlaps, words], name);
+        }
+        const row = (start_ms, end_ms) => ({ start_ms, end_ms });
+        const [day, sliding, growing] = ["1d", "1m/10s", "anchored:all/10s"].map((name) => new Shape(name));
+        // A day of 23 hours is as long as it is.
+        assert.deepEqual([day.point(row(0, 82_800_000)), day.slot(row(0, 82_800_000))], [41_400_000, [0, 82_800_000]]);
+        assert.ok(day.follows(row(82_800_000, 169_200_000), row(0, 82_800_000)));
+        assert.ok(!day.follows(row(2 * DAY, 3 * DAY), row(0, DAY)));
+        assert.deepEqual([sliding.point(row(0, 60_000)), sliding.slot(row(0, 60_000))], [60_000, [50_000, 60_000]]);
+        assert.ok(sliding.follows(row(10_000, 70_000), row(0, 60_000)) && !sliding.follows(row(20_000, 80_000), row(0, 60_000)));
+        assert.deepEqual([sliding.begin(row(5, 9)), growing.begin(row(0, 90_000))], [5, 80_000]);
+        assert.ok(growing.follows(row(0, 90_000), row(0, 50_000)), "a silent market gives no rows");"#,
+    );
+}
+
+#[test]
+#[ignore = "needs Node"]
 fn what_is_not_known_of_records_and_faults_of_the_page_leave_the_stream_as_it_is() {
     node(
         r#"import assert from "node:assert";

@@ -1,6 +1,7 @@
 //! Cases of several windows: definitions of all kinds, zones with every oddity, and times about their boundaries.
 
 use super::{Case, Market, Random, Taker, flags};
+use crate::oracle::PROGRAM_FILLS;
 use crate::oracle::calendar::Zone;
 use crate::oracle::windows::Definition;
 use std::collections::HashSet;
@@ -197,6 +198,9 @@ fn definition(random: &mut Random, named: &str, moment: i64) -> String {
 }
 
 fn fills_and_decimals(random: &mut Random, flags: &mut Vec<String>, definitions: &[Definition]) {
+    if !PROGRAM_FILLS {
+        return;
+    }
     let mut give = |flag: &str, value: &str| flags.extend([flag.to_owned(), value.to_owned()]);
     if random.chance(40) {
         give("--fill", random.one_of(&["null", "previous", "previous", "none"]));

@@ -1,0 +1,70 @@
+//! The sums of long windows as a checkpoint holds them: by value at multiples of a step of event time, so that the panes
+//! before such a moment are needed no more.
+//!
+//! Where every pane comes whole, a moment's sums are those of the windows' own slots then. Where windows are looked at
+//! before they are final, trades of later panes are in these slots already; so panes are added up a second time, when they
+//! are final.
+
+use super::candle::Candle;
+use super::event_time::EventTime;
+use super::moments::Moments;
+use super::slots::{Slot, Slots};
+use super::windows::Window;
+use differential_dataflow::difference::Semigroup;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+
+/// The open slots of a symbol's window of one definition, of the trades in all panes that end at a moment or earlier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Base {
+    /// The moment.
+    pub until: EventTime,
+    /// The slots, in order of time: one, or of windows that grow those before the last one as one, and the last one.
+    pub slots: Vec<Slot>,
+}
+
+impl Base {
+    /// Those of slots that hold trades until that moment only; `None` where no window that is open then has any.
+    pub fn of(slots: &Slots, window: &Window, until: EventTime) -> Option<Base> {
+        let is_open = |slot: &&Slot| window.last_end_over(slot.end) > until;
+        let slots: Vec<Slot> = slots.each().filter(is_open).copied().collect();
+        (!slots.is_empty()).then_some(Base { until, slots })
+    }
+}
+
+/// A symbol's panes that may be corrected, each by itself.
+#[derive(Debug, Default)]
+pub struct OpenPaneSums(VecDeque<Slot>);
+
+impl OpenPaneSums {
+    /// Adds trades to a pane.
+    pub fn add(&mut self, end: EventTime, moments: &Moments, candle: &Candle) {
+        let at = self.0.partition_point(|pane| pane.end < end);
+        match self.0.get_mut(at).filter(|pane| pane.end == end) {
+            Some(pane) => {
+                pane.moments.plus_equals(moments);
+                pane.candle.merge(candle);
+            }
+            None => self.0.insert(at, Slot { end, moments: *moments, candle: *candle, rise: 0 }),
+        }
+    }
+
+    /// Notes that ids rise further in a pane than was known, or less far.
+    pub fn add_rise(&mut self, end: EventTime, by: i128) {
+        let at = self.0.partition_point(|pane| pane.end < end);
+        if let Some(pane) = self.0.get_mut(at).filter(|pane| pane.end == end) {
+            pane.rise += by;
+        }
+    }
+
+    /// The end of the first pane.
+    pub fn first_end(&self) -> Option<EventTime> {
+        self.0.front().map(|pane| pane.end)
+    }
+
+    /// Takes out the first pane, if it ends then or earlier.
+    pub fn take_first(&mut self, until: EventTime) -> Option<Slot> {
+        self.0.front().filter(|pane| pane.end <= until)?;
+        self.0.pop_front()
+    }
+}

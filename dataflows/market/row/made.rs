@@ -1,0 +1,95 @@
+//! The rows of each kind, from what is known of their windows.
+
+use super::{Occasion, Row, RowKind};
+use crate::market::cross::{CrossState, Status};
+use crate::market::definition::Cross;
+use crate::market::ratio::RATE_PLACES;
+use crate::market::series::SeriesMoments;
+use crate::market::trade::Symbol;
+use crate::market::value::{Decimal, Value};
+use crate::market::wide::Wide;
+use crate::market::window::{WindowState, variance, vwap};
+use num_bigint::BigInt;
+
+/// The row of a symbol.
+pub fn symbol_row(name: &Symbol, state: &WindowState, occasion: Occasion<'_>) -> Row {
+    let WindowState { moments, candle, missing_ids } = state;
+    let price = |scaled: i64| Value::decimal(scaled.into(), 8);
+    let variance = variance(moments);
+    let quote_volume = |pq: Wide| match pq.to_u128().map(i128::try_from) {
+        Some(Ok(small)) => Value::decimal(small, 16),
+        _ => Value::Decimal(Decimal::of(&pq.to_bigint(), 16)),
+    };
+    let (buy_volume, buy_quote_volume) = match moments.untold {
+        0 => (Value::decimal(moments.buy_q, 8), quote_volume(moments.buy_pq)),
+        _ => (Value::Null, Value::Null),
+    };
+    let values = Box::new([
+        Value::Integer(moments.n),
+        price(candle.first.price.scaled()),
+        price(candle.high.scaled()),
+        price(candle.low.scaled()),
+        price(candle.last.price.scaled()),
+        Value::decimal(moments.q, 8),
+        quote_volume(moments.pq),
+        buy_volume,
+        buy_quote_volume,
+        Value::Decimal(vwap(moments)),
+        Value::real(variance),
+        Value::real(variance.map(f64::sqrt)),
+        Value::whole(*missing_ids),
+        Value::Digest(moments.digest),
+    ]);
+    Row::new(RowKind::Symbol, name, occasion, values)
+}
+
+/// The row of a cross.
+pub fn cross_row(cross: &Cross, state: &CrossState, rate: Option<&BigInt>, occasion: Occasion<'_>) -> Row {
+    let status = state.status();
+    let variance = if status == Status::LegMissing { None } else { state.variance(cross) };
+    let legs = cross.legs.iter().enumerate().map(|(i, leg)| {
+        let (trades, age) = match &state.legs[i] {
+            Some(leg) if leg.traded() => (leg.moments.n, 0),
+            Some(leg) => (0, leg.age / 1_000),
+            None => (0, 0),
+        };
+        let values: Box<[Value]> = Box::new([
+            leg.symbol.as_str().into(),
+            Value::Boolean(leg.inverse),
+            state.leg_vwap(i).map_or(Value::Null, Value::Decimal),
+            Value::Integer(trades),
+            Value::whole(age.into()),
+        ]);
+        values
+    });
+    let values = Box::new([
+        status.as_str().into(),
+        rate_value(rate),
+        Value::real(variance),
+        Value::real(variance.map(f64::sqrt)),
+        rate_value(state.close(cross).as_ref()),
+        Value::whole(state.traded().map(|leg| i128::from(leg.moments.n)).sum()),
+        Value::List(legs.collect()),
+        Value::whole(state.missing_ids()),
+        Value::Digest(state.traded().fold(0u64, |sum, leg| sum.wrapping_add(leg.moments.digest))),
+    ]);
+    Row::new(RowKind::Cross, &cross.name, occasion, values)
+}
+
+/// The row of a cross's statistics.
+pub fn stats_row(name: &Symbol, series: &SeriesMoments, occasion: Occasion<'_>) -> Row {
+    let variance = series.variance();
+    let values = Box::new([
+        Value::Integer(series.n),
+        rate_value(Some(&series.last)),
+        rate_value(Some(&series.sum)),
+        rate_value(Some(&series.mean())),
+        Value::real(variance),
+        Value::real(variance.map(f64::sqrt)),
+    ]);
+    Row::new(RowKind::Stats, name, occasion, values)
+}
+
+fn rate_value(rate: Option<&BigInt>) -> Value {
+    rate.map_or(Value::Null, |rate| Value::Decimal(Decimal::of(rate, RATE_PLACES as u8)))
+}

@@ -1,0 +1,169 @@
+//! Periods that follow each other without a gap: of a fixed length, or of the civil calendar of a time zone.
+//!
+//! A civil period begins at the first moment that has its date, or a later one: a day whose midnight is skipped begins
+//! after the skip, and a date that a zone skips altogether has no day. The time zone database is the program's own.
+
+use super::super::event_time::EventTime;
+use super::Interval;
+use super::definition::{CivilUnit, Zone};
+use jiff::Timestamp;
+use jiff::civil::{Date, Time, Weekday, date};
+use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+/// Periods that follow each other.
+#[derive(Debug, Clone)]
+pub enum Periods {
+    /// Of one length, in microseconds, of which one begins so long after the epoch.
+    Every {
+        /// Their length.
+        length: u64,
+        /// Below the length.
+        offset: u64,
+    },
+    /// Whose beginnings are listed.
+    Listed(Arc<ListedPeriods>),
+}
+
+/// Periods by their beginnings, in order.
+#[derive(Debug)]
+pub struct ListedPeriods {
+    starts: Vec<EventTime>,
+    longest: u64,
+}
+
+impl ListedPeriods {
+    fn of(starts: Vec<EventTime>) -> ListedPeriods {
+        let lengths = starts.windows(2).map(|pair| pair[1].micros() - pair[0].micros());
+        let longest = lengths.max().unwrap_or(u64::MAX);
+        ListedPeriods { starts, longest }
+    }
+}
+
+impl Periods {
+    /// Those of one length, of which one begins so long after the epoch.
+    pub fn every(length: u64, offset: u64) -> Periods {
+        Periods::Every { length, offset: offset % length }
+    }
+
+    /// The period that holds a time.
+    #[inline]
+    pub fn holding(&self, time: EventTime) -> Interval {
+        match self {
+            Periods::Every { length, offset } => {
+                let into = (time.micros() % length + length - offset) % length;
+                let start = time.minus(into);
+                // The first one after the epoch may have begun before it.
+                let end = time.plus(length - into);
+                Interval { start, end }
+            }
+            Periods::Listed(listed) => {
+                let starts = &listed.starts;
+                let after = starts.partition_point(|start| *start <= time);
+                let start = after.checked_sub(1).map_or(EventTime::MIN, |at| starts[at]);
+                Interval { start, end: starts.get(after).copied().unwrap_or(EventTime::MAX) }
+            }
+        }
+    }
+
+    /// How long one of them is at most.
+    pub fn longest(&self) -> u64 {
+        match self {
+            Periods::Every { length, .. } => *length,
+            Periods::Listed(listed) => listed.longest,
+        }
+    }
+}
+
+/// The civil periods of time zones: worked out once for each, over all times that a trade can have.
+#[derive(Debug)]
+pub struct CivilCalendar;
+
+type Known = HashMap<(CivilUnit, Zone), Arc<ListedPeriods>>;
+static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
+
+impl CivilCalendar {
+    /// The periods of a unit in a zone.
+    pub fn of(unit: CivilUnit, zone: &Zone) -> Periods {
+        const DAY: u64 = 86_400_000_000;
+        match unit {
+            CivilUnit::Day if zone.is_utc() => return Periods::every(DAY, 0),
+            // The epoch was a Thursday.
+            CivilUnit::Week if zone.is_utc() => return Periods::every(7 * DAY, 4 * DAY),
+            _ => {}
+        }
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_zone = || Arc::new(ListedPeriods::of(starts(unit, zone)));
+        Periods::Listed(Arc::clone(known.entry((unit, zone.clone())).or_insert_with(of_zone)))
+    }
+}
+
+/// The beginnings of all periods that can hold a trade, and some before and after.
+fn starts(unit: CivilUnit, zone: &Zone) -> Vec<EventTime> {
+    let zone = time_zone(zone.as_str()).unwrap_or(TimeZone::UTC);
+    let mut day = match unit {
+        CivilUnit::Week => first_monday(date(2008, 11, 1)),
+        _ => date(2008, 11, 1),
+    };
+    let mut starts: Vec<EventTime> = Vec::new();
+    while day.year() < 2101 {
+        if let Some(start) = first_moment(day, &zone)
+            // A date that is skipped has no moment of its own.
+            && starts.last() != Some(&start)
+        {
+            starts.push(start);
+        }
+        let next = match unit {
+            CivilUnit::Day => day.tomorrow(),
+            CivilUnit::Week => day.checked_add(jiff::Span::new().days(7)),
+            CivilUnit::Month => day.checked_add(jiff::Span::new().months(1)),
+        };
+        let Ok(next) = next else { break };
+        day = next;
+    }
+    starts
+}
+
+/// The first moment that has that date in the zone, or a later one.
+fn first_moment(day: Date, zone: &TimeZone) -> Option<EventTime> {
+    let midnight = zone.to_ambiguous_timestamp(day.to_datetime(Time::midnight()));
+    let start = match midnight.offset() {
+        // Midnight may come twice, of which the first has the date, be it for a minute.
+        AmbiguousOffset::Unambiguous { .. } | AmbiguousOffset::Fold { .. } => midnight.earlier().ok()?,
+        // The moment at which clocks leap over it.
+        AmbiguousOffset::Gap { .. } => zone.following(midnight.earlier().ok()?).next()?.timestamp(),
+    };
+    let micros = u64::try_from(start.as_microsecond()).ok()?;
+    Some(EventTime::from_micros(micros))
+}
+
+fn first_monday(mut day: Date) -> Date {
+    while day.weekday() != Weekday::Monday {
+        day = day.tomorrow().unwrap_or(day);
+    }
+    day
+}
+
+/// The time zone of that name.
+pub(super) fn time_zone(name: &str) -> Option<TimeZone> {
+    static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
+    ZONES.get(name).ok()
+}
+
+/// The names of all time zones that the program knows.
+pub fn zone_names() -> Vec<String> {
+    TimeZoneDatabase::bundled().available().map(|name| name.to_string()).collect()
+}
+
+/// A moment as RFC 3339 has it, in UTC.
+pub fn show_moment(moment: EventTime) -> String {
+    let micros = i64::try_from(moment.micros()).unwrap_or(i64::MAX);
+    Timestamp::from_microsecond(micros).map_or_else(|_| moment.micros().to_string(), |t| t.to_string())
+}
+
+/// The moment that is written so: RFC 3339, with `Z` or an offset.
+pub fn parse_moment(text: &str) -> Option<EventTime> {
+    let moment: Timestamp = text.parse().ok()?;
+    u64::try_from(moment.as_microsecond()).ok().map(EventTime::from_micros)
+}

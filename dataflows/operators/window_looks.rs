@@ -1,0 +1,400 @@
+//! The looks at the windows of symbols: at windows that become final, that end, and at ticks at those that have changed.
+//! What of a symbol is asked is [`crate::market::symbol_state`]; [`kept`] is what a checkpoint needs besides.
+
+mod kept;
+
+use crate::market::agenda::Agenda;
+use crate::market::candle::Candle;
+use crate::market::cross::LegState;
+use crate::market::definition::{Definition, MissingLeg};
+use crate::market::event_time::EventTime;
+use crate::market::looks::Looks;
+use crate::market::moments::Moments;
+use crate::market::resume::{Lasting, Resume};
+use crate::market::row::{Occasion, RowKind, symbol_row};
+use crate::market::slots::Asked;
+use crate::market::symbol_state::{PaneSlots, SymbolState};
+use crate::market::trade::Symbol;
+use crate::market::window::WindowState;
+use crate::market::windows::WindowPlace;
+use crate::market::work::count;
+use crate::operators::at_looks::LookLogic;
+use crate::operators::revisions::{Emitted, stage_of};
+use crate::symbol_windows::{Emission, PaneTrace, WindowKey};
+use differential_dataflow::trace::{Cursor, Navigable, SpanOf};
+use kept::KeptBase;
+pub(crate) use kept::kept_bases;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+/// What the windows of symbols are made of.
+#[derive(Clone)]
+pub(crate) enum Input {
+    Panes(SpanOf<PaneTrace>),
+    WithholdBefore(EventTime),
+    Base(KeptBase),
+}
+
+/// So many symbols ahead panes are fetched from memory.
+const AHEAD: usize = 4;
+
+/// What came into a pane of a symbol, which has a number here.
+#[derive(Debug)]
+struct PaneTrades {
+    symbol: usize,
+    end: EventTime,
+    candle: Candle,
+    moments: Moments,
+}
+
+/// What looks at windows give.
+#[derive(Debug, Clone)]
+pub(crate) enum Output {
+    Emission(Emission),
+    Leg(((Symbol, (WindowKey, LegState)), EventTime, isize)),
+}
+
+/// Looks at the windows of symbols.
+pub(crate) struct WindowLooks {
+    definition: Arc<Definition>,
+    resume: Arc<Resume>,
+    looks: Looks,
+    legs: HashSet<Symbol>,
+    /// Whether a leg's earlier window may stand in for one without trades.
+    carries: bool,
+    withhold_before: EventTime,
+    /// What was final until then is known by what it left; what became final later is worked out again.
+    known_to: EventTime,
+    pending: BTreeMap<EventTime, Vec<PaneTrades>>,
+    numbers: HashMap<Symbol, usize, foldhash::fast::RandomState>,
+    symbols: Vec<SymbolState>,
+    /// What each symbol has told of its windows.
+    given: Vec<Box<[Given]>>,
+    /// The slots of the pane that came last.
+    slots: PaneSlots,
+    /// The windows with trades that become final: of each symbol and definition, by [`WindowLooks::line`].
+    settling: Agenda,
+    /// Those that end; only where they are looked at then.
+    ending: Agenda,
+    /// Symbols whose long windows are kept by value at that moment.
+    basing: Agenda,
+    /// Symbols with trades that no tick has seen yet; only where ticks are looked at.
+    touched: Vec<usize>,
+    tick_due: Option<EventTime>,
+}
+
+/// What has left of a symbol's windows of one definition that are not final.
+#[derive(Default)]
+struct Given {
+    /// What crosses have been told, by window end.
+    told: BTreeMap<EventTime, LegState>,
+    emitted: BTreeMap<EventTime, Emitted<WindowState>>,
+}
+
+type Give<'a> = &'a mut dyn FnMut(EventTime, Output);
+
+impl WindowLooks {
+    /// Those of a job.
+    pub(crate) fn new(definition: &Arc<Definition>, resume: &Arc<Resume>) -> Self {
+        let looks = Looks::of(definition);
+        WindowLooks {
+            resume: Arc::clone(resume),
+            known_to: resume.at.minus(looks.hindsight()),
+            slots: PaneSlots::of(&looks.windows),
+            looks,
+            carries: definition.missing_leg == MissingLeg::Carry,
+            legs: definition.crosses.iter().flat_map(|c| &c.legs).map(|leg| leg.symbol.clone()).collect(),
+            definition: Arc::clone(definition),
+            withhold_before: EventTime::MIN,
+            pending: BTreeMap::new(),
+            numbers: HashMap::default(),
+            symbols: Vec::new(),
+            given: Vec::new(),
+            settling: Agenda::default(),
+            ending: Agenda::default(),
+            basing: Agenda::default(),
+            touched: Vec::new(),
+            tick_due: None,
+        }
+    }
+
+    fn number(&mut self, name: &Symbol) -> usize {
+        if let Some(&number) = self.numbers.get(name) {
+            return number;
+        }
+        let is_leg = self.legs.contains(name);
+        self.symbols.push(SymbolState::new(name, is_leg, &self.looks, &self.resume));
+        self.given.push(self.looks.windows.each().iter().map(|_| Given::default()).collect());
+        self.numbers.insert(name.clone(), self.symbols.len() - 1);
+        self.symbols.len() - 1
+    }
+
+    /// The number of a symbol's windows of one definition.
+    fn line(&self, symbol: usize, place: WindowPlace) -> usize {
+        symbol * self.looks.windows.each().len() + usize::from(place)
+    }
+
+    /// Symbol and definition of that number.
+    fn of_line(&self, line: usize) -> (usize, WindowPlace) {
+        let definitions = self.looks.windows.each().len();
+        (line / definitions, (line % definitions) as WindowPlace)
+    }
+
+    fn apply(&mut self, trades: &PaneTrades, look: EventTime, give: Give<'_>) {
+        let number = trades.symbol;
+        self.slots.turn_to(trades.end, &self.looks.windows);
+        let state = &mut self.symbols[number];
+        if self.looks.at_ticks() && !state.has_changed() {
+            self.touched.push(number);
+        }
+        state.add(&self.slots, &trades.moments, &trades.candle, &self.looks);
+        state.settle_ids(look.minus(self.looks.grace + 1));
+        self.keep_ids(number, give);
+        if let Some(moment) = self.slots.kept_at(trades.end) {
+            self.basing.add(number, moment);
+        }
+        for place in 0..self.looks.windows.count() {
+            if let Some(slot) = self.slots.at(place) {
+                self.note_windows(number, place, slot.end, look);
+            }
+        }
+    }
+
+    /// Notes when the windows that hold a slot are looked at next.
+    fn note_windows(&mut self, number: usize, place: WindowPlace, slot_end: EventTime, look: EventTime) {
+        let line = self.line(number, place);
+        self.settling.add(line, slot_end);
+        if self.looks.changes {
+            let window = self.looks.windows.at(place);
+            if let Some(next) = self.symbols[number].slots(place).first_end_from(window, slot_end.max(look)) {
+                self.ending.add(line, next);
+            }
+        }
+    }
+
+    /// The look at one window of one symbol: tells crosses and emits a row, where there is news.
+    fn look_at(&mut self, line: usize, (end, asked): (EventTime, Asked), look: EventTime, give: Give<'_>) {
+        count(1);
+        let (number, place) = self.of_line(line);
+        let Some(state) = self.tell(line, (end, asked), look, give) else { return };
+        let (symbol, window) = (&self.symbols[number], self.looks.windows.at(place));
+        let stands_in = symbol.is_leg && (self.carries || window.grows());
+        if look == self.looks.final_at(end) && stands_in && look > self.known_to {
+            let leg = (symbol.name.clone(), window.name_owned());
+            let carried = Lasting::Carried(leg, end, leg_state(&state));
+            give(look.minus(1), Output::Emission(Emission::Lasting(look, carried)));
+        }
+        let emitted = &mut self.given[number][usize::from(place)].emitted;
+        if self.definition.makes(RowKind::Symbol)
+            && let Some(stage) = stage_of(emitted, end, look, &state, &self.looks, PartialEq::eq)
+            && look > self.resume.at
+        {
+            let occasion = Occasion { look, window, place, end, stage };
+            give(look.minus(1), Output::Emission(Emission::Row(symbol_row(&symbol.name, &state, occasion))));
+        }
+    }
+
+    /// Tells crosses what a leg's window is now. Gives the window, where it has trades and is not withheld.
+    fn tell(
+        &mut self,
+        line: usize,
+        (end, asked): (EventTime, Asked),
+        look: EventTime,
+        give: Give<'_>,
+    ) -> Option<WindowState> {
+        let (number, place) = self.of_line(line);
+        let is_final = look == self.looks.final_at(end);
+        let window = self.looks.windows.at(place);
+        let given = &mut self.given[number][usize::from(place)];
+        let symbol = &mut self.symbols[number];
+        let state = symbol.window(place, window, end, asked);
+        let mut give_leg = |leg: LegState, date: EventTime, diff: isize| {
+            give(date, Output::Leg(((symbol.name.clone(), ((place, end), leg)), date, diff)));
+        };
+        if window.start_of(end) < self.withhold_before {
+            // Crosses may have been told while it was not known yet that trades are missing.
+            if let Some(leg) = given.told.remove(&end) {
+                give_leg(leg, look.minus(1), -1);
+            }
+            if is_final {
+                given.emitted.remove(&end);
+                if state.is_some() && look > self.resume.at {
+                    give(look.minus(1), Output::Emission(Emission::Withheld));
+                }
+            }
+            return None;
+        }
+        let state = state?;
+        if !symbol.is_leg {
+            return Some(state);
+        }
+        let leg = leg_state(&state);
+        let told = if is_final { given.told.remove(&end) } else { given.told.insert(end, leg) };
+        if told != Some(leg) {
+            told.into_iter().for_each(|told| give_leg(told, look.minus(1), -1));
+            give_leg(leg, look.minus(1), 1);
+        }
+        if is_final {
+            // Taken off once it is final, at the first time that no look at this window sees.
+            give_leg(leg, look, -1);
+        }
+        Some(state)
+    }
+
+    /// Tells crosses of the latest windows of a leg that have ended: one may stand in although no look is due at it, or be
+    /// the beginning of one that grows.
+    fn tell_latest(&mut self, number: usize, look: EventTime, give: Give<'_>) {
+        if !self.symbols[number].is_leg {
+            return;
+        }
+        for (place, window) in (0..).zip(self.looks.windows.clone().each()) {
+            let latest = self.symbols[number].slots(place).latest_end_until(window, look);
+            if let Some(end) = latest.filter(|end| self.looks.final_at(*end) > look)
+                && (self.carries || window.grows())
+            {
+                self.tell(self.line(number, place), (end, Asked::Ending), look, give);
+            }
+        }
+    }
+
+    /// The looks at the windows that end then and become final.
+    fn settle(&mut self, end: EventTime, look: EventTime, give: Give<'_>) {
+        let lines = self.settling.take(end);
+        let mut ahead = lines.iter().skip(AHEAD);
+        for &line in &lines {
+            if let Some((ahead, place)) = ahead.next().map(|ahead| self.of_line(*ahead)) {
+                self.symbols[ahead].slots(place).prefetch();
+            }
+            self.look_at(line, (end, Asked::Final), look, give);
+            let (number, place) = self.of_line(line);
+            let (symbol, window) = (&mut self.symbols[number], self.looks.windows.at(place));
+            symbol.settle(place, window, end);
+            let next = symbol.slots(place).first_end_from(window, end.plus(1));
+            self.settling.set(line, next);
+            self.keep_ids(number, give);
+        }
+    }
+
+    /// The looks at the windows that end now.
+    fn end(&mut self, look: EventTime, give: Give<'_>) {
+        for line in self.ending.take(look) {
+            self.look_at(line, (look, Asked::Ending), look, give);
+            let (number, place) = self.of_line(line);
+            let window = self.looks.windows.at(place);
+            self.ending.set(line, self.symbols[number].slots(place).first_end_from(window, look.plus(1)));
+        }
+    }
+
+    /// The looks of a tick at the windows of one symbol that have changed since the last one.
+    fn tick(&mut self, number: usize, look: EventTime, give: Give<'_>) {
+        // When the first window that has trades already, but is not there yet, will be there.
+        let mut early: Option<EventTime> = None;
+        for (place, window) in (0..).zip(self.looks.windows.clone().each()) {
+            let line = self.line(number, place);
+            let changed = self.symbols[number].take_changed(place);
+            let mut next = EventTime::MIN;
+            for &(from, to) in &changed {
+                next = next.max(from);
+                while let Some(end) = self.symbols[number].slots(place).first_end_from(window, next)
+                    && end <= to
+                {
+                    let due = if end > look {
+                        let exists_from = window.exists_from(end);
+                        if self.looks.provisional && exists_from > look {
+                            self.symbols[number].note_changed(place, (end, end));
+                            early = early.into_iter().chain([exists_from]).min();
+                        }
+                        self.looks.provisional && exists_from <= look
+                    } else {
+                        self.looks.changes && end < look && self.looks.final_at(end) > look
+                    };
+                    if due {
+                        self.look_at(line, (end, Asked::Changed), look, give);
+                    }
+                    next = end.plus(1);
+                }
+            }
+            self.symbols[number].give_back_changed(place, changed);
+        }
+        if let Some(exists_from) = early {
+            self.touched.push(number);
+            let tick = self.looks.next_tick(exists_from.minus(1));
+            self.tick_due = self.tick_due.into_iter().chain([tick]).min();
+        }
+        self.tell_latest(number, look, give);
+    }
+}
+
+fn leg_state(window: &WindowState) -> LegState {
+    let close = window.candle.last.price;
+    LegState { moments: window.moments, missing_ids: window.missing_ids, close: Some(close), age: 0 }
+}
+
+impl LookLogic for WindowLooks {
+    type Input = Input;
+    type Output = Output;
+
+    fn absorb(&mut self, input: Input) {
+        match input {
+            Input::WithholdBefore(time) => self.withhold_before = self.withhold_before.max(time),
+            Input::Base(base) => self.restore(base),
+            Input::Panes(span) => {
+                let Some(batch) = &span.inner else { return };
+                let mut cursor = batch.cursor();
+                while let Some(symbol) = cursor.get_key(batch) {
+                    let number = self.number(symbol);
+                    while let Some((end, candle)) = cursor.get_val(batch) {
+                        cursor.map_times(batch, |date, moments| {
+                            let (candle, moments) = (*candle, *moments);
+                            let trades = PaneTrades { symbol: number, end: *end, candle, moments };
+                            self.pending.entry(*date).or_default().push(trades);
+                        });
+                        cursor.step_val(batch);
+                    }
+                    cursor.step_key(batch);
+                }
+            }
+        }
+    }
+
+    fn next_look(&self) -> Option<EventTime> {
+        let news = self.pending.keys().next().map(|date| date.plus(1));
+        let settled = self.settling.first().map(|end| self.looks.final_at(end));
+        let kept = self.basing.first().map(|until| self.looks.final_at(until));
+        [news, settled, kept, self.ending.first(), self.tick_due].into_iter().flatten().min()
+    }
+
+    fn look(&mut self, look: EventTime, give: &mut dyn FnMut(EventTime, Output)) {
+        while let Some(entry) = self.pending.first_entry().filter(|e| *e.key() < look) {
+            let trades = entry.remove();
+            let mut ahead = trades.iter().map(|trades| trades.symbol).skip(AHEAD);
+            for trades in &trades {
+                if let Some(ahead) = ahead.next() {
+                    self.symbols[ahead].prefetch();
+                }
+                self.apply(trades, look, give);
+            }
+            if self.looks.changes {
+                trades.iter().for_each(|trades| self.tell_latest(trades.symbol, look, give));
+            }
+        }
+        while let Some(end) = self.settling.first().filter(|end| self.looks.final_at(*end) <= look) {
+            self.settle(end, look, give);
+        }
+        while let Some(until) = self.basing.first().filter(|until| self.looks.final_at(*until) <= look) {
+            self.keep(until, look, give);
+        }
+        self.end(look, give);
+        self.tick_due = None;
+        if self.touched.is_empty() {
+            return;
+        }
+        if !self.looks.is_tick(look) {
+            self.tick_due = Some(self.looks.next_tick(look));
+            return;
+        }
+        for number in std::mem::take(&mut self.touched) {
+            self.tick(number, look, give);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What a checkpoint keeps of windows by value: the sums of long ones, and where ids began anew.
+
+use super::{Give, Output, WindowLooks};
+use crate::market::base::Base;
+use crate::market::definition::Definition;
+use crate::market::event_time::EventTime;
+use crate::market::resume::{Lasting, Resume};
+use crate::market::trade::Symbol;
+use crate::market::windows::WindowPlace;
+use crate::symbol_windows::Emission;
+use differential_dataflow::hashable::Hashable;
+use timely::dataflow::operators::core::{Exchange, ToStream};
+use timely::dataflow::{Scope, StreamVec};
+
+/// The sums of a symbol's long window, and their definition's place.
+pub(super) type KeptBase = (Symbol, WindowPlace, Base);
+
+/// What an earlier run kept of long windows, each on the worker of its symbol.
+pub(crate) fn kept_bases<'scope>(
+    scope: Scope<'scope, EventTime>,
+    definition: &Definition,
+    resume: &Resume,
+) -> StreamVec<'scope, EventTime, KeptBase> {
+    // An input that had ended was closed as far as time goes; its windows as far as rows do.
+    let committed = resume.at.minus(definition.grace);
+    let kept = resume.bases.iter().filter_map(|((symbol, window), base)| {
+        let (place, _) = definition.windows.named(window)?;
+        let base = Base { until: base.until.min(committed), ..base.clone() };
+        Some((symbol.clone(), place, base))
+    });
+    let mine: Vec<KeptBase> = if scope.index() == 0 { kept.collect() } else { Vec::new() };
+    // As panes are arranged.
+    mine.to_stream(scope).exchange(|(symbol, ..): &KeptBase| symbol.hashed())
+}
+
+impl WindowLooks {
+    /// Goes on from what an earlier run kept of a long window.
+    pub(super) fn restore(&mut self, (symbol, place, base): KeptBase) {
+        let number = self.number(&symbol);
+        let settled = self.known_to.minus(self.looks.grace);
+        let Some(first) = self.symbols[number].restore(place, base, &self.looks, settled) else { return };
+        if self.looks.at_ticks() {
+            self.touched.push(number);
+            self.tick_due = Some(self.looks.next_tick(self.known_to));
+        }
+        self.note_windows(number, place, first, self.known_to);
+    }
+
+    /// Keeps where ids began anew by value, for when the panes are needed no more.
+    pub(super) fn keep_ids(&mut self, number: usize, give: Give<'_>) {
+        let symbol = &mut self.symbols[number];
+        for (pane_end, id) in symbol.take_ids_anew() {
+            let needed = self.looks.windows.pane_needed_until(pane_end);
+            let look = self.looks.final_at(needed);
+            if look > self.known_to {
+                let kept = Lasting::IdsAnew(symbol.name.clone(), id);
+                give(look.minus(1), Output::Emission(Emission::Lasting(look, kept)));
+            }
+        }
+    }
+
+    /// Keeps the sums of long windows by value.
+    pub(super) fn keep(&mut self, until: EventTime, look: EventTime, give: Give<'_>) {
+        for number in self.basing.take(until) {
+            let is_known = look <= self.known_to;
+            for (place, base) in self.symbols[number].bases(until, &self.looks) {
+                if !is_known {
+                    let window = self.looks.windows.at(place).name_owned();
+                    let kept = Lasting::Base((self.symbols[number].name.clone(), window), base);
+                    give(look.minus(1), Output::Emission(Emission::Lasting(look, kept)));
+                }
+            }
+            let next = self.symbols[number].first_open().and_then(|pane_end| self.slots.kept_at(pane_end));
+            self.basing.set(number, next);
+        }
+    }
+}
