@@ -167,3 +167,71 @@ pub fn parse_moment(text: &str) -> Option<EventTime> {
     let moment: Timestamp = text.parse().ok()?;
     u64::try_from(moment.as_microsecond()).ok().map(EventTime::from_micros)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::market::windows::definition::CivilUnit::{Day, Month, Week};
+
+    fn at(text: &str) -> EventTime {
+        parse_moment(text).expect("a moment")
+    }
+
+    /// The period that holds a moment, as moments of UTC.
+    fn holding(unit: CivilUnit, zone: &str, moment: &str) -> (String, String) {
+        let zone = Zone::named(zone).expect("a zone");
+        let Interval { start, end } = CivilCalendar::of(unit, &zone).holding(at(moment));
+        (show_moment(start), show_moment(end))
+    }
+
+    #[test]
+    fn a_period_begins_at_the_first_moment_that_has_its_date_or_a_later_one() {
+        for (unit, zone, moment, start, end) in [
+            (Day, "UTC", "2026-01-02T14:30:00Z", "2026-01-02T00:00:00Z", "2026-01-03T00:00:00Z"),
+            // From a Monday on.
+            (Week, "UTC", "2026-11-29T12:00:00Z", "2026-11-23T00:00:00Z", "2026-11-30T00:00:00Z"),
+            (Month, "UTC", "2024-02-29T23:59:59Z", "2024-02-01T00:00:00Z", "2024-03-01T00:00:00Z"),
+            // Days of 23 and of 25 hours.
+            (Day, "Europe/Berlin", "2026-03-29T12:00:00Z", "2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z"),
+            (Day, "Europe/Berlin", "2026-10-25T12:00:00Z", "2026-10-24T22:00:00Z", "2026-10-25T23:00:00Z"),
+            // Midnight is leapt over.
+            (
+                Day,
+                "America/Sao_Paulo",
+                "2018-11-04T12:00:00Z",
+                "2018-11-04T03:00:00Z",
+                "2018-11-05T02:00:00Z",
+            ),
+            // Midnight comes twice, the second time for good: the day began with the first.
+            (Day, "America/St_Johns", "2010-11-07T12:00:00Z", "2010-11-07T02:30:00Z", "2010-11-08T03:30:00Z"),
+            // Half an hour of summer time.
+            (
+                Day,
+                "Australia/Lord_Howe",
+                "2026-04-05T00:00:00Z",
+                "2026-04-04T13:00:00Z",
+                "2026-04-05T13:30:00Z",
+            ),
+            // The 30th of December 2011 was skipped: the 29th is followed by the 31st.
+            (Day, "Pacific/Apia", "2011-12-30T09:59:59Z", "2011-12-29T10:00:00Z", "2011-12-30T10:00:00Z"),
+            (Day, "Pacific/Apia", "2011-12-30T10:00:00Z", "2011-12-30T10:00:00Z", "2011-12-31T10:00:00Z"),
+        ] {
+            let expected = (start.to_owned(), end.to_owned());
+            assert_eq!(holding(unit, zone, moment), expected, "{unit:?} {zone} {moment}");
+        }
+    }
+
+    #[test]
+    fn listed_periods_are_those_of_a_length_where_both_are() {
+        let zone = Zone::utc();
+        for unit in [Day, Week] {
+            let listed = Periods::Listed(Arc::new(ListedPeriods::of(starts(unit, &zone))));
+            let by_length = CivilCalendar::of(unit, &zone);
+            for day in (14_300..47_000).step_by(97) {
+                let moment = EventTime::from_micros(day * 86_400_000_000 + 3_600_000_000);
+                assert_eq!(listed.holding(moment), by_length.holding(moment), "{unit:?} {moment:?}");
+            }
+            assert_eq!(listed.longest(), by_length.longest());
+        }
+    }
+}

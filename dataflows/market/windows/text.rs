@@ -184,3 +184,77 @@ fn nearest_divisor(size: u64, slide: u64) -> u64 {
     let of_unit = |unit| divisors.iter().copied().filter(|d| d.is_multiple_of(unit)).max();
     units.filter_map(of_unit).next().unwrap_or(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn parse(text: &str) -> Result<String, WrongWindow> {
+        WindowDefinition::parse(text, &Zone::utc()).map(|definition| definition.to_string())
+    }
+
+    #[test]
+    fn definitions_have_one_canonical_form() {
+        for (text, canonical) in [
+            ("60s", "1m"),
+            ("24h", "24h"),
+            ("10s/10s", "10s"),
+            ("60s/10000ms", "1m/10s"),
+            ("1d@UTC", "1d"),
+            ("1d@europe/berlin", "1d@Europe/Berlin"),
+            ("anchored:1d@Europe/Berlin/60s", "anchored:1d@Europe/Berlin/1m"),
+            ("anchored:24h/1h", "anchored:24h/1h"),
+            ("anchored:all/1000ms", "anchored:all/1s"),
+            ("anchored:2026-01-02T15:30:00.500+01:00/1m", "anchored:2026-01-02T14:30:00.5Z/1m"),
+        ] {
+            assert_eq!(parse(text).as_deref(), Ok(canonical), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_none_comes_with_what_would_be() {
+        for (text, perhaps) in [
+            ("30", Some("30s")),
+            ("10S", Some("10s")),
+            ("2d", Some("1d")),
+            ("7d", Some("1w")),
+            ("month", Some("1mo")),
+            ("1m/25s", Some("1m/20s")),
+            ("10s/20s", Some("10s")),
+            ("1d@Berlin", Some("1d@Europe/Berlin")),
+            ("10s@Europe/Berlin", Some("10s")),
+            ("anchored:1d", Some("anchored:1d/1m")),
+            ("anchored:1h/2h", None),
+            ("anchored:1d/25h", None),
+            ("anchored:2100-01-01T00:00:00Z/1m", None),
+            ("anchored:yesterday/1m", None),
+            ("1h/1ms", None),
+            ("", None),
+            ("0s", None),
+        ] {
+            let wrong = parse(text).expect_err(text);
+            assert_eq!(wrong.perhaps.as_deref(), perhaps, "{text}: {wrong:?}");
+        }
+    }
+
+    proptest! {
+        /// Whatever is read is printed in a form that is read as the same.
+        #[test]
+        fn what_is_printed_reads_back(
+            length in 1u64..1_000, unit in 0usize..4, slides in 1u64..1_000, kind in 0u8..6,
+        ) {
+            let (name, _) = UNITS[unit];
+            let text = match kind {
+                0 => format!("{length}{name}"),
+                1 => format!("{}{name}/{length}{name}", length * slides),
+                2 => format!("anchored:all/{length}{name}"),
+                3 => format!("anchored:{}{name}/{length}{name}", length * slides),
+                4 => format!("anchored:2018-04-30T00:00:00.{:03}Z/{length}{name}", length % 1_000),
+                _ => format!("anchored:1mo@Asia/Kolkata/{}s", 1 + length % 600),
+            };
+            let canonical = parse(&text).unwrap();
+            prop_assert_eq!(parse(&canonical), Ok(canonical.clone()), "{}", text);
+        }
+    }
+}
