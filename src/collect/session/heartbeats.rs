@@ -2,7 +2,7 @@
 //!
 //! A partition's heartbeat is the least of what its shards' connections prove, less [`SLACK`]. It is not sent while
 //! anything of the partition is held, nor while a shard has no connection. What a partition waits for is bounded by
-//! twice `fill_hold` ([`crate::collect::hold`]): after that it goes on, and what comes later may be late.
+//! twice `fill_hold` ([`crate::collect::reorder_buffer`]): after that it goes on, and what comes later may be late.
 
 use super::{Output, Record, Session, What};
 use crate::collect::clock::Moment;
