@@ -317,7 +317,7 @@ fn tapes_reach_what_they_are_for() {
         r#""missing_ids":-"#,
         r#""missing_ids":3"#,
         r#""variance":null"#,
-        r#""vw_variance":null,"vw_std":null,"trades":18"#,
+        r#""vw_variance":null,"vw_std":null,"close":""#,
         r#""inverse":true"#,
         r#""vwap":"0.000000000000000000""#,
         r#""q\\uote'""#,

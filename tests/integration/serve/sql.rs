@@ -90,10 +90,12 @@ fn what_cannot_be_answered_is_told() {
 fn a_server_answers_as_its_rows_say() {
     let served = Served::demo(&["--speed", "max"]);
     served.wait_for_the_end();
-    let answer =
-        ask(&served, "select start_ms, vwap from crosses where name = 'XVGUSDT' and final order by 1");
+    let answer = ask(
+        &served,
+        "select start_ms, vwap from crosses where name = 'XVGUSDT' and window = '10s' and final order by 1",
+    );
     assert_eq!(answer.status, 200, "{}", answer.body);
-    let rows = served.get("/v1/windows?kind=cross&name=XVGUSDT&final=true").json()["rows"].clone();
+    let rows = served.get("/v1/windows?kind=cross&name=XVGUSDT&window=10s&final=true").json()["rows"].clone();
     let expected: Vec<Value> =
         rows.as_array().unwrap().iter().map(|row| json!([row["start_ms"], row["vwap"]])).collect();
     assert_eq!(answer.json(), json!({"columns": ["start_ms", "vwap"], "rows": expected, "truncated": false}));
@@ -112,7 +114,7 @@ fn a_server_answers_as_its_rows_say() {
     );
     // The command line asks the same way.
     let url = format!("http://{}", served.address);
-    let sql = "select count(*) as n, max(n) as most from stats where name = 'XVGUSDT'";
+    let sql = "select count(*) as n, max(n) as most from stats where name = 'XVGUSDT' and window = '10s'";
     let (code, stdout, stderr) =
         end(&crossrate(&["query", "-f", "json", sql, "--server", &url]).output().unwrap());
     assert_eq!((code, stdout.as_str()), (Some(0), "{\"n\":22,\"most\":22}\n"), "{stderr}");

@@ -10,7 +10,7 @@ use std::net::TcpStream;
 /// What a reader knows: the newest row of each window.
 #[derive(Default, Clone)]
 pub(super) struct Known {
-    rows: BTreeMap<(String, String, u64), Value>,
+    rows: BTreeMap<(String, String, String, u64, u64), Value>,
     id: String,
     snapshots: usize,
     reasons: Vec<String>,
@@ -35,7 +35,8 @@ impl Known {
         }
         for row in message["rows"].as_array().unwrap() {
             let text = |name: &str| row[name].as_str().unwrap().to_owned();
-            let key = (text("kind"), text("name"), row["start_ms"].as_u64().unwrap());
+            let time = |name: &str| row[name].as_u64().unwrap();
+            let key = (text("kind"), text("name"), text("window"), time("start_ms"), time("end_ms"));
             let before = self.rows.insert(key, row.clone());
             if let Some(before) = before {
                 assert_ne!(before["final"], true, "final is final: {before} then {row}");
@@ -94,7 +95,8 @@ pub(super) fn all(served: &Served, query: &str) -> Vec<Value> {
     let rows = served.get(&format!("/v1/windows?limit=10000{query}")).json()["rows"].clone();
     let mut rows = rows.as_array().unwrap().clone();
     let text = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
-    rows.sort_by_key(|row| (text(row, "kind"), text(row, "name"), row["start_ms"].as_u64()));
+    let times = |row: &Value| (row["start_ms"].as_u64(), row["end_ms"].as_u64());
+    rows.sort_by_key(|row| (text(row, "kind"), text(row, "name"), text(row, "window"), times(row)));
     rows
 }
 

@@ -266,6 +266,7 @@ fn tapes_of_windows_reach_what_they_are_for() {
         "late",
         "duplicate",
     ];
+    missing.retain(|what| PROGRAM_FILLS || !what.starts_with(r#""trades":0"#));
     for seed in 0..600 {
         let case = case(seed);
         let outcome = oracle::run(&Settings::with_windows(&case.flags), &case.files());
