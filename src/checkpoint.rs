@@ -8,8 +8,8 @@ mod show;
 
 use crate::config::checkpoint::{Action, CheckpointCommand, CheckpointStore};
 use crate::exit::{Exit, Failure};
-use crate::ledger::checkpoint;
-use crate::ledger::held::Held;
+use crate::ledger::entry_key::EntryKey;
+use crate::ledger::stored_checkpoint::StoredCheckpoint;
 use anyhow::Result;
 use show::Shown;
 use std::io::{self, ErrorKind, Write};
@@ -48,7 +48,7 @@ pub fn run(command: &CheckpointCommand) -> Result<Exit> {
     }
 }
 
-fn report(store: &CheckpointStore, held: &Held, json: bool) -> Result<Exit> {
+fn report(store: &CheckpointStore, held: &StoredCheckpoint, json: bool) -> Result<Exit> {
     let faults = check::faults(store, held);
     let bytes: usize = held.entries.values().map(Vec::len).sum();
     let entries = held.entries.len();
@@ -57,7 +57,7 @@ fn report(store: &CheckpointStore, held: &Held, json: bool) -> Result<Exit> {
             "{}\n",
             serde_json::json!({ "job": store.job, "entries": entries, "bytes": bytes, "faults": faults })
         ))?;
-    } else if faults.is_empty() && !held.entries.contains_key(checkpoint::JOB) {
+    } else if faults.is_empty() && !held.entries.contains_key(&String::from(EntryKey::Job)) {
         print(&format!("job {:?}: no checkpoint yet, since nothing was committed so far\n", store.job))?;
     } else if faults.is_empty() {
         print(&format!("job {:?}: {entries} entries, all whole\n", store.job))?;

@@ -16,7 +16,7 @@ use crate::config::{ServeConfig, SinkTarget, Verbosity, beside, database};
 use crate::exit::{Exit, Failure};
 use crate::job_identity;
 use crate::ledger::Entries;
-use crate::ledger::checkpoint::{self, Checkpoint};
+use crate::ledger::checkpoint;
 use crate::rows::columns;
 use crate::serve::board::Board;
 use crate::serve::board::about::{About, Described};
@@ -73,8 +73,7 @@ impl PollResult {
 /// What a checkpoint says that its job computes. One that another version of the program has written may say what
 /// is not understood here: then nothing is said, as where there is none.
 fn definition(entries: &Entries) -> Option<Described> {
-    let job = entries.get_key_value(checkpoint::JOB).map(|(key, entry)| (key.clone(), entry.clone()))?;
-    let job = Checkpoint::decode(&Entries::from([job])).ok()?.job?;
+    let job = checkpoint::job(entries).ok()??;
     job_identity::definition_of(&job.definition).as_ref().map(Described::of)
 }
 

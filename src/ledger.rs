@@ -1,7 +1,7 @@
 //! Rows and checkpoint in one commit (`docs/semantics.md#restarts`).
 //!
 //! A checkpoint is a set of keyed entries ([`checkpoint`]). Partitions say what has changed in theirs with every batch
-//! ([`keeper`]); what looks leave behind comes with the rows. A [`Ledger`] writes rows and changed entries atomically
+//! ([`partition_changes`]); what looks leave behind comes with the rows. A [`Ledger`] writes rows and changed entries atomically
 //! and gives all entries back after a restart. It knows nothing of what is in them.
 //!
 //! # Why there is no barrier
@@ -15,19 +15,20 @@
 //! given on waking is the frontier of the commit, so the same holds.
 //!
 //! Three things reach back behind the commit: corrections within the grace (repeated in silence at the start, to know
-//! what left last), a leg that stands in for a later window, and statistics since the beginning. The first asks the keeper
+//! what left last), a leg that stands in for a later window, and statistics since the beginning. The first asks a partition
 //! to hold panes for longer, the others are kept by value. [`crossrate_dataflows::market::resume`] has the details, and
 //! `the_rest_of_the_input_gives_the_rest_of_the_rows` breaks off after every kind of commit to see whether it is true.
 
 pub mod checkpoint;
 mod earlier_tables;
-pub mod held;
+pub mod entry_key;
 mod kafka;
-pub mod keeper;
+pub mod partition_changes;
 pub mod postgres;
 pub mod protocol;
 pub mod share;
 mod sqlite;
+pub mod stored_checkpoint;
 mod symbol_blocks;
 
 use crate::committed_files::FileChange;
@@ -39,6 +40,7 @@ use anyhow::Result;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::row::Row;
 use crossrate_dataflows::operators::closings::Refusal;
+use entry_key::EntryKey;
 use std::collections::BTreeMap;
 
 use checkpoint::{Checkpoint, JobEntry, add_file_change};
@@ -202,12 +204,13 @@ pub fn restore(
         // Of a job that was started again after an accident only the first start is a fresh one.
         let start = config.cluster.supervised.as_ref().map(|supervised| &supervised.job);
         let start = start.map(checkpoint::encode).transpose()?;
-        if start.is_none() || entries.get(checkpoint::FRESH) != start.as_ref() {
-            let term = entries.remove(checkpoint::TERM);
+        let fresh = String::from(EntryKey::Fresh);
+        if start.is_none() || entries.get(&fresh) != start.as_ref() {
+            let term = entries.remove_entry(&String::from(EntryKey::Term));
             // Before any file is cut: a file and a checkpoint that knows it longer would go on with nothing.
             first.extend(std::mem::take(&mut entries).into_keys().map(|key| (key, None)));
-            first.extend(start.map(|start| (checkpoint::FRESH.to_owned(), Some(start))));
-            entries.extend(term.map(|term| (checkpoint::TERM.to_owned(), term)));
+            first.extend(start.map(|start| (fresh, Some(start))));
+            entries.extend(term);
         }
     }
     let mut checkpoint = Checkpoint::decode(&entries)?;
@@ -217,12 +220,13 @@ pub fn restore(
         unchanged(config, &job.definition, &definition)?;
         if job.ended {
             // Every window is final: what they needed has been taken into account by the decoding, and is in the first commit.
-            let panes = entries.keys().filter(|key| key.starts_with("pane/"));
+            let panes = entries.keys().filter(|key| matches!(key.parse(), Ok(EntryKey::Pane(..))));
             changes.extend(panes.map(|key| (key.clone(), None)));
             for (number, partition) in &checkpoint.partitions {
-                changes.insert(format!("head/{number}"), Some(checkpoint::encode(&partition.head)?));
+                changes.insert(EntryKey::Head(*number).into(), Some(checkpoint::encode(&partition.head)?));
                 changes.extend(partition.symbol_keys.iter().map(|key| (key.clone(), None)));
-                changes.insert(format!("symbols/{number}"), Some(checkpoint::encode(&partition.symbols)?));
+                let symbols = Some(checkpoint::encode(&partition.symbols)?);
+                changes.insert(EntryKey::Symbols(*number).into(), symbols);
             }
         }
     }
@@ -239,7 +243,7 @@ pub fn restore(
         // All workers of all processes must use the same end offsets, so the entry that they get holds these.
         let ended = checkpoint.job.as_ref().is_some_and(|earlier| earlier.ended);
         let known = JobEntry { ended, ..job.clone() };
-        entries.insert(checkpoint::JOB.into(), checkpoint::encode(&known)?);
+        entries.insert(EntryKey::Job.into(), checkpoint::encode(&known)?);
         checkpoint.job = Some(known);
     }
     Ok(RestoredJob { entries, checkpoint, job, changes, first })

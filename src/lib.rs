@@ -142,7 +142,7 @@
 //!    by tick.
 //! 4. The partitions of a worker add to the same `Sums`, which leave, sorted, once all of them have passed their date;
 //!    the worker sends them and downgrades its capability. Where there is a ledger each partition has its own first,
-//!    which its [`ledger::keeper`] notes when the partition's watermark has passed them, and which are then added up.
+//!    which its [`ledger::partition_changes`] notes when the partition's watermark has passed them, and which are then added up.
 //! 5. [`crossrate_dataflows::symbol_windows`] arranges panes by symbol, keeps running sums, and at each *look* that
 //!    the frontier proves gives rows of symbols and what crosses must know of their legs;
 //!    [`crossrate_dataflows::cross_rates`] and [`crossrate_dataflows::series_stats`] follow.

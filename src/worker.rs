@@ -197,7 +197,10 @@ impl JobWorker<'_> {
     fn advance(&mut self, has_read: bool) -> Result<()> {
         self.report();
         let committed = self.frontier.committed();
-        self.owned.iter_mut().filter_map(|p| p.keeper.as_mut()).for_each(|keeper| keeper.forget(committed));
+        self.owned
+            .iter_mut()
+            .filter_map(|p| p.unwritten.as_mut())
+            .for_each(|changes| changes.forget(committed));
         let least = self.frontier.least();
         for partition in self.owned.iter_mut().filter(|p| p.idle && !p.ended) {
             self.reading.follow(partition, least)?;

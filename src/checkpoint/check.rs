@@ -5,7 +5,8 @@ use crate::config::SinkTarget;
 use crate::config::checkpoint::CheckpointStore;
 use crate::ledger::Entries;
 use crate::ledger::checkpoint::{self, Checkpoint};
-use crate::ledger::held::Held;
+use crate::ledger::entry_key::EntryKey;
+use crate::ledger::stored_checkpoint::StoredCheckpoint;
 use crossrate_dataflows::market::trade::Symbol;
 use std::collections::HashSet;
 use std::fs::File;
@@ -13,7 +14,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 /// What is wrong with it, each in words.
-pub(super) fn faults(store: &CheckpointStore, held: &Held) -> Vec<String> {
+pub(super) fn faults(store: &CheckpointStore, held: &StoredCheckpoint) -> Vec<String> {
     let mut faults = Vec::new();
     for (key, entry) in &held.entries {
         if let Err(error) = Checkpoint::decode(&Entries::from([(key.clone(), entry.clone())])) {
@@ -25,7 +26,7 @@ pub(super) fn faults(store: &CheckpointStore, held: &Held) -> Vec<String> {
         faults.push("there are entries, but nobody holds the job: expected a lease".into());
     }
     let precede = held.entries.iter().all(|(key, entry)| checkpoint::precedes(key, entry));
-    if !precede && !held.entries.contains_key(checkpoint::JOB) {
+    if !precede && !held.entries.contains_key(&String::from(EntryKey::Job)) {
         faults.push("there are entries, but none of the job itself".into());
     }
     // A partition's other entries mean nothing without the one that says where it is.

@@ -5,7 +5,7 @@ use crate::config::topic_of;
 use crate::flag_words::in_flags;
 use crate::job_identity;
 use crate::ledger::checkpoint::{Checkpoint, JobEntry, PartitionCheckpoint};
-use crate::ledger::held::Held;
+use crate::ledger::stored_checkpoint::StoredCheckpoint;
 use anyhow::Result;
 use crossrate_dataflows::market::acceptance::Counts;
 use crossrate_dataflows::market::event_time::EventTime;
@@ -94,7 +94,7 @@ struct Carried {
 }
 
 impl Shown {
-    pub(super) fn new(store: &CheckpointStore, held: &Held) -> Result<Self> {
+    pub(super) fn new(store: &CheckpointStore, held: &StoredCheckpoint) -> Result<Self> {
         let checkpoint = Checkpoint::decode(&held.entries)?;
         let job = checkpoint.job.as_ref();
         let mut statistics: Vec<Statistics> = Vec::new();

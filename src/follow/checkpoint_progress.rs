@@ -5,6 +5,7 @@ use crate::config::topic_of;
 use crate::job_identity;
 use crate::ledger::Entries;
 use crate::ledger::checkpoint::{self, JobEntry};
+use crate::ledger::entry_key::EntryKey;
 use crate::serve::board::progress::{Knowledge, PartitionNews, ProgressNews};
 use anyhow::Result;
 use crossrate_dataflows::market::acceptance::Head;
@@ -23,17 +24,16 @@ pub(super) struct CheckpointProgress {
 impl CheckpointProgress {
     /// Whether an entry is one of those that are looked at.
     pub(super) fn wants(key: &str) -> bool {
-        key == checkpoint::JOB || key.starts_with("head/")
+        matches!(key.parse(), Ok(EntryKey::Job | EntryKey::Head(_)))
     }
 
     /// Of the entries; `None` where there is no job among them.
     pub(super) fn of(entries: &Entries) -> Result<Option<CheckpointProgress>> {
-        let Some(job) = entries.get(checkpoint::JOB) else { return Ok(None) };
-        let job: JobEntry = checkpoint::decode(checkpoint::JOB, job)?;
+        let Some(job) = checkpoint::job(entries)? else { return Ok(None) };
         let definition = job_identity::definition_of(&job.definition);
         let mut known = CheckpointProgress { job, definition, heads: BTreeMap::new() };
         for (key, entry) in entries {
-            if let Some(partition) = key.strip_prefix("head/").and_then(|number| number.parse().ok()) {
+            if let Ok(EntryKey::Head(partition)) = key.parse() {
                 known.heads.insert(partition, checkpoint::decode(key, entry)?);
             }
         }

@@ -1,27 +1,8 @@
-//! What the entries of a checkpoint are, and how they are written.
-//!
-//! | key | what |
-//! | --- | --- |
-//! | `job` | version, definition, the event time until which rows are out, and when the last window is final |
-//! | `head/P` | where partition P is |
-//! | `jumps/P` | which of its records jumped, where some did that a restart must know |
-//! | `read/P` | how what was read of it until there is known again, of a file |
-//! | `symbols/P/B` | by which kind each symbol is counted there, and the greatest id of its panes that are done: a block of them |
-//! | `symbols/P` | the same of all of them, of a job that had ended when it was taken up, and as earlier versions wrote it |
-//! | `pane/P/END/DATE` | sums that were handed over and that windows still need |
-//! | `carried/SYMBOL/WINDOW`, `series/CROSS/WINDOW`, `rate/CROSS/WINDOW/N` | what outlives its windows |
-//! | `base/SYMBOL/WINDOW` | the sums of a long window until some moment |
-//! | `anew/SYMBOL` | the greatest id since ids began anew, where it is not the greatest of all |
-//! | `idle` | where idleness or adoption took watermarks, as far as rows may still ask what closed them |
-//! | `term` | how often the job was taken over, so that databases beside the ledger obey the latest run only |
-//! | `file/PATH` | a file that the job writes: how long it was, and the hash of that |
-//! | `whole/PATH` | the same of a file that is done with: a day that is over |
-//! | `folder/PATH` | a folder of files by day that the job writes to |
-//! | `length/PATH` | how long a file was, as earlier versions wrote it |
-//! | `fresh` | which start with `--fresh` this began with, so that a restart of that one goes on from here |
+//! What the entries of a checkpoint are, and how they are written. Their keys: [`EntryKey`].
 //!
 //! A file and a folder are noted, with nothing committed yet, before the first byte is written or cut there: so a run that is
-//! taken up knows its own from what others have made. These entries, `term` and `fresh` may be there without a `job`.
+//! taken up knows its own from what others have made. Entries of files and
+//! folders, of the term and of `--fresh` may be there without one of the job.
 //!
 //! An entry is a version byte, eight bytes of checksum, and the value in postcard's format.
 
@@ -30,6 +11,7 @@ mod lasting;
 
 pub use lasting::add_lasting;
 
+use super::entry_key::EntryKey;
 use super::{Changes, Entries};
 use crate::committed_files::content::FileContent;
 use crate::committed_files::{CommittedFiles, FileChange};
@@ -54,18 +36,6 @@ const VERSION: u8 = 3;
 
 /// The version before it, which differs in what holds the sums of trades: see [`earlier`]. It is read, and not written.
 const EARLIER: u8 = 2;
-
-/// The key of the job's own entry.
-pub const JOB: &str = "job";
-
-/// The key of the entry of moves by idleness.
-pub const IDLE: &str = "idle";
-
-/// The key of the entry that says with which `--fresh` it began.
-pub const FRESH: &str = "fresh";
-
-/// The key of the entry that counts how often the job was taken over.
-pub const TERM: &str = "term";
 
 /// The job as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,18 +112,18 @@ pub struct Checkpoint {
 pub fn add_file_change(changes: &mut Changes, change: &FileChange) -> Result<()> {
     match change {
         FileChange::Grows(path, content) => {
-            changes.insert(format!("file/{path}"), Some(encode(content)?));
+            changes.insert(EntryKey::File(path.clone()).into(), Some(encode(content)?));
         }
         FileChange::Whole(path, content) => {
-            changes.insert(format!("file/{path}"), None);
-            changes.insert(format!("whole/{path}"), Some(encode(content)?));
+            changes.insert(EntryKey::File(path.clone()).into(), None);
+            changes.insert(EntryKey::Whole(path.clone()).into(), Some(encode(content)?));
         }
         FileChange::Gone(path) => {
-            let kinds = ["file", "length", "whole", "folder"];
-            changes.extend(kinds.map(|kind| (format!("{kind}/{path}"), None)));
+            let kinds = [EntryKey::File, EntryKey::Length, EntryKey::Whole, EntryKey::Folder];
+            changes.extend(kinds.map(|kind| (kind(path.clone()).into(), None)));
         }
         FileChange::Folder(path, name) => {
-            changes.insert(format!("folder/{path}"), Some(encode(name)?));
+            changes.insert(EntryKey::Folder(path.clone()).into(), Some(encode(name)?));
         }
     }
     Ok(())
@@ -163,7 +133,7 @@ pub fn add_file_change(changes: &mut Changes, change: &FileChange) -> Result<()>
 /// of it is there, for as long as the clock does not go back by then.
 fn next_term(entries: &Entries) -> u64 {
     // One that is damaged is found by those who check.
-    let before = entries.get(TERM).and_then(|entry| decode::<u64>(TERM, entry).ok()).unwrap_or(0);
+    let before = term(entries).unwrap_or(0);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis());
     before.saturating_add(1).max(u64::try_from(now).unwrap_or(0))
 }
@@ -174,13 +144,13 @@ pub fn put_term(entries: &mut Entries, beside: Option<u64>) -> Vec<u8> {
     let term = beside.unwrap_or_else(|| next_term(entries));
     // A number can always be encoded.
     let term = encode(&term).unwrap_or_default();
-    entries.insert(TERM.to_owned(), term.clone());
+    entries.insert(EntryKey::Term.into(), term.clone());
     term
 }
 
 /// The term among those entries; 0 where there is none.
 pub fn term(entries: &Entries) -> Result<u64> {
-    entries.get(TERM).map_or(Ok(0), |entry| decode(TERM, entry))
+    Ok(of_key(entries, &EntryKey::Term)?.unwrap_or(0))
 }
 
 /// Encodes an entry.
@@ -220,14 +190,18 @@ fn is_earlier(entry: &[u8]) -> bool {
 
 /// The job's own entry among those; `None` where nothing was ever committed.
 pub fn job(entries: &Entries) -> Result<Option<JobEntry>> {
-    entries.get(JOB).map(|entry| decode(JOB, entry)).transpose()
+    of_key(entries, &EntryKey::Job)
 }
 
-/// The entry of a partition without which this one of it means nothing.
+/// The value of an entry among those; `None` where it is not there.
+fn of_key<T: DeserializeOwned>(entries: &Entries, key: &EntryKey) -> Result<Option<T>> {
+    let key = key.to_string();
+    entries.get(&key).map(|entry| decode(&key, entry)).transpose()
+}
+
+/// The entry of a partition without which the one under this key means nothing.
 pub fn head_of(key: &str) -> Option<String> {
-    let of_partition =
-        ["symbols/", "read/", "jumps/", "pane/"].iter().find_map(|kind| key.strip_prefix(kind))?;
-    of_partition.split('/').next().map(|partition| format!("head/{partition}"))
+    key.parse::<EntryKey>().ok()?.head().map(String::from)
 }
 
 /// Fails where an entry is not there without which the others mean nothing: who would go on all the same would begin
@@ -236,7 +210,7 @@ pub fn whole(entries: &Entries) -> Result<()> {
     let mut needed = entries
         .iter()
         .filter(|(key, entry)| !precedes(key, entry))
-        .flat_map(|(key, _)| [Some(JOB.to_owned()), head_of(key)])
+        .flat_map(|(key, _)| [Some(EntryKey::Job.into()), head_of(key)])
         .flatten();
     match needed.find(|key| !entries.contains_key(key)) {
         None => Ok(()),
@@ -249,27 +223,14 @@ pub fn whole(entries: &Entries) -> Result<()> {
 /// Whether an entry may be there before anything was committed.
 pub fn precedes(key: &str, entry: &[u8]) -> bool {
     let is_empty = || decode::<FileContent>(key, entry).is_ok_and(|content| content == FileContent::empty());
-    key == FRESH || key == TERM || key.starts_with("folder/") || key.starts_with("file/") && is_empty()
+    match key.parse() {
+        Ok(EntryKey::Fresh | EntryKey::Term | EntryKey::Folder(_)) => true,
+        Ok(EntryKey::File(_)) => is_empty(),
+        _ => false,
+    }
 }
 
 impl Checkpoint {
-    /// Decodes the entry of a file or a folder.
-    fn take_output(&mut self, kind: &str, path: &str, entry: &[u8]) -> Result<()> {
-        let key = format!("{kind}/{path}");
-        let path = path.to_owned();
-        match kind {
-            "file" => {
-                let content: FileContent = decode(&key, entry)?;
-                self.files.lengths.insert(path.clone(), content.length);
-                self.files.contents.insert(path, content);
-            }
-            "whole" => drop(self.files.whole.insert(path, decode(&key, entry)?)),
-            "folder" => drop(self.files.folders.insert(path, decode(&key, entry)?)),
-            _ => drop(self.files.lengths.insert(path, decode(&key, entry)?)),
-        }
-        Ok(())
-    }
-
     /// Decodes all entries. A run that had ended is taken up after its last closing: its windows are final.
     pub fn decode(entries: &Entries) -> Result<Self> {
         let mut checkpoint = Checkpoint::default();
@@ -283,47 +244,47 @@ impl Checkpoint {
                 Failure::new(Exit::Failed, format!("the checkpoint has an unknown entry {key:?}"))
                     .hint("run the version of crossrate that wrote it, or start the job anew with --fresh")
             };
-            let (kind, rest) = key.split_once('/').unwrap_or((key, ""));
-            let partition = |text: &str| text.parse::<u32>().map_err(|_| unknown());
-            match kind {
-                JOB => checkpoint.job = Some(decode(key, entry)?),
-                "head" => {
-                    heads.insert(partition(rest)?, decode(key, entry)?);
-                }
-                "read" => {
-                    read.insert(partition(rest)?, decode(key, entry)?);
-                }
-                "jumps" => {
-                    jumps.insert(partition(rest)?, decode(key, entry)?);
-                }
-                "symbols" => {
-                    let of_partition = rest.split_once('/').map_or(rest, |(partition, _)| partition);
-                    let (known, keys) = symbols.entry(partition(of_partition)?).or_default();
+            match key.parse().map_err(|_| unknown())? {
+                EntryKey::Job => checkpoint.job = Some(decode(key, entry)?),
+                EntryKey::Head(partition) => _ = heads.insert(partition, decode(key, entry)?),
+                EntryKey::Read(partition) => _ = read.insert(partition, decode(key, entry)?),
+                EntryKey::Jumps(partition) => _ = jumps.insert(partition, decode(key, entry)?),
+                EntryKey::SymbolBlock(partition, _) | EntryKey::Symbols(partition) => {
+                    let (known, keys) = symbols.entry(partition).or_default();
                     known.extend(decode::<Vec<SymbolEntry>>(key, entry)?);
                     keys.push(key.clone());
                 }
-                "pane" => {
-                    let mut parts = rest.split('/');
-                    let mut number = || parts.next().and_then(|p| p.parse::<u64>().ok()).ok_or_else(unknown);
-                    let (p, end, date) = (number()?, number()?, number()?);
-                    let p = u32::try_from(p).map_err(|_| unknown())?;
-                    let place = (EventTime::from_micros(end), EventTime::from_micros(date));
+                EntryKey::Pane(partition, end, date) => {
                     let entry = match is_earlier(entry) {
                         true => earlier::panes(decode(key, entry)?),
                         false => decode(key, entry)?,
                     };
-                    panes.entry(p).or_default().insert(place, entry);
+                    panes.entry(partition).or_default().insert((end, date), entry);
                 }
-                "carried" | "base" | "anew" | "series" | "rate" => {
-                    if !lasting::take(&mut checkpoint.resume, (kind, rest), (key, entry))? {
-                        return Err(unknown().into());
-                    }
+                EntryKey::Carried(of) => {
+                    let carried = match is_earlier(entry) {
+                        true => earlier::carried(decode(key, entry)?),
+                        false => decode(key, entry)?,
+                    };
+                    checkpoint.resume.carried.insert(of, carried);
                 }
-                IDLE => checkpoint.resume.idle = decode(key, entry)?,
-                FRESH => drop(decode::<String>(key, entry)?),
-                TERM => checkpoint.term = decode(key, entry)?,
-                "length" | "file" | "whole" | "folder" => checkpoint.take_output(kind, rest, entry)?,
-                _ => return Err(unknown().into()),
+                EntryKey::Base(of) => _ = checkpoint.resume.bases.insert(of, decode(key, entry)?),
+                EntryKey::Anew(symbol) => _ = checkpoint.resume.ids_anew.insert(symbol, decode(key, entry)?),
+                EntryKey::Series(of) => _ = checkpoint.resume.series.insert(of, decode(key, entry)?),
+                EntryKey::Rate(of, number) => {
+                    checkpoint.resume.rates.entry(of).or_default().insert(number, decode(key, entry)?);
+                }
+                EntryKey::Idle => checkpoint.resume.idle = decode(key, entry)?,
+                EntryKey::Fresh => drop(decode::<String>(key, entry)?),
+                EntryKey::Term => checkpoint.term = decode(key, entry)?,
+                EntryKey::File(path) => {
+                    let content: FileContent = decode(key, entry)?;
+                    checkpoint.files.lengths.insert(path.clone(), content.length);
+                    checkpoint.files.contents.insert(path, content);
+                }
+                EntryKey::Whole(path) => _ = checkpoint.files.whole.insert(path, decode(key, entry)?),
+                EntryKey::Folder(path) => _ = checkpoint.files.folders.insert(path, decode(key, entry)?),
+                EntryKey::Length(path) => _ = checkpoint.files.lengths.insert(path, decode(key, entry)?),
             }
         }
         lasting::join_earlier(&mut checkpoint.resume);
@@ -360,9 +321,4 @@ fn note_greatest<'a>(symbols: &mut [SymbolEntry], panes: impl Iterator<Item = &'
     for known in symbols {
         known.greatest_id = known.greatest_id.max(ids.get(&known.symbol).copied());
     }
-}
-
-/// Key of a pane's entry.
-pub fn pane_key(partition: u32, end: EventTime, date: EventTime) -> String {
-    format!("pane/{partition}/{}/{}", end.micros(), date.micros())
 }

@@ -13,8 +13,8 @@ mod entries;
 mod metadata;
 
 use super::checkpoint::{self, encode};
-use super::held::Held;
 use super::protocol::{Ended, Lease, Protocol, Step, Wrote};
+use super::stored_checkpoint::StoredCheckpoint;
 use super::{Changes, Commit, Entries, Ledger};
 use crate::config::{Config, DeadLetterTarget, KafkaClient, SinkTarget, Verbosity};
 use crate::exit::{Exit, Failure};
@@ -155,7 +155,7 @@ impl Kafka {
     }
 
     /// What is there of the job, without taking it over.
-    pub fn held(&self) -> Result<Option<Held>> {
+    pub fn held(&self) -> Result<Option<StoredCheckpoint>> {
         let listener = Listener::new(self.verbosity);
         let asker: Producer = kafka::client(&self.kafka, &listener, &[], &[])?;
         let serve = || {
@@ -169,7 +169,7 @@ impl Kafka {
         let read = self.read(&listener);
         let (entries, _) = read.map_err(|error| kafka::failed(&self.kafka, &listener, &what, error))?;
         let (entries, lease) = split_lease(entries)?;
-        Ok(Held { entries, lease }.some())
+        Ok(StoredCheckpoint { entries, lease }.some())
     }
 
     /// Removes the job's checkpoint; its rows stay. A run that is under way is fenced by it.
@@ -352,7 +352,7 @@ impl Ledger for Kafka {
         self.meet_topics();
         // Those who had the job before learn from it who has it now.
         let term = checkpoint::put_term(&mut entries, None);
-        let changes = Changes::from([(checkpoint::TERM.to_owned(), Some(term))]);
+        let changes = Changes::from([(super::entry_key::EntryKey::Term.into(), Some(term))]);
         self.commit(&Commit { changes, ..Commit::default() })?;
         Ok(entries)
     }

@@ -12,8 +12,8 @@ pub(crate) mod reading;
 mod tables;
 mod tls;
 
-use super::held::Held;
 use super::protocol::{Ended, Lease, Protocol, Step, Wrote};
+use super::stored_checkpoint::StoredCheckpoint;
 use super::{Commit, Entries, Ledger, checkpoint, is_overtaken};
 use crate::config::Verbosity;
 use crate::config::database::{Database, words};
@@ -100,14 +100,14 @@ impl Postgres {
     }
 
     /// What is there of the job, without taking it over.
-    pub fn held(&mut self) -> Result<Option<Held>> {
+    pub fn held(&mut self) -> Result<Option<StoredCheckpoint>> {
         let job = self.job.clone();
         let held = self.persist(PATIENCE_AT_START, async |session: &Session| {
             let client = &session.client;
             let sql = "SELECT to_regclass('crossrate_lease') IS NOT NULL AND \
                        to_regclass('crossrate_recovery') IS NOT NULL";
             if !client.query_one(sql, &[]).await?.get::<_, bool>(0) {
-                return Ok(Held::default());
+                return Ok(StoredCheckpoint::default());
             }
             // One state of both, whatever is committed meanwhile.
             client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
@@ -115,7 +115,7 @@ impl Postgres {
             let lease = client.query_opt(sql, &[&job]).await?.map(|row| lease(&row));
             let entries = read_entries(client, &job).await?;
             client.batch_execute("ROLLBACK").await?;
-            Ok(Held { entries, lease })
+            Ok(StoredCheckpoint { entries, lease })
         })?;
         Ok(held.some())
     }
@@ -236,7 +236,7 @@ impl Postgres {
             let term = checkpoint::put_term(&mut entries, beside);
             let sql = "INSERT INTO crossrate_recovery (job, key, value) VALUES ($1, $2, $3)
                 ON CONFLICT (job, key) DO UPDATE SET value = $3";
-            client.execute(sql, &[&job, &tables::key_to_sql(checkpoint::TERM), &term]).await?;
+            client.execute(sql, &[&job, &tables::term_key(), &term]).await?;
             let sql = "INSERT INTO crossrate_lease (job, run, number, owner) VALUES ($1, $2, $3, $4)
                 ON CONFLICT (job) DO UPDATE SET run = $2, number = $3, owner = $4, taken_at = now()";
             let run = lease.run.as_slice();

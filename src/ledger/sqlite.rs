@@ -2,8 +2,9 @@
 
 mod tables;
 
-use super::held::Held;
+use super::entry_key::EntryKey;
 use super::protocol::{Lease, Protocol, Step, Wrote};
+use super::stored_checkpoint::StoredCheckpoint;
 use super::{Commit, Entries, Ledger, checkpoint, is_overtaken};
 use crate::exit::{Exit, Failure};
 use crate::rows::sqlite::{bound, insert};
@@ -85,7 +86,7 @@ impl Sqlite {
     }
 
     /// What is there of a job, without taking it over; a database that is not there is not made.
-    pub fn look(path: &Path, job: &str) -> Result<Option<Held>> {
+    pub fn look(path: &Path, job: &str) -> Result<Option<StoredCheckpoint>> {
         let Some(mut connection) = existing(path, OpenFlags::SQLITE_OPEN_READ_WRITE).or_else(|error| {
             // In a folder that may not be written to: as it is, which is whole where no rest of a commit is beside it.
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
@@ -96,10 +97,13 @@ impl Sqlite {
         else {
             return Ok(None);
         };
-        let read = |connection: &mut Connection| -> rusqlite::Result<Held> {
+        let read = |connection: &mut Connection| -> rusqlite::Result<StoredCheckpoint> {
             // One state of both, whatever is committed meanwhile.
             let transaction = connection.transaction()?;
-            Ok(Held { entries: read_entries(&transaction, job)?, lease: read_lease(&transaction, job)? })
+            Ok(StoredCheckpoint {
+                entries: read_entries(&transaction, job)?,
+                lease: read_lease(&transaction, job)?,
+            })
         };
         Ok(read(&mut connection).map_err(|error| failed(path, error))?.some())
     }
@@ -174,7 +178,7 @@ impl Sqlite {
             }
             let term = checkpoint::put_term(&mut entries, beside);
             let put = "INSERT OR REPLACE INTO crossrate_recovery VALUES (?1, ?2, ?3)";
-            transaction.execute(put, params![job, checkpoint::TERM, term])?;
+            transaction.execute(put, params![job, EntryKey::Term.to_string(), term])?;
             write_lease(&transaction, job, &lease)?;
             transaction.commit()?;
             Ok((entries, before))

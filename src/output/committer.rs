@@ -3,7 +3,8 @@
 use super::commit_thread::{CommitThread, FinishedCommit, Wait};
 use crate::committed_files::FileChange;
 use crate::config::{Config, Verbosity};
-use crate::ledger::checkpoint::{IDLE, JOB, JobEntry, add_file_change, add_lasting, encode};
+use crate::ledger::checkpoint::{JobEntry, add_file_change, add_lasting, encode};
+use crate::ledger::entry_key::EntryKey;
 use crate::ledger::{Changes, Commit};
 use anyhow::Result;
 use crossrate_dataflows::market::event_time::EventTime;
@@ -107,7 +108,7 @@ impl Committer {
         self.pending.changes.extend(outbox.changes.drain(..));
         if let Some(idle) = outbox.idle.take() {
             let entry = if idle.is_empty() { None } else { Some(encode(&idle)?) };
-            self.pending.changes.insert(IDLE.into(), entry);
+            self.pending.changes.insert(EntryKey::Idle.into(), entry);
         }
         outbox.clear();
         Ok(())
@@ -188,7 +189,7 @@ impl Committer {
         }
         self.gathered = 0;
         let mut commit = std::mem::take(&mut self.pending);
-        commit.changes.insert(JOB.into(), Some(encode(&self.job)?));
+        commit.changes.insert(EntryKey::Job.into(), Some(encode(&self.job)?));
         Ok(commit)
     }
 

@@ -3,7 +3,7 @@
 use super::diagnosis::Diagnosis;
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
-use crate::ledger::keeper::Keeper;
+use crate::ledger::partition_changes::PartitionChanges;
 use crate::source::PartitionFeed;
 use crate::wire::chunk::Prefix;
 use anyhow::Result;
@@ -29,7 +29,7 @@ pub(super) struct Owned {
     /// Whether the windows to withhold are known (or there are none).
     pub(super) begun: bool,
     /// What a later run will need; only where there is a ledger.
-    pub(super) keeper: Option<Keeper>,
+    pub(super) unwritten: Option<PartitionChanges>,
     /// Its own sums, where there is a ledger: the checkpoint must know what each partition has handed over.
     pub(super) apart: Option<Sums>,
     pub(super) rebuilding: Option<Rebuilding>,
@@ -56,7 +56,7 @@ impl Owned {
         }
         Owned {
             begun: !feed.inside_log,
-            keeper: config.has_ledger().then(|| Keeper::new(feed.number, &config.definition)),
+            unwritten: config.has_ledger().then(|| PartitionChanges::new(feed.number, &config.definition)),
             apart: config.has_ledger().then(Sums::default),
             rebuilding: None,
             diagnosis: Diagnosis::default(),
@@ -72,8 +72,8 @@ impl Owned {
     }
 
     pub(super) fn has_read(&mut self, read: Option<Prefix>) {
-        if let Some(keeper) = &mut self.keeper {
-            keeper.has_read(read);
+        if let Some(changes) = &mut self.unwritten {
+            changes.has_read(read);
         }
     }
 }

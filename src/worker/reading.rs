@@ -158,8 +158,8 @@ impl Reading {
             // Only the end of its input has handed that over: it is open again, and rebuilt, for there may be more.
             if *date >= head.watermark {
                 if from < head.next {
-                    if let Some(keeper) = &mut partition.keeper {
-                        keeper.take_back(*pane_end, *date);
+                    if let Some(changes) = &mut partition.unwritten {
+                        changes.take_back(*pane_end, *date);
                     }
                     continue;
                 }
@@ -178,9 +178,9 @@ impl Reading {
         partition.diagnosis.goes_on(&head.counts);
         partition.records = from;
         partition.begun = !head.inside_log;
-        if let Some(keeper) = &mut partition.keeper {
-            keeper.know(greatest_ids.into_iter(), &earlier.symbol_keys, &earlier.jumps);
-            handed_over.iter().for_each(|update| keeper.keep_known(update));
+        if let Some(changes) = &mut partition.unwritten {
+            changes.know(greatest_ids.into_iter(), &earlier.symbol_keys, &earlier.jumps);
+            handed_over.iter().for_each(|update| changes.keep_known(update));
         }
         handed_over.iter().for_each(|update| self.sums.add(update));
         let last = handed_over.iter().map(|update| update.pane_end).max();
@@ -251,9 +251,9 @@ impl Reading {
             // There may be nothing behind it for long.
             rebuilt(partition)?;
         }
-        if let (Some(keeper), Some(apart)) = (&mut partition.keeper, &mut partition.apart) {
+        if let (Some(changes), Some(apart)) = (&mut partition.unwritten, &mut partition.apart) {
             apart.hand_over(partition.state.watermark(), &mut self.updates);
-            keeper.keep(&self.updates, self.symbols.names())?;
+            changes.keep(&self.updates, self.symbols.names())?;
             self.updates.drain(..).for_each(|update| self.sums.add(&update));
         }
         self.note_closing(partition, partition.state.handed_over());
@@ -316,8 +316,8 @@ impl Reading {
         if partition.told.is_none() {
             return Ok(());
         }
-        let changes = match &mut partition.keeper {
-            Some(keeper) => keeper.changes(&partition.state, partition.records, self.symbols.names())?,
+        let changes = match &mut partition.unwritten {
+            Some(changes) => changes.changes(&partition.state, partition.records, self.symbols.names())?,
             None => Vec::new(),
         };
         self.tell(partition, changes);

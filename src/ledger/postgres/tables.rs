@@ -3,6 +3,7 @@
 //! Columns are those of [`columns`]: decimals as `numeric`, which keeps all their digits, JSON as `json`, which keeps
 //! its bytes; and before them the job's name, so that several jobs can share a database. Rows travel as an array for each column, so a commit is a handful of statements whatever its size.
 
+use crate::ledger::entry_key::EntryKey;
 use crate::rows::columns;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::row::Row;
@@ -255,6 +256,11 @@ fn array(column: &Field, at: usize, rows: &[Vec<Value>]) -> Box<dyn ToSql + Sync
 /// A text as Postgres can hold it: it has no zero byte, so its picture stands in.
 fn text(words: &str) -> String {
     words.replace('\0', "\u{2400}")
+}
+
+/// The key of the term as it stands in the table.
+pub(super) fn term_key() -> String {
+    key_to_sql(&EntryKey::Term.to_string())
 }
 
 /// A key as Postgres can hold it, without making two of them one.

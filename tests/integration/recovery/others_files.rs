@@ -188,7 +188,7 @@ fn as_earlier_versions_wrote(database: &Path) {
     let job = found[0].0.clone();
     let entries: BTreeMap<_, _> = found.into_iter().map(|(_, key, value)| (key, value)).collect();
     let lengths = Checkpoint::decode(&entries).expect("decoded").files.lengths;
-    assert!(entries.contains_key(checkpoint::TERM) && !lengths.is_empty(), "{:?}", entries.keys());
+    assert!(entries.contains_key("term") && !lengths.is_empty(), "{:?}", entries.keys());
     let newer = "key = 'term' OR key LIKE 'file/%' OR key LIKE 'whole/%' OR key LIKE 'folder/%'";
     database.execute(&format!("DELETE FROM crossrate_recovery WHERE {newer}"), []).expect("deleted");
     for (path, length) in lengths {

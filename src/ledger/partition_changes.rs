@@ -1,6 +1,7 @@
-//! A partition's side of the checkpoint: notes what changes in it, batch by batch.
+//! What changes in a partition's entries of the checkpoint, noted batch by batch.
 
-use super::checkpoint::{PaneEntry, encode, pane_key};
+use super::checkpoint::{PaneEntry, encode};
+use super::entry_key::EntryKey;
 use super::symbol_blocks::SymbolBlocks;
 use crate::wire::chunk::Prefix;
 use anyhow::Result;
@@ -16,14 +17,14 @@ use std::collections::BTreeMap;
 
 /// What a later run will need of one partition, as far as it is not in the partition itself.
 #[derive(Debug)]
-pub struct Keeper {
+pub struct PartitionChanges {
     partition: u32,
     windows: Windows,
     /// How much later than the moment until which windows need a pane no look asks for it any more, nor any that a later run
     /// repeats.
     span: u64,
     /// Panes that were handed over and that windows still need: the dates of their entries, and their greatest ids.
-    kept: BTreeMap<EventTime, Kept>,
+    kept: BTreeMap<EventTime, PaneNotes>,
     symbols: SymbolBlocks,
     /// The records that jumped, as they were written last.
     jumps: Refused,
@@ -33,15 +34,15 @@ pub struct Keeper {
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct PaneNotes {
     dates: Vec<EventTime>,
     greatest_ids: BTreeMap<SymbolNumber, u64>,
 }
 
-impl Keeper {
+impl PartitionChanges {
     /// Of a partition of which nothing is known.
     pub fn new(partition: u32, definition: &Definition) -> Self {
-        Keeper {
+        PartitionChanges {
             partition,
             windows: definition.windows.clone(),
             span: definition.grace + Looks::of(definition).hindsight(),
@@ -63,7 +64,7 @@ impl Keeper {
         self.jumps = jumps.clone();
         self.symbols.know(greatest_ids);
         // All of them in one entry: those of a job that had ended.
-        let whole = format!("symbols/{}", self.partition);
+        let whole = EntryKey::Symbols(self.partition).into();
         self.changes.extend(keys.iter().cloned().chain([whole]).map(|key| (key, None)));
     }
 
@@ -78,7 +79,7 @@ impl Keeper {
 
     /// What an earlier run had handed over, and this one will once more: until then it is not.
     pub fn take_back(&mut self, pane_end: EventTime, date: EventTime) {
-        self.changes.push((pane_key(self.partition, pane_end, date), None));
+        self.changes.push((EntryKey::Pane(self.partition, pane_end, date).into(), None));
     }
 
     /// Notes what is handed over.
@@ -99,8 +100,8 @@ impl Keeper {
                     candle: u.candle,
                 })
                 .collect();
-            let key = pane_key(self.partition, first.pane_end, first.date);
-            self.changes.push((key, Some(encode(&entries)?)));
+            let key = EntryKey::Pane(self.partition, first.pane_end, first.date);
+            self.changes.push((key.into(), Some(encode(&entries)?)));
             rest = others;
         }
         Ok(())
@@ -117,7 +118,7 @@ impl Keeper {
         while let Some(entry) = self.kept.first_entry().filter(|e| !is_needed(*e.key())) {
             let (end, kept) = entry.remove_entry();
             for date in kept.dates {
-                self.changes.push((pane_key(self.partition, end, date), None));
+                self.changes.push((EntryKey::Pane(self.partition, end, date).into(), None));
             }
             for (symbol, id) in kept.greatest_ids {
                 self.symbols.note(symbol, id);
@@ -133,19 +134,19 @@ impl Keeper {
         names: &[Symbol],
     ) -> Result<Vec<(String, Option<Vec<u8>>)>> {
         let partition = self.partition;
-        self.changes.push((format!("head/{partition}"), Some(encode(&state.head(next))?)));
+        self.changes.push((EntryKey::Head(partition).into(), Some(encode(&state.head(next))?)));
         let jumps = state.jumps();
         if jumps != self.jumps {
             let entry = if jumps == Refused::default() { None } else { Some(encode(&jumps)?) };
-            self.changes.push((format!("jumps/{partition}"), entry));
+            self.changes.push((EntryKey::Jumps(partition).into(), entry));
             self.jumps = jumps;
         }
         if let Some(read) = self.read.take() {
-            self.changes.push((format!("read/{partition}"), Some(encode(&read)?)));
+            self.changes.push((EntryKey::Read(partition).into(), Some(encode(&read)?)));
         }
         let blocks = self.symbols.entries(state, names)?.into_iter();
-        self.changes
-            .extend(blocks.map(|(block, entry)| (format!("symbols/{partition}/{block}"), Some(entry))));
+        let key = |block| EntryKey::SymbolBlock(partition, block).into();
+        self.changes.extend(blocks.map(|(block, entry)| (key(block), Some(entry))));
         Ok(std::mem::take(&mut self.changes))
     }
 }

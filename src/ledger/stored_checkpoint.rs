@@ -8,14 +8,14 @@ use anyhow::Result;
 
 /// What is there of a job.
 #[derive(Debug, Clone, Default)]
-pub struct Held {
+pub struct StoredCheckpoint {
     /// The entries of its last commit.
     pub entries: Entries,
     /// Who wrote that.
     pub lease: Option<Lease>,
 }
 
-impl Held {
+impl StoredCheckpoint {
     /// `None` where nothing was ever committed.
     pub(super) fn some(self) -> Option<Self> {
         (!self.entries.is_empty() || self.lease.is_some()).then_some(self)
@@ -35,7 +35,7 @@ impl CheckpointStore {
     }
 
     /// What is there; makes nothing and disturbs nobody.
-    pub fn read(&self) -> Result<Option<Held>> {
+    pub fn read(&self) -> Result<Option<StoredCheckpoint>> {
         match &self.target {
             SinkTarget::Stdout => Ok(None),
             SinkTarget::File(path) | SinkTarget::Days(_, path) => Sqlite::look(&beside(path), &self.job),
