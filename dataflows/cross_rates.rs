@@ -274,7 +274,7 @@ impl CrossRows {
         const FIVE_MINUTES: u64 = 300_000_000;
         let most = match self.definition.max_carry {
             Some(most) => most,
-            None => self.window_of(line).carry_at_least(end).max(FIVE_MINUTES),
+            None => self.window_of(line).reach_at_least(end).max(FIVE_MINUTES),
         };
         self.definition.missing_leg == MissingLeg::Carry && end.micros() - from.micros() <= most
     }

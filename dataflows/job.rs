@@ -2,6 +2,7 @@
 
 use crate::basis::basis;
 use crate::cross_rates::{CrossLegs, cross_rates, legs_of};
+use crate::fills::fills;
 use crate::market::definition::Definition;
 use crate::market::event_time::EventTime;
 use crate::market::resume::Resume;
@@ -38,12 +39,17 @@ pub fn job<'scope>(
 ) -> Job {
     let known = withhold_before.broadcast();
     let (symbol_rows, leg_windows) = symbol_windows(panes, known.clone(), definition, resume);
+    let fillable = definition.wants_fills().then(|| symbol_rows.clone());
     let legs = crosses(scope, definition);
     let (cross_rows, rates) = cross_rates(leg_windows, legs, known, definition, resume);
     let stats_rows = series_stats(rates, definition, resume);
     let rows = symbol_rows.concat(cross_rows.map(Emission::Row));
     let rows = if definition.wants_basis() { rows.clone().concat(basis(rows, definition)) } else { rows };
     let rows = leaving(rows, definition).concat(stats_rows);
+    let rows = match fillable {
+        Some(symbol_rows) => rows.concat(fills(symbol_rows, notes.clone(), definition, resume)),
+        None => rows,
+    };
     let (outbox, probe) = closings(rows, notes, definition.grace, resume);
     Job { outbox, probe }
 }

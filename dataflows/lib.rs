@@ -9,6 +9,7 @@
 //! | [`cross_rates`] | What is a pair worth that is not traded directly? | legs | rows of crosses, final rates |
 //! | [`series_stats`] | How has a cross rate behaved so far? | final rates | rows of statistics |
 //! | [`basis`](mod@basis) | What is a cross worth beside the pair that is traded directly? | final rows | rows of bases |
+//! | [`fills`](mod@fills) | What is there of a symbol where it did not trade? | final rows of symbols | rows without trades |
 //! | [`job`](mod@job) | all of them, as one run has them | panes and notes | rows in their one order |
 //!
 //! Read [`market`] first (values and sums, no timely): `trade`, `acceptance`, `folding` and `sums` are what happens before the
@@ -21,6 +22,7 @@
 
 pub mod basis;
 pub mod cross_rates;
+pub mod fills;
 pub mod job;
 pub mod market;
 pub mod operators;

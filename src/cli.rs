@@ -319,7 +319,7 @@ fn flag(about: &'static About, which: Which) -> Arg {
 
 fn told(about: &About, which: Which) -> String {
     let (help, default) = (about.help_for(which), about.default_for(which));
-    if default == "none" {
+    if default == "none" && (about.optional || about.default != default) {
         return help.to_owned();
     }
     format!("{help} [default: {default}]")
@@ -458,8 +458,8 @@ mod tests {
             "kafka-config" => ("", properties.as_str()),
             "symbol" => ("a.csv", "A"),
             "dedup" | "idle-timeout" => ("", "off"),
-            "max-ahead" | "max-jump" | "window" | "delay" | "grace" | "tick" | "max-carry" | "duration"
-            | "commit-interval" => ("", "7s"),
+            "max-ahead" | "max-jump" | "window" | "delay" | "grace" | "tick" | "max-carry" | "max-fill"
+            | "duration" | "commit-interval" => ("", "7s"),
             "slide" => ("--window 10s", "5s"),
             "time-zone" => ("--window 1d", "Europe/Berlin"),
             "max-drift" | "join-timeout" => ("", "7m"),
@@ -468,6 +468,7 @@ mod tests {
             "basis" => ("--cross A=B*C", "A"),
             "crosses" => ("", crosses.as_str()),
             "missing-leg" => ("", "carry"),
+            "fill" => ("", "previous"),
             "stats-last" | "seed" | "batch-records" | "restarts" => ("", "7"),
             "to" | "dead-letter" | "summary" => ("", "out"),
             "rows" => ("", "cross"),

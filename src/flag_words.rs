@@ -26,7 +26,7 @@ pub(crate) fn in_flags(pairs: &[(String, String)]) -> Vec<(String, String)> {
 
 fn flag(name: &str, value: &str) -> (String, String) {
     let (flag, typed) = match (name, value) {
-        ("emit" | "missing-leg", _) => (name, Some(value.to_ascii_lowercase())),
+        ("emit" | "missing-leg" | "fill", _) => (name, Some(value.to_ascii_lowercase())),
         ("dedup", "true") => (name, Some("partition".into())),
         ("dedup", "false") => (name, Some("off".into())),
         ("stats-last", "null") => (name, Some("all".into())),

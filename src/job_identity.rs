@@ -205,7 +205,7 @@ fn job(config: &Config) -> Vec<(String, String)> {
 }
 
 /// Fields of the definition that are microseconds.
-const DURATIONS: [&str; 6] = ["delay", "grace", "tick", "max-carry", "max-ahead", "max-jump"];
+const DURATIONS: [&str; 7] = ["delay", "grace", "tick", "max-carry", "max-ahead", "max-jump", "max-fill"];
 
 /// A JSON object as pairs, named like the flags.
 fn flatten(name: &str, value: &Value, pairs: &mut Vec<(String, String)>) {

@@ -46,6 +46,13 @@ pub struct Definition {
     /// Crosses that are held against a pair that is traded directly, by name.
     #[serde(default)]
     pub basis: Vec<Basis>,
+    /// What windows without trades have.
+    #[serde(default)]
+    pub fill: Fill,
+    /// How much later than the latest window with trades such a window may end; where nothing is said, an hour or the length
+    /// of the window, whichever is more.
+    #[serde(default)]
+    pub max_fill: Option<u64>,
 }
 
 impl Definition {
@@ -53,6 +60,11 @@ impl Definition {
     pub fn needs(&self) -> impl Iterator<Item = &Symbol> {
         let legs = self.crosses.iter().flat_map(|cross| &cross.legs).map(|leg| &leg.symbol);
         legs.chain(self.basis.iter().map(|basis| &basis.direct))
+    }
+
+    /// Whether windows without trades have rows.
+    pub fn wants_fills(&self) -> bool {
+        self.fill != Fill::None && self.rows.has(RowKind::Symbol)
     }
 
     /// Whether rows of bases leave.
@@ -95,6 +107,8 @@ impl Default for Definition {
             max_ahead: 5 * SECOND,
             max_jump: None,
             basis: Vec::new(),
+            fill: Fill::None,
+            max_fill: None,
         }
     }
 }
@@ -175,4 +189,16 @@ pub enum MissingLeg {
     Carry,
     /// No row.
     Withhold,
+}
+
+/// What a window of a symbol without trades has (`docs/semantics.md#windows`).
+#[derive(Debug, Copy, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fill {
+    /// No row.
+    #[default]
+    None,
+    /// A row without prices.
+    Null,
+    /// A row whose prices are the close of the latest earlier window with trades.
+    Previous,
 }

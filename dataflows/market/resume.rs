@@ -43,6 +43,8 @@ pub struct Resume {
     pub series: HashMap<InWindows, SeriesMoments>,
     /// Where idleness or adoption had taken watermarks, disjoint; for what a row says closed it.
     pub idle: Vec<(EventTime, EventTime)>,
+    /// What each symbol's windows without trades are filled from; only where they are.
+    pub closes: HashMap<InWindows, LastClose>,
     /// The rates that are in the statistics, by their number among all of the cross; only with `--stats-last`.
     pub rates: HashMap<InWindows, BTreeMap<i64, BigInt>>,
 }
@@ -57,6 +59,17 @@ pub fn known_of<'a, V>(known: &'a HashMap<InWindows, V>, name: &Symbol, window: 
     known.get(&(name.clone(), window.name_owned())).or_else(only)
 }
 
+/// What a window without trades takes from the latest earlier one with trades.
+#[derive(Debug, Copy, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastClose {
+    /// The end of that window.
+    pub end: EventTime,
+    /// Its close, as prices are scaled.
+    pub close: i64,
+    /// Whether its ids were counted.
+    pub counts_ids: bool,
+}
+
 /// A change of what outlives its windows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Lasting {
@@ -68,6 +81,8 @@ pub enum Lasting {
     Base(InWindows, Base),
     /// A cross's statistics.
     Series(InWindows, SeriesMoments),
+    /// A symbol's latest final window with trades, from which those without are filled.
+    Close(InWindows, LastClose),
     /// A rate has entered the statistics of the last K, and the one with the number `- K` has left.
     Rate(InWindows, i64, BigInt),
 }
@@ -78,7 +93,7 @@ mod tests {
     use crate::job::job;
     use crate::market::candle::Candle;
     use crate::market::decimal::{Price, Quantity};
-    use crate::market::definition::{Definition, Emit, MissingLeg, Windows};
+    use crate::market::definition::{Definition, Emit, Fill, MissingLeg, Windows};
     use crate::market::looks::Looks;
     use crate::market::moments::Moments;
     use crate::market::row::RowKind;
@@ -151,6 +166,9 @@ mod tests {
                 Lasting::Series(cross, series) if *look <= t => {
                     resume.series.insert(cross, series);
                 }
+                Lasting::Close(symbol, close) if *look <= t => {
+                    resume.closes.insert(symbol, close);
+                }
                 _ => {}
             }
         }
@@ -213,9 +231,12 @@ mod tests {
             emit: (bool, bool),
             missing in 0usize..3,
             max_carry in 1u64..20,
+            fill in (0usize..3, 0u64..60),
             trades in prop::collection::vec((any::<bool>(), 0u64..60, 0u64..40, 0usize..9), 1..40),
             places in prop::collection::vec(any::<prop::sample::Index>(), 3),
         ) {
+            let mut known = std::collections::HashSet::new();
+            let definitions = definitions.into_iter().filter(|definition| known.insert(definition.clone()));
             let missing = [MissingLeg::Null, MissingLeg::Withhold, MissingLeg::Carry][missing];
             let (changes, provisional) = emit;
             let definition = Arc::new(Definition {
@@ -226,6 +247,8 @@ mod tests {
                 tick,
                 missing_leg: missing,
                 max_carry: Some(max_carry),
+                fill: [Fill::None, Fill::Null, Fill::Previous][fill.0],
+                max_fill: Some(fill.1),
                 ..crate::job::tests::definition()
             });
             let panes = panes(&trades, &definition);

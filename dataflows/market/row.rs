@@ -13,7 +13,7 @@ use super::trade::Symbol;
 use super::value::{Value, fit, write_json_string};
 use super::windows::{Window, WindowPlace};
 use compact_str::CompactString;
-pub use made::{cross_row, stats_row, symbol_row};
+pub use made::{cross_row, fill_row, stats_row, symbol_row};
 use serde::{Deserialize, Serialize};
 
 /// What took the watermarks to a row's closing.
@@ -201,6 +201,11 @@ impl Row {
     /// Whether no other row of its key follows.
     pub fn is_final(&self) -> bool {
         self.content.stage.is_final()
+    }
+
+    /// Whether it is that of a window without trades.
+    pub fn is_fill(&self) -> bool {
+        self.kind == RowKind::Symbol && self.content.values.first() == Some(&Value::Integer(0))
     }
 
     /// Adds what closed the row, which completes it.

@@ -181,10 +181,21 @@ static SYMBOL: Schema = Schema {
 };
 const SYMBOL_FIELDS: [Field; 14] = [
     TRADES,
-    field!("open", Decimal, "the price of the first trade"),
-    field!("high", Decimal, "the greatest price"),
-    field!("low", Decimal, "the least price"),
-    field!("close", Decimal, "the price of the last trade"),
+    field!(
+        "open",
+        Decimal,
+        "the price of the first trade; of a window without trades null or the close before"
+    )
+    .or_null(),
+    field!("high", Decimal, "the greatest price; of a window without trades null or the close before")
+        .or_null(),
+    field!("low", Decimal, "the least price; of a window without trades null or the close before").or_null(),
+    field!(
+        "close",
+        Decimal,
+        "the price of the last trade; of a window without trades null or the close before"
+    )
+    .or_null(),
     field!("volume", Decimal, "the sum of the quantities"),
     field!("quote_volume", Decimal, "the sum of price times quantity"),
     field!(
@@ -194,7 +205,7 @@ const SYMBOL_FIELDS: [Field; 14] = [
     )
     .or_null(),
     field!("taker_buy_quote_volume", Decimal, "the quote volume of these trades").or_null(),
-    field!("vwap", Decimal, "quote volume divided by volume"),
+    field!("vwap", Decimal, "quote volume divided by volume; null without trades").or_null(),
     VW_VARIANCE,
     VW_STD,
     MISSING_IDS,

@@ -290,9 +290,9 @@ impl Window {
         if self.grows() && slot.start > self.start_of(end) { slot.start } else { EventTime::MIN }
     }
 
-    /// How old a leg's earlier window may be, by both ends, where nothing is said: the length of the window itself at
-    /// least, of windows that grow the distance to the one that ends next.
-    pub fn carry_at_least(&self, end: EventTime) -> u64 {
+    /// How old an earlier window may be that stands in for this one or fills it, by both ends, where nothing is said: the
+    /// length of the window itself at least, of windows that grow the distance to the one that ends next.
+    pub fn reach_at_least(&self, end: EventTime) -> u64 {
         match &self.grid {
             Grid::Sliding { size, .. } => *size,
             Grid::Periods(_) => end.micros() - self.start_of(end).micros(),

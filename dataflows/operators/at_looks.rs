@@ -24,6 +24,9 @@ pub trait LookLogic: 'static {
     /// The next look that has something to do, after the last one; later than the dates of all that it must see.
     fn next_look(&self) -> Option<EventTime>;
 
+    /// Nothing more comes in: what waits for more can go. Called before the looks that this proves, perhaps repeatedly.
+    fn input_has_ended(&mut self) {}
+
     /// Looks: gives every item a time not before `look` minus one.
     fn look(&mut self, look: EventTime, give: &mut dyn FnMut(EventTime, Self::Output));
 }
@@ -96,6 +99,9 @@ impl<'scope, D: Clone + 'static> AtLooks<'scope, D> for Stream<'scope, EventTime
                 let Some(held) = &mut hold else { return };
                 let mut given: BTreeMap<EventTime, Vec<L::Output>> = BTreeMap::new();
                 let mut items = 0;
+                if frontier.is_empty() {
+                    logic.input_has_ended();
+                }
                 while let Some(look) = logic.next_look().filter(|look| !frontier.less_than(look)) {
                     if items >= ENOUGH {
                         again.activate();

@@ -4,6 +4,8 @@ use crate::market::acceptance::Counts;
 use crate::market::event_time::EventTime;
 use crate::market::resume::{Lasting, Resume};
 use crate::market::row::{ClosedBy, Row};
+pub use crate::operators::moves::Moved;
+use crate::operators::moves::Moves;
 use crate::symbol_windows::Emission;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
@@ -28,17 +30,6 @@ pub struct Note {
     pub refused: Vec<Refusal>,
     /// What has changed in its part of the checkpoint: encoded entries, `None` where one goes.
     pub changes: Vec<(String, Option<Vec<u8>>)>,
-}
-
-/// A partition's watermark went from the first time to the second by something else than its own records.
-#[derive(Debug, Copy, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Moved {
-    /// Where it stood.
-    pub from: EventTime,
-    /// Where it went.
-    pub to: EventTime,
-    /// By what.
-    pub by: ClosedBy,
 }
 
 /// A record that does not count although somebody might have wanted it to.
@@ -189,7 +180,7 @@ struct InOrder {
 
 impl InOrder {
     fn new(grace: u64, resume: &Resume) -> InOrder {
-        let moves = Moves { idle: resume.idle.iter().copied().collect(), ended: None };
+        let moves = Moves::after(&resume.idle);
         InOrder { grace, rows: BTreeMap::new(), lasting: BTreeMap::new(), moves, idle_changed: false }
     }
 
@@ -238,87 +229,7 @@ impl InOrder {
             self.idle_changed |= self.moves.forget(frontier.minus(self.grace));
         }
         if std::mem::take(&mut self.idle_changed) {
-            outbox.idle = Some(self.moves.idle.iter().map(|(from, to)| (*from, *to)).collect());
+            outbox.idle = Some(self.moves.idle());
         }
-    }
-}
-
-/// Where watermarks were moved by something else than records.
-#[derive(Debug, Default)]
-struct Moves {
-    /// By idleness or adoption: intervals `(from, to]`, disjoint, by `from`.
-    idle: BTreeMap<EventTime, EventTime>,
-    /// The least watermark at which a partition ended.
-    ended: Option<EventTime>,
-}
-
-impl Moves {
-    fn add(&mut self, Moved { mut from, mut to, by }: Moved) {
-        match by {
-            ClosedBy::Event => {}
-            ClosedBy::Eof => self.ended = Some(self.ended.map_or(from, |e| e.min(from))),
-            ClosedBy::Idle => {
-                // Merge with what overlaps or touches, so that a long idleness stays one interval.
-                while let Some((&f, &t)) = self.idle.range(..=to).next_back().filter(|(_, t)| **t >= from) {
-                    self.idle.remove(&f);
-                    from = from.min(f);
-                    to = to.max(t);
-                }
-                self.idle.insert(from, to);
-            }
-        }
-    }
-
-    fn closed_by(&self, point: EventTime) -> ClosedBy {
-        if self.idle.range(..point).next_back().is_some_and(|(_, to)| point <= *to) {
-            ClosedBy::Idle
-        } else if self.ended.is_some_and(|from| from < point) {
-            ClosedBy::Eof
-        } else {
-            ClosedBy::Event
-        }
-    }
-
-    /// Whether there was anything to forget.
-    fn forget(&mut self, before: EventTime) -> bool {
-        let known = self.idle.len();
-        while let Some(entry) = self.idle.first_entry().filter(|e| *e.get() < before) {
-            entry.remove();
-        }
-        self.idle.len() < known
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(t: u64) -> EventTime {
-        EventTime::from_micros(t)
-    }
-
-    #[test]
-    fn what_closed_a_window() {
-        let mut moves = Moves::default();
-        assert_eq!(moves.closed_by(at(5)), ClosedBy::Event);
-        moves.add(Moved { from: at(10), to: at(20), by: ClosedBy::Idle });
-        moves.add(Moved { from: at(20), to: at(25), by: ClosedBy::Idle });
-        moves.add(Moved { from: at(40), to: at(50), by: ClosedBy::Idle });
-        moves.add(Moved { from: at(60), to: EventTime::MAX, by: ClosedBy::Eof });
-        for (point, expected) in [
-            (10, ClosedBy::Event),
-            (11, ClosedBy::Idle),
-            (25, ClosedBy::Idle),
-            (26, ClosedBy::Event),
-            (50, ClosedBy::Idle),
-            (60, ClosedBy::Event),
-            (61, ClosedBy::Eof),
-        ] {
-            assert_eq!(moves.closed_by(at(point)), expected, "{point}");
-        }
-        assert_eq!(moves.idle.len(), 2);
-        assert!(moves.forget(at(26)));
-        assert!(!moves.forget(at(26)));
-        assert_eq!(moves.idle.len(), 1);
     }
 }

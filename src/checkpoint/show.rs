@@ -37,6 +37,8 @@ pub(super) struct Shown {
     open_windows: Vec<Window>,
     statistics: Vec<Statistics>,
     carried: Vec<Carried>,
+    /// What windows without trades are filled from.
+    closes: Vec<Close>,
     /// Where idleness or adoption took watermarks.
     idle: Vec<(Option<u64>, Option<u64>)>,
     /// Bytes of files of rows and of refused records that are committed.
@@ -93,6 +95,13 @@ struct Carried {
     trades: i64,
 }
 
+#[derive(Debug, Serialize)]
+struct Close {
+    symbol: String,
+    window: String,
+    end_ms: u64,
+}
+
 impl Shown {
     pub(super) fn new(store: &CheckpointStore, held: &StoredCheckpoint) -> Result<Self> {
         let checkpoint = Checkpoint::decode(&held.entries)?;
@@ -117,6 +126,13 @@ impl Shown {
         });
         let mut carried: Vec<Carried> = carried.collect();
         carried.sort_by(|a, b| (&a.symbol, &a.window).cmp(&(&b.symbol, &b.window)));
+        let closes = checkpoint.resume.closes.iter().map(|((symbol, window), close)| Close {
+            symbol: symbol.to_string(),
+            window: window.to_string(),
+            end_ms: close.end.millis(),
+        });
+        let mut closes: Vec<Close> = closes.collect();
+        closes.sort_by(|a, b| (&a.symbol, &a.window).cmp(&(&b.symbol, &b.window)));
         let topics: Vec<&str> = job.map(topics_of).unwrap_or_default();
         let partition = |(number, partition): (&u32, &PartitionCheckpoint)| Partition {
             partition: topic_of(*number, &topics).1,
@@ -143,6 +159,7 @@ impl Shown {
             open_windows: windows(&checkpoint),
             statistics,
             carried,
+            closes,
             idle: checkpoint.resume.idle.iter().map(|(from, to)| (ms(*from), ms(*to))).collect(),
             files: checkpoint.files.lengths.clone(),
             entries: held.entries.len(),
@@ -215,15 +232,7 @@ impl Shown {
                 let _ = writeln!(text, "{:<16} {} rates, mean {mean}, last {}", s.name, s.n, s.last);
             }
         }
-        if !self.carried.is_empty() {
-            text.push_str("\n# carried legs\n");
-            for c in &self.carried {
-                let _ = writeln!(text, "{:<16} {} trades until {}", c.symbol, c.trades, instant(c.end_ms));
-            }
-        }
-        if !self.idle.is_empty() {
-            let _ = writeln!(text, "\n# watermarks moved by idleness or adoption: {}", self.idle.len());
-        }
+        self.write_kept(&mut text);
         if !self.files.is_empty() {
             text.push_str("\n# files\n");
             for (path, length) in &self.files {
@@ -231,6 +240,26 @@ impl Shown {
             }
         }
         text
+    }
+
+    /// What stands in for later windows, and what moved watermarks.
+    fn write_kept(&self, text: &mut String) {
+        if !self.carried.is_empty() {
+            text.push_str("\n# carried legs\n");
+            for c in &self.carried {
+                let _ = writeln!(text, "{:<16} {} trades until {}", c.symbol, c.trades, instant(c.end_ms));
+            }
+        }
+        if !self.closes.is_empty() {
+            let _ = writeln!(
+                text,
+                "\n# closes that windows without trades are filled from: {}",
+                self.closes.len()
+            );
+        }
+        if !self.idle.is_empty() {
+            let _ = writeln!(text, "\n# watermarks moved by idleness or adoption: {}", self.idle.len());
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::settings as s;
 use super::usage::{UsageError, Wrong, nearest};
 use super::values;
 use crate::duration;
-use crossrate_dataflows::market::definition::{Basis, Cross, Definition, RowKinds, Selection, Windows};
+use crossrate_dataflows::market::definition::{Basis, Cross, Definition, Fill, RowKinds, Selection, Windows};
 use crossrate_dataflows::market::schema::RowKind;
 use crossrate_dataflows::market::trade::Symbol;
 use crossrate_dataflows::market::windows::{CivilUnit, MOST_DEFINITIONS, WindowDefinition, WrongWindow};
@@ -42,7 +42,10 @@ pub(super) fn definition(given: &mut Given) -> Result<Definition, UsageError> {
         dedup: given.get(&s::DEDUP)?,
         max_ahead: given.get(&s::MAX_AHEAD)?,
         max_jump: given.get(&s::MAX_JUMP)?,
+        fill: given.get(&s::FILL)?,
+        max_fill: given.find(&s::MAX_FILL)?,
     };
+    warn_of_no_fills(given, &definition);
     let needs: Vec<Symbol> = definition.needs().cloned().collect();
     if let Selection::Only(symbols) = &mut definition.symbols {
         symbols.extend(needs);
@@ -90,6 +93,22 @@ fn basis(given: &mut Given, crosses: &[Cross], rows: RowKinds) -> Result<Vec<Bas
         given.warnings.push(format!("{rows}: no row of --basis will leave"));
     }
     Ok(bases)
+}
+
+/// What is asked for and gives no row.
+fn warn_of_no_fills(given: &mut Given, definition: &Definition) {
+    let grow = definition.windows.each().iter().all(|window| window.grows());
+    let (flag, why) = match definition.fill {
+        Fill::None if definition.max_fill.is_some() => {
+            (&s::MAX_FILL.about, "without --fill nothing is filled")
+        }
+        Fill::None => return,
+        _ if !definition.wants_fills() => (&s::FILL.about, "without rows of symbols none is filled"),
+        _ if grow => (&s::FILL.about, "no window is filled, since all of them are anchored"),
+        _ => return,
+    };
+    let what = given.what(flag);
+    given.warnings.push(format!("{what}: {why}"));
 }
 
 /// Rows of both have one name: their kind alone tells them apart, which joins and filters by name do not ask for.

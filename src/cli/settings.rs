@@ -4,14 +4,17 @@
 //! capitals, `-` as `_`), the keys of the configuration file (the name), and what `crossrate config` prints.
 //! A test holds the table of `docs/flags.md` against it.
 
+mod shared;
+
 use super::usage::Wrong;
 use super::{computed, crosses, places, values};
 use crate::config::{DeadLetterTarget, Progress, SinkTarget, Speed, StartOffset, Stay};
 use crate::wire::format::Format;
-use crossrate_dataflows::market::definition::{Basis, Cross, Emit, MissingLeg, RowKinds};
+use crossrate_dataflows::market::definition::{Basis, Cross, Emit, Fill, MissingLeg, RowKinds};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::trade::Symbol;
 use crossrate_dataflows::market::windows::Zone;
+use shared::Shared;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -74,99 +77,6 @@ pub enum Which {
     /// `inspect`.
     Inspect,
 }
-
-/// A setting of `run` that another command takes too, and what is different about it there.
-#[derive(Debug, Copy, Clone, PartialEq, Eq)]
-struct Shared {
-    name: &'static str,
-    default: Option<&'static str>,
-    help: Option<&'static str>,
-}
-
-const fn shared(name: &'static str) -> Shared {
-    Shared { name, default: None, help: None }
-}
-
-impl Shared {
-    const fn default(self, default: &'static str) -> Shared {
-        Shared { default: Some(default), ..self }
-    }
-
-    const fn help(self, help: &'static str) -> Shared {
-        Shared { help: Some(help), ..self }
-    }
-}
-
-/// What `serve` takes.
-const SERVE_TAKES: &[Shared] = &[
-    shared("from")
-        .default("none")
-        .help("Where rows are: kafka:TOPIC, sqlite:PATH, postgres:URL or a file of rows"),
-    shared("brokers"),
-    shared("property"),
-    shared("kafka-config"),
-    shared("listen").default("127.0.0.1:8080"),
-    shared("token-file"),
-    shared("history"),
-    shared("topic").default("none").help("Topic of the trades that they were made of, for POST /v1/replay"),
-    shared("name").help("The job whose rows are served, and whose checkpoint tells how far it is"),
-    shared("config"),
-    shared("quiet"),
-    shared("verbose"),
-];
-
-/// What `inspect` takes.
-const INSPECT_TAKES: &[Shared] = &[
-    shared("from"),
-    shared("brokers"),
-    shared("topic"),
-    shared("property"),
-    shared("kafka-config"),
-    shared("format").default("recognised"),
-    shared("symbol"),
-    shared("config"),
-    shared("quiet"),
-    shared("verbose"),
-];
-
-/// What `replay` takes.
-const REPLAY_TAKES: &[Shared] = &[
-    shared("from"),
-    shared("brokers"),
-    shared("topic"),
-    shared("offset").default("as --since needs it, else beginning"),
-    shared("property"),
-    shared("kafka-config"),
-    shared("symbol"),
-    shared("format"),
-    shared("verify"),
-    shared("dedup"),
-    shared("max-ahead"),
-    shared("max-jump"),
-    shared("max-drift"),
-    shared("window"),
-    shared("slide"),
-    shared("delay"),
-    shared("grace"),
-    shared("emit"),
-    shared("provisional"),
-    shared("tick"),
-    shared("symbols"),
-    shared("cross"),
-    shared("crosses"),
-    shared("basis"),
-    shared("missing-leg"),
-    shared("max-carry"),
-    shared("stats-last"),
-    shared("rows"),
-    shared("summary"),
-    shared("config"),
-    shared("threads"),
-    shared("speed").default("max").help("Rows at so many times the market's own speed, such as 10x, or max"),
-    shared("quiet"),
-    shared("verbose"),
-    shared("progress"),
-];
 
 /// How a value is given.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
@@ -267,13 +177,7 @@ impl About {
     }
 
     fn shared_with(&self, which: Which) -> Option<&'static Shared> {
-        let takes = match which {
-            Which::Serve => SERVE_TAKES,
-            Which::Replay => REPLAY_TAKES,
-            Which::Inspect => INSPECT_TAKES,
-            Which::Run | Which::Demo | Which::Produce | Which::Checkpoint => &[],
-        };
-        takes.iter().find(|shared| shared.name == self.name)
+        shared::taken_by(which).iter().find(|shared| shared.name == self.name)
     }
 
     /// What holds for a command where it is not given.
@@ -479,6 +383,12 @@ settings! {
         "Rows of open windows too, at each tick that changed them").for_commands(Commands::All, Some("true"));
     TICK: Setting<u64> = Setting::one("tick", "DURATION", WINDOWS, values::span,
         "Steps of event time at which changes are looked at").in_demo_too().default("250ms");
+    FILL: Setting<Fill> = Setting::one("fill", "WITH", WINDOWS, values::fill,
+        "Windows without trades: no row, a row without prices, or one with the close before: none, null or previous")
+        .in_demo_too().default("none");
+    MAX_FILL: Optional<u64> = Optional::one("max-fill", "DURATION", WINDOWS, values::duration,
+        "How long after its last trades a symbol has such rows").in_demo_too()
+        .default("1h, or the window's length if that is more");
 
     SYMBOLS: Optional<Option<Vec<Symbol>>> = Optional::many("symbols", "A,B|all", CROSSES, values::symbols,
         "Symbols with rows of their own besides the legs, or all")
@@ -605,7 +515,7 @@ mod tests {
 
     #[test]
     fn what_commands_share_there_is() {
-        for shared in SERVE_TAKES.iter().chain(REPLAY_TAKES).chain(INSPECT_TAKES) {
+        for shared in [Which::Serve, Which::Replay, Which::Inspect].into_iter().flat_map(shared::taken_by) {
             assert!(ALL.iter().any(|about| about.name == shared.name), "{}", shared.name);
         }
     }

@@ -4,7 +4,7 @@ use super::usage::{Wrong, nearest};
 use crate::config::{Progress, Speed, Stay};
 use crate::duration;
 use crate::wire::format::{BINANCE, BUILT_IN, Format, MappingFile};
-use crossrate_dataflows::market::definition::{Emit, MissingLeg, RowKinds};
+use crossrate_dataflows::market::definition::{Emit, Fill, MissingLeg, RowKinds};
 use crossrate_dataflows::market::schema::RowKind;
 use crossrate_dataflows::market::trade::{Symbol, is_name};
 use crossrate_dataflows::market::windows::{Zone, nearest_zone};
@@ -230,6 +230,7 @@ fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, Wrong> {
 const EMIT: [(&str, Emit); 2] = [("final", Emit::Final), ("changes", Emit::Changes)];
 const MISSING_LEG: [(&str, MissingLeg); 3] =
     [("null", MissingLeg::Null), ("carry", MissingLeg::Carry), ("withhold", MissingLeg::Withhold)];
+const FILL: [(&str, Fill); 3] = [("none", Fill::None), ("null", Fill::Null), ("previous", Fill::Previous)];
 const DEDUP: [(&str, bool); 2] = [("partition", true), ("off", false)];
 const PROGRESS: [(&str, Progress); 3] =
     [("auto", Progress::Auto), ("always", Progress::Always), ("never", Progress::Never)];
@@ -243,6 +244,7 @@ pub(super) fn words_of(setting: &str) -> Vec<&'static str> {
     match setting {
         "emit" => names(&EMIT),
         "missing-leg" => names(&MISSING_LEG),
+        "fill" => names(&FILL),
         "dedup" => names(&DEDUP),
         "progress" => names(&PROGRESS),
         "stay" => names(&STAY),
@@ -258,6 +260,11 @@ pub(super) fn emit(text: &str) -> Result<Emit, Wrong> {
 /// What a missing leg gives.
 pub(super) fn missing_leg(text: &str) -> Result<MissingLeg, Wrong> {
     word(text, &MISSING_LEG)
+}
+
+/// What windows without trades have.
+pub(super) fn fill(text: &str) -> Result<Fill, Wrong> {
+    word(text, &FILL)
 }
 
 /// Whether repeated trades are recognised, and within what.

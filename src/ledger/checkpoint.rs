@@ -271,6 +271,7 @@ impl Checkpoint {
                 EntryKey::Base(of) => _ = checkpoint.resume.bases.insert(of, decode(key, entry)?),
                 EntryKey::Anew(symbol) => _ = checkpoint.resume.ids_anew.insert(symbol, decode(key, entry)?),
                 EntryKey::Series(of) => _ = checkpoint.resume.series.insert(of, decode(key, entry)?),
+                EntryKey::Close(of) => _ = checkpoint.resume.closes.insert(of, decode(key, entry)?),
                 EntryKey::Rate(of, number) => {
                     checkpoint.resume.rates.entry(of).or_default().insert(number, decode(key, entry)?);
                 }

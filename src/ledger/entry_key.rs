@@ -33,6 +33,8 @@ pub enum EntryKey {
     Anew(Symbol),
     /// The statistics of a cross.
     Series(InWindows),
+    /// What a symbol's windows without trades are filled from.
+    Close(InWindows),
     /// A rate of the last ones of a cross, by its number.
     Rate(InWindows, i64),
     /// Where idleness or adoption took watermarks, as far as rows may still ask what closed them.
@@ -81,6 +83,7 @@ impl Display for EntryKey {
             EntryKey::Base(of) => write!(f, "base/{}", Named(of)),
             EntryKey::Anew(symbol) => write!(f, "anew/{symbol}"),
             EntryKey::Series(of) => write!(f, "series/{}", Named(of)),
+            EntryKey::Close(of) => write!(f, "close/{}", Named(of)),
             EntryKey::Rate(of, number) => write!(f, "rate/{}/{number}", Named(of)),
             EntryKey::Idle => f.write_str("idle"),
             EntryKey::Term => f.write_str("term"),
@@ -142,6 +145,7 @@ fn read(text: &str) -> Option<EntryKey> {
         "base" => EntryKey::Base(in_windows(rest)),
         "anew" => EntryKey::Anew(Symbol::new(rest)),
         "series" => EntryKey::Series(in_windows(rest)),
+        "close" => EntryKey::Close(in_windows(rest)),
         "rate" => {
             let (of, number) = rest.rsplit_once('/')?;
             EntryKey::Rate(in_windows(of), number.parse().ok()?)
@@ -197,6 +201,7 @@ mod tests {
             of().prop_map(EntryKey::Base),
             of().prop_map(|(name, _)| EntryKey::Anew(name)),
             of().prop_map(EntryKey::Series),
+            of().prop_map(EntryKey::Close),
             (of(), any::<i64>()).prop_map(|(of, number)| EntryKey::Rate(of, number)),
             path.prop_map(EntryKey::File),
             path.prop_map(EntryKey::Whole),

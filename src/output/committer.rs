@@ -30,6 +30,7 @@ pub(super) struct Committer {
     thread: CommitThread,
     job: JobEntry,
     stats_last: Option<u64>,
+    fills: bool,
     interval: Duration,
     pending: Commit,
     /// How large that is, about; where an entry has changed twice, both count.
@@ -68,6 +69,7 @@ impl Committer {
         Committer {
             thread,
             stats_last: config.definition.stats_last,
+            fills: config.definition.wants_fills(),
             unsettled: VecDeque::new(),
             hindsight: Looks::of(&config.definition).hindsight(),
             interval: config.commit_interval,
@@ -94,6 +96,11 @@ impl Committer {
         self.frontier = self.frontier.max(outbox.frontier.unwrap_or(self.last_look));
         let closes = outbox.partitions.values().map(|partition| partition.closes);
         self.job.closes = closes.fold(self.job.closes, Ord::max);
+        if self.fills {
+            // Those behind the last window with trades are out, too.
+            let fills = outbox.rows.iter().filter(|row| row.is_fill()).map(|row| row.look);
+            self.job.closes = fills.fold(self.job.closes, Ord::max);
+        }
         self.gathered += size(&outbox.rows, &outbox.refused, &outbox.changes);
         self.pending.rows.append(&mut outbox.rows);
         self.pending.refused.append(&mut outbox.refused);

@@ -60,6 +60,7 @@ fn usage_errors_name_the_flag_what_was_given_and_what_would_be_right() {
         ("--idle-timeout never", &["--idle-timeout", "or off"]),
         ("--idle-timeout 0s", &["--idle-timeout", "did you mean off?"]),
         ("--emit finl", &["--emit", "final or changes", "did you mean final?"]),
+        ("--fill prev", &["--fill", "none, null or previous"]),
         ("--missing-leg carrry", &["--missing-leg", "null, carry or withhold", "did you mean carry?"]),
         ("--dedup on", &["--dedup", "partition or off"]),
         ("--progress sometimes", &["--progress", "auto, always or never"]),
@@ -233,6 +234,8 @@ fn every_setting_may_stand_in_a_file_and_in_the_environment() {
         ("symbol", "A"),
         ("slide", "10s"),
         ("max-carry", "5m"),
+        ("fill", "null"),
+        ("max-fill", "5m"),
         ("symbols", "A,B"),
         ("cross", "A=B*C"),
         ("crosses", "c"),
@@ -258,7 +261,11 @@ fn every_setting_may_stand_in_a_file_and_in_the_environment() {
         };
         let variable = format!("CROSSRATE_{}", name.to_uppercase().replace('-', "_"));
         // Some settings ask for the number of processes beside them, or for the index of this one, one for a cross.
-        let beside = (name == "basis").then_some(("CROSSRATE_CROSS", "X=Y*Z"));
+        let beside = match name.as_str() {
+            "basis" => Some(("CROSSRATE_CROSS", "X=Y*Z")),
+            "max-fill" => Some(("CROSSRATE_FILL", "null")),
+            _ => None,
+        };
         let mut by_environment = crossrate(folder.path(), ["config"]);
         by_environment.envs(beside);
         by_environment.env("CROSSRATE_PROCESSES", "1").env("CROSSRATE_PROCESS", "0").env(&variable, &value);
@@ -525,6 +532,12 @@ fn what_is_probably_a_slip_is_warned_of_once() {
     for (flags, words) in [
         ("--cross BTCUSDT=A*B --symbols BTCUSDT", "BTCUSDT names a symbol that gets rows too"),
         ("--cross A=B*C --cross B=A*C", "A, B each name a symbol"),
+        ("--max-fill 1m", "--max-fill: without --fill nothing is filled"),
+        ("--fill null --rows cross", "--fill: without rows of symbols none is filled"),
+        (
+            "--fill null --window anchored:all/1m",
+            "--fill: no window is filled, since all of them are anchored",
+        ),
         ("-w 500", "500 workers, and this machine gives the program"),
         ("-n 2 -w 100", "2 processes of 100 make 200 workers"),
     ] {

@@ -2,8 +2,9 @@
 
 use super::{Occasion, Row, RowKind};
 use crate::market::cross::{CrossState, Status};
-use crate::market::definition::Cross;
+use crate::market::definition::{Cross, Fill};
 use crate::market::ratio::RATE_PLACES;
+use crate::market::resume::LastClose;
 use crate::market::series::SeriesMoments;
 use crate::market::trade::Symbol;
 use crate::market::value::{Decimal, Value};
@@ -39,6 +40,32 @@ pub fn symbol_row(name: &Symbol, state: &WindowState, occasion: Occasion<'_>) ->
         Value::real(variance.map(f64::sqrt)),
         Value::whole(*missing_ids),
         Value::Digest(moments.digest),
+    ]);
+    Row::new(RowKind::Symbol, name, occasion, values)
+}
+
+/// The row of a symbol's window without trades, filled from an earlier one.
+pub fn fill_row(name: &Symbol, from: &LastClose, fill: Fill, occasion: Occasion<'_>) -> Row {
+    let price = || match fill {
+        Fill::Previous => Value::decimal(from.close.into(), 8),
+        Fill::Null | Fill::None => Value::Null,
+    };
+    let (volume, quote_volume) = (|| Value::decimal(0, 8), || Value::decimal(0, 16));
+    let values = Box::new([
+        Value::Integer(0),
+        price(),
+        price(),
+        price(),
+        price(),
+        volume(),
+        quote_volume(),
+        volume(),
+        quote_volume(),
+        Value::Null,
+        Value::Null,
+        Value::Null,
+        if from.counts_ids { Value::Integer(0) } else { Value::Null },
+        Value::Digest(0),
     ]);
     Row::new(RowKind::Symbol, name, occasion, values)
 }

@@ -39,6 +39,9 @@ pub fn add_lasting(changes: &mut Changes, change: &Lasting, stats_last: Option<u
             changes.insert(EntryKey::Series(of.clone()).into(), Some(encode(total)?));
             changes.insert(EntryKey::Series(earlier(&of.0)).into(), None);
         }
+        Lasting::Close(of, close) => {
+            changes.insert(EntryKey::Close(of.clone()).into(), Some(encode(close)?));
+        }
         Lasting::Rate(of, number, rate) => {
             changes.insert(EntryKey::Rate(of.clone(), *number).into(), Some(encode(rate)?));
             let last = stats_last.and_then(|k| i64::try_from(k).ok()).unwrap_or(i64::MAX);

@@ -167,7 +167,7 @@ export class Charts {
     for (const [end, row] of own) {
       const [from, to] = this.page.shape.slot(row);
       if (stage(row) === "provisional") shades.push({ from, to, kind: "open" });
-      else if (row.kind === "cross" && row.vwap === null) shades.push({ from, to, kind: "missing" });
+      else if (row.vwap === null) shades.push({ from, to, kind: "missing" });
     }
     // Windows in which others traded and this one did not.
     for (const end of ends) if (!own.has(end) && end > x0 && end <= closedTo) shades.push({ from: end - slide, to: end, kind: "missing" });
@@ -288,6 +288,8 @@ const merged = (shades) => shades.sort((a, b) => a.from - b.from).reduce((whole,
 /** How far a row is, in words. */
 export const describe = (row) => {
   const words = [stage(row)];
+  // The row of a window that is filled.
+  if (row.kind === "symbol" && row.trades === 0) words.push("no trade");
   if (row.revision > 0) words.push(`revision ${row.revision}`);
   if (row.status === "leg_missing") words.push(`${row.legs.filter((leg) => leg.vwap === null).map((leg) => leg.symbol).join(", ")} missing`);
   if (row.status === "carried") words.push(`${row.legs.filter((leg) => leg.age_ms > 0).map((leg) => leg.symbol).join(", ")} carried`);

@@ -77,7 +77,7 @@ export const exact = (text, digits = 7) => {
 export const brief = (text, digits = 7) => (text === null || text === undefined ? "no rate" : text.slice(0, significant(text, digits)).replace(/\.$/, ""));
 
 /** A decimal text without the zeros at its end. */
-export const plain = (text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
+export const plain = (text) => (text === null ? "–" : text.includes(".") ? text.replace(/\.?0+$/, "") : text);
 
 /** 1 trade, 2 trades */
 export const counted = (number, what) => `${grouped(number)} ${what}${number === 1 ? "" : "s"}`;

@@ -82,6 +82,11 @@ fn sparse(random: &mut Random) -> Vec<String> {
         1 + random.below(6),
         2 + random.below(9),
     );
+    flags += &[
+        "".to_owned(),
+        format!(" --fill previous --max-fill {}s", random.below(9)),
+        " --fill null".to_owned(),
+    ][random.below(3) as usize];
     flags +=
         ["", " --provisional", " --emit changes", " --emit changes --provisional"][random.below(4) as usize];
     flags.split_whitespace().map(str::to_owned).collect()

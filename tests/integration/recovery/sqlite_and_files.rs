@@ -65,6 +65,11 @@ fn carried_legs_of_final_rows() {
 }
 
 #[test]
+fn filled_windows() {
+    survives("--window 500ms --window 1s/250ms --window anchored:10s/1s --fill previous --max-fill 4s", 8);
+}
+
+#[test]
 fn withheld_rows_and_the_last_statistics() {
     survives("--window 1s --missing-leg withhold --stats-last 7 --dedup off", 7);
 }

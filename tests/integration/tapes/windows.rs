@@ -1,7 +1,7 @@
 //! Cases of several windows: definitions of all kinds, zones with every oddity, and times about their boundaries.
 
 use super::{Case, Market, Random, Taker, flags};
-use crate::oracle::PROGRAM_FILLS;
+use crate::oracle::PROGRAM_SCALES;
 use crate::oracle::calendar::Zone;
 use crate::oracle::windows::Definition;
 use std::collections::HashSet;
@@ -198,9 +198,6 @@ fn definition(random: &mut Random, named: &str, moment: i64) -> String {
 }
 
 fn fills_and_decimals(random: &mut Random, flags: &mut Vec<String>, definitions: &[Definition]) {
-    if !PROGRAM_FILLS {
-        return;
-    }
     let mut give = |flag: &str, value: &str| flags.extend([flag.to_owned(), value.to_owned()]);
     if random.chance(40) {
         give("--fill", random.one_of(&["null", "previous", "previous", "none"]));
@@ -214,6 +211,9 @@ fn fills_and_decimals(random: &mut Random, flags: &mut Vec<String>, definitions:
         } else if random.chance(30) {
             give("--max-fill", random.one_of(&["50h", "1600h"]));
         }
+    }
+    if !PROGRAM_SCALES {
+        return;
     }
     if random.chance(15) {
         give("--price-decimals", random.one_of(&["0", "2", "8", "10", "18"]));
@@ -266,7 +266,6 @@ fn tapes_of_windows_reach_what_they_are_for() {
         "late",
         "duplicate",
     ];
-    missing.retain(|what| PROGRAM_FILLS || !what.starts_with(r#""trades":0"#));
     for seed in 0..600 {
         let case = case(seed);
         let outcome = oracle::run(&Settings::with_windows(&case.flags), &case.files());

@@ -1,0 +1,108 @@
+//! Settings of `run` that other commands take too, by their names, and what is different about them there.
+
+use super::Which;
+
+/// What a command takes of another one's.
+pub(super) fn taken_by(which: Which) -> &'static [Shared] {
+    match which {
+        Which::Serve => SERVE_TAKES,
+        Which::Replay => REPLAY_TAKES,
+        Which::Inspect => INSPECT_TAKES,
+        Which::Run | Which::Demo | Which::Produce | Which::Checkpoint => &[],
+    }
+}
+
+/// A setting of `run` that another command takes too, and what is different about it there.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub(super) struct Shared {
+    pub(super) name: &'static str,
+    pub(super) default: Option<&'static str>,
+    pub(super) help: Option<&'static str>,
+}
+
+const fn shared(name: &'static str) -> Shared {
+    Shared { name, default: None, help: None }
+}
+
+impl Shared {
+    const fn default(self, default: &'static str) -> Shared {
+        Shared { default: Some(default), ..self }
+    }
+
+    const fn help(self, help: &'static str) -> Shared {
+        Shared { help: Some(help), ..self }
+    }
+}
+
+/// What `serve` takes.
+const SERVE_TAKES: &[Shared] = &[
+    shared("from")
+        .default("none")
+        .help("Where rows are: kafka:TOPIC, sqlite:PATH, postgres:URL or a file of rows"),
+    shared("brokers"),
+    shared("property"),
+    shared("kafka-config"),
+    shared("listen").default("127.0.0.1:8080"),
+    shared("token-file"),
+    shared("history"),
+    shared("topic").default("none").help("Topic of the trades that they were made of, for POST /v1/replay"),
+    shared("name").help("The job whose rows are served, and whose checkpoint tells how far it is"),
+    shared("config"),
+    shared("quiet"),
+    shared("verbose"),
+];
+
+/// What `inspect` takes.
+const INSPECT_TAKES: &[Shared] = &[
+    shared("from"),
+    shared("brokers"),
+    shared("topic"),
+    shared("property"),
+    shared("kafka-config"),
+    shared("format").default("recognised"),
+    shared("symbol"),
+    shared("config"),
+    shared("quiet"),
+    shared("verbose"),
+];
+
+/// What `replay` takes.
+const REPLAY_TAKES: &[Shared] = &[
+    shared("from"),
+    shared("brokers"),
+    shared("topic"),
+    shared("offset").default("as --since needs it, else beginning"),
+    shared("property"),
+    shared("kafka-config"),
+    shared("symbol"),
+    shared("format"),
+    shared("verify"),
+    shared("dedup"),
+    shared("max-ahead"),
+    shared("max-jump"),
+    shared("max-drift"),
+    shared("window"),
+    shared("slide"),
+    shared("delay"),
+    shared("grace"),
+    shared("emit"),
+    shared("provisional"),
+    shared("tick"),
+    shared("fill"),
+    shared("max-fill"),
+    shared("symbols"),
+    shared("cross"),
+    shared("crosses"),
+    shared("basis"),
+    shared("missing-leg"),
+    shared("max-carry"),
+    shared("stats-last"),
+    shared("rows"),
+    shared("summary"),
+    shared("config"),
+    shared("threads"),
+    shared("speed").default("max").help("Rows at so many times the market's own speed, such as 10x, or max"),
+    shared("quiet"),
+    shared("verbose"),
+    shared("progress"),
+];
