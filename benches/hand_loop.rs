@@ -16,6 +16,7 @@ use anyhow::{Context, Result, bail};
 use crossrate_dataflows::market::acceptance::Counts;
 use crossrate_dataflows::market::candle::Candle;
 use crossrate_dataflows::market::cross::{CrossState, LegState};
+use crossrate_dataflows::market::decimal::Decimals;
 use crossrate_dataflows::market::definition::{Cross, Leg};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::moments::{Moments, trade_hash};
@@ -262,7 +263,7 @@ fn print_window(
         writeln!(out, "{}", row.json)
     };
     for (name, state) in &states {
-        print(symbol_row(name, state, occasion))?;
+        print(symbol_row(name, state, Decimals::EIGHT, occasion))?;
     }
     let mut stats = Vec::new();
     for cross in &job.crosses {
@@ -275,8 +276,8 @@ fn print_window(
         if !state.any_traded() {
             continue;
         }
-        let rate = state.rate(cross);
-        print(cross_row(cross, &state, rate.as_ref(), occasion))?;
+        let rate = state.rate(cross, Decimals::EIGHT);
+        print(cross_row(cross, &state, rate.as_ref(), Decimals::EIGHT, occasion))?;
         let Some(rate) = rate else { continue };
         let series = book.series.entry(cross.name.clone()).or_default();
         series.n += 1;

@@ -297,16 +297,16 @@ impl CrossRows {
             }
             return;
         };
-        let cross = &self.definition.crosses[of_line];
-        let same = |a: &CrossState, b: &CrossState| a.gives_the_row_of(b, cross);
+        let (cross, decimals) = (&self.definition.crosses[of_line], self.definition.decimals());
+        let same = |a: &CrossState, b: &CrossState| a.gives_the_row_of(b, cross, decimals);
         let Some(stage) = stage_of(emitted, end, look, &state, &self.looks, same) else { return };
         if look <= self.resumed_at {
             return;
         }
-        let rate = state.rate(cross);
+        let rate = state.rate(cross, decimals);
         if self.definition.makes(RowKind::Cross) {
             let occasion = Occasion { look, window: self.looks.windows.at(place), place, end, stage };
-            give(look.minus(1), Output::Row(cross_row(cross, &state, rate.as_ref(), occasion)));
+            give(look.minus(1), Output::Row(cross_row(cross, &state, rate.as_ref(), decimals, occasion)));
         }
         if let Stage::Closed { last: true, .. } = stage
             && let Some(rate) = rate.filter(|_| self.definition.rows.has(RowKind::Stats))

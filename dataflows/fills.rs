@@ -177,7 +177,7 @@ impl FillRows {
             let (place, window) = self.window(line);
             let name = &self.names[line / self.looks.windows.each().len()];
             let occasion = Occasion { look, window, place, end, stage: Stage::FINAL };
-            let row = fill_row(name, &close, self.definition.fill, occasion);
+            let row = fill_row(name, &close, &self.definition, occasion);
             give(look.minus(1), Emission::Row(row));
         }
         self.await_next(line, end);

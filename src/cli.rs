@@ -469,6 +469,7 @@ mod tests {
             "crosses" => ("", crosses.as_str()),
             "missing-leg" => ("", "carry"),
             "fill" => ("", "previous"),
+            "price-decimals" | "quantity-decimals" => ("", "10"),
             "stats-last" | "seed" | "batch-records" | "restarts" => ("", "7"),
             "to" | "dead-letter" | "summary" => ("", "out"),
             "rows" => ("", "cross"),

@@ -6,10 +6,10 @@
 
 pub(crate) use binance::counts_contracts;
 use chunk::{Chunk, Framing, LineFormat, Message};
-use crossrate_dataflows::market::decimal::{Price, Quantity};
+use crossrate_dataflows::market::decimal::{Decimals, Price, Quantity};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::trade::{IdRange, Side, Trade, TradeKind};
-use mapping::{Mapped, Mapping, MappingScratch, Places, Taker, TradeId};
+use mapping::{Mapped, Mapping, MappingScratch, Taker, TradeId};
 use std::fmt;
 
 pub mod archive;
@@ -61,11 +61,19 @@ impl fmt::Display for BadRecord {
     }
 }
 
-/// What the decoder needs beside the record, kept for its allocation.
+/// What the decoder needs beside the record: how the job's numbers are scaled, and what is kept for its allocation.
 #[derive(Debug, Default)]
 pub struct Scratch {
+    decimals: Decimals,
     text: String,
     mapping: MappingScratch,
+}
+
+impl Scratch {
+    /// That of a job whose prices and quantities have so many decimals.
+    pub fn of(decimals: Decimals) -> Scratch {
+        Scratch { decimals, ..Scratch::default() }
+    }
 }
 
 /// A record as it was read.
@@ -84,13 +92,56 @@ pub struct Raw<'a> {
 /// Decodes a chunk's records, in order.
 #[inline]
 pub fn decode_chunk<'a>(chunk: &'a Chunk, scratch: &mut Scratch, each: impl FnMut(Raw<'a>, Record<'_>)) {
+    if scratch.decimals != Decimals::EIGHT {
+        return decode_scaled(chunk, scratch, each);
+    }
     match &chunk.framing {
-        Framing::Lines(LineFormat::Json) => json_lines(&chunk.bytes, scratch, each),
-        Framing::Lines(LineFormat::Csv { symbol, kind }) => csv_lines(&chunk.bytes, (symbol, *kind), each),
+        Framing::Lines(LineFormat::Json) => json_lines(&chunk.bytes, scratch, swift::decode, each),
+        Framing::Lines(LineFormat::Csv { symbol, kind }) => {
+            csv_lines(&chunk.bytes, (symbol, *kind), Decimals::EIGHT, each);
+        }
         Framing::Messages(messages) if chunk.mapping.is_none() => {
-            self::messages(&chunk.bytes, messages, scratch, each);
+            self::messages(&chunk.bytes, messages, scratch, swift::decode, each);
         }
         _ => decode_mapped(chunk, scratch, each_record(each)),
+    }
+}
+
+/// The same where the job has other decimals than eight: compiled apart, so that the others do not pay for it.
+#[inline(never)]
+fn decode_scaled<'a>(chunk: &'a Chunk, scratch: &mut Scratch, each: impl FnMut(Raw<'a>, Record<'_>)) {
+    let decimals = scratch.decimals;
+    let swift = |bytes: &'a [u8], at| swift_scaled(bytes, at, decimals);
+    match &chunk.framing {
+        Framing::Lines(LineFormat::Json) => json_lines(&chunk.bytes, scratch, swift, each),
+        Framing::Lines(LineFormat::Csv { symbol, kind }) => {
+            csv_lines(&chunk.bytes, (symbol, *kind), decimals, each);
+        }
+        Framing::Messages(messages) if chunk.mapping.is_none() => {
+            self::messages(&chunk.bytes, messages, scratch, swift, each);
+        }
+        _ => decode_mapped(chunk, scratch, each_record(each)),
+    }
+}
+
+/// What the fast way makes of a record, in other steps than its own; nothing where they do not hold it exactly.
+#[inline(never)]
+fn swift_scaled(bytes: &[u8], at: usize, decimals: Decimals) -> Option<(Record<'_>, usize)> {
+    let (mut record, end) = swift::decode(bytes, at)?;
+    if let Record::Trade { trade, .. } = &mut record {
+        trade.price = Price::from_scaled(rescaled(trade.price.scaled(), decimals.price)?)?;
+        trade.quantity = Quantity::from_scaled(rescaled(trade.quantity.scaled(), decimals.quantity)?)?;
+    }
+    Some((record, end))
+}
+
+/// A number of eight decimals in steps of so many.
+fn rescaled(scaled: i64, places: u8) -> Option<i64> {
+    let eight = Decimals::EIGHT.price;
+    let factor = 10i64.pow(places.abs_diff(eight).into());
+    match places >= eight {
+        true => scaled.checked_mul(factor),
+        false => (scaled % factor == 0).then_some(scaled / factor),
     }
 }
 
@@ -115,17 +166,27 @@ pub fn decode_mapped<'a>(chunk: &'a Chunk, scratch: &mut Scratch, each: impl FnM
 
 /// Decodes one record by itself.
 pub fn decode<'a>(bytes: &'a [u8], scratch: &'a mut Scratch) -> Record<'a> {
-    match swift::decode(bytes, 0) {
+    let found = match scratch.decimals == Decimals::EIGHT {
+        true => swift::decode(bytes, 0),
+        false => swift_scaled(bytes, 0, scratch.decimals),
+    };
+    match found {
         Some((record, end)) if end == bytes.len() => record,
         _ => binance::decode(bytes, scratch),
     }
 }
 
-fn json_lines<'a>(bytes: &'a [u8], scratch: &mut Scratch, mut each: impl FnMut(Raw<'a>, Record<'_>)) {
+#[inline]
+fn json_lines<'a>(
+    bytes: &'a [u8],
+    scratch: &mut Scratch,
+    swift: impl Fn(&'a [u8], usize) -> Option<(Record<'a>, usize)>,
+    mut each: impl FnMut(Raw<'a>, Record<'_>),
+) {
     let mut at = 0;
     while at < bytes.len() {
         let json = at + capture_prefix(&bytes[at..]);
-        if let Some((record, end)) = swift::decode(bytes, json)
+        if let Some((record, end)) = swift(bytes, json)
             && matches!(bytes.get(end), Some(b'\n') | None)
         {
             each(Raw { bytes: &bytes[at..end], key: None, place: None, part: 0 }, record);
@@ -155,10 +216,11 @@ fn capture_prefix(line: &[u8]) -> usize {
 fn csv_lines<'a>(
     bytes: &'a [u8],
     (symbol, kind): (&str, TradeKind),
+    decimals: Decimals,
     mut each: impl FnMut(Raw<'a>, Record<'_>),
 ) {
     for line in bytes.split(|b| *b == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
-        if let Some(record) = archive::decode(line, symbol, kind) {
+        if let Some(record) = archive::decode(line, symbol, kind, decimals) {
             each(Raw { bytes: line, key: None, place: None, part: 0 }, record);
         }
     }
@@ -168,6 +230,7 @@ fn messages<'a>(
     bytes: &'a [u8],
     messages: &[Message],
     scratch: &mut Scratch,
+    swift: impl Fn(&'a [u8], usize) -> Option<(Record<'a>, usize)>,
     mut each: impl FnMut(Raw<'a>, Record<'_>),
 ) {
     let mut from = 0;
@@ -185,7 +248,7 @@ fn messages<'a>(
             each(raw, Record::Ignored);
             continue;
         }
-        match swift::decode(bytes, value) {
+        match swift(bytes, value) {
             Some((record, at)) if at == end => each(raw, record),
             _ => each(raw, binance::decode(raw.bytes, scratch)),
         }
@@ -235,7 +298,7 @@ fn mapped<'a>(
     each: &mut impl FnMut(Raw<'a>, Mapped<'_>),
 ) {
     let mut part = 0;
-    mapping.decode(bytes, Places::default(), &mut scratch.mapping, |mapped| {
+    mapping.decode(bytes, scratch.decimals, &mut scratch.mapping, |mapped| {
         each(Raw { part, ..raw }, mapped);
         part += 1;
     });

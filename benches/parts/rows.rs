@@ -4,6 +4,7 @@ use crate::trades::{Order, trades};
 use criterion::{Criterion, Throughput};
 use crossrate_dataflows::market::candle::Candle;
 use crossrate_dataflows::market::cross::{CrossState, LegState};
+use crossrate_dataflows::market::decimal::Decimals;
 use crossrate_dataflows::market::definition::{Cross, Leg};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::moments::{Moments, trade_hash};
@@ -26,7 +27,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
         Some(LegState { moments: window.moments, missing_ids: window.missing_ids, close, age: 0 })
     };
     let legs = CrossState { legs: vec![leg(&other), leg(&window)] };
-    let rate = legs.rate(&cross).expect("both legs trade");
+    let rate = legs.rate(&cross, Decimals::EIGHT).expect("both legs trade");
     let mut series = SeriesMoments::of(&rate, &BigInt::ZERO);
     let mut last = rate;
     for n in 1..100_000 {
@@ -41,9 +42,19 @@ pub(crate) fn bench(criterion: &mut Criterion) {
 
     let mut group = criterion.benchmark_group("rows");
     group.throughput(Throughput::Elements(1));
-    group.bench_function("symbol", |bencher| bencher.iter(|| row::symbol_row(&bitcoin, &window, occasion)));
+    group.bench_function("symbol", |bencher| {
+        bencher.iter(|| row::symbol_row(&bitcoin, &window, Decimals::EIGHT, occasion))
+    });
     group.bench_function("cross of two legs", |bencher| {
-        bencher.iter(|| row::cross_row(&cross, &legs, legs.rate(&cross).as_ref(), occasion));
+        bencher.iter(|| {
+            row::cross_row(
+                &cross,
+                &legs,
+                legs.rate(&cross, Decimals::EIGHT).as_ref(),
+                Decimals::EIGHT,
+                occasion,
+            )
+        });
     });
     group.bench_function("statistics of 100,000 rates", |bencher| {
         bencher.iter(|| row::stats_row(&cross.name, &series, occasion));

@@ -1,11 +1,11 @@
 //! The cross of one window: what its legs gave, and the rate that follows.
 
-use super::decimal::Price;
+use super::decimal::{Decimals, Price};
 use super::definition::{Cross, MissingLeg};
 use super::moments::Moments;
 use super::ratio::{nearest_double, power_of_ten, round_half_even};
 use super::value::Decimal;
-use super::window::{unsigned, vwap};
+use super::window::{WindowState, unsigned, vwap};
 use num_bigint::{BigInt, BigUint};
 use num_traits::One;
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,12 @@ pub struct LegState {
 }
 
 impl LegState {
+    /// What a leg's own window gives.
+    pub fn of(window: &WindowState) -> LegState {
+        let close = window.candle.last.price;
+        LegState { moments: window.moments, missing_ids: window.missing_ids, close: Some(close), age: 0 }
+    }
+
     /// Whether the leg traded in the cross's own window.
     pub fn traded(&self) -> bool {
         self.age == 0
@@ -93,30 +99,32 @@ impl CrossState {
 
     /// Whether both give the same row of a window. A trade more is seen in the digest, if it is the window's own; in a
     /// leg that stands in it may be seen in nothing. Of missing ids only the sum is seen.
-    pub fn gives_the_row_of(&self, other: &CrossState, cross: &Cross) -> bool {
+    pub fn gives_the_row_of(&self, other: &CrossState, cross: &Cross, decimals: Decimals) -> bool {
         let shown = |a: &Option<LegState>, b: &Option<LegState>| match (a, b) {
             (Some(a), Some(b)) if a.traded() != b.traded() => false,
             (Some(a), Some(b)) if a.traded() => a.moments == b.moments,
-            (Some(a), Some(b)) => a.age == b.age && vwap(&a.moments) == vwap(&b.moments),
+            (Some(a), Some(b)) => a.age == b.age && vwap(&a.moments, decimals) == vwap(&b.moments, decimals),
             (a, b) => a == b,
         };
         self == other
             || self.missing_ids() == other.missing_ids()
                 && self.legs.iter().zip(&other.legs).all(|(a, b)| shown(a, b))
-                && self.rate(cross) == other.rate(cross)
-                && self.close(cross) == other.close(cross)
-                && self.variance(cross).map(f64::to_bits) == other.variance(cross).map(f64::to_bits)
+                && self.rate(cross, decimals) == other.rate(cross, decimals)
+                && self.close(cross, decimals) == other.close(cross, decimals)
+                && self.variance(cross, decimals).map(f64::to_bits)
+                    == other.variance(cross, decimals).map(f64::to_bits)
     }
 
     /// The rate in steps of 1e-18: the product of the legs' Σpq/Σq, inverse legs divided, rounded once, half to even.
     /// `None` when a leg is missing.
-    pub fn rate(&self, cross: &Cross) -> Option<BigInt> {
+    pub fn rate(&self, cross: &Cross, decimals: Decimals) -> Option<BigInt> {
+        let steps = 10u64.pow(decimals.price.into());
         let (mut numerator, mut denominator) = (power_of_ten(18), BigUint::one());
         for (leg, state) in cross.legs.iter().zip(&self.legs) {
             let moments = &state.as_ref()?.moments;
-            // A leg's VWAP is Σpq/Σq in steps of 1e-8.
+            // A leg's VWAP is Σpq/Σq in the steps of a price.
             let price = unsigned(moments.pq.to_bigint());
-            let volume = BigUint::from(moments.q as u128) * 100_000_000u32;
+            let volume = BigUint::from(moments.q as u128) * steps;
             if leg.inverse {
                 numerator *= volume;
                 denominator *= price;
@@ -130,24 +138,25 @@ impl CrossState {
 
     /// The product of the legs' last prices, inverse legs divided, in steps of 1e-18, rounded once, half to even.
     /// `None` when a leg is missing, or its last price is not known.
-    pub fn close(&self, cross: &Cross) -> Option<BigInt> {
+    pub fn close(&self, cross: &Cross, decimals: Decimals) -> Option<BigInt> {
+        let steps = 10u64.pow(decimals.price.into());
         let (mut numerator, mut denominator) = (power_of_ten(18), BigUint::one());
         for (leg, state) in cross.legs.iter().zip(&self.legs) {
-            // A price is in steps of 1e-8, and positive.
+            // A price is positive.
             let price = BigUint::from(state.as_ref()?.close?.scaled().unsigned_abs());
             let (over, under) = match leg.inverse {
                 false => (&mut numerator, &mut denominator),
                 true => (&mut denominator, &mut numerator),
             };
             *over *= price;
-            *under *= 100_000_000u32;
+            *under *= steps;
         }
         Some(BigInt::from(round_half_even(&numerator, &denominator)))
     }
 
     /// Π E\[x²\] - Π E\[x\]², the legs taken as independent; the nearest double.
     /// `None` when a leg is missing or inverse, or where it is infinite.
-    pub fn variance(&self, cross: &Cross) -> Option<f64> {
+    pub fn variance(&self, cross: &Cross, decimals: Decimals) -> Option<f64> {
         let (mut squares, mut means, mut denominator) = (BigInt::one(), BigInt::one(), BigUint::one());
         for (leg, state) in cross.legs.iter().zip(&self.legs) {
             if leg.inverse {
@@ -158,13 +167,13 @@ impl CrossState {
             let pq = moments.pq.to_bigint();
             squares *= moments.p2q.to_bigint() * &q;
             means *= &pq * &pq;
-            denominator *= unsigned(&q * &q) * power_of_ten(16);
+            denominator *= unsigned(&q * &q) * power_of_ten(2 * u32::from(decimals.price));
         }
         nearest_double(&(squares - means), &denominator)
     }
 
     /// A leg's own VWAP.
-    pub fn leg_vwap(&self, leg: usize) -> Option<Decimal> {
-        self.legs[leg].as_ref().map(|state| vwap(&state.moments))
+    pub fn leg_vwap(&self, leg: usize, decimals: Decimals) -> Option<Decimal> {
+        self.legs[leg].as_ref().map(|state| vwap(&state.moments, decimals))
     }
 }

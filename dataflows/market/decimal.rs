@@ -1,10 +1,31 @@
-//! Prices and quantities: decimal text read straight into integers scaled by 1e8, never through a float.
+//! Prices and quantities: decimal text read straight into integers, scaled by 1e8 or as the job says, never through a
+//! float.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// Decimal places of a price or a quantity.
-pub const PLACES: u32 = 8;
+/// The decimal places of a job's prices and quantities.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub struct Decimals {
+    /// Of prices, 0 to 18.
+    pub price: u8,
+    /// Of quantities, 0 to 18.
+    pub quantity: u8,
+}
+
+impl Decimals {
+    /// Where nothing is said.
+    pub const EIGHT: Decimals = Decimals { price: 8, quantity: 8 };
+
+    /// The most of either.
+    pub const MOST: u8 = 18;
+}
+
+impl Default for Decimals {
+    fn default() -> Self {
+        Decimals::EIGHT
+    }
+}
 
 /// Why a text is no price and no quantity (`docs/semantics.md#numbers`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -12,8 +33,8 @@ pub enum DecimalError {
     /// Empty, a sign, an exponent, a bare point or anything else that the grammar has not.
     #[error("not a plain decimal number")]
     Grammar,
-    /// A non-zero digit after the eighth decimal.
-    #[error("more than eight decimals")]
+    /// A non-zero digit after the last decimal that the scale has.
+    #[error("more decimals than the scale has")]
     TooPrecise,
     /// Zero.
     #[error("zero")]
@@ -24,8 +45,10 @@ pub enum DecimalError {
 }
 
 /// Reads a plain decimal: ASCII digits, then optionally a point and at least one digit.
-/// The result is scaled by 1e8, in 1..2^63. A text with several faults is given any one of them.
-pub fn parse_scaled(text: &[u8]) -> Result<i64, DecimalError> {
+/// The result is scaled by `10^places`, in 1..2^63. A text with several faults is given any one of them.
+#[inline]
+pub fn parse_scaled(text: &[u8], places: u8) -> Result<i64, DecimalError> {
+    let places = usize::from(places);
     let (whole, fraction) = match text.iter().position(|&b| b == b'.') {
         Some(at) => (&text[..at], Some(&text[at + 1..])),
         None => (text, None),
@@ -35,11 +58,11 @@ pub fn parse_scaled(text: &[u8]) -> Result<i64, DecimalError> {
         return Err(DecimalError::Grammar);
     }
     let fraction = fraction.unwrap_or_default();
-    if fraction.iter().skip(PLACES as usize).any(|&b| b != b'0') {
+    if fraction.iter().skip(places).any(|&b| b != b'0') {
         return Err(DecimalError::TooPrecise);
     }
     let mut scaled: i64 = 0;
-    let padded = fraction.iter().copied().chain(std::iter::repeat(b'0')).take(PLACES as usize);
+    let padded = fraction.iter().copied().chain(std::iter::repeat(b'0')).take(places);
     for digit in whole.iter().copied().chain(padded) {
         scaled = scaled
             .checked_mul(10)
@@ -57,17 +80,12 @@ macro_rules! scaled_newtype {
         pub struct $name(i64);
 
         impl $name {
-            /// From a value scaled by 1e8; `None` unless it is positive.
+            /// From a scaled value; `None` unless it is positive.
             pub const fn from_scaled(scaled: i64) -> Option<Self> {
                 if scaled > 0 { Some($name(scaled)) } else { None }
             }
 
-            /// Reads decimal text (`docs/semantics.md#numbers`).
-            pub fn parse(text: &[u8]) -> Result<Self, DecimalError> {
-                parse_scaled(text).map($name)
-            }
-
-            /// The value scaled by 1e8, in 1..2^63.
+            /// The scaled value, in 1..2^63.
             pub const fn scaled(self) -> i64 {
                 self.0
             }
@@ -76,11 +94,11 @@ macro_rules! scaled_newtype {
 }
 
 scaled_newtype! {
-    /// A price in the quote asset, in steps of 1e-8; always positive.
+    /// A price in the quote asset, in steps of the job's scale (1e-8 where nothing is said); always positive.
     Price
 }
 scaled_newtype! {
-    /// A quantity of the base asset, in steps of 1e-8; always positive.
+    /// A quantity of the base asset, in steps of the job's scale (1e-8 where nothing is said); always positive.
     Quantity
 }
 
@@ -116,7 +134,25 @@ mod tests {
             ("\u{0661}", Err(Grammar)),
         ];
         for (text, expected) in cases {
-            assert_eq!(parse_scaled(text.as_bytes()), expected, "{text:?}");
+            assert_eq!(parse_scaled(text.as_bytes(), 8), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn scales() {
+        let cases: [(&str, u8, Result<i64, DecimalError>); 9] = [
+            ("12", 0, Ok(12)),
+            ("12.000", 0, Ok(12)),
+            ("12.5", 0, Err(TooPrecise)),
+            ("0.4", 0, Err(TooPrecise)),
+            ("9223372036854775807", 0, Ok(i64::MAX)),
+            ("0.0000000001", 10, Ok(1)),
+            ("0.000000000000000001", 18, Ok(1)),
+            ("9.223372036854775807", 18, Ok(i64::MAX)),
+            ("10", 18, Err(TooLarge)),
+        ];
+        for (text, places, expected) in cases {
+            assert_eq!(parse_scaled(text.as_bytes(), places), expected, "{text:?} to {places} places");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What a job computes: everything that its rows depend on besides the input. Checked when it is made.
 
+use super::decimal::Decimals;
 use super::schema::RowKind;
 pub use super::schema::RowKinds;
 use super::trade::Symbol;
@@ -53,6 +54,17 @@ pub struct Definition {
     /// of the window, whichever is more.
     #[serde(default)]
     pub max_fill: Option<u64>,
+    /// How many decimals prices have at most.
+    #[serde(default = "eight")]
+    pub price_decimals: u8,
+    /// How many decimals quantities have at most.
+    #[serde(default = "eight")]
+    pub quantity_decimals: u8,
+}
+
+/// What earlier releases knew.
+fn eight() -> u8 {
+    8
 }
 
 impl Definition {
@@ -60,6 +72,11 @@ impl Definition {
     pub fn needs(&self) -> impl Iterator<Item = &Symbol> {
         let legs = self.crosses.iter().flat_map(|cross| &cross.legs).map(|leg| &leg.symbol);
         legs.chain(self.basis.iter().map(|basis| &basis.direct))
+    }
+
+    /// The decimal places of prices and quantities.
+    pub fn decimals(&self) -> Decimals {
+        Decimals { price: self.price_decimals, quantity: self.quantity_decimals }
     }
 
     /// Whether windows without trades have rows.
@@ -109,6 +126,8 @@ impl Default for Definition {
             basis: Vec::new(),
             fill: Fill::None,
             max_fill: None,
+            price_decimals: Decimals::EIGHT.price,
+            quantity_decimals: Decimals::EIGHT.quantity,
         }
     }
 }

@@ -15,7 +15,7 @@ use xxhash_rust::xxh3::xxh3_64;
 pub struct Moments {
     /// Number of trades.
     pub n: i64,
-    /// Σq in steps of 1e-8.
+    /// Σq in the steps of quantities: 1e-8 where nothing is said.
     pub q: i128,
     /// Σpq in steps of 1e-16.
     pub pq: Wide,

@@ -181,7 +181,7 @@ impl WindowLooks {
         let stands_in = symbol.is_leg && (self.carries || window.grows());
         if look == self.looks.final_at(end) && stands_in && look > self.known_to {
             let leg = (symbol.name.clone(), window.name_owned());
-            let carried = Lasting::Carried(leg, end, leg_state(&state));
+            let carried = Lasting::Carried(leg, end, LegState::of(&state));
             give(look.minus(1), Output::Emission(Emission::Lasting(look, carried)));
         }
         let emitted = &mut self.given[number][usize::from(place)].emitted;
@@ -190,7 +190,8 @@ impl WindowLooks {
             && look > self.resume.at
         {
             let occasion = Occasion { look, window, place, end, stage };
-            give(look.minus(1), Output::Emission(Emission::Row(symbol_row(&symbol.name, &state, occasion))));
+            let row = symbol_row(&symbol.name, &state, self.definition.decimals(), occasion);
+            give(look.minus(1), Output::Emission(Emission::Row(row)));
         }
     }
 
@@ -228,7 +229,7 @@ impl WindowLooks {
         if !symbol.is_leg {
             return Some(state);
         }
-        let leg = leg_state(&state);
+        let leg = LegState::of(&state);
         let told = if is_final { given.told.remove(&end) } else { given.told.insert(end, leg) };
         if told != Some(leg) {
             told.into_iter().for_each(|told| give_leg(told, look.minus(1), -1));
@@ -323,11 +324,6 @@ impl WindowLooks {
         }
         self.tell_latest(number, look, give);
     }
-}
-
-fn leg_state(window: &WindowState) -> LegState {
-    let close = window.candle.last.price;
-    LegState { moments: window.moments, missing_ids: window.missing_ids, close: Some(close), age: 0 }
 }
 
 impl LookLogic for WindowLooks {

@@ -44,6 +44,8 @@ pub(super) fn definition(given: &mut Given) -> Result<Definition, UsageError> {
         max_jump: given.get(&s::MAX_JUMP)?,
         fill: given.get(&s::FILL)?,
         max_fill: given.find(&s::MAX_FILL)?,
+        price_decimals: given.get(&s::PRICE_DECIMALS)?,
+        quantity_decimals: given.get(&s::QUANTITY_DECIMALS)?,
     };
     warn_of_no_fills(given, &definition);
     let needs: Vec<Symbol> = definition.needs().cloned().collect();

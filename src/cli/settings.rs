@@ -352,6 +352,10 @@ settings! {
     VERIFY: Setting<bool> = switch!("verify", INPUT,
         "Verify packed files before they are read: by .CHECKSUM beside them, else, beside a checkpoint, by their CRC (off by --no-verify)")
         .default("true");
+    PRICE_DECIMALS: Setting<u8> = Setting::one("price-decimals", "P", INPUT, values::decimals,
+        "Decimals that prices have at most, 0 to 18; numbers of more are bad").default("8");
+    QUANTITY_DECIMALS: Setting<u8> = Setting::one("quantity-decimals", "Q", INPUT, values::decimals,
+        "Decimals that quantities have at most, 0 to 18").default("8");
     DEDUP: Setting<bool> = Setting::one("dedup", "HOW", INPUT, values::dedup,
         "Recognise repeated trades within a partition, or take them all: partition or off").default("partition");
     MAX_AHEAD: Setting<u64> = Setting::one("max-ahead", "DURATION", INPUT, values::duration,

@@ -4,6 +4,7 @@ use super::usage::{Wrong, nearest};
 use crate::config::{Progress, Speed, Stay};
 use crate::duration;
 use crate::wire::format::{BINANCE, BUILT_IN, Format, MappingFile};
+use crossrate_dataflows::market::decimal::Decimals;
 use crossrate_dataflows::market::definition::{Emit, Fill, MissingLeg, RowKinds};
 use crossrate_dataflows::market::schema::RowKind;
 use crossrate_dataflows::market::trade::{Symbol, is_name};
@@ -260,6 +261,14 @@ pub(super) fn emit(text: &str) -> Result<Emit, Wrong> {
 /// What a missing leg gives.
 pub(super) fn missing_leg(text: &str) -> Result<MissingLeg, Wrong> {
     word(text, &MISSING_LEG)
+}
+
+/// How many decimals numbers have.
+pub(super) fn decimals(text: &str) -> Result<u8, Wrong> {
+    let most = Decimals::MOST;
+    let plain = !text.is_empty() && text.len() <= 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let places = text.parse().ok().filter(|places| plain && *places <= most);
+    places.ok_or_else(|| Wrong::new(text, format!("a whole number from 0 to {most}")))
 }
 
 /// What windows without trades have.

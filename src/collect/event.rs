@@ -1,6 +1,6 @@
 //! Frames of the websocket to events: pure, on one frame. What is published is the exchange's own bytes of the event.
 
-use crossrate_dataflows::market::decimal::{Price, Quantity};
+use crossrate_dataflows::market::decimal::{Decimals, parse_scaled};
 use crossrate_dataflows::market::event_time::EventTime;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -84,12 +84,17 @@ pub fn read(frame: &str) -> Event {
     }
 }
 
+/// Whether some job reads that number: by the usual decimals, or by more of them.
+fn is_readable(number: &[u8]) -> bool {
+    (Decimals::EIGHT.price..=Decimals::MOST).any(|places| parse_scaled(number, places).is_ok())
+}
+
 /// A trade that the dataflow would refuse is as good as not received: its id is then missing, and asked for.
 fn trade(text: &str) -> Event {
     let Ok(trade) = serde_json::from_str::<Trade<'_>>(text) else {
         return Event::Bad("a trade whose fields are not as they must be");
     };
-    let readable = Price::parse(trade.p.as_bytes()).is_ok() && Quantity::parse(trade.q.as_bytes()).is_ok();
+    let readable = is_readable(trade.p.as_bytes()) && is_readable(trade.q.as_bytes());
     let Some(time) = EventTime::from_exchange(trade.time).filter(|_| readable && !trade.s.is_empty()) else {
         return Event::Bad("a trade whose values are not as they must be");
     };

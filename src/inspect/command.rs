@@ -6,6 +6,7 @@ use crate::config::inspect::Inspect;
 use crate::config::{STDIN, Source};
 use crate::duration::{LONGEST_DELAY, rounded_up, show};
 use crate::wire::format::BINANCE;
+use crossrate_dataflows::market::decimal::Decimals;
 
 /// A command that works, and what is to be known about it.
 #[derive(Debug, PartialEq, Eq)]
@@ -61,6 +62,12 @@ pub(super) fn command(inspect: &Inspect, found: &[Found]) -> Told {
             notes.push(format!("the symbol stands nowhere: write it in the place of {NO_SYMBOL}"));
         }
         words.extend(["--symbol".to_owned(), symbol]);
+    }
+    let decimals = inspect.config.definition.decimals();
+    for (flag, places) in [("--price-decimals", decimals.price), ("--quantity-decimals", decimals.quantity)] {
+        if places != Decimals::EIGHT.price {
+            words.extend([flag.to_owned(), places.to_string()]);
+        }
     }
     words.extend(["--symbols".to_owned(), "all".to_owned()]);
     let behind = rounded_up(read.iter().map(|f| f.most_behind).max().unwrap_or_default());

@@ -89,7 +89,7 @@ impl Survey {
             state: Partition::new(definition),
             sums: Sums::default(),
             updates: Vec::new(),
-            scratch: Scratch::default(),
+            scratch: Scratch::of(definition.decimals()),
             limit: limit.unwrap_or(u64::MAX),
             records: 0,
             numbers: HashMap::default(),

@@ -6,7 +6,7 @@
 
 use super::binance::MOST_BYTES;
 use super::{BadRecord, Record};
-use crossrate_dataflows::market::decimal::{self, DecimalError, Price, Quantity};
+use crossrate_dataflows::market::decimal::{DecimalError, Decimals, Price, Quantity, parse_scaled};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::trade::{IdRange, Side, Trade, TradeKind};
 
@@ -15,13 +15,14 @@ use crossrate_dataflows::market::trade::{IdRange, Side, Trade, TradeKind};
 /// it is no record either.
 ///
 /// A header is told by its names and not by its place, since a zip and files that were joined have several.
-pub fn decode<'a>(line: &[u8], symbol: &'a str, kind: TradeKind) -> Option<Record<'a>> {
+#[inline]
+pub fn decode<'a>(line: &[u8], symbol: &'a str, kind: TradeKind, decimals: Decimals) -> Option<Record<'a>> {
     if line.len() > MOST_BYTES {
         return Some(Record::Bad(BadRecord { reason: "longer than 16 MiB", at: None }));
     }
     match columns(line) {
         Ok(columns) if kind_of_names(&columns).is_some() => None,
-        Ok(columns) => Some(match trade(&columns, layout(kind)) {
+        Ok(columns) => Some(match trade(&columns, layout(kind), decimals) {
             Ok(trade) => {
                 let trade = Trade { side: side(line, kind), ids: ids(line, kind, trade.id), ..trade };
                 Record::Trade { symbol: symbol.as_bytes(), kind, trade }
@@ -68,7 +69,7 @@ pub fn header(line: &[u8]) -> Option<TradeKind> {
 /// What the first line tells by its columns alone: of aggregate trades the sixth is a time, of trades the fifth.
 pub fn kind_of_line(line: &[u8]) -> TradeKind {
     let is_aggregate =
-        line.len() <= MOST_BYTES && columns(line).is_ok_and(|columns| trade(&columns, &AGGREGATES).is_ok());
+        line.len() <= MOST_BYTES && columns(line).is_ok_and(|columns| is_trade(&columns, &AGGREGATES));
     if is_aggregate { TradeKind::Aggregate } else { TradeKind::Trade }
 }
 
@@ -82,10 +83,24 @@ pub fn counts_contracts(line: &[u8]) -> bool {
 
 /// Whether a line is one of an archive, or a header.
 pub fn is_line(line: &[u8]) -> bool {
-    let is_trade =
-        |columns: &Columns<'_>| trade(columns, &TRADES).is_ok() || trade(columns, &AGGREGATES).is_ok();
-    line.len() <= MOST_BYTES
-        && columns(line).is_ok_and(|columns| kind_of_names(&columns).is_some() || is_trade(&columns))
+    let is_line = |columns: Columns<'_>| {
+        kind_of_names(&columns).is_some() || is_trade(&columns, &TRADES) || is_trade(&columns, &AGGREGATES)
+    };
+    line.len() <= MOST_BYTES && columns(line).is_ok_and(is_line)
+}
+
+/// Whether columns are those of a trade, whatever the decimals of its numbers.
+fn is_trade(columns: &Columns<'_>, layout: &Layout) -> bool {
+    let Columns { columns, length, .. } = columns;
+    let is_number = |place: usize| {
+        let scaled = parse_scaled(columns[place].text, Decimals::EIGHT.price);
+        matches!(scaled, Ok(_) | Err(DecimalError::TooPrecise | DecimalError::TooLarge))
+    };
+    layout.time < *length
+        && integer(columns[ID].text).is_some_and(|id| id < 1 << 63)
+        && is_number(PRICE)
+        && is_number(QUANTITY)
+        && integer(columns[layout.time].text).and_then(EventTime::from_exchange).is_some()
 }
 
 /// Where the columns that are used stand, and what they are called.
@@ -190,23 +205,24 @@ fn kind_of_names(columns: &Columns<'_>) -> Option<TradeKind> {
 }
 
 #[inline]
-fn trade(columns: &Columns<'_>, layout: &Layout) -> Result<Trade, BadRecord> {
+fn trade(columns: &Columns<'_>, layout: &Layout, decimals: Decimals) -> Result<Trade, BadRecord> {
     if layout.time >= columns.length {
         return Err(BadRecord { reason: "fewer than six columns", at: Some(columns.end) });
     }
     let columns = &columns.columns;
     let wrong = |place: usize, reason| BadRecord { reason, at: Some(columns[place].at) };
     let integer = |place: usize, reason| integer(columns[place].text).ok_or_else(|| wrong(place, reason));
-    let decimal = |place: usize, reasons: &[&'static str; 4]| {
-        decimal::parse_scaled(columns[place].text).map_err(|error| wrong(place, reason(error, reasons)))
+    let decimal = |place: usize, reasons: &[&'static str; 5], places: u8| {
+        parse_scaled(columns[place].text, places)
+            .map_err(|error| wrong(place, reason(error, reasons, places)))
     };
     let id = integer(ID, "id: no plain integer below 2^63")?;
     if id >= 1 << 63 {
         return Err(wrong(ID, "id: no plain integer below 2^63"));
     }
-    let price = decimal(PRICE, &PRICE_REASONS)?;
+    let price = decimal(PRICE, &PRICE_REASONS, decimals.price)?;
     let price = Price::from_scaled(price).ok_or_else(|| wrong(PRICE, PRICE_REASONS[2]))?;
-    let quantity = decimal(QUANTITY, &QUANTITY_REASONS)?;
+    let quantity = decimal(QUANTITY, &QUANTITY_REASONS, decimals.quantity)?;
     let quantity = Quantity::from_scaled(quantity).ok_or_else(|| wrong(QUANTITY, QUANTITY_REASONS[2]))?;
     let time = integer(layout.time, "time: not a plain integer")?;
     let time = EventTime::from_exchange(time).ok_or_else(|| {
@@ -215,18 +231,25 @@ fn trade(columns: &Columns<'_>, layout: &Layout) -> Result<Trade, BadRecord> {
     Ok(Trade::new(id, price, quantity, time))
 }
 
-const PRICE_REASONS: [&str; 4] = [
+const PRICE_REASONS: [&str; 5] = [
     "price: not a plain decimal number",
     "price: more than eight decimals",
     "price: zero",
     "price: too large",
+    "price: more decimals than --price-decimals",
 ];
-const QUANTITY_REASONS: [&str; 4] =
-    ["qty: not a plain decimal number", "qty: more than eight decimals", "qty: zero", "qty: too large"];
+const QUANTITY_REASONS: [&str; 5] = [
+    "qty: not a plain decimal number",
+    "qty: more than eight decimals",
+    "qty: zero",
+    "qty: too large",
+    "qty: more decimals than --quantity-decimals",
+];
 
-fn reason(error: DecimalError, reasons: &[&'static str; 4]) -> &'static str {
+fn reason(error: DecimalError, reasons: &[&'static str; 5], places: u8) -> &'static str {
     match error {
         DecimalError::Grammar => reasons[0],
+        DecimalError::TooPrecise if places != Decimals::EIGHT.price => reasons[4],
         DecimalError::TooPrecise => reasons[1],
         DecimalError::Zero => reasons[2],
         DecimalError::TooLarge => reasons[3],
@@ -250,7 +273,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn decoded(line: &str) -> String {
-        match decode(line.as_bytes(), "BTCUSDT", TradeKind::Trade) {
+        match decode(line.as_bytes(), "BTCUSDT", TradeKind::Trade, Decimals::EIGHT) {
             None => "header".to_owned(),
             Some(Record::Bad(bad)) => bad.to_string(),
             Some(Record::Trade { symbol, kind: TradeKind::Trade, trade }) => format!(
@@ -312,16 +335,16 @@ mod tests {
         }
         let mut long = vec![b' '; MOST_BYTES + 1];
         assert!(
-            matches!(decode(&long, "A", TradeKind::Trade), Some(Record::Bad(bad)) if bad.reason.contains("16 MiB"))
+            matches!(decode(&long, "A", TradeKind::Trade, Decimals::EIGHT), Some(Record::Bad(bad)) if bad.reason.contains("16 MiB"))
         );
         long.pop();
         long[..22].copy_from_slice(b"1,1,1,1,1525022020361,");
-        assert!(matches!(decode(&long, "A", TradeKind::Trade), Some(Record::Trade { .. })));
+        assert!(matches!(decode(&long, "A", TradeKind::Trade, Decimals::EIGHT), Some(Record::Trade { .. })));
     }
 
     #[test]
     fn lines_of_aggregate_trades() {
-        let decoded = |line: &str| match decode(line.as_bytes(), "A", TradeKind::Aggregate) {
+        let decoded = |line: &str| match decode(line.as_bytes(), "A", TradeKind::Aggregate, Decimals::EIGHT) {
             None => "header".to_owned(),
             Some(Record::Trade { kind: TradeKind::Aggregate, trade, .. }) => {
                 format!(
@@ -399,7 +422,7 @@ mod tests {
     }
 
     fn agrees(line: &str) -> bool {
-        match decode(line.as_bytes(), "A", TradeKind::Trade) {
+        match decode(line.as_bytes(), "A", TradeKind::Trade, Decimals::EIGHT) {
             Some(Record::Trade { trade, .. }) => {
                 let (price, quantity) = (trade.price.scaled() as u128, trade.quantity.scaled() as u128);
                 reference(line) == Some((trade.id, price, quantity, trade.time.micros()))
@@ -430,7 +453,7 @@ mod tests {
 
         #[test]
         fn no_bytes_break_it(line in proptest::collection::vec(any::<u8>(), 0..60)) {
-            let bad_or_header = !matches!(decode(&line, "A", TradeKind::Aggregate), Some(Record::Ignored | Record::Heartbeat(_)));
+            let bad_or_header = !matches!(decode(&line, "A", TradeKind::Aggregate, Decimals::EIGHT), Some(Record::Ignored | Record::Heartbeat(_)));
             prop_assert!(bad_or_header);
         }
     }

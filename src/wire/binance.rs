@@ -2,8 +2,7 @@
 
 use super::json::{Data, Fields, Value, scan, unescape};
 use super::{BadRecord, Record, Scratch};
-use crossrate_dataflows::market::decimal::{self, DecimalError};
-use crossrate_dataflows::market::decimal::{Price, Quantity};
+use crossrate_dataflows::market::decimal::{self, DecimalError, Decimals, Price, Quantity};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::trade::{IdRange, Side, Trade, TradeKind, is_name};
 
@@ -54,9 +53,10 @@ fn trade<'a>(
     kind: TradeKind,
     scratch: &'a mut Scratch,
 ) -> Result<Record<'a>, BadRecord> {
-    let price = decimal_text(bytes, fields.price, &PRICE, &mut scratch.text)?;
+    let decimals = scratch.decimals;
+    let price = decimal_text(bytes, fields.price, (&PRICE, decimals.price), &mut scratch.text)?;
     let price = Price::from_scaled(price).ok_or_else(|| bad(PRICE.zero, fields.price))?;
-    let quantity = decimal_text(bytes, fields.quantity, &QUANTITY, &mut scratch.text)?;
+    let quantity = decimal_text(bytes, fields.quantity, (&QUANTITY, decimals.quantity), &mut scratch.text)?;
     let quantity = Quantity::from_scaled(quantity).ok_or_else(|| bad(QUANTITY.zero, fields.quantity))?;
     let time = time(bytes, fields.time)?;
     let reasons = if id_key == "t" { &TRADE_ID } else { &AGGREGATE_ID };
@@ -120,6 +120,7 @@ struct DecimalReasons {
     too_precise: &'static str,
     zero: &'static str,
     too_large: &'static str,
+    beyond_scale: &'static str,
 }
 
 const PRICE: DecimalReasons = DecimalReasons {
@@ -128,6 +129,7 @@ const PRICE: DecimalReasons = DecimalReasons {
     too_precise: "p: more than eight decimals",
     zero: "p: zero",
     too_large: "p: too large",
+    beyond_scale: "p: more decimals than --price-decimals",
 };
 const QUANTITY: DecimalReasons = DecimalReasons {
     no_text: "q: not a text",
@@ -135,19 +137,21 @@ const QUANTITY: DecimalReasons = DecimalReasons {
     too_precise: "q: more than eight decimals",
     zero: "q: zero",
     too_large: "q: too large",
+    beyond_scale: "q: more decimals than --quantity-decimals",
 };
 
 fn decimal_text(
     bytes: &[u8],
     value: Value,
-    reasons: &DecimalReasons,
+    (reasons, places): (&DecimalReasons, u8),
     scratch: &mut String,
 ) -> Result<i64, BadRecord> {
     let Value::Text { from, to, escaped } = value else { return Err(bad(reasons.no_text, value)) };
-    decimal::parse_scaled(text(bytes, from, to, escaped, scratch)).map_err(|error| {
+    decimal::parse_scaled(text(bytes, from, to, escaped, scratch), places).map_err(|error| {
         let reason = match error {
             DecimalError::Grammar => reasons.grammar,
-            DecimalError::TooPrecise => reasons.too_precise,
+            DecimalError::TooPrecise if places == Decimals::EIGHT.price => reasons.too_precise,
+            DecimalError::TooPrecise => reasons.beyond_scale,
             DecimalError::Zero => reasons.zero,
             DecimalError::TooLarge => reasons.too_large,
         };

@@ -28,20 +28,7 @@ use record::{IdMapping, RecordMapping, Texts, Values};
 use time::{LastDay, Unit};
 use walk::{Finds, Found};
 
-/// The decimal places of a job's prices and quantities.
-#[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub struct Places {
-    /// Of prices, 0 to 18.
-    pub price: u8,
-    /// Of quantities, 0 to 18.
-    pub quantity: u8,
-}
-
-impl Default for Places {
-    fn default() -> Self {
-        Places { price: 8, quantity: 8 }
-    }
-}
+pub use crossrate_dataflows::market::decimal::Decimals as Places;
 
 /// A compiled mapping.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 //! written once more on its tree.
 
 use super::*;
-use crossrate_dataflows::market::decimal::{Price, Quantity};
+use crossrate_dataflows::market::decimal::{Price, Quantity, parse_scaled};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -66,8 +66,8 @@ fn expected(bytes: &[u8]) -> Seen {
             id: number,
             ids,
             side: Side::of_maker(field("m").and_then(Value::as_bool)),
-            price: Price::parse(field("p")?.as_str()?.as_bytes()).ok()?,
-            quantity: Quantity::parse(field("q")?.as_str()?.as_bytes()).ok()?,
+            price: Price::from_scaled(parse_scaled(field("p")?.as_str()?.as_bytes(), 8).ok()?)?,
+            quantity: Quantity::from_scaled(parse_scaled(field("q")?.as_str()?.as_bytes(), 8).ok()?)?,
             time: time()?,
         };
         Some((symbol.to_owned(), trade))
@@ -290,6 +290,37 @@ proptest! {
         let expected = expected(&record);
         prop_assert_eq!(decoded_slowly(&record), expected.clone());
         prop_assert_eq!(decoded(&record), expected);
+    }
+
+    /// Of a job with other decimals, both ways and in a chunk.
+    #[test]
+    fn numbers_of_any_scale_are_what_the_sure_way_says(
+        price in "[0-9]{1,8}([.][0-9]{1,11}0{0,2})?", quantity in "[0-9]{1,3}([.][0-9]{1,8})?",
+        price_places in 0u8..19, places in 0u8..19,
+    ) {
+        let decimals = Decimals { price: price_places, quantity: places };
+        let record = format!(
+            r#"{{"e":"trade","E":1,"s":"BTCUSDT","t":7,"p":"{price}","q":"{quantity}","T":1525022020361,"m":true}}"#
+        );
+        let scaled = (parse_scaled(price.as_bytes(), price_places), parse_scaled(quantity.as_bytes(), places));
+        let expected = match scaled {
+            (Ok(price), Ok(quantity)) => {
+                let numbers = (Price::from_scaled(price).unwrap(), Quantity::from_scaled(quantity).unwrap());
+                let time = EventTime::from_exchange(1_525_022_020_361).unwrap();
+                let trade = Trade { side: Side::Sell, ..Trade::new(7, numbers.0, numbers.1, time) };
+                Seen::Trade("BTCUSDT".into(), TradeKind::Trade, trade)
+            }
+            _ => Seen::Bad,
+        };
+        prop_assert_eq!(seen(binance::decode(record.as_bytes(), &mut Scratch::of(decimals))), expected.clone());
+        prop_assert_eq!(seen(decode(record.as_bytes(), &mut Scratch::of(decimals))), expected.clone());
+        let lines = Framing::Lines(LineFormat::Json);
+        let chunk = Chunk { bytes: format!("{record}\n").into_bytes(), framing: lines, ..Chunk::default() };
+        decode_chunk(&chunk, &mut Scratch::of(decimals), |_, record| assert_eq!(seen(record), expected));
+        let line = format!("7,{price},{quantity},0,1525022020361,true");
+        let archived = archive::decode(line.as_bytes(), "BTCUSDT", TradeKind::Trade, decimals).map(seen);
+        prop_assert!(archive::is_line(line.as_bytes()) || expected == Seen::Bad);
+        prop_assert_eq!(archived, Some(expected));
     }
 
     /// One byte is changed, lost or added, anywhere.

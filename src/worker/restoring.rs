@@ -114,7 +114,7 @@ fn build(
             panes_from: Some(panes_from),
             sums: Sums::default(),
             told,
-            scratch: wire::Scratch::default(),
+            scratch: wire::Scratch::of(config.definition.decimals()),
             updates: Vec::new(),
             refused: Vec::new(),
             strict: None,

@@ -5,7 +5,7 @@
 //! out: `rows.jsonl`, `summary.json` and `dead.jsonl` (without the words for people). `CROSSRATE_GOLDEN=write`
 //! writes these three anew, from the oracle and never from the program; then read what changed.
 
-use crate::oracle::{self, File, PROGRAM_HAS_WINDOWS, PROGRAM_SCALES, Refused, Settings};
+use crate::oracle::{self, File, PROGRAM_HAS_WINDOWS, Refused, Settings};
 use crate::program::{self, same};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -42,9 +42,6 @@ fn each_case(folder: &str, least: usize, settings: fn(&[String]) -> Settings, ma
     let wrong: Vec<String> = cases
         .iter()
         .filter_map(|case| {
-            // What the program cannot do yet is held against the oracle alone.
-            let unknown = case.ends_with("decimals");
-            let manners = if unknown && !PROGRAM_SCALES { &[] } else { manners };
             check(case, settings, manners)
                 .err()
                 .map(|error| format!("{}\n{error}", case.file_name().unwrap_or_default().display()))

@@ -20,7 +20,7 @@ use num_bigint::BigInt;
 pub(crate) use record::File;
 use rows::Look;
 use settings::{Cross, Fill};
-pub(crate) use settings::{PROGRAM_HAS_WINDOWS, PROGRAM_SCALES, Settings};
+pub(crate) use settings::{PROGRAM_HAS_WINDOWS, Settings};
 use std::collections::{BTreeMap, BTreeSet};
 use windows::{Definition, Window};
 

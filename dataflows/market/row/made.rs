@@ -2,7 +2,8 @@
 
 use super::{Occasion, Row, RowKind};
 use crate::market::cross::{CrossState, Status};
-use crate::market::definition::{Cross, Fill};
+use crate::market::decimal::Decimals;
+use crate::market::definition::{Cross, Definition, Fill};
 use crate::market::ratio::RATE_PLACES;
 use crate::market::resume::LastClose;
 use crate::market::series::SeriesMoments;
@@ -13,16 +14,17 @@ use crate::market::window::{WindowState, variance, vwap};
 use num_bigint::BigInt;
 
 /// The row of a symbol.
-pub fn symbol_row(name: &Symbol, state: &WindowState, occasion: Occasion<'_>) -> Row {
+pub fn symbol_row(name: &Symbol, state: &WindowState, decimals: Decimals, occasion: Occasion<'_>) -> Row {
+    let Decimals { price: price_places, quantity: places } = decimals;
     let WindowState { moments, candle, missing_ids } = state;
-    let price = |scaled: i64| Value::decimal(scaled.into(), 8);
-    let variance = variance(moments);
+    let price = |scaled: i64| Value::decimal(scaled.into(), price_places);
+    let variance = variance(moments, decimals);
     let quote_volume = |pq: Wide| match pq.to_u128().map(i128::try_from) {
-        Some(Ok(small)) => Value::decimal(small, 16),
-        _ => Value::Decimal(Decimal::of(&pq.to_bigint(), 16)),
+        Some(Ok(small)) => Value::decimal(small, price_places + places),
+        _ => Value::Decimal(Decimal::of(&pq.to_bigint(), price_places + places)),
     };
     let (buy_volume, buy_quote_volume) = match moments.untold {
-        0 => (Value::decimal(moments.buy_q, 8), quote_volume(moments.buy_pq)),
+        0 => (Value::decimal(moments.buy_q, places), quote_volume(moments.buy_pq)),
         _ => (Value::Null, Value::Null),
     };
     let values = Box::new([
@@ -31,11 +33,11 @@ pub fn symbol_row(name: &Symbol, state: &WindowState, occasion: Occasion<'_>) ->
         price(candle.high.scaled()),
         price(candle.low.scaled()),
         price(candle.last.price.scaled()),
-        Value::decimal(moments.q, 8),
+        Value::decimal(moments.q, places),
         quote_volume(moments.pq),
         buy_volume,
         buy_quote_volume,
-        Value::Decimal(vwap(moments)),
+        Value::Decimal(vwap(moments, decimals)),
         Value::real(variance),
         Value::real(variance.map(f64::sqrt)),
         Value::whole(*missing_ids),
@@ -45,12 +47,13 @@ pub fn symbol_row(name: &Symbol, state: &WindowState, occasion: Occasion<'_>) ->
 }
 
 /// The row of a symbol's window without trades, filled from an earlier one.
-pub fn fill_row(name: &Symbol, from: &LastClose, fill: Fill, occasion: Occasion<'_>) -> Row {
-    let price = || match fill {
-        Fill::Previous => Value::decimal(from.close.into(), 8),
+pub fn fill_row(name: &Symbol, from: &LastClose, definition: &Definition, occasion: Occasion<'_>) -> Row {
+    let Decimals { price: price_places, quantity: places } = definition.decimals();
+    let price = || match definition.fill {
+        Fill::Previous => Value::decimal(from.close.into(), price_places),
         Fill::Null | Fill::None => Value::Null,
     };
-    let (volume, quote_volume) = (|| Value::decimal(0, 8), || Value::decimal(0, 16));
+    let (volume, quote_volume) = (|| Value::decimal(0, places), || Value::decimal(0, price_places + places));
     let values = Box::new([
         Value::Integer(0),
         price(),
@@ -71,9 +74,15 @@ pub fn fill_row(name: &Symbol, from: &LastClose, fill: Fill, occasion: Occasion<
 }
 
 /// The row of a cross.
-pub fn cross_row(cross: &Cross, state: &CrossState, rate: Option<&BigInt>, occasion: Occasion<'_>) -> Row {
+pub fn cross_row(
+    cross: &Cross,
+    state: &CrossState,
+    rate: Option<&BigInt>,
+    decimals: Decimals,
+    occasion: Occasion<'_>,
+) -> Row {
     let status = state.status();
-    let variance = if status == Status::LegMissing { None } else { state.variance(cross) };
+    let variance = if status == Status::LegMissing { None } else { state.variance(cross, decimals) };
     let legs = cross.legs.iter().enumerate().map(|(i, leg)| {
         let (trades, age) = match &state.legs[i] {
             Some(leg) if leg.traded() => (leg.moments.n, 0),
@@ -83,7 +92,7 @@ pub fn cross_row(cross: &Cross, state: &CrossState, rate: Option<&BigInt>, occas
         let values: Box<[Value]> = Box::new([
             leg.symbol.as_str().into(),
             Value::Boolean(leg.inverse),
-            state.leg_vwap(i).map_or(Value::Null, Value::Decimal),
+            state.leg_vwap(i, decimals).map_or(Value::Null, Value::Decimal),
             Value::Integer(trades),
             Value::whole(age.into()),
         ]);
@@ -94,7 +103,7 @@ pub fn cross_row(cross: &Cross, state: &CrossState, rate: Option<&BigInt>, occas
         rate_value(rate),
         Value::real(variance),
         Value::real(variance.map(f64::sqrt)),
-        rate_value(state.close(cross).as_ref()),
+        rate_value(state.close(cross, decimals).as_ref()),
         Value::whole(state.traded().map(|leg| i128::from(leg.moments.n)).sum()),
         Value::List(legs.collect()),
         Value::whole(state.missing_ids()),

@@ -4,8 +4,6 @@ use super::calendar::Zone;
 use super::record::Decimals;
 use super::windows::{Definition, Window, duration};
 
-/// Whether the program knows `--price-decimals` and `--quantity-decimals`.
-pub(crate) const PROGRAM_SCALES: bool = false;
 /// Whether the program has several windows in a job, and what came with them.
 pub(crate) const PROGRAM_HAS_WINDOWS: bool = true;
 

@@ -1,7 +1,6 @@
 //! Cases of several windows: definitions of all kinds, zones with every oddity, and times about their boundaries.
 
 use super::{Case, Market, Random, Taker, flags};
-use crate::oracle::PROGRAM_SCALES;
 use crate::oracle::calendar::Zone;
 use crate::oracle::windows::Definition;
 use std::collections::HashSet;
@@ -211,9 +210,6 @@ fn fills_and_decimals(random: &mut Random, flags: &mut Vec<String>, definitions:
         } else if random.chance(30) {
             give("--max-fill", random.one_of(&["50h", "1600h"]));
         }
-    }
-    if !PROGRAM_SCALES {
-        return;
     }
     if random.chance(15) {
         give("--price-decimals", random.one_of(&["0", "2", "8", "10", "18"]));
