@@ -8,7 +8,7 @@ pub(crate) use binance::counts_contracts;
 use chunk::{Chunk, Framing, LineFormat, Message};
 use crossrate_dataflows::market::decimal::{Decimals, Price, Quantity};
 use crossrate_dataflows::market::event_time::EventTime;
-use crossrate_dataflows::market::trade::{IdRange, Side, Trade, TradeKind};
+use crossrate_dataflows::market::trade::{Side, Trade, TradeKind};
 use mapping::{Mapped, Mapping, MappingScratch, Taker, TradeId};
 use std::fmt;
 
@@ -103,7 +103,7 @@ pub fn decode_chunk<'a>(chunk: &'a Chunk, scratch: &mut Scratch, each: impl FnMu
         Framing::Messages(messages) if chunk.mapping.is_none() => {
             self::messages(&chunk.bytes, messages, scratch, swift::decode, each);
         }
-        _ => decode_mapped(chunk, scratch, each_record(each)),
+        _ => decode_mapped(chunk, scratch, each),
     }
 }
 
@@ -120,7 +120,7 @@ fn decode_scaled<'a>(chunk: &'a Chunk, scratch: &mut Scratch, each: impl FnMut(R
         Framing::Messages(messages) if chunk.mapping.is_none() => {
             self::messages(&chunk.bytes, messages, scratch, swift, each);
         }
-        _ => decode_mapped(chunk, scratch, each_record(each)),
+        _ => decode_mapped(chunk, scratch, each),
     }
 }
 
@@ -145,14 +145,9 @@ fn rescaled(scaled: i64, places: u8) -> Option<i64> {
     }
 }
 
-/// Gives what a mapping tells as a record.
-fn each_record<'a>(mut each: impl FnMut(Raw<'a>, Record<'_>)) -> impl FnMut(Raw<'a>, Mapped<'_>) {
-    move |raw, mapped| each(raw, record_of(mapped))
-}
-
-/// Decodes a chunk's records by its mapping, where it has one, as that tells them: with ids of any kind.
-#[inline]
-pub fn decode_mapped<'a>(chunk: &'a Chunk, scratch: &mut Scratch, each: impl FnMut(Raw<'a>, Mapped<'_>)) {
+/// Decodes a chunk's records by its mapping.
+fn decode_mapped<'a>(chunk: &'a Chunk, scratch: &mut Scratch, mut each: impl FnMut(Raw<'a>, Record<'_>)) {
+    let each = |raw: Raw<'a>, mapped: Mapped<'_>| each(raw, record_of(mapped));
     match (&chunk.framing, &chunk.mapping) {
         (Framing::Lines(LineFormat::Mapped(mapping)), _) => {
             mapped_lines(&chunk.bytes, mapping, scratch, each)
@@ -311,9 +306,6 @@ fn record_of(mapped: Mapped<'_>) -> Record<'_> {
         Mapped::Ignored => return Record::Ignored,
         Mapped::Bad(bad) => return Record::Bad(bad),
     };
-    let TradeId::Sequence(id) = trade.id else {
-        return Record::Bad(BadRecord { reason: "id: no sequence, which is not supported yet", at: None });
-    };
     // The decoder gives what is positive and below 2^63 only.
     let (Some(price), Some(quantity)) =
         (Price::from_scaled(trade.price), Quantity::from_scaled(trade.quantity))
@@ -326,7 +318,14 @@ fn record_of(mapped: Mapped<'_>) -> Record<'_> {
         None => Side::Untold,
     };
     let symbol = trade.symbol.as_bytes();
-    let trade = Trade { id, ids: IdRange::one(id), side, price, quantity, time: trade.time };
+    let untold = Trade::new(0, price, quantity, trade.time);
+    let of_id = match trade.id {
+        TradeId::Sequence(id) => Trade::new(id, price, quantity, trade.time),
+        TradeId::Unique(id) => untold.with_unique_id(id),
+        TradeId::Hashed(hash) => untold.with_hashed_id(hash),
+        TradeId::None => untold.without_id(),
+    };
+    let trade = Trade { side, ..of_id };
     Record::Trade { symbol, kind: TradeKind::Trade, trade }
 }
 

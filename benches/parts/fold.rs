@@ -26,7 +26,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
                     || (Partition::new(&definition), Sums::default()),
                     |(mut partition, mut sums)| {
                         for (offset, (symbol, trade)) in (0..).zip(&log.trades) {
-                            let place = Place { offset, kafka_ms: 0 };
+                            let place = Place { offset, part: 0, kafka_ms: 0 };
                             let hash = trade_hash(&log.names[symbol.0 as usize], trade);
                             partition.trade(*symbol, TradeKind::Trade, (trade, hash), place, &mut sums);
                             if sums.has_before(partition.watermark()) {

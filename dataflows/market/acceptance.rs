@@ -1,24 +1,28 @@
 //! Which records count (`docs/semantics.md#acceptance`): decided per partition, from that partition's own prefix alone,
 //! so that the answer never depends on timing, on other partitions or on how many workers there are.
 //!
-//! This module judges; [`super::folding`] keeps the ids of what was accepted, [`super::sums`] its sums.
+//! This module judges, [`restoring`] takes a partition up again; [`super::folding`] keeps the ids of what was accepted, [`super::sums`] its sums.
+
+use super::candle::Arrival;
+mod restoring;
 
 pub use super::counts::Counts;
 use super::definition::Definition;
 use super::event_time::EventTime;
 use super::folding::OpenPanes;
-use super::jumps::{Jumps, Refused};
+use super::jumps::Jumps;
 use super::looks::Looks;
-use super::moments::Moments;
 use super::sums::Sums;
-use super::trade::{SymbolNumber, Trade, TradeKind};
-use serde::{Deserialize, Serialize};
+use super::trade::{IdKind, SymbolNumber, Trade, TradeKind};
+pub use restoring::Head;
 
 /// Where a record stands.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub struct Place {
     /// Its offset, or its number in a file.
     pub offset: i64,
+    /// Which of its record's trades it is.
+    pub part: u32,
     /// Its Kafka timestamp in milliseconds, 0 or less without one.
     pub kafka_ms: i64,
 }
@@ -63,28 +67,10 @@ pub struct Mover {
     pub accepted: u64,
 }
 
-/// A partition's part of a checkpoint, but for what it has handed over.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Head {
-    /// Offset of the first record that was not judged.
-    pub next: i64,
-    /// Offset from which reading again rebuilds the panes that are open.
-    pub rebuild_from: i64,
-    /// W(p).
-    pub watermark: EventTime,
-    /// How far the partition's own records took it.
-    pub own: EventTime,
-    /// Event time of the first record that was accepted or a heartbeat.
-    pub first: Option<EventTime>,
-    /// Whether reading began inside the log, so that the windows before `first` and the delay lack trades.
-    pub inside_log: bool,
-    /// What became of the records before `next`.
-    pub counts: Counts,
-}
-
 /// One partition: its watermark, its counts, and the panes that are open in it.
 #[derive(Debug)]
 pub struct Partition {
+    number: u32,
     looks: Looks,
     delay: u64,
     max_ahead: u64,
@@ -109,6 +95,7 @@ impl Partition {
     /// A partition of which nothing was read.
     pub fn new(definition: &Definition) -> Self {
         Partition {
+            number: 0,
             looks: Looks::of(definition),
             delay: definition.delay,
             max_ahead: definition.max_ahead,
@@ -125,6 +112,12 @@ impl Partition {
             known: Vec::new(),
             panes: OpenPanes::default(),
         }
+    }
+
+    /// The same with that number among the partitions of the job.
+    #[must_use]
+    pub fn numbered(self, number: u32) -> Self {
+        Partition { number, ..self }
     }
 
     /// W(p): nothing older can be accepted except within the panes that are still open.
@@ -233,11 +226,14 @@ impl Partition {
                 self.panes.open(open, place.offset)
             }
         };
-        if self.dedup && !self.panes.insert(pane, number, trade.id) {
+        let is_new = match trade.is_numbered() {
+            true => self.fold(pane, number, (trade, hash), sums),
+            false => self.fold_unnumbered(pane, number, (trade, hash), place, sums),
+        };
+        if !is_new {
             self.counts.duplicate += 1;
             return Verdict::Duplicate;
         }
-        self.panes.fold(pane, number, (trade, hash), sums, (&self.looks, self.watermark));
         self.counts.accepted += 1;
         self.advance(trade.time, place.offset);
         Verdict::Accepted
@@ -267,108 +263,39 @@ impl Partition {
         self.raise(EventTime::MAX);
     }
 
-    /// What must be kept so that a later run can take this partition up after the record before `next`. Of one that has
-    /// ended it is what it was before: there may be more of it by then.
-    pub fn head(&self, next: i64) -> Head {
-        let (watermark, opened_at) =
-            self.before_end.unwrap_or_else(|| (self.watermark, self.panes.opened_at()));
-        Head {
-            next,
-            rebuild_from: opened_at.unwrap_or(next),
-            watermark,
-            own: self.own,
-            first: self.first,
-            inside_log: self.inside_log,
-            counts: self.counts,
+    /// Adds a trade to its pane unless that has its id already: then false.
+    #[inline]
+    fn fold(&mut self, pane: usize, symbol: usize, trade: (&Trade, u64), sums: &mut Sums) -> bool {
+        if self.dedup && !self.panes.insert(pane, symbol, trade.0.id) {
+            return false;
         }
+        self.panes.fold(pane, symbol, trade, sums, (&self.looks, self.watermark));
+        true
     }
 
-    /// The records that jumped, for a later run that takes this partition up where [`Partition::head`] says.
-    pub fn jumps(&self) -> Refused {
-        let opened_at = self.before_end.map_or_else(|| self.panes.opened_at(), |(_, opened_at)| opened_at);
-        self.jumps.memory(opened_at)
-    }
-
-    /// By which kind a symbol is counted.
-    pub fn kind(&self, symbol: SymbolNumber) -> Option<TradeKind> {
-        self.kinds.get(symbol.0 as usize).copied().flatten()
-    }
-
-    /// The symbols that have a kind, in the order in which they came.
-    pub fn known(&self) -> &[SymbolNumber] {
-        &self.known
-    }
-
-    /// Takes a partition up where an earlier run left it. Its open panes are rebuilt by giving it, through
-    /// [`Partition::rebuild`], the trades from `rebuild_from` up to `next` again.
-    pub fn resume(
-        definition: &Definition,
-        head: &Head,
-        jumps: &Refused,
-        kinds: &[(SymbolNumber, TradeKind)],
-    ) -> Self {
-        let mut partition = Partition::new(definition);
-        partition.jumps.resume(jumps.clone());
-        partition.watermark = head.watermark;
-        partition.own = head.own;
-        partition.first = head.first;
-        partition.inside_log = head.inside_log;
-        partition.counts = head.counts;
-        for (symbol, kind) in kinds {
-            let number = symbol.0 as usize;
-            if partition.kinds.len() <= number {
-                partition.kinds.resize(number + 1, None);
-            }
-            if partition.kinds[number].replace(*kind).is_none() {
-                partition.known.push(*symbol);
-            }
-        }
-        partition
-    }
-
-    /// Folds a trade again that was judged before the checkpoint. It counts now exactly if it counted then and
-    /// its pane is still open: a pane that is not final now was not final then, so nothing in it was late, its ids
-    /// all lie in what is read again, what jumped is known by its offset, and whether it is ahead of its timestamp or of
-    /// the other kind does not depend on when.
-    pub fn rebuild(
+    /// The same of a trade whose id is no sequence. Apart from those, which are many more.
+    #[inline(never)]
+    fn fold_unnumbered(
         &mut self,
-        symbol: SymbolNumber,
-        kind: TradeKind,
+        pane: usize,
+        symbol: usize,
         (trade, hash): (&Trade, u64),
         place: Place,
         sums: &mut Sums,
-    ) {
-        let number = symbol.0 as usize;
-        let counted = self.kinds.get(number).copied().flatten() == Some(kind);
-        let interval = self.looks.pane(trade.time);
-        let open = self.looks.final_at(interval.end) > self.watermark;
-        let future = self.is_future(trade.time, place.kafka_ms) || self.jumps.has_refused(place.offset);
-        if !counted || !open || future {
-            return;
-        }
-        let pane = match self.panes.find(trade.time) {
-            Some(pane) => pane,
-            None => self.panes.open(interval, place.offset),
+    ) -> bool {
+        let hash_of_id = || u128::from(trade.id) << 64 | u128::from(trade.ids.first);
+        let is_new = match trade.id_kind {
+            _ if !self.dedup => true,
+            IdKind::Sequence | IdKind::Unique => self.panes.insert(pane, symbol, trade.id),
+            IdKind::Hashed => self.panes.insert_hashed(pane, symbol, hash_of_id()),
+            IdKind::None => true,
         };
-        if !self.dedup || self.panes.insert(pane, number, trade.id) {
-            self.panes.fold(pane, number, (trade, hash), sums, (&self.looks, self.watermark));
+        if is_new {
+            let arrival = Arrival { offset: place.offset, part: place.part, partition: self.number };
+            let (trade, at) = ((trade, hash, arrival), (&self.looks, self.watermark));
+            self.panes.fold_unnumbered(pane, symbol, trade, sums, at);
         }
-    }
-
-    /// Ends a rebuilding; `handed_over` is what the checkpoint says has left the open panes already.
-    pub fn rebuilt<'a>(
-        &mut self,
-        handed_over: impl Iterator<Item = (SymbolNumber, EventTime, &'a Moments)>,
-        sums: &mut Sums,
-    ) {
-        let handed_over = handed_over.map(|(symbol, end, moments)| (symbol.0 as usize, end, moments));
-        self.panes.rebuilt(handed_over, sums, &self.looks, self.watermark);
-    }
-
-    /// The end of the last pane of which anything was handed over. All is that has a date before the watermark: nothing
-    /// is added to it any more.
-    pub fn handed_over(&self) -> Option<EventTime> {
-        self.panes.handed_over()
+        is_new
     }
 
     /// Rule 2.

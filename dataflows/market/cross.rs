@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub struct LegState {
     /// The sums of the window that it speaks of.
     pub moments: Moments,
-    /// That window's missing ids; of no account where carried.
+    /// That window's missing ids; of no account where carried, and where ids are no sequence.
     pub missing_ids: i128,
     /// The price of its last trade; none where an earlier release kept the window to stand in.
     pub close: Option<Price>,
@@ -92,9 +92,9 @@ impl CrossState {
         self.legs.iter().flatten().filter(|leg| leg.traded())
     }
 
-    /// How many ids are missing in the legs that traded in the window.
-    pub fn missing_ids(&self) -> i128 {
-        self.traded().map(|leg| leg.missing_ids).sum()
+    /// How many ids are missing in the legs that traded in the window; `None` where some trade's ids are no sequence.
+    pub fn missing_ids(&self) -> Option<i128> {
+        self.traded().map(|leg| (leg.moments.unnumbered == 0).then_some(leg.missing_ids)).sum()
     }
 
     /// Whether both give the same row of a window. A trade more is seen in the digest, if it is the window's own; in a

@@ -80,6 +80,12 @@ macro_rules! scaled_newtype {
         pub struct $name(i64);
 
         impl $name {
+            /// The least one.
+            pub const LEAST: $name = $name(1);
+
+            /// The greatest one.
+            pub const GREATEST: $name = $name(i64::MAX);
+
             /// From a scaled value; `None` unless it is positive.
             pub const fn from_scaled(scaled: i64) -> Option<Self> {
                 if scaled > 0 { Some($name(scaled)) } else { None }

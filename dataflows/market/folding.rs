@@ -1,5 +1,6 @@
 //! The panes that can still take a trade, each with the ids that it has: trades are added up where they are read.
 
+use super::candle::Arrival;
 use super::event_time::EventTime;
 use super::ids::IdSet;
 use super::looks::Looks;
@@ -9,6 +10,8 @@ use super::sums::{GroupNumber, Positions, Sums};
 use super::trade::Trade;
 use super::windows::Interval;
 use super::work::count;
+use foldhash::fast::RandomState;
+use hashbrown::HashSet;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::ops::Bound;
@@ -58,6 +61,8 @@ struct Pane {
     positions: Positions,
     ids: Vec<IdSet>,
     used: usize,
+    /// Symbols and the hashes of ids that are no integers; only where there are such.
+    hashed: Option<Box<HashSet<(u32, u128), RandomState>>>,
 }
 
 #[derive(Debug, Copy, Clone)]
@@ -160,7 +165,12 @@ impl OpenPanes {
         ids.insert(id)
     }
 
-    /// Adds a trade, accepted at watermark `w`, to the sums of its pane.
+    /// The same of an id that is known by its hash.
+    pub(super) fn insert_hashed(&mut self, pane: usize, symbol: usize, hash: u128) -> bool {
+        self.panes[pane].hashed.get_or_insert_default().insert((symbol as u32, hash))
+    }
+
+    /// Adds a trade of a sequence, accepted at watermark `w`, to the sums of its pane.
     #[inline]
     pub(super) fn fold(
         &mut self,
@@ -170,11 +180,29 @@ impl OpenPanes {
         sums: &mut Sums,
         (looks, w): (&Looks, EventTime),
     ) {
-        let group = match &self.panes[pane].new {
+        let group = self.group(pane, sums, looks, w);
+        sums.add_trade(group, symbol, trade, hash);
+    }
+
+    /// The same of a trade without a sequence.
+    pub(super) fn fold_unnumbered(
+        &mut self,
+        pane: usize,
+        symbol: usize,
+        (trade, hash, arrival): (&Trade, u64, Arrival),
+        sums: &mut Sums,
+        (looks, w): (&Looks, EventTime),
+    ) {
+        let group = self.group(pane, sums, looks, w);
+        sums.add_unnumbered(group, symbol, (trade, hash), arrival);
+    }
+
+    #[inline]
+    fn group(&mut self, pane: usize, sums: &mut Sums, looks: &Looks, w: EventTime) -> GroupNumber {
+        match &self.panes[pane].new {
             Some(new) => new.group,
             None => self.begin(pane, sums, looks, w),
-        };
-        sums.add_trade(group, symbol, trade, hash);
+        }
     }
 
     #[cold]
@@ -288,6 +316,7 @@ impl Pane {
         self.positions.clear();
         self.ids[..self.used].iter_mut().for_each(IdSet::clear);
         self.used = 0;
+        self.hashed = None;
         self.new = None;
         // It holds no time.
         (self.start, self.end) = (EventTime::MIN, EventTime::MIN);

@@ -31,10 +31,12 @@ pub struct Moments {
     pub buy_q: i128,
     /// Σpq of the trades whose taker bought.
     pub buy_pq: Wide,
+    /// Number of trades whose ids are no sequence.
+    pub unnumbered: i64,
 }
 
 impl Moments {
-    /// Adds a trade, whose hash is taken as given (see [`trade_hash`]).
+    /// Adds a trade of a sequence, whose hash is taken as given (see [`trade_hash`]).
     #[inline]
     pub fn add_trade(&mut self, trade: &Trade, hash: u64) {
         let p = trade.price.scaled() as u64;
@@ -51,6 +53,13 @@ impl Moments {
         let buy = u128::from(trade.side == Side::Buy).wrapping_neg();
         self.buy_q += (u128::from(q) & buy) as i128;
         self.buy_pq = self.buy_pq.add(Wide::from_u128(pq & buy));
+    }
+
+    /// Adds a trade without a sequence.
+    #[inline]
+    pub fn add_unnumbered(&mut self, trade: &Trade, hash: u64) {
+        self.add_trade(trade, hash);
+        self.unnumbered += 1;
     }
 }
 
@@ -73,6 +82,7 @@ impl Semigroup for Moments {
         self.untold += other.untold;
         self.buy_q += other.buy_q;
         self.buy_pq = self.buy_pq.add(other.buy_pq);
+        self.unnumbered += other.unnumbered;
     }
 }
 
@@ -94,6 +104,7 @@ impl Abelian for Moments {
         self.untold = -self.untold;
         self.buy_q = -self.buy_q;
         self.buy_pq = self.buy_pq.negate();
+        self.unnumbered = -self.unnumbered;
     }
 }
 

@@ -169,7 +169,8 @@ const VW_VARIANCE: Field = field!(
 )
 .or_null();
 const VW_STD: Field = field!("vw_std", Real, "its square root").or_null();
-const MISSING_IDS: Field = field!("missing_ids", Integer, "trade ids that never came");
+const MISSING_IDS: Field =
+    field!("missing_ids", Integer, "trade ids that never came; null where ids are no sequence").or_null();
 const DIGEST: Field = field!("digest", Text, "equal digests, equal trades");
 
 static SYMBOL: Schema = Schema {

@@ -178,7 +178,11 @@ impl Slots {
 }
 
 fn state(moments: Moments, candle: Candle, rise: i128) -> WindowState {
-    let missing_ids = rise - i128::from(moments.n) - moments.more_ids;
+    let missing_ids = match moments.unnumbered {
+        0 => rise - i128::from(moments.n) - moments.more_ids,
+        // None is told, and nothing else tells two such states apart.
+        _ => 0,
+    };
     WindowState { moments, candle, missing_ids }
 }
 

@@ -7,7 +7,7 @@
 //! Differential would add up and sort updates as well. Here it costs less: symbols are still numbers, and the order of
 //! thousands of names is worked out once and not for every pane.
 
-use super::candle::Candle;
+use super::candle::{Arrival, Candle, NumberedCandle};
 use super::event_time::EventTime;
 use super::moments::Moments;
 use super::prefetch::prefetch;
@@ -112,28 +112,65 @@ struct Group {
     /// The symbols of `sums`.
     symbols: Vec<SymbolNumber>,
     sums: Vec<Sum>,
+    /// The candles of the trades without a sequence, at the same positions; as many as there must be.
+    others: Vec<Candle>,
 }
 
-/// Three whole cache lines.
+/// Four whole cache lines.
 #[derive(Debug)]
 #[repr(align(64))]
 struct Sum {
     moments: Moments,
-    candle: Candle,
+    /// Of the trades of a sequence.
+    candle: NumberedCandle,
 }
 
 impl Group {
+    /// Gives the position of a symbol that has none.
     #[cold]
-    fn open(&mut self, symbol: SymbolNumber, moments: Moments, candle: Candle) {
-        self.positions.set(symbol.0 as usize, self.sums.len());
+    fn open(&mut self, symbol: SymbolNumber, moments: Moments, candle: NumberedCandle) -> usize {
+        let at = self.sums.len();
+        self.positions.set(symbol.0 as usize, at);
         self.symbols.push(symbol);
         self.sums.push(Sum { moments, candle });
+        at
+    }
+
+    /// The position of a symbol, opened where it has none.
+    fn at(&mut self, symbol: SymbolNumber) -> usize {
+        match self.positions.get(symbol.0 as usize) {
+            Some(at) => at,
+            None => self.open(symbol, Moments::default(), NumberedCandle::EMPTY),
+        }
+    }
+
+    /// Merges a candle with that of a position.
+    fn merge(&mut self, at: usize, candle: &Candle) {
+        match NumberedCandle::try_of(candle) {
+            Some(numbered) => self.sums[at].candle.merge(&numbered),
+            None => self.merge_other(at, candle),
+        }
+    }
+
+    fn merge_other(&mut self, at: usize, candle: &Candle) {
+        if self.others.len() <= at {
+            self.others.resize(at + 1, NumberedCandle::EMPTY.candle());
+        }
+        self.others[at].merge(candle);
+    }
+
+    /// The candle of all trades at a position.
+    fn candle(&self, at: usize) -> Candle {
+        let mut candle = self.sums[at].candle.candle();
+        self.others.get(at).into_iter().for_each(|other| candle.merge(other));
+        candle
     }
 
     fn clear(&mut self) {
         self.positions.clear();
         self.symbols.clear();
         self.sums.clear();
+        self.others.clear();
     }
 }
 
@@ -149,7 +186,7 @@ impl Sums {
         })
     }
 
-    /// Adds a trade, whose hash is given.
+    /// Adds a trade of a sequence, whose hash is given.
     #[inline]
     pub(super) fn add_trade(&mut self, group: GroupNumber, symbol: usize, trade: &Trade, hash: u64) {
         let group = &mut self.groups[group.0];
@@ -162,9 +199,23 @@ impl Sums {
             None => {
                 let mut moments = Moments::default();
                 moments.add_trade(trade, hash);
-                group.open(SymbolNumber(symbol as u32), moments, Candle::of(trade));
+                group.open(SymbolNumber(symbol as u32), moments, NumberedCandle::of(trade));
             }
         }
+    }
+
+    /// Adds a trade without a sequence, whose hash is given.
+    pub(super) fn add_unnumbered(
+        &mut self,
+        group: GroupNumber,
+        symbol: usize,
+        (trade, hash): (&Trade, u64),
+        arrival: Arrival,
+    ) {
+        let group = &mut self.groups[group.0];
+        let at = group.at(SymbolNumber(symbol as u32));
+        group.sums[at].moments.add_unnumbered(trade, hash);
+        group.merge_other(at, &Candle::arrived(trade, arrival));
     }
 
     /// Fetches what tells where the sum is that a trade will be added to.
@@ -189,14 +240,9 @@ impl Sums {
     pub fn add(&mut self, update: &PaneUpdate) {
         let group = self.group(update.date, update.pane_end);
         let group = &mut self.groups[group.0];
-        match group.positions.get(update.symbol.0 as usize) {
-            Some(at) => {
-                let sum = &mut group.sums[at];
-                sum.moments.plus_equals(&update.moments);
-                sum.candle.merge(&update.candle);
-            }
-            None => group.open(update.symbol, update.moments, update.candle),
-        }
+        let at = group.at(update.symbol);
+        group.sums[at].moments.plus_equals(&update.moments);
+        group.merge(at, &update.candle);
     }
 
     /// Takes sums of a pane's trades out again. They are a group: what is left is exactly what else there is.
@@ -233,9 +279,9 @@ impl Sums {
         while let Some((date, pane_end, number)) = self.take_group(until) {
             let group = &self.groups[number.0];
             // Of what was subtracted nothing may be left.
-            let with_trades = group.symbols.iter().zip(&group.sums).filter(|(_, sum)| sum.moments.n > 0);
-            out.extend(with_trades.map(|(symbol, sum)| {
-                let (symbol, moments, candle) = (*symbol, sum.moments, sum.candle);
+            let sums = group.symbols.iter().zip(&group.sums).enumerate();
+            out.extend(sums.filter(|(_, (_, sum))| sum.moments.n > 0).map(|(at, (symbol, sum))| {
+                let (symbol, moments, candle) = (*symbol, sum.moments, group.candle(at));
                 PaneUpdate { date, symbol, pane_end, moments, candle }
             }));
             self.close(number);
@@ -280,7 +326,7 @@ impl Sums {
         places
             .map(|at| {
                 let (name, sum) = (&names[group.symbols[at].0 as usize], &group.sums[at]);
-                ((name.clone(), (pane_end, sum.candle)), date, sum.moments)
+                ((name.clone(), (pane_end, group.candle(at))), date, sum.moments)
             })
             .collect()
     }
@@ -294,9 +340,10 @@ impl Sums {
     ) -> Vec<PaneItem> {
         let group = &self.groups[group.0];
         count(group.sums.len());
-        let mut items: Vec<PaneItem> = (group.symbols.iter().zip(&group.sums))
-            .map(|(symbol, sum)| {
-                ((names[symbol.0 as usize].clone(), (pane_end, sum.candle)), date, sum.moments)
+        let sums = group.symbols.iter().zip(&group.sums).enumerate();
+        let mut items: Vec<PaneItem> = sums
+            .map(|(at, (symbol, sum))| {
+                ((names[symbol.0 as usize].clone(), (pane_end, group.candle(at))), date, sum.moments)
             })
             .collect();
         items.sort_unstable_by(|((a, _), ..), ((b, _), ..)| a.cmp(b));
@@ -326,18 +373,57 @@ mod tests {
 
     type Handed = (u64, u64, u32, u64);
 
+    /// Of a trade; each third one is without a sequence.
     fn update((date, pane, symbol, id): Handed) -> PaneUpdate {
         let price = Price::from_scaled(1 + id as i64).unwrap();
         let trade = Trade::new(id, price, Quantity::from_scaled(1).unwrap(), EventTime::from_micros(pane));
         let mut moments = Moments::default();
-        moments.add_trade(&trade, id);
+        let candle = if id % 3 == 1 {
+            moments.add_unnumbered(&trade, id);
+            Candle::arrived(&trade, arrival(id))
+        } else {
+            moments.add_trade(&trade, id);
+            Candle::of(&trade)
+        };
         PaneUpdate {
             date: EventTime::from_micros(date),
             symbol: SymbolNumber(symbol),
             pane_end: EventTime::from_micros(pane),
             moments,
-            candle: Candle::of(&trade),
+            candle,
         }
+    }
+
+    fn arrival(id: u64) -> Arrival {
+        Arrival { offset: id as i64, part: 0, partition: 1 }
+    }
+
+    #[test]
+    fn a_sum_takes_four_cache_lines() {
+        assert_eq!(size_of::<Sum>(), 256);
+    }
+
+    #[test]
+    fn trades_of_both_sorts_are_one_sum() {
+        let at = EventTime::from_micros;
+        let (price, quantity) = (Price::from_scaled(3).unwrap(), Quantity::from_scaled(1).unwrap());
+        let trade = |id| Trade::new(id, price, quantity, at(7));
+        let mut sums = Sums::default();
+        let group = sums.group(at(3), at(9));
+        sums.add_unnumbered(group, 5, (&trade(0).without_id(), 2), arrival(4));
+        sums.add_trade(group, 5, &trade(8), 1);
+        let mut out = Vec::new();
+        sums.hand_over(at(4), &mut out);
+        let mut candle = Candle::of(&trade(8));
+        candle.merge(&Candle::arrived(&trade(0), arrival(4)));
+        let [update] = &out[..] else { panic!("{out:?}") };
+        assert_eq!((update.candle, update.moments.n, update.moments.unnumbered), (candle, 2, 1));
+        assert_eq!((update.moments.digest, update.moments.more_ids, candle.ids()), (3, 0, Some((8, 8))));
+        let mut others = Sums::default();
+        others.add(update);
+        let mut again = Vec::new();
+        others.hand_over(at(4), &mut again);
+        assert_eq!(again, out);
     }
 
     #[test]

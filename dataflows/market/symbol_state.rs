@@ -140,8 +140,9 @@ impl SymbolState {
         if keeps_open {
             self.open.add(pane_end, moments, candle);
         }
+        let Some(of_sequence) = candle.ids() else { return };
         let SymbolState { ids, windows, open, .. } = self;
-        ids.note(pane_end, (candle.least_id, candle.greatest_id), |end, by| {
+        ids.note(pane_end, of_sequence, |end, by| {
             if keeps_open {
                 open.add_rise(end, by);
             }
@@ -274,16 +275,18 @@ impl InWindows {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::market::candle::Arrival;
     use crate::market::decimal::{Price, Quantity};
     use crate::market::definition::{Definition, Emit};
     use crate::market::trade::{IdRange, Side, Trade};
     use crate::market::windows::{Period, WindowDefinition};
+    use differential_dataflow::difference::Semigroup;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
     #[derive(Debug, Clone)]
     enum Step {
-        Add { time: u64, id: u64, price: i64 },
+        Add { time: u64, id: u64, price: i64, numbered: bool },
         Look { place: u8, time: u64, asked: Asked },
         Settle(u64),
     }
@@ -292,7 +295,8 @@ mod tests {
         let asked = prop::sample::select(&[Asked::Final, Asked::Ending, Asked::Changed][..]);
         let id = prop_oneof![20 => 0u64..400, 6 => 1_000u64..3_000, 1 => Just(i64::MAX as u64)];
         prop_oneof![
-            4 => (0u64..300, id, 1i64..9).prop_map(|(time, id, price)| Step::Add { time, id, price }),
+            4 => (0u64..300, id, 1i64..9, prop::bool::weighted(0.8))
+                .prop_map(|(time, id, price, numbered)| Step::Add { time, id, price, numbered }),
             4 => (0u8..8, 0u64..310, asked).prop_map(|(place, time, asked)| Step::Look { place, time, asked }),
             1 => (1u64..200).prop_map(Step::Settle),
         ]
@@ -312,6 +316,19 @@ mod tests {
         ]
     }
 
+    fn summed(trade: &Trade) -> (Moments, Candle) {
+        let mut moments = Moments::default();
+        if trade.is_numbered() {
+            moments.add_trade(trade, trade.id);
+            return (moments, Candle::of(trade));
+        }
+        moments.add_unnumbered(trade, trade.id);
+        (
+            moments,
+            Candle::arrived(trade, Arrival { offset: trade.time.micros() as i64, part: 0, partition: 0 }),
+        )
+    }
+
     /// A window of those trades, by what the text says of it.
     fn expected(
         trades: &[Trade],
@@ -321,17 +338,21 @@ mod tests {
     ) -> Option<WindowState> {
         let mut sums: Option<(Moments, Candle)> = None;
         for trade in trades.iter().filter(|trade| trade.time >= start && trade.time < end) {
-            let (moments, candle) = sums.get_or_insert((Moments::default(), Candle::of(trade)));
-            moments.add_trade(trade, trade.id);
-            candle.add_trade(trade);
+            let (new, of_trade) = summed(trade);
+            let (moments, candle) = sums.get_or_insert((Moments::default(), of_trade));
+            moments.plus_equals(&new);
+            candle.merge(&of_trade);
         }
         let (moments, candle) = sums?;
-        let pane_ends: BTreeSet<EventTime> =
-            trades.iter().map(|trade| windows.pane(trade.time).end).collect();
+        if moments.unnumbered > 0 {
+            return Some(WindowState { moments, candle, missing_ids: 0 });
+        }
+        let numbered = || trades.iter().filter(|trade| trade.is_numbered());
+        let pane_ends: BTreeSet<EventTime> = numbered().map(|trade| windows.pane(trade.time).end).collect();
         let (mut before, mut missing): (Option<u64>, i128) = (None, 0);
         for pane_end in pane_ends {
             let of_pane: Vec<&Trade> =
-                trades.iter().filter(|trade| windows.pane(trade.time).end == pane_end).collect();
+                numbered().filter(|trade| windows.pane(trade.time).end == pane_end).collect();
             let least = of_pane.iter().map(|trade| trade.ids.first).min().expect("a trade");
             let greatest = of_pane.iter().map(|trade| trade.ids.last).max().expect("a trade");
             if before.is_some_and(|before| before >= 1_000 && greatest < before - before / 2) {
@@ -367,7 +388,7 @@ mod tests {
             let (mut settled, mut last) = (EventTime::MIN, vec![EventTime::MIN; windows.each().len()]);
             for step in steps {
                 match step {
-                    Step::Add { time, id, price } => {
+                    Step::Add { time, id, price, numbered } => {
                         let time = EventTime::from_micros(time);
                         let interval = windows.pane(time);
                         if interval.end <= settled {
@@ -375,13 +396,13 @@ mod tests {
                         }
                         let (price, quantity) = (Price::from_scaled(price).unwrap(), Quantity::from_scaled(1).unwrap());
                         let ids = IdRange { first: id - id % 3, last: id };
-                        let trade = Trade { id, ids, side: Side::Buy, price, quantity, time };
+                        let trade = Trade { ids, side: Side::Buy, ..Trade::new(id, price, quantity, time) };
+                        let trade = if numbered { trade } else { trade.without_id() };
                         let before = all(&trades, &windows);
                         trades.push(trade);
-                        let mut moments = Moments::default();
-                        moments.add_trade(&trade, trade.id);
+                        let (moments, candle) = summed(&trade);
                         pane.turn_to(interval.end, &windows);
-                        symbol.add(&pane, &moments, &Candle::of(&trade), &looks);
+                        symbol.add(&pane, &moments, &candle, &looks);
                         for ((place, end, state), (.., was)) in all(&trades, &windows).into_iter().zip(before) {
                             let changed = symbol.take_changed(place);
                             let is_told = changed.iter().any(|(from, to)| (from..=to).contains(&&end));

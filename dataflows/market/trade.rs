@@ -174,13 +174,31 @@ impl IdRange {
     }
 }
 
+/// What the id of a trade is.
+#[derive(Debug, Copy, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum IdKind {
+    /// An integer, one more for each trade of the symbol.
+    #[default]
+    Sequence,
+    /// An integer that no other trade of the symbol has.
+    Unique,
+    /// A text that no other trade of the symbol has, by 128 bits of hash: the high half is the trade's `id`, the low half
+    /// stands in `ids`.
+    Hashed,
+    /// There is none: `id` is 0, and a repetition is not recognised.
+    None,
+}
+
 /// One execution of a symbol that is known from the context.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub struct Trade {
-    /// The exchange's number of the trade, below 2^63; rises by one within a symbol.
+    /// The exchange's number of the trade, below 2^63, or what stands for it in the digest: see [`IdKind`].
     pub id: u64,
-    /// The trades that it stands for: itself, unless it is an aggregate of others.
+    /// The trades that it stands for: itself, unless it is an aggregate of others. Where ids are no sequence they tell of
+    /// one trade, and no more.
     pub ids: IdRange,
+    /// What its id is.
+    pub id_kind: IdKind,
     /// What the taker did.
     pub side: Side,
     /// Quote asset for one unit of the base asset.
@@ -194,13 +212,45 @@ pub struct Trade {
 impl Trade {
     /// One trade that stands for itself and does not tell its side.
     pub fn new(id: u64, price: Price, quantity: Quantity, time: EventTime) -> Trade {
-        Trade { id, ids: IdRange::one(id), side: Side::Untold, price, quantity, time }
+        let (ids, id_kind) = (IdRange::one(id), IdKind::Sequence);
+        Trade { id, ids, id_kind, side: Side::Untold, price, quantity, time }
+    }
+
+    /// The same with an integer that no other trade of the symbol has.
+    #[must_use]
+    pub fn with_unique_id(self, id: u64) -> Trade {
+        Trade { id, ids: IdRange::one(0), id_kind: IdKind::Unique, ..self }
+    }
+
+    /// The same with a text that no other trade of the symbol has, by its hash.
+    #[must_use]
+    pub fn with_hashed_id(self, hash: u128) -> Trade {
+        let ids = IdRange::one(hash as u64);
+        Trade { id: (hash >> 64) as u64, ids, id_kind: IdKind::Hashed, ..self }
+    }
+
+    /// The same without an id.
+    #[must_use]
+    pub fn without_id(self) -> Trade {
+        Trade { id: 0, ids: IdRange::one(0), id_kind: IdKind::None, ..self }
+    }
+
+    /// Whether its id is one more than that of the symbol's trade before it.
+    #[inline]
+    pub fn is_numbered(&self) -> bool {
+        self.id_kind == IdKind::Sequence
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Trades wait in batches, and are copied there.
+    #[test]
+    fn a_trade_takes_seven_words() {
+        assert_eq!(size_of::<Trade>(), 56);
+    }
 
     #[test]
     fn names_hold_what_no_grammar_needs() {

@@ -16,8 +16,15 @@ pub struct WindowState {
     pub moments: Moments,
     /// First, last, greatest, least.
     pub candle: Candle,
-    /// How far ids rise in its panes, less the ids that came (`docs/semantics.md#missing-ids`).
+    /// How far ids rise in its panes, less the ids that came (`docs/semantics.md#missing-ids`); 0 where that is not known.
     pub missing_ids: i128,
+}
+
+impl WindowState {
+    /// How many ids are missing; `None` where some trade's ids are no sequence.
+    pub fn missing_ids(&self) -> Option<i128> {
+        (self.moments.unnumbered == 0).then_some(self.missing_ids)
+    }
 }
 
 /// Σpq/Σq in steps of 1e-18, rounded half to even.

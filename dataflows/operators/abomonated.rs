@@ -31,7 +31,7 @@ use timely::{Accountable, ExchangeData};
 
 /// A record that can be taken apart into words and a text, and put together again.
 pub trait Plain: Sized {
-    /// `[u64; N]`, N at most 32.
+    /// `[u64; N]`, or `[[u64; N]; M]`; N and M at most 32.
     type Words: Words;
 
     /// Everything but the text.
@@ -46,7 +46,7 @@ pub trait Plain: Sized {
     fn from_words(words: Self::Words, text: &str) -> Option<Self>;
 }
 
-/// Arrays of `u64`, and nothing else.
+/// Arrays of `u64`, or of such arrays, and nothing else.
 pub trait Words: sealed::Sealed + Abomonation + Copy + 'static {
     /// In the byte order of the wire, or back from it.
     #[must_use]
@@ -57,6 +57,7 @@ mod sealed {
     /// Keeps [`super::Words`] to arrays of `u64`: the safety of this module depends on it.
     pub trait Sealed {}
     impl<const N: usize> Sealed for [u64; N] {}
+    impl<const N: usize, const M: usize> Sealed for [[u64; N]; M] {}
 }
 
 impl<const N: usize> Words for [u64; N]
@@ -66,6 +67,16 @@ where
     #[inline]
     fn ordered(self) -> Self {
         self.map(u64::to_le)
+    }
+}
+
+impl<const N: usize, const M: usize> Words for [[u64; N]; M]
+where
+    [[u64; N]; M]: Abomonation,
+{
+    #[inline]
+    fn ordered(self) -> Self {
+        self.map(|words| words.map(u64::to_le))
     }
 }
 

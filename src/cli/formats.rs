@@ -63,10 +63,6 @@ fn checked(given: &Given, format: Format, input: Input, about: &About) -> Result
             return Err(wrong(error.to_string(), "a mapping that can work: crossrate formats"));
         }
     };
-    if !mapping.is_numbered() && given.which() != Which::Inspect {
-        let got = format!("{}, whose ids are no sequence", file.name);
-        return Err(wrong(got, "a format with ids = \"sequence\": others are not supported yet"));
-    }
     if input == Input::Topic && mapping.needs_header() {
         let got = format!("{}, which names columns", file.name);
         return Err(wrong(got, "columns by their numbers: records of a topic have no header"));

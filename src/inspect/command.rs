@@ -21,16 +21,11 @@ pub(super) fn command(inspect: &Inspect, found: &[Found]) -> Told {
         return nothing_fits(found);
     };
     let format = name_of(best);
-    if !best.recognition.is_numbered {
-        let note = format!("the ids of {format} are no sequence: a run does not take them yet");
-        return Told { notes: vec![note], command: line(&["crossrate", "formats", &format]) };
-    }
     // Each topic may have a format of its own.
     let is_topic = matches!(inspect.config.source, Source::Kafka(_));
     let is_read = |f: &&Found| {
         let same = name_of(f) == format && f.recognition.needs_symbol == best.recognition.needs_symbol;
-        let is_taken = if is_topic { f.recognition.is_numbered } else { same };
-        f.counts.read() == 0 || is_taken && f.recognition.fits
+        f.counts.read() == 0 || (is_topic || same) && f.recognition.fits
     };
     let read: Vec<&Found> = found.iter().filter(is_read).collect();
     let mut notes = Vec::new();

@@ -3,8 +3,8 @@
 use crate::exit::Failure;
 use crate::wire::chunk::{Chunk, Framing, LineFormat};
 use crate::wire::format::{BUILT_IN, Format, MappingFile};
-use crate::wire::mapping::{Mapped, Mapping, TradeId};
-use crate::wire::{Raw, Record, Scratch, decode_chunk, decode_mapped, why};
+use crate::wire::mapping::Mapping;
+use crate::wire::{Raw, Record, Scratch, decode_chunk, why};
 use std::sync::Arc;
 
 /// So many records are tried at most, and so many bytes.
@@ -28,7 +28,7 @@ pub(super) struct Recognition {
     pub(super) fits: bool,
     /// What each of the others comes to, the nearest first; of the best one too where it does not fit.
     pub(super) others: Vec<(String, String)>,
-    /// Whether ids are numbered one after another; else a run does not take them yet.
+    /// Whether ids are numbered one after another.
     pub(super) is_numbered: bool,
     /// Whether the symbol must be told.
     pub(super) needs_symbol: bool,
@@ -117,21 +117,14 @@ pub(super) fn mapping_of(format: &Format) -> Result<Option<Arc<Mapping>>, String
 impl Trial {
     fn decode(&mut self, chunk: &Chunk) {
         let mut scratch = Scratch::default();
-        if let Some(mapping) = chunk.mapping() {
-            return decode_mapped(chunk, &mut scratch, |raw, mapped| match mapped {
-                Mapped::Trade(trade) => {
-                    self.trades += 1;
-                    self.is_numbered &= matches!(trade.id, TradeId::Sequence(_));
-                }
-                Mapped::Heartbeat(_) => self.heartbeats += 1,
-                Mapped::Ignored => self.ignored(&raw, Some(mapping)),
-                Mapped::Bad(bad) => self.bad(bad.to_string()),
-            });
-        }
+        let mapping = chunk.mapping();
         decode_chunk(chunk, &mut scratch, |raw, record| match record {
-            Record::Trade { .. } => self.trades += 1,
+            Record::Trade { trade, .. } => {
+                self.trades += 1;
+                self.is_numbered &= trade.is_numbered();
+            }
             Record::Heartbeat(_) => self.heartbeats += 1,
-            Record::Ignored => self.ignored(&raw, None),
+            Record::Ignored => self.ignored(&raw, mapping),
             Record::Bad(bad) => self.bad(bad.to_string()),
         });
     }

@@ -135,10 +135,10 @@ fn input_json(found: &Found) -> Value {
         .into_iter()
         .take(SYMBOLS_IN_JSON)
         .map(|(name, symbol)| {
-            let (missing, repeated) = (symbol.missing(), symbol.repeated);
+            let (ids, missing, repeated) = (symbol.ids(), symbol.missing(), symbol.repeated);
             json!({
-                "symbol": name, "trades": symbol.trades, "least_id": symbol.least_id,
-                "greatest_id": symbol.greatest_id, "missing_ids": missing, "repeated": repeated,
+                "symbol": name, "trades": symbol.trades, "least_id": ids.map(|(least, _)| least),
+                "greatest_id": ids.map(|(_, greatest)| greatest), "missing_ids": missing, "repeated": repeated,
             })
         })
         .collect();

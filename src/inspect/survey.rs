@@ -2,10 +2,8 @@
 
 use super::recognition::Recognition;
 use crate::wire::chunk::Chunk;
-use crate::wire::mapping::{Mapped, TradeId};
-use crate::wire::{Raw, Record, Scratch, decode_chunk, decode_mapped, why};
+use crate::wire::{Raw, Record, Scratch, decode_chunk, why};
 use crossrate_dataflows::market::acceptance::{Counts, Partition, Place, Verdict};
-use crossrate_dataflows::market::decimal::{Price, Quantity};
 use crossrate_dataflows::market::definition::Definition;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::sums::{PaneUpdate, Sums};
@@ -29,8 +27,6 @@ pub(super) struct Survey {
     numbers: HashMap<String, u32, foldhash::fast::RandomState>,
     symbols: Vec<SymbolFound>,
     found: Found,
-    /// Ids for trades that have none, so that none is a repetition.
-    next_id: u64,
 }
 
 /// What was found in a partition, or in several.
@@ -79,6 +75,8 @@ pub(super) struct SymbolFound {
     pub(super) trades: u64,
     /// Those whose id is another one's of the same pane.
     pub(super) repeated: u64,
+    /// Those whose ids are no sequence.
+    unnumbered: u64,
     pub(super) least_id: u64,
     pub(super) greatest_id: u64,
 }
@@ -95,18 +93,13 @@ impl Survey {
             numbers: HashMap::default(),
             symbols: Vec::new(),
             found: Found::default(),
-            next_id: 0,
         }
     }
 
     /// Judges the records of a chunk; whether there may be more.
     pub(super) fn take(&mut self, chunk: &Chunk) -> ControlFlow<()> {
         let mut scratch = std::mem::take(&mut self.scratch);
-        if chunk.mapping().is_some() {
-            decode_mapped(chunk, &mut scratch, |raw, mapped| self.mapped(&raw, mapped, chunk));
-        } else {
-            decode_chunk(chunk, &mut scratch, |raw, record| self.record(&raw, &record, chunk));
-        }
+        decode_chunk(chunk, &mut scratch, |raw, record| self.record(&raw, &record, chunk));
         self.scratch = scratch;
         // What panes that are final hold is of no more use.
         self.sums.hand_over(self.state.watermark(), &mut self.updates);
@@ -122,31 +115,6 @@ impl Survey {
         Found { name, recognition, counts: *self.state.counts(), ..found }
     }
 
-    /// A mapping's trades have ids of any kind; whatever tells two of them apart will do.
-    fn mapped(&mut self, raw: &Raw<'_>, mapped: Mapped<'_>, chunk: &Chunk) {
-        let record = match mapped {
-            Mapped::Trade(trade) => {
-                let id = match trade.id {
-                    TradeId::Sequence(id) | TradeId::Unique(id) => id,
-                    TradeId::Hashed(hash) => (hash >> 65) as u64,
-                    TradeId::None => {
-                        self.next_id += 1;
-                        self.next_id
-                    }
-                };
-                let numbers = (Price::from_scaled(trade.price), Quantity::from_scaled(trade.quantity));
-                let (Some(price), Some(quantity)) = numbers else { return };
-                let symbol = trade.symbol.as_bytes();
-                let trade = Trade::new(id, price, quantity, trade.time);
-                Record::Trade { symbol, kind: TradeKind::Trade, trade }
-            }
-            Mapped::Heartbeat(time) => Record::Heartbeat(time),
-            Mapped::Ignored => Record::Ignored,
-            Mapped::Bad(bad) => Record::Bad(bad),
-        };
-        self.record(raw, &record, chunk);
-    }
-
     fn record(&mut self, raw: &Raw<'_>, record: &Record<'_>, chunk: &Chunk) {
         let is_new = raw.part == 0;
         if self.found.is_cut || (is_new && self.records == self.limit) {
@@ -155,8 +123,8 @@ impl Survey {
         }
         self.records += u64::from(is_new);
         let place = match raw.place {
-            Some(message) => Place { offset: message.offset, kafka_ms: message.timestamp_ms },
-            None => Place { offset: self.records as i64 - 1, kafka_ms: 0 },
+            Some(message) => Place { offset: message.offset, part: raw.part, kafka_ms: message.timestamp_ms },
+            None => Place { offset: self.records as i64 - 1, part: raw.part, kafka_ms: 0 },
         };
         match record {
             Record::Trade { symbol, kind, trade } => self.trade(symbol, *kind, trade, place),
@@ -188,6 +156,7 @@ impl Survey {
             Verdict::Duplicate => of_symbol.repeated += 1,
             Verdict::Accepted | Verdict::Late { .. } => {
                 of_symbol.trades += 1;
+                of_symbol.unnumbered += u64::from(!trade.is_numbered());
                 of_symbol.least_id = of_symbol.least_id.min(trade.id);
                 of_symbol.greatest_id = of_symbol.greatest_id.max(trade.id);
             }
@@ -228,7 +197,13 @@ impl Survey {
             return None;
         }
         let number = self.symbols.len() as u32;
-        self.symbols.push(SymbolFound { trades: 0, repeated: 0, least_id: u64::MAX, greatest_id: 0 });
+        self.symbols.push(SymbolFound {
+            trades: 0,
+            repeated: 0,
+            unnumbered: 0,
+            least_id: u64::MAX,
+            greatest_id: 0,
+        });
         self.numbers.insert(name.to_owned(), number);
         Some(number)
     }
@@ -270,12 +245,21 @@ impl SymbolFound {
     fn add(&mut self, other: &SymbolFound) {
         self.trades += other.trades;
         self.repeated += other.repeated;
+        self.unnumbered += other.unnumbered;
         self.least_id = self.least_id.min(other.least_id);
         self.greatest_id = self.greatest_id.max(other.greatest_id);
     }
 
+    /// The least and the greatest id, where all are integers of a sequence.
+    pub(super) fn ids(&self) -> Option<(u64, u64)> {
+        (self.unnumbered == 0 && self.trades > 0).then_some((self.least_id, self.greatest_id))
+    }
+
     /// Ids between the least and the greatest that no trade has; `None` where ids are no sequence.
     pub(super) fn missing(&self) -> Option<u64> {
+        if self.unnumbered > 0 {
+            return None;
+        }
         let span = (self.greatest_id - self.least_id.min(self.greatest_id)).checked_add(1)?;
         let missing = span.saturating_sub(self.trades);
         // A day in which a tenth came is still one; ids that all symbols share, or that are times, are none.

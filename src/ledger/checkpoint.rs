@@ -31,11 +31,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{SystemTime, UNIX_EPOCH};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The version of the entries that this program writes; it reads no other.
-const VERSION: u8 = 3;
+/// The version of the entries that this program writes.
+const VERSION: u8 = 4;
 
-/// The version before it, which differs in what holds the sums of trades: see [`earlier`]. It is read, and not written.
-const EARLIER: u8 = 2;
+/// The oldest version that it reads. Earlier ones differ in what holds the sums of trades: see [`earlier`].
+const OLDEST: u8 = 2;
 
 /// The job as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -170,9 +170,9 @@ pub(crate) fn decode<T: DeserializeOwned>(key: &str, entry: &[u8]) -> Result<T> 
             .hint("start the job anew with --fresh or under another --name; its rows so far stay as they are")
     };
     let (version, rest) = entry.split_first().ok_or_else(|| broken("is empty"))?;
-    if *version != VERSION && *version != EARLIER {
+    if !(OLDEST..=VERSION).contains(version) {
         return Err(broken(&format!(
-            "has version {version}; this program writes version {VERSION} and reads that and {EARLIER}"
+            "has version {version}; this program writes version {VERSION} and reads {OLDEST} to {VERSION}"
         ))
         .hint("run the version of crossrate that wrote it, or start the job anew with --fresh")
         .into());
@@ -182,10 +182,6 @@ pub(crate) fn decode<T: DeserializeOwned>(key: &str, entry: &[u8]) -> Result<T> 
         return Err(broken("is damaged: its checksum does not fit").into());
     }
     postcard::from_bytes(body).map_err(|error| broken("cannot be understood").because(error).into())
-}
-
-fn is_earlier(entry: &[u8]) -> bool {
-    entry.first() == Some(&EARLIER)
 }
 
 /// The job's own entry among those; `None` where nothing was ever committed.
@@ -255,20 +251,12 @@ impl Checkpoint {
                     keys.push(key.clone());
                 }
                 EntryKey::Pane(partition, end, date) => {
-                    let entry = match is_earlier(entry) {
-                        true => earlier::panes(decode(key, entry)?),
-                        false => decode(key, entry)?,
-                    };
-                    panes.entry(partition).or_default().insert((end, date), entry);
+                    panes.entry(partition).or_default().insert((end, date), earlier::panes(key, entry)?);
                 }
                 EntryKey::Carried(of) => {
-                    let carried = match is_earlier(entry) {
-                        true => earlier::carried(decode(key, entry)?),
-                        false => decode(key, entry)?,
-                    };
-                    checkpoint.resume.carried.insert(of, carried);
+                    checkpoint.resume.carried.insert(of, earlier::carried(key, entry)?);
                 }
-                EntryKey::Base(of) => _ = checkpoint.resume.bases.insert(of, decode(key, entry)?),
+                EntryKey::Base(of) => _ = checkpoint.resume.bases.insert(of, earlier::base(key, entry)?),
                 EntryKey::Anew(symbol) => _ = checkpoint.resume.ids_anew.insert(symbol, decode(key, entry)?),
                 EntryKey::Series(of) => _ = checkpoint.resume.series.insert(of, decode(key, entry)?),
                 EntryKey::Close(of) => _ = checkpoint.resume.closes.insert(of, decode(key, entry)?),
@@ -316,8 +304,9 @@ impl Checkpoint {
 fn note_greatest<'a>(symbols: &mut [SymbolEntry], panes: impl Iterator<Item = &'a PaneEntry>) {
     let mut ids: HashMap<&Symbol, u64> = HashMap::new();
     for entry in panes {
+        let Some((_, of_pane)) = entry.candle.ids() else { continue };
         let greatest = ids.entry(&entry.symbol).or_default();
-        *greatest = entry.candle.greatest_id.max(*greatest);
+        *greatest = of_pane.max(*greatest);
     }
     for known in symbols {
         known.greatest_id = known.greatest_id.max(ids.get(&known.symbol).copied());

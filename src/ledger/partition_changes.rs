@@ -152,7 +152,7 @@ impl PartitionChanges {
 }
 
 fn note(greatest_ids: &mut BTreeMap<SymbolNumber, u64>, update: &PaneUpdate) {
-    let id = update.candle.greatest_id;
+    let Some((_, id)) = update.candle.ids() else { return };
     let greatest = greatest_ids.entry(update.symbol).or_insert(id);
     *greatest = id.max(*greatest);
 }

@@ -77,7 +77,7 @@ fn trade<'a>(
         _ => None,
     };
     let ids = ids(kind, id, (whole(fields.first_id), whole(fields.last_id)));
-    let trade = Trade { id, ids, side: side(bytes, fields.maker), price, quantity, time };
+    let trade = Trade { ids, side: side(bytes, fields.maker), ..Trade::new(id, price, quantity, time) };
     Ok(Record::Trade { symbol, kind, trade })
 }
 

@@ -24,7 +24,7 @@ mod walk;
 pub use file::MappingError;
 
 use paths::{Cell, Paths};
-use record::{IdMapping, RecordMapping, Texts, Values};
+use record::{RecordMapping, Texts, Values};
 use time::{LastDay, Unit};
 use walk::{Finds, Found};
 
@@ -139,11 +139,6 @@ impl Mapping {
     /// Whether columns are asked for by their names, so that there must be a header.
     pub fn needs_header(&self) -> bool {
         matches!(&self.encoding, Encoding::Csv(columns) if columns.has_names())
-    }
-
-    /// Whether the trades of some of its records are numbered one after another.
-    pub fn is_numbered(&self) -> bool {
-        self.records.iter().any(|record| matches!(record.id, IdMapping::Sequence(_)))
     }
 
     /// Takes the first line of a file of CSV: whether it is a header. Fails where a header lacks a column.

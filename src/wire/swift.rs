@@ -122,7 +122,7 @@ fn event(bytes: &[u8], begin: usize) -> Option<(Record<'_>, usize)> {
     }
     let (price, quantity) = (Price::from_scaled(price)?, Quantity::from_scaled(quantity)?);
     let ids = ids(kind, id, (first_id, last_id));
-    let trade = Trade { id, ids, side: Side::of_maker(buyer_is_maker), price, quantity, time };
+    let trade = Trade { ids, side: Side::of_maker(buyer_is_maker), ..Trade::new(id, price, quantity, time) };
     Some((Record::Trade { symbol, kind, trade }, at))
 }
 

@@ -3,6 +3,7 @@
 
 use super::*;
 use crossrate_dataflows::market::decimal::{Price, Quantity, parse_scaled};
+use crossrate_dataflows::market::trade::IdRange;
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -62,14 +63,10 @@ fn expected(bytes: &[u8]) -> Seen {
             [Some(first), Some(last)] if id == "a" && first <= last => IdRange { first, last },
             _ => IdRange::one(number),
         };
-        let trade = Trade {
-            id: number,
-            ids,
-            side: Side::of_maker(field("m").and_then(Value::as_bool)),
-            price: Price::from_scaled(parse_scaled(field("p")?.as_str()?.as_bytes(), 8).ok()?)?,
-            quantity: Quantity::from_scaled(parse_scaled(field("q")?.as_str()?.as_bytes(), 8).ok()?)?,
-            time: time()?,
-        };
+        let price = Price::from_scaled(parse_scaled(field("p")?.as_str()?.as_bytes(), 8).ok()?)?;
+        let quantity = Quantity::from_scaled(parse_scaled(field("q")?.as_str()?.as_bytes(), 8).ok()?)?;
+        let side = Side::of_maker(field("m").and_then(Value::as_bool));
+        let trade = Trade { ids, side, ..Trade::new(number, price, quantity, time()?) };
         Some((symbol.to_owned(), trade))
     };
     let of_kind = |id, kind| trade(id).map_or(Seen::Bad, |(symbol, trade)| Seen::Trade(symbol, kind, trade));

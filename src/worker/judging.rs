@@ -154,9 +154,9 @@ impl Judging<'_> {
             return;
         }
         let place = match raw.place {
-            Some(message) => Place { offset: message.offset, kafka_ms: message.timestamp_ms },
+            Some(message) => Place { offset: message.offset, part: raw.part, kafka_ms: message.timestamp_ms },
             // The trades of one record have one place.
-            None => Place { offset: *records - i64::from(raw.part > 0), kafka_ms: 0 },
+            None => Place { offset: *records - i64::from(raw.part > 0), part: raw.part, kafka_ms: 0 },
         };
         *records = place.offset + 1;
         if let Some(again) = rebuilding {

@@ -50,7 +50,7 @@ pub(super) struct Rebuilding {
 impl Owned {
     pub(super) fn new(feed: PartitionFeed, config: &Config, told: ActivateCapability<EventTime>) -> Self {
         let records = feed.from;
-        let mut state = Partition::new(&config.definition);
+        let mut state = Partition::new(&config.definition).numbered(feed.number);
         if feed.inside_log {
             state.begin_inside_log();
         }

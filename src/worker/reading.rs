@@ -171,7 +171,8 @@ impl Reading {
                 handed_over.push(PaneUpdate { date: *date, symbol, pane_end: *pane_end, moments, candle });
             }
         }
-        partition.state = Partition::resume(&self.config.definition, head, &earlier.jumps, &kinds);
+        let resumed = Partition::resume(&self.config.definition, head, &earlier.jumps, &kinds);
+        partition.state = resumed.numbered(partition.feed.number);
         if let Some(end) = complete {
             partition.state.entry(Looks::of(&self.config.definition).final_at(end));
         }

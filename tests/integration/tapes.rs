@@ -6,12 +6,14 @@
 mod bad;
 mod file;
 mod flags;
+mod ids;
 mod random;
 mod text;
 mod windows;
 
 use crate::oracle;
 pub(crate) use file::{Packing, Tape};
+pub(crate) use ids::case as case_of_ids;
 pub(crate) use random::Random;
 use text::Writing;
 use windows::Scene;
@@ -149,7 +151,7 @@ impl Market<'_> {
         // The names of archives hold nothing but letters and digits.
         let archived = self.random.chance(12) && self.symbols[0].bytes().all(|b| b.is_ascii_alphanumeric());
         let archive_of = archived.then(|| self.symbols[0].clone());
-        let mut tape = Tape { lines: Vec::new(), archive_of, packing };
+        let mut tape = Tape { lines: Vec::new(), archive_of, packing, is_mapped: false };
         if self.random.chance(8) {
             return tape;
         }

@@ -16,7 +16,7 @@ use num_bigint::BigInt;
 /// The row of a symbol.
 pub fn symbol_row(name: &Symbol, state: &WindowState, decimals: Decimals, occasion: Occasion<'_>) -> Row {
     let Decimals { price: price_places, quantity: places } = decimals;
-    let WindowState { moments, candle, missing_ids } = state;
+    let WindowState { moments, candle, .. } = state;
     let price = |scaled: i64| Value::decimal(scaled.into(), price_places);
     let variance = variance(moments, decimals);
     let quote_volume = |pq: Wide| match pq.to_u128().map(i128::try_from) {
@@ -40,7 +40,7 @@ pub fn symbol_row(name: &Symbol, state: &WindowState, decimals: Decimals, occasi
         Value::Decimal(vwap(moments, decimals)),
         Value::real(variance),
         Value::real(variance.map(f64::sqrt)),
-        Value::whole(*missing_ids),
+        state.missing_ids().map_or(Value::Null, Value::whole),
         Value::Digest(moments.digest),
     ]);
     Row::new(RowKind::Symbol, name, occasion, values)
@@ -106,7 +106,7 @@ pub fn cross_row(
         rate_value(state.close(cross, decimals).as_ref()),
         Value::whole(state.traded().map(|leg| i128::from(leg.moments.n)).sum()),
         Value::List(legs.collect()),
-        Value::whole(state.missing_ids()),
+        state.missing_ids().map_or(Value::Null, Value::whole),
         Value::Digest(state.traded().fold(0u64, |sum, leg| sum.wrapping_add(leg.moments.digest))),
     ]);
     Row::new(RowKind::Cross, &cross.name, occasion, values)

@@ -23,27 +23,29 @@ pub fn by_symbol<'scope>(
 }
 
 impl Plain for PaneUpdate {
-    type Words = [u64; 32];
+    type Words = [[u64; 18]; 2];
 
     #[rustfmt::skip]
-    fn words(&self) -> [u64; 32] {
+    fn words(&self) -> Self::Words {
         let ((_, (end, candle)), date, moments) = self;
         let Candle { first, last, high, low, least_id, greatest_id } = candle;
-        let Moments { n, q, pq, p2q, digest, more_ids, untold, buy_q, buy_pq } = moments;
-        let ([pq0, pq1, pq2, pq3], [p0, p1, p2, p3]) = (pq.words(), p2q.words());
-        // Below 2^189: the last word is the sign of the one before it.
-        let [b0, b1, b2, _] = buy_pq.words();
+        let Moments { n, q, pq, p2q, digest, more_ids, untold, buy_q, buy_pq, unnumbered } = moments;
+        let [pq0, pq1, pq2, pq3] = pq.words();
+        let [p0, p1, p2, p3] = p2q.words();
+        let [b0, b1, b2, b3] = buy_pq.words();
         [
-            end.micros(),
-            first.time.micros(), first.id, first.price.scaled() as u64,
-            last.time.micros(), last.id, last.price.scaled() as u64,
-            high.scaled() as u64, low.scaled() as u64, *least_id, *greatest_id,
-            date.micros(),
-            *n as u64, *q as u64, (*q >> 64) as u64,
-            pq0, pq1, pq2, pq3, p0, p1, p2, p3,
-            *digest,
-            *more_ids as u64, (*more_ids >> 64) as u64, *untold as u64,
-            *buy_q as u64, (*buy_q >> 64) as u64, b0, b1, b2,
+            [
+                end.micros(), date.micros(),
+                first.time.micros(), first.id, first.tie, first.price.scaled() as u64,
+                last.time.micros(), last.id, last.tie, last.price.scaled() as u64,
+                high.scaled() as u64, low.scaled() as u64, *least_id, *greatest_id,
+                *n as u64, *q as u64, (*q >> 64) as u64, *digest,
+            ],
+            [
+                pq0, pq1, pq2, pq3, p0, p1, p2, p3,
+                *more_ids as u64, (*more_ids >> 64) as u64, *untold as u64,
+                *buy_q as u64, (*buy_q >> 64) as u64, b0, b1, b2, b3, *unnumbered as u64,
+            ],
         ]
     }
 
@@ -52,25 +54,29 @@ impl Plain for PaneUpdate {
     }
 
     #[rustfmt::skip]
-    fn from_words(words: [u64; 32], symbol: &str) -> Option<Self> {
+    fn from_words(words: Self::Words, symbol: &str) -> Option<Self> {
         let [
-            end,
-            first_time, first_id, first_price,
-            last_time, last_id, last_price,
-            high, low, least_id, greatest_id,
-            date,
-            n, q_low, q_high,
-            pq0, pq1, pq2, pq3, p0, p1, p2, p3,
-            digest,
-            more_low, more_high, untold,
-            buy_low, buy_high, b0, b1, b2,
+            [
+                end, date,
+                first_time, first_id, first_tie, first_price,
+                last_time, last_id, last_tie, last_price,
+                high, low, least_id, greatest_id,
+                n, q_low, q_high, digest,
+            ],
+            [
+                pq0, pq1, pq2, pq3, p0, p1, p2, p3,
+                more_low, more_high, untold,
+                buy_low, buy_high, b0, b1, b2, b3, unnumbered,
+            ],
         ] = words;
         let whole = |low: u64, high: u64| (u128::from(low) | u128::from(high) << 64) as i128;
         let price = |scaled: u64| Price::from_scaled(scaled as i64);
-        let place = |time, id, scaled| Some(Place { time: EventTime::from_micros(time), id, price: price(scaled)? });
+        let place = |time, id, tie, scaled| {
+            Some(Place { time: EventTime::from_micros(time), id, tie, price: price(scaled)? })
+        };
         let candle = Candle {
-            first: place(first_time, first_id, first_price)?,
-            last: place(last_time, last_id, last_price)?,
+            first: place(first_time, first_id, first_tie, first_price)?,
+            last: place(last_time, last_id, last_tie, last_price)?,
             high: price(high)?,
             low: price(low)?,
             least_id,
@@ -85,7 +91,8 @@ impl Plain for PaneUpdate {
             more_ids: whole(more_low, more_high),
             untold: untold as i64,
             buy_q: whole(buy_low, buy_high),
-            buy_pq: Wide::from_words([b0, b1, b2, ((b2 as i64) >> 63) as u64]),
+            buy_pq: Wide::from_words([b0, b1, b2, b3]),
+            unnumbered: unnumbered as i64,
         };
         let data = (Symbol::new(symbol), (EventTime::from_micros(end), candle));
         Some((data, EventTime::from_micros(date), moments))
@@ -95,6 +102,7 @@ impl Plain for PaneUpdate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::market::candle::Arrival;
     use crate::market::decimal::Quantity;
     use crate::market::trade::{IdRange, Side, Trade};
     use differential_dataflow::difference::Abelian;
@@ -108,12 +116,14 @@ mod tests {
             (end, date, digest, negative) in any::<(u64, u64, u64, bool)>(),
         ) {
             let trades = trades.into_iter().map(|(id, price, quantity, time)| Trade {
-                id,
                 ids: IdRange { first: id / 2, last: id },
                 side: [Side::Untold, Side::Buy, Side::Sell][(time % 3) as usize],
-                price: Price::from_scaled(price).expect("positive"),
-                quantity: Quantity::from_scaled(quantity).expect("positive"),
-                time: EventTime::from_micros(time),
+                ..Trade::new(
+                    id,
+                    Price::from_scaled(price).expect("positive"),
+                    Quantity::from_scaled(quantity).expect("positive"),
+                    EventTime::from_micros(time),
+                )
             });
             let trades: Vec<Trade> = trades.collect();
             let mut candle = Candle::of(&trades[0]);
@@ -122,6 +132,9 @@ mod tests {
                 candle.add_trade(trade);
                 moments.add_trade(trade, digest);
             }
+            let arrival = Arrival { offset: (digest >> 1) as i64, part: end as u32, partition: date as u32 };
+            candle.merge(&Candle::arrived(&trades[0], arrival));
+            moments.add_unnumbered(&trades[0], digest);
             if negative {
                 moments.negate();
             }
@@ -133,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_price_that_is_none_is_refused() {
-        assert_eq!(PaneUpdate::from_words([0; 32], "XVGBTC"), None);
-        assert_eq!(PaneUpdate::from_words([u64::MAX; 32], "XVGBTC"), None);
+        assert_eq!(PaneUpdate::from_words([[0; 18]; 2], "XVGBTC"), None);
+        assert_eq!(PaneUpdate::from_words([[u64::MAX; 18]; 2], "XVGBTC"), None);
     }
 }

@@ -172,7 +172,7 @@ export const marks = ({ context, x, view, colours, bottom, slot }, rows) => {
       context.lineTo(at - size, 6 + size * 1.3);
       context.fill();
     }
-    if (row.closed && row.missing_ids !== 0) {
+    if (row.closed && row.missing_ids) {
       context.fillStyle = colours.gap;
       context.fillRect(at - Math.max(2, slot * 0.33), bottom - 3, Math.max(4, slot * 0.66), 3);
     }

@@ -128,7 +128,7 @@ fn checkpoints_of_released_programs_in_kafka_are_taken_up_without_a_difference_i
         if let Some(program) = fixtures::writer() {
             write(&kafka, &program, case, &expected);
         }
-        for writer in fixtures::writers() {
+        for writer in fixtures::writers().into_iter().filter(|writer| writer.join(name).is_dir()) {
             let before = put(&kafka, &writer.join(name));
             assert!(is_some_of(&before, &expected), "{name}: {} of {}", before.len(), expected.len());
             let after = printed(&kafka, &format!("{} -w 2", flags(of_job)));

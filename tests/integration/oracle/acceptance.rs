@@ -1,6 +1,6 @@
 //! Which records count (`docs/semantics.md#acceptance`), partition by partition.
 
-use super::record::{File, Kind, Record};
+use super::record::{Element, File, Id, Kind, Record};
 use super::settings::Settings;
 use super::windows::pane;
 use std::collections::{HashMap, HashSet};
@@ -12,7 +12,9 @@ pub(crate) const NOWHERE: i64 = i64::MIN;
 #[derive(Debug, Clone)]
 pub(crate) struct Trade {
     pub(crate) symbol: String,
-    pub(crate) id: u64,
+    pub(crate) id: Id,
+    /// The number of its record, its place in that, its partition.
+    pub(crate) arrival: (usize, usize, usize),
     pub(crate) price: i64,
     pub(crate) quantity: i64,
     pub(crate) time: i64,
@@ -75,16 +77,18 @@ pub(crate) fn accept(settings: &Settings, files: &[File]) -> Accepted {
         let watermark = accept_partition(settings, partition, file, &mut all);
         all.watermarks.push(watermark);
     }
+    // Several elements of one record may be refused, each for its own reason.
+    all.refused.sort();
     all
 }
 
 fn accept_partition(settings: &Settings, partition: usize, file: &File, all: &mut Accepted) -> i64 {
     let mut watermark = NOWHERE;
     let mut kinds: HashMap<String, Kind> = HashMap::new();
-    let mut ids: HashSet<(String, i64, u64)> = HashSet::new();
+    let mut ids: HashSet<(String, i64, String)> = HashSet::new();
     // The time of the record judged just before by rules 2 to 6, where `--max-jump` refused it.
     let mut refused_before: Option<i64> = None;
-    for (offset, (line, record)) in file.records(settings.decimals).into_iter().enumerate() {
+    for Element { offset, part, line, record } in file.elements(settings.decimals) {
         all.counts.read += 1;
         let mut refuse = |reason: &str| {
             all.refused.push(Refused { partition, offset, reason: reason.to_owned(), value: line.to_vec() });
@@ -130,7 +134,14 @@ fn accept_partition(settings: &Settings, partition: usize, file: &File, all: &mu
             refuse("late");
             continue;
         }
-        if !ids.insert((event.symbol.clone(), pane, event.id)) && settings.dedup {
+        // A text is never the digits of an integer that is one.
+        let known_by = match &event.id {
+            Id::Sequence(id) | Id::Unique(id) => Some(id.to_string()),
+            Id::Text(text) => Some(text.clone()),
+            Id::None => None,
+        };
+        let is_new = known_by.is_none_or(|id| ids.insert((event.symbol.clone(), pane, id)));
+        if !is_new && settings.dedup {
             all.counts.duplicate += 1;
             continue;
         }
@@ -138,6 +149,7 @@ fn accept_partition(settings: &Settings, partition: usize, file: &File, all: &mu
         all.trades.push(Trade {
             symbol: event.symbol,
             id: event.id,
+            arrival: (offset, part, partition),
             price: event.price,
             quantity: event.quantity,
             time: event.time,

@@ -15,7 +15,7 @@ pub(crate) enum Json {
     /// As it was written.
     Number(String),
     Text(String),
-    Array,
+    Array(Vec<Json>),
     /// In order of appearance, repeated keys included.
     Object(Vec<(String, Json)>),
 }
@@ -33,6 +33,16 @@ impl Json {
 
     pub(crate) fn text(&self) -> Option<&str> {
         if let Json::Text(text) = self { Some(text) } else { None }
+    }
+
+    /// A number as it was written.
+    pub(crate) fn number(&self) -> Option<&str> {
+        if let Json::Number(digits) = self { Some(digits) } else { None }
+    }
+
+    /// A number without sign, fraction and exponent, of any size.
+    pub(crate) fn plain_digits(&self) -> Option<&str> {
+        self.number().filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))
     }
 
     /// A number without sign, fraction and exponent.
@@ -99,14 +109,15 @@ impl Reader<'_> {
             return None;
         }
         if self.take("]").is_some() {
-            return Some(Json::Array);
+            return Some(Json::Array(Vec::new()));
         }
+        let mut elements = Vec::new();
         loop {
             self.white_space();
-            self.value(depth)?;
+            elements.push(self.value(depth)?);
             self.white_space();
             if self.take("]").is_some() {
-                return Some(Json::Array);
+                return Some(Json::Array(elements));
             }
             self.take(",")?;
         }

@@ -3,14 +3,14 @@
 
 use super::acceptance::Trade;
 use super::numbers::ten_to;
-use super::record::Decimals;
+use super::record::{Decimals, Id};
 use super::settings::Settings;
 use super::windows::Window;
 use num_bigint::BigInt;
 use num_rational::BigRational;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 /// All accepted trades, by symbol and in order of event time.
 #[derive(Debug, Default)]
@@ -36,7 +36,8 @@ pub(crate) struct Sums {
     pub(crate) squares: BigInt,
     /// The first two sums over what takers bought; nothing where a trade does not tell.
     pub(crate) taker_buys: Option<(BigInt, BigInt)>,
-    pub(crate) missing_ids: i128,
+    /// Nothing where some trade's id is none of a sequence.
+    pub(crate) missing_ids: Option<i128>,
     pub(crate) digest: u64,
     decimals: Decimals,
 }
@@ -48,7 +49,10 @@ impl Market {
             market.symbols.entry(trade.symbol.clone()).or_default().push(trade.clone());
         }
         for trades in market.symbols.values_mut() {
-            trades.sort_by_key(|trade| (trade.time, trade.id, trade.price));
+            trades.sort_by_key(|trade| match trade.id {
+                Id::Sequence(id) => (trade.time, 0, id, trade.price, (0, 0, 0)),
+                _ => (trade.time, 1, 0, 0, trade.arrival),
+            });
         }
         market
     }
@@ -98,6 +102,7 @@ impl Market {
         } else {
             self.missing_ids_of_the_whole(symbol, start, end, at)?
         };
+        let missing_ids = trades.iter().all(|trade| is_of_sequence(trade)).then_some(missing_ids);
         Some(Sums {
             trades: trades.len(),
             open: first.price,
@@ -126,7 +131,9 @@ impl Market {
         let known = self.between(symbol, i64::MIN, end).iter().filter(|trade| trade.accepted_at < at);
         let mut panes: BTreeMap<i64, Vec<&Trade>> = BTreeMap::new();
         for trade in known {
-            panes.entry(trade.pane).or_default().push(trade);
+            if is_of_sequence(trade) {
+                panes.entry(trade.pane).or_default().push(trade);
+            }
         }
         let (mut missing, mut before) = (0, None);
         for (pane, trades) in panes {
@@ -148,7 +155,7 @@ impl Market {
 
     fn missing_ids_of_the_whole(&self, symbol: &str, start: i64, end: i64, at: i64) -> Option<i128> {
         let within = self.between(symbol, start, end).iter().filter(|trade| trade.accepted_at < at);
-        let ids: Vec<i128> = within.map(|trade| i128::from(trade.id)).collect();
+        let ids: Vec<i128> = within.map(|trade| i128::from(number(trade))).collect();
         let before_start = self.greatest_id(symbol, start, at).unwrap_or(*ids.iter().min()? - 1);
         Some(self.greatest_id(symbol, end, at)? - before_start - ids.len() as i128)
     }
@@ -156,7 +163,7 @@ impl Market {
     /// The greatest id among the trades with event time before `time`, as it is known at event time `at`.
     fn greatest_id(&self, symbol: &str, time: i64, at: i64) -> Option<i128> {
         let earlier = self.between(symbol, i64::MIN, time).iter().filter(|trade| trade.accepted_at < at);
-        earlier.map(|trade| i128::from(trade.id)).max()
+        earlier.map(|trade| i128::from(number(trade))).max()
     }
 }
 
@@ -177,10 +184,23 @@ impl Sums {
     }
 }
 
+fn is_of_sequence(trade: &Trade) -> bool {
+    matches!(trade.id, Id::Sequence(_))
+}
+
+/// What the digest takes for the id.
+fn number(trade: &Trade) -> u64 {
+    match &trade.id {
+        Id::Sequence(id) | Id::Unique(id) => *id,
+        Id::Text(text) => (xxh3_128(text.as_bytes()) >> 64) as u64,
+        Id::None => 0,
+    }
+}
+
 fn hash(trade: &Trade) -> u64 {
     let mut bytes = trade.symbol.as_bytes().to_vec();
     bytes.push(0);
-    bytes.extend(trade.id.to_le_bytes());
+    bytes.extend(number(trade).to_le_bytes());
     bytes.extend(trade.price.to_le_bytes());
     bytes.extend(trade.quantity.to_le_bytes());
     bytes.extend(trade.time.to_le_bytes());

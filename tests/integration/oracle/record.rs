@@ -11,16 +11,27 @@ pub(crate) enum Kind {
     Aggregate,
 }
 
+/// What a trade is known by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Id {
+    /// One more than the symbol's trade before it has.
+    Sequence(u64),
+    /// A number, or a text, that no other trade of the symbol has.
+    Unique(u64),
+    Text(String),
+    None,
+}
+
 /// Prices and quantities are scaled by their [`Decimals`], times are microseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Event {
     pub(crate) symbol: String,
     pub(crate) kind: Kind,
-    pub(crate) id: u64,
+    pub(crate) id: Id,
     pub(crate) price: i64,
     pub(crate) quantity: i64,
     pub(crate) time: i64,
-    /// Of an aggregate the first and the last of its trades; else the id.
+    /// Of an aggregate the first and the last of its trades; else the id, where it is one of a sequence.
     pub(crate) first: u64,
     pub(crate) last: u64,
     /// What the taker did, where it is told.
@@ -42,6 +53,17 @@ pub(crate) enum Record {
     Bad,
 }
 
+/// A record, or one element of it.
+#[derive(Debug)]
+pub(crate) struct Element<'a> {
+    /// The number of the record.
+    pub(crate) offset: usize,
+    /// The place of the element in it.
+    pub(crate) part: usize,
+    pub(crate) line: &'a [u8],
+    pub(crate) record: Record,
+}
+
 /// A partition: JSON lines and capture lines, or an archive of trades.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct File {
@@ -49,23 +71,36 @@ pub(crate) struct File {
     pub(crate) bytes: Vec<u8>,
     /// The symbol of an archive: it is CSV.
     pub(crate) archive_of: Option<String>,
+    /// Its JSON is read by `tests/formats/any-ids.toml`.
+    pub(crate) is_mapped: bool,
 }
 
 impl File {
     pub(crate) fn of_json(bytes: Vec<u8>) -> File {
-        File { bytes, archive_of: None }
+        File { bytes, archive_of: None, is_mapped: false }
     }
 
-    /// Its records in order, each with its bytes.
-    pub(crate) fn records(&self, decimals: Decimals) -> Vec<(&[u8], Record)> {
+    /// What is judged by itself, in order.
+    pub(crate) fn elements(&self, decimals: Decimals) -> Vec<Element<'_>> {
+        let mut elements = Vec::new();
+        for (offset, (line, records)) in self.records(decimals).into_iter().enumerate() {
+            let parts = records.into_iter().enumerate();
+            elements.extend(parts.map(|(part, record)| Element { offset, part, line, record }));
+        }
+        elements
+    }
+
+    /// Its records in order, each with its bytes and what it is.
+    fn records(&self, decimals: Decimals) -> Vec<(&[u8], Vec<Record>)> {
         let lines = self.bytes.split(|b| *b == b'\n');
         let lines = lines.filter(|line| !line.iter().all(|b| matches!(b, b' ' | b'\t' | b'\r')));
         match &self.archive_of {
-            None => lines.map(|line| (line, read(line, decimals))).collect(),
+            None if self.is_mapped => lines.map(|line| (line, mapped(line, decimals))).collect(),
+            None => lines.map(|line| (line, vec![read(line, decimals)])).collect(),
             Some(symbol) => {
                 let not_header = lines.filter(|line| !line.starts_with(b"id,"));
                 let record = |line| archived(line, symbol, decimals).unwrap_or(Record::Bad);
-                not_header.map(|line| (line, record(line))).collect()
+                not_header.map(|line| (line, vec![record(line)])).collect()
             }
         }
     }
@@ -88,7 +123,8 @@ fn archived(line: &[u8], symbol: &str, decimals: Decimals) -> Option<Record> {
     };
     let symbol = symbol.to_owned();
     let kind = Kind::Trade;
-    Some(Record::Trade(Event { symbol, kind, id, price, quantity, time, first: id, last: id, taker_buys }))
+    let (first, last, id) = (id, id, Id::Sequence(id));
+    Some(Record::Trade(Event { symbol, kind, id, price, quantity, time, first, last, taker_buys }))
 }
 
 fn read(line: &[u8], decimals: Decimals) -> Record {
@@ -137,7 +173,61 @@ fn trade(event: &Json, kind: Kind, id: &str, decimals: Decimals) -> Option<Recor
         Some(Json::Bool(buyer_is_maker)) => Some(!buyer_is_maker),
         _ => None,
     };
+    let id = Id::Sequence(id);
     Some(Record::Trade(Event { symbol, kind, id, price, quantity, time, first, last, taker_buys }))
+}
+
+/// A record as `tests/formats/any-ids.toml` has it.
+fn mapped(line: &[u8], decimals: Decimals) -> Vec<Record> {
+    let Some(whole) = json::parse(without_receive_time(line)) else { return vec![Record::Bad] };
+    let event = whole.get("e").and_then(Json::text);
+    match (event, whole.get("d")) {
+        (Some("heartbeat"), _) => vec![micros_alone(&whole).map_or(Record::Bad, Record::Heartbeat)],
+        (Some(kind @ "trade"), _) => vec![mapped_trade(&whole, kind, decimals).unwrap_or(Record::Bad)],
+        (Some("unique" | "none"), Some(Json::Array(all))) if all.is_empty() => vec![Record::Ignored],
+        (Some(kind @ ("unique" | "none")), Some(Json::Array(all))) => {
+            all.iter().map(|one| mapped_trade(one, kind, decimals).unwrap_or(Record::Bad)).collect()
+        }
+        (Some("unique" | "none"), _) => vec![Record::Bad],
+        _ => vec![Record::Ignored],
+    }
+}
+
+fn mapped_trade(event: &Json, kind: &str, decimals: Decimals) -> Option<Record> {
+    let symbol = event.get("s")?.text().filter(|symbol| is_name(symbol))?.to_owned();
+    let digits = event.get("t").and_then(|id| id.text().or_else(|| id.number()));
+    let is_integer = |digits: &&str| {
+        let zero_first = digits.len() > 1 && digits.starts_with('0');
+        (1..=19).contains(&digits.len()) && !zero_first && digits.bytes().all(|b| b.is_ascii_digit())
+    };
+    let integer = digits.filter(is_integer).and_then(|digits| digits.parse().ok());
+    let integer = integer.filter(|id: &u64| *id < 1 << 63);
+    let id = match (kind, integer) {
+        ("none", _) => Id::None,
+        ("trade", id) => Id::Sequence(id?),
+        (_, Some(id)) => Id::Unique(id),
+        (_, None) => {
+            let is_text = event.get("t")?.text().is_some_and(|text| (1..=255).contains(&text.len()));
+            let is_great = event.get("t")?.plain_digits().is_some();
+            Id::Text(digits.filter(|_| is_text || is_great)?.to_owned())
+        }
+    };
+    let price = decimal(event.get("p")?.text()?, decimals.price)?;
+    let quantity = decimal(event.get("q")?.text()?, decimals.quantity)?;
+    let time = micros_alone(event)?;
+    let taker_buys = match event.get("m") {
+        Some(Json::Bool(buyer_is_maker)) => Some(!buyer_is_maker),
+        _ => None,
+    };
+    let range = if let Id::Sequence(id) = id { id } else { 0 };
+    let (kind, first, last) = (Kind::Trade, range, range);
+    Some(Record::Trade(Event { symbol, kind, id, price, quantity, time, first, last, taker_buys }))
+}
+
+/// A time in microseconds, whatever its magnitude.
+fn micros_alone(event: &Json) -> Option<i64> {
+    let time = event.get("T")?.plain_integer()?;
+    (TIMES_MS.start * 1_000..TIMES_MS.end * 1_000).contains(&time).then_some(time as i64)
 }
 
 /// The names of symbols (`docs/semantics.md#terms`).

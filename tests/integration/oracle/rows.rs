@@ -62,7 +62,7 @@ pub(crate) fn symbol(settings: &Settings, market: &Market, name: &str, look: Loo
             String::new()
         },
         printed(&mean),
-        window.missing_ids,
+        or_null(window.missing_ids),
         window.digest,
     ))
 }
@@ -76,17 +76,16 @@ pub(crate) fn fill(
     before: Window,
 ) -> Option<String> {
     let Decimals { price, quantity } = settings.decimals;
+    let before = market.sums(settings, name, before, look.at)?;
     let close = match settings.fill {
         Fill::None => return None,
         Fill::Null => "null".to_owned(),
-        Fill::Previous => {
-            let before = market.sums(settings, name, before, look.at)?;
-            text(&scaled(&before.close.into(), price))
-        }
+        Fill::Previous => text(&scaled(&before.close.into(), price)),
     };
+    let missing_ids = or_null(before.missing_ids.map(|_| 0));
     let (volume, quote) = (scaled(&0.into(), quantity), scaled(&0.into(), price + quantity));
     Some(format!(
-        r#"{},"trades":0,"open":{close},"high":{close},"low":{close},"close":{close},"volume":"{volume}","quote_volume":"{quote}","taker_buy_volume":"{volume}","taker_buy_quote_volume":"{quote}","vwap":null,"vw_variance":null,"vw_std":null,"missing_ids":0,"digest":"0000000000000000""#,
+        r#"{},"trades":0,"open":{close},"high":{close},"low":{close},"close":{close},"volume":"{volume}","quote_volume":"{quote}","taker_buy_volume":"{volume}","taker_buy_quote_volume":"{quote}","vwap":null,"vw_variance":null,"vw_std":null,"missing_ids":{missing_ids},"digest":"0000000000000000""#,
         head(settings, "symbol", name, look),
     ))
 }
@@ -161,7 +160,7 @@ pub(crate) fn cross(
         },
         traded.iter().map(|window| window.trades).sum::<usize>(),
         leg_texts.join(","),
-        traded.iter().map(|window| window.missing_ids).sum::<i128>(),
+        or_null(traded.iter().map(|window| window.missing_ids).sum::<Option<i128>>()),
         traded.iter().fold(0u64, |sum, window| sum.wrapping_add(window.digest)),
     );
     Some((values, rate))
@@ -258,6 +257,10 @@ fn head(settings: &Settings, kind: &str, name: &str, look: Look<'_>) -> String {
 /// Of digits.
 fn text(digits: &str) -> String {
     format!("\"{digits}\"")
+}
+
+fn or_null(number: Option<i128>) -> String {
+    number.map_or("null".to_owned(), |number| number.to_string())
 }
 
 fn printed(exact: &BigRational) -> String {

@@ -101,7 +101,7 @@ impl Settings {
             }
             let value = flags.next().unwrap_or_else(|| panic!("{flag} has no value")).as_str();
             match flag.as_str() {
-                "--window" | "--slide" | "--time-zone" => {}
+                "--window" | "--slide" | "--time-zone" | "--format" => {}
                 "--price-decimals" => settings.decimals.price = value.parse().expect(value),
                 "--quantity-decimals" => settings.decimals.quantity = value.parse().expect(value),
                 "--fill" => {

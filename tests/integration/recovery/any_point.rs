@@ -124,6 +124,27 @@ fn wary(random: &mut Random) -> Vec<String> {
     definition(random).into_iter().chain(jump).collect()
 }
 
+/// Some job over trades with ids of any kind.
+fn of_any_ids(random: &mut Random) -> Vec<String> {
+    let mapping = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/formats/any-ids.toml");
+    let format = ["--format".to_owned(), mapping.display().to_string()];
+    let long = random.one_in(2).then(|| ["--window", "anchored:all/4s"].map(str::to_owned));
+    let mut flags = definition(random);
+    if long.is_some() {
+        // Only one window may have a slide of its own.
+        let slide = flags.iter().position(|flag| flag == "--slide").expect("a slide");
+        let slide: Vec<String> = flags.drain(slide..slide + 2).collect();
+        let window = flags.iter().position(|flag| flag == "--window").expect("a window");
+        flags[window + 1] += &format!("/{}", slide[1]);
+    }
+    flags.into_iter().chain(format).chain(long.into_iter().flatten()).collect()
+}
+
+#[test]
+fn the_rest_of_the_input_gives_the_rest_of_the_rows_where_ids_are_of_any_kind() {
+    broken_anywhere(16, 1_600, 40, of_any_ids);
+}
+
 #[test]
 fn the_rest_of_the_input_gives_the_rest_of_the_rows() {
     broken_anywhere(16, 1_600, 40, definition);
@@ -153,6 +174,9 @@ fn broken_anywhere(jobs: u64, trades: u64, per_second: u64, definition: impl Fn(
         let jumps = flags.iter().any(|flag| flag == "--max-jump");
         if jumps {
             inputs.iter().for_each(|input| input::let_clocks_jump(input, &mut random));
+        }
+        if flags.iter().any(|flag| flag == "--format") {
+            inputs.iter().for_each(|input| input::give_ids_of_any_kind(input));
         }
         let made = |name: &str| {
             let folder = folder.path().join(name);

@@ -110,7 +110,7 @@ impl Example {
         let newer = [&[9], [0; 8].as_slice(), b"what is to come"].concat();
         let damaged = [&[3], [0; 8].as_slice(), b"something else"].concat();
         for (key, entry, words) in [
-            ("head/0", newer.as_slice(), "\"head/0\" has version 9; this program writes version 3"),
+            ("head/0", newer.as_slice(), "\"head/0\" has version 9; this program writes version 4"),
             ("head/1", &[3, 2, 3], "\"head/1\" is cut short"),
             ("head/1", &[], "\"head/1\" is empty"),
             ("job", &damaged, "\"job\" is damaged: its checksum does not fit"),

@@ -35,7 +35,11 @@ pub(crate) const CHANGES: &str = "--window 4s --slide 2s --delay 500ms --grace 3
 pub(crate) const STATS_LAST: &str = "--window 2s --delay 1s --symbols all --cross XVGUSDT=XVGBTC*BTCUSDT --stats-last 4 \
                                      --missing-leg withhold";
 
-const CASES: [Case; 6] = [
+/// Several windows, of which the long ones are kept by value.
+const SEVERAL: &str = "--window anchored:all/2s --window 1d --window 4s/1s --delay 500ms --grace 1s --emit changes \
+                       --symbols all --cross XVGUSDT=XVGBTC*BTCUSDT --missing-leg carry --max-carry 9s";
+
+const CASES: [Case; 7] = [
     Case { name: "sliding-file", flags: SLIDING, sinks: "--to rows.jsonl", commits: 6 },
     Case {
         name: "changes-file",
@@ -52,13 +56,14 @@ const CASES: [Case; 6] = [
         commits: 6,
     },
     Case { name: "changes-sqlite", flags: CHANGES, sinks: "--to sqlite:rows.db", commits: 9 },
+    Case { name: "several-windows", flags: SEVERAL, sinks: "--to rows.jsonl", commits: 9 },
 ];
 
 /// The inputs of all fixtures, a partition each.
 pub(crate) const INPUTS: [&str; 2] = ["trades-0.jsonl", "trades-1.jsonl"];
 
 /// The program whose fixtures are written, where one is named to do so.
-pub(crate) const WRITER: &str = "afc0e70";
+pub(crate) const WRITER: &str = "5a88bf3";
 
 /// The programs of which there are fixtures.
 pub(crate) fn writers() -> Vec<PathBuf> {
@@ -288,6 +293,10 @@ fn checkpoints_of_released_programs_are_taken_up_without_a_difference_in_any_row
             let resumed = tempfile::tempdir().expect("a folder");
             put_inputs(resumed.path());
             let fixture = writer.join(case.name);
+            // An earlier program did not know all that the cases ask for.
+            if !fixture.is_dir() {
+                continue;
+            }
             for name in files(&fixture).into_keys() {
                 unpack(&fixture.join(&name), &resumed.path().join(name.with_extension("")));
             }

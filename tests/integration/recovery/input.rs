@@ -118,6 +118,48 @@ pub(crate) fn let_clocks_jump(path: &Path, random: &mut Random) {
     std::fs::write(path, out).expect("written");
 }
 
+/// Gives trades ids of any kind, and puts neighbours of one kind into one record: as `tests/formats/any-ids.toml` reads them.
+/// A trade that comes twice has the same id again.
+pub(crate) fn give_ids_of_any_kind(path: &Path) {
+    let lines = std::fs::read(path).expect("lines");
+    let mut out = Vec::with_capacity(lines.len() + 1_000);
+    let mut waiting: (&str, Vec<String>) = ("", Vec::new());
+    for line in lines.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
+        let (mut text, mut kind) = (String::from_utf8_lossy(line).into_owned(), "");
+        if let Some(time) = number_after(&text, "\"T\":") {
+            text = text.replace(&format!("\"T\":{time}"), &format!("\"T\":{time}000"));
+        }
+        if let Some(id) = number_after(&text, "\"t\":").filter(|_| text.contains("\"T\":")) {
+            let of_text = format!("\"t\":\"id-{id}\"");
+            match id % 5 {
+                0 => kind = "none",
+                1 => kind = "unique",
+                2 | 3 => (kind, text) = ("unique", text.replace(&format!("\"t\":{id}"), &of_text)),
+                _ => {}
+            }
+        }
+        if waiting.0 != kind || waiting.1.len() == 3 {
+            push_elements(&mut out, &mut waiting);
+        }
+        match kind {
+            "" => push(&mut out, if text.contains('\u{fffd}') { line } else { text.as_bytes() }),
+            _ => {
+                waiting.0 = kind;
+                waiting.1.push(text);
+            }
+        }
+    }
+    push_elements(&mut out, &mut waiting);
+    std::fs::write(path, out).expect("written");
+}
+
+fn push_elements(out: &mut Vec<u8>, (kind, elements): &mut (&str, Vec<String>)) {
+    if !elements.is_empty() {
+        push(out, format!("{{\"e\":\"{kind}\",\"d\":[{}]}}", elements.join(",")).as_bytes());
+        elements.clear();
+    }
+}
+
 fn push(out: &mut Vec<u8>, line: &[u8]) {
     out.extend_from_slice(line);
     out.push(b'\n');

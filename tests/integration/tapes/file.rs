@@ -15,6 +15,8 @@ pub(crate) struct Tape {
     /// The symbol of an archive, which is CSV; else the lines are JSON.
     pub(crate) archive_of: Option<String>,
     pub(crate) packing: Packing,
+    /// Its JSON is read by `tests/formats/any-ids.toml`.
+    pub(crate) is_mapped: bool,
 }
 
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
@@ -41,7 +43,8 @@ impl Packing {
 
 impl Tape {
     pub(crate) fn file(&self) -> oracle::File {
-        oracle::File { bytes: joined(&self.lines), archive_of: self.archive_of.clone() }
+        let (archive_of, is_mapped) = (self.archive_of.clone(), self.is_mapped);
+        oracle::File { bytes: joined(&self.lines), archive_of, is_mapped }
     }
 
     /// Writes the partition of this number into the folder.
