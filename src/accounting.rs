@@ -63,6 +63,23 @@ pub fn total(partitions: &BTreeMap<u32, PartitionProgress>) -> Counts {
     total
 }
 
+/// A run with `--at-end keep` has ended: until when rows are out, and what is open.
+pub fn tell_what_stays_open(config: &Config, outbox: &Outbox) {
+    let Some(frontier) = outbox.frontier.filter(|_| config.verbosity >= Verbosity::Normal) else { return };
+    let open = outbox.partitions.values().any(|partition| partition.open.is_some());
+    let closes = outbox.partitions.values().map(|partition| partition.closes).max();
+    match closes.filter(|closes| *closes > frontier) {
+        Some(closes) => say!(
+            "crossrate: the input has ended and what is open stays in the checkpoint: rows are final until {frontier}, \
+             the last window that has trades will be at {closes}"
+        ),
+        None if open => say!(
+            "crossrate: the input has ended and what is open stays in the checkpoint: rows are final until {frontier}"
+        ),
+        None => {}
+    }
+}
+
 /// With `--strict`, an input that has records and no accepted trade is an error.
 pub fn refuse_nothing(config: &Config, outbox: &Outbox) -> Result<()> {
     let counts = total(&outbox.partitions);

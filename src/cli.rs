@@ -471,6 +471,7 @@ mod tests {
             "fill" => ("", "previous"),
             "price-decimals" | "quantity-decimals" => ("", "10"),
             "stats-last" | "seed" | "batch-records" | "restarts" => ("", "7"),
+            "at-end" => ("-e --to rows.jsonl", "keep"),
             "to" | "dead-letter" | "summary" => ("", "out"),
             "rows" => ("", "cross"),
             "format" => ("", "coinbase"),

@@ -57,6 +57,8 @@ pub struct Config {
     pub cluster: Cluster,
     /// What is told on standard error.
     pub verbosity: Verbosity,
+    /// What becomes of windows that are open at the end of a bounded input.
+    pub at_end: AtEnd,
     /// Refuse the first bad record (exit code 4).
     pub strict: bool,
     /// When progress is shown.
@@ -67,6 +69,15 @@ pub struct Config {
     pub batch_records: usize,
     /// Windows that start before are withheld, of a replay.
     pub since: Option<EventTime>,
+}
+
+/// What becomes of windows that are open at the end of a bounded input.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum AtEnd {
+    /// They are closed.
+    Close,
+    /// They stay open in the checkpoint, for a later run with more input.
+    Keep,
 }
 
 impl Config {

@@ -21,6 +21,19 @@ pub struct Report {
     pub greatest: Option<EventTime>,
     /// Everything until then is committed, as far as this worker knows: the one that writes.
     pub committed: EventTime,
+    /// How far it is in ending the run, where that closes nothing.
+    pub ending: Ending,
+}
+
+/// How far a worker is in ending a run that closes nothing: all wait until one after the other is there.
+#[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Ending {
+    /// It reads, or may have to.
+    Reading,
+    /// All of its partitions are at their end.
+    AtEnd,
+    /// The worker that writes has written all there will be.
+    Written,
 }
 
 /// This worker's knowledge of F. Never falls.
@@ -41,7 +54,12 @@ impl Frontier {
     /// Builds the small dataflow. Every worker must, and in the same order among its dataflows.
     pub fn new(worker: &mut Worker) -> Self {
         // Who has said nothing yet may have partitions that have read nothing.
-        let silent = Report { least: Some(EventTime::MIN), greatest: None, committed: EventTime::MIN };
+        let silent = Report {
+            least: Some(EventTime::MIN),
+            greatest: None,
+            committed: EventTime::MIN,
+            ending: Ending::Reading,
+        };
         let reports = Rc::new(RefCell::new(vec![silent; worker.peers()]));
         let heard = Rc::clone(&reports);
         let (mut input, index) = (InputHandle::new(), worker.index());
@@ -86,6 +104,16 @@ impl Frontier {
         self.reports.borrow().iter().map(|r| r.committed).max().unwrap_or(EventTime::MIN)
     }
 
+    /// Whether every worker is at its end.
+    pub fn is_at_end(&self) -> bool {
+        self.reports.borrow().iter().all(|report| report.ending >= Ending::AtEnd)
+    }
+
+    /// Whether the worker that writes has written all there will be.
+    pub fn is_written(&self) -> bool {
+        self.reports.borrow().iter().any(|report| report.ending == Ending::Written)
+    }
+
     /// This worker has nothing more to say.
     pub fn close(&mut self) {
         self.input = None;
@@ -102,7 +130,9 @@ mod tests {
             let mut frontier = Frontier::new(worker);
             let mut says = |least: Option<u64>, greatest: Option<u64>| {
                 let at = |time: Option<u64>| time.map(EventTime::from_micros);
-                let report = Report { least: at(least), greatest: at(greatest), committed: EventTime::MIN };
+                let committed = EventTime::MIN;
+                let report =
+                    Report { least: at(least), greatest: at(greatest), committed, ending: Ending::Reading };
                 frontier.report(0, report);
                 frontier.least()
             };

@@ -200,6 +200,7 @@ fn job(config: &Config) -> Vec<(String, String)> {
     add("max-drift", duration::show(config.max_drift));
     add("name", config.name.clone());
     add("fresh", config.fresh.to_string());
+    add("at-end", format!("{:?}", config.at_end).to_ascii_lowercase());
     add("strict", config.strict.to_string());
     pairs
 }

@@ -33,6 +33,17 @@ struct CommitSnapshot {
     withheld: u64,
 }
 
+/// How a run leaves its job.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum JobEnd {
+    /// The input has ended, and every window was closed.
+    Closed,
+    /// The input has ended, and what is open stays so.
+    Kept,
+    /// The run alone has ended.
+    Stopped,
+}
+
 /// The ledger and all sinks of a run.
 #[derive(Debug)]
 pub struct Output {
@@ -59,11 +70,10 @@ impl Output {
         self.turn(outbox, Turn::Usual)
     }
 
-    /// Writes all that is left, and ends all sinks; `ended` says that the input has ended, and not only the run. The
-    /// ledger stays until [`Output::close`].
-    pub fn finish(&mut self, outbox: &mut Outbox, ended: bool) -> Result<()> {
+    /// Writes all that is left, and ends all sinks. The ledger stays until [`Output::close`].
+    pub fn finish(&mut self, outbox: &mut Outbox, end: JobEnd) -> Result<()> {
         if let Some(committer) = &mut self.committer {
-            committer.end(ended);
+            committer.end(end, outbox)?;
         }
         self.turn(outbox, Turn::Last)?;
         let last = progress_of(outbox);

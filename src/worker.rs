@@ -13,9 +13,9 @@ mod waiting;
 mod writing;
 
 use crate::cluster::failure_detector;
-use crate::config::Config;
+use crate::config::{AtEnd, Config};
 use crate::exit::stopped;
-use crate::frontier::{Frontier, Report};
+use crate::frontier::{self, Frontier, Report};
 use crate::ledger::Entries;
 use crate::ledger::checkpoint::Checkpoint;
 use crate::output::Output;
@@ -111,6 +111,9 @@ pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
         if worker.has_ended() {
             return worker.writing.finish(Ending::Complete);
         }
+        if worker.has_kept_what_is_open()? {
+            return Ok(());
+        }
     }
 }
 
@@ -183,7 +186,7 @@ impl JobWorker<'_> {
         for _ in 0..self.owned.len() {
             self.turn = (self.turn + 1) % self.owned.len();
             let partition = &self.owned[self.turn];
-            if !partition.ended
+            if !partition.is_at_end()
                 && partition.state.watermark() <= limit
                 && let Some(taken) = partition.feed.feed.pop()
             {
@@ -229,7 +232,7 @@ impl JobWorker<'_> {
 
     /// Whether all partitions of the job have ended and all rows are out.
     fn has_ended(&mut self) -> bool {
-        if self.spare.is_some() || !self.owned.iter().all(|p| p.ended) {
+        if self.config.at_end == AtEnd::Keep || self.spare.is_some() || !self.owned.iter().all(|p| p.ended) {
             return false;
         }
         // Until all others have ended too, they must hear what is committed, or they would keep it all.
@@ -239,6 +242,24 @@ impl JobWorker<'_> {
         self.probe.done() && !self.timely.has_dataflows()
     }
 
+    /// Ends a run that closes nothing: when all partitions of the job are at their end and the rows that are final are
+    /// there, the worker that writes writes them, and when it has, all let go of what is open.
+    fn has_kept_what_is_open(&mut self) -> Result<bool> {
+        if self.config.at_end == AtEnd::Close || !self.frontier.is_at_end() {
+            return Ok(false);
+        }
+        if self.writing.is_here() && !self.probe.less_than(&self.frontier.least()) {
+            self.writing.finish(Ending::Kept)?;
+            self.report();
+        }
+        if !self.frontier.is_written() {
+            return Ok(false);
+        }
+        self.owned.iter_mut().for_each(|partition| self.reading.let_go(partition));
+        self.frontier.close();
+        Ok(true)
+    }
+
     /// Of partitions without an end, while the run goes on.
     fn tell_of_silent_partitions(&mut self) {
         if self.looked.elapsed() < LOOK_AROUND {
@@ -246,7 +267,7 @@ impl JobWorker<'_> {
         }
         self.looked = Instant::now();
         if !diagnosis::has_end(&self.config) {
-            for partition in self.owned.iter_mut().filter(|p| !p.ended) {
+            for partition in self.owned.iter_mut().filter(|p| !p.is_at_end()) {
                 partition.diagnosis.meanwhile(&partition.feed.name, &partition.state, &self.config);
             }
         }
@@ -254,7 +275,7 @@ impl JobWorker<'_> {
 
     /// Of partitions that the run leaves before they have ended.
     fn tell_why_partitions_gave_nothing(&mut self) {
-        for partition in self.owned.iter_mut().filter(|p| !p.ended) {
+        for partition in self.owned.iter_mut().filter(|p| !p.is_at_end()) {
             partition.diagnosis.at_end(&partition.feed.name, &partition.state, &self.config);
         }
     }
@@ -266,8 +287,18 @@ impl JobWorker<'_> {
             least: open().filter(|p| !p.idle).map(|p| p.state.watermark()).min(),
             greatest: open().map(|p| p.state.watermark()).max(),
             committed: self.writing.committed(),
+            ending: self.ending(),
         };
         self.frontier.report(self.timely.index(), report);
+    }
+
+    fn ending(&self) -> frontier::Ending {
+        let is_at_end = self.spare.is_none() && self.owned.iter().all(Owned::is_at_end);
+        match is_at_end {
+            true if self.writing.has_kept => frontier::Ending::Written,
+            true => frontier::Ending::AtEnd,
+            false => frontier::Ending::Reading,
+        }
     }
 
     /// Gives the dataflow what no partition of this worker, and none to come, can add to any more.

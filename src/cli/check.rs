@@ -1,21 +1,27 @@
 //! From single settings to a run that makes sense as a whole: everything that involves two settings is asked here.
 
+mod processes;
+
+pub(super) use processes::warn_of_few_cores;
+
 use super::computed::{definition, wanted};
 use super::layers::{Given, Origin};
 use super::properties::{self, Property};
 use super::settings::{self as s, About, Which};
-use super::source::{can_be_read_again, only_topic, source};
+use super::source::{can_be_read_again, keeps_what_is_open, only_topic, source};
 use super::usage::{UsageError, Wrong};
 use super::{outputs, places};
 use crate::config::checkpoint::CheckpointStore;
 use crate::config::secret::Token;
 use crate::config::{
-    Cluster, Config, DeadLetterTarget, DemoConfig, FileSource, KafkaClient, ProduceConfig, ProduceTarget,
-    ReplayConfig, ServeConfig, Serving, SinkTarget, Source, StartOffset, Stay, Verbosity, ledger_of,
+    AtEnd, Cluster, Config, DeadLetterTarget, DemoConfig, FileSource, KafkaClient, ProduceConfig,
+    ProduceTarget, ReplayConfig, ServeConfig, Serving, SinkTarget, Source, StartOffset, Stay, Verbosity,
+    ledger_of,
 };
 use crate::duration;
 use crate::wire::format::Format;
 use crossrate_dataflows::market::definition::{Definition, Selection};
+use processes::cluster;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
@@ -52,31 +58,15 @@ pub(super) fn run(given: &mut Given) -> Result<Config, UsageError> {
         serving: serving(given)?,
         cluster: cluster(given)?,
         verbosity: verbosity(given)?,
+        at_end: given.get(&s::AT_END)?,
         strict: given.get(&s::STRICT)?,
         progress: given.get(&s::PROGRESS)?,
         batch_records: given.get(&s::BATCH_RECORDS)?,
         since: None,
     };
     can_be_read_again(given, &config)?;
+    keeps_what_is_open(given, &config)?;
     Ok(config)
-}
-
-/// Threads that share a core wait for each other at every step: they take longer than fewer would.
-pub(super) fn warn_of_few_cores(given: &mut Given, cluster: &Cluster) {
-    let threads = cluster.threads;
-    let processes = if cluster.process.is_some() { 1 } else { cluster.processes };
-    let Ok(cores) = std::thread::available_parallelism() else { return };
-    let (wanted, cores) = (threads.saturating_mul(processes), cores.get());
-    if wanted <= cores {
-        return;
-    }
-    let what = given.what(if threads > 1 { &s::THREADS.about } else { &s::PROCESSES.about });
-    let workers = match processes {
-        1 => format!("{threads} workers"),
-        _ => format!("{processes} processes of {threads} make {wanted} workers"),
-    };
-    let (are, machine) = (if cores == 1 { "core" } else { "cores" }, "this machine gives the program");
-    given.warnings.push(format!("{what}: {workers}, and {machine} {cores} {are}: more workers take longer"));
 }
 
 /// Past trades again: a run to the end of each log, or of the range, that leaves nothing behind.
@@ -134,6 +124,7 @@ pub(super) fn leaves_nothing(
         serving: None,
         cluster: Cluster::default(),
         verbosity: verbosity(given)?,
+        at_end: AtEnd::Close,
         strict: false,
         progress: given.get(&s::PROGRESS)?,
         keep_refused: false,
@@ -357,45 +348,6 @@ pub(super) fn kafka(given: &Given) -> Result<(KafkaClient, Vec<Property>), Usage
     };
     let properties = merged.iter().map(|p| (p.key.clone(), p.value.clone())).collect();
     Ok((KafkaClient { brokers, properties }, merged))
-}
-
-fn cluster(given: &Given) -> Result<Cluster, UsageError> {
-    let cluster = Cluster {
-        threads: given.get(&s::THREADS)?,
-        processes: given.get(&s::PROCESSES)?,
-        process: given.find(&s::PROCESS)?,
-        hostfile: given.find(&s::HOSTFILE)?,
-        secret_file: given.find(&s::CLUSTER_SECRET_FILE)?,
-        join_timeout: Duration::from_micros(given.get(&s::JOIN_TIMEOUT)?),
-        restarts: given.get(&s::RESTARTS)?,
-        ..Cluster::default()
-    };
-    let alone = *given.origin(&s::PROCESSES.about) == Origin::Default;
-    let needs_processes: [(&About, bool); 3] = [
-        (&s::PROCESS.about, cluster.process.is_some()),
-        (&s::HOSTFILE.about, cluster.hostfile.is_some()),
-        (&s::CLUSTER_SECRET_FILE.about, cluster.secret_file.is_some()),
-    ];
-    if let Some((about, _)) = needs_processes.into_iter().find(|(_, there)| *there && alone) {
-        return Err(Wrong::told("no -n", "-n N with it, the number of processes").at(given.what(about)));
-    }
-    // A secret and a private directory are made up there, so these two would mean nothing, and somebody expects other machines.
-    if let (None, Some((about, _))) = (cluster.process, needs_processes.into_iter().find(|(_, there)| *there))
-    {
-        return Err(Wrong::told("no -p", "-p I with it, the index of this process")
-            .hint("without -p, all processes start here and need no addresses and no secret")
-            .at(given.what(about)));
-    }
-    match cluster.process {
-        Some(process) if process >= cluster.processes => {
-            let expected = match cluster.processes {
-                1 => "0, since -n is 1".to_owned(),
-                n => format!("an index from 0 to {}, since -n is {n}", n - 1),
-            };
-            Err(Wrong::told(process.to_string(), expected).at(given.what(&s::PROCESS.about)))
-        }
-        _ => Ok(cluster),
-    }
 }
 
 /// Of `-q` and `-v` the one that was given nearer to the user.

@@ -75,8 +75,8 @@ mod tests {
             for word in values::words_of(about.name) {
                 let typed =
                     ["crossrate".into(), "config".into(), format!("--{}", about.name), word.to_owned()];
-                // `--stay` means nothing without an address.
-                let beside = ["--listen".to_owned(), ":7".to_owned()];
+                // `--stay` means nothing without an address, `--at-end keep` without a checkpoint.
+                let beside = ["--listen", ":7", "--to", "rows.jsonl"].map(str::to_owned);
                 let typed = typed.into_iter().chain(beside).map(std::ffi::OsString::from);
                 assert!(super::super::parse(typed, &[]).is_ok(), "--{} {word}", about.name);
                 assert!(about.is_for(Which::Run), "{} in {}", about.name, settings::LOGGING);

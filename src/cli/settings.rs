@@ -8,7 +8,7 @@ mod shared;
 
 use super::usage::Wrong;
 use super::{computed, crosses, places, values};
-use crate::config::{DeadLetterTarget, Progress, SinkTarget, Speed, StartOffset, Stay};
+use crate::config::{AtEnd, DeadLetterTarget, Progress, SinkTarget, Speed, StartOffset, Stay};
 use crate::wire::format::Format;
 use crossrate_dataflows::market::definition::{Basis, Cross, Emit, Fill, MissingLeg, RowKinds};
 use crossrate_dataflows::market::event_time::EventTime;
@@ -338,6 +338,9 @@ settings! {
         .alias("from-offset").default("the checkpoint, else beginning");
     EXIT_AT_END: Setting<bool> = switch!("exit-at-end", INPUT,
         "Exit at the end of each log, as it was at the start").short('e');
+    AT_END: Setting<AtEnd> = Setting::one("at-end", "WHAT", INPUT, values::at_end,
+        "Windows that are open at the end of the input: close them, or keep them in the checkpoint for more input: close or keep")
+        .default("close");
     PROPERTY: Optional<Vec<String>> = Optional::many("property", "KEY=VALUE", INPUT, values::texts,
         "Property of librdkafka, over those of --kafka-config; repeatable").short('X').in_produce_too(None, None)
         .in_checkpoint_too("Property of librdkafka, over those of --kafka-config; repeatable")

@@ -4,7 +4,9 @@ use super::layers::Given;
 use super::settings::{self as s, About};
 use super::usage::{UsageError, Wrong, nearest};
 use super::{formats, places};
-use crate::config::{Config, FileSource, KafkaClient, KafkaSource, STDIN, Source, StartOffset, TopicFormat};
+use crate::config::{
+    AtEnd, Config, FileSource, KafkaClient, KafkaSource, STDIN, Source, StartOffset, TopicFormat,
+};
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -89,6 +91,23 @@ pub(super) fn can_be_read_again(given: &Given, config: &Config) -> Result<(), Us
             "such a run keeps a checkpoint and reads its input again after a restart, which standard input cannot be; put it into a file first, or write rows to standard output",
         )
         .at(given.what(&s::FROM.about)))
+}
+
+/// What is to stay open at the end stays in a checkpoint, and there must be an end.
+pub(super) fn keeps_what_is_open(given: &mut Given, config: &Config) -> Result<(), UsageError> {
+    if config.at_end == AtEnd::Close {
+        return Ok(());
+    }
+    let what = given.what(&s::AT_END.about);
+    if !config.has_ledger() {
+        return Err(Wrong::told("keep without a checkpoint", "close, or rows that are committed")
+            .hint("what is open stays in the checkpoint: write rows to a file, a folder, a database or Kafka")
+            .at(what));
+    }
+    if matches!(&config.source, Source::Kafka(kafka) if !kafka.exit_at_end) {
+        given.warnings.push(format!("{what}: nothing ends without -e"));
+    }
+    Ok(())
 }
 
 /// The same file twice, also by another name or through a link. Of a pipe nothing is read twice.

@@ -1,7 +1,7 @@
 //! Texts to values, one at a time: what every setting may hold. Whether two of them fit together is asked in `check`.
 
 use super::usage::{Wrong, nearest};
-use crate::config::{Progress, Speed, Stay};
+use crate::config::{AtEnd, Progress, Speed, Stay};
 use crate::duration;
 use crate::wire::format::{BINANCE, BUILT_IN, Format, MappingFile};
 use crossrate_dataflows::market::decimal::Decimals;
@@ -231,6 +231,7 @@ fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, Wrong> {
 const EMIT: [(&str, Emit); 2] = [("final", Emit::Final), ("changes", Emit::Changes)];
 const MISSING_LEG: [(&str, MissingLeg); 3] =
     [("null", MissingLeg::Null), ("carry", MissingLeg::Carry), ("withhold", MissingLeg::Withhold)];
+const AT_END: [(&str, AtEnd); 2] = [("close", AtEnd::Close), ("keep", AtEnd::Keep)];
 const FILL: [(&str, Fill); 3] = [("none", Fill::None), ("null", Fill::Null), ("previous", Fill::Previous)];
 const DEDUP: [(&str, bool); 2] = [("partition", true), ("off", false)];
 const PROGRESS: [(&str, Progress); 3] =
@@ -245,6 +246,7 @@ pub(super) fn words_of(setting: &str) -> Vec<&'static str> {
     match setting {
         "emit" => names(&EMIT),
         "missing-leg" => names(&MISSING_LEG),
+        "at-end" => names(&AT_END),
         "fill" => names(&FILL),
         "dedup" => names(&DEDUP),
         "progress" => names(&PROGRESS),
@@ -261,6 +263,11 @@ pub(super) fn emit(text: &str) -> Result<Emit, Wrong> {
 /// What a missing leg gives.
 pub(super) fn missing_leg(text: &str) -> Result<MissingLeg, Wrong> {
     word(text, &MISSING_LEG)
+}
+
+/// What becomes of what is open at the end.
+pub(super) fn at_end(text: &str) -> Result<AtEnd, Wrong> {
+    word(text, &AT_END)
 }
 
 /// How many decimals numbers have.

@@ -1,7 +1,7 @@
 //! The command: a generated market through the very dataflow of `run`, shown by a [`Display`].
 
 use super::{About, Display, Ending, PartitionProgress, Progress, Refused, Surface};
-use crate::config::{Cluster, Config, DemoConfig, KafkaClient, SimulatedSource, Source, Verbosity};
+use crate::config::{AtEnd, Cluster, Config, DemoConfig, KafkaClient, SimulatedSource, Source, Verbosity};
 use crate::exit::{Exit, Failure};
 use crate::run::Observer;
 use crate::serve::replay::Replays;
@@ -67,6 +67,7 @@ fn configuration(demo: &DemoConfig, market: Market) -> Config {
         cluster: Cluster { threads: demo.threads, ..Cluster::default() },
         // The display tells everything itself.
         verbosity: Verbosity::Quiet,
+        at_end: AtEnd::Close,
         strict: false,
         progress: demo.progress,
         keep_refused: true,

@@ -27,7 +27,7 @@ use crossrate_dataflows::market::resume::Resume;
 use crossrate_dataflows::market::trade::{Symbol, TradeKind};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{SystemTime, UNIX_EPOCH};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -100,6 +100,8 @@ pub struct Checkpoint {
     pub job: Option<JobEntry>,
     /// Its partitions.
     pub partitions: BTreeMap<u32, PartitionCheckpoint>,
+    /// Those that an earlier run read to their end, where it kept open what was.
+    pub at_end: BTreeSet<u32>,
     /// The dataflow's part.
     pub resume: Resume,
     /// The files that the job writes.
@@ -243,6 +245,7 @@ impl Checkpoint {
             match key.parse().map_err(|_| unknown())? {
                 EntryKey::Job => checkpoint.job = Some(decode(key, entry)?),
                 EntryKey::Head(partition) => _ = heads.insert(partition, decode(key, entry)?),
+                EntryKey::End(partition) => _ = checkpoint.at_end.insert(partition),
                 EntryKey::Read(partition) => _ = read.insert(partition, decode(key, entry)?),
                 EntryKey::Jumps(partition) => _ = jumps.insert(partition, decode(key, entry)?),
                 EntryKey::SymbolBlock(partition, _) | EntryKey::Symbols(partition) => {
@@ -266,11 +269,7 @@ impl Checkpoint {
                 EntryKey::Idle => checkpoint.resume.idle = decode(key, entry)?,
                 EntryKey::Fresh => drop(decode::<String>(key, entry)?),
                 EntryKey::Term => checkpoint.term = decode(key, entry)?,
-                EntryKey::File(path) => {
-                    let content: FileContent = decode(key, entry)?;
-                    checkpoint.files.lengths.insert(path.clone(), content.length);
-                    checkpoint.files.contents.insert(path, content);
-                }
+                EntryKey::File(path) => checkpoint.take_file(path, decode(key, entry)?),
                 EntryKey::Whole(path) => _ = checkpoint.files.whole.insert(path, decode(key, entry)?),
                 EntryKey::Folder(path) => _ = checkpoint.files.folders.insert(path, decode(key, entry)?),
                 EntryKey::Length(path) => _ = checkpoint.files.lengths.insert(path, decode(key, entry)?),
@@ -297,6 +296,13 @@ impl Checkpoint {
             checkpoint.partitions.insert(number, partition);
         }
         Ok(checkpoint)
+    }
+}
+
+impl Checkpoint {
+    fn take_file(&mut self, path: String, content: FileContent) {
+        self.files.lengths.insert(path.clone(), content.length);
+        self.files.contents.insert(path, content);
     }
 }
 

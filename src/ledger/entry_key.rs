@@ -17,6 +17,8 @@ pub enum EntryKey {
     Head(u32),
     /// Which records of a partition jumped, where a restart must know.
     Jumps(u32),
+    /// That an earlier run read a file to its end and kept open what was.
+    End(u32),
     /// How what was read of a file until there is known again.
     Read(u32),
     /// A block of a partition's symbols: by which kind each is counted, and the greatest id of its panes that are done.
@@ -58,6 +60,7 @@ impl EntryKey {
     pub fn head(&self) -> Option<EntryKey> {
         match *self {
             EntryKey::Jumps(partition)
+            | EntryKey::End(partition)
             | EntryKey::Read(partition)
             | EntryKey::SymbolBlock(partition, _)
             | EntryKey::Symbols(partition)
@@ -73,6 +76,7 @@ impl Display for EntryKey {
             EntryKey::Job => f.write_str("job"),
             EntryKey::Head(partition) => write!(f, "head/{partition}"),
             EntryKey::Jumps(partition) => write!(f, "jumps/{partition}"),
+            EntryKey::End(partition) => write!(f, "end/{partition}"),
             EntryKey::Read(partition) => write!(f, "read/{partition}"),
             EntryKey::SymbolBlock(partition, block) => write!(f, "symbols/{partition}/{block}"),
             EntryKey::Symbols(partition) => write!(f, "symbols/{partition}"),
@@ -130,6 +134,7 @@ fn read(text: &str) -> Option<EntryKey> {
         "job" => EntryKey::Job,
         "head" => EntryKey::Head(partition()?),
         "jumps" => EntryKey::Jumps(partition()?),
+        "end" => EntryKey::End(partition()?),
         "read" => EntryKey::Read(partition()?),
         "symbols" => match rest.split_once('/') {
             Some((partition, block)) => EntryKey::SymbolBlock(partition.parse().ok()?, block.parse().ok()?),
@@ -189,6 +194,7 @@ mod tests {
             prop::sample::select(vec![EntryKey::Job, EntryKey::Idle, EntryKey::Term, EntryKey::Fresh]),
             any::<u32>().prop_map(EntryKey::Head),
             any::<u32>().prop_map(EntryKey::Jumps),
+            any::<u32>().prop_map(EntryKey::End),
             any::<u32>().prop_map(EntryKey::Read),
             any::<u32>().prop_map(EntryKey::Symbols),
             any::<(u32, u32)>().prop_map(|(partition, block)| EntryKey::SymbolBlock(partition, block)),

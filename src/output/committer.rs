@@ -1,5 +1,6 @@
 //! When to commit, and what: gathers what the dataflow hands on until it is time, and while a commit is under way.
 
+use super::JobEnd;
 use super::commit_thread::{CommitThread, FinishedCommit, Wait};
 use crate::committed_files::FileChange;
 use crate::config::{Config, Verbosity};
@@ -179,9 +180,17 @@ impl Committer {
         self.thread.verify_lease()
     }
 
-    /// The run ends with this commit; with `ended` the job too.
-    pub(super) fn end(&mut self, ended: bool) {
-        self.ended = ended;
+    /// The run ends with this commit.
+    pub(super) fn end(&mut self, end: JobEnd, outbox: &Outbox) -> Result<()> {
+        self.ended = end == JobEnd::Closed;
+        if end == JobEnd::Kept {
+            // A later run has other ends, and files behind those that were read.
+            self.job.ends.clear();
+            for partition in outbox.partitions.keys() {
+                self.pending.changes.insert(EntryKey::End(*partition).into(), Some(encode(&())?));
+            }
+        }
+        Ok(())
     }
 
     /// The commit that is due, with the job's entry but without the lengths of files.

@@ -89,6 +89,7 @@ fn give_up(ledger: &mut dyn Ledger, error: anyhow::Error) -> anyhow::Error {
 
 #[cfg(test)]
 mod tests {
+    use super::super::JobEnd;
     use super::*;
     use crate::cli::{self, Task};
     use crate::rows::columns;
@@ -135,7 +136,7 @@ mod tests {
         for end in ends {
             output.write(&mut news(end * 10))?;
         }
-        output.finish(&mut Outbox::default(), false)?;
+        output.finish(&mut Outbox::default(), JobEnd::Stopped)?;
         output.close();
         Ok(())
     }
@@ -241,6 +242,6 @@ mod tests {
         let error = open_sinks(&config, &restored.checkpoint).expect_err("it is late").to_string();
         assert!(error.contains("copy.db") && error.contains("a later run"), "{error}");
         successor.write(&mut news(10)).expect("it has not been disturbed");
-        successor.finish(&mut Outbox::default(), false).expect("it ends");
+        successor.finish(&mut Outbox::default(), JobEnd::Stopped).expect("it ends");
     }
 }

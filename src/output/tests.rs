@@ -1,8 +1,8 @@
 //! What is told when, while commits are under way.
 
-use super::Output;
 use super::commit_thread::tests::slow;
 use super::committer::Committer;
+use super::{JobEnd, Output};
 use crate::cli::{self, Task};
 use crate::ledger::Changes;
 use crate::ledger::checkpoint::JobEntry;
@@ -93,7 +93,7 @@ fn rows_gather_while_a_commit_is_under_way_and_are_told_when_theirs_is_there() {
     assert_eq!(*told.lock().unwrap(), [(vec![10], Some(10))]);
     assert_eq!(output.committed(), millis(10));
     outcomes.send(Ok(())).unwrap();
-    output.finish(&mut Outbox { frontier: Some(millis(25)), ..Outbox::default() }, false).unwrap();
+    output.finish(&mut Outbox { frontier: Some(millis(25)), ..Outbox::default() }, JobEnd::Stopped).unwrap();
     assert_eq!(*told.lock().unwrap(), [(vec![10], Some(10)), (vec![20], Some(25))]);
     assert_eq!(output.committed(), millis(25));
 }
@@ -112,7 +112,7 @@ fn a_commit_that_is_refused_ends_the_run_and_tells_nobody() {
     let (outcomes, mut output, told) = output();
     output.write(&mut closing(10, 1)).unwrap();
     outcomes.send(Err(anyhow!("job was taken over"))).unwrap();
-    let error = output.finish(&mut closing(20, 1), true).unwrap_err();
+    let error = output.finish(&mut closing(20, 1), JobEnd::Closed).unwrap_err();
     assert_eq!(error.to_string(), "job was taken over");
     assert!(told.lock().unwrap().is_empty());
 }

@@ -22,6 +22,10 @@ pub(super) struct Owned {
     pub(super) records: i64,
     pub(super) idle: bool,
     pub(super) ended: bool,
+    /// Whether it is at its end and keeps open what is.
+    pub(super) is_kept: bool,
+    /// Whether it does not hold the others up once it is at its end: an earlier run was there, and there is a later file.
+    pub(super) lets_go: bool,
     /// When the last window that it has brought trades to is final.
     pub(super) closes: EventTime,
     /// Where something else than its records has taken its watermark since it last told of itself.
@@ -66,9 +70,16 @@ impl Owned {
             records,
             idle: false,
             ended: false,
+            is_kept: false,
+            lets_go: false,
             closes: EventTime::MIN,
             moved: None,
         }
+    }
+
+    /// Whether nothing more comes of it in this run.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.ended || self.is_kept
     }
 
     pub(super) fn has_read(&mut self, read: Option<Prefix>) {

@@ -3,7 +3,7 @@
 use super::judging::{FEW_SYMBOLS, Judging, RECORDS_AT_ONCE};
 use super::partition::{Owned, Rebuilding, rebuilt};
 use super::{Input, Told};
-use crate::config::{Config, Verbosity};
+use crate::config::{AtEnd, Config, Verbosity};
 use crate::exit::Failure;
 use crate::ledger::checkpoint::PartitionCheckpoint;
 use crate::source::{Delivery, Taken};
@@ -114,23 +114,34 @@ impl Reading {
                 partition.idle = false;
                 self.tell_progress(partition)?;
             }
-            Delivery::End => {
-                rebuilt(partition)?;
-                partition.diagnosis.at_end(&partition.feed.name, &partition.state, &self.config);
-                // Beyond that its watermark is where idleness took it, or an earlier end of its input.
-                let from = partition.state.own();
-                partition.state.end();
-                partition.moved = Some(Moved { from, to: EventTime::MAX, by: ClosedBy::Eof });
-                partition.ended = true;
-                self.send(partition)?;
-                partition.told = None;
-            }
+            Delivery::End => self.end(partition)?,
             Delivery::Failed(error) => {
                 let (name, records) = (&partition.feed.name, partition.records);
                 return Err(error.context(format!("while reading {name}, behind record {records}")));
             }
         }
         Ok(false)
+    }
+
+    /// A partition has ended: what is open is closed, or kept.
+    fn end(&mut self, partition: &mut Owned) -> Result<()> {
+        rebuilt(partition)?;
+        partition.diagnosis.at_end(&partition.feed.name, &partition.state, &self.config);
+        if self.config.at_end == AtEnd::Keep {
+            partition.is_kept = true;
+            // One that has moved nothing holds nobody up.
+            partition.idle |= partition.lets_go || partition.state.own() == EventTime::MIN;
+            self.send(partition)?;
+            return Ok(());
+        }
+        // Beyond that its watermark is where idleness took it, or an earlier end of its input.
+        let from = partition.state.own();
+        partition.state.end();
+        partition.moved = Some(Moved { from, to: EventTime::MAX, by: ClosedBy::Eof });
+        partition.ended = true;
+        self.send(partition)?;
+        partition.told = None;
+        Ok(())
     }
 
     /// Goes on where an earlier run was: what it handed over enters with the same dates, what was open is rebuilt.
@@ -218,6 +229,13 @@ impl Reading {
                 partition.state.watermark().millis()
             );
         }
+    }
+
+    /// A run that closes nothing ends: what still becomes of the dataflow is told nobody.
+    pub(super) fn let_go(&mut self, partition: &mut Owned) {
+        let from = partition.state.own();
+        partition.moved = Some(Moved { from, to: EventTime::MAX, by: ClosedBy::Eof });
+        self.tell(partition, Vec::new());
     }
 
     /// What judging a chunk's records in order needs; and, apart, what decoding it does.

@@ -5,7 +5,7 @@ use super::reading::Reading;
 use super::writing::Writing;
 use super::{Assignment, JobWorker, Recovered, Spare, Told};
 use crate::cluster::failure_detector;
-use crate::config::Config;
+use crate::config::{Config, Source};
 use crate::frontier::Frontier;
 use crate::ledger::checkpoint::{Checkpoint, PartitionCheckpoint};
 use crate::ledger::share::share;
@@ -50,7 +50,12 @@ impl<'a> JobWorker<'a> {
             pool.join(&feed.feed);
             let mut partition = Owned::new(feed, &config, told.clone());
             match checkpoint.partitions.get(&partition.feed.number) {
-                Some(earlier) => reading.take_up(&mut partition, earlier, at)?,
+                Some(earlier) => {
+                    let number = partition.feed.number;
+                    partition.lets_go =
+                        checkpoint.at_end.contains(&number) && has_later_file(&config, number);
+                    reading.take_up(&mut partition, earlier, at)?;
+                }
                 // It has appeared while the job was not running.
                 None if at > EventTime::MIN => reading.adopt(&mut partition, at)?,
                 // A later run begins where this one does, also if no record comes.
@@ -121,6 +126,11 @@ fn build(
         };
         (reading, told_from, job)
     })
+}
+
+/// Whether the run knows a file behind that one.
+fn has_later_file(config: &Config, number: u32) -> bool {
+    matches!(&config.source, Source::Files(files) if number as usize + 1 < files.paths.len())
 }
 
 /// Where the source begins.

@@ -3,7 +3,7 @@
 use super::waiting::Waiting;
 use crate::accounting;
 use crate::config::{Config, Verbosity};
-use crate::output::Output;
+use crate::output::{JobEnd, Output};
 use anyhow::Result;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::row::Row;
@@ -19,6 +19,8 @@ use std::time::Duration;
 pub(super) enum Ending {
     /// All input was read.
     Complete,
+    /// All input was read, and what is open stays open.
+    Kept,
     /// It was stopped, or failed.
     Stopped,
 }
@@ -30,12 +32,14 @@ pub(super) struct Writing {
     config: Arc<Config>,
     waiting: Waiting,
     is_surplus_told: bool,
+    /// Whether it has written all of a run that closes nothing.
+    pub(super) has_kept: bool,
 }
 
 impl Writing {
     pub(super) fn new(config: &Arc<Config>, output: Option<Output>, outbox: Rc<RefCell<Outbox>>) -> Writing {
         let config = Arc::clone(config);
-        Writing { output, outbox, config, waiting: Waiting::new(), is_surplus_told: false }
+        Writing { output, outbox, config, waiting: Waiting::new(), is_surplus_told: false, has_kept: false }
     }
 
     /// Hands on what the dataflow has completed.
@@ -56,6 +60,11 @@ impl Writing {
         }
     }
 
+    /// Whether this is the worker that writes.
+    pub(super) fn is_here(&self) -> bool {
+        self.output.is_some()
+    }
+
     /// Everything until then is committed.
     pub(super) fn committed(&self) -> EventTime {
         self.output.as_ref().map_or(EventTime::MIN, Output::committed)
@@ -70,11 +79,20 @@ impl Writing {
     pub(super) fn finish(&mut self, ending: Ending) -> Result<()> {
         let Some(mut output) = self.output.take() else { return Ok(()) };
         let mut outbox = self.outbox.borrow_mut();
-        output.finish(&mut outbox, ending == Ending::Complete)?;
+        self.has_kept = ending == Ending::Kept;
+        let how = match ending {
+            Ending::Complete => JobEnd::Closed,
+            Ending::Kept => JobEnd::Kept,
+            Ending::Stopped => JobEnd::Stopped,
+        };
+        output.finish(&mut outbox, how)?;
+        if self.has_kept {
+            accounting::tell_what_stays_open(&self.config, &outbox);
+        }
         accounting::tell(&self.config, &outbox, || output.prove_lease())?;
         output.close();
         match ending {
-            Ending::Complete => accounting::refuse_nothing(&self.config, &outbox),
+            Ending::Complete | Ending::Kept => accounting::refuse_nothing(&self.config, &outbox),
             Ending::Stopped => Ok(()),
         }
     }

@@ -60,6 +60,7 @@ fn usage_errors_name_the_flag_what_was_given_and_what_would_be_right() {
         ("--idle-timeout never", &["--idle-timeout", "or off"]),
         ("--idle-timeout 0s", &["--idle-timeout", "did you mean off?"]),
         ("--emit finl", &["--emit", "final or changes", "did you mean final?"]),
+        ("--at-end kep", &["--at-end", "close or keep", "did you mean keep?"]),
         ("--price-decimals 19", &["--price-decimals", "\"19\"", "0 to 18"]),
         ("--quantity-decimals 2.5", &["--quantity-decimals", "0 to 18"]),
         ("--fill prev", &["--fill", "none, null or previous"]),

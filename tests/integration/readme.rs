@@ -105,7 +105,7 @@ fn the_commands_print_what_the_documents_say() {
 
 /// What the blocks begin with that no test types: they install, ask the exchange, need its archives, show a display, or
 /// measure. Tests of their own run each of these commands.
-const NOT_TYPED: [&str; 8] = [
+const NOT_TYPED: [&str; 9] = [
     "cargo run --release -- demo ",
     "cargo install --path . --features parquet,top\n",
     "cargo install --path . --features parquet,top ",
@@ -113,6 +113,7 @@ const NOT_TYPED: [&str; 8] = [
     "crossrate produce ",
     "gzip -dc capture.gz ",
     "crossrate bench ",
+    "crossrate run 1.jsonl ",
     "crossrate run -t trades -t coinbase=coinbase ",
 ];
 

@@ -39,6 +39,30 @@ fn rows_in_a_topic_are_those_of_standard_output_with_their_keys_and_times() {
     assert_eq!(kafka.lines(&out), expected);
 }
 
+/// What is open at the end of the log stays open, and goes on with what comes later.
+#[test]
+#[ignore = "needs Java"]
+fn a_topic_that_ends_and_goes_on_gives_the_rows_of_one_run() {
+    let kafka = rig::kafka();
+    let trades: Vec<String> =
+        (0..120).map(|n| trade(["XVGBTC", "BTCUSDT"][n as usize % 2], 1 + n / 2, n as f64)).collect();
+    let lines: Vec<&str> = trades.iter().map(String::as_str).collect();
+    let flags = "-e --window 10s --window anchored:all/20s --delay 2s";
+    for workers in ["-w 2", "-n 2"] {
+        let (topic, out) = (kafka.topic("kept-in", 2), rig::unique("kept-out"));
+        for (part, at_end) in [(&lines[..35], "keep"), (&lines[35..71], "keep"), (&lines[71..], "close")] {
+            kafka.produce(&topic, &dealt(part, 2));
+            let manner = format!("{flags} {workers} --at-end {at_end} {}", to(&out));
+            let (code, _, stderr) = end(run(&kafka, &topic, &manner));
+            let is_kept = stderr.contains("what is open stays in the checkpoint");
+            assert_eq!((code, is_kept), (0, at_end == "keep"), "{stderr}");
+        }
+        let whole = rig::unique("kept-whole");
+        assert_eq!(end(run(&kafka, &topic, &format!("{flags} {}", to(&whole)))).0, 0);
+        assert_eq!(kafka.lines(&out), kafka.lines(&whole), "{workers}");
+    }
+}
+
 #[test]
 #[ignore = "needs Java"]
 fn a_topic_that_would_lose_or_refuse_rows_is_named_before_the_first_row() {
