@@ -6,7 +6,7 @@
 mod agreement;
 
 use crate::oracle::windows::Definition;
-use crate::oracle::{self, PROGRAM_HAS_WINDOWS, Settings};
+use crate::oracle::{self, Settings};
 use crate::program;
 use crate::tapes::{self, Case, Packing, Random, Tape};
 use agreement::windows_agree;
@@ -26,10 +26,6 @@ fn generated_tapes_give_what_the_oracle_gives() {
 
 #[test]
 fn jobs_of_several_windows_give_what_the_oracle_gives() {
-    if !PROGRAM_HAS_WINDOWS {
-        println!("left out until the program has several windows");
-        return;
-    }
     hold(tapes::case_of_windows);
 }
 

@@ -19,8 +19,8 @@ use market::Market;
 use num_bigint::BigInt;
 pub(crate) use record::File;
 use rows::Look;
+pub(crate) use settings::Settings;
 use settings::{Cross, Fill};
-pub(crate) use settings::{PROGRAM_HAS_WINDOWS, Settings};
 use std::collections::{BTreeMap, BTreeSet};
 use windows::{Definition, Window};
 

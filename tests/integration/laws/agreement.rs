@@ -84,7 +84,7 @@ fn windows_of_the_oracle_agree() {
     use crate::{oracle, tapes};
     for seed in 0..100 {
         let case = tapes::case_of_windows(seed);
-        let settings = Settings::with_windows(&case.flags);
+        let settings = Settings::read(&case.flags);
         let rows = oracle::run(&settings, &case.files()).rows;
         windows_agree(&settings, &rows).unwrap_or_else(|what| panic!("{seed} {:?}: {what}", case.flags));
         super::plausible(&rows).unwrap_or_else(|what| panic!("{seed} {:?}: {what}", case.flags));

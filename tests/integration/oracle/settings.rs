@@ -4,9 +4,6 @@ use super::calendar::Zone;
 use super::record::Decimals;
 use super::windows::{Definition, Window, duration};
 
-/// Whether the program has several windows in a job, and what came with them.
-pub(crate) const PROGRAM_HAS_WINDOWS: bool = true;
-
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     /// In the order of the command line.
@@ -64,13 +61,8 @@ pub(crate) enum Fill {
 }
 
 impl Settings {
-    /// What a run of the program as it is goes by. Flags the oracle does not know are a mistake of the test.
+    /// What a run goes by. Flags the oracle does not know are a mistake of the test.
     pub(crate) fn read(flags: &[String]) -> Settings {
-        Settings { new_fields: PROGRAM_HAS_WINDOWS, ..Settings::with_windows(flags) }
-    }
-
-    /// What a run goes by that has several windows.
-    pub(crate) fn with_windows(flags: &[String]) -> Settings {
         let mut settings = Settings {
             windows: windows(flags),
             new_fields: true,

@@ -264,7 +264,7 @@ fn tapes_of_windows_reach_what_they_are_for() {
     ];
     for seed in 0..600 {
         let case = case(seed);
-        let outcome = oracle::run(&Settings::with_windows(&case.flags), &case.files());
+        let outcome = oracle::run(&Settings::read(&case.flags), &case.files());
         let lengths = |form: &str, hours: i64| {
             outcome.rows.lines().any(|row| {
                 let row: serde_json::Value = serde_json::from_str(row).expect("a row");
