@@ -4,6 +4,7 @@ use crate::oracle::Settings;
 use crate::oracle::windows::Definition;
 use num_bigint::BigInt;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
 /// The final rows of a symbol's windows with trades, by start and end in microseconds.
@@ -17,7 +18,7 @@ pub(super) fn windows_agree(settings: &Settings, rows: &str) -> Result<(), Strin
     let mut symbols: BTreeMap<String, Vec<Rows>> = BTreeMap::new();
     let forms: Vec<String> = settings.windows.iter().map(Definition::canonical).collect();
     for line in rows.lines() {
-        let row: Value = serde_json::from_str(line).map_err(|error| format!("{error}: {line}"))?;
+        let row = read(line).map_err(|error| format!("{error}: {line}"))?;
         if row["kind"] != "symbol" || row["final"] != true || row["trades"] == 0 {
             continue;
         }
@@ -46,6 +47,28 @@ pub(super) fn windows_agree(settings: &Settings, rows: &str) -> Result<(), Strin
         }
     }
     Ok(())
+}
+
+/// A row, with `missing_ids` as the text that stands there: where ids began anew several times it can pass 64 bits, and
+/// `serde_json` would make a float of it.
+fn read(line: &str) -> serde_json::Result<Value> {
+    #[derive(serde::Deserialize)]
+    struct Exact<'a> {
+        #[serde(borrow)]
+        missing_ids: Option<&'a RawValue>,
+    }
+    let mut row: Value = serde_json::from_str(line)?;
+    if let Some(missing_ids) = serde_json::from_str::<Exact<'_>>(line)?.missing_ids {
+        row["missing_ids"] = missing_ids.get().into();
+    }
+    Ok(row)
+}
+
+#[test]
+fn more_missing_ids_than_64_bits_are_read_digit_by_digit() {
+    let row = read(r#"{"kind":"symbol","missing_ids":27670115552351910001}"#).unwrap();
+    assert_eq!(row["missing_ids"], "27670115552351910001");
+    assert_eq!(read(r#"{"kind":"symbol","missing_ids":null}"#).unwrap()["missing_ids"], Value::Null);
 }
 
 /// The first key in which a row is not the sum of these, which follow each other.
