@@ -42,13 +42,26 @@ impl Place {
     }
 }
 
+/// A place in some order of trades.
+pub trait TradePlace: Copy + Ord {
+    /// That of a trade of a sequence.
+    fn of(trade: &Trade) -> Self;
+}
+
+impl TradePlace for Place {
+    #[inline]
+    fn of(trade: &Trade) -> Place {
+        Place { time: trade.time, id: trade.id, tie: 0, price: trade.price }
+    }
+}
+
 /// Open, high, low, close, and the least and greatest trade id of a non-empty set of trades.
 #[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Candle {
+pub struct Candle<P = Place> {
     /// The first trade.
-    pub first: Place,
+    pub first: P,
     /// The last trade.
-    pub last: Place,
+    pub last: P,
     /// Greatest price.
     pub high: Price,
     /// Least price.
@@ -59,13 +72,50 @@ pub struct Candle {
     pub greatest_id: u64,
 }
 
-impl Candle {
+impl<P: TradePlace> Candle<P> {
     /// Of one trade of a sequence.
     #[inline]
     pub fn of(trade: &Trade) -> Self {
-        NumberedCandle::of(trade).candle()
+        let place = P::of(trade);
+        Candle {
+            first: place,
+            last: place,
+            high: trade.price,
+            low: trade.price,
+            least_id: trade.ids.first,
+            greatest_id: trade.ids.last,
+        }
     }
 
+    /// Of both sets together.
+    #[inline]
+    pub fn merge(&mut self, other: &Self) {
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+        self.high = self.high.max(other.high);
+        self.low = self.low.min(other.low);
+        self.least_id = self.least_id.min(other.least_id);
+        self.greatest_id = self.greatest_id.max(other.greatest_id);
+    }
+
+    /// Of the set and one more trade of a sequence.
+    #[inline]
+    pub fn add_trade(&mut self, trade: &Trade) {
+        let place = P::of(trade);
+        if place > self.last {
+            self.last = place;
+        }
+        if place < self.first {
+            self.first = place;
+        }
+        self.high = self.high.max(trade.price);
+        self.low = self.low.min(trade.price);
+        self.least_id = self.least_id.min(trade.ids.first);
+        self.greatest_id = self.greatest_id.max(trade.ids.last);
+    }
+}
+
+impl Candle {
     /// Of one trade without a sequence.
     pub fn arrived(trade: &Trade, arrival: Arrival) -> Self {
         let place = Place::arrived(trade, arrival);
@@ -78,51 +128,24 @@ impl Candle {
     pub fn ids(&self) -> Option<(u64, u64)> {
         (self.least_id <= self.greatest_id).then_some((self.least_id, self.greatest_id))
     }
-
-    /// Of both sets together.
-    #[inline]
-    pub fn merge(&mut self, other: &Candle) {
-        self.first = self.first.min(other.first);
-        self.last = self.last.max(other.last);
-        self.high = self.high.max(other.high);
-        self.low = self.low.min(other.low);
-        self.least_id = self.least_id.min(other.least_id);
-        self.greatest_id = self.greatest_id.max(other.greatest_id);
-    }
-
-    /// Of the set and one more trade of a sequence.
-    #[inline]
-    pub fn add_trade(&mut self, trade: &Trade) {
-        let place = Place { time: trade.time, id: trade.id, tie: 0, price: trade.price };
-        if place > self.last {
-            self.last = place;
-        }
-        if place < self.first {
-            self.first = place;
-        }
-        self.high = self.high.max(trade.price);
-        self.low = self.low.min(trade.price);
-        self.least_id = self.least_id.min(trade.ids.first);
-        self.greatest_id = self.greatest_id.max(trade.ids.last);
-    }
 }
 
-/// The same of trades of a sequence alone, which need no ties; of none too. What each trade is added to is smaller by it.
-#[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub(super) struct NumberedCandle {
-    first: NumberedPlace,
-    last: NumberedPlace,
-    high: Price,
-    low: Price,
-    least_id: u64,
-    greatest_id: u64,
-}
+/// A candle of trades of a sequence alone, which need no ties; of none too. What each trade is added to is smaller by it.
+pub(super) type NumberedCandle = Candle<NumberedPlace>;
 
+/// The place of a trade of a sequence among others of it.
 #[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct NumberedPlace {
+pub(super) struct NumberedPlace {
     time: EventTime,
     id: u64,
     price: Price,
+}
+
+impl TradePlace for NumberedPlace {
+    #[inline]
+    fn of(trade: &Trade) -> NumberedPlace {
+        NumberedPlace { time: trade.time, id: trade.id, price: trade.price }
+    }
 }
 
 impl NumberedPlace {
@@ -130,14 +153,15 @@ impl NumberedPlace {
         Place { time: self.time, id: self.id, tie: 0, price: self.price }
     }
 
-    fn of(place: Place) -> NumberedPlace {
+    /// The same without the tie.
+    fn of_place(place: Place) -> NumberedPlace {
         NumberedPlace { time: place.time, id: place.id, price: place.price }
     }
 }
 
 impl NumberedCandle {
     /// Of no trade: whatever is merged with it stays as it is.
-    pub(super) const EMPTY: NumberedCandle = NumberedCandle {
+    pub(super) const EMPTY: NumberedCandle = Candle {
         first: NumberedPlace { time: EventTime::MAX, id: u64::MAX, price: Price::GREATEST },
         last: NumberedPlace { time: EventTime::MIN, id: 0, price: Price::LEAST },
         high: Price::LEAST,
@@ -146,58 +170,18 @@ impl NumberedCandle {
         greatest_id: 0,
     };
 
-    /// Of one trade.
-    #[inline]
-    pub(super) fn of(trade: &Trade) -> Self {
-        let place = NumberedPlace { time: trade.time, id: trade.id, price: trade.price };
-        NumberedCandle {
-            first: place,
-            last: place,
-            high: trade.price,
-            low: trade.price,
-            least_id: trade.ids.first,
-            greatest_id: trade.ids.last,
-        }
-    }
-
     /// A candle that can be one: neither its first nor its last trade is without a sequence.
     pub(super) fn try_of(candle: &Candle) -> Option<Self> {
         let Candle { first, last, high, low, least_id, greatest_id } = *candle;
         let is_numbered = (first.id | last.id) & NO_SEQUENCE == 0;
-        let (first, last) = (NumberedPlace::of(first), NumberedPlace::of(last));
-        is_numbered.then_some(NumberedCandle { first, last, high, low, least_id, greatest_id })
+        let (first, last) = (NumberedPlace::of_place(first), NumberedPlace::of_place(last));
+        is_numbered.then_some(Candle { first, last, high, low, least_id, greatest_id })
     }
 
     /// With ties, which are none.
     pub(super) fn candle(&self) -> Candle {
-        let NumberedCandle { first, last, high, low, least_id, greatest_id } = *self;
+        let Candle { first, last, high, low, least_id, greatest_id } = *self;
         Candle { first: first.place(), last: last.place(), high, low, least_id, greatest_id }
-    }
-
-    /// Of both sets together.
-    pub(super) fn merge(&mut self, other: &NumberedCandle) {
-        self.first = self.first.min(other.first);
-        self.last = self.last.max(other.last);
-        self.high = self.high.max(other.high);
-        self.low = self.low.min(other.low);
-        self.least_id = self.least_id.min(other.least_id);
-        self.greatest_id = self.greatest_id.max(other.greatest_id);
-    }
-
-    /// Of the set and one more trade.
-    #[inline]
-    pub(super) fn add_trade(&mut self, trade: &Trade) {
-        let place = NumberedPlace { time: trade.time, id: trade.id, price: trade.price };
-        if place > self.last {
-            self.last = place;
-        }
-        if place < self.first {
-            self.first = place;
-        }
-        self.high = self.high.max(trade.price);
-        self.low = self.low.min(trade.price);
-        self.least_id = self.least_id.min(trade.ids.first);
-        self.greatest_id = self.greatest_id.max(trade.ids.last);
     }
 }
 
