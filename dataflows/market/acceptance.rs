@@ -1,11 +1,12 @@
 //! Which records count (`docs/semantics.md#acceptance`): decided per partition, from that partition's own prefix alone,
 //! so that the answer never depends on timing, on other partitions or on how many workers there are.
 //!
-//! This module judges, [`restoring`] takes a partition up again; [`super::folding`] keeps the ids of what was accepted, [`super::sums`] its sums.
+//! This module judges, [`restoring`] takes a partition up again; [`super::folding`] keeps the ids of what was accepted,
+//! [`super::sums`] its sums.
 
-use super::candle::Arrival;
 mod restoring;
 
+use super::candle::Arrival;
 pub use super::counts::Counts;
 use super::definition::Definition;
 use super::event_time::EventTime;
@@ -201,13 +202,7 @@ impl Partition {
                 self.counts.ignored += 1;
                 return Verdict::OtherKind;
             }
-            _ => {
-                if self.kinds.len() <= number {
-                    self.kinds.resize(number + 1, None);
-                }
-                self.kinds[number] = Some(kind);
-                self.known.push(symbol);
-            }
+            _ => self.note_kind(symbol, kind),
         }
         if let Some(ahead) = self.future(trade.time, place) {
             self.counts.future += 1;
@@ -226,11 +221,7 @@ impl Partition {
                 self.panes.open(open, place.offset)
             }
         };
-        let is_new = match trade.is_numbered() {
-            true => self.fold(pane, number, (trade, hash), sums),
-            false => self.fold_unnumbered(pane, number, (trade, hash), place, sums),
-        };
-        if !is_new {
+        if !self.fold(pane, number, (trade, hash), place, sums) {
             self.counts.duplicate += 1;
             return Verdict::Duplicate;
         }
@@ -263,13 +254,34 @@ impl Partition {
         self.raise(EventTime::MAX);
     }
 
+    /// By this kind a symbol is counted from now on.
+    fn note_kind(&mut self, symbol: SymbolNumber, kind: TradeKind) {
+        let number = symbol.0 as usize;
+        if self.kinds.len() <= number {
+            self.kinds.resize(number + 1, None);
+        }
+        if self.kinds[number].replace(kind).is_none() {
+            self.known.push(symbol);
+        }
+    }
+
     /// Adds a trade to its pane unless that has its id already: then false.
     #[inline]
-    fn fold(&mut self, pane: usize, symbol: usize, trade: (&Trade, u64), sums: &mut Sums) -> bool {
-        if self.dedup && !self.panes.insert(pane, symbol, trade.0.id) {
+    fn fold(
+        &mut self,
+        pane: usize,
+        symbol: usize,
+        (trade, hash): (&Trade, u64),
+        place: Place,
+        sums: &mut Sums,
+    ) -> bool {
+        if !trade.is_numbered() {
+            return self.fold_unnumbered(pane, symbol, (trade, hash), place, sums);
+        }
+        if self.dedup && !self.panes.insert(pane, symbol, trade.id) {
             return false;
         }
-        self.panes.fold(pane, symbol, trade, sums, (&self.looks, self.watermark));
+        self.panes.fold(pane, symbol, (trade, hash), sums, (&self.looks, self.watermark));
         true
     }
 
@@ -283,11 +295,10 @@ impl Partition {
         place: Place,
         sums: &mut Sums,
     ) -> bool {
-        let hash_of_id = || u128::from(trade.id) << 64 | u128::from(trade.ids.first);
         let is_new = match trade.id_kind {
             _ if !self.dedup => true,
             IdKind::Sequence | IdKind::Unique => self.panes.insert(pane, symbol, trade.id),
-            IdKind::Hashed => self.panes.insert_hashed(pane, symbol, hash_of_id()),
+            IdKind::Hashed => self.panes.insert_hashed(pane, symbol, trade.hash_of_id()),
             IdKind::None => true,
         };
         if is_new {

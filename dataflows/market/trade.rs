@@ -229,6 +229,11 @@ impl Trade {
         Trade { id: (hash >> 64) as u64, ids, id_kind: IdKind::Hashed, ..self }
     }
 
+    /// The hash of an id that is known by it: what [`Trade::with_hashed_id`] was given.
+    pub fn hash_of_id(&self) -> u128 {
+        u128::from(self.id) << 64 | u128::from(self.ids.first)
+    }
+
     /// The same without an id.
     #[must_use]
     pub fn without_id(self) -> Trade {
@@ -250,6 +255,15 @@ mod tests {
     #[test]
     fn a_trade_takes_seven_words() {
         assert_eq!(size_of::<Trade>(), 56);
+    }
+
+    #[test]
+    fn the_hash_of_an_id_is_the_one_that_was_given() {
+        let one = (Price::from_scaled(1).unwrap(), Quantity::from_scaled(1).unwrap());
+        for hash in [0, 1, u128::from(u64::MAX), 7 << 64, u128::MAX] {
+            let trade = Trade::new(3, one.0, one.1, EventTime::MIN).with_hashed_id(hash);
+            assert_eq!(trade.hash_of_id(), hash);
+        }
     }
 
     #[test]

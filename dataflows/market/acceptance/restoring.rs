@@ -78,13 +78,7 @@ impl Partition {
         partition.inside_log = head.inside_log;
         partition.counts = head.counts;
         for (symbol, kind) in kinds {
-            let number = symbol.0 as usize;
-            if partition.kinds.len() <= number {
-                partition.kinds.resize(number + 1, None);
-            }
-            if partition.kinds[number].replace(*kind).is_none() {
-                partition.known.push(*symbol);
-            }
+            partition.note_kind(*symbol, *kind);
         }
         partition
     }
@@ -113,10 +107,7 @@ impl Partition {
             Some(pane) => pane,
             None => self.panes.open(interval, place.offset),
         };
-        match trade.is_numbered() {
-            true => self.fold(pane, number, (trade, hash), sums),
-            false => self.fold_unnumbered(pane, number, (trade, hash), place, sums),
-        };
+        self.fold(pane, number, (trade, hash), place, sums);
     }
 
     /// Ends a rebuilding; `handed_over` is what the checkpoint says has left the open panes already.
