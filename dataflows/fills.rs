@@ -20,6 +20,7 @@ use crate::market::windows::{Window, WindowPlace};
 use crate::market::work::count;
 use crate::operators::at_looks::{AtLooks, LookLogic};
 use crate::operators::closings::Note;
+use crate::operators::given_once::given_once;
 use crate::operators::moves::{Moved, Moves};
 use crate::symbol_windows::Emission;
 use differential_dataflow::hashable::Hashable;
@@ -27,7 +28,7 @@ use num_traits::ToPrimitive;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::core::{Concat, Exchange, ToStream};
+use timely::dataflow::operators::core::{Concat, Exchange};
 use timely::dataflow::operators::vec::{Broadcast, Map};
 use timely::dataflow::{Scope, StreamVec};
 
@@ -54,9 +55,8 @@ fn known_closes<'scope>(
     resume: &Resume,
 ) -> StreamVec<'scope, EventTime, (InWindows, LastClose)> {
     let known = resume.closes.iter().map(|(of, close)| (of.clone(), *close));
-    let mine: Vec<_> = if scope.index() == 0 { known.collect() } else { Vec::new() };
     // As panes are arranged.
-    mine.to_stream(scope).exchange(|((symbol, _), _): &(InWindows, LastClose)| symbol.hashed())
+    given_once(scope, known).exchange(|((symbol, _), _): &(InWindows, LastClose)| symbol.hashed())
 }
 
 #[derive(Debug, Clone)]

@@ -8,13 +8,14 @@ use crate::market::event_time::EventTime;
 use crate::market::resume::Resume;
 use crate::market::schema::RowKind;
 use crate::operators::closings::{Note, Outbox, closings};
+use crate::operators::given_once::given_once;
 use crate::series_stats::series_stats;
 use crate::symbol_windows::{Emission, PaneCollection, symbol_windows};
 use differential_dataflow::VecCollection;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use timely::dataflow::operators::core::{Concat, Map, ToStream};
+use timely::dataflow::operators::core::{Concat, Map};
 use timely::dataflow::operators::probe::Handle;
 use timely::dataflow::operators::vec::{Broadcast, Filter};
 use timely::dataflow::{Scope, StreamVec};
@@ -68,9 +69,8 @@ fn leaving<'scope>(
 
 /// The crosses as a collection; today it comes from the definition and does not change.
 fn crosses<'scope>(scope: Scope<'scope, EventTime>, definition: &Arc<Definition>) -> CrossLegs<'scope> {
-    let mine = if scope.index() == 0 { legs_of(definition) } else { Vec::new() };
-    let updates = mine.into_iter().map(|leg| (leg, EventTime::MIN, 1isize));
-    VecCollection::new(updates.to_stream(scope))
+    let updates = legs_of(definition).into_iter().map(|leg| (leg, EventTime::MIN, 1isize));
+    VecCollection::new(given_once(scope, updates))
 }
 
 #[cfg(test)]
@@ -83,7 +83,7 @@ pub(crate) mod tests {
     use crate::market::sums::PaneItem;
     use crate::market::trade::{Symbol, Trade};
     use crate::market::work::steps_of;
-    use timely::dataflow::operators::core::UnorderedInput;
+    use timely::dataflow::operators::core::{ToStream, UnorderedInput};
 
     fn at(micros: u64) -> EventTime {
         EventTime::from_micros(micros)

@@ -4,6 +4,7 @@
 pub mod abomonated;
 pub mod at_looks;
 pub mod closings;
+pub(crate) mod given_once;
 pub(crate) mod moves;
 pub mod revisions;
 pub mod sorted_runs;

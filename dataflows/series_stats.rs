@@ -12,6 +12,7 @@ use crate::market::row::{Occasion, Stage, stats_row};
 use crate::market::series::SeriesMoments;
 use crate::market::windows::WindowPlace;
 use crate::operators::at_looks::{AtLooks, LookLogic};
+use crate::operators::given_once::given_once;
 use crate::symbol_windows::Emission;
 use differential_dataflow::VecCollection;
 use differential_dataflow::difference::Semigroup;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 use timely::dataflow::Scope;
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Exchange;
-use timely::dataflow::operators::core::{Concat, OkErr, ToStream};
+use timely::dataflow::operators::core::{Concat, OkErr};
 use timely::dataflow::operators::vec::Map;
 
 /// One row for each final rate, and what the next run must know.
@@ -61,8 +62,7 @@ fn earlier_totals<'scope>(
         let total = known_of(&resume.series, &c.name, definition.windows.at(place))?.clone();
         Some(((cross, place), EventTime::MIN, total))
     });
-    let mine: Vec<Entering> = if scope.index() == 0 { known.collect() } else { Vec::new() };
-    mine.to_stream(scope)
+    given_once(scope, known)
 }
 
 /// A new total is a row, and the state to go on from.

@@ -7,9 +7,10 @@ use crate::market::event_time::EventTime;
 use crate::market::resume::{Lasting, Resume};
 use crate::market::trade::Symbol;
 use crate::market::windows::WindowPlace;
+use crate::operators::given_once::given_once;
 use crate::symbol_windows::Emission;
 use differential_dataflow::hashable::Hashable;
-use timely::dataflow::operators::core::{Exchange, ToStream};
+use timely::dataflow::operators::core::Exchange;
 use timely::dataflow::{Scope, StreamVec};
 
 /// The sums of a symbol's long window, and their definition's place.
@@ -28,9 +29,8 @@ pub(crate) fn kept_bases<'scope>(
         let base = Base { until: base.until.min(committed), ..base.clone() };
         Some((symbol.clone(), place, base))
     });
-    let mine: Vec<KeptBase> = if scope.index() == 0 { kept.collect() } else { Vec::new() };
     // As panes are arranged.
-    mine.to_stream(scope).exchange(|(symbol, ..): &KeptBase| symbol.hashed())
+    given_once(scope, kept).exchange(|(symbol, ..): &KeptBase| symbol.hashed())
 }
 
 impl WindowLooks {
