@@ -83,7 +83,8 @@ fn take(
             part.line_format(format, None).or_else(|_| part.line_format(format, Some(NO_SYMBOL)))
         };
         let sample = Sample::Lines { bytes: lines, shape: &shape };
-        recognise(inspect.format.as_deref().map(|_| &files.format), &sample)
+        let given = inspect.format.as_deref().map(|_| &files.format);
+        recognise(given, &sample, inspect.config.definition.decimals())
     });
     let Some(format) = &recognition.format else { return Ok(ControlFlow::Break(())) };
     let line_format = match of_member {

@@ -5,6 +5,7 @@ use crate::wire::chunk::{Chunk, Framing, LineFormat};
 use crate::wire::format::{BUILT_IN, Format, MappingFile};
 use crate::wire::mapping::Mapping;
 use crate::wire::{Raw, Record, Scratch, decode_chunk, why};
+use crossrate_dataflows::market::decimal::Decimals;
 use std::sync::Arc;
 
 /// So many records are tried at most, and so many bytes.
@@ -46,14 +47,14 @@ struct Trial {
     is_numbered: bool,
 }
 
-/// Tries the format that was given, or all.
-pub(super) fn recognise(given: Option<&Format>, sample: &Sample<'_>) -> Recognition {
+/// Tries the format that was given, or all, with so many decimals.
+pub(super) fn recognise(given: Option<&Format>, sample: &Sample<'_>, decimals: Decimals) -> Recognition {
     let all = || {
         let mapped = BUILT_IN.iter().filter_map(|(name, _)| MappingFile::built_in(name).map(Format::Mapped));
         [Format::Binance].into_iter().chain(mapped).collect()
     };
     let formats = given.map_or_else(all, |format| vec![format.clone()]);
-    let mut trials: Vec<Trial> = formats.into_iter().map(|format| try_on(sample, format)).collect();
+    let mut trials: Vec<Trial> = formats.into_iter().map(|format| try_on(sample, format, decimals)).collect();
     // Of equals the first one stays first.
     trials.sort_by_key(|trial| {
         let fitting = trial.trades + trial.heartbeats;
@@ -75,9 +76,10 @@ pub(super) fn recognise(given: Option<&Format>, sample: &Sample<'_>) -> Recognit
     }
 }
 
-fn try_on(sample: &Sample<'_>, format: Format) -> Trial {
+fn try_on(sample: &Sample<'_>, format: Format, decimals: Decimals) -> Trial {
     let mut trial =
         Trial { format, trades: 0, heartbeats: 0, ignored: 0, bad: 0, why: None, is_numbered: true };
+    let mut scratch = Scratch::of(decimals);
     match sample {
         Sample::Lines { bytes, shape } => {
             let bytes = &bytes[..bytes.len().min(BYTES)];
@@ -85,11 +87,10 @@ fn try_on(sample: &Sample<'_>, format: Format) -> Trial {
             let end = end.or(memchr::memrchr(b'\n', bytes).map(|end| end + 1)).unwrap_or(bytes.len());
             match shape(&trial.format) {
                 Err(failure) => trial.why = Some(failure.to_string()),
-                Ok(lines) => trial.decode(&Chunk {
-                    bytes: bytes[..end].to_vec(),
-                    framing: Framing::Lines(lines),
-                    ..Chunk::default()
-                }),
+                Ok(lines) => {
+                    let (bytes, framing) = (bytes[..end].to_vec(), Framing::Lines(lines));
+                    trial.decode(&Chunk { bytes, framing, ..Chunk::default() }, &mut scratch);
+                }
             }
         }
         Sample::Messages(chunk) => match mapping_of(&trial.format) {
@@ -98,7 +99,8 @@ fn try_on(sample: &Sample<'_>, format: Format) -> Trial {
                 let Framing::Messages(messages) = &chunk.framing else { return trial };
                 let messages = messages.iter().take(RECORDS).copied().collect();
                 let framing = Framing::Messages(messages);
-                trial.decode(&Chunk { bytes: chunk.bytes.clone(), framing, mapping, ..Chunk::default() });
+                let chunk = Chunk { bytes: chunk.bytes.clone(), framing, mapping, ..Chunk::default() };
+                trial.decode(&chunk, &mut scratch);
             }
         },
     }
@@ -115,10 +117,9 @@ pub(super) fn mapping_of(format: &Format) -> Result<Option<Arc<Mapping>>, String
 }
 
 impl Trial {
-    fn decode(&mut self, chunk: &Chunk) {
-        let mut scratch = Scratch::default();
+    fn decode(&mut self, chunk: &Chunk, scratch: &mut Scratch) {
         let mapping = chunk.mapping();
-        decode_chunk(chunk, &mut scratch, |raw, record| match record {
+        decode_chunk(chunk, scratch, |raw, record| match record {
             Record::Trade { trade, .. } => {
                 self.trades += 1;
                 self.is_numbered &= trade.is_numbered();

@@ -78,7 +78,11 @@ fn recognised_in(
         ..Chunk::default()
     };
     let is_given = inspect.format.is_some() || topic.format != Format::Binance;
-    let recognition = recognise(is_given.then_some(&topic.format), &Sample::Messages(copy));
+    let recognition = recognise(
+        is_given.then_some(&topic.format),
+        &Sample::Messages(copy),
+        inspect.config.definition.decimals(),
+    );
     let mapping = recognition.format.as_ref().map_or(Ok(None), mapping_of).map_err(|words| anyhow!(words))?;
     Ok((recognition, mapping))
 }

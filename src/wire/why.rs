@@ -1,7 +1,8 @@
 //! Why a record is none of ours, in words: the slow second look at what [`super::decode`] has passed over.
 
-use super::mapping::{Mapped, Mapping, MappingScratch, Places};
+use super::mapping::{Mapped, Mapping, MappingScratch};
 use super::{Record, Scratch, capture_prefix, decode};
+use crossrate_dataflows::market::decimal::Decimals;
 use serde_json::Value;
 
 /// Why a record was ignored, by its mapping where it has one.
@@ -33,12 +34,13 @@ fn no_event(bytes: &[u8]) -> String {
     }
 }
 
-/// The symbol of a trade, by the record's mapping where it has one; of several trades that of the first.
-pub fn symbol(bytes: &[u8], mapping: Option<&Mapping>) -> Option<String> {
-    let Some(mapping) = mapping else { return symbol_of_event(bytes) };
+/// The symbol of a trade whose numbers have so many decimals, by the record's mapping where it has one; of several trades
+/// that of the first.
+pub fn symbol(bytes: &[u8], mapping: Option<&Mapping>, decimals: Decimals) -> Option<String> {
+    let Some(mapping) = mapping else { return symbol_of_event(bytes, decimals) };
     let json = if mapping.is_csv() { 0 } else { capture_prefix(bytes) };
     let mut symbol = None;
-    mapping.decode(&bytes[json..], Places::default(), &mut MappingScratch::default(), |mapped| {
+    mapping.decode(&bytes[json..], decimals, &mut MappingScratch::default(), |mapped| {
         if let Mapped::Trade(trade) = mapped {
             symbol.get_or_insert_with(|| trade.symbol.to_owned());
         }
@@ -46,8 +48,8 @@ pub fn symbol(bytes: &[u8], mapping: Option<&Mapping>) -> Option<String> {
     symbol
 }
 
-fn symbol_of_event(bytes: &[u8]) -> Option<String> {
-    let mut scratch = Scratch::default();
+fn symbol_of_event(bytes: &[u8], decimals: Decimals) -> Option<String> {
+    let mut scratch = Scratch::of(decimals);
     match decode(&bytes[capture_prefix(bytes)..], &mut scratch) {
         Record::Trade { symbol, .. } => Some(String::from_utf8_lossy(symbol).into_owned()),
         _ => None,

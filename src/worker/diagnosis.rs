@@ -9,6 +9,7 @@ use crate::wire::chunk::{Chunk, Framing, LineFormat};
 use crate::wire::mapping::Mapping;
 use crate::wire::why;
 use crossrate_dataflows::market::acceptance::{Counts, Partition};
+use crossrate_dataflows::market::decimal::Decimals;
 use crossrate_dataflows::market::definition::Selection;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::looks::Looks;
@@ -45,6 +46,8 @@ pub(super) enum Class {
 /// The notes on one partition.
 #[derive(Debug, Default)]
 pub(super) struct Diagnosis {
+    /// How the numbers of its trades are scaled.
+    decimals: Decimals,
     /// What was counted before this run.
     before: Counts,
     /// When this run got the first records.
@@ -85,6 +88,11 @@ struct Lateness {
 }
 
 impl Diagnosis {
+    /// Of a partition of which nothing was read, in a job with those decimals.
+    pub(super) fn of(decimals: Decimals) -> Diagnosis {
+        Diagnosis { decimals, ..Diagnosis::default() }
+    }
+
     /// The partition is taken up where an earlier run left it.
     pub(super) fn goes_on(&mut self, counts: &Counts) {
         self.before = *counts;
@@ -153,7 +161,7 @@ impl Diagnosis {
             self.names_of += 1;
             self.names.extend(match &self.symbol_of_lines {
                 Some(symbol) => Some(symbol.to_string()),
-                None => why::symbol(record, self.mapping.as_deref()),
+                None => why::symbol(record, self.mapping.as_deref(), self.decimals),
             });
         }
     }

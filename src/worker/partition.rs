@@ -63,7 +63,7 @@ impl Owned {
             unwritten: config.has_ledger().then(|| PartitionChanges::new(feed.number, &config.definition)),
             apart: config.has_ledger().then(Sums::default),
             rebuilding: None,
-            diagnosis: Diagnosis::default(),
+            diagnosis: Diagnosis::of(config.definition.decimals()),
             feed,
             state,
             told: Some(told),
@@ -83,8 +83,8 @@ impl Owned {
     }
 
     pub(super) fn has_read(&mut self, read: Option<Prefix>) {
-        if let Some(changes) = &mut self.unwritten {
-            changes.has_read(read);
+        if let Some(unwritten) = &mut self.unwritten {
+            unwritten.has_read(read);
         }
     }
 }

@@ -75,6 +75,20 @@ const TRADES: &str = r#"{"e":"trade","s":"BTCUSDT","t":39982779,"p":"8888.1512",
 "#;
 
 #[test]
+fn numbers_of_more_decimals_are_recognised_and_read_by_the_command() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let trade = |id: u64| {
+        let ms = 1_525_022_020_000 + id * 20_000;
+        format!(
+            "{{\"e\":\"trade\",\"s\":\"PEPEBTC\",\"t\":{id},\"p\":\"0.000000000{id}\",\"q\":\"1000\",\"T\":{ms}}}\n"
+        )
+    };
+    std::fs::write(folder.path().join("pepe.jsonl"), (1..6).map(trade).collect::<String>()).expect("written");
+    let text = last_line_works(folder.path(), &["pepe.jsonl", "--price-decimals", "10"]);
+    assert!(text.contains("format    binance") && text.contains("--price-decimals 10"), "{text}");
+}
+
+#[test]
 fn says_what_is_in_a_file_and_which_command_reads_it() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("it's trades.jsonl"), TRADES).expect("written");

@@ -35,6 +35,21 @@ fn a_name_in_the_wrong_case_is_told_also_to_who_asked_for_silence() {
     assert_eq!((output.status.code(), said.as_str()), (Some(0), ""));
 }
 
+/// The names are read out of the records once more, by the job's decimals.
+#[test]
+fn symbols_nobody_asked_for_are_named_whatever_the_decimals() {
+    let records: String =
+        (1..4).map(|id| trade("PEPEBTC", id, START + id).replace("\"2\"", "\"0.0000000012\"")).collect();
+    let flags = ["--price-decimals", "10", "--symbols", "BTCUSDT", "-q"];
+    let (output, said) = run(&records, &flags);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("3 unselected; symbols seen: PEPEBTC"), "{said}");
+    let of_coinbase = r#"{"type":"match","trade_id":1,"side":"sell","size":"1","price":"0.0000000012","product_id":"PEPE-BTC","time":"2018-04-29T17:13:40Z"}"#;
+    let (output, said) = run(&format!("{of_coinbase}\n"), &[&flags[..], &["--format", "coinbase"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("1 unselected; symbols seen: PEPE-BTC"), "{said}");
+}
+
 #[test]
 fn the_first_record_of_the_most_frequent_class_is_told_with_its_reason() {
     let depth = "{\"e\":\"depthUpdate\",\"s\":\"BTCUSDT\"}\n";
