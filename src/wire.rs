@@ -95,16 +95,7 @@ pub fn decode_chunk<'a>(chunk: &'a Chunk, scratch: &mut Scratch, each: impl FnMu
     if scratch.decimals != Decimals::EIGHT {
         return decode_scaled(chunk, scratch, each);
     }
-    match &chunk.framing {
-        Framing::Lines(LineFormat::Json) => json_lines(&chunk.bytes, scratch, swift::decode, each),
-        Framing::Lines(LineFormat::Csv { symbol, kind }) => {
-            csv_lines(&chunk.bytes, (symbol, *kind), Decimals::EIGHT, each);
-        }
-        Framing::Messages(messages) if chunk.mapping.is_none() => {
-            self::messages(&chunk.bytes, messages, scratch, swift::decode, each);
-        }
-        _ => decode_mapped(chunk, scratch, each),
-    }
+    decode_by_framing(chunk, Decimals::EIGHT, scratch, swift::decode, each);
 }
 
 /// The same where the job has other decimals than eight: compiled apart, so that the others do not pay for it.
@@ -112,6 +103,18 @@ pub fn decode_chunk<'a>(chunk: &'a Chunk, scratch: &mut Scratch, each: impl FnMu
 fn decode_scaled<'a>(chunk: &'a Chunk, scratch: &mut Scratch, each: impl FnMut(Raw<'a>, Record<'_>)) {
     let decimals = scratch.decimals;
     let swift = |bytes: &'a [u8], at| swift_scaled(bytes, at, decimals);
+    decode_by_framing(chunk, decimals, scratch, swift, each);
+}
+
+/// The same by the fast way of those decimals.
+#[inline(always)]
+fn decode_by_framing<'a>(
+    chunk: &'a Chunk,
+    decimals: Decimals,
+    scratch: &mut Scratch,
+    swift: impl Fn(&'a [u8], usize) -> Option<(Record<'a>, usize)>,
+    each: impl FnMut(Raw<'a>, Record<'_>),
+) {
     match &chunk.framing {
         Framing::Lines(LineFormat::Json) => json_lines(&chunk.bytes, scratch, swift, each),
         Framing::Lines(LineFormat::Csv { symbol, kind }) => {

@@ -9,6 +9,7 @@
 
 use super::BadRecord;
 use super::binance::MOST_BYTES;
+use crossrate_dataflows::market::decimal::Decimals;
 use crossrate_dataflows::market::event_time::EventTime;
 
 mod csv;
@@ -27,8 +28,6 @@ use paths::{Cell, Paths};
 use record::{RecordMapping, Texts, Values};
 use time::{LastDay, Unit};
 use walk::{Finds, Found};
-
-pub use crossrate_dataflows::market::decimal::Decimals as Places;
 
 /// A compiled mapping.
 #[derive(Debug)]
@@ -152,7 +151,7 @@ impl Mapping {
     pub fn decode(
         &self,
         bytes: &[u8],
-        places: Places,
+        decimals: Decimals,
         scratch: &mut MappingScratch,
         mut each: impl FnMut(Mapped<'_>),
     ) {
@@ -171,7 +170,7 @@ impl Mapping {
                 let texts = Texts { text, symbol, other, day };
                 self.give(
                     Values { bytes, lookup: &lookup, rows: &rows, unescape: super::json::unescape },
-                    places,
+                    decimals,
                     texts,
                     each,
                 );
@@ -186,7 +185,7 @@ impl Mapping {
                 let texts = Texts { text, symbol, other, day };
                 self.give(
                     Values { bytes, lookup: &lookup, rows: &rows, unescape: csv::unquote },
-                    places,
+                    decimals,
                     texts,
                     each,
                 );
@@ -197,7 +196,7 @@ impl Mapping {
     fn give<L, R>(
         &self,
         values: Values<'_, L, R>,
-        places: Places,
+        decimals: Decimals,
         mut texts: Texts<'_>,
         mut each: impl FnMut(Mapped<'_>),
     ) where
@@ -216,7 +215,7 @@ impl Mapping {
             },
         };
         for row in 0..rows {
-            match record.read(&values, row, places, &mut texts) {
+            match record.read(&values, row, decimals, &mut texts) {
                 Ok(mapped) => each(mapped),
                 Err(bad) => each(Mapped::Bad(bad)),
             }

@@ -5,7 +5,7 @@ use super::paths::{Cell, Elements};
 use super::pattern::Pattern;
 use super::time::{self, LastDay, Unit};
 use super::walk::Found;
-use super::{Mapped, MappedTrade, Places, Taker, TradeId};
+use super::{Decimals, Mapped, MappedTrade, Taker, TradeId};
 use crate::wire::BadRecord;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::trade::is_name;
@@ -183,7 +183,7 @@ impl RecordMapping {
         &self,
         values: &'t Values<'_, L, R>,
         row: usize,
-        places: Places,
+        decimals: Decimals,
         texts: &'t mut Texts<'_>,
     ) -> Result<Mapped<'t>, BadRecord>
     where
@@ -196,7 +196,7 @@ impl RecordMapping {
         }
         let found = get(self.price);
         let digits = values.digits(found, texts.text).ok_or(bad(PRICE.absent, found))?;
-        let price = decimal(digits, places.price, self.excess, &PRICE, found)?;
+        let price = decimal(digits, decimals.price, self.excess, &PRICE, found)?;
         let found = get(self.quantity);
         let digits = values.digits(found, texts.text).ok_or(bad(QUANTITY.absent, found))?;
         let (digits, signed) = match digits {
@@ -204,7 +204,7 @@ impl RecordMapping {
             _ if self.sign_is_side => (digits, Some(Taker::Buy)),
             _ => (digits, None),
         };
-        let quantity = decimal(digits, places.quantity, self.excess, &QUANTITY, found)?;
+        let quantity = decimal(digits, decimals.quantity, self.excess, &QUANTITY, found)?;
         let side = self.side.as_ref().and_then(|side| {
             let found = get(side.cell);
             let mut is = |scalars: &[Scalar]| scalars.iter().any(|s| values.equals(found, s, texts.text));

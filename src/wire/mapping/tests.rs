@@ -12,12 +12,12 @@ mod venues;
 /// The trades and refusals of records, in words.
 fn decoded(mapping: &str, record: &str) -> Vec<String> {
     let mapping = Mapping::parse("test.toml", mapping, None).unwrap();
-    words(&mapping, record.as_bytes(), Places::default())
+    words(&mapping, record.as_bytes(), Decimals::default())
 }
 
-fn words(mapping: &Mapping, record: &[u8], places: Places) -> Vec<String> {
+fn words(mapping: &Mapping, record: &[u8], decimals: Decimals) -> Vec<String> {
     let mut out = Vec::new();
-    mapping.decode(record, places, &mut MappingScratch::default(), |mapped| {
+    mapping.decode(record, decimals, &mut MappingScratch::default(), |mapped| {
         out.push(match mapped {
             Mapped::Trade(t) => {
                 format!(
@@ -174,7 +174,7 @@ fn lines_of_csv_are_read_by_name_and_by_number() {
     let mut mapping = Mapping::parse("c.toml", by_name, None).unwrap();
     assert_eq!(mapping.take_header(b"\xef\xbb\xbfq;\"p q\";t;s\r"), Ok(true));
     let expected = "A\"B None 100000000x200000000 1525022020361000 None".replace('"', "b");
-    assert_eq!(words(&mapping, b"2;\"1\";1525022020361;\"AbB\"\r", Places::default()), [expected]);
+    assert_eq!(words(&mapping, b"2;\"1\";1525022020361;\"AbB\"\r", Decimals::default()), [expected]);
     let cases = [
         ("2;1;1525022020361", "bad: symbol: absent, or no text"),
         ("2;1;1525022020361;\"A", "bad: a quoted field does not end (at byte 18)"),
@@ -185,7 +185,7 @@ fn lines_of_csv_are_read_by_name_and_by_number() {
         ),
     ];
     for (line, expected) in cases {
-        assert_eq!(words(&mapping, line.as_bytes(), Places::default()), [expected], "{line}");
+        assert_eq!(words(&mapping, line.as_bytes(), Decimals::default()), [expected], "{line}");
     }
     let lacks = Mapping::parse("c.toml", by_name, None).unwrap().take_header(b"q;t;s");
     assert_eq!(lacks, Err("the header has no column \"p q\"; it has q, t, s".into()));
@@ -194,7 +194,7 @@ fn lines_of_csv_are_read_by_name_and_by_number() {
     assert_eq!(mapping.take_header(b"1525022020,1,1"), Ok(false));
     assert_eq!(mapping.take_header(b"time,price,size"), Ok(true));
     let expected = ["S None 100000000x300000000 1525022020000000 None"];
-    assert_eq!(words(&mapping, b"1525022020,1,3", Places::default()), expected);
+    assert_eq!(words(&mapping, b"1525022020,1,3", Decimals::default()), expected);
 }
 
 #[test]
@@ -355,7 +355,7 @@ proptest! {
         let at = at.index(bytes.len());
         if cut { bytes.truncate(at) } else { bytes[at] = byte }
         let mapping = Mapping::parse("m.toml", PLAIN, None).unwrap();
-        let got = words(&mapping, &bytes, Places::default());
+        let got = words(&mapping, &bytes, Decimals::default());
         let expected = match super::super::json::scan(&bytes) {
             Ok(_) => "ignored".to_owned(),
             Err(bad) => format!("bad: {bad}"),

@@ -78,7 +78,7 @@ fn mapping_text(name: &str) -> String {
 }
 
 /// A trade in the words of the expected file; quantities without a place that they need not have.
-fn told(line: usize, trade: &MappedTrade<'_>, places: Places) -> String {
+fn told(line: usize, trade: &MappedTrade<'_>, decimals: Decimals) -> String {
     let plain = |scaled: i64, places: u8| {
         let text = format!("{scaled:0width$}", width = usize::from(places) + 1);
         let (whole, fraction) = text.split_at(text.len() - usize::from(places));
@@ -90,7 +90,7 @@ fn told(line: usize, trade: &MappedTrade<'_>, places: Places) -> String {
         TradeId::None => "null".into(),
     };
     let taker = trade.taker.map_or("null", |taker| if taker == Taker::Buy { "buy" } else { "sell" });
-    let (price, quantity) = (plain(trade.price, places.price), plain(trade.quantity, places.quantity));
+    let (price, quantity) = (plain(trade.price, decimals.price), plain(trade.quantity, decimals.quantity));
     format!("{line} {} {id} {price} {quantity} {} {taker}", trade.symbol, trade.time.micros())
 }
 
@@ -126,7 +126,7 @@ fn each_recording_is_read_as_its_independent_reading() {
             .map(|line| format!("{line}\n"))
             .collect();
         let mut mapping = Mapping::parse(name, &text, Some(file)).unwrap_or_else(|error| panic!("{error}"));
-        let places = Places { price: 10, quantity: 11 };
+        let decimals = Decimals { price: 10, quantity: 11 };
         let input = text_of(&folder.join(file));
         let mut lines: Vec<&str> = input.lines().collect();
         if mapping.is_csv() && mapping.take_header(lines[0].as_bytes()).unwrap() {
@@ -134,8 +134,8 @@ fn each_recording_is_read_as_its_independent_reading() {
         }
         let (mut got, mut scratch) = (Vec::new(), MappingScratch::default());
         for (number, line) in (1..).zip(lines) {
-            mapping.decode(line.as_bytes(), places, &mut scratch, |mapped| match mapped {
-                Mapped::Trade(trade) => got.push(told(number, &trade, places)),
+            mapping.decode(line.as_bytes(), decimals, &mut scratch, |mapped| match mapped {
+                Mapped::Trade(trade) => got.push(told(number, &trade, decimals)),
                 Mapped::Ignored => {}
                 other => panic!("{file}:{number}: {other:?}"),
             });
