@@ -40,7 +40,7 @@ pub enum JobEnd {
     Closed,
     /// The input has ended, and what is open stays so.
     Kept,
-    /// The run alone has ended.
+    /// The run alone has ended: it was stopped, or has failed.
     Stopped,
 }
 

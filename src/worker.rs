@@ -15,10 +15,10 @@ mod writing;
 use crate::cluster::failure_detector;
 use crate::config::{AtEnd, Config};
 use crate::exit::stopped;
-use crate::frontier::{self, Frontier, Report};
+use crate::frontier::{Ending, Frontier, Report};
 use crate::ledger::Entries;
 use crate::ledger::checkpoint::Checkpoint;
-use crate::output::Output;
+use crate::output::{JobEnd, Output};
 use crate::source::opening::Starts;
 use crate::source::pool::Pool;
 use crate::source::{Opened, PartitionFeed, Taken};
@@ -38,7 +38,7 @@ use timely::dataflow::operators::ActivateCapability;
 use timely::dataflow::operators::core::unordered_input::UnorderedHandle;
 use timely::dataflow::operators::probe::Handle;
 use timely::worker::Worker;
-use writing::{Ending, Writing};
+use writing::Writing;
 
 /// How long an idle worker sleeps at most before it looks around; deliveries and peers wake it earlier.
 const PARK: Duration = Duration::from_millis(100);
@@ -109,7 +109,7 @@ pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
         worker.step(has_read);
         worker.writing.write()?;
         if worker.has_ended() {
-            return worker.writing.finish(Ending::Complete);
+            return worker.writing.finish(JobEnd::Closed);
         }
         if worker.has_kept_what_is_open()? {
             return Ok(());
@@ -203,7 +203,7 @@ impl JobWorker<'_> {
         self.owned
             .iter_mut()
             .filter_map(|p| p.unwritten.as_mut())
-            .for_each(|changes| changes.forget(committed));
+            .for_each(|unwritten| unwritten.forget(committed));
         let least = self.frontier.least();
         for partition in self.owned.iter_mut().filter(|p| p.idle && !p.ended) {
             self.reading.follow(partition, least)?;
@@ -249,7 +249,7 @@ impl JobWorker<'_> {
             return Ok(false);
         }
         if self.writing.is_here() && !self.probe.less_than(&self.frontier.least()) {
-            self.writing.finish(Ending::Kept)?;
+            self.writing.finish(JobEnd::Kept)?;
             self.report();
         }
         if !self.frontier.is_written() {
@@ -292,12 +292,12 @@ impl JobWorker<'_> {
         self.frontier.report(self.timely.index(), report);
     }
 
-    fn ending(&self) -> frontier::Ending {
+    fn ending(&self) -> Ending {
         let is_at_end = self.spare.is_none() && self.owned.iter().all(Owned::is_at_end);
         match is_at_end {
-            true if self.writing.has_kept => frontier::Ending::Written,
-            true => frontier::Ending::AtEnd,
-            false => frontier::Ending::Reading,
+            true if self.writing.has_kept => Ending::Written,
+            true => Ending::AtEnd,
+            false => Ending::Reading,
         }
     }
 
@@ -328,7 +328,7 @@ impl JobWorker<'_> {
             self.timely.step();
         }
         self.writing.write()?;
-        self.writing.finish(Ending::Stopped)?;
+        self.writing.finish(JobEnd::Stopped)?;
         Err(why)
     }
 }

@@ -169,8 +169,8 @@ impl Reading {
             // Only the end of its input has handed that over: it is open again, and rebuilt, for there may be more.
             if *date >= head.watermark {
                 if from < head.next {
-                    if let Some(changes) = &mut partition.unwritten {
-                        changes.take_back(*pane_end, *date);
+                    if let Some(unwritten) = &mut partition.unwritten {
+                        unwritten.take_back(*pane_end, *date);
                     }
                     continue;
                 }
@@ -190,9 +190,9 @@ impl Reading {
         partition.diagnosis.goes_on(&head.counts);
         partition.records = from;
         partition.begun = !head.inside_log;
-        if let Some(changes) = &mut partition.unwritten {
-            changes.know(greatest_ids.into_iter(), &earlier.symbol_keys, &earlier.jumps);
-            handed_over.iter().for_each(|update| changes.keep_known(update));
+        if let Some(unwritten) = &mut partition.unwritten {
+            unwritten.know(greatest_ids.into_iter(), &earlier.symbol_keys, &earlier.jumps);
+            handed_over.iter().for_each(|update| unwritten.keep_known(update));
         }
         handed_over.iter().for_each(|update| self.sums.add(update));
         let last = handed_over.iter().map(|update| update.pane_end).max();
@@ -270,9 +270,9 @@ impl Reading {
             // There may be nothing behind it for long.
             rebuilt(partition)?;
         }
-        if let (Some(changes), Some(apart)) = (&mut partition.unwritten, &mut partition.apart) {
+        if let (Some(unwritten), Some(apart)) = (&mut partition.unwritten, &mut partition.apart) {
             apart.hand_over(partition.state.watermark(), &mut self.updates);
-            changes.keep(&self.updates, self.symbols.names())?;
+            unwritten.keep(&self.updates, self.symbols.names())?;
             self.updates.drain(..).for_each(|update| self.sums.add(&update));
         }
         self.note_closing(partition, partition.state.handed_over());
@@ -336,7 +336,9 @@ impl Reading {
             return Ok(());
         }
         let changes = match &mut partition.unwritten {
-            Some(changes) => changes.changes(&partition.state, partition.records, self.symbols.names())?,
+            Some(unwritten) => {
+                unwritten.changes(&partition.state, partition.records, self.symbols.names())?
+            }
             None => Vec::new(),
         };
         self.tell(partition, changes);

@@ -14,17 +14,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How a run ends.
-#[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub(super) enum Ending {
-    /// All input was read.
-    Complete,
-    /// All input was read, and what is open stays open.
-    Kept,
-    /// It was stopped, or failed.
-    Stopped,
-}
-
 /// The writing side; does nothing but on the first worker.
 pub(super) struct Writing {
     output: Option<Output>,
@@ -76,24 +65,19 @@ impl Writing {
     }
 
     /// Writes the rest, and the accounting. Does nothing the second time.
-    pub(super) fn finish(&mut self, ending: Ending) -> Result<()> {
+    pub(super) fn finish(&mut self, end: JobEnd) -> Result<()> {
         let Some(mut output) = self.output.take() else { return Ok(()) };
         let mut outbox = self.outbox.borrow_mut();
-        self.has_kept = ending == Ending::Kept;
-        let how = match ending {
-            Ending::Complete => JobEnd::Closed,
-            Ending::Kept => JobEnd::Kept,
-            Ending::Stopped => JobEnd::Stopped,
-        };
-        output.finish(&mut outbox, how)?;
+        self.has_kept = end == JobEnd::Kept;
+        output.finish(&mut outbox, end)?;
         if self.has_kept {
             accounting::tell_what_stays_open(&self.config, &outbox);
         }
         accounting::tell(&self.config, &outbox, || output.prove_lease())?;
         output.close();
-        match ending {
-            Ending::Complete | Ending::Kept => accounting::refuse_nothing(&self.config, &outbox),
-            Ending::Stopped => Ok(()),
+        match end {
+            JobEnd::Closed | JobEnd::Kept => accounting::refuse_nothing(&self.config, &outbox),
+            JobEnd::Stopped => Ok(()),
         }
     }
 }
