@@ -267,11 +267,7 @@ fn print_window(
     }
     let mut stats = Vec::new();
     for cross in &job.crosses {
-        let leg = |leg: &Leg| {
-            let state = states.get(&leg.symbol)?;
-            let close = Some(state.candle.last.price);
-            Some(LegState { moments: state.moments, missing_ids: state.missing_ids, close, age: 0 })
-        };
+        let leg = |leg: &Leg| states.get(&leg.symbol).map(LegState::of);
         let state = CrossState { legs: cross.legs.iter().map(leg).collect() };
         if !state.any_traded() {
             continue;

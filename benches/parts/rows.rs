@@ -22,11 +22,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
         name: Symbol::new("XVGUSDT"),
         legs: [&verge, &bitcoin].map(|symbol| Leg { symbol: symbol.clone(), inverse: false }).to_vec(),
     };
-    let leg = |window: &WindowState| {
-        let close = Some(window.candle.last.price);
-        Some(LegState { moments: window.moments, missing_ids: window.missing_ids, close, age: 0 })
-    };
-    let legs = CrossState { legs: vec![leg(&other), leg(&window)] };
+    let legs = CrossState { legs: [&other, &window].map(|window| Some(LegState::of(window))).to_vec() };
     let rate = legs.rate(&cross, Decimals::EIGHT).expect("both legs trade");
     let mut series = SeriesMoments::of(&rate, &BigInt::ZERO);
     let mut last = rate;

@@ -24,16 +24,16 @@ const MANNERS: &[&[&str]] = &[
 
 #[test]
 fn each_golden_run_in_every_manner() {
-    each_case("run", 12, Settings::read, MANNERS);
+    each_case("run", 12);
 }
 
 /// Their rows were first worked out by hand.
 #[test]
 fn each_golden_run_of_several_windows_in_every_manner() {
-    each_case("windows", 5, Settings::read, MANNERS);
+    each_case("windows", 5);
 }
 
-fn each_case(folder: &str, least: usize, settings: fn(&[String]) -> Settings, manners: &[&[&str]]) {
+fn each_case(folder: &str, least: usize) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(folder);
     let mut cases: Vec<PathBuf> =
         std::fs::read_dir(&root).expect("goldens").map(|entry| entry.expect("an entry").path()).collect();
@@ -42,7 +42,7 @@ fn each_case(folder: &str, least: usize, settings: fn(&[String]) -> Settings, ma
     let wrong: Vec<String> = cases
         .iter()
         .filter_map(|case| {
-            check(case, settings, manners)
+            check(case)
                 .err()
                 .map(|error| format!("{}\n{error}", case.file_name().unwrap_or_default().display()))
         })
@@ -50,12 +50,12 @@ fn each_case(folder: &str, least: usize, settings: fn(&[String]) -> Settings, ma
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
-fn check(case: &Path, settings: fn(&[String]) -> Settings, manners: &[&[&str]]) -> Result<(), String> {
+fn check(case: &Path) -> Result<(), String> {
     let flags = flags(&read(&case.join("flags"))?);
     let inputs = inputs(case);
     let read_input = |path: &PathBuf| File::of_json(std::fs::read(path).expect("an input"));
     let files: Vec<File> = inputs.iter().map(read_input).collect();
-    let expected = oracle::run(&settings(&flags), &files);
+    let expected = oracle::run(&Settings::read(&flags), &files);
     let letters: String = expected.refused.iter().map(dead_letter).collect();
     for (name, text) in [
         ("rows.jsonl", &expected.rows),
@@ -70,7 +70,7 @@ fn check(case: &Path, settings: fn(&[String]) -> Settings, manners: &[&[&str]]) 
     }
     let folder = tempfile::tempdir().expect("a folder");
     let mut order: Vec<usize> = (0..inputs.len()).collect();
-    for manner in manners {
+    for manner in MANNERS {
         let found = program::run_in_order(folder.path(), &inputs, &order, &flags, manner)?;
         found.equals(&expected).map_err(|difference| format!("{manner:?}, files {order:?}: {difference}"))?;
         order.rotate_left(1);

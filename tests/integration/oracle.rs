@@ -41,7 +41,7 @@ type Rows = BTreeMap<(i64, i64, usize, usize, String), String>;
 /// A run over these files, each of them a partition.
 pub(crate) fn run(settings: &Settings, files: &[File]) -> Outcome {
     let accepted = acceptance::accept(settings, files);
-    let market = Market::new(&accepted.trades, settings.new_fields);
+    let market = Market::new(&accepted.trades);
     let mut rows = Rows::new();
     for (place, definition) in settings.windows.iter().enumerate() {
         let watermarks = &accepted.watermarks;
@@ -126,7 +126,7 @@ impl<'a> Emission<'a> {
             if let Some((_, Some(rate))) = row(look) {
                 rates.push(rate);
                 let last = &rates[rates.len().saturating_sub(settings.stats_last)..];
-                let text = rows::stats(settings, &cross.name, look, last);
+                let text = rows::stats(&cross.name, look, last);
                 self.rows.insert((look.at, window.end, self.place, 2, cross.name.clone()), text);
             }
         }

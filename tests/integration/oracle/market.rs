@@ -16,8 +16,6 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 #[derive(Debug, Default)]
 pub(crate) struct Market {
     symbols: BTreeMap<String, Vec<Trade>>,
-    /// Whether ids are missing of panes; else, as it was, of whole windows.
-    gaps_of_panes: bool,
     /// What has been asked for: a cross asks for the same as its legs.
     known: RefCell<HashMap<(String, Window, i64), Option<Sums>>>,
 }
@@ -43,8 +41,8 @@ pub(crate) struct Sums {
 }
 
 impl Market {
-    pub(crate) fn new(trades: &[Trade], gaps_of_panes: bool) -> Market {
-        let mut market = Market { symbols: BTreeMap::new(), gaps_of_panes, known: RefCell::default() };
+    pub(crate) fn new(trades: &[Trade]) -> Market {
+        let mut market = Market { symbols: BTreeMap::new(), known: RefCell::default() };
         for trade in trades {
             market.symbols.entry(trade.symbol.clone()).or_default().push(trade.clone());
         }
@@ -97,12 +95,8 @@ impl Market {
         };
         let taker_buys =
             of_takers(|t| t.quantity.into()).zip(of_takers(|t| BigInt::from(t.price) * t.quantity));
-        let missing_ids = if self.gaps_of_panes {
-            self.missing_ids(symbol, start, end, at)
-        } else {
-            self.missing_ids_of_the_whole(symbol, start, end, at)?
-        };
-        let missing_ids = trades.iter().all(|trade| is_of_sequence(trade)).then_some(missing_ids);
+        let is_numbered = trades.iter().all(|trade| is_of_sequence(trade));
+        let missing_ids = is_numbered.then(|| self.missing_ids(symbol, start, end, at));
         Some(Sums {
             trades: trades.len(),
             open: first.price,
@@ -151,19 +145,6 @@ impl Market {
             before = Some(greatest_after);
         }
         missing
-    }
-
-    fn missing_ids_of_the_whole(&self, symbol: &str, start: i64, end: i64, at: i64) -> Option<i128> {
-        let within = self.between(symbol, start, end).iter().filter(|trade| trade.accepted_at < at);
-        let ids: Vec<i128> = within.map(|trade| i128::from(number(trade))).collect();
-        let before_start = self.greatest_id(symbol, start, at).unwrap_or(*ids.iter().min()? - 1);
-        Some(self.greatest_id(symbol, end, at)? - before_start - ids.len() as i128)
-    }
-
-    /// The greatest id among the trades with event time before `time`, as it is known at event time `at`.
-    fn greatest_id(&self, symbol: &str, time: i64, at: i64) -> Option<i128> {
-        let earlier = self.between(symbol, i64::MIN, time).iter().filter(|trade| trade.accepted_at < at);
-        earlier.map(|trade| i128::from(number(trade))).max()
     }
 }
 

@@ -49,18 +49,13 @@ pub(crate) fn symbol(settings: &Settings, market: &Market, name: &str, look: Loo
     let mean = window.mean();
     let (variance, std) = variance_and_std(&(window.mean_square() - &mean * &mean));
     Some(format!(
-        r#"{},"trades":{},"open":"{}","high":"{}","low":"{}","close":"{}","volume":{volume},"quote_volume":{quote_volume}{},"vwap":"{}","vw_variance":{variance},"vw_std":{std},"missing_ids":{},"digest":"{:016x}""#,
-        head(settings, "symbol", name, look),
+        r#"{},"trades":{},"open":"{}","high":"{}","low":"{}","close":"{}","volume":{volume},"quote_volume":{quote_volume},"taker_buy_volume":{taker_volume},"taker_buy_quote_volume":{taker_quote},"vwap":"{}","vw_variance":{variance},"vw_std":{std},"missing_ids":{},"digest":"{:016x}""#,
+        head("symbol", name, look),
         window.trades,
         price(window.open),
         price(window.high),
         price(window.low),
         price(window.close),
-        if settings.new_fields {
-            format!(r#","taker_buy_volume":{taker_volume},"taker_buy_quote_volume":{taker_quote}"#)
-        } else {
-            String::new()
-        },
         printed(&mean),
         or_null(window.missing_ids),
         window.digest,
@@ -86,7 +81,7 @@ pub(crate) fn fill(
     let (volume, quote) = (scaled(&0.into(), quantity), scaled(&0.into(), price + quantity));
     Some(format!(
         r#"{},"trades":0,"open":{close},"high":{close},"low":{close},"close":{close},"volume":"{volume}","quote_volume":"{quote}","taker_buy_volume":"{volume}","taker_buy_quote_volume":"{quote}","vwap":null,"vw_variance":null,"vw_std":null,"missing_ids":{missing_ids},"digest":"0000000000000000""#,
-        head(settings, "symbol", name, look),
+        head("symbol", name, look),
     ))
 }
 
@@ -150,14 +145,10 @@ pub(crate) fn cross(
         _ => ("null".into(), "null".into()),
     };
     let values = format!(
-        r#"{},"status":"{status}","vwap":{},"vw_variance":{variance},"vw_std":{std}{},"trades":{},"legs":[{}],"missing_ids":{},"digest":"{:016x}""#,
-        head(settings, "cross", &cross.name, look),
+        r#"{},"status":"{status}","vwap":{},"vw_variance":{variance},"vw_std":{std},"close":{},"trades":{},"legs":[{}],"missing_ids":{},"digest":"{:016x}""#,
+        head("cross", &cross.name, look),
         rate.as_ref().map_or("null".into(), |rate| format!("\"{}\"", scaled(rate, 18))),
-        if settings.new_fields {
-            format!(r#","close":{}"#, close.map_or("null".to_owned(), |close| text(&printed(&close))))
-        } else {
-            String::new()
-        },
+        close.map_or("null".to_owned(), |close| text(&printed(&close))),
         traded.iter().map(|window| window.trades).sum::<usize>(),
         leg_texts.join(","),
         or_null(traded.iter().map(|window| window.missing_ids).sum::<Option<i128>>()),
@@ -187,7 +178,7 @@ fn standing(settings: &Settings, market: &Market, symbol: &str, look: Look<'_>) 
 }
 
 /// A whole row: the statistics of these rates, of which the last is the window's own.
-pub(crate) fn stats(settings: &Settings, name: &str, look: Look<'_>, rates: &[BigInt]) -> String {
+pub(crate) fn stats(name: &str, look: Look<'_>, rates: &[BigInt]) -> String {
     let n = BigInt::from(rates.len());
     let sum: BigInt = rates.iter().sum();
     let squares: BigInt = rates.iter().map(|rate| rate * rate).sum();
@@ -201,7 +192,7 @@ pub(crate) fn stats(settings: &Settings, name: &str, look: Look<'_>, rates: &[Bi
     let own = rates.last().expect("a window with a rate");
     format!(
         r#"{{{},"n":{n},"vwap":"{}","sum":"{}","mean":"{}","variance":{variance},"std":{std}}}"#,
-        head(settings, "stats", name, look),
+        head("stats", name, look),
         scaled(own, 18),
         scaled(&sum, 18),
         printed(&mean),
@@ -236,7 +227,7 @@ pub(crate) fn basis(
     });
     Some(format!(
         r#"{{{},"status":"{status}","cross":{},"direct":{},"basis":{},"basis_bps":{}}}"#,
-        head(settings, "basis", name, look),
+        head("basis", name, look),
         value(cross.map(|rate| (rate, 18))),
         value(direct.map(|rate| (rate, 18))),
         value(basis),
@@ -244,14 +235,10 @@ pub(crate) fn basis(
     ))
 }
 
-fn head(settings: &Settings, kind: &str, name: &str, look: Look<'_>) -> String {
+fn head(kind: &str, name: &str, look: Look<'_>) -> String {
     let (start, end) = (look.window.start / 1_000, look.window.end / 1_000);
-    let window = if settings.new_fields {
-        format!(r#","window":{}"#, quoted(&look.definition.canonical()))
-    } else {
-        String::new()
-    };
-    format!(r#""kind":"{kind}","name":{}{window},"start_ms":{start},"end_ms":{end}"#, quoted(name))
+    let (name, window) = (quoted(name), quoted(&look.definition.canonical()));
+    format!(r#""kind":"{kind}","name":{name},"window":{window},"start_ms":{start},"end_ms":{end}"#)
 }
 
 /// Of digits.

@@ -8,8 +8,6 @@ use super::windows::{Definition, Window, duration};
 pub(crate) struct Settings {
     /// In the order of the command line.
     pub(crate) windows: Vec<Definition>,
-    /// Whether rows have the fields that came with several windows, and `missing_ids` in their newer form.
-    pub(crate) new_fields: bool,
     pub(crate) decimals: Decimals,
     pub(crate) fill: Fill,
     /// Nothing where it is not given; the same of the next.
@@ -65,7 +63,6 @@ impl Settings {
     pub(crate) fn read(flags: &[String]) -> Settings {
         let mut settings = Settings {
             windows: windows(flags),
-            new_fields: true,
             decimals: Decimals { price: 8, quantity: 8 },
             fill: Fill::None,
             max_fill: None,
@@ -150,8 +147,7 @@ impl Settings {
 
     /// How old a window may be that stands in for this one of the definition.
     pub(crate) fn max_carry_of(&self, definition: &Definition, window: Window) -> i64 {
-        let least = if self.new_fields { definition.own_length(window) } else { 0 };
-        self.max_carry.unwrap_or(duration("5m").max(least))
+        self.max_carry.unwrap_or(duration("5m").max(definition.own_length(window)))
     }
 
     /// How long after the last window with trades this one may be filled.
