@@ -1,8 +1,8 @@
 //! What the entries of a checkpoint are, and how they are written. Their keys: [`EntryKey`].
 //!
 //! A file and a folder are noted, with nothing committed yet, before the first byte is written or cut there: so a run that is
-//! taken up knows its own from what others have made. Entries of files and
-//! folders, of the term and of `--fresh` may be there without one of the job.
+//! taken up knows its own from what others have made. Entries of files and folders, of the term and of `--fresh` may be there
+//! without one of the job.
 //!
 //! An entry is a version byte, eight bytes of checksum, and the value in postcard's format.
 
@@ -229,6 +229,11 @@ pub fn precedes(key: &str, entry: &[u8]) -> bool {
 }
 
 impl Checkpoint {
+    fn take_file(&mut self, path: String, content: FileContent) {
+        self.files.lengths.insert(path.clone(), content.length);
+        self.files.contents.insert(path, content);
+    }
+
     /// Decodes all entries. A run that had ended is taken up after its last closing: its windows are final.
     pub fn decode(entries: &Entries) -> Result<Self> {
         let mut checkpoint = Checkpoint::default();
@@ -296,13 +301,6 @@ impl Checkpoint {
             checkpoint.partitions.insert(number, partition);
         }
         Ok(checkpoint)
-    }
-}
-
-impl Checkpoint {
-    fn take_file(&mut self, path: String, content: FileContent) {
-        self.files.lengths.insert(path.clone(), content.length);
-        self.files.contents.insert(path, content);
     }
 }
 
