@@ -1,5 +1,6 @@
 //! Event time: when the exchange executed a trade.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -59,22 +60,13 @@ impl EventTime {
 }
 
 impl fmt::Display for EventTime {
-    /// As ISO 8601 has it, in UTC: days since the epoch to a date by the calendar's cycle of 400 years.
+    /// As ISO 8601 has it, in UTC; as microseconds where its year has more than four digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ms = self.millis();
-        let (days, of_day) = (ms / 86_400_000, ms % 86_400_000);
-        // Counted from the first of March of year 0, leap days come last.
-        let shifted = days + 719_468;
-        let (cycle, day) = (shifted / 146_097, shifted % 146_097);
-        let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-        let day_of_year = day - (365 * year + year / 4 - year / 100);
-        let month = (5 * day_of_year + 2) / 153;
-        let date = day_of_year - (153 * month + 2) / 5 + 1;
-        let (year, month) =
-            (year + cycle * 400 + u64::from(month >= 10), if month < 10 { month + 3 } else { month - 9 });
-        let (hours, minutes) = (of_day / 3_600_000, of_day / 60_000 % 60);
-        let (seconds, ms) = (of_day / 1_000 % 60, of_day % 1_000);
-        write!(f, "{year:04}-{month:02}-{date:02}T{hours:02}:{minutes:02}:{seconds:02}.{ms:03}Z")
+        let ms = i64::try_from(self.millis()).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+        match ms {
+            Some(moment) => write!(f, "{moment:.3}"),
+            None => write!(f, "{}us", self.0),
+        }
     }
 }
 
@@ -100,6 +92,7 @@ mod tests {
         ] {
             assert_eq!(EventTime::from_micros(ms * 1_000).to_string(), text);
         }
+        assert_eq!(EventTime::MAX.to_string(), "18446744073709551615us");
     }
 
     #[test]

@@ -6,6 +6,9 @@ use crate::config::database;
 use crate::config::{DayForm, DeadLetterTarget, SinkTarget, StartOffset};
 use crate::wire::format::Format;
 use crossrate_dataflows::market::event_time::EventTime;
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -163,58 +166,38 @@ pub(super) fn start(text: &str) -> Result<StartOffset, Wrong> {
     }
 }
 
-/// A moment of event time: milliseconds since the epoch, or a date with or without a time of day, in UTC.
+/// A moment of event time: milliseconds since the epoch, or a date with or without a time of day, in UTC where no offset
+/// is given.
 pub(super) fn time(text: &str) -> Result<EventTime, Wrong> {
     let expected = "milliseconds since the epoch, or a time in UTC such as 2018-04-29T17:13:40Z";
     let wrong = || Wrong::new(text, expected);
     let digits = text.strip_prefix('@').unwrap_or(text);
-    let micros = if digits.bytes().all(|b| b.is_ascii_digit()) {
+    if digits.bytes().all(|b| b.is_ascii_digit()) {
         let number: u64 = digits.parse().map_err(|_| wrong())?;
-        match EventTime::from_exchange(number) {
-            Some(time) => return Ok(time),
+        return match EventTime::from_exchange(number) {
+            Some(time) => Ok(time),
             // Seconds for milliseconds is the usual slip.
             None if EventTime::from_exchange(number.saturating_mul(1_000)).is_some() => {
-                return Err(wrong().perhaps(Some(&format!("{number}000"))));
+                Err(wrong().perhaps(Some(&format!("{number}000"))))
             }
-            None => return Err(wrong()),
-        }
-    } else {
-        utc(text).ok_or_else(wrong)?
-    };
-    EventTime::from_exchange(micros).ok_or_else(wrong)
+            None => Err(wrong()),
+        };
+    }
+    let moment = moment(text).ok_or_else(wrong)?;
+    let time = u64::try_from(moment.as_microsecond()).map(EventTime::from_micros).map_err(|_| wrong())?;
+    if time < EventTime::EARLIEST || time >= EventTime::TOO_LATE { Err(wrong()) } else { Ok(time) }
 }
 
-/// Microseconds since the epoch of `2018-04-29`, `2018-04-29T17:13`, `2018-04-29 17:13:40.5Z`.
-fn utc(text: &str) -> Option<u64> {
-    let text = text.strip_suffix(['Z', 'z']).unwrap_or(text);
-    let (date, time) = text.split_once(['T', ' ']).unwrap_or((text, "00:00"));
-    let number = |text: &str, digits: usize| {
-        let right = text.len() == digits && text.bytes().all(|b| b.is_ascii_digit());
-        right.then(|| text.parse::<u64>().ok())?
-    };
-    let mut parts = date.split('-');
-    let (year, month, day) =
-        (number(parts.next()?, 4)?, number(parts.next()?, 2)?, number(parts.next()?, 2)?);
-    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-    let lengths = [31, if leap { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let length = *lengths.get(usize::try_from(month).ok()?.checked_sub(1)?)?;
-    if parts.next().is_some() || !(1970..2100).contains(&year) || !(1..=length).contains(&day) {
-        return None;
+/// The moment of `2018-04-29`, `2018-04-29T17:13`, `2018-04-29 17:13:40.5Z`, `2018-04-29T19:13:40+02:00`.
+fn moment(text: &str) -> Option<Timestamp> {
+    if let Ok(moment) = text.parse() {
+        return Some(moment);
     }
-    let leaps = |year: u64| year / 4 - year / 100 + year / 400;
-    let days = (year - 1970) * 365 + leaps(year - 1) - leaps(1969)
-        + lengths[..month as usize - 1].iter().sum::<u64>()
-        + day
-        - 1;
-    let (whole, fraction) = time.split_once('.').unwrap_or((time, ""));
-    let mut parts = whole.split(':');
-    let (hour, minute) = (number(parts.next()?, 2)?, number(parts.next()?, 2)?);
-    let second = parts.next().map_or(Some(0), |text| number(text, 2))?;
-    if parts.next().is_some() || hour > 23 || minute > 59 || second > 59 || fraction.len() > 6 {
-        return None;
-    }
-    let micros = if fraction.is_empty() { 0 } else { number(&format!("{fraction:0<6}"), 6)? };
-    Some((((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000 + micros)
+    // A civil time may have an offset or a zone behind it, which its parser passes over.
+    let civil = text.strip_suffix(['Z', 'z']).unwrap_or(text);
+    let is_part = |c: char| c.is_ascii_digit() || matches!(c, '-' | ':' | '.' | 'T' | 't' | ' ');
+    let civil: DateTime = civil.parse().ok().filter(|_| civil.chars().all(is_part))?;
+    TimeZone::UTC.to_timestamp(civil).ok()
 }
 
 /// A file to read: a place of another kind is none, and may hold a password that is not to be repeated.
@@ -423,6 +406,8 @@ mod tests {
             ("@1525022020000", 1_525_022_020_000),
             ("2018-04-29T17:13:40Z", 1_525_022_020_000),
             ("2018-04-29 17:13:40.25", 1_525_022_020_250),
+            ("2018-04-29T19:13:40+02:00", 1_525_022_020_000),
+            ("2018-04-29T12:13-05", 1_525_021_980_000),
             ("2020-02-29", 1_582_934_400_000),
             ("2024-12-31T23:59Z", 1_735_689_540_000),
         ] {
@@ -436,7 +421,10 @@ mod tests {
             "2018-13-01",
             "2018-04-29T24:00",
             "2018-4-29",
-            "2018-04-29T17:13:40+02:00",
+            // Its microseconds are the milliseconds of another time.
+            "1970-01-20",
+            "2018-04-29T17:13[Europe/Berlin]",
+            "2018-04-29+02:00",
         ] {
             assert!(time(wrong).is_err(), "{wrong}");
         }

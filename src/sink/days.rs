@@ -1,6 +1,7 @@
 //! Rows in files by day: one for each kind of rows and each day (UTC) on which windows start (of windows that are longer than
-//! two days: on which they end), in the layout that DuckDB,
-//! pandas and polars read as one table with a column `date`: `FOLDER/crosses/date=2018-04-29/rows.csv`.
+//! two days: on which they end), in the layout that DuckDB, pandas and polars read as one table with a column `date`:
+//! `FOLDER/crosses/date=2018-04-29/rows.csv`. Where a job has several window definitions each has its own files,
+//! `FOLDER/crosses/window=1m%2F10s/date=2018-04-29/rows.csv`; a folder that a job began without goes on without.
 //!
 //! CSV grows row by row, and is cut back to what was committed as any file is. A Parquet file cannot grow, so the rows
 //! of a day gather in `_rows.jsonl` beside it, which is what is cut back. When the day is over and committed it is made
@@ -45,6 +46,8 @@ const ENOUGH: usize = 1 << 20;
 pub(super) struct Days {
     form: DayForm,
     layout: Layout,
+    /// Each window definition has files of its own.
+    by_window: bool,
     /// Held for as long as the run may write here.
     lock: Arc<File>,
     /// How long after a day's end rows of it may come.
@@ -92,6 +95,7 @@ impl Days {
         let mut days = Days {
             form,
             layout,
+            by_window: definition.windows.count() > 1,
             lock: Arc::new(held),
             span: DAY + definition.windows.longest().min(LONG) + definition.grace,
             open: BTreeMap::new(),
@@ -118,30 +122,39 @@ impl Days {
         if files.folders.get(&self.layout.key()).map(String::as_str) != Some(self.layout.growing) {
             self.claims.push(FileChange::Folder(self.layout.key(), self.layout.growing.to_owned()));
         }
-        let over = |days: &Days, place: Place| {
-            known.whole.contains(&place) || files.until.is_some_and(|until| days.is_over(place.0, until))
+        let over = |days: &Days, place: &Place| {
+            known.whole.contains(place) || files.until.is_some_and(|until| days.is_over(place.day, until))
         };
         // No row is added to a day that is over, so it is nobody's loss; an earlier version did not note folders.
         let may_stay = known.is_ours || self.form == DayForm::Csv || files.is_of_earlier_version();
         let found = self.layout.days(self.layout.growing)?;
+        let made = match self.form {
+            DayForm::Csv => Vec::new(),
+            DayForm::Parquet => self.layout.days(ROWS_PARQUET)?,
+        };
+        if files.until.is_some() {
+            let all = || found.iter().chain(&made).chain(&known.whole);
+            let began_flat = all().any(|place| place.window.is_none());
+            self.by_window &= !began_flat || all().any(|place| place.window.is_some());
+        }
         if let Some(place) = known.growing.keys().find(|place| !found.contains(place)) {
-            let path = self.layout.path(*place, self.layout.growing);
+            let path = self.layout.path(place, self.layout.growing);
             let words = format!("{} is gone, but the checkpoint says that it was written", path.display());
             return Err(Failure::new(Exit::Failed, words)
                 .hint("put the file back, or start the job anew with --fresh")
                 .into());
         }
         for place in found {
-            let path = self.layout.path(place, self.layout.growing);
+            let path = self.layout.path(&place, self.layout.growing);
             if let Some(content) = known.growing.get(&place) {
                 let file = AppendFile::open_at(&path, *content)?;
                 self.claims.extend(if known.is_moved { file.noted() } else { file.claims() });
                 let columns = match self.form {
-                    DayForm::Csv => header::columns(&path, place.1)?,
+                    DayForm::Csv => header::columns(&path, place.kind)?,
                     DayForm::Parquet => None,
                 };
                 self.grow(place, file).columns = columns;
-            } else if over(self, place) && may_stay {
+            } else if over(self, &place) && may_stay {
                 self.pack(place, true);
             } else {
                 self.is_uncommitted(path, known.is_ours || config.fresh)?;
@@ -149,12 +162,10 @@ impl Days {
         }
         // Whole days are made after their commit only: of others, one that is here is another job's, or was to be removed
         // by a fresh start that came no further.
-        if self.form == DayForm::Parquet {
-            for place in self.layout.days(ROWS_PARQUET)? {
-                if !known.growing.contains_key(&place) && !over(self, place) {
-                    let path = self.layout.path(place, ROWS_PARQUET);
-                    self.is_uncommitted(path, known.is_ours || config.fresh)?;
-                }
+        for place in made {
+            if !known.growing.contains_key(&place) && !over(self, &place) {
+                let path = self.layout.path(&place, ROWS_PARQUET);
+                self.is_uncommitted(path, known.is_ours || config.fresh)?;
             }
         }
         Ok(())
@@ -175,15 +186,16 @@ impl Days {
     }
 
     fn take(&mut self, row: &Row) -> Result<()> {
-        let place = (day_of(row), row.kind);
+        let window = self.by_window.then(|| row.window.clone());
+        let place = Place { day: day_of(row), kind: row.kind, window };
         if !self.open.contains_key(&place) {
-            let path = self.layout.make(place)?;
+            let path = self.layout.make(&place)?;
             let columns = row.kind.schema().fields;
             let csv = self.form == DayForm::Csv;
             // The folder is locked, so nobody else has anything here.
             let mut file = AppendFile::open_at(&path, Committed::Content(FileContent::empty()))?;
             file.restore()?;
-            let growing = self.grow(place, file);
+            let growing = self.grow(place.clone(), file);
             if csv {
                 csv::header(&mut growing.buffer, columns, "\n");
             }
@@ -207,9 +219,10 @@ impl Days {
     /// Parquet is made of the rows of a day; of CSV nothing is to be made.
     fn pack(&mut self, place: Place, over: bool) {
         if self.form == DayForm::Parquet {
-            let folder = self.layout.path(place, "");
+            let folder = self.layout.path(&place, "");
             let lock = Arc::clone(&self.lock);
-            self.packing.waiting.push_back(Pack { folder, kind: place.1, over, _lock: lock });
+            let of_window = place.window.is_some();
+            self.packing.waiting.push_back(Pack { folder, kind: place.kind, of_window, over, _lock: lock });
         }
     }
 }
@@ -235,7 +248,7 @@ impl Sink for Days {
         let closes = batch.partitions.values().map(|partition| partition.closes).max();
         if let (Some(frontier), Some(closes)) = (batch.frontier, closes) {
             let frontier = frontier.min(closes);
-            let over = self.open.keys().copied().take_while(|place| self.is_over(place.0, frontier));
+            let over = self.open.keys().take_while(|place| self.is_over(place.day, frontier)).cloned();
             self.over = over.collect();
         }
         Ok(())
@@ -284,7 +297,7 @@ impl Sink for Days {
     }
 
     fn finish(&mut self, _: &SinkBatch<'_>) -> Result<()> {
-        let places: Vec<Place> = self.open.keys().copied().collect();
+        let places: Vec<Place> = self.open.keys().cloned().collect();
         places.into_iter().for_each(|place| self.pack(place, false));
         self.packing.go_on(true)
     }

@@ -1,12 +1,15 @@
 //! A day's rows as a Parquet file: the columns of the tables, decimals as exact texts and beside each a double,
 //! `vwap` and `vwap_real`, as in the databases. No decimal type of Parquet holds every sum and product exactly.
+//!
+//! Where the folder's name tells the window definition the file has no such column: pandas refuses a folder whose files
+//! have a column that their paths have too.
 
 use super::append_file::write_failed;
 use super::days::packing::Pack;
 use crate::exit::{Exit, Failure};
 use crate::rows::columns;
 use anyhow::Result;
-use crossrate_dataflows::market::schema::{FieldType, KEY, RowKind};
+use crossrate_dataflows::market::schema::{Field, FieldType, KEY};
 use crossrate_dataflows::market::value::Value;
 use parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
@@ -26,7 +29,7 @@ const GROUP: usize = 50_000;
 pub(super) fn pack(day: &Pack) -> Result<()> {
     let (gathered, aside) = (day.folder.join("_rows.jsonl"), day.folder.join("_rows.parquet.part"));
     let failed = |error| write_failed(&day.folder.display().to_string(), error);
-    write(&gathered, &aside, day.kind).map_err(|error| match error {
+    write(&gathered, &aside, day).map_err(|error| match error {
         ParquetError::External(error) => match error.downcast::<std::io::Error>() {
             Ok(error) => failed(*error),
             Err(error) => Failure::new(Exit::Failed, format!("cannot write {}", aside.display()))
@@ -42,22 +45,29 @@ pub(super) fn pack(day: &Pack) -> Result<()> {
     Ok(())
 }
 
-fn write(gathered: &Path, aside: &Path, kind: RowKind) -> Result<(), ParquetError> {
+/// The columns of a day's file, and their places among the fields of its rows.
+fn fields(day: &Pack) -> impl Iterator<Item = (usize, &'static Field)> {
+    let is_told = |field: &Field| day.of_window && field.name == "window";
+    day.kind.schema().fields.iter().enumerate().filter(move |(_, field)| !is_told(field))
+}
+
+fn write(gathered: &Path, aside: &Path, day: &Pack) -> Result<(), ParquetError> {
+    let kind = day.kind;
     let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
     let file = File::create(aside)?;
-    let mut writer = SerializedFileWriter::new(file, Arc::new(schema(kind)?), Arc::new(properties))?;
+    let mut writer = SerializedFileWriter::new(file, Arc::new(schema(day)?), Arc::new(properties))?;
     let mut rows: Vec<Vec<Value>> = Vec::new();
     for line in BufReader::new(File::open(gathered)?).lines() {
         let row = columns::read(&line?).filter(|row| row.kind == kind);
         let foreign = || ParquetError::General(format!("{} holds a line that is no row", gathered.display()));
         rows.push(row.ok_or_else(foreign)?.columns());
         if rows.len() == GROUP {
-            group(writer.next_row_group()?, kind, &rows)?;
+            group(writer.next_row_group()?, day, &rows)?;
             rows.clear();
         }
     }
     if !rows.is_empty() {
-        group(writer.next_row_group()?, kind, &rows)?;
+        group(writer.next_row_group()?, day, &rows)?;
     }
     writer.into_inner()?.sync_all()?;
     Ok(())
@@ -68,9 +78,9 @@ fn is_key(name: &str) -> bool {
     KEY.iter().any(|field| field.name == name)
 }
 
-fn schema(kind: RowKind) -> Result<Type, ParquetError> {
-    let mut fields = Vec::new();
-    for column in kind.schema().fields {
+fn schema(day: &Pack) -> Result<Type, ParquetError> {
+    let mut columns = Vec::new();
+    for (_, column) in fields(day) {
         let (physical, logical) = match column.ty {
             FieldType::Integer => (Physical::INT64, None),
             FieldType::Real => (Physical::DOUBLE, None),
@@ -81,22 +91,22 @@ fn schema(kind: RowKind) -> Result<Type, ParquetError> {
         };
         let repetition = if is_key(column.name) { Repetition::REQUIRED } else { Repetition::OPTIONAL };
         let field = Type::primitive_type_builder(column.name, physical).with_repetition(repetition);
-        fields.push(Arc::new(field.with_logical_type(logical).build()?));
+        columns.push(Arc::new(field.with_logical_type(logical).build()?));
         if column.ty == FieldType::Decimal {
             let name = format!("{}_real", column.name);
             let field = Type::primitive_type_builder(&name, Physical::DOUBLE);
-            fields.push(Arc::new(field.with_repetition(Repetition::OPTIONAL).build()?));
+            columns.push(Arc::new(field.with_repetition(Repetition::OPTIONAL).build()?));
         }
     }
-    Type::group_type_builder(kind.schema().table).with_fields(fields).build()
+    Type::group_type_builder(day.kind.schema().table).with_fields(columns).build()
 }
 
 fn group(
     mut group: SerializedRowGroupWriter<'_, File>,
-    kind: RowKind,
+    day: &Pack,
     rows: &[Vec<Value>],
 ) -> Result<(), ParquetError> {
-    for (place, column) in kind.schema().fields.iter().enumerate() {
+    for (place, column) in fields(day) {
         let of = rows.iter().map(|row| &row[place]);
         match column.ty {
             FieldType::Integer => next::<Int64Type>(&mut group, column.name, of, |value| match value {

@@ -6,6 +6,7 @@
 mod any_point;
 pub(crate) mod command;
 pub(crate) mod days;
+mod days_by_window;
 mod earlier_release;
 mod ended;
 mod first_moments;

@@ -61,7 +61,7 @@ fn renamed(layout: &Layout, files: &CommittedFiles) -> Vec<FileChange> {
     let gone = keys.chain(folders(layout, files)).cloned().map(FileChange::Gone);
     let whole = files.whole.iter().filter_map(|(key, content)| {
         let (_, place) = layout.place(key)?;
-        Some(FileChange::Whole(layout.path(place, layout.growing).display().to_string(), *content))
+        Some(FileChange::Whole(layout.path(&place, layout.growing).display().to_string(), *content))
     });
     gone.chain(whole).collect()
 }

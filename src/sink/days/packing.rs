@@ -15,6 +15,8 @@ pub(in crate::sink) struct Pack {
     pub(in crate::sink) folder: PathBuf,
     /// Their kind.
     pub(in crate::sink) kind: RowKind,
+    /// They are of one window definition, which the folder's name tells.
+    pub(in crate::sink) of_window: bool,
     /// Nothing is added to it any more.
     pub(in crate::sink) over: bool,
     /// Keeps the folder locked until it is done.
@@ -60,6 +62,7 @@ use crate::sink::parquet::pack;
 /// No command line leads here.
 #[cfg(not(feature = "parquet"))]
 fn pack(day: &Pack) -> Result<()> {
-    let words = format!("cannot make {} ({:?}, {}) into Parquet", day.folder.display(), day.kind, day.over);
+    let Pack { kind, of_window, over, .. } = day;
+    let words = format!("cannot make {} ({kind:?}, {of_window}, {over}) into Parquet", day.folder.display());
     Err(Failure::new(Exit::Failed, words).hint("build it with --features parquet").into())
 }

@@ -51,11 +51,13 @@ fn text(field: &str) -> String {
 /// Each field of each row is what DuckDB finds in the files.
 fn assert_read(folder: &Path, programs: &Path, files: &str, read: &str) {
     for (table, rows) in rows(folder) {
-        let from = read.replace("FILES", &format!("{files}/{table}/*/rows.*"));
-        let found = duckdb(folder, programs, &format!("SELECT * FROM {from} ORDER BY name, end_ms"));
+        let from = read.replace("FILES", &format!("{files}/{table}/**/rows.*"));
+        let found =
+            duckdb(folder, programs, &format!("SELECT * FROM {from} ORDER BY name, \"window\", end_ms"));
         let number = |row: &Fields, field: &str| row[field].get().parse::<u64>().expect("a number");
         let mut expected: Vec<&Fields> = rows.iter().collect();
-        expected.sort_by_key(|row| (text(row["name"].get()), number(row, "end_ms")));
+        let key = |row: &&Fields| (text(row["name"].get()), text(row["window"].get()), number(row, "end_ms"));
+        expected.sort_by_key(key);
         assert_eq!(found.len(), expected.len(), "{files} {table}");
         for (found, expected) in found.iter().zip(expected) {
             for (field, value) in expected {
@@ -83,6 +85,42 @@ fn csv_holds_the_rows() {
     let read =
         "read_csv('FILES', hive_partitioning = true, hive_types = {date: VARCHAR}, all_varchar = true)";
     assert_read(folder.path(), &programs, "csv", read);
+}
+
+const SEVERAL: &str = "--window 1m/10s --window anchored:1h/1m";
+
+#[test]
+#[ignore = "needs DuckDB, polars and pandas"]
+fn csv_by_window_holds_the_rows() {
+    let folder = folder();
+    run(folder.path(), SEVERAL);
+    let programs = readers();
+    let read = "read_csv('FILES', hive_partitioning = true, hive_types = {date: VARCHAR, \"window\": VARCHAR}, all_varchar = true)";
+    assert_read(folder.path(), &programs, "csv", read);
+}
+
+/// DuckDB and polars take the definition from the folder's name, with its slashes and colons.
+#[cfg(feature = "parquet")]
+#[test]
+#[ignore = "needs DuckDB, polars and pandas"]
+fn parquet_by_window_holds_the_rows() {
+    let folder = folder();
+    run(folder.path(), &format!("{SEVERAL} --to parquet:parquet"));
+    let programs = readers();
+    let read =
+        "read_parquet('FILES', hive_partitioning = true, hive_types = {date: VARCHAR, \"window\": VARCHAR})";
+    assert_read(folder.path(), &programs, "parquet", read);
+    let crosses = &rows(folder.path())["crosses"];
+    let of_window = crosses.iter().filter(|row| row["window"].get() == "\"1m/10s\"").count();
+    let program = "import polars as pl; r = pl.read_parquet('parquet/crosses/**/rows.parquet', hive_partitioning=True)\n\
+                   print(len(r), len(r.filter(pl.col('window') == '1m/10s')), *sorted(set(r['window'])))";
+    let mut command = Command::new(programs.join("python3"));
+    let printed = succeed(command.args(["-c", program]).current_dir(folder.path()));
+    assert_eq!(printed.trim(), format!("{} {of_window} 10s 1m/10s anchored:1h/1m", crosses.len()));
+    // By pandas' engine of Parquet a folder is refused whose files have a column that their paths have too.
+    let sql =
+        "SELECT DISTINCT name FROM parquet_schema('parquet/crosses/*/*/rows.parquet') WHERE name = 'window'";
+    assert!(duckdb(folder.path(), &programs, sql).is_empty());
 }
 
 #[cfg(feature = "parquet")]

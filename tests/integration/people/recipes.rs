@@ -46,6 +46,9 @@ fn duckdb_polars_and_pandas() {
     let printed = shell(folder.path(), Some(&programs), &recipes("sh duckdb")[0].text, "");
     assert!(printed.contains("2018-04-30,XVGUSDT,"), "{printed}");
     assert!(printed.contains("stats,"), "{printed}");
+    let printed = shell(folder.path(), Some(&programs), &recipes("sh duckdb windows")[0].text, "");
+    assert!(printed.contains("\n1m/10s,") && printed.contains("\nBTCUSDT,"), "{printed}");
+    assert!(!printed.contains("%2F"), "{printed}");
     if cfg!(feature = "parquet") {
         let printed = shell(folder.path(), Some(&programs), &recipes("sh duckdb parquet")[0].text, "");
         assert!(printed.contains("BTCUSDT,18.4"), "{printed}");

@@ -106,12 +106,18 @@ fn changes_by_day_across_midnight() {
 }
 
 #[test]
+fn rows_of_several_windows_by_day() {
+    let windows = "--window 40s --window 2m/40s --window anchored:1d@Europe/Berlin/10m --grace 1m";
+    survives(24, windows, &["--to sqlite:rows.db", ""]);
+}
+
+#[test]
 fn a_folder_that_has_moved_is_gone_on_with() {
     let folder = super::folder();
     let inputs = input::write(folder.path(), 23, 2, 20_000, 1);
     let job = |name: &str| {
         let (flags, sinks) =
-            (words("--window 1m --delay 20s"), words("--to csv:csv --dead-letter dead.jsonl"));
+            (words("--window 1m --window 1d --delay 20s"), words("--to csv:csv --dead-letter dead.jsonl"));
         Job { folder: folder.path().join(name), inputs: inputs.clone(), flags, sinks }
     };
     let (before, after) = (job("before"), job("after"));
