@@ -4,6 +4,7 @@
 //! trades only with windows that begin at the same moment keeps one sum of all slots before the current one; only sliding
 //! windows keep their slots apart. Read [`definition`] for what can be asked for, [`periods`] for the civil calendar.
 
+pub mod boundaries;
 pub mod definition;
 pub mod periods;
 mod text;

@@ -282,7 +282,8 @@ fn topics_of(job: &JobEntry) -> Vec<&str> {
 fn windows(checkpoint: &Checkpoint) -> Vec<Window> {
     let Some(job) = &checkpoint.job else { return Vec::new() };
     let definition = job_identity::definition_of(&job.definition).filter(|_| !job.ended);
-    let Some(definition) = definition else { return Vec::new() };
+    let Some(mut definition) = definition else { return Vec::new() };
+    definition.windows = definition.windows.going_on_from(&checkpoint.boundaries);
     let mut windows: BTreeMap<(EventTime, WindowPlace), (BTreeSet<&str>, i64)> = BTreeMap::new();
     let panes = checkpoint.partitions.values().flat_map(|partition| &partition.panes);
     for ((pane, _), entries) in panes {

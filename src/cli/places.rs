@@ -166,8 +166,8 @@ pub(super) fn start(text: &str) -> Result<StartOffset, Wrong> {
     }
 }
 
-/// A moment of event time: milliseconds since the epoch, or a date with or without a time of day, in UTC where no offset
-/// is given.
+/// A moment of event time: milliseconds since the epoch, or a date with or without a time of day, in UTC
+/// where no offset is given.
 pub(super) fn time(text: &str) -> Result<EventTime, Wrong> {
     let expected = "milliseconds since the epoch, or a time in UTC such as 2018-04-29T17:13:40Z";
     let wrong = || Wrong::new(text, expected);

@@ -25,6 +25,7 @@ use crossrate_dataflows::market::jumps;
 use crossrate_dataflows::market::moments::Moments;
 use crossrate_dataflows::market::resume::Resume;
 use crossrate_dataflows::market::trade::{Symbol, TradeKind};
+use crossrate_dataflows::market::windows::boundaries::KnownBoundaries;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -102,6 +103,8 @@ pub struct Checkpoint {
     pub partitions: BTreeMap<u32, PartitionCheckpoint>,
     /// Those that an earlier run read to their end, where it kept open what was.
     pub at_end: BTreeSet<u32>,
+    /// The boundaries of civil windows that the partitions' trades were judged by.
+    pub boundaries: Vec<KnownBoundaries>,
     /// The dataflow's part.
     pub resume: Resume,
     /// The files that the job writes.
@@ -250,6 +253,9 @@ impl Checkpoint {
             match key.parse().map_err(|_| unknown())? {
                 EntryKey::Job => checkpoint.job = Some(decode(key, entry)?),
                 EntryKey::Head(partition) => _ = heads.insert(partition, decode(key, entry)?),
+                EntryKey::Boundaries(_) => {
+                    checkpoint.boundaries.extend(decode::<Vec<KnownBoundaries>>(key, entry)?);
+                }
                 EntryKey::End(partition) => _ = checkpoint.at_end.insert(partition),
                 EntryKey::Read(partition) => _ = read.insert(partition, decode(key, entry)?),
                 EntryKey::Jumps(partition) => _ = jumps.insert(partition, decode(key, entry)?),

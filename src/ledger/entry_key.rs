@@ -17,6 +17,9 @@ pub enum EntryKey {
     Head(u32),
     /// Which records of a partition jumped, where a restart must know.
     Jumps(u32),
+    /// The boundaries of civil windows that a partition's trades were judged by; of a job without a time
+    /// zone there are none.
+    Boundaries(u32),
     /// That an earlier run read a file to its end and kept open what was.
     End(u32),
     /// How what was read of a file until there is known again.
@@ -60,6 +63,7 @@ impl EntryKey {
     pub fn head(&self) -> Option<EntryKey> {
         match *self {
             EntryKey::Jumps(partition)
+            | EntryKey::Boundaries(partition)
             | EntryKey::End(partition)
             | EntryKey::Read(partition)
             | EntryKey::SymbolBlock(partition, _)
@@ -76,6 +80,7 @@ impl Display for EntryKey {
             EntryKey::Job => f.write_str("job"),
             EntryKey::Head(partition) => write!(f, "head/{partition}"),
             EntryKey::Jumps(partition) => write!(f, "jumps/{partition}"),
+            EntryKey::Boundaries(partition) => write!(f, "boundaries/{partition}"),
             EntryKey::End(partition) => write!(f, "end/{partition}"),
             EntryKey::Read(partition) => write!(f, "read/{partition}"),
             EntryKey::SymbolBlock(partition, block) => write!(f, "symbols/{partition}/{block}"),
@@ -134,6 +139,7 @@ fn read(text: &str) -> Option<EntryKey> {
         "job" => EntryKey::Job,
         "head" => EntryKey::Head(partition()?),
         "jumps" => EntryKey::Jumps(partition()?),
+        "boundaries" => EntryKey::Boundaries(partition()?),
         "end" => EntryKey::End(partition()?),
         "read" => EntryKey::Read(partition()?),
         "symbols" => match rest.split_once('/') {
@@ -194,6 +200,7 @@ mod tests {
             prop::sample::select(vec![EntryKey::Job, EntryKey::Idle, EntryKey::Term, EntryKey::Fresh]),
             any::<u32>().prop_map(EntryKey::Head),
             any::<u32>().prop_map(EntryKey::Jumps),
+            any::<u32>().prop_map(EntryKey::Boundaries),
             any::<u32>().prop_map(EntryKey::End),
             any::<u32>().prop_map(EntryKey::Read),
             any::<u32>().prop_map(EntryKey::Symbols),

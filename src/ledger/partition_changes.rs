@@ -5,7 +5,7 @@ use super::entry_key::EntryKey;
 use super::symbol_blocks::SymbolBlocks;
 use crate::wire::chunk::Prefix;
 use anyhow::Result;
-use crossrate_dataflows::market::acceptance::Partition;
+use crossrate_dataflows::market::acceptance::{Head, Partition};
 use crossrate_dataflows::market::definition::Definition;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::jumps::Refused;
@@ -13,6 +13,7 @@ use crossrate_dataflows::market::looks::Looks;
 use crossrate_dataflows::market::sums::PaneUpdate;
 use crossrate_dataflows::market::trade::{Symbol, SymbolNumber};
 use crossrate_dataflows::market::windows::Windows;
+use crossrate_dataflows::market::windows::boundaries::KnownBoundaries;
 use std::collections::BTreeMap;
 
 /// What a later run will need of one partition, as far as it is not in the partition itself.
@@ -26,12 +27,20 @@ pub struct PartitionChanges {
     /// Panes that were handed over and that windows still need: the dates of their entries, and their greatest ids.
     kept: BTreeMap<EventTime, PaneNotes>,
     symbols: SymbolBlocks,
+    /// Rows until then are out.
+    committed: EventTime,
+    /// How far the partition may be out of order.
+    delay: u64,
+    /// The boundaries of windows, as they were written last.
+    boundaries: Vec<KnownBoundaries>,
     /// The records that jumped, as they were written last.
     jumps: Refused,
     /// What was read of a file, where it is more than before.
     read: Option<Prefix>,
     changes: Vec<(String, Option<Vec<u8>>)>,
 }
+
+const DAY: u64 = 86_400_000_000;
 
 #[derive(Debug, Default)]
 struct PaneNotes {
@@ -48,19 +57,25 @@ impl PartitionChanges {
             span: definition.grace + Looks::of(definition).hindsight(),
             kept: BTreeMap::new(),
             symbols: SymbolBlocks::default(),
+            committed: EventTime::MIN,
+            delay: definition.delay,
+            boundaries: Vec::new(),
             jumps: Refused::default(),
             read: None,
             changes: Vec::new(),
         }
     }
 
-    /// What an earlier run had noted of the symbols, under these keys, and of the records that jumped.
+    /// What an earlier run whose rows are out until then had noted of the symbols, under these keys, and of
+    /// the records that jumped.
     pub fn know(
         &mut self,
+        committed: EventTime,
         greatest_ids: impl Iterator<Item = (SymbolNumber, u64)>,
         keys: &[String],
         jumps: &Refused,
     ) {
+        self.committed = committed;
         self.jumps = jumps.clone();
         self.symbols.know(greatest_ids);
         // All of them in one entry: those of a job that had ended.
@@ -114,6 +129,7 @@ impl PartitionChanges {
 
     /// Rows until `committed` are out and the checkpoint with them: what only they needed can go.
     pub fn forget(&mut self, committed: EventTime) {
+        self.committed = self.committed.max(committed);
         let is_needed = |end: EventTime| self.windows.pane_needed_until(end).plus(self.span) > committed;
         while let Some(entry) = self.kept.first_entry().filter(|e| !is_needed(*e.key())) {
             let (end, kept) = entry.remove_entry();
@@ -126,6 +142,16 @@ impl PartitionChanges {
         }
     }
 
+    /// The boundaries that a later run goes on with: from those of the earliest window that some look asks
+    /// for, of what the partition has brought, to the ends of the windows of its latest trades.
+    fn boundaries_in_use(&self, head: &Head) -> Vec<KnownBoundaries> {
+        let Some(first) = head.first else { return Vec::new() };
+        // So far behind its first record a pane may end that is not late, and a pane is no longer than a day.
+        let earliest = first.minus(self.delay + self.span + DAY);
+        let from = self.committed.minus(self.span).max(earliest);
+        self.windows.boundaries(from, head.own.plus(self.delay))
+    }
+
     /// The changes since the last time, with the partition as it is before the record at offset `next`.
     pub fn changes(
         &mut self,
@@ -134,7 +160,13 @@ impl PartitionChanges {
         names: &[Symbol],
     ) -> Result<Vec<(String, Option<Vec<u8>>)>> {
         let partition = self.partition;
-        self.changes.push((EntryKey::Head(partition).into(), Some(encode(&state.head(next))?)));
+        let head = state.head(next);
+        self.changes.push((EntryKey::Head(partition).into(), Some(encode(&head)?)));
+        let boundaries = self.boundaries_in_use(&head);
+        if boundaries != self.boundaries {
+            self.changes.push((EntryKey::Boundaries(partition).into(), Some(encode(&boundaries)?)));
+            self.boundaries = boundaries;
+        }
         let jumps = state.jumps();
         if jumps != self.jumps {
             let entry = if jumps == Refused::default() { None } else { Some(encode(&jumps)?) };

@@ -1,7 +1,8 @@
 //! Rows in files by day: one for each kind of rows and each day (UTC) on which windows start (of windows that are longer than
-//! two days: on which they end), in the layout that DuckDB, pandas and polars read as one table with a column `date`:
-//! `FOLDER/crosses/date=2018-04-29/rows.csv`. Where a job has several window definitions each has its own files,
-//! `FOLDER/crosses/window=1m%2F10s/date=2018-04-29/rows.csv`; a folder that a job began without goes on without.
+//! two days: on which they end), in the layout that DuckDB, pandas and polars read as one table with a
+//! column `date`: `FOLDER/crosses/date=2018-04-29/rows.csv`. Where a job has several window definitions
+//! each has its own files, `FOLDER/crosses/window=1m%2F10s/date=2018-04-29/rows.csv`; a folder that a job
+//! began without goes on without.
 //!
 //! CSV grows row by row, and is cut back to what was committed as any file is. A Parquet file cannot grow, so the rows
 //! of a day gather in `_rows.jsonl` beside it, which is what is cut back. When the day is over and committed it is made

@@ -1,8 +1,8 @@
 //! A day's rows as a Parquet file: the columns of the tables, decimals as exact texts and beside each a double,
 //! `vwap` and `vwap_real`, as in the databases. No decimal type of Parquet holds every sum and product exactly.
 //!
-//! Where the folder's name tells the window definition the file has no such column: pandas refuses a folder whose files
-//! have a column that their paths have too.
+//! Where the folder's name tells the window definition the file has no such column: pandas refuses a folder
+//! whose files have a column that their paths have too.
 
 use super::append_file::write_failed;
 use super::days::packing::Pack;

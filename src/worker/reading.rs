@@ -191,7 +191,7 @@ impl Reading {
         partition.records = from;
         partition.begun = !head.inside_log;
         if let Some(unwritten) = &mut partition.unwritten {
-            unwritten.know(greatest_ids.into_iter(), &earlier.symbol_keys, &earlier.jumps);
+            unwritten.know(at, greatest_ids.into_iter(), &earlier.symbol_keys, &earlier.jumps);
             handed_over.iter().for_each(|update| unwritten.keep_known(update));
         }
         handed_over.iter().for_each(|update| self.sums.add(update));

@@ -41,6 +41,7 @@ impl<'a> JobWorker<'a> {
                 Arc::new(Checkpoint::decode(&share(timely, entries, &interrupted)?)?)
             }
         };
+        let config = with_boundaries(config, &checkpoint);
         let Opened { partitions, adopted } = open(&starts(&checkpoint))?;
         let frontier = Frontier::new(timely);
         let (mut reading, told, job) = build(timely, &config, symbols, &Arc::new(checkpoint.resume.clone()));
@@ -94,6 +95,16 @@ impl<'a> JobWorker<'a> {
             looked: Instant::now(),
         })
     }
+}
+
+/// The job with the boundaries that its open windows have, whatever a newer time zone database says of them.
+fn with_boundaries(config: Arc<Config>, checkpoint: &Checkpoint) -> Arc<Config> {
+    if checkpoint.boundaries.is_empty() {
+        return config;
+    }
+    let mut config = Arc::unwrap_or_clone(config);
+    config.definition.windows = config.definition.windows.going_on_from(&checkpoint.boundaries);
+    Arc::new(config)
 }
 
 /// Builds the dataflow: what feeds it, a capability at the beginning of time for what partitions tell, and its end.

@@ -17,6 +17,7 @@ mod held;
 pub(crate) mod input;
 pub(crate) mod kill_loop;
 mod links;
+mod newer_zones;
 mod others_files;
 pub(crate) mod outputs;
 pub(crate) mod postgres;

@@ -30,14 +30,45 @@ pub enum Periods {
 #[derive(Debug)]
 pub struct ListedPeriods {
     starts: Vec<EventTime>,
+    /// The dates that they begin with, in days since the epoch.
+    dates: Vec<i32>,
     longest: u64,
 }
 
+/// Where a civil period begins: its date in days since the epoch, and the moment.
+pub type Beginning = (i32, EventTime);
+
 impl ListedPeriods {
-    fn of(starts: Vec<EventTime>) -> ListedPeriods {
+    pub(super) fn of(beginnings: impl IntoIterator<Item = Beginning>) -> ListedPeriods {
+        let (dates, starts): (Vec<i32>, Vec<EventTime>) = beginnings.into_iter().unzip();
         let lengths = starts.windows(2).map(|pair| pair[1].micros() - pair[0].micros());
         let longest = lengths.max().unwrap_or(u64::MAX);
-        ListedPeriods { starts, longest }
+        ListedPeriods { starts, dates, longest }
+    }
+
+    pub(super) fn each(&self) -> impl Iterator<Item = Beginning> + '_ {
+        self.dates.iter().copied().zip(self.starts.iter().copied())
+    }
+
+    /// From the beginning of the period that holds a time to the first one after another time.
+    pub(super) fn beginnings(&self, from: EventTime, until: EventTime) -> Vec<Beginning> {
+        let first = self.starts.partition_point(|start| *start <= from).saturating_sub(1);
+        let after = self.starts.partition_point(|start| *start <= until.max(from)) + 1;
+        self.each().take(after).skip(first).collect()
+    }
+
+    /// These periods where others are known to have begun, and to end, as an earlier database had it:
+    /// `None` where that is the same. The period that follows the last one of those is that of the next
+    /// date, so that no date has two.
+    pub(super) fn going_on_from(&self, known: &[Beginning]) -> Option<ListedPeriods> {
+        let (first, last) = (*known.first()?, *known.last()?);
+        let at = self.starts.partition_point(|start| *start < first.1);
+        if self.each().skip(at).take(known.len()).eq(known.iter().copied()) {
+            return None;
+        }
+        let before = self.each().filter(|(date, start)| *date < first.0 && *start < first.1);
+        let after = self.each().filter(|(date, start)| *date > last.0 && *start > last.1);
+        Some(ListedPeriods::of(before.chain(known.iter().copied()).chain(after)))
     }
 }
 
@@ -94,25 +125,27 @@ impl CivilCalendar {
             _ => {}
         }
         let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_zone = || Arc::new(ListedPeriods::of(starts(unit, zone)));
+        let of_zone = || {
+            let time_zone = time_zone(zone.as_str()).unwrap_or(TimeZone::UTC);
+            Arc::new(ListedPeriods::of(beginnings(unit, &time_zone)))
+        };
         Periods::Listed(Arc::clone(known.entry((unit, zone.clone())).or_insert_with(of_zone)))
     }
 }
 
 /// The beginnings of all periods that can hold a trade, and some before and after.
-fn starts(unit: CivilUnit, zone: &Zone) -> Vec<EventTime> {
-    let zone = time_zone(zone.as_str()).unwrap_or(TimeZone::UTC);
+pub(super) fn beginnings(unit: CivilUnit, zone: &TimeZone) -> Vec<Beginning> {
     let mut day = match unit {
         CivilUnit::Week => first_monday(date(2008, 11, 1)),
         _ => date(2008, 11, 1),
     };
-    let mut starts: Vec<EventTime> = Vec::new();
+    let mut beginnings: Vec<Beginning> = Vec::new();
     while day.year() < 2101 {
-        if let Some(start) = first_moment(day, &zone)
+        if let Some(start) = first_moment(day, zone)
             // A date that is skipped has no moment of its own.
-            && starts.last() != Some(&start)
+            && beginnings.last().is_none_or(|(_, last)| *last != start)
         {
-            starts.push(start);
+            beginnings.push((date_number(day), start));
         }
         let next = match unit {
             CivilUnit::Day => day.tomorrow(),
@@ -122,7 +155,12 @@ fn starts(unit: CivilUnit, zone: &Zone) -> Vec<EventTime> {
         let Ok(next) = next else { break };
         day = next;
     }
-    starts
+    beginnings
+}
+
+/// Days since the epoch.
+fn date_number(day: Date) -> i32 {
+    date(1970, 1, 1).until(day).map_or(0, |span| span.get_days())
 }
 
 /// The first moment that has that date in the zone, or a later one.
@@ -225,7 +263,7 @@ mod tests {
     fn listed_periods_are_those_of_a_length_where_both_are() {
         let zone = Zone::utc();
         for unit in [Day, Week] {
-            let listed = Periods::Listed(Arc::new(ListedPeriods::of(starts(unit, &zone))));
+            let listed = Periods::Listed(Arc::new(ListedPeriods::of(beginnings(unit, &TimeZone::UTC))));
             let by_length = CivilCalendar::of(unit, &zone);
             for day in (14_300..47_000).step_by(97) {
                 let moment = EventTime::from_micros(day * 86_400_000_000 + 3_600_000_000);

@@ -1,5 +1,6 @@
-//! Which day's file is where in a folder of files by day: `TABLE/date=DAY/FILE`, or of a job with several window
-//! definitions `TABLE/window=DEFINITION/date=DAY/FILE`. Readers of such folders take both names for columns.
+//! Which day's file is where in a folder of files by day: `TABLE/date=DAY/FILE`, or of a job with several
+//! window definitions `TABLE/window=DEFINITION/date=DAY/FILE`. Readers of such folders take both names for
+//! columns.
 
 use crate::config::DayForm;
 use crate::exit::{Exit, Failure};
@@ -147,7 +148,8 @@ const DATE: &str = "date=";
 /// How the name of the folder of a window definition begins.
 const WINDOW: &str = "window=";
 
-/// A definition as part of a folder's name, as Hive escapes it: of what definitions are written with, slashes and colons.
+/// A definition as part of a folder's name, as Hive escapes it: of what definitions are written with,
+/// slashes and colons.
 fn escaped(window: &str) -> String {
     window.replace('%', "%25").replace('/', "%2F").replace(':', "%3A")
 }

@@ -112,7 +112,8 @@ fn parquet_by_window_holds_the_rows() {
     assert_read(folder.path(), &programs, "parquet", read);
     let crosses = &rows(folder.path())["crosses"];
     let of_window = crosses.iter().filter(|row| row["window"].get() == "\"1m/10s\"").count();
-    let program = "import polars as pl; r = pl.read_parquet('parquet/crosses/**/rows.parquet', hive_partitioning=True)\n\
+    let program = "import polars as pl\n\
+                   r = pl.read_parquet('parquet/crosses/**/rows.parquet', hive_partitioning=True)\n\
                    print(len(r), len(r.filter(pl.col('window') == '1m/10s')), *sorted(set(r['window'])))";
     let mut command = Command::new(programs.join("python3"));
     let printed = succeed(command.args(["-c", program]).current_dir(folder.path()));

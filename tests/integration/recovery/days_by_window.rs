@@ -1,4 +1,5 @@
-//! Files by day of a job with several window definitions: each has a folder of its own, but where the folder began without.
+//! Files by day of a job with several window definitions: each has a folder of its own, but where the
+//! folder began without.
 
 use super::days::files;
 use super::input;
@@ -133,14 +134,14 @@ fn a_folder_that_began_without_folders_of_windows_goes_on_without() {
         std::fs::create_dir(folder.path().join(name)).expect("made");
         job(&folder.path().join(name), &inputs, SEVERAL, "--to csv:csv")
     });
-    jobs.iter().for_each(|job| _ = job.run(&[]));
+    jobs.iter().for_each(|job| job.run(&[]));
     made_flat(&jobs[1].folder);
     let before = names(&jobs[1].folder.join("csv"));
     for (input, bytes) in inputs.iter().zip(&whole) {
         std::fs::write(input, bytes).expect("written");
     }
     for job in &jobs {
-        (0..2).for_each(|_| _ = job.run(&[]));
+        (0..2).for_each(|_| job.run(&[]));
     }
     let [apart, flat] = jobs.map(|job| job.folder.join("csv"));
     assert_eq!(names(&flat), before, "no folder of a window");

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Runs the program in a folder: exit code, standard output and error.
-fn crossrate(folder: &Path, words: &str) -> (i32, String) {
+pub(super) fn crossrate(folder: &Path, words: &str) -> (i32, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
     crate::program::without_settings(&mut command);
     command.args(words.split_whitespace()).current_dir(folder).stdin(Stdio::null());
