@@ -1,6 +1,6 @@
 # Recipes for work on Crossrate; `just` lists them.
 
-features := "--features parquet,top"
+features := "--features parquet,top,avro,protobuf"
 
 _list:
     @just --list --unsorted

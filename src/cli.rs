@@ -447,6 +447,7 @@ mod tests {
         let serve_toml = file("serve.toml", "history = \"7s\"");
         let properties = file("kafka.properties", "debug=msg");
         let crosses = file("crosses.toml", "[crosses]\nA = \"B*C\"");
+        let user = file("user", "me:secret");
         let token = file("token", "correct-horse-battery-staple");
         // What must stand beside a setting so that it has an effect or is allowed, and another value of it.
         let examples = |name: &str| match name {
@@ -475,6 +476,8 @@ mod tests {
             "to" | "dead-letter" | "summary" => ("", "out"),
             "rows" => ("", "cross"),
             "format" => ("", "coinbase"),
+            "registry" => ("", "http://a"),
+            "registry-user" => ("--registry http://a", user.as_str()),
             "config" => ("", toml.as_str()),
             "threads" | "processes" => ("", "2"),
             "process" => ("-n 2", "1"),

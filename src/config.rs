@@ -14,8 +14,8 @@ use crossrate_dataflows::market::definition::Definition;
 use crossrate_dataflows::market::event_time::EventTime;
 use secret::Token;
 pub use source::{
-    FileSource, KafkaClient, KafkaSource, SimulatedSource, Source, StartOffset, TopicFormat, TopicSource,
-    topic_of,
+    FileSource, KafkaClient, KafkaSource, RegistryAddress, SimulatedSource, Source, StartOffset, TopicFormat,
+    TopicSource, topic_of,
 };
 use std::fmt;
 use std::io::IsTerminal;

@@ -21,6 +21,7 @@ pub mod files;
 pub mod kafka;
 pub mod opening;
 pub mod pool;
+pub mod registry;
 pub mod simulated;
 
 /// What a reader hands over.

@@ -260,7 +260,7 @@ fn mapped_lines<'a>(
     mut each: impl FnMut(Raw<'a>, Mapped<'_>),
 ) {
     for line in bytes.split(|b| *b == b'\n').filter(|line| mapping.is_record(line)) {
-        let json = if mapping.is_csv() { 0 } else { capture_prefix(line) };
+        let json = if mapping.is_json() { capture_prefix(line) } else { 0 };
         let raw = Raw { bytes: line, key: None, place: None, part: 0 };
         mapped(raw, &line[json..], mapping, scratch, &mut each);
     }

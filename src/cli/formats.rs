@@ -1,9 +1,15 @@
 //! The formats of records and their mappings: which is given, and `crossrate formats`.
 
-use super::layers::Given;
+use super::layers::{Given, Origin};
 use super::settings::{self as s, About, Which};
 use super::usage::{UsageError, Wrong, nearest};
+use crate::config::RegistryAddress;
+use crate::config::secret::Credential;
 use crate::wire::format::{BINANCE, BUILT_IN, Format};
+use crate::wire::mapping::{Mapping, SchemaKind};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use std::path::Path;
 
 /// The formats, a line each; or the mapping of one, which is the beginning of one's own.
 pub(super) fn list(name: Option<&str>) -> Result<String, UsageError> {
@@ -67,5 +73,60 @@ fn checked(given: &Given, format: Format, input: Input, about: &About) -> Result
         let got = format!("{}, which names columns", file.name);
         return Err(wrong(got, "columns by their numbers: records of a topic have no header"));
     }
+    schemas(given, &file.name, &mapping, input).map_err(|wrong| wrong.at(given.what(about)))?;
     Ok(format)
+}
+
+/// Records that are written by schemas come from topics, and schemas from where the user says.
+fn schemas(given: &Given, name: &str, mapping: &Mapping, input: Input) -> Result<(), Wrong> {
+    let Some(kind) = mapping.schema_kind() else { return Ok(()) };
+    if input == Input::Files {
+        let kind = if kind == SchemaKind::Avro { "Avro" } else { "Protobuf" };
+        return Err(Wrong::told(
+            format!("{name}, whose records are {kind}, and files to read"),
+            "a topic: -t TOPIC",
+        )
+        .hint("nothing in a file tells where such a record ends"));
+    }
+    if mapping.needs_registry() && given.texts(&s::REGISTRY.about).is_none() {
+        let key = if kind == SchemaKind::Avro { "schema" } else { "descriptors" };
+        return Err(Wrong::told(
+            format!("{name}, which names no schema, and no --registry"),
+            "--registry URL",
+        )
+        .hint(format!("records without a registry have their schema in the mapping: {key} = \"FILE\"")));
+    }
+    Ok(())
+}
+
+/// The schema registry, where there is one.
+pub(super) fn registry(given: &Given) -> Result<Option<RegistryAddress>, UsageError> {
+    let Some(url) = given.find(&s::REGISTRY)? else {
+        let about = &s::REGISTRY_USER.about;
+        return match given.origin(about) {
+            Origin::Flag => Err(Wrong::told("no --registry", "--registry URL with it").at(given.what(about))),
+            _ => Ok(None),
+        };
+    };
+    let authorization = match given.find(&s::REGISTRY_USER)? {
+        None => None,
+        Some(path) => Some(user(&path).map_err(|wrong| wrong.at(given.what(&s::REGISTRY_USER.about)))?),
+    };
+    Ok(Some(RegistryAddress { url, authorization }))
+}
+
+/// The user and the password in a file.
+fn user(path: &Path) -> Result<Credential, Wrong> {
+    let shown = format!("{:?}", path.display().to_string());
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Wrong::told(format!("{shown}: {error}"), "a file that can be read"))?;
+    let text = text.trim();
+    if !text.contains(':') || text.contains(char::is_control) {
+        // What stands in it may be a password, and is not repeated.
+        return Err(Wrong::told(
+            format!("{shown}: no line USER:PASSWORD"),
+            "USER:PASSWORD, alone in the file",
+        ));
+    }
+    Ok(Credential::new(format!("Basic {}", STANDARD.encode(text))))
 }

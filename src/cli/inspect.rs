@@ -43,6 +43,11 @@ fn reached_by<'a>(
     if let Some(path) = given.find(&s::KAFKA_CONFIG)? {
         flags.extend(["--kafka-config".to_owned(), path.display().to_string()]);
     }
+    for about in [&s::REGISTRY.about, &s::REGISTRY_USER.about] {
+        for text in given.texts(about).into_iter().flatten() {
+            flags.extend([format!("--{}", about.name), text.clone()]);
+        }
+    }
     if given.texts(&s::PROPERTY.about).is_some() {
         let is_secret =
             |key: &str| ["password", "secret", "jaas", "pem", "key"].iter().any(|w| key.contains(w));

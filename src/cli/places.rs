@@ -65,6 +65,18 @@ pub(super) fn rest(text: &str) -> Result<String, Wrong> {
     )
 }
 
+/// The base address of a schema registry.
+pub(super) fn registry(text: &str) -> Result<String, Wrong> {
+    let expected = "the address of a schema registry, such as http://localhost:8081";
+    address(text, ["http://", "https://"], expected).map_err(|wrong| {
+        if text.contains('@') {
+            wrong.hint("user and password stand in a file: --registry-user")
+        } else {
+            wrong
+        }
+    })
+}
+
 /// An address without a query, which the collector adds.
 fn address(text: &str, schemes: [&str; 2], expected: &str) -> Result<String, Wrong> {
     let rest = schemes.into_iter().find_map(|scheme| text.strip_prefix(scheme));

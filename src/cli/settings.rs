@@ -350,6 +350,10 @@ settings! {
         .in_checkpoint_too("Properties of librdkafka, a line of key=value each").default("none");
     FORMAT: Setting<Format> = Setting::one("format", "FORMAT", INPUT, values::format,
         "How records are written: binance, a name of `crossrate formats`, or a mapping file").default("binance");
+    REGISTRY: Optional<String> = Optional::one("registry", "URL", INPUT, places::registry,
+        "Schema registry of mappings in Avro and Protobuf, which has Confluent's interface").default("none");
+    REGISTRY_USER: Optional<PathBuf> = Optional::one("registry-user", "FILE", INPUT, places::path,
+        "What the registry wants to know of who asks: USER:PASSWORD, alone in a file").default("none");
     SYMBOL: Optional<String> = Optional::one("symbol", "SYMBOL", INPUT, values::symbol,
         "Symbol of CSV input, over that of the file's name").default("from the file's name");
     VERIFY: Setting<bool> = switch!("verify", INPUT,

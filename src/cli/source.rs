@@ -33,6 +33,7 @@ pub(super) fn source(
             topics,
             start: given.find(&s::OFFSET)?.unwrap_or(StartOffset::Unset),
             exit_at_end: given.get(&s::EXIT_AT_END)?,
+            registry: formats::registry(given)?,
         }));
     }
     for text in &texts {
@@ -122,7 +123,13 @@ fn repeated(texts: &[String]) -> Option<(&String, &String)> {
 /// Flags of Kafka mean nothing for files. Where such a setting stands in a layer behind the one that chose the files,
 /// it is a standing setting that is overruled; beside it or before it, somebody expects it to do something.
 fn only_of_kafka(given: &Given, writes_to_kafka: bool) -> Result<(), UsageError> {
-    let reading: [&About; 3] = [&s::TOPIC.about, &s::OFFSET.about, &s::EXIT_AT_END.about];
+    let reading: [&About; 5] = [
+        &s::TOPIC.about,
+        &s::OFFSET.about,
+        &s::EXIT_AT_END.about,
+        &s::REGISTRY.about,
+        &s::REGISTRY_USER.about,
+    ];
     let reaching: [&About; 3] = [&s::BROKERS.about, &s::PROPERTY.about, &s::KAFKA_CONFIG.about];
     let chosen = given.origin(&s::FROM.about).rank();
     let off = |about: &About| {

@@ -4,11 +4,13 @@ use super::usage::{Wrong, nearest};
 use crate::config::{AtEnd, Progress, Speed, Stay};
 use crate::duration;
 use crate::wire::format::{BINANCE, BUILT_IN, Format, MappingFile};
+use crate::wire::mapping::schema_file;
 use crossrate_dataflows::market::decimal::Decimals;
 use crossrate_dataflows::market::definition::{Emit, Fill, MissingLeg, RowKinds};
 use crossrate_dataflows::market::schema::RowKind;
 use crossrate_dataflows::market::trade::{Symbol, is_name};
 use crossrate_dataflows::market::windows::{Zone, nearest_zone};
+use std::path::Path;
 use std::time::Duration;
 
 /// The longest duration there is: a year. Longer ones are slips, and sums of a few of them stay far from 2^63 µs.
@@ -139,10 +141,24 @@ pub(super) fn format(text: &str) -> Result<Format, Wrong> {
         format!("one of {}, or the path of a mapping file", names.clone().collect::<Vec<_>>().join(", "));
     let is_path = text.contains(['/', '.']);
     match std::fs::read_to_string(text) {
-        Ok(mapping) => Ok(Format::Mapped(MappingFile::of_user(text, &mapping))),
+        Ok(mapping) => {
+            let schema = schema_of(text, &mapping)?;
+            Ok(Format::Mapped(MappingFile::of_user(text, &mapping, schema.as_deref())))
+        }
         Err(error) if is_path => Err(Wrong::new(text, expected).hint(format!("it cannot be read: {error}"))),
         Err(_) => Err(Wrong::new(text, expected).perhaps(nearest(text, names))),
     }
+}
+
+/// What stands in the file of schemas that a mapping names; its path is relative to the mapping's folder.
+fn schema_of(path: &str, mapping: &str) -> Result<Option<Vec<u8>>, Wrong> {
+    let Some(name) = schema_file(mapping) else { return Ok(None) };
+    let file = Path::new(path).parent().unwrap_or(Path::new("")).join(&name);
+    std::fs::read(&file).map(Some).map_err(|error| {
+        let got = format!("{path}, which names {name:?}");
+        Wrong::told(got, "the path of a file of schemas, relative to the mapping's folder")
+            .hint(format!("{} cannot be read: {error}", file.display()))
+    })
 }
 
 /// A whole number within bounds, both included.

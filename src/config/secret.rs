@@ -26,6 +26,28 @@ impl fmt::Debug for Token {
     }
 }
 
+/// A secret that is sent, and never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credential(String);
+
+impl Credential {
+    /// Of its text.
+    pub fn new(text: String) -> Credential {
+        Credential(text)
+    }
+
+    /// The secret itself.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credential(..)")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

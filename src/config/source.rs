@@ -1,6 +1,7 @@
 //! Where trades come from.
 
 use super::Speed;
+use super::secret::Credential;
 use crate::wire::format::Format;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -39,6 +40,17 @@ pub struct KafkaSource {
     pub start: StartOffset,
     /// Stop at each log's last stable offset as it was at the start (`-e`).
     pub exit_at_end: bool,
+    /// Where schemas are that records name.
+    pub registry: Option<RegistryAddress>,
+}
+
+/// A schema registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegistryAddress {
+    /// Its address, without a slash at its end.
+    pub url: String,
+    /// What is sent as `Authorization`.
+    pub authorization: Option<Credential>,
 }
 
 /// A topic of trades.
@@ -65,6 +77,8 @@ pub struct TopicSource {
     pub start: StartOffset,
     /// Stop at each log's last stable offset as it was at the start (`-e`).
     pub exit_at_end: bool,
+    /// Where schemas are that records name.
+    pub registry: Option<RegistryAddress>,
 }
 
 /// So many partitions of a topic are told apart, where a job reads several: partition `n` of the topic at place `t`, counted
@@ -83,6 +97,7 @@ impl KafkaSource {
             first: if has_several { place * PARTITIONS_A_TOPIC } else { 0 },
             start: self.start,
             exit_at_end: self.exit_at_end,
+            registry: self.registry.clone(),
         };
         (1..).zip(&self.topics).map(source).collect()
     }

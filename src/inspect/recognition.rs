@@ -93,16 +93,19 @@ fn try_on(sample: &Sample<'_>, format: Format, decimals: Decimals) -> Trial {
                 }
             }
         }
-        Sample::Messages(chunk) => match mapping_of(&trial.format) {
-            Err(why) => trial.why = Some(why),
-            Ok(mapping) => {
-                let Framing::Messages(messages) = &chunk.framing else { return trial };
-                let messages = messages.iter().take(RECORDS).copied().collect();
-                let framing = Framing::Messages(messages);
-                let chunk = Chunk { bytes: chunk.bytes.clone(), framing, mapping, ..Chunk::default() };
-                trial.decode(&chunk, &mut scratch);
+        // Where schemas were asked for, what knows them.
+        Sample::Messages(chunk) => {
+            match chunk.mapping.clone().map_or_else(|| mapping_of(&trial.format), |m| Ok(Some(m))) {
+                Err(why) => trial.why = Some(why),
+                Ok(mapping) => {
+                    let Framing::Messages(messages) = &chunk.framing else { return trial };
+                    let messages = messages.iter().take(RECORDS).copied().collect();
+                    let framing = Framing::Messages(messages);
+                    let chunk = Chunk { bytes: chunk.bytes.clone(), framing, mapping, ..Chunk::default() };
+                    trial.decode(&chunk, &mut scratch);
+                }
             }
-        },
+        }
     }
     trial
 }

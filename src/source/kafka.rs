@@ -16,7 +16,9 @@ use crate::exit::{Exit, Failure};
 use crate::kafka::{self, Listener, Meaning, PATIENCE};
 use crate::source::Opened;
 use crate::source::opening::{StartAt, Starts};
+use crate::source::registry::Registry;
 use crate::start;
+use crate::wire::mapping::Mapping;
 use crate::workers::{WorkerWaker, Workers};
 use anyhow::Result;
 use log::Plan;
@@ -50,7 +52,9 @@ pub fn open(
     workers: &Workers,
     starts: &Starts,
     meeting: Option<Meeting>,
+    registry: Option<&Arc<Registry>>,
 ) -> Result<Vec<Opened>> {
+    let reading = Reading { mapping: source.format.mapping()?, registry: registry.cloned() };
     let context = Context { config, source };
     let (first, mut clients) = match meeting.and_then(Meeting::met) {
         Some(Met { first, clients }) => (first, clients),
@@ -84,7 +88,8 @@ pub fn open(
         context.partitions(&client)?;
         let woken = WorkerWaker::default();
         let (told, news) = mpsc::channel();
-        let reader = Reader::new(context, client, listener, worker.waker(), &woken, news, Arc::clone(&away))?;
+        let reader = Reader::new(context, client, listener, worker.waker(), &woken, news, Arc::clone(&away));
+        let reader = reader.reading(&reading);
         let (partitions, mailbox) = reader.start(plans, woken.clone())?;
         start::tell(
             config.verbosity,
@@ -110,6 +115,14 @@ pub fn open(
         kafka::let_go(first);
     }
     Ok(opened)
+}
+
+/// How the records of a topic are read.
+struct Reading {
+    /// Where that is not the exchange's own way.
+    mapping: Option<Arc<Mapping>>,
+    /// Where schemas are that records name.
+    registry: Option<Arc<Registry>>,
 }
 
 /// Where each partition of the topics ends now: its last stable offset, by the number that it has in the job.

@@ -2,6 +2,7 @@
 
 use super::files::{self, Input, Reading};
 use super::kafka::{self, Meeting};
+use super::registry::Registry;
 use super::simulated::{self, Market};
 use super::{Opened, PartitionFeed};
 use crate::config::{Config, FileSource, KafkaSource, STDIN, SimulatedSource, Source};
@@ -149,8 +150,9 @@ fn read_topics(
 ) -> Result<Vec<Opened>> {
     let mut opened = none_yet(workers);
     let mut meetings = meetings.into_iter();
+    let registry = source.registry.as_ref().map(|at| Registry::new(at, config.verbosity)).transpose()?;
     for topic in source.each() {
-        let more = kafka::open(config, &topic, workers, starts, meetings.next())?;
+        let more = kafka::open(config, &topic, workers, starts, meetings.next(), registry.as_ref())?;
         for (all, more) in opened.iter_mut().zip(more) {
             all.partitions.extend(more.partitions);
             all.adopted.extend(more.adopted);

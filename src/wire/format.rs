@@ -20,6 +20,8 @@ pub struct MappingFile {
     /// Its name, or its path.
     pub name: String,
     text: Arc<str>,
+    /// What stands in the file of schemas that it names.
+    schema: Option<Arc<[u8]>>,
     is_built_in: bool,
 }
 
@@ -43,18 +45,24 @@ impl MappingFile {
     /// A mapping that the program carries.
     pub fn built_in(name: &str) -> Option<Self> {
         let (name, text) = BUILT_IN.iter().find(|(known, _)| *known == name)?;
-        Some(MappingFile { name: (*name).to_owned(), text: Arc::from(*text), is_built_in: true })
+        Some(MappingFile {
+            name: (*name).to_owned(),
+            text: Arc::from(*text),
+            schema: None,
+            is_built_in: true,
+        })
     }
 
-    /// A user's mapping, of that path and text.
-    pub fn of_user(path: &str, text: &str) -> Self {
-        MappingFile { name: path.to_owned(), text: Arc::from(text), is_built_in: false }
+    /// A user's mapping, of that path and text, with what stands in the file of schemas that it names.
+    pub fn of_user(path: &str, text: &str, schema: Option<&[u8]>) -> Self {
+        let schema = schema.map(Arc::from);
+        MappingFile { name: path.to_owned(), text: Arc::from(text), schema, is_built_in: false }
     }
 
     /// Compiles it for an input: a file of that name, or a topic.
     pub fn compile(&self, file: Option<&str>) -> Result<Mapping, MappingError> {
         let name = if self.is_built_in { format!("{}.toml", self.name) } else { self.name.clone() };
-        Mapping::parse(&name, &self.text, file)
+        Mapping::parse_with(&name, &self.text, file, self.schema.as_deref())
     }
 }
 
@@ -80,7 +88,14 @@ impl Format {
         match self {
             Format::Binance => BINANCE.into(),
             Format::Mapped(file) if file.is_built_in => file.name.clone(),
-            Format::Mapped(file) => format!("a mapping of {:016x}", xxh3_64(file.text.as_bytes())),
+            Format::Mapped(file) => match &file.schema {
+                None => format!("a mapping of {:016x}", xxh3_64(file.text.as_bytes())),
+                Some(schema) => format!(
+                    "a mapping of {:016x} and a schema of {:016x}",
+                    xxh3_64(file.text.as_bytes()),
+                    xxh3_64(schema)
+                ),
+            },
         }
     }
 }

@@ -12,22 +12,32 @@ use super::binance::MOST_BYTES;
 use crossrate_dataflows::market::decimal::Decimals;
 use crossrate_dataflows::market::event_time::EventTime;
 
+#[cfg(feature = "avro")]
+mod avro;
+mod binary;
 mod csv;
 mod decimal;
 mod explain;
 mod file;
+mod finds;
 mod paths;
 mod pattern;
+#[cfg(feature = "protobuf")]
+mod protobuf;
 mod record;
+mod sheet;
 mod time;
 mod walk;
 
+pub use binary::{SchemaKind, SchemaText};
 pub use file::MappingError;
 
+use binary::{Binary, LastSchema, Schemas};
+use finds::{Finds, Found};
 use paths::{Cell, Paths};
 use record::{RecordMapping, Texts, Values};
+use sheet::Sheet;
 use time::{LastDay, Unit};
-use walk::{Finds, Found};
 
 /// A compiled mapping.
 #[derive(Debug)]
@@ -40,6 +50,7 @@ pub struct Mapping {
 enum Encoding {
     Json(Paths),
     Csv(csv::Columns),
+    Binary(Binary),
 }
 
 /// Who took the other's offer.
@@ -103,6 +114,8 @@ pub struct MappingScratch {
     symbol: String,
     other: String,
     day: LastDay,
+    sheet: Sheet,
+    schema: LastSchema,
 }
 
 /// Two are the same where they are one.
@@ -118,7 +131,43 @@ impl Mapping {
     /// Compiles a mapping file; `name` is what its errors call it, `path` the path of the input file, for symbols that
     /// stand in its name.
     pub fn parse(name: &str, text: &str, path: Option<&str>) -> Result<Self, MappingError> {
-        file::compile(name, text, path)
+        file::compile(name, text, path, None)
+    }
+
+    /// The same of a mapping that may name a file of schemas ([`schema_file`]), with what stands in it.
+    pub fn parse_with(
+        name: &str,
+        text: &str,
+        path: Option<&str>,
+        schema: Option<&[u8]>,
+    ) -> Result<Self, MappingError> {
+        file::compile(name, text, path, schema)
+    }
+
+    /// How records are written, where that is by schemas.
+    pub fn schema_kind(&self) -> Option<SchemaKind> {
+        if let Encoding::Binary(binary) = &self.encoding { Some(binary.kind) } else { None }
+    }
+
+    /// Whether schemas are those of a registry.
+    pub fn needs_registry(&self) -> bool {
+        matches!(&self.encoding, Encoding::Binary(Binary { schemas: Schemas::Registry(_), .. }))
+    }
+
+    /// The id of the schema that a record needs and that is not known yet.
+    pub fn missing_schema(&self, record: &[u8]) -> Option<u32> {
+        if let Encoding::Binary(binary) = &self.encoding { binary.missing(record) } else { None }
+    }
+
+    /// Takes what the registry says of a schema id: nothing where it does not know it. Fails where records of that schema
+    /// cannot be read; they are bad then.
+    pub fn learn_schema(&self, id: u32, schema: Option<&SchemaText>) -> Result<(), String> {
+        if let Encoding::Binary(binary) = &self.encoding { binary.learn(id, schema) } else { Ok(()) }
+    }
+
+    /// Whether records are text of JSON.
+    pub fn is_json(&self) -> bool {
+        matches!(self.encoding, Encoding::Json(_))
     }
 
     /// Whether records are lines of CSV.
@@ -130,7 +179,7 @@ impl Mapping {
     pub fn is_record(&self, line: &[u8]) -> bool {
         let is_header = match &self.encoding {
             Encoding::Csv(columns) => columns.is_header(line),
-            Encoding::Json(_) => false,
+            Encoding::Json(_) | Encoding::Binary(_) => false,
         };
         !is_header && !line.trim_ascii().is_empty()
     }
@@ -190,7 +239,34 @@ impl Mapping {
                     each,
                 );
             }
+            Encoding::Binary(binary) => self.decode_binary(binary, bytes, decimals, scratch, each),
         }
+    }
+
+    fn decode_binary(
+        &self,
+        binary: &Binary,
+        bytes: &[u8],
+        decimals: Decimals,
+        scratch: &mut MappingScratch,
+        mut each: impl FnMut(Mapped<'_>),
+    ) {
+        let MappingScratch { finds, text, symbol, other, day, sheet, schema, .. } = scratch;
+        if let Err(bad) = binary.walk(bytes, finds, sheet, schema) {
+            return each(Mapped::Bad(bad));
+        }
+        let lookup = |cell, row| finds.get(cell, row);
+        let rows = |levels: &[usize]| finds.rows(levels);
+        let texts = Texts { text, symbol, other, day };
+        let values =
+            Values { bytes: sheet.bytes(), lookup: &lookup, rows: &rows, unescape: super::json::unescape };
+        self.give(values, decimals, texts, |mapped| match mapped {
+            // Where it stands in the record, not among what was written out.
+            Mapped::Bad(bad) => {
+                each(Mapped::Bad(BadRecord { at: bad.at.and_then(|at| sheet.origin(at)), ..bad }));
+            }
+            mapped => each(mapped),
+        });
     }
 
     fn give<L, R>(
@@ -221,6 +297,13 @@ impl Mapping {
             }
         }
     }
+}
+
+/// The file of schemas that a mapping names, if it names one.
+pub fn schema_file(text: &str) -> Option<String> {
+    let file: toml::Table = text.parse().ok()?;
+    let key = if file.get("encoding")?.as_str()? == "protobuf" { "descriptors" } else { "schema" };
+    Some(file.get(key)?.as_str()?.to_owned())
 }
 
 #[cfg(test)]

@@ -9,10 +9,14 @@ use serde_json::Value;
 pub fn ignored(bytes: &[u8], mapping: Option<&Mapping>) -> String {
     match mapping {
         _ if bytes.is_empty() => "it is empty".to_owned(),
-        Some(mapping) if mapping.is_csv() => mapping.why_ignored(bytes),
-        Some(mapping) => mapping.why_ignored(&bytes[capture_prefix(bytes)..]),
+        Some(mapping) => mapping.why_ignored(&bytes[prefix(bytes, mapping)..]),
         None => no_event(bytes),
     }
+}
+
+/// How much stands before a record of JSON.
+fn prefix(bytes: &[u8], mapping: &Mapping) -> usize {
+    if mapping.is_json() { capture_prefix(bytes) } else { 0 }
 }
 
 fn no_event(bytes: &[u8]) -> String {
@@ -38,7 +42,7 @@ fn no_event(bytes: &[u8]) -> String {
 /// that of the first.
 pub fn symbol(bytes: &[u8], mapping: Option<&Mapping>, decimals: Decimals) -> Option<String> {
     let Some(mapping) = mapping else { return symbol_of_event(bytes, decimals) };
-    let json = if mapping.is_csv() { 0 } else { capture_prefix(bytes) };
+    let json = prefix(bytes, mapping);
     let mut symbol = None;
     mapping.decode(&bytes[json..], decimals, &mut MappingScratch::default(), |mapped| {
         if let Mapped::Trade(trade) = mapped {

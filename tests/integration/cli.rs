@@ -234,6 +234,8 @@ fn every_setting_may_stand_in_a_file_and_in_the_environment() {
         ("offset", "end"),
         ("property", "client.id=a"),
         ("kafka-config", "p"),
+        ("registry", "http://a"),
+        ("registry-user", "u"),
         ("symbol", "A"),
         ("slide", "10s"),
         ("max-carry", "5m"),

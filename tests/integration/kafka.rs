@@ -15,6 +15,8 @@ mod queue;
 mod readme;
 pub(crate) mod rig;
 mod rights;
+#[cfg(all(feature = "avro", feature = "protobuf"))]
+mod schemas;
 mod serving;
 mod silence;
 mod topics;

@@ -2,6 +2,7 @@
 
 use super::Client;
 use crate::kafka::queue::{Queue, Record};
+use crate::source::registry::Registry;
 use crate::source::{Closed, Delivery, Feed};
 use crate::wire::chunk::{Chunk, Framing, Message};
 use crate::wire::mapping::Mapping;
@@ -35,6 +36,17 @@ pub(super) struct Filling {
     pub(super) idle_timeout: Option<Duration>,
     /// How messages are read, where that is not the exchange's own way.
     pub(super) mapping: Option<Arc<Mapping>>,
+    /// Where the schemas are that its records name.
+    pub(super) registry: Option<Arc<Registry>>,
+}
+
+impl Filling {
+    /// The schema that a record needs before it can be decoded, and that is not there.
+    #[inline]
+    fn missing(&self, record: &Record<'_>) -> Option<u32> {
+        self.registry.as_ref()?;
+        self.mapping.as_ref()?.missing_schema(record.value?)
+    }
 }
 
 /// A partition that is being read.
@@ -47,6 +59,15 @@ pub(super) struct Log {
     end: Option<i64>,
     ended: bool,
     silence: Silence,
+    /// Records of which the last one needs a schema that was asked for.
+    held: Option<Held>,
+}
+
+/// Records that wait for a schema.
+struct Held {
+    chunk: Chunk,
+    /// The last of them.
+    value: std::ops::Range<usize>,
 }
 
 /// Whether nothing comes because there is nothing.
@@ -70,18 +91,32 @@ pub(super) enum Came {
     Nothing,
     /// Something else than a record.
     Error(KafkaError),
+    /// A schema that is needed cannot be had, for this reason.
+    NoSchema(String),
 }
 
 impl Log {
     pub(super) fn new(plan: &Plan, queue: Queue, feed: Arc<Feed>) -> Self {
         let silence = Silence { since: Instant::now(), at_end: false, asked: false, confirmed: None };
-        Log { number: plan.number, queue, feed, next: plan.from, end: plan.end, ended: false, silence }
+        Log {
+            number: plan.number,
+            queue,
+            feed,
+            next: plan.from,
+            end: plan.end,
+            ended: false,
+            silence,
+            held: None,
+        }
     }
 
     /// Takes what is there, a chunk at most, and hands it over at once.
     pub(super) fn read(&mut self, filling: &Filling) -> Result<Came, Closed> {
         if self.ended || self.feed.is_full() {
             return Ok(Came::Nothing);
+        }
+        if let Some(held) = self.held.take() {
+            return self.release(held, filling);
         }
         if self.end.is_some_and(|end| self.next >= end) {
             return self.close();
@@ -98,9 +133,16 @@ impl Log {
                     (at_end, empty_to) = (true, self.end.unwrap_or(empty_to));
                 }
                 Ok(record) => {
+                    let missing = filling.missing(&record);
                     let chunk = chunk.get_or_insert_with(|| emptied(self.feed.spare(), filling));
                     self.next = record.offset + 1;
                     append(chunk, &record, filling.keys);
+                    if missing.is_some() {
+                        let value =
+                            chunk.bytes.len() - record.value.map_or(0, <[u8]>::len)..chunk.bytes.len();
+                        let held = Held { chunk: std::mem::take(chunk), value };
+                        return self.release(held, filling);
+                    }
                     let Framing::Messages(messages) = &chunk.framing else { break };
                     if messages.len() < filling.records && chunk.bytes.len() < filling.bytes {
                         continue;
@@ -130,6 +172,28 @@ impl Log {
             self.reached_end(filling)?;
         }
         Ok(last)
+    }
+
+    /// Hands over what waits for a schema, or goes on waiting.
+    fn release(&mut self, held: Held, filling: &Filling) -> Result<Came, Closed> {
+        self.silence = Silence { since: Instant::now(), at_end: false, asked: false, confirmed: None };
+        let needed = filling.mapping.as_ref().zip(filling.registry.as_ref());
+        let missing = needed.and_then(|(mapping, registry)| {
+            let id = mapping.missing_schema(&held.chunk.bytes[held.value.clone()])?;
+            registry.ask(mapping, id);
+            Some(registry.refusal())
+        });
+        match missing {
+            Some(Some(words)) => Ok(Came::NoSchema(words)),
+            Some(None) => {
+                self.held = Some(held);
+                Ok(Came::Nothing)
+            }
+            None => {
+                self.feed.push_over(Delivery::Chunk(held.chunk))?;
+                Ok(Came::Something)
+            }
+        }
     }
 
     fn close(&mut self) -> Result<Came, Closed> {

@@ -5,7 +5,7 @@
 
 use super::log::{Came, Filling, Log, Plan};
 use super::watch::Found;
-use super::{Client, Context};
+use super::{Client, Context, Reading};
 use crate::config::{DeadLetterTarget, KafkaClient, Verbosity};
 use crate::exit::{Exit, Failure};
 use crate::kafka::queue::Queue;
@@ -62,7 +62,7 @@ impl Reader {
         woken: &WorkerWaker,
         news: Receiver<Found>,
         away: Arc<AtomicBool>,
-    ) -> Result<Self> {
+    ) -> Self {
         let Context { config, source } = context;
         let filling = Filling {
             topic: source.topic.clone(),
@@ -70,13 +70,14 @@ impl Reader {
             bytes: CHUNK_BYTES,
             keys: matches!(config.dead_letter, Some(DeadLetterTarget::Kafka(_))) || config.keep_refused,
             idle_timeout: config.idle_timeout,
-            mapping: source.format.mapping()?,
+            mapping: None,
+            registry: None,
         };
         let (to_worker, mailbox) = mpsc::channel();
         let woken = woken.waker();
         let wake = Arc::clone(&woken);
         client.set_nonempty_callback(move || wake());
-        Ok(Reader {
+        Reader {
             client: Arc::new(client),
             listener,
             kafka: source.client.clone(),
@@ -90,7 +91,18 @@ impl Reader {
             mailbox: Some(mailbox),
             away,
             quiet: config.verbosity < Verbosity::Normal,
-        })
+        }
+    }
+
+    /// The same, with what reads its records.
+    pub(super) fn reading(mut self, reading: &Reading) -> Self {
+        self.filling.mapping.clone_from(&reading.mapping);
+        let is_needed = reading.mapping.as_ref().is_some_and(|mapping| mapping.needs_registry());
+        self.filling.registry = reading.registry.clone().filter(|_| is_needed);
+        if let Some(registry) = &self.filling.registry {
+            registry.subscribe(Arc::clone(&self.woken));
+        }
+        self
     }
 
     /// Assigns the partitions and starts the thread: what the worker reads from, and where later ones arrive.
@@ -162,6 +174,9 @@ impl Reader {
                         nap = due.map_or(nap, |due| due.min(nap));
                     }
                     Came::Error(error) => self.hear(Some(place), error)?,
+                    Came::NoSchema(words) => {
+                        return self.fail(|| Failure::new(Exit::Unreachable, words));
+                    }
                 }
             }
             if !came {

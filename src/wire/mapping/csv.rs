@@ -1,8 +1,8 @@
 //! A line of CSV to the fields that a mapping asks for, quoted as RFC 4180 has it.
 
+use super::finds::Found;
 use super::paths::Cell;
 use super::time::{self, LastDay, Unit};
-use super::walk::Found;
 use crate::wire::BadRecord;
 
 /// The columns that a mapping asks for, by name or by number, and where they are.

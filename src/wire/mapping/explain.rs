@@ -1,7 +1,8 @@
 //! Why no condition of a mapping holds for a record, in words: the slow second look.
 
+use super::finds::Found;
 use super::record::{Condition, Scalar, Values, Wanted};
-use super::walk::{self, Found};
+use super::walk;
 use super::{Encoding, Mapping, MappingScratch};
 use crate::wire::mapping::{csv, paths::Cell};
 
@@ -13,7 +14,8 @@ const SHOWN: usize = 32;
 impl Mapping {
     /// Why a record is ignored.
     pub fn why_ignored(&self, bytes: &[u8]) -> String {
-        let MappingScratch { mut finds, mut fields, mut text, .. } = MappingScratch::default();
+        let MappingScratch { mut finds, mut fields, mut text, mut sheet, mut schema, .. } =
+            MappingScratch::default();
         match &self.encoding {
             Encoding::Json(paths) => {
                 if walk::walk(bytes, paths, &mut finds).is_err() {
@@ -22,6 +24,17 @@ impl Mapping {
                 let lookup = |cell, row| finds.get(cell, row);
                 self.reasons(
                     &Values { bytes, lookup: &lookup, rows: &(), unescape: super::super::json::unescape },
+                    &mut text,
+                )
+            }
+            Encoding::Binary(binary) => {
+                if binary.walk(bytes, &mut finds, &mut sheet, &mut schema).is_err() {
+                    return "it cannot be read".into();
+                }
+                let lookup = |cell, row| finds.get(cell, row);
+                let unescape = super::super::json::unescape;
+                self.reasons(
+                    &Values { bytes: sheet.bytes(), lookup: &lookup, rows: &(), unescape },
                     &mut text,
                 )
             }
@@ -73,7 +86,8 @@ impl<L: Fn(Cell, usize) -> Found> Values<'_, L, ()> {
 }
 
 impl Scalar {
-    fn shown(&self) -> String {
+    /// As a mapping writes it.
+    pub(super) fn shown(&self) -> String {
         match self {
             Scalar::Text(text) => format!("{text:?}"),
             Scalar::Integer(digits) => digits.clone(),

@@ -1,10 +1,11 @@
 //! A mapping file, checked and compiled. What cannot work is an error that names file and line, before anything is read.
 
-use super::csv::{Columns, Header};
+use super::binary::SchemaKind;
+use super::csv::Columns;
 use super::decimal::Excess;
 use super::paths::{self, Cell, Elements, Paths};
 use super::pattern::Pattern;
-use super::record::{Condition, IdMapping, RecordMapping, Scalar, SideMapping, SymbolMapping, Wanted};
+use super::record::{Condition, IdMapping, RecordMapping, Scalar, SideMapping, Wanted};
 use super::time::{Unit, offset_of};
 use super::{Encoding, Mapping};
 use crossrate_dataflows::market::trade::is_name;
@@ -12,10 +13,14 @@ use std::fmt;
 use std::ops::Range;
 use toml::Spanned;
 
+mod binary;
+mod columns;
+mod heartbeat;
 mod symbol;
 mod text;
 
-use text::{ConditionText, File, HeaderText, OneOrMany, QuantityText, RecordText, ScalarText, SideText};
+use binary::{Asked, BinaryText};
+use text::{ConditionText, File, OneOrMany, QuantityText, RecordText, ScalarText, SideText};
 
 /// Why a mapping file cannot work.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +47,12 @@ impl fmt::Display for MappingError {
 impl std::error::Error for MappingError {}
 
 /// Compiles a mapping file.
-pub(super) fn compile(name: &str, text: &str, path: Option<&str>) -> Result<Mapping, MappingError> {
+pub(super) fn compile(
+    name: &str,
+    text: &str,
+    path: Option<&str>,
+    schema: Option<&[u8]>,
+) -> Result<Mapping, MappingError> {
     let file: File = toml::from_str(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         MappingError {
@@ -52,7 +62,9 @@ pub(super) fn compile(name: &str, text: &str, path: Option<&str>) -> Result<Mapp
             needs_file: false,
         }
     })?;
-    Compiler { name, text, path, venue: String::new(), pointers: Pointers::Json(Paths::new()) }.compile(file)
+    let pointers = Pointers::Tree(Paths::new());
+    Compiler { name, text, path, schema, venue: String::new(), pointers, binary: None, asked: Vec::new() }
+        .compile(file)
 }
 
 /// The number of the line that holds a byte.
@@ -64,12 +76,16 @@ struct Compiler<'a> {
     name: &'a str,
     text: &'a str,
     path: Option<&'a str>,
+    /// What stands in the file of a schema that the mapping names.
+    schema: Option<&'a [u8]>,
     venue: String,
     pointers: Pointers,
+    binary: Option<BinaryText>,
+    asked: Vec<Asked>,
 }
 
 enum Pointers {
-    Json(Paths),
+    Tree(Paths),
     Csv(Columns),
 }
 
@@ -100,11 +116,15 @@ impl Compiler<'_> {
             let span = record.span();
             records.push(self.record(record.into_inner(), span)?);
         }
-        let encoding = match self.pointers {
-            Pointers::Csv(columns) => Encoding::Csv(columns),
-            Pointers::Json(mut paths) => {
+        let pointers = std::mem::replace(&mut self.pointers, Pointers::Tree(Paths::new()));
+        let encoding = match (pointers, self.binary.take()) {
+            (Pointers::Csv(columns), _) => Encoding::Csv(columns),
+            (Pointers::Tree(mut paths), binary) => {
                 paths.finish();
-                Encoding::Json(paths)
+                match binary {
+                    None => Encoding::Json(paths),
+                    Some(text) => Encoding::Binary(self.binary(text, paths)?),
+                }
             }
         };
         Ok(Mapping { encoding, records })
@@ -113,33 +133,25 @@ impl Compiler<'_> {
     fn encoding(&mut self, file: &File) -> Compiled<()> {
         let encoding = file.encoding.as_ref().map_or("json", |encoding| encoding.get_ref());
         let span = file.encoding.as_ref().map_or(0..0, Spanned::span);
-        match encoding {
-            "csv" => {}
-            "json" => {
-                let only_csv =
-                    file.delimiter.as_ref().map(Spanned::span).or(file.header.as_ref().map(Spanned::span));
-                return match only_csv {
-                    Some(span) => self.error(span, "delimiter and header are for encoding = \"csv\""),
-                    None => Ok(()),
-                };
-            }
+        let kind = match encoding {
+            "json" | "csv" => None,
+            "avro" => Some(SchemaKind::Avro),
+            "protobuf" => Some(SchemaKind::Protobuf),
             other => {
-                return self.error(span, format!("encoding: got {other:?}, expected \"json\" or \"csv\""));
+                let words =
+                    format!("encoding: got {other:?}, expected \"json\", \"csv\", \"avro\" or \"protobuf\"");
+                return self.error(span, words);
             }
+        };
+        if let Some(kind) = kind {
+            self.binary = Some(self.binary_text(file, kind, span)?);
+            return Ok(());
         }
-        let delimiter = match file.delimiter.as_ref().map(|d| (d.get_ref().as_bytes(), d.span())) {
-            None => b',',
-            Some(([byte], _)) if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => *byte,
-            Some((_, span)) => return self.error(span, "delimiter: want one ASCII character, such as \";\""),
-        };
-        let header = match file.header.as_ref().map(|h| (h.get_ref(), h.span())) {
-            None => Header::Auto,
-            Some((HeaderText::Is(true), _)) => Header::Yes,
-            Some((HeaderText::Is(false), _)) => Header::No,
-            Some((HeaderText::Word(word), _)) if word == "auto" => Header::Auto,
-            Some((_, span)) => return self.error(span, "header: want \"auto\", true or false"),
-        };
-        self.pointers = Pointers::Csv(Columns::new(delimiter, header));
+        self.no_schema(file)?;
+        match encoding {
+            "csv" => self.pointers = Pointers::Csv(self.columns(file)?),
+            _ => self.no_columns(file)?,
+        }
         Ok(())
     }
 
@@ -164,14 +176,7 @@ impl Compiler<'_> {
             }
         };
         if is_heartbeat {
-            return Ok(RecordMapping {
-                conditions,
-                elements,
-                is_heartbeat,
-                time,
-                unit,
-                ..RecordMapping::unused()
-            });
+            return Ok(RecordMapping { conditions, elements, ..RecordMapping::heartbeat(time, unit) });
         }
         let Some(price) = &record.price else {
             return self.error(span, "price: want a pointer, such as \"/price\"");
@@ -213,7 +218,7 @@ impl Compiler<'_> {
     fn cell(&mut self, text: &str, span: &Range<usize>, elements: Option<&Elements>) -> Compiled<Cell> {
         let cell = match &mut self.pointers {
             Pointers::Csv(columns) => columns.cell(text),
-            Pointers::Json(paths) => {
+            Pointers::Tree(paths) => {
                 let (text, elements) = match text.strip_prefix('^') {
                     Some(text) => (text, None),
                     None => (text, elements),
@@ -225,11 +230,15 @@ impl Compiler<'_> {
             }
         };
         match (cell, &self.pointers) {
-            (Some(cell), _) => Ok(cell),
+            (Some(cell), _) => {
+                let (pointer, span) = (text.to_owned(), span.clone());
+                self.asked.push(Asked { cell, pointer, span, exists_only: false });
+                Ok(cell)
+            }
             (None, Pointers::Csv(_)) => {
                 self.error(span.clone(), format!("{text:?}: want the name of a column, or its number from 1"))
             }
-            (None, Pointers::Json(_)) => {
+            (None, Pointers::Tree(_)) => {
                 let words =
                     format!("{text:?} is no JSON pointer (RFC 6901): want one such as \"/data/price\"");
                 self.error(span.clone(), words)
@@ -240,7 +249,10 @@ impl Compiler<'_> {
     fn condition(&mut self, pointer: Spanned<String>, condition: ConditionText) -> Compiled<Condition> {
         let cell = self.cell(pointer.get_ref(), &pointer.span(), None)?;
         let wanted = match condition {
-            ConditionText::Exists { exists: true } => Wanted::Exists,
+            ConditionText::Exists { exists: true } => {
+                self.asked.iter_mut().next_back().into_iter().for_each(|asked| asked.exists_only = true);
+                Wanted::Exists
+            }
             ConditionText::Exists { exists: false } => {
                 return self.error(pointer.span(), "where: want exists = true; an absent value never holds");
             }
@@ -254,8 +266,8 @@ impl Compiler<'_> {
         let pointers = each.into_inner().into_vec();
         let parsed: Option<Vec<_>> = pointers.iter().map(|pointer| paths::parse(pointer)).collect();
         match (&mut self.pointers, parsed) {
-            (Pointers::Csv(_), _) => self.error(span, "each is for encoding = \"json\""),
-            (Pointers::Json(paths), Some(path)) if !path.is_empty() => Ok(paths.elements(&path)),
+            (Pointers::Csv(_), _) => self.error(span, "each is not for encoding = \"csv\""),
+            (Pointers::Tree(paths), Some(path)) if !path.is_empty() => Ok(paths.elements(&path)),
             _ => self.error(span, "each: want a JSON pointer, or a list of them, such as \"/data\""),
         }
     }
@@ -321,7 +333,7 @@ impl Compiler<'_> {
         let cell = self.cell(&side.at, &span, elements)?;
         let (buy, sell) = (scalars(side.buy), scalars(side.sell));
         if let Some(both) = buy.iter().find(|value| sell.contains(value)) {
-            return self.error(span, format!("side: {both:?} is in both lists"));
+            return self.error(span, format!("side: {} is in both lists", both.shown()));
         }
         Ok(SideMapping { cell, buy, sell })
     }
@@ -347,29 +359,6 @@ impl Compiler<'_> {
             ("unique", Some(cell)) => Ok(IdMapping::Unique(cell)),
             ("none", _) => Ok(IdMapping::None),
             _ => self.error(span, "ids: want \"sequence\", \"unique\" or \"none\""),
-        }
-    }
-}
-
-impl RecordMapping {
-    /// A heartbeat's: nothing but its time is read.
-    fn unused() -> Self {
-        let none = Cell { table: 0, column: 0 };
-        RecordMapping {
-            conditions: Vec::new(),
-            elements: None,
-            is_heartbeat: true,
-            symbol: SymbolMapping::Fixed(String::new()),
-            venue: String::new(),
-            contracts: Vec::new(),
-            id: IdMapping::None,
-            price: none,
-            quantity: none,
-            sign_is_side: false,
-            excess: Excess::Refuse,
-            time: none,
-            unit: Unit::Epoch(0),
-            side: None,
         }
     }
 }

@@ -94,6 +94,19 @@ fn token(text: &str) -> Option<Token> {
     Some(Token { key: key.into_bytes().into(), place })
 }
 
+#[cfg(any(feature = "avro", feature = "protobuf"))]
+impl Node {
+    /// The value under a key.
+    pub(super) fn child(&self, key: &[u8]) -> Option<NodeNumber> {
+        self.children.iter().find(|(token, _)| *token.key == *key).map(|(_, child)| *child)
+    }
+
+    /// The values that are asked for by their places in an array.
+    pub(super) fn places(&self) -> Vec<(usize, NodeNumber)> {
+        self.children.iter().filter_map(|(token, child)| Some((token.place?, *child))).collect()
+    }
+}
+
 impl Paths {
     pub(super) const ROOT: NodeNumber = 0;
 

@@ -1,10 +1,10 @@
 //! One record by its mapping: the values that were found in it become a trade, or what is wrong with it.
 
 use super::decimal::{Decimal, Excess};
+use super::finds::Found;
 use super::paths::{Cell, Elements};
 use super::pattern::Pattern;
 use super::time::{self, LastDay, Unit};
-use super::walk::Found;
 use super::{Decimals, Mapped, MappedTrade, Taker, TradeId};
 use crate::wire::BadRecord;
 use crossrate_dataflows::market::event_time::EventTime;
@@ -156,14 +156,23 @@ fn same_number(a: &[u8], b: &[u8]) -> bool {
 /// What may be wrong with a field, by its name.
 struct Reasons {
     absent: &'static str,
+    float: &'static str,
     grammar: &'static str,
     too_precise: &'static str,
     too_large: &'static str,
     zero: &'static str,
 }
 
+impl Reasons {
+    fn no_digits(&self, found: Found) -> BadRecord {
+        let is_float = matches!(found, Found::Float { .. });
+        bad(if is_float { self.float } else { self.absent }, found)
+    }
+}
+
 const PRICE: Reasons = Reasons {
     absent: "price: absent, or neither a number nor a text",
+    float: "price: a float, and the mapping does not say floats = \"shortest\"",
     grammar: "price: not a plain decimal number",
     too_precise: "price: more decimals than --price-decimals",
     too_large: "price: too large",
@@ -172,6 +181,7 @@ const PRICE: Reasons = Reasons {
 
 const QUANTITY: Reasons = Reasons {
     absent: "quantity: absent, or neither a number nor a text",
+    float: "quantity: a float, and the mapping does not say floats = \"shortest\"",
     grammar: "quantity: not a plain decimal number",
     too_precise: "quantity: more decimals than --quantity-decimals",
     too_large: "quantity: too large",
@@ -195,10 +205,10 @@ impl RecordMapping {
             return Ok(Mapped::Heartbeat(time));
         }
         let found = get(self.price);
-        let digits = values.digits(found, texts.text).ok_or(bad(PRICE.absent, found))?;
+        let digits = values.digits(found, texts.text).ok_or(PRICE.no_digits(found))?;
         let price = decimal(digits, decimals.price, self.excess, &PRICE, found)?;
         let found = get(self.quantity);
-        let digits = values.digits(found, texts.text).ok_or(bad(QUANTITY.absent, found))?;
+        let digits = values.digits(found, texts.text).ok_or(QUANTITY.no_digits(found))?;
         let (digits, signed) = match digits {
             [b'-', rest @ ..] if self.sign_is_side => (rest, Some(Taker::Sell)),
             _ if self.sign_is_side => (digits, Some(Taker::Buy)),
@@ -226,7 +236,12 @@ impl RecordMapping {
             (Unit::Rfc3339(_), Found::Number { .. }) => None,
             _ => values.digits(found, texts.text),
         };
-        let digits = digits.ok_or(bad("time: absent, or not as its unit says", found))?;
+        let digits = digits.ok_or_else(|| match found {
+            Found::Float { .. } => {
+                bad("time: a float, and the mapping does not say floats = \"shortest\"", found)
+            }
+            _ => bad("time: absent, or not as its unit says", found),
+        })?;
         time::read(digits, self.unit, texts.day).map_err(|fault| match fault {
             Fault::OutOfRange | Fault::TooLarge => bad("time: outside 2009 to 2099", found),
             Fault::Grammar | Fault::TooPrecise => bad("time: not as its unit says", found),

@@ -11,6 +11,10 @@ pub(super) struct File {
     pub(super) venue: Option<Spanned<String>>,
     pub(super) delimiter: Option<Spanned<String>>,
     pub(super) header: Option<Spanned<HeaderText>>,
+    pub(super) schema: Option<Spanned<String>>,
+    pub(super) descriptors: Option<Spanned<String>>,
+    pub(super) message: Option<Spanned<String>>,
+    pub(super) floats: Option<Spanned<String>>,
     pub(super) record: Spanned<Vec<Spanned<RecordText>>>,
 }
 

@@ -1,0 +1,223 @@
+//! A record of Avro, walked once by its writer's schema: no tree is built, and what the mapping does not ask for is passed
+//! over. Hostile bytes cost no more than their length: counts and lengths are held against what is there.
+
+use super::binary::{Target, zigzag};
+use super::finds::Found;
+use super::paths::Cell;
+use crate::wire::BadRecord;
+use crate::wire::json::{MOST_LEVELS, bad};
+use schema::{Program, Shape, StepNumber};
+
+pub(super) mod schema;
+
+/// Elements that take no bytes, such as nulls, may be so many more than the record has bytes.
+const ELEMENTS_WITHOUT_BYTES: usize = 1_000;
+
+/// Walks a record that begins at `from` and ends with the bytes.
+pub(super) fn walk(
+    program: &Program,
+    bytes: &[u8],
+    from: usize,
+    target: &mut Target<'_>,
+) -> Result<(), BadRecord> {
+    let budget = bytes.len() + ELEMENTS_WITHOUT_BYTES;
+    let mut walker = Walker { program, bytes, at: from, budget, target };
+    walker.value(program.root, 0)?;
+    if walker.at == bytes.len() {
+        Ok(())
+    } else {
+        Err(bad("more after the end of the Avro record", walker.at))
+    }
+}
+
+struct Walker<'a, 't> {
+    program: &'a Program,
+    bytes: &'a [u8],
+    at: usize,
+    /// So many elements may still come.
+    budget: usize,
+    target: &'a mut Target<'t>,
+}
+
+impl<'a> Walker<'a, '_> {
+    /// One value and all that is in it. The depth is bounded, and so is the recursion.
+    fn value(&mut self, step: StepNumber, depth: usize) -> Result<(), BadRecord> {
+        let at = self.at;
+        let step = self.program.step(step);
+        let cell = step.cell;
+        match &step.shape {
+            Shape::Union(branches) => {
+                let place = usize::try_from(self.long()?).ok();
+                let branch = place.and_then(|place| branches.get(place));
+                let branch = *branch.ok_or(bad("not Avro: a union has no such branch", at))?;
+                self.value(branch, depth)?;
+            }
+            Shape::Record(fields) => {
+                let depth = deeper(depth, at)?;
+                self.target.put(cell, |_| Found::Container { at });
+                for field in fields {
+                    self.value(*field, depth)?;
+                }
+            }
+            Shape::Array { .. } | Shape::Map { .. } => {
+                let depth = deeper(depth, at)?;
+                self.target.put(cell, |_| Found::Container { at });
+                self.blocks(&step.shape, depth)?;
+            }
+            scalar => self.scalar(scalar, cell)?,
+        }
+        Ok(())
+    }
+
+    /// A value that holds no others.
+    #[inline]
+    fn scalar(&mut self, shape: &'a Shape, cell: Option<Cell>) -> Result<(), BadRecord> {
+        let at = self.at;
+        match shape {
+            Shape::Null => self.target.put(cell, |_| Found::Null { at }),
+            Shape::Bool => {
+                let value = match self.take(1)? {
+                    [0] => false,
+                    [1] => true,
+                    _ => return Err(bad("not Avro: a boolean is neither 0 nor 1", at)),
+                };
+                self.target.put(cell, |_| Found::Bool(value));
+            }
+            Shape::Int => {
+                let value = self.long()?;
+                if i32::try_from(value).is_err() {
+                    return Err(bad("not Avro: an int is beyond 32 bits", at));
+                }
+                self.target.put(cell, |sheet| sheet.integer(value, at));
+            }
+            Shape::Long => {
+                let value = self.long()?;
+                self.target.put(cell, |sheet| sheet.integer(value, at));
+            }
+            Shape::Float => {
+                let value = f32::from_le_bytes(*self.array()?);
+                self.target.put_float(cell, value, at);
+            }
+            Shape::Double => {
+                let value = f64::from_le_bytes(*self.array()?);
+                self.target.put_float(cell, value, at);
+            }
+            Shape::Text => {
+                let text = self.text()?;
+                self.target.put(cell, |sheet| sheet.text(text, at));
+            }
+            Shape::Bytes { size } => {
+                self.sized(*size)?;
+                self.target.put(cell, |_| Found::Container { at });
+            }
+            Shape::Decimal { scale, size } => {
+                let digits = self.sized(*size)?;
+                if let Some(cell) = cell {
+                    let found = self.target.sheet.decimal(digits, *scale, at)?;
+                    self.target.finds.put_in(cell, found);
+                }
+            }
+            Shape::Enum(symbols) => {
+                let place = usize::try_from(self.long()?).ok();
+                let symbol = place.and_then(|place| symbols.get(place));
+                let symbol = symbol.ok_or(bad("not Avro: an enum has no such symbol", at))?;
+                self.target.put(cell, |sheet| sheet.text(symbol, at));
+            }
+            // What holds others is walked elsewhere.
+            Shape::Union(_) | Shape::Record(_) | Shape::Array { .. } | Shape::Map { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// The elements of an array or of a map.
+    fn blocks(&mut self, shape: &'a Shape, depth: usize) -> Result<(), BadRecord> {
+        if let Shape::Array { node: Some(node), .. } = shape {
+            self.target.finds.begin_array(Some(self.target.paths.node(*node)));
+        }
+        let mut place = 0;
+        loop {
+            let at = self.at;
+            let mut count = self.long()?;
+            if count == 0 {
+                return Ok(());
+            }
+            if count < 0 {
+                // The size of the block, by which it could be passed over.
+                self.long()?;
+                count = count.checked_neg().ok_or(bad("not Avro: more elements than bytes", at))?;
+            }
+            for _ in 0..count {
+                self.budget =
+                    self.budget.checked_sub(1).ok_or(bad("not Avro: more elements than bytes", at))?;
+                match shape {
+                    Shape::Map { other, keys } => {
+                        let key = self.text()?;
+                        let known = keys.iter().find(|(known, _)| **known == *key.as_bytes());
+                        self.value(known.map_or(*other, |(_, step)| *step), depth)?;
+                    }
+                    Shape::Array { node, other, element, places } => {
+                        let from = self.at;
+                        let known = places.iter().find(|(known, _)| *known == place);
+                        if let Some((_, step)) = known {
+                            self.value(*step, depth)?;
+                        }
+                        match (node, element) {
+                            (Some(node), Some(element)) => {
+                                // Walked once more as an element of which there is a row.
+                                self.at = from;
+                                self.target.finds.begin_element(self.target.paths.node(*node));
+                                self.value(*element, depth)?;
+                            }
+                            _ if known.is_none() => self.value(*other, depth)?,
+                            _ => {}
+                        }
+                        place += 1;
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn long(&mut self) -> Result<i64, BadRecord> {
+        let at = self.at;
+        zigzag(self.bytes, &mut self.at)
+            .ok_or(bad("not Avro: it ends too early, or a number does not end", at))
+    }
+
+    #[inline]
+    fn take(&mut self, count: usize) -> Result<&'a [u8], BadRecord> {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let taken = rest.get(..count).ok_or(bad("not Avro: it ends too early", self.at))?;
+        self.at += count;
+        Ok(taken)
+    }
+
+    #[inline]
+    fn array<const N: usize>(&mut self) -> Result<&'a [u8; N], BadRecord> {
+        let at = self.at;
+        self.take(N)?.first_chunk().ok_or(bad("not Avro: it ends too early", at))
+    }
+
+    /// Bytes of a size that the schema says, or that stands before them.
+    #[inline]
+    fn sized(&mut self, size: Option<usize>) -> Result<&'a [u8], BadRecord> {
+        let at = self.at;
+        let size = match size {
+            Some(size) => size,
+            None => usize::try_from(self.long()?).map_err(|_| bad("not Avro: a length is below zero", at))?,
+        };
+        self.take(size)
+    }
+
+    #[inline]
+    fn text(&mut self) -> Result<&'a str, BadRecord> {
+        let at = self.at;
+        std::str::from_utf8(self.sized(None)?).map_err(|_| bad("not Avro: a text is not UTF-8", at))
+    }
+}
+
+fn deeper(depth: usize, at: usize) -> Result<usize, BadRecord> {
+    if depth == MOST_LEVELS { Err(bad("nested more than 128 levels deep", at)) } else { Ok(depth + 1) }
+}

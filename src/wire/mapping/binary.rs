@@ -1,0 +1,325 @@
+//! Records of Avro and Protobuf: by a schema that the mapping names, or by the schema of a registry whose id stands before
+//! each record, as Confluent writes it.
+//!
+//! A schema is compiled together with the mapping's pointers when it arrives ([`Layout`]), so that a record is walked once.
+//! What pointers find is written out ([`Sheet`]) and then read like the values of JSON. Schemas of a registry are asked
+//! for by the reader of the topic, before a record that needs one is decoded: nothing here waits.
+
+// A build of neither encoding has them for nothing.
+#![cfg_attr(not(any(feature = "avro", feature = "protobuf")), allow(dead_code, unused_variables))]
+
+use super::finds::{Finds, Found};
+use super::paths::{Cell, Paths};
+use super::sheet::Sheet;
+use crate::wire::BadRecord;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// How records are written.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum SchemaKind {
+    /// By a schema of Avro.
+    Avro,
+    /// As a message of Protobuf.
+    Protobuf,
+}
+
+/// A schema as a registry gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchemaText {
+    /// `AVRO`, `PROTOBUF` or another.
+    pub kind: String,
+    /// What it says.
+    pub text: String,
+    /// The schemas that it refers to, each by its name; one that another needs stands before it.
+    pub references: Vec<(String, String)>,
+}
+
+/// What a mapping's pointers find in a schema.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A number that is exact, or an enumeration, a boolean or a text.
+    Exact,
+    /// A float.
+    Float,
+    /// Bytes, which are neither a number nor a text.
+    Bytes,
+    /// A record, an array or a map.
+    Container,
+}
+
+/// The schema of a record, compiled for a mapping.
+#[derive(Debug)]
+pub(super) enum Layout {
+    #[cfg(feature = "avro")]
+    Avro(super::avro::schema::Program),
+    #[cfg(feature = "protobuf")]
+    Protobuf(super::protobuf::descriptor::Program),
+}
+
+/// The schemas of a mapping's records.
+#[derive(Debug)]
+pub(super) enum Schemas {
+    /// All records have this one.
+    One(Layout),
+    /// Each record names its own.
+    Registry(Table),
+}
+
+/// The schemas of a registry that are known, by their ids.
+#[derive(Debug)]
+pub(super) struct Table {
+    /// Which table it is.
+    number: u64,
+    known: RwLock<HashMap<u32, Arc<Known>>>,
+}
+
+/// What is known of an id.
+#[derive(Debug)]
+pub(super) enum Known {
+    /// Its schema; of Protobuf each of its messages, by its place in the file.
+    Layouts(Vec<(Vec<i32>, Layout)>),
+    /// Its records cannot be read.
+    Bad(&'static str),
+}
+
+/// The schema of the record before: mostly that of the next one.
+#[derive(Debug, Default)]
+pub(super) struct LastSchema(Option<(u64, u32, Arc<Known>)>);
+
+/// What a mapping has of binary records.
+#[derive(Debug)]
+pub(super) struct Binary {
+    pub(super) kind: SchemaKind,
+    pub(super) paths: Paths,
+    /// Floats are taken by their shortest decimal; else they are refused.
+    pub(super) takes_floats: bool,
+    pub(super) schemas: Schemas,
+}
+
+/// Where a walk puts what it finds.
+pub(super) struct Target<'a> {
+    pub(super) paths: &'a Paths,
+    pub(super) finds: &'a mut Finds,
+    pub(super) sheet: &'a mut Sheet,
+    pub(super) takes_floats: bool,
+}
+
+impl Target<'_> {
+    /// Notes a value, where it is asked for.
+    #[inline]
+    pub(super) fn put(&mut self, cell: Option<Cell>, found: impl FnOnce(&mut Sheet) -> Found) {
+        if let Some(cell) = cell {
+            let found = found(self.sheet);
+            self.finds.put_in(cell, found);
+        }
+    }
+
+    /// Notes a float, where it is asked for and taken.
+    pub(super) fn put_float(&mut self, cell: Option<Cell>, value: impl std::fmt::LowerExp, at: usize) {
+        let takes_floats = self.takes_floats;
+        self.put(cell, |sheet| if takes_floats { sheet.float(value, at) } else { Found::Float { at } });
+    }
+}
+
+/// The zero byte and the id that stand before a record, and where it begins.
+const HEADER: usize = 5;
+
+/// Messages of a schema are nested less deep.
+const DEEPEST: usize = 16;
+
+/// So many ids are remembered; those beyond it that cannot be read are asked for again.
+const MOST_KNOWN: usize = 10_000;
+
+static TABLES: AtomicU64 = AtomicU64::new(0);
+
+impl Table {
+    pub(super) fn new() -> Table {
+        Table { number: TABLES.fetch_add(1, Ordering::Relaxed), known: RwLock::default() }
+    }
+
+    fn get(&self, id: u32) -> Option<Arc<Known>> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+
+    fn find(&self, id: u32, last: &mut LastSchema) -> Result<Arc<Known>, BadRecord> {
+        match &last.0 {
+            Some((table, known_id, known)) if (*table, *known_id) == (self.number, id) => {
+                Ok(Arc::clone(known))
+            }
+            _ => {
+                let known =
+                    self.get(id).ok_or(BadRecord { reason: "its schema is not known", at: Some(1) })?;
+                last.0 = Some((self.number, id, Arc::clone(&known)));
+                Ok(known)
+            }
+        }
+    }
+}
+
+/// The schema id of a record.
+fn id_of(bytes: &[u8]) -> Result<u32, BadRecord> {
+    match bytes {
+        [0, a, b, c, d, ..] => Ok(u32::from_be_bytes([*a, *b, *c, *d])),
+        _ => Err(BadRecord { reason: "no schema id before it: want a zero byte and four more", at: Some(0) }),
+    }
+}
+
+impl Binary {
+    /// Walks a record and notes what pointers ask for.
+    pub(super) fn walk(
+        &self,
+        bytes: &[u8],
+        finds: &mut Finds,
+        sheet: &mut Sheet,
+        last: &mut LastSchema,
+    ) -> Result<(), BadRecord> {
+        finds.begin(&self.paths);
+        sheet.clear();
+        let mut target = Target { paths: &self.paths, finds, sheet, takes_floats: self.takes_floats };
+        match &self.schemas {
+            Schemas::One(layout) => layout.walk(bytes, 0, &mut target),
+            Schemas::Registry(table) => {
+                let known = table.find(id_of(bytes)?, last)?;
+                let (layout, from) = known.layout(bytes, self.kind)?;
+                layout.walk(bytes, from, &mut target)
+            }
+        }
+    }
+
+    /// The schema id of a record that is not known yet.
+    pub(super) fn missing(&self, bytes: &[u8]) -> Option<u32> {
+        let Schemas::Registry(table) = &self.schemas else { return None };
+        let id = id_of(bytes).ok()?;
+        let is_known = table.known.read().unwrap_or_else(PoisonError::into_inner).contains_key(&id);
+        (!is_known).then_some(id)
+    }
+
+    /// Takes what a registry says of an id; why its records cannot be read, where they cannot.
+    pub(super) fn learn(&self, id: u32, schema: Option<&SchemaText>) -> Result<(), String> {
+        let Schemas::Registry(table) = &self.schemas else { return Ok(()) };
+        let (known, told) = match schema {
+            None => {
+                (Known::Bad("its schema id is not in the registry"), Err("it is not in the registry".into()))
+            }
+            Some(schema) => match self.layouts(schema) {
+                Ok(layouts) => (Known::Layouts(layouts), Ok(())),
+                Err(words) => (Known::Bad("its schema cannot be used"), Err(words)),
+            },
+        };
+        let mut all = table.known.write().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= MOST_KNOWN {
+            // Ids that nobody has registered: whoever writes such does not fill the memory.
+            all.retain(|_, known| matches!(**known, Known::Layouts(_)));
+        }
+        all.insert(id, Arc::new(known));
+        told
+    }
+
+    fn layouts(&self, schema: &SchemaText) -> Result<Vec<(Vec<i32>, Layout)>, String> {
+        let kind = match schema.kind.as_str() {
+            "AVRO" => SchemaKind::Avro,
+            "PROTOBUF" => SchemaKind::Protobuf,
+            other => return Err(format!("it is of type {other}")),
+        };
+        match (kind, self.kind) {
+            #[cfg(feature = "avro")]
+            (SchemaKind::Avro, SchemaKind::Avro) => {
+                let (program, _) =
+                    super::avro::schema::compile(&schema.text, &schema.references, &self.paths)?;
+                Ok(vec![(Vec::new(), Layout::Avro(program))])
+            }
+            #[cfg(feature = "protobuf")]
+            (SchemaKind::Protobuf, SchemaKind::Protobuf) => {
+                let all =
+                    super::protobuf::descriptor::compile_text(&schema.text, &schema.references, &self.paths)?;
+                Ok(all.into_iter().map(|(place, program)| (place, Layout::Protobuf(program))).collect())
+            }
+            _ => Err(format!("it is of type {}, and the mapping is of another", schema.kind)),
+        }
+    }
+}
+
+impl Known {
+    /// The schema of a record, and where the record begins.
+    fn layout(&self, bytes: &[u8], kind: SchemaKind) -> Result<(&Layout, usize), BadRecord> {
+        let layouts = match self {
+            Known::Layouts(layouts) => layouts,
+            Known::Bad(reason) => return Err(BadRecord { reason, at: Some(1) }),
+        };
+        let mut room = [0; DEEPEST];
+        let (place, from) = match kind {
+            SchemaKind::Avro => (&[][..], HEADER),
+            SchemaKind::Protobuf => place_of(bytes, &mut room)?,
+        };
+        let found = layouts.iter().find(|(known, _)| known == place);
+        let (_, layout) =
+            found.ok_or(BadRecord { reason: "its schema has no message at that place", at: Some(HEADER) })?;
+        Ok((layout, from))
+    }
+}
+
+/// Which message of its schema a record is, and where it begins: a list of places, each within the message before; one
+/// zero byte stands for the first message.
+fn place_of<'r>(bytes: &[u8], room: &'r mut [i32; DEEPEST]) -> Result<(&'r [i32], usize), BadRecord> {
+    let bad = BadRecord { reason: "no place of its message behind the schema id", at: Some(HEADER) };
+    let mut at = HEADER;
+    let mut next = || {
+        let value = zigzag(bytes, &mut at)?;
+        i32::try_from(value).ok().filter(|value| *value >= 0)
+    };
+    let count = next().ok_or(bad)? as usize;
+    let place = match count {
+        0 => &[0],
+        _ => {
+            let place = room.get_mut(..count).ok_or(bad)?;
+            place.iter_mut().try_for_each(|place| next().map(|value| *place = value)).ok_or(bad)?;
+            &*place
+        }
+    };
+    Ok((place, at))
+}
+
+/// A signed number of variable length.
+#[inline]
+pub(super) fn zigzag(bytes: &[u8], at: &mut usize) -> Option<i64> {
+    let value = varint(bytes, at)?;
+    Some((value >> 1) as i64 ^ -((value & 1) as i64))
+}
+
+/// A number of variable length: seven bits a byte, ten bytes at most, the least first.
+#[inline]
+pub(super) fn varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
+    let first = *bytes.get(*at)?;
+    *at += 1;
+    if first < 0x80 {
+        return Some(first.into());
+    }
+    let mut value = u64::from(first & 0x7f);
+    for place in 1..10 {
+        let byte = *bytes.get(*at)?;
+        *at += 1;
+        let bits = u64::from(byte & 0x7f);
+        // Of the tenth byte one bit is left.
+        if place == 9 && byte > 1 {
+            return None;
+        }
+        value |= bits << (7 * place);
+        if byte < 0x80 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+impl Layout {
+    fn walk(&self, bytes: &[u8], from: usize, target: &mut Target<'_>) -> Result<(), BadRecord> {
+        match *self {
+            #[cfg(feature = "avro")]
+            Layout::Avro(ref program) => super::avro::walk(program, bytes, from, target),
+            #[cfg(feature = "protobuf")]
+            Layout::Protobuf(ref program) => super::protobuf::walk(program, bytes, from, target),
+        }
+    }
+}

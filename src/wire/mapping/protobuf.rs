@@ -1,0 +1,361 @@
+//! A message of Protobuf, walked once: fields that the mapping does not ask for are passed over by how they are written.
+//!
+//! As the format has it: of a field that is repeated though it is no list the last counts, a message that is given twice is
+//! merged, and a field without presence that is absent has its default (so zero, an empty text or `false`, which are never
+//! written). A list that is absent is empty.
+
+use super::binary::{Target, varint};
+use super::finds::Found;
+use crate::wire::BadRecord;
+use crate::wire::json::{MOST_LEVELS, bad};
+use descriptor::{Field, Message, MessageNumber, Program, Scalar, Shape};
+
+pub(super) mod descriptor;
+
+/// How a field is written.
+const VARINT: u64 = 0;
+const EIGHT_BYTES: u64 = 1;
+const SIZED: u64 = 2;
+const GROUP: u64 = 3;
+const GROUP_END: u64 = 4;
+const FOUR_BYTES: u64 = 5;
+
+const EARLY: &str = "not Protobuf: it ends too early, or a number does not end";
+
+/// Walks a message that begins at `from` and ends with the bytes.
+pub(super) fn walk(
+    program: &Program,
+    bytes: &[u8],
+    from: usize,
+    target: &mut Target<'_>,
+) -> Result<(), BadRecord> {
+    if from > bytes.len() {
+        return Err(bad(EARLY, bytes.len()));
+    }
+    Walker { program, bytes, target }.message(program.root, from, bytes.len())
+}
+
+struct Walker<'a, 't> {
+    program: &'a Program,
+    bytes: &'a [u8],
+    target: &'a mut Target<'t>,
+}
+
+impl<'a> Walker<'a, '_> {
+    /// The fields of a message. Messages of which nothing is asked are passed over, so the recursion is as deep as the
+    /// mapping's pointers.
+    fn message(&mut self, number: MessageNumber, from: usize, to: usize) -> Result<(), BadRecord> {
+        let message = self.program.message(number);
+        self.begin(message, from);
+        let mut counts = Counts::default();
+        let mut at = from;
+        while at < to {
+            let (field, written) = self.tag(&mut at, to)?;
+            if written == GROUP_END && at == to && number != self.program.root {
+                // The mark of a group's end, which was found when the group was passed over.
+                return Ok(());
+            }
+            match message.fields.iter().position(|known| known.number == field) {
+                Some(place) => {
+                    let count = counts.next(place, message);
+                    at = self.field(&message.fields[place], written, (at, to), count)?;
+                }
+                None => at = self.skip(written, field, (at, to), 0)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// What holds of a message before its fields: values that are not written, and lists that are empty.
+    fn begin(&mut self, message: &Message, at: usize) {
+        for (cell, default) in &message.defaults {
+            // A message that is given twice is merged.
+            if self.target.finds.is_absent(*cell) {
+                let found = match default {
+                    Scalar::Bool => Found::Bool(false),
+                    Scalar::Text => self.target.sheet.text("", at),
+                    Scalar::Bytes => Found::Container { at },
+                    Scalar::Enum(names) => match names.iter().find(|(number, _)| *number == 0) {
+                        Some((_, name)) => self.target.sheet.text(name, at),
+                        None => self.target.sheet.integer(0, at),
+                    },
+                    Scalar::Float | Scalar::Double if !self.target.takes_floats => Found::Float { at },
+                    _ => self.target.sheet.integer(0, at),
+                };
+                self.target.finds.put_in(*cell, found);
+            }
+        }
+        for list in &message.lists {
+            self.target.finds.begin_array(Some(self.target.paths.node(*list)));
+        }
+    }
+
+    #[inline]
+    fn tag(&self, at: &mut usize, to: usize) -> Result<(u32, u64), BadRecord> {
+        let start = *at;
+        let tag = self.varint(at, to)?;
+        match u32::try_from(tag >> 3) {
+            Ok(field @ 1..=0x1fff_ffff) => Ok((field, tag & 7)),
+            _ => Err(bad("not Protobuf: no field has that number", start)),
+        }
+    }
+
+    /// A field that is asked for, its value at `at`; where it ends.
+    fn field(
+        &mut self,
+        field: &Field,
+        written: u64,
+        (at, to): (usize, usize),
+        count: usize,
+    ) -> Result<usize, BadRecord> {
+        for other in &field.others {
+            self.target.finds.forget(self.target.paths.node(*other));
+        }
+        match (&field.shape, written) {
+            (Shape::Scalar(scalar), SIZED) if field.is_list && scalar.is_packed() => {
+                let (from, end) = self.sized(at, to)?;
+                let (mut at, mut count) = (from, count);
+                while at < end {
+                    at = self.element(field, scalar, scalar.written(), (at, end), count)?;
+                    count += 1;
+                }
+                Ok(end)
+            }
+            (Shape::Scalar(scalar), _) if scalar.written() == written => {
+                self.element(field, scalar, written, (at, to), count)
+            }
+            (Shape::Message(_) | Shape::Map { .. } | Shape::Time, SIZED) => {
+                let (from, end) = self.sized(at, to)?;
+                self.inside(field, (from, end), count)?;
+                Ok(end)
+            }
+            (Shape::Message(_), GROUP) => {
+                let end = self.skip(GROUP, field.number, (at, to), 0)?;
+                self.inside(field, (at, end), count)?;
+                Ok(end)
+            }
+            _ => Err(bad("not Protobuf: a field is not written as its type is", at)),
+        }
+    }
+
+    /// A message, or what is written as one.
+    fn inside(&mut self, field: &Field, (from, to): (usize, usize), count: usize) -> Result<(), BadRecord> {
+        match &field.shape {
+            Shape::Message(list) => {
+                self.target.put(field.cell, |_| Found::Container { at: from });
+                if let Some((_, child)) = list.places.iter().find(|(place, _)| *place == count) {
+                    self.message(*child, from, to)?;
+                }
+                if let Some((node, child)) = list.element {
+                    self.target.finds.begin_element(self.target.paths.node(node));
+                    self.message(child, from, to)?;
+                }
+                match list.itself {
+                    Some(child) => self.message(child, from, to),
+                    None => Ok(()),
+                }
+            }
+            Shape::Map { entries } => {
+                self.target.put(field.cell, |_| Found::Container { at: from });
+                let key = self.key((from, to))?;
+                match entries.iter().find(|(known, _)| **known == *key) {
+                    Some((_, entry)) => self.message(*entry, from, to),
+                    None => Ok(()),
+                }
+            }
+            Shape::Time => self.time(field, (from, to)),
+            Shape::Scalar(_) => Ok(()),
+        }
+    }
+
+    /// The key of an entry of a map: its first field, empty where it is absent.
+    fn key(&self, (from, to): (usize, usize)) -> Result<&'a [u8], BadRecord> {
+        let (mut at, mut key) = (from, &[][..]);
+        while at < to {
+            match self.tag(&mut at, to)? {
+                (1, SIZED) => {
+                    let (from, end) = self.sized(at, to)?;
+                    (key, at) = (&self.bytes[from..end], end);
+                }
+                (field, written) => at = self.skip(written, field, (at, to), 0)?,
+            }
+        }
+        Ok(key)
+    }
+
+    /// A `google.protobuf.Timestamp`, as the format's own JSON writes it.
+    fn time(&mut self, field: &Field, (from, to): (usize, usize)) -> Result<(), BadRecord> {
+        let (mut at, mut seconds, mut nanos) = (from, 0, 0);
+        while at < to {
+            match self.tag(&mut at, to)? {
+                (1, VARINT) => seconds = self.varint(&mut at, to)? as i64,
+                (2, VARINT) => nanos = self.varint(&mut at, to)? as i32,
+                (field, written) => at = self.skip(written, field, (at, to), 0)?,
+            }
+        }
+        let time = jiff::Timestamp::new(seconds, nanos).ok().filter(|_| nanos >= 0);
+        let time = time.ok_or(bad("not Protobuf: a Timestamp beyond all years", from))?;
+        self.target.put(field.cell, |sheet| sheet.time(time, from));
+        Ok(())
+    }
+
+    /// One scalar, of a list or by itself; where it ends.
+    fn element(
+        &mut self,
+        field: &Field,
+        scalar: &Scalar,
+        written: u64,
+        (at, to): (usize, usize),
+        count: usize,
+    ) -> Result<usize, BadRecord> {
+        let (from, end) = match written {
+            VARINT => {
+                let mut end = at;
+                self.varint(&mut end, to)?;
+                (at, end)
+            }
+            SIZED => self.sized(at, to)?,
+            FOUR_BYTES => (at, self.past(at, to, 4)?),
+            _ => (at, self.past(at, to, 8)?),
+        };
+        for (place, cell) in &field.places {
+            if *place == count {
+                self.value(*cell, scalar, (from, end))?;
+            }
+        }
+        if let Some((node, cell)) = field.element {
+            self.target.finds.begin_element(self.target.paths.node(node));
+            if let Some(cell) = cell {
+                self.value(cell, scalar, (from, end))?;
+            }
+        }
+        if let Some(cell) = field.cell {
+            match field.is_list {
+                true => self.target.finds.put_in(cell, Found::Container { at: from }),
+                false => self.value(cell, scalar, (from, end))?,
+            }
+        }
+        Ok(end)
+    }
+
+    /// Writes out a value that was found whole.
+    fn value(
+        &mut self,
+        cell: super::paths::Cell,
+        scalar: &Scalar,
+        (from, to): (usize, usize),
+    ) -> Result<(), BadRecord> {
+        let bytes = &self.bytes[from..to];
+        let number = || varint(bytes, &mut 0).unwrap_or_default();
+        let four = || bytes.first_chunk().copied().unwrap_or_default();
+        let eight = || bytes.first_chunk().copied().unwrap_or_default();
+        let cell = Some(cell);
+        match scalar {
+            Scalar::Bool => self.target.put(cell, |_| Found::Bool(number() != 0)),
+            Scalar::Int32 => self.target.put(cell, |sheet| sheet.integer((number() as i32).into(), from)),
+            Scalar::Int64 => self.target.put(cell, |sheet| sheet.integer(number() as i64, from)),
+            Scalar::Uint32 => self.target.put(cell, |sheet| sheet.unsigned((number() as u32).into(), from)),
+            Scalar::Uint64 => self.target.put(cell, |sheet| sheet.unsigned(number(), from)),
+            Scalar::Sint => {
+                let value = number();
+                let value = (value >> 1) as i64 ^ -((value & 1) as i64);
+                self.target.put(cell, |sheet| sheet.integer(value, from));
+            }
+            Scalar::Fixed32 => {
+                self.target.put(cell, |sheet| sheet.unsigned(u32::from_le_bytes(four()).into(), from));
+            }
+            Scalar::Fixed64 => {
+                self.target.put(cell, |sheet| sheet.unsigned(u64::from_le_bytes(eight()), from))
+            }
+            Scalar::Sfixed32 => {
+                self.target.put(cell, |sheet| sheet.integer(i32::from_le_bytes(four()).into(), from));
+            }
+            Scalar::Sfixed64 => {
+                self.target.put(cell, |sheet| sheet.integer(i64::from_le_bytes(eight()), from))
+            }
+            Scalar::Float => self.target.put_float(cell, f32::from_le_bytes(four()), from),
+            Scalar::Double => self.target.put_float(cell, f64::from_le_bytes(eight()), from),
+            Scalar::Text => {
+                let text = std::str::from_utf8(bytes);
+                let text = text.map_err(|_| bad("not Protobuf: a text is not UTF-8", from))?;
+                self.target.put(cell, |sheet| sheet.text(text, from));
+            }
+            Scalar::Bytes => self.target.put(cell, |_| Found::Container { at: from }),
+            Scalar::Enum(names) => {
+                let value = number() as i32;
+                let name = names.iter().find(|(number, _)| *number == value);
+                self.target.put(cell, |sheet| match name {
+                    Some((_, name)) => sheet.text(name, from),
+                    None => sheet.integer(value.into(), from),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Passes over a value; where it ends.
+    fn skip(
+        &self,
+        written: u64,
+        field: u32,
+        (mut at, to): (usize, usize),
+        depth: usize,
+    ) -> Result<usize, BadRecord> {
+        match written {
+            VARINT => {
+                self.varint(&mut at, to)?;
+                Ok(at)
+            }
+            EIGHT_BYTES => self.past(at, to, 8),
+            SIZED => Ok(self.sized(at, to)?.1),
+            FOUR_BYTES => self.past(at, to, 4),
+            GROUP if depth < MOST_LEVELS => loop {
+                match self.tag(&mut at, to)? {
+                    (end, GROUP_END) if end == field => return Ok(at),
+                    (_, GROUP_END) => return Err(bad("not Protobuf: a group ends that did not begin", at)),
+                    (inner, written) => at = self.skip(written, inner, (at, to), depth + 1)?,
+                }
+            },
+            GROUP => Err(bad("nested more than 128 levels deep", at)),
+            _ => Err(bad("not Protobuf: a field is written in no known way", at)),
+        }
+    }
+
+    #[inline]
+    fn varint(&self, at: &mut usize, to: usize) -> Result<u64, BadRecord> {
+        let start = *at;
+        let value = varint(&self.bytes[..to], at);
+        value.ok_or(bad(EARLY, start))
+    }
+
+    /// The bytes of a value whose size stands before it.
+    #[inline]
+    fn sized(&self, mut at: usize, to: usize) -> Result<(usize, usize), BadRecord> {
+        let size = self.varint(&mut at, to)?;
+        let size = usize::try_from(size).map_err(|_| bad(EARLY, at))?;
+        Ok((at, self.past(at, to, size)?))
+    }
+
+    #[inline]
+    fn past(&self, at: usize, to: usize, size: usize) -> Result<usize, BadRecord> {
+        at.checked_add(size).filter(|end| *end <= to).ok_or(bad(EARLY, at))
+    }
+}
+
+/// How many elements each list of a message has had, of lists that are asked for by places.
+#[derive(Default)]
+struct Counts(Vec<usize>);
+
+impl Counts {
+    /// The place of the next element.
+    #[inline]
+    fn next(&mut self, field: usize, message: &Message) -> usize {
+        if !message.fields[field].is_placed() {
+            return 0;
+        }
+        self.0.resize(message.fields.len(), 0);
+        let count = self.0[field];
+        self.0[field] += 1;
+        count
+    }
+}

@@ -1,0 +1,332 @@
+//! Descriptors of Protobuf and the pointers of a mapping, compiled into the fields that a walk looks for.
+
+use crate::wire::mapping::binary::Kind;
+use crate::wire::mapping::paths::{Cell, NodeNumber, Paths};
+use prost_reflect::{DescriptorPool, FieldDescriptor, Kind as Type, MessageDescriptor};
+
+/// A place among the messages.
+pub(in crate::wire::mapping) type MessageNumber = usize;
+
+/// What pointers find in a schema.
+pub(in crate::wire::mapping) type Kinds = Vec<(Cell, Kind)>;
+
+/// The messages that a walk looks into.
+#[derive(Debug)]
+pub(in crate::wire::mapping) struct Program {
+    messages: Vec<Message>,
+    pub(in crate::wire::mapping) root: MessageNumber,
+}
+
+/// What is asked of a message.
+#[derive(Debug, Default)]
+pub(in crate::wire::mapping) struct Message {
+    pub(in crate::wire::mapping) fields: Vec<Field>,
+    /// Fields that have a default where they are absent.
+    pub(in crate::wire::mapping) defaults: Vec<(Cell, Scalar)>,
+    /// Lists that are taken apart.
+    pub(in crate::wire::mapping) lists: Vec<NodeNumber>,
+}
+
+/// A field that is asked for.
+#[derive(Debug)]
+pub(in crate::wire::mapping) struct Field {
+    pub(in crate::wire::mapping) number: u32,
+    pub(in crate::wire::mapping) cell: Option<Cell>,
+    pub(in crate::wire::mapping) is_list: bool,
+    /// Elements of a list of scalars that are asked for by their places.
+    pub(in crate::wire::mapping) places: Vec<(usize, Cell)>,
+    /// A list of scalars, each of which is a trade, and where each is put.
+    pub(in crate::wire::mapping) element: Option<(NodeNumber, Option<Cell>)>,
+    pub(in crate::wire::mapping) shape: Shape,
+    /// Fields of which only one can be there.
+    pub(in crate::wire::mapping) others: Vec<NodeNumber>,
+}
+
+/// What a field holds.
+#[derive(Debug)]
+pub(in crate::wire::mapping) enum Shape {
+    Scalar(Scalar),
+    Message(Inside),
+    /// The entries that are asked for, each by its key.
+    Map {
+        entries: Vec<(Box<[u8]>, MessageNumber)>,
+    },
+    /// A `google.protobuf.Timestamp` that is taken as one value.
+    Time,
+}
+
+/// What is asked of a message, or of messages in a list.
+#[derive(Debug)]
+pub(in crate::wire::mapping) struct Inside {
+    pub(in crate::wire::mapping) itself: Option<MessageNumber>,
+    pub(in crate::wire::mapping) places: Vec<(usize, MessageNumber)>,
+    pub(in crate::wire::mapping) element: Option<(NodeNumber, MessageNumber)>,
+}
+
+/// A value that is no message.
+#[derive(Debug, Clone)]
+pub(in crate::wire::mapping) enum Scalar {
+    Bool,
+    Int32,
+    Int64,
+    Uint32,
+    Uint64,
+    Sint,
+    Fixed32,
+    Fixed64,
+    Sfixed32,
+    Sfixed64,
+    Float,
+    Double,
+    Text,
+    Bytes,
+    /// Its names by their numbers.
+    Enum(Vec<(i32, Box<str>)>),
+}
+
+impl Scalar {
+    /// How it is written.
+    pub(in crate::wire::mapping) fn written(&self) -> u64 {
+        match self {
+            Scalar::Fixed64 | Scalar::Sfixed64 | Scalar::Double => 1,
+            Scalar::Text | Scalar::Bytes => 2,
+            Scalar::Fixed32 | Scalar::Sfixed32 | Scalar::Float => 5,
+            _ => 0,
+        }
+    }
+
+    /// Whether a list of such can be written in one piece.
+    pub(in crate::wire::mapping) fn is_packed(&self) -> bool {
+        self.written() != 2
+    }
+
+    fn kind(&self) -> Kind {
+        match self {
+            Scalar::Float | Scalar::Double => Kind::Float,
+            Scalar::Bytes => Kind::Bytes,
+            _ => Kind::Exact,
+        }
+    }
+}
+
+impl Field {
+    /// Whether an element is asked for by its place.
+    pub(in crate::wire::mapping) fn is_placed(&self) -> bool {
+        match &self.shape {
+            Shape::Message(inside) => !inside.places.is_empty(),
+            _ => !self.places.is_empty(),
+        }
+    }
+}
+
+impl Program {
+    #[inline]
+    pub(in crate::wire::mapping) fn message(&self, number: MessageNumber) -> &Message {
+        &self.messages[number]
+    }
+}
+
+/// Compiles a message of a set of descriptors, as `protoc --include_imports --descriptor_set_out` writes it.
+pub(in crate::wire::mapping) fn compile(
+    descriptors: &[u8],
+    message: &str,
+    paths: &Paths,
+) -> Result<(Program, Kinds), String> {
+    let mut pool = DescriptorPool::global();
+    pool.decode_file_descriptor_set(descriptors)
+        .map_err(|error| format!("it is no set of descriptors, or an import is missing: {error}"))?;
+    let Some(found) = pool.get_message_by_name(message) else {
+        let others = pool.all_messages().filter(|known| !known.full_name().starts_with("google.protobuf."));
+        let names: Vec<String> = others.map(|known| known.full_name().to_owned()).take(20).collect();
+        return Err(format!("it has no message {message:?}; it has {}", names.join(", ")));
+    };
+    Ok(compile_message(&found, paths))
+}
+
+/// Compiles each message of a file as a registry has it, with its place in the file.
+pub(in crate::wire::mapping) fn compile_text(
+    text: &str,
+    others: &[(String, String)],
+    paths: &Paths,
+) -> Result<Vec<(Vec<i32>, Program)>, String> {
+    const NAME: &str = "schema.proto";
+    let mut pool = DescriptorPool::global();
+    for (name, text) in others.iter().map(|(name, text)| (name.as_str(), text.as_str())).chain([(NAME, text)])
+    {
+        if pool.get_file_by_name(name).is_some() {
+            continue;
+        }
+        let file = protox_parse::parse(name, text);
+        let file = file.map_err(|error| format!("its file {name} is no proto file: {error}"))?;
+        pool.add_file_descriptor_proto(file)
+            .map_err(|error| format!("its file {name} cannot be used: {error}"))?;
+    }
+    let file = pool.get_file_by_name(NAME).ok_or("it is no file")?;
+    let mut all = Vec::new();
+    for (place, message) in file.messages().enumerate() {
+        with_inner(&message, vec![place as i32], paths, &mut all);
+    }
+    Ok(all)
+}
+
+fn with_inner(
+    message: &MessageDescriptor,
+    place: Vec<i32>,
+    paths: &Paths,
+    all: &mut Vec<(Vec<i32>, Program)>,
+) {
+    for (inner, message) in message.child_messages().enumerate() {
+        with_inner(&message, [&place[..], &[inner as i32]].concat(), paths, all);
+    }
+    all.push((place, compile_message(message, paths).0));
+}
+
+fn compile_message(message: &MessageDescriptor, paths: &Paths) -> (Program, Kinds) {
+    let mut compiler = Compiler { paths, messages: Vec::new(), kinds: Vec::new() };
+    let root = compiler.message(message, Paths::ROOT);
+    if let Some(cell) = paths.node(Paths::ROOT).cell {
+        compiler.kinds.push((cell, Kind::Container));
+    }
+    (Program { messages: compiler.messages, root }, compiler.kinds)
+}
+
+struct Compiler<'p> {
+    paths: &'p Paths,
+    messages: Vec<Message>,
+    kinds: Kinds,
+}
+
+impl Compiler<'_> {
+    /// What is asked of a message; as deep as the mapping's pointers are.
+    fn message(&mut self, descriptor: &MessageDescriptor, node: NodeNumber) -> MessageNumber {
+        let mut message = Message::default();
+        for (token, child) in &self.paths.node(node).children {
+            let field =
+                std::str::from_utf8(&token.key).ok().and_then(|name| descriptor.get_field_by_name(name));
+            if let Some(field) = field {
+                self.field(&field, *child, &mut message);
+            }
+        }
+        // A member of a choice makes the others forgotten.
+        let numbers: Vec<u32> = message.fields.iter().map(|field| field.number).collect();
+        let choice =
+            |number: u32| descriptor.get_field(number)?.containing_oneof().map(|oneof| oneof.path().to_vec());
+        let nodes = |number: u32| {
+            let name = descriptor.get_field(number)?.name().to_owned();
+            self.paths.node(node).child(name.as_bytes())
+        };
+        for field in &mut message.fields {
+            let mine = choice(field.number);
+            let others = numbers.iter().filter(|other| **other != field.number && mine.is_some());
+            field.others =
+                others.filter(|other| choice(**other) == mine).filter_map(|other| nodes(*other)).collect();
+        }
+        self.messages.push(message);
+        self.messages.len() - 1
+    }
+
+    fn field(&mut self, field: &FieldDescriptor, node: NodeNumber, message: &mut Message) {
+        let asked = self.paths.node(node);
+        let cell = asked.cell;
+        let is_list = field.is_list();
+        let mut made = Field {
+            number: field.number(),
+            cell,
+            is_list,
+            places: Vec::new(),
+            element: None,
+            shape: Shape::Time,
+            others: Vec::new(),
+        };
+        let element = asked.elements.filter(|_| is_list);
+        if element.is_some() {
+            message.lists.push(node);
+        }
+        let kind = match scalar_of(&field.kind()) {
+            Some(scalar) => {
+                let cells = |child: NodeNumber| self.paths.node(child).cell;
+                if is_list {
+                    let places = asked.places().into_iter();
+                    made.places = places.filter_map(|(place, child)| Some((place, cells(child)?))).collect();
+                    made.element = element.map(|element| (node, cells(element)));
+                    let inner = made.places.iter().map(|(_, cell)| *cell);
+                    let inner: Vec<Cell> = inner.chain(made.element.and_then(|(_, cell)| cell)).collect();
+                    self.kinds.extend(inner.into_iter().map(|cell| (cell, scalar.kind())));
+                } else if let Some(cell) = cell.filter(|_| !field.supports_presence()) {
+                    message.defaults.push((cell, scalar.clone()));
+                }
+                let kind = scalar.kind();
+                made.shape = Shape::Scalar(scalar);
+                if is_list { Kind::Container } else { kind }
+            }
+            None => self.inner(field, node, element, &mut made),
+        };
+        self.kinds.extend(cell.map(|cell| (cell, kind)));
+        message.fields.push(made);
+    }
+
+    /// A field that holds messages.
+    fn inner(
+        &mut self,
+        field: &FieldDescriptor,
+        node: NodeNumber,
+        element: Option<NodeNumber>,
+        made: &mut Field,
+    ) -> Kind {
+        let Type::Message(inner) = field.kind() else { return Kind::Container };
+        let asked = self.paths.node(node);
+        if field.is_map() {
+            let mut entries = Vec::new();
+            if inner.map_entry_key_field().kind() == Type::String {
+                let value = inner.map_entry_value_field();
+                for (token, child) in &asked.children {
+                    let mut entry = Message::default();
+                    self.field(&value, *child, &mut entry);
+                    self.messages.push(entry);
+                    entries.push((token.key.clone(), self.messages.len() - 1));
+                }
+            }
+            made.shape = Shape::Map { entries };
+            return Kind::Container;
+        }
+        if inner.full_name() == "google.protobuf.Timestamp" && asked.children.is_empty() && !made.is_list {
+            made.shape = Shape::Time;
+            return Kind::Exact;
+        }
+        let places = if made.is_list { asked.places() } else { Vec::new() };
+        let is_asked = !asked.children.is_empty() && !made.is_list;
+        made.shape = Shape::Message(Inside {
+            itself: is_asked.then(|| self.message(&inner, node)),
+            places: places.into_iter().map(|(place, child)| (place, self.message(&inner, child))).collect(),
+            element: element.map(|element| {
+                let cell = self.paths.node(element).cell;
+                self.kinds.extend(cell.map(|cell| (cell, Kind::Container)));
+                (node, self.message(&inner, element))
+            }),
+        });
+        Kind::Container
+    }
+}
+
+fn scalar_of(kind: &Type) -> Option<Scalar> {
+    Some(match kind {
+        Type::Double => Scalar::Double,
+        Type::Float => Scalar::Float,
+        Type::Int32 => Scalar::Int32,
+        Type::Int64 => Scalar::Int64,
+        Type::Uint32 => Scalar::Uint32,
+        Type::Uint64 => Scalar::Uint64,
+        Type::Sint32 | Type::Sint64 => Scalar::Sint,
+        Type::Fixed32 => Scalar::Fixed32,
+        Type::Fixed64 => Scalar::Fixed64,
+        Type::Sfixed32 => Scalar::Sfixed32,
+        Type::Sfixed64 => Scalar::Sfixed64,
+        Type::Bool => Scalar::Bool,
+        Type::String => Scalar::Text,
+        Type::Bytes => Scalar::Bytes,
+        Type::Enum(names) => {
+            Scalar::Enum(names.values().map(|value| (value.number(), value.name().into())).collect())
+        }
+        Type::Message(_) => return None,
+    })
+}
