@@ -7,26 +7,26 @@ use apache_avro::schema::{Name, Namespace};
 use std::collections::HashMap;
 
 /// A place among the steps.
-pub(in crate::wire::mapping) type StepNumber = usize;
+pub(in super::super) type StepNumber = usize;
 
 /// The steps of a walk over a record.
 #[derive(Debug)]
-pub(in crate::wire::mapping) struct Program {
+pub(in super::super) struct Program {
     steps: Vec<Step>,
-    pub(in crate::wire::mapping) root: StepNumber,
+    pub(in super::super) root: StepNumber,
 }
 
 /// One value of a record.
 #[derive(Debug)]
-pub(in crate::wire::mapping) struct Step {
-    pub(in crate::wire::mapping) shape: Shape,
+pub(in super::super) struct Step {
+    pub(in super::super) shape: Shape,
     /// Where it is put, where it is asked for.
-    pub(in crate::wire::mapping) cell: Option<Cell>,
+    pub(in super::super) cell: Option<Cell>,
 }
 
 /// How a value is written.
 #[derive(Debug)]
-pub(in crate::wire::mapping) enum Shape {
+pub(in super::super) enum Shape {
     Null,
     Bool,
     Int,
@@ -63,16 +63,16 @@ pub(in crate::wire::mapping) enum Shape {
 
 impl Program {
     #[inline]
-    pub(in crate::wire::mapping) fn step(&self, number: StepNumber) -> &Step {
+    pub(in super::super) fn step(&self, number: StepNumber) -> &Step {
         &self.steps[number]
     }
 }
 
 /// What pointers find in a schema.
-pub(in crate::wire::mapping) type Kinds = Vec<(Cell, Kind)>;
+pub(in super::super) type Kinds = Vec<(Cell, Kind)>;
 
 /// Compiles a schema; the other ones are those that it refers to.
-pub(in crate::wire::mapping) fn compile(
+pub(in super::super) fn compile(
     text: &str,
     others: &[(String, String)],
     paths: &Paths,

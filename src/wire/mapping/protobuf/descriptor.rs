@@ -5,46 +5,46 @@ use crate::wire::mapping::paths::{Cell, NodeNumber, Paths};
 use prost_reflect::{DescriptorPool, FieldDescriptor, Kind as Type, MessageDescriptor};
 
 /// A place among the messages.
-pub(in crate::wire::mapping) type MessageNumber = usize;
+pub(in super::super) type MessageNumber = usize;
 
 /// What pointers find in a schema.
-pub(in crate::wire::mapping) type Kinds = Vec<(Cell, Kind)>;
+pub(in super::super) type Kinds = Vec<(Cell, Kind)>;
 
 /// The messages that a walk looks into.
 #[derive(Debug)]
-pub(in crate::wire::mapping) struct Program {
+pub(in super::super) struct Program {
     messages: Vec<Message>,
-    pub(in crate::wire::mapping) root: MessageNumber,
+    pub(in super::super) root: MessageNumber,
 }
 
 /// What is asked of a message.
 #[derive(Debug, Default)]
-pub(in crate::wire::mapping) struct Message {
-    pub(in crate::wire::mapping) fields: Vec<Field>,
+pub(in super::super) struct Message {
+    pub(in super::super) fields: Vec<Field>,
     /// Fields that have a default where they are absent.
-    pub(in crate::wire::mapping) defaults: Vec<(Cell, Scalar)>,
+    pub(in super::super) defaults: Vec<(Cell, Scalar)>,
     /// Lists that are taken apart.
-    pub(in crate::wire::mapping) lists: Vec<NodeNumber>,
+    pub(in super::super) lists: Vec<NodeNumber>,
 }
 
 /// A field that is asked for.
 #[derive(Debug)]
-pub(in crate::wire::mapping) struct Field {
-    pub(in crate::wire::mapping) number: u32,
-    pub(in crate::wire::mapping) cell: Option<Cell>,
-    pub(in crate::wire::mapping) is_list: bool,
+pub(in super::super) struct Field {
+    pub(in super::super) number: u32,
+    pub(in super::super) cell: Option<Cell>,
+    pub(in super::super) is_list: bool,
     /// Elements of a list of scalars that are asked for by their places.
-    pub(in crate::wire::mapping) places: Vec<(usize, Cell)>,
+    pub(in super::super) places: Vec<(usize, Cell)>,
     /// A list of scalars, each of which is a trade, and where each is put.
-    pub(in crate::wire::mapping) element: Option<(NodeNumber, Option<Cell>)>,
-    pub(in crate::wire::mapping) shape: Shape,
+    pub(in super::super) element: Option<(NodeNumber, Option<Cell>)>,
+    pub(in super::super) shape: Shape,
     /// Fields of which only one can be there.
-    pub(in crate::wire::mapping) others: Vec<NodeNumber>,
+    pub(in super::super) others: Vec<NodeNumber>,
 }
 
 /// What a field holds.
 #[derive(Debug)]
-pub(in crate::wire::mapping) enum Shape {
+pub(in super::super) enum Shape {
     Scalar(Scalar),
     Message(Inside),
     /// The entries that are asked for, each by its key.
@@ -57,15 +57,15 @@ pub(in crate::wire::mapping) enum Shape {
 
 /// What is asked of a message, or of messages in a list.
 #[derive(Debug)]
-pub(in crate::wire::mapping) struct Inside {
-    pub(in crate::wire::mapping) itself: Option<MessageNumber>,
-    pub(in crate::wire::mapping) places: Vec<(usize, MessageNumber)>,
-    pub(in crate::wire::mapping) element: Option<(NodeNumber, MessageNumber)>,
+pub(in super::super) struct Inside {
+    pub(in super::super) itself: Option<MessageNumber>,
+    pub(in super::super) places: Vec<(usize, MessageNumber)>,
+    pub(in super::super) element: Option<(NodeNumber, MessageNumber)>,
 }
 
 /// A value that is no message.
 #[derive(Debug, Clone)]
-pub(in crate::wire::mapping) enum Scalar {
+pub(in super::super) enum Scalar {
     Bool,
     Int32,
     Int64,
@@ -86,7 +86,7 @@ pub(in crate::wire::mapping) enum Scalar {
 
 impl Scalar {
     /// How it is written.
-    pub(in crate::wire::mapping) fn written(&self) -> u64 {
+    pub(in super::super) fn written(&self) -> u64 {
         match self {
             Scalar::Fixed64 | Scalar::Sfixed64 | Scalar::Double => 1,
             Scalar::Text | Scalar::Bytes => 2,
@@ -96,7 +96,7 @@ impl Scalar {
     }
 
     /// Whether a list of such can be written in one piece.
-    pub(in crate::wire::mapping) fn is_packed(&self) -> bool {
+    pub(in super::super) fn is_packed(&self) -> bool {
         self.written() != 2
     }
 
@@ -111,7 +111,7 @@ impl Scalar {
 
 impl Field {
     /// Whether an element is asked for by its place.
-    pub(in crate::wire::mapping) fn is_placed(&self) -> bool {
+    pub(in super::super) fn is_placed(&self) -> bool {
         match &self.shape {
             Shape::Message(inside) => !inside.places.is_empty(),
             _ => !self.places.is_empty(),
@@ -121,13 +121,13 @@ impl Field {
 
 impl Program {
     #[inline]
-    pub(in crate::wire::mapping) fn message(&self, number: MessageNumber) -> &Message {
+    pub(in super::super) fn message(&self, number: MessageNumber) -> &Message {
         &self.messages[number]
     }
 }
 
 /// Compiles a message of a set of descriptors, as `protoc --include_imports --descriptor_set_out` writes it.
-pub(in crate::wire::mapping) fn compile(
+pub(in super::super) fn compile(
     descriptors: &[u8],
     message: &str,
     paths: &Paths,
@@ -144,7 +144,7 @@ pub(in crate::wire::mapping) fn compile(
 }
 
 /// Compiles each message of a file as a registry has it, with its place in the file.
-pub(in crate::wire::mapping) fn compile_text(
+pub(in super::super) fn compile_text(
     text: &str,
     others: &[(String, String)],
     paths: &Paths,
