@@ -21,7 +21,7 @@ use crate::rows::columns;
 use crate::serve::board::Board;
 use crate::serve::board::about::{About, Described};
 use crate::serve::board::progress::{Following, Knowledge, ProgressNews, Standing, now_ms};
-use crate::serve::board::series::Kept;
+use crate::serve::board::series::CachedRow;
 use crate::serve::replay::Replays;
 use crate::serve::{self, Server};
 use crate::signals::on_signal;
@@ -49,7 +49,7 @@ struct PollResult {
     /// What was polled before is there no more.
     anew: bool,
     /// Rows, in the order in which they were written.
-    rows: Vec<Kept>,
+    rows: Vec<CachedRow>,
     /// How far the job is, where something besides rows tells.
     progress: Option<ProgressNews>,
     /// What is computed, where something besides rows tells.
@@ -64,7 +64,7 @@ impl PollResult {
     /// Takes a row in, if it is one.
     fn line(&mut self, line: &str) {
         match columns::read(line) {
-            Some(row) => self.rows.push(Kept::of(&row)),
+            Some(row) => self.rows.push(CachedRow::of(&row)),
             None => self.foreign += 1,
         }
     }
@@ -207,7 +207,7 @@ impl Publisher {
         }
         self.board.tell(|inbox| {
             if anew {
-                inbox.anew();
+                inbox.clear();
             }
             rows.into_iter().for_each(|row| inbox.row(row));
             if let Some(progress) = progress {

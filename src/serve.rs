@@ -5,7 +5,6 @@
 //! threads of its own: the dataflow's thread does no more than put its news into the board's inbox.
 
 mod answers;
-pub mod asked;
 pub mod board;
 mod connection;
 pub mod feed;
@@ -17,6 +16,7 @@ pub mod metrics;
 pub mod openapi;
 pub mod page;
 pub mod problem;
+mod query_params;
 pub mod replay;
 mod reserve;
 pub mod rest;
@@ -187,7 +187,7 @@ fn routes(app: Arc<App>) -> Router {
         .route("/v1/stream", get(stream::events))
         .route("/v1/ws", get(socket::upgrade))
         .route("/v1/sql", post(sql::ask).layer(DefaultBodyLimit::max(sql::QUESTION)))
-        .route("/v1/replay", post(replay::replay).layer(DefaultBodyLimit::max(replay::WISH)))
+        .route("/v1/replay", post(replay::replay).layer(DefaultBodyLimit::max(replay::MOST_REQUEST_BYTES)))
         .route("/metrics", get(metrics::metrics))
         .route("/healthz", get(healthy))
         .route("/readyz", get(ready));

@@ -9,7 +9,7 @@ use crate::exit::{Exit, Failure};
 use crate::ledger::postgres::reading;
 use crate::rows::columns;
 use crate::serve::board::about::Described;
-use crate::serve::board::series::Kept;
+use crate::serve::board::series::CachedRow;
 use anyhow::Result;
 use crossrate_dataflows::market::schema::{Field, FieldType, RowKind};
 use crossrate_dataflows::market::value::Value;
@@ -82,7 +82,7 @@ impl ResultStore for Database {
 
 struct Found {
     jobs: Vec<String>,
-    rows: Vec<Kept>,
+    rows: Vec<CachedRow>,
     known: Option<CheckpointProgress>,
     definition: Option<Described>,
     /// A kind of rows whose table an earlier release made.
@@ -145,7 +145,7 @@ async fn read(client: &Client, job: &str, place: &ReadPosition) -> Result<Found,
         for row in client.query(&sql, &[&job]).await? {
             let values: Vec<Value> =
                 kind.schema().fields.iter().enumerate().map(|(at, column)| value(&row, at, column)).collect();
-            rows.extend(columns::row_of(kind, values).as_ref().map(Kept::of));
+            rows.extend(columns::row_of(kind, values).as_ref().map(CachedRow::of));
         }
     }
     Ok(Found { jobs, rows, known, definition, earlier })

@@ -10,7 +10,7 @@ use crate::rows::columns;
 use crate::rows::sqlite::hint;
 use crate::serve::board::about::Described;
 use crate::serve::board::progress::{ProgressNews, now_ms};
-use crate::serve::board::series::Kept;
+use crate::serve::board::series::CachedRow;
 use anyhow::Result;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::schema::{Field, FieldType, RowKind};
@@ -190,7 +190,7 @@ fn read_table(
     kind: RowKind,
     floors: &[Floor],
     job: &str,
-    into: &mut Vec<Kept>,
+    into: &mut Vec<CachedRow>,
 ) -> rusqlite::Result<()> {
     let mut select = transaction.prepare(&tables::select(kind.schema(), floors, str::to_owned))?;
     let mut rows = select.query([job])?;
@@ -198,7 +198,7 @@ fn read_table(
         let fields = kind.schema().fields.iter().enumerate();
         let values: rusqlite::Result<Vec<Value>> =
             fields.map(|(place, field)| Ok(value(field, row.get_ref(place)?))).collect();
-        into.extend(columns::row_of(kind, values?).as_ref().map(Kept::of));
+        into.extend(columns::row_of(kind, values?).as_ref().map(CachedRow::of));
     }
     Ok(())
 }

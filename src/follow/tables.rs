@@ -6,7 +6,7 @@ use super::PollResult;
 use super::checkpoint_progress::CheckpointProgress;
 use crate::exit::{Exit, Failure};
 use crate::serve::board::progress::now_ms;
-use crate::serve::board::series::Kept;
+use crate::serve::board::series::CachedRow;
 use anyhow::Result;
 use crossrate_dataflows::market::definition::Definition;
 use crossrate_dataflows::market::event_time::EventTime;
@@ -87,7 +87,7 @@ impl ReadPosition {
     /// Takes in what a look has found: rows, and how far the job was in the same transaction.
     pub(super) fn found(
         &mut self,
-        mut rows: Vec<Kept>,
+        mut rows: Vec<CachedRow>,
         known: Option<&CheckpointProgress>,
         polled: &mut PollResult,
     ) {

@@ -1,11 +1,11 @@
 //! The read model: the latest rows of each name and a bounded history, how far the job is, and what became of its
 //! records. Knows no HTTP.
 //!
-//! Who computes is never kept waiting by who reads. The dataflow's thread puts its news into the [`inbox`], which
-//! nobody else holds for longer than it takes to swap it; a task of the server takes them out ([`Board::absorb`]).
+//! Readers never hold the dataflow up. Its thread puts updates into the [`inbox`], which nobody else holds for longer
+//! than it takes to swap it; a task of the server takes them out ([`Board::absorb`]).
 //!
 //! Every row that arrives has a number, which rises by one. A reader that knows everything up to some number asks
-//! for what is newer ([`State::newer`]) and gets the newest row of each window that has changed: a slow reader sees
+//! for the delta since then ([`State::delta`]): the newest row of each window that has changed. A slow reader sees
 //! fewer versions of a window, and is told so, but never misses the last one.
 
 pub mod about;
@@ -16,9 +16,9 @@ pub mod snapshot;
 
 use super::filter::Filter;
 use crossrate_dataflows::market::row::RowKind;
-use inbox::{Inbox, News};
+use inbox::{BoardUpdate, Inbox};
 use progress::Progress;
-use series::{History, Kept, Key, Series};
+use series::{CachedRow, History, Key, Series};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::fmt;
@@ -92,11 +92,11 @@ impl Board {
         self.history
     }
 
-    /// Gives news to the board; takes no longer however many read it.
-    pub fn tell(&self, news: impl FnOnce(&mut Inbox)) {
+    /// Puts an update into the inbox; takes no longer however many readers there are.
+    pub fn tell(&self, update: impl FnOnce(&mut Inbox)) {
         let full = {
             let mut inbox = self.inbox();
-            news(&mut inbox);
+            update(&mut inbox);
             inbox.is_full()
         };
         if full {
@@ -106,17 +106,17 @@ impl Board {
         self.arrived.notify_one();
     }
 
-    /// Waits until there may be news.
+    /// Waits until there may be an update.
     pub async fn arrival(&self) {
         self.arrived.notified().await;
     }
 
-    /// Takes the news in.
+    /// Takes the updates in.
     pub fn absorb(&self) {
         // The state first: whoever absorbs takes the inbox in the order in which it was filled.
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        let News { anew, rows, progress, following, definition } = self.inbox().take();
-        if anew {
+        let BoardUpdate { is_cleared, rows, progress, following, definition } = self.inbox().take();
+        if is_cleared {
             state.clear();
         }
         for row in rows {
@@ -150,7 +150,7 @@ impl Board {
 }
 
 impl State {
-    /// Forgets all rows. Who has seen any of them must begin anew.
+    /// Forgets all rows. A reader that has seen any of them needs a new snapshot.
     fn clear(&mut self) {
         self.number += 1;
         self.cleared = self.number;
@@ -160,7 +160,7 @@ impl State {
         self.progress.forget();
     }
 
-    fn add(&mut self, row: Kept, history_ms: u64) {
+    fn add(&mut self, row: CachedRow, history_ms: u64) {
         let name = (row.kind, Arc::clone(&row.name), Arc::clone(&row.window));
         let known = self.series.get(&name).and_then(|series| series.get(key(&row)));
         if known.is_some_and(|known| known.json == row.json) {
@@ -183,17 +183,17 @@ impl State {
         self.series.iter().filter(move |(name, _)| admits(name))
     }
 
-    /// What a reader has not seen who has seen everything up to `number`: at most a portion of rows, in the order of
-    /// their numbers, with the number up to which nothing is missing then; or why that reader must begin anew.
-    pub fn newer(&self, filter: &Filter, number: u64, most: Portion) -> Result<Newer, Anew> {
+    /// The rows with numbers after `number`, in the order of their numbers, as many as the limit lets through; or why a
+    /// reader that has seen everything up to `number` needs a new snapshot.
+    pub fn delta(&self, filter: &Filter, number: u64, most: BatchLimit) -> Result<Delta, Resync> {
         if number < self.cleared {
-            return Err(Anew::Cleared);
+            return Err(Resync::Cleared);
         }
-        // The series are merged as far as the portion goes: readers that lag do not look at all that they lack.
+        // The series are merged as far as the limit goes: a reader that lags does not walk over all rows that it lacks.
         let (mut sources, mut heads) = (Vec::new(), BinaryHeap::new());
         for series in self.of(filter) {
             if series.forgotten() > number {
-                return Err(Anew::Forgotten);
+                return Err(Resync::Forgotten);
             }
             let mut source = series.newer(number).peekable();
             if let Some((first, ..)) = source.peek() {
@@ -201,27 +201,27 @@ impl State {
                 sources.push(source);
             }
         }
-        let mut newer = Newer { rows: Vec::new(), conflated: 0, upto: number, whole: false };
+        let mut delta = Delta { rows: Vec::new(), conflated: 0, upto: number, whole: false };
         let mut bytes = 0;
         while let Some(Reverse((at, source))) = heads.pop() {
             let rows = &mut sources[source];
             let Some((_, skipped, row)) = rows.next() else { continue };
             bytes += row.json.len();
-            // A row that is larger than a portion is one of its own.
-            if !newer.rows.is_empty() && (newer.rows.len() >= most.rows || bytes > most.bytes) {
-                return Ok(newer);
+            // A row that is larger than the limit is a batch of its own.
+            if !delta.rows.is_empty() && (delta.rows.len() >= most.rows || bytes > most.bytes) {
+                return Ok(delta);
             }
-            newer.rows.push(Arc::clone(row));
-            newer.conflated += usize::from(skipped);
-            newer.upto = at;
+            delta.rows.push(Arc::clone(row));
+            delta.conflated += usize::from(skipped);
+            delta.upto = at;
             heads.extend(rows.peek().map(|(next, ..)| Reverse((*next, source))));
         }
-        Ok(Newer { upto: self.number, whole: true, ..newer })
+        Ok(Delta { upto: self.number, whole: true, ..delta })
     }
 
     /// The latest windows of every series that the filter lets through, in the order of windows.
-    pub fn latest(&self, filter: &Filter, windows: usize, only_final: bool) -> Vec<Arc<Kept>> {
-        let mut rows: Vec<Arc<Kept>> = Vec::new();
+    pub fn latest(&self, filter: &Filter, windows: usize, only_final: bool) -> Vec<Arc<CachedRow>> {
+        let mut rows: Vec<Arc<CachedRow>> = Vec::new();
         for series in self.of(filter) {
             let wanted = series.rows().rev().filter(|row| row.is_final() || !only_final);
             rows.extend(wanted.take(windows).cloned());
@@ -232,16 +232,16 @@ impl State {
 
     /// Rows of windows after some place, in the order of windows (end, kind, name, start, definition), as
     /// long as `wanted` says.
-    pub fn windows(&self, filter: &Filter, range: &Range, most: usize) -> Vec<Arc<Kept>> {
+    pub fn windows(&self, filter: &Filter, range: &Range, most: usize) -> Vec<Arc<CachedRow>> {
         let mut heads = BinaryHeap::new();
         for series in self.of(filter) {
             let mut rows = series.between(range);
             if let Some(row) = rows.next() {
-                heads.push(Head { row, rows });
+                heads.push(MergeEntry { row, rows });
             }
         }
         let mut found = Vec::new();
-        while let Some(Head { row, mut rows }) = heads.pop() {
+        while let Some(MergeEntry { row, mut rows }) = heads.pop() {
             if range.after.as_ref().is_none_or(|after| row.place() > after.as_ref())
                 && (row.is_final() || !range.only_final)
             {
@@ -251,7 +251,7 @@ impl State {
                 }
             }
             if let Some(row) = rows.next() {
-                heads.push(Head { row, rows });
+                heads.push(MergeEntry { row, rows });
             }
         }
         found
@@ -281,34 +281,34 @@ impl State {
     }
 }
 
-/// Why a reader cannot go on from where it was.
+/// Why a reader needs a new snapshot.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub enum Anew {
-    /// What it has not seen is kept no longer.
+pub enum Resync {
+    /// The history no longer holds rows that the reader has not seen.
     Forgotten,
-    /// The results themselves began anew.
+    /// The board was cleared: the results themselves began again.
     Cleared,
 }
 
-/// How much a reader is given at a time, one row at least.
+/// How much a reader gets at a time, one row at least.
 #[derive(Debug, Copy, Clone)]
-pub struct Portion {
+pub struct BatchLimit {
     /// Rows.
     pub rows: usize,
     /// Bytes of them.
     pub bytes: usize,
 }
 
-/// What a reader has not seen.
+/// The rows that have arrived since a number.
 #[derive(Debug)]
-pub struct Newer {
+pub struct Delta {
     /// The rows.
-    pub rows: Vec<Arc<Kept>>,
-    /// How many of them replace a version that the reader has not seen and will not.
+    pub rows: Vec<Arc<CachedRow>>,
+    /// How many of them replace a version that the reader never sees.
     pub conflated: usize,
-    /// Nothing up to this number is missing when these rows are there.
+    /// A reader with these rows has everything up to this number.
     pub upto: u64,
-    /// Whether that was all.
+    /// Whether these are the latest rows: no more follow.
     pub whole: bool,
 }
 
@@ -347,40 +347,41 @@ impl Place {
     }
 }
 
-struct Head<'a, I> {
-    row: &'a Arc<Kept>,
+/// A series in the merge by the order of windows: its next row, and the rows after it.
+struct MergeEntry<'a, I> {
+    row: &'a Arc<CachedRow>,
     rows: I,
 }
 
-impl<I> PartialEq for Head<'_, I> {
+impl<I> PartialEq for MergeEntry<'_, I> {
     fn eq(&self, other: &Self) -> bool {
         self.row.place() == other.row.place()
     }
 }
 
-impl<I> Eq for Head<'_, I> {}
+impl<I> Eq for MergeEntry<'_, I> {}
 
-impl<I> PartialOrd for Head<'_, I> {
+impl<I> PartialOrd for MergeEntry<'_, I> {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl<I> Ord for Head<'_, I> {
-    /// The earliest place is the greatest head, since a heap gives the greatest first.
+impl<I> Ord for MergeEntry<'_, I> {
+    /// The earliest row is the greatest entry, since a heap gives the greatest first.
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         other.row.place().cmp(&self.row.place())
     }
 }
 
-impl<I> fmt::Debug for Head<'_, I> {
+impl<I> fmt::Debug for MergeEntry<'_, I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Head").field("row", self.row).finish_non_exhaustive()
+        f.debug_struct("MergeEntry").field("row", self.row).finish_non_exhaustive()
     }
 }
 
 /// The key of a window within its series.
-pub(crate) fn key(row: &Kept) -> Key {
+pub(crate) fn key(row: &CachedRow) -> Key {
     (row.end_ms, row.start_ms)
 }
 

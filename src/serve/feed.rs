@@ -8,7 +8,7 @@ mod reader;
 
 pub use backlog::{Backlog, Charge};
 pub use message::Message;
-pub use reader::{Reader, Wish};
+pub use reader::{Reader, Subscription};
 
 use super::board::{Board, SeriesName};
 use super::filter::Filter;
@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// News are gathered for so long before readers are woken.
+/// Updates are gathered for so long before readers are woken.
 const GATHERING: Duration = Duration::from_millis(20);
 
 /// All readers of a board.
@@ -31,7 +31,7 @@ pub struct Feed {
     closing: AtomicBool,
     /// Rows that replaced a version which the reader they were sent to had not seen.
     pub conflated: AtomicU64,
-    /// Readers that were sent everything anew since history did not go back far enough.
+    /// Readers that were sent a new snapshot since the history did not go back far enough.
     pub restarted: AtomicU64,
     /// How many readers there are, by transport.
     pub readers: [AtomicU64; 2],

@@ -2,7 +2,7 @@
 //! changed gets no bytes. Values are those of the rows, character by character.
 
 use super::answers::Answers;
-use super::board::series::Kept;
+use super::board::series::CachedRow;
 use super::filter::Filter;
 use super::problem::Problem;
 use crate::rows::csv;
@@ -36,7 +36,7 @@ impl Format {
             Some("ndjson") => return Ok(Format::Lines),
             Some("csv") => return Ok(Format::Csv),
             Some(other) => {
-                return Err(Problem::asked(format!("format={other}: expected json, ndjson or csv")));
+                return Err(Problem::bad_request(format!("format={other}: expected json, ndjson or csv")));
             }
             None => {}
         }
@@ -46,8 +46,8 @@ impl Format {
             return Ok(Format::Json);
         }
         let ranges = accept.iter().flat_map(|value| value.split(',')).filter_map(range).collect::<Vec<_>>();
-        // How much a form is wished: by the range that names it most exactly. Of equals the first in the list.
-        let wish = |name: &str| {
+        // The quality of a form, by the range that names it most exactly. Of equals the first in the list.
+        let quality = |name: &str| {
             let group = name.split('/').next().unwrap_or_default();
             let matching = ranges.iter().filter_map(|(range, quality)| {
                 let exact = match range.split_once('/') {
@@ -60,9 +60,9 @@ impl Format {
             });
             matching.max_by_key(|(exact, _)| *exact).map_or(0, |(_, quality)| quality)
         };
-        let best = KNOWN.iter().rev().max_by_key(|(name, _)| wish(name));
+        let best = KNOWN.iter().rev().max_by_key(|(name, _)| quality(name));
         match best {
-            Some((name, format)) if wish(name) > 0 => Ok(*format),
+            Some((name, format)) if quality(name) > 0 => Ok(*format),
             _ => Err(Problem::new(
                 StatusCode::NOT_ACCEPTABLE,
                 format!("nothing here is {}", accept.join(", ")),
@@ -90,7 +90,7 @@ fn range(text: &str) -> Option<(&str, u32)> {
 
 /// Rows in that form, as a filter let them through; `rest` are the members that stand beside them in a JSON object.
 pub fn rows(
-    rows: &[Arc<Kept>],
+    rows: &[Arc<CachedRow>],
     filter: &Filter,
     format: Format,
     rest: &[(&str, serde_json::Value)],
@@ -125,7 +125,7 @@ pub fn rows(
                 }
             }
             if kinds.len() > 1 {
-                return Err(Problem::asked("kinds of rows have different columns").hint(format!(
+                return Err(Problem::bad_request("kinds of rows have different columns").hint(format!(
                     "for CSV, ask for one kind: kind={}",
                     RowKind::names(" or kind=").replace(", ", ", kind=")
                 )));

@@ -42,7 +42,7 @@ fn admit(app: &App, request: &Request) -> Result<(), Problem> {
     let hosts = headers.get_all(header::HOST).iter().count();
     if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
         // Of two, some program on the way may have believed the other one (RFC 9112, 3.2).
-        return Err(Problem::asked(format!("a request has one Host header, and this one has {hosts}"))
+        return Err(Problem::bad_request(format!("a request has one Host header, and this one has {hosts}"))
             .hint("send the address that is asked as Host, once"));
     }
     let host = host(request);

@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-/// A request that was not answered as wished.
+/// Why a request has no answer.
 #[derive(Debug, Serialize)]
 pub struct Problem {
     #[serde(rename = "type")]
@@ -20,7 +20,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem of that status; `detail` names what was asked for.
+    /// A problem of that status; `detail` quotes the request.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Problem {
             kind: "about:blank",
@@ -32,8 +32,8 @@ impl Problem {
         }
     }
 
-    /// What was asked for makes no sense.
-    pub fn asked(detail: impl Into<String>) -> Self {
+    /// The request itself is wrong.
+    pub fn bad_request(detail: impl Into<String>) -> Self {
         Problem::new(StatusCode::BAD_REQUEST, detail)
     }
 

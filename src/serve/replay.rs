@@ -27,8 +27,8 @@ use toml::{Table, Value};
 
 /// Replays at a time.
 const AT_A_TIME: usize = 2;
-/// Bytes of a wish.
-pub const WISH: usize = 128 << 10;
+/// Bytes of a request at most.
+pub const MOST_REQUEST_BYTES: usize = 128 << 10;
 /// Bytes of what a replay has to complain about.
 const COMPLAINT: u64 = 16 << 10;
 
@@ -104,10 +104,10 @@ fn of_topics(topics: Vec<String>, client: &KafkaClient) -> Table {
     trades
 }
 
-/// What is asked for: the settings of `crossrate replay`, whose defaults hold for the rest.
+/// The body of a request: the settings of `crossrate replay`, whose defaults hold for the rest.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Wish {
+struct ReplayRequest {
     since_ms: Option<u64>,
     until_ms: Option<u64>,
     from_offset: Option<u64>,
@@ -152,7 +152,7 @@ impl OneOrMore {
     }
 }
 
-impl Wish {
+impl ReplayRequest {
     /// As a file of settings.
     fn settings(self, trades: &Table) -> Table {
         let mut settings = trades.clone();
@@ -203,7 +203,7 @@ pub async fn replay(
     let outcome = match body {
         Ok(body) => answer(&app, &headers, &body).await,
         Err(wrong) => Err(Problem::new(wrong.status(), wrong.body_text())
-            .hint(format!("a wish has {} KiB at most", WISH >> 10))),
+            .hint(format!("a request has {} KiB at most", MOST_REQUEST_BYTES >> 10))),
     };
     app.metrics.replays[usize::from(outcome.is_err())].fetch_add(1, Ordering::Relaxed);
     outcome
@@ -215,9 +215,9 @@ async fn answer(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<Response,
     expect_json(headers, form)?;
     let events = wants_events(headers)?;
     // A list would do for a structure whose members may all be left out.
-    let wish = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body)
-        .and_then(|wish| Wish::deserialize(serde_json::Value::Object(wish)))
-        .map_err(|error| Problem::asked(error.to_string()).hint(form))?;
+    let request = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body)
+        .and_then(|members| ReplayRequest::deserialize(serde_json::Value::Object(members)))
+        .map_err(|error| Problem::bad_request(error.to_string()).hint(form))?;
     let trades = app.replays.trades.as_ref().map_err(|why| {
         Problem::new(StatusCode::CONFLICT, format!("this server cannot replay: {why}"))
             .hint("ask a server whose job reads a topic or files, or run crossrate replay yourself")
@@ -227,8 +227,8 @@ async fn answer(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<Response,
             .hint("ask again when one has ended")
             .later(10)
     })?;
-    let settings =
-        toml::to_string(&wish.settings(trades)).map_err(|error| Problem::asked(error.to_string()))?;
+    let settings = toml::to_string(&request.settings(trades))
+        .map_err(|error| Problem::bad_request(error.to_string()))?;
     let lost = |error: io::Error| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the replay's process failed: {error}"))
             .hint("ask again; crossrate replay does the same on the command line")

@@ -2,13 +2,13 @@
 //! Described by [`super::openapi`], which a test holds against the routes.
 
 use super::App;
-use super::asked::Asked;
 use super::board::about::{About, Described};
-use super::board::series::{Kept, Series};
+use super::board::series::{CachedRow, Series};
 use super::board::{self, Range, SeriesName};
 use super::filter::Filter;
 use super::format::{self, Format};
 use super::problem::Problem;
+use super::query_params::QueryParams;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::Response;
@@ -50,8 +50,8 @@ struct Entry<'a> {
 }
 
 /// What there is.
-pub async fn catalogue(State(app): Shared, headers: HeaderMap, asked: Asked) -> Answer {
-    asked.only(&[])?;
+pub async fn catalogue(State(app): Shared, headers: HeaderMap, params: QueryParams) -> Answer {
+    params.only(&[])?;
     let board = &app.feed.board;
     let state = board.read();
     let entry = |((kind, name, window), series): (&'_ SeriesName, &'_ Series)| {
@@ -86,14 +86,14 @@ pub async fn catalogue(State(app): Shared, headers: HeaderMap, asked: Asked) -> 
 }
 
 /// The latest row of each name, or the latest final one.
-pub async fn latest(State(app): Shared, headers: HeaderMap, asked: Asked) -> Answer {
-    asked.only(&["kind", "name", "window", "windows", "final", "format"])?;
-    let format = Format::wanted(asked.text("format"), &headers)?;
-    let windows = asked.number("windows", 1, MOST_ROWS)?.unwrap_or(1);
-    let only_final = asked.switch("final")?;
+pub async fn latest(State(app): Shared, headers: HeaderMap, params: QueryParams) -> Answer {
+    params.only(&["kind", "name", "window", "windows", "final", "format"])?;
+    let format = Format::wanted(params.text("format"), &headers)?;
+    let windows = params.number("windows", 1, MOST_ROWS)?.unwrap_or(1);
+    let only_final = params.switch("final")?;
     let (rows, filter) = {
         let state = app.feed.board.read();
-        let filter = asked.known(&state)?;
+        let filter = params.known(&state)?;
         at_once(&state, &filter, windows)?;
         (state.latest(&filter, windows as usize, only_final), filter)
     };
@@ -104,27 +104,26 @@ pub async fn latest(State(app): Shared, headers: HeaderMap, asked: Asked) -> Ans
 pub fn at_once(state: &board::State, filter: &Filter, windows: u64) -> Result<(), Problem> {
     let names = state.matching(filter).count() as u64;
     if names * windows > 10 * MOST_ROWS {
-        return Err(Problem::asked(format!("{windows} windows of {names} names are too many at once"))
+        return Err(Problem::bad_request(format!("{windows} windows of {names} names are too many at once"))
             .hint("ask for fewer names, or page through /v1/windows"));
     }
     Ok(())
 }
 
 /// Windows by range, page by page.
-pub async fn windows(State(app): Shared, headers: HeaderMap, uri: Uri, asked: Asked) -> Answer {
-    asked.only(&["kind", "name", "window", "from", "until", "limit", "cursor", "final", "format"])?;
-    let format = Format::wanted(asked.text("format"), &headers)?;
-    let limit = asked.number("limit", 1, MOST_ROWS)?.unwrap_or(ROWS) as usize;
-    let (from, until) = (asked.time("from")?, asked.time("until")?);
+pub async fn windows(State(app): Shared, headers: HeaderMap, uri: Uri, params: QueryParams) -> Answer {
+    params.only(&["kind", "name", "window", "from", "until", "limit", "cursor", "final", "format"])?;
+    let format = Format::wanted(params.text("format"), &headers)?;
+    let limit = params.number("limit", 1, MOST_ROWS)?.unwrap_or(ROWS) as usize;
+    let (from, until) = (params.time("from")?, params.time("until")?);
     if from.zip(until).is_some_and(|(from, until)| from > until) {
-        return Err(
-            Problem::asked("from is after until").hint("windows start at from or later, and before until")
-        );
+        return Err(Problem::bad_request("from is after until")
+            .hint("windows start at from or later, and before until"));
     }
-    let range = Range { from, until, after: asked.cursor()?, only_final: asked.switch("final")? };
+    let range = Range { from, until, after: params.cursor()?, only_final: params.switch("final")? };
     let (mut rows, filter) = {
         let state = app.feed.board.read();
-        let filter = asked.known(&state)?;
+        let filter = params.known(&state)?;
         (state.windows(&filter, &range, limit + 1), filter)
     };
     let more = rows.len() > limit;
@@ -133,7 +132,7 @@ pub async fn windows(State(app): Shared, headers: HeaderMap, uri: Uri, asked: As
     let beside = [("next", serde_json::Value::from(next.clone()))];
     let body = format::rows(&rows, &filter, format, &beside)?;
     let mut response = format::tagged(&app.answers, body, format, &headers)?;
-    let link = next.map(|cursor| format!("<{}>; rel=\"next\"", asked.with(&uri, "cursor", &cursor)));
+    let link = next.map(|cursor| format!("<{}>; rel=\"next\"", params.with(&uri, "cursor", &cursor)));
     if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
         response.headers_mut().insert(header::LINK, link);
     }
@@ -141,24 +140,24 @@ pub async fn windows(State(app): Shared, headers: HeaderMap, uri: Uri, asked: As
 }
 
 /// A name's series over time: of a cross its rate with the running statistics, of a symbol its VWAP.
-pub async fn series(State(app): Shared, headers: HeaderMap, asked: Asked) -> Answer {
-    asked.only(&["kind", "name", "window", "from", "until", "limit"])?;
-    let name = asked.text("name").ok_or_else(|| {
-        Problem::asked("name is missing").hint("name=XVGUSDT, say; /v1/catalog tells what there is")
+pub async fn series(State(app): Shared, headers: HeaderMap, params: QueryParams) -> Answer {
+    params.only(&["kind", "name", "window", "from", "until", "limit"])?;
+    let name = params.text("name").ok_or_else(|| {
+        Problem::bad_request("name is missing").hint("name=XVGUSDT, say; /v1/catalog tells what there is")
     })?;
-    let filter = asked.filter()?;
+    let filter = params.filter()?;
     if name.contains(',') {
-        return Err(Problem::asked("a series is of one name").hint("ask for each by itself"));
+        return Err(Problem::bad_request("a series is of one name").hint("ask for each by itself"));
     }
-    let limit = asked.number("limit", 1, MOST_ROWS)?.unwrap_or(ROWS) as usize;
+    let limit = params.number("limit", 1, MOST_ROWS)?.unwrap_or(ROWS) as usize;
     let range =
-        Range { from: asked.time("from")?, until: asked.time("until")?, after: None, only_final: false };
+        Range { from: params.time("from")?, until: params.time("until")?, after: None, only_final: false };
     let name: Arc<str> = Arc::from(name);
-    let (kind, window, points): (RowKind, Arc<str>, Vec<(Arc<Kept>, Option<Arc<Kept>>)>) = {
+    let (kind, window, points): (RowKind, Arc<str>, Vec<(Arc<CachedRow>, Option<Arc<CachedRow>>)>) = {
         let state = app.feed.board.read();
-        asked.known(&state)?;
+        params.known(&state)?;
         // A cross, unless a symbol is asked for, or only that has the name.
-        let is_symbol = match asked.text("kind") {
+        let is_symbol = match params.text("kind") {
             Some(_) => filter.admits_kind(RowKind::Symbol),
             None => {
                 let is_there = |kind| state.named(kind, &name).next().is_some();
@@ -172,7 +171,7 @@ pub async fn series(State(app): Shared, headers: HeaderMap, asked: Asked) -> Ans
         let one = one.of_windows(Some(BTreeSet::from([Arc::clone(&window)])));
         let rows = state.windows(&one, &range, usize::MAX);
         let rows = rows.into_iter().rev().take(limit);
-        let with = |row: Arc<Kept>| {
+        let with = |row: Arc<CachedRow>| {
             let of = stats.filter(|_| kind == RowKind::Cross).and_then(|s| s.get((row.end_ms, row.start_ms)));
             let of = of.cloned();
             (row, of)
@@ -199,11 +198,11 @@ fn series_window(
     name: &Arc<str>,
     filter: &Filter,
 ) -> Result<Arc<str>, Problem> {
-    if let Some(asked) = filter.windows() {
-        let mut asked = asked.iter();
-        return match (asked.next(), asked.next()) {
+    if let Some(wanted) = filter.windows() {
+        let mut windows = wanted.iter();
+        return match (windows.next(), windows.next()) {
             (Some(one), None) => Ok(Arc::clone(one)),
-            _ => Err(Problem::asked("a series is of one window").hint("ask for each by itself")),
+            _ => Err(Problem::bad_request("a series is of one window").hint("ask for each by itself")),
         };
     }
     let there = || state.named(kind, name).map(|((_, _, window), _)| window);
@@ -213,7 +212,7 @@ fn series_window(
 }
 
 /// One point: members of the row, and of the statistics where there are any.
-fn point(body: &mut String, row: &Kept, stats: Option<&Kept>) {
+fn point(body: &mut String, row: &CachedRow, stats: Option<&CachedRow>) {
     const OWN: [&str; 11] = [
         "start_ms",
         "end_ms",
@@ -240,10 +239,10 @@ fn point(body: &mut String, row: &Kept, stats: Option<&Kept>) {
 fn write_members(
     out: &mut String,
     kind: RowKind,
-    row: Option<&Kept>,
+    row: Option<&CachedRow>,
     names: impl IntoIterator<Item = &'static str>,
 ) {
-    let values = row.map(Kept::columns).unwrap_or_default();
+    let values = row.map(CachedRow::columns).unwrap_or_default();
     for at in names.into_iter().filter_map(|name| kind.schema().position(name)) {
         let field = &kind.schema().fields[at];
         out.push_str(field.label);
@@ -252,13 +251,13 @@ fn write_members(
 }
 
 /// How far the job is, and who holds it back.
-pub async fn frontier(State(app): Shared, headers: HeaderMap, asked: Asked) -> Answer {
-    asked.only(&[])?;
+pub async fn frontier(State(app): Shared, headers: HeaderMap, params: QueryParams) -> Answer {
+    params.only(&[])?;
     let body = app.feed.board.read().progress.json();
     format::tagged(&app.answers, body.as_bytes().to_vec(), Format::Json, &headers)
 }
 
-fn cursor_of(row: &Kept) -> String {
+fn cursor_of(row: &CachedRow) -> String {
     super::board::Place {
         end_ms: row.end_ms,
         kind: row.kind,

@@ -1,10 +1,10 @@
 //! The websocket: the messages of the event stream, each a JSON text.
 
 use super::App;
-use super::asked::Asked;
-use super::feed::{Reader, Transport, Wish};
+use super::feed::{Reader, Subscription, Transport};
 use super::problem::Problem;
-use super::stream::wish;
+use super::query_params::QueryParams;
+use super::stream::subscription;
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
@@ -21,26 +21,26 @@ const MOST_WAITING: usize = 64 << 20;
 /// Upgrades the connection.
 pub async fn upgrade(
     State(app): State<Arc<App>>,
-    asked: Asked,
+    params: QueryParams,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
-    let wish = wish(&app, &asked)?;
+    let subscription = subscription(&app, &params)?;
     let upgrade = upgrade.map_err(|wrong| {
         Problem::new(StatusCode::UPGRADE_REQUIRED, wrong.body_text())
             .hint("open it as a websocket; for plain HTTP there is /v1/stream")
     })?;
-    // There is room for all that a client may say; the 128 KiB that the library takes by itself are kept for as long as
-    // the reader stays, and there are thousands.
+    // There is room for all that a client may say; the 128 KiB that the library takes by itself are kept for
+    // as long as the reader stays, and there are thousands.
     let upgrade = upgrade
         .read_buffer_size(MOST_BYTES)
         .max_message_size(MOST_BYTES)
         .max_frame_size(MOST_BYTES)
         .max_write_buffer_size(MOST_WAITING);
-    Ok(upgrade.on_upgrade(move |socket| talk(app, socket, wish)))
+    Ok(upgrade.on_upgrade(move |socket| talk(app, socket, subscription)))
 }
 
-async fn talk(app: Arc<App>, mut socket: WebSocket, wish: Wish) {
-    let mut reader = Reader::new(&app.feed, wish, Transport::Websocket);
+async fn talk(app: Arc<App>, mut socket: WebSocket, subscription: Subscription) {
+    let mut reader = Reader::new(&app.feed, subscription, Transport::Websocket);
     loop {
         tokio::select! {
             message = reader.next() => {
@@ -57,8 +57,8 @@ async fn talk(app: Arc<App>, mut socket: WebSocket, wish: Wish) {
                 }
             }
             said = socket.recv() => match said {
-                // The library has made the answer to a ping. Nothing more is read before it has left: whoever pings
-                // and does not read would be owed ever more of them.
+                // The library has made the answer to a ping. Nothing more is read before it has left: whoever
+                // pings and does not read would be owed ever more of them.
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
                     if socket.flush().await.is_err() {
                         return;
@@ -67,7 +67,7 @@ async fn talk(app: Arc<App>, mut socket: WebSocket, wish: Wish) {
                 Some(Ok(Message::Text(_) | Message::Binary(_))) => {
                     let reason = CloseFrame {
                         code: close_code::POLICY,
-                        reason: "wishes are in the address; this websocket only tells".into(),
+                        reason: "the subscription is in the address; this websocket only sends".into(),
                     };
                     let _ = socket.send(Message::Close(Some(reason))).await;
                     return;

@@ -69,7 +69,7 @@ async fn answer(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<Response,
     let form = "send {\"query\": \"select ..\"} as application/json";
     expect_json(headers, form)?;
     let Request { query } =
-        serde_json::from_slice(body).map_err(|error| Problem::asked(error.to_string()).hint(form))?;
+        serde_json::from_slice(body).map_err(|error| Problem::bad_request(error.to_string()).hint(form))?;
     let turn = timeout(TURN, app.asking.acquire()).await.map_err(|_| {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "other questions are being answered")
             .hint("ask again")
@@ -78,7 +78,7 @@ async fn answer(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<Response,
     // The server lives, so its turns do.
     let _turn = turn.map_err(|_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the server ends"))?;
     let rows = timeout(ALL_TIME, by_worker(app, query)).await.unwrap_or_else(|_| {
-        Err(Problem::asked(format!("the query was stopped after {} s", ALL_TIME.as_secs())).hint(LESS))
+        Err(Problem::bad_request(format!("the query was stopped after {} s", ALL_TIME.as_secs())).hint(LESS))
     })?;
     response(app, &rows, format)
 }
@@ -112,7 +112,7 @@ async fn by_worker(app: &App, sql: String) -> Result<Rows, Problem> {
 }
 
 /// The rows of some tables.
-fn lines(state: &State, tables: &[String]) -> Vec<Arc<super::board::series::Kept>> {
+fn lines(state: &State, tables: &[String]) -> Vec<Arc<super::board::series::CachedRow>> {
     let kinds: BTreeSet<_> = RowKind::ALL
         .into_iter()
         .filter(|kind| tables.iter().any(|name| name == kind.schema().table))
@@ -139,7 +139,7 @@ fn problem(complaint: Complaint, sql: &str) -> Problem {
             "the tables are symbols, crosses and stats; their columns are the fields of the rows".to_owned()
         }
     };
-    Problem::asked(message).hint(hint)
+    Problem::bad_request(message).hint(hint)
 }
 
 fn response(app: &App, rows: &Rows, format: Format) -> Result<Response, Problem> {
@@ -205,7 +205,7 @@ impl Worker {
     }
 
     /// Hands rows over, and waits for the answer.
-    async fn finish(mut self, rows: Vec<Arc<super::board::series::Kept>>) -> io::Result<Answer> {
+    async fn finish(mut self, rows: Vec<Arc<super::board::series::CachedRow>>) -> io::Result<Answer> {
         for chunk in rows.chunks(256) {
             let lines: Vec<&str> = chunk.iter().map(|row| &*row.json).collect();
             self.tell(lines.join("\n").as_bytes()).await?;

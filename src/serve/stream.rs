@@ -1,9 +1,9 @@
 //! Server-sent events: what is new, as it comes. The same messages as over the websocket.
 
 use super::App;
-use super::asked::Asked;
-use super::feed::{Reader, Transport, Wish};
+use super::feed::{Reader, Subscription, Transport};
 use super::problem::Problem;
+use super::query_params::QueryParams;
 use super::rest;
 use axum::body::Body;
 use axum::extract::State;
@@ -25,13 +25,13 @@ const COME_AGAIN_MS: u32 = 1_000;
 pub async fn events(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    asked: Asked,
+    params: QueryParams,
 ) -> Result<Response, Problem> {
-    let mut wish = wish(&app, &asked)?;
+    let mut subscription = subscription(&app, &params)?;
     if let Some(last) = headers.get("last-event-id").and_then(|value| value.to_str().ok()) {
-        wish.after = Some(last.to_owned());
+        subscription.after = Some(last.to_owned());
     }
-    let reader = Reader::new(&app.feed, wish, Transport::Sse);
+    let reader = Reader::new(&app.feed, subscription, Transport::Sse);
     let first = Bytes::from(format!("retry: {COME_AGAIN_MS}\n\n"));
     let turn = Arc::new(Semaphore::new(1));
     let events = stream::unfold((Some(first), reader), move |(first, mut reader)| {
@@ -55,14 +55,14 @@ pub async fn events(
     Ok(response)
 }
 
-/// What a reader asks for.
-pub fn wish(app: &App, asked: &Asked) -> Result<Wish, Problem> {
-    asked.only(&["kind", "name", "window", "windows", "after", "progress"])?;
-    let wish = Wish {
-        filter: asked.filter()?,
-        windows: asked.number("windows", 0, 10_000)?.unwrap_or(1) as usize,
-        after: asked.text("after").map(str::to_owned),
-        every: Duration::from_millis(asked.number("progress", 100, 60_000)?.unwrap_or(1_000)),
+/// What a reader subscribes to, by the parameters of its request.
+pub fn subscription(app: &App, params: &QueryParams) -> Result<Subscription, Problem> {
+    params.only(&["kind", "name", "window", "windows", "after", "progress"])?;
+    let subscription = Subscription {
+        filter: params.filter()?,
+        windows: params.number("windows", 0, 10_000)?.unwrap_or(1) as usize,
+        after: params.text("after").map(str::to_owned),
+        every: Duration::from_millis(params.number("progress", 100, 60_000)?.unwrap_or(1_000)),
     };
     if app.feed.count() >= MOST_READERS {
         return Err(Problem::new(
@@ -72,6 +72,6 @@ pub fn wish(app: &App, asked: &Asked) -> Result<Wish, Problem> {
         .hint("come again later, or read /v1/latest")
         .later(10));
     }
-    rest::at_once(&app.feed.board.read(), &wish.filter, wish.windows as u64)?;
-    Ok(wish)
+    rest::at_once(&app.feed.board.read(), &subscription.filter, subscription.windows as u64)?;
+    Ok(subscription)
 }

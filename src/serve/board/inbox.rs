@@ -1,8 +1,8 @@
-//! How the dataflow's thread tells the board: a sink that puts its news where the server takes them out.
+//! The way from the dataflow's thread to the board: a sink that puts updates where the server takes them out.
 
 use super::about::Described;
 use super::progress::{Following, ProgressNews};
-use super::series::Kept;
+use super::series::CachedRow;
 use super::{Board, progress};
 use crate::sink::{Sink, SinkBatch};
 use anyhow::Result;
@@ -11,35 +11,35 @@ use std::sync::Arc;
 /// Rows that may lie in the inbox before the dataflow's thread takes them over to the board itself.
 const MOST: usize = 65_536;
 
-/// News that the board has not taken in.
+/// The update that the board has not taken in.
 #[derive(Debug, Default)]
-pub struct Inbox(News);
+pub struct Inbox(BoardUpdate);
 
-/// What is new.
+/// What has changed since the board took the inbox.
 #[derive(Debug, Default)]
-pub struct News {
-    /// Everything that was there before is obsolete.
-    pub anew: bool,
+pub struct BoardUpdate {
+    /// Whether everything that the board has is obsolete.
+    pub is_cleared: bool,
     /// Rows, in their order.
-    pub rows: Vec<Kept>,
-    /// How far the job is, where that is news.
+    pub rows: Vec<CachedRow>,
+    /// How far the job is, where that has changed.
     pub progress: Option<ProgressNews>,
-    /// How the place stands that results are read from, where that is news.
+    /// How the store stands that results are read from, where that has changed.
     pub following: Option<Following>,
-    /// What is computed, where that is news.
+    /// What is computed, where that has changed.
     pub definition: Option<Arc<Described>>,
 }
 
 impl Inbox {
     /// Everything that was told before is obsolete.
-    pub fn anew(&mut self) {
+    pub fn clear(&mut self) {
         self.0.rows.clear();
         self.0.definition = None;
-        self.0.anew = true;
+        self.0.is_cleared = true;
     }
 
     /// A row.
-    pub fn row(&mut self, row: Kept) {
+    pub fn row(&mut self, row: CachedRow) {
         self.0.rows.push(row);
     }
 
@@ -64,7 +64,7 @@ impl Inbox {
     }
 
     /// Empties it.
-    pub fn take(&mut self) -> News {
+    pub fn take(&mut self) -> BoardUpdate {
         std::mem::take(&mut self.0)
     }
 }
@@ -75,7 +75,7 @@ pub struct BoardSink(pub Arc<Board>);
 
 impl Sink for BoardSink {
     fn write(&mut self, batch: &SinkBatch<'_>) -> Result<()> {
-        let rows: Vec<Kept> = batch.rows.iter().map(Kept::of).collect();
+        let rows: Vec<CachedRow> = batch.rows.iter().map(CachedRow::of).collect();
         let progress = ProgressNews::of(batch, progress::now_ms(), false);
         self.0.tell(|inbox| {
             rows.into_iter().for_each(|row| inbox.row(row));

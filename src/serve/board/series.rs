@@ -6,9 +6,9 @@ use crossrate_dataflows::market::value::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A row that is kept.
+/// A row as the board keeps it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Kept {
+pub struct CachedRow {
     /// What it speaks of.
     pub kind: RowKind,
     /// Whose it is.
@@ -25,10 +25,10 @@ pub struct Kept {
     pub json: Box<str>,
 }
 
-impl Kept {
+impl CachedRow {
     /// A row of the dataflow's.
-    pub fn of(row: &Row) -> Kept {
-        Kept {
+    pub fn of(row: &Row) -> CachedRow {
+        CachedRow {
             kind: row.kind,
             name: row.name.as_str().into(),
             window: row.window.as_str().into(),
@@ -51,7 +51,7 @@ impl Kept {
 
     /// The values of all its fields, in their order.
     pub fn columns(&self) -> Vec<Value> {
-        let Kept { start_ms, end_ms, .. } = *self;
+        let CachedRow { start_ms, end_ms, .. } = *self;
         self.content.columns(self.kind, &RowKey { name: &self.name, window: &self.window, start_ms, end_ms })
     }
 
@@ -94,7 +94,7 @@ pub struct Series {
 
 #[derive(Debug)]
 struct Entry {
-    row: Arc<Kept>,
+    row: Arc<CachedRow>,
     number: u64,
     /// The number of the version before this one; 0 for the first.
     before: u64,
@@ -104,7 +104,7 @@ struct Entry {
 
 impl Series {
     /// A row with its number; the bytes of those that are forgotten for it.
-    pub fn add(&mut self, row: Arc<Kept>, number: u64, history: History) -> usize {
+    pub fn add(&mut self, row: Arc<CachedRow>, number: u64, history: History) -> usize {
         let key = super::key(&row);
         let replaced = self.rows.get(&key).map(|entry| (entry.number, entry.first, entry.row.json.len()));
         let (before, first, mut freed) = replaced.unwrap_or((0, number, 0));
@@ -125,7 +125,7 @@ impl Series {
     }
 
     /// The newest row of each window, in the order of windows.
-    pub fn rows(&self) -> impl DoubleEndedIterator<Item = &Arc<Kept>> {
+    pub fn rows(&self) -> impl DoubleEndedIterator<Item = &Arc<CachedRow>> {
         self.rows.values().map(|entry| &entry.row)
     }
 
@@ -140,12 +140,12 @@ impl Series {
     }
 
     /// The row of a window.
-    pub fn get(&self, key: Key) -> Option<&Arc<Kept>> {
+    pub fn get(&self, key: Key) -> Option<&Arc<CachedRow>> {
         self.rows.get(&key).map(|entry| &entry.row)
     }
 
     /// The rows of windows that start in a range, and do not end before the place that it goes on from.
-    pub fn between<'a>(&'a self, range: &'a Range) -> impl Iterator<Item = &'a Arc<Kept>> {
+    pub fn between<'a>(&'a self, range: &'a Range) -> impl Iterator<Item = &'a Arc<CachedRow>> {
         let least = range.after.as_ref().map_or(0, |after| after.end_ms).max(range.from.unwrap_or(0));
         let wanted = |start: u64| {
             range.from.is_none_or(|from| start >= from) && range.until.is_none_or(|until| start < until)
@@ -157,7 +157,7 @@ impl Series {
     }
 
     /// Rows with a greater number, by number; with whether a version between was never seen.
-    pub fn newer(&self, number: u64) -> impl Iterator<Item = (u64, bool, &Arc<Kept>)> {
+    pub fn newer(&self, number: u64) -> impl Iterator<Item = (u64, bool, &Arc<CachedRow>)> {
         self.numbers.range(number + 1..).filter_map(move |(at, key)| {
             let entry = self.rows.get(key)?;
             Some((*at, entry.before > number, &entry.row))
@@ -171,7 +171,7 @@ impl Series {
     }
 
     /// The rows of windows from that one on which have not changed since the latest row had that number.
-    pub fn unchanged(&self, from: Key, number: u64) -> impl Iterator<Item = (Key, &Arc<Kept>)> {
+    pub fn unchanged(&self, from: Key, number: u64) -> impl Iterator<Item = (Key, &Arc<CachedRow>)> {
         let unchanged = self.rows.range(from..).filter(move |(_, entry)| entry.number <= number);
         unchanged.map(|(key, entry)| (*key, &entry.row))
     }

@@ -1,12 +1,12 @@
-//! A snapshot that is taken in portions: what the board knew at one moment, while the board goes on.
+//! A snapshot that is taken in batches: what the board knew at one moment, while the board goes on.
 //!
 //! Nothing is copied or held for it. It walks over the series in their order, as fast as its reader takes them, and
 //! remembers its moment (the number of the latest row) and its place. Rows that have changed since that moment are left
 //! out: the reader goes on from that number, and gets them as updates. So snapshot and updates together are complete,
 //! and no version of a row is told twice.
 
-use super::series::{Kept, Key, Series};
-use super::{Anew, Portion, SeriesName, State};
+use super::series::{CachedRow, Key, Series};
+use super::{BatchLimit, Resync, SeriesName, State};
 use crate::serve::filter::Filter;
 use crossrate_dataflows::market::row::RowKind;
 use std::ops::Bound;
@@ -19,22 +19,22 @@ pub struct Snapshot {
     pub number: u64,
     /// How many windows of each series belong to it.
     windows: usize,
-    next: Option<Place>,
+    next: Option<SnapshotPosition>,
 }
 
-/// A row, as the first one that is still to be taken; it need not be there.
+/// The first row that is still to be taken; the board may have forgotten it.
 #[derive(Debug, Clone)]
-struct Place {
+struct SnapshotPosition {
     series: SeriesName,
     window: Key,
 }
 
 /// Some rows of a snapshot.
 #[derive(Debug)]
-pub struct SnapshotPortion {
+pub struct SnapshotBatch {
     /// The rows: by kind, name and window.
-    pub rows: Vec<Arc<Kept>>,
-    /// Whether they were the last.
+    pub rows: Vec<Arc<CachedRow>>,
+    /// Whether they are the last.
     pub whole: bool,
 }
 
@@ -47,20 +47,20 @@ impl Snapshot {
 
 impl State {
     /// The next rows of a snapshot, one at least where any are left; or why it cannot be completed.
-    pub fn portion(
+    pub fn snapshot_batch(
         &self,
         snapshot: &mut Snapshot,
         filter: &Filter,
-        most: Portion,
-    ) -> Result<SnapshotPortion, Anew> {
+        most: BatchLimit,
+    ) -> Result<SnapshotBatch, Resync> {
         if snapshot.number < self.cleared {
-            return Err(Anew::Cleared);
+            return Err(Resync::Cleared);
         }
         let (mut rows, mut bytes) = (Vec::new(), 0);
         let begun = snapshot.next.take();
         for (name, series) in self.series_from(filter, begun.as_ref().map(|place| &place.series)) {
             if series.forgotten() > snapshot.number {
-                return Err(Anew::Forgotten);
+                return Err(Resync::Forgotten);
             }
             let from = match &begun {
                 Some(place) if place.series == *name => Some(place.window),
@@ -69,15 +69,15 @@ impl State {
             let Some(from) = from else { continue };
             for (window, row) in series.unchanged(from, snapshot.number) {
                 bytes += row.json.len();
-                // A row that is larger than a portion is one of its own.
+                // A row that is larger than the limit is a batch of its own.
                 if !rows.is_empty() && (rows.len() >= most.rows || bytes > most.bytes) {
-                    snapshot.next = Some(Place { series: name.clone(), window });
-                    return Ok(SnapshotPortion { rows, whole: false });
+                    snapshot.next = Some(SnapshotPosition { series: name.clone(), window });
+                    return Ok(SnapshotBatch { rows, whole: false });
                 }
                 rows.push(Arc::clone(row));
             }
         }
-        Ok(SnapshotPortion { rows, whole: true })
+        Ok(SnapshotBatch { rows, whole: true })
     }
 
     /// The series of a filter in their order, from some place on; those before it are not looked at.

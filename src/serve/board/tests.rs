@@ -12,24 +12,24 @@ fn board(history: u64) -> Arc<Board> {
     Board::new(About { job: "test".into(), source: "test".into(), definition: None }, history)
 }
 
-fn row(kind: RowKind, name: &str, start_ms: u64, end_ms: u64, json: &str, last: bool) -> Kept {
+fn row(kind: RowKind, name: &str, start_ms: u64, end_ms: u64, json: &str, last: bool) -> CachedRow {
     let stage = if last { Stage::FINAL } else { Stage::Provisional };
     let content = Content { values: Box::default(), stage, closed_by: None };
-    Kept { kind, name: name.into(), window: "10s".into(), start_ms, end_ms, content, json: json.into() }
+    CachedRow { kind, name: name.into(), window: "10s".into(), start_ms, end_ms, content, json: json.into() }
 }
 
-fn cross(name: &str, start_ms: u64, json: &str) -> Kept {
+fn cross(name: &str, start_ms: u64, json: &str) -> CachedRow {
     row(RowKind::Cross, name, start_ms, start_ms + 10, json, false)
 }
 
-fn tell(board: &Board, rows: impl IntoIterator<Item = Kept>) {
+fn tell(board: &Board, rows: impl IntoIterator<Item = CachedRow>) {
     board.tell(|inbox| rows.into_iter().for_each(|row| inbox.row(row)));
     board.absorb();
 }
 
-const TEN: Portion = Portion { rows: 10, bytes: 1_000 };
+const TEN: BatchLimit = BatchLimit { rows: 10, bytes: 1_000 };
 
-fn texts(rows: &[Arc<Kept>]) -> Vec<&str> {
+fn texts(rows: &[Arc<CachedRow>]) -> Vec<&str> {
     rows.iter().map(|row| &*row.json).collect()
 }
 
@@ -44,15 +44,15 @@ fn the_newest_row_of_a_window_is_kept_and_an_older_one_told_as_conflated() {
     let state = board.read();
     let all = Filter::default();
     assert_eq!(texts(&state.latest(&all, 1, false)), ["a1", "b0"]);
-    let newer = state.newer(&all, 0, TEN).unwrap();
+    let delta = state.delta(&all, 0, TEN).unwrap();
     assert_eq!(
-        (texts(&newer.rows), newer.conflated, newer.upto, newer.whole),
+        (texts(&delta.rows), delta.conflated, delta.upto, delta.whole),
         (vec!["a1", "b0"], 1, 3, true)
     );
-    let newer = state.newer(&all, 1, TEN).unwrap();
-    assert_eq!((texts(&newer.rows), newer.conflated), (vec!["a1", "b0"], 0));
-    let newer = state.newer(&names(&["A"]), 2, TEN).unwrap();
-    assert_eq!((newer.rows.len(), newer.upto), (0, 3));
+    let delta = state.delta(&all, 1, TEN).unwrap();
+    assert_eq!((texts(&delta.rows), delta.conflated), (vec!["a1", "b0"], 0));
+    let delta = state.delta(&names(&["A"]), 2, TEN).unwrap();
+    assert_eq!((delta.rows.len(), delta.upto), (0, 3));
 }
 
 #[test]
@@ -61,8 +61,8 @@ fn history_is_bounded_by_event_time_and_what_is_forgotten_is_known() {
     tell(&board, (0..5).map(|i| cross("A", i * 10, &format!("a{i}"))));
     let state = board.read();
     assert_eq!(texts(&state.latest(&Filter::default(), 99, false)), ["a3", "a4"]);
-    assert!(state.newer(&Filter::default(), 2, TEN).is_err(), "row 3 was never seen and is gone");
-    assert_eq!(texts(&state.newer(&Filter::default(), 3, TEN).unwrap().rows), ["a3", "a4"]);
+    assert!(state.delta(&Filter::default(), 2, TEN).is_err(), "row 3 was never seen and is gone");
+    assert_eq!(texts(&state.delta(&Filter::default(), 3, TEN).unwrap().rows), ["a3", "a4"]);
 }
 
 #[test]
@@ -80,13 +80,13 @@ fn a_small_portion_costs_little_however_much_a_reader_lacks() {
     let board = board(1_000_000);
     tell(&board, (0..60_000).map(|i| cross(&format!("N{}", i % 200), i / 200 * 10, "row")));
     let (state, all) = (board.read(), Filter::default());
-    let took = |times: u32, most: Portion| {
+    let took = |times: u32, most: BatchLimit| {
         let begun = std::time::Instant::now();
-        let rows = (0..times).map(|_| state.newer(&all, 0, most).unwrap().rows.len()).sum::<usize>();
+        let rows = (0..times).map(|_| state.delta(&all, 0, most).unwrap().rows.len()).sum::<usize>();
         (rows, begun.elapsed())
     };
-    let (rows, whole) = took(1, Portion { rows: 60_000, bytes: usize::MAX });
-    let (few, small) = took(5, Portion { rows: 1_000, bytes: 30 });
+    let (rows, whole) = took(1, BatchLimit { rows: 60_000, bytes: usize::MAX });
+    let (few, small) = took(5, BatchLimit { rows: 1_000, bytes: 30 });
     assert_eq!((rows, few), (60_000, 50));
     assert!(small < whole, "five small portions took {small:?}, all there is {whole:?}");
 }
@@ -166,14 +166,14 @@ proptest! {
         let read = |known: &mut BTreeMap<(String, u64), String>, seen: &mut u64, all: bool| {
             loop {
                 let state = board.read();
-                let newer = state.newer(&filter, *seen, Portion { rows, bytes }).unwrap();
-                assert!(newer.rows.len() <= rows);
-                assert!(newer.rows.len() <= 1 || newer.rows.iter().map(|row| row.json.len()).sum::<usize>() <= bytes);
-                for row in &newer.rows {
+                let delta = state.delta(&filter, *seen, BatchLimit { rows, bytes }).unwrap();
+                assert!(delta.rows.len() <= rows);
+                assert!(delta.rows.len() <= 1 || delta.rows.iter().map(|row| row.json.len()).sum::<usize>() <= bytes);
+                for row in &delta.rows {
                     known.insert((row.name.to_string(), row.start_ms), row.json.to_string());
                 }
-                *seen = newer.upto;
-                if newer.whole || !all {
+                *seen = delta.upto;
+                if delta.whole || !all {
                     return;
                 }
             }

@@ -1,27 +1,27 @@
 //! What a reader is told, and its text. A message holds rows that are shared with the board and with all other readers;
 //! they were encoded once, when they left the dataflow.
 
-use crate::serve::board::series::Kept;
+use crate::serve::board::series::CachedRow;
 use std::fmt::Write;
 use std::sync::Arc;
 
 /// What a reader is told.
 #[derive(Debug)]
 pub enum Message {
-    /// The first portion of what there is; whatever the reader had is obsolete.
+    /// The first batch of a snapshot; whatever the reader had is obsolete.
     Snapshot {
         /// The rows.
-        rows: Vec<Arc<Kept>>,
+        rows: Vec<Arc<CachedRow>>,
         /// Where to go on from, if that was all.
         id: Option<String>,
         /// Why the reader cannot go on from where it was, if it was somewhere.
         reason: Option<&'static str>,
     },
-    /// What is new, or another portion of what there is.
+    /// A batch of a delta, or a later batch of a snapshot.
     Update {
         /// The rows.
-        rows: Vec<Arc<Kept>>,
-        /// Where to go on from, unless more portions of a snapshot follow.
+        rows: Vec<Arc<CachedRow>>,
+        /// Where to go on from, unless more batches of a snapshot follow.
         id: Option<String>,
         /// How many of them replace a version that was never sent here.
         conflated: usize,
@@ -94,7 +94,7 @@ impl Message {
     }
 }
 
-fn write_rows(text: &mut String, head: &str, rows: &[Arc<Kept>]) {
+fn write_rows(text: &mut String, head: &str, rows: &[Arc<CachedRow>]) {
     let bytes = rows.iter().map(|row| row.json.len() + 1).sum::<usize>();
     // What follows the rows is short. More room than needed would be held for as long as nobody reads.
     text.reserve_exact(head.len() + bytes + 16);

@@ -1,9 +1,9 @@
-//! One reader: it begins with a snapshot, portion by portion, and goes on with what is newer. It makes no message before
-//! it is asked for one, so a reader that does not read holds a portion at most, whatever the board keeps.
+//! One reader: it begins with a snapshot, batch by batch, and goes on with deltas. It makes no message before it is asked
+//! for one, so a reader that does not read holds one batch at most, whatever the board keeps.
 
 use super::{Feed, Message, Reading, Transport};
-use crate::serve::board::snapshot::{Snapshot, SnapshotPortion};
-use crate::serve::board::{Anew, Portion, State};
+use crate::serve::board::snapshot::{Snapshot, SnapshotBatch};
+use crate::serve::board::{BatchLimit, Resync, State};
 use crate::serve::filter::Filter;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,22 +14,22 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 /// What one message holds at most. Each reader that does not keep up has one that waits to be sent, and a job at full
 /// speed leaves none that does: thousands of them are why it is small.
-const MOST: Portion = Portion { rows: 1_000, bytes: 32 << 10 };
+const MOST: BatchLimit = BatchLimit { rows: 1_000, bytes: 32 << 10 };
 
-/// What a reader wants.
+/// What a reader subscribes to.
 #[derive(Debug, Clone)]
-pub struct Wish {
+pub struct Subscription {
     /// Which rows.
     pub filter: Filter,
-    /// How many windows of each name it wants to begin with.
+    /// How many windows of each name the snapshot has.
     pub windows: usize,
-    /// Where it was: the id of the last message that it saw.
+    /// The id of the last message that the reader saw, if it was here before.
     pub after: Option<String>,
-    /// How often it is told how far the job is.
+    /// How often the reader is told how far the job is.
     pub every: Duration,
 }
 
-/// Which portion of a snapshot.
+/// Which batch of a snapshot.
 enum Part {
     /// The first, with the reason why the reader cannot go on from where it was.
     First(Option<&'static str>),
@@ -52,9 +52,9 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// A reader that begins with a snapshot, or with what is newer than what it saw.
-    pub fn new(feed: &Arc<Feed>, wish: Wish, transport: Transport) -> Reader {
-        let reading = Arc::new(Reading { filter: wish.filter, news: Notify::new() });
+    /// A reader that begins with a snapshot, or with the delta since the message that it saw last.
+    pub fn new(feed: &Arc<Feed>, subscription: Subscription, transport: Transport) -> Reader {
+        let reading = Arc::new(Reading { filter: subscription.filter, news: Notify::new() });
         {
             let mut waiting = feed.waiting();
             match reading.filter.names() {
@@ -67,20 +67,20 @@ impl Reader {
             }
         }
         feed.readers[transport as usize].fetch_add(1, Ordering::Relaxed);
-        let mut progress = tokio::time::interval_at(Instant::now() + wish.every, wish.every);
+        let mut progress = tokio::time::interval_at(Instant::now() + subscription.every, subscription.every);
         progress.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut reader = Reader {
             feed: Arc::clone(feed),
             reading,
             transport,
-            windows: wish.windows,
+            windows: subscription.windows,
             seen: 0,
             snapshot: None,
             ready: VecDeque::new(),
             progress,
             over: false,
         };
-        reader.begin(wish.after.as_deref());
+        reader.begin(subscription.after.as_deref());
         reader
     }
 
@@ -135,22 +135,22 @@ impl Reader {
         }
     }
 
-    /// What is newer, and after it how far the job was when that was all there was.
+    /// The next batch of the delta, and after the last one how far the job is.
     fn catch_up(&mut self, state: &State, progress: bool) {
         if self.seen == state.number && !progress {
             return;
         }
-        let newer = match state.newer(&self.reading.filter, self.seen, MOST) {
-            Ok(newer) => newer,
-            Err(why) => return self.start_anew(state, why),
+        let delta = match state.delta(&self.reading.filter, self.seen, MOST) {
+            Ok(delta) => delta,
+            Err(why) => return self.resync(state, why),
         };
-        self.seen = newer.upto;
-        if !newer.rows.is_empty() {
-            self.feed.conflated.fetch_add(newer.conflated as u64, Ordering::Relaxed);
+        self.seen = delta.upto;
+        if !delta.rows.is_empty() {
+            self.feed.conflated.fetch_add(delta.conflated as u64, Ordering::Relaxed);
             let id = Some(self.id());
-            self.ready.push_back(Message::Update { rows: newer.rows, id, conflated: newer.conflated });
+            self.ready.push_back(Message::Update { rows: delta.rows, id, conflated: delta.conflated });
         }
-        if !newer.whole {
+        if !delta.whole {
             // The rest follows when this has been taken, and then how far the job is.
             self.reading.news.notify_one();
         } else if progress {
@@ -158,11 +158,11 @@ impl Reader {
         }
     }
 
-    fn start_anew(&mut self, state: &State, why: Anew) {
+    fn resync(&mut self, state: &State, why: Resync) {
         self.feed.restarted.fetch_add(1, Ordering::Relaxed);
         let reason = match why {
-            Anew::Forgotten => "you were away for longer than the server's history",
-            Anew::Cleared => "the results that are served were begun anew",
+            Resync::Forgotten => "you were away for longer than the server's history",
+            Resync::Cleared => "the results that are served were begun anew",
         };
         self.start(state, Some(reason));
     }
@@ -171,12 +171,13 @@ impl Reader {
         self.go_on(state, Snapshot::new(state, self.windows), Part::First(reason));
     }
 
-    /// The next portion of a snapshot. The last one has the id to go on from, and progress follows it.
+    /// The next batch of a snapshot. The last one has the id to go on from, and progress follows it.
     fn go_on(&mut self, state: &State, mut snapshot: Snapshot, part: Part) {
-        let SnapshotPortion { rows, whole } = match state.portion(&mut snapshot, &self.reading.filter, MOST) {
-            Ok(portion) => portion,
-            Err(why) => return self.start_anew(state, why),
-        };
+        let SnapshotBatch { rows, whole } =
+            match state.snapshot_batch(&mut snapshot, &self.reading.filter, MOST) {
+                Ok(batch) => batch,
+                Err(why) => return self.resync(state, why),
+            };
         self.seen = snapshot.number;
         self.snapshot = (!whole).then_some(snapshot);
         let id = whole.then(|| self.id());

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::serve::board::about::About;
-use crate::serve::board::series::Kept;
+use crate::serve::board::series::CachedRow;
 use crossrate_dataflows::market::row::{Content, Stage};
 use proptest::prelude::*;
 use tokio::runtime::Runtime;
@@ -23,8 +23,8 @@ fn reader(feed: &Arc<Feed>, names: Option<&[&str]>, windows: usize) -> Reader {
     let names = names.map(|names| names.iter().map(|name| Arc::from(*name)).collect());
     // Progress is told by itself once a day, so only after snapshots here.
     let every = Duration::from_secs(86_400);
-    let wish = Wish { filter: Filter::new(None, names), windows, after: None, every };
-    Reader::new(feed, wish, Transport::Sse)
+    let subscription = Subscription { filter: Filter::new(None, names), windows, after: None, every };
+    Reader::new(feed, subscription, Transport::Sse)
 }
 
 /// Tells the board a version of a window of ten milliseconds; the text is as long as asked.
@@ -34,7 +34,7 @@ fn tell(feed: &Feed, name: &str, window: u64, version: usize, bytes: usize) {
     let (kind, name) = (RowKind::Cross, name.into());
     let stage = Stage::Closed { revision: 0, last: false };
     let content = Content { values: Box::default(), stage, closed_by: None };
-    let row = Kept { kind, name, window: "10s".into(), start_ms, end_ms, content, json };
+    let row = CachedRow { kind, name, window: "10s".into(), start_ms, end_ms, content, json };
     feed.board.tell(|inbox| inbox.row(row));
     feed.board.absorb();
     feed.wake(&feed.board.changed());
@@ -43,7 +43,7 @@ fn tell(feed: &Feed, name: &str, window: u64, version: usize, bytes: usize) {
 /// What a client makes of messages, as the documents tell it to.
 #[derive(Default)]
 struct Client {
-    rows: BTreeMap<(Arc<str>, u64), Arc<Kept>>,
+    rows: BTreeMap<(Arc<str>, u64), Arc<CachedRow>>,
     is_whole: bool,
     snapshots: usize,
 }

@@ -1,4 +1,4 @@
-//! What a request asks for: its query parameters, read strictly. A parameter that is not known is an error, since
+//! The query parameters of a request, read strictly. A parameter that is not known is an error, since
 //! whoever misspells `until` would otherwise get everything.
 
 use super::board::{Place, State};
@@ -13,26 +13,27 @@ use std::sync::Arc;
 
 /// The parameters of a request, in their order.
 #[derive(Debug, Clone, Default)]
-pub struct Asked(Vec<(String, String)>);
+pub struct QueryParams(Vec<(String, String)>);
 
-impl<S: Send + Sync> FromRequestParts<S> for Asked {
+impl<S: Send + Sync> FromRequestParts<S> for QueryParams {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Query(pairs) = Query::<Vec<(String, String)>>::from_request_parts(parts, state)
-            .await
-            .map_err(|wrong| Problem::asked(wrong.body_text()).hint("write parameters as name=value&.."))?;
-        Ok(Asked(pairs))
+        let Query(pairs) =
+            Query::<Vec<(String, String)>>::from_request_parts(parts, state).await.map_err(|wrong| {
+                Problem::bad_request(wrong.body_text()).hint("write parameters as name=value&..")
+            })?;
+        Ok(QueryParams(pairs))
     }
 }
 
-impl Asked {
+impl QueryParams {
     /// Refuses parameters of other names.
     pub fn only(&self, known: &[&str]) -> Result<(), Problem> {
         match self.0.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             None => Ok(()),
             Some((name, _)) => {
-                let problem = Problem::asked(format!("there is no parameter {name:?} here"));
+                let problem = Problem::bad_request(format!("there is no parameter {name:?} here"));
                 Err(match nearest(name, known.iter().copied()) {
                     Some(meant) => problem.hint(format!("did you mean {meant}?")),
                     None if known.is_empty() => problem.hint("there are none"),
@@ -68,9 +69,9 @@ impl Asked {
             Ok(number) if (least..=most).contains(&number) && text.bytes().all(|b| b.is_ascii_digit()) => {
                 Ok(Some(number))
             }
-            _ => {
-                Err(Problem::asked(format!("{name}={text}: expected a whole number from {least} to {most}")))
-            }
+            _ => Err(Problem::bad_request(format!(
+                "{name}={text}: expected a whole number from {least} to {most}"
+            ))),
         }
     }
 
@@ -86,7 +87,7 @@ impl Asked {
         match self.text(name) {
             None | Some("false") => Ok(false),
             Some("true") => Ok(true),
-            Some(text) => Err(Problem::asked(format!("{name}={text}: expected true or false"))),
+            Some(text) => Err(Problem::bad_request(format!("{name}={text}: expected true or false"))),
         }
     }
 
@@ -95,14 +96,14 @@ impl Asked {
         let mut kinds = BTreeSet::new();
         for text in self.texts("kind").unwrap_or_default() {
             kinds.insert(RowKind::parse(text).ok_or_else(|| {
-                Problem::asked(format!("kind={text}: expected {}", RowKind::names(" or ")))
+                Problem::bad_request(format!("kind={text}: expected {}", RowKind::names(" or ")))
                     .hint(hint_of(nearest(text, RowKind::ALL.map(RowKind::as_str))))
             })?);
         }
         let names: Option<BTreeSet<Arc<str>>> =
             self.texts("name").map(|names| names.into_iter().map(Arc::from).collect());
         if names.as_ref().is_some_and(|names| names.contains("")) {
-            return Err(Problem::asked("name is empty").hint("leave it out to get all names"));
+            return Err(Problem::bad_request("name is empty").hint("leave it out to get all names"));
         }
         let windows = self.texts("window").map(|windows| windows.into_iter().map(Arc::from).collect());
         Ok(Filter::new((!kinds.is_empty()).then_some(kinds), names).of_windows(windows))
@@ -153,7 +154,7 @@ impl Asked {
             Some(Place { end_ms, kind, name, start_ms, window: window.to_owned() })
         };
         read().map(Some).ok_or_else(|| {
-            Problem::asked(format!("cursor={text}: not a cursor"))
+            Problem::bad_request(format!("cursor={text}: not a cursor"))
                 .hint("give back what an answer had as its next, or leave it out to begin anew")
         })
     }
@@ -196,8 +197,8 @@ fn nearest<'a>(typed: &str, words: impl IntoIterator<Item = &'a str>) -> Option<
 mod tests {
     use super::*;
 
-    fn asked(pairs: &[(&str, &str)]) -> Asked {
-        Asked(pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect())
+    fn params(pairs: &[(&str, &str)]) -> QueryParams {
+        QueryParams(pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect())
     }
 
     #[test]
@@ -205,26 +206,26 @@ mod tests {
         for name in ["XVGUSDT", "odd.name", ""] {
             let (end_ms, start_ms, window) = (30, 20, "1m/10s".to_owned());
             let place = Place { end_ms, kind: RowKind::Stats, name: name.into(), start_ms, window };
-            assert_eq!(asked(&[("cursor", &place.cursor())]).cursor().unwrap(), Some(place));
+            assert_eq!(params(&[("cursor", &place.cursor())]).cursor().unwrap(), Some(place));
         }
         for wrong in ["", "1", "1.2.cross", "1.2.other.A|1m", "-1.2.cross.A|1m", "1.2.cross.A", "a.b.c.d"] {
-            assert!(asked(&[("cursor", wrong)]).cursor().is_err(), "{wrong}");
+            assert!(params(&[("cursor", wrong)]).cursor().is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn numbers_are_plain_and_in_range() {
-        assert_eq!(asked(&[("limit", "10")]).number("limit", 1, 10).unwrap(), Some(10));
-        assert_eq!(asked(&[]).number("limit", 1, 10).unwrap(), None);
+        assert_eq!(params(&[("limit", "10")]).number("limit", 1, 10).unwrap(), Some(10));
+        assert_eq!(params(&[]).number("limit", 1, 10).unwrap(), None);
         for wrong in ["0", "11", "+1", "1.0", "", "99999999999999999999", "ten"] {
-            assert!(asked(&[("limit", wrong)]).number("limit", 1, 10).is_err(), "{wrong}");
+            assert!(params(&[("limit", wrong)]).number("limit", 1, 10).is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn unknown_parameters_are_refused() {
-        assert!(asked(&[("untl", "1")]).only(&["from", "until"]).is_err());
-        assert!(asked(&[("until", "1"), ("from", "2")]).only(&["from", "until"]).is_ok());
+        assert!(params(&[("untl", "1")]).only(&["from", "until"]).is_err());
+        assert!(params(&[("until", "1"), ("from", "2")]).only(&["from", "until"]).is_ok());
     }
 
     #[test]
@@ -239,10 +240,10 @@ mod tests {
 
     #[test]
     fn kinds_and_names_are_repeated_or_joined() {
-        let filter = asked(&[("kind", "cross,stats"), ("name", "A"), ("name", "B")]).filter().unwrap();
+        let filter = params(&[("kind", "cross,stats"), ("name", "A"), ("name", "B")]).filter().unwrap();
         assert!(filter.admits(RowKind::Cross, "A") && filter.admits(RowKind::Stats, "B"));
         assert!(!filter.admits(RowKind::Symbol, "A") && !filter.admits(RowKind::Cross, "C"));
-        assert!(asked(&[("kind", "crss")]).filter().is_err());
-        assert!(asked(&[("name", "")]).filter().is_err());
+        assert!(params(&[("kind", "crss")]).filter().is_err());
+        assert!(params(&[("name", "")]).filter().is_err());
     }
 }
