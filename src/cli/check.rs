@@ -41,7 +41,7 @@ pub(super) fn run(given: &mut Given) -> Result<Config, UsageError> {
     let writes_to_kafka = sinks.iter().any(|sink| matches!(sink, SinkTarget::Kafka(_)))
         || matches!(dead_letter, Some(DeadLetterTarget::Kafka(_)));
     let source = source(given, &kafka, writes_to_kafka)?;
-    outputs::apart(given, &source, &sinks, dead_letter.as_ref())?;
+    outputs::check_disjoint(given, &source, &sinks, dead_letter.as_ref())?;
     let config = Config {
         keep_refused: false,
         max_drift: given.get(&s::MAX_DRIFT)?,
@@ -99,7 +99,7 @@ pub(super) fn replay(given: &mut Given) -> Result<ReplayConfig, UsageError> {
         since,
         ..leaves_nothing(given, "replay", (definition, source, kafka))?
     };
-    outputs::apart(given, &config.source, &[SinkTarget::Stdout], None)?;
+    outputs::check_disjoint(given, &config.source, &[SinkTarget::Stdout], None)?;
     Ok(ReplayConfig { config, since, until, speed: given.get(&s::SPEED)?, events: given.get(&s::EVENTS)? })
 }
 
@@ -264,7 +264,7 @@ pub(super) fn produce(given: &Given) -> Result<ProduceConfig, UsageError> {
         format: Format::default(),
         verify: false,
     });
-    outputs::apart(given, &nothing, &sinks, None)?;
+    outputs::check_disjoint(given, &nothing, &sinks, None)?;
     let capture = given.get(&s::CAPTURE)?;
     if capture && matches!(to, ProduceTarget::Kafka(_)) {
         return Err(Wrong::told("a topic to write to", "a file, or - for standard output, with it")

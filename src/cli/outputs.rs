@@ -9,110 +9,133 @@ use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// No output may be another output, nor an input.
-pub(super) fn apart(
+/// Refuses an output that is another output, or an input.
+pub(super) fn check_disjoint(
     given: &Given,
     source: &Source,
     sinks: &[SinkTarget],
     dead_letter: Option<&DeadLetterTarget>,
 ) -> Result<(), UsageError> {
-    let mut files: Vec<(String, &Path)> = Vec::new();
-    let mut topics: Vec<(String, &str)> = Vec::new();
-    let from = given.what(&s::FROM.about);
-    match source {
-        Source::Simulated(_) => {}
-        Source::Kafka(kafka) => {
-            let what = given.what(&s::TOPIC.about);
-            topics.extend(kafka.topics.iter().map(|topic| (what.clone(), topic.name.as_str())));
-        }
-        Source::Files(input) => {
-            files.extend(
-                input
-                    .paths
-                    .iter()
-                    .filter(|path| path.as_os_str() != "-")
-                    .map(|p| (from.clone(), p.as_path())),
-            );
-        }
-    }
-    let read: Vec<(&About, Option<PathBuf>)> = vec![
+    let read: [(&About, Option<PathBuf>); 5] = [
         (&s::CONFIG.about, given.find(&s::CONFIG)?),
         (&s::CROSSES_FILE.about, given.find(&s::CROSSES_FILE)?),
         (&s::KAFKA_CONFIG.about, given.find(&s::KAFKA_CONFIG)?),
         (&s::HOSTFILE.about, given.find(&s::HOSTFILE)?),
         (&s::CLUSTER_SECRET_FILE.about, given.find(&s::CLUSTER_SECRET_FILE)?),
     ];
-    files.extend(read.iter().filter_map(|(about, path)| Some((given.what(about), path.as_deref()?))));
     let summary = given.find(&s::SUMMARY)?;
-    // Their checkpoints are written too.
-    let beside: Vec<PathBuf> = sinks
-        .iter()
-        .filter_map(|sink| match sink {
-            SinkTarget::File(path) if !can_be_cut(path) => None,
-            SinkTarget::File(path) | SinkTarget::Days(_, path) => Some(beside(path)),
-            _ => None,
-        })
-        .collect();
+    let checkpoints: Vec<PathBuf> = sinks.iter().filter_map(checkpoint_of).collect();
+    let mut named = NamedPlaces::of_input(given, source);
+    named.files.extend(read.iter().filter_map(|(about, path)| Some((given.what(about), path.as_deref()?))));
     let to = given.what(&s::TO.about);
-    let mut stdout = false;
-    let mut databases = BTreeSet::new();
-    let mut written: Vec<(String, Output<'_>)> = Vec::new();
-    for sink in sinks {
-        match sink {
-            SinkTarget::Stdout if stdout => {
-                return Err(Wrong::told("stdout twice", "each place once").at(to));
-            }
-            SinkTarget::Stdout => stdout = true,
-            SinkTarget::File(path) | SinkTarget::Sqlite(path) | SinkTarget::Days(_, path) => {
-                written.push((to.clone(), Output::File(path)))
-            }
-            SinkTarget::Kafka(topic) => written.push((to.clone(), Output::Topic(topic))),
-            SinkTarget::Postgres(url) if !databases.insert(url) => {
-                return Err(Wrong::told("one database twice", "each place once").at(to));
-            }
-            SinkTarget::Postgres(_) => {}
-        }
+    check_single(sinks, &to)?;
+    for output in sinks.iter().filter_map(Output::of).chain(checkpoints.iter().map(|path| Output::File(path)))
+    {
+        named.add(to.clone(), output)?;
     }
-    written.extend(beside.iter().map(|path| (to.clone(), Output::File(path))));
-    let dead = given.what(&s::DEAD_LETTER.about);
-    match dead_letter {
-        Some(DeadLetterTarget::File(path)) => written.push((dead, Output::File(path))),
-        Some(DeadLetterTarget::Kafka(topic)) => written.push((dead, Output::Topic(topic))),
-        None => {}
+    let dead_letter = dead_letter.map(|target| match target {
+        DeadLetterTarget::File(path) => Output::File(path),
+        DeadLetterTarget::Kafka(topic) => Output::Topic(topic),
+    });
+    if let Some(output) = dead_letter {
+        named.add(given.what(&s::DEAD_LETTER.about), output)?;
     }
     if let Some(path) = &summary {
-        written.push((given.what(&s::SUMMARY.about), Output::File(path)));
+        named.add(given.what(&s::SUMMARY.about), Output::File(path))?;
     }
-    for (what, output) in written {
-        match output {
-            Output::File(path) => {
-                if let Some((other, _)) = files.iter().find(|(_, other)| same_file(path, other)) {
-                    return Err(Wrong::new(
-                        &path.display().to_string(),
-                        format!("a file that {other} does not name too"),
-                    )
-                    .at(what));
-                }
-                files.push((what, path));
-            }
-            Output::Topic(topic) => {
-                if let Some((other, _)) = topics.iter().find(|(_, other)| *other == topic) {
-                    return Err(Wrong::new(
-                        &format!("kafka:{topic}"),
-                        format!("a topic that {other} does not name too"),
-                    )
-                    .at(what));
-                }
-                topics.push((what, topic));
-            }
+    Ok(())
+}
+
+/// The file of the checkpoint that is written beside a file or a folder of rows.
+fn checkpoint_of(sink: &SinkTarget) -> Option<PathBuf> {
+    match sink {
+        SinkTarget::File(path) if !can_be_cut(path) => None,
+        SinkTarget::File(path) | SinkTarget::Days(_, path) => Some(beside(path)),
+        _ => None,
+    }
+}
+
+/// Refuses standard output and databases that are named twice.
+fn check_single(sinks: &[SinkTarget], to: &str) -> Result<(), UsageError> {
+    let mut has_stdout = false;
+    let mut databases = BTreeSet::new();
+    for sink in sinks {
+        let repeated = match sink {
+            SinkTarget::Stdout => std::mem::replace(&mut has_stdout, true).then_some("stdout twice"),
+            SinkTarget::Postgres(url) => (!databases.insert(url)).then_some("one database twice"),
+            _ => None,
+        };
+        if let Some(repeated) = repeated {
+            return Err(Wrong::told(repeated, "each place once").at(to.to_owned()));
         }
     }
     Ok(())
 }
 
+/// A file or a topic that the run writes.
 enum Output<'a> {
     File(&'a Path),
     Topic(&'a str),
+}
+
+impl<'a> Output<'a> {
+    fn of(sink: &'a SinkTarget) -> Option<Output<'a>> {
+        match sink {
+            SinkTarget::File(path) | SinkTarget::Sqlite(path) | SinkTarget::Days(_, path) => {
+                Some(Output::File(path))
+            }
+            SinkTarget::Kafka(topic) => Some(Output::Topic(topic)),
+            SinkTarget::Stdout | SinkTarget::Postgres(_) => None,
+        }
+    }
+}
+
+/// Files and topics, each with the flag that names it.
+#[derive(Default)]
+struct NamedPlaces<'a> {
+    files: Vec<(String, &'a Path)>,
+    topics: Vec<(String, &'a str)>,
+}
+
+impl<'a> NamedPlaces<'a> {
+    fn of_input(given: &Given, source: &'a Source) -> Self {
+        let mut named = NamedPlaces::default();
+        match source {
+            Source::Simulated(_) => {}
+            Source::Kafka(kafka) => {
+                let flag = given.what(&s::TOPIC.about);
+                named.topics.extend(kafka.topics.iter().map(|topic| (flag.clone(), topic.name.as_str())));
+            }
+            Source::Files(input) => {
+                let flag = given.what(&s::FROM.about);
+                let paths = input.paths.iter().filter(|path| path.as_os_str() != "-");
+                named.files.extend(paths.map(|path| (flag.clone(), path.as_path())));
+            }
+        }
+        named
+    }
+
+    /// Adds an output, unless its file or topic is named already.
+    fn add(&mut self, flag: String, output: Output<'a>) -> Result<(), UsageError> {
+        let (got, kind, other) = match output {
+            Output::File(path) => {
+                let other = self.files.iter().find(|(_, other)| same_file(path, other));
+                (path.display().to_string(), "file", other.map(|(other, _)| other))
+            }
+            Output::Topic(topic) => {
+                let other = self.topics.iter().find(|(_, other)| *other == topic);
+                (format!("kafka:{topic}"), "topic", other.map(|(other, _)| other))
+            }
+        };
+        if let Some(other) = other {
+            return Err(Wrong::new(&got, format!("a {kind} that {other} does not name too")).at(flag));
+        }
+        match output {
+            Output::File(path) => self.files.push((flag, path)),
+            Output::Topic(topic) => self.topics.push((flag, topic)),
+        }
+        Ok(())
+    }
 }
 
 /// Whether two paths are one file, also by way of links and before it exists. Devices such as `/dev/null` may be
@@ -123,11 +146,12 @@ fn same_file(a: &Path, b: &Path) -> bool {
     (whole(a) == whole(b) || inode(a).is_some_and(|of_a| Some(of_a) == inode(b))) && !special(a)
 }
 
-/// By which the system knows a file, whatever its names are: a hard link is the file itself.
+/// The device and the number by which the system knows a file: equal for all hard links to it.
 fn inode(path: &Path) -> Option<(u64, u64)> {
     std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }
 
+/// The path without links and relative parts; of a file that does not exist yet, by its folder.
 fn whole(path: &Path) -> PathBuf {
     if let Ok(whole) = path.canonicalize() {
         return whole;
