@@ -4,11 +4,13 @@ use crate::needs;
 use crate::oracle::{self, Settings};
 use crate::program;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
 
-/// The folder of recordings, beside the repository. A test that needs it has "recording" in its name, by which
-/// `scripts/test` leaves it out where the folder is not there.
+/// The folder of recordings, beside the repository. A test that needs it has "recording" in its name, by
+/// which `scripts/test` leaves it out where the folder is not there.
 pub(crate) fn folder() -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
     needs::need("recordings", || folder.is_dir());
@@ -31,16 +33,23 @@ impl Case {
         self.flags.split(' ').map(str::to_owned).collect()
     }
 
-    /// What the oracle makes of it.
-    pub(crate) fn expected(&self) -> oracle::Outcome {
-        let files: Vec<_> =
-            (0..self.partitions.len()).map(|number| oracle::File::of_json(self.file(number))).collect();
-        oracle::run(&Settings::read(&self.flags()), &files)
+    /// What the oracle makes of it: computed once for all tests, since the oracle takes longer than the
+    /// program.
+    pub(crate) fn expected(&self) -> Arc<oracle::Outcome> {
+        static KNOWN: Mutex<BTreeMap<&str, Arc<OnceLock<Arc<oracle::Outcome>>>>> =
+            Mutex::new(BTreeMap::new());
+        let known = Arc::clone(KNOWN.lock().expect("no panic").entry(self.name).or_default());
+        let compute = || {
+            let numbers = 0..self.partitions.len();
+            let files: Vec<_> = numbers.map(|number| oracle::File::of_json(self.file(number))).collect();
+            Arc::new(oracle::run(&Settings::read(&self.flags()), &files))
+        };
+        Arc::clone(known.get_or_init(compute))
     }
 }
 
-/// All recordings, each in the form of the stream's events: the captures as they are but for the receive time (of
-/// a file it may be there, of a topic not), the others with their columns under the stream's keys.
+/// All recordings, each in the form of the stream's events: the captures as they are but for the receive time
+/// (of a file it may be there, of a topic not), the others with their columns under the stream's keys.
 pub(crate) fn cases(folder: &Path) -> Vec<Case> {
     let capture = |symbol: &str| -> Vec<String> {
         let text = text(&folder.join(format!("binance-ws-{symbol}-2024-08-08.gz")));
