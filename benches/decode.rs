@@ -2,8 +2,8 @@
 //!
 //!     cargo run --release --example decode -- [--rounds N] FILE..
 //!
-//! Reads each file whole (`.gz` too), decodes it over and over, and prints the median. What counts is the time that
-//! the core has worked for this thread, which other programs do not touch.
+//! Reads each file whole (`.gz` too), decodes it over and over, and prints the median. What counts is the
+//! time that the core has worked for this thread, which other programs do not touch.
 
 use anyhow::{Context, Result};
 use crossrate::wire::chunk::{Chunk, Framing, LineFormat};

@@ -1,14 +1,14 @@
 //! The yardstick: what a careful programmer would write who needs none of the rest. One thread, hash maps, no
 //! dataflow. It reads the same files as `crossrate run`, does the same work (full validation, acceptance by
-//! watermark with exact removal of duplicates, digests, exact sums, missing ids, crosses, statistics) for tumbling
-//! windows with `--emit final`, and prints the same bytes:
+//! watermark with exact removal of duplicates, digests, exact sums, missing ids, crosses, statistics) for
+//! tumbling windows with `--emit final`, and prints the same bytes:
 //!
 //! ```sh
 //! crossrate plain-loop --window 10s FILE..
 //! ```
 //!
-//! Shared with the product, so that only what lies between can differ: the decoder, the sums of a window, and the
-//! text of a row. Flags as `run` has them: `--window`, `--delay`, `--grace`, `--symbols`, `--cross`.
+//! Shared with the product, so that only what lies between can differ: the decoder, the sums of a window, and
+//! the text of a row. Flags as `run` has them: `--window`, `--delay`, `--grace`, `--symbols`, `--cross`.
 
 use crate::wire::chunk::Chunk;
 use crate::wire::{Record, Scratch, decode_chunk};

@@ -1,11 +1,12 @@
-//! Thousands of readers on one core: how late do messages come, what does a reader cost, and do those that stop reading
-//! disturb anybody?
+//! Thousands of readers on one core: how late do messages come, what does a reader cost, and do those that
+//! stop reading disturb anybody?
 //!
-//! `benches/serve` starts `crossrate run --listen` on one core and this on the others. It feeds the run's standard input
-//! (100 names, a window a second, each closed by a heartbeat), holds all the connections, half of them event streams and
-//! half websockets, and prints a table. Delivery is the time from writing the record that closes a window to the pipe
-//! until a reader has the row: pipe, dataflow, board, server, socket and this client's own work are all in it.
-//! Everything goes by the same clock, and a reader that is late does not delay the feeder: nothing is omitted.
+//! `benches/serve` starts `crossrate run --listen` on one core and this on the others. It feeds the run's
+//! standard input (100 names, a window a second, each closed by a heartbeat), holds all the connections, half
+//! of them event streams and half websockets, and prints a table. Delivery is the time from writing the
+//! record that closes a window to the pipe until a reader has the row: pipe, dataflow, board, server, socket
+//! and this client's own work are all in it. Everything goes by the same clock, and a reader that is late
+//! does not delay the feeder: nothing is omitted.
 
 use std::collections::BTreeMap;
 use std::io::Write;

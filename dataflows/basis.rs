@@ -1,10 +1,11 @@
 //! What is a cross worth beside the pair that is traded directly?
 //!
-//! basis = cross - direct, of the final rate of a cross and the final VWAP of the pair in the same window, both as
-//! printed, so exact; in basis points (cross / direct - 1) * 10^4, rounded half to even to six digits.
+//! basis = cross - direct, of the final rate of a cross and the final VWAP of the pair in the same window,
+//! both as printed, so exact; in basis points (cross / direct - 1) * 10^4, rounded half to even to six
+//! digits.
 //!
-//! Missing: where only one of both is there, the row says which is not. Empty: a window without either has no row.
-//! Late: only final rows are looked at, so a row leaves once and is never corrected.
+//! Missing: where only one of both is there, the row says which is not. Empty: a window without either has no
+//! row. Late: only final rows are looked at, so a row leaves once and is never corrected.
 
 use crate::market::definition::Definition;
 use crate::market::event_time::EventTime;

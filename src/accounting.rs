@@ -19,7 +19,8 @@ struct Summary {
     counts: Counts,
 }
 
-/// Tells it. `prove_lease` fails where another run has taken the job over: then the summary is that one's to write.
+/// Tells it. `prove_lease` fails where another run has taken the job over: then the summary is that one's to
+/// write.
 pub fn tell(config: &Config, outbox: &Outbox, prove_lease: impl FnOnce() -> Result<()>) -> Result<()> {
     let counts = total(&outbox.partitions);
     if config.verbosity >= Verbosity::Normal {
@@ -39,7 +40,8 @@ pub fn tell(config: &Config, outbox: &Outbox, prove_lease: impl FnOnce() -> Resu
     if !can_be_cut(path) {
         return summarize(path, &summary);
     }
-    // Locked before the lease is proven: a successor waits until this is written, or has written its own before that.
+    // Locked before the lease is proven: a successor waits until this is written, or has written its own
+    // before that.
     let open = File::options().create(true).truncate(false).write(true).open(path);
     let mut file = open.map_err(|error| cannot(path, error))?;
     lock(&file, &path.display().to_string(), None, config.verbosity)?;
@@ -97,8 +99,8 @@ pub(crate) fn summarize(path: &Path, summary: &impl Serialize) -> Result<()> {
     fs::write(path, line(summary)?).map_err(|error| cannot(path, error))
 }
 
-/// Whether a summary could be written: asked at the start, so that a slip is told before the work and not after it.
-/// What is there stays as it is until the end.
+/// Whether a summary could be written: asked at the start, so that a slip is told before the work and not
+/// after it. What is there stays as it is until the end.
 pub(crate) fn can_summarize(path: &Path) -> Result<()> {
     // Opening a pipe would wait for its reader, and closing it again would end that.
     if !can_be_cut(path) && !path.is_dir() {

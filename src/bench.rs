@@ -1,6 +1,6 @@
-//! `crossrate bench`: how fast is this machine, on these data? Whole processes, one after the other: a plain loop
-//! that does the same work, `run -w 1` and `run -w N`, in rounds, so that an hour's moods of the machine hit all alike.
-//! A difference in a single byte of the rows is a failure.
+//! `crossrate bench`: how fast is this machine, on these data? Whole processes, one after the other: a plain
+//! loop that does the same work, `run -w 1` and `run -w N`, in rounds, so that an hour's moods of the machine
+//! hit all alike. A difference in a single byte of the rows is a failure.
 
 use crate::cluster::failure_detector;
 use crate::config::bench::Bench;

@@ -1,14 +1,14 @@
 //! The collector: Binance's spot trades from its websocket to Kafka, a file or standard output.
 //!
-//! All that is decided is decided by the [`session`], which knows no socket and no clock: it is told what came and
-//! when, and says what is to be published, connected, asked and closed. So its promises can be tried over any number
-//! of imagined days (`simulation`). Around it stand the handles: websockets (`link`), REST (`rest`) and the log that is
-//! written (`publish`).
+//! All that is decided is decided by the [`session`], which knows no socket and no clock: it is told what
+//! came and when, and says what is to be published, connected, asked and closed. So its promises can be tried
+//! over any number of imagined days (`simulation`). Around it stand the handles: websockets (`link`), REST
+//! (`rest`) and the log that is written (`publish`).
 //!
 //! The promises, which `docs/semantics.md#input` leans on:
 //! * every trade of the exchange from the first one seen on is published once, or counted as unfilled;
-//! * a heartbeat T in a partition is followed there by no trade before T, but for those that were missing and came
-//!   after their hold, or that the exchange itself swallowed: these are counted as overtaken.
+//! * a heartbeat T in a partition is followed there by no trade before T, but for those that were missing and
+//!   came after their hold, or that the exchange itself swallowed: these are counted as overtaken.
 
 pub mod clock;
 mod drive;
@@ -130,8 +130,8 @@ fn ask(config: &ProduceConfig) -> Result<ExchangeInfo> {
     }
 }
 
-/// The symbols to collect: those of the configuration that the exchange knows. A name that it does not know it would
-/// accept without a word, and never send anything.
+/// The symbols to collect: those of the configuration that the exchange knows. A name that it does not know
+/// it would accept without a word, and never send anything.
 fn choose(config: &ProduceConfig, info: &ExchangeInfo) -> Result<Vec<String>> {
     let Some(wanted) = &config.symbols else {
         let trading = info.statuses.iter().filter(|(_, status)| *status == "TRADING");

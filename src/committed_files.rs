@@ -1,5 +1,6 @@
-//! What a checkpoint says of the files that a job writes: their lengths and hashes as of the last commit. Sinks restore
-//! their files from it and report changes for the next commit; nothing else of a checkpoint is their business.
+//! What a checkpoint says of the files that a job writes: their lengths and hashes as of the last commit.
+//! Sinks restore their files from it and report changes for the next commit; nothing else of a checkpoint is
+//! their business.
 
 pub mod content;
 
@@ -25,7 +26,8 @@ pub struct CommittedFiles {
 }
 
 impl CommittedFiles {
-    /// Whether a version wrote them down that noted neither hashes nor folders: it noted files only, while they grew.
+    /// Whether a version wrote them down that noted neither hashes nor folders: it noted files only, while
+    /// they grew.
     pub fn is_of_earlier_version(&self) -> bool {
         self.until.is_some() && self.contents.is_empty() && self.whole.is_empty() && self.folders.is_empty()
     }

@@ -24,8 +24,8 @@ mod lines;
 mod screen;
 mod table;
 
-/// What the demo computes where nobody asks for anything else: corrections and provisional rows are on, so that
-/// they can be seen. The command line's defaults say the same, in texts.
+/// What the demo computes where nobody asks for anything else: corrections and provisional rows are on, so
+/// that they can be seen. The command line's defaults say the same, in texts.
 pub fn definition() -> Definition {
     let leg = |symbol: &str, inverse| Leg { symbol: Symbol::new(symbol), inverse };
     let cross = |name, legs| Cross { name: Symbol::new(name), legs };
@@ -199,7 +199,8 @@ impl<W: Write> Display<W> {
         self.flush_lines()
     }
 
-    /// How far the run is. Paints, where a terminal is there and the last painting is a tenth of a second ago.
+    /// How far the run is. Paints, where a terminal is there and the last painting is a tenth of a second
+    /// ago.
     pub fn progress(&mut self, progress: &Progress<'_>) -> io::Result<()> {
         let told = self.board.progress(progress);
         self.tell(&told)?;

@@ -1,4 +1,5 @@
-//! Durations as texts: one number and one unit, such as `250ms`, `30s`, `5m` or `1h`. All values are microseconds.
+//! Durations as texts: one number and one unit, such as `250ms`, `30s`, `5m` or `1h`. All values are
+//! microseconds.
 
 /// Units, the longest first, with their lengths.
 pub(crate) const UNITS: [(&str, u64); 5] =
@@ -29,7 +30,8 @@ pub(crate) fn parse(text: &str) -> Option<u64> {
 /// The longest `--delay` there may be.
 pub(crate) const LONGEST_DELAY: u64 = 8_760 * 3_600_000_000;
 
-/// A delay that is at least so long, as somebody would write it: whole milliseconds, seconds, minutes or hours.
+/// A delay that is at least so long, as somebody would write it: whole milliseconds, seconds, minutes or
+/// hours.
 pub(crate) fn rounded_up(micros: u64) -> u64 {
     let unit = match micros {
         0..2_000_000 => 1_000,

@@ -39,8 +39,8 @@ impl Exit {
     }
 }
 
-/// An error that decides the exit code, and says what to do about it. It may stand anywhere in the chain of an
-/// [`anyhow::Error`]; the outermost one counts, and an error without any exits with [`Exit::Failed`].
+/// An error that decides the exit code, and says what to do about it. It may stand anywhere in the chain of
+/// an [`anyhow::Error`]; the outermost one counts, and an error without any exits with [`Exit::Failed`].
 #[derive(Debug)]
 pub struct Failure {
     exit: Exit,
@@ -85,8 +85,8 @@ impl Failure {
     }
 }
 
-/// What to do where the cause is that the process, or the system, has no file left to open; whatever else was advised
-/// then is beside the point.
+/// What to do where the cause is that the process, or the system, has no file left to open; whatever else was
+/// advised then is beside the point.
 pub fn without_files(error: &anyhow::Error) -> Option<String> {
     let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
     let code =

@@ -1,5 +1,5 @@
-//! A file has one writer: locked by whoever writes it, so that a run whose job was taken over, frozen in the middle of a
-//! write perhaps, has ended before another one writes.
+//! A file has one writer: locked by whoever writes it, so that a run whose job was taken over, frozen in the
+//! middle of a write perhaps, has ended before another one writes.
 
 use crate::config::Verbosity;
 use crate::exit::{Exit, Failure};
@@ -15,7 +15,8 @@ const PATIENCE: Duration = if cfg!(test) { Duration::from_millis(300) } else { D
 /// After how long it says what it waits for: who runs lets go sooner than that.
 const SILENT: Duration = Duration::from_secs(3);
 
-/// Locks a file or a folder for as long as it is open, waiting for an earlier run to let go. `before` is who had the job.
+/// Locks a file or a folder for as long as it is open, waiting for an earlier run to let go. `before` is who
+/// had the job.
 pub(crate) fn lock(file: &File, name: &str, before: Option<&str>, verbosity: Verbosity) -> Result<()> {
     let begun = Instant::now();
     let mut told = verbosity < Verbosity::Normal;

@@ -1,7 +1,7 @@
 //! The definition of a job in the words of its flags.
 //!
-//! Checkpoints and handshakes hold it as pairs made of the program's own structures, whose form stays as it is so that
-//! every version reads it. People are shown what they would type.
+//! Checkpoints and handshakes hold it as pairs made of the program's own structures, whose form stays as it
+//! is so that every version reads it. People are shown what they would type.
 
 use crossrate_dataflows::market::definition::{Basis, Cross};
 use crossrate_dataflows::market::schema::RowKind;

@@ -1,7 +1,8 @@
-//! The frontier F over the partitions that are not idle (`docs/semantics.md#acceptance`), shared among the workers.
+//! The frontier F over the partitions that are not idle (`docs/semantics.md#acceptance`), shared among the
+//! workers.
 //!
-//! It cannot be had from capabilities alone: those of idle partitions follow it. So workers tell each other their
-//! least watermarks, on a small dataflow of its own whose times mean nothing.
+//! It cannot be had from capabilities alone: those of idle partitions follow it. So workers tell each other
+//! their least watermarks, on a small dataflow of its own whose times mean nothing.
 
 use crossrate_dataflows::market::event_time::EventTime;
 use serde::{Deserialize, Serialize};

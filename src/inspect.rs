@@ -2,8 +2,8 @@
 //!
 //! Each input is read once and judged as a run over all its symbols would judge it, one record after another
 //! ([`survey`]). How its records are written is told by its first ones, on which every format is tried
-//! ([`recognition`]). Nothing is written and nothing committed; memory depends on the symbols and on the panes that
-//! are open, not on the length of the input.
+//! ([`recognition`]). Nothing is written and nothing committed; memory depends on the symbols and on the
+//! panes that are open, not on the length of the input.
 
 mod command;
 mod recognition;

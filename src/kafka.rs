@@ -1,7 +1,8 @@
 //! How brokers are reached: what every client of the program has in common, and what its errors mean.
 //!
-//! librdkafka answers for connections, retries and order. What it tells on the side, by its callbacks, is kept here so
-//! that an error can say why. See [`crate::source::kafka`] for reading and [`crate::ledger`] for writing.
+//! librdkafka answers for connections, retries and order. What it tells on the side, by its callbacks, is
+//! kept here so that an error can say why. See [`crate::source::kafka`] for reading and [`crate::ledger`] for
+//! writing.
 
 pub mod queue;
 pub mod rows;
@@ -21,8 +22,8 @@ use std::thread::Thread;
 use std::time::{Duration, Instant};
 use writer::Undelivered;
 
-/// How long a broker may take to answer at the start, before it counts as unreachable. The whole command is to end within
-/// ten seconds then, and closing its clients takes a part of the last one.
+/// How long a broker may take to answer at the start, before it counts as unreachable. The whole command is
+/// to end within ten seconds then, and closing its clients takes a part of the last one.
 pub const PATIENCE: Duration = Duration::from_secs(9);
 
 /// Whether a client that asks for a topic which is not there makes it.
@@ -120,8 +121,8 @@ pub enum Meaning {
     Absent,
     /// The log does not have that offset (any more).
     OutOfRange,
-    /// Records are there that cannot be read: damaged, or compressed as this build does not know. librdkafka would pass
-    /// over them.
+    /// Records are there that cannot be read: damaged, or compressed as this build does not know. librdkafka
+    /// would pass over them.
     Unreadable,
     /// Another producer of the same transactional id has taken over.
     Fenced,
@@ -177,8 +178,8 @@ impl Meaning {
     }
 }
 
-/// Makes a client: the user's properties, then those that are the program's own. `defaults` hold where the user says
-/// nothing else.
+/// Makes a client: the user's properties, then those that are the program's own. `defaults` hold where the
+/// user says nothing else.
 pub fn client<T>(
     kafka: &KafkaClient,
     listener: &Listener,
@@ -263,7 +264,8 @@ pub fn let_go<T: Send + 'static>(client: T) {
     std::thread::spawn(move || drop(client));
 }
 
-/// What every client that reads sets, besides a `group.id`: without a group's name librdkafka assigns nothing.
+/// What every client that reads sets, besides a `group.id`: without a group's name librdkafka assigns
+/// nothing.
 pub const READING: &[(&str, &str)] = &[
     ("enable.auto.commit", "false"),
     ("enable.auto.offset.store", "false"),
@@ -276,8 +278,8 @@ pub const READING: &[(&str, &str)] = &[
 /// After how long a broker that has not answered is said to be away.
 const SLOW: Duration = Duration::from_secs(2);
 
-/// How many partitions a topic has; `None` where there is none of that name. Waits for a broker that does not answer,
-/// for so long or for ever. `serve` lets the client say what it has to say.
+/// How many partitions a topic has; `None` where there is none of that name. Waits for a broker that does not
+/// answer, for so long or for ever. `serve` lets the client say what it has to say.
 pub fn partitions(
     kafka: &KafkaClient,
     client: &Client<Listener>,

@@ -1,16 +1,17 @@
-//! `crossrate replay`: past trades through the very dataflow of `run`, with any definition, rows as they come.
+//! `crossrate replay`: past trades through the very dataflow of `run`, with any definition, rows as they
+//! come.
 //!
-//! It is a run without a ledger: it has no name, takes nobody's place and leaves nothing behind, so that a live job on
-//! the same topic does not notice it. Three things are different from `run -e`:
+//! It is a run without a ledger: it has no name, takes nobody's place and leaves nothing behind, so that a
+//! live job on the same topic does not notice it. Three things are different from `run -e`:
 //!
-//! * **Since.** Windows that start before are withheld, in the dataflow, so that statistics begin there too. Reading
-//!   begins earlier, by time and not by offset, where the topic allows it: by the delay, which makes lateness what it
-//!   was, by `--max-ahead`, since a record's Kafka timestamp may be so much older than its trade, and by a window,
-//!   so that ids are known from which missing ones are counted. What a run that begins inside a log withholds is
-//!   thus before the range.
+//! * **Since.** Windows that start before are withheld, in the dataflow, so that statistics begin there too.
+//!   Reading begins earlier, by time and not by offset, where the topic allows it: by the delay, which makes
+//!   lateness what it was, by `--max-ahead`, since a record's Kafka timestamp may be so much older than its
+//!   trade, and by a window, so that ids are known from which missing ones are counted. What a run that
+//!   begins inside a log withholds is thus before the range.
 //! * **Until.** Windows that end later are left out, and the run is over when all others are final.
-//! * **Pace.** Rows leave at a multiple of the speed at which the market made them. The pace is kept where rows leave:
-//!   who reads slowly, or wants them slowly, holds the input back, by the same way as any sink.
+//! * **Pace.** Rows leave at a multiple of the speed at which the market made them. The pace is kept where
+//!   rows leave: who reads slowly, or wants them slowly, holds the input back, by the same way as any sink.
 
 use crate::accounting::total;
 use crate::config::{ReplayConfig, Speed};
@@ -226,7 +227,8 @@ impl Pace {
     /// How long a row of a window that starts then has still to wait.
     fn left(&mut self, look: EventTime, start: EventTime) -> Option<Duration> {
         let Speed::Times(times) = self.speed else { return None };
-        // A provisional row of the very first record is looked at before any time is known, long before its window.
+        // A provisional row of the very first record is looked at before any time is known, long before its
+        // window.
         let (begun, first) = *self.begun.get_or_insert((Instant::now(), look.max(start)));
         // What the end of the input closes has a look at the end of time: it leaves with what came before.
         if look == EventTime::MAX {

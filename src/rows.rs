@@ -1,4 +1,5 @@
-//! Rows as texts and values outside the program: columns, CSV, and the tables of SQLite. Knows no place that they go to.
+//! Rows as texts and values outside the program: columns, CSV, and the tables of SQLite. Knows no place that
+//! they go to.
 
 pub mod columns;
 pub(crate) mod csv;

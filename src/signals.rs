@@ -10,14 +10,15 @@ use std::time::Duration;
 /// How long after an interrupt, or after the first error, a process may still tidy up and commit.
 pub const TIDY_UP: Duration = Duration::from_secs(10);
 
-/// The first Ctrl-C or request to terminate stops the run in order, the second one at once. `announce` passes the
-/// first one on to the other processes of the run.
+/// The first Ctrl-C or request to terminate stops the run in order, the second one at once. `announce` passes
+/// the first one on to the other processes of the run.
 pub fn on_signal(interrupted: &Arc<AtomicBool>, wakers: &[WorkerWaker], announce: fn()) -> Result<()> {
     let mut signals =
         signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM])?;
     let (interrupted, wakers) = (Arc::clone(interrupted), wakers.to_vec());
     std::thread::Builder::new().name("signals".into()).spawn(move || {
-        // Not asked of the flag: an error sets that, too, and what is still to be written then is not to be cut off.
+        // Not asked of the flag: an error sets that, too, and what is still to be written then is not to be
+        // cut off.
         let mut before = false;
         for _ in signals.forever() {
             if std::mem::replace(&mut before, true) {
@@ -32,8 +33,8 @@ pub fn on_signal(interrupted: &Arc<AtomicBool>, wakers: &[WorkerWaker], announce
     Ok(())
 }
 
-/// Ends a process that was interrupted and waits for something all the same: a broker or a database that is away. Whoever
-/// sent the signal would wait with it, and end it by force.
+/// Ends a process that was interrupted and waits for something all the same: a broker or a database that is
+/// away. Whoever sent the signal would wait with it, and end it by force.
 fn give_up() {
     std::thread::sleep(TIDY_UP);
     let seconds = TIDY_UP.as_secs();

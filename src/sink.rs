@@ -1,8 +1,9 @@
-//! Where results go. A sink gets batches of rows in order, each once; a batch is written when `write` returns, or at the
-//! latest when `finish` does.
+//! Where results go. A sink gets batches of rows in order, each once; a batch is written when `write`
+//! returns, or at the latest when `finish` does.
 //!
-//! Where a run has a ledger ([`crate::ledger`]), a sink either gets rows before their commit, and then restores itself to
-//! what was committed when a job is restarted, or after it. Who calls whom when is up to [`crate::output`].
+//! Where a run has a ledger ([`crate::ledger`]), a sink either gets rows before their commit, and then
+//! restores itself to what was committed when a job is restarted, or after it. Who calls whom when is up to
+//! [`crate::output`].
 
 mod append_file;
 mod background_writer;
@@ -44,14 +45,14 @@ pub trait Sink: Send {
     /// The run ends: everything must be where it belongs when this returns.
     fn finish(&mut self, last: &SinkBatch<'_>) -> Result<()>;
 
-    /// What the checkpoint must know before anything is changed outside. Until then a sink only opens, makes what is not
-    /// there, and locks.
+    /// What the checkpoint must know before anything is changed outside. Until then a sink only opens, makes
+    /// what is not there, and locks.
     fn claims(&mut self) -> Result<Vec<FileChange>> {
         Ok(Vec::new())
     }
 
-    /// Restores what is outside to what it was at the last commit: cuts, removes. The job is this run's, and whatever the
-    /// sink has locked has not been written since by any other run.
+    /// Restores what is outside to what it was at the last commit: cuts, removes. The job is this run's, and
+    /// whatever the sink has locked has not been written since by any other run.
     fn restore(&mut self) -> Result<()> {
         Ok(())
     }
@@ -59,7 +60,8 @@ pub trait Sink: Send {
     /// The run cannot begin: releases to an earlier run what it has taken from that.
     fn release(&mut self) {}
 
-    /// Brings what was written to the disk, and says how the files of this sink have changed since the last commit.
+    /// Brings what was written to the disk, and says how the files of this sink have changed since the last
+    /// commit.
     fn sync(&mut self) -> Result<Vec<FileChange>> {
         Ok(Vec::new())
     }
@@ -73,7 +75,8 @@ pub trait Sink: Send {
 /// The sinks of a run that are no databases and no topics of rows: those belong to a ledger.
 #[derive(Default)]
 pub struct Sinks {
-    /// Get rows before their commit: files, which a restart cuts back, and sinks that prefer duplicates to losses.
+    /// Get rows before their commit: files, which a restart cuts back, and sinks that prefer duplicates to
+    /// losses.
     pub before_commit: Vec<Box<dyn Sink>>,
     /// Get what is committed.
     pub after_commit: Vec<Box<dyn Sink>>,

@@ -1,4 +1,5 @@
-//! The beginning of the process: what it may have, and when it was, for with `-v` it says by when what was done.
+//! The beginning of the process: what it may have, and when it was, for with `-v` it says by when what was
+//! done.
 
 use crate::config::Verbosity;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

@@ -1,6 +1,6 @@
-//! `crossrate top`: a server's essentials on a terminal. It asks a server for its latest rows and how far it is, once a
-//! second (`source`); keeps what it was told and what the keys did (`state`); paints (`screen`). Numbers are those of
-//! the rows, shortened and never computed with; sorting alone reads them as doubles.
+//! `crossrate top`: a server's essentials on a terminal. It asks a server for its latest rows and how far it
+//! is, once a second (`source`); keeps what it was told and what the keys did (`state`); paints (`screen`).
+//! Numbers are those of the rows, shortened and never computed with; sorting alone reads them as doubles.
 
 #[cfg(feature = "top")]
 mod screen;
@@ -71,8 +71,8 @@ pub fn run(top: &Top) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Ends the process where its loop does not: when the terminal has gone the wait for a key goes on at full speed and
-/// never returns, whatever signals came.
+/// Ends the process where its loop does not: when the terminal has gone the wait for a key goes on at full
+/// speed and never returns, whatever signals came.
 #[cfg(feature = "top")]
 fn end_without_terminal(told_to_end: std::sync::Arc<std::sync::atomic::AtomicBool>) -> std::io::Result<()> {
     use std::io::IsTerminal;

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Counts the records of a topic: `--clients N` in parallel, with a share of its partitions each, `--how poll` or
-/// `batch`.
+/// Counts the records of a topic: `--clients N` in parallel, with a share of its partitions each,
+/// `--how poll` or `batch`.
 pub(crate) fn count(asked: &Asked) -> Result<()> {
     let topic: String = asked.get("topic", "trades".to_owned())?;
     let clients: usize = asked.get("clients", 1)?;

@@ -1,4 +1,5 @@
-//! What does a commit cost a job that runs, and what do its very records cost a client that does nothing else?
+//! What does a commit cost a job that runs, and what do its very records cost a client that does nothing
+//! else?
 
 use crate::broker::{self, Seen};
 use crate::restart::{CASES, Case, Feed, Job};

@@ -1,8 +1,9 @@
 //! How long after the record that closes a window is the row there?
 //!
-//! The producer is an open loop: record i is due at a time of its own, and is late to itself where something stalls. A
-//! delay counts from when the last of the closing records was due, so that a stall shows in every row that it delays
-//! (no coordinated omission), and it holds all there is between: the producer's own batching, the broker, the reader.
+//! The producer is an open loop: record i is due at a time of its own, and is late to itself where something
+//! stalls. A delay counts from when the last of the closing records was due, so that a stall shows in every
+//! row that it delays (no coordinated omission), and it holds all there is between: the producer's own
+//! batching, the broker, the reader.
 
 use crate::broker::{self, send};
 use crate::{Asked, crossrate, heard};
@@ -90,7 +91,8 @@ pub(crate) fn run(asked: &Asked) -> Result<()> {
     Ok(())
 }
 
-/// `--delay` keeps its default: how far out of order trades may be has no part in how soon a closing is noticed.
+/// `--delay` keeps its default: how far out of order trades may be has no part in how soon a closing is
+/// noticed.
 fn start(topic: &str, to: &str, window_ms: u64) -> Result<Child> {
     let mut command: Command = crossrate()?;
     command.args(["run", "-q", "-t", topic, "--window", &format!("{window_ms}ms"), "--to", to, "-w", "2"]);

@@ -1,4 +1,5 @@
-//! The Kafka path, measured: `benches/run-kafka` runs this beside a broker; `benches/README.md` says what is asked.
+//! The Kafka path, measured: `benches/run-kafka` runs this beside a broker; `benches/README.md` says what is
+//! asked.
 
 mod broker;
 mod clients;

@@ -1,4 +1,5 @@
-//! How much of two bare clients' speed is left when trades are also decoded, accepted, summed, and rows committed?
+//! How much of two bare clients' speed is left when trades are also decoded, accepted, summed, and rows
+//! committed?
 
 use crate::broker::{self, Loading};
 use crate::{Asked, crossrate, median};
@@ -67,7 +68,8 @@ pub(crate) fn run(asked: &Asked) -> Result<()> {
     Ok(())
 }
 
-/// What exactly-once costs: pairs of runs at `-w 2`, with the ledger and without, which of them first by turns.
+/// What exactly-once costs: pairs of runs at `-w 2`, with the ledger and without, which of them first by
+/// turns.
 pub(crate) fn exactly_once(asked: &Asked) -> Result<()> {
     let trades: u64 = asked.get("trades", 20_000_000)?;
     let rounds: usize = asked.get("rounds", 10)?;

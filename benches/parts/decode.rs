@@ -1,5 +1,5 @@
-//! What does a record cost to decode, by its kind, on the fast way and on the slow one? A blank before a brace is all
-//! that it takes to be decoded the slow way.
+//! What does a record cost to decode, by its kind, on the fast way and on the slow one? A blank before a
+//! brace is all that it takes to be decoded the slow way.
 
 use crate::trades::scattered;
 use criterion::{Criterion, Throughput};

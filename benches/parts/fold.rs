@@ -1,7 +1,8 @@
-//! What does a trade cost from its decoding until its pane leaves for the dataflow: acceptance, the set of ids, the sums?
+//! What does a trade cost from its decoding until its pane leaves for the dataflow: acceptance, the set of
+//! ids, the sums?
 //!
-//! With two symbols and with 3,000, whose sums do not fit the caches. In the order of event time and of ids; and as a log
-//! holds them that has every fourth of the trades, up to a second out of order.
+//! With two symbols and with 3,000, whose sums do not fit the caches. In the order of event time and of ids;
+//! and as a log holds them that has every fourth of the trades, up to a second out of order.
 
 use crate::trades::{Order, definition, trades};
 use criterion::{BatchSize, Criterion, Throughput};

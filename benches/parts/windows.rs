@@ -1,7 +1,8 @@
-//! What does one step of a sliding window cost one symbol: a pane comes, the window is asked for, a pane goes? Does it
-//! depend on how many panes a window has?
+//! What does one step of a sliding window cost one symbol: a pane comes, the window is asked for, a pane
+//! goes? Does it depend on how many panes a window has?
 //!
-//! It must not: sums are a running sum, and greatest and least price and id are kept for what will be left of the window.
+//! It must not: sums are a running sum, and greatest and least price and id are kept for what will be left of
+//! the window.
 
 use crate::trades::scattered;
 use criterion::{Criterion, Throughput};

@@ -1,5 +1,5 @@
-//! Which symbols have a window that ends then: each symbol stands at its next window only, so that a turn visits no
-//! symbol and no window without trades.
+//! Which symbols have a window that ends then: each symbol stands at its next window only, so that a turn
+//! visits no symbol and no window without trades.
 
 use super::event_time::EventTime;
 use std::collections::BTreeMap;

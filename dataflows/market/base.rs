@@ -1,9 +1,9 @@
-//! The sums of long windows as a checkpoint holds them: by value at multiples of a step of event time, so that the panes
-//! before such a moment are needed no more.
+//! The sums of long windows as a checkpoint holds them: by value at multiples of a step of event time, so
+//! that the panes before such a moment are needed no more.
 //!
-//! Where every pane comes whole, a moment's sums are those of the windows' own slots then. Where windows are looked at
-//! before they are final, trades of later panes are in these slots already; so panes are added up a second time, when they
-//! are final.
+//! Where every pane comes whole, a moment's sums are those of the windows' own slots then. Where windows are
+//! looked at before they are final, trades of later panes are in these slots already; so panes are added up a
+//! second time, when they are final.
 
 use super::candle::Candle;
 use super::event_time::EventTime;
@@ -14,17 +14,20 @@ use differential_dataflow::difference::Semigroup;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
-/// The open slots of a symbol's window of one definition, of the trades in all panes that end at a moment or earlier.
+/// The open slots of a symbol's window of one definition, of the trades in all panes that end at a moment or
+/// earlier.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Base {
     /// The moment.
     pub until: EventTime,
-    /// The slots, in order of time: one, or of windows that grow those before the last one as one, and the last one.
+    /// The slots, in order of time: one, or of windows that grow those before the last one as one, and the
+    /// last one.
     pub slots: Vec<Slot>,
 }
 
 impl Base {
-    /// Those of slots that hold trades until that moment only; `None` where no window that is open then has any.
+    /// Those of slots that hold trades until that moment only; `None` where no window that is open then has
+    /// any.
     pub fn of(slots: &Slots, window: &Window, until: EventTime) -> Option<Base> {
         let is_open = |slot: &&Slot| window.last_end_over(slot.end) > until;
         let slots: Vec<Slot> = slots.each().filter(is_open).copied().collect();

@@ -16,8 +16,8 @@ pub struct Arrival {
     pub partition: u32,
 }
 
-/// A trade's place in its symbol's order: event time; then the trades of a sequence by id and price; then the others by
-/// offset, place in the record and partition.
+/// A trade's place in its symbol's order: event time; then the trades of a sequence by id and price; then the
+/// others by offset, place in the record and partition.
 #[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Place {
     /// Event time.
@@ -130,7 +130,8 @@ impl Candle {
     }
 }
 
-/// A candle of trades of a sequence alone, which need no ties; of none too. What each trade is added to is smaller by it.
+/// A candle of trades of a sequence alone, which need no ties; of none too. What each trade is added to is
+/// smaller by it.
 pub(super) type NumberedCandle = Candle<NumberedPlace>;
 
 /// The place of a trade of a sequence among others of it.

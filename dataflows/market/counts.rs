@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What became of every record read (`docs/semantics.md#input`): the eight classes, which add up to what was read.
+/// What became of every record read (`docs/semantics.md#input`): the eight classes, which add up to what was
+/// read.
 #[derive(Debug, Copy, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Trades that count.

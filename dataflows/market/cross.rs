@@ -92,13 +92,14 @@ impl CrossState {
         self.legs.iter().flatten().filter(|leg| leg.traded())
     }
 
-    /// How many ids are missing in the legs that traded in the window; `None` where some trade's ids are no sequence.
+    /// How many ids are missing in the legs that traded in the window; `None` where some trade's ids are no
+    /// sequence.
     pub fn missing_ids(&self) -> Option<i128> {
         self.traded().map(|leg| (leg.moments.unnumbered == 0).then_some(leg.missing_ids)).sum()
     }
 
-    /// Whether both give the same row of a window. A trade more is seen in the digest, if it is the window's own; in a
-    /// leg that stands in it may be seen in nothing. Of missing ids only the sum is seen.
+    /// Whether both give the same row of a window. A trade more is seen in the digest, if it is the window's
+    /// own; in a leg that stands in it may be seen in nothing. Of missing ids only the sum is seen.
     pub fn gives_the_row_of(&self, other: &CrossState, cross: &Cross, decimals: Decimals) -> bool {
         let shown = |a: &Option<LegState>, b: &Option<LegState>| match (a, b) {
             (Some(a), Some(b)) if a.traded() != b.traded() => false,
@@ -115,8 +116,8 @@ impl CrossState {
                     == other.variance(cross, decimals).map(f64::to_bits)
     }
 
-    /// The rate in steps of 1e-18: the product of the legs' Σpq/Σq, inverse legs divided, rounded once, half to even.
-    /// `None` when a leg is missing.
+    /// The rate in steps of 1e-18: the product of the legs' Σpq/Σq, inverse legs divided, rounded once, half
+    /// to even. `None` when a leg is missing.
     pub fn rate(&self, cross: &Cross, decimals: Decimals) -> Option<BigInt> {
         let steps = 10u64.pow(decimals.price.into());
         let (mut numerator, mut denominator) = (power_of_ten(18), BigUint::one());
@@ -136,8 +137,8 @@ impl CrossState {
         Some(BigInt::from(round_half_even(&numerator, &denominator)))
     }
 
-    /// The product of the legs' last prices, inverse legs divided, in steps of 1e-18, rounded once, half to even.
-    /// `None` when a leg is missing, or its last price is not known.
+    /// The product of the legs' last prices, inverse legs divided, in steps of 1e-18, rounded once, half to
+    /// even. `None` when a leg is missing, or its last price is not known.
     pub fn close(&self, cross: &Cross, decimals: Decimals) -> Option<BigInt> {
         let steps = 10u64.pow(decimals.price.into());
         let (mut numerator, mut denominator) = (power_of_ten(18), BigUint::one());

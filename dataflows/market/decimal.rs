@@ -1,5 +1,5 @@
-//! Prices and quantities: decimal text read straight into integers, scaled by 1e8 or as the job says, never through a
-//! float.
+//! Prices and quantities: decimal text read straight into integers, scaled by 1e8 or as the job says, never
+//! through a float.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -104,7 +104,8 @@ scaled_newtype! {
     Price
 }
 scaled_newtype! {
-    /// A quantity of the base asset, in steps of the job's scale (1e-8 where nothing is said); always positive.
+    /// A quantity of the base asset, in steps of the job's scale (1e-8 where nothing is said); always
+    /// positive.
     Quantity
 }
 

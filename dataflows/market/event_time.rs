@@ -44,8 +44,8 @@ impl EventTime {
         EventTime(self.0.saturating_sub(micros))
     }
 
-    /// A record's `T`, in milliseconds or microseconds, told apart by its magnitude (`docs/semantics.md#input`):
-    /// the two ranges of [2009, 2100) do not touch. `None` outside both.
+    /// A record's `T`, in milliseconds or microseconds, told apart by its magnitude
+    /// (`docs/semantics.md#input`): the two ranges of [2009, 2100) do not touch. `None` outside both.
     pub const fn from_exchange(t: u64) -> Option<Self> {
         const MS_MIN: u64 = EventTime::EARLIEST.0 / 1_000;
         const MS_END: u64 = EventTime::TOO_LATE.0 / 1_000;

@@ -1,4 +1,5 @@
-//! The panes that can still take a trade, each with the ids that it has: trades are added up where they are read.
+//! The panes that can still take a trade, each with the ids that it has: trades are added up where they are
+//! read.
 
 use super::candle::Arrival;
 use super::event_time::EventTime;
@@ -25,7 +26,8 @@ pub struct OpenPanes {
     open: BTreeMap<EventTime, usize>,
     /// Where the last trade went: the next one mostly goes there too.
     last: usize,
-    /// The panes where trades out of order went before, the latest in place of the oldest. Others are looked up.
+    /// The panes where trades out of order went before, the latest in place of the oldest. Others are looked
+    /// up.
     near: [Near; NEAR],
     oldest: usize,
     /// The panes with something to hand over, by the look before which they must: look and end of the pane.
@@ -40,7 +42,8 @@ pub struct OpenPanes {
     spare: Vec<usize>,
 }
 
-/// So many panes are found without a look at all that are open: mostly trades are out of order by a few of them.
+/// So many panes are found without a look at all that are open: mostly trades are out of order by a few of
+/// them.
 const NEAR: usize = 4;
 
 /// A pane that is open, by its times; one that is gone holds none.
@@ -227,8 +230,8 @@ impl OpenPanes {
         self.opened.front().map(|(offset, _)| *offset)
     }
 
-    /// Ends a rebuilding at watermark `w`, after all trades of the open panes were folded again: takes out what was
-    /// handed over before, and notes which panes have other trades.
+    /// Ends a rebuilding at watermark `w`, after all trades of the open panes were folded again: takes out
+    /// what was handed over before, and notes which panes have other trades.
     pub(super) fn rebuilt<'a>(
         &mut self,
         handed_over: impl Iterator<Item = (usize, EventTime, &'a Moments)>,

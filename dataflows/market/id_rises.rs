@@ -1,12 +1,13 @@
 //! How far the trade ids of a symbol rise in each pane: what the trades of a window are held against.
 //!
-//! `rise = greatest id after the pane - greatest id before it`, and the missing ids of a window are the sum of its panes'
-//! rises less the ids that came. Before the first pane with trades, the pane's least id less one stands for the greatest id
-//! before it. Ids begin anew where the greatest id before is 1,000 or more and a pane's own greatest id is less than half
-//! of it: that pane counts as a first one.
+//! `rise = greatest id after the pane - greatest id before it`, and the missing ids of a window are the sum
+//! of its panes' rises less the ids that came. Before the first pane with trades, the pane's least id less
+//! one stands for the greatest id before it. Ids begin anew where the greatest id before is 1,000 or more and
+//! a pane's own greatest id is less than half of it: that pane counts as a first one.
 //!
-//! Only panes that may still be corrected are kept. A correction changes its own pane and those behind it as far as the
-//! greatest id before them is another one than it was; panes that neither raise it nor begin anew are leapt over.
+//! Only panes that may still be corrected are kept. A correction changes its own pane and those behind it as
+//! far as the greatest id before them is another one than it was; panes that neither raise it nor begin anew
+//! are leapt over.
 
 use super::event_time::EventTime;
 use super::work::count;
@@ -62,14 +63,14 @@ fn begins_anew(before: u64, greatest: u64) -> bool {
 }
 
 impl IdRises {
-    /// Those of no pane yet, after panes with that greatest id; `anew` is the greatest one since ids began anew, where that is
-    /// another one.
+    /// Those of no pane yet, after panes with that greatest id; `anew` is the greatest one since ids began
+    /// anew, where that is another one.
     pub fn after(ever: Option<u64>, anew: Option<u64>) -> Self {
         IdRises { settled: anew.or(ever), ever, ..IdRises::default() }
     }
 
-    /// The ends of settled panes after which the greatest id since ids began anew was that one and not the greatest of all,
-    /// or where it has become that again.
+    /// The ends of settled panes after which the greatest id since ids began anew was that one and not the
+    /// greatest of all, or where it has become that again.
     pub fn take_anew(&mut self) -> Vec<(EventTime, Option<u64>)> {
         std::mem::take(&mut self.anew)
     }
@@ -126,7 +127,8 @@ impl IdRises {
 
     /// The next pane whose rise may be another one, where the greatest id before it has become `level`.
     fn next_to_visit(&self, at: usize, next_rise: usize, level: u64, level_was: Option<u64>) -> usize {
-        // Where no pane begins anew at either level, one that did not rise does not rise now that more came before it.
+        // Where no pane begins anew at either level, one that did not rise does not rise now that more came
+        // before it.
         let none_anew = |level| !begins_anew(level, self.least_greatest);
         let leaps = level_was.is_some_and(|was| was <= level && none_anew(was)) && none_anew(level);
         if !leaps {

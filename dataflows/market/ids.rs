@@ -3,8 +3,8 @@
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
-/// A set of ids. Most symbols have but a few in a pane: as long as all lie within 64 of each other, a bit each is all
-/// there is, and two sets share a cache line.
+/// A set of ids. Most symbols have but a few in a pane: as long as all lie within 64 of each other, a bit
+/// each is all there is, and two sets share a cache line.
 #[derive(Debug, Default, Clone)]
 #[repr(align(32))]
 pub struct IdSet {
@@ -74,11 +74,11 @@ impl IdSet {
     }
 }
 
-/// Ids of a wider range: a bit each, 64 to a block. Blocks lie side by side from the first id's on, as far as ids are near
-/// each other, however they are mixed up; what is far away lies in a hash map.
+/// Ids of a wider range: a bit each, 64 to a block. Blocks lie side by side from the first id's on, as far as
+/// ids are near each other, however they are mixed up; what is far away lies in a hash map.
 ///
-/// The hash is seeded at random, so that ids chosen by an adversary cannot pile up; nor can they make the blocks
-/// that lie side by side more than a few times as many as themselves.
+/// The hash is seeded at random, so that ids chosen by an adversary cannot pile up; nor can they make the
+/// blocks that lie side by side more than a few times as many as themselves.
 #[derive(Debug, Default, Clone)]
 struct Blocks {
     /// The number of the first block of `near`.
@@ -122,8 +122,8 @@ impl Blocks {
         new
     }
 
-    /// Makes `near` reach to a block, unless it would be too empty. Each time it at least doubles, so that all its
-    /// moves together cost no more than its ids.
+    /// Makes `near` reach to a block, unless it would be too empty. Each time it at least doubles, so that
+    /// all its moves together cost no more than its ids.
     fn reach(&mut self, block: u64) -> bool {
         let known = self.near.len() as u64;
         if known == 0 {

@@ -1,6 +1,6 @@
-//! One wild clock among good ones (`docs/semantics.md#acceptance`, rule 2, `--max-jump`): a record far past all that its partition has
-//! reached is refused, unless the record judged before it was refused so too and lies near it. So one wrong clock moves
-//! nothing, and a true gap costs one record.
+//! One wild clock among good ones (`docs/semantics.md#acceptance`, rule 2, `--max-jump`): a record far past
+//! all that its partition has reached is refused, unless the record judged before it was refused so too and
+//! lies near it. So one wrong clock moves nothing, and a true gap costs one record.
 //!
 //! [`super::acceptance`] asks; the rule knows no watermark but the one that it is given.
 
@@ -20,8 +20,8 @@ pub(super) struct Jumps {
 pub struct Refused {
     /// Event time of the record judged last, where that was refused for its jump.
     pub last: Option<EventTime>,
-    /// Offsets of refused records, ascending, from the first record of an open pane on: whoever reads from there again
-    /// must pass them over. No more of them than records that a restart reads again.
+    /// Offsets of refused records, ascending, from the first record of an open pane on: whoever reads from
+    /// there again must pass them over. No more of them than records that a restart reads again.
     pub offsets: Vec<i64>,
 }
 

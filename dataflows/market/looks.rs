@@ -4,10 +4,11 @@ use super::definition::{Definition, Emit};
 use super::event_time::EventTime;
 use super::windows::{Interval, Windows};
 
-/// The moments of event time at which rows may leave (`docs/semantics.md#windows`), worked out from the definition once.
+/// The moments of event time at which rows may leave (`docs/semantics.md#windows`), worked out from the
+/// definition once.
 ///
-/// A look at `x` sees the trades that were accepted while their partition's watermark was below `x`.
-/// In the dataflow such a trade carries a date below `x`, and the look happens when the frontier has reached `x`.
+/// A look at `x` sees the trades that were accepted while their partition's watermark was below `x`. In the
+/// dataflow such a trade carries a date below `x`, and the look happens when the frontier has reached `x`.
 #[derive(Debug, Clone)]
 pub struct Looks {
     /// The windows.
@@ -64,17 +65,20 @@ impl Looks {
         next_multiple(after, self.tick)
     }
 
-    /// How long before a moment the first look lies, at most, that must be repeated in silence by a run that is taken up at
-    /// that moment, so that it knows what its rows were; of all that they saw it needs the state of then. Of a window that
-    /// has closed every look since its end has counted a revision; of one that is open only the latest tick matters.
+    /// How long before a moment the first look lies, at most, that must be repeated in silence by a run that
+    /// is taken up at that moment, so that it knows what its rows were; of all that they saw it needs the
+    /// state of then. Of a window that has closed every look since its end has counted a revision; of one
+    /// that is open only the latest tick matters.
     pub fn hindsight(&self) -> u64 {
         let closed = if self.changes || self.provisional { self.grace } else { 0 };
-        // A trade that was the last of its pane is seen by the next tick, which may come when the pane is final.
+        // A trade that was the last of its pane is seen by the next tick, which may come when the pane is
+        // final.
         if self.provisional { closed + self.tick } else { closed }
     }
 
     /// The first look that could see a trade of the pane that ends at `pane_end`, accepted at watermark `w`.
-    /// Always after `w`; a trade handed over with the date just before it is seen by every look that must see it.
+    /// Always after `w`; a trade handed over with the date just before it is seen by every look that must see
+    /// it.
     pub fn first_look(&self, pane_end: EventTime, w: EventTime) -> EventTime {
         if self.provisional {
             return self.any_look(w);

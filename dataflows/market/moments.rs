@@ -8,9 +8,9 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// n, Σq, Σpq, Σp²q and the digest of a set of trades. Travels as the *difference* of a collection.
 ///
-/// Headroom: p and q are below 2^63 and n is below 2^63, so Σq < 2^126 fits an `i128`,
-/// Σpq < 2^189 and Σp²q < 2^252 fit 256 bits with their sign; an aggregate stands for fewer than 2^63 ids, and the sum of
-/// all is below 2^126. Nothing can wrap but the digest, which is meant to.
+/// Headroom: p and q are below 2^63 and n is below 2^63, so Σq < 2^126 fits an `i128`, Σpq < 2^189 and Σp²q <
+/// 2^252 fit 256 bits with their sign; an aggregate stands for fewer than 2^63 ids, and the sum of all is
+/// below 2^126. Nothing can wrap but the digest, which is meant to.
 #[derive(Debug, Copy, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Moments {
     /// Number of trades.
@@ -108,8 +108,8 @@ impl Abelian for Moments {
     }
 }
 
-/// The hash of a trade: XXH3-64 of the symbol, a zero byte, then id, price, quantity and event time as little-endian
-/// 64-bit integers.
+/// The hash of a trade: XXH3-64 of the symbol, a zero byte, then id, price, quantity and event time as
+/// little-endian 64-bit integers.
 #[inline]
 pub fn trade_hash(symbol: &Symbol, trade: &Trade) -> u64 {
     let mut input = HashInput::default();
@@ -117,8 +117,8 @@ pub fn trade_hash(symbol: &Symbol, trade: &Trade) -> u64 {
     input.hash()
 }
 
-/// What is hashed of a trade. Written for several trades before the first is hashed: a processor that is to read together
-/// what it has just written in pieces has to wait until that is through.
+/// What is hashed of a trade. Written for several trades before the first is hashed: a processor that is to
+/// read together what it has just written in pieces has to wait until that is through.
 #[derive(Debug, Copy, Clone, Default)]
 pub struct HashInput {
     bytes: [[u8; 32]; 2],

@@ -1,4 +1,5 @@
-//! The quotient of two 256-bit numbers as the nearest double, without arbitrary precision: what a variance mostly is.
+//! The quotient of two 256-bit numbers as the nearest double, without arbitrary precision: what a variance
+//! mostly is.
 
 use super::ratio::double_of;
 
@@ -76,15 +77,16 @@ impl U256 {
     }
 }
 
-/// The double nearest to `numerator / denominator`, ties to even; the outer `None` says that this is for somebody
-/// else to work out, since a number on the way would not fit. The denominator is positive.
+/// The double nearest to `numerator / denominator`, ties to even; the outer `None` says that this is for
+/// somebody else to work out, since a number on the way would not fit. The denominator is positive.
 pub(super) fn nearest_double(numerator: U256, denominator: U256) -> Option<Option<f64>> {
     /// So many bits the quotient has, or one more: enough for a double and its rounding, and they fit 64.
     const WIDTH: u32 = 62;
     if numerator.is_zero() {
         return Some(Some(0.0));
     }
-    // The denominator gets at least 64 bits, the numerator so many more; where it has more, the denominator grows.
+    // The denominator gets at least 64 bits, the numerator so many more; where it has more, the denominator
+    // grows.
     let at_least = numerator.bits().saturating_sub(WIDTH).max(64);
     let grown = at_least.saturating_sub(denominator.bits());
     let denominator = denominator.shifted_up(grown);
@@ -94,9 +96,9 @@ pub(super) fn nearest_double(numerator: U256, denominator: U256) -> Option<Optio
     }
     let raised = wanted - numerator.bits();
     let numerator = numerator.shifted_up(raised);
-    // Both without the lowest bits: d has 64 bits, its highest set, and n at most 126. With N < (n + 1)·2^k and d·2^k <= D the
-    // quotient is below n/d + 1; with n·2^k <= N, D < (d + 1)·2^k and n/d < 2^63 it is above n/d - 1. So what n/d says is
-    // at most 2 too much, and 1 too little.
+    // Both without the lowest bits: d has 64 bits, its highest set, and n at most 126. With N < (n + 1)·2^k
+    // and d·2^k <= D the quotient is below n/d + 1; with n·2^k <= N, D < (d + 1)·2^k and n/d < 2^63 it is
+    // above n/d - 1. So what n/d says is at most 2 too much, and 1 too little.
     let dropped = denominator.bits() - 64;
     let n = numerator.shifted_down(dropped).low;
     let d = denominator.shifted_down(dropped).low;

@@ -26,7 +26,8 @@ pub fn round_half_even_u128(numerator: u128, denominator: u128) -> u128 {
     quotient + u128::from(remainder > rest || (remainder == rest && quotient & 1 == 1))
 }
 
-/// The same for a signed numerator: the sign is set aside, so a half goes to the even neighbour on either side.
+/// The same for a signed numerator: the sign is set aside, so a half goes to the even neighbour on either
+/// side.
 pub fn round_half_even_signed(numerator: &BigInt, denominator: &BigUint) -> BigInt {
     let magnitude = round_half_even(numerator.magnitude(), denominator);
     BigInt::from_biguint(numerator.sign(), magnitude)
@@ -58,8 +59,8 @@ fn nearest_positive(numerator: &BigUint, denominator: &BigUint) -> Option<f64> {
     double_of(quotient.to_u128()?, !remainder.is_zero(), shift)
 }
 
-/// The double nearest to `(quotient + rest) / 2^shift`, ties to even, where `rest` is below 1 and, as `beyond` says, not
-/// zero. The quotient has at least 62 bits. `None` where it would be infinite.
+/// The double nearest to `(quotient + rest) / 2^shift`, ties to even, where `rest` is below 1 and, as
+/// `beyond` says, not zero. The quotient has at least 62 bits. `None` where it would be infinite.
 pub(super) fn double_of(quotient: u128, beyond: bool, shift: i64) -> Option<f64> {
     let width = 128 - i64::from(quotient.leading_zeros());
     let exponent = width - 1 - shift;
@@ -116,7 +117,8 @@ fn write_places(out: &mut String, digits: &str, places: usize) {
     }
 }
 
-/// Appends a double as JSON (shortest digits that read back the same, as the pinned `serde_json` prints them), or `null`.
+/// Appends a double as JSON (shortest digits that read back the same, as the pinned `serde_json` prints
+/// them), or `null`.
 pub fn write_double(out: &mut String, value: Option<f64>) {
     match value.and_then(serde_json::Number::from_f64) {
         Some(number) => {

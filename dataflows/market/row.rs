@@ -1,8 +1,8 @@
-//! Rows as they leave (`docs/semantics.md#rows`): a key, typed values in the order of their schema, and one JSON object,
-//! the same in every sink.
+//! Rows as they leave (`docs/semantics.md#rows`): a key, typed values in the order of their schema, and one
+//! JSON object, the same in every sink.
 //!
-//! A row carries its values and its text. The text is made where the row is, on all workers at once: made where it is
-//! written, on the first worker, it would hold the others up.
+//! A row carries its values and its text. The text is made where the row is, on all workers at once: made
+//! where it is written, on the first worker, it would hold the others up.
 
 mod made;
 
@@ -281,8 +281,8 @@ pub fn text_of(kind: RowKind, columns: &[Value]) -> String {
     json
 }
 
-/// What the text of a row mostly takes: of a field 28 bytes with its label, of a list a few objects. Rows wait for those
-/// before them, and what they have too much of is memory and time.
+/// What the text of a row mostly takes: of a field 28 bytes with its label, of a list a few objects. Rows
+/// wait for those before them, and what they have too much of is memory and time.
 fn room_of(kind: RowKind) -> usize {
     let fields = kind.schema().fields;
     let lists = fields.iter().filter(|field| matches!(field.ty, FieldType::List(_))).count();

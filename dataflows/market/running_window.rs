@@ -1,4 +1,5 @@
-//! The running sum of a window that slides over the slots of one symbol: a window costs what entered and what left.
+//! The running sum of a window that slides over the slots of one symbol: a window costs what entered and what
+//! left.
 
 use super::candle::Candle;
 use super::decimal::Price;
@@ -18,8 +19,8 @@ pub(super) struct RunningWindow {
     to: usize,
     moments: Moments,
     rise: i128,
-    /// Of the first slots: what each of them and those after it come to, up to the last of these; the first slot's lies on
-    /// top. So a slot leaves without a look at the others.
+    /// Of the first slots: what each of them and those after it come to, up to the last of these; the first
+    /// slot's lies on top. So a slot leaves without a look at the others.
     leaving: Vec<Extremes>,
     /// Of the slots after these.
     entered: Option<Extremes>,
@@ -149,7 +150,8 @@ impl RunningWindow {
         at >= self.from && at < self.to
     }
 
-    /// A slot has got that position, which moves later ones. Where the window stands is found again when it is asked for.
+    /// A slot has got that position, which moves later ones. Where the window stands is found again when it
+    /// is asked for.
     pub(super) fn shift(&mut self, at: usize) {
         if at < self.to || self.from == self.to {
             *self = RunningWindow { leaving: std::mem::take(&mut self.leaving), ..RunningWindow::default() };

@@ -1,8 +1,9 @@
-//! What rows are: their kinds, and the fields of each kind, once. Tables, CSV and Parquet columns, `--rows`, filters of
-//! the server, its description and the tables of `docs/sql.md` all come from here.
+//! What rows are: their kinds, and the fields of each kind, once. Tables, CSV and Parquet columns, `--rows`,
+//! filters of the server, its description and the tables of `docs/sql.md` all come from here.
 //!
-//! A new kind is a variant of [`RowKind`], its place in [`RowKind::ALL`] and a [`Schema`]. A new field is one line:
-//! in [`KEY`] if every row has it, in [`STAGE`] if every row that can be corrected has it, else among the kind's own.
+//! A new kind is a variant of [`RowKind`], its place in [`RowKind::ALL`] and a [`Schema`]. A new field is one
+//! line: in [`KEY`] if every row has it, in [`STAGE`] if every row that can be corrected has it, else among
+//! the kind's own.
 
 use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 /// The sums of a series, a group: the difference of the collection that `series_stats` counts.
 ///
-/// `last` telescopes: each rate enters with its distance from the one before, so that the sum of them is the latest rate.
+/// `last` telescopes: each rate enters with its distance from the one before, so that the sum of them is the
+/// latest rate.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SeriesMoments {
     /// Number of rates that have come, those taken out again included: no rate leaves the sums unchanged.
@@ -39,7 +40,8 @@ impl SeriesMoments {
         round_half_even_signed(&self.sum, &BigUint::from(self.n.unsigned_abs()))
     }
 
-    /// Sample variance (nΣx² - (Σx)²) / (n(n-1)), the nearest double; `None` below two rates or where it is infinite.
+    /// Sample variance (nΣx² - (Σx)²) / (n(n-1)), the nearest double; `None` below two rates or where it is
+    /// infinite.
     pub fn variance(&self) -> Option<f64> {
         if self.n < 2 {
             return None;

@@ -1,5 +1,5 @@
-//! The slots of one symbol that windows of one definition are made of, and the windows: a running sum where windows hold
-//! several slots, so that a window costs what entered and what left, never all slots again.
+//! The slots of one symbol that windows of one definition are made of, and the windows: a running sum where
+//! windows hold several slots, so that a window costs what entered and what left, never all slots again.
 
 use super::candle::Candle;
 use super::event_time::EventTime;
@@ -12,8 +12,8 @@ use differential_dataflow::difference::Semigroup;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
-/// The slots that windows still need, in order of time; those without trades are not kept. Of windows that grow, all slots
-/// before those that may still be corrected are one.
+/// The slots that windows still need, in order of time; those without trades are not kept. Of windows that
+/// grow, all slots before those that may still be corrected are one.
 #[derive(Debug, Default)]
 pub struct Slots {
     slots: VecDeque<Slot>,
@@ -21,7 +21,8 @@ pub struct Slots {
     heads: [Option<Box<RunningWindow>>; 3],
 }
 
-/// Which windows are asked for: each of these is asked for in order of time, so each has a running sum of its own.
+/// Which windows are asked for: each of these is asked for in order of time, so each has a running sum of its
+/// own.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub enum Asked {
     /// Those that become final.
@@ -194,8 +195,8 @@ mod tests {
     use crate::market::windows::Windows;
     use crate::market::work::steps_of;
 
-    /// A window that slides costs what enters and what leaves, whatever it holds, also where the price rises for ever and the
-    /// ids do, so that each slot that leaves held the least of both.
+    /// A window that slides costs what enters and what leaves, whatever it holds, also where the price rises
+    /// for ever and the ids do, so that each slot that leaves held the least of both.
     #[test]
     fn a_window_of_ten_times_the_slots_costs_no_more_for_each() {
         const SLIDE: u64 = 10;

@@ -1,11 +1,11 @@
-//! Trades added up by pane and symbol, until everybody has passed them: one update leaves for each symbol of a pane,
-//! whatever the number of trades and of partitions that they came from.
+//! Trades added up by pane and symbol, until everybody has passed them: one update leaves for each symbol of
+//! a pane, whatever the number of trades and of partitions that they came from.
 //!
-//! The partitions of a worker add to the same sums. Where there is a ledger each has its own first, since the checkpoint
-//! knows what every partition has handed over; those are then added here.
+//! The partitions of a worker add to the same sums. Where there is a ledger each has its own first, since the
+//! checkpoint knows what every partition has handed over; those are then added here.
 //!
-//! Differential would add up and sort updates as well. Here it costs less: symbols are still numbers, and the order of
-//! thousands of names is worked out once and not for every pane.
+//! Differential would add up and sort updates as well. Here it costs less: symbols are still numbers, and the
+//! order of thousands of names is worked out once and not for every pane.
 
 use super::candle::{Arrival, Candle, NumberedCandle};
 use super::event_time::EventTime;
@@ -33,7 +33,8 @@ pub struct PaneUpdate {
     pub pane_end: EventTime,
     /// The sums of the new trades.
     pub moments: Moments,
-    /// First, last, greatest and least of the new trades; they may be older ones of the same pane and partition.
+    /// First, last, greatest and least of the new trades; they may be older ones of the same pane and
+    /// partition.
     pub candle: Candle,
 }
 
@@ -51,7 +52,8 @@ pub struct Sums {
     order: Vec<u64>,
 }
 
-/// The trades of one pane that share their first look: an index into [`Sums::groups`], good until it is taken out.
+/// The trades of one pane that share their first look: an index into [`Sums::groups`], good until it is taken
+/// out.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub struct GroupNumber(usize);
 

@@ -1,4 +1,5 @@
-//! One symbol in the windows of all definitions: its slots, how far its trade ids rise, and what a checkpoint needs of both.
+//! One symbol in the windows of all definitions: its slots, how far its trade ids rise, and what a checkpoint
+//! needs of both.
 
 use super::base::{Base, OpenPaneSums};
 use super::candle::Candle;
@@ -12,8 +13,8 @@ use super::trade::Symbol;
 use super::window::WindowState;
 use super::windows::{Window, WindowPlace, Windows, next_multiple_from};
 
-/// A pane's place in the slots of all definitions. Asked for by thousands of symbols one after the other, it is worked out
-/// once.
+/// A pane's place in the slots of all definitions. Asked for by thousands of symbols one after the other, it
+/// is worked out once.
 #[derive(Debug)]
 pub struct PaneSlots {
     pane_end: EventTime,
@@ -59,7 +60,8 @@ impl PaneSlots {
         self.slots[usize::from(place)]
     }
 
-    /// The moment at which the sums of long windows are kept by value, with the pane that ends then among them.
+    /// The moment at which the sums of long windows are kept by value, with the pane that ends then among
+    /// them.
     pub fn kept_at(&self, pane_end: EventTime) -> Option<EventTime> {
         self.base_step.map(|step| next_multiple_from(pane_end, step))
     }
@@ -177,7 +179,8 @@ impl SymbolState {
         self.ids.settle(end);
     }
 
-    /// What a checkpoint keeps of long windows at a moment: the sums of all panes until then, which are final.
+    /// What a checkpoint keeps of long windows at a moment: the sums of all panes until then, which are
+    /// final.
     pub fn bases(&mut self, until: EventTime, looks: &Looks) -> Vec<(WindowPlace, Base)> {
         let SymbolState { windows, open, .. } = self;
         if looks.at_ticks() {
@@ -212,8 +215,8 @@ impl SymbolState {
         self.open.first_end()
     }
 
-    /// Goes on from what an earlier run kept of a long window, unless that was settled long ago. Gives the end of the first
-    /// window that may be looked at.
+    /// Goes on from what an earlier run kept of a long window, unless that was settled long ago. Gives the
+    /// end of the first window that may be looked at.
     pub fn restore(
         &mut self,
         place: WindowPlace,
@@ -371,8 +374,8 @@ mod tests {
     }
 
     proptest! {
-        /// In any order of trades and questions, the windows of all definitions are what their trades make them, and what
-        /// a trade changes is told.
+        /// In any order of trades and questions, the windows of all definitions are what their trades make
+        /// them, and what a trade changes is told.
         #[test]
         fn windows_are_what_their_trades_make_them(
             definitions in prop::collection::vec(definition(), 1..4),

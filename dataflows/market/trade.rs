@@ -32,8 +32,8 @@ pub struct SymbolNumber(pub u32);
 /// The longest name of a symbol or a cross, in bytes.
 pub const LONGEST_NAME: usize = 64;
 
-/// Whether a text is the name of a symbol or a cross: UTF-8 of 1 to 64 bytes without white space, control characters
-/// and what the grammars of crosses, lists and keys are made of.
+/// Whether a text is the name of a symbol or a cross: UTF-8 of 1 to 64 bytes without white space, control
+/// characters and what the grammars of crosses, lists and keys are made of.
 pub fn is_name(text: &[u8]) -> bool {
     let has_name_length = (1..=LONGEST_NAME).contains(&text.len());
     has_name_length && std::str::from_utf8(text).is_ok_and(|text| !text.contains(is_barred))
@@ -182,8 +182,8 @@ pub enum IdKind {
     Sequence,
     /// An integer that no other trade of the symbol has.
     Unique,
-    /// A text that no other trade of the symbol has, by 128 bits of hash: the high half is the trade's `id`, the low half
-    /// stands in `ids`.
+    /// A text that no other trade of the symbol has, by 128 bits of hash: the high half is the trade's `id`,
+    /// the low half stands in `ids`.
     Hashed,
     /// There is none: `id` is 0, and a repetition is not recognised.
     None,
@@ -194,8 +194,8 @@ pub enum IdKind {
 pub struct Trade {
     /// The exchange's number of the trade, below 2^63, or what stands for it in the digest: see [`IdKind`].
     pub id: u64,
-    /// The trades that it stands for: itself, unless it is an aggregate of others. Where ids are no sequence they tell of
-    /// one trade, and no more.
+    /// The trades that it stands for: itself, unless it is an aggregate of others. Where ids are no sequence
+    /// they tell of one trade, and no more.
     pub ids: IdRange,
     /// What its id is.
     pub id_kind: IdKind,

@@ -233,7 +233,8 @@ impl From<&str> for Value {
 }
 
 fn write_digest(out: &mut String, digest: u64) {
-    // The nibbles from the highest on, and all of them at once: character by character each would ask for room.
+    // The nibbles from the highest on, and all of them at once: character by character each would ask for
+    // room.
     let digit = |at: usize| b"0123456789abcdef"[(digest >> (60 - 4 * at) & 15) as usize];
     let digits: [u8; 16] = std::array::from_fn(digit);
     out.push_str(std::str::from_utf8(&digits).unwrap_or_default());

@@ -16,7 +16,8 @@ pub struct WindowState {
     pub moments: Moments,
     /// First, last, greatest, least.
     pub candle: Candle,
-    /// How far ids rise in its panes, less the ids that came (`docs/semantics.md#missing-ids`); 0 where that is not known.
+    /// How far ids rise in its panes, less the ids that came (`docs/semantics.md#missing-ids`); 0 where that
+    /// is not known.
     pub missing_ids: i128,
 }
 

@@ -1,4 +1,5 @@
-//! Counts steps of work in tests: how much an input costs is asserted in steps, which are the same on every machine.
+//! Counts steps of work in tests: how much an input costs is asserted in steps, which are the same on every
+//! machine.
 
 #[cfg(test)]
 thread_local! {

@@ -3,14 +3,15 @@
 //! timely encodes a container by [`ContainerBytes`], for `Vec<D>` with bincode. [`Abomonated`] is a container
 //! that is a `Vec<D>` in memory and encodes its records with abomonation, which copies memory as it is.
 //!
-//! **The advisory.** abomonation is unsound (RUSTSEC-2021-0120, CVE-2021-45708; all versions, not maintained):
-//! it copies values as bytes and back whatever their type. That reads padding, puts pointers on the wire, and
-//! makes whatever arrives into values that may not exist. Here it gets to see one kind of type only, arrays of
-//! `u64` ([`Words`], which nobody else can implement): they have no padding and no pointers, every bit pattern
-//! is a value, and the copies that are decoded are aligned. A record gives its words and takes them back by
-//! safe code that refuses nonsense ([`Plain`]), and its text travels beside them. What remains is that
-//! abomonation casts a reference to one byte into one to the array, of which the compiler could in theory
-//! complain, as Miri does; it is a reason to keep the feature off where it is not measured to be worth it.
+//! **The advisory.** abomonation is unsound (RUSTSEC-2021-0120, CVE-2021-45708; all versions, not
+//! maintained): it copies values as bytes and back whatever their type. That reads padding, puts pointers on
+//! the wire, and makes whatever arrives into values that may not exist. Here it gets to see one kind of type
+//! only, arrays of `u64` ([`Words`], which nobody else can implement): they have no padding and no pointers,
+//! every bit pattern is a value, and the copies that are decoded are aligned. A record gives its words and
+//! takes them back by safe code that refuses nonsense ([`Plain`]), and its text travels beside them. What
+//! remains is that abomonation casts a reference to one byte into one to the array, of which the compiler
+//! could in theory complain, as Miri does; it is a reason to keep the feature off where it is not measured to
+//! be worth it.
 //!
 //! The only `unsafe` of this crate is in [`encode`] and [`decode`].
 
@@ -135,11 +136,12 @@ impl<D> PushInto<D> for Abomonated<D> {
     }
 }
 
-/// On the wire: the number of records; of each the length of its text and its words; then all texts; zeros up to
-/// a multiple of eight bytes. Everything little-endian.
+/// On the wire: the number of records; of each the length of its text and its words; then all texts; zeros up
+/// to a multiple of eight bytes. Everything little-endian.
 impl<D: Plain> ContainerBytes for Abomonated<D> {
     fn from_bytes(bytes: Bytes) -> Self {
-        // There is no error to return here, and a peer that has shown to run the same program sends no nonsense.
+        // There is no error to return here, and a peer that has shown to run the same program sends no
+        // nonsense.
         Abomonated(read(&bytes).expect("another process has sent records that are none"))
     }
 
@@ -210,8 +212,8 @@ impl Aligned {
     #[allow(unsafe_code)]
     fn bytes(&mut self) -> &mut [u8] {
         let length = size_of_val(self.0.as_slice());
-        // SAFETY: the pointer and the length are those of the vector's own elements, which are borrowed for as
-        // long as the result; bytes have no alignment; and every byte pattern is a `u64`.
+        // SAFETY: the pointer and the length are those of the vector's own elements, which are borrowed for
+        // as long as the result; bytes have no alignment; and every byte pattern is a `u64`.
         unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), length) }
     }
 }
@@ -231,9 +233,9 @@ fn decode<W: Words>(bytes: &mut [u8]) -> Option<(W, &mut [u8])> {
     if bytes.as_ptr().align_offset(align_of::<W>()) != 0 {
         return None;
     }
-    // SAFETY: abomonation makes the bytes a reference to a value, and mends its pointers. It checks that there
-    // are enough bytes; the alignment was checked above; `Words` is sealed to arrays of `u64`, of which every
-    // bit pattern is a value and none has a pointer.
+    // SAFETY: abomonation makes the bytes a reference to a value, and mends its pointers. It checks that
+    // there are enough bytes; the alignment was checked above; `Words` is sealed to arrays of `u64`, of which
+    // every bit pattern is a value and none has a pointer.
     let (words, rest) = unsafe { abomonation::decode::<W>(bytes) }?;
     Some((*words, rest))
 }

@@ -7,11 +7,13 @@ use timely::dataflow::channels::pact::ParallelizationContract;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::Operator;
 
-/// Items that an operator gives before it lets those behind it work. A frontier that leaps (over a quiet night, or at the
-/// end of the input) proves any number of looks at once, and what all of them give would pile up between operators.
+/// Items that an operator gives before it lets those behind it work. A frontier that leaps (over a quiet
+/// night, or at the end of the input) proves any number of looks at once, and what all of them give would
+/// pile up between operators.
 const ENOUGH: usize = 4_096;
 
-/// What happens at looks. It never sees the frontier: the operator calls [`LookLogic::look`] once the frontier proves it.
+/// What happens at looks. It never sees the frontier: the operator calls [`LookLogic::look`] once the
+/// frontier proves it.
 pub trait LookLogic: 'static {
     /// What comes in; each item carries its date, at or after the time it was sent at.
     type Input: 'static;
@@ -21,10 +23,12 @@ pub trait LookLogic: 'static {
     /// Keeps an item until a look after its date.
     fn absorb(&mut self, item: Self::Input);
 
-    /// The next look that has something to do, after the last one; later than the dates of all that it must see.
+    /// The next look that has something to do, after the last one; later than the dates of all that it must
+    /// see.
     fn next_look(&self) -> Option<EventTime>;
 
-    /// Nothing more comes in: what waits for more can go. Called before the looks that this proves, perhaps repeatedly.
+    /// Nothing more comes in: what waits for more can go. Called before the looks that this proves, perhaps
+    /// repeatedly.
     fn input_has_ended(&mut self) {}
 
     /// Looks: gives every item a time not before `look` minus one.

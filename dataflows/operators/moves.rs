@@ -1,4 +1,5 @@
-//! What took the watermarks past a moment: every partition's own records, idleness or adoption, or the end of the input.
+//! What took the watermarks past a moment: every partition's own records, idleness or adoption, or the end of
+//! the input.
 
 use crate::market::event_time::EventTime;
 use crate::market::row::ClosedBy;

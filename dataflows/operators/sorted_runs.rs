@@ -7,9 +7,9 @@ use timely::container::{ContainerBuilder, PushInto};
 
 /// Makes a chunk of each run of sorted updates, however long it is.
 ///
-/// Differential's own chunker cuts what comes into pieces of a few kilobytes, which its batcher then merges, moving every
-/// update as often as the number of pieces has binary digits. Where updates come sorted by the thousand there is
-/// nothing to merge.
+/// Differential's own chunker cuts what comes into pieces of a few kilobytes, which its batcher then merges,
+/// moving every update as often as the number of pieces has binary digits. Where updates come sorted by the
+/// thousand there is nothing to merge.
 ///
 /// ```
 /// use crossrate_dataflows::operators::sorted_runs::SortedRuns;

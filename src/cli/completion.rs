@@ -1,7 +1,7 @@
 //! What a shell offers after a flag: the words that it takes, files where it takes a file, else nothing.
 //!
-//! The flags themselves take texts, so that an error names the variable or the file that a value stood in; the words
-//! are told to the generator of completions only.
+//! The flags themselves take texts, so that an error names the variable or the file that a value stood in;
+//! the words are told to the generator of completions only.
 
 use super::settings::{ALL, About, Shape};
 use super::values;

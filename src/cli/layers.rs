@@ -9,7 +9,8 @@ use std::fmt;
 use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
-/// The id of the files that stand on the command line without a flag; they mean the same as those of `--from`.
+/// The id of the files that stand on the command line without a flag; they mean the same as those of
+/// `--from`.
 pub(super) const FILES: &str = "files";
 
 /// Where a value came from.

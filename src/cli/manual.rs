@@ -1,4 +1,5 @@
-//! Manual pages, made of what `--help` says: `crossrate man > crossrate.1`, `crossrate man run > crossrate-run.1`.
+//! Manual pages, made of what `--help` says: `crossrate man > crossrate.1`,
+//! `crossrate man run > crossrate-run.1`.
 
 use super::{Stop, Typed};
 use clap::CommandFactory;

@@ -138,8 +138,8 @@ impl<'a> NamedPlaces<'a> {
     }
 }
 
-/// Whether two paths are one file, also by way of links and before it exists. Devices such as `/dev/null` may be
-/// named as often as one likes.
+/// Whether two paths are one file, also by way of links and before it exists. Devices such as `/dev/null` may
+/// be named as often as one likes.
 fn same_file(a: &Path, b: &Path) -> bool {
     let special =
         |path: &Path| std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir());

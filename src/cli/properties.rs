@@ -14,7 +14,8 @@ pub(super) struct Property {
     pub place: String,
 }
 
-/// Properties that are the program's own: the value that it sets itself, which may be given too, and why no other.
+/// Properties that are the program's own: the value that it sets itself, which may be given too, and why no
+/// other.
 const OURS: &[(&str, &[&str], &str)] = &[
     ("isolation.level", &["read_committed", "2"], "records of aborted transactions would be counted"),
     ("enable.auto.commit", &["false"], "offsets belong to the checkpoint and are committed with the rows"),
@@ -137,8 +138,8 @@ pub(super) fn file(path: &Path, what: &str) -> Result<Vec<Property>, UsageError>
     Ok(properties)
 }
 
-/// What holds of properties that may repeat, nearest first: the first of each name. Checked, and without those that
-/// are the program's own. The brokers, where a property gives them, come apart.
+/// What holds of properties that may repeat, nearest first: the first of each name. Checked, and without
+/// those that are the program's own. The brokers, where a property gives them, come apart.
 pub(super) fn merge(properties: Vec<Property>) -> Result<(Vec<Property>, Option<Property>), UsageError> {
     let mut merged: Vec<Property> = Vec::new();
     let mut brokers = None;

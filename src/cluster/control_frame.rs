@@ -22,8 +22,8 @@ pub(super) enum ControlFrame {
 pub(super) enum Cause {
     /// Another one is lost.
     Loss,
-    /// Another one has reported an error of its own, which may be heard later than this. Those that work stop in good
-    /// order.
+    /// Another one has reported an error of its own, which may be heard later than this. Those that work stop
+    /// in good order.
     Report,
 }
 
@@ -47,7 +47,8 @@ impl ControlFrame {
         bytes
     }
 
-    /// The first word in `bytes` and its length, if it is there whole; `None` in place of the word if it is none.
+    /// The first word in `bytes` and its length, if it is there whole; `None` in place of the word if it is
+    /// none.
     pub(super) fn decode(bytes: &[u8]) -> Option<(Option<ControlFrame>, usize)> {
         let (&[kind, low, high], rest) = bytes.split_first_chunk::<3>()?;
         let length = usize::from(u16::from_le_bytes([low, high]));

@@ -1,8 +1,9 @@
 //! The connection that timely gets: one that never hands it an end that would make it panic.
 //!
 //! timely's threads panic when a connection breaks, naming a socket but no process. Here a broken connection
-//! first asks the control link of the same peer what has become of it; if that was in order, timely is told so,
-//! and otherwise this process ends by `fate`, with words that name the culprit, before timely hears of it.
+//! first asks the control link of the same peer what has become of it; if that was in order, timely is told
+//! so, and otherwise this process ends by `fate`, with words that name the culprit, before timely hears of
+//! it.
 
 use super::failure_detector::FailureDetector;
 use super::socket::Socket;

@@ -12,8 +12,8 @@
 //!                                <-     welcome, or refused in words
 //! ```
 //!
-//! The dialer proves itself first: who only dials around learns nothing that depends on the secret. The secret
-//! never travels; a proof is an HMAC-SHA-256 under a key derived from it and both challenges, with the
+//! The dialer proves itself first: who only dials around learns nothing that depends on the secret. The
+//! secret never travels; a proof is an HMAC-SHA-256 under a key derived from it and both challenges, with the
 //! sender's role in it, so that no answer can be replayed or reflected. What follows the handshake is neither
 //! encrypted nor authenticated: the network between the processes has to be one's own.
 

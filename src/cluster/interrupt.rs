@@ -1,4 +1,5 @@
-//! Interrupts (Ctrl-C, SIGTERM): noticed in one flag that a run looks at, and made on another process's behalf.
+//! Interrupts (Ctrl-C, SIGTERM): noticed in one flag that a run looks at, and made on another process's
+//! behalf.
 
 use super::failure_detector::quit;
 use crate::signals::TIDY_UP;
@@ -12,9 +13,9 @@ use std::time::Duration;
 
 static FLAG: Mutex<Option<Arc<AtomicBool>>> = Mutex::new(None);
 
-/// The flag that SIGINT and SIGTERM set from now on, instead of ending the process: the run has to look at it,
-/// stop in good order and end with 130. A second one ends the process at once. May be called often; there is one
-/// flag.
+/// The flag that SIGINT and SIGTERM set from now on, instead of ending the process: the run has to look at
+/// it, stop in good order and end with 130. A second one ends the process at once. May be called often; there
+/// is one flag.
 pub(super) fn notice() -> io::Result<Arc<AtomicBool>> {
     let mut known = FLAG.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(flag) = &*known {
@@ -36,8 +37,8 @@ pub(super) fn noticed() -> bool {
     known.as_ref().is_some_and(|flag| flag.load(Ordering::SeqCst))
 }
 
-/// Interrupts this process as Ctrl-C would, unless Ctrl-C has: a terminal sends it to every process at once, and
-/// a second one means "now". Whoever does not end within [`TIDY_UP`] is ended.
+/// Interrupts this process as Ctrl-C would, unless Ctrl-C has: a terminal sends it to every process at once,
+/// and a second one means "now". Whoever does not end within [`TIDY_UP`] is ended.
 pub(super) fn myself() {
     let _ = thread::Builder::new().name("cluster:interrupt".into()).spawn(|| {
         // The terminal's may be under way.

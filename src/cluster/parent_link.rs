@@ -48,7 +48,8 @@ pub(super) fn open(directory: &Path) -> io::Result<()> {
                 _ => break,
             }
         }
-        // It cannot tidy up behind itself any more. Only what it has made is removed, whatever the environment says.
+        // It cannot tidy up behind itself any more. Only what it has made is removed, whatever the
+        // environment says.
         if directory.file_name().is_some_and(|name| name.to_string_lossy().starts_with(DIRECTORY)) {
             let _ = fs::remove_dir_all(&directory);
         }

@@ -51,8 +51,9 @@ impl Address {
         }
     }
 
-    /// Listens on every address the name stands for: `localhost` is two, and a second process that got the one
-    /// the first has left free would never be found. One that this machine lacks (no IPv6) is passed over.
+    /// Listens on every address the name stands for: `localhost` is two, and a second process that got the
+    /// one the first has left free would never be found. One that this machine lacks (no IPv6) is passed
+    /// over.
     pub(super) fn listen(&self) -> io::Result<Vec<Listener>> {
         match self {
             Address::Unix(path) => Ok(vec![Listener::Unix(UnixListener::bind(path)?)]),

@@ -1,4 +1,5 @@
-//! Two clocks: ours, which only measures how much time has passed, and the exchange's, of which a lower bound is known.
+//! Two clocks: ours, which only measures how much time has passed, and the exchange's, of which a lower bound
+//! is known.
 
 use crossrate_dataflows::market::event_time::EventTime;
 
@@ -28,10 +29,10 @@ impl Moment {
     }
 }
 
-/// A lower bound of the exchange's time at any of our moments. Whatever carries the exchange's time is a bound when it
-/// arrives, and the best one seen is carried forward. It loses a millisecond a second on the way, a hundred times what
-/// a clock of quartz is wrong by: so a bound that once was too high (its sender's clock was set back) wears off, and
-/// ours running fast never makes it too high.
+/// A lower bound of the exchange's time at any of our moments. Whatever carries the exchange's time is a
+/// bound when it arrives, and the best one seen is carried forward. It loses a millisecond a second on the
+/// way, a hundred times what a clock of quartz is wrong by: so a bound that once was too high (its sender's
+/// clock was set back) wears off, and ours running fast never makes it too high.
 #[derive(Debug, Clone, Default)]
 pub struct ExchangeClock {
     /// The exchange's time was this, at least, at that moment of ours.
@@ -55,8 +56,9 @@ impl ExchangeClock {
         }
     }
 
-    /// An event of the exchange was stamped so and has arrived now. A stamp that is far ahead of everything known
-    /// so far (microseconds for milliseconds, a broken sender) is not believed: the exchange must be asked.
+    /// An event of the exchange was stamped so and has arrived now. A stamp that is far ahead of everything
+    /// known so far (microseconds for milliseconds, a broken sender) is not believed: the exchange must be
+    /// asked.
     pub fn stamped(&mut self, time: EventTime, now: Moment) {
         match self.at(now) {
             Some(known) if time > known.plus(LEAP) => self.doubtful = true,
@@ -65,7 +67,8 @@ impl ExchangeClock {
         }
     }
 
-    /// The exchange was asked for its time at one moment and the answer has arrived now. It settles every doubt.
+    /// The exchange was asked for its time at one moment and the answer has arrived now. It settles every
+    /// doubt.
     pub fn told(&mut self, time: EventTime, asked: Moment, now: Moment) {
         self.doubtful = false;
         // What is known may be ahead of the answer by its way here, but by no more.
@@ -76,7 +79,8 @@ impl ExchangeClock {
         }
     }
 
-    /// Whether the exchange should be asked: an event did not fit, or nothing was heard for so many milliseconds.
+    /// Whether the exchange should be asked: an event did not fit, or nothing was heard for so many
+    /// milliseconds.
     pub fn wants_asking(&self, now: Moment, after_millis: u64) -> bool {
         self.doubtful || self.bound.is_none_or(|(_, then)| now.since(then) >= after_millis)
     }

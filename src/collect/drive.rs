@@ -1,5 +1,5 @@
-//! The session among its handles: what comes from websockets, REST, the clock and the user goes in, and what comes out
-//! is done.
+//! The session among its handles: what comes from websockets, REST, the clock and the user goes in, and what
+//! comes out is done.
 
 use super::Prepared;
 use super::clock::Moment;
@@ -158,8 +158,8 @@ fn now(begun: Instant) -> Moment {
 /// How the collecting ended.
 #[derive(Debug, PartialEq, Eq)]
 enum Ran {
-    /// After an interrupt, when nothing was held any more, or when what is held has had its time. What is left is to
-    /// be written by the deadline.
+    /// After an interrupt, when nothing was held any more, or when what is held has had its time. What is
+    /// left is to be written by the deadline.
     Through { deadline: Instant },
     /// By a second interrupt, which means at once.
     Twice,
@@ -270,8 +270,8 @@ fn tell(config: &ProduceConfig, note: &Note) {
     }
 }
 
-/// The exchange's clock beside ours, as far as that matters: a trade that is ahead of its Kafka timestamp is refused
-/// where it is read.
+/// The exchange's clock beside ours, as far as that matters: a trade that is ahead of its Kafka timestamp is
+/// refused where it is read.
 pub(super) fn compare_clocks(config: &ProduceConfig, time: EventTime, ours: EventTime) {
     const WORTH_TELLING: u64 = 1_000_000;
     let (ahead, word) = match time > ours {

@@ -1,4 +1,5 @@
-//! Frames of the websocket to events: pure, on one frame. What is published is the exchange's own bytes of the event.
+//! Frames of the websocket to events: pure, on one frame. What is published is the exchange's own bytes of
+//! the event.
 
 use crossrate_dataflows::market::decimal::{Decimals, parse_scaled};
 use crossrate_dataflows::market::event_time::EventTime;

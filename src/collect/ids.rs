@@ -1,4 +1,5 @@
-//! The trade ids of one symbol: which were seen, which are missing. They rise by one, so whatever jumps is a gap.
+//! The trade ids of one symbol: which were seen, which are missing. They rise by one, so whatever jumps is a
+//! gap.
 
 use std::collections::BTreeMap;
 
@@ -38,7 +39,8 @@ pub enum Arrival {
 pub struct Ids {
     /// One past the greatest id known of; `None` before there is any.
     next: Option<u64>,
-    /// Ids below it that were not seen: first to (last, why). They never touch each other with the same reason, nor overlap.
+    /// Ids below it that were not seen: first to (last, why). They never touch each other with the same
+    /// reason, nor overlap.
     missing: BTreeMap<u64, (u64, Missing)>,
 }
 
@@ -68,7 +70,8 @@ impl Ids {
         }
     }
 
-    /// Ids up to this one, if any, are from before the collector began. For a symbol of which nothing is known yet.
+    /// Ids up to this one, if any, are from before the collector began. For a symbol of which nothing is
+    /// known yet.
     pub fn begin_after(&mut self, last: Option<u64>) {
         if let Some(last) = last {
             self.missing.insert(0, (last, Missing::Before));

@@ -19,8 +19,8 @@ pub struct ExchangeInfo {
 /// Symbols that may be asked for by name.
 const MOST_NAMED: usize = 100;
 
-/// Asks. One unknown name makes the exchange refuse them all, so that then, or where they are many, it is asked for
-/// everything that it has.
+/// Asks. One unknown name makes the exchange refuse them all, so that then, or where they are many, it is
+/// asked for everything that it has.
 pub fn ask(rest: &Rest, symbols: &[String]) -> Result<ExchangeInfo, Trouble> {
     if !symbols.is_empty() && symbols.len() <= MOST_NAMED {
         let named = rest::list(symbols.iter().map(String::as_str));

@@ -1,5 +1,5 @@
-//! One connection to the exchange's websocket: a task that reports what comes and does what it is told. It decides
-//! nothing: when to connect anew is the session's business.
+//! One connection to the exchange's websocket: a task that reports what comes and does what it is told. It
+//! decides nothing: when to connect anew is the session's business.
 
 use super::event::{self, Event};
 use super::shard::LinkKey;
@@ -42,8 +42,8 @@ const KEEP_AWAY: u64 = 60_000;
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// Connects, and reports until the connection is over or nobody listens. It sends a ping of each number that it is
-/// told, and closes when nobody can tell it any more.
+/// Connects, and reports until the connection is over or nobody listens. It sends a ping of each number that
+/// it is told, and closes when nobody can tell it any more.
 pub(super) async fn run(
     key: LinkKey,
     url: String,

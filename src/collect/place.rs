@@ -11,7 +11,8 @@ pub fn partition(key: &[u8], partitions: usize) -> usize {
     (murmur2(key) & 0x7fff_ffff) as usize % partitions.max(1)
 }
 
-/// Shards of so many symbols at most. Those of a partition stand together, so that it depends on few connections.
+/// Shards of so many symbols at most. Those of a partition stand together, so that it depends on few
+/// connections.
 pub fn shards(symbols: &[String], partitions: usize, most: usize) -> Vec<Vec<Placed>> {
     let place =
         |name: &String| Placed { partition: partition(name.as_bytes(), partitions), name: name.clone() };

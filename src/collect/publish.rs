@@ -1,7 +1,8 @@
 //! The log that the collector writes: a topic, a file or standard output, on a thread of its own.
 //!
-//! Batches come through a short queue, so that a broker that is away stops the reading of websockets and not the
-//! machine. Within a partition the order of records is kept: a heartbeat means what it says only where it stands.
+//! Batches come through a short queue, so that a broker that is away stops the reading of websockets and not
+//! the machine. Within a partition the order of records is kept: a heartbeat means what it says only where it
+//! stands.
 
 use super::clock::Moment;
 use super::rest::Names;
@@ -105,7 +106,8 @@ struct Topic {
     name: String,
     listener: Listener,
     producer: Box<Unprintable<Producer>>,
-    /// Partitions that have appeared since: no trade goes there, but heartbeats do, or they would hold up everybody.
+    /// Partitions that have appeared since: no trade goes there, but heartbeats do, or they would hold up
+    /// everybody.
     partitions: usize,
     later: usize,
     watched: Instant,

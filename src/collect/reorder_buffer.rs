@@ -1,18 +1,20 @@
-//! One partition's records on their way to its log: in order, and waiting where something older may still come.
+//! One partition's records on their way to its log: in order, and waiting where something older may still
+//! come.
 //!
-//! A *wait* is a place in the queue that nothing passes until it is lifted or its time is up. Of a gap it also keeps the
-//! trades that were found, which leave at that place: before all that stood behind it. Waits that stand side by side are of
-//! one outage and leave together, what was found in order of time: else the trades of a second symbol would
-//! be as late as the outage was long. Each of them asks for the same time again, so all together have a bound:
-//! [`LONGEST`] times what one has. Without it, a symbol that trades now and then could hold up all others for ever.
+//! A *wait* is a place in the queue that nothing passes until it is lifted or its time is up. Of a gap it
+//! also keeps the trades that were found, which leave at that place: before all that stood behind it. Waits
+//! that stand side by side are of one outage and leave together, what was found in order of time: else the
+//! trades of a second symbol would be as late as the outage was long. Each of them asks for the same time
+//! again, so all together have a bound: [`LONGEST`] times what one has. Without it, a symbol that trades now
+//! and then could hold up all others for ever.
 
 use super::clock::Moment;
 use super::ids::GapKey;
 use crossrate_dataflows::market::event_time::EventTime;
 use std::collections::{BTreeMap, VecDeque};
 
-/// How many times as long as one wait those of one outage last together, at most: the last symbol to show a gap
-/// when the first one's time is up has its whole time still.
+/// How many times as long as one wait those of one outage last together, at most: the last symbol to show a
+/// gap when the first one's time is up has its whole time still.
 const LONGEST: u64 = 2;
 
 /// What is waited for.
@@ -76,8 +78,8 @@ impl<R> ReorderBuffer<R> {
         self.queue.push_back(Item::Wait(wait));
     }
 
-    /// The same, but in the place of another wait where that is still there: what stands behind that one is newer
-    /// than what the new one is for.
+    /// The same, but in the place of another wait where that is still there: what stands behind that one is
+    /// newer than what the new one is for.
     pub fn wait_at(&mut self, place: Wait, wait: Wait, now: Moment, millis: u64) {
         let found = self.queue.iter().position(|item| matches!(item, Item::Wait(there) if *there == place));
         let (Some(at), Some(beside)) = (found, self.waits.get(&place)) else {

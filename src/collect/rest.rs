@@ -260,7 +260,8 @@ fn last_ids(tickers: &[Ticker<'_>], names: &Names) -> Answer {
     Answer::LastIds(ids.collect())
 }
 
-/// As the websocket would have sent it, but for `E`, which REST does not know. The dataflow must be able to read it.
+/// As the websocket would have sent it, but for `E`, which REST does not know. The dataflow must be able to
+/// read it.
 fn found(symbol: &str, trade: &Trade<'_>) -> Option<FoundTrade> {
     let text = |text: &str| serde_json::to_string(text).ok();
     let value = format!(

@@ -1,10 +1,11 @@
 //! The connections of one shard of symbols: one that counts, and at times a second one that is to take over.
 //! Pure: it is told what happened and when, and says what is to be done.
 //!
-//! A connection is *proven* up to a time of the exchange: whatever was sent before it has arrived. An event proves its
-//! own stamp, since frames keep their order; the answer to a ping proves the moment at which the ping was sent.
-//! When the second connection takes over, nothing was missed if the first one answered a ping that was sent well
-//! after the second one was open. Else the shard had an outage, however short, and has to find out what it missed.
+//! A connection is *proven* up to a time of the exchange: whatever was sent before it has arrived. An event
+//! proves its own stamp, since frames keep their order; the answer to a ping proves the moment at which the
+//! ping was sent. When the second connection takes over, nothing was missed if the first one answered a ping
+//! that was sent well after the second one was open. Else the shard had an outage, however short, and has to
+//! find out what it missed.
 
 use super::clock::{ExchangeClock, Moment};
 use crossrate_dataflows::market::event_time::EventTime;
@@ -46,15 +47,15 @@ pub struct LinkTimeouts {
     pub stall: u64,
     /// Age at which a connection is replaced; the exchange cuts it after a day.
     pub renew: u64,
-    /// How long two connections overlap before the older one may go: what one server has passed on, another one
-    /// may still be about to.
+    /// How long two connections overlap before the older one may go: what one server has passed on, another
+    /// one may still be about to.
     pub overlap: u64,
 }
 
 /// Five frames a second are allowed in, the answers to the exchange's own pings among them.
 pub const PING_EVERY: u64 = 750;
-/// Unanswered pings after which none is sent: after a pause on the way the exchange finds them all at once, and then
-/// those that follow within the same second.
+/// Unanswered pings after which none is sent: after a pause on the way the exchange finds them all at once,
+/// and then those that follow within the same second.
 const MOST_PINGS: usize = 2;
 /// How long a connection that answers no pings may hold up the one that takes over.
 const HANDOVER: u64 = 10_000;

@@ -1,8 +1,8 @@
 //! What a file holds, as far as it was committed: its length, and a hash that goes on as the file grows.
 //!
-//! The file counts as blocks of [`BLOCK`] bytes. The hash of a block takes the hash of the block before as its seed, so the
-//! last one speaks for the whole file. Who goes on with a file needs the hash of the last whole block and reads what
-//! follows it, a block at most; who checks the file reads all of it.
+//! The file counts as blocks of [`BLOCK`] bytes. The hash of a block takes the hash of the block before as
+//! its seed, so the last one speaks for the whole file. Who goes on with a file needs the hash of the last
+//! whole block and reads what follows it, a block at most; who checks the file reads all of it.
 
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -52,7 +52,8 @@ impl RunningHash {
         RunningHash { length: 0, blocks: 0, tail: Xxh3::with_seed(0) }
     }
 
-    /// Goes on with a file, of which what follows the last whole block is read; `None` where that is not as it was.
+    /// Goes on with a file, of which what follows the last whole block is read; `None` where that is not as
+    /// it was.
     pub fn go_on(file: &mut File, content: &FileContent) -> io::Result<Option<Self>> {
         let whole = content.length - content.length % BLOCK;
         file.seek(SeekFrom::Start(whole))?;

@@ -1,8 +1,9 @@
 //! Where a database is and how it is reached: the URL that was typed, what the environment adds, and TLS.
 //!
-//! `sslmode` has libpq's meanings: `prefer` and `require` encrypt without asking who answers (which helps against those
-//! who listen, and against nobody else), `verify-full` checks certificate and name, by `sslrootcert=FILE` or else the
-//! roots that browsers trust. Passwords may stand in `PGPASSWORD` or a password file, where no other user sees them.
+//! `sslmode` has libpq's meanings: `prefer` and `require` encrypt without asking who answers (which helps
+//! against those who listen, and against nobody else), `verify-full` checks certificate and name, by
+//! `sslrootcert=FILE` or else the roots that browsers trust. Passwords may stand in `PGPASSWORD` or a
+//! password file, where no other user sees them.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -27,7 +28,8 @@ pub(crate) struct Database {
     pub(crate) tls: Tls,
 }
 
-/// Whether this can be read as a place of a database; the error says what is wrong without repeating what was typed.
+/// Whether this can be read as a place of a database; the error says what is wrong without repeating what was
+/// typed.
 pub fn check(url: &str) -> Result<(), String> {
     Database::parse(url).map(drop)
 }
@@ -44,7 +46,8 @@ impl std::fmt::Debug for Database {
 }
 
 impl Database {
-    /// Reads a URL, or pairs of keys and values as libpq takes them. The error does not repeat what was typed.
+    /// Reads a URL, or pairs of keys and values as libpq takes them. The error does not repeat what was
+    /// typed.
     pub(crate) fn parse(typed: &str) -> Result<Database, String> {
         let (rest, mode, roots) = take_tls_settings(typed)?;
         let mut config: tokio_postgres::Config =
@@ -142,7 +145,8 @@ fn take_tls_settings(typed: &str) -> Result<(String, Option<String>, Option<Path
     Ok((rest, mode, roots))
 }
 
-/// Pairs of keys and values as libpq separates them: by white space that is neither quoted nor behind a backslash.
+/// Pairs of keys and values as libpq separates them: by white space that is neither quoted nor behind a
+/// backslash.
 fn pairs(typed: &str) -> Vec<&str> {
     let (mut quoted, mut escaped) = (false, false);
     let pairs = typed.split(|c: char| {

@@ -1,4 +1,5 @@
-//! The display into a pipe: a line for each final window of a cross, and one whenever something is worth a note.
+//! The display into a pipe: a line for each final window of a cross, and one whenever something is worth a
+//! note.
 
 use super::About;
 use super::board::Told;

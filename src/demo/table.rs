@@ -39,8 +39,8 @@ impl Line {
         self
     }
 
-    /// As many characters as there is room for. Control characters, which could come with a symbol's name or a
-    /// record's text, would move the cursor: they are shown as question marks.
+    /// As many characters as there is room for. Control characters, which could come with a symbol's name or
+    /// a record's text, would move the cursor: they are shown as question marks.
     pub(super) fn write(&self, width: usize, colour: bool, out: &mut String) {
         let mut room = width;
         for (look, text) in &self.0 {

@@ -1,5 +1,5 @@
-//! What a checkpoint says of how far its job is, to those who only look. They need neither sums nor panes, and
-//! disturb nobody: a job is taken over by whoever commits, not by whoever reads.
+//! What a checkpoint says of how far its job is, to those who only look. They need neither sums nor panes,
+//! and disturb nobody: a job is taken over by whoever commits, not by whoever reads.
 
 use crate::config::topic_of;
 use crate::job_identity;

@@ -1,5 +1,5 @@
-//! A file of rows, JSON lines, followed as it grows. A run that is taken up cuts it back to what was committed and goes
-//! on from there; a new one begins it anew. Lines count when they are whole.
+//! A file of rows, JSON lines, followed as it grows. A run that is taken up cuts it back to what was
+//! committed and goes on from there; a new one begins it anew. Lines count when they are whole.
 
 use super::sqlite::CheckpointBeside;
 use super::{PollResult, ResultStore};
@@ -15,8 +15,8 @@ use std::time::Duration;
 const CHUNK: usize = 8 << 20;
 /// Of a large file the end is enough: more rows than the board keeps are not in it.
 const MOST: u64 = 256 << 20;
-/// Bytes of the file's beginning, and before the place where reading goes on, that are held against it: what was
-/// begun anew differs in them.
+/// Bytes of the file's beginning, and before the place where reading goes on, that are held against it: what
+/// was begun anew differs in them.
 const REMEMBERED: usize = 256;
 
 /// A file that is followed.
@@ -53,7 +53,8 @@ impl Lines {
             .into()
     }
 
-    /// Opens the file that now has that name, where it is not the one that is open; whether it is another one.
+    /// Opens the file that now has that name, where it is not the one that is open; whether it is another
+    /// one.
     fn look(&mut self) -> io::Result<bool> {
         let found = std::fs::metadata(&self.path)?;
         if !found.is_file() {

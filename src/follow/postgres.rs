@@ -1,5 +1,6 @@
-//! A Postgres database of rows (`--to postgres:URL`). A commit of a job leaves a lease with a number of its own, so one row
-//! tells whether there is anything new. Everything is read in read-only transactions: nobody's commit waits for them.
+//! A Postgres database of rows (`--to postgres:URL`). A commit of a job leaves a lease with a number of its
+//! own, so one row tells whether there is anything new. Everything is read in read-only transactions:
+//! nobody's commit waits for them.
 
 use super::checkpoint_progress::CheckpointProgress;
 use super::tables::{self, ReadPosition};

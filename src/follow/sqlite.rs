@@ -1,5 +1,5 @@
-//! An SQLite database of rows (`--to sqlite:PATH`), and the checkpoint beside a file of rows. Both are looked at when
-//! another connection has committed, which SQLite tells without reading anything.
+//! An SQLite database of rows (`--to sqlite:PATH`), and the checkpoint beside a file of rows. Both are looked
+//! at when another connection has committed, which SQLite tells without reading anything.
 
 use super::checkpoint_progress::CheckpointProgress;
 use super::tables::{self, Floor, ReadPosition};
@@ -228,7 +228,8 @@ impl CheckpointBeside {
         CheckpointBeside { path: path.to_owned(), job: job.to_owned(), looked: None, told: None }
     }
 
-    /// How far the job is and what it computes, where that is news. A file without a checkpoint is no fault: rows say enough.
+    /// How far the job is and what it computes, where that is news. A file without a checkpoint is no fault:
+    /// rows say enough.
     pub(super) fn look(&mut self, grown: bool) -> Option<(ProgressNews, Option<Described>)> {
         if !grown && self.looked.is_some_and(|looked| looked.elapsed() < EVERY) {
             return None;

@@ -1,6 +1,7 @@
-//! Tables of rows in a database, read again where something may have changed: windows that were not final when they
-//! were last looked at, and newer ones. The key of a table is name, definition, start and end of the window, in whose order
-//! ends rise, so that a look costs a few steps of the index for each name and definition, however long the history is.
+//! Tables of rows in a database, read again where something may have changed: windows that were not final
+//! when they were last looked at, and newer ones. The key of a table is name, definition, start and end of
+//! the window, in whose order ends rise, so that a look costs a few steps of the index for each name and
+//! definition, however long the history is.
 
 use super::PollResult;
 use super::checkpoint_progress::CheckpointProgress;
@@ -48,13 +49,14 @@ impl ReadPosition {
         self.newest_ms == 0
     }
 
-    /// Whether the definitions of windows are those that the tables have, and not those that the job is known to have.
+    /// Whether the definitions of windows are those that the tables have, and not those that the job is known
+    /// to have.
     pub(super) fn needs_windows(&self) -> bool {
         self.is_new() || self.definition.is_none()
     }
 
-    /// From where on to read; `there` is what the tables have where that is needed: the greatest end of any window, and
-    /// the definitions.
+    /// From where on to read; `there` is what the tables have where that is needed: the greatest end of any
+    /// window, and the definitions.
     pub(super) fn floors(
         &self,
         newest_ms: u64,
@@ -134,8 +136,8 @@ pub(super) fn select(table: &Schema, floors: &[Floor], decimal: impl Fn(&str) ->
         );
     }
     let (name, names, columns) = (table.table, names(table), columns.join(", "));
-    // In two parts, for each of which both databases go through a piece of the index: windows since the beginning have one
-    // start, however many they are.
+    // In two parts, for each of which both databases go through a piece of the index: windows since the
+    // beginning have one start, however many they are.
     let part = |rest: &str| {
         format!(
             "SELECT {columns} FROM names CROSS JOIN floors CROSS JOIN {name} AS t
@@ -151,8 +153,8 @@ pub(super) fn select(table: &Schema, floors: &[Floor], decimal: impl Fn(&str) ->
     )
 }
 
-/// The definitions of the windows that a job has in a table, each with the greatest end of a window. Other jobs in the same
-/// database may be years ahead.
+/// The definitions of the windows that a job has in a table, each with the greatest end of a window. Other
+/// jobs in the same database may be years ahead.
 pub(super) fn windows(table: &Schema) -> String {
     let (name, names) = (table.table, names(table));
     format!(

@@ -1,7 +1,8 @@
-//! A topic of rows (`--to kafka:TOPIC`), read as committed, and beside it the job's checkpoint, where there is one.
+//! A topic of rows (`--to kafka:TOPIC`), read as committed, and beside it the job's checkpoint, where there
+//! is one.
 //!
-//! Of a large log its end is enough: the board keeps no more rows than [`MOST`] offsets hold. librdkafka connects anew
-//! by itself; that brokers are away is heard from it, that one is back from the broker.
+//! Of a large log its end is enough: the board keeps no more rows than [`MOST`] offsets hold. librdkafka
+//! connects anew by itself; that brokers are away is heard from it, that one is back from the broker.
 
 use super::checkpoint_progress::CheckpointProgress;
 use super::{PollResult, ResultStore, definition};
@@ -41,8 +42,8 @@ pub(super) struct Topic {
     watched: Option<Instant>,
 }
 
-/// A topic, read to its end and on. Each has a client of its own, since librdkafka tells of an end without saying of
-/// which topic.
+/// A topic, read to its end and on. Each has a client of its own, since librdkafka tells of an end without
+/// saying of which topic.
 struct Tail {
     topic: String,
     listener: Listener,
@@ -129,7 +130,8 @@ impl ResultStore for Topic {
             self.changed = false;
             let entries = assemble(self.records.clone()).0;
             polled.definition = definition(&entries);
-            // One that another version has written, or that is damaged, says nothing, and takes no rows with it.
+            // One that another version has written, or that is damaged, says nothing, and takes no rows with
+            // it.
             let known = CheckpointProgress::of(&entries).ok().flatten();
             polled.progress = known.map(|known| known.progress(now_ms()));
         }
@@ -148,8 +150,8 @@ impl Tail {
         Ok(Tail { topic, listener, client, logs: BTreeMap::new(), away: false, doubtful: false })
     }
 
-    /// Looks at the topic: partitions that are new are read, at most so many offsets of them, and where a log is shorter
-    /// than what was read of it, all is begun anew; whether that was so.
+    /// Looks at the topic: partitions that are new are read, at most so many offsets of them, and where a log
+    /// is shorter than what was read of it, all is begun anew; whether that was so.
     fn watch(&mut self, kafka: &KafkaClient, patience: Duration, most: i64) -> Result<bool> {
         let count = kafka::partitions(kafka, self.client.client(), || {}, &self.topic, Some(patience))?;
         let mut bounds = BTreeMap::new();

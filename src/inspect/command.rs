@@ -15,7 +15,8 @@ pub(super) struct Told {
     pub(super) command: String,
 }
 
-/// The command for the inputs of the format that most of the trades have; for none it is the mapping that comes nearest.
+/// The command for the inputs of the format that most of the trades have; for none it is the mapping that
+/// comes nearest.
 pub(super) fn command(inspect: &Inspect, found: &[Found]) -> Told {
     let Some(best) = found.iter().filter(|f| f.recognition.fits).max_by_key(|f| f.counts.accepted) else {
         return nothing_fits(found);

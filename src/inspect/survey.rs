@@ -1,4 +1,5 @@
-//! What is in an input: counts, symbols, times, order, ids. Records are judged by the very acceptance of a run.
+//! What is in an input: counts, symbols, times, order, ids. Records are judged by the very acceptance of a
+//! run.
 
 use super::recognition::Recognition;
 use crate::wire::chunk::Chunk;
@@ -37,7 +38,8 @@ pub(super) struct Found {
     pub(super) counts: Counts,
     /// Least and greatest time of trades.
     pub(super) times: Option<(EventTime, EventTime)>,
-    /// How many trades were behind an earlier one of their partition, and how far the latest of them was, in microseconds.
+    /// How many trades were behind an earlier one of their partition, and how far the latest of them was, in
+    /// microseconds.
     pub(super) behind: u64,
     pub(super) most_behind: u64,
     /// The record that went furthest ahead of those before it.

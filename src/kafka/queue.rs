@@ -1,15 +1,17 @@
 //! The records of one partition, taken out of librdkafka many at a time.
 //!
-//! rdkafka hands messages over one by one, and for each of them makes an event and an `Arc` and looks at the clock:
-//! as much work as decoding the record. librdkafka itself gives a whole batch for one call, which the crate does not
-//! wrap; `benches/findings.md` has the difference. This is the only file of the edges with `unsafe` in it.
+//! rdkafka hands messages over one by one, and for each of them makes an event and an `Arc` and looks at the
+//! clock: as much work as decoding the record. librdkafka itself gives a whole batch for one call, which the
+//! crate does not wrap; `benches/findings.md` has the difference. This is the only file of the edges with
+//! `unsafe` in it.
 //!
 //! What librdkafka must be told here holds by construction:
 //!
-//! * The native queue is a counted reference of its own, given back once, when [`Queue`] goes; the client that it
-//!   belongs to is kept alive by `split`, which goes later (fields go in their order).
-//! * A native message is given back once, when its [`Native`] goes, and every `Native` goes before the queue does. What
-//!   is lent of it, by [`Queue::next`], ends with the next call or with the queue: the borrow checker sees to it.
+//! * The native queue is a counted reference of its own, given back once, when [`Queue`] goes; the client
+//!   that it belongs to is kept alive by `split`, which goes later (fields go in their order).
+//! * A native message is given back once, when its [`Native`] goes, and every `Native` goes before the queue
+//!   does. What is lent of it, by [`Queue::next`], ends with the next call or with the queue: the borrow
+//!   checker sees to it.
 
 #![allow(unsafe_code)]
 
@@ -23,8 +25,8 @@ use std::ptr::{NonNull, null_mut};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// As many messages as one call takes at most: enough that the call costs nothing, few enough that what is taken out
-/// of librdkafka's bounds is little.
+/// As many messages as one call takes at most: enough that the call costs nothing, few enough that what is
+/// taken out of librdkafka's bounds is little.
 const BATCH: usize = 512;
 
 /// A record as it lies in librdkafka's memory.
@@ -54,8 +56,8 @@ pub struct Queue {
     split: PartitionQueue<Listener>,
 }
 
-// SAFETY: librdkafka's queues and messages belong to no thread: any may use them, and here one does at a time, since
-// everything that touches them wants `&mut Queue`. The other fields may be sent anyway.
+// SAFETY: librdkafka's queues and messages belong to no thread: any may use them, and here one does at a
+// time, since everything that touches them wants `&mut Queue`. The other fields may be sent anyway.
 unsafe impl Send for Queue {}
 
 impl std::fmt::Debug for Queue {
@@ -85,8 +87,8 @@ impl Drop for Native {
 }
 
 impl Queue {
-    /// A partition's own queue, apart from the client's. To be made before the partition is assigned. None where the
-    /// client is no consumer of a group, or the topic's name is none.
+    /// A partition's own queue, apart from the client's. To be made before the partition is assigned. None
+    /// where the client is no consumer of a group, or the topic's name is none.
     pub fn new(client: &Arc<BaseConsumer<Listener>>, topic: &str, partition: i32) -> Option<Queue> {
         let split = client.split_partition_queue(topic, partition)?;
         let topic = CString::new(topic).ok()?;
@@ -103,20 +105,22 @@ impl Queue {
         self.split.set_nonempty_callback(call);
     }
 
-    /// Whether something was taken out of librdkafka that [`Queue::next`] has not given out: librdkafka takes a seek
-    /// to mean only what it has itself.
+    /// Whether something was taken out of librdkafka that [`Queue::next`] has not given out: librdkafka takes
+    /// a seek to mean only what it has itself.
     pub fn holds_some(&self) -> bool {
         !self.taken.is_empty()
     }
 
-    /// The next record, or what librdkafka says in its place, such as that the log ends here; waits so long for it.
+    /// The next record, or what librdkafka says in its place, such as that the log ends here; waits so long
+    /// for it.
     pub fn next(&mut self, patience: Duration) -> Option<Result<Record<'_>, KafkaError>> {
         if self.taken.is_empty() {
             self.take(patience);
         }
         let next = self.taken.pop_front()?;
         let message = self.given.insert(next).0;
-        // SAFETY: the message is in `given`, where it stays until this is called again, and nobody writes to it.
+        // SAFETY: the message is in `given`, where it stays until this is called again, and nobody writes to
+        // it.
         let event = unsafe { read(message) };
         if let Err(KafkaError::PartitionEOF(_)) = event {
             // SAFETY: as above.
@@ -125,8 +129,8 @@ impl Queue {
         Some(event)
     }
 
-    /// Where the log ended when [`Queue::next`] said so last: behind its last record, and behind the control records
-    /// that may follow it.
+    /// Where the log ended when [`Queue::next`] said so last: behind its last record, and behind the control
+    /// records that may follow it.
     pub fn end(&self) -> i64 {
         self.end
     }
@@ -134,7 +138,8 @@ impl Queue {
     fn take(&mut self, patience: Duration) {
         let patience = i32::try_from(patience.as_millis()).unwrap_or(i32::MAX);
         let (places, room) = (self.places.as_mut_ptr(), self.places.len());
-        // SAFETY: the queue is alive, there is room for as many pointers as we say, and what is put there is ours.
+        // SAFETY: the queue is alive, there is room for as many pointers as we say, and what is put there is
+        // ours.
         let count = unsafe {
             native::rd_kafka_consume_batch_queue(self.reference.0.as_ptr(), patience, places, room)
         };
@@ -146,8 +151,8 @@ impl Queue {
 
 /// # Safety
 ///
-/// The message must be one that librdkafka has given, not been given back for as long as the result lives, and not be
-/// changed.
+/// The message must be one that librdkafka has given, not been given back for as long as the result lives,
+/// and not be changed.
 unsafe fn read<'a>(message: NonNull<native::rd_kafka_message_t>) -> Result<Record<'a>, KafkaError> {
     // SAFETY: as the caller promises.
     let found = unsafe { message.as_ref() };
@@ -162,7 +167,8 @@ unsafe fn read<'a>(message: NonNull<native::rd_kafka_message_t>) -> Result<Recor
             code => KafkaError::MessageConsumption(code.into()),
         });
     }
-    // SAFETY: a message without an error points to so many bytes of key and of value, or to none, and they are its own.
+    // SAFETY: a message without an error points to so many bytes of key and of value, or to none, and they
+    // are its own.
     let bytes = |at: *mut c_void, length: usize| {
         (!at.is_null()).then(|| unsafe { std::slice::from_raw_parts(at.cast::<u8>().cast_const(), length) })
     };

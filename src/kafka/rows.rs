@@ -1,4 +1,5 @@
-//! Rows and refused records as records of topics (`docs/semantics.md#rows-in-kafka`), and what a client that writes them is like.
+//! Rows and refused records as records of topics (`docs/semantics.md#rows-in-kafka`), and what a client that
+//! writes them is like.
 
 use super::topics::Purpose;
 use super::writer::{self, Outgoing, Producer, Undelivered};
@@ -21,8 +22,8 @@ pub fn purpose(config: &Config) -> Purpose {
     Purpose::Rows { ahead_ms: ahead(config) }
 }
 
-/// By how much rows may be ahead of the clock: a trade by `--max-ahead`, and a window that is still open by its size.
-/// Only where trades have Kafka timestamps that were a clock's.
+/// By how much rows may be ahead of the clock: a trade by `--max-ahead`, and a window that is still open by
+/// its size. Only where trades have Kafka timestamps that were a clock's.
 fn ahead(config: &Config) -> Option<u64> {
     let open = if config.definition.provisional { config.definition.windows.longest() } else { 0 };
     match config.source {

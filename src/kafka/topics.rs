@@ -1,5 +1,5 @@
-//! Topics that the program writes to: made where they are missing, and looked at before the first row where they are
-//! there, since a topic's settings can lose rows or refuse them.
+//! Topics that the program writes to: made where they are missing, and looked at before the first row where
+//! they are there, since a topic's settings can lose rows or refuse them.
 
 use super::writer::Producer;
 use super::{Listener, PATIENCE, client, failed, wait};
@@ -16,9 +16,11 @@ use std::time::{Duration, Instant};
 /// What a topic is for.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub enum Purpose {
-    /// Rows: the timestamp is the end of the window, the key that of the row; compaction keeps the latest revision.
+    /// Rows: the timestamp is the end of the window, the key that of the row; compaction keeps the latest
+    /// revision.
     Rows {
-        /// By how many milliseconds a row's timestamp may be ahead of the broker's clock, where that is known.
+        /// By how many milliseconds a row's timestamp may be ahead of the broker's clock, where that is
+        /// known.
         ahead_ms: Option<u64>,
     },
     /// Entries of checkpoints, each under its key.
@@ -32,7 +34,8 @@ pub enum Purpose {
 /// A record of the topic of checkpoints is at most this large, its key not counted.
 pub const PART_BYTES: usize = 256 << 10;
 
-/// The largest record that is worth a topic of dead letters: the largest that is decoded, and what goes with it.
+/// The largest record that is worth a topic of dead letters: the largest that is decoded, and what goes with
+/// it.
 pub const DEAD_LETTER_BYTES: usize = (16 << 20) + (1 << 20);
 
 /// How long a client looks for its broker before it is needed.
@@ -48,7 +51,8 @@ pub fn prepare(kafka: &KafkaClient, verbosity: Verbosity, topics: &[(&str, Purpo
     let asker: Producer = client(kafka, &listener, &[], &[])?;
     let all = Topics { kafka, listener: &listener, admin: &admin, asker: &asker };
     let counts = std::thread::scope(|scope| {
-        // While the one looks at the first topic, the other finds its broker; what it is told there does not matter.
+        // While the one looks at the first topic, the other finds its broker; what it is told there does not
+        // matter.
         let first = topics.first().map(|(topic, _)| *topic);
         let admin = &admin;
         scope.spawn(move || admin.inner().fetch_metadata(first, SHORTLY));

@@ -89,7 +89,8 @@ pub fn send(producer: &Producer, outgoing: Outgoing<'_>) -> Result<(), Undeliver
     }
 }
 
-/// Waits until everything is delivered, or the first record is not. librdkafka's own flush looks every 100 ms only.
+/// Waits until everything is delivered, or the first record is not. librdkafka's own flush looks every 100 ms
+/// only.
 pub fn drain(producer: &Producer, waiting: &mut Waiting<'_>) -> Result<(), Undelivered> {
     while producer.in_flight_count() > 0 {
         producer.poll(LOOK);
@@ -101,8 +102,8 @@ pub fn drain(producer: &Producer, waiting: &mut Waiting<'_>) -> Result<(), Undel
     }
 }
 
-/// Commits what was delivered. librdkafka does so without a word, and asking it to wait for shorter could let it go on with
-/// a commit that has been given up; so somebody else watches the clock.
+/// Commits what was delivered. librdkafka does so without a word, and asking it to wait for shorter could let
+/// it go on with a commit that has been given up; so somebody else watches the clock.
 pub fn commit(producer: &Producer, most: Duration, waiting: &mut Waiting<'_>) -> Result<(), KafkaError> {
     let (under_way, end) = mpsc::channel::<()>();
     std::thread::scope(|scope| {

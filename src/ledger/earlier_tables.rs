@@ -1,5 +1,6 @@
-//! Tables of rows as releases made them that knew one window a job: without the column `window`, which is part of the
-//! key now. A row's definition then follows from the job's checkpoint; without one, from the rows themselves.
+//! Tables of rows as releases made them that knew one window a job: without the column `window`, which is
+//! part of the key now. A row's definition then follows from the job's checkpoint; without one, from the rows
+//! themselves.
 
 use super::Entries;
 use super::checkpoint;

@@ -1,9 +1,9 @@
 //! How a commit comes about, whatever goes wrong: a state machine without I/O and without a clock.
 //!
-//! Each commit carries a [`Lease`]: who wrote it, and its number. A ledger takes a commit only on top of the lease that
-//! its writer holds; who takes a job over writes a lease of its own first. When the answer to a commit is lost, nothing
-//! is assumed and nothing repeated: the writer makes sure that what it has left under way has ended, one way or the
-//! other, and looks at the lease that is then there.
+//! Each commit carries a [`Lease`]: who wrote it, and its number. A ledger takes a commit only on top of the
+//! lease that its writer holds; who takes a job over writes a lease of its own first. When the answer to a
+//! commit is lost, nothing is assumed and nothing repeated: the writer makes sure that what it has left under
+//! way has ended, one way or the other, and looks at the lease that is then there.
 //!
 //! | found | meaning | next |
 //! | --- | --- | --- |
@@ -13,8 +13,8 @@
 //! | another run's | the job was taken over | end, and say by whom |
 //! | none | the checkpoint was removed | end |
 //!
-//! The ledgers do what a [`Step`] says and report what came of it. `simulation` drives the same machine against a
-//! model of a broker that loses, delays and repeats.
+//! The ledgers do what a [`Step`] says and report what came of it. `simulation` drives the same machine
+//! against a model of a broker that loses, delays and repeats.
 
 use serde::{Deserialize, Serialize};
 
@@ -40,8 +40,8 @@ pub struct Lease {
 pub enum Step {
     /// Write the commit with the lease of [`Protocol::next`], on top of [`Protocol::held`] only.
     Write,
-    /// Find out which lease is there, after what was under way has ended. `gently`: somebody may have taken over, who
-    /// must not be disturbed by that.
+    /// Find out which lease is there, after what was under way has ended. `gently`: somebody may have taken
+    /// over, who must not be disturbed by that.
     Look {
         /// Look first, before anything is done that another writer would feel.
         gently: bool,
@@ -108,7 +108,8 @@ impl Protocol {
         &self.next
     }
 
-    /// Whether this run has taken the job over and changed nothing yet, so that who had it can go on from what is there.
+    /// Whether this run has taken the job over and changed nothing yet, so that who had it can go on from
+    /// what is there.
     pub fn can_give_back(&self) -> bool {
         self.held.as_ref().is_some_and(|held| held.run == self.run && held.number == 0)
     }

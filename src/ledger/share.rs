@@ -15,8 +15,8 @@ use timely::worker::Worker;
 /// How often a worker that waits for the entries looks whether it still should.
 const LOOK_AROUND: Duration = Duration::from_millis(100);
 
-/// Gives every worker the entries that the first one has. Every worker must call it. Where the run is `interrupted` before
-/// they have come, they may never do so; the first worker's own copy always comes.
+/// Gives every worker the entries that the first one has. Every worker must call it. Where the run is
+/// `interrupted` before they have come, they may never do so; the first worker's own copy always comes.
 pub fn share(worker: &mut Worker, entries: Option<Entries>, interrupted: &AtomicBool) -> Result<Entries> {
     let received: Rc<RefCell<Option<Vec<u8>>>> = Rc::default();
     let place = Rc::clone(&received);

@@ -88,7 +88,8 @@ impl Sqlite {
     /// What is there of a job, without taking it over; a database that is not there is not made.
     pub fn look(path: &Path, job: &str) -> Result<Option<StoredCheckpoint>> {
         let Some(mut connection) = existing(path, OpenFlags::SQLITE_OPEN_READ_WRITE).or_else(|error| {
-            // In a folder that may not be written to: as it is, which is whole where no rest of a commit is beside it.
+            // In a folder that may not be written to: as it is, which is whole where no rest of a commit is
+            // beside it.
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
             let is_settled =
                 std::fs::metadata(beside_named(path, "-wal")).map_or(true, |rest| rest.len() == 0);

@@ -1,5 +1,5 @@
-//! The symbols of a partition among the entries of the checkpoint: in blocks, so that a commit writes what has changed and not
-//! all symbols that are known.
+//! The symbols of a partition among the entries of the checkpoint: in blocks, so that a commit writes what
+//! has changed and not all symbols that are known.
 
 use super::checkpoint::{SymbolEntry, encode};
 use anyhow::Result;
@@ -7,7 +7,8 @@ use crossrate_dataflows::market::acceptance::Partition;
 use crossrate_dataflows::market::trade::{Symbol, SymbolNumber};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Symbols of a block. Larger ones are fewer entries, smaller ones are less to write for a symbol that has changed.
+/// Symbols of a block. Larger ones are fewer entries, smaller ones are less to write for a symbol that has
+/// changed.
 const BLOCK: u32 = 64;
 
 /// What the checkpoint says of a partition's symbols.
@@ -22,7 +23,8 @@ pub(super) struct SymbolBlocks {
 }
 
 impl SymbolBlocks {
-    /// Takes the greatest ids that an earlier run noted. The numbers of symbols are of this run: all blocks are written anew.
+    /// Takes the greatest ids that an earlier run noted. The numbers of symbols are of this run: all blocks
+    /// are written anew.
     pub(super) fn know(&mut self, greatest_ids: impl Iterator<Item = (SymbolNumber, u64)>) {
         self.greatest_ids.extend(greatest_ids);
     }

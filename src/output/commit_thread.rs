@@ -1,9 +1,10 @@
-//! A thread of its own for the ledger, so that the first worker goes on computing while a commit is under way.
+//! A thread of its own for the ledger, so that the first worker goes on computing while a commit is under
+//! way.
 //!
-//! At most one request is under way: rows that come meanwhile gather for the next commit ([`super::committer`]). The
-//! ledger belongs to the thread, and with it all that a commit may need: resolving an unknown outcome, finding a
-//! successor. The outcome reaches the worker as an answer, an error as the error that it is; a commit without an answer
-//! counts as not done.
+//! At most one request is under way: rows that come meanwhile gather for the next commit
+//! ([`super::committer`]). The ledger belongs to the thread, and with it all that a commit may need:
+//! resolving an unknown outcome, finding a successor. The outcome reaches the worker as an answer, an error
+//! as the error that it is; a commit without an answer counts as not done.
 
 use crate::ledger::{Commit, Ledger};
 use anyhow::{Result, anyhow};

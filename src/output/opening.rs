@@ -2,9 +2,10 @@
 //!
 //! 1. It takes the job over, which ends what others commit, and reads the checkpoint.
 //! 2. It opens and locks its files, and waits there for a predecessor to end. Nothing in them is changed.
-//! 3. It commits what it is going to write to, or asks whether the job is still its own. A run that stood still since
-//!    the first step, and has a successor by now, is refused here.
-//! 4. It cuts and removes what was not committed. A successor that takes the job over from here on waits at the locks.
+//! 3. It commits what it is going to write to, or asks whether the job is still its own. A run that stood
+//!    still since the first step, and has a successor by now, is refused here.
+//! 4. It cuts and removes what was not committed. A successor that takes the job over from here on waits at
+//!    the locks.
 
 use super::Output;
 use super::commit_thread::CommitThread;
@@ -47,7 +48,8 @@ fn open_with_ledger(
 ) -> Result<OpenedOutput> {
     let restored = ledger::restore(config, &mut *ledger, ask_for_ends);
     let opened = restored.and_then(|restored| Ok((open_sinks(config, &restored.checkpoint)?, restored)));
-    // A second copy that cannot begin, since the first one is frozen and has the files perhaps, must not end that one.
+    // A second copy that cannot begin, since the first one is frozen and has the files perhaps, must not end
+    // that one.
     let (mut sinks, mut restored) = opened.map_err(|error| give_up(&mut *ledger, error))?;
     if let Err(error) = claim_and_restore(&mut sinks, &mut restored, &mut *ledger) {
         sinks.before_commit.iter_mut().for_each(|sink| sink.release());
@@ -68,8 +70,8 @@ fn open_sinks(config: &Config, checkpoint: &Checkpoint) -> Result<Sinks> {
     Ok(sinks)
 }
 
-/// Commits what the sinks write to, which proves that this run still has the job, and only then cuts and removes what was
-/// not committed.
+/// Commits what the sinks write to, which proves that this run still has the job, and only then cuts and
+/// removes what was not committed.
 fn claim_and_restore(sinks: &mut Sinks, restored: &mut RestoredJob, ledger: &mut dyn Ledger) -> Result<()> {
     let mut claims = Vec::new();
     for sink in &mut sinks.before_commit {
@@ -79,8 +81,8 @@ fn claim_and_restore(sinks: &mut Sinks, restored: &mut RestoredJob, ledger: &mut
     sinks.before_commit.iter_mut().try_for_each(|sink| sink.restore())
 }
 
-/// A run cannot begin. Where it stood still, and another one took the job over meanwhile, what it has found tells of that
-/// one's work: then the reason is that one.
+/// A run cannot begin. Where it stood still, and another one took the job over meanwhile, what it has found
+/// tells of that one's work: then the reason is that one.
 fn give_up(ledger: &mut dyn Ledger, error: anyhow::Error) -> anyhow::Error {
     let why = if ledger.is_acquired() { ledger.verify_lease().err().unwrap_or(error) } else { error };
     ledger.release();
@@ -157,7 +159,8 @@ mod tests {
         found
     }
 
-    /// A run stands still somewhere while it opens; another one goes through and ends; then the first one goes on.
+    /// A run stands still somewhere while it opens; another one goes through and ends; then the first one
+    /// goes on.
     fn stands_still(sinks: &str, stop: Stop) {
         let folder = tempfile::tempdir().expect("a folder");
         let config = config(folder.path(), sinks);

@@ -1,5 +1,6 @@
-//! A database beside the ledger. It gets rows before the ledger's commit, and replaces an earlier row of the same key: the
-//! rows that a restarted job writes again change nothing, so it agrees with the ledger after any crash.
+//! A database beside the ledger. It gets rows before the ledger's commit, and replaces an earlier row of the
+//! same key: the rows that a restarted job writes again change nothing, so it agrees with the ledger after
+//! any crash.
 
 use crate::config::{Config, SinkTarget};
 use crate::ledger::{self, Changes, Commit, Ledger};
@@ -12,8 +13,8 @@ pub(super) struct Replica {
 }
 
 impl Replica {
-    /// Opens all databases of a run that are not its ledger, for the run of that term. A predecessor writes no more to
-    /// them; if one of them cannot be opened, the others are released to it.
+    /// Opens all databases of a run that are not its ledger, for the run of that term. A predecessor writes
+    /// no more to them; if one of them cannot be opened, the others are released to it.
     pub(super) fn open_all(config: &Config, term: u64) -> Result<Vec<Replica>> {
         let ledger = config.ledger();
         let targets = config.sinks.iter().filter(|target| {

@@ -1,5 +1,5 @@
-//! Rows as columns, for databases and tables: the fields of their schema under their own names. And rows as they are
-//! read where somebody has written them: in a file, a topic, a database.
+//! Rows as columns, for databases and tables: the fields of their schema under their own names. And rows as
+//! they are read where somebody has written them: in a file, a topic, a database.
 
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::row::{Content, Row, text_of};
@@ -31,7 +31,8 @@ pub fn postgres_type(ty: FieldType) -> &'static str {
     }
 }
 
-/// A row that was written as JSON; none where that is no row. A field that an older program did not write is null.
+/// A row that was written as JSON; none where that is no row. A field that an older program did not write is
+/// null.
 pub fn read(json: &str) -> Option<Row> {
     let fields: BTreeMap<&str, &RawValue> = serde_json::from_str(json).ok()?;
     let kind: String = serde_json::from_str(fields.get("kind")?.get()).ok()?;

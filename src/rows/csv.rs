@@ -1,7 +1,9 @@
-//! Rows as CSV (RFC 4180): the fields of a row, character by character, a text without its quotes, null as nothing.
+//! Rows as CSV (RFC 4180): the fields of a row, character by character, a text without its quotes, null as
+//! nothing.
 //!
-//! Spreadsheets take a cell that begins with `=`, `+`, `-` or `@` for a formula, quoted or not, and run it. Such a text
-//! gets an apostrophe before it, which they take for "this is text"; numbers begin with `-` and stay as they are.
+//! Spreadsheets take a cell that begins with `=`, `+`, `-` or `@` for a formula, quoted or not, and run it.
+//! Such a text gets an apostrophe before it, which they take for "this is text"; numbers begin with `-` and
+//! stay as they are.
 
 use crossrate_dataflows::market::schema::{Field, FieldType};
 use crossrate_dataflows::market::value::Value;

@@ -1,8 +1,9 @@
-//! Answers under way: made, and not taken by whoever asked. Together they hold so much memory and no more; where there
-//! is no room an answer is refused with words, and not made to wait, since what waits needs memory too.
+//! Answers under way: made, and not taken by whoever asked. Together they hold so much memory and no more;
+//! where there is no room an answer is refused with words, and not made to wait, since what waits needs
+//! memory too.
 //!
-//! Small answers have room of their own, so that large ones which nobody reads are in nobody's way; and so has what
-//! whoever looks after the process asks for.
+//! Small answers have room of their own, so that large ones which nobody reads are in nobody's way; and so
+//! has what whoever looks after the process asks for.
 
 use super::problem::Problem;
 use axum::body::Body;

@@ -1,12 +1,12 @@
-//! The read model: the latest rows of each name and a bounded history, how far the job is, and what became of its
-//! records. Knows no HTTP.
+//! The read model: the latest rows of each name and a bounded history, how far the job is, and what became of
+//! its records. Knows no HTTP.
 //!
-//! Readers never hold the dataflow up. Its thread puts updates into the [`inbox`], which nobody else holds for longer
-//! than it takes to swap it; a task of the server takes them out ([`Board::absorb`]).
+//! Readers never hold the dataflow up. Its thread puts updates into the [`inbox`], which nobody else holds
+//! for longer than it takes to swap it; a task of the server takes them out ([`Board::absorb`]).
 //!
-//! Every row that arrives has a number, which rises by one. A reader that knows everything up to some number asks
-//! for the delta since then ([`State::delta`]): the newest row of each window that has changed. A slow reader sees
-//! fewer versions of a window, and is told so, but never misses the last one.
+//! Every row that arrives has a number, which rises by one. A reader that knows everything up to some number
+//! asks for the delta since then ([`State::delta`]): the newest row of each window that has changed. A slow
+//! reader sees fewer versions of a window, and is told so, but never misses the last one.
 
 pub mod about;
 pub mod inbox;
@@ -183,13 +183,14 @@ impl State {
         self.series.iter().filter(move |(name, _)| admits(name))
     }
 
-    /// The rows with numbers after `number`, in the order of their numbers, as many as the limit lets through; or why a
-    /// reader that has seen everything up to `number` needs a new snapshot.
+    /// The rows with numbers after `number`, in the order of their numbers, as many as the limit lets
+    /// through; or why a reader that has seen everything up to `number` needs a new snapshot.
     pub fn delta(&self, filter: &Filter, number: u64, most: BatchLimit) -> Result<Delta, Resync> {
         if number < self.cleared {
             return Err(Resync::Cleared);
         }
-        // The series are merged as far as the limit goes: a reader that lags does not walk over all rows that it lacks.
+        // The series are merged as far as the limit goes: a reader that lags does not walk over all rows that
+        // it lacks.
         let (mut sources, mut heads) = (Vec::new(), BinaryHeap::new());
         for series in self.of(filter) {
             if series.forgotten() > number {

@@ -101,7 +101,8 @@ enum Stay {
     Short,
 }
 
-/// Gives the body of every request a deadline: who announces one and does not send it would keep its connection.
+/// Gives the body of every request a deadline: who announces one and does not send it would keep its
+/// connection.
 pub(super) async fn bodies_in_time(request: Request, next: Next) -> Response {
     next.run(request.map(|body| in_time(body, BODY))).await
 }
@@ -124,8 +125,9 @@ async fn serve(
     mut closing: watch::Receiver<bool>,
     stay: Stay,
 ) {
-    // A message is to leave at once; and the system takes no more than it can send soon, so that the next message of a
-    // slow reader is made when there is room for it, and tells the newest. Where that cannot be had it is done without.
+    // A message is to leave at once; and the system takes no more than it can send soon, so that the next
+    // message of a slow reader is made when there is room for it, and tells the newest. Where that cannot be
+    // had it is done without.
     let _ = stream.set_nodelay(true);
     let _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT);
     app.metrics.connections.fetch_add(1, Ordering::Relaxed);

@@ -1,6 +1,7 @@
-//! Who wants to be told, and how they are: each reader knows up to which number it has seen the board, is woken when
-//! a row that it wants has changed, and takes what is newer. No queue grows anywhere: a reader that is slow finds,
-//! when it comes again, the newest version of what it has not seen, and how many versions it was not shown.
+//! Who wants to be told, and how they are: each reader knows up to which number it has seen the board, is
+//! woken when a row that it wants has changed, and takes what is newer. No queue grows anywhere: a reader
+//! that is slow finds, when it comes again, the newest version of what it has not seen, and how many versions
+//! it was not shown.
 
 mod backlog;
 mod message;

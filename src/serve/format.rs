@@ -1,5 +1,5 @@
-//! Rows as an answer: JSON, JSON lines or CSV, as `Accept` says; tagged, so that whoever asks again for what has not
-//! changed gets no bytes. Values are those of the rows, character by character.
+//! Rows as an answer: JSON, JSON lines or CSV, as `Accept` says; tagged, so that whoever asks again for what
+//! has not changed gets no bytes. Values are those of the rows, character by character.
 
 use super::answers::Answers;
 use super::board::series::CachedRow;
@@ -88,7 +88,8 @@ fn range(text: &str) -> Option<(&str, u32)> {
     (0.0..=1.0).contains(&quality).then_some((name, (quality * 1_000.0_f32) as u32))
 }
 
-/// Rows in that form, as a filter let them through; `rest` are the members that stand beside them in a JSON object.
+/// Rows in that form, as a filter let them through; `rest` are the members that stand beside them in a JSON
+/// object.
 pub fn rows(
     rows: &[Arc<CachedRow>],
     filter: &Filter,

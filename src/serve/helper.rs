@@ -1,5 +1,5 @@
-//! A process of this very program that answers one request and ends with it: whatever goes wrong there, or takes too
-//! long, costs the job nothing.
+//! A process of this very program that answers one request and ends with it: whatever goes wrong there, or
+//! takes too long, costs the job nothing.
 
 use std::process::ExitStatus;
 use tokio::process::Child;

@@ -1,5 +1,6 @@
-//! What Prometheus asks for: counters and gauges in its text format, with base units and the names that operators
-//! expect. Partitions and classes of records are labels; names of symbols are not, since there may be thousands.
+//! What Prometheus asks for: counters and gauges in its text format, with base units and the names that
+//! operators expect. Partitions and classes of records are labels; names of symbols are not, since there may
+//! be thousands.
 
 use super::App;
 use super::board::progress::{Knowledge, PartitionNews, Standing, now_ms};

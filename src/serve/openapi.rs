@@ -1,5 +1,5 @@
-//! The description of the interface: what is written in `page/openapi.template`, with what follows from the schema of
-//! rows in its places.
+//! The description of the interface: what is written in `page/openapi.template`, with what follows from the
+//! schema of rows in its places.
 
 use crossrate_dataflows::market::schema::{Field, FieldType, RowKind, Schema};
 use std::fmt::Write;

@@ -1,12 +1,13 @@
-//! What browsers get: the files of the page, within the program, so that it works offline and without any build step
-//! beyond cargo's. The page holds no data; what it shows it asks of the routes beside it.
+//! What browsers get: the files of the page, within the program, so that it works offline and without any
+//! build step beyond cargo's. The page holds no data; what it shows it asks of the routes beside it.
 //!
-//! The charts are drawn by scripts of our own (`chart.js`, `charts.js`, `painters.js`, `scale.js`: some 660 lines) and
-//! not by a library. A library would have to come as a crate, since a build has no other step and third-party files
-//! are not committed. The crates with Lightweight Charts (`trading-charts` and its kin) are bindings for
-//! WebAssembly frameworks: they want npm and a second toolchain; none was found that carries its script, or uPlot's, as
-//! a file. `plotly` does carry its own, of 4.6 MB: forty times all that a browser gets here, for charts that know
-//! neither provisional windows nor a frontier; these would be drawn by scripts of our own all the same.
+//! The charts are drawn by scripts of our own (`chart.js`, `charts.js`, `painters.js`, `scale.js`: some 660
+//! lines) and not by a library. A library would have to come as a crate, since a build has no other step and
+//! third-party files are not committed. The crates with Lightweight Charts (`trading-charts` and its kin) are
+//! bindings for WebAssembly frameworks: they want npm and a second toolchain; none was found that carries its
+//! script, or uPlot's, as a file. `plotly` does carry its own, of 4.6 MB: forty times all that a browser gets
+//! here, for charts that know neither provisional windows nor a frontier; these would be drawn by scripts of
+//! our own all the same.
 
 use super::{App, openapi};
 use axum::Router;

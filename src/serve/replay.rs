@@ -1,6 +1,6 @@
-//! `POST /v1/replay`: past trades through the dataflow again, with the definition that is asked for; rows and progress
-//! as they come. Each replay is a process of its own, which gives way to everything else on the machine and ends with
-//! the answer: whoever goes away, or does not read, costs the job nothing.
+//! `POST /v1/replay`: past trades through the dataflow again, with the definition that is asked for; rows and
+//! progress as they come. Each replay is a process of its own, which gives way to everything else on the
+//! machine and ends with the answer: whoever goes away, or does not read, costs the job nothing.
 
 use super::App;
 use super::helper::Helper;

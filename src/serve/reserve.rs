@@ -1,6 +1,6 @@
-//! Places for a few connections more, when all others are taken: whoever looks after the process must hear that it
-//! lives. Such a connection has one request, soon, and nothing is answered but whether the process lives and is ready, and
-//! its metrics; of too many the oldest gives way.
+//! Places for a few connections more, when all others are taken: whoever looks after the process must hear
+//! that it lives. Such a connection has one request, soon, and nothing is answered but whether the process
+//! lives and is ready, and its metrics; of too many the oldest gives way.
 
 use std::collections::VecDeque;
 use std::future::Future;

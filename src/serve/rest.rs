@@ -100,7 +100,8 @@ pub async fn latest(State(app): Shared, headers: HeaderMap, params: QueryParams)
     format::tagged(&app.answers, format::rows(&rows, &filter, format, &[])?, format, &headers)
 }
 
-/// Whether so many windows of each name may be had in one piece, be it an answer or the beginning of a stream.
+/// Whether so many windows of each name may be had in one piece, be it an answer or the beginning of a
+/// stream.
 pub fn at_once(state: &board::State, filter: &Filter, windows: u64) -> Result<(), Problem> {
     let names = state.matching(filter).count() as u64;
     if names * windows > 10 * MOST_ROWS {

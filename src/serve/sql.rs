@@ -1,4 +1,5 @@
-//! `POST /v1/sql`: each question is answered by a process of its own ([`crate::sql::worker`]), a few at a time.
+//! `POST /v1/sql`: each question is answered by a process of its own ([`crate::sql::worker`]), a few at a
+//! time.
 
 use super::App;
 use super::board::State;

@@ -1,9 +1,9 @@
 //! A file that grows, and that a run which is taken up cuts back to what was committed.
 //!
-//! Opening it changes nothing in it: it is made where it is not there, and locked. What the checkpoint knows of it is then
-//! looked up, and a file that no run of this job has written is left alone. It is cut only when the run has made sure that
-//! the job is still its own ([`AppendFile::restore`]): a successor waits for the lock, and a run that stood still
-//! between the two has been refused by then.
+//! Opening it changes nothing in it: it is made where it is not there, and locked. What the checkpoint knows
+//! of it is then looked up, and a file that no run of this job has written is left alone. It is cut only when
+//! the run has made sure that the job is still its own ([`AppendFile::restore`]): a successor waits for the
+//! lock, and a run that stood still between the two has been refused by then.
 
 use crate::committed_files::content::{FileContent, RunningHash};
 use crate::committed_files::{CommittedFiles, FileChange};
@@ -110,7 +110,8 @@ impl AppendFile {
                 .because(error)
         })?;
         if new {
-            // A file whose name is not on the disk would be gone after a power failure, however often it was written.
+            // A file whose name is not on the disk would be gone after a power failure, however often it was
+            // written.
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
             let kept = File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all());
             kept.map_err(|error| write_failed(&name, error))?;
@@ -250,7 +251,8 @@ fn begins_with(file: &File, begin: &str) -> io::Result<bool> {
     Ok(first[..found] == *begin.as_bytes())
 }
 
-/// A file that holds the checkpoint was elsewhere when that was written: moved, or copied, with others beside it.
+/// A file that holds the checkpoint was elsewhere when that was written: moved, or copied, with others beside
+/// it.
 struct Moved {
     from: PathBuf,
     to: PathBuf,
@@ -280,9 +282,9 @@ fn whole(path: &Path) -> String {
     path.canonicalize().as_deref().unwrap_or(path).display().to_string()
 }
 
-/// Under which path the checkpoint knows a file: its whole path, or, where it has been moved elsewhere, its name, if that
-/// is one only. One that is still where it was has not been moved: then this is another file, and not to be cut, unless
-/// the checkpoint has been moved from there too.
+/// Under which path the checkpoint knows a file: its whole path, or, where it has been moved elsewhere, its
+/// name, if that is one only. One that is still where it was has not been moved: then this is another file,
+/// and not to be cut, unless the checkpoint has been moved from there too.
 fn known_as<'a>(files: &'a CommittedFiles, key: &str, moved: Option<&Moved>) -> Option<&'a str> {
     let file_name = |path: &str| Path::new(path).file_name().map(ToOwned::to_owned);
     let gone = |path: &str| !Path::new(path).exists() || moved.is_some_and(|moved| moved.takes(path, key));

@@ -1,5 +1,6 @@
-//! Bytes in order to a file or standard output: much at once by a thread of its own, so that whoever computes the rows
-//! need not wait for the copy into the page cache; little at once, where that would only cost time, at once.
+//! Bytes in order to a file or standard output: much at once by a thread of its own, so that whoever computes
+//! the rows need not wait for the copy into the page cache; little at once, where that would only cost time,
+//! at once.
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -30,8 +31,9 @@ impl<W: Write + Send + 'static> BackgroundWriter<W> {
         BackgroundWriter { out: Arc::new(Mutex::new(out)), thread: None, under_way: 0, spare: Vec::new() }
     }
 
-    /// Writes a piece, or sees to it that it will be written; gives an empty buffer to go on with. The error may be of an
-    /// earlier piece; of what was under way behind that nothing is written, and nobody should write any more.
+    /// Writes a piece, or sees to it that it will be written; gives an empty buffer to go on with. The error
+    /// may be of an earlier piece; of what was under way behind that nothing is written, and nobody should
+    /// write any more.
     pub(super) fn write(&mut self, mut piece: Vec<u8>) -> io::Result<Vec<u8>> {
         if self.under_way == 0 && (piece.len() < MUCH || !self.begin()) {
             write_whole(&self.out, &piece)?;

@@ -1,16 +1,17 @@
-//! Rows in files by day: one for each kind of rows and each day (UTC) on which windows start (of windows that are longer than
-//! two days: on which they end), in the layout that DuckDB, pandas and polars read as one table with a
-//! column `date`: `FOLDER/crosses/date=2018-04-29/rows.csv`. Where a job has several window definitions
-//! each has its own files, `FOLDER/crosses/window=1m%2F10s/date=2018-04-29/rows.csv`; a folder that a job
-//! began without goes on without.
+//! Rows in files by day: one for each kind of rows and each day (UTC) on which windows start (of windows that
+//! are longer than two days: on which they end), in the layout that DuckDB, pandas and polars read as one
+//! table with a column `date`: `FOLDER/crosses/date=2018-04-29/rows.csv`. Where a job has several window
+//! definitions each has its own files, `FOLDER/crosses/window=1m%2F10s/date=2018-04-29/rows.csv`; a folder
+//! that a job began without goes on without.
 //!
-//! CSV grows row by row, and is cut back to what was committed as any file is. A Parquet file cannot grow, so the rows
-//! of a day gather in `_rows.jsonl` beside it, which is what is cut back. When the day is over and committed it is made
-//! into `rows.parquet`, aside and then renamed, by a thread of its own. A run that ends makes one of each
-//! day so far and keeps the gathered rows: the next run adds to them, and makes it anew.
+//! CSV grows row by row, and is cut back to what was committed as any file is. A Parquet file cannot grow, so
+//! the rows of a day gather in `_rows.jsonl` beside it, which is what is cut back. When the day is over and
+//! committed it is made into `rows.parquet`, aside and then renamed, by a thread of its own. A run that ends
+//! makes one of each day so far and keeps the gathered rows: the next run adds to them, and makes it anew.
 //!
-//! The checkpoint holds the lengths of the days that are not over. It stays small: what a file of another day is
-//! follows from how far the job is. If that day is over, the file is whole; else it was begun after the last commit.
+//! The checkpoint holds the lengths of the days that are not over. It stays small: what a file of another day
+//! is follows from how far the job is. If that day is over, the file is whole; else it was begun after the
+//! last commit.
 
 mod header;
 mod known;
@@ -57,7 +58,8 @@ pub(super) struct Days {
     over: Vec<Place>,
     /// What the checkpoint is to be told before anything is changed.
     claims: Vec<FileChange>,
-    /// Of which nothing was committed, or what is to be begun anew: removed when the job is surely this run's.
+    /// Of which nothing was committed, or what is to be begun anew: removed when the job is surely this
+    /// run's.
     uncommitted: Vec<PathBuf>,
     packing: Packing,
 }
@@ -68,11 +70,13 @@ struct Growing {
     buffer: Vec<u8>,
     /// Written to since it was marked.
     changed: bool,
-    /// Of CSV that an earlier release began: the places of the fields that its header names. The day keeps its columns.
+    /// Of CSV that an earlier release began: the places of the fields that its header names. The day keeps
+    /// its columns.
     columns: Option<Vec<usize>>,
 }
 
-/// Rows of windows that are longer than this are not kept with the day on which they start: that day would never be over.
+/// Rows of windows that are longer than this are not kept with the day on which they start: that day would
+/// never be over.
 const LONG: u64 = 2 * DAY;
 
 /// The day of a row: on which its window starts, or of a long one that of its last moment.
@@ -126,7 +130,8 @@ impl Days {
         let over = |days: &Days, place: &Place| {
             known.whole.contains(place) || files.until.is_some_and(|until| days.is_over(place.day, until))
         };
-        // No row is added to a day that is over, so it is nobody's loss; an earlier version did not note folders.
+        // No row is added to a day that is over, so it is nobody's loss; an earlier version did not note
+        // folders.
         let may_stay = known.is_ours || self.form == DayForm::Csv || files.is_of_earlier_version();
         let found = self.layout.days(self.layout.growing)?;
         let made = match self.form {
@@ -161,8 +166,8 @@ impl Days {
                 self.is_uncommitted(path, known.is_ours || config.fresh)?;
             }
         }
-        // Whole days are made after their commit only: of others, one that is here is another job's, or was to be removed
-        // by a fresh start that came no further.
+        // Whole days are made after their commit only: of others, one that is here is another job's, or was
+        // to be removed by a fresh start that came no further.
         for place in made {
             if !known.growing.contains_key(&place) && !over(self, &place) {
                 let path = self.layout.path(&place, ROWS_PARQUET);
@@ -245,7 +250,8 @@ impl Sink for Days {
         for growing in self.open.values_mut() {
             growing.flush(&self.layout.name)?;
         }
-        // Not by the frontier alone: heartbeats take it beyond all that has trades, where a job that ends does not stay.
+        // Not by the frontier alone: heartbeats take it beyond all that has trades, where a job that ends
+        // does not stay.
         let closes = batch.partitions.values().map(|partition| partition.closes).max();
         if let (Some(frontier), Some(closes)) = (batch.frontier, closes) {
             let frontier = frontier.min(closes);

@@ -1,4 +1,5 @@
-//! Refused records as JSON lines (`docs/semantics.md#dead-letters`): where they were, why, and their bytes as they came.
+//! Refused records as JSON lines (`docs/semantics.md#dead-letters`): where they were, why, and their bytes as
+//! they came.
 
 use super::append_file::{AppendFile, write_failed};
 use super::{Sink, SinkBatch};

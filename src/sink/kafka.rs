@@ -1,5 +1,5 @@
-//! Refused records as records of a topic, where the ledger is no topic: written before its commit, so that after a crash
-//! some may come twice, and none is lost.
+//! Refused records as records of a topic, where the ledger is no topic: written before its commit, so that
+//! after a crash some may come twice, and none is lost.
 
 use super::{Sink, SinkBatch};
 use crate::config::{Config, KafkaClient};

@@ -10,7 +10,8 @@ use std::io;
 use std::path::Path;
 use std::sync::MutexGuard;
 
-/// JSON lines. A line is written whole or, where the disk is full, the run ends; a run that takes it up cuts the file back.
+/// JSON lines. A line is written whole or, where the disk is full, the run ends; a run that takes it up cuts
+/// the file back.
 pub(super) struct Lines {
     name: String,
     out: Out,

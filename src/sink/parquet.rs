@@ -1,5 +1,6 @@
-//! A day's rows as a Parquet file: the columns of the tables, decimals as exact texts and beside each a double,
-//! `vwap` and `vwap_real`, as in the databases. No decimal type of Parquet holds every sum and product exactly.
+//! A day's rows as a Parquet file: the columns of the tables, decimals as exact texts and beside each a
+//! double, `vwap` and `vwap_real`, as in the databases. No decimal type of Parquet holds every sum and
+//! product exactly.
 //!
 //! Where the folder's name tells the window definition the file has no such column: pandas refuses a folder
 //! whose files have a column that their paths have too.

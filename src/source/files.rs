@@ -1,9 +1,10 @@
 //! Files and standard input, each one partition.
 //!
-//! What an input is its first bytes tell: how it is packed ([`unpack`]) and what its lines are ([`mod@format`]). All are
-//! opened, and looked at as far as they are regular files, before the first is read: a slip in the third name is found
-//! at once. Then a thread each reads ahead and hands over whole lines ([`lines`]), from the record on that it is told.
-//! Where the run has a ledger, what was read is found again after a restart ([`prefix`]).
+//! What an input is its first bytes tell: how it is packed ([`unpack`]) and what its lines are
+//! ([`mod@format`]). All are opened, and looked at as far as they are regular files, before the first is
+//! read: a slip in the third name is found at once. Then a thread each reads ahead and hands over whole lines
+//! ([`lines`]), from the record on that it is told. Where the run has a ledger, what was read is found again
+//! after a restart ([`prefix`]).
 
 use super::{Delivery, Feed, Waker};
 use crate::config::STDIN;
@@ -91,8 +92,8 @@ pub struct Reading<'a> {
 }
 
 impl Input {
-    /// Finds an input, and looks at its beginning if it is a regular file. `-` is standard input. With `again`, a
-    /// later run must be able to read it again.
+    /// Finds an input, and looks at its beginning if it is a regular file. `-` is standard input. With
+    /// `again`, a later run must be able to read it again.
     pub fn open(path: &Path, reading: &Reading<'_>, again: bool) -> Result<Self> {
         let mut input = Self::find(path, reading, again)?;
         input.look().with_context(|| format!("cannot read {}", input.name))?;
@@ -146,7 +147,8 @@ impl Input {
         &self.name
     }
 
-    /// Whether the beginning of a regular file, or of all its members, can be read and is something that we know.
+    /// Whether the beginning of a regular file, or of all its members, can be read and is something that we
+    /// know.
     fn look(&mut self) -> Result<()> {
         let Place::File { path, file } = &mut self.place else { return Ok(()) };
         let failed = |error: io::Error| Failure::new(Exit::Unreachable, "it cannot be read").because(error);

@@ -1,7 +1,8 @@
-//! Decoding ahead: a worker that has nothing else to do decodes chunks that wait for another worker of its process.
+//! Decoding ahead: a worker that has nothing else to do decodes chunks that wait for another worker of its
+//! process.
 //!
-//! Acceptance (`docs/semantics.md#acceptance`) must see a partition in order and stays with the worker that owns it; decoding need
-//! not. So one large file or one hot partition does not pin one core.
+//! Acceptance (`docs/semantics.md#acceptance`) must see a partition in order and stays with the worker that
+//! owns it; decoding need not. So one large file or one hot partition does not pin one core.
 
 use super::{Feed, Loan};
 use crate::symbols::Symbols;

@@ -1,8 +1,8 @@
 //! A market that nobody recorded: generated from a seed, the same bytes on every machine and in every run.
 //!
 //! [`market`] is the market of `crossrate demo`, small, with everything that goes wrong in real ones at known
-//! places. [`tape`] writes long inputs for tests and benches. [`spawn`] delivers a market's partition through the
-//! very contract that files and Kafka keep ([`crate::source`]), at the pace of [`Speed`].
+//! places. [`tape`] writes long inputs for tests and benches. [`spawn`] delivers a market's partition through
+//! the very contract that files and Kafka keep ([`crate::source`]), at the pace of [`Speed`].
 
 use super::{Closed, Delivery, Feed};
 use crate::config::Speed;

@@ -1,4 +1,5 @@
-//! SQLite over rows, for questions of strangers: it reads the tables of rows and nothing else, and stops in time.
+//! SQLite over rows, for questions of strangers: it reads the tables of rows and nothing else, and stops in
+//! time.
 
 use super::Reader;
 use crate::exit::{Exit, Failure};
@@ -90,8 +91,9 @@ impl Engine {
         Ok(Engine { connection })
     }
 
-    /// Nothing that is asked from now on takes more memory than so many bytes, with what is there already. Of the
-    /// whole process, so only for one that does nothing else; then what is sorted and gathered stays in memory too.
+    /// Nothing that is asked from now on takes more memory than so many bytes, with what is there already. Of
+    /// the whole process, so only for one that does nothing else; then what is sorted and gathered stays in
+    /// memory too.
     pub fn limit_memory(&self, bytes: u64) -> Result<()> {
         self.connection.pragma_update(None, "temp_store", "MEMORY")?;
         self.connection.query_row(&format!("PRAGMA hard_heap_limit = {bytes}"), [], |_| Ok(()))?;

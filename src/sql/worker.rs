@@ -1,8 +1,8 @@
-//! A process that answers one question of a server's asker. It has a memory and a heap limit of its own, and the
-//! server ends it when its time is over: what is asked there cannot hurt what runs here.
+//! A process that answers one question of a server's asker. It has a memory and a heap limit of its own, and
+//! the server ends it when its time is over: what is asked there cannot hurt what runs here.
 //!
-//! The server writes a [`Question`] on a line; this process answers with the tables that it needs, a [`Needs`]; the
-//! server writes their rows, a line each, and closes; this process writes an [`Answer`].
+//! The server writes a [`Question`] on a line; this process answers with the tables that it needs, a
+//! [`Needs`]; the server writes their rows, a line each, and closes; this process writes an [`Answer`].
 
 use super::Reader;
 use super::engine::{Engine, Limits, Refused};
@@ -134,8 +134,8 @@ pub fn answer() -> Result<Exit> {
 /// How much later than the engine itself the process notices that the time is over.
 const SLACK: Duration = Duration::from_millis(50);
 
-/// Ends the process when the time is over. The engine looks at the clock between its instructions, and one of them may
-/// take as long as it likes.
+/// Ends the process when the time is over. The engine looks at the clock between its instructions, and one of
+/// them may take as long as it likes.
 struct Deadline(Arc<Mutex<bool>>);
 
 impl Deadline {

@@ -100,8 +100,8 @@ fn records(state: &State) -> Line<'static> {
     Line::from(line)
 }
 
-/// A column: its head, its width, and how soon it gives way where the terminal is narrow. A number that is cut would be
-/// another number, so columns go whole.
+/// A column: its head, its width, and how soon it gives way where the terminal is narrow. A number that is
+/// cut would be another number, so columns go whole.
 type Column = (&'static str, u16, u8);
 
 /// The place of the column that is there where rows are of more than one definition of windows.

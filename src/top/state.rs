@@ -1,4 +1,5 @@
-//! What was told, and what the keys did: which rows are shown, in which order, which one is chosen. Paints nothing.
+//! What was told, and what the keys did: which rows are shown, in which order, which one is chosen. Paints
+//! nothing.
 
 use super::source::{Answer, Row, Told};
 use crossrate_dataflows::market::schema::RowKind;

@@ -1,8 +1,8 @@
-//! Lines of Binance's archives: of trades, `id,price,qty,quoteQty,time,isBuyerMaker,isBestMatch` (of futures without the
-//! last), and of aggregate trades, `a,p,q,f,l,T,m,M` (with or without the last).
+//! Lines of Binance's archives: of trades, `id,price,qty,quoteQty,time,isBuyerMaker,isBestMatch` (of futures
+//! without the last), and of aggregate trades, `a,p,q,f,l,T,m,M` (with or without the last).
 //!
-//! The symbol stands nowhere in them: the file's name tells it ([`crate::source::files`]). Only the columns up to the time
-//! must be there, and of them only what is used must be right: id, price, quantity and time.
+//! The symbol stands nowhere in them: the file's name tells it ([`crate::source::files`]). Only the columns
+//! up to the time must be there, and of them only what is used must be right: id, price, quantity and time.
 
 use super::binance::MOST_BYTES;
 use super::{BadRecord, Record};
@@ -10,9 +10,9 @@ use crossrate_dataflows::market::decimal::{DecimalError, Decimals, Price, Quanti
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::trade::{IdRange, Side, Trade, TradeKind};
 
-/// What a line of trades, or of aggregate trades, is; `None` where it is a header, which is no record. White space
-/// around a line, such as the first half of CRLF, is no part of it. A line of white space only is nothing to ask about:
-/// it is no record either.
+/// What a line of trades, or of aggregate trades, is; `None` where it is a header, which is no record. White
+/// space around a line, such as the first half of CRLF, is no part of it. A line of white space only is
+/// nothing to ask about: it is no record either.
 ///
 /// A header is told by its names and not by its place, since a zip and files that were joined have several.
 #[inline]
@@ -33,7 +33,8 @@ pub fn decode<'a>(line: &[u8], symbol: &'a str, kind: TradeKind, decimals: Decim
     }
 }
 
-/// The trades that a line stands for: of an aggregate those of its fourth and fifth column, where both are ids in order.
+/// The trades that a line stands for: of an aggregate those of its fourth and fifth column, where both are
+/// ids in order.
 fn ids(line: &[u8], kind: TradeKind, id: u64) -> IdRange {
     if kind == TradeKind::Trade {
         return IdRange::one(id);
@@ -66,7 +67,8 @@ pub fn header(line: &[u8]) -> Option<TradeKind> {
     }
 }
 
-/// What the first line tells by its columns alone: of aggregate trades the sixth is a time, of trades the fifth.
+/// What the first line tells by its columns alone: of aggregate trades the sixth is a time, of trades the
+/// fifth.
 pub fn kind_of_line(line: &[u8]) -> TradeKind {
     let is_aggregate =
         line.len() <= MOST_BYTES && columns(line).is_ok_and(|columns| is_trade(&columns, &AGGREGATES));

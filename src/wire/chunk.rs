@@ -49,8 +49,8 @@ impl Default for Framing {
 pub enum LineFormat {
     /// JSON, or capture lines (`<receive time in ns> <JSON>`), told apart line by line.
     Json,
-    /// An archive of one symbol: of trades, `id,price,qty,quoteQty,time,..`, or of aggregate trades, `a,p,q,f,l,T,..`; a
-    /// header line is no record.
+    /// An archive of one symbol: of trades, `id,price,qty,quoteQty,time,..`, or of aggregate trades,
+    /// `a,p,q,f,l,T,..`; a header line is no record.
     Csv {
         /// The symbol of every line.
         symbol: Arc<str>,

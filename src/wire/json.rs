@@ -1,7 +1,8 @@
 //! What is JSON (RFC 8259), and the few fields of a record that matter: one pass over the bytes, no tree.
 //!
-//! The whole record is validated, whatever stands in it. Fields are collected from the outermost object and from the
-//! object under its key `data`. This module knows keys and kinds of values; what they mean, [`super::binance`].
+//! The whole record is validated, whatever stands in it. Fields are collected from the outermost object and
+//! from the object under its key `data`. This module knows keys and kinds of values; what they mean,
+//! [`super::binance`].
 
 mod fields;
 

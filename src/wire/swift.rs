@@ -1,10 +1,10 @@
-//! The fast way for records as the exchange writes them: compact JSON, keys in any order, plain values. Trades, and
-//! what else comes in the same streams: best quotes, changes of the order book.
+//! The fast way for records as the exchange writes them: compact JSON, keys in any order, plain values.
+//! Trades, and what else comes in the same streams: best quotes, changes of the order book.
 //!
-//! Eight bytes at a time, without a branch per character. Whatever is not exactly of that kind (white space, an
-//! escape, a deeper value, an unusual number, a repeated oddity, a fault of any sort) gives `None`, and the slow
-//! and sure way decides: this module accepts, it never refuses. So all that has to hold is that what it accepts is
-//! valid and means the same there, which a property test compares.
+//! Eight bytes at a time, without a branch per character. Whatever is not exactly of that kind (white space,
+//! an escape, a deeper value, an unusual number, a repeated oddity, a fault of any sort) gives `None`, and
+//! the slow and sure way decides: this module accepts, it never refuses. So all that has to hold is that what
+//! it accepts is valid and means the same there, which a property test compares.
 
 use super::Record;
 use super::binance::{MOST_BYTES, counts_contracts, ids};
@@ -12,11 +12,12 @@ use crossrate_dataflows::market::decimal::{Price, Quantity};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::trade::{Side, Trade, TradeKind, is_name};
 
-/// The record that begins at `at`, and where it ends: one past its last brace. It may reach over the end of its
-/// message into the next one if it has none of its own: the caller compares.
+/// The record that begins at `at`, and where it ends: one past its last brace. It may reach over the end of
+/// its message into the next one if it has none of its own: the caller compares.
 #[inline]
 pub(super) fn decode(bytes: &[u8], at: usize) -> Option<(Record<'_>, usize)> {
-    // Given on as it was written: a copy would be read in other pieces than it was written in, and wait for them.
+    // Given on as it was written: a copy would be read in other pieces than it was written in, and wait for
+    // them.
     if load(bytes, at)? == word(b"{\"stream") { combined(bytes, at) } else { event(bytes, at) }
 }
 
@@ -132,8 +133,8 @@ fn some<T>((found, at): (T, usize)) -> (Option<T>, usize) {
     (Some(found), at)
 }
 
-/// A key of several letters and its value, of which nothing matters but that it is not one of those that turn an
-/// object into another.
+/// A key of several letters and its value, of which nothing matters but that it is not one of those that turn
+/// an object into another.
 fn longer(bytes: &[u8], at: usize) -> Option<usize> {
     let (key, at) = text(bytes, literal(bytes, at, b"\"")?)?;
     if matches!(key, b"stream" | b"data") {
@@ -206,8 +207,8 @@ fn text(bytes: &[u8], from: usize) -> Option<(&[u8], usize)> {
     let mut at = from;
     loop {
         let w = load(bytes, at)?;
-        // The first of: a quote, a backslash, a control character, a byte that is not ASCII. A borrow can mark
-        // a byte falsely only above one that is marked rightly.
+        // The first of: a quote, a backslash, a control character, a byte that is not ASCII. A borrow can
+        // mark a byte falsely only above one that is marked rightly.
         let quote = w ^ (ONES * b'"' as u64);
         let slash = w ^ (ONES * b'\\' as u64);
         let stops =
@@ -220,8 +221,9 @@ fn text(bytes: &[u8], from: usize) -> Option<(&[u8], usize)> {
     }
 }
 
-/// Whether ASCII is a name of 4 to 16 characters for certain: letters, digits, `:`, `;`, `@` and what stands between
-/// and after the letters, up to `z`, but no low line near the end, as contracts have it. Of others [`is_name`] is asked.
+/// Whether ASCII is a name of 4 to 16 characters for certain: letters, digits, `:`, `;`, `@` and what stands
+/// between and after the letters, up to `z`, but no low line near the end, as contracts have it. Of others
+/// [`is_name`] is asked.
 #[inline(always)]
 fn is_usual_name(text: &[u8]) -> bool {
     const FOUR_ZEROS: u64 = (ONES * b'0' as u64) << 32;
@@ -246,7 +248,8 @@ fn is_usual_name(text: &[u8]) -> bool {
     (outside(begin) | outside(end) | between(begin) | between(end) | contracts) == 0
 }
 
-/// How many bytes, by eights, are certainly inside a string: none of them is a quote, a backslash or a control character.
+/// How many bytes, by eights, are certainly inside a string: none of them is a quote, a backslash or a
+/// control character.
 #[inline]
 pub(super) fn unremarkable(bytes: &[u8]) -> usize {
     let mut at = 0;
@@ -266,7 +269,8 @@ pub(super) fn unremarkable(bytes: &[u8]) -> usize {
 fn digits(w: u64) -> u32 {
     const NIBBLES: u64 = 0xF0F0_F0F0_F0F0_F0F0;
     const DIGITS: u64 = 0x3030_3030_3030_3030;
-    // A digit has 3 for its upper half, and still has after six are added. A carry comes out of non-digits only.
+    // A digit has 3 for its upper half, and still has after six are added. A carry comes out of non-digits
+    // only.
     let others = ((w & NIBBLES) ^ DIGITS) | ((w.wrapping_add(0x0606_0606_0606_0606) & NIBBLES) ^ DIGITS);
     others.trailing_zeros() / 8
 }
@@ -309,8 +313,8 @@ fn boolean(bytes: &[u8], at: usize) -> Option<(bool, usize)> {
     }
 }
 
-/// The first or the last id of an aggregate; none where it is no id. Of a repeated key the last counts: such a record is
-/// judged the other way.
+/// The first or the last id of an aggregate; none where it is no id. Of a repeated key the last counts: such
+/// a record is judged the other way.
 #[inline]
 fn end_id(bytes: &[u8], at: usize, before: Option<u64>) -> Option<(Option<u64>, usize)> {
     if before.is_some() {

@@ -1,5 +1,5 @@
-//! The decoder against `serde_json` as the reference for what is JSON, and against the rules of `docs/semantics.md#input`
-//! written once more on its tree.
+//! The decoder against `serde_json` as the reference for what is JSON, and against the rules of
+//! `docs/semantics.md#input` written once more on its tree.
 
 use super::*;
 use crossrate_dataflows::market::decimal::{Price, Quantity, parse_scaled};
@@ -31,7 +31,8 @@ fn seen(record: Record<'_>) -> Seen {
 fn expected(bytes: &[u8]) -> Seen {
     let value = match serde_json::from_slice::<Value>(bytes) {
         Ok(value) => value,
-        // A number that no float can hold is JSON all the same: what is asked is whether a smaller one would do.
+        // A number that no float can hold is JSON all the same: what is asked is whether a smaller one would
+        // do.
         Err(error) if error.to_string().contains("number out of range") => {
             return expected(&smaller_numbers(bytes));
         }
@@ -337,8 +338,8 @@ proptest! {
         prop_assert_eq!(decoded(&record), expected);
     }
 
-    /// The head of one record on the tail of another, with some bytes of either elsewhere: far from anything that was
-    /// meant, but with much in it that looks right.
+    /// The head of one record on the tail of another, with some bytes of either elsewhere: far from anything
+    /// that was meant, but with much in it that looks right.
     #[test]
     fn spliced_records_are_what_the_reference_says(
         head in record(), tail in record(), cuts: [prop::sample::Index; 2],
@@ -407,7 +408,8 @@ fn the_fast_way_knows_the_exchanges_own_writing() {
     let quotes = r#"{"stream":"btcusdt@bookTicker","data":{"u":50093239212,"s":"BTCUSDT","b":"61837.63000000","B":"3.78826000","a":"61837.64000000","A":"1.54698000"}}"#;
     let depth = r#"{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1723161255308,"s":"BTCUSDT","U":50093239203,"u":50093239207,"b":[["55653.87000000","0.00000000"]],"a":[["61838.04000000","0.32332000"],["61844.30000000","0.40163000"]]}}"#;
     for record in [quotes, depth] {
-        // At the very end of a chunk there are no eight bytes to look at: one record of a chunk goes the slow way.
+        // At the very end of a chunk there are no eight bytes to look at: one record of a chunk goes the slow
+        // way.
         let followed = format!("{record}\n{record}");
         let found = swift::decode(followed.as_bytes(), 0);
         assert_eq!(found, Some((Record::Ignored, record.len())), "{record}");

@@ -1,7 +1,9 @@
-//! Why nothing comes of a partition's records, told once (`docs/semantics.md`); and what late records have in common.
+//! Why nothing comes of a partition's records, told once (`docs/semantics.md`); and what late records have in
+//! common.
 //!
-//! Takes notes of records that do not count, as they are judged; costs nothing for those that do. What is told is told
-//! on standard error: the why of an input that gives nothing always, the rest to whoever did not ask for silence.
+//! Takes notes of records that do not count, as they are judged; costs nothing for those that do. What is
+//! told is told on standard error: the why of an input that gives nothing always, the rest to whoever did not
+//! ask for silence.
 
 use crate::config::{Config, Source, Verbosity};
 use crate::duration::{LONGEST_DELAY, rounded_up, show, span};

@@ -1,7 +1,8 @@
-//! What a run waits for that has read trades and gives no row: the watermark, the window, who holds the frontier.
+//! What a run waits for that has read trades and gives no row: the watermark, the window, who holds the
+//! frontier.
 //!
-//! On the worker that writes, which knows of all partitions. Told once before the first row, and later whenever the
-//! frontier stands still, at growing distances, so that a quiet night is no page of lines.
+//! On the worker that writes, which knows of all partitions. Told once before the first row, and later
+//! whenever the frontier stands still, at growing distances, so that a quiet night is no page of lines.
 
 use crate::config::{Config, Source, Verbosity};
 use crate::duration::{show, span};
@@ -89,7 +90,8 @@ fn waits_for(outbox: &Outbox, config: &Config) -> Option<String> {
     }
     let definition = &config.definition;
     let looks = Looks::of(definition);
-    // Of a partition that is ahead panes may be in the dataflow already: its first window is the next one there is.
+    // Of a partition that is ahead panes may be in the dataflow already: its first window is the next one
+    // there is.
     let boundary = || looks.windows.next_end(frontier.minus(definition.grace));
     let open = parts().filter_map(|p| p.open).min();
     let ahead = parts().any(|p| p.counts.accepted > 0 && p.closes > frontier);

@@ -1,6 +1,6 @@
 //! Processes that find each other, work as one and end as one. Each process is this very test binary once
-//! more, started on the test [`member`] alone with its task in the environment: `main`, in short, with a small
-//! dataflow in the place of ours.
+//! more, started on the test [`member`] alone with its task in the environment: `main`, in short, with a
+//! small dataflow in the place of ours.
 
 use crossrate::cluster::{self, ClusterError, Role, failure_detector};
 use crossrate::config;

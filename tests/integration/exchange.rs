@@ -1,6 +1,6 @@
-//! The collector against a simulated exchange over real TCP: whatever faults a seed chooses, each trade is in the topic
-//! or the file once or is said to be unfilled, heartbeats hold, and the exchange's limits are kept. What the dataflow
-//! makes of it is what the oracle does.
+//! The collector against a simulated exchange over real TCP: whatever faults a seed chooses, each trade is in
+//! the topic or the file once or is said to be unfilled, heartbeats hold, and the exchange's limits are kept.
+//! What the dataflow makes of it is what the oracle does.
 
 pub(crate) mod collector;
 mod ending;

@@ -1,5 +1,5 @@
-//! Files and standard input as their users meet them: every packing, what is damaged, pipes that stay open, files
-//! that have grown or changed since they were read.
+//! Files and standard input as their users meet them: every packing, what is damaged, pipes that stay open,
+//! files that have grown or changed since they were read.
 
 use crate::recordings;
 use flate2::Compression;
@@ -375,7 +375,8 @@ fn what_cannot_be_read_again_is_refused_beside_a_checkpoint() {
     folder.run_with(b"", &format!("--from - {FLAGS} --to stdout")).with(0, &[]);
 }
 
-/// What an interrupted or damaged input has brought is in the checkpoint; with the whole of it the job goes on.
+/// What an interrupted or damaged input has brought is in the checkpoint; with the whole of it the job goes
+/// on.
 #[test]
 fn a_job_goes_on_when_the_rest_of_its_file_is_there() {
     let content = trades(0..20_000);

@@ -1,5 +1,5 @@
-//! Records of other venues through a mapping: the rows are those of the oracle over the independent reading of the same
-//! records, from a file, through a pipe and from Kafka.
+//! Records of other venues through a mapping: the rows are those of the oracle over the independent reading
+//! of the same records, from a file, through a pipe and from Kafka.
 
 use crate::oracle::{self, File, Settings};
 use crate::program::{same, without_settings};
@@ -56,8 +56,8 @@ const FILES: [(&str, &str); 40] = [
 /// Late is nothing: what is asked here is how records are read.
 const FLAGS: &str = "--symbols all --window 10s --delay 12h --price-decimals 10 --quantity-decimals 11";
 
-/// The text of a mapping, of the program or of the tests. Contracts are no coins for a job, but what is asked here is how
-/// their records are read.
+/// The text of a mapping, of the program or of the tests. Contracts are no coins for a job, but what is asked
+/// here is how their records are read.
 fn mapping(name: &str) -> Option<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let paths = ["tests/formats", "src/wire/formats"].map(|folder| root.join(folder).join(name));
@@ -65,8 +65,8 @@ fn mapping(name: &str) -> Option<String> {
     Some(text.lines().filter(|line| !line.starts_with("contracts")).map(|line| format!("{line}\n")).collect())
 }
 
-/// The independent reading of a recording, in records as `any-ids.toml` has them, each with the trades of one that was
-/// recorded.
+/// The independent reading of a recording, in records as `any-ids.toml` has them, each with the trades of one
+/// that was recorded.
 fn events(file: &Path, are_unique: bool) -> Vec<u8> {
     let name = file.file_name().expect("a name").to_string_lossy();
     let stem = name.trim_end_matches(".gz").rsplit_once('.').expect("an ending").0;

@@ -1,9 +1,10 @@
 //! Small runs that show one rule each, to be read: `tests/golden/run/<case>/`, of several windows
 //! `tests/golden/windows/<case>/`.
 //!
-//! A case has its `flags`, its `input.jsonl` (or `input-0.jsonl` and so on, a partition each) and what must come
-//! out: `rows.jsonl`, `summary.json` and `dead.jsonl` (without the words for people). `CROSSRATE_GOLDEN=write`
-//! writes these three anew, from the oracle and never from the program; then read what changed.
+//! A case has its `flags`, its `input.jsonl` (or `input-0.jsonl` and so on, a partition each) and what must
+//! come out: `rows.jsonl`, `summary.json` and `dead.jsonl` (without the words for people).
+//! `CROSSRATE_GOLDEN=write` writes these three anew, from the oracle and never from the program; then read
+//! what changed.
 
 use crate::oracle::{self, File, Refused, Settings};
 use crate::program::{self, same};

@@ -1,7 +1,8 @@
-//! Law 7: memory depends on open panes and symbols, not on the length of a stream nor on how unequal partitions are.
+//! Law 7: memory depends on open panes and symbols, not on the length of a stream nor on how unequal
+//! partitions are.
 //!
-//! The peak is the kernel's own (`VmHWM`), looked at until the process ends. Bounds are far above what allocators
-//! vary by and far below what keeping the stream, or reading it far ahead, would take.
+//! The peak is the kernel's own (`VmHWM`), looked at until the process ends. Bounds are far above what
+//! allocators vary by and far below what keeping the stream, or reading it far ahead, would take.
 
 #![cfg(target_os = "linux")]
 
@@ -111,12 +112,13 @@ fn a_partition_that_runs_ahead_waits_for_the_others() {
         peak(child)
     });
     let [short, long] = peaks;
-    // Both are read as far ahead as may be, and some chunks farther. Read without waiting, the longer one takes 260 MiB more.
+    // Both are read as far ahead as may be, and some chunks farther. Read without waiting, the longer one
+    // takes 260 MiB more.
     assert!(long < short + 64 * MIB, "{} MiB, but {} MiB of more", short / MIB, long / MIB);
 }
 
-/// Until no thread of the process has wanted the processor for a while: what it may read ahead, it has read. On a busy
-/// machine one that gets none is not at rest, but waits for its turn.
+/// Until no thread of the process has wanted the processor for a while: what it may read ahead, it has read.
+/// On a busy machine one that gets none is not at rest, but waits for its turn.
 fn until_it_rests(child: &Child) {
     let tasks = format!("/proc/{}/task", child.id());
     // Of all threads: whether one would run, and the time that they have had.

@@ -1,6 +1,6 @@
-//! What a test needs beside Rust: Java, a database, a browser, programs of others. Such a test is `#[ignore]`d with the reason,
-//! so that a plain `cargo test` shows it as ignored and not as passed. `scripts/test`, which installs all of it, runs
-//! everything with `--include-ignored`.
+//! What a test needs beside Rust: Java, a database, a browser, programs of others. Such a test is
+//! `#[ignore]`d with the reason, so that a plain `cargo test` shows it as ignored and not as passed.
+//! `scripts/test`, which installs all of it, runs everything with `--include-ignored`.
 
 use std::process::{Command, Stdio};
 

@@ -1,5 +1,5 @@
-//! What people use beside the program: its documents' queries and recipes, run against the real things; boards and
-//! alerts, held against what is exported; files by day, read by others.
+//! What people use beside the program: its documents' queries and recipes, run against the real things;
+//! boards and alerts, held against what is exported; files by day, read by others.
 
 mod boards;
 mod databases;
@@ -12,8 +12,9 @@ use crate::program::without_settings;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-/// Half an hour of two markets, a trade every few seconds, with something of everything that goes wrong: a leg that is silent
-/// for a minute, ids that never come, records that are late or bad, a price that jumps. It ends with the day.
+/// Half an hour of two markets, a trade every few seconds, with something of everything that goes wrong: a
+/// leg that is silent for a minute, ids that never come, records that are late or bad, a price that jumps. It
+/// ends with the day.
 fn market() -> String {
     const END: u64 = 1_525_132_800_000;
     let begin = END - 30 * 60_000;

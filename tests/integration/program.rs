@@ -29,8 +29,8 @@ impl Outcome {
     }
 }
 
-/// Runs the program with the partitions in this order, which only shows in the dead letters: those are told by the
-/// numbers that the partitions have in `files`.
+/// Runs the program with the partitions in this order, which only shows in the dead letters: those are told
+/// by the numbers that the partitions have in `files`.
 pub(crate) fn run_in_order(
     folder: &Path,
     files: &[PathBuf],

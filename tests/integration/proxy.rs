@@ -10,7 +10,8 @@ pub(crate) struct Proxy {
     pub(crate) port: u16,
     /// The server's port.
     server: Arc<AtomicU16>,
-    /// Bytes from the server that are still handed on before every link breaks; none breaks at the greatest number.
+    /// Bytes from the server that are still handed on before every link breaks; none breaks at the greatest
+    /// number.
     left: Arc<AtomicU64>,
     silence: Arc<Silence>,
 }
@@ -78,8 +79,8 @@ impl Proxy {
         self.left.load(Ordering::SeqCst) != u64::MAX
     }
 
-    /// From now on nobody hears anything, on new links neither, until it heals. What was said meanwhile comes then, as
-    /// it does where a network was divided.
+    /// From now on nobody hears anything, on new links neither, until it heals. What was said meanwhile comes
+    /// then, as it does where a network was divided.
     pub(crate) fn silence(&self) {
         *self.silence.on.lock().expect("nobody panics") = true;
     }

@@ -1,5 +1,5 @@
-//! The documents are held against the program: their commands print what they say, their tables have every flag, and
-//! their links lead somewhere.
+//! The documents are held against the program: their commands print what they say, their tables have every
+//! flag, and their links lead somewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -76,8 +76,8 @@ pub(crate) fn without_blanks(text: &str) -> String {
     text.split_whitespace().collect()
 }
 
-/// Runs the tested blocks of a document in one folder, so that the later ones use what the earlier ones wrote. Every
-/// folder has the file of trades that the README begins with. How many blocks there were.
+/// Runs the tested blocks of a document in one folder, so that the later ones use what the earlier ones
+/// wrote. Every folder has the file of trades that the README begins with. How many blocks there were.
 fn run_blocks(document: &str) -> usize {
     let folder = tempfile::tempdir().expect("a folder");
     let first = &blocks(README).into_iter().find(|block| block.info == "sh tested").expect("one").text;
@@ -103,8 +103,8 @@ fn the_commands_print_what_the_documents_say() {
     assert!(tested >= 6, "{tested} blocks are tested");
 }
 
-/// What the blocks begin with that no test types: they install, ask the exchange, need its archives, show a display, or
-/// measure. Tests of their own run each of these commands.
+/// What the blocks begin with that no test types: they install, ask the exchange, need its archives, show a
+/// display, or measure. Tests of their own run each of these commands.
 const NOT_TYPED: [&str; 9] = [
     "cargo run --release -- demo ",
     "cargo install --path . --features parquet,top\n",

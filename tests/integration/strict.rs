@@ -75,7 +75,8 @@ fn whichever_worker_meets_it_the_run_is_accounted_for() {
     }
 }
 
-/// The process that writes stands still somewhere while it starts, and another one meets the record meanwhile.
+/// The process that writes stands still somewhere while it starts, and another one meets the record
+/// meanwhile.
 #[test]
 fn a_process_that_is_slow_to_start_still_says_what_was_read() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -1,7 +1,8 @@
-//! The oracle's calendar against that of Python's `zoneinfo`, which shares nothing with it but the database of the clocks.
+//! The oracle's calendar against that of Python's `zoneinfo`, which shares nothing with it but the database
+//! of the clocks.
 //!
-//! A few zones in every run, those with every oddity that there is; all zones with `CROSSRATE_ZONES=all`, which takes
-//! a quarter of an hour.
+//! A few zones in every run, those with every oddity that there is; all zones with `CROSSRATE_ZONES=all`,
+//! which takes a quarter of an hour.
 
 use crate::needs;
 use crate::oracle::calendar::{Unit, Zone, date_of};
@@ -12,8 +13,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
-/// Summer time to both sides, days without midnight, a date that was not, clocks that change by half an hour, by two, or
-/// a minute past midnight, summer time without Ramadan, whole and half hours far from UTC.
+/// Summer time to both sides, days without midnight, a date that was not, clocks that change by half an hour,
+/// by two, or a minute past midnight, summer time without Ramadan, whole and half hours far from UTC.
 const SAMPLE: &[&str] = &[
     "Africa/Cairo",
     "Africa/Casablanca",
@@ -36,8 +37,8 @@ const SAMPLE: &[&str] = &[
     "UTC",
 ];
 
-/// Zones that the two databases, of different versions, do not have the same times of, from a day on. Empty as long as
-/// both are of one version; what stands here is told by each run.
+/// Zones that the two databases, of different versions, do not have the same times of, from a day on. Empty
+/// as long as both are of one version; what stands here is told by each run.
 const DIFFERENT: &[(&str, i64)] = &[];
 
 /// 2009-01-01 and 2100-01-01 as numbers of days since 1970-01-01.
@@ -46,7 +47,8 @@ const DAYS: std::ops::Range<i64> = 14_245..47_482;
 /// Where the days of a zone begin that are not 24 hours after the one before, by their number.
 type Days = BTreeMap<i64, i64>;
 
-/// Prints its version of the database, then for each zone of the standard input a line: the name, then `day:second`.
+/// Prints its version of the database, then for each zone of the standard input a line: the name, then
+/// `day:second`.
 const PYTHON: &str = r#"
 import bisect, datetime, sys, tzdata, zoneinfo
 zoneinfo.reset_tzpath([])

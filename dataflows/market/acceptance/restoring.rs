@@ -30,8 +30,8 @@ pub struct Head {
 }
 
 impl Partition {
-    /// What must be kept so that a later run can take this partition up after the record before `next`. Of one that has
-    /// ended it is what it was before: there may be more of it by then.
+    /// What must be kept so that a later run can take this partition up after the record before `next`. Of
+    /// one that has ended it is what it was before: there may be more of it by then.
     pub fn head(&self, next: i64) -> Head {
         let (watermark, opened_at) =
             self.before_end.unwrap_or_else(|| (self.watermark, self.panes.opened_at()));
@@ -83,10 +83,10 @@ impl Partition {
         partition
     }
 
-    /// Folds a trade again that was judged before the checkpoint. It counts now exactly if it counted then and
-    /// its pane is still open: a pane that is not final now was not final then, so nothing in it was late, its ids
-    /// all lie in what is read again, what jumped is known by its offset, and whether it is ahead of its timestamp or of
-    /// the other kind does not depend on when.
+    /// Folds a trade again that was judged before the checkpoint. It counts now exactly if it counted then
+    /// and its pane is still open: a pane that is not final now was not final then, so nothing in it was
+    /// late, its ids all lie in what is read again, what jumped is known by its offset, and whether it is
+    /// ahead of its timestamp or of the other kind does not depend on when.
     pub fn rebuild(
         &mut self,
         symbol: SymbolNumber,
@@ -120,8 +120,8 @@ impl Partition {
         self.panes.rebuilt(handed_over, sums, &self.looks, self.watermark);
     }
 
-    /// The end of the last pane of which anything was handed over. All is that has a date before the watermark: nothing
-    /// is added to it any more.
+    /// The end of the last pane of which anything was handed over. All is that has a date before the
+    /// watermark: nothing is added to it any more.
     pub fn handed_over(&self) -> Option<EventTime> {
         self.panes.handed_over()
     }

@@ -18,7 +18,8 @@ pub enum WindowDefinition {
     },
     /// Days, weeks from Monday on, or months, of a time zone.
     Civil(CivilUnit, Zone),
-    /// Windows that begin where a period begins, and end a step after that, two steps, .., and where the period ends.
+    /// Windows that begin where a period begins, and end a step after that, two steps, .., and where the
+    /// period ends.
     Anchored(Period, u64),
 }
 

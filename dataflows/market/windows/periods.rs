@@ -1,7 +1,8 @@
 //! Periods that follow each other without a gap: of a fixed length, or of the civil calendar of a time zone.
 //!
-//! A civil period begins at the first moment that has its date, or a later one: a day whose midnight is skipped begins
-//! after the skip, and a date that a zone skips altogether has no day. The time zone database is the program's own.
+//! A civil period begins at the first moment that has its date, or a later one: a day whose midnight is
+//! skipped begins after the skip, and a date that a zone skips altogether has no day. The time zone database
+//! is the program's own.
 
 use super::super::event_time::EventTime;
 use super::Interval;

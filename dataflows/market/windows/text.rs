@@ -175,8 +175,8 @@ pub fn nearest_zone(name: &str) -> Option<String> {
     zone_names().into_iter().find(is_meant)
 }
 
-/// The greatest divisor of a size that is a slide at most, both in milliseconds; in the unit that the slide was given
-/// in where there is one, since nobody means 3750ms who writes 4s.
+/// The greatest divisor of a size that is a slide at most, both in milliseconds; in the unit that the slide
+/// was given in where there is one, since nobody means 3750ms who writes 4s.
 fn nearest_divisor(size: u64, slide: u64) -> u64 {
     let small = (1..).take_while(|d| d * d <= size).filter(|d| size.is_multiple_of(*d));
     let divisors: Vec<u64> = small.flat_map(|d| [d, size / d]).filter(|d| *d <= slide).collect();

@@ -13,8 +13,8 @@ use differential_dataflow::{Hashable, VecCollection};
 /// As differential has it: data, time, difference.
 type PaneUpdate = ((Symbol, (EventTime, Candle)), EventTime, Moments);
 
-/// Moves panes to the worker that their symbol belongs to. It is the one where `arrange_by_key` wants them, whose
-/// own exchange then finds nothing left to move, and nothing to encode.
+/// Moves panes to the worker that their symbol belongs to. It is the one where `arrange_by_key` wants them,
+/// whose own exchange then finds nothing left to move, and nothing to encode.
 pub fn by_symbol<'scope>(
     panes: VecCollection<'scope, EventTime, (Symbol, (EventTime, Candle)), Moments>,
 ) -> VecCollection<'scope, EventTime, (Symbol, (EventTime, Candle)), Moments> {

@@ -45,7 +45,8 @@ pub(super) fn cluster(given: &Given) -> Result<Cluster, UsageError> {
     if let Some((about, _)) = needs_processes.into_iter().find(|(_, there)| *there && alone) {
         return Err(Wrong::told("no -n", "-n N with it, the number of processes").at(given.what(about)));
     }
-    // A secret and a private directory are made up there, so these two would mean nothing, and somebody expects other machines.
+    // A secret and a private directory are made up there, so these two would mean nothing, and somebody
+    // expects other machines.
     if let (None, Some((about, _))) = (cluster.process, needs_processes.into_iter().find(|(_, there)| *there))
     {
         return Err(Wrong::told("no -p", "-p I with it, the index of this process")

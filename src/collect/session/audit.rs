@@ -1,10 +1,11 @@
 //! Audits: the exchange is asked for the last trade id of each symbol, to find what no jump of ids has shown.
 //!
-//! After an outage, what a quiet symbol traded meanwhile shows only with its next trade, a minute or a day later. So a
-//! shard is *in doubt* from an outage on until an audit, asked well after trades came again, finds nothing missing or
-//! has made gaps of what is; its partitions wait for that, as long as they would for a gap. At the beginning an audit
-//! tells where a symbol stands that does not trade at once. And each minute one tells whether trades come at all:
-//! the exchange accepts a name that it does not know without a word, and says nothing ever after.
+//! After an outage, what a quiet symbol traded meanwhile shows only with its next trade, a minute or a day
+//! later. So a shard is *in doubt* from an outage on until an audit, asked well after trades came again,
+//! finds nothing missing or has made gaps of what is; its partitions wait for that, as long as they would for
+//! a gap. At the beginning an audit tells where a symbol stands that does not trade at once. And each minute
+//! one tells whether trades come at all: the exchange accepts a name that it does not know without a word,
+//! and says nothing ever after.
 
 use super::{Purpose, Session};
 use crate::collect::clock::Moment;

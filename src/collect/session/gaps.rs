@@ -116,8 +116,8 @@ impl Session {
         let Some(gap) = self.gaps.get(&key) else { return true };
         let symbol = gap.symbol;
         let Some((from, _)) = self.symbols[symbol].ids.of_gap(gap.first, gap.last, key) else { return true };
-        // The database may be behind: every other time the exchange's memory is asked, which has the newest only. What
-        // has been missing for long is in the database, if it is anywhere.
+        // The database may be behind: every other time the exchange's memory is asked, which has the newest
+        // only. What has been missing for long is in the database, if it is anywhere.
         let question = if gap.fruitless % 2 == 1 && now.since(gap.found) < DATABASE_BEHIND {
             Question::Recent { symbol }
         } else {

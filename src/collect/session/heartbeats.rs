@@ -1,17 +1,20 @@
 //! Heartbeats: up to when a partition is complete.
 //!
-//! A partition's heartbeat is the least of what its shards' connections prove, less [`SLACK`]. It is not sent while
-//! anything of the partition is held, nor while a shard has no connection. What a partition waits for is bounded by
-//! twice `fill_hold` ([`crate::collect::reorder_buffer`]): after that it goes on, and what comes later may be late.
+//! A partition's heartbeat is the least of what its shards' connections prove, less [`SLACK`]. It is not sent
+//! while anything of the partition is held, nor while a shard has no connection. What a partition waits for
+//! is bounded by twice `fill_hold` ([`crate::collect::reorder_buffer`]): after that it goes on, and what
+//! comes later may be late.
 
 use super::{Output, Record, Session, What};
 use crate::collect::clock::Moment;
 use crossrate_dataflows::market::event_time::EventTime;
 
-/// How much later, in microseconds, one symbol of a connection may be told than another. The exchange promises
-/// nothing here; what is later still shows as overtaken, and the reader's own `--delay` is far greater.
+/// How much later, in microseconds, one symbol of a connection may be told than another. The exchange
+/// promises nothing here; what is later still shows as overtaken, and the reader's own `--delay` is far
+/// greater.
 const SLACK: u64 = 250_000;
-/// Milliseconds from one heartbeat to the next: a second less the distance of proofs, so that it is a second at most.
+/// Milliseconds from one heartbeat to the next: a second less the distance of proofs, so that it is a second
+/// at most.
 const EVERY: u64 = 750;
 
 impl Session {

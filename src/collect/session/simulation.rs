@@ -1,6 +1,6 @@
-//! The session against imagined exchanges, one for each seed: trades that are dropped, repeated and reordered,
-//! connections that break, fall silent and refuse, a REST that lags, limits and fails. What the session published and
-//! counted is then held against what the exchange knows to be true.
+//! The session against imagined exchanges, one for each seed: trades that are dropped, repeated and
+//! reordered, connections that break, fall silent and refuse, a REST that lags, limits and fails. What the
+//! session published and counted is then held against what the exchange knows to be true.
 
 use super::*;
 use crate::collect::enquiry::{FoundTrade, MOST_IN_FLIGHT};
@@ -212,7 +212,8 @@ impl World {
         counts
     }
 
-    /// What was asked before the end, and is asked until the hold is over, is answered still; nothing else happens.
+    /// What was asked before the end, and is asked until the hold is over, is answered still; nothing else
+    /// happens.
     fn late_answers(&mut self) {
         while let Some((_, happening)) = self.next_until(self.now) {
             if matches!(happening, Happening::Answers(..)) {
@@ -484,8 +485,8 @@ impl World {
         }
     }
 
-    /// What was missing stands before what is newer: partitions are out of order by little, although connections
-    /// were away for a while.
+    /// What was missing stands before what is newer: partitions are out of order by little, although
+    /// connections were away for a while.
     fn check_order(&self) {
         for log in &self.log {
             let mut newest = EventTime::MIN;
@@ -526,8 +527,8 @@ impl World {
         absent
     }
 
-    /// No trade is older than a heartbeat before it, but for those that the exchange had swallowed, or that came
-    /// after the hold. How many there are.
+    /// No trade is older than a heartbeat before it, but for those that the exchange had swallowed, or that
+    /// came after the hold. How many there are.
     fn check_heartbeats(&self, counts: &Counts) -> u64 {
         let mut overtaken = 0;
         for log in &self.log {

@@ -1,7 +1,7 @@
 //! Entries that hold the sums of trades, as earlier versions of the checkpoint had them.
 //!
-//! Version 2 knew neither the takers' sides nor the ids that aggregates stand for: of what was summed then the sides are not
-//! told, and each trade has one id. Version 3 knew no trades but those of a sequence.
+//! Version 2 knew neither the takers' sides nor the ids that aggregates stand for: of what was summed then
+//! the sides are not told, and each trade has one id. Version 3 knew no trades but those of a sequence.
 
 use super::{PaneEntry, decode};
 use anyhow::Result;

@@ -1,7 +1,8 @@
 //! Entries of a checkpoint as records: an entry under its key, in parts where it is large.
 //!
-//! The key of a record is the entry's and the number of the part, `head/3#0`. The first part begins with the number of
-//! parts, four bytes, the least first. A part that an entry does not need any more is removed by a tombstone.
+//! The key of a record is the entry's and the number of the part, `head/3#0`. The first part begins with the
+//! number of parts, four bytes, the least first. A part that an entry does not need any more is removed by a
+//! tombstone.
 
 use super::super::Entries;
 use crate::config::KafkaClient;
@@ -17,8 +18,8 @@ use std::time::{Duration, Instant};
 /// Bytes of an entry in a part: room is left for the number of parts.
 const ROOM: usize = PART_BYTES - 4;
 
-/// A checkpoint is read as a whole and at once: by a few answers, where the default of 1 MiB would take many; and
-/// without a broker that waits half a second for more before it says that the log ends.
+/// A checkpoint is read as a whole and at once: by a few answers, where the default of 1 MiB would take many;
+/// and without a broker that waits half a second for more before it says that the log ends.
 const IN_ONE_GO: [(&str, &str); 2] = [("max.partition.fetch.bytes", "33554432"), ("fetch.wait.max.ms", "5")];
 
 /// How many parts entries have, where it is not one.

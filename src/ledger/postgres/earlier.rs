@@ -1,4 +1,5 @@
-//! Tables of rows that an earlier release made get what it did not know: columns, and the window in their key.
+//! Tables of rows that an earlier release made get what it did not know: columns, and the window in their
+//! key.
 
 use super::tables::{ONE_AT_A_TIME, key};
 use super::{Error, read_entries};
@@ -25,8 +26,8 @@ pub(super) async fn bring_up(client: &Client, kinds: RowKinds) -> Result<(), Err
     Ok(())
 }
 
-/// The columns that a table of rows lacks. A table that has no job, name and times is another's: it lacks nothing that
-/// would help.
+/// The columns that a table of rows lacks. A table that has no job, name and times is another's: it lacks
+/// nothing that would help.
 async fn lacking(client: &Client, table: &Schema) -> Result<Vec<&'static str>, Error> {
     let sql = "SELECT attname FROM pg_attribute \
                WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped";

@@ -1,7 +1,8 @@
 //! The tables: what they are, and how a commit's rows get into them.
 //!
-//! Columns are those of [`columns`]: decimals as `numeric`, which keeps all their digits, JSON as `json`, which keeps
-//! its bytes; and before them the job's name, so that several jobs can share a database. Rows travel as an array for each column, so a commit is a handful of statements whatever its size.
+//! Columns are those of [`columns`]: decimals as `numeric`, which keeps all their digits, JSON as `json`,
+//! which keeps its bytes; and before them the job's name, so that several jobs can share a database. Rows
+//! travel as an array for each column, so a commit is a handful of statements whatever its size.
 
 use crate::ledger::entry_key::EntryKey;
 use crate::rows::columns;
@@ -39,7 +40,8 @@ const OWN: [(&str, &str); 3] = [
     ),
 ];
 
-/// Makes the tables that are missing, of rows those of such kinds, and brings earlier ones up. One run at a time does.
+/// Makes the tables that are missing, of rows those of such kinds, and brings earlier ones up. One run at a
+/// time does.
 pub(super) async fn make(client: &Client, kinds: RowKinds) -> Result<(), Error> {
     let wanted = RowKind::ALL.into_iter().filter(|kind| kinds.has(*kind));
     let wanted = wanted.map(|kind| (kind.schema().table, definition(kind.schema())));

@@ -1,9 +1,10 @@
-//! The protocol against a model of a ledger, over seeded schedules of faults: answers and requests that are lost or
-//! late, servers that crash, processes that die, freeze, wake, and copies that are started while others run.
+//! The protocol against a model of a ledger, over seeded schedules of faults: answers and requests that are
+//! lost or late, servers that crash, processes that die, freeze, wake, and copies that are started while
+//! others run.
 //!
-//! Two models: a database, whose row lock makes transactions wait for each other, and a broker, which refuses who does
-//! not have the latest epoch. `CROSSRATE_TEST_SCHEDULES` sets how many schedules (100,000 without), a failure names
-//! its seed, and `CROSSRATE_TEST_SCHEDULE=SEED` replays it with a trace.
+//! Two models: a database, whose row lock makes transactions wait for each other, and a broker, which refuses
+//! who does not have the latest epoch. `CROSSRATE_TEST_SCHEDULES` sets how many schedules (100,000 without),
+//! a failure names its seed, and `CROSSRATE_TEST_SCHEDULE=SEED` replays it with a trace.
 
 use super::{Ended, Lease, Protocol, Step, Wrote};
 
@@ -353,7 +354,8 @@ impl World {
                 Ok(())
             }
             13 | 14 => {
-                // The server ends what is open: it crashes, or a frozen process has kept it open for too long.
+                // The server ends what is open: it crashes, or a frozen process has kept it open for too
+                // long.
                 self.say(|| "the server ends what is under way".into());
                 let random = &mut self.random;
                 self.under_way.retain(|write| write.sealed && random.below(2) == 0);

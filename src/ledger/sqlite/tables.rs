@@ -10,7 +10,8 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Makes the tables of rows that are missing, and copies those of an earlier release into ones of this release.
+/// Makes the tables of rows that are missing, and copies those of an earlier release into ones of this
+/// release.
 pub(super) fn make(connection: &mut Connection, path: &Path) -> Result<()> {
     for table in RowKind::ALL.map(RowKind::schema) {
         let found = state(connection, table).map_err(|error| failed(path, error))?;

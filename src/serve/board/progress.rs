@@ -23,7 +23,8 @@ pub enum Knowledge {
     Job,
     /// The checkpoint of its last commit: whether partitions are idle is not in it.
     Commit,
-    /// Rows alone: the frontier is where they say that it must have been at least, nothing is known of partitions.
+    /// Rows alone: the frontier is where they say that it must have been at least, nothing is known of
+    /// partitions.
     Rows,
 }
 
@@ -182,7 +183,8 @@ impl Progress {
 
     /// The partition with the least watermark of those that hold the frontier, where another one is further.
     fn holding(&self) -> Option<u32> {
-        // A commit does not tell who is idle; whoever is behind the frontier must be, or it could not have come so far.
+        // A commit does not tell who is idle; whoever is behind the frontier must be, or it could not have
+        // come so far.
         let left_behind = |p: &PartitionNews| {
             self.known_from == Knowledge::Commit && self.frontier.is_some_and(|f| p.watermark < f)
         };

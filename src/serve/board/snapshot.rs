@@ -1,9 +1,9 @@
 //! A snapshot that is taken in batches: what the board knew at one moment, while the board goes on.
 //!
-//! Nothing is copied or held for it. It walks over the series in their order, as fast as its reader takes them, and
-//! remembers its moment (the number of the latest row) and its place. Rows that have changed since that moment are left
-//! out: the reader goes on from that number, and gets them as updates. So snapshot and updates together are complete,
-//! and no version of a row is told twice.
+//! Nothing is copied or held for it. It walks over the series in their order, as fast as its reader takes
+//! them, and remembers its moment (the number of the latest row) and its place. Rows that have changed since
+//! that moment are left out: the reader goes on from that number, and gets them as updates. So snapshot and
+//! updates together are complete, and no version of a row is told twice.
 
 use super::series::{CachedRow, Key, Series};
 use super::{BatchLimit, Resync, SeriesName, State};

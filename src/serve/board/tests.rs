@@ -151,8 +151,8 @@ fn a_commit_names_no_holder_that_the_frontier_has_passed() {
 }
 
 proptest! {
-    /// Whatever is told and however slowly somebody reads, in however small pieces, in the end it knows the newest
-    /// row of every window that is kept, and of no other row a newer version than there is.
+    /// Whatever is told and however slowly somebody reads, in however small pieces, in the end it knows the
+    /// newest row of every window that is kept, and of no other row a newer version than there is.
     #[test]
     fn a_reader_misses_nothing(
         steps in prop::collection::vec((0u64..6, 0u8..3, any::<bool>()), 1..80),

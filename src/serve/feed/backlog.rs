@@ -1,5 +1,5 @@
-//! What was made for readers and not taken by them yet, in bytes: the figure by which a test and an operator see that
-//! readers that do not read cost little.
+//! What was made for readers and not taken by them yet, in bytes: the figure by which a test and an operator
+//! see that readers that do not read cost little.
 
 use bytes::Bytes;
 use std::sync::Arc;

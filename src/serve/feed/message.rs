@@ -1,5 +1,5 @@
-//! What a reader is told, and its text. A message holds rows that are shared with the board and with all other readers;
-//! they were encoded once, when they left the dataflow.
+//! What a reader is told, and its text. A message holds rows that are shared with the board and with all
+//! other readers; they were encoded once, when they left the dataflow.
 
 use crate::serve::board::series::CachedRow;
 use std::fmt::Write;

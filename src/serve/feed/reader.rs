@@ -1,5 +1,5 @@
-//! One reader: it begins with a snapshot, batch by batch, and goes on with deltas. It makes no message before it is asked
-//! for one, so a reader that does not read holds one batch at most, whatever the board keeps.
+//! One reader: it begins with a snapshot, batch by batch, and goes on with deltas. It makes no message before
+//! it is asked for one, so a reader that does not read holds one batch at most, whatever the board keeps.
 
 use super::{Feed, Message, Reading, Transport};
 use crate::serve::board::snapshot::{Snapshot, SnapshotBatch};
@@ -12,8 +12,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior};
 
-/// What one message holds at most. Each reader that does not keep up has one that waits to be sent, and a job at full
-/// speed leaves none that does: thousands of them are why it is small.
+/// What one message holds at most. Each reader that does not keep up has one that waits to be sent, and a job
+/// at full speed leaves none that does: thousands of them are why it is small.
 const MOST: BatchLimit = BatchLimit { rows: 1_000, bytes: 32 << 10 };
 
 /// What a reader subscribes to.

@@ -140,8 +140,9 @@ fn a_reader_that_does_not_read_begins_anew_when_what_it_lacks_is_gone() {
 }
 
 proptest! {
-    /// A reader that joins and reads when it likes, or not at all, knows in the end exactly what the board knows,
-    /// whatever has changed meanwhile: nothing is missing, nothing older is told after a newer one, nothing twice.
+    /// A reader that joins and reads when it likes, or not at all, knows in the end exactly what the board
+    /// knows, whatever has changed meanwhile: nothing is missing, nothing older is told after a newer one,
+    /// nothing twice.
     #[test]
     fn a_reader_knows_in_the_end_what_the_board_knows(
         before in prop::collection::vec((0u64..30, 0u8..4), 0..60),

@@ -1,4 +1,5 @@
-//! The columns of a CSV file that grows. One that an earlier release began has fewer: its day goes on with those.
+//! The columns of a CSV file that grows. One that an earlier release began has fewer: its day goes on with
+//! those.
 
 use crate::exit::{Exit, Failure};
 use crate::rows::csv;

@@ -22,8 +22,9 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// What the checkpoint knows of the files here; or, where all was moved here, of those in the one other folder that it
-    /// knows. A folder that is still where it was has not been moved, unless the checkpoint is found beside this one.
+    /// What the checkpoint knows of the files here; or, where all was moved here, of those in the one other
+    /// folder that it knows. A folder that is still where it was has not been moved, unless the checkpoint is
+    /// found beside this one.
     pub(super) fn of(layout: &Layout, files: &CommittedFiles, holds_checkpoint: bool) -> Known {
         let keys = files.lengths.keys().chain(files.whole.keys());
         let of_days = keys.filter_map(|key| layout.place(key).map(|(root, _)| root));

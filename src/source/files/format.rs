@@ -1,5 +1,5 @@
-//! What an input is, told by its first bytes: how it is packed, and what its lines are. A name decides only where
-//! bytes leave it open, and tells the symbol of an archive, which stands nowhere else.
+//! What an input is, told by its first bytes: how it is packed, and what its lines are. A name decides only
+//! where bytes leave it open, and tells the symbol of an archive, which stands nowhere else.
 
 use super::Named;
 use crate::exit::{Exit, Failure};
@@ -70,7 +70,8 @@ pub(super) fn packing(head: &[u8], complete: bool) -> Result<Option<Packing>, Fa
 /// After so many bytes without a word of what it is, an input is what its name says.
 pub(super) const MOST_HEAD: usize = 64 << 10;
 
-/// What the lines of an input are that begins so; `None` where that takes more bytes. `complete`: there are no more.
+/// What the lines of an input are that begins so; `None` where that takes more bytes. `complete`: there are
+/// no more.
 pub(super) fn lines(head: &[u8], complete: bool, named: &Named<'_>) -> Result<Option<LineFormat>, Failure> {
     if !foreign::is_told(head, complete)? {
         return Ok(None);
@@ -148,8 +149,8 @@ fn first_line(text: &[u8]) -> &[u8] {
     &text[..memchr::memchr(b'\n', text).unwrap_or(text.len())]
 }
 
-/// An archive, if its symbol is known. What it holds is told by its header, else by its name, else by its columns: by
-/// these only when the first line is whole.
+/// An archive, if its symbol is known. What it holds is told by its header, else by its name, else by its
+/// columns: by these only when the first line is whole.
 fn csv(first: &[u8], is_whole: bool, named: &Named<'_>) -> Result<Option<LineFormat>, Failure> {
     let told = named.names().find_map(name_of);
     let kind = match archive::header(first).or(told.as_ref().map(|(_, kind)| *kind)) {

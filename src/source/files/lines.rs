@@ -1,8 +1,8 @@
 //! Cuts what is read into chunks of whole lines and hands them over.
 //!
-//! Bytes are read into the very chunk that the worker will get; only the beginning of a line that is not yet whole
-//! is copied, into the next one. Where much is there, chunks are of [`CHUNK`] bytes; from a pipe what is there goes
-//! at once.
+//! Bytes are read into the very chunk that the worker will get; only the beginning of a line that is not yet
+//! whole is copied, into the next one. Where much is there, chunks are of [`CHUNK`] bytes; from a pipe what
+//! is there goes at once.
 
 use super::prefix::Recognition;
 use super::{Named, format};
@@ -17,8 +17,9 @@ use std::io::{self, ErrorKind, Read};
 const CHUNK: usize = 256 << 10;
 /// And where it may not be: what a pipe holds.
 const AT_ONCE: usize = 64 << 10;
-/// Of a longer line so much is kept and the rest dropped: more than any record may have (`docs/semantics.md#input`), also behind
-/// the receive time of a capture line, so that the decoder refuses it.
+/// Of a longer line so much is kept and the rest dropped: more than any record may have
+/// (`docs/semantics.md#input`), also behind the receive time of a capture line, so that the decoder refuses
+/// it.
 pub(super) const LONGEST: usize = (16 << 20) + (64 << 10);
 
 /// Why reading stops before the end.
@@ -110,8 +111,8 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// Hands over the lines of a member, which is all there is but in a zip. There the end of a member ends its last
-    /// line.
+    /// Hands over the lines of a member, which is all there is but in a zip. There the end of a member ends
+    /// its last line.
     pub(super) fn member(&mut self, bytes: &mut Bytes<'_>, named: &Named<'_>) -> Result<(), Stop> {
         let mut format = None;
         // Where the chunk may hold the end of a line.
@@ -212,8 +213,8 @@ impl<'a> Lines<'a> {
             && memchr::memchr(b'\n', &bytes[unseen..]).is_none_or(|length| unseen + length > LONGEST)
     }
 
-    /// Hands over the head of the chunk's first line, which is too long for any record. The rest of the line is not
-    /// kept, however long it is; what follows it is the next chunk.
+    /// Hands over the head of the chunk's first line, which is too long for any record. The rest of the line
+    /// is not kept, however long it is; what follows it is the next chunk.
     fn cut_short(&mut self, bytes: &mut Bytes<'_>, format: &LineFormat) -> Result<(), Stop> {
         let mut head = std::mem::take(&mut self.chunk);
         let mut rest = head.bytes.split_off(LONGEST);
@@ -273,7 +274,8 @@ fn length_of(bytes: &[u8], lines: usize) -> Option<usize> {
     (end < bytes.len()).then_some(end)
 }
 
-/// The length of so many records, and of what is none beside them. They are counted as the decoder counts them.
+/// The length of so many records, and of what is none beside them. They are counted as the decoder counts
+/// them.
 fn pass_over(bytes: &[u8], records: &mut u64, format: &LineFormat) -> usize {
     let mut at = 0;
     while *records > 0 && at < bytes.len() {

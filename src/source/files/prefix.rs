@@ -1,8 +1,8 @@
 //! How a file is known again: by the length and the hash of what was read of it.
 //!
-//! Both are of the unpacked content. A file may have grown since, and may have been packed anew; what an earlier run
-//! read must be there unchanged. Where it had ended within a line, that line counted as a record: it may be ended
-//! now, but must not go on.
+//! Both are of the unpacked content. A file may have grown since, and may have been packed anew; what an
+//! earlier run read must be there unchanged. Where it had ended within a line, that line counted as a record:
+//! it may be ended now, but must not go on.
 
 use crate::exit::{Exit, Failure};
 use crate::wire::chunk::Prefix;

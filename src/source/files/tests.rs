@@ -279,8 +279,8 @@ fn content() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// However the bytes arrive, from whichever record on: the records are those of the lines, and what was read is
-    /// the same.
+    /// However the bytes arrive, from whichever record on: the records are those of the lines, and what was
+    /// read is the same.
     #[test]
     fn however_it_is_cut(
         content in content(), sizes in proptest::collection::vec(1usize..40, 1..5), live in any::<bool>(),

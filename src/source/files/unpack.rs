@@ -1,9 +1,9 @@
 //! From packed bytes to content, member by member.
 //!
-//! gzip is unpacked by flate2 on zlib-rs and Zstandard by the reference library, both with all their members and
-//! frames as one content; zip by the crate of that name, by its directory: the local headers alone may tell of what
-//! was deleted, and need not tell lengths. The directory stands at the end, so a zip that comes through a pipe is put
-//! into a temporary file first.
+//! gzip is unpacked by flate2 on zlib-rs and Zstandard by the reference library, both with all their members
+//! and frames as one content; zip by the crate of that name, by its directory: the local headers alone may
+//! tell of what was deleted, and need not tell lengths. The directory stands at the end, so a zip that comes
+//! through a pipe is put into a temporary file first.
 
 use super::Named;
 use super::format::{self, Packing};

@@ -1,8 +1,8 @@
-//! Whether a packed file is whole, found out before anything is made of it: rows of a file that is damaged cannot be
-//! taken back once they are final.
+//! Whether a packed file is whole, found out before anything is made of it: rows of a file that is damaged
+//! cannot be taken back once they are final.
 //!
-//! By the SHA-256 of the `.CHECKSUM` file beside it where there is one, as the exchange publishes them; else, where rows
-//! are committed, by unpacking it once for the CRC within it.
+//! By the SHA-256 of the `.CHECKSUM` file beside it where there is one, as the exchange publishes them; else,
+//! where rows are committed, by unpacking it once for the CRC within it.
 
 use super::format::Packing;
 use super::lines::Stop;
@@ -20,7 +20,8 @@ const AT_ONCE: usize = 256 << 10;
 /// More than a checksum has.
 const LONGEST_CHECKSUM: u64 = 4 << 10;
 
-/// Verifies a file; it is then at its beginning again. Without a checksum beside it, it is unpacked if `is_committed`.
+/// Verifies a file; it is then at its beginning again. Without a checksum beside it, it is unpacked if
+/// `is_committed`.
 pub(super) fn verify(
     path: &Path,
     file: &mut File,

@@ -1,8 +1,8 @@
-//! Clients that meet their broker while something else is still being opened: finding it, and asking it for the topic,
-//! is most of what opening a topic takes.
+//! Clients that meet their broker while something else is still being opened: finding it, and asking it for
+//! the topic, is most of what opening a topic takes.
 //!
-//! Nothing is decided here and nothing told: where each partition begins is asked when the job has been taken over, and
-//! what goes wrong here goes wrong there again.
+//! Nothing is decided here and nothing told: where each partition begins is asked when the job has been taken
+//! over, and what goes wrong here goes wrong there again.
 
 use super::{Client, Context};
 use crate::config::{Config, TopicSource};

@@ -1,6 +1,7 @@
-//! The market of the demo: six pairs of five assets on four partitions, and what goes wrong in real markets, at
-//! places known from [`super::story`]. Times and prices are made up. Ids rise by one within a symbol. A record arrives a few
-//! milliseconds after its trade, some more than a second later: out of order, but within [`DELAY`].
+//! The market of the demo: six pairs of five assets on four partitions, and what goes wrong in real markets,
+//! at places known from [`super::story`]. Times and prices are made up. Ids rise by one within a symbol. A
+//! record arrives a few milliseconds after its trade, some more than a second later: out of order, but within
+//! [`DELAY`].
 
 use super::event::{self, TradeEvent};
 use super::pairs::{PAIRS, Pair, Prices};
@@ -9,7 +10,8 @@ use super::story::{self, Trouble};
 use crossrate_dataflows::market::event_time::EventTime;
 use std::collections::VecDeque;
 
-/// How far out of order a partition of the market is at most, in microseconds; but for the story's exceptions.
+/// How far out of order a partition of the market is at most, in microseconds; but for the story's
+/// exceptions.
 pub const DELAY: u64 = 2_000_000;
 /// How much later what the story holds back may still come and be counted, in microseconds.
 pub const GRACE: u64 = 5_000_000;
@@ -238,7 +240,8 @@ impl Partition {
         }
     }
 
-    /// Hands out what nothing can come before any more: all that arrives before `until`, everything at the end.
+    /// Hands out what nothing can come before any more: all that arrives before `until`, everything at the
+    /// end.
     fn release(&mut self, until: u64) {
         let until = if self.second >= self.market.seconds { u64::MAX } else { until };
         self.pending.sort_unstable_by_key(|(arrival, number, _)| (*arrival, *number));

@@ -1,5 +1,5 @@
-//! The pairs of the demo's market, and their prices: random walks in dollars. A pair's price is the quotient of two
-//! of them, so that crosses agree with the pairs that are traded directly, but for the spread.
+//! The pairs of the demo's market, and their prices: random walks in dollars. A pair's price is the quotient
+//! of two of them, so that crosses agree with the pairs that are traded directly, but for the spread.
 
 use super::random::SplitMix;
 
@@ -71,7 +71,8 @@ impl Prices {
         at(pair.base) / at(pair.quote)
     }
 
-    /// How many units of a pair's base are worth so many dollars, scaled by 1e8, in whole steps and one at least.
+    /// How many units of a pair's base are worth so many dollars, scaled by 1e8, in whole steps and one at
+    /// least.
     pub(super) fn quantity(&self, pair: &Pair, dollars: f64) -> u64 {
         let steps = (dollars / self.now[pair.base] * 1e8 / pair.quantity_step as f64) as u64;
         (steps + 1) * pair.quantity_step

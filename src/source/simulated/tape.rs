@@ -19,8 +19,8 @@ pub struct Tape {
     pub seed: u64,
     /// How many trades.
     pub trades: u64,
-    /// Of so many symbols, 1 at least: the first two are BTCUSDT and XVGBTC. Symbol k trades as often as 1/k of the
-    /// first (Zipf).
+    /// Of so many symbols, 1 at least: the first two are BTCUSDT and XVGBTC. Symbol k trades as often as 1/k
+    /// of the first (Zipf).
     pub symbols: u32,
     /// Trades in a second of event time, all symbols together; 1 at least.
     pub per_second: u64,
@@ -46,8 +46,8 @@ struct Entry {
 
 impl Tape {
     /// Writes the lines, dealt out one by one to the outputs in turn (a topic without keys); gives the bytes
-    /// written. Within an output no trade is more than a second behind the latest one. The same trades, whatever
-    /// the number of outputs.
+    /// written. Within an output no trade is more than a second behind the latest one. The same trades,
+    /// whatever the number of outputs.
     pub fn write<W: Write>(&self, outputs: &mut [W]) -> io::Result<u64> {
         if outputs.is_empty() {
             return Ok(0);
@@ -63,7 +63,8 @@ impl Tape {
         let mut now = 0;
         for nth in 0..self.trades {
             let bucket = (u128::from(nth) * u128::from(BUCKETS) / u128::from(per_second)) as u64;
-            // When a second has fewer trades than buckets, most are passed over empty; all have been after one round.
+            // When a second has fewer trades than buckets, most are passed over empty; all have been after
+            // one round.
             for passed in now..bucket.min(now + DISORDER + 1) {
                 lines.put(&mut buckets[(passed % (DISORDER + 1)) as usize], &names)?;
             }

@@ -1,7 +1,8 @@
 //! Decimal texts as venues write them, to integers of a scale: exact, in time bounded by their length.
 //!
-//! The grammar is digits, optionally a point and digits, optionally an exponent. It is JSON's for numbers without a sign
-//! (JSON itself refuses a leading zero), and it is applied to texts as it stands. Nothing goes through a float.
+//! The grammar is digits, optionally a point and digits, optionally an exponent. It is JSON's for numbers
+//! without a sign (JSON itself refuses a leading zero), and it is applied to texts as it stands. Nothing goes
+//! through a float.
 
 use super::record::Fault;
 

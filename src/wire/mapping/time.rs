@@ -1,4 +1,5 @@
-//! Times as venues write them, to event time: epochs of any unit and RFC 3339. What is finer than a microsecond is cut off.
+//! Times as venues write them, to event time: epochs of any unit and RFC 3339. What is finer than a
+//! microsecond is cut off.
 
 use super::decimal::{Decimal, Excess};
 use super::record::Fault;

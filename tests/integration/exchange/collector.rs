@@ -146,7 +146,8 @@ impl Held {
         }
     }
 
-    /// Trades that the exchange had since the first one here, and that are not here: symbol, id, whether REST has them.
+    /// Trades that the exchange had since the first one here, and that are not here: symbol, id, whether REST
+    /// has them.
     pub(super) fn absent(&self, market: &Market) -> Vec<(&'static str, u64, bool)> {
         let state = market.state();
         let mut absent = Vec::new();

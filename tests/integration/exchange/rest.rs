@@ -1,5 +1,5 @@
-//! The exchange's REST as documented: exchangeInfo, time, ticker/24hr, trades and historicalTrades, with weights,
-//! limits and bans. Byte for byte by hand, so that answers can break off, drip and be nonsense.
+//! The exchange's REST as documented: exchangeInfo, time, ticker/24hr, trades and historicalTrades, with
+//! weights, limits and bans. Byte for byte by hand, so that answers can break off, drip and be nonsense.
 
 use super::decoded;
 use super::market::{LIMIT, Market, Truth};

@@ -1,6 +1,6 @@
-//! The exchange's websocket as documented: combined streams, pings with a payload that must come back, five frames a
-//! second at most, connections that are told to go, or are cut. Each connection runs through a pipe of the
-//! test's own, so that it can come byte by byte, or fall silent without being closed.
+//! The exchange's websocket as documented: combined streams, pings with a payload that must come back, five
+//! frames a second at most, connections that are told to go, or are cut. Each connection runs through a pipe
+//! of the test's own, so that it can come byte by byte, or fall silent without being closed.
 
 use super::decoded;
 use super::market::{Market, Sent};

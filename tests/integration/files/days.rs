@@ -2,8 +2,8 @@
 
 use super::Folder;
 
-/// Trades of two symbols over three days, a file each: of the first two the last window of the day stays open, and a trade
-/// of each day comes after one of the next.
+/// Trades of two symbols over three days, a file each: of the first two the last window of the day stays
+/// open, and a trade of each day comes after one of the next.
 fn days(folder: &Folder) {
     const DAY: u64 = 86_400_000;
     const FIRST: u64 = 1_582_848_000_000; // 2020-02-28: the month ends within the days.
@@ -77,7 +77,8 @@ fn a_file_a_day_gives_the_rows_of_one_run_over_all_of_them() {
     }
 }
 
-/// The end of a file that an earlier run has read holds nobody up, also where a run over the next one is cut short.
+/// The end of a file that an earlier run has read holds nobody up, also where a run over the next one is cut
+/// short.
 #[test]
 fn a_run_over_the_next_file_that_is_stopped_and_taken_up_gives_the_same_rows() {
     let folder = Folder::new();

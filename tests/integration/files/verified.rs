@@ -1,4 +1,5 @@
-//! Packed files that are verified before they are read, and inputs that are refused before anything is written.
+//! Packed files that are verified before they are read, and inputs that are refused before anything is
+//! written.
 
 use super::{FLAGS, Folder, gzip, trades, zipped, zstd};
 use sha2::{Digest, Sha256};

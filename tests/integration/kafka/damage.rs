@@ -1,5 +1,5 @@
-//! Records that are there and cannot be read, since the log is damaged: they are not passed over, and the run says
-//! where they are. And such as others have compressed.
+//! Records that are there and cannot be read, since the log is damaged: they are not passed over, and the run
+//! says where they are. And such as others have compressed.
 
 use super::rig::{self, Broker, Kafka, Record, end, rows};
 use super::{run, trade};

@@ -1,4 +1,5 @@
-//! Runs that freeze and wake when another has their job, and checkpoints that are larger than a record may be.
+//! Runs that freeze and wake when another has their job, and checkpoints that are larger than a record may
+//! be.
 
 use super::ledger::signal;
 use super::rig::{self, Live, Record, crossrate, end};

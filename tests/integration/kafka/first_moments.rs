@@ -1,5 +1,5 @@
-//! A job that reads a topic and is killed from its first millisecond on, before it has committed anything perhaps: it starts
-//! again, and what is there in the end is what one undisturbed run leaves.
+//! A job that reads a topic and is killed from its first millisecond on, before it has committed anything
+//! perhaps: it starts again, and what is there in the end is what one undisturbed run leaves.
 
 use super::kills::{Lcg, kills, market};
 use super::rig::{self, Kafka, crossrate, rows};

@@ -1,7 +1,7 @@
 //! Checkpoints that released programs have left in Kafka are taken up, as those in files are.
 //!
-//! A fixture is the committed records of the topic of rows and of the topic of the checkpoint. The names of topics are
-//! fixed: a checkpoint knows them.
+//! A fixture is the committed records of the topic of rows and of the topic of the checkpoint. The names of
+//! topics are fixed: a checkpoint knows them.
 
 use super::rig::{self, Kafka, Record};
 use super::run;

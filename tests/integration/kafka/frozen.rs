@@ -34,7 +34,8 @@ fn a_transaction_that_the_broker_gave_up_is_written_again_by_whoever_has_the_job
         command.args(["-X", "transaction.timeout.ms=1000"]).args(&inputs);
         command
     };
-    // Revisions of a row have one key, and compaction would take the earlier ones away before they are compared.
+    // Revisions of a row have one key, and compaction would take the earlier ones away before they are
+    // compared.
     let out = kafka.topic_with("frozen-out", 1, &[("retention.ms", "-1")]);
     let mut live = Live::held(job(&out));
     freeze(&mut live, &kafka, &out);

@@ -1,5 +1,5 @@
-//! The broker's disk is full, and so it stops: said, waited for, and taken up where it was. As root only, who may make
-//! a small disk in memory.
+//! The broker's disk is full, and so it stops: said, waited for, and taken up where it was. As root only, who
+//! may make a small disk in memory.
 
 use super::ledger::to;
 use super::rig::{self, Broker, Kafka, Live, crossrate, rows};
@@ -33,7 +33,8 @@ fn a_broker_whose_disk_is_full_is_waited_for_and_nothing_is_lost_or_doubled() {
         command.args(to(out).split_whitespace()).args(["--batch-records", "64"]).args(&inputs);
         command
     };
-    // Revisions of a row have one key, and compaction would take the earlier ones away before they are compared.
+    // Revisions of a row have one key, and compaction would take the earlier ones away before they are
+    // compared.
     let out = kafka.topic_with("full-out", 1, &[("retention.ms", "-1")]);
     let mut live = Live::start(job(&out));
     live.row();

@@ -1,4 +1,5 @@
-//! What producers write, as they write it: recordings, backlogs dealt out in turn, packed batches, odd records.
+//! What producers write, as they write it: recordings, backlogs dealt out in turn, packed batches, odd
+//! records.
 
 use super::rig::{self, Kafka, Record, crossrate, end, rows};
 use super::{run, trade};
@@ -30,8 +31,8 @@ fn long_tape(seconds: u64) -> Vec<String> {
     (0..seconds).map(|n| trade(["A", "B"][n as usize % 2], n / 2 + 1, n as f64)).collect()
 }
 
-/// The layout of most producers: keys are null, trades lie in turn in all partitions. What is read first depends on
-/// the moment, and a partition can be many minutes of event time ahead of another.
+/// The layout of most producers: keys are null, trades lie in turn in all partitions. What is read first
+/// depends on the moment, and a partition can be many minutes of event time ahead of another.
 #[test]
 #[ignore = "needs Java"]
 fn a_backlog_without_keys_is_exact_however_it_is_read() {
@@ -45,8 +46,8 @@ fn a_backlog_without_keys_is_exact_however_it_is_read() {
     let expected = rows(of_files);
     // Each of the 2,000 windows: two symbols, the cross, its statistics.
     assert_eq!(expected.lines().count(), 8_000);
-    // The third partition comes last and whole; in the log of the first all is packed, in that of the second by
-    // another producer and otherwise.
+    // The third partition comes last and whole; in the log of the first all is packed, in that of the second
+    // by another producer and otherwise.
     let topic = kafka.topic("backlog", 4);
     for (partition, codec) in [(0, "lz4"), (1, "gzip"), (3, "snappy"), (2, "none")] {
         let producer = kafka.producer(&[("compression.type", codec), ("linger.ms", "5")]);
@@ -57,7 +58,8 @@ fn a_backlog_without_keys_is_exact_however_it_is_read() {
         let found = rows(run(&kafka, &topic, &format!("-e -q {flags} {manner}")));
         assert!(found == expected, "{manner}");
     }
-    // An empty partition more holds nobody back at the end of the logs; more workers than partitions do no harm.
+    // An empty partition more holds nobody back at the end of the logs; more workers than partitions do no
+    // harm.
     kafka.add_partitions(&topic, 5);
     let found = rows(run(&kafka, &topic, &format!("-e -q {flags} -w 7")));
     assert_eq!(found.lines().count(), expected.lines().count());

@@ -1,5 +1,5 @@
-//! A job that is killed again and again, or asked to stop, or loses its broker for a moment, writes what an undisturbed
-//! one writes, byte for byte, each row once; so do a file and databases beside the ledger.
+//! A job that is killed again and again, or asked to stop, or loses its broker for a moment, writes what an
+//! undisturbed one writes, byte for byte, each row once; so do a file and databases beside the ledger.
 
 use super::ledger::signal;
 use super::rig::{self, Broker, Kafka, Live, Record, rows};
@@ -97,7 +97,8 @@ fn killed(kills: usize, flags: &str, seed: u64) {
     };
     let summary = |name: &str| std::fs::read_to_string(folder.path().join(name)).expect("a summary");
 
-    // Revisions of a row have one key, and compaction would take the earlier ones away before they are compared.
+    // Revisions of a row have one key, and compaction would take the earlier ones away before they are
+    // compared.
     let whole = [("retention.ms", "-1")];
     let undisturbed = kafka.topic_with("undisturbed", 1, &whole);
     let (sinks, held) = beside(folder.path(), &undisturbed);

@@ -278,7 +278,8 @@ fn two_jobs_of_one_name_are_told_so() {
     a.hears("give each job its own --name");
 }
 
-/// A job that has committed its first window, of a topic of that name: the topic, its flags, the topic of its rows.
+/// A job that has committed its first window, of a topic of that name: the topic, its flags, the topic of its
+/// rows.
 fn with_one_window(kafka: &Kafka, name: &str) -> (Live, String, String, String) {
     let (topic, out) = (kafka.topic(name, 1), rig::unique(&format!("{name}-out")));
     let flags = format!("--symbols A --window 10s --delay 1s --rows symbol --to stdout {}", to(&out));
@@ -324,7 +325,8 @@ fn a_second_copy_ends_the_first_one_that_has_nothing_to_do() {
     assert_eq!(after.row()["start_ms"], 1_525_022_010_000_u64);
 }
 
-/// A copy that cannot begin, for its definition is another one or it would begin elsewhere, leaves the job to the first one.
+/// A copy that cannot begin, for its definition is another one or it would begin elsewhere, leaves the job to
+/// the first one.
 #[test]
 #[ignore = "needs Java"]
 fn a_copy_that_is_refused_has_taken_nothing() {

@@ -109,8 +109,8 @@ fn what_idleness_and_adoption_made_late_stays_late_after_a_kill() {
     }
 }
 
-/// A job over two partitions, of which the first one has ended with a window open and the other one, of so many seconds, has
-/// not, is killed: the topic, its flags, the topic of its rows.
+/// A job over two partitions, of which the first one has ended with a window open and the other one, of so
+/// many seconds, has not, is killed: the topic, its flags, the topic of its rows.
 fn killed_when_one_had_ended(kafka: &rig::Kafka, name: &str, seconds: u64) -> (String, String, String) {
     let (topic, out) = (kafka.topic(name, 2), rig::unique(&format!("{name}-out")));
     let long = (0..seconds / 5).map(|n| Record::new(1, trade("B", n, n as f64 * 5.0)));

@@ -1,5 +1,5 @@
-//! The blocks of the pages that need Kafka or a server, as they are typed there: a broker that `scripts/kafka start` starts,
-//! a server at a free port, and the output that the pages show.
+//! The blocks of the pages that need Kafka or a server, as they are typed there: a broker that
+//! `scripts/kafka start` starts, a server at a free port, and the output that the pages show.
 
 use super::ledger::signal;
 use super::rig::{Live, needed, until};
@@ -53,7 +53,8 @@ impl Session {
         Session { folder, kafka: three_free_ports(), serving: three_free_ports(), server: None }
     }
 
-    /// Types the blocks of a page that need Kafka or a server, with another topic for its `vwap`. What they printed.
+    /// Types the blocks of a page that need Kafka or a server, with another topic for its `vwap`. What they
+    /// printed.
     fn read(&mut self, page: &str, rows: &str) -> String {
         let blocks = blocks(page);
         let mut all = String::new();
@@ -71,7 +72,8 @@ impl Session {
 
     /// Types a command; one that stays is left as soon as it has done what it is for.
     fn enter(&mut self, line: &str, rows: &str) -> String {
-        // The exchange, a database, and the end of it all: other tests collect from an exchange and write to Postgres.
+        // The exchange, a database, and the end of it all: other tests collect from an exchange and write to
+        // Postgres.
         let elsewhere =
             ["crossrate produce", "scripts/kafka stop"].iter().any(|start| line.starts_with(start));
         if elsewhere || line.contains("postgres://") {

@@ -1,5 +1,5 @@
-//! Rights and passwords that are taken away while a job runs: it ends and says what is missing, and goes on when that
-//! is there again, as if nothing had happened.
+//! Rights and passwords that are taken away while a job runs: it ends and says what is missing, and goes on
+//! when that is there again, as if nothing had happened.
 
 use super::ledger::to;
 use super::rig::{self, Broker, Kafka, Live, Record};

@@ -1,4 +1,5 @@
-//! A link to the broker that falls silent without being closed, as one does behind a firewall or a machine that is gone.
+//! A link to the broker that falls silent without being closed, as one does behind a firewall or a machine
+//! that is gone.
 
 use super::ledger::{signal, to};
 use super::rig::{self, Broker, Kafka, Live, Record, crossrate, rows};
@@ -53,7 +54,8 @@ fn a_broker_that_falls_silent_is_said_and_waited_for_and_nothing_is_lost_or_doub
         command.args(["--batch-records", "64"]).args(&inputs);
         command
     };
-    // Revisions of a row have one key, and compaction would take the earlier ones away before they are compared.
+    // Revisions of a row have one key, and compaction would take the earlier ones away before they are
+    // compared.
     let topic_of_rows = |name| direct.topic_with(name, 1, &[("retention.ms", "-1")]);
     let (whole, out) = (topic_of_rows("whole"), topic_of_rows("silent-out"));
     let expected = rows(job(&direct, &whole));

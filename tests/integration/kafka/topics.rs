@@ -1,5 +1,5 @@
-//! Several topics of several formats in one job: a cross over two venues, partitions that are added to one of them, and
-//! runs that are killed in between.
+//! Several topics of several formats in one job: a cross over two venues, partitions that are added to one of
+//! them, and runs that are killed in between.
 
 use super::ledger::signal;
 use super::rig::{self, Kafka, Live, Record, crossrate, end, rows};

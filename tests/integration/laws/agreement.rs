@@ -49,8 +49,8 @@ pub(super) fn windows_agree(settings: &Settings, rows: &str) -> Result<(), Strin
     Ok(())
 }
 
-/// A row, with `missing_ids` as the text that stands there: where ids began anew several times it can pass 64 bits, and
-/// `serde_json` would make a float of it.
+/// A row, with `missing_ids` as the text that stands there: where ids began anew several times it can pass 64
+/// bits, and `serde_json` would make a float of it.
 fn read(line: &str) -> serde_json::Result<Value> {
     #[derive(serde::Deserialize)]
     struct Exact<'a> {

@@ -1,9 +1,9 @@
-//! Civil days, weeks and months of a time zone, by their definition: a day begins at the first moment that has its date,
-//! or a later one.
+//! Civil days, weeks and months of a time zone, by their definition: a day begins at the first moment that
+//! has its date, or a later one.
 //!
-//! Of the time zone library this asks one thing only: how far a zone's clocks are from UTC at an instant. All else is
-//! counted here, and the first moment is looked for, minute by minute, where the clocks change. `zones.rs` holds it
-//! against Python's.
+//! Of the time zone library this asks one thing only: how far a zone's clocks are from UTC at an instant. All
+//! else is counted here, and the first moment is looked for, minute by minute, where the clocks change.
+//! `zones.rs` holds it against Python's.
 
 use jiff::Timestamp;
 use jiff::tz::{TimeZone, TimeZoneDatabase};

@@ -1,7 +1,8 @@
-//! JSON by the letter of RFC 8259, with the bounds of `docs/semantics.md#input`: what is valid, and what it says.
+//! JSON by the letter of RFC 8259, with the bounds of `docs/semantics.md#input`: what is valid, and what it
+//! says.
 //!
-//! Numbers stay text and keys stay in order, because the rules ask for both: a library's value tree would refuse
-//! `1e400`, which is valid, and stop one level too early.
+//! Numbers stay text and keys stay in order, because the rules ask for both: a library's value tree would
+//! refuse `1e400`, which is valid, and stop one level too early.
 
 /// The most levels of arrays and objects in each other.
 const DEPTH: usize = 128;

@@ -49,7 +49,8 @@ fn half_to_even(exact: &BigRational) -> BigInt {
     floor + u8::from(up)
 }
 
-/// The nearest double, of two equally near ones the even one; nothing where that is infinite. Of what is not negative.
+/// The nearest double, of two equally near ones the even one; nothing where that is infinite. Of what is not
+/// negative.
 pub(crate) fn double(exact: &BigRational) -> Option<f64> {
     assert!(exact.numer().sign() != Sign::Minus, "no variance is negative");
     if exact.is_zero() {

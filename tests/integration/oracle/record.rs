@@ -1,4 +1,5 @@
-//! One record: what `docs/semantics.md#input` makes of its bytes, before anything is asked about its partition.
+//! One record: what `docs/semantics.md#input` makes of its bytes, before anything is asked about its
+//! partition.
 
 use super::json::{self, Json};
 

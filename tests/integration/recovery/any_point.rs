@@ -1,7 +1,7 @@
 //! From any checkpoint, with any number of workers, the rest of the input gives the rest of the rows.
 //!
-//! Runs inside this process that are ended by a sink's error right after some commit, and taken up; every closing is
-//! a commit of its own, so that the points are as many as there can be.
+//! Runs inside this process that are ended by a sink's error right after some commit, and taken up; every
+//! closing is a commit of its own, so that the points are as many as there can be.
 
 use super::input::{self, Random};
 use super::outputs::{self, Outputs};
@@ -155,7 +155,8 @@ fn the_rest_of_the_input_gives_the_rest_of_the_rows_where_legs_trade_seldom() {
     broken_anywhere(24, 300, 6, sparse);
 }
 
-/// What was refused for its jump lies in panes that the time reaches later, and must not come in by being read again.
+/// What was refused for its jump lies in panes that the time reaches later, and must not come in by being
+/// read again.
 #[test]
 fn the_rest_of_the_input_gives_the_rest_of_the_rows_where_clocks_jump() {
     broken_anywhere(16, 1_600, 40, wary);

@@ -144,7 +144,8 @@ fn a_folder_that_has_moved_is_gone_on_with() {
     }
 }
 
-/// A day that is over for heartbeats alone is still there when a job ends, which goes back to its last closing.
+/// A day that is over for heartbeats alone is still there when a job ends, which goes back to its last
+/// closing.
 #[test]
 fn a_day_that_was_over_stays_when_a_job_has_ended() {
     let folder = super::folder();

@@ -1,5 +1,5 @@
-//! A job whose database a release before window definitions made: its tables get the column `window`, in rows that are there
-//! too, and the job goes on.
+//! A job whose database a release before window definitions made: its tables get the column `window`, in rows
+//! that are there too, and the job goes on.
 
 use super::{folder, postgres};
 use crate::program::without_settings;

@@ -1,4 +1,5 @@
-//! Jobs that have ended and are taken up with more, or under other circumstances: nothing that was final is opened again.
+//! Jobs that have ended and are taken up with more, or under other circumstances: nothing that was final is
+//! opened again.
 
 use rusqlite::Connection;
 use std::path::Path;

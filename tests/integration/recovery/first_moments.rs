@@ -1,5 +1,5 @@
-//! Runs that are killed, asked to stop or frozen from their first millisecond on, and runs that are superseded while they
-//! open: what is there in the end is what one undisturbed run leaves.
+//! Runs that are killed, asked to stop or frozen from their first millisecond on, and runs that are
+//! superseded while they open: what is there in the end is what one undisturbed run leaves.
 
 use super::days::files;
 use super::input::{self, Random};
@@ -12,7 +12,8 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// Kills a job again and again before it has come far, and lets it run then. `longest` is how long a life is at most.
+/// Kills a job again and again before it has come far, and lets it run then. `longest` is how long a life is
+/// at most.
 fn survives(salt: u64, sinks: &str, longest: Duration) {
     survives_with(salt, |inputs| inputs, sinks, longest);
 }
@@ -153,8 +154,8 @@ fn owner(job: &Job) -> Option<String> {
     database.query_row("SELECT owner FROM crossrate_lease", [], |row| row.get(0)).ok()
 }
 
-/// A run that has taken the job over waits for the file, which this test has locked, and is frozen there. Another one
-/// runs to its end. What the first one then finds is not its own to cut.
+/// A run that has taken the job over waits for the file, which this test has locked, and is frozen there.
+/// Another one runs to its end. What the first one then finds is not its own to cut.
 #[test]
 fn a_superseded_run_cuts_nothing() {
     let folder = super::folder();
@@ -188,7 +189,8 @@ fn a_superseded_run_cuts_nothing() {
     undisturbed.outputs().assert_same(&disturbed.outputs(), &said);
 }
 
-/// A run that has committed everything and is frozen before it writes its summary: the summary is its successor's.
+/// A run that has committed everything and is frozen before it writes its summary: the summary is its
+/// successor's.
 #[test]
 fn a_superseded_run_leaves_the_summary_of_its_successor() {
     let folder = super::folder();

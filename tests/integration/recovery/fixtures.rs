@@ -1,5 +1,5 @@
-//! Checkpoints that released programs have written are taken up: the rest of the input gives, with what they had
-//! written, byte for byte what one undisturbed run of this program gives.
+//! Checkpoints that released programs have written are taken up: the rest of the input gives, with what they
+//! had written, byte for byte what one undisturbed run of this program gives.
 //!
 //! `tests/fixtures/checkpoints/README.md` says how the fixtures are made.
 
@@ -143,7 +143,8 @@ pub(crate) fn run_and_kill(mut command: Command, commits: usize) -> bool {
     is_killed && told == commits
 }
 
-/// Makes a fixture by that program. The folder has a name that says nothing, since a checkpoint knows whole paths.
+/// Makes a fixture by that program. The folder has a name that says nothing, since a checkpoint knows whole
+/// paths.
 fn write(case: &Case, program: &str, whole: &BTreeMap<String, Vec<String>>) {
     let folder = std::env::temp_dir().join("crossrate-fixture");
     loop {
@@ -195,7 +196,8 @@ fn run(case: &Case) -> String {
     format!("run {} {} {} -q", INPUTS.join(" "), case.flags, case.sinks)
 }
 
-/// Fields that rows had not where fixtures were written, which are null of what was summed then. A cross had no `close`.
+/// Fields that rows had not where fixtures were written, which are null of what was summed then. A cross had
+/// no `close`.
 const LATER: [&str; 3] = ["window", "taker_buy_volume", "taker_buy_quote_volume"];
 
 fn is_later(name: &str, of_cross: bool) -> bool {
@@ -215,7 +217,8 @@ pub(crate) fn without_later_fields(line: &str) -> String {
     fields.join(",")
 }
 
-/// A file of comma separated rows without these columns. Of the columns before the last one that goes none has a comma.
+/// A file of comma separated rows without these columns. Of the columns before the last one that goes none
+/// has a comma.
 fn without_later_columns(name: &str, lines: &str) -> Vec<String> {
     let of_cross = name.contains("crosses");
     let header: Vec<&str> = lines.lines().next().unwrap_or("").split(',').collect();

@@ -1,5 +1,5 @@
-//! A disk that is full: said at once, nothing half written, and taken up when there is room. As root only, who may
-//! make a small disk in memory.
+//! A disk that is full: said at once, nothing half written, and taken up when there is room. As root only,
+//! who may make a small disk in memory.
 
 use super::input;
 use super::kill_loop::{Job, end_of, words};

@@ -1,4 +1,5 @@
-//! A job that is broken off when one of its inputs has ended and another has not, and whose ended input goes on then.
+//! A job that is broken off when one of its inputs has ended and another has not, and whose ended input goes
+//! on then.
 
 use super::any_point::run_here;
 use super::outputs;

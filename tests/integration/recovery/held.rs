@@ -74,7 +74,8 @@ fn who_is_refused_has_taken_nothing() {
     }
 }
 
-/// Databases beside the ledger that a second copy has taken, before one that it cannot have, are given back too.
+/// Databases beside the ledger that a second copy has taken, before one that it cannot have, are given back
+/// too.
 #[test]
 fn who_cannot_have_all_databases_gives_back_those_that_it_has() {
     let folder = super::folder();

@@ -1,5 +1,5 @@
-//! Inputs with everything in them that a checkpoint must remember: trades in disorder, late ones, repeated ones,
-//! quiet legs, heartbeats, aggregate trades, records that are bad or of no interest.
+//! Inputs with everything in them that a checkpoint must remember: trades in disorder, late ones, repeated
+//! ones, quiet legs, heartbeats, aggregate trades, records that are bad or of no interest.
 
 use crossrate::source::simulated::Tape;
 use std::collections::BTreeMap;
@@ -37,7 +37,8 @@ pub(crate) fn seed() -> u64 {
     std::env::var("CROSSRATE_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1)
 }
 
-/// Writes `files` files of together about `trades` trades, so many a second of event time, and gives their paths.
+/// Writes `files` files of together about `trades` trades, so many a second of event time, and gives their
+/// paths.
 pub(crate) fn write(folder: &Path, seed: u64, files: usize, trades: u64, per_second: u64) -> Vec<PathBuf> {
     let tape = Tape { seed, trades, symbols: 4, per_second, ..Tape::default() };
     let within_seconds = 7 * per_second / files as u64;
@@ -92,7 +93,8 @@ fn spoil(tape: &[u8], late_by: u64, random: &mut Random) -> Vec<u8> {
     out
 }
 
-/// Of some records, alone or a few in a row, the times are ahead: by seconds, which the others reach, or by decades.
+/// Of some records, alone or a few in a row, the times are ahead: by seconds, which the others reach, or by
+/// decades.
 pub(crate) fn let_clocks_jump(path: &Path, random: &mut Random) {
     let lines = std::fs::read(path).expect("lines");
     let mut out = Vec::with_capacity(lines.len() + 1_000);
@@ -118,8 +120,8 @@ pub(crate) fn let_clocks_jump(path: &Path, random: &mut Random) {
     std::fs::write(path, out).expect("written");
 }
 
-/// Gives trades ids of any kind, and puts neighbours of one kind into one record: as `tests/formats/any-ids.toml` reads them.
-/// A trade that comes twice has the same id again.
+/// Gives trades ids of any kind, and puts neighbours of one kind into one record: as
+/// `tests/formats/any-ids.toml` reads them. A trade that comes twice has the same id again.
 pub(crate) fn give_ids_of_any_kind(path: &Path) {
     let lines = std::fs::read(path).expect("lines");
     let mut out = Vec::with_capacity(lines.len() + 1_000);

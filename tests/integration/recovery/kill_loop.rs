@@ -1,4 +1,5 @@
-//! One job, killed again and again at random moments, also while it starts, and taken up with other numbers of workers.
+//! One job, killed again and again at random moments, also while it starts, and taken up with other numbers
+//! of workers.
 
 use super::input::Random;
 use super::outputs::{self, Outputs};
@@ -119,9 +120,9 @@ pub(crate) fn signal(process: u32, name: &str) {
         Command::new("kill").args([&format!("-{name}"), &process.to_string()]).stderr(Stdio::null()).status();
 }
 
-/// Runs a job that is killed `kills` times, and then to its end. A run is killed when it has done a random part of the
-/// whole (told by its file of refused records, which ends at `whole` bytes), or a random moment after its start.
-/// After each kill `look` may look at what is there.
+/// Runs a job that is killed `kills` times, and then to its end. A run is killed when it has done a random
+/// part of the whole (told by its file of refused records, which ends at `whole` bytes), or a random moment
+/// after its start. After each kill `look` may look at what is there.
 pub(crate) fn kill_and_take_up(
     job: &Job,
     random: &mut Random,

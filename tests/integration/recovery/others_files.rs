@@ -1,4 +1,5 @@
-//! Files that no run of the job has written are left alone, and damage of those that one has written is found.
+//! Files that no run of the job has written are left alone, and damage of those that one has written is
+//! found.
 
 use super::days;
 use super::input;
@@ -140,7 +141,8 @@ fn where_there_is_no_checkpoint_check_says_so() {
     assert!(code == 1 && said.contains("no checkpoint"), "{code} {said}");
 }
 
-/// The job of a database has written to one place, and is to write to another, where somebody has something of that name.
+/// The job of a database has written to one place, and is to write to another, where somebody has something
+/// of that name.
 #[test]
 fn what_has_the_name_of_a_file_of_the_job_elsewhere_is_left_alone() {
     let day = "symbols/date=2018-05-01";
@@ -177,7 +179,8 @@ fn what_has_the_name_of_a_file_of_the_job_elsewhere_is_left_alone() {
     }
 }
 
-/// Makes a checkpoint what an earlier version wrote: lengths of the files that grow, and nothing else of them.
+/// Makes a checkpoint what an earlier version wrote: lengths of the files that grow, and nothing else of
+/// them.
 fn as_earlier_versions_wrote(database: &Path) {
     let database = Connection::open(database).expect("opened");
     let mut query = database.prepare("SELECT job, key, value FROM crossrate_recovery").expect("entries");

@@ -1,4 +1,5 @@
-//! The kill loop with a real Postgres as ledger, which is itself crashed now and then, and what its tables hold.
+//! The kill loop with a real Postgres as ledger, which is itself crashed now and then, and what its tables
+//! hold.
 
 use super::input::{self, Random};
 use super::kill_loop::{self, Job, kill_and_take_up, kills};
@@ -111,7 +112,8 @@ pub(crate) fn tables(url: &str) -> BTreeMap<String, Vec<String>> {
 }
 
 fn job(folder: &Path, inputs: &[std::path::PathBuf], definition: &str, sinks: &str) -> Job {
-    // Each commit is waited for: all the rest would gather behind a slow one, and there would be nothing left to disturb.
+    // Each commit is waited for: all the rest would gather behind a slow one, and there would be nothing left
+    // to disturb.
     let common = "--delay 500ms --symbols all --cross XVGUSDT=XVGBTC*BTCUSDT --cross BACK=BTCUSDT/XVGBTC \
                   --basis XVGUSDT=BTCUSDT --commit-interval 0s";
     Job::new(folder.to_owned(), inputs, &format!("{common} {definition}"), sinks)

@@ -1,5 +1,5 @@
-//! What readers and askers may cost: whoever does not read holds little, whoever holds many connections leaves room for
-//! those that look after the process.
+//! What readers and askers may cost: whoever does not read holds little, whoever holds many connections
+//! leaves room for those that look after the process.
 
 use super::streams::{Events, Known, all};
 use super::{Served, follow, http};

@@ -135,8 +135,8 @@ impl Browser {
             .collect()
     }
 
-    /// What axe finds wrong with the page as it is: how bad, which rule, where. Nothing where axe is not there, which in
-    /// CI is a failure.
+    /// What axe finds wrong with the page as it is: how bad, which rule, where. Nothing where axe is not
+    /// there, which in CI is a failure.
     pub(super) fn faults(&self) -> Vec<String> {
         let axe = concat!(env!("CARGO_MANIFEST_DIR"), "/target/axe/4.10.3/axe.min.js");
         let Ok(axe) = std::fs::read_to_string(axe) else {

@@ -1,5 +1,5 @@
-//! The description of the interface against the running server, by a property tester: whatever it makes up, no answer
-//! is a server's fault, and every one is as it is described.
+//! The description of the interface against the running server, by a property tester: whatever it makes up,
+//! no answer is a server's fault, and every one is as it is described.
 
 use super::Served;
 use crate::needs;
@@ -18,8 +18,8 @@ fn no_request_that_somebody_makes_up_gets_an_answer_that_is_not_described() {
     std::fs::write(&trades, super::follow::trades(0..120)).unwrap();
     let served = Served::run(&[trades.to_str().unwrap(), "--delay", "1s", "--window", "5s"]);
     served.wait_for_the_end();
-    // That every valid request is answered is not asked: whether a text is SQL, or a form fits several kinds of rows, no
-    // schema says.
+    // That every valid request is answered is not asked: whether a text is SQL, or a form fits several kinds
+    // of rows, no schema says.
     let checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,\
                   response_schema_conformance,negative_data_rejection,unsupported_method";
     let output = Command::new(CHECKER)

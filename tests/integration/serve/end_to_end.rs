@@ -1,4 +1,5 @@
-//! From a websocket to a chart: a simulated exchange, the collector, Apache Kafka, `run -w 2` and the page in a browser.
+//! From a websocket to a chart: a simulated exchange, the collector, Apache Kafka, `run -w 2` and the page in
+//! a browser.
 
 use super::browser::Browser;
 use super::{Served, http};

@@ -1,4 +1,5 @@
-//! `crossrate serve`: what it serves is what was written, wherever that is, and while it goes away and comes back.
+//! `crossrate serve`: what it serves is what was written, wherever that is, and while it goes away and comes
+//! back.
 
 use super::{Served, crossrate, http};
 use std::fmt::Write as _;

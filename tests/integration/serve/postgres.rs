@@ -1,5 +1,5 @@
-//! The read side over a real Postgres: what it serves is what was written, character by character, and it outlives a crash
-//! of the server.
+//! The read side over a real Postgres: what it serves is what was written, character by character, and it
+//! outlives a crash of the server.
 
 use super::follow::{rows_of, serve, served_rows, trades};
 use super::{crossrate, http};

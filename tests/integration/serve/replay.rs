@@ -1,4 +1,5 @@
-//! Replays: the rows are those of a run over the same range; they leave nothing behind and end with their reader.
+//! Replays: the rows are those of a run over the same range; they leave nothing behind and end with their
+//! reader.
 
 use super::follow::trades;
 use super::{Served, crossrate, http};

@@ -161,13 +161,15 @@ fn harm_is_refused_and_nobody_else_notices() {
         assert!(begun.elapsed() < Duration::from_secs(30), "{sql}: {:?}", begun.elapsed());
         assert_eq!(served.get("/healthz").status, 200);
     }
-    // One instruction of the engine's machine, between which it looks at the clock, takes longer than all of the time.
+    // One instruction of the engine's machine, between which it looks at the clock, takes longer than all of
+    // the time.
     let needle = "hex(zeroblob(245000)) || '1'";
     let long = format!("instr(hex(zeroblob(495000)), {needle})");
     let answer = ask(&served, &format!("select {long} + {long} + {long} + {long}"));
     assert_eq!(answer.status, 400, "{}", answer.body);
     assert_eq!(answer.json()["detail"], "the query was stopped after 5 s");
-    // Several at once: the job goes on, and whoever follows it is told, before the last of them has its answer.
+    // Several at once: the job goes on, and whoever follows it is told, before the last of them has its
+    // answer.
     let attack =
         "select count(*) from symbols a, symbols b, symbols c, symbols d, symbols e, symbols f, symbols g";
     std::thread::scope(|scope| {

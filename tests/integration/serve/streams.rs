@@ -1,5 +1,5 @@
-//! Streams: a reader that keeps up, one that goes away and comes again, and those that do not read at all end up
-//! with what REST tells, and the job goes on as if nobody were there.
+//! Streams: a reader that keeps up, one that goes away and comes again, and those that do not read at all end
+//! up with what REST tells, and the job goes on as if nobody were there.
 
 use super::{Served, crossrate, http};
 use serde_json::Value;

@@ -1,5 +1,5 @@
-//! Cases of trades whose ids are a sequence, unique or none, mixed within symbols, records and partitions, and many of them
-//! at one event time.
+//! Cases of trades whose ids are a sequence, unique or none, mixed within symbols, records and partitions,
+//! and many of them at one event time.
 
 use super::{Case, Packing, Random, Tape, flags};
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! Cases of several windows: definitions of all kinds, zones with every oddity, and times about their boundaries.
+//! Cases of several windows: definitions of all kinds, zones with every oddity, and times about their
+//! boundaries.
 
 use super::{Case, Market, Random, Taker, flags};
 use crate::oracle::calendar::Zone;

@@ -44,7 +44,8 @@ pub(super) fn is_told(head: &[u8], complete: bool) -> Result<bool, Failure> {
     Ok(text.first() != Some(&b'<') || text.len() >= 16 || complete)
 }
 
-/// Says what is wrong with an archive that a spreadsheet or a database has written anew: no record of it would be read.
+/// Says what is wrong with an archive that a spreadsheet or a database has written anew: no record of it
+/// would be read.
 pub(super) fn refuse(line: &[u8]) -> Result<(), Failure> {
     let quoted = |line: &[u8]| line.iter().filter(|b| **b != b'"').copied().collect::<Vec<u8>>();
     let split = |by: u8| line.iter().map(|b| if *b == by { b',' } else { *b }).collect::<Vec<u8>>();

@@ -154,7 +154,8 @@ fn each_recording_is_read_as_its_independent_reading() {
 #[ignore = "needs recordings"]
 fn every_recording_has_a_mapping_or_a_reason() {
     let folder = folder();
-    // The symbol of these stands in the answer to a subscription, by the number of its channel: no mapping can say that.
+    // The symbol of these stands in the answer to a subscription, by the number of its channel: no mapping
+    // can say that.
     let none = ["bitfinex-2021-04-17.jsonl", "bitfinex-te-2022-10-11.jsonl"];
     for entry in std::fs::read_dir(folder).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
