@@ -17,7 +17,7 @@ check:
 
 # The tests that need no Java, database or browser, with fewer cases and kills; the others are shown as ignored
 test-fast *names:
-    CROSSRATE_CASES=60 CROSSRATE_TEST_JOBS=3 CROSSRATE_TEST_KILLS=5 \
+    CROSSRATE_CASES=60 CROSSRATE_TEST_JOBS=3 CROSSRATE_TEST_KILLS=5 RUST_TEST_THREADS=4 \
         cargo test --workspace {{features}} -- --skip memory:: {{names}}
 
 # The tests of Kafka, on one broker; needs Java, Maven, kcat, PostgreSQL
