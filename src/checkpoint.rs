@@ -4,6 +4,7 @@
 //! job over would.
 
 mod check;
+mod open_windows;
 mod show;
 
 use crate::config::checkpoint::{Action, CheckpointCommand, CheckpointStore};

@@ -1,16 +1,15 @@
 //! What a checkpoint holds, for people and for programs.
 
+use super::open_windows::{self, OpenWindow};
 use crate::config::checkpoint::CheckpointStore;
 use crate::config::topic_of;
 use crate::flag_words::in_flags;
-use crate::job_identity;
 use crate::ledger::checkpoint::{Checkpoint, JobEntry, PartitionCheckpoint};
 use crate::ledger::stored_checkpoint::StoredCheckpoint;
 use anyhow::Result;
 use crossrate_dataflows::market::acceptance::Counts;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::ratio::{RATE_PLACES, write_scaled_big};
-use crossrate_dataflows::market::windows::WindowPlace;
 use num_bigint::BigInt;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,7 +33,7 @@ pub(super) struct Shown {
     ended: bool,
     definition: BTreeMap<String, String>,
     partitions: Vec<Partition>,
-    open_windows: Vec<Window>,
+    open_windows: Vec<OpenWindow>,
     statistics: Vec<Statistics>,
     carried: Vec<Carried>,
     /// What windows without trades are filled from.
@@ -64,16 +63,6 @@ struct Partition {
     panes: usize,
     /// Bytes that were read, of a file.
     read_bytes: Option<u64>,
-}
-
-#[derive(Debug, Serialize)]
-struct Window {
-    window: String,
-    start_ms: u64,
-    end_ms: u64,
-    symbols: usize,
-    /// Of panes that partitions have handed over; what they still fold is read again.
-    trades: i64,
 }
 
 #[derive(Debug, Serialize)]
@@ -156,7 +145,7 @@ impl Shown {
             ended: job.is_some_and(|job| job.ended),
             definition: job.map(|job| in_flags(&job.definition).into_iter().collect()).unwrap_or_default(),
             partitions: checkpoint.partitions.iter().map(partition).collect(),
-            open_windows: windows(&checkpoint),
+            open_windows: open_windows::of(&checkpoint),
             statistics,
             carried,
             closes,
@@ -276,43 +265,6 @@ impl Partition {
 fn topics_of(job: &JobEntry) -> Vec<&str> {
     let topics = job.definition.iter().find(|(name, _)| name == "topic");
     topics.map(|(_, topics)| topics.split(' ').collect()).unwrap_or_default()
-}
-
-/// The windows that are not final and for which partitions have handed panes over.
-fn windows(checkpoint: &Checkpoint) -> Vec<Window> {
-    let Some(job) = &checkpoint.job else { return Vec::new() };
-    let definition = job_identity::definition_of(&job.definition).filter(|_| !job.ended);
-    let Some(mut definition) = definition else { return Vec::new() };
-    definition.windows = definition.windows.going_on_from(&checkpoint.boundaries);
-    let mut windows: BTreeMap<(EventTime, WindowPlace), (BTreeSet<&str>, i64)> = BTreeMap::new();
-    let panes = checkpoint.partitions.values().flat_map(|partition| &partition.panes);
-    for ((pane, _), entries) in panes {
-        for (place, window) in (0..).zip(definition.windows.each()) {
-            let Some(slot) = window.slot(pane.minus(1)) else { continue };
-            // Of windows that grow only the one that ends next is open.
-            let last = if window.grows() { slot.end } else { window.last_end_over(slot.end) };
-            let mut end = slot.end;
-            while end <= last {
-                if end.plus(definition.grace) > checkpoint.resume.at {
-                    let (symbols, trades) = windows.entry((end, place)).or_default();
-                    symbols.extend(entries.iter().map(|entry| entry.symbol.as_str()));
-                    *trades += entries.iter().map(|entry| entry.moments.n).sum::<i64>();
-                }
-                end = window.next_end(end);
-            }
-        }
-    }
-    let window = |((end, place), (symbols, trades)): ((EventTime, WindowPlace), (BTreeSet<&str>, i64))| {
-        let window = definition.windows.at(place);
-        Window {
-            window: window.name().to_owned(),
-            start_ms: window.start_of(end).millis(),
-            end_ms: end.millis(),
-            symbols: symbols.len(),
-            trades,
-        }
-    };
-    windows.into_iter().map(window).collect()
 }
 
 fn rate(scaled: &BigInt) -> String {

@@ -87,6 +87,16 @@ fn an_open_day_ends_when_it_would_have_by_the_older_database() {
             job(name, std::slice::from_ref(&first)).run(&[]);
         }
         let moved = folder.path().join("moved");
+        // All trades of the open windows, whether the checkpoint holds their sums or their panes.
+        let (_, shown) = super::others_files::crossrate(&moved, "checkpoint show --json --to rows.jsonl");
+        let shown: serde_json::Value = serde_json::from_str(&shown).expect("JSON");
+        for open in shown["open_windows"].as_array().expect("windows") {
+            let [start, end] = ["start_ms", "end_ms"].map(|field| open[field].as_u64().expect("a time"));
+            let held = (end.min(BEGIN + 34 * HOUR) - start.max(BEGIN)) / 60_000;
+            let trades = open["trades"].as_u64().expect("trades");
+            // What partitions still fold is not in it: a pane of ten minutes.
+            assert!((held - 10..=held).contains(&trades), "{held}: {open}");
+        }
         let midnight = BEGIN + 12 * HOUR;
         let known = move_the_last_boundary(&moved, HOUR);
         assert_eq!(
