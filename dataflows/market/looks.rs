@@ -76,6 +76,12 @@ impl Looks {
         if self.provisional { closed + self.tick } else { closed }
     }
 
+    /// From when on a run that is taken up at a moment keeps sums by value. What an earlier run has handed
+    /// over and not kept is among the first of them: that run may have kept sums at other moments.
+    pub fn kept_from(&self, taken_up_at: EventTime) -> EventTime {
+        taken_up_at.minus(self.hindsight() + self.grace).plus(1)
+    }
+
     /// The first look that could see a trade of the pane that ends at `pane_end`, accepted at watermark `w`.
     /// Always after `w`; a trade handed over with the date just before it is seen by every look that must see
     /// it.

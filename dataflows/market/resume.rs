@@ -130,19 +130,31 @@ mod tests {
         })
     }
 
-    /// What the checkpoint of `t` holds of a run that has left all that, by what the crate's documents say of it;
-    /// and the panes that are handed over again.
+    /// What the checkpoint of `t` holds of a run that began with `earlier` and has left all that, by what
+    /// the crate's documents say of it; and the panes that are handed over again. That run kept sums every
+    /// so many steps.
     fn point(
         t: EventTime,
         panes: &[PaneItem],
         left: &[(EventTime, Lasting)],
         definition: &Definition,
+        earlier: Resume,
+        every: u64,
     ) -> (Resume, Vec<PaneItem>) {
         let looks = Looks::of(definition);
         let windows = &definition.windows;
-        let mut resume = Resume { at: t, ..Resume::default() };
-        let needed =
-            |end: EventTime| windows.pane_needed_until(end).plus(definition.grace + looks.hindsight()) > t;
+        let kept_from = looks.kept_from(earlier.at);
+        let mut resume = Resume { at: t, ..earlier };
+        let step = windows.base_step().unwrap_or(1);
+        let needed = |end: EventTime| {
+            let until = windows.pane_needed_until(end, kept_from);
+            let until = if windows.base_step().is_some() && every > 1 {
+                until.max(at(end.micros().next_multiple_of(step * every)))
+            } else {
+                until
+            };
+            until.plus(definition.grace + looks.hindsight()) > t
+        };
         let (again, gone): (Vec<_>, Vec<_>) =
             panes.iter().cloned().partition(|((_, (end, _)), ..)| needed(*end));
         for ((symbol, (_, candle)), ..) in gone {
@@ -154,7 +166,12 @@ mod tests {
                 Lasting::Carried(leg, end, state) if look.plus(looks.hindsight()) <= t => {
                     resume.carried.insert(leg, (end, state));
                 }
-                Lasting::Base(of, base) if look.plus(looks.hindsight()) <= t => {
+                // That of a symbol which does not trade until then is the same.
+                Lasting::Base(of, base)
+                    if at(base.until.micros().next_multiple_of(step * every))
+                        .plus(definition.grace + looks.hindsight())
+                        <= t =>
+                {
                     resume.bases.insert(of, base);
                 }
                 Lasting::IdsAnew(symbol, id) if look.plus(looks.hindsight()) <= t => {
@@ -256,10 +273,47 @@ mod tests {
             let Some(last) = rows.last().map(|row| row.0.micros()) else { return Ok(()) };
             for place in places {
                 let t = at(1_000 + place.index(last as usize - 999) as u64);
-                let (resume, again) = point(t, &panes, &lasting, &definition);
+                let (resume, again) = point(t, &panes, &lasting, &definition, Resume::default(), 1);
                 let (rest, _) = run(again, &definition, resume);
                 let expected: Vec<_> = rows.iter().filter(|row| row.0 > t).cloned().collect();
                 prop_assert_eq!(rest, expected, "taken up at {:?}", t);
+            }
+        }
+
+        /// A program that keeps sums more often goes on from one that did so more rarely, and from that
+        /// again.
+        #[test]
+        fn from_a_run_that_kept_sums_at_other_moments(
+            definitions in prop::collection::vec(definition(), 1..4),
+            (grace, tick, every) in (0u64..12, 1u64..40, 1u64..5),
+            emit: (bool, bool),
+            trades in prop::collection::vec((any::<bool>(), 0u64..60, 0u64..40, 0usize..5), 1..40),
+            places in prop::collection::vec(any::<(prop::sample::Index, prop::sample::Index)>(), 3),
+        ) {
+            let mut known = std::collections::HashSet::new();
+            let definitions = definitions.into_iter().filter(|definition| known.insert(definition.clone()));
+            let definition = Arc::new(Definition {
+                windows: Windows::new(definitions),
+                grace,
+                emit: if emit.0 { Emit::Changes } else { Emit::Final },
+                provisional: emit.1,
+                tick,
+                ..crate::job::tests::definition()
+            });
+            let panes = panes(&trades, &definition);
+            let (rows, lasting) = run(panes.clone(), &definition, Resume::default());
+            let Some(last) = rows.last().map(|row| row.0.micros()) else { return Ok(()) };
+            for (first, second) in places {
+                let t = 1_000 + first.index(last as usize - 999) as u64;
+                let (resume, again) = point(at(t), &panes, &lasting, &definition, Resume::default(), every);
+                let (rest, lasting) = run(again.clone(), &definition, resume.clone());
+                let expected: Vec<_> = rows.iter().filter(|row| row.0 > at(t)).cloned().collect();
+                prop_assert_eq!(rest, expected, "taken up at {:?}", t);
+                let later = at(t + second.index((last - t) as usize + 1) as u64);
+                let (resume, again) = point(later, &again, &lasting, &definition, resume, 1);
+                let (rest, _) = run(again, &definition, resume);
+                let expected: Vec<_> = rows.iter().filter(|row| row.0 > later).cloned().collect();
+                prop_assert_eq!(rest, expected, "taken up at {:?}, and at {:?}", t, later);
             }
         }
     }

@@ -25,8 +25,11 @@ pub const MOST_DEFINITIONS: usize = 16;
 /// The most slots that a sliding window is made of.
 pub const MOST_SLOTS: u64 = 100_000;
 
-/// Of windows that are made of more panes than this the sums are kept by value.
-const FEW_PANES: u64 = 64;
+/// Of windows that are made of more panes than this the sums are kept by value, every so many panes. Half
+/// as many cost time that is seen, twice as many make the checkpoint twice as large (`benches/months`).
+/// Where panes are of a millisecond, a symbol has a row of each in which it traded, so the sums that are
+/// kept are fewer than its rows.
+const FEW_PANES: u64 = 32;
 
 /// Panes are no longer than this where boundaries are further apart.
 const DAY: u64 = 86_400_000_000;
@@ -146,12 +149,15 @@ impl Windows {
     }
 
     /// Until when the sums of a pane are needed, but for what corrections add: until the end of the last window that holds
-    /// it, or where such a window is long until its sums are kept by value.
-    pub fn pane_needed_until(&self, pane_end: EventTime) -> EventTime {
+    /// it, or where such a window is long until its sums are kept by value, which is not before that other
+    /// moment.
+    pub fn pane_needed_until(&self, pane_end: EventTime, kept_from: EventTime) -> EventTime {
         let finest = self.finest();
         let needed = self.0.iter().map(|window| match window.slot(pane_end.minus(1)) {
             None => pane_end,
-            Some(_) if window.is_long(finest) => next_multiple_from(pane_end, finest * FEW_PANES),
+            Some(_) if window.is_long(finest) => {
+                next_multiple_from(pane_end.max(kept_from), finest * FEW_PANES)
+            }
             Some(slot) => window.last_end_over(slot.end),
         });
         needed.max().unwrap_or(pane_end)

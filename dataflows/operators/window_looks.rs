@@ -65,6 +65,8 @@ pub(crate) struct WindowLooks {
     withhold_before: EventTime,
     /// What was final until then is known by what it left; what became final later is worked out again.
     known_to: EventTime,
+    /// From when on sums are kept by value.
+    kept_from: EventTime,
     pending: BTreeMap<EventTime, Vec<PaneTrades>>,
     numbers: HashMap<Symbol, usize, foldhash::fast::RandomState>,
     symbols: Vec<SymbolState>,
@@ -97,9 +99,11 @@ impl WindowLooks {
     /// Those of a job.
     pub(crate) fn new(definition: &Arc<Definition>, resume: &Arc<Resume>) -> Self {
         let looks = Looks::of(definition);
+        let known_to = resume.at.minus(looks.hindsight());
         WindowLooks {
             resume: Arc::clone(resume),
-            known_to: resume.at.minus(looks.hindsight()),
+            known_to,
+            kept_from: looks.kept_from(resume.at),
             slots: PaneSlots::of(&looks.windows),
             looks,
             carries: definition.missing_leg == MissingLeg::Carry,
@@ -150,7 +154,7 @@ impl WindowLooks {
         state.add(&self.slots, &trades.moments, &trades.candle, &self.looks);
         state.settle_ids(look.minus(self.looks.grace + 1));
         self.keep_ids(number, give);
-        if let Some(moment) = self.slots.kept_at(trades.end) {
+        if let Some(moment) = self.slots.kept_at(trades.end.max(self.kept_from)) {
             self.basing.add(number, moment);
         }
         for place in 0..self.looks.windows.count() {

@@ -15,15 +15,16 @@ pub(super) struct OpenWindow {
     pub(super) start_ms: u64,
     pub(super) end_ms: u64,
     pub(super) symbols: usize,
-    /// Of sums that are held by value and of panes that partitions have handed over; what they still fold is read again.
+    /// Of sums that are held by value and of panes that partitions have handed over; what they still fold
+    /// is read again.
     pub(super) trades: i64,
 }
 
 /// How many trades a symbol has in the slots of a definition, by their ends.
 type Slots = BTreeMap<EventTime, i64>;
 
-/// The windows that are not final and that have trades, in order of their ends. Of windows that grow from one start those
-/// that have a row by now: not yet begun is what ends later.
+/// The windows that are not final and that have trades, in order of their ends. Of windows that grow from
+/// one start those that have a row by now: not yet begun is what ends later.
 pub(super) fn of(checkpoint: &Checkpoint) -> Vec<OpenWindow> {
     let Some(job) = checkpoint.job.as_ref().filter(|job| !job.ended) else { return Vec::new() };
     let Some(definition) = job_identity::definition_of(&job.definition) else { return Vec::new() };

@@ -29,6 +29,8 @@ pub struct PartitionChanges {
     symbols: SymbolBlocks,
     /// Rows until then are out.
     committed: EventTime,
+    /// The sums of long windows are kept by value from then on.
+    kept_from: EventTime,
     /// How far the partition may be out of order.
     delay: u64,
     /// The boundaries of windows, as they were written last.
@@ -58,6 +60,7 @@ impl PartitionChanges {
             kept: BTreeMap::new(),
             symbols: SymbolBlocks::default(),
             committed: EventTime::MIN,
+            kept_from: EventTime::MIN,
             delay: definition.delay,
             boundaries: Vec::new(),
             jumps: Refused::default(),
@@ -76,6 +79,7 @@ impl PartitionChanges {
         jumps: &Refused,
     ) {
         self.committed = committed;
+        self.kept_from = committed.minus(self.span).plus(1);
         self.jumps = jumps.clone();
         self.symbols.know(greatest_ids);
         // All of them in one entry: those of a job that had ended.
@@ -130,7 +134,8 @@ impl PartitionChanges {
     /// Rows until `committed` are out and the checkpoint with them: what only they needed can go.
     pub fn forget(&mut self, committed: EventTime) {
         self.committed = self.committed.max(committed);
-        let is_needed = |end: EventTime| self.windows.pane_needed_until(end).plus(self.span) > committed;
+        let is_needed =
+            |end: EventTime| self.windows.pane_needed_until(end, self.kept_from).plus(self.span) > committed;
         while let Some(entry) = self.kept.first_entry().filter(|e| !is_needed(*e.key())) {
             let (end, kept) = entry.remove_entry();
             for date in kept.dates {

@@ -50,7 +50,7 @@ impl WindowLooks {
     pub(super) fn keep_ids(&mut self, number: usize, give: Give<'_>) {
         let symbol = &mut self.symbols[number];
         for (pane_end, id) in symbol.take_ids_anew() {
-            let needed = self.looks.windows.pane_needed_until(pane_end);
+            let needed = self.looks.windows.pane_needed_until(pane_end, self.kept_from);
             let look = self.looks.final_at(needed);
             if look > self.known_to {
                 let kept = Lasting::IdsAnew(symbol.name.clone(), id);
