@@ -2,9 +2,9 @@
 //!
 //!     cargo run --release --features avro,protobuf --example formats -- [--rounds N]
 //!
-//! The same trades, as messages of a topic: the exchange's JSON by the fast way, the same bytes by a mapping, records of
-//! Avro and of Protobuf. Each round measures each of them, so that a slow moment of the machine hits all; what counts is
-//! the time that the core has worked for this thread.
+//! The same trades, as messages of a topic: the exchange's JSON by the fast way, the same bytes by a mapping,
+//! records of Avro and of Protobuf. Each round measures each of them, so that a slow moment of the machine
+//! hits all; what counts is the time that the core has worked for this thread.
 
 use anyhow::{Context, Result};
 use crossrate::wire::chunk::{Chunk, Framing, Message};
@@ -103,8 +103,8 @@ fn as_protobuf(t: &Trade, into: &mut Vec<u8>) {
     }
 }
 
-/// `message Trade { string s = 1; uint64 t = 2; string p = 3; string q = 4; uint64 time = 5; bool m = 6; }`, in a set of
-/// descriptors.
+/// `message Trade { string s = 1; uint64 t = 2; string p = 3; string q = 4; uint64 time = 5; bool m = 6; }`,
+/// in a set of descriptors.
 fn descriptors() -> Vec<u8> {
     let sized = |tag: u8, inside: Vec<u8>| [vec![tag, inside.len() as u8], inside].concat();
     let field = |name: &str, number: u8, kind: u8| {
