@@ -4,6 +4,7 @@
 //! that one alone. `CROSSRATE_CASES` asks for more of them.
 
 mod agreement;
+mod changed_jobs;
 
 use crate::oracle::windows::Definition;
 use crate::oracle::{self, Settings};
@@ -36,10 +37,15 @@ fn trades_with_ids_of_any_kind_give_what_the_oracle_gives() {
 
 /// The laws, of the cases of so many seeds.
 fn hold(case_of: fn(u64) -> Case) {
+    each_seed(CASES, |folder, seed| failure_of(folder, case_of, seed));
+}
+
+/// Asks for the failures of so many seeds, or of those that the environment names, each with a folder to write to.
+fn each_seed(cases: u64, failure_of: impl Fn(&Path, u64) -> Option<String> + Sync) {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect(name));
     let seeds = match number("CROSSRATE_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("CROSSRATE_CASES").unwrap_or(CASES),
+        None => 0..number("CROSSRATE_CASES").unwrap_or(cases),
     };
     let next = AtomicU64::new(seeds.start);
     let failed = std::thread::scope(|scope| {
@@ -51,7 +57,7 @@ fn hold(case_of: fn(u64) -> Case) {
                     if seed >= seeds.end {
                         return None;
                     }
-                    if let Some(failure) = failure_of(folder.path(), case_of, seed) {
+                    if let Some(failure) = failure_of(folder.path(), seed) {
                         next.store(seeds.end, Ordering::Relaxed);
                         return Some(failure);
                     }

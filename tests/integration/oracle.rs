@@ -7,6 +7,7 @@
 mod acceptance;
 pub(crate) mod calendar;
 mod json;
+mod log;
 mod market;
 mod numbers;
 mod record;
@@ -14,13 +15,15 @@ mod rows;
 mod settings;
 pub(crate) mod windows;
 
-pub(crate) use acceptance::{Counts, Refused};
+pub(crate) use acceptance::{Counts, NOWHERE, Refused, accept};
+pub(crate) use log::{Change, Course, JobCross, Log, LoggedChange};
+use log::{JobSymbol, Stay};
 use market::Market;
 use num_bigint::BigInt;
-pub(crate) use record::File;
+pub(crate) use record::{File, Record};
 use rows::Look;
-pub(crate) use settings::Settings;
-use settings::{Cross, Fill};
+use settings::Fill;
+pub(crate) use settings::{Cross, Settings};
 use std::collections::{BTreeMap, BTreeSet};
 use windows::{Definition, Window};
 
@@ -34,31 +37,52 @@ pub(crate) struct Outcome {
     pub(crate) refused: Vec<Refused>,
 }
 
-/// Rows by the event time at which they are looked at, end, place of the definition, kind (in the order of `--rows`) and
-/// name.
-type Rows = BTreeMap<(i64, i64, usize, usize, String), String>;
+/// Where a row stands among the others.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    /// The event time at which it is looked at, or what it is of was added.
+    firing: i64,
+    /// Of what is filled back the windows that are final already come before the other rows of a firing.
+    is_of_the_moment: bool,
+    end: i64,
+    /// The place of the definition.
+    definition: usize,
+    /// In the order of `--rows`.
+    kind: usize,
+    name: String,
+}
+
+type Rows = BTreeMap<Place, String>;
 
 /// A run over these files, each of them a partition.
 pub(crate) fn run(settings: &Settings, files: &[File]) -> Outcome {
-    let accepted = acceptance::accept(settings, files);
+    run_changed(settings, &Log::default(), files)
+}
+
+/// A run of a job that is changed meanwhile.
+pub(crate) fn run_changed(settings: &Settings, log: &Log, files: &[File]) -> Outcome {
+    let course = Course::new(settings, log);
+    let accepted = acceptance::accept(settings, &course, files, &[]);
     let market = Market::new(&accepted.trades);
     let mut rows = Rows::new();
     for (place, definition) in settings.windows.iter().enumerate() {
         let watermarks = &accepted.watermarks;
         let mut emission = Emission { settings, watermarks, market: &market, place, definition, rows };
-        for name in market.symbols() {
-            emission.symbol(name);
-            emission.fills(name);
+        for (name, stay) in market.symbols() {
+            let symbol = course.symbol(name, *stay);
+            emission.symbol(&symbol);
+            emission.fills(&symbol);
         }
-        for cross in &settings.crosses {
+        for cross in &course.crosses {
             emission.cross(cross);
         }
-        for basis in &settings.bases {
-            emission.basis(basis);
+        for (name, direct) in &settings.bases {
+            let cross = course.crosses.iter().find(|cross| cross.name == *name);
+            emission.basis(cross.expect("a cross"), &course.symbol(direct, 0));
         }
         rows = emission.rows;
     }
-    let printed = rows.iter().filter(|((_, _, _, kind, _), _)| settings.rows[*kind]);
+    let printed = rows.iter().filter(|(place, _)| settings.rows[place.kind]);
     Outcome {
         rows: printed.map(|(_, text)| format!("{text}\n")).collect(),
         counts: accepted.counts,
@@ -76,6 +100,15 @@ struct Emission<'a> {
     rows: Rows,
 }
 
+/// What a row of a symbol or a cross is of.
+#[derive(Debug, Copy, Clone)]
+struct Subject<'a> {
+    /// The place of the kind.
+    kind: usize,
+    name: &'a str,
+    stay: Stay,
+}
+
 impl<'a> Emission<'a> {
     fn look(&self, window: Window, at: i64) -> Look<'a> {
         Look { definition: self.definition, window, at }
@@ -85,83 +118,101 @@ impl<'a> Emission<'a> {
         self.look(window, window.end + self.settings.grace)
     }
 
-    fn symbol(&mut self, name: &str) {
+    fn symbol(&mut self, symbol: &JobSymbol) {
         let (settings, market) = (self.settings, self.market);
-        let (windows, ticks) = self.windows_and_ticks(&[name]);
-        for window in windows {
-            self.window(window, &ticks, 0, name, |look| rows::symbol(settings, market, name, look));
+        let (windows, ticks) = self.windows_and_ticks([symbol], symbol.stay.from);
+        let subject = Subject { kind: 0, name: &symbol.name, stay: symbol.stay };
+        for window in windows.into_iter().filter(|w| symbol.has_window(settings, self.definition, *w)) {
+            self.window(window, &ticks, subject, |look| rows::symbol(settings, market, symbol, look));
         }
     }
 
     /// Rows of windows without trades, each after one that has some.
-    fn fills(&mut self, name: &str) {
-        if self.definition.is_anchored() || self.settings.fill == Fill::None {
+    fn fills(&mut self, symbol: &JobSymbol) {
+        let (settings, stay) = (self.settings, symbol.stay);
+        if self.definition.is_anchored() || settings.fill == Fill::None {
             return;
         }
-        let mut windows = self.windows_and_ticks(&[name]).0.into_iter().peekable();
+        let subject = Subject { kind: 0, name: &symbol.name, stay };
+        let windows = self.windows_and_ticks([symbol], stay.from).0.into_iter();
+        let with_rows = windows.filter(|window| symbol.has_window(settings, self.definition, *window));
+        let mut windows = with_rows.collect::<Vec<_>>().into_iter().peekable();
         while let Some(before) = windows.next() {
             let mut window = self.definition.next(before);
             while windows.peek() != Some(&window)
-                && window.end - before.end <= self.settings.max_fill_of(self.definition, window)
-                && self.closed_by(window.end + self.settings.grace) == "event"
+                && window.end - before.end <= settings.max_fill_of(self.definition, window)
+                && window.end <= stay.to
+                && self.closed_by(window.end + settings.grace) == "event"
             {
                 let look = self.last_look(window);
-                if let Some(values) = rows::fill(self.settings, self.market, name, look, before) {
-                    self.closed((look.at, window.end, 0, name), &values, 0, true);
+                if let Some(values) = rows::fill(settings, self.market, symbol, look, before) {
+                    self.last(window, subject, &values, 0);
                 }
                 window = self.definition.next(window);
             }
         }
     }
 
-    fn cross(&mut self, cross: &Cross) {
+    fn cross(&mut self, cross: &JobCross) {
         let (settings, market) = (self.settings, self.market);
-        let legs: Vec<&str> = cross.legs.iter().map(|leg| leg.symbol.as_str()).collect();
-        let (windows, ticks) = self.windows_and_ticks(&legs);
+        let subject = Subject { kind: 1, name: &cross.name, stay: cross.stay };
+        let legs = cross.legs.iter().map(|(leg, _)| leg);
+        let (windows, ticks) = self.windows_and_ticks(legs, cross.stay.from);
         let mut rates: Vec<BigInt> = Vec::new();
-        for window in windows {
+        for window in windows.into_iter().filter(|w| cross.has_window(settings, self.definition, *w)) {
             let row = |look| rows::cross(settings, market, cross, look);
-            self.window(window, &ticks, 1, &cross.name, |look| row(look).map(|(values, _)| values));
+            self.window(window, &ticks, subject, |look| row(look).map(|(values, _)| values));
             let look = self.last_look(window);
-            if let Some((_, Some(rate))) = row(look) {
+            if window.end <= cross.stay.to
+                && let Some((_, Some(rate))) = row(look)
+            {
                 rates.push(rate);
                 let last = &rates[rates.len().saturating_sub(settings.stats_last)..];
                 let text = rows::stats(&cross.name, look, last);
-                self.rows.insert((look.at, window.end, self.place, 2, cross.name.clone()), text);
+                self.insert(look.at, window, Subject { kind: 2, ..subject }, text);
             }
         }
     }
 
-    fn basis(&mut self, basis: &(String, String)) {
+    fn basis(&mut self, cross: &JobCross, direct: &JobSymbol) {
         let (settings, market) = (self.settings, self.market);
-        let cross = settings.crosses.iter().find(|cross| cross.name == basis.0).expect("a cross");
-        let symbols = cross.legs.iter().map(|leg| &leg.symbol).chain([&basis.1]);
-        let symbols: Vec<&str> = symbols.map(String::as_str).collect();
-        for window in self.windows_and_ticks(&symbols).0 {
+        let subject = Subject { kind: 3, name: &cross.name, stay: cross.stay };
+        let symbols = cross.legs.iter().map(|(leg, _)| leg).chain([direct]);
+        let (windows, _) = self.windows_and_ticks(symbols, cross.stay.from);
+        for window in windows.into_iter().filter(|w| cross.has_window(settings, self.definition, *w)) {
             let look = self.last_look(window);
             let rate = rows::cross(settings, market, cross, look).and_then(|(values, rate)| {
                 let status = if values.contains("\"status\":\"carried\"") { "carried" } else { "complete" };
                 Some((rate?, status.to_owned()))
             });
-            if let Some(text) = rows::basis(settings, market, basis, look, rate) {
-                self.rows.insert((look.at, window.end, self.place, 3, basis.0.clone()), text);
+            if let Some(text) = rows::basis(settings, market, (&cross.name, direct), look, rate) {
+                self.insert(look.at, window, subject, text);
             }
         }
     }
 
-    /// The windows in which these symbols have rows, in order, and the ticks at which a state of theirs can differ from
-    /// the one at the tick before.
-    fn windows_and_ticks(&self, symbols: &[&str]) -> (BTreeSet<Window>, BTreeSet<i64>) {
+    /// The windows in which these symbols have trades, in order, and the ticks at which a state of theirs can differ from
+    /// the one that was seen before.
+    fn windows_and_ticks<'s>(
+        &self,
+        symbols: impl IntoIterator<Item = &'s JobSymbol>,
+        from: i64,
+    ) -> (BTreeSet<Window>, BTreeSet<i64>) {
         let (mut windows, mut ticks) = (BTreeSet::new(), BTreeSet::new());
-        for trade in symbols.iter().flat_map(|symbol| self.market.trades(symbol)) {
+        let tick = self.settings.tick;
+        let at_or_after = |time: i64| (time - 1).div_euclid(tick) * tick + tick;
+        for trade in symbols.into_iter().flat_map(|symbol| self.market.trades(symbol)) {
             windows.extend(self.definition.windows_of(trade.time));
             // The first tick after the watermark that the trade met; one that met none shows at any tick.
-            ticks.insert((trade.accepted_at.max(0) / self.settings.tick + 1) * self.settings.tick);
+            ticks.insert((trade.accepted_at.max(0) / tick + 1) * tick);
         }
         // A window that follows another begins to exist with the first tick after that one's end, or at it.
-        let tick = self.settings.tick;
         let following = windows.iter().filter(|window| window.follows());
-        ticks.extend(following.map(|window| (window.last_step + tick - 1).div_euclid(tick) * tick));
+        ticks.extend(following.map(|window| at_or_after(window.last_step)));
+        // What is added is seen for the first time; there is no tick before all time.
+        if from != i64::MIN {
+            ticks.insert(at_or_after(from.max(1)));
+        }
         (windows, ticks)
     }
 
@@ -170,16 +221,16 @@ impl<'a> Emission<'a> {
         &mut self,
         window: Window,
         ticks: &BTreeSet<i64>,
-        kind: usize,
-        name: &str,
+        subject: Subject<'_>,
         values: impl Fn(Look<'a>) -> Option<String>,
     ) {
-        let end = window.end;
+        let (end, stay) = (window.end, subject.stay);
         let last_look = self.last_look(window);
         if self.settings.provisional {
             let open = if window.follows() { window.last_step } else { i64::MIN };
+            let until = end.min(stay.to);
             let mut before = None;
-            for at in ticks.range(open..end) {
+            for at in ticks.range(open.max(stay.from)..).take_while(|at| **at < until) {
                 let now = values(self.look(window, *at));
                 if now != before
                     && let Some(values) = &now
@@ -187,21 +238,25 @@ impl<'a> Emission<'a> {
                     let text = format!(
                         r#"{{{values},"revision":null,"closed":false,"final":false,"closed_by":null}}"#
                     );
-                    self.rows.insert((*at, end, self.place, kind, name.to_owned()), text);
+                    self.insert(*at, window, subject, text);
                 }
                 before = now;
             }
+        }
+        if end > stay.to {
+            return;
         }
         let mut revisions = 0;
         let mut before = None;
         if self.settings.changes && last_look.at > end {
             let closing = std::iter::once(end).chain(ticks.range(end + 1..last_look.at).copied());
-            for at in closing {
+            for at in closing.filter(|at| *at >= stay.from) {
                 let now = values(self.look(window, at));
                 if now != before
                     && let Some(values) = &now
                 {
-                    self.closed((at, end, kind, name), values, revisions, false);
+                    let text = self.closed(values, revisions, false, end);
+                    self.insert(at, window, subject, text);
                     revisions += 1;
                 }
                 before = now;
@@ -209,17 +264,35 @@ impl<'a> Emission<'a> {
         }
         if let Some(values) = values(last_look) {
             let unchanged = before.as_ref() == Some(&values);
-            self.closed((last_look.at, end, kind, name), &values, revisions - u64::from(unchanged), true);
+            self.last(window, subject, &values, revisions - u64::from(unchanged));
         }
     }
 
-    fn closed(&mut self, key: (i64, i64, usize, &str), values: &str, revision: u64, is_final: bool) {
-        let (at, end, kind, name) = key;
-        let by = self.closed_by(if is_final { at } else { end });
-        let text = format!(
-            r#"{{{values},"revision":{revision},"closed":true,"final":{is_final},"closed_by":"{by}"}}"#
-        );
-        self.rows.insert((at, end, self.place, kind, name.to_owned()), text);
+    /// The final row of a window.
+    fn last(&mut self, window: Window, subject: Subject<'_>, values: &str, revision: u64) {
+        let at = window.end + self.settings.grace;
+        let text = self.closed(values, revision, true, at);
+        self.insert(at, window, subject, text);
+    }
+
+    fn closed(&self, values: &str, revision: u64, is_final: bool, closed_at: i64) -> String {
+        let by = self.closed_by(closed_at);
+        format!(r#"{{{values},"revision":{revision},"closed":true,"final":{is_final},"closed_by":"{by}"}}"#)
+    }
+
+    /// Nothing leaves before what it is of was added.
+    fn insert(&mut self, at: i64, window: Window, subject: Subject<'_>, text: String) {
+        let Subject { kind, name, stay } = subject;
+        let place = Place {
+            firing: at.max(stay.from),
+            is_of_the_moment: window.end + self.settings.grace > stay.from,
+            end: window.end,
+            definition: self.place,
+            kind,
+            name: name.to_owned(),
+        };
+        let other = self.rows.insert(place, text);
+        assert_eq!(other, None, "two rows of {name} for {window:?} at {at}");
     }
 
     fn closed_by(&self, point: i64) -> &'static str {

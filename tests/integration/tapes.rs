@@ -4,6 +4,7 @@
 //! `text` decides how it is written, `flags` what is asked of it.
 
 mod bad;
+mod changes;
 mod file;
 mod flags;
 mod ids;
@@ -12,6 +13,7 @@ mod text;
 mod windows;
 
 use crate::oracle;
+pub(crate) use changes::{ChangedCase, case as case_of_changes};
 pub(crate) use file::{Packing, Tape};
 pub(crate) use ids::case as case_of_ids;
 pub(crate) use random::Random;

@@ -1,5 +1,6 @@
 //! Which records count (`docs/semantics.md#acceptance`), partition by partition.
 
+use super::log::Course;
 use super::record::{Element, File, Id, Kind, Record};
 use super::settings::Settings;
 use super::windows::pane;
@@ -12,6 +13,8 @@ pub(crate) const NOWHERE: i64 = i64::MIN;
 #[derive(Debug, Clone)]
 pub(crate) struct Trade {
     pub(crate) symbol: String,
+    /// The number of the symbol's stay that it is of.
+    pub(crate) stay: usize,
     pub(crate) id: Id,
     /// The number of its record, its place in that, its partition.
     pub(crate) arrival: (usize, usize, usize),
@@ -71,10 +74,12 @@ pub(crate) struct Accepted {
     pub(crate) watermarks: Vec<i64>,
 }
 
-pub(crate) fn accept(settings: &Settings, files: &[File]) -> Accepted {
+/// Of each partition its records below the end that it is given, where it is.
+pub(crate) fn accept(settings: &Settings, course: &Course<'_>, files: &[File], ends: &[usize]) -> Accepted {
     let mut all = Accepted::default();
     for (partition, file) in files.iter().enumerate() {
-        let watermark = accept_partition(settings, partition, file, &mut all);
+        let end = ends.get(partition).copied().unwrap_or(usize::MAX);
+        let watermark = accept_partition((settings, course), partition, (file, end), &mut all);
         all.watermarks.push(watermark);
     }
     // Several elements of one record may be refused, each for its own reason.
@@ -82,13 +87,21 @@ pub(crate) fn accept(settings: &Settings, files: &[File]) -> Accepted {
     all
 }
 
-fn accept_partition(settings: &Settings, partition: usize, file: &File, all: &mut Accepted) -> i64 {
+fn accept_partition(
+    (settings, course): (&Settings, &Course<'_>),
+    partition: usize,
+    (file, end): (&File, usize),
+    all: &mut Accepted,
+) -> i64 {
     let mut watermark = NOWHERE;
-    let mut kinds: HashMap<String, Kind> = HashMap::new();
-    let mut ids: HashSet<(String, i64, String)> = HashSet::new();
+    let mut kinds: HashMap<(String, usize), Kind> = HashMap::new();
+    let mut ids: HashSet<(String, usize, i64, String)> = HashSet::new();
     // The time of the record judged just before by rules 2 to 6, where `--max-jump` refused it.
     let mut refused_before: Option<i64> = None;
     for Element { offset, part, line, record } in file.elements(settings.decimals) {
+        if offset >= end {
+            break;
+        }
         all.counts.read += 1;
         let mut refuse = |reason: &str| {
             all.refused.push(Refused { partition, offset, reason: reason.to_owned(), value: line.to_vec() });
@@ -115,11 +128,11 @@ fn accept_partition(settings: &Settings, partition: usize, file: &File, all: &mu
             }
             Record::Trade(event) => event,
         };
-        if !settings.wants(&event.symbol) {
+        let Some(stay) = course.stay_of_record(&event.symbol, (partition, offset), event.time) else {
             all.counts.unselected += 1;
             continue;
-        }
-        if *kinds.entry(event.symbol.clone()).or_insert(event.kind) != event.kind {
+        };
+        if *kinds.entry((event.symbol.clone(), stay)).or_insert(event.kind) != event.kind {
             all.counts.ignored += 1;
             continue;
         }
@@ -140,7 +153,7 @@ fn accept_partition(settings: &Settings, partition: usize, file: &File, all: &mu
             Id::Text(text) => Some(text.clone()),
             Id::None => None,
         };
-        let is_new = known_by.is_none_or(|id| ids.insert((event.symbol.clone(), pane, id)));
+        let is_new = known_by.is_none_or(|id| ids.insert((event.symbol.clone(), stay, pane, id)));
         if !is_new && settings.dedup {
             all.counts.duplicate += 1;
             continue;
@@ -148,6 +161,7 @@ fn accept_partition(settings: &Settings, partition: usize, file: &File, all: &mu
         all.counts.accepted += 1;
         all.trades.push(Trade {
             symbol: event.symbol,
+            stay,
             id: event.id,
             arrival: (offset, part, partition),
             price: event.price,

@@ -2,6 +2,7 @@
 //! anew each time it is asked for.
 
 use super::acceptance::Trade;
+use super::log::JobSymbol;
 use super::numbers::ten_to;
 use super::record::{Decimals, Id};
 use super::settings::Settings;
@@ -12,12 +13,15 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
-/// All accepted trades, by symbol and in order of event time.
+/// A symbol and the number of a stay of it.
+type Key = (String, usize);
+
+/// All accepted trades, by symbol and stay, and in order of event time.
 #[derive(Debug, Default)]
 pub(crate) struct Market {
-    symbols: BTreeMap<String, Vec<Trade>>,
+    symbols: BTreeMap<Key, Vec<Trade>>,
     /// What has been asked for: a cross asks for the same as its legs.
-    known: RefCell<HashMap<(String, Window, i64), Option<Sums>>>,
+    known: RefCell<HashMap<(Key, Window, i64), Option<Sums>>>,
 }
 
 /// What the trades of a window come to, prices and quantities scaled by their decimals.
@@ -44,7 +48,7 @@ impl Market {
     pub(crate) fn new(trades: &[Trade]) -> Market {
         let mut market = Market { symbols: BTreeMap::new(), known: RefCell::default() };
         for trade in trades {
-            market.symbols.entry(trade.symbol.clone()).or_default().push(trade.clone());
+            market.symbols.entry((trade.symbol.clone(), trade.stay)).or_default().push(trade.clone());
         }
         for trades in market.symbols.values_mut() {
             trades.sort_by_key(|trade| match trade.id {
@@ -55,22 +59,28 @@ impl Market {
         market
     }
 
-    pub(crate) fn symbols(&self) -> impl Iterator<Item = &str> {
-        self.symbols.keys().map(String::as_str)
+    pub(crate) fn symbols(&self) -> impl Iterator<Item = &Key> {
+        self.symbols.keys()
     }
 
-    pub(crate) fn trades<'a>(&'a self, symbol: &str) -> &'a [Trade] {
-        self.symbols.get(symbol).map_or(&[], Vec::as_slice)
+    pub(crate) fn trades<'a>(&'a self, symbol: &JobSymbol) -> &'a [Trade] {
+        self.symbols.get(&key(symbol)).map_or(&[], Vec::as_slice)
     }
 
     /// Whether a trade of this interval was accepted while its partition's watermark was before `at`.
-    pub(crate) fn has_trades(&self, symbol: &str, start: i64, end: i64, at: i64) -> bool {
+    pub(crate) fn has_trades(&self, symbol: &JobSymbol, start: i64, end: i64, at: i64) -> bool {
         self.between(symbol, start, end).iter().any(|trade| trade.accepted_at < at)
     }
 
     /// The window's state at event time `at`, if it has trades.
-    pub(crate) fn sums(&self, settings: &Settings, symbol: &str, window: Window, at: i64) -> Option<Sums> {
-        let key = (symbol.to_owned(), window, at);
+    pub(crate) fn sums(
+        &self,
+        settings: &Settings,
+        symbol: &JobSymbol,
+        window: Window,
+        at: i64,
+    ) -> Option<Sums> {
+        let key = (key(symbol), window, at);
         if let Some(known) = self.known.borrow().get(&key) {
             return known.clone();
         }
@@ -79,7 +89,7 @@ impl Market {
         sums
     }
 
-    fn summed(&self, settings: &Settings, symbol: &str, window: Window, at: i64) -> Option<Sums> {
+    fn summed(&self, settings: &Settings, symbol: &JobSymbol, window: Window, at: i64) -> Option<Sums> {
         let Window { start, end, .. } = window;
         let within = self.between(symbol, start, end).iter().filter(|trade| trade.accepted_at < at);
         let trades: Vec<&Trade> = within.collect();
@@ -113,7 +123,7 @@ impl Market {
         })
     }
 
-    fn between(&self, symbol: &str, start: i64, end: i64) -> &[Trade] {
+    fn between(&self, symbol: &JobSymbol, start: i64, end: i64) -> &[Trade] {
         let trades = self.trades(symbol);
         let from = trades.partition_point(|trade| trade.time < start);
         let to = trades.partition_point(|trade| trade.time < end);
@@ -121,7 +131,7 @@ impl Market {
     }
 
     /// The sum over the window's panes, each with what was before it.
-    fn missing_ids(&self, symbol: &str, start: i64, end: i64, at: i64) -> i128 {
+    fn missing_ids(&self, symbol: &JobSymbol, start: i64, end: i64, at: i64) -> i128 {
         let known = self.between(symbol, i64::MIN, end).iter().filter(|trade| trade.accepted_at < at);
         let mut panes: BTreeMap<i64, Vec<&Trade>> = BTreeMap::new();
         for trade in known {
@@ -163,6 +173,10 @@ impl Sums {
     pub(crate) fn mean_square(&self) -> BigRational {
         BigRational::new(self.squares.clone(), &self.volume * ten_to(2 * self.decimals.price as u32))
     }
+}
+
+fn key(symbol: &JobSymbol) -> Key {
+    (symbol.name.clone(), symbol.stay.number)
 }
 
 fn is_of_sequence(trade: &Trade) -> bool {

@@ -1,9 +1,10 @@
 //! The values of rows (`docs/semantics.md#cross-rates`, `#rows`): of a symbol, of a cross, of a cross's statistics.
 
+use super::log::{JobCross, JobSymbol};
 use super::market::{Market, Sums};
 use super::numbers::{half_to_even_signed, rate, scaled, signed, ten_to, variance_and_std};
 use super::record::Decimals;
-use super::settings::{Cross, Fill, MissingLeg, Settings};
+use super::settings::{Fill, MissingLeg, Settings};
 use super::windows::{Definition, Window};
 use num_bigint::BigInt;
 use num_rational::BigRational;
@@ -19,24 +20,29 @@ pub(crate) struct Look<'a> {
 
 impl Look<'_> {
     /// The symbol's trades of the window, where it has a row of its own.
-    fn sums_of_row(&self, settings: &Settings, market: &Market, symbol: &str) -> Option<Sums> {
+    fn sums_of_row(&self, settings: &Settings, market: &Market, symbol: &JobSymbol) -> Option<Sums> {
         if self.has_row(market, symbol) { self.sums(settings, market, symbol) } else { None }
     }
 
     /// The symbol's trades of the window, whether or not it has a row of its own there.
-    fn sums(&self, settings: &Settings, market: &Market, symbol: &str) -> Option<Sums> {
+    fn sums(&self, settings: &Settings, market: &Market, symbol: &JobSymbol) -> Option<Sums> {
         market.sums(settings, symbol, self.window, self.at)
     }
 
     /// Whether the symbol has a row of its own: it traded in the window, of anchored ones in their last step.
-    fn has_row(&self, market: &Market, symbol: &str) -> bool {
+    fn has_row(&self, market: &Market, symbol: &JobSymbol) -> bool {
         market.has_trades(symbol, self.window.last_step, self.window.end, self.at)
     }
 }
 
 /// The values of a row, without braces: what a revision is compared by.
-pub(crate) fn symbol(settings: &Settings, market: &Market, name: &str, look: Look<'_>) -> Option<String> {
-    let window = look.sums_of_row(settings, market, name)?;
+pub(crate) fn symbol(
+    settings: &Settings,
+    market: &Market,
+    symbol: &JobSymbol,
+    look: Look<'_>,
+) -> Option<String> {
+    let window = look.sums_of_row(settings, market, symbol)?;
     let Decimals { price, quantity } = settings.decimals;
     let volumes = |volumes: Option<(&BigInt, &BigInt)>| match volumes {
         Some((volume, quote)) => (text(&scaled(volume, quantity)), text(&scaled(quote, price + quantity))),
@@ -50,7 +56,7 @@ pub(crate) fn symbol(settings: &Settings, market: &Market, name: &str, look: Loo
     let (variance, std) = variance_and_std(&(window.mean_square() - &mean * &mean));
     Some(format!(
         r#"{},"trades":{},"open":"{}","high":"{}","low":"{}","close":"{}","volume":{volume},"quote_volume":{quote_volume},"taker_buy_volume":{taker_volume},"taker_buy_quote_volume":{taker_quote},"vwap":"{}","vw_variance":{variance},"vw_std":{std},"missing_ids":{},"digest":"{:016x}""#,
-        head("symbol", name, look),
+        head("symbol", &symbol.name, look),
         window.trades,
         price(window.open),
         price(window.high),
@@ -66,12 +72,12 @@ pub(crate) fn symbol(settings: &Settings, market: &Market, name: &str, look: Loo
 pub(crate) fn fill(
     settings: &Settings,
     market: &Market,
-    name: &str,
+    symbol: &JobSymbol,
     look: Look<'_>,
     before: Window,
 ) -> Option<String> {
     let Decimals { price, quantity } = settings.decimals;
-    let before = market.sums(settings, name, before, look.at)?;
+    let before = market.sums(settings, symbol, before, look.at)?;
     let close = match settings.fill {
         Fill::None => return None,
         Fill::Null => "null".to_owned(),
@@ -81,7 +87,7 @@ pub(crate) fn fill(
     let (volume, quote) = (scaled(&0.into(), quantity), scaled(&0.into(), price + quantity));
     Some(format!(
         r#"{},"trades":0,"open":{close},"high":{close},"low":{close},"close":{close},"volume":"{volume}","quote_volume":"{quote}","taker_buy_volume":"{volume}","taker_buy_quote_volume":"{quote}","vwap":null,"vw_variance":null,"vw_std":null,"missing_ids":{missing_ids},"digest":"0000000000000000""#,
-        head("symbol", name, look),
+        head("symbol", &symbol.name, look),
     ))
 }
 
@@ -95,13 +101,13 @@ struct Standing {
 pub(crate) fn cross(
     settings: &Settings,
     market: &Market,
-    cross: &Cross,
+    cross: &JobCross,
     look: Look<'_>,
 ) -> Option<(String, Option<BigInt>)> {
-    if !cross.legs.iter().any(|leg| look.has_row(market, &leg.symbol)) {
+    if !cross.legs.iter().any(|(leg, _)| look.has_row(market, leg)) {
         return None;
     }
-    let legs: Vec<_> = cross.legs.iter().map(|leg| standing(settings, market, &leg.symbol, look)).collect();
+    let legs: Vec<_> = cross.legs.iter().map(|(leg, _)| standing(settings, market, leg, look)).collect();
     let traded: Vec<&Sums> =
         legs.iter().flatten().filter(|leg| leg.age == 0).map(|leg| &leg.window).collect();
     let status = if legs.iter().any(Option::is_none) {
@@ -118,7 +124,7 @@ pub(crate) fn cross(
     let mut exact = (status != "leg_missing").then(BigRational::one);
     let (mut squares, mut squared_mean) = (BigRational::one(), BigRational::one());
     let mut leg_texts = Vec::new();
-    for (leg, standing) in cross.legs.iter().zip(&legs) {
+    for ((leg, is_inverse), standing) in cross.legs.iter().zip(&legs) {
         let (mut vwap, mut trades, mut age) = ("null".to_owned(), 0, 0);
         if let Some(standing) = standing {
             let mean = standing.window.mean();
@@ -127,19 +133,19 @@ pub(crate) fn cross(
             trades = if age == 0 { standing.window.trades } else { 0 };
             squares *= standing.window.mean_square();
             squared_mean *= &mean * &mean;
-            let times = |rate: BigRational, by| if leg.inverse { rate / by } else { rate * by };
+            let times = |rate: BigRational, by| if *is_inverse { rate / by } else { rate * by };
             exact = exact.map(|rate| times(rate, mean));
             close = close.map(|rate| times(rate, standing.window.close()));
         }
         leg_texts.push(format!(
             r#"{{"symbol":{},"inverse":{},"vwap":{vwap},"trades":{trades},"age_ms":{}}}"#,
-            quoted(&leg.symbol),
-            leg.inverse,
+            quoted(&leg.name),
+            is_inverse,
             age / 1_000,
         ));
     }
     let rate = exact.map(|exact| rate(&exact));
-    let direct = cross.legs.iter().all(|leg| !leg.inverse);
+    let direct = cross.legs.iter().all(|(_, is_inverse)| !is_inverse);
     let (variance, std) = match rate {
         Some(_) if direct => variance_and_std(&(squares - squared_mean)),
         _ => ("null".into(), "null".into()),
@@ -158,7 +164,7 @@ pub(crate) fn cross(
 }
 
 /// The leg's own window, or with `carry` its latest earlier one in which it has a row.
-fn standing(settings: &Settings, market: &Market, symbol: &str, look: Look<'_>) -> Option<Standing> {
+fn standing(settings: &Settings, market: &Market, symbol: &JobSymbol, look: Look<'_>) -> Option<Standing> {
     if let Some(window) = look.sums(settings, market, symbol) {
         return Some(Standing { window, age: 0 });
     }
@@ -166,7 +172,8 @@ fn standing(settings: &Settings, market: &Market, symbol: &str, look: Look<'_>) 
         return None;
     }
     let known = market.trades(symbol).iter().filter(|trade| trade.accepted_at < look.at);
-    let with_rows = known.flat_map(|trade| look.definition.windows_of(trade.time));
+    let with_trades = known.flat_map(|trade| look.definition.windows_of(trade.time));
+    let with_rows = with_trades.filter(|window| symbol.has_window(settings, look.definition, *window));
     // A window that follows another is not there before that one has ended.
     let there = with_rows.filter(|window| !window.follows() || window.last_step <= look.at);
     let earlier = there.filter(|window| window.end < look.window.end).max()?;
@@ -203,7 +210,7 @@ pub(crate) fn stats(name: &str, look: Look<'_>, rates: &[BigInt]) -> String {
 pub(crate) fn basis(
     settings: &Settings,
     market: &Market,
-    (name, symbol): &(String, String),
+    (name, symbol): (&str, &JobSymbol),
     look: Look<'_>,
     cross: Option<(BigInt, String)>,
 ) -> Option<String> {

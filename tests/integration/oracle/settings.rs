@@ -3,6 +3,7 @@
 use super::calendar::Zone;
 use super::record::Decimals;
 use super::windows::{Definition, Window, duration};
+use std::collections::BTreeSet;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
@@ -30,15 +31,19 @@ pub(crate) struct Settings {
     pub(crate) stats_last: usize,
     pub(crate) dedup: bool,
     pub(crate) max_jump: Option<i64>,
+    /// How long before its own moment a cross that is added may have rows.
+    pub(crate) back_fill: i64,
+    /// A run that begins inside a log gives no row of a window that starts before. No flag says it.
+    pub(crate) withheld_before: i64,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cross {
     pub(crate) name: String,
     pub(crate) legs: Vec<Leg>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Leg {
     pub(crate) symbol: String,
     pub(crate) inverse: bool,
@@ -80,6 +85,8 @@ impl Settings {
             stats_last: usize::MAX,
             dedup: true,
             max_jump: None,
+            back_fill: 0,
+            withheld_before: i64::MIN,
         };
         let mut symbols_given = false;
         let mut flags = flags.iter();
@@ -118,7 +125,7 @@ impl Settings {
                         (_, None) => {}
                     }
                 }
-                "--cross" => settings.crosses.push(cross(value)),
+                "--cross" => settings.crosses.push(Cross::read(value)),
                 "--basis" => {
                     let (name, symbol) = value.split_once('=').unwrap_or((value, value));
                     settings.bases.push((name.to_owned(), symbol.to_owned()));
@@ -134,12 +141,13 @@ impl Settings {
                 "--max-carry" => settings.max_carry = Some(duration(value)),
                 "--stats-last" => settings.stats_last = value.parse().unwrap_or(usize::MAX),
                 "--max-jump" => settings.max_jump = (value != "off").then(|| duration(value)),
+                "--back-fill" => settings.back_fill = duration(value),
                 "--dedup" => settings.dedup = value != "off",
                 _ => panic!("the oracle does not know {flag}"),
             }
         }
         if settings.crosses.is_empty() && !symbols_given {
-            settings.crosses.push(cross("XVGUSDT=XVGBTC*BTCUSDT"));
+            settings.crosses.push(Cross::read("XVGUSDT=XVGBTC*BTCUSDT"));
         }
         settings.crosses.sort_by(|a, b| a.name.cmp(&b.name));
         settings
@@ -155,11 +163,12 @@ impl Settings {
         self.max_fill.unwrap_or(duration("1h").max(definition.own_length(window)))
     }
 
-    /// Whether the symbol's trades are asked for: it has rows of its own, or is a leg, which has them too.
-    pub(crate) fn wants(&self, symbol: &str) -> bool {
-        let own = self.symbols.as_ref().is_none_or(|symbols| symbols.iter().any(|s| s == symbol));
-        let direct = self.bases.iter().any(|(_, direct)| direct == symbol);
-        own || direct || self.crosses.iter().flat_map(|cross| &cross.legs).any(|leg| leg.symbol == symbol)
+    /// The symbols whose trades are asked for at the start: those with rows of their own, and legs, which have them too.
+    /// Nothing for all.
+    pub(crate) fn wanted(&self) -> Option<BTreeSet<String>> {
+        let legs = self.crosses.iter().flat_map(|cross| &cross.legs).map(|leg| &leg.symbol);
+        let needed = legs.chain(self.bases.iter().map(|(_, direct)| direct));
+        self.symbols.as_ref().map(|own| own.iter().chain(needed).cloned().collect())
     }
 }
 
@@ -178,14 +187,17 @@ fn windows(flags: &[String]) -> Vec<Definition> {
     written.iter().map(|text| Definition::read(text, &zone, slide)).collect()
 }
 
-fn cross(text: &str) -> Cross {
-    let (name, legs) = text.split_once('=').unwrap_or_else(|| panic!("the cross {text}"));
-    let mut cross = Cross { name: name.to_owned(), legs: Vec::new() };
-    let mut inverse = false;
-    for part in legs.split_inclusive(['*', '/']) {
-        let symbol = part.trim_end_matches(['*', '/']).to_owned();
-        cross.legs.push(Leg { symbol, inverse });
-        inverse = part.ends_with('/');
+impl Cross {
+    /// As it is written.
+    pub(crate) fn read(text: &str) -> Cross {
+        let (name, legs) = text.split_once('=').unwrap_or_else(|| panic!("the cross {text}"));
+        let mut cross = Cross { name: name.to_owned(), legs: Vec::new() };
+        let mut inverse = false;
+        for part in legs.split_inclusive(['*', '/']) {
+            let symbol = part.trim_end_matches(['*', '/']).to_owned();
+            cross.legs.push(Leg { symbol, inverse });
+            inverse = part.ends_with('/');
+        }
+        cross
     }
-    cross
 }

@@ -146,6 +146,17 @@ impl Definition {
         }
     }
 
+    /// Whether what is part of the job from this moment on has rows of the window: it starts then or later, or it is of
+    /// those that all start at one moment and ends later.
+    pub(crate) fn begins_with(&self, window: Window, from: i64) -> bool {
+        if self.begin_together() { window.end > from } else { window.start >= from }
+    }
+
+    /// Whether all of its windows start at one moment.
+    pub(crate) fn begin_together(&self) -> bool {
+        matches!(self, Definition::Anchored(Period::All | Period::Moment(_), _))
+    }
+
     pub(crate) fn is_anchored(&self) -> bool {
         matches!(self, Definition::Anchored(..))
     }

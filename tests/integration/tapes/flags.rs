@@ -85,19 +85,21 @@ pub(super) fn of_all_windows(random: &mut Random, symbols: &[String]) -> Vec<Str
     flags
 }
 
+pub(super) const CROSSES: [&str; 10] = [
+    "XVGUSDT=XVGBTC*BTCUSDT",
+    "XVGETH=XVGBTC/ETHBTC",
+    "Xvgeth=XVGBTC*BTCUSDT/ETHUSDT",
+    "SQUARE=BTCUSDT*BTCUSDT",
+    "ONE=ETHBTC/ETHBTC",
+    "CUBE=BTCUSDT*BTCUSDT*BTCUSDT",
+    "INVERSE=XVGBTC/BTCUSDT/ETHUSDT",
+    "LONG=BTCUSDT*BTCUSDT*BTCUSDT*BTCUSDT*BTCUSDT*BTCUSDT*BTCUSDT*BTCUSDT",
+    "BTCUSDT=ETHUSDT/ETHBTC",
+    "NEVER=XVGBTC*NOBODY",
+];
+
 fn crosses(random: &mut Random) -> Vec<String> {
-    let mut all = vec![
-        "XVGUSDT=XVGBTC*BTCUSDT",
-        "XVGETH=XVGBTC/ETHBTC",
-        "Xvgeth=XVGBTC*BTCUSDT/ETHUSDT",
-        "SQUARE=BTCUSDT*BTCUSDT",
-        "ONE=ETHBTC/ETHBTC",
-        "CUBE=BTCUSDT*BTCUSDT*BTCUSDT",
-        "INVERSE=XVGBTC/BTCUSDT/ETHUSDT",
-        "LONG=BTCUSDT*BTCUSDT*BTCUSDT*BTCUSDT*BTCUSDT*BTCUSDT*BTCUSDT*BTCUSDT",
-        "BTCUSDT=ETHUSDT/ETHBTC",
-        "NEVER=XVGBTC*NOBODY",
-    ];
+    let mut all = CROSSES.to_vec();
     random.shuffle(&mut all);
     all.truncate(random.between(1, 3) as usize);
     let mut all: Vec<String> = all.into_iter().map(str::to_owned).collect();
