@@ -220,13 +220,13 @@ impl<'a> Course<'a> {
     ) -> Option<usize> {
         let taken = |logged: &LoggedChange| logged.offset(partition) <= offset && logged.from <= time;
         let in_force = self.log.changes.iter().enumerate().filter(|(_, logged)| taken(logged));
-        let deciding = in_force.filter_map(|(place, logged)| match &logged.change {
+        let mut deciding = in_force.filter_map(|(place, logged)| match &logged.change {
             Change::AddSymbol(name) if name == symbol => Some(Some(place + 1)),
             Change::DropSymbol(name) if name == symbol => Some(None),
             _ => None,
         });
         let at_start = self.stays(symbol).first().filter(|stay| stay.number == 0).map(|_| 0);
-        deciding.last().unwrap_or(at_start)
+        deciding.next_back().unwrap_or(at_start)
     }
 
     /// The symbols and crosses after all changes; no symbols where all are wanted.
