@@ -191,8 +191,8 @@ impl<'a> Emission<'a> {
         }
     }
 
-    /// The windows in which these symbols have trades, in order, and the ticks at which a state of theirs can differ from
-    /// the one that was seen before.
+    /// The windows in which these symbols have trades, in order, and the ticks at which a state of theirs can
+    /// differ from the one that was seen before.
     fn windows_and_ticks<'s>(
         &self,
         symbols: impl IntoIterator<Item = &'s JobSymbol>,

@@ -1,8 +1,9 @@
-//! Law 9, of jobs that are changed while they run: rows are a function of the partitions' contents and the definition log.
+//! Law 9, of jobs that are changed while they run: rows are a function of the partitions' contents and the
+//! definition log.
 //!
-//! What the program does is held against the oracle with the log that the program tells. A way to change the program is a
-//! [`Run`]; what it can do decides which cases it is given. `by_hand` has cases that show one rule each, `properties` holds
-//! the oracle against itself.
+//! What the program does is held against the oracle with the log that the program tells. A way to change the
+//! program is a [`Run`]; what it can do decides which cases it is given. `by_hand` has cases that show one
+//! rule each, `properties` holds the oracle against itself.
 
 mod by_hand;
 mod properties;
@@ -30,8 +31,8 @@ struct Asked<'a> {
     log: &'a Log,
 }
 
-/// Runs the program, changes it, and gives what it left behind and the log as it told it: the same changes, from the moments
-/// and with the offsets that it chose.
+/// Runs the program, changes it, and gives what it left behind and the log as it told it: the same changes,
+/// from the moments and with the offsets that it chose.
 type Run<'a> = &'a (dyn Fn(&Asked<'_>) -> Result<(program::Outcome, Log), String> + Sync);
 
 /// The law, of the cases of so many seeds.
@@ -60,7 +61,7 @@ fn check(folder: &Path, changed: &ChangedCase, seed: u64, run: Run<'_>) -> Resul
         found.equals(&expected).map_err(|what| format!("{manner:?}: {what}\ntold {told:?}"))?;
         accounted(&found, records)?;
         plausible(&found.rows)?;
-        // A window that begins with all others may hold more than the windows that are there from the same moment on.
+        // A window that begins with all others may hold more than windows that are there from one moment on.
         if !settings.windows.iter().any(|definition| definition.begin_together()) {
             windows_agree(&settings, &found.rows)?;
         }
@@ -68,8 +69,8 @@ fn check(folder: &Path, changed: &ChangedCase, seed: u64, run: Run<'_>) -> Resul
     Ok(())
 }
 
-/// Whether a job can have the log, which has the changes that were asked for, and none holds later than it must: from the
-/// first pane boundary after all that the partitions had when they took it.
+/// Whether a job can have the log, which has the changes that were asked for, and none holds later than it
+/// must: from the first pane boundary after all that the partitions had when they took it.
 fn is_answer(settings: &Settings, files: &[File], asked: &Log, told: &Log) -> Result<(), String> {
     let changes = |log: &Log| log.changes.iter().map(|logged| logged.change.clone()).collect::<Vec<_>>();
     if changes(asked) != changes(told) {
@@ -153,8 +154,8 @@ fn keep(seed: u64, changed: &ChangedCase) -> PathBuf {
     folder
 }
 
-/// A job that is changed before its first record is one that was born so, and that the program can be asked for by flags
-/// alone.
+/// A job that is changed before its first record is one that was born so, and that the program can be asked
+/// for by flags alone.
 #[test]
 fn jobs_changed_before_their_first_record_give_what_the_oracle_gives() {
     hold(CASES, case_of_changes_at_the_start, &|asked| {
@@ -190,7 +191,7 @@ fn flags_of_job_born_so(flags: &[String], log: &Log) -> Option<Vec<String>> {
     let can_be_listed = |name: &&str| name.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let symbols = match settings.symbols {
         None => "all".to_owned(),
-        Some(_) if symbols.is_empty() || !symbols.iter().all(|name| can_be_listed(name)) => return None,
+        Some(_) if symbols.is_empty() || !symbols.iter().all(can_be_listed) => return None,
         Some(_) => symbols.into_iter().collect::<Vec<_>>().join(","),
     };
     born.extend(["--symbols".to_owned(), symbols]);

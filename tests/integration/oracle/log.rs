@@ -1,19 +1,22 @@
-//! The definition log, and what it makes of a job: which symbols and crosses are part of it, and from when until when
-//! (section 13 of the specification: changing a job while it runs).
+//! The definition log, and what it makes of a job: which symbols and crosses are part of it, and from when
+//! until when (section 13 of the specification: changing a job while it runs).
 //!
-//! A log says for each change the moment from which it holds, and where each partition took it. All else follows from the
-//! job's settings and the log. Where the text leaves something open, this decides, and says so:
-//! * What comes again after it was dropped is another *stay*: it has none of the trades that the earlier one was given,
-//!   also those whose time it holds (accepted before their partition took the change). Ids that repeat, the kind by which
-//!   a partition counts a symbol, fills, carried windows, missing ids and statistics are those of one stay.
-//! * What is added and dropped at one moment stays for no window that begins then or later, but a cross that is filled
-//!   back has the rows of windows that end by then: it was as if defined before.
-//! * The first tick at or after `from` shows an open window of what is added as it is then, whether or not it is another
-//!   than at the tick before: nobody has seen that one.
-//! * Of a window that ended before `from` and is final after it, a cross that is filled back leaves the looks at `from`
-//!   and later, the first with revision 0; of windows that are final at `from` the final row alone, with revision 0.
-//! * A window that begins before its symbol's `from` (one definition's boundary need not be another's) has no row, so it
-//!   starts no fill and stands in for no later one.
+//! A log says for each change the moment from which it holds, and where each partition took it. All else
+//! follows from the job's settings and the log. Where the text leaves something open, this decides, and says
+//! so:
+//! * What comes again after it was dropped is another *stay*: it has none of the trades that the earlier one
+//!   was given, also those whose time it holds (accepted before their partition took the change). Ids that
+//!   repeat, the kind by which a partition counts a symbol, fills, carried windows, missing ids and
+//!   statistics are those of one stay.
+//! * What is added and dropped at one moment stays for no window that begins then or later, but a cross that
+//!   is filled back has the rows of windows that end by then: it was as if defined before.
+//! * The first tick at or after `from` shows an open window of what is added as it is then, whether or not
+//!   it is another than at the tick before: nobody has seen that one.
+//! * Of a window that ended before `from` and is final after it, a cross that is filled back leaves the
+//!   looks at `from` and later, the first with revision 0; of windows that are final at `from` the final row
+//!   alone, with revision 0.
+//! * A window that begins before its symbol's `from` (one definition's boundary need not be another's) has
+//!   no row, so it starts no fill and stands in for no later one.
 
 use super::settings::{Cross, Settings};
 use super::windows::{Definition, Window, pane};
@@ -30,12 +33,13 @@ pub(crate) struct LoggedChange {
     pub(crate) change: Change,
     /// In microseconds.
     pub(crate) from: i64,
-    /// By partition the offset of the first record after it; without one it came before the partition's first record.
+    /// By partition the offset of the first record after it; without one it came before the partition's
+    /// first record.
     pub(crate) offsets: BTreeMap<usize, usize>,
 }
 
-/// Another formula under a known name is a drop and an addition. A symbol that a cross makes wanted has an addition of its
-/// own, before the cross's.
+/// Another formula under a known name is a drop and an addition. A symbol that a cross makes wanted has an
+/// addition of its own, before the cross's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Change {
     AddCross(Cross),
@@ -210,8 +214,8 @@ impl<'a> Course<'a> {
         JobSymbol { name: name.to_owned(), stay: *stay.expect("a stay") }
     }
 
-    /// The number of the stay for which a record asks that has this symbol and time; nothing where the symbol is not
-    /// wanted.
+    /// The number of the stay for which a record asks that has this symbol and time; nothing where the
+    /// symbol is not wanted.
     pub(crate) fn stay_of_record(
         &self,
         symbol: &str,

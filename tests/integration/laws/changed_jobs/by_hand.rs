@@ -1,9 +1,10 @@
 //! Jobs that are changed while they run, with the rows that a person worked out: each shows one rule.
 //!
-//! In short, seconds counted from [`START`]. A record is `A10x2#7@5`: a trade of A, price 10, quantity 2 (else 1), id 7
-//! (else one more than the symbol's last), at 5 s; `+A..` an aggregate; `~5` a heartbeat. A change is
-//! `cross X=A*B from 20 at 4 2`: of partition 0 the record of offset 4 is the first after it, of partition 1 that of
-//! offset 2, of others their first; likewise `drop cross X`, `symbol A`, `drop symbol A`.
+//! In short, seconds counted from [`START`]. A record is `A10x2#7@5`: a trade of A, price 10, quantity 2
+//! (else 1), id 7 (else one more than the symbol's last), at 5 s; `+A..` an aggregate; `~5` a heartbeat. A
+//! change is `cross X=A*B from 20 at 4 2`: of partition 0 the record of offset 4 is the first after it, of
+//! partition 1 that of offset 2, of others their first; likewise `drop cross X`, `symbol A`, `drop symbol
+//! A`.
 
 use crate::oracle::{Change, Cross, Log, LoggedChange, Outcome, Settings, run_changed};
 use crate::tapes::{Case, ChangedCase, Packing, Tape};
@@ -76,9 +77,10 @@ fn change(text: &str) -> LoggedChange {
     LoggedChange { change, from: (START + from.parse::<i64>().expect(text)) * 1_000_000, offsets }
 }
 
-/// A row in short, such as `X 0-10: 6 complete n2`: of a symbol or cross its name, where it is not of the first definition
-/// that definition, start (`*` for 1970) and end, VWAP, status, trades, missing ids if any; `open` where the window is,
-/// `rev 1` what is not final yet, `final 1` what is and has another revision than 0. A fill has its close for the VWAP.
+/// A row in short, such as `X 0-10: 6 complete n2`: of a symbol or cross its name, where it is not of the
+/// first definition that definition, start (`*` for 1970) and end, VWAP, status, trades, missing ids if any;
+/// `open` where the window is, `rev 1` what is not final yet, `final 1` what is and has another revision
+/// than 0. A fill has its close for the VWAP.
 fn short(line: &str, first_window: &str) -> String {
     let row: Value = serde_json::from_str(line).expect("a row");
     let text = |key: &str| row[key].as_str().unwrap_or("none").to_owned();
@@ -187,7 +189,8 @@ pub(super) const CASES: &[ByHand] = &[
                accepted 7",
     },
     ByHand {
-        shows: "A cross is filled back: what is final at `from` leaves then, in the order of rows, before the rest.",
+        shows: "A cross is filled back: what is final at `from` leaves then, in the order of rows, \
+                before the rest.",
         flags: "--window 10s --delay 0s --symbols A,B --back-fill 20s",
         inputs: "A2@1 B3@2 A4@11 B5@12 A6@21 B7@22 A2@31",
         log: "cross X=A*B from 20 at 4",
@@ -236,7 +239,8 @@ pub(super) const CASES: &[ByHand] = &[
                accepted 6",
     },
     ByHand {
-        shows: "A dropped cross has rows of windows that end by then, also if they are final later. Its symbols stay.",
+        shows: "A dropped cross has rows of windows that end by then, also if they are final later. \
+                Its symbols stay.",
         flags: "--window 10s --delay 0s --grace 5s --cross X=A*B --rows symbol,cross",
         inputs: "A2@1 B3@2 A4@11 B5@12 A6@21 B7@22 A2@31",
         log: "drop cross X from 20 at 4",
@@ -284,7 +288,8 @@ pub(super) const CASES: &[ByHand] = &[
                accepted 9",
     },
     ByHand {
-        shows: "Added and dropped at one moment, a cross was there before it; the next of its name begins there.",
+        shows: "Added and dropped at one moment, a cross was there before it; the next of its name \
+                begins there.",
         flags: "--window 10s --delay 0s --symbols A,B --rows cross,stats --back-fill 10s",
         inputs: "A2@1 B3@2 A4@11 B5@12 A6@21 B7@22 A2@31",
         log: "cross X=A*B from 20 at 4
@@ -319,7 +324,8 @@ pub(super) const CASES: &[ByHand] = &[
                accepted 8, unselected 1",
     },
     ByHand {
-        shows: "A symbol is added: records before it are judged by what was, whatever their time; those after it by theirs.",
+        shows: "A symbol is added: records before it are judged by what was, whatever their time; \
+                those after it by theirs.",
         flags: "--window 10s --delay 5s --symbols A",
         inputs: "A1@1 C5@14 A1@3 C6@4 C7@12 A1@8 C8@15",
         log: "symbol C from 10 at 3",
@@ -328,7 +334,8 @@ pub(super) const CASES: &[ByHand] = &[
                accepted 5, unselected 2",
     },
     ByHand {
-        shows: "A symbol is dropped: what was accepted before the change moves the watermark, also past `from`, and is in \
+        shows: "A symbol is dropped: what was accepted before the change moves the watermark, also past \
+                `from`, and is in \
                 no row; of what comes after it, older trades are still asked for.",
         flags: "--window 10s --delay 5s --symbols A,C",
         inputs: "C1#1@1 A1@3 C2#3@16 C3#4@13 C9#2@5 A1@10.5 A1@14",
@@ -339,7 +346,8 @@ pub(super) const CASES: &[ByHand] = &[
                accepted 5, late 1, unselected 1",
     },
     ByHand {
-        shows: "Each partition takes a change by itself; one that is not named took it before its first record.",
+        shows: "Each partition takes a change by itself; one that is not named took it before its \
+                first record.",
         flags: "--window 10s --delay 0s --symbols A",
         inputs: "C1@12 C2@13
                  C3@14 A1@15",
@@ -362,7 +370,8 @@ pub(super) const CASES: &[ByHand] = &[
                accepted 7, duplicate 1, unselected 1",
     },
     ByHand {
-        shows: "Dropped and added at one moment: trades of the stay before are not those of the next, nor are their ids.",
+        shows: "Dropped and added at one moment: trades of the stay before are not those of the next, \
+                nor are their ids.",
         flags: "--window 10s --delay 10s --symbols A,C",
         inputs: "A1@1 C5#7@12 C5#7@12 C5#7@12 A1@13",
         log: "drop symbol C from 10 at 2
@@ -383,7 +392,8 @@ pub(super) const CASES: &[ByHand] = &[
                accepted 3, ignored 3",
     },
     ByHand {
-        shows: "Fills end where the symbol is dropped, and begin anew with its first trade after it comes again.",
+        shows: "Fills end where the symbol is dropped, and begin anew with its first trade after it \
+                comes again.",
         flags: "--window 10s --delay 0s --symbols A,C --fill previous --max-fill 1m",
         inputs: "C4@1 A1@2 A1@31 A1@55 C9@75 A1@95",
         log: "drop symbol C from 40 at 3
@@ -429,9 +439,11 @@ pub(super) const CASES: &[ByHand] = &[
                accepted 6",
     },
     ByHand {
-        shows: "Windows of one start are there if they end later: a symbol's hold what was since `from`, a cross takes all of \
+        shows: "Windows of one start are there if they end later: a symbol's hold what was since `from`, a \
+                cross takes all of \
                 its legs. Windows of periods begin with the next one.",
-        flags: "--window anchored:all/10s --window anchored:30s/10s --delay 0s --symbols A,B --rows symbol,cross",
+        flags: "--window anchored:all/10s --window anchored:30s/10s --delay 0s --symbols A,B \
+                --rows symbol,cross",
         inputs: "A2@1 B3@5 A4@11 A6@12 C5@21 C7@22 A4@23 C9@31 B1@32",
         log: "symbol C from 20 at 3
               cross X=A*C from 20 at 3",
@@ -465,9 +477,10 @@ pub(super) const CASES: &[ByHand] = &[
                accepted 4",
     },
     ByHand {
-        shows: "A window that starts before its symbol's `from` has no row, starts no fill, stands in for none.",
-        flags: "--window 10s --window 5s --fill null --max-fill 10s --missing-leg carry --delay 0s --symbols A \
-                --rows symbol,cross",
+        shows: "A window that starts before its symbol's `from` has no row, starts no fill, stands in \
+                for none.",
+        flags: "--window 10s --window 5s --fill null --max-fill 10s --missing-leg carry --delay 0s \
+                --symbols A --rows symbol,cross",
         inputs: "A1@1 C4@6 A1@12 A1@31",
         log: "symbol C from 5 at 1
               cross X=A*C from 5 at 1",
@@ -510,7 +523,8 @@ pub(super) const CASES: &[ByHand] = &[
                accepted 6",
     },
     ByHand {
-        shows: "Open windows: of what is dropped they are seen before `from`, of what is added from its first tick on.",
+        shows: "Open windows: of what is dropped they are seen before `from`, of what is added from \
+                its first tick on.",
         flags: "--window 10s --delay 0s --provisional --tick 2s --symbols A,C",
         inputs: "A1@1 C1@2 C2@12 E3@15 A2@16
                  E4@11",
@@ -529,7 +543,8 @@ pub(super) const CASES: &[ByHand] = &[
                accepted 6",
     },
     ByHand {
-        shows: "The first tick shows an open window once, as it is then; what changes later is seen of what is added alone.",
+        shows: "The first tick shows an open window once, as it is then; what changes later is seen \
+                of what is added alone.",
         flags: "--window 10s --delay 4s --provisional --tick 2s --symbols A,C",
         inputs: "A1@1 C2@11 C4@13 C6@15
                  E1@10 E3@12 E5@13 E7@14 E9@15",
@@ -545,8 +560,10 @@ pub(super) const CASES: &[ByHand] = &[
                accepted 9",
     },
     ByHand {
-        shows: "Revisions of a cross that is added begin at 0, at the first look that it has; what is final leaves once.",
-        flags: "--window 10s --delay 0s --grace 15s --emit changes --tick 2s --symbols A,B --back-fill 30s --rows cross,stats",
+        shows: "Revisions of a cross that is added begin at 0, at the first look that it has; what is \
+                final leaves once.",
+        flags: "--window 10s --delay 0s --grace 15s --emit changes --tick 2s --symbols A,B \
+                --back-fill 30s --rows cross,stats",
         inputs: "A7@-9 B7@-8 A2#2@1 B3@2 A4#5@11 A6#3@9 A4#6@13 B9@21 A1#4@8",
         log: "cross X=A*B from 20 at 7",
         rows: "X -10-0: 49 complete n2

@@ -1,5 +1,6 @@
-//! What the oracle's rows of a changed job have to do with those of jobs that were born so, or never saw what was not asked
-//! for: held against each other, so that the oracle's reading of the log is not believed for its own sake.
+//! What the oracle's rows of a changed job have to do with those of jobs that were born so, or never saw
+//! what was not asked for: held against each other, so that the oracle's reading of the log is not believed
+//! for its own sake.
 
 use crate::oracle::windows::pane;
 use crate::oracle::{Change, Cross, File, Log, LoggedChange, Outcome, Record, Settings, run, run_changed};
@@ -108,8 +109,8 @@ fn texts<'a>(rows: impl Iterator<Item = &'a Row<'a>>) -> Vec<&'a str> {
     rows.map(|row| row.text).collect()
 }
 
-/// From where it is filled back to on, a cross that is added has the rows of one that was always there, with statistics of
-/// their own; no other row knows.
+/// From where it is filled back to on, a cross that is added has the rows of one that was always there, with
+/// statistics of their own; no other row knows.
 #[test]
 fn a_cross_that_is_added_gives_from_there_on_the_rows_of_one_that_was_there() {
     let mut filled_back = 0;
