@@ -7,8 +7,13 @@
 //! Missing: a leg without trades never gives a number by accident; the row says so, or an earlier window stands in (`carry`).
 //! Empty: a window in which no leg traded has no row. Late: a corrected leg revises the cross while it is not final.
 
+mod legs;
+mod rate;
+mod windows_of_cross;
+
+use crate::market::changes::{Changing, CrossNumber, DatedChange, Life, LivingCross, Turn};
 use crate::market::cross::{CrossState, LegState};
-use crate::market::definition::{Cross, Definition, Leg, MissingLeg};
+use crate::market::definition::{Definition, MissingLeg};
 use crate::market::event_time::EventTime;
 use crate::market::looks::Looks;
 use crate::market::resume::{Resume, known_of};
@@ -17,54 +22,33 @@ use crate::market::trade::Symbol;
 use crate::market::windows::{Window, WindowPlace};
 use crate::market::work::count;
 use crate::operators::at_looks::{AtLooks, LookLogic};
-use crate::operators::revisions::{Emitted, stage_of};
+use crate::operators::revisions::stage_of;
 use crate::symbol_windows::{LegCollection, WindowKey};
 use differential_dataflow::VecCollection;
+use differential_dataflow::consolidation::consolidate_updates;
 use differential_dataflow::hashable::Hashable;
-use num_bigint::BigInt;
-use serde::{Deserialize, Serialize};
+pub use legs::cross_legs;
+pub use rate::Rate;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::core::{Concat, Exchange, Map, OkErr};
-
-/// Place of a cross in the definition.
-pub type CrossNumber = u32;
+use windows_of_cross::{CrossWindows, LegWindows};
 
 /// Which symbol is which leg of which cross.
 pub type CrossLegs<'scope> = VecCollection<'scope, EventTime, (Symbol, (CrossNumber, u32)), isize>;
 
-/// The final rate of a cross in a window.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rate {
-    /// The cross.
-    pub cross: CrossNumber,
-    /// The place of the window's definition.
-    pub place: WindowPlace,
-    /// The window's end.
-    pub end: EventTime,
-    /// When it became final.
-    pub look: EventTime,
-    /// In steps of 1e-18.
-    pub rate: BigInt,
-}
-
-/// The updates that make [`CrossLegs`] of a definition.
-pub fn legs_of(definition: &Definition) -> Vec<(Symbol, (CrossNumber, u32))> {
-    let numbered = (0u32..).zip(&definition.crosses);
-    numbered
-        .flat_map(|(cross, c)| (0u32..).zip(&c.legs).map(move |(leg, l)| (l.symbol.clone(), (cross, leg))))
-        .collect()
-}
-
 /// Rows of crosses, and the final rates for their statistics.
 ///
-/// `withhold_before` is as of [`crate::symbol_windows::symbol_windows`], and has been told to every worker.
+/// What is told is as of [`crate::symbol_windows::symbol_windows`].
 pub fn cross_rates<'scope>(
     windows: LegCollection<'scope>,
     legs: CrossLegs<'scope>,
-    withhold_before: StreamVec<'scope, EventTime, EventTime>,
+    (withhold_before, told): (
+        StreamVec<'scope, EventTime, EventTime>,
+        StreamVec<'scope, EventTime, DatedChange>,
+    ),
     definition: &Arc<Definition>,
     resume: &Arc<Resume>,
 ) -> (StreamVec<'scope, EventTime, Row>, StreamVec<'scope, EventTime, Rate>) {
@@ -74,7 +58,12 @@ pub fn cross_rates<'scope>(
     let by_cross = |(((cross, _), ((place, _), _)), ..): &Change| (*cross, *place).hashed();
     let changes = changes.inner.exchange(by_cross).map(Input::Change);
     let known = withhold_before.map(Input::WithholdBefore);
-    let looks = changes.concat(known).at_looks(Pipeline, "CrossRows", CrossRows::new(definition, resume));
+    let told = told.map(Input::Defined);
+    let looks = changes.concat(known).concat(told).at_looks(
+        Pipeline,
+        "CrossRows",
+        CrossRows::new(definition, resume),
+    );
     looks.ok_err(|output| match output {
         Output::Row(row) => Ok(row),
         Output::Rate(rate) => Err(rate),
@@ -88,6 +77,7 @@ type Change = (((CrossNumber, u32), (WindowKey, LegState)), EventTime, isize);
 enum Input {
     Change(Change),
     WithholdBefore(EventTime),
+    Defined(DatedChange),
 }
 
 #[derive(Debug, Clone)]
@@ -98,6 +88,7 @@ enum Output {
 
 struct CrossRows {
     definition: Arc<Definition>,
+    changing: Changing,
     /// Rows looked at until then are out.
     resumed_at: EventTime,
     /// What stands in from windows that were final until then is known by what an earlier run left.
@@ -113,6 +104,8 @@ struct CrossRows {
     /// Windows with changes of which the next tick must know.
     changed: BTreeSet<(Line, EventTime)>,
     tick_due: Option<EventTime>,
+    /// When crosses that were added begin.
+    begins: BTreeSet<EventTime>,
     /// Windows that end then or earlier have had their first look.
     closed_to: EventTime,
 }
@@ -120,48 +113,19 @@ struct CrossRows {
 /// The number of a cross in the windows of one definition.
 type Line = usize;
 
-#[derive(Default)]
-struct CrossWindows {
-    legs: Vec<LegWindows>,
-    /// Those of `ends`.
-    ends: BTreeSet<EventTime>,
-    emitted: BTreeMap<EventTime, Emitted<CrossState>>,
-}
-
-#[derive(Default)]
-struct LegWindows {
-    /// In which the leg traded and that are not final, by their end.
-    own: BTreeMap<EventTime, LegState>,
-    /// The latest final one in which it traded, as far as it may have to stand in.
-    before: Option<(EventTime, LegState)>,
-}
-
-impl LegWindows {
-    /// The latest window with trades before the one that ends then.
-    fn latest_before(&self, end: EventTime) -> Option<(EventTime, LegState)> {
-        let own = self.own.range(..end).next_back().map(|(from, state)| (*from, *state));
-        // A look that is repeated in silence may be at a window that has been final for long. Of the same window what is
-        // known by value comes first: its panes may be gone from the checkpoints of some partitions already.
-        let before = self.before.filter(|(from, _)| *from < end);
-        match (own, before) {
-            (Some(own), Some(before)) => Some(if before.0 >= own.0 { before } else { own }),
-            (own, before) => own.or(before),
-        }
-    }
-}
-
 impl CrossRows {
     fn new(definition: &Arc<Definition>, resume: &Resume) -> Self {
-        let of_leg = |leg: &Leg, place: WindowPlace| LegWindows {
-            before: known_of(&resume.carried, &leg.symbol, definition.windows.at(place)).copied(),
+        let of_leg = |leg: &Symbol, place: WindowPlace| LegWindows {
+            before: known_of(&resume.carried, leg, definition.windows.at(place)).copied(),
             ..LegWindows::default()
         };
-        let of_cross = |cross: &Cross, place: WindowPlace| CrossWindows {
+        let of_cross = |cross: &LivingCross, place: WindowPlace| CrossWindows {
             legs: cross.legs.iter().map(|leg| of_leg(leg, place)).collect(),
             ..CrossWindows::default()
         };
+        let changing = Changing::of(definition).after(&resume.log);
         let places = 0..definition.windows.count();
-        let lines = definition.crosses.iter().flat_map(|c| places.clone().map(move |place| (c, place)));
+        let lines = changing.crosses().iter().flat_map(|c| places.clone().map(move |place| (c, place)));
         CrossRows {
             resumed_at: resume.at,
             known_to: resume.at.minus(Looks::of(definition).hindsight()),
@@ -172,9 +136,27 @@ impl CrossRows {
             ends: BTreeMap::new(),
             changed: BTreeSet::new(),
             tick_due: None,
+            begins: changing.crosses().iter().map(|living| living.life.from).collect(),
             closed_to: EventTime::MIN,
             definition: Arc::clone(definition),
+            changing,
         }
+    }
+
+    /// Takes a change, before any look that it could matter to.
+    fn change(&mut self, change: &DatedChange) {
+        if let Some(Turn::CrossBegins(number)) = self.changing.apply(change) {
+            self.begins.insert(change.from);
+            let legs = self.changing.cross(number).legs.len();
+            for _ in self.looks.windows.each() {
+                let legs = std::iter::repeat_with(LegWindows::default).take(legs).collect();
+                self.crosses.push(CrossWindows { legs, ..CrossWindows::default() });
+            }
+        }
+    }
+
+    fn life_of(&self, line: Line) -> Life {
+        self.changing.cross(self.cross_of(line)).life
     }
 
     fn line(&self, cross: CrossNumber, place: WindowPlace) -> Line {
@@ -194,7 +176,12 @@ impl CrossRows {
     }
 
     /// Applies changes of one date.
-    fn apply(&mut self, changes: Vec<Change>, look: EventTime) {
+    fn apply(&mut self, mut changes: Vec<Change>, look: EventTime) {
+        // A cross that begins is told at once of all that its legs' windows ever were: what they are is left
+        // of that.
+        if changes.first().is_some_and(|(_, date, _)| self.begins.contains(&date.plus(1))) {
+            consolidate_updates(&mut changes);
+        }
         // Where nothing takes its place, the window's trades were not all seen: it gives no row any more.
         for (((cross, leg), ((place, end), state)), _, _) in changes.iter().filter(|change| change.2 < 0) {
             let line = self.line(*cross, *place);
@@ -203,11 +190,16 @@ impl CrossRows {
                 own.remove(end);
             }
         }
-        for &(((cross, leg), ((place, end), state)), _, diff) in &changes {
+        for &(((cross, leg), ((place, end), state)), date, diff) in &changes {
             count(1);
             let line = self.line(cross, place);
             let windows = &mut self.crosses[line];
             if diff > 0 {
+                // Final already: the cross reaches back to it, or has begun later with that leg.
+                let begins = || self.changing.cross(cross).life.from.minus(1);
+                if date >= self.looks.final_at(end) && date != begins() {
+                    continue;
+                }
                 windows.legs[leg as usize].own.insert(end, state);
                 if windows.ends.insert(end) {
                     self.ends.entry(end).or_default().push(line);
@@ -241,8 +233,9 @@ impl CrossRows {
     }
 
     /// The state of a cross in a window; nothing where there is no row.
-    fn state(&self, line: Line, end: EventTime) -> Option<CrossState> {
-        if self.window_of(line).start_of(end) < self.withhold_before {
+    fn state(&self, line: Line, end: EventTime, look: EventTime) -> Option<CrossState> {
+        let window = self.window_of(line);
+        if window.start_of(end) < self.withhold_before || !self.life_of(line).gives(window, end, look) {
             return None;
         }
         let legs = &self.crosses[line].legs;
@@ -271,11 +264,7 @@ impl CrossRows {
 
     /// Whether a leg's window that ends at `from` may stand in for that which ends at `end`.
     fn stands_in(&self, line: Line, from: EventTime, end: EventTime) -> bool {
-        const FIVE_MINUTES: u64 = 300_000_000;
-        let most = match self.definition.max_carry {
-            Some(most) => most,
-            None => self.window_of(line).reach_at_least(end).max(FIVE_MINUTES),
-        };
+        let most = self.definition.most_carry(self.window_of(line).reach_at_least(end));
         self.definition.missing_leg == MissingLeg::Carry && end.micros() - from.micros() <= most
     }
 
@@ -287,17 +276,17 @@ impl CrossRows {
         give: &mut dyn FnMut(EventTime, Output),
     ) {
         count(1);
-        let state = self.state(line, end);
+        let state = self.state(line, end, look);
         let place = self.place_of(line);
-        let of_line = self.cross_of(line) as usize;
+        let number = self.cross_of(line);
         let emitted = &mut self.crosses[line].emitted;
         let Some(state) = state else {
-            if look == self.looks.final_at(end) {
+            if look >= self.looks.final_at(end) {
                 emitted.remove(&end);
             }
             return;
         };
-        let (cross, decimals) = (&self.definition.crosses[of_line], self.definition.decimals());
+        let (cross, decimals) = (&self.changing.cross(number).cross, self.definition.decimals());
         let same = |a: &CrossState, b: &CrossState| a.gives_the_row_of(b, cross, decimals);
         let Some(stage) = stage_of(emitted, end, look, &state, &self.looks, same) else { return };
         if look <= self.resumed_at {
@@ -306,13 +295,14 @@ impl CrossRows {
         let rate = state.rate(cross, decimals);
         if self.definition.makes(RowKind::Cross) {
             let occasion = Occasion { look, window: self.looks.windows.at(place), place, end, stage };
-            give(look.minus(1), Output::Row(cross_row(cross, &state, rate.as_ref(), decimals, occasion)));
+            let mut row = cross_row(cross, &state, rate.as_ref(), decimals, occasion);
+            row.is_back_filled = row.is_final() && self.life_of(line).begins_at(look);
+            give(look.minus(1), Output::Row(row));
         }
         if let Stage::Closed { last: true, .. } = stage
             && let Some(rate) = rate.filter(|_| self.definition.rows.has(RowKind::Stats))
         {
-            let cross = self.cross_of(line);
-            give(look.minus(1), Output::Rate(Rate { cross, place, end, look, rate }));
+            give(look.minus(1), Output::Rate(Rate { cross: number, place, end, look, rate }));
         }
     }
 
@@ -355,10 +345,13 @@ impl LookLogic for CrossRows {
     fn absorb(&mut self, input: Input) {
         match input {
             Input::WithholdBefore(time) => self.withhold_before = self.withhold_before.max(time),
+            Input::Defined(change) => self.change(&change),
             Input::Change(change) => {
-                let ((_, ((_, end), _)), date, _) = change;
-                // What is taken back later is final and forgotten already.
-                if date < self.looks.final_at(end) {
+                let ((_, ((_, end), _)), date, diff) = change;
+                // What is taken off because it is final is forgotten already, but where a cross begins at
+                // that moment.
+                let is_last = diff < 0 && date == self.looks.final_at(end);
+                if !is_last || self.begins.contains(&date.plus(1)) {
                     self.pending.entry(date).or_default().push(change);
                 }
             }

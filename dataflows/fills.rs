@@ -9,6 +9,7 @@
 //! may bring their trades. Crosses, statistics and bases take no notice. A fill is its row: nothing else is visited.
 
 use crate::market::agenda::Agenda;
+use crate::market::changes::{Changing, DatedChange};
 use crate::market::definition::Definition;
 use crate::market::event_time::EventTime;
 use crate::market::looks::Looks;
@@ -25,6 +26,7 @@ use crate::operators::moves::{Moved, Moves};
 use crate::symbol_windows::Emission;
 use differential_dataflow::hashable::Hashable;
 use num_traits::ToPrimitive;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use timely::dataflow::channels::pact::Pipeline;
@@ -39,13 +41,16 @@ const AN_HOUR: u64 = 3_600_000_000;
 pub fn fills<'scope>(
     symbol_rows: StreamVec<'scope, EventTime, Emission>,
     notes: StreamVec<'scope, EventTime, Note>,
+    changes: StreamVec<'scope, EventTime, DatedChange>,
     definition: &Arc<Definition>,
     resume: &Arc<Resume>,
 ) -> StreamVec<'scope, EventTime, Emission> {
     let known = known_closes(symbol_rows.scope(), resume).map(|(of, close)| Input::Known(of, close));
-    let traded = symbol_rows.flat_map(traded);
+    // A symbol that came again has its windows on another worker than before.
+    let traded = symbol_rows.flat_map(traded).exchange(|traded: &Traded| traded.symbol.hashed());
+    let traded = traded.map(Input::Traded);
     let moves = notes.flat_map(|note| note.moved).broadcast().map(Input::Moved);
-    let input = traded.concat(moves).concat(known);
+    let input = traded.concat(moves).concat(known).concat(changes.map(Input::Changed));
     input.at_looks(Pipeline, "Fills", FillRows::new(definition, resume))
 }
 
@@ -65,11 +70,13 @@ enum Input {
     Traded(Traded),
     /// Where a partition's watermark was moved.
     Moved(Moved),
+    /// The definition changes.
+    Changed(DatedChange),
     /// What a symbol's windows of a definition were filled from when an earlier run ended.
     Known(InWindows, LastClose),
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Traded {
     look: EventTime,
     symbol: Symbol,
@@ -78,7 +85,7 @@ struct Traded {
 }
 
 /// Takes the close out of a final row.
-fn traded(emission: Emission) -> Option<Input> {
+fn traded(emission: Emission) -> Option<Traded> {
     let Emission::Row(row) = emission else { return None };
     if row.kind != RowKind::Symbol || !row.is_final() {
         return None;
@@ -87,11 +94,12 @@ fn traded(emission: Emission) -> Option<Input> {
     let close = row.value("close").and_then(Value::as_decimal)?.scaled().to_i64()?;
     let counts_ids = row.value("missing_ids") != Some(&Value::Null);
     let Row { look, place, end, name: symbol, .. } = row;
-    Some(Input::Traded(Traded { look, symbol, place, close: LastClose { end, close, counts_ids } }))
+    Some(Traded { look, symbol, place, close: LastClose { end, close, counts_ids } })
 }
 
 struct FillRows {
     definition: Arc<Definition>,
+    changing: Changing,
     looks: Looks,
     /// Rows looked at until then are out.
     resumed_at: EventTime,
@@ -113,6 +121,7 @@ impl FillRows {
         FillRows {
             looks: Looks::of(definition),
             definition: Arc::clone(definition),
+            changing: Changing::of(definition).after(&resume.log),
             resumed_at: resume.at,
             pending: BTreeMap::new(),
             numbers: HashMap::default(),
@@ -171,13 +180,16 @@ impl FillRows {
         give: &mut dyn FnMut(EventTime, Emission),
     ) {
         count(1);
+        let of = self.names[line / self.looks.windows.each().len()].clone();
+        // A symbol that is dropped is filled no more, also when it comes again.
+        self.closes[line] =
+            self.closes[line].filter(|close| self.changing.live_together(&of, close.end, end));
         if let Some(close) = self.closes[line]
             && self.moves.closed_by(look) != ClosedBy::Eof
         {
             let (place, window) = self.window(line);
-            let name = &self.names[line / self.looks.windows.each().len()];
             let occasion = Occasion { look, window, place, end, stage: Stage::FINAL };
-            let row = fill_row(name, &close, &self.definition, occasion);
+            let row = fill_row(&of, &close, &self.definition, occasion);
             give(look.minus(1), Emission::Row(row));
         }
         self.await_next(line, end);
@@ -191,6 +203,7 @@ impl LookLogic for FillRows {
     fn absorb(&mut self, input: Input) {
         match input {
             Input::Moved(moved) => self.moves.add(moved),
+            Input::Changed(change) => _ = self.changing.apply(&change),
             Input::Traded(traded) => {
                 let window = self.looks.windows.at(traded.place);
                 if !window.grows() {

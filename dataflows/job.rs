@@ -1,21 +1,21 @@
 //! The whole job as one dataflow, the same on every worker: panes and notes go in, rows come out in their order.
 
 use crate::basis::basis;
-use crate::cross_rates::{CrossLegs, cross_rates, legs_of};
+use crate::cross_rates::{cross_legs, cross_rates};
 use crate::fills::fills;
+use crate::held_windows::{held_windows, holds};
+use crate::market::changes::DatedChange;
 use crate::market::definition::Definition;
 use crate::market::event_time::EventTime;
 use crate::market::resume::Resume;
 use crate::market::schema::RowKind;
 use crate::operators::closings::{Note, Outbox, closings};
-use crate::operators::given_once::given_once;
 use crate::series_stats::series_stats;
 use crate::symbol_windows::{Emission, PaneCollection, symbol_windows};
-use differential_dataflow::VecCollection;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use timely::dataflow::operators::core::{Concat, Map};
+use timely::dataflow::operators::core::{Concat, Map, ToStream};
 use timely::dataflow::operators::probe::Handle;
 use timely::dataflow::operators::vec::{Broadcast, Filter};
 use timely::dataflow::{Scope, StreamVec};
@@ -29,29 +29,66 @@ pub struct Job {
     pub probe: Handle<EventTime>,
 }
 
+/// What workers tell the job besides panes.
+pub struct Told<'scope> {
+    /// From which time on a window's trades have all been seen; the greatest one holds.
+    pub withhold_before: StreamVec<'scope, EventTime, EventTime>,
+    /// News of partitions.
+    pub notes: StreamVec<'scope, EventTime, Note>,
+    /// Changes of the definition, in order, each told by the first worker before what it dates from is
+    /// passed.
+    pub changes: StreamVec<'scope, EventTime, DatedChange>,
+}
+
+impl std::fmt::Debug for Told<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Told").finish_non_exhaustive()
+    }
+}
+
+impl<'scope> Told<'scope> {
+    /// Where nothing is withheld and nothing changes.
+    pub fn none(scope: Scope<'scope, EventTime>, notes: StreamVec<'scope, EventTime, Note>) -> Self {
+        Told {
+            withhold_before: Vec::<EventTime>::new().to_stream(scope).container::<Vec<_>>(),
+            notes,
+            changes: Vec::<DatedChange>::new().to_stream(scope).container::<Vec<_>>(),
+        }
+    }
+}
+
 /// Builds the job: windows of symbols, crosses of windows, statistics of crosses, and what is made of final rows.
 pub fn job<'scope>(
     scope: Scope<'scope, EventTime>,
     panes: PaneCollection<'scope>,
-    withhold_before: StreamVec<'scope, EventTime, EventTime>,
-    notes: StreamVec<'scope, EventTime, Note>,
+    Told { withhold_before, notes, changes }: Told<'scope>,
     definition: &Arc<Definition>,
     resume: &Arc<Resume>,
 ) -> Job {
     let known = withhold_before.broadcast();
-    let (symbol_rows, leg_windows) = symbol_windows(panes, known.clone(), definition, resume);
+    let legs = cross_legs(scope, changes.clone(), definition, resume);
+    let changes = changes.broadcast();
+    let told = (known.clone(), changes.clone());
+    let (symbol_rows, leg_windows) = symbol_windows(panes, told, definition, resume);
     let fillable = definition.wants_fills().then(|| symbol_rows.clone());
-    let legs = crosses(scope, definition);
-    let (cross_rows, rates) = cross_rates(leg_windows, legs, known, definition, resume);
-    let stats_rows = series_stats(rates, definition, resume);
+    let (leg_windows, held) = match holds(definition) {
+        true => {
+            let (held, lasting) = held_windows(leg_windows, definition, resume);
+            (held, Some(lasting))
+        }
+        false => (leg_windows, None),
+    };
+    let (cross_rows, rates) = cross_rates(leg_windows, legs, (known, changes.clone()), definition, resume);
+    let stats_rows = series_stats(rates, changes.clone(), definition, resume);
+    let stats_rows = held.into_iter().fold(stats_rows, |rows, held| rows.concat(held));
     let rows = symbol_rows.concat(cross_rows.map(Emission::Row));
     let rows = if definition.wants_basis() { rows.clone().concat(basis(rows, definition)) } else { rows };
     let rows = leaving(rows, definition).concat(stats_rows);
     let rows = match fillable {
-        Some(symbol_rows) => rows.concat(fills(symbol_rows, notes.clone(), definition, resume)),
+        Some(symbol_rows) => rows.concat(fills(symbol_rows, notes.clone(), changes, definition, resume)),
         None => rows,
     };
-    let (outbox, probe) = closings(rows, notes, definition.grace, resume);
+    let (outbox, probe) = closings(rows, notes, definition, resume);
     Job { outbox, probe }
 }
 
@@ -67,12 +104,6 @@ fn leaving<'scope>(
     rows.filter(move |emission| !matches!(emission, Emission::Row(row) if !leave.has(row.kind)))
 }
 
-/// The crosses as a collection; today it comes from the definition and does not change.
-fn crosses<'scope>(scope: Scope<'scope, EventTime>, definition: &Arc<Definition>) -> CrossLegs<'scope> {
-    let updates = legs_of(definition).into_iter().map(|leg| (leg, EventTime::MIN, 1isize));
-    VecCollection::new(given_once(scope, updates))
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -83,7 +114,8 @@ pub(crate) mod tests {
     use crate::market::sums::PaneItem;
     use crate::market::trade::{Symbol, Trade};
     use crate::market::work::steps_of;
-    use timely::dataflow::operators::core::{ToStream, UnorderedInput};
+    use differential_dataflow::VecCollection;
+    use timely::dataflow::operators::core::UnorderedInput;
 
     fn at(micros: u64) -> EventTime {
         EventTime::from_micros(micros)
@@ -120,11 +152,8 @@ pub(crate) mod tests {
                 let (told, told_stream) = scope
                     .new_unordered_input::<timely::container::CapacityContainerBuilder<Vec<EventTime>>>();
                 let notes = Vec::<Note>::new().to_stream(scope).container::<Vec<_>>();
-                (
-                    panes,
-                    told,
-                    job(scope, VecCollection::new(pane_stream), told_stream, notes, &definition, &resume),
-                )
+                let stream = Told { withhold_before: told_stream, ..Told::none(scope, notes) };
+                (panes, told, job(scope, VecCollection::new(pane_stream), stream, &definition, &resume))
             });
             // Trades before that are seen before it is known.
             let (before, after) = trades.split_at(trades.partition_point(|(.., date)| *date <= 150));
@@ -199,9 +228,8 @@ pub(crate) mod tests {
             rows = timely::execute_directly(move |worker| {
                 let job = worker.dataflow::<EventTime, _, _>(|scope| {
                     let notes = Vec::<Note>::new().to_stream(scope).container::<Vec<_>>();
-                    let withhold = Vec::<EventTime>::new().to_stream(scope).container::<Vec<_>>();
-                    let panes = VecCollection::new(items.to_stream(scope));
-                    job(scope, panes, withhold, notes, &definition, &resume)
+                    let told = Told::none(scope, notes);
+                    job(scope, VecCollection::new(items.to_stream(scope)), told, &definition, &resume)
                 });
                 worker.step_while(|| !job.probe.done());
                 job.outbox.borrow().rows.iter().map(|row| row.json.clone()).collect()

@@ -9,6 +9,7 @@
 //! | [`cross_rates`] | What is a pair worth that is not traded directly? | legs | rows of crosses, final rates |
 //! | [`series_stats`] | How has a cross rate behaved so far? | final rates | rows of statistics |
 //! | [`basis`](mod@basis) | What is a cross worth beside the pair that is traded directly? | final rows | rows of bases |
+//! | [`held_windows`](mod@held_windows) | What can a later cross reach back to? | legs | the same, for longer |
 //! | [`fills`](mod@fills) | What is there of a symbol where it did not trade? | final rows of symbols | rows without trades |
 //! | [`job`](mod@job) | all of them, as one run has them | panes and notes | rows in their one order |
 //!
@@ -23,6 +24,7 @@
 pub mod basis;
 pub mod cross_rates;
 pub mod fills;
+pub mod held_windows;
 pub mod job;
 pub mod market;
 pub mod operators;

@@ -4,11 +4,12 @@
 //! (or of the last K windows with a rate). The sums are the difference of a collection: a rate enters, with
 //! `--stats-last` an old one leaves, and differential keeps the total. A window without a rate gives no row.
 
-use crate::cross_rates::{CrossNumber, Rate};
+use crate::cross_rates::Rate;
+use crate::market::changes::{Changing, CrossNumber, DatedChange};
 use crate::market::definition::Definition;
 use crate::market::event_time::EventTime;
 use crate::market::resume::{Lasting, Resume, known_of};
-use crate::market::row::{Occasion, Stage, stats_row};
+use crate::market::row::{Occasion, Row, Stage, stats_row};
 use crate::market::series::SeriesMoments;
 use crate::market::windows::WindowPlace;
 use crate::operators::at_looks::{AtLooks, LookLogic};
@@ -19,30 +20,38 @@ use differential_dataflow::difference::Semigroup;
 use differential_dataflow::hashable::Hashable;
 use differential_dataflow::operators::CountTotal;
 use num_bigint::BigInt;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::rc::Rc;
 use std::sync::Arc;
-use timely::dataflow::Scope;
-use timely::dataflow::StreamVec;
-use timely::dataflow::channels::pact::Exchange;
-use timely::dataflow::operators::core::{Concat, OkErr};
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::core::{Concat, Exchange, OkErr};
 use timely::dataflow::operators::vec::Map;
+use timely::dataflow::{Scope, StreamVec};
 
 /// One row for each final rate, and what the next run must know.
 pub fn series_stats<'scope>(
     rates: StreamVec<'scope, EventTime, Rate>,
+    changes: StreamVec<'scope, EventTime, DatedChange>,
     definition: &Arc<Definition>,
     resume: &Arc<Resume>,
 ) -> StreamVec<'scope, EventTime, Emission> {
-    let by_cross = Exchange::new(|rate: &Rate| (rate.cross, rate.place).hashed());
-    let before = earlier_totals(rates.scope(), definition, resume);
-    let series = rates.at_looks(by_cross, "RateSeries", RateSeries::new(definition, resume));
-    let (entering, lasting) = series.ok_err(|output| match output {
+    let by_cross = |rate: &Rate| (rate.cross, rate.place).hashed();
+    let changing = Changing::of(definition).after(&resume.log);
+    let before = earlier_totals(rates.scope(), &changing, definition, resume);
+    // Rates that a change brings come once this worker has heard of it: what it is dated from has passed
+    // then.
+    let changing = Rc::new(RefCell::new(changing));
+    let input = rates.exchange(by_cross).map(Input::Rate).concat(changes.map(Input::Changed));
+    let series = RateSeries::new(definition, &changing, resume);
+    let series = input.at_looks(Pipeline, "RateSeries", series);
+    let (entering, emitted) = series.ok_err(|output| match output {
         Output::Entering(entering) => Ok(entering),
-        Output::Lasting(look, lasting) => Err(Emission::Lasting(look, lasting)),
+        Output::Emission(emission) => Err(emission),
     });
     let totals = VecCollection::new(before.concat(entering)).count_total();
-    let rows = totals.inner.flat_map(emissions(definition));
-    rows.concat(lasting)
+    let rows = totals.inner.flat_map(emissions(definition, changing));
+    rows.concat(emitted)
 }
 
 /// A cross in the windows of one definition.
@@ -52,14 +61,15 @@ type Entering = (SeriesKey, EventTime, SeriesMoments);
 /// The statistics that an earlier run left, as what they add to the collection.
 fn earlier_totals<'scope>(
     scope: Scope<'scope, EventTime>,
+    changing: &Changing,
     definition: &Definition,
     resume: &Resume,
 ) -> StreamVec<'scope, EventTime, Entering> {
-    let numbered = (0u32..).zip(&definition.crosses);
+    let numbered = (0u32..).zip(changing.crosses());
     let places = 0..definition.windows.count();
     let keyed = numbered.flat_map(|(cross, c)| places.clone().map(move |place| (cross, place, c)));
     let known = keyed.filter_map(|(cross, place, c)| {
-        let total = known_of(&resume.series, &c.name, definition.windows.at(place))?.clone();
+        let total = known_of(&resume.series, &c.key, definition.windows.at(place))?.clone();
         Some(((cross, place), EventTime::MIN, total))
     });
     given_once(scope, known)
@@ -68,6 +78,7 @@ fn earlier_totals<'scope>(
 /// A new total is a row, and the state to go on from.
 fn emissions(
     definition: &Arc<Definition>,
+    changing: Rc<RefCell<Changing>>,
 ) -> impl FnMut(((SeriesKey, SeriesMoments), EventTime, isize)) -> Vec<Emission> + use<> {
     let definition = Arc::clone(definition);
     move |(((cross, place), total), date, diff)| {
@@ -76,13 +87,18 @@ fn emissions(
         if diff < 0 || date == EventTime::MIN {
             return Vec::new();
         }
+        let changing = changing.borrow();
+        let cross = changing.cross(cross);
+        // Of what a cross reaches back to each window has a row of its own.
+        if cross.life.begins_at(look) {
+            return Vec::new();
+        }
         let end = look.minus(definition.grace);
-        let name = &definition.crosses[cross as usize].name;
         let window = definition.windows.at(place);
-        let row = stats_row(name, &total, Occasion { look, window, place, end, stage: Stage::FINAL });
+        let occasion = Occasion { look, window, place, end, stage: Stage::FINAL };
         vec![
-            Emission::Row(row),
-            Emission::Lasting(look, Lasting::Series((name.clone(), window.name_owned()), total)),
+            Emission::Row(stats_row(&cross.cross.name, &total, occasion)),
+            Emission::Lasting(look, Lasting::Series((cross.key.clone(), window.name_owned()), total)),
         ]
     }
 }
@@ -90,6 +106,7 @@ fn emissions(
 /// Turns rates into what they add to their series, and takes out what has become too old.
 struct RateSeries {
     definition: Arc<Definition>,
+    changing: Rc<RefCell<Changing>>,
     pending: BTreeMap<EventTime, Vec<Rate>>,
     series: HashMap<SeriesKey, Series, foldhash::fast::RandomState>,
 }
@@ -104,33 +121,97 @@ struct Series {
 }
 
 #[derive(Debug, Clone)]
+enum Input {
+    Rate(Rate),
+    Changed(DatedChange),
+}
+
+#[derive(Debug, Clone)]
 enum Output {
     Entering(Entering),
-    Lasting(EventTime, Lasting),
+    Emission(Emission),
 }
 
 impl RateSeries {
-    fn new(definition: &Arc<Definition>, resume: &Resume) -> Self {
+    fn new(definition: &Arc<Definition>, changing: &Rc<RefCell<Changing>>, resume: &Resume) -> Self {
         let mut series = HashMap::default();
-        for (cross, c) in (0u32..).zip(&definition.crosses) {
+        for (cross, c) in (0u32..).zip(changing.borrow().crosses()) {
             for place in 0..definition.windows.count() {
                 let window = definition.windows.at(place);
-                let Some(total) = known_of(&resume.series, &c.name, window) else { continue };
-                let inside = known_of(&resume.rates, &c.name, window).map(|r| r.values().cloned().collect());
+                let Some(total) = known_of(&resume.series, &c.key, window) else { continue };
+                let inside = known_of(&resume.rates, &c.key, window).map(|r| r.values().cloned().collect());
                 let inside = inside.unwrap_or_default();
                 series.insert((cross, place), Series { last: total.last.clone(), seen: total.seen, inside });
             }
         }
-        RateSeries { definition: Arc::clone(definition), pending: BTreeMap::new(), series }
+        let (definition, changing) = (Arc::clone(definition), Rc::clone(changing));
+        RateSeries { definition, changing, pending: BTreeMap::new(), series }
+    }
+
+    /// What a rate adds to its series.
+    fn enter(
+        &mut self,
+        (cross, place): SeriesKey,
+        look: EventTime,
+        rate: BigInt,
+        give: &mut dyn FnMut(EventTime, Output),
+    ) -> SeriesMoments {
+        let series = self.series.entry((cross, place)).or_default();
+        let mut entering = SeriesMoments::of(&rate, &series.last);
+        series.last = rate.clone();
+        series.seen += 1;
+        if let Some(most) = self.definition.stats_last {
+            let key = self.changing.borrow().cross(cross).key.clone();
+            let of = (key, self.definition.windows.at(place).name_owned());
+            let lasting = Lasting::Rate(of, series.seen, rate.clone());
+            give(look.minus(1), Output::Emission(Emission::Lasting(look, lasting)));
+            series.inside.push_back(rate);
+            if series.inside.len() as u64 > most
+                && let Some(old) = series.inside.pop_front()
+            {
+                entering.plus_equals(&SeriesMoments::without(&old));
+            }
+        }
+        entering
+    }
+
+    /// A row for each window that a cross reaches back to, and what all of them add to its series.
+    fn begin(
+        &mut self,
+        of: SeriesKey,
+        look: EventTime,
+        rates: Vec<(EventTime, BigInt)>,
+        give: &mut dyn FnMut(EventTime, Output),
+    ) {
+        let definition = Arc::clone(&self.definition);
+        let (name, key) = {
+            let changing = self.changing.borrow();
+            let cross = changing.cross(of.0);
+            (cross.cross.name.clone(), cross.key.clone())
+        };
+        let window = definition.windows.at(of.1);
+        let mut total = SeriesMoments::default();
+        for (end, rate) in rates {
+            total.plus_equals(&self.enter(of, look, rate, give));
+            let occasion = Occasion { look, window, place: of.1, end, stage: Stage::FINAL };
+            let row = Row { is_back_filled: true, ..stats_row(&name, &total, occasion) };
+            give(look.minus(1), Output::Emission(Emission::Row(row)));
+        }
+        let lasting = Lasting::Series((key, window.name_owned()), total.clone());
+        give(look.minus(1), Output::Emission(Emission::Lasting(look, lasting)));
+        give(look.minus(1), Output::Entering((of, look.minus(1), total)));
     }
 }
 
 impl LookLogic for RateSeries {
-    type Input = Rate;
+    type Input = Input;
     type Output = Output;
 
-    fn absorb(&mut self, rate: Rate) {
-        self.pending.entry(rate.look).or_default().push(rate);
+    fn absorb(&mut self, input: Input) {
+        match input {
+            Input::Rate(rate) => self.pending.entry(rate.look).or_default().push(rate),
+            Input::Changed(change) => _ = self.changing.borrow_mut().apply(&change),
+        }
     }
 
     fn next_look(&self) -> Option<EventTime> {
@@ -138,23 +219,19 @@ impl LookLogic for RateSeries {
     }
 
     fn look(&mut self, look: EventTime, give: &mut dyn FnMut(EventTime, Output)) {
-        for Rate { cross, place, rate, .. } in self.pending.remove(&look).unwrap_or_default() {
-            let series = self.series.entry((cross, place)).or_default();
-            let mut entering = SeriesMoments::of(&rate, &series.last);
-            series.last = rate.clone();
-            series.seen += 1;
-            if let Some(most) = self.definition.stats_last {
-                let name = self.definition.crosses[cross as usize].name.clone();
-                let of = (name, self.definition.windows.at(place).name_owned());
-                give(look.minus(1), Output::Lasting(look, Lasting::Rate(of, series.seen, rate.clone())));
-                series.inside.push_back(rate);
-                if series.inside.len() as u64 > most
-                    && let Some(old) = series.inside.pop_front()
-                {
-                    entering.plus_equals(&SeriesMoments::without(&old));
-                }
+        let mut beginning: BTreeMap<SeriesKey, Vec<(EventTime, BigInt)>> = BTreeMap::new();
+        for Rate { cross, place, end, rate, .. } in self.pending.remove(&look).unwrap_or_default() {
+            let life = self.changing.borrow().cross(cross).life;
+            if life.begins_at(look) {
+                beginning.entry((cross, place)).or_default().push((end, rate));
+                continue;
             }
+            let entering = self.enter((cross, place), look, rate, give);
             give(look.minus(1), Output::Entering(((cross, place), look.minus(1), entering)));
+        }
+        for (of, mut rates) in beginning {
+            rates.sort_unstable();
+            self.begin(of, look, rates, give);
         }
     }
 }

@@ -9,6 +9,7 @@
 //! Work is by windows with trades, and at ticks by windows that changed: none is visited because time goes by.
 
 use crate::market::candle::Candle;
+use crate::market::changes::DatedChange;
 use crate::market::cross::LegState;
 use crate::market::definition::Definition;
 use crate::market::event_time::EventTime;
@@ -53,10 +54,14 @@ pub enum Emission {
 
 /// Rows of symbols, and the states of those that are legs.
 ///
-/// `withhold_before` says from which time on a window's trades have all been seen; the greatest one holds.
+/// From which time on a window's trades have all been seen, and changes of the definition, have been told to
+/// every worker.
 pub fn symbol_windows<'scope>(
     panes: PaneCollection<'scope>,
-    withhold_before: StreamVec<'scope, EventTime, EventTime>,
+    (withhold_before, changes): (
+        StreamVec<'scope, EventTime, EventTime>,
+        StreamVec<'scope, EventTime, DatedChange>,
+    ),
     definition: &Arc<Definition>,
     resume: &Arc<Resume>,
 ) -> (StreamVec<'scope, EventTime, Emission>, LegCollection<'scope>) {
@@ -65,7 +70,7 @@ pub fn symbol_windows<'scope>(
     let panes = crate::operators::abomonated::by_symbol(panes);
     let panes = panes.arrange_named::<_, PaneTrace>("Panes", PaneBatcher::new).stream.map(Input::Panes);
     let known = withhold_before.map(Input::WithholdBefore);
-    let input = panes.concat(known).concat(bases);
+    let input = panes.concat(known).concat(changes.map(Input::Change)).concat(bases);
     let states = input.at_looks(Pipeline, "SymbolWindows", WindowLooks::new(definition, resume));
     let (rows, legs) = states.ok_err(|output| match output {
         Output::Emission(emission) => Ok(emission),

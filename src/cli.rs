@@ -5,6 +5,7 @@
 //! the places that give a value holds), `values` and `crosses` (texts to values), `check` (values that must fit).
 
 mod check;
+mod checkpoint;
 mod completion;
 mod computed;
 mod crosses;
@@ -27,14 +28,16 @@ pub use usage::UsageError;
 
 use crate::config::bench::Bench;
 use crate::config::checkpoint::{Action, CheckpointCommand};
+use crate::config::define::Define;
 use crate::config::inspect::Inspect;
 use crate::config::query::Query;
 use crate::config::top::Top;
 use crate::config::{Config, DemoConfig, ProduceConfig, ReplayConfig, ServeConfig, Verbosity};
+use checkpoint::CheckpointCommands;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use examples::{
-    CHECKPOINT_EXAMPLES, DEMO_EXAMPLES, INSPECT_EXAMPLES, PRODUCE_EXAMPLES, QUERY_EXAMPLES, REPLAY_EXAMPLES,
-    RUN_EXAMPLES, SERVE_EXAMPLES,
+    CHECKPOINT_EXAMPLES, DEFINE_EXAMPLES, DEMO_EXAMPLES, INSPECT_EXAMPLES, PRODUCE_EXAMPLES, QUERY_EXAMPLES,
+    REPLAY_EXAMPLES, RUN_EXAMPLES, SERVE_EXAMPLES,
 };
 use layers::{FILES, Given};
 use settings::{ALL, About, LOGGING, Shape, Which};
@@ -55,6 +58,8 @@ pub enum Task {
     Produce(Box<ProduceConfig>),
     /// Look at a job's checkpoint, or remove it.
     Checkpoint(CheckpointCommand),
+    /// Change a job that runs.
+    Define(Define),
     /// Watch a server.
     Top(Top),
     /// Serve results that exist.
@@ -123,6 +128,9 @@ enum Commands {
     /// Past trades through the dataflow again, with any definition: rows to standard output
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(Flags<REPLAY>),
+    /// Change the crosses and symbols of a job that runs
+    #[command(after_help = DEFINE_EXAMPLES)]
+    Define(Define),
     /// Serve results that exist, and follow them: the page, REST, streams, SQL, metrics
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(Flags<SERVE>),
@@ -171,37 +179,6 @@ enum Commands {
     Man {
         /// Which command
         command: Option<String>,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum CheckpointCommands {
-    /// Partitions, offsets, watermarks, open windows, statistics
-    Show {
-        /// As one JSON object
-        #[arg(long, help_heading = LOGGING)]
-        json: bool,
-        #[command(flatten)]
-        flags: Flags<CHECKPOINT>,
-    },
-    /// Every entry's version and checksum, and whether all of them fit together; exits with 1 if not
-    Check {
-        /// As one JSON object
-        #[arg(long, help_heading = LOGGING)]
-        json: bool,
-        #[command(flatten)]
-        flags: Flags<CHECKPOINT>,
-    },
-    /// Remove it: the job's next run begins anew
-    Reset {
-        /// That is meant
-        #[arg(long)]
-        yes: bool,
-        /// As one JSON object
-        #[arg(long, help_heading = LOGGING)]
-        json: bool,
-        #[command(flatten)]
-        flags: Flags<CHECKPOINT>,
     },
 }
 
@@ -379,6 +356,7 @@ pub fn parse(
             files.try_for_each(places::input).map_err(|wrong| wrong.at("FILE"))?;
             Ok(Parsed { task: Task::Query(query), warnings: Vec::new() })
         }
+        Commands::Define(define) => Ok(Parsed { task: Task::Define(define), warnings: Vec::new() }),
         Commands::Top(top) => Ok(Parsed { task: Task::Top(top), warnings: Vec::new() }),
         Commands::Bench(bench) => Ok(Parsed { task: Task::Bench(bench), warnings: Vec::new() }),
         Commands::PlainLoop { arguments } => {
@@ -449,6 +427,7 @@ mod tests {
         let crosses = file("crosses.toml", "[crosses]\nA = \"B*C\"");
         let user = file("user", "me:secret");
         let token = file("token", "correct-horse-battery-staple");
+        let log = file("log.json", r#"{"log":[{"change":"drop","kind":"cross","name":"A","from_ms":1}]}"#);
         // What must stand beside a setting so that it has an effect or is allowed, and another value of it.
         let examples = |name: &str| match name {
             "from" => ("", "a.jsonl"),
@@ -460,7 +439,7 @@ mod tests {
             "symbol" => ("a.csv", "A"),
             "dedup" | "idle-timeout" => ("", "off"),
             "max-ahead" | "max-jump" | "window" | "delay" | "grace" | "tick" | "max-carry" | "max-fill"
-            | "duration" | "commit-interval" => ("", "7s"),
+            | "back-fill" | "duration" | "commit-interval" => ("", "7s"),
             "slide" => ("--window 10s", "5s"),
             "time-zone" => ("--window 1d", "Europe/Berlin"),
             "max-drift" | "join-timeout" => ("", "7m"),
@@ -468,6 +447,7 @@ mod tests {
             "cross" => ("", "A=B*C"),
             "basis" => ("--cross A=B*C", "A"),
             "crosses" => ("", crosses.as_str()),
+            "changes" => ("", log.as_str()),
             "missing-leg" => ("", "carry"),
             "fill" => ("", "previous"),
             "price-decimals" | "quantity-decimals" => ("", "10"),

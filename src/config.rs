@@ -4,7 +4,10 @@
 pub mod bench;
 pub mod checkpoint;
 pub mod database;
+mod day_form;
+pub mod define;
 pub mod inspect;
+pub mod log;
 pub mod query;
 pub mod secret;
 mod source;
@@ -12,7 +15,8 @@ pub mod top;
 
 use crossrate_dataflows::market::definition::Definition;
 use crossrate_dataflows::market::event_time::EventTime;
-use secret::Token;
+pub use day_form::DayForm;
+use secret::Tokens;
 pub use source::{
     FileSource, KafkaClient, KafkaSource, RegistryAddress, SimulatedSource, Source, StartOffset, TopicFormat,
     TopicSource, topic_of,
@@ -59,6 +63,10 @@ pub struct Config {
     pub verbosity: Verbosity,
     /// What becomes of windows that are open at the end of a bounded input.
     pub at_end: AtEnd,
+    /// How the definition changes, of a job that was changed while it ran.
+    pub changes: Vec<log::LoggedChange>,
+    /// Change the crosses and symbols of the job to those of this run.
+    pub evolve: bool,
     /// Refuse the first bad record (exit code 4).
     pub strict: bool,
     /// When progress is shown.
@@ -156,7 +164,7 @@ pub struct Serving {
     /// Addresses to listen on: the first of them that can be had.
     pub listen: Vec<SocketAddr>,
     /// What whoever asks must have; there is one where other machines can ask.
-    pub token: Option<Token>,
+    pub token: Option<Tokens>,
     /// How much event time of rows is kept.
     pub history: Duration,
     /// Whether it goes on after the end of the input.
@@ -283,25 +291,6 @@ pub enum SinkTarget {
     Sqlite(PathBuf),
     /// A Postgres database, by its URL.
     Postgres(String),
-}
-
-/// The form of files by day.
-#[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub enum DayForm {
-    /// Comma-separated values, with a header.
-    Csv,
-    /// Apache Parquet.
-    Parquet,
-}
-
-impl DayForm {
-    /// The scheme that names it, and the end of its files' names.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            DayForm::Csv => "csv",
-            DayForm::Parquet => "parquet",
-        }
-    }
 }
 
 impl fmt::Debug for SinkTarget {

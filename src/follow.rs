@@ -85,7 +85,7 @@ pub fn run(config: &ServeConfig) -> Result<Exit> {
     let first = place.poll(TICK)?;
     let shown = shown(&config.from);
     let about = About { job: config.name.clone(), source: shown.clone(), definition: None };
-    let server = Server::start(listener, &config.serving, about, Replays::of_results(config))?;
+    let server = Server::start(listener, &config.serving, (about, Replays::of_results(config)), None)?;
     let interrupted = Arc::new(AtomicBool::new(false));
     on_signal(&interrupted, &[], failure_detector::interrupted)?;
     let mut publisher = Publisher::new(Arc::clone(server.board()), shown.clone(), config.verbosity);

@@ -18,6 +18,8 @@ use timely::worker::Worker;
 pub struct Report {
     /// The least watermark of those that are not idle.
     pub least: Option<EventTime>,
+    /// The least watermark of those that are not idle and may have more.
+    pub reading: Option<EventTime>,
     /// The greatest watermark of all of them.
     pub greatest: Option<EventTime>,
     /// Everything until then is committed, as far as this worker knows: the one that writes.
@@ -57,6 +59,7 @@ impl Frontier {
         // Who has said nothing yet may have partitions that have read nothing.
         let silent = Report {
             least: Some(EventTime::MIN),
+            reading: Some(EventTime::MIN),
             greatest: None,
             committed: EventTime::MIN,
             ending: Ending::Reading,
@@ -100,6 +103,13 @@ impl Frontier {
         self.known
     }
 
+    /// How far all partitions are that may have more: what is far ahead of them waits. One that is at its end
+    /// and keeps open what is would hold the others for ever.
+    pub fn reading(&mut self) -> EventTime {
+        let reading = self.reports.borrow().iter().filter_map(|report| report.reading).min();
+        self.least().max(reading.unwrap_or(EventTime::MAX))
+    }
+
     /// The event time until which everything is committed.
     pub fn committed(&self) -> EventTime {
         self.reports.borrow().iter().map(|r| r.committed).max().unwrap_or(EventTime::MIN)
@@ -132,8 +142,13 @@ mod tests {
             let mut says = |least: Option<u64>, greatest: Option<u64>| {
                 let at = |time: Option<u64>| time.map(EventTime::from_micros);
                 let committed = EventTime::MIN;
-                let report =
-                    Report { least: at(least), greatest: at(greatest), committed, ending: Ending::Reading };
+                let report = Report {
+                    least: at(least),
+                    reading: None,
+                    greatest: at(greatest),
+                    committed,
+                    ending: Ending::Reading,
+                };
                 frontier.report(0, report);
                 frontier.least()
             };

@@ -5,6 +5,7 @@ use crate::duration;
 use crate::flag_words::in_flags;
 use crate::terminal::printable;
 use crate::wire::format::Format;
+use crossrate_dataflows::market::changes::{Changing, DatedChange};
 use crossrate_dataflows::market::definition::Definition;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -202,11 +203,13 @@ fn job(config: &Config) -> Vec<(String, String)> {
     add("fresh", config.fresh.to_string());
     add("at-end", format!("{:?}", config.at_end).to_ascii_lowercase());
     add("strict", config.strict.to_string());
+    add("changes", config.changes.len().to_string());
     pairs
 }
 
 /// Fields of the definition that are microseconds.
-const DURATIONS: [&str; 7] = ["delay", "grace", "tick", "max-carry", "max-ahead", "max-jump", "max-fill"];
+const DURATIONS: [&str; 8] =
+    ["delay", "grace", "tick", "max-carry", "max-ahead", "max-jump", "max-fill", "back-fill"];
 
 /// A JSON object as pairs, named like the flags.
 fn flatten(name: &str, value: &Value, pairs: &mut Vec<(String, String)>) {
@@ -300,6 +303,28 @@ pub(crate) fn completed(theirs: &[(String, String)], ours: &[(String, String)]) 
         pairs.push((name, value));
     }
     pairs
+}
+
+/// Whether a pair says which crosses and symbols there are: what may change while a job runs.
+fn may_change((name, _): &&(String, String)) -> bool {
+    name == "crosses" || name == "symbols" || name.starts_with("symbols.")
+}
+
+/// The pairs with the crosses and symbols of others.
+pub(crate) fn with_symbols_of(pairs: &[(String, String)], of: &[(String, String)]) -> Vec<(String, String)> {
+    let others = pairs.iter().filter(|pair| !may_change(pair));
+    others.chain(of.iter().filter(may_change)).cloned().collect()
+}
+
+/// The pairs after changes of the definition.
+pub(crate) fn after_changes(pairs: &[(String, String)], log: &[DatedChange]) -> Vec<(String, String)> {
+    let Some(begun) = definition_of(pairs).filter(|_| !log.is_empty()) else { return pairs.to_vec() };
+    let definition = Changing::of(&begun).after(log).in_force_of(&begun);
+    let mut changed = Vec::new();
+    if let Ok(definition) = serde_json::to_value(definition) {
+        flatten("", &definition, &mut changed);
+    }
+    with_symbols_of(pairs, &changed)
 }
 
 /// A job may get more files, behind those that it has: its pairs are then as if it had had them.

@@ -37,6 +37,7 @@ use crate::exit::{Exit, Failure};
 use crate::job_identity;
 use crate::start;
 use anyhow::Result;
+use crossrate_dataflows::market::changes::DatedChange;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::row::Row;
 use crossrate_dataflows::operators::closings::Refusal;
@@ -190,15 +191,11 @@ pub fn restore(
         && let Some(seen) = ledger.peek()
         && let Some(job) = checkpoint::job(&seen)?
     {
-        unchanged(config, &job.definition, &definition)?;
+        unchanged(config, &job.definition, &checkpoint::log(&seen)?, &definition)?;
         goes_on(config)?;
     }
     let mut entries = ledger.acquire()?;
-    let bytes: usize = entries.iter().map(|(key, entry)| key.len() + entry.len()).sum();
-    start::tell(
-        config.verbosity,
-        format_args!("the checkpoint has {} entries of {bytes} bytes", entries.len()),
-    );
+    tell_size(config, &entries);
     let (mut changes, mut first) = (Changes::new(), Changes::new());
     if config.fresh {
         // Of a job that was started again after an accident only the first start is a fresh one.
@@ -216,8 +213,11 @@ pub fn restore(
     let mut checkpoint = Checkpoint::decode(&entries)?;
     checkpoint::whole(&entries)?;
     checkpoint.files.predecessor = ledger.predecessor();
+    let mut definition = definition;
     if let Some(job) = &checkpoint.job {
-        unchanged(config, &job.definition, &definition)?;
+        unchanged(config, &job.definition, &checkpoint.resume.log, &definition)?;
+        // What has changed since the job began is in the log.
+        definition = job_identity::with_symbols_of(&definition, &job.definition);
         if job.ended {
             // Every window is final: what they needed has been taken into account by the decoding, and is in the first commit.
             let panes = entries.keys().filter(|key| matches!(key.parse(), Ok(EntryKey::Pane(..))));
@@ -247,6 +247,14 @@ pub fn restore(
         checkpoint.job = Some(known);
     }
     Ok(RestoredJob { entries, checkpoint, job, changes, first })
+}
+
+fn tell_size(config: &Config, entries: &Entries) {
+    let bytes: usize = entries.iter().map(|(key, entry)| key.len() + entry.len()).sum();
+    start::tell(
+        config.verbosity,
+        format_args!("the checkpoint has {} entries of {bytes} bytes", entries.len()),
+    );
 }
 
 /// Where each partition of a bounded run ends: where it did when the job began, for as long as it has not got there.
@@ -279,20 +287,44 @@ fn goes_on(config: &Config) -> Result<()> {
         .into())
 }
 
-/// A job may not silently become another one.
-fn unchanged(config: &Config, before: &[(String, String)], now: &[(String, String)]) -> Result<()> {
-    let mut before = job_identity::completed(before, now);
+/// A job may not silently become another one: it has the definition that it began with, or has now.
+fn unchanged(
+    config: &Config,
+    begun: &[(String, String)],
+    log: &[DatedChange],
+    now: &[(String, String)],
+) -> Result<()> {
+    let mut begun = job_identity::completed(begun, now);
     if let Source::Files(_) = config.source {
-        job_identity::with_more_files(&mut before, now);
+        job_identity::with_more_files(&mut begun, now);
     }
-    let differences = job_identity::pair_differences(now, &before, "in the checkpoint", "now");
-    if differences.is_empty() {
+    let before = job_identity::after_changes(&begun, log);
+    let differences = |now: &[(String, String)], before: &[(String, String)]| {
+        job_identity::pair_differences(now, before, "in the checkpoint", "now")
+    };
+    let differing = differences(now, &before);
+    if differing.is_empty() || differences(now, &begun).is_empty() {
         return Ok(());
     }
-    let words = format!("job {:?} was another one: {}", config.name, differences.join("; "));
-    Err(Failure::new(Exit::Usage, words)
-        .hint("give it the flags that it had, start it anew with --fresh, or run the changed one under another --name")
-        .into())
+    // All symbols cannot become some, nor some all.
+    let wants_all =
+        |pairs: &[(String, String)]| pairs.iter().any(|(name, value)| name == "symbols" && value == "All");
+    let evolves = wants_all(now) == wants_all(&before)
+        && differences(&job_identity::with_symbols_of(now, &before), &before).is_empty();
+    if config.evolve && evolves {
+        return Ok(());
+    }
+    let words = format!("job {:?} was another one: {}", config.name, differing.join("; "));
+    let hint = match evolves {
+        true => {
+            "add --evolve to change the job from here on; or give it the flags that it had, start it anew with \
+             --fresh, or run the changed one under another --name"
+        }
+        false => {
+            "give it the flags that it had, start it anew with --fresh, or run the changed one under another --name"
+        }
+    };
+    Err(Failure::new(Exit::Usage, words).hint(hint).into())
 }
 
 /// The error of a run that commits nothing more.

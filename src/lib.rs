@@ -89,6 +89,8 @@
 //! | [`job_identity`] | what makes a job the same one, as pairs of a flag and its value | who compares |
 //! | [`cluster`] | processes that become one run, and share one fate | what they compute (but that it is the same) |
 //! | [`accounting`] | what became of every record, at the end | why: it is told eight counts |
+//! | [`changes`] | what is asked of a definition while its job runs, and the answers | who asks |
+//! | [`define`] | asks a server for changes, for people | how a job takes them |
 //! | [`serve`] | the read side: board, REST, streams, metrics, the page | timely: a sink fills its board, and it never holds anybody up |
 //! | [`follow`] | results that exist, served as they grow | how they were computed |
 //! | [`inspect`] | what is in an input, and which command reads it | the dataflow |
@@ -191,12 +193,14 @@ macro_rules! say {
 
 pub mod accounting;
 pub mod bench;
+pub mod changes;
 pub mod checkpoint;
 pub mod cli;
 pub mod cluster;
 pub mod collect;
 pub mod committed_files;
 pub mod config;
+pub mod define;
 pub mod demo;
 pub(crate) mod duration;
 pub mod exit;

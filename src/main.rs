@@ -47,6 +47,7 @@ fn perform(parsed: Parsed) -> anyhow::Result<Exit> {
         Task::Serve(config) => crossrate::follow::run(&config),
         Task::Produce(config) => crossrate::collect::run(&config),
         Task::Checkpoint(command) => crossrate::checkpoint::run(&command),
+        Task::Define(define) => crossrate::define::run(&define),
         Task::Top(top) => crossrate::top::run(&top),
         Task::Bench(bench) => crossrate::bench::run(&bench),
         Task::PlainLoop(arguments) => crossrate::bench::plain_loop(arguments),

@@ -13,6 +13,7 @@ mod replica;
 mod tests;
 
 use crate::config::Verbosity;
+use crate::ledger::entry_key::EntryKey;
 use crate::sink::{Sink, SinkBatch, Sinks};
 use crate::start;
 use anyhow::Result;
@@ -53,11 +54,24 @@ pub struct Output {
     snapshot: CommitSnapshot,
     /// Whom to tell of the first rows.
     first_rows: Option<Verbosity>,
+    /// Whether somebody waits for changes of the definition to be committed.
+    is_awaited: bool,
+    /// Those of the commit under way, and those that were committed.
+    committing: Vec<(u32, u32)>,
+    committed_changes: Vec<(u32, u32)>,
 }
 
 impl Output {
     fn new(sinks: Sinks, committer: Option<Committer>, verbosity: Verbosity) -> Self {
-        Output { committer, sinks, snapshot: CommitSnapshot::default(), first_rows: Some(verbosity) }
+        Output {
+            committer,
+            sinks,
+            snapshot: CommitSnapshot::default(),
+            first_rows: Some(verbosity),
+            is_awaited: false,
+            committing: Vec::new(),
+            committed_changes: Vec::new(),
+        }
     }
 
     /// Adds a sink that gets what is committed.
@@ -99,6 +113,20 @@ impl Output {
         self.committer.as_ref().map_or(EventTime::MIN, Committer::committed)
     }
 
+    /// Commits as soon as that is possible, for as long as somebody waits for changes of the definition.
+    pub fn hurry(&mut self, is_awaited: bool) {
+        self.is_awaited = is_awaited;
+        if let Some(committer) = &mut self.committer {
+            committer.hurry(is_awaited);
+        }
+    }
+
+    /// What partitions have taken of changes, as far as it was committed since the last time: place in the
+    /// log, partition.
+    pub fn committed_changes(&mut self) -> Vec<(u32, u32)> {
+        std::mem::take(&mut self.committed_changes)
+    }
+
     /// After how long a commit is due although nothing new comes.
     pub fn due_in(&self) -> Option<Duration> {
         self.committer.as_ref().and_then(Committer::due_in)
@@ -115,7 +143,8 @@ impl Output {
         // At the end nobody waits for the answer whether the job is still this run's, if there is nothing to commit.
         let is_last = turn == Turn::Last;
         let wait = is_last && (committer.has_pending() || committer.is_committing()) || committer.is_full();
-        announce(committer, &mut self.sinks, &self.snapshot, Wait::when(wait))?;
+        self.announce(Wait::when(wait))?;
+        let Some(committer) = &mut self.committer else { return Ok(()) };
         if !committer.has_pending() || !(is_last || committer.is_due()) {
             return if is_last { Ok(()) } else { committer.verify_lease() };
         }
@@ -129,9 +158,24 @@ impl Output {
         let Outbox { partitions, frontier, withheld, .. } = outbox;
         let partitions = partitions.clone();
         self.snapshot = CommitSnapshot { partitions, frontier: *frontier, withheld: *withheld };
+        if self.is_awaited {
+            self.committing.extend(commit.changes.keys().filter_map(|key| taken(key)));
+        }
         committer.commit(commit, &files)?;
         let wait = Wait::when(is_last || committer.commits_at_once());
-        announce(committer, &mut self.sinks, &self.snapshot, wait)
+        self.announce(wait)
+    }
+
+    /// If the commit under way is done, its rows go to the sinks that get only what is committed.
+    fn announce(&mut self, wait: Wait) -> Result<()> {
+        let Some(committer) = &mut self.committer else { return Ok(()) };
+        let Some(commit) = committer.finished_commit(wait)? else { return Ok(()) };
+        self.committed_changes.append(&mut self.committing);
+        self.sinks.before_commit.iter_mut().try_for_each(|sink| sink.committed())?;
+        let CommitSnapshot { partitions, frontier, withheld } = &self.snapshot;
+        let (rows, refused) = (&commit.rows, &commit.refused);
+        let batch = SinkBatch { rows, refused, partitions, frontier: *frontier, withheld: *withheld };
+        self.sinks.after_commit.iter_mut().try_for_each(|sink| sink.write(&batch))
     }
 }
 
@@ -156,19 +200,12 @@ fn write_at_once(sinks: &mut Sinks, outbox: &mut Outbox) -> Result<()> {
     Ok(())
 }
 
-/// If the commit under way is done, its rows go to the sinks that get only what is committed.
-fn announce(
-    committer: &mut Committer,
-    sinks: &mut Sinks,
-    snapshot: &CommitSnapshot,
-    wait: Wait,
-) -> Result<()> {
-    let Some(commit) = committer.finished_commit(wait)? else { return Ok(()) };
-    sinks.before_commit.iter_mut().try_for_each(|sink| sink.committed())?;
-    let CommitSnapshot { partitions, frontier, withheld } = snapshot;
-    let (rows, refused) = (&commit.rows, &commit.refused);
-    let batch = SinkBatch { rows, refused, partitions, frontier: *frontier, withheld: *withheld };
-    sinks.after_commit.iter_mut().try_for_each(|sink| sink.write(&batch))
+/// The change and the partition of an entry that says where a partition took it.
+fn taken(key: &str) -> Option<(u32, u32)> {
+    match key.parse() {
+        Ok(EntryKey::Taken(place, partition)) => Some((place, partition)),
+        _ => None,
+    }
 }
 
 /// A batch of progress alone.

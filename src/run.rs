@@ -1,12 +1,13 @@
 //! The main flow of `crossrate run`, top to bottom.
 
 use crate::accounting;
+use crate::changes::ChangeDesk;
 use crate::cluster::{self, Mesh, Role, failure_detector};
 use crate::config::{Config, Source, Verbosity};
 use crate::exit::Exit;
 use crate::job_identity::Identity;
 use crate::output::{self, Output};
-use crate::serve::board::about::About;
+use crate::serve::board::about::{About, Described};
 use crate::serve::replay::Replays;
 use crate::serve::{self, Server};
 use crate::signals::on_signal;
@@ -18,7 +19,8 @@ use crate::symbols::Symbols;
 use crate::worker::{self, Assignment, Recovered};
 use crate::workers::{WorkerWaker, Workers};
 use anyhow::{Result, anyhow};
-use std::collections::BTreeMap;
+use crossrate_dataflows::market::definition::Selection;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use timely::worker::Worker;
@@ -67,6 +69,15 @@ fn compute(
     let mut source = Unopened::look(&config, &workers, interrupted)?;
     // The first worker has the rows, so its process serves them.
     let server = if workers.first == 0 { serve(&config, server)? } else { None };
+    let desk = server.as_ref().and_then(Server::desk).unwrap_or_default();
+    if let Some(server) = &server {
+        let (board, begun) = (Arc::clone(server.board()), config.definition.clone());
+        desk.tell(move |log| {
+            let described = Described::of(&log.in_force(&begun));
+            board.tell(|inbox| inbox.definition(described));
+        });
+    }
+    let desk = (workers.first == 0).then_some(desk);
     let mesh = join(&config)?;
     let observers = observer.into_iter().chain(server.as_ref().map(|s| Box::new(s.sink()) as Box<dyn Sink>));
     source.meet(&config, &workers);
@@ -76,7 +87,7 @@ fn compute(
     };
     let opening = Opening::new(&config, &Arc::new(workers.clone()), source);
     let failed = Arc::new(AtomicBool::new(false));
-    let assignments = assign(&config, &workers, opening, (recovered, output), (interrupted, &failed));
+    let assignments = assign(&config, &workers, opening, (recovered, output), desk, (interrupted, &failed));
     let wakers = workers.wakers.clone();
     let work = move |worker: &mut Worker| {
         let local = worker.index() - workers.first;
@@ -121,7 +132,12 @@ fn open_output(
 /// The server, where there is to be one.
 fn serve(config: &Config, server: Option<Server>) -> Result<Option<Server>> {
     let (None, Some(serving)) = (&server, &config.serving) else { return Ok(server) };
-    let server = Server::start(serve::bind(serving)?, serving, About::of(config), Replays::of_run(config))?;
+    let server = Server::start(
+        serve::bind(serving)?,
+        serving,
+        (About::of(config), Replays::of_run(config)),
+        Some(ChangeDesk::default()),
+    )?;
     if config.verbosity >= Verbosity::Normal {
         say!("crossrate: serving {}", server.page());
     }
@@ -144,9 +160,14 @@ fn assign(
     workers: &Workers,
     opening: Opening,
     (mut recovered, mut output): (Option<Recovered>, Option<Output>),
+    mut desk: Option<ChangeDesk>,
     (interrupted, failed): (&Arc<AtomicBool>, &Arc<AtomicBool>),
 ) -> Vec<Mutex<Option<Assignment>>> {
-    let symbols = Symbols::new(&config.definition.symbols);
+    // Those that are asked for by name are known when it is known what the job began with.
+    let symbols = Symbols::new(&match config.definition.symbols {
+        Selection::All => Selection::All,
+        Selection::Only(_) => Selection::Only(BTreeSet::new()),
+    });
     let pools = Pool::new(&workers.wakers).into_iter();
     let opening = Arc::new(opening);
     let assignment = |(local, pool)| {
@@ -163,6 +184,7 @@ fn assign(
             pool,
             // The job's first worker is the first one here.
             output: output.take(),
+            desk: desk.take(),
             interrupted: Arc::clone(interrupted),
             failed: Arc::clone(failed),
         }

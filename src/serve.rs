@@ -7,6 +7,7 @@
 mod answers;
 pub mod board;
 mod connection;
+pub mod definition;
 pub mod feed;
 pub mod filter;
 pub mod format;
@@ -24,8 +25,9 @@ pub mod socket;
 pub mod sql;
 pub mod stream;
 
+use crate::changes::ChangeDesk;
 use crate::config::Serving;
-use crate::config::secret::Token;
+use crate::config::secret::Tokens;
 use crate::exit::{Exit, Failure};
 use answers::Answers;
 use anyhow::Result;
@@ -34,7 +36,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use board::Board;
 use board::about::About;
 use board::inbox::BoardSink;
@@ -63,7 +65,7 @@ pub struct App {
     /// The board and its readers.
     pub feed: Arc<Feed>,
     /// What an asker must have, if anything.
-    pub token: Option<Token>,
+    pub token: Option<Tokens>,
     /// What the server counts of itself.
     pub metrics: Metrics,
     /// Room for answers that are under way.
@@ -72,6 +74,8 @@ pub struct App {
     pub asking: Semaphore,
     /// What replays are made of.
     pub replays: Replays,
+    /// Where changes of the definition are asked for; none where results are followed.
+    pub desk: Option<ChangeDesk>,
 }
 
 /// A server that runs. It ends when this is dropped.
@@ -100,7 +104,12 @@ pub fn bind(serving: &Serving) -> Result<TcpListener> {
 
 impl Server {
     /// Serves an empty board.
-    pub fn start(listener: TcpListener, serving: &Serving, about: About, replays: Replays) -> Result<Server> {
+    pub fn start(
+        listener: TcpListener,
+        serving: &Serving,
+        (about, replays): (About, Replays),
+        desk: Option<ChangeDesk>,
+    ) -> Result<Server> {
         let failed = |error| Failure::new(Exit::Failed, "cannot serve").because(error);
         let board = Board::new(about, serving.history.as_millis() as u64);
         let feed = Feed::new(board);
@@ -111,6 +120,7 @@ impl Server {
             answers: Answers::default(),
             asking: Semaphore::new(ASKING),
             replays,
+            desk,
         });
         let address = listener.local_addr().map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
@@ -139,6 +149,11 @@ impl Server {
     /// The board.
     pub fn board(&self) -> &Arc<Board> {
         &self.app.feed.board
+    }
+
+    /// Where changes of the definition are asked for.
+    pub fn desk(&self) -> Option<ChangeDesk> {
+        self.app.desk.clone()
     }
 
     /// Where the page is.
@@ -184,6 +199,9 @@ fn routes(app: Arc<App>) -> Router {
         .route("/v1/windows", get(rest::windows))
         .route("/v1/series", get(rest::series))
         .route("/v1/frontier", get(rest::frontier))
+        .route("/v1/definition", get(definition::show).patch(definition::patch))
+        .route("/v1/crosses/{name}", put(definition::put_cross).delete(definition::drop_cross))
+        .route("/v1/symbols/{name}", put(definition::put_symbol).delete(definition::drop_symbol))
         .route("/v1/stream", get(stream::events))
         .route("/v1/ws", get(socket::upgrade))
         .route("/v1/sql", post(sql::ask).layer(DefaultBodyLimit::max(sql::QUESTION)))

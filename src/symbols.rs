@@ -1,13 +1,19 @@
 //! Numbers for symbols: dense, the same for all workers of a process, given in order of first sight.
 
+mod turns;
+
+use crossrate_dataflows::market::changes::{Turn, name_of};
 use crossrate_dataflows::market::definition::Selection;
+use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::moments::HashInput;
 use crossrate_dataflows::market::prefetch::prefetch;
 use crossrate_dataflows::market::trade::{ShortName, Symbol, SymbolNumber, Trade};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
+use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, PoisonError};
+pub use turns::SymbolTurns;
 
 /// One worker's view; looking up a known symbol takes no lock.
 #[derive(Debug, Clone)]
@@ -23,6 +29,11 @@ pub struct Symbols {
     shorts: Vec<ShortName>,
     names: Vec<Symbol>,
     shared: Arc<Mutex<Vec<Symbol>>>,
+    /// The names that are hashed, of symbols that came again under a key of their own.
+    hashed: HashMap<u32, Symbol>,
+    turns: Arc<SymbolTurns>,
+    /// How many changes of the definition are known.
+    changes: usize,
     /// How often a name was put into its place.
     #[cfg(test)]
     placed: usize,
@@ -48,6 +59,9 @@ impl Symbols {
             shorts: Vec::new(),
             names: Vec::new(),
             shared: Arc::new(Mutex::new(names)),
+            hashed: HashMap::new(),
+            turns: Arc::default(),
+            changes: 0,
             #[cfg(test)]
             placed: 0,
         };
@@ -101,7 +115,7 @@ impl Symbols {
         let number = number.0 as usize;
         match &self.shorts[number] {
             short if short.is_some() => input.write_short(short, trade),
-            _ => input.write(&self.names[number], trade),
+            _ => input.write(self.hashed.get(&(number as u32)).unwrap_or(&self.names[number]), trade),
         }
     }
 
@@ -118,7 +132,52 @@ impl Symbols {
         self.known.find(self.hasher.hash_one(name), is_it).copied()
     }
 
-    /// Their names, by number.
+    /// What changes of the definition have made of names, where any has changed.
+    pub fn turns(&self) -> Option<Arc<SymbolTurns>> {
+        (!self.turns.is_empty()).then(|| Arc::clone(&self.turns))
+    }
+
+    /// How many changes of the definition are known: what was looked up before another one may be looked up
+    /// in vain.
+    pub fn changes(&self) -> usize {
+        self.changes
+    }
+
+    /// Takes the next change of the definition, which may begin or end a symbol.
+    pub fn change(&mut self, turn: Option<&Turn>, from: EventTime) {
+        let at = (self.changes, from);
+        self.changes += 1;
+        match turn {
+            Some(Turn::SymbolBegins(key)) => {
+                let (Some(name), Some(number)) = (self.named(&name_of(key)), self.named(key)) else { return };
+                Arc::make_mut(&mut self.turns).turn(name, None, at, Some(number));
+            }
+            Some(Turn::SymbolEnds(key)) => {
+                let Some(name) = self.named(&name_of(key)) else { return };
+                Arc::make_mut(&mut self.turns).turn(name, Some(name), at, None);
+            }
+            Some(Turn::CrossBegins(_) | Turn::CrossEnds(_)) | None => {}
+        }
+    }
+
+    /// Somebody asks for these.
+    pub fn want(&mut self, selection: &Selection) {
+        if let Selection::Only(wanted) = selection {
+            wanted.iter().for_each(|name| _ = self.named(name));
+        }
+    }
+
+    /// The number of a symbol, whether anybody has asked for it or not.
+    fn named(&mut self, key: &Symbol) -> Option<SymbolNumber> {
+        self.introduce(key.as_str().as_bytes())
+    }
+
+    /// The number of a symbol by its key, where it has one.
+    pub fn number_of_key(&mut self, key: &Symbol) -> Option<SymbolNumber> {
+        self.look_up(key.as_str().as_bytes())
+    }
+
+    /// Their names, by number: of those that came again their keys.
     pub fn names(&self) -> &[Symbol] {
         &self.names
     }
@@ -142,10 +201,14 @@ impl Symbols {
 
     /// Learns what other workers have introduced.
     pub fn catch_up(&mut self) {
-        let Symbols { known, hasher, names, shared, places, shorts, .. } = self;
+        let Symbols { known, hasher, names, shared, places, shorts, hashed, .. } = self;
         let shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
         for name in &shared[names.len()..] {
             let number = SymbolNumber(names.len() as u32);
+            let hashed_as = name_of(name);
+            if hashed_as != *name {
+                hashed.insert(number.0, hashed_as);
+            }
             names.push(name.clone());
             let hash = |number: &SymbolNumber| hasher.hash_one(names[number.0 as usize].as_str().as_bytes());
             known.insert_unique(hasher.hash_one(name.as_str().as_bytes()), number, hash);
@@ -155,9 +218,12 @@ impl Symbols {
             from = 0;
             *places = vec![FREE; (4 * names.len()).next_power_of_two()];
         }
-        shorts.extend(
-            names[shorts.len()..].iter().map(|n| ShortName::of(n.as_str().as_bytes()).unwrap_or_default()),
-        );
+        // Those that came again are hashed under their names, and are not looked for.
+        let short_of = |number: usize| match hashed.contains_key(&(number as u32)) {
+            true => ShortName::default(),
+            false => ShortName::of(names[number].as_str().as_bytes()).unwrap_or_default(),
+        };
+        shorts.extend((shorts.len()..names.len()).map(short_of));
         let short = |(_, short): &(u32, &ShortName)| short.is_some();
         #[cfg(test)]
         {

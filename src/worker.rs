@@ -4,14 +4,17 @@
 //! partition's watermark; the least of all capabilities is the frontier, which proves what is final. What differs
 //! between workers (who reads, who writes) is here; the dataflow is the same everywhere.
 
+mod changing;
 mod diagnosis;
 mod judging;
 mod partition;
 mod reading;
 mod restoring;
+mod told;
 mod waiting;
 mod writing;
 
+use crate::changes::ChangeDesk;
 use crate::cluster::failure_detector;
 use crate::config::{AtEnd, Config};
 use crate::exit::stopped;
@@ -24,8 +27,8 @@ use crate::source::pool::Pool;
 use crate::source::{Opened, PartitionFeed, Taken};
 use crate::symbols::Symbols;
 use anyhow::Result;
+use changing::Changes;
 use crossrate_dataflows::market::event_time::EventTime;
-use crossrate_dataflows::operators::closings::Note;
 use partition::Owned;
 use reading::Reading;
 use std::collections::VecDeque;
@@ -38,6 +41,7 @@ use timely::dataflow::operators::ActivateCapability;
 use timely::dataflow::operators::core::unordered_input::UnorderedHandle;
 use timely::dataflow::operators::probe::Handle;
 use timely::worker::Worker;
+use told::Told;
 use writing::Writing;
 
 /// How long an idle worker sleeps at most before it looks around; deliveries and peers wake it earlier.
@@ -54,13 +58,6 @@ const LOOK_AROUND: Duration = Duration::from_secs(1);
 
 type Input<D> = UnorderedHandle<EventTime, CapacityContainerBuilder<Vec<D>>>;
 
-/// What a partition tells the dataflow besides panes.
-#[derive(Debug, Clone)]
-enum Told {
-    Note(Note),
-    WithholdBefore(EventTime),
-}
-
 /// What a worker is given.
 pub struct Assignment {
     /// The run.
@@ -75,6 +72,8 @@ pub struct Assignment {
     pub pool: Pool,
     /// Where rows go; on the first worker.
     pub output: Option<Output>,
+    /// Who asks for changes of the definition; on the first worker.
+    pub desk: Option<ChangeDesk>,
     /// Set when the user wants to stop.
     pub interrupted: Arc<AtomicBool>,
     /// Set, too, when another worker's error is why.
@@ -103,13 +102,14 @@ pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
     loop {
         worker.stop_if_interrupted()?;
         worker.adopt_new_partitions()?;
+        worker.change_definition()?;
         let has_read = worker.take_batch()?;
         worker.advance(has_read)?;
         worker.tell_of_silent_partitions();
         worker.step(has_read);
-        worker.writing.write()?;
+        worker.write()?;
         if worker.has_ended() {
-            return worker.writing.finish(JobEnd::Closed);
+            return worker.finish(JobEnd::Closed);
         }
         if worker.has_kept_what_is_open()? {
             return Ok(());
@@ -129,6 +129,7 @@ struct JobWorker<'a> {
     spare: Option<Spare>,
     pool: Pool,
     writing: Writing,
+    changes: Changes,
     interrupted: Arc<AtomicBool>,
     failed: Arc<AtomicBool>,
     /// The frontiers of the latest batches, as far as their rows may be missing.
@@ -157,6 +158,8 @@ impl JobWorker<'_> {
         for feed in spare.mailboxes.iter().flat_map(Receiver::try_iter) {
             self.pool.join(&feed.feed);
             let mut partition = Owned::new(feed, &self.config, spare.told.clone());
+            // It has taken all earlier changes before its first record.
+            partition.taken = vec![i64::MIN; self.reading.symbols.changes()];
             self.reading.adopt(&mut partition, *spare.told.time())?;
             self.owned.push(partition);
         }
@@ -165,11 +168,14 @@ impl JobWorker<'_> {
 
     /// Takes a batch of the next partition that has one, unless rows are too far behind; whether there was one.
     fn take_batch(&mut self) -> Result<bool> {
+        if self.changes.has_stopped {
+            return Ok(false);
+        }
         let oldest = self.passed.front().filter(|_| self.passed.len() >= BATCHES_IN_FLIGHT);
         if oldest.is_some_and(|frontier| self.probe.less_than(frontier)) {
             return Ok(false);
         }
-        let limit = self.frontier.least().plus(self.config.max_drift);
+        let limit = self.frontier.reading().plus(self.config.max_drift);
         let Some(taken) = self.next_delivery(limit) else { return Ok(false) };
         let partition = &mut self.owned[self.turn];
         self.pool.call(&partition.feed.feed);
@@ -211,6 +217,7 @@ impl JobWorker<'_> {
         if let Some(spare) = &mut self.spare {
             spare.follow(least);
         }
+        self.changes.follow(least);
         self.hand_on();
         if has_read {
             self.passed.push_back(least);
@@ -228,6 +235,23 @@ impl JobWorker<'_> {
         } else {
             self.timely.step_or_park(Some(self.writing.due_in().map_or(PARK, |due| due.min(PARK))));
         }
+    }
+
+    /// Writes what is due, and answers for what is committed.
+    fn write(&mut self) -> Result<()> {
+        self.writing.hurry(self.changes.awaits_commit());
+        self.writing.write()?;
+        if self.changes.awaits_commit() {
+            self.changes.committed(&self.writing.committed_changes());
+        }
+        Ok(())
+    }
+
+    /// Writes the rest, and answers for it.
+    fn finish(&mut self, end: JobEnd) -> Result<()> {
+        self.writing.finish(end)?;
+        self.changes.committed(&self.writing.committed_changes());
+        Ok(())
     }
 
     /// Whether all partitions of the job have ended and all rows are out.
@@ -249,12 +273,13 @@ impl JobWorker<'_> {
             return Ok(false);
         }
         if self.writing.is_here() && !self.probe.less_than(&self.frontier.least()) {
-            self.writing.finish(JobEnd::Kept)?;
+            self.finish(JobEnd::Kept)?;
             self.report();
         }
         if !self.frontier.is_written() {
             return Ok(false);
         }
+        self.changes.close();
         self.owned.iter_mut().for_each(|partition| self.reading.let_go(partition));
         self.frontier.close();
         Ok(true)
@@ -285,6 +310,7 @@ impl JobWorker<'_> {
         let open = || self.owned.iter().filter(|p| !p.ended);
         let report = Report {
             least: open().filter(|p| !p.idle).map(|p| p.state.watermark()).min(),
+            reading: open().filter(|p| !p.idle && !p.is_at_end()).map(|p| p.state.watermark()).min(),
             greatest: open().map(|p| p.state.watermark()).max(),
             committed: self.writing.committed(),
             ending: self.ending(),
@@ -316,6 +342,12 @@ impl JobWorker<'_> {
         while begun.elapsed() < HEARD
             || self.probe.less_than(&self.frontier.least()) && begun.elapsed() < COMPLETED
         {
+            // What follows the frontier must not hold these rows.
+            let least = self.frontier.least();
+            self.changes.follow(least);
+            if let Some(spare) = &mut self.spare {
+                spare.follow(least);
+            }
             self.timely.step_or_park(Some(HEARD / 10));
             self.writing.write()?;
         }

@@ -7,6 +7,7 @@
 //! `docs/adding.md` says what else a dataflow of a job has: a kind of rows, a line in `job.rs`, a flag.
 
 use crossrate_dataflows::market::candle::Candle;
+use crossrate_dataflows::market::changes::DatedChange;
 use crossrate_dataflows::market::decimal::{Price, Quantity};
 use crossrate_dataflows::market::definition::{Definition, Selection, Windows};
 use crossrate_dataflows::market::event_time::EventTime;
@@ -52,7 +53,8 @@ fn main() {
         worker.dataflow::<EventTime, _, _>(|scope| {
             let panes = VecCollection::new(panes().to_stream(scope));
             let withhold = Vec::<EventTime>::new().to_stream(scope).container::<Vec<_>>();
-            let (rows, _) = symbol_windows(panes, withhold, &definition, &Arc::new(Resume::default()));
+            let told = (withhold, Vec::<DatedChange>::new().to_stream(scope).container::<Vec<_>>());
+            let (rows, _) = symbol_windows(panes, told, &definition, &Arc::new(Resume::default()));
             ranges(rows).inspect(|(start_ms, symbol, range)| println!("{start_ms} {symbol} {range}"));
         });
     });

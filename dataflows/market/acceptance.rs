@@ -321,8 +321,9 @@ impl Partition {
         far.then_some(Ahead::Partition)
     }
 
+    /// Whether an event time is too far ahead of a Kafka timestamp.
     #[inline]
-    fn is_future(&self, time: EventTime, kafka_ms: i64) -> bool {
+    pub fn is_future(&self, time: EventTime, kafka_ms: i64) -> bool {
         kafka_ms > 0 && time.micros() > (kafka_ms as u64).saturating_mul(1_000).saturating_add(self.max_ahead)
     }
 

@@ -54,6 +54,9 @@ pub struct Definition {
     /// of the window, whichever is more.
     #[serde(default)]
     pub max_fill: Option<u64>,
+    /// How far a cross that is added while the job runs reaches back.
+    #[serde(default)]
+    pub back_fill: u64,
     /// How many decimals prices have at most.
     #[serde(default = "eight")]
     pub price_decimals: u8,
@@ -82,6 +85,12 @@ impl Definition {
     /// Whether windows without trades have rows.
     pub fn wants_fills(&self) -> bool {
         self.fill != Fill::None && self.rows.has(RowKind::Symbol)
+    }
+
+    /// How much earlier than a window of that reach another one of a leg may end and stand in for it.
+    pub fn most_carry(&self, reach: u64) -> u64 {
+        const FIVE_MINUTES: u64 = 300_000_000;
+        self.max_carry.unwrap_or(reach.max(FIVE_MINUTES))
     }
 
     /// Whether rows of bases leave.
@@ -126,6 +135,7 @@ impl Default for Definition {
             basis: Vec::new(),
             fill: Fill::None,
             max_fill: None,
+            back_fill: 0,
             price_decimals: Decimals::EIGHT.price,
             quantity_decimals: Decimals::EIGHT.quantity,
         }

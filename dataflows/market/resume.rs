@@ -15,6 +15,7 @@
 //! back: [`super::looks::Looks::hindsight`]. So no barrier crosses the dataflow, and nothing of a checkpoint knows a worker.
 
 use super::base::Base;
+use super::changes::DatedChange;
 use super::cross::LegState;
 use super::event_time::EventTime;
 use super::series::SeriesMoments;
@@ -47,10 +48,14 @@ pub struct Resume {
     pub closes: HashMap<InWindows, LastClose>,
     /// The rates that are in the statistics, by their number among all of the cross; only with `--stats-last`.
     pub rates: HashMap<InWindows, BTreeMap<i64, BigInt>>,
+    /// How the definition has changed since the job began.
+    pub log: Vec<DatedChange>,
+    /// Final windows that a cross which is added may reach back to, by their end; only with `--back-fill`.
+    pub held: HashMap<InWindows, BTreeMap<EventTime, LegState>>,
 }
 
-/// A symbol or a cross in the windows of one definition, by both names. An earlier release knew one definition, and gave it
-/// none.
+/// A symbol or a cross, by its [`super::changes`] key, in the windows of one definition, by its name. An
+/// earlier release knew one definition, and gave it none.
 pub type InWindows = (Symbol, CompactString);
 
 /// What is known of a name in the windows of a definition, or in those of the only one there was.
@@ -83,6 +88,10 @@ pub enum Lasting {
     Series(InWindows, SeriesMoments),
     /// A symbol's latest final window with trades, from which those without are filled.
     Close(InWindows, LastClose),
+    /// A final window is held for crosses that may be added.
+    Held(InWindows, EventTime, LegState),
+    /// It is held no longer.
+    Released(InWindows, EventTime),
     /// A rate has entered the statistics of the last K, and the one with the number `- K` has left.
     Rate(InWindows, i64, BigInt),
 }
@@ -90,10 +99,11 @@ pub enum Lasting {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::job;
+    use crate::job::{Told, job};
     use crate::market::candle::Candle;
+    use crate::market::changes::{Change, Changing, DatedChange, name_of};
     use crate::market::decimal::{Price, Quantity};
-    use crate::market::definition::{Definition, Emit, Fill, MissingLeg, Windows};
+    use crate::market::definition::{Cross, Definition, Emit, Fill, Leg, MissingLeg, Selection, Windows};
     use crate::market::looks::Looks;
     use crate::market::moments::Moments;
     use crate::market::row::RowKind;
@@ -114,14 +124,19 @@ mod tests {
     /// What leaves at each look: rows by their order, and what outlives its windows.
     type Left = (Vec<(EventTime, EventTime, RowKind, Symbol, String)>, Vec<(EventTime, Lasting)>);
 
-    fn run(panes: Vec<PaneItem>, definition: &Arc<Definition>, resume: Resume) -> Left {
+    fn run(
+        panes: Vec<PaneItem>,
+        definition: &Arc<Definition>,
+        resume: Resume,
+        changes: Vec<DatedChange>,
+    ) -> Left {
         let (definition, resume) = (Arc::clone(definition), Arc::new(resume));
         timely::execute_directly(move |worker| {
             let job = worker.dataflow::<EventTime, _, _>(|scope| {
                 let notes = Vec::<Note>::new().to_stream(scope).container::<Vec<_>>();
-                let withhold = Vec::<EventTime>::new().to_stream(scope).container::<Vec<_>>();
-                let panes = VecCollection::new(panes.to_stream(scope));
-                job(scope, panes, withhold, notes, &definition, &resume)
+                let changes = changes.to_stream(scope).container::<Vec<_>>();
+                let told = Told { changes, ..Told::none(scope, notes) };
+                job(scope, VecCollection::new(panes.to_stream(scope)), told, &definition, &resume)
             });
             worker.step_while(|| !job.probe.done());
             let mut outbox = job.outbox.borrow_mut();
@@ -186,6 +201,12 @@ mod tests {
                 Lasting::Close(symbol, close) if *look <= t => {
                     resume.closes.insert(symbol, close);
                 }
+                Lasting::Held(of, end, leg) if *look <= t => {
+                    resume.held.entry(of).or_default().insert(end, leg);
+                }
+                Lasting::Released(of, end) if *look <= t => {
+                    resume.held.get_mut(&of).map(|held| held.remove(&end));
+                }
                 _ => {}
             }
         }
@@ -238,7 +259,99 @@ mod tests {
         ]
     }
 
+    /// Changes that are so many microseconds apart: symbols come and go, and so do two crosses.
+    fn log(wishes: &[(usize, u64, bool)], definition: &Definition) -> Vec<DatedChange> {
+        let cross = |name: &str, legs: [(&str, bool); 2]| {
+            let leg = |(symbol, inverse)| Leg { symbol: Symbol::new(symbol), inverse };
+            Change::AddCross(Cross { name: Symbol::new(name), legs: legs.map(leg).into() })
+        };
+        let (mut changing, mut log, mut time) = (Changing::of(definition), Vec::new(), 1_000);
+        for (wish, after, _) in wishes {
+            time += after;
+            let from = definition.windows.pane(at(time)).end;
+            let [x, y, b] = ["X", "Y", "B"].map(Symbol::new);
+            let changes = match wish {
+                0 => vec![cross("Y", [("B", false), ("A", false)])],
+                1 => vec![Change::DropCross(y), cross("Y", [("A", true), ("B", false)])],
+                2 => vec![Change::DropCross(y)],
+                3 => vec![cross("X", [("A", false), ("B", false)])],
+                4 => vec![Change::DropCross(x), Change::DropCross(y), Change::DropSymbol(b)],
+                _ => vec![Change::AddSymbol(b)],
+            };
+            for change in changes {
+                let is_leg = |leg: &Leg| changing.wanted().is_some_and(|wanted| wanted.contains(&leg.symbol));
+                if matches!(&change, Change::AddCross(cross) if !cross.legs.iter().all(is_leg)) {
+                    continue;
+                }
+                let change = DatedChange { change, from };
+                if changing.apply(&change).is_some() {
+                    log.push(change);
+                }
+            }
+        }
+        log
+    }
+
+    /// The trades that count, each as one of the symbol as it is then.
+    fn living(panes: Vec<PaneItem>, log: &[DatedChange], definition: &Definition) -> Vec<PaneItem> {
+        let changing = Changing::of(definition).after(log);
+        let keys = |name: &Symbol| (0..9).map(|n| crate::market::changes::key(name, n)).collect::<Vec<_>>();
+        let living = |((symbol, (end, candle)), date, moments): PaneItem| {
+            let lives = |key: &Symbol| {
+                let life = changing.life_of(key);
+                (key == &symbol || changing.knows(key)) && life.since < end && end <= life.until
+            };
+            let key = keys(&symbol).into_iter().find(lives)?;
+            Some(((key, (end, candle)), date, moments))
+        };
+        panes.into_iter().filter_map(living).collect()
+    }
+
+    /// The final rows of windows which nothing before a change touches are those of a job that was born so.
+    fn as_if_born(
+        rows: &[(EventTime, EventTime, RowKind, Symbol, String)],
+        panes: &[PaneItem],
+        log: &[DatedChange],
+        definition: &Arc<Definition>,
+    ) -> Result<(), TestCaseError> {
+        let changing = Changing::of(definition).after(log);
+        let all = changing.crosses().iter().map(|living| Cross {
+            name: living.key.clone(),
+            legs: (living.legs.iter().zip(&living.cross.legs))
+                .map(|(key, leg)| Leg { symbol: key.clone(), inverse: leg.inverse })
+                .collect(),
+        });
+        let born = Definition { crosses: all.collect(), symbols: Selection::All, ..(**definition).clone() };
+        let (born, _) = run(panes.to_vec(), &Arc::new(born), Resume::default(), Vec::new());
+        let value = |json: &str, field: &str| {
+            let row: serde_json::Value = serde_json::from_str(json).expect("a row");
+            row[field].clone()
+        };
+        let shown = |(_, end, kind, name, json): &(EventTime, EventTime, RowKind, Symbol, String)| {
+            let is_cross = *kind == RowKind::Cross && value(json, "final") == true;
+            let fields = ["window", "start_ms", "vwap", "close", "status", "trades", "digest"];
+            is_cross.then(|| (*end, name_of(name), fields.map(|field| value(json, field).to_string())))
+        };
+        let windows = &definition.windows;
+        let lives = |(look, end, kind, key, json): &&(EventTime, EventTime, RowKind, Symbol, String)| {
+            let named = value(json, "window");
+            let (_, window) = windows.named(named.as_str().expect("a window")).expect("a definition");
+            let living = changing.crosses().iter().find(|living| living.key == *key);
+            *kind == RowKind::Cross
+                && living.is_some_and(|living| living.life.gives(window, *end, (*look).max(living.life.from)))
+        };
+        let mut expected: Vec<_> = born.iter().filter(lives).filter_map(shown).collect();
+        let mut given: Vec<_> = rows.iter().filter_map(shown).collect();
+        expected.sort();
+        given.sort();
+        prop_assert_eq!(given, expected, "{:?}", log);
+        Ok(())
+    }
+
     proptest! {
+        // Several runs each; PROPTEST_CASES asks for more of them.
+        #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 3))]
+
         /// Taken up at any look, a run gives the rows that the undisturbed one gave after it, and none else.
         #[test]
         fn from_any_point_the_rest_gives_the_rest(
@@ -249,6 +362,8 @@ mod tests {
             missing in 0usize..3,
             max_carry in 1u64..20,
             fill in (0usize..3, 0u64..60),
+            back_fill in prop_oneof![Just(0), 1u64..200],
+            wishes in prop::collection::vec((0usize..6, 0u64..400, any::<bool>()), 0..6),
             trades in prop::collection::vec((any::<bool>(), 0u64..60, 0u64..40, 0usize..9), 1..40),
             places in prop::collection::vec(any::<prop::sample::Index>(), 3),
         ) {
@@ -266,15 +381,24 @@ mod tests {
                 max_carry: Some(max_carry),
                 fill: [Fill::None, Fill::Null, Fill::Previous][fill.0],
                 max_fill: Some(fill.1),
+                back_fill,
+                symbols: Selection::Only(["A", "B"].map(Symbol::new).into()),
                 ..crate::job::tests::definition()
             });
-            let panes = panes(&trades, &definition);
-            let (rows, lasting) = run(panes.clone(), &definition, Resume::default());
+            let log = log(&wishes, &definition);
+            let panes = living(panes(&trades, &definition), &log, &definition);
+            let (rows, lasting) = run(panes.clone(), &definition, Resume::default(), log.clone());
+            as_if_born(&rows, &panes, &log, &definition)?;
             let Some(last) = rows.last().map(|row| row.0.micros()) else { return Ok(()) };
             for place in places {
                 let t = at(1_000 + place.index(last as usize - 999) as u64);
-                let (resume, again) = point(t, &panes, &lasting, &definition, Resume::default(), 1);
-                let (rest, _) = run(again, &definition, resume);
+                let (mut resume, again) = point(t, &panes, &lasting, &definition, Resume::default(), 1);
+                // A change is in the checkpoint by the firing that it dates from, perhaps long before.
+                let mut at = log.iter().zip(&wishes);
+                let known = at.position(|(change, (.., early))| change.from > t && !early);
+                let known = known.unwrap_or(log.len());
+                resume.log = log[..known].to_vec();
+                let (rest, _) = run(again, &definition, resume, log[known..].to_vec());
                 let expected: Vec<_> = rows.iter().filter(|row| row.0 > t).cloned().collect();
                 prop_assert_eq!(rest, expected, "taken up at {:?}", t);
             }
@@ -301,17 +425,17 @@ mod tests {
                 ..crate::job::tests::definition()
             });
             let panes = panes(&trades, &definition);
-            let (rows, lasting) = run(panes.clone(), &definition, Resume::default());
+            let (rows, lasting) = run(panes.clone(), &definition, Resume::default(), Vec::new());
             let Some(last) = rows.last().map(|row| row.0.micros()) else { return Ok(()) };
             for (first, second) in places {
                 let t = 1_000 + first.index(last as usize - 999) as u64;
                 let (resume, again) = point(at(t), &panes, &lasting, &definition, Resume::default(), every);
-                let (rest, lasting) = run(again.clone(), &definition, resume.clone());
+                let (rest, lasting) = run(again.clone(), &definition, resume.clone(), Vec::new());
                 let expected: Vec<_> = rows.iter().filter(|row| row.0 > at(t)).cloned().collect();
                 prop_assert_eq!(rest, expected, "taken up at {:?}", t);
                 let later = at(t + second.index((last - t) as usize + 1) as u64);
                 let (resume, again) = point(later, &again, &lasting, &definition, resume, 1);
-                let (rest, _) = run(again, &definition, resume);
+                let (rest, _) = run(again, &definition, resume, Vec::new());
                 let expected: Vec<_> = rows.iter().filter(|row| row.0 > later).cloned().collect();
                 prop_assert_eq!(rest, expected, "taken up at {:?}, and at {:?}", t, later);
             }

@@ -163,6 +163,8 @@ pub struct Row {
     pub place: WindowPlace,
     /// The window's start.
     pub start: EventTime,
+    /// Whether its window was final when its cross began: it leaves before the other rows of its look.
+    pub is_back_filled: bool,
     /// What it says.
     pub content: Content,
     /// All of it as a JSON object; without its end until it is known what closed the row.
@@ -190,12 +192,13 @@ impl Row {
             json.push_str(",\"closed_by\":null}");
         }
         let window = window.name_owned();
-        Row { look, end, kind, name: name.clone(), window, place, start, content, json }
+        let (name, is_back_filled) = (name.clone(), false);
+        Row { look, end, kind, name, window, place, start, is_back_filled, content, json }
     }
 
     /// The order in which rows leave.
-    pub fn order(&self) -> (EventTime, EventTime, WindowPlace, RowKind, &Symbol) {
-        (self.look, self.end, self.place, self.kind, &self.name)
+    pub fn order(&self) -> (EventTime, bool, EventTime, WindowPlace, RowKind, &Symbol) {
+        (self.look, !self.is_back_filled, self.end, self.place, self.kind, &self.name)
     }
 
     /// Whether no other row of its key follows.

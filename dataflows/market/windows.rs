@@ -280,6 +280,12 @@ impl Window {
         matches!(self.grid, Grid::Anchored { .. } | Grid::From { .. } | Grid::All { .. })
     }
 
+    /// Whether its windows have one start and no last end.
+    #[inline]
+    pub fn is_endless(&self) -> bool {
+        matches!(self.grid, Grid::From { .. } | Grid::All { .. })
+    }
+
     /// Whether a window is made of more than a few panes of that length, none of which has another sum beside it.
     fn is_long(&self, finest: u64) -> bool {
         let few = finest.saturating_mul(FEW_PANES);

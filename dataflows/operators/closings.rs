@@ -1,6 +1,7 @@
 //! Brings rows together in their one order, complete, once the frontier proves that none is missing.
 
 use crate::market::acceptance::Counts;
+use crate::market::definition::Definition;
 use crate::market::event_time::EventTime;
 use crate::market::resume::{Lasting, Resume};
 use crate::market::row::{ClosedBy, Row};
@@ -127,17 +128,17 @@ impl Outbox {
     }
 }
 
-/// Collects rows and notes on the first worker. `grace` is the job's.
+/// Collects rows and notes on the first worker.
 ///
 /// The probe is behind it: what the probe has passed is in the outbox.
 pub fn closings<'scope>(
     rows: StreamVec<'scope, EventTime, Emission>,
     notes: StreamVec<'scope, EventTime, Note>,
-    grace: u64,
+    definition: &Definition,
     resume: &Arc<Resume>,
 ) -> (Rc<RefCell<Outbox>>, Handle<EventTime>) {
     let outbox = Rc::new(RefCell::new(Outbox { frontier: Some(EventTime::MIN), ..Outbox::default() }));
-    let (shared, mut in_order) = (Rc::clone(&outbox), InOrder::new(grace, resume));
+    let (shared, mut in_order) = (Rc::clone(&outbox), InOrder::new(definition, resume));
     let (probe, _) = rows
         .binary_frontier::<_, timely::container::CapacityContainerBuilder<Vec<()>>, _, _, _, _>(
             notes,
@@ -171,6 +172,8 @@ fn least(frontiers: [&MutableAntichain<EventTime>; 2]) -> Option<EventTime> {
 /// What waits until nothing can be added to its look.
 struct InOrder {
     grace: u64,
+    /// How long after a moment a row may ask what took watermarks there.
+    reach: u64,
     rows: BTreeMap<EventTime, Vec<Row>>,
     lasting: BTreeMap<EventTime, Vec<Lasting>>,
     moves: Moves,
@@ -179,9 +182,15 @@ struct InOrder {
 }
 
 impl InOrder {
-    fn new(grace: u64, resume: &Resume) -> InOrder {
-        let moves = Moves::after(&resume.idle);
-        InOrder { grace, rows: BTreeMap::new(), lasting: BTreeMap::new(), moves, idle_changed: false }
+    fn new(definition: &Definition, resume: &Resume) -> InOrder {
+        InOrder {
+            grace: definition.grace,
+            reach: definition.grace + definition.back_fill,
+            rows: BTreeMap::new(),
+            lasting: BTreeMap::new(),
+            moves: Moves::after(&resume.idle),
+            idle_changed: false,
+        }
     }
 
     fn absorb(&mut self, emission: Emission, outbox: &mut Outbox) {
@@ -226,7 +235,7 @@ impl InOrder {
         outbox.progressed |= outbox.frontier != frontier;
         outbox.frontier = frontier;
         if let Some(frontier) = frontier {
-            self.idle_changed |= self.moves.forget(frontier.minus(self.grace));
+            self.idle_changed |= self.moves.forget(frontier.minus(self.reach));
         }
         if std::mem::take(&mut self.idle_changed) {
             outbox.idle = Some(self.moves.idle());

@@ -24,7 +24,8 @@ pub fn stage_of<V: Clone>(
     looks: &Looks,
     same: impl Fn(&V, &V) -> bool,
 ) -> Option<Stage> {
-    if look == looks.final_at(end) {
+    // A cross that was added reaches back to windows that were final before.
+    if look >= looks.final_at(end) {
         let closed = emitted.remove(&end).and_then(|e| e.closed);
         let revision = match closed {
             Some((revision, before)) if same(&before, values) => revision,

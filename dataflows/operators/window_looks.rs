@@ -1,10 +1,14 @@
 //! The looks at the windows of symbols: at windows that become final, that end, and at ticks at those that have changed.
 //! What of a symbol is asked is [`crate::market::symbol_state`]; [`kept`] is what a checkpoint needs besides.
 
+mod changing;
 mod kept;
+mod ticks;
 
+use crate::held_windows::holds;
 use crate::market::agenda::Agenda;
 use crate::market::candle::Candle;
+use crate::market::changes::{Changing, CrossNumber, DatedChange, Life, name_of};
 use crate::market::cross::LegState;
 use crate::market::definition::{Definition, MissingLeg};
 use crate::market::event_time::EventTime;
@@ -24,7 +28,7 @@ use crate::symbol_windows::{Emission, PaneTrace, WindowKey};
 use differential_dataflow::trace::{Cursor, Navigable, SpanOf};
 use kept::KeptBase;
 pub(crate) use kept::kept_bases;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// What the windows of symbols are made of.
@@ -32,6 +36,7 @@ use std::sync::Arc;
 pub(crate) enum Input {
     Panes(SpanOf<PaneTrace>),
     WithholdBefore(EventTime),
+    Change(DatedChange),
     Base(KeptBase),
 }
 
@@ -59,7 +64,12 @@ pub(crate) struct WindowLooks {
     definition: Arc<Definition>,
     resume: Arc<Resume>,
     looks: Looks,
+    changing: Changing,
     legs: HashSet<Symbol>,
+    /// Whether crosses are told of all symbols, since each may become a leg.
+    tells_all: bool,
+    /// The legs of crosses that begin at that moment.
+    beginning: BTreeMap<EventTime, BTreeSet<Symbol>>,
     /// Whether a leg's earlier window may stand in for one without trades.
     carries: bool,
     withhold_before: EventTime,
@@ -70,6 +80,8 @@ pub(crate) struct WindowLooks {
     pending: BTreeMap<EventTime, Vec<PaneTrades>>,
     numbers: HashMap<Symbol, usize, foldhash::fast::RandomState>,
     symbols: Vec<SymbolState>,
+    /// Of which windows each has rows.
+    lives: Vec<Life>,
     /// What each symbol has told of its windows.
     given: Vec<Box<[Given]>>,
     /// The slots of the pane that came last.
@@ -90,6 +102,8 @@ pub(crate) struct WindowLooks {
 struct Given {
     /// What crosses have been told, by window end.
     told: BTreeMap<EventTime, LegState>,
+    /// The latest final window with trades; only where it may stand in.
+    latest: Option<(EventTime, LegState)>,
     emitted: BTreeMap<EventTime, Emitted<WindowState>>,
 }
 
@@ -100,14 +114,18 @@ impl WindowLooks {
     pub(crate) fn new(definition: &Arc<Definition>, resume: &Arc<Resume>) -> Self {
         let looks = Looks::of(definition);
         let known_to = resume.at.minus(looks.hindsight());
-        WindowLooks {
+        let mut logic = WindowLooks {
             resume: Arc::clone(resume),
             known_to,
             kept_from: looks.kept_from(resume.at),
             slots: PaneSlots::of(&looks.windows),
             looks,
             carries: definition.missing_leg == MissingLeg::Carry,
-            legs: definition.crosses.iter().flat_map(|c| &c.legs).map(|leg| leg.symbol.clone()).collect(),
+            legs: HashSet::new(),
+            tells_all: holds(definition),
+            beginning: BTreeMap::new(),
+            changing: Changing::of(definition).after(&resume.log),
+            lives: Vec::new(),
             definition: Arc::clone(definition),
             withhold_before: EventTime::MIN,
             pending: BTreeMap::new(),
@@ -119,16 +137,21 @@ impl WindowLooks {
             basing: Agenda::default(),
             touched: Vec::new(),
             tick_due: None,
-        }
+        };
+        let crosses = 0..logic.changing.crosses().len() as CrossNumber;
+        crosses.for_each(|number| logic.note_legs(number));
+        logic
     }
 
     fn number(&mut self, name: &Symbol) -> usize {
         if let Some(&number) = self.numbers.get(name) {
             return number;
         }
-        let is_leg = self.legs.contains(name);
+        let is_leg = self.tells_all || self.legs.contains(name);
         self.symbols.push(SymbolState::new(name, is_leg, &self.looks, &self.resume));
-        self.given.push(self.looks.windows.each().iter().map(|_| Given::default()).collect());
+        self.lives.push(self.changing.life_of(name));
+        let given = |window| Given { latest: self.stood_in(name, window), ..Given::default() };
+        self.given.push(self.looks.windows.each().iter().map(given).collect());
         self.numbers.insert(name.clone(), self.symbols.len() - 1);
         self.symbols.len() - 1
     }
@@ -182,19 +205,28 @@ impl WindowLooks {
         let (number, place) = self.of_line(line);
         let Some(state) = self.tell(line, (end, asked), look, give) else { return };
         let (symbol, window) = (&self.symbols[number], self.looks.windows.at(place));
-        let stands_in = symbol.is_leg && (self.carries || window.grows());
+        let given = &mut self.given[number][usize::from(place)];
+        // With `carry` any symbol may become a leg; the latest sums of one that grows are there.
+        let stands_in = self.carries || symbol.is_leg && window.grows();
         if look == self.looks.final_at(end) && stands_in && look > self.known_to {
-            let leg = (symbol.name.clone(), window.name_owned());
-            let carried = Lasting::Carried(leg, end, LegState::of(&state));
-            give(look.minus(1), Output::Emission(Emission::Lasting(look, carried)));
+            let (leg, latest) = ((symbol.name.clone(), window.name_owned()), LegState::of(&state));
+            given.latest = self.carries.then_some((end, latest));
+            give(
+                look.minus(1),
+                Output::Emission(Emission::Lasting(look, Lasting::Carried(leg, end, latest))),
+            );
         }
-        let emitted = &mut self.given[number][usize::from(place)].emitted;
+        if look == self.looks.final_at(end) && self.tells_all && look > self.resume.at {
+            let held = Lasting::Held((symbol.name.clone(), window.name_owned()), end, LegState::of(&state));
+            give(look.minus(1), Output::Emission(Emission::Lasting(look, held)));
+        }
+        let emitted = &mut given.emitted;
         if self.definition.makes(RowKind::Symbol)
             && let Some(stage) = stage_of(emitted, end, look, &state, &self.looks, PartialEq::eq)
             && look > self.resume.at
         {
             let occasion = Occasion { look, window, place, end, stage };
-            let row = symbol_row(&symbol.name, &state, self.definition.decimals(), occasion);
+            let row = symbol_row(&name_of(&symbol.name), &state, self.definition.decimals(), occasion);
             give(look.minus(1), Output::Emission(Emission::Row(row)));
         }
     }
@@ -216,14 +248,15 @@ impl WindowLooks {
         let mut give_leg = |leg: LegState, date: EventTime, diff: isize| {
             give(date, Output::Leg(((symbol.name.clone(), ((place, end), leg)), date, diff)));
         };
-        if window.start_of(end) < self.withhold_before {
+        let lives = self.lives[number].gives(window, end, look);
+        if !lives || window.start_of(end) < self.withhold_before {
             // Crosses may have been told while it was not known yet that trades are missing.
             if let Some(leg) = given.told.remove(&end) {
                 give_leg(leg, look.minus(1), -1);
             }
             if is_final {
                 given.emitted.remove(&end);
-                if state.is_some() && look > self.resume.at {
+                if lives && state.is_some() && look > self.resume.at {
                     give(look.minus(1), Output::Emission(Emission::Withheld));
                 }
             }
@@ -244,22 +277,6 @@ impl WindowLooks {
             give_leg(leg, look, -1);
         }
         Some(state)
-    }
-
-    /// Tells crosses of the latest windows of a leg that have ended: one may stand in although no look is due at it, or be
-    /// the beginning of one that grows.
-    fn tell_latest(&mut self, number: usize, look: EventTime, give: Give<'_>) {
-        if !self.symbols[number].is_leg {
-            return;
-        }
-        for (place, window) in (0..).zip(self.looks.windows.clone().each()) {
-            let latest = self.symbols[number].slots(place).latest_end_until(window, look);
-            if let Some(end) = latest.filter(|end| self.looks.final_at(*end) > look)
-                && (self.carries || window.grows())
-            {
-                self.tell(self.line(number, place), (end, Asked::Ending), look, give);
-            }
-        }
     }
 
     /// The looks at the windows that end then and become final.
@@ -289,45 +306,6 @@ impl WindowLooks {
             self.ending.set(line, self.symbols[number].slots(place).first_end_from(window, look.plus(1)));
         }
     }
-
-    /// The looks of a tick at the windows of one symbol that have changed since the last one.
-    fn tick(&mut self, number: usize, look: EventTime, give: Give<'_>) {
-        // When the first window that has trades already, but is not there yet, will be there.
-        let mut early: Option<EventTime> = None;
-        for (place, window) in (0..).zip(self.looks.windows.clone().each()) {
-            let line = self.line(number, place);
-            let changed = self.symbols[number].take_changed(place);
-            let mut next = EventTime::MIN;
-            for &(from, to) in &changed {
-                next = next.max(from);
-                while let Some(end) = self.symbols[number].slots(place).first_end_from(window, next)
-                    && end <= to
-                {
-                    let due = if end > look {
-                        let exists_from = window.exists_from(end);
-                        if self.looks.provisional && exists_from > look {
-                            self.symbols[number].note_changed(place, (end, end));
-                            early = early.into_iter().chain([exists_from]).min();
-                        }
-                        self.looks.provisional && exists_from <= look
-                    } else {
-                        self.looks.changes && end < look && self.looks.final_at(end) > look
-                    };
-                    if due {
-                        self.look_at(line, (end, Asked::Changed), look, give);
-                    }
-                    next = end.plus(1);
-                }
-            }
-            self.symbols[number].give_back_changed(place, changed);
-        }
-        if let Some(exists_from) = early {
-            self.touched.push(number);
-            let tick = self.looks.next_tick(exists_from.minus(1));
-            self.tick_due = self.tick_due.into_iter().chain([tick]).min();
-        }
-        self.tell_latest(number, look, give);
-    }
 }
 
 impl LookLogic for WindowLooks {
@@ -337,6 +315,7 @@ impl LookLogic for WindowLooks {
     fn absorb(&mut self, input: Input) {
         match input {
             Input::WithholdBefore(time) => self.withhold_before = self.withhold_before.max(time),
+            Input::Change(change) => self.change(&change),
             Input::Base(base) => self.restore(base),
             Input::Panes(span) => {
                 let Some(batch) = &span.inner else { return };
@@ -361,7 +340,8 @@ impl LookLogic for WindowLooks {
         let news = self.pending.keys().next().map(|date| date.plus(1));
         let settled = self.settling.first().map(|end| self.looks.final_at(end));
         let kept = self.basing.first().map(|until| self.looks.final_at(until));
-        [news, settled, kept, self.ending.first(), self.tick_due].into_iter().flatten().min()
+        let beginning = self.beginning.keys().next().copied();
+        [news, settled, kept, self.ending.first(), beginning, self.tick_due].into_iter().flatten().min()
     }
 
     fn look(&mut self, look: EventTime, give: &mut dyn FnMut(EventTime, Output)) {
@@ -385,6 +365,7 @@ impl LookLogic for WindowLooks {
             self.keep(until, look, give);
         }
         self.end(look, give);
+        self.begin_crosses(look, give);
         self.tick_due = None;
         if self.touched.is_empty() {
             return;

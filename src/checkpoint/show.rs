@@ -2,12 +2,14 @@
 
 use super::open_windows::{self, OpenWindow};
 use crate::config::checkpoint::CheckpointStore;
+use crate::config::log::ToldChange;
 use crate::config::topic_of;
 use crate::flag_words::in_flags;
 use crate::ledger::checkpoint::{Checkpoint, JobEntry, PartitionCheckpoint};
 use crate::ledger::stored_checkpoint::StoredCheckpoint;
 use anyhow::Result;
 use crossrate_dataflows::market::acceptance::Counts;
+use crossrate_dataflows::market::changes::name_of;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::ratio::{RATE_PLACES, write_scaled_big};
 use num_bigint::BigInt;
@@ -32,6 +34,10 @@ pub(super) struct Shown {
     rows_until_ms: Option<u64>,
     ended: bool,
     definition: BTreeMap<String, String>,
+    /// How it has changed since.
+    log: Vec<ToldChange>,
+    #[serde(skip)]
+    changes: Vec<String>,
     partitions: Vec<Partition>,
     open_windows: Vec<OpenWindow>,
     statistics: Vec<Statistics>,
@@ -98,7 +104,7 @@ impl Shown {
         let mut statistics: Vec<Statistics> = Vec::new();
         for ((name, window), series) in &checkpoint.resume.series {
             statistics.push(Statistics {
-                name: name.to_string(),
+                name: name_of(name).to_string(),
                 window: window.to_string(),
                 n: series.n,
                 mean: (series.n > 0).then(|| rate(&series.mean())),
@@ -108,7 +114,7 @@ impl Shown {
         }
         statistics.sort_by(|a, b| (&a.name, &a.window).cmp(&(&b.name, &b.window)));
         let carried = checkpoint.resume.carried.iter().map(|((symbol, window), (end, leg))| Carried {
-            symbol: symbol.to_string(),
+            symbol: name_of(symbol).to_string(),
             window: window.to_string(),
             end_ms: end.millis(),
             trades: leg.moments.n,
@@ -116,7 +122,7 @@ impl Shown {
         let mut carried: Vec<Carried> = carried.collect();
         carried.sort_by(|a, b| (&a.symbol, &a.window).cmp(&(&b.symbol, &b.window)));
         let closes = checkpoint.resume.closes.iter().map(|((symbol, window), close)| Close {
-            symbol: symbol.to_string(),
+            symbol: name_of(symbol).to_string(),
             window: window.to_string(),
             end_ms: close.end.millis(),
         });
@@ -144,6 +150,8 @@ impl Shown {
             rows_until_ms: job.and_then(|job| ms(job.at)),
             ended: job.is_some_and(|job| job.ended),
             definition: job.map(|job| in_flags(&job.definition).into_iter().collect()).unwrap_or_default(),
+            log: checkpoint.logged().iter().map(ToldChange::of).collect(),
+            changes: checkpoint.resume.log.iter().map(ToString::to_string).collect(),
             partitions: checkpoint.partitions.iter().map(partition).collect(),
             open_windows: open_windows::of(&checkpoint),
             statistics,
@@ -180,12 +188,7 @@ impl Shown {
         line("rows until", self.rows_until_ms.map_or_else(|| "none yet".into(), instant));
         line("ended", if self.ended { "yes".into() } else { "no".into() });
         line("size", format!("{} entries, {} bytes", self.entries, self.bytes));
-        if !self.definition.is_empty() {
-            text.push_str("\n# definition\n");
-            for (name, value) in &self.definition {
-                let _ = writeln!(text, "{name:<16} {value}");
-            }
-        }
+        self.write_definition(&mut text);
         if !self.partitions.is_empty() {
             text.push_str("\n# partitions\n");
             let _ = writeln!(
@@ -229,6 +232,19 @@ impl Shown {
             }
         }
         text
+    }
+
+    /// What is computed, and what has changed since the job began.
+    fn write_definition(&self, text: &mut String) {
+        if !self.definition.is_empty() {
+            text.push_str("\n# definition\n");
+            for (name, value) in &self.definition {
+                let _ = writeln!(text, "{name:<16} {value}");
+            }
+        }
+        for change in &self.changes {
+            let _ = writeln!(text, "{:<16} {change}", "changed");
+        }
     }
 
     /// What stands in for later windows, and what moved watermarks.

@@ -12,7 +12,7 @@ use super::source::{can_be_read_again, keeps_what_is_open, only_topic, source};
 use super::usage::{UsageError, Wrong};
 use super::{outputs, places};
 use crate::config::checkpoint::CheckpointStore;
-use crate::config::secret::Token;
+use crate::config::secret::{Right, Token, Tokens};
 use crate::config::{
     AtEnd, Cluster, Config, DeadLetterTarget, DemoConfig, FileSource, KafkaClient, ProduceConfig,
     ProduceTarget, ReplayConfig, ServeConfig, Serving, SinkTarget, Source, StartOffset, Stay, Verbosity,
@@ -59,12 +59,22 @@ pub(super) fn run(given: &mut Given) -> Result<Config, UsageError> {
         cluster: cluster(given)?,
         verbosity: verbosity(given)?,
         at_end: given.get(&s::AT_END)?,
+        changes: given.find(&s::CHANGES)?.unwrap_or_default(),
+        evolve: given.get(&s::EVOLVE)?,
         strict: given.get(&s::STRICT)?,
         progress: given.get(&s::PROGRESS)?,
         batch_records: given.get(&s::BATCH_RECORDS)?,
         since: None,
     };
     can_be_read_again(given, &config)?;
+    if config.has_ledger() && !config.changes.is_empty() {
+        return Err(Wrong::told(
+            "rows with a checkpoint",
+            "rows on standard output: what is changed is known before",
+        )
+        .hint("crossrate replay takes it, too; crossrate define changes a job that runs")
+        .at(given.what(&s::CHANGES.about)));
+    }
     keeps_what_is_open(given, &config)?;
     Ok(config)
 }
@@ -125,6 +135,8 @@ pub(super) fn leaves_nothing(
         cluster: Cluster::default(),
         verbosity: verbosity(given)?,
         at_end: AtEnd::Close,
+        changes: given.find(&s::CHANGES)?.unwrap_or_default(),
+        evolve: false,
         strict: false,
         progress: given.get(&s::PROGRESS)?,
         keep_refused: false,
@@ -212,7 +224,7 @@ fn serving(given: &Given) -> Result<Option<Serving>, UsageError> {
 
 fn serving_at(given: &Given, mut listen: Vec<SocketAddr>) -> Result<Serving, UsageError> {
     let token = match given.find(&s::TOKEN_FILE)? {
-        Some(path) => Some(token(&path).map_err(|wrong| wrong.at(given.what(&s::TOKEN_FILE.about)))?),
+        Some(path) => Some(tokens(&path).map_err(|wrong| wrong.at(given.what(&s::TOKEN_FILE.about)))?),
         None => None,
     };
     if let Some(open) = listen.iter().find(|address| !address.ip().is_loopback())
@@ -237,18 +249,40 @@ fn serving_at(given: &Given, mut listen: Vec<SocketAddr>) -> Result<Serving, Usa
     })
 }
 
-/// The token in a file.
-fn token(path: &Path) -> Result<Token, Wrong> {
+/// The tokens in a file, one a line: `TOKEN`, `TOKEN read` or `TOKEN change`.
+fn tokens(path: &Path) -> Result<Tokens, Wrong> {
     let shown = format!("{:?}", path.display().to_string());
     let text = std::fs::read_to_string(path)
         .map_err(|error| Wrong::told(format!("{shown}: {error}"), "a file that can be read"))?;
-    let text = text.trim();
-    if text.len() < SHORTEST_TOKEN || !text.bytes().all(|b| b.is_ascii_graphic()) {
-        let expected = format!("{SHORTEST_TOKEN} characters at least, without blanks, in one line");
-        return Err(Wrong::told(format!("{shown}: {} characters", text.chars().count()), expected)
-            .hint("openssl rand -hex 32 makes one"));
+    let lines = (1..).zip(text.lines().map(str::trim)).filter(|(_, line)| !line.is_empty());
+    let mut tokens = Tokens::default();
+    for (number, line) in lines.clone() {
+        let (token, right) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        let right = match right.trim() {
+            "" | "change" => Right::Change,
+            "read" => Right::Read,
+            _ => {
+                let expected = "TOKEN, TOKEN read or TOKEN change";
+                return Err(Wrong::told(
+                    format!("{shown}, line {number}: another word behind the token"),
+                    expected,
+                ));
+            }
+        };
+        if token.len() < SHORTEST_TOKEN || !token.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(wrong_token(&shown, token.chars().count()));
+        }
+        tokens.add(Token::new(token), right);
     }
-    Ok(Token::new(text))
+    match lines.count() {
+        0 => Err(wrong_token(&shown, 0)),
+        _ => Ok(tokens),
+    }
+}
+
+fn wrong_token(shown: &str, length: usize) -> Wrong {
+    let expected = format!("{SHORTEST_TOKEN} characters at least, without blanks, in one line");
+    Wrong::told(format!("{shown}: {length} characters"), expected).hint("openssl rand -hex 32 makes one")
 }
 
 /// The collector.

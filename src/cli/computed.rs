@@ -5,6 +5,7 @@ use super::layers::{Given, flag_of};
 use super::settings as s;
 use super::usage::{UsageError, Wrong, nearest};
 use super::values;
+use crate::config::log::{self, LoggedChange};
 use crate::duration;
 use crossrate_dataflows::market::definition::{Basis, Cross, Definition, Fill, RowKinds, Selection, Windows};
 use crossrate_dataflows::market::schema::RowKind;
@@ -44,6 +45,7 @@ pub(super) fn definition(given: &mut Given) -> Result<Definition, UsageError> {
         max_jump: given.get(&s::MAX_JUMP)?,
         fill: given.get(&s::FILL)?,
         max_fill: given.find(&s::MAX_FILL)?,
+        back_fill: given.get(&s::BACK_FILL)?,
         price_decimals: given.get(&s::PRICE_DECIMALS)?,
         quantity_decimals: given.get(&s::QUANTITY_DECIMALS)?,
     };
@@ -53,6 +55,18 @@ pub(super) fn definition(given: &mut Given) -> Result<Definition, UsageError> {
         symbols.extend(needs);
     }
     Ok(definition)
+}
+
+/// The definition log in a file.
+pub(super) fn changes(path: &str) -> Result<Vec<LoggedChange>, Wrong> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Wrong::told(format!("{path:?}: {error}"), "a file that can be read"))?;
+    log::read(&text).map_err(|wrong| {
+        Wrong::told(
+            format!("{path:?}: {wrong}"),
+            "an object with the log that crossrate define list --json tells",
+        )
+    })
 }
 
 /// `NAME` or `NAME=SYMBOL`, once a name.

@@ -1,15 +1,11 @@
 //! The grammar of crosses, `NAME=A*B/C`, on the command line and in a file.
 
 use super::usage::{UsageError, Wrong, line_of, nearest};
-use super::values::NAME_RULE;
-use crossrate_dataflows::market::definition::{Cross, Leg};
-use crossrate_dataflows::market::trade::{Symbol, is_name};
+use crossrate_dataflows::market::definition::Cross;
+use crossrate_dataflows::market::trade::Symbol;
 use std::collections::BTreeMap;
 use std::path::Path;
 use toml::de::{DeTable, DeValue};
-
-/// More legs than any currency needs; it bounds the numbers that a rate is made of.
-const MOST_LEGS: usize = 32;
 
 const EXPECTED: &str = "NAME=LEG*LEG or NAME=LEG/LEG with two legs or more, such as XVGUSDT=XVGBTC*BTCUSDT";
 
@@ -31,42 +27,7 @@ pub(super) fn crosses(texts: &[String]) -> Result<Vec<Cross>, Wrong> {
 }
 
 fn parse(text: &str, name: &str, legs: &str) -> Result<Cross, Wrong> {
-    let wrong = |hint: &str| Wrong::new(text, EXPECTED).hint(hint);
-    let name = name.trim();
-    if name.is_empty() {
-        return Err(wrong("the name is empty"));
-    }
-    if !is_name(name.as_bytes()) {
-        return Err(wrong(NAME_RULE));
-    }
-    let mut cross = Cross { name: Symbol::new(name), legs: Vec::new() };
-    let mut rest = legs;
-    let mut inverse = false;
-    loop {
-        let end = rest.find(['*', '/']).unwrap_or(rest.len());
-        let (leg, tail) = rest.split_at(end);
-        let leg = leg.trim();
-        if leg.is_empty() {
-            return Err(wrong(&format!("leg {} is empty", cross.legs.len() + 1)));
-        }
-        if leg.contains('=') {
-            return Err(wrong("there is one = only"));
-        }
-        if !is_name(leg.as_bytes()) {
-            return Err(wrong(&format!("leg {}: {NAME_RULE}", cross.legs.len() + 1)));
-        }
-        cross.legs.push(Leg { symbol: Symbol::new(leg), inverse });
-        inverse = tail.starts_with('/');
-        match tail.get(1..) {
-            Some(tail) => rest = tail,
-            None => break,
-        }
-    }
-    match cross.legs.len() {
-        1 => Err(wrong("there is one leg only; --symbols gives the rows of a symbol")),
-        legs if legs > MOST_LEGS => Err(wrong(&format!("{legs} legs, at most {MOST_LEGS}"))),
-        _ => Ok(cross),
-    }
+    Cross::parse(name, legs).map_err(|wrong| Wrong::new(text, EXPECTED).hint(wrong.to_string()))
 }
 
 /// Crosses by name, without contradictions.

@@ -7,6 +7,17 @@ Examples:
   crossrate checkpoint check --to rows.jsonl
   crossrate checkpoint reset --to postgres://me@db/rates --name spot --yes";
 
+pub(super) const DEFINE_EXAMPLES: &str = "\
+Asks the server of the run (crossrate run --listen). A change holds from a moment
+of event time on that the answer tells: a boundary of windows that no trade has
+reached yet.
+
+Examples:
+  crossrate define cross ETHXVG=ETHBTC/XVGBTC
+  crossrate define symbol LTCBTC --server http://10.0.0.5:8080 --token-file token
+  crossrate define drop cross ETHXVG
+  crossrate define list";
+
 pub(super) const RUN_EXAMPLES: &str = "\
 A switch --x is turned off by --no-x. Durations are 250ms, 30s, 5m or 1h.
 Each flag can stand in a TOML file (--config FILE; its name is the key) and in

@@ -8,6 +8,7 @@ mod shared;
 
 use super::usage::Wrong;
 use super::{computed, crosses, places, values};
+use crate::config::log::LoggedChange;
 use crate::config::{AtEnd, DeadLetterTarget, Progress, SinkTarget, Speed, StartOffset, Stay};
 use crate::wire::format::Format;
 use crossrate_dataflows::market::definition::{Basis, Cross, Emit, Fill, MissingLeg, RowKinds};
@@ -338,6 +339,8 @@ settings! {
         .alias("from-offset").default("the checkpoint, else beginning");
     EXIT_AT_END: Setting<bool> = switch!("exit-at-end", INPUT,
         "Exit at the end of each log, as it was at the start").short('e');
+    EVOLVE: Setting<bool> = switch!("evolve", OUTPUT,
+        "Change the crosses and symbols of the job that goes on to those of this command");
     AT_END: Setting<AtEnd> = Setting::one("at-end", "WHAT", INPUT, values::at_end,
         "Windows that are open at the end of the input: close them, or keep them in the checkpoint for more input: close or keep")
         .default("close");
@@ -413,6 +416,8 @@ settings! {
     CROSSES_FILE: Optional<PathBuf> = Optional::one("crosses", "FILE", CROSSES, places::path,
         "More of them: TOML, a table [crosses] of lines NAME = \"A*B/C\"").in_demo_too().in_produce_too(None, None)
         .default("none");
+    CHANGES: Optional<Vec<LoggedChange>> = Optional::one("changes", "FILE", CROSSES, computed::changes,
+        "How the job was changed while it ran: the log that crossrate define list --json tells").default("none");
     BASIS: Optional<Vec<Basis>> = Optional::many("basis", "NAME[=SYMBOL]", CROSSES, computed::bases,
         "The cross beside the pair that is traded directly, which has its name unless another is given; repeatable")
         .default("none");
@@ -421,6 +426,8 @@ settings! {
         .in_demo_too().default("null");
     MAX_CARRY: Optional<u64> = Optional::one("max-carry", "DURATION", CROSSES, values::duration,
         "How much earlier that window may be").in_demo_too().default("5m, or the window's length if that is more");
+    BACK_FILL: Setting<u64> = Setting::one("back-fill", "DURATION", CROSSES, values::duration,
+        "How far a cross that is added while the job runs reaches back").in_demo_too().default("0s");
     STATS_LAST: Setting<Option<u64>> = Setting::one("stats-last", "K", CROSSES, values::stats_last,
         "Statistics over the last K windows with a rate, or all").in_demo_too().default("all");
 

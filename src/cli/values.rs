@@ -7,6 +7,7 @@ use crate::wire::format::{BINANCE, BUILT_IN, Format, MappingFile};
 use crate::wire::mapping::schema_file;
 use crossrate_dataflows::market::decimal::Decimals;
 use crossrate_dataflows::market::definition::{Emit, Fill, MissingLeg, RowKinds};
+use crossrate_dataflows::market::formula::NAME_RULE;
 use crossrate_dataflows::market::schema::RowKind;
 use crossrate_dataflows::market::trade::{Symbol, is_name};
 use crossrate_dataflows::market::windows::{Zone, nearest_zone};
@@ -330,10 +331,6 @@ pub(super) fn rows(text: &str) -> Result<RowKinds, Wrong> {
     };
     text.split(',').map(str::trim).map(kind).collect()
 }
-
-/// What a name is, for people (`docs/semantics.md#terms`).
-pub(super) const NAME_RULE: &str =
-    "a name has 1 to 64 bytes, no white space, no control character and none of * / = , | \"";
 
 /// The symbols of `--symbols`: `None` stands for all of them.
 pub(super) fn symbols(texts: &[String]) -> Result<Option<Vec<Symbol>>, Wrong> {

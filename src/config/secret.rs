@@ -20,6 +20,31 @@ impl Token {
     }
 }
 
+/// The tokens of a server, and which of them may change the job.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tokens(Vec<(Token, Right)>);
+
+/// What somebody with a token may do.
+#[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Right {
+    /// See everything.
+    Read,
+    /// And change the job.
+    Change,
+}
+
+impl Tokens {
+    /// Adds one.
+    pub fn add(&mut self, token: Token, right: Right) {
+        self.0.push((token, right));
+    }
+
+    /// What that text gives the right to; nothing where it is no token. Takes as long whichever it is.
+    pub fn right(&self, text: &str) -> Option<Right> {
+        self.0.iter().filter(|(token, _)| token.is(text)).map(|(_, right)| *right).max()
+    }
+}
+
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(..)")

@@ -1,6 +1,7 @@
 //! The command: a generated market through the very dataflow of `run`, shown by a [`Display`].
 
 use super::{About, Display, Ending, PartitionProgress, Progress, Refused, Surface};
+use crate::changes::ChangeDesk;
 use crate::config::{AtEnd, Cluster, Config, DemoConfig, KafkaClient, SimulatedSource, Source, Verbosity};
 use crate::exit::{Exit, Failure};
 use crate::run::Observer;
@@ -23,7 +24,12 @@ pub fn run(demo: DemoConfig) -> Result<Exit> {
         Some(serving) => {
             let config = configuration(&demo, market);
             let (about, replays) = (serve::board::about::About::of(&config), Replays::of_run(&config));
-            Some(Server::start(serve::bind(serving)?, serving, about, replays)?)
+            Some(Server::start(
+                serve::bind(serving)?,
+                serving,
+                (about, replays),
+                Some(ChangeDesk::default()),
+            )?)
         }
         None => None,
     };
@@ -68,6 +74,8 @@ fn configuration(demo: &DemoConfig, market: Market) -> Config {
         // The display tells everything itself.
         verbosity: Verbosity::Quiet,
         at_end: AtEnd::Close,
+        changes: Vec::new(),
+        evolve: false,
         strict: false,
         progress: demo.progress,
         keep_refused: true,

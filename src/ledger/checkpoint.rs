@@ -15,11 +15,13 @@ use super::entry_key::EntryKey;
 use super::{Changes, Entries};
 use crate::committed_files::content::FileContent;
 use crate::committed_files::{CommittedFiles, FileChange};
+use crate::config::log::LoggedChange;
 use crate::exit::{Exit, Failure};
 use crate::wire::chunk::Prefix;
 use anyhow::Result;
 use crossrate_dataflows::market::acceptance::Head;
 use crossrate_dataflows::market::candle::Candle;
+use crossrate_dataflows::market::changes::DatedChange;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::jumps;
 use crossrate_dataflows::market::moments::Moments;
@@ -86,6 +88,11 @@ pub struct PartitionCheckpoint {
     pub jumps: jumps::Refused,
     /// What was read of a file until there.
     pub read: Option<Prefix>,
+    /// The offsets from which on records are judged after each change of the log; what it took before its
+    /// first record has none.
+    pub taken: BTreeMap<u32, i64>,
+    /// The greatest event time of trades that nobody wanted, where that matters.
+    pub unselected: EventTime,
     /// Its symbols.
     pub symbols: Vec<SymbolEntry>,
     /// The keys of the entries that they stand in.
@@ -194,6 +201,12 @@ pub fn job(entries: &Entries) -> Result<Option<JobEntry>> {
     of_key(entries, &EntryKey::Job)
 }
 
+/// How the definition has changed since the job began.
+pub fn log(entries: &Entries) -> Result<Vec<DatedChange>> {
+    let log = (0..).map(|place| of_key(entries, &EntryKey::Change(place)).transpose());
+    log.map_while(|change| change).collect()
+}
+
 /// The value of an entry among those; `None` where it is not there.
 fn of_key<T: DeserializeOwned>(entries: &Entries, key: &EntryKey) -> Result<Option<T>> {
     let key = key.to_string();
@@ -237,46 +250,60 @@ impl Checkpoint {
         self.files.contents.insert(path, content);
     }
 
+    /// The greatest ids of symbols over all partitions.
+    fn note_ids(&mut self, symbols: &[SymbolEntry]) {
+        for (symbol, id) in symbols.iter().filter_map(|known| Some((&known.symbol, known.greatest_id?))) {
+            let greatest = self.resume.greatest_ids.entry(symbol.clone()).or_insert(id);
+            *greatest = id.max(*greatest);
+        }
+    }
+
+    /// How the definition has changed since the job began, and where each partition took that.
+    pub fn logged(&self) -> Vec<LoggedChange> {
+        let offsets = |place: u32| {
+            let taken = |(number, partition): (&u32, &PartitionCheckpoint)| {
+                Some((*number, *partition.taken.get(&place)?))
+            };
+            self.partitions.iter().filter_map(taken).collect()
+        };
+        let logged = |(place, change): (u32, &DatedChange)| LoggedChange {
+            change: change.clone(),
+            offsets: offsets(place),
+        };
+        (0..).zip(&self.resume.log).map(logged).collect()
+    }
+
     /// Decodes all entries. A run that had ended is taken up after its last closing: its windows are final.
     pub fn decode(entries: &Entries) -> Result<Self> {
         let mut checkpoint = Checkpoint::default();
         let mut heads: BTreeMap<u32, Head> = BTreeMap::new();
-        let mut read: BTreeMap<u32, Prefix> = BTreeMap::new();
-        let mut jumps: BTreeMap<u32, jumps::Refused> = BTreeMap::new();
-        let mut symbols: BTreeMap<u32, (Vec<SymbolEntry>, Vec<String>)> = BTreeMap::new();
-        let mut panes: BTreeMap<u32, BTreeMap<(EventTime, EventTime), Vec<PaneEntry>>> = BTreeMap::new();
+        let mut others: BTreeMap<u32, PartitionEntries> = BTreeMap::new();
+        let mut log: BTreeMap<u32, DatedChange> = BTreeMap::new();
         for (key, entry) in entries {
-            let unknown = || {
-                Failure::new(Exit::Failed, format!("the checkpoint has an unknown entry {key:?}"))
-                    .hint("run the version of crossrate that wrote it, or start the job anew with --fresh")
-            };
-            match key.parse().map_err(|_| unknown())? {
+            match key.parse().map_err(|_| unknown(key))? {
                 EntryKey::Job => checkpoint.job = Some(decode(key, entry)?),
                 EntryKey::Head(partition) => _ = heads.insert(partition, decode(key, entry)?),
                 EntryKey::Boundaries(_) => {
                     checkpoint.boundaries.extend(decode::<Vec<KnownBoundaries>>(key, entry)?);
                 }
                 EntryKey::End(partition) => _ = checkpoint.at_end.insert(partition),
-                EntryKey::Read(partition) => _ = read.insert(partition, decode(key, entry)?),
-                EntryKey::Jumps(partition) => _ = jumps.insert(partition, decode(key, entry)?),
-                EntryKey::SymbolBlock(partition, _) | EntryKey::Symbols(partition) => {
-                    let (known, keys) = symbols.entry(partition).or_default();
-                    known.extend(decode::<Vec<SymbolEntry>>(key, entry)?);
-                    keys.push(key.clone());
+                kind @ (EntryKey::Read(partition)
+                | EntryKey::Jumps(partition)
+                | EntryKey::SymbolBlock(partition, _)
+                | EntryKey::Symbols(partition)
+                | EntryKey::Pane(partition, ..)
+                | EntryKey::Taken(_, partition)
+                | EntryKey::Unselected(partition)) => {
+                    others.entry(partition).or_default().take(kind, key, entry)?;
                 }
-                EntryKey::Pane(partition, end, date) => {
-                    panes.entry(partition).or_default().insert((end, date), earlier::panes(key, entry)?);
-                }
-                EntryKey::Carried(of) => {
-                    checkpoint.resume.carried.insert(of, earlier::carried(key, entry)?);
-                }
-                EntryKey::Base(of) => _ = checkpoint.resume.bases.insert(of, earlier::base(key, entry)?),
-                EntryKey::Anew(symbol) => _ = checkpoint.resume.ids_anew.insert(symbol, decode(key, entry)?),
-                EntryKey::Series(of) => _ = checkpoint.resume.series.insert(of, decode(key, entry)?),
-                EntryKey::Close(of) => _ = checkpoint.resume.closes.insert(of, decode(key, entry)?),
-                EntryKey::Rate(of, number) => {
-                    checkpoint.resume.rates.entry(of).or_default().insert(number, decode(key, entry)?);
-                }
+                kind @ (EntryKey::Carried(_)
+                | EntryKey::Base(_)
+                | EntryKey::Anew(_)
+                | EntryKey::Series(_)
+                | EntryKey::Close(_)
+                | EntryKey::Held(..)
+                | EntryKey::Rate(..)) => lasting::take(&mut checkpoint.resume, kind, key, entry)?,
+                EntryKey::Change(place) => _ = log.insert(place, decode(key, entry)?),
                 EntryKey::Idle => checkpoint.resume.idle = decode(key, entry)?,
                 EntryKey::Fresh => drop(decode::<String>(key, entry)?),
                 EntryKey::Term => checkpoint.term = decode(key, entry)?,
@@ -287,27 +314,61 @@ impl Checkpoint {
             }
         }
         lasting::join_earlier(&mut checkpoint.resume);
+        checkpoint.resume.log = log.into_values().collect();
         checkpoint.files.until = checkpoint.job.as_ref().map(|job| job.at);
         checkpoint.resume.at = checkpoint.files.until.unwrap_or(EventTime::MIN);
         let ended = checkpoint.job.as_ref().is_some_and(|job| job.ended);
         for (number, mut head) in heads {
-            let (mut symbols, symbol_keys) = symbols.remove(&number).unwrap_or_default();
-            let mut panes = panes.remove(&number).unwrap_or_default();
+            let PartitionEntries { read, jumps, taken, unselected, mut symbols, symbol_keys, mut panes } =
+                others.remove(&number).unwrap_or_default();
             if ended {
                 head.watermark = head.watermark.max(checkpoint.resume.at);
                 head.rebuild_from = head.next;
                 note_greatest(&mut symbols, std::mem::take(&mut panes).values().flatten());
             }
-            for (symbol, id) in symbols.iter().filter_map(|known| Some((&known.symbol, known.greatest_id?))) {
-                let greatest = checkpoint.resume.greatest_ids.entry(symbol.clone()).or_insert(id);
-                *greatest = id.max(*greatest);
-            }
-            let (read, jumps) = (read.remove(&number), jumps.remove(&number).unwrap_or_default());
-            let partition = PartitionCheckpoint { head, jumps, read, symbols, symbol_keys, panes };
+            checkpoint.note_ids(&symbols);
+            let partition =
+                PartitionCheckpoint { head, jumps, read, taken, unselected, symbols, symbol_keys, panes };
             checkpoint.partitions.insert(number, partition);
         }
         Ok(checkpoint)
     }
+}
+
+/// What entries say of a partition beside its head.
+#[derive(Default)]
+struct PartitionEntries {
+    jumps: jumps::Refused,
+    read: Option<Prefix>,
+    taken: BTreeMap<u32, i64>,
+    unselected: EventTime,
+    symbols: Vec<SymbolEntry>,
+    symbol_keys: Vec<String>,
+    panes: BTreeMap<(EventTime, EventTime), Vec<PaneEntry>>,
+}
+
+impl PartitionEntries {
+    /// Takes an entry of the partition; others are left alone.
+    fn take(&mut self, kind: EntryKey, key: &str, entry: &[u8]) -> Result<()> {
+        match kind {
+            EntryKey::Read(_) => self.read = Some(decode(key, entry)?),
+            EntryKey::Jumps(_) => self.jumps = decode(key, entry)?,
+            EntryKey::SymbolBlock(..) | EntryKey::Symbols(_) => {
+                self.symbols.extend(decode::<Vec<SymbolEntry>>(key, entry)?);
+                self.symbol_keys.push(key.to_owned());
+            }
+            EntryKey::Pane(_, end, date) => _ = self.panes.insert((end, date), earlier::panes(key, entry)?),
+            EntryKey::Taken(place, _) => _ = self.taken.insert(place, decode(key, entry)?),
+            EntryKey::Unselected(_) => self.unselected = decode(key, entry)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn unknown(key: &str) -> Failure {
+    Failure::new(Exit::Failed, format!("the checkpoint has an unknown entry {key:?}"))
+        .hint("run the version of crossrate that wrote it, or start the job anew with --fresh")
 }
 
 /// The panes are needed no more: their symbols keep the greatest ids.

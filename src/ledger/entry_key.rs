@@ -42,6 +42,15 @@ pub enum EntryKey {
     Close(InWindows),
     /// A rate of the last ones of a cross, by its number.
     Rate(InWindows, i64),
+    /// A change of the definition, by its place in the log.
+    Change(u32),
+    /// The offset from which on a partition's records are judged after a change: place in the log, partition.
+    Taken(u32, u32),
+    /// The greatest event time of a partition's trades that nobody wants, where that is beyond what it has
+    /// reached.
+    Unselected(u32),
+    /// A final window of a symbol that a cross which is added may reach back to, by its end.
+    Held(InWindows, EventTime),
     /// Where idleness or adoption took watermarks, as far as rows may still ask what closed them.
     Idle,
     /// How often the job was taken over, so that databases beside the ledger obey the latest run only.
@@ -66,6 +75,8 @@ impl EntryKey {
             | EntryKey::Boundaries(partition)
             | EntryKey::End(partition)
             | EntryKey::Read(partition)
+            | EntryKey::Taken(_, partition)
+            | EntryKey::Unselected(partition)
             | EntryKey::SymbolBlock(partition, _)
             | EntryKey::Symbols(partition)
             | EntryKey::Pane(partition, ..) => Some(EntryKey::Head(partition)),
@@ -94,6 +105,10 @@ impl Display for EntryKey {
             EntryKey::Series(of) => write!(f, "series/{}", Named(of)),
             EntryKey::Close(of) => write!(f, "close/{}", Named(of)),
             EntryKey::Rate(of, number) => write!(f, "rate/{}/{number}", Named(of)),
+            EntryKey::Change(place) => write!(f, "change/{place}"),
+            EntryKey::Taken(place, partition) => write!(f, "taken/{place}/{partition}"),
+            EntryKey::Unselected(partition) => write!(f, "unselected/{partition}"),
+            EntryKey::Held(of, end) => write!(f, "held/{}/{}", Named(of), end.micros()),
             EntryKey::Idle => f.write_str("idle"),
             EntryKey::Term => f.write_str("term"),
             EntryKey::Fresh => f.write_str("fresh"),
@@ -161,6 +176,16 @@ fn read(text: &str) -> Option<EntryKey> {
             let (of, number) = rest.rsplit_once('/')?;
             EntryKey::Rate(in_windows(of), number.parse().ok()?)
         }
+        "change" => EntryKey::Change(partition()?),
+        "taken" => {
+            let (place, partition) = rest.split_once('/')?;
+            EntryKey::Taken(place.parse().ok()?, partition.parse().ok()?)
+        }
+        "unselected" => EntryKey::Unselected(partition()?),
+        "held" => {
+            let (of, end) = rest.rsplit_once('/')?;
+            EntryKey::Held(in_windows(of), end.parse().ok().map(EventTime::from_micros)?)
+        }
         "idle" => EntryKey::Idle,
         "term" => EntryKey::Term,
         "fresh" => EntryKey::Fresh,
@@ -190,7 +215,7 @@ mod tests {
 
     fn of() -> impl Strategy<Value = InWindows> {
         let windows = ["", "10s", "1m/10s", "1mo", "anchored:1d@Europe/Berlin/1m", "anchored:all/10s"];
-        ("[A-Z0-9:%#.-]{1,12}", prop::sample::select(windows.to_vec()))
+        ("[A-Z0-9:%#.|-]{1,12}", prop::sample::select(windows.to_vec()))
             .prop_map(|(name, window)| (Symbol::new(&name), window.into()))
     }
 
@@ -210,6 +235,10 @@ mod tests {
                 EventTime::from_micros(end),
                 EventTime::from_micros(date)
             )),
+            any::<u32>().prop_map(EntryKey::Change),
+            any::<u32>().prop_map(EntryKey::Unselected),
+            any::<(u32, u32)>().prop_map(|(place, partition)| EntryKey::Taken(place, partition)),
+            (of(), any::<u64>()).prop_map(|(of, end)| EntryKey::Held(of, EventTime::from_micros(end))),
             of().prop_map(EntryKey::Carried),
             of().prop_map(EntryKey::Base),
             of().prop_map(|(name, _)| EntryKey::Anew(name)),
@@ -231,7 +260,7 @@ mod tests {
 
         #[test]
         fn a_text_is_one_key_or_none(
-            text in "(job|head|symbols|pane|rate|carried|anew|idle|file|x)(/[+0-9A-Z]{0,3}){0,4}",
+            text in "(job|head|symbols|pane|rate|held|taken|carried|anew|idle|file|x)(/[+0-9A-Z]{0,3}){0,4}",
         ) {
             if let Ok(key) = text.parse::<EntryKey>() {
                 prop_assert_eq!(key.to_string(), text);

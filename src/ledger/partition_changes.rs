@@ -39,6 +39,8 @@ pub struct PartitionChanges {
     jumps: Refused,
     /// What was read of a file, where it is more than before.
     read: Option<Prefix>,
+    /// The greatest event time of trades that nobody wanted, and that of them which was written last.
+    unselected: (EventTime, EventTime),
     changes: Vec<(String, Option<Vec<u8>>)>,
 }
 
@@ -65,6 +67,7 @@ impl PartitionChanges {
             boundaries: Vec::new(),
             jumps: Refused::default(),
             read: None,
+            unselected: (EventTime::MIN, EventTime::MIN),
             changes: Vec::new(),
         }
     }
@@ -131,6 +134,11 @@ impl PartitionChanges {
         self.read = read.or(self.read);
     }
 
+    /// Notes the greatest event time so far of trades that nobody wanted.
+    pub fn has_passed_over(&mut self, until: EventTime) {
+        self.unselected.0 = self.unselected.0.max(until);
+    }
+
     /// Rows until `committed` are out and the checkpoint with them: what only they needed can go.
     pub fn forget(&mut self, committed: EventTime) {
         self.committed = self.committed.max(committed);
@@ -180,6 +188,12 @@ impl PartitionChanges {
         }
         if let Some(read) = self.read.take() {
             self.changes.push((EntryKey::Read(partition).into(), Some(encode(&read)?)));
+        }
+        // A symbol that is added later must not have windows of which trades were passed over.
+        let (until, written) = self.unselected;
+        if until > written && until > state.reached() {
+            self.changes.push((EntryKey::Unselected(partition).into(), Some(encode(&until)?)));
+            self.unselected.1 = until;
         }
         let blocks = self.symbols.entries(state, names)?.into_iter();
         let key = |block| EntryKey::SymbolBlock(partition, block).into();

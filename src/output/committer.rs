@@ -53,6 +53,8 @@ pub(super) struct Committer {
     last_asked: Instant,
     /// Whether each commit is told of.
     reports: bool,
+    /// Whether somebody waits for a commit.
+    is_awaited: bool,
 }
 
 impl std::fmt::Debug for Committer {
@@ -85,6 +87,7 @@ impl Committer {
             last_commit: Instant::now(),
             last_asked: Instant::now(),
             reports: config.verbosity >= Verbosity::Verbose,
+            is_awaited: false,
             job,
         }
     }
@@ -137,7 +140,15 @@ impl Committer {
         !self.thread.is_busy() && (self.wait().is_zero() || self.is_full())
     }
 
+    /// Whether somebody waits for what is committed next.
+    pub(super) fn hurry(&mut self, is_awaited: bool) {
+        self.is_awaited = is_awaited;
+    }
+
     fn wait(&self) -> Duration {
+        if self.is_awaited {
+            return Duration::ZERO;
+        }
         let wait = match (self.pending.rows.is_empty(), self.first) {
             (true, _) => WITHOUT_ROWS.max(self.interval),
             (false, true) => Duration::ZERO,

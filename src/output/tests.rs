@@ -68,6 +68,7 @@ fn closing(end: u64, bytes: usize) -> Outbox {
         kind: RowKind::Symbol,
         name: Symbol::new("BTCUSDT"),
         window: "10ms".into(),
+        is_back_filled: false,
         place: 0,
         start: millis(end - 10),
         content: Content { values: Box::default(), stage: Stage::FINAL, closed_by: None },

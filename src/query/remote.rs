@@ -12,10 +12,24 @@ use std::time::Duration;
 /// How long the server may be silent.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-#[derive(Deserialize)]
-struct Problem {
+/// What a server complains about.
+#[derive(Debug, Deserialize)]
+pub struct Problem {
     detail: String,
     hint: Option<String>,
+}
+
+impl Problem {
+    /// What an answer of that status comes to.
+    pub fn failure(server: &str, status: u16, body: &[u8]) -> Failure {
+        let exit = if (400..500).contains(&status) && status != 401 { Exit::Usage } else { Exit::Failed };
+        match serde_json::from_slice(body) {
+            Ok(Problem { detail, hint: Some(hint) }) => Failure::new(exit, detail).hint(hint),
+            Ok(Problem { detail, hint: None }) => Failure::new(exit, detail),
+            Err(_) => Failure::new(Exit::Failed, format!("{server} answered with status {status}"))
+                .hint("is it a crossrate server?"),
+        }
+    }
 }
 
 /// A server, and what it wants of those who ask.
@@ -85,13 +99,7 @@ pub fn ask(server: &str, token: Option<&Path>, sql: &str) -> Result<Rows> {
     if status == 200 {
         return Ok(serde_json::from_slice(&body)?);
     }
-    let exit = if status == 400 { Exit::Usage } else { Exit::Failed };
-    let failure = match serde_json::from_slice(&body) {
-        Ok(Problem { detail, hint: Some(hint) }) => Failure::new(exit, detail).hint(hint),
-        Ok(Problem { detail, hint: None }) => Failure::new(exit, detail),
-        Err(_) => Failure::new(Exit::Failed, format!("{server} answered with status {status}"))
-            .hint("is it a crossrate server?"),
-    };
+    let failure = Problem::failure(server, status, &body);
     Err(failure.into())
 }
 

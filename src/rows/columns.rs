@@ -57,7 +57,8 @@ fn row(kind: RowKind, columns: Vec<Value>, json: impl FnOnce() -> String) -> Opt
     let at = |ms: u64| EventTime::from_micros(ms.saturating_mul(1_000));
     let (name, start, end) = (Symbol::new(name), at(time(start_ms)?), at(time(end_ms)?));
     let content = Content::of_columns(kind, columns);
-    Some(Row { look: end, end, kind, name, window, place: 0, start, content, json: json() })
+    let (place, is_back_filled) = (0, false);
+    Some(Row { look: end, end, kind, name, window, place, start, is_back_filled, content, json: json() })
 }
 
 fn values(kind: RowKind, fields: &BTreeMap<&str, &RawValue>) -> Vec<Value> {

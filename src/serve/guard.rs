@@ -3,8 +3,9 @@
 
 use super::App;
 use super::problem::Problem;
+use crate::config::secret::Right;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::net::IpAddr;
@@ -62,8 +63,12 @@ fn admit(app: &App, request: &Request) -> Result<(), Problem> {
         }
         None => Ok(()),
         Some(_) if OPEN.contains(&path) || super::page::is_asset(path) => Ok(()),
-        Some(token) => match bearer(headers) {
-            Some(given) if token.is(given) => Ok(()),
+        Some(tokens) => match bearer(headers).map(|given| tokens.right(given)) {
+            Some(Some(right)) if right == Right::Change || !changes(request.method()) => Ok(()),
+            Some(Some(_)) => {
+                Err(Problem::new(StatusCode::FORBIDDEN, "that token may read, and not change the job")
+                    .hint("ask with a token whose line in the server's --token-file does not say read"))
+            }
             given => {
                 let detail = match given {
                     Some(_) => "that is not the token",
@@ -74,6 +79,11 @@ fn admit(app: &App, request: &Request) -> Result<(), Problem> {
             }
         },
     }
+}
+
+/// Whether a request of that method may change the job.
+fn changes(method: &Method) -> bool {
+    [Method::PUT, Method::PATCH, Method::DELETE].contains(method)
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -37,6 +37,8 @@ impl Known {
 pub struct Decoded {
     chunk: Chunk,
     records: Vec<Decoding>,
+    /// After how many changes of the definition symbols were looked up.
+    changes: usize,
 }
 
 /// A record and where it stands in its chunk.
@@ -52,7 +54,7 @@ struct Decoding {
 impl Decoded {
     /// Decodes a chunk, into the allocation of another one that has been used.
     pub fn of(chunk: Chunk, used: Decoded, symbols: &mut Symbols, scratch: &mut Scratch) -> Decoded {
-        let mut records = used.records;
+        let (mut records, changes) = (used.records, symbols.changes());
         records.clear();
         let start = chunk.bytes.as_ptr().addr();
         decode_chunk(&chunk, scratch, |raw, record| {
@@ -62,7 +64,12 @@ impl Decoded {
             let to = from + raw.bytes.len() as u32;
             records.push(Decoding { from, to, part: raw.part, record: Known::of(&record, symbols) });
         });
-        Decoded { chunk, records }
+        Decoded { chunk, records, changes }
+    }
+
+    /// After how many changes of the definition symbols were looked up.
+    pub fn changes(&self) -> usize {
+        self.changes
     }
 
     /// The chunk.
@@ -109,7 +116,7 @@ impl Decoded {
 
     /// The chunk, and what can take the next one.
     pub fn take_apart(self) -> (Chunk, Decoded) {
-        (self.chunk, Decoded { chunk: Chunk::default(), records: self.records })
+        (self.chunk, Decoded { records: self.records, ..Decoded::default() })
     }
 }
 

@@ -4,7 +4,7 @@ use super::diagnosis::Class;
 use super::partition::{Owned, finish_rebuilding};
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
-use crate::symbols::Symbols;
+use crate::symbols::{SymbolTurns, Symbols};
 use crate::wire::decoded::Known;
 use crate::wire::{self, Record};
 use crossrate_dataflows::market::acceptance::{Ahead, Partition, Place, Verdict};
@@ -13,6 +13,7 @@ use crossrate_dataflows::market::moments::HashInput;
 use crossrate_dataflows::market::sums::Sums;
 use crossrate_dataflows::market::trade::{ShortName, SymbolNumber};
 use crossrate_dataflows::operators::closings::{Reason, Refusal};
+use std::sync::Arc;
 
 /// So many records are decoded before the first of them is judged, and never more: the sums that they will need are
 /// fetched from memory together instead of one after the other.
@@ -35,6 +36,8 @@ pub(super) struct Judging<'a> {
     pub(super) asked: [ShortName; RECORDS_AT_ONCE],
     /// What is hashed of them.
     pub(super) hashed: [HashInput; RECORDS_AT_ONCE],
+    /// What changes of the definition have made of names.
+    pub(super) turns: Option<Arc<SymbolTurns>>,
 }
 
 impl Judging<'_> {
@@ -145,19 +148,42 @@ impl Judging<'_> {
         }
     }
 
+    /// The record, with the symbol that its name stands for at its time.
+    #[cold]
+    fn after_changes(&self, record: Known, offset: i64) -> Known {
+        match (&self.turns, record) {
+            (Some(turns), Known::Trade(Some(name), kind, trade)) => {
+                let changes = self.partition.changes_before(offset);
+                Known::Trade(turns.number(name, changes, trade.time), kind, trade)
+            }
+            (_, record) => record,
+        }
+    }
+
     #[inline]
-    fn record(&mut self, raw: &wire::Raw<'_>, record: Known, at: usize) {
-        let Owned { state, apart, records, rebuilding, diagnosis, .. } = &mut *self.partition;
-        let sums = apart.as_mut().unwrap_or(self.sums);
+    fn place_of(&self, raw: &wire::Raw<'_>) -> Place {
+        match raw.place {
+            Some(message) => Place { offset: message.offset, part: raw.part, kafka_ms: message.timestamp_ms },
+            // The trades of one record have one place.
+            None => {
+                let offset = self.partition.records - i64::from(raw.part > 0);
+                Place { offset, part: raw.part, kafka_ms: 0 }
+            }
+        }
+    }
+
+    #[inline]
+    fn record(&mut self, raw: &wire::Raw<'_>, mut record: Known, at: usize) {
         // What follows the record that ends the run is not read either, or a run that is taken up would go on behind it.
         if self.strict.is_some() {
             return;
         }
-        let place = match raw.place {
-            Some(message) => Place { offset: message.offset, part: raw.part, kafka_ms: message.timestamp_ms },
-            // The trades of one record have one place.
-            None => Place { offset: *records - i64::from(raw.part > 0), part: raw.part, kafka_ms: 0 },
-        };
+        let place = self.place_of(raw);
+        if self.turns.is_some() {
+            record = self.after_changes(record, place.offset);
+        }
+        let Owned { state, apart, records, rebuilding, diagnosis, .. } = &mut *self.partition;
+        let sums = apart.as_mut().unwrap_or(self.sums);
         *records = place.offset + 1;
         if let Some(again) = rebuilding {
             if place.offset < again.until {
@@ -186,9 +212,11 @@ impl Judging<'_> {
                     }
                 }
             }
-            Known::Trade(None, ..) => {
+            Known::Trade(None, _, trade) => {
                 state.counts_mut().unselected += 1;
                 diagnosis.unselected(state.counts(), raw.bytes);
+                let is_future = state.is_future(trade.time, place.kafka_ms);
+                self.partition.pass_over(trade.time, is_future);
             }
             Known::Heartbeat(time) => {
                 if let Verdict::Future(ahead) = state.heartbeat(time, place) {

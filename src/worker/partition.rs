@@ -37,6 +37,10 @@ pub(super) struct Owned {
     /// Its own sums, where there is a ledger: the checkpoint must know what each partition has handed over.
     pub(super) apart: Option<Sums>,
     pub(super) rebuilding: Option<Rebuilding>,
+    /// The offset from which on records are judged after each change of the definition.
+    pub(super) taken: Vec<i64>,
+    /// The greatest event time of trades that nobody wanted.
+    pub(super) unselected: EventTime,
     /// Why nothing comes of its records, where nothing does.
     pub(super) diagnosis: Diagnosis,
 }
@@ -63,6 +67,8 @@ impl Owned {
             unwritten: config.has_ledger().then(|| PartitionChanges::new(feed.number, &config.definition)),
             apart: config.has_ledger().then(Sums::default),
             rebuilding: None,
+            taken: Vec::new(),
+            unselected: EventTime::MIN,
             diagnosis: Diagnosis::of(config.definition.decimals()),
             feed,
             state,
@@ -80,6 +86,24 @@ impl Owned {
     /// Whether nothing more comes of it in this run.
     pub(super) fn is_at_end(&self) -> bool {
         self.ended || self.is_kept
+    }
+
+    /// The offset of the first record that this run judges.
+    pub(super) fn next(&self) -> i64 {
+        self.rebuilding.as_ref().map_or(self.records, |again| again.until.max(self.records))
+    }
+
+    /// After how many changes of the definition the record at an offset is judged.
+    pub(super) fn changes_before(&self, offset: i64) -> usize {
+        self.taken.partition_point(|from| *from <= offset)
+    }
+
+    /// A trade that nobody wants was passed over.
+    #[inline]
+    pub(super) fn pass_over(&mut self, time: EventTime, is_future: bool) {
+        if !is_future && time > self.unselected {
+            self.unselected = time;
+        }
     }
 
     pub(super) fn has_read(&mut self, read: Option<Prefix>) {

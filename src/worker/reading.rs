@@ -65,6 +65,10 @@ impl Reading {
     fn deliver(&mut self, partition: &mut Owned, taken: Taken) -> Result<bool> {
         let delivery = match taken {
             Taken::Delivery(delivery) => delivery,
+            // What a change of the definition asks for was not looked up in it.
+            Taken::Decoded(decoded) if decoded.changes() != self.symbols.changes() => {
+                Delivery::Chunk(decoded.take_apart().0)
+            }
             Taken::Decoded(decoded) => {
                 self.wake(partition);
                 partition.diagnosis.begin(decoded.chunk());
@@ -154,7 +158,7 @@ impl Reading {
         let head = &earlier.head;
         // Where it had ended and what was open is not there any more, it goes on without.
         let from = head.rebuild_from.max(partition.feed.from);
-        let mut numbered = |symbol: &Symbol| self.symbols.number(symbol.as_str().as_bytes());
+        let mut numbered = |symbol: &Symbol| self.symbols.number_of_key(symbol);
         let mut kinds = Vec::new();
         let mut greatest_ids = Vec::new();
         for known in &earlier.symbols {
@@ -189,6 +193,7 @@ impl Reading {
         }
         partition.diagnosis.goes_on(&head.counts);
         partition.records = from;
+        partition.unselected = earlier.unselected;
         partition.begun = !head.inside_log;
         if let Some(unwritten) = &mut partition.unwritten {
             unwritten.know(at, greatest_ids.into_iter(), &earlier.symbol_keys, &earlier.jumps);
@@ -255,6 +260,7 @@ impl Reading {
                 far_away,
                 asked: Default::default(),
                 hashed: Default::default(),
+                turns: symbols.turns(),
             },
             symbols,
             scratch,
@@ -337,6 +343,7 @@ impl Reading {
         }
         let changes = match &mut partition.unwritten {
             Some(unwritten) => {
+                unwritten.has_passed_over(partition.unselected);
                 unwritten.changes(&partition.state, partition.records, self.symbols.names())?
             }
             None => Vec::new(),
@@ -345,7 +352,8 @@ impl Reading {
         Ok(())
     }
 
-    fn tell(&mut self, partition: &mut Owned, changes: Vec<(String, Option<Vec<u8>>)>) {
+    /// Says how far a partition is, with these changes of its part of the checkpoint.
+    pub(super) fn tell(&mut self, partition: &mut Owned, changes: Vec<(String, Option<Vec<u8>>)>) {
         let Some(told) = &partition.told else { return };
         let progress = PartitionProgress {
             partition: partition.feed.number,

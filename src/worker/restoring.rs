@@ -1,12 +1,15 @@
 //! Puts a worker together: its part of the dataflow, and its partitions where the checkpoint says.
 
+use super::changing::Changes;
 use super::partition::Owned;
 use super::reading::Reading;
 use super::writing::Writing;
 use super::{Assignment, JobWorker, Recovered, Spare, Told};
+use crate::changes::DefinitionLog;
 use crate::cluster::failure_detector;
 use crate::config::{Config, Source};
 use crate::frontier::Frontier;
+use crate::job_identity;
 use crate::ledger::checkpoint::{Checkpoint, PartitionCheckpoint};
 use crate::ledger::share::share;
 use crate::source::Opened;
@@ -14,59 +17,59 @@ use crate::source::opening::{StartAt, Starts};
 use crate::symbols::Symbols;
 use crate::wire;
 use anyhow::Result;
-use crossrate_dataflows::job::{Job, job};
+use crossrate_dataflows::job::{self, Job};
+use crossrate_dataflows::market::changes::Changing;
+use crossrate_dataflows::market::definition::Definition;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::resume::Resume;
 use crossrate_dataflows::market::sums::Sums;
 use differential_dataflow::VecCollection;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
+use timely::dataflow::StreamVec;
 use timely::dataflow::operators::ActivateCapability;
 use timely::dataflow::operators::core::{OkErr, UnorderedInput};
+use timely::dataflow::operators::vec::Map;
 use timely::worker::Worker;
 
 impl<'a> JobWorker<'a> {
     /// A worker that goes on where the checkpoint is.
     pub(super) fn restore(timely: &'a mut Worker, assignment: Assignment) -> Result<Self> {
-        let Assignment { config, open, recovered, symbols, pool, output, interrupted, failed } = assignment;
-        let checkpoint = match recovered {
-            Recovered::Known(checkpoint) => checkpoint,
-            Recovered::ToShare(entries) => {
-                // With the entries the other processes begin to read, and may meet what ends the run: the one that writes
-                // still tells what was read.
-                if entries.is_some() {
-                    failure_detector::working();
-                }
-                Arc::new(Checkpoint::decode(&share(timely, entries, &interrupted)?)?)
-            }
-        };
+        let Assignment { config, open, recovered, mut symbols, pool, output, desk, interrupted, failed } =
+            assignment;
+        let checkpoint = shared(timely, recovered, &interrupted)?;
         let config = with_boundaries(config, &checkpoint);
         let Opened { partitions, adopted } = open(&starts(&checkpoint))?;
         let frontier = Frontier::new(timely);
-        let (mut reading, told, job) = build(timely, &config, symbols, &Arc::new(checkpoint.resume.clone()));
+        let wanted = Arc::clone(&config);
+        let config = as_begun(config, &checkpoint);
+        let definition = definition_log(&config, &checkpoint, &mut symbols);
+        let resume = Resume { log: definition.changes().cloned().collect(), ..checkpoint.resume.clone() };
+        let taken = definition.clone();
+        let mut changes = Changes::new(timely, definition, desk);
+        if wanted.evolve {
+            changes.evolve(&wanted.definition);
+        }
+        let (mut reading, told, job) = build(timely, &config, symbols, &Arc::new(resume));
         let at = checkpoint.resume.at;
         let mut owned: Vec<Owned> = Vec::new();
         for feed in partitions {
             pool.join(&feed.feed);
             let mut partition = Owned::new(feed, &config, told.clone());
-            match checkpoint.partitions.get(&partition.feed.number) {
-                Some(earlier) => {
-                    let number = partition.feed.number;
-                    partition.lets_go =
-                        checkpoint.at_end.contains(&number) && has_later_file(&config, number);
-                    reading.take_up(&mut partition, earlier, at)?;
-                }
-                // It has appeared while the job was not running.
-                None if at > EventTime::MIN => reading.adopt(&mut partition, at)?,
-                // A later run begins where this one does, also if no record comes.
-                None => reading.tell_progress(&mut partition)?,
-            }
+            partition.taken = taken.taken(partition.feed.number);
+            go_on(&mut reading, &mut partition, &checkpoint)?;
             owned.push(partition);
         }
         if let (Some(since), Some(partition)) = (config.since, owned.first_mut()) {
             reading.withhold(partition, since);
         }
+        let mut follows = told.clone();
+        if at > *follows.time() {
+            follows.downgrade(&at);
+        }
+        changes.tells_with(follows);
         let spare = (!adopted.is_empty()).then(|| {
             let mut told = told;
             // Until then rows are out, whatever the others say by now.
@@ -88,12 +91,57 @@ impl<'a> JobWorker<'a> {
             spare,
             pool,
             writing,
+            changes,
             interrupted,
             failed,
             passed,
             turn: 0,
             looked: Instant::now(),
         })
+    }
+}
+
+/// The checkpoint, which the first worker of several processes shares.
+fn shared(timely: &mut Worker, recovered: Recovered, interrupted: &AtomicBool) -> Result<Arc<Checkpoint>> {
+    match recovered {
+        Recovered::Known(checkpoint) => Ok(checkpoint),
+        Recovered::ToShare(entries) => {
+            // With the entries the other processes begin to read, and may meet what ends the run: the one that
+            // writes still tells what was read.
+            if entries.is_some() {
+                failure_detector::working();
+            }
+            Ok(Arc::new(Checkpoint::decode(&share(timely, entries, interrupted)?)?))
+        }
+    }
+}
+
+/// How the definition has changed; symbols stand for what that has made of their names.
+fn definition_log(config: &Config, checkpoint: &Checkpoint, symbols: &mut Symbols) -> DefinitionLog {
+    // A checkpoint knows its own; without one the run may be given that of another.
+    let log = if config.changes.is_empty() { checkpoint.logged() } else { config.changes.clone() };
+    let definition = DefinitionLog::new(&config.definition, log);
+    symbols.want(&config.definition.symbols);
+    let mut changing = Changing::of(&config.definition);
+    for change in definition.changes() {
+        symbols.change(changing.apply(change).as_ref(), change.from);
+    }
+    definition
+}
+
+/// A partition goes on where the checkpoint has it.
+fn go_on(reading: &mut Reading, partition: &mut Owned, checkpoint: &Checkpoint) -> Result<()> {
+    let (number, at) = (partition.feed.number, checkpoint.resume.at);
+    match checkpoint.partitions.get(&number) {
+        Some(earlier) => {
+            partition.lets_go =
+                checkpoint.at_end.contains(&number) && has_later_file(&reading.config, number);
+            reading.take_up(partition, earlier, at)
+        }
+        // It has appeared while the job was not running.
+        None if at > EventTime::MIN => reading.adopt(partition, at),
+        // A later run begins where this one does, also if no record comes.
+        None => reading.tell_progress(partition),
     }
 }
 
@@ -118,11 +166,14 @@ fn build(
     timely.dataflow_named::<EventTime, _, _>("Crossrate", |scope| {
         let ((panes, panes_from), pane_stream) = scope.new_unordered_input();
         let ((told, told_from), told_stream) = scope.new_unordered_input();
-        let (notes, withhold) = told_stream.ok_err(|told| match told {
+        let (notes, others): (_, StreamVec<'_, EventTime, Told>) = told_stream.ok_err(|told| match told {
             Told::Note(note) => Ok(note),
-            Told::WithholdBefore(time) => Err(time),
+            other => Err(other),
         });
-        let job = job(scope, VecCollection::new(pane_stream), withhold, notes, &definition, resume);
+        let withhold_before = others.clone().flat_map(Told::withhold_before);
+        let changes = others.flat_map(Told::change);
+        let streams = job::Told { withhold_before, notes, changes };
+        let job = job::job(scope, VecCollection::new(pane_stream), streams, &definition, resume);
         let reading = Reading {
             config: Arc::clone(config),
             symbols,
@@ -137,6 +188,22 @@ fn build(
         };
         (reading, told_from, job)
     })
+}
+
+/// The run with the definition that its job began with: what has changed since is in the log.
+fn as_begun(config: Arc<Config>, checkpoint: &Checkpoint) -> Arc<Config> {
+    let begun = checkpoint.job.as_ref().and_then(|job| job_identity::definition_of(&job.definition));
+    match begun {
+        Some(begun)
+            if (&begun.crosses, &begun.symbols)
+                != (&config.definition.crosses, &config.definition.symbols) =>
+        {
+            let definition =
+                Definition { crosses: begun.crosses, symbols: begun.symbols, ..config.definition.clone() };
+            Arc::new(Config { definition, ..(*config).clone() })
+        }
+        _ => config,
+    }
 }
 
 /// Whether the run knows a file behind that one.

@@ -21,6 +21,8 @@ pub(super) struct Writing {
     config: Arc<Config>,
     waiting: Waiting,
     is_surplus_told: bool,
+    /// What was committed of changes with the last commit of all.
+    last_changes: Vec<(u32, u32)>,
     /// Whether it has written all of a run that closes nothing.
     pub(super) has_kept: bool,
 }
@@ -28,7 +30,15 @@ pub(super) struct Writing {
 impl Writing {
     pub(super) fn new(config: &Arc<Config>, output: Option<Output>, outbox: Rc<RefCell<Outbox>>) -> Writing {
         let config = Arc::clone(config);
-        Writing { output, outbox, config, waiting: Waiting::new(), is_surplus_told: false, has_kept: false }
+        Writing {
+            output,
+            outbox,
+            config,
+            waiting: Waiting::new(),
+            is_surplus_told: false,
+            last_changes: Vec::new(),
+            has_kept: false,
+        }
     }
 
     /// Hands on what the dataflow has completed.
@@ -40,6 +50,22 @@ impl Writing {
             self.is_surplus_told = tell_of_surplus(&outbox);
         }
         output.write(&mut outbox)
+    }
+
+    /// Whether what changes the definition waits for its commit.
+    pub(super) fn hurry(&mut self, is_awaited: bool) {
+        if let Some(output) = &mut self.output {
+            output.hurry(is_awaited);
+        }
+    }
+
+    /// What partitions have taken of changes, as far as it was committed since the last time: place in the
+    /// log, partition.
+    pub(super) fn committed_changes(&mut self) -> Vec<(u32, u32)> {
+        match &mut self.output {
+            Some(output) => output.committed_changes(),
+            None => std::mem::take(&mut self.last_changes),
+        }
     }
 
     /// The user stops the run: says what it waited for, where it gave nothing.
@@ -70,6 +96,7 @@ impl Writing {
         let mut outbox = self.outbox.borrow_mut();
         self.has_kept = end == JobEnd::Kept;
         output.finish(&mut outbox, end)?;
+        self.last_changes = output.committed_changes();
         if self.has_kept {
             accounting::tell_what_stays_open(&self.config, &outbox);
         }

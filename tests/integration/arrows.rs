@@ -10,13 +10,26 @@ const FLOORS: [(&str, &[&str]); 5] = [
     ("what was typed", &["cli"]),
     (
         "commands",
-        &["bench", "checkpoint", "collect", "demo", "follow", "inspect", "query", "replay", "run", "top"],
+        &[
+            "bench",
+            "checkpoint",
+            "collect",
+            "define",
+            "demo",
+            "follow",
+            "inspect",
+            "query",
+            "replay",
+            "run",
+            "top",
+        ],
     ),
     ("engine", &["cluster", "output", "worker"]),
     ("edges", &["accounting", "kafka", "ledger", "serve", "sink", "source", "sql"]),
     (
         "ground",
         &[
+            "changes",
             "committed_files",
             "config",
             "duration",
@@ -40,12 +53,14 @@ const FLOORS: [(&str, &[&str]); 5] = [
 const ARROWS: &[(&str, &str)] = &[
     ("accounting", "config exit file_lock"),
     ("bench", "cluster config exit source wire"),
+    ("changes", "config workers"),
     ("checkpoint", "committed_files config exit flag_words job_identity ledger"),
     ("cli", "config duration wire"),
     ("cluster", "config job_identity signals terminal"),
     ("config", "wire"),
     ("collect", "accounting config exit kafka signals"),
-    ("demo", "config exit run serve sink source terminal"),
+    ("define", "config exit query"),
+    ("demo", "changes config exit run serve sink source terminal"),
     ("exit", "start"),
     ("file_lock", "config exit start"),
     ("follow", "cluster config exit job_identity kafka ledger rows serve signals"),
@@ -58,9 +73,9 @@ const ARROWS: &[(&str, &str)] = &[
     ("replay", "accounting config exit run sink"),
     (
         "run",
-        "accounting cluster config exit job_identity output serve signals sink source symbols worker workers",
+        "accounting changes cluster config exit job_identity output serve signals sink source symbols worker workers",
     ),
-    ("serve", "config exit rows sink sql start wire"),
+    ("serve", "changes config exit rows sink sql start wire"),
     ("signals", "exit workers"),
     ("sink", "committed_files config exit file_lock kafka rows"),
     ("source", "config exit kafka start symbols wire workers"),
@@ -68,7 +83,10 @@ const ARROWS: &[(&str, &str)] = &[
     ("start", "config"),
     ("top", "config exit query terminal"),
     ("wire", "symbols"),
-    ("worker", "accounting cluster config duration exit frontier ledger output source symbols wire"),
+    (
+        "worker",
+        "accounting changes cluster config duration exit frontier job_identity ledger output source symbols wire",
+    ),
     ("workers", "config"),
 ];
 

@@ -244,6 +244,7 @@ fn every_setting_may_stand_in_a_file_and_in_the_environment() {
         ("symbols", "A,B"),
         ("cross", "A=B*C"),
         ("crosses", "c"),
+        ("changes", "l"),
         ("basis", "X"),
         ("dead-letter", "d"),
         ("summary", "s"),
@@ -254,6 +255,7 @@ fn every_setting_may_stand_in_a_file_and_in_the_environment() {
         ("token-file", "t"),
     ]);
     std::fs::write(folder.path().join("p"), "").expect("written");
+    std::fs::write(folder.path().join("l"), r#"{"log":[]}"#).expect("written");
     std::fs::write(folder.path().join("c"), "[crosses]\nX = \"Y*Z\"\n").expect("written");
     for (name, (default, _)) in &defaults {
         if name == "config" {

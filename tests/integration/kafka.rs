@@ -1,6 +1,7 @@
 //! The program against Apache Kafka itself: a topic is read as files of the same partitions are, live and after
 //! accidents. `scripts/test` starts the broker; else the tests start one by `scripts/kafka`.
 
+mod changing;
 mod damage;
 mod faults;
 mod first_moments;

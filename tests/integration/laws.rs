@@ -40,7 +40,8 @@ fn hold(case_of: fn(u64) -> Case) {
     each_seed(CASES, |folder, seed| failure_of(folder, case_of, seed));
 }
 
-/// Asks for the failures of so many seeds, or of those that the environment names, each with a folder to write to.
+/// Asks for the failures of so many seeds, or of those that the environment names, each with a folder to
+/// write to.
 fn each_seed(cases: u64, failure_of: impl Fn(&Path, u64) -> Option<String> + Sync) {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect(name));
     let seeds = match number("CROSSRATE_SEED") {

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod browser;
+pub(crate) mod changing;
 mod description;
 mod end_to_end;
 pub(crate) mod follow;
@@ -89,6 +90,11 @@ impl Served {
 
     pub(crate) fn get(&self, path: &str) -> http::Answer {
         http::ask(self.address, "GET", path, &[], "")
+    }
+
+    /// A request with a body of JSON.
+    fn send(&self, method: &str, path: &str, body: &str) -> http::Answer {
+        http::ask(self.address, method, path, &[("Content-Type", "application/json")], body)
     }
 
     fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> http::Answer {

@@ -1,6 +1,6 @@
 //! Entries of what outlives its windows: by symbol or cross, and by the definition of the windows.
 
-use super::{Changes, encode};
+use super::{Changes, decode, earlier, encode};
 use crate::ledger::entry_key::EntryKey;
 use anyhow::Result;
 use crossrate_dataflows::market::resume::{InWindows, Lasting, Resume};
@@ -17,6 +17,23 @@ pub(super) fn join_earlier(resume: &mut Resume) {
             resume.rates.entry(later).or_default().extend(rates);
         }
     }
+}
+
+/// Takes an entry that a look left behind; others are left alone.
+pub(super) fn take(resume: &mut Resume, kind: EntryKey, key: &str, entry: &[u8]) -> Result<()> {
+    match kind {
+        EntryKey::Carried(of) => _ = resume.carried.insert(of, earlier::carried(key, entry)?),
+        EntryKey::Base(of) => _ = resume.bases.insert(of, earlier::base(key, entry)?),
+        EntryKey::Anew(symbol) => _ = resume.ids_anew.insert(symbol, decode(key, entry)?),
+        EntryKey::Series(of) => _ = resume.series.insert(of, decode(key, entry)?),
+        EntryKey::Close(of) => _ = resume.closes.insert(of, decode(key, entry)?),
+        EntryKey::Held(of, end) => _ = resume.held.entry(of).or_default().insert(end, decode(key, entry)?),
+        EntryKey::Rate(of, number) => {
+            resume.rates.entry(of).or_default().insert(number, decode(key, entry)?);
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 /// Adds what a look left behind to the changes of a commit.
@@ -41,6 +58,12 @@ pub fn add_lasting(changes: &mut Changes, change: &Lasting, stats_last: Option<u
         }
         Lasting::Close(of, close) => {
             changes.insert(EntryKey::Close(of.clone()).into(), Some(encode(close)?));
+        }
+        Lasting::Held(of, end, leg) => {
+            changes.insert(EntryKey::Held(of.clone(), *end).into(), Some(encode(leg)?));
+        }
+        Lasting::Released(of, end) => {
+            changes.insert(EntryKey::Held(of.clone(), *end).into(), None);
         }
         Lasting::Rate(of, number, rate) => {
             changes.insert(EntryKey::Rate(of.clone(), *number).into(), Some(encode(rate)?));

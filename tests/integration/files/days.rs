@@ -105,6 +105,21 @@ fn a_run_over_the_next_file_that_is_stopped_and_taken_up_gives_the_same_rows() {
     assert_eq!(folder.read("rows.jsonl"), undisturbed);
 }
 
+/// Of files that one run reads the first is at its end long before the others are: nobody waits for it to go
+/// on.
+#[test]
+fn days_that_one_run_reads_are_read_to_their_ends() {
+    let folder = Folder::new();
+    days(&folder);
+    folder.run(&format!("all.jsonl {WINDOWS} --to whole.jsonl --name whole")).with(0, &[]);
+    let run =
+        |files: &str, end: &str| folder.run(&format!("{files} {WINDOWS} --at-end {end} --to rows.jsonl"));
+    run("0.jsonl 1.jsonl", "keep").with(0, &["read 536 = 536 accepted"]);
+    run("0.jsonl 1.jsonl 2.jsonl", "keep").with(0, &["read 804 = 804 accepted"]);
+    run("0.jsonl 1.jsonl 2.jsonl", "close").with(0, &["read 804 = 804 accepted"]);
+    assert_eq!(without_cause(&folder.read("rows.jsonl")), without_cause(&folder.read("whole.jsonl")));
+}
+
 /// Nothing was moved by it, so it holds nobody up.
 #[test]
 fn a_file_without_trades_holds_nobody_up() {

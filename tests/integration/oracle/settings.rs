@@ -163,8 +163,8 @@ impl Settings {
         self.max_fill.unwrap_or(duration("1h").max(definition.own_length(window)))
     }
 
-    /// The symbols whose trades are asked for at the start: those with rows of their own, and legs, which have them too.
-    /// Nothing for all.
+    /// The symbols whose trades are asked for at the start: those with rows of their own, and legs, which
+    /// have them too. Nothing for all.
     pub(crate) fn wanted(&self) -> Option<BTreeSet<String>> {
         let legs = self.crosses.iter().flat_map(|cross| &cross.legs).map(|leg| &leg.symbol);
         let needed = legs.chain(self.bases.iter().map(|(_, direct)| direct));

@@ -146,8 +146,8 @@ impl Definition {
         }
     }
 
-    /// Whether what is part of the job from this moment on has rows of the window: it starts then or later, or it is of
-    /// those that all start at one moment and ends later.
+    /// Whether what is part of the job from this moment on has rows of the window: it starts then or later,
+    /// or it is of those that all start at one moment and ends later.
     pub(crate) fn begins_with(&self, window: Window, from: i64) -> bool {
         if self.begin_together() { window.end > from } else { window.start >= from }
     }

@@ -1,0 +1,108 @@
+//! What changes of the definition mean for the windows of symbols.
+
+use super::{Give, Output, WindowLooks};
+use crate::market::changes::{CrossNumber, DatedChange, Turn};
+use crate::market::cross::LegState;
+use crate::market::event_time::EventTime;
+use crate::market::resume::{Lasting, known_of};
+use crate::market::slots::Asked;
+use crate::market::trade::Symbol;
+use crate::market::windows::{Window, WindowPlace};
+use crate::symbol_windows::Emission;
+
+impl WindowLooks {
+    /// Takes a change, before any look that it could matter to.
+    pub(super) fn change(&mut self, change: &DatedChange) {
+        match self.changing.apply(change) {
+            Some(Turn::CrossBegins(number)) => self.note_legs(number),
+            Some(Turn::SymbolBegins(key) | Turn::SymbolEnds(key)) => {
+                if let Some(&number) = self.numbers.get(&key) {
+                    self.lives[number] = self.changing.life_of(&key);
+                }
+            }
+            Some(Turn::CrossEnds(_)) | None => {}
+        }
+    }
+
+    /// Notes the legs of a cross: crosses are told of them from now on, and of the latest window of each when
+    /// it begins.
+    pub(super) fn note_legs(&mut self, number: CrossNumber) {
+        let cross = self.changing.cross(number);
+        for leg in &cross.legs {
+            if self.legs.insert(leg.clone())
+                && let Some(&number) = self.numbers.get(leg)
+            {
+                self.symbols[number].is_leg = true;
+            }
+        }
+        let from = cross.life.from;
+        if from > self.known_to && self.looks.windows.each().iter().any(|window| self.needs_latest(window)) {
+            self.beginning.entry(from).or_default().extend(cross.legs.iter().cloned());
+        }
+    }
+
+    /// Whether a cross that begins takes something of windows before it.
+    fn needs_latest(&self, window: &Window) -> bool {
+        self.carries || window.is_endless()
+    }
+
+    /// What an earlier run left of a symbol to stand in for later windows.
+    pub(super) fn stood_in(&self, symbol: &Symbol, window: &Window) -> Option<(EventTime, LegState)> {
+        let known = known_of(&self.resume.carried, symbol, window).filter(|_| self.carries);
+        known.copied()
+    }
+
+    /// A symbol that was added has rows later than it has trades: the tick at which it may have some looks
+    /// again.
+    pub(super) fn await_life(&mut self, number: usize) {
+        self.touched.push(number);
+        let tick = self.looks.next_tick(self.lives[number].from.minus(1));
+        self.tick_due = self.tick_due.into_iter().chain([tick]).min();
+    }
+
+    /// Tells crosses that begin at this look of their legs' latest windows.
+    pub(super) fn begin_crosses(&mut self, look: EventTime, give: Give<'_>) {
+        while let Some(entry) = self.beginning.first_entry().filter(|entry| *entry.key() <= look) {
+            for leg in entry.remove() {
+                let Some(&number) = self.numbers.get(&leg) else { continue };
+                for place in 0..self.looks.windows.count() {
+                    if self.needs_latest(self.looks.windows.at(place)) {
+                        self.tell_as_of(number, place, look, give);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells crosses of a leg's latest window that has ended, and if that is not final of the latest final
+    /// one.
+    fn tell_as_of(&mut self, number: usize, place: WindowPlace, look: EventTime, give: Give<'_>) {
+        let line = self.line(number, place);
+        let windows = self.looks.windows.clone();
+        let window = windows.at(place);
+        let latest = self.symbols[number].slots(place).latest_end_until(window, look);
+        let grace = self.looks.grace;
+        let is_open = |end: &EventTime| end.plus(grace) > look;
+        if let Some(end) = latest.filter(is_open) {
+            self.tell(line, (end, Asked::Ending), look, give);
+        }
+        let known = match latest.filter(|end| !is_open(end) && window.is_endless()) {
+            Some(end) => {
+                let state = self.symbols[number].window(place, window, end, Asked::Changed);
+                state.map(|state| (end, LegState::of(&state)))
+            }
+            None => self.given[number][usize::from(place)].latest,
+        };
+        let Some((end, leg)) = known else { return };
+        let lives = self.lives[number].gives(window, end, look);
+        if !lives || window.start_of(end) < self.withhold_before {
+            return;
+        }
+        let name = self.symbols[number].name.clone();
+        for (date, diff) in [(look.minus(1), 1), (look, -1)] {
+            give(date, Output::Leg(((name.clone(), ((place, end), leg)), date, diff)));
+        }
+        let carried = Lasting::Carried((name, window.name_owned()), end, leg);
+        give(look.minus(1), Output::Emission(Emission::Lasting(look, carried)));
+    }
+}

@@ -1,0 +1,66 @@
+//! The looks at ticks: at windows that have changed since the last one.
+
+use super::{Give, WindowLooks};
+use crate::market::event_time::EventTime;
+use crate::market::slots::Asked;
+
+impl WindowLooks {
+    /// Tells crosses of the latest windows of a leg that have ended: one may stand in although no look is due
+    /// at it, or be the beginning of one that grows.
+    pub(super) fn tell_latest(&mut self, number: usize, look: EventTime, give: Give<'_>) {
+        if !self.symbols[number].is_leg {
+            return;
+        }
+        for (place, window) in (0..).zip(self.looks.windows.clone().each()) {
+            let latest = self.symbols[number].slots(place).latest_end_until(window, look);
+            if let Some(end) = latest.filter(|end| self.looks.final_at(*end) > look)
+                && (self.carries || window.grows())
+            {
+                self.tell(self.line(number, place), (end, Asked::Ending), look, give);
+            }
+        }
+    }
+
+    /// The looks of a tick at the windows of one symbol that have changed since the last one.
+    pub(super) fn tick(&mut self, number: usize, look: EventTime, give: Give<'_>) {
+        if look < self.lives[number].from {
+            self.await_life(number);
+            return;
+        }
+        // When the first window that has trades already, but is not there yet, will be there.
+        let mut early: Option<EventTime> = None;
+        for (place, window) in (0..).zip(self.looks.windows.clone().each()) {
+            let line = self.line(number, place);
+            let changed = self.symbols[number].take_changed(place);
+            let mut next = EventTime::MIN;
+            for &(from, to) in &changed {
+                next = next.max(from);
+                while let Some(end) = self.symbols[number].slots(place).first_end_from(window, next)
+                    && end <= to
+                {
+                    let due = if end > look {
+                        let exists_from = window.exists_from(end);
+                        if self.looks.provisional && exists_from > look {
+                            self.symbols[number].note_changed(place, (end, end));
+                            early = early.into_iter().chain([exists_from]).min();
+                        }
+                        self.looks.provisional && exists_from <= look
+                    } else {
+                        self.looks.changes && end < look && self.looks.final_at(end) > look
+                    };
+                    if due {
+                        self.look_at(line, (end, Asked::Changed), look, give);
+                    }
+                    next = end.plus(1);
+                }
+            }
+            self.symbols[number].give_back_changed(place, changed);
+        }
+        if let Some(exists_from) = early {
+            self.touched.push(number);
+            let tick = self.looks.next_tick(exists_from.minus(1));
+            self.tick_due = self.tick_due.into_iter().chain([tick]).min();
+        }
+        self.tell_latest(number, look, give);
+    }
+}

@@ -1,0 +1,300 @@
+//! Changes of a job's definition while it runs: who asks, and what becomes of it
+//! (`docs/semantics.md#changes`).
+//!
+//! The server puts requests on the [`ChangeDesk`]; the first worker takes them one by one, dates each, and
+//! answers when the commit that holds it is there.
+
+use crate::config::log::LoggedChange;
+use crate::workers::WorkerWaker;
+use crossrate_dataflows::market::changes::{Change, Changing, DatedChange};
+use crossrate_dataflows::market::definition::{Cross, Definition};
+use crossrate_dataflows::market::event_time::EventTime;
+use crossrate_dataflows::market::trade::Symbol;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::oneshot;
+
+/// What somebody wants a definition to have, or not to have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// That cross.
+    Cross(Cross),
+    /// No cross of that name.
+    NoCross(Symbol),
+    /// Rows of that symbol.
+    Symbol(Symbol),
+    /// No rows of that symbol.
+    NoSymbol(Symbol),
+}
+
+/// Why a wish is not granted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Why.
+    pub why: WhyRefused,
+    /// In words.
+    pub detail: String,
+    /// What to do.
+    pub hint: String,
+}
+
+/// The kinds of reasons.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum WhyRefused {
+    /// There is nothing of that name.
+    Unknown,
+    /// The definition, or the run, does not allow it.
+    Conflict,
+}
+
+/// What became of a request.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// The definition has changed; nothing in it where it was so already.
+    Changed {
+        /// What has.
+        changes: Vec<DatedChange>,
+        /// Whether a checkpoint holds them.
+        is_kept: bool,
+    },
+    /// It has not.
+    Refused(Refused),
+}
+
+/// All wishes of a request are granted at one moment, or none.
+#[derive(Debug)]
+pub struct Request {
+    /// What is wanted.
+    pub wishes: Vec<Wish>,
+    /// Who waits for the answer.
+    pub answer: oneshot::Sender<Answer>,
+}
+
+/// A definition with its log.
+#[derive(Debug, Clone)]
+pub struct DefinitionLog {
+    /// What it is now.
+    pub changing: Changing,
+    /// What has changed since the job began.
+    pub log: Vec<LoggedChange>,
+}
+
+impl DefinitionLog {
+    /// The definition of a job as it is now.
+    pub fn in_force(&self, begun: &Definition) -> Definition {
+        self.changing.in_force_of(begun)
+    }
+
+    /// A definition at the start of a job, and what has changed since.
+    pub fn new(definition: &Definition, log: Vec<LoggedChange>) -> DefinitionLog {
+        let changing = Changing::of(definition).after(log.iter().map(|logged| &logged.change));
+        DefinitionLog { changing, log }
+    }
+
+    /// The changes.
+    pub fn changes(&self) -> impl Iterator<Item = &DatedChange> {
+        self.log.iter().map(|logged| &logged.change)
+    }
+
+    /// The offset from which on a partition's records are judged after each change.
+    pub fn taken(&self, partition: u32) -> Vec<i64> {
+        self.log.iter().map(|logged| logged.offsets.get(&partition).copied().unwrap_or(i64::MIN)).collect()
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    requests: VecDeque<Request>,
+    definition: Option<DefinitionLog>,
+    told: Option<Told>,
+    has_ended: bool,
+}
+
+/// Who is told of each definition.
+struct Told(Box<dyn Fn(&DefinitionLog) + Send>);
+
+impl std::fmt::Debug for Told {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Told(..)")
+    }
+}
+
+/// Where requests wait for the first worker.
+#[derive(Debug, Clone, Default)]
+pub struct ChangeDesk {
+    state: Arc<Mutex<State>>,
+    waker: WorkerWaker,
+}
+
+impl ChangeDesk {
+    /// The calling thread is the one that takes requests.
+    pub fn is_here(&self) {
+        self.waker.arrived();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks for a change. The answer does not come where the run ends before.
+    pub fn ask(&self, wishes: Vec<Wish>) -> oneshot::Receiver<Answer> {
+        let (answer, answered) = oneshot::channel();
+        let mut state = self.lock();
+        if state.has_ended {
+            let _ = answer.send(Answer::Refused(ended()));
+        } else {
+            state.requests.push_back(Request { wishes, answer });
+        }
+        drop(state);
+        self.waker.wake();
+        answered
+    }
+
+    /// The oldest request.
+    pub fn take(&self) -> Option<Request> {
+        self.lock().requests.pop_front()
+    }
+
+    /// Tells each definition from now on.
+    pub fn tell(&self, told: impl Fn(&DefinitionLog) + Send + 'static) {
+        self.lock().told = Some(Told(Box::new(told)));
+    }
+
+    /// The definition is that now.
+    pub fn publish(&self, definition: DefinitionLog) {
+        let mut state = self.lock();
+        if let Some(Told(tell)) = &state.told {
+            tell(&definition);
+        }
+        state.definition = Some(definition);
+    }
+
+    /// The definition as it is; `None` before the run knows it.
+    pub fn definition(&self) -> Option<DefinitionLog> {
+        self.lock().definition.clone()
+    }
+
+    /// The run has ended, or ends: it changes no more.
+    pub fn close(&self) {
+        let mut state = self.lock();
+        state.has_ended = true;
+        for request in state.requests.drain(..) {
+            let _ = request.answer.send(Answer::Refused(ended()));
+        }
+    }
+}
+
+/// What a run that has ended answers.
+pub fn ended() -> Refused {
+    Refused {
+        why: WhyRefused::Conflict,
+        detail: "the run has ended".into(),
+        hint: "start the job again with the flags that it is to have and --evolve".into(),
+    }
+}
+
+/// What wishes make of a definition, all at one moment. `basis` names what must stay.
+pub fn changes_for(
+    wishes: &[Wish],
+    definition: &Definition,
+    mut changing: Changing,
+    from: EventTime,
+) -> Result<Vec<DatedChange>, Refused> {
+    let mut changes = Vec::new();
+    for wish in wishes {
+        for change in changes_of(wish, definition, &changing)? {
+            let change = DatedChange { change, from };
+            if changing.apply(&change).is_some() {
+                changes.push(change);
+            }
+        }
+    }
+    Ok(changes)
+}
+
+fn changes_of(wish: &Wish, definition: &Definition, changing: &Changing) -> Result<Vec<Change>, Refused> {
+    let conflict =
+        |detail: String, hint: &str| Refused { why: WhyRefused::Conflict, detail, hint: hint.into() };
+    let unknown =
+        |detail: String, hint: &str| Refused { why: WhyRefused::Unknown, detail, hint: hint.into() };
+    let of_basis =
+        |name: &Symbol| definition.basis.iter().find(|basis| basis.cross == *name || basis.direct == *name);
+    let held = |name: &Symbol| match of_basis(name) {
+        Some(basis) => {
+            let detail = format!("{name} is needed by --basis {basis}");
+            Err(conflict(detail, "start the job without that --basis under another name"))
+        }
+        None => Ok(()),
+    };
+    match wish {
+        Wish::Cross(cross) => {
+            let mut changes = Vec::new();
+            match changing.named(&cross.name) {
+                Some(known) if known.cross == *cross => return Ok(changes),
+                Some(_) => {
+                    held(&cross.name)?;
+                    changes.push(Change::DropCross(cross.name.clone()));
+                }
+                None => {}
+            }
+            let is_wanted = |symbol: &Symbol| changing.wanted().is_none_or(|wanted| wanted.contains(symbol));
+            let legs = cross.legs.iter().map(|leg| &leg.symbol).filter(|symbol| !is_wanted(symbol));
+            changes.extend(legs.cloned().map(Change::AddSymbol));
+            changes.push(Change::AddCross(cross.clone()));
+            Ok(changes)
+        }
+        Wish::NoCross(name) => {
+            if changing.named(name).is_none() {
+                return Err(unknown(
+                    format!("there is no cross {name}"),
+                    "crossrate define list tells what there is",
+                ));
+            }
+            held(name)?;
+            Ok(vec![Change::DropCross(name.clone())])
+        }
+        Wish::Symbol(name) => match changing.wanted() {
+            Some(wanted) if wanted.contains(name) => Ok(Vec::new()),
+            Some(_) => Ok(vec![Change::AddSymbol(name.clone())]),
+            None => Ok(Vec::new()),
+        },
+        Wish::NoSymbol(name) => {
+            let Some(wanted) = changing.wanted() else {
+                let detail = "all symbols have rows in this job, and none can be dropped".to_owned();
+                return Err(conflict(detail, "a job with --symbols A,B can drop one of them"));
+            };
+            if !wanted.contains(name) {
+                return Err(unknown(
+                    format!("there is no symbol {name}"),
+                    "crossrate define list tells what there is",
+                ));
+            }
+            let crosses =
+                changing.in_force().filter(|living| living.cross.legs.iter().any(|leg| leg.symbol == *name));
+            let crosses: Vec<String> = crosses.map(|living| living.cross.to_string()).collect();
+            if !crosses.is_empty() {
+                let detail = format!("{name} is a leg of {}", crosses.join(", "));
+                return Err(conflict(detail, "drop the cross first"));
+            }
+            held(name)?;
+            Ok(vec![Change::DropSymbol(name.clone())])
+        }
+    }
+}
+
+/// The wishes that make one definition of another, where nothing else differs.
+pub fn wishes_between(now: &Changing, wanted: &Definition) -> Vec<Wish> {
+    use crossrate_dataflows::market::definition::Selection;
+    let mut wishes = Vec::new();
+    let gone =
+        now.in_force().filter(|living| wanted.crosses.iter().all(|cross| cross.name != living.cross.name));
+    wishes.extend(gone.map(|living| Wish::NoCross(living.cross.name.clone())));
+    let is_known = |cross: &&Cross| now.named(&cross.name).is_some_and(|living| living.cross == **cross);
+    let new = wanted.crosses.iter().filter(|cross| !is_known(cross));
+    wishes.extend(new.cloned().map(Wish::Cross));
+    if let (Some(known), Selection::Only(wanted)) = (now.wanted(), &wanted.symbols) {
+        wishes.extend(wanted.difference(known).cloned().map(Wish::Symbol));
+        wishes.extend(known.difference(wanted).cloned().map(Wish::NoSymbol));
+    }
+    wishes
+}

@@ -1,0 +1,137 @@
+//! `crossrate define`: changes the definition of a job that runs, by asking its server.
+
+use crate::config::define::{AskedServer, Define, Kind, What};
+use crate::exit::{Exit, Failure};
+use crate::query::remote::{Problem, Server};
+use anyhow::Result;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::io::Write;
+
+#[derive(Deserialize)]
+struct Outcome {
+    changes: Vec<Change>,
+    kept: bool,
+}
+
+#[derive(Deserialize)]
+struct Change {
+    change: String,
+    kind: String,
+    name: String,
+    formula: Option<String>,
+    from_ms: u64,
+}
+
+#[derive(Deserialize)]
+struct Definition {
+    crosses: Vec<Cross>,
+    symbols: Value,
+    log: Vec<Change>,
+}
+
+#[derive(Deserialize)]
+struct Cross {
+    name: String,
+    formula: String,
+    since_ms: Option<u64>,
+}
+
+/// Asks, and tells what came of it.
+pub fn run(define: &Define) -> Result<Exit> {
+    let (asked, patch) = match &define.what {
+        What::List { json, server } => return list(server, *json),
+        What::Cross { crosses, server } => (server, json!({ "crosses": formulas(crosses)? })),
+        What::Symbol { symbols, server } => (server, json!({ "symbols": each(symbols, Value::Bool(true)) })),
+        What::Drop { kind: Kind::Cross, names, server } => {
+            (server, json!({ "crosses": each(names, Value::Null) }))
+        }
+        What::Drop { kind: Kind::Symbol, names, server } => {
+            (server, json!({ "symbols": each(names, Value::Null) }))
+        }
+    };
+    let outcome: Outcome = ask(asked, "PATCH", &patch.to_string())?;
+    let mut lines = String::new();
+    for change in &outcome.changes {
+        lines += &format!("{change}\n");
+    }
+    if outcome.changes.is_empty() {
+        lines += "nothing changes: the definition has that already\n";
+    } else if !outcome.kept {
+        lines += "the job has no checkpoint: a restart begins without these changes\n";
+    }
+    print(&lines)
+}
+
+impl std::fmt::Display for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let formula = self.formula.as_ref().map_or_else(String::new, |formula| format!("={formula}"));
+        let Change { change, kind, name, from_ms, .. } = self;
+        write!(f, "{change} {kind} {name}{formula} from {}", time(*from_ms))
+    }
+}
+
+/// What holds, and what has changed.
+fn list(server: &AskedServer, json: bool) -> Result<Exit> {
+    if json {
+        let definition: Value = ask(server, "GET", "")?;
+        return print(&format!("{definition}\n"));
+    }
+    let Definition { crosses, symbols, log } = ask(server, "GET", "")?;
+    let mut lines = String::new();
+    for Cross { name, formula, since_ms } in crosses {
+        let since = since_ms.map_or_else(String::new, |since| format!(" since {}", time(since)));
+        lines += &format!("cross {name}={formula}{since}\n");
+    }
+    match symbols.as_array() {
+        None => lines += "symbols all\n",
+        Some(symbols) => {
+            symbols
+                .iter()
+                .filter_map(Value::as_str)
+                .for_each(|symbol| lines += &format!("symbol {symbol}\n"));
+        }
+    }
+    for change in log {
+        lines += &format!("changed: {change}\n");
+    }
+    print(&lines)
+}
+
+/// `NAME=FORMULA`, by name.
+fn formulas(texts: &[String]) -> Result<Map<String, Value>> {
+    let mut formulas = Map::new();
+    for text in texts {
+        let Some((name, formula)) = text.split_once('=') else {
+            return Err(Failure::new(Exit::Usage, format!("got {text:?}: there is no ="))
+                .hint("expected NAME=LEG*LEG or NAME=LEG/LEG, such as XVGUSDT=XVGBTC*BTCUSDT")
+                .into());
+        };
+        formulas.insert(name.trim().to_owned(), formula.into());
+    }
+    Ok(formulas)
+}
+
+fn each(names: &[String], value: Value) -> Map<String, Value> {
+    names.iter().map(|name| (name.clone(), value.clone())).collect()
+}
+
+fn ask<T: for<'a> Deserialize<'a>>(asked: &AskedServer, method: &str, body: &str) -> Result<T> {
+    let server = Server::new(&asked.server, asked.token_file.as_deref())?;
+    let (status, body) = server.request(method, "/v1/definition", body)?;
+    if status == 200 {
+        return Ok(serde_json::from_slice(&body)?);
+    }
+    Err(Problem::failure(server.url(), status, &body).into())
+}
+
+fn time(ms: u64) -> String {
+    crossrate_dataflows::market::event_time::EventTime::from_micros(ms.saturating_mul(1_000)).to_string()
+}
+
+fn print(text: &str) -> Result<Exit> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(Exit::Done)
+}

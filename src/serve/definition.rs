@@ -1,0 +1,215 @@
+//! The definition of a job, and changes of it while it runs (`docs/semantics.md#changes`).
+
+use super::App;
+use super::problem::{Problem, expect_json};
+use crate::changes::{Answer, ChangeDesk, DefinitionLog, Refused, WhyRefused, Wish};
+use crate::config::log::{LoggedChange, ToldChange};
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::{BytesRejection, PathRejection};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use crossrate_dataflows::market::changes::{DatedChange, LivingCross};
+use crossrate_dataflows::market::definition::Cross;
+use crossrate_dataflows::market::event_time::EventTime;
+use crossrate_dataflows::market::trade::{Symbol, is_name};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Wishes of one request at most.
+const MOST_WISHES: usize = 10_000;
+
+type Shared = State<Arc<App>>;
+type Answered = Result<Response, Problem>;
+/// The end of the path.
+type Name = Result<Path<String>, PathRejection>;
+/// What was sent.
+type Sent = Result<Bytes, BytesRejection>;
+
+/// The definition in force, and how it came to be so.
+#[derive(Serialize)]
+struct Shown {
+    crosses: Vec<ShownCross>,
+    /// `"all"`, or the list.
+    symbols: serde_json::Value,
+    back_fill_ms: u64,
+    log: Vec<ToldChange>,
+}
+
+#[derive(Serialize)]
+struct ShownCross {
+    name: String,
+    formula: String,
+    /// Windows that start then or later have rows; null where all have.
+    since_ms: Option<u64>,
+}
+
+/// What became of a request.
+#[derive(Serialize)]
+struct Outcome {
+    changes: Vec<ToldChange>,
+    /// Whether a checkpoint holds them.
+    kept: bool,
+}
+
+/// What is put under the name of a cross.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Formula {
+    formula: String,
+}
+
+/// A merge patch: `null` drops.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Patch {
+    #[serde(default)]
+    crosses: BTreeMap<String, Option<String>>,
+    #[serde(default)]
+    symbols: BTreeMap<String, Option<bool>>,
+}
+
+impl ShownCross {
+    fn of(living: &LivingCross) -> ShownCross {
+        let since = living.life.since;
+        ShownCross {
+            name: living.cross.name.to_string(),
+            formula: living.cross.formula(),
+            since_ms: (since > EventTime::MIN).then(|| since.millis()),
+        }
+    }
+}
+
+/// The definition in force, and its log.
+pub async fn show(State(app): Shared) -> Answered {
+    let Some(DefinitionLog { changing, log }) = desk(&app)?.definition() else {
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the job has not begun yet")
+            .hint("ask again")
+            .later(1));
+    };
+    let symbols = match changing.wanted() {
+        None => "all".into(),
+        Some(symbols) => symbols.iter().map(|symbol| symbol.as_str()).collect::<Vec<_>>().into(),
+    };
+    answer(&Shown {
+        crosses: changing.in_force().map(ShownCross::of).collect(),
+        symbols,
+        back_fill_ms: changing.back_fill() / 1_000,
+        log: log.iter().map(ToldChange::of).collect(),
+    })
+}
+
+/// A cross of that name and formula.
+pub async fn put_cross(State(app): Shared, name: Name, headers: HeaderMap, body: Sent) -> Answered {
+    let form = r#"PUT {"formula": "XVGBTC*BTCUSDT"} as application/json"#;
+    let Formula { formula } = read(&headers, body, form)?;
+    change(&app, vec![Wish::Cross(cross(&path(name)?, &formula)?)]).await
+}
+
+/// No cross of that name.
+pub async fn drop_cross(State(app): Shared, name: Name) -> Answered {
+    change(&app, vec![Wish::NoCross(named(&path(name)?)?)]).await
+}
+
+/// Rows of that symbol.
+pub async fn put_symbol(State(app): Shared, name: Name) -> Answered {
+    change(&app, vec![Wish::Symbol(named(&path(name)?)?)]).await
+}
+
+/// No rows of that symbol.
+pub async fn drop_symbol(State(app): Shared, name: Name) -> Answered {
+    change(&app, vec![Wish::NoSymbol(named(&path(name)?)?)]).await
+}
+
+/// Many of these at one moment, or none.
+pub async fn patch(State(app): Shared, headers: HeaderMap, body: Sent) -> Answered {
+    let form = r#"PATCH {"crosses": {"NAME": "A*B"}, "symbols": {"C": null}} as application/json"#;
+    let Patch { crosses, symbols } = read(&headers, body, form)?;
+    if crosses.len() + symbols.len() > MOST_WISHES {
+        return Err(Problem::bad_request(format!("more than {MOST_WISHES} wishes"))
+            .hint("send them in several requests"));
+    }
+    let (mut dropped, mut wishes) = (Vec::new(), Vec::new());
+    for (name, formula) in crosses {
+        match formula {
+            Some(formula) => wishes.push(Wish::Cross(cross(&name, &formula)?)),
+            None => dropped.push(Wish::NoCross(named(&name)?)),
+        }
+    }
+    for (name, wanted) in symbols {
+        wishes.push(match wanted {
+            Some(true) => Wish::Symbol(named(&name)?),
+            Some(false) | None => Wish::NoSymbol(named(&name)?),
+        });
+    }
+    // What is a leg of a cross that goes can go with it.
+    dropped.append(&mut wishes);
+    change(&app, dropped).await
+}
+
+fn read<T: DeserializeOwned>(headers: &HeaderMap, body: Sent, form: &str) -> Result<T, Problem> {
+    let body = body.map_err(|wrong| Problem::new(wrong.status(), wrong.body_text()).hint(form))?;
+    expect_json(headers, form)?;
+    serde_json::from_slice(&body).map_err(|error| Problem::bad_request(error.to_string()).hint(form))
+}
+
+fn path(name: Name) -> Result<String, Problem> {
+    let wrong = |wrong: PathRejection| {
+        Problem::bad_request(wrong.body_text()).hint("a name is UTF-8, percent-encoded")
+    };
+    name.map(|Path(name)| name).map_err(wrong)
+}
+
+fn cross(name: &str, formula: &str) -> Result<Cross, Problem> {
+    Cross::parse(name, formula).map_err(|wrong| {
+        let hint = r#"two legs or more, such as {"formula": "XVGBTC*BTCUSDT"}"#;
+        Problem::bad_request(format!("{name}={formula}: {wrong}")).hint(hint)
+    })
+}
+
+fn named(name: &str) -> Result<Symbol, Problem> {
+    match is_name(name.as_bytes()) {
+        true => Ok(Symbol::new(name)),
+        false => Err(Problem::bad_request(format!("{name:?} is no name"))
+            .hint("1 to 64 bytes, no white space, no control character and none of * / = , | \"")),
+    }
+}
+
+fn desk(app: &App) -> Result<&ChangeDesk, Problem> {
+    app.desk.as_ref().ok_or_else(|| {
+        Problem::new(StatusCode::CONFLICT, "this server follows results that exist, and has no job to change")
+            .hint("ask the server of the run itself: crossrate run --listen")
+    })
+}
+
+async fn change(app: &App, wishes: Vec<Wish>) -> Answered {
+    match desk(app)?.ask(wishes).await {
+        Ok(Answer::Changed { changes, is_kept }) => {
+            let told =
+                |change: DatedChange| ToldChange::of(&LoggedChange { change, offsets: BTreeMap::new() });
+            answer(&Outcome { changes: changes.into_iter().map(told).collect(), kept: is_kept })
+        }
+        Ok(Answer::Refused(refused)) => Err(problem(refused)),
+        // The run went away with the request: perhaps it was taken, perhaps not.
+        Err(_) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the run ended before it could answer")
+            .hint("GET /v1/definition of the next run tells whether it has changed")),
+    }
+}
+
+fn problem(Refused { why, detail, hint }: Refused) -> Problem {
+    let status = match why {
+        WhyRefused::Unknown => StatusCode::NOT_FOUND,
+        WhyRefused::Conflict => StatusCode::CONFLICT,
+    };
+    Problem::new(status, detail).hint(hint)
+}
+
+fn answer(of: &impl Serialize) -> Answered {
+    let mut response = Response::new(Body::from(serde_json::to_vec(of).unwrap_or_default()));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}

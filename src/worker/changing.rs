@@ -1,0 +1,328 @@
+//! How the workers of a run take a change of its definition: all of them stop reading, the first one dates
+//! the change behind all that was read, and each takes it before its partitions' next records.
+
+use super::partition::Owned;
+use super::{JobWorker, Told};
+use crate::changes::{self, Answer, ChangeDesk, DefinitionLog, Refused, Request};
+use crate::config::Verbosity;
+use crate::config::log::LoggedChange;
+use crate::exit::{Exit, Failure};
+use crate::ledger::checkpoint::encode;
+use crate::ledger::entry_key::EntryKey;
+use anyhow::Result;
+use crossrate_dataflows::market::changes::{Change, Changing, DatedChange};
+use crossrate_dataflows::market::definition::Definition;
+use crossrate_dataflows::market::event_time::EventTime;
+use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::InputHandle;
+use timely::dataflow::operators::{ActivateCapability, Input, Inspect, vec::Broadcast};
+use timely::worker::Worker;
+use tokio::sync::oneshot;
+
+/// What workers tell each other.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+enum Message {
+    /// From the first worker: read no further.
+    Stop,
+    /// From each: it reads no further.
+    Stopped(usize, Standing),
+    /// From the first: that changes, if anything; read on.
+    Change(Vec<DatedChange>),
+    /// From each: where its partitions took a change.
+    Took(u32, BTreeMap<u32, i64>),
+}
+
+/// Where a worker's partitions are.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Standing {
+    /// The greatest event time that any of them has reached.
+    reached: EventTime,
+    /// And of the trades that nobody wanted.
+    unselected: EventTime,
+    /// Those that have not ended.
+    partitions: Vec<u32>,
+}
+
+/// A request, and what the workers have said.
+struct Round {
+    request: Request,
+    standings: Vec<Option<Standing>>,
+}
+
+/// A change whose commit is not there yet.
+struct Uncommitted {
+    changes: Vec<DatedChange>,
+    /// The entries of partitions that were not committed yet.
+    missing: BTreeSet<(u32, u32)>,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// What a worker knows of changes.
+pub(super) struct Changes {
+    input: Option<InputHandle<u64, CapacityContainerBuilder<Vec<Message>>>>,
+    heard: Rc<RefCell<VecDeque<Message>>>,
+    /// At the first worker: where requests are.
+    desk: Option<ChangeDesk>,
+    /// At the first worker: follows the frontier, to tell the dataflow.
+    told: Option<ActivateCapability<EventTime>>,
+    /// The definition as it is.
+    pub(super) changing: Changing,
+    log: Vec<LoggedChange>,
+    round: Option<Round>,
+    uncommitted: Vec<Uncommitted>,
+    /// At the first worker of a run that begins with a change: what becomes of it.
+    evolving: Option<oneshot::Receiver<Answer>>,
+    /// Whether no partition is read.
+    pub(super) has_stopped: bool,
+    peers: usize,
+}
+
+impl Changes {
+    /// Builds the small dataflow by which workers hear of each other. A run that begins with a change begins
+    /// stopped.
+    pub(super) fn new(worker: &mut Worker, definition: DefinitionLog, desk: Option<ChangeDesk>) -> Changes {
+        let heard = Rc::new(RefCell::new(VecDeque::new()));
+        let (mut input, hears) = (InputHandle::new(), Rc::clone(&heard));
+        worker.dataflow_named::<u64, _, _>("Changes", |scope| {
+            let told = scope.input_from(&mut input);
+            told.broadcast().inspect(move |message: &Message| hears.borrow_mut().push_back(message.clone()));
+        });
+        if let Some(desk) = &desk {
+            desk.is_here();
+            desk.publish(definition.clone());
+        }
+        let DefinitionLog { changing, log } = definition;
+        Changes {
+            input: Some(input),
+            heard,
+            desk,
+            told: None,
+            changing,
+            log,
+            round: None,
+            uncommitted: Vec::new(),
+            evolving: None,
+            has_stopped: false,
+            peers: worker.peers(),
+        }
+    }
+
+    /// The run begins with what makes its definition that one, before it reads.
+    pub(super) fn evolve(&mut self, wanted: &Definition) {
+        let wishes = changes::wishes_between(&self.changing, wanted);
+        if !wishes.is_empty() {
+            self.has_stopped = true;
+            self.evolving = self.desk.as_ref().map(|desk| desk.ask(wishes));
+        }
+    }
+
+    /// Fails where what the run begins with is refused.
+    fn has_evolved(&mut self) -> Result<()> {
+        let Some(answer) = self.evolving.as_mut().and_then(|answer| answer.try_recv().ok()) else {
+            return Ok(());
+        };
+        self.evolving = None;
+        match answer {
+            Answer::Changed { .. } => Ok(()),
+            Answer::Refused(Refused { detail, hint, .. }) => {
+                Err(Failure::new(Exit::Usage, format!("--evolve: {detail}")).hint(hint).into())
+            }
+        }
+    }
+
+    /// The first worker tells the dataflow of changes.
+    pub(super) fn tells_with(&mut self, told: ActivateCapability<EventTime>) {
+        self.told = self.desk.is_some().then_some(told);
+    }
+
+    fn tell(&mut self, message: Message) {
+        if let Some(input) = &mut self.input {
+            input.send(message);
+            input.flush();
+        }
+    }
+
+    /// What is passed is dated by no change any more.
+    pub(super) fn follow(&mut self, least: EventTime) {
+        if least == EventTime::MAX {
+            self.close();
+        } else if let Some(told) = self.told.as_mut().filter(|told| least > *told.time()) {
+            told.downgrade(&least);
+        }
+    }
+
+    /// Nothing changes any more.
+    pub(super) fn close(&mut self) {
+        (self.input, self.told) = (None, None);
+        if let Some(desk) = &self.desk {
+            desk.close();
+        }
+        // What was taken is answered when it is committed.
+        if let Some(round) = self.round.take() {
+            let _ = round.request.answer.send(Answer::Refused(changes::ended()));
+        }
+    }
+
+    /// At the first worker: begins with the next request.
+    fn begin(&mut self) {
+        if self.round.is_some() || self.input.is_none() {
+            return;
+        }
+        let Some(request) = self.desk.as_ref().and_then(ChangeDesk::take) else { return };
+        self.round = Some(Round { request, standings: vec![None; self.peers] });
+        self.tell(Message::Stop);
+    }
+
+    /// At the first worker: whether a commit is waited for.
+    pub(super) fn awaits_commit(&self) -> bool {
+        !self.uncommitted.is_empty()
+    }
+
+    /// Notes where a worker's partitions took a change.
+    fn note(&mut self, place: u32, offsets: BTreeMap<u32, i64>) {
+        if let Some(logged) = self.log.get_mut(place as usize) {
+            logged.offsets.extend(offsets);
+        }
+        self.publish();
+    }
+
+    fn publish(&self) {
+        if let Some(desk) = &self.desk {
+            desk.publish(DefinitionLog { changing: self.changing.clone(), log: self.log.clone() });
+        }
+    }
+
+    /// At the first worker: what partitions have taken is committed.
+    pub(super) fn committed(&mut self, taken: &[(u32, u32)]) {
+        for uncommitted in &mut self.uncommitted {
+            taken.iter().for_each(|entry| _ = uncommitted.missing.remove(entry));
+        }
+        for done in self.uncommitted.extract_if(.., |uncommitted| uncommitted.missing.is_empty()) {
+            let _ = done.answer.send(Answer::Changed { changes: done.changes, is_kept: true });
+        }
+    }
+}
+
+impl JobWorker<'_> {
+    /// Takes changes of the definition, if anybody asks for one.
+    pub(super) fn change_definition(&mut self) -> Result<()> {
+        self.changes.begin();
+        if let Err(error) = self.changes.has_evolved() {
+            return self.stop(error);
+        }
+        loop {
+            let message = self.changes.heard.borrow_mut().pop_front();
+            match message {
+                None => return Ok(()),
+                Some(Message::Stop) => {
+                    self.changes.has_stopped = true;
+                    let message = Message::Stopped(self.timely.index(), self.standing());
+                    self.changes.tell(message);
+                }
+                Some(Message::Stopped(worker, standing)) => self.decide(worker, standing),
+                Some(Message::Change(changes)) => {
+                    for change in changes {
+                        self.take_change(&change)?;
+                    }
+                    self.changes.has_stopped = false;
+                }
+                Some(Message::Took(place, offsets)) => self.changes.note(place, offsets),
+            }
+        }
+    }
+
+    fn standing(&self) -> Standing {
+        let open = || self.owned.iter().filter(|p| !p.ended);
+        // Of a partition that nothing has moved the watermark says nothing.
+        let reached = |p: &Owned| match p.state.watermark() {
+            EventTime::MIN => EventTime::MIN,
+            _ => p.state.reached(),
+        };
+        Standing {
+            reached: open().map(reached).max().unwrap_or(EventTime::MIN),
+            unselected: open().map(|p| p.unselected).max().unwrap_or(EventTime::MIN),
+            partitions: open().map(|p| p.feed.number).collect(),
+        }
+    }
+
+    /// At the first worker, when all have stopped: decides what changes from when on.
+    fn decide(&mut self, worker: usize, standing: Standing) {
+        let Some(round) = &mut self.changes.round else { return };
+        round.standings[worker] = Some(standing);
+        if round.standings.iter().any(Option::is_none) {
+            return;
+        }
+        let Some(Round { request, standings }) = self.changes.round.take() else { return };
+        let standings: Vec<Standing> = standings.into_iter().flatten().collect();
+        let partitions: Vec<u32> = standings.iter().flat_map(|s| &s.partitions).copied().collect();
+        let answer =
+            if partitions.is_empty() { Err(changes::ended()) } else { self.dated(&request, &standings) };
+        if let Ok(changes) = &answer
+            && self.config.verbosity >= Verbosity::Normal
+        {
+            changes.iter().for_each(|change| say!("crossrate: {change}"));
+        }
+        let changed = answer.as_ref().map_or_else(|_| Vec::new(), Vec::clone);
+        let first = self.changes.log.len() as u32;
+        self.changes.tell(Message::Change(changed.clone()));
+        let is_kept = self.config.has_ledger();
+        match answer {
+            Err(refused) => _ = request.answer.send(Answer::Refused(refused)),
+            Ok(changes) if changes.is_empty() || !is_kept => {
+                let _ = request.answer.send(Answer::Changed { changes, is_kept });
+            }
+            Ok(changes) => {
+                let places = first..first + changes.len() as u32;
+                let missing = places.flat_map(|place| partitions.iter().map(move |p| (place, *p))).collect();
+                self.changes.uncommitted.push(Uncommitted { changes, missing, answer: request.answer });
+            }
+        }
+    }
+
+    /// The changes, from the first boundary of panes on that no trade has come to: of a symbol that was not
+    /// wanted, also none that was passed over.
+    fn dated(&self, request: &Request, standings: &[Standing]) -> Result<Vec<DatedChange>, Refused> {
+        let (definition, changing) = (&self.config.definition, &self.changes.changing);
+        let from = |reached: EventTime| definition.windows.pane(reached).end;
+        let reached = standings.iter().map(|s| s.reached).max().unwrap_or(EventTime::MIN);
+        let dated = |from| changes::changes_for(&request.wishes, definition, changing.clone(), from);
+        let changes = dated(from(reached))?;
+        let unselected = standings.iter().map(|s| s.unselected).max().unwrap_or(EventTime::MIN);
+        let adds_symbol = |change: &DatedChange| matches!(change.change, Change::AddSymbol(_));
+        match changes.iter().any(adds_symbol) && unselected > reached {
+            true => dated(from(unselected)),
+            false => Ok(changes),
+        }
+    }
+
+    fn take_change(&mut self, change: &DatedChange) -> Result<()> {
+        let place = self.changes.log.len() as u32;
+        let turn = self.changes.changing.apply(change);
+        self.changes.log.push(LoggedChange { change: change.clone(), offsets: BTreeMap::new() });
+        self.reading.symbols.change(turn.as_ref(), change.from);
+        if let Some(told) = &self.changes.told {
+            self.reading.told.activate().session(told).give(Told::Change(change.clone()));
+        }
+        let keeps = self.config.has_ledger();
+        let mut offsets = BTreeMap::new();
+        for partition in &mut self.owned {
+            let offset = partition.next();
+            partition.taken.push(offset);
+            offsets.insert(partition.feed.number, offset);
+            if keeps && !partition.ended {
+                let entries = vec![
+                    (EntryKey::Change(place).into(), Some(encode(change)?)),
+                    (EntryKey::Taken(place, partition.feed.number).into(), Some(encode(&offset)?)),
+                ];
+                self.reading.tell(partition, entries);
+            }
+        }
+        self.changes.tell(Message::Took(place, offsets));
+        self.changes.publish();
+        Ok(())
+    }
+}
