@@ -80,17 +80,6 @@ pub struct DefinitionLog {
 }
 
 impl DefinitionLog {
-    /// The definition of a job as it is now.
-    pub fn in_force(&self, begun: &Definition) -> Definition {
-        self.changing.in_force_of(begun)
-    }
-
-    /// A definition at the start of a job, and what has changed since.
-    pub fn new(definition: &Definition, log: Vec<LoggedChange>) -> DefinitionLog {
-        let changing = Changing::of(definition).after(log.iter().map(|logged| &logged.change));
-        DefinitionLog { changing, log }
-    }
-
     /// The changes.
     pub fn changes(&self) -> impl Iterator<Item = &DatedChange> {
         self.log.iter().map(|logged| &logged.change)
@@ -237,9 +226,8 @@ fn changes_of(wish: &Wish, definition: &Definition, changing: &Changing) -> Resu
                 }
                 None => {}
             }
-            let is_wanted = |symbol: &Symbol| changing.wanted().is_none_or(|wanted| wanted.contains(symbol));
-            let legs = cross.legs.iter().map(|leg| &leg.symbol).filter(|symbol| !is_wanted(symbol));
-            changes.extend(legs.cloned().map(Change::AddSymbol));
+            // Legs that are wanted already change nothing when they are taken.
+            changes.extend(cross.legs.iter().map(|leg| Change::AddSymbol(leg.symbol.clone())));
             changes.push(Change::AddCross(cross.clone()));
             Ok(changes)
         }
@@ -253,11 +241,8 @@ fn changes_of(wish: &Wish, definition: &Definition, changing: &Changing) -> Resu
             held(name)?;
             Ok(vec![Change::DropCross(name.clone())])
         }
-        Wish::Symbol(name) => match changing.wanted() {
-            Some(wanted) if wanted.contains(name) => Ok(Vec::new()),
-            Some(_) => Ok(vec![Change::AddSymbol(name.clone())]),
-            None => Ok(Vec::new()),
-        },
+        // One that is wanted already changes nothing when it is taken.
+        Wish::Symbol(name) => Ok(vec![Change::AddSymbol(name.clone())]),
         Wish::NoSymbol(name) => {
             let Some(wanted) = changing.wanted() else {
                 let detail = "all symbols have rows in this job, and none can be dropped".to_owned();

@@ -54,9 +54,8 @@ pub struct Output {
     snapshot: CommitSnapshot,
     /// Whom to tell of the first rows.
     first_rows: Option<Verbosity>,
-    /// Whether somebody waits for changes of the definition to be committed.
-    is_awaited: bool,
-    /// Those of the commit under way, and those that were committed.
+    /// Changes of the definition that somebody waits for: those of the commit under way, and those that were
+    /// committed.
     committing: Vec<(u32, u32)>,
     committed_changes: Vec<(u32, u32)>,
 }
@@ -68,7 +67,6 @@ impl Output {
             sinks,
             snapshot: CommitSnapshot::default(),
             first_rows: Some(verbosity),
-            is_awaited: false,
             committing: Vec::new(),
             committed_changes: Vec::new(),
         }
@@ -115,7 +113,6 @@ impl Output {
 
     /// Commits as soon as that is possible, for as long as somebody waits for changes of the definition.
     pub fn hurry(&mut self, is_awaited: bool) {
-        self.is_awaited = is_awaited;
         if let Some(committer) = &mut self.committer {
             committer.hurry(is_awaited);
         }
@@ -158,7 +155,7 @@ impl Output {
         let Outbox { partitions, frontier, withheld, .. } = outbox;
         let partitions = partitions.clone();
         self.snapshot = CommitSnapshot { partitions, frontier: *frontier, withheld: *withheld };
-        if self.is_awaited {
+        if committer.is_awaited() {
             self.committing.extend(commit.changes.keys().filter_map(|key| taken(key)));
         }
         committer.commit(commit, &files)?;

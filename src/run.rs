@@ -73,7 +73,7 @@ fn compute(
     if let Some(server) = &server {
         let (board, begun) = (Arc::clone(server.board()), config.definition.clone());
         desk.tell(move |log| {
-            let described = Described::of(&log.in_force(&begun));
+            let described = Described::of(&log.changing.in_force_of(&begun));
             board.tell(|inbox| inbox.definition(described));
         });
     }

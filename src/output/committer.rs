@@ -145,6 +145,11 @@ impl Committer {
         self.is_awaited = is_awaited;
     }
 
+    /// Whether somebody waits for what is committed.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.is_awaited
+    }
+
     fn wait(&self) -> Duration {
         if self.is_awaited {
             return Duration::ZERO;

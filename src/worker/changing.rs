@@ -10,7 +10,7 @@ use crate::exit::{Exit, Failure};
 use crate::ledger::checkpoint::encode;
 use crate::ledger::entry_key::EntryKey;
 use anyhow::Result;
-use crossrate_dataflows::market::changes::{Change, Changing, DatedChange};
+use crossrate_dataflows::market::changes::{Change, DatedChange};
 use crossrate_dataflows::market::definition::Definition;
 use crossrate_dataflows::market::event_time::EventTime;
 use serde::{Deserialize, Serialize};
@@ -32,8 +32,8 @@ enum Message {
     Stopped(usize, Standing),
     /// From the first: that changes, if anything; read on.
     Change(Vec<DatedChange>),
-    /// From each: where its partitions took a change.
-    Took(u32, BTreeMap<u32, i64>),
+    /// From each: where its partitions took changes, from that place in the log on.
+    Took(usize, BTreeMap<u32, i64>),
 }
 
 /// Where a worker's partitions are.
@@ -69,9 +69,7 @@ pub(super) struct Changes {
     desk: Option<ChangeDesk>,
     /// At the first worker: follows the frontier, to tell the dataflow.
     told: Option<ActivateCapability<EventTime>>,
-    /// The definition as it is.
-    pub(super) changing: Changing,
-    log: Vec<LoggedChange>,
+    definition: DefinitionLog,
     round: Option<Round>,
     uncommitted: Vec<Uncommitted>,
     /// At the first worker of a run that begins with a change: what becomes of it.
@@ -93,27 +91,26 @@ impl Changes {
         });
         if let Some(desk) = &desk {
             desk.is_here();
-            desk.publish(definition.clone());
         }
-        let DefinitionLog { changing, log } = definition;
-        Changes {
+        let changes = Changes {
             input: Some(input),
             heard,
             desk,
             told: None,
-            changing,
-            log,
+            definition,
             round: None,
             uncommitted: Vec::new(),
             evolving: None,
             has_stopped: false,
             peers: worker.peers(),
-        }
+        };
+        changes.publish();
+        changes
     }
 
     /// The run begins with what makes its definition that one, before it reads.
     pub(super) fn evolve(&mut self, wanted: &Definition) {
-        let wishes = changes::wishes_between(&self.changing, wanted);
+        let wishes = changes::wishes_between(&self.definition.changing, wanted);
         if !wishes.is_empty() {
             self.has_stopped = true;
             self.evolving = self.desk.as_ref().map(|desk| desk.ask(wishes));
@@ -182,9 +179,9 @@ impl Changes {
         !self.uncommitted.is_empty()
     }
 
-    /// Notes where a worker's partitions took a change.
-    fn note(&mut self, place: u32, offsets: BTreeMap<u32, i64>) {
-        if let Some(logged) = self.log.get_mut(place as usize) {
+    /// Notes where a worker's partitions took the latest changes.
+    fn note(&mut self, first: usize, offsets: &BTreeMap<u32, i64>) {
+        for logged in self.definition.log.iter_mut().skip(first) {
             logged.offsets.extend(offsets);
         }
         self.publish();
@@ -192,7 +189,7 @@ impl Changes {
 
     fn publish(&self) {
         if let Some(desk) = &self.desk {
-            desk.publish(DefinitionLog { changing: self.changing.clone(), log: self.log.clone() });
+            desk.publish(self.definition.clone());
         }
     }
 
@@ -225,12 +222,10 @@ impl JobWorker<'_> {
                 }
                 Some(Message::Stopped(worker, standing)) => self.decide(worker, standing),
                 Some(Message::Change(changes)) => {
-                    for change in changes {
-                        self.take_change(&change)?;
-                    }
+                    self.take_changes(changes)?;
                     self.changes.has_stopped = false;
                 }
-                Some(Message::Took(place, offsets)) => self.changes.note(place, offsets),
+                Some(Message::Took(first, offsets)) => self.changes.note(first, &offsets),
             }
         }
     }
@@ -267,7 +262,7 @@ impl JobWorker<'_> {
             changes.iter().for_each(|change| say!("crossrate: {change}"));
         }
         let changed = answer.as_ref().map_or_else(|_| Vec::new(), Vec::clone);
-        let first = self.changes.log.len() as u32;
+        let first = self.changes.definition.log.len() as u32;
         self.changes.tell(Message::Change(changed.clone()));
         let is_kept = self.config.has_ledger();
         match answer {
@@ -286,7 +281,7 @@ impl JobWorker<'_> {
     /// The changes, from the first boundary of panes on that no trade has come to: of a symbol that was not
     /// wanted, also none that was passed over.
     fn dated(&self, request: &Request, standings: &[Standing]) -> Result<Vec<DatedChange>, Refused> {
-        let (definition, changing) = (&self.config.definition, &self.changes.changing);
+        let (definition, changing) = (&self.config.definition, &self.changes.definition.changing);
         let from = |reached: EventTime| definition.windows.pane(reached).end;
         let reached = standings.iter().map(|s| s.reached).max().unwrap_or(EventTime::MIN);
         let dated = |from| changes::changes_for(&request.wishes, definition, changing.clone(), from);
@@ -299,29 +294,39 @@ impl JobWorker<'_> {
         }
     }
 
-    fn take_change(&mut self, change: &DatedChange) -> Result<()> {
-        let place = self.changes.log.len() as u32;
-        let turn = self.changes.changing.apply(change);
-        self.changes.log.push(LoggedChange { change: change.clone(), offsets: BTreeMap::new() });
-        self.reading.symbols.change(turn.as_ref(), change.from);
-        if let Some(told) = &self.changes.told {
-            self.reading.told.activate().session(told).give(Told::Change(change.clone()));
+    /// Takes what was decided on at one moment.
+    fn take_changes(&mut self, changes: Vec<DatedChange>) -> Result<()> {
+        if changes.is_empty() {
+            return Ok(());
         }
-        let keeps = self.config.has_ledger();
+        let first = self.changes.definition.log.len();
+        let mut entries = Vec::new();
+        for (place, change) in (first as u32..).zip(changes) {
+            entries.push((place, encode(&change)?));
+            let turn = self.changes.definition.changing.apply(&change);
+            self.reading.symbols.change(turn.as_ref(), change.from);
+            if let Some(told) = &self.changes.told {
+                self.reading.told.activate().session(told).give(Told::Change(change.clone()));
+            }
+            self.changes.definition.log.push(LoggedChange { change, offsets: BTreeMap::new() });
+        }
         let mut offsets = BTreeMap::new();
         for partition in &mut self.owned {
-            let offset = partition.next();
-            partition.taken.push(offset);
-            offsets.insert(partition.feed.number, offset);
-            if keeps && !partition.ended {
-                let entries = vec![
-                    (EntryKey::Change(place).into(), Some(encode(change)?)),
-                    (EntryKey::Taken(place, partition.feed.number).into(), Some(encode(&offset)?)),
-                ];
-                self.reading.tell(partition, entries);
+            let (number, offset) = (partition.feed.number, partition.next());
+            partition.taken.extend(entries.iter().map(|_| offset));
+            offsets.insert(number, offset);
+            if self.config.has_ledger() && !partition.ended {
+                let taken = encode(&offset)?;
+                let of_change = |(place, change): &(u32, Vec<u8>)| {
+                    [
+                        (EntryKey::Change(*place).into(), Some(change.clone())),
+                        (EntryKey::Taken(*place, number).into(), Some(taken.clone())),
+                    ]
+                };
+                self.reading.tell(partition, entries.iter().flat_map(of_change).collect());
             }
         }
-        self.changes.tell(Message::Took(place, offsets));
+        self.changes.tell(Message::Took(first, offsets));
         self.changes.publish();
         Ok(())
     }

@@ -7,6 +7,7 @@ use super::writing::Writing;
 use super::{Assignment, JobWorker, Recovered, Spare, Told};
 use crate::changes::DefinitionLog;
 use crate::cluster::failure_detector;
+use crate::config::log::LoggedChange;
 use crate::config::{Config, Source};
 use crate::frontier::Frontier;
 use crate::job_identity;
@@ -120,13 +121,12 @@ fn shared(timely: &mut Worker, recovered: Recovered, interrupted: &AtomicBool) -
 fn definition_log(config: &Config, checkpoint: &Checkpoint, symbols: &mut Symbols) -> DefinitionLog {
     // A checkpoint knows its own; without one the run may be given that of another.
     let log = if config.changes.is_empty() { checkpoint.logged() } else { config.changes.clone() };
-    let definition = DefinitionLog::new(&config.definition, log);
     symbols.want(&config.definition.symbols);
     let mut changing = Changing::of(&config.definition);
-    for change in definition.changes() {
+    for LoggedChange { change, .. } in &log {
         symbols.change(changing.apply(change).as_ref(), change.from);
     }
-    definition
+    DefinitionLog { changing, log }
 }
 
 /// A partition goes on where the checkpoint has it.
