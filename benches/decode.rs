@@ -5,11 +5,13 @@
 //! Reads each file whole (`.gz` too), decodes it over and over, and prints the median. What counts is the
 //! time that the core has worked for this thread, which other programs do not touch.
 
+mod cpu_time;
+
 use anyhow::{Context, Result};
+use cpu_time::worked;
 use crossrate::wire::chunk::{Chunk, Framing, LineFormat};
 use crossrate::wire::{Record, Scratch, decode_chunk};
 use std::io::Read;
-use std::time::Duration;
 
 /// What stays in the fast caches, as it does where chunks come from a reader.
 const CHUNK: usize = 256 << 10;
@@ -88,12 +90,4 @@ fn measure(path: &str, rounds: usize) -> Result<()> {
     // Nobody may leave the decoding out because nothing asks for what it gives.
     std::hint::black_box(sum);
     Ok(())
-}
-
-/// How long a core has worked for this thread.
-fn worked() -> Result<Duration> {
-    let path = "/proc/thread-self/schedstat";
-    let text = std::fs::read_to_string(path).with_context(|| format!("{path}: this bench needs Linux"))?;
-    let nanos = text.split_ascii_whitespace().next().context("schedstat is empty")?;
-    Ok(Duration::from_nanos(nanos.parse().with_context(|| format!("{path}: {text}"))?))
 }

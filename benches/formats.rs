@@ -6,12 +6,14 @@
 //! records of Avro and of Protobuf. Each round measures each of them, so that a slow moment of the machine
 //! hits all; what counts is the time that the core has worked for this thread.
 
+mod cpu_time;
+
 use anyhow::{Context, Result};
+use cpu_time::worked;
 use crossrate::wire::chunk::{Chunk, Framing, Message};
 use crossrate::wire::mapping::Mapping;
 use crossrate::wire::{Record, Scratch, decode_chunk};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Messages of a chunk, and chunks that stay in the fast caches.
 const MESSAGES: u64 = 1_000;
@@ -200,12 +202,4 @@ fn main() -> Result<()> {
         println!("| {name} | {bytes} | {:.2} | {:.2} |", ROUND as f64 / median / 1e6, fast / median);
     }
     Ok(())
-}
-
-/// How long a core has worked for this thread.
-fn worked() -> Result<Duration> {
-    let path = "/proc/thread-self/schedstat";
-    let text = std::fs::read_to_string(path).with_context(|| format!("{path}: this bench needs Linux"))?;
-    let nanos = text.split_ascii_whitespace().next().context("schedstat is empty")?;
-    Ok(Duration::from_nanos(nanos.parse().with_context(|| format!("{path}: {text}"))?))
 }

@@ -21,11 +21,6 @@ use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::core::{Concat, Exchange, Map, OkErr};
 
-/// Whether a job holds windows for crosses that may be added.
-pub fn holds(definition: &Definition) -> bool {
-    definition.back_fill > 0
-}
-
 /// The legs of crosses with the final windows among them for longer, and what the next run must know of
 /// these.
 pub fn held_windows<'scope>(

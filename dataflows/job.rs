@@ -3,7 +3,7 @@
 use crate::basis::basis;
 use crate::cross_rates::{cross_legs, cross_rates};
 use crate::fills::fills;
-use crate::held_windows::{held_windows, holds};
+use crate::held_windows::held_windows;
 use crate::market::changes::DatedChange;
 use crate::market::definition::Definition;
 use crate::market::event_time::EventTime;
@@ -71,7 +71,7 @@ pub fn job<'scope>(
     let told = (known.clone(), changes.clone());
     let (symbol_rows, leg_windows) = symbol_windows(panes, told, definition, resume);
     let fillable = definition.wants_fills().then(|| symbol_rows.clone());
-    let (leg_windows, held) = match holds(definition) {
+    let (leg_windows, held) = match definition.holds_windows() {
         true => {
             let (held, lasting) = held_windows(leg_windows, definition, resume);
             (held, Some(lasting))

@@ -1,6 +1,7 @@
 //! `crossrate define`: changes the definition of a job that runs, by asking its server.
 
 use crate::config::define::{AskedServer, Define, Kind, What};
+use crate::config::log::{ToldChange, time};
 use crate::exit::{Exit, Failure};
 use crate::query::remote::{Problem, Server};
 use anyhow::Result;
@@ -10,24 +11,15 @@ use std::io::Write;
 
 #[derive(Deserialize)]
 struct Outcome {
-    changes: Vec<Change>,
+    changes: Vec<ToldChange>,
     kept: bool,
-}
-
-#[derive(Deserialize)]
-struct Change {
-    change: String,
-    kind: String,
-    name: String,
-    formula: Option<String>,
-    from_ms: u64,
 }
 
 #[derive(Deserialize)]
 struct Definition {
     crosses: Vec<Cross>,
     symbols: Value,
-    log: Vec<Change>,
+    log: Vec<ToldChange>,
 }
 
 #[derive(Deserialize)]
@@ -61,14 +53,6 @@ pub fn run(define: &Define) -> Result<Exit> {
         lines += "the job has no checkpoint: a restart begins without these changes\n";
     }
     print(&lines)
-}
-
-impl std::fmt::Display for Change {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let formula = self.formula.as_ref().map_or_else(String::new, |formula| format!("={formula}"));
-        let Change { change, kind, name, from_ms, .. } = self;
-        write!(f, "{change} {kind} {name}{formula} from {}", time(*from_ms))
-    }
 }
 
 /// What holds, and what has changed.
@@ -123,10 +107,6 @@ fn ask<T: for<'a> Deserialize<'a>>(asked: &AskedServer, method: &str, body: &str
         return Ok(serde_json::from_slice(&body)?);
     }
     Err(Problem::failure(server.url(), status, &body).into())
-}
-
-fn time(ms: u64) -> String {
-    crossrate_dataflows::market::event_time::EventTime::from_micros(ms.saturating_mul(1_000)).to_string()
 }
 
 fn print(text: &str) -> Result<Exit> {

@@ -104,6 +104,7 @@
 //! | [`rows`] | rows as columns, CSV and values of SQLite | where they go |
 //! | `duration`, `terminal` | durations, numbers and times as people read them | what they are of |
 //! | `flag_words` | a definition in the words of flags, for people | where it is kept |
+//! | `http` | how servers of others are asked | what is asked |
 //! | [`start`] | when the process began, for `-v` | what it does |
 //! | `file_lock` | one writer for a file | what is in it |
 //! | [`signals`] | Ctrl-C and requests to terminate, heard in order | what stops |
@@ -208,6 +209,7 @@ pub(crate) mod file_lock;
 mod flag_words;
 pub mod follow;
 pub mod frontier;
+mod http;
 pub mod inspect;
 pub mod job_identity;
 pub mod kafka;

@@ -172,11 +172,6 @@ impl Symbols {
         self.introduce(key.as_str().as_bytes())
     }
 
-    /// The number of a symbol by its key, where it has one.
-    pub fn number_of_key(&mut self, key: &Symbol) -> Option<SymbolNumber> {
-        self.look_up(key.as_str().as_bytes())
-    }
-
     /// Their names, by number: of those that came again their keys.
     pub fn names(&self) -> &[Symbol] {
         &self.names

@@ -93,6 +93,11 @@ impl Definition {
         self.max_carry.unwrap_or(reach.max(FIVE_MINUTES))
     }
 
+    /// Whether windows are held for crosses that may be added.
+    pub fn holds_windows(&self) -> bool {
+        self.back_fill > 0
+    }
+
     /// Whether rows of bases leave.
     pub fn wants_basis(&self) -> bool {
         self.rows.has(RowKind::Basis) && !self.basis.is_empty()

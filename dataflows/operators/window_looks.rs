@@ -5,7 +5,6 @@ mod changing;
 mod kept;
 mod ticks;
 
-use crate::held_windows::holds;
 use crate::market::agenda::Agenda;
 use crate::market::candle::Candle;
 use crate::market::changes::{Changing, CrossNumber, DatedChange, Life, name_of};
@@ -122,7 +121,7 @@ impl WindowLooks {
             looks,
             carries: definition.missing_leg == MissingLeg::Carry,
             legs: HashSet::new(),
-            tells_all: holds(definition),
+            tells_all: definition.holds_windows(),
             beginning: BTreeMap::new(),
             changing: Changing::of(definition).after(&resume.log),
             lives: Vec::new(),

@@ -10,6 +10,7 @@ use super::properties::{self, Property};
 use super::settings::{self as s, About, Which};
 use super::source::{can_be_read_again, keeps_what_is_open, only_topic, source};
 use super::usage::{UsageError, Wrong};
+use super::values;
 use super::{outputs, places};
 use crate::config::checkpoint::CheckpointStore;
 use crate::config::secret::{Right, Token, Tokens};
@@ -252,8 +253,7 @@ fn serving_at(given: &Given, mut listen: Vec<SocketAddr>) -> Result<Serving, Usa
 /// The tokens in a file, one a line: `TOKEN`, `TOKEN read` or `TOKEN change`.
 fn tokens(path: &Path) -> Result<Tokens, Wrong> {
     let shown = format!("{:?}", path.display().to_string());
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Wrong::told(format!("{shown}: {error}"), "a file that can be read"))?;
+    let text = values::text_of(path)?;
     let lines = (1..).zip(text.lines().map(str::trim)).filter(|(_, line)| !line.is_empty());
     let mut tokens = Tokens::default();
     for (number, line) in lines.clone() {

@@ -12,6 +12,7 @@ use crossrate_dataflows::market::schema::RowKind;
 use crossrate_dataflows::market::trade::Symbol;
 use crossrate_dataflows::market::windows::{CivilUnit, MOST_DEFINITIONS, WindowDefinition, WrongWindow};
 use std::collections::BTreeSet;
+use std::path::Path;
 
 /// What holds where neither crosses nor symbols were asked for.
 const DEFAULT_CROSS: &str = "XVGUSDT=XVGBTC*BTCUSDT";
@@ -59,8 +60,7 @@ pub(super) fn definition(given: &mut Given) -> Result<Definition, UsageError> {
 
 /// The definition log in a file.
 pub(super) fn changes(path: &str) -> Result<Vec<LoggedChange>, Wrong> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Wrong::told(format!("{path:?}: {error}"), "a file that can be read"))?;
+    let text = values::text_of(Path::new(path))?;
     log::read(&text).map_err(|wrong| {
         Wrong::told(
             format!("{path:?}: {wrong}"),

@@ -1,6 +1,7 @@
 //! The grammar of crosses, `NAME=A*B/C`, on the command line and in a file.
 
 use super::usage::{UsageError, Wrong, line_of, nearest};
+use super::values;
 use crossrate_dataflows::market::definition::Cross;
 use crossrate_dataflows::market::trade::Symbol;
 use std::collections::BTreeMap;
@@ -60,9 +61,7 @@ impl Crosses {
 pub(super) fn file(path: &Path, what: &str) -> Result<Vec<(String, Cross)>, UsageError> {
     const FORM: &str = "a table [crosses] of lines such as XVGUSDT = \"XVGBTC*BTCUSDT\"";
     let place = path.display();
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        Wrong::told(format!("{:?}: {error}", place.to_string()), "a file that can be read").at(what)
-    })?;
+    let text = values::text_of(path).map_err(|wrong| wrong.at(what))?;
     let at = |offset: usize| format!("{place}:{}", line_of(&text, offset));
     let document = DeTable::parse(&text).map_err(|error| {
         let offset = error.span().map_or(0, |span| span.start);

@@ -3,6 +3,7 @@
 use super::layers::{Given, Origin};
 use super::settings::{self as s, About, Which};
 use super::usage::{UsageError, Wrong, nearest};
+use super::values;
 use crate::config::RegistryAddress;
 use crate::config::secret::Credential;
 use crate::wire::format::{BINANCE, BUILT_IN, Format};
@@ -118,8 +119,7 @@ pub(super) fn registry(given: &Given) -> Result<Option<RegistryAddress>, UsageEr
 /// The user and the password in a file.
 fn user(path: &Path) -> Result<Credential, Wrong> {
     let shown = format!("{:?}", path.display().to_string());
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Wrong::told(format!("{shown}: {error}"), "a file that can be read"))?;
+    let text = values::text_of(path)?;
     let text = text.trim();
     if !text.contains(':') || text.contains(char::is_control) {
         // What stands in it may be a password, and is not repeated.

@@ -3,6 +3,7 @@
 
 use super::settings::{ALL, About, CONFIG, FROM, Optional, Parse, Setting, Shape, Which};
 use super::usage::{UsageError, Wrong, line_of, nearest};
+use super::values;
 use clap::ArgMatches;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -100,9 +101,7 @@ impl Given {
     fn add_file(&mut self, path: &Path) -> Result<(), UsageError> {
         let what = self.what(&CONFIG.about);
         let shown = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            Wrong::told(format!("{shown:?}: {error}"), "a file that can be read").at(what)
-        })?;
+        let text = values::text_of(path).map_err(|wrong| wrong.at(what))?;
         let place = |offset: usize| Origin::File { path: shown.clone(), line: line_of(&text, offset) };
         let document = DeTable::parse(&text).map_err(|error| {
             let offset = error.span().map_or(0, |span| span.start);

@@ -1,6 +1,7 @@
 //! Properties of librdkafka: read from flags and files, checked against those that would break a law.
 
 use super::usage::{UsageError, Wrong};
+use super::values;
 use std::path::Path;
 
 /// One property, and where it was given.
@@ -121,9 +122,7 @@ pub(super) fn property(text: &str, place: &str) -> Result<Property, UsageError> 
 /// The properties of a file: lines of `key=value`; blank ones and those that begin with `#` or `!` are none.
 pub(super) fn file(path: &Path, what: &str) -> Result<Vec<Property>, UsageError> {
     let shown = path.display();
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        Wrong::told(format!("{:?}: {error}", shown.to_string()), "a file that can be read").at(what)
-    })?;
+    let text = values::text_of(path).map_err(|wrong| wrong.at(what))?;
     let mut properties = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let (line, place) = (line.trim(), format!("{shown}:{}", number + 1));

@@ -332,6 +332,13 @@ pub(super) fn rows(text: &str) -> Result<RowKinds, Wrong> {
     text.split(',').map(str::trim).map(kind).collect()
 }
 
+/// The text of a file that a setting names.
+pub(super) fn text_of(path: &Path) -> Result<String, Wrong> {
+    let shown = path.display().to_string();
+    std::fs::read_to_string(path)
+        .map_err(|error| Wrong::told(format!("{shown:?}: {error}"), "a file that can be read"))
+}
+
 /// The symbols of `--symbols`: `None` stands for all of them.
 pub(super) fn symbols(texts: &[String]) -> Result<Option<Vec<Symbol>>, Wrong> {
     const EXPECTED: &str = "symbols joined by commas, such as BTCUSDT,ETHUSDT, or all";

@@ -2,6 +2,7 @@
 
 use super::enquiry::{Answer, FoundTrade, MOST_IN_FLIGHT, MOST_TRADES, Question};
 use super::event::{self, Event};
+use crate::http;
 use crossrate_dataflows::market::event_time::EventTime;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -58,14 +59,7 @@ pub enum Trouble {
 impl Rest {
     /// At a base such as `https://api.binance.com`.
     pub fn new(base: &str) -> Self {
-        let config = ureq::Agent::config_builder()
-            .timeout_global(Some(PATIENCE))
-            .http_status_as_error(false)
-            // The websocket goes by no proxy either.
-            .proxy(None)
-            .user_agent(concat!("crossrate/", env!("CARGO_PKG_VERSION")))
-            .build();
-        Rest { base: base.trim_end_matches('/').to_owned(), agent: config.into() }
+        Rest { base: base.trim_end_matches('/').to_owned(), agent: http::agent(PATIENCE) }
     }
 
     /// Asks for a path with its query.

@@ -6,6 +6,7 @@ use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::trade::{Symbol, is_name};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// A change, and where each partition took it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,9 +83,32 @@ impl ToldChange {
             (Verb::Add, Kind::Symbol) => Change::AddSymbol(Symbol::new(&name)),
             (Verb::Drop, Kind::Symbol) => Change::DropSymbol(Symbol::new(&name)),
         };
-        let from = EventTime::from_micros(from_ms.saturating_mul(1_000));
-        Ok(LoggedChange { change: DatedChange { change, from }, offsets })
+        Ok(LoggedChange { change: DatedChange { change, from: time(from_ms) }, offsets })
     }
+}
+
+/// As it is told on a line of its own.
+impl fmt::Display for ToldChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = match self.change {
+            Verb::Add => "add",
+            Verb::Drop => "drop",
+        };
+        let kind = match self.kind {
+            Kind::Cross => "cross",
+            Kind::Symbol => "symbol",
+        };
+        write!(f, "{verb} {kind} {}", self.name)?;
+        if let Some(formula) = &self.formula {
+            write!(f, "={formula}")?;
+        }
+        write!(f, " from {}", time(self.from_ms))
+    }
+}
+
+/// A moment that is told in milliseconds.
+pub fn time(ms: u64) -> EventTime {
+    EventTime::from_micros(ms.saturating_mul(1_000))
 }
 
 /// The log in what a server or `checkpoint show --json` tells; else what is wrong with it.

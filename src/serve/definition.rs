@@ -12,6 +12,7 @@ use axum::response::Response;
 use crossrate_dataflows::market::changes::{DatedChange, LivingCross};
 use crossrate_dataflows::market::definition::Cross;
 use crossrate_dataflows::market::event_time::EventTime;
+use crossrate_dataflows::market::formula::NAME_RULE;
 use crossrate_dataflows::market::trade::{Symbol, is_name};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -172,8 +173,7 @@ fn cross(name: &str, formula: &str) -> Result<Cross, Problem> {
 fn named(name: &str) -> Result<Symbol, Problem> {
     match is_name(name.as_bytes()) {
         true => Ok(Symbol::new(name)),
-        false => Err(Problem::bad_request(format!("{name:?} is no name"))
-            .hint("1 to 64 bytes, no white space, no control character and none of * / = , | \"")),
+        false => Err(Problem::bad_request(format!("{name:?} is no name")).hint(NAME_RULE)),
     }
 }
 

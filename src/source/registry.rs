@@ -6,6 +6,7 @@
 //! [`crate::wire::mapping`].
 
 use crate::config::{RegistryAddress, Verbosity};
+use crate::http;
 use crate::wire::chunk::{Chunk, Framing};
 use crate::wire::mapping::{Mapping, SchemaText};
 use crate::workers::Waker;
@@ -97,15 +98,9 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Registry {
     /// The registry at an address. Nothing is asked yet.
     pub fn new(address: &RegistryAddress, verbosity: Verbosity) -> std::io::Result<Arc<Registry>> {
-        let config = ureq::Agent::config_builder()
-            .timeout_global(Some(PATIENCE))
-            .http_status_as_error(false)
-            .proxy(None)
-            .user_agent(concat!("crossrate/", env!("CARGO_PKG_VERSION")))
-            .build();
         let shared = Arc::new(Shared {
             address: address.clone(),
-            agent: config.into(),
+            agent: http::agent(PATIENCE),
             asked: Mutex::default(),
             refusal: Mutex::default(),
             wakers: Mutex::default(),

@@ -158,7 +158,7 @@ impl Reading {
         let head = &earlier.head;
         // Where it had ended and what was open is not there any more, it goes on without.
         let from = head.rebuild_from.max(partition.feed.from);
-        let mut numbered = |symbol: &Symbol| self.symbols.number_of_key(symbol);
+        let mut numbered = |symbol: &Symbol| self.symbols.number(symbol.as_str().as_bytes());
         let mut kinds = Vec::new();
         let mut greatest_ids = Vec::new();
         for known in &earlier.symbols {

@@ -4,7 +4,7 @@
 //! merged, and a field without presence that is absent has its default (so zero, an empty text or `false`, which are never
 //! written). A list that is absent is empty.
 
-use super::binary::{Target, varint};
+use super::binary::{Target, varint, zigzag};
 use super::finds::Found;
 use crate::wire::BadRecord;
 use crate::wire::json::{MOST_LEVELS, bad};
@@ -257,8 +257,7 @@ impl<'a> Walker<'a, '_> {
             Scalar::Uint32 => self.target.put(cell, |sheet| sheet.unsigned((number() as u32).into(), from)),
             Scalar::Uint64 => self.target.put(cell, |sheet| sheet.unsigned(number(), from)),
             Scalar::Sint => {
-                let value = number();
-                let value = (value >> 1) as i64 ^ -((value & 1) as i64);
+                let value = zigzag(bytes, &mut 0).unwrap_or_default();
                 self.target.put(cell, |sheet| sheet.integer(value, from));
             }
             Scalar::Fixed32 => {
