@@ -54,6 +54,7 @@ pub fn run(replay: ReplayConfig) -> Result<Exit> {
         pace: Pace { speed, begun: None },
         rows: 0,
         told: None,
+        frontier: Some(EventTime::MIN),
         interrupted: Arc::clone(&interrupted),
         done: Arc::clone(&done),
     };
@@ -107,6 +108,8 @@ struct Replayed {
     pace: Pace,
     rows: u64,
     told: Option<Instant>,
+    /// That of the last batch whose rows have all left.
+    frontier: Option<EventTime>,
     interrupted: Arc<AtomicBool>,
     done: Arc<AtomicBool>,
 }
@@ -117,10 +120,10 @@ impl Replayed {
         let ms = |time: Option<EventTime>| time.map(EventTime::millis);
         Told {
             kind,
-            frontier_ms: ms(batch.frontier.filter(|frontier| *frontier > EventTime::MIN)),
+            frontier_ms: ms(self.frontier.filter(|frontier| *frontier > EventTime::MIN)),
             since_ms: ms(self.since),
             until_ms: ms(self.until),
-            has_begun: batch.frontier != Some(EventTime::MIN),
+            has_begun: self.frontier != Some(EventTime::MIN),
             rows: self.rows,
             records: Records { read: counts.read(), counts },
             withheld: batch.withheld,
@@ -153,23 +156,33 @@ impl Replayed {
         Ok(())
     }
 
-    /// Waits for the time of a row, unless the user loses patience.
-    fn wait(&mut self, row: &Row) -> Result<()> {
+    /// Waits for the time of a row, unless the user loses patience. Progress is told meanwhile: whoever reads
+    /// over a network learns from it that the replay goes on.
+    fn wait(&mut self, row: &Row, batch: &SinkBatch<'_>) -> Result<()> {
         while let Some(left) = self.pace.left(row.look, row.start) {
             self.flush()?;
             if self.interrupted.load(Ordering::Relaxed) {
                 return Err(stopped());
             }
+            self.tell_now_and_then(batch)?;
             std::thread::sleep(left.min(NAP));
         }
         Ok(())
     }
 
-    fn row(&mut self, row: &Row) -> Result<()> {
+    fn tell_now_and_then(&mut self, batch: &SinkBatch<'_>) -> Result<()> {
+        if self.told.is_some_and(|told| told.elapsed() < TELL_EVERY) {
+            return Ok(());
+        }
+        self.told = Some(Instant::now());
+        self.tell(&self.told(batch, "progress", None))
+    }
+
+    fn row(&mut self, row: &Row, batch: &SinkBatch<'_>) -> Result<()> {
         if self.until.is_some_and(|until| row.end > until) {
             return Ok(());
         }
-        self.wait(row)?;
+        self.wait(row, batch)?;
         self.buffer.extend_from_slice(row.json.as_bytes());
         self.buffer.push(b'\n');
         self.rows += 1;
@@ -191,12 +204,10 @@ impl Sink for Replayed {
         if self.done.load(Ordering::Relaxed) {
             return Ok(());
         }
-        batch.rows.iter().try_for_each(|row| self.row(row))?;
+        batch.rows.iter().try_for_each(|row| self.row(row, batch))?;
         self.flush()?;
-        if self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
-            self.told = Some(Instant::now());
-            self.tell(&self.told(batch, "progress", None))?;
-        }
+        self.frontier = batch.frontier;
+        self.tell_now_and_then(batch)?;
         let covered = self.until.zip(batch.frontier).is_some_and(|(until, f)| f >= until.plus(self.grace));
         if covered {
             self.done.store(true, Ordering::Relaxed);
@@ -206,6 +217,7 @@ impl Sink for Replayed {
     }
 
     fn finish(&mut self, batch: &SinkBatch<'_>) -> Result<()> {
+        self.frontier = batch.frontier;
         let reason = match (self.done.load(Ordering::Relaxed), self.interrupted.load(Ordering::Relaxed)) {
             (true, _) => "until",
             (false, true) => "interrupted",

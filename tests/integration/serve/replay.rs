@@ -6,7 +6,7 @@ use super::{Served, crossrate, http};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 /// When the trades begin.
@@ -85,6 +85,26 @@ fn a_pace_is_kept() {
     // Two minutes of a market, but for its last seconds, at sixty times its speed.
     assert_eq!(printed(folder.path(), crossrate(&["replay", "--speed", "60x"]).args(flags)), all);
     assert!(begun.elapsed().as_secs_f64() > 1.5, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_slow_replay_says_that_it_goes_on_while_its_next_row_waits() {
+    let folder = folder();
+    let flags = ["trades.jsonl", "--delay", "1s", "--window", "5s", "--speed", "0.01", "--events", "-q"];
+    let mut command = crossrate(&["replay"]);
+    let mut child = command.args(flags).current_dir(folder.path()).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    // The first window's rows leave at once; those of the second one are due in eight minutes.
+    let told = lines
+        .skip_while(|line| !line.contains("\"kind\":\"symbol\""))
+        .filter(|line| line.contains("\"progress\""));
+    for line in told.take(3) {
+        let told: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert!(told["rows"].as_u64() > Some(0), "{line}");
+        assert!(told["frontier_ms"].as_u64() < Some(BEGUN + 10_000), "rows of the second one wait: {line}");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[test]
