@@ -110,7 +110,7 @@ fn storm(seed: u64, broker: Option<&Kafka>) -> BTreeMap<&'static str, u64> {
     let renew = ["--renew-after", if seed.is_multiple_of(2) { "2s" } else { "1h" }];
     let mut collector = Collector::start(folder.path(), &exchange, log, &[&QUICK[..], &renew[..]].concat());
     // The storm begins when all that trades has come, and its beginning is known.
-    until(Duration::from_secs(30), "trades come", || collector.held().ids.len() == 4);
+    until(Duration::from_secs(120), "trades come", || collector.held().ids.len() == 4);
     exchange.storm();
     std::thread::sleep(Duration::from_millis(5_000));
     exchange.calm();

@@ -309,7 +309,7 @@ fn lines_of(from: impl Read + Send + 'static) -> mpsc::Receiver<String> {
 /// A window's row leaves while the writer still holds the pipe open, whatever else it may write.
 #[test]
 fn a_pipe_that_stays_open_gives_its_rows_at_once() {
-    let soon = Duration::from_secs(30);
+    let soon = Duration::from_secs(120);
     for (packed, place) in [(false, "-"), (false, "pipe"), (true, "-")] {
         let folder = Folder::new();
         let mut command = folder.command(&format!("--from {place} {FLAGS} -q"));

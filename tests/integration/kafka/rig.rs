@@ -32,7 +32,7 @@ impl Watch {
 }
 
 /// For what must come sooner or later; far longer than it takes on a busy machine.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The broker that all tests share.
 pub(crate) fn kafka() -> Kafka {

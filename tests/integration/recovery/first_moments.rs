@@ -172,7 +172,7 @@ fn a_superseded_run_cuts_nothing() {
     let mut first = disturbed.command(&[]).spawn().expect("it starts");
     let begun = Instant::now();
     while !owner(&disturbed).is_some_and(|owner| owner.contains(&format!("process {} ", first.id()))) {
-        assert!(begun.elapsed() < Duration::from_secs(60), "{}", disturbed.said());
+        assert!(begun.elapsed() < Duration::from_secs(180), "{}", disturbed.said());
         std::thread::sleep(Duration::from_millis(1));
     }
     signal(first.id(), "STOP");
@@ -202,7 +202,7 @@ fn a_superseded_run_leaves_the_summary_of_its_successor() {
     let mut first = job.command(&[]).spawn().expect("it starts");
     let begun = Instant::now();
     while !has_ended(&job) {
-        assert!(begun.elapsed() < Duration::from_secs(60), "{}", job.said());
+        assert!(begun.elapsed() < Duration::from_secs(180), "{}", job.said());
         std::thread::sleep(Duration::from_millis(1));
     }
     signal(first.id(), "STOP");

@@ -26,7 +26,7 @@ fn scene(salt: u64) -> Scene {
 
 /// Waits until all children are there, and no one of those that were.
 fn children(job: &Job, parent: &mut Child, count: usize, earlier: &[u32]) -> Vec<u32> {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_secs(180);
     loop {
         let found = children_of(parent.id());
         if found.len() == count && found.iter().all(|id| !earlier.contains(id)) {
