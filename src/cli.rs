@@ -464,6 +464,7 @@ mod tests {
             "hostfile" | "cluster-secret-file" => ("-n 2 -p 1", "file"),
             "listen" => ("", "127.0.0.1:7"),
             "token-file" => ("--listen :7", token.as_str()),
+            "allow-origin" => ("--listen :7", "https://a.example"),
             "history" => ("--listen :7", "7m"),
             "stay" => ("--listen :7", "never"),
             "speed" => ("", "7"),

@@ -8,6 +8,7 @@ mod day_form;
 pub mod define;
 pub mod inspect;
 pub mod log;
+pub mod moment;
 pub mod query;
 pub mod secret;
 mod source;
@@ -165,6 +166,8 @@ pub struct Serving {
     pub listen: Vec<SocketAddr>,
     /// What whoever asks must have; there is one where other machines can ask.
     pub token: Option<Tokens>,
+    /// The origins whose pages may read, besides the server's own.
+    pub origins: Vec<String>,
     /// How much event time of rows is kept.
     pub history: Duration,
     /// Whether it goes on after the end of the input.

@@ -6,6 +6,7 @@
 
 mod answers;
 pub mod board;
+mod coding;
 mod connection;
 pub mod definition;
 pub mod feed;
@@ -15,6 +16,7 @@ pub mod guard;
 mod helper;
 pub mod metrics;
 pub mod openapi;
+mod origins;
 pub mod page;
 pub mod problem;
 mod query_params;
@@ -24,6 +26,7 @@ pub mod rest;
 pub mod socket;
 pub mod sql;
 pub mod stream;
+mod unknown;
 
 use crate::changes::ChangeDesk;
 use crate::config::Serving;
@@ -43,6 +46,7 @@ use board::inbox::BoardSink;
 use board::progress::{Following, Standing};
 use feed::Feed;
 use metrics::Metrics;
+use origins::Origins;
 use problem::Problem;
 use replay::Replays;
 use std::net::{SocketAddr, TcpListener};
@@ -66,6 +70,8 @@ pub struct App {
     pub feed: Arc<Feed>,
     /// What an asker must have, if anything.
     pub token: Option<Tokens>,
+    /// The pages of others that may read.
+    origins: Origins,
     /// What the server counts of itself.
     pub metrics: Metrics,
     /// Room for answers that are under way.
@@ -116,6 +122,7 @@ impl Server {
         let app = Arc::new(App {
             feed,
             token: serving.token.clone(),
+            origins: Origins::new(&serving.origins),
             metrics: Metrics::default(),
             answers: Answers::default(),
             asking: Semaphore::new(ASKING),

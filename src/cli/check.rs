@@ -1,37 +1,32 @@
 //! From single settings to a run that makes sense as a whole: everything that involves two settings is asked here.
 
 mod processes;
+mod serving;
 
 pub(super) use processes::warn_of_few_cores;
 
 use super::computed::{definition, wanted};
 use super::layers::{Given, Origin};
 use super::properties::{self, Property};
-use super::settings::{self as s, About, Which};
+use super::settings::{self as s, About};
 use super::source::{can_be_read_again, keeps_what_is_open, only_topic, source};
 use super::usage::{UsageError, Wrong};
-use super::values;
 use super::{outputs, places};
 use crate::config::checkpoint::CheckpointStore;
-use crate::config::secret::{Right, Token, Tokens};
 use crate::config::{
     AtEnd, Cluster, Config, DeadLetterTarget, DemoConfig, FileSource, KafkaClient, ProduceConfig,
-    ProduceTarget, ReplayConfig, ServeConfig, Serving, SinkTarget, Source, StartOffset, Stay, Verbosity,
-    ledger_of,
+    ProduceTarget, ReplayConfig, ServeConfig, SinkTarget, Source, StartOffset, Verbosity, ledger_of,
 };
 use crate::duration;
 use crate::wire::format::Format;
 use crossrate_dataflows::market::definition::{Definition, Selection};
 use processes::cluster;
+use serving::{serving, serving_at};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
 use std::time::Duration;
 
 /// Where the read side is, unless it is said otherwise.
 const SERVE_PORT: u16 = 8080;
-
-/// A shorter token could be guessed.
-const SHORTEST_TOKEN: usize = 16;
 
 /// A run.
 pub(super) fn run(given: &mut Given) -> Result<Config, UsageError> {
@@ -203,86 +198,6 @@ pub(super) fn demo(given: &mut Given) -> Result<DemoConfig, UsageError> {
         verbosity: verbosity(given)?,
         progress: given.get(&s::PROGRESS)?,
     })
-}
-
-/// Where results are served, if anywhere, and who may ask.
-fn serving(given: &Given) -> Result<Option<Serving>, UsageError> {
-    let Some(listen) = given.find(&s::LISTEN)? else {
-        if given.which() == Which::Serve {
-            return Ok(None);
-        }
-        let others: [&About; 3] = [&s::TOKEN_FILE.about, &s::HISTORY.about, &s::STAY.about];
-        return match others.into_iter().find(|about| *given.origin(about) == Origin::Flag) {
-            None => Ok(None),
-            Some(about) => {
-                Err(Wrong::told("no --listen", "--listen with it, the address to serve on")
-                    .at(given.what(about)))
-            }
-        };
-    };
-    serving_at(given, listen).map(Some)
-}
-
-fn serving_at(given: &Given, mut listen: Vec<SocketAddr>) -> Result<Serving, UsageError> {
-    let token = match given.find(&s::TOKEN_FILE)? {
-        Some(path) => Some(tokens(&path).map_err(|wrong| wrong.at(given.what(&s::TOKEN_FILE.about)))?),
-        None => None,
-    };
-    if let Some(open) = listen.iter().find(|address| !address.ip().is_loopback())
-        && token.is_none()
-    {
-        return Err(Wrong::told(
-            open.to_string(),
-            "a --token-file with an address that other machines can reach",
-        )
-        .hint("127.0.0.1 is reached from this machine only and needs none")
-        .at(given.what(&s::LISTEN.about)));
-    }
-    if *given.origin(&s::LISTEN.about) == Origin::Default {
-        // Nobody asked for that port in particular: where it is taken, any other will do.
-        listen.push(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-    }
-    Ok(Serving {
-        listen,
-        token,
-        history: Duration::from_micros(given.get(&s::HISTORY)?),
-        stay: if given.which() == Which::Serve { Stay::Always } else { given.get(&s::STAY)? },
-    })
-}
-
-/// The tokens in a file, one a line: `TOKEN`, `TOKEN read` or `TOKEN change`.
-fn tokens(path: &Path) -> Result<Tokens, Wrong> {
-    let shown = format!("{:?}", path.display().to_string());
-    let text = values::text_of(path)?;
-    let lines = (1..).zip(text.lines().map(str::trim)).filter(|(_, line)| !line.is_empty());
-    let mut tokens = Tokens::default();
-    for (number, line) in lines.clone() {
-        let (token, right) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-        let right = match right.trim() {
-            "" | "change" => Right::Change,
-            "read" => Right::Read,
-            _ => {
-                let expected = "TOKEN, TOKEN read or TOKEN change";
-                return Err(Wrong::told(
-                    format!("{shown}, line {number}: another word behind the token"),
-                    expected,
-                ));
-            }
-        };
-        if token.len() < SHORTEST_TOKEN || !token.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(wrong_token(&shown, token.chars().count()));
-        }
-        tokens.add(Token::new(token), right);
-    }
-    match lines.count() {
-        0 => Err(wrong_token(&shown, 0)),
-        _ => Ok(tokens),
-    }
-}
-
-fn wrong_token(shown: &str, length: usize) -> Wrong {
-    let expected = format!("{SHORTEST_TOKEN} characters at least, without blanks, in one line");
-    Wrong::told(format!("{shown}: {length} characters"), expected).hint("openssl rand -hex 32 makes one")
 }
 
 /// The collector.

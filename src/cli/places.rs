@@ -2,13 +2,10 @@
 
 use super::usage::{Wrong, nearest};
 use super::values::{self, count};
-use crate::config::database;
 use crate::config::{DayForm, DeadLetterTarget, SinkTarget, StartOffset};
+use crate::config::{database, moment};
 use crate::wire::format::Format;
 use crossrate_dataflows::market::event_time::EventTime;
-use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -146,6 +143,32 @@ fn name_of(text: &str, longest: usize, expected: &str) -> Result<String, Wrong> 
     Ok(text.to_owned())
 }
 
+/// Origins of pages, as browsers send them.
+pub(super) fn origins(texts: &[String]) -> Result<Vec<String>, Wrong> {
+    texts.iter().map(|text| origin(text)).collect()
+}
+
+fn origin(text: &str) -> Result<String, Wrong> {
+    let wrong = || Wrong::new(text, "a scheme and a host, with its port, such as https://desk.example:8443");
+    if matches!(text, "*" | "null") {
+        return Err(wrong().hint("each origin is named: any other page could read what this machine can"));
+    }
+    let (scheme, rest) = text.split_once("://").ok_or_else(wrong)?;
+    let bare = rest.trim_end_matches('/').to_ascii_lowercase();
+    let is_host = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+    if !is_scheme(scheme) || bare.is_empty() || !bare.chars().all(is_host) {
+        return Err(wrong());
+    }
+    // Browsers send no port where it is the usual one.
+    let scheme = scheme.to_ascii_lowercase();
+    let usual = [("http", ":80"), ("https", ":443")].iter().find(|(known, _)| *known == scheme);
+    let sent = usual.and_then(|(_, port)| bare.strip_suffix(port)).unwrap_or(&bare);
+    match format!("{scheme}://{sent}") {
+        sent if sent == text => Ok(sent),
+        sent => Err(wrong().perhaps(Some(&sent))),
+    }
+}
+
 /// Where to begin in a log.
 pub(super) fn start(text: &str) -> Result<StartOffset, Wrong> {
     let expected = "beginning, end, an offset, or @ and milliseconds since the epoch";
@@ -195,21 +218,9 @@ pub(super) fn time(text: &str) -> Result<EventTime, Wrong> {
             None => Err(wrong()),
         };
     }
-    let moment = moment(text).ok_or_else(wrong)?;
+    let moment = moment::read(text).ok_or_else(wrong)?;
     let time = u64::try_from(moment.as_microsecond()).map(EventTime::from_micros).map_err(|_| wrong())?;
     if time < EventTime::EARLIEST || time >= EventTime::TOO_LATE { Err(wrong()) } else { Ok(time) }
-}
-
-/// The moment of `2018-04-29`, `2018-04-29T17:13`, `2018-04-29 17:13:40.5Z`, `2018-04-29T19:13:40+02:00`.
-fn moment(text: &str) -> Option<Timestamp> {
-    if let Ok(moment) = text.parse() {
-        return Some(moment);
-    }
-    // A civil time may have an offset or a zone behind it, which its parser passes over.
-    let civil = text.strip_suffix(['Z', 'z']).unwrap_or(text);
-    let is_part = |c: char| c.is_ascii_digit() || matches!(c, '-' | ':' | '.' | 'T' | 't' | ' ');
-    let civil: DateTime = civil.parse().ok().filter(|_| civil.chars().all(is_part))?;
-    TimeZone::UTC.to_timestamp(civil).ok()
 }
 
 /// A file to read: a place of another kind is none, and may hold a password that is not to be repeated.

@@ -447,6 +447,9 @@ settings! {
         .for_commands(Commands::All, Some("127.0.0.1:8080")).default("none");
     TOKEN_FILE: Optional<PathBuf> = Optional::one("token-file", "FILE", SERVING, places::path,
         "The token that whoever asks must send; needed where other machines can ask").in_demo_too().default("none");
+    ALLOW_ORIGIN: Optional<Vec<String>> = Optional::many("allow-origin", "ORIGIN", SERVING, places::origins,
+        "Pages of that origin may read here, such as https://desk.example; repeatable").in_demo_too()
+        .default("none");
     HISTORY: Setting<u64> = Setting::one("history", "DURATION", SERVING, values::span,
         "How much event time of rows is kept to be served").in_demo_too().default("1h");
     STAY: Setting<Stay> = Setting::one("stay", "WHEN", SERVING, values::stay,

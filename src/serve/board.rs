@@ -11,6 +11,7 @@
 pub mod about;
 pub mod inbox;
 pub mod progress;
+pub mod range;
 pub mod series;
 pub mod snapshot;
 
@@ -18,10 +19,10 @@ use super::filter::Filter;
 use crossrate_dataflows::market::row::RowKind;
 use inbox::{BoardUpdate, Inbox};
 use progress::Progress;
+use range::{Order, Range, merged};
 use series::{CachedRow, History, Key, Series};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use tokio::sync::Notify;
 
@@ -231,31 +232,15 @@ impl State {
         rows
     }
 
-    /// Rows of windows after some place, in the order of windows (end, kind, name, start, definition), as
-    /// long as `wanted` says.
+    /// Rows of windows after some place, in the order of windows (end, kind, name, start, definition) or in
+    /// the reverse one.
     pub fn windows(&self, filter: &Filter, range: &Range, most: usize) -> Vec<Arc<CachedRow>> {
-        let mut heads = BinaryHeap::new();
-        for series in self.of(filter) {
-            let mut rows = series.between(range);
-            if let Some(row) = rows.next() {
-                heads.push(MergeEntry { row, rows });
+        match range.order {
+            Order::Ascending => merged(self.of(filter).map(|series| series.between(range)), range, most),
+            Order::Descending => {
+                merged(self.of(filter).map(|series| series.between(range).rev()), range, most)
             }
         }
-        let mut found = Vec::new();
-        while let Some(MergeEntry { row, mut rows }) = heads.pop() {
-            if range.after.as_ref().is_none_or(|after| row.place() > after.as_ref())
-                && (row.is_final() || !range.only_final)
-            {
-                found.push(Arc::clone(row));
-                if found.len() == most {
-                    break;
-                }
-            }
-            if let Some(row) = rows.next() {
-                heads.push(MergeEntry { row, rows });
-            }
-        }
-        found
     }
 
     /// The series of a filter, without looking at all of them where it names some.
@@ -311,74 +296,6 @@ pub struct Delta {
     pub upto: u64,
     /// Whether these are the latest rows: no more follow.
     pub whole: bool,
-}
-
-/// Which windows.
-#[derive(Debug, Clone, Default)]
-pub struct Range {
-    /// Windows that start at this millisecond or later.
-    pub from: Option<u64>,
-    /// Windows that start before this millisecond.
-    pub until: Option<u64>,
-    /// Windows after this place.
-    pub after: Option<Place>,
-    /// Final ones only.
-    pub only_final: bool,
-}
-
-/// A place in the order of windows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The window's end.
-    pub end_ms: u64,
-    /// The kind of row.
-    pub kind: RowKind,
-    /// Whose.
-    pub name: String,
-    /// The window's start.
-    pub start_ms: u64,
-    /// The window's definition.
-    pub window: String,
-}
-
-impl Place {
-    /// To compare by.
-    pub fn as_ref(&self) -> (u64, RowKind, &str, u64, &str) {
-        (self.end_ms, self.kind, &self.name, self.start_ms, &self.window)
-    }
-}
-
-/// A series in the merge by the order of windows: its next row, and the rows after it.
-struct MergeEntry<'a, I> {
-    row: &'a Arc<CachedRow>,
-    rows: I,
-}
-
-impl<I> PartialEq for MergeEntry<'_, I> {
-    fn eq(&self, other: &Self) -> bool {
-        self.row.place() == other.row.place()
-    }
-}
-
-impl<I> Eq for MergeEntry<'_, I> {}
-
-impl<I> PartialOrd for MergeEntry<'_, I> {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<I> Ord for MergeEntry<'_, I> {
-    /// The earliest row is the greatest entry, since a heap gives the greatest first.
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        other.row.place().cmp(&self.row.place())
-    }
-}
-
-impl<I> fmt::Debug for MergeEntry<'_, I> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MergeEntry").field("row", self.row).finish_non_exhaustive()
-    }
 }
 
 /// The key of a window within its series.

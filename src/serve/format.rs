@@ -3,13 +3,16 @@
 
 use super::answers::Answers;
 use super::board::series::CachedRow;
+use super::coding::{Coding, text_tag};
 use super::filter::Filter;
 use super::problem::Problem;
 use crate::rows::csv;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use crossrate_dataflows::market::schema::RowKind;
+use crossrate_dataflows::market::event_time::EventTime;
+use crossrate_dataflows::market::schema::{Field, FieldType, RowKind};
+use crossrate_dataflows::market::value::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_128;
@@ -82,10 +85,74 @@ impl Format {
 
 /// A range of `Accept` with its quality in thousandths.
 fn range(text: &str) -> Option<(&str, u32)> {
+    weighted(text).filter(|(name, _)| name.contains('/'))
+}
+
+/// A name with its quality in thousandths, of a header that weighs names.
+pub fn weighted(text: &str) -> Option<(&str, u32)> {
     let mut parts = text.split(';').map(str::trim);
-    let name = parts.next().filter(|name| name.contains('/'))?;
+    let name = parts.next().filter(|name| !name.is_empty())?;
     let quality = parts.find_map(|part| part.strip_prefix("q=")).map_or(Some(1.0), |q| q.parse().ok())?;
     (0.0..=1.0).contains(&quality).then_some((name, (quality * 1_000.0_f32) as u32))
+}
+
+/// How an answer tells times.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum Times {
+    /// In milliseconds since the epoch.
+    Millis,
+    /// As ISO 8601 has them too, in UTC: `start` and `end` beside `start_ms` and `end_ms`.
+    Iso,
+}
+
+/// What stands beside `start_ms` and `end_ms`.
+const ISO_FIELDS: [Field; 2] = [iso("start", ",\"start\":"), iso("end", ",\"end\":")];
+
+const fn iso(name: &'static str, label: &'static str) -> Field {
+    Field { name, label, ty: FieldType::Text, nullable: false, words: &[], meaning: "" }
+}
+
+impl Times {
+    /// The bounds of a row's window as texts.
+    fn texts(row: &CachedRow) -> [String; 2] {
+        [row.start_ms, row.end_ms].map(|ms| EventTime::from_micros(ms.saturating_mul(1_000)).to_string())
+    }
+
+    /// The text of an object about a row's window.
+    pub fn write(self, out: &mut Vec<u8>, row: &CachedRow, object: &str) {
+        let last = "\"end_ms\":";
+        // Names hold no quotes: the first place is that of the member.
+        let end = object.find(last).map(|at| at + last.len()).filter(|_| self == Times::Iso);
+        let Some(end) = end else { return out.extend_from_slice(object.as_bytes()) };
+        let end = end + object[end..].bytes().take_while(u8::is_ascii_digit).count();
+        out.extend_from_slice(&object.as_bytes()[..end]);
+        for (field, text) in ISO_FIELDS.iter().zip(Times::texts(row)) {
+            out.extend_from_slice(format!("{}\"{text}\"", field.label).as_bytes());
+        }
+        out.extend_from_slice(&object.as_bytes()[end..]);
+    }
+
+    /// The columns of a kind of rows.
+    fn columns(self, kind: RowKind) -> Vec<Field> {
+        let mut columns = kind.schema().fields.to_vec();
+        if let Some(at) = self.place(kind) {
+            columns.splice(at..at, ISO_FIELDS);
+        }
+        columns
+    }
+
+    fn values(self, row: &CachedRow) -> Vec<Value> {
+        let mut values = row.columns();
+        if let Some(at) = self.place(row.kind) {
+            values.splice(at..at, Times::texts(row).map(|text| Value::Text(text.into())));
+        }
+        values
+    }
+
+    /// Which column the first of the texts is.
+    fn place(self, kind: RowKind) -> Option<usize> {
+        (self == Times::Iso).then(|| kind.schema().position("end_ms").map(|at| at + 1)).flatten()
+    }
 }
 
 /// Rows in that form, as a filter let them through; `rest` are the members that stand beside them in a JSON
@@ -93,7 +160,7 @@ fn range(text: &str) -> Option<(&str, u32)> {
 pub fn rows(
     rows: &[Arc<CachedRow>],
     filter: &Filter,
-    format: Format,
+    (format, times): (Format, Times),
     rest: &[(&str, serde_json::Value)],
 ) -> Result<Vec<u8>, Problem> {
     let mut out = Vec::with_capacity(rows.iter().map(|row| row.json.len() + 1).sum::<usize>() + 256);
@@ -102,7 +169,7 @@ pub fn rows(
             out.extend_from_slice(b"{\"rows\":[");
             for (place, row) in rows.iter().enumerate() {
                 out.extend_from_slice(if place == 0 { b"\n" } else { b",\n" });
-                out.extend_from_slice(row.json.as_bytes());
+                times.write(&mut out, row, &row.json);
             }
             out.push(b']');
             for (name, value) in rest {
@@ -112,7 +179,7 @@ pub fn rows(
         }
         Format::Lines => {
             for row in rows {
-                out.extend_from_slice(row.json.as_bytes());
+                times.write(&mut out, row, &row.json);
                 out.push(b'\n');
             }
         }
@@ -132,9 +199,10 @@ pub fn rows(
                 )));
             }
             if let Some(kind) = kinds.first() {
-                csv::header(&mut out, kind.schema().fields, "\r\n");
+                let columns = times.columns(*kind);
+                csv::header(&mut out, &columns, "\r\n");
                 for row in rows {
-                    csv::record(&mut out, kind.schema().fields, &row.columns(), "\r\n");
+                    csv::record(&mut out, &columns, &times.values(row), "\r\n");
                 }
             }
         }
@@ -146,28 +214,82 @@ pub fn rows(
 pub fn tagged(
     answers: &Answers,
     body: Vec<u8>,
-    format: Format,
+    file: &FileName,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
-    let tag = format!("\"{:032x}\"", xxh3_128(&body));
+    let text = format!("{:032x}", xxh3_128(&body));
+    let coding = Coding::wanted(headers, body.len());
     let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let known = known.flat_map(|value| value.split(',')).map(str::trim);
-    let same = known.map(|known| known.strip_prefix("W/").unwrap_or(known)).any(|k| k == tag || k == "*");
+    let same = known.map(text_tag).any(|known| known == text || known == "*");
     let mut response = match same {
         true => Response::new(Body::empty()),
-        false => Response::new(answers.body(body)?),
+        false => packed(answers, body, headers)?,
     };
     if same {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     }
     let set = response.headers_mut();
-    set.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
     set.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    set.insert(header::VARY, HeaderValue::from_static("accept, authorization"));
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
+    set.append(header::VARY, HeaderValue::from_static("accept, authorization"));
+    file.tell(set);
+    if let Ok(tag) = HeaderValue::from_str(&coding.tag(&text)) {
         set.insert(header::ETAG, tag);
     }
     Ok(response)
+}
+
+/// An answer whose body is packed as its asker takes it.
+pub fn packed(answers: &Answers, body: Vec<u8>, headers: &HeaderMap) -> Result<Response, Problem> {
+    let (coding, body) = Coding::wanted(headers, body.len()).packed(body);
+    let mut response = Response::new(answers.body(body)?);
+    coding.tell(response.headers_mut());
+    Ok(response)
+}
+
+/// What an answer is called where it is kept as a file.
+#[derive(Debug)]
+pub struct FileName {
+    stem: String,
+    format: Format,
+}
+
+impl FileName {
+    /// Of an answer that is called so.
+    pub fn new(stem: &str, format: Format) -> FileName {
+        FileName { stem: stem.to_owned(), format }
+    }
+
+    /// Of rows: what was asked, and the kind, name and window, where they are of one only.
+    pub fn of_rows(what: &str, filter: &Filter, format: Format) -> FileName {
+        fn only<T: Ord>(wanted: Option<&BTreeSet<T>>) -> Option<&T> {
+            wanted.filter(|wanted| wanted.len() == 1).and_then(BTreeSet::first)
+        }
+        let kinds: Vec<RowKind> = RowKind::ALL.into_iter().filter(|kind| filter.admits_kind(*kind)).collect();
+        let kind = match kinds.as_slice() {
+            [one] => Some(one.as_str()),
+            _ => None,
+        };
+        let parts = [kind, only(filter.names()).map(|name| &**name), only(filter.windows()).map(|w| &**w)];
+        let parts: Vec<&str> = [what].into_iter().chain(parts.into_iter().flatten()).collect();
+        // A window may have a slash, and a name a colon.
+        let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
+        FileName { stem: parts.join("-").chars().map(plain).collect(), format }
+    }
+
+    /// Says so in the answer's headers, with its type: browsers keep what is a table or lines, and show JSON.
+    pub fn tell(&self, headers: &mut HeaderMap) {
+        let (how, ending) = match self.format {
+            Format::Json => ("inline", "json"),
+            Format::Lines => ("attachment", "ndjson"),
+            Format::Csv => ("attachment", "csv"),
+        };
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.format.content_type()));
+        let text = format!("{how}; filename=\"{}.{ending}\"", self.stem);
+        if let Ok(text) = HeaderValue::from_str(&text) {
+            headers.insert(header::CONTENT_DISPOSITION, text);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! token. What every answer carries, and the count of answers.
 
 use super::App;
+use super::origins;
 use super::problem::Problem;
 use crate::config::secret::Right;
 use axum::extract::{Request, State};
@@ -20,12 +21,15 @@ const OPEN: [&str; 2] = ["/healthz", "/readyz"];
 
 /// Stands before every route.
 pub async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let origin = app.origins.of(&request);
     let mut response = match admit(&app, &request) {
+        Ok(()) if origins::is_preflight(&request) && origin.is_some() => origins::preflight(&request),
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     };
     app.metrics.answered(response.status());
     let headers = response.headers_mut();
+    app.origins.tell(origin, headers);
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -50,8 +54,7 @@ fn admit(app: &App, request: &Request) -> Result<(), Problem> {
     if let Some(origin) = headers.get(header::ORIGIN) {
         let same = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
         if same.map(|(_, of)| of) != host {
-            return Err(Problem::new(StatusCode::FORBIDDEN, "a page of another origin asks")
-                .hint("open the server's own page, or ask with a program"));
+            app.origins.admit(origin, request)?;
         }
     }
     let path = request.uri().path();
@@ -62,6 +65,8 @@ fn admit(app: &App, request: &Request) -> Result<(), Problem> {
                 .hint("ask http://localhost or http://127.0.0.1, or give the server a --token-file"))
         }
         None => Ok(()),
+        // Browsers ask without the token whether they may ask with it.
+        Some(_) if app.origins.of(request).is_some() && origins::is_preflight(request) => Ok(()),
         Some(_) if OPEN.contains(&path) || super::page::is_asset(path) => Ok(()),
         Some(tokens) => match bearer(headers).map(|given| tokens.right(given)) {
             Some(Some(right)) if right == Right::Change || !changes(request.method()) => Ok(()),

@@ -4,10 +4,11 @@
 
 use super::App;
 use super::board::progress::{Knowledge, PartitionNews, Standing, now_ms};
+use super::coding::Coding;
 use super::problem::Problem;
 use crate::config::topic_of;
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use crossrate_dataflows::market::event_time::EventTime;
 use std::collections::BTreeMap;
@@ -38,8 +39,11 @@ impl Metrics {
 }
 
 /// All of it.
-pub async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    let mut response = Response::new(app.answers.vital(write(&app).into_bytes())?);
+pub async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, Problem> {
+    let text = write(&app).into_bytes();
+    let (coding, text) = Coding::wanted(&headers, text.len()).packed(text);
+    let mut response = Response::new(app.answers.vital(text)?);
+    coding.tell(response.headers_mut());
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     Ok(response)

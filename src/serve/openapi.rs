@@ -21,7 +21,12 @@ fn filled(template: &str) -> String {
         .replace("{kinds_either}", &kinds.join("|"))
         .replace("{tables_listed}", &format!("{} and {last}", others.join(", ")))
         .replace("{row_schemas}", &row_schemas())
+        .replace("{iso_times}", ISO_TIMES)
 }
+
+/// What stands beside the bounds of a window where it is asked for.
+const ISO_TIMES: &str = r#""start": {"type": "string", "description": "start_ms in UTC, with times=iso"},
+     "end": {"type": "string", "description": "end_ms in UTC, with times=iso"}"#;
 
 fn quoted(names: &[&str]) -> String {
     names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
@@ -33,7 +38,7 @@ fn row_schemas() -> String {
     let mut any = Vec::new();
     for schema in RowKind::ALL.map(RowKind::schema) {
         let name = object_name(schema);
-        let kind = format!("\"kind\": {{\"const\": \"{}\"}}", schema.name);
+        let kind = format!("\"kind\": {{\"const\": \"{}\"}},\n     {ISO_TIMES}", schema.name);
         // Writing to a String cannot fail.
         let _ = write!(text, "\"{name}\": {},\n   ", object(&kind, &["kind"], schema.fields, 3));
         any.push(format!("{{\"$ref\": \"#/components/schemas/{name}\"}}"));

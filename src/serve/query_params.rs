@@ -1,15 +1,22 @@
 //! The query parameters of a request, read strictly. A parameter that is not known is an error, since
 //! whoever misspells `until` would otherwise get everything.
 
-use super::board::{Place, State};
+use super::board::State;
+use super::board::range::{Order, Place};
 use super::filter::Filter;
+use super::format::Times;
 use super::problem::Problem;
+use super::unknown::Unknown;
+use crate::config::moment;
 use axum::extract::{FromRequestParts, Query};
+use axum::http::Uri;
 use axum::http::request::Parts;
-use axum::http::{StatusCode, Uri};
 use crossrate_dataflows::market::schema::RowKind;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+
+/// Milliseconds of the latest time that can be asked for.
+const MOST_MS: u64 = 9_999_999_999_999;
 
 /// The parameters of a request, in their order.
 #[derive(Debug, Clone, Default)]
@@ -75,11 +82,47 @@ impl QueryParams {
         }
     }
 
-    /// A time in milliseconds since the epoch.
+    /// A time in milliseconds since the epoch, rounded up to the next one.
     pub fn time(&self, name: &str) -> Result<Option<u64>, Problem> {
-        self.number(name, 0, 9_999_999_999_999).map_err(|problem| {
-            problem.hint("times are milliseconds since the epoch, as start_ms and end_ms in rows")
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let ms = match is_number {
+            true => text.parse().ok(),
+            false => moment::read(text).and_then(|moment| {
+                u64::try_from(moment.as_nanosecond()).ok().map(|nanos| nanos.div_ceil(1_000_000))
+            }),
+        };
+        ms.filter(|ms| *ms <= MOST_MS).map(Some).ok_or_else(|| {
+            let detail = format!(
+                "{name}={text}: expected milliseconds since the epoch, or a time such as \
+                                  2018-04-29T17:13:40Z"
+            );
+            Problem::bad_request(detail).hint(match text.contains(' ') {
+                true => "in an address a + is written %2B, since a plain one is a blank",
+                false => "milliseconds since the epoch are those of start_ms and end_ms in rows",
+            })
         })
+    }
+
+    /// One of a few words; the first where it is not there.
+    fn word<T: Copy>(&self, name: &str, words: [(&str, T); 2]) -> Result<T, Problem> {
+        let [(first, value), (second, other)] = words;
+        match self.text(name) {
+            None => Ok(value),
+            Some(text) if text == first => Ok(value),
+            Some(text) if text == second => Ok(other),
+            Some(text) => Err(Problem::bad_request(format!("{name}={text}: expected {first} or {second}"))),
+        }
+    }
+
+    /// Which windows come first.
+    pub fn order(&self) -> Result<Order, Problem> {
+        self.word("order", [("asc", Order::Ascending), ("desc", Order::Descending)])
+    }
+
+    /// How the answer tells times.
+    pub fn times(&self) -> Result<Times, Problem> {
+        self.word("times", [("ms", Times::Millis), ("iso", Times::Iso)])
     }
 
     /// True or false; false where it is not there.
@@ -112,30 +155,8 @@ impl QueryParams {
     /// The same, of names that there are.
     pub fn known(&self, state: &State) -> Result<Filter, Problem> {
         let filter = self.filter()?;
-        for name in filter.names().into_iter().flatten() {
-            if !state.series.keys().any(|(kind, known, _)| known == name && filter.admits_kind(*kind)) {
-                let names = state.series.keys().filter(|(kind, ..)| filter.admits_kind(*kind));
-                let names: BTreeSet<&str> = names.map(|(_, name, _)| name.as_ref()).collect();
-                let detail = format!("there are no rows of {name:?} (yet)");
-                let hint = match nearest(name, names.iter().copied()) {
-                    Some(meant) => format!("did you mean {meant}?"),
-                    None => "see /v1/catalog for what there is".to_owned(),
-                };
-                return Err(Problem::new(StatusCode::NOT_FOUND, detail).hint(hint));
-            }
-        }
-        for window in filter.windows().into_iter().flatten() {
-            let defined = state
-                .definition
-                .as_ref()
-                .is_some_and(|known| known.windows.iter().any(|known| **known == **window));
-            if !defined && !state.series.keys().any(|(_, _, known)| known == window) {
-                let windows: BTreeSet<&str> =
-                    state.series.keys().map(|(_, _, known)| known.as_ref()).collect();
-                let detail = format!("there are no rows of windows {window:?} (yet)");
-                let there = windows.into_iter().collect::<Vec<_>>().join(", ");
-                return Err(Problem::new(StatusCode::NOT_FOUND, detail).hint(format!("there are {there}")));
-            }
+        if let Some(unknown) = Unknown::of(state, &filter).into_iter().next() {
+            return Err(unknown.problem());
         }
         Ok(filter)
     }
@@ -179,7 +200,7 @@ fn hint_of(meant: Option<&str>) -> String {
 }
 
 /// The known word that is a slip of the fingers away.
-fn nearest<'a>(typed: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(super) fn nearest<'a>(typed: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let typed = typed.to_lowercase();
     let length = typed.chars().count();
     words
@@ -220,6 +241,28 @@ mod tests {
         for wrong in ["0", "11", "+1", "1.0", "", "99999999999999999999", "ten"] {
             assert!(params(&[("limit", wrong)]).number("limit", 1, 10).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn times_are_milliseconds_or_moments() {
+        let time = |text: &str| params(&[("from", text)]).time("from");
+        for (text, ms) in [
+            ("0", 0),
+            ("1525022020000", 1_525_022_020_000),
+            ("9999999999999", 9_999_999_999_999),
+            ("2018-04-29T17:13:40Z", 1_525_022_020_000),
+            ("2018-04-29T19:13:40+02:00", 1_525_022_020_000),
+            ("2018-04-29 17:13:40.0001Z", 1_525_022_020_001),
+            ("2018-04-29", 1_524_960_000_000),
+        ] {
+            assert_eq!(time(text).unwrap(), Some(ms), "{text}");
+        }
+        let wrong =
+            ["", "+1", "-1", "1.5", "99999999999999", "yesterday", "1969-12-31", "2018-04-29T17:13:40 02:00"];
+        for text in wrong {
+            assert!(time(text).is_err(), "{text}");
+        }
+        assert_eq!(params(&[]).time("from").unwrap(), None);
     }
 
     #[test]

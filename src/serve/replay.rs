@@ -2,6 +2,8 @@
 //! progress as they come. Each replay is a process of its own, which gives way to everything else on the
 //! machine and ends with the answer: whoever goes away, or does not read, costs the job nothing.
 
+mod request;
+
 use super::App;
 use super::helper::Helper;
 use super::problem::{Problem, expect_json};
@@ -14,6 +16,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use futures_util::stream;
+use request::ReplayRequest;
 use serde::Deserialize;
 use std::convert::Infallible;
 use std::io;
@@ -104,96 +107,6 @@ fn of_topics(topics: Vec<String>, client: &KafkaClient) -> Table {
     trades
 }
 
-/// The body of a request: the settings of `crossrate replay`, whose defaults hold for the rest.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct ReplayRequest {
-    since_ms: Option<u64>,
-    until_ms: Option<u64>,
-    from_offset: Option<u64>,
-    cross: Option<Vec<String>>,
-    symbols: Option<Vec<String>>,
-    window: Option<OneOrMore>,
-    slide: Option<String>,
-    time_zone: Option<String>,
-    delay: Option<String>,
-    grace: Option<String>,
-    tick: Option<String>,
-    max_carry: Option<String>,
-    fill: Option<String>,
-    price_decimals: Option<u64>,
-    quantity_decimals: Option<u64>,
-    max_fill: Option<String>,
-    max_ahead: Option<String>,
-    max_jump: Option<String>,
-    emit: Option<String>,
-    provisional: Option<bool>,
-    missing_leg: Option<String>,
-    stats_last: Option<u64>,
-    rows: Option<Vec<String>>,
-    dedup: Option<String>,
-    speed: Option<f64>,
-}
-
-/// A text, or a list of texts.
-#[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "window: expected a text such as \"1m\", or a list of such texts")]
-enum OneOrMore {
-    One(String),
-    More(Vec<String>),
-}
-
-impl OneOrMore {
-    fn texts(self) -> Vec<String> {
-        match self {
-            OneOrMore::One(text) => vec![text],
-            OneOrMore::More(texts) => texts,
-        }
-    }
-}
-
-impl ReplayRequest {
-    /// As a file of settings.
-    fn settings(self, trades: &Table) -> Table {
-        let mut settings = trades.clone();
-        let texts = |texts: Vec<String>| Value::Array(texts.into_iter().map(Value::String).collect());
-        // Numbers are texts there, and are read as strictly.
-        let number = |number: u64| Value::String(number.to_string());
-        for (name, value) in [
-            ("since", self.since_ms.map(number)),
-            ("until", self.until_ms.map(number)),
-            ("offset", self.from_offset.map(number)),
-            ("cross", self.cross.map(texts)),
-            ("symbols", self.symbols.map(texts)),
-            ("window", self.window.map(|windows| texts(windows.texts()))),
-            ("slide", self.slide.map(Value::String)),
-            ("time-zone", self.time_zone.map(Value::String)),
-            ("delay", self.delay.map(Value::String)),
-            ("grace", self.grace.map(Value::String)),
-            ("tick", self.tick.map(Value::String)),
-            ("max-carry", self.max_carry.map(Value::String)),
-            ("price-decimals", self.price_decimals.map(number)),
-            ("quantity-decimals", self.quantity_decimals.map(number)),
-            ("fill", self.fill.map(Value::String)),
-            ("max-fill", self.max_fill.map(Value::String)),
-            ("max-ahead", self.max_ahead.map(Value::String)),
-            ("max-jump", self.max_jump.map(Value::String)),
-            ("emit", self.emit.map(Value::String)),
-            ("provisional", self.provisional.map(Value::Boolean)),
-            ("missing-leg", self.missing_leg.map(Value::String)),
-            ("stats-last", self.stats_last.map(number)),
-            ("rows", self.rows.map(|rows| Value::String(rows.join(",")))),
-            ("dedup", self.dedup.map(Value::String)),
-            ("speed", self.speed.map(|speed| Value::String(speed.to_string()))),
-        ] {
-            if let Some(value) = value {
-                settings.insert(name.into(), value);
-            }
-        }
-        settings
-    }
-}
-
 /// Replays, as long as the asker reads.
 pub async fn replay(
     Shared(app): Shared<Arc<App>>,
@@ -227,7 +140,9 @@ async fn answer(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<Response,
             .hint("ask again when one has ended")
             .later(10)
     })?;
-    let settings = toml::to_string(&request.settings(trades))
+    let definition = app.feed.board.read().definition.clone();
+    let definition = definition.as_ref().map(|described| &described.definition);
+    let settings = toml::to_string(&request.settings(trades, definition))
         .map_err(|error| Problem::bad_request(error.to_string()))?;
     let lost = |error: io::Error| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the replay's process failed: {error}"))

@@ -3,10 +3,11 @@
 
 use super::App;
 use super::board::about::{About, Described};
+use super::board::range::Range;
 use super::board::series::{CachedRow, Series};
-use super::board::{self, Range, SeriesName};
+use super::board::{self, SeriesName};
 use super::filter::Filter;
-use super::format::{self, Format};
+use super::format::{self, FileName, Format};
 use super::problem::Problem;
 use super::query_params::QueryParams;
 use axum::extract::State;
@@ -82,13 +83,13 @@ pub async fn catalogue(State(app): Shared, headers: HeaderMap, params: QueryPara
             .collect(),
     };
     let body = serde_json::to_vec(&catalogue).unwrap_or_default();
-    format::tagged(&app.answers, body, Format::Json, &headers)
+    format::tagged(&app.answers, body, &FileName::new("catalog", Format::Json), &headers)
 }
 
 /// The latest row of each name, or the latest final one.
 pub async fn latest(State(app): Shared, headers: HeaderMap, params: QueryParams) -> Answer {
-    params.only(&["kind", "name", "window", "windows", "final", "format"])?;
-    let format = Format::wanted(params.text("format"), &headers)?;
+    params.only(&["kind", "name", "window", "windows", "final", "format", "times"])?;
+    let form = (Format::wanted(params.text("format"), &headers)?, params.times()?);
     let windows = params.number("windows", 1, MOST_ROWS)?.unwrap_or(1);
     let only_final = params.switch("final")?;
     let (rows, filter) = {
@@ -97,7 +98,8 @@ pub async fn latest(State(app): Shared, headers: HeaderMap, params: QueryParams)
         at_once(&state, &filter, windows)?;
         (state.latest(&filter, windows as usize, only_final), filter)
     };
-    format::tagged(&app.answers, format::rows(&rows, &filter, format, &[])?, format, &headers)
+    let file = FileName::of_rows("latest", &filter, form.0);
+    format::tagged(&app.answers, format::rows(&rows, &filter, form, &[])?, &file, &headers)
 }
 
 /// Whether so many windows of each name may be had in one piece, be it an answer or the beginning of a
@@ -113,15 +115,18 @@ pub fn at_once(state: &board::State, filter: &Filter, windows: u64) -> Result<()
 
 /// Windows by range, page by page.
 pub async fn windows(State(app): Shared, headers: HeaderMap, uri: Uri, params: QueryParams) -> Answer {
-    params.only(&["kind", "name", "window", "from", "until", "limit", "cursor", "final", "format"])?;
-    let format = Format::wanted(params.text("format"), &headers)?;
+    params.only(&[
+        "kind", "name", "window", "from", "until", "limit", "cursor", "final", "format", "order", "times",
+    ])?;
+    let form = (Format::wanted(params.text("format"), &headers)?, params.times()?);
     let limit = params.number("limit", 1, MOST_ROWS)?.unwrap_or(ROWS) as usize;
     let (from, until) = (params.time("from")?, params.time("until")?);
     if from.zip(until).is_some_and(|(from, until)| from > until) {
         return Err(Problem::bad_request("from is after until")
             .hint("windows start at from or later, and before until"));
     }
-    let range = Range { from, until, after: params.cursor()?, only_final: params.switch("final")? };
+    let (after, only_final, order) = (params.cursor()?, params.switch("final")?, params.order()?);
+    let range = Range { from, until, after, only_final, order };
     let (mut rows, filter) = {
         let state = app.feed.board.read();
         let filter = params.known(&state)?;
@@ -131,8 +136,9 @@ pub async fn windows(State(app): Shared, headers: HeaderMap, uri: Uri, params: Q
     rows.truncate(limit);
     let next = rows.last().filter(|_| more).map(|row| cursor_of(row));
     let beside = [("next", serde_json::Value::from(next.clone()))];
-    let body = format::rows(&rows, &filter, format, &beside)?;
-    let mut response = format::tagged(&app.answers, body, format, &headers)?;
+    let body = format::rows(&rows, &filter, form, &beside)?;
+    let file = FileName::of_rows("windows", &filter, form.0);
+    let mut response = format::tagged(&app.answers, body, &file, &headers)?;
     let link = next.map(|cursor| format!("<{}>; rel=\"next\"", params.with(&uri, "cursor", &cursor)));
     if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
         response.headers_mut().insert(header::LINK, link);
@@ -142,7 +148,8 @@ pub async fn windows(State(app): Shared, headers: HeaderMap, uri: Uri, params: Q
 
 /// A name's series over time: of a cross its rate with the running statistics, of a symbol its VWAP.
 pub async fn series(State(app): Shared, headers: HeaderMap, params: QueryParams) -> Answer {
-    params.only(&["kind", "name", "window", "from", "until", "limit"])?;
+    params.only(&["kind", "name", "window", "from", "until", "limit", "times"])?;
+    let times = params.times()?;
     let name = params.text("name").ok_or_else(|| {
         Problem::bad_request("name is missing").hint("name=XVGUSDT, say; /v1/catalog tells what there is")
     })?;
@@ -151,8 +158,7 @@ pub async fn series(State(app): Shared, headers: HeaderMap, params: QueryParams)
         return Err(Problem::bad_request("a series is of one name").hint("ask for each by itself"));
     }
     let limit = params.number("limit", 1, MOST_ROWS)?.unwrap_or(ROWS) as usize;
-    let range =
-        Range { from: params.time("from")?, until: params.time("until")?, after: None, only_final: false };
+    let range = Range { from: params.time("from")?, until: params.time("until")?, ..Range::default() };
     let name: Arc<str> = Arc::from(name);
     let (kind, window, points): (RowKind, Arc<str>, Vec<(Arc<CachedRow>, Option<Arc<CachedRow>>)>) = {
         let state = app.feed.board.read();
@@ -181,15 +187,18 @@ pub async fn series(State(app): Shared, headers: HeaderMap, params: QueryParams)
         points.reverse();
         (kind, window, points)
     };
+    let one = Filter::new(Some(BTreeSet::from([kind])), Some(BTreeSet::from([Arc::clone(&name)])));
+    let one = one.of_windows(Some(BTreeSet::from([Arc::clone(&window)])));
     let [name, window] = [&name, &window].map(|text| serde_json::Value::from(&**text));
     let kind = kind.as_str();
-    let mut body = format!("{{\"kind\":\"{kind}\",\"name\":{name},\"window\":{window},\"points\":[");
+    let mut body =
+        format!("{{\"kind\":\"{kind}\",\"name\":{name},\"window\":{window},\"points\":[").into_bytes();
     for (place, (row, stats)) in points.iter().enumerate() {
-        body.push_str(if place == 0 { "\n" } else { ",\n" });
-        point(&mut body, row, stats.as_deref());
+        body.extend_from_slice(if place == 0 { b"\n" } else { b",\n" });
+        times.write(&mut body, row, &point(row, stats.as_deref()));
     }
-    body.push_str("]}\n");
-    format::tagged(&app.answers, body.into_bytes(), Format::Json, &headers)
+    body.extend_from_slice(b"]}\n");
+    format::tagged(&app.answers, body, &FileName::of_rows("series", &one, Format::Json), &headers)
 }
 
 /// The definition of the windows of a series: the one that is asked for, or the job's first.
@@ -213,7 +222,7 @@ fn series_window(
 }
 
 /// One point: members of the row, and of the statistics where there are any.
-fn point(body: &mut String, row: &CachedRow, stats: Option<&CachedRow>) {
+fn point(row: &CachedRow, stats: Option<&CachedRow>) -> String {
     const OWN: [&str; 11] = [
         "start_ms",
         "end_ms",
@@ -231,9 +240,7 @@ fn point(body: &mut String, row: &CachedRow, stats: Option<&CachedRow>) {
     let mut members = String::new();
     write_members(&mut members, row.kind, Some(row), OWN);
     write_members(&mut members, RowKind::Stats, stats, running);
-    body.push('{');
-    body.push_str(members.trim_start_matches(','));
-    body.push('}');
+    format!("{{{}}}", members.trim_start_matches(','))
 }
 
 /// The fields of those names that the kind has; null where there is no row.
@@ -255,11 +262,12 @@ fn write_members(
 pub async fn frontier(State(app): Shared, headers: HeaderMap, params: QueryParams) -> Answer {
     params.only(&[])?;
     let body = app.feed.board.read().progress.json();
-    format::tagged(&app.answers, body.as_bytes().to_vec(), Format::Json, &headers)
+    let file = FileName::new("frontier", Format::Json);
+    format::tagged(&app.answers, body.as_bytes().to_vec(), &file, &headers)
 }
 
 fn cursor_of(row: &CachedRow) -> String {
-    super::board::Place {
+    super::board::range::Place {
         end_ms: row.end_ms,
         kind: row.kind,
         name: row.name.to_string(),

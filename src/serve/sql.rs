@@ -4,7 +4,7 @@
 use super::App;
 use super::board::State;
 use super::filter::Filter;
-use super::format::Format;
+use super::format::{self, FileName, Format};
 use super::helper::Helper;
 use super::problem::{Problem, expect_json};
 use crate::config::query;
@@ -81,7 +81,7 @@ async fn answer(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<Response,
     let rows = timeout(ALL_TIME, by_worker(app, query)).await.unwrap_or_else(|_| {
         Err(Problem::bad_request(format!("the query was stopped after {} s", ALL_TIME.as_secs())).hint(LESS))
     })?;
-    response(app, &rows, format)
+    response(app, &rows, format, headers)
 }
 
 const LESS: &str = "ask for less: fewer rows by WHERE, no joins of everything with everything";
@@ -143,15 +143,15 @@ fn problem(complaint: Complaint, sql: &str) -> Problem {
     Problem::bad_request(message).hint(hint)
 }
 
-fn response(app: &App, rows: &Rows, format: Format) -> Result<Response, Problem> {
-    let (body, kind) = match format {
-        Format::Json => (serde_json::to_vec(rows).unwrap_or_default(), "application/json"),
-        Format::Lines => (printed(rows, query::Format::Json), "application/x-ndjson"),
-        Format::Csv => (printed(rows, query::Format::Csv), "text/csv; charset=utf-8; header=present"),
+fn response(app: &App, rows: &Rows, format: Format, headers: &HeaderMap) -> Result<Response, Problem> {
+    let body = match format {
+        Format::Json => serde_json::to_vec(rows).unwrap_or_default(),
+        Format::Lines => printed(rows, query::Format::Json),
+        Format::Csv => printed(rows, query::Format::Csv),
     };
-    let mut response = Response::new(app.answers.body(body)?);
+    let mut response = format::packed(&app.answers, body, headers)?;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    FileName::new("sql", format).tell(headers);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let truncated = if rows.truncated { "true" } else { "false" };
     headers.insert("crossrate-truncated", HeaderValue::from_static(truncated));

@@ -5,11 +5,11 @@ use super::feed::{Reader, Subscription, Transport};
 use super::problem::Problem;
 use super::query_params::QueryParams;
 use super::rest;
+use super::unknown::Unknown;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use bytes::Bytes;
 use futures_util::stream;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -32,18 +32,17 @@ pub async fn events(
         subscription.after = Some(last.to_owned());
     }
     let reader = Reader::new(&app.feed, subscription, Transport::Sse);
-    let first = Bytes::from(format!("retry: {COME_AGAIN_MS}\n\n"));
+    // It stands in the first event: clients tell of an event that says nothing else as of an empty one.
+    let first = format!("retry: {COME_AGAIN_MS}\n");
     let turn = Arc::new(Semaphore::new(1));
-    let events = stream::unfold((Some(first), reader), move |(first, mut reader)| {
+    let events = stream::unfold((first, reader), move |(first, mut reader)| {
         let (feed, turn) = (Arc::clone(&app.feed), Arc::clone(&turn));
         async move {
-            if let Some(first) = first {
-                return Some((Ok::<_, Infallible>(first), (None, reader)));
-            }
             // Only when all of a message has been taken is the next one made: of the newest there is then.
             let turn = turn.acquire_owned().await.ok()?;
             let message = reader.next().await?;
-            Some((Ok(feed.backlog.charged(message.event(), turn)), (None, reader)))
+            let event = feed.backlog.charged(message.event(first), turn);
+            Some((Ok::<_, Infallible>(event), (String::new(), reader)))
         }
     });
     let mut response = Response::new(Body::from_stream(events));
@@ -58,8 +57,11 @@ pub async fn events(
 /// What a reader subscribes to, by the parameters of its request.
 pub fn subscription(app: &App, params: &QueryParams) -> Result<Subscription, Problem> {
     params.only(&["kind", "name", "window", "windows", "after", "progress"])?;
+    let filter = params.filter()?;
+    let unknown = Unknown::of_stream(&app.feed.board.read(), &filter);
     let subscription = Subscription {
-        filter: params.filter()?,
+        filter,
+        unknown: (!unknown.is_empty()).then(|| serde_json::to_string(&unknown).unwrap_or_default().into()),
         windows: params.number("windows", 0, 10_000)?.unwrap_or(1) as usize,
         after: params.text("after").map(str::to_owned),
         every: Duration::from_millis(params.number("progress", 100, 60_000)?.unwrap_or(1_000)),

@@ -76,7 +76,7 @@ const ARROWS: &[(&str, &str)] = &[
         "run",
         "accounting changes cluster config exit job_identity output serve signals sink source symbols worker workers",
     ),
-    ("serve", "changes config exit rows sink sql start wire"),
+    ("serve", "changes config duration exit rows sink sql start wire"),
     ("signals", "exit workers"),
     ("sink", "committed_files config exit file_lock kafka rows"),
     ("source", "config exit http kafka start symbols wire workers"),

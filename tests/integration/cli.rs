@@ -253,6 +253,7 @@ fn every_setting_may_stand_in_a_file_and_in_the_environment() {
         ("cluster-secret-file", "s2"),
         ("listen", "127.0.0.1:8080"),
         ("token-file", "t"),
+        ("allow-origin", "https://a.example"),
     ]);
     std::fs::write(folder.path().join("p"), "").expect("written");
     std::fs::write(folder.path().join("l"), r#"{"log":[]}"#).expect("written");

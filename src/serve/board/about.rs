@@ -34,6 +34,9 @@ pub struct Described {
     crosses: Vec<DescribedCross>,
     /// `None` for all that trade.
     symbols: Option<Vec<String>>,
+    /// All of it.
+    #[serde(skip)]
+    pub definition: Definition,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -86,7 +89,15 @@ impl Described {
                 Selection::All => None,
                 Selection::Only(symbols) => Some(symbols.iter().map(|s| s.as_str().to_owned()).collect()),
             },
+            definition: definition.clone(),
         }
+    }
+
+    /// Whether a cross or a symbol has that name.
+    pub fn names(&self, name: &str) -> bool {
+        let is_symbol =
+            self.symbols.as_ref().is_some_and(|symbols| symbols.iter().any(|known| known == name));
+        is_symbol || self.crosses.iter().any(|cross| cross.name == name)
     }
 }
 

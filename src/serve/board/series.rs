@@ -1,6 +1,6 @@
 //! The rows of one name and kind: the newest of each window, for as long as history goes back.
 
-use super::Range;
+use super::range::{Order, Range};
 use crossrate_dataflows::market::row::{Content, Row, RowKey, RowKind};
 use crossrate_dataflows::market::value::Value;
 use std::collections::BTreeMap;
@@ -144,14 +144,21 @@ impl Series {
         self.rows.get(&key).map(|entry| &entry.row)
     }
 
-    /// The rows of windows that start in a range, and do not end before the place that it goes on from.
-    pub fn between<'a>(&'a self, range: &'a Range) -> impl Iterator<Item = &'a Arc<CachedRow>> {
-        let least = range.after.as_ref().map_or(0, |after| after.end_ms).max(range.from.unwrap_or(0));
+    /// The rows of windows that start in a range, by their ends, without those that lie before the place that
+    /// it goes on from.
+    pub fn between<'a>(&'a self, range: &'a Range) -> impl DoubleEndedIterator<Item = &'a Arc<CachedRow>> {
+        let at = range.after.as_ref().map(|after| after.end_ms);
+        let (after, before) = match range.order {
+            Order::Ascending => (at, None),
+            Order::Descending => (None, at),
+        };
+        let least = after.unwrap_or(0).max(range.from.unwrap_or(0));
+        let most = before.unwrap_or(u64::MAX).max(least);
         let wanted = |start: u64| {
             range.from.is_none_or(|from| start >= from) && range.until.is_none_or(|until| start < until)
         };
         self.rows
-            .range((least, 0)..)
+            .range((least, 0)..=(most, u64::MAX))
             .filter(move |((_, start), _)| wanted(*start))
             .map(|(_, entry)| &entry.row)
     }

@@ -2,6 +2,7 @@
 
 use super::about::About;
 use super::progress::{Knowledge, PartitionNews, ProgressNews};
+use super::range::{Order, Place};
 use super::*;
 use crossrate_dataflows::market::acceptance::Counts;
 use crossrate_dataflows::market::event_time::EventTime;
@@ -199,6 +200,7 @@ proptest! {
         limit in 1usize..7,
         from in prop::option::of(0u64..200),
         until in prop::option::of(0u64..200),
+        order in prop::sample::select(vec![Order::Ascending, Order::Descending]),
     ) {
         let board = board(1_000_000);
         let kinds = RowKind::ALL;
@@ -207,7 +209,7 @@ proptest! {
         });
         tell(&board, rows);
         let state = board.read();
-        let mut range = Range { from, until, ..Range::default() };
+        let mut range = Range { from, until, order, ..Range::default() };
         let filter = Filter::default();
         let whole = state.windows(&filter, &range, usize::MAX);
         let mut paged = Vec::new();
@@ -220,7 +222,11 @@ proptest! {
             paged.extend(page);
         }
         prop_assert_eq!(texts(&paged), texts(&whole));
-        prop_assert!(whole.is_sorted_by(|a, b| a.place() < b.place()));
+        let is_sorted = whole.is_sorted_by(|a, b| match order {
+            Order::Ascending => a.place() < b.place(),
+            Order::Descending => a.place() > b.place(),
+        });
+        prop_assert!(is_sorted);
         let wanted = windows.iter().filter(|(w, _, _)| {
             from.is_none_or(|f| w * 10 >= f) && until.is_none_or(|u| w * 10 < u)
         });

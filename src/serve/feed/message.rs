@@ -16,6 +16,8 @@ pub enum Message {
         id: Option<String>,
         /// Why the reader cannot go on from where it was, if it was somewhere.
         reason: Option<&'static str>,
+        /// The names and windows that were asked for and have no rows, as JSON.
+        unknown: Option<Box<str>>,
     },
     /// A batch of a delta, or a later batch of a snapshot.
     Update {
@@ -58,9 +60,8 @@ impl Message {
         text
     }
 
-    /// The message as an event of a stream.
-    pub fn event(&self) -> String {
-        let mut text = String::new();
+    /// The message as an event of a stream, whose first lines may be there already.
+    pub fn event(&self, mut text: String) -> String {
         if let Some(id) = self.id() {
             let _ = writeln!(text, "id: {id}");
         }
@@ -75,9 +76,10 @@ impl Message {
     fn write(&self, text: &mut String) {
         let id = |id: &Option<String>| serde_json::Value::from(id.as_deref());
         let _ = match self {
-            Message::Snapshot { rows, id: at, reason } => {
+            Message::Snapshot { rows, id: at, reason, unknown } => {
                 let reason = serde_json::Value::from(*reason);
-                let head = format!("{{\"type\":\"snapshot\",\"id\":{},\"reason\":{reason},", id(at));
+                let unknown = unknown.iter().map(|all| format!("\"unknown\":{all},")).collect::<String>();
+                let head = format!("{{\"type\":\"snapshot\",\"id\":{},\"reason\":{reason},{unknown}", id(at));
                 return write_rows(text, &head, rows);
             }
             Message::Update { rows, id: at, conflated } => {

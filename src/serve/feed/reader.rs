@@ -21,6 +21,8 @@ const MOST: BatchLimit = BatchLimit { rows: 1_000, bytes: 32 << 10 };
 pub struct Subscription {
     /// Which rows.
     pub filter: Filter,
+    /// The names and windows among them that have no rows, as JSON.
+    pub unknown: Option<Box<str>>,
     /// How many windows of each name the snapshot has.
     pub windows: usize,
     /// The id of the last message that the reader saw, if it was here before.
@@ -42,6 +44,8 @@ pub struct Reader {
     feed: Arc<Feed>,
     reading: Arc<Reading>,
     transport: Transport,
+    /// Told with the first snapshot.
+    unknown: Option<Box<str>>,
     windows: usize,
     seen: u64,
     /// The snapshot that is under way.
@@ -73,6 +77,7 @@ impl Reader {
             feed: Arc::clone(feed),
             reading,
             transport,
+            unknown: subscription.unknown,
             windows: subscription.windows,
             seen: 0,
             snapshot: None,
@@ -182,7 +187,7 @@ impl Reader {
         self.snapshot = (!whole).then_some(snapshot);
         let id = whole.then(|| self.id());
         self.ready.push_back(match part {
-            Part::First(reason) => Message::Snapshot { rows, id, reason },
+            Part::First(reason) => Message::Snapshot { rows, id, reason, unknown: self.unknown.take() },
             Part::Later => Message::Update { rows, id, conflated: 0 },
         });
         if whole {

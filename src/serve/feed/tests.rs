@@ -23,7 +23,8 @@ fn reader(feed: &Arc<Feed>, names: Option<&[&str]>, windows: usize) -> Reader {
     let names = names.map(|names| names.iter().map(|name| Arc::from(*name)).collect());
     // Progress is told by itself once a day, so only after snapshots here.
     let every = Duration::from_secs(86_400);
-    let subscription = Subscription { filter: Filter::new(None, names), windows, after: None, every };
+    let filter = Filter::new(None, names);
+    let subscription = Subscription { filter, unknown: None, windows, after: None, every };
     Reader::new(feed, subscription, Transport::Sse)
 }
 

@@ -19,6 +19,12 @@ impl Answer {
         self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
+    /// All values of a header that may be there several times.
+    pub(crate) fn headers(&self, name: &str) -> impl Iterator<Item = &str> {
+        let all = self.headers.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name));
+        all.map(|(_, value)| value.as_str())
+    }
+
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {}", self.body))
     }
@@ -26,6 +32,18 @@ impl Answer {
 
 /// One request over a connection of its own.
 pub(crate) fn ask(to: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    let (head, bytes) = ask_bytes(to, method, path, headers, body);
+    Answer { body: String::from_utf8(bytes).unwrap(), ..head }
+}
+
+/// The same with the bytes of the body, which may be packed.
+pub(crate) fn ask_bytes(
+    to: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> (Answer, Vec<u8>) {
     let (head, mut rest) = begin(to, method, path, headers, body);
     let mut bytes = Vec::new();
     if head.header("transfer-encoding") == Some("chunked") {
@@ -34,13 +52,14 @@ pub(crate) fn ask(to: SocketAddr, method: &str, path: &str, headers: &[(&str, &s
         }
     } else if let Some(length) = head.header("content-length") {
         // Not every server closes when it is asked to.
-        let length = if method == "HEAD" || head.status == 304 { 0 } else { length.parse().unwrap() };
+        let is_empty = method == "HEAD" || [204, 304].contains(&head.status);
+        let length = if is_empty { 0 } else { length.parse().unwrap() };
         bytes.resize(length, 0);
         rest.read_exact(&mut bytes).unwrap();
     } else {
         rest.read_to_end(&mut bytes).unwrap();
     }
-    Answer { body: String::from_utf8(bytes).unwrap(), ..head }
+    (head, bytes)
 }
 
 /// A request whose answer is still to be read but for its head.

@@ -176,6 +176,51 @@ fn a_server_replays_and_says_how_far_it_is() {
 }
 
 #[test]
+fn a_replay_computes_as_the_job_does_where_nothing_else_is_said() {
+    let folder = folder();
+    let path = folder.path().join("trades.jsonl");
+    let path = path.to_str().unwrap();
+    for flags in [
+        &["--delay", "1s", "--window", "6s/3s", "--window", "1d@Europe/Berlin", "--symbols", "all"][..],
+        &["--delay", "2s", "--window", "5s", "--emit", "changes", "--grace", "3s", "--tick", "500ms"],
+        &["--window", "2s", "--fill", "previous", "--missing-leg", "carry", "--max-carry", "4s"],
+        &[
+            "--cross",
+            "A=XVGBTC*BTCUSDT",
+            "--basis",
+            "A=BTCUSDT",
+            "--stats-last",
+            "3",
+            "--price-decimals",
+            "10",
+        ],
+        &["--symbols", "BTCUSDT", "--rows", "symbol", "--dedup", "off", "--max-jump", "1m", "--provisional"],
+    ] {
+        let expected = printed(folder.path(), crossrate(&["replay", path, "-q"]).args(flags));
+        let served = Served::run(&[&[path], flags].concat());
+        served.wait_for_the_end();
+        let answer = ask(&served, &[], &json!({}));
+        let rows: Vec<&str> = answer.body.lines().filter(|line| line.starts_with("{\"kind\"")).collect();
+        assert!(
+            !rows.is_empty() && rows == expected.lines().collect::<Vec<_>>(),
+            "{flags:?}: {}",
+            answer.body
+        );
+        // Another cross is the only one, and all else stays.
+        if !flags.contains(&"--basis") {
+            let answer = ask(&served, &[], &json!({"cross": ["B=XVGBTC*BTCUSDT"], "rows": ["cross"]}));
+            let names: Vec<Value> = answer
+                .body
+                .lines()
+                .filter(|line| line.starts_with("{\"kind\""))
+                .map(|line| serde_json::from_str::<Value>(line).unwrap()["name"].clone())
+                .collect();
+            assert!(!names.is_empty() && names.iter().all(|name| name == "B"), "{flags:?}: {}", answer.body);
+        }
+    }
+}
+
+#[test]
 fn replays_are_bounded_and_end_with_their_readers() {
     let folder = folder();
     let path = folder.path().join("trades.jsonl");

@@ -140,6 +140,9 @@ fn errors_say_what_to_do() {
         ("/v1/windows?limit=0", 400, ""),
         ("/v1/windows?limit=10001", 400, ""),
         ("/v1/windows?from=yesterday", 400, "milliseconds since the epoch"),
+        ("/v1/windows?from=2018-04-29T19:13:40+02:00", 400, "%2B"),
+        ("/v1/windows?order=down", 400, ""),
+        ("/v1/latest?times=utc", 400, ""),
         ("/v1/windows?from=2&until=1", 400, "before until"),
         ("/v1/windows?cursor=nonsense", 400, "begin anew"),
         ("/v1/windows?format=xml", 400, ""),
@@ -168,8 +171,151 @@ fn pages_of_others_are_not_answered() {
     let own = format!("http://{}", served.address);
     let answer = served.get_with("/v1/latest", &[("Origin", &own)]);
     assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, None));
+    assert!(!answer.headers("vary").any(|name| name == "origin"), "{answer:?}");
     let policy = answer.header("content-security-policy").unwrap();
     assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+}
+
+#[test]
+fn pages_of_an_allowed_origin_read_and_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, "correct-horse-battery-staple\n").unwrap();
+    let (desk, other) = (("Origin", "https://desk.example"), ("Origin", "https://desk.example.org"));
+    let token = ("Authorization", "Bearer correct-horse-battery-staple");
+    let trades = trades(&folder);
+    let more = ["--window", "10s", "--allow-origin", desk.1, "--token-file", file.to_str().unwrap()];
+    let served = Served::run(&[&[trades.as_str()], &more[..]].concat());
+    let ask = |method: &str, path: &str, headers: &[(&str, &str)], body: &str| {
+        http::ask(served.address, method, path, headers, body)
+    };
+    let allowed = |answer: &http::Answer| answer.header("access-control-allow-origin").map(str::to_owned);
+    let answer = ask("GET", "/v1/latest", &[desk, token], "");
+    assert_eq!((answer.status, allowed(&answer).as_deref()), (200, Some(desk.1)));
+    assert!(answer.header("access-control-expose-headers").unwrap().contains("etag"));
+    let answer = ask("GET", "/v1/latest", &[desk], "");
+    assert_eq!((answer.status, allowed(&answer).as_deref()), (401, Some(desk.1)), "its page may read why");
+    let answer = ask("GET", "/v1/latest", &[other, token], "");
+    assert_eq!((answer.status, allowed(&answer)), (403, None));
+    let json = ("Content-Type", "application/json");
+    let question = r#"{"query": "select count(*) from symbols"}"#;
+    assert_eq!(ask("POST", "/v1/sql", &[desk, token, json], question).status, 200);
+    for (method, path) in
+        [("PUT", "/v1/symbols/ETHUSDT"), ("DELETE", "/v1/crosses/XVGUSDT"), ("PATCH", "/v1/definition")]
+    {
+        let answer = ask(method, path, &[desk, token, json], "{}");
+        assert_eq!(answer.status, 403, "{method} {path}: {}", answer.body);
+        assert!(answer.body.contains("may read"), "{}", answer.body);
+    }
+    assert_eq!(ask("POST", "/v1/replay", &[desk, token, json], "{}").status, 403);
+    // What a browser asks before, without the token.
+    let preflight = |path: &str, origin, method: &str| {
+        let asked = [origin, ("Access-Control-Request-Method", method)];
+        let answer = ask("OPTIONS", path, &asked, "");
+        (answer.status, answer.header("access-control-allow-methods").map(str::to_owned), allowed(&answer))
+    };
+    let desk_may = |methods: &str| (204, Some(methods.to_owned()), Some(desk.1.to_owned()));
+    assert_eq!(preflight("/v1/latest", desk, "GET"), desk_may("GET, HEAD"));
+    assert_eq!(preflight("/v1/sql", desk, "POST"), desk_may("POST"));
+    assert_eq!(preflight("/v1/symbols/ETHUSDT", desk, "PUT").0, 403);
+    assert_eq!(preflight("/v1/latest", other, "GET"), (403, None, None));
+    let answer = ask("GET", "/v1/latest", &[token], "");
+    assert_eq!((answer.status, allowed(&answer)), (200, None));
+    let varies: Vec<&str> = answer.headers("vary").collect();
+    assert!(varies.contains(&"origin"), "{varies:?}");
+}
+
+#[test]
+fn an_answer_is_packed_as_it_is_accepted_and_has_one_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let served = served(&folder, &[]);
+    let path = "/v1/windows";
+    let plain = served.get(path);
+    let get = |accept: &str| http::ask_bytes(served.address, "GET", path, &[("Accept-Encoding", accept)], "");
+    let (gzip, packed) = get("gzip, deflate");
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&*packed), &mut text).unwrap();
+    assert_eq!((gzip.header("content-encoding"), &text), (Some("gzip"), &plain.body));
+    let (zstd, packed) = get("gzip, deflate, br, zstd");
+    assert_eq!(zstd.header("content-encoding"), Some("zstd"));
+    assert_eq!(zstd::decode_all(&*packed).unwrap(), plain.body.as_bytes());
+    assert!(packed.len() < plain.body.len() / 2, "{} of {}", packed.len(), plain.body.len());
+    let tags: BTreeSet<&str> =
+        [&plain, &gzip, &zstd].map(|answer| answer.header("etag").unwrap()).into_iter().collect();
+    assert_eq!(tags.len(), 3, "each packing has its tag");
+    for tag in tags {
+        let again = served.get_with(path, &[("If-None-Match", tag), ("Accept-Encoding", "gzip")]);
+        assert_eq!((again.status, again.body.as_str()), (304, ""), "{tag}");
+    }
+    // What is short or has no end stays as it is.
+    let short = served.get_with("/healthz", &[("Accept-Encoding", "gzip")]);
+    assert_eq!((short.body.as_str(), short.header("content-encoding")), ("ok\n", None));
+    let (stream, _) =
+        http::begin(served.address, "GET", "/v1/stream?windows=100", &[("Accept-Encoding", "gzip")], "");
+    assert_eq!((stream.status, stream.header("content-encoding")), (200, None));
+    let metrics = http::ask_bytes(served.address, "GET", "/metrics", &[("Accept-Encoding", "gzip")], "");
+    assert_eq!(metrics.0.header("content-encoding"), Some("gzip"));
+}
+
+#[test]
+fn windows_come_in_both_orders_page_by_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let (served, rows) = (served(&folder, &[]), printed(&folder));
+    let mut paged = Vec::new();
+    let mut next = Some("/v1/windows?order=desc&limit=3&format=ndjson".to_owned());
+    while let Some(path) = next {
+        let page = served.get(&path);
+        assert_eq!(page.status, 200, "{path}: {}", page.body);
+        paged.extend(page.body.lines().map(str::to_owned));
+        next = page.header("link").map(|link| link.split(['<', '>']).nth(1).unwrap().to_owned());
+    }
+    assert_eq!(paged, rows.iter().rev().cloned().collect::<Vec<_>>());
+    let newest = served.get("/v1/windows?order=desc&limit=1&kind=stats&format=ndjson").body;
+    assert_eq!(
+        Some(newest.trim_end()),
+        rows.iter().rfind(|row| row.contains("\"stats\"")).map(String::as_str)
+    );
+}
+
+#[test]
+fn times_are_read_and_told_as_texts_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let served = served(&folder, &[]);
+    let range = |from: &str, until: &str| served.get(&format!("/v1/windows?from={from}&until={until}")).body;
+    assert_eq!(
+        range("2018-04-29T17:13:50Z", "2018-04-29T19:14:00%2B02:00"),
+        range("1525022030000", "1525022040000")
+    );
+    let (start, end) = ("2018-04-29T17:13:50.000Z", "2018-04-29T17:14:00.000Z");
+    let path = "/v1/windows?kind=cross&from=1525022030000&until=1525022040000";
+    let both = served.get(&format!("{path}&times=iso")).json()["rows"][0].clone();
+    assert_eq!((&both["start"], &both["end"]), (&start.into(), &end.into()));
+    // But for that the row is as it was.
+    let mut row = both.as_object().unwrap().clone();
+    assert!(row.remove("start").is_some() && row.remove("end").is_some());
+    assert_eq!(served.get(path).json()["rows"][0], serde_json::Value::Object(row));
+    let csv = served.get(&format!("{path}&times=iso&format=csv")).body;
+    assert!(csv.starts_with("name,window,start_ms,end_ms,start,end,status,"), "{csv}");
+    assert!(csv.contains(&format!(",1525022030000,1525022040000,{start},{end},")), "{csv}");
+    let points = served.get("/v1/series?name=XVGUSDT&times=iso").json()["points"].clone();
+    assert_eq!(points[1]["start"], start, "{points}");
+}
+
+#[test]
+fn an_answer_names_the_file_that_it_would_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let served = served(&folder, &[]);
+    for (path, name) in [
+        ("/v1/latest", r#"inline; filename="latest.json""#),
+        (
+            "/v1/windows?format=csv&kind=cross&name=XVGUSDT",
+            r#"attachment; filename="windows-cross-XVGUSDT.csv""#,
+        ),
+        ("/v1/windows?window=10s&format=ndjson", r#"attachment; filename="windows-10s.ndjson""#),
+        ("/v1/series?name=XVGUSDT", r#"inline; filename="series-cross-XVGUSDT-10s.json""#),
+    ] {
+        assert_eq!(served.get(path).header("content-disposition"), Some(name), "{path}");
+    }
 }
 
 #[test]
@@ -207,6 +353,18 @@ fn what_cannot_be_served_is_told_at_once() {
         (vec!["--listen", "127.0.0.1:0", "--token-file", short.to_str().unwrap()], 2, "16 characters"),
         (vec!["--listen", "127.0.0.1:0", "--token-file", "/nowhere/token"], 2, "can be read"),
         (vec!["--history", "1h"], 2, "--listen"),
+        (vec!["--listen", "127.0.0.1:0", "--allow-origin", "*"], 2, "each origin is named"),
+        (
+            vec!["--listen", ":0", "--allow-origin", "https://a.example/"],
+            2,
+            "did you mean https://a.example?",
+        ),
+        (
+            vec!["--listen", ":0", "--allow-origin", "http://a.example:80"],
+            2,
+            "did you mean http://a.example?",
+        ),
+        (vec!["--listen", ":0", "--allow-origin", "a.example"], 2, "a scheme and a host"),
         (vec!["--listen", "example.org:80"], 2, "such as 127.0.0.1:8080"),
     ] {
         let output = crossrate(&["run", &trades]).args(&flags).output().unwrap();
@@ -270,6 +428,8 @@ fn the_description_is_of_what_is_there() {
         ("/v1/latest", "Rows"),
         ("/v1/windows", "Page"),
         ("/v1/windows?kind=stats&limit=1", "Page"),
+        ("/v1/windows?times=iso&order=desc", "Page"),
+        ("/v1/series?name=XVGUSDT&times=iso", "Series"),
         ("/v1/series?name=XVGUSDT", "Series"),
         ("/v1/frontier", "Progress"),
         ("/v1/nothing", "Problem"),

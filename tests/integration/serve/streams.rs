@@ -212,6 +212,40 @@ fn a_stream_begins_with_no_more_than_one_answer_has() {
 }
 
 #[test]
+fn the_first_event_of_a_stream_is_a_message_and_says_when_to_come_again() {
+    let served = Served::demo(&["--speed", "max"]);
+    let (_, mut rest) = http::begin(served.address, "GET", "/v1/stream", &[], "");
+    let text = String::from_utf8(http::chunk(&mut rest).unwrap()).unwrap();
+    assert!(text.starts_with("retry: 1000\nid: "), "{text}");
+    let first = text.split("\n\n").next().unwrap();
+    assert!(first.contains("\nevent: snapshot\ndata: {"), "{first}");
+}
+
+#[test]
+fn a_name_that_has_no_rows_is_said_and_a_cross_that_is_still_to_come_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trades.jsonl");
+    std::fs::write(&path, super::follow::trades(0..30)).unwrap();
+    // Of the second cross a leg never trades.
+    let crosses = ["--cross", "XVGUSDT=XVGBTC*BTCUSDT", "--cross", "NEVER=ETHBTC*XVGETH"];
+    let served = Served::run(&[&[path.to_str().unwrap()], &crosses[..]].concat());
+    served.wait_for_the_end();
+    let unknown = |query: &str| {
+        let mut events = Events::open(&served, &format!("/v1/stream?{query}"), None);
+        events.next().unwrap()["unknown"].clone()
+    };
+    assert_eq!(unknown("name=XVGUSDT,NEVER&window=30s"), Value::Null);
+    assert_eq!(
+        unknown("name=XVGUSD,XVGUSDT,ZZZZZZ&window=31s"),
+        serde_json::json!([
+            {"name": "XVGUSD", "hint": "did you mean XVGUSDT?"},
+            {"name": "ZZZZZZ", "hint": "see /v1/catalog for what there is"},
+            {"window": "31s", "hint": "there are 30s"},
+        ])
+    );
+}
+
+#[test]
 fn readers_hear_that_the_server_ends() {
     let served = Served::demo(&["--speed", "max"]);
     served.wait_for_the_end();
