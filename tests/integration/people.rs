@@ -4,6 +4,7 @@
 mod boards;
 mod databases;
 mod days;
+mod python;
 pub(crate) mod recipes;
 #[cfg(feature = "top")]
 mod top;
