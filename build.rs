@@ -1,4 +1,4 @@
-//! What `crossrate bench` says of how the program was made: the versions of what its speed depends on besides itself.
+//! What `crossrate bench` and `--version` say of how the program was made.
 
 use std::process::Command;
 
@@ -16,6 +16,24 @@ fn main() {
     let said = Command::new(rustc).arg("--version").output().map(|output| output.stdout).unwrap_or_default();
     let said = String::from_utf8_lossy(&said);
     println!("cargo::rustc-env=BUILT_WITH_RUSTC={}", said.split(' ').nth(1).unwrap_or("unknown").trim());
+    println!("cargo::rustc-env=BUILT_FROM_COMMIT={}", commit().as_deref().unwrap_or("unknown"));
+}
+
+/// The commit that the program is made from. Of a debug build it is not said: it would be made anew at every
+/// commit.
+fn commit() -> Option<String> {
+    println!("cargo::rerun-if-env-changed=PROFILE");
+    if std::env::var("PROFILE").is_ok_and(|profile| profile == "debug") {
+        return Some("not told by a debug build".to_owned());
+    }
+    let git = |words: &[&str]| {
+        let output =
+            Command::new("git").args(words).output().ok().filter(|output| output.status.success())?;
+        Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    // It has a line more whenever another commit is checked out or made.
+    println!("cargo::rerun-if-changed={}", git(&["rev-parse", "--git-path", "logs/HEAD"])?);
+    git(&["describe", "--always", "--exclude", "*", "--abbrev=12", "--dirty=+changes"])
 }
 
 /// The version of a package in a `Cargo.lock`.

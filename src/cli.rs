@@ -99,7 +99,7 @@ pub enum Stop {
 
 /// Exact cross rates of trades, window by window, as soon as they are proven final.
 #[derive(Debug, Parser)]
-#[command(name = "crossrate", version, arg_required_else_help = true, disable_help_subcommand = true)]
+#[command(name = "crossrate", version, long_version = crate::version::long(), arg_required_else_help = true)]
 #[command(after_help = "crossrate COMMAND -h lists the flags of a command.")]
 struct Typed {
     #[command(subcommand)]
@@ -465,6 +465,7 @@ mod tests {
             "listen" => ("", "127.0.0.1:7"),
             "token-file" => ("--listen :7", token.as_str()),
             "allow-origin" => ("--listen :7", "https://a.example"),
+            "rate-metrics" => ("--listen :7", "7"),
             "history" => ("--listen :7", "7m"),
             "stay" => ("--listen :7", "never"),
             "speed" => ("", "7"),

@@ -168,6 +168,8 @@ pub struct Serving {
     pub token: Option<Tokens>,
     /// The origins whose pages may read, besides the server's own.
     pub origins: Vec<String>,
+    /// Of how many crosses rates are metrics.
+    pub rate_metrics: usize,
     /// How much event time of rows is kept.
     pub history: Duration,
     /// Whether it goes on after the end of the input.

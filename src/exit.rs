@@ -18,7 +18,7 @@ pub enum Exit {
     Unreachable,
     /// A bad record came, and `--strict` was given.
     Refused,
-    /// Ctrl-C or a request to terminate.
+    /// Ctrl-C, or a request to terminate that something is lost by.
     Interrupted,
     /// What the processes that this one started have come to.
     Child(u8),

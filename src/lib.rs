@@ -228,6 +228,7 @@ pub mod start;
 pub mod symbols;
 pub(crate) mod terminal;
 pub mod top;
+mod version;
 pub mod wire;
 pub mod worker;
 pub mod workers;

@@ -3,6 +3,7 @@
 use crossrate::cli::{self, Parsed, Stop, Task};
 use crossrate::cluster::{self, ClusterError, failure_detector};
 use crossrate::exit::{self, Exit, Failure};
+use crossrate::signals;
 use std::io::{ErrorKind, Write};
 
 fn main() {
@@ -10,7 +11,10 @@ fn main() {
     failure_detector::abort_on_panic();
     let mut words = String::new();
     let outcome = match cli::parse(std::env::args_os(), &environment()) {
-        Ok(parsed) => perform(parsed),
+        Ok(parsed) => {
+            let kept = Kept::by(&parsed.task);
+            perform(parsed).or_else(|error| kept.ended_in_order(error)).map(|exit| kept.exit_of(exit))
+        }
         Err(stop) => refuse(stop),
     };
     let exit = outcome.unwrap_or_else(|error| {
@@ -23,6 +27,48 @@ fn main() {
     });
     failure_detector::end(exit.code(), &words)
 }
+
+/// What is left of a command that is asked to terminate.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+enum Kept {
+    /// All of it: it goes on from its last commit.
+    All,
+    /// All of it where it has come to its end.
+    AllAtTheEnd,
+    /// Not all: windows that were open have given no rows.
+    Less,
+}
+
+impl Kept {
+    fn by(task: &Task) -> Kept {
+        match task {
+            // One of several processes tells the others that it was interrupted, and how it ends.
+            Task::Run(config) if config.cluster.process.is_some() || cluster::is_started_by_another() => {
+                Kept::Less
+            }
+            Task::Run(config) if config.has_ledger() => Kept::All,
+            Task::Serve(_) | Task::Produce(_) => Kept::AllAtTheEnd,
+            _ => Kept::Less,
+        }
+    }
+
+    /// An interrupted run has ended in order: what it had to commit is committed.
+    fn ended_in_order(self, error: anyhow::Error) -> anyhow::Result<Exit> {
+        match self == Kept::All && exit_of(&error) == Exit::Interrupted {
+            true => Ok(Exit::Interrupted),
+            false => Err(error),
+        }
+    }
+
+    /// A request to terminate is followed to the letter where nothing is lost by it.
+    fn exit_of(self, exit: Exit) -> Exit {
+        let is_interrupted = matches!(exit, Exit::Interrupted | Exit::Child(INTERRUPTED));
+        if self != Kept::Less && is_interrupted && signals::is_terminated() { Exit::Done } else { exit }
+    }
+}
+
+/// As which processes that this one started say that they were interrupted.
+const INTERRUPTED: u8 = Exit::Interrupted.code();
 
 /// What an error comes to.
 fn exit_of(error: &anyhow::Error) -> Exit {

@@ -72,6 +72,8 @@ pub struct App {
     pub token: Option<Tokens>,
     /// The pages of others that may read.
     origins: Origins,
+    /// Of how many crosses rates are metrics.
+    rate_metrics: usize,
     /// What the server counts of itself.
     pub metrics: Metrics,
     /// Room for answers that are under way.
@@ -123,6 +125,7 @@ impl Server {
             feed,
             token: serving.token.clone(),
             origins: Origins::new(&serving.origins),
+            rate_metrics: serving.rate_metrics,
             metrics: Metrics::default(),
             answers: Answers::default(),
             asking: Semaphore::new(ASKING),

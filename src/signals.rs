@@ -3,9 +3,26 @@
 use crate::exit::Exit;
 use crate::workers::WorkerWaker;
 use anyhow::Result;
-use std::sync::Arc;
+use signal_hook::consts::{SIGINT, SIGTERM};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+/// The signal that began the end, where one did.
+static FIRST: OnceLock<i32> = OnceLock::new();
+
+/// Notes a signal that ends the command, of which the first one counts, and gives it back; others pass.
+pub fn note(signal: i32) -> i32 {
+    if [SIGINT, SIGTERM].contains(&signal) {
+        FIRST.get_or_init(|| signal);
+    }
+    signal
+}
+
+/// Whether the command ends since it was asked to terminate, and not by Ctrl-C.
+pub fn is_terminated() -> bool {
+    FIRST.get() == Some(&SIGTERM)
+}
 
 /// How long after an interrupt, or after the first error, a process may still tidy up and commit.
 pub const TIDY_UP: Duration = Duration::from_secs(10);
@@ -13,14 +30,14 @@ pub const TIDY_UP: Duration = Duration::from_secs(10);
 /// The first Ctrl-C or request to terminate stops the run in order, the second one at once. `announce` passes
 /// the first one on to the other processes of the run.
 pub fn on_signal(interrupted: &Arc<AtomicBool>, wakers: &[WorkerWaker], announce: fn()) -> Result<()> {
-    let mut signals =
-        signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM])?;
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
     let (interrupted, wakers) = (Arc::clone(interrupted), wakers.to_vec());
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         // Not asked of the flag: an error sets that, too, and what is still to be written then is not to be
         // cut off.
         let mut before = false;
-        for _ in signals.forever() {
+        for signal in signals.forever() {
+            note(signal);
             if std::mem::replace(&mut before, true) {
                 std::process::exit(Exit::Interrupted.code().into());
             }

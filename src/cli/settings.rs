@@ -450,6 +450,8 @@ settings! {
     ALLOW_ORIGIN: Optional<Vec<String>> = Optional::many("allow-origin", "ORIGIN", SERVING, places::origins,
         "Pages of that origin may read here, such as https://desk.example; repeatable").in_demo_too()
         .default("none");
+    RATE_METRICS: Setting<usize> = Setting::one("rate-metrics", "N", SERVING, values::rate_metrics,
+        "Of how many crosses, by name, /metrics tells the rates").in_demo_too().default("100");
     HISTORY: Setting<u64> = Setting::one("history", "DURATION", SERVING, values::span,
         "How much event time of rows is kept to be served").in_demo_too().default("1h");
     STAY: Setting<Stay> = Setting::one("stay", "WHEN", SERVING, values::stay,

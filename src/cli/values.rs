@@ -189,6 +189,11 @@ pub(super) fn restarts(text: &str) -> Result<usize, Wrong> {
     small_count(text, 0, 1_000)
 }
 
+/// Of how many crosses rates are metrics.
+pub(super) fn rate_metrics(text: &str) -> Result<usize, Wrong> {
+    small_count(text, 0, 10_000)
+}
+
 /// The index of a process.
 pub(super) fn process(text: &str) -> Result<usize, Wrong> {
     small_count(text, 0, 1_023)

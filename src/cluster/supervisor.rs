@@ -14,10 +14,10 @@
 //! decides. An error that a process has reported is no accident: it would come again, or, where another run has taken
 //! the job over, take it back from that one.
 
-use super::handshake;
-use super::parent_link;
 use super::places::SECRET;
 use super::{ClusterError, DIRECTORY_VARIABLE, JOB_VARIABLE, PROCESS_VARIABLE, failure_detector};
+use super::{handshake, parent_link};
+use crate::signals::note;
 use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::collections::VecDeque;
@@ -382,7 +382,7 @@ fn watch_signals(events: Sender<(u32, Event)>) -> io::Result<()> {
     let mut signals = Signals::new([SIGCHLD, SIGINT, SIGTERM])?;
     let watching = move || {
         for signal in signals.forever() {
-            let event = if signal == SIGCHLD { Event::Child } else { Event::Interrupt };
+            let event = if note(signal) == SIGCHLD { Event::Child } else { Event::Interrupt };
             if events.send((0, event)).is_err() {
                 return;
             }

@@ -13,9 +13,10 @@ use super::session::{Counts, Note, Output, Record, Rules, Session};
 use super::shard::{LinkCommand, LinkKey, LinkTimeouts};
 use crate::config::{ProduceConfig, Verbosity};
 use crate::exit::{Exit, Failure};
-use crate::signals::TIDY_UP;
+use crate::signals::{TIDY_UP, note};
 use anyhow::{Context, Result};
 use crossrate_dataflows::market::event_time::EventTime;
+use signal_hook::consts::{SIGINT, SIGTERM};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc as threads;
@@ -51,9 +52,9 @@ impl Interrupts {
 
     pub(super) async fn next(&mut self) {
         tokio::select! {
-            _ = self.int.recv() => {}
-            _ = self.term.recv() => {}
-        }
+            _ = self.int.recv() => note(SIGINT),
+            _ = self.term.recv() => note(SIGTERM),
+        };
     }
 }
 

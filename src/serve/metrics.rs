@@ -2,6 +2,8 @@
 //! operators expect. Partitions and classes of records are labels; names of symbols are not, since there may
 //! be thousands.
 
+mod rates;
+
 use super::App;
 use super::board::progress::{Knowledge, PartitionNews, Standing, now_ms};
 use super::coding::Coding;
@@ -55,6 +57,7 @@ fn write(app: &App) -> String {
     text.family("crossrate_build_info", "gauge", "The version that runs.");
     text.sample(&[("version", env!("CARGO_PKG_VERSION"))], 1.0);
     write_job(app, &mut text);
+    rates::write(&mut text, &app.feed.board.read(), app.rate_metrics);
     text.family("crossrate_subscribers", "gauge", "Readers of /v1/stream and /v1/ws.");
     for (transport, readers) in ["sse", "websocket"].into_iter().zip(&app.feed.readers) {
         text.sample(&[("transport", transport)], load(readers));

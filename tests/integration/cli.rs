@@ -442,8 +442,30 @@ fn the_help_lists_what_there_is() {
     }
     let (code, stdout, stderr) = end(crossrate(folder.path(), [""; 0]));
     assert!(code == 2 && stdout.is_empty() && stderr.contains("Usage: crossrate"), "{code} {stderr}");
-    let (code, stdout, _) = end(crossrate(folder.path(), ["--version"]));
+    let (code, stdout, _) = end(crossrate(folder.path(), ["-V"]));
     assert_eq!((code, stdout), (0, format!("crossrate {}\n", env!("CARGO_PKG_VERSION"))));
+    let (code, stdout, _) = end(crossrate(folder.path(), ["--version"]));
+    let mut lines = stdout.lines();
+    assert_eq!((code, lines.next()), (0, Some(concat!("crossrate ", env!("CARGO_PKG_VERSION")))), "{stdout}");
+    let told: Vec<(&str, &str)> = lines.filter_map(|line| line.split_once(": ")).collect();
+    let names: Vec<&str> = told.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, ["commit", "features", "librdkafka", "time zone database"]);
+    assert!(told[2].1.starts_with(|c: char| c.is_ascii_digit()) && told[3].1.starts_with("20"), "{told:?}");
+    for feature in ["parquet", "top", "avro", "protobuf"] {
+        let is_in = match feature {
+            "parquet" => cfg!(feature = "parquet"),
+            "top" => cfg!(feature = "top"),
+            "avro" => cfg!(feature = "avro"),
+            _ => cfg!(feature = "protobuf"),
+        };
+        assert_eq!(told[1].1.split(", ").any(|told| told == feature), is_in, "{feature}");
+    }
+    // Help by a word, of the program and of a command.
+    let help = |words: &[&str]| end(crossrate(folder.path(), words.iter().copied()));
+    assert_eq!(help(&["help", "run"]), help(&["run", "--help"]));
+    assert_eq!(help(&["help"]), help(&["--help"]));
+    let (code, _, said) = help(&["help", "rnu"]);
+    assert!(code == 2 && said.contains("rnu"), "{said}");
 }
 
 #[test]

@@ -14,12 +14,14 @@ fn trade(number: u64) -> String {
 fn an_interrupted_run_ends_with_whole_rows_and_with_its_accounting() {
     for workers in ["1", "2", "4"] {
         for attempt in 0..8 {
-            interrupted_once(workers, &format!("-w {workers}, attempt {attempt}"));
+            // Without a checkpoint windows that are open are lost, whoever asks for the end.
+            let signal = if attempt < 6 { "-INT" } else { "-TERM" };
+            interrupted_once(workers, signal, &format!("-w {workers}, {signal}, attempt {attempt}"));
         }
     }
 }
 
-fn interrupted_once(workers: &str, which: &str) {
+fn interrupted_once(workers: &str, signal: &str, which: &str) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
     command.args(["run", "--from", "-", "--symbols", "BTCUSDT", "--window", "10s", "-w", workers]);
     crate::program::without_settings(&mut command);
@@ -34,7 +36,7 @@ fn interrupted_once(workers: &str, which: &str) {
     let mut first = String::new();
     rows.read_line(&mut first).expect("a row");
     let process = child.id().to_string();
-    let signalled = Command::new("kill").args(["-INT", &process]).status().expect("kill is there");
+    let signalled = Command::new("kill").args([signal, &process]).status().expect("kill is there");
     assert!(signalled.success(), "{process} is gone");
     let (mut rest, mut said) = (String::new(), String::new());
     rows.read_to_string(&mut rest).expect("rows");
@@ -44,4 +46,23 @@ fn interrupted_once(workers: &str, which: &str) {
     let torn = rest.lines().chain([first.as_str()]).find(|row| serde_json::from_str::<Value>(row).is_err());
     assert_eq!(torn, None, "{which}");
     assert!(said.contains("crossrate: read "), "{which}: {said}");
+}
+
+#[test]
+fn a_server_of_rows_that_is_asked_to_terminate_ends_with_0_and_by_ctrl_c_with_130() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("rows.jsonl"), "").expect("written");
+    for (signal, code) in [("-TERM", 0), ("-INT", 130)] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
+        command.args(["serve", "rows.jsonl", "--listen", "127.0.0.1:0"]).current_dir(folder.path());
+        crate::program::without_settings(&mut command);
+        let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let mut said = BufReader::new(child.stderr.take().expect("a pipe"));
+        let mut line = String::new();
+        said.read_line(&mut line).expect("a text");
+        assert!(line.starts_with("crossrate: serving "), "{line}");
+        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status();
+        assert!(sent.expect("kill is there").success());
+        assert_eq!(child.wait().expect("it ends").code(), Some(code), "{signal}");
+    }
 }

@@ -19,8 +19,13 @@ pub(super) fn serving(given: &Given) -> Result<Option<Serving>, UsageError> {
         if given.which() == Which::Serve {
             return Ok(None);
         }
-        let others: [&About; 4] =
-            [&s::TOKEN_FILE.about, &s::ALLOW_ORIGIN.about, &s::HISTORY.about, &s::STAY.about];
+        let others: [&About; 5] = [
+            &s::TOKEN_FILE.about,
+            &s::ALLOW_ORIGIN.about,
+            &s::RATE_METRICS.about,
+            &s::HISTORY.about,
+            &s::STAY.about,
+        ];
         return match others.into_iter().find(|about| *given.origin(about) == Origin::Flag) {
             None => Ok(None),
             Some(about) => {
@@ -55,6 +60,7 @@ pub(super) fn serving_at(given: &Given, mut listen: Vec<SocketAddr>) -> Result<S
         listen,
         token,
         origins: given.find(&s::ALLOW_ORIGIN)?.unwrap_or_default(),
+        rate_metrics: given.get(&s::RATE_METRICS)?,
         history: Duration::from_micros(given.get(&s::HISTORY)?),
         stay: if given.which() == Which::Serve { Stay::Always } else { given.get(&s::STAY)? },
     })

@@ -45,6 +45,7 @@ const SERVE_TAKES: &[Shared] = &[
     shared("listen").default("127.0.0.1:8080"),
     shared("token-file"),
     shared("allow-origin"),
+    shared("rate-metrics"),
     shared("history"),
     shared("topic").default("none").help("Topic of the trades that they were made of, for POST /v1/replay"),
     shared("name").help("The job whose rows are served, and whose checkpoint tells how far it is"),

@@ -409,6 +409,36 @@ fn metrics_are_well_formed_and_add_up() {
 }
 
 #[test]
+fn rates_are_metrics_of_as_many_names_as_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let crosses = ["--cross", "XVGUSDT=XVGBTC*BTCUSDT", "--cross", "BTCXVG=BTCUSDT/XVGBTC"];
+    let of = |more: &[&str]| {
+        let served = served(&folder, &[&crosses, more].concat());
+        (served.get("/metrics").body, served.get("/v1/windows?kind=cross&name=XVGUSDT&format=ndjson").body)
+    };
+    let (text, rows) = of(&[]);
+    let value = |name: &str| -> f64 {
+        let sample = format!("crossrate_{name}{{name=\"XVGUSDT\",window=\"10s\"}} ");
+        let line = text.lines().find_map(|line| line.strip_prefix(&sample));
+        line.unwrap_or_else(|| panic!("no {sample} in {text}")).parse().unwrap()
+    };
+    let rows: Vec<serde_json::Value> = rows.lines().map(|row| serde_json::from_str(row).unwrap()).collect();
+    let rated: Vec<f64> =
+        rows.iter().filter_map(|row| Some(row["vwap"].as_str()?.parse().unwrap())).collect();
+    assert_eq!(value("rate"), *rated.last().unwrap());
+    let mean = rated.iter().sum::<f64>() / rated.len() as f64;
+    assert!((value("rate_mean") / mean - 1.0).abs() < 1e-9, "{}", value("rate_mean"));
+    assert!(value("rate_std") > 0.0);
+    // The last window lacks a leg.
+    assert_eq!((rows.len() - rated.len(), value("rate_missing_windows")), (1, 1.0));
+    assert!(value("rate_age_seconds") > 250e6, "its window is of 2018");
+    assert!(text.contains("crossrate_rate_names_left_out 0\n"));
+    let (text, _) = of(&["--rate-metrics", "1"]);
+    assert!(text.contains("crossrate_rate{name=\"BTCXVG\"") && !text.contains("name=\"XVGUSDT\""), "{text}");
+    assert!(text.contains("crossrate_rate_names_left_out 1\n"));
+}
+
+#[test]
 fn the_description_is_of_what_is_there() {
     let folder = tempfile::tempdir().unwrap();
     let served = served(&folder, &[]);
