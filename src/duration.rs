@@ -1,34 +1,18 @@
 //! Durations as texts: one number and one unit, such as `250ms`, `30s`, `5m` or `1h`. All values are
 //! microseconds.
 
-/// Units, the longest first, with their lengths.
-pub(crate) const UNITS: [(&str, u64); 5] =
-    [("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000), ("ms", 1_000), ("us", 1)];
-
-/// A duration in the longest unit that holds it whole.
-pub(crate) fn show(micros: u64) -> String {
-    let whole = |(_, length): &&(&str, u64)| micros.is_multiple_of(*length);
-    match UNITS.iter().find(whole) {
-        Some((unit, length)) if micros > 0 => format!("{}{unit}", micros / length),
-        _ => "0s".into(),
-    }
-}
-
-/// The digits of a duration, and the length of its unit; `None` of any other text.
-pub(crate) fn split(text: &str) -> Option<(&str, u64)> {
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
-    let (_, length) = UNITS.iter().find(|(name, _)| *name == unit)?;
-    (!number.is_empty()).then_some((number, *length))
-}
+pub(crate) use crossrate_dataflows::market::windows::show_length as show;
+use crossrate_dataflows::market::windows::split_length;
 
 /// The duration of a text; `None` of any other text, and of what is more than 64 bits hold.
 pub(crate) fn parse(text: &str) -> Option<u64> {
-    let (number, length) = split(text)?;
+    let (number, length) = split_length(text)?;
     number.parse::<u64>().ok()?.checked_mul(length)
 }
 
-/// The longest `--delay` there may be.
-pub(crate) const LONGEST_DELAY: u64 = 8_760 * 3_600_000_000;
+/// The longest duration that can be asked for: a year. Longer ones are slips, and sums of a few of them stay
+/// far from 2^63 µs.
+pub(crate) const LONGEST: u64 = 8_760 * 3_600_000_000;
 
 /// A delay that is at least so long, as somebody would write it: whole milliseconds, seconds, minutes or
 /// hours.

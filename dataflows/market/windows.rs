@@ -17,7 +17,7 @@ use serde::de::{Deserialize, Deserializer, Error};
 use serde::ser::{Serialize, Serializer};
 use std::fmt;
 use std::sync::Arc;
-pub use text::{WrongWindow, length, nearest_zone, show_length};
+pub use text::{LENGTH_UNITS, WrongWindow, length, nearest_zone, show_length, split_length};
 
 /// The most window definitions of one job.
 pub const MOST_DEFINITIONS: usize = 16;

@@ -2,7 +2,7 @@
 
 use super::usage::{Wrong, nearest};
 use crate::config::{AtEnd, Progress, Speed, Stay};
-use crate::duration;
+use crate::duration::{self, LONGEST};
 use crate::wire::format::{BINANCE, BUILT_IN, Format, MappingFile};
 use crate::wire::mapping::schema_file;
 use crossrate_dataflows::market::decimal::Decimals;
@@ -10,12 +10,9 @@ use crossrate_dataflows::market::definition::{Emit, Fill, MissingLeg, RowKinds};
 use crossrate_dataflows::market::formula::NAME_RULE;
 use crossrate_dataflows::market::schema::RowKind;
 use crossrate_dataflows::market::trade::{Symbol, is_name};
-use crossrate_dataflows::market::windows::{Zone, nearest_zone};
+use crossrate_dataflows::market::windows::{LENGTH_UNITS, Zone, nearest_zone, split_length};
 use std::path::Path;
 use std::time::Duration;
-
-/// The longest duration there is: a year. Longer ones are slips, and sums of a few of them stay far from 2^63 µs.
-const LONGEST: u64 = 8_760 * 3_600_000_000;
 
 /// Words for units that people write elsewhere, and their length in microseconds.
 const FOREIGN_UNITS: [(&str, u64); 12] = [
@@ -57,7 +54,7 @@ fn meant_duration(text: &str) -> Option<String> {
     let mut total = 0.0;
     for (number, unit) in parts(&text)? {
         let unit = if unit.is_empty() { "s" } else { unit };
-        let mut units = duration::UNITS.iter().chain(&FOREIGN_UNITS);
+        let mut units = LENGTH_UNITS.iter().chain(&FOREIGN_UNITS);
         let (_, length) = units.find(|(name, length)| *name == unit && *length >= 1_000)?;
         total += number.parse::<f64>().ok()? * (length / 1_000) as f64;
     }
@@ -76,7 +73,7 @@ pub(super) fn duration(text: &str) -> Result<u64, Wrong> {
         _ => Wrong::new(text, EXPECTED).perhaps(meant_duration(text).as_deref()),
     };
     // Rows have milliseconds.
-    let (number, length) = duration::split(text).filter(|(_, length)| *length >= 1_000).ok_or_else(wrong)?;
+    let (number, length) = split_length(text).filter(|(_, length)| *length >= 1_000).ok_or_else(wrong)?;
     // Only a number too great for 64 bits fails here, and that is more than the bound.
     match number.parse::<u64>().ok().and_then(|number| number.checked_mul(length)) {
         Some(micros) if micros <= LONGEST => Ok(micros),

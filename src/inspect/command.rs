@@ -4,7 +4,7 @@ use super::NO_SYMBOL;
 use super::survey::Found;
 use crate::config::inspect::Inspect;
 use crate::config::{STDIN, Source};
-use crate::duration::{LONGEST_DELAY, rounded_up, show};
+use crate::duration::{LONGEST, rounded_up, show};
 use crate::wire::format::BINANCE;
 use crossrate_dataflows::market::decimal::Decimals;
 
@@ -67,7 +67,7 @@ pub(super) fn command(inspect: &Inspect, found: &[Found]) -> Told {
     }
     words.extend(["--symbols".to_owned(), "all".to_owned()]);
     let behind = rounded_up(read.iter().map(|f| f.most_behind).max().unwrap_or_default());
-    if behind > LONGEST_DELAY {
+    if behind > LONGEST {
         notes.push("records are more than a year out of order: no --delay takes them all".into());
     } else if behind > inspect.config.definition.delay {
         words.extend(["--delay".to_owned(), show(behind)]);

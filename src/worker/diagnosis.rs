@@ -6,7 +6,7 @@
 //! ask for silence.
 
 use crate::config::{Config, Source, Verbosity};
-use crate::duration::{LONGEST_DELAY, rounded_up, show, span};
+use crate::duration::{LONGEST, rounded_up, show, span};
 use crate::wire::chunk::{Chunk, Framing, LineFormat};
 use crate::wire::mapping::Mapping;
 use crate::wire::why;
@@ -265,7 +265,7 @@ impl Diagnosis {
             return;
         }
         let hint = match rounded_up(delay_needed) {
-            delay if delay <= LONGEST_DELAY => format!("; --delay {} would have taken them", show(delay)),
+            delay if delay <= LONGEST => format!("; --delay {} would have taken them", show(delay)),
             _ => String::new(),
         };
         say!("crossrate: {name}: {by_delay} late, the latest {} behind{hint}", span(most_behind));

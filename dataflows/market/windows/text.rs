@@ -4,24 +4,31 @@ use super::definition::{CivilUnit, Period, WindowDefinition, Zone};
 use super::periods::{parse_moment, zone_names};
 use super::{DAY, EventTime, MOST_SLOTS};
 
-/// Units of lengths, the longest first.
-const UNITS: [(&str, u64); 4] = [("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000), ("ms", 1_000)];
+/// The units of all lengths of time that are written, the longest first, in microseconds.
+pub const LENGTH_UNITS: [(&str, u64); 5] =
+    [("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000), ("ms", 1_000), ("us", 1)];
 
 /// A length in the largest unit that divides it.
 pub fn show_length(micros: u64) -> String {
-    match UNITS.iter().find(|(_, unit)| micros > 0 && micros.is_multiple_of(*unit)) {
+    match LENGTH_UNITS.iter().find(|(_, unit)| micros > 0 && micros.is_multiple_of(*unit)) {
         Some((name, unit)) => format!("{}{name}", micros / unit),
-        None => format!("{micros}us"),
+        None => "0s".to_owned(),
     }
+}
+
+/// The digits of a length, and its unit in microseconds; `None` of any other text.
+pub fn split_length(text: &str) -> Option<(&str, u64)> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
+    let (_, micros) = LENGTH_UNITS.iter().find(|(name, _)| *name == unit)?;
+    (!number.is_empty()).then_some((number, *micros))
 }
 
 /// The length that is written so, in microseconds: a positive number and one of `ms`, `s`, `m` and `h`.
 pub fn length(text: &str) -> Option<u64> {
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
-    let (_, micros) = UNITS.iter().find(|(name, _)| *name == unit)?;
+    let (number, unit) = split_length(text).filter(|(_, unit)| *unit >= 1_000)?;
     // No window is longer than all times that trades can have.
     let longest = EventTime::TOO_LATE.micros();
-    number.parse::<u64>().ok()?.checked_mul(*micros).filter(|length| (1..=longest).contains(length))
+    number.parse::<u64>().ok()?.checked_mul(unit).filter(|length| (1..=longest).contains(length))
 }
 
 /// Why a text is no window definition.
@@ -244,7 +251,7 @@ mod tests {
         fn what_is_printed_reads_back(
             length in 1u64..1_000, unit in 0usize..4, slides in 1u64..1_000, kind in 0u8..6,
         ) {
-            let (name, _) = UNITS[unit];
+            let (name, _) = LENGTH_UNITS[unit];
             let text = match kind {
                 0 => format!("{length}{name}"),
                 1 => format!("{}{name}/{length}{name}", length * slides),
