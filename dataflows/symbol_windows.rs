@@ -74,7 +74,7 @@ pub fn symbol_windows<'scope>(
     let states = input.at_looks(Pipeline, "SymbolWindows", WindowLooks::new(definition, resume));
     let (rows, legs) = states.ok_err(|output| match output {
         Output::Emission(emission) => Ok(emission),
-        Output::Leg(leg) => Err(leg),
+        Output::Leg(leg) => Err(*leg),
     });
     (rows, VecCollection::new(legs))
 }

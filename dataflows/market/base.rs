@@ -8,11 +8,13 @@
 use super::candle::Candle;
 use super::event_time::EventTime;
 use super::moments::Moments;
+use super::resume::InWindows;
 use super::slots::{Slot, Slots};
-use super::windows::Window;
+use super::trade::Symbol;
+use super::windows::{Window, WindowPlace, Windows};
 use differential_dataflow::difference::Semigroup;
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 /// The open slots of a symbol's window of one definition, of the trades in all panes that end at a moment or
 /// earlier.
@@ -33,6 +35,33 @@ impl Base {
         let slots: Vec<Slot> = slots.each().filter(is_open).copied().collect();
         (!slots.is_empty()).then_some(Base { until, slots })
     }
+
+    /// The base of windows that begin and end where those do that this is the base of, and do not grow.
+    fn of_whole(&self, window: &Window) -> Option<Base> {
+        let mut slots = self.slots.iter().copied();
+        let mut whole = slots.next()?;
+        slots.for_each(|slot| whole.merge_later(&slot));
+        whole.end = window.slot(whole.end.minus(1))?.end;
+        Some(Base { until: self.until, slots: vec![whole] })
+    }
+}
+
+/// What a checkpoint holds of the windows of all definitions, also of those that are kept with another one.
+pub fn each_base<'a>(
+    kept: &'a HashMap<InWindows, Base>,
+    windows: &Windows,
+) -> impl Iterator<Item = (&'a Symbol, WindowPlace, Base)> {
+    let holder = |place: WindowPlace| windows.kept_with(place).unwrap_or(place);
+    kept.iter().flat_map(move |((symbol, name), base)| {
+        // An earlier program kept each by itself. Of those that are kept with another that is passed over.
+        let kept = windows.named(name).map(|(place, _)| place);
+        let of_kept = (0..windows.count()).filter(move |place| kept == Some(holder(*place)));
+        of_kept.filter_map(move |place| {
+            let is_own = kept == Some(place);
+            let base = if is_own { base.clone() } else { base.of_whole(windows.at(place))? };
+            Some((symbol, place, base))
+        })
+    })
 }
 
 /// A symbol's panes that may be corrected, each by itself.

@@ -76,6 +76,12 @@ impl Looks {
         if self.provisional { closed + self.tick } else { closed }
     }
 
+    /// When the sums of all panes until a moment are kept by value: these are corrected no more, and no look
+    /// that a run repeats which is taken up from then on must do without one of them.
+    pub fn kept_at(&self, until: EventTime) -> EventTime {
+        self.final_at(until).plus(self.hindsight())
+    }
+
     /// From when on a run that is taken up at a moment keeps sums by value. What an earlier run has handed
     /// over and not kept is among the first of them: that run may have kept sums at other moments.
     pub fn kept_from(&self, taken_up_at: EventTime) -> EventTime {

@@ -20,7 +20,7 @@ use super::cross::LegState;
 use super::event_time::EventTime;
 use super::series::SeriesMoments;
 use super::trade::Symbol;
-use super::windows::Window;
+use super::windows::{Window, WindowName};
 use compact_str::CompactString;
 use num_bigint::BigInt;
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,8 @@ pub struct Resume {
     pub rates: HashMap<InWindows, BTreeMap<i64, BigInt>>,
     /// How the definition has changed since the job began.
     pub log: Vec<DatedChange>,
+    /// Whether no run goes on from this one, since there is no ledger: long windows are not kept for it.
+    pub is_last: bool,
     /// Final windows that a cross which is added may reach back to, by their end; only with `--back-fill`.
     pub held: HashMap<InWindows, BTreeMap<EventTime, LegState>>,
 }
@@ -75,21 +77,21 @@ pub struct LastClose {
     pub counts_ids: bool,
 }
 
-/// A change of what outlives its windows.
+/// A change of what outlives its windows. Small, since it travels beside rows and as they do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Lasting {
     /// A leg's latest final window with trades.
-    Carried(InWindows, EventTime, LegState),
+    Carried(InWindows, EventTime, Box<LegState>),
     /// The greatest id of a symbol since its ids began anew; `None` where it is the greatest of all again.
     IdsAnew(Symbol, Option<u64>),
-    /// The sums of a symbol's long window.
-    Base(InWindows, Base),
+    /// The sums of a symbol's long windows.
+    Bases(Symbol, Vec<(WindowName, Base)>),
     /// A cross's statistics.
     Series(InWindows, SeriesMoments),
     /// A symbol's latest final window with trades, from which those without are filled.
     Close(InWindows, LastClose),
     /// A final window is held for crosses that may be added.
-    Held(InWindows, EventTime, LegState),
+    Held(InWindows, EventTime, Box<LegState>),
     /// It is held no longer.
     Released(InWindows, EventTime),
     /// A rate has entered the statistics of the last K, and the one with the number `- K` has left.
@@ -147,7 +149,7 @@ mod tests {
 
     /// What the checkpoint of `t` holds of a run that began with `earlier` and has left all that, by what
     /// the crate's documents say of it; and the panes that are handed over again. That run kept sums every
-    /// so many steps.
+    /// so many steps, and where these are several, of windows of more than 32 steps alone.
     fn point(
         t: EventTime,
         panes: &[PaneItem],
@@ -161,13 +163,16 @@ mod tests {
         let kept_from = looks.kept_from(earlier.at);
         let mut resume = Resume { at: t, ..earlier };
         let step = windows.base_step().unwrap_or(1);
+        let is_by_panes = |window: &Window| every > 1 && !window.is_endless() && window.span() <= 32 * step;
         let needed = |end: EventTime| {
-            let until = windows.pane_needed_until(end, kept_from);
-            let until = if windows.base_step().is_some() && every > 1 {
-                until.max(at(end.micros().next_multiple_of(step * every)))
-            } else {
-                until
-            };
+            let mut until = windows.pane_needed_until(end, kept_from);
+            if windows.base_step().is_some() && every > 1 {
+                until = until.max(at(end.micros().next_multiple_of(step * every)));
+            }
+            for window in windows.each().iter().filter(|window| is_by_panes(window)) {
+                let slot = window.slot(end.minus(1));
+                until = slot.map_or(until, |slot| until.max(window.last_end_over(slot.end)));
+            }
             until.plus(definition.grace + looks.hindsight()) > t
         };
         let (again, gone): (Vec<_>, Vec<_>) =
@@ -179,15 +184,20 @@ mod tests {
         for (look, lasting) in left {
             match lasting.clone() {
                 Lasting::Carried(leg, end, state) if look.plus(looks.hindsight()) <= t => {
-                    resume.carried.insert(leg, (end, state));
+                    resume.carried.insert(leg, (end, *state));
                 }
                 // That of a symbol which does not trade until then is the same.
-                Lasting::Base(of, base)
-                    if at(base.until.micros().next_multiple_of(step * every))
-                        .plus(definition.grace + looks.hindsight())
-                        <= t =>
-                {
-                    resume.bases.insert(of, base);
+                Lasting::Bases(symbol, bases) => {
+                    // No commit has what a look that is repeated must not see.
+                    let span = definition.grace + looks.hindsight();
+                    assert!(bases.iter().all(|(_, base)| base.until.plus(span) <= *look));
+                    let is_kept = |base: &Base| {
+                        let moment = at(base.until.micros().next_multiple_of(step * every));
+                        moment.plus(span) <= t
+                    };
+                    let is_long = |name: &str| windows.named(name).is_some_and(|(_, w)| !is_by_panes(w));
+                    let bases = bases.into_iter().filter(|(name, base)| is_long(name) && is_kept(base));
+                    resume.bases.extend(bases.map(|(window, base)| ((symbol.clone(), window), base)));
                 }
                 Lasting::IdsAnew(symbol, id) if look.plus(looks.hindsight()) <= t => {
                     match id {
@@ -202,7 +212,7 @@ mod tests {
                     resume.closes.insert(symbol, close);
                 }
                 Lasting::Held(of, end, leg) if *look <= t => {
-                    resume.held.entry(of).or_default().insert(end, leg);
+                    resume.held.entry(of).or_default().insert(end, *leg);
                 }
                 Lasting::Released(of, end) if *look <= t => {
                     resume.held.get_mut(&of).map(|held| held.remove(&end));
@@ -249,12 +259,15 @@ mod tests {
         let period = prop_oneof![
             Just(Period::All),
             (20u64..300).prop_map(Period::Length),
+            Just(Period::Length(60)),
             (950u64..1_200).prop_map(|moment| Period::From(at(moment))),
         ];
         let sliding = |(slide, count)| WindowDefinition::Sliding { size: slide * count, slide };
         prop_oneof![
             (1u64..6, 1u64..4).prop_map(sliding),
             (1u64..6, 50u64..90).prop_map(move |(slide, count)| sliding((slide * count, 1))),
+            // Those that are kept with windows that grow from where they begin.
+            Just(sliding((60, 1))),
             (period, 1u64..20).prop_map(|(period, step)| WindowDefinition::Anchored(period, step)),
         ]
     }

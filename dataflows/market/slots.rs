@@ -46,6 +46,16 @@ pub struct Slot {
     pub rise: i128,
 }
 
+impl Slot {
+    /// Makes one of this slot and a later one.
+    pub(super) fn merge_later(&mut self, later: &Slot) {
+        self.end = later.end;
+        self.moments.plus_equals(&later.moments);
+        self.candle.merge(&later.candle);
+        self.rise += later.rise;
+    }
+}
+
 impl Slots {
     /// Those that an earlier run left, in order of time.
     pub fn of(slots: impl IntoIterator<Item = Slot>) -> Slots {
@@ -74,6 +84,10 @@ impl Slots {
                 holding.for_each(|head| head.add(at, moments, candle));
             }
             None => {
+                // A symbol mostly has one or two, and a queue that grows by itself takes room for four.
+                if slots.len() == slots.capacity() && slots.len() < 4 {
+                    slots.reserve_exact(1);
+                }
                 slots.insert(at, Slot { end, moments: *moments, candle: *candle, rise: 0 });
                 heads.iter_mut().flatten().for_each(|head| head.shift(at));
             }
@@ -167,10 +181,8 @@ impl Slots {
         while let [Some(first), Some(second)] = [self.slots.front(), self.slots.get(1)]
             && second.end <= until
         {
-            let mut both = *second;
-            both.moments.plus_equals(&first.moments);
-            both.candle.merge(&first.candle);
-            both.rise += first.rise;
+            let mut both = *first;
+            both.merge_later(second);
             self.slots.pop_front();
             self.slots[0] = both;
             self.heads.iter_mut().flatten().for_each(|head| head.merge_first());

@@ -11,7 +11,7 @@ use super::resume::Resume;
 use super::slots::{Asked, Slots};
 use super::trade::Symbol;
 use super::window::WindowState;
-use super::windows::{Window, WindowPlace, Windows, next_multiple_from};
+use super::windows::{Window, WindowName, WindowPlace, Windows, next_multiple_from};
 
 /// A pane's place in the slots of all definitions. Asked for by thousands of symbols one after the other, it
 /// is worked out once.
@@ -21,6 +21,8 @@ pub struct PaneSlots {
     /// By definition; `None` before an anchor.
     slots: Box<[Option<SlotSpan>]>,
     base_step: Option<u64>,
+    /// The definitions whose sums are kept by value.
+    kept: Box<[WindowPlace]>,
 }
 
 /// A slot, and the last of the windows that hold it.
@@ -41,7 +43,14 @@ impl PaneSlots {
     /// Those of no pane yet.
     pub fn of(windows: &Windows) -> PaneSlots {
         let slots = windows.each().iter().map(|_| None).collect();
-        PaneSlots { pane_end: EventTime::MIN, slots, base_step: windows.base_step() }
+        let is_kept = |place: &WindowPlace| windows.is_long(*place) && windows.kept_with(*place).is_none();
+        let kept = (0..windows.count()).filter(is_kept).collect();
+        PaneSlots { pane_end: EventTime::MIN, slots, base_step: windows.base_step(), kept }
+    }
+
+    /// The same where no later run needs sums.
+    pub fn without_kept(self) -> PaneSlots {
+        PaneSlots { base_step: None, kept: Box::default(), ..self }
     }
 
     /// Turns to the pane that ends then.
@@ -58,6 +67,11 @@ impl PaneSlots {
     /// The slot of the pane in the windows of a definition; `None` before an anchor.
     pub fn at(&self, place: WindowPlace) -> Option<SlotSpan> {
         self.slots[usize::from(place)]
+    }
+
+    /// The definitions whose sums are kept by value.
+    pub fn kept(&self) -> &[WindowPlace] {
+        &self.kept
     }
 
     /// The moment at which the sums of long windows are kept by value, with the pane that ends then among
@@ -180,13 +194,19 @@ impl SymbolState {
     }
 
     /// What a checkpoint keeps of long windows at a moment: the sums of all panes until then, which are
-    /// final.
-    pub fn bases(&mut self, until: EventTime, looks: &Looks) -> Vec<(WindowPlace, Base)> {
+    /// final, of these definitions.
+    pub fn bases(
+        &mut self,
+        until: EventTime,
+        kept: &[WindowPlace],
+        looks: &Looks,
+    ) -> Vec<(WindowName, Base)> {
         let SymbolState { windows, open, .. } = self;
         if looks.at_ticks() {
             while let Some(pane) = open.take_first(until) {
-                for (in_windows, window) in windows.iter_mut().zip(looks.windows.each()) {
-                    if let Some(slot) = slot_of(window, pane.end)
+                for &place in kept {
+                    let in_windows = &mut windows[usize::from(place)];
+                    if let Some(slot) = slot_of(looks.windows.at(place), pane.end)
                         && pane.end > in_windows.restored_to
                     {
                         in_windows.settled.add(slot.end, &pane.moments, &pane.candle);
@@ -195,9 +215,8 @@ impl SymbolState {
                 }
             }
         }
-        let kept = (0..).zip(windows.iter_mut()).filter(|(place, _)| looks.windows.is_long(*place));
-        kept.filter_map(|(place, in_windows)| {
-            let window = looks.windows.at(place);
+        let base = |&place: &WindowPlace| {
+            let (in_windows, window) = (&mut windows[usize::from(place)], looks.windows.at(place));
             if looks.at_ticks()
                 && let Some(slot) = window.slot(until)
             {
@@ -205,9 +224,9 @@ impl SymbolState {
                 in_windows.settled.settle(window, slot.start);
             }
             let slots = if looks.at_ticks() { &in_windows.settled } else { &in_windows.slots };
-            Base::of(slots, window, until).map(|base| (place, base))
-        })
-        .collect()
+            Base::of(slots, window, until).map(|base| (window.name_owned(), base))
+        };
+        kept.iter().filter_map(base).collect()
     }
 
     /// The end of the first pane that waits to be kept by value.
@@ -282,7 +301,7 @@ mod tests {
     use crate::market::decimal::{Price, Quantity};
     use crate::market::definition::{Definition, Emit};
     use crate::market::trade::{IdRange, Side, Trade};
-    use crate::market::windows::{Period, WindowDefinition};
+    use crate::market::windows::{Period, WindowDefinition, Zone};
     use differential_dataflow::difference::Semigroup;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
@@ -449,6 +468,48 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    /// Of windows that are looked at before they are final, what is kept by value is added up a second time:
+    /// of long windows alone, and of those what is open.
+    #[test]
+    fn what_is_kept_by_value_does_not_grow_with_the_panes() {
+        let at = EventTime::from_micros;
+        let definitions = ["10ms", "80ms/10ms", "1s", "anchored:1s/20ms", "anchored:all/10ms"];
+        let parse = |text: &str| WindowDefinition::parse(text, &Zone::utc()).unwrap();
+        let windows = Windows::new(definitions.map(parse));
+        let looks = Looks::of(&Definition {
+            windows: windows.clone(),
+            grace: 5_000,
+            emit: Emit::Changes,
+            ..Definition::default()
+        });
+        let mut symbol = SymbolState::new(&Symbol::new("A"), true, &looks, &Resume::default());
+        let mut pane = PaneSlots::of(&windows);
+        for id in 1..=500 {
+            let (price, quantity) = (Price::from_scaled(1).unwrap(), Quantity::from_scaled(1).unwrap());
+            let trade = Trade::new(id, price, quantity, at(id * 10_000));
+            let (moments, candle) = summed(&trade);
+            let end = windows.pane(trade.time).end;
+            pane.turn_to(end, &windows);
+            symbol.add(&pane, &moments, &candle, &looks);
+            for (place, window) in (0..).zip(windows.each()) {
+                symbol.settle(place, window, end);
+            }
+            let moment = pane.kept_at(end).unwrap();
+            let bases = symbol.bases(moment, pane.kept(), &looks);
+            // Those of whole seconds are kept with those that grow in them.
+            let names: Vec<&str> = bases.iter().map(|(name, _)| name.as_str()).collect();
+            let expected: &[&str] = match id % 100 {
+                96..=99 => &["anchored:all/10ms"],
+                _ => &["anchored:1s/20ms", "anchored:all/10ms"],
+            };
+            assert_eq!(names, expected, "{id}");
+            let all = bases.last().map(|(_, base)| base.slots.iter().map(|slot| slot.moments.n).sum::<i64>());
+            assert_eq!(all, Some(id as i64));
+            let kept = symbol.windows.iter().map(|in_windows| in_windows.settled.each().count());
+            assert!(kept.sum::<usize>() <= 4, "{id} panes");
         }
     }
 

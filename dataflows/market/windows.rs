@@ -6,6 +6,7 @@
 
 pub mod boundaries;
 pub mod definition;
+mod kept;
 pub mod periods;
 mod text;
 
@@ -24,12 +25,6 @@ pub const MOST_DEFINITIONS: usize = 16;
 
 /// The most slots that a sliding window is made of.
 pub const MOST_SLOTS: u64 = 100_000;
-
-/// Of windows that are made of more panes than this the sums are kept by value, every so many panes. Half
-/// as many cost time that is seen, twice as many make the checkpoint twice as large (`benches/months`).
-/// Where panes are of a millisecond, a symbol has a row of each in which it traded, so the sums that are
-/// kept are fewer than its rows.
-const FEW_PANES: u64 = 32;
 
 /// Panes are no longer than this where boundaries are further apart.
 const DAY: u64 = 86_400_000_000;
@@ -133,34 +128,6 @@ impl Windows {
     /// The least distance of two boundaries of one definition, about.
     pub fn finest(&self) -> u64 {
         self.0.iter().map(Window::slot_length).min().expect("a definition")
-    }
-
-    /// The step of event time at which the sums of long windows are kept by value, for a run that is taken up: where a window
-    /// is not made of few panes, what they are kept for is not all of it.
-    pub fn base_step(&self) -> Option<u64> {
-        let finest = self.finest();
-        let step = finest.saturating_mul(FEW_PANES);
-        self.0.iter().any(|window| window.is_long(finest)).then_some(step)
-    }
-
-    /// Whether the windows of that definition are made of so many panes that their sums are kept by value.
-    pub fn is_long(&self, place: WindowPlace) -> bool {
-        self.at(place).is_long(self.finest())
-    }
-
-    /// Until when the sums of a pane are needed, but for what corrections add: until the end of the last window that holds
-    /// it, or where such a window is long until its sums are kept by value, which is not before that other
-    /// moment.
-    pub fn pane_needed_until(&self, pane_end: EventTime, kept_from: EventTime) -> EventTime {
-        let finest = self.finest();
-        let needed = self.0.iter().map(|window| match window.slot(pane_end.minus(1)) {
-            None => pane_end,
-            Some(_) if window.is_long(finest) => {
-                next_multiple_from(pane_end.max(kept_from), finest * FEW_PANES)
-            }
-            Some(slot) => window.last_end_over(slot.end),
-        });
-        needed.max().unwrap_or(pane_end)
     }
 
     /// When the last window that has a row because of trades in the pane ends.
@@ -284,16 +251,6 @@ impl Window {
     #[inline]
     pub fn is_endless(&self) -> bool {
         matches!(self.grid, Grid::From { .. } | Grid::All { .. })
-    }
-
-    /// Whether a window is made of more than a few panes of that length, none of which has another sum beside it.
-    fn is_long(&self, finest: u64) -> bool {
-        let few = finest.saturating_mul(FEW_PANES);
-        match &self.grid {
-            Grid::Sliding { size, slide } => size == slide && *size > few,
-            Grid::Periods(periods) | Grid::Anchored { periods, .. } => periods.longest() > few,
-            Grid::From { .. } | Grid::All { .. } => true,
-        }
     }
 
     /// From when on the window that ends then is there: of windows that grow from one start the next one begins to exist when

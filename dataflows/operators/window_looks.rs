@@ -55,7 +55,8 @@ struct PaneTrades {
 #[derive(Debug, Clone)]
 pub(crate) enum Output {
     Emission(Emission),
-    Leg(((Symbol, (WindowKey, LegState)), EventTime, isize)),
+    /// Apart, since it is larger than a row and most symbols are no legs.
+    Leg(Box<((Symbol, (WindowKey, LegState)), EventTime, isize)>),
 }
 
 /// Looks at the windows of symbols.
@@ -102,7 +103,7 @@ struct Given {
     /// What crosses have been told, by window end.
     told: BTreeMap<EventTime, LegState>,
     /// The latest final window with trades; only where it may stand in.
-    latest: Option<(EventTime, LegState)>,
+    latest: Option<Box<(EventTime, LegState)>>,
     emitted: BTreeMap<EventTime, Emitted<WindowState>>,
 }
 
@@ -113,11 +114,13 @@ impl WindowLooks {
     pub(crate) fn new(definition: &Arc<Definition>, resume: &Arc<Resume>) -> Self {
         let looks = Looks::of(definition);
         let known_to = resume.at.minus(looks.hindsight());
+        let slots = PaneSlots::of(&looks.windows);
+        let slots = if resume.is_last { slots.without_kept() } else { slots };
         let mut logic = WindowLooks {
             resume: Arc::clone(resume),
             known_to,
             kept_from: looks.kept_from(resume.at),
-            slots: PaneSlots::of(&looks.windows),
+            slots,
             looks,
             carries: definition.missing_leg == MissingLeg::Carry,
             legs: HashSet::new(),
@@ -149,7 +152,7 @@ impl WindowLooks {
         let is_leg = self.tells_all || self.legs.contains(name);
         self.symbols.push(SymbolState::new(name, is_leg, &self.looks, &self.resume));
         self.lives.push(self.changing.life_of(name));
-        let given = |window| Given { latest: self.stood_in(name, window), ..Given::default() };
+        let given = |window| Given { latest: self.stood_in(name, window).map(Box::new), ..Given::default() };
         self.given.push(self.looks.windows.each().iter().map(given).collect());
         self.numbers.insert(name.clone(), self.symbols.len() - 1);
         self.symbols.len() - 1
@@ -209,14 +212,18 @@ impl WindowLooks {
         let stands_in = self.carries || symbol.is_leg && window.grows();
         if look == self.looks.final_at(end) && stands_in && look > self.known_to {
             let (leg, latest) = ((symbol.name.clone(), window.name_owned()), LegState::of(&state));
-            given.latest = self.carries.then_some((end, latest));
+            given.latest = self.carries.then(|| Box::new((end, latest)));
             give(
                 look.minus(1),
-                Output::Emission(Emission::Lasting(look, Lasting::Carried(leg, end, latest))),
+                Output::Emission(Emission::Lasting(look, Lasting::Carried(leg, end, Box::new(latest)))),
             );
         }
         if look == self.looks.final_at(end) && self.tells_all && look > self.resume.at {
-            let held = Lasting::Held((symbol.name.clone(), window.name_owned()), end, LegState::of(&state));
+            let held = Lasting::Held(
+                (symbol.name.clone(), window.name_owned()),
+                end,
+                Box::new(LegState::of(&state)),
+            );
             give(look.minus(1), Output::Emission(Emission::Lasting(look, held)));
         }
         let emitted = &mut given.emitted;
@@ -245,7 +252,7 @@ impl WindowLooks {
         let symbol = &mut self.symbols[number];
         let state = symbol.window(place, window, end, asked);
         let mut give_leg = |leg: LegState, date: EventTime, diff: isize| {
-            give(date, Output::Leg(((symbol.name.clone(), ((place, end), leg)), date, diff)));
+            give(date, Output::Leg(Box::new(((symbol.name.clone(), ((place, end), leg)), date, diff))));
         };
         let lives = self.lives[number].gives(window, end, look);
         if !lives || window.start_of(end) < self.withhold_before {
@@ -338,7 +345,7 @@ impl LookLogic for WindowLooks {
     fn next_look(&self) -> Option<EventTime> {
         let news = self.pending.keys().next().map(|date| date.plus(1));
         let settled = self.settling.first().map(|end| self.looks.final_at(end));
-        let kept = self.basing.first().map(|until| self.looks.final_at(until));
+        let kept = self.basing.first().map(|until| self.looks.kept_at(until));
         let beginning = self.beginning.keys().next().copied();
         [news, settled, kept, self.ending.first(), beginning, self.tick_due].into_iter().flatten().min()
     }
@@ -360,7 +367,7 @@ impl LookLogic for WindowLooks {
         while let Some(end) = self.settling.first().filter(|end| self.looks.final_at(*end) <= look) {
             self.settle(end, look, give);
         }
-        while let Some(until) = self.basing.first().filter(|until| self.looks.final_at(*until) <= look) {
+        while let Some(until) = self.basing.first().filter(|until| self.looks.kept_at(*until) <= look) {
             self.keep(until, look, give);
         }
         self.end(look, give);

@@ -2,6 +2,7 @@
 
 use crate::job_identity;
 use crate::ledger::checkpoint::Checkpoint;
+use crossrate_dataflows::market::base::each_base;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::trade::Symbol;
 use crossrate_dataflows::market::windows::{Window, WindowPlace, Windows};
@@ -54,8 +55,7 @@ pub(super) fn of(checkpoint: &Checkpoint) -> Vec<OpenWindow> {
 fn slots<'a>(checkpoint: &'a Checkpoint, windows: &Windows) -> BTreeMap<(WindowPlace, &'a Symbol), Slots> {
     let mut found: BTreeMap<(WindowPlace, &Symbol), Slots> = BTreeMap::new();
     let mut held: BTreeMap<(WindowPlace, &Symbol), EventTime> = BTreeMap::new();
-    for ((symbol, name), base) in &checkpoint.resume.bases {
-        let Some((place, _)) = windows.named(name) else { continue };
+    for (symbol, place, base) in each_base(&checkpoint.resume.bases, windows) {
         held.insert((place, symbol), base.until);
         let slots = found.entry((place, symbol)).or_default();
         slots.extend(base.slots.iter().map(|slot| (slot.end, slot.moments.n)));

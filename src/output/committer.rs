@@ -8,12 +8,15 @@ use crate::ledger::checkpoint::{JobEntry, add_file_change, add_lasting, encode};
 use crate::ledger::entry_key::EntryKey;
 use crate::ledger::{Changes, Commit};
 use anyhow::Result;
+use crossrate_dataflows::market::base::Base;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::looks::Looks;
 use crossrate_dataflows::market::resume::Lasting;
 use crossrate_dataflows::market::row::Row;
+use crossrate_dataflows::market::trade::Symbol;
+use crossrate_dataflows::market::windows::WindowName;
 use crossrate_dataflows::operators::closings::{Outbox, Refusal};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 /// How long offsets and dead letters may wait for rows to be committed with.
@@ -38,9 +41,12 @@ pub(super) struct Committer {
     gathered: usize,
     /// Of the commit that is under way: how far the rows are with it.
     committing: Option<EventTime>,
-    /// Carried windows, by when they were final, that looks which a later run would repeat did not know yet.
+    /// What looks left of which those that a later run would repeat did not know yet, in their order.
     unsettled: VecDeque<(EventTime, Lasting)>,
     hindsight: u64,
+    /// The sums of each symbol's long windows that the next commit writes: the latest, whatever closed since
+    /// the last one.
+    bases: HashMap<Symbol, Vec<(WindowName, Base)>>,
     /// The latest look of any row, and how far the rows are.
     last_look: EventTime,
     frontier: EventTime,
@@ -74,6 +80,7 @@ impl Committer {
             stats_last: config.definition.stats_last,
             fills: config.definition.wants_fills(),
             unsettled: VecDeque::new(),
+            bases: HashMap::new(),
             hindsight: Looks::of(&config.definition).hindsight(),
             interval: config.commit_interval,
             pending: Commit { changes, ..Commit::default() },
@@ -111,7 +118,8 @@ impl Committer {
         // What looks left first: a partition may say that an entry of an earlier look can go.
         for (look, change) in outbox.lasting.drain(..) {
             match change {
-                Lasting::Carried(..) => self.unsettled.push_back((look, change)),
+                Lasting::Carried(..) | Lasting::IdsAnew(..) => self.unsettled.push_back((look, change)),
+                Lasting::Bases(symbol, bases) => _ = self.bases.insert(symbol, bases),
                 _ => add_lasting(&mut self.pending.changes, &change, self.stats_last)?,
             }
         }
@@ -184,7 +192,8 @@ impl Committer {
 
     /// Whether there is anything to commit.
     pub(super) fn has_pending(&self) -> bool {
-        self.ended || !self.pending.rows.is_empty() || !self.pending.changes.is_empty()
+        let Commit { rows, changes, .. } = &self.pending;
+        self.ended || !rows.is_empty() || !changes.is_empty() || !self.bases.is_empty()
     }
 
     /// Fails where another run has the job. Cheap: it asks now and then.
@@ -220,6 +229,9 @@ impl Committer {
             self.settle(EventTime::MAX)?;
         }
         self.gathered = 0;
+        for (symbol, bases) in self.bases.drain() {
+            add_lasting(&mut self.pending.changes, &Lasting::Bases(symbol, bases), self.stats_last)?;
+        }
         let mut commit = std::mem::take(&mut self.pending);
         commit.changes.insert(EntryKey::Job.into(), Some(encode(&self.job)?));
         Ok(commit)

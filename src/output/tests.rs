@@ -4,11 +4,14 @@ use super::commit_thread::tests::slow;
 use super::committer::Committer;
 use super::{JobEnd, Output};
 use crate::cli::{self, Task};
+use crate::config::Verbosity;
 use crate::ledger::Changes;
-use crate::ledger::checkpoint::JobEntry;
+use crate::ledger::checkpoint::{JobEntry, decode};
 use crate::sink::{Sink, SinkBatch, Sinks};
 use anyhow::{Result, anyhow};
+use crossrate_dataflows::market::base::Base;
 use crossrate_dataflows::market::event_time::EventTime;
+use crossrate_dataflows::market::resume::Lasting;
 use crossrate_dataflows::market::row::{Content, Row, RowKind, Stage};
 use crossrate_dataflows::market::trade::Symbol;
 use crossrate_dataflows::operators::closings::Outbox;
@@ -35,9 +38,9 @@ impl Sink for Listens {
     }
 }
 
-/// An output whose ledger commits what and when the test says.
-fn output() -> (Sender<Result<()>>, Output, Told) {
-    let words = ["crossrate", "run"].map(OsString::from);
+/// A committer of a job with these flags, whose ledger commits what and when the test says.
+fn committer(flags: &str) -> (Sender<Result<()>>, Committer, Verbosity) {
+    let words = ["crossrate", "run"].into_iter().chain(flags.split_whitespace()).map(OsString::from);
     let Task::Run(mut config) = cli::parse(words, &[]).unwrap().task else { panic!("a run was asked for") };
     let (outcomes, thread) = slow();
     let job = JobEntry {
@@ -49,9 +52,14 @@ fn output() -> (Sender<Result<()>>, Output, Told) {
         ends: BTreeMap::new(),
     };
     config.commit_interval = Duration::from_secs(3_600);
-    let committer = Committer::new(thread, job, &config, Changes::new());
+    (outcomes, Committer::new(thread, job, &config, Changes::new()), config.verbosity)
+}
+
+/// An output whose ledger commits what and when the test says.
+fn output() -> (Sender<Result<()>>, Output, Told) {
+    let (outcomes, committer, verbosity) = committer("");
     let told = Told::default();
-    let mut output = Output::new(Sinks::default(), Some(committer), config.verbosity);
+    let mut output = Output::new(Sinks::default(), Some(committer), verbosity);
     output.add(Box::new(Listens(Arc::clone(&told))));
     (outcomes, output, told)
 }
@@ -116,4 +124,42 @@ fn a_commit_that_is_refused_ends_the_run_and_tells_nobody() {
     let error = output.finish(&mut closing(20, 1), JobEnd::Closed).unwrap_err();
     assert_eq!(error.to_string(), "job was taken over");
     assert!(told.lock().unwrap().is_empty());
+}
+
+/// What looks at these moments leave, of which each closes a pane of a symbol of windows that are long, and
+/// what frontier proves that.
+fn kept(looks: &[u64], frontier: u64) -> Outbox {
+    let bases = |until: u64| {
+        let bases = vec![("1d".into(), Base { until: millis(until), slots: Vec::new() })];
+        (millis(until), Lasting::Bases(Symbol::new("A"), bases))
+    };
+    let lasting = looks.iter().map(|look| bases(*look)).collect();
+    Outbox { lasting, frontier: Some(millis(frontier)), ..Outbox::default() }
+}
+
+#[test]
+fn a_commit_has_the_latest_sums_of_a_long_window() {
+    let until = |committer: &mut Committer| {
+        let commit = committer.next_commit().unwrap();
+        let entry = commit.changes.get("base/A/1d")?.clone()?;
+        Some(decode::<Base>("base/A/1d", &entry).unwrap().until)
+    };
+    let (_ledger, mut committer, _) = committer("");
+    committer.gather(&mut kept(&[10, 20], 25)).unwrap();
+    committer.gather(&mut kept(&[30], 30)).unwrap();
+    assert!(committer.has_pending());
+    assert_eq!(until(&mut committer), Some(millis(30)));
+    assert!(!committer.has_pending());
+    assert_eq!(until(&mut committer), None, "nothing new");
+}
+
+#[test]
+fn where_ids_began_anew_waits_for_looks_that_a_later_run_repeats() {
+    let (_ledger, mut committer, _) = committer("--emit changes --grace 15ms");
+    let anew = (millis(20), Lasting::IdsAnew(Symbol::new("A"), Some(7)));
+    let outbox = |lasting, until| Outbox { lasting, frontier: Some(millis(until)), ..Outbox::default() };
+    committer.gather(&mut outbox(vec![anew], 34)).unwrap();
+    assert!(!committer.next_commit().unwrap().changes.contains_key("anew/A"));
+    committer.gather(&mut outbox(Vec::new(), 35)).unwrap();
+    assert!(committer.next_commit().unwrap().changes.contains_key("anew/A"));
 }

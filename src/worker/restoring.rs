@@ -47,7 +47,8 @@ impl<'a> JobWorker<'a> {
         let wanted = Arc::clone(&config);
         let config = as_begun(config, &checkpoint);
         let definition = definition_log(&config, &checkpoint, &mut symbols);
-        let resume = Resume { log: definition.changes().cloned().collect(), ..checkpoint.resume.clone() };
+        let log = definition.changes().cloned().collect();
+        let resume = Resume { log, is_last: !config.has_ledger(), ..checkpoint.resume.clone() };
         let taken = definition.clone();
         let mut changes = Changes::new(timely, definition, desk);
         if wanted.evolve {

@@ -91,7 +91,7 @@ impl WindowLooks {
                 let state = self.symbols[number].window(place, window, end, Asked::Changed);
                 state.map(|state| (end, LegState::of(&state)))
             }
-            None => self.given[number][usize::from(place)].latest,
+            None => self.given[number][usize::from(place)].latest.as_deref().copied(),
         };
         let Some((end, leg)) = known else { return };
         let lives = self.lives[number].gives(window, end, look);
@@ -100,9 +100,9 @@ impl WindowLooks {
         }
         let name = self.symbols[number].name.clone();
         for (date, diff) in [(look.minus(1), 1), (look, -1)] {
-            give(date, Output::Leg(((name.clone(), ((place, end), leg)), date, diff)));
+            give(date, Output::Leg(Box::new(((name.clone(), ((place, end), leg)), date, diff))));
         }
-        let carried = Lasting::Carried((name, window.name_owned()), end, leg);
+        let carried = Lasting::Carried((name, window.name_owned()), end, Box::new(leg));
         give(look.minus(1), Output::Emission(Emission::Lasting(look, carried)));
     }
 }

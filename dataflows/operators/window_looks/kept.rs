@@ -1,7 +1,7 @@
 //! What a checkpoint keeps of windows by value: the sums of long ones, and where ids began anew.
 
 use super::{Give, Output, WindowLooks};
-use crate::market::base::Base;
+use crate::market::base::{Base, each_base};
 use crate::market::definition::Definition;
 use crate::market::event_time::EventTime;
 use crate::market::resume::{Lasting, Resume};
@@ -24,10 +24,8 @@ pub(crate) fn kept_bases<'scope>(
 ) -> StreamVec<'scope, EventTime, KeptBase> {
     // An input that had ended was closed as far as time goes; its windows as far as rows do.
     let committed = resume.at.minus(definition.grace);
-    let kept = resume.bases.iter().filter_map(|((symbol, window), base)| {
-        let (place, _) = definition.windows.named(window)?;
-        let base = Base { until: base.until.min(committed), ..base.clone() };
-        Some((symbol.clone(), place, base))
+    let kept = each_base(&resume.bases, &definition.windows).map(|(symbol, place, base)| {
+        (symbol.clone(), place, Base { until: base.until.min(committed), ..base })
     });
     // As panes are arranged.
     given_once(scope, kept).exchange(|(symbol, ..): &KeptBase| symbol.hashed())
@@ -62,13 +60,11 @@ impl WindowLooks {
     /// Keeps the sums of long windows by value.
     pub(super) fn keep(&mut self, until: EventTime, look: EventTime, give: Give<'_>) {
         for number in self.basing.take(until) {
-            let is_known = look <= self.known_to;
-            for (place, base) in self.symbols[number].bases(until, &self.looks) {
-                if !is_known {
-                    let window = self.looks.windows.at(place).name_owned();
-                    let kept = Lasting::Base((self.symbols[number].name.clone(), window), base);
-                    give(look.minus(1), Output::Emission(Emission::Lasting(look, kept)));
-                }
+            let symbol = &mut self.symbols[number];
+            let bases = symbol.bases(until, self.slots.kept(), &self.looks);
+            if look > self.resume.at && !bases.is_empty() {
+                let kept = Lasting::Bases(symbol.name.clone(), bases);
+                give(look.minus(1), Output::Emission(Emission::Lasting(look, kept)));
             }
             let next = self.symbols[number].first_open().and_then(|pane_end| self.slots.kept_at(pane_end));
             self.basing.set(number, next);

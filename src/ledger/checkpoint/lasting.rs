@@ -45,8 +45,10 @@ pub fn add_lasting(changes: &mut Changes, change: &Lasting, stats_last: Option<u
             changes.insert(EntryKey::Carried(of.clone()).into(), Some(encode(&(end, leg))?));
             changes.insert(EntryKey::Carried(earlier(&of.0)).into(), None);
         }
-        Lasting::Base(of, base) => {
-            changes.insert(EntryKey::Base(of.clone()).into(), Some(encode(base)?));
+        Lasting::Bases(symbol, bases) => {
+            for (window, base) in bases {
+                changes.insert(EntryKey::Base((symbol.clone(), window.clone())).into(), Some(encode(base)?));
+            }
         }
         Lasting::IdsAnew(symbol, id) => {
             let entry = id.map(|id| encode(&id)).transpose()?;
