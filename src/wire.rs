@@ -11,6 +11,7 @@ use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::trade::{Side, Trade, TradeKind};
 use mapping::{Mapped, Mapping, MappingScratch, Taker, TradeId};
 use std::fmt;
+use std::ops::Range;
 
 pub mod archive;
 mod binance;
@@ -259,10 +260,16 @@ fn mapped_lines<'a>(
     scratch: &mut Scratch,
     mut each: impl FnMut(Raw<'a>, Mapped<'_>),
 ) {
-    for line in bytes.split(|b| *b == b'\n').filter(|line| mapping.is_record(line)) {
-        let json = if mapping.is_json() { capture_prefix(line) } else { 0 };
-        let raw = Raw { bytes: line, key: None, place: None, part: 0 };
-        mapped(raw, &line[json..], mapping, scratch, &mut each);
+    let mut from = 0;
+    while from < bytes.len() {
+        let end = memchr::memchr(b'\n', &bytes[from..]).map_or(bytes.len(), |length| from + length);
+        let line = &bytes[from..end];
+        if mapping.is_record(line) {
+            let json = from + if mapping.is_json() { capture_prefix(line) } else { 0 };
+            let raw = Raw { bytes: line, key: None, place: None, part: 0 };
+            mapped(raw, bytes, json..end, mapping, scratch, &mut each);
+        }
+        from = end + 1;
     }
 }
 
@@ -282,26 +289,29 @@ fn mapped_messages<'a>(
         from = end;
         match message.null {
             true => each(raw, Mapped::Ignored),
-            false => mapped(raw, raw.bytes, mapping, scratch, &mut each),
+            false => mapped(raw, bytes, value..end, mapping, scratch, &mut each),
         }
     }
 }
 
-/// The trades of one record, or once what it is instead.
+/// The trades of the record at a place, or once what it is instead.
+#[inline]
 fn mapped<'a>(
     raw: Raw<'a>,
-    bytes: &[u8],
+    all: &[u8],
+    place: Range<usize>,
     mapping: &Mapping,
     scratch: &mut Scratch,
     each: &mut impl FnMut(Raw<'a>, Mapped<'_>),
 ) {
     let mut part = 0;
-    mapping.decode(bytes, scratch.decimals, &mut scratch.mapping, |mapped| {
+    mapping.decode_at(all, place, scratch.decimals, &mut scratch.mapping, |mapped| {
         each(Raw { part, ..raw }, mapped);
         part += 1;
     });
 }
 
+#[inline]
 fn record_of(mapped: Mapped<'_>) -> Record<'_> {
     let trade = match mapped {
         Mapped::Trade(trade) => trade,
@@ -320,7 +330,7 @@ fn record_of(mapped: Mapped<'_>) -> Record<'_> {
         Some(Taker::Sell) => Side::Sell,
         None => Side::Untold,
     };
-    let symbol = trade.symbol.as_bytes();
+    let symbol = trade.symbol;
     let untold = Trade::new(0, price, quantity, trade.time);
     let of_id = match trade.id {
         TradeId::Sequence(id) => Trade::new(id, price, quantity, trade.time),

@@ -26,7 +26,7 @@ pub fn check(record: &Record<'_>) {
 /// The same of a mapping.
 pub fn check_mapped(mapped: &Mapped<'_>) {
     if let Mapped::Trade(trade) = mapped {
-        assert!(is_name(trade.symbol.as_bytes()), "{:?}", trade.symbol);
+        assert!(is_name(trade.symbol), "{:?}", trade.symbol);
         assert!(trade.price > 0 && trade.quantity > 0, "{trade:?}");
     }
 }

@@ -83,13 +83,11 @@ pub fn open(
             Some(client) => client,
             None => context.client(Listener::new(config.verbosity), plans.len())?,
         };
-        let listener = Listener::clone(client.context());
         // A look at the topic first: a client that knows no leader would wait for a timer before it fetches.
         context.partitions(&client)?;
         let woken = WorkerWaker::default();
         let (told, news) = mpsc::channel();
-        let reader = Reader::new(context, client, listener, worker.waker(), &woken, news, Arc::clone(&away));
-        let reader = reader.reading(&reading);
+        let reader = Reader::new(context, client, &reading, worker.waker(), &woken, news, Arc::clone(&away));
         let (partitions, mailbox) = reader.start(plans, woken.clone())?;
         start::tell(
             config.verbosity,

@@ -8,7 +8,7 @@
 use crate::config::{RegistryAddress, Verbosity};
 use crate::http;
 use crate::wire::chunk::{Chunk, Framing};
-use crate::wire::mapping::{Mapping, SchemaText};
+use crate::wire::mapping::{LastSchema, Mapping, SchemaText};
 use crate::workers::Waker;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -134,11 +134,11 @@ impl Registry {
     /// Waits until a mapping knows the schemas of all records of a chunk. Fails where they cannot be had.
     pub fn wait_for(&self, mapping: &Arc<Mapping>, chunk: &Chunk) -> Result<(), String> {
         let Framing::Messages(messages) = &chunk.framing else { return Ok(()) };
-        let mut from = 0;
+        let (mut from, mut last) = (0, LastSchema::default());
         for message in messages {
             let value = from + message.key.unwrap_or(0) as usize;
             from = message.end as usize;
-            while let Some(id) = mapping.missing_schema(&chunk.bytes[value..from]) {
+            while let Some(id) = mapping.missing_schema(&chunk.bytes[value..from], &mut last) {
                 self.ask(mapping, id);
                 if let Some(words) = self.refusal() {
                     return Err(words);

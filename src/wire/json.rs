@@ -222,6 +222,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// A string, from its opening quote; where its inside is, and whether it has escapes.
+    #[inline]
     pub(super) fn string(&mut self) -> Result<(usize, usize, bool), BadRecord> {
         self.at += 1;
         let from = self.at;
@@ -278,6 +279,7 @@ impl<'a> Scanner<'a> {
         Ok(unit)
     }
 
+    #[inline]
     pub(super) fn number(&mut self) -> Result<Value, BadRecord> {
         let from = self.at;
         let mut plain = true;
@@ -306,14 +308,14 @@ impl<'a> Scanner<'a> {
         Ok(if plain { Value::Integer { from, to: self.at } } else { Value::Other { from } })
     }
 
+    #[inline]
     fn digits(&mut self, number: usize) -> Result<(), BadRecord> {
         let from = self.at;
-        while matches!(self.peek(), Some(b'0'..=b'9')) {
-            self.at += 1;
-        }
+        self.at += swift::leading_digits(&self.bytes[from..]);
         if self.at == from { Err(bad("not JSON: no such number", number)) } else { Ok(()) }
     }
 
+    #[inline]
     pub(super) fn word(&mut self, word: &[u8]) -> Result<Value, BadRecord> {
         let from = self.at;
         if !self.bytes[from..].starts_with(word) {

@@ -1,8 +1,8 @@
 //! Records of any venue, read by a mapping: a file that says where in a record a trade's fields stand.
 //!
 //! [`Mapping::parse`] compiles the file ([`mod@file`]) when the job starts: pointers become one tree ([`paths`]), so that a
-//! JSON record is walked once ([`walk`]), without a tree of values and without an allocation for a trade. Lines of CSV
-//! are taken apart by [`csv`]. Digits are taken as written ([`decimal`], [`time`]), never through a float.
+//! JSON record is walked once ([`walk`]), without a tree of values and without an allocation for a trade. Where the fields
+//! are values of one object, a way of its own reads them straight ([`flat`]). Lines of CSV are taken apart by [`csv`]. Digits are taken as written ([`decimal`], [`time`]), never through a float.
 //!
 //! This module knows one record. Files, topics and partitions are the business of [`crate::source`], and which trades
 //! count that of acceptance.
@@ -11,6 +11,7 @@ use super::BadRecord;
 use super::binance::MOST_BYTES;
 use crossrate_dataflows::market::decimal::Decimals;
 use crossrate_dataflows::market::event_time::EventTime;
+use std::ops::Range;
 
 #[cfg(feature = "avro")]
 mod avro;
@@ -20,6 +21,7 @@ mod decimal;
 mod explain;
 mod file;
 mod finds;
+mod flat;
 mod paths;
 mod pattern;
 #[cfg(feature = "protobuf")]
@@ -27,17 +29,20 @@ mod protobuf;
 mod record;
 mod sheet;
 mod time;
+mod values;
 mod walk;
 
-pub use binary::{SchemaKind, SchemaText};
+pub use binary::{LastSchema, SchemaKind, SchemaText};
 pub use file::MappingError;
 
-use binary::{Binary, LastSchema, Schemas};
+use binary::{Binary, Schemas};
 use finds::{Finds, Found};
+use flat::Flat;
 use paths::{Cell, Paths};
-use record::{RecordMapping, Texts, Values};
+use record::RecordMapping;
 use sheet::Sheet;
 use time::{LastDay, Unit};
+use values::{Texts, Values};
 
 /// A compiled mapping.
 #[derive(Debug)]
@@ -48,7 +53,8 @@ pub struct Mapping {
 
 #[derive(Debug)]
 enum Encoding {
-    Json(Paths),
+    /// With the fast way, where there is one.
+    Json(Paths, Option<Flat>),
     Csv(csv::Columns),
     Binary(Binary),
 }
@@ -78,8 +84,8 @@ pub enum TradeId {
 /// A trade as its record tells it.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub struct MappedTrade<'a> {
-    /// Its symbol, with the venue's prefix.
-    pub symbol: &'a str,
+    /// Its symbol, with the venue's prefix: UTF-8.
+    pub symbol: &'a [u8],
     /// What it is known by.
     pub id: TradeId,
     /// In steps of the job's price scale; positive, below 2^63.
@@ -118,6 +124,13 @@ pub struct MappingScratch {
     schema: LastSchema,
 }
 
+impl MappingScratch {
+    fn texts(&mut self) -> Texts<'_> {
+        let MappingScratch { text, symbol, other, day, .. } = self;
+        Texts { text, symbol, other, day }
+    }
+}
+
 /// Two are the same where they are one.
 impl PartialEq for Mapping {
     fn eq(&self, other: &Self) -> bool {
@@ -154,9 +167,9 @@ impl Mapping {
         matches!(&self.encoding, Encoding::Binary(Binary { schemas: Schemas::Registry(_), .. }))
     }
 
-    /// The id of the schema that a record needs and that is not known yet.
-    pub fn missing_schema(&self, record: &[u8]) -> Option<u32> {
-        if let Encoding::Binary(binary) = &self.encoding { binary.missing(record) } else { None }
+    /// The id of the schema that a record needs and that is not known yet. Costs little for the one of the record before.
+    pub fn missing_schema(&self, record: &[u8], last: &mut LastSchema) -> Option<u32> {
+        if let Encoding::Binary(binary) = &self.encoding { binary.missing(record, last) } else { None }
     }
 
     /// Takes what the registry says of a schema id: nothing where it does not know it. Fails where records of that schema
@@ -167,7 +180,7 @@ impl Mapping {
 
     /// Whether records are text of JSON.
     pub fn is_json(&self) -> bool {
-        matches!(self.encoding, Encoding::Json(_))
+        matches!(self.encoding, Encoding::Json(..))
     }
 
     /// Whether records are lines of CSV.
@@ -179,7 +192,7 @@ impl Mapping {
     pub fn is_record(&self, line: &[u8]) -> bool {
         let is_header = match &self.encoding {
             Encoding::Csv(columns) => columns.is_header(line),
-            Encoding::Json(_) | Encoding::Binary(_) => false,
+            Encoding::Json(..) | Encoding::Binary(_) => false,
         };
         !is_header && !line.trim_ascii().is_empty()
     }
@@ -202,13 +215,44 @@ impl Mapping {
         bytes: &[u8],
         decimals: Decimals,
         scratch: &mut MappingScratch,
+        each: impl FnMut(Mapped<'_>),
+    ) {
+        self.decode_at(bytes, 0..bytes.len(), decimals, scratch, each);
+    }
+
+    /// Decodes the record that stands at a place among others, which is faster where others follow.
+    #[inline]
+    pub fn decode_at(
+        &self,
+        all: &[u8],
+        place: Range<usize>,
+        decimals: Decimals,
+        scratch: &mut MappingScratch,
+        mut each: impl FnMut(Mapped<'_>),
+    ) {
+        if let Encoding::Json(_, Some(flat)) = &self.encoding
+            && let Some(record) = self.records.first()
+            && place.len() <= MOST_BYTES
+            && let Some(trade) = flat.read(record, (all, &place), decimals, &mut scratch.texts())
+        {
+            return each(Mapped::Trade(trade));
+        }
+        self.decode_any(&all[place], decimals, scratch, each);
+    }
+
+    /// Decodes a record of any kind.
+    fn decode_any(
+        &self,
+        bytes: &[u8],
+        decimals: Decimals,
+        scratch: &mut MappingScratch,
         mut each: impl FnMut(Mapped<'_>),
     ) {
         if bytes.len() > MOST_BYTES {
             return each(Mapped::Bad(BadRecord { reason: "longer than 16 MiB", at: None }));
         }
         match &self.encoding {
-            Encoding::Json(paths) => {
+            Encoding::Json(paths, _) => {
                 let finds = &mut scratch.finds;
                 if let Err(bad) = walk::walk(bytes, paths, finds) {
                     return each(Mapped::Bad(bad));
@@ -218,7 +262,13 @@ impl Mapping {
                 let rows = |levels: &[usize]| finds.rows(levels);
                 let texts = Texts { text, symbol, other, day };
                 self.give(
-                    Values { bytes, lookup: &lookup, rows: &rows, unescape: super::json::unescape },
+                    Values {
+                        bytes,
+                        sheet: &[],
+                        lookup: &lookup,
+                        rows: &rows,
+                        unescape: super::json::unescape,
+                    },
                     decimals,
                     texts,
                     each,
@@ -233,7 +283,7 @@ impl Mapping {
                 let rows = |_: &[usize]| None;
                 let texts = Texts { text, symbol, other, day };
                 self.give(
-                    Values { bytes, lookup: &lookup, rows: &rows, unescape: csv::unquote },
+                    Values { bytes, sheet: &[], lookup: &lookup, rows: &rows, unescape: csv::unquote },
                     decimals,
                     texts,
                     each,
@@ -258,15 +308,13 @@ impl Mapping {
         let lookup = |cell, row| finds.get(cell, row);
         let rows = |levels: &[usize]| finds.rows(levels);
         let texts = Texts { text, symbol, other, day };
-        let values =
-            Values { bytes: sheet.bytes(), lookup: &lookup, rows: &rows, unescape: super::json::unescape };
-        self.give(values, decimals, texts, |mapped| match mapped {
-            // Where it stands in the record, not among what was written out.
-            Mapped::Bad(bad) => {
-                each(Mapped::Bad(BadRecord { at: bad.at.and_then(|at| sheet.origin(at)), ..bad }));
-            }
-            mapped => each(mapped),
-        });
+        let sheet = sheet.bytes();
+        self.give(
+            Values { bytes, sheet, lookup: &lookup, rows: &rows, unescape: super::json::unescape },
+            decimals,
+            texts,
+            each,
+        );
     }
 
     fn give<L, R>(

@@ -145,7 +145,7 @@ fn longer(bytes: &[u8], at: usize) -> Option<usize> {
 
 /// Past a value that does not matter. The caller looks at what follows.
 #[inline]
-fn plain(bytes: &[u8], at: usize) -> Option<usize> {
+pub(super) fn plain(bytes: &[u8], at: usize) -> Option<usize> {
     match bytes.get(at)? {
         b'"' => Some(text(bytes, at + 1)?.1),
         b'[' => list(bytes, at, true),
@@ -186,7 +186,7 @@ const fn word(text: &[u8; 8]) -> u64 {
 }
 
 #[inline]
-fn load(bytes: &[u8], at: usize) -> Option<u64> {
+pub(super) fn load(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
@@ -201,18 +201,22 @@ fn literal(bytes: &[u8], at: usize, text: &[u8]) -> Option<usize> {
     bytes.get(at..)?.starts_with(text).then_some(at + text.len())
 }
 
+/// The highest bit of the first byte that is a quote, a backslash, a control character or not ASCII, and maybe of others
+/// above it. A borrow can mark a byte falsely only above one that is marked rightly.
+#[inline(always)]
+pub(super) fn stops(w: u64) -> u64 {
+    let quote = w ^ (ONES * b'"' as u64);
+    let slash = w ^ (ONES * b'\\' as u64);
+    (quote.wrapping_sub(ONES) | slash.wrapping_sub(ONES) | w.wrapping_sub(ONES * 0x20) | w) & HIGH
+}
+
 /// A string of plain ASCII from behind its opening quote; and what is behind its closing one.
 #[inline]
-fn text(bytes: &[u8], from: usize) -> Option<(&[u8], usize)> {
+pub(super) fn text(bytes: &[u8], from: usize) -> Option<(&[u8], usize)> {
     let mut at = from;
     loop {
         let w = load(bytes, at)?;
-        // The first of: a quote, a backslash, a control character, a byte that is not ASCII. A borrow can
-        // mark a byte falsely only above one that is marked rightly.
-        let quote = w ^ (ONES * b'"' as u64);
-        let slash = w ^ (ONES * b'\\' as u64);
-        let stops =
-            (quote.wrapping_sub(ONES) | slash.wrapping_sub(ONES) | w.wrapping_sub(ONES * 0x20) | w) & HIGH;
+        let stops = stops(w);
         if stops != 0 {
             let end = at + (stops.trailing_zeros() / 8) as usize;
             return if bytes[end] == b'"' { Some((&bytes[from..end], end + 1)) } else { None };
@@ -225,7 +229,7 @@ fn text(bytes: &[u8], from: usize) -> Option<(&[u8], usize)> {
 /// between and after the letters, up to `z`, but no low line near the end, as contracts have it. Of others
 /// [`is_name`] is asked.
 #[inline(always)]
-fn is_usual_name(text: &[u8]) -> bool {
+pub(super) fn is_usual_name(text: &[u8]) -> bool {
     const FOUR_ZEROS: u64 = (ONES * b'0' as u64) << 32;
     let (begin, end) = match (text.first_chunk(), text.last_chunk()) {
         (Some(begin), Some(end)) if text.len() <= 16 => {
@@ -248,16 +252,18 @@ fn is_usual_name(text: &[u8]) -> bool {
     (outside(begin) | outside(end) | between(begin) | between(end) | contracts) == 0
 }
 
-/// How many bytes, by eights, are certainly inside a string: none of them is a quote, a backslash or a
-/// control character.
+/// How many bytes are certainly inside a string: none of them is a quote, a backslash or a control character. Of the last
+/// seven bytes of all nothing is said.
 #[inline]
 pub(super) fn unremarkable(bytes: &[u8]) -> usize {
     let mut at = 0;
     while let Some(w) = load(bytes, at) {
         let (quote, slash) = (w ^ (ONES * b'"' as u64), w ^ (ONES * b'\\' as u64));
+        // A borrow can mark a byte falsely only above one that is marked rightly.
         let less = |w: u64, than: u64| w.wrapping_sub(ONES * than) & !w;
-        if (less(quote, 1) | less(slash, 1) | less(w, 0x20)) & HIGH != 0 {
-            break;
+        let stops = (less(quote, 1) | less(slash, 1) | less(w, 0x20)) & HIGH;
+        if stops != 0 {
+            return at + (stops.trailing_zeros() / 8) as usize;
         }
         at += 8;
     }
@@ -266,7 +272,7 @@ pub(super) fn unremarkable(bytes: &[u8]) -> usize {
 
 /// How many of the eight characters are digits before the first that is none.
 #[inline]
-fn digits(w: u64) -> u32 {
+pub(super) fn digits(w: u64) -> u32 {
     const NIBBLES: u64 = 0xF0F0_F0F0_F0F0_F0F0;
     const DIGITS: u64 = 0x3030_3030_3030_3030;
     // A digit has 3 for its upper half, and still has after six are added. A carry comes out of non-digits
@@ -291,7 +297,7 @@ pub(super) fn leading_digits(line: &[u8]) -> usize {
 
 /// The number that eight digits make; a zero byte counts as the digit 0.
 #[inline]
-fn eight_digits(w: u64) -> u64 {
+pub(super) fn eight_digits(w: u64) -> u64 {
     let w = w & 0x0F0F_0F0F_0F0F_0F0F;
     let w = w.wrapping_mul(2561) >> 8 & 0x00FF_00FF_00FF_00FF;
     let w = w.wrapping_mul(6_553_601) >> 16 & 0x0000_FFFF_0000_FFFF;
@@ -329,7 +335,7 @@ fn end_id(bytes: &[u8], at: usize, before: Option<u64>) -> Option<(Option<u64>, 
 
 /// A plain JSON integer of at most sixteen digits, and what is behind it. The caller looks at what follows.
 #[inline]
-fn integer(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
+pub(super) fn integer(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
     let w = load(bytes, at)?;
     let n = digits(w);
     if n < 8 {

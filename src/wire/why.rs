@@ -46,7 +46,7 @@ pub fn symbol(bytes: &[u8], mapping: Option<&Mapping>, decimals: Decimals) -> Op
     let mut symbol = None;
     mapping.decode(&bytes[json..], decimals, &mut MappingScratch::default(), |mapped| {
         if let Mapped::Trade(trade) = mapped {
-            symbol.get_or_insert_with(|| trade.symbol.to_owned());
+            symbol.get_or_insert_with(|| String::from_utf8_lossy(trade.symbol).into_owned());
         }
     });
     symbol

@@ -5,7 +5,7 @@ use crate::kafka::queue::{Queue, Record};
 use crate::source::registry::Registry;
 use crate::source::{Closed, Delivery, Feed};
 use crate::wire::chunk::{Chunk, Framing, Message};
-use crate::wire::mapping::Mapping;
+use crate::wire::mapping::{LastSchema, Mapping};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::Offset;
@@ -43,9 +43,9 @@ pub(super) struct Filling {
 impl Filling {
     /// The schema that a record needs before it can be decoded, and that is not there.
     #[inline]
-    fn missing(&self, record: &Record<'_>) -> Option<u32> {
+    fn missing(&self, record: &Record<'_>, last: &mut LastSchema) -> Option<u32> {
         self.registry.as_ref()?;
-        self.mapping.as_ref()?.missing_schema(record.value?)
+        self.mapping.as_ref()?.missing_schema(record.value?, last)
     }
 }
 
@@ -61,6 +61,8 @@ pub(super) struct Log {
     silence: Silence,
     /// Records of which the last one needs a schema that was asked for.
     held: Option<Held>,
+    /// The schema of the last record.
+    schema: LastSchema,
 }
 
 /// Records that wait for a schema.
@@ -107,6 +109,7 @@ impl Log {
             ended: false,
             silence,
             held: None,
+            schema: LastSchema::default(),
         }
     }
 
@@ -133,7 +136,7 @@ impl Log {
                     (at_end, empty_to) = (true, self.end.unwrap_or(empty_to));
                 }
                 Ok(record) => {
-                    let missing = filling.missing(&record);
+                    let missing = filling.missing(&record, &mut self.schema);
                     let chunk = chunk.get_or_insert_with(|| emptied(self.feed.spare(), filling));
                     self.next = record.offset + 1;
                     append(chunk, &record, filling.keys);
@@ -179,7 +182,7 @@ impl Log {
         self.silence = Silence { since: Instant::now(), at_end: false, asked: false, confirmed: None };
         let needed = filling.mapping.as_ref().zip(filling.registry.as_ref());
         let missing = needed.and_then(|(mapping, registry)| {
-            let id = mapping.missing_schema(&held.chunk.bytes[held.value.clone()])?;
+            let id = mapping.missing_schema(&held.chunk.bytes[held.value.clone()], &mut self.schema)?;
             registry.ask(mapping, id);
             Some(registry.refusal())
         });

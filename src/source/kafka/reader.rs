@@ -57,24 +57,30 @@ impl Reader {
     pub(super) fn new(
         context: Context<'_>,
         mut client: Client,
-        listener: Listener,
+        reading: &Reading,
         worker: Waker,
         woken: &WorkerWaker,
         news: Receiver<Found>,
         away: Arc<AtomicBool>,
     ) -> Self {
         let Context { config, source } = context;
+        let listener = Listener::clone(client.context());
+        let woken = woken.waker();
+        let is_needed = reading.mapping.as_ref().is_some_and(|mapping| mapping.needs_registry());
+        let registry = reading.registry.clone().filter(|_| is_needed);
+        if let Some(registry) = &registry {
+            registry.subscribe(Arc::clone(&woken));
+        }
         let filling = Filling {
             topic: source.topic.clone(),
             records: config.batch_records,
             bytes: CHUNK_BYTES,
             keys: matches!(config.dead_letter, Some(DeadLetterTarget::Kafka(_))) || config.keep_refused,
             idle_timeout: config.idle_timeout,
-            mapping: None,
-            registry: None,
+            mapping: reading.mapping.clone(),
+            registry,
         };
         let (to_worker, mailbox) = mpsc::channel();
-        let woken = woken.waker();
         let wake = Arc::clone(&woken);
         client.set_nonempty_callback(move || wake());
         Reader {
@@ -92,17 +98,6 @@ impl Reader {
             away,
             quiet: config.verbosity < Verbosity::Normal,
         }
-    }
-
-    /// The same, with what reads its records.
-    pub(super) fn reading(mut self, reading: &Reading) -> Self {
-        self.filling.mapping.clone_from(&reading.mapping);
-        let is_needed = reading.mapping.as_ref().is_some_and(|mapping| mapping.needs_registry());
-        self.filling.registry = reading.registry.clone().filter(|_| is_needed);
-        if let Some(registry) = &self.filling.registry {
-            registry.subscribe(Arc::clone(&self.woken));
-        }
-        self
     }
 
     /// Assigns the partitions and starts the thread: what the worker reads from, and where later ones arrive.

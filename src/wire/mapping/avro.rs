@@ -1,9 +1,10 @@
 //! A record of Avro, walked once by its writer's schema: no tree is built, and what the mapping does not ask for is passed
 //! over. Hostile bytes cost no more than their length: counts and lengths are held against what is there.
 
-use super::binary::{Target, zigzag};
+use super::binary::{Target, is_utf8, zigzag};
 use super::finds::Found;
 use super::paths::Cell;
+use super::sheet::integer;
 use crate::wire::BadRecord;
 use crate::wire::json::{MOST_LEVELS, bad};
 use schema::{Program, Shape, StepNumber};
@@ -54,14 +55,14 @@ impl<'a> Walker<'a, '_> {
             }
             Shape::Record(fields) => {
                 let depth = deeper(depth, at)?;
-                self.target.put(cell, |_| Found::Container { at });
+                self.target.put(cell, |_| Found::Container { at: at as u32 });
                 for field in fields {
                     self.value(*field, depth)?;
                 }
             }
             Shape::Array { .. } | Shape::Map { .. } => {
                 let depth = deeper(depth, at)?;
-                self.target.put(cell, |_| Found::Container { at });
+                self.target.put(cell, |_| Found::Container { at: at as u32 });
                 self.blocks(&step.shape, depth)?;
             }
             scalar => self.scalar(scalar, cell)?,
@@ -74,7 +75,7 @@ impl<'a> Walker<'a, '_> {
     fn scalar(&mut self, shape: &'a Shape, cell: Option<Cell>) -> Result<(), BadRecord> {
         let at = self.at;
         match shape {
-            Shape::Null => self.target.put(cell, |_| Found::Null { at }),
+            Shape::Null => self.target.put(cell, |_| Found::Null { at: at as u32 }),
             Shape::Bool => {
                 let value = match self.take(1)? {
                     [0] => false,
@@ -88,11 +89,11 @@ impl<'a> Walker<'a, '_> {
                 if i32::try_from(value).is_err() {
                     return Err(bad("not Avro: an int is beyond 32 bits", at));
                 }
-                self.target.put(cell, |sheet| sheet.integer(value, at));
+                self.target.put(cell, |_| integer(value, at));
             }
             Shape::Long => {
                 let value = self.long()?;
-                self.target.put(cell, |sheet| sheet.integer(value, at));
+                self.target.put(cell, |_| integer(value, at));
             }
             Shape::Float => {
                 let value = f32::from_le_bytes(*self.array()?);
@@ -103,12 +104,13 @@ impl<'a> Walker<'a, '_> {
                 self.target.put_float(cell, value, at);
             }
             Shape::Text => {
-                let text = self.text()?;
-                self.target.put(cell, |sheet| sheet.text(text, at));
+                let length = self.text()?.len();
+                let (from, to) = ((self.at - length) as u32, self.at as u32);
+                self.target.put(cell, |_| Found::Text { at: at as u32, from, to, escaped: false });
             }
             Shape::Bytes { size } => {
                 self.sized(*size)?;
-                self.target.put(cell, |_| Found::Container { at });
+                self.target.put(cell, |_| Found::Container { at: at as u32 });
             }
             Shape::Decimal { scale, size } => {
                 let digits = self.sized(*size)?;
@@ -152,7 +154,7 @@ impl<'a> Walker<'a, '_> {
                 match shape {
                     Shape::Map { other, keys } => {
                         let key = self.text()?;
-                        let known = keys.iter().find(|(known, _)| **known == *key.as_bytes());
+                        let known = keys.iter().find(|(known, _)| **known == *key);
                         self.value(known.map_or(*other, |(_, step)| *step), depth)?;
                     }
                     Shape::Array { node, other, element, places } => {
@@ -212,9 +214,10 @@ impl<'a> Walker<'a, '_> {
     }
 
     #[inline]
-    fn text(&mut self) -> Result<&'a str, BadRecord> {
+    fn text(&mut self) -> Result<&'a [u8], BadRecord> {
         let at = self.at;
-        std::str::from_utf8(self.sized(None)?).map_err(|_| bad("not Avro: a text is not UTF-8", at))
+        let text = self.sized(None)?;
+        if is_utf8(text) { Ok(text) } else { Err(bad("not Avro: a text is not UTF-8", at)) }
     }
 }
 

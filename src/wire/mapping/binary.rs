@@ -2,8 +2,9 @@
 //! each record, as Confluent writes it.
 //!
 //! A schema is compiled together with the mapping's pointers when it arrives ([`Layout`]), so that a record is walked once.
-//! What pointers find is written out ([`Sheet`]) and then read like the values of JSON. Schemas of a registry are asked
-//! for by the reader of the topic, before a record that needs one is decoded: nothing here waits.
+//! What pointers find is read like the values of JSON: texts and small numbers as they are, what else there is after it was
+//! written out ([`Sheet`]). Schemas of a registry are asked for by the reader of the topic, before a record that needs one
+//! is decoded: nothing here waits.
 
 // A build of neither encoding has them for nothing.
 #![cfg_attr(not(any(feature = "avro", feature = "protobuf")), allow(dead_code, unused_variables))]
@@ -86,7 +87,7 @@ pub(super) enum Known {
 
 /// The schema of the record before: mostly that of the next one.
 #[derive(Debug, Default)]
-pub(super) struct LastSchema(Option<(u64, u32, Arc<Known>)>);
+pub struct LastSchema(Option<(u64, u32, Arc<Known>)>);
 
 /// What a mapping has of binary records.
 #[derive(Debug)]
@@ -118,8 +119,8 @@ impl Target<'_> {
 
     /// Notes a float, where it is asked for and taken.
     pub(super) fn put_float(&mut self, cell: Option<Cell>, value: impl std::fmt::LowerExp, at: usize) {
-        let takes_floats = self.takes_floats;
-        self.put(cell, |sheet| if takes_floats { sheet.float(value, at) } else { Found::Float { at } });
+        let (takes_floats, refused) = (self.takes_floats, Found::Float { at: at as u32 });
+        self.put(cell, |sheet| if takes_floats { sheet.float(value, at) } else { refused });
     }
 }
 
@@ -143,18 +144,13 @@ impl Table {
         self.known.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
     }
 
-    fn find(&self, id: u32, last: &mut LastSchema) -> Result<Arc<Known>, BadRecord> {
-        match &last.0 {
-            Some((table, known_id, known)) if (*table, *known_id) == (self.number, id) => {
-                Ok(Arc::clone(known))
-            }
-            _ => {
-                let known =
-                    self.get(id).ok_or(BadRecord { reason: "its schema is not known", at: Some(1) })?;
-                last.0 = Some((self.number, id, Arc::clone(&known)));
-                Ok(known)
-            }
+    /// What is known of an id, without a lock where that is the one of the record before.
+    fn find<'l>(&self, id: u32, last: &'l mut LastSchema) -> Option<&'l Known> {
+        let is_last = last.0.as_ref().is_some_and(|(table, known, _)| (*table, *known) == (self.number, id));
+        if !is_last {
+            last.0 = Some((self.number, id, self.get(id)?));
         }
+        last.0.as_ref().map(|(_, _, known)| &**known)
     }
 }
 
@@ -181,7 +177,8 @@ impl Binary {
         match &self.schemas {
             Schemas::One(layout) => layout.walk(bytes, 0, &mut target),
             Schemas::Registry(table) => {
-                let known = table.find(id_of(bytes)?, last)?;
+                let known = table.find(id_of(bytes)?, last);
+                let known = known.ok_or(BadRecord { reason: "its schema is not known", at: Some(1) })?;
                 let (layout, from) = known.layout(bytes, self.kind)?;
                 layout.walk(bytes, from, &mut target)
             }
@@ -189,11 +186,10 @@ impl Binary {
     }
 
     /// The schema id of a record that is not known yet.
-    pub(super) fn missing(&self, bytes: &[u8]) -> Option<u32> {
+    pub(super) fn missing(&self, bytes: &[u8], last: &mut LastSchema) -> Option<u32> {
         let Schemas::Registry(table) = &self.schemas else { return None };
         let id = id_of(bytes).ok()?;
-        let is_known = table.known.read().unwrap_or_else(PoisonError::into_inner).contains_key(&id);
-        (!is_known).then_some(id)
+        table.find(id, last).is_none().then_some(id)
     }
 
     /// Takes what a registry says of an id; why its records cannot be read, where they cannot.
@@ -279,6 +275,20 @@ fn place_of<'r>(bytes: &[u8], room: &'r mut [i32; DEEPEST]) -> Result<(&'r [i32]
         }
     };
     Ok((place, at))
+}
+
+/// Whether bytes are UTF-8, fast where they are few and ASCII.
+#[inline]
+pub(super) fn is_utf8(bytes: &[u8]) -> bool {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let is_ascii = match (bytes.first_chunk(), bytes.last_chunk()) {
+        (Some(begin), Some(end)) if bytes.len() <= 16 => {
+            (u64::from_le_bytes(*begin) | u64::from_le_bytes(*end)) & HIGH == 0
+        }
+        (None, _) => bytes.is_ascii(),
+        _ => false,
+    };
+    is_ascii || std::str::from_utf8(bytes).is_ok()
 }
 
 /// A signed number of variable length.

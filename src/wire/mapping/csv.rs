@@ -131,7 +131,7 @@ impl Columns {
 
     fn plain(&self, line: &[u8], from: usize) -> (Found, usize) {
         let to = memchr::memchr(self.delimiter, &line[from..]).map_or(line.len(), |length| from + length);
-        (Found::Text { from, to, escaped: false }, to)
+        (Found::text(from, to, false), to)
     }
 
     /// The field in a cell; absent where the line has too few.
@@ -149,7 +149,7 @@ fn quoted(line: &[u8], from: usize) -> Result<(Found, usize), BadRecord> {
         };
         at += length;
         if line.get(at + 1) != Some(&b'"') {
-            return Ok((Found::Text { from: from + 1, to: at, escaped }, at + 1));
+            return Ok((Found::text(from + 1, at, escaped), at + 1));
         }
         escaped = true;
         at += 2;
@@ -164,11 +164,11 @@ pub(super) fn unquote(inside: &[u8], into: &mut String) {
 }
 
 fn text_of(line: &[u8], field: Found) -> String {
-    let Found::Text { from, to, escaped } = field else { return String::new() };
-    let mut text = String::new();
+    let Found::Text { from, to, escaped, .. } = field else { return String::new() };
+    let (inside, mut text) = (&line[from as usize..to as usize], String::new());
     match escaped {
-        true => unquote(&line[from..to], &mut text),
-        false => text.push_str(std::str::from_utf8(&line[from..to]).unwrap_or_default()),
+        true => unquote(inside, &mut text),
+        false => text.push_str(std::str::from_utf8(inside).unwrap_or_default()),
     }
     text
 }

@@ -5,6 +5,7 @@
 //! through a float.
 
 use super::record::Fault;
+use crate::wire::swift::{digits, eight_digits, load};
 
 /// What happens to digits beyond the scale.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
@@ -23,6 +24,90 @@ pub(super) struct Decimal<'a> {
     whole: &'a [u8],
     fraction: &'a [u8],
     exponent: i64,
+}
+
+/// A number of few digits: one integer, of whose digits so many stand behind the point.
+#[derive(Debug, Copy, Clone)]
+pub(super) struct ShortDecimal {
+    pub(super) value: u64,
+    pub(super) places: u32,
+    pub(super) is_negative: bool,
+}
+
+/// Ten to the power of each place; 10^19 is the greatest that is below 2^64.
+const POWERS: [u64; 20] = {
+    let mut powers = [1; 20];
+    let mut power = 1;
+    while power < powers.len() {
+        powers[power] = 10 * powers[power - 1];
+        power += 1;
+    }
+    powers
+};
+
+impl ShortDecimal {
+    /// Reads the text between two places of a record, eight bytes at a time. Nothing where it is not short, stands near the
+    /// record's end, or is no number: [`Decimal`] decides of these.
+    #[inline]
+    pub(super) fn parse(bytes: &[u8], from: usize, to: usize) -> Option<Self> {
+        let (short, end) = Self::read(bytes, from)?;
+        (end == to).then_some(short)
+    }
+
+    /// Reads digits, with a sign and a point where they are there, and where they end.
+    #[inline(always)]
+    pub(super) fn read(bytes: &[u8], from: usize) -> Option<(Self, usize)> {
+        let is_negative = *bytes.get(from)? == b'-';
+        let from = from + usize::from(is_negative);
+        let (whole, count) = digits_at(bytes, from)?;
+        let point = from + count;
+        if count == 0 {
+            return None;
+        }
+        if *bytes.get(point)? != b'.' {
+            return Some((ShortDecimal { value: whole, places: 0, is_negative }, point));
+        }
+        let (fraction, places) = digits_at(bytes, point + 1)?;
+        if places == 0 || count + places >= POWERS.len() {
+            return None;
+        }
+        // Below 10^19.
+        let value = whole * POWERS[places] + fraction;
+        Some((ShortDecimal { value, places: places as u32, is_negative }, point + 1 + places))
+    }
+
+    /// The magnitude times ten to the power of `places`; nothing where that is not below 2^63, or is not exact and not cut.
+    #[inline(always)]
+    pub(super) fn scaled(&self, places: i32, excess: Excess) -> Option<u64> {
+        let shift = i64::from(places) - i64::from(self.places);
+        let power = *POWERS.get(usize::try_from(shift.unsigned_abs()).ok()?)?;
+        let value = match shift {
+            0 => self.value,
+            1.. => self.value.checked_mul(power)?,
+            _ if excess == Excess::Cut || self.value.is_multiple_of(power) => self.value / power,
+            _ => return None,
+        };
+        (value < 1 << 63).then_some(value)
+    }
+}
+
+/// The number that at most sixteen digits make, and how many there are; nothing where the bytes end soon.
+#[inline(always)]
+fn digits_at(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
+    let word = load(bytes, at)?;
+    let count = digits(word) as usize;
+    match count {
+        0 => return Some((0, 0)),
+        8 => {}
+        _ => return Some((eight_digits(word << (64 - 8 * count)), count)),
+    }
+    let high = eight_digits(word);
+    let word = load(bytes, at + 8)?;
+    let count = digits(word) as usize;
+    match count {
+        0 => Some((high, 8)),
+        _ => Some((high * POWERS[count] + eight_digits(word << (64 - 8 * count)), 8 + count)),
+    }
 }
 
 /// Exponents beyond this are as good as infinite: no record has so many digits.
@@ -228,6 +313,29 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_short_decimal_is_what_the_slow_way_reads(
+            sign in prop::sample::select(vec!["", "-"]),
+            text in "[0-9]{0,17}([.][0-9]{0,17})?([eE][+-]?[0-9]{1,2})?",
+            before in "[0-9\",]{0,3}", after in "[0-9.\",}]{0,20}",
+            places in -3i32..19,
+            excess in prop::sample::select(vec![Excess::Refuse, Excess::Round, Excess::Cut]),
+        ) {
+            let record = format!("{before}{sign}{text}{after}");
+            let (from, to) = (before.len(), before.len() + sign.len() + text.len());
+            let Some(short) = ShortDecimal::parse(record.as_bytes(), from, to) else {
+                let is_plain = Decimal::parse(text.as_bytes()).is_some_and(|decimal| decimal.exponent == 0);
+                let goes_on = after.starts_with(|c: char| c.is_ascii_digit() || c == '.');
+                let is_short = text.len() < 8 && after.len() >= 8 && !goes_on && !text.contains(['e', 'E']);
+                prop_assert!(!is_plain || !is_short, "{text} is left to the slow way");
+                return Ok(());
+            };
+            prop_assert_eq!(short.is_negative, !sign.is_empty());
+            if let Some(value) = short.scaled(places, excess) {
+                prop_assert_eq!(scaled(&text, places, excess), Some(Ok(value)));
+            }
+        }
+
         #[test]
         fn a_decimal_is_scaled_as_in_rational_arithmetic(
             text in "[0-9]{1,22}([.][0-9]{1,22})?([eE][+-]?[0-9]{1,2})?",

@@ -1,7 +1,8 @@
 //! Why no condition of a mapping holds for a record, in words: the slow second look.
 
 use super::finds::Found;
-use super::record::{Condition, Scalar, Values, Wanted};
+use super::record::{Condition, Scalar, Wanted};
+use super::values::Values;
 use super::walk;
 use super::{Encoding, Mapping, MappingScratch};
 use crate::wire::mapping::{csv, paths::Cell};
@@ -17,13 +18,19 @@ impl Mapping {
         let MappingScratch { mut finds, mut fields, mut text, mut sheet, mut schema, .. } =
             MappingScratch::default();
         match &self.encoding {
-            Encoding::Json(paths) => {
+            Encoding::Json(paths, _) => {
                 if walk::walk(bytes, paths, &mut finds).is_err() {
                     return "it cannot be read".into();
                 }
                 let lookup = |cell, row| finds.get(cell, row);
                 self.reasons(
-                    &Values { bytes, lookup: &lookup, rows: &(), unescape: super::super::json::unescape },
+                    &Values {
+                        bytes,
+                        sheet: &[],
+                        lookup: &lookup,
+                        rows: (),
+                        unescape: super::super::json::unescape,
+                    },
                     &mut text,
                 )
             }
@@ -34,7 +41,7 @@ impl Mapping {
                 let lookup = |cell, row| finds.get(cell, row);
                 let unescape = super::super::json::unescape;
                 self.reasons(
-                    &Values { bytes: sheet.bytes(), lookup: &lookup, rows: &(), unescape },
+                    &Values { bytes, sheet: sheet.bytes(), lookup: &lookup, rows: (), unescape },
                     &mut text,
                 )
             }
@@ -43,7 +50,8 @@ impl Mapping {
                     return "it cannot be read".into();
                 }
                 let lookup = |cell: Cell, _| columns.get(cell, &fields);
-                self.reasons(&Values { bytes, lookup: &lookup, rows: &(), unescape: csv::unquote }, &mut text)
+                let values = Values { bytes, sheet: &[], lookup: &lookup, rows: (), unescape: csv::unquote };
+                self.reasons(&values, &mut text)
             }
         }
     }
@@ -68,13 +76,14 @@ impl<L: Fn(Cell, usize) -> Found> Values<'_, L, ()> {
         let pointer = &condition.pointer;
         let is = match (self.lookup)(condition.cell, 0) {
             Found::Absent => return format!("{pointer} is absent"),
-            found @ Found::Text { .. } => {
-                let text = self.text(found, room).unwrap_or_default();
+            found if found.is_text() => {
+                let text = String::from_utf8_lossy(self.text(found, room).unwrap_or_default());
                 let shown: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
                 format!("\"{shown}\"")
             }
-            Found::Number { from, to } => {
-                String::from_utf8_lossy(&self.bytes[from..to]).chars().take(SHOWN).collect()
+            found if found.is_number() => {
+                let digits = self.digits(found, room).unwrap_or_default();
+                String::from_utf8_lossy(digits).chars().take(SHOWN).collect()
             }
             Found::Bool(value) => value.to_string(),
             _ => "no text, integer or boolean".to_owned(),

@@ -3,6 +3,7 @@
 use super::binary::SchemaKind;
 use super::csv::Columns;
 use super::decimal::Excess;
+use super::flat::Flat;
 use super::paths::{self, Cell, Elements, Paths};
 use super::pattern::Pattern;
 use super::record::{Condition, IdMapping, RecordMapping, Scalar, SideMapping, Wanted};
@@ -122,7 +123,10 @@ impl Compiler<'_> {
             (Pointers::Tree(mut paths), binary) => {
                 paths.finish();
                 match binary {
-                    None => Encoding::Json(paths),
+                    None => {
+                        let flat = records.first().and_then(|record| Flat::of(record, &paths));
+                        Encoding::Json(paths, flat)
+                    }
                     Some(text) => Encoding::Binary(self.binary(text, paths)?),
                 }
             }

@@ -2,53 +2,95 @@
 //!
 //! Of a repeated key the last counts: what an earlier one brought is forgotten when it comes again.
 
-use super::paths::{Cell, Node, NodeNumber, Paths};
+use super::paths::{Cell, Node, NodeNumber, Paths, PathsNumber};
 
-/// A value that a pointer found. Positions are byte offsets in the record.
+/// A value that a pointer found. Positions are byte offsets in the record, which has 16 MiB at most.
 #[derive(Debug, Copy, Clone, Default, PartialEq, Eq)]
 pub(super) enum Found {
     #[default]
     Absent,
-    /// A string: what stands between its quotes.
+    /// A text, which begins at `at`: of JSON and CSV what stands between its quotes.
     Text {
-        from: usize,
-        to: usize,
+        at: u32,
+        from: u32,
+        to: u32,
         escaped: bool,
     },
     /// A number, as it is written.
     Number {
-        from: usize,
-        to: usize,
+        from: u32,
+        to: u32,
     },
     Bool(bool),
     Null {
-        at: usize,
+        at: u32,
     },
     /// An object or an array.
     Container {
-        at: usize,
+        at: u32,
     },
-    /// A float that is not taken; of Avro and Protobuf alone.
+    /// A whole number; this one and those below are of Avro and Protobuf alone.
+    Integer {
+        at: u32,
+        value: i64,
+    },
+    /// A value times ten to the power of `-scale`.
+    Decimal {
+        at: u32,
+        scale: u16,
+        value: i64,
+    },
+    /// A number or a text that stands on the sheet.
+    Written {
+        at: u32,
+        from: u32,
+        to: u32,
+        is_text: bool,
+    },
+    /// A float that is not taken.
     #[cfg_attr(not(any(feature = "avro", feature = "protobuf")), allow(dead_code))]
     Float {
-        at: usize,
+        at: u32,
     },
 }
 
 impl Found {
+    /// A text of JSON or CSV.
+    #[inline]
+    pub(super) fn text(from: usize, to: usize, escaped: bool) -> Found {
+        Found::Text { at: from as u32, from: from as u32, to: to as u32, escaped }
+    }
+
     /// Where it stands.
     pub(super) fn at(&self) -> Option<usize> {
-        match self {
-            Found::Text { from, .. } | Found::Number { from, .. } => Some(*from),
-            Found::Null { at } | Found::Container { at } | Found::Float { at } => Some(*at),
+        match *self {
+            Found::Number { from: at, .. }
+            | Found::Text { at, .. }
+            | Found::Written { at, .. }
+            | Found::Integer { at, .. }
+            | Found::Decimal { at, .. }
+            | Found::Null { at }
+            | Found::Container { at }
+            | Found::Float { at } => Some(at as usize),
             Found::Absent | Found::Bool(_) => None,
         }
+    }
+
+    pub(super) fn is_text(&self) -> bool {
+        matches!(self, Found::Text { .. } | Found::Written { is_text: true, .. })
+    }
+
+    pub(super) fn is_number(&self) -> bool {
+        let is_written = matches!(self, Found::Written { is_text: false, .. });
+        is_written || matches!(self, Found::Number { .. } | Found::Integer { .. } | Found::Decimal { .. })
     }
 }
 
 /// What a walk has found, kept for its allocations.
 #[derive(Debug, Default)]
 pub(super) struct Finds {
+    /// Whose pointers the tables are made for.
+    of: Option<PathsNumber>,
     tables: Vec<Table>,
     levels: Vec<Level>,
     /// Of each node the container in which it was seen last, and what was there before it.
@@ -82,15 +124,30 @@ struct Seen {
 
 impl Finds {
     /// Forgets the record before.
+    #[inline]
     pub(super) fn begin(&mut self, paths: &Paths) {
+        if self.of != Some(paths.number) {
+            self.make_room(paths);
+        }
+        let Some((whole, elements)) = self.tables.split_first_mut() else { return };
+        whole.values.fill(Found::Absent);
+        for table in elements {
+            table.values.clear();
+            table.row = 0;
+        }
+        self.levels.fill(Level::default());
+    }
+
+    fn make_room(&mut self, paths: &Paths) {
+        self.of = Some(paths.number);
         self.tables.resize_with(paths.columns.len(), Table::default);
         for (table, columns) in self.tables.iter_mut().zip(&paths.columns) {
-            table.values.clear();
             (table.columns, table.row) = (*columns, 0);
         }
+        self.tables[0].values.clear();
         self.tables[0].values.resize(paths.columns[0], Found::Absent);
-        self.levels.clear();
         self.levels.resize(paths.levels, Level::default());
+        // Containers are numbered on, so that what is remembered of other pointers is of none that comes.
         self.seen.resize_with(paths.count(), Seen::default);
     }
 
@@ -111,6 +168,7 @@ impl Finds {
     }
 
     /// A number for an object that begins.
+    #[inline]
     pub(super) fn enter(&mut self) -> u64 {
         self.containers += 1;
         self.containers
@@ -127,8 +185,15 @@ impl Finds {
     /// Notes the value of a cell, in the row that is being filled.
     #[inline]
     pub(super) fn put_in(&mut self, cell: Cell, found: Found) {
-        let table = &mut self.tables[cell.table];
-        table.values[table.row + cell.column] = found;
+        if let Some(value) = self.value_mut(cell) {
+            *value = found;
+        }
+    }
+
+    #[inline]
+    fn value_mut(&mut self, cell: Cell) -> Option<&mut Found> {
+        let table = self.tables.get_mut(cell.table)?;
+        table.values.get_mut(table.row + cell.column)
     }
 
     /// Whether nothing was noted for a cell in the row that is being filled.
@@ -161,12 +226,18 @@ impl Finds {
     }
 
     /// A value that is asked for begins. Where its key was there before, what that one brought is forgotten.
-    pub(super) fn meet(&mut self, paths: &Paths, number: NodeNumber, container: u64) {
-        let node = paths.node(number);
+    #[inline]
+    pub(super) fn meet(&mut self, node: &Node, number: NodeNumber, container: u64) {
+        let is_again = std::mem::replace(&mut self.seen[number].container, container) == container;
+        if is_again || node.below.has_arrays() {
+            self.meet_arrays(node, number, is_again);
+        }
+    }
+
+    #[inline(never)]
+    fn meet_arrays(&mut self, node: &Node, number: NodeNumber, is_again: bool) {
         let seen = &mut self.seen[number];
-        let again = seen.container == container;
-        seen.container = container;
-        if !again {
+        if !is_again {
             seen.levels.clear();
             seen.levels.extend(node.below.levels.iter().map(|level| self.levels[*level]));
             seen.lengths.clear();

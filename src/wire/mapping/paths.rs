@@ -3,6 +3,14 @@
 //! What pointers find stands in *tables* of values: table 0 has one row, of the whole record; each array whose elements
 //! are trades has a table with one row an element. A [`Cell`] is a column of such a table.
 
+use crate::wire::swift::load;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Which pointers they are, of all that were compiled.
+pub(super) type PathsNumber = u64;
+
+static COMPILED: AtomicU64 = AtomicU64::new(0);
+
 /// A place in the tree.
 pub(super) type NodeNumber = usize;
 
@@ -20,6 +28,8 @@ pub(super) struct Cell {
 pub(super) struct Node {
     /// The values inside, by key of an object and by place in an array.
     pub(super) children: Vec<(Token, NodeNumber)>,
+    /// The keys of the children, found fast.
+    keys: Keys,
     /// Where the value itself is put.
     pub(super) cell: Option<Cell>,
     /// Its elements, where it is an array that a mapping takes apart.
@@ -37,6 +47,32 @@ pub(super) struct Below {
     pub(super) cells: Vec<Cell>,
     pub(super) levels: Vec<usize>,
     pub(super) tables: Vec<usize>,
+}
+
+impl Below {
+    /// Whether there are arrays that are taken apart.
+    #[inline]
+    pub(super) fn has_arrays(&self) -> bool {
+        !self.levels.is_empty() || !self.tables.is_empty()
+    }
+}
+
+/// Keys by their first eight bytes, each in the first free place from its own on. A power of two of places, at most a
+/// quarter of them taken; none before [`Paths::finish`], and where there are no keys.
+#[derive(Debug, Default)]
+struct Keys {
+    places: Vec<Option<Key>>,
+    shift: u32,
+}
+
+#[derive(Debug, Clone)]
+struct Key {
+    /// Its first eight bytes, with zeros behind a shorter one.
+    word: u64,
+    length: usize,
+    /// What follows the first eight bytes.
+    rest: Box<[u8]>,
+    child: NodeNumber,
 }
 
 /// One step of a pointer.
@@ -60,6 +96,7 @@ pub(super) struct Elements {
 /// All pointers of a mapping.
 #[derive(Debug)]
 pub(super) struct Paths {
+    pub(super) number: PathsNumber,
     nodes: Vec<Node>,
     /// How many columns each table has.
     pub(super) columns: Vec<usize>,
@@ -94,6 +131,71 @@ fn token(text: &str) -> Option<Token> {
     Some(Token { key: key.into_bytes().into(), place })
 }
 
+impl Node {
+    /// The value under the key that stands between two places of a record.
+    #[inline]
+    pub(super) fn child_at(&self, bytes: &[u8], from: usize, to: usize) -> Option<NodeNumber> {
+        self.keys.find(bytes, from, to)
+    }
+}
+
+impl Keys {
+    fn of(children: &[(Token, NodeNumber)]) -> Keys {
+        if children.is_empty() {
+            return Keys::default();
+        }
+        let count = (4 * children.len()).next_power_of_two();
+        let mut keys = Keys { places: vec![None; count], shift: u64::BITS - count.trailing_zeros() };
+        for (token, child) in children {
+            let (bytes, length) = (&token.key, token.key.len());
+            let word = first_word(bytes, 0, length);
+            let mut place = keys.place(word, length);
+            while keys.places[place].is_some() {
+                place = (place + 1) % count;
+            }
+            let rest = bytes.get(8..).unwrap_or_default().into();
+            keys.places[place] = Some(Key { word, length, rest, child: *child });
+        }
+        keys
+    }
+
+    #[inline]
+    fn place(&self, word: u64, length: usize) -> usize {
+        ((word ^ length as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift) as usize
+    }
+
+    #[inline]
+    fn find(&self, bytes: &[u8], from: usize, to: usize) -> Option<NodeNumber> {
+        if self.places.is_empty() {
+            return None;
+        }
+        let length = to - from;
+        let word = first_word(bytes, from, length);
+        let mut place = self.place(word, length);
+        // A free place comes, as most of them are.
+        while let Some(key) = self.places.get(place)? {
+            if key.word == word && key.length == length && (length <= 8 || *key.rest == bytes[from + 8..to]) {
+                return Some(key.child);
+            }
+            place = (place + 1) & (self.places.len() - 1);
+        }
+        None
+    }
+}
+
+/// The first eight bytes of a text, with zeros behind a shorter one.
+#[inline]
+fn first_word(bytes: &[u8], from: usize, length: usize) -> u64 {
+    match load(bytes, from) {
+        Some(word) if length >= 8 => word,
+        Some(word) => word & ((1 << (8 * length)) - 1),
+        None => {
+            let text = &bytes[from..from + length];
+            text.iter().take(8).rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
+        }
+    }
+}
+
 #[cfg(any(feature = "avro", feature = "protobuf"))]
 impl Node {
     /// The value under a key.
@@ -111,9 +213,11 @@ impl Paths {
     pub(super) const ROOT: NodeNumber = 0;
 
     pub(super) fn new() -> Self {
-        Paths { nodes: vec![Node::default()], columns: vec![0], levels: 0, arrays: Vec::new() }
+        let number = COMPILED.fetch_add(1, Ordering::Relaxed);
+        Paths { number, nodes: vec![Node::default()], columns: vec![0], levels: 0, arrays: Vec::new() }
     }
 
+    #[inline]
     pub(super) fn node(&self, number: NodeNumber) -> &Node {
         &self.nodes[number]
     }
@@ -182,9 +286,10 @@ impl Paths {
         })
     }
 
-    /// Works out what a repeated key makes forgotten; nothing is added after that.
+    /// Works out what a repeated key makes forgotten, and how keys are found; nothing is added after that.
     pub(super) fn finish(&mut self) {
         self.below(Self::ROOT);
+        self.nodes.iter_mut().for_each(|node| node.keys = Keys::of(&node.children));
     }
 
     fn below(&mut self, number: NodeNumber) -> Below {

@@ -4,8 +4,10 @@
 //! merged, and a field without presence that is absent has its default (so zero, an empty text or `false`, which are never
 //! written). A list that is absent is empty.
 
-use super::binary::{Target, varint, zigzag};
+use super::binary::{Target, is_utf8, varint};
 use super::finds::Found;
+use super::paths::Cell;
+use super::sheet::integer;
 use crate::wire::BadRecord;
 use crate::wire::json::{MOST_LEVELS, bad};
 use descriptor::{Field, Message, MessageNumber, Program, Scalar, Shape};
@@ -46,16 +48,21 @@ impl<'a> Walker<'a, '_> {
     /// mapping's pointers.
     fn message(&mut self, number: MessageNumber, from: usize, to: usize) -> Result<(), BadRecord> {
         let message = self.program.message(number);
-        self.begin(message, from);
+        for list in &message.lists {
+            self.target.finds.begin_array(Some(self.target.paths.node(*list)));
+        }
         let mut counts = Counts::default();
         let mut at = from;
         while at < to {
             let (field, written) = self.tag(&mut at, to)?;
             if written == GROUP_END && at == to && number != self.program.root {
                 // The mark of a group's end, which was found when the group was passed over.
-                return Ok(());
+                break;
             }
-            match message.fields.iter().position(|known| known.number == field) {
+            match message.place(field) {
+                Some(place) if message.fields[place].is_plain_of(written) => {
+                    at = self.plain(&message.fields[place], (at, to))?;
+                }
                 Some(place) => {
                     let count = counts.next(place, message);
                     at = self.field(&message.fields[place], written, (at, to), count)?;
@@ -63,30 +70,30 @@ impl<'a> Walker<'a, '_> {
                 None => at = self.skip(written, field, (at, to), 0)?,
             }
         }
+        self.defaults(message, from);
         Ok(())
     }
 
-    /// What holds of a message before its fields: values that are not written, and lists that are empty.
-    fn begin(&mut self, message: &Message, at: usize) {
+    /// Values that are not written.
+    fn defaults(&mut self, message: &Message, at: usize) {
         for (cell, default) in &message.defaults {
             // A message that is given twice is merged.
             if self.target.finds.is_absent(*cell) {
                 let found = match default {
                     Scalar::Bool => Found::Bool(false),
-                    Scalar::Text => self.target.sheet.text("", at),
-                    Scalar::Bytes => Found::Container { at },
+                    Scalar::Text => Found::text(at, at, false),
+                    Scalar::Bytes => Found::Container { at: at as u32 },
                     Scalar::Enum(names) => match names.iter().find(|(number, _)| *number == 0) {
                         Some((_, name)) => self.target.sheet.text(name, at),
-                        None => self.target.sheet.integer(0, at),
+                        None => integer(0, at),
                     },
-                    Scalar::Float | Scalar::Double if !self.target.takes_floats => Found::Float { at },
-                    _ => self.target.sheet.integer(0, at),
+                    Scalar::Float | Scalar::Double if !self.target.takes_floats => {
+                        Found::Float { at: at as u32 }
+                    }
+                    _ => integer(0, at),
                 };
                 self.target.finds.put_in(*cell, found);
             }
-        }
-        for list in &message.lists {
-            self.target.finds.begin_array(Some(self.target.paths.node(*list)));
         }
     }
 
@@ -142,7 +149,7 @@ impl<'a> Walker<'a, '_> {
     fn inside(&mut self, field: &Field, (from, to): (usize, usize), count: usize) -> Result<(), BadRecord> {
         match &field.shape {
             Shape::Message(list) => {
-                self.target.put(field.cell, |_| Found::Container { at: from });
+                self.target.put(field.cell, |_| Found::Container { at: from as u32 });
                 if let Some((_, child)) = list.places.iter().find(|(place, _)| *place == count) {
                     self.message(*child, from, to)?;
                 }
@@ -156,7 +163,7 @@ impl<'a> Walker<'a, '_> {
                 }
             }
             Shape::Map { entries } => {
-                self.target.put(field.cell, |_| Found::Container { at: from });
+                self.target.put(field.cell, |_| Found::Container { at: from as u32 });
                 let key = self.key((from, to))?;
                 match entries.iter().find(|(known, _)| **known == *key) {
                     Some((_, entry)) => self.message(*entry, from, to),
@@ -199,6 +206,38 @@ impl<'a> Walker<'a, '_> {
         Ok(())
     }
 
+    /// A scalar that is no list, nor one of which only one can be there; where it ends.
+    #[inline]
+    fn plain(&mut self, field: &Field, (at, to): (usize, usize)) -> Result<usize, BadRecord> {
+        let Shape::Scalar(scalar) = &field.shape else { return Ok(at) };
+        let value = self.found(field.written, (at, to))?;
+        if let Some(cell) = field.cell {
+            self.value(cell, scalar, value)?;
+        }
+        Ok(value.to)
+    }
+
+    /// A scalar as it is written.
+    #[inline(always)]
+    fn found(&self, written: u64, (at, to): (usize, usize)) -> Result<Value, BadRecord> {
+        let mut value = Value { number: 0, from: at, to: at };
+        match written {
+            VARINT => value.number = self.varint(&mut value.to, to)?,
+            SIZED => (value.from, value.to) = self.sized(at, to)?,
+            FOUR_BYTES => {
+                value.to = self.past(at, to, 4)?;
+                let bytes = self.bytes[at..value.to].first_chunk().copied().unwrap_or_default();
+                value.number = u32::from_le_bytes(bytes).into();
+            }
+            _ => {
+                value.to = self.past(at, to, 8)?;
+                let bytes = self.bytes[at..value.to].first_chunk().copied().unwrap_or_default();
+                value.number = u64::from_le_bytes(bytes);
+            }
+        }
+        Ok(value)
+    }
+
     /// One scalar, of a list or by itself; where it ends.
     fn element(
         &mut self,
@@ -208,87 +247,59 @@ impl<'a> Walker<'a, '_> {
         (at, to): (usize, usize),
         count: usize,
     ) -> Result<usize, BadRecord> {
-        let (from, end) = match written {
-            VARINT => {
-                let mut end = at;
-                self.varint(&mut end, to)?;
-                (at, end)
+        let value = self.found(written, (at, to))?;
+        if !field.is_list {
+            if let Some(cell) = field.cell {
+                self.value(cell, scalar, value)?;
             }
-            SIZED => self.sized(at, to)?,
-            FOUR_BYTES => (at, self.past(at, to, 4)?),
-            _ => (at, self.past(at, to, 8)?),
-        };
+            return Ok(value.to);
+        }
         for (place, cell) in &field.places {
             if *place == count {
-                self.value(*cell, scalar, (from, end))?;
+                self.value(*cell, scalar, value)?;
             }
         }
         if let Some((node, cell)) = field.element {
             self.target.finds.begin_element(self.target.paths.node(node));
             if let Some(cell) = cell {
-                self.value(cell, scalar, (from, end))?;
+                self.value(cell, scalar, value)?;
             }
         }
-        if let Some(cell) = field.cell {
-            match field.is_list {
-                true => self.target.finds.put_in(cell, Found::Container { at: from }),
-                false => self.value(cell, scalar, (from, end))?,
-            }
-        }
-        Ok(end)
+        self.target.put(field.cell, |_| Found::Container { at: value.from as u32 });
+        Ok(value.to)
     }
 
-    /// Writes out a value that was found whole.
-    fn value(
-        &mut self,
-        cell: super::paths::Cell,
-        scalar: &Scalar,
-        (from, to): (usize, usize),
-    ) -> Result<(), BadRecord> {
-        let bytes = &self.bytes[from..to];
-        let number = || varint(bytes, &mut 0).unwrap_or_default();
-        let four = || bytes.first_chunk().copied().unwrap_or_default();
-        let eight = || bytes.first_chunk().copied().unwrap_or_default();
-        let cell = Some(cell);
-        match scalar {
-            Scalar::Bool => self.target.put(cell, |_| Found::Bool(number() != 0)),
-            Scalar::Int32 => self.target.put(cell, |sheet| sheet.integer((number() as i32).into(), from)),
-            Scalar::Int64 => self.target.put(cell, |sheet| sheet.integer(number() as i64, from)),
-            Scalar::Uint32 => self.target.put(cell, |sheet| sheet.unsigned((number() as u32).into(), from)),
-            Scalar::Uint64 => self.target.put(cell, |sheet| sheet.unsigned(number(), from)),
-            Scalar::Sint => {
-                let value = zigzag(bytes, &mut 0).unwrap_or_default();
-                self.target.put(cell, |sheet| sheet.integer(value, from));
-            }
-            Scalar::Fixed32 => {
-                self.target.put(cell, |sheet| sheet.unsigned(u32::from_le_bytes(four()).into(), from));
-            }
-            Scalar::Fixed64 => {
-                self.target.put(cell, |sheet| sheet.unsigned(u64::from_le_bytes(eight()), from))
-            }
-            Scalar::Sfixed32 => {
-                self.target.put(cell, |sheet| sheet.integer(i32::from_le_bytes(four()).into(), from));
-            }
-            Scalar::Sfixed64 => {
-                self.target.put(cell, |sheet| sheet.integer(i64::from_le_bytes(eight()), from))
-            }
-            Scalar::Float => self.target.put_float(cell, f32::from_le_bytes(four()), from),
-            Scalar::Double => self.target.put_float(cell, f64::from_le_bytes(eight()), from),
+    /// Notes a value that was found whole.
+    #[inline]
+    fn value(&mut self, cell: Cell, scalar: &Scalar, value: Value) -> Result<(), BadRecord> {
+        let Value { number, from, to } = value;
+        let found = match scalar {
+            Scalar::Bool => Found::Bool(number != 0),
+            Scalar::Int32 | Scalar::Sfixed32 => integer((number as i32).into(), from),
+            Scalar::Int64 | Scalar::Sfixed64 => integer(number as i64, from),
+            Scalar::Uint32 | Scalar::Fixed32 => integer((number as u32).into(), from),
+            Scalar::Uint64 | Scalar::Fixed64 => self.target.sheet.unsigned(number, from),
+            Scalar::Sint => integer((number >> 1) as i64 ^ -((number & 1) as i64), from),
+            Scalar::Float => return self.float(cell, f32::from_bits(number as u32), from),
+            Scalar::Double => return self.float(cell, f64::from_bits(number), from),
             Scalar::Text => {
-                let text = std::str::from_utf8(bytes);
-                let text = text.map_err(|_| bad("not Protobuf: a text is not UTF-8", from))?;
-                self.target.put(cell, |sheet| sheet.text(text, from));
+                if !is_utf8(&self.bytes[from..to]) {
+                    return Err(bad("not Protobuf: a text is not UTF-8", from));
+                }
+                Found::text(from, to, false)
             }
-            Scalar::Bytes => self.target.put(cell, |_| Found::Container { at: from }),
-            Scalar::Enum(names) => {
-                let value = number() as i32;
-                let name = names.iter().find(|(number, _)| *number == value);
-                self.target.put(cell, |sheet| match name {
-                    Some((_, name)) => sheet.text(name, from),
-                    None => sheet.integer(value.into(), from),
-                });
-            }
-        }
+            Scalar::Bytes => Found::Container { at: from as u32 },
+            Scalar::Enum(names) => match names.iter().find(|(known, _)| *known == number as i32) {
+                Some((_, name)) => self.target.sheet.text(name, from),
+                None => integer((number as i32).into(), from),
+            },
+        };
+        self.target.finds.put_in(cell, found);
+        Ok(())
+    }
+
+    fn float(&mut self, cell: Cell, value: impl std::fmt::LowerExp, at: usize) -> Result<(), BadRecord> {
+        self.target.put_float(Some(cell), value, at);
         Ok(())
     }
 
@@ -339,6 +350,15 @@ impl<'a> Walker<'a, '_> {
     fn past(&self, at: usize, to: usize, size: usize) -> Result<usize, BadRecord> {
         at.checked_add(size).filter(|end| *end <= to).ok_or(bad(EARLY, at))
     }
+}
+
+/// A scalar that was found.
+#[derive(Clone, Copy)]
+struct Value {
+    /// What it is as a number; 0 of what has a size.
+    number: u64,
+    from: usize,
+    to: usize,
 }
 
 /// How many elements each list of a message has had, of lists that are asked for by places.

@@ -4,9 +4,11 @@ use super::decimal::{Decimal, Excess};
 use super::finds::Found;
 use super::paths::{Cell, Elements};
 use super::pattern::Pattern;
-use super::time::{self, LastDay, Unit};
+use super::time::{self, Unit};
+use super::values::{Texts, Values, integer};
 use super::{Decimals, Mapped, MappedTrade, Taker, TradeId};
 use crate::wire::BadRecord;
+use crate::wire::swift::is_usual_name;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::trade::is_name;
 use xxhash_rust::xxh3::xxh3_128;
@@ -85,74 +87,6 @@ pub(super) struct SideMapping {
     pub(super) sell: Vec<Scalar>,
 }
 
-/// The values of one record, and how their texts are read.
-pub(super) struct Values<'a, L, R> {
-    pub(super) bytes: &'a [u8],
-    pub(super) lookup: &'a L,
-    pub(super) rows: &'a R,
-    pub(super) unescape: fn(&[u8], &mut String),
-}
-
-/// Room for texts.
-pub(super) struct Texts<'a> {
-    pub(super) text: &'a mut String,
-    pub(super) symbol: &'a mut String,
-    pub(super) other: &'a mut String,
-    pub(super) day: &'a mut LastDay,
-}
-
-impl<L: Fn(Cell, usize) -> Found, R> Values<'_, L, R> {
-    /// The text that a value is, where it is one.
-    #[inline]
-    pub(super) fn text<'t>(&'t self, found: Found, room: &'t mut String) -> Option<&'t str> {
-        let Found::Text { from, to, escaped } = found else { return None };
-        let inside = &self.bytes[from..to];
-        if !escaped {
-            return std::str::from_utf8(inside).ok();
-        }
-        (self.unescape)(inside, room);
-        Some(room)
-    }
-
-    /// The digits of a number, or of a text.
-    #[inline]
-    fn digits<'t>(&'t self, found: Found, room: &'t mut String) -> Option<&'t [u8]> {
-        match found {
-            Found::Number { from, to } => Some(&self.bytes[from..to]),
-            _ => self.text(found, room).map(str::as_bytes),
-        }
-    }
-
-    pub(super) fn holds(&self, condition: &Condition, room: &mut String) -> bool {
-        let found = (self.lookup)(condition.cell, 0);
-        match &condition.wanted {
-            Wanted::Exists => found != Found::Absent,
-            Wanted::OneOf(scalars) => scalars.iter().any(|scalar| self.equals(found, scalar, room)),
-        }
-    }
-
-    fn equals(&self, found: Found, scalar: &Scalar, room: &mut String) -> bool {
-        match (found, scalar) {
-            (Found::Text { .. }, Scalar::Text(wanted)) => self.text(found, room) == Some(wanted),
-            (Found::Bool(value), Scalar::Bool(wanted)) => value == *wanted,
-            (Found::Number { from, to }, Scalar::Integer(wanted)) => {
-                same_number(&self.bytes[from..to], wanted.as_bytes())
-            }
-            _ => false,
-        }
-    }
-}
-
-/// Whether two numbers with their signs have one value.
-fn same_number(a: &[u8], b: &[u8]) -> bool {
-    let (a_digits, b_digits) = (a.strip_prefix(b"-").unwrap_or(a), b.strip_prefix(b"-").unwrap_or(b));
-    let (Some(a_value), Some(b_value)) = (Decimal::parse(a_digits), Decimal::parse(b_digits)) else {
-        return false;
-    };
-    let same_sign = a.starts_with(b"-") == b.starts_with(b"-");
-    a_value.same_value(&b_value) && (same_sign || a_value.is_zero())
-}
-
 /// What may be wrong with a field, by its name.
 struct Reasons {
     absent: &'static str,
@@ -204,17 +138,10 @@ impl RecordMapping {
         if self.is_heartbeat {
             return Ok(Mapped::Heartbeat(time));
         }
-        let found = get(self.price);
-        let digits = values.digits(found, texts.text).ok_or(PRICE.no_digits(found))?;
-        let price = decimal(digits, decimals.price, self.excess, &PRICE, found)?;
-        let found = get(self.quantity);
-        let digits = values.digits(found, texts.text).ok_or(QUANTITY.no_digits(found))?;
-        let (digits, signed) = match digits {
-            [b'-', rest @ ..] if self.sign_is_side => (rest, Some(Taker::Sell)),
-            _ if self.sign_is_side => (digits, Some(Taker::Buy)),
-            _ => (digits, None),
-        };
-        let quantity = decimal(digits, decimals.quantity, self.excess, &QUANTITY, found)?;
+        let (price, _) = self.amount(values, get(self.price), (decimals.price, false), &PRICE, texts)?;
+        let places = (decimals.quantity, self.sign_is_side);
+        let (quantity, is_negative) = self.amount(values, get(self.quantity), places, &QUANTITY, texts)?;
+        let signed = self.sign_is_side.then_some(if is_negative { Taker::Sell } else { Taker::Buy });
         let side = self.side.as_ref().and_then(|side| {
             let found = get(side.cell);
             let mut is = |scalars: &[Scalar]| scalars.iter().any(|s| values.equals(found, s, texts.text));
@@ -226,15 +153,71 @@ impl RecordMapping {
         Ok(Mapped::Trade(MappedTrade { symbol, id, price, quantity, time, taker }))
     }
 
+    /// A price or a quantity, and whether it is below zero, which is allowed where its sign says something.
+    #[inline]
+    fn amount<L: Fn(Cell, usize) -> Found, R>(
+        &self,
+        values: &Values<'_, L, R>,
+        found: Found,
+        (places, has_sign): (u8, bool),
+        reasons: &Reasons,
+        texts: &mut Texts<'_>,
+    ) -> Result<(i64, bool), BadRecord> {
+        if let Some(short) = values.short(found)
+            && (has_sign || !short.is_negative)
+            && let Some(value @ 1..) = short.scaled(places.into(), self.excess)
+        {
+            // Below 2^63.
+            return Ok((value as i64, short.is_negative));
+        }
+        self.long_amount(values, found, (places, has_sign), reasons, texts)
+    }
+
+    /// The same of any number, or what is wrong with it.
+    #[inline(never)]
+    fn long_amount<L: Fn(Cell, usize) -> Found, R>(
+        &self,
+        values: &Values<'_, L, R>,
+        found: Found,
+        (places, has_sign): (u8, bool),
+        reasons: &Reasons,
+        texts: &mut Texts<'_>,
+    ) -> Result<(i64, bool), BadRecord> {
+        let digits = values.digits(found, texts.text).ok_or(reasons.no_digits(found))?;
+        let (digits, is_negative) = match digits {
+            [b'-', rest @ ..] if has_sign => (rest, true),
+            _ => (digits, false),
+        };
+        Ok((decimal(digits, places, self.excess, reasons, found)?, is_negative))
+    }
+
+    #[inline]
     fn time<L: Fn(Cell, usize) -> Found, R>(
         &self,
         values: &Values<'_, L, R>,
         found: Found,
         texts: &mut Texts<'_>,
     ) -> Result<EventTime, BadRecord> {
-        let digits = match (self.unit, found) {
-            (Unit::Rfc3339(_), Found::Number { .. }) => None,
-            _ => values.digits(found, texts.text),
+        if let Unit::Epoch(places) = self.unit
+            && let Some(short) = values.short(found).filter(|short| !short.is_negative)
+            && let Some(time) = short.scaled(places, Excess::Cut).and_then(time::of_micros)
+        {
+            return Ok(time);
+        }
+        self.long_time(values, found, texts)
+    }
+
+    /// A time of any form, or what is wrong with it.
+    #[inline(never)]
+    fn long_time<L: Fn(Cell, usize) -> Found, R>(
+        &self,
+        values: &Values<'_, L, R>,
+        found: Found,
+        texts: &mut Texts<'_>,
+    ) -> Result<EventTime, BadRecord> {
+        let digits = match self.unit {
+            Unit::Rfc3339(_) => values.text(found, texts.text),
+            Unit::Epoch(_) => values.digits(found, texts.text),
         };
         let digits = digits.ok_or_else(|| match found {
             Found::Float { .. } => {
@@ -260,16 +243,17 @@ impl RecordMapping {
             IdMapping::Unique(cell) => (*cell, false),
         };
         let found = (values.lookup)(cell, row);
+        let of_integer = if is_sequence { TradeId::Sequence } else { TradeId::Unique };
+        if let Some(id) = values.short_id(found) {
+            return Ok(of_integer(id));
+        }
         let text = values.digits(found, texts.text).unwrap_or_default();
-        let integer = integer(text);
-        match (integer, is_sequence) {
-            (Some(id), true) => Ok(TradeId::Sequence(id)),
-            (Some(id), false) => Ok(TradeId::Unique(id)),
+        match (integer(text), is_sequence) {
+            (Some(id), _) => Ok(of_integer(id)),
             (None, true) => Err(bad("id: not an integer below 2^63", found)),
             (None, false) => {
                 let digits = text.iter().all(u8::is_ascii_digit);
-                let is_id = matches!(found, Found::Text { .. }) && text.len() <= 255
-                    || matches!(found, Found::Number { .. }) && digits;
+                let is_id = found.is_text() && text.len() <= 255 || found.is_number() && digits;
                 if text.is_empty() || !is_id {
                     return Err(bad("id: neither a text of 1 to 255 bytes nor an integer", found));
                 }
@@ -278,12 +262,32 @@ impl RecordMapping {
         }
     }
 
-    fn symbol<'t, L: Fn(Cell, usize) -> Found, R>(
+    #[inline]
+    pub(super) fn symbol<'a: 't, 't, L: Fn(Cell, usize) -> Found, R>(
+        &self,
+        values: &Values<'a, L, R>,
+        row: usize,
+        texts: &'t mut Texts<'_>,
+    ) -> Result<&'t [u8], BadRecord> {
+        if let SymbolMapping::At { cell, replace, pattern: None } = &self.symbol
+            && replace.is_empty()
+            && self.venue.is_empty()
+            && self.contracts.is_empty()
+        {
+            let found = (values.lookup)(*cell, row);
+            let name = values.text(found, texts.text).ok_or(bad(NO_SYMBOL, found))?;
+            return named(name, name, found);
+        }
+        self.made_symbol(values, row, texts)
+    }
+
+    /// A symbol that is put together.
+    fn made_symbol<'t, L: Fn(Cell, usize) -> Found, R>(
         &self,
         values: &Values<'_, L, R>,
         row: usize,
         texts: &'t mut Texts<'_>,
-    ) -> Result<&'t str, BadRecord> {
+    ) -> Result<&'t [u8], BadRecord> {
         let Texts { text, symbol, other, .. } = texts;
         let get = |cell: &Cell| (values.lookup)(*cell, row);
         symbol.clear();
@@ -295,7 +299,7 @@ impl RecordMapping {
             }
             SymbolMapping::At { cell, replace, pattern } => {
                 let found = get(cell);
-                let name = values.text(found, text).ok_or(bad("symbol: absent, or no text", found))?;
+                let name = str_of(values.text(found, text).ok_or(bad(NO_SYMBOL, found))?);
                 let name = match pattern {
                     Some(pattern) => pattern.star(name).ok_or(bad("symbol: not of its pattern", found))?,
                     None => name,
@@ -320,24 +324,45 @@ impl RecordMapping {
             }
             SymbolMapping::Pair { base, quote, join } => {
                 let (first, second) = (get(base), get(quote));
-                symbol.push_str(values.text(first, text).ok_or(bad("symbol: base is no text", first))?);
+                let no_text = bad("symbol: base is no text", first);
+                symbol.push_str(str_of(values.text(first, text).ok_or(no_text)?));
                 symbol.push_str(join);
-                symbol.push_str(values.text(second, text).ok_or(bad("symbol: quote is no text", second))?);
+                let no_text = bad("symbol: quote is no text", second);
+                symbol.push_str(str_of(values.text(second, text).ok_or(no_text)?));
                 first
             }
         };
         let name = &symbol[self.venue.len()..];
-        if name.is_empty() {
-            return Err(bad("symbol: empty", found));
-        }
-        if self.contracts.iter().any(|pattern| pattern.matches(name)) {
+        if !name.is_empty() && self.contracts.iter().any(|pattern| pattern.matches(name)) {
             return Err(bad("contracts: its quantities are no coins", found));
         }
-        if !is_name(symbol.as_bytes()) {
-            return Err(bad("symbol: no name (1 to 64 bytes, no blank and none of * / = , | \")", found));
-        }
-        Ok(symbol)
+        named(symbol.as_bytes(), name.as_bytes(), found)
     }
+}
+
+/// A text of a record, which is UTF-8.
+fn str_of(text: &[u8]) -> &str {
+    std::str::from_utf8(text).unwrap_or_default()
+}
+
+const NO_SYMBOL: &str = "symbol: absent, or no text";
+
+/// A symbol that is to be a name; the name is what stands behind the venue.
+#[inline]
+fn named<'t>(symbol: &'t [u8], name: &[u8], found: Found) -> Result<&'t [u8], BadRecord> {
+    if name.is_empty() {
+        return Err(bad("symbol: empty", found));
+    }
+    if !is_usual_name(symbol) && !is_plain_name(symbol) && !is_name(symbol) {
+        return Err(bad("symbol: no name (1 to 64 bytes, no blank and none of * / = , | \")", found));
+    }
+    Ok(symbol)
+}
+
+/// Whether a text is a name for certain: of other than ASCII [`is_name`] is asked.
+fn is_plain_name(text: &[u8]) -> bool {
+    let is_plain = |byte: &u8| byte.is_ascii_graphic() && !b"*/=,|\"".contains(byte);
+    text.len() <= 64 && text.iter().all(is_plain)
 }
 
 fn bad(reason: &'static str, found: Found) -> BadRecord {
@@ -360,21 +385,4 @@ fn decimal(
         Err(Fault::TooPrecise) => Err(bad(reasons.too_precise, found)),
         Err(_) => Err(bad(reasons.too_large, found)),
     }
-}
-
-/// An id that is an integer: 1 to 19 digits without a leading zero, below 2^63.
-#[inline]
-pub(super) fn integer(text: &[u8]) -> Option<u64> {
-    let is_plain = matches!(text, [b'0'] | [b'1'..=b'9', ..]) && text.len() <= 19;
-    if !is_plain {
-        return None;
-    }
-    let mut value = 0u64;
-    for byte in text {
-        if !byte.is_ascii_digit() {
-            return None;
-        }
-        value = value * 10 + u64::from(byte - b'0');
-    }
-    (value < 1 << 63).then_some(value)
 }

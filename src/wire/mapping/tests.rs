@@ -1,6 +1,6 @@
 //! Records and mappings by example, and the walk against a parser that keeps everything.
 
-use super::record::integer;
+use super::values::integer;
 use super::*;
 use proptest::prelude::*;
 use serde_json::value::RawValue;
@@ -11,6 +11,7 @@ use xxhash_rust::xxh3::xxh3_128;
 mod avro;
 #[cfg(feature = "protobuf")]
 mod protobuf;
+mod reference;
 mod venues;
 
 /// The trades and refusals of records, in words.
@@ -20,13 +21,23 @@ fn decoded(mapping: &str, record: &str) -> Vec<String> {
 }
 
 fn words(mapping: &Mapping, record: &[u8], decimals: Decimals) -> Vec<String> {
+    words_at(mapping, record, 0..record.len(), decimals, &mut MappingScratch::default())
+}
+
+fn words_at(
+    mapping: &Mapping,
+    all: &[u8],
+    place: Range<usize>,
+    decimals: Decimals,
+    scratch: &mut MappingScratch,
+) -> Vec<String> {
     let mut out = Vec::new();
-    mapping.decode(record, decimals, &mut MappingScratch::default(), |mapped| {
+    mapping.decode_at(all, place, decimals, scratch, |mapped| {
         out.push(match mapped {
             Mapped::Trade(t) => {
                 format!(
                     "{} {:?} {}x{} {} {:?}",
-                    t.symbol,
+                    str::from_utf8(t.symbol).unwrap(),
                     t.id,
                     t.price,
                     t.quantity,
@@ -97,6 +108,58 @@ fn each_field_is_taken_as_it_is_written() {
     for (record, expected) in cases {
         assert_eq!(decoded(PLAIN, record), [expected], "{record}");
     }
+}
+
+#[test]
+fn a_flat_record_goes_the_fast_way_where_nothing_is_unusual() {
+    let built_in =
+        |name: &str| crate::wire::format::BUILT_IN.iter().find(|(known, _)| *known == name).unwrap().1;
+    let long = PLAIN.replace("\"/p\"", "\"/aaaaaaaaa\"").replace("\"/q\"", "\"/aaaaaaaaaa\"");
+    let cases = [
+        (
+            PLAIN,
+            r#"{"e":"trade","s":"AB","t":7,"p":"1.5","q":2.25,"T":1525022020361,"m":true,"x":[1,2],"y":-1.5}"#,
+        ),
+        (
+            PLAIN,
+            r#" { "m" : null , "T" : "1525022020361", "q": 1, "p": 0.5, "t" : "7", "s":"A-B", "e" : "trade" } "#,
+        ),
+        // Near the end of all bytes a word cannot be read.
+        (PLAIN, r#"{"e":"trade","s":"AB","t":7,"p":"1.5","q":2,"T":1525022020361,"m":false}"#),
+        (&long, r#"{"e":"trade","s":"AB","t":7,"aaaaaaaaaa":"1.5","T":1525022020361,"aaaaaaaaa":2}"#),
+        (
+            built_in("coinbase"),
+            r#"{"type":"match","trade_id":1,"product_id":"BTC-USD","price":"1","size":"2","side":"buy","time":"2026-07-07T22:58:16Z"}"#,
+        ),
+        (
+            built_in("bitstamp"),
+            r#"{"data":{"id":1,"price_str":"1","amount_str":"2","microtimestamp":"1525022020361000","type":0},"channel":"live_trades_btcusd","event":"trade"}"#,
+        ),
+    ];
+    for (mapping, record) in cases {
+        let mapping = Mapping::parse("test.toml", mapping, None).unwrap();
+        let Encoding::Json(_, Some(flat)) = &mapping.encoding else { panic!("no fast way for {record}") };
+        let followed = format!("{record}        ");
+        let mut scratch = MappingScratch::default();
+        let place = 0..record.len();
+        let texts = &mut scratch.texts();
+        let trade = flat.read(&mapping.records[0], (followed.as_bytes(), &place), Decimals::EIGHT, texts);
+        let trade = trade.unwrap_or_else(|| panic!("not the fast way: {record}"));
+        // Without what follows it the walk reads it.
+        let mut slow = None;
+        mapping.decode(record.as_bytes(), Decimals::EIGHT, &mut MappingScratch::default(), |mapped| {
+            slow = Some(format!("{mapped:?}"));
+        });
+        assert_eq!(Some(format!("{:?}", Mapped::Trade(trade))), slow, "{record}");
+    }
+    let escaped =
+        r#"{"e":"tr\u0061de","s":"AB","t":7,"p":"1.5","q":2.25,"T":1525022020361,"m":true}        "#;
+    let mapping = Mapping::parse("test.toml", PLAIN, None).unwrap();
+    let Encoding::Json(_, Some(flat)) = &mapping.encoding else { panic!("no fast way") };
+    let (place, mut scratch) = (0..escaped.len(), MappingScratch::default());
+    let texts = &mut scratch.texts();
+    let read = flat.read(&mapping.records[0], (escaped.as_bytes(), &place), Decimals::EIGHT, texts);
+    assert_eq!(read, None);
 }
 
 const NESTED: &str = r#"
@@ -320,11 +383,12 @@ proptest! {
         let raw: &RawValue = serde_json::from_str(&record).unwrap();
         let text = |found: Found| match found {
             Found::Absent => None,
-            Found::Text { from, to, .. } => Some(record[from - 1..=to].to_owned()),
-            Found::Number { from, to } => Some(record[from..to].to_owned()),
+            Found::Text { from, to, .. } => Some(record[from as usize - 1..=to as usize].to_owned()),
+            Found::Number { from, to } => Some(record[from as usize..to as usize].to_owned()),
             Found::Bool(value) => Some(value.to_string()),
             Found::Null { .. } => Some("null".into()),
-            Found::Container { at } | Found::Float { at } => Some(record[at..=at].to_owned()),
+            Found::Container { at } => Some(record[at as usize..=at as usize].to_owned()),
+            other => Some(format!("{other:?}")),
         };
         let expected = |raw: &RawValue, path: &[&str]| looked_up(raw, path).map(|raw| match raw.get() {
             container if container.starts_with(['{', '[']) => container[..1].to_owned(),

@@ -29,8 +29,14 @@ pub(super) fn read(text: &[u8], unit: Unit, last: &mut LastDay) -> Result<EventT
         Unit::Epoch(places) => Decimal::parse(text).ok_or(Fault::Grammar)?.scaled(places, Excess::Cut)?,
         Unit::Rfc3339(offset) => rfc3339(text, offset, last).ok_or(Fault::Grammar)?,
     };
+    of_micros(micros).ok_or(Fault::OutOfRange)
+}
+
+/// The time so many microseconds after the epoch, where it is one of a trade.
+#[inline]
+pub(super) fn of_micros(micros: u64) -> Option<EventTime> {
     let time = EventTime::from_micros(micros);
-    if time < EventTime::EARLIEST || time >= EventTime::TOO_LATE { Err(Fault::OutOfRange) } else { Ok(time) }
+    (EventTime::EARLIEST..EventTime::TOO_LATE).contains(&time).then_some(time)
 }
 
 /// Microseconds since the epoch, 0 for what is before it.

@@ -16,7 +16,7 @@ pub(super) fn walk(bytes: &[u8], paths: &Paths, finds: &mut Finds) -> Result<(),
     let mut walker = Walker { scanner: Scanner::new(bytes), paths, finds };
     walker.scanner.skip_space();
     let is_container = matches!(walker.scanner.peek(), Some(b'{' | b'['));
-    walker.value(Some(Paths::ROOT), 0)?;
+    walker.value(Some(paths.node(Paths::ROOT)), 0)?;
     walker.scanner.skip_space();
     if !walker.scanner.is_at_end() {
         return Err(bad("more after the end of the JSON value", walker.scanner.at()));
@@ -31,38 +31,41 @@ struct Walker<'a> {
 }
 
 impl<'a> Walker<'a> {
-    /// One value and all that is in it. The depth is bounded, and so is the recursion.
-    fn value(&mut self, node: Option<NodeNumber>, depth: usize) -> Result<(), BadRecord> {
+    /// One value and all that is in it.
+    #[inline]
+    fn value(&mut self, node: Option<&'a Node>, depth: usize) -> Result<(), BadRecord> {
         let from = self.scanner.at();
         let found = match self.scanner.peek() {
             Some(b'"') => {
                 let (from, to, escaped) = self.scanner.string()?;
-                Found::Text { from, to, escaped }
+                Found::text(from, to, escaped)
             }
             Some(b'-' | b'0'..=b'9') => {
                 self.scanner.number()?;
-                Found::Number { from, to: self.scanner.at() }
+                Found::Number { from: from as u32, to: self.scanner.at() as u32 }
             }
-            Some(b'{' | b'[') => {
-                if depth == MOST_LEVELS {
-                    return Err(bad("nested more than 128 levels deep", from));
-                }
-                let node = node.map(|number| self.paths.node(number));
-                self.finds.put(node, Found::Container { at: from });
-                return if self.scanner.peek() == Some(b'{') {
-                    self.object(node, depth)
-                } else {
-                    self.array(node, depth)
-                };
-            }
+            Some(b'{' | b'[') => return self.container(node, depth),
             Some(b't') => self.scanner.word(b"true").map(|_| Found::Bool(true))?,
             Some(b'f') => self.scanner.word(b"false").map(|_| Found::Bool(false))?,
-            Some(b'n') => self.scanner.word(b"null").map(|_| Found::Null { at: from })?,
+            Some(b'n') => self.scanner.word(b"null").map(|_| Found::Null { at: from as u32 })?,
             Some(_) => return Err(bad("not JSON: a value is missing", from)),
             None => return Err(bad("not JSON: it ends too early", from)),
         };
-        self.finds.put(node.map(|number| self.paths.node(number)), found);
+        self.finds.put(node, found);
         Ok(())
+    }
+
+    /// An object or an array. The depth is bounded, and so is the recursion.
+    fn container(&mut self, node: Option<&'a Node>, depth: usize) -> Result<(), BadRecord> {
+        let at = self.scanner.at();
+        if depth == MOST_LEVELS {
+            return Err(bad("nested more than 128 levels deep", at));
+        }
+        self.finds.put(node, Found::Container { at: at as u32 });
+        match self.scanner.peek() {
+            Some(b'{') => self.object(node, depth),
+            _ => self.array(node, depth),
+        }
     }
 
     fn object(&mut self, node: Option<&'a Node>, depth: usize) -> Result<(), BadRecord> {
@@ -74,10 +77,12 @@ impl<'a> Walker<'a> {
             return Ok(());
         }
         loop {
-            let child = self.key(node)?;
-            if let Some(child) = child {
-                self.finds.meet(self.paths, child, container);
+            let paths = self.paths;
+            let child = self.key(node)?.map(|number| (paths.node(number), number));
+            if let Some((child, number)) = child {
+                self.finds.meet(child, number, container);
             }
+            let child = child.map(|(child, _)| child);
             self.scanner.skip_space();
             self.value(child, depth + 1)?;
             self.scanner.skip_space();
@@ -100,16 +105,15 @@ impl<'a> Walker<'a> {
             return Err(bad("not JSON: a key is missing", self.scanner.at()));
         }
         let (from, to, escaped) = self.scanner.string()?;
-        let inside = &self.scanner.bytes()[from..to];
-        let child = node.filter(|node| !node.children.is_empty()).and_then(|node| {
-            let key = if escaped {
-                unescape(inside, &mut self.finds.key);
-                self.finds.key.as_bytes()
-            } else {
-                inside
-            };
-            node.children.iter().find(|(token, _)| *token.key == *key).map(|(_, child)| *child)
-        });
+        let child = match node {
+            None => None,
+            Some(node) if escaped => {
+                unescape(&self.scanner.bytes()[from..to], &mut self.finds.key);
+                let key = self.finds.key.as_bytes();
+                node.child_at(key, 0, key.len())
+            }
+            Some(node) => node.child_at(self.scanner.bytes(), from, to),
+        };
         self.scanner.skip_space();
         if self.scanner.peek() != Some(b':') {
             return Err(bad("not JSON: a colon is missing", self.scanner.at()));
@@ -129,7 +133,7 @@ impl<'a> Walker<'a> {
         for place in 0.. {
             if let Some((_, child)) = node.and_then(|node| at_place(node, place)) {
                 let from = self.scanner.at();
-                self.value(Some(*child), depth + 1)?;
+                self.value(Some(self.paths.node(*child)), depth + 1)?;
                 // Walked once more as an element of which there is a row.
                 if node.is_some_and(|node| node.elements.is_some()) {
                     self.scanner.go_to(from);
@@ -153,12 +157,12 @@ impl<'a> Walker<'a> {
     }
 
     /// An element that has a row, where its array is taken apart.
-    fn element_value(&mut self, node: Option<&Node>, depth: usize) -> Result<(), BadRecord> {
+    fn element_value(&mut self, node: Option<&'a Node>, depth: usize) -> Result<(), BadRecord> {
         let Some((node, elements)) = node.and_then(|node| Some((node, node.elements?))) else {
             return self.value(None, depth + 1);
         };
         self.finds.begin_element(node);
-        self.value(Some(elements), depth + 1)
+        self.value(Some(self.paths.node(elements)), depth + 1)
     }
 
     fn no_end(&self, found: Option<u8>) -> BadRecord {

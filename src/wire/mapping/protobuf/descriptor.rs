@@ -21,6 +21,8 @@ pub(in super::super) struct Program {
 #[derive(Debug, Default)]
 pub(in super::super) struct Message {
     pub(in super::super) fields: Vec<Field>,
+    /// The places of fields of small numbers.
+    places: Vec<Option<u8>>,
     /// Fields that have a default where they are absent.
     pub(in super::super) defaults: Vec<(Cell, Scalar)>,
     /// Lists that are taken apart.
@@ -38,6 +40,8 @@ pub(in super::super) struct Field {
     /// A list of scalars, each of which is a trade, and where each is put.
     pub(in super::super) element: Option<(NodeNumber, Option<Cell>)>,
     pub(in super::super) shape: Shape,
+    /// How it is written, where it is a scalar.
+    pub(in super::super) written: u64,
     /// Fields of which only one can be there.
     pub(in super::super) others: Vec<NodeNumber>,
 }
@@ -109,7 +113,35 @@ impl Scalar {
     }
 }
 
+/// Numbers below this one find their field by a look.
+const SMALL_NUMBERS: u32 = 64;
+
+impl Message {
+    /// The place of the field with a number, where it is asked for.
+    #[inline]
+    pub(in super::super) fn place(&self, number: u32) -> Option<usize> {
+        match self.places.get(number as usize) {
+            Some(place) => place.map(usize::from),
+            None => self.fields.iter().position(|field| field.number == number),
+        }
+    }
+
+    fn finish(&mut self) {
+        let place = |number| self.fields.iter().position(|field| field.number == number);
+        let small = |number| place(number).map(u8::try_from).transpose();
+        // Without places, all are looked for.
+        self.places = (0..SMALL_NUMBERS).map(small).collect::<Result<_, _>>().unwrap_or_default();
+    }
+}
+
 impl Field {
+    /// Whether it is one scalar by itself, written so.
+    #[inline]
+    pub(in super::super) fn is_plain_of(&self, written: u64) -> bool {
+        let is_scalar = matches!(self.shape, Shape::Scalar(_));
+        is_scalar && !self.is_list && self.others.is_empty() && self.written == written
+    }
+
     /// Whether an element is asked for by its place.
     pub(in super::super) fn is_placed(&self) -> bool {
         match &self.shape {
@@ -221,6 +253,7 @@ impl Compiler<'_> {
             field.others =
                 others.filter(|other| choice(**other) == mine).filter_map(|other| nodes(*other)).collect();
         }
+        message.finish();
         self.messages.push(message);
         self.messages.len() - 1
     }
@@ -236,6 +269,7 @@ impl Compiler<'_> {
             places: Vec::new(),
             element: None,
             shape: Shape::Time,
+            written: 0,
             others: Vec::new(),
         };
         let element = asked.elements.filter(|_| is_list);
@@ -256,6 +290,7 @@ impl Compiler<'_> {
                     message.defaults.push((cell, scalar.clone()));
                 }
                 let kind = scalar.kind();
+                made.written = scalar.written();
                 made.shape = Shape::Scalar(scalar);
                 if is_list { Kind::Container } else { kind }
             }
@@ -282,6 +317,7 @@ impl Compiler<'_> {
                 for (token, child) in &asked.children {
                     let mut entry = Message::default();
                     self.field(&value, *child, &mut entry);
+                    entry.finish();
                     self.messages.push(entry);
                     entries.push((token.key.clone(), self.messages.len() - 1));
                 }

@@ -257,7 +257,7 @@ fn each_record_of_a_registry_is_read_by_its_own_schema() {
     };
     let told = |bytes: &[u8]| words(&mapping, bytes, Decimals::default()).concat();
     let (one, two) = (framed(1, &first, Avro::Null), framed(2, &second, Avro::String("x".into())));
-    assert_eq!(mapping.missing_schema(&one), Some(1));
+    assert_eq!(mapping.missing_schema(&one, &mut LastSchema::default()), Some(1));
     assert_eq!(told(&one), "bad: its schema is not known (at byte 1)");
     let schema = |kind: &str, text: &str, references: &[(&str, &str)]| SchemaText {
         kind: kind.into(),
@@ -266,7 +266,7 @@ fn each_record_of_a_registry_is_read_by_its_own_schema() {
     };
     mapping.learn_schema(1, Some(&schema("AVRO", &first, &[]))).unwrap();
     mapping.learn_schema(2, Some(&schema("AVRO", &second, &[]))).unwrap();
-    assert_eq!(mapping.missing_schema(&one), None);
+    assert_eq!(mapping.missing_schema(&one, &mut LastSchema::default()), None);
     let trade = "AB Sequence(7) 150000000x200000000 1525022020361000 Some(Sell)";
     for bytes in [&one, &two, &one] {
         assert_eq!(told(bytes), trade);
@@ -278,7 +278,7 @@ fn each_record_of_a_registry_is_read_by_its_own_schema() {
     assert_eq!(mapping.learn_schema(4, Some(&json)).unwrap_err(), "it is of type JSON");
     assert_eq!(told(&[0, 0, 0, 0, 4, 1]), "bad: its schema cannot be used (at byte 1)");
     for bytes in [&[][..], &[0, 0, 0, 1], &[1, 0, 0, 0, 1, 1]] {
-        assert_eq!(mapping.missing_schema(bytes), None);
+        assert_eq!(mapping.missing_schema(bytes, &mut LastSchema::default()), None);
         assert_eq!(told(bytes), "bad: no schema id before it: want a zero byte and four more (at byte 0)");
     }
     // A schema that stands elsewhere and is referred to by its name.

@@ -91,7 +91,8 @@ fn told(line: usize, trade: &MappedTrade<'_>, decimals: Decimals) -> String {
     };
     let taker = trade.taker.map_or("null", |taker| if taker == Taker::Buy { "buy" } else { "sell" });
     let (price, quantity) = (plain(trade.price, decimals.price), plain(trade.quantity, decimals.quantity));
-    format!("{line} {} {id} {price} {quantity} {} {taker}", trade.symbol, trade.time.micros())
+    let symbol = str::from_utf8(trade.symbol).unwrap();
+    format!("{line} {symbol} {id} {price} {quantity} {} {taker}", trade.time.micros())
 }
 
 fn expected(line: &str) -> String {
