@@ -2,25 +2,26 @@
 //!
 //! All that is decided is decided by the [`session`], which knows no socket and no clock: it is told what
 //! came and when, and says what is to be published, connected, asked and closed. So its promises can be tried
-//! over any number of imagined days (`simulation`). Around it stand the handles: websockets (`link`), REST
-//! (`rest`) and the log that is written (`publish`).
+//! over any number of imagined days (`simulation`). Around it stand the handles: websockets (`link`) and the log that
+//! is written (`publish`). What is the exchange's own stands in [`binance`]: addresses, messages, REST and limits.
+//! The others know none of it, but for those that join both (`drive`, `link`): another exchange is another such folder.
 //!
 //! The promises, which `docs/semantics.md#input` leans on:
 //! * every trade of the exchange from the first one seen on is published once, or counted as unfilled;
 //! * a heartbeat T in a partition is followed there by no trade before T, but for those that were missing and
 //!   came after their hold, or that the exchange itself swallowed: these are counted as overtaken.
 
+pub mod binance;
 pub mod clock;
 mod drive;
 pub mod enquiry;
 pub mod event;
 pub mod ids;
-pub mod info;
 mod link;
+pub mod names;
 pub mod place;
 mod publish;
 pub mod reorder_buffer;
-pub mod rest;
 pub mod session;
 pub mod shard;
 
@@ -30,10 +31,10 @@ use crate::accounting;
 use crate::config::{ProduceConfig, Verbosity};
 use crate::exit::{Exit, Failure};
 use anyhow::{Context, Result};
+use binance::info::{self, ExchangeInfo};
+use binance::rest::{Rest, Trouble};
 use crossrate_dataflows::market::event_time::EventTime;
-use info::ExchangeInfo;
 use publish::Log;
-use rest::{Rest, Trouble};
 use serde::Serialize;
 use session::Counts;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

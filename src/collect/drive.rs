@@ -2,13 +2,16 @@
 //! comes out is done.
 
 use super::Prepared;
+use super::binance::addresses;
+use super::binance::info::ExchangeInfo;
+use super::binance::limits::{PING_EVERY, limits};
+use super::binance::rest::{self, Rest};
 use super::clock::Moment;
-use super::enquiry::DEFAULT_LIMIT;
-use super::info::ExchangeInfo;
+use super::enquiry::{Replied, RestRequest};
 use super::link::{self, Report};
+use super::names::Names;
 use super::place;
 use super::publish::Publisher;
-use super::rest::{self, Names, Replied, Rest, RestRequest};
 use super::session::{Counts, Note, Output, Record, Rules, Session};
 use super::shard::{LinkCommand, LinkKey, LinkTimeouts};
 use crate::config::{ProduceConfig, Verbosity};
@@ -142,13 +145,14 @@ fn session(
             stall: millis(config.stall_timeout),
             renew: millis(config.renew_after),
             overlap: OVERLAP,
+            ping_every: PING_EVERY,
         },
         fill_hold: millis(config.fill_hold),
         audit_every: millis(config.audit_interval),
-        weight_limit: info.weight_limit.unwrap_or(DEFAULT_LIMIT),
+        limits: limits(info.weight_limit),
         seed,
     };
-    let shards = place::shards(symbols, partitions, config.connection_symbols);
+    let shards = place::shards(symbols, partitions, addresses::room(config.connection_symbols));
     Ok(Session::new(rules, shards, partitions))
 }
 
@@ -246,7 +250,7 @@ fn perform(session: &mut Session, handles: &mut IoHandles<'_>) {
             Output::Link(LinkCommand::Connect(key)) => {
                 let symbols: Vec<usize> = session.symbols_of(key.shard).collect();
                 let address =
-                    place::address(&handles.config.endpoint, symbols.iter().map(|s| session.name(*s)));
+                    addresses::address(&handles.config.endpoint, symbols.iter().map(|s| session.name(*s)));
                 let (pings, received) = channel(8);
                 handles.links.retain(|_, pings| !pings.is_closed());
                 handles.links.insert(key, pings);

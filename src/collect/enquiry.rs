@@ -1,4 +1,5 @@
-//! What the exchange is asked over REST, how much that weighs, and when nothing may be asked.
+//! What an exchange is asked over REST, and when nothing may be asked. What it allows, and what a question weighs, it says
+//! itself ([`Limits`]).
 
 use super::clock::Moment;
 use crossrate_dataflows::market::event_time::EventTime;
@@ -26,25 +27,6 @@ pub enum Question {
         /// Whose.
         symbol: usize,
     },
-}
-
-/// Most trades in one answer.
-pub const MOST_TRADES: u64 = 1_000;
-
-impl Question {
-    /// What the exchange counts it as.
-    pub fn weight(&self) -> u64 {
-        match self {
-            Question::Time => 1,
-            Question::LastIds(symbols) => match symbols.len() {
-                0..=20 => 2,
-                21..=100 => 40,
-                _ => 80,
-            },
-            Question::AllLastIds => 80,
-            Question::Trades { .. } | Question::Recent { .. } => 25,
-        }
-    }
 }
 
 /// An answer.
@@ -80,6 +62,37 @@ pub struct FoundTrade {
     pub value: Box<[u8]>,
 }
 
+/// A question on its way.
+#[derive(Debug)]
+pub(super) struct RestRequest {
+    pub number: u64,
+    pub question: Question,
+}
+
+/// An answer on its way back.
+#[derive(Debug)]
+pub(super) struct Replied {
+    pub number: u64,
+    pub answer: Answer,
+    /// What the exchange has counted in this minute.
+    pub used: Option<u64>,
+}
+
+/// What an exchange allows.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Request weight in a minute.
+    pub weight: u64,
+    /// What it counts a question as.
+    pub weight_of: fn(&Question) -> u64,
+    /// Most trades in one answer.
+    pub trades: u64,
+    /// Attempts to connect, from one address.
+    pub attempts: usize,
+    /// Within so many milliseconds.
+    pub attempts_within: u64,
+}
+
 /// What may be asked.
 #[derive(Debug)]
 pub struct Quota {
@@ -93,8 +106,6 @@ pub struct Quota {
     in_flight: usize,
 }
 
-/// Where the exchange does not say, and it is the least that it ever allowed.
-pub const DEFAULT_LIMIT: u64 = 1_200;
 /// Others may ask from the same address, and the exchange's minute is not exactly ours.
 const PERCENT: u64 = 80;
 /// Questions at a time.

@@ -1,7 +1,8 @@
 //! One connection to the exchange's websocket: a task that reports what comes and does what it is told. It
 //! decides nothing: when to connect anew is the session's business.
 
-use super::event::{self, Event};
+use super::binance::messages;
+use super::event::Event;
 use super::shard::LinkKey;
 use futures_util::{SinkExt, StreamExt};
 use std::time::Duration;
@@ -98,7 +99,7 @@ async fn converse(
                 }
             },
             message = socket.next() => match message {
-                Some(Ok(Message::Text(text))) => Report::Event(event::read(&text)),
+                Some(Ok(Message::Text(text))) => Report::Event(messages::read(&text)),
                 Some(Ok(Message::Binary(_))) => Report::Event(Event::Bad("a binary frame")),
                 // The answer, with the same payload, is written by the library with the next read.
                 Some(Ok(Message::Ping(_))) => Report::Pinged,

@@ -1,19 +1,26 @@
 //! Which symbol goes where: to a partition by its name, to a connection by its partition.
 
-use super::rest::encoded;
 use super::session::Placed;
 
-/// A URL of some 8,000 characters is refused, by the exchange or by what stands before it.
-const LONGEST_QUERY: usize = 4_000;
+/// How much one connection takes.
+#[derive(Debug, Copy, Clone)]
+pub struct Room {
+    /// So many symbols at most.
+    pub symbols: usize,
+    /// What all their names take in its address, at most.
+    pub length: usize,
+    /// What a name takes there.
+    pub length_of: fn(&str) -> usize,
+}
 
 /// The partition of a key, as Kafka's own producers choose it.
 pub fn partition(key: &[u8], partitions: usize) -> usize {
     (murmur2(key) & 0x7fff_ffff) as usize % partitions.max(1)
 }
 
-/// Shards of so many symbols at most. Those of a partition stand together, so that it depends on few
+/// Shards that each have room on a connection. Those of a partition stand together, so that it depends on few
 /// connections.
-pub fn shards(symbols: &[String], partitions: usize, most: usize) -> Vec<Vec<Placed>> {
+pub fn shards(symbols: &[String], partitions: usize, room: Room) -> Vec<Vec<Placed>> {
     let place =
         |name: &String| Placed { partition: partition(name.as_bytes(), partitions), name: name.clone() };
     let mut placed: Vec<Placed> = symbols.iter().map(place).collect();
@@ -21,9 +28,9 @@ pub fn shards(symbols: &[String], partitions: usize, most: usize) -> Vec<Vec<Pla
     let mut shards: Vec<Vec<Placed>> = Vec::new();
     let mut length = 0;
     for symbol in placed {
-        let more = stream(&symbol.name).len() + 1;
+        let more = (room.length_of)(&symbol.name);
         match shards.last_mut() {
-            Some(shard) if shard.len() < most && length + more <= LONGEST_QUERY => {
+            Some(shard) if shard.len() < room.symbols && length + more <= room.length => {
                 length += more;
                 shard.push(symbol);
             }
@@ -34,16 +41,6 @@ pub fn shards(symbols: &[String], partitions: usize, most: usize) -> Vec<Vec<Pla
         }
     }
     shards
-}
-
-/// The address of the combined stream of these symbols.
-pub fn address<'a>(endpoint: &str, symbols: impl Iterator<Item = &'a str>) -> String {
-    let streams: Vec<String> = symbols.map(stream).collect();
-    format!("{}/stream?streams={}", endpoint.trim_end_matches('/'), streams.join("/"))
-}
-
-fn stream(symbol: &str) -> String {
-    format!("{}@trade", encoded(&symbol.to_lowercase()))
 }
 
 /// Austin Appleby's MurmurHash2, with the seed that Kafka has chosen.
@@ -86,20 +83,16 @@ mod tests {
     }
 
     #[test]
-    fn shards_keep_partitions_together_and_queries_short() {
+    fn shards_keep_partitions_together_and_have_room() {
         let symbols: Vec<String> = (0..500).map(|n| format!("SYMBOL{n}USDT")).collect();
-        let shards = shards(&symbols, 3, 1_024);
+        let room = Room { symbols: 1_024, length: 4_000, length_of: |name| name.len() + 7 };
+        let shards = shards(&symbols, 3, room);
         assert_eq!(shards.iter().map(Vec::len).sum::<usize>(), 500);
         let partitions: Vec<usize> = shards.iter().flatten().map(|symbol| symbol.partition).collect();
         assert!(partitions.is_sorted());
         for shard in &shards {
-            let address = address("wss://a/", shard.iter().map(|symbol| symbol.name.as_str()));
-            assert!(address.len() <= LONGEST_QUERY + 40, "{}", address.len());
+            assert!(shard.iter().map(|symbol| symbol.name.len() + 7).sum::<usize>() <= 4_000);
         }
-        assert_eq!(super::shards(&symbols, 1, 100).len(), 5);
-        assert_eq!(
-            address("ws://127.0.0.1:9/", ["XVGBTC", "币BTC"].into_iter()),
-            "ws://127.0.0.1:9/stream?streams=xvgbtc@trade/%E5%B8%81btc@trade"
-        );
+        assert_eq!(super::shards(&symbols, 1, Room { symbols: 100, ..room }).len(), 5);
     }
 }

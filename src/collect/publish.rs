@@ -5,7 +5,7 @@
 //! stands.
 
 use super::clock::Moment;
-use super::rest::Names;
+use super::names::Names;
 use super::session::{Record, What};
 use crate::config::{KafkaClient, ProduceConfig, ProduceTarget, Verbosity};
 use crate::exit::{Exit, Failure};

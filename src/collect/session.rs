@@ -16,7 +16,7 @@ pub use counts::Counts;
 pub use note::Note;
 
 use super::clock::{ExchangeClock, Moment};
-use super::enquiry::{Answer, Question, Quota};
+use super::enquiry::{Answer, Limits, Question, Quota};
 use super::event::{Event, TradeEvent};
 use super::ids::{Arrival, GapKey, Ids, Missing};
 use super::reorder_buffer::{ReorderBuffer, Wait};
@@ -35,8 +35,8 @@ pub struct Rules {
     pub fill_hold: u64,
     /// How often the last trades of all symbols are asked for, in milliseconds.
     pub audit_every: u64,
-    /// Request weight that the exchange allows in a minute.
-    pub weight_limit: u64,
+    /// What the exchange allows.
+    pub limits: Limits,
     /// Decides the jitter.
     pub seed: u64,
 }
@@ -186,9 +186,9 @@ impl Session {
             gaps: BTreeMap::new(),
             gaps_ever: 0,
             clock: ExchangeClock::default(),
-            attempts: Attempts::default(),
+            attempts: Attempts::new(rules.limits.attempts, rules.limits.attempts_within),
             jitter,
-            quota: Quota::new(rules.weight_limit),
+            quota: Quota::new(rules.limits.weight),
             asked: BTreeMap::new(),
             questions: 0,
             counts: Counts::default(),

@@ -50,10 +50,10 @@ pub struct LinkTimeouts {
     /// How long two connections overlap before the older one may go: what one server has passed on, another
     /// one may still be about to.
     pub overlap: u64,
+    /// Between two pings.
+    pub ping_every: u64,
 }
 
-/// Five frames a second are allowed in, the answers to the exchange's own pings among them.
-pub const PING_EVERY: u64 = 750;
 /// Unanswered pings after which none is sent: after a pause on the way the exchange finds them all at once,
 /// and then those that follow within the same second.
 const MOST_PINGS: usize = 2;
@@ -64,24 +64,29 @@ const GOOD: u64 = 10_000;
 const FIRST_RETRY: u64 = 250;
 const LONGEST_RETRY: u64 = 10_000;
 
-/// The exchange allows 300 attempts in five minutes from one address; some are left to others.
-const MOST_ATTEMPTS: usize = 250;
-const ATTEMPTS_WITHIN: u64 = 300_000;
-
 /// Attempts to connect, of all shards together.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Attempts {
+    /// So many at most.
+    most: usize,
+    /// Within so many milliseconds.
+    within: u64,
     recent: VecDeque<Moment>,
     paused_until: Moment,
 }
 
 impl Attempts {
+    /// None yet, of so many at most within so many milliseconds.
+    pub fn new(most: usize, within: u64) -> Self {
+        Attempts { most, within, recent: VecDeque::new(), paused_until: Moment::default() }
+    }
+
     /// Whether one more may be made now; if so, it counts.
     fn take(&mut self, now: Moment) -> bool {
-        while self.recent.front().is_some_and(|then| now.since(*then) >= ATTEMPTS_WITHIN) {
+        while self.recent.front().is_some_and(|then| now.since(*then) >= self.within) {
             self.recent.pop_front();
         }
-        let allowed = now >= self.paused_until && self.recent.len() < MOST_ATTEMPTS;
+        let allowed = now >= self.paused_until && self.recent.len() < self.most;
         if allowed {
             self.recent.push_back(now);
         }
@@ -238,7 +243,8 @@ impl Shard {
         let change = self.hand_over(around);
         self.connect(around);
         for link in self.primary.iter_mut().chain(&mut self.spare) {
-            let due = around.now.since(link.pinged) >= PING_EVERY && link.pings.len() < MOST_PINGS;
+            let due =
+                around.now.since(link.pinged) >= around.patience.ping_every && link.pings.len() < MOST_PINGS;
             if link.open.is_some() && due {
                 link.ping += 1;
                 link.pinged = around.now;
@@ -325,13 +331,22 @@ mod tests {
         clock: ExchangeClock,
     }
 
-    const PATIENCE: LinkTimeouts = LinkTimeouts { stall: 5_000, renew: 60_000, overlap: 1_000 };
+    const PATIENCE: LinkTimeouts =
+        LinkTimeouts { stall: 5_000, renew: 60_000, overlap: 1_000, ping_every: 750 };
+    const MOST_ATTEMPTS: usize = 250;
+    const ATTEMPTS_WITHIN: u64 = 300_000;
 
     impl Bench {
         fn new() -> Self {
             let mut clock = ExchangeClock::default();
             clock.stamped(EventTime::EARLIEST, Moment::default());
-            Bench { shard: Shard::new(0), attempts: Attempts::default(), jitter: Jitter(1), now: 0, clock }
+            Bench {
+                shard: Shard::new(0),
+                attempts: Attempts::new(MOST_ATTEMPTS, ATTEMPTS_WITHIN),
+                jitter: Jitter(1),
+                now: 0,
+                clock,
+            }
         }
 
         fn with<T>(
@@ -436,7 +451,7 @@ mod tests {
         }
         assert!(waits[1] <= 550 && waits[11] >= LONGEST_RETRY / 2, "{waits:?}");
         assert!(waits.iter().all(|wait| *wait <= LONGEST_RETRY + 50), "{waits:?}");
-        let mut attempts = Attempts::default();
+        let mut attempts = Attempts::new(MOST_ATTEMPTS, ATTEMPTS_WITHIN);
         let allowed = |attempts: &mut Attempts, now| {
             (0..400).filter(|_| attempts.take(Moment::from_millis(now))).count()
         };

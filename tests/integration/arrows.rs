@@ -102,6 +102,12 @@ const TO_GO: &[(&str, &str)] = &[];
 /// Files that belong to a module although they stand elsewhere.
 const ELSEWHERE: [(&str, &str); 1] = [("bench", "benches/hand_loop.rs")];
 
+/// Files of the collector that join what is the exchange's and what holds of any; the others know no exchange.
+const JOINTS: [&str; 2] = ["drive.rs", "link.rs"];
+/// What the exchange's folder does not know of the collector: what is done with what it says.
+const BEYOND_THE_EXCHANGE: [&str; 8] =
+    ["clock", "drive", "ids", "link", "publish", "reorder_buffer", "session", "shard"];
+
 /// A place that imports a module.
 type Arrows = BTreeMap<(String, String), String>;
 
@@ -138,6 +144,26 @@ fn the_table_has_no_circle_and_no_arrow_that_leads_up() {
         let is_needed = circle(&with_it).is_some() || !upward(&with_it).is_empty();
         assert!(is_needed && table(ARROWS).contains(arrow), "{arrow:?} is allowed now, or gone");
     }
+}
+
+#[test]
+fn the_collector_knows_its_exchange_at_its_joints_alone() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/collect");
+    let mut files = Vec::new();
+    collect("collect", &root, 0, &mut files);
+    let mut joints = BTreeSet::new();
+    for (_, path, depth) in files {
+        let source = fs::read_to_string(&path).unwrap();
+        let imports = imports(&source.replace("crate::collect::", &"super::".repeat(depth)), depth);
+        let file = path.strip_prefix(&root).unwrap();
+        if file.starts_with("binance") {
+            let beyond: Vec<_> = BEYOND_THE_EXCHANGE.iter().filter(|name| imports.contains(**name)).collect();
+            assert!(beyond.is_empty(), "{} knows {beyond:?}", path.display());
+        } else if imports.contains("binance") {
+            joints.insert(file.to_str().unwrap().to_owned());
+        }
+    }
+    assert_eq!(joints, JOINTS.map(str::to_owned).into());
 }
 
 #[test]

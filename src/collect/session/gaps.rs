@@ -2,7 +2,7 @@
 
 use super::{Note, Output, Purpose, Record, Session, What};
 use crate::collect::clock::Moment;
-use crate::collect::enquiry::{Answer, FoundTrade, MOST_TRADES, Question};
+use crate::collect::enquiry::{Answer, FoundTrade, Question};
 use crate::collect::ids::{GapKey, Missing};
 use crate::collect::reorder_buffer::Wait;
 
@@ -103,7 +103,8 @@ impl Session {
 
     /// Asks, if that may be done now.
     pub(super) fn pose(&mut self, question: Question, purpose: Purpose, now: Moment) -> bool {
-        if !self.quota.take(question.weight(), now, self.clock.at(now)) {
+        let weight = (self.rules.limits.weight_of)(&question);
+        if !self.quota.take(weight, now, self.clock.at(now)) {
             return false;
         }
         self.questions += 1;
@@ -121,7 +122,7 @@ impl Session {
         let question = if gap.fruitless % 2 == 1 && now.since(gap.found) < DATABASE_BEHIND {
             Question::Recent { symbol }
         } else {
-            Question::Trades { symbol, from, limit: (gap.last - from + 1).min(MOST_TRADES) }
+            Question::Trades { symbol, from, limit: (gap.last - from + 1).min(self.rules.limits.trades) }
         };
         let asked = self.pose(question.clone(), Purpose::Gap(key, question), now);
         if let Some(gap) = self.gaps.get_mut(&key).filter(|_| asked) {

@@ -3,6 +3,7 @@
 //! session published and counted is then held against what the exchange knows to be true.
 
 use super::*;
+use crate::collect::binance::limits::{PING_EVERY, limits};
 use crate::collect::enquiry::{FoundTrade, MOST_IN_FLIGHT};
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
@@ -140,10 +141,15 @@ impl World {
         let shards: Vec<Vec<Placed>> = shards.collect();
         let symbols: usize = shards.iter().map(Vec::len).sum();
         let rules = Rules {
-            patience: LinkTimeouts { stall: 4_000, renew: 8_000 + dice.below(20_000), overlap: 1_000 },
+            patience: LinkTimeouts {
+                stall: 4_000,
+                renew: 8_000 + dice.below(20_000),
+                overlap: 1_000,
+                ping_every: PING_EVERY,
+            },
             fill_hold: HOLD,
             audit_every: 10_000,
-            weight_limit: LIMIT,
+            limits: limits(Some(LIMIT)),
             seed,
         };
         let calm = 8_000 + dice.below(20_000);
@@ -412,7 +418,7 @@ impl World {
         assert!(self.now >= self.paused_until, "asked while the exchange wants no questions");
         let minute = (EPOCH + self.now) / 60_000;
         let used = self.weights.entry(minute).or_default();
-        *used += what.weight();
+        *used += (limits(None).weight_of)(what);
         assert!(*used <= LIMIT, "asked more than is allowed");
         self.in_flight += 1;
         assert!(self.in_flight <= MOST_IN_FLIGHT);
@@ -560,10 +566,10 @@ impl World {
 #[test]
 fn ids_that_begin_anew_below_all_that_were_seen_are_noticed() {
     let rules = Rules {
-        patience: LinkTimeouts { stall: 4_000, renew: 60_000, overlap: 1_000 },
+        patience: LinkTimeouts { stall: 4_000, renew: 60_000, overlap: 1_000, ping_every: PING_EVERY },
         fill_hold: HOLD,
         audit_every: 10_000,
-        weight_limit: LIMIT,
+        limits: limits(Some(LIMIT)),
         seed: 1,
     };
     let mut session = Session::new(rules, vec![vec![Placed { name: "A".into(), partition: 0 }]], 1);

@@ -1,13 +1,15 @@
 //! The exchange's REST: questions to HTTP requests, answers to what the session understands.
 
-use super::enquiry::{Answer, FoundTrade, MOST_IN_FLIGHT, MOST_TRADES, Question};
-use super::event::{self, Event};
+use super::limits::MOST_TRADES;
+use super::messages;
+use crate::collect::enquiry::{Answer, FoundTrade, MOST_IN_FLIGHT, Question, Replied, RestRequest};
+use crate::collect::event::Event;
+use crate::collect::names::Names;
 use crate::http;
 use crossrate_dataflows::market::event_time::EventTime;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
@@ -94,43 +96,8 @@ impl Rest {
     }
 }
 
-/// The symbols by number and by name.
-#[derive(Debug, Default)]
-pub struct Names {
-    names: Vec<String>,
-    numbers: HashMap<String, usize>,
-}
-
-impl Names {
-    /// Of these, in order.
-    pub fn new(names: Vec<String>) -> Self {
-        let numbers = names.iter().cloned().enumerate().map(|(number, name)| (name, number)).collect();
-        Names { names, numbers }
-    }
-
-    /// The name of a number.
-    pub fn name(&self, symbol: usize) -> &str {
-        &self.names[symbol]
-    }
-}
-
-/// A question on its way.
-#[derive(Debug)]
-pub(super) struct RestRequest {
-    pub number: u64,
-    pub question: Question,
-}
-
-/// An answer on its way back.
-#[derive(Debug)]
-pub(super) struct Replied {
-    pub number: u64,
-    pub answer: Answer,
-    pub used: Option<u64>,
-}
-
 /// Threads that ask. They end with the sender that this gives.
-pub(super) fn start(
+pub(in crate::collect) fn start(
     rest: &Rest,
     names: &Arc<Names>,
     answers: &UnboundedSender<Replied>,
@@ -164,16 +131,16 @@ fn path(question: &Question, names: &Names) -> String {
     match question {
         Question::Time => "/api/v3/time".to_owned(),
         Question::LastIds(symbols) => {
-            let symbols = list(symbols.iter().map(|symbol| names.names[*symbol].as_str()));
+            let symbols = list(symbols.iter().map(|symbol| names.name(*symbol)));
             format!("/api/v3/ticker/24hr?type=MINI&symbols={symbols}")
         }
         Question::AllLastIds => "/api/v3/ticker/24hr?type=MINI".to_owned(),
         Question::Trades { symbol, from, limit } => {
-            let symbol = encoded(&names.names[*symbol]);
+            let symbol = encoded(names.name(*symbol));
             format!("/api/v3/historicalTrades?symbol={symbol}&fromId={from}&limit={limit}")
         }
         Question::Recent { symbol } => {
-            format!("/api/v3/trades?symbol={}&limit={MOST_TRADES}", encoded(&names.names[*symbol]))
+            format!("/api/v3/trades?symbol={}&limit={MOST_TRADES}", encoded(names.name(*symbol)))
         }
     }
 }
@@ -236,7 +203,7 @@ fn read(question: &Question, names: &Names, body: &[u8]) -> Answer {
             // One that cannot be read is missing, as it is where a websocket sends it; the others are there.
             serde_json::from_slice::<Vec<&RawValue>>(body).ok().map(|trades| {
                 let found = trades.into_iter().filter_map(|trade| {
-                    found(&names.names[*symbol], &serde_json::from_str::<Trade<'_>>(trade.get()).ok()?)
+                    found(names.name(*symbol), &serde_json::from_str::<Trade<'_>>(trade.get()).ok()?)
                 });
                 Answer::Trades(found.collect())
             })
@@ -249,7 +216,7 @@ fn read(question: &Question, names: &Names, body: &[u8]) -> Answer {
 }
 
 fn last_ids(tickers: &[Ticker<'_>], names: &Names) -> Answer {
-    let number = |ticker: &Ticker<'_>| names.numbers.get(&*ticker.symbol).copied();
+    let number = |ticker: &Ticker<'_>| names.number(&ticker.symbol);
     let ids = tickers.iter().filter_map(|t| Some((number(t)?, u64::try_from(t.last_id).ok())));
     Answer::LastIds(ids.collect())
 }
@@ -267,7 +234,7 @@ fn found(symbol: &str, trade: &Trade<'_>) -> Option<FoundTrade> {
         trade.time,
         trade.is_buyer_maker,
     );
-    match event::read(&value) {
+    match messages::read(&value) {
         Event::Trade(event) => Some(FoundTrade { id: event.id, time: event.time, value: event.value }),
         _ => None,
     }
