@@ -1,10 +1,11 @@
 //! The collector: Binance's spot trades from its websocket to Kafka, a file or standard output.
 //!
 //! All that is decided is decided by the [`session`], which knows no socket and no clock: it is told what
-//! came and when, and says what is to be published, connected, asked and closed. So its promises can be tried
-//! over any number of imagined days (`simulation`). Around it stand the handles: websockets (`link`) and the log that
-//! is written (`publish`). What is the exchange's own stands in [`binance`]: addresses, messages, REST and limits.
-//! The others know none of it, but for those that join both (`drive`, `link`): another exchange is another such folder.
+//! came and when, and says what is to be published, connected, asked and closed. So its promises can be
+//! tried over any number of imagined days (`simulation`). Around it stand the handles: websockets (`link`)
+//! and the log that is written (`publish`). What is the exchange's own stands in [`binance`]: addresses,
+//! messages, REST and limits. The others know none of it, but for those that join both (`drive`, `link`):
+//! another exchange is another such folder.
 //!
 //! The promises, which `docs/semantics.md#input` leans on:
 //! * every trade of the exchange from the first one seen on is published once, or counted as unfilled;

@@ -1,5 +1,5 @@
-//! What an exchange is asked over REST, and when nothing may be asked. What it allows, and what a question weighs, it says
-//! itself ([`Limits`]).
+//! What an exchange is asked over REST, and when nothing may be asked. What it allows, and what a question
+//! weighs, it says itself ([`Limits`]).
 
 use super::clock::Moment;
 use crossrate_dataflows::market::event_time::EventTime;

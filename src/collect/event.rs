@@ -1,5 +1,5 @@
-//! What comes over a connection, whatever the exchange's own words for it are. What is published is the exchange's own bytes
-//! of the event.
+//! What comes over a connection, whatever the exchange's own words for it are. What is published is the
+//! exchange's own bytes of the event.
 
 use crossrate_dataflows::market::event_time::EventTime;
 

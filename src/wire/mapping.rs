@@ -1,8 +1,10 @@
 //! Records of any venue, read by a mapping: a file that says where in a record a trade's fields stand.
 //!
-//! [`Mapping::parse`] compiles the file ([`mod@file`]) when the job starts: pointers become one tree ([`paths`]), so that a
-//! JSON record is walked once ([`walk`]), without a tree of values and without an allocation for a trade. Where the fields
-//! are values of one object, a way of its own reads them straight ([`flat`]). Lines of CSV are taken apart by [`csv`]. Digits are taken as written ([`decimal`], [`time`]), never through a float.
+//! [`Mapping::parse`] compiles the file ([`mod@file`]) when the job starts: pointers become one tree
+//! ([`paths`]), so that a JSON record is walked once ([`walk`]), without a tree of values and without an
+//! allocation for a trade. Where the fields are values of one object, a way of its own reads them straight
+//! ([`flat`]). Lines of CSV are taken apart by [`csv`]. Digits are taken as written ([`decimal`],
+//! [`time`]), never through a float.
 //!
 //! This module knows one record. Files, topics and partitions are the business of [`crate::source`], and which trades
 //! count that of acceptance.
@@ -167,7 +169,8 @@ impl Mapping {
         matches!(&self.encoding, Encoding::Binary(Binary { schemas: Schemas::Registry(_), .. }))
     }
 
-    /// The id of the schema that a record needs and that is not known yet. Costs little for the one of the record before.
+    /// The id of the schema that a record needs and that is not known yet. Costs little for the one of the
+    /// record before.
     pub fn missing_schema(&self, record: &[u8], last: &mut LastSchema) -> Option<u32> {
         if let Encoding::Binary(binary) = &self.encoding { binary.missing(record, last) } else { None }
     }

@@ -201,8 +201,8 @@ fn literal(bytes: &[u8], at: usize, text: &[u8]) -> Option<usize> {
     bytes.get(at..)?.starts_with(text).then_some(at + text.len())
 }
 
-/// The highest bit of the first byte that is a quote, a backslash, a control character or not ASCII, and maybe of others
-/// above it. A borrow can mark a byte falsely only above one that is marked rightly.
+/// The highest bit of the first byte that is a quote, a backslash, a control character or not ASCII, and
+/// maybe of others above it. A borrow can mark a byte falsely only above one that is marked rightly.
 #[inline(always)]
 pub(super) fn stops(w: u64) -> u64 {
     let quote = w ^ (ONES * b'"' as u64);
@@ -252,8 +252,8 @@ pub(super) fn is_usual_name(text: &[u8]) -> bool {
     (outside(begin) | outside(end) | between(begin) | between(end) | contracts) == 0
 }
 
-/// How many bytes are certainly inside a string: none of them is a quote, a backslash or a control character. Of the last
-/// seven bytes of all nothing is said.
+/// How many bytes are certainly inside a string: none of them is a quote, a backslash or a control
+/// character. Of the last seven bytes of all nothing is said.
 #[inline]
 pub(super) fn unremarkable(bytes: &[u8]) -> usize {
     let mut at = 0;

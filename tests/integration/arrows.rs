@@ -102,7 +102,8 @@ const TO_GO: &[(&str, &str)] = &[];
 /// Files that belong to a module although they stand elsewhere.
 const ELSEWHERE: [(&str, &str); 1] = [("bench", "benches/hand_loop.rs")];
 
-/// Files of the collector that join what is the exchange's and what holds of any; the others know no exchange.
+/// Files of the collector that join what is the exchange's and what holds of any; the others know no
+/// exchange.
 const JOINTS: [&str; 2] = ["drive.rs", "link.rs"];
 /// What the exchange's folder does not know of the collector: what is done with what it says.
 const BEYOND_THE_EXCHANGE: [&str; 8] =

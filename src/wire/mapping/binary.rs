@@ -1,10 +1,10 @@
 //! Records of Avro and Protobuf: by a schema that the mapping names, or by the schema of a registry whose id stands before
 //! each record, as Confluent writes it.
 //!
-//! A schema is compiled together with the mapping's pointers when it arrives ([`Layout`]), so that a record is walked once.
-//! What pointers find is read like the values of JSON: texts and small numbers as they are, what else there is after it was
-//! written out ([`Sheet`]). Schemas of a registry are asked for by the reader of the topic, before a record that needs one
-//! is decoded: nothing here waits.
+//! A schema is compiled together with the mapping's pointers when it arrives ([`Layout`]), so that a record
+//! is walked once. What pointers find is read like the values of JSON: texts and small numbers as they are,
+//! what else there is after it was written out ([`Sheet`]). Schemas of a registry are asked for by the
+//! reader of the topic, before a record that needs one is decoded: nothing here waits.
 
 // A build of neither encoding has them for nothing.
 #![cfg_attr(not(any(feature = "avro", feature = "protobuf")), allow(dead_code, unused_variables))]

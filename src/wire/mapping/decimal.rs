@@ -46,8 +46,8 @@ const POWERS: [u64; 20] = {
 };
 
 impl ShortDecimal {
-    /// Reads the text between two places of a record, eight bytes at a time. Nothing where it is not short, stands near the
-    /// record's end, or is no number: [`Decimal`] decides of these.
+    /// Reads the text between two places of a record, eight bytes at a time. Nothing where it is not short,
+    /// stands near the record's end, or is no number: [`Decimal`] decides of these.
     #[inline]
     pub(super) fn parse(bytes: &[u8], from: usize, to: usize) -> Option<Self> {
         let (short, end) = Self::read(bytes, from)?;
@@ -76,7 +76,8 @@ impl ShortDecimal {
         Some((ShortDecimal { value, places: places as u32, is_negative }, point + 1 + places))
     }
 
-    /// The magnitude times ten to the power of `places`; nothing where that is not below 2^63, or is not exact and not cut.
+    /// The magnitude times ten to the power of `places`; nothing where that is not below 2^63, or is not
+    /// exact and not cut.
     #[inline(always)]
     pub(super) fn scaled(&self, places: i32, excess: Excess) -> Option<u64> {
         let shift = i64::from(places) - i64::from(self.places);

@@ -1,10 +1,11 @@
-//! The fast way for records of JSON whose fields are values of one object, or of objects in it, as most venues write them:
-//! one pass, in which each key leads to its field and each value is read where it stands.
+//! The fast way for records of JSON whose fields are values of one object, or of objects in it, as most
+//! venues write them: one pass, in which each key leads to its field and each value is read where it
+//! stands.
 //!
-//! Eight bytes at a time. Whatever is not of that kind (an escape, a key that repeats, an object of which nothing is asked, a
-//! value that a field does not take, a condition that does not hold, a fault of any sort) gives `None`, and the walk over
-//! the whole record decides: this module accepts, it never refuses. So what it accepts must be valid and mean the same
-//! there, which the tests compare.
+//! Eight bytes at a time. Whatever is not of that kind (an escape, a key that repeats, an object of which
+//! nothing is asked, a value that a field does not take, a condition that does not hold, a fault of any
+//! sort) gives `None`, and the walk over the whole record decides: this module accepts, it never refuses.
+//! So what it accepts must be valid and mean the same there, which the tests compare.
 
 use super::finds::Found;
 use super::paths::{Cell, NodeNumber, Paths};
@@ -173,7 +174,8 @@ impl Flat {
         u8::try_from(number).ok()
     }
 
-    /// Reads the record that stands at a place among others. What follows it may be looked at, but counts for nothing.
+    /// Reads the record that stands at a place among others. What follows it may be looked at, but counts
+    /// for nothing.
     #[inline]
     pub(super) fn read<'t>(
         &self,

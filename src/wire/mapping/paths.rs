@@ -57,8 +57,8 @@ impl Below {
     }
 }
 
-/// Keys by their first eight bytes, each in the first free place from its own on. A power of two of places, at most a
-/// quarter of them taken; none before [`Paths::finish`], and where there are no keys.
+/// Keys by their first eight bytes, each in the first free place from its own on. A power of two of places,
+/// at most a quarter of them taken; none before [`Paths::finish`], and where there are no keys.
 #[derive(Debug, Default)]
 struct Keys {
     places: Vec<Option<Key>>,

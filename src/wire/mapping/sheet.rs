@@ -1,5 +1,6 @@
-//! The values of a binary record that are neither in it as they are read nor small numbers: written out one after another,
-//! so that they are read as those of JSON are. A number is exactly what it was: a decimal keeps its scale as an exponent.
+//! The values of a binary record that are neither in it as they are read nor small numbers: written out one
+//! after another, so that they are read as those of JSON are. A number is exactly what it was: a decimal
+//! keeps its scale as an exponent.
 
 // A build without both encodings has a part of it for nothing.
 #![cfg_attr(not(all(feature = "avro", feature = "protobuf")), allow(dead_code))]

@@ -118,22 +118,25 @@ fn a_flat_record_goes_the_fast_way_where_nothing_is_unusual() {
     let cases = [
         (
             PLAIN,
-            r#"{"e":"trade","s":"AB","t":7,"p":"1.5","q":2.25,"T":1525022020361,"m":true,"x":[1,2],"y":-1.5}"#,
+            r#"{"e":"trade","s":"AB","t":7,"p":"1.5","q":2.25,"T":1525022020361,"m":true,"x":[1],"y":-1}"#,
         ),
         (
             PLAIN,
-            r#" { "m" : null , "T" : "1525022020361", "q": 1, "p": 0.5, "t" : "7", "s":"A-B", "e" : "trade" } "#,
+            r#" { "m" : null, "T" : "1525022020361", "q": 1, "p": 0.5, "t": "7", "s":"A-B", "e" : "trade" } "#,
         ),
         // Near the end of all bytes a word cannot be read.
         (PLAIN, r#"{"e":"trade","s":"AB","t":7,"p":"1.5","q":2,"T":1525022020361,"m":false}"#),
         (&long, r#"{"e":"trade","s":"AB","t":7,"aaaaaaaaaa":"1.5","T":1525022020361,"aaaaaaaaa":2}"#),
         (
             built_in("coinbase"),
-            r#"{"type":"match","trade_id":1,"product_id":"BTC-USD","price":"1","size":"2","side":"buy","time":"2026-07-07T22:58:16Z"}"#,
+            r#"{"type":"match","trade_id":1,"product_id":"BTC-USD","price":"1","size":"2","time":"2026-07-07T22:58:16Z"}"#,
         ),
         (
             built_in("bitstamp"),
-            r#"{"data":{"id":1,"price_str":"1","amount_str":"2","microtimestamp":"1525022020361000","type":0},"channel":"live_trades_btcusd","event":"trade"}"#,
+            concat!(
+                r#"{"data":{"id":1,"price_str":"1","amount_str":"2","microtimestamp":"1525022020361000","type":0},"#,
+                r#""channel":"live_trades_btcusd","event":"trade"}"#
+            ),
         ),
     ];
     for (mapping, record) in cases {

@@ -1,4 +1,5 @@
-//! The values that were found in a record, and how their texts and numbers are read, whatever the record is written in.
+//! The values that were found in a record, and how their texts and numbers are read, whatever the record is
+//! written in.
 
 use super::decimal::{Decimal, ShortDecimal};
 use super::finds::Found;

@@ -1,5 +1,5 @@
-//! Random records by random mappings, against a reader written from the documents: slow, with a tree of values and exact
-//! rational numbers.
+//! Random records by random mappings, against a reader written from the documents: slow, with a tree of
+//! values and exact rational numbers.
 
 use super::*;
 use crossrate_dataflows::market::trade::is_name;
@@ -567,7 +567,7 @@ proptest! {
     ) {
         let venue = if all[0].venue { "venue = \"venue\"\n" } else { "" };
         let text = all.iter().fold(venue.to_owned(), |text, asked| text + &asked.written());
-        let mapping = Mapping::parse("m.toml", &text, None).unwrap_or_else(|error| panic!("{error} in {text}"));
+        let mapping = Mapping::parse("m.toml", &text, None).unwrap_or_else(|e| panic!("{e} in {text}"));
         let places = Decimals { price: places.0, quantity: places.1 };
         let mut scratch = MappingScratch::default();
         for record in &records {
