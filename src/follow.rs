@@ -12,7 +12,7 @@ mod tables;
 mod topic;
 
 use crate::cluster::failure_detector;
-use crate::config::{ServeConfig, SinkTarget, Verbosity, beside, database};
+use crate::config::{ServeConfig, Serving, SinkTarget, Verbosity, beside, database};
 use crate::exit::{Exit, Failure};
 use crate::job_identity;
 use crate::ledger::Entries;
@@ -84,7 +84,8 @@ pub fn run(config: &ServeConfig) -> Result<Exit> {
     // What cannot be read now is more likely a slip than an outage.
     let first = place.poll(TICK)?;
     let shown = shown(&config.from);
-    let about = About { job: config.name.clone(), source: shown.clone(), definition: None };
+    let is_recording = matches!(config.from, SinkTarget::File(_));
+    let about = About { job: config.name.clone(), source: shown.clone(), is_recording, definition: None };
     let server = Server::start(listener, &config.serving, (about, Replays::of_results(config)), None)?;
     let interrupted = Arc::new(AtomicBool::new(false));
     on_signal(&interrupted, &[], failure_detector::interrupted)?;
@@ -102,16 +103,13 @@ pub fn run(config: &ServeConfig) -> Result<Exit> {
 }
 
 fn open(config: &ServeConfig) -> Result<Box<dyn ResultStore>> {
+    let history = config.serving.history.unwrap_or(Serving::HISTORY);
     Ok(match &config.from {
         SinkTarget::File(path) => {
             Box::new(lines::Lines::new(path, sqlite::CheckpointBeside::new(&beside(path), &config.name)))
         }
-        SinkTarget::Sqlite(path) => {
-            Box::new(sqlite::Database::new(path, &config.name, config.serving.history))
-        }
-        SinkTarget::Postgres(url) => {
-            Box::new(postgres::Database::new(url, &config.name, config.serving.history)?)
-        }
+        SinkTarget::Sqlite(path) => Box::new(sqlite::Database::new(path, &config.name, history)),
+        SinkTarget::Postgres(url) => Box::new(postgres::Database::new(url, &config.name, history)?),
         SinkTarget::Kafka(topic) => Box::new(topic::Topic::new(config, topic)?),
         SinkTarget::Stdout | SinkTarget::Days(..) => {
             return Err(Failure::new(

@@ -20,12 +20,14 @@ mod origins;
 pub mod page;
 pub mod problem;
 mod query_params;
+mod refusals;
 pub mod replay;
 mod reserve;
 pub mod rest;
 pub mod socket;
 pub mod sql;
 pub mod stream;
+mod thinned;
 mod unknown;
 
 use crate::changes::ChangeDesk;
@@ -118,8 +120,9 @@ impl Server {
         (about, replays): (About, Replays),
         desk: Option<ChangeDesk>,
     ) -> Result<Server> {
+        let history = serving.kept(about.is_recording);
         let failed = |error| Failure::new(Exit::Failed, "cannot serve").because(error);
-        let board = Board::new(about, serving.history.as_millis() as u64);
+        let board = Board::new(about, history.map(|history| history.as_millis() as u64));
         let feed = Feed::new(board);
         let app = Arc::new(App {
             feed,
@@ -209,6 +212,7 @@ fn routes(app: Arc<App>) -> Router {
         .route("/v1/windows", get(rest::windows))
         .route("/v1/series", get(rest::series))
         .route("/v1/frontier", get(rest::frontier))
+        .route("/v1/refusals", get(refusals::show))
         .route("/v1/definition", get(definition::show).patch(definition::patch))
         .route("/v1/crosses/{name}", put(definition::put_cross).delete(definition::drop_cross))
         .route("/v1/symbols/{name}", put(definition::put_symbol).delete(definition::drop_symbol))

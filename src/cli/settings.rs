@@ -452,8 +452,8 @@ settings! {
         .default("none");
     RATE_METRICS: Setting<usize> = Setting::one("rate-metrics", "N", SERVING, values::rate_metrics,
         "Of how many crosses, by name, /metrics tells the rates").in_demo_too().default("100");
-    HISTORY: Setting<u64> = Setting::one("history", "DURATION", SERVING, values::span,
-        "How much event time of rows is kept to be served").in_demo_too().default("1h");
+    HISTORY: Optional<u64> = Optional::one("history", "DURATION", SERVING, values::span,
+        "How much event time of rows is kept to be served").in_demo_too().default("1h; of files what fits");
     STAY: Setting<Stay> = Setting::one("stay", "WHEN", SERVING, values::stay,
         "Serve on after the end of the input: auto (on a terminal), always or never").in_demo_too().default("auto");
     SERVE: Setting<bool> = switch!("serve", SERVING, "Serve the live page (off by --no-serve)")

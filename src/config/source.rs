@@ -104,6 +104,12 @@ impl KafkaSource {
 }
 
 impl Source {
+    /// Whether it is files that are there: its end comes, and nobody waits for what is read.
+    pub fn is_recording(&self) -> bool {
+        let Source::Files(files) = self else { return false };
+        files.paths.iter().all(|path| std::fs::metadata(path).is_ok_and(|found| found.is_file()))
+    }
+
     /// The topics in order of their names; none of another source.
     pub fn topics(&self) -> Vec<String> {
         match self {

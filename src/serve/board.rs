@@ -10,8 +10,11 @@
 
 pub mod about;
 pub mod inbox;
+pub mod latest;
 pub mod progress;
 pub mod range;
+pub mod refusals;
+pub mod room;
 pub mod series;
 pub mod snapshot;
 
@@ -20,6 +23,7 @@ use crossrate_dataflows::market::row::RowKind;
 use inbox::{BoardUpdate, Inbox};
 use progress::Progress;
 use range::{Order, Range, merged};
+use room::Room;
 use series::{CachedRow, History, Key, Series};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -27,7 +31,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use tokio::sync::Notify;
 
 /// Rows that the board keeps at most, over all names.
-const MOST_ROWS: usize = 500_000;
+pub const MOST_ROWS: usize = 500_000;
 
 /// The name of a series: a kind of rows, whose they are, and the definition of their windows.
 pub type SeriesName = (RowKind, Arc<str>, Arc<str>);
@@ -41,7 +45,8 @@ pub struct Board {
     pub began_ms: u64,
     /// Whose rows they are.
     pub about: about::About,
-    history: u64,
+    history: Option<u64>,
+    most_rows: usize,
     inbox: Mutex<Inbox>,
     arrived: Notify,
     state: RwLock<State>,
@@ -62,14 +67,21 @@ pub struct State {
     pub arrived: BTreeMap<(&'static str, &'static str), u64>,
     /// Bytes of all rows that are kept.
     pub bytes: usize,
+    /// The rows that are kept, and since when.
+    pub room: Room,
     changed: BTreeSet<SeriesName>,
     /// The number of the latest row when everything before became obsolete.
     cleared: u64,
 }
 
 impl Board {
-    /// An empty board that keeps, of each name, rows of so many milliseconds of event time.
-    pub fn new(about: about::About, history: u64) -> Arc<Board> {
+    /// An empty board that keeps rows of so many milliseconds of event time, or all that fit.
+    pub fn new(about: about::About, history: Option<u64>) -> Arc<Board> {
+        Board::with_room(about, history, MOST_ROWS)
+    }
+
+    /// The same for so many rows.
+    fn with_room(about: about::About, history: Option<u64>, most_rows: usize) -> Arc<Board> {
         let mut random = [0; 6];
         // Without randomness the time still tells instances apart.
         if getrandom::fill(&mut random).is_err() {
@@ -82,14 +94,15 @@ impl Board {
             began_ms: progress::now_ms(),
             about,
             history,
+            most_rows,
             inbox: Mutex::default(),
             arrived: Notify::new(),
             state: RwLock::new(State { definition, ..State::default() }),
         })
     }
 
-    /// Of how many milliseconds of event time rows are kept.
-    pub fn history(&self) -> u64 {
+    /// Of how many milliseconds of event time rows are kept; `None` for as many as fit.
+    pub fn history(&self) -> Option<u64> {
         self.history
     }
 
@@ -121,7 +134,7 @@ impl Board {
             state.clear();
         }
         for row in rows {
-            state.add(row, self.history);
+            state.add(row, self.history, self.most_rows);
         }
         if let Some(news) = progress {
             state.progress.absorb(news);
@@ -157,11 +170,12 @@ impl State {
         self.cleared = self.number;
         self.changed.extend(std::mem::take(&mut self.series).into_keys());
         self.bytes = 0;
+        self.room = Room::default();
         self.definition = None;
         self.progress.forget();
     }
 
-    fn add(&mut self, row: CachedRow, history_ms: u64) {
+    fn add(&mut self, row: CachedRow, history_ms: Option<u64>, most_rows: usize) {
         let name = (row.kind, Arc::clone(&row.name), Arc::clone(&row.window));
         let known = self.series.get(&name).and_then(|series| series.get(key(&row)));
         if known.is_some_and(|known| known.json == row.json) {
@@ -170,11 +184,17 @@ impl State {
         }
         self.number += 1;
         *self.arrived.entry((row.kind.as_str(), row.stage())).or_default() += 1;
-        let names = self.series.len() + usize::from(!self.series.contains_key(&name));
-        let history = History { ms: history_ms, rows: (MOST_ROWS / names).max(2) };
+        let history = History { ms: history_ms.unwrap_or(u64::MAX), floor_ms: self.room.floor_ms };
         self.changed.insert(name.clone());
         self.bytes += row.json.len();
-        self.bytes -= self.series.entry(name).or_default().add(Arc::new(row), self.number, history);
+        self.room.newest_ms = self.room.newest_ms.max(row.end_ms);
+        let series = self.series.entry(name).or_default();
+        let before = series.len();
+        self.bytes -= series.add(Arc::new(row), self.number, history);
+        self.room.rows = self.room.rows + series.len() - before;
+        if self.room.rows > most_rows.max(self.room.enough) {
+            self.make_room(most_rows);
+        }
     }
 
     /// The series that a filter lets through.
@@ -219,17 +239,6 @@ impl State {
             heads.extend(rows.peek().map(|(next, ..)| Reverse((*next, source))));
         }
         Ok(Delta { upto: self.number, whole: true, ..delta })
-    }
-
-    /// The latest windows of every series that the filter lets through, in the order of windows.
-    pub fn latest(&self, filter: &Filter, windows: usize, only_final: bool) -> Vec<Arc<CachedRow>> {
-        let mut rows: Vec<Arc<CachedRow>> = Vec::new();
-        for series in self.of(filter) {
-            let wanted = series.rows().rev().filter(|row| row.is_final() || !only_final);
-            rows.extend(wanted.take(windows).cloned());
-        }
-        rows.sort_by(|a, b| a.place().cmp(&b.place()));
-        rows
     }
 
     /// Rows of windows after some place, in the order of windows (end, kind, name, start, definition) or in

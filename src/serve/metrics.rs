@@ -5,6 +5,7 @@
 mod rates;
 
 use super::App;
+use super::board;
 use super::board::progress::{Knowledge, PartitionNews, Standing, now_ms};
 use super::coding::Coding;
 use super::problem::Problem;
@@ -173,10 +174,27 @@ fn write_job(app: &App, text: &mut Text) {
     for ((kind, stage), count) in &state.arrived {
         text.sample(&[("kind", kind), ("state", stage)], *count as f64);
     }
+    write_board(text, &state, app.feed.board.history());
+}
+
+/// The rows that are kept, and for how long that is.
+fn write_board(text: &mut Text, state: &board::State, history_ms: Option<u64>) {
     text.family("crossrate_board_rows", "gauge", "Rows that are kept to be served.");
-    text.sample(&[], state.series.values().map(super::board::series::Series::len).sum::<usize>() as f64);
+    text.sample(&[], state.room.rows as f64);
     text.family("crossrate_board_names", "gauge", "Names and kinds that have rows.");
     text.sample(&[], state.series.len() as f64);
+    if let Some(history_ms) = history_ms {
+        text.family("crossrate_board_history_seconds", "gauge", "Event time of rows that is to be kept.");
+        text.sample(&[], history_ms as f64 / 1e3);
+    }
+    let held_from_ms = state.room.held_from_ms(history_ms);
+    text.family("crossrate_board_cut", "gauge", "Whether rows are too many to be kept for so long.");
+    text.sample(&[], f64::from(u8::from(held_from_ms.is_some())));
+    let held_ms = held_from_ms.map(|from_ms| state.room.newest_ms.saturating_sub(from_ms));
+    if let Some(held_ms) = held_ms.or(history_ms) {
+        text.family("crossrate_board_held_seconds", "gauge", "Event time of rows that is kept, or less yet.");
+        text.sample(&[], held_ms as f64 / 1e3);
+    }
 }
 
 /// What the kernel says of this process; left out where there is no `/proc`.

@@ -1,13 +1,13 @@
 //! What browsers get: the files of the page, within the program, so that it works offline and without any
 //! build step beyond cargo's. The page holds no data; what it shows it asks of the routes beside it.
 //!
-//! The charts are drawn by scripts of our own (`chart.js`, `charts.js`, `painters.js`, `scale.js`: some 660
-//! lines) and not by a library. A library would have to come as a crate, since a build has no other step and
-//! third-party files are not committed. The crates with Lightweight Charts (`trading-charts` and its kin) are
-//! bindings for WebAssembly frameworks: they want npm and a second toolchain; none was found that carries its
-//! script, or uPlot's, as a file. `plotly` does carry its own, of 4.6 MB: forty times all that a browser gets
-//! here, for charts that know neither provisional windows nor a frontier; these would be drawn by scripts of
-//! our own all the same.
+//! The charts are drawn by scripts of our own (`chart.js`, `charts.js`, `painters.js`, `scale.js`,
+//! `compare.js`, `strip.js`: some thousand lines) and not by a library. A library would have to come as a
+//! crate, since a build has no other step and third-party files are not committed. The crates with
+//! Lightweight Charts (`trading-charts` and its kin) are bindings for WebAssembly frameworks: they want npm
+//! and a second toolchain; none was found that carries its script, or uPlot's, as a file. `plotly` does
+//! carry its own, of 4.6 MB: forty times all that a browser gets here, for charts that know neither
+//! provisional windows nor a frontier; these would be drawn by scripts of our own all the same.
 
 use super::{App, openapi};
 use axum::Router;
@@ -40,21 +40,33 @@ const HTML: &str = "text/html; charset=utf-8";
 
 const ASSETS: &[Asset] = assets! {
     "/", "index.html", HTML;
+    "/assets/address.js", "address.js", SCRIPT;
     "/assets/app.js", "app.js", SCRIPT;
     "/assets/chart.js", "chart.js", SCRIPT;
     "/assets/charts.js", "charts.js", SCRIPT;
+    "/assets/compare.js", "compare.js", SCRIPT;
+    "/assets/define.js", "define.js", SCRIPT;
+    "/assets/export.js", "export.js", SCRIPT;
     "/assets/facts.js", "facts.js", SCRIPT;
+    "/assets/history.js", "history.js", SCRIPT;
+    "/assets/names.js", "names.js", SCRIPT;
+    "/assets/navigate.js", "navigate.js", SCRIPT;
+    "/assets/overview.js", "overview.js", SCRIPT;
     "/assets/painters.js", "painters.js", SCRIPT;
     "/assets/scale.js", "scale.js", SCRIPT;
+    "/assets/server.js", "server.js", SCRIPT;
     "/assets/store.js", "store.js", SCRIPT;
     "/assets/stream.js", "stream.js", SCRIPT;
+    "/assets/strip.js", "strip.js", SCRIPT;
     "/assets/text.js", "text.js", SCRIPT;
+    "/assets/timeline.js", "timeline.js", SCRIPT;
     "/assets/window.js", "window.js", SCRIPT;
     "/assets/icon.svg", "icon.svg", "image/svg+xml";
     "/favicon.ico", "icon.svg", "image/svg+xml";
     "/docs", "docs.html", HTML;
     "/assets/docs.js", "docs.js", SCRIPT;
     "/assets/style.css", "style.css", "text/css; charset=utf-8";
+    "/assets/tools.css", "tools.css", "text/css; charset=utf-8";
 };
 
 /// Whether that is a file of the page, which everybody may have.

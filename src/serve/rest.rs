@@ -3,6 +3,7 @@
 
 use super::App;
 use super::board::about::{About, Described};
+use super::board::latest::Latest;
 use super::board::range::Range;
 use super::board::series::{CachedRow, Series};
 use super::board::{self, SeriesName};
@@ -10,6 +11,7 @@ use super::filter::Filter;
 use super::format::{self, FileName, Format};
 use super::problem::Problem;
 use super::query_params::QueryParams;
+use super::thinned;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::Response;
@@ -33,7 +35,12 @@ struct Catalogue<'a> {
     version: &'static str,
     instance: &'a str,
     began_ms: u64,
-    history_ms: u64,
+    /// Null where as many rows are kept as fit.
+    history_ms: Option<u64>,
+    /// From when on rows are kept, where they are too many to be kept for as long as that.
+    held_from_ms: Option<u64>,
+    rows: usize,
+    most_rows: usize,
     #[serde(flatten)]
     about: &'a About,
     definition: Option<&'a Described>,
@@ -61,6 +68,7 @@ pub async fn catalogue(State(app): Shared, headers: HeaderMap, params: QueryPara
     };
     let entries: Vec<_> = state.series.iter().filter_map(entry).collect();
     let definition = state.definition.clone();
+    let room = state.room;
     drop(state);
     let catalogue = Catalogue {
         program: "crossrate",
@@ -68,6 +76,9 @@ pub async fn catalogue(State(app): Shared, headers: HeaderMap, params: QueryPara
         instance: &board.instance,
         began_ms: board.began_ms,
         history_ms: board.history(),
+        held_from_ms: room.held_from_ms(board.history()),
+        rows: room.rows,
+        most_rows: board::MOST_ROWS,
         about: &board.about,
         definition: definition.as_deref(),
         names: entries
@@ -88,15 +99,15 @@ pub async fn catalogue(State(app): Shared, headers: HeaderMap, params: QueryPara
 
 /// The latest row of each name, or the latest final one.
 pub async fn latest(State(app): Shared, headers: HeaderMap, params: QueryParams) -> Answer {
-    params.only(&["kind", "name", "window", "windows", "final", "format", "times"])?;
+    params.only(&["kind", "name", "window", "windows", "ended_by", "final", "format", "times"])?;
     let form = (Format::wanted(params.text("format"), &headers)?, params.times()?);
     let windows = params.number("windows", 1, MOST_ROWS)?.unwrap_or(1);
-    let only_final = params.switch("final")?;
+    let wanted = Latest { only_final: params.switch("final")?, ended_by: params.time("ended_by")? };
     let (rows, filter) = {
         let state = app.feed.board.read();
         let filter = params.known(&state)?;
         at_once(&state, &filter, windows)?;
-        (state.latest(&filter, windows as usize, only_final), filter)
+        (state.latest(&filter, windows as usize, wanted), filter)
     };
     let file = FileName::of_rows("latest", &filter, form.0);
     format::tagged(&app.answers, format::rows(&rows, &filter, form, &[])?, &file, &headers)
@@ -148,12 +159,19 @@ pub async fn windows(State(app): Shared, headers: HeaderMap, uri: Uri, params: Q
 
 /// A name's series over time: of a cross its rate with the running statistics, of a symbol its VWAP.
 pub async fn series(State(app): Shared, headers: HeaderMap, params: QueryParams) -> Answer {
-    params.only(&["kind", "name", "window", "from", "until", "limit", "times"])?;
+    params.only(&["kind", "name", "window", "from", "until", "limit", "times", "buckets"])?;
+    if params.text("buckets").is_some() {
+        return thinned::series(&app, &headers, &params);
+    }
     let times = params.times()?;
     let name = params.text("name").ok_or_else(|| {
         Problem::bad_request("name is missing").hint("name=XVGUSDT, say; /v1/catalog tells what there is")
     })?;
     let filter = params.filter()?;
+    if params.text("kind") == Some("basis") {
+        return Err(Problem::bad_request("there are no points of kind basis")
+            .hint("buckets=500 gives it thinned out, /v1/windows?kind=basis its rows"));
+    }
     if name.contains(',') {
         return Err(Problem::bad_request("a series is of one name").hint("ask for each by itself"));
     }
@@ -202,7 +220,7 @@ pub async fn series(State(app): Shared, headers: HeaderMap, params: QueryParams)
 }
 
 /// The definition of the windows of a series: the one that is asked for, or the job's first.
-fn series_window(
+pub(super) fn series_window(
     state: &board::State,
     kind: RowKind,
     name: &Arc<str>,

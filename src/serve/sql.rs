@@ -3,6 +3,7 @@
 
 use super::App;
 use super::board::State;
+use super::board::latest::Latest;
 use super::filter::Filter;
 use super::format::{self, FileName, Format};
 use super::helper::Helper;
@@ -121,7 +122,7 @@ fn lines(state: &State, tables: &[String]) -> Vec<Arc<super::board::series::Cach
     if kinds.is_empty() {
         return Vec::new();
     }
-    state.latest(&Filter::new(Some(kinds), None), usize::MAX, false)
+    state.latest(&Filter::new(Some(kinds), None), usize::MAX, Latest::default())
 }
 
 fn problem(complaint: Complaint, sql: &str) -> Problem {

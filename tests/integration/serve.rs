@@ -14,6 +14,8 @@ mod rest;
 mod scripts;
 mod sql;
 mod streams;
+mod thinned;
+mod working;
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -37,7 +39,8 @@ impl Served {
     /// `run` with these flags, at a free port, until it is ended.
     pub(crate) fn run(flags: &[&str]) -> Served {
         let mut child = crossrate(&["run", "--listen", "127.0.0.1:0", "--stay", "always"]);
-        let mut child = child.args(flags).spawn().unwrap();
+        // Nobody reads the rows: a pipe would fill up, and the run wait for ever.
+        let mut child = child.args(flags).stdout(Stdio::null()).spawn().unwrap();
         let stderr = child.stderr.take().unwrap();
         let address = address_in(BufReader::new(stderr), "crossrate: serving http://");
         Served { child, address }

@@ -61,7 +61,7 @@ pub(super) fn serving_at(given: &Given, mut listen: Vec<SocketAddr>) -> Result<S
         token,
         origins: given.find(&s::ALLOW_ORIGIN)?.unwrap_or_default(),
         rate_metrics: given.get(&s::RATE_METRICS)?,
-        history: Duration::from_micros(given.get(&s::HISTORY)?),
+        history: given.find(&s::HISTORY)?.map(Duration::from_micros),
         stay: if given.which() == Which::Serve { Stay::Always } else { given.get(&s::STAY)? },
     })
 }

@@ -12,6 +12,9 @@ pub struct About {
     pub job: String,
     /// Where rows come from, in words.
     pub source: String,
+    /// Whether its input is files, which end: then as many rows are kept as fit.
+    #[serde(skip)]
+    pub is_recording: bool,
     /// What is computed, where that is known from the start; a place that is followed may tell it later.
     #[serde(skip)]
     pub definition: Option<Arc<Described>>,
@@ -58,6 +61,7 @@ impl About {
         About {
             job: config.name.clone(),
             source: "run".into(),
+            is_recording: config.source.is_recording(),
             definition: Some(Arc::new(Described::of(&config.definition))),
         }
     }

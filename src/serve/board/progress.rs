@@ -1,5 +1,6 @@
 //! How far the job is: the frontier, each partition's watermark, and who holds the others back since when.
 
+use super::refusals::Refusals;
 use crate::config::topic_of;
 use crate::sink::SinkBatch;
 use crossrate_dataflows::market::acceptance::Counts;
@@ -137,6 +138,10 @@ pub struct Progress {
     pub told_ms: u64,
     /// The partition that holds the frontier back, and since when it does.
     pub holder: Option<(u32, u64)>,
+    /// Records that did not count.
+    pub refusals: Refusals,
+    /// Where the frontier stood last, in milliseconds.
+    stood_ms: u64,
     /// All this as JSON, made when it is first asked for.
     text: OnceLock<Arc<str>>,
 }
@@ -149,6 +154,8 @@ impl Progress {
             self.moved_ms = news.told_ms;
         }
         self.frontier = frontier;
+        self.stood_ms = frontier.map_or(self.stood_ms, EventTime::millis);
+        self.refusals.absorb(&self.partitions, &news.partitions, (self.stood_ms, news.told_ms));
         self.known_from = news.known_from;
         self.ended = news.frontier.is_none();
         self.partitions = news.partitions;

@@ -78,8 +78,8 @@ pub type Key = (u64, u64);
 pub struct History {
     /// Milliseconds of event time before the end of the newest window.
     pub ms: u64,
-    /// Rows.
-    pub rows: usize,
+    /// Windows that ended then or earlier are forgotten.
+    pub floor_ms: u64,
 }
 
 /// The rows of one kind, name and window definition.
@@ -112,9 +112,16 @@ impl Series {
         self.numbers.insert(number, key);
         self.rows.insert(key, Entry { row, number, before, first });
         let newest = self.rows.last_key_value().map_or(0, |((end, _), _)| *end);
+        freed += self.forget(newest.saturating_sub(history.ms).max(history.floor_ms));
+        freed
+    }
+
+    /// Forgets windows that ended then or earlier, but for the newest; the bytes of their rows.
+    pub fn forget(&mut self, floor_ms: u64) -> usize {
+        let mut freed = 0;
         while self.rows.len() > 1
             && let Some(first) = self.rows.first_entry()
-            && (first.key().0.saturating_add(history.ms) <= newest || self.numbers.len() > history.rows)
+            && first.key().0 <= floor_ms
         {
             let entry = first.remove();
             self.numbers.remove(&entry.number);
@@ -122,6 +129,21 @@ impl Series {
             freed += entry.row.json.len();
         }
         freed
+    }
+
+    /// The ends of all windows.
+    pub fn ends(&self) -> impl Iterator<Item = u64> {
+        self.rows.keys().map(|(end, _)| *end)
+    }
+
+    /// The newest row of each window that ends after some time, and then or before another one.
+    pub fn ended_within(
+        &self,
+        after_ms: u64,
+        by_ms: u64,
+    ) -> impl DoubleEndedIterator<Item = &Arc<CachedRow>> {
+        let least = (after_ms.saturating_add(1).min(by_ms), 0);
+        self.rows.range(least..=(by_ms, u64::MAX)).map(|(_, entry)| &entry.row)
     }
 
     /// The newest row of each window, in the order of windows.

@@ -1,6 +1,7 @@
 //! The board: what it keeps, answers and forgets.
 
 use super::about::About;
+use super::latest::Latest;
 use super::progress::{Knowledge, PartitionNews, ProgressNews};
 use super::range::{Order, Place};
 use super::*;
@@ -10,7 +11,10 @@ use crossrate_dataflows::market::row::{Content, Stage};
 use proptest::prelude::*;
 
 fn board(history: u64) -> Arc<Board> {
-    Board::new(About { job: "test".into(), source: "test".into(), definition: None }, history)
+    Board::new(
+        About { job: "test".into(), source: "test".into(), is_recording: false, definition: None },
+        Some(history),
+    )
 }
 
 fn row(kind: RowKind, name: &str, start_ms: u64, end_ms: u64, json: &str, last: bool) -> CachedRow {
@@ -44,7 +48,7 @@ fn the_newest_row_of_a_window_is_kept_and_an_older_one_told_as_conflated() {
     tell(&board, [cross("A", 0, "a0"), cross("A", 0, "a1"), cross("B", 0, "b0")]);
     let state = board.read();
     let all = Filter::default();
-    assert_eq!(texts(&state.latest(&all, 1, false)), ["a1", "b0"]);
+    assert_eq!(texts(&state.latest(&all, 1, Latest::default())), ["a1", "b0"]);
     let delta = state.delta(&all, 0, TEN).unwrap();
     assert_eq!(
         (texts(&delta.rows), delta.conflated, delta.upto, delta.whole),
@@ -61,7 +65,7 @@ fn history_is_bounded_by_event_time_and_what_is_forgotten_is_known() {
     let board = board(20);
     tell(&board, (0..5).map(|i| cross("A", i * 10, &format!("a{i}"))));
     let state = board.read();
-    assert_eq!(texts(&state.latest(&Filter::default(), 99, false)), ["a3", "a4"]);
+    assert_eq!(texts(&state.latest(&Filter::default(), 99, Latest::default())), ["a3", "a4"]);
     assert!(state.delta(&Filter::default(), 2, TEN).is_err(), "row 3 was never seen and is gone");
     assert_eq!(texts(&state.delta(&Filter::default(), 3, TEN).unwrap().rows), ["a3", "a4"]);
 }
@@ -187,7 +191,7 @@ proptest! {
         }
         read(&mut known, &mut seen, true);
         let state = board.read();
-        let rows = state.latest(&filter, 99, false);
+        let rows = state.latest(&filter, 99, Latest::default());
         let there: BTreeMap<_, _> =
             rows.iter().map(|r| ((r.name.to_string(), r.start_ms), r.json.to_string())).collect();
         prop_assert_eq!(known, there);
@@ -232,4 +236,59 @@ proptest! {
         });
         prop_assert_eq!(whole.len(), wanted.count());
     }
+}
+
+#[test]
+fn where_rows_are_too_many_the_earliest_go_of_all_names_alike() {
+    let about = About { job: "test".into(), source: "test".into(), is_recording: false, definition: None };
+    let board = Board::with_room(about, Some(1_000_000), 160);
+    // A name with a row each time, and one with a row every tenth time.
+    let rows = |at: u64| {
+        let often = cross("A", at * 10, &format!("a{at}"));
+        let seldom = at.is_multiple_of(10).then(|| cross("B", at * 10, &format!("b{at}")));
+        [Some(often), seldom].into_iter().flatten()
+    };
+    tell(&board, (0..1_000).flat_map(rows));
+    let state = board.read();
+    let held = state.room.held_from_ms(Some(1_000_000)).expect("less than is wanted");
+    assert!(state.room.rows <= 160 && state.room.rows > 130, "{}", state.room.rows);
+    assert_eq!(state.series.values().map(Series::len).sum::<usize>(), state.room.rows);
+    let firsts = state.series.values().map(|series| series.rows().next().unwrap().end_ms);
+    assert!(firsts.clone().all(|end| end > held && end <= held + 100), "{:?}", firsts.collect::<Vec<_>>());
+    assert_eq!(
+        state.bytes,
+        state.series.values().flat_map(Series::rows).map(|row| row.json.len()).sum::<usize>()
+    );
+    drop(state);
+    // What comes of a time that is not held any more is not held either, but as the newest of its name.
+    tell(&board, [cross("A", 0, "again"), cross("C", 0, "c0"), cross("C", 10, "c1")]);
+    let state = board.read();
+    assert_eq!(texts(&state.latest(&names(&["C"]), 99, Latest::default())), ["c1"]);
+    let first = state.latest(&names(&["A"]), 999, Latest::default())[0].end_ms;
+    assert!(first > held, "{first}");
+}
+
+#[test]
+fn of_more_names_than_rows_that_fit_each_keeps_its_newest() {
+    let about = About { job: "test".into(), source: "test".into(), is_recording: false, definition: None };
+    let board = Board::with_room(about, None, 16);
+    for at in 0..20 {
+        tell(&board, (0..50).map(|name| cross(&format!("N{name}"), at * 10, &format!("{at}"))));
+    }
+    let state = board.read();
+    assert_eq!(state.series.len(), 50);
+    assert!(state.room.rows < 70, "{}", state.room.rows);
+    let latest = state.latest(&Filter::default(), 1, Latest::default());
+    assert!(latest.iter().all(|row| &*row.json == "19"));
+}
+
+#[test]
+fn the_latest_windows_as_of_a_moment_are_those_that_had_ended() {
+    let board = board(1_000);
+    tell(&board, (0..5).map(|i| cross("A", i * 10, &format!("a{i}"))));
+    let state = board.read();
+    let by = |ended_by| Latest { ended_by: Some(ended_by), ..Latest::default() };
+    assert_eq!(texts(&state.latest(&Filter::default(), 1, by(29))), ["a1"]);
+    assert_eq!(texts(&state.latest(&Filter::default(), 2, by(30))), ["a1", "a2"]);
+    assert!(state.latest(&Filter::default(), 1, by(9)).is_empty());
 }

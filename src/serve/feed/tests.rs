@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::serve::board::about::About;
+use crate::serve::board::latest::Latest;
 use crate::serve::board::series::CachedRow;
 use crossrate_dataflows::market::row::{Content, Stage};
 use proptest::prelude::*;
@@ -15,8 +16,8 @@ fn runtime() -> Runtime {
 }
 
 fn feed(history_ms: u64) -> Arc<Feed> {
-    let about = About { job: "test".into(), source: "test".into(), definition: None };
-    Feed::new(Board::new(about, history_ms))
+    let about = About { job: "test".into(), source: "test".into(), is_recording: false, definition: None };
+    Feed::new(Board::new(about, Some(history_ms)))
 }
 
 fn reader(feed: &Arc<Feed>, names: Option<&[&str]>, windows: usize) -> Reader {
@@ -168,7 +169,7 @@ proptest! {
         client.take_all(&runtime, &mut reader);
         prop_assert!(client.is_whole);
         let state = feed.board.read();
-        for row in state.latest(&Filter::default(), 1_000, false) {
+        for row in state.latest(&Filter::default(), 1_000, Latest::default()) {
             let known = client.rows.get(&(Arc::clone(&row.name), row.end_ms));
             prop_assert_eq!(known.map(|row| &row.json), Some(&row.json));
         }

@@ -1,181 +1,214 @@
-// The page: what is asked of the server, what is shown of it, and what keys and pointers do.
+// The page: what is asked of the server, what is shown of it, and how its parts hang together.
 
+import { LENGTH, SPANS, read, spanName, write } from "./address.js";
 import { Charts } from "./charts.js";
+import { Comparing } from "./compare.js";
+import { Defining } from "./define.js";
+import { saveCsv, savePng } from "./export.js";
 import { Facts } from "./facts.js";
-import { Store } from "./store.js";
+import { History, WINDOWS } from "./history.js";
+import { Names } from "./names.js";
+import { Navigation } from "./navigate.js";
+import { Overview } from "./overview.js";
+import { Server } from "./server.js";
+import { Store, placeOf } from "./store.js";
 import { Stream } from "./stream.js";
-import { decoded } from "./text.js";
+import { Strip } from "./strip.js";
+import { setLocal, zone } from "./text.js";
+import { Timeline } from "./timeline.js";
 import { Shape } from "./window.js";
 
 const element = (id) => document.getElementById(id);
-const SPANS = [["5m", 300_000], ["15m", 900_000], ["1h", 3_600_000], ["all", Infinity]];
-const WINDOWS = 1_000;
 
 const page = {
   name: null,
   /** The definition of the windows that are shown. */
   window: null,
-  span: "15m",
+  /** How much time is shown, and its end; null for the newest, as it moves on. */
+  length: LENGTH,
+  until: null,
   /** The end of the window that is kept under the crosshair. */
   at: null,
-  token: sessionStorage.getItem("token"),
+  /** Names beside the first one, in one chart. */
+  others: [],
+  percent: false,
+  since: null,
+  /** Whether all names are shown as a table, what is searched in it, its order, and since when it tells changes. */
+  all: false,
+  query: "",
+  sort: null,
+  over: 3_600_000,
   catalogue: null,
   store: new Store(),
   stream: null,
+  shape: new Shape(""),
+  legs: [],
+  series: [],
+  cross: false,
 };
 
-// The address: #XVGUSDT?window=10s&span=15m&at=1525022030000
+const names = new Names(page);
+page.names = () => names.all();
+page.isKnown = (name) => names.isKnown(name);
+page.entry = (kind, name) => names.entry(kind, name);
+/** Whether the server has rows of that: as the stream tells, which begins anew with each server. */
+page.isThere = (kind, name) => !page.wasAway && page.store.rows(kind, name).length > 0;
+page.addressOf = (name) => write({ ...page, all: false, name, at: null, others: [], percent: false });
+
+const server = new Server(() => start());
+const ask = (path) => server.ask(path);
+
 const readAddress = () => {
-  const [name, query] = location.hash.slice(1).split("?");
-  const wishes = new URLSearchParams(query ?? "");
-  page.name = decoded(name) || page.name;
-  page.window = wishes.get("window") ?? page.window;
-  page.span = SPANS.some(([span]) => span === wishes.get("span")) ? wishes.get("span") : page.span;
-  page.at = Number(wishes.get("at")) || null;
+  const wish = read(location.hash);
+  page.all = wish.all;
+  if (wish.all) Object.assign(page, { query: wish.query, sort: wish.sort, over: wish.over ?? 3_600_000 });
+  page.name = wish.name ?? page.name;
+  page.window = wish.window ?? page.window;
+  Object.assign(page, { until: wish.until, length: wish.length ?? LENGTH, at: wish.at });
+  Object.assign(page, { others: wish.others.filter((name) => name !== page.name), percent: wish.percent, since: wish.since });
 };
 
-const writeAddress = () => {
-  const at = page.at ? `&at=${page.at}` : "";
-  history.replaceState(null, "", `#${encodeURIComponent(page.name ?? "")}?window=${encodeURIComponent(page.window ?? "")}&span=${page.span}${at}`);
-};
+const writeAddress = () => history.replaceState(null, "", write(page));
 
-const ask = async (path) => {
-  const headers = page.token ? { Authorization: `Bearer ${page.token}` } : {};
-  const answer = await fetch(path, { headers, cache: "no-store" });
-  if (answer.status === 401) await askForToken();
-  return answer.ok ? answer.json() : null;
-};
-
-const askForToken = () => {
-  const dialog = element("token-dialog");
-  if (dialog.open) return;
-  dialog.showModal();
-  dialog.addEventListener("close", () => {
-    page.token = element("token").value;
-    sessionStorage.setItem("token", page.token);
-    element("token").value = "";
-    start();
-  }, { once: true });
-};
-
+const timeline = new Timeline(page, () => {
+  writeAddress();
+  spans();
+  facts.soon();
+  charts.soon();
+});
+const past = new History(page, ask, () => charts.soon());
+const charts = new Charts(page, past, timeline);
 const facts = new Facts(page);
-const charts = new Charts(page, {
-  chosen: (end) => {
-    page.at = end;
-    writeAddress();
-  },
-  span: (step) => {
-    const place = SPANS.findIndex(([span]) => span === page.span) + step;
-    if (SPANS[place]) choose({ span: SPANS[place][0] });
-  },
+const strip = new Strip(page, timeline, ask);
+charts.drawn = () => {
+  strip.draw();
+  if (page.until !== null) facts.soon();
+};
+/** The rows of a name up to where the charts end. */
+page.seen = (kind, name) => {
+  if (page.until === null || !charts.stretch) return page.store.rows(kind, name);
+  const rows = charts.stretch.rows(kind, name);
+  return rows.slice(0, placeOf(rows, page.until + 1));
+};
+new Navigation(page, charts, timeline, (end) => {
+  page.at = end;
+  comparing.set();
+  writeAddress();
 });
 
-/** The crosses first, then symbols; those of the definition before any row of theirs is there. */
-const names = () => {
-  const { definition, names: known } = page.catalogue;
-  const of = (kind) => known.filter((entry) => entry.kind === kind).map((entry) => entry.name);
-  const crosses = [...new Set([...(definition?.crosses ?? []).map((cross) => cross.name), ...of("cross")])].sort();
-  const symbols = [...new Set([...(definition?.symbols ?? []), ...of("symbol")])].filter((name) => !crosses.includes(name)).sort();
-  return { crosses, symbols };
-};
-
-const fillNames = () => {
-  const select = element("name");
-  const { crosses, symbols } = names();
-  const group = (label, list) => {
-    const of = document.createElement("optgroup");
-    of.label = label;
-    list.forEach((name) => of.append(new Option(name, name)));
-    return of;
-  };
-  const groups = [["Crosses", crosses], ["Symbols", symbols]].filter(([, list]) => list.length > 0);
-  if (groups.length === 0) return false;
-  const wanted = groups.flatMap(([, list]) => list).join(" ");
-  if (select.dataset.names !== wanted) {
-    select.replaceChildren(...groups.map(([label, list]) => group(label, list)));
-    select.dataset.names = wanted;
-  }
-  select.disabled = false;
-  const all = [...crosses, ...symbols];
-  if (!all.includes(page.name)) page.name = crosses.includes("XVGUSDT") ? "XVGUSDT" : all[0];
-  select.value = page.name;
-  return true;
-};
-
-/** The definitions of windows: the job's in their order, and what else there are rows of. */
-const fillWindows = () => {
-  const { definition, names: known } = page.catalogue;
-  const there = known.filter((entry) => entry.name === page.name).map((entry) => entry.window);
-  const windows = [...new Set([...(definition?.windows ?? []), ...there])];
-  if (!windows.includes(page.window)) page.window = windows[0] ?? "";
-  const select = element("window");
-  const wanted = windows.join(" ");
-  if (select.dataset.windows !== wanted) {
-    select.replaceChildren(...windows.map((window) => new Option(window || "not named", window)));
-    select.dataset.windows = wanted;
-  }
-  select.value = page.window;
-  element("windows-pick").hidden = windows.length < 2;
-};
-
-/** The symbols whose candles stand below the rate. */
-const legs = () => {
-  const defined = page.catalogue.definition?.crosses.find((cross) => cross.name === page.name);
-  if (defined) return defined.legs;
-  return page.store.rows("cross", page.name).at(-1)?.legs ?? [];
-};
-
 const choose = (wish) => {
-  const before = [page.name, page.window];
+  const before = [page.name, page.window, page.others.join()];
   Object.assign(page, wish);
-  fillWindows();
-  const other = page.name !== before[0] || page.window !== before[1];
+  names.fill();
+  const [name, window, others] = before;
+  const other = page.name !== name || page.window !== window;
   if (other) page.at = null;
+  if (page.name !== name && !("others" in wish)) Object.assign(page, { others: [], percent: false, since: null });
   writeAddress();
   show();
-  if (other) listen();
+  if (other || page.others.join() !== others) listen();
+};
+
+const comparing = new Comparing(page, choose, timeline);
+
+const overview = new Overview(page, ask, {
+  open: (name) => {
+    location.hash = page.addressOf(name);
+  },
+  wished: (wish) => {
+    Object.assign(page, wish);
+    writeAddress();
+  },
+  token: () => server.askForToken(),
+});
+
+new Defining(page, {
+  send: (method, path, body) => server.send(method, path, body),
+  changed: async (name) => {
+    await refresh();
+    if (name) choose({ name, all: false });
+  },
+  otherToken: (then) => server.askForToken(then),
+});
+
+/** The buttons of stretches, and which of them is shown. */
+const spans = () => {
+  const chosen = page.until === null ? spanName(page.length) : null;
+  const buttons = [...element("spans").children];
+  for (const button of buttons) {
+    const checked = button.dataset.span === chosen;
+    button.setAttribute("aria-checked", checked);
+    button.tabIndex = checked || (button === buttons[0] && !SPANS.some(([span]) => span === chosen)) ? 0 : -1;
+  }
+  element("newest").hidden = page.until === null;
+};
+
+/** What is drawn: kinds and names, the first of them first. */
+const series = () => {
+  const kindOf = (name) => (names.all().crosses.includes(name) ? "cross" : "symbol");
+  if (page.others.length > 0) return [page.name, ...page.others].map((name) => [kindOf(name), name]);
+  const own = page.cross ? [["cross", page.name], ["stats", page.name]] : [];
+  if (names.entry("basis", page.name) || page.store.rows("basis", page.name).length > 0) own.push(["basis", page.name]);
+  return [...own, ...page.legs.map((leg) => ["symbol", leg.symbol])];
 };
 
 /** Sets up what is seen for the name that is chosen. */
 const show = () => {
-  page.cross = names().crosses.includes(page.name);
-  page.legs = page.cross ? [...new Map(legs().map((leg) => [leg.symbol, leg])).values()] : [{ symbol: page.name, inverse: false }];
-  page.shape = new Shape(page.window);
-  page.length = SPANS.find(([span]) => span === page.span)[1];
+  document.body.classList.toggle("shows-all", page.all);
+  page.cross = names.all().crosses.includes(page.name);
+  page.legs = page.cross ? names.legs() : [{ symbol: page.name, inverse: false }];
+  page.shape = new Shape(page.window ?? "");
+  page.series = series();
   document.body.classList.toggle("is-cross", page.cross);
-  element("name").value = page.name;
-  for (const button of element("spans").children) {
-    const checked = button.dataset.span === page.span;
-    button.setAttribute("aria-checked", checked);
-    button.tabIndex = checked ? 0 : -1;
-  }
+  document.body.classList.toggle("compares", page.others.length > 0);
+  names.absent();
+  spans();
+  element("all-link").setAttribute("aria-current", page.all ? "page" : "false");
+  if (page.all) overview.start();
+  else overview.stop();
   charts.set();
+  comparing.set();
   facts.set();
 };
 
 const listen = () => {
   page.stream?.close();
+  page.stream = null;
   page.store = new Store();
-  const wanted = new Set([page.name, ...page.legs.map((leg) => leg.symbol)]);
+  past.clear();
+  if (!names.isKnown(page.name)) {
+    facts.stands("live");
+    return;
+  }
+  const wanted = new Set([page.name, ...page.others, ...page.legs.map((leg) => leg.symbol)]);
   const query = [...wanted].map((name) => `name=${encodeURIComponent(name)}`).join("&");
-  let known = page.legs.length;
-  page.stream = new Stream(`/v1/stream?${query}&window=${encodeURIComponent(page.window)}&windows=${WINDOWS}&progress=250`, page.token, (message) => {
+  let known = JSON.stringify(page.legs);
+  page.stream = new Stream(`/v1/stream?${query}&window=${encodeURIComponent(page.window)}&windows=${WINDOWS}&progress=250`, server.token, (message) => {
     const news = page.store.take(message);
-    if (news.anew && news.reason) facts.note("again", `everything anew: ${news.reason}`);
-    // Where no definition tells, the first row of a cross tells its legs.
-    if (page.cross && known === 0 && legs().length > 0) {
-      known = legs().length;
+    if (news.anew && news.reason) {
+      past.clear();
+      facts.note("again", `everything anew: ${news.reason}`);
+    }
+    // The path of a cross is what its rows say; it may be another one from window to window.
+    const isTold = page.cross && page.others.length === 0 && page.store.whole && page.store.rows("cross", page.name).length > 0;
+    const now = isTold ? JSON.stringify(names.legs()) : known;
+    if (now !== known) {
+      known = now;
       show();
       listen();
       return;
     }
+    if (!page.series.some(([kind]) => kind === "basis") && page.others.length === 0 && page.store.rows("basis", page.name).length > 0) show();
     facts.take(news);
     charts.take(news);
   }, (state, wait) => {
-    if (state === "token") askForToken();
+    if (state === "token") server.askForToken();
     else facts.stands(state, wait);
     // A server that was away may be another one now.
-    if (state === "live" && page.wasAway) refresh();
+    if (state === "live" && page.wasAway) {
+      refresh();
+      refusals();
+    }
     page.wasAway = state === "away";
   });
 };
@@ -183,17 +216,26 @@ const listen = () => {
 const refresh = async () => {
   const catalogue = await ask("/v1/catalog").catch(() => null);
   if (!catalogue) return false;
-  const before = [page.name, page.window, JSON.stringify(page.catalogue?.definition)];
+  const before = JSON.stringify([page.name, page.window, page.catalogue?.definition, names.isKnown(page.name)]);
   page.catalogue = catalogue;
-  if (!fillNames()) return false;
-  fillWindows();
+  if (!names.fill()) return false;
+  facts.held();
   // Of results that are followed, the definition may come after the first rows, and become another one.
-  const now = [page.name, page.window, JSON.stringify(catalogue.definition)];
-  if (!page.stream || now.some((value, at) => value !== before[at])) {
+  const now = JSON.stringify([page.name, page.window, catalogue.definition, names.isKnown(page.name)]);
+  if (now !== before || (!page.stream && names.isKnown(page.name))) {
     show();
     listen();
-  }
+  } else if (page.all) overview.known();
+  charts.soon();
   return true;
+};
+
+/** Records that were refused before this page was opened. */
+const refusals = async () => {
+  const answer = await ask("/v1/refusals").catch(() => null);
+  if (!answer) return;
+  charts.refused(answer.refusals);
+  facts.refused(answer);
 };
 
 const start = async () => {
@@ -202,49 +244,94 @@ const start = async () => {
   facts.stands("connecting");
   // Names come with the first rows, or with a definition at once.
   while (!(await refresh())) {
-    if (element("token-dialog").open) return;
+    if (server.isAsking()) return;
     facts.stands(page.catalogue ? "connecting" : "away", 1_000);
     await new Promise((resolve) => setTimeout(resolve, 1_000));
   }
+  refusals();
 };
 
 const controls = () => {
-  element("name").addEventListener("change", (event) => choose({ name: event.target.value }));
+  element("name").addEventListener("change", (event) => choose({ name: event.target.value, all: false }));
   element("window").addEventListener("change", (event) => choose({ window: event.target.value }));
-  const spans = element("spans");
-  for (const [span] of SPANS) {
+  const host = element("spans");
+  const place = () => SPANS.findIndex(([span]) => span === spanName(page.length));
+  for (const [span, length] of SPANS) {
     const button = Object.assign(document.createElement("button"), { type: "button", textContent: span });
     button.dataset.span = span;
     button.setAttribute("role", "radio");
-    button.addEventListener("click", () => choose({ span }));
-    spans.append(button);
+    button.addEventListener("click", () => timeline.newest(length));
+    host.append(button);
   }
-  spans.addEventListener("keydown", (event) => {
+  host.addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
     if (!step) return;
     event.preventDefault();
-    const place = (SPANS.findIndex(([span]) => span === page.span) + step + SPANS.length) % SPANS.length;
-    choose({ span: SPANS[place][0] });
-    spans.children[place].focus();
+    const to = (Math.max(place(), 0) + step + SPANS.length) % SPANS.length;
+    timeline.newest(SPANS[to][1]);
+    host.children[to].focus();
+  });
+  element("newest").addEventListener("click", () => timeline.newest());
+  element("save-csv").addEventListener("click", () => saveCsv(page, charts));
+  element("save-png").addEventListener("click", () => savePng(page, charts));
+  element("all-link").addEventListener("click", (event) => {
+    event.preventDefault();
+    location.hash = write({ ...page, all: true });
   });
   // The address names what is shown, so that the link must not go there.
   document.querySelector(".skip").addEventListener("click", (event) => {
     event.preventDefault();
-    element("windows").focus();
+    element(page.all ? "all-scroll" : "windows").focus();
   });
   addEventListener("hashchange", () => {
-    const before = [page.name, page.window];
+    const before = [page.name, page.window, page.others.join()];
     readAddress();
     if (!page.catalogue) return;
-    fillNames();
-    fillWindows();
+    names.fill();
     show();
-    if (page.name !== before[0] || page.window !== before[1]) listen();
+    charts.hover = page.at;
+    if ([page.name, page.window, page.others.join()].some((value, at) => value !== before[at])) listen();
   });
-  // New names appear while a job runs.
-  setInterval(() => page.stream && !page.wasAway && document.visibilityState === "visible" && refresh(), 15_000);
+  // New names appear while a job runs; one that is waited for is looked for more often.
+  let turns = 0;
+  setInterval(() => {
+    turns += 1;
+    const isDue = turns % 7 === 0 || !names.isKnown(page.name);
+    if (isDue && page.catalogue && !page.wasAway && document.visibilityState === "visible") refresh();
+  }, 2_000);
+};
+
+/** UTC, or the time of this place. */
+const clocks = () => {
+  const button = element("zone");
+  const put = (isLocal) => {
+    setLocal(isLocal);
+    button.setAttribute("aria-pressed", isLocal);
+    button.textContent = isLocal ? "local time" : "UTC";
+    button.title = `Times are ${zone()}`;
+    element("zone-said").textContent = isLocal ? `local time (${zone()})` : "UTC";
+    facts.again();
+    charts.soon();
+  };
+  let isLocal = false;
+  try {
+    isLocal = localStorage.getItem("crossrate-time") === "local";
+  } catch {
+    // Nothing is kept, then.
+  }
+  put(isLocal);
+  button.addEventListener("click", () => {
+    isLocal = !isLocal;
+    try {
+      localStorage.setItem("crossrate-time", isLocal ? "local" : "utc");
+    } catch {
+      // It holds until the page is left.
+    }
+    put(isLocal);
+  });
 };
 
 readAddress();
 controls();
+clocks();
 start();

@@ -1,9 +1,9 @@
 // One panel: a canvas with a grid, what a painter draws into it, the frontier and the crosshair. Sharp on any screen.
 
-import { linear, ticks, timeTicks } from "./scale.js";
-import { clock, day } from "./text.js";
+import { dayStarts, linear, ticks, timeTicks } from "./scale.js";
+import { clock, day, offset } from "./text.js";
 
-const COLOURS = ["rate", "band", "mean", "up", "down", "grid", "label", "open", "missing", "corrected", "late", "gap", "frontier", "cross", "panel", "volume"];
+const COLOURS = ["rate", "band", "mean", "up", "down", "grid", "label", "open", "missing", "corrected", "late", "gap", "frontier", "cross", "panel", "volume", "one", "two", "three", "four", "five", "six"];
 
 /** The colours that hold, from the style sheet. */
 export const palette = () => {
@@ -15,8 +15,8 @@ const FONT = "11px ui-sans-serif, system-ui, sans-serif";
 
 export class Panel {
   /** `painter(pane)` draws; `domain(view)` tells the range of values, or null where there are none. */
-  constructor(host, { painter, domain, height, axis }) {
-    Object.assign(this, { painter, domain, height, axis });
+  constructor(host, { painter, domain, height, axis, unit = "" }) {
+    Object.assign(this, { painter, domain, height, axis, unit });
     this.canvas = document.createElement("canvas");
     this.canvas.setAttribute("aria-hidden", "true");
     host.append(this.canvas);
@@ -31,7 +31,11 @@ export class Panel {
     this.grid = ticks(...range, Math.max(2, Math.floor(this.height / 44)));
     const context = this.canvas.getContext("2d");
     context.font = FONT;
-    return Math.max(...this.grid.values.map((value) => context.measureText(value.toFixed(this.grid.places)).width));
+    return Math.max(...this.grid.values.map((value) => context.measureText(this.label(value)).width));
+  }
+
+  label(value) {
+    return `${value.toFixed(this.grid.places)}${this.unit}`;
   }
 
   draw(view, colours, gutter) {
@@ -54,6 +58,7 @@ export class Panel {
     const sharp = (at) => (Math.round(at * ratio) + 0.5) / ratio;
     const pane = { context, x, y, sharp, view, colours, left: 1, right, top: 0, bottom: this.height, slot: Math.max(1, x(view.slide) - x(0)), thin: 1 / ratio };
     this.lines(pane);
+    this.days(pane);
     context.save();
     context.beginPath();
     context.rect(0, 0, right + 1, this.height);
@@ -79,8 +84,22 @@ export class Panel {
       context.moveTo(0, at);
       context.lineTo(right, at);
       context.stroke();
-      context.fillText(value.toFixed(this.grid.places), right + 7, Math.min(Math.max(at, 7), this.height - 6));
+      context.fillText(this.label(value), right + 7, Math.min(Math.max(at, 7), this.height - 6));
     }
+  }
+
+  /** A line where a day begins. */
+  days({ context, x, sharp, view, colours, right, bottom, thin }) {
+    context.strokeStyle = colours.grid;
+    context.lineWidth = Math.max(1, thin);
+    const starts = dayStarts(view.x0, view.x1, offset);
+    if (starts.length > right / 12) return;
+    context.beginPath();
+    for (const start of starts) {
+      context.moveTo(sharp(x(start)), 0);
+      context.lineTo(sharp(x(start)), bottom);
+    }
+    context.stroke();
   }
 
   /** Windows that are open, and those where something is missing. */
@@ -91,6 +110,12 @@ export class Panel {
         context.fillStyle = colours.open;
         context.globalAlpha = 0.09;
         context.fillRect(left, 0, right - left, bottom);
+        context.globalAlpha = 1;
+      } else if (kind === "some") {
+        // Of a bucket some windows have no value.
+        context.fillStyle = colours.missing;
+        context.globalAlpha = 0.55;
+        context.fillRect(left, bottom - 3, right - left, 3);
         context.globalAlpha = 1;
       } else {
         hatch(context, left, right, bottom, colours.missing);
@@ -109,7 +134,7 @@ export class Panel {
     context.lineTo(at, bottom);
     context.stroke();
     context.setLineDash([]);
-    if (view.first === this) {
+    if (view.front === this) {
       context.fillStyle = colours.frontier;
       context.textBaseline = "top";
       const fits = at > 54;
@@ -144,19 +169,31 @@ export class Panel {
     context.setLineDash([]);
   }
 
+  /** Times below the axis; where a day begins, and at the first of them, the day. */
   times({ context, x, view, colours, right }, height) {
-    const { values, fine, days } = timeTicks(view.x0, view.x1, Math.max(2, Math.floor(right / 90)));
+    const { values, fine, days } = timeTicks(view.x0, view.x1, Math.max(2, Math.floor(right / 96)), offset);
     context.fillStyle = colours.label;
-    context.strokeStyle = colours.grid;
     context.textBaseline = "alphabetic";
-    for (const value of values) {
-      const at = x(value);
-      const text = days ? day(value).slice(5) : clock(value).slice(0, fine ? 8 : 5);
+    context.textAlign = "center";
+    let taken = -Infinity;
+    const put = (at, text, isDay) => {
+      context.font = isDay ? `600 ${FONT}` : FONT;
       const half = context.measureText(text).width / 2;
-      if (at - half < 0 || at + half > right + 30) continue;
-      context.textAlign = "center";
-      context.fillText(text, at, height - 6);
+      const middle = Math.min(Math.max(at, half + 1), right + 30 - half);
+      if (Math.abs(middle - at) > half || middle - half < taken + 8) return;
+      context.fillText(text, middle, height - 6);
+      taken = middle + half;
+    };
+    let before = null;
+    for (const value of values) {
+      const of = day(value);
+      const time = clock(value).slice(0, fine ? 8 : 5);
+      if (days) put(x(value), before?.slice(0, 4) === of.slice(0, 4) ? of.slice(5) : of, before?.slice(0, 4) !== of.slice(0, 4));
+      else if (before === null) put(x(value), `${of} ${time}`, true);
+      else put(x(value), before === of ? time : of, before !== of);
+      before = of;
     }
+    context.font = FONT;
   }
 }
 

@@ -1,17 +1,19 @@
-// The panels over one time axis: the rate, and the candles of each leg; crosshair, legends, keys.
+// The panels over one time axis: the rate, its basis, and the candles of each leg; or several names as lines.
+// Crosshair and legends. What moves the axis is in navigate.js.
 
 import { Panel, palette } from "./chart.js";
+import { comparePanel } from "./compare.js";
 import * as painters from "./painters.js";
 import { room } from "./scale.js";
-import { divides, stage } from "./store.js";
-import { brief, counted, deviation, exact, grouped, moment, plain, span } from "./text.js";
+import { divides, placeOf, stage } from "./store.js";
+import { brief, counted, dated, deviation, exact, grouped, moment, plain } from "./text.js";
 
 const FLASH = 700;
+const { number } = painters;
 
 export class Charts {
-  /** `chosen(end)` is told which window is kept under the crosshair, `span(step)` that more or less time is wished. */
-  constructor(page, { chosen, span: wished }) {
-    Object.assign(this, { page, chosen, wished, panels: [], hover: null, finals: new Map(), late: [], colours: palette() });
+  constructor(page, history, timeline) {
+    Object.assign(this, { page, history, timeline, panels: [], hover: null, finals: new Map(), late: [], colours: palette(), drawn: () => {} });
     this.host = document.getElementById("charts");
     this.readout = document.getElementById("readout");
     this.still = matchMedia("(prefers-reduced-motion: reduce)");
@@ -19,30 +21,48 @@ export class Charts {
       this.colours = palette();
       this.soon();
     });
-    new ResizeObserver(() => this.soon()).observe(this.host);
-    this.pointers();
-    this.keys();
+    new ResizeObserver(() => {
+      this.heights();
+      this.soon();
+    }).observe(this.host);
+    addEventListener("resize", () => {
+      this.heights();
+      this.soon();
+    });
   }
 
-  /** Sets the panels up for the name that is chosen. */
+  /** Sets the panels up for the names that are chosen. */
   set() {
     const { page } = this;
-    const wanted = `${page.cross} ${page.name} ${page.window} ${page.legs.map((leg) => leg.symbol)}`;
+    const wanted = JSON.stringify([page.series, page.window, page.others.length > 0 && page.percent]);
     if (wanted !== this.shown) {
       this.shown = wanted;
-      [this.hover, this.late] = [null, []];
+      this.hover = page.at;
       this.finals.clear();
       const host = document.getElementById("panels");
       host.replaceChildren();
-      const phone = matchMedia("(max-width: 600px)").matches;
-      this.panels = page.cross ? [this.ratePanel(host, phone ? 190 : 250)] : [];
-      page.legs.forEach((leg, place) => {
-        const last = place === page.legs.length - 1;
-        this.panels.push(this.legPanel(host, leg, page.cross ? (phone ? 130 : 150) : 320, last));
-      });
+      this.panels = page.others.length > 0 ? [comparePanel(this, host)] : this.own(host);
       if (this.panels.length > 0) this.panels.at(-1).axis = true;
+      this.heights();
     }
     this.soon();
+  }
+
+  own(host) {
+    const { page } = this;
+    const has = (kind) => page.series.some(([of]) => of === kind);
+    return [
+      ...(page.cross ? [this.ratePanel(host)] : []),
+      ...(has("basis") ? [this.basisPanel(host)] : []),
+      ...page.legs.map((leg) => this.legPanel(host, leg)),
+    ];
+  }
+
+  /** How tall each panel is: on a large screen there is more to see. */
+  heights() {
+    const phone = matchMedia("(max-width: 600px)").matches;
+    const tall = Math.min(1.9, Math.max(1, innerHeight / 1_000));
+    for (const panel of this.panels) panel.height = Math.round((phone ? panel.least : panel.most * tall));
   }
 
   figure(host, title, name) {
@@ -58,49 +78,69 @@ export class Charts {
     return { figure, legend };
   }
 
-  ratePanel(host, height) {
+  panel(host, [kind, name], { title, least, most, domain, painter, unit }) {
+    const { figure, legend } = this.figure(host, title, name);
+    const rows = (view) => view.rows(kind, name);
+    const panel = new Panel(figure, { height: most, unit, domain: (view) => domain(rows(view), view), painter: (pane) => painter(pane, rows(pane.view)) });
+    return Object.assign(panel, { legend, kind, name, least, most });
+  }
+
+  ratePanel(host) {
     const { page } = this;
-    const { figure, legend } = this.figure(host, page.name, page.name);
-    const rows = (view) => view.rows("cross", page.name);
-    const panel = new Panel(figure, {
-      height,
-      domain: (view) => {
-        const of = rows(view).filter((row) => row.vwap !== null);
-        return room(of.flatMap((row) => [painters.number(row.vwap) + (row.vw_std ?? 0), painters.number(row.vwap) - (row.vw_std ?? 0)]));
-      },
-      painter: (pane) => {
-        painters.rate(pane, rows(pane.view), pane.view.rows("stats", page.name));
-        painters.marks(pane, rows(pane.view));
+    return this.panel(host, ["cross", page.name], {
+      title: page.name,
+      least: 190,
+      most: 250,
+      domain: (rows) => room(rows.filter((row) => row.vwap !== null).flatMap((row) => (row.bucket
+        ? [number(row.bucket.min), number(row.bucket.max)]
+        : [number(row.vwap) + (row.vw_std ?? 0), number(row.vwap) - (row.vw_std ?? 0)]))),
+      painter: (pane, rows) => {
+        painters.rate(pane, rows, pane.view.rows("stats", page.name));
+        painters.marks(pane, rows);
         painters.late(pane);
       },
     });
-    return Object.assign(panel, { legend, kind: "cross", name: page.name });
   }
 
-  legPanel(host, leg, height) {
+  basisPanel(host) {
     const { page } = this;
-    const inverse = leg.inverse ? " (divides)" : "";
-    const { figure, legend } = this.figure(host, `${leg.symbol}${inverse}`, leg.symbol);
-    const rows = (view) => view.rows("symbol", leg.symbol);
-    const panel = new Panel(figure, {
-      height,
-      domain: (view) => {
-        const range = room(rows(view).flatMap((row) => [painters.number(row.high), painters.number(row.low)]));
+    return this.panel(host, ["basis", page.name], {
+      title: `${page.name} less its direct pair`,
+      least: 110,
+      most: 120,
+      domain: (rows) => room([0, ...rows.flatMap((row) => (row.bucket ? [number(row.bucket.min), number(row.bucket.max)] : [number(row.basis)]))]),
+      painter: painters.basis,
+    });
+  }
+
+  legPanel(host, leg) {
+    const { page } = this;
+    return this.panel(host, ["symbol", leg.symbol], {
+      title: `${leg.symbol}${leg.inverse ? " (divides)" : ""}`,
+      least: page.cross ? 130 : 320,
+      most: page.cross ? 150 : 360,
+      domain: (rows) => {
+        const range = room(rows.flatMap((row) => [number(row.high), number(row.low)]));
         // The volume stands below the prices.
         return range && [range[0] - (range[1] - range[0]) * 0.22, range[1]];
       },
-      painter: (pane) => {
-        painters.candles(pane, rows(pane.view));
-        painters.marks(pane, rows(pane.view));
+      painter: (pane, rows) => {
+        painters.readableCandles(pane, rows);
+        painters.marks(pane, rows);
         if (!page.cross) painters.late(pane);
       },
     });
-    return Object.assign(panel, { legend, kind: "symbol", name: leg.symbol });
+  }
+
+  /** Where the frontier stood when late records were refused, of before this page was opened. */
+  refused(refusals) {
+    this.late = refusals.filter((refusal) => refusal.late > 0 && refusal.frontier_ms > 0).map((refusal) => refusal.frontier_ms);
+    this.soon();
   }
 
   /** News: remembers what became final, to show it as it happens. */
   take({ rows, progress, anew }) {
-    if (anew) [this.late, this.hover] = [[], this.page.at];
+    if (anew) this.hover ??= this.page.at;
     for (const { row, before } of rows ?? []) {
       if (before && stage(before) !== "final" && stage(row) === "final") this.finals.set(row, performance.now());
     }
@@ -117,37 +157,35 @@ export class Charts {
     });
   }
 
-  /** The windows of the axis: the first panel's. */
-  windows() {
-    const [first] = this.panels;
-    return first ? this.page.store.rows(first.kind, first.name) : [];
-  }
-
   view() {
-    const { store, legs, name, cross, shape } = this.page;
-    const kinds = [...(cross ? [["cross", name]] : []), ...legs.map((leg) => ["symbol", leg.symbol])];
-    const all = kinds.map(([kind, of]) => store.rows(kind, of)).filter((rows) => rows.length > 0);
-    if (all.length === 0) return null;
-    const first = Math.min(...all.map((rows) => shape.begin(rows[0])));
-    const last = Math.max(...all.map((rows) => rows.at(-1).end_ms));
-    const slide = shape.step;
-    const x1 = Math.max(last + slide, first + 16 * slide);
-    // Long windows are shown some at a time, however little time is asked for.
-    const x0 = Math.max(first, x1 - Math.max(this.page.length, 24 * slide));
+    const { page, timeline } = this;
+    const range = timeline.range();
+    if (!range) return null;
+    const { x0, x1, first, last } = range;
+    const width = this.panels[0]?.canvas.clientWidth || this.host.clientWidth;
+    const stretch = this.history.of({ x0, x1, last, width: width - 80, series: page.series });
+    this.stretch = stretch;
+    const shape = stretch.shape;
     const visible = new Map();
     const rows = (kind, of) => {
       const key = `${kind} ${of}`;
-      if (!visible.has(key)) visible.set(key, store.rows(kind, of).filter((r) => r.end_ms > x0 && r.end_ms <= x1));
+      if (!visible.has(key)) {
+        const all = stretch.rows(kind, of);
+        // One on each side, so that lines go on to the edge.
+        visible.set(key, all.slice(Math.max(0, placeOf(all, x0) - 1), placeOf(all, x1) + 1));
+      }
       return visible.get(key);
     };
-    const frontier = store.progress?.frontier_ms ?? null;
+    const frontier = page.store.progress?.frontier_ms ?? null;
+    // Of a window that is not seen nothing is told: it may not even be loaded.
+    this.pointed = this.hover !== null && this.hover > x0 && this.hover <= x1 + shape.step ? this.hover : null;
     const closedTo = Math.min(frontier ?? last, last);
     return {
-      x0, x1, slide, shape, rows, frontier, hover: this.hover && this.extent(this.hover), first: this.panels[0],
-      late: this.late.filter((at) => at >= x0),
-      shades: (panel) => this.shades(panel, { rows, slide, x0, closedTo, ends: new Set(all.flat().map((r) => r.end_ms)) }),
+      x0, x1, first, last, shape, rows, frontier, slide: shape.step, hover: this.pointed && this.extent(this.pointed), front: this.panels[0],
+      late: this.late.filter((at) => at >= x0 && at <= x1),
+      shades: (panel) => this.shades(panel, { rows, x0, closedTo, stretch }),
       newest: last,
-      hovered: (panel) => painters.number(store.at(panel.kind, panel.name, this.hover)?.vwap),
+      hovered: (panel) => (panel.kind ? number(stretch.at(panel.kind, panel.name, this.pointed)?.[panel.kind === "basis" ? "basis" : "vwap"]) : NaN),
       flash: (r) => {
         const since = this.finals.get(r);
         return since === undefined || this.still.matches ? 1 : Math.min(1, (performance.now() - since) / FLASH);
@@ -157,29 +195,55 @@ export class Charts {
 
   /** The window that ends then, true to its start; where none of the panels has it, as long as the others. */
   extent(end) {
-    const rows = this.panels.map((panel) => this.page.store.at(panel.kind, panel.name, end));
-    return rows.find((row) => row) ?? { start_ms: end - this.page.shape.step, end_ms: end };
+    const step = this.stretch?.shape.step ?? this.page.shape.step;
+    for (const [kind, name] of this.page.series) {
+      const row = this.stretch?.at(kind, name, end);
+      if (row) return row;
+    }
+    return { start_ms: end - step, end_ms: end };
   }
 
-  shades(panel, { rows, slide, x0, closedTo, ends }) {
+  /** What is missing is told only of times from which rows are kept, of that name, and which have been loaded. */
+  shades(panel, { rows, x0, closedTo, stretch }) {
+    if (!panel.kind) return [];
+    const { shape } = stretch;
     const own = new Map(rows(panel.kind, panel.name).map((row) => [row.end_ms, row]));
     const shades = [];
-    for (const [end, row] of own) {
-      const [from, to] = this.page.shape.slot(row);
+    const others = new Map();
+    for (const [kind, name] of this.page.series.filter(([kind]) => kind === "cross" || kind === "symbol")) {
+      for (const row of rows(kind, name)) others.set(row.end_ms, Math.max(others.get(row.end_ms) ?? 0, row.bucket?.windows ?? 1));
+    }
+    for (const row of own.values()) {
+      const [from, to] = shape.slot(row);
+      const value = panel.kind === "basis" ? row.basis : row.vwap;
       if (stage(row) === "provisional") shades.push({ from, to, kind: "open" });
-      else if (row.vwap === null) shades.push({ from, to, kind: "missing" });
+      else if (value === null || value === undefined) shades.push({ from, to, kind: "missing" });
+      else if (row.bucket && (row.bucket.missing > 0 || row.bucket.windows < (others.get(row.end_ms) ?? 0))) shades.push({ from, to, kind: "some" });
     }
     // Windows in which others traded and this one did not.
-    for (const end of ends) if (!own.has(end) && end > x0 && end <= closedTo) shades.push({ from: end - slide, to: end, kind: "missing" });
+    const since = this.timeline.since(panel.kind, panel.name);
+    const isKept = (end) => end - shape.step >= Math.max(since, stretch.from) - 1 && end <= stretch.until;
+    if (panel.kind !== "basis") {
+      for (const end of others.keys()) {
+        if (!own.has(end) && end > x0 && end <= closedTo && isKept(end)) shades.push({ from: end - shape.step, to: end, kind: "missing" });
+      }
+    }
     return merged(shades);
   }
 
   draw() {
-    const view = this.page.catalogue && this.view();
-    if (!view) return;
+    if (!this.page.catalogue || this.page.all) return;
+    const view = this.view();
+    this.host.setAttribute("aria-busy", Boolean(this.history.pending));
+    if (!view) {
+      this.panels.forEach((panel) => panel.legend.replaceChildren("no row yet"));
+      return;
+    }
+    this.last = view;
     const gutter = Math.max(28, ...this.panels.map((panel) => panel.measure(view)));
     for (const panel of this.panels) panel.draw(view, this.colours, gutter);
     this.legends();
+    this.drawn(view);
     const now = performance.now();
     for (const [row, since] of this.finals) if (now - since > FLASH) this.finals.delete(row);
     if (this.finals.size > 0 && !this.still.matches) this.soon();
@@ -188,94 +252,67 @@ export class Charts {
   legends() {
     let told = null;
     for (const panel of this.panels) {
-      const rows = this.page.store.rows(panel.kind, panel.name);
-      const row = this.hover ? this.page.store.at(panel.kind, panel.name, this.hover) : rows.at(-1);
-      const legend = panel.legend;
-      if (!row) {
-        legend.replaceChildren(this.hover ? "no trade in this window" : "");
+      if (!panel.kind) {
+        panel.tell(this.stretch, this.pointed);
         continue;
       }
-      const part = (label, value) => {
-        const whole = document.createElement("span");
-        whole.append(Object.assign(document.createElement("i"), { textContent: label }), value);
-        return whole;
-      };
-      const parts = panel.kind === "cross"
-        ? [part("", exact(row.vwap)), ...(row.vw_std === null ? [part("", divides(row) ? "no ±: a leg divides" : "")] : [part("± ", deviation(row.vw_std))]), part("trades ", grouped(row.trades))]
-        : [part("O ", plain(row.open)), part("H ", plain(row.high)), part("L ", plain(row.low)), part("C ", plain(row.close)), part("V ", plain(row.volume)), part("VWAP ", exact(row.vwap))];
+      const rows = this.last.rows(panel.kind, panel.name);
+      const row = this.pointed ? this.stretch.at(panel.kind, panel.name, this.pointed) : rows.findLast((row) => row.start_ms < this.last.x1);
+      const legend = panel.legend;
+      if (!row) {
+        legend.replaceChildren(this.pointed ? "no trade in this window" : "no row here");
+        continue;
+      }
       // The window is told once, unless a leg's is another one.
-      const times = row.end_ms === told ? [] : [part("", span(row))];
+      const times = row.end_ms === told ? [] : [part("", dated(row))];
       told ??= row.end_ms;
-      legend.replaceChildren(...times, ...parts, part("", describe(row)));
+      legend.replaceChildren(...times, ...parts(panel.kind, row), part("", describe(row)));
     }
   }
 
-  pointers() {
-    const at = (event) => {
-      const [panel] = this.panels;
-      const rows = this.ends();
-      if (!panel?.plot || rows.length === 0) return null;
-      const box = panel.canvas.getBoundingClientRect();
-      const { overlaps, step } = this.page.shape;
-      const time = panel.plot.invert(event.clientX - box.left) + (overlaps ? 0 : step / 2);
-      return rows.reduce((best, end) => (Math.abs(end - time) < Math.abs(best - time) ? end : best), rows[0]);
-    };
-    const panels = document.getElementById("panels");
-    const point = (event) => {
-      this.hover = at(event);
-      this.soon();
-    };
-    panels.addEventListener("pointermove", point);
-    panels.addEventListener("pointerdown", point);
-    panels.addEventListener("pointerleave", () => {
-      this.hover = this.page.at;
-      this.soon();
-    });
-    panels.addEventListener("click", (event) => {
-      const end = at(event);
-      this.chosen(end === this.page.at ? null : end);
-    });
-  }
-
+  /** The ends of all windows that are there to be pointed at. */
   ends() {
-    return [...new Set(this.panels.flatMap((panel) => this.page.store.rows(panel.kind, panel.name).map((row) => row.end_ms)))].sort((a, b) => a - b);
+    const stretch = this.stretch ?? this.history.live();
+    const names = this.page.series.filter(([kind]) => kind !== "stats");
+    return [...new Set(names.flatMap(([kind, name]) => stretch.rows(kind, name).map((row) => row.end_ms)))].sort((a, b) => a - b);
   }
 
-  keys() {
-    this.host.addEventListener("keydown", (event) => {
-      if (event.target !== this.host || event.ctrlKey || event.metaKey || event.altKey) return;
-      const ends = this.ends();
-      const place = this.hover === null ? ends.length : ends.indexOf(this.hover);
-      const move = {
-        ArrowLeft: () => place - 1,
-        ArrowRight: () => place + 1,
-        PageUp: () => place - 10,
-        PageDown: () => place + 10,
-        Home: () => 0,
-        End: () => ends.length - 1,
-      }[event.key];
-      if (move && ends.length > 0) this.to(ends[Math.min(Math.max(move(), 0), ends.length - 1)]);
-      else if (event.key === "Enter") this.chosen(this.hover);
-      else if (event.key === "Escape") {
-        this.hover = null;
-        this.chosen(null);
-        this.soon();
-      } else if (event.key === "+" || event.key === "=") this.wished(-1);
-      else if (event.key === "-") this.wished(1);
-      else return;
-      event.preventDefault();
-    });
-  }
-
+  /** Points at a window, and reads it out. */
   to(end) {
     this.hover = end;
-    this.readout.textContent = this.panels.map(({ kind, name }) => {
-      const row = this.page.store.at(kind, name, end);
-      return row ? `${name} ${moment(row)}: ${brief(row.vwap, 9)}, ${describe(row)}` : `${name}: no trade`;
+    this.timeline.reveal(end);
+    this.readout.textContent = this.page.series.filter(([kind]) => kind !== "stats").map(([kind, name]) => {
+      const row = this.stretch?.at(kind, name, end);
+      if (!row) return `${name}: no trade`;
+      if (kind === "basis") return `basis ${brief(row.basis, 9)}`;
+      return `${name} ${moment(row)}: ${brief(row.vwap, 9)}, ${describe(row)}`;
     }).join("; ");
     this.soon();
   }
 }
+
+const part = (label, ...values) => {
+  const whole = document.createElement("span");
+  whole.append(Object.assign(document.createElement("i"), { textContent: label }), ...values.flat());
+  return whole;
+};
+
+/** What a legend tells of a row, or of a bucket. */
+const parts = (kind, row) => {
+  const { bucket } = row;
+  const spread = bucket ? [part("min ", exact(bucket.min)), part("max ", exact(bucket.max))] : [];
+  if (kind === "basis") {
+    const value = part("", exact(row.basis));
+    if (bucket) return [value, ...spread];
+    return [value, ...(row.basis_bps ? [part("", `${brief(row.basis_bps, 4)} bps`)] : []), part("cross ", exact(row.cross)), part("direct ", exact(row.direct))];
+  }
+  if (kind === "cross") {
+    const deviating = bucket || row.vw_std === null ? (!bucket && divides(row) ? [part("", "no ±: a leg divides")] : []) : [part("± ", deviation(row.vw_std))];
+    return [part(bucket ? "last " : "", exact(row.vwap)), ...spread, ...deviating, part("trades ", grouped(row.trades))];
+  }
+  const candle = [part("O ", plain(row.open)), part("H ", plain(row.high)), part("L ", plain(row.low)), part("C ", plain(row.close)), part("V ", plain(row.volume))];
+  return [...candle, ...(bucket ? [part("trades ", grouped(row.trades))] : [part("VWAP ", exact(row.vwap))])];
+};
 
 /** Neighbours of one kind as one. */
 const merged = (shades) => shades.sort((a, b) => a.from - b.from).reduce((whole, next) => {
@@ -287,12 +324,18 @@ const merged = (shades) => shades.sort((a, b) => a.from - b.from).reduce((whole,
 
 /** How far a row is, in words. */
 export const describe = (row) => {
+  if (row.bucket) {
+    const { windows, missing, corrected, open } = row.bucket;
+    const missed = missing > 0 ? [`${missing} without a value`] : [];
+    return [counted(windows, "window"), ...missed, ...(corrected > 0 ? [`${corrected} corrected`] : []), ...(open > 0 ? [`${open} not final`] : [])].join(", ");
+  }
   const words = [stage(row)];
   // The row of a window that is filled.
   if (row.kind === "symbol" && row.trades === 0) words.push("no trade");
   if (row.revision > 0) words.push(`revision ${row.revision}`);
   if (row.status === "leg_missing") words.push(`${row.legs.filter((leg) => leg.vwap === null).map((leg) => leg.symbol).join(", ")} missing`);
-  if (row.status === "carried") words.push(`${row.legs.filter((leg) => leg.age_ms > 0).map((leg) => leg.symbol).join(", ")} carried`);
+  if (row.status === "carried" && row.legs) words.push(`${row.legs.filter((leg) => leg.age_ms > 0).map((leg) => leg.symbol).join(", ")} carried`);
+  if (row.kind === "basis" && row.status !== "complete") words.push(row.status.replace("_", " "));
   // Of a window that is open, trades are still to come.
   if (row.closed && row.missing_ids > 0) words.push(`${counted(row.missing_ids, "id")} missing`);
   if (row.closed && row.missing_ids < 0) words.push(`${counted(-row.missing_ids, "trade")} too many`);

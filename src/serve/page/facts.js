@@ -1,14 +1,14 @@
 // What stands beside the charts: the latest rates, statistics, partitions, what happened, and the windows as a table.
 
 import { describe } from "./charts.js";
-import { divides, stage } from "./store.js";
-import { clock, counted, day, deviation, duration, exact, grouped, moment, span } from "./text.js";
+import { divides, path, stage } from "./store.js";
+import { brief, clock, counted, dated, day, deviation, duration, exact, grouped, moment, span } from "./text.js";
 
 const element = (id) => document.getElementById(id);
 const ROWS = 20;
 const NOTES = 60;
 /** Kinds of rows that charts, tables and tiles show in their own way. */
-const PLACED = ["cross", "symbol", "stats"];
+const PLACED = ["cross", "symbol", "stats", "basis"];
 const make = (tag, content, attributes = {}) => {
   const made = document.createElement(tag);
   if (content !== undefined) made.append(...[content].flat());
@@ -30,14 +30,59 @@ export class Facts {
   set() {
     const { page } = this;
     const defined = page.catalogue.definition?.crosses.find((cross) => cross.name === page.name);
-    element("title").textContent = page.name;
-    document.title = `${page.name} · Crossrate`;
+    element("title").textContent = [page.name, ...page.others].join(", ");
+    this.lines = null;
+    this.title();
     const window = page.window ? `, windows ${page.window} (${page.shape.words})` : "";
-    const product = defined ? `${defined.product.replaceAll("*", " × ").replaceAll("/", " ÷ ")}` : page.cross ? "cross rate" : "symbol";
+    const product = page.others.length > 0 ? "compared" : page.cross ? path(page.store.rows("cross", page.name).at(-1)?.legs ?? defined?.legs ?? []) || "cross rate" : "symbol";
     element("product").textContent = `${product}${window}`;
     element("columns").replaceChildren(...COLUMNS[this.kind()].map(([name, kind]) => make("th", name, { scope: "col", class: kind })));
     element("more").href = `/v1/windows?kind=${this.kind()}&name=${encodeURIComponent(page.name)}&window=${encodeURIComponent(page.window)}`;
     this.table();
+  }
+
+  /** Everything once more: times are shown otherwise. */
+  again() {
+    this.lines = null;
+    if (this.page.catalogue) this.table();
+    this.write();
+  }
+
+  /** The rate stands in the tab's title, which is seen when the page is not. */
+  title() {
+    const { page } = this;
+    const row = page.store.rows(this.kind(), page.name).findLast((known) => known.vwap !== null);
+    const title = page.all ? "All names · Crossrate" : `${row ? `${brief(row.vwap)} ` : ""}${page.name ?? ""} · Crossrate`;
+    if (document.title !== title) document.title = title;
+  }
+
+  /** Says when rows are kept for less long than is asked for. */
+  held() {
+    const { catalogue } = this.page;
+    const from = catalogue.held_from_ms;
+    const last = catalogue.names.reduce((most, entry) => Math.max(most, entry.last_end_ms), 0);
+    const wanted = catalogue.history_ms === null ? "all of it" : `${duration(catalogue.history_ms)} (--history)`;
+    element("held").hidden = from === null || from === undefined;
+    element("held").textContent = from
+      ? `Rows reach back to ${day(from)} ${clock(from)} (${duration(last - from)}), of all names alike: ${grouped(catalogue.most_rows)} rows are the most that are kept, too few for ${wanted}.`
+      : "";
+  }
+
+  /** Records that were refused before this page was opened. */
+  refused({ before, refusals }) {
+    const words = { late: "refused", bad: "refused", future: "refused", duplicate: "came again, counted once" };
+    const told = [];
+    for (const what of Object.keys(words)) {
+      if (before[what] > 0) told.push({ what, text: `${counted(before[what], "record")} ${words[what]} before the server could tell when`, before: true });
+      for (const refusal of refusals.slice(-NOTES)) {
+        if (refusal[what] === 0) continue;
+        const at = refusal.frontier_ms > 0 ? `, the frontier at ${day(refusal.frontier_ms)} ${clock(refusal.frontier_ms)}` : "";
+        told.push({ what, text: `${refusal.partition}: ${counted(refusal[what], "record")} ${words[what]}${at}`, before: true, at: refusal.frontier_ms });
+      }
+    }
+    told.sort((a, b) => (b.at ?? 0) - (a.at ?? 0));
+    this.notes = [...this.notes.filter((note) => !note.before), ...told].slice(0, NOTES);
+    this.write();
   }
 
   kind() {
@@ -79,12 +124,20 @@ export class Facts {
 
   table() {
     const { store, name } = this.page;
-    const rows = store.rows(this.kind(), name).slice(-ROWS).reverse();
+    const rows = this.page.seen(this.kind(), name).slice(-ROWS).reverse();
     const body = element("rows");
     // A row that has not changed keeps its line, and whatever is selected in it.
     const before = this.lines ?? new Map();
     this.lines = new Map(rows.map((row) => [row, before.get(row) ?? this.line(row)]));
     const lines = [...this.lines.values()];
+    // On a narrow screen the day stands where it begins.
+    let of = null;
+    for (const [row, line] of this.lines) {
+      const its = day(row.start_ms || row.end_ms);
+      line.classList.toggle("same-day", its === of);
+      of = its;
+    }
+    this.title();
     if (lines.length !== body.children.length || lines.some((line, place) => line !== body.children[place])) body.replaceChildren(...lines);
     const final = store.rows(this.kind(), name).findLast((row) => stage(row) === "final");
     const open = store.rows(this.kind(), name).findLast((row) => stage(row) !== "final");
@@ -117,7 +170,7 @@ export class Facts {
       ? row.legs.map((leg) => make("span", [`${leg.symbol} `, exact(leg.vwap)], { class: "leg" }))
       : [exact(row.volume, 6)];
     const cells = [
-      make("th", span(row), { scope: "row" }),
+      make("th", dated(row), { scope: "row" }),
       make("td", exact(row.vwap), { class: "num" }),
       make("td", deviation(row.vw_std), { class: "num wide", title: row.vw_std ?? (divides(row) ? "none: a leg divides" : "") }),
       make("td", grouped(row.trades), { class: "num wide" }),
@@ -216,6 +269,11 @@ export class Facts {
   note(what, text) {
     this.notes.unshift({ what, text });
     this.notes.length = Math.min(this.notes.length, NOTES);
+    this.write();
+  }
+
+  write() {
+    if (this.notes.length === 0) return;
     this.drawing ??= requestAnimationFrame(() => {
       this.drawing = null;
       element("notes").replaceChildren(...this.notes.map((note) => make("li", [make("b", note.what), make("span", note.text)], { "data-what": note.what })));

@@ -1,11 +1,15 @@
 // What stands in the panels: the rate with its band, candles with their volume, and marks. Decimals become doubles
 // here and nowhere else, since a pixel needs no more.
 
+import { bucketShape, grouped } from "./history.js";
 import { stage } from "./store.js";
 
 export const number = (text) => (text === null || text === undefined ? NaN : Number(text));
 
 const middle = (row, view) => view.shape.point(row);
+
+/** Where a line goes through a row: in the middle of a window, at the end of a bucket. */
+const through = (row, view) => (row.bucket ? view.shape.last(row) : view.shape.point(row));
 
 /** Windows that overlap, from their start to their end: all that slide; of those that grow the chosen and the newest one. */
 const extents = ({ context, x, y, view, colours }, rows) => {
@@ -28,12 +32,76 @@ const extents = ({ context, x, y, view, colours }, rows) => {
 /** Strokes or fills by how far a window is: an open one is drawn with dashes and hollow. */
 const dash = (context, row) => context.setLineDash(stage(row) === "provisional" ? [3, 3] : []);
 
+/** What the windows of each bucket reach, from the least value to the greatest. */
+export const extremes = ({ context, x, y, colours, view }, rows, colour = colours.band) => {
+  context.fillStyle = colour;
+  for (const row of rows) {
+    if (!row.bucket || row.bucket.min === null) continue;
+    const [left, right] = view.shape.slot(row).map(x);
+    const [top, foot] = [y(number(row.bucket.max)), y(number(row.bucket.min))];
+    context.fillRect(left, top, Math.max(1, right - left), Math.max(1, foot - top));
+  }
+};
+
+/** Lines of several names, each with a colour and a dash of its own, so that colour is not all that tells. */
+export const lines = (pane, each) => {
+  const { context, x, y, view } = pane;
+  for (const { rows, value, scale, colour, dashes } of each) {
+    // What the windows of each bucket reach.
+    context.fillStyle = colour;
+    context.globalAlpha = 0.16;
+    for (const row of scale ? rows : []) {
+      if (!row.bucket || row.bucket.min === null) continue;
+      const [top, foot] = [y(scale(number(row.bucket.max))), y(scale(number(row.bucket.min)))];
+      context.fillRect(x(row.start_ms), top, Math.max(1, x(row.end_ms) - x(row.start_ms)), foot - top);
+    }
+    context.globalAlpha = 1;
+    context.strokeStyle = colour;
+    context.lineWidth = 2;
+    context.lineJoin = "round";
+    context.setLineDash(dashes);
+    context.beginPath();
+    let before = null;
+    for (const row of rows) {
+      const at = value(row);
+      if (!Number.isFinite(at)) {
+        before = null;
+        continue;
+      }
+      const [px, py] = [x(through(row, view)), y(at)];
+      if (before && view.shape.follows(row, before)) context.lineTo(px, py);
+      else {
+        // One without neighbours is seen as well.
+        context.moveTo(px - 1, py);
+        context.lineTo(px, py);
+      }
+      before = row;
+    }
+    context.stroke();
+  }
+  context.setLineDash([]);
+};
+
+/** A difference around a line at nothing. */
+export const basis = (pane, rows) => {
+  const { context, y, sharp, right, colours } = pane;
+  context.strokeStyle = colours.label;
+  context.lineWidth = 1;
+  context.setLineDash([2, 3]);
+  context.beginPath();
+  context.moveTo(0, sharp(y(0)));
+  context.lineTo(right, sharp(y(0)));
+  context.stroke();
+  extremes(pane, rows);
+  lines(pane, [{ rows, value: (row) => number(row.basis), colour: colours.rate, dashes: [] }]);
+};
+
 /** The rate as a line that breaks where there is none, with one standard deviation above and below. */
 export const rate = (pane, rows, stats) => {
   const { context, x, y, view, colours, slot } = pane;
   const points = rows.map((row) => {
     const value = number(row.vwap);
-    return { row, value, spread: row.vw_std, px: x(middle(row, view)), py: y(value) };
+    return { row, value, spread: row.vw_std, px: x(through(row, view)), py: y(value) };
   });
   const runs = [];
   points.forEach((point, place) => {
@@ -53,6 +121,7 @@ export const rate = (pane, rows, stats) => {
     [...run].reverse().forEach((point) => context.lineTo(point.px, edge(point, -1)));
     context.fill();
   }
+  extremes(pane, rows);
   mean(pane, stats);
   extents(pane, rows);
   context.strokeStyle = colours.rate;
@@ -68,7 +137,7 @@ export const rate = (pane, rows, stats) => {
     }
   }
   context.setLineDash([]);
-  for (const run of runs) for (const point of run) if (slot > 7 || stage(point.row) !== "final" || run.length === 1) dot(pane, point);
+  for (const run of runs) for (const point of run) if ((slot > 7 && !point.row.bucket) || (stage(point.row) !== "final" && slot > 2) || run.length === 1) dot(pane, point);
 };
 
 /** The pieces of a run that have a deviation. */
@@ -115,6 +184,21 @@ const dot = ({ context, view, colours, slot }, { row, px, py }) => {
   }
 };
 
+/** Candles narrower than this cannot be told apart. */
+const NARROW = 4;
+
+/** Candles of rows, of several windows each where one would be too narrow. */
+export const readableCandles = (pane, rows) => {
+  const { view, slot } = pane;
+  if (slot >= NARROW || view.shape.overlaps) {
+    candles(pane, rows);
+    return;
+  }
+  const step = Math.ceil((NARROW + 1) / slot) * view.shape.step;
+  const shape = bucketShape(step);
+  candles({ ...pane, view: { ...view, shape }, slot: slot * (step / view.shape.step) }, grouped(rows, step));
+};
+
 /** Candles: hollow where the price rose, filled where it fell, so that colour is not all that tells. */
 export const candles = (pane, rows) => {
   const { context, x, y, sharp, view, colours, slot, bottom } = pane;
@@ -149,7 +233,7 @@ export const candles = (pane, rows) => {
     if (slot > 3) context.strokeRect(at - body / 2, top, body, tallness);
     context.setLineDash([]);
   }
-  vwap(pane, rows);
+  if (slot > 5) vwap(pane, rows);
   extents(pane, rows);
 };
 

@@ -19,13 +19,33 @@ export const ticks = (from, to, about) => {
 
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 86_400].map((seconds) => seconds * 1_000);
 
-/** Round times within a range, about so many. */
-export const timeTicks = (from, to, about) => {
+const DAY = 86_400_000;
+
+/** Round times within a range, about so many; `offset(ms)` is how far the clocks that are shown are ahead of UTC. */
+export const timeTicks = (from, to, about, offset = () => 0) => {
   const rough = (to - from) / Math.max(1, about);
-  const step = STEPS.find((candidate) => candidate >= rough) ?? Math.ceil(rough / 86_400_000) * 86_400_000;
+  const step = STEPS.find((candidate) => candidate >= rough) ?? Math.ceil(rough / DAY) * DAY;
   const values = [];
-  for (let at = Math.ceil(from / step) * step; at <= to; at += step) values.push(at);
-  return { values, fine: step < 60_000, days: step >= 86_400_000 };
+  const ahead = offset(from);
+  for (let shown = Math.ceil((from + ahead) / step) * step; ; shown += step) {
+    // Where clocks are set in between, ticks stay round.
+    const at = shown - offset(shown - ahead);
+    if (at > to) break;
+    if (at >= from && at !== values.at(-1)) values.push(at);
+  }
+  return { values, fine: step < 60_000, days: step >= DAY };
+};
+
+/** The days that begin within a range. */
+export const dayStarts = (from, to, offset = () => 0) => {
+  const starts = [];
+  if (to - from > 400 * DAY) return starts;
+  const ahead = offset(from);
+  for (let shown = Math.ceil((from + ahead) / DAY) * DAY; shown - ahead <= to + DAY; shown += DAY) {
+    const at = shown - offset(shown - ahead);
+    if (at >= from && at <= to) starts.push(at);
+  }
+  return starts;
 };
 
 /** The least and greatest of some values, with room above and below. */

@@ -1,23 +1,49 @@
 // Times and numbers for people. Values stay the texts that they are: only their parts are set apart.
 
-const pad = (number, width = 2) => String(number).padStart(width, "0");
+/** Whether times are those of this browser's place, and not UTC. */
+let local = false;
 
-/** 12:34:56, and .789 where asked, in UTC. */
-export const clock = (ms, fine = false) => {
-  const time = new Date(ms);
-  const seconds = `${pad(time.getUTCHours())}:${pad(time.getUTCMinutes())}:${pad(time.getUTCSeconds())}`;
-  return fine ? `${seconds}.${pad(time.getUTCMilliseconds(), 3)}` : seconds;
+export const setLocal = (is) => {
+  local = is;
 };
 
+/** How far the clocks that are shown are ahead of UTC at a moment, in milliseconds. */
+export const offset = (ms) => (local ? -new Date(ms).getTimezoneOffset() * 60_000 : 0);
+
+/** The name of the time that is shown. */
+export const zone = () => (local ? Intl.DateTimeFormat().resolvedOptions().timeZone || "local time" : "UTC");
+
+const text = (ms) => new Date(ms + offset(ms)).toISOString();
+
+/** 12:34:56, and .789 where asked. */
+export const clock = (ms, fine = false) => text(ms).slice(11, fine ? 23 : 19);
+
 /** 2018-05-01 */
-export const day = (ms) => new Date(ms).toISOString().slice(0, 10);
+export const day = (ms) => text(ms).slice(0, 10);
+
+/** 2018-05-01T12:34:56, as a field for times wants it, and back. */
+export const field = (ms) => text(ms).slice(0, 19);
+export const unfield = (value) => {
+  const at = Date.parse(`${value}Z`);
+  return Number.isFinite(at) ? at - offset(at - offset(at)) : null;
+};
 
 const minute = (ms) => `${day(ms)} ${clock(ms).slice(0, 5)}`;
 
 /** A window's times; the days only where it is longer than one. */
 export const span = ({ start_ms, end_ms }) => {
   if (start_ms === 0) return `the beginning–${clock(end_ms)}`;
-  return end_ms - start_ms > 86_400_000 ? `${minute(start_ms)}–${minute(end_ms)}` : `${clock(start_ms)}–${clock(end_ms)}`;
+  if (end_ms - start_ms > 86_400_000) return `${minute(start_ms)}–${minute(end_ms)}`;
+  return `${clock(start_ms)}–${clock(end_ms)}`;
+};
+
+/** A window's times with its day, which stands apart. */
+export const dated = (row) => {
+  if (row.end_ms - row.start_ms > 86_400_000 && row.start_ms !== 0) return [span(row)];
+  const of = document.createElement("span");
+  of.className = "day";
+  of.textContent = `${day(row.start_ms === 0 ? row.end_ms : row.start_ms)} `;
+  return row.start_ms === 0 ? [`${span(row).slice(0, -8)}`, of, clock(row.end_ms)] : [of, span(row)];
 };
 
 /** A window's start; of what began with the first trade, its end. */
@@ -78,6 +104,14 @@ export const brief = (text, digits = 7) => (text === null || text === undefined 
 
 /** A decimal text without the zeros at its end. */
 export const plain = (text) => (text === null ? "–" : text.includes(".") ? text.replace(/\.?0+$/, "") : text);
+
+/** Per cent with its sign: +1.23 %. */
+export const percent = (share) => {
+  if (!Number.isFinite(share)) return "–";
+  const places = Math.abs(share) >= 0.1 ? 1 : Math.abs(share) >= 0.001 ? 2 : 3;
+  const rounded = (share * 100).toFixed(places);
+  return `${share > 0 ? "+" : ""}${rounded === (-0).toFixed(places) ? (0).toFixed(places) : rounded.replace("-", "−")}\u202f%`;
+};
 
 /** 1 trade, 2 trades */
 export const counted = (number, what) => `${grouped(number)} ${what}${number === 1 ? "" : "s"}`;

@@ -26,14 +26,17 @@ export class Shape {
     if (name.startsWith("anchored:")) {
       this.grows = true;
       this.step = length(name.slice(cut + 1)) ?? 1_000;
+      this.size = 0;
       this.words = `${since(name.slice(9, cut))}, one every ${lasting(this.step)}`;
     } else if (civil(name)) {
       const { size, units, zone } = civil(name);
       this.step = size;
+      this.size = size;
       this.words = `${units} of ${zone}`;
     } else {
       const [size, slide = size] = name.split("/").map(length);
       this.step = slide ?? 1_000;
+      this.size = size ?? 1_000;
       this.slides = slide !== size;
       this.words = this.slides ? `${lasting(size)} long, one every ${lasting(slide)}` : `${lasting(size ?? 1_000)} long`;
     }

@@ -104,6 +104,76 @@ impl Browser {
         self.command("/actions", &json!({"actions": [{"type": "key", "id": "keys", "actions": actions}]}));
     }
 
+    /// Types a text where the focus is.
+    pub(super) fn type_in(&self, text: &str) {
+        let keys: Vec<String> = text.chars().map(String::from).collect();
+        self.press(&keys.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+
+    /// Clicks on an element, once it is there.
+    pub(super) fn click(&self, selector: &str) {
+        self.wait(
+            &format!("return document.querySelector({selector:?})?.checkVisibility() === true"),
+            selector,
+        );
+        self.script(&format!("document.querySelector({selector:?}).click()"));
+    }
+
+    /// Drags over an element: from one share of its width to another.
+    pub(super) fn drag(&self, selector: &str, from: f64, to: f64) {
+        let at = |share: f64| {
+            let script = format!(
+                "const box = document.querySelector({selector:?}); box.scrollIntoView({{ block: 'center' }});
+                 const {{ left, top, width, height }} = box.getBoundingClientRect();
+                 return [Math.round(left + width * {share}), Math.round(top + height / 2)]"
+            );
+            self.script(&script)
+        };
+        let place = |share: f64| {
+            let found = at(share);
+            json!({"type": "pointerMove", "duration": 20, "x": found[0], "y": found[1]})
+        };
+        let steps = [from, from + (to - from) / 3.0, from + (to - from) / 1.5, to].map(place);
+        let [first, rest @ ..] = steps;
+        let mut actions = vec![first, json!({"type": "pointerDown", "button": 0})];
+        actions.extend(rest);
+        actions.push(json!({"type": "pointerUp", "button": 0}));
+        self.pointer(&actions);
+    }
+
+    /// Turns the wheel over the middle of an element.
+    pub(super) fn wheel(&self, selector: &str, by: i32) {
+        let script = format!(
+            "const box = document.querySelector({selector:?}); box.scrollIntoView({{ block: 'center' }});
+             const {{ left, top, width, height }} = box.getBoundingClientRect();
+             return [Math.round(left + width / 2), Math.round(top + height / 2)]"
+        );
+        let at = self.script(&script);
+        let action = json!({"type": "scroll", "origin": "viewport", "duration": 0,
+                            "x": at[0], "y": at[1], "deltaX": 0, "deltaY": by});
+        self.command(
+            "/actions",
+            &json!({"actions": [{"type": "wheel", "id": "wheel", "actions": [action]}]}),
+        );
+    }
+
+    fn pointer(&self, actions: &[Value]) {
+        let mouse = json!({"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"},
+                           "actions": actions});
+        self.command("/actions", &json!({"actions": [mouse]}));
+    }
+
+    /// The time zone of the place where the browser is.
+    pub(super) fn zone(&self, zone: &str) {
+        self.tool("Emulation.setTimezoneOverride", &json!({"timezoneId": zone}));
+    }
+
+    /// Where files go that a page gives.
+    pub(super) fn downloads(&self, folder: &Path) {
+        let parameters = json!({"behavior": "allow", "downloadPath": folder.to_str().unwrap()});
+        self.tool("Browser.setDownloadBehavior", &parameters);
+    }
+
     /// The size of a phone, or of a desk again.
     pub(super) fn size(&self, width: u32, height: u32, mobile: bool) {
         let scale = if mobile { 2 } else { 1 };

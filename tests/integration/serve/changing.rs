@@ -22,14 +22,14 @@ pub(crate) fn trades(seconds: std::ops::Range<u64>) -> String {
 }
 
 /// A run over a pipe.
-struct Piped {
-    served: Served,
-    input: ChildStdin,
+pub(super) struct Piped {
+    pub(super) served: Served,
+    pub(super) input: ChildStdin,
     rows: JoinHandle<String>,
 }
 
 impl Piped {
-    fn run(flags: &[&str]) -> Piped {
+    pub(super) fn run(flags: &[&str]) -> Piped {
         let mut command =
             crossrate(&["run", "-", "--window", "10s", "--listen", "127.0.0.1:0", "--stay", "always"]);
         let mut child = command.args(flags).stdin(Stdio::piped()).spawn().unwrap();
@@ -45,7 +45,7 @@ impl Piped {
     }
 
     /// Feeds trades of these seconds, and waits until they have been judged.
-    fn feed(&mut self, seconds: std::ops::Range<u64>) {
+    pub(super) fn feed(&mut self, seconds: std::ops::Range<u64>) {
         let until = seconds.end;
         self.input.write_all(trades(seconds).as_bytes()).unwrap();
         self.input.flush().unwrap();

@@ -5,7 +5,7 @@ use super::browser::Browser;
 use std::time::Instant;
 
 /// Pixels of the first chart that are not empty.
-const DRAWN: &str = "const canvas = document.querySelector('canvas');
+pub(super) const DRAWN: &str = "const canvas = document.querySelector('canvas');
     if (!canvas || !canvas.width) return 0;
     // The page's own canvas is not read, which would make the browser treat it otherwise.
     const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true });
@@ -16,7 +16,7 @@ const DRAWN: &str = "const canvas = document.querySelector('canvas');
     return drawn;";
 
 /// Texts whose contrast is less than WCAG's AA asks for.
-const PALE: &str = "
+pub(super) const PALE: &str = "
     const parse = (text) => { const [r, g, b, a = 1] = text.match(/[\\d.]+/g).map(Number); return { r, g, b, a }; };
     const over = (top, under) => ({ r: top.r * top.a + under.r * (1 - top.a), g: top.g * top.a + under.g * (1 - top.a), b: top.b * top.a + under.b * (1 - top.a), a: 1 });
     const part = (v) => (v / 255 <= 0.03928 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4);
@@ -43,9 +43,9 @@ const PALE: &str = "
     }
     return [...new Set(pale)];";
 
-const WIDE: &str = "return document.documentElement.scrollWidth <= window.innerWidth";
+pub(super) const WIDE: &str = "return document.documentElement.scrollWidth <= window.innerWidth";
 
-fn none(found: &serde_json::Value, what: &str) {
+pub(super) fn none(found: &serde_json::Value, what: &str) {
     assert_eq!(found.as_array().unwrap(), &Vec::<serde_json::Value>::new(), "{what}");
 }
 

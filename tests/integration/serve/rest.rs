@@ -461,6 +461,9 @@ fn the_description_is_of_what_is_there() {
         ("/v1/windows?times=iso&order=desc", "Page"),
         ("/v1/series?name=XVGUSDT&times=iso", "Series"),
         ("/v1/series?name=XVGUSDT", "Series"),
+        ("/v1/series?name=XVGUSDT&buckets=2", "Thinned"),
+        ("/v1/series?name=BTCUSDT&buckets=2", "Thinned"),
+        ("/v1/refusals", "Refusals"),
         ("/v1/frontier", "Progress"),
         ("/v1/nothing", "Problem"),
     ] {

@@ -59,7 +59,8 @@ fn windows_stand_on_the_axis_as_they_are() {
         assert.ok(day.follows(row(82_800_000, 169_200_000), row(0, 82_800_000)));
         assert.ok(!day.follows(row(2 * DAY, 3 * DAY), row(0, DAY)));
         assert.deepEqual([sliding.point(row(0, 60_000)), sliding.slot(row(0, 60_000))], [60_000, [50_000, 60_000]]);
-        assert.ok(sliding.follows(row(10_000, 70_000), row(0, 60_000)) && !sliding.follows(row(20_000, 80_000), row(0, 60_000)));
+        assert.ok(sliding.follows(row(10_000, 70_000), row(0, 60_000)));
+        assert.ok(!sliding.follows(row(20_000, 80_000), row(0, 60_000)));
         assert.deepEqual([sliding.begin(row(5, 9)), growing.begin(row(0, 90_000))], [5, 80_000]);
         assert.ok(growing.follows(row(0, 90_000), row(0, 50_000)), "a silent market gives no rows");"#,
     );
@@ -94,5 +95,139 @@ fn what_is_not_known_of_records_and_faults_of_the_page_leave_the_stream_as_it_is
         await new Promise((resolve) => setTimeout(resolve, 200));
         stream.close();
         assert.deepEqual([messages, states, errors], [3, Array(3).fill("live"), Array(3).fill("a fault")]);"#,
+    );
+}
+
+#[test]
+#[ignore = "needs Node"]
+fn an_address_says_what_is_shown_and_is_read_back() {
+    node(
+        r##"import assert from "node:assert";
+        import { read, write } from "./address.js";
+        const page = { all: false, name: "A/B", window: "1m/10s", length: 900_000, until: null, at: null,
+          others: [], percent: false, since: null };
+        const written = (more) => write({ ...page, ...more });
+        assert.equal(written({ name: "XVGUSDT", window: "10s", at: 7 }), "#XVGUSDT?window=10s&span=15m&at=7");
+        assert.equal(written({ length: Infinity }), "#A%2FB?window=1m%2F10s&span=all");
+        assert.equal(written({ until: 5_000_000, length: 1_000_000 }),
+          "#A%2FB?window=1m%2F10s&from=4000000&until=5000000");
+        for (const more of [{}, { length: 437_000 }, { until: 5_000_000, length: 1_000, at: 4_999_000 },
+          { others: ["C", "D"], percent: true, since: 9 }]) {
+          const wanted = { ...page, ...more };
+          const got = read(written(more));
+          for (const field of ["name", "window", "length", "until", "at", "percent",
+            "since"]) assert.equal(got[field], wanted[field], field);
+          assert.equal(got.all, false);
+        }
+        const all = read(write({ ...page, all: true, query: "x v&", sort: "-change", over: 86_400_000 }));
+        assert.deepEqual([all.all, all.query, all.sort, all.over, all.name], [true, "x v&", "-change",
+          86_400_000, null]);
+        // What means nothing says nothing.
+        for (const hash of ["", "#", "#A?from=9&until=3", "#A?span=-3s", "#A?span=0s&at=x"]) {
+          const got = read(hash);
+          assert.deepEqual([got.length, got.until, got.at], [null, null, null], hash);
+        }
+        assert.equal(read("#A?with=A,B,C,D,E,F,G").others.length, 5);"##,
+    );
+}
+
+#[test]
+#[ignore = "needs Node"]
+fn symbols_are_completed_where_they_are_written() {
+    node(
+        r#"import assert from "node:assert";
+        globalThis.document = { createElement: () => ({}) };
+        const { completions, wordAt } = await import("./define.js");
+        assert.deepEqual(wordAt("XVGBTC*BT", 9), { from: 7, until: 9, word: "BT" });
+        assert.deepEqual(wordAt("XVGBTC*BT", 3), { from: 0, until: 6, word: "XVG" });
+        assert.deepEqual(wordAt("1/ETH", 5), { from: 2, until: 5, word: "ETH" });
+        const symbols = ["BTCUSDT", "ETHBTC", "XVGBTC"];
+        assert.deepEqual(completions(symbols, "btc"), ["BTCUSDT", "ETHBTC", "XVGBTC"]);
+        assert.deepEqual(completions(symbols, "XVG"), ["XVGBTC"]);
+        assert.deepEqual([completions(symbols, "XVGBTC"), completions(symbols, "")], [[], []]);"#,
+    );
+}
+
+#[test]
+#[ignore = "needs Node"]
+fn what_is_seen_is_written_as_csv_with_its_exact_texts() {
+    node(
+        r#"import assert from "node:assert";
+        const { csv } = await import("./export.js");
+        const legs = [{ symbol: "A", inverse: false, vwap: "2.50" }, { symbol: "B", inverse: true,
+          vwap: null }];
+        const rows = [{ kind: "cross", name: "A,B", vwap: "0.100", legs }, { kind: "symbol", name: '"',
+          volume: "3" }];
+        const lines = ["kind,name,vwap,legs,volume", 'cross,"A,B",0.100,*A=2.50 /B=,', 'symbol,"""",,,3', ""];
+        assert.equal(csv(rows), lines.join("\r\n"));"#,
+    );
+}
+
+#[test]
+#[ignore = "needs Node"]
+fn many_narrow_candles_become_one_that_reaches_as_far() {
+    node(
+        r#"import assert from "node:assert";
+        globalThis.document = { createElement: () => ({}) };
+        const { grouped } = await import("./history.js");
+        const row = (end, open, high, low, close) => ({ kind: "symbol", start_ms: end - 10, end_ms: end,
+          open, high, low, close, volume: "1.5", vwap: open, revision: end === 20 ? 1 : 0,
+          missing_ids: 0, closed: true, final: end !== 40 });
+        const rows = [row(10, "5", "9", "4", "6"), row(20, "6", "7", "1", "2"), row(40, "10", "11", "10",
+          "10.5"), row(50, null, null, null, null)];
+        const [first, second] = grouped(rows, 30);
+        assert.deepEqual([first.start_ms, first.end_ms, first.open, first.high, first.low, first.close,
+          first.volume, first.revision, first.final], [0, 30, "5", "9", "1", "2", 3, 1, true]);
+        assert.deepEqual([second.open, second.close, second.final, grouped(rows, 30).length], ["10",
+          "10.5", false, 2]);"#,
+    );
+}
+
+#[test]
+#[ignore = "needs Node"]
+fn ticks_stand_at_round_times_and_days_begin_where_the_clocks_that_are_shown_say() {
+    node(
+        r#"import assert from "node:assert";
+        import { dayStarts, timeTicks } from "./scale.js";
+        const HOUR = 3_600_000;
+        const from = Date.UTC(2018, 3, 29, 20);
+        assert.deepEqual(dayStarts(from, from + 30 * HOUR), [Date.UTC(2018, 3, 30), Date.UTC(2018, 4, 1)]);
+        // Berlin is two hours ahead.
+        const ahead = () => 2 * HOUR;
+        assert.deepEqual(dayStarts(from, from + 25 * HOUR, ahead), [Date.UTC(2018, 3, 29, 22)]);
+        assert.deepEqual(timeTicks(from, from + 12 * HOUR, 3,
+          ahead).values.map((at) => (at + 2 * HOUR) % (4 * HOUR)), [0, 0, 0]);
+        // Clocks that are set in between leave ticks round on both sides.
+        const set = Date.UTC(2018, 9, 28, 1);
+        const autumn = (at) => (at < set ? 2 : 1) * HOUR;
+        const ticks = timeTicks(set - 6 * HOUR, set + 6 * HOUR, 6, autumn).values;
+        assert.ok(ticks.length >= 5 && ticks.every((at) => (at + autumn(at)) % (2 * HOUR) === 0),
+          String(ticks));"#,
+    );
+}
+
+#[test]
+#[ignore = "needs Node"]
+fn what_is_not_kept_or_not_loaded_is_never_told_as_missing() {
+    node(
+        r#"import assert from "node:assert";
+        globalThis.document = { createElement: () => ({}) };
+        const { Charts } = await import("./charts.js");
+        const shape = { step: 10, slot: ({ start_ms, end_ms }) => [start_ms, end_ms] };
+        const row = (name, end) => ({ kind: "symbol", name, start_ms: end - 10, end_ms: end, vwap: "1",
+          final: true });
+        const all = { A: [10, 20, 30, 40, 50, 60].map((end) => row("A", end)), B: [30,
+          60].map((end) => row("B", end)) };
+        const rows = (kind, name) => all[name] ?? [];
+        const shades = (since, stretch) => Charts.prototype.shades.call(
+          { page: { series: [["symbol", "A"], ["symbol", "B"]] }, timeline: { since: () => since } },
+          { kind: "symbol", name: "B" },
+          { rows, x0: 0, closedTo: 60, stretch: { shape, from: -Infinity, until: Infinity, ...stretch } },
+        ).map(({ from, to, kind }) => [from, to, kind]);
+        // Rows of B are kept from 20 on: what is before is not known.
+        assert.deepEqual(shades(20, {}), [[30, 50, "missing"]]);
+        assert.deepEqual(shades(0, {}), [[0, 20, "missing"], [30, 50, "missing"]]);
+        // Only that part has been loaded.
+        assert.deepEqual(shades(0, { from: 30, until: 40 }), [[30, 40, "missing"]]);"#,
     );
 }

@@ -1,0 +1,29 @@
+//! The latest windows, now or as of a moment.
+
+use super::State;
+use super::series::CachedRow;
+use crate::serve::filter::Filter;
+use std::sync::Arc;
+
+/// Which windows the latest ones are sought among.
+#[derive(Debug, Copy, Clone, Default)]
+pub struct Latest {
+    /// Final ones only.
+    pub only_final: bool,
+    /// Those that ended at this millisecond or earlier.
+    pub ended_by: Option<u64>,
+}
+
+impl State {
+    /// The latest windows of every series that the filter lets through, in the order of windows.
+    pub fn latest(&self, filter: &Filter, windows: usize, wanted: Latest) -> Vec<Arc<CachedRow>> {
+        let mut rows: Vec<Arc<CachedRow>> = Vec::new();
+        for series in self.of(filter) {
+            let there = series.ended_within(0, wanted.ended_by.unwrap_or(u64::MAX)).rev();
+            let wanted = there.filter(|row| row.is_final() || !wanted.only_final);
+            rows.extend(wanted.take(windows).cloned());
+        }
+        rows.sort_by(|a, b| a.place().cmp(&b.place()));
+        rows
+    }
+}
