@@ -177,14 +177,6 @@ pub struct Serving {
 }
 
 impl Serving {
-    /// How much event time of rows is kept where nobody says: of a recording, whose end comes, what fits.
-    pub const HISTORY: Duration = Duration::from_secs(3_600);
-
-    /// How much event time of rows is kept; `None` for what fits.
-    pub fn kept(&self, is_recording: bool) -> Option<Duration> {
-        self.history.or_else(|| (!is_recording).then_some(Serving::HISTORY))
-    }
-
     /// Whether it goes on after the end of the input.
     pub fn stays(&self) -> bool {
         match self.stay {

@@ -1,11 +1,12 @@
 //! Where trades come from.
 
-use super::Speed;
 use super::secret::Credential;
+use super::{Serving, Speed};
 use crate::wire::format::Format;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Where trades come from.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,6 +101,16 @@ impl KafkaSource {
             registry: self.registry.clone(),
         };
         (1..).zip(&self.topics).map(source).collect()
+    }
+}
+
+impl Serving {
+    /// How much event time of rows is kept where nobody says: of a recording, whose end comes, what fits.
+    pub const HISTORY: Duration = Duration::from_secs(3_600);
+
+    /// How much event time of rows is kept; `None` for what fits.
+    pub fn kept(&self, is_recording: bool) -> Option<Duration> {
+        self.history.or_else(|| (!is_recording).then_some(Serving::HISTORY))
     }
 }
 
