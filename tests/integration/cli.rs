@@ -252,6 +252,7 @@ fn every_setting_may_stand_in_a_file_and_in_the_environment() {
         ("hostfile", "h"),
         ("cluster-secret-file", "s2"),
         ("listen", "127.0.0.1:8080"),
+        ("history", "2h"),
         ("token-file", "t"),
         ("allow-origin", "https://a.example"),
     ]);
