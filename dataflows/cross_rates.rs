@@ -7,11 +7,12 @@
 //! Missing: a leg without trades never gives a number by accident; the row says so, or an earlier window stands in (`carry`).
 //! Empty: a window in which no leg traded has no row. Late: a corrected leg revises the cross while it is not final.
 
+mod changing;
 mod legs;
 mod rate;
 mod windows_of_cross;
 
-use crate::market::changes::{Changing, CrossNumber, DatedChange, Life, LivingCross, Turn};
+use crate::market::changes::{Changing, CrossNumber, DatedChange, Life, LivingCross};
 use crate::market::cross::{CrossState, LegState};
 use crate::market::definition::{Definition, MissingLeg};
 use crate::market::event_time::EventTime;
@@ -108,6 +109,8 @@ struct CrossRows {
     begins: BTreeSet<EventTime>,
     /// Windows that end then or earlier have had their first look.
     closed_to: EventTime,
+    /// When paths that were left are forgotten.
+    gone: BTreeMap<EventTime, Vec<CrossNumber>>,
 }
 
 /// The number of a cross in the windows of one definition.
@@ -123,13 +126,17 @@ impl CrossRows {
             legs: cross.legs.iter().map(|leg| of_leg(leg, place)).collect(),
             ..CrossWindows::default()
         };
-        let changing = Changing::of(definition).after(&resume.log);
+        let (looks, changing) = (Looks::of(definition), Changing::of(definition).after(&resume.changes()));
+        let mut gone: BTreeMap<EventTime, Vec<CrossNumber>> = BTreeMap::new();
+        for (number, cross) in (0..).zip(changing.crosses()).filter(|(_, cross)| cross.life.ends_as_path()) {
+            gone.entry(legs::gone_at(cross.life, &looks).plus(1)).or_default().push(number);
+        }
         let places = 0..definition.windows.count();
         let lines = changing.crosses().iter().flat_map(|c| places.clone().map(move |place| (c, place)));
         CrossRows {
             resumed_at: resume.at,
-            known_to: resume.at.minus(Looks::of(definition).hindsight()),
-            looks: Looks::of(definition),
+            known_to: resume.at.minus(looks.hindsight()),
+            looks,
             withhold_before: EventTime::MIN,
             pending: BTreeMap::new(),
             crosses: lines.map(|(cross, place)| of_cross(cross, place)).collect(),
@@ -138,20 +145,9 @@ impl CrossRows {
             tick_due: None,
             begins: changing.crosses().iter().map(|living| living.life.from).collect(),
             closed_to: EventTime::MIN,
+            gone,
             definition: Arc::clone(definition),
             changing,
-        }
-    }
-
-    /// Takes a change, before any look that it could matter to.
-    fn change(&mut self, change: &DatedChange) {
-        if let Some(Turn::CrossBegins(number)) = self.changing.apply(change) {
-            self.begins.insert(change.from);
-            let legs = self.changing.cross(number).legs.len();
-            for _ in self.looks.windows.each() {
-                let legs = std::iter::repeat_with(LegWindows::default).take(legs).collect();
-                self.crosses.push(CrossWindows { legs, ..CrossWindows::default() });
-            }
         }
     }
 
@@ -181,25 +177,37 @@ impl CrossRows {
         // of that.
         if changes.first().is_some_and(|(_, date, _)| self.begins.contains(&date.plus(1))) {
             consolidate_updates(&mut changes);
+        } else if self.definition.quotes.is_some() {
+            changes.retain(|change| self.matters(change));
         }
         // Where nothing takes its place, the window's trades were not all seen: it gives no row any more.
         for (((cross, leg), ((place, end), state)), _, _) in changes.iter().filter(|change| change.2 < 0) {
             let line = self.line(*cross, *place);
-            let own = &mut self.crosses[line].legs[*leg as usize].own;
-            if own.get(end) == Some(state) {
-                own.remove(end);
+            // A path that is forgotten has no legs: what comes and goes at once may still be told of it.
+            let Some(leg) = self.crosses[line].legs.get_mut(*leg as usize) else { continue };
+            if leg.own.get(end) == Some(state) {
+                leg.own.remove(end);
             }
         }
         for &(((cross, leg), ((place, end), state)), date, diff) in &changes {
             count(1);
             let line = self.line(cross, place);
-            let windows = &mut self.crosses[line];
+            if self.crosses[line].legs.is_empty() {
+                continue;
+            }
             if diff > 0 {
+                // Of a path that was left, later windows are of no account.
+                let (life, window) = (self.changing.cross(cross).life, self.looks.windows.at(place));
+                let is_left = life.ends_as_path() && look >= life.until;
+                if is_left && !window.is_endless() && window.start_of(end) >= life.until {
+                    continue;
+                }
                 // Final already: the cross reaches back to it, or has begun later with that leg.
                 let begins = || self.changing.cross(cross).life.from.minus(1);
                 if date >= self.looks.final_at(end) && date != begins() {
                     continue;
                 }
+                let windows = &mut self.crosses[line];
                 windows.legs[leg as usize].own.insert(end, state);
                 if windows.ends.insert(end) {
                     self.ends.entry(end).or_default().push(line);
@@ -302,7 +310,8 @@ impl CrossRows {
         if let Stage::Closed { last: true, .. } = stage
             && let Some(rate) = rate.filter(|_| self.definition.rows.has(RowKind::Stats))
         {
-            give(look.minus(1), Output::Rate(Rate { cross: number, place, end, look, rate }));
+            let cross = self.changing.cross(number).series;
+            give(look.minus(1), Output::Rate(Rate { cross, place, end, look, rate }));
         }
     }
 
@@ -347,12 +356,9 @@ impl LookLogic for CrossRows {
             Input::WithholdBefore(time) => self.withhold_before = self.withhold_before.max(time),
             Input::Defined(change) => self.change(&change),
             Input::Change(change) => {
-                let ((_, ((_, end), _)), date, diff) = change;
-                // What is taken off because it is final is forgotten already, but where a cross begins at
-                // that moment.
-                let is_last = diff < 0 && date == self.looks.final_at(end);
-                if !is_last || self.begins.contains(&date.plus(1)) {
-                    self.pending.entry(date).or_default().push(change);
+                // Which paths begin is known at the look, and not before.
+                if self.definition.quotes.is_some() || self.matters(&change) {
+                    self.pending.entry(change.1).or_default().push(change);
                 }
             }
         }
@@ -388,5 +394,6 @@ impl LookLogic for CrossRows {
         } else if !self.changed.is_empty() {
             self.tick_due = Some(self.looks.next_tick(look));
         }
+        self.forget_paths(look);
     }
 }

@@ -121,7 +121,7 @@ impl FillRows {
         FillRows {
             looks: Looks::of(definition),
             definition: Arc::clone(definition),
-            changing: Changing::of(definition).after(&resume.log),
+            changing: Changing::of(definition).after(&resume.changes()),
             resumed_at: resume.at,
             pending: BTreeMap::new(),
             numbers: HashMap::default(),

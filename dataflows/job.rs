@@ -1,5 +1,6 @@
 //! The whole job as one dataflow, the same on every worker: panes and notes go in, rows come out in their order.
 
+use crate::asset_paths::asset_paths;
 use crate::basis::basis;
 use crate::cross_rates::{cross_legs, cross_rates};
 use crate::fills::fills;
@@ -66,6 +67,13 @@ pub fn job<'scope>(
     resume: &Arc<Resume>,
 ) -> Job {
     let known = withhold_before.broadcast();
+    let (changes, paths) = match &definition.quotes {
+        Some(_) => {
+            let (chosen, lasting) = asset_paths(panes.clone(), changes.clone(), definition, resume);
+            (changes.concat(chosen), Some(lasting))
+        }
+        None => (changes, None),
+    };
     let legs = cross_legs(scope, changes.clone(), definition, resume);
     let changes = changes.broadcast();
     let told = (known.clone(), changes.clone());
@@ -80,7 +88,7 @@ pub fn job<'scope>(
     };
     let (cross_rows, rates) = cross_rates(leg_windows, legs, (known, changes.clone()), definition, resume);
     let stats_rows = series_stats(rates, changes.clone(), definition, resume);
-    let stats_rows = held.into_iter().fold(stats_rows, |rows, held| rows.concat(held));
+    let stats_rows = held.into_iter().chain(paths).fold(stats_rows, |rows, lasting| rows.concat(lasting));
     let rows = symbol_rows.concat(cross_rows.map(Emission::Row));
     let rows = if definition.wants_basis() { rows.clone().concat(basis(rows, definition)) } else { rows };
     let rows = leaving(rows, definition).concat(stats_rows);

@@ -21,6 +21,7 @@
 //! sees what is dated before `x`, and happens once the frontier is at `x`; the same input gives the same output whatever
 //! the batches, the workers and their pace. [`market::resume`] adds: also when it is cut in two by a restart.
 
+pub mod asset_paths;
 pub mod basis;
 pub mod cross_rates;
 pub mod fills;

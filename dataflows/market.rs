@@ -2,6 +2,7 @@
 
 pub mod acceptance;
 pub mod agenda;
+pub mod assets;
 pub mod base;
 pub mod candle;
 pub mod changes;
@@ -30,6 +31,7 @@ pub mod slots;
 pub mod sums;
 pub mod symbol_state;
 pub mod trade;
+pub mod trade_counts;
 pub mod value;
 pub mod wide;
 pub mod window;

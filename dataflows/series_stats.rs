@@ -37,7 +37,7 @@ pub fn series_stats<'scope>(
     resume: &Arc<Resume>,
 ) -> StreamVec<'scope, EventTime, Emission> {
     let by_cross = |rate: &Rate| (rate.cross, rate.place).hashed();
-    let changing = Changing::of(definition).after(&resume.log);
+    let changing = Changing::of(definition).after(&resume.changes());
     let before = earlier_totals(rates.scope(), &changing, definition, resume);
     // Rates that a change brings come once this worker has heard of it: what it is dated from has passed
     // then.
@@ -65,7 +65,7 @@ fn earlier_totals<'scope>(
     definition: &Definition,
     resume: &Resume,
 ) -> StreamVec<'scope, EventTime, Entering> {
-    let numbered = (0u32..).zip(changing.crosses());
+    let numbered = (0u32..).zip(changing.crosses()).filter(|(number, c)| *number == c.series);
     let places = 0..definition.windows.count();
     let keyed = numbered.flat_map(|(cross, c)| places.clone().map(move |place| (cross, place, c)));
     let known = keyed.filter_map(|(cross, place, c)| {
@@ -135,7 +135,8 @@ enum Output {
 impl RateSeries {
     fn new(definition: &Arc<Definition>, changing: &Rc<RefCell<Changing>>, resume: &Resume) -> Self {
         let mut series = HashMap::default();
-        for (cross, c) in (0u32..).zip(changing.borrow().crosses()) {
+        for (cross, c) in (0u32..).zip(changing.borrow().crosses()).filter(|(number, c)| *number == c.series)
+        {
             for place in 0..definition.windows.count() {
                 let window = definition.windows.at(place);
                 let Some(total) = known_of(&resume.series, &c.key, window) else { continue };

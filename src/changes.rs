@@ -217,6 +217,10 @@ fn changes_of(wish: &Wish, definition: &Definition, changing: &Changing) -> Resu
     };
     match wish {
         Wish::Cross(cross) => {
+            if definition.quotes.as_ref().is_some_and(|quotes| quotes.names(&cross.name)) {
+                let detail = format!("{} is a name of the crosses that --quote makes", cross.name);
+                return Err(conflict(detail, "give it another name"));
+            }
             let mut changes = Vec::new();
             match changing.named(&cross.name) {
                 Some(known) if known.cross == *cross => return Ok(changes),

@@ -17,6 +17,7 @@ mod manual;
 mod outputs;
 mod places;
 mod properties;
+mod quotes;
 mod report;
 mod settings;
 mod source;
@@ -60,6 +61,8 @@ pub enum Task {
     Checkpoint(CheckpointCommand),
     /// Change a job that runs.
     Define(Define),
+    /// Tell the assets of an exchange's symbols, by the address of its REST.
+    Pairs(String),
     /// Watch a server.
     Top(Top),
     /// Serve results that exist.
@@ -140,6 +143,12 @@ enum Commands {
     /// Look at the checkpoint of a job, see whether it is whole, remove it
     #[command(subcommand, alias = "recovery", after_help = CHECKPOINT_EXAMPLES)]
     Checkpoint(CheckpointCommands),
+    /// Print which assets each symbol of the exchange trades, for --pairs
+    Pairs {
+        /// The exchange's REST
+        #[arg(long, value_name = "URL", default_value = "https://api.binance.com")]
+        rest: String,
+    },
     /// Watch a server on a terminal: crosses, statistics, partitions
     Top(Top),
     /// See what is in files or a topic, and which command reads it
@@ -188,9 +197,18 @@ fn parsed(task: Task, given: Given) -> Result<Parsed, Stop> {
     Ok(Parsed { task, warnings: if quiet { Vec::new() } else { given.warnings } })
 }
 
+/// A task that nothing is to be warned of.
+fn plain(task: Task) -> Parsed {
+    Parsed { task, warnings: Vec::new() }
+}
+
+fn pairs(rest: &str) -> Result<Task, Stop> {
+    Ok(Task::Pairs(places::rest(rest).map_err(|wrong| wrong.at("--rest"))?))
+}
+
 /// A task that is done by printing.
 fn printed(text: String) -> Result<Parsed, Stop> {
-    Ok(Parsed { task: Task::Print(text), warnings: Vec::new() })
+    Ok(plain(Task::Print(text)))
 }
 
 /// Of which command flags are, as the types of clap's structures want it.
@@ -354,14 +372,13 @@ pub fn parse(
         Commands::Query(query) => {
             let mut files = query.files.iter().filter_map(|file| file.to_str());
             files.try_for_each(places::input).map_err(|wrong| wrong.at("FILE"))?;
-            Ok(Parsed { task: Task::Query(query), warnings: Vec::new() })
+            Ok(plain(Task::Query(query)))
         }
-        Commands::Define(define) => Ok(Parsed { task: Task::Define(define), warnings: Vec::new() }),
-        Commands::Top(top) => Ok(Parsed { task: Task::Top(top), warnings: Vec::new() }),
-        Commands::Bench(bench) => Ok(Parsed { task: Task::Bench(bench), warnings: Vec::new() }),
-        Commands::PlainLoop { arguments } => {
-            Ok(Parsed { task: Task::PlainLoop(arguments), warnings: Vec::new() })
-        }
+        Commands::Define(define) => Ok(plain(Task::Define(define))),
+        Commands::Pairs { rest } => Ok(plain(pairs(&rest)?)),
+        Commands::Top(top) => Ok(plain(Task::Top(top))),
+        Commands::Bench(bench) => Ok(plain(Task::Bench(bench))),
+        Commands::PlainLoop { arguments } => Ok(plain(Task::PlainLoop(arguments))),
         Commands::Inspect { json, limit, flags } => {
             let mut given = Given::collect(&flags.0, environment, Which::Inspect)?;
             let task = Task::Inspect(Box::new(inspect::inspect(&mut given, json, limit)?));
@@ -425,6 +442,7 @@ mod tests {
         let serve_toml = file("serve.toml", "history = \"7s\"");
         let properties = file("kafka.properties", "debug=msg");
         let crosses = file("crosses.toml", "[crosses]\nA = \"B*C\"");
+        let pairs = file("pairs.csv", "symbol,base,quote\nX,A,B\n");
         let user = file("user", "me:secret");
         let token = file("token", "correct-horse-battery-staple");
         let log = file("log.json", r#"{"log":[{"change":"drop","kind":"cross","name":"A","from_ms":1}]}"#);
@@ -446,6 +464,10 @@ mod tests {
             "emit" => ("", "changes"),
             "cross" => ("", "A=B*C"),
             "basis" => ("--cross A=B*C", "A"),
+            "quote" => ("", "USDT"),
+            "quote-assets" => ("--quote USDT", "A"),
+            "pairs" => ("--quote USDT", pairs.as_str()),
+            "path-every" | "path-lookback" => ("--quote USDT", "2h"),
             "crosses" => ("", crosses.as_str()),
             "changes" => ("", log.as_str()),
             "missing-leg" => ("", "carry"),

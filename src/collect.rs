@@ -49,6 +49,16 @@ struct Summary {
     written: u64,
 }
 
+/// The assets of an exchange's symbols, as `--pairs` reads them.
+pub fn pairs(rest: &str) -> Result<String> {
+    info::pairs(&Rest::new(rest)).map_err(|trouble| {
+        Failure::new(Exit::Unreachable, format!("{rest} does not tell its symbols"))
+            .because(trouble)
+            .hint("name the exchange's REST by --rest, such as https://api.binance.com")
+            .into()
+    })
+}
+
 /// Collects trades until it is interrupted.
 pub fn run(config: &ProduceConfig) -> Result<Exit> {
     if let Some(path) = &config.summary {

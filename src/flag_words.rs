@@ -3,8 +3,10 @@
 //! Checkpoints and handshakes hold it as pairs made of the program's own structures, whose form stays as it
 //! is so that every version reads it. People are shown what they would type.
 
+use crossrate_dataflows::market::assets::{Asset, QUOTE_ASSETS, Quotes, asset};
 use crossrate_dataflows::market::definition::{Basis, Cross};
 use crossrate_dataflows::market::schema::RowKind;
+use crossrate_dataflows::market::windows::show_length;
 use serde::de::DeserializeOwned;
 
 /// The pairs with flags for names and what is typed for values. What is not known stays as it is.
@@ -34,12 +36,30 @@ fn flag(name: &str, value: &str) -> (String, String) {
         ("symbols.Only", _) => ("symbols", symbols(value)),
         ("crosses", _) => ("cross", list::<Cross>(value)),
         ("basis", _) => (name, list::<Basis>(value)),
+        ("quotes", _) => ("quote", quotes(value)),
         _ => (name, None),
     };
     match typed {
         Some(typed) => (flag.to_owned(), typed),
         None => (name.to_owned(), value.to_owned()),
     }
+}
+
+/// The currencies, and how paths are chosen where that is not as by default.
+fn quotes(value: &str) -> Option<String> {
+    let Some(quotes) = serde_json::from_str::<Option<Quotes>>(value).ok()? else {
+        return Some("none".into());
+    };
+    let assets = |assets: &[Asset]| assets.iter().map(Asset::as_str).collect::<Vec<_>>().join(",");
+    let (every, lookback) = (show_length(quotes.path_every), show_length(quotes.path_lookback));
+    let mut words = format!("{} --path-every {every} --path-lookback {lookback}", assets(&quotes.currencies));
+    if quotes.quote_assets != QUOTE_ASSETS.map(asset) {
+        words += &format!(" --quote-assets {}", assets(&quotes.quote_assets));
+    }
+    if !quotes.pairs.is_empty() {
+        words += &format!(" --pairs of {} symbols", quotes.pairs.len());
+    }
+    Some(words)
 }
 
 fn symbols(value: &str) -> Option<String> {

@@ -214,6 +214,7 @@ const DURATIONS: [&str; 8] =
 /// A JSON object as pairs, named like the flags.
 fn flatten(name: &str, value: &Value, pairs: &mut Vec<(String, String)>) {
     match value {
+        quotes if name == "quotes" => pairs.push((name.into(), quotes.to_string())),
         Value::Object(fields) => {
             for (field, value) in fields {
                 let field = field.replace('_', "-");

@@ -94,6 +94,7 @@ fn perform(parsed: Parsed) -> anyhow::Result<Exit> {
         Task::Produce(config) => crossrate::collect::run(&config),
         Task::Checkpoint(command) => crossrate::checkpoint::run(&command),
         Task::Define(define) => crossrate::define::run(&define),
+        Task::Pairs(rest) => print(&crossrate::collect::pairs(&rest)?),
         Task::Top(top) => crossrate::top::run(&top),
         Task::Bench(bench) => crossrate::bench::run(&bench),
         Task::PlainLoop(arguments) => crossrate::bench::plain_loop(arguments),

@@ -1,7 +1,7 @@
 //! Crosses as a collection, which changes of the definition update.
 
 use super::CrossLegs;
-use crate::market::changes::{Changing, CrossNumber, DatedChange, LivingCross, Turn};
+use crate::market::changes::{Changing, CrossNumber, DatedChange, Life, LivingCross, Turn};
 use crate::market::definition::Definition;
 use crate::market::event_time::EventTime;
 use crate::market::looks::Looks;
@@ -22,12 +22,12 @@ pub fn cross_legs<'scope>(
     definition: &Arc<Definition>,
     resume: &Arc<Resume>,
 ) -> CrossLegs<'scope> {
-    let mut changing = Changing::of(definition).after(&resume.log);
+    let mut changing = Changing::of(definition).after(&resume.changes());
     let looks = Looks::of(definition);
     let gone = resume.at.minus(looks.hindsight());
     let numbers = 0..changing.crosses().len() as CrossNumber;
     let mut updates = Vec::new();
-    for number in numbers.filter(|number| looks.final_at(changing.cross(*number).life.until) > gone) {
+    for number in numbers.filter(|number| gone_at(changing.cross(*number).life, &looks) > gone) {
         updates.extend(leg_updates(&changing, number, 1, &looks));
         updates
             .extend(leg_updates(&changing, number, -1, &looks).filter(|(_, date, _)| *date < EventTime::MAX));
@@ -38,6 +38,14 @@ pub fn cross_legs<'scope>(
         Some(Turn::SymbolBegins(_) | Turn::SymbolEnds(_)) | None => Vec::new(),
     });
     VecCollection::new(given_once(scope, updates).concat(later))
+}
+
+/// When the last window of a cross is final.
+pub(super) fn gone_at(life: Life, looks: &Looks) -> EventTime {
+    match life.ends_as_path() {
+        true => looks.final_at(looks.windows.last_end_of_start_before(life.until)),
+        false => looks.final_at(life.until),
+    }
 }
 
 type LegUpdate = ((Symbol, (CrossNumber, u32)), EventTime, isize);
@@ -51,6 +59,6 @@ fn leg_updates(
     looks: &Looks,
 ) -> impl Iterator<Item = LegUpdate> + use<> {
     let LivingCross { legs, life, .. } = changing.cross(number).clone();
-    let date = if diff > 0 { life.from.minus(1) } else { looks.final_at(life.until) };
+    let date = if diff > 0 { life.from.minus(1) } else { gone_at(life, looks) };
     legs.into_iter().zip(0u32..).map(move |(leg, at)| ((leg, (number, at)), date, diff))
 }

@@ -4,7 +4,7 @@
 //! A name that is dropped and comes again is another symbol or cross, which prints the same. Inside the
 //! program it has a [`key`] of its own, so that nothing of what it was is taken for what it is.
 
-use super::definition::{Cross, Definition, Selection};
+use super::definition::{Cross, Definition, Leg, Selection};
 use super::event_time::EventTime;
 use super::trade::Symbol;
 use super::windows::{Window, Windows};
@@ -23,6 +23,10 @@ pub enum Change {
     AddSymbol(Symbol),
     /// No rows of that symbol any more.
     DropSymbol(Symbol),
+    /// Windows that start then or later take that path; the dataflow's own, in no log.
+    TakePath(Cross),
+    /// Windows that start then or later have no path any more.
+    LeavePath(Symbol),
 }
 
 /// A change and the moment from which it holds: a boundary of panes.
@@ -42,6 +46,8 @@ impl fmt::Display for DatedChange {
             Change::DropCross(name) => write!(f, "cross {name} is dropped")?,
             Change::AddSymbol(name) => write!(f, "symbol {name} is added")?,
             Change::DropSymbol(name) => write!(f, "symbol {name} is dropped")?,
+            Change::TakePath(cross) => write!(f, "the path of {cross} is taken")?,
+            Change::LeavePath(name) => write!(f, "the path of {name} is left")?,
         }
         write!(f, " from {} on", self.from)
     }
@@ -54,13 +60,21 @@ pub struct Life {
     pub since: EventTime,
     /// They leave at that firing at the earliest.
     pub from: EventTime,
-    /// Windows that end then or earlier.
+    /// Windows that end then or earlier; of a path those that start before.
     pub until: EventTime,
+    /// Whether it is that of a path.
+    pub is_path: bool,
 }
 
 impl Life {
     /// Of what is there from the beginning.
-    pub const ALWAYS: Life = Life { since: EventTime::MIN, from: EventTime::MIN, until: EventTime::MAX };
+    pub const ALWAYS: Life =
+        Life { since: EventTime::MIN, from: EventTime::MIN, until: EventTime::MAX, is_path: false };
+
+    /// Whether it is that of a path that was left.
+    pub fn ends_as_path(&self) -> bool {
+        self.is_path && self.until < EventTime::MAX
+    }
 
     /// Whether what was added begins with that look: all windows that it reaches back to have their rows
     /// then.
@@ -77,7 +91,13 @@ impl Life {
         }
         let has_begun =
             if window.is_endless() { end > self.since } else { window.start_of(end) >= self.since };
-        has_begun && look >= self.from && (end <= self.until || look < self.until)
+        // A look sees the changes until then, whenever they were told.
+        let is_in_time = look < self.until
+            || match self.is_path && !window.is_endless() {
+                true => window.start_of(end) < self.until,
+                false => end <= self.until,
+            };
+        has_begun && look >= self.from && is_in_time
     }
 }
 
@@ -92,6 +112,8 @@ pub struct LivingCross {
     pub legs: Vec<Symbol>,
     /// Of which windows it has rows.
     pub life: Life,
+    /// The cross whose statistics it goes on with: itself, or the first path of its name.
+    pub series: CrossNumber,
 }
 
 /// Number of a cross: its place among all that there ever were, in the order of the definition and the log.
@@ -122,6 +144,8 @@ pub struct Changing {
     ended: HashMap<Symbol, EventTime>,
     /// How often a cross of that name was added.
     times: HashMap<Symbol, u32>,
+    /// The first path of each name.
+    paths: HashMap<Symbol, CrossNumber>,
     /// The lives of symbols that were added or dropped, by name; the key of each is that of its place.
     symbols: HashMap<Symbol, Vec<SymbolLife>>,
     /// The symbols that are wanted after the last change; `None` for all that trade.
@@ -153,20 +177,22 @@ pub fn name_of(key: &Symbol) -> Symbol {
 impl Changing {
     /// A definition at the start of its job.
     pub fn of(definition: &Definition) -> Changing {
-        let begun = |cross: &Cross| LivingCross {
+        let begun = |(cross, number): (&Cross, CrossNumber)| LivingCross {
             key: cross.name.clone(),
             legs: cross.legs.iter().map(|leg| leg.symbol.clone()).collect(),
             cross: cross.clone(),
             life: Life::ALWAYS,
+            series: number,
         };
         let names = definition.crosses.iter().map(|cross| cross.name.clone());
         Changing {
             windows: definition.windows.clone(),
             back_fill: definition.back_fill,
-            crosses: definition.crosses.iter().map(begun).collect(),
+            crosses: definition.crosses.iter().zip(0..).map(begun).collect(),
             by_name: names.clone().zip(0..).collect(),
             ended: HashMap::new(),
             times: names.map(|name| (name, 1)).collect(),
+            paths: HashMap::new(),
             symbols: HashMap::new(),
             wanted: match &definition.symbols {
                 Selection::All => None,
@@ -186,7 +212,8 @@ impl Changing {
     pub fn apply(&mut self, DatedChange { change, from }: &DatedChange) -> Option<Turn> {
         match change {
             Change::AddCross(cross) => self.begin_cross(cross, *from),
-            Change::DropCross(name) => {
+            Change::TakePath(cross) => Some(self.begin_path(cross, *from)),
+            Change::DropCross(name) | Change::LeavePath(name) => {
                 let number = self.by_name.remove(name)?;
                 self.crosses[number as usize].life.until = *from;
                 self.ended.insert(name.clone(), *from);
@@ -199,7 +226,7 @@ impl Changing {
                 }
                 let lives = self.symbols.entry(name.clone()).or_default();
                 let key = key(name, lives.len() as u32);
-                let life = Life { since: *from, from: *from, until: EventTime::MAX };
+                let life = Life { since: *from, from: *from, ..Life::ALWAYS };
                 lives.push(SymbolLife { key: key.clone(), life });
                 Some(Turn::SymbolBegins(key))
             }
@@ -229,11 +256,24 @@ impl Changing {
         let times = self.times.entry(cross.name.clone()).or_default();
         let key = key(&cross.name, *times);
         *times += 1;
-        let life = Life { since: self.boundary_from(latest), from, until: EventTime::MAX };
+        let life = Life { since: self.boundary_from(latest), from, ..Life::ALWAYS };
         let number = self.crosses.len() as CrossNumber;
-        self.crosses.push(LivingCross { cross: cross.clone(), key, legs, life });
+        self.crosses.push(LivingCross { cross: cross.clone(), key, legs, life, series: number });
         self.by_name.insert(cross.name.clone(), number);
         Some(Turn::CrossBegins(number))
+    }
+
+    /// A path has the keys of its symbols for names.
+    fn begin_path(&mut self, path: &Cross, from: EventTime) -> Turn {
+        let number = self.crosses.len() as CrossNumber;
+        let series = *self.paths.entry(path.name.clone()).or_insert(number);
+        let legs: Vec<Symbol> = path.legs.iter().map(|leg| leg.symbol.clone()).collect();
+        let named = path.legs.iter().map(|leg| Leg { symbol: name_of(&leg.symbol), inverse: leg.inverse });
+        let cross = Cross { name: path.name.clone(), legs: named.collect() };
+        let life = Life { since: from, from, is_path: true, ..Life::ALWAYS };
+        self.crosses.push(LivingCross { cross, key: path.name.clone(), legs, life, series });
+        self.by_name.insert(path.name.clone(), number);
+        Turn::CrossBegins(number)
     }
 
     /// The first boundary of panes that is not before a time.

@@ -1,5 +1,6 @@
 //! What a job computes: everything that its rows depend on besides the input. Checked when it is made.
 
+use super::assets::Quotes;
 use super::decimal::Decimals;
 use super::schema::RowKind;
 pub use super::schema::RowKinds;
@@ -57,6 +58,9 @@ pub struct Definition {
     /// How far a cross that is added while the job runs reaches back.
     #[serde(default)]
     pub back_fill: u64,
+    /// The currencies in which every asset has a rate.
+    #[serde(default)]
+    pub quotes: Option<Quotes>,
     /// How many decimals prices have at most.
     #[serde(default = "eight")]
     pub price_decimals: u8,
@@ -141,6 +145,7 @@ impl Default for Definition {
             fill: Fill::None,
             max_fill: None,
             back_fill: 0,
+            quotes: None,
             price_decimals: Decimals::EIGHT.price,
             quantity_decimals: Decimals::EIGHT.quantity,
         }
@@ -168,7 +173,8 @@ impl fmt::Display for Cross {
         write!(f, "{}=", self.name)?;
         for (place, leg) in self.legs.iter().enumerate() {
             let sign = match (place, leg.inverse) {
-                (0, _) => "",
+                (0, false) => "",
+                (0, true) => "1/",
                 (_, true) => "/",
                 (_, false) => "*",
             };

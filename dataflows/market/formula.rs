@@ -1,4 +1,5 @@
-//! The grammar of crosses: `A*B/C`, two symbols or more, those behind a `/` divided.
+//! The grammar of crosses: `A*B/C`, those symbols divided that are behind a `/`. The first one is divided in
+//! `1/A*B`; a cross of one symbol is `1/A`.
 
 use super::definition::{Cross, Leg};
 use super::trade::{Symbol, is_name};
@@ -27,8 +28,10 @@ impl Cross {
             return Err(wrong(NAME_RULE));
         }
         let mut cross = Cross { name: Symbol::new(name), legs: Vec::new() };
-        let mut rest = formula;
-        let mut inverse = false;
+        let inverse_first =
+            formula.trim_start().strip_prefix('1').and_then(|rest| rest.trim_start().strip_prefix('/'));
+        let mut rest = inverse_first.unwrap_or(formula);
+        let mut inverse = inverse_first.is_some();
         loop {
             let end = rest.find(['*', '/']).unwrap_or(rest.len());
             let (leg, tail) = rest.split_at(end);
@@ -51,7 +54,9 @@ impl Cross {
             }
         }
         match cross.legs.len() {
-            1 => Err(wrong("there is one leg only; --symbols gives the rows of a symbol")),
+            1 if !cross.legs[0].inverse => {
+                Err(wrong("there is one leg only; --symbols gives the rows of a symbol"))
+            }
             legs if legs > MOST_LEGS => Err(WrongFormula(format!("{legs} legs, at most {MOST_LEGS}"))),
             _ => Ok(cross),
         }

@@ -92,13 +92,14 @@ impl Looks {
     /// Always after `w`; a trade handed over with the date just before it is seen by every look that must see
     /// it.
     pub fn first_look(&self, pane_end: EventTime, w: EventTime) -> EventTime {
+        let last = self.final_at(pane_end);
         if self.provisional {
-            return self.any_look(w);
+            return self.any_look(w).min(last);
         }
         if !self.changes {
-            return self.final_at(pane_end);
+            return last;
         }
-        if w < pane_end { pane_end } else { self.any_look(w) }
+        if w < pane_end { pane_end } else { self.any_look(w).min(last) }
     }
 
     /// The first look at anything after `w`: a tick, the end of a window, or its end and grace.

@@ -1,25 +1,28 @@
 //! What an earlier run knew: a checkpoint, as far as the dataflow needs it.
 //!
 //! **Why so little is enough.** Take the checkpoint of event time `t`: all rows looked at until `t` are out.
-//! A partition's state at *any* batch boundary with watermark `w >= t` will do: whatever comes after that boundary is
-//! accepted at a watermark of `w` or more, so no look at or before `t` could see it; and what came before it is either
-//! in rows that are out, or in panes that later windows still need. Those panes were handed over with their dates;
-//! handed over again with the same dates they meet the same looks, of which those until `t` stay silent. The open panes
-//! are folded again from the log. What outlives its windows is kept by value: the greatest ids, what is carried, the
-//! running statistics.
+//! A partition's state at *any* batch boundary with watermark `w >= t` will do: whatever comes after that
+//! boundary is accepted at a watermark of `w` or more, so no look at or before `t` could see it; and what
+//! came before it is either in rows that are out, or in panes that later windows still need. Those panes were
+//! handed over with their dates; handed over again with the same dates they meet the same looks, of which
+//! those until `t` stay silent. The open panes are folded again from the log. What outlives its windows is
+//! kept by value: the greatest ids, what is carried, the running statistics.
 //!
-//! With `changes` or provisional rows, a window that is not final at `t` may have been looked at before. Those looks
-//! are repeated in silence, so that it is known which revision left last and what it said. They may have seen panes
-//! and carried windows that are final at `t` but were not then (a late trade that raises the greatest id before the
-//! window, a leg that was corrected while it stood in), so these are kept for as long as the earliest such look lies
-//! back: [`super::looks::Looks::hindsight`]. So no barrier crosses the dataflow, and nothing of a checkpoint knows a worker.
+//! With `changes` or provisional rows, a window that is not final at `t` may have been looked at before.
+//! Those looks are repeated in silence, so that it is known which revision left last and what it said. They
+//! may have seen panes and carried windows that are final at `t` but were not then (a late trade that raises
+//! the greatest id before the window, a leg that was corrected while it stood in), so these are kept for as
+//! long as the earliest such look lies back: [`super::looks::Looks::hindsight`]. So no barrier crosses the
+//! dataflow, and nothing of a checkpoint knows a worker.
 
 use super::base::Base;
-use super::changes::DatedChange;
+use super::changes::{Change, DatedChange};
 use super::cross::LegState;
+use super::definition::{Cross, Leg};
 use super::event_time::EventTime;
 use super::series::SeriesMoments;
 use super::trade::Symbol;
+use super::trade_counts::CountsOfStep;
 use super::windows::{Window, WindowName};
 use compact_str::CompactString;
 use num_bigint::BigInt;
@@ -35,8 +38,8 @@ pub struct Resume {
     pub greatest_ids: HashMap<Symbol, u64>,
     /// The greatest id of each symbol since its ids began anew, where that is another one.
     pub ids_anew: HashMap<Symbol, u64>,
-    /// The latest window with trades of each leg that may have to stand in, or is the beginning of one that grows, with its
-    /// end, of those that were final before any look that is repeated in silence.
+    /// The latest window with trades of each leg that may have to stand in, or is the beginning of one that
+    /// grows, with its end, of those that were final before any look that is repeated in silence.
     pub carried: HashMap<InWindows, (EventTime, LegState)>,
     /// The sums of each symbol's long windows.
     pub bases: HashMap<InWindows, Base>,
@@ -46,10 +49,16 @@ pub struct Resume {
     pub idle: Vec<(EventTime, EventTime)>,
     /// What each symbol's windows without trades are filled from; only where they are.
     pub closes: HashMap<InWindows, LastClose>,
-    /// The rates that are in the statistics, by their number among all of the cross; only with `--stats-last`.
+    /// The rates that are in the statistics, by their number among all of the cross; only with
+    /// `--stats-last`.
     pub rates: HashMap<InWindows, BTreeMap<i64, BigInt>>,
     /// How the definition has changed since the job began.
     pub log: Vec<DatedChange>,
+    /// The paths in force, and those of earlier windows that are open, by the cross's name and when they were
+    /// taken; none where there was none any more.
+    pub paths: BTreeMap<(Symbol, EventTime), Option<Vec<Leg>>>,
+    /// How often each symbol has traded, by the choice of paths that ends a stretch of time.
+    pub counts: HashMap<Symbol, BTreeMap<EventTime, CountsOfStep>>,
     /// Whether no run goes on from this one, since there is no ledger: long windows are not kept for it.
     pub is_last: bool,
     /// Final windows that a cross which is added may reach back to, by their end; only with `--back-fill`.
@@ -59,6 +68,32 @@ pub struct Resume {
 /// A symbol or a cross, by its [`super::changes`] key, in the windows of one definition, by its name. An
 /// earlier release knew one definition, and gave it none.
 pub type InWindows = (Symbol, CompactString);
+
+impl Resume {
+    /// The changes that were in force: those of people, and those of paths in order of time.
+    pub fn changes(&self) -> Vec<DatedChange> {
+        let mut paths = Vec::new();
+        let mut last: Option<&Symbol> = None;
+        for ((name, from), legs) in &self.paths {
+            let take = |legs: &[Leg]| {
+                let cross = Cross { name: name.clone(), legs: legs.into() };
+                DatedChange { change: Change::TakePath(cross), from: *from }
+            };
+            if last != Some(name) && legs.is_none() {
+                // Later paths go on with its statistics.
+                paths.push(take(&[]));
+            }
+            if last == Some(name) || legs.is_none() {
+                paths.push(DatedChange { change: Change::LeavePath(name.clone()), from: *from });
+            }
+            last = Some(name);
+            paths.extend(legs.as_ref().map(|legs| take(legs)));
+        }
+        // Of one moment a path is left before another one is taken.
+        paths.sort_by_key(|path| path.from);
+        self.log.iter().cloned().chain(paths).collect()
+    }
+}
 
 /// What is known of a name in the windows of a definition, or in those of the only one there was.
 pub fn known_of<'a, V>(known: &'a HashMap<InWindows, V>, name: &Symbol, window: &Window) -> Option<&'a V> {
@@ -94,6 +129,14 @@ pub enum Lasting {
     Held(InWindows, EventTime, Box<LegState>),
     /// It is held no longer.
     Released(InWindows, EventTime),
+    /// The path of a cross for windows that start then or later; none where there is none.
+    Path(Symbol, EventTime, Option<Vec<Leg>>),
+    /// The windows of the path that was taken then are final.
+    PathGone(Symbol, EventTime),
+    /// The trades of a symbol in the step of time that ends then.
+    Counts(Symbol, EventTime, CountsOfStep),
+    /// They count no longer.
+    CountsGone(Symbol, EventTime),
     /// A rate has entered the statistics of the last K, and the one with the number `- K` has left.
     Rate(InWindows, i64, BigInt),
 }
@@ -102,6 +145,7 @@ pub enum Lasting {
 mod tests {
     use super::*;
     use crate::job::{Told, job};
+    use crate::market::assets::{Pair, Quotes};
     use crate::market::candle::Candle;
     use crate::market::changes::{Change, Changing, DatedChange, name_of};
     use crate::market::decimal::{Price, Quantity};
@@ -217,14 +261,25 @@ mod tests {
                 Lasting::Released(of, end) if *look <= t => {
                     resume.held.get_mut(&of).map(|held| held.remove(&end));
                 }
+                Lasting::Counts(symbol, step, counts) if *look <= t => {
+                    resume.counts.entry(symbol).or_default().insert(step, counts);
+                }
+                Lasting::CountsGone(symbol, step) if *look <= t => {
+                    resume.counts.get_mut(&symbol).map(|steps| steps.remove(&step));
+                }
+                Lasting::Path(name, from, legs) if *look <= t => {
+                    resume.paths.insert((name, from), legs);
+                }
+                Lasting::PathGone(name, from) if *look <= t => _ = resume.paths.remove(&(name, from)),
                 _ => {}
             }
         }
         (resume, again)
     }
 
-    /// Trades of two legs as panes: which leg, how long after a moment 12 us before the watermark it is dated, how far the
-    /// watermark has gone before it came, and whether its id is one of those that begin anew.
+    /// Trades of two legs as panes: which leg, how long after a moment 12 us before the watermark it is
+    /// dated, how far the watermark has gone before it came, and whether its id is one of those that begin
+    /// anew.
     fn panes(trades: &[(bool, u64, u64, usize)], definition: &Definition) -> Vec<PaneItem> {
         let looks = Looks::of(definition);
         let mut panes: BTreeMap<(Symbol, EventTime, EventTime), (Candle, Moments)> = BTreeMap::new();
@@ -270,6 +325,21 @@ mod tests {
             Just(sliding((60, 1))),
             (period, 1u64..20).prop_map(|(period, step)| WindowDefinition::Anchored(period, step)),
         ]
+    }
+
+    /// A rate of every asset in one currency: of one by B, of another one by A and B.
+    fn quotes((path_every, lookback): (u64, u64)) -> Quotes {
+        let [x, y, z] = ["X", "Y", "Z"].map(Symbol::new);
+        let pair = |name: &str, base: &Symbol, quote: &Symbol| {
+            (Symbol::new(name), Pair { base: base.clone(), quote: quote.clone() })
+        };
+        Quotes {
+            currencies: vec![z.clone()],
+            path_every,
+            path_lookback: path_every * lookback,
+            quote_assets: Vec::new(),
+            pairs: [pair("A", &x, &y), pair("B", &z, &y)].into(),
+        }
     }
 
     /// Changes that are so many microseconds apart: symbols come and go, and so do two crosses.
@@ -334,14 +404,20 @@ mod tests {
                 .map(|(key, leg)| Leg { symbol: key.clone(), inverse: leg.inverse })
                 .collect(),
         });
-        let born = Definition { crosses: all.collect(), symbols: Selection::All, ..(**definition).clone() };
+        let born = Definition {
+            crosses: all.collect(),
+            symbols: Selection::All,
+            quotes: None,
+            ..(**definition).clone()
+        };
         let (born, _) = run(panes.to_vec(), &Arc::new(born), Resume::default(), Vec::new());
         let value = |json: &str, field: &str| {
             let row: serde_json::Value = serde_json::from_str(json).expect("a row");
             row[field].clone()
         };
         let shown = |(_, end, kind, name, json): &(EventTime, EventTime, RowKind, Symbol, String)| {
-            let is_cross = *kind == RowKind::Cross && value(json, "final") == true;
+            let is_path = name.as_str().contains('-');
+            let is_cross = *kind == RowKind::Cross && value(json, "final") == true && !is_path;
             let fields = ["window", "start_ms", "vwap", "close", "status", "trades", "digest"];
             is_cross.then(|| (*end, name_of(name), fields.map(|field| value(json, field).to_string())))
         };
@@ -376,6 +452,7 @@ mod tests {
             max_carry in 1u64..20,
             fill in (0usize..3, 0u64..60),
             back_fill in prop_oneof![Just(0), 1u64..200],
+            steps in prop::option::of((1u64..60, 1u64..4)),
             wishes in prop::collection::vec((0usize..6, 0u64..400, any::<bool>()), 0..6),
             trades in prop::collection::vec((any::<bool>(), 0u64..60, 0u64..40, 0usize..9), 1..40),
             places in prop::collection::vec(any::<prop::sample::Index>(), 3),
@@ -385,7 +462,10 @@ mod tests {
             let missing = [MissingLeg::Null, MissingLeg::Withhold, MissingLeg::Carry][missing];
             let (changes, provisional) = emit;
             let definition = Arc::new(Definition {
-                windows: Windows::new(definitions),
+                windows: {
+                    let windows = Windows::new(definitions);
+                    steps.map(quotes).map_or(windows.clone(), |quotes| quotes.panes_of(windows))
+                },
                 grace,
                 emit: if changes { Emit::Changes } else { Emit::Final },
                 provisional,
@@ -395,6 +475,7 @@ mod tests {
                 fill: [Fill::None, Fill::Null, Fill::Previous][fill.0],
                 max_fill: Some(fill.1),
                 back_fill,
+                quotes: steps.map(quotes),
                 symbols: Selection::Only(["A", "B"].map(Symbol::new).into()),
                 ..crate::job::tests::definition()
             });

@@ -1,8 +1,9 @@
 //! The windows of a job: any number of definitions, whose boundaries together make the panes.
 //!
-//! Every window is a run of slots of its definition, and every slot a run of panes. A definition whose windows share
-//! trades only with windows that begin at the same moment keeps one sum of all slots before the current one; only sliding
-//! windows keep their slots apart. Read [`definition`] for what can be asked for, [`periods`] for the civil calendar.
+//! Every window is a run of slots of its definition, and every slot a run of panes. A definition whose
+//! windows share trades only with windows that begin at the same moment keeps one sum of all slots before the
+//! current one; only sliding windows keep their slots apart. Read [`definition`] for what can be asked for,
+//! [`periods`] for the civil calendar.
 
 pub mod boundaries;
 pub mod definition;
@@ -29,9 +30,15 @@ pub const MOST_SLOTS: u64 = 100_000;
 /// Panes are no longer than this where boundaries are further apart.
 const DAY: u64 = 86_400_000_000;
 
+const HOUR: u64 = 3_600_000_000;
+
 /// All window definitions of a job, in the order in which they were asked for.
 #[derive(Clone)]
-pub struct Windows(Arc<[Window]>);
+pub struct Windows {
+    each: Arc<[Window]>,
+    /// Panes end at the multiples of these too; 0 where there is none.
+    steps: [u64; 2],
+}
 
 /// One window definition, ready to be asked where its windows lie.
 #[derive(Clone)]
@@ -70,7 +77,17 @@ impl Windows {
     pub fn new(definitions: impl IntoIterator<Item = WindowDefinition>) -> Windows {
         let each: Vec<Window> = definitions.into_iter().map(Window::new).collect();
         assert!(!each.is_empty() && each.len() <= MOST_DEFINITIONS, "{} window definitions", each.len());
-        Windows(each.into())
+        Windows { each: each.into(), steps: [0; 2] }
+    }
+
+    /// The same windows, of panes that end at the multiples of these steps too.
+    #[must_use]
+    pub fn with_steps(self, steps: [u64; 2]) -> Windows {
+        Windows { steps, ..self }
+    }
+
+    fn steps(&self) -> impl Iterator<Item = u64> + '_ {
+        self.steps.into_iter().filter(|step| *step > 0)
     }
 
     /// One definition of windows of that size, every so often; both in microseconds.
@@ -80,32 +97,36 @@ impl Windows {
 
     /// Each definition, in order.
     pub fn each(&self) -> &[Window] {
-        &self.0
+        &self.each
     }
 
     /// How many definitions there are.
     #[inline]
     pub fn count(&self) -> WindowPlace {
-        self.0.len() as WindowPlace
+        self.each.len() as WindowPlace
     }
 
     /// The definition at that place.
     #[inline]
     pub fn at(&self, place: WindowPlace) -> &Window {
-        &self.0[usize::from(place)]
+        &self.each[usize::from(place)]
     }
 
     /// The definition of that name, and its place.
     pub fn named(&self, name: &str) -> Option<(WindowPlace, &Window)> {
-        (0..).zip(self.0.iter()).find(|(_, window)| window.name() == name)
+        (0..).zip(self.each.iter()).find(|(_, window)| window.name() == name)
     }
 
-    /// The pane that holds a time: it lies between the two nearest boundaries of all windows, and holds no midnight
-    /// of UTC inside where these are more than a day apart.
+    /// The pane that holds a time: it lies between the two nearest boundaries of all windows, and holds no
+    /// midnight of UTC inside where these are more than a day apart.
     pub fn pane(&self, time: EventTime) -> Interval {
         let (mut start, mut end) = (EventTime::MIN, EventTime::MAX);
-        for window in self.0.iter() {
+        for window in self.each.iter() {
             let slot = window.between(time);
+            (start, end) = (start.max(slot.start), end.min(slot.end));
+        }
+        for step in self.steps() {
+            let slot = multiple(time, step);
             (start, end) = (start.max(slot.start), end.min(slot.end));
         }
         if end.micros() - start.micros() > DAY {
@@ -117,22 +138,42 @@ impl Windows {
 
     /// The first end of a window after a moment.
     pub fn next_end(&self, after: EventTime) -> EventTime {
-        self.0.iter().map(|window| window.next_end(after)).min().expect("a definition")
+        self.each.iter().map(|window| window.next_end(after)).min().expect("a definition")
     }
 
     /// How long a window is at most, of those whose length has a bound by itself.
     pub fn longest(&self) -> u64 {
-        self.0.iter().map(Window::span).max().expect("a definition")
+        self.each.iter().map(Window::span).max().expect("a definition")
     }
 
-    /// The least distance of two boundaries of one definition, about.
+    /// The least distance of two boundaries of one definition or step, about.
     pub fn finest(&self) -> u64 {
-        self.0.iter().map(Window::slot_length).min().expect("a definition")
+        self.each.iter().map(Window::slot_length).chain(self.steps()).min().expect("a definition")
+    }
+
+    /// The longest slide or step of the definitions; a civil window counts as an hour.
+    pub fn longest_step(&self) -> u64 {
+        let step = |window: &Window| match window.grid {
+            Grid::Periods(_) => HOUR,
+            _ => window.slot_length(),
+        };
+        self.each.iter().map(step).max().expect("a definition")
+    }
+
+    /// The end of the last window that starts before a moment, or of those with one start the last one that
+    /// ends by then.
+    pub fn last_end_of_start_before(&self, moment: EventTime) -> EventTime {
+        let last = |window: &Window| match window.slot(moment.minus(1)) {
+            Some(_) if window.is_endless() => moment,
+            Some(slot) => window.last_end_over(slot.end),
+            None => moment,
+        };
+        self.each.iter().map(last).max().expect("a definition")
     }
 
     /// When the last window that has a row because of trades in the pane ends.
     pub fn last_row_end(&self, pane: Interval) -> EventTime {
-        let ends = self.0.iter().filter_map(|window| {
+        let ends = self.each.iter().filter_map(|window| {
             let slot = window.slot(pane.start)?;
             Some(match window.grid {
                 Grid::Sliding { size, slide } => slot.end.plus(size - slide),
@@ -213,7 +254,8 @@ impl Window {
         }
     }
 
-    /// The end of the last window that holds the slot which ends then; [`EventTime::MAX`] where none is the last.
+    /// The end of the last window that holds the slot which ends then; [`EventTime::MAX`] where none is the
+    /// last.
     #[inline]
     pub fn last_end_over(&self, slot_end: EventTime) -> EventTime {
         match &self.grid {
@@ -232,7 +274,8 @@ impl Window {
         }
     }
 
-    /// Size and slide of windows that are made of slots which other windows hold too, but not from the same start on.
+    /// Size and slide of windows that are made of slots which other windows hold too, but not from the same
+    /// start on.
     #[inline]
     pub fn overlap(&self) -> Option<(u64, u64)> {
         match self.grid {
@@ -253,15 +296,16 @@ impl Window {
         matches!(self.grid, Grid::From { .. } | Grid::All { .. })
     }
 
-    /// From when on the window that ends then is there: of windows that grow from one start the next one begins to exist when
-    /// the one before it has ended.
+    /// From when on the window that ends then is there: of windows that grow from one start the next one
+    /// begins to exist when the one before it has ended.
     pub fn exists_from(&self, end: EventTime) -> EventTime {
         let slot = self.between(end.minus(1));
         if self.grows() && slot.start > self.start_of(end) { slot.start } else { EventTime::MIN }
     }
 
-    /// How old an earlier window may be that stands in for this one or fills it, by both ends, where nothing is said: the
-    /// length of the window itself at least, of windows that grow the distance to the one that ends next.
+    /// How old an earlier window may be that stands in for this one or fills it, by both ends, where nothing
+    /// is said: the length of the window itself at least, of windows that grow the distance to the one that
+    /// ends next.
     pub fn reach_at_least(&self, end: EventTime) -> u64 {
         match &self.grid {
             Grid::Sliding { size, .. } => *size,
@@ -292,7 +336,7 @@ impl Window {
 }
 
 /// The first multiple of a step that is not before a time.
-pub(super) fn next_multiple_from(time: EventTime, step: u64) -> EventTime {
+pub(crate) fn next_multiple_from(time: EventTime, step: u64) -> EventTime {
     time.micros().checked_next_multiple_of(step).map_or(EventTime::MAX, EventTime::from_micros)
 }
 
@@ -310,11 +354,12 @@ fn stepped(origin: EventTime, time: EventTime, step: u64) -> Interval {
     Interval { start, end: start.plus(step) }
 }
 
+/// By their definitions: steps follow from other entries of a job's definition.
 impl PartialEq for Windows {
     fn eq(&self, other: &Windows) -> bool {
         let definitions =
-            |windows: &Windows| windows.0.iter().map(|w| w.definition.clone()).collect::<Vec<_>>();
-        Arc::ptr_eq(&self.0, &other.0) || definitions(self) == definitions(other)
+            |windows: &Windows| windows.each.iter().map(|w| w.definition.clone()).collect::<Vec<_>>();
+        Arc::ptr_eq(&self.each, &other.each) || definitions(self) == definitions(other)
     }
 }
 
@@ -322,7 +367,7 @@ impl Eq for Windows {}
 
 impl fmt::Debug for Windows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(Window::name)).finish()
+        f.debug_list().entries(self.each.iter().map(Window::name)).finish()
     }
 }
 
@@ -335,7 +380,7 @@ impl fmt::Debug for Window {
 /// As the canonical forms.
 impl Serialize for Windows {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(Window::name))
+        serializer.collect_seq(self.each.iter().map(Window::name))
     }
 }
 

@@ -85,6 +85,7 @@ impl<'scope, D: Clone + 'static> AtLooks<'scope, D> for Stream<'scope, EventTime
         L: LookLogic<Input = D>,
     {
         let scope = self.scope();
+        let operator = name.to_owned();
         self.unary_frontier(pact, name, move |first, info| {
             let again = scope.activator_for(info.address);
             // Logic that resumes may have looks to come before anything comes in.
@@ -112,6 +113,10 @@ impl<'scope, D: Clone + 'static> AtLooks<'scope, D> for Stream<'scope, EventTime
                         break;
                     }
                     logic.look(look, &mut |time, item| {
+                        debug_assert!(
+                            time >= look.minus(1),
+                            "{operator} gives an item of {time:?} at {look:?}"
+                        );
                         items += 1;
                         given.entry(time).or_default().push(item);
                     });

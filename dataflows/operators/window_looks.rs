@@ -1,5 +1,6 @@
-//! The looks at the windows of symbols: at windows that become final, that end, and at ticks at those that have changed.
-//! What of a symbol is asked is [`crate::market::symbol_state`]; [`kept`] is what a checkpoint needs besides.
+//! The looks at the windows of symbols: at windows that become final, that end, and at ticks at those that
+//! have changed. What of a symbol is asked is [`crate::market::symbol_state`]; [`kept`] is what a checkpoint
+//! needs besides.
 
 mod changing;
 mod kept;
@@ -92,6 +93,9 @@ pub(crate) struct WindowLooks {
     ending: Agenda,
     /// Symbols whose long windows are kept by value at that moment.
     basing: Agenda,
+    /// Symbols with trades in a pane that ends then and with which no window ends: what their ids were is
+    /// kept by value.
+    alone: BTreeMap<EventTime, Vec<usize>>,
     /// Symbols with trades that no tick has seen yet; only where ticks are looked at.
     touched: Vec<usize>,
     tick_due: Option<EventTime>,
@@ -126,7 +130,7 @@ impl WindowLooks {
             legs: HashSet::new(),
             tells_all: definition.holds_windows(),
             beginning: BTreeMap::new(),
-            changing: Changing::of(definition).after(&resume.log),
+            changing: Changing::of(definition).after(&resume.changes()),
             lives: Vec::new(),
             definition: Arc::clone(definition),
             withhold_before: EventTime::MIN,
@@ -137,6 +141,7 @@ impl WindowLooks {
             settling: Agenda::default(),
             ending: Agenda::default(),
             basing: Agenda::default(),
+            alone: BTreeMap::new(),
             touched: Vec::new(),
             tick_due: None,
         };
@@ -182,10 +187,15 @@ impl WindowLooks {
         if let Some(moment) = self.slots.kept_at(trades.end.max(self.kept_from)) {
             self.basing.add(number, moment);
         }
+        let mut ends_alone = true;
         for place in 0..self.looks.windows.count() {
             if let Some(slot) = self.slots.at(place) {
                 self.note_windows(number, place, slot.end, look);
+                ends_alone &= slot.end != trades.end;
             }
+        }
+        if ends_alone {
+            self.alone.entry(trades.end).or_default().push(number);
         }
     }
 
@@ -347,7 +357,9 @@ impl LookLogic for WindowLooks {
         let settled = self.settling.first().map(|end| self.looks.final_at(end));
         let kept = self.basing.first().map(|until| self.looks.kept_at(until));
         let beginning = self.beginning.keys().next().copied();
-        [news, settled, kept, self.ending.first(), beginning, self.tick_due].into_iter().flatten().min()
+        let alone = self.alone.keys().next().map(|end| self.looks.final_at(*end));
+        let due = [news, settled, kept, alone, self.ending.first(), beginning, self.tick_due];
+        due.into_iter().flatten().min()
     }
 
     fn look(&mut self, look: EventTime, give: &mut dyn FnMut(EventTime, Output)) {
@@ -370,6 +382,7 @@ impl LookLogic for WindowLooks {
         while let Some(until) = self.basing.first().filter(|until| self.looks.kept_at(*until) <= look) {
             self.keep(until, look, give);
         }
+        self.leave_alone(look, give);
         self.end(look, give);
         self.begin_crosses(look, give);
         self.tick_due = None;

@@ -2,6 +2,7 @@
 
 use super::crosses::{self, Crosses};
 use super::layers::{Given, flag_of};
+use super::quotes;
 use super::settings as s;
 use super::usage::{UsageError, Wrong, nearest};
 use super::values;
@@ -20,17 +21,22 @@ const DEFAULT_CROSS: &str = "XVGUSDT=XVGBTC*BTCUSDT";
 pub(super) fn definition(given: &mut Given) -> Result<Definition, UsageError> {
     let (crosses, symbols) = wanted(given)?;
     let rows = given.get(&s::ROWS)?;
-    if crosses.is_empty() && !rows.has(RowKind::Symbol) {
+    if crosses.is_empty() && !given.asks(&s::QUOTE.about) && !rows.has(RowKind::Symbol) {
         let rows = given.what(&s::ROWS.about);
         given.warnings.push(format!("{rows}: no row will leave, since there is no cross"));
     }
     warn_of_shared_names(given, &crosses, &symbols);
+    let quotes = quotes::quotes(given, &crosses)?;
     let basis = basis(given, &crosses, rows)?;
     let mut definition = Definition {
         crosses,
         basis,
         symbols,
-        windows: windows(given)?,
+        windows: match &quotes {
+            Some(quotes) => quotes.panes_of(windows(given)?),
+            None => windows(given)?,
+        },
+        quotes,
         delay: given.get(&s::DELAY)?,
         grace: given.get(&s::GRACE)?,
         emit: given.get(&s::EMIT)?,
@@ -154,7 +160,9 @@ pub(super) fn wanted(given: &Given) -> Result<(Vec<Cross>, Selection), UsageErro
     let mut crosses = Crosses::default();
     let flags = given.find(&s::CROSS)?;
     let file = given.find(&s::CROSSES_FILE)?;
-    let symbols = given.find(&s::SYMBOLS)?;
+    let asks_quotes = given.asks(&s::QUOTE.about);
+    // Every asset of all symbols, where these are not named.
+    let symbols = given.find(&s::SYMBOLS)?.or(asks_quotes.then_some(None));
     if flags.is_none() && file.is_none() && symbols.is_none() {
         let what = flag_of(&s::CROSS.about);
         let default = crosses::cross(DEFAULT_CROSS).map_err(|wrong| wrong.at(what.clone()))?;

@@ -153,6 +153,11 @@ impl Given {
     }
 
     /// The setting's texts where somebody gave it.
+    pub fn asks(&self, about: &About) -> bool {
+        about.is_for(self.which()) && self.texts(about).is_some()
+    }
+
+    /// Its texts.
     pub fn texts(&self, about: &About) -> Option<&[String]> {
         self.entries.get(about.name).map(|entry| entry.texts.as_slice())
     }

@@ -4,13 +4,17 @@
 //! capitals, `-` as `_`), the keys of the configuration file (the name), and what `crossrate config` prints.
 //! A test holds the table of `docs/flags.md` against it.
 
+mod headings;
 mod shared;
 
+use self::headings::*;
+pub(super) use self::headings::{INPUT, LOGGING};
 use super::usage::Wrong;
-use super::{computed, crosses, places, values};
+use super::{computed, crosses, places, quotes, values};
 use crate::config::log::LoggedChange;
 use crate::config::{AtEnd, DeadLetterTarget, Progress, SinkTarget, Speed, StartOffset, Stay};
 use crate::wire::format::Format;
+use crossrate_dataflows::market::assets::Asset;
 use crossrate_dataflows::market::definition::{Basis, Cross, Emit, Fill, MissingLeg, RowKinds};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::trade::Symbol;
@@ -313,19 +317,6 @@ macro_rules! settings {
     };
 }
 
-pub(super) const INPUT: &str = "Input";
-const WINDOWS: &str = "Windows";
-const CROSSES: &str = "Crosses";
-const OUTPUT: &str = "Output";
-const SERVING: &str = "Serving";
-const JOB: &str = "Job";
-const CLUSTER: &str = "Cluster";
-/// The heading under which help is listed too.
-pub(super) const LOGGING: &str = "Logging";
-const DEMO: &str = "Demonstration";
-const REPLAY: &str = "Replay";
-const COLLECTING: &str = "Collecting";
-
 settings! {
     FROM: Setting<Vec<String>> = Setting::many("from", "SOURCE", INPUT, values::texts,
         "kafka, files (each is one partition), or - for standard input").several().default("kafka");
@@ -418,6 +409,16 @@ settings! {
         .default("none");
     CHANGES: Optional<Vec<LoggedChange>> = Optional::one("changes", "FILE", CROSSES, computed::changes,
         "How the job was changed while it ran: the log that crossrate define list --json tells").default("none");
+    QUOTE: Optional<Vec<Asset>> = Optional::many("quote", "ASSET", CROSSES, quotes::assets,
+        "A rate of every asset in this currency, by what trades most; repeatable").in_demo_too().default("none");
+    QUOTE_ASSETS: Setting<Vec<Asset>> = Setting::many("quote-assets", "A,B", CROSSES, quotes::assets,
+        "Assets that end the name of a symbol such as BTCUSDT").default(quotes::QUOTE_ASSETS);
+    PAIRS: Optional<PathBuf> = Optional::one("pairs", "FILE", CROSSES, places::path,
+        "The assets of symbols: lines symbol,base,quote, as of crossrate pairs").default("as names tell");
+    PATH_EVERY: Setting<u64> = Setting::one("path-every", "DURATION", CROSSES, values::span,
+        "How often the symbols of a rate are chosen").in_demo_too().default("1h");
+    PATH_LOOKBACK: Setting<u64> = Setting::one("path-lookback", "DURATION", CROSSES, values::span,
+        "How far back a symbol's trades count for that").in_demo_too().default("24h");
     BASIS: Optional<Vec<Basis>> = Optional::many("basis", "NAME[=SYMBOL]", CROSSES, computed::bases,
         "The cross beside the pair that is traded directly, which has its name unless another is given; repeatable")
         .default("none");

@@ -58,8 +58,10 @@ impl ToldChange {
     /// A change as it is told.
     pub fn of(LoggedChange { change: DatedChange { change, from }, offsets }: &LoggedChange) -> ToldChange {
         let (verb, kind, name, formula) = match change {
-            Change::AddCross(cross) => (Verb::Add, Kind::Cross, &cross.name, Some(cross.formula())),
-            Change::DropCross(name) => (Verb::Drop, Kind::Cross, name, None),
+            Change::AddCross(cross) | Change::TakePath(cross) => {
+                (Verb::Add, Kind::Cross, &cross.name, Some(cross.formula()))
+            }
+            Change::DropCross(name) | Change::LeavePath(name) => (Verb::Drop, Kind::Cross, name, None),
             Change::AddSymbol(name) => (Verb::Add, Kind::Symbol, name, None),
             Change::DropSymbol(name) => (Verb::Drop, Kind::Symbol, name, None),
         };

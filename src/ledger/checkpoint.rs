@@ -302,6 +302,8 @@ impl Checkpoint {
                 | EntryKey::Series(_)
                 | EntryKey::Close(_)
                 | EntryKey::Held(..)
+                | EntryKey::Path(..)
+                | EntryKey::Counts(..)
                 | EntryKey::Rate(..)) => lasting::take(&mut checkpoint.resume, kind, key, entry)?,
                 EntryKey::Change(place) => _ = log.insert(place, decode(key, entry)?),
                 EntryKey::Idle => checkpoint.resume.idle = decode(key, entry)?,

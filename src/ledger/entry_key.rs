@@ -51,6 +51,10 @@ pub enum EntryKey {
     Unselected(u32),
     /// A final window of a symbol that a cross which is added may reach back to, by its end.
     Held(InWindows, EventTime),
+    /// The path of a cross, and from when on windows take it.
+    Path(Symbol, EventTime),
+    /// A symbol's trades in the step of time that ends then, by which paths are chosen.
+    Counts(Symbol, EventTime),
     /// Where idleness or adoption took watermarks, as far as rows may still ask what closed them.
     Idle,
     /// How often the job was taken over, so that databases beside the ledger obey the latest run only.
@@ -109,6 +113,8 @@ impl Display for EntryKey {
             EntryKey::Taken(place, partition) => write!(f, "taken/{place}/{partition}"),
             EntryKey::Unselected(partition) => write!(f, "unselected/{partition}"),
             EntryKey::Held(of, end) => write!(f, "held/{}/{}", Named(of), end.micros()),
+            EntryKey::Path(name, from) => write!(f, "path/{name}/{}", from.micros()),
+            EntryKey::Counts(symbol, step) => write!(f, "counts/{symbol}/{}", step.micros()),
             EntryKey::Idle => f.write_str("idle"),
             EntryKey::Term => f.write_str("term"),
             EntryKey::Fresh => f.write_str("fresh"),
@@ -186,6 +192,14 @@ fn read(text: &str) -> Option<EntryKey> {
             let (of, end) = rest.rsplit_once('/')?;
             EntryKey::Held(in_windows(of), end.parse().ok().map(EventTime::from_micros)?)
         }
+        "path" => {
+            let (name, from) = named_at(rest)?;
+            EntryKey::Path(name, from)
+        }
+        "counts" => {
+            let (symbol, step) = named_at(rest)?;
+            EntryKey::Counts(symbol, step)
+        }
         "idle" => EntryKey::Idle,
         "term" => EntryKey::Term,
         "fresh" => EntryKey::Fresh,
@@ -195,6 +209,11 @@ fn read(text: &str) -> Option<EntryKey> {
         "length" => EntryKey::Length(rest.to_owned()),
         _ => return None,
     })
+}
+
+fn named_at(text: &str) -> Option<(Symbol, EventTime)> {
+    let (name, at) = text.rsplit_once('/')?;
+    Some((Symbol::new(name), at.parse().ok().map(EventTime::from_micros)?))
 }
 
 fn in_windows(text: &str) -> InWindows {
@@ -239,6 +258,8 @@ mod tests {
             any::<u32>().prop_map(EntryKey::Unselected),
             any::<(u32, u32)>().prop_map(|(place, partition)| EntryKey::Taken(place, partition)),
             (of(), any::<u64>()).prop_map(|(of, end)| EntryKey::Held(of, EventTime::from_micros(end))),
+            (of(), any::<u64>()).prop_map(|(of, from)| EntryKey::Path(of.0, EventTime::from_micros(from))),
+            (of(), any::<u64>()).prop_map(|(of, step)| EntryKey::Counts(of.0, EventTime::from_micros(step))),
             of().prop_map(EntryKey::Carried),
             of().prop_map(EntryKey::Base),
             of().prop_map(|(name, _)| EntryKey::Anew(name)),

@@ -246,6 +246,9 @@ fn every_setting_may_stand_in_a_file_and_in_the_environment() {
         ("crosses", "c"),
         ("changes", "l"),
         ("basis", "X"),
+        ("quote", "USDT"),
+        ("pairs", "q"),
+        ("rate-metrics", "5"),
         ("dead-letter", "d"),
         ("summary", "s"),
         ("process", "0"),
@@ -257,6 +260,7 @@ fn every_setting_may_stand_in_a_file_and_in_the_environment() {
         ("allow-origin", "https://a.example"),
     ]);
     std::fs::write(folder.path().join("p"), "").expect("written");
+    std::fs::write(folder.path().join("q"), "symbol,base,quote\n").expect("written");
     std::fs::write(folder.path().join("l"), r#"{"log":[]}"#).expect("written");
     std::fs::write(folder.path().join("c"), "[crosses]\nX = \"Y*Z\"\n").expect("written");
     for (name, (default, _)) in &defaults {
@@ -273,6 +277,7 @@ fn every_setting_may_stand_in_a_file_and_in_the_environment() {
         let beside = match name.as_str() {
             "basis" => Some(("CROSSRATE_CROSS", "X=Y*Z")),
             "max-fill" => Some(("CROSSRATE_FILL", "null")),
+            "pairs" | "quote-assets" | "path-every" | "path-lookback" => Some(("CROSSRATE_QUOTE", "USDT")),
             _ => None,
         };
         let mut by_environment = crossrate(folder.path(), ["config"]);

@@ -1,6 +1,7 @@
 //! The integration tests: one binary, one link.
 
 mod arrows;
+mod assets;
 mod cli;
 mod cluster;
 mod demo;

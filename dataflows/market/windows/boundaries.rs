@@ -60,7 +60,7 @@ impl Windows {
                 *periods = Periods::Listed(Arc::clone(listed));
             }
         }
-        if changed.is_empty() { self.clone() } else { Windows(each.into()) }
+        if changed.is_empty() { self.clone() } else { Windows { each: each.into(), steps: self.steps } }
     }
 }
 
@@ -109,7 +109,7 @@ mod tests {
         let mut each: Vec<Window> = definitions.map(Window::new).to_vec();
         each[1].grid = Grid::Periods(periods.clone());
         each[2].grid = Grid::Anchored { periods, step: 3_600_000_000 };
-        Windows(each.into())
+        Windows { each: each.into(), steps: [0; 2] }
     }
 
     fn at(text: &str) -> EventTime {

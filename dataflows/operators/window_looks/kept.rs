@@ -57,6 +57,19 @@ impl WindowLooks {
         }
     }
 
+    /// Keeps the ids of panes with which no window ends and that are final.
+    pub(super) fn leave_alone(&mut self, look: EventTime, give: Give<'_>) {
+        while let Some(entry) =
+            self.alone.first_entry().filter(|entry| self.looks.final_at(*entry.key()) <= look)
+        {
+            let (end, symbols) = entry.remove_entry();
+            for number in symbols {
+                self.symbols[number].settle_ids(end);
+                self.keep_ids(number, give);
+            }
+        }
+    }
+
     /// Keeps the sums of long windows by value.
     pub(super) fn keep(&mut self, until: EventTime, look: EventTime, give: Give<'_>) {
         for number in self.basing.take(until) {

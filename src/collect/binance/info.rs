@@ -3,7 +3,7 @@
 use super::rest::{self, Rest, Trouble};
 use crossrate_dataflows::market::event_time::EventTime;
 use serde::Deserialize;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// As far as the collector wants to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,7 @@ pub struct ExchangeInfo {
     pub time: EventTime,
 }
 
+const EVERYTHING: &str = "/api/v3/exchangeInfo?showPermissionSets=false";
 /// Symbols that may be asked for by name.
 const MOST_NAMED: usize = 100;
 
@@ -29,7 +30,7 @@ pub fn ask(rest: &Rest, symbols: &[String]) -> Result<ExchangeInfo, Trouble> {
             body => return read(&body?),
         }
     }
-    read(&rest.get("/api/v3/exchangeInfo?showPermissionSets=false").body?)
+    read(&rest.get(EVERYTHING).body?)
 }
 
 #[derive(Deserialize)]
@@ -51,14 +52,34 @@ struct RateLimit {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Symbol {
     symbol: String,
     status: String,
+    base_asset: Option<String>,
+    quote_asset: Option<String>,
+}
+
+/// The assets of all symbols that there are, in order of their names: lines `symbol,base,quote`.
+pub fn pairs(rest: &Rest) -> Result<String, Trouble> {
+    let whole = parse(&rest.get(EVERYTHING).body?)?;
+    let line = |Symbol { symbol, base_asset, quote_asset, .. }: Symbol| {
+        Some(format!("{symbol},{},{}\n", base_asset?, quote_asset?))
+    };
+    let lines: BTreeSet<String> = whole.symbols.into_iter().filter_map(line).collect();
+    Ok(std::iter::once("symbol,base,quote\n".to_owned()).chain(lines).collect())
+}
+
+fn words(why: String) -> Trouble {
+    Trouble::Failed(format!("exchangeInfo is not understood: {why}"))
+}
+
+fn parse(body: &[u8]) -> Result<Whole, Trouble> {
+    serde_json::from_slice(body).map_err(|error| words(error.to_string()))
 }
 
 fn read(body: &[u8]) -> Result<ExchangeInfo, Trouble> {
-    let words = |why: String| Trouble::Failed(format!("exchangeInfo is not understood: {why}"));
-    let whole: Whole = serde_json::from_slice(body).map_err(|error| words(error.to_string()))?;
+    let whole = parse(body)?;
     let time = EventTime::from_exchange(whole.server_time).ok_or_else(|| words("its time".to_owned()))?;
     let of_a_minute = |limit: &&RateLimit| {
         limit.rate_limit_type == "REQUEST_WEIGHT" && limit.interval == "MINUTE" && limit.interval_num == 1

@@ -28,6 +28,10 @@ pub(super) fn take(resume: &mut Resume, kind: EntryKey, key: &str, entry: &[u8])
         EntryKey::Series(of) => _ = resume.series.insert(of, decode(key, entry)?),
         EntryKey::Close(of) => _ = resume.closes.insert(of, decode(key, entry)?),
         EntryKey::Held(of, end) => _ = resume.held.entry(of).or_default().insert(end, decode(key, entry)?),
+        EntryKey::Path(name, from) => _ = resume.paths.insert((name, from), decode(key, entry)?),
+        EntryKey::Counts(symbol, step) => {
+            resume.counts.entry(symbol).or_default().insert(step, decode(key, entry)?);
+        }
         EntryKey::Rate(of, number) => {
             resume.rates.entry(of).or_default().insert(number, decode(key, entry)?);
         }
@@ -66,6 +70,18 @@ pub fn add_lasting(changes: &mut Changes, change: &Lasting, stats_last: Option<u
         }
         Lasting::Released(of, end) => {
             changes.insert(EntryKey::Held(of.clone(), *end).into(), None);
+        }
+        Lasting::Path(name, from, legs) => {
+            changes.insert(EntryKey::Path(name.clone(), *from).into(), Some(encode(legs)?));
+        }
+        Lasting::PathGone(name, from) => {
+            changes.insert(EntryKey::Path(name.clone(), *from).into(), None);
+        }
+        Lasting::Counts(symbol, step, counts) => {
+            changes.insert(EntryKey::Counts(symbol.clone(), *step).into(), Some(encode(counts)?));
+        }
+        Lasting::CountsGone(symbol, step) => {
+            changes.insert(EntryKey::Counts(symbol.clone(), *step).into(), None);
         }
         Lasting::Rate(of, number, rate) => {
             changes.insert(EntryKey::Rate(of.clone(), *number).into(), Some(encode(rate)?));

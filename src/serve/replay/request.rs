@@ -3,6 +3,7 @@
 //! hold.
 
 use crate::duration;
+use crossrate_dataflows::market::assets::Asset;
 use crossrate_dataflows::market::definition::{Basis, Definition, Emit, Fill, MissingLeg, Selection};
 use crossrate_dataflows::market::schema::RowKind;
 use serde::Deserialize;
@@ -63,7 +64,7 @@ impl ReplayRequest {
         settings.extend(job.map(settings_of).unwrap_or_default());
         // Whose rows there are, and of which windows, is said as a whole.
         if self.cross.is_some() || self.symbols.is_some() {
-            for name in ["cross", "symbols", "basis"] {
+            for name in ["cross", "symbols", "basis", "quote"] {
                 settings.remove(name);
             }
         }
@@ -112,6 +113,8 @@ fn settings_of(definition: &Definition) -> Table {
     let length = |micros: u64| Some(Value::String(duration::show(micros)));
     let number = |number: u64| Some(Value::String(number.to_string()));
     let basis = |basis: &Basis| format!("{}={}", basis.cross, basis.direct);
+    let quotes = definition.quotes.as_ref().filter(|quotes| quotes.pairs.is_empty());
+    let assets = |assets: &[Asset]| list(assets.iter().map(ToString::to_string).collect());
     let rows: Vec<&str> =
         RowKind::ALL.into_iter().filter(|kind| definition.rows.has(*kind)).map(RowKind::as_str).collect();
     let settings = [
@@ -133,6 +136,11 @@ fn settings_of(definition: &Definition) -> Table {
                 MissingLeg::Withhold => "withhold",
             }),
         ),
+        // A table of pairs has no place among settings: without it rates would be other ones.
+        ("quote", quotes.and_then(|quotes| assets(&quotes.currencies))),
+        ("quote-assets", quotes.and_then(|quotes| assets(&quotes.quote_assets))),
+        ("path-every", quotes.and_then(|quotes| length(quotes.path_every))),
+        ("path-lookback", quotes.and_then(|quotes| length(quotes.path_lookback))),
         ("max-carry", definition.max_carry.and_then(length)),
         ("stats-last", definition.stats_last.and_then(number)),
         ("dedup", text(if definition.dedup { "partition" } else { "off" })),

@@ -1,0 +1,211 @@
+//! The paths in force: kept until another one is clearly better.
+
+use super::best::{Graph, Hop, Path, PathKey};
+use super::weights::Choice;
+use crate::market::assets::{Asset, LONGEST_PATH, Quotes};
+use crate::market::changes::{Change, DatedChange};
+use crate::market::definition::{Cross, Definition, Leg};
+use crate::market::event_time::EventTime;
+use crate::market::looks::Looks;
+use crate::market::resume::{Lasting, Resume};
+use crate::market::trade::{Symbol, is_name};
+use crate::market::work::count;
+use crate::operators::at_looks::LookLogic;
+use crate::symbol_windows::Emission;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// A path in force is left for one that weighs so many times as much.
+const CLEARLY_BETTER: u64 = 2;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) enum Input {
+    Best(((PathKey, Path), EventTime, isize)),
+    Choice((EventTime, Choice)),
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Output {
+    Change(DatedChange),
+    Lasting(EventTime, Lasting),
+}
+
+impl Output {
+    pub(super) fn change_or_lasting(self) -> Result<DatedChange, Emission> {
+        match self {
+            Output::Change(change) => Ok(change),
+            Output::Lasting(look, lasting) => Err(Emission::Lasting(look, lasting)),
+        }
+    }
+}
+
+type Give<'a> = &'a mut dyn FnMut(EventTime, Output);
+type PathsByLength = [Option<Path>; LONGEST_PATH];
+
+/// Chooses.
+pub(super) struct PathsInForce {
+    looks: Looks,
+    pending: BTreeMap<EventTime, Pending>,
+    best: HashMap<(Graph, Asset, Asset), PathsByLength>,
+    weights: HashMap<Symbol, u64>,
+    /// Of each asset that has had a path, by asset and currency.
+    in_force: BTreeMap<(Asset, Asset), InForce>,
+    /// When the last window of a path is final: name and beginning.
+    gone: BTreeMap<EventTime, Vec<(Symbol, EventTime)>>,
+}
+
+#[derive(Default)]
+struct Pending {
+    best: Vec<((PathKey, Path), isize)>,
+    choices: Vec<Choice>,
+}
+
+struct InForce {
+    since: EventTime,
+    hops: Option<Vec<Hop>>,
+}
+
+impl PathsInForce {
+    pub(super) fn new(definition: &Definition, resume: &Resume) -> PathsInForce {
+        let mut paths = PathsInForce {
+            looks: Looks::of(definition),
+            pending: BTreeMap::new(),
+            best: HashMap::new(),
+            weights: HashMap::new(),
+            in_force: BTreeMap::new(),
+            gone: BTreeMap::new(),
+        };
+        let currencies: Vec<_> = definition.quotes.iter().flat_map(|quotes| &quotes.currencies).collect();
+        for ((name, from), legs) in &resume.paths {
+            let Some(of) = currencies.iter().find_map(|currency| Quotes::rate_of(name, currency)) else {
+                continue;
+            };
+            let hop = |leg: &Leg| Hop { symbol: leg.symbol.clone(), inverse: leg.inverse };
+            let hops = legs.as_ref().map(|legs| legs.iter().map(hop).collect());
+            if let Some(left) = paths.in_force.insert(of, InForce { since: *from, hops }) {
+                paths.note_end(name, &left, *from);
+            }
+        }
+        paths
+    }
+
+    /// Notes when a path that is left at a moment may be forgotten.
+    fn note_end(&mut self, name: &Symbol, left: &InForce, until: EventTime) {
+        // That there was no path is known for as long as the path before that.
+        let end = if left.hops.is_some() { until } else { left.since };
+        let gone = self.looks.final_at(self.looks.windows.last_end_of_start_before(end));
+        self.gone.entry(gone.max(until)).or_default().push((name.clone(), left.since));
+    }
+
+    fn note(&mut self, ((graph, asset, currency, length), path): (PathKey, Path), diff: isize) {
+        let of = self.best.entry((graph, asset, currency)).or_default();
+        let known = &mut of[usize::from(length) - 1];
+        match diff > 0 {
+            true => *known = Some(path),
+            false if known.as_ref() == Some(&path) => *known = None,
+            false => {}
+        }
+    }
+
+    /// The heaviest path, of equals the shortest.
+    fn heaviest(&self, graph: Graph, (asset, currency): &(Asset, Asset)) -> Option<&Path> {
+        let best = self.best.get(&(graph, asset.clone(), currency.clone()))?;
+        best.iter().flatten().rev().max_by_key(|path| path.weight)
+    }
+
+    /// Chooses anew for an asset that has had a path.
+    fn choose(&mut self, of: &(Asset, Asset), look: EventTime, give: Give<'_>) {
+        count(1);
+        let Some(in_force) = self.in_force.get(of) else { return };
+        let weight = |hop: &Hop| self.weights.get(&hop.symbol).copied().unwrap_or(0);
+        let old = in_force.hops.as_ref().and_then(|hops| hops.iter().map(weight).min()).unwrap_or(0);
+        let new = self.heaviest(Graph::Regular, of);
+        let is_better = new.is_some_and(|new| new.weight >= old.saturating_mul(CLEARLY_BETTER));
+        let hops = new.map(|new| new.hops.clone());
+        if (old == 0 || is_better) && hops != in_force.hops {
+            self.take(of, hops, look, give);
+        }
+    }
+
+    fn take(&mut self, of: &(Asset, Asset), hops: Option<Vec<Hop>>, look: EventTime, give: Give<'_>) {
+        let name = Quotes::cross_name(&of.0, &of.1);
+        if !is_name(name.as_str().as_bytes()) {
+            return;
+        }
+        let date = look.minus(1);
+        let mut change = |change: Change| give(date, Output::Change(DatedChange { change, from: look }));
+        let leg = |hop: &Hop| Leg { symbol: hop.symbol.clone(), inverse: hop.inverse };
+        let legs: Option<Vec<Leg>> = hops.as_ref().map(|hops| hops.iter().map(leg).collect());
+        let left = self.in_force.insert(of.clone(), InForce { since: look, hops });
+        if left.as_ref().is_some_and(|left| left.hops.is_some()) {
+            change(Change::LeavePath(name.clone()));
+        }
+        if let Some(legs) = legs.clone() {
+            change(Change::TakePath(Cross { name: name.clone(), legs }));
+        }
+        if let Some(left) = left {
+            self.note_end(&name, &left, look);
+        }
+        give(date, Output::Lasting(look, Lasting::Path(name, look, legs)));
+    }
+
+    fn act(&mut self, choice: Choice, give: Give<'_>) {
+        match choice {
+            Choice::Weight(symbol, weight) => {
+                self.weights.insert(symbol, weight);
+            }
+            Choice::OfAll(look) => {
+                let all: BTreeSet<_> = self.in_force.keys().cloned().collect();
+                all.iter().for_each(|of| self.choose(of, look, give));
+            }
+            Choice::Without(look, symbol) => {
+                let holds = |hops: &Vec<Hop>| hops.iter().any(|hop| hop.symbol == symbol);
+                let held = self.in_force.iter().filter(|(_, path)| path.hops.as_ref().is_some_and(holds));
+                let held: Vec<_> = held.map(|(of, _)| of.clone()).collect();
+                held.iter().for_each(|of| self.choose(of, look, give));
+            }
+            Choice::First(look, assets) => {
+                for of in assets {
+                    count(1);
+                    let hops = self.heaviest(Graph::First, &of).map(|path| path.hops.clone());
+                    if hops.is_some() {
+                        self.take(&of, hops, look, give);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl LookLogic for PathsInForce {
+    type Input = Input;
+    type Output = Output;
+
+    fn absorb(&mut self, input: Input) {
+        match input {
+            Input::Best((best, date, diff)) => self.pending.entry(date).or_default().best.push((best, diff)),
+            Input::Choice((date, choice)) => self.pending.entry(date).or_default().choices.push(choice),
+        }
+    }
+
+    fn next_look(&self) -> Option<EventTime> {
+        let due = self.pending.keys().next().map(|date| date.plus(1));
+        let gone = self.gone.keys().next().copied();
+        due.into_iter().chain(gone).min()
+    }
+
+    fn look(&mut self, look: EventTime, give: Give<'_>) {
+        while let Some(entry) = self.pending.first_entry().filter(|entry| *entry.key() < look) {
+            let Pending { mut best, choices } = entry.remove();
+            // What is left is told after what takes its place.
+            best.sort_by_key(|(_, diff)| *diff);
+            best.into_iter().for_each(|(best, diff)| self.note(best, diff));
+            choices.into_iter().for_each(|choice| self.act(choice, give));
+        }
+        while let Some(entry) = self.gone.first_entry().filter(|entry| *entry.key() <= look) {
+            for (name, since) in entry.remove() {
+                give(look.minus(1), Output::Lasting(look, Lasting::PathGone(name, since)));
+            }
+        }
+    }
+}
