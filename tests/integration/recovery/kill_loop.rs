@@ -159,9 +159,10 @@ pub(crate) fn kill_and_take_up(
         }
         let code = end_of(&mut child).unwrap_or_else(|| panic!("it hangs: {}", job.said()));
         match code {
+            // With a checkpoint nothing is lost by stopping.
+            Some(0 | 130) if asked => {}
             // It was too quick for this time; what follows must find that there is nothing to do.
             Some(0) => break,
-            Some(130) if asked => {}
             None => {}
             Some(code) => panic!("it ended with {code}: {}", job.said()),
         }
