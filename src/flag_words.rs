@@ -3,7 +3,7 @@
 //! Checkpoints and handshakes hold it as pairs made of the program's own structures, whose form stays as it
 //! is so that every version reads it. People are shown what they would type.
 
-use crossrate_dataflows::market::assets::{Asset, QUOTE_ASSETS, Quotes, asset};
+use crossrate_dataflows::market::assets::{Asset, QUOTE_ASSETS, Quotes};
 use crossrate_dataflows::market::definition::{Basis, Cross};
 use crossrate_dataflows::market::schema::RowKind;
 use crossrate_dataflows::market::windows::show_length;
@@ -53,7 +53,7 @@ fn quotes(value: &str) -> Option<String> {
     let assets = |assets: &[Asset]| assets.iter().map(Asset::as_str).collect::<Vec<_>>().join(",");
     let (every, lookback) = (show_length(quotes.path_every), show_length(quotes.path_lookback));
     let mut words = format!("{} --path-every {every} --path-lookback {lookback}", assets(&quotes.currencies));
-    if quotes.quote_assets != QUOTE_ASSETS.map(asset) {
+    if assets(&quotes.quote_assets) != QUOTE_ASSETS {
         words += &format!(" --quote-assets {}", assets(&quotes.quote_assets));
     }
     if !quotes.pairs.is_empty() {

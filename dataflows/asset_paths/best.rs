@@ -1,7 +1,7 @@
 //! The best paths of all assets, of each length.
 
 use crate::market::assets::{Asset, LONGEST_PATH, Pair};
-use crate::market::definition::Definition;
+use crate::market::definition::{Definition, Leg};
 use crate::market::event_time::EventTime;
 use crate::market::trade::Symbol;
 use crate::market::work::count;
@@ -25,15 +25,8 @@ pub(super) enum Graph {
 pub(super) struct Edge {
     from: Asset,
     to: Asset,
-    hop: Hop,
+    leg: Leg,
     weight: u64,
-}
-
-/// A symbol of a path, from its base to its quote asset or the other way.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub(super) struct Hop {
-    pub(super) symbol: Symbol,
-    pub(super) inverse: bool,
 }
 
 pub(super) type EdgeUpdate = ((Graph, Edge), EventTime, isize);
@@ -44,7 +37,7 @@ impl Edge {
         let edge = |from: &Asset, to: &Asset, inverse: bool| Edge {
             from: from.clone(),
             to: to.clone(),
-            hop: Hop { symbol: symbol.clone(), inverse },
+            leg: Leg { symbol: symbol.clone(), inverse },
             weight,
         };
         let both = [edge(&pair.base, &pair.quote, false), edge(&pair.quote, &pair.base, true)];
@@ -63,7 +56,7 @@ pub(super) type PathKey = (Graph, Asset, Asset, u8);
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) struct Path {
     pub(super) weight: u64,
-    pub(super) hops: Vec<Hop>,
+    pub(super) legs: Vec<Leg>,
 }
 
 /// The best path of each asset in each currency, of one symbol to four.
@@ -85,7 +78,7 @@ pub(super) fn best_paths<'scope>(
 }
 
 fn direct_path((graph, edge): (Graph, Edge)) -> (PathKey, Path) {
-    ((graph, edge.from, edge.to, 1), Path { weight: edge.weight, hops: vec![edge.hop] })
+    ((graph, edge.from, edge.to, 1), Path { weight: edge.weight, legs: vec![edge.leg] })
 }
 
 type PathOfCurrency = (Asset, u8, Path);
@@ -104,14 +97,14 @@ fn longer_path(
     if edge.from == *currency {
         return None;
     }
-    let hops = std::iter::once(&edge.hop).chain(&path.hops).cloned().collect();
-    let path = Path { weight: path.weight.min(edge.weight), hops };
+    let legs = std::iter::once(&edge.leg).chain(&path.legs).cloned().collect();
+    let path = Path { weight: path.weight.min(edge.weight), legs };
     Some(((graph, edge.from.clone(), currency.clone(), length + 1), path))
 }
 
 /// The heaviest path; of equals the one whose first symbol's name comes first.
 fn best_of(_: &PathKey, paths: &[(&Path, isize)], best: &mut Vec<(Path, isize)>) {
     count(paths.len());
-    let first = paths.iter().map(|(path, _)| *path).max_by_key(|path| (path.weight, Reverse(&path.hops)));
+    let first = paths.iter().map(|(path, _)| *path).max_by_key(|path| (path.weight, Reverse(&path.legs)));
     best.extend(first.map(|path| (path.clone(), 1)));
 }

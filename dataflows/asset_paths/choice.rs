@@ -1,6 +1,6 @@
 //! The paths in force: kept until another one is clearly better.
 
-use super::best::{Graph, Hop, Path, PathKey};
+use super::best::{Graph, Path, PathKey};
 use super::weights::Choice;
 use crate::market::assets::{Asset, LONGEST_PATH, Quotes};
 use crate::market::changes::{Change, DatedChange};
@@ -62,7 +62,7 @@ struct Pending {
 
 struct InForce {
     since: EventTime,
-    hops: Option<Vec<Hop>>,
+    legs: Option<Vec<Leg>>,
 }
 
 impl PathsInForce {
@@ -75,14 +75,12 @@ impl PathsInForce {
             in_force: BTreeMap::new(),
             gone: BTreeMap::new(),
         };
-        let currencies: Vec<_> = definition.quotes.iter().flat_map(|quotes| &quotes.currencies).collect();
         for ((name, from), legs) in &resume.paths {
-            let Some(of) = currencies.iter().find_map(|currency| Quotes::rate_of(name, currency)) else {
+            let Some(of) = definition.quotes.as_ref().and_then(|quotes| quotes.rate_of(name)) else {
                 continue;
             };
-            let hop = |leg: &Leg| Hop { symbol: leg.symbol.clone(), inverse: leg.inverse };
-            let hops = legs.as_ref().map(|legs| legs.iter().map(hop).collect());
-            if let Some(left) = paths.in_force.insert(of, InForce { since: *from, hops }) {
+            let in_force = InForce { since: *from, legs: legs.clone() };
+            if let Some(left) = paths.in_force.insert(of, in_force) {
                 paths.note_end(name, &left, *from);
             }
         }
@@ -92,7 +90,7 @@ impl PathsInForce {
     /// Notes when a path that is left at a moment may be forgotten.
     fn note_end(&mut self, name: &Symbol, left: &InForce, until: EventTime) {
         // That there was no path is known for as long as the path before that.
-        let end = if left.hops.is_some() { until } else { left.since };
+        let end = if left.legs.is_some() { until } else { left.since };
         let gone = self.looks.final_at(self.looks.windows.last_end_of_start_before(end));
         self.gone.entry(gone.max(until)).or_default().push((name.clone(), left.since));
     }
@@ -117,27 +115,25 @@ impl PathsInForce {
     fn choose(&mut self, of: &(Asset, Asset), look: EventTime, give: Give<'_>) {
         count(1);
         let Some(in_force) = self.in_force.get(of) else { return };
-        let weight = |hop: &Hop| self.weights.get(&hop.symbol).copied().unwrap_or(0);
-        let old = in_force.hops.as_ref().and_then(|hops| hops.iter().map(weight).min()).unwrap_or(0);
+        let weight = |leg: &Leg| self.weights.get(&leg.symbol).copied().unwrap_or(0);
+        let old = in_force.legs.as_ref().and_then(|legs| legs.iter().map(weight).min()).unwrap_or(0);
         let new = self.heaviest(Graph::Regular, of);
         let is_better = new.is_some_and(|new| new.weight >= old.saturating_mul(CLEARLY_BETTER));
-        let hops = new.map(|new| new.hops.clone());
-        if (old == 0 || is_better) && hops != in_force.hops {
-            self.take(of, hops, look, give);
+        let legs = new.map(|new| new.legs.clone());
+        if (old == 0 || is_better) && legs != in_force.legs {
+            self.take(of, legs, look, give);
         }
     }
 
-    fn take(&mut self, of: &(Asset, Asset), hops: Option<Vec<Hop>>, look: EventTime, give: Give<'_>) {
+    fn take(&mut self, of: &(Asset, Asset), legs: Option<Vec<Leg>>, look: EventTime, give: Give<'_>) {
         let name = Quotes::cross_name(&of.0, &of.1);
         if !is_name(name.as_str().as_bytes()) {
             return;
         }
         let date = look.minus(1);
         let mut change = |change: Change| give(date, Output::Change(DatedChange { change, from: look }));
-        let leg = |hop: &Hop| Leg { symbol: hop.symbol.clone(), inverse: hop.inverse };
-        let legs: Option<Vec<Leg>> = hops.as_ref().map(|hops| hops.iter().map(leg).collect());
-        let left = self.in_force.insert(of.clone(), InForce { since: look, hops });
-        if left.as_ref().is_some_and(|left| left.hops.is_some()) {
+        let left = self.in_force.insert(of.clone(), InForce { since: look, legs: legs.clone() });
+        if left.as_ref().is_some_and(|left| left.legs.is_some()) {
             change(Change::LeavePath(name.clone()));
         }
         if let Some(legs) = legs.clone() {
@@ -149,27 +145,27 @@ impl PathsInForce {
         give(date, Output::Lasting(look, Lasting::Path(name, look, legs)));
     }
 
-    fn act(&mut self, choice: Choice, give: Give<'_>) {
+    fn act(&mut self, choice: Choice, look: EventTime, give: Give<'_>) {
         match choice {
             Choice::Weight(symbol, weight) => {
                 self.weights.insert(symbol, weight);
             }
-            Choice::OfAll(look) => {
+            Choice::OfAll => {
                 let all: BTreeSet<_> = self.in_force.keys().cloned().collect();
                 all.iter().for_each(|of| self.choose(of, look, give));
             }
-            Choice::Without(look, symbol) => {
-                let holds = |hops: &Vec<Hop>| hops.iter().any(|hop| hop.symbol == symbol);
-                let held = self.in_force.iter().filter(|(_, path)| path.hops.as_ref().is_some_and(holds));
+            Choice::Without(symbol) => {
+                let holds = |legs: &Vec<Leg>| legs.iter().any(|leg| leg.symbol == symbol);
+                let held = self.in_force.iter().filter(|(_, path)| path.legs.as_ref().is_some_and(holds));
                 let held: Vec<_> = held.map(|(of, _)| of.clone()).collect();
                 held.iter().for_each(|of| self.choose(of, look, give));
             }
-            Choice::First(look, assets) => {
+            Choice::First(assets) => {
                 for of in assets {
                     count(1);
-                    let hops = self.heaviest(Graph::First, &of).map(|path| path.hops.clone());
-                    if hops.is_some() {
-                        self.take(&of, hops, look, give);
+                    let legs = self.heaviest(Graph::First, &of).map(|path| path.legs.clone());
+                    if legs.is_some() {
+                        self.take(&of, legs, look, give);
                     }
                 }
             }
@@ -196,11 +192,12 @@ impl LookLogic for PathsInForce {
 
     fn look(&mut self, look: EventTime, give: Give<'_>) {
         while let Some(entry) = self.pending.first_entry().filter(|entry| *entry.key() < look) {
+            let moment = entry.key().plus(1);
             let Pending { mut best, choices } = entry.remove();
             // What is left is told after what takes its place.
             best.sort_by_key(|(_, diff)| *diff);
             best.into_iter().for_each(|(best, diff)| self.note(best, diff));
-            choices.into_iter().for_each(|choice| self.act(choice, give));
+            choices.into_iter().for_each(|choice| self.act(choice, moment, give));
         }
         while let Some(entry) = self.gone.first_entry().filter(|entry| *entry.key() <= look) {
             for (name, since) in entry.remove() {

@@ -39,17 +39,17 @@ pub(super) enum Input {
     Changed(DatedChange),
 }
 
-/// A moment at which paths are chosen, or what is known by then.
+/// What is chosen at a moment, or known by then.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Choice {
     /// The weight of a symbol, until it has another one.
     Weight(Symbol, u64),
     /// Of all assets that have had a path.
-    OfAll(EventTime),
+    OfAll,
     /// Of assets that have had none, in that currency.
-    First(EventTime, Vec<(Asset, Asset)>),
+    First(Vec<(Asset, Asset)>),
     /// Of those whose path holds a symbol that is dropped.
-    Without(EventTime, Symbol),
+    Without(Symbol),
 }
 
 #[derive(Debug, Clone)]
@@ -93,7 +93,7 @@ pub(super) struct SymbolWeights {
     resumed_at: EventTime,
     numbers: HashMap<Symbol, usize, foldhash::fast::RandomState>,
     symbols: Vec<SymbolWeight>,
-    /// Assets that trade in one symbol or another, by their numbers.
+    /// The currencies, and the assets that trade in one symbol or another.
     assets: BTreeSet<Asset>,
     /// Trades by the end of their pane, which is not final.
     pending: BTreeMap<EventTime, HashMap<usize, u64, foldhash::fast::RandomState>>,
@@ -150,11 +150,7 @@ impl SymbolWeights {
             let number = self.number(symbol);
             self.symbols[number].counts = TradeCounts::restored(steps);
         }
-        let names: BTreeSet<&Symbol> = resume.paths.keys().map(|(name, _)| name).collect();
-        let rates = names.iter().filter_map(|name| {
-            self.quotes.currencies.iter().find_map(|currency| Quotes::rate_of(name, currency))
-        });
-        self.priced = rates.collect();
+        self.priced = resume.paths.keys().filter_map(|(name, _)| self.quotes.rate_of(name)).collect();
         let cells = self.symbols.iter().flat_map(|symbol| symbol.counts.cells());
         let first = cells.map(|cell| self.steps.first_choice_with(cell));
         self.first_choices = first.filter(|moment| *moment > resume.at).collect();
@@ -162,17 +158,9 @@ impl SymbolWeights {
         self.choice = (!self.symbols.is_empty()).then_some(after);
     }
 
-    /// Each asset in each currency but itself.
-    fn each_rate(&self) -> impl Iterator<Item = (Asset, Asset)> + '_ {
-        let of = |currency: &Asset| {
-            let currency = currency.clone();
-            let others = self.assets.iter().filter({
-                let currency = currency.clone();
-                move |asset| **asset != currency
-            });
-            others.map(move |asset| (asset.clone(), currency.clone()))
-        };
-        self.quotes.currencies.iter().flat_map(of)
+    /// Whether each asset has had a path in each currency but itself.
+    fn are_all_priced(&self) -> bool {
+        self.priced.len() == self.quotes.currencies.len() * (self.assets.len() - 1)
     }
 
     fn change(&mut self, change: &DatedChange) {
@@ -206,6 +194,7 @@ impl SymbolWeights {
         while let Some(entry) = self.pending.first_entry().filter(|e| e.key().plus(self.steps.grace) <= look)
         {
             let (pane_end, trades) = entry.remove_entry();
+            let cell = self.steps.cell(pane_end);
             let mut is_new = false;
             for (number, n) in trades {
                 count(1);
@@ -213,13 +202,11 @@ impl SymbolWeights {
                 if self.changing.life_of(symbol).until <= look {
                     continue;
                 }
-                let cell = self.steps.cell(pane_end);
                 is_new |= counts.add(pane_end, n, &self.steps).is_some();
                 let (step, of_step) = counts.of_step(cell, &self.steps);
                 let lasting = Lasting::Counts(symbol.clone(), step, of_step);
                 give(look.minus(1), Output::Told(Told::Lasting(look, lasting)));
             }
-            let cell = self.steps.cell(pane_end);
             if is_new {
                 self.first_choices.insert(self.steps.first_choice_with(cell).max(look));
             }
@@ -252,7 +239,7 @@ impl SymbolWeights {
     fn choose(&mut self, look: EventTime, give: Give<'_>) {
         self.weigh(self.steps.counted(look), look, give);
         let date = look.minus(1);
-        give(date, Output::Told(Told::Choice(date, Choice::OfAll(look))));
+        give(date, Output::Told(Told::Choice(date, Choice::OfAll)));
         let from = self.steps.counted(look).from.min(self.steps.counted_first(look).from);
         let mut is_empty = self.pending.is_empty();
         for SymbolWeight { symbol, counts, weight, .. } in &mut self.symbols {
@@ -267,6 +254,9 @@ impl SymbolWeights {
 
     /// Finds assets that can have their first path, and tells the weights that it is chosen by.
     fn choose_first(&mut self, look: EventTime, give: Give<'_>) {
+        if self.are_all_priced() {
+            return;
+        }
         let counted = self.steps.counted_first(look);
         let weights: Vec<u64> = self.symbols.iter().map(|symbol| symbol.counts.weight(counted)).collect();
         count(weights.len());
@@ -284,15 +274,12 @@ impl SymbolWeights {
         }
         self.priced.extend(first.iter().cloned());
         let date = look.minus(1);
-        give(date, Output::Told(Told::Choice(date, Choice::First(look, first))));
+        give(date, Output::Told(Told::Choice(date, Choice::First(first))));
     }
 
     /// Assets without a path so far that have one now: those that so many symbols lead to from a currency.
     fn reached(&self, weights: &[u64]) -> BTreeSet<(Asset, Asset)> {
         let mut reached = BTreeSet::new();
-        if self.priced.len() == self.each_rate().count() {
-            return reached;
-        }
         let mut neighbours: HashMap<&Asset, Vec<&Asset>> = HashMap::new();
         for (SymbolWeight { pair, .. }, weight) in self.symbols.iter().zip(weights) {
             let Some(Pair { base, quote }) = pair.as_ref().filter(|_| *weight > 0) else { continue };
@@ -327,7 +314,7 @@ impl SymbolWeights {
         self.weigh(self.steps.counted(look), look, give);
         for key in dropped {
             let date = look.minus(1);
-            give(date, Output::Told(Told::Choice(date, Choice::Without(look, key))));
+            give(date, Output::Told(Told::Choice(date, Choice::Without(key))));
         }
     }
 }
@@ -342,7 +329,7 @@ impl LookLogic for SymbolWeights {
             Input::Trades(TradesOfPane { symbol, pane_end, trades }) => {
                 let number = self.number(&symbol);
                 // A run that was taken up is told again of panes that an earlier one has counted.
-                if !self.symbols[number].counts.holds(pane_end) {
+                if pane_end.plus(self.steps.grace) > self.resumed_at {
                     *self.pending.entry(pane_end).or_default().entry(number).or_default() += trades as u64;
                 }
             }

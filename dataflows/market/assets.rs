@@ -7,9 +7,8 @@ use super::windows::Windows;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Quote assets that are known where nothing is said.
-pub const QUOTE_ASSETS: [&str; 14] =
-    ["USDT", "USDC", "FDUSD", "TUSD", "BUSD", "USD", "BTC", "ETH", "BNB", "EUR", "GBP", "TRY", "BRL", "JPY"];
+/// Quote assets that are known where nothing is said, as they are typed.
+pub const QUOTE_ASSETS: &str = "USDT,USDC,FDUSD,TUSD,BUSD,USD,BTC,ETH,BNB,EUR,GBP,TRY,BRL,JPY";
 
 /// The most symbols of a path.
 pub const LONGEST_PATH: usize = 4;
@@ -80,15 +79,16 @@ impl Quotes {
         Symbol::new(&format!("{asset}-{currency}"))
     }
 
-    /// The asset and the currency of such a cross: assets have no dash, but where a table names them so.
-    pub fn rate_of(cross: &Symbol, currency: &Asset) -> Option<(Asset, Asset)> {
-        let asset = cross.as_str().strip_suffix(currency.as_str())?.strip_suffix('-')?;
-        (!asset.is_empty()).then(|| (Symbol::new(asset), currency.clone()))
+    /// The asset and the currency of such a cross; none of another one's name. Assets have no dash.
+    pub fn rate_of(&self, cross: &Symbol) -> Option<(Asset, Asset)> {
+        let (asset, currency) = cross.as_str().rsplit_once('-').filter(|(asset, _)| !asset.is_empty())?;
+        let currency = self.currencies.iter().find(|known| known.as_str() == currency)?;
+        Some((Symbol::new(asset), currency.clone()))
     }
 
     /// Whether a cross of that name would be one of these.
     pub fn names(&self, cross: &Symbol) -> bool {
-        self.currencies.iter().any(|currency| Quotes::rate_of(cross, currency).is_some())
+        self.rate_of(cross).is_some()
     }
 
     /// How often an asset without a path is looked for one.
@@ -122,7 +122,7 @@ mod tests {
             currencies: vec![asset("usdt")],
             path_every: 1,
             path_lookback: 1,
-            quote_assets: QUOTE_ASSETS.map(asset).into(),
+            quote_assets: QUOTE_ASSETS.split(',').map(asset).collect(),
             pairs: BTreeMap::new(),
         };
         quotes.pairs.insert(Symbol::new("XBTUSD.X"), Pair { base: asset("BTC"), quote: asset("USD") });

@@ -185,7 +185,7 @@ impl fmt::Display for Cross {
 }
 
 /// One factor of a cross.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Leg {
     /// The traded pair.
     pub symbol: Symbol,

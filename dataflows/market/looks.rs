@@ -2,7 +2,7 @@
 
 use super::definition::{Definition, Emit};
 use super::event_time::EventTime;
-use super::windows::{Interval, Windows};
+use super::windows::{Interval, Windows, multiple};
 
 /// The moments of event time at which rows may leave (`docs/semantics.md#windows`), worked out from the
 /// definition once.
@@ -62,7 +62,7 @@ impl Looks {
     /// The first tick after a moment.
     #[inline]
     pub fn next_tick(&self, after: EventTime) -> EventTime {
-        next_multiple(after, self.tick)
+        multiple(after, self.tick).end
     }
 
     /// How long before a moment the first look lies, at most, that must be repeated in silence by a run that
@@ -112,10 +112,6 @@ impl Looks {
         };
         tick.min(end).min(settled)
     }
-}
-
-fn next_multiple(after: EventTime, step: u64) -> EventTime {
-    EventTime::from_micros(after.micros() - after.micros() % step).plus(step)
 }
 
 #[cfg(test)]

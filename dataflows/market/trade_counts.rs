@@ -6,7 +6,7 @@
 //! later choice tells apart become one, so that a symbol has one count a step, and a few more.
 
 use super::event_time::EventTime;
-use super::windows::next_multiple_from;
+use super::windows::{multiple, next_multiple_from};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -35,14 +35,14 @@ pub struct Counted {
 impl Steps {
     /// What counts at a choice at that moment.
     pub fn counted(&self, moment: EventTime) -> Counted {
-        let to = floor(moment.minus(self.grace), self.every);
+        let to = multiple(moment.minus(self.grace), self.every).start;
         Counted { from: to.minus(self.lookback), to }
     }
 
     /// What counts at a first choice at that moment.
     pub fn counted_first(&self, moment: EventTime) -> Counted {
-        let to = floor(moment.minus(self.grace), self.first_every);
-        Counted { from: floor(to, self.every).minus(self.lookback), to }
+        let to = multiple(moment.minus(self.grace), self.first_every).start;
+        Counted { from: multiple(to, self.every).start.minus(self.lookback), to }
     }
 
     /// The end of the cell that a pane lies in.
@@ -61,15 +61,9 @@ impl Steps {
     }
 }
 
-fn floor(time: EventTime, step: u64) -> EventTime {
-    EventTime::from_micros(time.micros() - time.micros() % step)
-}
-
 /// The trades of one symbol in one step, for a checkpoint.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CountsOfStep {
-    /// All panes that end then or earlier are in it, and no others.
-    pub until: EventTime,
     /// Trades by the end of their cell.
     pub cells: Vec<(EventTime, u64)>,
 }
@@ -79,8 +73,6 @@ pub struct CountsOfStep {
 pub struct TradeCounts {
     /// By the end of their cell.
     cells: BTreeMap<EventTime, u64>,
-    /// All panes that end then or earlier are in it.
-    until: EventTime,
 }
 
 impl TradeCounts {
@@ -88,20 +80,13 @@ impl TradeCounts {
     pub fn restored(steps: &BTreeMap<EventTime, CountsOfStep>) -> TradeCounts {
         let mut counts = TradeCounts::default();
         for step in steps.values() {
-            counts.until = counts.until.max(step.until);
             counts.cells.extend(step.cells.iter().copied());
         }
         counts
     }
 
-    /// Whether the pane that ends then is in it already.
-    pub fn holds(&self, pane_end: EventTime) -> bool {
-        pane_end <= self.until
-    }
-
     /// Adds the trades of a pane, when they are final. Gives the end of a cell that is new.
     pub fn add(&mut self, pane_end: EventTime, trades: u64, steps: &Steps) -> Option<EventTime> {
-        self.until = self.until.max(pane_end);
         let cell = steps.cell(pane_end);
         if let Some(known) = self.cells.get_mut(&cell) {
             *known += trades;
@@ -158,7 +143,7 @@ impl TradeCounts {
     pub fn of_step(&self, cell: EventTime, steps: &Steps) -> (EventTime, CountsOfStep) {
         let step = steps.step_of(cell);
         let cells = self.cells.range(step.minus(steps.every).plus(1)..=step);
-        (step, CountsOfStep { until: self.until, cells: cells.map(|(end, n)| (*end, *n)).collect() })
+        (step, CountsOfStep { cells: cells.map(|(end, n)| (*end, *n)).collect() })
     }
 }
 
@@ -212,7 +197,6 @@ mod tests {
                 if restart {
                     counts = TradeCounts::restored(&kept);
                 }
-                prop_assert!(counts.is_empty() || counts.holds(pane_end));
             }
         }
     }

@@ -342,7 +342,7 @@ pub(crate) fn next_multiple_from(time: EventTime, step: u64) -> EventTime {
 
 /// The multiple of a step at or before a time, and the next one.
 #[inline]
-fn multiple(time: EventTime, step: u64) -> Interval {
+pub(crate) fn multiple(time: EventTime, step: u64) -> Interval {
     let start = EventTime::from_micros(time.micros() - time.micros() % step);
     Interval { start, end: start.plus(step) }
 }

@@ -11,8 +11,6 @@ use crossrate_dataflows::market::trade::{Symbol, is_name};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Assets that end names, where nothing is said.
-pub(super) const QUOTE_ASSETS: &str = "USDT,USDC,FDUSD,TUSD,BUSD,USD,BTC,ETH,BNB,EUR,GBP,TRY,BRL,JPY";
 /// The most choices that a lookback reaches over.
 const MOST_STEPS: u64 = 10_000;
 

@@ -14,7 +14,7 @@ use super::{computed, crosses, places, quotes, values};
 use crate::config::log::LoggedChange;
 use crate::config::{AtEnd, DeadLetterTarget, Progress, SinkTarget, Speed, StartOffset, Stay};
 use crate::wire::format::Format;
-use crossrate_dataflows::market::assets::Asset;
+use crossrate_dataflows::market::assets::{self, Asset};
 use crossrate_dataflows::market::definition::{Basis, Cross, Emit, Fill, MissingLeg, RowKinds};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::trade::Symbol;
@@ -412,7 +412,7 @@ settings! {
     QUOTE: Optional<Vec<Asset>> = Optional::many("quote", "ASSET", CROSSES, quotes::assets,
         "A rate of every asset in this currency, by what trades most; repeatable").in_demo_too().default("none");
     QUOTE_ASSETS: Setting<Vec<Asset>> = Setting::many("quote-assets", "A,B", CROSSES, quotes::assets,
-        "Assets that end the name of a symbol such as BTCUSDT").default(quotes::QUOTE_ASSETS);
+        "Assets that end the name of a symbol such as BTCUSDT").default(assets::QUOTE_ASSETS);
     PAIRS: Optional<PathBuf> = Optional::one("pairs", "FILE", CROSSES, places::path,
         "The assets of symbols: lines symbol,base,quote, as of crossrate pairs").default("as names tell");
     PATH_EVERY: Setting<u64> = Setting::one("path-every", "DURATION", CROSSES, values::span,
