@@ -79,7 +79,10 @@ impl Symbols {
     }
 
     /// The number of a symbol with a short name; `None` if nobody asked for it.
-    #[inline]
+    ///
+    /// Inlined: a name that is handed over in memory is read in other pieces than it was written in, and waits
+    /// for them.
+    #[inline(always)]
     pub fn number_of_short(&mut self, name: &ShortName) -> Option<SymbolNumber> {
         let mut place = name.place(self.places.len());
         for _ in 0..PLACES_EACH {
@@ -89,6 +92,11 @@ impl Symbols {
                 _ => place = (place + 1) & (self.places.len() - 1),
             }
         }
+        self.look_up_short(name)
+    }
+
+    #[inline(never)]
+    fn look_up_short(&mut self, name: &ShortName) -> Option<SymbolNumber> {
         let mut bytes = [0; 16];
         name.write_to(&mut bytes);
         self.look_up(&bytes[..name.length()])

@@ -21,6 +21,7 @@ mod escape;
 pub mod format;
 mod json;
 pub mod mapping;
+mod ordered;
 mod swift;
 pub mod why;
 
@@ -80,14 +81,42 @@ impl Scratch {
 /// A record as it was read.
 #[derive(Debug, Copy, Clone)]
 pub struct Raw<'a> {
-    /// Its bytes: a line without its end, or a message's value.
-    pub bytes: &'a [u8],
-    /// A message's key, where it was kept.
-    pub key: Option<&'a [u8]>,
+    /// A line without its end; or a message's key, where it was kept, and its value.
+    all: &'a [u8],
     /// What Kafka says of it; `None` in a file.
-    pub place: Option<Message>,
+    pub place: Option<&'a Message>,
     /// Which of its trades this is, of a record that holds several.
     pub part: u32,
+}
+
+impl<'a> Raw<'a> {
+    /// A line, without its end.
+    #[inline]
+    pub fn line(all: &'a [u8]) -> Self {
+        Raw { all, place: None, part: 0 }
+    }
+
+    /// A message: its key, where it was kept, and its value.
+    #[inline]
+    pub fn message(all: &'a [u8], message: &'a Message) -> Self {
+        Raw { all, place: Some(message), part: 0 }
+    }
+
+    /// Its bytes: a line, or a message's value.
+    #[inline]
+    pub fn bytes(&self) -> &'a [u8] {
+        &self.all[self.key_length()..]
+    }
+
+    /// A message's key, where it was kept.
+    pub fn key(&self) -> Option<&'a [u8]> {
+        self.place?.key.map(|_| &self.all[..self.key_length()])
+    }
+
+    #[inline]
+    fn key_length(&self) -> usize {
+        self.place.and_then(|message| message.key).unwrap_or(0) as usize
+    }
 }
 
 /// Decodes a chunk's records, in order.
@@ -188,7 +217,7 @@ fn json_lines<'a>(
         if let Some((record, end)) = swift(bytes, json)
             && matches!(bytes.get(end), Some(b'\n') | None)
         {
-            each(Raw { bytes: &bytes[at..end], key: None, place: None, part: 0 }, record);
+            each(Raw::line(&bytes[at..end]), record);
             at = end + 1;
             continue;
         }
@@ -196,7 +225,7 @@ fn json_lines<'a>(
         let line = &bytes[at..end];
         if !line.trim_ascii().is_empty() {
             let inner = if json < end { &bytes[json..end] } else { line };
-            each(Raw { bytes: line, key: None, place: None, part: 0 }, binance::decode(inner, scratch));
+            each(Raw::line(line), binance::decode(inner, scratch));
         }
         at = end + 1;
     }
@@ -220,14 +249,14 @@ fn csv_lines<'a>(
 ) {
     for line in bytes.split(|b| *b == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
         if let Some(record) = archive::decode(line, symbol, kind, decimals) {
-            each(Raw { bytes: line, key: None, place: None, part: 0 }, record);
+            each(Raw::line(line), record);
         }
     }
 }
 
 fn messages<'a>(
     bytes: &'a [u8],
-    messages: &[Message],
+    messages: &'a [Message],
     scratch: &mut Scratch,
     swift: impl Fn(&'a [u8], usize) -> Option<(Record<'a>, usize)>,
     mut each: impl FnMut(Raw<'a>, Record<'_>),
@@ -236,12 +265,7 @@ fn messages<'a>(
     for message in messages {
         let end = message.end as usize;
         let value = from + message.key.unwrap_or(0) as usize;
-        let raw = Raw {
-            bytes: &bytes[value..end],
-            key: message.key.map(|_| &bytes[from..value]),
-            place: Some(*message),
-            part: 0,
-        };
+        let raw = Raw::message(&bytes[from..end], message);
         from = end;
         if message.null {
             each(raw, Record::Ignored);
@@ -249,7 +273,7 @@ fn messages<'a>(
         }
         match swift(bytes, value) {
             Some((record, at)) if at == end => each(raw, record),
-            _ => each(raw, binance::decode(raw.bytes, scratch)),
+            _ => each(raw, binance::decode(raw.bytes(), scratch)),
         }
     }
 }
@@ -266,8 +290,7 @@ fn mapped_lines<'a>(
         let line = &bytes[from..end];
         if mapping.is_record(line) {
             let json = from + if mapping.is_json() { capture_prefix(line) } else { 0 };
-            let raw = Raw { bytes: line, key: None, place: None, part: 0 };
-            mapped(raw, bytes, json..end, mapping, scratch, &mut each);
+            mapped(Raw::line(line), bytes, json..end, mapping, scratch, &mut each);
         }
         from = end + 1;
     }
@@ -275,7 +298,7 @@ fn mapped_lines<'a>(
 
 fn mapped_messages<'a>(
     bytes: &'a [u8],
-    messages: &[Message],
+    messages: &'a [Message],
     mapping: &Mapping,
     scratch: &mut Scratch,
     mut each: impl FnMut(Raw<'a>, Mapped<'_>),
@@ -284,8 +307,7 @@ fn mapped_messages<'a>(
     for message in messages {
         let value = from + message.key.unwrap_or(0) as usize;
         let end = message.end as usize;
-        let key = message.key.map(|_| &bytes[from..value]);
-        let raw = Raw { bytes: &bytes[value..end], key, place: Some(*message), part: 0 };
+        let raw = Raw::message(&bytes[from..end], message);
         from = end;
         match message.null {
             true => each(raw, Mapped::Ignored),

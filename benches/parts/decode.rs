@@ -26,7 +26,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
             };
             let mut scratch = Scratch::default();
             decode_chunk(&chunk, &mut scratch, |raw, record| {
-                assert!(!matches!(record, Record::Bad(_)), "{}", String::from_utf8_lossy(raw.bytes));
+                assert!(!matches!(record, Record::Bad(_)), "{}", String::from_utf8_lossy(raw.bytes()));
             });
             group.bench_function(format!("{kind}/{way}"), |bencher| {
                 bencher.iter(|| decode_chunk(&chunk, &mut scratch, |_, record| _ = black_box(record)));

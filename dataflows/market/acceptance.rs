@@ -185,6 +185,12 @@ impl Partition {
         self.panes.prefetch_more(symbol.0 as usize, trade.time, sums);
     }
 
+    /// Fetches where the trade's id will stand among them.
+    #[inline]
+    pub fn prefetch_id(&self, symbol: SymbolNumber, trade: &Trade) {
+        self.panes.prefetch_id(symbol.0 as usize, trade);
+    }
+
     /// Judges a valid trade of a wanted symbol (rules 1, 2, 4, 5, 6), counts it and adds it to `sums` if it counts.
     #[inline]
     pub fn trade(

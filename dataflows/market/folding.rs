@@ -139,6 +139,13 @@ impl OpenPanes {
         }
     }
 
+    /// Fetches where the id will stand in a set that has been fetched.
+    #[inline]
+    pub(super) fn prefetch_id(&self, symbol: usize, trade: &Trade) {
+        let Some(pane) = self.look_up(trade.time).map(|at| &self.panes[at]) else { return };
+        pane.ids(symbol).into_iter().for_each(|ids| ids.prefetch(trade.id));
+    }
+
     /// Opens a pane, for the trade at that offset.
     pub(super) fn open(&mut self, interval: Interval, offset: i64) -> usize {
         let Interval { start, end } = interval;

@@ -1,26 +1,27 @@
 //! The exact set of trade ids seen in one pane of one symbol.
 
+use super::prefetch::prefetch;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
 /// A set of ids. Most symbols have but a few in a pane: as long as all lie within 64 of each other, a bit
-/// each is all there is, and two sets share a cache line.
+/// each is all there is. A set is one cache line, and where it is wide all that is read besides is a word.
 #[derive(Debug, Default, Clone)]
-#[repr(align(32))]
+#[repr(align(64))]
 pub struct IdSet {
     /// The id of the first bit.
     base: u64,
     bits: u64,
-    /// Where they are spread wider: all of them.
-    wide: Option<Box<Blocks>>,
+    /// Where they are spread wider: all of them. Else empty.
+    wide: Blocks,
 }
 
 impl IdSet {
     /// Adds an id; false if it was there.
     #[inline]
     pub fn insert(&mut self, id: u64) -> bool {
-        if let Some(blocks) = &mut self.wide {
-            return blocks.insert(id);
+        if !self.wide.is_empty() {
+            return self.wide.insert(id);
         }
         let at = id.wrapping_sub(self.base);
         if at >= 64 {
@@ -56,21 +57,24 @@ impl IdSet {
             self.bits |= 1 << (id - base);
             return true;
         }
-        let mut blocks = Box::<Blocks>::default();
         let mut bits = self.bits;
         while bits != 0 {
-            blocks.insert(self.base + u64::from(bits.trailing_zeros()));
+            self.wide.insert(self.base + u64::from(bits.trailing_zeros()));
             bits &= bits - 1;
         }
-        self.wide.insert(blocks).insert(id)
+        self.wide.insert(id)
+    }
+
+    /// Fetches what adding the id will change, where that is not the set itself.
+    #[inline]
+    pub fn prefetch(&self, id: u64) {
+        self.wide.near.get(self.wide.place(id >> 6)).into_iter().for_each(prefetch);
     }
 
     /// Empties the set, keeping its allocation.
     pub fn clear(&mut self) {
         (self.base, self.bits) = (0, 0);
-        if let Some(blocks) = &mut self.wide {
-            blocks.clear();
-        }
+        self.wide.clear();
     }
 }
 
@@ -87,18 +91,30 @@ struct Blocks {
     /// How many ids are in `near`.
     count: usize,
     /// By block number; none of them would have its place in `near`.
-    far: HashMap<u64, u64, RandomState>,
+    far: Option<Box<HashMap<u64, u64, RandomState>>>,
 }
 
 /// So many blocks lie side by side whatever they hold.
 const AT_LEAST: u64 = 4;
 
 impl Blocks {
+    /// Whether there is none: the first id that is added is in `near`.
+    #[inline]
+    fn is_empty(&self) -> bool {
+        self.near.is_empty()
+    }
+
+    /// The place of a block in `near`; beyond its end where it is not there.
+    #[inline]
+    fn place(&self, block: u64) -> usize {
+        block.wrapping_sub(self.first) as usize
+    }
+
     #[inline]
     fn insert(&mut self, id: u64) -> bool {
         let block = id >> 6;
         let bit = 1u64 << (id & 63);
-        let at = block.wrapping_sub(self.first) as usize;
+        let at = self.place(block);
         let Some(bits) = self.near.get_mut(at) else { return self.insert_outside(block, bit) };
         let new = *bits & bit == 0;
         *bits |= bit;
@@ -116,7 +132,7 @@ impl Blocks {
             self.count += usize::from(new);
             return new;
         }
-        let bits = self.far.entry(block).or_insert(0);
+        let bits = self.far.get_or_insert_default().entry(block).or_insert(0);
         let new = *bits & bit == 0;
         *bits |= bit;
         new
@@ -154,11 +170,9 @@ impl Blocks {
 
     /// Takes what has its place in `near` now out of `far`.
     fn fetch(&mut self) {
-        if self.far.is_empty() {
-            return;
-        }
+        let Some(far) = &mut self.far else { return };
         let (first, end) = (self.first, self.first + self.near.len() as u64);
-        for (block, bits) in self.far.extract_if(|block, _| (first..end).contains(block)) {
+        for (block, bits) in far.extract_if(|block, _| (first..end).contains(block)) {
             self.near[(block - first) as usize] = bits;
             self.count += bits.count_ones() as usize;
         }
@@ -166,7 +180,7 @@ impl Blocks {
 
     fn clear(&mut self) {
         self.near.clear();
-        (self.first, self.count, self.far) = (0, 0, HashMap::default());
+        (self.first, self.count, self.far) = (0, 0, None);
     }
 }
 
@@ -175,6 +189,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
+
+    #[test]
+    fn a_set_takes_one_cache_line() {
+        assert_eq!(size_of::<IdSet>(), 64);
+    }
 
     proptest! {
         #[test]
@@ -186,7 +205,7 @@ mod tests {
             let mut set = IdSet::default();
             for id in &ids {
                 prop_assert_eq!(set.insert(*id), model.insert(*id));
-                let blocks = set.wide.as_ref().map_or(0, |wide| wide.near.len() + wide.far.len());
+                let blocks = set.wide.near.len() + set.wide.far.as_ref().map_or(0, |far| far.len());
                 prop_assert!(blocks <= 2 * model.len().max(AT_LEAST as usize));
             }
             for id in ids {
@@ -209,7 +228,7 @@ mod tests {
                 for id in ids {
                     prop_assert_eq!(set.insert(base + id), model.insert(id));
                 }
-                prop_assert!(set.wide.is_none());
+                prop_assert!(set.wide.is_empty());
             }
         }
     }

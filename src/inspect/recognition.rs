@@ -136,7 +136,7 @@ impl Trial {
     fn ignored(&mut self, raw: &Raw<'_>, mapping: Option<&Arc<Mapping>>) {
         self.ignored += 1;
         if self.why.is_none() {
-            self.why = Some(why::ignored(raw.bytes, mapping.map(|mapping| &**mapping)));
+            self.why = Some(why::ignored(raw.bytes(), mapping.map(|mapping| &**mapping)));
         }
     }
 

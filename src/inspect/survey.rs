@@ -136,7 +136,7 @@ impl Survey {
             Record::Ignored => {
                 self.state.counts_mut().ignored += 1;
                 let mapping = chunk.mapping().map(|mapping| &**mapping);
-                self.example("ignored", place, || why::ignored(raw.bytes, mapping));
+                self.example("ignored", place, || why::ignored(raw.bytes(), mapping));
             }
             Record::Bad(bad) => {
                 self.state.counts_mut().bad += 1;

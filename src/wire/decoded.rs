@@ -60,8 +60,8 @@ impl Decoded {
         decode_chunk(&chunk, scratch, |raw, record| {
             // A chunk holds less than 4 GiB: messages say where they end in 32 bits, and readers of files stop long
             // before. The bytes of a record are a part of it.
-            let from = (raw.bytes.as_ptr().addr() - start) as u32;
-            let to = from + raw.bytes.len() as u32;
+            let from = (raw.bytes().as_ptr().addr() - start) as u32;
+            let to = from + raw.bytes().len() as u32;
             records.push(Decoding { from, to, part: raw.part, record: Known::of(&record, symbols) });
         });
         Decoded { chunk, records, changes }
@@ -97,16 +97,16 @@ impl Decoded {
             Framing::Lines(_) => {
                 for decoding in &self.records {
                     let raw = &bytes[decoding.from as usize..decoding.to as usize];
-                    each(Raw { bytes: raw, key: None, place: None, part: decoding.part }, decoding.record);
+                    each(Raw { part: decoding.part, ..Raw::line(raw) }, decoding.record);
                 }
             }
         }
     }
 
-    fn raw_message(&self, message: &Message, decoding: &Decoding) -> Raw<'_> {
-        let (from, to) = (decoding.from as usize, decoding.to as usize);
-        let key = message.key.map(|length| &self.chunk.bytes[from - length as usize..from]);
-        Raw { bytes: &self.chunk.bytes[from..to], key, place: Some(*message), part: decoding.part }
+    fn raw_message<'a>(&'a self, message: &'a Message, decoding: &Decoding) -> Raw<'a> {
+        let from = decoding.from as usize - message.key.unwrap_or(0) as usize;
+        let all = &self.chunk.bytes[from..decoding.to as usize];
+        Raw { part: decoding.part, ..Raw::message(all, message) }
     }
 
     /// All that was read of a file up to the chunk's end.
@@ -151,13 +151,18 @@ mod tests {
             let mut scratch = Scratch::default();
             let mut expected = Vec::new();
             decode_chunk(&make(), &mut scratch, |raw, record| {
-                let key = raw.key.map(<[u8]>::to_vec);
-                expected.push((raw.bytes.to_vec(), key, raw.place, Known::of(&record, &mut symbols)));
+                let key = raw.key().map(<[u8]>::to_vec);
+                expected.push((
+                    raw.bytes().to_vec(),
+                    key,
+                    raw.place.copied(),
+                    Known::of(&record, &mut symbols),
+                ));
             });
             let decoded = Decoded::of(make(), Decoded::default(), &mut symbols, &mut scratch);
             let mut got = Vec::new();
             decoded.each(|raw, known| {
-                got.push((raw.bytes.to_vec(), raw.key.map(<[u8]>::to_vec), raw.place, known));
+                got.push((raw.bytes().to_vec(), raw.key().map(<[u8]>::to_vec), raw.place.copied(), known));
             });
             assert_eq!(got, expected);
             assert!(got.len() >= 5);

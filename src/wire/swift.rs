@@ -6,8 +6,8 @@
 //! the slow and sure way decides: this module accepts, it never refuses. So all that has to hold is that what
 //! it accepts is valid and means the same there, which a property test compares.
 
-use super::Record;
 use super::binance::{MOST_BYTES, counts_contracts, ids};
+use super::{Record, ordered};
 use crossrate_dataflows::market::decimal::{Price, Quantity};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::trade::{Side, Trade, TradeKind, is_name};
@@ -41,7 +41,13 @@ enum Event {
 
 /// `{"e":"trade","E":1,"s":"BTCUSDT","t":2,"p":"1.0","q":"1.0",..}`
 #[inline]
-fn event(bytes: &[u8], begin: usize) -> Option<(Record<'_>, usize)> {
+fn event(bytes: &[u8], at: usize) -> Option<(Record<'_>, usize)> {
+    ordered::decode(bytes, at).or_else(|| any_order(bytes, at))
+}
+
+/// The same with its keys in any order.
+#[inline(never)]
+fn any_order(bytes: &[u8], begin: usize) -> Option<(Record<'_>, usize)> {
     let mut at = literal(bytes, begin, b"{")?;
     let mut event = None;
     let mut symbol: &[u8] = &[];
@@ -191,13 +197,13 @@ pub(super) fn load(bytes: &[u8], at: usize) -> Option<u64> {
 }
 
 #[inline]
-fn four(bytes: &[u8], at: usize) -> Option<u32> {
+pub(super) fn four(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
 /// Past a text that has to stand here.
 #[inline]
-fn literal(bytes: &[u8], at: usize, text: &[u8]) -> Option<usize> {
+pub(super) fn literal(bytes: &[u8], at: usize, text: &[u8]) -> Option<usize> {
     bytes.get(at..)?.starts_with(text).then_some(at + text.len())
 }
 
@@ -304,11 +310,11 @@ pub(super) fn eight_digits(w: u64) -> u64 {
     w.wrapping_mul(42_949_672_960_001) >> 32
 }
 
-const POWERS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
+pub(super) const POWERS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
 
 /// `true` or `false`.
 #[inline]
-fn boolean(bytes: &[u8], at: usize) -> Option<(bool, usize)> {
+pub(super) fn boolean(bytes: &[u8], at: usize) -> Option<(bool, usize)> {
     let value = four(bytes, at)?;
     if value == u32::from_le_bytes(*b"true") {
         Some((true, at + 4))

@@ -376,14 +376,14 @@ proptest! {
         }
         chunk.framing = Framing::Messages(messages);
         let mut got = Vec::new();
-        decode_chunk(&chunk, &mut Scratch::default(), |raw, record| got.push((raw.bytes.to_vec(), raw.key.map(<[u8]>::to_vec), seen(record))));
+        decode_chunk(&chunk, &mut Scratch::default(), |raw, record| got.push((raw.bytes().to_vec(), raw.key().map(<[u8]>::to_vec), seen(record))));
         let want: Vec<_> = records.iter().map(|r| (r.clone(), Some(b"key".to_vec()), expected(r))).collect();
         prop_assert_eq!(got, want);
 
         let lines: Vec<u8> = records.join(&b'\n');
         let chunk = Chunk { bytes: lines.clone(), framing: Framing::Lines(LineFormat::Json), ..Chunk::default() };
         let mut got = Vec::new();
-        decode_chunk(&chunk, &mut Scratch::default(), |raw, record| got.push((raw.bytes.to_vec(), seen(record))));
+        decode_chunk(&chunk, &mut Scratch::default(), |raw, record| got.push((raw.bytes().to_vec(), seen(record))));
         let want: Vec<_> = lines.split(|b| *b == b'\n').filter(|l| !l.trim_ascii().is_empty()).map(|l| (l.to_vec(), expected(l))).collect();
         prop_assert_eq!(got, want);
     }
@@ -393,7 +393,7 @@ fn lines(text: &str) -> Vec<(String, Seen)> {
     let chunk = Chunk { bytes: text.into(), framing: Framing::Lines(LineFormat::Json), ..Chunk::default() };
     let mut got = Vec::new();
     decode_chunk(&chunk, &mut Scratch::default(), |raw, record| {
-        got.push((String::from_utf8(raw.bytes.to_vec()).unwrap(), seen(record)));
+        got.push((String::from_utf8(raw.bytes().to_vec()).unwrap(), seen(record)));
     });
     got
 }

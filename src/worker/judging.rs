@@ -143,6 +143,12 @@ impl Judging<'_> {
                 }
             }
         }
+        if self.far_away {
+            for (_, known) in &*waiting {
+                let Known::Trade(Some(number), _, trade) = known else { continue };
+                state.prefetch_id(*number, trade);
+            }
+        }
         for (at, (raw, known)) in waiting.drain(..).enumerate() {
             self.record(&raw, known, at);
         }
@@ -214,7 +220,7 @@ impl Judging<'_> {
             }
             Known::Trade(None, _, trade) => {
                 state.counts_mut().unselected += 1;
-                diagnosis.unselected(state.counts(), raw.bytes);
+                diagnosis.unselected(state.counts(), raw.bytes());
                 let is_future = state.is_future(trade.time, place.kafka_ms);
                 self.partition.pass_over(trade.time, is_future);
             }
@@ -227,7 +233,7 @@ impl Judging<'_> {
             }
             Known::Ignored => {
                 state.counts_mut().ignored += 1;
-                diagnosis.ignored(state.counts(), place.offset, raw.bytes);
+                diagnosis.ignored(state.counts(), place.offset, raw.bytes());
             }
             Known::Bad(bad) if self.config.strict => {
                 *records = place.offset;
@@ -252,8 +258,8 @@ impl Judging<'_> {
                 offset: place.offset,
                 reason,
                 detail,
-                value: raw.bytes.to_vec(),
-                key: raw.key.map(<[u8]>::to_vec),
+                value: raw.bytes().to_vec(),
+                key: raw.key().map(<[u8]>::to_vec),
             });
         }
     }

@@ -44,7 +44,7 @@ fn records(chunks: &[Chunk]) -> Vec<String> {
             Framing::Messages(_) => panic!("messages of a file"),
         };
         wire::decode_chunk(chunk, &mut Scratch::default(), |raw, _| {
-            records.push(format!("{mark} {}", String::from_utf8_lossy(raw.bytes.trim_ascii())));
+            records.push(format!("{mark} {}", String::from_utf8_lossy(raw.bytes().trim_ascii())));
         });
     }
     records
@@ -334,7 +334,7 @@ fn kinds(chunks: &[Chunk]) -> Vec<(bool, usize)> {
     let mut kinds = Vec::new();
     for chunk in chunks {
         wire::decode_chunk(chunk, &mut Scratch::default(), |raw, record| {
-            kinds.push((matches!(record, Record::Bad(_)), raw.bytes.len()));
+            kinds.push((matches!(record, Record::Bad(_)), raw.bytes().len()));
         });
     }
     kinds
