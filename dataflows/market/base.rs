@@ -32,7 +32,10 @@ impl Base {
     /// any.
     pub fn of(slots: &Slots, window: &Window, until: EventTime) -> Option<Base> {
         let is_open = |slot: &&Slot| window.last_end_over(slot.end) > until;
-        let slots: Vec<Slot> = slots.each().filter(is_open).copied().collect();
+        let open = slots.each().filter(is_open);
+        // Mostly one or two, where collecting them would take room for four.
+        let mut slots = Vec::with_capacity(open.clone().count());
+        slots.extend(open.copied());
         (!slots.is_empty()).then_some(Base { until, slots })
     }
 

@@ -113,7 +113,7 @@ impl Slots {
     }
 
     /// All slots that are kept, in order of time.
-    pub fn each(&self) -> impl DoubleEndedIterator<Item = &Slot> {
+    pub fn each(&self) -> impl DoubleEndedIterator<Item = &Slot> + Clone {
         self.slots.iter()
     }
 

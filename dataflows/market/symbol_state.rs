@@ -226,7 +226,9 @@ impl SymbolState {
             let slots = if looks.at_ticks() { &in_windows.settled } else { &in_windows.slots };
             Base::of(slots, window, until).map(|base| (window.name_owned(), base))
         };
-        kept.iter().filter_map(base).collect()
+        let mut bases = Vec::with_capacity(kept.len());
+        bases.extend(kept.iter().filter_map(base));
+        bases
     }
 
     /// The end of the first pane that waits to be kept by value.

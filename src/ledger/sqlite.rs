@@ -30,13 +30,16 @@ pub struct Sqlite {
     before: Option<Lease>,
 }
 
+/// Entries are in a table with row ids: in one without, looking for a key reads the whole value of each large
+/// entry that it is compared with, and those of panes are hundreds of kilobytes. Databases of earlier versions
+/// have theirs without.
 const CHECKPOINT: &str = "
     CREATE TABLE IF NOT EXISTS crossrate_lease (
         job TEXT PRIMARY KEY, run BLOB NOT NULL, number INTEGER NOT NULL, owner TEXT NOT NULL, taken_at TEXT NOT NULL
     ) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS crossrate_recovery (
         job TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (job, key)
-    ) WITHOUT ROWID;";
+    );";
 
 const DEAD_LETTERS: &str = "
     CREATE TABLE IF NOT EXISTS dead_letters (
