@@ -22,7 +22,7 @@ test-fast *names:
 
 # The tests of Kafka, on one broker; needs Java, Maven, kcat, PostgreSQL
 test-kafka name="kafka::":
-    scripts/kafka run cargo test --test integration {{features}} -- --include-ignored {{name}}
+    scripts/kafka run cargo test --test integration {{features}},tls -- --include-ignored {{name}}
 
 # The tests of the page and of its addresses; needs Chromium, Node, and the checker that scripts/test installs
 test-page:

@@ -4,15 +4,20 @@
 //! kept here so that an error can say why. See [`crate::source::kafka`] for reading and [`crate::ledger`] for
 //! writing.
 
+mod client;
+mod link_fault;
 pub mod queue;
 pub mod rows;
 pub mod topics;
 pub mod writer;
 
+pub use client::client;
+
 use crate::config::{KafkaClient, Verbosity};
 use crate::exit::{Exit, Failure};
+use link_fault::{Diagnosis, LinkFault};
 use rdkafka::client::{Client, ClientContext};
-use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::pin::pin;
@@ -42,6 +47,8 @@ struct Heard {
     denied: Option<String>,
     unreachable: Option<String>,
     other: Option<String>,
+    /// What is wrong with the latest link that failed, and librdkafka's words.
+    fault: Option<(LinkFault, String)>,
     /// The first record that was not delivered.
     undelivered: Option<Undelivered>,
 }
@@ -61,6 +68,17 @@ impl Listener {
     /// Why the broker did not let us in, if it did not.
     pub fn denied(&self) -> Option<String> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).denied.clone()
+    }
+
+    /// What is wrong with the link, where that can be told. Asks the listener, once for each time that a link
+    /// fails.
+    fn diagnosis(&self, kafka: &KafkaClient) -> Option<Diagnosis> {
+        let (fault, reason) = self.heard.lock().unwrap_or_else(PoisonError::into_inner).fault.clone()?;
+        let diagnosis = fault.diagnosed(kafka, &reason);
+        if diagnosis.is_none() {
+            self.heard.lock().unwrap_or_else(PoisonError::into_inner).fault = None;
+        }
+        diagnosis
     }
 
     /// How much the user wants to be told.
@@ -89,6 +107,11 @@ impl ClientContext for Listener {
     fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
         // It takes a property of ours for one of readers only, says so, and heeds it all the same.
         let known = facility == "CONFWARN" && message.contains(MAKES_TOPICS);
+        if facility == "FAIL" {
+            // Of another protocol it warns, and makes no error of it.
+            let fault = LinkFault::of(message).map(|fault| (fault, message.to_owned()));
+            self.heard.lock().unwrap_or_else(PoisonError::into_inner).fault = fault;
+        }
         if self.verbosity >= Verbosity::Verbose && !known {
             say!("crossrate: librdkafka: {facility} {message}");
         }
@@ -178,69 +201,6 @@ impl Meaning {
     }
 }
 
-/// Makes a client: the user's properties, then those that are the program's own. `defaults` hold where the
-/// user says nothing else.
-pub fn client<T>(
-    kafka: &KafkaClient,
-    listener: &Listener,
-    defaults: &[(&str, &str)],
-    own: &[(&str, &str)],
-) -> Result<T, Failure>
-where
-    T: FromClientConfigAndContext<Listener>,
-{
-    refuse_what_is_not_built_in(kafka)?;
-    let mut config = ClientConfig::new();
-    let verbose = listener.verbosity >= Verbosity::Verbose;
-    config.set_log_level(if verbose { RDKafkaLogLevel::Info } else { RDKafkaLogLevel::Error });
-    let common = [
-        ("client.id", "crossrate"),
-        // A broker that comes back is found soon; the pause still grows while it stays away.
-        ("reconnect.backoff.ms", "20"),
-        ("reconnect.backoff.max.ms", "1000"),
-        // The first look at a topic would else wait for a timer of 100 ms.
-        ("topic.metadata.refresh.fast.interval.ms", "10"),
-    ];
-    for (key, value) in common.iter().chain(defaults) {
-        config.set(*key, *value);
-    }
-    for (key, value) in &kafka.properties {
-        config.set(key, value);
-    }
-    config.set("bootstrap.servers", &kafka.brokers);
-    // A client that writes would make a topic by asking for it, with settings that nobody has chosen.
-    config.set(MAKES_TOPICS, "false");
-    for (key, value) in own {
-        config.set(*key, *value);
-    }
-    config.create_with_context(listener.clone()).map_err(|error| match error {
-        // Not the value: it may be a secret.
-        KafkaError::ClientConfig(_, words, key, _) => {
-            Failure::new(Exit::Usage, format!("the Kafka property {key} does not do: {words}"))
-                .hint("librdkafka's CONFIGURATION.md lists all properties and their values")
-        }
-        error => Failure::new(Exit::Usage, "these Kafka properties do not do")
-            .hint("librdkafka's CONFIGURATION.md lists all properties and their values")
-            .because(error),
-    })
-}
-
-/// Encryption is a feature of the build; librdkafka would only say that it has no OpenSSL.
-fn refuse_what_is_not_built_in(kafka: &KafkaClient) -> Result<(), Failure> {
-    let value = |key: &str| kafka.properties.get(key).map(|value| value.to_ascii_uppercase());
-    let protocol = value("security.protocol").filter(|protocol| protocol.contains("SSL"));
-    let mechanism = value("sasl.mechanism")
-        .or(value("sasl.mechanisms"))
-        .filter(|mechanism| mechanism.starts_with("SCRAM") || mechanism == "OAUTHBEARER");
-    match protocol.or(mechanism) {
-        Some(asked) if !cfg!(feature = "tls") => {
-            Err(Failure::new(Exit::Usage, format!("this crossrate was built without {asked}"))
-                .hint("build it with the feature: cargo build --release --features tls"))
-        }
-        _ => Ok(()),
-    }
-}
-
 /// Waits for what the admin client does on a thread of its own.
 pub fn wait<F: Future>(future: F) -> F::Output {
     struct Unpark(Thread);
@@ -310,11 +270,19 @@ pub fn partitions(
             Meaning::Absent => return Ok(None),
             _ if listener.denied().is_some() => return Err(unreachable(kafka, listener)),
             Meaning::Away if patience.is_none_or(|patience| begun.elapsed() < patience) => {
+                let diagnosis = listener.diagnosis(kafka);
+                if let Some(diagnosis) = diagnosis.as_ref().filter(|diagnosis| diagnosis.is_certain) {
+                    return Err(diagnosis.clone().failure());
+                }
                 // One answer may be slow, of a machine that is busy.
                 if begun.elapsed() >= SLOW && !std::mem::replace(&mut told, true) {
                     let limit =
                         patience.map_or(String::new(), |patience| format!(" up to {} s", patience.as_secs()));
-                    say!("crossrate: no Kafka broker answers at {}, waiting{limit}", kafka.brokers);
+                    let words = diagnosis.map_or_else(
+                        || format!("no Kafka broker answers at {}", kafka.brokers),
+                        |diagnosis| diagnosis.words,
+                    );
+                    say!("crossrate: {words}, waiting{limit}");
                 }
                 // A refusal comes at once; another one need not.
                 std::thread::sleep(Duration::from_millis(20));
@@ -327,9 +295,19 @@ pub fn partitions(
 /// The failure of a broker that does not answer, or does not let us in.
 pub fn unreachable(kafka: &KafkaClient, listener: &Listener) -> Failure {
     let brokers = &kafka.brokers;
+    if let Some(diagnosis) = listener.diagnosis(kafka) {
+        return diagnosis.failure();
+    }
     if let Some(reason) = listener.denied() {
+        let hint = match client::mechanism(kafka).as_deref() {
+            Some("OAUTHBEARER") => {
+                "check sasl.oauthbearer.client.id, .client.secret, .scope and .token.endpoint.url, given by -X or \
+                 --kafka-config, and what the broker expects of a token"
+            }
+            _ => "check security.protocol, sasl.username and sasl.password, given by -X or --kafka-config",
+        };
         return Failure::new(Exit::Unreachable, format!("the broker at {brokers} does not let us in"))
-            .hint("check security.protocol, sasl.username and sasl.password, given by -X or --kafka-config")
+            .hint(hint)
             .because(anyhow::Error::msg(reason));
     }
     let failure = Failure::new(Exit::Unreachable, format!("no Kafka broker answers at {brokers}"))

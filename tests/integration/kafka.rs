@@ -11,6 +11,8 @@ mod full_disk;
 mod input;
 mod kills;
 mod ledger;
+#[cfg(feature = "tls")]
+mod links;
 mod point;
 mod queue;
 mod readme;
