@@ -4,7 +4,8 @@
 //! timely would make its own connections, but it believes whoever connects, has no notion of a version or a
 //! flag, waits for ever for a process that never comes and for one that has stopped. So all links are made
 //! here first, and timely gets them when every process has proven to know the cluster's secret and to run the
-//! same job. What timely then does over them is not encrypted: the network has to be one's own.
+//! same job. Between machines they are encrypted ([`tls`]); links of processes that one command starts are
+//! Unix sockets in a directory that only its user enters.
 //!
 //! Without a hostfile the processes are at `localhost:2101` and up, as in timely, and without a secret file the
 //! secret is empty: any user of the same machine could join. Addresses that other machines reach are refused
@@ -24,10 +25,12 @@ mod control_frame;
 mod data_link;
 mod handshake;
 mod interrupt;
+mod link;
 mod parent_link;
 mod places;
 mod socket;
 mod supervisor;
+mod tls;
 
 pub use supervisor::supervise;
 
@@ -59,6 +62,11 @@ const JOB_VARIABLE: &str = "CROSSRATE_CLUSTER_JOB";
 /// Whether this process is one of those that `-n` without `-p` starts.
 pub fn is_started_by_another() -> bool {
     env::var_os(PROCESS_VARIABLE).is_some()
+}
+
+/// The number of this process of a run that has several, as far as flags and environment tell.
+pub fn number(typed: &config::Cluster) -> Option<usize> {
+    typed.process.or_else(|| env::var(PROCESS_VARIABLE).ok()?.parse().ok())
 }
 
 /// Why a cluster cannot be joined, or has not worked.
@@ -201,8 +209,8 @@ impl Mesh {
             let (builders, network) = config.try_build().map_err(ClusterError::Workers)?;
             return Ok(Built { builders, network, detector: None });
         };
-        let link = |(peer, socket): (usize, Option<socket::Socket>)| {
-            socket.map(|socket| DataLink::new(socket, peer, Arc::clone(&detector)))
+        let link = |(peer, link): (usize, Option<link::Link>)| {
+            link.map(|link| DataLink::new(link, peer, Arc::clone(&detector)))
         };
         let sockets = data.into_iter().enumerate().map(link).collect();
         let hooks = Hooks::default();

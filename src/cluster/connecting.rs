@@ -7,15 +7,17 @@
 //! at a time; the one more closes the oldest of them. A process proves itself in a moment, and calls again if
 //! it was closed by mistake.
 
+mod answering;
+
 use super::ClusterError;
 use super::failure_detector::FailureDetector;
 use super::handshake::{self, Hello, LinkError, Purpose, Secret};
 use super::interrupt;
+use super::link::Link;
 use super::socket::{Address, Listener, Socket, Timed};
 use crate::job_identity::Identity;
 use std::collections::VecDeque;
 use std::io;
-use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -56,7 +58,7 @@ pub(super) struct Plan {
 #[derive(Debug)]
 pub(super) struct Links {
     pub(super) detector: Arc<FailureDetector>,
-    pub(super) data: Vec<Option<Socket>>,
+    pub(super) data: Vec<Option<Link>>,
 }
 
 enum Event {
@@ -88,7 +90,7 @@ struct PeerSlot {
     instance: Option<String>,
     from: String,
     control: bool,
-    data: Option<Socket>,
+    data: Option<Link>,
     /// Why the last call to it failed.
     trouble: Option<String>,
     /// It has been told why the run cannot begin, or has told so.
@@ -215,12 +217,13 @@ fn listen(plan: &Plan, name: &str, instance: &str) -> Result<Vec<Listener>, Clus
 }
 
 fn ask_who_listens(plan: &Plan, instance: &str) -> Option<String> {
-    let socket = plan.addresses[plan.me].connect(CONNECT).ok()?;
-    let mut timed = Timed::new(&socket, HANDSHAKE);
-    match handshake::dial(&mut timed, &plan.secret, &plan.hello(instance, Purpose::Control)) {
-        Ok(hello) => match plan.identity.difference(&hello.identity, "the one that has it") {
+    let address = &plan.addresses[plan.me];
+    let socket = address.connect(CONNECT).ok()?;
+    let (timed, hello) = (Timed::new(&socket, HANDSHAKE), plan.hello(instance, Purpose::Control));
+    match handshake::dial(timed, &plan.secret, address.protection(), &hello) {
+        Ok((hello, mut secured)) => match plan.identity.difference(&hello.identity, "the one that has it") {
             Some(words) => Some(words),
-            None => match handshake::verdict(&mut timed) {
+            None => match handshake::verdict(&mut secured) {
                 Err(LinkError::Told(words)) => Some(words),
                 _ => None,
             },
@@ -283,25 +286,6 @@ impl Shared {
         }
     }
 
-    /// Who somebody is that has not proven to belong here, as far as an address tells.
-    fn perhaps(&self, from: &str) -> String {
-        let addresses = self.plan.addresses.iter().enumerate().skip(self.plan.me + 1);
-        let missing: Vec<(usize, &Address)> = {
-            let slots = lock(&self.slots);
-            addresses.filter(|(index, _)| !slots[*index].linked()).collect()
-        };
-        let there: Vec<&str> = missing
-            .iter()
-            .filter(|(_, address)| address.is_of(from))
-            .map(|(index, _)| self.names[*index].as_str())
-            .collect();
-        match (there.as_slice(), missing.as_slice()) {
-            ([], [(index, _)]) => format!("{from}, perhaps {},", self.names[*index]),
-            ([], _) => from.to_owned(),
-            (names, _) => format!("{from}, by its address {},", names.join(" or ")),
-        }
-    }
-
     fn closed(&self) -> bool {
         self.closed.load(Ordering::SeqCst)
     }
@@ -333,8 +317,9 @@ impl Shared {
     fn call_once(&self, index: usize, purpose: Purpose) -> Result<(), Outcome> {
         let again = |error: io::Error| Outcome::Again(error.to_string());
         let name = &self.names[index];
-        let socket = self.plan.addresses[index].connect(CONNECT).map_err(again)?;
-        let mut timed = Timed::new(&socket, HANDSHAKE);
+        let address = &self.plan.addresses[index];
+        let socket = address.connect(CONNECT).map_err(again)?;
+        let timed = Timed::new(&socket, HANDSHAKE);
         let refused = |refusal| match refusal {
             LinkError::Stranger(words) => Outcome::Again(format!("whoever answers there {words}")),
             LinkError::Myself => Outcome::Again("nobody listens there".into()),
@@ -342,8 +327,9 @@ impl Shared {
             LinkError::Secret => Outcome::Fatal(ClusterError::Secret { name: name.clone() }),
             LinkError::Told(words) => Outcome::Fatal(ClusterError::Refused { name: name.clone(), words }),
         };
-        let hello = handshake::dial(&mut timed, &self.plan.secret, &self.plan.hello(&self.instance, purpose))
-            .map_err(refused)?;
+        let hello = self.plan.hello(&self.instance, purpose);
+        let (hello, mut secured) =
+            handshake::dial(timed, &self.plan.secret, address.protection(), &hello).map_err(refused)?;
         if let Some(words) = self.plan.identity.difference(&hello.identity, name) {
             return Err(Outcome::Fatal(ClusterError::Mismatch { words }));
         }
@@ -351,141 +337,20 @@ impl Shared {
             let words = format!("{name} was started with -p {}: have all the same hostfile?", hello.index);
             return Err(Outcome::Fatal(ClusterError::Mismatch { words }));
         }
-        handshake::verdict(&mut timed).map_err(refused)?;
+        handshake::verdict(&mut secured).map_err(refused)?;
+        let (timed, tls) = secured.into_parts();
         timed.release().map_err(again)?;
-        self.fill_slot(index, purpose, socket).map_err(again)
-    }
-
-    /// Accepts for as long as the process lives: whoever comes too late is told so.
-    fn receive(self: &Arc<Self>, listener: &Listener) {
-        for number in 0u64.. {
-            let Ok((socket, from)) = listener.accept() else {
-                // Out of descriptors, or a connection that was gone before it was there.
-                thread::sleep(Duration::from_millis(20));
-                continue;
-            };
-            self.admit_unproven(number, &socket);
-            let shared = Arc::clone(self);
-            let answering = move || {
-                shared.answer(number, socket, &from);
-                shared.proven(number);
-            };
-            // Without a thread the connection is closed, and a process calls again.
-            if spawn("cluster:answer", answering).is_err() {
-                self.proven(number);
-            }
-        }
-    }
-
-    /// Makes room for one more that has proven nothing.
-    fn admit_unproven(&self, number: u64, socket: &Socket) {
-        let mut unproven = lock(&self.unproven);
-        if unproven.len() >= UNPROVEN
-            && let Some((_, oldest)) = unproven.pop_front()
-        {
-            let _ = oldest.shutdown(Shutdown::Both);
-        }
-        if let Ok(clone) = socket.try_clone() {
-            unproven.push_back((number, clone));
-        }
-    }
-
-    fn proven(&self, number: u64) {
-        lock(&self.unproven).retain(|(other, _)| *other != number);
-    }
-
-    /// One accepted connection, from greeting to slot.
-    fn answer(&self, number: u64, socket: Socket, from: &str) {
-        let mut timed = Timed::new(&socket, HANDSHAKE);
-        let hello = |purpose| self.plan.hello(&self.instance, purpose);
-        let hello = match handshake::answer(&mut timed, &self.plan.secret, hello, || self.proven(number)) {
-            Ok(hello) => hello,
-            Err(refusal) => {
-                return self.turned_away(match refusal {
-                    LinkError::Stranger(words) => format!("a connection from {from} that {words}"),
-                    LinkError::Myself => return,
-                    LinkError::Protocol(_) => {
-                        format!("a process from {} that is another version of crossrate", self.perhaps(from))
-                    }
-                    LinkError::Secret => {
-                        format!("a process from {} that has another cluster secret", self.perhaps(from))
-                    }
-                    LinkError::Told(words) => format!("a connection from {from} that said: {words}"),
-                });
-            }
-        };
-        match self.admit(&hello, from) {
-            Ok(()) => {
-                if handshake::welcome(&mut timed).and_then(|()| timed.release()).is_err()
-                    || self.fill_slot(hello.index, hello.purpose, socket).is_err()
-                {
-                    self.vacate(hello.index);
-                }
-            }
-            Err(words) => {
-                let _ = handshake::refuse(&mut timed, &words);
-                self.turned_away(format!("a process from {from}: {words}"));
-            }
-        }
-    }
-
-    /// Tells of one that was turned away; of many, only the first.
-    fn turned_away(&self, who: String) {
-        let before = self.turned_away.fetch_add(1, Ordering::SeqCst);
-        if before < TOLD {
-            let more = if before + 1 == TOLD { " (more of them will not be told)" } else { "" };
-            self.event(Event::Note(format!("turned away {who}{more}")));
-        }
-    }
-
-    /// Whether the process of this hello gets its slot; if not, the words are for both sides.
-    fn admit(&self, hello: &Hello, from: &str) -> Result<(), String> {
-        let (me, index) = (self.plan.me, hello.index);
-        let difference =
-            self.plan.identity.difference(&hello.identity, &format!("process {index}, from {from},"));
-        if index == me {
-            // No reason to fail: I was here first.
-            return Err(format!(
-                "two processes were started with -p {me}, and the other one is here already"
-            ));
-        }
-        if let Some(words) = difference {
-            self.told(index);
-            if !self.closed() {
-                self.event(Event::Failed(ClusterError::Mismatch { words: words.clone() }));
-            }
-            return Err(words);
-        }
-        if let Some(failure) = lock(&self.failure).clone() {
-            self.told(index);
-            return Err(format!("the run cannot begin: {failure}"));
-        }
-        let mut slots = lock(&self.slots);
-        let Some(slot) = slots.get_mut(index).filter(|_| index > me) else {
-            return Err(format!("process {index} does not call process {me}"));
-        };
-        match &slot.instance {
-            Some(instance) if *instance != hello.instance => Err(format!(
-                "two processes were started with -p {index}, and the one from {} is here already",
-                slot.from
-            )),
-            _ if self.closed() => Err("the run has begun without it".into()),
-            _ => {
-                slot.instance = Some(hello.instance.clone());
-                slot.from = from.to_owned();
-                Ok(())
-            }
-        }
+        self.fill_slot(index, purpose, Link::new(socket, tls)).map_err(again)
     }
 
     /// A link stands.
-    fn fill_slot(&self, index: usize, purpose: Purpose, socket: Socket) -> io::Result<()> {
+    fn fill_slot(&self, index: usize, purpose: Purpose, link: Link) -> io::Result<()> {
         match purpose {
             Purpose::Control => {
-                self.detector.attach(index, socket)?;
+                self.detector.attach(index, link)?;
                 lock(&self.slots)[index].control = true;
             }
-            Purpose::Data => lock(&self.slots)[index].data = Some(socket),
+            Purpose::Data => lock(&self.slots)[index].data = Some(link),
         }
         self.event(Event::Linked);
         Ok(())

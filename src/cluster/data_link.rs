@@ -6,7 +6,7 @@
 //! it.
 
 use super::failure_detector::FailureDetector;
-use super::socket::Socket;
+use super::link::Link;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::sync::Arc;
@@ -15,21 +15,21 @@ use timely::communication::allocator::zero_copy::stream::Stream;
 /// A data link to one peer.
 #[derive(Debug)]
 pub(super) struct DataLink {
-    socket: Socket,
+    link: Link,
     peer: usize,
     detector: Arc<FailureDetector>,
 }
 
 impl DataLink {
-    pub(super) fn new(socket: Socket, peer: usize, detector: Arc<FailureDetector>) -> DataLink {
-        DataLink { socket, peer, detector }
+    pub(super) fn new(link: Link, peer: usize, detector: Arc<FailureDetector>) -> DataLink {
+        DataLink { link, peer, detector }
     }
 }
 
 impl Read for DataLink {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            match (&mut &self.socket).read(buffer) {
+            match (&mut &self.link).read(buffer) {
                 Ok(0) if !buffer.is_empty() => self.detector.data_link_ended(self.peer, None),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => self.detector.data_link_ended(self.peer, Some(&error)),
@@ -43,7 +43,7 @@ impl Read for DataLink {
 impl Write for DataLink {
     /// What a peer whose workers are through does not take any more, nobody needs.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match (&mut &self.socket).write(bytes) {
+        match (&mut &self.link).write(bytes) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => {
                 self.detector.data_link_ended(self.peer, Some(&error));
                 Ok(bytes.len())
@@ -59,19 +59,15 @@ impl Write for DataLink {
 
 impl Stream for DataLink {
     fn try_clone(&self) -> io::Result<Self> {
-        Ok(DataLink {
-            socket: self.socket.try_clone()?,
-            peer: self.peer,
-            detector: Arc::clone(&self.detector),
-        })
+        Ok(DataLink { link: self.link.try_clone()?, peer: self.peer, detector: Arc::clone(&self.detector) })
     }
 
     fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
-        self.socket.set_nonblocking(nonblocking)
+        self.link.set_nonblocking(nonblocking)
     }
 
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        match self.socket.shutdown(how) {
+        match self.link.shutdown(how) {
             // The other side was faster.
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
             Err(error) => {

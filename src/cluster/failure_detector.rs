@@ -15,8 +15,8 @@
 
 use super::control_frame::{Cause, ControlFrame};
 use super::interrupt;
+use super::link::Link;
 use super::parent_link;
-use super::socket::Socket;
 use crate::signals::TIDY_UP;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -57,7 +57,7 @@ pub(super) struct FailureDetector {
     names: Vec<String>,
     state: Mutex<State>,
     changed: Condvar,
-    links: Vec<Mutex<Option<Socket>>>,
+    links: Vec<Mutex<Option<Link>>>,
 }
 
 struct State {
@@ -220,7 +220,7 @@ impl FailureDetector {
     }
 
     /// Takes over a control link, its handshake done, and watches it.
-    pub(super) fn attach(self: &Arc<Self>, peer: usize, socket: Socket) -> io::Result<()> {
+    pub(super) fn attach(self: &Arc<Self>, peer: usize, socket: Link) -> io::Result<()> {
         socket.set_read_timeout(Some(Duration::from_secs(1)))?;
         socket.set_write_timeout(Some(Duration::from_secs(1)))?;
         let reading = socket.try_clone()?;
@@ -306,7 +306,7 @@ impl FailureDetector {
         }));
     }
 
-    fn watch(self: Arc<Self>, peer: usize, link: u64, socket: &Socket) {
+    fn watch(self: Arc<Self>, peer: usize, link: u64, socket: &Link) {
         let lost = |why: &str| self.lost(peer, link, why);
         let (mut silent, mut heard, mut chunk) = (0, Vec::new(), [0; 512]);
         loop {

@@ -1,5 +1,6 @@
 //! Who is there: the exchange that opens every connection between processes, before timely or anyone else
-//! reads a byte of it. Both sides prove that they know the cluster's secret, then show their cards.
+//! reads a byte of it. Both sides prove that they know the cluster's secret, agree on keys, then show their
+//! cards.
 //!
 //! ```text
 //! dialer                                answerer
@@ -7,6 +8,7 @@
 //!                                <-     magic, protocol, challenge a
 //! proof(d, a, "dial")            ->
 //!                                <-     proof(d, a, "answer"), or refused in words
+//!             TLS 1.3 from here on, between machines
 //! hello, authenticated            ->
 //!                                <-     hello, authenticated
 //!                                <-     welcome, or refused in words
@@ -14,9 +16,11 @@
 //!
 //! The dialer proves itself first: who only dials around learns nothing that depends on the secret. The
 //! secret never travels; a proof is an HMAC-SHA-256 under a key derived from it and both challenges, with the
-//! sender's role in it, so that no answer can be replayed or reflected. What follows the handshake is neither
-//! encrypted nor authenticated: the network between the processes has to be one's own.
+//! sender's role in it, so that no answer can be replayed or reflected. Both sides derive the keys by which
+//! they know each other in TLS from the same ([`super::tls`]). So whoever stands between them can hand the
+//! proofs on, and reads or changes nothing.
 
+use super::tls::Secured;
 use crate::job_identity::Identity;
 use crate::terminal::printable;
 use hmac::{Hmac, KeyInit, Mac};
@@ -26,7 +30,7 @@ use std::fmt;
 use std::io::{self, Read, Write};
 
 /// The version of this exchange and of what follows it. Another one is told, never guessed at.
-const PROTOCOL: u16 = 1;
+const PROTOCOL: u16 = 2;
 const MAGIC: &[u8; 14] = b"crossrate-link";
 const CHALLENGE: usize = 32;
 const PROOF: usize = 32;
@@ -44,6 +48,18 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(..)")
     }
+}
+
+/// The private key of one side of a connection.
+pub(super) type Seed = [u8; 32];
+
+/// Whether others could read a connection, and what is done about it.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub(super) enum Protection {
+    /// It stays within this machine, in a directory of its user.
+    Machine,
+    /// It is encrypted.
+    Tls,
 }
 
 /// What a connection is for.
@@ -92,24 +108,30 @@ impl From<io::Error> for LinkError {
 }
 
 /// The caller's part up to the cards; `verdict` follows.
-pub(super) fn dial(
-    stream: &mut (impl Read + Write),
+pub(super) fn dial<S: Read + Write>(
+    mut stream: S,
     secret: &Secret,
+    protection: Protection,
     hello: &Hello,
-) -> Result<Hello, LinkError> {
+) -> Result<(Hello, Secured<S>), LinkError> {
     let ours = challenge()?;
-    send_hello(stream, &ours)?;
-    let theirs = read_hello(stream)?;
+    send_hello(&mut stream, &ours)?;
+    let theirs = read_hello(&mut stream)?;
     if theirs == ours {
         return Err(LinkError::Myself);
     }
     let session = Session::new(secret, &ours, &theirs);
-    send(stream, Message::Proof, &session.proof("dial"))?;
-    if !session.proves("answer", &expect(stream, Message::Proof, SMALL)?) {
+    send(&mut stream, Message::Proof, &session.proof("dial"))?;
+    if !session.proves("answer", &expect(&mut stream, Message::Proof, SMALL)?) {
         return Err(LinkError::Secret);
     }
-    session.send_card(stream, "dial", hello)?;
-    session.read_card(stream, "answer")
+    let mut secured = match protection {
+        Protection::Machine => Secured::in_clear(stream),
+        Protection::Tls => Secured::dialer(stream, &session.seed("dial"), &session.seed("answer"))?,
+    };
+    session.send_card(&mut secured, "dial", hello)?;
+    let theirs = session.read_card(&mut secured, "answer")?;
+    Ok((theirs, secured))
 }
 
 /// The caller's last word to hear.
@@ -119,32 +141,37 @@ pub(super) fn verdict(stream: &mut impl Read) -> Result<(), LinkError> {
 
 /// The called one's part up to the cards; [`welcome`] or [`refuse`] must follow. `proven` is called when the
 /// caller has proven to know the secret.
-pub(super) fn answer(
-    stream: &mut (impl Read + Write),
+pub(super) fn answer<S: Read + Write>(
+    mut stream: S,
     secret: &Secret,
+    protection: Protection,
     hello: impl FnOnce(Purpose) -> Hello,
     proven: impl FnOnce(),
-) -> Result<Hello, LinkError> {
+) -> Result<(Hello, Secured<S>), LinkError> {
     let ours = challenge()?;
-    let theirs = match read_hello(stream) {
+    let theirs = match read_hello(&mut stream) {
         // So that the other side can say so, too.
         Err(LinkError::Protocol(version)) => {
-            send_hello(stream, &ours)?;
+            send_hello(&mut stream, &ours)?;
             return Err(LinkError::Protocol(version));
         }
         theirs => theirs?,
     };
-    send_hello(stream, &ours)?;
+    send_hello(&mut stream, &ours)?;
     let session = Session::new(secret, &theirs, &ours);
-    if !session.proves("dial", &expect(stream, Message::Proof, SMALL)?) {
-        send(stream, Message::OtherSecret, &[])?;
+    if !session.proves("dial", &expect(&mut stream, Message::Proof, SMALL)?) {
+        send(&mut stream, Message::OtherSecret, &[])?;
         return Err(LinkError::Secret);
     }
     proven();
-    send(stream, Message::Proof, &session.proof("answer"))?;
-    let their_card = session.read_card(stream, "dial")?;
-    session.send_card(stream, "answer", &hello(their_card.purpose))?;
-    Ok(their_card)
+    send(&mut stream, Message::Proof, &session.proof("answer"))?;
+    let mut secured = match protection {
+        Protection::Machine => Secured::in_clear(stream),
+        Protection::Tls => Secured::answerer(stream, &session.seed("answer"), &session.seed("dial"))?,
+    };
+    let their_card = session.read_card(&mut secured, "dial")?;
+    session.send_card(&mut secured, "answer", &hello(their_card.purpose))?;
+    Ok((their_card, secured))
 }
 
 /// Lets the caller in.
@@ -260,6 +287,11 @@ impl Session {
         self.sign(role, b"").verify_slice(proof).is_ok()
     }
 
+    /// Of the side with this role. Nothing else is signed with an empty payload by that name.
+    fn seed(&self, role: &str) -> Seed {
+        self.sign(&format!("{role} key"), b"").finalize().into_bytes().into()
+    }
+
     fn sign(&self, role: &str, payload: &[u8]) -> Hmac<Sha256> {
         let mut mac = hmac(&self.0);
         mac.update(&[role.len() as u8]);
@@ -310,18 +342,24 @@ mod tests {
         (one, other)
     }
 
-    fn meet(dialer: &str, answerer: &str) -> (Result<Hello, LinkError>, Result<Hello, LinkError>) {
-        let (mut here, mut there) = pair();
+    fn meet(dialer: &str, answerer: &str) -> [Result<Hello, LinkError>; 2] {
+        let (here, there) = pair();
         let secret = Secret(answerer.as_bytes().to_vec());
-        let answering = std::thread::spawn(move || answer(&mut there, &secret, |_| hello(0), || ()));
-        let dialed = dial(&mut here, &Secret(dialer.as_bytes().to_vec()), &hello(1));
-        (dialed, answering.join().expect("no panic"))
+        let answering =
+            std::thread::spawn(move || answer(there, &secret, Protection::Tls, |_| hello(0), || ()));
+        let dialed = dial(here, &Secret(dialer.as_bytes().to_vec()), Protection::Tls, &hello(1));
+        [dialed, answering.join().expect("no panic")].map(|met| met.map(|(card, _)| card))
+    }
+
+    fn answered(stream: UnixStream) -> Result<Hello, LinkError> {
+        let secret = Secret(Vec::new());
+        answer(stream, &secret, Protection::Tls, |_| hello(0), || ()).map(|(card, _)| card)
     }
 
     #[test]
     fn who_knows_the_secret_sees_the_other_card() {
         for secret in ["", "correct horse battery staple"] {
-            let (dialed, answered) = meet(secret, secret);
+            let [dialed, answered] = meet(secret, secret);
             assert_eq!(dialed.expect("dialed"), hello(0));
             assert_eq!(answered.expect("answered"), hello(1));
         }
@@ -330,7 +368,7 @@ mod tests {
     #[test]
     fn another_secret_is_told_to_both() {
         for (dialer, answerer) in [("one", "two"), ("", "two"), ("one", "")] {
-            let (dialed, answered) = meet(dialer, answerer);
+            let [dialed, answered] = meet(dialer, answerer);
             assert!(matches!(dialed, Err(LinkError::Secret)), "{dialed:?}");
             assert!(matches!(answered, Err(LinkError::Secret)), "{answered:?}");
         }
@@ -338,9 +376,8 @@ mod tests {
 
     #[test]
     fn another_protocol_is_told_to_both() {
-        let (mut here, mut there) = pair();
-        let answering =
-            std::thread::spawn(move || answer(&mut there, &Secret(Vec::new()), |_| hello(0), || ()));
+        let (mut here, there) = pair();
+        let answering = std::thread::spawn(move || answered(there));
         here.write_all(MAGIC).expect("sent");
         here.write_all(&7u16.to_le_bytes()).expect("sent");
         here.write_all(&[0; CHALLENGE]).expect("sent");
@@ -352,9 +389,8 @@ mod tests {
     fn strangers_learn_nothing() {
         let noise: [&[u8]; 5] = [b"", b"GET / HTTP/1.1\r\n\r\n", b"crossrate", &[0xff; 100], &[0; 3]];
         for bytes in noise {
-            let (mut here, mut there) = pair();
-            let answering =
-                std::thread::spawn(move || answer(&mut there, &Secret(Vec::new()), |_| hello(0), || ()));
+            let (mut here, there) = pair();
+            let answering = std::thread::spawn(move || answered(there));
             here.write_all(bytes).expect("sent");
             here.shutdown(std::net::Shutdown::Write).expect("shut down");
             assert!(matches!(answering.join().expect("no panic"), Err(LinkError::Stranger(_))));
@@ -368,7 +404,7 @@ mod tests {
     #[test]
     fn a_reflected_proof_proves_nothing() {
         // A man in the middle who answers with what the dialer sent.
-        let (mut here, mut there) = pair();
+        let (here, mut there) = pair();
         let mirror = std::thread::spawn(move || {
             let theirs = read_hello(&mut there).expect("a hello");
             let ours = theirs.map(|byte| byte ^ 1);
@@ -376,20 +412,21 @@ mod tests {
             let proof = expect(&mut there, Message::Proof, SMALL).expect("a proof");
             send(&mut there, Message::Proof, &proof).expect("sent");
         });
-        let dialed = dial(&mut here, &Secret(b"s".to_vec()), &hello(1));
+        let dialed = dial(here, &Secret(b"s".to_vec()), Protection::Tls, &hello(1));
         assert!(matches!(dialed, Err(LinkError::Secret)), "{dialed:?}");
         mirror.join().expect("no panic");
     }
 
     #[test]
     fn a_connection_to_oneself_is_seen() {
-        let (mut here, mut there) = pair();
+        let (here, mut there) = pair();
         let echo = std::thread::spawn(move || {
             let mut hello = [0; MAGIC.len() + 2 + CHALLENGE];
             there.read_exact(&mut hello).expect("a hello");
             there.write_all(&hello).expect("sent");
         });
-        assert!(matches!(dial(&mut here, &Secret(Vec::new()), &hello(1)), Err(LinkError::Myself)));
+        let dialed = dial(here, &Secret(Vec::new()), Protection::Tls, &hello(1));
+        assert!(matches!(dialed, Err(LinkError::Myself)), "{dialed:?}");
         echo.join().expect("no panic");
     }
 
@@ -398,5 +435,36 @@ mod tests {
         let (mut here, mut there) = pair();
         here.write_all(&[Message::Proof as u8, 0xff, 0xff, 0xff, 0xff]).expect("sent");
         assert!(matches!(expect(&mut there, Message::Proof, SMALL), Err(LinkError::Stranger(_))));
+    }
+
+    /// Hands on what comes, and notes it; after the proofs it answers as both sides, with keys of another
+    /// secret.
+    #[test]
+    fn whoever_hands_the_proofs_on_is_not_believed_afterwards_and_reads_no_card() {
+        let ((here, mut near), (mut far, there)) = (pair(), pair());
+        let secret = || Secret(b"what nobody between them knows".to_vec());
+        let answering = std::thread::spawn(move || {
+            answer(there, &secret(), Protection::Tls, |_| hello(0), || ()).map(|(card, _)| card)
+        });
+        let between = std::thread::spawn(move || {
+            let dialer = read_hello(&mut near).expect("a hello");
+            send_hello(&mut far, &dialer).expect("sent");
+            let answerer = read_hello(&mut far).expect("a hello");
+            send_hello(&mut near, &answerer).expect("sent");
+            let proof = expect(&mut near, Message::Proof, SMALL).expect("a proof");
+            send(&mut far, Message::Proof, &proof).expect("sent");
+            let proof = expect(&mut far, Message::Proof, SMALL).expect("a proof");
+            send(&mut near, Message::Proof, &proof).expect("sent");
+            let guessed = Session::new(&Secret(b"a guess".to_vec()), &dialer, &answerer);
+            let (dial, answer) = (guessed.seed("dial"), guessed.seed("answer"));
+            let other_end = std::thread::spawn(move || Secured::dialer(far, &dial, &answer).is_ok());
+            let near_end = Secured::answerer(near, &guessed.seed("answer"), &guessed.seed("dial")).is_ok();
+            (near_end, other_end.join().expect("no panic"))
+        });
+        let dialed = dial(here, &secret(), Protection::Tls, &hello(1)).map(|(card, _)| card);
+        assert!(matches!(dialed, Err(LinkError::Stranger(_))), "{dialed:?}");
+        let answered = answering.join().expect("no panic");
+        assert!(matches!(answered, Err(LinkError::Stranger(_))), "{answered:?}");
+        assert_eq!(between.join().expect("no panic"), (false, false));
     }
 }

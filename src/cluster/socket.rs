@@ -1,6 +1,7 @@
 //! One name for the two kinds of connection between processes: TCP between machines, Unix sockets between
 //! the processes that one parent started. Knows nothing of what is said over them.
 
+use super::handshake::Protection;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -29,6 +30,14 @@ impl Address {
     pub(super) fn is_of(&self, from: &str) -> bool {
         let (Address::Tcp(address), Ok(from)) = (self, from.parse::<SocketAddr>()) else { return false };
         address.to_socket_addrs().is_ok_and(|mut resolved| resolved.any(|host| host.ip() == from.ip()))
+    }
+
+    /// What is done about others that could read a connection to it.
+    pub(super) fn protection(&self) -> Protection {
+        match self {
+            Address::Tcp(_) => Protection::Tls,
+            Address::Unix(_) => Protection::Machine,
+        }
     }
 
     /// Connects, giving each resolved address so long.

@@ -2,6 +2,8 @@
 //! more, started on the test [`member`] alone with its task in the environment: `main`, in short, with a
 //! small dataflow in the place of ours.
 
+mod tap;
+
 use crossrate::cluster::{self, ClusterError, Role, failure_detector};
 use crossrate::config;
 use crossrate::job_identity::Identity;
