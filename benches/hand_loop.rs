@@ -380,7 +380,9 @@ pub(crate) fn main(arguments: impl Iterator<Item = String>) -> Result<()> {
     let begun = Instant::now();
     let counts = run(&job, readers, &mut BufWriter::new(io::stdout().lock()))?;
     let seconds = begun.elapsed().as_secs_f64();
-    say!("{} records in {seconds:.3} s: {:.3} M/s", counts.read(), counts.read() as f64 / seconds / 1e6);
+    // The result, and no event of a log.
+    let (read, rate) = (counts.read(), counts.read() as f64 / seconds / 1e6);
+    let _ = writeln!(io::stderr(), "{read} records in {seconds:.3} s: {rate:.3} M/s");
     Ok(())
 }
 

@@ -24,15 +24,12 @@ struct Summary {
 pub fn tell(config: &Config, outbox: &Outbox, prove_lease: impl FnOnce() -> Result<()>) -> Result<()> {
     let counts = total(&outbox.partitions);
     if config.verbosity >= Verbosity::Normal {
-        say!("crossrate: {}", in_words(&counts));
+        tell_counts(&counts);
         if outbox.withheld > 0 {
             let before = if config.since.is_some() { "--since, or before" } else { "" };
             let before = format!("{before} the first record read");
-            say!(
-                "crossrate: withheld {} windows of symbols that began before {}",
-                outbox.withheld,
-                before.trim_start()
-            );
+            let (withheld, before) = (outbox.withheld, before.trim_start());
+            tracing::info!(withheld, "withheld {withheld} windows of symbols that began before {before}");
         }
     }
     let Some(path) = &config.summary else { return Ok(()) };
@@ -71,12 +68,15 @@ pub fn tell_what_stays_open(config: &Config, outbox: &Outbox) {
     let open = outbox.partitions.values().any(|partition| partition.open.is_some());
     let closes = outbox.partitions.values().map(|partition| partition.closes).max();
     match closes.filter(|closes| *closes > frontier) {
-        Some(closes) => say!(
-            "crossrate: the input has ended and what is open stays in the checkpoint: rows are final until {frontier}, \
+        Some(closes) => tracing::info!(
+            frontier_ms = frontier.millis(),
+            last_window_ms = closes.millis(),
+            "the input has ended and what is open stays in the checkpoint: rows are final until {frontier}, \
              the last window that has trades will be at {closes}"
         ),
-        None if open => say!(
-            "crossrate: the input has ended and what is open stays in the checkpoint: rows are final until {frontier}"
+        None if open => tracing::info!(
+            frontier_ms = frontier.millis(),
+            "the input has ended and what is open stays in the checkpoint: rows are final until {frontier}"
         ),
         None => {}
     }
@@ -116,6 +116,12 @@ fn cannot(path: &Path, error: io::Error) -> anyhow::Error {
         .hint("name a file in a directory that exists and that you may write to")
         .because(error)
         .into()
+}
+
+fn tell_counts(counts: &Counts) {
+    let Counts { accepted, duplicate, late, bad, future, ignored, unselected, heartbeat } = *counts;
+    let (read, words) = (counts.read(), in_words(counts));
+    tracing::info!(read, accepted, duplicate, late, bad, future, ignored, unselected, heartbeat, "{words}");
 }
 
 fn in_words(counts: &Counts) -> String {

@@ -33,7 +33,7 @@ use crate::config::define::Define;
 use crate::config::inspect::Inspect;
 use crate::config::query::Query;
 use crate::config::top::Top;
-use crate::config::{Config, DemoConfig, ProduceConfig, ReplayConfig, ServeConfig, Verbosity};
+use crate::config::{Config, DemoConfig, Logging, ProduceConfig, ReplayConfig, ServeConfig, Verbosity};
 use checkpoint::CheckpointCommands;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use examples::{
@@ -84,6 +84,8 @@ pub struct Parsed {
     pub task: Task,
     /// What is probably a slip.
     pub warnings: Vec<String>,
+    /// How much is told, and how.
+    pub logging: Logging,
 }
 
 /// A command line that ends before it begins.
@@ -193,13 +195,14 @@ enum Commands {
 
 /// What is to be done, and what is said before, unless only errors are to be said.
 fn parsed(task: Task, given: Given) -> Result<Parsed, Stop> {
-    let quiet = check::verbosity(&given)? < Verbosity::Normal;
-    Ok(Parsed { task, warnings: if quiet { Vec::new() } else { given.warnings } })
+    let logging = check::logging(&given)?;
+    let quiet = logging.verbosity < Verbosity::Normal;
+    Ok(Parsed { task, warnings: if quiet { Vec::new() } else { given.warnings }, logging })
 }
 
 /// A task that nothing is to be warned of.
 fn plain(task: Task) -> Parsed {
-    Parsed { task, warnings: Vec::new() }
+    Parsed { task, warnings: Vec::new(), logging: Logging::default() }
 }
 
 fn pairs(rest: &str) -> Result<Task, Stop> {
@@ -425,7 +428,7 @@ mod tests {
     fn outcome(line: &str) -> String {
         let arguments = std::iter::once("crossrate").chain(line.split_whitespace()).map(OsString::from);
         match parse(arguments, &[]) {
-            Ok(parsed) => format!("{:?}", parsed.task),
+            Ok(parsed) => format!("{:?} {:?}", parsed.task, parsed.logging),
             Err(stop) => panic!("{line}: {stop}"),
         }
     }
@@ -493,6 +496,7 @@ mod tests {
             "speed" => ("", "7"),
             "since" | "until" => ("", "2018-04-29T17:13:40Z"),
             "progress" => ("", "never"),
+            "log-format" => ("", "json"),
             "endpoint" => ("", "ws://a"),
             "rest" => ("", "http://a"),
             "fill-hold" | "stall-timeout" | "renew-after" | "audit-interval" => ("", "7s"),

@@ -71,7 +71,7 @@ pub fn run(config: &ProduceConfig) -> Result<Exit> {
     runtime.shutdown_background();
     let (counts, written) = collected?;
     if config.verbosity >= Verbosity::Normal {
-        say!("crossrate: {counts}");
+        tracing::info!("{counts}");
     }
     if let Some(path) = &config.summary {
         accounting::summarize(path, &Summary { counts, written })?;
@@ -123,7 +123,7 @@ fn ask(config: &ProduceConfig) -> Result<ExchangeInfo> {
         match trouble {
             Trouble::Limited { wait, .. } if wait <= LONGEST => {
                 if config.verbosity >= Verbosity::Normal {
-                    say!("crossrate: {trouble}, waiting");
+                    tracing::warn!(%trouble, "{trouble}, waiting");
                 }
                 std::thread::sleep(Duration::from_millis(wait));
             }
@@ -167,7 +167,7 @@ fn choose(config: &ProduceConfig, info: &ExchangeInfo) -> Result<Vec<String>> {
             None => Some(format!("{symbol} does not trade: this exchange does not know it (any more)")),
         };
         if let Some(words) = words.filter(|_| config.verbosity >= Verbosity::Normal) {
-            say!("crossrate: warning: {words}");
+            tracing::warn!(word = "warning", symbol = %symbol, "{words}");
         }
         if info.statuses.contains_key(symbol) {
             chosen.push(symbol.clone());

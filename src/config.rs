@@ -8,6 +8,7 @@ mod day_form;
 pub mod define;
 pub mod inspect;
 pub mod log;
+mod logging;
 pub mod moment;
 pub mod query;
 pub mod secret;
@@ -17,6 +18,7 @@ pub mod top;
 use crossrate_dataflows::market::definition::Definition;
 use crossrate_dataflows::market::event_time::EventTime;
 pub use day_form::DayForm;
+pub use logging::{LogFormat, Logging};
 use secret::Tokens;
 pub use source::{
     FileSource, KafkaClient, KafkaSource, RegistryAddress, SimulatedSource, Source, StartOffset, TopicFormat,

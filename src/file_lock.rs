@@ -27,7 +27,12 @@ pub(crate) fn lock(file: &File, name: &str, before: Option<&str>, verbosity: Ver
                 if begun.elapsed() >= SILENT && !std::mem::replace(&mut told, true) {
                     let who = holder(file).map_or("another process".into(), start::owner_of);
                     let most = PATIENCE.as_secs();
-                    say!("crossrate: {name} is being written by {who}, waiting up to {most} s for its end");
+                    tracing::warn!(
+                        file = name,
+                        holder = who,
+                        wait_s = most,
+                        "{name} is being written by {who}, waiting up to {most} s for its end"
+                    );
                 }
                 std::thread::sleep(Duration::from_millis(20));
             }

@@ -92,7 +92,7 @@ pub fn run(config: &ServeConfig) -> Result<Exit> {
     let mut publisher = Publisher::new(Arc::clone(server.board()), shown.clone(), config.verbosity);
     publisher.tell(first);
     if config.verbosity >= Verbosity::Normal {
-        say!("crossrate: serving {} from {shown}", server.page());
+        tracing::info!(page = server.page(), from = %shown, "serving {} from {shown}", server.page());
     }
     let stop = Arc::clone(&interrupted);
     std::thread::Builder::new()
@@ -169,10 +169,8 @@ impl Publisher {
     fn tell(&mut self, polled: PollResult) {
         let PollResult { anew, rows, progress, definition, foreign, whole } = polled;
         if foreign > 0 && self.following.foreign == 0 && self.verbosity >= Verbosity::Normal {
-            say!(
-                "crossrate: warning: {} holds something that is no row; it is left out",
-                self.following.place
-            );
+            let place = &self.following.place;
+            tracing::warn!(word = "warning", %place, foreign, "{place} holds something that is no row; it is left out");
         }
         if anew {
             (self.closed, self.told) = (EventTime::MIN, false);
@@ -197,7 +195,7 @@ impl Publisher {
             _ => Standing::Following,
         };
         if self.following.state == Standing::Away && self.verbosity >= Verbosity::Normal {
-            say!("crossrate: {} is back", self.following.place);
+            tracing::info!(place = %self.following.place, "{} is back", self.following.place);
         }
         let stands = self.stands(state, None, foreign);
         if rows.is_empty() && progress.is_none() && !anew && !stands {
@@ -221,7 +219,8 @@ impl Publisher {
     fn away(&mut self, error: &anyhow::Error) {
         let reason = error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
         if self.following.state != Standing::Away && self.verbosity >= Verbosity::Normal {
-            say!("crossrate: {} is away, trying again ({reason})", self.following.place);
+            let place = &self.following.place;
+            tracing::warn!(%place, reason, "{place} is away, trying again ({reason})");
         }
         if self.stands(Standing::Away, Some(reason), 0) {
             self.board.tell(|inbox| inbox.following(self.following.clone()));

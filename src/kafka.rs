@@ -113,7 +113,7 @@ impl ClientContext for Listener {
             self.heard.lock().unwrap_or_else(PoisonError::into_inner).fault = fault;
         }
         if self.verbosity >= Verbosity::Verbose && !known {
-            say!("crossrate: librdkafka: {facility} {message}");
+            tracing::debug!(facility, "librdkafka: {facility} {message}");
         }
     }
 
@@ -282,7 +282,7 @@ pub fn partitions(
                         || format!("no Kafka broker answers at {}", kafka.brokers),
                         |diagnosis| diagnosis.words,
                     );
-                    say!("crossrate: {words}, waiting{limit}");
+                    tracing::warn!(brokers = kafka.brokers, "{words}, waiting{limit}");
                 }
                 // A refusal comes at once; another one need not.
                 std::thread::sleep(Duration::from_millis(20));

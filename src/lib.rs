@@ -86,6 +86,7 @@
 //! | [`committed_files`] | what a checkpoint says of the files that a job writes | where a checkpoint is |
 //! | [`checkpoint`] | a job's checkpoint shown, checked, taken away, for people | how rows are computed |
 //! | [`kafka`] | how brokers are reached, and what their errors mean to a person | jobs |
+//! | [`logging`] | what the program tells of itself: events, as sentences or as JSON lines | who tells it, and why |
 //! | [`job_identity`] | what makes a job the same one, as pairs of a flag and its value | who compares |
 //! | [`cluster`] | processes that become one run, and share one fate | what they compute (but that it is the same) |
 //! | [`accounting`] | what became of every record, at the end | why: it is told eight counts |
@@ -181,16 +182,8 @@
 //! running, real brokers, databases and browsers, kills at random moments, and the documents' own commands.
 //! `CONTRIBUTING.md` says what a change needs.
 
-// For people, and nothing depends on it: where nobody hears, or the disk that it goes to is full, the work goes on.
+// Standard error belongs to `logging`.
 #![cfg_attr(not(test), deny(clippy::print_stderr))]
-
-/// A line on standard error, as `eprintln` has it, without a panic where that cannot be written.
-macro_rules! say {
-    ($($words:tt)*) => {{
-        use ::std::io::Write as _;
-        let _ = ::std::writeln!(::std::io::stderr(), $($words)*);
-    }};
-}
 
 pub mod accounting;
 pub mod bench;
@@ -214,6 +207,7 @@ pub mod inspect;
 pub mod job_identity;
 pub mod kafka;
 pub mod ledger;
+pub mod logging;
 pub mod output;
 pub mod query;
 pub mod replay;

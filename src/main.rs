@@ -2,8 +2,9 @@
 
 use crossrate::cli::{self, Parsed, Stop, Task};
 use crossrate::cluster::{self, ClusterError, failure_detector};
+use crossrate::config::Logging;
 use crossrate::exit::{self, Exit, Failure};
-use crossrate::signals;
+use crossrate::{logging, signals};
 use std::io::{ErrorKind, Write};
 
 fn main() {
@@ -12,15 +13,19 @@ fn main() {
     let mut words = String::new();
     let outcome = match cli::parse(std::env::args_os(), &environment()) {
         Ok(parsed) => {
+            logging::begin(parsed.logging, process_of(&parsed.task));
             let kept = Kept::by(&parsed.task);
             perform(parsed).or_else(|error| kept.ended_in_order(error)).map(|exit| kept.exit_of(exit))
         }
-        Err(stop) => refuse(stop),
+        Err(stop) => {
+            logging::begin(Logging::default(), None);
+            refuse(stop)
+        }
     };
     let exit = outcome.unwrap_or_else(|error| {
         let exit = exit_of(&error);
         if exit != Exit::PipeClosed && exit != Exit::Interrupted {
-            tell(&error);
+            tell(&error, exit);
         }
         words = error.to_string();
         exit
@@ -78,11 +83,19 @@ fn exit_of(error: &anyhow::Error) -> Exit {
     Failure::of(error).map_or(Exit::Failed, Failure::exit)
 }
 
+/// Which process of its run this is, where there are several.
+fn process_of(task: &Task) -> Option<usize> {
+    match task {
+        Task::Run(config) => cluster::number(&config.cluster),
+        _ => None,
+    }
+}
+
 fn perform(parsed: Parsed) -> anyhow::Result<Exit> {
     // The processes that a run starts here have its flags, and it has spoken for them.
     let warnings = if cluster::is_started_by_another() { Vec::new() } else { parsed.warnings };
     for warning in warnings {
-        complain(&format!("crossrate: warning: {warning}"));
+        logging::warning(&warning);
     }
     match parsed.task {
         Task::Run(config) => crossrate::run::run(*config),
@@ -109,7 +122,7 @@ fn refuse(stop: Stop) -> anyhow::Result<Exit> {
             printed(told.print()).map(|printed| if printed == Exit::Done { exit } else { printed })
         }
         Stop::Syntax(_) | Stop::Usage(_) => {
-            complain(&format!("crossrate: error: {stop}"));
+            logging::error(&stop.to_string(), None, Exit::Usage.code());
             Ok(Exit::Usage)
         }
     }
@@ -138,20 +151,13 @@ fn printed(outcome: std::io::Result<()>) -> anyhow::Result<Exit> {
     }
 }
 
-/// Writes a line to standard error, where nobody can be told that it failed.
-fn complain(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
-}
-
 /// Prints an error once, with its causes and what to do about it.
-fn tell(error: &anyhow::Error) {
-    let mut line = format!("crossrate: error: {error}");
+fn tell(error: &anyhow::Error, exit: Exit) {
+    let mut line = error.to_string();
     for cause in error.chain().skip(1) {
         line.push_str(&format!(": {cause}"));
     }
-    complain(&line);
     let files = exit::without_files(error);
-    if let Some(hint) = files.as_deref().or_else(|| Failure::of(error)?.what_to_do()) {
-        complain(&format!("crossrate: hint: {hint}"));
-    }
+    let hint = files.as_deref().or_else(|| Failure::of(error)?.what_to_do());
+    logging::error(&line, hint, exit.code());
 }

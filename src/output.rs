@@ -166,12 +166,13 @@ impl Output {
     /// If the commit under way is done, its rows go to the sinks that get only what is committed.
     fn announce(&mut self, wait: Wait) -> Result<()> {
         let Some(committer) = &mut self.committer else { return Ok(()) };
-        let Some(commit) = committer.finished_commit(wait)? else { return Ok(()) };
+        let Some((commit, took)) = committer.finished_commit(wait)? else { return Ok(()) };
         self.committed_changes.append(&mut self.committing);
         self.sinks.before_commit.iter_mut().try_for_each(|sink| sink.committed())?;
         let CommitSnapshot { partitions, frontier, withheld } = &self.snapshot;
         let (rows, refused) = (&commit.rows, &commit.refused);
-        let batch = SinkBatch { rows, refused, partitions, frontier: *frontier, withheld: *withheld };
+        let (frontier, withheld, commit) = (*frontier, *withheld, Some(took));
+        let batch = SinkBatch { rows, refused, partitions, frontier, withheld, commit };
         self.sinks.after_commit.iter_mut().try_for_each(|sink| sink.write(&batch))
     }
 }
@@ -213,5 +214,6 @@ fn progress_of(outbox: &Outbox) -> SinkBatch<'_> {
         partitions: &outbox.partitions,
         frontier: outbox.frontier,
         withheld: outbox.withheld,
+        commit: None,
     }
 }

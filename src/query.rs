@@ -28,7 +28,8 @@ pub fn run(query: &Query) -> Result<Exit> {
         });
         printed.map_err(broken)?;
         if answer.truncated {
-            say!("crossrate: the server cut the answer after {} rows; ask for less", answer.rows.len());
+            let rows = answer.rows.len();
+            tracing::warn!(rows, "the server cut the answer after {rows} rows; ask for less");
         }
         return Ok(Exit::Done);
     }

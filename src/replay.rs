@@ -151,7 +151,13 @@ impl Replayed {
                 _ => String::new(),
             };
             let read = told.records.read;
-            say!("crossrate: replay: {at}{share}, {} rows of {read} records", told.rows);
+            let rows = told.rows;
+            tracing::info!(
+                frontier_ms = told.frontier_ms,
+                rows,
+                read,
+                "replay: {at}{share}, {rows} rows of {read} records"
+            );
         }
         Ok(())
     }

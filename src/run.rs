@@ -16,6 +16,7 @@ use crate::source;
 use crate::source::opening::{self, Opening, Unopened};
 use crate::source::pool::Pool;
 use crate::symbols::Symbols;
+use crate::worker::progress::Progress;
 use crate::worker::{self, Assignment, Recovered};
 use crate::workers::{WorkerWaker, Workers};
 use anyhow::{Result, anyhow};
@@ -67,6 +68,9 @@ fn compute(
     on_signal(interrupted, &workers.wakers, failure_detector::interrupted)?;
     let observer = observer.map(|make| make()).transpose()?;
     let mut source = Unopened::look(&config, &workers, interrupted)?;
+    // Commands that show something of their own say how far it is, too.
+    let is_run = observer.is_none() && workers.first == 0;
+    let progress = is_run.then(|| Progress::of(&config, source.extent())).flatten();
     // The first worker has the rows, so its process serves them.
     let server = if workers.first == 0 { serve(&config, server)? } else { None };
     let desk = server.as_ref().and_then(Server::desk).unwrap_or_default();
@@ -79,7 +83,9 @@ fn compute(
     }
     let desk = (workers.first == 0).then_some(desk);
     let mesh = join(&config)?;
-    let observers = observer.into_iter().chain(server.as_ref().map(|s| Box::new(s.sink()) as Box<dyn Sink>));
+    let observers = observer
+        .into_iter()
+        .chain(server.as_ref().map(|s| Box::new(s.sink(config.definition.delay)) as Box<dyn Sink>));
     source.meet(&config, &workers);
     let (recovered, output) = match workers.first {
         0 => open_output(&config, observers).map(|(recovered, output)| (Some(recovered), Some(output)))?,
@@ -87,7 +93,11 @@ fn compute(
     };
     let opening = Opening::new(&config, &Arc::new(workers.clone()), source);
     let failed = Arc::new(AtomicBool::new(false));
-    let assignments = assign(&config, &workers, opening, (recovered, output), desk, (interrupted, &failed));
+    let mut assignments =
+        assign(&config, &workers, opening, (recovered, output), desk, (interrupted, &failed));
+    if let Some(Ok(Some(first))) = assignments.first_mut().map(Mutex::get_mut) {
+        first.progress = progress;
+    }
     let wakers = workers.wakers.clone();
     let work = move |worker: &mut Worker| {
         let local = worker.index() - workers.first;
@@ -105,7 +115,7 @@ fn compute(
     if let (Some(server), Some(serving)) = (&server, &config.serving)
         && serving.stays()
     {
-        say!("crossrate: the input has ended; {} stays until Ctrl-C", server.page());
+        tracing::info!(page = server.page(), "the input has ended; {} stays until Ctrl-C", server.page());
         server.stay(interrupted);
     }
     Ok(Exit::Done)
@@ -139,7 +149,7 @@ fn serve(config: &Config, server: Option<Server>) -> Result<Option<Server>> {
         Some(ChangeDesk::default()),
     )?;
     if config.verbosity >= Verbosity::Normal {
-        say!("crossrate: serving {}", server.page());
+        tracing::info!(page = server.page(), "serving {}", server.page());
     }
     Ok(Some(server))
 }
@@ -148,7 +158,7 @@ fn join(config: &Config) -> Result<Mesh> {
     let quiet = config.verbosity < Verbosity::Normal;
     let tell = move |line: &str| {
         if !quiet {
-            say!("crossrate: {line}");
+            tracing::info!("{line}");
         }
     };
     Ok(cluster::join(&config.cluster, &Identity::of(config), tell)?)
@@ -185,6 +195,7 @@ fn assign(
             // The job's first worker is the first one here.
             output: output.take(),
             desk: desk.take(),
+            progress: None,
             interrupted: Arc::clone(interrupted),
             failed: Arc::clone(failed),
         }

@@ -14,6 +14,7 @@ pub mod filter;
 pub mod format;
 pub mod guard;
 mod helper;
+pub mod histogram;
 pub mod metrics;
 pub mod openapi;
 mod origins;
@@ -155,8 +156,8 @@ impl Server {
     }
 
     /// What fills the board.
-    pub fn sink(&self) -> BoardSink {
-        BoardSink(Arc::clone(&self.app.feed.board))
+    pub fn sink(&self, delay: u64) -> BoardSink {
+        BoardSink { board: Arc::clone(&self.app.feed.board), delay }
     }
 
     /// The board.

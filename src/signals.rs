@@ -55,8 +55,8 @@ pub fn on_signal(interrupted: &Arc<AtomicBool>, wakers: &[WorkerWaker], announce
 fn give_up() {
     std::thread::sleep(TIDY_UP);
     let seconds = TIDY_UP.as_secs();
-    say!(
-        "crossrate: interrupted {seconds} s ago, and what is not committed still cannot be: ending without it; \
+    tracing::warn!(
+        "interrupted {seconds} s ago, and what is not committed still cannot be: ending without it; \
          the last commit is whole"
     );
     std::process::exit(Exit::Interrupted.code().into());

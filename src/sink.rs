@@ -21,6 +21,7 @@ use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::row::Row;
 use crossrate_dataflows::operators::closings::{PartitionProgress, Refusal};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Rows, refused records and progress for sinks.
 #[derive(Debug, Copy, Clone)]
@@ -35,6 +36,8 @@ pub struct SinkBatch<'a> {
     pub frontier: Option<EventTime>,
     /// Windows of symbols that were withheld so far.
     pub withheld: u64,
+    /// How long the commit of the rows took; none where they were not committed.
+    pub commit: Option<Duration>,
 }
 
 /// A place for results; it takes of a batch what it is for.

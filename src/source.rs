@@ -17,6 +17,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
+pub mod extent;
 pub mod files;
 pub mod kafka;
 pub mod opening;

@@ -34,6 +34,7 @@ pub(crate) fn owner_of(process: u32) -> String {
 pub fn tell(verbosity: Verbosity, what: impl Display) {
     let begun = BEGUN.get_or_init(Instant::now);
     if verbosity >= Verbosity::Verbose {
-        say!("crossrate: {} ms: {what}", begun.elapsed().as_millis());
+        let begun_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::debug!(begun_ms, "{begun_ms} ms: {what}");
     }
 }

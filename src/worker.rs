@@ -8,6 +8,7 @@ mod changing;
 mod diagnosis;
 mod judging;
 mod partition;
+pub mod progress;
 mod reading;
 mod restoring;
 mod told;
@@ -30,6 +31,7 @@ use anyhow::Result;
 use changing::Changes;
 use crossrate_dataflows::market::event_time::EventTime;
 use partition::Owned;
+use progress::{Phase, Progress};
 use reading::Reading;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -74,6 +76,8 @@ pub struct Assignment {
     pub output: Option<Output>,
     /// Who asks for changes of the definition; on the first worker.
     pub desk: Option<ChangeDesk>,
+    /// What is shown meanwhile, if anything is; on the first worker.
+    pub progress: Option<Progress>,
     /// Set when the user wants to stop.
     pub interrupted: Arc<AtomicBool>,
     /// Set, too, when another worker's error is why.
@@ -104,10 +108,13 @@ pub fn run(worker: &mut Worker, assignment: Assignment) -> Result<()> {
         worker.adopt_new_partitions()?;
         worker.change_definition()?;
         let has_read = worker.take_batch()?;
+        worker.writing.lap(Phase::Reading);
         worker.advance(has_read)?;
         worker.tell_of_silent_partitions();
         worker.step(has_read);
+        worker.writing.lap(if has_read { Phase::Computing } else { Phase::Waiting });
         worker.write()?;
+        worker.writing.lap(Phase::Writing);
         if worker.has_ended() {
             return worker.finish(JobEnd::Closed);
         }

@@ -14,7 +14,7 @@ use super::usage::{UsageError, Wrong};
 use super::{outputs, places};
 use crate::config::checkpoint::CheckpointStore;
 use crate::config::{
-    AtEnd, Cluster, Config, DeadLetterTarget, DemoConfig, FileSource, KafkaClient, ProduceConfig,
+    AtEnd, Cluster, Config, DeadLetterTarget, DemoConfig, FileSource, KafkaClient, Logging, ProduceConfig,
     ProduceTarget, ReplayConfig, ServeConfig, SinkTarget, Source, StartOffset, Verbosity, ledger_of,
 };
 use crate::duration;
@@ -299,8 +299,13 @@ pub(super) fn kafka(given: &Given) -> Result<(KafkaClient, Vec<Property>), Usage
     Ok((KafkaClient { brokers, properties }, merged))
 }
 
+/// How much is told, and how.
+pub(super) fn logging(given: &Given) -> Result<Logging, UsageError> {
+    Ok(Logging { verbosity: verbosity(given)?, format: given.get(&s::LOG_FORMAT)? })
+}
+
 /// Of `-q` and `-v` the one that was given nearer to the user.
-pub(super) fn verbosity(given: &Given) -> Result<Verbosity, UsageError> {
+fn verbosity(given: &Given) -> Result<Verbosity, UsageError> {
     let rank = |about: &About| given.origin(about).rank();
     let (quiet, verbose) = (rank(&s::QUIET.about), rank(&s::VERBOSE.about));
     match (given.get(&s::QUIET)?, given.get(&s::VERBOSE)?) {

@@ -12,7 +12,7 @@ pub(super) use self::headings::{INPUT, LOGGING};
 use super::usage::Wrong;
 use super::{computed, crosses, places, quotes, values};
 use crate::config::log::LoggedChange;
-use crate::config::{AtEnd, DeadLetterTarget, Progress, SinkTarget, Speed, StartOffset, Stay};
+use crate::config::{AtEnd, DeadLetterTarget, LogFormat, Progress, SinkTarget, Speed, StartOffset, Stay};
 use crate::wire::format::Format;
 use crossrate_dataflows::market::assets::{self, Asset};
 use crossrate_dataflows::market::definition::{Basis, Cross, Emit, Fill, MissingLeg, RowKinds};
@@ -505,6 +505,9 @@ settings! {
     VERBOSE: Setting<bool> = switch!("verbose", LOGGING, "What happens on the way, too").in_demo_too()
         .in_checkpoint_too("What happens on the way, too")
         .in_produce_too(None, None).short('v');
+    LOG_FORMAT: Setting<LogFormat> = Setting::one("log-format", "FORMAT", LOGGING, values::log_format,
+        "How that is written: text, or json, an object a line").in_demo_too()
+        .in_checkpoint_too("How that is written: text or json").in_produce_too(None, None).default("text");
     PROGRESS: Setting<Progress> = Setting::one("progress", "WHEN", LOGGING, values::progress,
         "Show progress on standard error: auto, always or never").in_demo_too().default("auto");
     BATCH_RECORDS: Setting<usize> = Setting::one("batch-records", "N", LOGGING, values::batch_records,

@@ -1,7 +1,7 @@
 //! Texts to values, one at a time: what every setting may hold. Whether two of them fit together is asked in `check`.
 
 use super::usage::{Wrong, nearest};
-use crate::config::{AtEnd, Progress, Speed, Stay};
+use crate::config::{AtEnd, LogFormat, Progress, Speed, Stay};
 use crate::duration::{self, LONGEST};
 use crate::wire::format::{BINANCE, BUILT_IN, Format, MappingFile};
 use crate::wire::mapping::schema_file;
@@ -255,6 +255,7 @@ const FILL: [(&str, Fill); 3] = [("none", Fill::None), ("null", Fill::Null), ("p
 const DEDUP: [(&str, bool); 2] = [("partition", true), ("off", false)];
 const PROGRESS: [(&str, Progress); 3] =
     [("auto", Progress::Auto), ("always", Progress::Always), ("never", Progress::Never)];
+const LOG_FORMAT: [(&str, LogFormat); 2] = [("text", LogFormat::Text), ("json", LogFormat::Json)];
 const STAY: [(&str, Stay); 3] = [("auto", Stay::Auto), ("always", Stay::Always), ("never", Stay::Never)];
 
 /// The words that a setting is one of, for the completion of a shell; none where it takes other values too.
@@ -269,6 +270,7 @@ pub(super) fn words_of(setting: &str) -> Vec<&'static str> {
         "fill" => names(&FILL),
         "dedup" => names(&DEDUP),
         "progress" => names(&PROGRESS),
+        "log-format" => names(&LOG_FORMAT),
         "stay" => names(&STAY),
         _ => Vec::new(),
     }
@@ -277,6 +279,11 @@ pub(super) fn words_of(setting: &str) -> Vec<&'static str> {
 /// When rows leave.
 pub(super) fn emit(text: &str) -> Result<Emit, Wrong> {
     word(text, &EMIT)
+}
+
+/// How what is told is written.
+pub(super) fn log_format(text: &str) -> Result<LogFormat, Wrong> {
+    word(text, &LOG_FORMAT)
 }
 
 /// What a missing leg gives.

@@ -17,6 +17,7 @@ use super::control_frame::{Cause, ControlFrame};
 use super::interrupt;
 use super::link::Link;
 use super::parent_link;
+use crate::logging;
 use crate::signals::TIDY_UP;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -118,10 +119,9 @@ pub fn interrupt_flag() -> io::Result<Arc<AtomicBool>> {
     interrupt::notice()
 }
 
-/// Says a line on standard error in one piece: several processes write there.
+/// Tells why this process, or a whole run, ends.
 pub fn say(words: &str) {
-    // If nobody can hear it, that is no reason to fail, and here least of all.
-    let _ = io::stderr().write_all(format!("crossrate: {words}\n").as_bytes());
+    tracing::warn!("{words}");
 }
 
 /// Tells the other processes that this one was interrupted, so that the whole run stops in good order. Each
@@ -167,7 +167,7 @@ pub fn abort_on_panic() {
         {
             detector.await_culprit();
         }
-        usual(panic);
+        logging::panicked(panic, &usual);
         let thread = thread::current();
         let who = match thread.name().and_then(|name| name.strip_prefix("timely:work-")) {
             Some(worker) => format!("worker {worker}"),

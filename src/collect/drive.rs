@@ -125,8 +125,8 @@ pub(super) async fn collect(
         () = interrupts.next() => Err(Failure::new(Exit::Interrupted, "interrupted").into()),
         () = given_up => {
             let seconds = TIDY_UP.as_secs();
-            say!("crossrate: {counts}");
-            say!("crossrate: interrupted {seconds} s ago, and the last records still cannot be written: ending without them");
+            tracing::info!("{counts}");
+            tracing::warn!("interrupted {seconds} s ago, and the last records still cannot be written: ending without them");
             Err(Failure::new(Exit::Interrupted, "interrupted").into())
         }
     }
@@ -210,7 +210,7 @@ async fn run(
                 session.tick(now(begun));
                 if handles.config.verbosity >= Verbosity::Verbose && told.elapsed() >= PROGRESS {
                     told = Instant::now();
-                    say!("crossrate: {}", session.counts());
+                    tracing::debug!("{}", session.counts());
                 }
             }
             Some(replied) = answered.recv() => {
@@ -271,7 +271,10 @@ fn perform(session: &mut Session, handles: &mut IoHandles<'_>) {
 fn tell(config: &ProduceConfig, note: &Note) {
     let least = if note.matters() { Verbosity::Normal } else { Verbosity::Verbose };
     if config.verbosity >= least {
-        say!("crossrate: {note}");
+        match note.matters() {
+            true => tracing::warn!("{note}"),
+            false => tracing::debug!("{note}"),
+        }
     }
 }
 
@@ -284,10 +287,11 @@ pub(super) fn compare_clocks(config: &ProduceConfig, time: EventTime, ours: Even
         false => (ours.micros() - time.micros(), "ahead of"),
     };
     if ahead >= WORTH_TELLING && config.verbosity >= Verbosity::Normal {
-        say!(
-            "crossrate: warning: this machine's clock is {:.1} s {word} the exchange's; \
-             records bear this machine's time",
-            ahead as f64 / 1e6
+        let ahead_s = ahead as f64 / 1e6;
+        tracing::warn!(
+            word = "warning",
+            ahead_s,
+            "this machine's clock is {ahead_s:.1} s {word} the exchange's; records bear this machine's time"
         );
     }
 }

@@ -77,7 +77,7 @@ impl Topics<'_> {
             None => {
                 self.create(topic, purpose)?;
                 if self.listener.verbosity() >= Verbosity::Normal {
-                    say!("crossrate: made topic {topic}");
+                    tracing::info!(topic, "made topic {topic}");
                 }
                 self.partitions_made(topic)?
             }

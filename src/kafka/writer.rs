@@ -139,7 +139,11 @@ impl<'a> Waiting<'a> {
             self.told = true;
             let brokers = &self.kafka.brokers;
             let reason = self.listener.reason().unwrap_or_else(|| "no reason was given".into());
-            say!("crossrate: Kafka at {brokers} does not take what is written, waiting ({reason})");
+            tracing::warn!(
+                brokers,
+                reason,
+                "Kafka at {brokers} does not take what is written, waiting ({reason})"
+            );
         }
     }
 }

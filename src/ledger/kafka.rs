@@ -127,9 +127,8 @@ impl Kafka {
         start::tell(config.verbosity, "the topics are looked at");
         for (topic, partitions) in topics.iter().zip(partitions) {
             if partitions > 1 && config.verbosity >= Verbosity::Normal {
-                say!(
-                    "crossrate: topic {topic} has {partitions} partitions: rows keep their order within each only"
-                );
+                let words = "rows keep their order within each only";
+                tracing::warn!(topic, partitions, "topic {topic} has {partitions} partitions: {words}");
             }
         }
         let rows = topics.into_iter().cloned().collect();
@@ -265,8 +264,9 @@ impl Kafka {
         *times = if last.is_some_and(|last| last.elapsed() < AGAIN) { *times + 1 } else { 1 };
         *last = Some(Instant::now());
         if *times == 2 && self.verbosity >= Verbosity::Normal {
-            say!(
-                "crossrate: another program takes the transactional id {} from this job again and again, and each commit \
+            tracing::warn!(
+                transactional_id = id(&self.job),
+                "another program takes the transactional id {} from this job again and again, and each commit \
                  waits for it; give each job its own --name",
                 id(&self.job)
             );
@@ -376,7 +376,7 @@ impl Ledger for Kafka {
                     Err(Trouble::Fenced) => self.protocol.wrote(Wrote::Fenced),
                     Err(Trouble::Unknown(error)) => {
                         if self.verbosity >= Verbosity::Verbose {
-                            say!("crossrate: the outcome of a commit is unknown ({error}), looking");
+                            tracing::debug!(%error, "the outcome of a commit is unknown ({error}), looking");
                         }
                         last = error;
                         self.protocol.wrote(Wrote::Unknown)

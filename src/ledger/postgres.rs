@@ -157,8 +157,8 @@ impl Postgres {
                     .into());
             }
             if !std::mem::replace(&mut told, true) {
-                let most = deadline.saturating_duration_since(Instant::now()).as_secs();
-                say!("crossrate: {} is away ({why}), waiting for {most} s at most", self.shown);
+                let (at, most) = (&self.shown, deadline.saturating_duration_since(Instant::now()).as_secs());
+                tracing::warn!(place = %at, %why, "{at} is away ({why}), waiting for {most} s at most");
             }
             std::thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_secs(1));
@@ -209,7 +209,7 @@ impl Postgres {
                     Trouble::Refused(error) => Err(self.refused(error)),
                     Trouble::Away(why) => {
                         if !self.quiet {
-                            say!("crossrate: the outcome of a commit is unknown ({why}), looking");
+                            tracing::warn!(%why, "the outcome of a commit is unknown ({why}), looking");
                         }
                         Ok((Wrote::Unknown, None))
                     }

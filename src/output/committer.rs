@@ -244,9 +244,10 @@ impl Committer {
         self.thread.commit(commit)
     }
 
-    /// The commit that was under way, if it is there now, for those who are told only then; `wait`s for it where that
-    /// is asked. Whatever ends the run, such as a successor, is an error here.
-    pub(super) fn finished_commit(&mut self, wait: Wait) -> Result<Option<Commit>> {
+    /// The commit that was under way and how long it took, if it is there now, for those who are told only
+    /// then; `wait`s for it where that is asked. Whatever ends the run, such as a successor, is an error
+    /// here.
+    pub(super) fn finished_commit(&mut self, wait: Wait) -> Result<Option<(Commit, Duration)>> {
         let Some(FinishedCommit { mut commit, took }) = self.thread.outcome(wait)? else { return Ok(None) };
         self.committed = self.committing.take().unwrap_or(self.committed);
         (self.first, self.last_commit) = (false, Instant::now());
@@ -255,10 +256,18 @@ impl Committer {
             let bytes: usize =
                 commit.changes.iter().map(|(key, e)| key.len() + e.as_ref().map_or(0, Vec::len)).sum();
             let ms = took.as_secs_f64() * 1e3;
-            say!("crossrate: committed {rows} rows, {entries} entries of {bytes} bytes in {ms:.1} ms");
+            let committed_ms = self.committed.millis();
+            tracing::debug!(
+                rows,
+                entries,
+                bytes,
+                took_ms = ms,
+                committed_ms,
+                "committed {rows} rows, {entries} entries of {bytes} bytes in {ms:.1} ms"
+            );
         }
         commit.changes = Changes::new();
-        Ok(Some(commit))
+        Ok(Some((commit, took)))
     }
 
     /// Asks whether the job is still this run's, and waits for the answer. Nothing else may be under way, but for that

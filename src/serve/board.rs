@@ -19,6 +19,7 @@ pub mod series;
 pub mod snapshot;
 
 use super::filter::Filter;
+use super::histogram::Delays;
 use crossrate_dataflows::market::row::RowKind;
 use inbox::{BoardUpdate, Inbox};
 use progress::Progress;
@@ -28,6 +29,7 @@ use series::{CachedRow, History, Key, Series};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Instant;
 use tokio::sync::Notify;
 
 /// Rows that the board keeps at most, over all names.
@@ -47,6 +49,8 @@ pub struct Board {
     pub about: about::About,
     history: Option<u64>,
     most_rows: usize,
+    /// How late its rows are.
+    pub delays: Delays,
     inbox: Mutex<Inbox>,
     arrived: Notify,
     state: RwLock<State>,
@@ -69,6 +73,8 @@ pub struct State {
     pub bytes: usize,
     /// The rows that are kept, and since when.
     pub room: Room,
+    /// Since when the newest rows were here, or on their way here.
+    pub since: Option<Instant>,
     changed: BTreeSet<SeriesName>,
     /// The number of the latest row when everything before became obsolete.
     cleared: u64,
@@ -96,6 +102,7 @@ impl Board {
             history,
             most_rows,
             inbox: Mutex::default(),
+            delays: Delays::default(),
             arrived: Notify::new(),
             state: RwLock::new(State { definition, ..State::default() }),
         })
@@ -129,10 +136,11 @@ impl Board {
     pub fn absorb(&self) {
         // The state first: whoever absorbs takes the inbox in the order in which it was filled.
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        let BoardUpdate { is_cleared, rows, progress, following, definition } = self.inbox().take();
+        let BoardUpdate { is_cleared, rows, since, progress, following, definition } = self.inbox().take();
         if is_cleared {
             state.clear();
         }
+        state.since = since.or(state.since);
         for row in rows {
             state.add(row, self.history, self.most_rows);
         }

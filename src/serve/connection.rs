@@ -72,7 +72,7 @@ pub(super) async fn accept(
             // Without a file descriptor to spare there is nothing to do but wait for one.
             Err(error) => {
                 if std::mem::take(&mut has_files) {
-                    say!("crossrate: a connection cannot be taken: {error}; it waits");
+                    tracing::warn!(%error, "a connection cannot be taken: {error}; it waits");
                 }
                 sleep(Duration::from_millis(50)).await;
                 continue;

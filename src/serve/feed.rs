@@ -13,6 +13,7 @@ pub use reader::{Reader, Subscription};
 
 use super::board::{Board, SeriesName};
 use super::filter::Filter;
+use super::histogram::{self, Histogram};
 use crossrate_dataflows::market::row::RowKind;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -38,6 +39,8 @@ pub struct Feed {
     pub readers: [AtomicU64; 2],
     /// What was made for readers and not taken by them.
     pub backlog: Backlog,
+    /// From the arrival of rows to when a reader has taken the message that holds them.
+    pub delivery: Histogram,
 }
 
 /// How a reader is connected.
@@ -72,6 +75,7 @@ impl Feed {
             restarted: AtomicU64::new(0),
             readers: Default::default(),
             backlog: Backlog::default(),
+            delivery: Histogram::new(histogram::SHORT),
         })
     }
 

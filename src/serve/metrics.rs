@@ -8,6 +8,7 @@ use super::App;
 use super::board;
 use super::board::progress::{Knowledge, PartitionNews, Standing, now_ms};
 use super::coding::Coding;
+use super::histogram::{self, Histogram};
 use super::problem::Problem;
 use crate::config::topic_of;
 use axum::extract::State;
@@ -31,6 +32,18 @@ pub struct Metrics {
     pub queries: [AtomicU64; 2],
     /// Replays that were begun, and those that were refused or failed.
     pub replays: [AtomicU64; 2],
+    /// How long questions in SQL took.
+    pub query_seconds: QuerySeconds,
+}
+
+/// How long questions took, from the request to the answer.
+#[derive(Debug)]
+pub struct QuerySeconds(pub Histogram);
+
+impl Default for QuerySeconds {
+    fn default() -> Self {
+        QuerySeconds(Histogram::new(histogram::SHORT))
+    }
 }
 
 impl Metrics {
@@ -99,8 +112,30 @@ fn write(app: &App) -> String {
     for (result, count) in ["begun", "refused"].into_iter().zip(&app.metrics.replays) {
         text.sample(&[("result", result)], load(count));
     }
+    write_delays(app, &mut text);
     write_process(&mut text, app.feed.board.began_ms);
     text.0
+}
+
+/// How long things took.
+fn write_delays(app: &App, text: &mut Text) {
+    let delays = &app.feed.board.delays;
+    let help = "From a window's end to its row, by event time, and by the clock where that is of today.";
+    text.family("crossrate_row_delay_seconds", "histogram", help);
+    text.histogram(&[("by", "event_time")], &delays.by_event_time);
+    text.histogram(&[("by", "clock")], &delays.by_clock);
+    for (name, help, histogram) in [
+        ("crossrate_commit_seconds", "How long commits took.", &delays.commit),
+        ("crossrate_sql_query_seconds", "How long queries took.", &app.metrics.query_seconds.0),
+        (
+            "crossrate_delivery_seconds",
+            "From the arrival of rows to when a reader has taken the message that holds them.",
+            &app.feed.delivery,
+        ),
+    ] {
+        text.family(name, "histogram", help);
+        text.histogram(&[], histogram);
+    }
 }
 
 /// A partition's number, and its topic where there are several.
@@ -271,8 +306,23 @@ impl Text {
         self.sample(&labels, value);
     }
 
+    fn histogram(&mut self, labels: &[(&str, &str)], histogram: &Histogram) {
+        let counts = histogram.cumulative();
+        for (bound, count) in &counts {
+            let labels = [labels, &[("le", bound)]].concat();
+            self.sample_as("_bucket", &labels, *count as f64);
+        }
+        self.sample_as("_sum", labels, histogram.sum());
+        self.sample_as("_count", labels, counts.last().map_or(0, |(_, count)| *count) as f64);
+    }
+
     fn sample(&mut self, labels: &[(&str, &str)], value: f64) {
+        self.sample_as("", labels, value);
+    }
+
+    fn sample_as(&mut self, suffix: &str, labels: &[(&str, &str)], value: f64) {
         self.0.push_str(self.1);
+        self.0.push_str(suffix);
         for (place, (name, value)) in labels.iter().enumerate() {
             let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
             let _ = write!(self.0, "{}{name}=\"{value}\"", if place == 0 { '{' } else { ',' });

@@ -23,7 +23,7 @@ use std::io;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
@@ -57,12 +57,14 @@ pub async fn ask(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
+    let begun = Instant::now();
     let outcome = match body {
         Ok(body) => answer(&app, &headers, &body).await,
         Err(wrong) => Err(Problem::new(wrong.status(), wrong.body_text())
             .hint(format!("a question has {} KiB at most", QUESTION >> 10))),
     };
     app.metrics.queries[usize::from(outcome.is_err())].fetch_add(1, Ordering::Relaxed);
+    app.metrics.query_seconds.0.observe(begun.elapsed());
     outcome
 }
 

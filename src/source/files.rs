@@ -147,6 +147,14 @@ impl Input {
         &self.name
     }
 
+    /// A regular file once more, which shares its place with it.
+    pub fn file(&self) -> io::Result<Option<File>> {
+        match &self.place {
+            Place::File { file, .. } => file.try_clone().map(Some),
+            Place::Stream(_) | Place::Stdin => Ok(None),
+        }
+    }
+
     /// Whether the beginning of a regular file, or of all its members, can be read and is something that we
     /// know.
     fn look(&mut self) -> Result<()> {

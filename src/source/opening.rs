@@ -1,5 +1,6 @@
 //! Opens the source of a run: the partitions of each worker of this process, each with a reader that has begun.
 
+use super::extent::Extent;
 use super::files::{self, Input, Reading};
 use super::kafka::{self, Meeting};
 use super::registry::Registry;
@@ -70,6 +71,11 @@ impl Unopened {
             }
         }
         Ok(Unopened { inputs, meetings: Vec::new() })
+    }
+
+    /// How far the files of this process are read; none where one of them is no regular file.
+    pub fn extent(&self) -> Option<Extent> {
+        Extent::of(self.inputs.iter().map(|(_, input)| input.file()))
     }
 
     /// Lets clients find their broker while something else is still being opened.

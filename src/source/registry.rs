@@ -201,7 +201,7 @@ impl Shared {
 
     fn say(&self, words: fmt::Arguments<'_>) {
         if !self.is_quiet {
-            say!("crossrate: {words}");
+            tracing::warn!(registry = %self.address.url, "{words}");
         }
     }
 

@@ -259,7 +259,7 @@ impl JobWorker<'_> {
         if let Ok(changes) = &answer
             && self.config.verbosity >= Verbosity::Normal
         {
-            changes.iter().for_each(|change| say!("crossrate: {change}"));
+            changes.iter().for_each(|change| tracing::info!(change = %change, "{change}"));
         }
         let changed = answer.as_ref().map_or_else(|_| Vec::new(), Vec::clone);
         let first = self.changes.definition.log.len() as u32;

@@ -224,7 +224,14 @@ impl Diagnosis {
             _ => None,
         };
         let why = why.map_or_else(String::new, |why| format!("; {why}"));
-        say!("crossrate: {name}: of {} records none was accepted: {}{why}", counts.read(), told.join(" + "));
+        let (read, told) = (counts.read(), told.join(" + "));
+        tracing::warn!(
+            partition = name,
+            read,
+            late = counts.late,
+            bad = counts.bad,
+            "{name}: of {read} records none was accepted: {told}{why}"
+        );
     }
 
     /// That one record moved the watermark so far that all after it were late; whether that is so.
@@ -252,8 +259,12 @@ impl Diagnosis {
                 "with --max-jump such a record moves nothing",
             ),
         };
-        say!(
-            "crossrate: {name}: all records after number {after}, whose time is {time}, were late ({late}); {ahead}: {hint}"
+        tracing::warn!(
+            partition = name,
+            offset = after,
+            time_ms = time.millis(),
+            late,
+            "{name}: all records after number {after}, whose time is {time}, were late ({late}); {ahead}: {hint}"
         );
         true
     }
@@ -268,7 +279,14 @@ impl Diagnosis {
             delay if delay <= LONGEST => format!("; --delay {} would have taken them", show(delay)),
             _ => String::new(),
         };
-        say!("crossrate: {name}: {by_delay} late, the latest {} behind{hint}", span(most_behind));
+        let behind = span(most_behind);
+        tracing::warn!(
+            partition = name,
+            late = by_delay,
+            behind_us = most_behind,
+            delay_needed_us = delay_needed,
+            "{name}: {by_delay} late, the latest {behind} behind{hint}"
+        );
     }
 
     fn of_this_run(&self, counts: &Counts) -> Counts {

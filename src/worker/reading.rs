@@ -218,8 +218,12 @@ impl Reading {
         partition.state.entry(frontier);
         partition.moved = Some(Moved { from: EventTime::MIN, to: frontier, by: ClosedBy::Idle });
         if self.config.verbosity >= Verbosity::Normal {
-            let name = &partition.feed.name;
-            say!("crossrate: {name} is new and begins with its watermark at {} ms", frontier.millis());
+            let (name, watermark_ms) = (&partition.feed.name, frontier.millis());
+            tracing::info!(
+                partition = name,
+                watermark_ms,
+                "{name} is new and begins with its watermark at {watermark_ms} ms"
+            );
         }
         self.send(partition)
     }
@@ -228,10 +232,11 @@ impl Reading {
     /// of its prefix. It has followed the frontier all along, so there is nothing to move.
     fn wake(&mut self, partition: &mut Owned) {
         if std::mem::take(&mut partition.idle) && self.config.verbosity >= Verbosity::Verbose {
-            say!(
-                "crossrate: {} was idle and goes on with its watermark at {} ms",
-                partition.feed.name,
-                partition.state.watermark().millis()
+            let (name, watermark_ms) = (&partition.feed.name, partition.state.watermark().millis());
+            tracing::debug!(
+                partition = name,
+                watermark_ms,
+                "{name} was idle and goes on with its watermark at {watermark_ms} ms"
             );
         }
     }

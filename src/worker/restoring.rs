@@ -2,13 +2,14 @@
 
 use super::changing::Changes;
 use super::partition::Owned;
+use super::progress;
 use super::reading::Reading;
 use super::writing::Writing;
 use super::{Assignment, JobWorker, Recovered, Spare, Told};
 use crate::changes::DefinitionLog;
 use crate::cluster::failure_detector;
 use crate::config::log::LoggedChange;
-use crate::config::{Config, Source};
+use crate::config::{Config, Source, Verbosity};
 use crate::frontier::Frontier;
 use crate::job_identity;
 use crate::ledger::checkpoint::{Checkpoint, PartitionCheckpoint};
@@ -38,9 +39,13 @@ use timely::worker::Worker;
 impl<'a> JobWorker<'a> {
     /// A worker that goes on where the checkpoint is.
     pub(super) fn restore(timely: &'a mut Worker, assignment: Assignment) -> Result<Self> {
-        let Assignment { config, open, recovered, mut symbols, pool, output, desk, interrupted, failed } =
+        let Assignment { config, open, recovered, mut symbols, pool, desk, interrupted, failed, .. } =
             assignment;
+        let (output, progress) = (assignment.output, assignment.progress);
         let checkpoint = shared(timely, recovered, &interrupted)?;
+        if progress.is_some() || output.is_some() && config.verbosity >= Verbosity::Verbose {
+            progress::tell_taken_up(&checkpoint);
+        }
         let config = with_boundaries(config, &checkpoint);
         let Opened { partitions, adopted } = open(&starts(&checkpoint))?;
         let frontier = Frontier::new(timely);
@@ -80,7 +85,7 @@ impl<'a> JobWorker<'a> {
             }
             Spare { mailboxes: adopted, told }
         });
-        let writing = Writing::new(&config, output, job.outbox);
+        let writing = Writing::new(&config, output, job.outbox, progress);
         let passed = VecDeque::new();
         let probe = job.probe;
         Ok(JobWorker {

@@ -75,7 +75,8 @@ impl Waiting {
         }
         let words = waits_for(outbox, config);
         if let Some(words) = &words {
-            say!("crossrate: {what}: {words}");
+            let frontier_ms = outbox.frontier.map(EventTime::millis);
+            tracing::warn!(frontier_ms, "{what}: {words}");
         }
         words.is_some()
     }

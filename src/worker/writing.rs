@@ -1,5 +1,6 @@
 //! The writing side of a run, as its first worker has it.
 
+use super::progress::{Phase, Progress};
 use super::waiting::Waiting;
 use crate::accounting;
 use crate::config::{Config, Verbosity};
@@ -20,6 +21,7 @@ pub(super) struct Writing {
     outbox: Rc<RefCell<Outbox>>,
     config: Arc<Config>,
     waiting: Waiting,
+    progress: Option<Progress>,
     is_surplus_told: bool,
     /// What was committed of changes with the last commit of all.
     last_changes: Vec<(u32, u32)>,
@@ -28,16 +30,29 @@ pub(super) struct Writing {
 }
 
 impl Writing {
-    pub(super) fn new(config: &Arc<Config>, output: Option<Output>, outbox: Rc<RefCell<Outbox>>) -> Writing {
+    pub(super) fn new(
+        config: &Arc<Config>,
+        output: Option<Output>,
+        outbox: Rc<RefCell<Outbox>>,
+        progress: Option<Progress>,
+    ) -> Writing {
         let config = Arc::clone(config);
         Writing {
             output,
             outbox,
             config,
             waiting: Waiting::new(),
+            progress,
             is_surplus_told: false,
             last_changes: Vec::new(),
             has_kept: false,
+        }
+    }
+
+    /// Since the last lap this worker has done that.
+    pub(super) fn lap(&mut self, phase: Phase) {
+        if let Some(progress) = &mut self.progress {
+            progress.lap(phase);
         }
     }
 
@@ -46,6 +61,9 @@ impl Writing {
         let Some(output) = &mut self.output else { return Ok(()) };
         let mut outbox = self.outbox.borrow_mut();
         self.waiting.look(&outbox, &self.config);
+        if let Some(progress) = &mut self.progress {
+            progress.look(&outbox);
+        }
         if !self.is_surplus_told && self.config.verbosity >= Verbosity::Normal {
             self.is_surplus_told = tell_of_surplus(&outbox);
         }
@@ -95,10 +113,16 @@ impl Writing {
         let Some(mut output) = self.output.take() else { return Ok(()) };
         let mut outbox = self.outbox.borrow_mut();
         self.has_kept = end == JobEnd::Kept;
+        if let Some(progress) = &mut self.progress {
+            progress.look(&outbox);
+        }
         output.finish(&mut outbox, end)?;
         self.last_changes = output.committed_changes();
         if self.has_kept {
             accounting::tell_what_stays_open(&self.config, &outbox);
+        }
+        if let Some(progress) = &mut self.progress {
+            progress.end(&outbox);
         }
         accounting::tell(&self.config, &outbox, || output.prove_lease())?;
         output.close();
@@ -116,9 +140,12 @@ fn tell_of_surplus(outbox: &Outbox) -> bool {
         _ => false,
     };
     let Some(row) = outbox.rows.iter().find(has_surplus) else { return false };
-    say!(
-        "crossrate: warning: missing_ids of {} is below zero in the window that ends at {}: the same trades in two \
-         inputs, perhaps, or ids that run against event time, where the sum over windows still tells the truth",
+    tracing::warn!(
+        word = "warning",
+        symbol = %row.name,
+        window_end_ms = row.end.millis(),
+        "missing_ids of {} is below zero in the window that ends at {}: the same trades in two inputs, perhaps, or \
+         ids that run against event time, where the sum over windows still tells the truth",
         row.name,
         row.end
     );

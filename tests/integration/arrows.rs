@@ -39,6 +39,7 @@ const FLOORS: [(&str, &[&str]); 5] = [
             "frontier",
             "http",
             "job_identity",
+            "logging",
             "rows",
             "signals",
             "start",
@@ -58,7 +59,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("changes", "config workers"),
     ("checkpoint", "committed_files config exit flag_words job_identity ledger"),
     ("cli", "config duration version wire"),
-    ("cluster", "config job_identity signals terminal"),
+    ("cluster", "config job_identity logging signals terminal"),
     ("config", "wire"),
     ("collect", "accounting config exit http kafka signals"),
     ("define", "config exit query"),
@@ -70,6 +71,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("job_identity", "config duration flag_words terminal wire"),
     ("kafka", "config exit"),
     ("ledger", "committed_files config exit job_identity kafka rows start wire"),
+    ("logging", "config"),
     ("output", "committed_files config ledger sink start"),
     ("query", "config exit sql"),
     ("replay", "accounting config exit run sink"),
@@ -87,7 +89,8 @@ const ARROWS: &[(&str, &str)] = &[
     ("wire", "symbols"),
     (
         "worker",
-        "accounting changes cluster config duration exit frontier job_identity ledger output source symbols wire",
+        "accounting changes cluster config duration exit frontier job_identity ledger logging output source symbols \
+         terminal wire",
     ),
     ("workers", "config"),
 ];

@@ -87,6 +87,7 @@ impl From<ClusterError> for Stop {
 #[test]
 fn member() {
     let Ok(task) = std::env::var(TASK) else { return };
+    crossrate::logging::begin(config::Logging::default(), None);
     failure_detector::abort_on_panic();
     let task: Task = serde_json::from_str(&task).expect("a task");
     match live(&task) {

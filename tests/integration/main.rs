@@ -13,6 +13,7 @@ mod inspect;
 mod interrupt;
 mod kafka;
 mod laws;
+mod logging;
 mod memory;
 mod needs;
 mod oracle;

@@ -105,7 +105,7 @@ fn the_commands_print_what_the_documents_say() {
 
 /// What the blocks begin with that no test types: they install, ask the exchange, need its archives, show a
 /// display, or measure. Tests of their own run each of these commands.
-const NOT_TYPED: [&str; 10] = [
+const NOT_TYPED: [&str; 12] = [
     "cargo run --release -- demo ",
     "cargo install --path . --features parquet,top\n",
     "cargo install --path . --features parquet,top ",
@@ -116,6 +116,8 @@ const NOT_TYPED: [&str; 10] = [
     "crossrate run 1.jsonl ",
     "crossrate run -t trades -t coinbase=coinbase ",
     "crossrate run -t trades --quote USDT ",
+    "crossrate run --log-format json ",
+    "cat > kafka.properties ",
 ];
 
 #[test]

@@ -52,6 +52,7 @@ const SERVE_TAKES: &[Shared] = &[
     shared("config"),
     shared("quiet"),
     shared("verbose"),
+    shared("log-format"),
 ];
 
 /// What `inspect` takes.
@@ -70,6 +71,7 @@ const INSPECT_TAKES: &[Shared] = &[
     shared("config"),
     shared("quiet"),
     shared("verbose"),
+    shared("log-format"),
 ];
 
 /// What `replay` takes.
@@ -121,5 +123,6 @@ const REPLAY_TAKES: &[Shared] = &[
     shared("speed").default("max").help("Rows at so many times the market's own speed, such as 10x, or max"),
     shared("quiet"),
     shared("verbose"),
+    shared("log-format"),
     shared("progress"),
 ];

@@ -32,7 +32,12 @@ pub(super) async fn patiently<T>(
         Ok(done) => done,
         Err(_) => {
             if !quiet {
-                say!("crossrate: {shown} does not answer, waiting for {} s at most", most.as_secs());
+                let wait_s = most.as_secs();
+                tracing::warn!(
+                    place = %shown,
+                    wait_s,
+                    "{shown} does not answer, waiting for {wait_s} s at most"
+                );
             }
             work.await
         }

@@ -13,7 +13,7 @@ use tokio_postgres::Client;
 pub(super) async fn bring_up(client: &Client, kinds: RowKinds) -> Result<(), Error> {
     for table in RowKind::ALL.into_iter().filter(|kind| kinds.has(*kind)).map(RowKind::schema) {
         if !lacking(client, table).await?.is_empty() {
-            say!("crossrate: the table {} is brought to this release", table.table);
+            tracing::info!(table = table.table, "the table {} is brought to this release", table.table);
             client.batch_execute(&format!("BEGIN; {ONE_AT_A_TIME}")).await?;
             // Another run may have been faster.
             let lacking = lacking(client, table).await?;

@@ -19,7 +19,8 @@ pub(super) fn make(connection: &mut Connection, path: &Path) -> Result<()> {
             State::Missing => connection.execute_batch(&schema(table, table.table)),
             State::Current => Ok(()),
             State::Earlier => {
-                say!("crossrate: the table {} of {} is brought to this release", table.table, path.display());
+                let (name, path) = (table.table, path.display());
+                tracing::info!(table = name, file = %path, "the table {name} of {path} is brought to this release");
                 bring_up(connection, table)
             }
             State::Foreign(columns) => {

@@ -52,6 +52,10 @@ pub struct Reader {
     snapshot: Option<Snapshot>,
     ready: VecDeque<Message>,
     progress: tokio::time::Interval,
+    /// Since when the rows were here that the last message holds, if it tells news.
+    handed_on: Option<std::time::Instant>,
+    /// The same of the message that comes next.
+    news_since: Option<std::time::Instant>,
     over: bool,
 }
 
@@ -83,6 +87,8 @@ impl Reader {
             snapshot: None,
             ready: VecDeque::new(),
             progress,
+            handed_on: None,
+            news_since: None,
             over: false,
         };
         reader.begin(subscription.after.as_deref());
@@ -91,8 +97,13 @@ impl Reader {
 
     /// The next message; `None` after the last one. May be dropped while it waits.
     pub async fn next(&mut self) -> Option<Message> {
+        // Whoever asks for the next one has taken the last one.
+        if let Some(since) = self.handed_on.take() {
+            self.feed.delivery.observe(since.elapsed());
+        }
         loop {
             if let Some(message) = self.ready.pop_front() {
+                self.handed_on = self.news_since.take();
                 return Some(message);
             }
             if self.over {
@@ -152,6 +163,7 @@ impl Reader {
         self.seen = delta.upto;
         if !delta.rows.is_empty() {
             self.feed.conflated.fetch_add(delta.conflated as u64, Ordering::Relaxed);
+            self.news_since = state.since;
             let id = Some(self.id());
             self.ready.push_back(Message::Update { rows: delta.rows, id, conflated: delta.conflated });
         }

@@ -294,7 +294,7 @@ impl Reader {
         if !self.away.swap(true, Ordering::Relaxed) && !self.quiet {
             let brokers = &self.kafka.brokers;
             let reason = self.listener.reason().unwrap_or_else(|| "no reason was given".into());
-            say!("crossrate: no Kafka broker answers at {brokers}, waiting ({reason})");
+            tracing::warn!(brokers, reason, "no Kafka broker answers at {brokers}, waiting ({reason})");
         }
         // The answer tells that one is back, also where nothing new was written.
         self.logs.iter_mut().for_each(|log| log.ask(&self.client, &self.filling.topic));
@@ -304,7 +304,8 @@ impl Reader {
         if self.away.load(Ordering::Relaxed) && self.away.swap(false, Ordering::Relaxed) {
             self.listener.forget();
             if !self.quiet {
-                say!("crossrate: Kafka answers again at {}", self.kafka.brokers);
+                let brokers = &self.kafka.brokers;
+                tracing::info!(brokers, "Kafka answers again at {brokers}");
             }
         }
     }

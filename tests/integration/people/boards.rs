@@ -29,7 +29,8 @@ fn exported() -> BTreeSet<String> {
             found.extend(
                 text.lines()
                     .filter_map(|line| line.strip_prefix("# TYPE "))
-                    .filter_map(|line| line.split(' ').next().map(str::to_owned)),
+                    .filter_map(|line| line.split_once(' '))
+                    .map(|(name, kind)| name.to_owned() + if kind == "histogram" { "_bucket" } else { "" }),
             );
             found.contains("crossrate_frontier_seconds") && found.contains("crossrate_watermark_seconds")
         },

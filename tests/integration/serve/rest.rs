@@ -392,7 +392,10 @@ fn metrics_are_well_formed_and_add_up() {
             assert_eq!(kind == "counter", name.ends_with("_total"), "{name}");
         } else if !line.starts_with('#') {
             let (sample, value) = line.rsplit_once(' ').unwrap();
-            assert!(kinds.contains_key(sample.split('{').next().unwrap()), "{sample}");
+            let name = sample.split('{').next().unwrap();
+            let parts = ["_bucket", "_sum", "_count"].iter().find_map(|part| name.strip_suffix(part));
+            let of_histogram = parts.is_some_and(|name| kinds.get(name) == Some(&"histogram"));
+            assert!(kinds.contains_key(name) || of_histogram, "{sample}");
             assert!(value.parse::<f64>().unwrap().is_finite(), "{line}");
             assert!(seen.insert(sample), "{sample} twice");
         }
@@ -406,6 +409,55 @@ fn metrics_are_well_formed_and_add_up() {
     for name in ["process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds"] {
         assert!(kinds.contains_key(name), "{name}");
     }
+}
+
+/// What a sample says; 0 where there is none.
+fn sample(text: &str, name: &str) -> f64 {
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok()).unwrap_or(0.0)
+}
+
+#[test]
+fn delays_of_rows_commits_and_queries_are_histograms_that_add_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let now_ms = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis() as u64;
+    let trade = |id: u64| {
+        let time = now_ms - 60_000 + id * 10_000;
+        format!("{{\"e\":\"trade\",\"s\":\"A\",\"t\":{id},\"p\":\"2\",\"q\":\"1\",\"T\":{time}}}\n")
+    };
+    let trades = folder.path().join("trades.jsonl");
+    std::fs::write(&trades, (0..4).map(trade).collect::<String>()).unwrap();
+    let database = format!("sqlite:{}", folder.path().join("rows.db").display());
+    let served =
+        Served::run(&[trades.to_str().unwrap(), "--symbols", "A", "--rows", "symbol", "--to", &database]);
+    served.wait_for_the_end();
+    assert_eq!(served.send("POST", "/v1/sql", "{\"query\":\"select 1\"}").status, 200);
+    let text = served.get("/metrics").body;
+    assert_eq!(sample(&text, "crossrate_sql_query_seconds_count"), 1.0);
+    assert!(sample(&text, "crossrate_commit_seconds_count") >= 1.0, "{text}");
+    let late = sample(&text, "crossrate_row_delay_seconds_sum{by=\"clock\"}");
+    let rows = sample(&text, "crossrate_row_delay_seconds_count{by=\"clock\"}");
+    assert!(rows >= 1.0 && late > rows * 10.0, "{rows} rows are {late} s late: {text}");
+    let buckets: Vec<f64> = text
+        .lines()
+        .filter(|line| line.starts_with("crossrate_row_delay_seconds_bucket{by=\"clock\",le="))
+        .map(|line| line.rsplit_once(' ').unwrap().1.parse().unwrap())
+        .collect();
+    assert!(buckets.is_sorted() && buckets.last() == Some(&rows), "{buckets:?}");
+}
+
+#[test]
+fn delivery_to_readers_and_delay_by_event_time_are_histograms_of_a_job_that_runs() {
+    let served = Served::demo(&["--speed", "20", "--duration", "1h"]);
+    let mut events = super::streams::Events::open(&served, "/v1/stream", None);
+    http::eventually(
+        || {
+            let _ = events.next();
+            let text = served.get("/metrics").body;
+            let delay = "crossrate_row_delay_seconds_count{by=\"event_time\"}";
+            sample(&text, delay) > 0.0 && sample(&text, "crossrate_delivery_seconds_count") > 0.0
+        },
+        "rows that are delivered",
+    );
 }
 
 #[test]

@@ -64,7 +64,7 @@ impl Events {
     }
 
     /// The next message; `None` when the server has ended the stream.
-    fn next(&mut self) -> Option<Value> {
+    pub(super) fn next(&mut self) -> Option<Value> {
         loop {
             if let Some(end) = self.text.find("\n\n") {
                 let event: String = self.text.drain(..end + 2).collect();
