@@ -180,7 +180,7 @@ fn rescaled(scaled: i64, places: u8) -> Option<i64> {
 
 /// Decodes a chunk's records by its mapping.
 fn decode_mapped<'a>(chunk: &'a Chunk, scratch: &mut Scratch, mut each: impl FnMut(Raw<'a>, Record<'_>)) {
-    let each = |raw: Raw<'a>, mapped: Mapped<'_>| each(raw, record_of(mapped));
+    let each = |raw: Raw<'a>, mapped: &Mapped<'_>| each(raw, record_of(mapped));
     match (&chunk.framing, &chunk.mapping) {
         (Framing::Lines(LineFormat::Mapped(mapping)), _) => {
             mapped_lines(&chunk.bytes, mapping, scratch, each)
@@ -282,7 +282,7 @@ fn mapped_lines<'a>(
     bytes: &'a [u8],
     mapping: &Mapping,
     scratch: &mut Scratch,
-    mut each: impl FnMut(Raw<'a>, Mapped<'_>),
+    mut each: impl FnMut(Raw<'a>, &Mapped<'_>),
 ) {
     let mut from = 0;
     while from < bytes.len() {
@@ -301,7 +301,7 @@ fn mapped_messages<'a>(
     messages: &'a [Message],
     mapping: &Mapping,
     scratch: &mut Scratch,
-    mut each: impl FnMut(Raw<'a>, Mapped<'_>),
+    mut each: impl FnMut(Raw<'a>, &Mapped<'_>),
 ) {
     let mut from = 0;
     for message in messages {
@@ -310,7 +310,7 @@ fn mapped_messages<'a>(
         let raw = Raw::message(&bytes[from..end], message);
         from = end;
         match message.null {
-            true => each(raw, Mapped::Ignored),
+            true => each(raw, &Mapped::Ignored),
             false => mapped(raw, bytes, value..end, mapping, scratch, &mut each),
         }
     }
@@ -324,7 +324,7 @@ fn mapped<'a>(
     place: Range<usize>,
     mapping: &Mapping,
     scratch: &mut Scratch,
-    each: &mut impl FnMut(Raw<'a>, Mapped<'_>),
+    each: &mut impl FnMut(Raw<'a>, &Mapped<'_>),
 ) {
     let mut part = 0;
     mapping.decode_at(all, place, scratch.decimals, &mut scratch.mapping, |mapped| {
@@ -334,12 +334,12 @@ fn mapped<'a>(
 }
 
 #[inline]
-fn record_of(mapped: Mapped<'_>) -> Record<'_> {
+fn record_of<'m>(mapped: &Mapped<'m>) -> Record<'m> {
     let trade = match mapped {
         Mapped::Trade(trade) => trade,
-        Mapped::Heartbeat(time) => return Record::Heartbeat(time),
+        Mapped::Heartbeat(time) => return Record::Heartbeat(*time),
         Mapped::Ignored => return Record::Ignored,
-        Mapped::Bad(bad) => return Record::Bad(bad),
+        Mapped::Bad(bad) => return Record::Bad(*bad),
     };
     // The decoder gives what is positive and below 2^63 only.
     let (Some(price), Some(quantity)) =
@@ -354,7 +354,7 @@ fn record_of(mapped: Mapped<'_>) -> Record<'_> {
     };
     let symbol = trade.symbol;
     let untold = Trade::new(0, price, quantity, trade.time);
-    let of_id = match trade.id {
+    let of_id = match trade.id.get() {
         TradeId::Sequence(id) => Trade::new(id, price, quantity, trade.time),
         TradeId::Unique(id) => untold.with_unique_id(id),
         TradeId::Hashed(hash) => untold.with_hashed_id(hash),

@@ -2,9 +2,9 @@
 //!
 //! [`Mapping::parse`] compiles the file ([`mod@file`]) when the job starts: pointers become one tree
 //! ([`paths`]), so that a JSON record is walked once ([`walk`]), without a tree of values and without an
-//! allocation for a trade. Where the fields are values of one object, a way of its own reads them straight
-//! ([`flat`]). Lines of CSV are taken apart by [`csv`]. Digits are taken as written ([`decimal`],
-//! [`time`]), never through a float.
+//! allocation for a trade. Where the fields are values of one object, or of objects in an array, a way of
+//! its own reads them straight ([`flat`]). Lines of CSV are taken apart by [`csv`]. Digits are taken as
+//! written ([`decimal`], [`time`]), never through a float.
 //!
 //! This module knows one record. Files, topics and partitions are the business of [`crate::source`], and which trades
 //! count that of acceptance.
@@ -31,15 +31,17 @@ mod protobuf;
 mod record;
 mod sheet;
 mod time;
+mod trade_id;
 mod values;
 mod walk;
 
 pub use binary::{LastSchema, SchemaKind, SchemaText};
 pub use file::MappingError;
+pub use trade_id::{TradeId, TradeIdWords};
 
 use binary::{Binary, Schemas};
 use finds::{Finds, Found};
-use flat::Flat;
+use flat::{FlatScratch, FlatWays};
 use paths::{Cell, Paths};
 use record::RecordMapping;
 use sheet::Sheet;
@@ -55,8 +57,8 @@ pub struct Mapping {
 
 #[derive(Debug)]
 enum Encoding {
-    /// With the fast way, where there is one.
-    Json(Paths, Option<Flat>),
+    /// With the fast ways of its records, where there are any.
+    Json(Paths, Option<FlatWays>),
     Csv(csv::Columns),
     Binary(Binary),
 }
@@ -70,26 +72,13 @@ pub enum Taker {
     Sell,
 }
 
-/// What a trade is known by.
-#[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub enum TradeId {
-    /// The symbol's trades are numbered one after another.
-    Sequence(u64),
-    /// An integer that no other trade of the symbol has.
-    Unique(u64),
-    /// A text, or a greater integer, that no other trade of the symbol has: its XXH3-128.
-    Hashed(u128),
-    /// Nothing.
-    None,
-}
-
 /// A trade as its record tells it.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub struct MappedTrade<'a> {
     /// Its symbol, with the venue's prefix: UTF-8.
     pub symbol: &'a [u8],
     /// What it is known by.
-    pub id: TradeId,
+    pub id: TradeIdWords,
     /// In steps of the job's price scale; positive, below 2^63.
     pub price: i64,
     /// In steps of the job's quantity scale; positive, below 2^63.
@@ -124,13 +113,7 @@ pub struct MappingScratch {
     day: LastDay,
     sheet: Sheet,
     schema: LastSchema,
-}
-
-impl MappingScratch {
-    fn texts(&mut self) -> Texts<'_> {
-        let MappingScratch { text, symbol, other, day, .. } = self;
-        Texts { text, symbol, other, day }
-    }
+    flat: FlatScratch,
 }
 
 /// Two are the same where they are one.
@@ -218,12 +201,14 @@ impl Mapping {
         bytes: &[u8],
         decimals: Decimals,
         scratch: &mut MappingScratch,
-        each: impl FnMut(Mapped<'_>),
+        mut each: impl FnMut(Mapped<'_>),
     ) {
-        self.decode_at(bytes, 0..bytes.len(), decimals, scratch, each);
+        self.decode_at(bytes, 0..bytes.len(), decimals, scratch, |mapped| each(*mapped));
     }
 
-    /// Decodes the record that stands at a place among others, which is faster where others follow.
+    /// Decodes the record that stands at a place among others, which is faster where others follow. A trade
+    /// is given as it was written: a copy would be read in other pieces than it was written in, and wait for
+    /// them.
     #[inline]
     pub fn decode_at(
         &self,
@@ -231,14 +216,16 @@ impl Mapping {
         place: Range<usize>,
         decimals: Decimals,
         scratch: &mut MappingScratch,
-        mut each: impl FnMut(Mapped<'_>),
+        mut each: impl FnMut(&Mapped<'_>),
     ) {
-        if let Encoding::Json(_, Some(flat)) = &self.encoding
-            && let Some(record) = self.records.first()
+        if let Encoding::Json(_, Some(ways)) = &self.encoding
             && place.len() <= MOST_BYTES
-            && let Some(trade) = flat.read(record, (all, &place), decimals, &mut scratch.texts())
         {
-            return each(Mapped::Trade(trade));
+            let MappingScratch { text, symbol, other, day, flat, .. } = scratch;
+            let mut texts = Texts { text, symbol, other, day };
+            if ways.read(&self.records, (all, &place), decimals, (&mut texts, flat), &mut each) {
+                return;
+            }
         }
         self.decode_any(&all[place], decimals, scratch, each);
     }
@@ -249,29 +236,23 @@ impl Mapping {
         bytes: &[u8],
         decimals: Decimals,
         scratch: &mut MappingScratch,
-        mut each: impl FnMut(Mapped<'_>),
+        mut each: impl FnMut(&Mapped<'_>),
     ) {
         if bytes.len() > MOST_BYTES {
-            return each(Mapped::Bad(BadRecord { reason: "longer than 16 MiB", at: None }));
+            return each(&Mapped::Bad(BadRecord { reason: "longer than 16 MiB", at: None }));
         }
         match &self.encoding {
             Encoding::Json(paths, _) => {
                 let finds = &mut scratch.finds;
                 if let Err(bad) = walk::walk(bytes, paths, finds) {
-                    return each(Mapped::Bad(bad));
+                    return each(&Mapped::Bad(bad));
                 }
                 let MappingScratch { finds, text, symbol, other, day, .. } = scratch;
                 let lookup = |cell, row| finds.get(cell, row);
                 let rows = |levels: &[usize]| finds.rows(levels);
                 let texts = Texts { text, symbol, other, day };
                 self.give(
-                    Values {
-                        bytes,
-                        sheet: &[],
-                        lookup: &lookup,
-                        rows: &rows,
-                        unescape: super::json::unescape,
-                    },
+                    Values { bytes, sheet: &[], lookup, rows, unescape: super::json::unescape },
                     decimals,
                     texts,
                     each,
@@ -280,13 +261,13 @@ impl Mapping {
             Encoding::Csv(columns) => {
                 let MappingScratch { fields, text, symbol, other, day, .. } = scratch;
                 if let Err(bad) = columns.split(bytes, fields) {
-                    return each(Mapped::Bad(bad));
+                    return each(&Mapped::Bad(bad));
                 }
                 let lookup = |cell: Cell, _| columns.get(cell, fields);
                 let rows = |_: &[usize]| None;
                 let texts = Texts { text, symbol, other, day };
                 self.give(
-                    Values { bytes, sheet: &[], lookup: &lookup, rows: &rows, unescape: csv::unquote },
+                    Values { bytes, sheet: &[], lookup, rows, unescape: csv::unquote },
                     decimals,
                     texts,
                     each,
@@ -302,18 +283,18 @@ impl Mapping {
         bytes: &[u8],
         decimals: Decimals,
         scratch: &mut MappingScratch,
-        mut each: impl FnMut(Mapped<'_>),
+        mut each: impl FnMut(&Mapped<'_>),
     ) {
         let MappingScratch { finds, text, symbol, other, day, sheet, schema, .. } = scratch;
         if let Err(bad) = binary.walk(bytes, finds, sheet, schema) {
-            return each(Mapped::Bad(bad));
+            return each(&Mapped::Bad(bad));
         }
         let lookup = |cell, row| finds.get(cell, row);
         let rows = |levels: &[usize]| finds.rows(levels);
         let texts = Texts { text, symbol, other, day };
         let sheet = sheet.bytes();
         self.give(
-            Values { bytes, sheet, lookup: &lookup, rows: &rows, unescape: super::json::unescape },
+            Values { bytes, sheet, lookup, rows, unescape: super::json::unescape },
             decimals,
             texts,
             each,
@@ -325,26 +306,26 @@ impl Mapping {
         values: Values<'_, L, R>,
         decimals: Decimals,
         mut texts: Texts<'_>,
-        mut each: impl FnMut(Mapped<'_>),
+        mut each: impl FnMut(&Mapped<'_>),
     ) where
         L: Fn(Cell, usize) -> Found,
         R: Fn(&[usize]) -> Option<usize>,
     {
         let mut records = self.records.iter();
         let record = records.find(|record| record.conditions.iter().all(|c| values.holds(c, texts.text)));
-        let Some(record) = record else { return each(Mapped::Ignored) };
+        let Some(record) = record else { return each(&Mapped::Ignored) };
         let rows = match &record.elements {
             None => 1,
             Some(elements) => match (values.rows)(&elements.levels) {
-                None => return each(Mapped::Bad(BadRecord { reason: "each: no array", at: None })),
-                Some(0) => return each(Mapped::Ignored),
+                None => return each(&Mapped::Bad(BadRecord { reason: "each: no array", at: None })),
+                Some(0) => return each(&Mapped::Ignored),
                 Some(rows) => rows,
             },
         };
         for row in 0..rows {
             match record.read(&values, row, decimals, &mut texts) {
-                Ok(mapped) => each(mapped),
-                Err(bad) => each(Mapped::Bad(bad)),
+                Ok(mapped) => each(&mapped),
+                Err(bad) => each(&Mapped::Bad(bad)),
             }
         }
     }

@@ -81,9 +81,11 @@ impl ShortDecimal {
     #[inline(always)]
     pub(super) fn scaled(&self, places: i32, excess: Excess) -> Option<u64> {
         let shift = i64::from(places) - i64::from(self.places);
+        if shift == 0 {
+            return Some(self.value).filter(|value| *value < 1 << 63);
+        }
         let power = *POWERS.get(usize::try_from(shift.unsigned_abs()).ok()?)?;
         let value = match shift {
-            0 => self.value,
             1.. => self.value.checked_mul(power)?,
             _ if excess == Excess::Cut || self.value.is_multiple_of(power) => self.value / power,
             _ => return None,
@@ -103,12 +105,12 @@ fn digits_at(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
         _ => return Some((eight_digits(word << (64 - 8 * count)), count)),
     }
     let high = eight_digits(word);
+    if !bytes.get(at + 8)?.is_ascii_digit() {
+        return Some((high, 8));
+    }
     let word = load(bytes, at + 8)?;
     let count = digits(word) as usize;
-    match count {
-        0 => Some((high, 8)),
-        _ => Some((high * POWERS[count] + eight_digits(word << (64 - 8 * count)), 8 + count)),
-    }
+    Some((high * POWERS[count] + eight_digits(word << (64 - 8 * count)), 8 + count))
 }
 
 /// Exponents beyond this are as good as infinite: no record has so many digits.

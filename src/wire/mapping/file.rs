@@ -3,7 +3,7 @@
 use super::binary::SchemaKind;
 use super::csv::Columns;
 use super::decimal::Excess;
-use super::flat::Flat;
+use super::flat::FlatWays;
 use super::paths::{self, Cell, Elements, Paths};
 use super::pattern::Pattern;
 use super::record::{Condition, IdMapping, RecordMapping, Scalar, SideMapping, Wanted};
@@ -124,7 +124,7 @@ impl Compiler<'_> {
                 paths.finish();
                 match binary {
                     None => {
-                        let flat = records.first().and_then(|record| Flat::of(record, &paths));
+                        let flat = FlatWays::of(&records, &paths);
                         Encoding::Json(paths, flat)
                     }
                     Some(text) => Encoding::Binary(self.binary(text, paths)?),

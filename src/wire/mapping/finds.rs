@@ -200,7 +200,7 @@ impl Finds {
     #[cfg(feature = "protobuf")]
     pub(super) fn is_absent(&self, cell: Cell) -> bool {
         let table = &self.tables[cell.table];
-        table.values[table.row + cell.column] == Found::Absent
+        matches!(table.values[table.row + cell.column], Found::Absent)
     }
 
     /// Forgets what was found of a value, but for rows of lists in it.

@@ -1,36 +1,67 @@
 //! The fast way for records of JSON whose fields are values of one object, or of objects in it, as most
-//! venues write them: one pass, in which each key leads to its field and each value is read where it
-//! stands.
+//! venues write them, and for those whose trades are such objects in an array: one pass, in which each key
+//! leads to its field and each value is read where it stands.
 //!
 //! Eight bytes at a time. Whatever is not of that kind (an escape, a key that repeats, an object of which
 //! nothing is asked, a value that a field does not take, a condition that does not hold, a fault of any
-//! sort) gives `None`, and the walk over the whole record decides: this module accepts, it never refuses.
-//! So what it accepts must be valid and mean the same there, which the tests compare.
+//! sort) is left to the walk over the whole record: this module accepts, it never refuses. So what it
+//! accepts must be valid and mean the same there, which the tests compare.
 
 use super::finds::Found;
-use super::paths::{Cell, NodeNumber, Paths};
-use super::record::{Condition, IdMapping, RecordMapping, Scalar, SymbolMapping, Wanted};
+use super::paths::{Cell, PathsNumber};
+use super::record::{RecordMapping, SymbolMapping};
 use super::values::{Texts, Values};
-use super::{Decimals, MappedTrade, TradeId};
+use super::{BadRecord, Decimals, Mapped, MappedTrade, Taker, TradeIdWords};
 use crate::wire::json::unescape;
 use crossrate_dataflows::market::event_time::EventTime;
-use reader::{Fields, Reader};
+use order::Order;
+use reader::Reader;
 use std::ops::Range;
 
+mod compile;
+mod order;
 mod reader;
 
-/// Where the fields of a mapping's first record stand.
+/// The fast ways of a mapping, of each of its records; nothing of those that have none.
 #[derive(Debug)]
-pub(super) struct Flat {
+pub(super) struct FlatWays {
+    of: PathsNumber,
+    ways: Vec<Option<Flat>>,
+}
+
+/// Where the fields of a mapping's record stand.
+#[derive(Debug)]
+struct Flat {
     objects: Vec<Object>,
-    /// A bit for each slot that a record must fill.
+    /// The arrays that are taken apart, from the outside in.
+    arrays: Vec<Array>,
+    /// A bit for each key that a record must have.
     needed: u32,
     /// The values that hold a condition, of each condition; none where any value does.
     conditions: Vec<Vec<Literal>>,
+    /// The same of conditions of earlier records, which must not hold.
+    barred: Vec<Vec<Literal>>,
     buy: Vec<Literal>,
     sell: Vec<Literal>,
     /// Whether sides are compared with numbers, of which each can be written in many ways.
     has_numbers: bool,
+    /// Where trades are elements, what each has of the whole record. A side by a sign is [`Slot::Side`] too.
+    of_whole: Vec<Slot>,
+    /// The symbol is a text as it stands.
+    is_plain_symbol: bool,
+    /// Where the quote asset stands, of a symbol of two parts.
+    quote: Option<Cell>,
+}
+
+/// An array that is taken apart.
+#[derive(Debug)]
+struct Array {
+    /// The keys of each element.
+    object: usize,
+    /// Those that an element must have.
+    needed: u32,
+    /// Whether its elements are trades.
+    is_last: bool,
 }
 
 /// The keys of an object.
@@ -53,7 +84,7 @@ struct Entry {
 }
 
 /// A value as JSON writes it, where there is but one way without escapes.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 struct Literal {
     text: Box<[u8]>,
     /// Its first eight bytes, and where they stand in a word.
@@ -68,8 +99,11 @@ enum Slot {
     #[default]
     None,
     Object(u8),
+    Array(u8),
     Condition(u8),
+    Barred(u8),
     Symbol,
+    Quote,
     Id,
     Price,
     Quantity,
@@ -77,155 +111,186 @@ enum Slot {
     Side,
 }
 
-/// So many keys at most.
-const MOST_KEYS: usize = 32;
+/// What was found in a record, or in an element of it.
+#[derive(Debug, Clone)]
+struct Fields {
+    filled: u32,
+    symbol: Found,
+    /// The second part of a symbol of two.
+    quote: Found,
+    id: TradeIdWords,
+    price: i64,
+    quantity: i64,
+    time: EventTime,
+    taker: Option<Taker>,
+}
+
+impl Fields {
+    const NONE: Fields = Fields {
+        filled: 0,
+        symbol: Found::Absent,
+        quote: Found::Absent,
+        id: TradeIdWords::NONE,
+        price: 0,
+        quantity: 0,
+        time: EventTime::EARLIEST,
+        taker: None,
+    };
+}
+
+/// What the fast way keeps from one record to the next.
+#[derive(Debug, Default)]
+pub(super) struct FlatScratch {
+    /// The mapping it belongs to.
+    of: Option<PathsNumber>,
+    /// The record of the mapping that the record before was.
+    last: usize,
+    orders: Vec<Order>,
+    elements: Vec<Fields>,
+}
+
+impl FlatWays {
+    /// Gives the trades of the record that stands at a place among others, and whether it could. What follows
+    /// the record may be looked at, but counts for nothing.
+    #[inline]
+    pub(super) fn read(
+        &self,
+        records: &[RecordMapping],
+        place: (&[u8], &Range<usize>),
+        decimals: Decimals,
+        (texts, scratch): (&mut Texts<'_>, &mut FlatScratch),
+        each: &mut impl FnMut(&Mapped<'_>),
+    ) -> bool {
+        if scratch.of != Some(self.of) {
+            let objects = |way: &Option<Flat>| way.as_ref().map_or(0, |flat| flat.objects.len());
+            let orders = self.ways.iter().map(|way| Order::of(objects(way))).collect();
+            *scratch = FlatScratch { of: Some(self.of), orders, ..FlatScratch::default() };
+        }
+        let last = scratch.last;
+        if self.read_as(last, records, place, decimals, (texts, scratch), each) {
+            return true;
+        }
+        self.read_others(last, records, place, decimals, (texts, scratch), each)
+    }
+
+    /// The same of records of the mapping that the record before was not.
+    #[inline(never)]
+    fn read_others(
+        &self,
+        last: usize,
+        records: &[RecordMapping],
+        place: (&[u8], &Range<usize>),
+        decimals: Decimals,
+        (texts, scratch): (&mut Texts<'_>, &mut FlatScratch),
+        each: &mut impl FnMut(&Mapped<'_>),
+    ) -> bool {
+        (0..self.ways.len()).filter(|number| *number != last).any(|number| {
+            let is_read = self.read_as(number, records, place, decimals, (texts, scratch), each);
+            scratch.last = if is_read { number } else { scratch.last };
+            is_read
+        })
+    }
+
+    #[inline]
+    fn read_as(
+        &self,
+        number: usize,
+        records: &[RecordMapping],
+        (bytes, place): (&[u8], &Range<usize>),
+        decimals: Decimals,
+        (texts, scratch): (&mut Texts<'_>, &mut FlatScratch),
+        each: &mut impl FnMut(&Mapped<'_>),
+    ) -> bool {
+        let (Some(Some(flat)), Some(record)) = (self.ways.get(number), records.get(number)) else {
+            return false;
+        };
+        let FlatScratch { orders, elements, .. } = scratch;
+        let order = &mut orders[number];
+        let mut fields = Fields::NONE;
+        let mut reader = Reader { flat, record, bytes, decimals, order, elements, fields: &mut fields };
+        let Some(end) = reader.whole(place, texts) else { return false };
+        debug_assert!(end <= place.end);
+        if flat.arrays.is_empty() {
+            let Ok(symbol) = flat.symbol(record, &fields, bytes, texts) else { return false };
+            each(&Mapped::Trade(fields.trade(symbol)));
+            return true;
+        }
+        flat.give(record, &fields, (bytes, place), (texts, elements), each)
+    }
+}
 
 impl Flat {
-    /// That of a mapping's first record; nothing where its fields are not of this kind.
-    pub(super) fn of(record: &RecordMapping, paths: &Paths) -> Option<Flat> {
-        if record.elements.is_some() || record.is_heartbeat {
-            return None;
-        }
-        let mut slots = vec![(record.price, Slot::Price), (record.quantity, Slot::Quantity)];
-        slots.push((record.time, Slot::Time));
-        match record.symbol {
-            SymbolMapping::At { cell, .. } => slots.push((cell, Slot::Symbol)),
-            SymbolMapping::Fixed(_) => {}
-            SymbolMapping::Pair { .. } => return None,
-        }
-        match record.id {
-            IdMapping::Sequence(cell) | IdMapping::Unique(cell) => slots.push((cell, Slot::Id)),
-            IdMapping::None => {}
-        }
-        let (mut buy, mut sell) = (Vec::new(), Vec::new());
-        let optional = record.side.as_ref().map(|side| (side.cell, Slot::Side));
-        if let Some(side) = &record.side {
-            buy = side.buy.iter().map(Literal::of).collect::<Option<_>>()?;
-            sell = side.sell.iter().map(Literal::of).collect::<Option<_>>()?;
-        }
-        let has_numbers = buy.iter().chain(&sell).any(|literal| is_number(literal.text[0]));
-        let mut conditions = Vec::new();
-        for Condition { cell, wanted, .. } in &record.conditions {
-            let texts = match wanted {
-                // A field that is there.
-                Wanted::Exists if slots.iter().any(|(known, _)| known == cell) => continue,
-                Wanted::Exists => Vec::new(),
-                Wanted::OneOf(scalars) => scalars.iter().map(Literal::of).collect::<Option<_>>()?,
-            };
-            slots.push((*cell, Slot::Condition(u8::try_from(conditions.len()).ok()?)));
-            conditions.push(texts);
-        }
-        let count = slots.len();
-        slots.extend(optional);
-        let is_repeated = |at: usize| slots[..at].iter().any(|(cell, _)| *cell == slots[at].0);
-        if slots.len() > MOST_KEYS || (0..slots.len()).any(is_repeated) {
-            return None;
-        }
-        let needed = ((1u64 << count) - 1) as u32;
-        let mut flat = Flat { objects: Vec::new(), needed, conditions, buy, sell, has_numbers };
-        let mut bits = u32::try_from(slots.len()).ok()?;
-        flat.object(paths, Paths::ROOT, &slots, &mut bits)?;
-        Some(flat)
-    }
-
-    /// Takes the keys of an object that lead to fields, and those of the objects in it.
-    fn object(
-        &mut self,
-        paths: &Paths,
-        node: NodeNumber,
-        slots: &[(Cell, Slot)],
-        bits: &mut u32,
-    ) -> Option<u8> {
-        let number = self.objects.len();
-        let children = &paths.node(node).children;
-        let count = (4 * children.len()).next_power_of_two();
-        let shift = u64::BITS - count.trailing_zeros();
-        self.objects.push(Object { places: vec![Entry::default(); count], shift, long: Vec::new() });
-        for (token, child) in children {
-            let node = paths.node(*child);
-            let place = slots.iter().position(|(cell, _)| Some(*cell) == node.cell);
-            let (slot, bit) = match place {
-                // A value is a field or holds fields.
-                Some(place) if node.children.is_empty() => (slots[place].1, 1 << place),
-                None if node.cell.is_none() && node.elements.is_none() && *bits < MOST_KEYS as u32 => {
-                    let bit = 1 << *bits;
-                    *bits += 1;
-                    (Slot::Object(self.object(paths, *child, slots, bits)?), bit)
-                }
-                // What other records of the mapping ask for: it may be anything.
-                None => continue,
-                Some(_) => return None,
-            };
-            if !token.key.iter().all(is_plain) {
-                return None;
-            }
-            let object = &mut self.objects[number];
-            if token.key.len() > 8 {
-                object.long.push((token.key.clone(), Entry { key: 0, bit, slot }));
-                continue;
-            }
-            let key = word_of(&token.key);
-            let mut at = object.place(key);
-            while object.places[at].slot != Slot::None {
-                at = (at + 1) & (count - 1);
-            }
-            object.places[at] = Entry { key, bit, slot };
-        }
-        u8::try_from(number).ok()
-    }
-
-    /// Reads the record that stands at a place among others. What follows it may be looked at, but counts
-    /// for nothing.
-    #[inline]
-    pub(super) fn read<'t>(
+    /// The trades of the elements; nothing where there is no element.
+    #[inline(never)]
+    fn give(
         &self,
         record: &RecordMapping,
-        (bytes, place): (&'t [u8], &Range<usize>),
-        decimals: Decimals,
-        texts: &'t mut Texts<'_>,
-    ) -> Option<MappedTrade<'t>> {
-        let mut fields = Fields {
-            filled: 0,
-            symbol: Found::Absent,
-            id: TradeId::None,
-            price: 0,
-            quantity: 0,
-            time: EventTime::EARLIEST,
-            taker: None,
-        };
-        let mut reader = Reader { flat: self, record, bytes, decimals, fields: &mut fields };
-        let end = reader.object(0, place.start, texts)?;
-        let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
-        // One that ends behind its place does not end.
-        let is_whole = end == place.end || bytes.get(end..place.end)?.iter().all(is_space);
-        if !is_whole || fields.filled & self.needed != self.needed {
-            return None;
+        whole: &Fields,
+        (bytes, place): (&[u8], &Range<usize>),
+        (texts, elements): (&mut Texts<'_>, &mut [Fields]),
+        each: &mut impl FnMut(&Mapped<'_>),
+    ) -> bool {
+        for element in &mut *elements {
+            for slot in &self.of_whole {
+                match slot {
+                    Slot::Symbol => element.symbol = whole.symbol,
+                    Slot::Quote => element.quote = whole.quote,
+                    Slot::Id => element.id = whole.id,
+                    Slot::Price => element.price = whole.price,
+                    Slot::Quantity => element.quantity = whole.quantity,
+                    Slot::Time => element.time = whole.time,
+                    Slot::Side => element.taker = whole.taker,
+                    _ => {}
+                }
+            }
+            match self.symbol(record, element, bytes, texts) {
+                Ok(symbol) => each(&Mapped::Trade(element.trade(symbol))),
+                // All else of it is as it must be, and so this is what is wrong with it.
+                Err(BadRecord { reason, at }) => {
+                    each(&Mapped::Bad(BadRecord { reason, at: at.map(|at| at - place.start) }));
+                }
+            }
         }
-        let found = fields.symbol;
-        let lookup = move |_, _| found;
+        !elements.is_empty()
+    }
+
+    /// The symbol, where it is a name.
+    #[inline(always)]
+    fn symbol<'t>(
+        &self,
+        record: &RecordMapping,
+        fields: &Fields,
+        bytes: &'t [u8],
+        texts: &'t mut Texts<'_>,
+    ) -> Result<&'t [u8], BadRecord> {
+        let (symbol, quote) = (fields.symbol, fields.quote);
+        if self.is_plain_symbol
+            && let Found::Text { from, to, .. } = symbol
+            && let Some(name) = bytes.get(from as usize..to as usize)
+            && crate::wire::swift::is_usual_name(name)
+        {
+            return Ok(name);
+        }
+        let lookup = move |cell, _| if Some(cell) == self.quote { quote } else { symbol };
         let values = Values { bytes, sheet: &[], lookup, rows: (), unescape };
-        let symbol = record.symbol(&values, 0, texts).ok()?;
-        let Fields { id, price, quantity, time, taker, .. } = fields;
-        Some(MappedTrade { symbol, id, price, quantity, time, taker })
+        record.symbol(&values, 0, texts)
     }
 }
 
-impl Literal {
-    fn of(scalar: &Scalar) -> Option<Literal> {
-        let text = match scalar {
-            Scalar::Bool(value) => value.to_string(),
-            Scalar::Integer(digits) => digits.clone(),
-            Scalar::Text(text) => text.as_bytes().iter().all(is_plain).then(|| format!("\"{text}\""))?,
-        };
-        let text = text.into_bytes();
-        let bits = 8 * text.len().min(8);
-        Some(Literal { word: word_of(&text), mask: u64::MAX >> (64 - bits), text: text.into() })
+impl Fields {
+    #[inline(always)]
+    fn trade<'t>(&self, symbol: &'t [u8]) -> MappedTrade<'t> {
+        let Fields { ref id, price, quantity, time, taker, .. } = *self;
+        let id = id.copied();
+        MappedTrade { symbol, id, price, quantity, time, taker }
     }
 }
 
-/// Whether a byte stands for itself in a text of JSON, and in no other way that is read here.
-fn is_plain(byte: &u8) -> bool {
-    matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')
+/// Whether a symbol is a text as it stands in the record.
+fn is_plain_symbol(record: &RecordMapping) -> bool {
+    let is_as_it_stands = matches!(&record.symbol, SymbolMapping::At { replace, pattern: None, .. }
+        if replace.is_empty());
+    is_as_it_stands && record.venue.is_empty() && record.contracts.is_empty()
 }
 
 /// The first eight bytes, with zeros behind fewer.

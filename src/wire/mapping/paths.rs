@@ -222,6 +222,11 @@ impl Paths {
         &self.nodes[number]
     }
 
+    /// The array of a level.
+    pub(super) fn array(&self, level: usize) -> Option<NodeNumber> {
+        self.nodes.iter().position(|node| node.levels.contains(&level))
+    }
+
     pub(super) fn count(&self) -> usize {
         self.nodes.len()
     }

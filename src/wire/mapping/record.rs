@@ -6,7 +6,7 @@ use super::paths::{Cell, Elements};
 use super::pattern::Pattern;
 use super::time::{self, Unit};
 use super::values::{Texts, Values, integer};
-use super::{Decimals, Mapped, MappedTrade, Taker, TradeId};
+use super::{Decimals, Mapped, MappedTrade, Taker, TradeIdWords};
 use crate::wire::BadRecord;
 use crate::wire::swift::is_usual_name;
 use crossrate_dataflows::market::event_time::EventTime;
@@ -123,6 +123,9 @@ const QUANTITY: Reasons = Reasons {
 };
 
 impl RecordMapping {
+    /// Compiled into its callers: a trade given back through memory is read in other pieces than it is
+    /// written in, and waits for them.
+    #[inline(always)]
     pub(super) fn read<'t, L, R>(
         &self,
         values: &'t Values<'_, L, R>,
@@ -144,7 +147,7 @@ impl RecordMapping {
         let signed = self.sign_is_side.then_some(if is_negative { Taker::Sell } else { Taker::Buy });
         let side = self.side.as_ref().and_then(|side| {
             let found = get(side.cell);
-            let mut is = |scalars: &[Scalar]| scalars.iter().any(|s| values.equals(found, s, texts.text));
+            let mut is = |scalars: &[Scalar]| scalars.iter().any(|s| values.equals(&found, s, texts.text));
             if is(&side.buy) { Some(Taker::Buy) } else { is(&side.sell).then_some(Taker::Sell) }
         });
         let id = self.id(values, row, texts)?;
@@ -236,20 +239,19 @@ impl RecordMapping {
         values: &Values<'_, L, R>,
         row: usize,
         texts: &mut Texts<'_>,
-    ) -> Result<TradeId, BadRecord> {
+    ) -> Result<TradeIdWords, BadRecord> {
         let (cell, is_sequence) = match &self.id {
-            IdMapping::None => return Ok(TradeId::None),
+            IdMapping::None => return Ok(TradeIdWords::NONE),
             IdMapping::Sequence(cell) => (*cell, true),
             IdMapping::Unique(cell) => (*cell, false),
         };
         let found = (values.lookup)(cell, row);
-        let of_integer = if is_sequence { TradeId::Sequence } else { TradeId::Unique };
         if let Some(id) = values.short_id(found) {
-            return Ok(of_integer(id));
+            return Ok(TradeIdWords::integer(id, is_sequence));
         }
         let text = values.digits(found, texts.text).unwrap_or_default();
         match (integer(text), is_sequence) {
-            (Some(id), _) => Ok(of_integer(id)),
+            (Some(id), _) => Ok(TradeIdWords::integer(id, is_sequence)),
             (None, true) => Err(bad("id: not an integer below 2^63", found)),
             (None, false) => {
                 let digits = text.iter().all(u8::is_ascii_digit);
@@ -257,7 +259,7 @@ impl RecordMapping {
                 if text.is_empty() || !is_id {
                     return Err(bad("id: neither a text of 1 to 255 bytes nor an integer", found));
                 }
-                Ok(TradeId::Hashed(xxh3_128(text)))
+                Ok(TradeIdWords::hashed(xxh3_128(text)))
             }
         }
     }

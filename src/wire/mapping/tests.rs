@@ -33,24 +33,21 @@ fn words_at(
 ) -> Vec<String> {
     let mut out = Vec::new();
     mapping.decode_at(all, place, decimals, scratch, |mapped| {
-        out.push(match mapped {
-            Mapped::Trade(t) => {
-                format!(
-                    "{} {:?} {}x{} {} {:?}",
-                    str::from_utf8(t.symbol).unwrap(),
-                    t.id,
-                    t.price,
-                    t.quantity,
-                    t.time.micros(),
-                    t.taker
-                )
-            }
-            Mapped::Heartbeat(time) => format!("heartbeat {}", time.micros()),
-            Mapped::Ignored => "ignored".into(),
-            Mapped::Bad(bad) => format!("bad: {bad}"),
-        });
+        out.push(in_words(mapped));
     });
     out
+}
+
+fn in_words(mapped: &Mapped<'_>) -> String {
+    match mapped {
+        Mapped::Trade(t) => {
+            let symbol = str::from_utf8(t.symbol).unwrap();
+            format!("{symbol} {:?} {}x{} {} {:?}", t.id.get(), t.price, t.quantity, t.time.micros(), t.taker)
+        }
+        Mapped::Heartbeat(time) => format!("heartbeat {}", time.micros()),
+        Mapped::Ignored => "ignored".into(),
+        Mapped::Bad(bad) => format!("bad: {bad}"),
+    }
 }
 
 const PLAIN: &str = r#"
@@ -132,6 +129,54 @@ fn a_flat_record_goes_the_fast_way_where_nothing_is_unusual() {
             r#"{"type":"match","trade_id":1,"product_id":"BTC-USD","price":"1","size":"2","time":"2026-07-07T22:58:16Z"}"#,
         ),
         (
+            built_in("coinbase"),
+            concat!(
+                r#"{"channel":"market_trades","client_id":"","sequence_num":0,"#,
+                r#""events":[{"type":"update","trades":["#,
+                r#"{"trade_id":"1","product_id":"A-B","price":"1","size":"2","side":"SELL","#,
+                r#""time":"2026-07-07T22:58:16Z"},"#,
+                r#"{"trade_id":"2","product_id":"A-B","price":"3","size":"4","side":"BUY","#,
+                r#""time":"2026-07-07T22:58:17Z"}]},"#,
+                r#"{"type":"update","trades":[{"trade_id":"3","product_id":"C-D","price":"1","size":"2","#,
+                r#""time":"2026-07-07T22:58:18Z"}]}]}"#
+            ),
+        ),
+        (
+            built_in("kraken"),
+            concat!(
+                r#"{"channel":"trade","type":"update","data":[{"symbol":"BTC/USD","side":"sell","#,
+                r#""price":1.5,"qty":0.25,"#,
+                r#""ord_type":"limit","trade_id":7,"timestamp":"2026-07-07T22:58:16.156605Z"}]}"#
+            ),
+        ),
+        (
+            built_in("okx"),
+            concat!(
+                r#"{"arg":{"channel":"trades","instId":"BTC-USDT"},"data":[{"instId":"BTC-USDT","#,
+                r#""tradeId":"1","px":"2","#,
+                r#""sz":"3","side":"buy","ts":"1525022020361"},{"instId":"X-SWAP","tradeId":"2","#,
+                r#""px":"2","sz":"3","#,
+                r#""side":"sell","ts":"1525022020361"}]}"#
+            ),
+        ),
+        (
+            built_in("bybit"),
+            concat!(
+                r#"{"topic":"publicTrade.BTCUSDT","type":"snapshot","ts":1,"#,
+                r#""data":[{"T":1525022020361,"s":"BTCUSDT","#,
+                r#""S":"Buy","v":"0.001","p":"16578.50","L":"PlusTick","#,
+                r#""i":"20f43950-d8dd-5b31-9112-a178eb6023af","BT":false}]}"#
+            ),
+        ),
+        // What elements have of the whole record may come after them.
+        (
+            NESTED,
+            concat!(
+                r#"{"events":[{"trades":[{"b":"A","i":1,"p":1,"q":-1},{"b":"X","i":"u","p":1,"#,
+                r#""q":1}]}],"quote":"Q","T":1525022020,"k":1}"#
+            ),
+        ),
+        (
             built_in("bitstamp"),
             concat!(
                 r#"{"data":{"id":1,"price_str":"1","amount_str":"2","microtimestamp":"1525022020361000","type":0},"#,
@@ -141,28 +186,70 @@ fn a_flat_record_goes_the_fast_way_where_nothing_is_unusual() {
     ];
     for (mapping, record) in cases {
         let mapping = Mapping::parse("test.toml", mapping, None).unwrap();
-        let Encoding::Json(_, Some(flat)) = &mapping.encoding else { panic!("no fast way for {record}") };
-        let followed = format!("{record}        ");
         let mut scratch = MappingScratch::default();
-        let place = 0..record.len();
-        let texts = &mut scratch.texts();
-        let trade = flat.read(&mapping.records[0], (followed.as_bytes(), &place), Decimals::EIGHT, texts);
-        let trade = trade.unwrap_or_else(|| panic!("not the fast way: {record}"));
-        // Without what follows it the walk reads it.
-        let mut slow = None;
-        mapping.decode(record.as_bytes(), Decimals::EIGHT, &mut MappingScratch::default(), |mapped| {
-            slow = Some(format!("{mapped:?}"));
-        });
-        assert_eq!(Some(format!("{:?}", Mapped::Trade(trade))), slow, "{record}");
+        // The second time by the keys that the first one has had.
+        for _ in 0..2 {
+            let fast = fast(&mapping, record, &mut scratch);
+            let fast = fast.unwrap_or_else(|| panic!("not the fast way: {record}"));
+            // Without what follows it the walk reads it.
+            assert_eq!(fast, words(&mapping, record.as_bytes(), Decimals::EIGHT), "{record}");
+        }
     }
-    let escaped =
-        r#"{"e":"tr\u0061de","s":"AB","t":7,"p":"1.5","q":2.25,"T":1525022020361,"m":true}        "#;
-    let mapping = Mapping::parse("test.toml", PLAIN, None).unwrap();
-    let Encoding::Json(_, Some(flat)) = &mapping.encoding else { panic!("no fast way") };
-    let (place, mut scratch) = (0..escaped.len(), MappingScratch::default());
-    let texts = &mut scratch.texts();
-    let read = flat.read(&mapping.records[0], (escaped.as_bytes(), &place), Decimals::EIGHT, texts);
-    assert_eq!(read, None);
+    let unusual = [
+        (PLAIN, r#"{"e":"tr\u0061de","s":"AB","t":7,"p":"1.5","q":2.25,"T":1525022020361,"m":true}"#),
+        (NESTED, r#"{"events":[{"trades":[]}],"quote":"Q","T":1525022020,"k":1}"#),
+        (
+            NESTED,
+            r#"{"events":[{"trades":[{"b":"A","i":1,"p":1,"q":1}]},{}],"quote":"Q","T":1525022020,"k":1}"#,
+        ),
+        // A record before it in the mapping might be meant.
+        (
+            built_in("coinbase"),
+            concat!(
+                r#"{"type":"match","channel":"market_trades","events":[{"trades":[{"trade_id":"1","#,
+                r#""product_id":"A","#,
+                r#""price":"1","size":"2","side":"SELL","time":"2026-07-07T22:58:16Z"}]}]}"#
+            ),
+        ),
+    ];
+    for (mapping, record) in unusual {
+        let mapping = Mapping::parse("test.toml", mapping, None).unwrap();
+        assert_eq!(fast(&mapping, record, &mut MappingScratch::default()), None, "{record}");
+    }
+}
+
+/// What the fast way gives, in words, of a record that others follow.
+fn fast(mapping: &Mapping, record: &str, scratch: &mut MappingScratch) -> Option<Vec<String>> {
+    let Encoding::Json(_, Some(ways)) = &mapping.encoding else { panic!("no fast way for {record}") };
+    let followed = format!("{record}        ");
+    let (place, mut out) = (0..record.len(), Vec::new());
+    let MappingScratch { text, symbol, other, day, flat, .. } = scratch;
+    let mut texts = Texts { text, symbol, other, day };
+    let place = (followed.as_bytes(), &place);
+    let mut each = |mapped: &Mapped<'_>| out.push(in_words(mapped));
+    let is_read = ways.read(&mapping.records, place, Decimals::EIGHT, (&mut texts, flat), &mut each);
+    is_read.then_some(out)
+}
+
+#[test]
+fn keys_in_another_order_than_before_and_records_of_another_kind_are_read_as_well() {
+    let coinbase = crate::wire::format::BUILT_IN.iter().find(|(known, _)| *known == "coinbase").unwrap().1;
+    let mapping = Mapping::parse("test.toml", coinbase, None).unwrap();
+    let fields = r#""product_id":"BTC-USD","price":"1","size":"2","time":"2026-07-07T22:58:16Z""#;
+    let channel = r#""channel":"market_trades","timestamp":"x""#;
+    let events = |trades: &[String]| format!(r#""events":[{{"trades":[{{{}}}]}}]"#, trades.join("},{"));
+    let records = [
+        format!(r#"{{"type":"match","trade_id":1,{fields}}}"#),
+        format!(r#"{{{fields},"trade_id":2,"type":"last_match"}}"#),
+        format!("{{{channel},{}}}", events(&[format!(r#""trade_id":"3",{fields}"#)])),
+        format!("{{{},{channel}}}", events(&[4, 5].map(|id| format!(r#"{fields},"trade_id":"{id}""#)))),
+        format!(r#"{{"type":"match","sequence":7,"trade_id":6,{fields}}}"#),
+    ];
+    let mut scratch = MappingScratch::default();
+    for record in records.iter().chain(records.iter().rev()) {
+        let fast = fast(&mapping, record, &mut scratch);
+        assert_eq!(fast, Some(words(&mapping, record.as_bytes(), Decimals::EIGHT)), "{record}");
+    }
 }
 
 const NESTED: &str = r#"
@@ -170,7 +257,7 @@ venue = "v"
 [[record]]
 where = { "/k" = 1 }
 each = ["/events", "/trades"]
-symbol = { base = "/b", quote = "^/quote", join = "-" }
+symbol = { base = "/b", quote = "^/quote" }
 id = "/i"
 ids = "unique"
 price = "/p"
@@ -320,6 +407,66 @@ fn a_mapping_that_cannot_work_names_its_line_and_what_would_be_right() {
     }
     let unknown = Mapping::parse("m.toml", &with("prize = \"/p\""), None).map(drop).unwrap_err().to_string();
     assert!(unknown.starts_with("m.toml:8: unknown field `prize`"), "{unknown}");
+}
+
+#[test]
+fn each_key_that_is_absent_or_wrong_has_its_own_words() {
+    let (symbol, price, quantity) = ("symbol = \"/s\"", "price = \"/p\"", "quantity = \"/q\"");
+    let (time, unit) = ("time = \"/t\"", "unit = \"s\"");
+    let plain = [symbol, price, quantity, time, unit];
+    let record = |lines: &[&str]| format!("[[record]]\n{}\n", lines.join("\n"));
+    let instead = |line: &str, other: &str| record(&plain.map(|it| if it == line { other } else { it }));
+    let csv = |head: &str| format!("encoding = \"csv\"\n{head}{}", record(&plain).replace("\"/", "\""));
+    let symbols = "symbol: want a pointer, { at = .., pattern = .., replace = .. }, { base = .., quote = ..";
+    let cases = [
+        (instead(symbol, ""), 1, symbols),
+        (instead(symbol, "symbol = { base = \"/b\" }"), 2, symbols),
+        (
+            instead(symbol, "symbol = { at = \"/s\", join = \"-\" }"),
+            2,
+            "symbol: beside at, want pattern and replace only",
+        ),
+        (
+            instead(symbol, "symbol = { at = \"/s\", replace = { \"\" = \"-\" } }"),
+            2,
+            "symbol: replace has an empty text",
+        ),
+        (
+            instead(symbol, "symbol = { at = \"/s\", pattern = \"live_trades\" }"),
+            2,
+            "symbol: \"live_trades\" has no star",
+        ),
+        (instead(price, ""), 1, "price: want a pointer, such as \"/price\""),
+        (instead(quantity, ""), 1, "quantity: want a pointer, such as \"/size\""),
+        (
+            instead(quantity, "quantity = { at = \"/q\", sign = \"taker\" }"),
+            4,
+            "quantity: want sign = \"side\", or no sign",
+        ),
+        (instead(time, ""), 1, "time: want a pointer, such as \"/time\""),
+        (instead(unit, "unit = \"minutes\""), 6, "unit: want \"s\", \"ms\", \"us\", \"ns\" or \"rfc3339\""),
+        (instead(unit, "unit = \"rfc3339\"\noffset = \"JST\""), 7, "offset: want one such as \"+09:00\""),
+        (
+            instead(
+                quantity,
+                "quantity = { at = \"/q\", sign = \"side\" }\nside = { at = \"/m\", buy = [1], sell = [2] }",
+            ),
+            5,
+            "side: the sign of the quantity is the side already; want one of the two",
+        ),
+        (csv("delimiter = \";;\"\n"), 2, "delimiter: want one ASCII character, such as \";\""),
+        (csv("header = \"maybe\"\n"), 2, "header: want \"auto\", true or false"),
+        (csv("") + "each = \"/d\"\n", 8, "each is not for encoding = \"csv\""),
+        (csv("").replace("\"p\"", "\"0\""), 4, "\"0\": want the name of a column, or its number from 1"),
+    ];
+    for (text, line, words) in cases {
+        let error = Mapping::parse("m.toml", &text, None).map(drop).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("m.toml:{line}: {words}")), "{error} of {text}");
+    }
+    let named = instead(symbol, "symbol = { name = \"*-trades-*\" }");
+    let error = Mapping::parse("m.toml", &named, Some("in/BTCUSDT.csv")).map(drop).unwrap_err().to_string();
+    let words = "m.toml:2: symbol: the file's name \"BTCUSDT.csv\" is not of the pattern \"*-trades-*\"";
+    assert_eq!(error, words);
 }
 
 /// The value under a pointer, found by another parser: of a repeated key the last.

@@ -64,7 +64,7 @@ impl<'a, L: Fn(Cell, usize) -> Found, R> Values<'a, L, R> {
     }
 
     /// A number, or a text of one, that has few digits.
-    #[inline]
+    #[inline(always)]
     pub(super) fn short(&self, found: Found) -> Option<ShortDecimal> {
         let (value, scale) = match found {
             Found::Number { from, to } | Found::Text { from, to, escaped: false, .. } => {
@@ -78,7 +78,7 @@ impl<'a, L: Fn(Cell, usize) -> Found, R> Values<'a, L, R> {
     }
 
     /// A short text or number that is an id: without a leading zero, a sign or a point.
-    #[inline]
+    #[inline(always)]
     pub(super) fn short_id(&self, found: Found) -> Option<u64> {
         let has_leading_zero = match found {
             Found::Number { from, to } | Found::Text { from, to, .. } => {
@@ -93,17 +93,18 @@ impl<'a, L: Fn(Cell, usize) -> Found, R> Values<'a, L, R> {
     pub(super) fn holds(&self, condition: &Condition, room: &mut String) -> bool {
         let found = (self.lookup)(condition.cell, 0);
         match &condition.wanted {
-            Wanted::Exists => found != Found::Absent,
-            Wanted::OneOf(scalars) => scalars.iter().any(|scalar| self.equals(found, scalar, room)),
+            Wanted::Exists => !matches!(found, Found::Absent),
+            Wanted::OneOf(scalars) => scalars.iter().any(|scalar| self.equals(&found, scalar, room)),
         }
     }
 
-    pub(super) fn equals(&self, found: Found, scalar: &Scalar, room: &mut String) -> bool {
+    #[inline]
+    pub(super) fn equals(&self, found: &Found, scalar: &Scalar, room: &mut String) -> bool {
         match scalar {
-            Scalar::Text(wanted) => self.text(found, room) == Some(wanted.as_bytes()),
-            Scalar::Bool(wanted) => found == Found::Bool(*wanted),
+            Scalar::Text(wanted) => self.text(*found, room) == Some(wanted.as_bytes()),
+            Scalar::Bool(wanted) => matches!(found, Found::Bool(value) if value == wanted),
             Scalar::Integer(wanted) if found.is_number() => self
-                .digits(found, room)
+                .digits(*found, room)
                 .is_some_and(|digits| digits == wanted.as_bytes() || same_number(digits, wanted.as_bytes())),
             Scalar::Integer(_) => false,
         }

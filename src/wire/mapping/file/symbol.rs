@@ -64,7 +64,9 @@ impl Compiler<'_> {
             Some(Kind::At(at)) => self.symbol_at(&at, table, &span, elements),
             Some(Kind::Pair(base, quote)) => {
                 let (base, quote) = (self.cell(&base, &span, elements)?, self.cell(&quote, &span, elements)?);
-                Ok(SymbolMapping::Pair { base, quote, join: table.join.unwrap_or_default() })
+                // By a hyphen names are split into the assets that were told.
+                let join = table.join.unwrap_or_else(|| "-".to_owned());
+                Ok(SymbolMapping::Pair { base, quote, join })
             }
             Some(Kind::Text(text)) => self.fixed(&text, &span),
             Some(Kind::Name(name)) => self.symbol_of_file(&name, span),

@@ -1,26 +1,16 @@
 //! One record on the fast way, from its first byte to its last.
 
-use super::{Entry, Flat, Literal, Object, Slot, is_number, word_of};
+use super::order::{Expected, Keys, Order};
+use super::{Array, Entry, Fields, Flat, Literal, Object, Slot, is_number, word_of};
 use crate::wire::mapping::decimal::{Excess, ShortDecimal};
 use crate::wire::mapping::finds::Found;
 use crate::wire::mapping::record::{IdMapping, RecordMapping};
 use crate::wire::mapping::time::{self, Unit};
 use crate::wire::mapping::values::{Texts, integer};
-use crate::wire::mapping::{Decimals, Taker, TradeId};
+use crate::wire::mapping::{Decimals, Taker, TradeIdWords};
 use crate::wire::swift::{self, load};
-use crossrate_dataflows::market::event_time::EventTime;
+use std::ops::Range;
 use xxhash_rust::xxh3::xxh3_128;
-
-/// What was found in a record.
-pub(super) struct Fields {
-    pub(super) filled: u32,
-    pub(super) symbol: Found,
-    pub(super) id: TradeId,
-    pub(super) price: i64,
-    pub(super) quantity: i64,
-    pub(super) time: EventTime,
-    pub(super) taker: Option<Taker>,
-}
 
 /// Walks a record.
 pub(super) struct Reader<'r, 'f> {
@@ -28,45 +18,134 @@ pub(super) struct Reader<'r, 'f> {
     pub(super) record: &'r RecordMapping,
     pub(super) bytes: &'r [u8],
     pub(super) decimals: Decimals,
+    /// The keys that are expected.
+    pub(super) order: &'f mut Order,
+    /// What the elements hold that are trades.
+    pub(super) elements: &'f mut Vec<Fields>,
     pub(super) fields: &'f mut Fields,
 }
 
 impl Reader<'_, '_> {
+    /// The record at a place; where it ends.
+    #[inline(always)]
+    pub(super) fn whole(&mut self, place: &Range<usize>, texts: &mut Texts<'_>) -> Option<usize> {
+        self.elements.clear();
+        let end = self.object(0, place.start, texts)?;
+        let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+        // One that ends behind its place does not end.
+        let is_whole = end == place.end || self.bytes.get(end..place.end)?.iter().all(is_space);
+        let needed = self.flat.needed;
+        (is_whole && self.fields.filled & needed == needed).then_some(end)
+    }
+
     /// An object that begins at `at` or behind white space; where it ends.
-    pub(super) fn object(&mut self, number: usize, at: usize, texts: &mut Texts<'_>) -> Option<usize> {
-        let bytes = self.bytes;
-        let at = past_space(bytes, at);
-        if *bytes.get(at)? != b'{' {
+    fn object(&mut self, number: usize, at: usize, texts: &mut Texts<'_>) -> Option<usize> {
+        let at = past_space(self.bytes, at);
+        if *self.bytes.get(at)? != b'{' {
             return None;
         }
-        let (flat, mut filled) = (self.flat, 0);
-        let object = flat.objects.get(number)?;
-        let mut at = past_space(bytes, at + 1);
-        loop {
-            if *bytes.get(at)? != b'"' {
-                return None;
-            }
-            let (entry, end) = object.find(bytes, at + 1)?;
-            at = past_space(bytes, end);
-            if *bytes.get(at)? != b':' {
-                return None;
-            }
-            at = past_space(bytes, at + 1);
+        let mut keys = self.order.take(number);
+        let end = self.members(number, at + 1, &mut keys, texts);
+        self.order.give_back(number, keys);
+        end
+    }
+
+    /// Keys and values up to the end of their object; what is behind it.
+    #[inline(always)]
+    fn members(
+        &mut self,
+        number: usize,
+        mut at: usize,
+        keys: &mut Keys,
+        texts: &mut Texts<'_>,
+    ) -> Option<usize> {
+        let (bytes, mut filled) = (self.bytes, 0);
+        for place in 0.. {
+            let expected = |keys: &Keys, at| keys.get(place).and_then(|expected| expected.find(bytes, at));
+            let (entry, end) = match expected(keys, at) {
+                Some(expected) => expected,
+                None => {
+                    let at = past_space(bytes, at);
+                    match expected(keys, at) {
+                        Some(expected) => expected,
+                        None => self.key(number, place, at, keys)?,
+                    }
+                }
+            };
             // Of a repeated key the last counts: that is left to the walk.
             if filled & entry.bit != 0 {
                 return None;
             }
             filled |= entry.bit;
-            at = past_space(bytes, self.value(entry.slot, at, texts)?);
+            at = self.value(entry.slot, past_space(bytes, end), texts)?;
+            at = match bytes.get(at)? {
+                b',' => at + 1,
+                b'}' => break,
+                _ => {
+                    at = past_blanks(bytes, at);
+                    match bytes.get(at)? {
+                        b',' => at + 1,
+                        b'}' => break,
+                        _ => return None,
+                    }
+                }
+            };
+        }
+        self.fields.filled |= filled;
+        Some(at + 1)
+    }
+
+    /// Where the key leads that begins at `at`, and what is behind its colon. From then on it is expected.
+    #[inline(never)]
+    fn key(&self, number: usize, place: usize, at: usize, keys: &mut Keys) -> Option<(Entry, usize)> {
+        let bytes = self.bytes;
+        if *bytes.get(at)? != b'"' {
+            return None;
+        }
+        let (entry, end) = self.flat.objects.get(number)?.find(bytes, at + 1)?;
+        let colon = past_space(bytes, end);
+        if *bytes.get(colon)? != b':' {
+            return None;
+        }
+        if colon == end {
+            Expected::learn(keys, place, bytes, at..colon + 1, entry);
+        }
+        Some((entry, colon + 1))
+    }
+
+    /// An array that is taken apart; where it ends.
+    #[inline(never)]
+    fn array(&mut self, number: usize, at: usize, texts: &mut Texts<'_>) -> Option<usize> {
+        let bytes = self.bytes;
+        let array = self.flat.arrays.get(number)?;
+        if *bytes.get(at)? != b'[' {
+            return None;
+        }
+        let mut at = past_space(bytes, at + 1);
+        loop {
+            at = past_space(bytes, self.element(array, at, texts)?);
             match bytes.get(at)? {
                 b',' => at = past_space(bytes, at + 1),
-                b'}' => {
-                    self.fields.filled |= filled;
-                    return Some(at + 1);
-                }
+                b']' => return Some(at + 1),
                 _ => return None,
             }
         }
+    }
+
+    /// An element, of which all that is needed must be there; where it ends.
+    fn element(&mut self, array: &Array, at: usize, texts: &mut Texts<'_>) -> Option<usize> {
+        if array.is_last {
+            let whole = std::mem::replace(self.fields, Fields::NONE);
+            let end = self.object(array.object, at, texts);
+            let element = std::mem::replace(self.fields, whole);
+            let has_all = element.filled & array.needed == array.needed;
+            self.elements.push(element);
+            return end.filter(|_| has_all);
+        }
+        let filled = std::mem::replace(&mut self.fields.filled, 0);
+        let end = self.object(array.object, at, texts);
+        let inner = std::mem::replace(&mut self.fields.filled, filled);
+        end.filter(|_| inner & array.needed == array.needed)
     }
 
     /// A value; where it ends.
@@ -104,48 +183,67 @@ impl Reader<'_, '_> {
             },
             Slot::Id => self.id(at),
             Slot::Symbol => {
-                let (text, end) = quoted(bytes, at)?;
-                self.fields.symbol = Found::text(end - 1 - text.len(), end - 1, false);
+                let end;
+                (self.fields.symbol, end) = text(bytes, at)?;
                 Some(end)
             }
-            Slot::Side => {
-                if let Some(end) = end_of_one(&self.flat.buy, bytes, at) {
-                    self.fields.taker = Some(Taker::Buy);
-                    return Some(end);
-                }
-                if let Some(end) = end_of_one(&self.flat.sell, bytes, at) {
-                    self.fields.taker = Some(Taker::Sell);
-                    return Some(end);
-                }
-                // Another way to write a number may be one of them.
-                let may_be_one = self.flat.has_numbers && is_number(*bytes.get(at)?);
-                if may_be_one { None } else { past_value(bytes, at) }
+            Slot::Quote => {
+                let end;
+                (self.fields.quote, end) = text(bytes, at)?;
+                Some(end)
             }
+            Slot::Side => self.side(at),
             Slot::Condition(number) => match self.flat.conditions.get(usize::from(number))?.as_slice() {
                 [] => past_value(bytes, at),
                 literals => end_of_one(literals, bytes, at),
             },
+            Slot::Barred(number) => {
+                let literals = self.flat.barred.get(usize::from(number))?;
+                // Another way to write a number may be one of them.
+                let may_hold = literals.is_empty() || is_number(*bytes.get(at)?);
+                let holds = may_hold || end_of_one(literals, bytes, at).is_some();
+                if holds { None } else { past_value(bytes, at) }
+            }
             Slot::Object(number) => self.object(number.into(), at, texts),
+            Slot::Array(number) => self.array(number.into(), at, texts),
         }
+    }
+
+    #[inline(always)]
+    fn side(&mut self, at: usize) -> Option<usize> {
+        let (flat, bytes) = (self.flat, self.bytes);
+        if let Some(end) = end_of_one(&flat.buy, bytes, at) {
+            self.fields.taker = Some(Taker::Buy);
+            return Some(end);
+        }
+        if let Some(end) = end_of_one(&flat.sell, bytes, at) {
+            self.fields.taker = Some(Taker::Sell);
+            return Some(end);
+        }
+        // Another way to write a number may be one of them.
+        let may_be_one = flat.has_numbers && is_number(*bytes.get(at)?);
+        if may_be_one { None } else { past_value(bytes, at) }
     }
 
     #[inline]
     fn id(&mut self, at: usize) -> Option<usize> {
         let is_sequence = matches!(self.record.id, IdMapping::Sequence(_));
-        let of_integer = if is_sequence { TradeId::Sequence } else { TradeId::Unique };
-        let (id, end) = if self.bytes[at..].first()? == &b'"' {
-            let (text, end) = quoted(self.bytes, at)?;
-            let id = match integer(text) {
-                Some(id) => of_integer(id),
-                None if !is_sequence && (1..=255).contains(&text.len()) => TradeId::Hashed(xxh3_128(text)),
+        let end;
+        self.fields.id = if *self.bytes.get(at)? == b'"' {
+            let text;
+            (text, end) = quoted(self.bytes, at)?;
+            match integer(text) {
+                Some(id) => TradeIdWords::integer(id, is_sequence),
+                None if !is_sequence && (1..=255).contains(&text.len()) => {
+                    TradeIdWords::hashed(xxh3_128(text))
+                }
                 None => return None,
-            };
-            (id, end)
+            }
         } else {
-            let (id, end) = swift::integer(self.bytes, at)?;
-            (of_integer(id), end)
+            let id;
+            (id, end) = swift::integer(self.bytes, at)?;
+            TradeIdWords::integer(id, is_sequence)
         };
-        self.fields.id = id;
         Some(end)
     }
 }
@@ -171,6 +269,13 @@ fn past_blanks(bytes: &[u8], mut at: usize) -> usize {
         at += 1;
     }
     at
+}
+
+/// A text of plain ASCII as it is noted, and what is behind it.
+#[inline(always)]
+fn text(bytes: &[u8], at: usize) -> Option<(Found, usize)> {
+    let (text, end) = quoted(bytes, at)?;
+    Some((Found::text(end - 1 - text.len(), end - 1, false), end))
 }
 
 /// A text of plain ASCII, and what is behind it.

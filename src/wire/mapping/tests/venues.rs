@@ -84,7 +84,7 @@ fn told(line: usize, trade: &MappedTrade<'_>, decimals: Decimals) -> String {
         let (whole, fraction) = text.split_at(text.len() - usize::from(places));
         format!("{whole}.{fraction}").trim_end_matches('0').trim_end_matches('.').to_owned()
     };
-    let id = match trade.id {
+    let id = match trade.id.get() {
         TradeId::Sequence(id) | TradeId::Unique(id) => id.to_string(),
         TradeId::Hashed(hash) => format!("{hash:x}"),
         TradeId::None => "null".into(),
