@@ -1,6 +1,6 @@
 # Recipes for work on Crossrate; `just` lists them.
 
-features := "--features parquet,top,avro,protobuf"
+features := "--features parquet,top,avro,protobuf,arrow"
 
 _list:
     @just --list --unsorted

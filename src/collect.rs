@@ -31,6 +31,7 @@ pub use publish::FILLED_HEADER;
 use crate::accounting;
 use crate::config::{ProduceConfig, Verbosity};
 use crate::exit::{Exit, Failure};
+use crate::service_manager;
 use anyhow::{Context, Result};
 use binance::info::{self, ExchangeInfo};
 use binance::rest::{Rest, Trouble};
@@ -95,6 +96,7 @@ async fn prepare_and_collect(config: &ProduceConfig, begun: Instant) -> Result<(
         prepared = preparing => prepared.context("the preparation was not finished")??,
         () = interrupts.next() => return Ok((Counts::default(), 0)),
     };
+    service_manager::ready("collecting");
     drive::collect(config, prepared, begun, interrupts).await
 }
 

@@ -5,14 +5,16 @@
 //! it is tried again until it is back. What is read again then is known already and disturbs no reader.
 
 mod checkpoint_progress;
+mod days;
 mod lines;
 mod postgres;
 mod sqlite;
 mod tables;
+mod tail;
 mod topic;
 
 use crate::cluster::failure_detector;
-use crate::config::{ServeConfig, Serving, SinkTarget, Verbosity, beside, database};
+use crate::config::{DayForm, ServeConfig, Serving, SinkTarget, Verbosity, beside, database};
 use crate::exit::{Exit, Failure};
 use crate::job_identity;
 use crate::ledger::Entries;
@@ -24,9 +26,11 @@ use crate::serve::board::progress::{Following, Knowledge, ProgressNews, Standing
 use crate::serve::board::series::CachedRow;
 use crate::serve::replay::Replays;
 use crate::serve::{self, Server};
+use crate::service_manager;
 use crate::signals::on_signal;
 use anyhow::Result;
 use crossrate_dataflows::market::event_time::EventTime;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -84,7 +88,7 @@ pub fn run(config: &ServeConfig) -> Result<Exit> {
     // What cannot be read now is more likely a slip than an outage.
     let first = place.poll(TICK)?;
     let shown = shown(&config.from);
-    let is_recording = matches!(config.from, SinkTarget::File(_));
+    let is_recording = matches!(config.from, SinkTarget::File(_) | SinkTarget::Days(..));
     let about = About { job: config.name.clone(), source: shown.clone(), is_recording, definition: None };
     let server = Server::start(listener, &config.serving, (about, Replays::of_results(config)), None)?;
     let interrupted = Arc::new(AtomicBool::new(false));
@@ -94,6 +98,7 @@ pub fn run(config: &ServeConfig) -> Result<Exit> {
     if config.verbosity >= Verbosity::Normal {
         tracing::info!(page = server.page(), from = %shown, "serving {} from {shown}", server.page());
     }
+    service_manager::ready("serving");
     let stop = Arc::clone(&interrupted);
     std::thread::Builder::new()
         .name("follow".into())
@@ -105,26 +110,42 @@ pub fn run(config: &ServeConfig) -> Result<Exit> {
 fn open(config: &ServeConfig) -> Result<Box<dyn ResultStore>> {
     let history = config.serving.history.unwrap_or(Serving::HISTORY);
     Ok(match &config.from {
+        SinkTarget::File(path) if path.is_dir() => Box::new(folder(path, days_form(path)?, config)),
         SinkTarget::File(path) => {
             Box::new(lines::Lines::new(path, sqlite::CheckpointBeside::new(&beside(path), &config.name)))
         }
         SinkTarget::Sqlite(path) => Box::new(sqlite::Database::new(path, &config.name, history)),
         SinkTarget::Postgres(url) => Box::new(postgres::Database::new(url, &config.name, history)?),
         SinkTarget::Kafka(topic) => Box::new(topic::Topic::new(config, topic)?),
-        SinkTarget::Stdout | SinkTarget::Days(..) => {
-            return Err(Failure::new(
-                Exit::Usage,
-                format!("--from: {} cannot be followed", shown(&config.from)),
-            )
-            .into());
+        SinkTarget::Days(form, path) => Box::new(folder(path, *form, config)),
+        SinkTarget::Stdout => {
+            return Err(Failure::new(Exit::Usage, "--from: standard output cannot be followed").into());
         }
     })
+}
+
+fn folder(path: &Path, form: DayForm, config: &ServeConfig) -> days::Days {
+    days::Days::new(path, form, sqlite::CheckpointBeside::new(&beside(path), &config.name))
+}
+
+/// The form of the files of a folder that was named without.
+fn days_form(folder: &Path) -> Result<DayForm> {
+    match crate::rows::days::forms(folder).unwrap_or_default().as_slice() {
+        [form] => Ok(*form),
+        _ => Err(Failure::new(
+            Exit::Unreachable,
+            format!("cannot read {}: it is a folder", folder.display()),
+        )
+        .hint("a folder of --to csv:FOLDER or --to parquet:FOLDER is named csv:FOLDER or parquet:FOLDER")
+        .into()),
+    }
 }
 
 fn shown(from: &SinkTarget) -> String {
     match from {
         SinkTarget::Stdout => "-".into(),
-        SinkTarget::File(path) | SinkTarget::Days(_, path) => path.display().to_string(),
+        SinkTarget::File(path) => path.display().to_string(),
+        SinkTarget::Days(form, folder) => format!("{}:{}", form.as_str(), folder.display()),
         SinkTarget::Kafka(topic) => format!("kafka:{topic}"),
         SinkTarget::Sqlite(path) => format!("sqlite:{}", path.display()),
         SinkTarget::Postgres(url) => database::shown(url),
@@ -157,13 +178,15 @@ struct Publisher {
     closed: EventTime,
     /// Whether something besides rows tells how far the job is.
     told: bool,
+    /// Whether it was said that rows are too many for the history that is wanted.
+    is_cut_said: bool,
 }
 
 impl Publisher {
     fn new(board: Arc<Board>, place: String, verbosity: Verbosity) -> Publisher {
         let following =
             Following { place, state: Standing::Reading, since_ms: now_ms(), reason: None, foreign: 0 };
-        Publisher { board, following, verbosity, closed: EventTime::MIN, told: false }
+        Publisher { board, following, verbosity, closed: EventTime::MIN, told: false, is_cut_said: false }
     }
 
     fn tell(&mut self, polled: PollResult) {
@@ -214,6 +237,23 @@ impl Publisher {
             }
             inbox.following(self.following.clone());
         });
+        self.say_what_is_cut();
+    }
+
+    /// Says once that rows reach back less far than `--history`.
+    fn say_what_is_cut(&mut self) {
+        let is_heard = self.verbosity >= Verbosity::Normal && !self.is_cut_said;
+        let Some(history_ms) = self.board.history().filter(|_| is_heard) else { return };
+        let Some(from_ms) = self.board.read().room.held_from_ms(Some(history_ms)) else { return };
+        self.is_cut_said = true;
+        let from = EventTime::from_micros(from_ms.saturating_mul(1_000));
+        let history_s = history_ms / 1_000;
+        tracing::warn!(
+            word = "warning",
+            history_s,
+            from_ms,
+            "rows are too many to be kept for --history {history_s} s; those after {from} are"
+        );
     }
 
     fn away(&mut self, error: &anyhow::Error) {

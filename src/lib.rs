@@ -214,6 +214,7 @@ pub mod replay;
 pub mod rows;
 pub mod run;
 pub mod serve;
+mod service_manager;
 pub mod signals;
 pub mod sink;
 pub mod source;

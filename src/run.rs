@@ -10,6 +10,7 @@ use crate::output::{self, Output};
 use crate::serve::board::about::{About, Described};
 use crate::serve::replay::Replays;
 use crate::serve::{self, Server};
+use crate::service_manager;
 use crate::signals::on_signal;
 use crate::sink::Sink;
 use crate::source;
@@ -91,6 +92,9 @@ fn compute(
         0 => open_output(&config, observers).map(|(recovered, output)| (Some(recovered), Some(output)))?,
         _ => (None, None),
     };
+    if workers.first == 0 {
+        service_manager::ready("running");
+    }
     let opening = Opening::new(&config, &Arc::new(workers.clone()), source);
     let failed = Arc::new(AtomicBool::new(false));
     let mut assignments =

@@ -1,6 +1,7 @@
 //! Interrupts of a command: Ctrl-C and requests to terminate.
 
 use crate::exit::Exit;
+use crate::service_manager;
 use crate::workers::WorkerWaker;
 use anyhow::Result;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -42,6 +43,7 @@ pub fn on_signal(interrupted: &Arc<AtomicBool>, wakers: &[WorkerWaker], announce
                 std::process::exit(Exit::Interrupted.code().into());
             }
             interrupted.store(true, Ordering::Relaxed);
+            service_manager::stopping();
             announce();
             wakers.iter().for_each(WorkerWaker::wake);
             std::thread::spawn(give_up);

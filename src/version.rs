@@ -8,7 +8,7 @@ const FEATURES: [(&str, bool); 6] = [
     ("top", cfg!(feature = "top")),
     ("avro", cfg!(feature = "avro")),
     ("protobuf", cfg!(feature = "protobuf")),
-    ("tls", cfg!(feature = "tls")),
+    ("tls", cfg!(any(feature = "tls", feature = "tls-vendored"))),
     ("abomonation", cfg!(feature = "abomonation")),
 ];
 

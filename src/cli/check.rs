@@ -144,7 +144,7 @@ pub(super) fn leaves_nothing(
 /// The read side over results that exist.
 pub(super) fn serve(given: &Given) -> Result<ServeConfig, UsageError> {
     let from = given.what(&s::FROM.about);
-    let expected = "kafka:TOPIC, sqlite:PATH, postgres:URL or a file of rows";
+    let expected = "kafka:TOPIC, sqlite:PATH, postgres:URL, csv:FOLDER, parquet:FOLDER or a file of rows";
     let target = match given.texts(&s::FROM.about) {
         None => return Err(Wrong::told("nothing", expected).at(from)),
         Some([text]) => places::results(text, expected).map_err(|wrong| wrong.at(from.clone()))?,

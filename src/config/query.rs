@@ -8,8 +8,8 @@ pub struct Query {
     /// The question: a SELECT over symbols, crosses and stats
     #[arg(required_unless_present = "worker")]
     pub sql: Option<String>,
-    /// Rows as JSON lines (- is standard input), or an SQLite database of --to sqlite:PATH; several files of
-    /// rows are taken together
+    /// Rows as JSON lines (- is standard input), a folder of --to csv:FOLDER or --to parquet:FOLDER, or an
+    /// SQLite database of --to sqlite:PATH; several files and folders are taken together
     #[arg(value_name = "FILE", conflicts_with = "server")]
     pub files: Vec<PathBuf>,
     /// Ask a server instead, such as http://127.0.0.1:8080

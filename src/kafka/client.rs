@@ -71,7 +71,9 @@ fn refuse_what_is_not_built_in(kafka: &KafkaClient) -> Result<(), Failure> {
     let mechanism = mechanism(kafka);
     let bearer = mechanism.as_deref() == Some("OAUTHBEARER");
     let encrypted = mechanism.filter(|mechanism| mechanism.starts_with("SCRAM") || bearer);
-    if let (Some(asked), false) = (protocol.or(encrypted), cfg!(feature = "tls")) {
+    if let (Some(asked), false) =
+        (protocol.or(encrypted), cfg!(any(feature = "tls", feature = "tls-vendored")))
+    {
         return Err(Failure::new(Exit::Usage, format!("this crossrate was built without {asked}"))
             .hint("build it with the feature: cargo build --release --features tls"));
     }

@@ -3,12 +3,21 @@
 
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::row::{Content, Row, text_of};
+#[cfg(any(feature = "parquet", feature = "arrow"))]
+use crossrate_dataflows::market::schema::{Field, KEY};
 use crossrate_dataflows::market::schema::{FieldType, RowKind};
 use crossrate_dataflows::market::trade::Symbol;
 use crossrate_dataflows::market::value::{Decimal, Value};
 use crossrate_dataflows::market::windows::WindowName;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
+
+/// Whether no row is without the field, in files and streams of columns: of other fields an older program may
+/// have left out some.
+#[cfg(any(feature = "parquet", feature = "arrow"))]
+pub(crate) fn is_required(field: &Field) -> bool {
+    KEY.contains(field)
+}
 
 /// The type of a field in SQLite.
 pub fn sqlite_type(ty: FieldType) -> &'static str {

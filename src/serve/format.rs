@@ -1,5 +1,7 @@
-//! Rows as an answer: JSON, JSON lines or CSV, as `Accept` says; tagged, so that whoever asks again for what
-//! has not changed gets no bytes. Values are those of the rows, character by character.
+//! Rows as an answer: JSON, JSON lines, CSV or an Arrow stream, as `Accept` says; tagged, so that whoever
+//! asks again for what has not changed gets no bytes. Values are those of the rows, character by character.
+
+mod times;
 
 use super::answers::Answers;
 use super::board::series::CachedRow;
@@ -10,11 +12,11 @@ use crate::rows::csv;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use crossrate_dataflows::market::event_time::EventTime;
-use crossrate_dataflows::market::schema::{Field, FieldType, RowKind};
+use crossrate_dataflows::market::schema::{Field, RowKind};
 use crossrate_dataflows::market::value::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+pub use times::Times;
 use xxhash_rust::xxh3::xxh3_128;
 
 /// In which form.
@@ -26,10 +28,18 @@ pub enum Format {
     Lines,
     /// A header and a record a line (RFC 4180).
     Csv,
+    /// An Arrow IPC stream.
+    Arrow,
 }
 
-const KNOWN: [(&str, Format); 3] =
-    [("application/json", Format::Json), ("application/x-ndjson", Format::Lines), ("text/csv", Format::Csv)];
+/// The type of an Arrow stream.
+const ARROW: &str = "application/vnd.apache.arrow.stream";
+const KNOWN: [(&str, Format); 4] = [
+    ("application/json", Format::Json),
+    ("application/x-ndjson", Format::Lines),
+    ("text/csv", Format::Csv),
+    (ARROW, Format::Arrow),
+];
 
 impl Format {
     /// What the asker wants: by the parameter `format`, else by `Accept`.
@@ -38,8 +48,10 @@ impl Format {
             Some("json") => return Ok(Format::Json),
             Some("ndjson") => return Ok(Format::Lines),
             Some("csv") => return Ok(Format::Csv),
+            Some("arrow") => return Format::Arrow.as_built(),
             Some(other) => {
-                return Err(Problem::bad_request(format!("format={other}: expected json, ndjson or csv")));
+                let words = format!("format={other}: expected json, ndjson, csv or arrow");
+                return Err(Problem::bad_request(words));
             }
             None => {}
         }
@@ -63,15 +75,27 @@ impl Format {
             });
             matching.max_by_key(|(exact, _)| *exact).map_or(0, |(_, quality)| quality)
         };
-        let best = KNOWN.iter().rev().max_by_key(|(name, _)| quality(name));
+        let built = KNOWN.iter().filter(|(_, format)| format.as_built().is_ok());
+        let best = built.rev().max_by_key(|(name, _)| quality(name));
         match best {
             Some((name, format)) if quality(name) > 0 => Ok(*format),
+            _ if quality(ARROW) > 0 => Format::Arrow.as_built(),
             _ => Err(Problem::new(
                 StatusCode::NOT_ACCEPTABLE,
                 format!("nothing here is {}", accept.join(", ")),
             )
-            .hint("accept application/json, application/x-ndjson or text/csv")),
+            .hint(format!("accept application/json, application/x-ndjson, text/csv or {ARROW}"))),
         }
+    }
+
+    /// The form itself, where this program has it.
+    fn as_built(self) -> Result<Format, Problem> {
+        if self == Format::Arrow && !cfg!(feature = "arrow") {
+            let words = "this program was built without Arrow streams";
+            return Err(Problem::new(StatusCode::NOT_ACCEPTABLE, words)
+                .hint("build it with --features arrow, or accept application/json or text/csv"));
+        }
+        Ok(self)
     }
 
     fn content_type(self) -> &'static str {
@@ -79,6 +103,7 @@ impl Format {
             Format::Json => "application/json",
             Format::Lines => "application/x-ndjson",
             Format::Csv => "text/csv; charset=utf-8; header=present",
+            Format::Arrow => ARROW,
         }
     }
 }
@@ -94,65 +119,6 @@ pub fn weighted(text: &str) -> Option<(&str, u32)> {
     let name = parts.next().filter(|name| !name.is_empty())?;
     let quality = parts.find_map(|part| part.strip_prefix("q=")).map_or(Some(1.0), |q| q.parse().ok())?;
     (0.0..=1.0).contains(&quality).then_some((name, (quality * 1_000.0_f32) as u32))
-}
-
-/// How an answer tells times.
-#[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub enum Times {
-    /// In milliseconds since the epoch.
-    Millis,
-    /// As ISO 8601 has them too, in UTC: `start` and `end` beside `start_ms` and `end_ms`.
-    Iso,
-}
-
-/// What stands beside `start_ms` and `end_ms`.
-const ISO_FIELDS: [Field; 2] = [iso("start", ",\"start\":"), iso("end", ",\"end\":")];
-
-const fn iso(name: &'static str, label: &'static str) -> Field {
-    Field { name, label, ty: FieldType::Text, nullable: false, words: &[], meaning: "" }
-}
-
-impl Times {
-    /// The bounds of a row's window as texts.
-    fn texts(row: &CachedRow) -> [String; 2] {
-        [row.start_ms, row.end_ms].map(|ms| EventTime::from_micros(ms.saturating_mul(1_000)).to_string())
-    }
-
-    /// The text of an object about a row's window.
-    pub fn write(self, out: &mut Vec<u8>, row: &CachedRow, object: &str) {
-        let last = "\"end_ms\":";
-        // Names hold no quotes: the first place is that of the member.
-        let end = object.find(last).map(|at| at + last.len()).filter(|_| self == Times::Iso);
-        let Some(end) = end else { return out.extend_from_slice(object.as_bytes()) };
-        let end = end + object[end..].bytes().take_while(u8::is_ascii_digit).count();
-        out.extend_from_slice(&object.as_bytes()[..end]);
-        for (field, text) in ISO_FIELDS.iter().zip(Times::texts(row)) {
-            out.extend_from_slice(format!("{}\"{text}\"", field.label).as_bytes());
-        }
-        out.extend_from_slice(&object.as_bytes()[end..]);
-    }
-
-    /// The columns of a kind of rows.
-    fn columns(self, kind: RowKind) -> Vec<Field> {
-        let mut columns = kind.schema().fields.to_vec();
-        if let Some(at) = self.place(kind) {
-            columns.splice(at..at, ISO_FIELDS);
-        }
-        columns
-    }
-
-    fn values(self, row: &CachedRow) -> Vec<Value> {
-        let mut values = row.columns();
-        if let Some(at) = self.place(row.kind) {
-            values.splice(at..at, Times::texts(row).map(|text| Value::Text(text.into())));
-        }
-        values
-    }
-
-    /// Which column the first of the texts is.
-    fn place(self, kind: RowKind) -> Option<usize> {
-        (self == Times::Iso).then(|| kind.schema().position("end_ms").map(|at| at + 1)).flatten()
-    }
 }
 
 /// Rows in that form, as a filter let them through; `rest` are the members that stand beside them in a JSON
@@ -184,30 +150,76 @@ pub fn rows(
             }
         }
         Format::Csv => {
-            let mut kinds: BTreeSet<RowKind> = rows.iter().map(|row| row.kind).collect();
-            if rows.is_empty() {
-                // Of one kind there is a header although there is no row.
-                kinds.extend(RowKind::ALL.into_iter().filter(|kind| filter.admits_kind(*kind)));
-                if kinds.len() > 1 {
-                    return Ok(out);
-                }
-            }
-            if kinds.len() > 1 {
-                return Err(Problem::bad_request("kinds of rows have different columns").hint(format!(
-                    "for CSV, ask for one kind: kind={}",
-                    RowKind::names(" or kind=").replace(", ", ", kind=")
-                )));
-            }
-            if let Some(kind) = kinds.first() {
-                let columns = times.columns(*kind);
+            if let Some(kind) = only_kind(rows, filter)? {
+                let columns = times.columns(kind);
                 csv::header(&mut out, &columns, "\r\n");
                 for row in rows {
                     csv::record(&mut out, &columns, &times.values(row), "\r\n");
                 }
             }
         }
+        Format::Arrow => {
+            let (columns, rows) = match only_kind(rows, filter)? {
+                Some(kind) => (times.columns(kind), rows.iter().map(|row| times.values(row)).collect()),
+                None => (Vec::new(), Vec::new()),
+            };
+            return arrow_stream(&columns, rows);
+        }
     }
     Ok(out)
+}
+
+/// The kind of all rows; none where there are no rows, and any of several kinds was asked for.
+fn only_kind(rows: &[Arc<CachedRow>], filter: &Filter) -> Result<Option<RowKind>, Problem> {
+    let mut kinds: BTreeSet<RowKind> = rows.iter().map(|row| row.kind).collect();
+    if rows.is_empty() {
+        // Of one kind there are columns although there is no row.
+        kinds.extend(RowKind::ALL.into_iter().filter(|kind| filter.admits_kind(*kind)));
+        if kinds.len() > 1 {
+            return Ok(None);
+        }
+    }
+    if kinds.len() > 1 {
+        return Err(Problem::bad_request("kinds of rows have different columns").hint(format!(
+            "for a table, ask for one kind: kind={}",
+            RowKind::names(" or kind=").replace(", ", ", kind=")
+        )));
+    }
+    Ok(kinds.pop_first())
+}
+
+/// Rows that have these fields, as an Arrow stream.
+pub fn arrow_stream(columns: &[Field], rows: Vec<Vec<Value>>) -> Result<Vec<u8>, Problem> {
+    #[cfg(feature = "arrow")]
+    {
+        use crate::rows::arrow;
+        arrow::stream(&arrow::columns(columns, rows)).map_err(unmade)
+    }
+    #[cfg(not(feature = "arrow"))]
+    {
+        let _ = (columns, rows);
+        Format::Arrow.as_built().map(|_| Vec::new())
+    }
+}
+
+/// An answer in SQL as an Arrow stream.
+pub fn arrow_answer(names: &[String], rows: &[Vec<serde_json::Value>]) -> Result<Vec<u8>, Problem> {
+    #[cfg(feature = "arrow")]
+    {
+        use crate::rows::arrow;
+        arrow::stream(&arrow::answer(names, rows)).map_err(unmade)
+    }
+    #[cfg(not(feature = "arrow"))]
+    {
+        let _ = (names, rows);
+        Format::Arrow.as_built().map(|_| Vec::new())
+    }
+}
+
+#[cfg(feature = "arrow")]
+fn unmade(error: arrow_schema::ArrowError) -> Problem {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the Arrow stream cannot be made: {error}"))
+        .hint("ask for application/json or text/csv")
 }
 
 /// An answer with a tag; without a body where the asker has it already.
@@ -283,6 +295,7 @@ impl FileName {
             Format::Json => ("inline", "json"),
             Format::Lines => ("attachment", "ndjson"),
             Format::Csv => ("attachment", "csv"),
+            Format::Arrow => ("attachment", "arrows"),
         };
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.format.content_type()));
         let text = format!("{how}; filename=\"{}.{ending}\"", self.stem);
@@ -313,6 +326,8 @@ mod tests {
             ("application/json;q=0, */*;q=0.1", Some(Format::Lines)),
             ("image/png", None),
             ("text/csv;q=0", None),
+            (ARROW, cfg!(feature = "arrow").then_some(Format::Arrow)),
+            ("application/*", Some(Format::Json)),
         ] {
             assert_eq!(wanted(accept), format, "{accept}");
         }

@@ -8,7 +8,7 @@ use super::board::range::Range;
 use super::board::series::{CachedRow, Series};
 use super::board::{self, SeriesName};
 use super::filter::Filter;
-use super::format::{self, FileName, Format};
+use super::format::{self, FileName, Format, Times};
 use super::problem::Problem;
 use super::query_params::QueryParams;
 use super::thinned;
@@ -178,7 +178,7 @@ pub async fn series(State(app): Shared, headers: HeaderMap, params: QueryParams)
     let limit = params.number("limit", 1, MOST_ROWS)?.unwrap_or(ROWS) as usize;
     let range = Range { from: params.time("from")?, until: params.time("until")?, ..Range::default() };
     let name: Arc<str> = Arc::from(name);
-    let (kind, window, points): (RowKind, Arc<str>, Vec<(Arc<CachedRow>, Option<Arc<CachedRow>>)>) = {
+    let (kind, window, points): (RowKind, Arc<str>, Vec<Point>) = {
         let state = app.feed.board.read();
         params.known(&state)?;
         // A cross, unless a symbol is asked for, or only that has the name.
@@ -207,7 +207,21 @@ pub async fn series(State(app): Shared, headers: HeaderMap, params: QueryParams)
     };
     let one = Filter::new(Some(BTreeSet::from([kind])), Some(BTreeSet::from([Arc::clone(&name)])));
     let one = one.of_windows(Some(BTreeSet::from([Arc::clone(&window)])));
-    let [name, window] = [&name, &window].map(|text| serde_json::Value::from(&**text));
+    // Whatever else is accepted is told in JSON.
+    let format = Format::wanted(None, &headers).ok().filter(|format| *format == Format::Arrow);
+    let body = match format {
+        Some(_) => points_as_columns(kind, &points, times)?,
+        None => points_as_json((kind, &name, &window), &points, times),
+    };
+    let file = FileName::of_rows("series", &one, format.unwrap_or(Format::Json));
+    format::tagged(&app.answers, body, &file, &headers)
+}
+
+/// A row with the statistics of its window, where it has some.
+type Point = (Arc<CachedRow>, Option<Arc<CachedRow>>);
+
+fn points_as_json((kind, name, window): (RowKind, &str, &str), points: &[Point], times: Times) -> Vec<u8> {
+    let [name, window] = [name, window].map(serde_json::Value::from);
     let kind = kind.as_str();
     let mut body =
         format!("{{\"kind\":\"{kind}\",\"name\":{name},\"window\":{window},\"points\":[").into_bytes();
@@ -216,7 +230,22 @@ pub async fn series(State(app): Shared, headers: HeaderMap, params: QueryParams)
         times.write(&mut body, row, &point(row, stats.as_deref()));
     }
     body.extend_from_slice(b"]}\n");
-    format::tagged(&app.answers, body, &FileName::of_rows("series", &one, Format::Json), &headers)
+    body
+}
+
+fn points_as_columns(kind: RowKind, points: &[Point], times: Times) -> Result<Vec<u8>, Problem> {
+    let fields = point_fields(kind);
+    let mut columns: Vec<_> = fields.iter().map(|(of, at)| of.schema().fields[*at]).collect();
+    columns.extend(times.fields());
+    let values = |(row, stats): &Point| {
+        let (of_row, of_stats) = (row.columns(), stats.as_ref().map(|stats| stats.columns()));
+        let source = |of: RowKind| if of == kind { Some(&of_row) } else { of_stats.as_ref() };
+        let value = |(of, at): &(RowKind, usize)| source(*of).and_then(|values| values.get(*at).cloned());
+        let mut values: Vec<Value> = fields.iter().map(|field| value(field).unwrap_or(Value::Null)).collect();
+        values.extend(times.bounds(row));
+        values
+    };
+    format::arrow_stream(&columns, points.iter().map(values).collect())
 }
 
 /// The definition of the windows of a series: the one that is asked for, or the job's first.
@@ -239,8 +268,8 @@ pub(super) fn series_window(
     Ok(first.or_else(|| there().next()).map_or_else(|| Arc::from(""), Arc::clone))
 }
 
-/// One point: members of the row, and of the statistics where there are any.
-fn point(row: &CachedRow, stats: Option<&CachedRow>) -> String {
+/// The fields of a point: members of the row, and of the statistics, each as its place in its kind's schema.
+fn point_fields(kind: RowKind) -> Vec<(RowKind, usize)> {
     const OWN: [&str; 11] = [
         "start_ms",
         "end_ms",
@@ -255,25 +284,23 @@ fn point(row: &CachedRow, stats: Option<&CachedRow>) -> String {
         "final",
     ];
     let running = RowKind::Stats.schema().own().iter().map(|field| field.name).filter(|name| *name != "vwap");
-    let mut members = String::new();
-    write_members(&mut members, row.kind, Some(row), OWN);
-    write_members(&mut members, RowKind::Stats, stats, running);
-    format!("{{{}}}", members.trim_start_matches(','))
+    let of = |kind: RowKind, name: &str| kind.schema().position(name).map(|at| (kind, at));
+    let own = OWN.into_iter().filter_map(|name| of(kind, name));
+    own.chain(running.filter_map(|name| of(RowKind::Stats, name))).collect()
 }
 
-/// The fields of those names that the kind has; null where there is no row.
-fn write_members(
-    out: &mut String,
-    kind: RowKind,
-    row: Option<&CachedRow>,
-    names: impl IntoIterator<Item = &'static str>,
-) {
-    let values = row.map(CachedRow::columns).unwrap_or_default();
-    for at in names.into_iter().filter_map(|name| kind.schema().position(name)) {
-        let field = &kind.schema().fields[at];
-        out.push_str(field.label);
-        values.get(at).unwrap_or(&Value::Null).write_json(field.ty, out);
+/// One point; the members of statistics are null where there are none.
+fn point(row: &CachedRow, stats: Option<&CachedRow>) -> String {
+    let of_row = row.columns();
+    let of_stats = stats.map(CachedRow::columns).unwrap_or_default();
+    let mut members = String::new();
+    for (of, at) in point_fields(row.kind) {
+        let field = &of.schema().fields[at];
+        let values = if of == row.kind { &of_row } else { &of_stats };
+        members.push_str(field.label);
+        values.get(at).unwrap_or(&Value::Null).write_json(field.ty, &mut members);
     }
+    format!("{{{}}}", members.trim_start_matches(','))
 }
 
 /// How far the job is, and who holds it back.

@@ -151,6 +151,7 @@ fn response(app: &App, rows: &Rows, format: Format, headers: &HeaderMap) -> Resu
         Format::Json => serde_json::to_vec(rows).unwrap_or_default(),
         Format::Lines => printed(rows, query::Format::Json),
         Format::Csv => printed(rows, query::Format::Csv),
+        Format::Arrow => format::arrow_answer(&rows.columns, &rows.rows)?,
     };
     let mut response = format::packed(&app.answers, body, headers)?;
     let headers = response.headers_mut();

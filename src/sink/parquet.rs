@@ -10,7 +10,7 @@ use super::days::packing::Pack;
 use crate::exit::{Exit, Failure};
 use crate::rows::columns;
 use anyhow::Result;
-use crossrate_dataflows::market::schema::{Field, FieldType, KEY};
+use crossrate_dataflows::market::schema::{Field, FieldType};
 use crossrate_dataflows::market::value::Value;
 use parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
@@ -74,11 +74,6 @@ fn write(gathered: &Path, aside: &Path, day: &Pack) -> Result<(), ParquetError> 
     Ok(())
 }
 
-/// Whether no row is without it: of other fields an older program may have left out some.
-fn is_key(name: &str) -> bool {
-    KEY.iter().any(|field| field.name == name)
-}
-
 fn schema(day: &Pack) -> Result<Type, ParquetError> {
     let mut columns = Vec::new();
     for (_, column) in fields(day) {
@@ -90,7 +85,8 @@ fn schema(day: &Pack) -> Result<Type, ParquetError> {
                 (Physical::BYTE_ARRAY, Some(LogicalType::String))
             }
         };
-        let repetition = if is_key(column.name) { Repetition::REQUIRED } else { Repetition::OPTIONAL };
+        let repetition =
+            if columns::is_required(column) { Repetition::REQUIRED } else { Repetition::OPTIONAL };
         let field = Type::primitive_type_builder(column.name, physical).with_repetition(repetition);
         columns.push(Arc::new(field.with_logical_type(logical).build()?));
         if column.ty == FieldType::Decimal {
@@ -109,27 +105,28 @@ fn group(
 ) -> Result<(), ParquetError> {
     for (place, column) in fields(day) {
         let of = rows.iter().map(|row| &row[place]);
+        let required = Required(columns::is_required(column));
         match column.ty {
-            FieldType::Integer => next::<Int64Type>(&mut group, column.name, of, |value| match value {
+            FieldType::Integer => next::<Int64Type>(&mut group, required, of, |value| match value {
                 Value::Integer(n) => Some(*n),
                 _ => None,
             })?,
-            FieldType::Real => next::<DoubleType>(&mut group, column.name, of, |value| match value {
+            FieldType::Real => next::<DoubleType>(&mut group, required, of, |value| match value {
                 Value::Real(x) => Some(*x),
                 _ => None,
             })?,
-            FieldType::Boolean => next::<BoolType>(&mut group, column.name, of, |value| match value {
+            FieldType::Boolean => next::<BoolType>(&mut group, required, of, |value| match value {
                 Value::Boolean(b) => Some(*b),
                 _ => None,
             })?,
             FieldType::Text | FieldType::Decimal | FieldType::List(_) => {
-                next::<ByteArrayType>(&mut group, column.name, of, |value| {
+                next::<ByteArrayType>(&mut group, required, of, |value| {
                     value.text(column.ty).map(|text| ByteArray::from(text.as_ref()))
                 })?;
             }
         }
         if column.ty == FieldType::Decimal {
-            next::<DoubleType>(&mut group, "", rows.iter().map(|row| &row[place]), |value| {
+            next::<DoubleType>(&mut group, NULLABLE, rows.iter().map(|row| &row[place]), |value| {
                 value.text(column.ty).and_then(|text| text.parse().ok())
             })?;
         }
@@ -137,9 +134,16 @@ fn group(
     group.close().map(drop)
 }
 
+/// Whether no row is without a column.
+#[derive(Copy, Clone)]
+struct Required(bool);
+
+/// What stands beside a decimal may be null where that is.
+const NULLABLE: Required = Required(false);
+
 fn next<'a, T: DataType>(
     group: &mut SerializedRowGroupWriter<'_, File>,
-    name: &str,
+    required: Required,
     values: impl Iterator<Item = &'a Value>,
     of: impl Fn(&Value) -> Option<T::T>,
 ) -> Result<(), ParquetError> {
@@ -147,7 +151,7 @@ fn next<'a, T: DataType>(
     let mut column = group.next_column()?.ok_or_else(missing)?;
     let values: Vec<Option<T::T>> = values.map(of).collect();
     let levels: Vec<i16> = values.iter().map(|value| i16::from(value.is_some())).collect();
-    let levels = (!is_key(name)).then_some(levels.as_slice());
+    let levels = (!required.0).then_some(levels.as_slice());
     let values: Vec<T::T> = values.into_iter().flatten().collect();
     column.typed::<T>().write_batch(&values, levels, None)?;
     column.close()

@@ -6,13 +6,14 @@ use crate::exit::{Exit, Failure};
 use crate::rows::columns;
 use crate::rows::sqlite::{self, bound};
 use anyhow::{Context, Result};
-use crossrate_dataflows::market::schema::RowKind;
+use crossrate_dataflows::market::schema::{RowKind, RowKinds};
+use crossrate_dataflows::market::value::Value;
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 use rusqlite::types::ValueRef;
-use rusqlite::{Batch, Connection, OpenFlags, Statement};
-use serde_json::Value;
+use rusqlite::{Batch, Connection, OpenFlags, Statement, Transaction};
+use serde_json::Value as Json;
 use std::io::BufRead;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -102,23 +103,16 @@ impl Engine {
 
     /// Takes rows in, a JSON object a line. Of several of one window the last one stays.
     pub fn load(&mut self, lines: impl BufRead) -> Result<()> {
-        let transaction = self.connection.transaction()?;
-        for (number, line) in lines.lines().enumerate() {
-            let line = line?;
-            if line.trim().is_empty() {
-                continue;
-            }
-            let row = columns::read(&line).ok_or_else(|| {
-                let words =
-                    format!("line {} is no row: it has no kind, name, start_ms and end_ms", number + 1);
-                Failure::new(Exit::Failed, words).hint("rows are what crossrate run --to FILE writes")
-            })?;
-            let mut insert = transaction.prepare_cached(&sqlite::insert(row.kind.schema()))?;
-            insert
-                .execute(rusqlite::params_from_iter(bound(&"".into(), row.kind, &row.columns())))
-                .with_context(|| format!("in line {}", number + 1))?;
+        let mut loading = self.loading()?;
+        for line in lines.lines() {
+            loading.line(&line?)?;
         }
-        Ok(transaction.commit()?)
+        loading.finish()
+    }
+
+    /// Takes rows in, one after the other.
+    pub fn loading(&mut self) -> Result<Loading<'_>> {
+        Ok(Loading { transaction: self.connection.transaction()?, kinds: RowKinds::all(), lines: 0 })
     }
 
     /// Asks. The connection is used up: it is not to be trusted with anything else afterwards.
@@ -174,6 +168,53 @@ impl Engine {
             self.connection.progress_handler(LOOK_EVERY, Some(move || Instant::now() >= end))?;
         }
         self.connection.authorizer(Some(allowed))
+    }
+}
+
+/// Rows on their way into the tables. Of several of one window the last one stays.
+#[derive(Debug)]
+pub struct Loading<'e> {
+    transaction: Transaction<'e>,
+    kinds: RowKinds,
+    lines: u64,
+}
+
+impl Loading<'_> {
+    /// Passes over rows of other kinds.
+    pub fn only(&mut self, kinds: RowKinds) {
+        self.kinds = kinds;
+    }
+
+    /// The next line begins another file.
+    pub fn begin_file(&mut self) {
+        self.lines = 0;
+    }
+
+    /// A row as a JSON object, or a line of white space.
+    pub fn line(&mut self, line: &str) -> Result<()> {
+        self.lines += 1;
+        if line.trim().is_empty() {
+            return Ok(());
+        }
+        let row = columns::read(line).ok_or_else(|| {
+            let words = format!("line {} is no row: it has no kind, name, start_ms and end_ms", self.lines);
+            Failure::new(Exit::Failed, words).hint("rows are what crossrate run --to FILE writes")
+        })?;
+        self.row(row.kind, &row.columns()).with_context(|| format!("in line {}", self.lines))
+    }
+
+    /// A row as the values of all its fields.
+    pub fn row(&mut self, kind: RowKind, values: &[Value]) -> Result<()> {
+        if self.kinds.has(kind) {
+            let mut insert = self.transaction.prepare_cached(&sqlite::insert(kind.schema()))?;
+            insert.execute(rusqlite::params_from_iter(bound(&"".into(), kind, values)))?;
+        }
+        Ok(())
+    }
+
+    /// That was all.
+    pub fn finish(self) -> Result<()> {
+        Ok(self.transaction.commit()?)
     }
 }
 
@@ -246,15 +287,15 @@ fn answer(
 }
 
 /// A value as JSON has it: infinities are null, bytes a literal of SQL's.
-fn cell(value: ValueRef<'_>) -> Value {
+fn cell(value: ValueRef<'_>) -> Json {
     match value {
-        ValueRef::Null => Value::Null,
-        ValueRef::Integer(number) => Value::from(number),
-        ValueRef::Real(number) => Value::from(number),
-        ValueRef::Text(text) => Value::from(String::from_utf8_lossy(text)),
+        ValueRef::Null => Json::Null,
+        ValueRef::Integer(number) => Json::from(number),
+        ValueRef::Real(number) => Json::from(number),
+        ValueRef::Text(text) => Json::from(String::from_utf8_lossy(text)),
         ValueRef::Blob(bytes) => {
             let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            Value::from(format!("x'{digits}'"))
+            Json::from(format!("x'{digits}'"))
         }
     }
 }

@@ -97,6 +97,10 @@ fn records(state: &State) -> Line<'static> {
         let style = if count > 0 { colored(Color::Red) } else { Style::new() };
         line.push(Span::styled(format!(", {} {what}", grouped(count)), style));
     }
+    if let Some(seconds) = state.answer.cut_to {
+        let words = format!("; rows of the last {} only are kept", lasting(seconds.saturating_mul(1_000)));
+        line.push(Span::styled(words, colored(Color::Yellow)));
+    }
     Line::from(line)
 }
 

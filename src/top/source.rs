@@ -18,6 +18,8 @@ pub(super) struct Answer {
     pub(super) progress: Progress,
     /// The latest rows of symbols, crosses and statistics, in no order.
     pub(super) rows: Vec<Row>,
+    /// Seconds of event time that are kept, where rows are too many for as long as was wanted.
+    pub(super) cut_to: Option<u64>,
 }
 
 /// An answer, or why there is none.
@@ -113,7 +115,16 @@ struct Rows {
 pub(super) fn ask(server: &Server) -> Result<Answer> {
     let progress = get(server, "/v1/frontier")?;
     let rows: Rows = get(server, "/v1/latest")?;
-    Ok(Answer { progress, rows: rows.rows })
+    let (_, metrics) = server.request("GET", "/metrics", "")?;
+    Ok(Answer { progress, rows: rows.rows, cut_to: cut_to(&String::from_utf8_lossy(&metrics)) })
+}
+
+/// What the metrics say of rows that are kept for less than was wanted.
+fn cut_to(metrics: &str) -> Option<u64> {
+    let value =
+        |name: &str| metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok());
+    value("crossrate_board_cut ").filter(|cut| *cut > 0.0)?;
+    value("crossrate_board_held_seconds ").map(|seconds| seconds as u64)
 }
 
 fn get<T: DeserializeOwned>(server: &Server, path: &str) -> Result<T> {
@@ -155,4 +166,21 @@ pub(super) fn keep_asking(server: Server) -> std::io::Result<Receiver<Told>> {
         }
     })?;
     Ok(told)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_told_where_it_is_cut() {
+        let metrics = |cut: u8| {
+            format!(
+                "# TYPE crossrate_board_cut gauge\ncrossrate_board_cut {cut}\ncrossrate_board_held_seconds 600.5\n"
+            )
+        };
+        assert_eq!(cut_to(&metrics(1)), Some(600));
+        assert_eq!(cut_to(&metrics(0)), None);
+        assert_eq!(cut_to(""), None);
+    }
 }

@@ -1,9 +1,12 @@
 //! What people use beside the program: its documents' queries and recipes, run against the real things;
 //! boards and alerts, held against what is exported; files by day, read by others.
 
+#[cfg(feature = "arrow")]
+mod arrow;
 mod boards;
 mod databases;
 mod days;
+mod packages;
 mod python;
 pub(crate) mod recipes;
 #[cfg(feature = "top")]

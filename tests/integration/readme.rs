@@ -105,11 +105,14 @@ fn the_commands_print_what_the_documents_say() {
 
 /// What the blocks begin with that no test types: they install, ask the exchange, need its archives, show a
 /// display, or measure. Tests of their own run each of these commands.
-const NOT_TYPED: [&str; 12] = [
+const NOT_TYPED: [&str; 15] = [
     "cargo run --release -- demo ",
     "cargo install --path . --features parquet,top\n",
     "cargo install --path . --features parquet,top ",
     "crossrate demo\n",
+    "rustup target add ",
+    "cargo build --release --features ",
+    "head -c 24 ",
     "crossrate produce ",
     "gzip -dc capture.gz ",
     "crossrate bench ",

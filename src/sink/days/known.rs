@@ -1,7 +1,8 @@
 //! What the checkpoint knows of a folder of files by day.
 
-use super::layout::{Layout, Place};
+use super::layout::Layout;
 use crate::committed_files::{CommittedFiles, FileChange};
+use crate::rows::days::Place;
 use crate::sink::append_file::Committed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::sql::worker::Rows;
+use serde_json::Value;
 
 const ROWS: &str = r#"{"kind":"symbol","name":"A","start_ms":0,"end_ms":10,"trades":3,"open":"1.00000000","high":"1.00000000","low":"1.00000000","close":"1.00000000","volume":"2.50000000","quote_volume":"2.5000000000000000","vwap":"1.000000000000000000","vw_variance":0.5,"vw_std":0.7,"missing_ids":0,"digest":"0000000000000001","revision":0,"closed":true,"final":false,"closed_by":"event"}
 {"kind":"symbol","name":"A","start_ms":0,"end_ms":10,"trades":4,"open":"1.00000000","high":"1.00000000","low":"1.00000000","close":"1.00000000","volume":"2.50000000","quote_volume":"2.5000000000000000","vwap":"1.250000000000000000","vw_variance":0.5,"vw_std":0.7,"missing_ids":0,"digest":"0000000000000002","revision":1,"closed":true,"final":true,"closed_by":"event"}

@@ -3,7 +3,7 @@
 use super::{crossrate, folder, readers, succeed};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const RUN: &str = "run trades.jsonl -q --window 10s --to rows.jsonl --to csv:csv";
@@ -140,6 +140,87 @@ fn parquet_holds_the_rows() {
     let found = duckdb(folder.path(), &programs, sql);
     let found: Vec<String> = found.iter().flat_map(Fields::values).map(|field| text(field.get())).collect();
     assert_eq!(found, ["BIGINT", "DOUBLE", "BOOLEAN", "VARCHAR", "0"]);
+}
+
+/// What `crossrate query` answers about a place.
+fn asked(folder: &Path, sql: &str, places: &[&str]) -> String {
+    let words: Vec<&str> = ["query", "-f", "csv", sql].into_iter().chain(places.iter().copied()).collect();
+    succeed(&mut crossrate(folder, &words))
+}
+
+#[test]
+fn a_question_about_a_folder_is_answered_as_one_about_the_rows() {
+    for windows in ["", SEVERAL] {
+        let folder = folder();
+        let parquet = if cfg!(feature = "parquet") { "--to parquet:parquet" } else { "" };
+        run(folder.path(), &format!("{windows} --basis XVGUSDT=BTCUSDT {parquet}"));
+        let mut places = vec![vec!["csv:csv"], vec!["csv"], vec!["rows.jsonl", "csv:csv"]];
+        if cfg!(feature = "parquet") {
+            // A day that is over is a Parquet file, the other one has gathered; and both as Parquet files.
+            places.extend([vec!["parquet:parquet"], vec!["parquet"]]);
+        }
+        for sql in [
+            "select * from symbols order by name, window, start_ms, end_ms",
+            "select * from crosses order by name, window, start_ms, end_ms",
+            "select * from stats order by name, window, start_ms, end_ms",
+            "select * from basis order by name, window, start_ms, end_ms",
+            "select s.name, count(*), max(s.vwap), sum(c.vwap_real) from symbols s join crosses c
+             using (window, start_ms, end_ms) group by 1 order by 1",
+        ] {
+            let expected = asked(folder.path(), sql, &["rows.jsonl"]);
+            assert!(expected.lines().count() > 2, "{sql}: {expected}");
+            for place in &places {
+                assert_eq!(asked(folder.path(), sql, place), expected, "{place:?}: {sql}");
+            }
+        }
+        let mut gathered = Vec::new();
+        files_named(folder.path(), "_rows.jsonl", &mut gathered);
+        assert_eq!(gathered.is_empty(), parquet.is_empty());
+        let counted = "select count(*) from symbols";
+        let expected = asked(folder.path(), counted, &["rows.jsonl"]);
+        for path in gathered {
+            std::fs::remove_file(path).expect("removed");
+            assert_eq!(asked(folder.path(), counted, &["parquet:parquet"]), expected);
+        }
+    }
+}
+
+fn files_named(folder: &Path, name: &str, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+        if entry.is_dir() {
+            files_named(&entry, name, found);
+        } else if entry.ends_with(name) {
+            found.push(entry);
+        }
+    }
+}
+
+#[test]
+fn a_damaged_file_by_day_is_named() {
+    let folder = folder();
+    run(folder.path(), "");
+    let path = "csv/stats/date=2018-04-30/rows.csv";
+    let text = std::fs::read_to_string(folder.path().join(path)).expect("written");
+    for (damaged, words) in [
+        (text.replacen(",1,", ",one,", 1), "line 2 is no row of this table"),
+        (text.replacen("window", "fenster", 1), "its columns are not those of this table"),
+    ] {
+        std::fs::write(folder.path().join(path), damaged).expect("written");
+        let refused = crossrate(folder.path(), &["query", "select * from stats", "csv:csv"]).output();
+        let refused = refused.expect("it starts");
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(3), "{said}");
+        assert!(said.contains(path) && said.contains(words), "{said}");
+        // Who asks for another table does not read it.
+        assert!(asked(folder.path(), "select count(*) from crosses", &["csv:csv"]).lines().count() == 2);
+    }
+    // A line that is being written is not there yet.
+    std::fs::write(folder.path().join(path), &text[..text.len() - 5]).expect("written");
+    let count = asked(folder.path(), "select count(*) from stats", &["csv:csv"]);
+    let whole = asked(folder.path(), "select count(*) from stats", &["rows.jsonl"]);
+    let number =
+        |text: &str| text.lines().nth(1).and_then(|line| line.parse::<u64>().ok()).expect("a number");
+    assert_eq!(number(&count), number(&whole) - 1);
 }
 
 #[cfg(feature = "parquet")]

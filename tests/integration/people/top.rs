@@ -3,6 +3,7 @@
 use super::{succeed, without_settings};
 use crate::needs;
 use crate::serve::{Served, http};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -13,7 +14,11 @@ struct Terminal {
 
 impl Terminal {
     fn start(arguments: &str) -> Terminal {
-        let terminal = Terminal { folder: tempfile::tempdir().expect("a folder") };
+        Terminal::start_in(tempfile::tempdir().expect("a folder"), arguments)
+    }
+
+    fn start_in(folder: tempfile::TempDir, arguments: &str) -> Terminal {
+        let terminal = Terminal { folder };
         let program = PathBuf::from(env!("CARGO_BIN_EXE_crossrate"));
         let line = format!("{} {arguments}; echo ended with $?; cat", program.display());
         let mut tmux = terminal.tmux(&["new-session", "-d", "-x", "130", "-y", "30", &line]);
@@ -134,4 +139,39 @@ fn it_ends_when_its_terminal_has_gone() {
         stat.rsplit(')').next().is_none_or(|rest| rest.is_empty() || rest.trim_start().starts_with('Z'))
     };
     http::eventually(is_gone, "the end of top");
+}
+
+#[test]
+#[ignore = "needs tmux"]
+fn a_question_over_a_large_input_tells_how_far_it_is() {
+    needs::program("tmux");
+    let folder = tempfile::tempdir().expect("a folder");
+    let pipe = folder.path().join("rows");
+    succeed(Command::new("mkfifo").arg(&pipe));
+    let terminal = Terminal::start_in(
+        folder,
+        &format!("query 'select count(*) as found from stats' {}", pipe.display()),
+    );
+    let mut rows = std::fs::File::options().write(true).open(&pipe).expect("it is read");
+    let mut written = 0;
+    let mut more = || {
+        let rows_text: String = (written..written + 2_000)
+            .map(|n| {
+                format!("{{\"kind\":\"stats\",\"name\":\"A\",\"start_ms\":{n},\"end_ms\":{}}}\n", n + 10)
+            })
+            .collect();
+        rows.write_all(rows_text.as_bytes()).expect("it is read");
+        written += 2_000;
+    };
+    http::eventually(
+        || {
+            more();
+            terminal.screen().contains("crossrate: reading: ")
+        },
+        "word of what was read",
+    );
+    drop(rows);
+    let screen = terminal.shows(|screen| screen.contains("ended with 0"), "the answer");
+    assert!(screen.contains("found") && screen.contains(&written.to_string()), "{screen}");
+    assert!(!screen.contains("reading"), "the line is gone in the end: {screen}");
 }

@@ -157,6 +157,35 @@ impl Browser {
         );
     }
 
+    /// Moves two fingers over an element, from shares of its width to others.
+    pub(super) fn pinch(&self, selector: &str, from: [f64; 2], to: [f64; 2]) {
+        let script = format!(
+            "const box = document.querySelector({selector:?}); box.scrollIntoView({{ block: 'center' }});
+             const {{ left, top, width, height }} = box.getBoundingClientRect();
+             return [left, width, Math.round(top + height / 2)]"
+        );
+        let found = self.script(&script);
+        let number = |place: usize| found[place].as_f64().unwrap();
+        let finger = |place: usize| {
+            let at = |share: f64| {
+                let share = from[place] + (to[place] - from[place]) * share;
+                let x = (number(0) + number(1) * share).round();
+                json!({"type": "pointerMove", "duration": 20, "x": x as i64, "y": found[2]})
+            };
+            let actions = [
+                at(0.0),
+                json!({"type": "pointerDown", "button": 0}),
+                at(0.3),
+                at(0.7),
+                at(1.0),
+                json!({"type": "pointerUp", "button": 0}),
+            ];
+            json!({"type": "pointer", "id": format!("finger {place}"), "actions": actions,
+                   "parameters": {"pointerType": "touch"}})
+        };
+        self.command("/actions", &json!({"actions": [finger(0), finger(1)]}));
+    }
+
     fn pointer(&self, actions: &[Value]) {
         let mouse = json!({"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"},
                            "actions": actions});

@@ -114,6 +114,44 @@ fn a_file_is_followed_over_its_end_a_restart_of_its_job_and_a_new_beginning() {
 }
 
 #[test]
+fn folders_of_files_by_day_are_followed_over_midnight_a_restart_and_a_new_beginning() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let forms: &[&str] = if cfg!(feature = "parquet") { &["csv", "parquet"] } else { &["csv"] };
+    let sinks: Vec<String> = forms.iter().map(|form| format!("{form}:{form}")).collect();
+    let to: Vec<&str> = sinks.iter().flat_map(|sink| ["--to", sink]).chain(["--to", "rows.jsonl"]).collect();
+    let run = |more: &[&str]| run(folder, &[&to, more].concat());
+    let rows = || rows_of(&std::fs::read_to_string(folder.join("rows.jsonl")).unwrap());
+    // The day ends after second 24,380.
+    feed(folder, &trades(24_300..24_390));
+    run(&[]);
+    let served: Vec<Served> = sinks.iter().map(|sink| serve(folder, sink, &[]).0).collect();
+    let all_become = || served.iter().for_each(|served| becomes(served, &rows()));
+    all_become();
+    assert_eq!(served[0].get("/v1/catalog").json()["history_ms"], serde_json::Value::Null);
+    // The job goes on: the first day is over, and its gathered rows become a Parquet file.
+    feed(folder, &(trades(24_390..24_500) + &trades(111_000..111_010)));
+    run(&[]);
+    all_become();
+    let packed = folder.join("parquet/symbols/date=2018-04-29");
+    assert!(forms.len() == 1 || !packed.join("_rows.jsonl").exists() && packed.join("rows.parquet").exists());
+    // Of a job whose checkpoint is beside the folder, that tells how far it is.
+    self::run(folder, &["--to", "csv:alone"]);
+    let (alone, _) = serve(folder, "csv:alone", &[]);
+    http::eventually(
+        || alone.get("/v1/frontier").json()["records"]["read"] == 420,
+        "what the checkpoint beside the folder tells",
+    );
+    // Another job of other windows begins it anew: nothing of the old ones stays.
+    run(&["--fresh", "--window", "10s"]);
+    all_become();
+    // A server that starts now reads Parquet files too; a folder's form may be left to it.
+    for form in forms {
+        becomes(&serve(folder, form, &[]).0, &rows());
+    }
+}
+
+#[test]
 fn a_file_that_goes_away_is_told_and_taken_up_when_it_is_back() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
@@ -243,7 +281,8 @@ fn what_cannot_be_served_is_told() {
         ("sqlite:nowhere.db", &[], 3, "cannot read the database nowhere.db"),
         ("sqlite:junk.db", &[], 3, "cannot read the database junk.db"),
         ("sqlite:rows.db", &[], 2, "there is no job \"crossrate\", but spot"),
-        (".", &[], 3, "it is no file"),
+        (".", &[], 3, "is named csv:FOLDER"),
+        ("csv:nowhere", &[], 3, "cannot read nowhere"),
         ("kafka", &[], 2, "the topic is missing"),
         ("-", &[], 2, "standard input ends"),
         ("a.jsonl", &["-b", "broker:9092"], 2, "no topic to read"),

@@ -174,6 +174,14 @@ fn a_stretch_of_time_is_dragged_turned_and_typed_and_opens_again_by_its_address(
     browser.wheel("#panels figure canvas", -300);
     browser.wait(&format!("return location.hash !== {before:?}"), "less time");
     assert!(seen(&hash()) < seen(&before), "{before} {}", hash());
+    // Two fingers that part show less time, and more where they meet.
+    for (from, to, is_less) in [([0.45, 0.55], [0.25, 0.75], true), ([0.2, 0.8], [0.45, 0.55], false)] {
+        chart(&browser);
+        let before = hash();
+        browser.pinch("#panels figure canvas", from, to);
+        browser.wait(&format!("return location.hash !== {before:?}"), "another stretch by two fingers");
+        assert_eq!(seen(&hash()) < seen(&before), is_less, "{before} {}", hash());
+    }
     // By keys: the first that is kept, which the stream did not tell.
     browser.script("document.querySelector('#charts').focus()");
     browser.press(&[ENTER]);
