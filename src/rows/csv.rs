@@ -28,6 +28,21 @@ pub(crate) fn record(out: &mut Vec<u8>, columns: &[Field], values: &[Value], end
     out.extend_from_slice(end.as_bytes());
 }
 
+/// A value that is no field of a row, such as a cell of an answer in SQL. A text that is a decimal number is
+/// one, and stays as it is.
+pub(crate) fn cell(text: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    let ty = if is_decimal(text) { FieldType::Decimal } else { FieldType::Text };
+    field(&mut out, ty, text);
+    out
+}
+
+fn is_decimal(text: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let text = text.strip_prefix('-').unwrap_or(text);
+    text.split_once('.').map_or(digits(text), |(whole, places)| digits(whole) && digits(places))
+}
+
 fn field(out: &mut Vec<u8>, ty: FieldType, text: &str) {
     let mut text = Cow::Borrowed(text);
     if ty == FieldType::Text && (text.starts_with(begins_formula) || is_escaped(&text)) {
@@ -76,7 +91,7 @@ impl Records {
         let mut places = self.places.iter();
         let mut rest = Some(record.trim_end_matches('\r'));
         while let Some(text) = rest {
-            let (cell, after) = cell(text)?;
+            let (cell, after) = first_cell(text)?;
             let place = *places.next()?;
             values[place] = value(fields[place].ty, &cell)?;
             rest = after;
@@ -86,7 +101,7 @@ impl Records {
 }
 
 /// The first cell, and what follows its comma.
-fn cell(text: &str) -> Option<(Cow<'_, str>, Option<&str>)> {
+fn first_cell(text: &str) -> Option<(Cow<'_, str>, Option<&str>)> {
     let Some(quoted) = text.strip_prefix('"') else {
         return Some(match text.split_once(',') {
             Some((cell, rest)) => (cell.into(), Some(rest)),
@@ -200,6 +215,24 @@ mod tests {
             let mut out = Vec::new();
             field(&mut out, ty, text);
             assert_eq!(String::from_utf8(out).unwrap(), expected, "{text}");
+        }
+    }
+    #[test]
+    fn a_cell_of_an_answer_is_a_number_where_its_text_is_one() {
+        for (text, expected) in [
+            ("", ""),
+            ("-0.100", "-0.100"),
+            ("-3", "-3"),
+            ("BTC", "BTC"),
+            ("-A", "\"'-A\""),
+            ("-1.", "\"'-1.\""),
+            ("-1-1", "\"'-1-1\""),
+            ("+1", "\"'+1\""),
+            ("@A", "\"'@A\""),
+            ("=1", "\"'=1\""),
+            ("a,b", "\"a,b\""),
+        ] {
+            assert_eq!(String::from_utf8(cell(text)).unwrap(), expected, "{text}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Answers for people and programs.
 
 use crate::config::query::Format;
+use crate::rows::csv;
 use serde_json::Value;
 use std::io::{self, Write};
 
@@ -30,7 +31,7 @@ impl<W: Write> Printer<W> {
     pub fn columns(&mut self, names: &[String]) -> io::Result<()> {
         self.columns = names.to_vec();
         match self.format {
-            Format::Csv => self.record(names.iter().map(|name| quoted(name)).collect()),
+            Format::Csv => self.record(names.iter().map(|name| csv::cell(name))),
             Format::Table | Format::Json => Ok(()),
         }
     }
@@ -38,7 +39,7 @@ impl<W: Write> Printer<W> {
     /// A row.
     pub fn row(&mut self, row: &[Value]) -> io::Result<()> {
         match self.format {
-            Format::Csv => self.record(row.iter().map(|cell| quoted(&plain(cell))).collect()),
+            Format::Csv => self.record(row.iter().map(csv_cell)),
             Format::Json => {
                 let members = self.columns.iter().zip(row);
                 let members: Vec<String> =
@@ -60,8 +61,10 @@ impl<W: Write> Printer<W> {
         self.out.flush()
     }
 
-    fn record(&mut self, fields: Vec<String>) -> io::Result<()> {
-        write!(self.out, "{}\r\n", fields.join(","))
+    fn record(&mut self, cells: impl Iterator<Item = Vec<u8>>) -> io::Result<()> {
+        let cells: Vec<Vec<u8>> = cells.collect();
+        self.out.write_all(&cells.join(&b','))?;
+        self.out.write_all(b"\r\n")
     }
 
     fn table(&mut self) -> io::Result<()> {
@@ -109,11 +112,9 @@ fn plain(value: &Value) -> String {
     }
 }
 
-fn quoted(text: &str) -> String {
-    match text.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text.to_owned(),
-    }
+/// Only texts can be taken for formulas: numbers stay as they are.
+fn csv_cell(value: &Value) -> Vec<u8> {
+    if value.is_string() { csv::cell(&plain(value)) } else { plain(value).into_bytes() }
 }
 
 #[cfg(test)]
@@ -141,6 +142,21 @@ mod tests {
         assert_eq!(
             printed(Format::Json),
             "{\"name\":\"A\",\"vwap\":\"0.10\",\"n\":12}\n{\"name\":\"B,\\\"b\\\"\",\"vwap\":null,\"n\":1.5}\n"
+        );
+    }
+
+    #[test]
+    fn a_name_that_a_spreadsheet_would_take_for_a_formula_is_a_text_in_csv() {
+        let mut out = Vec::new();
+        let mut printer = Printer::new(Format::Csv, &mut out);
+        printer.columns(&["name".into(), "-vwap".into()]).unwrap();
+        for (name, value) in [("+A", json!("-0.10")), ("-A", json!(-1.5e-9)), ("@A", json!(-3))] {
+            printer.row(&[json!(name), value]).unwrap();
+        }
+        printer.finish().unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "name,\"'-vwap\"\r\n\"'+A\",-0.10\r\n\"'-A\",-1.5e-9\r\n\"'@A\",-3\r\n"
         );
     }
 }

@@ -2,9 +2,14 @@
 
 import { palette } from "./chart.js";
 
+/** What spreadsheets take for a formula, and run; not numbers, of which the exact ones are texts here. */
+const isFormula = (text) => /^[=+\-@＝＋－＠\p{Cc}]/u.test(text) && !/^-\d+(\.\d+)?$/.test(text);
+
+/** A cell, as the program's own files have it: an apostrophe tells spreadsheets that a text is no formula. */
 const quoted = (value) => {
-  const text = value === null || value === undefined ? "" : String(value);
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  const plain = value === null || value === undefined ? "" : String(value);
+  const text = typeof value === "string" && isFormula(value) ? `'${value}` : plain;
+  return /[",'\p{Cc}]/u.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 };
 
 /** A row's or a bucket's fields, each a value of its own. */

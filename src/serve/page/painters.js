@@ -141,7 +141,7 @@ export const rate = (pane, rows, stats) => {
 };
 
 /** The pieces of a run that have a deviation. */
-const spreadRuns = (run) => {
+export const spreadRuns = (run) => {
   const pieces = [[]];
   for (const point of run) {
     if (point.spread === null) pieces.push([]);

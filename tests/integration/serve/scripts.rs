@@ -159,7 +159,30 @@ fn what_is_seen_is_written_as_csv_with_its_exact_texts() {
         const rows = [{ kind: "cross", name: "A,B", vwap: "0.100", legs }, { kind: "symbol", name: '"',
           volume: "3" }];
         const lines = ["kind,name,vwap,legs,volume", 'cross,"A,B",0.100,*A=2.50 /B=,', 'symbol,"""",,,3', ""];
-        assert.equal(csv(rows), lines.join("\r\n"));"#,
+        assert.equal(csv(rows), lines.join("\r\n"));
+        // What a spreadsheet would run is a text, as in the program's own files; numbers stay as they are.
+        const cells = [["+A", "\"'+A\""], ["-A", "\"'-A\""], ["@A", "\"'@A\""], ["＝A", "\"'＝A\""],
+          ["\t=1", "\"'\t=1\""], ["-0.100", "-0.100"], [-3, "-3"], [-1e-9, "-1e-9"], ["A-B", "A-B"]];
+        for (const [value, cell] of cells) {
+          assert.equal(csv([{ name: value }]), `name\r\n${cell}\r\n`);
+        }"#,
+    );
+}
+
+#[test]
+#[ignore = "needs Node"]
+fn where_a_leg_divides_there_is_no_band() {
+    node(
+        r#"import assert from "node:assert";
+        globalThis.document = { createElement: () => ({}) };
+        const { spreadRuns } = await import("./painters.js");
+        const { divides } = await import("./store.js");
+        const point = (spread) => ({ spread });
+        assert.deepEqual(spreadRuns([null, null].map(point)), []);
+        assert.deepEqual(spreadRuns([0.5, 0, null, 1].map(point)), [[point(0.5), point(0)], [point(1)]]);
+        const cross = (...inverse) => ({ kind: "cross", legs: inverse.map((inverse) => ({ inverse })) });
+        const rows = [cross(false, true), cross(false, false), { kind: "symbol" }];
+        assert.deepEqual(rows.map(divides), [true, false, false]);"#,
     );
 }
 
