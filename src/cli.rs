@@ -373,8 +373,7 @@ pub fn parse(
             parsed(Task::Checkpoint(CheckpointCommand { action, json, store }), given)
         }
         Commands::Query(query) => {
-            let mut files = query.files.iter().filter_map(|file| file.to_str());
-            files.try_for_each(places::input).map_err(|wrong| wrong.at("FILE"))?;
+            places::asked(&query).map_err(|wrong| wrong.at("FILE"))?;
             Ok(plain(Task::Query(query)))
         }
         Commands::Define(define) => Ok(plain(Task::Define(define))),

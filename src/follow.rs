@@ -20,6 +20,7 @@ use crate::job_identity;
 use crate::ledger::Entries;
 use crate::ledger::checkpoint;
 use crate::rows::columns;
+use crate::rows::sqlite::is_database;
 use crate::serve::board::Board;
 use crate::serve::board::about::{About, Described};
 use crate::serve::board::progress::{Following, Knowledge, ProgressNews, Standing, now_ms};
@@ -83,6 +84,7 @@ fn definition(entries: &Entries) -> Option<Described> {
 
 /// Serves until it is interrupted.
 pub fn run(config: &ServeConfig) -> Result<Exit> {
+    let config = &told_by_content(config.clone());
     let listener = serve::bind(&config.serving)?;
     let mut place = open(config)?;
     // What cannot be read now is more likely a slip than an outage.
@@ -105,6 +107,16 @@ pub fn run(config: &ServeConfig) -> Result<Exit> {
         .spawn(move || follow(&mut *place, &mut publisher, &stop))?;
     server.stay(&interrupted);
     Ok(Exit::Interrupted)
+}
+
+/// A database of `--to sqlite:PATH` is named as a file, too.
+fn told_by_content(mut config: ServeConfig) -> ServeConfig {
+    if let SinkTarget::File(path) = &config.from
+        && is_database(path)
+    {
+        config.from = SinkTarget::Sqlite(path.clone());
+    }
+    config
 }
 
 fn open(config: &ServeConfig) -> Result<Box<dyn ResultStore>> {

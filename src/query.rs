@@ -53,18 +53,26 @@ pub fn run(query: &Query) -> Result<Exit> {
     }
 }
 
-/// The question and the files: people type either first, and no question has the name of a file.
+/// The question and the files: people type either first, and no question has the name of a file. Where
+/// neither is a file, the question is the text with white space.
 fn told_apart(sql: &str, files: &[PathBuf]) -> (String, Vec<PathBuf>) {
-    match files.split_last() {
-        Some((last, others)) if is_place(sql) => match last.to_str().filter(|last| !is_place(last)) {
-            Some(question) => {
-                let files = std::iter::once(PathBuf::from(sql)).chain(others.iter().cloned());
-                (question.to_owned(), files.collect())
-            }
-            None => (sql.to_owned(), files.to_vec()),
-        },
+    let last = files.split_last().and_then(|(last, others)| Some((last.to_str()?, others)));
+    match last {
+        Some((last, others))
+            if !is_place(last) && (is_place(sql) || !is_in_words(sql) && is_in_words(last)) =>
+        {
+            let files = std::iter::once(PathBuf::from(sql)).chain(others.iter().cloned());
+            (last.to_owned(), files.collect())
+        }
         _ => (sql.to_owned(), files.to_vec()),
     }
+}
+
+/// Whether a text has white space, as each question has, and does not begin as `csv:FOLDER` does.
+fn is_in_words(text: &str) -> bool {
+    let scheme = text.split_once(':').map(|(scheme, _)| scheme);
+    let is_scheme = |scheme: &str| !scheme.is_empty() && scheme.bytes().all(|b| b.is_ascii_alphanumeric());
+    text.contains(char::is_whitespace) && !scheme.is_some_and(is_scheme)
 }
 
 fn printer(format: Format) -> Printer<BufWriter<std::io::StdoutLock<'static>>> {
@@ -75,5 +83,25 @@ fn broken(error: std::io::Error) -> anyhow::Error {
     match error.kind() {
         ErrorKind::BrokenPipe => Failure::new(Exit::PipeClosed, "standard output was closed").into(),
         _ => anyhow::Error::new(error).context("cannot write to standard output"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_is_told_from_places_that_are_not_there() {
+        const SQL: &str = "select 1";
+        for places in [&["nofile.db"][..], &["csv:my rows"], &["sqlite:x"], &["a.jsonl", "b.jsonl"]] {
+            let files: Vec<PathBuf> = places.iter().map(PathBuf::from).collect();
+            assert_eq!(told_apart(SQL, &files), (SQL.to_owned(), files.clone()), "{places:?}");
+            let (first, mut others) = (places[0], files[1..].to_vec());
+            others.push(SQL.into());
+            assert_eq!(told_apart(first, &others), (SQL.to_owned(), files), "{places:?}");
+        }
+        // Both are words: then the order is that of the usage.
+        let file = [PathBuf::from("my rows.jsonl")];
+        assert_eq!(told_apart(SQL, &file), (SQL.to_owned(), file.to_vec()));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::usage::{Wrong, nearest};
 use super::values::{self, count};
+use crate::config::query::Query;
 use crate::config::{DayForm, DeadLetterTarget, SinkTarget, StartOffset};
 use crate::config::{database, moment};
 use crate::wire::format::Format;
@@ -237,6 +238,12 @@ pub(super) fn input(text: &str) -> Result<(), Wrong> {
         _ if is_url => Err(wrong.hint("fetch it first, or pipe it in: curl -s URL | crossrate .. -")),
         _ => Ok(()),
     }
+}
+
+/// What a question is asked of: people type the place before the question, too.
+pub(super) fn asked(query: &Query) -> Result<(), Wrong> {
+    let files = query.files.iter().filter_map(|file| file.to_str());
+    query.sql.as_deref().into_iter().chain(files).try_for_each(input)
 }
 
 /// Where a text with a scheme goes, such as `kafka:TOPIC`.

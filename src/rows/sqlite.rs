@@ -4,6 +4,19 @@ use super::columns;
 use crossrate_dataflows::market::schema::{FieldType, KEY, RowKind, Schema};
 use crossrate_dataflows::market::value::Value;
 use rusqlite::ErrorCode;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// Whether a file is a database, by its first bytes. What is read of a pipe is gone, so none is opened.
+pub(crate) fn is_database(path: &Path) -> bool {
+    let mut first = [0; BEGINNING.len()];
+    let read = |mut file: File| file.read_exact(&mut first);
+    path.is_file() && File::open(path).and_then(read).is_ok() && &first == BEGINNING
+}
+
+/// How each database begins.
+const BEGINNING: &[u8; 16] = b"SQLite format 3\0";
 
 /// The values of a row as those of its table: the job's name before them.
 pub(crate) fn bound<'a>(

@@ -254,7 +254,7 @@ fn what_is_computed_is_told_as_the_job_itself_tells_it() {
     let definition = |served: &Served| served.get("/v1/catalog").json()["definition"].clone();
     let expected = definition(&job);
     assert_eq!((&expected["slide_ms"], &expected["stats_last"]), (&5_000.into(), &3.into()), "{expected}");
-    for from in ["sqlite:rows.db", "rows.jsonl"] {
+    for from in ["rows.db", "rows.jsonl"] {
         run(folder, &[&flags[..], &["--to", from]].concat());
         let (served, _says) = serve(folder, from, &[]);
         http::eventually(|| definition(&served) == expected, "the job's definition");
@@ -281,6 +281,8 @@ fn what_cannot_be_served_is_told() {
         ("sqlite:nowhere.db", &[], 3, "cannot read the database nowhere.db"),
         ("sqlite:junk.db", &[], 3, "cannot read the database junk.db"),
         ("sqlite:rows.db", &[], 2, "there is no job \"crossrate\", but spot"),
+        // A database is one by whatever name.
+        ("rows.db", &[], 2, "there is no job \"crossrate\", but spot"),
         (".", &[], 3, "is named csv:FOLDER"),
         ("csv:nowhere", &[], 3, "cannot read nowhere"),
         ("kafka", &[], 2, "the topic is missing"),
