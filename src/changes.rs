@@ -10,7 +10,7 @@ use crossrate_dataflows::market::changes::{Change, Changing, DatedChange};
 use crossrate_dataflows::market::definition::{Cross, Definition};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::trade::Symbol;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
@@ -56,6 +56,8 @@ pub enum Answer {
         changes: Vec<DatedChange>,
         /// Whether a checkpoint holds them.
         is_kept: bool,
+        /// What is probably a slip, in words.
+        warnings: Vec<String>,
     },
     /// It has not.
     Refused(Refused),
@@ -271,6 +273,32 @@ fn changes_of(wish: &Wish, definition: &Definition, changing: &Changing) -> Resu
     }
 }
 
+/// Warns of what changes have made: a cross and a symbol of one name, whose rows only their kind tells apart.
+/// Where all symbols are wanted those are known that are legs.
+pub fn warnings_of(changes: &[DatedChange], before: Changing) -> Vec<String> {
+    let changing = before.after(changes);
+    let legs: BTreeSet<&Symbol> =
+        changing.in_force().flat_map(|living| &living.cross.legs).map(|leg| &leg.symbol).collect();
+    let is_symbol = |name: &Symbol| match changing.wanted() {
+        Some(symbols) => symbols.contains(name),
+        None => legs.contains(name),
+    };
+    let added = changes.iter().flat_map(|DatedChange { change, .. }| match change {
+        Change::AddCross(cross) => {
+            std::iter::once(&cross.name).chain(cross.legs.iter().map(|leg| &leg.symbol)).collect()
+        }
+        Change::AddSymbol(name) => vec![name],
+        _ => Vec::new(),
+    });
+    let shared: BTreeSet<&Symbol> =
+        added.filter(|name| is_symbol(name) && changing.named(name).is_some()).collect();
+    let words = |name: &Symbol| {
+        let what = format!("{name} names a symbol that gets rows too");
+        format!("{what}: kind=cross and kind=symbol tell the rows named {name} apart")
+    };
+    shared.into_iter().map(words).collect()
+}
+
 /// The wishes that make one definition of another, where nothing else differs.
 pub fn wishes_between(now: &Changing, wanted: &Definition) -> Vec<Wish> {
     use crossrate_dataflows::market::definition::Selection;
@@ -286,4 +314,38 @@ pub fn wishes_between(now: &Changing, wanted: &Definition) -> Vec<Wish> {
         wishes.extend(known.difference(wanted).cloned().map(Wish::NoSymbol));
     }
     wishes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crossrate_dataflows::market::definition::Selection;
+
+    #[test]
+    fn a_cross_and_a_symbol_of_one_name_are_warned_of_when_they_are_added() {
+        let cross = |name: &str, formula: &str| Change::AddCross(Cross::parse(name, formula).unwrap());
+        let symbol = |name: &str| Change::AddSymbol(Symbol::new(name));
+        let begun = Definition {
+            crosses: vec![Cross::parse("X", "A*B").unwrap()],
+            symbols: Selection::Only(["A", "B"].map(Symbol::new).into()),
+            ..Definition::default()
+        };
+        let all = Definition { symbols: Selection::All, ..begun.clone() };
+        for (changes, of_some, of_all) in [
+            (vec![cross("Y", "A/B")], 0, 0),
+            (vec![cross("A", "B*C")], 1, 1),
+            // Of all symbols one that is no leg is not known here.
+            (vec![symbol("C"), cross("C", "A*B")], 1, 0),
+            (vec![symbol("X")], 1, 0),
+            (vec![symbol("X"), cross("Y", "X*B")], 1, 1),
+            (vec![Change::DropCross(Symbol::new("X")), symbol("X")], 0, 0),
+        ] {
+            let from = EventTime::from_micros(1_525_022_000_000_000);
+            let dated: Vec<_> = changes.into_iter().map(|change| DatedChange { change, from }).collect();
+            for (definition, expected) in [(&begun, of_some), (&all, of_all)] {
+                let warnings = warnings_of(&dated, Changing::of(definition));
+                assert_eq!(warnings.len(), expected, "{dated:?}: {warnings:?}");
+            }
+        }
+    }
 }

@@ -13,6 +13,9 @@ use std::io::Write;
 struct Outcome {
     changes: Vec<ToldChange>,
     kept: bool,
+    /// Of a server of an earlier release none.
+    #[serde(default)]
+    warnings: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -51,6 +54,9 @@ pub fn run(define: &Define) -> Result<Exit> {
         lines += "nothing changes: the definition has that already\n";
     } else if !outcome.kept {
         lines += "the job has no checkpoint: a restart begins without these changes\n";
+    }
+    for warning in &outcome.warnings {
+        tracing::warn!(word = "warning", "{warning}");
     }
     print(&lines)
 }

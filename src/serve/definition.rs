@@ -53,6 +53,8 @@ struct Outcome {
     changes: Vec<ToldChange>,
     /// Whether a checkpoint holds them.
     kept: bool,
+    /// What is probably a slip.
+    warnings: Vec<String>,
 }
 
 /// What is put under the name of a cross.
@@ -186,10 +188,11 @@ fn desk(app: &App) -> Result<&ChangeDesk, Problem> {
 
 async fn change(app: &App, wishes: Vec<Wish>) -> Answered {
     match desk(app)?.ask(wishes).await {
-        Ok(Answer::Changed { changes, is_kept }) => {
+        Ok(Answer::Changed { changes, is_kept, warnings }) => {
             let told =
                 |change: DatedChange| ToldChange::of(&LoggedChange { change, offsets: BTreeMap::new() });
-            answer(&Outcome { changes: changes.into_iter().map(told).collect(), kept: is_kept })
+            let changes = changes.into_iter().map(told).collect();
+            answer(&Outcome { changes, kept: is_kept, warnings })
         }
         Ok(Answer::Refused(refused)) => Err(problem(refused)),
         // The run went away with the request: perhaps it was taken, perhaps not.

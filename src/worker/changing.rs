@@ -56,6 +56,7 @@ struct Round {
 /// A change whose commit is not there yet.
 struct Uncommitted {
     changes: Vec<DatedChange>,
+    warnings: Vec<String>,
     /// The entries of partitions that were not committed yet.
     missing: BTreeSet<(u32, u32)>,
     answer: oneshot::Sender<Answer>,
@@ -199,7 +200,8 @@ impl Changes {
             taken.iter().for_each(|entry| _ = uncommitted.missing.remove(entry));
         }
         for done in self.uncommitted.extract_if(.., |uncommitted| uncommitted.missing.is_empty()) {
-            let _ = done.answer.send(Answer::Changed { changes: done.changes, is_kept: true });
+            let Uncommitted { changes, warnings, answer, .. } = done;
+            let _ = answer.send(Answer::Changed { changes, is_kept: true, warnings });
         }
     }
 }
@@ -256,24 +258,27 @@ impl JobWorker<'_> {
         let partitions: Vec<u32> = standings.iter().flat_map(|s| &s.partitions).copied().collect();
         let answer =
             if partitions.is_empty() { Err(changes::ended()) } else { self.dated(&request, &standings) };
-        if let Ok(changes) = &answer
-            && self.config.verbosity >= Verbosity::Normal
-        {
-            changes.iter().for_each(|change| tracing::info!(change = %change, "{change}"));
-        }
         let changed = answer.as_ref().map_or_else(|_| Vec::new(), Vec::clone);
+        let warnings = changes::warnings_of(&changed, self.changes.definition.changing.clone());
+        if self.config.verbosity >= Verbosity::Normal {
+            changed.iter().for_each(|change| tracing::info!(change = %change, "{change}"));
+            // What a run begins with was warned of when it was read.
+            let new = warnings.iter().filter(|_| self.changes.evolving.is_none());
+            new.for_each(|warning| tracing::warn!(word = "warning", "{warning}"));
+        }
         let first = self.changes.definition.log.len() as u32;
         self.changes.tell(Message::Change(changed.clone()));
         let is_kept = self.config.has_ledger();
         match answer {
             Err(refused) => _ = request.answer.send(Answer::Refused(refused)),
             Ok(changes) if changes.is_empty() || !is_kept => {
-                let _ = request.answer.send(Answer::Changed { changes, is_kept });
+                let _ = request.answer.send(Answer::Changed { changes, is_kept, warnings });
             }
             Ok(changes) => {
                 let places = first..first + changes.len() as u32;
                 let missing = places.flat_map(|place| partitions.iter().map(move |p| (place, *p))).collect();
-                self.changes.uncommitted.push(Uncommitted { changes, missing, answer: request.answer });
+                let answer = request.answer;
+                self.changes.uncommitted.push(Uncommitted { changes, warnings, missing, answer });
             }
         }
     }

@@ -97,7 +97,7 @@ fn a_cross_comes_with_its_back_fill_and_goes_while_a_pipe_is_read() {
         (&changes[0]["name"], &changes[0]["from_ms"], changes.as_array().unwrap().len()),
         (&"Y".into(), &from.into(), 1)
     );
-    assert_eq!(answer.json()["kept"], false);
+    assert_eq!((&answer.json()["kept"], &answer.json()["warnings"]), (&false.into(), &serde_json::json!([])));
     let answer = piped.served.send("PUT", "/v1/crosses/Z", r#"{"formula":"XVGBTC*BTCUSDT"}"#);
     let names: Vec<String> = answer.json()["changes"]
         .as_array()
@@ -162,6 +162,10 @@ fn what_cannot_be_changed_is_told_with_what_would_be_right() {
     assert_eq!(piped.served.get("/v1/definition").json()["log"].as_array().unwrap().len(), 0);
     // A symbol that nobody trades is accepted, and waits.
     assert_eq!(piped.served.send("PUT", "/v1/symbols/NOBODY", "").status, 200);
+    // Rows of one name are probably a slip.
+    let answer = piped.served.send("PUT", "/v1/crosses/NOBODY", r#"{"formula":"ETHBTC*BTCUSDT"}"#);
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert!(answer.body.contains("NOBODY names a symbol that gets rows too"), "{}", answer.body);
     drop(piped.input);
     piped.served.wait_for_the_end();
     let answer = piped.served.send("PUT", "/v1/symbols/LATE", "");
@@ -203,6 +207,9 @@ fn a_token_that_may_read_changes_nothing() {
         added.status.success() && told.contains("add cross Y=ETHUSDT/BTCUSDT from 2018-04-29T"),
         "{told}"
     );
+    let added = define(&["symbol", "Y"], changes);
+    let told = String::from_utf8_lossy(&added.stderr).into_owned();
+    assert!(added.status.success() && told.contains("warning: Y names a symbol"), "{told}");
     let refused = define(&["drop", "cross", "Y"], "only-read-horse-battery");
     assert_eq!(refused.status.code(), Some(2), "{}", String::from_utf8_lossy(&refused.stderr));
     let list = define(&["list"], "only-read-horse-battery");
