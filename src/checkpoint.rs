@@ -7,8 +7,11 @@ mod check;
 mod open_windows;
 mod show;
 
+use crate::committed_files::CommittedFiles;
+use crate::config::SinkTarget;
 use crate::config::checkpoint::{Action, CheckpointCommand, CheckpointStore};
 use crate::exit::{Exit, Failure};
+use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::entry_key::EntryKey;
 use crate::ledger::stored_checkpoint::StoredCheckpoint;
 use anyhow::Result;
@@ -32,7 +35,8 @@ pub fn run(command: &CheckpointCommand) -> Result<Exit> {
             print(&if *json {
                 format!("{}\n", serde_json::json!({ "job": store.job, "removed_entries": entries }))
             } else {
-                format!("removed the checkpoint of job {:?} from {}\n", store.job, store.shown())
+                let files = if has_files(store, &held) { FILES_STAY } else { "" };
+                format!("removed the checkpoint of job {:?} from {}\n{files}", store.job, store.shown())
             })?;
             Ok(Exit::Done)
         }
@@ -47,6 +51,16 @@ pub fn run(command: &CheckpointCommand) -> Result<Exit> {
             Err(Failure::new(Exit::Usage, words).hint(then).into())
         }
     }
+}
+
+const FILES_STAY: &str =
+    "its files stay as they are: a run with --fresh begins them anew, any other is refused\n";
+
+/// Whether the job writes files. What is not understood is removed all the same.
+fn has_files(store: &CheckpointStore, held: &StoredCheckpoint) -> bool {
+    let noted = Checkpoint::decode(&held.entries).map(|checkpoint| checkpoint.files);
+    matches!(store.target, SinkTarget::File(_) | SinkTarget::Days(..))
+        || noted.is_ok_and(|files| files != CommittedFiles { until: files.until, ..Default::default() })
 }
 
 fn report(store: &CheckpointStore, held: &StoredCheckpoint, json: bool) -> Result<Exit> {

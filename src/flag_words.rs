@@ -14,8 +14,8 @@ pub(crate) fn in_flags(pairs: &[(String, String)]) -> Vec<(String, String)> {
     let kinds = RowKind::ALL.map(RowKind::as_str);
     let (rows, others): (Vec<_>, Vec<_>) =
         pairs.iter().partition(|(name, _)| name.strip_prefix("rows.").is_some_and(|k| kinds.contains(&k)));
-    let mut words: Vec<(String, String)> =
-        others.into_iter().map(|(name, value)| flag(name, value)).collect();
+    let given = others.into_iter().filter(|(name, value)| !is_left_out(name, value));
+    let mut words: Vec<(String, String)> = given.map(|(name, value)| flag(name, value)).collect();
     if !rows.is_empty() {
         let leaves = |kind: &&str| {
             rows.iter().any(|(name, value)| name.strip_prefix("rows.") == Some(*kind) && value == "true")
@@ -26,12 +26,18 @@ pub(crate) fn in_flags(pairs: &[(String, String)]) -> Vec<(String, String)> {
     words
 }
 
+/// Whether a flag was not given that has no word for what holds then.
+fn is_left_out(name: &str, value: &str) -> bool {
+    matches!((name, value), ("max-carry" | "max-fill", "null") | ("symbol", "unset"))
+}
+
 fn flag(name: &str, value: &str) -> (String, String) {
     let (flag, typed) = match (name, value) {
         ("emit" | "missing-leg" | "fill", _) => (name, Some(value.to_ascii_lowercase())),
         ("dedup", "true") => (name, Some("partition".into())),
         ("dedup", "false") => (name, Some("off".into())),
         ("stats-last", "null") => (name, Some("all".into())),
+        ("max-jump", "null") => (name, Some("off".into())),
         ("symbols", "All") => (name, Some("all".into())),
         ("symbols.Only", _) => ("symbols", symbols(value)),
         ("crosses", _) => ("cross", list::<Cross>(value)),
@@ -94,6 +100,10 @@ mod tests {
             ("rows.stats", "false"),
             ("rows.symbol", "true"),
             ("stats-last", "null"),
+            ("max-jump", "null"),
+            ("max-carry", "null"),
+            ("max-fill", "null"),
+            ("symbol", "unset"),
             ("symbols.Only", r#"["A","B"]"#),
             ("window", "10s"),
         ];
@@ -104,6 +114,7 @@ mod tests {
             ("emit", "changes"),
             ("missing-leg", "withhold"),
             ("stats-last", "all"),
+            ("max-jump", "off"),
             ("symbols", "A,B"),
             ("window", "10s"),
             ("rows", "symbol,cross"),

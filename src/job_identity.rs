@@ -450,7 +450,7 @@ mod tests {
         let differences =
             |now: &[(String, String)]| pair_differences(now, &completed(&older, now), "then", "now");
         assert_eq!(differences(&with(None)), Vec::<String>::new());
-        assert_eq!(differences(&with(Some(3_600_000_000))), ["max-jump is null then, 1h now"]);
+        assert_eq!(differences(&with(Some(3_600_000_000))), ["max-jump is off then, 1h now"]);
     }
 
     #[test]

@@ -340,7 +340,7 @@ fn ended(job: &str, ledger: &str, why: Ended) -> anyhow::Error {
         ),
         Ended::Vanished => (
             format!("the checkpoint of job {job:?} was removed from {ledger}; this run commits nothing more"),
-            "start the job again, and it begins anew",
+            "start the job again, and it begins anew; where it writes files, add --fresh, which empties them",
         ),
         Ended::TooOften => (
             format!("{ledger} answers, but one commit of job {job:?} gets lost again and again"),

@@ -167,7 +167,7 @@ impl Shown {
     /// For people.
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
-        let unknown = || "unknown".to_owned();
+        let nothing = || "nobody so far, since nothing was committed".to_owned();
         let mut line = |name: &str, value: String| {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{name:<16} {value}");
@@ -176,7 +176,7 @@ impl Shown {
         line("ledger", self.ledger.clone());
         line(
             "written by",
-            self.program.as_ref().map_or_else(unknown, |program| format!("crossrate {program}")),
+            self.program.as_ref().map_or_else(nothing, |program| format!("crossrate {program}")),
         );
         line(
             "held by",
