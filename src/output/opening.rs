@@ -36,7 +36,7 @@ pub fn open(config: &Config, ask_for_ends: AskForEnds<'_>) -> Result<OpenedOutpu
     let checkpoint = Checkpoint::default();
     let mut sinks = open_sinks(config, &checkpoint)?;
     // Nothing was ever committed.
-    sinks.before_commit.iter_mut().try_for_each(|sink| sink.restore())?;
+    restore_sinks(&mut sinks)?;
     let output = Output::new(sinks, None, config.verbosity);
     Ok(OpenedOutput { output, entries: Entries::new(), checkpoint })
 }
@@ -51,7 +51,8 @@ fn open_with_ledger(
     // A second copy that cannot begin, since the first one is frozen and has the files perhaps, must not end
     // that one.
     let (mut sinks, mut restored) = opened.map_err(|error| give_up(&mut *ledger, error))?;
-    if let Err(error) = claim_and_restore(&mut sinks, &mut restored, &mut *ledger) {
+    let claimed = claim(&mut sinks, &mut restored, &mut *ledger);
+    if let Err(error) = claimed.and_then(|()| restore_sinks(&mut sinks)) {
         sinks.before_commit.iter_mut().for_each(|sink| sink.release());
         return Err(give_up(&mut *ledger, error));
     }
@@ -70,14 +71,17 @@ fn open_sinks(config: &Config, checkpoint: &Checkpoint) -> Result<Sinks> {
     Ok(sinks)
 }
 
-/// Commits what the sinks write to, which proves that this run still has the job, and only then cuts and
-/// removes what was not committed.
-fn claim_and_restore(sinks: &mut Sinks, restored: &mut RestoredJob, ledger: &mut dyn Ledger) -> Result<()> {
+/// Commits what the sinks write to, which proves that this run still has the job.
+fn claim(sinks: &mut Sinks, restored: &mut RestoredJob, ledger: &mut dyn Ledger) -> Result<()> {
     let mut claims = Vec::new();
     for sink in &mut sinks.before_commit {
         claims.extend(sink.claims()?);
     }
-    restored.claim(ledger, &claims)?;
+    restored.claim(ledger, &claims)
+}
+
+/// Cuts and removes what was not committed, when that is proven.
+fn restore_sinks(sinks: &mut Sinks) -> Result<()> {
     sinks.before_commit.iter_mut().try_for_each(|sink| sink.restore())
 }
 
@@ -107,6 +111,7 @@ mod tests {
         BeforeTakingOver,
         AfterTakingOver,
         AfterOpening,
+        AfterClaiming,
     }
 
     fn config(folder: &Path, sinks: &str) -> Config {
@@ -160,36 +165,45 @@ mod tests {
     }
 
     /// A run stands still somewhere while it opens; another one goes through and ends; then the first one
-    /// goes on.
-    fn stands_still(sinks: &str, stop: Stop) {
+    /// goes on. `fresh` is what the first one begins with, `--fresh` or nothing.
+    fn stands_still(sinks: &str, stop: Stop, fresh: &str) {
         let folder = tempfile::tempdir().expect("a folder");
+        let first = config(folder.path(), &format!("{sinks} {fresh}"));
         let config = config(folder.path(), sinks);
         // There is something to be cut: what is written and not committed.
         run_through(&config, 1..4).expect("the run before");
-        let mut ledger = ledger::open(&config).expect("opened").expect("a ledger");
+        let mut ledger = ledger::open(&first).expect("opened").expect("a ledger");
         let mut opened = None;
         if stop != Stop::BeforeTakingOver {
             let restored =
-                ledger::restore(&config, &mut *ledger, &|| Ok(BTreeMap::new())).expect("taken over");
+                ledger::restore(&first, &mut *ledger, &|| Ok(BTreeMap::new())).expect("taken over");
             opened = Some((None, restored));
         }
-        if stop == Stop::AfterOpening {
+        if matches!(stop, Stop::AfterOpening | Stop::AfterClaiming) {
             let (sinks, restored) = opened.as_mut().expect("restored");
-            *sinks = Some(open_sinks(&config, &restored.checkpoint).expect("opened"));
+            let mut open = open_sinks(&first, &restored.checkpoint).expect("opened");
+            if stop == Stop::AfterClaiming {
+                claim(&mut open, restored, &mut *ledger).expect("claimed");
+            }
+            *sinks = Some(open);
         }
         let other = run_through(&config, 4..9);
         let committed = files(folder.path());
         let went_on = match opened {
-            None => open_with_ledger(&config, ledger, &|| Ok(BTreeMap::new())).map(drop),
+            None => open_with_ledger(&first, ledger, &|| Ok(BTreeMap::new())).map(drop),
             Some((sinks, mut restored)) => {
-                let open = |sinks: Option<Sinks>| {
-                    sinks.map_or_else(|| open_sinks(&config, &restored.checkpoint), Ok)
-                };
+                let open =
+                    |sinks: Option<Sinks>| sinks.map_or_else(|| open_sinks(&first, &restored.checkpoint), Ok);
                 let mut sinks = open(sinks).expect("opened");
-                claim_and_restore(&mut sinks, &mut restored, &mut *ledger)
+                let claimed = match stop {
+                    Stop::AfterClaiming => Ok(()),
+                    _ => claim(&mut sinks, &mut restored, &mut *ledger),
+                };
+                claimed.and_then(|()| restore_sinks(&mut sinks))
             }
         };
-        let context = format!("{sinks} {stop:?}: {other:?}, then {went_on:?}");
+        let context = format!("{sinks} {fresh} {stop:?}: {other:?}, then {went_on:?}");
+        let begins_anew = !fresh.is_empty() && went_on.is_ok();
         match stop {
             Stop::BeforeTakingOver => assert!(other.is_ok() && went_on.is_ok(), "{context}"),
             Stop::AfterTakingOver => {
@@ -198,13 +212,18 @@ mod tests {
                 assert!(error.contains("taken over by") && error.contains("commits nothing more"), "{error}");
             }
             // It has the files: the other one has found that out, and has given the job back.
-            Stop::AfterOpening if other.is_err() => assert!(went_on.is_ok(), "{context}"),
+            Stop::AfterOpening | Stop::AfterClaiming if other.is_err() => {
+                assert!(went_on.is_ok(), "{context}");
+            }
             // Where there are no files to lock.
-            Stop::AfterOpening => assert!(went_on.is_err(), "{context}"),
+            Stop::AfterOpening | Stop::AfterClaiming => assert!(went_on.is_err(), "{context}"),
         }
-        assert_eq!(files(folder.path()), committed, "{context}");
+        // One that was told to begin anew, and that nobody has succeeded, has emptied what there was.
+        if !begins_anew {
+            assert_eq!(files(folder.path()), committed, "{context}");
+        }
         run_through(&config, 9..12).expect("the run after");
-        if stop != Stop::AfterOpening {
+        if matches!(stop, Stop::BeforeTakingOver | Stop::AfterTakingOver) && !begins_anew {
             let rows: Vec<u8> = files(folder.path()).into_values().flatten().collect();
             let text = String::from_utf8_lossy(&rows).into_owned();
             for end in 1..12 {
@@ -227,8 +246,10 @@ mod tests {
             #[cfg(feature = "parquet")]
             "--to parquet:@parquet --to @rows.jsonl",
         ] {
-            for stop in [Stop::BeforeTakingOver, Stop::AfterTakingOver, Stop::AfterOpening] {
-                stands_still(sinks, stop);
+            for stop in
+                [Stop::BeforeTakingOver, Stop::AfterTakingOver, Stop::AfterOpening, Stop::AfterClaiming]
+            {
+                ["", "--fresh"].into_iter().for_each(|fresh| stands_still(sinks, stop, fresh));
             }
         }
     }

@@ -81,6 +81,7 @@ fn survives(seed: u64, lives: &str, outputs: &str) {
     let lives_flags = format!("{lives} {flags}");
     let count = kills(12) as u64;
     let mut frozen: Option<Child> = None;
+    let mut alive = 0;
     for kill in 0..count {
         let is_alone = random.below(4) > 0;
         let processes = if is_alone { "-w 2" } else { "-n 2" };
@@ -89,6 +90,8 @@ fn survives(seed: u64, lives: &str, outputs: &str) {
         let mut child = command.spawn().expect("it starts");
         let most = 800_000 * (kill + 1) / count;
         std::thread::sleep(Duration::from_micros(random.below(most)));
+        // What has ended before is killed by nobody.
+        alive += u64::from(child.try_wait().expect("it can be waited for").is_none());
         match random.below(4) {
             // One that is frozen goes on when another one has been there in the meantime.
             0 if frozen.is_none() && is_alone => {
@@ -117,6 +120,7 @@ fn survives(seed: u64, lives: &str, outputs: &str) {
         let _ = child.kill();
         let _ = child.wait();
     }
+    eprintln!("{alive} of {count} were alive when they were killed");
     rows(job(&kafka, &topic, &killed, &format!("-e {flags}")));
     let (expected, found) = (written(&whole), written(&killed));
     assert_eq!(expected.keys().collect::<Vec<_>>(), found.keys().collect::<Vec<_>>(), "{outputs}");

@@ -32,14 +32,30 @@ fn survives_with(
     let job = |name: &str| Job::new(folder.path().join(name), &inputs, flags, sinks);
     let (undisturbed, disturbed) = (job("undisturbed"), job("disturbed"));
     undisturbed.run(&[]);
-    let mut random = Random::new(seed);
+    disturb(&disturbed, &mut Random::new(seed), longest);
+    disturbed.run(&["-w", "2"]);
+    let context = format!("{sinks}, seed {seed}: {}", disturbed.said());
+    undisturbed.outputs().assert_same(&disturbed.outputs(), &context);
+    let of_days = |job: &Job| {
+        ["csv", "parquet"]
+            .map(|name| job.folder.join(name))
+            .map(|folder| if folder.is_dir() { files(&folder) } else { Default::default() })
+    };
+    assert!(of_days(&undisturbed) == of_days(&disturbed), "{context}");
+}
+
+/// Kills a job, asks it to stop or freezes it, again and again, from its first millisecond on.
+fn disturb(job: &Job, random: &mut Random, longest: Duration) {
     let mut frozen: Option<std::process::Child> = None;
+    let mut killed = 0;
     for kill in 0..kills().div_ceil(2) {
         let processes = if random.one_in(4) { "2" } else { "1" };
-        let mut child = disturbed.command(&["-w", "1", "-n", processes]).spawn().expect("it starts");
+        let mut child = job.command(&["-w", "1", "-n", processes]).spawn().expect("it starts");
         // As many early ones as late ones, whatever the machine's speed is.
         let most = longest.as_micros() as u64 * (kill + 1) / kills().div_ceil(2);
         std::thread::sleep(Duration::from_micros(random.below(most.max(1_000))));
+        // What has ended before is killed by nobody.
+        killed += u64::from(child.try_wait().expect("it can be waited for").is_none());
         match random.below(4) {
             // One that is frozen goes on when another one has been there in the meantime.
             0 if frozen.is_none() && processes == "1" => {
@@ -50,34 +66,26 @@ fn survives_with(
             1 => signal(child.id(), "TERM"),
             _ => drop(child.kill()),
         }
-        let code = end_of(&mut child).unwrap_or_else(|| panic!("it hangs: {}", disturbed.said()));
-        let waits = disturbed.said().contains("is being written by") || frozen.is_some();
+        let code = end_of(&mut child).unwrap_or_else(|| panic!("it hangs: {}", job.said()));
+        let waits = job.said().contains("is being written by") || frozen.is_some();
         assert!(
             matches!(code, None | Some(0 | 130 | 143)) || waits && code == Some(1),
             "{code:?} {}",
-            disturbed.said()
+            job.said()
         );
         if let Some(mut child) = frozen.take() {
             signal(child.id(), "CONT");
             // It goes on for a while, to its end, or to where it finds that it has been superseded.
             std::thread::sleep(Duration::from_micros(random.below(most.max(1_000))));
             let _ = child.kill();
-            end_of(&mut child).unwrap_or_else(|| panic!("it hangs: {}", disturbed.said()));
+            end_of(&mut child).unwrap_or_else(|| panic!("it hangs: {}", job.said()));
         }
     }
     if let Some(mut child) = frozen {
         let _ = child.kill();
         let _ = child.wait();
     }
-    disturbed.run(&["-w", "2"]);
-    let context = format!("{sinks}, seed {seed}: {}", disturbed.said());
-    undisturbed.outputs().assert_same(&disturbed.outputs(), &context);
-    let of_days = |job: &Job| {
-        ["csv", "parquet"]
-            .map(|name| job.folder.join(name))
-            .map(|folder| if folder.is_dir() { files(&folder) } else { Default::default() })
-    };
-    assert!(of_days(&undisturbed) == of_days(&disturbed), "{context}");
+    eprintln!("{killed} of {} were alive when they were killed", kills().div_ceil(2));
 }
 
 const LONGEST: Duration = Duration::from_millis(400);
@@ -136,14 +144,7 @@ fn postgres_with_a_file() {
     };
     let (undisturbed, disturbed) = (job("undisturbed"), job("disturbed"));
     undisturbed.run(&[]);
-    let mut random = Random::new(input::seed());
-    for _ in 0..kills().div_ceil(2) {
-        let mut child = disturbed.command(&["-w", "1"]).spawn().expect("it starts");
-        std::thread::sleep(Duration::from_micros(random.below(400_000)));
-        let _ = child.kill();
-        let code = end_of(&mut child).unwrap_or_else(|| panic!("it hangs: {}", disturbed.said()));
-        assert!(matches!(code, None | Some(0)), "{code:?} {}", disturbed.said());
-    }
+    disturb(&disturbed, &mut Random::new(input::seed()), LONGEST);
     disturbed.run(&["-w", "2"]);
     undisturbed.outputs().assert_same(&disturbed.outputs(), &disturbed.said());
 }
