@@ -100,6 +100,27 @@ pub fn without_files(error: &anyhow::Error) -> Option<String> {
     })
 }
 
+/// Why a run of so many processes cannot begin here, if it cannot. Each is linked with every other one, and a
+/// lack of files in the middle of that names no cause.
+pub fn too_few_files(processes: usize) -> Option<Failure> {
+    short_of_files(processes, crate::start::files())
+}
+
+fn short_of_files(processes: usize, most: usize) -> Option<Failure> {
+    let needed = FILES_OF_A_PROCESS + processes.saturating_mul(FILES_OF_A_LINK);
+    (processes > 1 && most < needed).then(|| {
+        let words = format!(
+            "this process may open {most} files and connections, and one of -n {processes} needs {needed}"
+        );
+        Failure::new(Exit::Failed, words).hint("raise that before it starts: ulimit -n 65536")
+    })
+}
+
+/// Standard streams, the ledger, a sink, an input or two, and some room.
+const FILES_OF_A_PROCESS: usize = 20;
+/// The links to another process: five were counted.
+const FILES_OF_A_LINK: usize = 6;
+
 /// The process has too many files open, the system has.
 const EMFILE: i32 = rustix::io::Errno::MFILE.raw_os_error();
 const ENFILE: i32 = rustix::io::Errno::NFILE.raw_os_error();
@@ -135,6 +156,17 @@ mod tests {
         };
         assert!(without_files(&failure(EMFILE)).is_some_and(|hint| hint.contains("ulimit -n")));
         assert_eq!(without_files(&failure(2)), None, "no such file");
+    }
+
+    #[test]
+    fn processes_that_cannot_be_linked_are_told_so_before_they_begin() {
+        assert!(short_of_files(1, 9).is_none(), "there is nobody to link");
+        let failure = short_of_files(2, 31).expect("too few");
+        assert_eq!(failure.exit().code(), 1);
+        let words = failure.to_string();
+        assert!(words.contains("may open 31 files") && words.contains("-n 2 needs 32"), "{words}");
+        assert!(failure.what_to_do().is_some_and(|hint| hint.contains("ulimit -n")));
+        assert!(short_of_files(2, 32).is_none() && short_of_files(16, 256).is_none());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::accounting;
 use crate::changes::ChangeDesk;
 use crate::cluster::{self, Mesh, Role, failure_detector};
 use crate::config::{Config, Source, Verbosity};
-use crate::exit::Exit;
+use crate::exit::{self, Exit};
 use crate::job_identity::Identity;
 use crate::output::{self, Output};
 use crate::serve::board::about::{About, Described};
@@ -43,6 +43,9 @@ pub fn run_with(
     server: Option<Server>,
     interrupted: &Arc<AtomicBool>,
 ) -> Result<Exit> {
+    if let Some(failure) = exit::too_few_files(config.cluster.processes) {
+        return Err(failure.into());
+    }
     match cluster::enter(&config.cluster)? {
         Role::Supervisor => {
             // Without a ledger it would begin anew, and give again what it has given.

@@ -655,6 +655,21 @@ fn one_command_starts_all() {
     }
 }
 
+/// In the middle of linking each lack of a file ended otherwise: without a word, after a minute, by a panic.
+#[test]
+fn processes_that_may_open_too_few_files_are_told_so_before_they_begin() {
+    for files in [16, 24, 31] {
+        let mut shell = Command::new("sh");
+        let line = format!("ulimit -n {files}; exec \"$0\" run -n 2 none.jsonl");
+        crate::program::without_settings(shell.args(["-c", &line, env!("CARGO_BIN_EXE_crossrate")]));
+        let output = shell.stdin(Stdio::null()).output().expect("it starts");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("one of -n 2 needs 32") && said.contains("ulimit -n 65536"), "{said}");
+        assert!(!said.contains("without a word") && !said.contains("panicked"), "{said}");
+    }
+}
+
 #[test]
 fn the_first_failure_is_the_failure_of_all() {
     for code in [3, 4] {
