@@ -95,7 +95,7 @@ pub(super) fn lines(head: &[u8], complete: bool, named: &Named<'_>) -> Result<Op
         Some(b'0'..=b'9') => match text.iter().find(|b| !b.is_ascii_digit()) {
             Some(b',') => csv(first, line_end.is_some() || complete, named),
             Some(b'\t' | b';') if line_end.is_none() && !complete => Ok(None),
-            Some(b'\t' | b';') => foreign::refuse(first).and_then(|()| by_name(first, named)),
+            Some(b'\t' | b';') => foreign::refuse(first, named).and_then(|()| by_name(first, named)),
             Some(b' ') => Ok(Some(LineFormat::Json)),
             None if !complete => Ok(None),
             _ => by_name(first, named),
@@ -108,7 +108,7 @@ pub(super) fn lines(head: &[u8], complete: bool, named: &Named<'_>) -> Result<Op
             if archive::is_header(first) {
                 return csv(first, true, named);
             }
-            foreign::refuse(first)?;
+            foreign::refuse(first, named)?;
             if named.is_csv() {
                 foreign::refuse_header(first)?;
             }
@@ -166,6 +166,14 @@ fn csv(first: &[u8], is_whole: bool, named: &Named<'_>) -> Result<Option<LineFor
         return Err(foreign::contracts(&format!("{symbol} counts contracts")));
     }
     Ok(Some(LineFormat::Csv { symbol: symbol.into(), kind }))
+}
+
+impl Named<'_> {
+    /// The symbol that `--symbol` or a name tells.
+    fn symbol_of_archive(&self) -> Option<String> {
+        let told = || self.names().find_map(name_of).map(|(symbol, _)| symbol);
+        self.symbol.map(str::to_owned).or_else(told)
+    }
 }
 
 /// The symbol of an archive and what it holds, by its name: `BTCUSDT-trades-2024-08-08.csv.gz`.
@@ -314,6 +322,23 @@ mod tests {
         for byte in [b' ', b'1', b'x'] {
             assert_eq!(told(&vec![byte; MOST_HEAD - 1], false, "", None), "more");
             assert_eq!(told(&vec![byte; MOST_HEAD], false, "", None), "json");
+        }
+    }
+
+    #[test]
+    fn csv_of_a_spreadsheet_comes_with_the_command_that_makes_an_archive_of_it() {
+        let line = b"\"1\",\"2\",\"3\",\"6\",\"1525022020361\"\n";
+        for (name, symbol, command) in [
+            (
+                "XVGBTC-trades-1.csv",
+                None,
+                "cat XVGBTC-trades-1.csv | tr -d '\"' | crossrate run - --symbol XVGBTC",
+            ),
+            ("a.csv.gz", Some("A"), "gzip -dc a.csv.gz | tr -d '\"' | crossrate run - --symbol A"),
+            ("a.csv.zst", None, "zstd -dc a.csv.zst | tr -d '\"' | crossrate run - --symbol SYMBOL"),
+        ] {
+            let refused = lines(line, false, &named(name, symbol)).expect_err("it is refused");
+            assert_eq!(refused.what_to_do(), Some(format!("pipe it in: {command}").as_str()));
         }
     }
 

@@ -1,6 +1,7 @@
 //! What is no input, named by its first bytes, so that it is refused before anything is written.
 
 use crate::exit::{Exit, Failure};
+use crate::source::files::Named;
 use crate::wire::archive;
 
 /// Where tar has its mark, and the mark.
@@ -46,15 +47,15 @@ pub(super) fn is_told(head: &[u8], complete: bool) -> Result<bool, Failure> {
 
 /// Says what is wrong with an archive that a spreadsheet or a database has written anew: no record of it
 /// would be read.
-pub(super) fn refuse(line: &[u8]) -> Result<(), Failure> {
+pub(super) fn refuse(line: &[u8], named: &Named<'_>) -> Result<(), Failure> {
     let quoted = |line: &[u8]| line.iter().filter(|b| **b != b'"').copied().collect::<Vec<u8>>();
     let split = |by: u8| line.iter().map(|b| if *b == by { b',' } else { *b }).collect::<Vec<u8>>();
     let candidates = [
-        ("in quotes", "sed 's/\"//g' FILE", quoted(line)),
-        ("separated by tabs", "tr '\\t' , <FILE", split(b'\t')),
-        ("separated by semicolons", "tr ';' , <FILE", split(b';')),
-        ("separated by semicolons and in quotes", "tr -d '\"' <FILE | tr ';' ,", quoted(&split(b';'))),
-        ("separated by tabs and in quotes", "tr -d '\"' <FILE | tr '\\t' ,", quoted(&split(b'\t'))),
+        ("in quotes", "tr -d '\"'", quoted(line)),
+        ("separated by tabs", "tr '\\t' ,", split(b'\t')),
+        ("separated by semicolons", "tr ';' ,", split(b';')),
+        ("separated by semicolons and in quotes", "tr ';' , | tr -d '\"'", quoted(&split(b';'))),
+        ("separated by tabs and in quotes", "tr '\\t' , | tr -d '\"'", quoted(&split(b'\t'))),
     ];
     let found = candidates.iter().find(|(.., as_archive)| as_archive != line && archive::is_line(as_archive));
     match found {
@@ -62,10 +63,22 @@ pub(super) fn refuse(line: &[u8]) -> Result<(), Failure> {
         Some((how, command, _)) => {
             let words =
                 format!("this is CSV with its columns {how}, and the exchange's archives have plain commas");
+            // What is piped has no name that tells the symbol.
+            let (file, symbol) = (unpacked(named), named.symbol_of_archive());
+            let symbol = symbol.unwrap_or_else(|| "SYMBOL".into());
             Err(Failure::new(Exit::Unreachable, words)
-                .hint(format!("pipe it in: {command} | crossrate run -")))
+                .hint(format!("pipe it in: {file} | {command} | crossrate run - --symbol {symbol}")))
         }
     }
+}
+
+/// The command that writes a file as it is when it is not packed.
+fn unpacked(named: &Named<'_>) -> String {
+    let Some(file) = named.file else { return "..".into() };
+    let lower = file.to_ascii_lowercase();
+    let commands = [(".gz", "gzip -dc"), (".zst", "zstd -dc"), (".zip", "unzip -p")];
+    let command = commands.iter().find(|(end, _)| lower.ends_with(end)).map_or("cat", |(_, command)| command);
+    format!("{command} {file}")
 }
 
 /// Refuses names where values should be: every column begins with a letter.
