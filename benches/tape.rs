@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use crossrate::source::simulated::Tape;
 use std::fs::File;
 
-const USAGE: &str = "tape [--seed N] [--trades N] [--symbols N] [--per-second N] OUT..";
+const USAGE: &str = "tape [--seed N] [--trades N] [--symbols N] [--assets N] [--per-second N] OUT..";
 
 fn main() -> Result<()> {
     let mut tape = Tape::default();
@@ -23,6 +23,7 @@ fn main() -> Result<()> {
             "--seed" => tape.seed = number,
             "--trades" => tape.trades = number,
             "--symbols" => tape.symbols = u32::try_from(number).context("--symbols is too large")?,
+            "--assets" => tape.assets = u32::try_from(number).context("--assets is too large")?,
             "--per-second" => tape.per_second = number,
             _ => bail!("{argument}: no such flag; {USAGE}"),
         }

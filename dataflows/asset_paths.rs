@@ -3,8 +3,9 @@
 //! A symbol's weight is the number of its trades in the lookback; a path's weight is that of its least
 //! symbol. For each length the best path of an asset goes over the symbol and the neighbour's best path, one
 //! symbol shorter, that weigh most: best paths spread from the currency, by `iterate`. The path in force is
-//! left for one that weighs twice as much, or where one of its symbols has no weight. What comes out are
-//! dated changes of the collection of crosses (`docs/semantics.md#assets`).
+//! left for one that weighs twice as much, or where one of its symbols has no weight. An asset's first path
+//! is found by a plain search. What comes out are dated changes of the collection of crosses
+//! (`docs/semantics.md#assets`).
 //!
 //! Late: trades count once their pane is final, so choices never change. Missing: an asset without a path of
 //! any weight has no cross. Empty: where nothing has traded nothing is chosen. Work is by symbols at choices,
@@ -12,6 +13,8 @@
 
 mod best;
 mod choice;
+mod messages;
+mod search;
 mod weights;
 
 #[cfg(test)]
@@ -25,13 +28,18 @@ use crate::operators::at_looks::AtLooks;
 use crate::symbol_windows::{Emission, PaneCollection};
 use best::best_paths;
 use choice::PathsInForce;
+use messages::{Choice, Told, TradesOfPane};
 use std::sync::Arc;
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::core::{Concat, Map, OkErr};
-use weights::{Choice, SymbolWeights, Told, TradesOfPane};
+use weights::SymbolWeights;
 
-/// Changes of the paths in force, on the first worker, and what the next run must know of them.
+/// Number of an asset in the order in which the first worker met it; the currencies come first.
+type AssetNumber = u32;
+
+/// Changes of the paths in force, on the first worker; what the next run must know of them, and the symbols
+/// that cannot take part.
 ///
 /// Changes that people make have been told to the first worker.
 pub fn asset_paths<'scope>(
@@ -40,12 +48,12 @@ pub fn asset_paths<'scope>(
     definition: &Arc<Definition>,
     resume: &Arc<Resume>,
 ) -> (StreamVec<'scope, EventTime, DatedChange>, StreamVec<'scope, EventTime, Emission>) {
-    let trades = panes.inner.map(|update| weights::Input::Trades(TradesOfPane::of(update)));
-    let input = trades.concat(changes.map(weights::Input::Changed));
-    let first = Exchange::new(|_: &weights::Input| 0);
+    let trades = panes.inner.map(|update| messages::Input::Trades(TradesOfPane::of(update)));
+    let input = trades.concat(changes.map(messages::Input::Changed));
+    let first = Exchange::new(|_: &messages::Input| 0);
     let weights = input.at_looks(first, "SymbolWeights", SymbolWeights::new(definition, resume));
-    let (edges, told): (_, StreamVec<'_, _, Told>) = weights.ok_err(weights::Output::edge_or_told);
-    let (choices, counts): (StreamVec<'_, _, (EventTime, Choice)>, _) = told.ok_err(Told::choice_or_lasting);
+    let (edges, told): (_, StreamVec<'_, _, Told>) = weights.ok_err(messages::Output::edge_or_told);
+    let (choices, counts): (StreamVec<'_, _, (EventTime, Choice)>, _) = told.ok_err(Told::choice_or_other);
     let best = best_paths(edges, definition).inner.map(choice::Input::Best);
     let input = best.concat(choices.map(choice::Input::Choice));
     let first = Exchange::new(|_: &choice::Input| 0);

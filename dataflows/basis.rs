@@ -4,9 +4,13 @@
 //! both as printed, so exact; in basis points (cross / direct - 1) * 10^4, rounded half to even to six
 //! digits.
 //!
+//! The direct pair of a cross that prices an asset is the symbol that trades its two assets, base first; of
+//! several in a window the one whose name comes first.
+//!
 //! Missing: where only one of both is there, the row says which is not. Empty: a window without either has no
 //! row. Late: only final rows are looked at, so a row leaves once and is never corrected.
 
+use crate::market::assets::Quotes;
 use crate::market::definition::Definition;
 use crate::market::event_time::EventTime;
 use crate::market::ratio::round_half_even_signed;
@@ -20,7 +24,7 @@ use differential_dataflow::hashable::Hashable;
 use num_bigint::BigInt;
 use num_traits::Zero;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::vec::Map;
@@ -54,25 +58,66 @@ struct Side {
 enum Price {
     /// The rate of the cross, and its status.
     Cross(Decimal, Value),
-    /// The VWAP of the direct pair.
-    Direct(Decimal),
+    /// The VWAP of the direct pair, and its symbol.
+    Direct(Decimal, Symbol),
+}
+
+/// Whose final rows are sides of which bases.
+struct Sources {
+    by_name: HashMap<(RowKind, Symbol), Vec<Symbol>>,
+    /// The bases whose direct pair assets tell.
+    by_assets: HashSet<Symbol>,
+    /// The bases of symbols that were asked for: by their assets.
+    known: HashMap<Symbol, Option<Symbol>>,
+    quotes: Option<Quotes>,
+}
+
+impl Sources {
+    fn of(definition: &Definition) -> Sources {
+        let mut by_name: HashMap<(RowKind, Symbol), Vec<Symbol>> = HashMap::new();
+        let mut by_assets = HashSet::new();
+        for basis in &definition.basis {
+            let cross = (RowKind::Cross, basis.cross.clone());
+            by_name.entry(cross).or_default().push(basis.cross.clone());
+            if definition.is_by_assets(basis) {
+                by_assets.insert(basis.cross.clone());
+            } else {
+                let direct = (RowKind::Symbol, basis.direct.clone());
+                by_name.entry(direct).or_default().push(basis.cross.clone());
+            }
+        }
+        Sources { by_name, by_assets, known: HashMap::new(), quotes: definition.quotes.clone() }
+    }
+
+    /// The bases that a row of that kind and name is a side of.
+    fn bases_of(&mut self, kind: RowKind, name: &Symbol) -> Vec<Symbol> {
+        let mut bases = self.by_name.get(&(kind, name.clone())).cloned().unwrap_or_default();
+        if kind == RowKind::Symbol && !self.by_assets.is_empty() {
+            let of_assets = |name: &Symbol| {
+                let pair = self.quotes.as_ref()?.pair(name)?;
+                let rate = Quotes::cross_name(&pair.base, &pair.quote);
+                self.by_assets.contains(&rate).then_some(rate)
+            };
+            bases.extend(self.known.entry(name.clone()).or_insert_with(|| of_assets(name)).clone());
+        }
+        bases
+    }
 }
 
 /// Takes the prices out of final rows.
 fn sides(definition: &Definition) -> impl FnMut(Emission) -> Vec<Side> + use<> {
-    let mut of: HashMap<(RowKind, Symbol), Vec<Symbol>> = HashMap::new();
-    for basis in &definition.basis {
-        of.entry((RowKind::Cross, basis.cross.clone())).or_default().push(basis.cross.clone());
-        of.entry((RowKind::Symbol, basis.direct.clone())).or_default().push(basis.cross.clone());
-    }
+    let mut sources = Sources::of(definition);
     move |emission| {
         let Emission::Row(row) = emission else { return Vec::new() };
         let Row { look, place, end, kind, ref name, .. } = row;
-        let Some(named) = of.get(&(kind, name.clone())).filter(|_| row.is_final()) else { return Vec::new() };
+        let named = if row.is_final() { sources.bases_of(kind, name) } else { Vec::new() };
+        if named.is_empty() {
+            return Vec::new();
+        }
         let Some(price) = row.value("vwap").and_then(Value::as_decimal) else { return Vec::new() };
         let price = match row.value("status") {
             Some(status) => Price::Cross(price.clone(), status.clone()),
-            None => Price::Direct(price.clone()),
+            None => Price::Direct(price.clone(), name.clone()),
         };
         let side = |basis: &Symbol| Side { basis: basis.clone(), look, place, end, price: price.clone() };
         named.iter().map(side).collect()
@@ -88,7 +133,7 @@ struct BasisRows {
 #[derive(Debug, Default)]
 struct Sides {
     cross: Option<(Decimal, Value)>,
-    direct: Option<Decimal>,
+    direct: Option<(Symbol, Decimal)>,
 }
 
 impl LookLogic for BasisRows {
@@ -100,7 +145,11 @@ impl LookLogic for BasisRows {
         let sides = windows.entry((side.basis, side.place, side.end)).or_default();
         match side.price {
             Price::Cross(rate, status) => sides.cross = Some((rate, status)),
-            Price::Direct(vwap) => sides.direct = Some(vwap),
+            Price::Direct(vwap, symbol) => {
+                if sides.direct.as_ref().is_none_or(|(known, _)| symbol < *known) {
+                    sides.direct = Some((symbol, vwap));
+                }
+            }
         }
     }
 
@@ -121,7 +170,7 @@ impl Sides {
     /// In the order of the schema.
     fn values(self) -> Box<[Value]> {
         let (basis, bps) = match (&self.cross, &self.direct) {
-            (Some((cross, _)), Some(direct)) => difference(cross, direct),
+            (Some((cross, _)), Some((_, direct))) => difference(cross, direct),
             _ => (Value::Null, Value::Null),
         };
         let status = match (&self.cross, &self.direct) {
@@ -130,7 +179,7 @@ impl Sides {
             (Some((_, status)), Some(_)) => status.clone(),
         };
         let cross = self.cross.map_or(Value::Null, |(rate, _)| Value::Decimal(rate));
-        let direct = self.direct.map_or(Value::Null, Value::Decimal);
+        let direct = self.direct.map_or(Value::Null, |(_, vwap)| Value::Decimal(vwap));
         Box::new([status, cross, direct, basis, bps])
     }
 }
@@ -200,7 +249,8 @@ mod tests {
             (None, Some(one), "cross_missing", null(), null()),
             (cross(one, "complete"), None, "direct_missing", null(), null()),
         ] {
-            let values = Sides { cross, direct: direct.map(rate) }.values();
+            let values =
+                Sides { cross, direct: direct.map(|scaled| (Symbol::new("D"), rate(scaled))) }.values();
             let shown: Vec<String> = values
                 .iter()
                 .map(|value| value.text(FieldType::Decimal).map_or_else(null, |text| text.into_owned()))

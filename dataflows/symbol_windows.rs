@@ -50,6 +50,8 @@ pub enum Emission {
     Withheld,
     /// For the checkpoint: a change at that look.
     Lasting(EventTime, Lasting),
+    /// A symbol that takes no part in rates of assets: nothing tells which assets it trades.
+    Unpaired(Symbol),
 }
 
 /// Rows of symbols, and the states of those that are legs.

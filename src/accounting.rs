@@ -5,6 +5,7 @@ use crate::exit::{Exit, Failure};
 use crate::file_lock::lock;
 use anyhow::Result;
 use crossrate_dataflows::market::acceptance::Counts;
+use crossrate_dataflows::market::trade::Symbol;
 use crossrate_dataflows::operators::closings::{Outbox, PartitionProgress};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -80,6 +81,24 @@ pub fn tell_what_stays_open(config: &Config, outbox: &Outbox) {
         ),
         None => {}
     }
+}
+
+/// Symbols that take no part in rates of assets, each once.
+pub fn tell_unpaired(config: &Config, outbox: &mut Outbox) {
+    let mut symbols = std::mem::take(&mut outbox.unpaired);
+    if symbols.is_empty() || config.verbosity < Verbosity::Normal {
+        return;
+    }
+    symbols.sort_unstable();
+    let names: Vec<&str> = symbols.iter().map(Symbol::as_str).collect();
+    tracing::warn!(
+        word = "warning",
+        symbols = names.join(","),
+        "--quote cannot tell base and quote of {}: no rate goes over {}; give them in --pairs FILE (lines \
+         symbol,base,quote), or name what ends them in --quote-assets",
+        names.join(", "),
+        if names.len() == 1 { "it" } else { "them" }
+    );
 }
 
 /// With `--strict`, an input that has records and no accepted trade is an error.

@@ -10,6 +10,8 @@ mod completion;
 mod computed;
 mod crosses;
 mod examples;
+mod explain;
+mod flags;
 mod formats;
 mod inspect;
 mod layers;
@@ -29,19 +31,21 @@ pub use usage::UsageError;
 
 use crate::config::bench::Bench;
 use crate::config::checkpoint::{Action, CheckpointCommand};
-use crate::config::define::Define;
+use crate::config::define::{Define, Kind};
+use crate::config::explain::Explain;
 use crate::config::inspect::Inspect;
 use crate::config::query::Query;
 use crate::config::top::Top;
 use crate::config::{Config, DemoConfig, Logging, ProduceConfig, ReplayConfig, ServeConfig, Verbosity};
 use checkpoint::CheckpointCommands;
-use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use examples::{
-    CHECKPOINT_EXAMPLES, DEFINE_EXAMPLES, DEMO_EXAMPLES, INSPECT_EXAMPLES, PRODUCE_EXAMPLES, QUERY_EXAMPLES,
-    REPLAY_EXAMPLES, RUN_EXAMPLES, SERVE_EXAMPLES,
+    CHECKPOINT_EXAMPLES, DEFINE_EXAMPLES, DEMO_EXAMPLES, EXPLAIN_EXAMPLES, INSPECT_EXAMPLES,
+    PRODUCE_EXAMPLES, QUERY_EXAMPLES, REPLAY_EXAMPLES, RUN_EXAMPLES, SERVE_EXAMPLES,
 };
-use layers::{FILES, Given};
-use settings::{ALL, About, LOGGING, Shape, Which};
+use flags::{DEMO, EXPLAIN, Flags, INSPECT, PRODUCE, REPLAY, RUN, SERVE};
+use layers::Given;
+use settings::{LOGGING, Which};
 use std::ffi::OsString;
 
 /// What is to be done.
@@ -69,6 +73,8 @@ pub enum Task {
     Serve(Box<ServeConfig>),
     /// Compute past rows.
     Replay(Box<ReplayConfig>),
+    /// Say why a row is what it is.
+    Explain(Box<Explain>),
     /// Measure this machine.
     Bench(Bench),
     /// Run the loop that this program is measured against, with these arguments.
@@ -133,6 +139,20 @@ enum Commands {
     /// Past trades through the dataflow again, with any definition: rows to standard output
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(Flags<REPLAY>),
+    /// Say why a row is what it is: its firings, watermarks, trades and refusals
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain {
+        /// Of a cross or of a symbol
+        kind: Kind,
+        /// The first window of the first --window that ends then or later
+        #[arg(value_name = "NAME@MOMENT")]
+        row: String,
+        /// As one JSON object
+        #[arg(long, help_heading = LOGGING)]
+        json: bool,
+        #[command(flatten)]
+        flags: Flags<EXPLAIN>,
+    },
     /// Change the crosses and symbols of a job that runs
     #[command(after_help = DEFINE_EXAMPLES)]
     Define(Define),
@@ -214,119 +234,6 @@ fn printed(text: String) -> Result<Parsed, Stop> {
     Ok(plain(Task::Print(text)))
 }
 
-/// Of which command flags are, as the types of clap's structures want it.
-const RUN: u8 = 0;
-const DEMO: u8 = 1;
-const PRODUCE: u8 = 2;
-const CHECKPOINT: u8 = 3;
-const SERVE: u8 = 4;
-const REPLAY: u8 = 5;
-const INSPECT: u8 = 6;
-
-const fn which(command: u8) -> Which {
-    match command {
-        DEMO => Which::Demo,
-        PRODUCE => Which::Produce,
-        CHECKPOINT => Which::Checkpoint,
-        SERVE => Which::Serve,
-        REPLAY => Which::Replay,
-        INSPECT => Which::Inspect,
-        _ => Which::Run,
-    }
-}
-
-/// The flags of the table, for one command, as clap saw them.
-#[derive(Debug)]
-struct Flags<const COMMAND: u8>(ArgMatches);
-
-impl<const COMMAND: u8> FromArgMatches for Flags<COMMAND> {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        Ok(Flags(matches.clone()))
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        self.0 = matches.clone();
-        Ok(())
-    }
-}
-
-impl<const COMMAND: u8> Args for Flags<COMMAND> {
-    fn augment_args(command: Command) -> Command {
-        let which = which(COMMAND);
-        let command = ALL.iter().filter(|about| about.is_for(which)).fold(command, |command, about| {
-            let command = command.arg(flag(about, which));
-            match about.shape {
-                Shape::Switch(off) => command.arg(negative(about, off)),
-                _ => command,
-            }
-        });
-        let command = command.disable_help_flag(true).arg(
-            Arg::new("help")
-                .short('h')
-                .long("help")
-                .action(ArgAction::Help)
-                .help_heading(LOGGING)
-                .help("This help"),
-        );
-        if !matches!(which, Which::Run | Which::Replay | Which::Serve | Which::Inspect) {
-            return command;
-        }
-        let help = match which {
-            Which::Serve => "A file of rows: the same as --from FILE",
-            _ => "Files to read: the same as --from FILE..",
-        };
-        command.arg(
-            Arg::new(FILES)
-                .value_name("FILE")
-                .num_args(0..)
-                .action(ArgAction::Append)
-                .help_heading(settings::FROM.about.heading)
-                .help(help),
-        )
-    }
-
-    fn augment_args_for_update(command: Command) -> Command {
-        Self::augment_args(command)
-    }
-}
-
-fn flag(about: &'static About, which: Which) -> Arg {
-    let told = told(about, which);
-    let arg = Arg::new(about.name).long(about.name).help_heading(about.heading).hide(about.hidden);
-    let arg = match about.short {
-        Some(short) => arg.short(short),
-        None => arg,
-    };
-    let arg = match about.alias {
-        Some(alias) => arg.alias(alias),
-        None => arg,
-    };
-    // Values that begin with a dash are read as values, so that the error can say what is wrong with them.
-    match about.shape {
-        Shape::Switch(_) => arg.action(ArgAction::SetTrue).help(about.help_for(which)),
-        Shape::One(value) => arg
-            .value_name(value)
-            .allow_negative_numbers(true)
-            .allow_hyphen_values(value == "DURATION")
-            .help(told),
-
-        Shape::Many(value) => arg.value_name(value).action(ArgAction::Append).help(told),
-        Shape::Several(value) => arg.value_name(value).action(ArgAction::Append).num_args(1..).help(told),
-    }
-}
-
-fn told(about: &About, which: Which) -> String {
-    let (help, default) = (about.help_for(which), about.default_for(which));
-    if default == "none" && (about.optional || about.default != default) {
-        return help.to_owned();
-    }
-    format!("{help} [default: {default}]")
-}
-
-fn negative(about: &'static About, off: &'static str) -> Arg {
-    Arg::new(off).long(off).action(ArgAction::SetTrue).hide(true).overrides_with(about.name)
-}
-
 /// Reads a command line, program name first, with the variables of an environment.
 pub fn parse(
     arguments: impl IntoIterator<Item = OsString>,
@@ -356,22 +263,18 @@ pub fn parse(
             check::warn_of_few_cores(&mut given, &replay.config.cluster);
             parsed(Task::Replay(Box::new(replay)), given)
         }
+        Commands::Explain { kind, row, json, flags } => {
+            let mut given = Given::collect(&flags.0, environment, Which::Explain)?;
+            let task = Task::Explain(Box::new(explain::explain(&mut given, kind, &row, json)?));
+            parsed(task, given)
+        }
         Commands::Serve(flags) => {
             let given = Given::collect(&flags.0, environment, Which::Serve)?;
             let task = Task::Serve(Box::new(check::serve(&given)?));
             parsed(task, given)
         }
         Commands::Config { json, flags } => config_report(json, &flags, environment),
-        Commands::Checkpoint(command) => {
-            let (action, json, flags) = match command {
-                CheckpointCommands::Show { json, flags } => (Action::Show, json, flags),
-                CheckpointCommands::Check { json, flags } => (Action::Check, json, flags),
-                CheckpointCommands::Reset { yes, json, flags } => (Action::Reset { yes }, json, flags),
-            };
-            let given = Given::collect(&flags.0, environment, Which::Checkpoint)?;
-            let store = check::checkpoint(&given)?;
-            parsed(Task::Checkpoint(CheckpointCommand { action, json, store }), given)
-        }
+        Commands::Checkpoint(command) => of_checkpoint(command, environment),
         Commands::Query(query) => {
             places::asked(&query).map_err(|wrong| wrong.at("FILE"))?;
             Ok(plain(Task::Query(query)))
@@ -395,6 +298,18 @@ pub fn parse(
         }
         Commands::Man { command } => printed(manual::page(command.as_deref())?),
     }
+}
+
+/// What is to be done with a job's checkpoint.
+fn of_checkpoint(command: CheckpointCommands, environment: &[(String, String)]) -> Result<Parsed, Stop> {
+    let (action, json, flags) = match command {
+        CheckpointCommands::Show { json, flags } => (Action::Show, json, flags),
+        CheckpointCommands::Check { json, flags } => (Action::Check, json, flags),
+        CheckpointCommands::Reset { yes, json, flags } => (Action::Reset { yes }, json, flags),
+    };
+    let given = Given::collect(&flags.0, environment, Which::Checkpoint)?;
+    let store = check::checkpoint(&given)?;
+    parsed(Task::Checkpoint(CheckpointCommand { action, json, store }), given)
 }
 
 /// What holds for a run with these flags, and where each value came from.
@@ -421,6 +336,7 @@ fn stop(error: clap::Error) -> Stop {
 
 #[cfg(test)]
 mod tests {
+    use super::settings::{ALL, Shape};
     use super::*;
 
     /// What a command line makes, as far as `Debug` tells it.
@@ -469,7 +385,8 @@ mod tests {
             "quote" => ("", "USDT"),
             "quote-assets" => ("--quote USDT", "A"),
             "pairs" => ("--quote USDT", pairs.as_str()),
-            "path-every" | "path-lookback" => ("--quote USDT", "2h"),
+            "path-every" => ("--quote USDT --path-lookback 4h", "2h"),
+            "path-lookback" => ("--quote USDT", "2h"),
             "crosses" => ("", crosses.as_str()),
             "changes" => ("", log.as_str()),
             "missing-leg" => ("", "carry"),

@@ -6,6 +6,7 @@ pub mod checkpoint;
 pub mod database;
 mod day_form;
 pub mod define;
+pub mod explain;
 pub mod inspect;
 pub mod log;
 mod logging;
@@ -21,8 +22,8 @@ pub use day_form::DayForm;
 pub use logging::{LogFormat, Logging};
 use secret::Tokens;
 pub use source::{
-    FileSource, KafkaClient, KafkaSource, RegistryAddress, SimulatedSource, Source, StartOffset, TopicFormat,
-    TopicSource, topic_of,
+    FileSource, KafkaClient, KafkaSource, Listing, RegistryAddress, SimulatedSource, Source, StartOffset,
+    TopicFormat, TopicSource, topic_of,
 };
 use std::fmt;
 use std::io::IsTerminal;

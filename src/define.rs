@@ -16,6 +16,8 @@ struct Outcome {
     /// Of a server of an earlier release none.
     #[serde(default)]
     warnings: Vec<String>,
+    #[serde(default)]
+    waiting: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -57,6 +59,9 @@ pub fn run(define: &Define) -> Result<Exit> {
     }
     for warning in &outcome.warnings {
         tracing::warn!(word = "warning", "{warning}");
+    }
+    for symbol in &outcome.waiting {
+        lines += &format!("{symbol} has had no row so far: what needs it has rows once it trades\n");
     }
     print(&lines)
 }

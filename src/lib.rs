@@ -44,9 +44,8 @@
 //! The modules of this crate stand on five floors, and an import leads down or stays on its floor, without a circle:
 //!
 //! 1. *What was typed*: [`cli`].
-//! 2. *Commands*, a module each: [`run`], [`mod@bench`], [`checkpoint`], [`collect`], [`demo`], [`follow`], [`inspect`],
-//!    [`query`], [`replay`],
-//!    [`top`].
+//! 2. *Commands*, a module each: [`run`], [`mod@bench`], [`checkpoint`], [`collect`], [`demo`], [`explain`],
+//!    [`follow`], [`inspect`], [`query`], [`replay`], [`top`].
 //! 3. *Engine*, a job at work: [`worker`], [`output`], [`cluster`].
 //! 4. *Edges*: [`source`], [`ledger`], [`sink`], [`serve`], [`sql`], [`kafka`].
 //! 5. *Ground*, values and small tools: all others.
@@ -96,6 +95,7 @@
 //! | [`follow`] | results that exist, served as they grow | how they were computed |
 //! | [`inspect`] | what is in an input, and which command reads it | the dataflow |
 //! | [`replay`] | past trades through the same dataflow, with any definition | the live job: it leaves nothing behind |
+//! | [`explain`] | why a row is what it is: the dataflow once more, and each record judged once more | how rows are computed |
 //! | [`top`] | a server's essentials on a terminal | anything that the server does not say |
 //! | [`query`] | questions in SQL over files of rows, databases and servers | the job |
 //! | [`sql`] | answers in SQL over rows, by a process within limits | who asks |
@@ -198,6 +198,7 @@ pub mod define;
 pub mod demo;
 pub(crate) mod duration;
 pub mod exit;
+pub mod explain;
 pub(crate) mod file_lock;
 mod flag_words;
 pub mod follow;

@@ -103,6 +103,7 @@ fn perform(parsed: Parsed) -> anyhow::Result<Exit> {
         Task::Query(query) => crossrate::query::run(&query),
         Task::Inspect(inspect) => crossrate::inspect::run(&inspect),
         Task::Replay(config) => crossrate::replay::run(*config),
+        Task::Explain(explain) => crossrate::explain::run(&explain),
         Task::Serve(config) => crossrate::follow::run(&config),
         Task::Produce(config) => crossrate::collect::run(&config),
         Task::Checkpoint(command) => crossrate::checkpoint::run(&command),

@@ -2,15 +2,16 @@
 
 mod turns;
 
+use crossrate_dataflows::market::assets::Quotes;
 use crossrate_dataflows::market::changes::{Turn, name_of};
-use crossrate_dataflows::market::definition::Selection;
+use crossrate_dataflows::market::definition::{Definition, Selection};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::moments::HashInput;
 use crossrate_dataflows::market::prefetch::prefetch;
 use crossrate_dataflows::market::trade::{ShortName, Symbol, SymbolNumber, Trade};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, PoisonError};
 pub use turns::SymbolTurns;
@@ -34,10 +35,42 @@ pub struct Symbols {
     turns: Arc<SymbolTurns>,
     /// How many changes of the definition are known.
     changes: usize,
+    /// What is wanted by its assets, whatever it is called.
+    by_assets: Option<WantedAssets>,
     /// How often a name was put into its place.
     #[cfg(test)]
     placed: usize,
 }
+
+/// Symbols that are wanted by the assets that they trade.
+#[derive(Debug, Clone)]
+struct WantedAssets {
+    /// The rates of these assets, base first.
+    rates: BTreeSet<Symbol>,
+    quotes: Quotes,
+    /// Names of symbols that trade others.
+    others: HashSet<Box<[u8]>, RandomState>,
+}
+
+impl WantedAssets {
+    /// Whether a symbol is one of them.
+    fn has(&mut self, name: &[u8]) -> bool {
+        if self.others.contains(name) {
+            return false;
+        }
+        let symbol = std::str::from_utf8(name).ok().map(Symbol::new);
+        let pair = symbol.and_then(|symbol| self.quotes.pair(&symbol));
+        let rate = pair.map(|pair| Quotes::cross_name(&pair.base, &pair.quote));
+        let is_wanted = rate.is_some_and(|rate| self.rates.contains(&rate));
+        if !is_wanted && self.others.len() < MOST_OTHERS {
+            self.others.insert(name.into());
+        }
+        is_wanted
+    }
+}
+
+/// So many names that nobody wants are remembered.
+const MOST_OTHERS: usize = 100_000;
 
 const FREE: u32 = u32::MAX;
 
@@ -62,6 +95,7 @@ impl Symbols {
             hashed: HashMap::new(),
             turns: Arc::default(),
             changes: 0,
+            by_assets: None,
             #[cfg(test)]
             placed: 0,
         };
@@ -131,7 +165,8 @@ impl Symbols {
         if let Some(number) = self.find(name) {
             return Some(number);
         }
-        if self.all { self.introduce(name) } else { None }
+        let is_wanted = self.all || self.by_assets.as_mut().is_some_and(|wanted| wanted.has(name));
+        if is_wanted { self.introduce(name) } else { None }
     }
 
     #[inline]
@@ -172,6 +207,15 @@ impl Symbols {
     pub fn want(&mut self, selection: &Selection) {
         if let Selection::Only(wanted) = selection {
             wanted.iter().for_each(|name| _ = self.named(name));
+        }
+    }
+
+    /// And for the symbols that trade the assets of a basis, where no name tells them.
+    pub fn want_assets(&mut self, definition: &Definition) {
+        let bases = definition.basis.iter().filter(|basis| definition.is_by_assets(basis));
+        let rates: BTreeSet<Symbol> = bases.map(|basis| basis.cross.clone()).collect();
+        if let Some(quotes) = definition.quotes.clone().filter(|_| !self.all && !rates.is_empty()) {
+            self.by_assets = Some(WantedAssets { rates, quotes, others: HashSet::default() });
         }
     }
 

@@ -257,7 +257,7 @@ impl JobWorker<'_> {
     /// Writes the rest, and answers for it.
     fn finish(&mut self, end: JobEnd) -> Result<()> {
         self.writing.finish(end)?;
-        self.changes.committed(&self.writing.committed_changes());
+        self.changes.finished(&self.writing.committed_changes());
         Ok(())
     }
 

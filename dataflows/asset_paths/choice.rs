@@ -1,7 +1,8 @@
 //! The paths in force: kept until another one is clearly better.
 
-use super::best::{Graph, Path, PathKey};
-use super::weights::Choice;
+use super::AssetNumber;
+use super::best::{Path, PathKey};
+use super::messages::Choice;
 use crate::market::assets::{Asset, LONGEST_PATH, Quotes};
 use crate::market::changes::{Change, DatedChange};
 use crate::market::definition::{Cross, Definition, Leg};
@@ -46,7 +47,8 @@ type PathsByLength = [Option<Path>; LONGEST_PATH];
 pub(super) struct PathsInForce {
     looks: Looks,
     pending: BTreeMap<EventTime, Pending>,
-    best: HashMap<(Graph, Asset, Asset), PathsByLength>,
+    best: HashMap<(AssetNumber, AssetNumber), PathsByLength>,
+    numbers: HashMap<Asset, AssetNumber>,
     weights: HashMap<Symbol, u64>,
     /// Of each asset that has had a path, by asset and currency.
     in_force: BTreeMap<(Asset, Asset), InForce>,
@@ -71,6 +73,7 @@ impl PathsInForce {
             looks: Looks::of(definition),
             pending: BTreeMap::new(),
             best: HashMap::new(),
+            numbers: HashMap::new(),
             weights: HashMap::new(),
             in_force: BTreeMap::new(),
             gone: BTreeMap::new(),
@@ -95,8 +98,8 @@ impl PathsInForce {
         self.gone.entry(gone.max(until)).or_default().push((name.clone(), left.since));
     }
 
-    fn note(&mut self, ((graph, asset, currency, length), path): (PathKey, Path), diff: isize) {
-        let of = self.best.entry((graph, asset, currency)).or_default();
+    fn note(&mut self, ((asset, currency, length), path): (PathKey, Path), diff: isize) {
+        let of = self.best.entry((asset, currency)).or_default();
         let known = &mut of[usize::from(length) - 1];
         match diff > 0 {
             true => *known = Some(path),
@@ -105,10 +108,22 @@ impl PathsInForce {
         }
     }
 
-    /// The heaviest path, of equals the shortest.
-    fn heaviest(&self, graph: Graph, (asset, currency): &(Asset, Asset)) -> Option<&Path> {
-        let best = self.best.get(&(graph, asset.clone(), currency.clone()))?;
-        best.iter().flatten().rev().max_by_key(|path| path.weight)
+    /// The weight and the symbols of the heaviest path, of equals the shortest.
+    fn heaviest(&self, (asset, currency): &(Asset, Asset)) -> Option<(u64, Vec<Leg>)> {
+        let (mut at, currency) = (*self.numbers.get(asset)?, *self.numbers.get(currency)?);
+        let best = self.best.get(&(at, currency))?;
+        let of_length = |length: usize| best[length].as_ref().map(|path| (path.weight, length));
+        let lengths = (0..LONGEST_PATH).rev().filter_map(of_length);
+        let (weight, mut length) = lengths.max_by_key(|(weight, _)| *weight)?;
+        let mut legs = Vec::with_capacity(length + 1);
+        loop {
+            let path = self.best.get(&(at, currency))?[length].as_ref()?;
+            legs.push(path.leg.clone());
+            if length == 0 {
+                return Some((weight, legs));
+            }
+            (at, length) = (path.to, length - 1);
+        }
     }
 
     /// Chooses anew for an asset that has had a path.
@@ -117,9 +132,9 @@ impl PathsInForce {
         let Some(in_force) = self.in_force.get(of) else { return };
         let weight = |leg: &Leg| self.weights.get(&leg.symbol).copied().unwrap_or(0);
         let old = in_force.legs.as_ref().and_then(|legs| legs.iter().map(weight).min()).unwrap_or(0);
-        let new = self.heaviest(Graph::Regular, of);
-        let is_better = new.is_some_and(|new| new.weight >= old.saturating_mul(CLEARLY_BETTER));
-        let legs = new.map(|new| new.legs.clone());
+        let new = self.heaviest(of);
+        let is_better = new.as_ref().is_some_and(|(new, _)| *new >= old.saturating_mul(CLEARLY_BETTER));
+        let legs = new.map(|(_, legs)| legs);
         if (old == 0 || is_better) && legs != in_force.legs {
             self.take(of, legs, look, give);
         }
@@ -147,6 +162,9 @@ impl PathsInForce {
 
     fn act(&mut self, choice: Choice, look: EventTime, give: Give<'_>) {
         match choice {
+            Choice::Asset(number, asset) => {
+                self.numbers.insert(asset, number);
+            }
             Choice::Weight(symbol, weight) => {
                 self.weights.insert(symbol, weight);
             }
@@ -160,13 +178,10 @@ impl PathsInForce {
                 let held: Vec<_> = held.map(|(of, _)| of.clone()).collect();
                 held.iter().for_each(|of| self.choose(of, look, give));
             }
-            Choice::First(assets) => {
-                for of in assets {
+            Choice::First(paths) => {
+                for (of, legs) in paths {
                     count(1);
-                    let legs = self.heaviest(Graph::First, &of).map(|path| path.legs.clone());
-                    if legs.is_some() {
-                        self.take(&of, legs, look, give);
-                    }
+                    self.take(&of, Some(legs), look, give);
                 }
             }
         }

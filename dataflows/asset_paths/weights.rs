@@ -1,86 +1,24 @@
 //! The weights of symbols at the moments at which paths are chosen.
+//!
+//! Where the input ends, choices end with the last window that has a row. What would be chosen after that is
+//! chosen by the run that goes on, which may have trades for it.
 
-use super::best::{Edge, EdgeUpdate, Graph};
-use crate::market::assets::{Asset, LONGEST_PATH, Pair, Quotes};
-use crate::market::candle::Candle;
-use crate::market::changes::{Changing, DatedChange, Turn};
-use crate::market::definition::Definition;
+use super::AssetNumber;
+use super::best::Edge;
+use super::messages::{Choice, Input, Output, Told, TradesOfPane, lasting};
+use super::search::{BestInCurrency, WeighedPair};
+use crate::market::assets::{Asset, Pair, Quotes};
+use crate::market::changes::{Changing, DatedChange, Turn, name_of};
+use crate::market::definition::{Definition, Leg};
 use crate::market::event_time::EventTime;
-use crate::market::moments::Moments;
 use crate::market::resume::{Lasting, Resume};
 use crate::market::trade::Symbol;
 use crate::market::trade_counts::{Counted, Steps, TradeCounts};
-use crate::market::windows::next_multiple_from;
+use crate::market::windows::{Windows, next_multiple_from};
 use crate::market::work::count;
 use crate::operators::at_looks::LookLogic;
 use crate::symbol_windows::Emission;
-use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-
-/// How many trades a symbol has in a pane, as far as one update tells.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct TradesOfPane {
-    symbol: Symbol,
-    pane_end: EventTime,
-    trades: i64,
-}
-
-impl TradesOfPane {
-    pub(super) fn of(
-        ((symbol, (pane_end, _)), _, moments): ((Symbol, (EventTime, Candle)), EventTime, Moments),
-    ) -> TradesOfPane {
-        TradesOfPane { symbol, pane_end, trades: moments.n }
-    }
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) enum Input {
-    Trades(TradesOfPane),
-    Changed(DatedChange),
-}
-
-/// What is chosen at a moment, or known by then.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) enum Choice {
-    /// The weight of a symbol, until it has another one.
-    Weight(Symbol, u64),
-    /// Of all assets that have had a path.
-    OfAll,
-    /// Of assets that have had none, in that currency.
-    First(Vec<(Asset, Asset)>),
-    /// Of those whose path holds a symbol that is dropped.
-    Without(Symbol),
-}
-
-#[derive(Debug, Clone)]
-pub(super) enum Told {
-    Choice(EventTime, Choice),
-    Lasting(EventTime, Lasting),
-}
-
-#[derive(Debug, Clone)]
-pub(super) enum Output {
-    Edge(EdgeUpdate),
-    Told(Told),
-}
-
-impl Output {
-    pub(super) fn edge_or_told(self) -> Result<EdgeUpdate, Told> {
-        match self {
-            Output::Edge(edge) => Ok(edge),
-            Output::Told(told) => Err(told),
-        }
-    }
-}
-
-impl Told {
-    pub(super) fn choice_or_lasting(self) -> Result<(EventTime, Choice), Emission> {
-        match self {
-            Told::Choice(date, choice) => Ok((date, choice)),
-            Told::Lasting(look, lasting) => Err(Emission::Lasting(look, lasting)),
-        }
-    }
-}
 
 type Give<'a> = &'a mut dyn FnMut(EventTime, Output);
 
@@ -88,13 +26,22 @@ type Give<'a> = &'a mut dyn FnMut(EventTime, Output);
 pub(super) struct SymbolWeights {
     quotes: Quotes,
     steps: Steps,
+    windows: Windows,
     changing: Changing,
-    /// Looks until then are those of an earlier run.
-    resumed_at: EventTime,
+    /// Choices until then are those of an earlier run.
+    chosen_to: EventTime,
+    /// The last pane with trades, and when the last window that has a row because of it is final.
+    last_pane: EventTime,
+    last_row: EventTime,
+    /// Whether no trade comes any more.
+    has_ended: bool,
     numbers: HashMap<Symbol, usize, foldhash::fast::RandomState>,
     symbols: Vec<SymbolWeight>,
-    /// The currencies, and the assets that trade in one symbol or another.
-    assets: BTreeSet<Asset>,
+    /// The currencies, and the assets that trade in one symbol or another, by number.
+    assets: Vec<Asset>,
+    asset_numbers: HashMap<Asset, AssetNumber>,
+    /// So many of them are told.
+    told_assets: usize,
     /// Trades by the end of their pane, which is not final.
     pending: BTreeMap<EventTime, HashMap<usize, u64, foldhash::fast::RandomState>>,
     /// The next choice, where anything has traded.
@@ -102,14 +49,17 @@ pub(super) struct SymbolWeights {
     /// Moments at which an asset may have its first path.
     first_choices: BTreeSet<EventTime>,
     /// Assets that have had a path, by asset and currency.
-    priced: HashSet<(Asset, Asset)>,
+    priced: HashSet<(AssetNumber, AssetNumber)>,
     /// Symbols that are dropped then.
     drops: BTreeMap<EventTime, Vec<Symbol>>,
+    /// Symbols whose assets nothing tells, until that is said.
+    unpaired: Vec<Symbol>,
 }
 
 struct SymbolWeight {
     symbol: Symbol,
-    pair: Option<Pair>,
+    /// Base and quote.
+    pair: Option<(AssetNumber, AssetNumber)>,
     counts: TradeCounts,
     /// As it was told.
     weight: u64,
@@ -126,18 +76,28 @@ impl SymbolWeights {
         };
         let mut weights = SymbolWeights {
             steps,
+            windows: definition.windows.clone(),
             changing: Changing::of(definition),
-            resumed_at: resume.at,
+            chosen_to: resume.chosen_to,
+            last_pane: EventTime::MIN,
+            last_row: EventTime::MIN,
+            has_ended: false,
             numbers: HashMap::default(),
             symbols: Vec::new(),
-            assets: quotes.currencies.iter().cloned().collect(),
+            assets: Vec::new(),
+            asset_numbers: HashMap::new(),
+            told_assets: 0,
             quotes,
             pending: BTreeMap::new(),
             choice: None,
             first_choices: BTreeSet::new(),
             priced: HashSet::new(),
             drops: BTreeMap::new(),
+            unpaired: Vec::new(),
         };
+        for currency in weights.quotes.currencies.clone() {
+            weights.asset_number(&currency);
+        }
         weights.restore(resume);
         weights
     }
@@ -150,11 +110,15 @@ impl SymbolWeights {
             let number = self.number(symbol);
             self.symbols[number].counts = TradeCounts::restored(steps);
         }
-        self.priced = resume.paths.keys().filter_map(|(name, _)| self.quotes.rate_of(name)).collect();
+        let rates: Vec<_> = resume.paths.keys().filter_map(|(name, _)| self.quotes.rate_of(name)).collect();
+        for (asset, currency) in rates {
+            let rate = (self.asset_number(&asset), self.asset_number(&currency));
+            self.priced.insert(rate);
+        }
         let cells = self.symbols.iter().flat_map(|symbol| symbol.counts.cells());
         let first = cells.map(|cell| self.steps.first_choice_with(cell));
-        self.first_choices = first.filter(|moment| *moment > resume.at).collect();
-        let after = next_multiple_from(resume.at.plus(1), self.steps.every);
+        self.first_choices = first.filter(|moment| *moment > self.chosen_to).collect();
+        let after = next_multiple_from(self.chosen_to.plus(1), self.steps.every);
         self.choice = (!self.symbols.is_empty()).then_some(after);
     }
 
@@ -165,10 +129,20 @@ impl SymbolWeights {
 
     fn change(&mut self, change: &DatedChange) {
         if let Some(Turn::SymbolEnds(key)) = self.changing.apply(change)
-            && change.from > self.resumed_at
+            && change.from > self.chosen_to
         {
             self.drops.entry(change.from).or_default().push(key);
         }
+    }
+
+    fn asset_number(&mut self, asset: &Asset) -> AssetNumber {
+        if let Some(&number) = self.asset_numbers.get(asset) {
+            return number;
+        }
+        let number = self.assets.len() as AssetNumber;
+        self.assets.push(asset.clone());
+        self.asset_numbers.insert(asset.clone(), number);
+        number
     }
 
     fn number(&mut self, symbol: &Symbol) -> usize {
@@ -176,8 +150,9 @@ impl SymbolWeights {
             return number;
         }
         let pair = self.quotes.pair(symbol);
-        if let Some(Pair { base, quote }) = &pair {
-            self.assets.extend([base.clone(), quote.clone()]);
+        let pair = pair.map(|Pair { base, quote }| (self.asset_number(&base), self.asset_number(&quote)));
+        if pair.is_none() {
+            self.unpaired.push(name_of(symbol));
         }
         self.symbols.push(SymbolWeight {
             symbol: symbol.clone(),
@@ -204,8 +179,7 @@ impl SymbolWeights {
                 }
                 is_new |= counts.add(pane_end, n, &self.steps).is_some();
                 let (step, of_step) = counts.of_step(cell, &self.steps);
-                let lasting = Lasting::Counts(symbol.clone(), step, of_step);
-                give(look.minus(1), Output::Told(Told::Lasting(look, lasting)));
+                give(look.minus(1), lasting(look, Lasting::Counts(symbol.clone(), step, of_step)));
             }
             if is_new {
                 self.first_choices.insert(self.steps.first_choice_with(cell).max(look));
@@ -226,9 +200,11 @@ impl SymbolWeights {
                 continue;
             }
             let date = look.minus(1);
-            for (weight, diff) in [(*weight, -1), (new, 1)] {
-                for edge in Edge::both(symbol, pair, weight) {
-                    give(date, Output::Edge(edge.update(Graph::Regular, date, diff)));
+            for (weight, diff) in [(*weight, -1), (new, 1)].into_iter().filter(|(weight, _)| *weight > 0) {
+                let (base, quote) = *pair;
+                for (ends, inverse) in [((base, quote), false), ((quote, base), true)] {
+                    let edge = Edge::new(ends, Leg { symbol: symbol.clone(), inverse }, weight);
+                    give(date, Output::Edge((edge, date, diff)));
                 }
             }
             *weight = new;
@@ -244,8 +220,7 @@ impl SymbolWeights {
         let mut is_empty = self.pending.is_empty();
         for SymbolWeight { symbol, counts, weight, .. } in &mut self.symbols {
             for step in counts.forget_until(from, &self.steps) {
-                let lasting = Lasting::CountsGone(symbol.clone(), step);
-                give(date, Output::Told(Told::Lasting(look, lasting)));
+                give(date, lasting(look, Lasting::CountsGone(symbol.clone(), step)));
             }
             is_empty &= counts.is_empty() && *weight == 0;
         }
@@ -258,44 +233,31 @@ impl SymbolWeights {
             return;
         }
         let counted = self.steps.counted_first(look);
-        let weights: Vec<u64> = self.symbols.iter().map(|symbol| symbol.counts.weight(counted)).collect();
-        count(weights.len());
-        let first: Vec<(Asset, Asset)> = self.reached(&weights).into_iter().collect();
-        if first.is_empty() {
-            return;
-        }
-        for (SymbolWeight { symbol, pair, .. }, weight) in self.symbols.iter().zip(weights) {
-            let Some(pair) = pair.as_ref().filter(|_| weight > 0) else { continue };
-            for edge in Edge::both(symbol, pair, weight) {
-                for (date, diff) in [(look.minus(1), 1), (look, -1)] {
-                    give(date, Output::Edge(edge.clone().update(Graph::First, date, diff)));
+        count(self.symbols.len());
+        let weighed = self.symbols.iter().filter_map(|SymbolWeight { symbol, pair, counts, .. }| {
+            let ((base, quote), weight) = ((*pair)?, counts.weight(counted));
+            (weight > 0).then_some(WeighedPair { symbol, base, quote, weight })
+        });
+        let pairs: Vec<WeighedPair<'_>> = weighed.collect();
+        let mut first = BTreeMap::new();
+        for currency in 0..self.quotes.currencies.len() as AssetNumber {
+            let best = BestInCurrency::search(&pairs, currency, self.assets.len());
+            let assets = 0..self.assets.len() as AssetNumber;
+            for asset in assets.filter(|asset| !self.priced.contains(&(*asset, currency))) {
+                if let Some(path) = best.path(asset).filter(|_| asset != currency) {
+                    let [asset, currency] =
+                        [asset, currency].map(|number| self.assets[number as usize].clone());
+                    first.insert((asset, currency), path);
                 }
             }
         }
-        self.priced.extend(first.iter().cloned());
+        if first.is_empty() {
+            return;
+        }
+        let number = |asset: &Asset| self.asset_numbers[asset];
+        self.priced.extend(first.keys().map(|(asset, currency)| (number(asset), number(currency))));
         let date = look.minus(1);
-        give(date, Output::Told(Told::Choice(date, Choice::First(first))));
-    }
-
-    /// Assets without a path so far that have one now: those that so many symbols lead to from a currency.
-    fn reached(&self, weights: &[u64]) -> BTreeSet<(Asset, Asset)> {
-        let mut reached = BTreeSet::new();
-        let mut neighbours: HashMap<&Asset, Vec<&Asset>> = HashMap::new();
-        for (SymbolWeight { pair, .. }, weight) in self.symbols.iter().zip(weights) {
-            let Some(Pair { base, quote }) = pair.as_ref().filter(|_| *weight > 0) else { continue };
-            neighbours.entry(base).or_default().push(quote);
-            neighbours.entry(quote).or_default().push(base);
-        }
-        for currency in &self.quotes.currencies {
-            let (mut known, mut last) = (HashSet::from([currency]), vec![currency]);
-            for _ in 0..LONGEST_PATH {
-                let next = last.iter().filter_map(|asset| neighbours.get(asset)).flatten().copied();
-                last = next.filter(|asset| known.insert(asset)).collect();
-                let rates = last.iter().map(|asset| ((*asset).clone(), currency.clone()));
-                reached.extend(rates.filter(|rate| !self.priced.contains(rate)));
-            }
-        }
-        reached
+        give(date, Output::Told(Told::Choice(date, Choice::First(first.into_iter().collect()))));
     }
 
     /// A symbol that is dropped has no weight from then on.
@@ -307,8 +269,7 @@ impl SymbolWeights {
                 pending.remove(&number);
             }
             for step in self.symbols[number].counts.forget_until(EventTime::MAX, &self.steps) {
-                let lasting = Lasting::CountsGone(key.clone(), step);
-                give(look.minus(1), Output::Told(Told::Lasting(look, lasting)));
+                give(look.minus(1), lasting(look, Lasting::CountsGone(key.clone(), step)));
             }
         }
         self.weigh(self.steps.counted(look), look, give);
@@ -328,8 +289,13 @@ impl LookLogic for SymbolWeights {
             Input::Changed(change) => self.change(&change),
             Input::Trades(TradesOfPane { symbol, pane_end, trades }) => {
                 let number = self.number(&symbol);
+                if pane_end > self.last_pane {
+                    let pane = self.windows.pane(pane_end.minus(1));
+                    self.last_pane = pane_end;
+                    self.last_row = self.windows.last_row_end(pane).plus(self.steps.grace);
+                }
                 // A run that was taken up is told again of panes that an earlier one has counted.
-                if pane_end.plus(self.steps.grace) > self.resumed_at {
+                if pane_end.plus(self.steps.grace) > self.chosen_to {
                     *self.pending.entry(pane_end).or_default().entry(number).or_default() += trades as u64;
                 }
             }
@@ -340,10 +306,23 @@ impl LookLogic for SymbolWeights {
         let settled = self.pending.keys().next().map(|end| end.plus(self.steps.grace));
         let first = self.first_choices.first().copied();
         let dropped = self.drops.keys().next().copied();
-        [settled, first, self.choice, dropped].into_iter().flatten().min()
+        let next = [settled, first, self.choice, dropped].into_iter().flatten().min();
+        next.filter(|next| !self.has_ended || *next <= self.last_row)
+    }
+
+    fn input_has_ended(&mut self) {
+        self.has_ended = true;
     }
 
     fn look(&mut self, look: EventTime, give: Give<'_>) {
+        let date = look.minus(1);
+        for symbol in self.unpaired.drain(..) {
+            give(date, Output::Told(Told::Other(Emission::Unpaired(symbol))));
+        }
+        for (number, asset) in (0..).zip(&self.assets).skip(self.told_assets) {
+            give(date, Output::Told(Told::Choice(date, Choice::Asset(number, asset.clone()))));
+        }
+        self.told_assets = self.assets.len();
         self.settle(look, give);
         self.drop_symbols(look, give);
         if self.choice == Some(look) {

@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 /// Quote assets that are known where nothing is said, as they are typed.
 pub const QUOTE_ASSETS: &str = "USDT,USDC,FDUSD,TUSD,BUSD,USD,BTC,ETH,BNB,EUR,GBP,TRY,BRL,JPY";
 
+/// The same in the demonstration, where TRX is one, too.
+pub const QUOTE_ASSETS_OF_DEMO: &str = "USDT,USDC,FDUSD,TUSD,BUSD,USD,BTC,ETH,BNB,EUR,GBP,TRY,BRL,JPY,TRX";
+
 /// The most symbols of a path.
 pub const LONGEST_PATH: usize = 4;
 

@@ -78,7 +78,14 @@ impl Definition {
     /// The symbols that must be read, whatever else has rows of its own.
     pub fn needs(&self) -> impl Iterator<Item = &Symbol> {
         let legs = self.crosses.iter().flat_map(|cross| &cross.legs).map(|leg| &leg.symbol);
-        legs.chain(self.basis.iter().map(|basis| &basis.direct))
+        let named = self.basis.iter().filter(|basis| !self.is_by_assets(basis));
+        legs.chain(named.map(|basis| &basis.direct))
+    }
+
+    /// Whether the direct pair of a basis is whatever symbol trades the assets of its cross, which is one of
+    /// those that price an asset.
+    pub fn is_by_assets(&self, basis: &Basis) -> bool {
+        basis.direct == basis.cross && self.quotes.as_ref().is_some_and(|quotes| quotes.names(&basis.cross))
     }
 
     /// The decimal places of prices and quantities.
@@ -198,7 +205,7 @@ pub struct Leg {
 pub struct Basis {
     /// The cross.
     pub cross: Symbol,
-    /// The traded pair.
+    /// The traded pair; the name of the cross itself where assets tell it.
     pub direct: Symbol,
 }
 

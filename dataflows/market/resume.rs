@@ -57,6 +57,9 @@ pub struct Resume {
     /// The paths in force, and those of earlier windows that are open, by the cross's name and when they were
     /// taken; none where there was none any more.
     pub paths: BTreeMap<(Symbol, EventTime), Option<Vec<Leg>>>,
+    /// Choices of paths until then are known: those that the last window with trades has seen. Later ones are
+    /// made again, for what the run that goes on may have for them.
+    pub chosen_to: EventTime,
     /// How often each symbol has traded, by the choice of paths that ends a stretch of time.
     pub counts: HashMap<Symbol, BTreeMap<EventTime, CountsOfStep>>,
     /// Whether no run goes on from this one, since there is no ledger: long windows are not kept for it.
@@ -205,7 +208,12 @@ mod tests {
         let looks = Looks::of(definition);
         let windows = &definition.windows;
         let kept_from = looks.kept_from(earlier.at);
-        let mut resume = Resume { at: t, ..earlier };
+        // When the last window is final that has a row because of what was handed over by then.
+        let handed_over = panes.iter().filter(|(_, date, _)| *date < t);
+        let row_end = |((_, (end, _)), ..): &PaneItem| windows.last_row_end(windows.pane(end.minus(1)));
+        let closes = handed_over.map(|pane| row_end(pane).plus(definition.grace)).max();
+        let chosen_to = closes.unwrap_or(EventTime::MIN).min(t).max(earlier.chosen_to);
+        let mut resume = Resume { at: t, chosen_to, ..earlier };
         let step = windows.base_step().unwrap_or(1);
         let is_by_panes = |window: &Window| every > 1 && !window.is_endless() && window.span() <= 32 * step;
         let needed = |end: EventTime| {
@@ -261,16 +269,18 @@ mod tests {
                 Lasting::Released(of, end) if *look <= t => {
                     resume.held.get_mut(&of).map(|held| held.remove(&end));
                 }
-                Lasting::Counts(symbol, step, counts) if *look <= t => {
+                Lasting::Counts(symbol, step, counts) if *look <= chosen_to => {
                     resume.counts.entry(symbol).or_default().insert(step, counts);
                 }
-                Lasting::CountsGone(symbol, step) if *look <= t => {
+                Lasting::CountsGone(symbol, step) if *look <= chosen_to => {
                     resume.counts.get_mut(&symbol).map(|steps| steps.remove(&step));
                 }
-                Lasting::Path(name, from, legs) if *look <= t => {
+                Lasting::Path(name, from, legs) if *look <= chosen_to => {
                     resume.paths.insert((name, from), legs);
                 }
-                Lasting::PathGone(name, from) if *look <= t => _ = resume.paths.remove(&(name, from)),
+                Lasting::PathGone(name, from) if *look <= chosen_to => {
+                    _ = resume.paths.remove(&(name, from));
+                }
                 _ => {}
             }
         }

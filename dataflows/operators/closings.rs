@@ -5,6 +5,7 @@ use crate::market::definition::Definition;
 use crate::market::event_time::EventTime;
 use crate::market::resume::{Lasting, Resume};
 use crate::market::row::{ClosedBy, Row};
+use crate::market::trade::Symbol;
 pub use crate::operators::moves::Moved;
 use crate::operators::moves::Moves;
 use crate::symbol_windows::Emission;
@@ -112,6 +113,8 @@ pub struct Outbox {
     pub idle: Option<Vec<(EventTime, EventTime)>>,
     /// Windows of symbols that were withheld.
     pub withheld: u64,
+    /// Symbols whose assets nothing tells, where that matters; emptied by whoever says so.
+    pub unpaired: Vec<Symbol>,
     /// Whether the frontier or a partition has moved since this was last cleared.
     pub progressed: bool,
 }
@@ -197,6 +200,7 @@ impl InOrder {
         match emission {
             Emission::Row(row) => self.rows.entry(row.look).or_default().push(row),
             Emission::Withheld => outbox.withheld += 1,
+            Emission::Unpaired(symbol) => outbox.unpaired.push(symbol),
             Emission::Lasting(look, change) => self.lasting.entry(look).or_default().push(change),
         }
     }

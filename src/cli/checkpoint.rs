@@ -1,7 +1,7 @@
 //! What `crossrate checkpoint` takes.
 
+use super::flags::{CHECKPOINT, Flags};
 use super::settings::LOGGING;
-use super::{CHECKPOINT, Flags};
 use clap::Subcommand;
 
 #[derive(Debug, Subcommand)]

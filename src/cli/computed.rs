@@ -1,13 +1,14 @@
 //! What a run computes, from single settings: crosses, symbols and windows that fit each other.
 
 use super::crosses::{self, Crosses};
-use super::layers::{Given, flag_of};
+use super::layers::{Given, Origin, flag_of};
 use super::quotes;
-use super::settings as s;
+use super::settings::{self as s, About};
 use super::usage::{UsageError, Wrong, nearest};
 use super::values;
 use crate::config::log::{self, LoggedChange};
 use crate::duration;
+use crossrate_dataflows::market::assets::Quotes;
 use crossrate_dataflows::market::definition::{Basis, Cross, Definition, Fill, RowKinds, Selection, Windows};
 use crossrate_dataflows::market::schema::RowKind;
 use crossrate_dataflows::market::trade::Symbol;
@@ -27,7 +28,7 @@ pub(super) fn definition(given: &mut Given) -> Result<Definition, UsageError> {
     }
     warn_of_shared_names(given, &crosses, &symbols);
     let quotes = quotes::quotes(given, &crosses)?;
-    let basis = basis(given, &crosses, rows)?;
+    let basis = basis(given, &crosses, quotes.as_ref(), rows)?;
     let mut definition = Definition {
         crosses,
         basis,
@@ -99,10 +100,18 @@ pub(super) fn bases(texts: &[String]) -> Result<Vec<Basis>, Wrong> {
 }
 
 /// The bases of crosses that there are.
-fn basis(given: &mut Given, crosses: &[Cross], rows: RowKinds) -> Result<Vec<Basis>, UsageError> {
+fn basis(
+    given: &mut Given,
+    crosses: &[Cross],
+    quotes: Option<&Quotes>,
+    rows: RowKinds,
+) -> Result<Vec<Basis>, UsageError> {
     let bases = given.find(&s::BASIS)?.unwrap_or_default();
     let names = || crosses.iter().map(|cross| cross.name.as_str());
-    if let Some(unknown) = bases.iter().find(|basis| !names().any(|name| name == basis.cross.as_str())) {
+    let is_known = |basis: &&Basis| {
+        names().any(|name| name == basis.cross.as_str()) || quotes.is_some_and(|q| q.names(&basis.cross))
+    };
+    if let Some(unknown) = bases.iter().find(|basis| !is_known(basis)) {
         let known = names().collect::<Vec<_>>().join(", ");
         let expected =
             if known.is_empty() { "a cross; there is none".to_owned() } else { format!("a cross: {known}") };
@@ -158,11 +167,13 @@ fn warn_of_shared_names(given: &mut Given, crosses: &[Cross], symbols: &Selectio
 /// The crosses by name, and the symbols that get rows, legs included.
 pub(super) fn wanted(given: &Given) -> Result<(Vec<Cross>, Selection), UsageError> {
     let mut crosses = Crosses::default();
-    let flags = given.find(&s::CROSS)?;
     let file = given.find(&s::CROSSES_FILE)?;
     let asks_quotes = given.asks(&s::QUOTE.about);
-    // Every asset of all symbols, where these are not named.
-    let symbols = given.find(&s::SYMBOLS)?.or(asks_quotes.then_some(None));
+    // Every asset of all symbols, where these are not named; the demonstration's own are not asked for then.
+    let is_asked = |about: &About| !asks_quotes || *given.origin(about) != Origin::Default;
+    let flags = given.find(&s::CROSS)?.filter(|_| is_asked(&s::CROSS.about));
+    let symbols = given.find(&s::SYMBOLS)?.filter(|_| is_asked(&s::SYMBOLS.about));
+    let symbols = symbols.or(asks_quotes.then_some(None));
     if flags.is_none() && file.is_none() && symbols.is_none() {
         let what = flag_of(&s::CROSS.about);
         let default = crosses::cross(DEFAULT_CROSS).map_err(|wrong| wrong.at(what.clone()))?;

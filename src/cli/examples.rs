@@ -75,6 +75,17 @@ Examples:
   crossrate replay -t trades --from-offset 1000 --cross EURBTC=EURUSDT/BTCUSDT
   crossrate replay a.jsonl b.jsonl --since 1525021200000 --speed 10x";
 
+pub(super) const EXPLAIN_EXAMPLES: &str = "\
+It computes the window again, with the flags of the job: for each of its rows the
+firing, the records that took the watermarks there and who held it, the trades
+that entered since the row before, and the path; and what was refused and why.
+It writes and commits nothing. Input that cannot be read twice cannot be explained.
+
+Examples:
+  crossrate explain cross XVGUSDT@2018-04-29T17:13:50Z --window 10s trades.jsonl
+  crossrate explain symbol BTCUSDT@1525022030000 --window 10s --json a.jsonl b.jsonl
+  crossrate explain cross XVG-USDT@2026-11-28T10:00:30Z -t trades --quote USDT";
+
 pub(super) const INSPECT_EXAMPLES: &str = "\
 What is in an input: the format, symbols, times, how far out of order, ids, bad
 records. Its last line is a command that reads it. It writes and commits nothing.

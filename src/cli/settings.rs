@@ -79,6 +79,8 @@ pub enum Which {
     Serve,
     /// `replay`.
     Replay,
+    /// `explain`.
+    Explain,
     /// `inspect`.
     Inspect,
 }
@@ -176,8 +178,7 @@ impl About {
             (Which::Produce, commands) => commands == Commands::Produce || self.produce.is_some(),
             (Which::Checkpoint, _) => self.checkpoint.is_some(),
             (Which::Replay, Commands::Replay) => true,
-            (Which::Serve | Which::Replay | Which::Inspect, _) => self.shared_with(which).is_some(),
-            _ => false,
+            _ => self.shared_with(which).is_some(),
         }
     }
 
@@ -191,7 +192,7 @@ impl About {
             Which::Run | Which::Checkpoint => None,
             Which::Demo => self.demo_default,
             Which::Produce => self.produce.and_then(|produce| produce.default),
-            Which::Serve | Which::Replay | Which::Inspect => {
+            Which::Serve | Which::Replay | Which::Explain | Which::Inspect => {
                 self.shared_with(which).and_then(|shared| shared.default)
             }
         };
@@ -412,13 +413,14 @@ settings! {
     QUOTE: Optional<Vec<Asset>> = Optional::many("quote", "ASSET", CROSSES, quotes::assets,
         "A rate of every asset in this currency, by what trades most; repeatable").in_demo_too().default("none");
     QUOTE_ASSETS: Setting<Vec<Asset>> = Setting::many("quote-assets", "A,B", CROSSES, quotes::assets,
-        "Assets that end the name of a symbol such as BTCUSDT").default(assets::QUOTE_ASSETS);
+        "Assets that end the name of a symbol such as BTCUSDT")
+        .for_commands(Commands::All, Some(assets::QUOTE_ASSETS_OF_DEMO)).default(assets::QUOTE_ASSETS);
     PAIRS: Optional<PathBuf> = Optional::one("pairs", "FILE", CROSSES, places::path,
         "The assets of symbols: lines symbol,base,quote, as of crossrate pairs").default("as names tell");
     PATH_EVERY: Setting<u64> = Setting::one("path-every", "DURATION", CROSSES, values::span,
-        "How often the symbols of a rate are chosen").in_demo_too().default("1h");
+        "How often the symbols of a rate are chosen").for_commands(Commands::All, Some("30s")).default("1h");
     PATH_LOOKBACK: Setting<u64> = Setting::one("path-lookback", "DURATION", CROSSES, values::span,
-        "How far back a symbol's trades count for that").in_demo_too().default("24h");
+        "How far back a symbol's trades count for that").for_commands(Commands::All, Some("1m")).default("24h");
     BASIS: Optional<Vec<Basis>> = Optional::many("basis", "NAME[=SYMBOL]", CROSSES, computed::bases,
         "The cross beside the pair that is traded directly, which has its name unless another is given; repeatable")
         .default("none");
@@ -542,7 +544,10 @@ mod tests {
 
     #[test]
     fn what_commands_share_there_is() {
-        for shared in [Which::Serve, Which::Replay, Which::Inspect].into_iter().flat_map(shared::taken_by) {
+        for shared in [Which::Serve, Which::Replay, Which::Explain, Which::Inspect]
+            .into_iter()
+            .flat_map(shared::taken_by)
+        {
             assert!(ALL.iter().any(|about| about.name == shared.name), "{}", shared.name);
         }
     }

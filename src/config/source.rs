@@ -28,6 +28,17 @@ pub struct SimulatedSource {
     pub seconds: u64,
     /// How fast its event time passes.
     pub speed: Speed,
+    /// What is traded.
+    pub listing: Listing,
+}
+
+/// What is traded in a generated market.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub enum Listing {
+    /// The six pairs that its story is about.
+    Story,
+    /// These, and some fifty of thirty more assets.
+    Many,
 }
 
 /// How topics are read.

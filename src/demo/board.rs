@@ -68,6 +68,8 @@ struct Before {
 pub(super) struct CrossState {
     /// The last final window's start, `complete` or so, and rate.
     pub(super) last: Option<(u64, String, Option<String>)>,
+    /// Its legs in the last final window, as a formula.
+    pub(super) path: String,
     /// The open window's start and rate.
     pub(super) open: Option<(u64, Option<String>)>,
     pub(super) n: u64,
@@ -109,6 +111,7 @@ struct Seen {
 #[derive(Debug)]
 struct Leg {
     symbol: String,
+    is_inverse: bool,
     vwap: Option<String>,
     age_ms: i64,
 }
@@ -143,10 +146,26 @@ impl Leg {
             |field| item.value(field).and_then(|value| value.text(FieldType::Decimal)).map(Cow::into_owned);
         Leg {
             symbol: text("symbol").unwrap_or_default(),
+            is_inverse: item.value("inverse") == Some(&Value::Boolean(true)),
             vwap: text("vwap"),
             age_ms: item.value("age_ms").and_then(Value::as_integer).unwrap_or(0),
         }
     }
+}
+
+/// Legs as a formula.
+fn path(legs: &[Leg]) -> String {
+    let mut path = String::new();
+    for leg in legs {
+        path.push_str(match (path.is_empty(), leg.is_inverse) {
+            (true, false) => "",
+            (true, true) => "1/",
+            (false, false) => "*",
+            (false, true) => "/",
+        });
+        path.push_str(&leg.symbol);
+    }
+    path
 }
 
 impl Board {
@@ -307,6 +326,13 @@ impl Board {
             }
             _ => None,
         };
+        let path = path(&row.legs);
+        let has_changed = !cross.path.is_empty() && cross.path != path;
+        let note = note.or(has_changed.then(|| {
+            let text = format!("{} {at}: {path}, which trades more by now than {}", row.name, cross.path);
+            Note { what: "path", text }
+        }));
+        cross.path = path;
         cross.last = Some((row.start_ms, row.status, row.vwap));
         note
     }

@@ -2,7 +2,9 @@
 
 use super::{About, Display, Ending, PartitionProgress, Progress, Refused, Surface};
 use crate::changes::ChangeDesk;
-use crate::config::{AtEnd, Cluster, Config, DemoConfig, KafkaClient, SimulatedSource, Source, Verbosity};
+use crate::config::{
+    AtEnd, Cluster, Config, DemoConfig, KafkaClient, Listing, SimulatedSource, Source, Verbosity,
+};
 use crate::exit::{Exit, Failure};
 use crate::run::Observer;
 use crate::serve::replay::Replays;
@@ -18,7 +20,8 @@ use std::time::Instant;
 
 /// Shows the demonstration on standard output.
 pub fn run(demo: DemoConfig) -> Result<Exit> {
-    let market = Market { seed: demo.seed, seconds: demo.duration / 1_000_000 };
+    let listing = if demo.definition.quotes.is_some() { Listing::Many } else { Listing::Story };
+    let market = Market { seed: demo.seed, seconds: demo.duration / 1_000_000, listing };
     let (program, flags) = called(std::env::args());
     let server = match &demo.serving {
         Some(serving) => {
@@ -59,6 +62,7 @@ fn configuration(demo: &DemoConfig, market: Market) -> Config {
             seed: market.seed,
             seconds: market.seconds,
             speed: demo.speed,
+            listing: market.listing,
         }),
         kafka: KafkaClient { brokers: String::new(), properties: Default::default() },
         sinks: Vec::new(),

@@ -7,6 +7,7 @@ use crate::config::Speed;
 use crate::source::simulated::Market;
 use crate::terminal::{clock, deviation, rate};
 use crossrate_dataflows::market::definition::Cross;
+use crossrate_dataflows::market::trade::Symbol;
 use crossrate_dataflows::market::windows::Window;
 use std::io::{self, Write};
 
@@ -29,10 +30,14 @@ pub(super) fn introduction(about: &About) -> [String; 3] {
         Speed::Times(times) => format!("{times} times as fast as time passes"),
         Speed::Max => "as fast as this machine goes".to_owned(),
     };
-    let Market { seed, seconds } = about.market;
+    let Market { seed, seconds, .. } = about.market;
     let workers =
         if about.workers == 1 { "1 worker".to_owned() } else { format!("{} workers", about.workers) };
-    let crosses: Vec<String> = about.definition.crosses.iter().map(product).collect();
+    let mut crosses: Vec<String> = about.definition.crosses.iter().map(product).collect();
+    if let Some(quotes) = &about.definition.quotes {
+        let currencies: Vec<&str> = quotes.currencies.iter().map(Symbol::as_str).collect();
+        crosses.push(format!("every asset in {}", currencies.join(" and in ")));
+    }
     let windows: Vec<&str> = about.definition.windows.each().iter().map(Window::name).collect();
     let windows = match windows.split_first() {
         Some((first, others)) if !others.is_empty() => format!("{first} (shown) and {}", others.join(", ")),

@@ -72,9 +72,22 @@ fn frame(about: &About, board: &Board, width: usize, height: usize, unicode: boo
     lines.push(now(board));
     lines.extend(others(board));
     lines.push(Line::default());
-    lines.extend(crosses(board, unicode).lines(width));
-    lines.push(Line::default());
-    lines.extend(symbols(board).lines(width));
+    let rates = crosses(about, board, unicode).lines(width);
+    match about.definition.quotes {
+        Some(_) => {
+            let room = height / 2;
+            let more = rates.len().saturating_sub(room);
+            lines.extend(rates.into_iter().take(room));
+            let more =
+                if more > 0 { format!("and {more} more rates; the page has all. ") } else { String::new() };
+            lines.push(Line::of(Look::Dim, more + &symbols_in_short(board)));
+        }
+        None => {
+            lines.extend(rates);
+            lines.push(Line::default());
+            lines.extend(symbols(board).lines(width));
+        }
+    }
     let partitions = partitions(board).lines(width);
     let accounting = wrapped(&accounting(board), width);
     // Notes are the story: at least four of them, before the partitions have their place.
@@ -156,8 +169,15 @@ fn provisional(rate: Option<String>) -> (Look, String) {
     (Look::Dim, rate.map_or_else(String::new, |rate| format!("~{rate}")))
 }
 
-fn crosses(board: &Board, unicode: bool) -> Table {
-    let mut table = Table::new(&[
+/// The symbols where there are too many for a table.
+fn symbols_in_short(board: &Board) -> String {
+    let missing: i64 = board.symbols.values().map(|symbol| symbol.missing_ids).sum();
+    format!("{} symbols trade; {missing} of their ids are missing", board.symbols.len())
+}
+
+fn crosses(about: &About, board: &Board, unicode: bool) -> Table {
+    let has_paths = about.definition.quotes.is_some();
+    let mut columns = vec![
         left("cross", 0),
         right("rate", 0),
         left("status", 2),
@@ -167,7 +187,11 @@ fn crosses(board: &Board, unicode: bool) -> Table {
         right("mean", 1),
         right("std", 3),
         left("curve", 6),
-    ]);
+    ];
+    if has_paths {
+        columns.insert(2, left("path", 1));
+    }
+    let mut table = Table::new(&columns);
     for (name, cross) in &board.crosses {
         let (start, status, last) = match &cross.last {
             Some((start, status, rate)) => (clock(*start), status.replace('_', " "), rate.as_deref()),
@@ -179,7 +203,7 @@ fn crosses(board: &Board, unicode: bool) -> Table {
             _ => Look::Warn,
         };
         let open = cross.open.as_ref().and_then(|(_, rate)| rate.clone());
-        table.push(vec![
+        let mut cells = vec![
             (Look::Bold, name.clone()),
             (Look::Bold, last.map_or_else(|| "-".to_owned(), rate)),
             (look, status),
@@ -189,7 +213,11 @@ fn crosses(board: &Board, unicode: bool) -> Table {
             (Look::Plain, cross.mean.as_deref().map_or_else(|| "-".to_owned(), rate)),
             (Look::Plain, deviation(cross.std)),
             (Look::Good, curve(cross.curve.iter().copied(), unicode)),
-        ]);
+        ];
+        if has_paths {
+            cells.insert(2, (Look::Plain, cross.path.clone()));
+        }
+        table.push(cells);
     }
     table
 }

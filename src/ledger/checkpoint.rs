@@ -319,6 +319,8 @@ impl Checkpoint {
         checkpoint.resume.log = log.into_values().collect();
         checkpoint.files.until = checkpoint.job.as_ref().map(|job| job.at);
         checkpoint.resume.at = checkpoint.files.until.unwrap_or(EventTime::MIN);
+        let closes = checkpoint.job.as_ref().map_or(EventTime::MIN, |job| job.closes);
+        checkpoint.resume.chosen_to = checkpoint.resume.at.min(closes);
         let ended = checkpoint.job.as_ref().is_some_and(|job| job.ended);
         for (number, mut head) in heads {
             let PartitionEntries { read, jumps, taken, unselected, mut symbols, symbol_keys, mut panes } =

@@ -43,6 +43,9 @@ pub(super) struct Committer {
     committing: Option<EventTime>,
     /// What looks left of which those that a later run would repeat did not know yet, in their order.
     unsettled: VecDeque<(EventTime, Lasting)>,
+    /// What choices of paths left behind that no window with trades has seen: the run that goes on makes them
+    /// again.
+    unseen_choices: VecDeque<(EventTime, Lasting)>,
     hindsight: u64,
     /// The sums of each symbol's long windows that the next commit writes: the latest, whatever closed since
     /// the last one.
@@ -80,6 +83,7 @@ impl Committer {
             stats_last: config.definition.stats_last,
             fills: config.definition.wants_fills(),
             unsettled: VecDeque::new(),
+            unseen_choices: VecDeque::new(),
             bases: HashMap::new(),
             hindsight: Looks::of(&config.definition).hindsight(),
             interval: config.commit_interval,
@@ -119,6 +123,9 @@ impl Committer {
         for (look, change) in outbox.lasting.drain(..) {
             match change {
                 Lasting::Carried(..) | Lasting::IdsAnew(..) => self.unsettled.push_back((look, change)),
+                Lasting::Path(..) | Lasting::PathGone(..) | Lasting::Counts(..) | Lasting::CountsGone(..) => {
+                    self.unseen_choices.push_back((look, change));
+                }
                 Lasting::Bases(symbol, bases) => _ = self.bases.insert(symbol, bases),
                 _ => add_lasting(&mut self.pending.changes, &change, self.stats_last)?,
             }
@@ -134,9 +141,11 @@ impl Committer {
     }
 
     fn settle(&mut self, until: EventTime) -> Result<()> {
-        while self.unsettled.front().is_some_and(|(look, _)| *look <= until) {
-            if let Some((_, change)) = self.unsettled.pop_front() {
-                add_lasting(&mut self.pending.changes, &change, self.stats_last)?;
+        for (waiting, until) in [(&mut self.unsettled, until), (&mut self.unseen_choices, self.job.closes)] {
+            while waiting.front().is_some_and(|(look, _)| *look <= until) {
+                if let Some((_, change)) = waiting.pop_front() {
+                    add_lasting(&mut self.pending.changes, &change, self.stats_last)?;
+                }
             }
         }
         Ok(())

@@ -9,14 +9,15 @@ use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use crossrate_dataflows::market::changes::{DatedChange, LivingCross};
+use crossrate_dataflows::market::changes::{Change, DatedChange, LivingCross};
 use crossrate_dataflows::market::definition::Cross;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::formula::NAME_RULE;
+use crossrate_dataflows::market::schema::RowKind;
 use crossrate_dataflows::market::trade::{Symbol, is_name};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Wishes of one request at most.
@@ -55,6 +56,8 @@ struct Outcome {
     kept: bool,
     /// What is probably a slip.
     warnings: Vec<String>,
+    /// Symbols that these need and that have had no row so far.
+    waiting: Vec<String>,
 }
 
 /// What is put under the name of a cross.
@@ -191,14 +194,32 @@ async fn change(app: &App, wishes: Vec<Wish>) -> Answered {
         Ok(Answer::Changed { changes, is_kept, warnings }) => {
             let told =
                 |change: DatedChange| ToldChange::of(&LoggedChange { change, offsets: BTreeMap::new() });
+            let waiting = waiting(app, &changes);
             let changes = changes.into_iter().map(told).collect();
-            answer(&Outcome { changes, kept: is_kept, warnings })
+            answer(&Outcome { changes, kept: is_kept, warnings, waiting })
         }
         Ok(Answer::Refused(refused)) => Err(problem(refused)),
         // The run went away with the request: perhaps it was taken, perhaps not.
         Err(_) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the run ended before it could answer")
             .hint("GET /v1/definition of the next run tells whether it has changed")),
     }
+}
+
+/// The symbols that changes need and that have had no row so far; none is told where symbols have no rows.
+fn waiting(app: &App, changes: &[DatedChange]) -> Vec<String> {
+    let state = app.feed.board.read();
+    let described = state.definition.as_ref();
+    if described.is_some_and(|described| !described.definition.rows.has(RowKind::Symbol)) {
+        return Vec::new();
+    }
+    let symbols = changes.iter().flat_map(|DatedChange { change, .. }| match change {
+        Change::AddCross(cross) => cross.legs.iter().map(|leg| leg.symbol.clone()).collect(),
+        Change::AddSymbol(name) => vec![name.clone()],
+        _ => Vec::new(),
+    });
+    let symbols: BTreeSet<Symbol> = symbols.collect();
+    let has_row = |symbol: &&Symbol| state.named(RowKind::Symbol, &symbol.as_str().into()).next().is_some();
+    symbols.iter().filter(|symbol| !has_row(symbol)).map(ToString::to_string).collect()
 }
 
 fn problem(Refused { why, detail, hint }: Refused) -> Problem {

@@ -191,7 +191,7 @@ fn read_files(
 
 fn read_market(source: &SimulatedSource, workers: &Workers, starts: &Starts) -> Result<Vec<Opened>> {
     let mut opened = none_yet(workers);
-    let market = Market { seed: source.seed, seconds: source.seconds };
+    let market = Market { seed: source.seed, seconds: source.seconds, listing: source.listing };
     let begun = Instant::now();
     for number in 0..Market::PARTITIONS {
         let Some(local) = workers.local(number) else { continue };

@@ -123,6 +123,7 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Listing;
     use crate::source::Taken;
 
     fn nobody() -> Waker {
@@ -153,7 +154,7 @@ mod tests {
 
     #[test]
     fn what_is_delivered_is_the_partition_from_any_record_on() {
-        let market = Market { seed: 7, seconds: 40 };
+        let market = Market { seed: 7, seconds: 40, listing: Listing::Story };
         let whole: Vec<_> = (0..)
             .zip(market.partition(1))
             .map(|(offset, r): (i64, Record)| (offset, r.arrival.millis().cast_signed(), r.value))
@@ -168,7 +169,7 @@ mod tests {
 
     #[test]
     fn pace_is_kept() {
-        let market = Market { seed: 7, seconds: 20 };
+        let market = Market { seed: 7, seconds: 20, listing: Listing::Story };
         let feed = Feed::new(2);
         let begun = Instant::now();
         let reader = spawn(market, 3, 0, Speed::Times(100.0), begun, feed.clone(), nobody()).unwrap();
@@ -180,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_waiting_reader_ends_when_the_feed_closes() {
-        let market = Market { seed: 7, seconds: 20 };
+        let market = Market { seed: 7, seconds: 20, listing: Listing::Story };
         let feed = Feed::new(2);
         let reader =
             spawn(market, 0, 0, Speed::Times(0.001), Instant::now(), feed.clone(), nobody()).unwrap();

@@ -53,12 +53,16 @@ struct Round {
     standings: Vec<Option<Standing>>,
 }
 
-/// A change whose commit is not there yet.
-struct Uncommitted {
+/// A change that is not answered yet: not before the definition shows where all partitions took it, and its
+/// commit is there.
+struct Unanswered {
     changes: Vec<DatedChange>,
     warnings: Vec<String>,
-    /// The entries of partitions that were not committed yet.
-    missing: BTreeSet<(u32, u32)>,
+    /// The partitions of which the definition does not show where they took it, with its places in the log.
+    untold: BTreeSet<(u32, u32)>,
+    /// And those that have not committed it, where there is a checkpoint.
+    uncommitted: BTreeSet<(u32, u32)>,
+    is_kept: bool,
     answer: oneshot::Sender<Answer>,
 }
 
@@ -72,7 +76,7 @@ pub(super) struct Changes {
     told: Option<ActivateCapability<EventTime>>,
     definition: DefinitionLog,
     round: Option<Round>,
-    uncommitted: Vec<Uncommitted>,
+    unanswered: Vec<Unanswered>,
     /// At the first worker of a run that begins with a change: what becomes of it.
     evolving: Option<oneshot::Receiver<Answer>>,
     /// Whether no partition is read.
@@ -100,7 +104,7 @@ impl Changes {
             told: None,
             definition,
             round: None,
-            uncommitted: Vec::new(),
+            unanswered: Vec::new(),
             evolving: None,
             has_stopped: false,
             peers: worker.peers(),
@@ -177,7 +181,7 @@ impl Changes {
 
     /// At the first worker: whether a commit is waited for.
     pub(super) fn awaits_commit(&self) -> bool {
-        !self.uncommitted.is_empty()
+        self.unanswered.iter().any(|unanswered| !unanswered.uncommitted.is_empty())
     }
 
     /// Notes where a worker's partitions took the latest changes.
@@ -186,6 +190,13 @@ impl Changes {
             logged.offsets.extend(offsets);
         }
         self.publish();
+        let places = first as u32..self.definition.log.len() as u32;
+        for unanswered in &mut self.unanswered {
+            let told =
+                places.clone().flat_map(|place| offsets.keys().map(move |partition| (place, *partition)));
+            told.for_each(|entry| _ = unanswered.untold.remove(&entry));
+        }
+        self.answer();
     }
 
     fn publish(&self) {
@@ -196,12 +207,24 @@ impl Changes {
 
     /// At the first worker: what partitions have taken is committed.
     pub(super) fn committed(&mut self, taken: &[(u32, u32)]) {
-        for uncommitted in &mut self.uncommitted {
-            taken.iter().for_each(|entry| _ = uncommitted.missing.remove(entry));
+        for unanswered in &mut self.unanswered {
+            taken.iter().for_each(|entry| _ = unanswered.uncommitted.remove(entry));
         }
-        for done in self.uncommitted.extract_if(.., |uncommitted| uncommitted.missing.is_empty()) {
-            let Uncommitted { changes, warnings, answer, .. } = done;
-            let _ = answer.send(Answer::Changed { changes, is_kept: true, warnings });
+        self.answer();
+    }
+
+    /// At the first worker: the run has ended, and what was committed by then is all there will be.
+    pub(super) fn finished(&mut self, taken: &[(u32, u32)]) {
+        self.unanswered.iter_mut().for_each(|unanswered| unanswered.untold.clear());
+        self.committed(taken);
+    }
+
+    /// At the first worker: answers for what is in the definition, and in the checkpoint where there is one.
+    fn answer(&mut self) {
+        let is_there = |u: &mut Unanswered| u.untold.is_empty() && u.uncommitted.is_empty();
+        for Unanswered { changes, warnings, is_kept, answer, .. } in self.unanswered.extract_if(.., is_there)
+        {
+            let _ = answer.send(Answer::Changed { changes, is_kept, warnings });
         }
     }
 }
@@ -271,14 +294,17 @@ impl JobWorker<'_> {
         let is_kept = self.config.has_ledger();
         match answer {
             Err(refused) => _ = request.answer.send(Answer::Refused(refused)),
-            Ok(changes) if changes.is_empty() || !is_kept => {
+            Ok(changes) if changes.is_empty() => {
                 let _ = request.answer.send(Answer::Changed { changes, is_kept, warnings });
             }
             Ok(changes) => {
                 let places = first..first + changes.len() as u32;
-                let missing = places.flat_map(|place| partitions.iter().map(move |p| (place, *p))).collect();
+                let untold: BTreeSet<(u32, u32)> =
+                    places.flat_map(|place| partitions.iter().map(move |p| (place, *p))).collect();
+                let uncommitted = if is_kept { untold.clone() } else { BTreeSet::new() };
                 let answer = request.answer;
-                self.changes.uncommitted.push(Uncommitted { changes, warnings, missing, answer });
+                let unanswered = Unanswered { changes, warnings, untold, uncommitted, is_kept, answer };
+                self.changes.unanswered.push(unanswered);
             }
         }
     }

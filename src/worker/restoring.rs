@@ -128,6 +128,7 @@ fn definition_log(config: &Config, checkpoint: &Checkpoint, symbols: &mut Symbol
     // A checkpoint knows its own; without one the run may be given that of another.
     let log = if config.changes.is_empty() { checkpoint.logged() } else { config.changes.clone() };
     symbols.want(&config.definition.symbols);
+    symbols.want_assets(&config.definition);
     let mut changing = Changing::of(&config.definition);
     for LoggedChange { change, .. } in &log {
         symbols.change(changing.apply(change).as_ref(), change.from);

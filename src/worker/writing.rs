@@ -67,6 +67,7 @@ impl Writing {
         if !self.is_surplus_told && self.config.verbosity >= Verbosity::Normal {
             self.is_surplus_told = tell_of_surplus(&outbox);
         }
+        accounting::tell_unpaired(&self.config, &mut outbox);
         output.write(&mut outbox)
     }
 

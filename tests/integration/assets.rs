@@ -2,7 +2,7 @@
 
 use crate::program::without_settings;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -139,20 +139,132 @@ fn paths_and_counts_are_taken_up_where_an_earlier_run_left_them() {
         rows(folder.path(), &[&["run"], &names[..count], flags, &["--to", "rows.jsonl"]]);
     }
     // What closed a window was the watermark of its file or that of the next one.
-    let [expected, found] = ["at-once.jsonl", "rows.jsonl"].map(|name| {
-        let text = std::fs::read_to_string(folder.path().join(name)).unwrap();
-        let row = |line: &str| {
-            let mut row: Value = serde_json::from_str(line).unwrap();
-            row.as_object_mut().unwrap().remove("closed_by");
-            row.to_string()
-        };
-        text.lines().map(row).collect::<Vec<String>>()
-    });
+    let [expected, found] = ["at-once.jsonl", "rows.jsonl"]
+        .map(|name| without_closing(&std::fs::read_to_string(folder.path().join(name)).unwrap()));
     assert!(expected.len() > 500, "{} rows", expected.len());
     for (found, expected) in found.iter().zip(&expected) {
         assert_eq!(found, expected);
     }
     assert_eq!(found.len(), expected.len());
+}
+
+/// A row without what tells which run closed it.
+fn without_closing(text: &str) -> Vec<String> {
+    let row = |line: &str| {
+        let mut row: Value = serde_json::from_str(line).unwrap();
+        row.as_object_mut().unwrap().remove("closed_by");
+        row.to_string()
+    };
+    text.lines().map(row).collect()
+}
+
+/// A file that has ended, and grows after a silence. Choices of paths that fall into the silence are made
+/// once all is known, also where heartbeats say how long it is.
+#[test]
+fn a_job_whose_file_grows_has_the_paths_of_one_that_was_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = &[FLAGS, PATHS, &["-q", "file.jsonl"]].concat();
+    for (silence, has_heartbeats) in [(70, false), (70, true), (150, true), (400, false)] {
+        let (mut first, mut second) = (String::new(), String::new());
+        for (text, seconds) in [(&mut first, 0..200), (&mut second, 200 + silence..400 + silence)] {
+            trades(text, "BTCUSDT", "9000", seconds.clone());
+            trades(text, "XVGBTC", "0.00001", seconds.clone().step_by(14));
+            trades(text, "XVGETH", "0.0002", seconds.clone().step_by(15));
+            trades(text, "ETHUSDT", "600", seconds);
+        }
+        let in_order = |text: &str| {
+            let mut lines: Vec<&str> = text.lines().collect();
+            let time = |line: &str| serde_json::from_str::<Value>(line).unwrap()["T"].as_u64();
+            lines.sort_by_key(|line| time(line));
+            lines.join("\n") + "\n"
+        };
+        let mut first = in_order(&first);
+        if has_heartbeats {
+            for second in (200..200 + silence).step_by(10) {
+                let _ = writeln!(first, r#"{{"e":"heartbeat","T":{}}}"#, BEGUN + second * 1_000);
+            }
+        }
+        let (whole, file) = (first.clone() + &in_order(&second), folder.path().join("file.jsonl"));
+        for at_end in ["close", "keep"] {
+            let run = |name: &str, job: &str, text: &str| {
+                std::fs::write(&file, text).unwrap();
+                let places = ["--at-end", at_end, "--to", name, "--name", job];
+                rows(folder.path(), &[&["run"], flags, &places]);
+                std::fs::read_to_string(folder.path().join(name)).unwrap()
+            };
+            let case = format!("{silence}-{has_heartbeats}-{at_end}");
+            let expected = run(&format!("{case}-whole.jsonl"), &format!("{case}-whole"), &whole);
+            let name = format!("{case}.jsonl");
+            run(&name, &case, &first);
+            let found = run(&name, &case, &whole);
+            assert!(told(&expected, "XVG-USDT").1.len() <= 2, "{case}");
+            let (expected, found) = (without_closing(&expected), without_closing(&found));
+            let differs = found.iter().zip(&expected).find(|(found, expected)| found != expected);
+            assert!(differs.is_none() && found.len() == expected.len(), "{case}: {differs:?}");
+        }
+    }
+}
+
+/// A rate beside the symbol that trades its two assets, whatever that is called and whether it was asked for
+/// or not.
+#[test]
+fn a_rate_has_a_basis_against_the_symbol_of_its_assets() {
+    let folder = tempfile::tempdir().unwrap();
+    let inputs = inputs(folder.path());
+    let mut direct = String::new();
+    trades(&mut direct, "venue:xvg_usdt", "0.1", (0..600).step_by(30));
+    std::fs::write(folder.path().join("direct.jsonl"), direct).unwrap();
+    let inputs: Vec<&str> = inputs.iter().map(String::as_str).chain(["direct.jsonl"]).collect();
+    let some = ["--symbols", "XVGBTC,XVGETH,BTCUSDT,ETHUSDT"];
+    for symbols in [&[][..], &some] {
+        let bases = ["--basis", "XVG-USDT", "--basis", "BTC-USDT=ETHUSDT"];
+        let rows = rows(folder.path(), &[&["run", "-q"], &inputs, FLAGS, PATHS, &bases, symbols]);
+        let rows: Vec<Value> = rows.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let of = |kind: &str, name: &str| -> BTreeMap<(String, u64), Value> {
+            let rows = rows.iter().filter(|row| row["kind"] == kind && row["name"] == name);
+            let key =
+                |row: &Value| (row["window"].as_str().unwrap().to_owned(), row["end_ms"].as_u64().unwrap());
+            rows.map(|row| (key(row), row.clone())).collect()
+        };
+        let steps = |value: &Value| value.as_str().map(|text| text.replace('.', "").parse::<i128>().unwrap());
+        for (name, direct, complete) in
+            [("XVG-USDT", "venue:xvg_usdt", 15..600), ("BTC-USDT", "ETHUSDT", 80..600)]
+        {
+            let (crosses, directs, bases) = (of("cross", name), of("symbol", direct), of("basis", name));
+            let with_rate = crosses.iter().filter(|(_, row)| !row["vwap"].is_null()).map(|(key, _)| key);
+            let expected: BTreeSet<_> = with_rate.chain(directs.keys()).collect();
+            assert_eq!(bases.keys().collect::<BTreeSet<_>>(), expected, "{name}");
+            let mut count = 0;
+            for (key, basis) in &bases {
+                let of_both =
+                    [&crosses, &directs].map(|rows| rows.get(key).map_or(&Value::Null, |row| &row["vwap"]));
+                assert_eq!([&basis["cross"], &basis["direct"]], of_both, "{basis}");
+                let [cross, direct] = of_both.map(steps);
+                assert_eq!(steps(&basis["basis"]), cross.zip(direct).map(|(cross, direct)| cross - direct));
+                count += usize::from(basis["status"] == "complete");
+            }
+            assert!(complete.contains(&count), "{name}: {count} of {}", bases.len());
+        }
+    }
+    let output = crossrate(folder.path(), &[&["run"], &inputs, FLAGS, &["--basis", "XVG-EUR"]]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && said.contains("expected a cross"), "{said}");
+}
+
+#[test]
+fn symbols_that_cannot_be_split_are_named_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let inputs = inputs(folder.path());
+    let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+    for manner in [&["-w", "1"][..], &["-w", "3"], &["-n", "2"]] {
+        let output = crossrate(folder.path(), &[&["run"], &inputs, FLAGS, PATHS, manner]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        let warnings: Vec<&str> = said.lines().filter(|line| line.contains("nobody")).collect();
+        let [warning] = warnings[..] else { panic!("{manner:?}: {said}") };
+        assert!(warning.contains("--pairs") && warning.contains("base and quote of nobody:"), "{warning}");
+    }
+    let output = crossrate(folder.path(), &[&["run", "--symbols", "all"], &inputs]);
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("nobody"), "without --quote");
 }
 
 #[test]

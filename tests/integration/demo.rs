@@ -1,7 +1,7 @@
 //! What `crossrate demo` shows of a small run, on every kind of surface: compared with `tests/golden/demo`,
 //! which `CROSSRATE_BLESS=1` rewrites.
 
-use crossrate::config::Speed;
+use crossrate::config::{Listing, Speed};
 use crossrate::demo::{About, Display, Ending, PartitionProgress, Progress, Refused, Surface, definition};
 use crossrate::rows::columns;
 use crossrate::source::simulated::Market;
@@ -35,7 +35,7 @@ fn show(surface: Surface, ending: Ending, out: &mut Vec<u8>) {
         program: "crossrate".to_owned(),
         flags: String::new(),
         speed: Speed::Times(20.0),
-        market: Market { seed: 1, seconds: 240 },
+        market: Market { seed: 1, seconds: 240, listing: Listing::Story },
         definition: definition(),
         workers: 2,
         page: None,
@@ -201,7 +201,7 @@ fn something_is_said_before_anything_has_happened() {
             program: "crossrate".to_owned(),
             flags: String::new(),
             speed: Speed::Max,
-            market: Market { seed: 9, seconds: 60 },
+            market: Market { seed: 9, seconds: 60, listing: Listing::Story },
             definition: definition(),
             workers: 1,
             page: None,
@@ -250,6 +250,22 @@ fn the_whole_story_is_told_and_any_number_of_workers_tells_the_same() {
         assert_eq!(rates(&other), rates(&one), "{flags:?}");
     }
     assert_ne!(line(&run(&["--speed", "max", "--seed", "2"]), "digest of"), line(&one, "digest of"));
+}
+
+#[test]
+fn every_asset_has_a_rate_and_a_path_in_the_larger_market() {
+    let market = ["--quote", "usdt", "--speed", "max", "--duration", "195s", "--path-lookback", "30s"];
+    let output = demo(&[&market[..], &["--no-provisional", "-w", "2"]].concat()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("every asset in USDT; windows"), "{text}");
+    for asset in ["BTC", "XVG", "TRY", "STORM", "RLC", "EUR"] {
+        assert!(text.lines().any(|line| line.contains(&format!("  {asset}-USDT  "))), "{asset}: {text}");
+    }
+    let change = line(&text, "  ! path       TRX-USDT");
+    assert!(change.contains("TRXBTC*BTCUSDT, which trades more by now than TRXETH*ETHUSDT"), "{change}");
+    assert!(!text.contains("XRPETH"), "crosses that nobody asked for");
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod cli;
 mod cluster;
 mod demo;
 mod exchange;
+mod explain;
 mod files;
 mod formats;
 mod golden;

@@ -7,6 +7,7 @@ pub(super) fn taken_by(which: Which) -> &'static [Shared] {
     match which {
         Which::Serve => SERVE_TAKES,
         Which::Replay => REPLAY_TAKES,
+        Which::Explain => EXPLAIN_TAKES,
         Which::Inspect => INSPECT_TAKES,
         Which::Run | Which::Demo | Which::Produce | Which::Checkpoint => &[],
     }
@@ -72,6 +73,50 @@ const INSPECT_TAKES: &[Shared] = &[
     shared("quiet"),
     shared("verbose"),
     shared("log-format"),
+];
+
+/// What `explain` takes: all that decides which rows there are.
+const EXPLAIN_TAKES: &[Shared] = &[
+    shared("from"),
+    shared("brokers"),
+    shared("topic"),
+    shared("offset").default("beginning"),
+    shared("property"),
+    shared("kafka-config"),
+    shared("symbol"),
+    shared("format"),
+    shared("registry"),
+    shared("registry-user"),
+    shared("verify"),
+    shared("price-decimals"),
+    shared("quantity-decimals"),
+    shared("dedup"),
+    shared("max-ahead"),
+    shared("max-jump"),
+    shared("max-drift"),
+    shared("window").help("Windows of the job: the first one is explained; repeatable"),
+    shared("slide"),
+    shared("time-zone"),
+    shared("delay"),
+    shared("grace"),
+    shared("emit"),
+    shared("provisional"),
+    shared("tick"),
+    shared("symbols"),
+    shared("cross"),
+    shared("crosses"),
+    shared("changes"),
+    shared("quote"),
+    shared("quote-assets"),
+    shared("pairs"),
+    shared("path-every"),
+    shared("path-lookback"),
+    shared("missing-leg"),
+    shared("max-carry"),
+    shared("back-fill"),
+    shared("config"),
+    shared("quiet"),
+    shared("verbose"),
 ];
 
 /// What `replay` takes.

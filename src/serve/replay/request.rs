@@ -114,13 +114,16 @@ fn settings_of(definition: &Definition) -> Table {
     let number = |number: u64| Some(Value::String(number.to_string()));
     let basis = |basis: &Basis| format!("{}={}", basis.cross, basis.direct);
     let quotes = definition.quotes.as_ref().filter(|quotes| quotes.pairs.is_empty());
+    // Those of rates go with them.
+    let names_rate = |basis: &Basis| definition.quotes.as_ref().is_some_and(|q| q.names(&basis.cross));
+    let is_there = |basis: &&Basis| quotes.is_some() || !names_rate(basis);
     let assets = |assets: &[Asset]| list(assets.iter().map(ToString::to_string).collect());
     let rows: Vec<&str> =
         RowKind::ALL.into_iter().filter(|kind| definition.rows.has(*kind)).map(RowKind::as_str).collect();
     let settings = [
         ("cross", list(definition.crosses.iter().map(ToString::to_string).collect())),
         ("symbols", list(names(&definition.symbols))),
-        ("basis", list(definition.basis.iter().map(basis).collect())),
+        ("basis", list(definition.basis.iter().filter(is_there).map(basis).collect())),
         ("window", list(definition.windows.each().iter().map(|window| window.name().to_owned()).collect())),
         ("delay", length(definition.delay)),
         ("grace", length(definition.grace)),

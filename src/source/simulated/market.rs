@@ -1,12 +1,13 @@
-//! The market of the demo: six pairs of five assets on four partitions, and what goes wrong in real markets,
-//! at places known from [`super::story`]. Times and prices are made up. Ids rise by one within a symbol. A
+//! The market of the demo: six pairs of five assets on four partitions, or sixty of more assets, and what
+//! goes wrong in real markets, at places known from [`super::story`]. Times and prices are made up. Ids rise by one within a symbol. A
 //! record arrives a few milliseconds after its trade, some more than a second later: out of order, but within
 //! [`DELAY`].
 
 use super::event::{self, TradeEvent};
-use super::pairs::{PAIRS, Pair, Prices};
+use super::pairs::{PAIRS, Pair, Prices, listed};
 use super::random::SplitMix;
 use super::story::{self, Trouble};
+use crate::config::Listing;
 use crossrate_dataflows::market::event_time::EventTime;
 use std::collections::VecDeque;
 
@@ -25,6 +26,8 @@ pub struct Market {
     pub seed: u64,
     /// How long it trades.
     pub seconds: u64,
+    /// What is traded.
+    pub listing: Listing,
 }
 
 /// One record of a partition.
@@ -42,21 +45,21 @@ impl Market {
     /// When it begins.
     pub const START: EventTime = EventTime::from_micros(1_525_132_800 * SECOND);
 
-    /// The symbols of a partition, the busiest first.
+    /// The symbols of the story of a partition, the busiest first.
     pub fn symbols(partition: usize) -> impl Iterator<Item = &'static str> {
         PAIRS.iter().filter(move |pair| pair.partition == partition).map(|pair| pair.symbol)
     }
 
     /// The log of a partition; empty beyond [`Market::PARTITIONS`].
     pub fn partition(self, partition: usize) -> Partition {
-        let pairs = PAIRS.iter().filter(|pair| pair.partition == partition);
+        let pairs = listed(self.listing).filter(|pair| pair.partition == partition);
         Partition {
             market: self,
             partition,
             second: 0,
             next: 0,
             pairs: pairs.map(|pair| Trading { pair, next_id: pair.first_id }).collect(),
-            prices: Prices::new(self.seed),
+            prices: Prices::new(self.seed, self.listing),
             random: SplitMix::new(self.seed, 100 + partition as u64),
             pending: Vec::new(),
             ready: VecDeque::new(),
@@ -129,8 +132,8 @@ impl Partition {
         let troubles: Vec<Trouble> = if place == 0 { self.trouble().collect() } else { Vec::new() };
         let has = |what| troubles.contains(&what);
         let burst = if has(Trouble::Burst) { 8.0 } else { 1.0 };
-        let mut count =
-            (pair.rate * self.prices.activity * burst * 2.0 * self.random.unit() + self.random.unit()) as u64;
+        let mut count = (pair.rate_at(self.second) * self.prices.activity * burst * 2.0 * self.random.unit()
+            + self.random.unit()) as u64;
         if has(Trouble::Silent) {
             count = 0;
         } else if !troubles.is_empty() {
@@ -266,7 +269,7 @@ mod tests {
     use super::*;
     use std::collections::{BTreeMap, BTreeSet};
 
-    const MARKET: Market = Market { seed: 1, seconds: STORY_SECONDS };
+    const MARKET: Market = Market { seed: 1, seconds: STORY_SECONDS, listing: Listing::Story };
 
     /// Symbol, id and T in µs.
     type Read = (String, u64, u64);
@@ -291,6 +294,19 @@ mod tests {
             assert!(Market { seconds: 2 * STORY_SECONDS, ..MARKET }.partition(p).take(500).eq(short));
         }
         assert_eq!(MARKET.partition(Market::PARTITIONS).next(), None);
+    }
+
+    #[test]
+    fn the_larger_market_has_the_story_and_more_symbols() {
+        let market = Market { listing: Listing::Many, ..MARKET };
+        let symbols: BTreeSet<String> = (0..Market::PARTITIONS)
+            .flat_map(|p| market.partition(p))
+            .filter_map(|record| serde_json::from_slice::<serde_json::Value>(&record.value).ok())
+            .filter_map(|json| Some(json["s"].as_str()?.to_owned()))
+            .collect();
+        // Besides one that nobody asks for.
+        assert_eq!(symbols.len(), listed(Listing::Many).count() + 1, "{symbols:?}");
+        assert!(["XVGBTC", "USDTTRY", "STORMTRX"].iter().all(|symbol| symbols.contains(*symbol)));
     }
 
     #[test]

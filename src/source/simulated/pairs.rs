@@ -1,7 +1,11 @@
 //! The pairs of the demo's market, and their prices: random walks in dollars. A pair's price is the quotient
 //! of two of them, so that crosses agree with the pairs that are traded directly, but for the spread.
 
+mod more;
+
 use super::random::SplitMix;
+use super::story::STORY_SECONDS;
+use crate::config::Listing;
 
 /// A pair that is traded.
 pub(super) struct Pair {
@@ -17,6 +21,69 @@ pub(super) struct Pair {
     /// What a usual trade is worth, in dollars.
     pub(super) worth: f64,
     pub(super) first_id: u64,
+    hours: Hours,
+}
+
+/// When a pair trades most.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+enum Hours {
+    /// At all times.
+    All,
+    /// In the first half of the story, or in the second one.
+    Early,
+    Late,
+}
+
+impl Pair {
+    /// A pair whose usual trade is worth a dollar.
+    const fn of(
+        symbol: &'static str,
+        partition: usize,
+        (base, quote): (usize, usize),
+        rate: f64,
+        (price_step, quantity_step): (u64, u64),
+        first_id: u64,
+    ) -> Pair {
+        let hours = Hours::All;
+        Pair { symbol, partition, base, quote, rate, price_step, quantity_step, worth: 1.0, first_id, hours }
+    }
+
+    const fn worth(self, worth: f64) -> Pair {
+        Pair { worth, ..self }
+    }
+
+    const fn early(self) -> Pair {
+        Pair { hours: Hours::Early, ..self }
+    }
+
+    const fn late(self) -> Pair {
+        Pair { hours: Hours::Late, ..self }
+    }
+
+    /// Trades a second, in quiet times, in that second of the market.
+    pub(super) fn rate_at(&self, second: u64) -> f64 {
+        let is_early = second % STORY_SECONDS < STORY_SECONDS / 2;
+        let share = match (self.hours, is_early) {
+            (Hours::All, _) => 1.0,
+            (Hours::Early, true) | (Hours::Late, false) => 4.0,
+            (Hours::Early, false) | (Hours::Late, true) => 0.5,
+        };
+        self.rate * share
+    }
+}
+
+/// The pairs of a market, those of the story first.
+pub(super) fn listed(listing: Listing) -> impl Iterator<Item = &'static Pair> {
+    let more: &[Pair] = match listing {
+        Listing::Story => &[],
+        Listing::Many => &more::MORE_PAIRS,
+    };
+    PAIRS.iter().chain(more)
+}
+
+/// The number of an asset beside those of the story.
+const fn more(number: usize) -> usize {
+    ASSETS.len() + number
 }
 
 const USDT: usize = 0;
@@ -27,41 +94,51 @@ const XVG: usize = 4;
 /// Where the walks begin, in dollars.
 const ASSETS: [f64; 5] = [1.0, 9_245.0, 669.0, 0.8350, 0.0742];
 
-#[rustfmt::skip]
-pub(super) const PAIRS: [Pair; 6] = [
-    Pair { symbol: "BTCUSDT", partition: 0, base: BTC, quote: USDT, rate: 160.0, price_step: 1_000_000, quantity_step: 100, worth: 600.0, first_id: 39_982_779 },
-    Pair { symbol: "ETHUSDT", partition: 1, base: ETH, quote: USDT, rate: 80.0, price_step: 1_000_000, quantity_step: 1_000, worth: 400.0, first_id: 24_310_551 },
-    Pair { symbol: "ETHBTC", partition: 1, base: ETH, quote: BTC, rate: 40.0, price_step: 100, quantity_step: 100_000, worth: 500.0, first_id: 58_211_907 },
-    Pair { symbol: "XRPUSDT", partition: 2, base: XRP, quote: USDT, rate: 40.0, price_step: 1_000, quantity_step: 1_000_000, worth: 200.0, first_id: 9_120_345 },
-    Pair { symbol: "XRPBTC", partition: 2, base: XRP, quote: BTC, rate: 25.0, price_step: 1, quantity_step: 100_000_000, worth: 150.0, first_id: 21_703_416 },
-    Pair { symbol: "XVGBTC", partition: 3, base: XVG, quote: BTC, rate: 4.0, price_step: 1, quantity_step: 100_000_000, worth: 60.0, first_id: 15_101_870 },
+/// Those of the story.
+pub(super) static PAIRS: [Pair; 6] = [
+    Pair::of("BTCUSDT", 0, (BTC, USDT), 160.0, (1_000_000, 100), 39_982_779).worth(600.0),
+    Pair::of("ETHUSDT", 1, (ETH, USDT), 80.0, (1_000_000, 1_000), 24_310_551).worth(400.0),
+    Pair::of("ETHBTC", 1, (ETH, BTC), 40.0, (100, 100_000), 58_211_907).worth(500.0),
+    Pair::of("XRPUSDT", 2, (XRP, USDT), 40.0, (1_000, 1_000_000), 9_120_345).worth(200.0),
+    Pair::of("XRPBTC", 2, (XRP, BTC), 25.0, (1, 100_000_000), 21_703_416).worth(150.0),
+    Pair::of("XVGBTC", 3, (XVG, BTC), 4.0, (1, 100_000_000), 15_101_870).worth(60.0),
 ];
 
 /// What every partition must agree on, drawn by each for itself.
 pub(super) struct Prices {
     random: SplitMix,
+    /// For the assets beside those of the story, which do not depend on them.
+    more: SplitMix,
     /// What the assets are worth when this second begins, and when it ends.
-    now: [f64; 5],
-    then: [f64; 5],
+    now: Vec<f64>,
+    then: Vec<f64>,
     /// How lively the market is this second; about 1.
     pub(super) activity: f64,
 }
 
 impl Prices {
-    pub(super) fn new(seed: u64) -> Self {
-        let mut prices = Prices { random: SplitMix::new(seed, 0), now: ASSETS, then: ASSETS, activity: 1.0 };
+    pub(super) fn new(seed: u64, listing: Listing) -> Self {
+        let mut assets = ASSETS.to_vec();
+        if listing == Listing::Many {
+            assets.extend(more::MORE_ASSETS);
+        }
+        let (random, more) = (SplitMix::new(seed, 0), SplitMix::new(seed, 1));
+        let mut prices = Prices { random, more, now: assets.clone(), then: assets, activity: 1.0 };
         prices.advance();
         prices
     }
 
     /// The next second.
     pub(super) fn advance(&mut self) {
-        self.now = self.then;
+        self.now.clone_from(&self.then);
         let lively = if self.random.one_in(12) { 1.0 + 4.0 * self.random.unit() } else { self.random.unit() };
         self.activity = 0.75 * self.activity + 0.25 * (0.4 + lively);
         for (asset, price) in self.then.iter_mut().enumerate().skip(1) {
-            let deviation = [0.0, 0.000_25, 0.000_3, 0.000_4, 0.000_8][asset] * self.activity;
-            *price *= 1.0 + deviation * self.random.bell();
+            let (deviation, random) = match [0.0, 0.000_25, 0.000_3, 0.000_4, 0.000_8].get(asset) {
+                Some(deviation) => (*deviation, &mut self.random),
+                None => (0.000_4, &mut self.more),
+            };
+            *price *= 1.0 + deviation * self.activity * random.bell();
         }
     }
 

@@ -26,11 +26,24 @@ pub struct Tape {
     pub per_second: u64,
     /// The event time of the first, in milliseconds since the epoch.
     pub start_ms: u64,
+    /// How many assets the symbols trade, besides those of the first two; each but one in sixteen against
+    /// four of them, which [`MARKET_CURRENCIES`] are. 0: each symbol trades an asset of its own in USDT.
+    pub assets: u32,
 }
+
+/// What symbols of a market of so many assets are traded against.
+pub const MARKET_CURRENCIES: [&str; 4] = ["USDT", "BTC", "ETH", "BNB"];
 
 impl Default for Tape {
     fn default() -> Self {
-        Tape { seed: 1, trades: 5_000_000, symbols: 2, per_second: 100_000, start_ms: 1_525_132_800_000 }
+        Tape {
+            seed: 1,
+            trades: 5_000_000,
+            symbols: 2,
+            per_second: 100_000,
+            start_ms: 1_525_132_800_000,
+            assets: 0,
+        }
     }
 }
 
@@ -55,7 +68,7 @@ impl Tape {
         let mut random = SplitMix::new(self.seed, 7);
         let choice = Zipf::new(self.symbols.max(1));
         let mut symbols: Vec<Walk> = (0..self.symbols.max(1)).map(|k| Walk::new(k, self.seed)).collect();
-        let names: Vec<String> = (0..self.symbols.max(1)).map(name).collect();
+        let names: Vec<String> = (0..self.symbols.max(1)).map(|k| name(k, self.assets)).collect();
         let mut buckets: Vec<Vec<Entry>> = (0..=DISORDER).map(|_| Vec::new()).collect();
         let mut lines =
             Lines { buffers: outputs.iter().map(|_| Vec::new()).collect(), outputs, turn: 0, written: 0 };
@@ -89,11 +102,21 @@ impl Tape {
     }
 }
 
-/// The name of the symbol of that number.
-fn name(k: u32) -> String {
+/// The name of the symbol of that number. Of a market of assets the symbols that trade most are spread over
+/// its currencies, so that most assets are some symbols away from any of them; one in sixteen is traded
+/// against another such asset alone.
+fn name(k: u32, assets: u32) -> String {
     match k {
         0 => "BTCUSDT".to_owned(),
         1 => "XVGBTC".to_owned(),
+        2..=4 if assets > 0 => ["ETHBTC", "BNBBTC", "ETHUSDT"][k as usize - 2].to_owned(),
+        _ if assets > 0 => {
+            let (asset, round) = ((k - 5) % assets, (k - 5) / assets);
+            match asset % 16 {
+                15 => format!("A{asset:04}-A{:04}", (asset + assets - 1 - round) % assets),
+                _ => format!("A{asset:04}-{}", MARKET_CURRENCIES[((asset + round) % 4) as usize]),
+            }
+        }
         _ => format!("S{k:04}USDT"),
     }
 }
@@ -207,7 +230,7 @@ impl<W: Write> Lines<'_, W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     fn lines(tape: &Tape, files: usize) -> Vec<Vec<String>> {
         let mut outputs = vec![Vec::new(); files];
@@ -243,6 +266,15 @@ mod tests {
             }
             assert_eq!(ids.len(), symbols as usize);
         }
+    }
+
+    #[test]
+    fn a_market_of_800_assets_has_3000_symbols_of_their_own() {
+        let names: BTreeSet<String> = (0..3_000).map(|k| name(k, 800)).collect();
+        assert_eq!(names.len(), 3_000);
+        let assets: BTreeSet<&str> = names.iter().filter_map(|name| Some(name.split_once('-')?.0)).collect();
+        assert_eq!(assets.len(), 800);
+        assert!(names.contains("A0003-BNB") && names.contains("A0015-A0014"), "{names:?}");
     }
 
     #[test]

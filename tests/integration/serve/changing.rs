@@ -160,8 +160,11 @@ fn what_cannot_be_changed_is_told_with_what_would_be_right() {
     assert_eq!(answer.status, 415, "{}", answer.body);
     // All or nothing: what could have been is not there either.
     assert_eq!(piped.served.get("/v1/definition").json()["log"].as_array().unwrap().len(), 0);
-    // A symbol that nobody trades is accepted, and waits.
-    assert_eq!(piped.served.send("PUT", "/v1/symbols/NOBODY", "").status, 200);
+    // A symbol that nobody trades is accepted, and waits, which is said.
+    let answer = piped.served.send("PUT", "/v1/symbols/NOBODY", "");
+    assert_eq!((answer.status, &answer.json()["waiting"]), (200, &serde_json::json!(["NOBODY"])));
+    let answer = piped.served.send("PUT", "/v1/crosses/Z", r#"{"formula":"NOBODY*LATE"}"#);
+    assert_eq!(answer.json()["waiting"], serde_json::json!(["LATE", "NOBODY"]), "{}", answer.body);
     // Rows of one name are probably a slip.
     let answer = piped.served.send("PUT", "/v1/crosses/NOBODY", r#"{"formula":"ETHBTC*BTCUSDT"}"#);
     assert_eq!(answer.status, 200, "{}", answer.body);
@@ -171,6 +174,44 @@ fn what_cannot_be_changed_is_told_with_what_would_be_right() {
     let answer = piped.served.send("PUT", "/v1/symbols/LATE", "");
     assert_eq!(answer.status, 409, "{}", answer.body);
     assert!(answer.body.contains("the run has ended"), "{}", answer.body);
+}
+
+/// What is answered is in the definition by then, with where each partition took it.
+#[test]
+fn two_writers_at_once_are_answered_one_by_one_when_the_definition_shows_it() {
+    for workers in ["1", "3"] {
+        let mut piped =
+            Piped::run(&["--cross", "X=ETHBTC*BTCUSDT", "--symbols", "ETHUSDT,XVGBTC", "-w", workers]);
+        piped.feed(0..30);
+        let served = &piped.served;
+        let write = |formulas: [&'static str; 2]| {
+            for formula in formulas.into_iter().cycle().take(12) {
+                let body = format!("{{\"formula\":\"{formula}\"}}");
+                let answer = served.send("PUT", "/v1/crosses/Y", &body);
+                assert_eq!(answer.status, 200, "{}", answer.body);
+                let definition = served.get("/v1/definition").json();
+                for change in answer.json()["changes"].as_array().unwrap() {
+                    let is_it = |logged: &&serde_json::Value| {
+                        let same = |field: &str| logged[field] == change[field];
+                        ["change", "kind", "name", "formula", "from_ms"].into_iter().all(same)
+                    };
+                    let logged = definition["log"].as_array().unwrap().iter().find(is_it);
+                    let offset = logged.map(|logged| logged["offsets"]["0"].clone());
+                    assert_eq!(offset, Some(120.into()), "{change} in {definition}");
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| write(["ETHUSDT/BTCUSDT", "XVGBTC*BTCUSDT"]));
+            scope.spawn(|| write(["ETHUSDT*ETHBTC", "XVGBTC/ETHBTC"]));
+        });
+        let definition = piped.served.get("/v1/definition").json();
+        let log = definition["log"].as_array().unwrap();
+        // Each change of the formula drops the one before it.
+        let verbs: Vec<&str> = log.iter().map(|change| change["change"].as_str().unwrap()).collect();
+        assert!(verbs[0] == "add" && verbs[1..].chunks(2).all(|pair| pair == ["drop", "add"]), "{verbs:?}");
+        assert_eq!(definition["crosses"][1]["formula"], log.last().unwrap()["formula"]);
+    }
 }
 
 #[test]

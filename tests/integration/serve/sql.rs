@@ -72,7 +72,7 @@ fn what_cannot_be_answered_is_told() {
         (&["query"], 2, "<SQL>"),
         (&["query", "select 1", "nowhere"], 3, "cannot read nowhere"),
         (&["query", "nowhere", "select 1"], 3, "cannot read nowhere"),
-        (&["query", "csv:nowhere", "select 1"], 3, "cannot read csv:nowhere"),
+        (&["query", "csv:nowhere", "select 1"], 3, "cannot read nowhere"),
         (&["query", "postgres://me:hunter2@h/d", "select 1"], 2, "asked by psql"),
         (&["query", "select 1", "sqlite:junk"], 3, "cannot read the database"),
         (&["query", "select 1", "junk"], 1, "line 1 is no row"),

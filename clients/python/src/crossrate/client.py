@@ -139,7 +139,7 @@ class Client:
         the change is there.
         """
         told = self._send("PATCH", "/v1/definition", {"crosses": dict(crosses or {}), "symbols": dict(symbols or {})})
-        return Outcome(told["changes"], told["kept"])
+        return Outcome(told["changes"], told["kept"], told["waiting"])
 
     @cached_property
     def _schema(self) -> Schema:

@@ -154,3 +154,5 @@ class Outcome:
     """What has changed, each with `from_ms`, the moment from which it holds; nothing where it was so already."""
     kept: bool
     """Whether a checkpoint holds it."""
+    waiting: list[str]
+    """Symbols that it needs and that have had no row so far."""
