@@ -23,6 +23,7 @@ pub mod checkpoint;
 mod earlier_tables;
 pub mod entry_key;
 mod kafka;
+mod letters;
 pub mod partition_changes;
 pub mod postgres;
 pub mod protocol;
@@ -50,6 +51,7 @@ use protocol::Ended;
 pub use kafka::Kafka;
 pub(crate) use kafka::assemble;
 pub use postgres::Postgres;
+use postgres::Written;
 pub use sqlite::Sqlite;
 
 /// Entries of a checkpoint: encoded, by key.
@@ -124,7 +126,7 @@ pub fn open(config: &Config) -> Result<Option<Box<dyn Ledger>>> {
 /// Opens a run's place in one of its sinks.
 pub(crate) fn open_at(config: &Config, target: &SinkTarget) -> Result<Box<dyn Ledger>> {
     Ok(match target {
-        SinkTarget::Sqlite(path) => Box::new(Sqlite::open(path, &config.name)?),
+        SinkTarget::Sqlite(path) => Box::new(Sqlite::open(path, &config.name, config.source.topics())?),
         SinkTarget::File(path) | SinkTarget::Days(_, path) => {
             let ledger = Sqlite::beside(&beside(path), &config.name)?;
             if let Some(other) = ledger.another()? {
@@ -142,7 +144,8 @@ pub(crate) fn open_at(config: &Config, target: &SinkTarget) -> Result<Box<dyn Le
         SinkTarget::Kafka(_) => Box::new(Kafka::open(config)?),
         SinkTarget::Postgres(url) => {
             let quiet = config.verbosity < Verbosity::Normal;
-            Box::new(Postgres::open(url, &config.name, quiet, config.definition.kept_kinds())?)
+            let written = Written { kinds: config.definition.kept_kinds(), topics: config.source.topics() };
+            Box::new(Postgres::open(url, &config.name, quiet, written)?)
         }
         SinkTarget::Stdout => anyhow::bail!("standard output holds no checkpoint"),
     })

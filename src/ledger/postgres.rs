@@ -20,9 +20,9 @@ use crate::config::database::{Database, words};
 use crate::exit::{Exit, Failure};
 use answer::{patiently, within};
 use anyhow::Result;
-use crossrate_dataflows::market::schema::RowKinds;
 use std::time::{Duration, Instant};
 use tables::Statements;
+pub(crate) use tables::Written;
 use tokio::runtime::Runtime;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error, Row};
@@ -45,8 +45,8 @@ pub struct Postgres {
     shown: String,
     job: String,
     quiet: bool,
-    /// The kinds of rows that it is here to write, which need tables; none for who is here for a look only.
-    kinds: Option<RowKinds>,
+    /// What it is here to write, which needs tables; none for who is here for a look only.
+    written: Option<Written>,
     runtime: Runtime,
     session: Option<Session>,
     protocol: Protocol,
@@ -76,9 +76,9 @@ impl std::fmt::Debug for Postgres {
 }
 
 impl Postgres {
-    /// Connects, and makes the tables of those kinds that are missing.
-    pub fn open(url: &str, job: &str, quiet: bool, kinds: RowKinds) -> Result<Self> {
-        Self::begin(url, job, quiet, Some(kinds))
+    /// Connects, and makes the tables that are missing.
+    pub(crate) fn open(url: &str, job: &str, quiet: bool, written: Written) -> Result<Self> {
+        Self::begin(url, job, quiet, Some(written))
     }
 
     /// Connects for a look only, and makes nothing.
@@ -86,7 +86,7 @@ impl Postgres {
         Self::begin(url, job, verbosity < Verbosity::Normal, None)
     }
 
-    fn begin(url: &str, job: &str, quiet: bool, kinds: Option<RowKinds>) -> Result<Self> {
+    fn begin(url: &str, job: &str, quiet: bool, written: Option<Written>) -> Result<Self> {
         let mut place = Database::parse(url).map_err(|wrong| Failure::new(Exit::Usage, wrong))?;
         place.find_password()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
@@ -94,7 +94,7 @@ impl Postgres {
         let protocol = Protocol::new(super::run_id()?, super::owner());
         let job = job.to_owned();
         let mut ledger =
-            Postgres { place, shown, job, quiet, kinds, runtime, session: None, protocol, before: None };
+            Postgres { place, shown, job, quiet, written, runtime, session: None, protocol, before: None };
         ledger.connect(PATIENCE_AT_START)?;
         Ok(ledger)
     }
@@ -137,7 +137,7 @@ impl Postgres {
         let deadline = Instant::now() + patience;
         let (mut pause, mut told) = (Duration::from_millis(50), self.quiet);
         loop {
-            let connecting = connect(&self.place, self.kinds);
+            let connecting = connect(&self.place, self.written.as_ref());
             let trouble = match self.runtime.block_on(within(ANSWER, connecting)) {
                 Ok(Ok(session)) => {
                     self.session = Some(session);
@@ -361,7 +361,7 @@ impl Ledger for Postgres {
 }
 
 /// Connects once, sets the session up and prepares the statements.
-async fn connect(place: &Database, kinds: Option<RowKinds>) -> Result<Result<Session>, Trouble> {
+async fn connect(place: &Database, written: Option<&Written>) -> Result<Result<Session>, Trouble> {
     let connector = match place.tls.connector() {
         Ok(connector) => connector,
         Err(error) => return Ok(Err(error)),
@@ -388,9 +388,9 @@ async fn connect(place: &Database, kinds: Option<RowKinds>) -> Result<Result<Ses
              WHERE current_setting('synchronous_commit') = 'off'",
         )
         .await?;
-    let Some(kinds) = kinds else { return Ok(Ok(Session { client, statements: None })) };
-    tables::make(&client, kinds).await?;
-    let statements = Some(Statements::prepare(&client, kinds).await?);
+    let Some(written) = written else { return Ok(Ok(Session { client, statements: None })) };
+    tables::make(&client, written.kinds).await?;
+    let statements = Some(Statements::prepare(&client, written).await?);
     Ok(Ok(Session { client, statements }))
 }
 

@@ -5,7 +5,7 @@ mod tables;
 use super::entry_key::EntryKey;
 use super::protocol::{Lease, Protocol, Step, Wrote};
 use super::stored_checkpoint::StoredCheckpoint;
-use super::{Commit, Entries, Ledger, checkpoint, is_overtaken};
+use super::{Commit, Entries, Ledger, checkpoint, is_overtaken, letters};
 use crate::exit::{Exit, Failure};
 use crate::rows::sqlite::{bound, insert};
 use anyhow::Result;
@@ -25,6 +25,8 @@ pub struct Sqlite {
     connection: Connection,
     /// Whether rows go here too, or the checkpoint only.
     rows: bool,
+    /// The topics that refused records come from, where there are several.
+    topics: Vec<String>,
     protocol: Protocol,
     /// What was there when the job was taken over.
     before: Option<Lease>,
@@ -41,18 +43,12 @@ const CHECKPOINT: &str = "
         job TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (job, key)
     );";
 
-const DEAD_LETTERS: &str = "
-    CREATE TABLE IF NOT EXISTS dead_letters (
-        job TEXT NOT NULL, partition INTEGER NOT NULL, \"offset\" INTEGER NOT NULL, reason TEXT NOT NULL,
-        detail TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (job, partition, \"offset\")
-    ) WITHOUT ROWID;";
-
 impl Sqlite {
     /// Opens or makes the database of a sink.
-    pub fn open(path: &Path, job: &str) -> Result<Self> {
-        let mut ledger = Self::connect(path, job, true)?;
+    pub fn open(path: &Path, job: &str, topics: Vec<String>) -> Result<Self> {
+        let mut ledger = Sqlite { topics, ..Self::connect(path, job, true)? };
         tables::make(&mut ledger.connection, path)?;
-        ledger.connection.execute_batch(DEAD_LETTERS).map_err(|e| failed(&ledger.path, e))?;
+        tables::make_letters(&mut ledger.connection).map_err(|error| failed(&ledger.path, error))?;
         ledger.connection.set_prepared_statement_cache_capacity(32);
         Ok(ledger)
     }
@@ -85,7 +81,8 @@ impl Sqlite {
         };
         set_up().map_err(|error| failed(path, error))?;
         let protocol = Protocol::new(super::run_id()?, super::owner());
-        Ok(Sqlite { path: path.to_owned(), job: job.to_owned(), connection, rows, protocol, before: None })
+        let (path, job, topics) = (path.to_owned(), job.to_owned(), Vec::new());
+        Ok(Sqlite { path, job, connection, rows, topics, protocol, before: None })
     }
 
     /// What is there of a job, without taking it over; a database that is not there is not made.
@@ -137,18 +134,7 @@ impl Sqlite {
                 let mut insert = transaction.prepare_cached(&insert(row.kind.schema()))?;
                 insert.execute(rusqlite::params_from_iter(bound(&job, row.kind, &row.columns())))?;
             }
-            let mut letter = transaction
-                .prepare_cached("INSERT OR REPLACE INTO dead_letters VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
-            for r in &commit.refused {
-                letter.execute(params![
-                    self.job,
-                    r.partition,
-                    r.offset,
-                    r.reason.as_str(),
-                    r.detail,
-                    r.value
-                ])?;
-            }
+            tables::write_letters(&transaction, &self.job, &letters::of(&commit.refused, &self.topics))?;
         }
         let mut put =
             transaction.prepare_cached("INSERT OR REPLACE INTO crossrate_recovery VALUES (?1, ?2, ?3)")?;

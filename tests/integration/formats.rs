@@ -8,6 +8,7 @@ use serde_json::Value;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 /// Recordings with their formats.
 const FILES: [(&str, &str); 40] = [
@@ -127,29 +128,107 @@ fn rows(file: &Path, format: &str, input: Option<PathBuf>) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
+/// A recording, how it is read, and the rows that the oracle makes of its independent reading.
+pub(crate) struct Recording {
+    pub(crate) name: &'static str,
+    pub(crate) file: PathBuf,
+    /// A format of the program, or the path of a mapping.
+    pub(crate) format: String,
+    /// Its symbol is told by the name of its file.
+    is_named: bool,
+    pub(crate) expected: String,
+}
+
+/// All recordings: read once for all tests.
+pub(crate) fn all_recordings() -> &'static [Recording] {
+    static ALL: OnceLock<(tempfile::TempDir, Vec<Recording>)> = OnceLock::new();
+    let (_, all) = ALL.get_or_init(|| {
+        let folder = recordings::folder().join("venues");
+        let mappings = tempfile::tempdir().expect("a folder");
+        let settings = Settings::read(&flags());
+        let recording = |(name, format): (&'static str, &str)| {
+            let file = folder.join(name);
+            let text = mapping(format).unwrap_or_default();
+            let path = mappings.path().join(format).with_extension("toml");
+            std::fs::write(&path, &text).expect("written");
+            let format = if text.is_empty() { format.to_owned() } else { path.display().to_string() };
+            let bytes = events(&file, text.contains("ids = \"unique\""));
+            let expected = oracle::run(&settings, &[File { bytes, archive_of: None, is_mapped: true }]).rows;
+            assert!(!expected.is_empty(), "{name}");
+            let is_named = name.contains("-aggTrades-") || text.contains("name =") || text.contains("{ name");
+            Recording { name, file, format, is_named, expected }
+        };
+        let all = FILES.into_iter().map(recording).collect();
+        (mappings, all)
+    });
+    all
+}
+
+pub(crate) fn flags() -> Vec<String> {
+    FLAGS.split(' ').map(str::to_owned).collect()
+}
+
 #[test]
 #[ignore = "needs recordings"]
 fn mapped_recordings_give_the_rows_of_their_independent_reading() {
-    let folder = recordings::folder().join("venues");
-    let mappings = tempfile::tempdir().expect("a folder");
-    let settings = Settings::read(&FLAGS.split(' ').map(str::to_owned).collect::<Vec<_>>());
-    for (name, format) in FILES {
-        let file = folder.join(name);
-        let text = mapping(format).unwrap_or_default();
-        let path = mappings.path().join(format).with_extension("toml");
-        std::fs::write(&path, &text).expect("written");
-        let format = if text.is_empty() { format.to_owned() } else { path.display().to_string() };
-        let bytes = events(&file, text.contains("ids = \"unique\""));
-        let input = File { bytes, archive_of: None, is_mapped: true };
-        let expected = oracle::run(&settings, &[input]);
-        assert!(!expected.rows.is_empty(), "{name}");
-        same(name, &expected.rows, &rows(&file, &format, None)).unwrap_or_else(|error| panic!("{error}"));
+    for Recording { name, file, format, is_named, expected } in all_recordings() {
+        same(name, expected, &rows(file, format, None)).unwrap_or_else(|error| panic!("{error}"));
         // A pipe has no name that could tell a symbol.
-        if !name.contains("-aggTrades-") && !text.contains("name =") && !text.contains("{ name") {
-            let piped = rows(&file, &format, Some(file.clone()));
-            same(name, &expected.rows, &piped).unwrap_or_else(|error| panic!("pipe: {error}"));
+        if !is_named {
+            let piped = rows(file, format, Some(file.clone()));
+            same(name, expected, &piped).unwrap_or_else(|error| panic!("pipe: {error}"));
         }
     }
+}
+
+/// Letters of a database: topic, partition, offset, part and reason.
+fn letters(database: &Path) -> Vec<(String, i64, i64, i64, String)> {
+    let connection = rusqlite::Connection::open(database).expect("opened");
+    let sql = "SELECT topic, partition, \"offset\", part, reason FROM dead_letters ORDER BY 1, 2, 3, 4";
+    let mut select = connection.prepare(sql).expect("the columns of this release");
+    let found =
+        select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)));
+    found.expect("read").collect::<rusqlite::Result<_>>().expect("read")
+}
+
+/// A record of three trades, two of which are bad; and its format.
+pub(crate) const TWO_BAD: &str = concat!(
+    r#"{"d":[{"s":"A","t":1,"p":"0","T":1525022020361},{"s":"A","t":2,"p":"1.5","T":1525022020362},"#,
+    r#"{"s":"A","t":3,"p":"x","T":1525022020363}]}"#
+);
+pub(crate) const OF_ARRAYS: &str = "[[record]]\neach = \"/d\"\nsymbol = \"/s\"\nid = \"/t\"\nprice = \"/p\"\n\
+                                    quantity = \"/p\"\ntime = \"/T\"\nunit = \"ms\"\n";
+
+#[test]
+fn each_refused_trade_of_a_record_has_its_letter_in_a_database_that_an_earlier_release_made_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
+    write("in.jsonl", &format!("{TWO_BAD}\n"));
+    write("arrays.toml", OF_ARRAYS);
+    let database = folder.path().join("rows.db");
+    rusqlite::Connection::open(&database)
+        .expect("opened")
+        .execute_batch(
+            "CREATE TABLE dead_letters (job TEXT NOT NULL, partition INTEGER NOT NULL,
+                 \"offset\" INTEGER NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL, value BLOB NOT NULL,
+                 PRIMARY KEY (job, partition, \"offset\")) WITHOUT ROWID;
+             CREATE VIEW reasons AS SELECT reason FROM dead_letters;
+             INSERT INTO dead_letters VALUES ('before', 7, 8, 'late', 'of an earlier release', X'7B7D')",
+        )
+        .expect("made");
+    let run = ["in.jsonl", "--format", "arrays.toml", "--symbols", "all", "--to", "sqlite:rows.db"];
+    for _ in 0..2 {
+        let (code, said) = refused(&run, folder.path());
+        assert_eq!(code, Some(0), "{said}");
+        let bad = |part| (String::new(), 0, 0, part, "bad".to_owned());
+        let earlier = (String::new(), 7, 8, 0, "late".to_owned());
+        assert_eq!(letters(&database), [bad(0), bad(1), earlier]);
+    }
+    let connection = rusqlite::Connection::open(&database).expect("opened");
+    let reasons: i64 = connection
+        .query_row("SELECT count(*) FROM reasons", [], |row| row.get(0))
+        .expect("the view is there");
+    assert_eq!(reasons, 3);
 }
 
 fn refused(flags: &[&str], folder: &Path) -> (Option<i32>, String) {

@@ -71,6 +71,16 @@ fn the_first_record_of_the_most_frequent_class_is_told_with_its_reason() {
 }
 
 #[test]
+fn a_record_for_which_no_condition_of_a_mapping_holds_is_told_with_the_values_that_it_has() {
+    let records = "{\"type\":\"subscriptions\",\"channels\":[]}\n".repeat(2);
+    let (output, said) = run(&records, &["--format", "coinbase", "-q"]);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let why = "of 2 records none was accepted: 2 ignored; the first, number 0: no `where` holds: \
+               /type is \"subscriptions\" and not \"match\" or \"last_match\"; /channel is absent";
+    assert!(said.contains(why), "{said}");
+}
+
+#[test]
 fn the_delay_that_is_told_takes_what_was_late() {
     let mut records: String = (0..50).map(|n| trade("BTCUSDT", n, START + n * 1_000)).collect();
     records += &trade("BTCUSDT", 90, START + 12_345);
@@ -120,6 +130,13 @@ fn an_archive_of_an_unselected_symbol_is_told_by_its_name_and_refused_by_every_n
         let told = "of 2 records none was accepted: 2 unselected; symbols seen: ETHUSDT";
         assert_eq!(said.matches(told).count(), 1, "-n {number}: {said}");
     }
+    // A symbol that is told wins over the file's name.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
+    crate::program::without_settings(&mut command);
+    command.arg("run").arg(&file).args(["--symbol", "ETHBTC", "--symbols", "ETHBTC", "-q", "--strict"]);
+    let output = command.stdin(Stdio::null()).output().expect("it ends");
+    let rows = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && rows.contains(r#""name":"ETHBTC""#), "{rows}");
 }
 
 #[test]

@@ -23,7 +23,36 @@ pub(super) async fn bring_up(client: &Client, kinds: RowKinds) -> Result<(), Err
             client.batch_execute("COMMIT").await?;
         }
     }
-    Ok(())
+    letters(client).await
+}
+
+/// Gives the table of refused records their topic and their number in a record.
+async fn letters(client: &Client) -> Result<(), Error> {
+    const CHANGE: &str = "ALTER TABLE dead_letters ADD COLUMN topic text NOT NULL DEFAULT '',
+        ADD COLUMN part bigint NOT NULL DEFAULT 0";
+    // A table without a job is another's.
+    let lacks = "SELECT coalesce(bool_or(attname = 'job') AND NOT bool_or(attname = 'part'), false) \
+                 FROM pg_attribute WHERE attrelid = to_regclass('dead_letters') AND NOT attisdropped";
+    if !client.query_one(lacks, &[]).await?.get::<_, bool>(0) {
+        return Ok(());
+    }
+    tracing::info!(table = "dead_letters", "the table dead_letters is brought to this release");
+    client.batch_execute(&format!("BEGIN; {ONE_AT_A_TIME}")).await?;
+    // Another run may have been faster.
+    if client.query_one(lacks, &[]).await?.get::<_, bool>(0) {
+        let drop = drop_key(client, "dead_letters").await?;
+        let key = "ADD PRIMARY KEY (job, topic, partition, \"offset\", part)";
+        client.batch_execute(&format!("{CHANGE}; ALTER TABLE dead_letters {drop}{key}")).await?;
+    }
+    client.batch_execute("COMMIT").await
+}
+
+/// The change that drops a table's primary key, where it has one.
+async fn drop_key(client: &Client, table: &str) -> Result<String, Error> {
+    let sql =
+        "SELECT quote_ident(conname) FROM pg_constraint WHERE conrelid = to_regclass($1) AND contype = 'p'";
+    let drop = client.query_opt(sql, &[&table]).await?;
+    Ok(drop.map(|row| format!("DROP CONSTRAINT {}, ", row.get::<_, String>(0))).unwrap_or_default())
 }
 
 /// The columns that a table of rows lacks. A table that has no job, name and times is another's: it lacks
@@ -60,10 +89,7 @@ async fn add(client: &Client, table: &Schema, lacking: &[&str]) -> Result<(), Er
         let sql = format!("UPDATE {name} SET \"window\" = $1 WHERE job = $2 AND end_ms - start_ms = $3");
         client.execute(&sql, &[window, job, length]).await?;
     }
-    let sql =
-        "SELECT quote_ident(conname) FROM pg_constraint WHERE conrelid = to_regclass($1) AND contype = 'p'";
-    let drop = client.query_opt(sql, &[&name]).await?;
-    let drop = drop.map(|row| format!("DROP CONSTRAINT {}, ", row.get::<_, String>(0))).unwrap_or_default();
+    let drop = drop_key(client, name).await?;
     client
         .batch_execute(&format!(
             "ALTER TABLE {name} ALTER COLUMN \"window\" DROP DEFAULT, {drop}ADD PRIMARY KEY ({}, job)",

@@ -5,6 +5,7 @@
 //! travel as an array for each column, so a commit is a handful of statements whatever its size.
 
 use crate::ledger::entry_key::EntryKey;
+use crate::ledger::letters;
 use crate::rows::columns;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::row::Row;
@@ -35,10 +36,20 @@ const OWN: [(&str, &str); 3] = [
     (
         "dead_letters",
         "CREATE TABLE dead_letters (
-            job text NOT NULL, partition bigint NOT NULL, \"offset\" bigint NOT NULL, reason text NOT NULL,
-            detail text NOT NULL, value bytea NOT NULL, PRIMARY KEY (job, partition, \"offset\"))",
+            job text NOT NULL, topic text NOT NULL, partition bigint NOT NULL, \"offset\" bigint NOT NULL,
+            part bigint NOT NULL, reason text NOT NULL, detail text NOT NULL, value bytea NOT NULL,
+            PRIMARY KEY (job, topic, partition, \"offset\", part))",
     ),
 ];
+
+/// What a run writes.
+#[derive(Debug)]
+pub(crate) struct Written {
+    /// The kinds of its rows.
+    pub(crate) kinds: RowKinds,
+    /// The topics that its refused records come from, where there are several.
+    pub(crate) topics: Vec<String>,
+}
 
 /// Makes the tables that are missing, of rows those of such kinds, and brings earlier ones up. One run at a
 /// time does.
@@ -81,6 +92,8 @@ fn definition(schema: &Schema) -> String {
 #[derive(Clone)]
 pub(super) struct Statements {
     rows: Vec<(RowKind, Statement)>,
+    /// The topics that refused records come from, where there are several.
+    topics: Vec<String>,
     refused: Statement,
     put: Statement,
     remove: Statement,
@@ -88,14 +101,16 @@ pub(super) struct Statements {
 
 impl Statements {
     /// Prepares them; fails where a table of that name is another's.
-    pub(super) async fn prepare(client: &Client, kinds: RowKinds) -> Result<Self, Error> {
+    pub(super) async fn prepare(client: &Client, written: &Written) -> Result<Self, Error> {
         let mut rows = Vec::new();
-        for kind in RowKind::ALL.into_iter().filter(|kind| kinds.has(*kind)) {
+        for kind in RowKind::ALL.into_iter().filter(|kind| written.kinds.has(*kind)) {
             rows.push((kind, client.prepare(&insert(kind.schema())).await?));
         }
-        let refused = "INSERT INTO dead_letters (job, partition, \"offset\", reason, detail, value)
-            SELECT $1, u.* FROM unnest($2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::bytea[]) AS u
-            ON CONFLICT (job, partition, \"offset\") DO UPDATE
+        let refused = "
+            INSERT INTO dead_letters (job, topic, partition, \"offset\", part, reason, detail, value)
+            SELECT $1, u.* FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[],
+                $7::text[], $8::bytea[]) AS u
+            ON CONFLICT (job, topic, partition, \"offset\", part) DO UPDATE
             SET reason = EXCLUDED.reason, detail = EXCLUDED.detail, value = EXCLUDED.value";
         let put = "INSERT INTO crossrate_recovery (job, key, value)
             SELECT $1, u.* FROM unnest($2::text[], $3::bytea[]) AS u
@@ -103,6 +118,7 @@ impl Statements {
         let remove = "DELETE FROM crossrate_recovery WHERE job = $1 AND key = ANY($2::text[])";
         Ok(Statements {
             rows,
+            topics: written.topics.clone(),
             refused: client.prepare(refused).await?,
             put: client.prepare(put).await?,
             remove: client.prepare(remove).await?,
@@ -136,15 +152,17 @@ impl Statements {
         job: &str,
         refused: &[Refusal],
     ) -> Result<(), Error> {
-        for chunk in refused.chunks(CHUNK) {
-            let partitions: Vec<i64> = chunk.iter().map(|r| i64::from(r.partition)).collect();
-            let offsets: Vec<i64> = chunk.iter().map(|r| r.offset).collect();
-            let reasons: Vec<&str> = chunk.iter().map(|r| r.reason.as_str()).collect();
-            let details: Vec<String> = chunk.iter().map(|r| text(&r.detail)).collect();
-            let values: Vec<&[u8]> = chunk.iter().map(|r| r.value.as_slice()).collect();
-            client
-                .execute(&self.refused, &[&job, &partitions, &offsets, &reasons, &details, &values])
-                .await?;
+        for chunk in letters::of(refused, &self.topics).chunks(CHUNK) {
+            let topics: Vec<&str> = chunk.iter().map(|l| l.topic).collect();
+            let partitions: Vec<i64> = chunk.iter().map(|l| i64::from(l.partition)).collect();
+            let offsets: Vec<i64> = chunk.iter().map(|l| l.refusal.offset).collect();
+            let parts: Vec<i64> = chunk.iter().map(|l| i64::from(l.part)).collect();
+            let reasons: Vec<&str> = chunk.iter().map(|l| l.refusal.reason.as_str()).collect();
+            let details: Vec<String> = chunk.iter().map(|l| text(&l.refusal.detail)).collect();
+            let values: Vec<&[u8]> = chunk.iter().map(|l| l.refusal.value.as_slice()).collect();
+            let columns: [&(dyn ToSql + Sync); 8] =
+                [&job, &topics, &partitions, &offsets, &parts, &reasons, &details, &values];
+            client.execute(&self.refused, &columns).await?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! The tables of rows: made where they are missing, and given what an earlier release did not know.
 
 use super::super::earlier_tables::{self, GROUPS};
+use super::super::letters::Letter;
 use super::{failed, read_entries};
 use crate::exit::{Exit, Failure};
 use crate::rows::sqlite::{columns, schema};
@@ -35,6 +36,51 @@ pub(super) fn make(connection: &mut Connection, path: &Path) -> Result<()> {
             }
         }
         .map_err(|error| failed(path, error))?;
+    }
+    Ok(())
+}
+
+const LETTERS: &str = "
+    CREATE TABLE IF NOT EXISTS dead_letters (
+        job TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL, \"offset\" INTEGER NOT NULL,
+        part INTEGER NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL, value BLOB NOT NULL,
+        PRIMARY KEY (job, topic, partition, \"offset\", part)
+    ) WITHOUT ROWID;";
+
+/// Makes the table of refused records, or copies that of an earlier release, which has neither topic nor
+/// part.
+pub(super) fn make_letters(connection: &mut Connection) -> rusqlite::Result<()> {
+    const EARLIER: &str = "SELECT EXISTS (SELECT 1 FROM pragma_table_info('dead_letters') WHERE name = 'job')
+        AND NOT EXISTS (SELECT 1 FROM pragma_table_info('dead_letters') WHERE name = 'part')";
+    // Views that name the table stay as they are.
+    connection.pragma_update(None, "legacy_alter_table", true)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if transaction.query_row(EARLIER, [], |row| row.get(0))? {
+        transaction.execute_batch(&format!(
+            "ALTER TABLE dead_letters RENAME TO dead_letters_before; {LETTERS}
+             INSERT INTO dead_letters SELECT job, '', partition, \"offset\", 0, reason, detail, value
+                 FROM dead_letters_before;
+             DROP TABLE dead_letters_before"
+        ))?;
+    } else {
+        transaction.execute_batch(LETTERS)?;
+    }
+    transaction.commit()?;
+    connection.pragma_update(None, "legacy_alter_table", false)
+}
+
+/// Writes refused records.
+pub(super) fn write_letters(
+    transaction: &Transaction<'_>,
+    job: &str,
+    letters: &[Letter<'_>],
+) -> rusqlite::Result<()> {
+    let mut insert = transaction
+        .prepare_cached("INSERT OR REPLACE INTO dead_letters VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
+    for Letter { topic, partition, part, refusal } in letters {
+        let (reason, detail) = (refusal.reason.as_str(), &refusal.detail);
+        let values = params![job, topic, partition, refusal.offset, part, reason, detail, refusal.value];
+        insert.execute(values)?;
     }
     Ok(())
 }

@@ -9,7 +9,8 @@ use apache_avro::{Schema, to_avro_datum};
 use prost_reflect::prost::Message as _;
 use prost_reflect::{DescriptorPool, DynamicMessage, Value};
 use serde_json::json;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
@@ -265,4 +266,75 @@ fn a_registry_that_is_away_is_waited_for_and_a_schema_evolves_while_the_job_runs
     });
     assert!(letter.lines().all(|line| line.contains("its schema id is not in the registry")), "{letter}");
     assert!(live.said().iter().all(|line| !line.contains("schema 1000000")), "said once");
+}
+
+/// `job:secret`, as a request says it.
+const CREDENTIALS: &str = "authorization: basic am9ionnly3jlda==";
+
+/// Stands before a registry and lets in requests with the right credentials: 401 without any, 403 with
+/// others. Its port.
+fn guarded(server: u16) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            std::thread::spawn(move || admit(client, server));
+        }
+    });
+    port
+}
+
+/// One request, and its answer to the end.
+fn admit(mut client: TcpStream, server: u16) -> Option<()> {
+    let mut head = String::new();
+    let mut lines = BufReader::new(client.try_clone().ok()?);
+    while !head.ends_with("\r\n\r\n") {
+        (lines.read_line(&mut head).ok()? > 0).then_some(())?;
+    }
+    let lower = head.to_lowercase();
+    let refusal = match lower.contains(CREDENTIALS) {
+        true => None,
+        false if lower.contains("authorization:") => Some("403 Forbidden"),
+        false => Some("401 Unauthorized"),
+    };
+    if let Some(status) = refusal {
+        let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        return client.write_all(answer.as_bytes()).ok();
+    }
+    let mut server = TcpStream::connect(("127.0.0.1", server)).ok()?;
+    let head = head.replacen("\r\n", "\r\nconnection: close\r\n", 1);
+    server.write_all(head.as_bytes()).ok()?;
+    let mut answer = Vec::new();
+    server.read_to_end(&mut answer).ok()?;
+    client.write_all(&answer).ok()
+}
+
+#[test]
+#[ignore = "needs Java"]
+fn a_registry_that_wants_credentials_is_told_of_with_the_flag_that_gives_them() {
+    let (kafka, registry) = (rig::kafka(), Registry::shared());
+    let folder = tempfile::tempdir().expect("a folder");
+    let format = mapping(folder.path(), "avro.toml", "encoding = \"avro\"\n");
+    let topic = kafka.topic("guarded", 1);
+    let schema = avro_schema("decimal", "");
+    let id = registry.register("guarded-value", "AVRO", &schema, json!([]));
+    let records = (0..40).map(|n| trade("A", n, n as f64)).map(|json| as_avro(&json, &schema));
+    let records: Vec<_> = records.map(|body| Record::new(0, framed(id, &[], body))).collect();
+    kafka.produce(&topic, &records);
+    let url = registry.url.replace(&registry.port().to_string(), &guarded(registry.port()).to_string());
+    let credentials = |text: &str| {
+        let path = folder.path().join("credentials");
+        std::fs::write(&path, text).expect("written");
+        path.to_str().expect("UTF-8").to_owned()
+    };
+    let job = |more: &[&str]| run(&kafka, &topic, &format, &[&["-e", "--registry", &url], more].concat());
+    let (code, out, said) = end(job(&[]));
+    let wanted =
+        "lets nobody in without the right credentials (HTTP status 401 Unauthorized): --registry-user";
+    assert!(code == 3 && out.is_empty() && said.contains(wanted), "{code} {said}");
+    let (code, out, said) = end(job(&["--registry-user", &credentials("job:wrong")]));
+    assert!(code == 3 && out.is_empty() && said.contains("(HTTP status 403 Forbidden)"), "{code} {said}");
+    assert!(!said.contains("wrong"), "{said}");
+    let told = rows(job(&["--registry-user", &credentials("job:secret")]));
+    assert_eq!(told.lines().count(), 4, "{told}");
 }

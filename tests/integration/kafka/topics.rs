@@ -4,6 +4,9 @@
 use super::ledger::signal;
 use super::rig::{self, Kafka, Live, Record, crossrate, end, rows};
 use super::{short, trade};
+use crate::formats::{OF_ARRAYS, Recording, TWO_BAD, all_recordings, flags};
+use crate::program::same;
+use std::io::Read;
 use std::process::Command;
 
 /// A trade of the other venue, at so many seconds of the same minute.
@@ -115,4 +118,61 @@ fn partitions_are_added_to_one_of_two_topics_and_the_job_is_killed() {
         "BTC-USD 30 1",
     ];
     assert_eq!(found, expected, "{text}");
+}
+
+/// The records of a recording, without the blank lines.
+fn records(recording: &Recording) -> Vec<Record> {
+    let mut text = std::fs::read(&recording.file).expect("a recording");
+    if recording.file.extension().is_some_and(|ending| ending == "gz") {
+        let packed = std::mem::take(&mut text);
+        flate2::read::MultiGzDecoder::new(packed.as_slice()).read_to_end(&mut text).expect("it is whole");
+    }
+    let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+    lines.map(|line| Record::new(0, line)).collect()
+}
+
+#[test]
+#[ignore = "needs Java and recordings"]
+fn mapped_recordings_give_the_rows_of_their_independent_reading_from_topics_too() {
+    let kafka = rig::kafka();
+    // A line of CSV is told from another kind by its file's header or name.
+    let all: Vec<&Recording> = all_recordings().iter().filter(|it| it.name.contains(".jsonl")).collect();
+    assert!(all.len() > 30);
+    let check = |recording: &&Recording| {
+        let Recording { name, format, expected, .. } = recording;
+        let topic = kafka.topic("venue", 1);
+        kafka.produce(&topic, &records(recording));
+        let mut command =
+            crossrate(["run", "-q", "-e", "-b", &kafka.brokers, "-t", &format!("{topic}={format}")]);
+        command.args(flags());
+        same(name, expected, &rows(command)).unwrap_or_else(|error| panic!("{error}"));
+    };
+    std::thread::scope(|scope| {
+        for part in all.chunks(all.len().div_ceil(3)) {
+            scope.spawn(move || part.iter().for_each(check));
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs Java"]
+fn letters_in_a_database_name_the_topic_and_the_part_of_a_record() {
+    let kafka = rig::kafka();
+    let (trades, arrays) = (kafka.topic("letters-b", 1), kafka.topic("letters-a", 2));
+    let folder = tempfile::tempdir().expect("a folder");
+    let format = folder.path().join("arrays.toml");
+    std::fs::write(&format, OF_ARRAYS).expect("written");
+    kafka.produce(&trades, &[Record::new(0, trade("A", 1, 1.0)), Record::new(0, "{broken")]);
+    kafka.produce(&arrays, &[Record::new(1, TWO_BAD)]);
+    let database = folder.path().join("rows.db");
+    let mut command = crossrate(["run", "-q", "-e", "-b", &kafka.brokers, "-t", &trades, "--symbols", "all"]);
+    command.args(["-t", &format!("{arrays}={}", format.display()), "--to"]);
+    command.arg(format!("sqlite:{}", database.display()));
+    rows(command);
+    let connection = rusqlite::Connection::open(&database).expect("opened");
+    let sql = "SELECT topic, partition, \"offset\", part FROM dead_letters ORDER BY 1, 2, 3, 4";
+    let mut select = connection.prepare(sql).expect("the columns");
+    let found = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)));
+    let found: Vec<(String, i64, i64, i64)> = found.expect("read").collect::<Result<_, _>>().expect("read");
+    assert_eq!(found, [(arrays.clone(), 1, 0, 0), (arrays, 1, 0, 1), (trades, 0, 1, 0)]);
 }

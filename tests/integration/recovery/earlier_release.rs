@@ -2,6 +2,7 @@
 //! that are there too, and the job goes on.
 
 use super::{folder, postgres};
+use crate::formats::{OF_ARRAYS, TWO_BAD};
 use crate::program::without_settings;
 use rusqlite::Connection;
 use std::collections::BTreeSet;
@@ -30,7 +31,11 @@ const POSTGRES: &str = r#"
         job text PRIMARY KEY, run bytea NOT NULL, number bigint NOT NULL, owner text NOT NULL,
         taken_at timestamptz NOT NULL DEFAULT now());
     CREATE TABLE crossrate_recovery (
-        job text NOT NULL, key text NOT NULL, value bytea NOT NULL, PRIMARY KEY (job, key));"#;
+        job text NOT NULL, key text NOT NULL, value bytea NOT NULL, PRIMARY KEY (job, key));
+    CREATE TABLE dead_letters (
+        job text NOT NULL, partition bigint NOT NULL, "offset" bigint NOT NULL, reason text NOT NULL,
+        detail text NOT NULL, value bytea NOT NULL, PRIMARY KEY (job, partition, "offset"));
+    INSERT INTO dead_letters VALUES ('prices', 7, 8, 'late', 'of an earlier release', '');"#;
 
 /// The database in a folder, with an index and a view that somebody has made beside it.
 fn database(folder: &Path) -> Connection {
@@ -157,6 +162,25 @@ fn tables_of_an_earlier_release_in_postgres_get_the_column_and_the_job_goes_on()
     }
     assert_eq!(count("SELECT count(*) FROM stats WHERE job = 'other' AND \"window\" = '1m'"), 1);
     assert!(text(&run(folder.path(), &format!("postgres:{url}"))).is_empty());
+    // Two bad trades of one record are two letters.
+    std::fs::write(folder.path().join("arrays.toml"), OF_ARRAYS).expect("written");
+    std::fs::write(folder.path().join("arrays.jsonl"), format!("{TWO_BAD}\n")).expect("written");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
+    without_settings(&mut command);
+    let words = "run arrays.jsonl --format arrays.toml --symbols all -q --name arrays --to";
+    command.args(words.split(' ')).arg(format!("postgres:{url}")).current_dir(folder.path());
+    let output = command.stdin(Stdio::null()).output().expect("it starts");
+    assert!(output.status.success(), "{}", text(&output));
+    let letters =
+        "SELECT job, topic, partition, \"offset\", part, reason FROM dead_letters ORDER BY 1, 2, 3, 4, 5";
+    let letters = postgres::rows(&url, letters);
+    let letters: Vec<String> = letters
+        .iter()
+        .map(|row| row.iter().flatten().map(String::as_str).collect::<Vec<_>>().join(" "))
+        .collect();
+    // That of the earlier release, and one that this run has refused.
+    let expected = ["arrays  0 0 0 bad", "arrays  0 0 1 bad", "prices  0 5 0 late", "prices  7 8 0 late"];
+    assert_eq!(letters, expected);
 }
 
 /// The rows of a table as statements for Postgres.

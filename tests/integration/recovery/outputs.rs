@@ -37,7 +37,7 @@ pub(crate) const TABLES: [(&str, &str); 5] = [
     ("crosses", "name, start_ms, end_ms"),
     ("stats", "name, start_ms, end_ms"),
     ("basis", "name, start_ms, end_ms"),
-    ("dead_letters", "job, partition, \"offset\""),
+    ("dead_letters", "job, topic, partition, \"offset\", part"),
 ];
 
 pub(crate) fn sqlite(path: &Path) -> Option<BTreeMap<String, Vec<String>>> {
