@@ -4,6 +4,7 @@ use super::AssetNumber;
 use crate::market::assets::LONGEST_PATH;
 use crate::market::definition::{Definition, Leg};
 use crate::market::event_time::EventTime;
+use crate::market::trade::Symbol;
 use crate::market::work::count;
 use differential_dataflow::VecCollection;
 use differential_dataflow::operators::Iterate;
@@ -39,6 +40,50 @@ pub(super) struct Path {
     pub(super) weight: u64,
     pub(super) to: AssetNumber,
     pub(super) leg: Leg,
+}
+
+/// The first symbol of a path, and where it leads.
+#[derive(Debug, Copy, Clone)]
+pub(super) struct Hop<'a> {
+    pub(super) weight: u64,
+    pub(super) symbol: &'a Symbol,
+    pub(super) is_inverse: bool,
+    pub(super) to: AssetNumber,
+}
+
+impl Hop<'_> {
+    /// Heavier, or with a name that comes first.
+    pub(super) fn is_better_than(&self, other: &Hop<'_>) -> bool {
+        (self.weight, Reverse(self.symbol)) > (other.weight, Reverse(other.symbol))
+    }
+}
+
+impl Path {
+    /// Its first symbol.
+    pub(super) fn hop(&self) -> Hop<'_> {
+        let Path { weight, to, leg: Leg { symbol, inverse } } = self;
+        Hop { weight: *weight, symbol, is_inverse: *inverse, to: *to }
+    }
+}
+
+/// The weight and the symbols of an asset's heaviest path, of equals the shortest; `hop` tells the first symbol
+/// of the best path of an asset whose length is one more than that.
+pub(super) fn heaviest_path<'a>(
+    asset: AssetNumber,
+    hop: impl Fn(AssetNumber, usize) -> Option<Hop<'a>>,
+) -> Option<(u64, Vec<Leg>)> {
+    let of_length = |length: usize| hop(asset, length).map(|hop| (hop.weight, length));
+    let (weight, mut length) =
+        (0..LONGEST_PATH).rev().filter_map(of_length).max_by_key(|(weight, _)| *weight)?;
+    let (mut at, mut legs) = (asset, Vec::with_capacity(length + 1));
+    loop {
+        let Hop { symbol, is_inverse, to, .. } = hop(at, length)?;
+        legs.push(Leg { symbol: symbol.clone(), inverse: is_inverse });
+        if length == 0 {
+            return Some((weight, legs));
+        }
+        (at, length) = (to, length - 1);
+    }
 }
 
 /// The best path of each asset in each currency, of one symbol to four. Currencies have the first numbers.

@@ -1,7 +1,7 @@
 //! The paths in force: kept until another one is clearly better.
 
 use super::AssetNumber;
-use super::best::{Path, PathKey};
+use super::best::{Path, PathKey, heaviest_path};
 use super::messages::Choice;
 use crate::market::assets::{Asset, LONGEST_PATH, Quotes};
 use crate::market::changes::{Change, DatedChange};
@@ -110,20 +110,9 @@ impl PathsInForce {
 
     /// The weight and the symbols of the heaviest path, of equals the shortest.
     fn heaviest(&self, (asset, currency): &(Asset, Asset)) -> Option<(u64, Vec<Leg>)> {
-        let (mut at, currency) = (*self.numbers.get(asset)?, *self.numbers.get(currency)?);
-        let best = self.best.get(&(at, currency))?;
-        let of_length = |length: usize| best[length].as_ref().map(|path| (path.weight, length));
-        let lengths = (0..LONGEST_PATH).rev().filter_map(of_length);
-        let (weight, mut length) = lengths.max_by_key(|(weight, _)| *weight)?;
-        let mut legs = Vec::with_capacity(length + 1);
-        loop {
-            let path = self.best.get(&(at, currency))?[length].as_ref()?;
-            legs.push(path.leg.clone());
-            if length == 0 {
-                return Some((weight, legs));
-            }
-            (at, length) = (path.to, length - 1);
-        }
+        let (asset, currency) = (*self.numbers.get(asset)?, *self.numbers.get(currency)?);
+        let path = |at, length: usize| self.best.get(&(at, currency))?[length].as_ref();
+        heaviest_path(asset, |at, length| path(at, length).map(Path::hop))
     }
 
     /// Chooses anew for an asset that has had a path.

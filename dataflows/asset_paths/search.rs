@@ -5,6 +5,7 @@
 //! times.
 
 use super::AssetNumber;
+use super::best::{Hop, heaviest_path};
 use crate::market::assets::LONGEST_PATH;
 use crate::market::definition::Leg;
 use crate::market::trade::Symbol;
@@ -16,15 +17,6 @@ pub(super) struct WeighedPair<'a> {
     pub(super) base: AssetNumber,
     pub(super) quote: AssetNumber,
     pub(super) weight: u64,
-}
-
-/// The first symbol of a path, and where it leads.
-#[derive(Debug, Copy, Clone)]
-struct Hop<'a> {
-    weight: u64,
-    symbol: &'a Symbol,
-    is_inverse: bool,
-    to: AssetNumber,
 }
 
 /// The best paths of all assets in a currency, of each length.
@@ -61,24 +53,6 @@ impl<'a> BestInCurrency<'a> {
 
     /// The heaviest path of an asset, of equals the shortest.
     pub(super) fn path(&self, asset: AssetNumber) -> Option<Vec<Leg>> {
-        let of_length = |length: usize| self.0[length][asset as usize].map(|hop| (hop.weight, length));
-        let (_, mut length) =
-            (0..LONGEST_PATH).rev().filter_map(of_length).max_by_key(|(weight, _)| *weight)?;
-        let (mut at, mut legs) = (asset, Vec::new());
-        loop {
-            let hop = self.0[length][at as usize]?;
-            legs.push(Leg { symbol: hop.symbol.clone(), inverse: hop.is_inverse });
-            if length == 0 {
-                return Some(legs);
-            }
-            (at, length) = (hop.to, length - 1);
-        }
-    }
-}
-
-impl Hop<'_> {
-    /// Heavier, or with a name that comes first.
-    fn is_better_than(&self, other: &Hop<'_>) -> bool {
-        (self.weight, std::cmp::Reverse(self.symbol)) > (other.weight, std::cmp::Reverse(other.symbol))
+        heaviest_path(asset, |asset, length| self.0[length][asset as usize]).map(|(_, legs)| legs)
     }
 }
