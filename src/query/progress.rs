@@ -1,9 +1,10 @@
 //! How far a question is, on a terminal: a line of standard error, written over itself and gone in the end.
 
+use crate::logging;
 use crate::sql::Reader;
 use crate::terminal::{grouped, plural};
 use serde_json::Value;
-use std::io::{self, IsTerminal, Write};
+use std::io;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -14,8 +15,6 @@ const SOON: Duration = Duration::from_secs(1);
 const EVERY: Duration = Duration::from_millis(200);
 /// Rows between two looks at the clock.
 const ROWS: u64 = 1_024;
-/// Begins the line anew, and clears it.
-const CLEAR: &str = "\r\x1b[K";
 
 /// How much has been read.
 #[derive(Debug)]
@@ -33,7 +32,7 @@ pub(super) struct Loaded {
 impl Loaded {
     /// Of so many bytes.
     pub(super) fn new(total: Option<u64>) -> Loaded {
-        let is_shown = io::stderr().is_terminal();
+        let is_shown = logging::is_watched();
         Loaded { is_shown, begun: Instant::now(), told: None, total, before: 0, rows: 0 }
     }
 
@@ -45,8 +44,7 @@ impl Loaded {
             let is_time = self.told.map_or(now - self.begun >= SOON, |told| now - told >= EVERY);
             if is_time {
                 self.told = Some(now);
-                let text = self.text(bytes, now - self.begun);
-                let _ = write!(io::stderr(), "{CLEAR}{text}");
+                logging::status(Some(self.text(bytes, now - self.begun)));
             }
         }
     }
@@ -74,9 +72,7 @@ impl Loaded {
 
 impl Drop for Loaded {
     fn drop(&mut self) {
-        if self.told.is_some() {
-            let _ = write!(io::stderr(), "{CLEAR}");
-        }
+        logging::status(None);
     }
 }
 
@@ -89,7 +85,7 @@ pub(super) struct Answering<'r> {
 impl<'r> Answering<'r> {
     /// Gives rows on to that reader. Rows that are printed only at the end are no sign of one.
     pub(super) fn new(reader: &'r mut dyn Reader) -> Answering<'r> {
-        let clock = io::stderr().is_terminal().then(clock).flatten();
+        let clock = logging::is_watched().then(clock).flatten();
         Answering { reader, clock }
     }
 
@@ -105,15 +101,12 @@ impl<'r> Answering<'r> {
 fn clock() -> Option<(Sender<()>, JoinHandle<()>)> {
     let (stop, stopped) = mpsc::channel();
     let tell = move || {
-        let (begun, mut is_told) = (Instant::now(), false);
+        let begun = Instant::now();
         while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(SOON) {
-            is_told = true;
             let seconds = grouped(begun.elapsed().as_secs());
-            let _ = write!(io::stderr(), "{CLEAR}crossrate: answering for {seconds} s; Ctrl-C stops it");
+            logging::status(Some(format!("crossrate: answering for {seconds} s; Ctrl-C stops it")));
         }
-        if is_told {
-            let _ = write!(io::stderr(), "{CLEAR}");
-        }
+        logging::status(None);
     };
     let thread = std::thread::Builder::new().name("progress".into()).spawn(tell).ok()?;
     Some((stop, thread))

@@ -76,7 +76,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("ledger", "committed_files config exit job_identity kafka rows start wire"),
     ("logging", "config"),
     ("output", "committed_files config ledger sink start"),
-    ("query", "config exit rows sql terminal"),
+    ("query", "config exit logging rows sql terminal"),
     ("replay", "accounting config exit run sink"),
     ("rows", "config"),
     (
