@@ -14,6 +14,7 @@ use crate::wire::chunk::Chunk;
 use crate::wire::decoded::Decoded;
 use crate::workers::Waker;
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
@@ -188,6 +189,21 @@ impl Feed {
     /// Whether the reader should pause this partition.
     pub fn is_full(&self) -> bool {
         self.lock().queue.len() >= self.capacity
+    }
+
+    /// The next records of a reader for whom nobody decodes ahead and whose input ends: none where there are
+    /// none so far, and a break at the end.
+    pub fn next_chunk(&self) -> anyhow::Result<ControlFlow<(), Option<Chunk>>> {
+        while let Some(taken) = self.pop() {
+            match taken {
+                Taken::Delivery(Delivery::Chunk(chunk)) => return Ok(ControlFlow::Continue(Some(chunk))),
+                Taken::Delivery(Delivery::End) => return Ok(ControlFlow::Break(())),
+                Taken::Delivery(Delivery::Failed(error)) => return Err(error),
+                // Nothing is idle that has an end.
+                Taken::Decoded(_) | Taken::Delivery(_) => {}
+            }
+        }
+        Ok(ControlFlow::Continue(None))
     }
 
     /// Takes the oldest delivery; none either while another worker has it.

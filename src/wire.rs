@@ -6,6 +6,7 @@
 
 pub(crate) use binance::counts_contracts;
 use chunk::{Chunk, Framing, LineFormat, Message};
+use crossrate_dataflows::market::acceptance::Place;
 use crossrate_dataflows::market::decimal::{Decimals, Price, Quantity};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::trade::{Side, Trade, TradeKind};
@@ -21,6 +22,7 @@ mod escape;
 pub mod format;
 mod json;
 pub mod mapping;
+mod numbers;
 mod ordered;
 mod swift;
 pub mod why;
@@ -111,6 +113,18 @@ impl<'a> Raw<'a> {
     /// A message's key, where it was kept.
     pub fn key(&self) -> Option<&'a [u8]> {
         self.place?.key.map(|_| &self.all[..self.key_length()])
+    }
+
+    /// Where it stands, behind so many records of its partition.
+    #[inline]
+    pub fn place_behind(&self, records: i64) -> Place {
+        match self.place {
+            Some(message) => {
+                Place { offset: message.offset, part: self.part, kafka_ms: message.timestamp_ms }
+            }
+            // The trades of one record have one place.
+            None => Place { offset: records - i64::from(self.part > 0), part: self.part, kafka_ms: 0 },
+        }
     }
 
     #[inline]

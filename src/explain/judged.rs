@@ -3,8 +3,8 @@
 
 use crate::config::Config;
 use crate::exit::stopped;
+use crate::source::PartitionFeed;
 use crate::source::opening::{Opening, Starts, Unopened};
-use crate::source::{Delivery, PartitionFeed, Taken};
 use crate::symbols::Symbols;
 use crate::wire::chunk::Chunk;
 use crate::wire::{Raw, Record, Scratch, decode_chunk};
@@ -180,16 +180,12 @@ impl Judge {
 
     /// The next records that are there.
     fn next(&mut self) -> Result<Option<Chunk>> {
-        while let (false, Some(taken)) = (self.has_ended, self.feed.feed.pop()) {
-            match taken {
-                Taken::Delivery(Delivery::Chunk(chunk)) => return Ok(Some(chunk)),
-                Taken::Delivery(Delivery::End) => self.has_ended = true,
-                Taken::Delivery(Delivery::Failed(error)) => return Err(error),
-                // Nobody decodes ahead here, and nothing is idle that has an end.
-                Taken::Decoded(_) | Taken::Delivery(_) => {}
-            }
+        if self.has_ended {
+            return Ok(None);
         }
-        Ok(None)
+        let next = self.feed.feed.next_chunk()?;
+        self.has_ended = next.is_break();
+        Ok(next.continue_value().flatten())
     }
 
     fn take(&mut self, chunk: &Chunk, question: &Question) {
@@ -202,11 +198,7 @@ impl Judge {
     }
 
     fn record(&mut self, raw: &Raw<'_>, record: &Record<'_>, question: &Question) {
-        let place = match raw.place {
-            Some(message) => Place { offset: message.offset, part: raw.part, kafka_ms: message.timestamp_ms },
-            // The trades of one record have one place.
-            None => Place { offset: self.records - i64::from(raw.part > 0), part: raw.part, kafka_ms: 0 },
-        };
+        let place = raw.place_behind(self.records);
         self.records = place.offset + 1;
         let before = self.state.watermark();
         let moved = match record {

@@ -123,11 +123,8 @@ impl Survey {
             self.found.is_cut = true;
             return;
         }
+        let place = raw.place_behind(self.records as i64);
         self.records += u64::from(is_new);
-        let place = match raw.place {
-            Some(message) => Place { offset: message.offset, part: raw.part, kafka_ms: message.timestamp_ms },
-            None => Place { offset: self.records as i64 - 1, part: raw.part, kafka_ms: 0 },
-        };
         match record {
             Record::Trade { symbol, kind, trade } => self.trade(symbol, *kind, trade, place),
             Record::Heartbeat(time) => {

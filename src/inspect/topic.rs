@@ -5,10 +5,10 @@ use super::survey::{Found, Survey};
 use crate::config::TopicSource;
 use crate::config::inspect::Inspect;
 use crate::exit::{Exit, Failure};
+use crate::source::PartitionFeed;
 use crate::source::kafka;
 use crate::source::opening::Starts;
 use crate::source::registry::Registry;
-use crate::source::{Delivery, PartitionFeed, Taken};
 use crate::wire::chunk::{Chunk, Framing};
 use crate::wire::format::Format;
 use crate::wire::mapping::Mapping;
@@ -120,16 +120,12 @@ impl Schemas {
 impl Looking {
     /// The next records that are there.
     fn next(&mut self) -> Result<Option<Chunk>> {
-        while let (false, Some(taken)) = (self.has_ended, self.feed.feed.pop()) {
-            match taken {
-                Taken::Delivery(Delivery::Chunk(chunk)) => return Ok(Some(chunk)),
-                Taken::Delivery(Delivery::End) => self.has_ended = true,
-                Taken::Delivery(Delivery::Failed(error)) => return Err(error),
-                // Nobody decodes ahead here, and nothing is idle that has an end.
-                Taken::Decoded(_) | Taken::Delivery(_) => {}
-            }
+        if self.has_ended {
+            return Ok(None);
         }
-        Ok(None)
+        let next = self.feed.feed.next_chunk()?;
+        self.has_ended = next.is_break();
+        Ok(next.continue_value().flatten())
     }
 
     fn take(&mut self, chunk: Chunk) {

@@ -5,7 +5,8 @@
 
 use super::Record;
 use super::binance::{MOST_BYTES, ids};
-use super::swift::{POWERS, boolean, digits, eight_digits, four, is_usual_name, literal, load, text};
+use super::numbers::{decimal, integer, load};
+use super::swift::{boolean, four, is_usual_name, literal, text};
 use crossrate_dataflows::market::decimal::{Price, Quantity};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::trade::{Side, Trade, TradeKind};
@@ -66,55 +67,6 @@ const TRADE: u32 = u32::from_le_bytes(*b"trad");
 const AGGREGATE: u32 = u32::from_le_bytes(*b"aggT");
 /// What stands before the time; the two bytes behind it are not compared.
 const TIME: u64 = u64::from_le_bytes(*b"\",\"T\":\0\0");
-
-/// A decimal with up to seven digits before the point and one to eight behind it, scaled by 1e8, up to its
-/// quote.
-#[inline(always)]
-fn decimal(bytes: &[u8], at: usize) -> Option<(i64, usize)> {
-    let w = load(bytes, at)?;
-    let n = digits(w);
-    if n == 0 || n == 8 {
-        return None;
-    }
-    let whole = eight_digits(w << (64 - 8 * n));
-    if (w >> (8 * n)) as u8 != b'.' {
-        return None;
-    }
-    let at = at + n as usize + 1;
-    let w = load(bytes, at)?;
-    let n = digits(w);
-    let kept = match n {
-        0 => return None,
-        8 => w,
-        // The digits stand at the left; zero bytes fill up to eight.
-        n => w & ((1 << (8 * n)) - 1),
-    };
-    // Below 10^15 + 10^8.
-    Some(((whole * 100_000_000 + eight_digits(kept)) as i64, at + n as usize))
-}
-
-/// A plain JSON integer of at most sixteen digits, and what is behind it. The caller looks at what follows.
-#[inline(always)]
-fn integer(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
-    let w = load(bytes, at)?;
-    let n = digits(w);
-    // A leading zero is for the other way to judge, and so is no digit at all.
-    if n == 0 || w as u8 == b'0' {
-        return None;
-    }
-    if n < 8 {
-        return Some((eight_digits(w << (64 - 8 * n)), at + n as usize));
-    }
-    let high = eight_digits(w);
-    let w = load(bytes, at + 8)?;
-    let n = digits(w);
-    if n == 0 {
-        return Some((high, at + 8));
-    }
-    let low = eight_digits(w << (64 - 8 * n));
-    // With a seventeenth digit what follows is not what the caller looks for.
-    Some((high * POWERS[n as usize] + low, at + 8 + n as usize))
-}
 
 #[cfg(test)]
 mod tests {

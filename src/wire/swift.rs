@@ -7,7 +7,8 @@
 //! it accepts is valid and means the same there, which a property test compares.
 
 use super::binance::{MOST_BYTES, counts_contracts, ids};
-use super::{Record, ordered};
+use super::numbers::{digits, load};
+use super::{Record, numbers, ordered};
 use crossrate_dataflows::market::decimal::{Price, Quantity};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::trade::{Side, Trade, TradeKind, is_name};
@@ -192,11 +193,6 @@ const fn word(text: &[u8; 8]) -> u64 {
 }
 
 #[inline]
-pub(super) fn load(bytes: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
-}
-
-#[inline]
 pub(super) fn four(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
@@ -276,17 +272,6 @@ pub(super) fn unremarkable(bytes: &[u8]) -> usize {
     at
 }
 
-/// How many of the eight characters are digits before the first that is none.
-#[inline]
-pub(super) fn digits(w: u64) -> u32 {
-    const NIBBLES: u64 = 0xF0F0_F0F0_F0F0_F0F0;
-    const DIGITS: u64 = 0x3030_3030_3030_3030;
-    // A digit has 3 for its upper half, and still has after six are added. A carry comes out of non-digits
-    // only.
-    let others = ((w & NIBBLES) ^ DIGITS) | ((w.wrapping_add(0x0606_0606_0606_0606) & NIBBLES) ^ DIGITS);
-    others.trailing_zeros() / 8
-}
-
 /// How many digits a line begins with.
 #[inline]
 pub(super) fn leading_digits(line: &[u8]) -> usize {
@@ -300,17 +285,6 @@ pub(super) fn leading_digits(line: &[u8]) -> usize {
     }
     at + line[at..].iter().take_while(|b| b.is_ascii_digit()).count()
 }
-
-/// The number that eight digits make; a zero byte counts as the digit 0.
-#[inline]
-pub(super) fn eight_digits(w: u64) -> u64 {
-    let w = w & 0x0F0F_0F0F_0F0F_0F0F;
-    let w = w.wrapping_mul(2561) >> 8 & 0x00FF_00FF_00FF_00FF;
-    let w = w.wrapping_mul(6_553_601) >> 16 & 0x0000_FFFF_0000_FFFF;
-    w.wrapping_mul(42_949_672_960_001) >> 32
-}
-
-pub(super) const POWERS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
 
 /// `true` or `false`.
 #[inline]
@@ -339,57 +313,17 @@ fn end_id(bytes: &[u8], at: usize, before: Option<u64>) -> Option<(Option<u64>, 
     Some((Some(id).filter(|id| *id < 1 << 63), at))
 }
 
-/// A plain JSON integer of at most sixteen digits, and what is behind it. The caller looks at what follows.
+/// A plain JSON integer of at most sixteen digits, and what is behind it.
 #[inline]
 pub(super) fn integer(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
-    let w = load(bytes, at)?;
-    let n = digits(w);
-    if n < 8 {
-        // A leading zero is for the other way to judge, and so is no digit at all.
-        if n == 0 || w as u8 == b'0' {
-            return None;
-        }
-        return Some((eight_digits(w << (64 - 8 * n)), at + n as usize));
-    }
-    if w as u8 == b'0' {
-        return None;
-    }
-    let high = eight_digits(w);
-    let w = load(bytes, at + 8)?;
-    let n = digits(w);
-    if n == 0 {
-        return Some((high, at + 8));
-    }
-    let low = eight_digits(w << (64 - 8 * n));
-    // With a seventeenth digit what follows is neither a comma nor a brace.
-    Some((high * POWERS[n as usize] + low, at + 8 + n as usize))
+    numbers::integer(bytes, at)
 }
 
 /// A decimal text with up to seven digits before the point and one to eight behind it, scaled by 1e8.
 #[inline]
 fn decimal(bytes: &[u8], at: usize) -> Option<(i64, usize)> {
-    let at = literal(bytes, at, b"\"")?;
-    let w = load(bytes, at)?;
-    let n = digits(w);
-    if n == 0 || n == 8 {
-        return None;
-    }
-    let whole = eight_digits(w << (64 - 8 * n));
-    let at = at + n as usize;
-    if bytes[at] != b'.' {
-        return None;
-    }
-    let w = load(bytes, at + 1)?;
-    let n = digits(w);
-    if n == 0 {
-        return None;
-    }
-    // The digits stand at the left; zero bytes fill up to eight.
-    let kept = if n == 8 { w } else { w & ((1 << (8 * n)) - 1) };
-    let fraction = eight_digits(kept);
-    let at = literal(bytes, at + 1 + n as usize, b"\"")?;
-    // Below 10^15 + 10^8.
-    Some(((whole * 100_000_000 + fraction) as i64, at))
+    let (scaled, at) = numbers::decimal(bytes, literal(bytes, at, b"\"")?)?;
+    Some((scaled, literal(bytes, at, b"\"")?))
 }
 
 #[cfg(test)]

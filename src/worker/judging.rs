@@ -167,24 +167,12 @@ impl Judging<'_> {
     }
 
     #[inline]
-    fn place_of(&self, raw: &wire::Raw<'_>) -> Place {
-        match raw.place {
-            Some(message) => Place { offset: message.offset, part: raw.part, kafka_ms: message.timestamp_ms },
-            // The trades of one record have one place.
-            None => {
-                let offset = self.partition.records - i64::from(raw.part > 0);
-                Place { offset, part: raw.part, kafka_ms: 0 }
-            }
-        }
-    }
-
-    #[inline]
     fn record(&mut self, raw: &wire::Raw<'_>, mut record: Known, at: usize) {
         // What follows the record that ends the run is not read either, or a run that is taken up would go on behind it.
         if self.strict.is_some() {
             return;
         }
-        let place = self.place_of(raw);
+        let place = raw.place_behind(self.partition.records);
         if self.turns.is_some() {
             record = self.after_changes(record, place.offset);
         }

@@ -5,7 +5,7 @@
 //! through a float.
 
 use super::record::Fault;
-use crate::wire::swift::{digits, eight_digits, load};
+use crate::wire::numbers::{digits, eight_digits, load};
 
 /// What happens to digits beyond the scale.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 //! What pointers find stands in *tables* of values: table 0 has one row, of the whole record; each array whose elements
 //! are trades has a table with one row an element. A [`Cell`] is a column of such a table.
 
-use crate::wire::swift::load;
+use crate::wire::numbers::load;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Which pointers they are, of all that were compiled.

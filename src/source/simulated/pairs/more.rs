@@ -81,8 +81,5 @@ const fn pair(
     (price_step, quantity_step): (u64, u64),
     first_id: u64,
 ) -> Pair {
-    Pair {
-        worth: 100.0,
-        ..Pair::of(symbol, partition, (base, quote), rate, (price_step, quantity_step), first_id)
-    }
+    Pair::of(symbol, partition, (base, quote), rate, (price_step, quantity_step), first_id).worth(100.0)
 }

@@ -4,7 +4,7 @@
 //! needs no look at the key. What does not fit is looked up, and then expected in the next record.
 
 use super::Entry;
-use crate::wire::swift::load;
+use crate::wire::numbers::load;
 use std::ops::Range;
 
 /// So many keys of an object are expected; those beyond it are looked up.

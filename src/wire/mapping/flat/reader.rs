@@ -8,7 +8,8 @@ use crate::wire::mapping::record::{IdMapping, RecordMapping};
 use crate::wire::mapping::time::{self, Unit};
 use crate::wire::mapping::values::{Texts, integer};
 use crate::wire::mapping::{Decimals, Taker, TradeIdWords};
-use crate::wire::swift::{self, load};
+use crate::wire::numbers::load;
+use crate::wire::swift;
 use std::ops::Range;
 use xxhash_rust::xxh3::xxh3_128;
 
