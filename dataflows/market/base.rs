@@ -22,8 +22,8 @@ use std::collections::{HashMap, VecDeque};
 pub struct Base {
     /// The moment.
     pub until: EventTime,
-    /// The slots, in order of time: one, or of windows that grow those before the last one as one, and the
-    /// last one.
+    /// The slots as one, which ends with the last: no window that is open ends with another one. An earlier
+    /// release kept two of windows that grow, those before the last as one.
     pub slots: Vec<Slot>,
 }
 
@@ -32,11 +32,12 @@ impl Base {
     /// any.
     pub fn of(slots: &Slots, window: &Window, until: EventTime) -> Option<Base> {
         let is_open = |slot: &&Slot| window.last_end_over(slot.end) > until;
-        let open = slots.each().filter(is_open);
-        // Mostly one or two, where collecting them would take room for four.
-        let mut slots = Vec::with_capacity(open.clone().count());
-        slots.extend(open.copied());
-        (!slots.is_empty()).then_some(Base { until, slots })
+        // A window that is kept so is one slot, or begins where all do that are open with it.
+        let open = slots.each().filter(is_open).copied().reduce(|mut all, later| {
+            all.merge_later(&later);
+            all
+        });
+        Some(Base { until, slots: vec![open?] })
     }
 
     /// The base of windows that begin and end where those do that this is the base of, and do not grow.

@@ -1,8 +1,7 @@
 //! Of which windows a checkpoint keeps the sums by value, and from when on it needs the panes before no more.
 //!
-//! Sums are kept every few panes. A symbol that has traded has a row at the end of each, so the sums that are
-//! kept are fewer than the rows. Between two such moments panes wait in the checkpoint, and hold as much of a
-//! symbol each as a sum does.
+//! Sums are kept at the end of each pane, of the symbols that have traded in it: these have a row there, too. A
+//! commit writes the last of them, however many panes it closes.
 
 use super::next_multiple_from;
 use super::{DAY, EventTime, Grid, Period, Window, WindowDefinition, WindowPlace, Windows};
@@ -11,17 +10,12 @@ use super::{DAY, EventTime, Grid, Period, Window, WindowDefinition, WindowPlace,
 /// panes, of which a symbol has a few, as it does not trade in all of them.
 const FEW_PANES: u64 = 8;
 
-/// So many panes long is the step at which sums are kept. At 1 a run at full speed takes 1.4 times the memory
-/// of one without long windows, at 4 1.2 times; half a megabyte of 3,000 symbols' panes waits in the
-/// checkpoint then. At 32 the checkpoint is twice as large (`benches/months`).
-const PANES_A_STEP: u64 = 4;
-
 impl Windows {
     /// The step of event time at which the sums of long windows are kept by value; none where no window is
     /// long.
     pub fn base_step(&self) -> Option<u64> {
         let length = self.pane_length();
-        self.each().iter().any(|window| window.is_long(length)).then_some(length * PANES_A_STEP)
+        self.each().iter().any(|window| window.is_long(length)).then_some(length)
     }
 
     /// About how long panes are, where boundaries do not lie between each other.
@@ -41,9 +35,7 @@ impl Windows {
         let length = self.pane_length();
         let needed = self.each().iter().map(|window| match window.slot(pane_end.minus(1)) {
             None => pane_end,
-            Some(_) if window.is_long(length) => {
-                next_multiple_from(pane_end.max(kept_from), length * PANES_A_STEP)
-            }
+            Some(_) if window.is_long(length) => next_multiple_from(pane_end.max(kept_from), length),
             Some(slot) => window.last_end_over(slot.end),
         });
         needed.max().unwrap_or(pane_end)
@@ -111,13 +103,13 @@ mod tests {
         for (texts, pane_end, until) in [
             ("10s", 20, 20),
             ("10s 1m", 20, 60),
-            ("10s 5m", 20, 40),
+            ("10s 5m", 20, 20),
             ("10s 1m/10s 1mo", 20, 70),
-            ("10s 1mo anchored:1mo/1h", 50, 80),
+            ("10s 1mo anchored:1mo/1h", 50, 50),
             // Panes of five seconds.
-            ("10s anchored:1970-01-01T00:00:05Z/10s", 25, 40),
+            ("10s anchored:1970-01-01T00:00:05Z/10s", 25, 30),
             // A pane is no longer than a day.
-            ("1mo", 3 * 86_400, 4 * 86_400),
+            ("1mo", 3 * 86_400, 3 * 86_400),
             ("1w", 86_400, 4 * 86_400),
         ] {
             let windows = windows(texts);
@@ -125,7 +117,7 @@ mod tests {
         }
         let step = |texts: &str| windows(texts).base_step();
         assert_eq!(step("10s 1m 1m/10s"), None);
-        assert_eq!(step("10s 1h"), Some(40_000_000));
-        assert_eq!(step("1mo"), Some(4 * DAY));
+        assert_eq!(step("10s 1h"), Some(10_000_000));
+        assert_eq!(step("1mo"), Some(DAY));
     }
 }
