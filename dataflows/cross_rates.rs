@@ -90,8 +90,7 @@ enum Output {
 struct CrossRows {
     definition: Arc<Definition>,
     changing: Changing,
-    /// Rows looked at until then are out.
-    resumed_at: EventTime,
+    resume: Arc<Resume>,
     /// What stands in from windows that were final until then is known by what an earlier run left.
     known_to: EventTime,
     looks: Looks,
@@ -117,29 +116,24 @@ struct CrossRows {
 type Line = usize;
 
 impl CrossRows {
-    fn new(definition: &Arc<Definition>, resume: &Resume) -> Self {
-        let of_leg = |leg: &Symbol, place: WindowPlace| LegWindows {
-            before: known_of(&resume.carried, leg, definition.windows.at(place)).copied(),
-            ..LegWindows::default()
-        };
-        let of_cross = |cross: &LivingCross, place: WindowPlace| CrossWindows {
-            legs: cross.legs.iter().map(|leg| of_leg(leg, place)).collect(),
-            ..CrossWindows::default()
+    fn new(definition: &Arc<Definition>, resume: &Arc<Resume>) -> Self {
+        let of_cross = |cross: &LivingCross, window: &Window| {
+            CrossWindows::after(&cross.legs, |leg| known_of(&resume.carried, leg, window).copied())
         };
         let (looks, changing) = (Looks::of(definition), Changing::of(definition).after(&resume.changes()));
         let mut gone: BTreeMap<EventTime, Vec<CrossNumber>> = BTreeMap::new();
         for (number, cross) in (0..).zip(changing.crosses()).filter(|(_, cross)| cross.life.ends_as_path()) {
             gone.entry(legs::gone_at(cross.life, &looks).plus(1)).or_default().push(number);
         }
-        let places = 0..definition.windows.count();
-        let lines = changing.crosses().iter().flat_map(|c| places.clone().map(move |place| (c, place)));
+        let windows = definition.windows.each();
+        let lines = changing.crosses().iter().flat_map(|c| windows.iter().map(move |window| (c, window)));
         CrossRows {
-            resumed_at: resume.at,
+            resume: Arc::clone(resume),
             known_to: resume.at.minus(looks.hindsight()),
             looks,
             withhold_before: EventTime::MIN,
             pending: BTreeMap::new(),
-            crosses: lines.map(|(cross, place)| of_cross(cross, place)).collect(),
+            crosses: lines.map(|(cross, window)| of_cross(cross, window)).collect(),
             ends: BTreeMap::new(),
             changed: BTreeSet::new(),
             tick_due: None,
@@ -297,7 +291,7 @@ impl CrossRows {
         let (cross, decimals) = (&self.changing.cross(number).cross, self.definition.decimals());
         let same = |a: &CrossState, b: &CrossState| a.gives_the_row_of(b, cross, decimals);
         let Some(stage) = stage_of(emitted, end, look, &state, &self.looks, same) else { return };
-        if look <= self.resumed_at {
+        if look <= self.resume.at {
             return;
         }
         let rate = state.rate(cross, decimals);

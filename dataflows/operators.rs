@@ -1,6 +1,6 @@
 //! What timely and differential lack for us, one operator a file.
 
-#[cfg(feature = "abomonation")]
+#[cfg(any(test, feature = "abomonation"))]
 pub mod abomonated;
 pub mod at_looks;
 pub mod closings;

@@ -1,9 +1,11 @@
 //! What changes of the definition, and of the paths in force, mean for the windows of crosses.
 
-use super::windows_of_cross::{CrossWindows, LegWindows};
+use super::windows_of_cross::CrossWindows;
 use super::{Change, CrossRows, legs};
 use crate::market::changes::{DatedChange, Turn};
 use crate::market::event_time::EventTime;
+use crate::market::resume::known_of;
+use crate::market::trade::Symbol;
 
 impl CrossRows {
     /// Takes a change, before any look that it could matter to.
@@ -11,10 +13,12 @@ impl CrossRows {
         match self.changing.apply(change) {
             Some(Turn::CrossBegins(number)) => {
                 self.begins.insert(change.from);
-                let legs = self.changing.cross(number).legs.len();
-                for _ in self.looks.windows.each() {
-                    let legs = std::iter::repeat_with(LegWindows::default).take(legs).collect();
-                    self.crosses.push(CrossWindows { legs, ..CrossWindows::default() });
+                // A path that is chosen again begins where no look tells it of its legs any more.
+                let is_known = change.from <= self.known_to;
+                for window in self.definition.windows.each() {
+                    let before = |leg: &Symbol| known_of(&self.resume.carried, leg, window).copied();
+                    let legs = &self.changing.cross(number).legs;
+                    self.crosses.push(CrossWindows::after(legs, |leg| before(leg).filter(|_| is_known)));
                 }
             }
             Some(Turn::CrossEnds(number)) => {

@@ -2,6 +2,7 @@
 
 use crate::market::cross::{CrossState, LegState};
 use crate::market::event_time::EventTime;
+use crate::market::trade::Symbol;
 use crate::operators::revisions::Emitted;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +20,17 @@ pub(super) struct LegWindows {
     pub(super) own: BTreeMap<EventTime, LegState>,
     /// The latest final one in which it traded, as far as it may have to stand in.
     pub(super) before: Option<(EventTime, LegState)>,
+}
+
+impl CrossWindows {
+    /// Those of a cross whose legs had these windows before.
+    pub(super) fn after<'a>(
+        legs: impl IntoIterator<Item = &'a Symbol>,
+        before: impl Fn(&Symbol) -> Option<(EventTime, LegState)>,
+    ) -> CrossWindows {
+        let of_leg = |leg| LegWindows { before: before(leg), ..LegWindows::default() };
+        CrossWindows { legs: legs.into_iter().map(of_leg).collect(), ..CrossWindows::default() }
+    }
 }
 
 impl LegWindows {

@@ -447,58 +447,92 @@ mod tests {
         Ok(())
     }
 
-    proptest! {
-        // Several runs each; PROPTEST_CASES asks for more of them.
-        #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 3))]
+    /// A job with its changes and its trades.
+    #[derive(Debug, Clone)]
+    struct Case {
+        definitions: Vec<WindowDefinition>,
+        grace: u64,
+        tick: u64,
+        /// Changes, and provisional rows.
+        emit: (bool, bool),
+        missing: usize,
+        max_carry: u64,
+        fill: (usize, u64),
+        back_fill: u64,
+        /// Those of [`quotes`].
+        steps: Option<(u64, u64)>,
+        /// Those of [`log`], and whether a checkpoint knows of one before it is due.
+        wishes: Vec<(usize, u64, bool)>,
+        /// Those of [`panes`].
+        trades: Vec<(bool, u64, u64, usize)>,
+    }
 
-        /// Taken up at any look, a run gives the rows that the undisturbed one gave after it, and none else.
-        #[test]
-        fn from_any_point_the_rest_gives_the_rest(
-            definitions in prop::collection::vec(definition(), 1..4),
-            grace in 0u64..12,
-            tick in 1u64..40,
-            emit: (bool, bool),
-            missing in 0usize..3,
-            max_carry in 1u64..20,
-            fill in (0usize..3, 0u64..60),
-            back_fill in prop_oneof![Just(0), 1u64..200],
-            steps in prop::option::of((1u64..60, 1u64..4)),
-            wishes in prop::collection::vec((0usize..6, 0u64..400, any::<bool>()), 0..6),
-            trades in prop::collection::vec((any::<bool>(), 0u64..60, 0u64..40, 0usize..9), 1..40),
-            places in prop::collection::vec(any::<prop::sample::Index>(), 3),
-        ) {
+    fn case() -> impl Strategy<Value = Case> {
+        let job = (prop::collection::vec(definition(), 1..4), 0u64..12, 1u64..40, any::<(bool, bool)>());
+        let missing = (0usize..3, 1u64..20, (0usize..3, 0u64..60));
+        let changes = (
+            prop_oneof![Just(0), 1u64..200],
+            prop::option::of((1u64..60, 1u64..4)),
+            prop::collection::vec((0usize..6, 0u64..400, any::<bool>()), 0..6),
+        );
+        let trades = prop::collection::vec((any::<bool>(), 0u64..60, 0u64..40, 0usize..9), 1..40);
+        (job, missing, changes, trades).prop_map(|(job, missing, changes, trades)| {
+            let (mut definitions, grace, tick, emit) = job;
             let mut known = std::collections::HashSet::new();
-            let definitions = definitions.into_iter().filter(|definition| known.insert(definition.clone()));
-            let missing = [MissingLeg::Null, MissingLeg::Withhold, MissingLeg::Carry][missing];
-            let (changes, provisional) = emit;
-            let definition = Arc::new(Definition {
-                windows: {
-                    let windows = Windows::new(definitions);
-                    steps.map(quotes).map_or(windows.clone(), |quotes| quotes.panes_of(windows))
-                },
+            definitions.retain(|definition| known.insert(definition.clone()));
+            let ((missing, max_carry, fill), (back_fill, steps, wishes)) = (missing, changes);
+            Case {
+                definitions,
                 grace,
-                emit: if changes { Emit::Changes } else { Emit::Final },
-                provisional,
                 tick,
-                missing_leg: missing,
-                max_carry: Some(max_carry),
-                fill: [Fill::None, Fill::Null, Fill::Previous][fill.0],
-                max_fill: Some(fill.1),
+                emit,
+                missing,
+                max_carry,
+                fill,
                 back_fill,
-                quotes: steps.map(quotes),
+                steps,
+                wishes,
+                trades,
+            }
+        })
+    }
+
+    impl Case {
+        fn definition(&self) -> Definition {
+            let windows = Windows::new(self.definitions.clone());
+            Definition {
+                windows: match self.steps.map(quotes) {
+                    Some(quotes) => quotes.panes_of(windows),
+                    None => windows,
+                },
+                grace: self.grace,
+                emit: if self.emit.0 { Emit::Changes } else { Emit::Final },
+                provisional: self.emit.1,
+                tick: self.tick,
+                missing_leg: [MissingLeg::Null, MissingLeg::Withhold, MissingLeg::Carry][self.missing],
+                max_carry: Some(self.max_carry),
+                fill: [Fill::None, Fill::Null, Fill::Previous][self.fill.0],
+                max_fill: Some(self.fill.1),
+                back_fill: self.back_fill,
+                quotes: self.steps.map(quotes),
                 symbols: Selection::Only(["A", "B"].map(Symbol::new).into()),
                 ..crate::job::tests::definition()
-            });
-            let log = log(&wishes, &definition);
-            let panes = living(panes(&trades, &definition), &log, &definition);
+            }
+        }
+
+        /// Takes the job up at these microseconds after the first look that may be, of so many.
+        fn check(&self, places: impl FnOnce(usize) -> Vec<usize>) -> Result<(), TestCaseError> {
+            let definition = Arc::new(self.definition());
+            let log = log(&self.wishes, &definition);
+            let panes = living(panes(&self.trades, &definition), &log, &definition);
             let (rows, lasting) = run(panes.clone(), &definition, Resume::default(), log.clone());
             as_if_born(&rows, &panes, &log, &definition)?;
             let Some(last) = rows.last().map(|row| row.0.micros()) else { return Ok(()) };
-            for place in places {
-                let t = at(1_000 + place.index(last as usize - 999) as u64);
+            for place in places(last as usize - 999) {
+                let t = at(1_000 + place as u64);
                 let (mut resume, again) = point(t, &panes, &lasting, &definition, Resume::default(), 1);
                 // A change is in the checkpoint by the firing that it dates from, perhaps long before.
-                let mut at = log.iter().zip(&wishes);
+                let mut at = log.iter().zip(&self.wishes);
                 let known = at.position(|(change, (.., early))| change.from > t && !early);
                 let known = known.unwrap_or(log.len());
                 resume.log = log[..known].to_vec();
@@ -506,6 +540,81 @@ mod tests {
                 let expected: Vec<_> = rows.iter().filter(|row| row.0 > t).cloned().collect();
                 prop_assert_eq!(rest, expected, "taken up at {:?}", t);
             }
+            Ok(())
+        }
+    }
+
+    /// So many trades of `B`, each this long after the one before it.
+    fn of_b(steps: &[u64]) -> impl Iterator<Item = (bool, u64, u64, usize)> {
+        steps.iter().map(|step| (false, 0, *step, 0))
+    }
+
+    /// A path that is chosen once more, since nothing had closed after its first choice, has what its legs'
+    /// windows have grown from.
+    #[test]
+    fn a_path_that_is_chosen_again_has_what_its_legs_had() {
+        let mut trades: Vec<_> = of_b(&[1, 6]).collect();
+        trades.extend([(false, 10, 15, 0), (true, 8, 32, 0), (false, 17, 21, 0)]);
+        trades.extend(of_b(&[0, 0, 0, 0, 17, 29, 31, 38, 15, 36, 28, 39, 25, 13, 27, 19, 21, 25, 34]));
+        trades.push((false, 53, 5, 0));
+        let definitions =
+            vec![WindowDefinition::Anchored(Period::All, 7), WindowDefinition::Sliding { size: 3, slide: 3 }];
+        let case = Case {
+            definitions,
+            grace: 2,
+            tick: 1,
+            emit: (false, false),
+            missing: 0,
+            max_carry: 1,
+            fill: (0, 0),
+            back_fill: 0,
+            steps: Some((22, 3)),
+            wishes: vec![(0, 0, false)],
+            trades,
+        };
+        case.check(|last| (0..last).collect()).expect("the same rows");
+    }
+
+    /// A window that is open when a leg is dropped is shown without that leg from then on, by a run that goes
+    /// on and by one that is taken up.
+    #[test]
+    fn a_leg_that_is_dropped_leaves_the_windows_that_are_open() {
+        let mut trades: Vec<_> = of_b(&[32, 3, 28, 4, 37, 26, 38, 10, 4]).collect();
+        trades.extend([(false, 25, 9, 0), (true, 8, 31, 0)]);
+        trades.extend(of_b(&[21, 8, 26, 33]));
+        trades.extend([(false, 53, 13, 0), (false, 0, 22, 0), (false, 12, 27, 0), (false, 0, 25, 0)]);
+        trades.push((true, 8, 29, 0));
+        trades.extend(of_b(&[27, 3, 34, 36, 8, 20, 13, 4, 4, 7, 0]));
+        let definitions = vec![
+            WindowDefinition::Anchored(Period::All, 2),
+            WindowDefinition::Sliding { size: 124, slide: 124 },
+        ];
+        let case = Case {
+            definitions,
+            grace: 3,
+            tick: 1,
+            emit: (false, true),
+            missing: 0,
+            max_carry: 1,
+            fill: (0, 0),
+            back_fill: 0,
+            steps: Some((14, 2)),
+            wishes: vec![(4, 370, false)],
+            trades,
+        };
+        case.check(|last| (0..last).collect()).expect("the same rows");
+    }
+
+    proptest! {
+        // Several runs each; PROPTEST_CASES asks for more of them.
+        #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 3))]
+
+        /// Taken up at any look, a run gives the rows that the undisturbed one gave after it, and none else.
+        #[test]
+        fn from_any_point_the_rest_gives_the_rest(
+            case in case(), places in prop::collection::vec(any::<prop::sample::Index>(), 3),
+        ) {
+            case.check(|last| places.iter().map(|place| place.index(last)).collect())?;
         }
 
         /// A program that keeps sums more often goes on from one that did so more rarely, and from that

@@ -69,8 +69,8 @@ pub(crate) struct WindowLooks {
     legs: HashSet<Symbol>,
     /// Whether crosses are told of all symbols, since each may become a leg.
     tells_all: bool,
-    /// The legs of crosses that begin at that moment.
-    beginning: BTreeMap<EventTime, BTreeSet<Symbol>>,
+    /// Legs of crosses that begin at that moment, and symbols that are dropped.
+    turning: BTreeMap<EventTime, BTreeSet<Symbol>>,
     /// Whether a leg's earlier window may stand in for one without trades.
     carries: bool,
     withhold_before: EventTime,
@@ -129,7 +129,7 @@ impl WindowLooks {
             carries: definition.missing_leg == MissingLeg::Carry,
             legs: HashSet::new(),
             tells_all: definition.holds_windows(),
-            beginning: BTreeMap::new(),
+            turning: BTreeMap::new(),
             changing: Changing::of(definition).after(&resume.changes()),
             lives: Vec::new(),
             definition: Arc::clone(definition),
@@ -229,11 +229,8 @@ impl WindowLooks {
             );
         }
         if look == self.looks.final_at(end) && self.tells_all && look > self.resume.at {
-            let held = Lasting::Held(
-                (symbol.name.clone(), window.name_owned()),
-                end,
-                Box::new(LegState::of(&state)),
-            );
+            let of = (symbol.name.clone(), window.name_owned());
+            let held = Lasting::Held(of, end, Box::new(LegState::of(&state)));
             give(look.minus(1), Output::Emission(Emission::Lasting(look, held)));
         }
         let emitted = &mut given.emitted;
@@ -256,6 +253,7 @@ impl WindowLooks {
         give: Give<'_>,
     ) -> Option<WindowState> {
         let (number, place) = self.of_line(line);
+        self.await_drop(number, end, look);
         let is_final = look == self.looks.final_at(end);
         let window = self.looks.windows.at(place);
         let given = &mut self.given[number][usize::from(place)];
@@ -356,9 +354,9 @@ impl LookLogic for WindowLooks {
         let news = self.pending.keys().next().map(|date| date.plus(1));
         let settled = self.settling.first().map(|end| self.looks.final_at(end));
         let kept = self.basing.first().map(|until| self.looks.kept_at(until));
-        let beginning = self.beginning.keys().next().copied();
+        let turning = self.turning.keys().next().copied();
         let alone = self.alone.keys().next().map(|end| self.looks.final_at(*end));
-        let due = [news, settled, kept, alone, self.ending.first(), beginning, self.tick_due];
+        let due = [news, settled, kept, alone, self.ending.first(), turning, self.tick_due];
         due.into_iter().flatten().min()
     }
 
@@ -384,7 +382,7 @@ impl LookLogic for WindowLooks {
         }
         self.leave_alone(look, give);
         self.end(look, give);
-        self.begin_crosses(look, give);
+        self.turn(look, give);
         self.tick_due = None;
         if self.touched.is_empty() {
             return;

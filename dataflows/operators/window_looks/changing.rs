@@ -16,8 +16,10 @@ impl WindowLooks {
         match self.changing.apply(change) {
             Some(Turn::CrossBegins(number)) => self.note_legs(number),
             Some(Turn::SymbolBegins(key) | Turn::SymbolEnds(key)) => {
-                if let Some(&number) = self.numbers.get(&key) {
-                    self.lives[number] = self.changing.life_of(&key);
+                let Some(&number) = self.numbers.get(&key) else { return };
+                self.lives[number] = self.changing.life_of(&key);
+                if self.given[number].iter().any(|given| !given.told.is_empty()) {
+                    self.turning.entry(change.from).or_default().insert(key);
                 }
             }
             Some(Turn::CrossEnds(_)) | None => {}
@@ -37,7 +39,7 @@ impl WindowLooks {
         }
         let from = cross.life.from;
         if from > self.known_to && self.looks.windows.each().iter().any(|window| self.needs_latest(window)) {
-            self.beginning.entry(from).or_default().extend(cross.legs.iter().cloned());
+            self.turning.entry(from).or_default().extend(cross.legs.iter().cloned());
         }
     }
 
@@ -60,18 +62,42 @@ impl WindowLooks {
         self.tick_due = self.tick_due.into_iter().chain([tick]).min();
     }
 
-    /// Tells crosses that begin at this look of their legs' latest windows.
-    pub(super) fn begin_crosses(&mut self, look: EventTime, give: Give<'_>) {
-        while let Some(entry) = self.beginning.first_entry().filter(|entry| *entry.key() <= look) {
-            for leg in entry.remove() {
-                let Some(&number) = self.numbers.get(&leg) else { continue };
+    /// Tells crosses anew of the symbols that a change of this moment is about.
+    pub(super) fn turn(&mut self, look: EventTime, give: Give<'_>) {
+        while let Some(entry) = self.turning.first_entry().filter(|entry| *entry.key() <= look) {
+            for symbol in entry.remove() {
+                let Some(&number) = self.numbers.get(&symbol) else { continue };
                 for place in 0..self.looks.windows.count() {
+                    self.take_back(number, place, look, give);
                     if self.needs_latest(self.looks.windows.at(place)) {
                         self.tell_as_of(number, place, look, give);
                     }
                 }
             }
         }
+    }
+
+    /// Notes when a symbol is dropped of whose window crosses are told that is open then.
+    pub(super) fn await_drop(&mut self, number: usize, end: EventTime, look: EventTime) {
+        let until = self.lives[number].until;
+        if look < until && until < end {
+            let name = self.symbols[number].name.clone();
+            self.turning.entry(until).or_default().insert(name);
+        }
+    }
+
+    /// Takes back what crosses were told of windows that are open when their symbol is dropped.
+    fn take_back(&mut self, number: usize, place: WindowPlace, look: EventTime, give: Give<'_>) {
+        let (life, window) = (self.lives[number], self.looks.windows.at(place));
+        let name = &self.symbols[number].name;
+        self.given[number][usize::from(place)].told.retain(|end, leg| {
+            let lives = life.gives(window, *end, look);
+            if !lives {
+                let leg = (name.clone(), ((place, *end), *leg));
+                give(look.minus(1), Output::Leg(Box::new((leg, look.minus(1), -1))));
+            }
+            lives
+        });
     }
 
     /// Tells crosses of a leg's latest window that has ended, and if that is not final of the latest final
