@@ -189,6 +189,7 @@ pub mod accounting;
 pub mod bench;
 pub mod changes;
 pub mod checkpoint;
+mod checksum;
 pub mod cli;
 pub mod cluster;
 pub mod collect;

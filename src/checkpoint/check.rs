@@ -1,5 +1,6 @@
 //! Whether a checkpoint is whole: every entry by itself, and all of them together.
 
+use crate::checksum;
 use crate::committed_files::content::FileContent;
 use crate::config::SinkTarget;
 use crate::config::checkpoint::CheckpointStore;
@@ -7,10 +8,11 @@ use crate::ledger::Entries;
 use crate::ledger::checkpoint::{self, Checkpoint};
 use crate::ledger::entry_key::EntryKey;
 use crate::ledger::stored_checkpoint::StoredCheckpoint;
+use crate::rows::days::{self, GATHERED, PARQUET_SUM, ROWS_PARQUET};
 use crossrate_dataflows::market::trade::Symbol;
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 /// What is wrong with it, each in words.
@@ -88,6 +90,31 @@ fn together(store: &CheckpointStore, checkpoint: &Checkpoint, faults: &mut Vec<S
         }
     }
     checkpoint.files.whole.iter().for_each(|(path, content)| differs(path, Some(content), faults));
+    let of_parquet = checkpoint.files.folders.iter().filter(|(_, name)| *name == GATHERED);
+    of_parquet.for_each(|(folder, _)| packed(Path::new(folder), faults));
+}
+
+/// Reads the Parquet files of a folder that have a checksum beside them.
+fn packed(folder: &Path, faults: &mut Vec<String>) {
+    let places = match days::places(folder, PARQUET_SUM) {
+        Ok(places) => places,
+        Err(error) => return faults.push(format!("{}: {error}", folder.display())),
+    };
+    for place in places {
+        let (file, beside) = (place.path(folder, ROWS_PARQUET), place.path(folder, PARQUET_SUM));
+        let read = || Ok::<_, io::Error>((std::fs::read_to_string(&beside)?, checksum::of(&file)?));
+        match read() {
+            Ok((text, found)) if checksum::told(&text).is_some_and(|sum| sum == found) => {}
+            Ok(_) => faults.push(format!(
+                "{} is damaged: {} tells another SHA-256",
+                file.display(),
+                beside.display()
+            )),
+            Err(error) => {
+                faults.push(format!("{}, whose SHA-256 {} tells: {error}", file.display(), beside.display()))
+            }
+        }
+    }
 }
 
 /// Reads what was committed of a file, where the checkpoint knows what that is.

@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 
 pub(crate) const ROWS_CSV: &str = "rows.csv";
 pub(crate) const ROWS_PARQUET: &str = "rows.parquet";
+/// The SHA-256 of `rows.parquet` beside it, as `sha256sum` writes and checks it.
+pub(crate) const PARQUET_SUM: &str = "_rows.parquet.sha256";
 /// Rows that become Parquet when their day is over. Readers of whole folders pass over names that begin so.
 pub(crate) const GATHERED: &str = "_rows.jsonl";
 

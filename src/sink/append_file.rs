@@ -16,6 +16,14 @@ use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+/// Removes a file, where it is there.
+pub(super) fn remove_if_there(path: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
 /// A reader that went away ends the run quietly; anything else is a failure with a name.
 pub(super) fn write_failed(name: &str, error: io::Error) -> Failure {
     match error.kind() {

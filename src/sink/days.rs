@@ -18,7 +18,7 @@ mod known;
 mod layout;
 pub(super) mod packing;
 
-use super::append_file::{AppendFile, Committed, write_failed};
+use super::append_file::{AppendFile, Committed, remove_if_there, write_failed};
 use super::{Sink, SinkBatch};
 use crate::committed_files::content::FileContent;
 use crate::committed_files::{CommittedFiles, FileChange};
@@ -26,7 +26,7 @@ use crate::config::{Config, DayForm, SinkTarget};
 use crate::exit::{Exit, Failure};
 use crate::file_lock::lock;
 use crate::rows::csv;
-use crate::rows::days::{Place, ROWS_PARQUET};
+use crate::rows::days::{PARQUET_SUM, Place, ROWS_PARQUET};
 use anyhow::Result;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::row::Row;
@@ -171,8 +171,10 @@ impl Days {
         // to be removed by a fresh start that came no further.
         for place in made {
             if !known.growing.contains_key(&place) && !over(self, &place) {
-                let path = self.layout.path(&place, ROWS_PARQUET);
-                self.is_uncommitted(path, known.is_ours || config.fresh)?;
+                for name in [PARQUET_SUM, ROWS_PARQUET] {
+                    let path = self.layout.path(&place, name);
+                    self.is_uncommitted(path, known.is_ours || config.fresh)?;
+                }
             }
         }
         Ok(())
@@ -271,7 +273,7 @@ impl Sink for Days {
             growing.file.restore()?;
         }
         for path in self.uncommitted.drain(..) {
-            std::fs::remove_file(&path).map_err(|error| self.layout.failed(error))?;
+            remove_if_there(&path).map_err(|error| self.layout.failed(error))?;
         }
         Ok(())
     }

@@ -5,10 +5,12 @@
 //! Where the folder's name tells the window definition the file has no such column: pandas refuses a folder
 //! whose files have a column that their paths have too.
 
-use super::append_file::write_failed;
+use super::append_file::{remove_if_there, write_failed};
 use super::days::packing::Pack;
+use crate::checksum::Summed;
 use crate::exit::{Exit, Failure};
 use crate::rows::columns;
+use crate::rows::days::{GATHERED, PARQUET_SUM, ROWS_PARQUET};
 use anyhow::Result;
 use crossrate_dataflows::market::schema::{Field, FieldType};
 use crossrate_dataflows::market::value::Value;
@@ -19,18 +21,19 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::Type;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
 /// Rows of a group, which are in memory at once.
 const GROUP: usize = 50_000;
 
-/// Makes the file of a day of what has gathered; removes that where the day is over.
+/// Makes the file of a day of what has gathered, and its checksum; removes what has gathered where the day is
+/// over.
 pub(super) fn pack(day: &Pack) -> Result<()> {
-    let (gathered, aside) = (day.folder.join("_rows.jsonl"), day.folder.join("_rows.parquet.part"));
+    let (gathered, aside) = (day.folder.join(GATHERED), day.folder.join("_rows.parquet.part"));
     let failed = |error| write_failed(&day.folder.display().to_string(), error);
-    write(&gathered, &aside, day).map_err(|error| match error {
+    let sum = write(&gathered, &aside, day).map_err(|error| match error {
         ParquetError::External(error) => match error.downcast::<std::io::Error>() {
             Ok(error) => failed(*error),
             Err(error) => Failure::new(Exit::Failed, format!("cannot write {}", aside.display()))
@@ -38,12 +41,24 @@ pub(super) fn pack(day: &Pack) -> Result<()> {
         },
         error => Failure::new(Exit::Failed, format!("cannot write {}", aside.display())).because(error),
     })?;
-    let synced = || File::open(&day.folder)?.sync_all();
-    std::fs::rename(&aside, day.folder.join("rows.parquet")).and_then(|()| synced()).map_err(failed)?;
+    name(day, &aside, &sum).map_err(failed)?;
     if day.over {
         std::fs::remove_file(&gathered).map_err(failed)?;
     }
     Ok(())
+}
+
+/// Gives a file that is whole its name, and writes its checksum. At no time is the checksum of another file
+/// beside it.
+fn name(day: &Pack, aside: &Path, sum: &str) -> io::Result<()> {
+    let beside = day.folder.join(PARQUET_SUM);
+    remove_if_there(&beside)?;
+    std::fs::rename(aside, day.folder.join(ROWS_PARQUET))?;
+    let mut file = File::create(aside)?;
+    writeln!(file, "{sum}  {ROWS_PARQUET}")?;
+    file.sync_all()?;
+    std::fs::rename(aside, beside)?;
+    File::open(&day.folder)?.sync_all()
 }
 
 /// The columns of a day's file, and their places among the fields of its rows.
@@ -52,10 +67,11 @@ fn fields(day: &Pack) -> impl Iterator<Item = (usize, &'static Field)> {
     day.kind.schema().fields.iter().enumerate().filter(move |(_, field)| !is_told(field))
 }
 
-fn write(gathered: &Path, aside: &Path, day: &Pack) -> Result<(), ParquetError> {
+/// Writes a file of what has gathered, and gives its SHA-256.
+fn write(gathered: &Path, aside: &Path, day: &Pack) -> Result<String, ParquetError> {
     let kind = day.kind;
     let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
-    let file = File::create(aside)?;
+    let file = Summed::new(File::create(aside)?);
     let mut writer = SerializedFileWriter::new(file, Arc::new(schema(day)?), Arc::new(properties))?;
     let mut rows: Vec<Vec<Value>> = Vec::new();
     for line in BufReader::new(File::open(gathered)?).lines() {
@@ -70,8 +86,9 @@ fn write(gathered: &Path, aside: &Path, day: &Pack) -> Result<(), ParquetError> 
     if !rows.is_empty() {
         group(writer.next_row_group()?, day, &rows)?;
     }
-    writer.into_inner()?.sync_all()?;
-    Ok(())
+    let (file, sum) = writer.into_inner()?.finish();
+    file.sync_all()?;
+    Ok(sum)
 }
 
 fn schema(day: &Pack) -> Result<Type, ParquetError> {
@@ -99,7 +116,7 @@ fn schema(day: &Pack) -> Result<Type, ParquetError> {
 }
 
 fn group(
-    mut group: SerializedRowGroupWriter<'_, File>,
+    mut group: SerializedRowGroupWriter<'_, Summed<File>>,
     day: &Pack,
     rows: &[Vec<Value>],
 ) -> Result<(), ParquetError> {
@@ -142,7 +159,7 @@ struct Required(bool);
 const NULLABLE: Required = Required(false);
 
 fn next<'a, T: DataType>(
-    group: &mut SerializedRowGroupWriter<'_, File>,
+    group: &mut SerializedRowGroupWriter<'_, Summed<File>>,
     required: Required,
     values: impl Iterator<Item = &'a Value>,
     of: impl Fn(&Value) -> Option<T::T>,

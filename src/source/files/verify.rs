@@ -8,8 +8,8 @@ use super::format::Packing;
 use super::lines::Stop;
 use super::unpack::{self, Raw};
 use super::{Named, file_name};
+use crate::checksum::{Summed, told};
 use crate::exit::{Exit, Failure};
-use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -62,19 +62,18 @@ fn published(path: &Path) -> Result<Option<(PathBuf, String)>, Failure> {
         }
         Ok(_) => {}
     }
-    let sum = text.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
-    if sum.len() != 64 || !sum.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    let Some(sum) = told(&text) else {
         return Err(Failure::new(Exit::Unreachable, format!("its checksum {shown} holds no SHA-256"))
             .hint("get that file again, or read without it: --no-verify"));
-    }
+    };
     Ok(Some((beside, sum)))
 }
 
 fn compare(mut file: File, beside: &Path, wanted: &str, interrupted: &AtomicBool) -> Result<(), Stop> {
-    let mut hash = Sha256::new();
-    read_all(&mut file, interrupted, |bytes| hash.update(bytes))
+    let mut summed = Summed::new(io::sink());
+    read_all(&mut file, interrupted, |bytes| summed.add(bytes))
         .map_err(|stop| stop.named(|error| unreadable(&error)))?;
-    let found: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let (_, found) = summed.finish();
     if found == wanted {
         return Ok(());
     }

@@ -61,8 +61,11 @@ fn each_of_several_window_definitions_has_a_folder_of_its_own() {
     if cfg!(feature = "parquet") {
         let mut found = names(&folder.path().join("parquet"));
         found.retain(|name| !name.ends_with("_rows.jsonl"));
-        let packed: Vec<String> = expected.iter().map(|name| name.replace(".csv", ".parquet")).collect();
-        assert_eq!(found, packed);
+        // Each with its checksum, whose name comes first.
+        let named = |name: &&String| {
+            [name.replace("rows.csv", "_rows.parquet.sha256"), name.replace(".csv", ".parquet")]
+        };
+        assert_eq!(found, expected.iter().flat_map(named).collect::<Vec<_>>());
     }
     // Each row stands in the folder of its window, and in no other.
     for (name, bytes) in files(&folder.path().join("csv")) {
