@@ -101,7 +101,8 @@ impl Days {
         let is_first = self.looked.is_none();
         std::fs::read_dir(&self.root)?;
         let files = days::files(&self.root, self.form)?;
-        let is_gone = self.known.keys().any(|place| files.iter().all(|file| file.place != *place));
+        let is_there = |place: &Place| files.binary_search_by(|file| file.place.cmp(place)).is_ok();
+        let is_gone = !self.known.keys().all(is_there);
         if is_gone {
             self.known.clear();
         }
