@@ -23,7 +23,6 @@ use std::collections::VecDeque;
 use std::ffi::{CString, c_void};
 use std::ptr::{NonNull, null_mut};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// As many messages as one call takes at most: enough that the call costs nothing, few enough that what is
 /// taken out of librdkafka's bounds is little.
@@ -111,11 +110,11 @@ impl Queue {
         !self.taken.is_empty()
     }
 
-    /// The next record, or what librdkafka says in its place, such as that the log ends here; waits so long
-    /// for it.
-    pub fn next(&mut self, patience: Duration) -> Option<Result<Record<'_>, KafkaError>> {
+    /// The next record, or what librdkafka says in its place, such as that the log ends here; nothing where
+    /// nothing is there yet.
+    pub fn next(&mut self) -> Option<Result<Record<'_>, KafkaError>> {
         if self.taken.is_empty() {
-            self.take(patience);
+            self.take();
         }
         let next = self.taken.pop_front()?;
         let message = self.given.insert(next).0;
@@ -135,8 +134,9 @@ impl Queue {
         self.end
     }
 
-    fn take(&mut self, patience: Duration) {
-        let patience = i32::try_from(patience.as_millis()).unwrap_or(i32::MAX);
+    fn take(&mut self) {
+        // A batch that is waited for is waited for until it is full.
+        let patience = 0;
         let (places, room) = (self.places.as_mut_ptr(), self.places.len());
         // SAFETY: the queue is alive, there is room for as many pointers as we say, and what is put there is
         // ours.

@@ -129,7 +129,7 @@ impl Log {
         let mut at_end = false;
         // Up to there, behind the last record, is nothing to be read: control records, and what was aborted.
         let mut empty_to = self.next;
-        while let Some(event) = self.queue.next(Duration::ZERO) {
+        while let Some(event) = self.queue.next() {
             last = Came::Something;
             match event {
                 Ok(record) if self.end.is_some_and(|end| record.offset >= end) => {
