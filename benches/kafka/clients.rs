@@ -94,7 +94,7 @@ fn by_batches(
         let mut at = 0;
         while at < queues.len() {
             let mut ended = false;
-            while let Some(event) = queues[at].next() {
+            while let Some(event) = queues[at].poll() {
                 came = true;
                 match event {
                     Ok(record) => {

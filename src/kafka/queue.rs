@@ -10,7 +10,7 @@
 //! * The native queue is a counted reference of its own, given back once, when [`Queue`] goes; the client
 //!   that it belongs to is kept alive by `split`, which goes later (fields go in their order).
 //! * A native message is given back once, when its [`Native`] goes, and every `Native` goes before the queue
-//!   does. What is lent of it, by [`Queue::next`], ends with the next call or with the queue: the borrow
+//!   does. What is lent of it, by [`Queue::poll`], ends with the next call or with the queue: the borrow
 //!   checker sees to it.
 
 #![allow(unsafe_code)]
@@ -104,7 +104,7 @@ impl Queue {
         self.split.set_nonempty_callback(call);
     }
 
-    /// Whether something was taken out of librdkafka that [`Queue::next`] has not given out: librdkafka takes
+    /// Whether something was taken out of librdkafka that [`Queue::poll`] has not given out: librdkafka takes
     /// a seek to mean only what it has itself.
     pub fn holds_some(&self) -> bool {
         !self.taken.is_empty()
@@ -112,7 +112,7 @@ impl Queue {
 
     /// The next record, or what librdkafka says in its place, such as that the log ends here; nothing where
     /// nothing is there yet.
-    pub fn next(&mut self) -> Option<Result<Record<'_>, KafkaError>> {
+    pub fn poll(&mut self) -> Option<Result<Record<'_>, KafkaError>> {
         if self.taken.is_empty() {
             self.take();
         }
@@ -128,7 +128,7 @@ impl Queue {
         Some(event)
     }
 
-    /// Where the log ended when [`Queue::next`] said so last: behind its last record, and behind the control
+    /// Where the log ended when [`Queue::poll`] said so last: behind its last record, and behind the control
     /// records that may follow it.
     pub fn end(&self) -> i64 {
         self.end

@@ -54,7 +54,8 @@ pub(super) struct Log {
     pub(super) number: u32,
     queue: Queue,
     feed: Arc<Feed>,
-    /// The offset after the last record that was seen; at the log's end, behind the control records that it ends with.
+    /// The offset after the last record that was seen; at the log's end, behind the control records that it
+    /// ends with.
     pub(super) next: i64,
     end: Option<i64>,
     ended: bool,
@@ -129,7 +130,7 @@ impl Log {
         let mut at_end = false;
         // Up to there, behind the last record, is nothing to be read: control records, and what was aborted.
         let mut empty_to = self.next;
-        while let Some(event) = self.queue.next() {
+        while let Some(event) = self.queue.poll() {
             last = Came::Something;
             match event {
                 Ok(record) if self.end.is_some_and(|end| record.offset >= end) => {
@@ -224,8 +225,9 @@ impl Log {
         Ok(())
     }
 
-    /// Asks the broker whether the log still ends here, when the silence is long enough to mean something: seeking to
-    /// where we are makes librdkafka fetch there anew, and tell what it finds. After how long to look again.
+    /// Asks the broker whether the log still ends here, when the silence is long enough to mean something:
+    /// seeking to where we are makes librdkafka fetch there anew, and tell what it finds. After how long to
+    /// look again.
     pub(super) fn watch_silence(
         &mut self,
         client: &Client,

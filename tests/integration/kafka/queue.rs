@@ -24,7 +24,7 @@ struct Owned {
 fn next(queue: &mut Queue) -> Option<Result<Owned, KafkaError>> {
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE {
-        if let Some(given) = queue.next() {
+        if let Some(given) = queue.poll() {
             return Some(given.map(|Given { offset, timestamp_ms, key, value }| {
                 let owned = |bytes: Option<&[u8]>| bytes.map(<[u8]>::to_vec);
                 Owned { offset, timestamp_ms, key: owned(key), value: owned(value) }
@@ -91,7 +91,7 @@ fn a_queue_gives_each_record_once_and_in_order_and_says_where_the_log_ends() {
     let mut first = std::thread::scope(|scope| {
         let reading = scope.spawn(|| {
             read(&mut queue, 0, 0, &of(0));
-            assert!(!queue.holds_some() && queue.next().is_none());
+            assert!(!queue.holds_some() && queue.poll().is_none());
             queue
         });
         reading.join().expect("read")
