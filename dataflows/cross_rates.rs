@@ -1,11 +1,13 @@
 //! What is a pair worth that is not traded directly?
 //!
-//! The rate of a cross in a window is the product of its legs' VWAPs there, inverse legs divided, rounded once.
-//! Crosses are a collection, joined to the windows by leg: one cross or a thousand is the same graph. What comes of the
-//! join are changes of legs; only the windows of crosses that a change can touch are looked at.
+//! The rate of a cross in a window is the product of its legs' VWAPs there, inverse legs divided, rounded
+//! once. Crosses are a collection, joined to the windows by leg: one cross or a thousand is the same graph.
+//! What comes of the join are changes of legs; only the windows of crosses that a change can touch are looked
+//! at.
 //!
-//! Missing: a leg without trades never gives a number by accident; the row says so, or an earlier window stands in (`carry`).
-//! Empty: a window in which no leg traded has no row. Late: a corrected leg revises the cross while it is not final.
+//! Missing: a leg without trades never gives a number by accident; the row says so, or an earlier window
+//! stands in (`carry`). Empty: a window in which no leg traded has no row. Late: a corrected leg revises the
+//! cross while it is not final.
 
 mod changing;
 mod legs;
@@ -55,7 +57,8 @@ pub fn cross_rates<'scope>(
 ) -> (StreamVec<'scope, EventTime, Row>, StreamVec<'scope, EventTime, Rate>) {
     let changes =
         windows.join_map(legs, |_, (window, state), (cross, leg)| ((*cross, *leg), (*window, *state)));
-    // All windows that a cross has by one definition meet on one worker: a leg of one may stand in for that of another.
+    // All windows that a cross has by one definition meet on one worker: a leg of one may stand in for that
+    // of another.
     let by_cross = |(((cross, _), ((place, _), _)), ..): &Change| (*cross, *place).hashed();
     let changes = changes.inner.exchange(by_cross).map(Input::Change);
     let known = withhold_before.map(Input::WithholdBefore);
@@ -213,8 +216,8 @@ impl CrossRows {
         }
     }
 
-    /// Notes the windows whose rows a changed window of a leg may change: itself, those in which it stands in, and those
-    /// that have grown from it.
+    /// Notes the windows whose rows a changed window of a leg may change: itself, those in which it stands
+    /// in, and those that have grown from it.
     fn note(&mut self, line: Line, leg: u32, end: EventTime, look: EventTime) {
         let windows = &self.crosses[line];
         // These are looked at without being asked, now.
@@ -246,8 +249,8 @@ impl CrossRows {
         state.shown(self.definition.missing_leg).then_some(state)
     }
 
-    /// What a leg has of a window that has no row of its own: where the window has grown since, the leg's trades before
-    /// that; else what stands in for it.
+    /// What a leg has of a window that has no row of its own: where the window has grown since, the leg's
+    /// trades before that; else what stands in for it.
     fn carried(&self, line: Line, leg: &LegWindows, end: EventTime) -> Option<LegState> {
         let (from, state) = leg.latest_before(end)?;
         if self.grows_into(line, from, end) {

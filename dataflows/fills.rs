@@ -1,12 +1,13 @@
 //! What is there of a symbol where it did not trade?
 //!
-//! A window of a tumbling, sliding or civil definition without trades gets a row with `trades` 0 all the same, where it ends
-//! at most `--max-fill` after the symbol's latest earlier window with trades. Its prices are null, or the close of that
-//! window (`--fill previous`).
+//! A window of a tumbling, sliding or civil definition without trades gets a row with `trades` 0 all the
+//! same, where it ends at most `--max-fill` after the symbol's latest earlier window with trades. Its prices
+//! are null, or the close of that window (`--fill previous`).
 //!
-//! Empty: a symbol that never traded has nothing to be filled from. Late: a row leaves once, at end + G, when it is known
-//! that the window has no trades. Windows that only the end of an input closes are not filled: who goes on with more of it
-//! may bring their trades. Crosses, statistics and bases take no notice. A fill is its row: nothing else is visited.
+//! Empty: a symbol that never traded has nothing to be filled from. Late: a row leaves once, at end + G, when
+//! it is known that the window has no trades. Windows that only the end of an input closes are not filled:
+//! who goes on with more of it may bring their trades. Crosses, statistics and bases take no notice. A fill
+//! is its row: nothing else is visited.
 
 use crate::market::agenda::Agenda;
 use crate::market::changes::{Changing, DatedChange};

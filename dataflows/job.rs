@@ -1,4 +1,5 @@
-//! The whole job as one dataflow, the same on every worker: panes and notes go in, rows come out in their order.
+//! The whole job as one dataflow, the same on every worker: panes and notes go in, rows come out in their
+//! order.
 
 use crate::asset_paths::asset_paths;
 use crate::basis::basis;
@@ -58,7 +59,8 @@ impl<'scope> Told<'scope> {
     }
 }
 
-/// Builds the job: windows of symbols, crosses of windows, statistics of crosses, and what is made of final rows.
+/// Builds the job: windows of symbols, crosses of windows, statistics of crosses, and what is made of final
+/// rows.
 pub fn job<'scope>(
     scope: Scope<'scope, EventTime>,
     panes: PaneCollection<'scope>,
@@ -146,8 +148,9 @@ pub(crate) mod tests {
         }
     }
 
-    /// The rows of trades, each of a symbol in a pane that ends then and with a date, where it is known at 150 that windows
-    /// which begin before `withheld` were not seen whole: of which kind, whether they are final, and what they say.
+    /// The rows of trades, each of a symbol in a pane that ends then and with a date, where it is known at
+    /// 150 that windows which begin before `withheld` were not seen whole: of which kind, whether they are
+    /// final, and what they say.
     fn rows(
         definition: Definition,
         trades: &'static [(&str, u64, u64)],
@@ -219,7 +222,8 @@ pub(crate) mod tests {
 
     const EVERY: u64 = 100;
 
-    /// A trade of a symbol in the pane that ends then, known just before that moment or at that date. Its price is its id.
+    /// A trade of a symbol in the pane that ends then, known just before that moment or at that date. Its
+    /// price is its id.
     fn item(symbol: &str, pane: u64, id: u64, date: Option<u64>) -> PaneItem {
         let (price, quantity) = (Price::from_scaled(id as i64).unwrap(), Quantity::from_scaled(1).unwrap());
         let trade = Trade::new(id, price, quantity, at(pane - 1));
@@ -270,8 +274,9 @@ pub(crate) mod tests {
             (1..=n).map(move |k| item(symbol, 1_000_000 + k * EVERY, n + k, None)).collect::<Vec<_>>()
         };
         is_linear("windows", |n| (last(definition()), [in_each(n, "A"), in_each(n, "B")].concat()));
-        // All windows are open until the end, while the first one is corrected at every tick. With ids above all others each
-        // correction changes how many ids are missing before all later windows, and in one of them.
+        // All windows are open until the end, while the first one is corrected at every tick. With ids above
+        // all others each correction changes how many ids are missing before all later windows, and in one of
+        // them.
         for (what, first_id) in [("open windows", 0), ("open windows, ids from behind", 1_000_000)] {
             is_linear(what, |n| {
                 let corrections = (1..=n).map(|k| {

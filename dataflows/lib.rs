@@ -13,13 +13,14 @@
 //! | [`fills`](mod@fills) | What is there of a symbol where it did not trade? | final rows of symbols | rows without trades |
 //! | [`job`](mod@job) | all of them, as one run has them | panes and notes | rows in their one order |
 //!
-//! Read [`market`] first (values and sums, no timely): `trade`, `acceptance`, `folding` and `sums` are what happens before the
-//! dataflow, `moments` is what flows in it, `looks` says when anything is given, `row` is what leaves. Then [`operators`],
-//! of which `at_looks` is the one that turns a frontier into results.
+//! Read [`market`] first (values and sums, no timely): `trade`, `acceptance`, `folding` and `sums` are what
+//! happens before the dataflow, `moments` is what flows in it, `looks` says when anything is given, `row` is
+//! what leaves. Then [`operators`], of which `at_looks` is the one that turns a frontier into results.
 //!
-//! What all of this takes for granted: items are dated at or after the capability that they are sent with; a look at `x`
-//! sees what is dated before `x`, and happens once the frontier is at `x`; the same input gives the same output whatever
-//! the batches, the workers and their pace. [`market::resume`] adds: also when it is cut in two by a restart.
+//! What all of this takes for granted: items are dated at or after the capability that they are sent with; a
+//! look at `x` sees what is dated before `x`, and happens once the frontier is at `x`; the same input gives
+//! the same output whatever the batches, the workers and their pace. [`market::resume`] adds: also when it is
+//! cut in two by a restart.
 
 pub mod asset_paths;
 pub mod basis;

@@ -1,12 +1,14 @@
 //! What did each symbol do in each window?
 //!
-//! VWAP = Σpq/Σq and its volume-weighted variance, candle, missing ids and digest, of the trades whose event time
-//! lies in `[start, end)`. A window without trades has no row. Partitions and workers are merged by differential:
-//! panes are a collection whose difference is [`Moments`], arranged by symbol; windows are running sums of panes.
+//! VWAP = Σpq/Σq and its volume-weighted variance, candle, missing ids and digest, of the trades whose event
+//! time lies in `[start, end)`. A window without trades has no row. Partitions and workers are merged by
+//! differential: panes are a collection whose difference is [`Moments`], arranged by symbol; windows are
+//! running sums of panes.
 //!
-//! Late: a correction within the grace revises the windows that are not final (`emit changes`); later ones never get here.
-//! Missing: of a leg that did not trade the cross is told nothing; with `carry` it takes the leg's latest earlier window.
-//! Work is by windows with trades, and at ticks by windows that changed: none is visited because time goes by.
+//! Late: a correction within the grace revises the windows that are not final (`emit changes`); later ones
+//! never get here. Missing: of a leg that did not trade the cross is told nothing; with `carry` it takes the
+//! leg's latest earlier window. Work is by windows with trades, and at ticks by windows that changed: none is
+//! visited because time goes by.
 
 use crate::market::candle::Candle;
 use crate::market::changes::DatedChange;

@@ -1,7 +1,7 @@
 //! `crossrate checkpoint show|check|reset`: what a job's checkpoint holds, whether it is whole, and its end.
 //!
-//! Nobody is disturbed by looking; a run that is under way goes on. Removing ends it, as another run that takes the
-//! job over would.
+//! Nobody is disturbed by looking; a run that is under way goes on. Removing ends it, as another run that
+//! takes the job over would.
 
 mod check;
 mod open_windows;

@@ -1,8 +1,10 @@
-//! What was typed: the command line, the environment and the configuration file, made into a [`Config`] or an error
-//! that says what would be right. Knows no Kafka and opens no input; it reads small configuration files only.
+//! What was typed: the command line, the environment and the configuration file, made into a [`Config`] or an
+//! error that says what would be right. Knows no Kafka and opens no input; it reads small configuration files
+//! only.
 //!
-//! Read [`settings`] first: the one table that flags, variables, keys and help come from. Then `layers` (which of
-//! the places that give a value holds), `values` and `crosses` (texts to values), `check` (values that must fit).
+//! Read [`settings`] first: the one table that flags, variables, keys and help come from. Then `layers`
+//! (which of the places that give a value holds), `values` and `crosses` (texts to values), `check` (values
+//! that must fit).
 
 mod check;
 mod checkpoint;

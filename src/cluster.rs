@@ -1,5 +1,6 @@
-//! Many processes, one run: how they find each other ([`join`]), work as one ([`execute`]), and share one fate
-//! ([`failure_detector`]); how one process starts all of them on its own machine ([`enter`], [`supervise`]).
+//! Many processes, one run: how they find each other ([`join`]), work as one ([`execute`]), and share one
+//! fate ([`failure_detector`]); how one process starts all of them on its own machine ([`enter`],
+//! [`supervise`]).
 //!
 //! timely would make its own connections, but it believes whoever connects, has no notion of a version or a
 //! flag, waits for ever for a process that never comes and for one that has stopped. So all links are made
@@ -7,14 +8,15 @@
 //! same job. Between machines they are encrypted ([`tls`]); links of processes that one command starts are
 //! Unix sockets in a directory that only its user enters.
 //!
-//! Without a hostfile the processes are at `localhost:2101` and up, as in timely, and without a secret file the
-//! secret is empty: any user of the same machine could join. Addresses that other machines reach are refused
-//! without a secret file.
+//! Without a hostfile the processes are at `localhost:2101` and up, as in timely, and without a secret file
+//! the secret is empty: any user of the same machine could join. Addresses that other machines reach are
+//! refused without a secret file.
 //!
 //! The main program, in order:
 //!
 //! 1. [`failure_detector::abort_on_panic`].
-//! 2. [`enter`]: am I to work, or to start the others?  [`Role::Supervisor`]: [`supervise`], and exit with its code.
+//! 2. [`enter`]: am I to work, or to start the others?  [`Role::Supervisor`]: [`supervise`], and exit with
+//!    its code.
 //! 3. [`join`], [`execute`].
 //! 4. [`failure_detector::end`], whatever the outcome, as the last thing.
 
@@ -44,7 +46,7 @@ use std::env;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use timely::WorkerConfig;
@@ -149,8 +151,8 @@ pub enum Role {
     Member(config::Cluster),
 }
 
-/// Finds out this process's part from what was typed and from what a parent left in the environment, and opens
-/// the line to that parent. As early as possible: only from here on does a child end with its parent.
+/// Finds out this process's part from what was typed and from what a parent left in the environment, and
+/// opens the line to that parent. As early as possible: only from here on does a child end with its parent.
 pub fn enter(typed: &config::Cluster) -> Result<Role, ClusterError> {
     let mut cluster = typed.clone();
     if let (Some(directory), Some(value)) = (env::var_os(DIRECTORY_VARIABLE), env::var_os(PROCESS_VARIABLE)) {
@@ -197,8 +199,8 @@ impl Mesh {
         Mesh { process: 0, processes: 1, threads: threads.max(1), links: None }
     }
 
-    /// What timely needs: its set-ups of the workers, and its network threads. As late as possible, for timely's
-    /// threads panic if the workers they were made for never come.
+    /// What timely needs: its set-ups of the workers, and its network threads. As late as possible, for
+    /// timely's threads panic if the workers they were made for never come.
     fn build(self) -> Result<Built, ClusterError> {
         let Mesh { process, threads, links, .. } = self;
         let Some(connecting::Links { detector, data }) = links else {
@@ -230,10 +232,11 @@ struct Built {
     detector: Option<Arc<FailureDetector>>,
 }
 
-/// Links this process with the others of its run, or says why that cannot be. With one process there is nothing
-/// to link. `tell` gets lines for people: who is waited for, who was turned away.
+/// Links this process with the others of its run, or says why that cannot be. With one process there is
+/// nothing to link. `tell` gets lines for people: who is waited for, who was turned away.
 ///
-/// From here on SIGINT and SIGTERM only set the [`failure_detector::interrupt_flag`], and if another process fails this one ends (see [`failure_detector`]).
+/// From here on SIGINT and SIGTERM only set the [`failure_detector::interrupt_flag`], and if another process
+/// fails this one ends (see [`failure_detector`]).
 pub fn join(
     cluster: &config::Cluster,
     identity: &Identity,
@@ -257,13 +260,13 @@ pub fn join(
     Ok(Mesh { process: me, processes, threads, links: Some(connecting::connect(plan, tell)?) })
 }
 
-/// Runs `work` on every worker of this process and then steps it until its dataflows are complete; returns what
-/// they returned, in order.
+/// Runs `work` on every worker of this process and then steps it until its dataflows are complete; returns
+/// what they returned, in order.
 ///
-/// The first worker that returns an error ends it: `stop` is to make the others return too, so that they can leave what
-/// they write whole. Those that have not returned [`TIDY_UP`] later are left alone, and the first error is returned. The
-/// process should then end by [`failure_detector::end`], which also tells the other processes. After success too: the links to the
-/// others close only there.
+/// The first worker that returns an error ends it: `stop` is to make the others return too, so that they can
+/// leave what they write whole. Those that have not returned [`TIDY_UP`] later are left alone, and the first
+/// error is returned. The process should then end by [`failure_detector::end`], which also tells the other
+/// processes. After success too: the links to the others close only there.
 pub fn execute<T, E, F>(mesh: Mesh, config: WorkerConfig, work: F, stop: impl Fn()) -> Result<Vec<T>, E>
 where
     T: Send + 'static,
@@ -284,8 +287,8 @@ where
             while worker.has_dataflows() {
                 worker.step_or_park(None);
             }
-            // The data links close when the last worker is dropped; before that the others must know that this
-            // is in order.
+            // The data links close when the last worker is dropped; before that the others must know that
+            // this is in order.
             if running.fetch_sub(1, Ordering::SeqCst) == 1 {
                 detector.iter().for_each(|detector| detector.done());
             }
@@ -298,6 +301,29 @@ where
     })
     .map_err(ClusterError::Workers)?;
 
+    let (returned, first_error) = outcomes(threads, &results, stop);
+    // timely's network threads end when the other processes are through, which `failure_detector::end` waits
+    // for.
+    std::mem::forget(network);
+    match first_error {
+        Some(error) => {
+            std::mem::forget(guards);
+            Err(error)
+        }
+        None => {
+            drop(guards);
+            Ok(returned.into_iter().flatten().collect())
+        }
+    }
+}
+
+/// What the workers return, and the first error. After an error the others are to stop, and are waited for no
+/// longer than [`TIDY_UP`].
+fn outcomes<T, E: From<ClusterError>>(
+    threads: usize,
+    results: &Receiver<(usize, Option<Result<T, E>>)>,
+    stop: impl Fn(),
+) -> (Vec<Option<T>>, Option<E>) {
     let mut returned: Vec<Option<T>> = (0..threads).map(|_| None).collect();
     let mut first_error = None;
     let mut until = None;
@@ -322,18 +348,7 @@ where
             stop();
         }
     }
-    // timely's network threads end when the other processes are through, which `failure_detector::end` waits for.
-    std::mem::forget(network);
-    match first_error {
-        Some(error) => {
-            std::mem::forget(guards);
-            Err(error)
-        }
-        None => {
-            drop(guards);
-            Ok(returned.into_iter().flatten().collect())
-        }
-    }
+    (returned, first_error)
 }
 
 /// Sends a worker's result, or that there is none, however the worker ends.

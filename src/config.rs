@@ -98,7 +98,8 @@ impl Config {
         ledger_of(&self.sinks)
     }
 
-    /// Whether anybody wants refused records: a dead-letter sink, a display, or a database, which keeps them by itself.
+    /// Whether anybody wants refused records: a dead-letter sink, a display, or a database, which keeps them
+    /// by itself.
     pub fn wants_refused(&self) -> bool {
         let keeps = |sink: &SinkTarget| matches!(sink, SinkTarget::Sqlite(_) | SinkTarget::Postgres(_));
         self.keep_refused || self.dead_letter.is_some() || self.sinks.iter().any(keeps)

@@ -3,8 +3,8 @@
 //! The input is read twice. The dataflow of `run` makes the rows of the window again, which are the same in
 //! every run; then each record is judged once more, one after another, and what concerns the window is noted
 //! ([`judged`]): the trades that entered it or were refused, and the records that took the watermarks of
-//! partitions to the moments at which it was looked at. [`report`] tells both together. Nothing is written and
-//! nothing committed.
+//! partitions to the moments at which it was looked at. [`report`] tells both together. Nothing is written
+//! and nothing committed.
 
 mod judged;
 mod report;

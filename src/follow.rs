@@ -1,8 +1,10 @@
-//! `crossrate serve`: results that exist, served by the very server of `run --listen`, and followed as they grow.
+//! `crossrate serve`: results that exist, served by the very server of `run --listen`, and followed as they
+//! grow.
 //!
-//! A place ([`ResultStore`]) is read by one thread, which tells the board what is new. It is there at the start, or the
-//! command ends; when it goes away later, what is known is served on, `/readyz`, the page and the metrics say so, and
-//! it is tried again until it is back. What is read again then is known already and disturbs no reader.
+//! A place ([`ResultStore`]) is read by one thread, which tells the board what is new. It is there at the
+//! start, or the command ends; when it goes away later, what is known is served on, `/readyz`, the page and
+//! the metrics say so, and it is tried again until it is back. What is read again then is known already and
+//! disturbs no reader.
 
 mod checkpoint_progress;
 mod days;
@@ -43,8 +45,8 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from
 
 /// A store of results.
 trait ResultStore: Send {
-    /// Brings what is new, waiting for it no longer than that. After an error it is called again, and goes on from
-    /// where it was, or begins anew.
+    /// Brings what is new, waiting for it no longer than that. After an error it is called again, and goes on
+    /// from where it was, or begins anew.
     fn poll(&mut self, most: Duration) -> Result<PollResult>;
 }
 
@@ -75,8 +77,8 @@ impl PollResult {
     }
 }
 
-/// What a checkpoint says that its job computes. One that another version of the program has written may say what
-/// is not understood here: then nothing is said, as where there is none.
+/// What a checkpoint says that its job computes. One that another version of the program has written may say
+/// what is not understood here: then nothing is said, as where there is none.
 fn definition(entries: &Entries) -> Option<Described> {
     let job = checkpoint::job(entries).ok()??;
     job_identity::definition_of(&job.definition).as_ref().map(Described::of)

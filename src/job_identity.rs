@@ -10,8 +10,8 @@ use crossrate_dataflows::market::definition::Definition;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// What every process of a run must have in common. It travels in the handshake, whole, so that a process that
-/// differs can be told in what.
+/// What every process of a run must have in common. It travels in the handshake, whole, so that a process
+/// that differs can be told in what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// The version of the program.
@@ -22,8 +22,8 @@ pub struct Identity {
     pub threads: usize,
     /// Made up by the process that started all the others; empty where each was started by hand.
     pub run: String,
-    /// The job, as pairs of a flag's name and its value, by which differences are named. No secrets: it is sent
-    /// in the clear (to who has proven to know the cluster's secret).
+    /// The job, as pairs of a flag's name and its value, by which differences are named. No secrets: it is
+    /// sent in the clear (to who has proven to know the cluster's secret).
     pub job: Vec<(String, String)>,
 }
 
@@ -168,8 +168,8 @@ fn formats(topics: &[TopicFormat]) -> String {
     }
 }
 
-/// The job as pairs: what is computed, and how. Brokers and client properties are left out: they may rightly differ
-/// from machine to machine, and hold secrets. Of files only the names count, since mounts differ too.
+/// The job as pairs: what is computed, and how. Brokers and client properties are left out: they may rightly
+/// differ from machine to machine, and hold secrets. Of files only the names count, since mounts differ too.
 fn job(config: &Config) -> Vec<(String, String)> {
     let mut pairs = definition(config);
     let mut add = |name: &str, value: String| pairs.push((name.into(), value));
@@ -238,7 +238,8 @@ fn flatten(name: &str, value: &Value, pairs: &mut Vec<(String, String)>) {
     }
 }
 
-/// The definition that [`definition`] has made pairs of; none where a program wrote them that knew less or more.
+/// The definition that [`definition`] has made pairs of; none where a program wrote them that knew less or
+/// more.
 pub(crate) fn definition_of(pairs: &[(String, String)]) -> Option<Definition> {
     let mut fields = Map::new();
     for (name, text) in pairs {
@@ -279,14 +280,16 @@ fn windows_of(text: &str, slide: Option<&str>) -> Value {
     }
 }
 
-/// The pairs of a checkpoint, with those that its program did not know yet: each as what it means by default, which
-/// is what that program did. Of a kind of rows that was not there none could leave, whether it is asked for now or not.
+/// The pairs of a checkpoint, with those that its program did not know yet: each as what it means by default,
+/// which is what that program did. Of a kind of rows that was not there none could leave, whether it is asked
+/// for now or not.
 pub(crate) fn completed(theirs: &[(String, String)], ours: &[(String, String)]) -> Vec<(String, String)> {
     let mut pairs = theirs.to_vec();
     let Some(Ok(definition)) = definition_of(theirs).map(serde_json::to_value) else { return pairs };
     let mut known = Vec::new();
     flatten("", &definition, &mut known);
-    // Earlier releases had the slide beside the window, and a leg stood in for five minutes where nothing was said.
+    // Earlier releases had the slide beside the window, and a leg stood in for five minutes where nothing was
+    // said.
     if pairs.iter().any(|(name, _)| name == "slide") {
         pairs.retain(|(name, _)| name != "slide" && name != "window");
         let unset = ours.iter().any(|(name, value)| name == "max-carry" && value == "null");

@@ -1,23 +1,27 @@
 //! Rows and checkpoint in one commit (`docs/semantics.md#restarts`).
 //!
-//! A checkpoint is a set of keyed entries ([`checkpoint`]). Partitions say what has changed in theirs with every batch
-//! ([`partition_changes`]); what looks leave behind comes with the rows. A [`Ledger`] writes rows and changed entries atomically
-//! and gives all entries back after a restart. It knows nothing of what is in them.
+//! A checkpoint is a set of keyed entries ([`checkpoint`]). Partitions say what has changed in theirs with
+//! every batch ([`partition_changes`]); what looks leave behind comes with the rows. A [`Ledger`] writes rows
+//! and changed entries atomically and gives all entries back after a restart. It knows nothing of what is in
+//! them.
 //!
 //! # Why there is no barrier
 //!
-//! A commit speaks of one event time, the frontier's. Partitions are at other places by then, each at the end of whatever
-//! batch it judged last, and that is good enough: a record behind such a place meets a watermark that has passed the
-//! frontier, so acceptance calls it late for everything that the commit's rows are made of. What lies before the place is
-//! either in those rows or in sums that the checkpoint holds. So each partition notes its own changes when it likes, the
-//! latest notes at the moment of the commit are taken, and workers never wait for each other; nor is any of them named,
-//! which is why a restart may have other numbers of them. A partition that idles has no such watermark; what it would be
-//! given on waking is the frontier of the commit, so the same holds.
+//! A commit speaks of one event time, the frontier's. Partitions are at other places by then, each at the end
+//! of whatever batch it judged last, and that is good enough: a record behind such a place meets a watermark
+//! that has passed the frontier, so acceptance calls it late for everything that the commit's rows are made
+//! of. What lies before the place is either in those rows or in sums that the checkpoint holds. So each
+//! partition notes its own changes when it likes, the latest notes at the moment of the commit are taken, and
+//! workers never wait for each other; nor is any of them named, which is why a restart may have other numbers
+//! of them. A partition that idles has no such watermark; what it would be given on waking is the frontier of
+//! the commit, so the same holds.
 //!
-//! Three things reach back behind the commit: corrections within the grace (repeated in silence at the start, to know
-//! what left last), a leg that stands in for a later window, and statistics since the beginning. The first asks a partition
-//! to hold panes for longer, the others are kept by value. [`crossrate_dataflows::market::resume`] has the details, and
-//! `the_rest_of_the_input_gives_the_rest_of_the_rows` breaks off after every kind of commit to see whether it is true.
+//! Three things reach back behind the commit: corrections within the grace (repeated in silence at the start,
+//! to know what left last), a leg that stands in for a later window, and statistics since the beginning. The
+//! first asks a partition to hold panes for longer, the others are kept by value.
+//! [`crossrate_dataflows::market::resume`] has the details, and
+//! `the_rest_of_the_input_gives_the_rest_of_the_rows` breaks off after every kind of commit to see whether it
+//! is true.
 
 pub mod checkpoint;
 mod earlier_tables;
@@ -76,25 +80,25 @@ pub trait Ledger: Send {
     /// What people know it by.
     fn name(&self) -> String;
 
-    /// Ends whatever another run of this job may still be doing, and gives the entries of the last commit, with the term of
-    /// this run in the place of the one before.
+    /// Ends whatever another run of this job may still be doing, and gives the entries of the last commit,
+    /// with the term of this run in the place of the one before.
     fn acquire(&mut self) -> Result<Entries>;
 
-    /// Takes the job over in a database beside the ledger, for the run of that term; fails where one of a later term has
-    /// been here. A run that stood still between the two must not end its successor.
+    /// Takes the job over in a database beside the ledger, for the run of that term; fails where one of a
+    /// later term has been here. A run that stood still between the two must not end its successor.
     fn acquire_beside(&mut self, _: u64) -> Result<()> {
         anyhow::bail!("{} is never beside another ledger", self.name())
     }
 
-    /// What is there, before the job is taken over: asked where a job that was taken over cannot be given back. It may be
-    /// out of date by then, but for what never changes.
+    /// What is there, before the job is taken over: asked where a job that was taken over cannot be given
+    /// back. It may be out of date by then, but for what never changes.
     fn peek(&mut self) -> Option<Entries> {
         None
     }
 
-    /// Leaves the job to who had it, after taking it over, where that is still possible: this run cannot begin, and the
-    /// other one may go on, unless this run has changed the checkpoint already. What goes wrong here does not matter:
-    /// then nobody has the job until it is started again.
+    /// Leaves the job to who had it, after taking it over, where that is still possible: this run cannot
+    /// begin, and the other one may go on, unless this run has changed the checkpoint already. What goes
+    /// wrong here does not matter: then nobody has the job until it is started again.
     fn release(&mut self) {}
 
     /// Whether this run has taken the job over, and may be asked whether it still has it.
@@ -108,8 +112,8 @@ pub trait Ledger: Send {
     /// Writes a commit; when this returns without an error it is there, whatever happens next.
     fn commit(&mut self, commit: &Commit) -> Result<()>;
 
-    /// Fails where another run has taken the job over: asked when nothing was committed for a while, so that a second
-    /// copy ends the first one although that one has nothing to do.
+    /// Fails where another run has taken the job over: asked when nothing was committed for a while, so that
+    /// a second copy ends the first one although that one has nothing to do.
     fn verify_lease(&mut self) -> Result<()> {
         Ok(())
     }
@@ -167,8 +171,9 @@ pub struct RestoredJob {
 }
 
 impl RestoredJob {
-    /// Commits which files the job writes, or verifies the lease where that is known already. When this returns, and for
-    /// as long as this run has its files locked, no other run has committed anything or touched them.
+    /// Commits which files the job writes, or verifies the lease where that is known already. When this
+    /// returns, and for as long as this run has its files locked, no other run has committed anything or
+    /// touched them.
     pub fn claim(&mut self, ledger: &mut dyn Ledger, files: &[FileChange]) -> Result<()> {
         let mut changes = std::mem::take(&mut self.first);
         files.iter().try_for_each(|file| add_file_change(&mut changes, file))?;
@@ -222,7 +227,8 @@ pub fn restore(
         // What has changed since the job began is in the log.
         definition = job_identity::with_symbols_of(&definition, &job.definition);
         if job.ended {
-            // Every window is final: what they needed has been taken into account by the decoding, and is in the first commit.
+            // Every window is final: what they needed has been taken into account by the decoding, and is in
+            // the first commit.
             let panes = entries.keys().filter(|key| matches!(key.parse(), Ok(EntryKey::Pane(..))));
             changes.extend(panes.map(|key| (key.clone(), None)));
             for (number, partition) in &checkpoint.partitions {
@@ -260,7 +266,8 @@ fn tell_size(config: &Config, entries: &Entries) {
     );
 }
 
-/// Where each partition of a bounded run ends: where it did when the job began, for as long as it has not got there.
+/// Where each partition of a bounded run ends: where it did when the job began, for as long as it has not got
+/// there.
 fn ends(
     config: &Config,
     earlier: Option<&JobEntry>,

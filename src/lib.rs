@@ -107,6 +107,7 @@
 //! | `flag_words` | a definition in the words of flags, for people | where it is kept |
 //! | `http` | how servers of others are asked | what is asked |
 //! | [`start`] | when the process began, for `-v` | what it does |
+//! | `checksum` | the SHA-256 of a file, and the file beside it that tells it | whose file it is |
 //! | `file_lock` | one writer for a file | what is in it |
 //! | [`signals`] | Ctrl-C and requests to terminate, heard in order | what stops |
 //! | [`exit`] | how a command ends, and the error that decides it | which command it was |

@@ -1,9 +1,11 @@
-//! The writing side of a run. It has one owner, and one turn: gather what the dataflow has completed; when a commit is
-//! due, write the rows to the sinks whose files a commit marks; commit rows, file lengths and checkpoint at once; when the
-//! commit is done, announce the rows to the sinks that get only what is committed.
+//! The writing side of a run. It has one owner, and one turn: gather what the dataflow has completed; when a
+//! commit is due, write the rows to the sinks whose files a commit marks; commit rows, file lengths and
+//! checkpoint at once; when the commit is done, announce the rows to the sinks that get only what is
+//! committed.
 //!
-//! The ledger commits on a thread of its own, so rows of the next commit gather meanwhile. A run without a ledger has no
-//! commits: every sink gets the rows at once. [`open`] says how a run gets its ledger and its sinks.
+//! The ledger commits on a thread of its own, so rows of the next commit gather meanwhile. A run without a
+//! ledger has no commits: every sink gets the rows at once. [`open`] says how a run gets its ledger and its
+//! sinks.
 
 mod commit_thread;
 mod committer;
@@ -106,7 +108,8 @@ impl Output {
         self.committer.iter_mut().for_each(Committer::close);
     }
 
-    /// The event time until which everything is committed: state that only earlier rows needed can be dropped.
+    /// The event time until which everything is committed: state that only earlier rows needed can be
+    /// dropped.
     pub fn committed(&self) -> EventTime {
         self.committer.as_ref().map_or(EventTime::MIN, Committer::committed)
     }
@@ -137,7 +140,8 @@ impl Output {
         }
         let Some(committer) = &mut self.committer else { return write_at_once(&mut self.sinks, outbox) };
         committer.gather(outbox)?;
-        // At the end nobody waits for the answer whether the job is still this run's, if there is nothing to commit.
+        // At the end nobody waits for the answer whether the job is still this run's, if there is nothing to
+        // commit.
         let is_last = turn == Turn::Last;
         let wait = is_last && (committer.has_pending() || committer.is_committing()) || committer.is_full();
         self.announce(Wait::when(wait))?;

@@ -1,6 +1,7 @@
 //! Questions in SQL about rows: `crossrate query`.
 //!
-//! [`crate::sql`] answers; [`place`] is what is asked, [`progress`] tells how far it is, [`remote`] asks a server.
+//! [`crate::sql`] answers; [`place`] is what is asked, [`progress`] tells how far it is, [`remote`] asks a
+//! server.
 
 mod place;
 mod progress;

@@ -1,5 +1,5 @@
-//! Rows as texts and values outside the program: columns, CSV, the tables of SQLite, Arrow streams, folders of files by
-//! day and Parquet files as they are read. Knows no place that rows go to.
+//! Rows as texts and values outside the program: columns, CSV, the tables of SQLite, Arrow streams, folders
+//! of files by day and Parquet files as they are read. Knows no place that rows go to.
 
 #[cfg(feature = "arrow")]
 pub(crate) mod arrow;

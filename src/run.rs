@@ -32,7 +32,8 @@ pub fn run(config: Config) -> Result<Exit> {
     run_with(config, None, None, &Arc::new(AtomicBool::new(false)))
 }
 
-/// Makes one more sink, once signals are heard: it may speak to the user at once, who may interrupt it at once.
+/// Makes one more sink, once signals are heard: it may speak to the user at once, who may interrupt it at
+/// once.
 pub type Observer = Box<dyn FnOnce() -> Result<Box<dyn Sink>>>;
 
 /// The same, with one more sink beside those of the configuration, and with a server that is there already.

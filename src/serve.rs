@@ -1,8 +1,8 @@
 //! The read side: results and how far the job is, for people and programs, over HTTP.
 //!
 //! The [`board`] is what is known; a sink fills it. [`feed`] tells readers what is new. [`rest`], [`stream`],
-//! [`socket`], [`metrics`] and [`page`] are what is served, and [`guard`] stands before all of them. It runs on
-//! threads of its own: the dataflow's thread does no more than put its news into the board's inbox.
+//! [`socket`], [`metrics`] and [`page`] are what is served, and [`guard`] stands before all of them. It runs
+//! on threads of its own: the dataflow's thread does no more than put its news into the board's inbox.
 
 mod answers;
 pub mod board;

@@ -2,9 +2,10 @@
 //!
 //! * A source has partitions, each an ordered log, numbered from 0. Partition `p` belongs to worker
 //!   `p % peers`. A reader thread per file, or per Kafka client, reads ahead.
-//! * **Delivery.** A reader hands each of its partitions' bytes over in order as [`Delivery`] values through a
-//!   bounded queue ([`Feed`]). When a queue is full, the reader waits (a file) or leaves that partition alone until
-//!   there is room (Kafka): this is the only back-pressure, and it must never hold up another partition.
+//! * **Delivery.** A reader hands each of its partitions' bytes over in order as [`Delivery`] values through
+//!   a bounded queue ([`Feed`]). When a queue is full, the reader waits (a file) or leaves that partition
+//!   alone until there is room (Kafka): this is the only back-pressure, and it must never hold up another
+//!   partition.
 //! * **Order.** What a partition delivers is its log, each record once, in order, whatever the chunking.
 //! * **Restart.** A reader is given the next offset of each of its partitions and starts there.
 //! * **End.** A bounded partition ends with [`Delivery::End`]; an endless one never does.
@@ -31,14 +32,17 @@ pub mod simulated;
 pub enum Delivery {
     /// Records.
     Chunk(Chunk),
-    /// There are no more records before that offset, only what is not to be read, such as marks of transactions.
+    /// There are no more records before that offset, only what is not to be read, such as marks of
+    /// transactions.
     Nothing {
         /// The offset.
         until: i64,
     },
-    /// The partition is idle (`docs/semantics.md#entries`): nothing came for the idle timeout and the broker confirmed the log's end.
+    /// The partition is idle (`docs/semantics.md#entries`): nothing came for the idle timeout and the broker
+    /// confirmed the log's end.
     Idle,
-    /// The broker has not confirmed for as long that an idle partition has nothing more: it is not idle any longer.
+    /// The broker has not confirmed for as long that an idle partition has nothing more: it is not idle any
+    /// longer.
     Unconfirmed,
     /// The partition has ended; nothing follows.
     End,
@@ -122,7 +126,8 @@ pub struct PartitionFeed {
     pub name: String,
     /// Offset of the first record that is delivered where no checkpoint knows the partition.
     pub from: i64,
-    /// Whether reading begins inside the log, so that the first windows may lack trades (`docs/semantics.md#windows`).
+    /// Whether reading begins inside the log, so that the first windows may lack trades
+    /// (`docs/semantics.md#windows`).
     pub inside_log: bool,
     /// Where its records come from.
     pub feed: Arc<Feed>,
@@ -176,7 +181,8 @@ impl Feed {
         Ok(())
     }
 
-    /// Appends without waiting, over the bound if need be. For readers of many partitions, which stop at [`Feed::is_full`].
+    /// Appends without waiting, over the bound if need be. For readers of many partitions, which stop at
+    /// [`Feed::is_full`].
     pub fn push_over(&self, delivery: Delivery) -> Result<(), Closed> {
         let mut state = self.lock();
         if state.closed {
@@ -239,8 +245,8 @@ impl Feed {
         if is_large { self.pop() } else { None }
     }
 
-    /// Lends the oldest chunk that is large, not decoded, and not the next one that the owner takes: that one it
-    /// decodes faster by itself.
+    /// Lends the oldest chunk that is large, not decoded, and not the next one that the owner takes: that one
+    /// it decodes faster by itself.
     pub fn lend(&self) -> Option<Loan> {
         let mut state = self.lock();
         let worth = |slot: &Slot| matches!(slot, Slot::Delivery(delivery) if delivery.is_large());

@@ -1,8 +1,8 @@
 //! Questions in SQL about rows, for `crossrate query` and `POST /v1/sql`.
 //!
-//! [`engine`] is SQLite with a table for each kind of rows ([`crate::rows::columns`]), which lets nothing be written and
-//! nothing else be read. [`worker`] is a process of its own that answers one question of a server's asker
-//! within limits, so that whatever is asked, the server and the job go on. [`output`] prints.
+//! [`engine`] is SQLite with a table for each kind of rows ([`crate::rows::columns`]), which lets nothing be
+//! written and nothing else be read. [`worker`] is a process of its own that answers one question of a
+//! server's asker within limits, so that whatever is asked, the server and the job go on. [`output`] prints.
 
 pub mod engine;
 pub mod output;

@@ -23,10 +23,12 @@ pub struct Symbols {
     /// The numbers, by the hash of their names.
     known: HashTable<SymbolNumber>,
     hasher: RandomState,
-    /// The numbers of short names, each in the first free place from its own on, if that is near; at most a quarter of
-    /// them taken. Found by the bytes themselves, without hashing. A power of two of places; [`FREE`] where there is none.
+    /// The numbers of short names, each in the first free place from its own on, if that is near; at most a
+    /// quarter of them taken. Found by the bytes themselves, without hashing. A power of two of places;
+    /// [`FREE`] where there is none.
     places: Vec<u32>,
-    /// The names by number, where they are short. Those that are seen first are mostly those that are traded most, and lie together.
+    /// The names by number, where they are short. Those that are seen first are mostly those that are traded
+    /// most, and lie together.
     shorts: Vec<ShortName>,
     names: Vec<Symbol>,
     shared: Arc<Mutex<Vec<Symbol>>>,
@@ -114,8 +116,8 @@ impl Symbols {
 
     /// The number of a symbol with a short name; `None` if nobody asked for it.
     ///
-    /// Inlined: a name that is handed over in memory is read in other pieces than it was written in, and waits
-    /// for them.
+    /// Inlined: a name that is handed over in memory is read in other pieces than it was written in, and
+    /// waits for them.
     #[inline(always)]
     pub fn number_of_short(&mut self, name: &ShortName) -> Option<SymbolNumber> {
         let mut place = name.place(self.places.len());

@@ -1,8 +1,8 @@
 //! Bytes to trades: pure functions on one record, without I/O.
 //!
-//! [`decode_chunk`] takes a chunk apart. A record goes through [`swift`] first, which knows the exchange's own way
-//! of writing; what it does not know goes through [`json`] and [`binance`], which know all of `docs/semantics.md#input`. Lines
-//! of archives go through [`archive`].
+//! [`decode_chunk`] takes a chunk apart. A record goes through [`swift`] first, which knows the exchange's
+//! own way of writing; what it does not know goes through [`json`] and [`binance`], which know all of
+//! `docs/semantics.md#input`. Lines of archives go through [`archive`].
 
 pub(crate) use binance::counts_contracts;
 use chunk::{Chunk, Framing, LineFormat, Message};
@@ -65,7 +65,8 @@ impl fmt::Display for BadRecord {
     }
 }
 
-/// What the decoder needs beside the record: how the job's numbers are scaled, and what is kept for its allocation.
+/// What the decoder needs beside the record: how the job's numbers are scaled, and what is kept for its
+/// allocation.
 #[derive(Debug, Default)]
 pub struct Scratch {
     decimals: Decimals,
@@ -142,7 +143,8 @@ pub fn decode_chunk<'a>(chunk: &'a Chunk, scratch: &mut Scratch, each: impl FnMu
     decode_by_framing(chunk, Decimals::EIGHT, scratch, swift::decode, each);
 }
 
-/// The same where the job has other decimals than eight: compiled apart, so that the others do not pay for it.
+/// The same where the job has other decimals than eight: compiled apart, so that the others do not pay for
+/// it.
 #[inline(never)]
 fn decode_scaled<'a>(chunk: &'a Chunk, scratch: &mut Scratch, each: impl FnMut(Raw<'a>, Record<'_>)) {
     let decimals = scratch.decimals;
@@ -171,7 +173,8 @@ fn decode_by_framing<'a>(
     }
 }
 
-/// What the fast way makes of a record, in other steps than its own; nothing where they do not hold it exactly.
+/// What the fast way makes of a record, in other steps than its own; nothing where they do not hold it
+/// exactly.
 #[inline(never)]
 fn swift_scaled(bytes: &[u8], at: usize, decimals: Decimals) -> Option<(Record<'_>, usize)> {
     let (mut record, end) = swift::decode(bytes, at)?;

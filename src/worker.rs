@@ -1,8 +1,8 @@
 //! One timely worker: take a batch, feed, advance, step.
 //!
-//! A worker owns the partitions `p` with `p % peers == index`. It holds one capability for each of them, at the
-//! partition's watermark; the least of all capabilities is the frontier, which proves what is final. What differs
-//! between workers (who reads, who writes) is here; the dataflow is the same everywhere.
+//! A worker owns the partitions `p` with `p % peers == index`. It holds one capability for each of them, at
+//! the partition's watermark; the least of all capabilities is the frontier, which proves what is final. What
+//! differs between workers (who reads, who writes) is here; the dataflow is the same everywhere.
 
 mod changing;
 mod diagnosis;
@@ -173,7 +173,8 @@ impl JobWorker<'_> {
         Ok(())
     }
 
-    /// Takes a batch of the next partition that has one, unless rows are too far behind; whether there was one.
+    /// Takes a batch of the next partition that has one, unless rows are too far behind; whether there was
+    /// one.
     fn take_batch(&mut self) -> Result<bool> {
         if self.changes.has_stopped {
             return Ok(false);
@@ -209,7 +210,8 @@ impl JobWorker<'_> {
         None
     }
 
-    /// Tells the others how far this worker is, lets idle partitions follow, and hands over what all have passed.
+    /// Tells the others how far this worker is, lets idle partitions follow, and hands over what all have
+    /// passed.
     fn advance(&mut self, has_read: bool) -> Result<()> {
         self.report();
         let committed = self.frontier.committed();
@@ -273,8 +275,8 @@ impl JobWorker<'_> {
         self.probe.done() && !self.timely.has_dataflows()
     }
 
-    /// Ends a run that closes nothing: when all partitions of the job are at their end and the rows that are final are
-    /// there, the worker that writes writes them, and when it has, all let go of what is open.
+    /// Ends a run that closes nothing: when all partitions of the job are at their end and the rows that are
+    /// final are there, the worker that writes writes them, and when it has, all let go of what is open.
     fn has_kept_what_is_open(&mut self) -> Result<bool> {
         if self.config.at_end == AtEnd::Close || !self.frontier.is_at_end() {
             return Ok(false);
@@ -361,7 +363,8 @@ impl JobWorker<'_> {
         Ok(())
     }
 
-    /// Stops in an instant: what is final has been written, what is not will be computed again. Always an error.
+    /// Stops in an instant: what is final has been written, what is not will be computed again. Always an
+    /// error.
     fn stop(&mut self, why: anyhow::Error) -> Result<()> {
         for _ in 0..20 {
             self.timely.step();

@@ -66,8 +66,8 @@ impl Path {
     }
 }
 
-/// The weight and the symbols of an asset's heaviest path, of equals the shortest; `hop` tells the first symbol
-/// of the best path of an asset whose length is one more than that.
+/// The weight and the symbols of an asset's heaviest path, of equals the shortest; `hop` tells the first
+/// symbol of the best path of an asset whose length is one more than that.
 pub(super) fn heaviest_path<'a>(
     asset: AssetNumber,
     hop: impl Fn(AssetNumber, usize) -> Option<Hop<'a>>,

@@ -24,7 +24,8 @@ use timely::dataflow::StreamVec;
 use timely::dataflow::operators::core::{Inspect, ToStream};
 use timely::dataflow::operators::vec::Map;
 
-/// The question, as a function from rows to what follows from them. Final rows leave once, so nothing is corrected.
+/// The question, as a function from rows to what follows from them. Final rows leave once, so nothing is
+/// corrected.
 fn ranges<'scope>(
     rows: StreamVec<'scope, EventTime, Emission>,
 ) -> StreamVec<'scope, EventTime, (u64, Symbol, Decimal)> {
@@ -60,7 +61,8 @@ fn main() {
     });
 }
 
-/// Trades as a worker hands them over: sums by pane and symbol, dated just before the look that first sees them.
+/// Trades as a worker hands them over: sums by pane and symbol, dated just before the look that first sees
+/// them.
 fn panes() -> Vec<PaneItem> {
     let symbol = Symbol::new("BTCUSDT");
     let trades = [

@@ -1,8 +1,9 @@
-//! Which records count (`docs/semantics.md#acceptance`): decided per partition, from that partition's own prefix alone,
-//! so that the answer never depends on timing, on other partitions or on how many workers there are.
+//! Which records count (`docs/semantics.md#acceptance`): decided per partition, from that partition's own
+//! prefix alone, so that the answer never depends on timing, on other partitions or on how many workers there
+//! are.
 //!
-//! This module judges, [`restoring`] takes a partition up again; [`super::folding`] keeps the ids of what was accepted,
-//! [`super::sums`] its sums.
+//! This module judges, [`restoring`] takes a partition up again; [`super::folding`] keeps the ids of what was
+//! accepted, [`super::sums`] its sums.
 
 mod restoring;
 
@@ -78,7 +79,8 @@ pub struct Partition {
     jumps: Jumps,
     dedup: bool,
     watermark: EventTime,
-    /// Where it stood when the input ended, and the offset from which reading again rebuilds what was open then.
+    /// Where it stood when the input ended, and the offset from which reading again rebuilds what was open
+    /// then.
     before_end: Option<(EventTime, Option<i64>)>,
     own: EventTime,
     mover: Option<Mover>,
@@ -156,8 +158,8 @@ impl Partition {
         self.inside_log = true;
     }
 
-    /// The time before which windows must not begin, for all their trades to have been seen. `None` where reading
-    /// began at the log's start, or where it is not known yet.
+    /// The time before which windows must not begin, for all their trades to have been seen. `None` where
+    /// reading began at the log's start, or where it is not known yet.
     pub fn seen_from(&self) -> Option<EventTime> {
         self.first.filter(|_| self.inside_log).map(|first| first.plus(self.delay))
     }
@@ -172,8 +174,9 @@ impl Partition {
         &mut self.counts
     }
 
-    /// Fetches what tells where the ids and the sums of such a trade are. Where thousands of symbols are traded it is far
-    /// away; asked for by several trades one after another, it comes for all of them in the time of one.
+    /// Fetches what tells where the ids and the sums of such a trade are. Where thousands of symbols are
+    /// traded it is far away; asked for by several trades one after another, it comes for all of them in the
+    /// time of one.
     #[inline]
     pub fn prefetch(&self, symbol: SymbolNumber, trade: &Trade, sums: &Sums) {
         self.panes.prefetch(symbol.0 as usize, trade.time, sums);
@@ -191,7 +194,8 @@ impl Partition {
         self.panes.prefetch_id(symbol.0 as usize, trade);
     }
 
-    /// Judges a valid trade of a wanted symbol (rules 1, 2, 4, 5, 6), counts it and adds it to `sums` if it counts.
+    /// Judges a valid trade of a wanted symbol (rules 1, 2, 4, 5, 6), counts it and adds it to `sums` if it
+    /// counts.
     #[inline]
     pub fn trade(
         &mut self,
@@ -247,7 +251,8 @@ impl Partition {
         Verdict::Accepted
     }
 
-    /// An idle or adopted entry, or the frontier that an idle partition follows: W(p) is at least `f` from here on.
+    /// An idle or adopted entry, or the frontier that an idle partition follows: W(p) is at least `f` from
+    /// here on.
     pub fn entry(&mut self, f: EventTime) {
         if f > self.watermark {
             self.raise(f);

@@ -33,8 +33,8 @@ pub struct Definition {
     pub rows: RowKinds,
     /// What a cross gives for a window in which a leg did not trade.
     pub missing_leg: MissingLeg,
-    /// How old a leg's earlier window may be to stand in for a missing one; where nothing is said, five minutes or the
-    /// length of the window, whichever is more.
+    /// How old a leg's earlier window may be to stand in for a missing one; where nothing is said, five
+    /// minutes or the length of the window, whichever is more.
     pub max_carry: Option<u64>,
     /// Statistics of the last so many windows with a rate; all when `None`. Positive.
     pub stats_last: Option<u64>,
@@ -51,8 +51,8 @@ pub struct Definition {
     /// What windows without trades have.
     #[serde(default)]
     pub fill: Fill,
-    /// How much later than the latest window with trades such a window may end; where nothing is said, an hour or the length
-    /// of the window, whichever is more.
+    /// How much later than the latest window with trades such a window may end; where nothing is said, an
+    /// hour or the length of the window, whichever is more.
     #[serde(default)]
     pub max_fill: Option<u64>,
     /// How far a cross that is added while the job runs reaches back.
@@ -114,14 +114,15 @@ impl Definition {
         self.rows.has(RowKind::Basis) && !self.basis.is_empty()
     }
 
-    /// The kinds of rows that a database has tables for: a basis only where one is asked for, since who may make no
-    /// tables made those of the others long ago.
+    /// The kinds of rows that a database has tables for: a basis only where one is asked for, since who may
+    /// make no tables made those of the others long ago.
     pub fn kept_kinds(&self) -> RowKinds {
         let is_kept = |kind: &RowKind| *kind != RowKind::Basis || self.wants_basis();
         RowKind::ALL.into_iter().filter(is_kept).collect()
     }
 
-    /// Whether rows of that kind are made: because they leave, or because a basis that leaves is made of them.
+    /// Whether rows of that kind are made: because they leave, or because a basis that leaves is made of
+    /// them.
     pub fn makes(&self, kind: RowKind) -> bool {
         let of_basis = matches!(kind, RowKind::Symbol | RowKind::Cross);
         self.rows.has(kind) || of_basis && self.wants_basis()

@@ -20,8 +20,9 @@ use timely::dataflow::operators::generic::Operator;
 use timely::dataflow::operators::probe::{Handle, Probe};
 use timely::progress::frontier::MutableAntichain;
 
-/// What a partition tells the worker that writes, besides trades: all that a batch has brought, in one piece, so that
-/// no commit ever holds a part of it (refused records without the offset after them would be given again).
+/// What a partition tells the worker that writes, besides trades: all that a batch has brought, in one piece,
+/// so that no commit ever holds a part of it (refused records without the offset after them would be given
+/// again).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Note {
     /// How far the partition is.
@@ -109,7 +110,8 @@ pub struct Outbox {
     pub partitions: BTreeMap<u32, PartitionProgress>,
     /// Rows looked at before this time are all there: the frontier. `None` when the input has ended.
     pub frontier: Option<EventTime>,
-    /// Where idleness or adoption took watermarks, as far as rows may still ask; `None` where that has not changed.
+    /// Where idleness or adoption took watermarks, as far as rows may still ask; `None` where that has not
+    /// changed.
     pub idle: Option<Vec<(EventTime, EventTime)>>,
     /// Windows of symbols that were withheld.
     pub withheld: u64,

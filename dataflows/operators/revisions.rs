@@ -1,4 +1,5 @@
-//! Which looks at a window give a row, and under which revision (`docs/semantics.md#windows`). Shared by symbols and crosses.
+//! Which looks at a window give a row, and under which revision (`docs/semantics.md#windows`). Shared by
+//! symbols and crosses.
 
 use crate::market::event_time::EventTime;
 use crate::market::looks::Looks;
@@ -14,8 +15,8 @@ pub struct Emitted<V> {
     closed: Option<(u32, V)>,
 }
 
-/// Decides whether a look at a window with these values gives a row, and remembers that it did.
-/// `look` is a moment at which windows that end then are looked at; `same` says whether two values give the same row.
+/// Decides whether a look at a window with these values gives a row, and remembers that it did. `look` is a
+/// moment at which windows that end then are looked at; `same` says whether two values give the same row.
 pub fn stage_of<V: Clone>(
     emitted: &mut BTreeMap<EventTime, Emitted<V>>,
     end: EventTime,

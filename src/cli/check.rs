@@ -1,4 +1,5 @@
-//! From single settings to a run that makes sense as a whole: everything that involves two settings is asked here.
+//! From single settings to a run that makes sense as a whole: everything that involves two settings is asked
+//! here.
 
 mod processes;
 mod serving;
@@ -173,7 +174,8 @@ pub(super) fn serve(given: &Given) -> Result<ServeConfig, UsageError> {
     })
 }
 
-/// Flags of Kafka mean nothing where no topic is read; in a layer behind the one that chose, they are standing settings.
+/// Flags of Kafka mean nothing where no topic is read; in a layer behind the one that chose, they are
+/// standing settings.
 fn of_kafka_is_nothing(given: &Given, abouts: &[&About]) -> Result<(), UsageError> {
     let chosen = given.origin(&s::FROM.about).rank();
     match abouts.iter().find(|a| given.texts(a).is_some() && given.origin(a).rank() >= chosen) {

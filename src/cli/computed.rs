@@ -142,7 +142,8 @@ fn warn_of_no_fills(given: &mut Given, definition: &Definition) {
     given.warnings.push(format!("{what}: {why}"));
 }
 
-/// Rows of both have one name: their kind alone tells them apart, which joins and filters by name do not ask for.
+/// Rows of both have one name: their kind alone tells them apart, which joins and filters by name do not ask
+/// for.
 fn warn_of_shared_names(given: &mut Given, crosses: &[Cross], symbols: &Selection) {
     let legs: BTreeSet<&Symbol> =
         crosses.iter().flat_map(|cross| &cross.legs).map(|leg| &leg.symbol).collect();

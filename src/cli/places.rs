@@ -258,8 +258,8 @@ enum Place<'a> {
 /// What may stand before a colon.
 const SCHEMES: [&str; 6] = ["kafka", "sqlite", "postgres", "postgresql", "csv", "parquet"];
 
-/// Whether this is the name of a kind of places, ours or another program's: a path whose colon comes after one word
-/// begins with `./`, so that a place that we do not know becomes no file.
+/// Whether this is the name of a kind of places, ours or another program's: a path whose colon comes after
+/// one word begins with `./`, so that a place that we do not know becomes no file.
 fn is_scheme(text: &str) -> bool {
     let begins = text.starts_with(|c: char| c.is_ascii_alphabetic());
     begins && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+')

@@ -120,8 +120,9 @@ fn repeated(texts: &[String]) -> Option<(&String, &String)> {
     })
 }
 
-/// Flags of Kafka mean nothing for files. Where such a setting stands in a layer behind the one that chose the files,
-/// it is a standing setting that is overruled; beside it or before it, somebody expects it to do something.
+/// Flags of Kafka mean nothing for files. Where such a setting stands in a layer behind the one that chose
+/// the files, it is a standing setting that is overruled; beside it or before it, somebody expects it to do
+/// something.
 fn only_of_kafka(given: &Given, writes_to_kafka: bool) -> Result<(), UsageError> {
     let reading: [&About; 5] = [
         &s::TOPIC.about,

@@ -1,4 +1,5 @@
-//! Texts to values, one at a time: what every setting may hold. Whether two of them fit together is asked in `check`.
+//! Texts to values, one at a time: what every setting may hold. Whether two of them fit together is asked in
+//! `check`.
 
 use super::usage::{Wrong, nearest};
 use crate::config::{AtEnd, LogFormat, Progress, Speed, Stay};

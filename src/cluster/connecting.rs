@@ -2,10 +2,10 @@
 //! one after it, twice each, for control and for data. Whoever calls without belonging here is turned away
 //! and holds nothing up.
 //!
-//! Every accepted connection has a thread and a deadline of its own. So that many connections that say nothing
-//! cannot use up the threads or keep the others waiting, only [`UNPROVEN`] may be without proof of the secret
-//! at a time; the one more closes the oldest of them. A process proves itself in a moment, and calls again if
-//! it was closed by mistake.
+//! Every accepted connection has a thread and a deadline of its own. So that many connections that say
+//! nothing cannot use up the threads or keep the others waiting, only [`UNPROVEN`] may be without proof of
+//! the secret at a time; the one more closes the oldest of them. A process proves itself in a moment, and
+//! calls again if it was closed by mistake.
 
 mod answering;
 
@@ -19,13 +19,14 @@ use crate::job_identity::Identity;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a process that does not fit, or has met one that does not, still answers: each host that is being started is
-/// told why at once, and does not wait for a process that has ended. Longer than [`LONGEST_PAUSE`] and a handshake.
+/// How long a process that does not fit, or has met one that does not, still answers: each host that is being
+/// started is told why at once, and does not wait for a process that has ended. Longer than [`LONGEST_PAUSE`]
+/// and a handshake.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(5);
@@ -54,7 +55,8 @@ pub(super) struct Plan {
     pub(super) patience: Duration,
 }
 
-/// The links, when all are there: the control links belong to the failure detector, the data links stand by index.
+/// The links, when all are there: the control links belong to the failure detector, the data links stand by
+/// index.
 #[derive(Debug)]
 pub(super) struct Links {
     pub(super) detector: Arc<FailureDetector>,
@@ -107,8 +109,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Makes all links, or says why it cannot. `tell` gets lines on what is waited for and who was turned away; it
-/// may be called later, too, when somebody calls a run that has begun.
+/// Makes all links, or says why it cannot. `tell` gets lines on what is waited for and who was turned away;
+/// it may be called later, too, when somebody calls a run that has begun.
 pub(super) fn connect(plan: Plan, tell: impl Fn(&str) + Send + 'static) -> Result<Links, ClusterError> {
     let count = plan.addresses.len();
     let me = plan.me;
@@ -144,34 +146,7 @@ pub(super) fn connect(plan: Plan, tell: impl Fn(&str) + Send + 'static) -> Resul
         spawn(&format!("cluster:call-{index}"), move || shared.call(index))?;
     }
 
-    let begun = Instant::now();
-    let mut next_progress = begun + FIRST_PROGRESS;
-    let outcome = loop {
-        if shared.missing().is_empty() {
-            break Ok(());
-        }
-        match inbox.recv_timeout(Duration::from_millis(100)) {
-            Ok(Event::Linked) => {}
-            Ok(Event::Note(words)) => tell(&words),
-            Ok(Event::Failed(error)) => {
-                shared.tell_others(&error);
-                break Err(error);
-            }
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
-        }
-        if interrupt::noticed() {
-            break Err(ClusterError::Interrupted);
-        }
-        let now = Instant::now();
-        if now - begun >= shared.plan.patience {
-            let missing = shared.missing().join(", ");
-            break Err(ClusterError::Missing { waited: shared.plan.patience, missing });
-        }
-        if now >= next_progress {
-            next_progress = now + PROGRESS;
-            tell(&format!("process {me} of {count}: waiting for {}", shared.missing().join(", ")));
-        }
-    };
+    let outcome = shared.await_all(&inbox, &tell);
     shared.closed.store(true, Ordering::SeqCst);
     outcome?;
     shared.detector.run();
@@ -248,6 +223,39 @@ enum Outcome {
 }
 
 impl Shared {
+    /// Waits until all processes are linked; tells who is missing.
+    fn await_all(&self, inbox: &Receiver<Event>, tell: &impl Fn(&str)) -> Result<(), ClusterError> {
+        let (me, count) = (self.plan.me, self.names.len());
+        let begun = Instant::now();
+        let mut next_progress = begun + FIRST_PROGRESS;
+        loop {
+            if self.missing().is_empty() {
+                return Ok(());
+            }
+            match inbox.recv_timeout(Duration::from_millis(100)) {
+                Ok(Event::Linked) => {}
+                Ok(Event::Note(words)) => tell(&words),
+                Ok(Event::Failed(error)) => {
+                    self.tell_others(&error);
+                    return Err(error);
+                }
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+            if interrupt::noticed() {
+                return Err(ClusterError::Interrupted);
+            }
+            let now = Instant::now();
+            if now - begun >= self.plan.patience {
+                let missing = self.missing().join(", ");
+                return Err(ClusterError::Missing { waited: self.plan.patience, missing });
+            }
+            if now >= next_progress {
+                next_progress = now + PROGRESS;
+                tell(&format!("process {me} of {count}: waiting for {}", self.missing().join(", ")));
+            }
+        }
+    }
+
     /// Who is not linked yet, and why not.
     fn missing(&self) -> Vec<String> {
         let slots = lock(&self.slots);
@@ -261,8 +269,8 @@ impl Shared {
             .collect()
     }
 
-    /// Of a run that can never begin the processes that are linked hear by their links; the others when they call, or
-    /// are called.
+    /// Of a run that can never begin the processes that are linked hear by their links; the others when they
+    /// call, or are called.
     fn tell_others(&self, error: &ClusterError) {
         use ClusterError::{Mismatch, Protocol, Refused, Secret};
         if !matches!(error, Mismatch { .. } | Refused { .. } | Secret { .. } | Protocol { .. }) {

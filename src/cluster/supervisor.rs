@@ -1,38 +1,39 @@
 //! `-n N` without `-p`: one process that starts all N on its own machine and treats them as one job.
 //!
-//! The children are this very program with the same arguments. What makes each of them process i is handed over
-//! in the environment, with the private directory (mode 0700) in which they find the secret, made up for this
-//! run, and make their sockets. Child 0 has this process's standard output, the child that reads standard input
-//! has that, and all have its standard error.
+//! The children are this very program with the same arguments. What makes each of them process i is handed
+//! over in the environment, with the private directory (mode 0700) in which they find the secret, made up for
+//! this run, and make their sockets. Child 0 has this process's standard output, the child that reads
+//! standard input has that, and all have its standard error.
 //!
-//! The parent does no work. It waits for the first bad end, gives the others a moment to end by themselves (they
-//! notice), ends what is left, and exits as the first one did. When the parent itself is killed, the lifelines
-//! break and the children end.
+//! The parent does no work. It waits for the first bad end, gives the others a moment to end by themselves
+//! (they notice), ends what is left, and exits as the first one did. When the parent itself is killed, the
+//! lifelines break and the children end.
 //!
-//! Where the job has a ledger, an accident (a killed process, a panic, processes that have lost each other) is not the
-//! end: all are started again, since a process cannot rejoin, and go on from the last commit. How often, `restarts`
-//! decides. An error that a process has reported is no accident: it would come again, or, where another run has taken
-//! the job over, take it back from that one.
+//! Where the job has a ledger, an accident (a killed process, a panic, processes that have lost each other)
+//! is not the end: all are started again, since a process cannot rejoin, and go on from the last commit. How
+//! often, `restarts` decides. An error that a process has reported is no accident: it would come again, or,
+//! where another run has taken the job over, take it back from that one.
 
-use super::places::SECRET;
+mod lifelines;
+mod private_directory;
+mod restarts;
+
 use super::{ClusterError, DIRECTORY_VARIABLE, JOB_VARIABLE, PROCESS_VARIABLE, failure_detector};
 use super::{handshake, parent_link};
 use crate::signals::note;
+use lifelines::Lifelines;
+use private_directory::PrivateDirectory;
+use restarts::Restarts;
 use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use std::collections::VecDeque;
 use std::env;
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::io::{self, Write};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long the others may take to end by themselves after the first has failed.
@@ -40,17 +41,9 @@ const AFTER_FAILURE: Duration = Duration::from_millis(1_500);
 /// And after an interrupt, which they may use to tidy up.
 const AFTER_INTERRUPT: Duration = Duration::from_secs(10);
 
-/// Restarts are counted over so long.
-const WITHIN: Duration = Duration::from_secs(60);
-/// The pause before the first of them; before each further one it is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-
-/// The longest path of a Unix socket on all systems, with some room.
-const LONGEST_SOCKET_PATH: usize = 90;
-
-/// Runs this program's job in `processes` processes of this machine and returns the exit code of the whole. Tells
-/// on standard error which process failed, and how. `reader` is the process that gets standard input. After an accident
-/// all are started again, `restarts` times a minute at most.
+/// Runs this program's job in `processes` processes of this machine and returns the exit code of the whole.
+/// Tells on standard error which process failed, and how. `reader` is the process that gets standard input.
+/// After an accident all are started again, `restarts` times a minute at most.
 pub fn supervise(processes: usize, reader: usize, restarts: usize) -> Result<u8, ClusterError> {
     let start = |source| ClusterError::Start { processes, source };
     let (events, inbox) = mpsc::channel();
@@ -82,34 +75,6 @@ pub fn supervise(processes: usize, reader: usize, restarts: usize) -> Result<u8,
         }
     }
     Ok(1)
-}
-
-/// Restarts of the last minute, and how many there may be.
-struct Restarts {
-    most: usize,
-    taken: VecDeque<Instant>,
-}
-
-impl Restarts {
-    fn new(most: usize) -> Self {
-        Restarts { most, taken: VecDeque::new() }
-    }
-
-    fn allows(&mut self, now: Instant) -> bool {
-        while self.taken.front().is_some_and(|taken| now.duration_since(*taken) >= WITHIN) {
-            self.taken.pop_front();
-        }
-        self.taken.len() < self.most
-    }
-
-    /// Takes one, where there is one left: how long to wait before it.
-    fn take(&mut self, now: Instant) -> Option<Duration> {
-        self.allows(now).then(|| {
-            let pause = FIRST_PAUSE * 2_u32.pow(self.taken.len().min(5) as u32);
-            self.taken.push_back(now);
-            pause
-        })
-    }
 }
 
 /// Waits; whether the run was interrupted meanwhile.
@@ -154,7 +119,8 @@ enum Outcome {
     Accident,
 }
 
-/// All processes from start to end. Lifelines belong to an attempt: what an earlier one's still say counts no more.
+/// All processes from start to end. Lifelines belong to an attempt: what an earlier one's still say counts no
+/// more.
 fn run(
     plan: &Plan<'_>,
     directory: &Path,
@@ -269,8 +235,9 @@ impl Job {
         }
     }
 
-    /// Whether a child has said that it ends because of another's error, of a kind at which those that work stop in good
-    /// order: then all have time for that. It may say so before that other one is seen to have ended, or after.
+    /// Whether a child has said that it ends because of another's error, of a kind at which those that work
+    /// stop in good order: then all have time for that. It may say so before that other one is seen to have
+    /// ended, or after.
     fn stops_in_order(&mut self, code: u8) -> bool {
         let reported = failure_detector::REPORTED.contains(&self.failure.unwrap_or(code));
         if reported && self.words.is_some() && !std::mem::replace(&mut self.patient, true) {
@@ -391,119 +358,9 @@ fn watch_signals(events: Sender<(u32, Event)>) -> io::Result<()> {
     thread::Builder::new().name("cluster:signals".into()).spawn(watching).map(drop)
 }
 
-/// Accepts the children's lifelines, for as long as it lives. Only who may enter the private directory can connect.
-struct Lifelines {
-    socket: PathBuf,
-    over: Arc<AtomicBool>,
-    listening: Option<JoinHandle<()>>,
-}
-
-impl Lifelines {
-    fn listen(directory: &Path, attempt: u32, events: Sender<(u32, Event)>) -> io::Result<Lifelines> {
-        let socket = directory.join(parent_link::SOCKET);
-        let listener = UnixListener::bind(&socket)?;
-        let over = Arc::new(AtomicBool::new(false));
-        let is_over = Arc::clone(&over);
-        let listening = move || {
-            for line in listener.incoming().flatten() {
-                if is_over.load(Ordering::Acquire) {
-                    return;
-                }
-                let events = events.clone();
-                // A child without its line is only worse informed.
-                let _ = thread::Builder::new()
-                    .name("cluster:line".into())
-                    .spawn(move || hear(line, attempt, &events));
-            }
-        };
-        let listening = thread::Builder::new().name("cluster:lines".into()).spawn(listening)?;
-        Ok(Lifelines { socket, over, listening: Some(listening) })
-    }
-}
-
-impl Drop for Lifelines {
-    fn drop(&mut self) {
-        self.over.store(true, Ordering::Release);
-        // It waits for somebody to come.
-        if UnixStream::connect(&self.socket).is_ok() {
-            self.listening.take().map(JoinHandle::join);
-        }
-    }
-}
-
-/// One child's lifeline: it says why it ends, if it does because of another.
-fn hear(mut line: UnixStream, attempt: u32, events: &Sender<(u32, Event)>) -> Option<()> {
-    events.send((attempt, Event::Line(line.try_clone().ok()?))).ok()?;
-    loop {
-        let mut length = [0; 2];
-        line.read_exact(&mut length).ok()?;
-        let mut words = vec![0; u16::from_le_bytes(length).into()];
-        line.read_exact(&mut words).ok()?;
-        events.send((attempt, Event::Words(crate::terminal::printable(&words)))).ok()?;
-    }
-}
-
-/// A fresh directory that only this user can enter, with a fresh secret in it; gone when dropped.
-struct PrivateDirectory {
-    path: PathBuf,
-}
-
-impl PrivateDirectory {
-    fn make() -> io::Result<PrivateDirectory> {
-        let name = format!("{}{}", parent_link::DIRECTORY, handshake::hex(&handshake::random::<8>()?));
-        let mut path = env::temp_dir().join(&name);
-        if path.as_os_str().len() > LONGEST_SOCKET_PATH {
-            path = Path::new("/tmp").join(&name);
-        }
-        // Fails if it is there, so nobody can have prepared it.
-        DirBuilder::new().mode(0o700).create(&path)?;
-        let directory = PrivateDirectory { path };
-        let secret = handshake::hex(&handshake::random::<32>()?);
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(0o600).open(directory.path.join(SECRET))?;
-        file.write_all(secret.as_bytes())?;
-        Ok(directory)
-    }
-}
-
-impl Drop for PrivateDirectory {
-    fn drop(&mut self) {
-        // What cannot be removed is empty of anything that is still worth hiding.
-        let _ = fs::remove_dir_all(&self.path);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
-
-    #[test]
-    fn the_private_directory_is_private_and_goes() {
-        let directory = PrivateDirectory::make().expect("made");
-        let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
-        assert_eq!(mode(&directory.path), 0o700);
-        assert_eq!(mode(&directory.path.join(SECRET)), 0o600);
-        assert_eq!(fs::read(directory.path.join(SECRET)).expect("read").len(), 64);
-        let path = directory.path.clone();
-        drop(directory);
-        assert!(!path.exists());
-    }
-
-    #[test]
-    fn nobody_listens_for_lifelines_when_an_attempt_is_over() {
-        let directory = PrivateDirectory::make().expect("made");
-        let (events, inbox) = std::sync::mpsc::channel();
-        let lifelines = Lifelines::listen(&directory.path, 3, events).expect("listening");
-        let socket = directory.path.join(parent_link::SOCKET);
-        let line = UnixStream::connect(&socket).expect("somebody listens");
-        assert!(matches!(inbox.recv(), Ok((3, Event::Line(_)))));
-        drop(lifelines);
-        assert!(UnixStream::connect(&socket).is_err());
-        // And the thread of the line ends with it.
-        drop(line);
-        assert!(inbox.recv().is_err());
-    }
 
     fn exit(code: i32) -> ExitStatus {
         ExitStatus::from_raw(code << 8)
@@ -575,17 +432,6 @@ mod tests {
             job.judge(2, exit(failure_detector::VICTIM.into()));
             assert!(!patient || job.deadline == before, "who is through takes nothing off it: {code}");
         }
-    }
-
-    #[test]
-    fn restarts_are_bounded_within_a_minute_and_come_ever_later() {
-        let begun = Instant::now();
-        let at = |second: u64| begun + Duration::from_secs(second);
-        let mut restarts = Restarts::new(3);
-        let pauses: Vec<_> = [0, 10, 20, 30, 61, 62, 71].map(|second| restarts.take(at(second))).into();
-        let ms = |ms| Some(Duration::from_millis(ms));
-        assert_eq!(pauses, [ms(250), ms(500), ms(1_000), None, ms(1_000), None, ms(1_000)]);
-        assert_eq!(Restarts::new(0).take(begun), None);
     }
 
     #[test]

@@ -93,9 +93,9 @@ pub struct TopicSource {
     pub registry: Option<RegistryAddress>,
 }
 
-/// So many partitions of a topic are told apart, where a job reads several: partition `n` of the topic at place `t`, counted
-/// from 1 in order of names, has the number `t` times this and `n`. So partitions are in order of topic and number, and a
-/// number above this tells that there are several topics.
+/// So many partitions of a topic are told apart, where a job reads several: partition `n` of the topic at
+/// place `t`, counted from 1 in order of names, has the number `t` times this and `n`. So partitions are in
+/// order of topic and number, and a number above this tells that there are several topics.
 const PARTITIONS_A_TOPIC: u32 = 1 << 20;
 
 impl KafkaSource {

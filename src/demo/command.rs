@@ -88,7 +88,8 @@ fn configuration(demo: &DemoConfig, market: Market) -> Config {
     }
 }
 
-/// How this program was called, and the flags that decide what is computed: not how fast, and on how many workers.
+/// How this program was called, and the flags that decide what is computed: not how fast, and on how many
+/// workers.
 fn called(mut arguments: impl Iterator<Item = String>) -> (String, String) {
     let program = arguments.next().unwrap_or_else(|| "crossrate".into());
     let mut flags = String::new();

@@ -23,7 +23,8 @@ pub(super) enum Sample<'a> {
 /// Which format reads an input, or which comes nearest and why it does not.
 #[derive(Debug, Default)]
 pub(super) struct Recognition {
-    /// What its records are read by: of those that were tried the one that fits best; none where nothing was read.
+    /// What its records are read by: of those that were tried the one that fits best; none where nothing was
+    /// read.
     pub(super) format: Option<Format>,
     /// Whether it gives trades.
     pub(super) fits: bool,

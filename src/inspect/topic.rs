@@ -1,4 +1,5 @@
-//! A topic, from the beginning of each partition to its end. Nothing is committed, and no consumer group is joined.
+//! A topic, from the beginning of each partition to its end. Nothing is committed, and no consumer group is
+//! joined.
 
 use super::recognition::{Recognition, Sample, mapping_of, recognise};
 use super::survey::{Found, Survey};

@@ -1,8 +1,8 @@
 //! What the entries of a checkpoint are, and how they are written. Their keys: [`EntryKey`].
 //!
-//! A file and a folder are noted, with nothing committed yet, before the first byte is written or cut there: so a run that is
-//! taken up knows its own from what others have made. Entries of files and folders, of the term and of `--fresh` may be there
-//! without one of the job.
+//! A file and a folder are noted, with nothing committed yet, before the first byte is written or cut there:
+//! so a run that is taken up knows its own from what others have made. Entries of files and folders, of the
+//! term and of `--fresh` may be there without one of the job.
 //!
 //! An entry is a version byte, eight bytes of checksum, and the value in postcard's format.
 
@@ -141,8 +141,8 @@ pub fn add_file_change(changes: &mut Changes, change: &FileChange) -> Result<()>
     Ok(())
 }
 
-/// The number of the run that takes a job over: higher than any before, also where the job was reset meanwhile and nothing
-/// of it is there, for as long as the clock does not go back by then.
+/// The number of the run that takes a job over: higher than any before, also where the job was reset
+/// meanwhile and nothing of it is there, for as long as the clock does not go back by then.
 fn next_term(entries: &Entries) -> u64 {
     // One that is damaged is found by those who check.
     let before = term(entries).unwrap_or(0);
@@ -150,8 +150,8 @@ fn next_term(entries: &Entries) -> u64 {
     before.saturating_add(1).max(u64::try_from(now).unwrap_or(0))
 }
 
-/// Puts the term of a run that takes the job over among the entries: its own, or the one that it has in the ledger
-/// `beside` which a database is. Gives the encoded entry.
+/// Puts the term of a run that takes the job over among the entries: its own, or the one that it has in the
+/// ledger `beside` which a database is. Gives the encoded entry.
 pub fn put_term(entries: &mut Entries, beside: Option<u64>) -> Vec<u8> {
     let term = beside.unwrap_or_else(|| next_term(entries));
     // A number can always be encoded.
@@ -218,8 +218,8 @@ pub fn head_of(key: &str) -> Option<String> {
     key.parse::<EntryKey>().ok()?.head().map(String::from)
 }
 
-/// Fails where an entry is not there without which the others mean nothing: who would go on all the same would begin
-/// anew in part, and give again what is out.
+/// Fails where an entry is not there without which the others mean nothing: who would go on all the same
+/// would begin anew in part, and give again what is out.
 pub fn whole(entries: &Entries) -> Result<()> {
     let mut needed = entries
         .iter()

@@ -1,6 +1,7 @@
 //! The keys of a checkpoint's entries: one printer, one parser.
 //!
-//! A store keeps keys as text. An entry is made and found by its [`EntryKey`] alone, so that the text has one form.
+//! A store keeps keys as text. An entry is made and found by its [`EntryKey`] alone, so that the text has one
+//! form.
 
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::resume::InWindows;
@@ -24,9 +25,11 @@ pub enum EntryKey {
     End(u32),
     /// How what was read of a file until there is known again.
     Read(u32),
-    /// A block of a partition's symbols: by which kind each is counted, and the greatest id of its panes that are done.
+    /// A block of a partition's symbols: by which kind each is counted, and the greatest id of its panes that
+    /// are done.
     SymbolBlock(u32, u32),
-    /// All symbols of a partition: of a job that had ended when it was taken up, and as earlier versions wrote it.
+    /// All symbols of a partition: of a job that had ended when it was taken up, and as earlier versions
+    /// wrote it.
     Symbols(u32),
     /// Sums that a partition has handed over and that windows still need: partition, end of the pane, date.
     Pane(u32, EventTime, EventTime),

@@ -1,35 +1,39 @@
 //! Kafka as ledger: rows, dead letters and checkpoint in one transaction.
 //!
 //! The entries of a job's checkpoint are records of a compacted topic of its own beside the topic of rows,
-//! `<topic>.<job>.recovery`, an entry under its key. The transactional id is made from the job's name, so there is one
-//! writer: who asks for the id last has it, and what others still write is refused (fenced).
+//! `<topic>.<job>.recovery`, an entry under its key. The transactional id is made from the job's name, so
+//! there is one writer: who asks for the id last has it, and what others still write is refused (fenced).
 //!
-//! **What is known of a commit.** Each carries a [`Lease`]: who wrote it, and its number. When the answer to a commit is
-//! lost, or anything else goes wrong, nothing is assumed: a new producer takes the id, which ends whatever was under
-//! way, and the lease that is then there says whether the commit is. Only that makes a repetition safe: retrying within
-//! the same producer could commit a later transaction in the place of the one that was meant.
+//! **What is known of a commit.** Each carries a [`Lease`]: who wrote it, and its number. When the answer to
+//! a commit is lost, or anything else goes wrong, nothing is assumed: a new producer takes the id, which ends
+//! whatever was under way, and the lease that is then there says whether the commit is. Only that makes a
+//! repetition safe: retrying within the same producer could commit a later transaction in the place of the
+//! one that was meant.
 
 mod entries;
 mod metadata;
+mod opening;
+mod trouble;
 
 use super::checkpoint::{self, encode};
 use super::protocol::{Ended, Lease, Protocol, Step, Wrote};
 use super::stored_checkpoint::StoredCheckpoint;
 use super::{Changes, Commit, Entries, Ledger};
-use crate::config::{Config, DeadLetterTarget, KafkaClient, SinkTarget, Verbosity};
+use crate::config::{KafkaClient, Verbosity};
 use crate::exit::{Exit, Failure};
-use crate::kafka::rows::{DEFAULTS, purpose, send_refusal, send_row};
-use crate::kafka::topics::{self, Purpose};
-use crate::kafka::writer::{self, Producer, Undelivered, Waiting};
+use crate::kafka::rows::{send_refusal, send_row};
+use crate::kafka::writer::{self, Producer, Waiting};
 use crate::kafka::{self, Listener, Meaning, PATIENCE};
 use crate::start;
 use anyhow::Result;
 use entries::Parts;
 pub(crate) use entries::assemble;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use opening::{id, transactional};
+use rdkafka::error::KafkaError;
 use rdkafka::producer::Producer as _;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use trouble::Trouble;
 
 /// The key of the lease among the entries.
 const LEASE: &str = "lease";
@@ -37,8 +41,6 @@ const LEASE: &str = "lease";
 const COMMIT: Duration = Duration::from_secs(30);
 /// How long a run that was fenced waits for its successor to say who it is.
 const SUCCESSION: Duration = Duration::from_secs(3);
-/// How long a producer looks for its broker before it is needed.
-const SHORTLY: Duration = Duration::from_millis(500);
 /// How often something may go wrong in a row although the broker answers.
 const ATTEMPTS: usize = 5;
 
@@ -65,17 +67,6 @@ pub struct Kafka {
 /// Who is robbed of the transactional id twice within that time has a rival.
 const AGAIN: Duration = Duration::from_secs(120);
 
-/// Why an attempt to commit did not end as it should.
-#[derive(Debug)]
-enum Trouble {
-    /// The broker does not take a record, and never will.
-    Refused(Undelivered),
-    /// Another producer has the transactional id, or the broker thinks so.
-    Fenced,
-    /// It may be there or not.
-    Unknown(KafkaError),
-}
-
 impl std::fmt::Debug for Kafka {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Kafka")
@@ -86,73 +77,6 @@ impl std::fmt::Debug for Kafka {
 }
 
 impl Kafka {
-    /// Looks at the topics of a run, and makes those that are missing.
-    pub fn open(config: &Config) -> Result<Self> {
-        let topics: Vec<&String> = config
-            .sinks
-            .iter()
-            .filter_map(|target| if let SinkTarget::Kafka(topic) = target { Some(topic) } else { None })
-            .collect();
-        let first = topics.first().map_or("", |topic| topic.as_str());
-        let ledger = Kafka::at(config.kafka.clone(), config.verbosity, &config.name, first)?;
-        let topic_of_entries = ledger.topic.clone();
-        let early = {
-            let (kafka, verbosity) = (config.kafka.clone(), config.verbosity);
-            let (job, topic) = (config.name.clone(), first.to_owned());
-            std::thread::spawn(move || {
-                let producer = transactional(&kafka, verbosity, &job).ok()?;
-                // What it finds does not matter.
-                let _ = producer.client().fetch_metadata(Some(&topic), SHORTLY);
-                Some(producer)
-            })
-        };
-        // A job that begins anew has nothing to be held against.
-        let seen = if config.fresh {
-            None
-        } else {
-            let ledger = Kafka::at(config.kafka.clone(), Verbosity::Quiet, &config.name, first)?;
-            Some(std::thread::spawn(move || {
-                let (entries, _) = ledger.read(&Listener::new(Verbosity::Quiet)).ok()?;
-                Some(entries)
-            }))
-        };
-        let dead_letters = match &config.dead_letter {
-            Some(DeadLetterTarget::Kafka(topic)) => Some((topic.clone(), config.source.topics())),
-            _ => None,
-        };
-        let mut wanted: Vec<(&str, Purpose)> = topics.iter().map(|t| (t.as_str(), purpose(config))).collect();
-        wanted.push((&topic_of_entries, Purpose::Checkpoint));
-        wanted.extend(dead_letters.as_ref().map(|(topic, _)| (topic.as_str(), Purpose::DeadLetters)));
-        let partitions = topics::prepare(&config.kafka, config.verbosity, &wanted)?;
-        start::tell(config.verbosity, "the topics are looked at");
-        for (topic, partitions) in topics.iter().zip(partitions) {
-            if partitions > 1 && config.verbosity >= Verbosity::Normal {
-                let words = "rows keep their order within each only";
-                tracing::warn!(topic, partitions, "topic {topic} has {partitions} partitions: {words}");
-            }
-        }
-        let rows = topics.into_iter().cloned().collect();
-        Ok(Kafka { rows, dead_letters, early: Some(early), seen, ..ledger })
-    }
-
-    /// A job's place beside a topic of rows, without a look at what is there.
-    pub fn at(kafka: KafkaClient, verbosity: Verbosity, job: &str, topic: &str) -> Result<Self> {
-        Ok(Kafka {
-            kafka,
-            verbosity,
-            job: job.to_owned(),
-            rows: vec![topic.to_owned()],
-            dead_letters: None,
-            topic: format!("{topic}.{job}.recovery"),
-            early: None,
-            seen: None,
-            producer: None,
-            protocol: Protocol::new(super::run_id()?, super::owner()),
-            parts: Parts::default(),
-            robbed: (0, None),
-        })
-    }
-
     /// What is there of the job, without taking it over.
     pub fn held(&self) -> Result<Option<StoredCheckpoint>> {
         let listener = Listener::new(self.verbosity);
@@ -211,7 +135,8 @@ impl Kafka {
                 None => transactional(&self.kafka, self.verbosity, &self.job)?,
             };
             let listener = producer.context().clone();
-            // A producer that knows a broker finds its coordinator at once; else it would look again after 500 ms.
+            // A producer that knows a broker finds its coordinator at once; else it would look again after
+            // 500 ms.
             let serve = || {
                 producer.poll(Duration::ZERO);
             };
@@ -361,7 +286,8 @@ impl Ledger for Kafka {
         self.protocol.is_held()
     }
 
-    /// By a commit of nothing: the broker fences whoever has lost the id, and keeps that of a job that has nothing to do.
+    /// By a commit of nothing: the broker fences whoever has lost the id, and keeps that of a job that has
+    /// nothing to do.
     fn verify_lease(&mut self) -> Result<()> {
         self.commit(&Commit::default())
     }
@@ -414,49 +340,8 @@ impl Ledger for Kafka {
     }
 }
 
-impl Trouble {
-    fn of(error: KafkaError) -> Self {
-        if Meaning::of_error(&error) == Meaning::Fenced { Trouble::Fenced } else { Trouble::Unknown(error) }
-    }
-}
-
-impl From<Undelivered> for Trouble {
-    fn from(undelivered: Undelivered) -> Self {
-        let code = undelivered.error.rdkafka_error_code();
-        match code.map(Meaning::of) {
-            Some(Meaning::Fenced) => Trouble::Fenced,
-            Some(Meaning::Denied | Meaning::Absent) => Trouble::Refused(undelivered),
-            _ if matches!(
-                code,
-                Some(
-                    RDKafkaErrorCode::MessageSizeTooLarge
-                        | RDKafkaErrorCode::InvalidTimestamp
-                        | RDKafkaErrorCode::InvalidRecord
-                        | RDKafkaErrorCode::PolicyViolation
-                )
-            ) =>
-            {
-                Trouble::Refused(undelivered)
-            }
-            _ => Trouble::Unknown(undelivered.error),
-        }
-    }
-}
-
 /// The lease, apart from the job's own entries.
 fn split_lease(mut entries: Entries) -> Result<(Entries, Option<Lease>)> {
     let lease = entries.remove(LEASE).map(|entry| checkpoint::decode(LEASE, &entry)).transpose()?;
     Ok((entries, lease))
-}
-
-/// The transactional id of a job, of which there is one in a cluster.
-fn id(job: &str) -> String {
-    format!("crossrate-{job}")
-}
-
-/// A producer of a job, which must take its id yet.
-fn transactional(kafka: &KafkaClient, verbosity: Verbosity, job: &str) -> Result<Producer, Failure> {
-    let id = id(job);
-    let own = [("transactional.id", id.as_str()), ("enable.idempotence", "true")];
-    kafka::client(kafka, &Listener::new(verbosity), DEFAULTS, &own)
 }

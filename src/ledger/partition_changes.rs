@@ -21,10 +21,11 @@ use std::collections::BTreeMap;
 pub struct PartitionChanges {
     partition: u32,
     windows: Windows,
-    /// How much later than the moment until which windows need a pane no look asks for it any more, nor any that a later run
-    /// repeats.
+    /// How much later than the moment until which windows need a pane no look asks for it any more, nor any
+    /// that a later run repeats.
     span: u64,
-    /// Panes that were handed over and that windows still need: the dates of their entries, and their greatest ids.
+    /// Panes that were handed over and that windows still need: the dates of their entries, and their
+    /// greatest ids.
     kept: BTreeMap<EventTime, PaneNotes>,
     symbols: SymbolBlocks,
     /// Rows until then are out.
@@ -90,7 +91,8 @@ impl PartitionChanges {
         self.changes.extend(keys.iter().cloned().chain([whole]).map(|key| (key, None)));
     }
 
-    /// What an earlier run had handed over: it is in the ledger, and stays there until windows need it no more.
+    /// What an earlier run had handed over: it is in the ledger, and stays there until windows need it no
+    /// more.
     pub fn keep_known(&mut self, update: &PaneUpdate) {
         let kept = self.kept.entry(update.pane_end).or_default();
         if !kept.dates.contains(&update.date) {

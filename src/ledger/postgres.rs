@@ -1,31 +1,34 @@
 //! A Postgres database as ledger: rows, dead letters and checkpoint in one transaction.
 //!
-//! A commit locks the job's lease, looks whether it is the one that this run holds, writes, and leaves the next lease.
-//! The lock is what makes an unknown outcome knowable: whoever looks at the lease under the lock sees what the
-//! transaction came to that was under way. A process that is frozen in the middle of a commit keeps the lock for
-//! [`IDLE`] seconds at most, then the server ends its transaction.
+//! A commit locks the job's lease, looks whether it is the one that this run holds, writes, and leaves the
+//! next lease. The lock is what makes an unknown outcome knowable: whoever looks at the lease under the lock
+//! sees what the transaction came to that was under way. A process that is frozen in the middle of a commit
+//! keeps the lock for [`IDLE`] seconds at most, then the server ends its transaction.
 
 mod answer;
 mod earlier;
+mod held;
 mod password;
 pub(crate) mod reading;
 mod tables;
 mod tls;
+mod trouble;
 
 use super::protocol::{Ended, Lease, Protocol, Step, Wrote};
 use super::stored_checkpoint::StoredCheckpoint;
 use super::{Commit, Entries, Ledger, checkpoint, is_overtaken};
 use crate::config::Verbosity;
-use crate::config::database::{Database, words};
+use crate::config::database::Database;
 use crate::exit::{Exit, Failure};
 use answer::{patiently, within};
 use anyhow::Result;
+use held::{lease, locked_lease, read_entries};
 use std::time::{Duration, Instant};
 use tables::Statements;
 pub(crate) use tables::Written;
 use tokio::runtime::Runtime;
-use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Error, Row};
+use tokio_postgres::{Client, Error};
+use trouble::{Trouble, refused};
 
 /// How long the server lets a transaction be without a word from us.
 const IDLE: Duration = Duration::from_secs(5);
@@ -58,15 +61,6 @@ struct Session {
     client: Client,
     /// None for who is here for a look only.
     statements: Option<Statements>,
-}
-
-/// Why something was not done.
-#[derive(Debug)]
-enum Trouble {
-    /// The server is away, or its answer was lost.
-    Away(String),
-    /// It says no, and would again.
-    Refused(Error),
 }
 
 impl std::fmt::Debug for Postgres {
@@ -147,7 +141,7 @@ impl Postgres {
                 Err(trouble) => trouble,
             };
             let why = match trouble {
-                Trouble::Refused(error) => return Err(self.refused(error)),
+                Trouble::Refused(error) => return Err(refused(&self.shown, &error)),
                 Trouble::Away(why) => why,
             };
             if Instant::now() + pause > deadline {
@@ -185,7 +179,7 @@ impl Postgres {
             };
             self.session = None;
             match trouble {
-                Trouble::Refused(error) => return Err(self.refused(error)),
+                Trouble::Refused(error) => return Err(refused(&self.shown, &error)),
                 Trouble::Away(why) if Instant::now() > deadline => {
                     let words = format!("cannot reach the database {}: {why}", self.shown);
                     return Err(Failure::new(Exit::Unreachable, words).into());
@@ -195,7 +189,8 @@ impl Postgres {
         }
     }
 
-    /// One transaction, in the hope that nothing goes wrong. `Some`: another lease was there than the one held.
+    /// One transaction, in the hope that nothing goes wrong. `Some`: another lease was there than the one
+    /// held.
     fn attempt(&mut self, commit: &Commit) -> Result<(Wrote, Option<Option<Lease>>)> {
         let Some(session) = &self.session else { return Ok((Wrote::Unknown, None)) };
         let writing = write(session, &self.job, commit, &self.protocol);
@@ -206,7 +201,7 @@ impl Postgres {
                 // Closing the connection ends what is under way in it.
                 self.session = None;
                 match trouble {
-                    Trouble::Refused(error) => Err(self.refused(error)),
+                    Trouble::Refused(error) => Err(refused(&self.shown, &error)),
                     Trouble::Away(why) => {
                         if !self.quiet {
                             tracing::warn!(%why, "the outcome of a commit is unknown ({why}), looking");
@@ -266,38 +261,6 @@ impl Postgres {
 
     fn ended(&self, ended: Ended) -> anyhow::Error {
         super::ended(&self.job, &self.shown, ended)
-    }
-
-    fn refused(&self, error: Error) -> anyhow::Error {
-        let state = error.code().cloned();
-        let hint = match &state {
-            Some(state) if *state == SqlState::DISK_FULL => {
-                "make room on the server's disk; the last commit is whole"
-            }
-            Some(state) if *state == SqlState::INSUFFICIENT_PRIVILEGE => {
-                "the user needs the right to make tables in the schema, or to write to those that are there"
-            }
-            Some(state)
-                if *state == SqlState::INVALID_PASSWORD
-                    || *state == SqlState::INVALID_AUTHORIZATION_SPECIFICATION =>
-            {
-                "give the password in PGPASSWORD or a password file"
-            }
-            Some(state) if *state == SqlState::INVALID_CATALOG_NAME => {
-                "make the database first: createdb NAME"
-            }
-            Some(state) if *state == SqlState::READ_ONLY_SQL_TRANSACTION => {
-                "that is a replica: name the primary server"
-            }
-            Some(state) if *state == SqlState::UNDEFINED_COLUMN || *state == SqlState::DATATYPE_MISMATCH => {
-                "a table of that name is another's: give the job a schema of its own, \
-                 ?options=-csearch_path%3DNAME in the URL"
-            }
-            _ => "the last commit is whole; start the job again when the cause is gone",
-        };
-        // All that the error says, once: as a cause it would say it again in other words.
-        let words = words(&error);
-        Failure::new(Exit::Failed, format!("the database {} refused: {words}", self.shown)).hint(hint).into()
     }
 }
 
@@ -366,8 +329,8 @@ async fn connect(place: &Database, written: Option<&Written>) -> Result<Result<S
         Ok(connector) => connector,
         Err(error) => return Ok(Err(error)),
     };
-    // The limit that the library has is for each address alone, and over once there is a connection: who accepts one
-    // and says nothing would hold us for as long as an answer may take.
+    // The limit that the library has is for each address alone, and over once there is a connection: who
+    // accepts one and says nothing would hold us for as long as an answer may take.
     let most = place.config.get_connect_timeout().map_or(CONNECT, |most| CONNECT.max(*most));
     let connecting = async { Ok(place.config.connect(connector).await?) };
     let (client, connection) = within(most, connecting).await?;
@@ -405,22 +368,6 @@ async fn begin(client: &Client) -> Result<(), Error> {
         .await
 }
 
-async fn locked_lease(client: &Client, job: &str) -> Result<Option<Lease>, Error> {
-    let sql = "SELECT run, number, owner FROM crossrate_lease WHERE job = $1 FOR UPDATE";
-    Ok(client.query_opt(sql, &[&job]).await?.map(|row| lease(&row)))
-}
-
-fn lease(row: &Row) -> Lease {
-    let run: Vec<u8> = row.get(0);
-    // What is not 16 bytes is no run of ours.
-    Lease { run: run.try_into().unwrap_or_default(), number: row.get::<_, i64>(1) as u64, owner: row.get(2) }
-}
-
-async fn read_entries(client: &Client, job: &str) -> Result<Entries, Error> {
-    let rows = client.query("SELECT key, value FROM crossrate_recovery WHERE job = $1", &[&job]).await?;
-    Ok(rows.iter().map(|row| (tables::key_from_sql(row.get(0)), row.get(1))).collect())
-}
-
 /// Writes a commit, unless another lease is there than the one held: then gives that.
 async fn write(
     session: &Session,
@@ -443,20 +390,4 @@ async fn write(
     client.execute("UPDATE crossrate_lease SET number = $2 WHERE job = $1", &[&job, &number]).await?;
     client.batch_execute("COMMIT").await?;
     Ok(None)
-}
-
-impl From<Error> for Trouble {
-    fn from(error: Error) -> Self {
-        let passing = match error.code() {
-            // Connections, resources but for the disk, the operator's intervention, conflicts with other transactions.
-            Some(state) => {
-                let class = &state.code()[..2.min(state.code().len())];
-                matches!(class, "08" | "57" | "40" | "53") && *state != SqlState::DISK_FULL
-                    || *state == SqlState::LOCK_NOT_AVAILABLE
-                    || *state == SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT
-            }
-            None => true,
-        };
-        if passing { Trouble::Away(words(&error)) } else { Trouble::Refused(error) }
-    }
 }

@@ -33,8 +33,8 @@ pub struct Sqlite {
 }
 
 /// Entries are in a table with row ids: in one without, looking for a key reads the whole value of each large
-/// entry that it is compared with, and those of panes are hundreds of kilobytes. Databases of earlier versions
-/// have theirs without.
+/// entry that it is compared with, and those of panes are hundreds of kilobytes. Databases of earlier
+/// versions have theirs without.
 const CHECKPOINT: &str = "
     CREATE TABLE IF NOT EXISTS crossrate_lease (
         job TEXT PRIMARY KEY, run BLOB NOT NULL, number INTEGER NOT NULL, owner TEXT NOT NULL, taken_at TEXT NOT NULL

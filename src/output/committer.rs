@@ -1,4 +1,5 @@
-//! When to commit, and what: gathers what the dataflow hands on until it is time, and while a commit is under way.
+//! When to commit, and what: gathers what the dataflow hands on until it is time, and while a commit is under
+//! way.
 
 use super::JobEnd;
 use super::commit_thread::{CommitThread, FinishedCommit, Wait};
@@ -25,8 +26,8 @@ const WITHOUT_ROWS: Duration = Duration::from_secs(1);
 /// How long a run that commits nothing goes on without asking whether it still may.
 const UNASKED: Duration = Duration::from_secs(2);
 
-/// Bytes that may gather behind a commit that is under way, about; with more of them the dataflow waits for its end, so
-/// that a ledger which takes nothing any more holds up the reading and does not fill the memory.
+/// Bytes that may gather behind a commit that is under way, about; with more of them the dataflow waits for
+/// its end, so that a ledger which takes nothing any more holds up the reading and does not fill the memory.
 const GATHERED: usize = 8 << 20;
 
 /// Gathers and commits.
@@ -179,7 +180,8 @@ impl Committer {
         wait.saturating_sub(self.last_commit.elapsed())
     }
 
-    /// After how long the next commit is due; `None` where nothing waits, or one is under way: its end wakes us.
+    /// After how long the next commit is due; `None` where nothing waits, or one is under way: its end wakes
+    /// us.
     pub(super) fn due_in(&self) -> Option<Duration> {
         (self.has_pending() && !self.thread.is_busy()).then(|| self.wait())
     }
@@ -232,8 +234,8 @@ impl Committer {
         self.job.at = self.frontier;
         self.job.ended = self.ended;
         if self.ended {
-            // Every look until the last window was final; where the frontier was when partitions ended one after the other
-            // would depend on which of them did so first. No look is repeated after this.
+            // Every look until the last window was final; where the frontier was when partitions ended one
+            // after the other would depend on which of them did so first. No look is repeated after this.
             self.job.at = self.job.closes;
             self.settle(EventTime::MAX)?;
         }
@@ -279,8 +281,8 @@ impl Committer {
         Ok(Some((commit, took)))
     }
 
-    /// Asks whether the job is still this run's, and waits for the answer. Nothing else may be under way, but for that
-    /// very question.
+    /// Asks whether the job is still this run's, and waits for the answer. Nothing else may be under way, but
+    /// for that very question.
     pub(super) fn prove_lease(&mut self) -> Result<()> {
         self.thread.outcome(Wait::UntilDone)?;
         self.thread.verify_lease()?;

@@ -1,5 +1,5 @@
-//! Who may ask. On loopback everybody on this machine, but no web page of another origin; elsewhere whoever has the
-//! token. What every answer carries, and the count of answers.
+//! Who may ask. On loopback everybody on this machine, but no web page of another origin; elsewhere whoever
+//! has the token. What every answer carries, and the count of answers.
 
 use super::App;
 use super::origins;
@@ -16,7 +16,8 @@ use std::sync::Arc;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
                       manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// What can be had without a token: the page holds no data, and whoever looks after the process asks whether it lives.
+/// What can be had without a token: the page holds no data, and whoever looks after the process asks whether
+/// it lives.
 const OPEN: [&str; 2] = ["/healthz", "/readyz"];
 
 /// Stands before every route.

@@ -1,10 +1,10 @@
-//! A Kafka topic. Each worker has a client of its own, with the partitions that belong to it assigned: a job is in no
-//! consumer group, since partition `p` belongs to worker `p % peers` whoever comes and goes, and offsets belong to the
-//! checkpoint.
+//! A Kafka topic. Each worker has a client of its own, with the partitions that belong to it assigned: a job
+//! is in no consumer group, since partition `p` belongs to worker `p % peers` whoever comes and goes, and
+//! offsets belong to the checkpoint.
 //!
-//! Here is decided where each partition begins and ends; [`reader`] reads them, [`watch`] finds those that appear
-//! while the job runs. Delivered is what transactions have committed (`read_committed`): a log ends at its last stable
-//! offset.
+//! Here is decided where each partition begins and ends; [`reader`] reads them, [`watch`] finds those that
+//! appear while the job runs. Delivered is what transactions have committed (`read_committed`): a log ends at
+//! its last stable offset.
 
 mod log;
 mod meeting;
@@ -39,13 +39,14 @@ type Client = BaseConsumer<Listener>;
 
 /// Bytes that librdkafka reads ahead for all partitions of a client together, in KiB.
 const READ_AHEAD_KIB: usize = 64 << 10;
-/// How often the topic is looked at for new partitions, where `topic.metadata.refresh.interval.ms` does not say.
+/// How often the topic is looked at for new partitions, where `topic.metadata.refresh.interval.ms` does not
+/// say.
 const WATCH: Duration = Duration::from_secs(5);
 /// The property that says so.
 const WATCH_PROPERTY: &str = "topic.metadata.refresh.interval.ms";
 
-/// Opens the topic and starts a reader for each worker of this process that has partitions, or may get some; with
-/// the clients of an earlier [`Meeting`] where they have met a broker.
+/// Opens the topic and starts a reader for each worker of this process that has partitions, or may get some;
+/// with the clients of an earlier [`Meeting`] where they have met a broker.
 pub fn open(
     config: &Config,
     source: &TopicSource,
@@ -150,8 +151,9 @@ pub fn reading_ahead(partitions: usize) -> Vec<(&'static str, String)> {
         // A queue that was full is looked at again soon, or reading would stall for a second.
         ("fetch.queue.backoff.ms", "10".into()),
         ("fetch.error.backoff.ms", "100".into()),
-        // A link that is silent, but not closed, is noticed by this alone; librdkafka's own minute is long for who waits
-        // for rows. Who writes keeps to that minute: a commit must not be asked for twice by the same producer.
+        // A link that is silent, but not closed, is noticed by this alone; librdkafka's own minute is long
+        // for who waits for rows. Who writes keeps to that minute: a commit must not be asked for twice by
+        // the same producer.
         ("socket.timeout.ms", "20000".into()),
     ]
 }
@@ -229,7 +231,8 @@ impl Context<'_> {
             let in_job = self.source.first + number;
             let mut plan = match starts.partitions.get(&in_job) {
                 Some(&StartAt { rebuild_from, next, is_handed_over, .. }) => {
-                    // Of one that has come to the run's end nothing is needed any more, though it could be rebuilt.
+                    // Of one that has come to the run's end nothing is needed any more, though it could be
+                    // rebuilt.
                     let end = kept_ends.filter(|_| self.source.exit_at_end);
                     let is_done = is_handed_over
                         && end.is_some_and(|ends| ends.get(&in_job).is_none_or(|end| *end <= next));
@@ -297,7 +300,8 @@ impl Context<'_> {
         )
     }
 
-    /// The first offset of each partition whose record has this timestamp or a later one; none where there is none.
+    /// The first offset of each partition whose record has this timestamp or a later one; none where there is
+    /// none.
     fn offsets_at(&self, client: &Client, numbers: &[u32], ms: i64) -> Result<BTreeMap<u32, i64>> {
         let topic = &self.source.topic;
         let failed = |error| {

@@ -1,4 +1,5 @@
-//! Opens the source of a run: the partitions of each worker of this process, each with a reader that has begun.
+//! Opens the source of a run: the partitions of each worker of this process, each with a reader that has
+//! begun.
 
 use super::extent::Extent;
 use super::files::{self, Input, Reading};
@@ -55,8 +56,8 @@ pub struct Unopened {
 }
 
 impl Unopened {
-    /// Looks at the files of this process's partitions: all of them are there, and whole as far as that can be known,
-    /// before anything is read or written.
+    /// Looks at the files of this process's partitions: all of them are there, and whole as far as that can
+    /// be known, before anything is read or written.
     pub fn look(config: &Config, workers: &Workers, interrupted: &AtomicBool) -> Result<Unopened> {
         let mut inputs = Vec::new();
         if let Source::Files(FileSource { paths, symbol, format, verify }) = &config.source {

@@ -1,9 +1,10 @@
-//! A schema registry, as Confluent's interface has it: the schemas that records of Avro and Protobuf name by an id.
+//! A schema registry, as Confluent's interface has it: the schemas that records of Avro and Protobuf name by
+//! an id.
 //!
-//! A reader that meets an id which nobody knows asks here and leaves the partition alone until the answer is there
-//! ([`Registry::ask`]); a thread of its own asks the registry, each id once. A registry that is away is waited for as a
-//! broker is, and an id that it does not know makes its records bad. What a schema means is the business of
-//! [`crate::wire::mapping`].
+//! A reader that meets an id which nobody knows asks here and leaves the partition alone until the answer is
+//! there ([`Registry::ask`]); a thread of its own asks the registry, each id once. A registry that is away is
+//! waited for as a broker is, and an id that it does not know makes its records bad. What a schema means is
+//! the business of [`crate::wire::mapping`].
 
 use crate::config::{RegistryAddress, Verbosity};
 use crate::http;
@@ -117,8 +118,8 @@ impl Registry {
         locked(&self.shared.wakers).push(waker);
     }
 
-    /// Asks for the schema of an id that a mapping does not know, unless that was done before. The mapping knows it when
-    /// the answer is there.
+    /// Asks for the schema of an id that a mapping does not know, unless that was done before. The mapping
+    /// knows it when the answer is there.
     pub fn ask(&self, mapping: &Arc<Mapping>, id: u32) {
         if locked(&self.shared.asked).insert((Arc::as_ptr(mapping).addr(), id)) {
             // The thread goes when nobody asks any more.
@@ -167,7 +168,8 @@ impl Shared {
         }
     }
 
-    /// What the registry says of an id, however long that takes; nothing where it never will, or nobody waits any more.
+    /// What the registry says of an id, however long that takes; nothing where it never will, or nobody waits
+    /// any more.
     fn until_answered(self: &Arc<Self>, id: u32) -> Option<Option<SchemaText>> {
         let (mut pause, mut is_away) = (SOON, false);
         loop {

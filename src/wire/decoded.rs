@@ -58,8 +58,8 @@ impl Decoded {
         records.clear();
         let start = chunk.bytes.as_ptr().addr();
         decode_chunk(&chunk, scratch, |raw, record| {
-            // A chunk holds less than 4 GiB: messages say where they end in 32 bits, and readers of files stop long
-            // before. The bytes of a record are a part of it.
+            // A chunk holds less than 4 GiB: messages say where they end in 32 bits, and readers of files
+            // stop long before. The bytes of a record are a part of it.
             let from = (raw.bytes().as_ptr().addr() - start) as u32;
             let to = from + raw.bytes().len() as u32;
             records.push(Decoding { from, to, part: raw.part, record: Known::of(&record, symbols) });

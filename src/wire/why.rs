@@ -38,8 +38,8 @@ fn no_event(bytes: &[u8]) -> String {
     }
 }
 
-/// The symbol of a trade whose numbers have so many decimals, by the record's mapping where it has one; of several trades
-/// that of the first.
+/// The symbol of a trade whose numbers have so many decimals, by the record's mapping where it has one; of
+/// several trades that of the first.
 pub fn symbol(bytes: &[u8], mapping: Option<&Mapping>, decimals: Decimals) -> Option<String> {
     let Some(mapping) = mapping else { return symbol_of_event(bytes, decimals) };
     let json = prefix(bytes, mapping);

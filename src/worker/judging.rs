@@ -15,8 +15,8 @@ use crossrate_dataflows::market::trade::{ShortName, SymbolNumber};
 use crossrate_dataflows::operators::closings::{Reason, Refusal};
 use std::sync::Arc;
 
-/// So many records are decoded before the first of them is judged, and never more: the sums that they will need are
-/// fetched from memory together instead of one after the other.
+/// So many records are decoded before the first of them is judged, and never more: the sums that they will
+/// need are fetched from memory together instead of one after the other.
 pub(super) const RECORDS_AT_ONCE: usize = 32;
 
 /// What the trades of so many symbols need is in the near caches anyway.
@@ -59,7 +59,8 @@ impl Judging<'_> {
         }
     }
 
-    /// The same of what is no trade. Apart from trades, so that those are written where they wait and not copied there.
+    /// The same of what is no trade. Apart from trades, so that those are written where they wait and not
+    /// copied there.
     #[inline(never)]
     fn other<'b>(
         &mut self,
@@ -71,8 +72,8 @@ impl Judging<'_> {
         self.push(waiting, raw, Known::of(record, symbols), symbols);
     }
 
-    /// The number of the symbol of the trade at that place, or what is needed to look it up with the others. Apart from
-    /// the decoder, which has no register to spare.
+    /// The number of the symbol of the trade at that place, or what is needed to look it up with the others.
+    /// Apart from the decoder, which has no register to spare.
     #[inline(never)]
     fn ask(&mut self, at: usize, name: &[u8], symbols: &mut Symbols) -> Option<SymbolNumber> {
         if !self.far_away {
@@ -89,7 +90,8 @@ impl Judging<'_> {
         }
     }
 
-    /// Judges a record whose symbol has been looked up, together with those that wait, as soon as they are enough.
+    /// Judges a record whose symbol has been looked up, together with those that wait, as soon as they are
+    /// enough.
     #[inline]
     pub(super) fn known<'b>(
         &mut self,
@@ -168,7 +170,8 @@ impl Judging<'_> {
 
     #[inline]
     fn record(&mut self, raw: &wire::Raw<'_>, mut record: Known, at: usize) {
-        // What follows the record that ends the run is not read either, or a run that is taken up would go on behind it.
+        // What follows the record that ends the run is not read either, or a run that is taken up would go on
+        // behind it.
         if self.strict.is_some() {
             return;
         }

@@ -24,7 +24,8 @@ pub(super) struct Owned {
     pub(super) ended: bool,
     /// Whether it is at its end and keeps open what is.
     pub(super) is_kept: bool,
-    /// Whether it does not hold the others up once it is at its end: an earlier run was there, and there is a later file.
+    /// Whether it does not hold the others up once it is at its end: an earlier run was there, and there is a
+    /// later file.
     pub(super) lets_go: bool,
     /// When the last window that it has brought trades to is final.
     pub(super) closes: EventTime,
@@ -133,7 +134,8 @@ pub(super) fn rebuilt(partition: &mut Owned) -> Result<()> {
 pub(super) fn finish_rebuilding(state: &mut Partition, rebuilding: &mut Option<Rebuilding>, sums: &mut Sums) {
     if let Some(done) = rebuilding.take() {
         state.rebuilt(done.handed_over.iter().map(|u| (u.symbol, u.pane_end, &u.moments)), sums);
-        // A partition that had ended did not hold the others up: what they have made final stays so, although it goes on.
+        // A partition that had ended did not hold the others up: what they have made final stays so, although
+        // it goes on.
         state.entry(done.at);
     }
 }

@@ -20,9 +20,9 @@ use crossrate_dataflows::operators::closings::{Moved, Note, PartitionProgress, R
 use std::sync::Arc;
 use timely::dataflow::operators::ActivateCapability;
 
-/// So many large chunks of a partition are a batch at most. What a batch costs beside its records (a step of the
-/// dataflow, word to the other workers and processes) is then shared by more of them; where chunks are small or do not
-/// wait, each is a batch of its own.
+/// So many large chunks of a partition are a batch at most. What a batch costs beside its records (a step of
+/// the dataflow, word to the other workers and processes) is then shared by more of them; where chunks are
+/// small or do not wait, each is a batch of its own.
 const CHUNKS_A_BATCH: usize = 4;
 
 /// What taking a batch needs.
@@ -44,8 +44,8 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// Judges a delivery, and the large chunks that wait behind it as long as the partition is not ahead of `limit`;
-    /// hands over what that brought.
+    /// Judges a delivery, and the large chunks that wait behind it as long as the partition is not ahead of
+    /// `limit`; hands over what that brought.
     pub(super) fn batch(&mut self, partition: &mut Owned, taken: Taken, limit: EventTime) -> Result<()> {
         let mut is_chunk = self.deliver(partition, taken)?;
         for _ in 1..CHUNKS_A_BATCH {
@@ -148,7 +148,8 @@ impl Reading {
         Ok(())
     }
 
-    /// Goes on where an earlier run was: what it handed over enters with the same dates, what was open is rebuilt.
+    /// Goes on where an earlier run was: what it handed over enters with the same dates, what was open is
+    /// rebuilt.
     pub(super) fn take_up(
         &mut self,
         partition: &mut Owned,
@@ -170,7 +171,8 @@ impl Reading {
         // The last pane that is handed over for good although its partition had not come to its end.
         let mut complete = None;
         for ((pane_end, date), entries) in &earlier.panes {
-            // Only the end of its input has handed that over: it is open again, and rebuilt, for there may be more.
+            // Only the end of its input has handed that over: it is open again, and rebuilt, for there may be
+            // more.
             if *date >= head.watermark {
                 if from < head.next {
                     if let Some(unwritten) = &mut partition.unwritten {
@@ -207,7 +209,8 @@ impl Reading {
         }
         self.note_closing(partition, last);
         self.give(partition);
-        // What was counted before is known from now on, also if this run ends before it comes to anything new.
+        // What was counted before is known from now on, also if this run ends before it comes to anything
+        // new.
         self.tell(partition, Vec::new());
         Ok(())
     }
@@ -228,8 +231,8 @@ impl Reading {
         self.send(partition)
     }
 
-    /// The next record of an idle partition: from here on its watermark is what the frontier was, which is an entry
-    /// of its prefix. It has followed the frontier all along, so there is nothing to move.
+    /// The next record of an idle partition: from here on its watermark is what the frontier was, which is an
+    /// entry of its prefix. It has followed the frontier all along, so there is nothing to move.
     fn wake(&mut self, partition: &mut Owned) {
         if std::mem::take(&mut partition.idle) && self.config.verbosity >= Verbosity::Verbose {
             let (name, watermark_ms) = (&partition.feed.name, partition.state.watermark().millis());

@@ -113,8 +113,8 @@ fn shared(timely: &mut Worker, recovered: Recovered, interrupted: &AtomicBool) -
     match recovered {
         Recovered::Known(checkpoint) => Ok(checkpoint),
         Recovered::ToShare(entries) => {
-            // With the entries the other processes begin to read, and may meet what ends the run: the one that
-            // writes still tells what was read.
+            // With the entries the other processes begin to read, and may meet what ends the run: the one
+            // that writes still tells what was read.
             if entries.is_some() {
                 failure_detector::working();
             }
@@ -162,7 +162,8 @@ fn with_boundaries(config: Arc<Config>, checkpoint: &Checkpoint) -> Arc<Config> 
     Arc::new(config)
 }
 
-/// Builds the dataflow: what feeds it, a capability at the beginning of time for what partitions tell, and its end.
+/// Builds the dataflow: what feeds it, a capability at the beginning of time for what partitions tell, and
+/// its end.
 fn build(
     timely: &mut Worker,
     config: &Arc<Config>,
@@ -228,8 +229,8 @@ fn starts(checkpoint: &Checkpoint) -> Starts {
 }
 
 fn start_at(PartitionCheckpoint { head, read, panes, .. }: &PartitionCheckpoint) -> StartAt {
-    // All of it may have been judged and its open panes not handed over: that is what its end does, and the dates of
-    // nothing else lie behind its watermark.
+    // All of it may have been judged and its open panes not handed over: that is what its end does, and the
+    // dates of nothing else lie behind its watermark.
     let has_ended = panes.keys().any(|(_, date)| *date >= head.watermark);
     StartAt {
         rebuild_from: head.rebuild_from,

@@ -1,5 +1,5 @@
-//! The floors of `src/`: which module imports which. A module that may not know another one does not name it, so
-//! that no circle comes back.
+//! The floors of `src/`: which module imports which. A module that may not know another one does not name it,
+//! so that no circle comes back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -262,8 +262,8 @@ fn collect(module: &str, path: &Path, depth: usize, files: &mut Vec<(String, Pat
     }
 }
 
-/// The modules of the crate that a source names, which lies so many modules below it: by `crate::`, or by as many
-/// `super::`. Unit tests stand last in a file, and may name anything.
+/// The modules of the crate that a source names, which lies so many modules below it: by `crate::`, or by as
+/// many `super::`. Unit tests stand last in a file, and may name anything.
 fn imports(source: &str, depth: usize) -> BTreeSet<String> {
     let source = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let code: String =

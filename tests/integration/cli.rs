@@ -1,5 +1,5 @@
-//! The command line as its users meet it: the program itself, without a network. What each text may hold is tested
-//! beside `src/cli/values.rs`; here it is what the process says and how it ends.
+//! The command line as its users meet it: the program itself, without a network. What each text may hold is
+//! tested beside `src/cli/values.rs`; here it is what the process says and how it ends.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -273,7 +273,8 @@ fn every_setting_may_stand_in_a_file_and_in_the_environment() {
             (None, value) => value.as_str().expect("a text, or an example above").to_owned(),
         };
         let variable = format!("CROSSRATE_{}", name.to_uppercase().replace('-', "_"));
-        // Some settings ask for the number of processes beside them, or for the index of this one, one for a cross.
+        // Some settings ask for the number of processes beside them, or for the index of this one, one for a
+        // cross.
         let beside = match name.as_str() {
             "basis" => Some(("CROSSRATE_CROSS", "X=Y*Z")),
             "max-fill" => Some(("CROSSRATE_FILL", "null")),

@@ -1,7 +1,8 @@
-//! The laws of `docs/semantics.md#laws`, held against generated tapes: the program against the oracle, byte for byte.
+//! The laws of `docs/semantics.md#laws`, held against generated tapes: the program against the oracle, byte
+//! for byte.
 //!
-//! A failing case is made small, written to a folder that stays, and named by its seed: `CROSSRATE_SEED=7` runs
-//! that one alone. `CROSSRATE_CASES` asks for more of them.
+//! A failing case is made small, written to a folder that stays, and named by its seed: `CROSSRATE_SEED=7`
+//! runs that one alone. `CROSSRATE_CASES` asks for more of them.
 
 mod agreement;
 mod changed_jobs;
@@ -104,8 +105,8 @@ fn check(folder: &Path, case: &Case, manners: &[Vec<&str>], seed: u64) -> Result
     let expected = oracle::run(&settings, &files);
     let records: usize = files.iter().map(|file| file.elements(settings.decimals).len()).sum();
     for (place, manner) in manners.iter().enumerate() {
-        // Which partition comes first is nobody's business but the dead letters', and that of trades without a sequence at
-        // one time.
+        // Which partition comes first is nobody's business but the dead letters', and that of trades without
+        // a sequence at one time.
         let mut order: Vec<usize> = (0..files.len()).collect();
         if place > 0 && case.tapes.iter().all(|tape| !tape.is_mapped) {
             Random::new(seed).shuffle(&mut order);
@@ -264,8 +265,8 @@ fn drop_bases_without_a_cross(flags: &mut Vec<String>) {
     }
 }
 
-/// Whether no window is defined twice, which would be a mistake of usage, and records are read by the mapping that they are
-/// written for.
+/// Whether no window is defined twice, which would be a mistake of usage, and records are read by the mapping
+/// that they are written for.
 fn is_sound(case: &Case) -> bool {
     let is_mapped = case.tapes.iter().any(|tape| tape.is_mapped);
     if is_mapped && !case.flags.iter().any(|flag| flag == "--format") {

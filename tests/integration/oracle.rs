@@ -1,8 +1,8 @@
 //! What a run over files must print, by the text of the specification alone.
 //!
-//! Sequential, slow and plain: exact rationals, everything kept, every state summed anew at each look. It shares no
-//! code with the program and knows nothing of workers, batches or dataflows; where the two disagree, the
-//! specification decides which of them is wrong.
+//! Sequential, slow and plain: exact rationals, everything kept, every state summed anew at each look. It
+//! shares no code with the program and knows nothing of workers, batches or dataflows; where the two
+//! disagree, the specification decides which of them is wrong.
 
 mod acceptance;
 pub(crate) mod calendar;

@@ -1,7 +1,8 @@
-//! Seeded inputs that go wrong in every way the specification speaks of: a case is a few tapes, each a partition.
+//! Seeded inputs that go wrong in every way the specification speaks of: a case is a few tapes, each a
+//! partition.
 //!
-//! The same seed gives the same tapes and the same flags, on any machine. What a record is about is decided here;
-//! `text` decides how it is written, `flags` what is asked of it.
+//! The same seed gives the same tapes and the same flags, on any machine. What a record is about is decided
+//! here; `text` decides how it is written, `flags` what is asked of it.
 
 mod bad;
 mod changes;
@@ -305,7 +306,8 @@ fn near(random: &mut Random, most: i64) -> i64 {
     random.between(0, most as u64) as i64
 }
 
-/// The generator is worth what it reaches: each of these must come up among the cases that are run by default.
+/// The generator is worth what it reaches: each of these must come up among the cases that are run by
+/// default.
 #[test]
 fn tapes_reach_what_they_are_for() {
     use crate::oracle::Settings;

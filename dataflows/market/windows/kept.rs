@@ -1,7 +1,7 @@
 //! Of which windows a checkpoint keeps the sums by value, and from when on it needs the panes before no more.
 //!
-//! Sums are kept at the end of each pane, of the symbols that have traded in it: these have a row there, too. A
-//! commit writes the last of them, however many panes it closes.
+//! Sums are kept at the end of each pane, of the symbols that have traded in it: these have a row there, too.
+//! A commit writes the last of them, however many panes it closes.
 
 use super::next_multiple_from;
 use super::{DAY, EventTime, Grid, Period, Window, WindowDefinition, WindowPlace, Windows};

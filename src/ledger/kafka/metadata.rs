@@ -1,6 +1,7 @@
 //! What the producer knows of topics before the first rows come.
 
-use super::{Kafka, SHORTLY};
+use super::Kafka;
+use super::opening::SHORTLY;
 use rdkafka::producer::Producer;
 
 impl Kafka {

@@ -1,7 +1,7 @@
 //! A session that only reads: for those who follow what a job writes.
 
-use super::{Trouble, tables, words};
-use crate::config::database::Database;
+use super::{Trouble, tables};
+use crate::config::database::{Database, words};
 use crate::exit::{Exit, Failure};
 use crate::ledger::Entries;
 use anyhow::Result;

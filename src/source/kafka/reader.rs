@@ -1,7 +1,8 @@
 //! The thread that reads the partitions of one worker.
 //!
-//! Every partition has its own queue within librdkafka, so that one which its worker is not ready for holds up no
-//! other: its queue fills to a bound and is then fetched no more. Pausing would throw away what was read ahead.
+//! Every partition has its own queue within librdkafka, so that one which its worker is not ready for holds
+//! up no other: its queue fills to a bound and is then fetched no more. Pausing would throw away what was
+//! read ahead.
 
 use super::log::{Came, Filling, Log, Plan};
 use super::watch::Found;
@@ -310,7 +311,8 @@ impl Reader {
         }
     }
 
-    /// Ends the run. Where this worker has no partition yet there is nobody to tell, and nothing to read either.
+    /// Ends the run. Where this worker has no partition yet there is nobody to tell, and nothing to read
+    /// either.
     fn fail<E: Into<anyhow::Error>>(&self, error: impl FnOnce() -> E) -> Result<(), Closed> {
         if let Some(log) = self.logs.first() {
             log.fail(error().into())?;

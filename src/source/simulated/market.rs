@@ -1,7 +1,7 @@
 //! The market of the demo: six pairs of five assets on four partitions, or sixty of more assets, and what
-//! goes wrong in real markets, at places known from [`super::story`]. Times and prices are made up. Ids rise by one within a symbol. A
-//! record arrives a few milliseconds after its trade, some more than a second later: out of order, but within
-//! [`DELAY`].
+//! goes wrong in real markets, at places known from [`super::story`]. Times and prices are made up. Ids rise
+//! by one within a symbol. A record arrives a few milliseconds after its trade, some more than a second
+//! later: out of order, but within [`DELAY`].
 
 use super::event::{self, TradeEvent};
 use super::pairs::{PAIRS, Pair, Prices, listed};

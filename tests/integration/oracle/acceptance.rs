@@ -178,8 +178,8 @@ fn accept_partition(
     watermark
 }
 
-/// The second half of rule 2: more than `--max-jump` past the watermark and the delay, and not borne out by the record
-/// before.
+/// The second half of rule 2: more than `--max-jump` past the watermark and the delay, and not borne out by
+/// the record before.
 fn jumped(settings: &Settings, watermark: i64, time: i64, refused_before: &mut Option<i64>) -> bool {
     let before = refused_before.take();
     let Some(most) = settings.max_jump else { return false };

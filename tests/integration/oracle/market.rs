@@ -1,5 +1,5 @@
-//! The state of a symbol's window at an event time (`docs/semantics.md#numbers`, `#windows`, `#missing-ids`), summed
-//! anew each time it is asked for.
+//! The state of a symbol's window at an event time (`docs/semantics.md#numbers`, `#windows`, `#missing-ids`),
+//! summed anew each time it is asked for.
 
 use super::acceptance::Trade;
 use super::log::JobSymbol;

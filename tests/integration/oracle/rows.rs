@@ -1,4 +1,5 @@
-//! The values of rows (`docs/semantics.md#cross-rates`, `#rows`): of a symbol, of a cross, of a cross's statistics.
+//! The values of rows (`docs/semantics.md#cross-rates`, `#rows`): of a symbol, of a cross, of a cross's
+//! statistics.
 
 use super::log::{JobCross, JobSymbol};
 use super::market::{Market, Sums};
@@ -206,7 +207,8 @@ pub(crate) fn stats(name: &str, look: Look<'_>, rates: &[BigInt]) -> String {
     )
 }
 
-/// A whole row: the rate of a cross as printed, with the status of its row, beside the VWAP of the direct pair.
+/// A whole row: the rate of a cross as printed, with the status of its row, beside the VWAP of the direct
+/// pair.
 pub(crate) fn basis(
     settings: &Settings,
     market: &Market,

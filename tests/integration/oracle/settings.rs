@@ -1,4 +1,5 @@
-//! The flags that a result depends on (`docs/semantics.md#command-line`), read from a command line as the program reads it.
+//! The flags that a result depends on (`docs/semantics.md#command-line`), read from a command line as the
+//! program reads it.
 
 use super::calendar::Zone;
 use super::record::Decimals;

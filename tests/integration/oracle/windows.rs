@@ -1,15 +1,16 @@
 //! Definitions of windows, and the panes of all of them (`docs/semantics.md#windows`, `#terms`).
 //!
 //! Where the text leaves something open, this decides, and says so:
-//! * Before the first boundary of a job (all its definitions begin at a moment) every midnight UTC is a boundary, as
-//!   between boundaries that are more than a day apart.
-//! * `10s/10s` is `10s`. A zone other than `UTC` is named as the database writes it; `Etc/UTC` is another zone.
-//! * The own length of a civil definition is that of the window in question, so that by default the window just before
-//!   is always near enough.
-//! * An anchored window of a period, its first, may be looked at before the period begins, as any window may; one that
-//!   follows another, from the end of that one on. No row carries a window that is not there yet.
-//! * A basis row stands on the rows of its two sides: an anchored window in whose last step the direct pair did not
-//!   trade has no row of it, so it is `direct_missing`.
+//! * Before the first boundary of a job (all its definitions begin at a moment) every midnight UTC is a
+//!   boundary, as between boundaries that are more than a day apart.
+//! * `10s/10s` is `10s`. A zone other than `UTC` is named as the database writes it; `Etc/UTC` is another
+//!   zone.
+//! * The own length of a civil definition is that of the window in question, so that by default the window
+//!   just before is always near enough.
+//! * An anchored window of a period, its first, may be looked at before the period begins, as any window may;
+//!   one that follows another, from the end of that one on. No row carries a window that is not there yet.
+//! * A basis row stands on the rows of its two sides: an anchored window in whose last step the direct pair
+//!   did not trade has no row of it, so it is `direct_missing`.
 
 use super::calendar::{Unit, Zone, date_of};
 use jiff::Timestamp;
@@ -199,8 +200,8 @@ impl Period {
     }
 }
 
-/// The pane of this time: between two neighbouring boundaries of all definitions, and midnights UTC where these are far
-/// apart.
+/// The pane of this time: between two neighbouring boundaries of all definitions, and midnights UTC where
+/// these are far apart.
 pub(crate) fn pane(definitions: &[Definition], time: i64) -> (i64, i64) {
     let about: Vec<_> = definitions.iter().map(|definition| definition.boundaries_about(time)).collect();
     let before = about.iter().filter_map(|(before, _)| *before).max();
