@@ -11,6 +11,7 @@
 //! | [`basis`](mod@basis) | What is a cross worth beside the pair that is traded directly? | final rows | rows of bases |
 //! | [`held_windows`](mod@held_windows) | What can a later cross reach back to? | legs | the same, for longer |
 //! | [`fills`](mod@fills) | What is there of a symbol where it did not trade? | final rows of symbols | rows without trades |
+//! | [`asset_paths`](mod@asset_paths) | Through which pairs is an asset priced? | panes | changed crosses |
 //! | [`job`](mod@job) | all of them, as one run has them | panes and notes | rows in their one order |
 //!
 //! Read [`market`] first (values and sums, no timely): `trade`, `acceptance`, `folding` and `sums` are what

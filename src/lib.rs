@@ -64,7 +64,7 @@
 //!   [`crossrate_dataflows::operators::at_looks`].
 //! * *What survives a crash, and why is so little enough?* [`crossrate_dataflows::market::resume`], then [`ledger`].
 //! * *How do processes find each other and end together?* [`cluster`].
-//! * *How do I add a setting?* The table in `src/cli/settings.rs`, and the tests say what else is missing.
+//! * *How do I add a dataflow, a kind of rows, a setting?* `docs/adding.md` lists what each touches.
 //!
 //! # The map
 //!
