@@ -123,6 +123,36 @@ fn odd_records_are_counted_and_harm_nobody() {
     }
 }
 
+/// The same records are read again from the topic, as far as they go now.
+#[test]
+#[ignore = "needs Java"]
+fn a_row_is_explained_by_the_records_of_its_topic() {
+    let kafka = rig::kafka();
+    let topic = kafka.topic("explained", 2);
+    let folder = tempfile::tempdir().expect("a folder");
+    let tape = long_tape(40);
+    let mut files = ["", ""].map(str::to_owned);
+    for (n, record) in tape.iter().enumerate() {
+        files[n % 2] += &format!("{record}\n");
+    }
+    let records: Vec<Record> = tape.iter().enumerate().map(|(n, r)| Record::new(n as i32 % 2, r)).collect();
+    kafka.produce(&topic, &records);
+    for (n, lines) in files.iter().enumerate() {
+        std::fs::write(folder.path().join(format!("{topic}-{n}")), lines).expect("written");
+    }
+    let last = rows(run(&kafka, &topic, "-e -q --window 10s --cross C=A*B"));
+    let last: serde_json::Value = serde_json::from_str(last.lines().last().expect("a row")).expect("JSON");
+    let asked = format!("explain cross C@{} --window 10s --cross C=A*B --json", last["end_ms"]);
+    let words: Vec<&str> = asked.split(' ').collect();
+    let of_topic = crossrate(words.iter().copied().chain(["-b", &kafka.brokers, "-t", &topic]));
+    let mut of_files =
+        crossrate(words.iter().copied().chain([&*format!("{topic}-0"), &format!("{topic}-1")]));
+    let told = rows(of_topic);
+    assert!(told.contains("revisions") && told.contains(&topic), "{told}");
+    of_files.current_dir(folder.path());
+    assert_eq!(told, rows(of_files));
+}
+
 #[test]
 fn a_broker_that_takes_the_call_and_never_answers_is_given_up() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
