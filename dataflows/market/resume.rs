@@ -605,6 +605,58 @@ mod tests {
         case.check(|last| (0..last).collect()).expect("the same rows");
     }
 
+    /// A job without changes of its definition.
+    fn changing(windows: Vec<WindowDefinition>, grace: u64, tick: u64, emit: (bool, bool)) -> Definition {
+        Definition {
+            windows: Windows::new(windows),
+            grace,
+            emit: if emit.0 { Emit::Changes } else { Emit::Final },
+            provisional: emit.1,
+            tick,
+            ..crate::job::tests::definition()
+        }
+    }
+
+    /// Takes a job up at two moments after the first look that may be, of so many. The first run kept sums
+    /// every so many steps.
+    fn taken_up_twice(
+        definition: &Arc<Definition>,
+        every: u64,
+        trades: &[(bool, u64, u64, usize)],
+        places: impl FnOnce(usize) -> Vec<(usize, usize)>,
+    ) -> Result<(), TestCaseError> {
+        let panes = panes(trades, definition);
+        let (rows, lasting) = run(panes.clone(), definition, Resume::default(), Vec::new());
+        let Some(last) = rows.last().map(|row| row.0.micros()) else { return Ok(()) };
+        for (first, second) in places(last as usize - 999) {
+            let [t, later] = [first, second].map(|place| at(1_000 + place as u64));
+            let (resume, again) = point(t, &panes, &lasting, definition, Resume::default(), every);
+            let (rest, lasting) = run(again.clone(), definition, resume.clone(), Vec::new());
+            let expected: Vec<_> = rows.iter().filter(|row| row.0 > t).cloned().collect();
+            prop_assert_eq!(rest, expected, "taken up at {:?}", t);
+            let (resume, again) = point(later, &again, &lasting, definition, resume, 1);
+            let (rest, _) = run(again, definition, resume, Vec::new());
+            let expected: Vec<_> = rows.iter().filter(|row| row.0 > later).cloned().collect();
+            prop_assert_eq!(rest, expected, "taken up at {:?}, and at {:?}", t, later);
+        }
+        Ok(())
+    }
+
+    /// A leg whose trades a checkpoint holds by value alone has been told of when a cross closes next.
+    #[test]
+    fn a_leg_that_is_known_by_value_is_there_when_its_cross_closes() {
+        let mut trades: Vec<_> = of_b(&[3, 2, 26, 21, 17, 9, 39, 37, 15]).collect();
+        trades.push((true, 0, 22, 0));
+        trades.extend([(false, 0, 10, 0), (false, 30, 5, 0), (false, 28, 11, 0), (false, 0, 4, 0)]);
+        trades.push((true, 2, 14, 0));
+        trades.extend(of_b(&[35, 38, 18, 27, 27, 9]));
+        trades.push((false, 46, 26, 0));
+        let windows = [1, 9].map(|step| WindowDefinition::Anchored(Period::All, step));
+        let definition = Arc::new(changing(windows.to_vec(), 10, 22, (true, false)));
+        let places = |last| (170..last).map(|second| (170, second)).collect();
+        taken_up_twice(&definition, 1, &trades, places).expect("the same rows");
+    }
+
     proptest! {
         // Several runs each; PROPTEST_CASES asks for more of them.
         #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 3))]
@@ -629,29 +681,14 @@ mod tests {
         ) {
             let mut known = std::collections::HashSet::new();
             let definitions = definitions.into_iter().filter(|definition| known.insert(definition.clone()));
-            let definition = Arc::new(Definition {
-                windows: Windows::new(definitions),
-                grace,
-                emit: if emit.0 { Emit::Changes } else { Emit::Final },
-                provisional: emit.1,
-                tick,
-                ..crate::job::tests::definition()
-            });
-            let panes = panes(&trades, &definition);
-            let (rows, lasting) = run(panes.clone(), &definition, Resume::default(), Vec::new());
-            let Some(last) = rows.last().map(|row| row.0.micros()) else { return Ok(()) };
-            for (first, second) in places {
-                let t = 1_000 + first.index(last as usize - 999) as u64;
-                let (resume, again) = point(at(t), &panes, &lasting, &definition, Resume::default(), every);
-                let (rest, lasting) = run(again.clone(), &definition, resume.clone(), Vec::new());
-                let expected: Vec<_> = rows.iter().filter(|row| row.0 > at(t)).cloned().collect();
-                prop_assert_eq!(rest, expected, "taken up at {:?}", t);
-                let later = at(t + second.index((last - t) as usize + 1) as u64);
-                let (resume, again) = point(later, &again, &lasting, &definition, resume, 1);
-                let (rest, _) = run(again, &definition, resume, Vec::new());
-                let expected: Vec<_> = rows.iter().filter(|row| row.0 > later).cloned().collect();
-                prop_assert_eq!(rest, expected, "taken up at {:?}, and at {:?}", t, later);
-            }
+            let definition = changing(definitions.collect(), grace, tick, emit);
+            taken_up_twice(&Arc::new(definition), every, &trades, |last| {
+                let places = places.iter();
+                places.map(|(first, second)| {
+                    let first = first.index(last);
+                    (first, first + second.index(last - first))
+                }).collect()
+            })?;
         }
     }
 }

@@ -69,7 +69,7 @@ pub(crate) struct WindowLooks {
     legs: HashSet<Symbol>,
     /// Whether crosses are told of all symbols, since each may become a leg.
     tells_all: bool,
-    /// Legs of crosses that begin at that moment, and symbols that are dropped.
+    /// Legs of crosses that begin at that moment, symbols that are dropped, and those that were restored.
     turning: BTreeMap<EventTime, BTreeSet<Symbol>>,
     /// Whether a leg's earlier window may stand in for one without trades.
     carries: bool,

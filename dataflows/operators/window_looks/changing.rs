@@ -62,7 +62,8 @@ impl WindowLooks {
         self.tick_due = self.tick_due.into_iter().chain([tick]).min();
     }
 
-    /// Tells crosses anew of the symbols that a change of this moment is about.
+    /// Tells crosses anew of the symbols that a change of this moment is about, or of which a run knows more
+    /// from now on than their panes.
     pub(super) fn turn(&mut self, look: EventTime, give: Give<'_>) {
         while let Some(entry) = self.turning.first_entry().filter(|entry| *entry.key() <= look) {
             for symbol in entry.remove() {
@@ -72,6 +73,9 @@ impl WindowLooks {
                     if self.needs_latest(self.looks.windows.at(place)) {
                         self.tell_as_of(number, place, look, give);
                     }
+                }
+                if self.looks.changes {
+                    self.tell_latest(number, look, give);
                 }
             }
         }

@@ -37,6 +37,10 @@ impl WindowLooks {
         let number = self.number(&symbol);
         let settled = self.known_to.minus(self.looks.grace);
         let Some(first) = self.symbols[number].restore(place, base, &self.looks, settled) else { return };
+        if self.looks.changes {
+            // Crosses had been told of its windows that have ended.
+            self.turning.entry(self.known_to.plus(1)).or_default().insert(symbol);
+        }
         if self.looks.at_ticks() {
             self.touched.push(number);
             self.tick_due = Some(self.looks.next_tick(self.known_to));
