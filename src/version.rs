@@ -3,11 +3,12 @@
 use std::sync::LazyLock;
 
 /// The features that a build may have.
-const FEATURES: [(&str, bool); 6] = [
+const FEATURES: [(&str, bool); 7] = [
     ("parquet", cfg!(feature = "parquet")),
     ("top", cfg!(feature = "top")),
     ("avro", cfg!(feature = "avro")),
     ("protobuf", cfg!(feature = "protobuf")),
+    ("arrow", cfg!(feature = "arrow")),
     ("tls", cfg!(any(feature = "tls", feature = "tls-vendored"))),
     ("abomonation", cfg!(feature = "abomonation")),
 ];

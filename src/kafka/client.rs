@@ -33,6 +33,9 @@ where
     for (key, value) in common.iter().chain(defaults) {
         config.set(*key, *value);
     }
+    if cfg!(feature = "tls-vendored") {
+        look_for_authorities(&mut config, kafka);
+    }
     for (key, value) in &kafka.properties {
         config.set(key, value);
     }
@@ -52,6 +55,16 @@ where
             .hint("librdkafka's CONFIGURATION.md lists all properties and their values")
             .because(error),
     })
+}
+
+/// An OpenSSL that is built along looks for authorities where no system has them. Librdkafka knows where
+/// systems have them, and is told to look there.
+fn look_for_authorities(config: &mut ClientConfig, kafka: &KafkaClient) {
+    config.set("ssl.ca.location", "probe");
+    // Librdkafka takes one of the two.
+    if !kafka.properties.contains_key("https.ca.pem") {
+        config.set("https.ca.location", "probe");
+    }
 }
 
 /// What a property says, in capitals: librdkafka does not tell cases apart.
