@@ -13,6 +13,7 @@ mod kills;
 mod ledger;
 #[cfg(feature = "tls")]
 mod links;
+mod pods;
 mod point;
 mod queue;
 mod readme;

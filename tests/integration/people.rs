@@ -6,7 +6,7 @@ mod arrow;
 mod boards;
 mod databases;
 mod days;
-mod packages;
+pub(crate) mod packages;
 mod python;
 pub(crate) mod recipes;
 #[cfg(feature = "top")]

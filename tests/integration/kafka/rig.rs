@@ -69,13 +69,19 @@ impl Broker {
     /// The same, with more words for `scripts/kafka serve`.
     pub(super) fn start_with(data: Option<&Path>, port: Option<&str>, more: &[&str]) -> Broker {
         let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/kafka"));
-        command.arg("serve").args(more).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.arg("serve").args(more);
         if let Some(data) = data {
             command.arg("--data").arg(data);
         }
         if let Some(port) = port {
             command.args(["--port", port]);
         }
+        Broker::of(command)
+    }
+
+    /// The broker that `scripts/kafka serve` starts by this command.
+    pub(super) fn of(mut command: Command) -> Broker {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut script = command.spawn().expect("scripts/kafka starts");
         let stdin = script.stdin.take();
         let mut line = String::new();

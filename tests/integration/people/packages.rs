@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 const COMPOSE: &str = include_str!("../../../deploy/container/compose.yaml");
-const KUBERNETES: &str = include_str!("../../../deploy/kubernetes/crossrate.yaml");
+pub(crate) const KUBERNETES: &str = include_str!("../../../deploy/kubernetes/crossrate.yaml");
 const UNIT: &str = include_str!("../../../deploy/systemd/crossrate@.service");
 const EXAMPLE: &str = include_str!("../../../deploy/systemd/example.toml");
 
@@ -33,14 +33,15 @@ fn a_unit_hears_that_its_server_is_ready_and_that_it_stops() {
     assert_eq!(serve.wait().expect("its end").code(), Some(0));
 }
 
-/// The command lines of `crossrate run` in a file of YAML.
-fn runs(text: &str) -> Vec<Vec<String>> {
+/// The command line of a command in a file of YAML, that one included.
+pub(crate) fn command_line(text: &str, command: &str) -> Vec<String> {
     let lists = text.lines().filter_map(|line| {
         let line = line.trim();
         line.strip_prefix("command: ").or_else(|| line.strip_prefix("args: "))
     });
-    let words = lists.filter_map(|list| serde_json::from_str::<Vec<String>>(list).ok());
-    words.filter(|words| words.first().is_some_and(|word| word == "run")).collect()
+    let mut lines = lists.filter_map(|list| serde_json::from_str::<Vec<String>>(list).ok());
+    let found = lines.find(|words| words.first().is_some_and(|word| word == command));
+    found.unwrap_or_else(|| panic!("no `{command}` in {text}"))
 }
 
 #[test]
@@ -48,10 +49,9 @@ fn command_lines_of_manifests_are_understood() {
     let folder = folder();
     std::fs::write(folder.path().join("token"), "long-enough-to-be-a-token\n").expect("written");
     std::fs::write(folder.path().join("example.toml"), EXAMPLE).expect("written");
-    let mut lines: Vec<Vec<String>> = [COMPOSE, KUBERNETES].into_iter().flat_map(runs).collect();
-    assert_eq!(lines.len(), 2);
-    lines.push(["run", "--config", "example.toml"].map(str::to_owned).into());
-    for line in lines {
+    let of_files = [COMPOSE, KUBERNETES].map(|text| command_line(text, "run"));
+    let example: Vec<String> = ["run", "--config", "example.toml"].map(str::to_owned).into();
+    for line in of_files.into_iter().chain([example]) {
         let words: Vec<String> = line[1..].iter().map(|word| word.replace("/run/secrets/", "")).collect();
         let words: Vec<&str> = std::iter::once("config").chain(words.iter().map(String::as_str)).collect();
         let mut config = crossrate(folder.path(), &words);
