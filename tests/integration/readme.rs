@@ -111,7 +111,7 @@ const NOT_TYPED: [&str; 15] = [
     "cargo install --path . --features parquet,top ",
     "crossrate demo\n",
     "rustup target add ",
-    "cargo build --release --features ",
+    "deploy/container/build\n",
     "head -c 24 ",
     "crossrate produce ",
     "gzip -dc capture.gz ",
