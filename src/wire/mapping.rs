@@ -227,7 +227,7 @@ impl Mapping {
                 return;
             }
         }
-        self.decode_any(&all[place], decimals, scratch, each);
+        self.decode_any(&all[place], decimals, scratch, &mut each);
     }
 
     /// Decodes a record of any kind.
@@ -236,7 +236,7 @@ impl Mapping {
         bytes: &[u8],
         decimals: Decimals,
         scratch: &mut MappingScratch,
-        mut each: impl FnMut(&Mapped<'_>),
+        each: &mut impl FnMut(&Mapped<'_>),
     ) {
         if bytes.len() > MOST_BYTES {
             return each(&Mapped::Bad(BadRecord { reason: "longer than 16 MiB", at: None }));
@@ -283,7 +283,7 @@ impl Mapping {
         bytes: &[u8],
         decimals: Decimals,
         scratch: &mut MappingScratch,
-        mut each: impl FnMut(&Mapped<'_>),
+        each: &mut impl FnMut(&Mapped<'_>),
     ) {
         let MappingScratch { finds, text, symbol, other, day, sheet, schema, .. } = scratch;
         if let Err(bad) = binary.walk(bytes, finds, sheet, schema) {
@@ -306,7 +306,7 @@ impl Mapping {
         values: Values<'_, L, R>,
         decimals: Decimals,
         mut texts: Texts<'_>,
-        mut each: impl FnMut(&Mapped<'_>),
+        each: &mut impl FnMut(&Mapped<'_>),
     ) where
         L: Fn(Cell, usize) -> Found,
         R: Fn(&[usize]) -> Option<usize>,

@@ -57,7 +57,12 @@ impl<'a> Walker<'a, '_> {
                 let depth = deeper(depth, at)?;
                 self.target.put(cell, |_| Found::Container { at: at as u32 });
                 for field in fields {
-                    self.value(*field, depth)?;
+                    let step = self.program.step(*field);
+                    if step.shape.is_scalar() {
+                        self.scalar(&step.shape, step.cell)?;
+                    } else {
+                        self.value(*field, depth)?;
+                    }
                 }
             }
             Shape::Array { .. } | Shape::Map { .. } => {
@@ -71,7 +76,7 @@ impl<'a> Walker<'a, '_> {
     }
 
     /// A value that holds no others.
-    #[inline]
+    #[inline(always)]
     fn scalar(&mut self, shape: &'a Shape, cell: Option<Cell>) -> Result<(), BadRecord> {
         let at = self.at;
         match shape {
@@ -114,9 +119,9 @@ impl<'a> Walker<'a, '_> {
             }
             Shape::Decimal { scale, size } => {
                 let digits = self.sized(*size)?;
-                if let Some(cell) = cell {
-                    let found = self.target.sheet.decimal(digits, *scale, at)?;
-                    self.target.finds.put_in(cell, found);
+                let Target { finds, sheet, .. } = &mut *self.target;
+                if let Some(cell) = cell.and_then(|cell| finds.value_mut(cell)) {
+                    sheet.decimal(digits, *scale, at, cell)?;
                 }
             }
             Shape::Enum(symbols) => {
@@ -183,9 +188,10 @@ impl<'a> Walker<'a, '_> {
 
     #[inline]
     fn long(&mut self) -> Result<i64, BadRecord> {
-        let at = self.at;
-        zigzag(self.bytes, &mut self.at)
-            .ok_or(bad("not Avro: it ends too early, or a number does not end", at))
+        let early = bad("not Avro: it ends too early, or a number does not end", self.at);
+        let value;
+        (value, self.at) = zigzag(self.bytes, self.at).ok_or(early)?;
+        Ok(value)
     }
 
     #[inline]

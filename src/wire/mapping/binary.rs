@@ -13,6 +13,7 @@ use super::finds::{Finds, Found};
 use super::paths::{Cell, Paths};
 use super::sheet::Sheet;
 use crate::wire::BadRecord;
+use crate::wire::numbers::load;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -262,7 +263,8 @@ fn place_of<'r>(bytes: &[u8], room: &'r mut [i32; DEEPEST]) -> Result<(&'r [i32]
     let bad = BadRecord { reason: "no place of its message behind the schema id", at: Some(HEADER) };
     let mut at = HEADER;
     let mut next = || {
-        let value = zigzag(bytes, &mut at)?;
+        let value;
+        (value, at) = zigzag(bytes, at)?;
         i32::try_from(value).ok().filter(|value| *value >= 0)
     };
     let count = next().ok_or(bad)? as usize;
@@ -291,33 +293,43 @@ pub(super) fn is_utf8(bytes: &[u8]) -> bool {
     is_ascii || std::str::from_utf8(bytes).is_ok()
 }
 
-/// A signed number of variable length.
-#[inline]
-pub(super) fn zigzag(bytes: &[u8], at: &mut usize) -> Option<i64> {
-    let value = varint(bytes, at)?;
-    Some((value >> 1) as i64 ^ -((value & 1) as i64))
+/// A signed number of variable length, and where it ends.
+#[inline(always)]
+pub(super) fn zigzag(bytes: &[u8], at: usize) -> Option<(i64, usize)> {
+    let (value, end) = varint(bytes, at)?;
+    Some(((value >> 1) as i64 ^ -((value & 1) as i64), end))
 }
 
-/// A number of variable length: seven bits a byte, ten bytes at most, the least first.
+/// A number of variable length, and where it ends: seven bits a byte, ten bytes at most, the least first.
+#[inline(always)]
+pub(super) fn varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
+    let first = *bytes.get(at)?;
+    if first < 0x80 { Some((first.into(), at + 1)) } else { long_varint(bytes, at) }
+}
+
 #[inline]
-pub(super) fn varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
-    let first = *bytes.get(*at)?;
-    *at += 1;
-    if first < 0x80 {
-        return Some(first.into());
+fn long_varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
+    const MORE: u64 = 0x8080_8080_8080_8080;
+    if let Some(word) = load(bytes, at)
+        && word & MORE != MORE
+    {
+        let length = ((!word & MORE).trailing_zeros() + 1) / 8;
+        let bits = word & !MORE & (u64::MAX >> (64 - 8 * length));
+        // Groups of seven bits become such of fourteen, of twenty-eight, and one.
+        let bits = bits & 0x007f_007f_007f_007f | (bits & 0x7f00_7f00_7f00_7f00) >> 1;
+        let bits = bits & 0x0000_3fff_0000_3fff | (bits & 0x3fff_0000_3fff_0000) >> 2;
+        let bits = bits & 0x0fff_ffff | (bits & 0x0fff_ffff_0000_0000) >> 4;
+        return Some((bits, at + length as usize));
     }
-    let mut value = u64::from(first & 0x7f);
-    for place in 1..10 {
-        let byte = *bytes.get(*at)?;
-        *at += 1;
-        let bits = u64::from(byte & 0x7f);
+    let mut value = 0;
+    for (place, byte) in bytes.get(at..)?.iter().take(10).enumerate() {
         // Of the tenth byte one bit is left.
-        if place == 9 && byte > 1 {
+        if place == 9 && *byte > 1 {
             return None;
         }
-        value |= bits << (7 * place);
-        if byte < 0x80 {
-            return Some(value);
+        value |= u64::from(byte & 0x7f) << (7 * place);
+        if *byte < 0x80 {
+            return Some((value, at + place + 1));
         }
     }
     None

@@ -190,8 +190,9 @@ impl Finds {
         }
     }
 
+    /// The value of a cell, in the row that is being filled.
     #[inline]
-    fn value_mut(&mut self, cell: Cell) -> Option<&mut Found> {
+    pub(super) fn value_mut(&mut self, cell: Cell) -> Option<&mut Found> {
         let table = self.tables.get_mut(cell.table)?;
         table.values.get_mut(table.row + cell.column)
     }

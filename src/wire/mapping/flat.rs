@@ -101,6 +101,8 @@ enum Slot {
     Object(u8),
     Array(u8),
     Condition(u8),
+    /// A condition whose value was compared together with its key.
+    Held,
     Barred(u8),
     Symbol,
     Quote,

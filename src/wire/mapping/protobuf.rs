@@ -4,7 +4,7 @@
 //! merged, and a field without presence that is absent has its default (so zero, an empty text or `false`, which are never
 //! written). A list that is absent is empty.
 
-use super::binary::{Target, is_utf8, varint};
+use super::binary::{self, Target, is_utf8};
 use super::finds::Found;
 use super::paths::Cell;
 use super::sheet::integer;
@@ -34,43 +34,45 @@ pub(super) fn walk(
     if from > bytes.len() {
         return Err(bad(EARLY, bytes.len()));
     }
-    Walker { program, bytes, target }.message(program.root, from, bytes.len())
+    Walker { program, target }.message(program.root, bytes, from)
 }
 
+/// The bytes that it is given are always those of the record, up to the end of the message that is walked: a
+/// place in them is one in the record, and nothing is read beyond the message.
 struct Walker<'a, 't> {
     program: &'a Program,
-    bytes: &'a [u8],
     target: &'a mut Target<'t>,
 }
 
-impl<'a> Walker<'a, '_> {
+impl Walker<'_, '_> {
     /// The fields of a message. Messages of which nothing is asked are passed over, so the recursion is as deep as the
     /// mapping's pointers.
-    fn message(&mut self, number: MessageNumber, from: usize, to: usize) -> Result<(), BadRecord> {
+    fn message(&mut self, number: MessageNumber, bytes: &[u8], from: usize) -> Result<(), BadRecord> {
         let message = self.program.message(number);
         for list in &message.lists {
             self.target.finds.begin_array(Some(self.target.paths.node(*list)));
         }
         let mut counts = Counts::default();
-        let mut at = from;
-        while at < to {
-            let (field, written) = self.tag(&mut at, to)?;
-            if written == GROUP_END && at == to && number != self.program.root {
-                // The mark of a group's end, which was found when the group was passed over.
-                break;
-            }
-            match message.place(field) {
+        let (mut seen, mut at) = (0, from);
+        while at < bytes.len() {
+            let (field, written, begin) = tag(bytes, at)?;
+            at = match message.place(field) {
                 Some(place) if message.fields[place].is_plain_of(written) => {
-                    at = self.plain(&message.fields[place], (at, to))?;
+                    seen |= message.fields[place].bit;
+                    self.plain(&message.fields[place], bytes, begin)?
                 }
+                // The mark of a group's end, which was found when the group was passed over.
+                _ if written == GROUP_END && begin == bytes.len() && number != self.program.root => break,
                 Some(place) => {
                     let count = counts.next(place, message);
-                    at = self.field(&message.fields[place], written, (at, to), count)?;
+                    self.field(&message.fields[place], written, (bytes, begin), count)?
                 }
-                None => at = self.skip(written, field, (at, to), 0)?,
-            }
+                None => skip(written, field, (bytes, begin), 0)?,
+            };
         }
-        self.defaults(message, from);
+        if seen & message.default_bits != message.default_bits {
+            self.defaults(message, from);
+        }
         Ok(())
     }
 
@@ -97,22 +99,12 @@ impl<'a> Walker<'a, '_> {
         }
     }
 
-    #[inline]
-    fn tag(&self, at: &mut usize, to: usize) -> Result<(u32, u64), BadRecord> {
-        let start = *at;
-        let tag = self.varint(at, to)?;
-        match u32::try_from(tag >> 3) {
-            Ok(field @ 1..=0x1fff_ffff) => Ok((field, tag & 7)),
-            _ => Err(bad("not Protobuf: no field has that number", start)),
-        }
-    }
-
     /// A field that is asked for, its value at `at`; where it ends.
     fn field(
         &mut self,
         field: &Field,
         written: u64,
-        (at, to): (usize, usize),
+        (bytes, at): (&[u8], usize),
         count: usize,
     ) -> Result<usize, BadRecord> {
         for other in &field.others {
@@ -120,25 +112,25 @@ impl<'a> Walker<'a, '_> {
         }
         match (&field.shape, written) {
             (Shape::Scalar(scalar), SIZED) if field.is_list && scalar.is_packed() => {
-                let (from, end) = self.sized(at, to)?;
+                let (from, end) = sized(bytes, at)?;
                 let (mut at, mut count) = (from, count);
                 while at < end {
-                    at = self.element(field, scalar, scalar.written(), (at, end), count)?;
+                    at = self.element(field, scalar, scalar.written(), (&bytes[..end], at), count)?;
                     count += 1;
                 }
                 Ok(end)
             }
             (Shape::Scalar(scalar), _) if scalar.written() == written => {
-                self.element(field, scalar, written, (at, to), count)
+                self.element(field, scalar, written, (bytes, at), count)
             }
             (Shape::Message(_) | Shape::Map { .. } | Shape::Time, SIZED) => {
-                let (from, end) = self.sized(at, to)?;
-                self.inside(field, (from, end), count)?;
+                let (from, end) = sized(bytes, at)?;
+                self.inside(field, (&bytes[..end], from), count)?;
                 Ok(end)
             }
             (Shape::Message(_), GROUP) => {
-                let end = self.skip(GROUP, field.number, (at, to), 0)?;
-                self.inside(field, (at, end), count)?;
+                let end = skip(GROUP, field.number, (bytes, at), 0)?;
+                self.inside(field, (&bytes[..end], at), count)?;
                 Ok(end)
             }
             _ => Err(bad("not Protobuf: a field is not written as its type is", at)),
@@ -146,59 +138,56 @@ impl<'a> Walker<'a, '_> {
     }
 
     /// A message, or what is written as one.
-    fn inside(&mut self, field: &Field, (from, to): (usize, usize), count: usize) -> Result<(), BadRecord> {
+    fn inside(
+        &mut self,
+        field: &Field,
+        (bytes, from): (&[u8], usize),
+        count: usize,
+    ) -> Result<(), BadRecord> {
         match &field.shape {
             Shape::Message(list) => {
                 self.target.put(field.cell, |_| Found::Container { at: from as u32 });
                 if let Some((_, child)) = list.places.iter().find(|(place, _)| *place == count) {
-                    self.message(*child, from, to)?;
+                    self.message(*child, bytes, from)?;
                 }
                 if let Some((node, child)) = list.element {
                     self.target.finds.begin_element(self.target.paths.node(node));
-                    self.message(child, from, to)?;
+                    self.message(child, bytes, from)?;
                 }
                 match list.itself {
-                    Some(child) => self.message(child, from, to),
+                    Some(child) => self.message(child, bytes, from),
                     None => Ok(()),
                 }
             }
             Shape::Map { entries } => {
                 self.target.put(field.cell, |_| Found::Container { at: from as u32 });
-                let key = self.key((from, to))?;
+                let key = key(bytes, from)?;
                 match entries.iter().find(|(known, _)| **known == *key) {
-                    Some((_, entry)) => self.message(*entry, from, to),
+                    Some((_, entry)) => self.message(*entry, bytes, from),
                     None => Ok(()),
                 }
             }
-            Shape::Time => self.time(field, (from, to)),
+            Shape::Time => self.time(field, bytes, from),
             Shape::Scalar(_) => Ok(()),
         }
     }
 
-    /// The key of an entry of a map: its first field, empty where it is absent.
-    fn key(&self, (from, to): (usize, usize)) -> Result<&'a [u8], BadRecord> {
-        let (mut at, mut key) = (from, &[][..]);
-        while at < to {
-            match self.tag(&mut at, to)? {
-                (1, SIZED) => {
-                    let (from, end) = self.sized(at, to)?;
-                    (key, at) = (&self.bytes[from..end], end);
-                }
-                (field, written) => at = self.skip(written, field, (at, to), 0)?,
-            }
-        }
-        Ok(key)
-    }
-
     /// A `google.protobuf.Timestamp`, as the format's own JSON writes it.
-    fn time(&mut self, field: &Field, (from, to): (usize, usize)) -> Result<(), BadRecord> {
+    fn time(&mut self, field: &Field, bytes: &[u8], from: usize) -> Result<(), BadRecord> {
         let (mut at, mut seconds, mut nanos) = (from, 0, 0);
-        while at < to {
-            match self.tag(&mut at, to)? {
-                (1, VARINT) => seconds = self.varint(&mut at, to)? as i64,
-                (2, VARINT) => nanos = self.varint(&mut at, to)? as i32,
-                (field, written) => at = self.skip(written, field, (at, to), 0)?,
-            }
+        while at < bytes.len() {
+            let (number, written, begin) = tag(bytes, at)?;
+            at = match (number, written) {
+                (1 | 2, VARINT) => {
+                    let (value, end) = varint(bytes, begin)?;
+                    match number {
+                        1 => seconds = value as i64,
+                        _ => nanos = value as i32,
+                    }
+                    end
+                }
+                _ => skip(written, number, (bytes, begin), 0)?,
+            };
         }
         let time = jiff::Timestamp::new(seconds, nanos).ok().filter(|_| nanos >= 0);
         let time = time.ok_or(bad("not Protobuf: a Timestamp beyond all years", from))?;
@@ -207,35 +196,14 @@ impl<'a> Walker<'a, '_> {
     }
 
     /// A scalar that is no list, nor one of which only one can be there; where it ends.
-    #[inline]
-    fn plain(&mut self, field: &Field, (at, to): (usize, usize)) -> Result<usize, BadRecord> {
+    #[inline(always)]
+    fn plain(&mut self, field: &Field, bytes: &[u8], at: usize) -> Result<usize, BadRecord> {
         let Shape::Scalar(scalar) = &field.shape else { return Ok(at) };
-        let value = self.found(field.written, (at, to))?;
+        let value = value(field.written, bytes, at)?;
         if let Some(cell) = field.cell {
-            self.value(cell, scalar, value)?;
+            self.note(cell, scalar, bytes, value)?;
         }
         Ok(value.to)
-    }
-
-    /// A scalar as it is written.
-    #[inline(always)]
-    fn found(&self, written: u64, (at, to): (usize, usize)) -> Result<Value, BadRecord> {
-        let mut value = Value { number: 0, from: at, to: at };
-        match written {
-            VARINT => value.number = self.varint(&mut value.to, to)?,
-            SIZED => (value.from, value.to) = self.sized(at, to)?,
-            FOUR_BYTES => {
-                value.to = self.past(at, to, 4)?;
-                let bytes = self.bytes[at..value.to].first_chunk().copied().unwrap_or_default();
-                value.number = u32::from_le_bytes(bytes).into();
-            }
-            _ => {
-                value.to = self.past(at, to, 8)?;
-                let bytes = self.bytes[at..value.to].first_chunk().copied().unwrap_or_default();
-                value.number = u64::from_le_bytes(bytes);
-            }
-        }
-        Ok(value)
     }
 
     /// One scalar, of a list or by itself; where it ends.
@@ -244,112 +212,143 @@ impl<'a> Walker<'a, '_> {
         field: &Field,
         scalar: &Scalar,
         written: u64,
-        (at, to): (usize, usize),
+        (bytes, at): (&[u8], usize),
         count: usize,
     ) -> Result<usize, BadRecord> {
-        let value = self.found(written, (at, to))?;
-        if !field.is_list {
-            if let Some(cell) = field.cell {
-                self.value(cell, scalar, value)?;
-            }
-            return Ok(value.to);
+        let value = value(written, bytes, at)?;
+        let place = field.places.iter().find(|(place, _)| *place == count);
+        let cell = if field.is_list { place.map(|(_, cell)| *cell) } else { field.cell };
+        if let Some(cell) = cell {
+            self.note(cell, scalar, bytes, value)?;
         }
-        for (place, cell) in &field.places {
-            if *place == count {
-                self.value(*cell, scalar, value)?;
-            }
+        if !field.is_list {
+            return Ok(value.to);
         }
         if let Some((node, cell)) = field.element {
             self.target.finds.begin_element(self.target.paths.node(node));
             if let Some(cell) = cell {
-                self.value(cell, scalar, value)?;
+                self.note(cell, scalar, bytes, value)?;
             }
         }
         self.target.put(field.cell, |_| Found::Container { at: value.from as u32 });
         Ok(value.to)
     }
 
-    /// Notes a value that was found whole.
-    #[inline]
-    fn value(&mut self, cell: Cell, scalar: &Scalar, value: Value) -> Result<(), BadRecord> {
+    /// Notes a value that was found whole: straight in its cell, since a copy would be read in other pieces
+    /// than it was written in, and wait for them.
+    #[inline(always)]
+    fn note(&mut self, cell: Cell, scalar: &Scalar, bytes: &[u8], value: Value) -> Result<(), BadRecord> {
         let Value { number, from, to } = value;
-        let found = match scalar {
-            Scalar::Bool => Found::Bool(number != 0),
-            Scalar::Int32 | Scalar::Sfixed32 => integer((number as i32).into(), from),
-            Scalar::Int64 | Scalar::Sfixed64 => integer(number as i64, from),
-            Scalar::Uint32 | Scalar::Fixed32 => integer((number as u32).into(), from),
-            Scalar::Uint64 | Scalar::Fixed64 => self.target.sheet.unsigned(number, from),
-            Scalar::Sint => integer((number >> 1) as i64 ^ -((number & 1) as i64), from),
-            Scalar::Float => return self.float(cell, f32::from_bits(number as u32), from),
-            Scalar::Double => return self.float(cell, f64::from_bits(number), from),
-            Scalar::Text => {
-                if !is_utf8(&self.bytes[from..to]) {
-                    return Err(bad("not Protobuf: a text is not UTF-8", from));
-                }
-                Found::text(from, to, false)
-            }
-            Scalar::Bytes => Found::Container { at: from as u32 },
+        let Target { finds, sheet, .. } = &mut *self.target;
+        let Some(found) = finds.value_mut(cell) else { return Ok(()) };
+        match scalar {
+            Scalar::Bool => *found = Found::Bool(number != 0),
+            Scalar::Int32 | Scalar::Sfixed32 => *found = integer((number as i32).into(), from),
+            Scalar::Int64 | Scalar::Sfixed64 => *found = integer(number as i64, from),
+            Scalar::Uint32 | Scalar::Fixed32 => *found = integer((number as u32).into(), from),
+            Scalar::Uint64 | Scalar::Fixed64 => match i64::try_from(number) {
+                Ok(number) => *found = integer(number, from),
+                Err(_) => *found = sheet.unsigned(number, from),
+            },
+            Scalar::Sint => *found = integer((number >> 1) as i64 ^ -((number & 1) as i64), from),
+            Scalar::Float => self.target.put_float(Some(cell), f32::from_bits(number as u32), from),
+            Scalar::Double => self.target.put_float(Some(cell), f64::from_bits(number), from),
+            Scalar::Text if is_utf8(&bytes[from..to]) => *found = Found::text(from, to, false),
+            Scalar::Text => return Err(bad("not Protobuf: a text is not UTF-8", from)),
+            Scalar::Bytes => *found = Found::Container { at: from as u32 },
             Scalar::Enum(names) => match names.iter().find(|(known, _)| *known == number as i32) {
-                Some((_, name)) => self.target.sheet.text(name, from),
-                None => integer((number as i32).into(), from),
+                Some((_, name)) => *found = sheet.text(name, from),
+                None => *found = integer((number as i32).into(), from),
             },
-        };
-        self.target.finds.put_in(cell, found);
+        }
         Ok(())
     }
+}
 
-    fn float(&mut self, cell: Cell, value: impl std::fmt::LowerExp, at: usize) -> Result<(), BadRecord> {
-        self.target.put_float(Some(cell), value, at);
-        Ok(())
+/// The number of a field, how it is written, and where its value begins.
+#[inline(always)]
+fn tag(bytes: &[u8], at: usize) -> Result<(u32, u64, usize), BadRecord> {
+    let (tag, begin) = varint(bytes, at)?;
+    match u32::try_from(tag >> 3) {
+        Ok(field @ 1..=0x1fff_ffff) => Ok((field, tag & 7, begin)),
+        _ => Err(bad("not Protobuf: no field has that number", at)),
     }
+}
 
-    /// Passes over a value; where it ends.
-    fn skip(
-        &self,
-        written: u64,
-        field: u32,
-        (mut at, to): (usize, usize),
-        depth: usize,
-    ) -> Result<usize, BadRecord> {
-        match written {
-            VARINT => {
-                self.varint(&mut at, to)?;
-                Ok(at)
-            }
-            EIGHT_BYTES => self.past(at, to, 8),
-            SIZED => Ok(self.sized(at, to)?.1),
-            FOUR_BYTES => self.past(at, to, 4),
-            GROUP if depth < MOST_LEVELS => loop {
-                match self.tag(&mut at, to)? {
-                    (end, GROUP_END) if end == field => return Ok(at),
-                    (_, GROUP_END) => return Err(bad("not Protobuf: a group ends that did not begin", at)),
-                    (inner, written) => at = self.skip(written, inner, (at, to), depth + 1)?,
-                }
-            },
-            GROUP => Err(bad("nested more than 128 levels deep", at)),
-            _ => Err(bad("not Protobuf: a field is written in no known way", at)),
+/// A scalar as it is written.
+#[inline(always)]
+fn value(written: u64, bytes: &[u8], at: usize) -> Result<Value, BadRecord> {
+    let mut value = Value { number: 0, from: at, to: at };
+    match written {
+        VARINT => (value.number, value.to) = varint(bytes, at)?,
+        SIZED => (value.from, value.to) = sized(bytes, at)?,
+        FOUR_BYTES => {
+            value.to = past(bytes, at, 4)?;
+            let four = bytes[at..value.to].first_chunk().copied().unwrap_or_default();
+            value.number = u32::from_le_bytes(four).into();
+        }
+        _ => {
+            value.to = past(bytes, at, 8)?;
+            let eight = bytes[at..value.to].first_chunk().copied().unwrap_or_default();
+            value.number = u64::from_le_bytes(eight);
         }
     }
+    Ok(value)
+}
 
-    #[inline]
-    fn varint(&self, at: &mut usize, to: usize) -> Result<u64, BadRecord> {
-        let start = *at;
-        let value = varint(&self.bytes[..to], at);
-        value.ok_or(bad(EARLY, start))
+/// The key of an entry of a map: its first field, empty where it is absent.
+fn key(bytes: &[u8], from: usize) -> Result<&[u8], BadRecord> {
+    let (mut at, mut key) = (from, &[][..]);
+    while at < bytes.len() {
+        let (field, written, begin) = tag(bytes, at)?;
+        at = match (field, written) {
+            (1, SIZED) => {
+                let (from, end) = sized(bytes, begin)?;
+                key = &bytes[from..end];
+                end
+            }
+            _ => skip(written, field, (bytes, begin), 0)?,
+        };
     }
+    Ok(key)
+}
 
-    /// The bytes of a value whose size stands before it.
-    #[inline]
-    fn sized(&self, mut at: usize, to: usize) -> Result<(usize, usize), BadRecord> {
-        let size = self.varint(&mut at, to)?;
-        let size = usize::try_from(size).map_err(|_| bad(EARLY, at))?;
-        Ok((at, self.past(at, to, size)?))
+/// Passes over a value; where it ends.
+fn skip(written: u64, field: u32, (bytes, mut at): (&[u8], usize), depth: usize) -> Result<usize, BadRecord> {
+    match written {
+        VARINT => Ok(varint(bytes, at)?.1),
+        EIGHT_BYTES => past(bytes, at, 8),
+        SIZED => Ok(sized(bytes, at)?.1),
+        FOUR_BYTES => past(bytes, at, 4),
+        GROUP if depth < MOST_LEVELS => loop {
+            let (inner, written, begin) = tag(bytes, at)?;
+            at = match (inner, written) {
+                (end, GROUP_END) if end == field => return Ok(begin),
+                (_, GROUP_END) => return Err(bad("not Protobuf: a group ends that did not begin", begin)),
+                _ => skip(written, inner, (bytes, begin), depth + 1)?,
+            };
+        },
+        GROUP => Err(bad("nested more than 128 levels deep", at)),
+        _ => Err(bad("not Protobuf: a field is written in no known way", at)),
     }
+}
 
-    #[inline]
-    fn past(&self, at: usize, to: usize, size: usize) -> Result<usize, BadRecord> {
-        at.checked_add(size).filter(|end| *end <= to).ok_or(bad(EARLY, at))
-    }
+#[inline(always)]
+fn varint(bytes: &[u8], at: usize) -> Result<(u64, usize), BadRecord> {
+    binary::varint(bytes, at).ok_or(bad(EARLY, at))
+}
+
+/// The bytes of a value whose size stands before it.
+#[inline(always)]
+fn sized(bytes: &[u8], at: usize) -> Result<(usize, usize), BadRecord> {
+    let (size, from) = varint(bytes, at)?;
+    let size = usize::try_from(size).map_err(|_| bad(EARLY, from))?;
+    Ok((from, past(bytes, from, size)?))
+}
+
+#[inline(always)]
+fn past(bytes: &[u8], at: usize, size: usize) -> Result<usize, BadRecord> {
+    at.checked_add(size).filter(|end| *end <= bytes.len()).ok_or(bad(EARLY, at))
 }
 
 /// A scalar that was found.

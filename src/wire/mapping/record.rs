@@ -136,17 +136,17 @@ impl RecordMapping {
     where
         L: Fn(Cell, usize) -> Found,
     {
-        let get = |cell| (values.lookup)(cell, row);
-        let time = self.time(values, get(self.time), texts)?;
+        let time = self.time(values, row, texts)?;
         if self.is_heartbeat {
             return Ok(Mapped::Heartbeat(time));
         }
-        let (price, _) = self.amount(values, get(self.price), (decimals.price, false), &PRICE, texts)?;
+        let places = (decimals.price, false);
+        let (price, _) = self.amount(values, (self.price, row), places, &PRICE, texts)?;
         let places = (decimals.quantity, self.sign_is_side);
-        let (quantity, is_negative) = self.amount(values, get(self.quantity), places, &QUANTITY, texts)?;
+        let (quantity, is_negative) = self.amount(values, (self.quantity, row), places, &QUANTITY, texts)?;
         let signed = self.sign_is_side.then_some(if is_negative { Taker::Sell } else { Taker::Buy });
         let side = self.side.as_ref().and_then(|side| {
-            let found = get(side.cell);
+            let found = (values.lookup)(side.cell, row);
             let mut is = |scalars: &[Scalar]| scalars.iter().any(|s| values.equals(&found, s, texts.text));
             if is(&side.buy) { Some(Taker::Buy) } else { is(&side.sell).then_some(Taker::Sell) }
         });
@@ -157,23 +157,25 @@ impl RecordMapping {
     }
 
     /// A price or a quantity, and whether it is below zero, which is allowed where its sign says something.
-    #[inline]
+    ///
+    /// What was found is looked up again where it is not short: given on, it would be copied first.
+    #[inline(always)]
     fn amount<L: Fn(Cell, usize) -> Found, R>(
         &self,
         values: &Values<'_, L, R>,
-        found: Found,
+        at: (Cell, usize),
         (places, has_sign): (u8, bool),
         reasons: &Reasons,
         texts: &mut Texts<'_>,
     ) -> Result<(i64, bool), BadRecord> {
-        if let Some(short) = values.short(found)
+        if let Some(short) = values.short((values.lookup)(at.0, at.1))
             && (has_sign || !short.is_negative)
             && let Some(value @ 1..) = short.scaled(places.into(), self.excess)
         {
             // Below 2^63.
             return Ok((value as i64, short.is_negative));
         }
-        self.long_amount(values, found, (places, has_sign), reasons, texts)
+        self.long_amount(values, at, (places, has_sign), reasons, texts)
     }
 
     /// The same of any number, or what is wrong with it.
@@ -181,11 +183,12 @@ impl RecordMapping {
     fn long_amount<L: Fn(Cell, usize) -> Found, R>(
         &self,
         values: &Values<'_, L, R>,
-        found: Found,
+        (cell, row): (Cell, usize),
         (places, has_sign): (u8, bool),
         reasons: &Reasons,
         texts: &mut Texts<'_>,
     ) -> Result<(i64, bool), BadRecord> {
+        let found = (values.lookup)(cell, row);
         let digits = values.digits(found, texts.text).ok_or(reasons.no_digits(found))?;
         let (digits, is_negative) = match digits {
             [b'-', rest @ ..] if has_sign => (rest, true),
@@ -194,20 +197,21 @@ impl RecordMapping {
         Ok((decimal(digits, places, self.excess, reasons, found)?, is_negative))
     }
 
-    #[inline]
+    #[inline(always)]
     fn time<L: Fn(Cell, usize) -> Found, R>(
         &self,
         values: &Values<'_, L, R>,
-        found: Found,
+        row: usize,
         texts: &mut Texts<'_>,
     ) -> Result<EventTime, BadRecord> {
         if let Unit::Epoch(places) = self.unit
-            && let Some(short) = values.short(found).filter(|short| !short.is_negative)
+            && let Some(short) =
+                values.short((values.lookup)(self.time, row)).filter(|short| !short.is_negative)
             && let Some(time) = short.scaled(places, Excess::Cut).and_then(time::of_micros)
         {
             return Ok(time);
         }
-        self.long_time(values, found, texts)
+        self.long_time(values, row, texts)
     }
 
     /// A time of any form, or what is wrong with it.
@@ -215,9 +219,10 @@ impl RecordMapping {
     fn long_time<L: Fn(Cell, usize) -> Found, R>(
         &self,
         values: &Values<'_, L, R>,
-        found: Found,
+        row: usize,
         texts: &mut Texts<'_>,
     ) -> Result<EventTime, BadRecord> {
+        let found = (values.lookup)(self.time, row);
         let digits = match self.unit {
             Unit::Rfc3339(_) => values.text(found, texts.text),
             Unit::Epoch(_) => values.digits(found, texts.text),

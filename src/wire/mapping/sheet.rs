@@ -57,16 +57,24 @@ impl Sheet {
         self.written(from, at, false)
     }
 
-    /// A number in two's complement, its greatest byte first, times ten to the power of `-scale`.
+    /// A number in two's complement, its greatest byte first, times ten to the power of `-scale`. It is put
+    /// straight into its cell: a copy would be read in other pieces than it was written in.
     #[inline]
-    pub(super) fn decimal(&mut self, bytes: &[u8], scale: u32, at: usize) -> Result<Found, BadRecord> {
+    pub(super) fn decimal(
+        &mut self,
+        bytes: &[u8],
+        scale: u32,
+        at: usize,
+        cell: &mut Found,
+    ) -> Result<(), BadRecord> {
         if bytes.len() <= 8
             && let Ok(scale) = u16::try_from(scale)
         {
             let is_negative = bytes.first().is_some_and(|first| first & 0x80 != 0);
             let fill = if is_negative { u64::MAX } else { 0 };
             let value = bytes.iter().fold(fill, |value, byte| value << 8 | u64::from(*byte)) as i64;
-            return Ok(Found::Decimal { at: at as u32, scale, value });
+            *cell = Found::Decimal { at: at as u32, scale, value };
+            return Ok(());
         }
         if bytes.len() > MOST_DECIMAL_BYTES {
             return Err(BadRecord { reason: "a decimal of more than 64 bytes", at: Some(at) });
@@ -77,7 +85,8 @@ impl Sheet {
         if scale > 0 {
             let _ = write!(self.text, "e-{scale}");
         }
-        Ok(self.written(from, at, false))
+        *cell = self.written(from, at, false);
+        Ok(())
     }
 
     /// A float as the shortest decimal that reads back as it. What is not finite is written as no number.
@@ -133,10 +142,11 @@ mod tests {
             (&[0xff, 0, 0, 0, 0, 0, 0, 0, 0], 0, "-18446744073709551616"),
         ];
         for (bytes, scale, expected) in cases {
-            let found = sheet.decimal(bytes, scale, 0).unwrap();
+            let mut found = Found::Absent;
+            sheet.decimal(bytes, scale, 0, &mut found).unwrap();
             assert_eq!(written(&sheet, found), expected);
         }
-        assert!(sheet.decimal(&[1; 65], 0, 3).is_err());
+        assert!(sheet.decimal(&[1; 65], 0, 3, &mut Found::Absent).is_err());
         for (float, expected) in [(0.1, "1e-1"), (8_900.25, "8.90025e3"), (f64::NAN, "NaN"), (-2.0, "-2e0")] {
             let found = sheet.float(float, 9);
             assert_eq!(written(&sheet, found), expected);

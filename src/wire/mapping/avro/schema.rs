@@ -61,6 +61,14 @@ pub(in super::super) enum Shape {
     },
 }
 
+impl Shape {
+    /// Whether it holds no other values.
+    #[inline]
+    pub(in super::super) fn is_scalar(&self) -> bool {
+        !matches!(self, Shape::Union(_) | Shape::Record(_) | Shape::Array { .. } | Shape::Map { .. })
+    }
+}
+
 impl Program {
     #[inline]
     pub(in super::super) fn step(&self, number: StepNumber) -> &Step {

@@ -1,7 +1,8 @@
 //! The keys of objects in the order in which the record before had them: most writers keep one.
 //!
-//! A key that stands where it stood before is known by comparing words, and its value begins at a place that
-//! needs no look at the key. What does not fit is looked up, and then expected in the next record.
+//! What stands between two values (a comma, a key, a colon, blanks) is compared as a whole with what stood
+//! there before, by words, and its value begins at a place that needs no look at any of it. What does not
+//! fit is looked up, and then expected in the next record.
 
 use super::Entry;
 use crate::wire::numbers::load;
@@ -9,6 +10,9 @@ use std::ops::Range;
 
 /// So many keys of an object are expected; those beyond it are looked up.
 const MOST_EXPECTED: usize = 32;
+
+/// What is longer is looked up.
+const LONGEST: usize = 24;
 
 /// Of each object of a mapping's record, its keys.
 #[derive(Debug, Default)]
@@ -19,20 +23,18 @@ pub(super) struct Order {
 /// The keys of an object.
 pub(super) type Keys = Vec<Expected>;
 
-/// A key with its quotes and its colon. The default is no key: eight zero bytes, which JSON never has.
-#[derive(Debug, Clone, Copy)]
+/// A key with all that stands before its value. The default is none: eight zero bytes, which JSON never has.
+#[derive(Debug, Clone, Copy, Default)]
 #[repr(align(64))]
 pub(super) struct Expected {
-    words: [u64; 2],
-    masks: [u64; 2],
+    /// Its first eight bytes; of a shorter one those there are, so many bits to the left.
+    begin: u64,
+    shift: u32,
     length: usize,
+    /// Those behind the first eight, and the last eight, where it is so long.
+    middle: u64,
+    end: u64,
     entry: Entry,
-}
-
-impl Default for Expected {
-    fn default() -> Self {
-        Expected { words: [0; 2], masks: [u64::MAX; 2], length: 0, entry: Entry::default() }
-    }
 }
 
 impl Order {
@@ -56,26 +58,29 @@ impl Order {
 }
 
 impl Expected {
-    /// Where the key leads that begins at `at`, and what is behind its colon; nothing where another one is.
+    /// Where the key leads that begins at `at`, or behind a comma there, and where its value begins; nothing
+    /// where another one is.
     #[inline(always)]
     pub(super) fn find(&self, bytes: &[u8], at: usize) -> Option<(Entry, usize)> {
-        let differs = |at, word: usize| Some((load(bytes, at)? ^ self.words[word]) & self.masks[word]);
-        let is_here = differs(at, 0)? == 0 && (self.length <= 8 || differs(at + 8, 1)? == 0);
-        is_here.then_some((self.entry, at + self.length))
+        let (begin, length) = (load(bytes, at)? << self.shift, self.length);
+        let is_here = begin == self.begin
+            && (length <= 8 || load(bytes, at + length - 8)? == self.end)
+            && (length <= 16 || load(bytes, at + 8)? == self.middle);
+        is_here.then_some((self.entry, at + length))
     }
 
-    /// Expects the key between two places, quotes and colon included, where it is short enough.
-    pub(super) fn learn(keys: &mut Keys, place: usize, bytes: &[u8], key: Range<usize>, entry: Entry) {
-        let (at, length) = (key.start, key.len());
-        let (Some(first), Some(second)) = (load(bytes, at), load(bytes, at + 8)) else { return };
-        if length > 16 || place >= MOST_EXPECTED {
+    /// Expects what stands between two places, where it is short enough.
+    pub(super) fn learn(keys: &mut Keys, place: usize, bytes: &[u8], range: Range<usize>, entry: Entry) {
+        let (at, length) = (range.start, range.len());
+        if length > LONGEST || place >= MOST_EXPECTED {
             return;
         }
-        let mask = |bytes: usize| if bytes >= 8 { u64::MAX } else { (1 << (8 * bytes)) - 1 };
-        let masks = [mask(length), mask(length.saturating_sub(8))];
-        let words = [first & masks[0], second & masks[1]];
+        // Bytes that are not there stand behind what is compared.
+        let word = |at| load(bytes, at).unwrap_or_default();
+        let shift = 64 - 8 * length.min(8) as u32;
+        let (middle, end) = (word(at + 8), word(at + length.max(8) - 8));
         // Keys before it may be too long to be expected.
         keys.resize(keys.len().max(place + 1), Expected::default());
-        keys[place] = Expected { words, masks, length, entry };
+        keys[place] = Expected { begin: word(at) << shift, shift, length, middle, end, entry };
     }
 }

@@ -8,7 +8,7 @@ use crate::wire::mapping::record::{IdMapping, RecordMapping};
 use crate::wire::mapping::time::{self, Unit};
 use crate::wire::mapping::values::{Texts, integer};
 use crate::wire::mapping::{Decimals, Taker, TradeIdWords};
-use crate::wire::numbers::load;
+use crate::wire::numbers::{self, load};
 use crate::wire::swift;
 use std::ops::Range;
 use xxhash_rust::xxh3::xxh3_128;
@@ -62,15 +62,15 @@ impl Reader<'_, '_> {
     ) -> Option<usize> {
         let (bytes, mut filled) = (self.bytes, 0);
         for place in 0.. {
-            let expected = |keys: &Keys, at| keys.get(place).and_then(|expected| expected.find(bytes, at));
-            let (entry, end) = match expected(keys, at) {
+            let (entry, begin) = match keys.get(place).and_then(|expected| expected.find(bytes, at)) {
                 Some(expected) => expected,
                 None => {
-                    let at = past_space(bytes, at);
-                    match expected(keys, at) {
-                        Some(expected) => expected,
-                        None => self.key(number, place, at, keys)?,
+                    let next = past_space(bytes, at);
+                    if *bytes.get(next)? == b'}' {
+                        at = next;
+                        break;
                     }
+                    self.key(number, place, at, keys)?
                 }
             };
             // Of a repeated key the last counts: that is left to the walk.
@@ -78,17 +78,15 @@ impl Reader<'_, '_> {
                 return None;
             }
             filled |= entry.bit;
-            at = self.value(entry.slot, past_space(bytes, end), texts)?;
-            at = match bytes.get(at)? {
-                b',' => at + 1,
-                b'}' => break,
-                _ => {
-                    at = past_blanks(bytes, at);
-                    match bytes.get(at)? {
-                        b',' => at + 1,
-                        b'}' => break,
-                        _ => return None,
-                    }
+            at = begin;
+            at = loop {
+                match self.value(entry.slot, at, texts) {
+                    Some(end) => break end,
+                    // Blanks that were not there before.
+                    None => match past_space(bytes, at) {
+                        same if same == at => return None,
+                        behind => at = behind,
+                    },
                 }
             };
         }
@@ -96,22 +94,37 @@ impl Reader<'_, '_> {
         Some(at + 1)
     }
 
-    /// Where the key leads that begins at `at`, and what is behind its colon. From then on it is expected.
+    /// Where the key leads that begins at `at`, or behind a comma there, and where its value begins. From
+    /// then on it is expected; together with its value, where that is one that holds a condition.
     #[inline(never)]
     fn key(&self, number: usize, place: usize, at: usize, keys: &mut Keys) -> Option<(Entry, usize)> {
         let bytes = self.bytes;
-        if *bytes.get(at)? != b'"' {
+        let mut quote = past_space(bytes, at);
+        if place > 0 {
+            if *bytes.get(quote)? != b',' {
+                return None;
+            }
+            quote = past_space(bytes, quote + 1);
+        }
+        if *bytes.get(quote)? != b'"' {
             return None;
         }
-        let (entry, end) = self.flat.objects.get(number)?.find(bytes, at + 1)?;
+        let (entry, end) = self.flat.objects.get(number)?.find(bytes, quote + 1)?;
         let colon = past_space(bytes, end);
         if *bytes.get(colon)? != b':' {
             return None;
         }
-        if colon == end {
-            Expected::learn(keys, place, bytes, at..colon + 1, entry);
-        }
-        Some((entry, colon + 1))
+        let value = past_space(bytes, colon + 1);
+        let (entry, end) = match entry.slot {
+            Slot::Condition(condition) => {
+                let literals = self.flat.conditions.get(usize::from(condition))?;
+                let held = |end| (Entry { slot: Slot::Held, ..entry }, end);
+                end_of_one(literals, bytes, value).map_or((entry, value), held)
+            }
+            _ => (entry, value),
+        };
+        Expected::learn(keys, place, bytes, at..end, entry);
+        Some((entry, end))
     }
 
     /// An array that is taken apart; where it ends.
@@ -155,19 +168,19 @@ impl Reader<'_, '_> {
         let (bytes, record) = (self.bytes, self.record);
         match slot {
             Slot::None => past_value(bytes, at),
+            Slot::Held => Some(at),
             Slot::Price => {
-                let (short, end) = number(bytes, at)?;
-                self.fields.price = amount(short, self.decimals.price, record.excess, false)?;
-                Some(end)
+                let (price, is_negative, end) = amount(bytes, at, self.decimals.price, record.excess)?;
+                self.fields.price = price;
+                (!is_negative).then_some(end)
             }
             Slot::Quantity => {
-                let (short, end) = number(bytes, at)?;
-                let has_sign = record.sign_is_side;
-                self.fields.quantity = amount(short, self.decimals.quantity, record.excess, has_sign)?;
-                if has_sign {
-                    self.fields.taker = Some(if short.is_negative { Taker::Sell } else { Taker::Buy });
+                let (quantity, is_negative, end) = amount(bytes, at, self.decimals.quantity, record.excess)?;
+                self.fields.quantity = quantity;
+                if record.sign_is_side {
+                    self.fields.taker = Some(if is_negative { Taker::Sell } else { Taker::Buy });
                 }
-                Some(end)
+                (record.sign_is_side || !is_negative).then_some(end)
             }
             Slot::Time => match record.unit {
                 Unit::Epoch(places) => {
@@ -195,7 +208,7 @@ impl Reader<'_, '_> {
             }
             Slot::Side => self.side(at),
             Slot::Condition(number) => match self.flat.conditions.get(usize::from(number))?.as_slice() {
-                [] => past_value(bytes, at),
+                [] => past_any(bytes, at),
                 literals => end_of_one(literals, bytes, at),
             },
             Slot::Barred(number) => {
@@ -203,7 +216,7 @@ impl Reader<'_, '_> {
                 // Another way to write a number may be one of them.
                 let may_hold = literals.is_empty() || is_number(*bytes.get(at)?);
                 let holds = may_hold || end_of_one(literals, bytes, at).is_some();
-                if holds { None } else { past_value(bytes, at) }
+                if holds { None } else { past_any(bytes, at) }
             }
             Slot::Object(number) => self.object(number.into(), at, texts),
             Slot::Array(number) => self.array(number.into(), at, texts),
@@ -223,7 +236,7 @@ impl Reader<'_, '_> {
         }
         // Another way to write a number may be one of them.
         let may_be_one = flat.has_numbers && is_number(*bytes.get(at)?);
-        if may_be_one { None } else { past_value(bytes, at) }
+        if may_be_one { None } else { past_any(bytes, at) }
     }
 
     #[inline]
@@ -249,12 +262,26 @@ impl Reader<'_, '_> {
     }
 }
 
-/// A price or a quantity; a sign is allowed where it says something.
+/// A price or a quantity, whether it is below zero, and what is behind it.
 #[inline(always)]
-fn amount(short: ShortDecimal, places: u8, excess: Excess, has_sign: bool) -> Option<i64> {
+fn amount(bytes: &[u8], at: usize, places: u8, excess: Excess) -> Option<(i64, bool, usize)> {
+    // As most write it.
+    if places == Decimals::EIGHT.price
+        && *bytes.get(at)? == b'"'
+        && let Some((value @ 1.., end)) = numbers::decimal(bytes, at + 1)
+        && *bytes.get(end)? == b'"'
+    {
+        return Some((value, false, end + 1));
+    }
+    any_amount(bytes, at, places, excess)
+}
+
+#[inline(never)]
+fn any_amount(bytes: &[u8], at: usize, places: u8, excess: Excess) -> Option<(i64, bool, usize)> {
+    let (short, end) = number(bytes, at)?;
     let value = short.scaled(places.into(), excess).filter(|value| *value > 0)?;
     // Below 2^63.
-    (has_sign || !short.is_negative).then_some(value as i64)
+    Some((value as i64, short.is_negative, end))
 }
 
 #[inline(always)]
@@ -300,8 +327,13 @@ fn number(bytes: &[u8], at: usize) -> Option<(ShortDecimal, usize)> {
     (!has_leading_zero).then_some((short, end))
 }
 
+#[inline(never)]
+fn past_any(bytes: &[u8], at: usize) -> Option<usize> {
+    past_value(bytes, at)
+}
+
 /// Past a value that is no object. The caller looks at what follows.
-#[inline]
+#[inline(always)]
 fn past_value(bytes: &[u8], at: usize) -> Option<usize> {
     match *bytes.get(at)? {
         b'"' => Some(swift::text(bytes, at + 1)?.1),

@@ -23,8 +23,9 @@ pub(in super::super) struct Message {
     pub(in super::super) fields: Vec<Field>,
     /// The places of fields of small numbers.
     places: Vec<Option<u8>>,
-    /// Fields that have a default where they are absent.
+    /// Fields that have a default where they are absent, and their bits.
     pub(in super::super) defaults: Vec<(Cell, Scalar)>,
+    pub(in super::super) default_bits: u64,
     /// Lists that are taken apart.
     pub(in super::super) lists: Vec<NodeNumber>,
 }
@@ -42,6 +43,10 @@ pub(in super::super) struct Field {
     pub(in super::super) shape: Shape,
     /// How it is written, where it is a scalar.
     pub(in super::super) written: u64,
+    /// The same, where it is one scalar by itself.
+    plain: Option<u64>,
+    /// Its bit among those that are there; none beyond the first fields.
+    pub(in super::super) bit: u64,
     /// Fields of which only one can be there.
     pub(in super::super) others: Vec<NodeNumber>,
 }
@@ -131,6 +136,17 @@ impl Message {
         let small = |number| place(number).map(u8::try_from).transpose();
         // Without places, all are looked for.
         self.places = (0..SMALL_NUMBERS).map(small).collect::<Result<_, _>>().unwrap_or_default();
+        for (place, field) in self.fields.iter_mut().enumerate() {
+            let is_scalar = matches!(field.shape, Shape::Scalar(_));
+            let is_plain = is_scalar && !field.is_list && field.others.is_empty();
+            field.plain = is_plain.then_some(field.written);
+            // The last bit is of those beyond, which are never taken for seen.
+            field.bit = 1 << place.min(63);
+            if self.defaults.iter().any(|(cell, _)| field.cell == Some(*cell)) {
+                self.default_bits |= field.bit;
+            }
+            field.bit &= !(1 << 63);
+        }
     }
 }
 
@@ -138,8 +154,7 @@ impl Field {
     /// Whether it is one scalar by itself, written so.
     #[inline]
     pub(in super::super) fn is_plain_of(&self, written: u64) -> bool {
-        let is_scalar = matches!(self.shape, Shape::Scalar(_));
-        is_scalar && !self.is_list && self.others.is_empty() && self.written == written
+        self.plain == Some(written)
     }
 
     /// Whether an element is asked for by its place.
@@ -270,6 +285,8 @@ impl Compiler<'_> {
             element: None,
             shape: Shape::Time,
             written: 0,
+            plain: None,
+            bit: 0,
             others: Vec::new(),
         };
         let element = asked.elements.filter(|_| is_list);
