@@ -135,7 +135,11 @@ proptest! {
         let got = words(&mapping, &bytes, Decimals::default());
         prop_assert_eq!(got.len(), 1);
         let descriptor = message.descriptor();
-        if let Ok(read) = DynamicMessage::decode(descriptor, bytes.as_slice()) {
+        // The crate takes a field of another wire type that the message is too short for; a message without
+        // fields, which passes over all, does not.
+        if <()>::decode(bytes.as_slice()).is_ok()
+            && let Ok(read) = DynamicMessage::decode(descriptor, bytes.as_slice())
+        {
             let again = read.encode_to_vec();
             prop_assert_eq!(without_places(&got[0]), without_places(&told(&mapping, &again)), "{:?}", bytes);
         }
