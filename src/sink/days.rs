@@ -171,10 +171,9 @@ impl Days {
         // to be removed by a fresh start that came no further.
         for place in made {
             if !known.growing.contains_key(&place) && !over(self, &place) {
-                for name in [PARQUET_SUM, ROWS_PARQUET] {
-                    let path = self.layout.path(&place, name);
-                    self.is_uncommitted(path, known.is_ours || config.fresh)?;
-                }
+                let path = self.layout.path(&place, ROWS_PARQUET);
+                self.is_uncommitted(path, known.is_ours || config.fresh)?;
+                self.uncommitted.push(self.layout.path(&place, PARQUET_SUM));
             }
         }
         Ok(())
@@ -272,7 +271,8 @@ impl Sink for Days {
         for growing in self.open.values_mut() {
             growing.file.restore()?;
         }
-        for path in self.uncommitted.drain(..) {
+        // A checksum goes before its file.
+        for path in self.uncommitted.drain(..).rev() {
             remove_if_there(&path).map_err(|error| self.layout.failed(error))?;
         }
         Ok(())

@@ -192,6 +192,7 @@ fn what_has_the_name_of_a_file_of_the_job_elsewhere_is_left_alone() {
             }
             let (code, said) = crossrate(folder.path(), &format!("{run} --to {is}"));
             assert_eq!(code, 1, "{was} then {is}: {said}");
+            assert!(said.contains(&file), "{file} is not named: {said}");
             assert!(std::fs::read_to_string(&path).expect("it is there") == precious, "{said}");
         }
     }
