@@ -15,22 +15,24 @@ fn main() {
         Ok(parsed) => {
             logging::begin(parsed.logging, process_of(&parsed.task));
             let kept = Kept::by(&parsed.task);
-            perform(parsed).or_else(|error| kept.ended_in_order(error)).map(|exit| kept.exit_of(exit))
+            let outcome = perform(parsed).or_else(|error| kept.ended_in_order(error));
+            outcome.map(|exit| (exit, kept.exit_of(exit)))
         }
         Err(stop) => {
             logging::begin(Logging::default(), None);
-            refuse(stop)
+            refuse(stop).map(|exit| (exit, exit))
         }
     };
-    let exit = outcome.unwrap_or_else(|error| {
+    // What the other processes of a run are told, and whoever has started this one.
+    let (told, exit) = outcome.unwrap_or_else(|error| {
         let exit = exit_of(&error);
         if exit != Exit::PipeClosed && exit != Exit::Interrupted {
             tell(&error, exit);
         }
         words = error.to_string();
-        exit
+        (exit, exit)
     });
-    failure_detector::end(exit.code(), &words)
+    failure_detector::end_with(told.code(), &words, exit.code())
 }
 
 /// What is left of a command that is asked to terminate.
@@ -47,10 +49,8 @@ enum Kept {
 impl Kept {
     fn by(task: &Task) -> Kept {
         match task {
-            // One of several processes tells the others that it was interrupted, and how it ends.
-            Task::Run(config) if config.cluster.process.is_some() || cluster::is_started_by_another() => {
-                Kept::Less
-            }
+            // Who has started it is told that it was interrupted.
+            Task::Run(_) if cluster::is_started_by_another() => Kept::Less,
             Task::Run(config) if config.has_ledger() => Kept::All,
             Task::Serve(_) | Task::Produce(_) => Kept::AllAtTheEnd,
             _ => Kept::Less,

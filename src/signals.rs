@@ -5,12 +5,23 @@ use crate::service_manager;
 use crate::workers::WorkerWaker;
 use anyhow::Result;
 use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::low_level;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// The signal that began the end, where one did.
 static FIRST: OnceLock<i32> = OnceLock::new();
+
+/// The next SIGINT is one that this process sends to itself.
+static OWN: AtomicBool = AtomicBool::new(false);
+
+/// Interrupts this process as Ctrl-C would, on behalf of another one. Nobody has asked for it here, so a
+/// request that comes next is the first one.
+pub fn interrupt_myself() {
+    OWN.store(true, Ordering::SeqCst);
+    let _ = low_level::raise(SIGINT);
+}
 
 /// Notes a signal that ends the command, of which the first one counts, and gives it back; others pass.
 pub fn note(signal: i32) -> i32 {
@@ -36,11 +47,16 @@ pub fn on_signal(interrupted: &Arc<AtomicBool>, wakers: &[WorkerWaker], announce
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         // Not asked of the flag: an error sets that, too, and what is still to be written then is not to be
         // cut off.
-        let mut before = false;
+        let (mut before, mut stopping) = (false, false);
         for signal in signals.forever() {
-            note(signal);
-            if std::mem::replace(&mut before, true) {
-                std::process::exit(Exit::Interrupted.code().into());
+            if signal != SIGINT || !OWN.swap(false, Ordering::SeqCst) {
+                note(signal);
+                if std::mem::replace(&mut before, true) {
+                    std::process::exit(Exit::Interrupted.code().into());
+                }
+            }
+            if std::mem::replace(&mut stopping, true) {
+                continue;
             }
             interrupted.store(true, Ordering::Relaxed);
             service_manager::stopping();

@@ -14,7 +14,7 @@
 //! The state is global because a process has one fate, and a panic hook can be handed nothing.
 
 use super::control_frame::{Cause, ControlFrame};
-use super::interrupt;
+use super::interrupt::{self, quit};
 use super::link::Link;
 use super::parent_link;
 use crate::logging;
@@ -22,7 +22,6 @@ use crate::signals::TIDY_UP;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::ops::RangeInclusive;
-use std::process;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -106,9 +105,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// well, and ends with 1 if one of them fails. `words` says why in a line, for the other processes; this one
 /// has printed its error already.
 pub fn end(code: u8, words: &str) -> ! {
+    end_with(code, words, code)
+}
+
+/// The same, but it leaves another code than the others are told: a process that was asked to terminate and
+/// has lost nothing leaves 0, and is an interrupted one to them all the same.
+pub fn end_with(code: u8, words: &str, left: u8) -> ! {
     match current() {
-        Some(detector) => detector.end(code, words),
-        None => quit(code),
+        Some(detector) => detector.end(code, words, left),
+        None => quit(left),
     }
 }
 
@@ -176,20 +181,10 @@ pub fn abort_on_panic() {
         say(&format!("{who} has panicked, so the run ends"));
         let code = if parent_link::parent().is_some() { PANICKED } else { 1 };
         match detector {
-            Some(detector) => detector.end(code, &format!("{who} has panicked: {words}")),
+            Some(detector) => detector.end(code, &format!("{who} has panicked: {words}"), code),
             None => quit(code),
         }
     }));
-}
-
-/// Exits, and sees to it that this is not held up: an exit handler of a C library may wait for a thread that
-/// waits for us.
-pub(super) fn quit(code: u8) -> ! {
-    let _ = thread::Builder::new().name("cluster:exit".into()).spawn(move || {
-        thread::sleep(Duration::from_secs(2));
-        signal_hook::low_level::exit(code.into());
-    });
-    process::exit(code.into())
 }
 
 impl FailureDetector {
@@ -349,7 +344,7 @@ impl FailureDetector {
                 self.change(|state| state.peers[peer].ended = Some(code));
                 match code {
                     // Its rows are not wanted any more (a closed pipe): nobody's are.
-                    0 if !self.lock().peers[peer].done => self.end(0, ""),
+                    0 if !self.lock().peers[peer].done => self.end(0, "", 0),
                     0 => {}
                     130 => self.interrupt(name),
                     code => {
@@ -452,7 +447,7 @@ impl FailureDetector {
         quit(if parent_link::parent().is_some() { VICTIM } else { 1 })
     }
 
-    fn end(&self, code: u8, words: &str) -> ! {
+    fn end(&self, code: u8, words: &str, left: u8) -> ! {
         let mut state = self.lock();
         // Another one's error is why this one ends, whether it has stopped for it or was just through.
         if !state.ending
@@ -500,7 +495,7 @@ impl FailureDetector {
         drop(state);
         self.changed.notify_all();
         self.announce(&ControlFrame::Ended(code, words.to_owned()));
-        quit(code)
+        quit(left)
     }
 
     /// Gives the control links time to find out who is to blame, and whoever ends this process for it.
