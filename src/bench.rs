@@ -38,7 +38,7 @@ pub fn run(bench: &Bench) -> Result<Exit> {
         [] => bench.generate(folder.path(), &interrupted)?,
         files => files.to_vec(),
     };
-    let program = std::env::current_exe().context("this program's own path is unknown")?;
+    let program = crate::start::this_program().context("this program's own path is unknown")?;
     let contenders = bench.contenders(&program, &files);
     let mut seconds: Vec<Vec<f64>> = contenders.iter().map(|_| Vec::new()).collect();
     let mut rows: Option<u64> = None;

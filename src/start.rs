@@ -4,6 +4,8 @@
 use crate::config::Verbosity;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fmt::Display;
+use std::io;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Instant;
 
@@ -15,6 +17,15 @@ pub fn begin() {
     // Most systems give 1,024 to begin with, for programs of old, and thousands of readers want more.
     let files = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: files.maximum, ..files });
+    // One that was started as `this_program` would be called `exe`.
+    let _ = rustix::thread::set_name(c"crossrate");
+}
+
+/// This program, for a process that it starts: as it was when it began, whatever an upgrade has put in its
+/// place since.
+pub fn this_program() -> io::Result<PathBuf> {
+    let own = PathBuf::from(format!("/proc/{}/exe", std::process::id()));
+    if own.exists() { Ok(own) } else { std::env::current_exe() }
 }
 
 /// How many files and connections the process may have open.

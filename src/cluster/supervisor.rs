@@ -29,7 +29,7 @@ use signal_hook::iterator::Signals;
 use std::env;
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -328,9 +328,13 @@ impl Drop for Job {
 }
 
 fn start(index: usize, plan: &Plan<'_>, directory: &Path) -> io::Result<Child> {
-    let mut command = Command::new(env::current_exe()?);
+    let mut command = Command::new(crate::start::this_program()?);
+    let mut words = env::args_os();
+    if let Some(name) = words.next() {
+        command.arg0(name);
+    }
     command
-        .args(env::args_os().skip(1))
+        .args(words)
         .env(DIRECTORY_VARIABLE, directory)
         .env(PROCESS_VARIABLE, index.to_string())
         .env(JOB_VARIABLE, format!("{}/{}", plan.job, plan.attempt));

@@ -218,7 +218,7 @@ struct Worker {
 
 impl Worker {
     async fn start(settings: &str, turn: OwnedSemaphorePermit) -> io::Result<Worker> {
-        let program = std::env::current_exe()?;
+        let program = crate::start::this_program()?;
         let arguments = ["replay", "--events", "--quiet", "--config", "/dev/stdin"];
         let mut polite = Command::new("nice");
         polite.args(["-n", "10"]).arg(&program);

@@ -90,9 +90,19 @@ async fn answer(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<Response,
 const LESS: &str = "ask for less: fewer rows by WHERE, no joins of everything with everything";
 
 async fn by_worker(app: &App, sql: String) -> Result<Rows, Problem> {
-    let lost = |error: io::Error| {
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the query's process failed: {error}"))
-            .hint("the query probably needed more memory than it may have; ask for less")
+    let failed = |what: &str, error: io::Error, hint: &str| {
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the query's process {what}: {error}"))
+            .hint(hint)
+    };
+    let unstarted = |error| {
+        failed(
+            "cannot be started",
+            error,
+            "the server needs /proc, /dev/null, and files that it may still open",
+        )
+    };
+    let lost = |error| {
+        failed("failed", error, "the query probably needed more memory than it may have; ask for less")
     };
     let held = app.feed.board.read().bytes as u64;
     let question = Question {
@@ -102,7 +112,7 @@ async fn by_worker(app: &App, sql: String) -> Result<Rows, Problem> {
         bytes: BYTES,
         memory: MEMORY + held * ROW_FACTOR,
     };
-    let mut worker = Worker::start().map_err(lost)?;
+    let mut worker = Worker::start().map_err(unstarted)?;
     worker.tell(&serde_json::to_vec(&question).unwrap_or_default()).await.map_err(lost)?;
     let tables = match worker.hear().await.map_err(lost)? {
         Needs::Tables(tables) => tables,
@@ -183,7 +193,7 @@ struct Worker {
 
 impl Worker {
     fn start() -> io::Result<Worker> {
-        let mut command = Command::new(std::env::current_exe()?);
+        let mut command = Command::new(crate::start::this_program()?);
         command
             .args(["query", "--worker"])
             .stdin(Stdio::piped())

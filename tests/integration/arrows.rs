@@ -58,11 +58,11 @@ const FLOORS: [(&str, &[&str]); 5] = [
 /// What each module imports, all of it.
 const ARROWS: &[(&str, &str)] = &[
     ("accounting", "config exit file_lock"),
-    ("bench", "cluster config exit source wire"),
+    ("bench", "cluster config exit source start wire"),
     ("changes", "config workers"),
     ("checkpoint", "checksum committed_files config exit flag_words job_identity ledger rows"),
     ("cli", "config duration version wire"),
-    ("cluster", "config job_identity logging signals terminal"),
+    ("cluster", "config job_identity logging signals start terminal"),
     ("config", "wire"),
     ("collect", "accounting config exit http kafka service_manager signals"),
     ("define", "config exit query"),

@@ -15,6 +15,7 @@ mod scripts;
 mod sql;
 mod streams;
 mod thinned;
+mod upgraded;
 mod working;
 
 use std::io::{BufRead, BufReader};
