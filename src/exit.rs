@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::fs::File;
 
 /// What the process says to its parent.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
@@ -88,9 +89,7 @@ impl Failure {
 /// What to do where the cause is that the process, or the system, has no file left to open; whatever else was
 /// advised then is beside the point.
 pub fn without_files(error: &anyhow::Error) -> Option<String> {
-    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
-    let code =
-        causes.find_map(|cause| cause.raw_os_error().filter(|code| [EMFILE, ENFILE].contains(code)))?;
+    let code = error.chain().find_map(system_code).filter(|code| [EMFILE, ENFILE].contains(code))?;
     Some(match code {
         EMFILE => format!(
             "this process may open {} files and connections; raise that before it starts: ulimit -n 65536",
@@ -98,6 +97,21 @@ pub fn without_files(error: &anyhow::Error) -> Option<String> {
         ),
         _ => "the system has no file left to open; see /proc/sys/fs/file-max".to_owned(),
     })
+}
+
+/// The system's code of a cause. SQLite says only that it cannot open a file.
+fn system_code(cause: &(dyn Error + 'static)) -> Option<i32> {
+    if let Some(cause) = cause.downcast_ref::<std::io::Error>() {
+        return cause.raw_os_error();
+    }
+    let cause = cause.downcast_ref::<rusqlite::Error>()?;
+    let cannot_open = cause.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen);
+    if cannot_open { lack_of_files()?.raw_os_error() } else { None }
+}
+
+/// Why as many files as a database has cannot be opened by this process, where they cannot.
+pub fn lack_of_files() -> Option<std::io::Error> {
+    (0..FILES_OF_A_DATABASE).map(|_| File::open("/")).collect::<std::io::Result<Vec<_>>>().err()
 }
 
 /// Why a run of so many processes cannot begin here, if it cannot. Each is linked with every other one, and a
@@ -120,6 +134,8 @@ fn short_of_files(processes: usize, most: usize) -> Option<Failure> {
 const FILES_OF_A_PROCESS: usize = 20;
 /// The links to another process: five were counted.
 const FILES_OF_A_LINK: usize = 6;
+/// The database, its log, the log's index, and a journal.
+const FILES_OF_A_DATABASE: usize = 4;
 
 /// The process has too many files open, the system has.
 const EMFILE: i32 = rustix::io::Errno::MFILE.raw_os_error();

@@ -6,7 +6,7 @@ use super::entry_key::EntryKey;
 use super::protocol::{Lease, Protocol, Step, Wrote};
 use super::stored_checkpoint::StoredCheckpoint;
 use super::{Commit, Entries, Ledger, checkpoint, is_overtaken, letters};
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, lack_of_files};
 use crate::rows::sqlite::{bound, insert};
 use anyhow::Result;
 use crossrate_dataflows::market::value::Value;
@@ -346,6 +346,11 @@ fn failed(path: &Path, error: rusqlite::Error) -> anyhow::Error {
 
 /// Why, without the path: whoever says why has said where.
 fn cause(path: &Path, error: rusqlite::Error) -> anyhow::Error {
+    if error.sqlite_error_code() == Some(ErrorCode::CannotOpen)
+        && let Some(lack) = lack_of_files()
+    {
+        return lack.into();
+    }
     match error.to_string().strip_suffix(&format!(": {}", path.display())) {
         Some(words) => anyhow::Error::msg(words.to_owned()),
         None => error.into(),

@@ -73,3 +73,29 @@ fn filled_windows() {
 fn withheld_rows_and_the_last_statistics() {
     survives("--window 1s --missing-leg withhold --stats-last 7 --dedup off", 7);
 }
+
+/// SQLite itself says of a lack of descriptors only that it cannot open a file.
+#[test]
+fn where_no_more_files_may_be_open_every_command_on_a_database_says_so() {
+    let folder = super::folder();
+    let trade = r#"{"e":"trade","s":"A","t":1,"p":"1","q":"1","T":1400000000000}"#;
+    std::fs::write(folder.path().join("a.jsonl"), trade).expect("written");
+    let run = "run a.jsonl --symbols A --rows symbol --to sqlite:rows.db -q";
+    let mut failed = std::collections::BTreeMap::new();
+    for files in (6..40).rev() {
+        for words in [run, "query rows.db \"SELECT * FROM symbols\"", "checkpoint check --to sqlite:rows.db"]
+        {
+            let mut command = std::process::Command::new("sh");
+            let line = format!("ulimit -n {files}; exec \"$0\" {words}");
+            command.args(["-c", &line, env!("CARGO_BIN_EXE_crossrate")]).current_dir(folder.path());
+            crate::program::without_settings(&mut command);
+            let output = command.output().expect("it starts");
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            if !output.status.success() {
+                assert!(said.contains("ulimit -n 65536"), "{words}, {files} files: {said}");
+                *failed.entry(words).or_insert(0) += 1;
+            }
+        }
+    }
+    assert!(failed.contains_key(run), "{failed:?}");
+}
