@@ -127,6 +127,8 @@ pub struct Schema {
     pub fields: &'static [Field],
     /// Whether a row may be followed by another one of its key, so that it says how far it is: [`STAGE`].
     pub corrected: bool,
+    /// Whether there is no such row without a cross.
+    pub of_crosses: bool,
 }
 
 impl Schema {
@@ -180,6 +182,7 @@ static SYMBOL: Schema = Schema {
     table: "symbols",
     fields: &joined::<22>(&[&KEY, &SYMBOL_FIELDS, &STAGE]),
     corrected: true,
+    of_crosses: false,
 };
 const SYMBOL_FIELDS: [Field; 14] = [
     TRADES,
@@ -220,6 +223,7 @@ static CROSS: Schema = Schema {
     table: "crosses",
     fields: &joined::<17>(&[&KEY, &CROSS_FIELDS, &STAGE]),
     corrected: true,
+    of_crosses: true,
 };
 const CROSS_FIELDS: [Field; 9] = [
     field!("status", Text, "whether every leg traded").one_of(&["complete", "leg_missing", "carried"]),
@@ -248,6 +252,7 @@ static STATS: Schema = Schema {
     table: "stats",
     fields: &joined::<10>(&[&KEY, &STATS_FIELDS]),
     corrected: false,
+    of_crosses: true,
 };
 const STATS_FIELDS: [Field; 6] = [
     field!("n", Integer, "rates so far, this one included"),
@@ -264,6 +269,7 @@ static BASIS: Schema = Schema {
     table: "basis",
     fields: &joined::<9>(&[&KEY, &BASIS_FIELDS]),
     corrected: false,
+    of_crosses: true,
 };
 const BASIS_FIELDS: [Field; 5] = [
     field!("status", Text, "whether both sides are there; carried where the cross is").one_of(&[

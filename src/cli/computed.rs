@@ -22,7 +22,8 @@ const DEFAULT_CROSS: &str = "XVGUSDT=XVGBTC*BTCUSDT";
 pub(super) fn definition(given: &mut Given) -> Result<Definition, UsageError> {
     let (crosses, symbols) = wanted(given)?;
     let rows = given.get(&s::ROWS)?;
-    if crosses.is_empty() && !given.asks(&s::QUOTE.about) && !rows.has(RowKind::Symbol) {
+    let is_of_symbols = RowKind::ALL.iter().any(|kind| rows.has(*kind) && !kind.schema().of_crosses);
+    if crosses.is_empty() && !given.asks(&s::QUOTE.about) && !is_of_symbols {
         let rows = given.what(&s::ROWS.about);
         given.warnings.push(format!("{rows}: no row will leave, since there is no cross"));
     }

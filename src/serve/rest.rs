@@ -157,6 +157,9 @@ pub async fn windows(State(app): Shared, headers: HeaderMap, uri: Uri, params: Q
     Ok(response)
 }
 
+/// Kinds that a series is made of.
+const OF_POINTS: [RowKind; 3] = [RowKind::Symbol, RowKind::Cross, RowKind::Stats];
+
 /// A name's series over time: of a cross its rate with the running statistics, of a symbol its VWAP.
 pub async fn series(State(app): Shared, headers: HeaderMap, params: QueryParams) -> Answer {
     params.only(&["kind", "name", "window", "from", "until", "limit", "times", "buckets"])?;
@@ -168,9 +171,11 @@ pub async fn series(State(app): Shared, headers: HeaderMap, params: QueryParams)
         Problem::bad_request("name is missing").hint("name=XVGUSDT, say; /v1/catalog tells what there is")
     })?;
     let filter = params.filter()?;
-    if params.text("kind") == Some("basis") {
-        return Err(Problem::bad_request("there are no points of kind basis")
-            .hint("buckets=500 gives it thinned out, /v1/windows?kind=basis its rows"));
+    let has_points = |kind: &&str| OF_POINTS.iter().any(|known| known.as_str() == *kind);
+    if let Some(kind) = params.text("kind").and_then(|kinds| kinds.split(',').find(|kind| !has_points(kind)))
+    {
+        return Err(Problem::bad_request(format!("there are no points of kind {kind}"))
+            .hint(format!("buckets=500 gives it thinned out, /v1/windows?kind={kind} its rows")));
     }
     if name.contains(',') {
         return Err(Problem::bad_request("a series is of one name").hint("ask for each by itself"));
