@@ -22,8 +22,8 @@ use tokio::net::TcpListener;
 /// A running exchange.
 pub(crate) struct Exchange {
     pub(crate) market: Market,
-    websocket: String,
-    rest: String,
+    pub(crate) websocket: String,
+    pub(crate) rest: String,
     // Dropped last: everything runs on it.
     _runtime: tokio::runtime::Runtime,
 }

@@ -3,12 +3,15 @@
 
 use super::ledger::signal;
 use super::rig::{Live, needed, until};
+use crate::exchange::Exchange;
+use crate::exchange::market::Faults;
 use crate::readme::{README, START, blocks, without_blanks};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
+const COLLECTOR: &str = include_str!("../../../docs/collector.md");
 const REPLAY: &str = include_str!("../../../docs/replay.md");
 const RESTARTS: &str = include_str!("../../../docs/restarts.md");
 const SERVING: &str = include_str!("../../../docs/serving.md");
@@ -28,6 +31,7 @@ fn the_blocks_that_need_kafka_or_a_server_print_what_the_pages_show() {
     session.read(RESTARTS, "vwap-restarts");
     session.read(SERVING, "vwap");
     session.read(REPLAY, "vwap");
+    session.collect();
 }
 
 /// A shell in a folder of its own, with a broker and one server at most.
@@ -72,8 +76,7 @@ impl Session {
 
     /// Types a command; one that stays is left as soon as it has done what it is for.
     fn enter(&mut self, line: &str, rows: &str) -> String {
-        // The exchange, a database, and the end of it all: other tests collect from an exchange and write to
-        // Postgres.
+        // The exchange, which comes last; a database, to which other tests write; and the end of it all.
         let elsewhere =
             ["crossrate produce", "scripts/kafka stop"].iter().any(|start| line.starts_with(start));
         if elsewhere || line.contains("postgres://") {
@@ -99,6 +102,34 @@ impl Session {
             self.print(&format!("{here} --max-time 2 || [ $? = 28 ]"))
         } else {
             self.print(&here)
+        }
+    }
+
+    /// The commands that collect from the exchange, as the pages have them, from one that is here.
+    fn collect(&self) {
+        let exchange = Exchange::start(1, Faults::default());
+        let pages = [README, COLLECTOR].map(blocks);
+        let typed: Vec<String> = pages.iter().flatten().flat_map(|block| commands(&block.text)).collect();
+        let typed: Vec<&String> = typed.iter().filter(|line| line.starts_with("crossrate produce")).collect();
+        assert!(typed.len() >= 4, "{typed:?}");
+        for line in typed {
+            let is_pipe = line.contains('|');
+            let mut shell = self.shell(&if is_pipe { line.clone() } else { format!("exec {line}") });
+            shell.env("CROSSRATE_ENDPOINT", &exchange.websocket).env("CROSSRATE_REST", &exchange.rest);
+            let mut topic = Live::start(
+                self.shell(&format!("exec kcat -C -b localhost:{} -t trades -o end -u -q", self.kafka)),
+            );
+            let mut live = Live::start(shell);
+            if is_pipe {
+                assert_eq!(live.row()["kind"], "symbol", "{line}");
+                self.print(&format!("pkill -INT -P {}", live.id()));
+            } else {
+                // Heartbeats come, too.
+                until("a trade is in the topic", || (topic.row()["e"] == "trade").then_some(()));
+                signal(&live, "INT");
+            }
+            let (code, _, said) = live.ends();
+            assert_eq!(code, 130, "{line}: {said}");
         }
     }
 
