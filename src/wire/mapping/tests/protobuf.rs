@@ -215,6 +215,50 @@ fn messages_are_merged_and_the_last_of_a_field_counts() {
     assert_eq!(told(&mapping, &merged), "AB Sequence(9) 200000000x200000000 1525022020361000 None");
 }
 
+/// What a message has of its fields is kept as bits, of which there are 64: those beyond have their values,
+/// and those that are not written, all the same.
+#[test]
+fn more_fields_of_a_message_than_there_are_bits_have_their_values_and_defaults() {
+    const KINDS: u32 = 70;
+    let fields = |n: u32| format!("string price_{n} = {}; uint64 id_{n} = {};", 10 + 2 * n, 11 + 2 * n);
+    let fields: String = (0..KINDS).map(fields).collect();
+    let file = format!(
+        "syntax = \"proto3\"; package a.b;
+         message Trade {{ string symbol = 1; uint32 kind = 2; uint64 time = 3; {fields} }}"
+    );
+    let mut pool = DescriptorPool::new();
+    pool.add_file_descriptor_proto(protox_parse::parse("t.proto", &file).unwrap()).unwrap();
+    let record = |n: u32| {
+        format!(
+            "[[record]]
+             where = {{ \"/kind\" = {n} }}
+             symbol = \"/symbol\"
+             id = \"/id_{n}\"
+             price = \"/price_{n}\"
+             quantity = \"/kind\"
+             time = \"/time\"
+             unit = \"ms\"
+             "
+        )
+    };
+    let records: String = (0..KINDS).map(record).collect();
+    let text = format!("encoding = \"protobuf\"\ndescriptors = \"t.pb\"\nmessage = \"a.b.Trade\"\n{records}");
+    let mapping = Mapping::parse_with("test.toml", &text, None, Some(&pool.encode_to_vec())).unwrap();
+    for kind in 1..KINDS {
+        for id in [0, 7] {
+            let mut trade = DynamicMessage::new(pool.get_message_by_name("a.b.Trade").unwrap());
+            trade.set_field_by_name("symbol", Value::String("AB".into()));
+            trade.set_field_by_name("kind", Value::U32(kind));
+            trade.set_field_by_name("time", Value::U64(1_525_022_020_361));
+            trade.set_field_by_name(&format!("price_{kind}"), Value::String("1.5".into()));
+            // Nothing is written of a zero.
+            trade.set_field_by_name(&format!("id_{kind}"), Value::U64(id));
+            let expected = format!("AB Sequence({id}) 150000000x{kind}00000000 1525022020361000 None");
+            assert_eq!(told(&mapping, &trade.encode_to_vec()), expected, "kind {kind}");
+        }
+    }
+}
+
 #[test]
 fn hostile_bytes_are_bad() {
     let mapping = protobuf(FIELDS).unwrap();
