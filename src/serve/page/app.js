@@ -311,6 +311,7 @@ const clocks = () => {
     button.title = `Times are ${zone()}`;
     element("zone-said").textContent = isLocal ? `local time (${zone()})` : "UTC";
     facts.again();
+    comparing.set();
     charts.soon();
   };
   let isLocal = false;

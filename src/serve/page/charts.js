@@ -6,7 +6,7 @@ import { comparePanel } from "./compare.js";
 import * as painters from "./painters.js";
 import { room } from "./scale.js";
 import { divides, placeOf, stage } from "./store.js";
-import { brief, counted, dated, deviation, exact, grouped, moment, plain } from "./text.js";
+import { brief, counted, dated, dayOf, deviation, exact, grouped, moment, plain } from "./text.js";
 
 const FLASH = 700;
 const { number } = painters;
@@ -281,7 +281,11 @@ export class Charts {
   to(end) {
     this.hover = end;
     this.timeline.reveal(end);
-    this.readout.textContent = this.page.series.filter(([kind]) => kind !== "stats").map(([kind, name]) => {
+    // The day is read out where it is another one than before.
+    const day = dayOf(this.extent(end));
+    const dated = day === this.read ? "" : `${day}, `;
+    this.read = day;
+    this.readout.textContent = dated + this.page.series.filter(([kind]) => kind !== "stats").map(([kind, name]) => {
       const row = this.stretch?.at(kind, name, end);
       if (!row) return `${name}: no trade`;
       if (kind === "basis") return `basis ${brief(row.basis, 9)}`;

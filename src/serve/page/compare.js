@@ -52,11 +52,12 @@ export const comparePanel = (charts, host) => {
       return { name, value, text: `${name}${row?.vwap}${value}` };
     });
     const since = page.percent ? `since ${page.since ? `${day(page.since)} ${clock(page.since)}` : "the left edge"}` : "";
-    const wanted = JSON.stringify([told.map(({ text }) => text), hover, since]);
+    const text = [hover ? `${day(hover)} ${clock(hover)}` : "", since].filter(Boolean).join(", ");
+    const wanted = JSON.stringify([told.map((name) => name.text), text]);
     if (legend.dataset.told === wanted) return;
     legend.dataset.told = wanted;
     const at = document.createElement("span");
-    at.textContent = [hover ? `${day(hover)} ${clock(hover)}` : "", since].filter(Boolean).join(", ");
+    at.textContent = text;
     legend.replaceChildren(...told.map(({ name, value }, nth) => {
       const whole = document.createElement("span");
       whole.className = `line-${COLOURS[nth]}`;
@@ -112,6 +113,6 @@ export class Comparing {
     document.getElementById("compare-names").replaceChildren(...chips);
     this.kind.hidden = page.others.length === 0;
     this.kind.value = page.percent ? "percent" : "rates";
-    this.kind.options[1].textContent = page.since ? `per cent since ${clock(page.since)}` : page.at ? "per cent since the held window" : "per cent since the left edge";
+    this.kind.options[1].textContent = page.since ? `per cent since ${day(page.since)} ${clock(page.since)}` : page.at ? "per cent since the held window" : "per cent since the left edge";
   }
 }

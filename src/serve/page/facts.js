@@ -2,7 +2,7 @@
 
 import { describe } from "./charts.js";
 import { divides, path, stage } from "./store.js";
-import { brief, clock, counted, dated, day, deviation, duration, exact, grouped, moment, span } from "./text.js";
+import { brief, clock, counted, dated, day, dayOf, deviation, duration, exact, grouped, moment, whole } from "./text.js";
 
 const element = (id) => document.getElementById(id);
 const ROWS = 20;
@@ -19,6 +19,14 @@ const make = (tag, content, attributes = {}) => {
 const COLUMNS = {
   cross: [["window", ""], ["rate", "num"], ["std", "num wide"], ["trades", "num wide"], ["legs", "num widest"], ["state", ""]],
   symbol: [["window", ""], ["vwap", "num"], ["std", "num wide"], ["trades", "num wide"], ["volume", "num widest"], ["state", ""]],
+};
+
+/** How many letters of all names are the folder that they share: what tells files apart is behind it. */
+export const shared = (names) => {
+  const [first = ""] = names;
+  let cut = first.lastIndexOf("/") + 1;
+  while (cut > 0 && !names.every((name) => name.startsWith(first.slice(0, cut)))) cut = first.lastIndexOf("/", cut - 2) + 1;
+  return cut;
 };
 
 export class Facts {
@@ -44,7 +52,10 @@ export class Facts {
   /** Everything once more: times are shown otherwise. */
   again() {
     this.lines = null;
-    if (this.page.catalogue) this.table();
+    if (this.page.catalogue) {
+      this.held();
+      this.table();
+    }
     this.write();
   }
 
@@ -73,11 +84,11 @@ export class Facts {
     const words = { late: "refused", bad: "refused", future: "refused", duplicate: "came again, counted once" };
     const told = [];
     for (const what of Object.keys(words)) {
-      if (before[what] > 0) told.push({ what, text: `${counted(before[what], "record")} ${words[what]} before the server could tell when`, before: true });
+      if (before[what] > 0) told.push({ what, text: () => `${counted(before[what], "record")} ${words[what]} before the server could tell when`, before: true });
       for (const refusal of refusals.slice(-NOTES)) {
         if (refusal[what] === 0) continue;
-        const at = refusal.frontier_ms > 0 ? `, the frontier at ${day(refusal.frontier_ms)} ${clock(refusal.frontier_ms)}` : "";
-        told.push({ what, text: `${refusal.partition}: ${counted(refusal[what], "record")} ${words[what]}${at}`, before: true, at: refusal.frontier_ms });
+        const at = () => (refusal.frontier_ms > 0 ? `, the frontier at ${day(refusal.frontier_ms)} ${clock(refusal.frontier_ms)}` : "");
+        told.push({ what, text: () => `${refusal.partition}: ${counted(refusal[what], "record")} ${words[what]}${at()}`, before: true, at: refusal.frontier_ms });
       }
     }
     told.sort((a, b) => (b.at ?? 0) - (a.at ?? 0));
@@ -142,9 +153,9 @@ export class Facts {
     const final = store.rows(this.kind(), name).findLast((row) => stage(row) === "final");
     const open = store.rows(this.kind(), name).findLast((row) => stage(row) !== "final");
     element("final-rate").replaceChildren(final ? exact(final.vwap) : "–");
-    element("final-about").textContent = final ? `${span(final)}, ${final.vw_std === null ? (divides(final) ? "no ± where a leg divides, " : "") : `± ${deviation(final.vw_std)}, `}${grouped(final.trades)} trades` : "";
+    element("final-about").textContent = final ? `${whole(final)}, ${final.vw_std === null ? (divides(final) ? "no ± where a leg divides, " : "") : `± ${deviation(final.vw_std)}, `}${counted(final.trades, "trade")}` : "";
     element("open-rate").replaceChildren(open ? exact(open.vwap) : "–");
-    element("open-about").textContent = open ? `${span(open)}, ${describe(open)}` : "none";
+    element("open-about").textContent = open ? `${whole(open)}, ${describe(open)}` : "none";
     const stats = store.rows("stats", name).at(-1);
     element("stat-n").textContent = stats ? grouped(stats.n) : "–";
     element("stat-mean").replaceChildren(stats ? exact(stats.mean) : "–");
@@ -161,7 +172,7 @@ export class Facts {
       const { kind: _, name: __, window: ___, start_ms, end_ms, ...fields } = store.rows(kind, name).at(-1);
       const shown = (value) => (/^-?[0-9]/.test(value) ? exact(value) : String(value ?? "–"));
       const facts = Object.entries(fields).map(([field, value]) => make("div", [make("dt", field.replaceAll("_", " ")), make("dd", shown(value))]));
-      return make("dl", facts, { class: "tiles", "data-kind": kind, "aria-label": `${kind}, ${span({ start_ms, end_ms })}` });
+      return make("dl", facts, { class: "tiles", "data-kind": kind, "aria-label": `${kind}, ${whole({ start_ms, end_ms })}` });
     });
   }
 
@@ -175,7 +186,7 @@ export class Facts {
       make("td", deviation(row.vw_std), { class: "num wide", title: row.vw_std ?? (divides(row) ? "none: a leg divides" : "") }),
       make("td", grouped(row.trades), { class: "num wide" }),
       make("td", legs, { class: "num widest" }),
-      make("td", make("span", describe(row), { class: "state" })),
+      make("td", make("span", describe(row), { class: "state" }), { class: "how" }),
     ];
     const line = make("tr", cells, { "data-stage": stage(row), "data-start": row.start_ms, "data-end": row.end_ms });
     if (row.revision > 0) line.dataset.corrected = "true";
@@ -198,7 +209,8 @@ export class Facts {
       : since < 1_000 ? `the frontier moves; just now it waits for ${holder.name}`
         : `${holder.name} holds the frontier since ${duration(since)}, ${duration(holder.behind_ms)} of event time behind`;
     element("holder").textContent = progress.state === "ended" ? "all partitions have ended" : held;
-    element("partitions").replaceChildren(...progress.partitions.map((partition) => this.partition(partition)));
+    const folder = shared(progress.partitions.map(({ name }) => name));
+    element("partitions").replaceChildren(...progress.partitions.map((partition) => this.partition(partition, folder)));
     if (progress.known_from === "rows") {
       element("holder").textContent = "only rows are known here: the frontier has come so far at least, and nothing is known of partitions";
     }
@@ -223,11 +235,11 @@ export class Facts {
     if (following.state !== "away" && before === "away") this.note("back", `${following.place} answers again`);
   }
 
-  partition(partition) {
+  partition(partition, folder) {
     const state = partition.ended ? "ended" : partition.idle ? "idle" : partition.holds ? "holds" : "";
     const { late, bad, future } = partition.records;
     return make("tr", [
-      make("th", partition.name, { scope: "row", title: partition.name }),
+      make("th", partition.name.slice(folder), { scope: "row", title: partition.name }),
       make("td", partition.watermark_ms ? clock(partition.watermark_ms, true).slice(0, -2) : "–"),
       make("td", [partition.ended ? "" : duration(partition.behind_ms), state ? make("span", state, { class: "tag" }) : ""]),
       make("td", grouped(partition.records.read), { class: "num" }),
@@ -239,7 +251,7 @@ export class Facts {
     if (row.revision === undefined) return;
     const say = (what, text) => {
       const key = `${what} ${row.kind} ${row.name} ${row.end_ms} ${row.revision}`;
-      if (!this.said.has(key)) this.note(what, `${row.name} ${moment(row)}: ${text}`, anew);
+      if (!this.said.has(key)) this.note(what, () => `${row.name} ${dayOf(row)} ${moment(row)}: ${text}`);
       this.said.add(key);
     };
     if (row.closed && row.revision > 0) {
@@ -266,8 +278,9 @@ export class Facts {
     }
   }
 
+  /** A note's text is told anew whenever it is written: its times are those of the clocks that are shown. */
   note(what, text) {
-    this.notes.unshift({ what, text });
+    this.notes.unshift({ what, text: typeof text === "function" ? text : () => text });
     this.notes.length = Math.min(this.notes.length, NOTES);
     this.write();
   }
@@ -276,7 +289,7 @@ export class Facts {
     if (this.notes.length === 0) return;
     this.drawing ??= requestAnimationFrame(() => {
       this.drawing = null;
-      element("notes").replaceChildren(...this.notes.map((note) => make("li", [make("b", note.what), make("span", note.text)], { "data-what": note.what })));
+      element("notes").replaceChildren(...this.notes.map((note) => make("li", [make("b", note.what), make("span", note.text())], { "data-what": note.what })));
     });
   }
 }

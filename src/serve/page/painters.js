@@ -61,7 +61,8 @@ export const lines = (pane, each) => {
     context.lineJoin = "round";
     context.setLineDash(dashes);
     context.beginPath();
-    let before = null;
+    const alone = [];
+    let [before, last, isAlone] = [null, null, false];
     for (const row of rows) {
       const at = value(row);
       if (!Number.isFinite(at)) {
@@ -69,15 +70,25 @@ export const lines = (pane, each) => {
         continue;
       }
       const [px, py] = [x(through(row, view)), y(at)];
-      if (before && view.shape.follows(row, before)) context.lineTo(px, py);
-      else {
-        // One without neighbours is seen as well.
-        context.moveTo(px - 1, py);
+      if (before && view.shape.follows(row, before)) {
         context.lineTo(px, py);
+        isAlone = false;
+      } else {
+        if (isAlone) alone.push(last);
+        context.moveTo(px, py);
+        isAlone = true;
       }
-      before = row;
+      [before, last] = [row, [px, py]];
     }
     context.stroke();
+    // One without neighbours is seen as well: names that seldom trade have many such.
+    if (isAlone) alone.push(last);
+    context.fillStyle = colour;
+    for (const [px, py] of alone) {
+      context.beginPath();
+      context.arc(px, py, 2, 0, 2 * Math.PI);
+      context.fill();
+    }
   }
   context.setLineDash([]);
 };

@@ -10,8 +10,12 @@ export const ticks = (from, to, about) => {
   const rough = (to - from) / Math.max(1, about);
   if (!(rough > 0)) return { values: [from], places: 0 };
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * [1, 2, 2.5, 5, 10].find((factor) => factor * power >= rough * 0.999);
-  const places = Math.min(18, Math.max(0, -Math.floor(Math.log10(step) + 1e-9) + (Math.abs(step / power - 2.5) < 1e-9 ? 1 : 0)));
+  // One label tells no scale: there are two at least.
+  const holds = (size) => Math.floor(to / size + 1e-9) > Math.ceil(from / size - 1e-9);
+  const sizes = [0.1, 0.2, 0.25, 0.5, 1, 2, 2.5, 5, 10].map((factor) => factor * power);
+  const fits = sizes.findIndex((size) => size >= rough * 0.999);
+  const step = sizes.slice(0, fits + 1).findLast(holds) ?? sizes[0];
+  const places = Math.min(18, Math.max(0, -Math.floor(Math.log10(step) + 1e-9) + ([0.25, 2.5].some((factor) => Math.abs(step / power - factor) < 1e-9) ? 1 : 0)));
   const values = [];
   for (let nth = Math.ceil(from / step - 1e-9); nth * step <= to + step * 1e-9; nth += 1) values.push(nth * step);
   return { values, places };
@@ -24,9 +28,11 @@ const DAY = 86_400_000;
 /** Round times within a range, about so many; `offset(ms)` is how far the clocks that are shown are ahead of UTC. */
 export const timeTicks = (from, to, about, offset = () => 0) => {
   const rough = (to - from) / Math.max(1, about);
-  const step = STEPS.find((candidate) => candidate >= rough) ?? Math.ceil(rough / DAY) * DAY;
-  const values = [];
   const ahead = offset(from);
+  const holds = (size) => Math.floor((to + ahead) / size) > Math.ceil((from + ahead) / size);
+  const fits = STEPS.findIndex((candidate) => candidate >= rough);
+  const step = fits < 0 ? Math.ceil(rough / DAY) * DAY : STEPS.slice(0, fits + 1).findLast(holds) ?? STEPS[0];
+  const values = [];
   for (let shown = Math.ceil((from + ahead) / step) * step; ; shown += step) {
     // Where clocks are set in between, ticks stay round.
     const at = shown - offset(shown - ahead);

@@ -132,6 +132,8 @@ export class Strip {
       const [left, right] = [x0, x1].map((time) => ((time - first) / (end - first)) * width);
       if (Math.abs(at - left) <= EDGE && left > 1) return "from";
       if (Math.abs(at - right) <= EDGE) return "until";
+      // Where all is seen there is nothing to move: a drag chooses a stretch.
+      if (left <= 1 && right >= width - 1) return "part";
       return at > left && at < right ? "whole" : "there";
     };
     let held = null;
@@ -150,12 +152,13 @@ export class Strip {
     canvas.addEventListener("pointermove", (event) => {
       if (!this.plot) return;
       if (!held) {
-        canvas.style.cursor = { from: "ew-resize", until: "ew-resize", whole: "grab", there: "pointer" }[grip(event.clientX)];
+        canvas.style.cursor = { from: "ew-resize", until: "ew-resize", whole: "grab", part: "crosshair", there: "pointer" }[grip(event.clientX)];
         return;
       }
       const at = moment(event.clientX);
       if (held.how === "from") this.timeline.set(Math.min(at, held.x1), held.x1);
       else if (held.how === "until") this.timeline.set(held.x0, Math.max(at, held.x0));
+      else if (held.how === "part") this.timeline.set(Math.min(at, held.at), Math.max(at, held.at));
       else this.timeline.set(held.x0 + at - held.at, held.x1 + at - held.at);
     });
     const drop = () => {

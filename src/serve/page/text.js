@@ -30,16 +30,16 @@ export const unfield = (value) => {
 
 const minute = (ms) => `${day(ms)} ${clock(ms).slice(0, 5)}`;
 
-/** A window's times; the days only where it is longer than one. */
+/** A window's times; the days only where it is as long as one. */
 export const span = ({ start_ms, end_ms }) => {
   if (start_ms === 0) return `the beginning–${clock(end_ms)}`;
-  if (end_ms - start_ms > 86_400_000) return `${minute(start_ms)}–${minute(end_ms)}`;
+  if (end_ms - start_ms >= 86_400_000) return `${minute(start_ms)}–${minute(end_ms)}`;
   return `${clock(start_ms)}–${clock(end_ms)}`;
 };
 
 /** A window's times with its day, which stands apart. */
 export const dated = (row) => {
-  if (row.end_ms - row.start_ms > 86_400_000 && row.start_ms !== 0) return [span(row)];
+  if (row.end_ms - row.start_ms >= 86_400_000 && row.start_ms !== 0) return [span(row)];
   const of = document.createElement("span");
   of.className = "day";
   of.textContent = `${day(row.start_ms === 0 ? row.end_ms : row.start_ms)} `;
@@ -48,6 +48,12 @@ export const dated = (row) => {
 
 /** A window's start; of what began with the first trade, its end. */
 export const moment = ({ start_ms, end_ms }) => (start_ms === 0 ? `until ${clock(end_ms)}` : clock(start_ms));
+
+/** The day of a window's start; of what began with the first trade, of its end. */
+export const dayOf = ({ start_ms, end_ms }) => day(start_ms === 0 ? end_ms : start_ms);
+
+/** A window's times with its day, as one text. */
+export const whole = (row) => dated(row).map((part) => part.textContent ?? part).join("");
 
 /** 1 234 567 with narrow blanks. */
 export const grouped = (number) => String(number).replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f");

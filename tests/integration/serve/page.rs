@@ -1,7 +1,7 @@
 //! The page in a real browser: what it shows is what was computed, as it comes, and it survives its server.
 
-use super::Served;
 use super::browser::Browser;
+use super::{Served, follow};
 use std::time::Instant;
 
 /// Pixels of the first chart that are not empty.
@@ -234,4 +234,76 @@ fn the_page_asks_for_the_token() {
         browser.script("document.querySelector('#token-dialog button').click()");
     }
     browser.wait("return document.querySelector('#pill').dataset.state === 'ended'", "rows");
+}
+
+/// Tables in which something stands beside what is seen.
+const BESIDE: &str = "return [...document.querySelectorAll('.scroll')].filter((table) =>
+    table.checkVisibility() && table.scrollWidth > table.clientWidth).map((table) =>
+    `${table.ariaLabel}: ${table.scrollWidth} in ${table.clientWidth}`)";
+
+#[test]
+#[ignore = "needs Chromium"]
+fn all_of_a_table_is_seen_and_every_time_is_of_the_clocks_that_are_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = ["trades-of-the-first-venue.jsonl", "trades-of-the-second-venue.jsonl"];
+    let paths = files.map(|file| folder.path().join(file));
+    let late = r#"{"e":"trade","s":"BTCUSDT","t":900000,"p":"1","q":"1","T":1525022021000}"#;
+    std::fs::write(&paths[0], format!("{}{late}\n", follow::trades(0..300))).unwrap();
+    std::fs::write(&paths[1], follow::trades(300..301)).unwrap();
+    let [first, second] = paths.each_ref().map(|path| path.to_str().unwrap());
+    let served = Served::run(&[
+        first,
+        second,
+        "--window",
+        "10s",
+        "--delay",
+        "1s",
+        "--cross",
+        "GONE=BTCUSDT*NOBODYUSDT",
+        "--symbols",
+        "BTCUSDT",
+    ]);
+    served.wait_for_the_end();
+    let browser = Browser::open();
+    browser.zone("Asia/Tokyo");
+    browser.go(&format!("http://{}/#GONE?window=10s&span=all", served.address));
+    browser.wait(
+        "return document.querySelector('#rows .how')?.textContent.endsWith('missing')",
+        "a missing leg",
+    );
+    browser.wait("return document.querySelector('#notes [data-what=late]') !== null", "the late record");
+
+    // The state of a window and the counts of a partition are read without moving the table.
+    for (width, height, mobile) in [(390, 844, true), (768, 1024, false), (1280, 900, false)] {
+        browser.size(width, height, mobile);
+        browser.wait(WIDE, "a page that is as wide as the screen");
+        none(&browser.script(BESIDE), &format!("beside what is seen at {width}"));
+    }
+    // What tells partitions apart is seen: not the folder that they share.
+    let names = "return [...document.querySelectorAll('#partitions th')].map((name) => name.textContent)";
+    assert_eq!(browser.script(names), serde_json::json!(files));
+
+    // The charts show all: a drag over the range picker chooses a part of it.
+    browser.drag("#strip", 0.25, 0.5);
+    browser.wait("return location.hash.includes('from=')", "a part of what is kept");
+
+    // Notes and the newest window are told with their day, and follow the switch.
+    let texts = ["#notes [data-what='no rate'] span", "#final-about"];
+    for text in texts {
+        assert!(browser.text(text).contains("2018-04-29 17:1"), "{}", browser.text(text));
+    }
+    browser.click("#zone");
+    for text in texts {
+        let script =
+            format!("return document.querySelector({text:?}).textContent.includes('2018-04-30 02:1')");
+        browser.wait(&script, "the time of Tokyo");
+    }
+    // By keys the day is read out once.
+    browser.script("document.querySelector('#charts').focus()");
+    browser.press(&["\u{e011}"]);
+    assert!(browser.text("#readout").starts_with("2018-04-30, GONE 02:1"), "{}", browser.text("#readout"));
+    browser.press(&["\u{e014}"]);
+    assert!(browser.text("#readout").starts_with("GONE 02:1"), "{}", browser.text("#readout"));
+    assert_eq!(browser.faults(), Vec::<String>::new());
+    assert_eq!(browser.console(), Vec::<String>::new());
 }

@@ -254,3 +254,57 @@ fn what_is_not_kept_or_not_loaded_is_never_told_as_missing() {
         assert.deepEqual(shades(0, { from: 30, until: 40 }), [[30, 40, "missing"]]);"#,
     );
 }
+
+#[test]
+#[ignore = "needs Node"]
+fn an_axis_has_two_labels_at_least() {
+    node(
+        r#"import assert from "node:assert";
+        import { ticks, timeTicks } from "./scale.js";
+        const ranges = [[0.0000079, 0.0000082], [61_500, 62_999], [0.0431, 0.0449], [-3, 3], [7, 8]];
+        for (const [from, to] of ranges) {
+          const { values, places } = ticks(from, to, 2);
+          assert.ok(values.length >= 2 && values.length <= 5, `${from} to ${to}: ${values}`);
+          const texts = values.map((value) => value.toFixed(places));
+          const isRight = (text, at) => Math.abs(Number(text) - values[at]) < (to - from) / 1e6;
+          assert.ok(texts.every(isRight), String(texts));
+        }
+        // Four minutes on a phone.
+        const from = Date.UTC(2018, 4, 1);
+        const minutes = timeTicks(from, from + 250_000, 2).values;
+        assert.deepEqual(minutes.map((at) => at - from), [0, 120_000, 240_000]);
+        assert.ok(timeTicks(from + 1_000, from + 250_000, 2).values.length >= 2);"#,
+    );
+}
+
+#[test]
+#[ignore = "needs Node"]
+fn a_window_of_a_day_is_told_with_its_days_and_one_without_neighbours_is_a_dot() {
+    node(
+        r#"import assert from "node:assert";
+        globalThis.document = { createElement: () => ({}) };
+        const { whole } = await import("./text.js");
+        const from = Date.UTC(2018, 4, 1);
+        const aDay = { start_ms: from, end_ms: from + 86_400_000 };
+        assert.equal(whole(aDay), "2018-05-01 00:00–2018-05-02 00:00");
+        assert.equal(whole({ start_ms: from, end_ms: from + 10_000 }), "2018-05-01 00:00:00–00:00:10");
+        assert.equal(whole({ start_ms: 0, end_ms: from + 10_000 }), "the beginning–2018-05-01 00:00:10");
+        const { shared } = await import("./facts.js");
+        const cut = (...names) => names.map((name) => name.slice(shared(names)));
+        assert.deepEqual(cut("/a/b/x", "/a/b/y"), ["x", "y"]);
+        assert.deepEqual(cut("/a/b/x", "/a/bc/x"), ["b/x", "bc/x"]);
+        assert.deepEqual(cut("trades-0", "trades-1"), ["trades-0", "trades-1"]);
+        assert.deepEqual(cut(), []);
+
+        const { lines } = await import("./painters.js");
+        const dots = [];
+        const context = { setLineDash() {}, beginPath() {}, moveTo() {}, lineTo() {}, stroke() {}, fill() {} };
+        context.arc = (x) => dots.push(x);
+        const shape = { point: (row) => row.end_ms, follows: (row, before) => row.start_ms <= before.end_ms };
+        const rows = [10, 30, 40, 60].map((end) => ({ start_ms: end - 10, end_ms: end }));
+        const same = (value) => value;
+        const one = { rows, value: () => 1, colour: "red", dashes: [] };
+        lines({ context, x: same, y: same, view: { shape } }, [one]);
+        assert.deepEqual(dots, [10, 60]);"#,
+    );
+}
