@@ -298,8 +298,8 @@ fn a_window_of_a_day_is_told_with_its_days_and_one_without_neighbours_is_a_dot()
 
         const { lines } = await import("./painters.js");
         const dots = [];
-        const context = { setLineDash() {}, beginPath() {}, moveTo() {}, lineTo() {}, stroke() {}, fill() {} };
-        context.arc = (x) => dots.push(x);
+        const context = { setLineDash() {}, beginPath() {}, moveTo() {}, lineTo() {}, stroke() {} };
+        [context.fill, context.arc] = [() => {}, (x) => dots.push(x)];
         const shape = { point: (row) => row.end_ms, follows: (row, before) => row.start_ms <= before.end_ms };
         const rows = [10, 30, 40, 60].map((end) => ({ start_ms: end - 10, end_ms: end }));
         const same = (value) => value;
