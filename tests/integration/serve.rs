@@ -39,9 +39,14 @@ fn crossrate(arguments: &[&str]) -> Command {
 impl Served {
     /// `run` with these flags, at a free port, until it is ended.
     pub(crate) fn run(flags: &[&str]) -> Served {
-        let mut child = crossrate(&["run", "--listen", "127.0.0.1:0", "--stay", "always"]);
+        Served::by(crossrate(&["run", "--listen", "127.0.0.1:0", "--stay", "always"]).args(flags))
+    }
+
+    /// A run of this command, which says where it serves.
+    fn by(command: &mut Command) -> Served {
         // Nobody reads the rows: a pipe would fill up, and the run wait for ever.
-        let mut child = child.args(flags).stdout(Stdio::null()).spawn().unwrap();
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
         let stderr = child.stderr.take().unwrap();
         let address = address_in(BufReader::new(stderr), "crossrate: serving http://");
         Served { child, address }
@@ -53,11 +58,7 @@ impl Served {
         crate::program::without_settings(&mut command);
         let line = format!("ulimit -n {files}; exec \"$0\" \"$@\"");
         command.args(["-c", &line, env!("CARGO_BIN_EXE_crossrate"), "run", "--listen", "127.0.0.1:0"]);
-        command.args(["--stay", "always"]).args(flags).stdin(Stdio::null());
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let stderr = child.stderr.take().unwrap();
-        let address = address_in(BufReader::new(stderr), "crossrate: serving http://");
-        Served { child, address }
+        Served::by(command.args(["--stay", "always"]).args(flags))
     }
 
     /// The demonstration with these flags, at a free port.

@@ -283,9 +283,9 @@ export class Charts {
     this.timeline.reveal(end);
     // The day is read out where it is another one than before.
     const day = dayOf(this.extent(end));
-    const dated = day === this.read ? "" : `${day}, `;
+    const begins = day === this.read ? "" : `${day}, `;
     this.read = day;
-    this.readout.textContent = dated + this.page.series.filter(([kind]) => kind !== "stats").map(([kind, name]) => {
+    this.readout.textContent = begins + this.page.series.filter(([kind]) => kind !== "stats").map(([kind, name]) => {
       const row = this.stretch?.at(kind, name, end);
       if (!row) return `${name}: no trade`;
       if (kind === "basis") return `basis ${brief(row.basis, 9)}`;

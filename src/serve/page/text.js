@@ -42,7 +42,7 @@ export const dated = (row) => {
   if (row.end_ms - row.start_ms >= 86_400_000 && row.start_ms !== 0) return [span(row)];
   const of = document.createElement("span");
   of.className = "day";
-  of.textContent = `${day(row.start_ms === 0 ? row.end_ms : row.start_ms)} `;
+  of.textContent = `${dayOf(row)} `;
   return row.start_ms === 0 ? [`${span(row).slice(0, -8)}`, of, clock(row.end_ms)] : [of, span(row)];
 };
 

@@ -2,11 +2,10 @@
 //! itself.
 
 use super::follow::trades;
-use super::{Served, address_in, http};
+use super::{Served, http};
 use serde_json::json;
-use std::io::BufReader;
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 #[test]
 fn questions_and_replays_are_answered_by_the_program_that_the_server_is() {
@@ -18,11 +17,7 @@ fn questions_and_replays_are_answered_by_the_program_that_the_server_is() {
     let mut command = Command::new(&installed);
     crate::program::without_settings(&mut command);
     command.args(["run", "trades.jsonl", "--window", "6s", "--listen", "127.0.0.1:0", "--stay", "always"]);
-    command.current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let stderr = child.stderr.take().unwrap();
-    let address = address_in(BufReader::new(stderr), "crossrate: serving http://");
-    let served = Served { child, address };
+    let served = Served::by(command.current_dir(folder.path()));
 
     std::fs::remove_file(&installed).unwrap();
     std::fs::write(&installed, "#!/bin/sh\nexit 7\n").unwrap();
