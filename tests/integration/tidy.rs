@@ -1,6 +1,8 @@
 //! The house is kept: no reference that leads nowhere, no file or function that has grown too large, a head
 //! to every module.
 
+mod names;
+
 use crate::readme::anchors;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
