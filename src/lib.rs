@@ -164,7 +164,7 @@
 //! | event time | when the exchange executed the trade; the only time in a result |
 //! | watermark | greatest event time of a partition so far, less the delay |
 //! | frontier | least watermark of all partitions that are not idle; timely's own |
-//! | pane | the slot of length `--slide`; a window is a run of panes |
+//! | pane | from one start or end of any window of the job to the next; a window is a run of panes |
 //! | look, firing | a moment of event time at which a window gives rows |
 //! | closed, final | the frontier has passed the end; has passed the end and the grace: nothing changes any more |
 //! | leg, cross | a symbol of a product or quotient; the pair that it gives |
