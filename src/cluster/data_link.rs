@@ -2,8 +2,8 @@
 //!
 //! timely's threads panic when a connection breaks, naming a socket but no process. Here a broken connection
 //! first asks the control link of the same peer what has become of it; if that was in order, timely is told
-//! so, and otherwise this process ends by `fate`, with words that name the culprit, before timely hears of
-//! it.
+//! so, and otherwise the [`FailureDetector`] ends this process, with words that name the culprit, before
+//! timely hears of it.
 
 use super::failure_detector::FailureDetector;
 use super::link::Link;
