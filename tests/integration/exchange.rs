@@ -9,10 +9,10 @@ mod rest;
 mod websocket;
 
 use crate::kafka::rig::{self, Kafka};
-use crate::oracle::{self, File, Settings};
 use crate::program;
 use collector::{Collector, Log};
 use market::{Faults, Market};
+use oracle::{File, Settings};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};

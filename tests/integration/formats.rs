@@ -1,9 +1,9 @@
 //! Records of other venues through a mapping: the rows are those of the oracle over the independent reading
 //! of the same records, from a file, through a pipe and from Kafka.
 
-use crate::oracle::{self, File, Settings};
 use crate::program::{same, without_settings};
 use crate::recordings;
+use oracle::{File, Settings};
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};

@@ -6,10 +6,10 @@
 //! `CROSSRATE_GOLDEN=write` writes these three anew, from the oracle and never from the program; then read
 //! what changed.
 
-use crate::oracle::{self, File, Refused, Settings};
 use crate::program::{self, same};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use oracle::{File, Refused, Settings};
 use std::path::{Path, PathBuf};
 
 /// All of these print the same bytes.

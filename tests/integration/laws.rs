@@ -7,11 +7,11 @@
 mod agreement;
 mod changed_jobs;
 
-use crate::oracle::windows::Definition;
-use crate::oracle::{self, Settings};
 use crate::program;
 use crate::tapes::{self, Case, Packing, Random, Tape};
 use agreement::windows_agree;
+use oracle::Settings;
+use oracle::windows::Definition;
 use serde_json::Value;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};

@@ -17,7 +17,6 @@ mod laws;
 mod logging;
 mod memory;
 mod needs;
-mod oracle;
 mod people;
 mod program;
 mod proxy;

@@ -1,8 +1,8 @@
 //! A run of the program itself over files, and what it left behind, in the oracle's terms.
 
-use crate::oracle::{self, Refused};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use oracle::Refused;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -1,8 +1,8 @@
 //! Recorded exchange data: input that nobody here made up, the program against the oracle.
 
 use crate::needs;
-use crate::oracle::{self, Settings};
 use crate::program;
+use oracle::Settings;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::Read;

@@ -13,7 +13,6 @@ mod random;
 mod text;
 mod windows;
 
-use crate::oracle;
 pub(crate) use changes::{ChangedCase, case as case_of_changes};
 pub(crate) use file::{Packing, Tape};
 pub(crate) use ids::case as case_of_ids;
@@ -310,7 +309,7 @@ fn near(random: &mut Random, most: i64) -> i64 {
 /// default.
 #[test]
 fn tapes_reach_what_they_are_for() {
-    use crate::oracle::Settings;
+    use oracle::Settings;
     let mut missing = vec![
         r#""status":"complete""#,
         r#""status":"carried""#,

@@ -5,8 +5,8 @@
 //! which takes a quarter of an hour.
 
 use crate::needs;
-use crate::oracle::calendar::{Unit, Zone, date_of};
 use jiff::tz::TimeZoneDatabase;
+use oracle::calendar::{Unit, Zone, date_of};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;

@@ -1,8 +1,8 @@
 //! Law 8, of the rows alone: what one window counts, every window that holds that time counts.
 
-use crate::oracle::Settings;
-use crate::oracle::windows::Definition;
 use num_bigint::BigInt;
+use oracle::Settings;
+use oracle::windows::Definition;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -104,7 +104,7 @@ fn is_sum(row: &Value, parts: &[&Value]) -> Result<(), &'static str> {
 
 #[test]
 fn windows_of_the_oracle_agree() {
-    use crate::{oracle, tapes};
+    use crate::tapes;
     for seed in 0..100 {
         let case = tapes::case_of_windows(seed);
         let settings = Settings::read(&case.flags);

@@ -9,10 +9,10 @@ mod by_hand;
 mod properties;
 
 use super::{accounted, each_seed, is_sound, manners, plausible, windows_agree};
-use crate::oracle::windows::pane;
-use crate::oracle::{Change, Course, Cross, File, Log, LoggedChange, NOWHERE, Settings, accept, run_changed};
 use crate::program::{self, Manner};
 use crate::tapes::{self, ChangedCase};
+use oracle::windows::pane;
+use oracle::{Change, Course, Cross, File, Log, LoggedChange, NOWHERE, Settings, accept, run_changed};
 use std::path::{Path, PathBuf};
 
 const CASES: u64 = 60;

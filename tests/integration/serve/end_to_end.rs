@@ -7,7 +7,7 @@ use crate::exchange::Exchange;
 use crate::exchange::collector::{Collector, Log};
 use crate::exchange::market::Faults;
 use crate::kafka::rig;
-use crate::oracle::{self, File, Settings};
+use oracle::{File, Settings};
 use serde_json::Value;
 use std::collections::BTreeSet;
 

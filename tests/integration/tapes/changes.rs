@@ -2,8 +2,8 @@
 //! definition log.
 
 use super::{Case, Random, flags};
-use crate::oracle::windows::pane;
-use crate::oracle::{Change, Course, Cross, File, Log, LoggedChange, NOWHERE, Record, Settings, accept};
+use oracle::windows::pane;
+use oracle::{Change, Course, Cross, File, Log, LoggedChange, NOWHERE, Record, Settings, accept};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A run that is changed meanwhile.
@@ -213,7 +213,7 @@ impl Changes<'_> {
 /// The generator is worth what it reaches.
 #[test]
 fn cases_of_changes_reach_what_they_are_for() {
-    use crate::oracle::run_changed;
+    use oracle::run_changed;
     let mut missing = vec![
         "a cross over symbols that were wanted",
         "a cross that makes symbols wanted",
@@ -271,7 +271,7 @@ fn cases_of_changes_reach_what_they_are_for() {
                 })
             }
             "a cross that comes again" => course.crosses.iter().any(|cross| {
-                let before = |other: &&crate::oracle::JobCross| other.name == cross.name;
+                let before = |other: &&oracle::JobCross| other.name == cross.name;
                 course.crosses.iter().filter(before).any(|other| other.stay.to < cross.stay.from)
             }),
             "a symbol that comes again" => {

@@ -1,7 +1,6 @@
 //! A partition as a file: what its lines are, what it is called, how it is packed.
 
 use super::Random;
-use crate::oracle;
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 

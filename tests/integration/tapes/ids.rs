@@ -133,7 +133,7 @@ fn trade(random: &mut Random, symbols: &[&str], (known, now): (Known, u64), next
 /// The generator is worth what it reaches.
 #[test]
 fn cases_of_ids_reach_what_they_are_for() {
-    use crate::oracle::{self, Settings};
+    use oracle::Settings;
     let mut missing = vec![r#""missing_ids":null"#, r#""missing_ids":1"#, "duplicate", "late", "both"];
     for seed in 0..60 {
         let case = case(seed);

@@ -2,8 +2,8 @@
 //! boundaries.
 
 use super::{Case, Market, Random, Taker, flags};
-use crate::oracle::calendar::Zone;
-use crate::oracle::windows::Definition;
+use oracle::calendar::Zone;
+use oracle::windows::Definition;
 use std::collections::HashSet;
 
 const SECOND: i64 = 1_000_000;
@@ -231,7 +231,7 @@ fn decimals(flags: &[String]) -> (usize, usize) {
 /// The generator is worth what it reaches, and the oracle's windows agree.
 #[test]
 fn tapes_of_windows_reach_what_they_are_for() {
-    use crate::oracle::{self, Settings};
+    use oracle::Settings;
     let mut missing = vec![
         r#""window":"10s""#,
         r#""window":"24h""#,

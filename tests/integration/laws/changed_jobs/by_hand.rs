@@ -6,8 +6,8 @@
 //! partition 1 that of offset 2, of others their first; likewise `drop cross X`, `symbol A`, `drop symbol
 //! A`.
 
-use crate::oracle::{Change, Cross, Log, LoggedChange, Outcome, Settings, run_changed};
 use crate::tapes::{Case, ChangedCase, Packing, Tape};
+use oracle::{Change, Cross, Log, LoggedChange, Outcome, Settings, run_changed};
 use serde_json::Value;
 use std::collections::BTreeMap;
 

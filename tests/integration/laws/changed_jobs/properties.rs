@@ -2,10 +2,10 @@
 //! what was not asked for: held against each other, so that the oracle's reading of the log is not believed
 //! for its own sake.
 
-use crate::oracle::windows::pane;
-use crate::oracle::{Change, Cross, File, Log, LoggedChange, Outcome, Record, Settings, run, run_changed};
 use crate::tapes::{self, Case, Random};
 use num_bigint::BigInt;
+use oracle::windows::pane;
+use oracle::{Change, Cross, File, Log, LoggedChange, Outcome, Record, Settings, run, run_changed};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 

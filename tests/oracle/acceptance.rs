@@ -7,47 +7,47 @@ use super::windows::pane;
 use std::collections::{HashMap, HashSet};
 
 /// Before a partition's first accepted record its watermark is nowhere.
-pub(crate) const NOWHERE: i64 = i64::MIN;
+pub const NOWHERE: i64 = i64::MIN;
 
 /// A trade that counts.
 #[derive(Debug, Clone)]
-pub(crate) struct Trade {
-    pub(crate) symbol: String,
+pub struct Trade {
+    pub symbol: String,
     /// The number of the symbol's stay that it is of.
-    pub(crate) stay: usize,
-    pub(crate) id: Id,
+    pub stay: usize,
+    pub id: Id,
     /// The number of its record, its place in that, its partition.
-    pub(crate) arrival: (usize, usize, usize),
-    pub(crate) price: i64,
-    pub(crate) quantity: i64,
-    pub(crate) time: i64,
+    pub arrival: (usize, usize, usize),
+    pub price: i64,
+    pub quantity: i64,
+    pub time: i64,
     /// The first and the last trade that it stands for, by id.
-    pub(crate) first: u64,
-    pub(crate) last: u64,
-    pub(crate) taker_buys: Option<bool>,
+    pub first: u64,
+    pub last: u64,
+    pub taker_buys: Option<bool>,
     /// The start of its pane.
-    pub(crate) pane: i64,
+    pub pane: i64,
     /// Its partition's watermark when it was accepted, before it moved it.
-    pub(crate) accepted_at: i64,
+    pub accepted_at: i64,
 }
 
 /// The accounting of `docs/semantics.md#input`.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct Counts {
-    pub(crate) read: u64,
-    pub(crate) accepted: u64,
-    pub(crate) duplicate: u64,
-    pub(crate) late: u64,
-    pub(crate) bad: u64,
-    pub(crate) future: u64,
-    pub(crate) ignored: u64,
-    pub(crate) unselected: u64,
-    pub(crate) heartbeat: u64,
+pub struct Counts {
+    pub read: u64,
+    pub accepted: u64,
+    pub duplicate: u64,
+    pub late: u64,
+    pub bad: u64,
+    pub future: u64,
+    pub ignored: u64,
+    pub unselected: u64,
+    pub heartbeat: u64,
 }
 
 impl Counts {
     /// As the summary has it.
-    pub(crate) fn json(&self) -> String {
+    pub fn json(&self) -> String {
         let Counts { read, accepted, duplicate, late, bad, future, ignored, unselected, heartbeat } = self;
         format!(
             r#"{{"read":{read},"accepted":{accepted},"duplicate":{duplicate},"late":{late},"bad":{bad},"future":{future},"ignored":{ignored},"unselected":{unselected},"heartbeat":{heartbeat}}}"#
@@ -57,25 +57,25 @@ impl Counts {
 
 /// A record that went to the dead letters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Refused {
-    pub(crate) partition: usize,
-    pub(crate) offset: usize,
-    pub(crate) reason: String,
-    pub(crate) value: Vec<u8>,
+pub struct Refused {
+    pub partition: usize,
+    pub offset: usize,
+    pub reason: String,
+    pub value: Vec<u8>,
 }
 
 /// What the partitions' own records brought.
 #[derive(Debug, Default)]
-pub(crate) struct Accepted {
-    pub(crate) trades: Vec<Trade>,
-    pub(crate) counts: Counts,
-    pub(crate) refused: Vec<Refused>,
+pub struct Accepted {
+    pub trades: Vec<Trade>,
+    pub counts: Counts,
+    pub refused: Vec<Refused>,
     /// How far each partition's own records took its watermark.
-    pub(crate) watermarks: Vec<i64>,
+    pub watermarks: Vec<i64>,
 }
 
 /// Of each partition its records below the end that it is given, where it is.
-pub(crate) fn accept(settings: &Settings, course: &Course<'_>, files: &[File], ends: &[usize]) -> Accepted {
+pub fn accept(settings: &Settings, course: &Course<'_>, files: &[File], ends: &[usize]) -> Accepted {
     let mut all = Accepted::default();
     for (partition, file) in files.iter().enumerate() {
         let end = ends.get(partition).copied().unwrap_or(usize::MAX);

@@ -5,7 +5,7 @@
 //! disagree, the specification decides which of them is wrong.
 
 mod acceptance;
-pub(crate) mod calendar;
+pub mod calendar;
 mod json;
 mod log;
 mod market;
@@ -13,28 +13,28 @@ mod numbers;
 mod record;
 mod rows;
 mod settings;
-pub(crate) mod windows;
+pub mod windows;
 
-pub(crate) use acceptance::{Counts, NOWHERE, Refused, accept};
-pub(crate) use log::{Change, Course, JobCross, Log, LoggedChange};
+pub use acceptance::{Counts, NOWHERE, Refused, accept};
+pub use log::{Change, Course, JobCross, Log, LoggedChange};
 use log::{JobSymbol, Stay};
 use market::Market;
 use num_bigint::BigInt;
-pub(crate) use record::{File, Record};
+pub use record::{File, Record};
 use rows::Look;
 use settings::Fill;
-pub(crate) use settings::{Cross, Settings};
+pub use settings::{Cross, Settings};
 use std::collections::{BTreeMap, BTreeSet};
 use windows::{Definition, Window};
 
 /// What a run leaves behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Outcome {
+pub struct Outcome {
     /// JSON lines, in order.
-    pub(crate) rows: String,
-    pub(crate) counts: Counts,
+    pub rows: String,
+    pub counts: Counts,
     /// In order of partition and offset.
-    pub(crate) refused: Vec<Refused>,
+    pub refused: Vec<Refused>,
 }
 
 /// Where a row stands among the others.
@@ -55,12 +55,12 @@ struct Place {
 type Rows = BTreeMap<Place, String>;
 
 /// A run over these files, each of them a partition.
-pub(crate) fn run(settings: &Settings, files: &[File]) -> Outcome {
+pub fn run(settings: &Settings, files: &[File]) -> Outcome {
     run_changed(settings, &Log::default(), files)
 }
 
 /// A run of a job that is changed meanwhile.
-pub(crate) fn run_changed(settings: &Settings, log: &Log, files: &[File]) -> Outcome {
+pub fn run_changed(settings: &Settings, log: &Log, files: &[File]) -> Outcome {
     let course = Course::new(settings, log);
     let accepted = acceptance::accept(settings, &course, files, &[]);
     let market = Market::new(&accepted.trades);
@@ -302,7 +302,7 @@ impl<'a> Emission<'a> {
 
 #[test]
 fn the_vector_of_the_specification() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/spec-vector");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../golden/spec-vector");
     let read = |name: &str| std::fs::read(folder.join(name)).expect(name);
     let settings = Settings::read(&["--window", "10s"].map(str::to_owned));
     let outcome = run(&settings, &[File::of_json(read("input.jsonl"))]);

@@ -14,9 +14,9 @@ use num_traits::One;
 /// A window at an event time: what a row is about.
 #[derive(Debug, Copy, Clone)]
 pub(crate) struct Look<'a> {
-    pub(crate) definition: &'a Definition,
-    pub(crate) window: Window,
-    pub(crate) at: i64,
+    pub definition: &'a Definition,
+    pub window: Window,
+    pub at: i64,
 }
 
 impl Look<'_> {

@@ -17,11 +17,11 @@ use jiff::Timestamp;
 use std::cmp::{max, min};
 
 const SECOND: i64 = 1_000_000;
-pub(crate) const DAY: i64 = 86_400 * SECOND;
+pub const DAY: i64 = 86_400 * SECOND;
 
 /// Lengths are in microseconds.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Definition {
+pub enum Definition {
     /// Tumbling where both are the same.
     Sliding {
         size: i64,
@@ -32,7 +32,7 @@ pub(crate) enum Definition {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Period {
+pub enum Period {
     Fixed(i64),
     Civil(Unit, Zone),
     Moment(i64),
@@ -41,11 +41,11 @@ pub(crate) enum Period {
 
 /// A window of a definition, in the order of ends.
 #[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Window {
-    pub(crate) end: i64,
-    pub(crate) start: i64,
+pub struct Window {
+    pub end: i64,
+    pub start: i64,
     /// A symbol has a row if it traded from here on: the start, or where the anchored window before it ended.
-    pub(crate) last_step: i64,
+    pub last_step: i64,
 }
 
 impl Window {
@@ -54,14 +54,14 @@ impl Window {
     }
 
     /// Whether it begins to exist when another one ends.
-    pub(crate) fn follows(&self) -> bool {
+    pub fn follows(&self) -> bool {
         self.last_step > self.start
     }
 }
 
 impl Definition {
     /// As it is written, `zone` and `slide` where it names none.
-    pub(crate) fn read(text: &str, zone: &Zone, slide: Option<i64>) -> Definition {
+    pub fn read(text: &str, zone: &Zone, slide: Option<i64>) -> Definition {
         if let Some(rest) = text.strip_prefix("anchored:") {
             let (period, step) = rest.rsplit_once('/').unwrap_or_else(|| panic!("the window {text}"));
             return Definition::Anchored(Period::read(period, zone), duration(step));
@@ -77,7 +77,7 @@ impl Definition {
     }
 
     /// As rows have it.
-    pub(crate) fn canonical(&self) -> String {
+    pub fn canonical(&self) -> String {
         match self {
             Definition::Sliding { size, slide } if size == slide => length(*size),
             Definition::Sliding { size, slide } => format!("{}/{}", length(*size), length(*slide)),
@@ -95,7 +95,7 @@ impl Definition {
     }
 
     /// The windows in which a trade of this time makes a row.
-    pub(crate) fn windows_of(&self, time: i64) -> Vec<Window> {
+    pub fn windows_of(&self, time: i64) -> Vec<Window> {
         match self {
             Definition::Sliding { size, slide } => {
                 let last = time.div_euclid(*slide) * slide;
@@ -117,7 +117,7 @@ impl Definition {
     }
 
     /// The greatest start or end at or before this time, and the least after it.
-    pub(crate) fn boundaries_about(&self, time: i64) -> (Option<i64>, i64) {
+    pub fn boundaries_about(&self, time: i64) -> (Option<i64>, i64) {
         match self {
             Definition::Sliding { slide, .. } => {
                 let before = time.div_euclid(*slide) * slide;
@@ -132,7 +132,7 @@ impl Definition {
     }
 
     /// The window after this one; of anchored ones nobody asks.
-    pub(crate) fn next(&self, window: Window) -> Window {
+    pub fn next(&self, window: Window) -> Window {
         match self {
             Definition::Sliding { slide, .. } => Window::whole(window.start + slide, window.end + slide),
             _ => self.windows_of(window.end)[0],
@@ -140,7 +140,7 @@ impl Definition {
     }
 
     /// What `--max-carry` and `--max-fill` are at least, where they are not given.
-    pub(crate) fn own_length(&self, window: Window) -> i64 {
+    pub fn own_length(&self, window: Window) -> i64 {
         match self {
             Definition::Anchored(_, step) => *step,
             _ => window.end - window.start,
@@ -149,21 +149,21 @@ impl Definition {
 
     /// Whether what is part of the job from this moment on has rows of the window: it starts then or later,
     /// or it is of those that all start at one moment and ends later.
-    pub(crate) fn begins_with(&self, window: Window, from: i64) -> bool {
+    pub fn begins_with(&self, window: Window, from: i64) -> bool {
         if self.begin_together() { window.end > from } else { window.start >= from }
     }
 
     /// Whether all of its windows start at one moment.
-    pub(crate) fn begin_together(&self) -> bool {
+    pub fn begin_together(&self) -> bool {
         matches!(self, Definition::Anchored(Period::All | Period::Moment(_), _))
     }
 
-    pub(crate) fn is_anchored(&self) -> bool {
+    pub fn is_anchored(&self) -> bool {
         matches!(self, Definition::Anchored(..))
     }
 
     /// Whether its windows are one after the other, so that those within an interval make it up.
-    pub(crate) fn is_disjoint(&self) -> bool {
+    pub fn is_disjoint(&self) -> bool {
         match self {
             Definition::Sliding { size, slide } => size == slide,
             Definition::Civil(..) => true,
@@ -202,7 +202,7 @@ impl Period {
 
 /// The pane of this time: between two neighbouring boundaries of all definitions, and midnights UTC where
 /// these are far apart.
-pub(crate) fn pane(definitions: &[Definition], time: i64) -> (i64, i64) {
+pub fn pane(definitions: &[Definition], time: i64) -> (i64, i64) {
     let about: Vec<_> = definitions.iter().map(|definition| definition.boundaries_about(time)).collect();
     let before = about.iter().filter_map(|(before, _)| *before).max();
     let after = about.iter().map(|(_, after)| *after).min().expect("a job has a window");
@@ -259,7 +259,7 @@ fn length(micros: i64) -> String {
 }
 
 /// In microseconds.
-pub(crate) fn duration(text: &str) -> i64 {
+pub fn duration(text: &str) -> i64 {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let number: i64 = digits.parse().unwrap_or_else(|_| panic!("the duration {text}"));
     number

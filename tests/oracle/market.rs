@@ -27,20 +27,20 @@ pub(crate) struct Market {
 /// What the trades of a window come to, prices and quantities scaled by their decimals.
 #[derive(Debug, Clone)]
 pub(crate) struct Sums {
-    pub(crate) trades: usize,
-    pub(crate) open: i64,
-    pub(crate) high: i64,
-    pub(crate) low: i64,
-    pub(crate) close: i64,
+    pub trades: usize,
+    pub open: i64,
+    pub high: i64,
+    pub low: i64,
+    pub close: i64,
     /// Sums of q, of pq and of ppq.
-    pub(crate) volume: BigInt,
-    pub(crate) quote_volume: BigInt,
-    pub(crate) squares: BigInt,
+    pub volume: BigInt,
+    pub quote_volume: BigInt,
+    pub squares: BigInt,
     /// The first two sums over what takers bought; nothing where a trade does not tell.
-    pub(crate) taker_buys: Option<(BigInt, BigInt)>,
+    pub taker_buys: Option<(BigInt, BigInt)>,
     /// Nothing where some trade's id is none of a sequence.
-    pub(crate) missing_ids: Option<i128>,
-    pub(crate) digest: u64,
+    pub missing_ids: Option<i128>,
+    pub digest: u64,
     decimals: Decimals,
 }
 

@@ -24,24 +24,24 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The changes of a job, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Log {
-    pub(crate) changes: Vec<LoggedChange>,
+pub struct Log {
+    pub changes: Vec<LoggedChange>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LoggedChange {
-    pub(crate) change: Change,
+pub struct LoggedChange {
+    pub change: Change,
     /// In microseconds.
-    pub(crate) from: i64,
+    pub from: i64,
     /// By partition the offset of the first record after it; without one it came before the partition's
     /// first record.
-    pub(crate) offsets: BTreeMap<usize, usize>,
+    pub offsets: BTreeMap<usize, usize>,
 }
 
 /// Another formula under a known name is a drop and an addition. A symbol that a cross makes wanted has an
 /// addition of its own, before the cross's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Change {
+pub enum Change {
     AddCross(Cross),
     DropCross(String),
     AddSymbol(String),
@@ -56,11 +56,11 @@ impl LoggedChange {
 
 /// From when until when a symbol or a cross is part of the job.
 #[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Stay {
+pub struct Stay {
     /// 0 from the start, else one more than the place of its addition in the log.
-    pub(crate) number: usize,
-    pub(crate) from: i64,
-    pub(crate) to: i64,
+    pub number: usize,
+    pub from: i64,
+    pub to: i64,
 }
 
 impl Stay {
@@ -73,31 +73,31 @@ impl Stay {
 
 /// A symbol during one of its stays.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct JobSymbol {
-    pub(crate) name: String,
-    pub(crate) stay: Stay,
+pub struct JobSymbol {
+    pub name: String,
+    pub stay: Stay,
 }
 
 impl JobSymbol {
     /// Whether it may have a row of this window.
-    pub(crate) fn has_window(&self, settings: &Settings, definition: &Definition, window: Window) -> bool {
+    pub fn has_window(&self, settings: &Settings, definition: &Definition, window: Window) -> bool {
         window.start >= settings.withheld_before && definition.begins_with(window, self.stay.from)
     }
 }
 
 /// A cross during one of its stays.
 #[derive(Debug, Clone)]
-pub(crate) struct JobCross {
-    pub(crate) name: String,
+pub struct JobCross {
+    pub name: String,
     /// Each with whether it is divided by.
-    pub(crate) legs: Vec<(JobSymbol, bool)>,
-    pub(crate) stay: Stay,
+    pub legs: Vec<(JobSymbol, bool)>,
+    pub stay: Stay,
     /// As if it had been defined then.
-    pub(crate) defined_at: i64,
+    pub defined_at: i64,
 }
 
 impl JobCross {
-    pub(crate) fn formula(&self) -> String {
+    pub fn formula(&self) -> String {
         let mut formula = String::new();
         for (leg, is_inverse) in &self.legs {
             if !formula.is_empty() {
@@ -108,28 +108,28 @@ impl JobCross {
         formula
     }
 
-    pub(crate) fn has_window(&self, settings: &Settings, definition: &Definition, window: Window) -> bool {
+    pub fn has_window(&self, settings: &Settings, definition: &Definition, window: Window) -> bool {
         window.start >= settings.withheld_before && definition.begins_with(window, self.defined_at)
     }
 }
 
 /// All stays of a job's symbols and crosses.
 #[derive(Debug)]
-pub(crate) struct Course<'a> {
+pub struct Course<'a> {
     log: &'a Log,
     /// In order; nothing where all symbols are wanted always.
     symbols: Option<BTreeMap<String, Vec<Stay>>>,
-    pub(crate) crosses: Vec<JobCross>,
+    pub crosses: Vec<JobCross>,
 }
 
 impl<'a> Course<'a> {
     /// A log that no job can have is a mistake of the test.
-    pub(crate) fn new(settings: &Settings, log: &'a Log) -> Course<'a> {
+    pub fn new(settings: &Settings, log: &'a Log) -> Course<'a> {
         Course::read(settings, log).unwrap_or_else(|what| panic!("{what}: {log:?}"))
     }
 
     /// Else why no job can have this log.
-    pub(crate) fn read(settings: &Settings, log: &'a Log) -> Result<Course<'a>, String> {
+    pub fn read(settings: &Settings, log: &'a Log) -> Result<Course<'a>, String> {
         let wanted = settings.wanted();
         let symbols = wanted.map(|names| names.into_iter().map(|name| (name, vec![Stay::WHOLE])).collect());
         let mut course = Course { log, symbols, crosses: Vec::new() };
@@ -209,14 +209,14 @@ impl<'a> Course<'a> {
     }
 
     /// The symbol during the stay of this number, which has come to pass.
-    pub(crate) fn symbol(&self, name: &str, number: usize) -> JobSymbol {
+    pub fn symbol(&self, name: &str, number: usize) -> JobSymbol {
         let stay = self.stays(name).iter().find(|stay| stay.number == number);
         JobSymbol { name: name.to_owned(), stay: *stay.expect("a stay") }
     }
 
     /// The number of the stay for which a record asks that has this symbol and time; nothing where the
     /// symbol is not wanted.
-    pub(crate) fn stay_of_record(
+    pub fn stay_of_record(
         &self,
         symbol: &str,
         (partition, offset): (usize, usize),
@@ -234,7 +234,7 @@ impl<'a> Course<'a> {
     }
 
     /// The symbols and crosses after all changes; no symbols where all are wanted.
-    pub(crate) fn in_force(&self) -> (BTreeSet<&str>, Vec<&JobCross>) {
+    pub fn in_force(&self) -> (BTreeSet<&str>, Vec<&JobCross>) {
         let symbols = self.symbols.iter().flatten();
         let wanted = symbols.filter(|(_, stays)| stays.last().is_some_and(|stay| !stay.has_ended()));
         let crosses = self.crosses.iter().filter(|cross| !cross.stay.has_ended());

@@ -7,14 +7,14 @@ use super::json::{self, Json};
 const TIMES_MS: std::ops::Range<u128> = 1_230_768_000_000..4_102_444_800_000;
 
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     Trade,
     Aggregate,
 }
 
 /// What a trade is known by.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Id {
+pub enum Id {
     /// One more than the symbol's trade before it has.
     Sequence(u64),
     /// A number, or a text, that no other trade of the symbol has.
@@ -25,29 +25,29 @@ pub(crate) enum Id {
 
 /// Prices and quantities are scaled by their [`Decimals`], times are microseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Event {
-    pub(crate) symbol: String,
-    pub(crate) kind: Kind,
-    pub(crate) id: Id,
-    pub(crate) price: i64,
-    pub(crate) quantity: i64,
-    pub(crate) time: i64,
+pub struct Event {
+    pub symbol: String,
+    pub kind: Kind,
+    pub id: Id,
+    pub price: i64,
+    pub quantity: i64,
+    pub time: i64,
     /// Of an aggregate the first and the last of its trades; else the id, where it is one of a sequence.
-    pub(crate) first: u64,
-    pub(crate) last: u64,
+    pub first: u64,
+    pub last: u64,
     /// What the taker did, where it is told.
-    pub(crate) taker_buys: Option<bool>,
+    pub taker_buys: Option<bool>,
 }
 
 /// How many decimals prices and quantities have.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub(crate) struct Decimals {
-    pub(crate) price: usize,
-    pub(crate) quantity: usize,
+pub struct Decimals {
+    pub price: usize,
+    pub quantity: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Record {
+pub enum Record {
     Trade(Event),
     Heartbeat(i64),
     Ignored,
@@ -56,33 +56,33 @@ pub(crate) enum Record {
 
 /// A record, or one element of it.
 #[derive(Debug)]
-pub(crate) struct Element<'a> {
+pub struct Element<'a> {
     /// The number of the record.
-    pub(crate) offset: usize,
+    pub offset: usize,
     /// The place of the element in it.
-    pub(crate) part: usize,
-    pub(crate) line: &'a [u8],
-    pub(crate) record: Record,
+    pub part: usize,
+    pub line: &'a [u8],
+    pub record: Record,
 }
 
 /// A partition: JSON lines and capture lines, or an archive of trades.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct File {
+pub struct File {
     /// Unpacked.
-    pub(crate) bytes: Vec<u8>,
+    pub bytes: Vec<u8>,
     /// The symbol of an archive: it is CSV.
-    pub(crate) archive_of: Option<String>,
+    pub archive_of: Option<String>,
     /// Its JSON is read by `tests/formats/any-ids.toml`.
-    pub(crate) is_mapped: bool,
+    pub is_mapped: bool,
 }
 
 impl File {
-    pub(crate) fn of_json(bytes: Vec<u8>) -> File {
+    pub fn of_json(bytes: Vec<u8>) -> File {
         File { bytes, archive_of: None, is_mapped: false }
     }
 
     /// What is judged by itself, in order.
-    pub(crate) fn elements(&self, decimals: Decimals) -> Vec<Element<'_>> {
+    pub fn elements(&self, decimals: Decimals) -> Vec<Element<'_>> {
         let mut elements = Vec::new();
         for (offset, (line, records)) in self.records(decimals).into_iter().enumerate() {
             let parts = records.into_iter().enumerate();

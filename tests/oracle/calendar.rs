@@ -17,7 +17,7 @@ const DAY: i64 = 24 * HOUR;
 const FAR: i64 = 16 * HOUR;
 
 #[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Unit {
+pub enum Unit {
     Day,
     Week,
     Month,
@@ -25,9 +25,9 @@ pub(crate) enum Unit {
 
 /// The clocks of a zone.
 #[derive(Debug, Clone)]
-pub(crate) struct Zone {
+pub struct Zone {
     /// As the database writes it.
-    pub(crate) name: String,
+    pub name: String,
     clocks: TimeZone,
     /// The seconds at which days begin, by the number of the day since 1970-01-01.
     begun: Rc<RefCell<HashMap<i64, i64>>>,
@@ -40,7 +40,7 @@ impl PartialEq for Zone {
 }
 
 impl Zone {
-    pub(crate) fn named(name: &str) -> Zone {
+    pub fn named(name: &str) -> Zone {
         let clocks = TimeZoneDatabase::bundled().get(name).unwrap_or_else(|error| panic!("{name}: {error}"));
         let name = clocks.iana_name().unwrap_or(name).to_owned();
         Zone { name, clocks, begun: Rc::default() }
@@ -58,7 +58,7 @@ impl Zone {
     }
 
     /// The first second that has this date or a later one.
-    pub(crate) fn day_begins(&self, day: i64) -> i64 {
+    pub fn day_begins(&self, day: i64) -> i64 {
         if let Some(second) = self.begun.borrow().get(&day) {
             return *second;
         }
@@ -83,7 +83,7 @@ impl Zone {
     }
 
     /// The civil day, week or month that holds this second: where it begins, and where the next one does.
-    pub(crate) fn period(&self, unit: Unit, second: i64) -> (i64, i64) {
+    pub fn period(&self, unit: Unit, second: i64) -> (i64, i64) {
         let mut first_day = first_day(unit, self.date(second));
         // What the wall shows may be a date that has been before: clocks were set back over midnight.
         loop {
@@ -118,7 +118,7 @@ fn next_first_day(unit: Unit, first: i64) -> i64 {
 }
 
 /// Year, month and day of the number of a day, by counting off the days of years and months.
-pub(crate) fn date_of(day: i64) -> (i64, u32, u32) {
+pub fn date_of(day: i64) -> (i64, u32, u32) {
     let is_leap = |year: i64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let (mut year, mut left) = (1970, day);
     while left < 0 {

@@ -7,58 +7,58 @@ use super::windows::{Definition, Window, duration};
 use std::collections::BTreeSet;
 
 #[derive(Debug, Clone)]
-pub(crate) struct Settings {
+pub struct Settings {
     /// In the order of the command line.
-    pub(crate) windows: Vec<Definition>,
-    pub(crate) decimals: Decimals,
-    pub(crate) fill: Fill,
+    pub windows: Vec<Definition>,
+    pub decimals: Decimals,
+    pub fill: Fill,
     /// Nothing where it is not given; the same of the next.
-    pub(crate) max_fill: Option<i64>,
-    pub(crate) max_carry: Option<i64>,
-    pub(crate) delay: i64,
-    pub(crate) grace: i64,
-    pub(crate) tick: i64,
-    pub(crate) changes: bool,
-    pub(crate) provisional: bool,
+    pub max_fill: Option<i64>,
+    pub max_carry: Option<i64>,
+    pub delay: i64,
+    pub grace: i64,
+    pub tick: i64,
+    pub changes: bool,
+    pub provisional: bool,
     /// Whether `symbol`, `cross`, `stats` and `basis` rows are printed.
-    pub(crate) rows: [bool; 4],
+    pub rows: [bool; 4],
     /// Crosses and the pairs that they are held against.
-    pub(crate) bases: Vec<(String, String)>,
+    pub bases: Vec<(String, String)>,
     /// Symbols with rows of their own; nothing for `all`.
-    pub(crate) symbols: Option<Vec<String>>,
+    pub symbols: Option<Vec<String>>,
     /// In order of their names.
-    pub(crate) crosses: Vec<Cross>,
-    pub(crate) missing_leg: MissingLeg,
-    pub(crate) stats_last: usize,
-    pub(crate) dedup: bool,
-    pub(crate) max_jump: Option<i64>,
+    pub crosses: Vec<Cross>,
+    pub missing_leg: MissingLeg,
+    pub stats_last: usize,
+    pub dedup: bool,
+    pub max_jump: Option<i64>,
     /// How long before its own moment a cross that is added may have rows.
-    pub(crate) back_fill: i64,
+    pub back_fill: i64,
     /// A run that begins inside a log gives no row of a window that starts before. No flag says it.
-    pub(crate) withheld_before: i64,
+    pub withheld_before: i64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Cross {
-    pub(crate) name: String,
-    pub(crate) legs: Vec<Leg>,
+pub struct Cross {
+    pub name: String,
+    pub legs: Vec<Leg>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Leg {
-    pub(crate) symbol: String,
-    pub(crate) inverse: bool,
+pub struct Leg {
+    pub symbol: String,
+    pub inverse: bool,
 }
 
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub(crate) enum MissingLeg {
+pub enum MissingLeg {
     Null,
     Carry,
     Withhold,
 }
 
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub(crate) enum Fill {
+pub enum Fill {
     None,
     Null,
     Previous,
@@ -66,7 +66,7 @@ pub(crate) enum Fill {
 
 impl Settings {
     /// What a run goes by. Flags the oracle does not know are a mistake of the test.
-    pub(crate) fn read(flags: &[String]) -> Settings {
+    pub fn read(flags: &[String]) -> Settings {
         let mut settings = Settings {
             windows: windows(flags),
             decimals: Decimals { price: 8, quantity: 8 },
@@ -155,18 +155,18 @@ impl Settings {
     }
 
     /// How old a window may be that stands in for this one of the definition.
-    pub(crate) fn max_carry_of(&self, definition: &Definition, window: Window) -> i64 {
+    pub fn max_carry_of(&self, definition: &Definition, window: Window) -> i64 {
         self.max_carry.unwrap_or(duration("5m").max(definition.own_length(window)))
     }
 
     /// How long after the last window with trades this one may be filled.
-    pub(crate) fn max_fill_of(&self, definition: &Definition, window: Window) -> i64 {
+    pub fn max_fill_of(&self, definition: &Definition, window: Window) -> i64 {
         self.max_fill.unwrap_or(duration("1h").max(definition.own_length(window)))
     }
 
     /// The symbols whose trades are asked for at the start: those with rows of their own, and legs, which
     /// have them too. Nothing for all.
-    pub(crate) fn wanted(&self) -> Option<BTreeSet<String>> {
+    pub fn wanted(&self) -> Option<BTreeSet<String>> {
         let legs = self.crosses.iter().flat_map(|cross| &cross.legs).map(|leg| &leg.symbol);
         let needed = legs.chain(self.bases.iter().map(|(_, direct)| direct));
         self.symbols.as_ref().map(|own| own.iter().chain(needed).cloned().collect())
@@ -190,7 +190,7 @@ fn windows(flags: &[String]) -> Vec<Definition> {
 
 impl Cross {
     /// As it is written.
-    pub(crate) fn read(text: &str) -> Cross {
+    pub fn read(text: &str) -> Cross {
         let (name, legs) = text.split_once('=').unwrap_or_else(|| panic!("the cross {text}"));
         let mut cross = Cross { name: name.to_owned(), legs: Vec::new() };
         let mut inverse = false;
