@@ -13,7 +13,6 @@ use crate::file_lock::lock;
 use anyhow::Result;
 use std::fs::File;
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// Removes a file, where it is there.
@@ -69,23 +68,12 @@ pub(super) enum Strangers {
     Refuse,
     /// Anything: the user wants to begin anew.
     Replace,
-    /// What an earlier run without a checkpoint has written: lines that begin so. They are replaced.
-    ReplaceLines(&'static str),
 }
 
 impl AppendFile {
     /// Opens or makes a file of a run's own, by what the checkpoint says.
-    pub(super) fn open(
-        config: &Config,
-        path: &Path,
-        files: &CommittedFiles,
-        replaced: &'static str,
-    ) -> Result<Self> {
-        let strangers = match (config.fresh, config.has_ledger()) {
-            (true, _) => Strangers::Replace,
-            (false, true) => Strangers::Refuse,
-            (false, false) => Strangers::ReplaceLines(replaced),
-        };
+    pub(super) fn open(config: &Config, path: &Path, files: &CommittedFiles) -> Result<Self> {
+        let strangers = if config.fresh { Strangers::Replace } else { Strangers::Refuse };
         let mut file = Self::opened(path)?;
         if !file.special {
             lock(&file.file, &file.name, files.predecessor.as_deref(), config.verbosity)?;
@@ -170,25 +158,16 @@ impl AppendFile {
     fn is_nobodys(&mut self, files: &CommittedFiles, strangers: Strangers) -> Result<()> {
         let failed = |error| write_failed(&self.name, error);
         let is_empty = self.file.metadata().map_err(failed)?.len() == 0;
-        let replaced = match strangers {
-            Strangers::Replace => true,
-            Strangers::Refuse => false,
-            Strangers::ReplaceLines(begin) => begins_with(&self.file, begin).map_err(failed)?,
-        };
-        if is_empty || replaced {
+        if is_empty || strangers == Strangers::Replace {
             return Ok(());
         }
         let name = &self.name;
-        let (words, hint) = match (strangers, files.until) {
-            (Strangers::ReplaceLines(_), _) => (
-                format!("{name} is not empty, and no run has written it"),
-                "name another file, or remove this one",
-            ),
-            (_, None) => (
+        let (words, hint) = match files.until {
+            None => (
                 format!("{name} is not empty, and there is no checkpoint by which this job has written it"),
                 "name another file; or say --fresh, which empties this one and begins the job anew",
             ),
-            (_, Some(_)) => (
+            Some(_) => (
                 format!("{name} is not empty, and the checkpoint of this job does not know it"),
                 "name the file that the job has written to so far, or one that is new",
             ),
@@ -250,13 +229,6 @@ impl Write for AppendFile {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// Whether the first line of a file begins so.
-fn begins_with(file: &File, begin: &str) -> io::Result<bool> {
-    let mut first = vec![0; begin.len()];
-    let found = file.read_at(&mut first, 0)?;
-    Ok(first[..found] == *begin.as_bytes())
 }
 
 /// A file that holds the checkpoint was elsewhere when that was written: moved, or copied, with others beside

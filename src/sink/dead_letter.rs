@@ -38,7 +38,7 @@ struct Line<'a> {
 
 impl DeadLetters {
     pub(super) fn file(config: &Config, path: &Path, files: &CommittedFiles) -> Result<Self> {
-        let out = AppendFile::open(config, path, files, "{\"partition\":")?;
+        let out = AppendFile::open(config, path, files)?;
         Ok(DeadLetters { name: path.display().to_string(), topics: config.source.topics(), out })
     }
 }

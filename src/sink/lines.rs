@@ -30,7 +30,7 @@ impl Lines {
     }
 
     pub(super) fn file(config: &Config, path: &Path, files: &CommittedFiles) -> Result<Self> {
-        let out = Out::File(BackgroundWriter::new(AppendFile::open(config, path, files, "{\"kind\":")?));
+        let out = Out::File(BackgroundWriter::new(AppendFile::open(config, path, files)?));
         Ok(Lines { name: path.display().to_string(), out, buffer: Vec::new() })
     }
 
