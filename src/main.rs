@@ -57,23 +57,25 @@ impl Kept {
         }
     }
 
-    /// An interrupted run has ended in order: what it had to commit is committed.
+    /// An interrupted run has ended in order: what it had to commit is committed, or it has not begun.
     fn ended_in_order(self, error: anyhow::Error) -> anyhow::Result<Exit> {
-        match self == Kept::All && exit_of(&error) == Exit::Interrupted {
-            true => Ok(Exit::Interrupted),
-            false => Err(error),
+        match exit_of(&error) {
+            Exit::Interrupted if self == Kept::All => Ok(Exit::Interrupted),
+            exit if self.exit_of(exit) != exit => Ok(exit),
+            _ => Err(error),
         }
     }
 
     /// A request to terminate is followed to the letter where nothing is lost by it.
     fn exit_of(self, exit: Exit) -> Exit {
-        let is_interrupted = matches!(exit, Exit::Interrupted | Exit::Child(INTERRUPTED));
-        if self != Kept::Less && is_interrupted && signals::is_terminated() { Exit::Done } else { exit }
+        if self != Kept::Less && is_interrupted(exit) && signals::is_terminated() { Exit::Done } else { exit }
     }
 }
 
-/// As which processes that this one started say that they were interrupted.
-const INTERRUPTED: u8 = Exit::Interrupted.code();
+/// Whether it was interrupted, or the processes were that it started.
+fn is_interrupted(exit: Exit) -> bool {
+    exit.code() == Exit::Interrupted.code()
+}
 
 /// What an error comes to.
 fn exit_of(error: &anyhow::Error) -> Exit {

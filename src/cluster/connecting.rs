@@ -242,6 +242,7 @@ impl Shared {
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
             }
             if interrupt::noticed() {
+                interrupt::note_signal();
                 return Err(ClusterError::Interrupted);
             }
             let now = Instant::now();

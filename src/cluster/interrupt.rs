@@ -18,6 +18,8 @@ struct Flags {
     interrupted: Arc<AtomicBool>,
     /// Somebody has asked for it here: a second request ends the process at once.
     asked: Arc<AtomicBool>,
+    /// It was asked by SIGTERM.
+    terminated: Arc<AtomicBool>,
 }
 
 /// The flag that SIGINT and SIGTERM set from now on, instead of ending the process: the run has to look at
@@ -28,7 +30,8 @@ pub(super) fn notice() -> io::Result<Arc<AtomicBool>> {
     if let Some(flags) = &*known {
         return Ok(Arc::clone(&flags.interrupted));
     }
-    let flags = Flags { interrupted: Arc::default(), asked: Arc::default() };
+    let flags = Flags { interrupted: Arc::default(), asked: Arc::default(), terminated: Arc::default() };
+    flag::register(SIGTERM, Arc::clone(&flags.terminated))?;
     for signal in [SIGINT, SIGTERM] {
         // In this order, or the first one would be a second one already.
         flag::register_conditional_shutdown(signal, 130, Arc::clone(&flags.asked))?;
@@ -42,6 +45,15 @@ pub(super) fn notice() -> io::Result<Arc<AtomicBool>> {
 pub(super) fn noticed() -> bool {
     let known = FLAGS.lock().unwrap_or_else(PoisonError::into_inner);
     known.as_ref().is_some_and(|flags| flags.interrupted.load(Ordering::SeqCst))
+}
+
+/// Notes which signal it was that has ended the joining, before a run looks at signals itself.
+pub(super) fn note_signal() {
+    let known = FLAGS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(flags) = &*known {
+        let terminated = flags.terminated.load(Ordering::SeqCst);
+        signals::note(if terminated { SIGTERM } else { SIGINT });
+    }
 }
 
 /// Interrupts this process as Ctrl-C would, unless Ctrl-C has: a terminal sends it to every process at once,

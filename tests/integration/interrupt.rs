@@ -66,3 +66,31 @@ fn a_server_of_rows_that_is_asked_to_terminate_ends_with_0_and_by_ctrl_c_with_13
         assert_eq!(child.wait().expect("it ends").code(), Some(code), "{signal}");
     }
 }
+
+#[test]
+fn a_process_that_waits_for_the_others_and_is_asked_to_terminate_ends_with_0_and_by_ctrl_c_with_130() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
+    write("trades.jsonl", &trade(1));
+    // Addresses that no other test has, and nobody stands behind the second one.
+    write("hosts", "127.77.0.1:7701\n127.77.0.2:7701\n");
+    let hosts = ["-n", "2", "-p", "0", "--hostfile", "hosts"];
+    for (signal, code, is_told) in [("-TERM", 0, false), ("-INT", 130, true)] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
+        command.args(["run", "trades.jsonl", "--to", "rows.jsonl"]).args(hosts).current_dir(folder.path());
+        crate::program::without_settings(&mut command);
+        let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let mut said = BufReader::new(child.stderr.take().expect("a pipe"));
+        let mut line = String::new();
+        while !line.contains("waiting for process 1") {
+            line.clear();
+            assert!(said.read_line(&mut line).expect("a text") > 0, "it has ended");
+        }
+        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status();
+        assert!(sent.expect("kill is there").success());
+        let mut rest = String::new();
+        said.read_to_string(&mut rest).expect("a text");
+        assert_eq!(child.wait().expect("it ends").code(), Some(code), "{signal}: {rest}");
+        assert_eq!(rest.contains("interrupted while waiting"), is_told, "{signal}: {rest}");
+    }
+}
