@@ -5,7 +5,7 @@ import { Panel } from "./chart.js";
 import * as painters from "./painters.js";
 import { room } from "./scale.js";
 import { placeOf } from "./store.js";
-import { clock, day, exact, percent } from "./text.js";
+import { exact, instant, percent } from "./text.js";
 
 const COLOURS = ["one", "two", "three", "four", "five", "six"];
 const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3], [5, 5], [14, 4]];
@@ -51,8 +51,8 @@ export const comparePanel = (charts, host) => {
       const value = !row ? "no row" : page.percent ? percent(number(row.vwap) / number(based[nth]?.vwap) - 1) : exact(row.vwap);
       return { name, value, text: `${name}${row?.vwap}${value}` };
     });
-    const since = page.percent ? `since ${page.since ? `${day(page.since)} ${clock(page.since)}` : "the left edge"}` : "";
-    const text = [hover ? `${day(hover)} ${clock(hover)}` : "", since].filter(Boolean).join(", ");
+    const since = page.percent ? `since ${page.since ? instant(page.since) : "the left edge"}` : "";
+    const text = [hover ? instant(hover) : "", since].filter(Boolean).join(", ");
     const wanted = JSON.stringify([told.map((name) => name.text), text]);
     if (legend.dataset.told === wanted) return;
     legend.dataset.told = wanted;
@@ -113,6 +113,6 @@ export class Comparing {
     document.getElementById("compare-names").replaceChildren(...chips);
     this.kind.hidden = page.others.length === 0;
     this.kind.value = page.percent ? "percent" : "rates";
-    this.kind.options[1].textContent = page.since ? `per cent since ${day(page.since)} ${clock(page.since)}` : page.at ? "per cent since the held window" : "per cent since the left edge";
+    this.kind.options[1].textContent = page.since ? `per cent since ${instant(page.since)}` : page.at ? "per cent since the held window" : "per cent since the left edge";
   }
 }

@@ -1,7 +1,7 @@
 // A cross is added to the job that runs, or dropped: its name, its formula with the symbols that are known, and what the
 // server says to it.
 
-import { clock, counted, day, duration } from "./text.js";
+import { counted, duration, instant } from "./text.js";
 
 const element = (id) => document.getElementById(id);
 const MOST = 8;
@@ -81,7 +81,7 @@ export class Defining {
   line({ name, formula, since_ms }) {
     const line = document.createElement("li");
     const text = document.createElement("span");
-    text.append(Object.assign(document.createElement("b"), { textContent: name }), ` = ${formula}${since_ms ? `, since ${day(since_ms)} ${clock(since_ms)}` : ""}`);
+    text.append(Object.assign(document.createElement("b"), { textContent: name }), ` = ${formula}${since_ms ? `, since ${instant(since_ms)}` : ""}`);
     const button = Object.assign(document.createElement("button"), { type: "button", textContent: "drop" });
     button.setAttribute("aria-label", `drop ${name}`);
     button.addEventListener("click", () => {
@@ -128,7 +128,7 @@ export class Defining {
 
   outcome(what, { changes, kept }) {
     const from = changes.map((change) => change.from_ms).find((ms) => ms !== undefined && ms !== null);
-    const since = changes.length === 0 ? " already" : from ? ` from ${day(from)} ${clock(from)} on` : "";
+    const since = changes.length === 0 ? " already" : from ? ` from ${instant(from)} on` : "";
     return `${what}${since}${kept ? "" : "; this job has no checkpoint, so the change ends with it"}.`;
   }
 

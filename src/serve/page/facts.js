@@ -2,7 +2,7 @@
 
 import { describe } from "./charts.js";
 import { divides, path, stage } from "./store.js";
-import { brief, clock, counted, dated, day, dayOf, deviation, duration, exact, grouped, moment, whole } from "./text.js";
+import { brief, clock, counted, dated, day, dayOf, deviation, duration, exact, grouped, instant, moment, whole } from "./text.js";
 
 const element = (id) => document.getElementById(id);
 const ROWS = 20;
@@ -75,7 +75,7 @@ export class Facts {
     const wanted = catalogue.history_ms === null ? "all of it" : `${duration(catalogue.history_ms)} (--history)`;
     element("held").hidden = from === null || from === undefined;
     element("held").textContent = from
-      ? `Rows reach back to ${day(from)} ${clock(from)} (${duration(last - from)}), of all names alike: ${grouped(catalogue.most_rows)} rows are the most that are kept, too few for ${wanted}.`
+      ? `Rows reach back to ${instant(from)} (${duration(last - from)}), of all names alike: ${grouped(catalogue.most_rows)} rows are the most that are kept, too few for ${wanted}.`
       : "";
   }
 
@@ -87,7 +87,7 @@ export class Facts {
       if (before[what] > 0) told.push({ what, text: () => `${counted(before[what], "record")} ${words[what]} before the server could tell when`, before: true });
       for (const refusal of refusals.slice(-NOTES)) {
         if (refusal[what] === 0) continue;
-        const at = () => (refusal.frontier_ms > 0 ? `, the frontier at ${day(refusal.frontier_ms)} ${clock(refusal.frontier_ms)}` : "");
+        const at = () => (refusal.frontier_ms > 0 ? `, the frontier at ${instant(refusal.frontier_ms)}` : "");
         told.push({ what, text: () => `${refusal.partition}: ${counted(refusal[what], "record")} ${words[what]}${at()}`, before: true, at: refusal.frontier_ms });
       }
     }

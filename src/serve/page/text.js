@@ -21,6 +21,9 @@ export const clock = (ms, fine = false) => text(ms).slice(11, fine ? 23 : 19);
 /** 2018-05-01 */
 export const day = (ms) => text(ms).slice(0, 10);
 
+/** 2018-05-01 12:34:56 */
+export const instant = (ms) => `${day(ms)} ${clock(ms)}`;
+
 /** 2018-05-01T12:34:56, as a field for times wants it, and back. */
 export const field = (ms) => text(ms).slice(0, 19);
 export const unfield = (value) => {
@@ -28,7 +31,7 @@ export const unfield = (value) => {
   return Number.isFinite(at) ? at - offset(at - offset(at)) : null;
 };
 
-const minute = (ms) => `${day(ms)} ${clock(ms).slice(0, 5)}`;
+const minute = (ms) => instant(ms).slice(0, -3);
 
 /** A window's times; the days only where it is as long as one. */
 export const span = ({ start_ms, end_ms }) => {
