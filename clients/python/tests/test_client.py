@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from crossrate import Client, ProblemError, UnreachableError
+from crossrate.tables import _polars
 
 PROGRAM = os.environ["CROSSRATE_PROGRAM"]
 TRADES = os.environ["CROSSRATE_TRADES"]
@@ -165,6 +166,19 @@ class ClientTest(unittest.TestCase):
         # Kinds together: what one kind does not have is null.
         mixed = self.client.windows(limit=50).polars()
         self.assertEqual(mixed.height, 50)
+
+    def test_frames_of_polars_have_every_digit(self) -> None:
+        for texts, kind in [
+            (["0.000000000000000001", None, "12345678901234567890"], "Decimal(precision=38, scale=18)"),
+            (["2.385611945790275870527968299765279684"], "Decimal(precision=38, scale=36)"),
+            (["1E+20", "0"], "Decimal(precision=38, scale=0)"),
+            (["12.385611945790275870527968299765279684", None, "123.5"], "String"),
+        ]:
+            cells = [None if text is None else Decimal(text) for text in texts]
+            told = [None if cell is None else format(cell, "f") for cell in cells]
+            column = _polars({"vwap": list(cells)})["vwap"]
+            self.assertEqual(str(column.dtype), kind)
+            self.assertEqual(column.to_list(), told if kind == "String" else cells)
 
     def test_a_question_in_sql(self) -> None:
         table = self.client.sql("select name, count(*) as n from crosses group by name")

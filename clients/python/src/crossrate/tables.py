@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 Row: TypeAlias = dict[str, Any]
 """A row by the names of its fields, as `docs/sql.md` lists them."""
 
-# Digits that a column of polars holds at most, and those behind the point: rates and prices have eighteen.
-PRECISION, SCALE = 38, 18
+# The digits that a decimal of polars has at most.
+PRECISION = 38
 
 
 class Schema:
@@ -70,6 +70,18 @@ def _columns(names: Sequence[str], rows: Sequence[Sequence[Any]], exact: bool) -
     return {name: [cell(row[at]) for row in rows] for at, name in enumerate(names)}
 
 
+def _digits(cells: Sequence[Any]) -> tuple[int, int] | None:
+    """How many digits the decimals of a column have before and behind the point at most; none where none is one."""
+    whole, places, found = 0, 0, False
+    for cell in cells:
+        if isinstance(cell, Decimal):
+            _, digits, exponent = cell.as_tuple()
+            behind = max(-int(exponent), 0)
+            whole, places = max(whole, len(digits) + int(exponent)), max(places, behind)
+            found = True
+    return (whole, places) if found else None
+
+
 def _pandas(columns: dict[str, list[Any]]) -> pandas.DataFrame:
     import pandas
 
@@ -83,10 +95,17 @@ def _pandas(columns: dict[str, list[Any]]) -> pandas.DataFrame:
 def _polars(columns: dict[str, list[Any]]) -> polars.DataFrame:
     import polars
 
-    exact = polars.Decimal(PRECISION, SCALE)
-    types = {
-        name: exact for name, cells in columns.items() if any(isinstance(cell, Decimal) for cell in cells)
-    }
+    types: dict[str, Any] = {}
+    for name, cells in columns.items():
+        digits = _digits(cells)
+        if digits is None:
+            continue
+        whole, places = digits
+        if whole + places <= PRECISION:
+            types[name] = polars.Decimal(PRECISION, places)
+        else:
+            types[name] = polars.String
+            columns[name] = [None if cell is None else format(cell, "f") for cell in cells]
     frame = polars.DataFrame(columns, schema_overrides=types, infer_schema_length=None)
     bounds = [
         polars.from_epoch(bound, time_unit="ms").dt.replace_time_zone("UTC").alias(name)
