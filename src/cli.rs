@@ -161,7 +161,7 @@ enum Commands {
     /// Serve results that exist, and follow them: the page, REST, streams, SQL, metrics
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(Flags<SERVE>),
-    /// Ask about rows in SQL: a file of rows, a database, or a server
+    /// Ask about rows in SQL: files, folders and databases of rows, or a server
     #[command(after_help = QUERY_EXAMPLES)]
     Query(Box<Query>),
     /// Look at the checkpoint of a job, see whether it is whole, remove it
@@ -202,13 +202,11 @@ enum Commands {
         name: Option<String>,
     },
     /// Print completions for a shell
-    #[command(hide = true)]
     Completions {
         /// Which shell
         shell: clap_complete::Shell,
     },
     /// Print the manual page, or that of a command
-    #[command(hide = true)]
     Man {
         /// Which command
         command: Option<String>,

@@ -87,6 +87,8 @@ fn definition(entries: &Entries) -> Option<Described> {
 /// Serves until it is interrupted.
 pub fn run(config: &ServeConfig) -> Result<Exit> {
     let config = &told_by_content(config.clone());
+    let interrupted = Arc::new(AtomicBool::new(false));
+    on_signal(&interrupted, &[], failure_detector::interrupted)?;
     let listener = serve::bind(&config.serving)?;
     let mut place = open(config)?;
     // What cannot be read now is more likely a slip than an outage.
@@ -95,8 +97,6 @@ pub fn run(config: &ServeConfig) -> Result<Exit> {
     let is_recording = matches!(config.from, SinkTarget::File(_) | SinkTarget::Days(..));
     let about = About { job: config.name.clone(), source: shown.clone(), is_recording, definition: None };
     let server = Server::start(listener, &config.serving, (about, Replays::of_results(config)), None)?;
-    let interrupted = Arc::new(AtomicBool::new(false));
-    on_signal(&interrupted, &[], failure_detector::interrupted)?;
     let mut publisher = Publisher::new(Arc::clone(server.board()), shown.clone(), config.verbosity);
     publisher.tell(first);
     if config.verbosity >= Verbosity::Normal {

@@ -38,6 +38,10 @@ fn examples_of(setting: &str) -> Vec<&'static str> {
 }
 
 fn completed(arg: Arg) -> Arg {
+    // `query --format` is no setting, though one is called so.
+    if !arg.get_possible_values().is_empty() {
+        return arg;
+    }
     let Some(about) = ALL.iter().find(|about| arg.get_id() == about.name) else {
         return match arg.get_id().as_str() {
             "server" | "rest" => arg.value_hint(ValueHint::Url),
@@ -106,6 +110,10 @@ mod tests {
             assert!(after(file).contains("compgen -f"), "{}", after(file));
         }
         assert!(script(Shell::Zsh).contains("(final changes)"));
+        // A flag of another command that has a setting's name keeps its own words.
+        let query = bash.split("crossrate__subcmd__query)").last().expect("the command");
+        let words = query.split("--format)\n").nth(1).and_then(|case| case.split(";;").next());
+        assert!(words.is_some_and(|words| words.contains("table csv json")), "{words:?}");
     }
 
     #[test]

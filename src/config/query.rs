@@ -5,7 +5,7 @@ use std::path::PathBuf;
 /// What is asked, and of what.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Query {
-    /// The question: a SELECT over symbols, crosses and stats
+    /// The question: a SELECT in SQLite's SQL, over symbols, crosses, stats and basis
     #[arg(required_unless_present = "worker")]
     pub sql: Option<String>,
     /// Rows as JSON lines (- is standard input), a folder of --to csv:FOLDER or --to parquet:FOLDER, or an

@@ -147,13 +147,15 @@ fn problem(complaint: Complaint, sql: &str) -> Problem {
         _ if time || message.contains("out of memory") || message.contains("too big") => LESS.to_owned(),
         Some(near) => near,
         None if message.contains("not authorized") || message.contains("prohibited") => {
-            "the tables symbols, crosses and stats can be read; nothing can be written".to_owned()
+            format!("the tables {} can be read; nothing can be written", tables())
         }
-        None => {
-            "the tables are symbols, crosses and stats; their columns are the fields of the rows".to_owned()
-        }
+        None => format!("the tables are {}; their columns are the fields of the rows", tables()),
     };
     Problem::bad_request(message).hint(hint)
+}
+
+fn tables() -> String {
+    RowKind::ALL.map(|kind| kind.schema().table).join(", ")
 }
 
 fn response(app: &App, rows: &Rows, format: Format, headers: &HeaderMap) -> Result<Response, Problem> {
