@@ -17,7 +17,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-const CASES: u64 = 400;
+const CASES: u64 = 250;
 /// Runs that making a failing case small may take.
 const SHRINKING: usize = 600;
 

@@ -600,7 +600,7 @@ fn ids_that_begin_anew_below_all_that_were_seen_are_noticed() {
 
 #[test]
 fn every_trade_is_published_once_or_counted_and_heartbeats_hold() {
-    let seeds: u64 = std::env::var("CROSSRATE_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(5_000);
+    let seeds: u64 = std::env::var("CROSSRATE_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(2_000);
     let first: u64 = std::env::var("CROSSRATE_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
     let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
     let sums: Vec<Counts> = std::thread::scope(|scope| {
