@@ -4,7 +4,7 @@
 //! symbol. For each length the best path of an asset goes over the symbol and the neighbour's best path, one
 //! symbol shorter, that weigh most: best paths spread from the currency, by `iterate`. The path in force is
 //! left for one that weighs twice as much, or where one of its symbols has no weight. An asset's first path
-//! is found by a plain search. What comes out are dated changes of the collection of crosses
+//! is found by a plain search. The output is dated changes of the collection of crosses
 //! (`docs/semantics.md#assets`).
 //!
 //! Late: trades count once their pane is final, so choices never change. Missing: an asset without a path of
@@ -38,8 +38,8 @@ use weights::SymbolWeights;
 /// Number of an asset in the order in which the first worker met it; the currencies come first.
 type AssetNumber = u32;
 
-/// Changes of the paths in force, on the first worker; what the next run must know of them, and the symbols
-/// that cannot take part.
+/// Changes of the paths in force, on the first worker; their state for the next run; and the symbols that
+/// cannot take part.
 ///
 /// Changes that people make have been told to the first worker.
 pub fn asset_paths<'scope>(

@@ -43,7 +43,7 @@ pub fn basis<'scope>(
     sides.at_looks(by_name, "Basis", rows).map(Emission::Row)
 }
 
-/// What one row says of a basis.
+/// One side of a basis, as a row gives it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Side {
     /// The basis's name, which is the cross's.

@@ -2,8 +2,7 @@
 //!
 //! The rate of a cross in a window is the product of its legs' VWAPs there, inverse legs divided, rounded
 //! once. Crosses are a collection, joined to the windows by leg: one cross or a thousand is the same graph.
-//! What comes of the join are changes of legs; only the windows of crosses that a change can touch are looked
-//! at.
+//! The join yields changes of legs, and a firing visits only the windows of crosses that a change can touch.
 //!
 //! Missing: a leg without trades never gives a number by accident; the row says so, or an earlier window
 //! stands in (`carry`). Empty: a window in which no leg traded has no row. Late: a corrected leg revises the
@@ -94,7 +93,7 @@ struct CrossRows {
     definition: Arc<Definition>,
     changing: Changing,
     resume: Arc<Resume>,
-    /// What stands in from windows that were final until then is known by what an earlier run left.
+    /// The restored state holds the legs that stand in from windows that were final until then.
     known_to: EventTime,
     looks: Looks,
     withhold_before: EventTime,

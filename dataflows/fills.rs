@@ -5,9 +5,9 @@
 //! are null, or the close of that window (`--fill previous`).
 //!
 //! Empty: a symbol that never traded has nothing to be filled from. Late: a row leaves once, at end + G, when
-//! it is known that the window has no trades. Windows that only the end of an input closes are not filled:
-//! who goes on with more of it may bring their trades. Crosses, statistics and bases take no notice. A fill
-//! is its row: nothing else is visited.
+//! it is known that the window has no trades. Windows that only the end of an input closes are not filled: a
+//! later run with more input may bring their trades. Crosses, statistics and bases take no notice. A fill is
+//! its row: nothing else is visited.
 
 use crate::market::agenda::Agenda;
 use crate::market::changes::{Changing, DatedChange};
@@ -55,7 +55,7 @@ pub fn fills<'scope>(
     input.at_looks(Pipeline, "Fills", FillRows::new(definition, resume))
 }
 
-/// What an earlier run left, each on the worker of its symbol.
+/// The restored state, each part on the worker of its symbol.
 fn known_closes<'scope>(
     scope: Scope<'scope, EventTime>,
     resume: &Resume,

@@ -21,8 +21,7 @@ use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::core::{Concat, Exchange, Map, OkErr};
 
-/// The legs of crosses with the final windows among them for longer, and what the next run must know of
-/// these.
+/// The legs of crosses with the final windows among them for longer, and the state of these for the next run.
 pub fn held_windows<'scope>(
     legs: LegCollection<'scope>,
     definition: &Arc<Definition>,
@@ -57,7 +56,7 @@ pub fn held_windows<'scope>(
 type HeldWindow = (Symbol, (WindowKey, LegState));
 type LegUpdate = (HeldWindow, EventTime, isize);
 
-/// What an earlier run held, in order of time.
+/// The restored windows, in order of time.
 fn known_of(definition: &Definition, resume: &Resume) -> Vec<HeldWindow> {
     let mut known = Vec::new();
     for ((symbol, window), held) in &resume.held {

@@ -22,7 +22,7 @@ use timely::dataflow::operators::probe::Handle;
 use timely::dataflow::operators::vec::{Broadcast, Filter};
 use timely::dataflow::{Scope, StreamVec};
 
-/// What leaves a job's dataflow on this worker. Only the first worker's outbox ever holds anything.
+/// The output of a job's dataflow on this worker. Only the first worker's outbox ever holds anything.
 #[derive(Debug)]
 pub struct Job {
     /// Rows, refused records and progress.
@@ -31,9 +31,9 @@ pub struct Job {
     pub probe: Handle<EventTime>,
 }
 
-/// What workers tell the job besides panes.
+/// The input of a job besides panes.
 pub struct Told<'scope> {
-    /// From which time on a window's trades have all been seen; the greatest one holds.
+    /// The event time from which on all trades of a window have been seen; the greatest one holds.
     pub withhold_before: StreamVec<'scope, EventTime, EventTime>,
     /// News of partitions.
     pub notes: StreamVec<'scope, EventTime, Note>,
@@ -59,8 +59,8 @@ impl<'scope> Told<'scope> {
     }
 }
 
-/// Builds the job: windows of symbols, crosses of windows, statistics of crosses, and what is made of final
-/// rows.
+/// Builds the job: windows of symbols, crosses of windows, statistics of crosses, and the dataflows over
+/// final rows.
 pub fn job<'scope>(
     scope: Scope<'scope, EventTime>,
     panes: PaneCollection<'scope>,

@@ -1,4 +1,5 @@
-//! Values and sums: prices, trades, windows, acceptance, moments, rows. Knows no timely, no I/O and no clock.
+//! Values and sums: prices, trades, windows, acceptance, moments, rows. This folder knows no timely, no I/O
+//! and no clock.
 
 pub mod acceptance;
 pub mod agenda;

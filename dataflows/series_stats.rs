@@ -29,7 +29,7 @@ use timely::dataflow::operators::core::{Concat, Exchange, OkErr};
 use timely::dataflow::operators::vec::Map;
 use timely::dataflow::{Scope, StreamVec};
 
-/// One row for each final rate, and what the next run must know.
+/// One row for each final rate, and the state for the next run.
 pub fn series_stats<'scope>(
     rates: StreamVec<'scope, EventTime, Rate>,
     changes: StreamVec<'scope, EventTime, DatedChange>,
@@ -58,7 +58,7 @@ pub fn series_stats<'scope>(
 type SeriesKey = (CrossNumber, WindowPlace);
 type Entering = (SeriesKey, EventTime, SeriesMoments);
 
-/// The statistics that an earlier run left, as what they add to the collection.
+/// The restored statistics, as additions to the collection.
 fn earlier_totals<'scope>(
     scope: Scope<'scope, EventTime>,
     changing: &Changing,
@@ -75,7 +75,7 @@ fn earlier_totals<'scope>(
     given_once(scope, known)
 }
 
-/// A new total is a row, and the state to go on from.
+/// A new total becomes a row, and the state for the next run.
 fn emissions(
     definition: &Arc<Definition>,
     changing: Rc<RefCell<Changing>>,
@@ -83,7 +83,7 @@ fn emissions(
     let definition = Arc::clone(definition);
     move |(((cross, place), total), date, diff)| {
         let look = date.plus(1);
-        // What an earlier run left came at the least time, and its row is out.
+        // Restored statistics come at the least time, and their row is out.
         if diff < 0 || date == EventTime::MIN {
             return Vec::new();
         }
@@ -103,7 +103,7 @@ fn emissions(
     }
 }
 
-/// Turns rates into what they add to their series, and takes out what has become too old.
+/// Turns rates into additions to their series, and takes out rates that have become too old.
 struct RateSeries {
     definition: Arc<Definition>,
     changing: Rc<RefCell<Changing>>,
@@ -149,7 +149,7 @@ impl RateSeries {
         RateSeries { definition, changing, pending: BTreeMap::new(), series }
     }
 
-    /// What a rate adds to its series.
+    /// The additions of a rate to its series.
     fn enter(
         &mut self,
         (cross, place): SeriesKey,

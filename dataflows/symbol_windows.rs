@@ -6,9 +6,9 @@
 //! running sums of panes.
 //!
 //! Late: a correction within the grace revises the windows that are not final (`emit changes`); later ones
-//! never get here. Missing: of a leg that did not trade the cross is told nothing; with `carry` it takes the
-//! leg's latest earlier window. Work is by windows with trades, and at ticks by windows that changed: none is
-//! visited because time goes by.
+//! never get here. Missing: a leg that did not trade sends the cross nothing; with `carry` the cross takes
+//! the leg's latest earlier window. Work is by windows with trades, and at ticks by windows that changed:
+//! none is visited because time goes by.
 
 use crate::market::candle::Candle;
 use crate::market::changes::DatedChange;
@@ -40,10 +40,10 @@ pub type PaneCollection<'scope> = VecCollection<'scope, EventTime, (Symbol, (Eve
 /// A window of a definition, by its end.
 pub type WindowKey = (WindowPlace, EventTime);
 
-/// What legs give to the windows of crosses, by symbol and window; taken back when the window is final.
+/// The states of legs for the windows of crosses, by symbol and window; withdrawn when the window is final.
 pub type LegCollection<'scope> = VecCollection<'scope, EventTime, (Symbol, (WindowKey, LegState)), isize>;
 
-/// What looks bring for the worker that writes.
+/// The output of firings for the worker that writes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Emission {
     /// A row.

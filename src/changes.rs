@@ -68,7 +68,7 @@ pub enum Answer {
 pub struct Request {
     /// What is wanted.
     pub wishes: Vec<Wish>,
-    /// Who waits for the answer.
+    /// The channel of the answer.
     pub answer: oneshot::Sender<Answer>,
 }
 
@@ -101,7 +101,7 @@ struct State {
     has_ended: bool,
 }
 
-/// Who is told of each definition.
+/// A function that gets each new definition.
 struct Told(Box<dyn Fn(&DefinitionLog) + Send>);
 
 impl std::fmt::Debug for Told {
@@ -110,7 +110,7 @@ impl std::fmt::Debug for Told {
     }
 }
 
-/// Where requests wait for the first worker.
+/// The queue in which requests wait for the first worker.
 #[derive(Debug, Clone, Default)]
 pub struct ChangeDesk {
     state: Arc<Mutex<State>>,

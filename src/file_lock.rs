@@ -15,8 +15,8 @@ const PATIENCE: Duration = if cfg!(test) { Duration::from_millis(300) } else { D
 /// After how long it says what it waits for: who runs lets go sooner than that.
 const SILENT: Duration = Duration::from_secs(3);
 
-/// Locks a file or a folder for as long as it is open, waiting for an earlier run to let go. `before` is who
-/// had the job.
+/// Locks a file or a folder for as long as it is open, waiting for an earlier run to let go. `before` is the
+/// owner of the previous run, for the message.
 pub(crate) fn lock(file: &File, name: &str, before: Option<&str>, verbosity: Verbosity) -> Result<()> {
     let begun = Instant::now();
     let mut told = verbosity < Verbosity::Normal;

@@ -77,8 +77,8 @@ impl PollResult {
     }
 }
 
-/// What a checkpoint says that its job computes. One that another version of the program has written may say
-/// what is not understood here: then nothing is said, as where there is none.
+/// The definition in a checkpoint. If another version wrote the checkpoint and its definition does not parse,
+/// there is none.
 fn definition(entries: &Entries) -> Option<Described> {
     let job = checkpoint::job(entries).ok()??;
     job_identity::definition_of(&job.definition).as_ref().map(Described::of)

@@ -1,8 +1,8 @@
 //! The frontier F over the partitions that are not idle (`docs/semantics.md#acceptance`), shared among the
 //! workers.
 //!
-//! It cannot be had from capabilities alone: those of idle partitions follow it. So workers tell each other
-//! their least watermarks, on a small dataflow of its own whose times mean nothing.
+//! Capabilities alone do not give F, because the capabilities of idle partitions follow F. So workers
+//! exchange their least watermarks on a small dataflow of its own, whose timestamps have no meaning.
 
 use crossrate_dataflows::market::event_time::EventTime;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use timely::dataflow::InputHandle;
 use timely::dataflow::operators::{Input, Inspect, vec::Broadcast};
 use timely::worker::Worker;
 
-/// What a worker says of its partitions that have not ended.
+/// A worker's report about its partitions that have not ended.
 #[derive(Debug, Copy, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// The least watermark of those that are not idle.
@@ -22,16 +22,17 @@ pub struct Report {
     pub reading: Option<EventTime>,
     /// The greatest watermark of all of them.
     pub greatest: Option<EventTime>,
-    /// Everything until then is committed, as far as this worker knows: the one that writes.
+    /// The event time until which all rows are committed. Only the worker that writes knows it.
     pub committed: EventTime,
-    /// How far it is in ending the run, where that closes nothing.
+    /// The worker's phase in ending a run that closes nothing.
     pub ending: Ending,
 }
 
-/// How far a worker is in ending a run that closes nothing: all wait until one after the other is there.
+/// The phases in which a worker ends a run that closes nothing. A phase begins when all workers have reached
+/// the one before.
 #[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Ending {
-    /// It reads, or may have to.
+    /// The worker reads, or may have to.
     Reading,
     /// All of its partitions are at their end.
     AtEnd,
@@ -56,7 +57,7 @@ impl std::fmt::Debug for Frontier {
 impl Frontier {
     /// Builds the small dataflow. Every worker must, and in the same order among its dataflows.
     pub fn new(worker: &mut Worker) -> Self {
-        // Who has said nothing yet may have partitions that have read nothing.
+        // Until a worker reports, its partitions count as being at the minimum.
         let silent = Report {
             least: Some(EventTime::MIN),
             reading: Some(EventTime::MIN),
@@ -70,7 +71,7 @@ impl Frontier {
         worker.dataflow_named::<u64, _, _>("Frontier", |scope| {
             let told = scope.input_from(&mut input);
             told.broadcast().inspect(move |(from, report)| {
-                // What comes back from this worker itself may be older than what it has said since.
+                // A report that comes back to its own worker may be older than the latest one.
                 if *from != index {
                     heard.borrow_mut()[*from] = *report;
                 }
@@ -79,7 +80,7 @@ impl Frontier {
         Frontier { input: Some(input), reports, last: None, known: EventTime::MIN }
     }
 
-    /// Tells the others, where there is news; this worker knows at once.
+    /// Sends a changed report to the other workers. This worker applies it at once.
     pub fn report(&mut self, index: usize, report: Report) {
         if self.last == Some(report) {
             return;
@@ -103,8 +104,8 @@ impl Frontier {
         self.known
     }
 
-    /// How far all partitions are that may have more: what is far ahead of them waits. One that is at its end
-    /// and keeps open what is would hold the others for ever.
+    /// The least watermark of the partitions that may have more records; partitions far ahead of it wait. A
+    /// partition at its end that keeps its windows open does not count, or it would hold the others for ever.
     pub fn reading(&mut self) -> EventTime {
         let reading = self.reports.borrow().iter().filter_map(|report| report.reading).min();
         self.least().max(reading.unwrap_or(EventTime::MAX))
@@ -125,7 +126,7 @@ impl Frontier {
         self.reports.borrow().iter().any(|report| report.ending == Ending::Written)
     }
 
-    /// This worker has nothing more to say.
+    /// Closes this worker's input: no report follows.
     pub fn close(&mut self) {
         self.input = None;
     }

@@ -2,8 +2,8 @@
 //!
 //! A checkpoint is a set of keyed entries ([`checkpoint`]). Partitions say what has changed in theirs with
 //! every batch ([`partition_changes`]); what looks leave behind comes with the rows. A [`Ledger`] writes rows
-//! and changed entries atomically and gives all entries back after a restart. It knows nothing of what is in
-//! them.
+//! and changed entries atomically and gives all entries back after a restart. A ledger knows nothing of their
+//! content.
 //!
 //! # Why there is no barrier
 //!
@@ -64,24 +64,24 @@ pub type Entries = BTreeMap<String, Vec<u8>>;
 /// Changes of entries; `None` removes.
 pub type Changes = BTreeMap<String, Option<Vec<u8>>>;
 
-/// What becomes visible at once, or not at all.
+/// Rows and changes that become visible together, or not at all.
 #[derive(Debug, Default)]
 pub struct Commit {
     /// Rows, in their order.
     pub rows: Vec<Row>,
     /// Refused records of the batches that the changes speak of.
     pub refused: Vec<Refusal>,
-    /// What has changed in the checkpoint.
+    /// Changes of the checkpoint.
     pub changes: Changes,
 }
 
-/// Where rows and checkpoint live together.
+/// A store that holds rows and checkpoint together.
 pub trait Ledger: Send {
-    /// What people know it by.
+    /// Name of the ledger, for people.
     fn name(&self) -> String;
 
-    /// Ends whatever another run of this job may still be doing, and gives the entries of the last commit,
-    /// with the term of this run in the place of the one before.
+    /// Fences any other run of this job. Returns the entries of the last commit, with the term of this run in
+    /// the place of the one before.
     fn acquire(&mut self) -> Result<Entries>;
 
     /// Takes the job over in a database beside the ledger, for the run of that term; fails where one of a
@@ -90,39 +90,39 @@ pub trait Ledger: Send {
         anyhow::bail!("{} is never beside another ledger", self.name())
     }
 
-    /// What is there, before the job is taken over: asked where a job that was taken over cannot be given
-    /// back. It may be out of date by then, but for what never changes.
+    /// Reads the checkpoint without fencing, for stores that cannot undo fencing. Another run may commit
+    /// meanwhile, so only entries that never change are reliable.
     fn peek(&mut self) -> Option<Entries> {
         None
     }
 
-    /// Leaves the job to who had it, after taking it over, where that is still possible: this run cannot
-    /// begin, and the other one may go on, unless this run has changed the checkpoint already. What goes
-    /// wrong here does not matter: then nobody has the job until it is started again.
+    /// Returns an acquired job to the run that had it, because this run cannot begin. If this run has changed
+    /// the checkpoint already, the other run stays fenced. An error is ignored: no run has the job then until
+    /// one is started.
     fn release(&mut self) {}
 
-    /// Whether this run has taken the job over, and may be asked whether it still has it.
+    /// Whether this run has acquired the job, so that its lease can be verified.
     fn is_acquired(&self) -> bool;
 
-    /// Who had the job before it was taken over, for people, where that is known.
+    /// The owner of the job before this run acquired it, for people, if known.
     fn predecessor(&self) -> Option<String> {
         None
     }
 
-    /// Writes a commit; when this returns without an error it is there, whatever happens next.
+    /// Writes a commit. If this returns without an error, the commit is durable.
     fn commit(&mut self, commit: &Commit) -> Result<()>;
 
-    /// Fails where another run has taken the job over: asked when nothing was committed for a while, so that
-    /// a second copy ends the first one although that one has nothing to do.
+    /// Fails if another run has acquired the job. A run that commits nothing calls this from time to time, so
+    /// that a second copy ends an idle first one.
     fn verify_lease(&mut self) -> Result<()> {
         Ok(())
     }
 
-    /// The run ends, and nothing is under way any more.
+    /// Ends the run. No commit is under way any more.
     fn close(&mut self) {}
 }
 
-/// Opens the ledger of a run, where its sinks make one.
+/// Opens the ledger of a run, if one of its sinks is a ledger.
 pub fn open(config: &Config) -> Result<Option<Box<dyn Ledger>>> {
     config.ledger().map(|target| open_at(config, target)).transpose()
 }
@@ -160,7 +160,7 @@ pub(crate) fn open_at(config: &Config, target: &SinkTarget) -> Result<Box<dyn Le
 pub struct RestoredJob {
     /// The checkpoint, encoded.
     pub entries: Entries,
-    /// And decoded.
+    /// The checkpoint, decoded.
     pub checkpoint: Checkpoint,
     /// The job's own entry, from which this run's commits go on.
     pub job: JobEntry,
@@ -224,7 +224,7 @@ pub fn restore(
     let mut definition = definition;
     if let Some(job) = &checkpoint.job {
         unchanged(config, &job.definition, &checkpoint.resume.log, &definition)?;
-        // What has changed since the job began is in the log.
+        // The log holds the changes since the job began.
         definition = job_identity::with_symbols_of(&definition, &job.definition);
         if job.ended {
             // Every window is final: what they needed has been taken into account by the decoding, and is in
@@ -266,8 +266,8 @@ fn tell_size(config: &Config, entries: &Entries) {
     );
 }
 
-/// Where each partition of a bounded run ends: where it did when the job began, for as long as it has not got
-/// there.
+/// The end of each partition of a bounded run: its end when the job began, until the partition has reached
+/// that.
 fn ends(
     config: &Config,
     earlier: Option<&JobEntry>,
@@ -284,7 +284,7 @@ fn ends(
     }
 }
 
-/// A job that goes on does so from its checkpoint, and nothing may say otherwise.
+/// A restored job goes on from its checkpoint, and no setting may contradict that.
 fn goes_on(config: &Config) -> Result<()> {
     let Source::Kafka(kafka) = &config.source else { return Ok(()) };
     let restarted = config.cluster.supervised.as_ref().is_some_and(|supervised| supervised.attempt > 0);
@@ -386,7 +386,7 @@ fn run_id() -> Result<[u8; 16]> {
     Ok(run)
 }
 
-/// Who this run is, for another that it takes the job from.
+/// The owner text of this run, for the run that it takes the job from.
 fn owner() -> String {
     start::owner_of(std::process::id())
 }

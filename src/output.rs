@@ -28,7 +28,7 @@ use std::time::Duration;
 
 pub use opening::{OpenedOutput, open};
 
-/// How far the job was when a commit began: what is announced with its rows.
+/// The job's progress when a commit began, which is announced with the rows of the commit.
 #[derive(Debug, Default)]
 struct CommitSnapshot {
     partitions: BTreeMap<u32, PartitionProgress>,
@@ -79,7 +79,7 @@ impl Output {
         self.sinks.after_commit.push(sink);
     }
 
-    /// Takes what is in the outbox, and writes what is due.
+    /// Takes the content of the outbox, and writes due output.
     pub fn write(&mut self, outbox: &mut Outbox) -> Result<()> {
         self.turn(outbox, Turn::Usual)
     }
@@ -98,12 +98,12 @@ impl Output {
             .try_for_each(|s| s.finish(&last))
     }
 
-    /// Asks whether this run still has the job, and waits for the answer; an error where another run has it.
+    /// Verifies the lease, and waits for the answer. Fails if another run has the job.
     pub fn prove_lease(&mut self) -> Result<()> {
         self.committer.as_mut().map_or(Ok(()), Committer::prove_lease)
     }
 
-    /// Lets the ledger go.
+    /// Releases the ledger.
     pub fn close(&mut self) {
         self.committer.iter_mut().for_each(Committer::close);
     }
@@ -114,20 +114,19 @@ impl Output {
         self.committer.as_ref().map_or(EventTime::MIN, Committer::committed)
     }
 
-    /// Commits as soon as that is possible, for as long as somebody waits for changes of the definition.
+    /// While a request waits for changes of the definition, commits as soon as possible.
     pub fn hurry(&mut self, is_awaited: bool) {
         if let Some(committer) = &mut self.committer {
             committer.hurry(is_awaited);
         }
     }
 
-    /// What partitions have taken of changes, as far as it was committed since the last time: place in the
-    /// log, partition.
+    /// The changes that partitions have taken, committed since the last call: place in the log, partition.
     pub fn committed_changes(&mut self) -> Vec<(u32, u32)> {
         std::mem::take(&mut self.committed_changes)
     }
 
-    /// After how long a commit is due although nothing new comes.
+    /// Time until a commit is due without new rows.
     pub fn due_in(&self) -> Option<Duration> {
         self.committer.as_ref().and_then(Committer::due_in)
     }
@@ -140,8 +139,7 @@ impl Output {
         }
         let Some(committer) = &mut self.committer else { return write_at_once(&mut self.sinks, outbox) };
         committer.gather(outbox)?;
-        // At the end nobody waits for the answer whether the job is still this run's, if there is nothing to
-        // commit.
+        // At the end of a run, a commit of nothing is left out, and with it the check of the lease.
         let is_last = turn == Turn::Last;
         let wait = is_last && (committer.has_pending() || committer.is_committing()) || committer.is_full();
         self.announce(Wait::when(wait))?;

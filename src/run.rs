@@ -32,12 +32,12 @@ pub fn run(config: Config) -> Result<Exit> {
     run_with(config, None, None, &Arc::new(AtomicBool::new(false)))
 }
 
-/// Makes one more sink, once signals are heard: it may speak to the user at once, who may interrupt it at
-/// once.
+/// Makes an extra sink. The signal handlers are installed before, because the sink may print at once and the
+/// user may interrupt it.
 pub type Observer = Box<dyn FnOnce() -> Result<Box<dyn Sink>>>;
 
-/// The same, with one more sink beside those of the configuration, and with a server that is there already.
-/// `interrupted` is set when the user wants to stop.
+/// Like [`run`], with an extra sink and with a server that already listens. A set `interrupted` stops the
+/// run.
 pub fn run_with(
     config: Config,
     observer: Option<Observer>,
@@ -49,7 +49,7 @@ pub fn run_with(
     }
     match cluster::enter(&config.cluster)? {
         Role::Supervisor => {
-            // Without a ledger it would begin anew, and give again what it has given.
+            // Without a ledger a restarted run would begin anew and write its rows again.
             let restarts = if config.has_ledger() { config.cluster.restarts } else { 0 };
             let processes = config.cluster.processes;
             Ok(Exit::Child(cluster::supervise(processes, opening::reader_of_stdin(&config), restarts)?))
@@ -73,7 +73,7 @@ fn compute(
     on_signal(interrupted, &workers.wakers, failure_detector::interrupted)?;
     let observer = observer.map(|make| make()).transpose()?;
     let mut source = Unopened::look(&config, &workers, interrupted)?;
-    // Commands that show something of their own say how far it is, too.
+    // A command with a display of its own shows the progress there.
     let is_run = observer.is_none() && workers.first == 0;
     let progress = is_run.then(|| Progress::of(&config, source.extent())).flatten();
     // The first worker has the rows, so its process serves them.
@@ -113,7 +113,7 @@ fn compute(
         let assignment = assignments[local].lock().ok().and_then(|mut a| a.take());
         worker::run(worker, assignment.ok_or_else(|| anyhow!("worker {local} was started twice"))?)
     };
-    // One worker's error is the end of all: the first one still has rows and the accounting to write.
+    // An error of one worker ends all workers. The first worker still writes its rows and the accounting.
     let stop = || {
         failed.store(true, Ordering::Relaxed);
         interrupted.store(true, Ordering::Relaxed);
@@ -129,7 +129,7 @@ fn compute(
     Ok(Exit::Done)
 }
 
-/// The writing side, and what all workers go on from.
+/// The writing side, and the checkpoint that all workers restore.
 fn open_output(
     config: &Config,
     observers: impl Iterator<Item = Box<dyn Sink>>,
@@ -147,7 +147,7 @@ fn open_output(
     Ok((recovered, opened.output))
 }
 
-/// The server, where there is to be one.
+/// The server, if the run serves.
 fn serve(config: &Config, server: Option<Server>) -> Result<Option<Server>> {
     let (None, Some(serving)) = (&server, &config.serving) else { return Ok(server) };
     let server = Server::start(
@@ -172,7 +172,7 @@ fn join(config: &Config) -> Result<Mesh> {
     Ok(cluster::join(&config.cluster, &Identity::of(config), tell)?)
 }
 
-/// What each worker of this process is given.
+/// The assignment of each worker of this process.
 fn assign(
     config: &Arc<Config>,
     workers: &Workers,
@@ -181,7 +181,7 @@ fn assign(
     mut desk: Option<ChangeDesk>,
     (interrupted, failed): (&Arc<AtomicBool>, &Arc<AtomicBool>),
 ) -> Vec<Mutex<Option<Assignment>>> {
-    // Those that are asked for by name are known when it is known what the job began with.
+    // Symbols that are selected by name are added when the job's definition is restored.
     let symbols = Symbols::new(&match config.definition.symbols {
         Selection::All => Selection::All,
         Selection::Only(_) => Selection::Only(BTreeSet::new()),
@@ -200,7 +200,7 @@ fn assign(
             },
             symbols: symbols.clone(),
             pool,
-            // The job's first worker is the first one here.
+            // Only the process of the job's first worker has an output, and that worker comes first here.
             output: output.take(),
             desk: desk.take(),
             progress: None,

@@ -10,20 +10,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-/// The signal that began the end, where one did.
+/// The signal that began the shutdown, if a signal did.
 static FIRST: OnceLock<i32> = OnceLock::new();
 
 /// The next SIGINT is one that this process sends to itself.
 static OWN: AtomicBool = AtomicBool::new(false);
 
-/// Interrupts this process as Ctrl-C would, on behalf of another one. Nobody has asked for it here, so a
-/// request that comes next is the first one.
+/// Interrupts this process as Ctrl-C would, on behalf of another one. The user of this process has not asked
+/// for it, so the next request counts as the first one.
 pub fn interrupt_myself() {
     OWN.store(true, Ordering::SeqCst);
     let _ = low_level::raise(SIGINT);
 }
 
-/// Notes a signal that ends the command, of which the first one counts, and gives it back; others pass.
+/// Records the first signal that ends the command. Returns the given signal.
 pub fn note(signal: i32) -> i32 {
     if [SIGINT, SIGTERM].contains(&signal) {
         FIRST.get_or_init(|| signal);
@@ -31,7 +31,7 @@ pub fn note(signal: i32) -> i32 {
     signal
 }
 
-/// Whether the command ends since it was asked to terminate, and not by Ctrl-C.
+/// Whether a request to terminate ends the command, and not Ctrl-C.
 pub fn is_terminated() -> bool {
     FIRST.get() == Some(&SIGTERM)
 }
@@ -45,8 +45,7 @@ pub fn on_signal(interrupted: &Arc<AtomicBool>, wakers: &[WorkerWaker], announce
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
     let (interrupted, wakers) = (Arc::clone(interrupted), wakers.to_vec());
     std::thread::Builder::new().name("signals".into()).spawn(move || {
-        // Not asked of the flag: an error sets that, too, and what is still to be written then is not to be
-        // cut off.
+        // The flag does not tell: an error sets it too, and the writing after an error must not be cut off.
         let (mut before, mut stopping) = (false, false);
         for signal in signals.forever() {
             if signal != SIGINT || !OWN.swap(false, Ordering::SeqCst) {
@@ -68,8 +67,8 @@ pub fn on_signal(interrupted: &Arc<AtomicBool>, wakers: &[WorkerWaker], announce
     Ok(())
 }
 
-/// Ends a process that was interrupted and waits for something all the same: a broker or a database that is
-/// away. Whoever sent the signal would wait with it, and end it by force.
+/// Ends a process that was interrupted but still waits for a broker or a database that is away. The sender of
+/// the signal would otherwise wait, and kill the process.
 fn give_up() {
     std::thread::sleep(TIDY_UP);
     let seconds = TIDY_UP.as_secs();

@@ -40,7 +40,7 @@ pub struct SinkBatch<'a> {
     pub commit: Option<Duration>,
 }
 
-/// A place for results; it takes of a batch what it is for.
+/// A destination of results. A sink takes the parts of a batch that it writes.
 pub trait Sink: Send {
     /// Writes a batch.
     fn write(&mut self, batch: &SinkBatch<'_>) -> Result<()>;
@@ -48,28 +48,27 @@ pub trait Sink: Send {
     /// The run ends: everything must be where it belongs when this returns.
     fn finish(&mut self, last: &SinkBatch<'_>) -> Result<()>;
 
-    /// What the checkpoint must know before anything is changed outside. Until then a sink only opens, makes
-    /// what is not there, and locks.
+    /// The files that the checkpoint must hold before the sink changes them. Until then a sink only opens,
+    /// creates and locks files.
     fn claims(&mut self) -> Result<Vec<FileChange>> {
         Ok(Vec::new())
     }
 
-    /// Restores what is outside to what it was at the last commit: cuts, removes. The job is this run's, and
-    /// whatever the sink has locked has not been written since by any other run.
+    /// Restores the sink's files to the last commit: cuts and removes. This run has the job, and no other run
+    /// has written the locked files since.
     fn restore(&mut self) -> Result<()> {
         Ok(())
     }
 
-    /// The run cannot begin: releases to an earlier run what it has taken from that.
+    /// Releases the sink to the earlier run, because this run cannot begin.
     fn release(&mut self) {}
 
-    /// Brings what was written to the disk, and says how the files of this sink have changed since the last
-    /// commit.
+    /// Syncs written bytes to the disk. Returns the changes of this sink's files since the last commit.
     fn sync(&mut self) -> Result<Vec<FileChange>> {
         Ok(Vec::new())
     }
 
-    /// What was written before the last [`Sink::sync`] is committed.
+    /// The bytes that were written before the last [`Sink::sync`] are committed.
     fn committed(&mut self) -> Result<()> {
         Ok(())
     }

@@ -91,7 +91,7 @@ enum Slot {
     Decoded(Decoded),
 }
 
-/// What the owner of a partition takes.
+/// A delivery as the owner of a partition takes it.
 #[derive(Debug)]
 pub enum Taken {
     /// A delivery as the reader made it.
@@ -105,9 +105,9 @@ pub enum Taken {
 pub struct Loan {
     /// Its place in the feed, counted from the first delivery.
     pub place: u64,
-    /// What to decode.
+    /// The bytes to decode.
     pub chunk: Chunk,
-    /// Whose allocation to use.
+    /// An emptied chunk of records, whose allocation is used again.
     pub used: Decoded,
 }
 
@@ -129,7 +129,7 @@ pub struct PartitionFeed {
     /// Whether reading begins inside the log, so that the first windows may lack trades
     /// (`docs/semantics.md#windows`).
     pub inside_log: bool,
-    /// Where its records come from.
+    /// The queue of its records.
     pub feed: Arc<Feed>,
 }
 
@@ -149,7 +149,7 @@ impl PartitionFeed {
     }
 }
 
-/// The other side of a [`Feed`] is gone: the run is ending, and the reader should too.
+/// The worker's side of a [`Feed`] is gone: the run ends, and so must the reader.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub struct Closed;
 
@@ -233,7 +233,8 @@ impl Feed {
         }
     }
 
-    /// Takes the oldest delivery if it is a large chunk of records: where such wait there is much to do.
+    /// Takes the oldest delivery if it is a large chunk of records. A queued large chunk means that the
+    /// worker is behind.
     pub fn pop_large(&self) -> Option<Taken> {
         let is_large = match self.lock().queue.front() {
             Some(Slot::Delivery(delivery)) => delivery.is_large(),
@@ -241,7 +242,7 @@ impl Feed {
             Some(Slot::Decoded(_)) => true,
             Some(Slot::Lent) | None => false,
         };
-        // Nobody else takes from the front.
+        // Only the owner takes from the front.
         if is_large { self.pop() } else { None }
     }
 

@@ -1,5 +1,4 @@
-//! The beginning of the process: what it may have, and when it was, for with `-v` it says by when what was
-//! done.
+//! Process start: raises the limit of open files, and keeps the time of the start, from which `-v` counts.
 
 use crate::config::Verbosity;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -11,18 +10,18 @@ use std::time::Instant;
 
 static BEGUN: OnceLock<Instant> = OnceLock::new();
 
-/// The process begins. Without it, it begins when it is first asked.
+/// Marks the start of the process. Without this call, the first question for the time marks it.
 pub fn begin() {
     BEGUN.get_or_init(Instant::now);
-    // Most systems give 1,024 to begin with, for programs of old, and thousands of readers want more.
+    // Most systems start a process with a limit of 1,024, and thousands of readers need more.
     let files = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: files.maximum, ..files });
     // One that was started as `this_program` would be called `exe`.
     let _ = rustix::thread::set_name(c"crossrate");
 }
 
-/// This program, for a process that it starts: as it was when it began, whatever an upgrade has put in its
-/// place since.
+/// The program file of this process, for its child processes. An upgrade may have replaced the file since the
+/// start; the children run the old one.
 pub fn this_program() -> io::Result<PathBuf> {
     let own = PathBuf::from(format!("/proc/{}/exe", std::process::id()));
     if own.exists() { Ok(own) } else { std::env::current_exe() }
@@ -41,7 +40,7 @@ pub(crate) fn owner_of(process: u32) -> String {
     format!("process {process} on {host}")
 }
 
-/// Says that something is done, and how long after the beginning, to those who want to know everything.
+/// With `-v`, says that a step is done, and the time since the start.
 pub fn tell(verbosity: Verbosity, what: impl Display) {
     let begun = BEGUN.get_or_init(Instant::now);
     if verbosity >= Verbosity::Verbose {

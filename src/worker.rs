@@ -46,21 +46,21 @@ use timely::worker::Worker;
 use told::Told;
 use writing::Writing;
 
-/// How long an idle worker sleeps at most before it looks around; deliveries and peers wake it earlier.
+/// Longest sleep of an idle worker. Deliveries and peers wake it earlier.
 const PARK: Duration = Duration::from_millis(100);
-/// How long a worker that is to end the run goes on, at least, so that all know how far it has come.
+/// Shortest time for which a worker goes on that must end the run, so that its progress reaches all workers.
 const HEARD: Duration = Duration::from_millis(50);
-/// And at most, for the rows that are final by then to be complete.
+/// Longest wait for rows that are final already to reach the sinks.
 const COMPLETED: Duration = Duration::from_secs(5);
 /// A worker reads on while its rows are at most so many batches behind.
 const BATCHES_IN_FLIGHT: usize = 8;
 
-/// How often it is asked whether there is something to say of partitions that give nothing.
+/// Interval of the check for partitions that deliver nothing.
 const LOOK_AROUND: Duration = Duration::from_secs(1);
 
 type Input<D> = UnorderedHandle<EventTime, CapacityContainerBuilder<Vec<D>>>;
 
-/// What a worker is given.
+/// The parts of a run that one worker needs.
 pub struct Assignment {
     /// The run.
     pub config: Arc<Config>,
@@ -74,13 +74,13 @@ pub struct Assignment {
     pub pool: Pool,
     /// Where rows go; on the first worker.
     pub output: Option<Output>,
-    /// Who asks for changes of the definition; on the first worker.
+    /// Requests for changes of the definition; on the first worker.
     pub desk: Option<ChangeDesk>,
-    /// What is shown meanwhile, if anything is; on the first worker.
+    /// The progress display, if there is one; on the first worker.
     pub progress: Option<Progress>,
-    /// Set when the user wants to stop.
+    /// Set when the user stops the run.
     pub interrupted: Arc<AtomicBool>,
-    /// Set, too, when another worker's error is why.
+    /// Set in addition when another worker's error stops the run.
     pub failed: Arc<AtomicBool>,
 }
 
@@ -139,11 +139,11 @@ struct JobWorker<'a> {
     changes: Changes,
     interrupted: Arc<AtomicBool>,
     failed: Arc<AtomicBool>,
-    /// The frontiers of the latest batches, as far as their rows may be missing.
+    /// The frontiers of the latest batches whose rows may still be missing.
     passed: VecDeque<EventTime>,
     /// The partition whose delivery was taken last.
     turn: usize,
-    /// When partitions were last asked whether they give nothing.
+    /// Time of the last check for partitions that deliver nothing.
     looked: Instant,
 }
 
@@ -165,7 +165,7 @@ impl JobWorker<'_> {
         for feed in spare.mailboxes.iter().flat_map(Receiver::try_iter) {
             self.pool.join(&feed.feed);
             let mut partition = Owned::new(feed, &self.config, spare.told.clone());
-            // It has taken all earlier changes before its first record.
+            // A new partition takes all earlier changes before its first record.
             partition.taken = vec![i64::MIN; self.reading.symbols.changes()];
             self.reading.adopt(&mut partition, *spare.told.time())?;
             self.owned.push(partition);
@@ -173,8 +173,8 @@ impl JobWorker<'_> {
         Ok(())
     }
 
-    /// Takes a batch of the next partition that has one, unless rows are too far behind; whether there was
-    /// one.
+    /// Takes a batch of the next partition that has one, unless rows are too far behind. Returns whether
+    /// there was a batch.
     fn take_batch(&mut self) -> Result<bool> {
         if self.changes.has_stopped {
             return Ok(false);
@@ -210,8 +210,8 @@ impl JobWorker<'_> {
         None
     }
 
-    /// Tells the others how far this worker is, lets idle partitions follow, and hands over what all have
-    /// passed.
+    /// Reports this worker's progress, advances idle partitions to the frontier, and sends the panes that all
+    /// partitions have passed.
     fn advance(&mut self, has_read: bool) -> Result<()> {
         self.report();
         let committed = self.frontier.committed();
@@ -237,7 +237,7 @@ impl JobWorker<'_> {
         Ok(())
     }
 
-    /// Lets the dataflow work; where there was nothing to read, decodes for another worker, or waits.
+    /// Steps the dataflow. If there was nothing to read, decodes a chunk of another worker, or waits.
     fn step(&mut self, has_read: bool) {
         if has_read || self.pool.help(&mut self.reading.symbols, &mut self.reading.scratch) {
             self.timely.step();
@@ -246,7 +246,7 @@ impl JobWorker<'_> {
         }
     }
 
-    /// Writes what is due, and answers for what is committed.
+    /// Writes due output, and answers the requests whose changes are committed.
     fn write(&mut self) -> Result<()> {
         self.writing.hurry(self.changes.awaits_commit());
         self.writing.write()?;
@@ -256,7 +256,7 @@ impl JobWorker<'_> {
         Ok(())
     }
 
-    /// Writes the rest, and answers for it.
+    /// Writes all remaining output, and answers the requests whose changes are committed.
     fn finish(&mut self, end: JobEnd) -> Result<()> {
         self.writing.finish(end)?;
         self.changes.finished(&self.writing.committed_changes());
@@ -268,15 +268,16 @@ impl JobWorker<'_> {
         if self.config.at_end == AtEnd::Keep || self.spare.is_some() || !self.owned.iter().all(|p| p.ended) {
             return false;
         }
-        // Until all others have ended too, they must hear what is committed, or they would keep it all.
+        // Until all other workers have ended, they must hear how much is committed, or they would keep all
+        // state.
         if self.frontier.least() == EventTime::MAX {
             self.frontier.close();
         }
         self.probe.done() && !self.timely.has_dataflows()
     }
 
-    /// Ends a run that closes nothing: when all partitions of the job are at their end and the rows that are
-    /// final are there, the worker that writes writes them, and when it has, all let go of what is open.
+    /// Ends a run that closes nothing. When all partitions are at their end and all final rows are there, the
+    /// first worker writes these rows. Then all workers drop their open windows.
     fn has_kept_what_is_open(&mut self) -> Result<bool> {
         if self.config.at_end == AtEnd::Close || !self.frontier.is_at_end() {
             return Ok(false);
@@ -294,7 +295,7 @@ impl JobWorker<'_> {
         Ok(true)
     }
 
-    /// Of partitions without an end, while the run goes on.
+    /// Notes on partitions without an end, while the run goes on.
     fn tell_of_silent_partitions(&mut self) {
         if self.looked.elapsed() < LOOK_AROUND {
             return;
@@ -307,14 +308,14 @@ impl JobWorker<'_> {
         }
     }
 
-    /// Of partitions that the run leaves before they have ended.
+    /// Notes on partitions that the run leaves before they have ended.
     fn tell_why_partitions_gave_nothing(&mut self) {
         for partition in self.owned.iter_mut().filter(|p| !p.is_at_end()) {
             partition.diagnosis.at_end(&partition.feed.name, &partition.state, &self.config);
         }
     }
 
-    /// What the others must know of this worker's partitions.
+    /// Reports the state of this worker's partitions to the other workers.
     fn report(&mut self) {
         let open = || self.owned.iter().filter(|p| !p.ended);
         let report = Report {
@@ -336,14 +337,14 @@ impl JobWorker<'_> {
         }
     }
 
-    /// Gives the dataflow what no partition of this worker, and none to come, can add to any more.
+    /// Sends the panes to which no partition of this worker, present or future, can add any more.
     fn hand_on(&mut self) {
         let open = self.owned.iter().filter(|p| !p.ended).map(|p| p.state.watermark());
         let spare = self.spare.iter().map(|spare| *spare.told.time());
         self.reading.hand_on(open.chain(spare).min().unwrap_or(EventTime::MAX));
     }
 
-    /// A record ends the run; what came before it may have made rows final, and they are still written.
+    /// A record fails the run. Rows that earlier records made final are still written.
     fn complete_final_rows(&mut self) -> Result<()> {
         self.hand_on();
         self.report();
@@ -351,7 +352,7 @@ impl JobWorker<'_> {
         while begun.elapsed() < HEARD
             || self.probe.less_than(&self.frontier.least()) && begun.elapsed() < COMPLETED
         {
-            // What follows the frontier must not hold these rows.
+            // Capabilities that follow the frontier must not hold these rows.
             let least = self.frontier.least();
             self.changes.follow(least);
             if let Some(spare) = &mut self.spare {
@@ -363,7 +364,7 @@ impl JobWorker<'_> {
         Ok(())
     }
 
-    /// Stops in an instant: what is final has been written, what is not will be computed again. Always an
+    /// Stops at once: final rows are written, and the next run computes the others again. Always returns an
     /// error.
     fn stop(&mut self, why: anyhow::Error) -> Result<()> {
         for _ in 0..20 {

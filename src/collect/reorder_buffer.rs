@@ -66,7 +66,7 @@ impl<R> ReorderBuffer<R> {
         self.queue.push_back(Item::Record(record));
     }
 
-    /// From here on all waits, for so many milliseconds. A wait that is there already only gets more time.
+    /// Blocks the queue from here on, for so many milliseconds. An existing block gets more time.
     pub fn wait(&mut self, wait: Wait, now: Moment, millis: u64) {
         if let Some(waiting) = self.waits.get_mut(&wait).filter(|waiting| !waiting.lifted) {
             waiting.until = waiting.until.max(now.plus(millis)).min(waiting.latest);

@@ -144,7 +144,7 @@ pub fn add_file_change(changes: &mut Changes, change: &FileChange) -> Result<()>
 /// The number of the run that takes a job over: higher than any before, also where the job was reset
 /// meanwhile and nothing of it is there, for as long as the clock does not go back by then.
 fn next_term(entries: &Entries) -> u64 {
-    // One that is damaged is found by those who check.
+    // The check of the checkpoint finds a damaged one.
     let before = term(entries).unwrap_or(0);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis());
     before.saturating_add(1).max(u64::try_from(now).unwrap_or(0))
@@ -218,8 +218,8 @@ pub fn head_of(key: &str) -> Option<String> {
     key.parse::<EntryKey>().ok()?.head().map(String::from)
 }
 
-/// Fails where an entry is not there without which the others mean nothing: who would go on all the same
-/// would begin anew in part, and give again what is out.
+/// Fails where an entry is not there without which the others mean nothing: a run that went on would begin
+/// anew in part, and write rows again.
 pub fn whole(entries: &Entries) -> Result<()> {
     let mut needed = entries
         .iter()
@@ -339,7 +339,7 @@ impl Checkpoint {
     }
 }
 
-/// What entries say of a partition beside its head.
+/// The entries of a partition beside its head.
 #[derive(Default)]
 struct PartitionEntries {
     jumps: jumps::Refused,

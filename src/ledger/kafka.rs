@@ -2,7 +2,7 @@
 //!
 //! The entries of a job's checkpoint are records of a compacted topic of its own beside the topic of rows,
 //! `<topic>.<job>.recovery`, an entry under its key. The transactional id is made from the job's name, so
-//! there is one writer: who asks for the id last has it, and what others still write is refused (fenced).
+//! there is one writer: the producer that asks for the id last has it, and the broker fences the others.
 //!
 //! **What is known of a commit.** Each carries a [`Lease`]: who wrote it, and its number. When the answer to
 //! a commit is lost, or anything else goes wrong, nothing is assumed: a new producer takes the id, which ends
@@ -41,7 +41,7 @@ const LEASE: &str = "lease";
 const COMMIT: Duration = Duration::from_secs(30);
 /// How long a run that was fenced waits for its successor to say who it is.
 const SUCCESSION: Duration = Duration::from_secs(3);
-/// How often something may go wrong in a row although the broker answers.
+/// Failures in a row that a commit survives although the broker answers.
 const ATTEMPTS: usize = 5;
 
 /// A job's place in Kafka.
@@ -55,16 +55,16 @@ pub struct Kafka {
     topic: String,
     /// A producer that is finding its broker while the topics are looked at.
     early: Option<JoinHandle<Option<Producer>>>,
-    /// What is read of the checkpoint meanwhile.
+    /// The reader of the checkpoint, which reads meanwhile.
     seen: Option<JoinHandle<Option<Entries>>>,
     producer: Option<Producer>,
     protocol: Protocol,
     parts: Parts,
-    /// How often somebody took the transactional id who did not want the job.
+    /// How often another producer took the transactional id without taking the job.
     robbed: (u32, Option<Instant>),
 }
 
-/// Who is robbed of the transactional id twice within that time has a rival.
+/// A run that loses the transactional id twice within this time has a rival.
 const AGAIN: Duration = Duration::from_secs(120);
 
 impl std::fmt::Debug for Kafka {
@@ -77,7 +77,7 @@ impl std::fmt::Debug for Kafka {
 }
 
 impl Kafka {
-    /// What is there of the job, without taking it over.
+    /// Reads the job's entries without fencing its run.
     pub fn held(&self) -> Result<Option<StoredCheckpoint>> {
         let listener = Listener::new(self.verbosity);
         let asker: Producer = kafka::client(&self.kafka, &listener, &[], &[])?;
@@ -125,7 +125,7 @@ impl Kafka {
         })
     }
 
-    /// Takes the transactional id, which ends what others are doing under it, and reads what is there then.
+    /// Takes the transactional id, which fences other producers, and then reads the entries.
     fn take_id(&mut self) -> Result<(Entries, Option<Lease>)> {
         let mut attempts = 0;
         loop {
@@ -143,7 +143,7 @@ impl Kafka {
             let patience = self.protocol.held().is_none().then_some(PATIENCE);
             kafka::partitions(&self.kafka, producer.client(), serve, &self.topic, patience)?
                 .ok_or_else(|| self.topic_is_gone())?;
-            // What is there is read when the id is taken; until then its reader gets as far as it can.
+            // The entries are complete once the id is taken; until then their reader reads ahead.
             let (taken, reader) = std::thread::scope(|scope| {
                 let reader = scope.spawn(|| self.reader(&listener));
                 (producer.init_transactions(PATIENCE), reader.join())
@@ -182,7 +182,8 @@ impl Kafka {
         entries::Reader::new(&self.kafka, listener, &group, &self.topic)
     }
 
-    /// Somebody has taken the transactional id, and not the job: once may be a predecessor on its way out.
+    /// Another producer has taken the transactional id, but not the job. Once, that may be a predecessor that
+    /// is ending.
     fn robbed(&mut self) {
         // A transaction that was too long, since the machine slept, looks like that too.
         let (times, last) = &mut self.robbed;
@@ -203,13 +204,13 @@ impl Kafka {
             .hint("it holds the checkpoint; without it the job can only begin anew")
     }
 
-    /// One transaction, in the hope that nothing goes wrong.
+    /// Writes one transaction, and handles no failure.
     fn attempt(&self, commit: &Commit, lease: &Lease) -> Result<(), Trouble> {
         let Some(producer) = &self.producer else {
             return Err(Trouble::Unknown(KafkaError::Canceled));
         };
         self.transact(producer, commit, lease).map_err(|trouble| {
-            // What comes after it only says that there was a fatal error.
+            // Later errors only repeat that there was a fatal one.
             match producer.client().fatal_error() {
                 Some((code, _)) if Meaning::of(code) == Meaning::Fenced => Trouble::Fenced,
                 _ => trouble,
@@ -249,7 +250,7 @@ impl Kafka {
             if let Ok((entries, _)) = self.read(&Listener::new(self.verbosity)) {
                 let lease = split_lease(entries)?.1;
                 if self.protocol.clone().found(lease.as_ref()) != Step::Write {
-                    // What is under way is a successor's, or there.
+                    // The transaction under way is a successor's, or it is committed.
                     return Ok(lease);
                 }
             }
@@ -275,7 +276,7 @@ impl Ledger for Kafka {
         let (mut entries, lease) = self.take_id()?;
         self.protocol.acquire(lease);
         self.meet_topics();
-        // Those who had the job before learn from it who has it now.
+        // Earlier runs of the job learn from this record which run has the job now.
         let term = checkpoint::put_term(&mut entries, None);
         let changes = Changes::from([(super::entry_key::EntryKey::Term.into(), Some(term))]);
         self.commit(&Commit { changes, ..Commit::default() })?;
@@ -286,8 +287,8 @@ impl Ledger for Kafka {
         self.protocol.is_held()
     }
 
-    /// By a commit of nothing: the broker fences whoever has lost the id, and keeps that of a job that has
-    /// nothing to do.
+    /// Commits an empty transaction. The broker refuses it if this run is fenced, and keeps the id of an idle
+    /// job alive.
     fn verify_lease(&mut self) -> Result<()> {
         self.commit(&Commit::default())
     }

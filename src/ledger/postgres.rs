@@ -1,8 +1,8 @@
 //! A Postgres database as ledger: rows, dead letters and checkpoint in one transaction.
 //!
 //! A commit locks the job's lease, looks whether it is the one that this run holds, writes, and leaves the
-//! next lease. The lock is what makes an unknown outcome knowable: whoever looks at the lease under the lock
-//! sees what the transaction came to that was under way. A process that is frozen in the middle of a commit
+//! next lease. The lock is what makes an unknown outcome knowable: a look at the lease under the lock shows
+//! the outcome of the transaction that was under way. A process that is frozen in the middle of a commit
 //! keeps the lock for [`IDLE`] seconds at most, then the server ends its transaction.
 
 mod answer;
@@ -36,7 +36,7 @@ const IDLE: Duration = Duration::from_secs(5);
 const LOCK: Duration = Duration::from_secs(15);
 /// How long one commit, or one look, may take before its outcome counts as unknown.
 const ANSWER: Duration = Duration::from_secs(60);
-/// How long a server may take to greet who connects, at least.
+/// Least time that a server has to greet a client.
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long a server may be away, at the start and in the middle.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -48,7 +48,7 @@ pub struct Postgres {
     shown: String,
     job: String,
     quiet: bool,
-    /// What it is here to write, which needs tables; none for who is here for a look only.
+    /// The tables that the run writes; `None` for a connection that only reads.
     written: Option<Written>,
     runtime: Runtime,
     session: Option<Session>,
@@ -59,7 +59,7 @@ pub struct Postgres {
 
 struct Session {
     client: Client,
-    /// None for who is here for a look only.
+    /// `None` for a connection that only reads.
     statements: Option<Statements>,
 }
 
@@ -75,7 +75,7 @@ impl Postgres {
         Self::begin(url, job, quiet, Some(written))
     }
 
-    /// Connects for a look only, and makes nothing.
+    /// Connects to read only, and makes nothing.
     pub fn look_at(url: &str, job: &str, verbosity: Verbosity) -> Result<Self> {
         Self::begin(url, job, verbosity < Verbosity::Normal, None)
     }
@@ -93,7 +93,7 @@ impl Postgres {
         Ok(ledger)
     }
 
-    /// What is there of the job, without taking it over.
+    /// Reads the job's entries without fencing its run.
     pub fn held(&mut self) -> Result<Option<StoredCheckpoint>> {
         let job = self.job.clone();
         let held = self.persist(PATIENCE_AT_START, async |session: &Session| {
@@ -189,8 +189,7 @@ impl Postgres {
         }
     }
 
-    /// One transaction, in the hope that nothing goes wrong. `Some`: another lease was there than the one
-    /// held.
+    /// Writes one transaction, and handles no failure. `Some`: another lease was there than the one held.
     fn attempt(&mut self, commit: &Commit) -> Result<(Wrote, Option<Option<Lease>>)> {
         let Some(session) = &self.session else { return Ok((Wrote::Unknown, None)) };
         let writing = write(session, &self.job, commit, &self.protocol);
@@ -198,7 +197,7 @@ impl Postgres {
             Ok(None) => Ok((Wrote::All, None)),
             Ok(Some(found)) => Ok((Wrote::Fenced, Some(found))),
             Err(trouble) => {
-                // Closing the connection ends what is under way in it.
+                // Closing the connection ends its transaction.
                 self.session = None;
                 match trouble {
                     Trouble::Refused(error) => Err(refused(&self.shown, &error)),
@@ -215,7 +214,8 @@ impl Postgres {
 
     /// Takes the job over; `beside` another ledger for the run of that term only.
     fn take(&mut self, beside: Option<u64>) -> Result<Entries> {
-        // Taking over is itself a commit, number 0. It asks for nobody's leave, so repeating it does no harm.
+        // Taking over is itself a commit, number 0. It depends on no earlier lease, so repeating it does no
+        // harm.
         self.protocol.acquire(None);
         self.protocol.begin();
         let (job, lease) = (self.job.clone(), self.protocol.next().clone());
@@ -242,7 +242,7 @@ impl Postgres {
         if is_overtaken(beside, &entries) {
             return Err(super::overtaken(&self.job, &self.shown, before.map(|lease| lease.owner)));
         }
-        // Where it had to be repeated, that is this run's own, and nobody's to be given back.
+        // After a repetition, the earlier owner is this run itself, and there is nothing to return.
         self.before = before.filter(|lease| lease.run != self.protocol.next().run);
         self.protocol.acquire(Some(self.protocol.next().clone()));
         Ok(entries)

@@ -1,9 +1,9 @@
-//! How a commit comes about, whatever goes wrong: a state machine without I/O and without a clock.
+//! The commit protocol over all failures: a state machine without I/O and without a clock.
 //!
 //! Each commit carries a [`Lease`]: who wrote it, and its number. A ledger takes a commit only on top of the
-//! lease that its writer holds; who takes a job over writes a lease of its own first. When the answer to a
-//! commit is lost, nothing is assumed and nothing repeated: the writer makes sure that what it has left under
-//! way has ended, one way or the other, and looks at the lease that is then there.
+//! lease that its writer holds; a run that acquires a job writes a lease of its own first. When the answer to
+//! a commit is lost, nothing is assumed and nothing repeated: the writer makes sure that what it has left
+//! under way has ended, one way or the other, and looks at the lease that is then there.
 //!
 //! | found | meaning | next |
 //! | --- | --- | --- |
@@ -24,18 +24,18 @@ mod simulation;
 /// How often in a row the outcome of one commit may be unknown although the ledger can be read.
 const ATTEMPTS: u32 = 5;
 
-/// Who wrote a commit, and which.
+/// The writer of a commit, and the commit's number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
     /// Tells the run from all others.
     pub run: [u8; 16],
     /// Counts its commits, from 0: that is the taking over.
     pub number: u64,
-    /// Who that is, for people.
+    /// The writer, for people.
     pub owner: String,
 }
 
-/// What is to be done next.
+/// The next step of the writer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Write the commit with the lease of [`Protocol::next`], on top of [`Protocol::held`] only.
@@ -65,14 +65,14 @@ pub enum Ended {
     TooOften,
 }
 
-/// What came of writing.
+/// The outcome of writing.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub enum Wrote {
     /// The commit is there.
     All,
     /// It may be there or not.
     Unknown,
-    /// The ledger says that somebody else writes now, or seems to.
+    /// The ledger says that another run writes now, or may write.
     Fenced,
 }
 
@@ -108,13 +108,13 @@ impl Protocol {
         &self.next
     }
 
-    /// Whether this run has taken the job over and changed nothing yet, so that who had it can go on from
-    /// what is there.
+    /// Whether this run has taken the job over and changed nothing yet, so that the earlier run can go on
+    /// from its last commit.
     pub fn can_give_back(&self) -> bool {
         self.held.as_ref().is_some_and(|held| held.run == self.run && held.number == 0)
     }
 
-    /// What is there when the job is taken over; the first commit goes on top of it.
+    /// The lease at the time of acquiring the job; the first commit goes on top of it.
     pub fn acquire(&mut self, found: Option<Lease>) {
         self.held = found;
     }

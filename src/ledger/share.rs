@@ -12,7 +12,7 @@ use timely::dataflow::InputHandle;
 use timely::dataflow::operators::{Input, Inspect, vec::Broadcast};
 use timely::worker::Worker;
 
-/// How often a worker that waits for the entries looks whether it still should.
+/// Interval at which a worker that waits for the entries looks for an interruption.
 const LOOK_AROUND: Duration = Duration::from_millis(100);
 
 /// Gives every worker the entries that the first one has. Every worker must call it. Where the run is

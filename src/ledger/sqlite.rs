@@ -14,7 +14,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionB
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long a commit waits for whoever else writes to the database.
+/// How long a commit waits for another writer of the database.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A job's place in a database. Several jobs may share one.
@@ -28,7 +28,7 @@ pub struct Sqlite {
     /// The topics that refused records come from, where there are several.
     topics: Vec<String>,
     protocol: Protocol,
-    /// What was there when the job was taken over.
+    /// The lease before this run acquired the job.
     before: Option<Lease>,
 }
 
@@ -85,7 +85,7 @@ impl Sqlite {
         Ok(Sqlite { path, job, connection, rows, topics, protocol, before: None })
     }
 
-    /// What is there of a job, without taking it over; a database that is not there is not made.
+    /// Reads a job's entries without fencing its run. A missing database is not made.
     pub fn look(path: &Path, job: &str) -> Result<Option<StoredCheckpoint>> {
         let Some(mut connection) = existing(path, OpenFlags::SQLITE_OPEN_READ_WRITE).or_else(|error| {
             // In a folder that may not be written to: as it is, which is whole where no rest of a commit is
@@ -183,7 +183,7 @@ impl Sqlite {
         Ok(entries)
     }
 
-    /// Who keeps the database locked is most likely an earlier run that is stopped in the middle of a commit.
+    /// A locked database is most likely held by an earlier run that is stopped in the middle of a commit.
     fn locked(&self, error: rusqlite::Error) -> anyhow::Error {
         let busy =
             matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked));
@@ -242,7 +242,7 @@ impl Ledger for Sqlite {
         let mut step = self.protocol.begin();
         loop {
             step = match step {
-                // A failure here ends the run, which goes on from what is there when it is started again.
+                // A failure here ends the run. The next run restores the last commit.
                 Step::Write | Step::Look { .. } => match self.write(commit).map_err(|e| self.locked(e))? {
                     None => self.protocol.wrote(Wrote::All),
                     Some(found) => self.protocol.found(found.as_ref()),
@@ -344,7 +344,7 @@ fn failed(path: &Path, error: rusqlite::Error) -> anyhow::Error {
         .into()
 }
 
-/// Why, without the path: whoever says why has said where.
+/// The reason without the path, because the caller's message names the path.
 fn cause(path: &Path, error: rusqlite::Error) -> anyhow::Error {
     if error.sqlite_error_code() == Some(ErrorCode::CannotOpen)
         && let Some(lack) = lack_of_files()

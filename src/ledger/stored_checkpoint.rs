@@ -6,7 +6,7 @@ use crate::config::checkpoint::CheckpointStore;
 use crate::config::{SinkTarget, database};
 use anyhow::Result;
 
-/// What is there of a job.
+/// The stored state of a job.
 #[derive(Debug, Clone, Default)]
 pub struct StoredCheckpoint {
     /// The entries of its last commit.

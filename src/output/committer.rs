@@ -1,5 +1,5 @@
-//! When to commit, and what: gathers what the dataflow hands on until it is time, and while a commit is under
-//! way.
+//! Decides when to commit, and what. Gathers the output of the dataflow until a commit is due, and while one
+//! is under way.
 
 use super::JobEnd;
 use super::commit_thread::{CommitThread, FinishedCommit, Wait};
@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 /// How long offsets and dead letters may wait for rows to be committed with.
 const WITHOUT_ROWS: Duration = Duration::from_secs(1);
 
-/// How long a run that commits nothing goes on without asking whether it still may.
+/// Interval at which a run that commits nothing verifies its lease.
 const UNASKED: Duration = Duration::from_secs(2);
 
 /// Bytes that may gather behind a commit that is under way, about; with more of them the dataflow waits for
@@ -56,14 +56,14 @@ pub(super) struct Committer {
     frontier: EventTime,
     ended: bool,
     committed: EventTime,
-    /// There was none yet: the first rows after a start are not kept waiting.
+    /// True until the first commit, which does not wait for the interval.
     first: bool,
     /// Or the start.
     last_commit: Instant,
     last_asked: Instant,
-    /// Whether each commit is told of.
+    /// Whether each commit is logged.
     reports: bool,
-    /// Whether somebody waits for a commit.
+    /// Whether a request waits for a commit.
     is_awaited: bool,
 }
 
@@ -104,7 +104,7 @@ impl Committer {
         }
     }
 
-    /// Takes what is in the outbox.
+    /// Takes the content of the outbox.
     pub(super) fn gather(&mut self, outbox: &mut Outbox) -> Result<()> {
         if let Some(row) = outbox.rows.last() {
             self.last_look = self.last_look.max(row.look);
@@ -120,7 +120,7 @@ impl Committer {
         self.gathered += size(&outbox.rows, &outbox.refused, &outbox.changes);
         self.pending.rows.append(&mut outbox.rows);
         self.pending.refused.append(&mut outbox.refused);
-        // What looks left first: a partition may say that an entry of an earlier look can go.
+        // Changes of looks come first, because a partition may remove an entry of an earlier look.
         for (look, change) in outbox.lasting.drain(..) {
             match change {
                 Lasting::Carried(..) | Lasting::IdsAnew(..) => self.unsettled.push_back((look, change)),
@@ -152,18 +152,18 @@ impl Committer {
         Ok(())
     }
 
-    /// Whether it is time to commit what there is.
+    /// Whether a commit is due.
     pub(super) fn is_due(&self) -> bool {
-        // What has gathered by then is not kept waiting, however long the interval is: it is in memory.
+        // A full buffer is committed early, however long the interval is, because the rows are in memory.
         !self.thread.is_busy() && (self.wait().is_zero() || self.is_full())
     }
 
-    /// Whether somebody waits for what is committed next.
+    /// Sets whether a request waits for the next commit.
     pub(super) fn hurry(&mut self, is_awaited: bool) {
         self.is_awaited = is_awaited;
     }
 
-    /// Whether somebody waits for what is committed.
+    /// Whether a request waits for the next commit.
     pub(super) fn is_awaited(&self) -> bool {
         self.is_awaited
     }
@@ -180,8 +180,8 @@ impl Committer {
         wait.saturating_sub(self.last_commit.elapsed())
     }
 
-    /// After how long the next commit is due; `None` where nothing waits, or one is under way: its end wakes
-    /// us.
+    /// Time until the next commit is due. `None` if nothing waits, or if a commit is under way, whose end
+    /// wakes the worker.
     pub(super) fn due_in(&self) -> Option<Duration> {
         (self.has_pending() && !self.thread.is_busy()).then(|| self.wait())
     }
@@ -207,7 +207,7 @@ impl Committer {
         self.ended || !rows.is_empty() || !changes.is_empty() || !self.bases.is_empty()
     }
 
-    /// Fails where another run has the job. Cheap: it asks now and then.
+    /// Fails if another run has the job. Cheap: most calls ask nothing of the ledger.
     pub(super) fn verify_lease(&mut self) -> Result<()> {
         if self.thread.is_busy() || self.last_commit.max(self.last_asked).elapsed() < UNASKED {
             return Ok(());
@@ -255,9 +255,8 @@ impl Committer {
         self.thread.commit(commit)
     }
 
-    /// The commit that was under way and how long it took, if it is there now, for those who are told only
-    /// then; `wait`s for it where that is asked. Whatever ends the run, such as a successor, is an error
-    /// here.
+    /// Returns the finished commit and its duration, if any. With `wait`, blocks until the commit finishes.
+    /// Fails if the run must end, such as for a successor.
     pub(super) fn finished_commit(&mut self, wait: Wait) -> Result<Option<(Commit, Duration)>> {
         let Some(FinishedCommit { mut commit, took }) = self.thread.outcome(wait)? else { return Ok(None) };
         self.committed = self.committing.take().unwrap_or(self.committed);
@@ -281,15 +280,14 @@ impl Committer {
         Ok(Some((commit, took)))
     }
 
-    /// Asks whether the job is still this run's, and waits for the answer. Nothing else may be under way, but
-    /// for that very question.
+    /// Verifies the lease, and waits for the answer. No commit may be under way.
     pub(super) fn prove_lease(&mut self) -> Result<()> {
         self.thread.outcome(Wait::UntilDone)?;
         self.thread.verify_lease()?;
         self.thread.outcome(Wait::UntilDone).map(drop)
     }
 
-    /// Lets the ledger go; nothing may be under way.
+    /// Releases the ledger. Nothing may be under way.
     pub(super) fn close(&mut self) {
         self.thread.close();
     }

@@ -24,7 +24,7 @@ pub struct OpenedOutput {
     pub output: Output,
     /// The checkpoint, encoded.
     pub entries: Entries,
-    /// And decoded.
+    /// The checkpoint, decoded.
     pub checkpoint: Checkpoint,
 }
 
@@ -35,7 +35,7 @@ pub fn open(config: &Config, ask_for_ends: AskForEnds<'_>) -> Result<OpenedOutpu
     }
     let checkpoint = Checkpoint::default();
     let mut sinks = open_sinks(config, &checkpoint)?;
-    // Nothing was ever committed.
+    // The job has no commit yet.
     restore_sinks(&mut sinks)?;
     let output = Output::new(sinks, None, config.verbosity);
     Ok(OpenedOutput { output, entries: Entries::new(), checkpoint })

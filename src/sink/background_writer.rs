@@ -1,18 +1,18 @@
-//! Bytes in order to a file or standard output: much at once by a thread of its own, so that whoever computes
-//! the rows need not wait for the copy into the page cache; little at once, where that would only cost time,
-//! at once.
+//! Writes bytes in order to a file or standard output. A thread writes large pieces, so that the worker does
+//! not wait for the copy into the page cache. The caller itself writes small pieces, for which a thread would
+//! cost more than the write.
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Fewer bytes than that are written sooner than they are handed over.
+/// A smaller piece is written in less time than a thread takes it over.
 const MUCH: usize = 1 << 16;
 
 /// Pieces that may be under way.
 const PIECES: usize = 2;
 
-/// Writes behind whoever calls; what is under way when it is dropped is written then.
+/// Writes behind its caller. Dropping it writes the pieces under way.
 pub(super) struct BackgroundWriter<W: Write + Send + 'static> {
     out: Arc<Mutex<W>>,
     thread: Option<Thread>,

@@ -134,8 +134,8 @@ pub(super) fn rebuilt(partition: &mut Owned) -> Result<()> {
 pub(super) fn finish_rebuilding(state: &mut Partition, rebuilding: &mut Option<Rebuilding>, sums: &mut Sums) {
     if let Some(done) = rebuilding.take() {
         state.rebuilt(done.handed_over.iter().map(|u| (u.symbol, u.pane_end, &u.moments)), sums);
-        // A partition that had ended did not hold the others up: what they have made final stays so, although
-        // it goes on.
+        // While the partition was ended, the frontier passed it. Windows that became final meanwhile stay
+        // final.
         state.entry(done.at);
     }
 }

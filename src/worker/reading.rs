@@ -104,7 +104,7 @@ impl Reading {
                 return Ok(true);
             }
             Delivery::Nothing { until } => {
-                // A later run goes on behind it: retention may have removed it by then.
+                // A restart goes on behind this offset, because retention may remove the records before it.
                 partition.records = partition.records.max(until);
                 self.send(partition)?;
             }
@@ -168,7 +168,7 @@ impl Reading {
             greatest_ids.extend(known.greatest_id.map(|id| (number, id)));
         }
         let mut handed_over = Vec::new();
-        // The last pane that is handed over for good although its partition had not come to its end.
+        // The latest pane whose sums are complete although its partition had not ended.
         let mut complete = None;
         for ((pane_end, date), entries) in &earlier.panes {
             // Only the end of its input has handed that over: it is open again, and rebuilt, for there may be
@@ -209,8 +209,7 @@ impl Reading {
         }
         self.note_closing(partition, last);
         self.give(partition);
-        // What was counted before is known from now on, also if this run ends before it comes to anything
-        // new.
+        // The restored counts are reported at once, so that they survive a run that reads nothing.
         self.tell(partition, Vec::new());
         Ok(())
     }

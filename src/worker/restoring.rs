@@ -229,8 +229,8 @@ fn starts(checkpoint: &Checkpoint) -> Starts {
 }
 
 fn start_at(PartitionCheckpoint { head, read, panes, .. }: &PartitionCheckpoint) -> StartAt {
-    // All of it may have been judged and its open panes not handed over: that is what its end does, and the
-    // dates of nothing else lie behind its watermark.
+    // All of it may have been judged without its open panes being sent: its end does that, and the dates of
+    // nothing else lie behind its watermark.
     let has_ended = panes.keys().any(|(_, date)| *date >= head.watermark);
     StartAt {
         rebuild_from: head.rebuild_from,

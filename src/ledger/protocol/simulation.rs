@@ -372,7 +372,7 @@ impl World {
         }
         for turn in 0..CALM {
             self.turn(true)?;
-            // Who waits for what was lost in the troubled time waits for ever, but that a time-out ends it.
+            // A request that was lost in the troubled time ends by its timeout only.
             if turn % 40 == 39 {
                 (0..self.processes.len()).for_each(|process| self.lose_answer(process));
             }

@@ -44,7 +44,8 @@ const MAGICS: [(&[u8], Option<Packing>, &str); 14] = [
     (b"\x93NUMPY", None, "NumPy"),
 ];
 
-/// How an input that begins so is packed; `None` where that takes more bytes. `complete`: there are no more.
+/// Detects the compression from the first bytes. `None`: more bytes are needed. `complete`: these are all
+/// bytes.
 pub(super) fn packing(head: &[u8], complete: bool) -> Result<Option<Packing>, Failure> {
     for (magic, packing, name) in MAGICS {
         if head.starts_with(magic) {
