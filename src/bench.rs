@@ -308,7 +308,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn medians_and_ratios() {
+    fn figures_are_medians_of_the_rounds() {
         assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
         assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), 2.5);
         let figures = Figures::of("a", &[2.0, 4.0, 3.0], &[1.0, 1.0, 6.0], 3_000_000);

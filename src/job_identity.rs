@@ -357,7 +357,7 @@ mod tests {
     use crossrate_dataflows::market::trade::Symbol;
 
     #[test]
-    fn definitions_read_back() {
+    fn a_definition_written_as_flags_reads_back() {
         let leg = |symbol: &str, inverse| Leg { symbol: Symbol::new(symbol), inverse };
         let plain = Definition {
             crosses: Vec::new(),
@@ -432,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_is_no_difference() {
+    fn equal_identities_have_no_difference() {
         let one = identity(&[("window", "10s")]);
         assert_eq!(one.difference(&one.clone(), "process 1"), None);
     }
@@ -465,7 +465,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_and_versions_come_first() {
+    fn a_difference_names_processes_and_versions_before_flags() {
         let ours = identity(&[("window", "10s")]);
         let other = Identity { processes: 3, ..identity(&[]) };
         assert_eq!(

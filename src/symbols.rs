@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_asked_for_the_others() {
+    fn symbols_that_are_not_selected_get_no_number() {
         let wanted = ["ABC", "ABCDEFGH", "ABCDEFGHABCDEFGH", "ABCDEFGHABCDEFGHI"].map(Symbol::new);
         let mut symbols = Symbols::new(&Selection::Only(wanted.iter().cloned().collect()));
         for other in ["", "ABD", "ABCD", "ABCDABCD", "ABCDEFGHDEFGH", "ABCDEFGHABCDEFGHABCDEFGH"] {

@@ -93,7 +93,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn numbers() {
+    fn large_numbers_are_printed_with_commas() {
         for (n, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(grouped(n), text);
         }
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn times() {
+    fn millis_are_printed_as_a_clock() {
         assert_eq!(clock(1_525_132_800_000), "00:00:00");
         assert_eq!(clock(1_525_132_800_000 + 86_399_999), "23:59:59");
         assert_eq!(fine_clock(1_525_132_812_345), "00:00:12.3");
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn deviations() {
+    fn a_deviation_is_printed_with_three_digits() {
         assert_eq!(deviation(None), "-");
         assert_eq!(deviation(Some(0.0)), "0");
         assert_eq!(deviation(Some(0.0002091712015743696)), "0.000209");

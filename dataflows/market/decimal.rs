@@ -115,7 +115,7 @@ mod tests {
     use DecimalError::*;
 
     #[test]
-    fn grammar() {
+    fn a_decimal_text_parses_exactly_or_names_the_fault() {
         let cases: [(&str, Result<i64, DecimalError>); 22] = [
             ("1", Ok(100_000_000)),
             ("8888.15120000", Ok(888_815_120_000)),
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn scales() {
+    fn a_decimal_with_too_many_digits_for_the_scale_is_refused() {
         let cases: [(&str, u8, Result<i64, DecimalError>); 9] = [
             ("12", 0, Ok(12)),
             ("12.000", 0, Ok(12)),

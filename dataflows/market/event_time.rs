@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn instants() {
+    fn millis_are_printed_as_rfc3339() {
         for (ms, text) in [
             (0, "1970-01-01T00:00:00.000Z"),
             (951_782_400_000, "2000-02-29T00:00:00.000Z"),

@@ -197,7 +197,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn is_a_set(
+        fn any_insertions_agree_with_a_plain_set(
             ids in prop::collection::vec(
                 prop_oneof![0u64..40, 0u64..300, 20_000u64..30_000, (1u64 << 63) - 70..1u64 << 63], 0..1_500)
         ) {

@@ -126,7 +126,7 @@ mod tests {
     proptest! {
         /// No look that must see the trade lies before the one that is named, and the named one is after w.
         #[test]
-        fn first_look_misses_none(
+        fn no_look_that_must_see_a_trade_comes_before_the_first_look(
             slide in 1u64..20, panes in 1u64..4, grace in 0u64..30, tick in 1u64..12,
             pane in 0u64..5, w in 0u64..150, changes: bool, provisional: bool,
         ) {

@@ -137,7 +137,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(4_000))]
 
         #[test]
-        fn arithmetic_is_exact(a in any_u256(), b in any_u256(), factor: u64, by in 0u32..256) {
+        fn u256_arithmetic_is_exact(a in any_u256(), b in any_u256(), factor: u64, by in 0u32..256) {
             prop_assert_eq!(big(U256::product(a.low, b.low)), BigUint::from(a.low) * b.low);
             let whole = BigUint::from(1u32) << 256u32;
             let fits = |value: BigUint| (value < whole).then_some(value);

@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn edges_of_the_double() {
+    fn least_and_greatest_ratios_round_to_the_nearest_double() {
         let one = BigInt::from(1);
         let double = |n: &BigInt, shift: u32| nearest_double(n, &(BigUint::from(1u32) << shift));
         assert_eq!(double(&one, 1074), Some(f64::from_bits(1)));
@@ -162,7 +162,7 @@ mod tests {
     proptest! {
         /// Rust's own conversion of decimal text to a double is correctly rounded.
         #[test]
-        fn agrees_with_decimal_parsing(digits in "[1-9][0-9]{0,40}", places in 0u32..360) {
+        fn a_ratio_rounds_as_its_decimal_text_parses(digits in "[1-9][0-9]{0,40}", places in 0u32..360) {
             let text = format!("{digits}e-{places}");
             let expected: f64 = text.parse().unwrap();
             let numerator: BigInt = digits.parse().unwrap();
@@ -170,7 +170,7 @@ mod tests {
         }
 
         #[test]
-        fn text_of_any_size(value: u128, places in 0usize..20) {
+        fn small_and_big_numbers_print_the_same_text(value: u128, places in 0usize..20) {
             let (mut small, mut big) = (String::new(), String::new());
             write_scaled(&mut small, value, places.max(1));
             write_scaled_big(&mut big, &BigInt::from(value), places.max(1));

@@ -264,7 +264,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn decimals_read_back(scaled: i128, shift in 0u32..127, places in 0u8..40, large: bool) {
+        fn a_printed_decimal_reads_back(scaled: i128, shift in 0u32..127, places in 0u8..40, large: bool) {
             let mut scaled = BigInt::from(scaled >> shift);
             if large {
                 scaled = &scaled * &scaled * &scaled;

@@ -87,12 +87,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn product_is_exact(a: u128, b: u64) {
+        fn a_product_of_two_i128_is_exact(a: u128, b: u64) {
             prop_assert_eq!(Wide::product(a, b).to_bigint(), BigInt::from(a) * BigInt::from(b));
         }
 
         #[test]
-        fn sums_are_exact(a in any_wide(), b in any_wide()) {
+        fn sums_and_order_agree_with_big_integers(a in any_wide(), b in any_wide()) {
             prop_assert_eq!(a.add(b).to_bigint(), a.to_bigint() + b.to_bigint());
             prop_assert_eq!(a.negate().to_bigint(), -a.to_bigint());
             prop_assert!(a.add(a.negate()).is_zero());

@@ -349,7 +349,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn records_survive_the_wire(records: Vec<(u64, i64, String)>, offset in 0usize..8) {
+        fn records_at_any_address_survive_encoding(records: Vec<(u64, i64, String)>, offset in 0usize..8) {
             let records: Vec<Record> = records.into_iter().map(|(a, b, text)| Record(a & !1, b, text)).collect();
             // At any address: timely promises none.
             let mut sent = vec![0; offset];

@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_closed_a_window() {
+    fn a_window_is_closed_by_the_move_that_passed_its_end() {
         let mut moves = Moves::default();
         assert_eq!(moves.closed_by(at(5)), ClosedBy::Event);
         moves.add(Moved { from: at(10), to: at(20), by: ClosedBy::Idle });

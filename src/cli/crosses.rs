@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_cross() {
+    fn a_wrong_formula_is_refused_with_its_fault() {
         let cases = [
             ("XVGUSDT", "there is no ="),
             ("=A*B", "the name is empty"),
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_means_one_thing() {
+    fn one_name_with_two_formulas_is_refused() {
         let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
         assert_eq!(crosses(&texts(&["A=B*C", "A=B*C"])).unwrap().len(), 1);
         let wrong = crosses(&texts(&["A=B*C", "A=C*B"])).unwrap_err().to_string();

@@ -396,7 +396,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_to_listen_on() {
+    fn a_port_or_an_address_parses_to_listen_on() {
         for (text, address) in [
             ("127.0.0.1:8080", "127.0.0.1:8080"),
             (":8080", "127.0.0.1:8080"),
@@ -413,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_an_exchange() {
+    fn exchange_urls_parse_with_their_scheme_only() {
         for good in ["wss://stream.binance.com:9443", "ws://127.0.0.1:80/base", "ws://[::1]:80"] {
             assert_eq!(websocket(good), Ok(good.to_owned()));
         }
@@ -428,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn times() {
+    fn times_in_millis_and_rfc3339_parse_to_millis() {
         for (text, ms) in [
             ("1525022020000", 1_525_022_020_000),
             ("@1525022020000", 1_525_022_020_000),
@@ -459,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn starts() {
+    fn start_offsets_and_timestamps_parse() {
         assert_eq!(start("5"), Ok(StartOffset::Offset(5)));
         assert_eq!(start("@0"), Ok(StartOffset::Timestamp(0)));
         assert_eq!(start("@1525022020000"), Ok(StartOffset::Timestamp(1_525_022_020_000)));
@@ -480,7 +480,7 @@ mod tests {
     }
 
     #[test]
-    fn places() {
+    fn a_target_parses_to_its_kind_of_sink() {
         assert_eq!(sink("rows-12:00.jsonl"), Ok(SinkTarget::File("rows-12:00.jsonl".into())));
         assert_eq!(sink("kafka:vwap"), Ok(SinkTarget::Kafka("vwap".to_owned())));
         assert_eq!(sink("sqlite:a.db"), Ok(SinkTarget::Sqlite("a.db".into())));
@@ -518,7 +518,7 @@ mod tests {
     }
 
     #[test]
-    fn inputs() {
+    fn a_file_name_parses_as_input_and_a_scheme_does_not() {
         for file in ["a.jsonl", "rows-12:00.jsonl", "./kafka:trades", "-", "sqlite:rows.db", ":a", "a b://c"]
         {
             assert_eq!(input(file), Ok(()), "{file}");
@@ -535,7 +535,7 @@ mod tests {
     }
 
     #[test]
-    fn broker_lists() {
+    fn broker_lists_parse_with_and_without_ports() {
         for text in
             ["localhost:9092", "a:1,b:65535", "localhost", "[::1]:9092", "[::1]", "SSL://a:9093", "a:1, b:2"]
         {

@@ -389,7 +389,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations() {
+    fn durations_parse_to_microseconds() {
         let right = [
             ("0s", 0),
             ("0ms", 0),
@@ -435,7 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_symbols() {
+    fn odd_names_of_symbols_are_refused_with_a_hint() {
         let texts = |text: &str| symbols(&[text.to_owned()]);
         assert!(texts("BTCUSDT, coinbase:BTC-USD,-x").is_ok());
         for wrong in ["=1+2", "A|B", "A B", "A\"", "A\u{7f}", &"B".repeat(65)] {

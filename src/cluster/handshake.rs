@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_learn_nothing() {
+    fn noise_from_a_stranger_gets_no_answer() {
         let noise: [&[u8]; 5] = [b"", b"GET / HTTP/1.1\r\n\r\n", b"crossrate", &[0xff; 100], &[0; 3]];
         for bytes in noise {
             let (mut here, there) = pair();

@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn time_runs_out() {
+    fn an_expired_wait_releases_its_records() {
         let mut hold = ReorderBuffer::default();
         hold.wait(A, START, 10);
         hold.push("5");

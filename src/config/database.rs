@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls() {
+    fn a_postgres_url_is_shown_without_its_password() {
         let shown = |typed: &str| Database::parse(typed).map(|place| place.shown());
         assert_eq!(
             shown("postgres://me:secret@db.example:5433/rates").as_deref(),

@@ -506,7 +506,7 @@ mod tests {
     }
 
     #[test]
-    fn who_holds_the_frontier() {
+    fn the_partition_with_the_least_watermark_holds_the_frontier() {
         let at = |w, ended| PartitionProgress {
             watermark: EventTime::from_micros(w),
             ended,

@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn flags_to_repeat() {
+    fn the_demo_repeats_the_flags_that_change_the_job() {
         let flags = |text: &str| called(text.split(' ').map(str::to_owned)).1;
         assert_eq!(flags("crossrate demo"), "");
         assert_eq!(flags("crossrate demo --speed max -w 4 --seed 3"), " --seed 3");

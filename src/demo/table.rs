@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn curves() {
+    fn values_are_drawn_as_a_curve_of_blocks() {
         assert_eq!(curve([1.0, 2.0, 3.0].into_iter(), true), "▁▅█");
         assert_eq!(curve([1.0, 2.0, 3.0].into_iter(), false), "_-^");
         assert_eq!(curve([5.0, 5.0].into_iter(), true), "▁▁");

@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_have_dates() {
+    fn days_since_the_epoch_are_printed_as_dates() {
         for (day_number, text) in
             [(0, "1970-01-01"), (11_016, "2000-02-29"), (17_650, "2018-04-29"), (47_541, "2100-03-01")]
         {

@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn cursors_read_back() {
+    fn a_printed_cursor_reads_back() {
         for name in ["XVGUSDT", "odd.name", ""] {
             let (end_ms, start_ms, window) = (30, 20, "1m/10s".to_owned());
             let place = Place { end_ms, kind: RowKind::Stats, name: name.into(), start_ms, window };

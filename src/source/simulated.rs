@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn pace_is_kept() {
+    fn a_market_at_100_times_speed_takes_a_hundredth_of_its_time() {
         let market = Market { seed: 7, seconds: 20, listing: Listing::Story };
         let feed = Feed::new(2);
         let begun = Instant::now();

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn forms() {
+    fn an_answer_is_printed_as_table_csv_and_json() {
         assert_eq!(
             printed(Format::Table),
             "name   vwap  n\n-----  ----  ---\nA      0.10   12\nB,\"b\"        1.5\n"

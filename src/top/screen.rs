@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_give_way_whole() {
+    fn a_narrow_screen_drops_whole_columns() {
         assert_eq!(with_room(&CROSSES, false, 130).len(), 10);
         assert_eq!(with_room(&CROSSES, true, 150).len(), 11);
         for columns in [&CROSSES, &SYMBOLS] {

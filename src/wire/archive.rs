@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn lines() {
+    fn a_line_of_an_archive_decodes_to_its_trade() {
         let good = "BTCUSDT 39982779 888815120000 1937446 1525022020361000";
         let cases = [
             ("39982779,8888.15120000,0.01937446,172.2031,1525022020361,True,True", good),
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_aggregate_trades() {
+    fn a_line_of_aggregate_trades_decodes_to_its_trade() {
         let decoded = |line: &str| match decode(line.as_bytes(), "A", TradeKind::Aggregate, Decimals::EIGHT) {
             None => "header".to_owned(),
             Some(Record::Trade { kind: TradeKind::Aggregate, trade, .. }) => {
@@ -439,7 +439,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn what_a_naive_parser_says(
+        fn any_line_decodes_as_the_plain_parser_decodes_it(
             id in "[0-9]{0,21}", price in "[0-9]{1,12}([.][0-9]{1,10})?", qty in "[0-9.]{0,6}",
             quote in "[0-9a-z\".]{0,5}", time in "1[2-9][0-9]{11}([0-9]{3})?|[0-9]{0,17}", rest in "(,[a-z\"]{0,5}){0,3}",
             end in "[ \r]{0,2}",
@@ -449,12 +449,12 @@ mod tests {
         }
 
         #[test]
-        fn and_of_any_text(line in "[0-9.,\" \r+e-]{0,40}|\\PC{0,20}") {
+        fn any_text_decodes_as_the_plain_parser_decodes_it(line in "[0-9.,\" \r+e-]{0,40}|\\PC{0,20}") {
             prop_assert!(agrees(&line), "{line:?}");
         }
 
         #[test]
-        fn no_bytes_break_it(line in proptest::collection::vec(any::<u8>(), 0..60)) {
+        fn any_bytes_decode_without_a_panic(line in proptest::collection::vec(any::<u8>(), 0..60)) {
             let bad_or_header = !matches!(decode(&line, "A", TradeKind::Aggregate, Decimals::EIGHT), Some(Record::Ignored | Record::Heartbeat(_)));
             prop_assert!(bad_or_header);
         }

@@ -361,7 +361,7 @@ proptest! {
 
     /// Neighbours in a chunk do not change what a record is, as a line or as a message.
     #[test]
-    fn neighbours_do_not_matter(records in prop::collection::vec(record(), 1..6), cuts in prop::collection::vec(any::<prop::sample::Index>(), 6)) {
+    fn neighbours_never_change_a_record(records in prop::collection::vec(record(), 1..6), cuts in prop::collection::vec(any::<prop::sample::Index>(), 6)) {
         // Some of them end in the middle, so that what follows could be taken for the rest.
         let records: Vec<Vec<u8>> = records.into_iter().zip(cuts).map(|(mut record, cut)| {
             if record.len() % 3 == 0 { record.truncate(cut.index(record.len())); }
@@ -425,7 +425,7 @@ fn the_fast_way_knows_the_exchanges_own_writing() {
 }
 
 #[test]
-fn lines_of_all_kinds() {
+fn a_chunk_of_lines_decodes_to_one_record_a_line() {
     let text = format!("{TRADE}\n\n \t\r\n1723161253937085768 {TRADE}\r\n12 \n12\n7 x\n{TRADE} \n{TRADE}");
     let trade = decoded(TRADE.as_bytes());
     let got = lines(&text);

@@ -390,7 +390,7 @@ fn the_report_shows_no_secret_and_where_each_property_came_from() {
 }
 
 #[test]
-fn the_report_as_text() {
+fn config_prints_every_setting_as_text() {
     let folder = tempfile::tempdir().expect("a folder");
     let (code, text, stderr) = end(crossrate(
         folder.path(),

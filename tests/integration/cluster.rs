@@ -463,7 +463,7 @@ fn another_secret_of_one_host_is_told_on_those_that_it_calls_or_that_call_it() {
 }
 
 #[test]
-fn another_version_is_told() {
+fn processes_of_two_versions_name_both() {
     mismatch(
         |task| task.version = "2.0.0".into(),
         &["is crossrate 2.0.0, this one 1.0.0"],
@@ -537,7 +537,7 @@ fn strangers_neither_crash_nor_stall_the_start() {
 }
 
 #[test]
-fn who_never_comes_is_named() {
+fn a_missing_process_is_named_after_the_patience() {
     let hosts = Hosts::new(3);
     let start = |process| Member::start(&Task { patience_ms: 3_000, ..hosts.task(process, Act::Sum) });
     let (zero, two) = (start(0), start(2));

@@ -141,7 +141,7 @@ impl<I: Iterator<Item = char>> TakeSequence for I {
 }
 
 #[test]
-fn into_a_pipe() {
+fn a_demo_into_a_pipe_prints_no_escapes() {
     let mut out = Vec::new();
     show(Surface::Plain, Ending::Complete, &mut out);
     let text = String::from_utf8(out).unwrap();
@@ -183,7 +183,7 @@ fn on_terminals_wide_and_narrow_and_low() {
 }
 
 #[test]
-fn interrupted() {
+fn an_interrupted_demo_says_so() {
     let mut out = Vec::new();
     show(
         Surface::Terminal { size: || (120, 50), colour: false, unicode: true },
@@ -269,7 +269,7 @@ fn every_asset_has_a_rate_and_a_path_in_the_larger_market() {
 }
 
 #[test]
-fn it_begins_and_ends_in_an_instant() {
+fn an_interrupted_demo_ends_at_once() {
     let begun = Instant::now();
     let mut child = demo(&["--speed", "0.1"]).spawn().unwrap();
     let mut out = BufReader::new(child.stdout.take().unwrap());

@@ -110,7 +110,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_update_survives(
+        fn any_pane_update_survives_encoding(
             symbol in ".{1,40}",
             trades in prop::collection::vec((any::<u64>(), 1..=i64::MAX, 1..=i64::MAX, any::<u64>()), 1..5),
             (end, date, digest, negative) in any::<(u64, u64, u64, bool)>(),

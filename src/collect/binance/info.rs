@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_matters_is_read() {
+    fn limits_and_symbols_are_read_from_exchange_info() {
         let body = r#"{"timezone":"UTC","serverTime":1565246363776,"rateLimits":[
             {"rateLimitType":"RAW_REQUESTS","interval":"MINUTE","intervalNum":5,"limit":61000},
             {"rateLimitType":"REQUEST_WEIGHT","interval":"MINUTE","intervalNum":1,"limit":6000}],

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_else_comes() {
+    fn frames_without_a_trade_are_a_shutdown_or_ignored() {
         assert_eq!(
             read(r#"{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1}}"#),
             Event::Shutdown

@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn questions_are_addresses() {
+    fn each_question_becomes_its_rest_address() {
         let cases = [
             (Question::Time, "/api/v3/time"),
             (

@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn password_files() {
+    fn the_first_line_of_a_password_file_that_fits_is_taken() {
         let place = Database::parse("postgres://me@db:5433/rates").expect("it is right");
         let file =
             "# mine\ndb:5432:rates:me:wrong\nother:*:*:*:wrong\n*:5433:*:me:a\\:b\\\\c:d\n*:*:*:*:late\n";

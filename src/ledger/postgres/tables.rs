@@ -298,7 +298,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_come_back() {
+    fn a_key_with_zero_bytes_comes_back_from_sql() {
         for key in ["head/0", "carried/A\0B", "carried/%00", "carried/%2500%\0%%", "rate/A%25/7"] {
             let stored = key_to_sql(key);
             assert!(!stored.contains('\0'));

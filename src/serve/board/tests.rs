@@ -159,7 +159,7 @@ proptest! {
     /// Whatever is told and however slowly somebody reads, in however small pieces, in the end it knows the
     /// newest row of every window that is kept, and of no other row a newer version than there is.
     #[test]
-    fn a_reader_misses_nothing(
+    fn a_reader_of_any_pace_ends_with_the_newest_rows(
         steps in prop::collection::vec((0u64..6, 0u8..3, any::<bool>()), 1..80),
         rows in 1usize..5,
         bytes in 1usize..9,
@@ -199,7 +199,7 @@ proptest! {
 
     /// Page by page gives what one page would, in the order of windows.
     #[test]
-    fn pages_add_up(
+    fn pages_of_any_limit_add_up_to_the_whole_answer(
         windows in prop::collection::btree_set((0u64..20, 0u8..4, 0usize..3), 0..60),
         limit in 1usize..7,
         from in prop::option::of(0u64..200),

@@ -282,7 +282,7 @@ proptest! {
     /// However the bytes arrive, from whichever record on: the records are those of the lines, and what was
     /// read is the same.
     #[test]
-    fn however_it_is_cut(
+    fn a_file_cut_anywhere_gives_the_records_of_its_lines(
         content in content(), sizes in proptest::collection::vec(1usize..40, 1..5), live in any::<bool>(),
         most_lines in 1usize..8, from in 0usize..40, csv in any::<bool>(),
     ) {

@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_tells_all() {
+    fn equal_seeds_give_equal_markets() {
         for p in 0..Market::PARTITIONS {
             assert!(MARKET.partition(p).eq(MARKET.partition(p)));
             assert!(MARKET.partition(p).ne(Market { seed: 2, ..MARKET }.partition(p)));

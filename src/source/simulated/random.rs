@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn draws_keep_their_range() {
+    fn ten_thousand_draws_stay_in_their_range() {
         let mut random = SplitMix::new(1, 2);
         let mut sum = 0.0;
         for _ in 0..10_000 {

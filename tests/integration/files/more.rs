@@ -12,7 +12,7 @@ fn trades_of(rows: &str) -> Vec<u64> {
 }
 
 #[test]
-fn each_day_one_file_more() {
+fn a_run_restarted_with_one_file_more_gives_the_same_rows() {
     let folder = Folder::new();
     folder.write("1.jsonl.gz", gzip(trades(0..40).as_bytes()));
     folder.write("2.jsonl", trades(40..80));

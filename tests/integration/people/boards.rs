@@ -63,7 +63,7 @@ fn every_metric_of_the_board_and_of_the_alerts_is_exported() {
 
 #[test]
 #[ignore = "needs promtool"]
-fn alerts_fire_when_they_should() {
+fn promtool_confirms_when_each_alert_fires() {
     needs::program("promtool");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/prometheus");
     for arguments in [

@@ -120,7 +120,7 @@ fn what_it_cannot_do_it_says_in_a_line() {
 
 #[test]
 #[ignore = "needs tmux"]
-fn it_ends_when_its_terminal_has_gone() {
+fn top_ends_when_its_terminal_has_gone() {
     needs::program("tmux");
     let served = Served::demo(&["--speed", "max", "--duration", "10s"]);
     served.wait_for_the_end();

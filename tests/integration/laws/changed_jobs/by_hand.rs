@@ -172,7 +172,7 @@ fn a_change_holds_from_a_boundary() {
 
 #[test]
 #[should_panic(expected = "is not in order")]
-fn changes_are_in_order() {
+fn a_log_with_an_earlier_change_behind_a_later_one_is_refused() {
     let changes = ["symbol A from 30 at 3", "symbol B from 30 at 2"].map(change);
     run_changed(&Settings::read(&[]), &Log { changes: changes.into() }, &[]);
 }
