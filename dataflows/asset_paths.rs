@@ -28,7 +28,7 @@ use crate::operators::at_looks::AtLooks;
 use crate::symbol_windows::{Emission, PaneCollection};
 use best::best_paths;
 use choice::PathsInForce;
-use messages::{Choice, Told, TradesOfPane};
+use messages::{Choice, ChoiceOrEmission, TradesOfPane};
 use std::sync::Arc;
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Exchange;
@@ -48,16 +48,18 @@ pub fn asset_paths<'scope>(
     definition: &Arc<Definition>,
     resume: &Arc<Resume>,
 ) -> (StreamVec<'scope, EventTime, DatedChange>, StreamVec<'scope, EventTime, Emission>) {
-    let trades = panes.inner.map(|update| messages::Input::Trades(TradesOfPane::of(update)));
-    let input = trades.concat(changes.map(messages::Input::Changed));
-    let first = Exchange::new(|_: &messages::Input| 0);
+    let trades = panes.inner.map(|update| messages::WeightsInput::Trades(TradesOfPane::of(update)));
+    let input = trades.concat(changes.map(messages::WeightsInput::Changed));
+    let first = Exchange::new(|_: &messages::WeightsInput| 0);
     let weights = input.at_looks(first, "SymbolWeights", SymbolWeights::new(definition, resume));
-    let (edges, told): (_, StreamVec<'_, _, Told>) = weights.ok_err(messages::Output::edge_or_told);
-    let (choices, counts): (StreamVec<'_, _, (EventTime, Choice)>, _) = told.ok_err(Told::choice_or_other);
-    let best = best_paths(edges, definition).inner.map(choice::Input::Best);
-    let input = best.concat(choices.map(choice::Input::Choice));
-    let first = Exchange::new(|_: &choice::Input| 0);
+    let (edges, told): (_, StreamVec<'_, _, ChoiceOrEmission>) =
+        weights.ok_err(messages::WeightsOutput::edge_or_told);
+    let (choices, counts): (StreamVec<'_, _, (EventTime, Choice)>, _) =
+        told.ok_err(ChoiceOrEmission::choice_or_other);
+    let best = best_paths(edges, definition).inner.map(choice::PathsInput::Best);
+    let input = best.concat(choices.map(choice::PathsInput::Choice));
+    let first = Exchange::new(|_: &choice::PathsInput| 0);
     let chosen = input.at_looks(first, "PathsInForce", PathsInForce::new(definition, resume));
-    let (changes, paths) = chosen.ok_err(choice::Output::change_or_lasting);
+    let (changes, paths) = chosen.ok_err(choice::PathsOutput::change_or_lasting);
     (changes, counts.concat(paths))
 }

@@ -38,14 +38,14 @@ pub fn basis<'scope>(
     definition: &Definition,
 ) -> StreamVec<'scope, EventTime, Emission> {
     let sides = rows.flat_map(sides(definition));
-    let by_name = Exchange::new(|side: &Side| side.basis.hashed());
+    let by_name = Exchange::new(|side: &BasisSide| side.basis.hashed());
     let rows = BasisRows { windows: definition.windows.clone(), pending: BTreeMap::new() };
     sides.at_looks(by_name, "Basis", rows).map(Emission::Row)
 }
 
 /// One side of a basis, as a row gives it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Side {
+struct BasisSide {
     /// The basis's name, which is the cross's.
     basis: Symbol,
     look: EventTime,
@@ -105,7 +105,7 @@ impl Sources {
 }
 
 /// Takes the prices out of final rows.
-fn sides(definition: &Definition) -> impl FnMut(Emission) -> Vec<Side> + use<> {
+fn sides(definition: &Definition) -> impl FnMut(Emission) -> Vec<BasisSide> + use<> {
     let mut sources = Sources::of(definition);
     move |emission| {
         let Emission::Row(row) = emission else { return Vec::new() };
@@ -119,7 +119,8 @@ fn sides(definition: &Definition) -> impl FnMut(Emission) -> Vec<Side> + use<> {
             Some(status) => Price::Cross(price.clone(), status.clone()),
             None => Price::Direct(price.clone(), name.clone()),
         };
-        let side = |basis: &Symbol| Side { basis: basis.clone(), look, place, end, price: price.clone() };
+        let side =
+            |basis: &Symbol| BasisSide { basis: basis.clone(), look, place, end, price: price.clone() };
         named.iter().map(side).collect()
     }
 }
@@ -137,10 +138,10 @@ struct Sides {
 }
 
 impl LookLogic for BasisRows {
-    type Input = Side;
+    type Input = BasisSide;
     type Output = Row;
 
-    fn absorb(&mut self, side: Side) {
+    fn absorb(&mut self, side: BasisSide) {
         let windows = self.pending.entry(side.look).or_default();
         let sides = windows.entry((side.basis, side.place, side.end)).or_default();
         match side.price {

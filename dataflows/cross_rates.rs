@@ -58,33 +58,33 @@ pub fn cross_rates<'scope>(
         windows.join_map(legs, |_, (window, state), (cross, leg)| ((*cross, *leg), (*window, *state)));
     // All windows that a cross has by one definition meet on one worker: a leg of one may stand in for that
     // of another.
-    let by_cross = |(((cross, _), ((place, _), _)), ..): &Change| (*cross, *place).hashed();
-    let changes = changes.inner.exchange(by_cross).map(Input::Change);
-    let known = withhold_before.map(Input::WithholdBefore);
-    let told = told.map(Input::Defined);
+    let by_cross = |(((cross, _), ((place, _), _)), ..): &LegChange| (*cross, *place).hashed();
+    let changes = changes.inner.exchange(by_cross).map(CrossInput::Change);
+    let known = withhold_before.map(CrossInput::WithholdBefore);
+    let told = told.map(CrossInput::Defined);
     let looks = changes.concat(known).concat(told).at_looks(
         Pipeline,
         "CrossRows",
         CrossRows::new(definition, resume),
     );
     looks.ok_err(|output| match output {
-        Output::Row(row) => Ok(row),
-        Output::Rate(rate) => Err(rate),
+        CrossOutput::Row(row) => Ok(row),
+        CrossOutput::Rate(rate) => Err(rate),
     })
 }
 
 /// A change of a leg of a cross: which, the window and its state there, when, and whether it comes or goes.
-type Change = (((CrossNumber, u32), (WindowKey, LegState)), EventTime, isize);
+type LegChange = (((CrossNumber, u32), (WindowKey, LegState)), EventTime, isize);
 
 #[derive(Debug, Clone)]
-enum Input {
-    Change(Change),
+enum CrossInput {
+    Change(LegChange),
     WithholdBefore(EventTime),
     Defined(DatedChange),
 }
 
 #[derive(Debug, Clone)]
-enum Output {
+enum CrossOutput {
     Row(Row),
     Rate(Rate),
 }
@@ -98,13 +98,13 @@ struct CrossRows {
     looks: Looks,
     withhold_before: EventTime,
     /// Changes by date.
-    pending: BTreeMap<EventTime, Vec<Change>>,
+    pending: BTreeMap<EventTime, Vec<LegChange>>,
     /// By [`CrossRows::line`].
     crosses: Vec<CrossWindows>,
     /// The lines of crosses of which a leg traded in the windows that are not final, by their end.
-    ends: BTreeMap<EventTime, Vec<Line>>,
+    ends: BTreeMap<EventTime, Vec<CrossLine>>,
     /// Windows with changes of which the next tick must know.
-    changed: BTreeSet<(Line, EventTime)>,
+    changed: BTreeSet<(CrossLine, EventTime)>,
     tick_due: Option<EventTime>,
     /// When crosses that were added begin.
     begins: BTreeSet<EventTime>,
@@ -115,7 +115,7 @@ struct CrossRows {
 }
 
 /// The number of a cross in the windows of one definition.
-type Line = usize;
+type CrossLine = usize;
 
 impl CrossRows {
     fn new(definition: &Arc<Definition>, resume: &Arc<Resume>) -> Self {
@@ -147,28 +147,28 @@ impl CrossRows {
         }
     }
 
-    fn life_of(&self, line: Line) -> Life {
+    fn life_of(&self, line: CrossLine) -> Life {
         self.changing.cross(self.cross_of(line)).life
     }
 
-    fn line(&self, cross: CrossNumber, place: WindowPlace) -> Line {
+    fn line(&self, cross: CrossNumber, place: WindowPlace) -> CrossLine {
         cross as usize * self.looks.windows.each().len() + usize::from(place)
     }
 
-    fn place_of(&self, line: Line) -> WindowPlace {
+    fn place_of(&self, line: CrossLine) -> WindowPlace {
         (line % self.looks.windows.each().len()) as WindowPlace
     }
 
-    fn cross_of(&self, line: Line) -> CrossNumber {
+    fn cross_of(&self, line: CrossLine) -> CrossNumber {
         (line / self.looks.windows.each().len()) as CrossNumber
     }
 
-    fn window_of(&self, line: Line) -> &Window {
+    fn window_of(&self, line: CrossLine) -> &Window {
         self.looks.windows.at(self.place_of(line))
     }
 
     /// Applies changes of one date.
-    fn apply(&mut self, mut changes: Vec<Change>, look: EventTime) {
+    fn apply(&mut self, mut changes: Vec<LegChange>, look: EventTime) {
         // A cross that begins is told at once of all that its legs' windows ever were: what they are is left
         // of that.
         if changes.first().is_some_and(|(_, date, _)| self.begins.contains(&date.plus(1))) {
@@ -217,7 +217,7 @@ impl CrossRows {
 
     /// Notes the windows whose rows a changed window of a leg may change: itself, those in which it stands
     /// in, and those that have grown from it.
-    fn note(&mut self, line: Line, leg: u32, end: EventTime, look: EventTime) {
+    fn note(&mut self, line: CrossLine, leg: u32, end: EventTime, look: EventTime) {
         let windows = &self.crosses[line];
         // These are looked at without being asked, now.
         if end != look && self.looks.final_at(end) != look {
@@ -237,7 +237,7 @@ impl CrossRows {
     }
 
     /// The state of a cross in a window; nothing where there is no row.
-    fn state(&self, line: Line, end: EventTime, look: EventTime) -> Option<CrossState> {
+    fn state(&self, line: CrossLine, end: EventTime, look: EventTime) -> Option<CrossState> {
         let window = self.window_of(line);
         if window.start_of(end) < self.withhold_before || !self.life_of(line).gives(window, end, look) {
             return None;
@@ -250,7 +250,7 @@ impl CrossRows {
 
     /// What a leg has of a window that has no row of its own: where the window has grown since, the leg's
     /// trades before that; else what stands in for it.
-    fn carried(&self, line: Line, leg: &LegWindows, end: EventTime) -> Option<LegState> {
+    fn carried(&self, line: CrossLine, leg: &LegWindows, end: EventTime) -> Option<LegState> {
         let (from, state) = leg.latest_before(end)?;
         if self.grows_into(line, from, end) {
             return Some(state);
@@ -261,23 +261,23 @@ impl CrossRows {
     }
 
     /// Whether the window that ends at `end` has grown from the one that ends at `from`.
-    fn grows_into(&self, line: Line, from: EventTime, end: EventTime) -> bool {
+    fn grows_into(&self, line: CrossLine, from: EventTime, end: EventTime) -> bool {
         let window = self.window_of(line);
         window.grows() && window.last_end_over(from) >= end
     }
 
     /// Whether a leg's window that ends at `from` may stand in for that which ends at `end`.
-    fn stands_in(&self, line: Line, from: EventTime, end: EventTime) -> bool {
+    fn stands_in(&self, line: CrossLine, from: EventTime, end: EventTime) -> bool {
         let most = self.definition.most_carry(self.window_of(line).reach_at_least(end));
         self.definition.missing_leg == MissingLeg::Carry && end.micros() - from.micros() <= most
     }
 
     fn look_at(
         &mut self,
-        line: Line,
+        line: CrossLine,
         end: EventTime,
         look: EventTime,
-        give: &mut dyn FnMut(EventTime, Output),
+        give: &mut dyn FnMut(EventTime, CrossOutput),
     ) {
         count(1);
         let state = self.state(line, end, look);
@@ -301,18 +301,18 @@ impl CrossRows {
             let occasion = Occasion { look, window: self.looks.windows.at(place), place, end, stage };
             let mut row = cross_row(cross, &state, rate.as_ref(), decimals, occasion);
             row.is_back_filled = row.is_final() && self.life_of(line).begins_at(look);
-            give(look.minus(1), Output::Row(row));
+            give(look.minus(1), CrossOutput::Row(row));
         }
         if let Stage::Closed { last: true, .. } = stage
             && let Some(rate) = rate.filter(|_| self.definition.rows.has(RowKind::Stats))
         {
             let cross = self.changing.cross(number).series;
-            give(look.minus(1), Output::Rate(Rate { cross, place, end, look, rate }));
+            give(look.minus(1), CrossOutput::Rate(Rate { cross, place, end, look, rate }));
         }
     }
 
     /// The looks at the windows that end then and become final, of which the latest is kept to stand in.
-    fn settle(&mut self, look: EventTime, give: &mut dyn FnMut(EventTime, Output)) {
+    fn settle(&mut self, look: EventTime, give: &mut dyn FnMut(EventTime, CrossOutput)) {
         let Some((end, lines)) = self.ends.pop_first() else { return };
         for line in lines {
             self.look_at(line, end, look, give);
@@ -329,7 +329,7 @@ impl CrossRows {
     }
 
     /// The looks of a tick at the windows that changed.
-    fn tick(&mut self, look: EventTime, give: &mut dyn FnMut(EventTime, Output)) {
+    fn tick(&mut self, look: EventTime, give: &mut dyn FnMut(EventTime, CrossOutput)) {
         for (line, end) in std::mem::take(&mut self.changed) {
             let due = if end > look {
                 self.looks.provisional
@@ -344,14 +344,14 @@ impl CrossRows {
 }
 
 impl LookLogic for CrossRows {
-    type Input = Input;
-    type Output = Output;
+    type Input = CrossInput;
+    type Output = CrossOutput;
 
-    fn absorb(&mut self, input: Input) {
+    fn absorb(&mut self, input: CrossInput) {
         match input {
-            Input::WithholdBefore(time) => self.withhold_before = self.withhold_before.max(time),
-            Input::Defined(change) => self.change(&change),
-            Input::Change(change) => {
+            CrossInput::WithholdBefore(time) => self.withhold_before = self.withhold_before.max(time),
+            CrossInput::Defined(change) => self.change(&change),
+            CrossInput::Change(change) => {
                 // Which paths begin is known at the look, and not before.
                 if self.definition.quotes.is_some() || self.matters(&change) {
                     self.pending.entry(change.1).or_default().push(change);
@@ -370,7 +370,7 @@ impl LookLogic for CrossRows {
         [news, settled, closing, self.tick_due].into_iter().flatten().min()
     }
 
-    fn look(&mut self, look: EventTime, give: &mut dyn FnMut(EventTime, Output)) {
+    fn look(&mut self, look: EventTime, give: &mut dyn FnMut(EventTime, CrossOutput)) {
         while let Some(entry) = self.pending.first_entry().filter(|e| *e.key() < look) {
             let changes = entry.remove();
             self.apply(changes, look);

@@ -46,12 +46,12 @@ pub fn fills<'scope>(
     definition: &Arc<Definition>,
     resume: &Arc<Resume>,
 ) -> StreamVec<'scope, EventTime, Emission> {
-    let known = known_closes(symbol_rows.scope(), resume).map(|(of, close)| Input::Known(of, close));
+    let known = known_closes(symbol_rows.scope(), resume).map(|(of, close)| FillInput::Known(of, close));
     // A symbol that came again has its windows on another worker than before.
-    let traded = symbol_rows.flat_map(traded).exchange(|traded: &Traded| traded.symbol.hashed());
-    let traded = traded.map(Input::Traded);
-    let moves = notes.flat_map(|note| note.moved).broadcast().map(Input::Moved);
-    let input = traded.concat(moves).concat(known).concat(changes.map(Input::Changed));
+    let traded = symbol_rows.flat_map(traded).exchange(|traded: &TradedWindow| traded.symbol.hashed());
+    let traded = traded.map(FillInput::Traded);
+    let moves = notes.flat_map(|note| note.moved).broadcast().map(FillInput::Moved);
+    let input = traded.concat(moves).concat(known).concat(changes.map(FillInput::Changed));
     input.at_looks(Pipeline, "Fills", FillRows::new(definition, resume))
 }
 
@@ -66,9 +66,9 @@ fn known_closes<'scope>(
 }
 
 #[derive(Debug, Clone)]
-enum Input {
+enum FillInput {
     /// The final row of a window with trades.
-    Traded(Traded),
+    Traded(TradedWindow),
     /// Where a partition's watermark was moved.
     Moved(Moved),
     /// The definition changes.
@@ -78,7 +78,7 @@ enum Input {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Traded {
+struct TradedWindow {
     look: EventTime,
     symbol: Symbol,
     place: WindowPlace,
@@ -86,7 +86,7 @@ struct Traded {
 }
 
 /// Takes the close out of a final row.
-fn traded(emission: Emission) -> Option<Traded> {
+fn traded(emission: Emission) -> Option<TradedWindow> {
     let Emission::Row(row) = emission else { return None };
     if row.kind != RowKind::Symbol || !row.is_final() {
         return None;
@@ -95,7 +95,7 @@ fn traded(emission: Emission) -> Option<Traded> {
     let close = row.value("close").and_then(Value::as_decimal)?.scaled().to_i64()?;
     let counts_ids = row.value("missing_ids") != Some(&Value::Null);
     let Row { look, place, end, name: symbol, .. } = row;
-    Some(Traded { look, symbol, place, close: LastClose { end, close, counts_ids } })
+    Some(TradedWindow { look, symbol, place, close: LastClose { end, close, counts_ids } })
 }
 
 struct FillRows {
@@ -105,7 +105,7 @@ struct FillRows {
     /// Rows looked at until then are out.
     resumed_at: EventTime,
     /// Windows with trades, by the look at which they became final.
-    pending: BTreeMap<EventTime, Vec<Traded>>,
+    pending: BTreeMap<EventTime, Vec<TradedWindow>>,
     numbers: HashMap<Symbol, usize, foldhash::fast::RandomState>,
     names: Vec<Symbol>,
     /// The latest window with trades, of each symbol and definition: see [`FillRows::line`].
@@ -198,20 +198,20 @@ impl FillRows {
 }
 
 impl LookLogic for FillRows {
-    type Input = Input;
+    type Input = FillInput;
     type Output = Emission;
 
-    fn absorb(&mut self, input: Input) {
+    fn absorb(&mut self, input: FillInput) {
         match input {
-            Input::Moved(moved) => self.moves.add(moved),
-            Input::Changed(change) => _ = self.changing.apply(&change),
-            Input::Traded(traded) => {
+            FillInput::Moved(moved) => self.moves.add(moved),
+            FillInput::Changed(change) => _ = self.changing.apply(&change),
+            FillInput::Traded(traded) => {
                 let window = self.looks.windows.at(traded.place);
                 if !window.grows() {
                     self.pending.entry(traded.look).or_default().push(traded);
                 }
             }
-            Input::Known((symbol, window), close) => {
+            FillInput::Known((symbol, window), close) => {
                 let place = self.looks.windows.named(&window).map(|(place, _)| place);
                 if let Some(place) = place {
                     let line = self.line(&symbol, place);
@@ -233,7 +233,7 @@ impl LookLogic for FillRows {
     }
 
     fn look(&mut self, look: EventTime, give: &mut dyn FnMut(EventTime, Emission)) {
-        for Traded { symbol, place, close, .. } in self.pending.remove(&look).unwrap_or_default() {
+        for TradedWindow { symbol, place, close, .. } in self.pending.remove(&look).unwrap_or_default() {
             let line = self.line(&symbol, place);
             self.goes_on_from(line, close, EventTime::MIN);
             let of = (symbol, self.looks.windows.at(place).name_owned());
@@ -257,21 +257,26 @@ mod tests {
         EventTime::from_micros(micros)
     }
 
-    fn moved(from: u64, to: u64, by: ClosedBy) -> Input {
+    fn moved(from: u64, to: u64, by: ClosedBy) -> FillInput {
         let to = if by == ClosedBy::Eof { EventTime::MAX } else { at(to) };
-        Input::Moved(Moved { from: at(from), to, by })
+        FillInput::Moved(Moved { from: at(from), to, by })
     }
 
     fn close(end: u64) -> LastClose {
         LastClose { end: at(end), close: 7, counts_ids: true }
     }
 
-    fn traded(end: u64) -> Input {
-        Input::Traded(Traded { look: at(end), symbol: Symbol::new("A"), place: 0, close: close(end) })
+    fn traded(end: u64) -> FillInput {
+        FillInput::Traded(TradedWindow {
+            look: at(end),
+            symbol: Symbol::new("A"),
+            place: 0,
+            close: close(end),
+        })
     }
 
     /// The ends of the windows of 10 us that are filled, at most so long after one with trades.
-    fn filled(max_fill: u64, resumed_at: u64, inputs: Vec<Input>) -> Vec<u64> {
+    fn filled(max_fill: u64, resumed_at: u64, inputs: Vec<FillInput>) -> Vec<u64> {
         let definition = Definition {
             windows: Windows::sliding(10, 10),
             fill: Fill::Previous,
@@ -308,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_run_that_is_taken_up_fills_what_the_earlier_one_had_not() {
-        let known = |window: &str| Input::Known((Symbol::new("A"), window.into()), close(10));
+        let known = |window: &str| FillInput::Known((Symbol::new("A"), window.into()), close(10));
         let end = || moved(1_000, 0, ClosedBy::Eof);
         let name = Windows::sliding(10, 10).at(0).name_owned();
         assert_eq!(filled(50, 30, vec![known(&name), end()]), [40, 50, 60]);

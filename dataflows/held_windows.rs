@@ -36,7 +36,7 @@ pub fn held_windows<'scope>(
     });
     // Of what a run that is taken up repeats in silence, final windows are known as they were.
     let resumed_at = resume.at;
-    let is_final = move |((_, ((_, end), _)), date, diff): &LegUpdate| {
+    let is_final = move |((_, ((_, end), _)), date, diff): &HeldUpdate| {
         *diff < 0 && *date == end.plus(grace) && *date > resumed_at
     };
     let (open, finals) = legs.inner.ok_err(move |update| match is_final(&update) {
@@ -47,14 +47,14 @@ pub fn held_windows<'scope>(
     let known = known.exchange(|(symbol, _): &HeldWindow| symbol.hashed());
     let released = finals.concat(known).at_looks(Pipeline, "HeldWindows", HeldWindows::of(definition));
     let (gone, lasting) = released.ok_err(|output| match output {
-        Output::Gone(window, date) => Ok((window, date, -1)),
-        Output::Lasting(look, lasting) => Err(Emission::Lasting(look, lasting)),
+        HeldOutput::Gone(window, date) => Ok((window, date, -1)),
+        HeldOutput::Lasting(look, lasting) => Err(Emission::Lasting(look, lasting)),
     });
     (VecCollection::new(open.concat(again).concat(gone)), lasting)
 }
 
 type HeldWindow = (Symbol, (WindowKey, LegState));
-type LegUpdate = (HeldWindow, EventTime, isize);
+type HeldUpdate = (HeldWindow, EventTime, isize);
 
 /// The restored windows, in order of time.
 fn known_of(definition: &Definition, resume: &Resume) -> Vec<HeldWindow> {
@@ -76,7 +76,7 @@ struct HeldWindows {
 }
 
 #[derive(Debug, Clone)]
-enum Output {
+enum HeldOutput {
     Gone(HeldWindow, EventTime),
     Lasting(EventTime, Lasting),
 }
@@ -101,7 +101,7 @@ impl HeldWindows {
 
 impl LookLogic for HeldWindows {
     type Input = HeldWindow;
-    type Output = Output;
+    type Output = HeldOutput;
 
     fn absorb(&mut self, held: HeldWindow) {
         let (place, end) = held.1.0;
@@ -127,12 +127,12 @@ impl LookLogic for HeldWindows {
         self.releases.keys().next().copied()
     }
 
-    fn look(&mut self, look: EventTime, give: &mut dyn FnMut(EventTime, Output)) {
+    fn look(&mut self, look: EventTime, give: &mut dyn FnMut(EventTime, HeldOutput)) {
         for held in self.releases.remove(&look).unwrap_or_default() {
             let (place, end) = held.1.0;
             let of = (held.0.clone(), self.definition.windows.at(place).name_owned());
-            give(look.minus(1), Output::Lasting(look, Lasting::Released(of, end)));
-            give(look, Output::Gone(held, look));
+            give(look.minus(1), HeldOutput::Lasting(look, Lasting::Released(of, end)));
+            give(look, HeldOutput::Gone(held, look));
         }
     }
 }

@@ -42,12 +42,12 @@ pub fn series_stats<'scope>(
     // Rates that a change brings come once this worker has heard of it: what it is dated from has passed
     // then.
     let changing = Rc::new(RefCell::new(changing));
-    let input = rates.exchange(by_cross).map(Input::Rate).concat(changes.map(Input::Changed));
+    let input = rates.exchange(by_cross).map(SeriesInput::Rate).concat(changes.map(SeriesInput::Changed));
     let series = RateSeries::new(definition, &changing, resume);
     let series = input.at_looks(Pipeline, "RateSeries", series);
     let (entering, emitted) = series.ok_err(|output| match output {
-        Output::Entering(entering) => Ok(entering),
-        Output::Emission(emission) => Err(emission),
+        SeriesOutput::Entering(entering) => Ok(entering),
+        SeriesOutput::Emission(emission) => Err(emission),
     });
     let totals = VecCollection::new(before.concat(entering)).count_total();
     let rows = totals.inner.flat_map(emissions(definition, changing));
@@ -56,7 +56,7 @@ pub fn series_stats<'scope>(
 
 /// A cross in the windows of one definition.
 type SeriesKey = (CrossNumber, WindowPlace);
-type Entering = (SeriesKey, EventTime, SeriesMoments);
+type SeriesUpdate = (SeriesKey, EventTime, SeriesMoments);
 
 /// The restored statistics, as additions to the collection.
 fn earlier_totals<'scope>(
@@ -64,7 +64,7 @@ fn earlier_totals<'scope>(
     changing: &Changing,
     definition: &Definition,
     resume: &Resume,
-) -> StreamVec<'scope, EventTime, Entering> {
+) -> StreamVec<'scope, EventTime, SeriesUpdate> {
     let numbered = (0u32..).zip(changing.crosses()).filter(|(number, c)| *number == c.series);
     let places = 0..definition.windows.count();
     let keyed = numbered.flat_map(|(cross, c)| places.clone().map(move |place| (cross, place, c)));
@@ -108,11 +108,11 @@ struct RateSeries {
     definition: Arc<Definition>,
     changing: Rc<RefCell<Changing>>,
     pending: BTreeMap<EventTime, Vec<Rate>>,
-    series: HashMap<SeriesKey, Series, foldhash::fast::RandomState>,
+    series: HashMap<SeriesKey, SeriesValues, foldhash::fast::RandomState>,
 }
 
 #[derive(Default)]
-struct Series {
+struct SeriesValues {
     last: BigInt,
     /// How many rates have come.
     seen: i64,
@@ -121,14 +121,14 @@ struct Series {
 }
 
 #[derive(Debug, Clone)]
-enum Input {
+enum SeriesInput {
     Rate(Rate),
     Changed(DatedChange),
 }
 
 #[derive(Debug, Clone)]
-enum Output {
-    Entering(Entering),
+enum SeriesOutput {
+    Entering(SeriesUpdate),
     Emission(Emission),
 }
 
@@ -142,7 +142,10 @@ impl RateSeries {
                 let Some(total) = known_of(&resume.series, &c.key, window) else { continue };
                 let inside = known_of(&resume.rates, &c.key, window).map(|r| r.values().cloned().collect());
                 let inside = inside.unwrap_or_default();
-                series.insert((cross, place), Series { last: total.last.clone(), seen: total.seen, inside });
+                series.insert(
+                    (cross, place),
+                    SeriesValues { last: total.last.clone(), seen: total.seen, inside },
+                );
             }
         }
         let (definition, changing) = (Arc::clone(definition), Rc::clone(changing));
@@ -155,7 +158,7 @@ impl RateSeries {
         (cross, place): SeriesKey,
         look: EventTime,
         rate: BigInt,
-        give: &mut dyn FnMut(EventTime, Output),
+        give: &mut dyn FnMut(EventTime, SeriesOutput),
     ) -> SeriesMoments {
         let series = self.series.entry((cross, place)).or_default();
         let mut entering = SeriesMoments::of(&rate, &series.last);
@@ -165,7 +168,7 @@ impl RateSeries {
             let key = self.changing.borrow().cross(cross).key.clone();
             let of = (key, self.definition.windows.at(place).name_owned());
             let lasting = Lasting::Rate(of, series.seen, rate.clone());
-            give(look.minus(1), Output::Emission(Emission::Lasting(look, lasting)));
+            give(look.minus(1), SeriesOutput::Emission(Emission::Lasting(look, lasting)));
             series.inside.push_back(rate);
             if series.inside.len() as u64 > most
                 && let Some(old) = series.inside.pop_front()
@@ -182,7 +185,7 @@ impl RateSeries {
         of: SeriesKey,
         look: EventTime,
         rates: Vec<(EventTime, BigInt)>,
-        give: &mut dyn FnMut(EventTime, Output),
+        give: &mut dyn FnMut(EventTime, SeriesOutput),
     ) {
         let definition = Arc::clone(&self.definition);
         let (name, key) = {
@@ -196,22 +199,22 @@ impl RateSeries {
             total.plus_equals(&self.enter(of, look, rate, give));
             let occasion = Occasion { look, window, place: of.1, end, stage: Stage::FINAL };
             let row = Row { is_back_filled: true, ..stats_row(&name, &total, occasion) };
-            give(look.minus(1), Output::Emission(Emission::Row(row)));
+            give(look.minus(1), SeriesOutput::Emission(Emission::Row(row)));
         }
         let lasting = Lasting::Series((key, window.name_owned()), total.clone());
-        give(look.minus(1), Output::Emission(Emission::Lasting(look, lasting)));
-        give(look.minus(1), Output::Entering((of, look.minus(1), total)));
+        give(look.minus(1), SeriesOutput::Emission(Emission::Lasting(look, lasting)));
+        give(look.minus(1), SeriesOutput::Entering((of, look.minus(1), total)));
     }
 }
 
 impl LookLogic for RateSeries {
-    type Input = Input;
-    type Output = Output;
+    type Input = SeriesInput;
+    type Output = SeriesOutput;
 
-    fn absorb(&mut self, input: Input) {
+    fn absorb(&mut self, input: SeriesInput) {
         match input {
-            Input::Rate(rate) => self.pending.entry(rate.look).or_default().push(rate),
-            Input::Changed(change) => _ = self.changing.borrow_mut().apply(&change),
+            SeriesInput::Rate(rate) => self.pending.entry(rate.look).or_default().push(rate),
+            SeriesInput::Changed(change) => _ = self.changing.borrow_mut().apply(&change),
         }
     }
 
@@ -219,7 +222,7 @@ impl LookLogic for RateSeries {
         self.pending.keys().next().copied()
     }
 
-    fn look(&mut self, look: EventTime, give: &mut dyn FnMut(EventTime, Output)) {
+    fn look(&mut self, look: EventTime, give: &mut dyn FnMut(EventTime, SeriesOutput)) {
         let mut beginning: BTreeMap<SeriesKey, Vec<(EventTime, BigInt)>> = BTreeMap::new();
         for Rate { cross, place, end, rate, .. } in self.pending.remove(&look).unwrap_or_default() {
             let life = self.changing.borrow().cross(cross).life;
@@ -228,7 +231,7 @@ impl LookLogic for RateSeries {
                 continue;
             }
             let entering = self.enter((cross, place), look, rate, give);
-            give(look.minus(1), Output::Entering(((cross, place), look.minus(1), entering)));
+            give(look.minus(1), SeriesOutput::Entering(((cross, place), look.minus(1), entering)));
         }
         for (of, mut rates) in beginning {
             rates.sort_unstable();

@@ -22,7 +22,7 @@ use crate::market::trade::Symbol;
 use crate::market::windows::WindowPlace;
 use crate::operators::at_looks::AtLooks;
 use crate::operators::sorted_runs::SortedRuns;
-use crate::operators::window_looks::{Input, Output, WindowLooks, kept_bases};
+use crate::operators::window_looks::{LookInput, LookOutput, WindowLooks, kept_bases};
 use differential_dataflow::VecCollection;
 use differential_dataflow::batcher::merge::MergeBatcher;
 use differential_dataflow::batcher::merge::vec::VecMerger;
@@ -69,16 +69,16 @@ pub fn symbol_windows<'scope>(
     definition: &Arc<Definition>,
     resume: &Arc<Resume>,
 ) -> (StreamVec<'scope, EventTime, Emission>, LegCollection<'scope>) {
-    let bases = kept_bases(panes.inner.scope(), definition, resume).map(Input::Base);
+    let bases = kept_bases(panes.inner.scope(), definition, resume).map(LookInput::Base);
     #[cfg(feature = "abomonation")]
     let panes = crate::operators::abomonated::by_symbol(panes);
-    let panes = panes.arrange_named::<_, PaneTrace>("Panes", PaneBatcher::new).stream.map(Input::Panes);
-    let known = withhold_before.map(Input::WithholdBefore);
-    let input = panes.concat(known).concat(changes.map(Input::Change)).concat(bases);
+    let panes = panes.arrange_named::<_, PaneTrace>("Panes", PaneBatcher::new).stream.map(LookInput::Panes);
+    let known = withhold_before.map(LookInput::WithholdBefore);
+    let input = panes.concat(known).concat(changes.map(LookInput::Change)).concat(bases);
     let states = input.at_looks(Pipeline, "SymbolWindows", WindowLooks::new(definition, resume));
     let (rows, legs) = states.ok_err(|output| match output {
-        Output::Emission(emission) => Ok(emission),
-        Output::Leg(leg) => Err(*leg),
+        LookOutput::Emission(emission) => Ok(emission),
+        LookOutput::Leg(leg) => Err(*leg),
     });
     (rows, VecCollection::new(legs))
 }

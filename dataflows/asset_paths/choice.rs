@@ -20,33 +20,33 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 const CLEARLY_BETTER: u64 = 2;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) enum Input {
+pub(super) enum PathsInput {
     Best(((PathKey, Path), EventTime, isize)),
     Choice((EventTime, Choice)),
 }
 
 #[derive(Debug, Clone)]
-pub(super) enum Output {
+pub(super) enum PathsOutput {
     Change(DatedChange),
     Lasting(EventTime, Lasting),
 }
 
-impl Output {
+impl PathsOutput {
     pub(super) fn change_or_lasting(self) -> Result<DatedChange, Emission> {
         match self {
-            Output::Change(change) => Ok(change),
-            Output::Lasting(look, lasting) => Err(Emission::Lasting(look, lasting)),
+            PathsOutput::Change(change) => Ok(change),
+            PathsOutput::Lasting(look, lasting) => Err(Emission::Lasting(look, lasting)),
         }
     }
 }
 
-type Give<'a> = &'a mut dyn FnMut(EventTime, Output);
+type EmitPath<'a> = &'a mut dyn FnMut(EventTime, PathsOutput);
 type PathsByLength = [Option<Path>; LONGEST_PATH];
 
 /// Chooses.
 pub(super) struct PathsInForce {
     looks: Looks,
-    pending: BTreeMap<EventTime, Pending>,
+    pending: BTreeMap<EventTime, PendingPaths>,
     best: HashMap<(AssetNumber, AssetNumber), PathsByLength>,
     numbers: HashMap<Asset, AssetNumber>,
     weights: HashMap<Symbol, u64>,
@@ -57,7 +57,7 @@ pub(super) struct PathsInForce {
 }
 
 #[derive(Default)]
-struct Pending {
+struct PendingPaths {
     best: Vec<((PathKey, Path), isize)>,
     choices: Vec<Choice>,
 }
@@ -116,7 +116,7 @@ impl PathsInForce {
     }
 
     /// Chooses anew for an asset that has had a path.
-    fn choose(&mut self, of: &(Asset, Asset), look: EventTime, give: Give<'_>) {
+    fn choose(&mut self, of: &(Asset, Asset), look: EventTime, give: EmitPath<'_>) {
         count(1);
         let Some(in_force) = self.in_force.get(of) else { return };
         let weight = |leg: &Leg| self.weights.get(&leg.symbol).copied().unwrap_or(0);
@@ -129,13 +129,13 @@ impl PathsInForce {
         }
     }
 
-    fn take(&mut self, of: &(Asset, Asset), legs: Option<Vec<Leg>>, look: EventTime, give: Give<'_>) {
+    fn take(&mut self, of: &(Asset, Asset), legs: Option<Vec<Leg>>, look: EventTime, give: EmitPath<'_>) {
         let name = Quotes::cross_name(&of.0, &of.1);
         if !is_name(name.as_str().as_bytes()) {
             return;
         }
         let date = look.minus(1);
-        let mut change = |change: Change| give(date, Output::Change(DatedChange { change, from: look }));
+        let mut change = |change: Change| give(date, PathsOutput::Change(DatedChange { change, from: look }));
         let left = self.in_force.insert(of.clone(), InForce { since: look, legs: legs.clone() });
         if left.as_ref().is_some_and(|left| left.legs.is_some()) {
             change(Change::LeavePath(name.clone()));
@@ -146,10 +146,10 @@ impl PathsInForce {
         if let Some(left) = left {
             self.note_end(&name, &left, look);
         }
-        give(date, Output::Lasting(look, Lasting::Path(name, look, legs)));
+        give(date, PathsOutput::Lasting(look, Lasting::Path(name, look, legs)));
     }
 
-    fn act(&mut self, choice: Choice, look: EventTime, give: Give<'_>) {
+    fn act(&mut self, choice: Choice, look: EventTime, give: EmitPath<'_>) {
         match choice {
             Choice::Asset(number, asset) => {
                 self.numbers.insert(asset, number);
@@ -178,13 +178,15 @@ impl PathsInForce {
 }
 
 impl LookLogic for PathsInForce {
-    type Input = Input;
-    type Output = Output;
+    type Input = PathsInput;
+    type Output = PathsOutput;
 
-    fn absorb(&mut self, input: Input) {
+    fn absorb(&mut self, input: PathsInput) {
         match input {
-            Input::Best((best, date, diff)) => self.pending.entry(date).or_default().best.push((best, diff)),
-            Input::Choice((date, choice)) => self.pending.entry(date).or_default().choices.push(choice),
+            PathsInput::Best((best, date, diff)) => {
+                self.pending.entry(date).or_default().best.push((best, diff))
+            }
+            PathsInput::Choice((date, choice)) => self.pending.entry(date).or_default().choices.push(choice),
         }
     }
 
@@ -194,10 +196,10 @@ impl LookLogic for PathsInForce {
         due.into_iter().chain(gone).min()
     }
 
-    fn look(&mut self, look: EventTime, give: Give<'_>) {
+    fn look(&mut self, look: EventTime, give: EmitPath<'_>) {
         while let Some(entry) = self.pending.first_entry().filter(|entry| *entry.key() < look) {
             let moment = entry.key().plus(1);
-            let Pending { mut best, choices } = entry.remove();
+            let PendingPaths { mut best, choices } = entry.remove();
             // What is left is told after what takes its place.
             best.sort_by_key(|(_, diff)| *diff);
             best.into_iter().for_each(|(best, diff)| self.note(best, diff));
@@ -205,7 +207,7 @@ impl LookLogic for PathsInForce {
         }
         while let Some(entry) = self.gone.first_entry().filter(|entry| *entry.key() <= look) {
             for (name, since) in entry.remove() {
-                give(look.minus(1), Output::Lasting(look, Lasting::PathGone(name, since)));
+                give(look.minus(1), PathsOutput::Lasting(look, Lasting::PathGone(name, since)));
             }
         }
     }

@@ -30,7 +30,7 @@ impl TradesOfPane {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) enum Input {
+pub(super) enum WeightsInput {
     Trades(TradesOfPane),
     Changed(DatedChange),
 }
@@ -51,35 +51,35 @@ pub(super) enum Choice {
 }
 
 #[derive(Debug, Clone)]
-pub(super) enum Told {
+pub(super) enum ChoiceOrEmission {
     Choice(EventTime, Choice),
     Other(Emission),
 }
 
 #[derive(Debug, Clone)]
-pub(super) enum Output {
+pub(super) enum WeightsOutput {
     Edge(EdgeUpdate),
-    Told(Told),
+    Told(ChoiceOrEmission),
 }
 
-impl Output {
-    pub(super) fn edge_or_told(self) -> Result<EdgeUpdate, Told> {
+impl WeightsOutput {
+    pub(super) fn edge_or_told(self) -> Result<EdgeUpdate, ChoiceOrEmission> {
         match self {
-            Output::Edge(edge) => Ok(edge),
-            Output::Told(told) => Err(told),
+            WeightsOutput::Edge(edge) => Ok(edge),
+            WeightsOutput::Told(told) => Err(told),
         }
     }
 }
 
-impl Told {
+impl ChoiceOrEmission {
     pub(super) fn choice_or_other(self) -> Result<(EventTime, Choice), Emission> {
         match self {
-            Told::Choice(date, choice) => Ok((date, choice)),
-            Told::Other(emission) => Err(emission),
+            ChoiceOrEmission::Choice(date, choice) => Ok((date, choice)),
+            ChoiceOrEmission::Other(emission) => Err(emission),
         }
     }
 }
 
-pub(super) fn lasting(look: EventTime, lasting: Lasting) -> Output {
-    Output::Told(Told::Other(Emission::Lasting(look, lasting)))
+pub(super) fn lasting(look: EventTime, lasting: Lasting) -> WeightsOutput {
+    WeightsOutput::Told(ChoiceOrEmission::Other(Emission::Lasting(look, lasting)))
 }

@@ -5,7 +5,7 @@
 
 use super::AssetNumber;
 use super::best::Edge;
-use super::messages::{Choice, Input, Output, Told, TradesOfPane, lasting};
+use super::messages::{Choice, ChoiceOrEmission, TradesOfPane, WeightsInput, WeightsOutput, lasting};
 use super::search::{BestInCurrency, WeighedPair};
 use crate::market::assets::{Asset, Pair, Quotes};
 use crate::market::changes::{Changing, DatedChange, Turn, name_of};
@@ -20,7 +20,7 @@ use crate::operators::at_looks::LookLogic;
 use crate::symbol_windows::Emission;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-type Give<'a> = &'a mut dyn FnMut(EventTime, Output);
+type EmitWeight<'a> = &'a mut dyn FnMut(EventTime, WeightsOutput);
 
 /// Counts trades, and tells weights at choices.
 pub(super) struct SymbolWeights {
@@ -165,7 +165,7 @@ impl SymbolWeights {
     }
 
     /// Counts the trades of panes that are final.
-    fn settle(&mut self, look: EventTime, give: Give<'_>) {
+    fn settle(&mut self, look: EventTime, give: EmitWeight<'_>) {
         while let Some(entry) = self.pending.first_entry().filter(|e| e.key().plus(self.steps.grace) <= look)
         {
             let (pane_end, trades) = entry.remove_entry();
@@ -191,7 +191,7 @@ impl SymbolWeights {
 
     /// The weights of all symbols at a choice, as changes of the graph that all choices but the first ones of
     /// assets are made in.
-    fn weigh(&mut self, counted: Counted, look: EventTime, give: Give<'_>) {
+    fn weigh(&mut self, counted: Counted, look: EventTime, give: EmitWeight<'_>) {
         for SymbolWeight { symbol, pair, counts, weight } in &mut self.symbols {
             count(1);
             let Some(pair) = pair else { continue };
@@ -204,18 +204,21 @@ impl SymbolWeights {
                 let (base, quote) = *pair;
                 for (ends, inverse) in [((base, quote), false), ((quote, base), true)] {
                     let edge = Edge::new(ends, Leg { symbol: symbol.clone(), inverse }, weight);
-                    give(date, Output::Edge((edge, date, diff)));
+                    give(date, WeightsOutput::Edge((edge, date, diff)));
                 }
             }
             *weight = new;
-            give(date, Output::Told(Told::Choice(date, Choice::Weight(symbol.clone(), new))));
+            give(
+                date,
+                WeightsOutput::Told(ChoiceOrEmission::Choice(date, Choice::Weight(symbol.clone(), new))),
+            );
         }
     }
 
-    fn choose(&mut self, look: EventTime, give: Give<'_>) {
+    fn choose(&mut self, look: EventTime, give: EmitWeight<'_>) {
         self.weigh(self.steps.counted(look), look, give);
         let date = look.minus(1);
-        give(date, Output::Told(Told::Choice(date, Choice::OfAll)));
+        give(date, WeightsOutput::Told(ChoiceOrEmission::Choice(date, Choice::OfAll)));
         let from = self.steps.counted(look).from.min(self.steps.counted_first(look).from);
         let mut is_empty = self.pending.is_empty();
         for SymbolWeight { symbol, counts, weight, .. } in &mut self.symbols {
@@ -228,7 +231,7 @@ impl SymbolWeights {
     }
 
     /// Finds assets that can have their first path, and tells the weights that it is chosen by.
-    fn choose_first(&mut self, look: EventTime, give: Give<'_>) {
+    fn choose_first(&mut self, look: EventTime, give: EmitWeight<'_>) {
         if self.are_all_priced() {
             return;
         }
@@ -257,11 +260,14 @@ impl SymbolWeights {
         let number = |asset: &Asset| self.asset_numbers[asset];
         self.priced.extend(first.keys().map(|(asset, currency)| (number(asset), number(currency))));
         let date = look.minus(1);
-        give(date, Output::Told(Told::Choice(date, Choice::First(first.into_iter().collect()))));
+        give(
+            date,
+            WeightsOutput::Told(ChoiceOrEmission::Choice(date, Choice::First(first.into_iter().collect()))),
+        );
     }
 
     /// A symbol that is dropped has no weight from then on.
-    fn drop_symbols(&mut self, look: EventTime, give: Give<'_>) {
+    fn drop_symbols(&mut self, look: EventTime, give: EmitWeight<'_>) {
         let Some(dropped) = self.drops.remove(&look) else { return };
         for key in &dropped {
             let Some(&number) = self.numbers.get(key) else { continue };
@@ -275,19 +281,19 @@ impl SymbolWeights {
         self.weigh(self.steps.counted(look), look, give);
         for key in dropped {
             let date = look.minus(1);
-            give(date, Output::Told(Told::Choice(date, Choice::Without(key))));
+            give(date, WeightsOutput::Told(ChoiceOrEmission::Choice(date, Choice::Without(key))));
         }
     }
 }
 
 impl LookLogic for SymbolWeights {
-    type Input = Input;
-    type Output = Output;
+    type Input = WeightsInput;
+    type Output = WeightsOutput;
 
-    fn absorb(&mut self, input: Input) {
+    fn absorb(&mut self, input: WeightsInput) {
         match input {
-            Input::Changed(change) => self.change(&change),
-            Input::Trades(TradesOfPane { symbol, pane_end, trades }) => {
+            WeightsInput::Changed(change) => self.change(&change),
+            WeightsInput::Trades(TradesOfPane { symbol, pane_end, trades }) => {
                 let number = self.number(&symbol);
                 if pane_end > self.last_pane {
                     let pane = self.windows.pane(pane_end.minus(1));
@@ -314,13 +320,16 @@ impl LookLogic for SymbolWeights {
         self.has_ended = true;
     }
 
-    fn look(&mut self, look: EventTime, give: Give<'_>) {
+    fn look(&mut self, look: EventTime, give: EmitWeight<'_>) {
         let date = look.minus(1);
         for symbol in self.unpaired.drain(..) {
-            give(date, Output::Told(Told::Other(Emission::Unpaired(symbol))));
+            give(date, WeightsOutput::Told(ChoiceOrEmission::Other(Emission::Unpaired(symbol))));
         }
         for (number, asset) in (0..).zip(&self.assets).skip(self.told_assets) {
-            give(date, Output::Told(Told::Choice(date, Choice::Asset(number, asset.clone()))));
+            give(
+                date,
+                WeightsOutput::Told(ChoiceOrEmission::Choice(date, Choice::Asset(number, asset.clone()))),
+            );
         }
         self.told_assets = self.assets.len();
         self.settle(look, give);

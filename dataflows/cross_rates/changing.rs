@@ -1,7 +1,7 @@
 //! What changes of the definition, and of the paths in force, mean for the windows of crosses.
 
 use super::windows_of_cross::CrossWindows;
-use super::{Change, CrossRows, legs};
+use super::{CrossRows, LegChange, legs};
 use crate::market::changes::{DatedChange, Turn};
 use crate::market::event_time::EventTime;
 use crate::market::resume::known_of;
@@ -33,7 +33,7 @@ impl CrossRows {
     }
 
     /// What is taken off because it is final is forgotten already, but where a cross begins at that moment.
-    pub(super) fn matters(&self, ((_, ((_, end), _)), date, diff): &Change) -> bool {
+    pub(super) fn matters(&self, ((_, ((_, end), _)), date, diff): &LegChange) -> bool {
         let is_last = *diff < 0 && *date == self.looks.final_at(*end);
         !is_last || self.begins.contains(&date.plus(1))
     }

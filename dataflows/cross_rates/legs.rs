@@ -48,7 +48,7 @@ pub(super) fn gone_at(life: Life, looks: &Looks) -> EventTime {
     }
 }
 
-type LegUpdate = ((Symbol, (CrossNumber, u32)), EventTime, isize);
+type CrossLegUpdate = ((Symbol, (CrossNumber, u32)), EventTime, isize);
 
 /// The legs of a cross, as they come or go. A cross is seen at the firing that it begins with; its legs go
 /// when its last window is final.
@@ -57,7 +57,7 @@ fn leg_updates(
     number: CrossNumber,
     diff: isize,
     looks: &Looks,
-) -> impl Iterator<Item = LegUpdate> + use<> {
+) -> impl Iterator<Item = CrossLegUpdate> + use<> {
     let LivingCross { legs, life, .. } = changing.cross(number).clone();
     let date = if diff > 0 { life.from.minus(1) } else { gone_at(life, looks) };
     legs.into_iter().zip(0u32..).map(move |(leg, at)| ((leg, (number, at)), date, diff))

@@ -28,7 +28,7 @@ pub struct OpenPanes {
     last: usize,
     /// The panes where trades out of order went before, the latest in place of the oldest. Others are looked
     /// up.
-    near: [Near; NEAR],
+    near: [KnownPane; NEAR],
     oldest: usize,
     /// The panes with something to hand over, by the look before which they must: look and end of the pane.
     looks: BinaryHeap<Reverse<(EventTime, EventTime)>>,
@@ -48,7 +48,7 @@ const NEAR: usize = 4;
 
 /// A pane that is open, by its times; one that is gone holds none.
 #[derive(Debug, Copy, Clone, Default)]
-struct Near {
+struct KnownPane {
     start: EventTime,
     end: EventTime,
     at: usize,
@@ -59,7 +59,7 @@ struct Pane {
     start: EventTime,
     end: EventTime,
     /// The sums of the trades that were not handed over yet, where there are any.
-    new: Option<New>,
+    new: Option<UnsentSums>,
     /// In `ids`.
     positions: Positions,
     ids: Vec<IdSet>,
@@ -69,7 +69,7 @@ struct Pane {
 }
 
 #[derive(Debug, Copy, Clone)]
-struct New {
+struct UnsentSums {
     group: GroupNumber,
 }
 
@@ -79,7 +79,7 @@ impl Default for OpenPanes {
             panes: Vec::new(),
             open: BTreeMap::new(),
             last: 0,
-            near: [Near::default(); NEAR],
+            near: [KnownPane::default(); NEAR],
             oldest: 0,
             looks: BinaryHeap::new(),
             opened: VecDeque::new(),
@@ -99,7 +99,7 @@ impl OpenPanes {
             self.last = found;
             if !self.near.iter().any(|near| near.at == found && near.end > time) {
                 let Pane { start, end, .. } = self.panes[found];
-                self.near[self.oldest] = Near { start, end, at: found };
+                self.near[self.oldest] = KnownPane { start, end, at: found };
                 self.oldest = (self.oldest + 1) % NEAR;
             }
         }
@@ -221,7 +221,7 @@ impl OpenPanes {
         // All that comes before this look is handed over has the same first look: W has not passed it.
         let look = looks.first_look(pane.end, w);
         let group = sums.group(look.minus(1), pane.end);
-        pane.new = Some(New { group });
+        pane.new = Some(UnsentSums { group });
         self.looks.push(Reverse((look, pane.end)));
         self.due = self.due.min(look);
         group
@@ -253,7 +253,7 @@ impl OpenPanes {
         self.looks.clear();
         for (&end, &at) in &self.open {
             let group = sums.group_with_trades(date(end), end);
-            self.panes[at].new = group.map(|group| New { group });
+            self.panes[at].new = group.map(|group| UnsentSums { group });
             self.looks.extend(group.map(|_| Reverse((looks.first_look(end, w), end))));
         }
         self.due = self.next_due(looks);
@@ -279,7 +279,7 @@ impl OpenPanes {
         while let Some(entry) = self.open.first_entry().filter(|entry| looks.final_at(*entry.key()) <= w) {
             count(1);
             let at = entry.remove();
-            self.near.iter_mut().filter(|near| near.at == at).for_each(|near| *near = Near::default());
+            self.near.iter_mut().filter(|near| near.at == at).for_each(|near| *near = KnownPane::default());
             if self.spare.len() < 4 {
                 self.panes[at].clear();
             } else {

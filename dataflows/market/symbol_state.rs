@@ -89,14 +89,14 @@ pub struct SymbolState {
     /// Whether crosses are told of it.
     pub is_leg: bool,
     ids: IdRises,
-    windows: Box<[InWindows]>,
+    windows: Box<[SymbolInWindows]>,
     /// Panes that may be corrected; only where long windows are looked at before they are final.
     open: OpenPaneSums,
 }
 
 /// One symbol in the windows of one definition.
 #[derive(Debug, Default)]
-struct InWindows {
+struct SymbolInWindows {
     slots: Slots,
     /// The windows that have changed since the last tick: the ends of the first and the last of each stretch.
     changed: Vec<(EventTime, EventTime)>,
@@ -113,7 +113,7 @@ impl SymbolState {
             name: name.clone(),
             is_leg,
             ids: IdRises::after(resume.greatest_ids.get(name).copied(), resume.ids_anew.get(name).copied()),
-            windows: looks.windows.each().iter().map(|_| InWindows::default()).collect(),
+            windows: looks.windows.each().iter().map(|_| SymbolInWindows::default()).collect(),
             open: OpenPaneSums::default(),
         }
     }
@@ -287,7 +287,7 @@ impl SymbolState {
     }
 }
 
-impl InWindows {
+impl SymbolInWindows {
     fn change(&mut self, slot: SlotSpan) {
         let stretch = (slot.end, slot.last_end);
         if self.changed.last() != Some(&stretch) {

@@ -180,7 +180,7 @@ fn read<D: Plain>(bytes: &[u8]) -> Option<Vec<D>> {
     let fixed = count.checked_mul(HEAD + size_of::<D::Words>())?;
     let (fixed, mut texts) = rest.split_at_checked(fixed)?;
     let mut records = Vec::with_capacity(count);
-    let mut aligned = Aligned::of(fixed);
+    let mut aligned = AlignedBytes::of(fixed);
     let mut words = aligned.bytes();
     for _ in 0..count {
         let (length, rest) = split_length(words)?;
@@ -200,13 +200,13 @@ fn split_length(bytes: &[u8]) -> Option<(usize, &[u8])> {
 }
 
 /// A copy of bytes at an address that suits a `u64`. What comes from a network need not.
-struct Aligned(Vec<u64>);
+struct AlignedBytes(Vec<u64>);
 
-impl Aligned {
+impl AlignedBytes {
     /// Of whole words; a rest is cut off.
-    fn of(bytes: &[u8]) -> Aligned {
+    fn of(bytes: &[u8]) -> AlignedBytes {
         let words = bytes.as_chunks::<HEAD>().0;
-        Aligned(words.iter().map(|word| u64::from_ne_bytes(*word)).collect())
+        AlignedBytes(words.iter().map(|word| u64::from_ne_bytes(*word)).collect())
     }
 
     #[allow(unsafe_code)]
@@ -226,7 +226,8 @@ fn encode<W: Words>(words: &W, writer: &mut impl Write) -> io::Result<()> {
     unsafe { abomonation::encode(words, writer) }
 }
 
-/// The first words of the bytes, and what follows them. The bytes must be aligned as [`Aligned`] does it.
+/// The first words of the bytes, and what follows them. The bytes must be aligned as [`AlignedBytes`] does
+/// it.
 #[allow(unsafe_code)]
 #[inline]
 fn decode<W: Words>(bytes: &mut [u8]) -> Option<(W, &mut [u8])> {

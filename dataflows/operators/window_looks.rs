@@ -33,7 +33,7 @@ use std::sync::Arc;
 
 /// What the windows of symbols are made of.
 #[derive(Clone)]
-pub(crate) enum Input {
+pub(crate) enum LookInput {
     Panes(SpanOf<PaneTrace>),
     WithholdBefore(EventTime),
     Change(DatedChange),
@@ -54,7 +54,7 @@ struct PaneTrades {
 
 /// What looks at windows give.
 #[derive(Debug, Clone)]
-pub(crate) enum Output {
+pub(crate) enum LookOutput {
     Emission(Emission),
     /// Apart, since it is larger than a row and most symbols are no legs.
     Leg(Box<((Symbol, (WindowKey, LegState)), EventTime, isize)>),
@@ -111,7 +111,7 @@ struct Given {
     emitted: BTreeMap<EventTime, Emitted<WindowState>>,
 }
 
-type Give<'a> = &'a mut dyn FnMut(EventTime, Output);
+type EmitLook<'a> = &'a mut dyn FnMut(EventTime, LookOutput);
 
 impl WindowLooks {
     /// Those of a job.
@@ -174,7 +174,7 @@ impl WindowLooks {
         (line / definitions, (line % definitions) as WindowPlace)
     }
 
-    fn apply(&mut self, trades: &PaneTrades, look: EventTime, give: Give<'_>) {
+    fn apply(&mut self, trades: &PaneTrades, look: EventTime, give: EmitLook<'_>) {
         let number = trades.symbol;
         self.slots.turn_to(trades.end, &self.looks.windows);
         let state = &mut self.symbols[number];
@@ -212,10 +212,11 @@ impl WindowLooks {
     }
 
     /// The look at one window of one symbol: tells crosses and emits a row, where there is news.
-    fn look_at(&mut self, line: usize, (end, asked): (EventTime, Asked), look: EventTime, give: Give<'_>) {
+    fn look_at(&mut self, line: usize, firing: (EventTime, Asked), look: EventTime, give: EmitLook<'_>) {
         count(1);
         let (number, place) = self.of_line(line);
-        let Some(state) = self.tell(line, (end, asked), look, give) else { return };
+        let Some(state) = self.tell(line, firing, look, give) else { return };
+        let (end, _) = firing;
         let (symbol, window) = (&self.symbols[number], self.looks.windows.at(place));
         let given = &mut self.given[number][usize::from(place)];
         // With `carry` any symbol may become a leg; the latest sums of one that grows are there.
@@ -223,15 +224,13 @@ impl WindowLooks {
         if look == self.looks.final_at(end) && stands_in && look > self.known_to {
             let (leg, latest) = ((symbol.name.clone(), window.name_owned()), LegState::of(&state));
             given.latest = self.carries.then(|| Box::new((end, latest)));
-            give(
-                look.minus(1),
-                Output::Emission(Emission::Lasting(look, Lasting::Carried(leg, end, Box::new(latest)))),
-            );
+            let carried = Lasting::Carried(leg, end, Box::new(latest));
+            give(look.minus(1), LookOutput::Emission(Emission::Lasting(look, carried)));
         }
         if look == self.looks.final_at(end) && self.tells_all && look > self.resume.at {
             let of = (symbol.name.clone(), window.name_owned());
             let held = Lasting::Held(of, end, Box::new(LegState::of(&state)));
-            give(look.minus(1), Output::Emission(Emission::Lasting(look, held)));
+            give(look.minus(1), LookOutput::Emission(Emission::Lasting(look, held)));
         }
         let emitted = &mut given.emitted;
         if self.definition.makes(RowKind::Symbol)
@@ -240,7 +239,7 @@ impl WindowLooks {
         {
             let occasion = Occasion { look, window, place, end, stage };
             let row = symbol_row(&name_of(&symbol.name), &state, self.definition.decimals(), occasion);
-            give(look.minus(1), Output::Emission(Emission::Row(row)));
+            give(look.minus(1), LookOutput::Emission(Emission::Row(row)));
         }
     }
 
@@ -250,7 +249,7 @@ impl WindowLooks {
         line: usize,
         (end, asked): (EventTime, Asked),
         look: EventTime,
-        give: Give<'_>,
+        give: EmitLook<'_>,
     ) -> Option<WindowState> {
         let (number, place) = self.of_line(line);
         self.await_drop(number, end, look);
@@ -260,7 +259,7 @@ impl WindowLooks {
         let symbol = &mut self.symbols[number];
         let state = symbol.window(place, window, end, asked);
         let mut give_leg = |leg: LegState, date: EventTime, diff: isize| {
-            give(date, Output::Leg(Box::new(((symbol.name.clone(), ((place, end), leg)), date, diff))));
+            give(date, LookOutput::Leg(Box::new(((symbol.name.clone(), ((place, end), leg)), date, diff))));
         };
         let lives = self.lives[number].gives(window, end, look);
         if !lives || window.start_of(end) < self.withhold_before {
@@ -271,7 +270,7 @@ impl WindowLooks {
             if is_final {
                 given.emitted.remove(&end);
                 if lives && state.is_some() && look > self.resume.at {
-                    give(look.minus(1), Output::Emission(Emission::Withheld));
+                    give(look.minus(1), LookOutput::Emission(Emission::Withheld));
                 }
             }
             return None;
@@ -294,7 +293,7 @@ impl WindowLooks {
     }
 
     /// The looks at the windows that end then and become final.
-    fn settle(&mut self, end: EventTime, look: EventTime, give: Give<'_>) {
+    fn settle(&mut self, end: EventTime, look: EventTime, give: EmitLook<'_>) {
         let lines = self.settling.take(end);
         let mut ahead = lines.iter().skip(AHEAD);
         for &line in &lines {
@@ -312,7 +311,7 @@ impl WindowLooks {
     }
 
     /// The looks at the windows that end now.
-    fn end(&mut self, look: EventTime, give: Give<'_>) {
+    fn end(&mut self, look: EventTime, give: EmitLook<'_>) {
         for line in self.ending.take(look) {
             self.look_at(line, (look, Asked::Ending), look, give);
             let (number, place) = self.of_line(line);
@@ -323,15 +322,15 @@ impl WindowLooks {
 }
 
 impl LookLogic for WindowLooks {
-    type Input = Input;
-    type Output = Output;
+    type Input = LookInput;
+    type Output = LookOutput;
 
-    fn absorb(&mut self, input: Input) {
+    fn absorb(&mut self, input: LookInput) {
         match input {
-            Input::WithholdBefore(time) => self.withhold_before = self.withhold_before.max(time),
-            Input::Change(change) => self.change(&change),
-            Input::Base(base) => self.restore(base),
-            Input::Panes(span) => {
+            LookInput::WithholdBefore(time) => self.withhold_before = self.withhold_before.max(time),
+            LookInput::Change(change) => self.change(&change),
+            LookInput::Base(base) => self.restore(base),
+            LookInput::Panes(span) => {
                 let Some(batch) = &span.inner else { return };
                 let mut cursor = batch.cursor();
                 while let Some(symbol) = cursor.get_key(batch) {
@@ -360,7 +359,7 @@ impl LookLogic for WindowLooks {
         due.into_iter().flatten().min()
     }
 
-    fn look(&mut self, look: EventTime, give: &mut dyn FnMut(EventTime, Output)) {
+    fn look(&mut self, look: EventTime, give: &mut dyn FnMut(EventTime, LookOutput)) {
         while let Some(entry) = self.pending.first_entry().filter(|e| *e.key() < look) {
             let trades = entry.remove();
             let mut ahead = trades.iter().map(|trades| trades.symbol).skip(AHEAD);

@@ -112,8 +112,8 @@ impl Periods {
 #[derive(Debug)]
 pub struct CivilCalendar;
 
-type Known = HashMap<(CivilUnit, Zone), Arc<ListedPeriods>>;
-static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
+type PeriodCache = HashMap<(CivilUnit, Zone), Arc<ListedPeriods>>;
+static KNOWN: LazyLock<Mutex<PeriodCache>> = LazyLock::new(Mutex::default);
 
 impl CivilCalendar {
     /// The periods of a unit in a zone.

@@ -11,18 +11,18 @@ use crate::market::wide::Wide;
 use differential_dataflow::{Hashable, VecCollection};
 
 /// As differential has it: data, time, difference.
-type PaneUpdate = ((Symbol, (EventTime, Candle)), EventTime, Moments);
+type PaneDifference = ((Symbol, (EventTime, Candle)), EventTime, Moments);
 
 /// Moves panes to the worker that their symbol belongs to. It is the one where `arrange_by_key` wants them,
 /// whose own exchange then finds nothing left to move, and nothing to encode.
 pub fn by_symbol<'scope>(
     panes: VecCollection<'scope, EventTime, (Symbol, (EventTime, Candle)), Moments>,
 ) -> VecCollection<'scope, EventTime, (Symbol, (EventTime, Candle)), Moments> {
-    let route = |((symbol, _), _, _): &PaneUpdate| symbol.hashed();
+    let route = |((symbol, _), _, _): &PaneDifference| symbol.hashed();
     VecCollection::new(panes.inner.exchange_plain("PanesAsWords", route))
 }
 
-impl Plain for PaneUpdate {
+impl Plain for PaneDifference {
     type Words = [[u64; 18]; 2];
 
     #[rustfmt::skip]
@@ -138,15 +138,15 @@ mod tests {
             if negative {
                 moments.negate();
             }
-            let update: PaneUpdate =
+            let update: PaneDifference =
                 ((Symbol::new(&symbol), (EventTime::from_micros(end), candle)), EventTime::from_micros(date), moments);
-            prop_assert_eq!(PaneUpdate::from_words(update.words(), update.text()), Some(update.clone()));
+            prop_assert_eq!(PaneDifference::from_words(update.words(), update.text()), Some(update.clone()));
         }
     }
 
     #[test]
     fn a_price_that_is_none_is_refused() {
-        assert_eq!(PaneUpdate::from_words([[0; 18]; 2], "XVGBTC"), None);
-        assert_eq!(PaneUpdate::from_words([[u64::MAX; 18]; 2], "XVGBTC"), None);
+        assert_eq!(PaneDifference::from_words([[0; 18]; 2], "XVGBTC"), None);
+        assert_eq!(PaneDifference::from_words([[u64::MAX; 18]; 2], "XVGBTC"), None);
     }
 }

@@ -1,6 +1,6 @@
 //! What changes of the definition mean for the windows of symbols.
 
-use super::{Give, Output, WindowLooks};
+use super::{EmitLook, LookOutput, WindowLooks};
 use crate::market::changes::{CrossNumber, DatedChange, Turn};
 use crate::market::cross::LegState;
 use crate::market::event_time::EventTime;
@@ -64,7 +64,7 @@ impl WindowLooks {
 
     /// Tells crosses anew of the symbols that a change of this moment is about, or of which a run knows more
     /// from now on than their panes.
-    pub(super) fn turn(&mut self, look: EventTime, give: Give<'_>) {
+    pub(super) fn turn(&mut self, look: EventTime, give: EmitLook<'_>) {
         while let Some(entry) = self.turning.first_entry().filter(|entry| *entry.key() <= look) {
             for symbol in entry.remove() {
                 let Some(&number) = self.numbers.get(&symbol) else { continue };
@@ -91,14 +91,14 @@ impl WindowLooks {
     }
 
     /// Takes back what crosses were told of windows that are open when their symbol is dropped.
-    fn take_back(&mut self, number: usize, place: WindowPlace, look: EventTime, give: Give<'_>) {
+    fn take_back(&mut self, number: usize, place: WindowPlace, look: EventTime, give: EmitLook<'_>) {
         let (life, window) = (self.lives[number], self.looks.windows.at(place));
         let name = &self.symbols[number].name;
         self.given[number][usize::from(place)].told.retain(|end, leg| {
             let lives = life.gives(window, *end, look);
             if !lives {
                 let leg = (name.clone(), ((place, *end), *leg));
-                give(look.minus(1), Output::Leg(Box::new((leg, look.minus(1), -1))));
+                give(look.minus(1), LookOutput::Leg(Box::new((leg, look.minus(1), -1))));
             }
             lives
         });
@@ -106,7 +106,7 @@ impl WindowLooks {
 
     /// Tells crosses of a leg's latest window that has ended, and if that is not final of the latest final
     /// one.
-    fn tell_as_of(&mut self, number: usize, place: WindowPlace, look: EventTime, give: Give<'_>) {
+    fn tell_as_of(&mut self, number: usize, place: WindowPlace, look: EventTime, give: EmitLook<'_>) {
         let line = self.line(number, place);
         let windows = self.looks.windows.clone();
         let window = windows.at(place);
@@ -130,9 +130,9 @@ impl WindowLooks {
         }
         let name = self.symbols[number].name.clone();
         for (date, diff) in [(look.minus(1), 1), (look, -1)] {
-            give(date, Output::Leg(Box::new(((name.clone(), ((place, end), leg)), date, diff))));
+            give(date, LookOutput::Leg(Box::new(((name.clone(), ((place, end), leg)), date, diff))));
         }
         let carried = Lasting::Carried((name, window.name_owned()), end, Box::new(leg));
-        give(look.minus(1), Output::Emission(Emission::Lasting(look, carried)));
+        give(look.minus(1), LookOutput::Emission(Emission::Lasting(look, carried)));
     }
 }

@@ -1,13 +1,13 @@
 //! The looks at ticks: at windows that have changed since the last one.
 
-use super::{Give, WindowLooks};
+use super::{EmitLook, WindowLooks};
 use crate::market::event_time::EventTime;
 use crate::market::slots::Asked;
 
 impl WindowLooks {
     /// Tells crosses of the latest windows of a leg that have ended: one may stand in although no look is due
     /// at it, or be the beginning of one that grows.
-    pub(super) fn tell_latest(&mut self, number: usize, look: EventTime, give: Give<'_>) {
+    pub(super) fn tell_latest(&mut self, number: usize, look: EventTime, give: EmitLook<'_>) {
         if !self.symbols[number].is_leg {
             return;
         }
@@ -22,7 +22,7 @@ impl WindowLooks {
     }
 
     /// The looks of a tick at the windows of one symbol that have changed since the last one.
-    pub(super) fn tick(&mut self, number: usize, look: EventTime, give: Give<'_>) {
+    pub(super) fn tick(&mut self, number: usize, look: EventTime, give: EmitLook<'_>) {
         if look < self.lives[number].from {
             self.await_life(number);
             return;
