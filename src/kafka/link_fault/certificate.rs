@@ -132,8 +132,8 @@ fn authorities(file: Option<&str>, pem: Option<&str>) -> Vec<CertificateDer<'sta
     found.map_or(Vec::new(), |found| found.flatten().collect())
 }
 
-/// Judges as rustls does, but for a certificate that is trusted itself: rustls takes none of an authority as one of a host.
-/// OpenSSL takes it, where its name and its time are right.
+/// Judges as rustls does, but for a certificate that is trusted itself: rustls takes none of an authority as
+/// one of a host. OpenSSL takes it, where its name and its time are right.
 #[derive(Debug)]
 struct Verifier {
     rustls: Arc<WebPkiServerVerifier>,
@@ -141,7 +141,8 @@ struct Verifier {
 }
 
 impl Verifier {
-    /// Where no authority can be read, those count that browsers trust: they tell at least whether time and name are right.
+    /// Where no authority can be read, those count that browsers trust: they tell at least whether time and
+    /// name are right.
     fn new(trusted: Vec<CertificateDer<'static>>) -> Option<Self> {
         let mut store = RootCertStore::empty();
         store.add_parsable_certificates(trusted.iter().cloned());
