@@ -44,14 +44,16 @@
 //! The modules of this crate stand on five floors, and an import leads down or stays on its floor, without a circle:
 //!
 //! 1. *What was typed*: [`cli`].
-//! 2. *Commands*, a module each: [`run`], [`mod@bench`], [`checkpoint`], [`collect`], [`demo`], [`explain`],
-//!    [`follow`], [`inspect`], [`query`], [`replay`], [`top`].
+//! 2. *Commands*, a module each: [`run`], [`mod@bench`], [`checkpoint`], [`collect`], [`define`], [`demo`],
+//!    [`explain`], [`follow`], [`inspect`], [`query`], [`replay`], [`top`].
 //! 3. *Engine*, a job at work: [`worker`], [`output`], [`cluster`].
-//! 4. *Edges*: [`source`], [`ledger`], [`sink`], [`serve`], [`sql`], [`kafka`].
+//! 4. *Edges*: [`source`], [`ledger`], [`sink`], [`serve`], [`sql`], [`kafka`], [`accounting`].
 //! 5. *Ground*, values and small tools: all others.
 //!
-//! `tests/integration/arrows.rs` has the table of what each module imports. A module that needs another one is a line
-//! there; where the test calls it a circle or a way up, a value or a function passed in takes its place.
+//! `tests/integration/arrows.rs` has the table of what each module imports, and holds these floors. A module
+//! that needs another one is a line there; where the test calls it a circle or a way up, a value or a
+//! function passed in takes its place. Below the top no table is kept: the modules of a folder import each
+//! other without a circle, here and in the dataflows.
 //!
 //! # Where to enter
 //!

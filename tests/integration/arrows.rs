@@ -1,9 +1,15 @@
-//! The floors of `src/`: which module imports which. A module that may not know another one does not name it,
-//! so that no circle comes back.
+//! Which module imports which. The modules of `src/` stand on floors, by a table; and in no folder of `src/`
+//! and `dataflows/` do modules import each other in a circle. A module that may not know another one does not
+//! name it, so that no circle comes back.
 
+mod modules;
+mod tokens;
+
+use modules::{Arrow, Modules};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The floors, the highest first. An import leads down, or stays on its floor.
 const FLOORS: [(&str, &[&str]); 5] = [
@@ -108,8 +114,27 @@ const NEVER: &[(&str, &str)] =
 /// Arrows of the table that are to go: they make a circle, or lead up. None is added here.
 const TO_GO: &[(&str, &str)] = &[];
 
-/// Files that belong to a module although they stand elsewhere.
-const ELSEWHERE: [(&str, &str); 1] = [("bench", "benches/hand_loop.rs")];
+/// Arrows below the top that are to go, in a folder: each is part of a circle. None is added here.
+const TO_GO_BELOW: &[(&str, &[(&str, &str)])] = &[
+    ("src/cli", &[("settings", "computed quotes")]),
+    ("src/cluster", &[("parent_link", "failure_detector"), ("tls", "handshake")]),
+    (
+        "src/ledger",
+        &[("kafka", "stored_checkpoint"), ("postgres", "stored_checkpoint"), ("sqlite", "stored_checkpoint")],
+    ),
+    ("src/ledger/postgres", &[("tables", "earlier")]),
+    ("src/rows", &[("parquet", "days")]),
+    ("src/serve", &[("coding", "format"), ("thinned", "rest"), ("unknown", "query_params")]),
+    ("src/serve/board", &[("refusals", "progress"), ("series", "range")]),
+    ("src/sink", &[("parquet", "days")]),
+    ("src/source", &[("kafka", "opening")]),
+    ("src/source/simulated", &[("story", "market")]),
+    ("src/wire", &[("json", "swift"), ("ordered", "swift")]),
+    ("src/wire/mapping", &[("avro", "binary"), ("protobuf", "binary"), ("record", "decimal time values")]),
+    ("dataflows", &[("operators", "symbol_windows")]),
+    ("dataflows/market", &[("assets", "changes"), ("base", "resume"), ("running_window", "slots")]),
+    ("dataflows/market/windows", &[("definition", "periods text")]),
+];
 
 /// Files of the collector that join what is the exchange's and what holds of any; the others know no
 /// exchange.
@@ -118,26 +143,48 @@ const JOINTS: [&str; 2] = ["drive.rs", "link.rs"];
 const BEYOND_THE_EXCHANGE: [&str; 8] =
     ["clock", "drive", "ids", "link", "publish", "reorder_buffer", "session", "shard"];
 
-/// A place that imports a module.
-type Arrows = BTreeMap<(String, String), String>;
+/// The crates, by the folder of their root.
+const CRATES: [&str; 2] = ["src", "dataflows"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn modules_of(folder: &str) -> Modules {
+    Modules::of(&root().join(folder).join("lib.rs"))
+}
 
 #[test]
 fn modules_import_what_the_table_says() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let found = arrows_of(root);
+    let modules = modules_of("src");
+    let arrows = modules.arrows();
+    let of_top = arrows.into_iter().filter(|(arrow, _)| arrow.within.is_empty());
+    let found: BTreeMap<_, _> = of_top.map(|(arrow, file)| ((arrow.from, arrow.to), file)).collect();
     let allowed = table(ARROWS);
     let more: Vec<_> = found.iter().filter(|(arrow, _)| !allowed.contains(*arrow)).collect();
     assert!(more.is_empty(), "imports that the table of {} does not have: {more:#?}", file!());
     let fewer: Vec<_> = allowed.iter().filter(|arrow| !found.contains_key(arrow)).collect();
     assert!(fewer.is_empty(), "the table of {} has imports that nothing needs any more: {fewer:?}", file!());
-    let text = fs::read_to_string(root.join("src/lib.rs")).unwrap();
-    let modules = text
-        .lines()
-        .filter_map(|line| line.split_once("mod "))
-        .filter(|(before, _)| ["", "pub ", "pub(crate) "].contains(before));
     let known: BTreeSet<&str> = FLOORS.iter().flat_map(|(_, modules)| modules.iter().copied()).collect();
-    for module in modules.filter_map(|(_, name)| name.strip_suffix(';')) {
-        assert!(known.contains(module), "{module} stands on no floor of {}", file!());
+    assert_eq!(modules.top(), known, "what stands on the floors of {}", file!());
+}
+
+#[test]
+fn the_crate_documents_have_the_floors_of_the_table() {
+    let text = fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    let text = text.replace("\n//! ", "\n").replace("\n//!\n", "\n\n");
+    let floors = text.split("# Floors\n").nth(1).and_then(|rest| rest.split("\n# ").next()).unwrap();
+    for (number, (_, modules)) in (1..).zip(FLOORS) {
+        let of_floor = floors.split(&format!("\n{number}. ")).nth(1).unwrap().split("\n\n").next().unwrap();
+        let of_floor = of_floor.split(&format!("\n{}. ", number + 1)).next().unwrap();
+        let named = of_floor.split("[`").skip(1).filter_map(|rest| rest.split("`]").next());
+        let named: BTreeSet<&str> = named.map(|name| name.trim_start_matches("mod@")).collect();
+        let expected: BTreeSet<&str> = modules.iter().copied().collect();
+        let is_the_rest = named.is_empty() && of_floor.ends_with("all others.") && number == FLOORS.len();
+        assert!(
+            named == expected || is_the_rest,
+            "floor {number} of src/lib.rs: {named:?}, not {expected:?}"
+        );
     }
 }
 
@@ -157,18 +204,54 @@ fn the_table_has_no_circle_and_no_arrow_that_leads_up() {
 }
 
 #[test]
+fn siblings_of_no_folder_import_each_other_in_a_circle() {
+    for folder in CRATES {
+        let modules = modules_of(folder);
+        let mut by_folder: BTreeMap<String, BTreeMap<(String, String), &Path>> = BTreeMap::new();
+        for (Arrow { within, from, to }, file) in modules.arrows() {
+            let within = [&[folder.to_owned()], within.as_slice()].concat().join("/");
+            by_folder.entry(within).or_default().insert((from, to), file);
+        }
+        let listed = TO_GO_BELOW.iter().filter(|(within, _)| within.split('/').next() == Some(folder));
+        for (within, _) in listed.clone() {
+            assert!(by_folder.contains_key(*within), "{within} is gone from the list of {}", file!());
+        }
+        for (within, files) in by_folder {
+            let all: BTreeSet<_> = files.keys().cloned().collect();
+            let to_go: Vec<_> = listed.clone().filter(|(at, _)| *at == within).collect();
+            let to_go =
+                table(&to_go.iter().flat_map(|(_, arrows)| arrows.iter().copied()).collect::<Vec<_>>());
+            let arrows: BTreeSet<_> = all.difference(&to_go).cloned().collect();
+            let around = circle(&arrows).map(|names| told(&names, &files));
+            assert!(around.is_none(), "in {within}: {}", around.unwrap_or_default());
+            for arrow in &to_go {
+                let with_it: BTreeSet<_> = arrows.iter().chain([arrow]).cloned().collect();
+                let is_needed = all.contains(arrow) && circle(&with_it).is_some();
+                assert!(is_needed, "{arrow:?} of {within} is gone: take it from the list of {}", file!());
+            }
+        }
+    }
+}
+
+/// A circle with the files that have its imports.
+fn told(names: &[String], files: &BTreeMap<(String, String), impl Debug>) -> String {
+    let arrow = |pair: &[String]| {
+        let file = &files[&(pair[0].clone(), pair[1].clone())];
+        format!("{} imports {} ({file:?})", pair[0], pair[1])
+    };
+    names.windows(2).map(arrow).collect::<Vec<_>>().join(", ")
+}
+
+#[test]
 fn the_collector_knows_its_exchange_at_its_joints_alone() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/collect");
-    let mut files = Vec::new();
-    collect("collect", &root, 0, &mut files);
+    let modules = modules_of("src");
+    let folder = root().join("src/collect");
     let mut joints = BTreeSet::new();
-    for (_, path, depth) in files {
-        let source = fs::read_to_string(&path).unwrap();
-        let imports = imports(&source.replace("crate::collect::", &"super::".repeat(depth)), depth);
-        let file = path.strip_prefix(&root).unwrap();
+    for (file, imports) in modules.imports_within("collect") {
+        let file = file.strip_prefix(&folder).unwrap();
         if file.starts_with("binance") {
             let beyond: Vec<_> = BEYOND_THE_EXCHANGE.iter().filter(|name| imports.contains(**name)).collect();
-            assert!(beyond.is_empty(), "{} knows {beyond:?}", path.display());
+            assert!(beyond.is_empty(), "{} knows {beyond:?}", file.display());
         } else if imports.contains("binance") {
             joints.insert(file.to_str().unwrap().to_owned());
         }
@@ -177,17 +260,53 @@ fn the_collector_knows_its_exchange_at_its_joints_alone() {
 }
 
 #[test]
-fn forbidden_arrows_are_found_in_a_made_up_source() {
-    let source = "\
-        //! Knows nothing of crate::cli.\n\
-        use crate::sink::{Sink, News};\n\
-        use crate::{\n    config::{self, Config},\n    exit,\n};\n\
-        use super::worker;\n\
-        fn f() { crate::ledger::open(); super::g(); $crate::kafka; } // crate::demo\n\
-        #[cfg(test)]\nmod tests {\n    use crate::cli;\n}\n";
-    let imports = |depth| imports(source, depth).into_iter().collect::<Vec<_>>();
-    assert_eq!(imports(1), ["config", "exit", "g", "ledger", "sink", "worker"]);
-    assert_eq!(imports(2), ["config", "exit", "ledger", "sink"]);
+fn arrows_are_found_in_a_made_up_crate_and_nothing_else_is() {
+    let text = r##"
+        //! Knows nothing of crate::cli.
+        pub mod cli {}
+        pub mod config { pub struct Config; pub mod log {} }
+        pub mod ledger {
+            use self::kafka::Entry;
+            pub struct Ledger;
+            pub mod kafka {
+                use super::{super::{sink::{Lines, News as Told}, rows}, Ledger, sqlite};
+                pub struct Entry;
+            }
+            pub mod sqlite { fn f() -> super::Entry { crate::ledger::postgres::of::<crate::query::Place>() } }
+            pub mod postgres { macro_rules! m { () => { $crate::wire::Record } } }
+        }
+        pub mod query {} pub mod rows {} pub mod wire {}
+        pub mod sink {
+            use crate::config::{self, Config};
+            /* crate::cli /* */ crate::demo */
+            fn f<'a>(quote: char) { (quote == '"') || "// \" crate::cli" == r#"" crate::cli"# }
+            fn h() { super::exit::end() }
+            #[cfg(test)]
+            use crate::{cli, query};
+            #[cfg(all(test, unix))]
+            #[rustfmt::skip]
+            fn g(a: u8, b: u8) { crate::cli::f() }
+            struct S { #[cfg(test)] placed: crate::cli::F, kept: crate::rows::Rows }
+            #[cfg(test)]
+            mod tests { use crate::cli; }
+        }
+        pub mod exit { fn f() { super::config::log::tell('\'', "\\"); crate::Ledger } }
+        pub use ledger::Ledger;
+        "##;
+    let found = Modules::of_text(text);
+    let found = found.arrows().into_keys().map(|Arrow { within, from, to }| (within.join("::"), from, to));
+    let of_top = "exit>config exit>ledger ledger>query ledger>rows ledger>sink ledger>wire sink>config \
+                  sink>exit sink>rows";
+    let of_ledger = "kafka>sqlite sqlite>kafka sqlite>postgres";
+    let expected = [("", of_top), ("ledger", of_ledger)].map(|(within, arrows)| {
+        let arrows = arrows.split(' ').filter_map(|arrow| arrow.split_once('>'));
+        arrows.map(|(from, to)| (within.to_owned(), from.to_owned(), to.to_owned())).collect::<Vec<_>>()
+    });
+    assert_eq!(found.collect::<Vec<_>>(), expected.concat());
+}
+
+#[test]
+fn circles_and_ways_up_are_found_among_arrows() {
     let arrows = |pairs: &[(&str, &str)]| table(pairs);
     assert_eq!(circle(&arrows(&[("sink", "config exit"), ("ledger", "kafka sink")])), None);
     let around = circle(&arrows(&[("sink", "ledger"), ("ledger", "kafka"), ("kafka", "sink")]));
@@ -227,85 +346,4 @@ fn circle(arrows: &BTreeSet<(String, String)>) -> Option<Vec<String>> {
 fn upward(arrows: &BTreeSet<(String, String)>) -> Vec<(String, String)> {
     let floor = |module: &str| FLOORS.iter().position(|(_, modules)| modules.contains(&module));
     arrows.iter().filter(|(from, to)| floor(to) < floor(from)).cloned().collect()
-}
-
-/// The imports of all of `src/`, each with a file that has it.
-fn arrows_of(root: &Path) -> Arrows {
-    let mut files: Vec<(String, PathBuf, usize)> = Vec::new();
-    for entry in fs::read_dir(root.join("src")).unwrap().map(|entry| entry.unwrap().path()) {
-        let module = entry.file_stem().unwrap().to_str().unwrap().to_owned();
-        if module != "main" && module != "lib" {
-            collect(&module, &entry, 1, &mut files);
-        }
-    }
-    files.extend(ELSEWHERE.map(|(module, path)| (module.to_owned(), root.join(path), usize::MAX)));
-    let mut arrows = Arrows::new();
-    for (module, path, depth) in files {
-        let source = fs::read_to_string(&path).unwrap();
-        for import in imports(&source, depth).into_iter().filter(|import| *import != module) {
-            arrows.insert((module.clone(), import), path.display().to_string());
-        }
-    }
-    arrows
-}
-
-/// The sources of a module, with how many modules each of them lies below the crate. Tests are none.
-fn collect(module: &str, path: &Path, depth: usize, files: &mut Vec<(String, PathBuf, usize)>) {
-    if path.is_dir() {
-        for entry in fs::read_dir(path).unwrap() {
-            collect(module, &entry.unwrap().path(), depth + 1, files);
-        }
-    } else if path.extension().is_some_and(|extension| extension == "rs")
-        && !["tests", "simulation"].iter().any(|name| path.file_stem().is_some_and(|stem| stem == *name))
-    {
-        files.push((module.to_owned(), path.to_owned(), depth));
-    }
-}
-
-/// The modules of the crate that a source names, which lies so many modules below it: by `crate::`, or by as
-/// many `super::`. Unit tests stand last in a file, and may name anything.
-fn imports(source: &str, depth: usize) -> BTreeSet<String> {
-    let source = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-    let code: String =
-        source.lines().map(|line| line.split("//").next().unwrap_or_default().to_owned() + "\n").collect();
-    let code = code.replace("$crate::", "");
-    let mut found = BTreeSet::new();
-    for (_, path) in code.match_indices("crate::").map(|(at, word)| code[at..].split_at(word.len())) {
-        found.extend(first_names(path));
-    }
-    let mut rest = code.as_str();
-    while let Some(at) = rest.find("super::") {
-        rest = &rest[at..];
-        let path = rest.trim_start_matches("super::");
-        if (rest.len() - path.len()) / "super::".len() >= depth {
-            found.extend(first_names(path));
-        }
-        rest = path;
-    }
-    // An item of `lib.rs` itself, such as a macro, is no module.
-    found.retain(|name| name.starts_with(|c: char| c.is_ascii_lowercase()));
-    found
-}
-
-/// The first name of a path, or of each path in its braces.
-fn first_names(path: &str) -> Vec<String> {
-    let name = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
-    let Some(group) = path.strip_prefix('{') else { return vec![name(path)] };
-    let (mut depth, mut names, mut start) = (0, Vec::new(), 0);
-    for (at, c) in group.char_indices() {
-        match c {
-            '{' => depth += 1,
-            '}' if depth == 0 => {
-                names.push(&group[start..at]);
-                break;
-            }
-            '}' => depth -= 1,
-            ',' if depth == 0 => {
-                names.push(&group[start..at]);
-                start = at + 1;
-            }
-            _ => {}
-        }
-    }
-    names.into_iter().map(|text| name(text.trim())).filter(|name| !name.is_empty()).collect()
 }
