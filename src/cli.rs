@@ -13,6 +13,7 @@ mod computed;
 mod crosses;
 mod examples;
 mod explain;
+mod file_identity;
 mod flags;
 mod formats;
 mod inspect;

@@ -1,12 +1,13 @@
 //! No output may be another output, nor an input: it would be overwritten or read while it is written.
 
+use super::file_identity::{Inode, inode, inode_of_stdin, inode_of_stream, regular_inode, same_file};
 use super::layers::Given;
-use super::settings::{self as s, About};
+use super::settings::{self as s, About, Shape};
 use super::usage::{UsageError, Wrong};
-use crate::config::{DeadLetterTarget, SinkTarget, Source, beside, can_be_cut};
+use super::{properties, values};
+use crate::config::{DeadLetterTarget, STDIN, SinkTarget, Source, beside, can_be_cut};
 use std::collections::BTreeSet;
-use std::ffi::OsString;
-use std::os::unix::fs::MetadataExt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Refuses an output that is another output, or an input.
@@ -16,19 +17,15 @@ pub(super) fn check_disjoint(
     sinks: &[SinkTarget],
     dead_letter: Option<&DeadLetterTarget>,
 ) -> Result<(), UsageError> {
-    let read: [(&About, Option<PathBuf>); 5] = [
-        (&s::CONFIG.about, given.find(&s::CONFIG)?),
-        (&s::CROSSES_FILE.about, given.find(&s::CROSSES_FILE)?),
-        (&s::KAFKA_CONFIG.about, given.find(&s::KAFKA_CONFIG)?),
-        (&s::HOSTFILE.about, given.find(&s::HOSTFILE)?),
-        (&s::CLUSTER_SECRET_FILE.about, given.find(&s::CLUSTER_SECRET_FILE)?),
-    ];
     let summary = given.find(&s::SUMMARY)?;
     let checkpoints: Vec<PathBuf> = sinks.iter().filter_map(checkpoint_of).collect();
     let mut named = NamedPlaces::of_input(given, source);
-    named.files.extend(read.iter().filter_map(|(about, path)| Some((given.what(about), path.as_deref()?))));
     let to = given.what(&s::TO.about);
     check_single(sinks, &to)?;
+    if sinks.contains(&SinkTarget::Stdout) {
+        named.check_stdout(&to)?;
+    }
+    named.files.extend(files_of_settings(given)?);
     for output in sinks.iter().filter_map(Output::of).chain(checkpoints.iter().map(|path| Output::File(path)))
     {
         named.add(to.clone(), output)?;
@@ -44,6 +41,47 @@ pub(super) fn check_disjoint(
         named.add(given.what(&s::SUMMARY.about), Output::File(path))?;
     }
     Ok(())
+}
+
+/// The files that are read because settings name them, and the flag of each. The name of a setting's value
+/// tells whether it is such a file, in the setting's one entry: `FILE`, a `FORMAT`, which may be a mapping
+/// file, or a property of librdkafka.
+fn files_of_settings(given: &Given) -> Result<Vec<(String, PathBuf)>, UsageError> {
+    let mut files = Vec::new();
+    let is_read = |about: &&&About| about.is_for(given.which()) && about.name != s::SUMMARY.about.name;
+    for about in s::ALL.iter().filter(is_read) {
+        let what = given.what(about);
+        for text in given.texts(about).unwrap_or_default() {
+            let named = match value_name(about) {
+                "FILE" => vec![PathBuf::from(text)],
+                "FORMAT" => values::files_of_format(text),
+                "TOPIC[=FORMAT]" => {
+                    text.split_once('=').map_or_else(Vec::new, |(_, format)| values::files_of_format(format))
+                }
+                "KEY=VALUE" => file_of(&properties::property(text, &what)?).into_iter().collect(),
+                _ => Vec::new(),
+            };
+            files.extend(named.into_iter().map(|path| (what.clone(), path)));
+        }
+    }
+    if let Some(path) = given.find(&s::KAFKA_CONFIG)? {
+        let lines = properties::file(&path, &given.what(&s::KAFKA_CONFIG.about))?;
+        files.extend(lines.iter().filter_map(|line| Some((line.place.clone(), file_of(line)?))));
+    }
+    Ok(files)
+}
+
+/// How the help names a setting's value.
+fn value_name(about: &About) -> &'static str {
+    match about.shape {
+        Shape::Switch(_) => "",
+        Shape::One(value) | Shape::Many(value) | Shape::Several(value) => value,
+    }
+}
+
+/// The file that a property of librdkafka names, such as `ssl.ca.location`.
+fn file_of(property: &properties::Property) -> Option<PathBuf> {
+    property.key.ends_with(".location").then(|| PathBuf::from(&property.value))
 }
 
 /// The file of the checkpoint that is written beside a file or a folder of rows.
@@ -93,8 +131,10 @@ impl<'a> Output<'a> {
 /// Files and topics, each with the flag that names it.
 #[derive(Default)]
 struct NamedPlaces<'a> {
-    files: Vec<(String, &'a Path)>,
+    files: Vec<(String, PathBuf)>,
     topics: Vec<(String, &'a str)>,
+    /// The file that is standard input, where that is read.
+    stdin: Option<Inode>,
 }
 
 impl<'a> NamedPlaces<'a> {
@@ -108,11 +148,31 @@ impl<'a> NamedPlaces<'a> {
             }
             Source::Files(input) => {
                 let flag = given.what(&s::FROM.about);
-                let paths = input.paths.iter().filter(|path| path.as_os_str() != "-");
-                named.files.extend(paths.map(|path| (flag.clone(), path.as_path())));
+                for path in &input.paths {
+                    if path.as_os_str() == STDIN {
+                        named.stdin = inode_of_stdin();
+                        continue;
+                    }
+                    named.files.push((flag.clone(), path.clone()));
+                    if input.verify {
+                        named.files.push((flag.clone(), checksum_beside(path)));
+                    }
+                }
             }
         }
         named
+    }
+
+    /// Refuses rows that go to the end of an input: they would be read as records.
+    fn check_stdout(&self, to: &str) -> Result<(), UsageError> {
+        let Some(stdout) = inode_of_stream(io::stdout()) else { return Ok(()) };
+        let mut inputs = self.files.iter().filter_map(|(_, path)| regular_inode(path)).chain(self.stdin);
+        if inputs.any(|input| input == stdout) {
+            return Err(Wrong::told("standard output, which is a file of the input", "another file")
+                .hint("the rows would be read as records")
+                .at(to.to_owned()));
+        }
+        Ok(())
     }
 
     /// Adds an output, unless its file or topic is named already.
@@ -120,46 +180,51 @@ impl<'a> NamedPlaces<'a> {
         let (got, kind, other) = match output {
             Output::File(path) => {
                 let other = self.files.iter().find(|(_, other)| same_file(path, other));
-                (path.display().to_string(), "file", other.map(|(other, _)| other))
+                let is_stdin = self.stdin.is_some() && inode(path) == self.stdin;
+                let other = other.map(|(other, _)| other.as_str()).or(is_stdin.then_some("standard input"));
+                (path.display().to_string(), "file", other)
             }
             Output::Topic(topic) => {
                 let other = self.topics.iter().find(|(_, other)| *other == topic);
-                (format!("kafka:{topic}"), "topic", other.map(|(other, _)| other))
+                (format!("kafka:{topic}"), "topic", other.map(|(other, _)| other.as_str()))
             }
         };
         if let Some(other) = other {
-            return Err(Wrong::new(&got, format!("a {kind} that {other} does not name too")).at(flag));
+            let expected = match other {
+                "standard input" => format!("a {kind} that is not {other} too"),
+                _ => format!("a {kind} that {other} does not name too"),
+            };
+            return Err(Wrong::new(&got, expected).at(flag));
         }
         match output {
-            Output::File(path) => self.files.push((flag, path)),
+            Output::File(path) => self.files.push((flag, path.to_owned())),
             Output::Topic(topic) => self.topics.push((flag, topic)),
         }
         Ok(())
     }
 }
 
-/// Whether two paths are one file, also by way of links and before it exists. Devices such as `/dev/null` may
-/// be named as often as one likes.
-fn same_file(a: &Path, b: &Path) -> bool {
-    let special =
-        |path: &Path| std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir());
-    (whole(a) == whole(b) || inode(a).is_some_and(|of_a| Some(of_a) == inode(b))) && !special(a)
+/// The file that tells the SHA-256 of a packed input, where there is one.
+fn checksum_beside(path: &Path) -> PathBuf {
+    let mut beside = path.to_owned().into_os_string();
+    beside.push(".CHECKSUM");
+    beside.into()
 }
 
-/// The device and the number by which the system knows a file: equal for all hard links to it.
-fn inode(path: &Path) -> Option<(u64, u64)> {
-    std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The path without links and relative parts; of a file that does not exist yet, by its folder.
-fn whole(path: &Path) -> PathBuf {
-    if let Ok(whole) = path.canonicalize() {
-        return whole;
+    /// A file that is read is known by the name of the value, so a setting that takes a path has that name,
+    /// or one of those below: of what is written, or of a place that is checked as such.
+    #[test]
+    fn a_setting_that_takes_a_path_says_so_by_the_name_of_its_value() {
+        let checked = ["FILE", "FORMAT", "TOPIC[=FORMAT]", "KEY=VALUE", "SOURCE", "SINK"];
+        for about in s::ALL {
+            let says_file = about.help.contains(" file") || about.name.ends_with("file");
+            let is_known = checked.contains(&value_name(about)) || matches!(about.shape, Shape::Switch(_));
+            let only_tells_of_names = about.name == "symbol";
+            assert!(!says_file || is_known || only_tells_of_names, "{}: {}", about.name, about.help);
+        }
     }
-    let name: OsString = path.file_name().unwrap_or_default().to_owned();
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    folder.canonicalize().map_or_else(|_| path.to_owned(), |folder| folder.join(name))
 }

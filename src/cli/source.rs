@@ -1,5 +1,6 @@
 //! Where trades come from, as it was given: a topic, or files.
 
+use super::file_identity::{inode_of_stdin, regular_inode};
 use super::layers::Given;
 use super::settings::{self as s, About};
 use super::usage::{UsageError, Wrong, nearest};
@@ -8,7 +9,6 @@ use crate::config::{
     AtEnd, Config, FileSource, KafkaClient, KafkaSource, STDIN, Source, StartOffset, TopicFormat,
 };
 use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 pub(super) fn source(
@@ -111,12 +111,13 @@ pub(super) fn keeps_what_is_open(given: &mut Given, config: &Config) -> Result<(
     Ok(())
 }
 
-/// The same file twice, also by another name or through a link. Of a pipe nothing is read twice.
+/// The same file twice, also by another name, through a link or as standard input. Of a pipe nothing is read
+/// twice.
 fn repeated(texts: &[String]) -> Option<(&String, &String)> {
     let mut seen = BTreeMap::new();
     texts.iter().find_map(|text| {
-        let file = std::fs::metadata(text).ok().filter(std::fs::Metadata::is_file)?;
-        seen.insert((file.dev(), file.ino()), text).map(|other| (text, other))
+        let inode = if text == STDIN { inode_of_stdin() } else { regular_inode(Path::new(text)) };
+        seen.insert(inode?, text).map(|other| (text, other))
     })
 }
 

@@ -12,7 +12,7 @@ use crossrate_dataflows::market::formula::NAME_RULE;
 use crossrate_dataflows::market::schema::RowKind;
 use crossrate_dataflows::market::trade::{Symbol, is_name};
 use crossrate_dataflows::market::windows::{LENGTH_UNITS, Zone, nearest_zone, split_length};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Words for units that people write elsewhere, and their length in microseconds.
@@ -152,12 +152,26 @@ pub(super) fn format(text: &str) -> Result<Format, Wrong> {
 /// What stands in the file of schemas that a mapping names; its path is relative to the mapping's folder.
 fn schema_of(path: &str, mapping: &str) -> Result<Option<Vec<u8>>, Wrong> {
     let Some(name) = schema_file(mapping) else { return Ok(None) };
-    let file = Path::new(path).parent().unwrap_or(Path::new("")).join(&name);
+    let file = beside_mapping(path, &name);
     std::fs::read(&file).map(Some).map_err(|error| {
         let got = format!("{path}, which names {name:?}");
         Wrong::told(got, "the path of a file of schemas, relative to the mapping's folder")
             .hint(format!("{} cannot be read: {error}", file.display()))
     })
+}
+
+/// The files that a format is read from: of a user's mapping itself, and the schemas that it names.
+pub(super) fn files_of_format(text: &str) -> Vec<PathBuf> {
+    if text == BINANCE || MappingFile::built_in(text).is_some() {
+        return Vec::new();
+    }
+    let schema = std::fs::read_to_string(text).ok().as_deref().and_then(schema_file);
+    let schema = schema.map(|name| beside_mapping(text, &name));
+    [PathBuf::from(text)].into_iter().chain(schema).collect()
+}
+
+fn beside_mapping(mapping: &str, name: &str) -> PathBuf {
+    Path::new(mapping).parent().unwrap_or(Path::new("")).join(name)
 }
 
 /// A whole number within bounds, both included.

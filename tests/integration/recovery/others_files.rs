@@ -6,6 +6,7 @@ use super::input;
 use crossrate::ledger::checkpoint::{self, Checkpoint};
 use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -113,6 +114,85 @@ fn a_hard_link_of_an_input_is_no_output() {
         assert_eq!(code, 2, "{said}");
         assert!(said.contains("linked.jsonl") && said.contains("does not name too"), "{said}");
         assert_eq!(std::fs::read(&inputs[0]).expect("read"), before);
+    }
+}
+
+/// Runs the program with a file as standard input, and one as standard output where that is given: exit code
+/// and standard error.
+fn redirected(folder: &Path, words: &str, output: Option<&str>) -> (i32, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
+    crate::program::without_settings(&mut command);
+    command.args(words.split_whitespace()).current_dir(folder);
+    command.stdin(File::open(folder.join("trades-0.jsonl")).expect("opened"));
+    if let Some(output) = output {
+        let appended = File::options().append(true).create(true).open(folder.join(output));
+        command.stdout(appended.expect("opened"));
+    }
+    let output = command.output().expect("it starts");
+    (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn what_is_standard_input_is_no_output_and_no_second_input() {
+    let folder = super::folder();
+    let inputs = input::write(folder.path(), input::seed(), 1, 3_000, 100);
+    let before = std::fs::read(&inputs[0]).expect("read");
+    std::fs::hard_link(&inputs[0], folder.path().join("linked.jsonl")).expect("linked");
+    let run = "run --symbols all --window 2s";
+    for (words, output, reason) in [
+        ("- --summary trades-0.jsonl", None, "that is not standard input too"),
+        ("- --dead-letter linked.jsonl --fresh", None, "that is not standard input too"),
+        ("trades-0.jsonl -", None, "each file once"),
+        ("- linked.jsonl", None, "each file once"),
+        ("-", Some("linked.jsonl"), "the rows would be read as records"),
+        ("trades-0.jsonl", Some("trades-0.jsonl"), "the rows would be read as records"),
+    ] {
+        let (code, said) = redirected(folder.path(), &format!("{run} {words}"), output);
+        assert_eq!(code, 2, "{words}: {said}");
+        assert!(said.contains(reason), "{words}: {said}");
+        assert_eq!(std::fs::read(&inputs[0]).expect("read"), before, "{words}");
+    }
+    let (code, said) = redirected(folder.path(), &format!("{run} - --summary summary.json"), Some("rows"));
+    assert_eq!(code, 0, "{said}");
+}
+
+/// Each setting that names a file which is read, the files that those name, and the checksum beside a file.
+#[test]
+fn a_file_that_a_setting_names_is_no_output() {
+    let folder = super::folder();
+    input::write(folder.path(), input::seed(), 1, 3_000, 100);
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
+    let mapping = "encoding = \"avro\"\nschema = \"read.avsc\"\n[[record]]\nsymbol = \"/s\"\nid = \"/t\"\n\
+                   ids = \"sequence\"\nprice = \"/p\"\nquantity = \"/q\"\ntime = \"/T\"\nunit = \"ms\"\n";
+    write("avro.toml", mapping);
+    let field = |name, kind| format!("{{\"name\":\"{name}\",\"type\":\"{kind}\"}}");
+    let fields = [("s", "string"), ("t", "long"), ("p", "string"), ("q", "string"), ("T", "long")];
+    let fields = fields.map(|(name, kind)| field(name, kind)).join(",");
+    write("read.avsc", &format!("{{\"type\":\"record\",\"name\":\"Trade\",\"fields\":[{fields}]}}"));
+    write("json.toml", &mapping.lines().skip(2).collect::<Vec<_>>().join("\n"));
+    write("read.pem", "");
+    write("kafka.properties", "ssl.ca.location=read.pem\n");
+    write("token", "a-token-of-some-length\n");
+    write("log.json", "{\"changes\":[]}");
+    for (words, file) in [
+        ("trades-0.jsonl --format json.toml", "json.toml"),
+        ("-t trades=json.toml", "json.toml"),
+        #[cfg(feature = "avro")]
+        ("-t trades=avro.toml", "read.avsc"),
+        ("--kafka-config kafka.properties", "kafka.properties"),
+        ("--kafka-config kafka.properties", "read.pem"),
+        ("-X ssl.ca.location=read.pem", "read.pem"),
+        ("--registry http://localhost:1 --registry-user user", "user"),
+        ("trades-0.jsonl --pairs pairs.csv --quote USDT", "pairs.csv"),
+        ("trades-0.jsonl --changes log.json", "log.json"),
+        ("trades-0.jsonl --listen 127.0.0.1:0 --token-file token", "token"),
+        ("trades-0.jsonl", "trades-0.jsonl.CHECKSUM"),
+    ] {
+        write("user", "me:secret\n");
+        write("pairs.csv", "symbol,base,quote\nBTCUSDT,BTC,USDT\n");
+        let (code, said) = crossrate(folder.path(), &format!("config {words} --summary {file}"));
+        assert_eq!(code, 2, "{words} {file}: {said}");
+        assert!(said.contains(file) && said.contains("does not name too"), "{words} {file}: {said}");
     }
 }
 
