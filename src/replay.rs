@@ -141,7 +141,7 @@ impl Replayed {
             let at = match told.frontier_ms {
                 Some(ms) => format!("event time {ms}"),
                 None if told.kind == "end" => "the end".to_owned(),
-                None if told.has_begun => return Ok(()),
+                None if told.has_begun || told.records.read == 0 => return Ok(()),
                 None => "at its beginning".to_owned(),
             };
             let share = match (told.since_ms, told.until_ms, told.frontier_ms) {

@@ -74,6 +74,8 @@ fn progress_tells_the_end_at_the_end() {
     let lines: Vec<&str> = told.lines().filter_map(|l| l.strip_prefix("crossrate: replay: ")).collect();
     let ends = lines.iter().filter(|line| line.starts_with("the end")).count();
     assert!(ends == 1 && lines.last().is_some_and(|line| line.starts_with("the end")), "{told}");
+    // Nor is it told how far it is before there is anything.
+    assert!(!told.contains(" 0 records"), "{told}");
 }
 
 #[test]
