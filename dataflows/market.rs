@@ -19,6 +19,7 @@ pub mod ids;
 pub mod jumps;
 pub mod looks;
 pub mod moments;
+pub mod movers;
 
 pub mod prefetch;
 mod quotient;

@@ -1,5 +1,6 @@
 //! Numbers for symbols: dense, the same for all workers of a process, given in order of first sight.
 
+mod slips;
 mod turns;
 
 use crossrate_dataflows::market::assets::Quotes;
@@ -11,6 +12,8 @@ use crossrate_dataflows::market::prefetch::prefetch;
 use crossrate_dataflows::market::trade::{ShortName, Symbol, SymbolNumber, Trade};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
+pub use slips::Slip;
+use slips::Slips;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,6 +42,10 @@ pub struct Symbols {
     changes: usize,
     /// What is wanted by its assets, whatever it is called.
     by_assets: Option<WantedAssets>,
+    /// Short names that were looked up in vain, each in its place: what comes again and again costs no hash.
+    /// Empty where all are wanted.
+    passed_over: Vec<ShortName>,
+    slips: Slips,
     /// How often a name was put into its place.
     #[cfg(test)]
     placed: usize,
@@ -74,6 +81,9 @@ impl WantedAssets {
 /// So many names that nobody wants are remembered.
 const MOST_OTHERS: usize = 100_000;
 
+/// So many places there are for names that nobody wants; a power of two.
+const PASSED_OVER: usize = 1_024;
+
 const FREE: u32 = u32::MAX;
 
 /// A name is looked for in so many places from its own on, then by its hash, which nobody can foresee.
@@ -98,6 +108,11 @@ impl Symbols {
             turns: Arc::default(),
             changes: 0,
             by_assets: None,
+            passed_over: match selection {
+                Selection::All => Vec::new(),
+                Selection::Only(_) => vec![ShortName::default(); PASSED_OVER],
+            },
+            slips: Slips::default(),
             #[cfg(test)]
             placed: 0,
         };
@@ -133,9 +148,24 @@ impl Symbols {
 
     #[inline(never)]
     fn look_up_short(&mut self, name: &ShortName) -> Option<SymbolNumber> {
+        // There are no places where all are wanted.
+        let place = name.place(PASSED_OVER);
+        if self.passed_over.get(place) == Some(name) {
+            return None;
+        }
         let mut bytes = [0; 16];
         name.write_to(&mut bytes);
-        self.look_up(&bytes[..name.length()])
+        let number = self.look_up(&bytes[..name.length()]);
+        if let (None, Some(passed_over)) = (number, self.passed_over.get_mut(place)) {
+            *passed_over = *name;
+        }
+        number
+    }
+
+    /// Names that differ by case alone from wanted ones, of which nobody has heard.
+    #[inline]
+    pub fn new_slips(&self) -> Vec<Slip> {
+        self.slips.take()
     }
 
     /// Fetches where [`Symbols::number_of_short`] begins to look.
@@ -168,7 +198,11 @@ impl Symbols {
             return Some(number);
         }
         let is_wanted = self.all || self.by_assets.as_mut().is_some_and(|wanted| wanted.has(name));
-        if is_wanted { self.introduce(name) } else { None }
+        if is_wanted {
+            return self.introduce(name);
+        }
+        self.slips.look(name);
+        None
     }
 
     #[inline]
@@ -250,13 +284,19 @@ impl Symbols {
 
     /// Learns what other workers have introduced.
     pub fn catch_up(&mut self) {
-        let Symbols { known, hasher, names, shared, places, shorts, hashed, .. } = self;
+        let Symbols { known, hasher, names, shared, places, shorts, hashed, passed_over, slips, .. } = self;
         let shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        if shared.len() > names.len() {
+            passed_over.fill(ShortName::default());
+        }
         for name in &shared[names.len()..] {
             let number = SymbolNumber(names.len() as u32);
             let hashed_as = name_of(name);
             if hashed_as != *name {
                 hashed.insert(number.0, hashed_as);
+            }
+            if !self.all {
+                slips.want(&name_of(name));
             }
             names.push(name.clone());
             let hash = |number: &SymbolNumber| hasher.hash_one(names[number.0 as usize].as_str().as_bytes());
@@ -315,6 +355,37 @@ mod tests {
         }
         assert_eq!(symbols.names().len(), 20_000);
         assert!(symbols.placed <= 3 * 20_000, "{} times", symbols.placed);
+    }
+
+    #[test]
+    fn names_that_differ_by_case_alone_are_found_once_by_whichever_worker() {
+        let wanted = ["btcusdt", "ETHUSDT", "a-name-that-is-long:BTC"].map(Symbol::new);
+        let mut symbols = Symbols::new(&Selection::Only(wanted.into_iter().collect()));
+        let mut other = symbols.clone();
+        for _ in 0..3 {
+            for name in ["BTCUSDT", "XVGUSDT", "A-name-that-is-long:BTC"] {
+                assert_eq!(symbols.number(name.as_bytes()), None);
+                assert_eq!(other.number(name.as_bytes()), None);
+            }
+        }
+        let slip = |wanted, found| (Symbol::new(wanted), Symbol::new(found));
+        let long = slip("a-name-that-is-long:BTC", "A-name-that-is-long:BTC");
+        assert_eq!(other.new_slips(), [slip("btcusdt", "BTCUSDT"), long]);
+        assert_eq!(symbols.new_slips(), []);
+    }
+
+    #[test]
+    fn a_name_that_was_looked_up_in_vain_is_found_when_somebody_asks_for_it() {
+        let mut symbols = Symbols::new(&Selection::Only(BTreeSet::from([Symbol::new("BTCUSDT")])));
+        let mut other = symbols.clone();
+        for symbols in [&mut symbols, &mut other] {
+            assert_eq!((symbols.number(b"ETHUSDT"), symbols.number(b"ETHUSDT")), (None, None));
+        }
+        symbols.want(&Selection::Only(BTreeSet::from([Symbol::new("ETHUSDT")])));
+        other.catch_up();
+        for symbols in [&mut symbols, &mut other] {
+            assert_eq!(symbols.number(b"ETHUSDT"), Some(SymbolNumber(1)));
+        }
     }
 
     /// More names with one place of their own than are looked for from there on.

@@ -7,6 +7,7 @@
 mod changing;
 mod diagnosis;
 mod judging;
+mod no_rows;
 mod partition;
 pub mod progress;
 mod reading;

@@ -14,6 +14,7 @@ use super::event_time::EventTime;
 use super::folding::OpenPanes;
 use super::jumps::Jumps;
 use super::looks::Looks;
+use super::movers::{Mover, Movers};
 use super::sums::Sums;
 use super::trade::{IdKind, SymbolNumber, Trade, TradeKind};
 pub use restoring::Head;
@@ -58,17 +59,6 @@ pub enum Ahead {
     Partition,
 }
 
-/// The record that moved the watermark last by more than the delay.
-#[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub struct Mover {
-    /// Its offset.
-    pub offset: i64,
-    /// Where the partition's own records had taken the watermark before it.
-    pub from: EventTime,
-    /// How many were accepted with it.
-    pub accepted: u64,
-}
-
 /// One partition: its watermark, its counts, and the panes that are open in it.
 #[derive(Debug)]
 pub struct Partition {
@@ -83,7 +73,9 @@ pub struct Partition {
     /// then.
     before_end: Option<(EventTime, Option<i64>)>,
     own: EventTime,
-    mover: Option<Mover>,
+    /// What moves it further than this at once may make all that follows late.
+    far: u64,
+    movers: Movers,
     /// Event time of the first accepted record or heartbeat.
     first: Option<EventTime>,
     inside_log: bool,
@@ -107,7 +99,8 @@ impl Partition {
             watermark: EventTime::MIN,
             before_end: None,
             own: EventTime::MIN,
-            mover: None,
+            far: definition.delay.max(definition.windows.finest()),
+            movers: Movers::default(),
             first: None,
             inside_log: false,
             counts: Counts::default(),
@@ -133,9 +126,9 @@ impl Partition {
         self.own
     }
 
-    /// The record of this run that moved the watermark last by more than the delay.
-    pub fn mover(&self) -> Option<Mover> {
-        self.mover
+    /// The records of this run that moved the watermark far.
+    pub fn movers(&self) -> &Movers {
+        &self.movers
     }
 
     /// The greatest event time of its own records.
@@ -345,9 +338,9 @@ impl Partition {
         }
         let reached = time.minus(self.delay);
         if reached > self.own {
-            // Only who moves it further than the delay can make all that follows late.
-            if reached.micros() - self.own.micros() > self.delay {
-                self.mover = Some(Mover { offset, from: self.own, accepted: self.counts.accepted });
+            if reached.micros() - self.own.micros() > self.far {
+                let (from, accepted) = (self.own, self.counts.accepted);
+                self.movers.note(Mover { offset, from, to: reached, accepted });
             }
             self.own = reached;
             if reached > self.watermark {

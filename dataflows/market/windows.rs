@@ -141,6 +141,15 @@ impl Windows {
         self.each.iter().map(|window| window.next_end(after)).min().expect("a definition")
     }
 
+    /// Before which moment no window begins; none where windows reach back without end.
+    pub fn first_start(&self) -> Option<EventTime> {
+        let start = |window: &Window| match window.grid {
+            Grid::From { moment, .. } => Some(moment),
+            _ => None,
+        };
+        self.each.iter().map(start).min()?
+    }
+
     /// How long a window is at most, of those whose length has a bound by itself.
     pub fn longest(&self) -> u64 {
         self.each.iter().map(Window::span).max().expect("a definition")

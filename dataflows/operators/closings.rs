@@ -11,7 +11,7 @@ use crate::operators::moves::Moves;
 use crate::symbol_windows::Emission;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use timely::dataflow::StreamVec;
@@ -33,6 +33,10 @@ pub struct Note {
     pub refused: Vec<Refusal>,
     /// What has changed in its part of the checkpoint: encoded entries, `None` where one goes.
     pub changes: Vec<(String, Option<Vec<u8>>)>,
+    /// Wanted symbols that have come to trade in it.
+    pub traded: Vec<Symbol>,
+    /// Wanted symbols, each with one that nobody asked for and that differs from it by case alone.
+    pub slips: Vec<(Symbol, Symbol)>,
 }
 
 /// A record that does not count although somebody might have wanted it to.
@@ -117,6 +121,11 @@ pub struct Outbox {
     pub withheld: u64,
     /// Symbols whose assets nothing tells, where that matters; emptied by whoever says so.
     pub unpaired: Vec<Symbol>,
+    /// Wanted symbols that have traded.
+    pub traded: BTreeSet<Symbol>,
+    /// Symbols that nobody asked for, by the wanted one from which each differs by case alone; emptied by
+    /// whoever says so.
+    pub slips: BTreeMap<Symbol, Symbol>,
     /// Whether the frontier or a partition has moved since this was last cleared.
     pub progressed: bool,
 }
@@ -214,6 +223,8 @@ impl InOrder {
         }
         outbox.refused.append(&mut note.refused);
         outbox.changes.append(&mut note.changes);
+        outbox.traded.extend(note.traded);
+        outbox.slips.extend(note.slips);
         outbox.progressed = true;
         outbox.partitions.insert(note.progress.partition, note.progress);
     }

@@ -5,22 +5,25 @@
 //! told is told on standard error: the why of an input that gives nothing always, the rest to whoever did not
 //! ask for silence.
 
+mod bad_reasons;
+mod lateness;
+
 use crate::config::{Config, Source, Verbosity};
-use crate::duration::{LONGEST, rounded_up, show, span};
 use crate::wire::chunk::{Chunk, Framing, LineFormat};
 use crate::wire::mapping::Mapping;
-use crate::wire::why;
+use crate::wire::{BadRecord, why};
+use bad_reasons::BadReasons;
 use crossrate_dataflows::market::acceptance::{Counts, Partition};
 use crossrate_dataflows::market::decimal::Decimals;
 use crossrate_dataflows::market::definition::Selection;
 use crossrate_dataflows::market::event_time::EventTime;
-use crossrate_dataflows::market::looks::Looks;
+use lateness::Lateness;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// After how long an unbounded input that gives nothing is told of.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// Names of unselected symbols are kept of so many records, and so many of them at most.
 const MOST_RECORDS: u64 = 100_000;
 const MOST_NAMES: usize = 2_000;
@@ -39,7 +42,6 @@ pub(super) fn has_end(config: &Config) -> bool {
 /// A class of records that do not count, of which an example is kept.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub(super) enum Class {
-    Bad,
     Late,
     Future,
     Ignored,
@@ -58,7 +60,7 @@ pub(super) struct Diagnosis {
     symbol_of_lines: Option<Arc<str>>,
     /// How the latest ones are read, where that is a mapping.
     mapping: Option<Arc<Mapping>>,
-    bad: Option<Example>,
+    bad: BadReasons,
     late: Option<Example>,
     future: Option<Example>,
     ignored: Option<Example>,
@@ -67,8 +69,6 @@ pub(super) struct Diagnosis {
     names_of: u64,
     lateness: Lateness,
     told: bool,
-    /// The record whose jump was told.
-    jump_told: Option<i64>,
 }
 
 /// The first record of a class.
@@ -76,17 +76,6 @@ pub(super) struct Diagnosis {
 struct Example {
     offset: i64,
     detail: String,
-}
-
-/// What late records have in common.
-#[derive(Debug, Default)]
-struct Lateness {
-    /// How many a longer delay would have taken, how far the last of them was behind, and what they needed.
-    by_delay: u64,
-    most_behind: u64,
-    delay_needed: u64,
-    /// How many came after the record that had moved the watermark last, and when the first of them did.
-    after: Option<(i64, u64, Instant)>,
 }
 
 impl Diagnosis {
@@ -121,7 +110,6 @@ impl Diagnosis {
     #[cold]
     pub(super) fn note(&mut self, class: Class, offset: i64, detail: impl FnOnce() -> String) {
         let example = match class {
-            Class::Bad => &mut self.bad,
             Class::Late => &mut self.late,
             Class::Future => &mut self.future,
             Class::Ignored => &mut self.ignored,
@@ -129,6 +117,12 @@ impl Diagnosis {
         if example.is_none() {
             *example = Some(Example { offset, detail: detail() });
         }
+    }
+
+    /// Notes a bad record of the partition of that name; the first for each reason is told at once.
+    #[cold]
+    pub(super) fn bad(&mut self, bad: BadRecord, offset: i64, name: &str, config: &Config) {
+        self.bad.note(bad, offset, name, config);
     }
 
     /// Notes a record that is nothing that we count.
@@ -168,22 +162,9 @@ impl Diagnosis {
         }
     }
 
-    /// Notes a late trade; of those that an entry made late no delay would have been long enough.
-    #[cold]
-    pub(super) fn late(&mut self, state: &Partition, time: EventTime, pane_final: EventTime) {
-        let lateness = &mut self.lateness;
-        // Of a partition that none of its own records has moved so far there is nobody to blame.
-        let mover = state.mover().map_or(-1, |mover| mover.offset);
-        match &mut lateness.after {
-            Some((after, count, _)) if *after == mover => *count += 1,
-            after => *after = Some((mover, 1, Instant::now())),
-        }
-        let reached = state.own_reached();
-        if reached > pane_final {
-            lateness.by_delay += 1;
-            lateness.most_behind = lateness.most_behind.max(reached.micros() - time.micros());
-            lateness.delay_needed = lateness.delay_needed.max(reached.micros() - pane_final.micros() + 1);
-        }
+    /// Notes a late trade, whose pane was final at a time.
+    pub(super) fn late(&mut self, state: &Partition, time: EventTime, settled: EventTime) {
+        self.lateness.note(state, time, settled);
     }
 
     /// What is to be said while an unbounded input goes on.
@@ -192,16 +173,21 @@ impl Diagnosis {
             return;
         }
         self.say_silence(name, state, config);
-        if self.lateness.after.is_some_and(|(.., since)| since.elapsed() >= PATIENCE) {
-            self.say_jump(name, state, config);
+        if self.lateness.lasts(PATIENCE) {
+            self.lateness.say_jump(name, state, config);
         }
     }
 
     /// What is to be said when the input has ended, or the run.
     pub(super) fn at_end(&mut self, name: &str, state: &Partition, config: &Config) {
         self.say_silence(name, state, config);
-        if !self.say_jump(name, state, config) {
-            self.say_delay(name, config);
+        if !self.lateness.say_jump(name, state, config) {
+            self.lateness.say_delay(name, config);
+        }
+        // Of an input that gives nothing the one reason has been told.
+        let gives_nothing = state.counts().accepted == self.before.accepted;
+        if config.verbosity >= Verbosity::Normal && !(gives_nothing && self.bad.is_one()) {
+            self.bad.say(name);
         }
     }
 
@@ -217,7 +203,7 @@ impl Diagnosis {
         let most = classes.iter().rev().max_by_key(|(_, n)| *n).map_or("", |(class, _)| class);
         let why = match most {
             "unselected" => self.symbols_seen(&config.definition.symbols),
-            "bad" => self.bad.as_ref().map(Example::told),
+            "bad" => self.bad.first(),
             "late" => self.late.as_ref().map(Example::told),
             "future" => self.future.as_ref().map(Example::told),
             "ignored" => self.ignored.as_ref().map(Example::told),
@@ -231,61 +217,6 @@ impl Diagnosis {
             late = counts.late,
             bad = counts.bad,
             "{name}: of {read} records none was accepted: {told}{why}"
-        );
-    }
-
-    /// That one record moved the watermark so far that all after it were late; whether that is so.
-    fn say_jump(&mut self, name: &str, state: &Partition, config: &Config) -> bool {
-        let (Some(mover), Some((after, late, _))) = (state.mover(), self.lateness.after) else {
-            return false;
-        };
-        let looks = Looks::of(&config.definition);
-        let reached = mover.from.plus(config.definition.delay);
-        let far = mover.from == EventTime::MIN || looks.final_at(looks.pane(reached).end) <= state.own();
-        if after != mover.offset || mover.accepted != state.counts().accepted || !far {
-            return false;
-        }
-        if self.jump_told == Some(after) || config.verbosity < Verbosity::Normal {
-            return true;
-        }
-        self.jump_told = Some(after);
-        let time = state.own_reached();
-        let (ahead, hint) = match mover.from {
-            EventTime::MIN => {
-                ("it was the first one".to_owned(), "its clock was wrong, or --delay is too short")
-            }
-            _ => (
-                format!("it was {} ahead of those before it", span(time.micros() - reached.micros())),
-                "with --max-jump such a record moves nothing",
-            ),
-        };
-        tracing::warn!(
-            partition = name,
-            offset = after,
-            time_ms = time.millis(),
-            late,
-            "{name}: all records after number {after}, whose time is {time}, were late ({late}); {ahead}: {hint}"
-        );
-        true
-    }
-
-    /// How far late records were behind, and which delay would have taken them.
-    fn say_delay(&self, name: &str, config: &Config) {
-        let Lateness { by_delay, most_behind, delay_needed, .. } = self.lateness;
-        if by_delay == 0 || config.verbosity < Verbosity::Normal {
-            return;
-        }
-        let hint = match rounded_up(delay_needed) {
-            delay if delay <= LONGEST => format!("; --delay {} would have taken them", show(delay)),
-            _ => String::new(),
-        };
-        let behind = span(most_behind);
-        tracing::warn!(
-            partition = name,
-            late = by_delay,
-            behind_us = most_behind,
-            delay_needed_us = delay_needed,
-            "{name}: {by_delay} late, the latest {behind} behind{hint}"
         );
     }
 
@@ -334,6 +265,6 @@ impl Example {
 }
 
 /// A name of the input for people: nothing in it moves a terminal.
-fn shown(name: &str) -> String {
+pub(super) fn shown(name: &str) -> String {
     name.chars().take(64).flat_map(char::escape_debug).collect()
 }

@@ -179,7 +179,7 @@ impl Judging<'_> {
         if self.turns.is_some() {
             record = self.after_changes(record, place.offset);
         }
-        let Owned { state, apart, records, rebuilding, diagnosis, .. } = &mut *self.partition;
+        let Owned { feed, state, apart, records, rebuilding, diagnosis, .. } = &mut *self.partition;
         let sums = apart.as_mut().unwrap_or(self.sums);
         *records = place.offset + 1;
         if let Some(again) = rebuilding {
@@ -234,7 +234,7 @@ impl Judging<'_> {
             }
             Known::Bad(bad) => {
                 state.counts_mut().bad += 1;
-                diagnosis.note(Class::Bad, place.offset, || bad.to_string());
+                diagnosis.bad(bad, place.offset, &feed.name, self.config);
                 self.refuse(raw, place, Reason::Bad, bad.to_string());
             }
         }

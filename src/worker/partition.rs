@@ -5,12 +5,17 @@ use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::ledger::partition_changes::PartitionChanges;
 use crate::source::PartitionFeed;
+use crate::symbols::Symbols;
 use crate::wire::chunk::Prefix;
 use anyhow::Result;
 use crossrate_dataflows::market::acceptance::Partition;
+use crossrate_dataflows::market::changes::name_of;
+use crossrate_dataflows::market::definition::{Definition, Selection};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::sums::{PaneUpdate, Sums};
+use crossrate_dataflows::market::trade::Symbol;
 use crossrate_dataflows::operators::closings::Moved;
+use std::collections::BTreeSet;
 use timely::dataflow::operators::ActivateCapability;
 
 /// A partition of this worker.
@@ -42,6 +47,8 @@ pub(super) struct Owned {
     pub(super) taken: Vec<i64>,
     /// The greatest event time of trades that nobody wanted.
     pub(super) unselected: EventTime,
+    /// How many of the symbols that have come to trade in it are told.
+    pub(super) symbols_told: usize,
     /// Why nothing comes of its records, where nothing does.
     pub(super) diagnosis: Diagnosis,
 }
@@ -70,6 +77,7 @@ impl Owned {
             rebuilding: None,
             taken: Vec::new(),
             unselected: EventTime::MIN,
+            symbols_told: 0,
             diagnosis: Diagnosis::of(config.definition.decimals()),
             feed,
             state,
@@ -104,6 +112,25 @@ impl Owned {
     pub(super) fn pass_over(&mut self, time: EventTime, is_future: bool) {
         if !is_future && time > self.unselected {
             self.unselected = time;
+        }
+    }
+
+    /// The symbols that have come to trade in it since it was asked last, as far as they are wanted by their
+    /// names.
+    pub(super) fn new_symbols(&mut self, symbols: &Symbols, definition: &Definition) -> Vec<Symbol> {
+        let known = self.state.known();
+        if known.len() == self.symbols_told {
+            return Vec::new();
+        }
+        let new = known[self.symbols_told..].iter();
+        let names = new.map(|number| name_of(&symbols.names()[number.0 as usize]));
+        self.symbols_told = known.len();
+        match &definition.symbols {
+            Selection::Only(_) => names.collect(),
+            Selection::All => {
+                let needs: BTreeSet<&Symbol> = definition.needs().collect();
+                names.filter(|name| needs.contains(name)).collect()
+            }
         }
     }
 

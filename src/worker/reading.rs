@@ -361,6 +361,7 @@ impl Reading {
 
     /// Says how far a partition is, with these changes of its part of the checkpoint.
     pub(super) fn tell(&mut self, partition: &mut Owned, changes: Vec<(String, Option<Vec<u8>>)>) {
+        let traded = partition.new_symbols(&self.symbols, &self.config.definition);
         let Some(told) = &partition.told else { return };
         let progress = PartitionProgress {
             partition: partition.feed.number,
@@ -372,8 +373,14 @@ impl Reading {
             idle: partition.idle,
             ended: partition.ended,
         };
-        let moved = partition.moved.take();
-        let note = Note { progress, moved, refused: std::mem::take(&mut self.refused), changes };
+        let note = Note {
+            progress,
+            moved: partition.moved.take(),
+            refused: std::mem::take(&mut self.refused),
+            changes,
+            traded,
+            slips: self.symbols.new_slips(),
+        };
         self.told.activate().session(told).give(Told::Note(note));
     }
 

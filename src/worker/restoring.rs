@@ -85,7 +85,8 @@ impl<'a> JobWorker<'a> {
             }
             Spare { mailboxes: adopted, told }
         });
-        let writing = Writing::new(&config, output, job.outbox, progress);
+        let accepted_before = checkpoint.partitions.values().map(|partition| partition.head.counts.accepted);
+        let writing = Writing::new(&config, output, job.outbox, (progress, accepted_before.sum()));
         let passed = VecDeque::new();
         let probe = job.probe;
         Ok(JobWorker {

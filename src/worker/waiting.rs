@@ -60,6 +60,11 @@ impl Waiting {
         }
     }
 
+    /// Whether this run has given a row.
+    pub(super) fn has_rows(&self) -> bool {
+        self.rows
+    }
+
     /// The run is interrupted: where it had given nothing for a while, or at all, it says why.
     pub(super) fn interrupted(&self, outbox: &Outbox, config: &Config) {
         if outbox.rows.is_empty() && (!self.rows || self.since.elapsed() >= PATIENCE) {

@@ -1,5 +1,7 @@
 //! The writing side of a run, as its first worker has it.
 
+use super::diagnosis;
+use super::no_rows::{self, MissingSymbols};
 use super::progress::{Phase, Progress};
 use super::waiting::Waiting;
 use crate::accounting;
@@ -21,6 +23,11 @@ pub(super) struct Writing {
     outbox: Rc<RefCell<Outbox>>,
     config: Arc<Config>,
     waiting: Waiting,
+    missing: MissingSymbols,
+    /// Whether the input is known to end by itself.
+    has_end: bool,
+    /// How many trades earlier runs of the job have accepted.
+    accepted_before: u64,
     progress: Option<Progress>,
     is_surplus_told: bool,
     /// What was committed of changes with the last commit of all.
@@ -34,14 +41,17 @@ impl Writing {
         config: &Arc<Config>,
         output: Option<Output>,
         outbox: Rc<RefCell<Outbox>>,
-        progress: Option<Progress>,
+        (progress, accepted_before): (Option<Progress>, u64),
     ) -> Writing {
         let config = Arc::clone(config);
         Writing {
             output,
             outbox,
+            has_end: diagnosis::has_end(&config),
             config,
             waiting: Waiting::new(),
+            missing: MissingSymbols::default(),
+            accepted_before,
             progress,
             is_surplus_told: false,
             last_changes: Vec::new(),
@@ -61,6 +71,9 @@ impl Writing {
         let Some(output) = &mut self.output else { return Ok(()) };
         let mut outbox = self.outbox.borrow_mut();
         self.waiting.look(&outbox, &self.config);
+        if !self.has_end {
+            self.missing.look(&mut outbox, &self.config);
+        }
         if let Some(progress) = &mut self.progress {
             progress.look(&outbox);
         }
@@ -114,6 +127,7 @@ impl Writing {
         let Some(mut output) = self.output.take() else { return Ok(()) };
         let mut outbox = self.outbox.borrow_mut();
         self.has_kept = end == JobEnd::Kept;
+        let has_rows = self.waiting.has_rows() || !outbox.rows.is_empty();
         if let Some(progress) = &mut self.progress {
             progress.look(&outbox);
         }
@@ -124,6 +138,12 @@ impl Writing {
         }
         if let Some(progress) = &mut self.progress {
             progress.end(&outbox);
+        }
+        self.missing.say_slips(&mut outbox, &self.config);
+        if end == JobEnd::Closed && !has_rows {
+            let accepted = accounting::total(&outbox.partitions).accepted;
+            let accepted = accepted.saturating_sub(self.accepted_before);
+            no_rows::say_no_rows(accepted, &outbox, &self.config);
         }
         accounting::tell(&self.config, &outbox, || output.prove_lease())?;
         output.close();
