@@ -8,7 +8,6 @@ mod open_windows;
 mod show;
 
 use crate::committed_files::CommittedFiles;
-use crate::config::SinkTarget;
 use crate::config::checkpoint::{Action, CheckpointCommand, CheckpointStore};
 use crate::exit::{Exit, Failure};
 use crate::ledger::checkpoint::Checkpoint;
@@ -59,7 +58,7 @@ const FILES_STAY: &str =
 /// Whether the job writes files. What is not understood is removed all the same.
 fn has_files(store: &CheckpointStore, held: &StoredCheckpoint) -> bool {
     let noted = Checkpoint::decode(&held.entries).map(|checkpoint| checkpoint.files);
-    matches!(store.target, SinkTarget::File(_) | SinkTarget::Days(..))
+    store.target.checkpoint_beside().is_some()
         || noted.is_ok_and(|files| files != CommittedFiles { until: files.until, ..Default::default() })
 }
 

@@ -13,6 +13,7 @@ mod logging;
 pub mod moment;
 pub mod query;
 pub mod secret;
+mod sink_target;
 mod source;
 pub mod top;
 
@@ -21,14 +22,15 @@ use crossrate_dataflows::market::event_time::EventTime;
 pub use day_form::DayForm;
 pub use logging::{LogFormat, Logging};
 use secret::Tokens;
+pub(crate) use sink_target::sink_forms;
+pub use sink_target::{SinkTarget, beside, can_be_cut, ledger_of};
 pub use source::{
     FileSource, KafkaClient, KafkaSource, Listing, RegistryAddress, SimulatedSource, Source, StartOffset,
     TopicFormat, TopicSource, topic_of,
 };
-use std::fmt;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The path that means standard input.
@@ -101,45 +103,13 @@ impl Config {
     /// Whether anybody wants refused records: a dead-letter sink, a display, or a database, which keeps them
     /// by itself.
     pub fn wants_refused(&self) -> bool {
-        let keeps = |sink: &SinkTarget| matches!(sink, SinkTarget::Sqlite(_) | SinkTarget::Postgres(_));
-        self.keep_refused || self.dead_letter.is_some() || self.sinks.iter().any(keeps)
+        self.keep_refused || self.dead_letter.is_some() || self.sinks.iter().any(SinkTarget::is_database)
     }
 
     /// Whether there is one.
     pub fn has_ledger(&self) -> bool {
         self.ledger().is_some()
     }
-}
-
-/// Which of several sinks holds the checkpoint: Kafka, else Postgres, else SQLite, else a file, else files by
-/// day; none for standard output alone, nor for devices and pipes, which cannot be cut back.
-pub fn ledger_of(sinks: &[SinkTarget]) -> Option<&SinkTarget> {
-    let holds = |target: &&SinkTarget| match target {
-        SinkTarget::Stdout => false,
-        SinkTarget::File(path) => can_be_cut(path),
-        SinkTarget::Kafka(_) | SinkTarget::Postgres(_) | SinkTarget::Sqlite(_) | SinkTarget::Days(..) => true,
-    };
-    let rank = |target: &SinkTarget| match target {
-        SinkTarget::Kafka(_) => 0,
-        SinkTarget::Postgres(_) => 1,
-        SinkTarget::Sqlite(_) => 2,
-        SinkTarget::File(_) => 3,
-        SinkTarget::Days(..) => 4,
-        SinkTarget::Stdout => 5,
-    };
-    sinks.iter().filter(holds).min_by_key(|target| rank(target))
-}
-
-/// Where the checkpoint of a file of rows is, or of a folder of them.
-pub fn beside(path: &Path) -> PathBuf {
-    let mut beside = path.to_owned().into_os_string();
-    beside.push(".recovery");
-    beside.into()
-}
-
-/// Whether a path is that of a file, or of none yet.
-pub fn can_be_cut(path: &Path) -> bool {
-    !std::fs::metadata(path).is_ok_and(|found| !found.is_file())
 }
 
 /// A demonstration, checked: a generated market through the dataflow of a run.
@@ -283,37 +253,6 @@ pub enum Speed {
     Max,
     /// So many seconds of event time per second; positive and finite.
     Times(f64),
-}
-
-/// Where rows go.
-#[derive(Clone, PartialEq, Eq)]
-pub enum SinkTarget {
-    /// Standard output, JSON lines.
-    Stdout,
-    /// A file of JSON lines.
-    File(PathBuf),
-    /// A folder with a file for each kind of rows and each day.
-    Days(DayForm, PathBuf),
-    /// A topic, on the brokers of `-b`.
-    Kafka(String),
-    /// An SQLite database.
-    Sqlite(PathBuf),
-    /// A Postgres database, by its URL.
-    Postgres(String),
-}
-
-impl fmt::Debug for SinkTarget {
-    /// A URL may hold a password.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SinkTarget::Stdout => f.write_str("Stdout"),
-            SinkTarget::File(path) => f.debug_tuple("File").field(path).finish(),
-            SinkTarget::Days(form, folder) => f.debug_tuple("Days").field(form).field(folder).finish(),
-            SinkTarget::Kafka(topic) => f.debug_tuple("Kafka").field(topic).finish(),
-            SinkTarget::Sqlite(path) => f.debug_tuple("Sqlite").field(path).finish(),
-            SinkTarget::Postgres(url) => f.debug_tuple("Postgres").field(&database::shown(url)).finish(),
-        }
-    }
 }
 
 /// Where refused records go.

@@ -16,7 +16,7 @@ mod tail;
 mod topic;
 
 use crate::cluster::failure_detector;
-use crate::config::{DayForm, ServeConfig, Serving, SinkTarget, Verbosity, beside, database};
+use crate::config::{DayForm, ServeConfig, Serving, SinkTarget, Verbosity, beside};
 use crate::exit::{Exit, Failure};
 use crate::job_identity;
 use crate::ledger::Entries;
@@ -93,7 +93,7 @@ pub fn run(config: &ServeConfig) -> Result<Exit> {
     let mut place = open(config)?;
     // What cannot be read now is more likely a slip than an outage.
     let first = place.poll(TICK)?;
-    let shown = shown(&config.from);
+    let shown = config.from.to_string();
     let is_recording = matches!(config.from, SinkTarget::File(_) | SinkTarget::Days(..));
     let about = About { job: config.name.clone(), source: shown.clone(), is_recording, definition: None };
     let server = Server::start(listener, &config.serving, (about, Replays::of_results(config)), None)?;
@@ -132,8 +132,8 @@ fn open(config: &ServeConfig) -> Result<Box<dyn ResultStore>> {
         SinkTarget::Postgres(url) => Box::new(postgres::Database::new(url, &config.name, history)?),
         SinkTarget::Kafka(topic) => Box::new(topic::Topic::new(config, topic)?),
         SinkTarget::Days(form, path) => Box::new(folder(path, *form, config)),
-        SinkTarget::Stdout => {
-            return Err(Failure::new(Exit::Usage, "--from: standard output cannot be followed").into());
+        other => {
+            return Err(Failure::new(Exit::Usage, format!("--from: {other} cannot be followed")).into());
         }
     })
 }
@@ -152,17 +152,6 @@ fn days_form(folder: &Path) -> Result<DayForm> {
         )
         .hint("a folder of --to csv:FOLDER or --to parquet:FOLDER is named csv:FOLDER or parquet:FOLDER")
         .into()),
-    }
-}
-
-fn shown(from: &SinkTarget) -> String {
-    match from {
-        SinkTarget::Stdout => "-".into(),
-        SinkTarget::File(path) => path.display().to_string(),
-        SinkTarget::Days(form, folder) => format!("{}:{}", form.as_str(), folder.display()),
-        SinkTarget::Kafka(topic) => format!("kafka:{topic}"),
-        SinkTarget::Sqlite(path) => format!("sqlite:{}", path.display()),
-        SinkTarget::Postgres(url) => database::shown(url),
     }
 }
 

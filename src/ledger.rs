@@ -37,7 +37,7 @@ pub mod stored_checkpoint;
 mod symbol_blocks;
 
 use crate::committed_files::FileChange;
-use crate::config::{Config, SinkTarget, Source, StartOffset, Verbosity, beside};
+use crate::config::{Config, SinkTarget, Source, StartOffset, Verbosity};
 use crate::exit::{Exit, Failure};
 use crate::job_identity;
 use crate::start;
@@ -81,14 +81,10 @@ pub trait Ledger: Send {
     fn name(&self) -> String;
 
     /// Fences any other run of this job. Returns the entries of the last commit, with the term of this run in
-    /// the place of the one before.
-    fn acquire(&mut self) -> Result<Entries>;
-
-    /// Takes the job over in a database beside the ledger, for the run of that term; fails where one of a
-    /// later term has been here. A run that stood still between the two must not end its successor.
-    fn acquire_beside(&mut self, _: u64) -> Result<()> {
-        anyhow::bail!("{} is never beside another ledger", self.name())
-    }
+    /// the place of the one before. A database `beside` the ledger takes the term that the run has there, and
+    /// fails where a run of a later term has been: a run that stood still between the two must not end its
+    /// successor.
+    fn acquire(&mut self, beside: Option<u64>) -> Result<Entries>;
 
     /// Reads the checkpoint without fencing, for stores that cannot undo fencing. Another run may commit
     /// meanwhile, so only entries that never change are reliable.
@@ -131,27 +127,28 @@ pub fn open(config: &Config) -> Result<Option<Box<dyn Ledger>>> {
 pub(crate) fn open_at(config: &Config, target: &SinkTarget) -> Result<Box<dyn Ledger>> {
     Ok(match target {
         SinkTarget::Sqlite(path) => Box::new(Sqlite::open(path, &config.name, config.source.topics())?),
-        SinkTarget::File(path) | SinkTarget::Days(_, path) => {
-            let ledger = Sqlite::beside(&beside(path), &config.name)?;
-            if let Some(other) = ledger.another()? {
-                let words = format!("{} has the rows of job {other:?}, and would be emptied", path.display());
-                return Err(Failure::new(Exit::Usage, words)
-                    .hint(format!(
-                        "name another file, or remove what that job goes on from: \
-                         crossrate checkpoint reset --name {other} --to {}",
-                        path.display()
-                    ))
-                    .into());
-            }
-            Box::new(ledger)
-        }
         SinkTarget::Kafka(_) => Box::new(Kafka::open(config)?),
         SinkTarget::Postgres(url) => {
             let quiet = config.verbosity < Verbosity::Normal;
             let written = Written { kinds: config.definition.kept_kinds(), topics: config.source.topics() };
             Box::new(Postgres::open(url, &config.name, quiet, written)?)
         }
-        SinkTarget::Stdout => anyhow::bail!("standard output holds no checkpoint"),
+        target => {
+            let Some(beside) = target.checkpoint_beside() else {
+                anyhow::bail!("{target} holds no checkpoint")
+            };
+            let ledger = Sqlite::beside(&beside, &config.name)?;
+            if let Some(other) = ledger.another()? {
+                let words = format!("{target} has the rows of job {other:?}, and would be emptied");
+                return Err(Failure::new(Exit::Usage, words)
+                    .hint(format!(
+                        "name another file, or remove what that job goes on from: \
+                         crossrate checkpoint reset --name {other} --to {target}"
+                    ))
+                    .into());
+            }
+            Box::new(ledger)
+        }
     })
 }
 
@@ -202,7 +199,7 @@ pub fn restore(
         unchanged(config, &job.definition, &checkpoint::log(&seen)?, &definition)?;
         goes_on(config)?;
     }
-    let mut entries = ledger.acquire()?;
+    let mut entries = ledger.acquire(None)?;
     tell_size(config, &entries);
     let (mut changes, mut first) = (Changes::new(), Changes::new());
     if config.fresh {

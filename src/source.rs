@@ -15,7 +15,6 @@ use crate::wire::chunk::Chunk;
 use crate::wire::decoded::Decoded;
 use crate::workers::Waker;
 use std::collections::VecDeque;
-use std::ops::ControlFlow;
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
@@ -198,18 +197,18 @@ impl Feed {
     }
 
     /// The next records of a reader for whom nobody decodes ahead and whose input ends: none where there are
-    /// none so far, and a break at the end.
-    pub fn next_chunk(&self) -> anyhow::Result<ControlFlow<(), Option<Chunk>>> {
-        while let Some(taken) = self.pop() {
+    /// none so far, and from the end on, where `has_ended` is set.
+    pub fn next_chunk(&self, has_ended: &mut bool) -> anyhow::Result<Option<Chunk>> {
+        while !*has_ended && let Some(taken) = self.pop() {
             match taken {
-                Taken::Delivery(Delivery::Chunk(chunk)) => return Ok(ControlFlow::Continue(Some(chunk))),
-                Taken::Delivery(Delivery::End) => return Ok(ControlFlow::Break(())),
+                Taken::Delivery(Delivery::Chunk(chunk)) => return Ok(Some(chunk)),
+                Taken::Delivery(Delivery::End) => *has_ended = true,
                 Taken::Delivery(Delivery::Failed(error)) => return Err(error),
                 // Nothing is idle that has an end.
                 Taken::Decoded(_) | Taken::Delivery(_) => {}
             }
         }
-        Ok(ControlFlow::Continue(None))
+        Ok(None)
     }
 
     /// Takes the oldest delivery; none either while another worker has it.

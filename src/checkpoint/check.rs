@@ -2,7 +2,6 @@
 
 use crate::checksum;
 use crate::committed_files::content::FileContent;
-use crate::config::SinkTarget;
 use crate::config::checkpoint::CheckpointStore;
 use crate::ledger::Entries;
 use crate::ledger::checkpoint::{self, Checkpoint};
@@ -74,7 +73,7 @@ fn together(store: &CheckpointStore, checkpoint: &Checkpoint, faults: &mut Vec<S
         }
     }
     // Where the ledger is not on this machine the files need not be either.
-    if !matches!(store.target, SinkTarget::Sqlite(_) | SinkTarget::File(_) | SinkTarget::Days(..)) {
+    if store.target.checkpoint_file().is_none() {
         return;
     }
     for (path, length) in &checkpoint.files.lengths {

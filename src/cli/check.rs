@@ -264,8 +264,8 @@ fn produce_target(given: &Given, sinks: &[SinkTarget]) -> Result<ProduceTarget, 
         [SinkTarget::Kafka(topic)] => return Ok(ProduceTarget::Kafka(topic.clone())),
         [SinkTarget::File(path)] => ProduceTarget::File(path.clone()),
         [SinkTarget::Stdout] => ProduceTarget::Stdout,
-        [SinkTarget::Days(..)] => return Err(wrong("files by day, which are for rows")),
-        [_] => return Err(wrong("a database")),
+        [to] if to.is_database() => return Err(wrong("a database")),
+        [to] => return Err(wrong(&format!("{to}, which is for rows"))),
         _ => return Err(wrong("several places")),
     };
     let chosen = given.origin(&s::TO.about).rank();

@@ -5,7 +5,7 @@ use super::layers::Given;
 use super::settings::{self as s, About, Shape};
 use super::usage::{UsageError, Wrong};
 use super::{properties, values};
-use crate::config::{DeadLetterTarget, STDIN, SinkTarget, Source, beside, can_be_cut};
+use crate::config::{DeadLetterTarget, STDIN, SinkTarget, Source};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ pub(super) fn check_disjoint(
     dead_letter: Option<&DeadLetterTarget>,
 ) -> Result<(), UsageError> {
     let summary = given.find(&s::SUMMARY)?;
-    let checkpoints: Vec<PathBuf> = sinks.iter().filter_map(checkpoint_of).collect();
+    let checkpoints: Vec<PathBuf> = sinks.iter().filter_map(SinkTarget::checkpoint_beside).collect();
     let mut named = NamedPlaces::of_input(given, source);
     let to = given.what(&s::TO.about);
     check_single(sinks, &to)?;
@@ -84,15 +84,6 @@ fn file_of(property: &properties::Property) -> Option<PathBuf> {
     property.key.ends_with(".location").then(|| PathBuf::from(&property.value))
 }
 
-/// The file of the checkpoint that is written beside a file or a folder of rows.
-fn checkpoint_of(sink: &SinkTarget) -> Option<PathBuf> {
-    match sink {
-        SinkTarget::File(path) if !can_be_cut(path) => None,
-        SinkTarget::File(path) | SinkTarget::Days(_, path) => Some(beside(path)),
-        _ => None,
-    }
-}
-
 /// Refuses standard output and databases that are named twice.
 fn check_single(sinks: &[SinkTarget], to: &str) -> Result<(), UsageError> {
     let mut has_stdout = false;
@@ -119,11 +110,8 @@ enum Output<'a> {
 impl<'a> Output<'a> {
     fn of(sink: &'a SinkTarget) -> Option<Output<'a>> {
         match sink {
-            SinkTarget::File(path) | SinkTarget::Sqlite(path) | SinkTarget::Days(_, path) => {
-                Some(Output::File(path))
-            }
             SinkTarget::Kafka(topic) => Some(Output::Topic(topic)),
-            SinkTarget::Stdout | SinkTarget::Postgres(_) => None,
+            other => other.path().map(Output::File),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::usage::{Wrong, nearest};
 use super::values::{self, count};
 use crate::config::query::Query;
-use crate::config::{DayForm, DeadLetterTarget, SinkTarget, StartOffset};
+use crate::config::{DayForm, DeadLetterTarget, SinkTarget, StartOffset, sink_forms};
 use crate::config::{database, moment};
 use crate::wire::format::Format;
 use crossrate_dataflows::market::event_time::EventTime;
@@ -246,15 +246,6 @@ pub(super) fn asked(query: &Query) -> Result<(), Wrong> {
     query.sql.as_deref().into_iter().chain(files).try_for_each(input)
 }
 
-/// Where a text with a scheme goes, such as `kafka:TOPIC`.
-enum Place<'a> {
-    File(&'a str),
-    Kafka(&'a str),
-    Sqlite(&'a str),
-    Days(DayForm, &'a str),
-    Postgres(String),
-}
-
 /// What may stand before a colon.
 const SCHEMES: [&str; 6] = ["kafka", "sqlite", "postgres", "postgresql", "csv", "parquet"];
 
@@ -266,17 +257,19 @@ fn is_scheme(text: &str) -> bool {
 }
 
 /// Tells files from schemes.
-fn place<'a>(text: &'a str, expected: &str) -> Result<Place<'a>, Wrong> {
+fn place(text: &str, expected: &str) -> Result<SinkTarget, Wrong> {
+    // A last slash would put the checkpoint into the folder, not beside it.
+    let days = |form, folder: &str| Ok(SinkTarget::Days(form, PathBuf::from(folder).components().collect()));
     let (scheme, rest) = text.split_once(':').map_or((text, None), |(scheme, rest)| (scheme, Some(rest)));
     match (scheme, rest) {
         ("kafka", Some(rest)) => topic(rest)
-            .map(|_| Place::Kafka(rest))
+            .map(SinkTarget::Kafka)
             .map_err(|wrong| Wrong::new(text, format!("kafka:TOPIC, with {}", wrong.expected))),
         // What follows may hold a password and is not repeated.
-        ("sqlite", Some(path)) if !path.is_empty() => Ok(Place::Sqlite(path)),
+        ("sqlite", Some(path)) if !path.is_empty() => Ok(SinkTarget::Sqlite(path.into())),
         ("sqlite", _) => Err(Wrong::new(text, "sqlite:PATH")),
-        ("csv", Some(folder)) if !folder.is_empty() => Ok(Place::Days(DayForm::Csv, folder)),
-        ("parquet", Some(folder)) if !folder.is_empty() => Ok(Place::Days(DayForm::Parquet, folder)),
+        ("csv", Some(folder)) if !folder.is_empty() => days(DayForm::Csv, folder),
+        ("parquet", Some(folder)) if !folder.is_empty() => days(DayForm::Parquet, folder),
         ("csv" | "parquet", Some(_)) => Err(Wrong::new(text, format!("{scheme}:FOLDER"))),
         // A library would take nothing for a server here; who writes nothing has forgotten something.
         ("postgres" | "postgresql", Some("")) => {
@@ -286,7 +279,7 @@ fn place<'a>(text: &'a str, expected: &str) -> Result<Place<'a>, Wrong> {
             let url = if rest.starts_with("//") { text } else { rest };
             // What was typed may hold a password and is not repeated.
             match database::check(url) {
-                Ok(()) => Ok(Place::Postgres(url.to_owned())),
+                Ok(()) => Ok(SinkTarget::Postgres(url.to_owned())),
                 Err(why) => Err(Wrong::told(
                     format!("{scheme}:.. ({why})"),
                     "postgres:URL, such as postgres://user@host/database",
@@ -310,14 +303,13 @@ fn place<'a>(text: &'a str, expected: &str) -> Result<Place<'a>, Wrong> {
         // What follows may hold a password here, too.
         (scheme, Some(_)) if is_scheme(scheme) => Err(Wrong::told(format!("{scheme}:.."), expected)
             .hint(format!("{scheme}: is none of these; the name of a file begins with ./{scheme}:"))),
-        _ => Ok(Place::File(text)),
+        _ => Ok(SinkTarget::File(text.into())),
     }
 }
 
 /// Where rows go.
 pub(super) fn sink(text: &str) -> Result<SinkTarget, Wrong> {
-    const EXPECTED: &str =
-        "stdout, a file, kafka:TOPIC, sqlite:PATH, postgres:URL, csv:FOLDER or parquet:FOLDER";
+    const EXPECTED: &str = sink_forms!();
     if text == "stdout" || text == "-" {
         return Ok(SinkTarget::Stdout);
     }
@@ -327,16 +319,11 @@ pub(super) fn sink(text: &str) -> Result<SinkTarget, Wrong> {
         );
     }
     match place(text, EXPECTED)? {
-        Place::File(path) => Ok(SinkTarget::File(PathBuf::from(path))),
-        Place::Kafka(topic) => Ok(SinkTarget::Kafka(topic.to_owned())),
-        Place::Sqlite(path) => Ok(SinkTarget::Sqlite(PathBuf::from(path))),
-        Place::Days(DayForm::Parquet, _) if !cfg!(feature = "parquet") => {
+        SinkTarget::Days(DayForm::Parquet, _) if !cfg!(feature = "parquet") => {
             Err(Wrong::new(text, "a sink of this program, which was built without parquet")
                 .hint("build it with --features parquet, or write csv:FOLDER"))
         }
-        // A last slash would put the checkpoint into the folder, not beside it.
-        Place::Days(form, folder) => Ok(SinkTarget::Days(form, PathBuf::from(folder).components().collect())),
-        Place::Postgres(url) => Ok(SinkTarget::Postgres(url)),
+        target => Ok(target),
     }
 }
 
@@ -348,21 +335,14 @@ pub(super) fn results(text: &str, expected: &str) -> Result<SinkTarget, Wrong> {
         }
         "kafka" => Err(Wrong::new(text, expected)
             .hint("the topic is missing, kafka:vwap say; a file of that name is ./kafka")),
-        _ => Ok(match place(text, expected)? {
-            Place::File(path) => SinkTarget::File(PathBuf::from(path)),
-            Place::Kafka(topic) => SinkTarget::Kafka(topic.to_owned()),
-            Place::Sqlite(path) => SinkTarget::Sqlite(PathBuf::from(path)),
-            Place::Postgres(url) => SinkTarget::Postgres(url),
-            // The checkpoint is beside the folder, not in it.
-            Place::Days(form, folder) => SinkTarget::Days(form, PathBuf::from(folder).components().collect()),
-        }),
+        _ => place(text, expected),
     }
 }
 
 /// The same for people: what follows `postgres:` may hold a password.
 pub(super) fn shown_sink(text: &str) -> String {
     match sink(text) {
-        Ok(SinkTarget::Postgres(url)) => database::shown(&url),
+        Ok(database @ SinkTarget::Postgres(_)) => database.to_string(),
         _ => text.to_owned(),
     }
 }
@@ -379,15 +359,16 @@ pub(super) fn dead_letter(text: &str) -> Result<DeadLetterTarget, Wrong> {
         return Err(Wrong::new(text, EXPECTED).hint("standard output is for rows; /dev/stderr is a file too"));
     }
     match place(text, EXPECTED)? {
-        Place::File(path) => Ok(DeadLetterTarget::File(PathBuf::from(path))),
-        Place::Kafka(topic) => Ok(DeadLetterTarget::Kafka(topic.to_owned())),
-        Place::Days(..) => Err(Wrong::new(text, EXPECTED).hint("files by day are for rows")),
-        Place::Sqlite(_) => {
+        SinkTarget::File(path) => Ok(DeadLetterTarget::File(path)),
+        SinkTarget::Kafka(topic) => Ok(DeadLetterTarget::Kafka(topic)),
+        SinkTarget::Days(..) => Err(Wrong::new(text, EXPECTED).hint("files by day are for rows")),
+        SinkTarget::Sqlite(_) => {
             Err(Wrong::new(text, EXPECTED).hint("an sqlite: sink keeps refused records by itself"))
         }
-        Place::Postgres(_) => {
+        SinkTarget::Postgres(_) => {
             Err(Wrong::told("postgres:..", EXPECTED).hint("a postgres: sink keeps refused records by itself"))
         }
+        SinkTarget::Stdout => Err(Wrong::new(text, EXPECTED)),
     }
 }
 

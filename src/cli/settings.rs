@@ -12,7 +12,9 @@ pub(super) use self::headings::{INPUT, LOGGING};
 use super::usage::Wrong;
 use super::{computed, crosses, places, quotes, values};
 use crate::config::log::LoggedChange;
-use crate::config::{AtEnd, DeadLetterTarget, LogFormat, Progress, SinkTarget, Speed, StartOffset, Stay};
+use crate::config::{
+    AtEnd, DeadLetterTarget, LogFormat, Progress, SinkTarget, Speed, StartOffset, Stay, sink_forms,
+};
 use crate::wire::format::Format;
 use crossrate_dataflows::market::assets::{self, Asset};
 use crossrate_dataflows::market::definition::{Basis, Cross, Emit, Fill, MissingLeg, RowKinds};
@@ -435,7 +437,7 @@ settings! {
         "Statistics over the last K windows with a rate, or all").in_demo_too().default("all");
 
     TO: Setting<Vec<SinkTarget>> = Setting::many("to", "SINK", OUTPUT, places::sinks,
-        "stdout, a file, kafka:TOPIC, sqlite:PATH, postgres:URL, csv:FOLDER or parquet:FOLDER; repeatable")
+        concat!(sink_forms!(), "; repeatable"))
         .in_checkpoint_too("Where the job's rows go: a file, kafka:TOPIC, sqlite:PATH, postgres:URL, csv:FOLDER or parquet:FOLDER; repeatable")
         .in_produce_too(Some("kafka:trades"), Some("kafka:TOPIC, a file, or - for standard output")).default("stdout");
     ROWS: Setting<RowKinds> = Setting::one("rows", "KINDS", OUTPUT, values::rows,

@@ -114,7 +114,7 @@ pub(super) fn judge(
         }
         let mut is_idle = true;
         for judge in judges.iter_mut().filter(|judge| !judge.has_ended) {
-            while let Some(chunk) = judge.next()? {
+            while let Some(chunk) = judge.feed.feed.next_chunk(&mut judge.has_ended)? {
                 is_idle = false;
                 judge.take(&chunk, question);
                 judge.feed.feed.recycle(chunk);
@@ -176,16 +176,6 @@ impl Judge {
             },
             feed,
         }
-    }
-
-    /// The next records that are there.
-    fn next(&mut self) -> Result<Option<Chunk>> {
-        if self.has_ended {
-            return Ok(None);
-        }
-        let next = self.feed.feed.next_chunk()?;
-        self.has_ended = next.is_break();
-        Ok(next.continue_value().flatten())
     }
 
     fn take(&mut self, chunk: &Chunk, question: &Question) {

@@ -46,7 +46,7 @@ pub(super) fn look(inspect: &Inspect, topic: &TopicSource) -> Result<Found> {
     while partitions.iter().any(|partition| !partition.has_ended) {
         let mut is_idle = true;
         for partition in partitions.iter_mut().filter(|partition| !partition.has_ended) {
-            while let Some(chunk) = partition.next()? {
+            while let Some(chunk) = partition.feed.feed.next_chunk(&mut partition.has_ended)? {
                 is_idle = false;
                 schemas.iter().try_for_each(|schemas| schemas.wait_for(&chunk))?;
                 let (_, mapping) = match &mut recognised {
@@ -119,16 +119,6 @@ impl Schemas {
 }
 
 impl Looking {
-    /// The next records that are there.
-    fn next(&mut self) -> Result<Option<Chunk>> {
-        if self.has_ended {
-            return Ok(None);
-        }
-        let next = self.feed.feed.next_chunk()?;
-        self.has_ended = next.is_break();
-        Ok(next.continue_value().flatten())
-    }
-
     fn take(&mut self, chunk: Chunk) {
         if self.survey.take(&chunk).is_break() {
             // Its queue stays full, so that its reader leaves it alone.

@@ -272,12 +272,12 @@ impl Ledger for Kafka {
         self.seen.take()?.join().ok().flatten()
     }
 
-    fn acquire(&mut self) -> Result<Entries> {
+    fn acquire(&mut self, beside: Option<u64>) -> Result<Entries> {
         let (mut entries, lease) = self.take_id()?;
         self.protocol.acquire(lease);
         self.meet_topics();
         // Earlier runs of the job learn from this record which run has the job now.
-        let term = checkpoint::put_term(&mut entries, None);
+        let term = checkpoint::put_term(&mut entries, beside);
         let changes = Changes::from([(super::entry_key::EntryKey::Term.into(), Some(term))]);
         self.commit(&Commit { changes, ..Commit::default() })?;
         Ok(entries)

@@ -212,8 +212,28 @@ impl Postgres {
         }
     }
 
-    /// Takes the job over; `beside` another ledger for the run of that term only.
-    fn take(&mut self, beside: Option<u64>) -> Result<Entries> {
+    /// The lease that is there, once no transaction has it locked.
+    fn look(&mut self) -> Result<Option<Lease>> {
+        let job = self.job.clone();
+        self.persist(PATIENCE, async |session: &Session| {
+            begin(&session.client).await?;
+            let found = locked_lease(&session.client, &job).await?;
+            session.client.batch_execute("ROLLBACK").await?;
+            Ok(found)
+        })
+    }
+
+    fn ended(&self, ended: Ended) -> anyhow::Error {
+        super::ended(&self.job, &self.shown, ended)
+    }
+}
+
+impl Ledger for Postgres {
+    fn name(&self) -> String {
+        self.shown.clone()
+    }
+
+    fn acquire(&mut self, beside: Option<u64>) -> Result<Entries> {
         // Taking over is itself a commit, number 0. It depends on no earlier lease, so repeating it does no
         // harm.
         self.protocol.acquire(None);
@@ -246,35 +266,6 @@ impl Postgres {
         self.before = before.filter(|lease| lease.run != self.protocol.next().run);
         self.protocol.acquire(Some(self.protocol.next().clone()));
         Ok(entries)
-    }
-
-    /// The lease that is there, once no transaction has it locked.
-    fn look(&mut self) -> Result<Option<Lease>> {
-        let job = self.job.clone();
-        self.persist(PATIENCE, async |session: &Session| {
-            begin(&session.client).await?;
-            let found = locked_lease(&session.client, &job).await?;
-            session.client.batch_execute("ROLLBACK").await?;
-            Ok(found)
-        })
-    }
-
-    fn ended(&self, ended: Ended) -> anyhow::Error {
-        super::ended(&self.job, &self.shown, ended)
-    }
-}
-
-impl Ledger for Postgres {
-    fn name(&self) -> String {
-        self.shown.clone()
-    }
-
-    fn acquire(&mut self) -> Result<Entries> {
-        self.take(None)
-    }
-
-    fn acquire_beside(&mut self, term: u64) -> Result<()> {
-        self.take(Some(term)).map(drop)
     }
 
     fn is_acquired(&self) -> bool {

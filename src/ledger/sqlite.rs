@@ -154,8 +154,29 @@ impl Sqlite {
 }
 
 impl Sqlite {
-    /// Takes the job over; `beside` another ledger for the run of that term only.
-    fn take(&mut self, beside: Option<u64>) -> Result<Entries> {
+    /// A locked database is most likely held by an earlier run that is stopped in the middle of a commit.
+    fn locked(&self, error: rusqlite::Error) -> anyhow::Error {
+        let busy =
+            matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked));
+        match read_lease(&self.connection, &self.job) {
+            Ok(Some(lease)) if busy => {
+                let words = format!("the database {} is locked", self.path.display());
+                Failure::new(Exit::Failed, words)
+                    .hint(format!("another program writes to it; this job was last held by {}", lease.owner))
+                    .because(error)
+                    .into()
+            }
+            _ => failed(&self.path, error),
+        }
+    }
+}
+
+impl Ledger for Sqlite {
+    fn name(&self) -> String {
+        format!("sqlite:{}", self.path.display())
+    }
+
+    fn acquire(&mut self, beside: Option<u64>) -> Result<Entries> {
         self.protocol.acquire(None);
         self.protocol.begin();
         let lease = self.protocol.next().clone();
@@ -181,36 +202,6 @@ impl Sqlite {
         self.before = before;
         self.protocol.acquire(Some(lease));
         Ok(entries)
-    }
-
-    /// A locked database is most likely held by an earlier run that is stopped in the middle of a commit.
-    fn locked(&self, error: rusqlite::Error) -> anyhow::Error {
-        let busy =
-            matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked));
-        match read_lease(&self.connection, &self.job) {
-            Ok(Some(lease)) if busy => {
-                let words = format!("the database {} is locked", self.path.display());
-                Failure::new(Exit::Failed, words)
-                    .hint(format!("another program writes to it; this job was last held by {}", lease.owner))
-                    .because(error)
-                    .into()
-            }
-            _ => failed(&self.path, error),
-        }
-    }
-}
-
-impl Ledger for Sqlite {
-    fn name(&self) -> String {
-        format!("sqlite:{}", self.path.display())
-    }
-
-    fn acquire(&mut self) -> Result<Entries> {
-        self.take(None)
-    }
-
-    fn acquire_beside(&mut self, term: u64) -> Result<()> {
-        self.take(Some(term)).map(drop)
     }
 
     fn is_acquired(&self) -> bool {

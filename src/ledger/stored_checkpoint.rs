@@ -1,9 +1,9 @@
 //! A checkpoint looked at, or removed, without taking the job over.
 
 use super::protocol::Lease;
-use super::{Entries, Kafka, Postgres, Sqlite, beside};
+use super::{Entries, Kafka, Postgres, Sqlite};
+use crate::config::SinkTarget;
 use crate::config::checkpoint::CheckpointStore;
-use crate::config::{SinkTarget, database};
 use anyhow::Result;
 
 /// The stored state of a job.
@@ -25,38 +25,29 @@ impl StoredCheckpoint {
 impl CheckpointStore {
     /// What people know it by.
     pub fn shown(&self) -> String {
-        match &self.target {
-            SinkTarget::Stdout => "standard output".into(),
-            SinkTarget::File(path) | SinkTarget::Days(_, path) => beside(path).display().to_string(),
-            SinkTarget::Sqlite(path) => format!("sqlite:{}", path.display()),
-            SinkTarget::Kafka(topic) => format!("kafka:{topic}"),
-            SinkTarget::Postgres(url) => database::shown(url),
-        }
+        let beside = self.target.checkpoint_beside().map(|file| file.display().to_string());
+        beside.unwrap_or_else(|| self.target.to_string())
     }
 
     /// What is there; makes nothing and disturbs nobody.
     pub fn read(&self) -> Result<Option<StoredCheckpoint>> {
         match &self.target {
-            SinkTarget::Stdout => Ok(None),
-            SinkTarget::File(path) | SinkTarget::Days(_, path) => Sqlite::look(&beside(path), &self.job),
-            SinkTarget::Sqlite(path) => Sqlite::look(path, &self.job),
             SinkTarget::Kafka(topic) => {
                 Kafka::at(self.kafka.clone(), self.verbosity, &self.job, topic)?.held()
             }
             SinkTarget::Postgres(url) => Postgres::look_at(url, &self.job, self.verbosity)?.held(),
+            other => other.checkpoint_file().map_or(Ok(None), |file| Sqlite::look(&file, &self.job)),
         }
     }
 
     /// Removes it; the rows stay. A run that is under way commits nothing more.
     pub fn remove(&self) -> Result<()> {
         match &self.target {
-            SinkTarget::Stdout => Ok(()),
-            SinkTarget::File(path) | SinkTarget::Days(_, path) => Sqlite::remove(&beside(path), &self.job),
-            SinkTarget::Sqlite(path) => Sqlite::remove(path, &self.job),
             SinkTarget::Kafka(topic) => {
                 Kafka::at(self.kafka.clone(), self.verbosity, &self.job, topic)?.remove()
             }
             SinkTarget::Postgres(url) => Postgres::look_at(url, &self.job, self.verbosity)?.remove(),
+            other => other.checkpoint_file().map_or(Ok(()), |file| Sqlite::remove(&file, &self.job)),
         }
     }
 }

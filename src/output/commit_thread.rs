@@ -154,7 +154,7 @@ pub(super) mod tests {
             "slow".into()
         }
 
-        fn acquire(&mut self) -> Result<Entries> {
+        fn acquire(&mut self, _: Option<u64>) -> Result<Entries> {
             Ok(Entries::new())
         }
 

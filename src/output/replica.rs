@@ -2,7 +2,7 @@
 //! same key: the rows that a restarted job writes again change nothing, so it agrees with the ledger after
 //! any crash.
 
-use crate::config::{Config, SinkTarget};
+use crate::config::Config;
 use crate::ledger::{self, Changes, Commit, Ledger};
 use crate::sink::{Sink, SinkBatch};
 use anyhow::Result;
@@ -17,13 +17,11 @@ impl Replica {
     /// no more to them; if one of them cannot be opened, the others are released to it.
     pub(super) fn open_all(config: &Config, term: u64) -> Result<Vec<Replica>> {
         let ledger = config.ledger();
-        let targets = config.sinks.iter().filter(|target| {
-            matches!(target, SinkTarget::Sqlite(_) | SinkTarget::Postgres(_)) && ledger != Some(*target)
-        });
+        let targets = config.sinks.iter().filter(|target| target.is_database() && ledger != Some(*target));
         let mut replicas: Vec<Replica> = Vec::new();
         for target in targets {
             let acquired = ledger::open_at(config, target).and_then(|mut ledger| {
-                ledger.acquire_beside(term)?;
+                ledger.acquire(Some(term))?;
                 Ok(ledger)
             });
             match acquired {
