@@ -337,8 +337,9 @@ fn stop(error: clap::Error) -> Stop {
 
 #[cfg(test)]
 mod tests {
-    use super::settings::{ALL, Shape};
+    use super::settings::{ALL, About, Agreement, Shape};
     use super::*;
+    use crate::job_identity::{self, Identity};
 
     /// What a command line makes, as far as `Debug` tells it.
     fn outcome(line: &str) -> String {
@@ -346,6 +347,40 @@ mod tests {
         match parse(arguments, &[]) {
             Ok(parsed) => format!("{:?} {:?}", parsed.task, parsed.logging),
             Err(stop) => panic!("{line}: {stop}"),
+        }
+    }
+
+    /// Two processes refuse each other by a setting, and a job goes on from its checkpoint without it, where
+    /// its entry says so.
+    fn agree(about: &About, lines: [&str; 2]) {
+        let [ours, theirs] = lines.map(|line| {
+            let arguments = std::iter::once("crossrate").chain(line.split_whitespace()).map(OsString::from);
+            match parse(arguments, &[]).expect("it is right").task {
+                Task::Run(config) => config,
+                other => panic!("{line}: {other:?}"),
+            }
+        });
+        let difference = Identity::of(&ours).difference(&Identity::of(&theirs), "it");
+        let is_one_job = job_identity::definition(&ours) == job_identity::definition(&theirs);
+        match (about.agreement, difference) {
+            // It holds other settings.
+            (Agreement::EachItsOwn, _) if about.name == "config" => {}
+            (Agreement::EachItsOwn, difference) => assert_eq!(difference, None, "{}", about.name),
+            (Agreement::AllRuns, difference) => {
+                assert!(!is_one_job && difference.is_some(), "{} is not in the definition", about.name);
+                let pairs = job_identity::definition(&theirs);
+                let pair = pairs.iter().find(|(name, _)| *name == about.name);
+                if let (Shape::One("DURATION"), Some((name, value))) = (about.shape, pair) {
+                    assert!(crate::duration::parse(value).is_some(), "{name} is no duration: {value}");
+                }
+            }
+            (Agreement::AllProcesses(_), difference) => {
+                let words = difference.unwrap_or_else(|| panic!("{} has one value always", about.name));
+                let short = about.short.map(|short| format!("-{short} "));
+                let is_named = words.contains(&format!(": {} is ", about.name))
+                    || short.is_some_and(|short| words.contains(&short));
+                assert!(is_one_job && is_named, "{}: {words}", about.name);
+            }
         }
     }
 
@@ -458,9 +493,12 @@ mod tests {
                         (beside, format!("--{} {value}", about.name))
                     }
                 };
-                let without = outcome(&format!("{command} {beside}"));
-                let with = outcome(&format!("{command} {with} {beside}"));
+                let lines = [format!("{command} {beside}"), format!("{command} {with} {beside}")];
+                let [without, with] = lines.each_ref().map(|line| outcome(line));
                 assert_ne!(without, with, "{command} --{} has no effect", about.name);
+                if which == Which::Run {
+                    agree(about, lines.each_ref().map(String::as_str));
+                }
             }
         }
     }

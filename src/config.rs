@@ -28,6 +28,7 @@ pub use source::{
     FileSource, KafkaClient, KafkaSource, Listing, RegistryAddress, SimulatedSource, Source, StartOffset,
     TopicFormat, TopicSource, topic_of,
 };
+use std::fmt;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -83,6 +84,8 @@ pub struct Config {
     pub batch_records: usize,
     /// Windows that start before are withheld, of a replay.
     pub since: Option<EventTime>,
+    /// What all processes of the run must have the same besides the definition: names of settings and values.
+    pub agreed: Vec<(&'static str, String)>,
 }
 
 /// What becomes of windows that are open at the end of a bounded input.
@@ -95,6 +98,35 @@ pub enum AtEnd {
 }
 
 impl Config {
+    /// A run of one process to the end of its input that keeps nothing, and writes nothing itself.
+    pub fn that_leaves_nothing(name: &str, definition: Definition, source: Source) -> Config {
+        Config {
+            max_drift: 2 * definition.windows.longest(),
+            definition,
+            source,
+            kafka: KafkaClient::default(),
+            sinks: Vec::new(),
+            dead_letter: None,
+            idle_timeout: None,
+            name: name.into(),
+            fresh: true,
+            commit_interval: Duration::ZERO,
+            summary: None,
+            serving: None,
+            cluster: Cluster::default(),
+            verbosity: Verbosity::Normal,
+            at_end: AtEnd::Close,
+            changes: Vec::new(),
+            evolve: false,
+            strict: false,
+            progress: Progress::Never,
+            keep_refused: false,
+            batch_records: 65_536,
+            since: None,
+            agreed: Vec::new(),
+        }
+    }
+
     /// Which sink holds the checkpoint.
     pub fn ledger(&self) -> Option<&SinkTarget> {
         ledger_of(&self.sinks)
@@ -262,6 +294,15 @@ pub enum DeadLetterTarget {
     File(PathBuf),
     /// A topic, on the brokers of `-b`.
     Kafka(String),
+}
+
+impl fmt::Display for DeadLetterTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DeadLetterTarget::File(path) => path.display().fmt(f),
+            DeadLetterTarget::Kafka(topic) => write!(f, "kafka:{topic}"),
+        }
+    }
 }
 
 /// Workers and processes, with timely's own meanings.

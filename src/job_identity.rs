@@ -1,6 +1,6 @@
 //! What the processes of one run must agree on, and the words for what they do not.
 
-use crate::config::{Config, DeadLetterTarget, SinkTarget, Source, TopicFormat};
+use crate::config::{Config, Source, TopicFormat};
 use crate::duration;
 use crate::flag_words::in_flags;
 use crate::terminal::printable;
@@ -22,20 +22,22 @@ pub struct Identity {
     pub threads: usize,
     /// Made up by the process that started all the others; empty where each was started by hand.
     pub run: String,
-    /// The job, as pairs of a flag's name and its value, by which differences are named. No secrets: it is
-    /// sent in the clear (to who has proven to know the cluster's secret).
+    /// The job, as pairs of a flag's name and its value, by which differences are named: what is computed,
+    /// and the settings whose entries say that all processes agree on them. No secrets, and of files only the
+    /// names, since mounts differ from machine to machine.
     pub job: Vec<(String, String)>,
 }
 
 impl Identity {
     /// The identity of the run that `config` describes.
     pub fn of(config: &Config) -> Identity {
+        let agreed = config.agreed.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
         Identity {
             version: VERSION.into(),
             processes: config.cluster.processes,
             threads: config.cluster.threads,
             run: String::new(),
-            job: job(config),
+            job: definition(config).into_iter().chain(agreed).collect(),
         }
     }
 
@@ -118,13 +120,19 @@ fn clip(value: &str) -> String {
     }
 }
 
-/// What is computed, as pairs: all that rows depend on besides the input's content.
-pub(crate) fn definition(config: &Config) -> Vec<(String, String)> {
+/// A definition as pairs.
+pub(crate) fn pairs_of(definition: &Definition) -> Vec<(String, String)> {
     let mut pairs = Vec::new();
-    match serde_json::to_value(&config.definition) {
+    match serde_json::to_value(definition) {
         Ok(definition) => flatten("", &definition, &mut pairs),
         Err(error) => pairs.push(("job".into(), error.to_string())),
     }
+    pairs
+}
+
+/// What is computed, as pairs: all that rows depend on besides the input's content.
+pub(crate) fn definition(config: &Config) -> Vec<(String, String)> {
+    let mut pairs = pairs_of(&config.definition);
     let mut add = |name: &str, value: String| pairs.push((name.into(), value));
     let mut format = String::new();
     match &config.source {
@@ -166,45 +174,6 @@ fn formats(topics: &[TopicFormat]) -> String {
             told.collect::<Vec<_>>().join(" ")
         }
     }
-}
-
-/// The job as pairs: what is computed, and how. Brokers and client properties are left out: they may rightly
-/// differ from machine to machine, and hold secrets. Of files only the names count, since mounts differ too.
-fn job(config: &Config) -> Vec<(String, String)> {
-    let mut pairs = definition(config);
-    let mut add = |name: &str, value: String| pairs.push((name.into(), value));
-    if let Source::Kafka(kafka) = &config.source {
-        add("offset", kafka.start.to_string());
-        add("exit-at-end", kafka.exit_at_end.to_string());
-    }
-    let sinks = config.sinks.iter().map(|sink| match sink {
-        SinkTarget::Stdout => "stdout".into(),
-        SinkTarget::File(path) => path.display().to_string(),
-        SinkTarget::Days(form, folder) => format!("{}:{}", form.as_str(), folder.display()),
-        SinkTarget::Kafka(topic) => format!("kafka:{topic}"),
-        SinkTarget::Sqlite(path) => format!("sqlite:{}", path.display()),
-        SinkTarget::Postgres(_) => "postgres".into(),
-    });
-    add("to", sinks.collect::<Vec<String>>().join(" "));
-    add(
-        "dead-letter",
-        match &config.dead_letter {
-            None => "unset".into(),
-            Some(DeadLetterTarget::File(path)) => path.display().to_string(),
-            Some(DeadLetterTarget::Kafka(topic)) => format!("kafka:{topic}"),
-        },
-    );
-    add(
-        "idle-timeout",
-        config.idle_timeout.map_or("off".into(), |timeout| duration::show(timeout.as_micros() as u64)),
-    );
-    add("max-drift", duration::show(config.max_drift));
-    add("name", config.name.clone());
-    add("fresh", config.fresh.to_string());
-    add("at-end", format!("{:?}", config.at_end).to_ascii_lowercase());
-    add("strict", config.strict.to_string());
-    add("changes", config.changes.len().to_string());
-    pairs
 }
 
 /// Fields of the definition that are microseconds.
@@ -285,9 +254,7 @@ fn windows_of(text: &str, slide: Option<&str>) -> Value {
 /// for now or not.
 pub(crate) fn completed(theirs: &[(String, String)], ours: &[(String, String)]) -> Vec<(String, String)> {
     let mut pairs = theirs.to_vec();
-    let Some(Ok(definition)) = definition_of(theirs).map(serde_json::to_value) else { return pairs };
-    let mut known = Vec::new();
-    flatten("", &definition, &mut known);
+    let Some(known) = definition_of(theirs).as_ref().map(pairs_of) else { return pairs };
     // Earlier releases had the slide beside the window, and a leg stood in for five minutes where nothing was
     // said.
     if pairs.iter().any(|(name, _)| name == "slide") {
@@ -324,11 +291,7 @@ pub(crate) fn with_symbols_of(pairs: &[(String, String)], of: &[(String, String)
 pub(crate) fn after_changes(pairs: &[(String, String)], log: &[DatedChange]) -> Vec<(String, String)> {
     let Some(begun) = definition_of(pairs).filter(|_| !log.is_empty()) else { return pairs.to_vec() };
     let definition = Changing::of(&begun).after(log).in_force_of(&begun);
-    let mut changed = Vec::new();
-    if let Ok(definition) = serde_json::to_value(definition) {
-        flatten("", &definition, &mut changed);
-    }
-    with_symbols_of(pairs, &changed)
+    with_symbols_of(pairs, &pairs_of(&definition))
 }
 
 /// A job may get more files, behind those that it has: its pairs are then as if it had had them.
@@ -386,8 +349,7 @@ mod tests {
             ..plain.clone()
         };
         for definition in [plain, other] {
-            let mut pairs = Vec::new();
-            flatten("", &serde_json::to_value(&definition).unwrap(), &mut pairs);
+            let mut pairs = pairs_of(&definition);
             pairs.extend(
                 [("from", "kafka"), ("topic", "[1"), ("symbol", "unset")].map(|(a, b)| (a.into(), b.into())),
             );
@@ -395,12 +357,6 @@ mod tests {
             pairs.retain(|(name, _)| name != "grace");
             assert_eq!(definition_of(&pairs), None, "the grace is not known");
         }
-    }
-
-    fn pairs_of(definition: &Definition) -> Vec<(String, String)> {
-        let mut pairs = Vec::new();
-        flatten("", &serde_json::to_value(definition).unwrap(), &mut pairs);
-        pairs
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::usage::{UsageError, Wrong};
 use super::{outputs, places};
 use crate::config::checkpoint::CheckpointStore;
 use crate::config::{
-    AtEnd, Cluster, Config, DeadLetterTarget, DemoConfig, FileSource, KafkaClient, Logging, ProduceConfig,
+    Cluster, Config, DeadLetterTarget, DemoConfig, FileSource, KafkaClient, Logging, ProduceConfig,
     ProduceTarget, ReplayConfig, ServeConfig, SinkTarget, Source, StartOffset, Verbosity, ledger_of,
 };
 use crate::duration;
@@ -39,7 +39,7 @@ pub(super) fn run(given: &mut Given) -> Result<Config, UsageError> {
         || matches!(dead_letter, Some(DeadLetterTarget::Kafka(_)));
     let source = source(given, &kafka, writes_to_kafka)?;
     outputs::check_disjoint(given, &source, &sinks, dead_letter.as_ref())?;
-    let config = Config {
+    let mut config = Config {
         keep_refused: false,
         max_drift: given.get(&s::MAX_DRIFT)?,
         definition,
@@ -62,7 +62,9 @@ pub(super) fn run(given: &mut Given) -> Result<Config, UsageError> {
         progress: given.get(&s::PROGRESS)?,
         batch_records: given.get(&s::BATCH_RECORDS)?,
         since: None,
+        agreed: Vec::new(),
     };
+    config.agreed = s::agreed(&config);
     can_be_read_again(given, &config)?;
     if config.has_ledger() && !config.changes.is_empty() {
         return Err(Wrong::told(
@@ -117,28 +119,12 @@ pub(super) fn leaves_nothing(
     (definition, source, kafka): (Definition, Source, KafkaClient),
 ) -> Result<Config, UsageError> {
     Ok(Config {
-        max_drift: 2 * definition.windows.longest(),
-        definition,
-        source,
         kafka,
-        sinks: Vec::new(),
-        dead_letter: None,
-        idle_timeout: None,
-        name: name.into(),
-        fresh: true,
-        commit_interval: Duration::ZERO,
-        summary: None,
-        serving: None,
-        cluster: Cluster::default(),
         verbosity: verbosity(given)?,
-        at_end: AtEnd::Close,
         changes: given.find(&s::CHANGES)?.unwrap_or_default(),
-        evolve: false,
-        strict: false,
         progress: given.get(&s::PROGRESS)?,
-        keep_refused: false,
         batch_records: given.get(&s::BATCH_RECORDS)?,
-        since: None,
+        ..Config::that_leaves_nothing(name, definition, source)
     })
 }
 

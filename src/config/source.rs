@@ -150,7 +150,7 @@ pub fn topic_of<T: AsRef<str>>(partition: u32, topics: &[T]) -> (Option<&str>, u
 }
 
 /// How brokers are reached: the same for reading and writing.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct KafkaClient {
     /// `bootstrap.servers`.
     pub brokers: String,

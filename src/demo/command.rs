@@ -2,9 +2,7 @@
 
 use super::{About, Display, Ending, PartitionProgress, Progress, Refused, Surface};
 use crate::changes::ChangeDesk;
-use crate::config::{
-    AtEnd, Cluster, Config, DemoConfig, KafkaClient, Listing, SimulatedSource, Source, Verbosity,
-};
+use crate::config::{Cluster, Config, DemoConfig, Listing, SimulatedSource, Source, Verbosity};
 use crate::exit::{Exit, Failure};
 use crate::run::Observer;
 use crate::serve::replay::Replays;
@@ -56,35 +54,21 @@ pub fn run(demo: DemoConfig) -> Result<Exit> {
 }
 
 fn configuration(demo: &DemoConfig, market: Market) -> Config {
+    let source = Source::Simulated(SimulatedSource {
+        seed: market.seed,
+        seconds: market.seconds,
+        speed: demo.speed,
+        listing: market.listing,
+    });
     Config {
-        definition: demo.definition.clone(),
-        source: Source::Simulated(SimulatedSource {
-            seed: market.seed,
-            seconds: market.seconds,
-            speed: demo.speed,
-            listing: market.listing,
-        }),
-        kafka: KafkaClient { brokers: String::new(), properties: Default::default() },
-        sinks: Vec::new(),
-        dead_letter: None,
-        idle_timeout: None,
         max_drift: 60_000_000,
-        name: "demo".into(),
-        fresh: true,
-        commit_interval: Default::default(),
-        summary: None,
         serving: demo.serving.clone(),
         cluster: Cluster { threads: demo.threads, ..Cluster::default() },
         // The display tells everything itself.
         verbosity: Verbosity::Quiet,
-        at_end: AtEnd::Close,
-        changes: Vec::new(),
-        evolve: false,
-        strict: false,
         progress: demo.progress,
         keep_refused: true,
-        batch_records: 65_536,
-        since: None,
+        ..Config::that_leaves_nothing("demo", demo.definition.clone(), source)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Settings of `run` that other commands take too, by their names, and what is different about them there.
 
-use super::Which;
+use super::{About, Agreement, Which};
 
 /// What a command takes of another one's.
 pub(super) fn taken_by(which: Which) -> &'static [Shared] {
@@ -11,6 +11,19 @@ pub(super) fn taken_by(which: Which) -> &'static [Shared] {
         Which::Inspect => INSPECT_TAKES,
         Which::Run | Which::Demo | Which::Produce | Which::Checkpoint => &[],
     }
+}
+
+/// A setting as another command takes it: what is listed, and of what decides which rows there are all that
+/// makes a difference there.
+pub(super) fn of(about: &About, which: Which) -> Option<Shared> {
+    let decides_rows = matches!(about.agreement, Agreement::AllRuns);
+    let is_taken = match which {
+        Which::Replay => decides_rows,
+        Which::Explain => decides_rows && !NOT_EXPLAINED.contains(&about.name),
+        _ => false,
+    };
+    let listed = taken_by(which).iter().find(|shared| shared.name == about.name);
+    listed.copied().or(is_taken.then(|| shared(about.name)))
 }
 
 /// A setting of `run` that another command takes too, and what is different about it there.
@@ -75,93 +88,37 @@ const INSPECT_TAKES: &[Shared] = &[
     shared("log-format"),
 ];
 
-/// What `explain` takes: all that decides which rows there are.
+/// What `explain` takes besides what decides which rows there are.
 const EXPLAIN_TAKES: &[Shared] = &[
-    shared("from"),
     shared("brokers"),
-    shared("topic"),
     shared("offset").default("beginning"),
     shared("property"),
     shared("kafka-config"),
-    shared("symbol"),
-    shared("format"),
     shared("registry"),
     shared("registry-user"),
     shared("verify"),
-    shared("price-decimals"),
-    shared("quantity-decimals"),
-    shared("dedup"),
-    shared("max-ahead"),
-    shared("max-jump"),
     shared("max-drift"),
     shared("window").help("Windows of the job: the first one is explained; repeatable"),
-    shared("slide"),
-    shared("time-zone"),
-    shared("delay"),
-    shared("grace"),
-    shared("emit"),
-    shared("provisional"),
-    shared("tick"),
-    shared("symbols"),
-    shared("cross"),
-    shared("crosses"),
     shared("changes"),
-    shared("quote"),
-    shared("quote-assets"),
-    shared("pairs"),
-    shared("path-every"),
-    shared("path-lookback"),
-    shared("missing-leg"),
-    shared("max-carry"),
-    shared("back-fill"),
     shared("config"),
     shared("quiet"),
     shared("verbose"),
 ];
 
-/// What `replay` takes.
+/// What rows are made of that are not explained, and which rows leave.
+const NOT_EXPLAINED: [&str; 5] = ["fill", "max-fill", "basis", "stats-last", "rows"];
+
+/// What `replay` takes besides what decides which rows there are.
 const REPLAY_TAKES: &[Shared] = &[
-    shared("from"),
     shared("brokers"),
-    shared("topic"),
     shared("offset").default("as --since needs it, else beginning"),
     shared("property"),
     shared("kafka-config"),
-    shared("symbol"),
-    shared("format"),
     shared("registry"),
     shared("registry-user"),
     shared("verify"),
-    shared("price-decimals"),
-    shared("quantity-decimals"),
-    shared("dedup"),
-    shared("max-ahead"),
-    shared("max-jump"),
     shared("max-drift"),
-    shared("window"),
-    shared("slide"),
-    shared("delay"),
-    shared("grace"),
-    shared("emit"),
-    shared("provisional"),
-    shared("tick"),
-    shared("fill"),
-    shared("max-fill"),
-    shared("symbols"),
-    shared("cross"),
-    shared("crosses"),
     shared("changes"),
-    shared("quote"),
-    shared("quote-assets"),
-    shared("pairs"),
-    shared("path-every"),
-    shared("path-lookback"),
-    shared("basis"),
-    shared("missing-leg"),
-    shared("max-carry"),
-    shared("back-fill"),
-    shared("stats-last"),
-    shared("rows"),
     shared("summary"),
     shared("config"),
     shared("threads"),
