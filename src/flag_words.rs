@@ -56,16 +56,25 @@ fn quotes(value: &str) -> Option<String> {
     let Some(quotes) = serde_json::from_str::<Option<Quotes>>(value).ok()? else {
         return Some("none".into());
     };
-    let assets = |assets: &[Asset]| assets.iter().map(Asset::as_str).collect::<Vec<_>>().join(",");
-    let (every, lookback) = (show_length(quotes.path_every), show_length(quotes.path_lookback));
-    let mut words = format!("{} --path-every {every} --path-lookback {lookback}", assets(&quotes.currencies));
-    if assets(&quotes.quote_assets) != QUOTE_ASSETS {
-        words += &format!(" --quote-assets {}", assets(&quotes.quote_assets));
-    }
+    let flags = quote_flags(&quotes);
+    let mut words: Vec<String> = flags.into_iter().map(|(name, typed)| format!("--{name} {typed}")).collect();
     if !quotes.pairs.is_empty() {
-        words += &format!(" --pairs of {} symbols", quotes.pairs.len());
+        words.push(format!("--pairs of {} symbols", quotes.pairs.len()));
     }
-    Some(words)
+    words.join(" ").strip_prefix("--quote ").map(str::to_owned)
+}
+
+/// The flags of rates in currencies; but for `--pairs`, which names a file.
+pub(crate) fn quote_flags(quotes: &Quotes) -> Vec<(&'static str, String)> {
+    let assets = |assets: &[Asset]| assets.iter().map(Asset::as_str).collect::<Vec<_>>().join(",");
+    let mut flags = vec![
+        ("quote", assets(&quotes.currencies)),
+        ("path-every", show_length(quotes.path_every)),
+        ("path-lookback", show_length(quotes.path_lookback)),
+        ("quote-assets", assets(&quotes.quote_assets)),
+    ];
+    flags.retain(|(name, typed)| *name != "quote-assets" || typed != QUOTE_ASSETS);
+    flags
 }
 
 fn symbols(value: &str) -> Option<String> {

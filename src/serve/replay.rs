@@ -142,8 +142,9 @@ async fn answer(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<Response,
     })?;
     let definition = app.feed.board.read().definition.clone();
     let definition = definition.as_ref().map(|described| &described.definition);
-    let settings = toml::to_string(&request.settings(trades, definition))
-        .map_err(|error| Problem::bad_request(error.to_string()))?;
+    let wrong = |error: String| Problem::bad_request(error);
+    let settings = request.settings(trades, definition).map_err(|error| wrong(error.to_string()))?;
+    let settings = toml::to_string(&settings).map_err(|error| wrong(error.to_string()))?;
     let lost = |error: io::Error| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the replay's process failed: {error}"))
             .hint("ask again; crossrate replay does the same on the command line")

@@ -91,7 +91,7 @@ const ARROWS: &[(&str, &str)] = &[
         "accounting changes cluster config exit job_identity output serve service_manager signals sink source symbols worker \
          workers",
     ),
-    ("serve", "changes config duration exit rows sink sql start wire"),
+    ("serve", "changes config duration exit flag_words job_identity rows sink sql start wire"),
     ("signals", "exit service_manager workers"),
     ("sink", "checksum committed_files config exit file_lock kafka rows"),
     ("source", "checksum config exit http kafka start symbols wire workers"),

@@ -2,19 +2,21 @@
 //! the server computes it now, where that is known: of rows without a checkpoint it is not, and the defaults
 //! hold.
 
-use crate::duration;
-use crossrate_dataflows::market::assets::Asset;
-use crossrate_dataflows::market::definition::{Basis, Definition, Emit, Fill, MissingLeg, Selection};
-use crossrate_dataflows::market::schema::RowKind;
-use serde::Deserialize;
+use crate::flag_words::{in_flags, quote_flags};
+use crate::job_identity;
+use crossrate_dataflows::market::definition::Definition;
+use serde::{Deserialize, Serialize, Serializer};
 use toml::{Table, Value};
 
-/// The body of a request: settings of `crossrate replay`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+/// The body of a request: settings of `crossrate replay`, whose names they have when they are written.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default, rename_all(serialize = "kebab-case"))]
 pub(super) struct ReplayRequest {
+    #[serde(rename(serialize = "since"))]
     since_ms: Option<u64>,
+    #[serde(rename(serialize = "until"))]
     until_ms: Option<u64>,
+    #[serde(rename(serialize = "offset"))]
     from_offset: Option<u64>,
     cross: Option<Vec<String>>,
     symbols: Option<Vec<String>>,
@@ -35,31 +37,28 @@ pub(super) struct ReplayRequest {
     provisional: Option<bool>,
     missing_leg: Option<String>,
     stats_last: Option<u64>,
+    #[serde(serialize_with = "joined")]
     rows: Option<Vec<String>>,
     dedup: Option<String>,
     speed: Option<f64>,
 }
 
+/// Kinds of rows are one text.
+fn joined<S: Serializer>(kinds: &Option<Vec<String>>, serializer: S) -> Result<S::Ok, S::Error> {
+    kinds.as_ref().map(|kinds| kinds.join(",")).serialize(serializer)
+}
+
 /// A text, or a list of texts.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(untagged, expecting = "window: expected a text such as \"1m\", or a list of such texts")]
 enum OneOrMore {
     One(String),
     More(Vec<String>),
 }
 
-impl OneOrMore {
-    fn texts(self) -> Vec<String> {
-        match self {
-            OneOrMore::One(text) => vec![text],
-            OneOrMore::More(texts) => texts,
-        }
-    }
-}
-
 impl ReplayRequest {
     /// As a file of settings: what is left out is as the job computes it, where that is known.
-    pub(super) fn settings(self, trades: &Table, job: Option<&Definition>) -> Table {
+    pub(super) fn settings(self, trades: &Table, job: Option<&Definition>) -> serde_json::Result<Table> {
         let mut settings = trades.clone();
         settings.extend(job.map(settings_of).unwrap_or_default());
         // Whose rows there are, and of which windows, is said as a whole.
@@ -68,110 +67,99 @@ impl ReplayRequest {
                 settings.remove(name);
             }
         }
-        let texts = |texts: Vec<String>| Value::Array(texts.into_iter().map(Value::String).collect());
+        let given: serde_json::Map<_, _> = serde_json::from_value(serde_json::to_value(self)?)?;
+        settings.extend(given.into_iter().filter_map(|(name, value)| Some((name, setting(value)?))));
+        Ok(settings)
+    }
+}
+
+/// A member as a setting.
+fn setting(value: serde_json::Value) -> Option<Value> {
+    use serde_json::Value as Json;
+    match value {
+        Json::Null | Json::Object(_) => None,
         // Numbers are texts there, and are read as strictly.
-        let number = |number: u64| Value::String(number.to_string());
-        for (name, value) in [
-            ("since", self.since_ms.map(number)),
-            ("until", self.until_ms.map(number)),
-            ("offset", self.from_offset.map(number)),
-            ("cross", self.cross.map(texts)),
-            ("symbols", self.symbols.map(texts)),
-            ("window", self.window.map(|windows| texts(windows.texts()))),
-            ("slide", self.slide.map(Value::String)),
-            ("time-zone", self.time_zone.map(Value::String)),
-            ("delay", self.delay.map(Value::String)),
-            ("grace", self.grace.map(Value::String)),
-            ("tick", self.tick.map(Value::String)),
-            ("max-carry", self.max_carry.map(Value::String)),
-            ("price-decimals", self.price_decimals.map(number)),
-            ("quantity-decimals", self.quantity_decimals.map(number)),
-            ("fill", self.fill.map(Value::String)),
-            ("max-fill", self.max_fill.map(Value::String)),
-            ("max-ahead", self.max_ahead.map(Value::String)),
-            ("max-jump", self.max_jump.map(Value::String)),
-            ("emit", self.emit.map(Value::String)),
-            ("provisional", self.provisional.map(Value::Boolean)),
-            ("missing-leg", self.missing_leg.map(Value::String)),
-            ("stats-last", self.stats_last.map(number)),
-            ("rows", self.rows.map(|rows| Value::String(rows.join(",")))),
-            ("dedup", self.dedup.map(Value::String)),
-            ("speed", self.speed.map(|speed| Value::String(speed.to_string()))),
-        ] {
-            if let Some(value) = value {
-                settings.insert(name.into(), value);
-            }
-        }
-        settings
+        Json::Number(number) => Some(Value::String(number.to_string())),
+        Json::String(text) => Some(Value::String(text)),
+        Json::Bool(is_on) => Some(Value::Boolean(is_on)),
+        Json::Array(items) => Some(Value::Array(items.into_iter().filter_map(setting).collect())),
     }
 }
 
 /// A definition as settings that give it.
 fn settings_of(definition: &Definition) -> Table {
-    let list = |texts: Vec<String>| Some(Value::Array(texts.into_iter().map(Value::String).collect()));
-    let text = |text: &str| Some(Value::String(text.to_owned()));
-    let length = |micros: u64| Some(Value::String(duration::show(micros)));
-    let number = |number: u64| Some(Value::String(number.to_string()));
-    let basis = |basis: &Basis| format!("{}={}", basis.cross, basis.direct);
-    let quotes = definition.quotes.as_ref().filter(|quotes| quotes.pairs.is_empty());
-    // Those of rates go with them.
-    let names_rate = |basis: &Basis| definition.quotes.as_ref().is_some_and(|q| q.names(&basis.cross));
-    let is_there = |basis: &&Basis| quotes.is_some() || !names_rate(basis);
-    let assets = |assets: &[Asset]| list(assets.iter().map(ToString::to_string).collect());
-    let rows: Vec<&str> =
-        RowKind::ALL.into_iter().filter(|kind| definition.rows.has(*kind)).map(RowKind::as_str).collect();
-    let settings = [
-        ("cross", list(definition.crosses.iter().map(ToString::to_string).collect())),
-        ("symbols", list(names(&definition.symbols))),
-        ("basis", list(definition.basis.iter().filter(is_there).map(basis).collect())),
-        ("window", list(definition.windows.each().iter().map(|window| window.name().to_owned()).collect())),
-        ("delay", length(definition.delay)),
-        ("grace", length(definition.grace)),
-        ("tick", length(definition.tick)),
-        ("emit", text(if definition.emit == Emit::Changes { "changes" } else { "final" })),
-        ("provisional", Some(Value::Boolean(definition.provisional))),
-        ("rows", text(&rows.join(","))),
-        (
-            "missing-leg",
-            text(match definition.missing_leg {
-                MissingLeg::Null => "null",
-                MissingLeg::Carry => "carry",
-                MissingLeg::Withhold => "withhold",
-            }),
-        ),
-        // A table of pairs has no place among settings: without it rates would be other ones.
-        ("quote", quotes.and_then(|quotes| assets(&quotes.currencies))),
-        ("quote-assets", quotes.and_then(|quotes| assets(&quotes.quote_assets))),
-        ("path-every", quotes.and_then(|quotes| length(quotes.path_every))),
-        ("path-lookback", quotes.and_then(|quotes| length(quotes.path_lookback))),
-        ("max-carry", definition.max_carry.and_then(length)),
-        ("stats-last", definition.stats_last.and_then(number)),
-        ("dedup", text(if definition.dedup { "partition" } else { "off" })),
-        ("max-ahead", length(definition.max_ahead)),
-        ("max-jump", definition.max_jump.and_then(length)),
-        (
-            "fill",
-            text(match definition.fill {
-                Fill::None => "none",
-                Fill::Null => "null",
-                Fill::Previous => "previous",
-            }),
-        ),
-        ("max-fill", definition.max_fill.and_then(length)),
-        ("price-decimals", number(definition.price_decimals.into())),
-        ("quantity-decimals", number(definition.quantity_decimals.into())),
-    ];
-    // A setting that is an empty list would be one without a value.
-    let is_given = |value: &Value| value.as_array().is_none_or(|list| !list.is_empty());
-    settings
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), value.filter(is_given)?)))
-        .collect()
+    let mut told = definition.clone();
+    let quotes = told.quotes.take();
+    // A table of pairs has no place among settings: without it rates would be other ones, and those of a basis
+    // go with them.
+    if let Some(quotes) = quotes.as_ref().filter(|quotes| !quotes.pairs.is_empty()) {
+        told.basis.retain(|basis| !quotes.names(&basis.cross));
+    }
+    let mut flags = in_flags(&job_identity::pairs_of(&told));
+    let quotes = quotes.filter(|quotes| quotes.pairs.is_empty());
+    let quote_flags = quotes.as_ref().map(quote_flags).unwrap_or_default();
+    flags.extend(quote_flags.into_iter().map(|(name, typed)| (name.to_owned(), typed)));
+    // What is not there has no setting, since a list has a value at least.
+    flags.retain(|(name, typed)| {
+        !typed.is_empty() && (typed != "none" || !["cross", "basis", "quote"].contains(&name.as_str()))
+    });
+    let value = |name: &str, typed: &str| match (name, typed) {
+        ("cross" | "basis" | "window", typed) => {
+            Value::Array(typed.split_whitespace().map(Value::from).collect())
+        }
+        (_, "true" | "false") => Value::Boolean(typed == "true"),
+        (_, typed) => Value::from(typed),
+    };
+    flags.into_iter().map(|(name, typed)| (name.clone(), value(&name, &typed))).collect()
 }
 
-fn names(symbols: &Selection) -> Vec<String> {
-    match symbols {
-        Selection::All => vec!["all".to_owned()],
-        Selection::Only(symbols) => symbols.iter().map(ToString::to_string).collect(),
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn members_become_settings() {
+        let request = json!({"since_ms": 5, "window": ["1m"], "max_carry": "4s", "rows": ["symbol", "cross"],
+            "provisional": true, "speed": 0.5});
+        let request: ReplayRequest = serde_json::from_value(request).unwrap();
+        let settings = toml::to_string(&request.settings(&Table::new(), None).unwrap()).unwrap();
+        let expected = [
+            "max-carry = \"4s\"",
+            "provisional = true",
+            "rows = \"symbol,cross\"",
+            "since = \"5\"",
+            "speed = \"0.5\"",
+            "window = [\"1m\"]",
+        ];
+        assert_eq!(settings.lines().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn a_definition_becomes_settings() {
+        let settings = settings_of(&Definition { grace: 7_000_000, ..Definition::default() });
+        let text = |name: &str| settings.get(name).and_then(Value::as_str);
+        assert_eq!(
+            (text("grace"), text("dedup"), text("stats-last")),
+            (Some("7s"), Some("partition"), Some("all"))
+        );
+        assert_eq!(settings.get("provisional").and_then(Value::as_bool), Some(false));
+        assert!(settings.get("window").is_some_and(Value::is_array), "{settings:?}");
+        assert!(
+            ["quote", "basis", "max-carry"].iter().all(|name| !settings.contains_key(*name)),
+            "{settings:?}"
+        );
+    }
+
+    #[test]
+    fn what_is_described_is_what_may_be_asked() {
+        let described: serde_json::Value = serde_json::from_str(crate::serve::openapi::text()).unwrap();
+        let body = &described["paths"]["/v1/replay"]["post"]["requestBody"]["content"]["application/json"];
+        let members = body["schema"]["properties"].as_object().unwrap();
+        for name in members.keys() {
+            assert!(serde_json::from_value::<ReplayRequest>(json!({ name: null })).is_ok(), "{name}");
+        }
+        let known = serde_json::to_value(ReplayRequest::default()).unwrap();
+        assert_eq!(members.len(), known.as_object().unwrap().len());
     }
 }

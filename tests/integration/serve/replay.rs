@@ -35,6 +35,11 @@ pub(crate) fn within(rows: &str, since: u64, until: u64) -> Vec<&str> {
     rows.lines().filter(is).collect()
 }
 
+/// When the window of a row starts.
+fn starts(row: &str) -> u64 {
+    serde_json::from_str::<Value>(row).unwrap()["start_ms"].as_u64().unwrap()
+}
+
 fn ask(served: &Served, headers: &[(&str, &str)], wish: &Value) -> http::Answer {
     let headers = [&[("Content-Type", "application/json")], headers].concat();
     http::ask(served.address, "POST", "/v1/replay", &headers, &wish.to_string())
@@ -158,6 +163,14 @@ fn a_server_replays_and_says_how_far_it_is() {
     assert_eq!(data.collect::<Vec<_>>(), rows);
     assert!(events.contains("event: row\n") && events.contains("event: end\n"), "{events}");
     assert_eq!(served.get("/v1/windows?limit=10000").body, before, "the job is not disturbed");
+    // Whatever decides which rows there are is taken, and heard.
+    let days = |zone: &str, window: &str| {
+        let wish = json!({"window": window, "time_zone": zone, "rows": ["cross"]});
+        let rows = ask(&served, &[], &wish).body;
+        rows.lines().filter(|line| line.starts_with("{\"kind\"")).map(starts).collect::<Vec<u64>>()
+    };
+    assert_eq!(days("Asia/Tokyo", "1d"), days("UTC", "1d@Asia/Tokyo"));
+    assert_ne!(days("Asia/Tokyo", "1d"), days("UTC", "1d"));
     for (wish, status, word) in [
         (json!({"window": "1x"}), 400, "window"),
         (json!({"cross": ["A=B"]}), 400, "cross"),
