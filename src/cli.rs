@@ -44,7 +44,7 @@ use checkpoint::CheckpointCommands;
 use clap::{CommandFactory, Parser, Subcommand};
 use examples::{
     CHECKPOINT_EXAMPLES, DEFINE_EXAMPLES, DEMO_EXAMPLES, EXPLAIN_EXAMPLES, INSPECT_EXAMPLES,
-    PRODUCE_EXAMPLES, QUERY_EXAMPLES, REPLAY_EXAMPLES, RUN_EXAMPLES, SERVE_EXAMPLES,
+    PRODUCE_EXAMPLES, REPLAY_EXAMPLES, RUN_EXAMPLES, SERVE_EXAMPLES, query_examples,
 };
 use flags::{DEMO, EXPLAIN, Flags, INSPECT, PRODUCE, REPLAY, RUN, SERVE};
 use layers::Given;
@@ -163,7 +163,7 @@ enum Commands {
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(Flags<SERVE>),
     /// Ask about rows in SQL: files, folders and databases of rows, or a server
-    #[command(after_help = QUERY_EXAMPLES)]
+    #[command(after_help = query_examples())]
     Query(Box<Query>),
     /// Look at the checkpoint of a job, see whether it is whole, remove it
     #[command(subcommand, alias = "recovery", after_help = CHECKPOINT_EXAMPLES)]
@@ -340,6 +340,7 @@ mod tests {
     use super::settings::{ALL, About, Agreement, Shape};
     use super::*;
     use crate::job_identity::{self, Identity};
+    use crossrate_dataflows::market::definition::RowKinds;
 
     /// What a command line makes, as far as `Debug` tells it.
     fn outcome(line: &str) -> String {
@@ -518,10 +519,11 @@ mod tests {
     }
 
     #[test]
-    fn a_run_of_one_process_is_the_default_cluster() {
+    fn a_run_is_one_process_and_gives_rows_of_all_kinds() {
         let parsed = parse(["crossrate", "run"].map(OsString::from), &[]).expect("no flag is needed");
         let Task::Run(config) = parsed.task else { panic!("a run was asked for") };
         assert_eq!(config.cluster, crate::config::Cluster::default());
+        assert_eq!(config.definition.rows, RowKinds::all());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What `crossrate COMMAND -h` ends with.
 
+use crossrate_dataflows::market::schema::RowKind;
+
 pub(super) const CHECKPOINT_EXAMPLES: &str = "\
 Examples:
   crossrate checkpoint show --to kafka:vwap --name spot
@@ -43,10 +45,16 @@ Examples:
       as fast as it goes, on two workers: the same digest
   crossrate demo --window 20s --slide 5s --missing-leg carry --duration 1h";
 
-pub(super) const QUERY_EXAMPLES: &str = "\
-Tables: symbols, crosses, stats. Their columns are the fields of the rows; exact
-decimals are texts, and beside each stands a double: vwap, and vwap_real.
+/// What stands below the help of `query`.
+pub(super) fn query_examples() -> String {
+    format!(
+        "Tables: {}. Columns are the fields of rows; exact decimals\n\
+         are texts, and beside each stands a double: vwap, and vwap_real.\n\n{QUERY_EXAMPLES}",
+        RowKind::ALL.map(|kind| kind.schema().table).join(", ")
+    )
+}
 
+const QUERY_EXAMPLES: &str = "\
 Examples:
   crossrate query \"select name, max(vwap_real) from symbols group by 1\" rows.jsonl
   crossrate query \"select * from stats order by end_ms desc limit 5\" sqlite:rows.db

@@ -1,6 +1,7 @@
 //! The description of the interface: what is written in `page/openapi.template`, with what follows from the
 //! schema of rows in its places.
 
+use super::rest::point_fields;
 use crossrate_dataflows::market::schema::{Field, FieldType, RowKind, Schema};
 use std::fmt::Write;
 use std::sync::LazyLock;
@@ -21,6 +22,7 @@ fn filled(template: &str) -> String {
         .replace("{kinds_either}", &kinds.join("|"))
         .replace("{tables_listed}", &format!("{} and {last}", others.join(", ")))
         .replace("{row_schemas}", &row_schemas())
+        .replace("{point_schema}", &point_schema())
         .replace("{iso_times}", ISO_TIMES)
 }
 
@@ -40,7 +42,8 @@ fn row_schemas() -> String {
         let name = object_name(schema);
         let kind = format!("\"kind\": {{\"const\": \"{}\"}},\n     {ISO_TIMES}", schema.name);
         // Writing to a String cannot fail.
-        let _ = write!(text, "\"{name}\": {},\n   ", object(&kind, &["kind"], schema.fields, 3));
+        let required = std::iter::once("kind").chain(names(schema.fields)).collect();
+        let _ = write!(text, "\"{name}\": {},\n   ", object(&kind, required, schema.fields, 3));
         any.push(format!("{{\"$ref\": \"#/components/schemas/{name}\"}}"));
     }
     let _ = write!(text, "\"Row\": {{\n    \"oneOf\": [\n     {}\n    ]\n   }}", any.join(",\n     "));
@@ -54,16 +57,30 @@ fn object_name(schema: &Schema) -> String {
     first.into_iter().chain(letters).chain("Row".chars()).collect()
 }
 
-/// An object that has all of these members, the first one as given.
-fn object(first: &str, named: &[&str], fields: &[Field], depth: usize) -> String {
+/// A point of a series: of a cross, but for what those of symbols lack too; statistics may be missing.
+fn point_schema() -> String {
+    let field = |(of, at): (RowKind, usize)| {
+        let field = of.schema().fields[at];
+        Field { nullable: field.nullable || of == RowKind::Stats, ..field }
+    };
+    let [fields, of_all] = [RowKind::Cross, RowKind::Symbol]
+        .map(|kind| point_fields(kind).into_iter().map(field).collect::<Vec<Field>>());
+    object(ISO_TIMES, names(&of_all).collect(), &fields, 6)
+}
+
+fn names(fields: &[Field]) -> impl Iterator<Item = &'static str> {
+    fields.iter().map(|field| field.name)
+}
+
+/// An object of these members, the first ones as given.
+fn object(first: &str, required: Vec<&str>, fields: &[Field], depth: usize) -> String {
     let (outer, inner) = (" ".repeat(depth), " ".repeat(depth + 2));
     let mut members: Vec<String> = (!first.is_empty()).then(|| first.to_owned()).into_iter().collect();
     members.extend(fields.iter().map(|field| format!("\"{}\": {}", field.name, member(field, depth + 2))));
-    let names: Vec<&str> = named.iter().copied().chain(fields.iter().map(|field| field.name)).collect();
     format!(
         "{{\n{outer} \"type\": \"object\",\n{outer} \"properties\": {{\n{inner}{}\n{outer} }},\n{outer} \"required\": [{}]\n{outer}}}",
         members.join(&format!(",\n{inner}")),
-        quoted(&names),
+        quoted(&required),
     )
 }
 
@@ -83,7 +100,7 @@ fn member(field: &Field, depth: usize) -> String {
         FieldType::Text => or_null("string"),
         FieldType::Decimal => format!("{}, \"pattern\": \"^-?[0-9]+(\\\\.[0-9]+)?$\"", or_null("string")),
         FieldType::List(of) => {
-            format!("{}, \"items\": {}", or_null("array"), object("", &[], of, depth))
+            format!("{}, \"items\": {}", or_null("array"), object("", names(of).collect(), of, depth))
         }
     };
     let exact = if field.ty == FieldType::Decimal { "; an exact decimal, as text" } else { "" };

@@ -274,7 +274,7 @@ pub(super) fn series_window(
 }
 
 /// The fields of a point: members of the row, and of the statistics, each as its place in its kind's schema.
-fn point_fields(kind: RowKind) -> Vec<(RowKind, usize)> {
+pub(super) fn point_fields(kind: RowKind) -> Vec<(RowKind, usize)> {
     const OWN: [&str; 11] = [
         "start_ms",
         "end_ms",
