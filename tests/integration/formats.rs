@@ -253,7 +253,15 @@ fn a_format_that_cannot_work_is_a_usage_error_before_anything_is_read() {
         "encoding = \"csv\"\n[[record]]\nsymbol = \"s\"\nid = \"i\"\nprice = \"p\"\nquantity = \"q\"\ntime = \"t\"\nunit = \"s\"\n",
     );
     write("in.csv", "s,i,p,q\n");
-    let cases: [(&[&str], i32, &str); 5] = [
+    write("kind.toml", "[[record]]\nsymbol = \"/s\"\nprice = 3\n");
+    write(
+        "unread.toml",
+        "[[record]]\nwhere = { \"/e\" = [] }\nsymbol = \"/s\"\nprice = \"/p\"\nquantity = \"/q\"\n\
+         time = \"/t\"\nunit = \"s\"\n",
+    );
+    let cases: [(&[&str], i32, &str); 7] = [
+        (&["in.jsonl", "--format", "kind.toml"], 2, "kind.toml:3: price: got an integer `3`, want a text"),
+        (&["in.jsonl", "--format", "unread.toml"], 2, "unread.toml:2: where: an empty list never holds"),
         (&["in.jsonl", "--format", "coinbse"], 2, "did you mean coinbase?"),
         (&["in.jsonl", "--format", "none.toml"], 2, "it cannot be read"),
         (&["in.jsonl", "--format", "bad.toml"], 2, "bad.toml:2: \"s\" is no JSON pointer"),

@@ -17,11 +17,15 @@ use toml::Spanned;
 mod binary;
 mod columns;
 mod heartbeat;
+mod refusals;
 mod symbol;
 mod text;
+mod wrong_value;
 
 use binary::{Asked, BinaryText};
-use text::{ConditionText, File, OneOrMany, QuantityText, RecordText, ScalarText, SideText};
+use text::{
+    ConditionText, ExistsText, File, OneOrMany, QuantityText, RecordText, ScalarText, SideText, SignedText,
+};
 
 /// Why a mapping file cannot work.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +63,7 @@ pub(super) fn compile(
         MappingError {
             name: name.to_owned(),
             line: line_of(text, at),
-            words: error.message().to_owned(),
+            words: wrong_value::words(text, at, error.message()),
             needs_file: false,
         }
     })?;
@@ -107,11 +111,13 @@ impl Compiler<'_> {
                     "venue: want a name without blanks, colons and any of * / = , | \"",
                 );
             }
+            self.leaves_room(venue)?;
             self.venue = format!("{}:", venue.get_ref());
         }
         if file.record.get_ref().is_empty() {
             return self.error(file.record.span(), "record: want at least one [[record]]");
         }
+        self.all_are_reached(file.record.get_ref())?;
         let mut records = Vec::new();
         for record in file.record.into_inner() {
             let span = record.span();
@@ -160,6 +166,9 @@ impl Compiler<'_> {
     }
 
     fn record(&mut self, record: RecordText, span: Range<usize>) -> Compiled<RecordMapping> {
+        if record.kind.as_ref().is_some_and(|kind| kind.get_ref() == "heartbeat") {
+            self.no_trade(&record)?;
+        }
         let mut conditions = Vec::new();
         for (pointer, condition) in record.conditions.into_iter().flatten() {
             conditions.push(self.condition(pointer, condition)?);
@@ -219,7 +228,14 @@ impl Compiler<'_> {
         })
     }
 
+    /// Where a value of a trade is found.
     fn cell(&mut self, text: &str, span: &Range<usize>, elements: Option<&Elements>) -> Compiled<Cell> {
+        self.is_value(text, span, elements.is_some())?;
+        self.any_cell(text, span, elements)
+    }
+
+    fn any_cell(&mut self, text: &str, span: &Range<usize>, elements: Option<&Elements>) -> Compiled<Cell> {
+        self.has_header(text, span)?;
         let cell = match &mut self.pointers {
             Pointers::Csv(columns) => columns.cell(text),
             Pointers::Tree(paths) => {
@@ -251,16 +267,18 @@ impl Compiler<'_> {
     }
 
     fn condition(&mut self, pointer: Spanned<String>, condition: ConditionText) -> Compiled<Condition> {
-        let cell = self.cell(pointer.get_ref(), &pointer.span(), None)?;
+        let cell = self.any_cell(pointer.get_ref(), &pointer.span(), None)?;
         let wanted = match condition {
-            ConditionText::Exists { exists: true } => {
+            ConditionText::Exists(ExistsText { exists: true }) => {
                 self.asked.iter_mut().next_back().into_iter().for_each(|asked| asked.exists_only = true);
                 Wanted::Exists
             }
-            ConditionText::Exists { exists: false } => {
+            ConditionText::Exists(ExistsText { exists: false }) => {
                 return self.error(pointer.span(), "where: want exists = true; an absent value never holds");
             }
-            ConditionText::Values(values) => Wanted::OneOf(scalars(values.into_vec())),
+            ConditionText::Values(values) => {
+                Wanted::OneOf(self.wanted(pointer.get_ref(), pointer.span(), values)?)
+            }
         };
         Ok(Condition { pointer: pointer.into_inner(), cell, wanted })
     }
@@ -315,10 +333,10 @@ impl Compiler<'_> {
         let span = quantity.span();
         match quantity.get_ref() {
             QuantityText::At(at) => Ok((self.cell(at, &span, elements)?, false)),
-            QuantityText::Signed { at, sign } if sign == "side" => {
+            QuantityText::Signed(SignedText { at, sign }) if sign == "side" => {
                 Ok((self.cell(at, &span, elements)?, true))
             }
-            QuantityText::Signed { .. } => self.error(span, "quantity: want sign = \"side\", or no sign"),
+            QuantityText::Signed(_) => self.error(span, "quantity: want sign = \"side\", or no sign"),
         }
     }
 

@@ -469,6 +469,136 @@ fn each_key_that_is_absent_or_wrong_has_its_own_words() {
     assert_eq!(error, words);
 }
 
+#[test]
+fn a_value_of_the_wrong_kind_is_told_with_its_key_and_without_a_type_of_this_program() {
+    let plain = [
+        "symbol = \"/s\"",
+        "price = \"/p\"",
+        "quantity = \"/q\"",
+        "time = \"/t\"",
+        "unit = \"s\"",
+        "where = { \"/e\" = 1 }",
+    ];
+    let instead = |other: &str| {
+        let key = other.split(' ').next().expect("a key");
+        let mut lines: Vec<&str> =
+            plain.iter().map(|it| if it.starts_with(key) { other } else { it }).collect();
+        if !lines.contains(&other) {
+            lines.push(other);
+        }
+        format!("[[record]]\n{}\n", lines.join("\n"))
+    };
+    let conditions = "where: want a text, an integer, true or false, a list of such, or { exists = true }";
+    let symbols = "symbol: want a pointer, { at = .., pattern = .., replace = .. }, { base = .., quote = .., \
+                   join = .. }, { text = .. } or { name = .. }";
+    let quantities = "quantity: want a pointer, or { at = .., sign = \"side\" }";
+    let cases = [
+        (instead("where = { \"/x\" = 1.5 }"), 7, conditions),
+        (instead("where = { \"/x\" = [1, 1.5] }"), 7, conditions),
+        (instead("where = { \"/x\" = { exists = true, foo = 1 } }"), 7, conditions),
+        (instead("where = { \"/x\" = { exists = \"yes\" } }"), 7, conditions),
+        (instead("where = \"/x\""), 7, "where: got a text \"/x\", want a table"),
+        (instead("price = 3"), 3, "price: got an integer `3`, want a text"),
+        (instead("time = [\"/t\"]"), 5, "time: got a list, want a text"),
+        (instead("unit = true"), 6, "unit: got a boolean `true`, want a text"),
+        (instead("symbol = 3"), 2, symbols),
+        (instead("symbol = { at = \"/s\", foo = 1 }"), 2, symbols),
+        (instead("quantity = 1.5"), 4, quantities),
+        (instead("quantity = { at = \"/q\", sign = \"side\", foo = 1 }"), 4, quantities),
+        (instead("side = \"/m\""), 8, "side: got a text \"/m\", want { at = .., buy = [..], sell = [..] }"),
+        (instead("side = { at = \"/m\", buy = [1.5] }"), 8, "side: want texts, integers, true or false"),
+        (instead("side = { at = \"/m\", buy = \"b\" }"), 8, "side: got a text \"b\", want a list"),
+        (instead("side = { buy = [\"b\"] }"), 8, "side: missing field `at`"),
+        (instead("each = 3"), 8, "each: want a JSON pointer, or a list of them, such as \"/data\""),
+        (instead("contracts = \"*-SWAP\""), 8, "contracts: got a text \"*-SWAP\", want a list"),
+        ("encoding = 1\n".to_owned() + &instead(plain[0]), 1, "encoding: got an integer `1`, want a text"),
+        (
+            "encoding = \"csv\"\nheader = 1\n".to_owned() + &instead(plain[0]),
+            2,
+            "header: want \"auto\", true or false",
+        ),
+        ("record = 3\n".into(), 1, "record: got an integer `3`, want a list"),
+        ("record = [3]\n".into(), 1, "record: got an integer `3`, want a table of keys, such as [[record]]"),
+    ];
+    for (text, line, words) in cases {
+        let error = Mapping::parse("m.toml", &text, None).map(drop).unwrap_err().to_string();
+        assert_eq!(error, format!("m.toml:{line}: {words}"), "{text}");
+    }
+}
+
+#[test]
+fn a_mapping_that_can_give_no_trade_is_refused_by_its_line() {
+    let fields = "symbol = \"/s\"\nprice = \"/p\"\nquantity = \"/q\"\ntime = \"/t\"\nunit = \"s\"\n";
+    let record = |more: &str| format!("[[record]]\n{fields}{more}\n");
+    let instead = |from: &str, to: &str| record("").replace(from, to);
+    let csv = record("").replace("\"/", "\"");
+    let long = |bytes: usize| format!("venue = \"{}\"\n", "v".repeat(bytes));
+    let fixed = long(61) + &instead("\"/s\"", "{ text = \"ABC\" }");
+    let whole = "is the whole record, which is no value: want one such as \"/data/price\"";
+    let behind = "record: the one before it has no `where` and takes all; want a `where` there, \
+                  or the one without last";
+    let cases = [
+        (
+            format!("encoding = \"csv\"\nheader = false\n{csv}"),
+            7,
+            "\"t\": with header = false columns have no names: want its number, from 1",
+        ),
+        (
+            record("where = { \"/x\" = [] }"),
+            7,
+            "where: an empty list never holds; want a value in it, or { exists = true }",
+        ),
+        (record("") + &record("where = { \"/x\" = 1 }"), 8, behind),
+        (record("where = {}") + &record(""), 8, behind),
+        (
+            "[[record]]\nkind = \"heartbeat\"\ntime = \"/t\"\nunit = \"s\"\nprice = \"/p\"\n".into(),
+            5,
+            "price is for trades: a heartbeat has where, each, time, unit and offset, no more",
+        ),
+        (
+            record("kind = \"heartbeat\""),
+            2,
+            "symbol is for trades: a heartbeat has where, each, time, unit and offset, no more",
+        ),
+        (long(64) + &record(""), 1, "venue: 64 bytes; want 62 at most, since a name has 64 with it"),
+        (long(63) + &record(""), 1, "venue: 63 bytes; want 62 at most, since a name has 64 with it"),
+        (instead("\"/p\"", "\"\""), 3, &format!("\"\" {whole}")),
+        (instead("\"/q\"", "{ at = \"\", sign = \"side\" }"), 4, &format!("\"\" {whole}")),
+        (instead("\"/s\"", "{ base = \"/b\", quote = \"\" }"), 2, &format!("\"\" {whole}")),
+        (record("each = \"/d\"").replace("\"/t\"", "\"^\""), 5, &format!("\"^\" {whole}")),
+        (record("where = { \"\" = 1 }"), 7, &format!("\"\" {whole}")),
+    ];
+    for (text, line, words) in cases {
+        let error = Mapping::parse("m.toml", &text, None).map(drop).unwrap_err().to_string();
+        assert_eq!(error, format!("m.toml:{line}: {words}"), "{text}");
+    }
+    let error = Mapping::parse("m.toml", &fixed, None).map(drop).unwrap_err().to_string();
+    assert!(error.starts_with("m.toml:3: symbol: ") && error.ends_with("want 64 at most"), "{error}");
+    for works in [
+        long(62) + &record(""),
+        record("where = { \"\" = { exists = true } }"),
+        record("where = { \"^/x\" = 1 }"),
+        // An element may be a value.
+        record("each = \"/d\"").replace("\"/p\"", "\"\""),
+        record("where = { \"/x\" = 1 }") + &record(""),
+    ] {
+        assert!(Mapping::parse("m.toml", &works, None).is_ok(), "{works}");
+    }
+}
+
+#[test]
+fn a_record_that_is_an_array_is_taken_apart_itself() {
+    let mapping = "[[record]]\neach = \"\"\nwhere = { \"^/0/e\" = \"trade\" }\n\
+                   symbol = \"/s\"\nprice = \"/p\"\nquantity = \"/p\"\n\
+                   time = \"/t\"\nunit = \"s\"\n";
+    let record = r#"[{"e":"trade","s":"A","p":1,"t":1525022020},{"s":"B","p":2,"t":1525022021}]"#;
+    let expected = [
+        "A None 100000000x100000000 1525022020000000 None",
+        "B None 200000000x200000000 1525022021000000 None",
+    ];
+    assert_eq!(decoded(mapping, record), expected);
+}
+
 /// The value under a pointer, found by another parser: of a repeated key the last.
 fn looked_up<'a>(raw: &'a RawValue, path: &[&str]) -> Option<&'a RawValue> {
     let Some((key, rest)) = path.split_first() else { return Some(raw) };

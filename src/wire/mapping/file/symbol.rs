@@ -120,7 +120,12 @@ impl Compiler<'_> {
 
     fn fixed(&self, text: &str, span: &Range<usize>) -> Compiled<SymbolMapping> {
         if is_name(text.as_bytes()) {
-            return Ok(SymbolMapping::Fixed(text.to_owned()));
+            let name = format!("{}{text}", self.venue);
+            if is_name(name.as_bytes()) {
+                return Ok(SymbolMapping::Fixed(text.to_owned()));
+            }
+            let words = format!("symbol: {name:?} has {} bytes with its venue: want 64 at most", name.len());
+            return self.error(span.clone(), words);
         }
         self.error(
             span.clone(),

@@ -19,14 +19,14 @@ pub(super) struct File {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "header: want \"auto\", true or false")]
 pub(super) enum HeaderText {
     Is(bool),
     Word(String),
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table of keys, such as [[record]]")]
 pub(super) struct RecordText {
     #[serde(rename = "where")]
     pub(super) conditions: Option<BTreeMap<Spanned<String>, ConditionText>>,
@@ -46,7 +46,7 @@ pub(super) struct RecordText {
 }
 
 #[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "want a JSON pointer, or a list of them, such as \"/data\"")]
 pub(super) enum OneOrMany<T> {
     Many(Vec<T>),
     One(T),
@@ -62,7 +62,7 @@ impl<T> OneOrMany<T> {
 }
 
 #[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "want texts, integers, true or false")]
 pub(super) enum ScalarText {
     Bool(bool),
     Integer(i64),
@@ -70,14 +70,27 @@ pub(super) enum ScalarText {
 }
 
 #[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "where: want a text, an integer, true or false, a list of such, or { exists = true }"
+)]
 pub(super) enum ConditionText {
-    Exists { exists: bool },
+    Exists(ExistsText),
     Values(OneOrMany<ScalarText>),
 }
 
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ExistsText {
+    pub(super) exists: bool,
+}
+
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "symbol: want a pointer, { at = .., pattern = .., replace = .. }, { base = .., quote = .., \
+                 join = .. }, { text = .. } or { name = .. }"
+)]
 pub(super) enum SymbolText {
     At(String),
     Table(SymbolTable),
@@ -97,14 +110,21 @@ pub(super) struct SymbolTable {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "quantity: want a pointer, or { at = .., sign = \"side\" }")]
 pub(super) enum QuantityText {
     At(String),
-    Signed { at: String, sign: String },
+    Signed(SignedText),
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct SignedText {
+    pub(super) at: String,
+    pub(super) sign: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "{ at = .., buy = [..], sell = [..] }")]
 pub(super) struct SideText {
     pub(super) at: String,
     #[serde(default)]

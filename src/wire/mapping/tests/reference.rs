@@ -565,6 +565,9 @@ proptest! {
         mutations in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..2),
         places in prop::sample::select(vec![(8, 8), (0, 18), (10, 3)]),
     ) {
+        // Nothing comes to a record behind one that takes all.
+        let last = all.iter().position(|asked| asked.conditions.is_empty());
+        let all = &all[..last.map_or(all.len(), |last| last + 1)];
         let venue = if all[0].venue { "venue = \"venue\"\n" } else { "" };
         let text = all.iter().fold(venue.to_owned(), |text, asked| text + &asked.written());
         let mapping = Mapping::parse("m.toml", &text, None).unwrap_or_else(|e| panic!("{e} in {text}"));
@@ -577,7 +580,7 @@ proptest! {
                 bytes[at] = *byte;
             }
             for bytes in [record.as_bytes(), &bytes] {
-                let expected = expected(&all, bytes, places);
+                let expected = expected(all, bytes, places);
                 // By itself, and among others, where the fast way may look at what follows.
                 for (before, after) in [("", ""), ("}", record), ("1", "5,\"b\":1.5}\"}          ")] {
                     let around = [before.as_bytes(), bytes, after.as_bytes()].concat();
