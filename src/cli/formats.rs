@@ -17,11 +17,11 @@ pub(super) fn list(name: Option<&str>) -> Result<String, UsageError> {
     let names = || BUILT_IN.iter().map(|(name, _)| *name);
     match name {
         None => {
-            let about =
-                |text: &str| text.lines().next().unwrap_or_default().trim_start_matches("# ").to_owned();
             let lines = BUILT_IN.iter().map(|(name, text)| format!("{name:<16} {}\n", about(text)));
-            let first =
-                format!("{BINANCE:<16} Binance: trade and aggTrade events, and archives of spot trades.\n");
+            let first = format!(
+                "{BINANCE:<16} Binance: trade and aggTrade events, and archives of trades and aggTrades, of spot \
+                 and futures.\n"
+            );
             Ok([first].into_iter().chain(lines).collect())
         }
         Some(BINANCE) => {
@@ -37,6 +37,13 @@ pub(super) fn list(name: Option<&str>) -> Result<String, UsageError> {
             )
         }
     }
+}
+
+/// What a mapping says of itself first, up to the line that ends a sentence.
+fn about(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map_while(|line| line.strip_prefix("# ")).collect();
+    let end = lines.iter().position(|line| line.ends_with('.')).map_or(lines.len(), |last| last + 1);
+    lines[..end].join(" ")
 }
 
 /// What records are read from.

@@ -20,6 +20,7 @@ use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 
 mod format;
+mod gzip;
 mod lines;
 mod parts;
 mod prefix;

@@ -94,15 +94,22 @@ pub fn is_line(line: &[u8]) -> bool {
 /// Whether columns are those of a trade, whatever the decimals of its numbers.
 fn is_trade(columns: &Columns<'_>, layout: &Layout) -> bool {
     let Columns { columns, length, .. } = columns;
-    let is_number = |place: usize| {
-        let scaled = parse_scaled(columns[place].text, Decimals::EIGHT.price);
-        matches!(scaled, Ok(_) | Err(DecimalError::TooPrecise | DecimalError::TooLarge))
-    };
     layout.time < *length
         && integer(columns[ID].text).is_some_and(|id| id < 1 << 63)
-        && is_number(PRICE)
-        && is_number(QUANTITY)
-        && integer(columns[layout.time].text).and_then(EventTime::from_exchange).is_some()
+        && is_price(columns[PRICE].text)
+        && is_price(columns[QUANTITY].text)
+        && is_time(columns[layout.time].text)
+}
+
+/// Whether a column is a price or a quantity, whatever its decimals.
+pub fn is_price(text: &[u8]) -> bool {
+    let scaled = parse_scaled(text, Decimals::EIGHT.price);
+    matches!(scaled, Ok(_) | Err(DecimalError::TooPrecise | DecimalError::TooLarge))
+}
+
+/// Whether a column is a time of a trade.
+pub fn is_time(text: &[u8]) -> bool {
+    integer(text).and_then(EventTime::from_exchange).is_some()
 }
 
 /// Where the columns that are used stand, and what they are called.

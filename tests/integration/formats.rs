@@ -273,3 +273,16 @@ fn a_format_that_cannot_work_is_a_usage_error_before_anything_is_read() {
         assert!(found == Some(code) && said.contains(words), "{flags:?}: {found:?} {said}");
     }
 }
+
+#[test]
+fn the_list_of_formats_has_a_whole_sentence_for_each() {
+    let list = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
+        command.arg("formats").args(arguments);
+        without_settings(&mut command);
+        String::from_utf8(command.output().expect("the program starts").stdout).expect("text")
+    };
+    let told = list(&[]);
+    assert!(told.lines().count() >= 10 && told.lines().all(|line| line.ends_with('.')), "{told}");
+    assert!(told.contains("aggTrades, of spot and futures"), "{told}");
+}

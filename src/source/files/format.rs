@@ -26,7 +26,7 @@ pub(super) enum Packing {
 }
 
 /// What begins like this is packed so; `None` where we know it by name only.
-const MAGICS: [(&[u8], Option<Packing>, &str); 14] = [
+const MAGICS: [(&[u8], Option<Packing>, &str); 18] = [
     (b"\x1f\x8b", Some(Packing::Gzip), "gzip"),
     (b"\x28\xb5\x2f\xfd", Some(Packing::Zstd), "Zstandard"),
     (b"PK\x03\x04", Some(Packing::Zip), "zip"),
@@ -42,6 +42,10 @@ const MAGICS: [(&[u8], Option<Packing>, &str); 14] = [
     (b"ARROW1", None, "Arrow"),
     (b"Obj\x01", None, "Avro"),
     (b"\x93NUMPY", None, "NumPy"),
+    (b"%PDF-", None, "PDF"),
+    (b"\x89PNG\r\n\x1a\n", None, "a picture (PNG)"),
+    (b"\xff\xd8\xff", None, "a picture (JPEG)"),
+    (b"\x7fELF", None, "a program (ELF)"),
 ];
 
 /// Detects the compression from the first bytes. `None`: more bytes are needed. `complete`: these are all
@@ -68,21 +72,35 @@ pub(super) fn packing(head: &[u8], complete: bool) -> Result<Option<Packing>, Fa
     Ok(Some(Packing::Plain))
 }
 
+/// Whether enough is there to tell that content is not packed once more; fails where it is.
+fn is_unpacked(head: &[u8], complete: bool) -> Result<bool, Failure> {
+    match packing(head, complete)? {
+        None => Ok(false),
+        Some(Packing::Plain) => Ok(true),
+        Some(_) => {
+            let found = MAGICS.iter().find(|(magic, ..)| head.starts_with(magic));
+            let name = found.map_or("Zstandard", |(.., name)| name);
+            Err(Failure::new(Exit::Unreachable, format!("this is {name} within what was unpacked"))
+                .hint("unpack the outer archive first: one layer is unpacked here"))
+        }
+    }
+}
+
 /// After so many bytes without a word of what it is, an input is what its name says.
 pub(super) const MOST_HEAD: usize = 64 << 10;
 
 /// What the lines of an input are that begins so; `None` where that takes more bytes. `complete`: there are
 /// no more.
 pub(super) fn lines(head: &[u8], complete: bool, named: &Named<'_>) -> Result<Option<LineFormat>, Failure> {
-    if !foreign::is_told(head, complete)? {
+    if !is_unpacked(head, complete)? || !foreign::is_told(head, complete)? {
         return Ok(None);
-    }
-    if let Some(file) = named.mapping {
-        return mapped(head, complete, named, file);
     }
     if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
         return Err(Failure::new(Exit::Unreachable, "this is UTF-16, from byte 0 on")
             .hint("make it UTF-8: iconv -f UTF-16 -t UTF-8"));
+    }
+    if let Some(file) = named.mapping {
+        return mapped(head, complete, named, file);
     }
     // A byte order mark makes the first record bad; what the others are is told by what follows.
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
@@ -103,6 +121,7 @@ pub(super) fn lines(head: &[u8], complete: bool, named: &Named<'_>) -> Result<Op
         },
         Some(_) if line_end.is_none() && !complete => Ok(None),
         Some(_) => {
+            foreign::klines(first)?;
             if archive::counts_contracts(first) {
                 return Err(foreign::contracts("its column base_qty says that quantities are contracts"));
             }
@@ -153,6 +172,9 @@ fn first_line(text: &[u8]) -> &[u8] {
 /// An archive, if its symbol is known. What it holds is told by its header, else by its name, else by its
 /// columns: by these only when the first line is whole.
 fn csv(first: &[u8], is_whole: bool, named: &Named<'_>) -> Result<Option<LineFormat>, Failure> {
+    if is_whole {
+        foreign::klines(first)?;
+    }
     let told = named.names().find_map(name_of);
     let kind = match archive::header(first).or(told.as_ref().map(|(_, kind)| *kind)) {
         Some(kind) => kind,
@@ -239,7 +261,7 @@ mod tests {
     #[test]
     fn lines_are_told_by_what_they_begin_with() {
         const ARCHIVE: &str = "XVGBTC-trades-2024-08-08.csv.gz";
-        let cases: [(&[u8], bool, &str, Option<&str>, &str); 38] = [
+        let cases: [(&[u8], bool, &str, Option<&str>, &str); 46] = [
             (b"", false, ARCHIVE, None, "more"),
             (b"", true, ARCHIVE, None, "json"),
             (b" \r\n\n", false, "a.csv", None, "more"),
@@ -273,6 +295,26 @@ mod tests {
             ),
             (b" <!DOCTYPE html>", false, "a.jsonl", None, "3 this is HTML, which is not read"),
             (b"<?xml version", false, ARCHIVE, None, "3 this is XML, which is not read"),
+            (b"<Error><Code>NoSuchKey", false, ARCHIVE, None, "3 this is XML, which is not read"),
+            (b"<Error>", false, ARCHIVE, None, "more"),
+            (b"<TICKER>,<DATE>\n", false, "a.txt", None, "json"),
+            (b"\x1f\x8b\x08", false, "a.zip", None, "3 this is gzip within what was unpacked"),
+            (b"PK\x03\x04", false, "a.gz", None, "3 this is zip within what was unpacked"),
+            (b"%PDF-1.7", false, "a.csv", None, "3 this is PDF, which is not read"),
+            (
+                b"1525022020000,1,2,0.5,1.5,100,1525022079999,150,10,50,75,0\n",
+                false,
+                "BTCUSDT-1m-2018-04-29.csv",
+                None,
+                "3 this is an archive of klines (candles), which holds no trades",
+            ),
+            (
+                b"open_time,open,high,low,close,volume,close_time,quote_volume,count,x,y,ignore\n",
+                false,
+                "klines.csv",
+                Some("A"),
+                "3 this is an archive of klines (candles), which holds no trades",
+            ),
             (b"12", true, "", Some("A"), "json"),
             (b"12", true, ARCHIVE, None, "XVGBTC"),
             (b"\xef\xbb\xbf12,", false, ARCHIVE, None, "XVGBTC"),

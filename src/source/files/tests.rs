@@ -114,6 +114,7 @@ fn the_same_lines_in_every_packing() {
     let cases: Vec<(&str, Vec<u8>)> = vec![
         ("plain.jsonl", bytes.to_vec()),
         ("members.gz", [gzip(head), gzip(b""), gzip(tail)].concat()),
+        ("padded.gz", [gzip(head), gzip(tail), vec![0; 200_000]].concat()),
         ("frames.zst", [frame(head), frame(tail)].concat()),
         ("skipped.zst", skipped),
         ("one.zip", zipped(&[("a", bytes)])),
@@ -179,6 +180,10 @@ fn what_cannot_be_read_is_told_before_anything_is() {
         ("wide.gz", gzip(b"\xfe\xff\0{"), &["UTF-16"]),
         ("trades.xz", b"\xfd7zXZ\0\0".to_vec(), &["xz"]),
         ("other.csv", b"Time,Price\n1,2\n".to_vec(), &["its columns are Time,Price"]),
+        ("twice.gz", gzip(&gzip(&lines)), &["gzip within what was unpacked"]),
+        ("inner.zip", zipped(&[("a.zip", &whole)]), &["member a.zip", "zip within what was unpacked"]),
+        ("inner-gz.zip", zipped(&[("a.gz", &gzip(&lines))]), &["member a.gz", "gzip within"]),
+        ("picture.zip", zipped(&[("a.png", b"\x89PNG\r\n\x1a\n\0\0")]), &["member a.png", "PNG"]),
     ];
     for (name, content, fragments) in cases {
         let error = read(&folder.file(name, &content), None, start(0, None)).expect_err(name);
@@ -190,6 +195,15 @@ fn what_cannot_be_read_is_told_before_anything_is() {
         let error = read(&folder.0.path().join(place), None, start(0, None)).expect_err(place);
         assert!(error.contains(fragment), "{error}");
     }
+}
+
+#[test]
+fn what_follows_the_padding_of_gzip_is_no_content() {
+    let folder = Folder::new();
+    let padded = [gzip(b"{}\n"), vec![0; 10], gzip(b"{}\n")].concat();
+    let (chunks, why) = read(&folder.file("a.gz", &padded), None, start(0, None)).expect("it begins well");
+    assert_eq!(records(&chunks), [" {}"]);
+    assert!(why.is_some_and(|why| why.contains("behind the padding")));
 }
 
 #[test]

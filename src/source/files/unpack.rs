@@ -1,15 +1,15 @@
 //! From packed bytes to content, member by member.
 //!
-//! gzip is unpacked by flate2 on zlib-rs and Zstandard by the reference library, both with all their members
-//! and frames as one content; zip by the crate of that name, by its directory: the local headers alone may
-//! tell of what was deleted, and need not tell lengths. The directory stands at the end, so a zip that comes
-//! through a pipe is put into a temporary file first.
+//! gzip is unpacked by flate2 on zlib-rs ([`super::gzip`]) and Zstandard by the reference library, both with
+//! all their members and frames as one content; zip by the crate of that name, by its directory: the local
+//! headers alone may tell of what was deleted, and need not tell lengths. The directory stands at the end, so
+//! a zip that comes through a pipe is put into a temporary file first.
 
 use super::Named;
 use super::format::{self, Packing};
+use super::gzip::Gzip;
 use super::lines::{Bytes, Stop};
 use crate::exit::{Exit, Failure};
-use flate2::bufread::MultiGzDecoder;
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, ErrorKind, Read, Seek, SeekFrom};
 use zip::ZipArchive;
@@ -59,7 +59,7 @@ pub(super) fn members(raw: Raw, named: &Named<'_>, take: &mut TakeMember<'_>) ->
     match packing {
         Packing::Plain | Packing::Zip => {}
         Packing::Gzip => {
-            content = Box::new(MultiGzDecoder::new(BufReader::with_capacity(PACKED, content)));
+            content = Box::new(Gzip::new(BufReader::with_capacity(PACKED, content)));
         }
         Packing::Zstd => {
             let packed = BufReader::with_capacity(PACKED, content);
@@ -148,7 +148,8 @@ fn zip(file: File, named: &Named<'_>, take: &mut TakeMember<'_>) -> Result<(), S
     Ok(())
 }
 
-fn of_member(name: &str, failure: &Failure) -> Failure {
+/// A failure of a member, with its name.
+pub(super) fn of_member(name: &str, failure: &Failure) -> Failure {
     let told = Failure::new(failure.exit(), format!("of its member {name}: {failure}"));
     match failure.what_to_do() {
         Some(hint) => told.hint(hint),

@@ -50,6 +50,11 @@ fn published(path: &Path) -> Result<Option<(PathBuf, String)>, Failure> {
     beside.push(".CHECKSUM");
     let beside = PathBuf::from(beside);
     let shown = beside.display().to_string();
+    // A pipe would wait for its writer.
+    if std::fs::metadata(&beside).is_ok_and(|found| !found.is_file()) {
+        return Err(Failure::new(Exit::Unreachable, format!("its checksum {shown} is no regular file"))
+            .hint("take it away, or read without it: --no-verify"));
+    }
     let mut text = String::new();
     match File::open(&beside).and_then(|file| file.take(LONGEST_CHECKSUM).read_to_string(&mut text)) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),

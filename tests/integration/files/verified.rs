@@ -3,6 +3,7 @@
 
 use super::{FLAGS, Folder, gzip, trades, zipped, zstd};
 use sha2::{Digest, Sha256};
+use std::process::Command;
 
 fn checksum(bytes: &[u8], name: &str) -> String {
     let sum: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
@@ -34,6 +35,17 @@ fn a_file_that_is_not_what_its_checksum_says_is_refused() {
         folder.write("d.jsonl.CHECKSUM", checksum(b"other", name));
         folder.run(&format!("d.jsonl {FLAGS}")).with(0, &[]);
     }
+}
+
+#[test]
+fn a_checksum_that_is_a_pipe_is_not_waited_for() {
+    let folder = Folder::new();
+    folder.write("a.jsonl.gz", gzip(trades(0..40).as_bytes()));
+    let made = Command::new("mkfifo").arg(folder.path("a.jsonl.gz.CHECKSUM")).status().expect("mkfifo");
+    assert!(made.success());
+    let flags = format!("a.jsonl.gz {FLAGS}");
+    folder.run(&flags).with(3, &["a.jsonl.gz.CHECKSUM is no regular file", "--no-verify"]);
+    assert_eq!(folder.run(&format!("{flags} --no-verify")).rows.lines().count(), 4);
 }
 
 #[test]
@@ -97,6 +109,13 @@ fn files_that_are_no_trades_are_refused_by_name() {
         (b"\x93NUMPY\x01", "NumPy"),
         (&xlsx, "xlsx"),
         (b"SQLite format 3\0", "SQLite"),
+        (b"%PDF-1.7\n1 0 obj\n", "PDF"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "PNG"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF\0", "JPEG"),
+        (b"\x7fELF\x02\x01\x01\0", "ELF"),
+        (b"<Error><Code>NoSuchKey</Code></Error>", "XML"),
+        (&gzip(&gzip(b"{}\n")), "gzip within"),
+        (b"1525022020000,1,2,0.5,1.5,100,1525022079999,150,10,50,75,0\n", "klines"),
         (b"id,price,qty,base_qty,time,is_buyer_maker\n1,1,1,1,1525022020361,true\n", "contracts"),
     ] {
         folder.write("input", bytes);

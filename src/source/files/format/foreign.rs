@@ -1,4 +1,5 @@
-//! What is no input, named by its first bytes, so that it is refused before anything is written.
+//! What is no input, named by its first bytes or its first line, so that it is refused before anything is
+//! written.
 
 use crate::exit::{Exit, Failure};
 use crate::source::files::Named;
@@ -38,11 +39,52 @@ pub(super) fn is_told(head: &[u8], complete: bool) -> Result<bool, Failure> {
     if ["<!doctype html", "<html", "<head", "<body"].into_iter().any(begins) {
         return Err(failure("HTML"));
     }
-    if begins("<?xml") {
+    if begins("<?xml") || is_element(text) {
         return Err(failure("XML"));
     }
     // So much tells it.
-    Ok(text.first() != Some(&b'<') || text.len() >= 16 || complete)
+    Ok(text.first() != Some(&b'<') || is_tag_over(text) || text.len() >= LONGEST_TAG || complete)
+}
+
+/// Of a longer tag the end is not waited for.
+const LONGEST_TAG: usize = 256;
+
+/// Whether a text begins with a tag, or a line, and something behind it.
+fn is_tag_over(text: &[u8]) -> bool {
+    memchr::memchr2(b'>', b'\n', text).is_some_and(|end| text[end] == b'\n' || end + 1 < text.len())
+}
+
+/// Whether a text begins with an element of XML. A header of CSV may have its names in such brackets, but has
+/// a separator behind them.
+fn is_element(text: &[u8]) -> bool {
+    let begins = matches!(text, [b'<', first, ..] if first.is_ascii_alphabetic());
+    let end = memchr::memchr2(b'>', b'\n', text).filter(|end| begins && text[*end] == b'>');
+    end.and_then(|end| text.get(end + 1)).is_some_and(|behind| !b",;\t| ".contains(behind))
+}
+
+/// Refuses an archive of klines: a line of numbers between two times, or its header.
+pub(super) fn klines(line: &[u8]) -> Result<(), Failure> {
+    let columns: Vec<&[u8]> = line.split(|b| *b == b',').map(<[u8]>::trim_ascii).collect();
+    let is_name = |column: &[u8], names: [&str; 2]| {
+        names.iter().any(|name| column.eq_ignore_ascii_case(name.as_bytes()))
+    };
+    let is_kline = match columns.as_slice() {
+        [from, open, high, low, close, _, to, ..] => {
+            let is_header = is_name(from, ["open_time", "openTime"])
+                && is_name(open, ["open", "o"])
+                && is_name(close, ["close", "c"]);
+            is_header
+                || archive::is_time(from) && archive::is_time(to) && {
+                    [open, high, low, close].iter().all(|price| archive::is_price(price))
+                }
+        }
+        _ => false,
+    };
+    if !is_kline {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::Unreachable, "this is an archive of klines (candles), which holds no trades")
+        .hint("take the archive of trades or aggTrades of that symbol; --window 1m makes candles of them"))
 }
 
 /// Says what is wrong with an archive that a spreadsheet or a database has written anew: no record of it
