@@ -1,6 +1,7 @@
 //! The command that reads what was looked at.
 
 use super::NO_SYMBOL;
+use super::clocks::Clocks;
 use super::survey::Found;
 use crate::config::inspect::Inspect;
 use crate::config::{STDIN, Source};
@@ -16,42 +17,40 @@ pub(super) struct Told {
 }
 
 /// The command for the inputs of the format that most of the trades have; for none it is the mapping that
-/// comes nearest.
-pub(super) fn command(inspect: &Inspect, found: &[Found]) -> Told {
-    let Some(best) = found.iter().filter(|f| f.recognition.fits).max_by_key(|f| f.counts.accepted) else {
-        return nothing_fits(found);
+/// comes nearest. Nothing where all inputs are refused: each refusal says what to do.
+pub(super) fn command(inspect: &Inspect, found: &[Found]) -> Option<Told> {
+    let fitting = found.iter().filter(|f| f.recognition.fits());
+    let Some(best) = fitting.max_by_key(|f| f.counts.accepted) else {
+        let is_any_looked_at = found.iter().any(|f| f.failure.is_none());
+        return is_any_looked_at.then(|| nothing_fits(inspect, found));
     };
-    let format = name_of(best);
     // Each topic may have a format of its own.
     let is_topic = matches!(inspect.config.source, Source::Kafka(_));
     let is_read = |f: &&Found| {
-        let same = name_of(f) == format && f.recognition.needs_symbol == best.recognition.needs_symbol;
-        f.counts.read() == 0 || (is_topic || same) && f.recognition.fits
+        let same = f.format_name() == best.format_name()
+            && f.recognition.needs_symbol == best.recognition.needs_symbol;
+        (f.is_empty() && f.failure.is_none()) || (is_topic || same) && f.recognition.fits()
     };
     let read: Vec<&Found> = found.iter().filter(is_read).collect();
-    let mut notes = Vec::new();
-    if read.len() < found.len() {
-        let others: Vec<&str> = found.iter().filter(|f| !is_read(f)).map(|f| f.name.as_str()).collect();
-        notes.push(format!("not read with it, since the format is another one: {}", others.join(", ")));
-    }
+    let mut notes = left_out(found.iter().filter(|f| !is_read(f)));
     let mut words = vec!["crossrate".to_owned(), "run".to_owned()];
     match &inspect.config.source {
         Source::Kafka(_) => {
             words.extend(inspect.reached_by.iter().cloned());
-            for topic in &read {
-                let format = name_of(topic);
-                let is_default = format == BINANCE;
-                let own = if is_default { String::new() } else { format!("={format}") };
-                words.extend(["-t".to_owned(), format!("{}{own}", topic.name)]);
-            }
+            words.extend(read.iter().flat_map(|topic| named(topic)));
             words.push("-e".to_owned());
         }
-        _ => {
+        Source::Files(files) => {
             words.extend(read.iter().map(|f| path(&f.name)));
+            let format = best.format_name();
             if format != BINANCE {
-                words.extend(["--format".to_owned(), format]);
+                words.extend(["--format".to_owned(), format.to_owned()]);
+            }
+            if !files.verify {
+                words.push("--no-verify".to_owned());
             }
         }
+        Source::Simulated(_) => {}
     }
     if let Some(symbol) = symbol(inspect, best) {
         if best.recognition.needs_symbol {
@@ -66,30 +65,86 @@ pub(super) fn command(inspect: &Inspect, found: &[Found]) -> Told {
         }
     }
     words.extend(["--symbols".to_owned(), "all".to_owned()]);
-    let behind = rounded_up(read.iter().map(|f| f.most_behind).max().unwrap_or_default());
-    if behind > LONGEST {
-        notes.push("records are more than a year out of order: no --delay takes them all".into());
-    } else if behind > inspect.config.definition.delay {
-        words.extend(["--delay".to_owned(), show(behind)]);
+    in_order(inspect, &read, &mut words, &mut notes);
+    for damaged in read.iter().filter(|f| f.failure.is_some()) {
+        notes.push(format!("it ends at the damage until {} is there as a whole", damaged.name));
     }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    Told { notes, command: line(&words) }
+    Some(Told { notes, command: line(&words) })
 }
 
-fn nothing_fits(found: &[Found]) -> Told {
-    let nearest = found.iter().find_map(|f| f.recognition.others.first()).map(|(name, _)| name.as_str());
-    match nearest.filter(|name| !name.contains(['/', '.'])) {
-        Some(name) => Told {
-            notes: vec!["no format reads it; a mapping of your own may begin with the nearest".into()],
-            command: line(&["crossrate", "formats", name]),
-        },
-        None => Told { notes: Vec::new(), command: "crossrate formats".into() },
+/// Inputs that the command does not read.
+fn left_out<'a>(others: impl Iterator<Item = &'a Found>) -> Vec<String> {
+    let (other, unread): (Vec<&Found>, Vec<&Found>) = others.partition(|f| f.recognition.fits());
+    let reasons = [("the format is another one", other), ("no format reads it", unread)];
+    let note = |(reason, found): (&str, Vec<&Found>)| {
+        let names: Vec<&str> = found.iter().map(|f| f.name.as_str()).collect();
+        (!names.is_empty()).then(|| format!("not read with it, since {reason}: {}", names.join(", ")))
+    };
+    reasons.into_iter().filter_map(note).collect()
+}
+
+/// The flags by which no trade is lost that is out of order; of a wild clock those that refuse it.
+fn in_order(inspect: &Inspect, read: &[&Found], words: &mut Vec<String>, notes: &mut Vec<String>) {
+    let mut clocks = Clocks::default();
+    read.iter().for_each(|f| clocks.add(&f.clocks));
+    let delay = inspect.config.definition.delay;
+    let now = clocks.as_they_are();
+    let cure = clocks.cure().filter(|_| now.most_behind > delay);
+    if let Some((length, tally)) = cure {
+        words.extend(["--max-jump".to_owned(), show(length)]);
+        let refused = tally.refused;
+        notes.push(match refused {
+            1 => "one record runs far ahead of the others: --max-jump refuses it".into(),
+            _ => format!("{refused} records run far ahead of the others: --max-jump refuses them"),
+        });
+    }
+    let behind = rounded_up(cure.map_or(now, |(_, tally)| tally).most_behind);
+    if behind > LONGEST {
+        notes.push("records are more than a year out of order: no --delay takes them all".into());
+    } else if behind > delay {
+        words.extend(["--delay".to_owned(), show(behind)]);
     }
 }
 
-/// The format: its name, or the path of a user's mapping.
-fn name_of(found: &Found) -> String {
-    found.recognition.format.as_ref().map_or(BINANCE, |format| format.name()).to_owned()
+fn nothing_fits(inspect: &Inspect, found: &[Found]) -> Told {
+    let is_given = |f: &&Found| f.recognition.is_given && !f.is_empty();
+    if let Some(given) = found.iter().find(is_given) {
+        let mut words = vec!["crossrate".to_owned(), "inspect".to_owned()];
+        match &inspect.config.source {
+            Source::Kafka(_) => {
+                words.extend(inspect.reached_by.iter().cloned());
+                words.extend(found.iter().flat_map(|f| ["-t".to_owned(), f.name.clone()]));
+            }
+            _ => words.extend(found.iter().map(|f| path(&f.name))),
+        }
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let name = given.recognition.others.first().map_or("the format", |(name, _)| name.as_str());
+        let note = format!("{name} reads none of it; without --format every format is tried:");
+        return Told { notes: vec![note], command: line(&words) };
+    }
+    match found.iter().find_map(|f| f.recognition.nearest.as_deref()) {
+        Some(name) => {
+            let note = format!(
+                "no format reads it; a mapping of your own may begin with the nearest: \
+                 crossrate formats {name} > mine.toml, mend what it says, then --format mine.toml"
+            );
+            Told { notes: vec![note], command: line(&["crossrate", "formats", name]) }
+        }
+        None => {
+            let is_any = found.iter().any(|f| !f.is_empty());
+            let notes =
+                is_any.then(|| "no format reads it, and none comes near; these are known:".to_owned());
+            Told { notes: notes.into_iter().collect(), command: "crossrate formats".into() }
+        }
+    }
+}
+
+/// A topic with its format, where that is not the default.
+fn named(topic: &Found) -> [String; 2] {
+    let format = topic.format_name();
+    let own = if format == BINANCE { String::new() } else { format!("={format}") };
+    ["-t".to_owned(), format!("{}{own}", topic.name)]
 }
 
 fn symbol(inspect: &Inspect, found: &Found) -> Option<String> {

@@ -4,6 +4,7 @@ use super::command::{Told, command};
 use super::survey::{Found, SymbolFound};
 use crate::config::inspect::Inspect;
 use crate::duration::span;
+use crate::wire::format::BINANCE;
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -17,10 +18,12 @@ const OTHERS_TOLD: usize = 3;
 /// For people; the last line is the command.
 pub(super) fn text(inspect: &Inspect, found: &[Found]) -> String {
     let mut text = String::new();
-    for one in found {
+    // Of one that was refused its error says all.
+    let is_told = |one: &&Found| found.len() > 1 || one.failure.is_none() || one.counts.read() > 0;
+    for one in found.iter().filter(is_told) {
         input(&mut text, one);
     }
-    let Told { notes, command } = command(inspect, found);
+    let Some(Told { notes, command }) = command(inspect, found) else { return text };
     for note in notes {
         let _ = writeln!(text, "{note}");
     }
@@ -34,12 +37,16 @@ fn input(text: &mut String, found: &Found) {
     };
     let recognition = &found.recognition;
     let counts = &found.counts;
-    match (&recognition.format, recognition.fits) {
-        (_, _) if counts.read() == 0 && recognition.format.is_none() => told("records", "none".into()),
-        (Some(format), true) => told("format", format.name().to_owned()),
-        _ => {
+    match &recognition.format {
+        Some(format) => told("format", format.name().to_owned()),
+        None if found.is_empty() && found.failure.is_none() => told("records", "none".into()),
+        None if found.is_empty() => {}
+        None => {
             told("format", "none that is known".into());
-            for (name, why) in recognition.others.iter().take(OTHERS_TOLD) {
+            let (nearest, further) = recognition.others.split_at(recognition.others.len().min(OTHERS_TOLD));
+            // What a run without --format says.
+            let default = further.iter().filter(|(name, _)| name == BINANCE);
+            for (name, why) in nearest.iter().chain(default) {
                 told("", format!("{name}: {}", one_line(why)));
             }
         }
@@ -60,6 +67,9 @@ fn input(text: &mut String, found: &Found) {
         let partition = example.partition.map_or_else(String::new, |number| format!("partition {number}, "));
         let why = one_line(&example.why);
         told(example.class, format!("{partition}record {}: {why}", example.offset));
+    }
+    if let Some(failure) = &found.failure {
+        told("error", one_line(&format!("{failure:#}")));
     }
     text.push('\n');
 }
@@ -123,7 +133,8 @@ fn symbols(found: &Found) -> String {
 
 /// For programs.
 pub(super) fn json(inspect: &Inspect, found: &[Found]) -> Result<String> {
-    let Told { notes, command } = command(inspect, found);
+    let (notes, command) =
+        command(inspect, found).map_or((Vec::new(), None), |told| (told.notes, Some(told.command)));
     let inputs: Vec<Value> = found.iter().map(input_json).collect();
     let told = json!({ "inputs": inputs, "notes": notes, "command": command });
     Ok(serde_json::to_string_pretty(&told)? + "\n")
@@ -153,7 +164,7 @@ fn input_json(found: &Found) -> Value {
     records.extend(found.counts.classes().map(|(class, count)| (class.to_owned(), json!(count))));
     json!({
         "input": found.name,
-        "format": recognition.format.as_ref().filter(|_| recognition.fits).map(|format| format.name()),
+        "format": recognition.format.as_ref().map(|format| format.name()),
         "other_formats": others,
         "records": records,
         "is_cut": found.is_cut,
@@ -165,5 +176,6 @@ fn input_json(found: &Found) -> Value {
         "symbol_count": found.symbols.len(),
         "symbols": symbols,
         "examples": examples,
+        "error": found.failure.as_ref().map(|failure| format!("{failure:#}")),
     })
 }

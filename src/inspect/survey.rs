@@ -1,6 +1,7 @@
 //! What is in an input: counts, symbols, times, order, ids. Records are judged by the very acceptance of a
 //! run.
 
+use super::clocks::Clocks;
 use super::recognition::Recognition;
 use crate::wire::chunk::Chunk;
 use crate::wire::{Raw, Record, Scratch, decode_chunk, why};
@@ -16,6 +17,8 @@ use std::ops::ControlFlow;
 const MOST_SYMBOLS: usize = 100_000;
 /// So many of the records that do not count are told.
 const EXAMPLES: usize = 5;
+/// In so many of them the values are looked for that a mapping asks for.
+const LOOKED_INTO: u64 = 100;
 
 /// One partition, while it is read.
 pub(super) struct Survey {
@@ -24,7 +27,9 @@ pub(super) struct Survey {
     updates: Vec<PaneUpdate>,
     scratch: Scratch,
     limit: u64,
+    partition: Option<u32>,
     records: u64,
+    pointers: (u64, u64),
     numbers: HashMap<String, u32, foldhash::fast::RandomState>,
     symbols: Vec<SymbolFound>,
     found: Found,
@@ -44,6 +49,8 @@ pub(super) struct Found {
     pub(super) most_behind: u64,
     /// The record that went furthest ahead of those before it.
     pub(super) jump: Option<Jump>,
+    /// What becomes of the order where wild clocks are refused.
+    pub(super) clocks: Clocks,
     pub(super) symbols: BTreeMap<String, SymbolFound>,
     /// Trades of symbols beyond the most that are told apart.
     pub(super) other_symbols: u64,
@@ -51,6 +58,8 @@ pub(super) struct Found {
     pub(super) examples: Vec<Example>,
     /// Whether there is more than was looked at.
     pub(super) is_cut: bool,
+    /// Why it cannot be read, or not beyond what was found.
+    pub(super) failure: Option<anyhow::Error>,
 }
 
 /// A record that went ahead of all before it.
@@ -84,14 +93,17 @@ pub(super) struct SymbolFound {
 }
 
 impl Survey {
-    pub(super) fn new(definition: &Definition, limit: Option<u64>) -> Self {
+    /// The look at a partition: that of a topic with this number, or a file.
+    pub(super) fn new(definition: &Definition, limit: Option<u64>, partition: Option<u32>) -> Self {
         Survey {
             state: Partition::new(definition),
             sums: Sums::default(),
             updates: Vec::new(),
             scratch: Scratch::of(definition.decimals()),
             limit: limit.unwrap_or(u64::MAX),
+            partition,
             records: 0,
+            pointers: (0, 0),
             numbers: HashMap::default(),
             symbols: Vec::new(),
             found: Found::default(),
@@ -109,12 +121,36 @@ impl Survey {
         if self.found.is_cut { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
+    /// What became of the records so far.
+    pub(super) fn counts(&self) -> &Counts {
+        self.state.counts()
+    }
+
+    /// The trades so far, whatever became of them.
+    pub(super) fn trades(&self) -> u64 {
+        let counts = self.counts();
+        counts.accepted + counts.duplicate + counts.late + counts.future
+    }
+
+    /// Of the values that its mapping asks for in records that are no trades: how many are there, and how
+    /// many are asked for.
+    pub(super) fn pointers(&self) -> (u64, u64) {
+        self.pointers
+    }
+
+    /// Why the first record that is no trade is none. What is bad says more than what is ignored.
+    pub(super) fn why_not(&self) -> Option<String> {
+        let examples = &self.found.examples;
+        let bad = examples.iter().find(|example| example.class == "bad");
+        bad.or(examples.first()).map(|example| example.why.clone())
+    }
+
     /// All was read.
-    pub(super) fn end(self, name: String, recognition: Recognition) -> Found {
+    fn end(self) -> Found {
         let mut found = self.found;
         let symbols = &self.symbols;
         found.symbols = self.numbers.into_iter().map(|(name, at)| (name, symbols[at as usize])).collect();
-        Found { name, recognition, counts: *self.state.counts(), ..found }
+        Found { counts: *self.state.counts(), ..found }
     }
 
     fn record(&mut self, raw: &Raw<'_>, record: &Record<'_>, chunk: &Chunk) {
@@ -129,14 +165,17 @@ impl Survey {
             Record::Trade { symbol, kind, trade } => self.trade(symbol, *kind, trade, place),
             Record::Heartbeat(time) => {
                 self.state.heartbeat(*time, place);
+                self.found.clocks.take(*time, false);
             }
             Record::Ignored => {
                 self.state.counts_mut().ignored += 1;
+                self.look_into(raw, chunk);
                 let mapping = chunk.mapping().map(|mapping| &**mapping);
                 self.example("ignored", place, || why::ignored(raw.bytes(), mapping));
             }
             Record::Bad(bad) => {
                 self.state.counts_mut().bad += 1;
+                self.look_into(raw, chunk);
                 self.example("bad", place, || bad.to_string());
             }
         }
@@ -161,6 +200,19 @@ impl Survey {
             }
         }
         self.time(trade.time, place.offset);
+        self.found.clocks.take(trade.time, true);
+    }
+
+    /// Notes how near a record that is none comes to what its mapping reads.
+    fn look_into(&mut self, raw: &Raw<'_>, chunk: &Chunk) {
+        let counts = self.state.counts();
+        if counts.bad + counts.ignored > LOOKED_INTO {
+            return;
+        }
+        if let Some(mapping) = chunk.mapping() {
+            let (found, asked) = why::pointers_found(raw.bytes(), mapping);
+            self.pointers = (self.pointers.0 + found, self.pointers.1 + asked);
+        }
     }
 
     /// Notes a trade's time beside those before it.
@@ -210,14 +262,23 @@ impl Survey {
     fn example(&mut self, class: &'static str, place: Place, why: impl FnOnce() -> String) {
         let examples = &mut self.found.examples;
         if examples.iter().filter(|example| example.class == class).count() < EXAMPLES {
-            examples.push(Example { class, partition: None, offset: place.offset, why: why() });
+            let partition = self.partition;
+            examples.push(Example { class, partition, offset: place.offset, why: why() });
         }
     }
 }
 
 impl Found {
-    /// Adds what was found in another partition of the same topic.
-    pub(super) fn add(&mut self, other: Found) {
+    /// What was found in the partitions of an input, or nothing of one that was not looked at.
+    pub(super) fn of(name: String, partitions: Vec<Survey>, recognition: Recognition) -> Found {
+        let mut all = Found::default();
+        partitions.into_iter().for_each(|partition| all.add(partition.end()));
+        let is_numbered = all.symbols.values().all(|symbol| symbol.unnumbered == 0);
+        Found { name, recognition: Recognition { is_numbered, ..recognition }, ..all }
+    }
+
+    /// Adds what was found in another partition of the same input.
+    fn add(&mut self, other: Found) {
         self.counts.add(&other.counts);
         self.times = match (self.times, other.times) {
             (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
@@ -227,6 +288,7 @@ impl Found {
         if other.most_behind >= self.most_behind {
             (self.most_behind, self.jump) = (other.most_behind, other.jump);
         }
+        self.clocks.add(&other.clocks);
         for (name, of_symbol) in other.symbols {
             self.symbols.entry(name).and_modify(|known| known.add(&of_symbol)).or_insert(of_symbol);
         }

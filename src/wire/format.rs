@@ -59,6 +59,12 @@ impl MappingFile {
         MappingFile { name: path.to_owned(), text: Arc::from(text), schema, is_built_in: false }
     }
 
+    /// Whether it reads lines of CSV.
+    pub fn is_csv(&self) -> bool {
+        let file = self.text.parse::<toml::Table>();
+        file.is_ok_and(|file| file.get("encoding").and_then(toml::Value::as_str) == Some("csv"))
+    }
+
     /// Compiles it for an input: a file of that name, or a topic.
     pub fn compile(&self, file: Option<&str>) -> Result<Mapping, MappingError> {
         let name = if self.is_built_in { format!("{}.toml", self.name) } else { self.name.clone() };

@@ -19,6 +19,16 @@ fn prefix(bytes: &[u8], mapping: &Mapping) -> usize {
     if mapping.is_json() { capture_prefix(bytes) } else { 0 }
 }
 
+/// How much stands before the JSON of a capture line; nothing before any other.
+pub fn capture(line: &[u8]) -> usize {
+    capture_prefix(line)
+}
+
+/// Of the values that a mapping asks for in a record, how many are there and how many are asked for.
+pub fn pointers_found(bytes: &[u8], mapping: &Mapping) -> (u64, u64) {
+    mapping.pointers_found(&bytes[prefix(bytes, mapping)..])
+}
+
 fn no_event(bytes: &[u8]) -> String {
     let Ok(Value::Object(whole)) = serde_json::from_slice(&bytes[capture_prefix(bytes)..]) else {
         return "it is empty".to_owned();

@@ -137,6 +137,177 @@ fn an_input_that_no_format_reads_comes_with_the_reason_of_each() {
     assert_eq!(output.status.code(), Some(3));
 }
 
+/// Trades of one second after another, as Binance and as Coinbase write them.
+fn trade(id: u64) -> String {
+    let ms = 1_525_022_020_000 + id * 1_000;
+    format!("{{\"e\":\"trade\",\"s\":\"BTCUSDT\",\"t\":{id},\"p\":\"2\",\"q\":\"1\",\"T\":{ms}}}\n")
+}
+
+fn matched(id: u64) -> String {
+    format!(
+        "{{\"type\":\"match\",\"trade_id\":{id},\"side\":\"sell\",\"size\":\"1\",\"price\":\"2\",\
+         \"product_id\":\"BTC-USD\",\"time\":\"2026-07-07T22:58:{:02}Z\"}}\n",
+        id % 60
+    )
+}
+
+#[test]
+fn trades_that_come_late_in_an_input_are_recognised_and_read_by_the_command() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).expect("written");
+    let trades: String = (1..60).map(trade).collect();
+    let matches: String = (1..40).map(matched).collect();
+    let depth = "{\"e\":\"depthUpdate\",\"s\":\"BTCUSDT\"}\n".repeat(20_000);
+    write("depth.jsonl", (depth + &trades).as_bytes());
+    write("foreign.jsonl", ("{\"channel\":\"book\"}\n".repeat(20_000) + &matches).as_bytes());
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, content) in [("README.txt", "trades of a day\n"), ("trades.jsonl", &trades)] {
+        zip.start_file(name, zip::write::SimpleFileOptions::default()).expect("in memory");
+        std::io::Write::write_all(&mut zip, content.as_bytes()).expect("in memory");
+    }
+    write("readme.zip", &zip.finish().expect("in memory").into_inner());
+    write("answers.jsonl", ("{\"type\":\"subscriptions\"}\n".repeat(1_100) + &matches).as_bytes());
+    for (arguments, format, accepted) in [
+        (&["depth.jsonl"][..], "binance", "59 accepted + 20000 ignored"),
+        (&["foreign.jsonl"], "coinbase", "39 accepted + 20000 ignored"),
+        (&["readme.zip"], "binance", "59 accepted + 1 bad"),
+        (&["answers.jsonl", "--format", "coinbase"], "coinbase", "39 accepted + 1100 ignored"),
+    ] {
+        let text = last_line_works(folder.path(), arguments);
+        assert!(text.contains(&format!("  format    {format}\n")) && text.contains(accepted), "{text}");
+        assert!(text.lines().last().expect("a line").starts_with("crossrate run "), "{text}");
+    }
+}
+
+#[test]
+fn the_trades_of_a_pipe_are_recognised_in_whichever_piece_they_come() {
+    let program = env!("CARGO_BIN_EXE_crossrate");
+    for (later, format) in [((1..9).map(trade).collect::<String>(), "binance"), (matched(1), "coinbase")] {
+        let mut command = Command::new(program);
+        command.args(["inspect", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        without_settings(&mut command);
+        let mut child = command.spawn().expect("the program starts");
+        let mut pipe = child.stdin.take().expect("a pipe");
+        for piece in ["{\"result\":null,\"id\":1}\n", "{\"e\":\"x\"}\n", &later] {
+            std::io::Write::write_all(&mut pipe, piece.as_bytes()).expect("it reads");
+            std::thread::sleep(std::time::Duration::from_millis(300));
+        }
+        drop(pipe);
+        let text = String::from_utf8(child.wait_with_output().expect("it ends").stdout).expect("text");
+        assert!(text.contains(&format!("  format    {format}\n")) && text.contains("+ 2 ignored"), "{text}");
+        assert!(text.lines().last().expect("a line").starts_with("crossrate run - "), "{text}");
+    }
+}
+
+#[test]
+fn the_command_refuses_a_wild_clock_and_takes_all_other_trades() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, ahead) in [("years.jsonl", 2_500_000_000), ("hour.jsonl", 3_570)] {
+        let trades = (0..20).chain([ahead]).chain(20..100).map(trade).collect::<String>();
+        std::fs::write(folder.path().join(name), trades).expect("written");
+        let text = told(folder.path(), &[name]);
+        let line = text.lines().last().expect("a last line");
+        assert!(line.contains(" --max-jump ") && !line.contains(" --delay "), "{text}");
+        assert!(text.contains("one record runs far ahead of the others"), "{text}");
+        let (_, counts) = by_shell(folder.path(), line);
+        assert_eq!((&counts["accepted"], &counts["future"]), (&100.into(), &1.into()), "{line}");
+    }
+}
+
+#[test]
+fn of_a_damaged_file_what_comes_before_the_damage_is_told_and_then_the_error() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let trades: String = (1..60).map(trade).collect();
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut encoder, trades.as_bytes()).expect("in memory");
+    let whole = encoder.finish().expect("in memory");
+    let mut wrong_crc = whole.clone();
+    let place = whole.len() - 6;
+    wrong_crc[place] ^= 1;
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).expect("written");
+    write("cut.gz", &whole[..whole.len() - 30]);
+    write("crc.gz", &wrong_crc);
+    for (name, words) in [("cut.gz", "it is cut off behind byte"), ("crc.gz", "matching checksum")] {
+        let output = inspect(folder.path(), &[name]);
+        let (text, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        assert!(said.contains(words) && said.contains("what comes before was read"), "{said}");
+        assert!(text.contains("  format    binance\n") && text.contains(" accepted"), "{text}");
+        assert!(text.contains("  error     cannot read") && text.contains(words), "{text}");
+        assert!(text.ends_with(&format!("\ncrossrate run {name} --symbols all\n")), "{text}");
+    }
+    // Others are told as well.
+    write("good.jsonl", trades.as_bytes());
+    write("page.html", b"<!DOCTYPE html><html>");
+    let output = inspect(folder.path(), &["page.html", "good.jsonl"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(text.contains("this is HTML") && text.contains("no format reads it: page.html\n"), "{text}");
+    assert!(text.ends_with("\ncrossrate run good.jsonl --symbols all\n"), "{text}");
+}
+
+#[test]
+fn what_a_run_refuses_is_refused_with_the_same_words() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).expect("written");
+    let line = "1,2,3,6,1525022020361,True,True\n";
+    write("BTCUSDT-trades-1.csv", line.replace(',', ";").as_bytes());
+    write("BTCUSDT-trades-2.csv", line.replace(',', "\t").as_bytes());
+    write("wide.jsonl", b"\xff\xfe{\0}\0\n\0");
+    write("BTCUSDT-1m-2018-04-29.csv", b"1525022020000,1,2,0.5,1.5,100,1525022079999,150,10,50,75,0\n");
+    write("page.html", b"<html><body>404</body></html>");
+    let packed = zstd::encode_all(trade(1).as_bytes(), 1).expect("in memory");
+    write("a.jsonl.zst", &packed);
+    write("a.jsonl.zst.CHECKSUM", "0".repeat(64).as_bytes());
+    for name in [
+        "BTCUSDT-trades-1.csv",
+        "BTCUSDT-trades-2.csv",
+        "wide.jsonl",
+        "BTCUSDT-1m-2018-04-29.csv",
+        "page.html",
+        "a.jsonl.zst",
+    ] {
+        let inspected = inspect(folder.path(), &[name]);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_crossrate"));
+        command.args(["run", name, "--symbols", "all"]).current_dir(folder.path()).stdin(Stdio::null());
+        without_settings(&mut command);
+        let run = command.output().expect("the program starts");
+        let said = String::from_utf8_lossy(&inspected.stderr);
+        assert_eq!((inspected.status.code(), run.status.code()), (Some(3), Some(3)), "{name}: {said}");
+        assert_eq!(said, String::from_utf8_lossy(&run.stderr), "{name}");
+        assert!(said.contains("hint: "), "{name}: {said}");
+    }
+    let text = last_line_works(folder.path(), &["a.jsonl.zst", "--no-verify"]);
+    assert!(text.contains(" --no-verify"), "{text}");
+}
+
+#[test]
+fn the_last_line_names_the_mapping_that_is_nearest_by_the_kind_of_text_and_its_keys() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
+    write("columns.csv", "when,market,cost,size\n2018-04-29,BTC,1,2\n");
+    write("no-header.csv", "BTC,1.5,2,2018-04-29\nBTC,1.5,2,2018-04-29\n");
+    write("numbers.jsonl", &trade(1).replace("\"2\"", "2"));
+    write("okx.jsonl", "{\"arg\":{\"channel\":\"trades-all\"},\"data\":[{\"instId\":\"A\",\"px\":\"1\"}]}\n");
+    write("text.txt", "this is a text\n");
+    for (name, last) in [
+        ("columns.csv", "crossrate formats tardis"),
+        ("no-header.csv", "crossrate formats tardis"),
+        ("numbers.jsonl", "crossrate formats binance-futures"),
+        ("okx.jsonl", "crossrate formats okx"),
+        ("text.txt", "crossrate formats"),
+    ] {
+        let text = last_line_works(folder.path(), &[name]);
+        assert_eq!(text.lines().last(), Some(last), "{text}");
+        let how = format!("{last} > mine.toml, mend what it says, then --format mine.toml");
+        assert!(name == "text.txt" || text.contains(&how), "{text}");
+        // What an archive would be is told wherever it stands.
+        assert!(text.contains("  binance: "), "{text}");
+    }
+    let text = last_line_works(folder.path(), &["okx.jsonl", "--format", "coinbase"]);
+    assert_eq!(text.lines().last(), Some("crossrate inspect okx.jsonl"), "{text}");
+}
+
 #[test]
 fn a_limit_ends_the_look_at_each_file() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -80,6 +80,7 @@ const INSPECT_TAKES: &[Shared] = &[
     shared("registry"),
     shared("registry-user"),
     shared("symbol"),
+    shared("verify"),
     shared("price-decimals"),
     shared("quantity-decimals"),
     shared("config"),

@@ -137,6 +137,13 @@ pub(super) fn lines(head: &[u8], complete: bool, named: &Named<'_>) -> Result<Op
     }
 }
 
+/// Whether content begins with a header that is none of an archive.
+pub(super) fn has_other_columns(head: &[u8]) -> bool {
+    let first = first_line(head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start());
+    let is_known = archive::is_header(first) || archive::counts_contracts(first);
+    !is_known && foreign::klines(first).is_ok() && foreign::refuse_header(first).is_err()
+}
+
 /// What a mapping makes of an input: of CSV its first line tells where the columns are.
 fn mapped(
     head: &[u8],

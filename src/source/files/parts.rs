@@ -25,6 +25,16 @@ impl Part<'_> {
         self.number
     }
 
+    /// Its first lines.
+    pub fn head(&self) -> &[u8] {
+        &self.head
+    }
+
+    /// Whether it is a table with a header that is none of an archive.
+    pub fn has_other_columns(&self) -> bool {
+        format::has_other_columns(&self.head)
+    }
+
     /// How its lines are read by a format, and by this symbol where its name tells none.
     pub fn line_format(&self, format: &Format, symbol: Option<&str>) -> Result<LineFormat, Failure> {
         let mapping = match format {
@@ -33,8 +43,12 @@ impl Part<'_> {
         };
         let named = Named { mapping, symbol: symbol.or(self.named.symbol), ..self.named };
         // So much of a head tells it.
-        Ok(format::lines(&self.head, self.is_complete || self.head.len() >= MOST_HEAD, &named)?
-            .unwrap_or(LineFormat::Json))
+        let is_complete = self.is_complete || self.head.len() >= MOST_HEAD;
+        let told = format::lines(&self.head, is_complete, &named).map_err(|failure| match named.member {
+            Some(member) => unpack::of_member(member, &failure),
+            None => failure,
+        })?;
+        Ok(told.unwrap_or(LineFormat::Json))
     }
 }
 
@@ -67,9 +81,10 @@ fn member(
     let mut buffer = Vec::new();
     let (mut passed, mut is_cut) = (0, false);
     loop {
-        let length = bytes.read(&mut buffer).map_err(|error| failed(&error, passed))?;
-        passed += length as u64;
-        let ended = length == 0;
+        let before = buffer.len();
+        let outcome = bytes.read(&mut buffer);
+        passed += (buffer.len() - before) as u64;
+        let ended = matches!(outcome, Ok(0));
         if is_cut {
             let end = memchr::memchr(b'\n', &buffer).map(|end| end + 1);
             buffer.drain(..end.unwrap_or(buffer.len()));
@@ -90,13 +105,15 @@ fn member(
         if end > 0 {
             let part = part.get_or_insert_with(|| {
                 let head = buffer[..buffer.len().min(MOST_HEAD)].to_vec();
-                Part { number, named: *named, head, is_complete: ended }
+                Part { number, named: *named, head, is_complete: ended || outcome.is_err() }
             });
             if take(part, &buffer[..end]).is_break() {
                 return Err(Stop::Closed);
             }
             buffer.drain(..end);
         }
+        // What came before a failure is whole, but for its last line.
+        outcome.map_err(|error| failed(&error, passed))?;
         if ended {
             return Ok(());
         }

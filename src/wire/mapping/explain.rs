@@ -1,7 +1,8 @@
-//! Why no condition of a mapping holds for a record, in words: the slow second look.
+//! Why no condition of a mapping holds for a record, in words, and how near the record comes to it: the slow
+//! second look.
 
 use super::finds::Found;
-use super::record::{Condition, Scalar, Wanted};
+use super::record::{Condition, IdMapping, RecordMapping, Scalar, SymbolMapping, Wanted};
 use super::values::Values;
 use super::walk;
 use super::{Encoding, Mapping, MappingScratch};
@@ -56,6 +57,29 @@ impl Mapping {
         }
     }
 
+    /// Of the values that one of its records asks for, how many are there and how many are asked for: of the
+    /// record that comes nearest. A condition that holds counts twice. Nothing of what is no JSON.
+    pub fn pointers_found(&self, bytes: &[u8]) -> (u64, u64) {
+        let MappingScratch { mut finds, mut text, .. } = MappingScratch::default();
+        let Encoding::Json(paths, _) = &self.encoding else { return (0, 0) };
+        if walk::walk(bytes, paths, &mut finds).is_err() {
+            return (0, 0);
+        }
+        let lookup = |cell, row| finds.get(cell, row);
+        let unescape = super::super::json::unescape;
+        let values = Values { bytes, sheet: &[], lookup: &lookup, rows: (), unescape };
+        let of_record = |record: &RecordMapping| {
+            let is_there = |cell: &Cell| u64::from((values.lookup)(*cell, 0) != Found::Absent);
+            let cells = record.cells();
+            let conditions = record.conditions.iter();
+            let holding = conditions.map(|c| is_there(&c.cell) + u64::from(values.holds(c, &mut text)));
+            let found = cells.iter().map(is_there).sum::<u64>() + holding.sum::<u64>();
+            (found, (cells.len() + 2 * record.conditions.len()) as u64)
+        };
+        let all = self.records.iter().map(of_record);
+        all.max_by_key(|(found, asked)| 1_000 * found / asked.max(&1)).unwrap_or_default()
+    }
+
     fn reasons<L: Fn(Cell, usize) -> Found>(&self, values: &Values<'_, L, ()>, room: &mut String) -> String {
         let mut reasons: Vec<String> = Vec::new();
         for record in &self.records {
@@ -68,6 +92,26 @@ impl Mapping {
         }
         reasons.truncate(REASONS_TOLD);
         format!("no `where` holds: {}", reasons.join("; "))
+    }
+}
+
+impl RecordMapping {
+    /// Where the values of a trade are.
+    fn cells(&self) -> Vec<Cell> {
+        if self.is_heartbeat {
+            return vec![self.time];
+        }
+        let mut cells = vec![self.price, self.quantity, self.time];
+        match &self.symbol {
+            SymbolMapping::Fixed(_) => {}
+            SymbolMapping::At { cell, .. } => cells.push(*cell),
+            SymbolMapping::Pair { base, quote, .. } => cells.extend([*base, *quote]),
+        }
+        match self.id {
+            IdMapping::Sequence(cell) | IdMapping::Unique(cell) => cells.push(cell),
+            IdMapping::None => {}
+        }
+        cells
     }
 }
 

@@ -66,6 +66,22 @@ fn a_cross_goes_over_two_topics_of_two_formats() {
 
 #[test]
 #[ignore = "needs Java"]
+fn inspect_recognises_trades_behind_other_records_whichever_partition_has_them() {
+    let kafka = rig::kafka();
+    let topic = kafka.topic("late-trades", 2);
+    let answers: Vec<Record> = (0..1_200).map(|_| Record::new(0, r#"{"type":"subscriptions"}"#)).collect();
+    kafka.produce(&topic, &answers);
+    let matches: Vec<Record> = (0..20).map(|n| Record::new(1, matched("BTC-USD", n, n as f64))).collect();
+    kafka.produce(&topic, &matches);
+    kafka.produce(&topic, &[Record::new(0, matched("BTC-USD", 20, 20.0))]);
+    let told = rows(crossrate(["inspect", "-b", &kafka.brokers, "-t", &topic]));
+    assert!(told.contains("  format    coinbase\n"), "{told}");
+    assert!(told.contains("1221 read = 21 accepted + 1200 ignored"), "{told}");
+    assert!(told.lines().last().is_some_and(|line| line.contains(&format!("-t {topic}=coinbase"))), "{told}");
+}
+
+#[test]
+#[ignore = "needs Java"]
 fn partitions_are_added_to_one_of_two_topics_and_the_job_is_killed() {
     let kafka = rig::kafka();
     let (trades, matches) = (kafka.topic("grows", 1), kafka.topic("stays", 1));
