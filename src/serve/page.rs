@@ -51,6 +51,7 @@ const ASSETS: &[Asset] = assets! {
     "/assets/history.js", "history.js", SCRIPT;
     "/assets/names.js", "names.js", SCRIPT;
     "/assets/navigate.js", "navigate.js", SCRIPT;
+    "/assets/notes.js", "notes.js", SCRIPT;
     "/assets/overview.js", "overview.js", SCRIPT;
     "/assets/painters.js", "painters.js", SCRIPT;
     "/assets/scale.js", "scale.js", SCRIPT;
@@ -61,6 +62,7 @@ const ASSETS: &[Asset] = assets! {
     "/assets/text.js", "text.js", SCRIPT;
     "/assets/timeline.js", "timeline.js", SCRIPT;
     "/assets/window.js", "window.js", SCRIPT;
+    "/assets/wishes.js", "wishes.js", SCRIPT;
     "/assets/icon.svg", "icon.svg", "image/svg+xml";
     "/favicon.ico", "icon.svg", "image/svg+xml";
     "/docs", "docs.html", HTML;

@@ -99,10 +99,15 @@ pub async fn catalogue(State(app): Shared, headers: HeaderMap, params: QueryPara
 
 /// The latest row of each name, or the latest final one.
 pub async fn latest(State(app): Shared, headers: HeaderMap, params: QueryParams) -> Answer {
-    params.only(&["kind", "name", "window", "windows", "ended_by", "final", "format", "times"])?;
+    params
+        .only(&["kind", "name", "window", "windows", "ended_by", "or_first", "final", "format", "times"])?;
     let form = (Format::wanted(params.text("format"), &headers)?, params.times()?);
     let windows = params.number("windows", 1, MOST_ROWS)?.unwrap_or(1);
-    let wanted = Latest { only_final: params.switch("final")?, ended_by: params.time("ended_by")? };
+    let wanted = Latest {
+        only_final: params.switch("final")?,
+        ended_by: params.time("ended_by")?,
+        or_first: params.switch("or_first")?,
+    };
     let (rows, filter) = {
         let state = app.feed.board.read();
         let filter = params.known(&state)?;

@@ -12,6 +12,8 @@ pub struct Latest {
     pub only_final: bool,
     /// Those that ended at this millisecond or earlier.
     pub ended_by: Option<u64>,
+    /// Where none ended so early, the first ones that are kept.
+    pub or_first: bool,
 }
 
 impl State {
@@ -19,9 +21,13 @@ impl State {
     pub fn latest(&self, filter: &Filter, windows: usize, wanted: Latest) -> Vec<Arc<CachedRow>> {
         let mut rows: Vec<Arc<CachedRow>> = Vec::new();
         for series in self.of(filter) {
-            let there = series.ended_within(0, wanted.ended_by.unwrap_or(u64::MAX)).rev();
-            let wanted = there.filter(|row| row.is_final() || !wanted.only_final);
-            rows.extend(wanted.take(windows).cloned());
+            let is_wanted = |row: &&Arc<CachedRow>| row.is_final() || !wanted.only_final;
+            let ended = series.ended_within(0, wanted.ended_by.unwrap_or(u64::MAX)).rev();
+            let before = rows.len();
+            rows.extend(ended.filter(is_wanted).take(windows).cloned());
+            if wanted.or_first && rows.len() == before {
+                rows.extend(series.rows().filter(is_wanted).take(windows).cloned());
+            }
         }
         rows.sort_by(|a, b| a.place().cmp(&b.place()));
         rows

@@ -291,4 +291,7 @@ fn the_latest_windows_as_of_a_moment_are_those_that_had_ended() {
     assert_eq!(texts(&state.latest(&Filter::default(), 1, by(29))), ["a1"]);
     assert_eq!(texts(&state.latest(&Filter::default(), 2, by(30))), ["a1", "a2"]);
     assert!(state.latest(&Filter::default(), 1, by(9)).is_empty());
+    let or_first = |ended_by| Latest { or_first: true, ..by(ended_by) };
+    assert_eq!(texts(&state.latest(&Filter::default(), 2, or_first(9))), ["a0", "a1"]);
+    assert_eq!(texts(&state.latest(&Filter::default(), 1, or_first(29))), ["a1"]);
 }

@@ -1,6 +1,6 @@
 // The page: what is asked of the server, what is shown of it, and how its parts hang together.
 
-import { LENGTH, SPANS, read, spanName, write } from "./address.js";
+import { LENGTH, SPANS, read, referred, spanName, write } from "./address.js";
 import { Charts } from "./charts.js";
 import { Comparing } from "./compare.js";
 import { Defining } from "./define.js";
@@ -17,11 +17,14 @@ import { Strip } from "./strip.js";
 import { setLocal, zone } from "./text.js";
 import { Timeline } from "./timeline.js";
 import { Shape } from "./window.js";
+import { Wishes } from "./wishes.js";
 
 const element = (id) => document.getElementById(id);
 
 const page = {
   name: null,
+  /** Which kind of that name is meant; null where the name alone says it. */
+  kind: null,
   /** The definition of the windows that are shown. */
   window: null,
   /** How much time is shown, and its end; null for the newest, as it moves on. */
@@ -49,11 +52,21 @@ const page = {
 
 const names = new Names(page);
 page.names = () => names.all();
-page.isKnown = (name) => names.isKnown(name);
+page.isKnown = (ref) => names.isKnown(ref);
+page.refOf = (kind, name) => names.ref(kind, name);
+page.meant = (text) => names.meant(text);
+page.told = (ref) => names.told(ref);
 page.entry = (kind, name) => names.entry(kind, name);
 /** Whether the server has rows of that: as the stream tells, which begins anew with each server. */
 page.isThere = (kind, name) => !page.wasAway && page.store.rows(kind, name).length > 0;
-page.addressOf = (name) => write({ ...page, all: false, name, at: null, others: [], percent: false });
+page.addressOf = ({ kind, name }) => write({ ...page, all: false, kind, name, at: null, others: [], percent: false });
+const timeline = new Timeline(page, () => {
+  writeAddress();
+  spans();
+  facts.soon();
+  charts.soon();
+});
+page.wishes = new Wishes(page, timeline);
 
 const server = new Server(() => start());
 const ask = (path) => server.ask(path);
@@ -62,26 +75,22 @@ const readAddress = () => {
   const wish = read(location.hash);
   page.all = wish.all;
   if (wish.all) Object.assign(page, { query: wish.query, sort: wish.sort, over: wish.over ?? 3_600_000 });
-  page.name = wish.name ?? page.name;
-  page.window = wish.window ?? page.window;
+  if (wish.name) Object.assign(page, { name: wish.name, kind: wish.kind });
+  page.window = wish.window || page.window;
+  page.wishes.take(wish);
   Object.assign(page, { until: wish.until, length: wish.length ?? LENGTH, at: wish.at });
-  Object.assign(page, { others: wish.others.filter((name) => name !== page.name), percent: wish.percent, since: wish.since });
+  Object.assign(page, { others: wish.others, percent: wish.percent, since: wish.since });
 };
 
 const writeAddress = () => history.replaceState(null, "", write(page));
 
-const timeline = new Timeline(page, () => {
-  writeAddress();
-  spans();
-  facts.soon();
-  charts.soon();
-});
 const past = new History(page, ask, () => charts.soon());
 const charts = new Charts(page, past, timeline);
 const facts = new Facts(page);
 const strip = new Strip(page, timeline, ask);
 charts.drawn = () => {
   strip.draw();
+  page.wishes.say();
   if (page.until !== null) facts.soon();
 };
 /** The rows of a name up to where the charts end. */
@@ -96,24 +105,29 @@ new Navigation(page, charts, timeline, (end) => {
   writeAddress();
 });
 
+/** What rows are asked for by. */
+const chosen = () => ({ name: `${page.kind ?? ""}:${page.name}`, window: page.window, others: JSON.stringify(page.others) });
+
 const choose = (wish) => {
-  const before = [page.name, page.window, page.others.join()];
+  const before = chosen();
+  if ("name" in wish) page.kind = null;
   Object.assign(page, wish);
+  page.wishes.take(wish);
   names.fill();
-  const [name, window, others] = before;
-  const other = page.name !== name || page.window !== window;
+  const now = chosen();
+  const other = now.name !== before.name || now.window !== before.window;
   if (other) page.at = null;
-  if (page.name !== name && !("others" in wish)) Object.assign(page, { others: [], percent: false, since: null });
+  if (now.name !== before.name && !("others" in wish)) Object.assign(page, { others: [], percent: false, since: null });
   writeAddress();
   show();
-  if (other || page.others.join() !== others) listen();
+  if (other || now.others !== before.others) listen();
 };
 
 const comparing = new Comparing(page, choose, timeline);
 
 const overview = new Overview(page, ask, {
-  open: (name) => {
-    location.hash = page.addressOf(name);
+  open: (ref) => {
+    location.hash = page.addressOf(ref);
   },
   wished: (wish) => {
     Object.assign(page, wish);
@@ -143,25 +157,28 @@ const spans = () => {
   element("newest").hidden = page.until === null;
 };
 
+/** Whether there are rows of how far the cross is from its direct pair. */
+const hasBasis = () => page.cross && Boolean(names.entry("basis", page.name) || page.store.rows("basis", page.name).length > 0);
+
 /** What is drawn: kinds and names, the first of them first. */
 const series = () => {
-  const kindOf = (name) => (names.all().crosses.includes(name) ? "cross" : "symbol");
-  if (page.others.length > 0) return [page.name, ...page.others].map((name) => [kindOf(name), name]);
+  if (page.others.length > 0) return [page, ...page.others].map((ref) => [names.kindOf(ref), ref.name]);
   const own = page.cross ? [["cross", page.name], ["stats", page.name]] : [];
-  if (names.entry("basis", page.name) || page.store.rows("basis", page.name).length > 0) own.push(["basis", page.name]);
+  if (hasBasis()) own.push(["basis", page.name]);
   return [...own, ...page.legs.map((leg) => ["symbol", leg.symbol])];
 };
 
 /** Sets up what is seen for the name that is chosen. */
 const show = () => {
   document.body.classList.toggle("shows-all", page.all);
-  page.cross = names.all().crosses.includes(page.name);
+  page.cross = names.kindOf(page) === "cross";
   page.legs = page.cross ? names.legs() : [{ symbol: page.name, inverse: false }];
   page.shape = new Shape(page.window ?? "");
   page.series = series();
   document.body.classList.toggle("is-cross", page.cross);
   document.body.classList.toggle("compares", page.others.length > 0);
   names.absent();
+  page.wishes.say();
   spans();
   element("all-link").setAttribute("aria-current", page.all ? "page" : "false");
   if (page.all) overview.start();
@@ -176,11 +193,11 @@ const listen = () => {
   page.stream = null;
   page.store = new Store();
   past.clear();
-  if (!names.isKnown(page.name)) {
+  if (!names.isKnown(page)) {
     facts.stands("live");
     return;
   }
-  const wanted = new Set([page.name, ...page.others, ...page.legs.map((leg) => leg.symbol)]);
+  const wanted = new Set([page.name, ...page.others.map((ref) => ref.name), ...page.legs.map((leg) => leg.symbol)]);
   const query = [...wanted].map((name) => `name=${encodeURIComponent(name)}`).join("&");
   let known = JSON.stringify(page.legs);
   page.stream = new Stream(`/v1/stream?${query}&window=${encodeURIComponent(page.window)}&windows=${WINDOWS}&progress=250`, server.token, (message) => {
@@ -198,7 +215,7 @@ const listen = () => {
       listen();
       return;
     }
-    if (!page.series.some(([kind]) => kind === "basis") && page.others.length === 0 && page.store.rows("basis", page.name).length > 0) show();
+    if (!page.series.some(([kind]) => kind === "basis") && page.others.length === 0 && hasBasis()) show();
     facts.take(news);
     charts.take(news);
   }, (state, wait) => {
@@ -216,16 +233,18 @@ const listen = () => {
 const refresh = async () => {
   const catalogue = await ask("/v1/catalog").catch(() => null);
   if (!catalogue) return false;
-  const before = JSON.stringify([page.name, page.window, page.catalogue?.definition, names.isKnown(page.name)]);
+  const state = () => JSON.stringify([chosen(), page.catalogue?.definition, names.isKnown(page)]);
+  const before = state();
   page.catalogue = catalogue;
   if (!names.fill()) return false;
+  if (page.wishes.isOtherWindow()) writeAddress();
   facts.held();
   // Of results that are followed, the definition may come after the first rows, and become another one.
-  const now = JSON.stringify([page.name, page.window, catalogue.definition, names.isKnown(page.name)]);
-  if (now !== before || (!page.stream && names.isKnown(page.name))) {
+  if (state() !== before || (!page.stream && names.isKnown(page))) {
     show();
     listen();
   } else if (page.all) overview.known();
+  page.wishes.say();
   charts.soon();
   return true;
 };
@@ -252,7 +271,7 @@ const start = async () => {
 };
 
 const controls = () => {
-  element("name").addEventListener("change", (event) => choose({ name: event.target.value, all: false }));
+  element("name").addEventListener("change", (event) => choose({ ...referred(event.target.value), all: false }));
   element("window").addEventListener("change", (event) => choose({ window: event.target.value }));
   const host = element("spans");
   const place = () => SPANS.findIndex(([span]) => span === spanName(page.length));
@@ -284,19 +303,20 @@ const controls = () => {
     element(page.all ? "all-scroll" : "windows").focus();
   });
   addEventListener("hashchange", () => {
-    const before = [page.name, page.window, page.others.join()];
+    const before = JSON.stringify(chosen());
     readAddress();
     if (!page.catalogue) return;
     names.fill();
+    if (page.wishes.isOtherWindow()) writeAddress();
     show();
     charts.hover = page.at;
-    if ([page.name, page.window, page.others.join()].some((value, at) => value !== before[at])) listen();
+    if (JSON.stringify(chosen()) !== before) listen();
   });
   // New names appear while a job runs; one that is waited for is looked for more often.
   let turns = 0;
   setInterval(() => {
     turns += 1;
-    const isDue = turns % 7 === 0 || !names.isKnown(page.name);
+    const isDue = turns % 7 === 0 || !names.isKnown(page);
     if (isDue && page.catalogue && !page.wasAway && document.visibilityState === "visible") refresh();
   }, 2_000);
 };

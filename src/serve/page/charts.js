@@ -116,7 +116,7 @@ export class Charts {
   legPanel(host, leg) {
     const { page } = this;
     return this.panel(host, ["symbol", leg.symbol], {
-      title: `${leg.symbol}${leg.inverse ? " (divides)" : ""}`,
+      title: `${page.told({ kind: "symbol", name: leg.symbol })}${leg.inverse ? " (divides)" : ""}`,
       least: page.cross ? 130 : 320,
       most: page.cross ? 150 : 360,
       domain: (rows) => {
@@ -287,9 +287,10 @@ export class Charts {
     this.read = day;
     this.readout.textContent = begins + this.page.series.filter(([kind]) => kind !== "stats").map(([kind, name]) => {
       const row = this.stretch?.at(kind, name, end);
-      if (!row) return `${name}: no trade`;
+      const known = kind === "basis" ? name : this.page.told({ kind, name });
+      if (!row) return `${known}: no trade`;
       if (kind === "basis") return `basis ${brief(row.basis, 9)}`;
-      return `${name} ${moment(row)}: ${brief(row.vwap, 9)}, ${describe(row)}`;
+      return `${known} ${moment(row)}: ${brief(row.vwap, 9)}, ${describe(row)}`;
     }).join("; ");
     this.soon();
   }

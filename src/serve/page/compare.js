@@ -10,6 +10,16 @@ import { exact, instant, percent } from "./text.js";
 const COLOURS = ["one", "two", "three", "four", "five", "six"];
 const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3], [5, 5], [14, 4]];
 const { number } = painters;
+const SVG = "http://www.w3.org/2000/svg";
+
+/** A line as it is drawn in the chart. */
+const swatch = (dashes) => {
+  const [whole, line] = ["svg", "line"].map((name) => document.createElementNS(SVG, name));
+  for (const [name, value] of [["class", "line"], ["aria-hidden", "true"]]) whole.setAttribute(name, value);
+  for (const [name, value] of [["x2", 36], ["y1", 1.5], ["y2", 1.5], ["stroke-dasharray", dashes.join(" ")]]) line.setAttribute(name, value);
+  whole.append(line);
+  return whole;
+};
 
 /** The panel of all names. */
 export const comparePanel = (charts, host) => {
@@ -47,9 +57,10 @@ export const comparePanel = (charts, host) => {
     const view = charts.last;
     const based = page.percent ? bases(view) : [];
     const told = named.map(([kind, name], nth) => {
-      const row = hover ? stretch.at(kind, name, hover) : view.rows(kind, name).findLast((row) => row.vwap !== null);
+      const row = hover ? stretch.at(kind, name, hover) : view.rows(kind, name).findLast((row) => row.vwap !== null && row.start_ms < view.x1 && row.end_ms > view.x0);
       const value = !row ? "no row" : page.percent ? percent(number(row.vwap) / number(based[nth]?.vwap) - 1) : exact(row.vwap);
-      return { name, value, text: `${name}${row?.vwap}${value}` };
+      const known = page.told({ kind, name });
+      return { name: known, value, text: `${known}${row?.vwap}${value}` };
     });
     const since = page.percent ? `since ${page.since ? instant(page.since) : "the left edge"}` : "";
     const text = [hover ? instant(hover) : "", since].filter(Boolean).join(", ");
@@ -61,11 +72,12 @@ export const comparePanel = (charts, host) => {
     legend.replaceChildren(...told.map(({ name, value }, nth) => {
       const whole = document.createElement("span");
       whole.className = `line-${COLOURS[nth]}`;
-      whole.append(Object.assign(document.createElement("i"), { className: "line" }), `${name} `, value);
+      whole.append(swatch(DASHES[nth]), `${name} `, value);
       return whole;
     }), at);
   };
-  return Object.assign(panel, { legend, least: 300, most: 460, tell });
+  const keys = named.map((_, nth) => ({ colour: COLOURS[nth], dashes: DASHES[nth] }));
+  return Object.assign(panel, { legend, keys, least: 300, most: 460, tell });
 };
 
 /** The controls: what is compared, and how. `choose(wish)` changes the page. */
@@ -91,23 +103,24 @@ export class Comparing {
     });
   }
 
-  add(name) {
+  add(text) {
     const { page } = this;
-    if (!name) return;
-    const known = page.isKnown(name);
-    const taken = name === page.name || page.others.includes(name);
-    this.said.textContent = !known ? `there is no ${name}` : taken ? `${name} is there` : page.others.length + 1 >= MOST_NAMES ? `${MOST_NAMES} names at most` : "";
+    if (!text) return;
+    const ref = page.meant(text);
+    const taken = ref && [page, ...page.others].some((other) => page.told(other) === page.told(ref));
+    this.said.textContent = !ref ? `there is no ${text}` : taken ? `${text} is there` : page.others.length + 1 >= MOST_NAMES ? `${MOST_NAMES} names at most` : "";
     if (this.said.textContent) return;
     this.field.value = "";
-    this.choose({ others: [...page.others, name] });
+    this.choose({ others: [...page.others, ref] });
   }
 
   set() {
     const { page } = this;
-    const chips = page.others.map((name) => {
+    const chips = page.others.map((ref) => {
+      const name = page.told(ref);
       const chip = Object.assign(document.createElement("button"), { type: "button", className: "chip", textContent: `${name} ×` });
       chip.setAttribute("aria-label", `take ${name} out of the chart`);
-      chip.addEventListener("click", () => this.choose({ others: page.others.filter((other) => other !== name) }));
+      chip.addEventListener("click", () => this.choose({ others: page.others.filter((other) => other !== ref) }));
       return chip;
     });
     document.getElementById("compare-names").replaceChildren(...chips);

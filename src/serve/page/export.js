@@ -40,7 +40,7 @@ const save = (blob, name) => {
 
 const fileName = (page, { x0, x1 }, kind) => {
   const time = (ms) => new Date(ms).toISOString().slice(0, 19).replaceAll(":", "");
-  return `${[page.name, ...page.others].join("_")}_${page.window}_${time(x0)}Z_${time(x1)}Z.${kind}`.replaceAll(/[^\w.@+-]/g, "-");
+  return `${[page, ...page.others].map(page.told).join("_")}_${page.window}_${time(x0)}Z_${time(x1)}Z.${kind}`.replaceAll(/[^\w.@+-]/g, "-");
 };
 
 /** The rows between the edges of the charts, those of the first panel before the others. */
@@ -55,25 +55,75 @@ export const saveCsv = (page, charts) => {
   save(new Blob([csv(seen(page, charts))], { type: "text/csv" }), fileName(page, charts.last, "csv"));
 };
 
+/** Pixels of a line that stands before a name, and of what is between two parts of a head. */
+const [SWATCH, GAP, LINE, EDGE] = [36, 14, 20, 8];
+
+/** Where the parts of a head stand, in lines so wide; `wide(text)` measures. A part goes on in the next line at a blank. */
+export const lay = (parts, room, wide) => {
+  const placed = [];
+  let [x, line] = [0, 0];
+  for (const { text, key } of parts) {
+    const lead = key ? SWATCH + 6 : 0;
+    if (x > 0 && x + lead + wide(text) > room) [x, line] = [0, line + 1];
+    const put = (words, first) => placed.push({ x, line, words: words.join(" "), lead: first ? lead : 0, key: first ? key : undefined });
+    let [words, first] = [[], true];
+    for (const word of text.split(" ")) {
+      if (words.length > 0 && x + (first ? lead : 0) + wide([...words, word].join(" ")) > room) {
+        put(words, first);
+        [words, first, x, line] = [[], false, 0, line + 1];
+      }
+      words.push(word);
+    }
+    put(words, first);
+    x += (first ? lead : 0) + wide(words.join(" ")) + GAP;
+  }
+  return { placed, lines: line + 1 };
+};
+
+/** What stands above a panel, part by part; before a name that has a line in the chart, that line. */
+const head = ({ canvas, keys = [] }) => {
+  const [title, legend] = canvas.parentElement.querySelector("figcaption").children;
+  const parts = legend.children.length > 0 ? [...legend.children] : [legend];
+  const texts = [title, ...parts].map((part) => part.textContent.replace(/\s+/g, " ").trim());
+  return texts.map((text, nth) => ({ text, key: keys[nth - 1] })).filter(({ text }) => text !== "");
+};
+
 /** All panels below each other, with what stands above each. */
 export const picture = (page, charts) => {
   const ratio = window.devicePixelRatio || 1;
-  const figures = charts.panels.map((panel) => ({ canvas: panel.canvas, text: panel.canvas.parentElement.querySelector("figcaption").innerText.replace(/\s*\n\s*/g, "  ") }));
-  const [width, head] = [Math.max(...figures.map(({ canvas }) => canvas.width)), 24 * ratio];
   const whole = document.createElement("canvas");
-  whole.width = width;
-  whole.height = figures.reduce((sum, { canvas }) => sum + canvas.height + head, 0);
   const context = whole.getContext("2d");
-  context.fillStyle = palette().panel;
+  const font = `${12 * ratio}px ui-sans-serif, system-ui, sans-serif`;
+  context.font = font;
+  const wide = (text) => context.measureText(text).width / ratio;
+  const width = Math.max(...charts.panels.map(({ canvas }) => canvas.width));
+  const figures = charts.panels.map((panel) => ({ canvas: panel.canvas, ...lay(head(panel), width / ratio - 2 * EDGE, wide) }));
+  const tall = ({ lines }) => (lines * LINE + 4) * ratio;
+  whole.width = width;
+  whole.height = figures.reduce((sum, figure) => sum + figure.canvas.height + tall(figure), 0);
+  const colours = palette();
+  context.fillStyle = colours.panel;
   context.fillRect(0, 0, whole.width, whole.height);
   context.textBaseline = "middle";
-  context.font = `${12 * ratio}px ui-sans-serif, system-ui, sans-serif`;
+  // A new size has made all settings the first ones again.
+  context.font = font;
+  context.lineWidth = 2 * ratio;
   let top = 0;
-  for (const { canvas, text } of figures) {
-    context.fillStyle = palette().label;
-    context.fillText(text, 6 * ratio, top + head / 2, width - 12 * ratio);
-    context.drawImage(canvas, 0, top + head);
-    top += head + canvas.height;
+  for (const figure of figures) {
+    for (const { x, line, words, lead, key } of figure.placed) {
+      const [left, middle] = [(EDGE + x) * ratio, top + (line + 0.5) * LINE * ratio + 2 * ratio];
+      context.fillStyle = colours.label;
+      context.fillText(words, left + lead * ratio, middle, width - left - lead * ratio);
+      if (!key) continue;
+      context.strokeStyle = colours[key.colour];
+      context.setLineDash(key.dashes.map((dash) => dash * ratio));
+      context.beginPath();
+      context.moveTo(left, middle);
+      context.lineTo(left + SWATCH * ratio, middle);
+      context.stroke();
+    }
+    context.drawImage(figure.canvas, 0, top + tall(figure));
+    top += tall(figure) + figure.canvas.height;
   }
   return whole;
 };

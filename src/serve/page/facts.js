@@ -1,12 +1,14 @@
 // What stands beside the charts: the latest rates, statistics, partitions, what happened, and the windows as a table.
 
 import { describe } from "./charts.js";
+import { Notes } from "./notes.js";
 import { divides, path, stage } from "./store.js";
 import { brief, clock, counted, dated, day, dayOf, deviation, duration, exact, grouped, instant, moment, whole } from "./text.js";
 
 const element = (id) => document.getElementById(id);
 const ROWS = 20;
-const NOTES = 60;
+/** Refusals that are told one by one. */
+const REFUSALS = 60;
 /** Kinds of rows that charts, tables and tiles show in their own way. */
 const PLACED = ["cross", "symbol", "stats", "basis"];
 const make = (tag, content, attributes = {}) => {
@@ -31,14 +33,14 @@ export const shared = (names) => {
 
 export class Facts {
   constructor(page) {
-    Object.assign(this, { page, notes: [], offset: null, said: new Set() });
+    Object.assign(this, { page, notes: new Notes(), offset: null, said: new Set() });
     setInterval(() => this.progress(), 500);
   }
 
   set() {
     const { page } = this;
     const defined = page.catalogue.definition?.crosses.find((cross) => cross.name === page.name);
-    element("title").textContent = [page.name, ...page.others].join(", ");
+    element("title").textContent = [page, ...page.others].map(page.told).join(", ");
     this.lines = null;
     this.title();
     const window = page.window ? `, windows ${page.window} (${page.shape.words})` : "";
@@ -63,7 +65,7 @@ export class Facts {
   title() {
     const { page } = this;
     const row = page.store.rows(this.kind(), page.name).findLast((known) => known.vwap !== null);
-    const title = page.all ? "All names · Crossrate" : `${row ? `${brief(row.vwap)} ` : ""}${page.name ?? ""} · Crossrate`;
+    const title = page.all ? "All names · Crossrate" : `${row ? `${brief(row.vwap)} ` : ""}${page.name === null ? "" : page.told(page)} · Crossrate`;
     if (document.title !== title) document.title = title;
   }
 
@@ -84,15 +86,14 @@ export class Facts {
     const words = { late: "refused", bad: "refused", future: "refused", duplicate: "came again, counted once" };
     const told = [];
     for (const what of Object.keys(words)) {
-      if (before[what] > 0) told.push({ what, text: () => `${counted(before[what], "record")} ${words[what]} before the server could tell when`, before: true });
-      for (const refusal of refusals.slice(-NOTES)) {
-        if (refusal[what] === 0) continue;
+      if (before[what] > 0) told.push({ what, sort: "before", at: 0, text: () => `${counted(before[what], "record")} ${words[what]} before the server could tell when` });
+      for (const refusal of refusals.filter((refusal) => refusal[what] > 0).slice(-REFUSALS)) {
         const at = () => (refusal.frontier_ms > 0 ? `, the frontier at ${instant(refusal.frontier_ms)}` : "");
-        told.push({ what, text: () => `${refusal.partition}: ${counted(refusal[what], "record")} ${words[what]}${at()}`, before: true, at: refusal.frontier_ms });
+        told.push({ what, sort: "refused", at: refusal.frontier_ms, text: () => `${refusal.partition}: ${counted(refusal[what], "record")} ${words[what]}${at()}` });
       }
     }
-    told.sort((a, b) => (b.at ?? 0) - (a.at ?? 0));
-    this.notes = [...this.notes.filter((note) => !note.before), ...told].slice(0, NOTES);
+    // Those that this page was told as they came are among them.
+    this.notes.replace(["before", "refused"], told);
     this.write();
   }
 
@@ -100,9 +101,14 @@ export class Facts {
     return this.page.cross ? "cross" : "symbol";
   }
 
-  take({ rows, progress, anew }) {
+  take({ rows, progress, anew, begins }) {
     if (anew) this.said.clear();
-    for (const { row, before } of rows ?? []) this.remark(row, before, anew);
+    // What is to be said of rows comes with them again.
+    if (begins) {
+      this.notes.replace(["rows"], []);
+      this.write();
+    }
+    for (const { row, before } of rows ?? []) this.remark(row, before);
     if (progress) this.remarkProgress(progress);
     if (rows) this.soon();
     if (progress) this.progress();
@@ -229,7 +235,7 @@ export class Facts {
     const before = this.following;
     this.following = following.state;
     if (following.state === "away") {
-      element("holder").textContent = `${following.place} is away since ${clock(following.since_ms)}: what is shown is as it was`;
+      element("holder").textContent = `${following.place} is away since ${instant(following.since_ms)}: what is shown is as it was`;
     }
     if (following.state === "away" && before !== "away") this.note("away", `${following.place} is away: ${following.reason}`);
     if (following.state !== "away" && before === "away") this.note("back", `${following.place} answers again`);
@@ -247,22 +253,29 @@ export class Facts {
     ], { "data-state": state });
   }
 
-  remark(row, before, anew) {
+  remark(row, before) {
     if (row.revision === undefined) return;
-    const say = (what, text) => {
+    const { shape } = this.page;
+    const follows = (row, { end_ms }) => (shape.overlaps ? row.end_ms > end_ms && row.end_ms - end_ms <= shape.step * 1.01 : row.start_ms === end_ms);
+    const name = this.page.told(row);
+    /** Of windows in a row that differ in a number only, the numbers are added. */
+    const say = (what, words, number = 0) => {
       const key = `${what} ${row.kind} ${row.name} ${row.end_ms} ${row.revision}`;
-      if (!this.said.has(key)) this.note(what, () => `${row.name} ${dayOf(row)} ${moment(row)}: ${text}`);
+      const told = typeof words === "function" ? words : () => words;
+      if (!this.said.has(key)) this.notes.window({ what, row, number, about: told(0), follows }, (note) => `${name} ${times(note)}: ${told(note.number)}`);
       this.said.add(key);
+      this.write();
     };
     if (row.closed && row.revision > 0) {
       const more = before ? row.trades - before.trades : 0;
-      say("corrected", more > 0 ? `${counted(more, "more trade")} came within the grace` : "corrected within the grace");
+      if (more > 0) say("corrected", (trades) => `${counted(trades, "more trade")} came within the grace`, more);
+      else say("corrected", "corrected within the grace");
     }
     if (stage(row) !== "final") return;
     if (row.status === "leg_missing") say("no rate", `${row.legs.filter((leg) => leg.vwap === null).map((leg) => leg.symbol).join(", ")} did not trade`);
     if (row.status === "carried") say("carried", `${row.legs.filter((leg) => leg.age_ms > 0).map((leg) => leg.symbol).join(", ")} of an earlier window`);
-    if (row.kind === "symbol" && row.missing_ids > 0) say("gap", `${counted(row.missing_ids, "trade id")} never came`);
-    if (row.kind === "symbol" && row.missing_ids < 0) say("surplus", `${counted(-row.missing_ids, "trade")} more than its ids allow`);
+    if (row.kind === "symbol" && row.missing_ids > 0) say("gap", (ids) => `${counted(ids, "trade id")} never came`, row.missing_ids);
+    if (row.kind === "symbol" && row.missing_ids < 0) say("surplus", (trades) => `${counted(trades, "trade")} more than its ids allow`, -row.missing_ids);
   }
 
   remarkProgress({ before, now }) {
@@ -271,7 +284,7 @@ export class Facts {
       const past = before?.partitions.find((other) => other.partition === partition.partition);
       for (const what of ["late", "bad", "future", "duplicate"]) {
         const more = partition.records[what] - (past?.records[what] ?? partition.records[what]);
-        if (more > 0) this.note(what, `${partition.name}: ${counted(more, "record")} ${what === "duplicate" ? "came again, counted once" : "refused"}`);
+        if (more > 0) this.note(what, `${partition.name}: ${counted(more, "record")} ${what === "duplicate" ? "came again, counted once" : "refused"}`, "refused", now.frontier_ms);
       }
       if (past && !past.idle && partition.idle) this.note("idle", `${partition.name} is idle and holds nobody back`);
       if (past && !past.ended && partition.ended) this.note("ended", `${partition.name} has ended`);
@@ -279,17 +292,24 @@ export class Facts {
   }
 
   /** A note's text is told anew whenever it is written: its times are those of the clocks that are shown. */
-  note(what, text) {
-    this.notes.unshift({ what, text: typeof text === "function" ? text : () => text });
-    this.notes.length = Math.min(this.notes.length, NOTES);
+  note(what, text, sort = "page", at = null) {
+    // What happens now stands first, whatever time the rows are of.
+    this.notes.add({ what, sort, at: at ?? Math.max(this.notes.newest(), this.page.store.progress?.frontier_ms ?? 0), text: () => text });
     this.write();
   }
 
   write() {
-    if (this.notes.length === 0) return;
     this.drawing ??= requestAnimationFrame(() => {
       this.drawing = null;
-      element("notes").replaceChildren(...this.notes.map((note) => make("li", [make("b", note.what), make("span", note.text())], { "data-what": note.what })));
+      if (this.notes.list.length === 0) element("notes").replaceChildren(make("li", "nothing worth a note yet", { class: "quiet" }));
+      else element("notes").replaceChildren(...this.notes.list.map((note) => make("li", [make("b", note.what), make("span", note.text(note))], { "data-what": note.what })));
     });
   }
 }
+
+/** The times of the windows of a note: of one its start, of more from the first to the last. */
+const times = ({ first, last, windows }) => {
+  if (windows === 1) return `${dayOf(first)} ${moment(first)}`;
+  const [from, until] = [first.start_ms || first.end_ms, last.end_ms];
+  return `${instant(from)} to ${day(from) === day(until) ? clock(until) : instant(until)}, ${counted(windows, "window")}`;
+};

@@ -1,5 +1,7 @@
 // Names and definitions of windows: what there is, what is chosen, and what is said of a name that is not there.
 
+import { refer } from "./address.js";
+
 const element = (id) => document.getElementById(id);
 
 /** How many letters must change to make one text of another, as far as three. */
@@ -18,7 +20,8 @@ export class Names {
   constructor(page) {
     this.page = page;
     this.known = { crosses: [], symbols: [] };
-    this.set = new Set();
+    this.crosses = new Set();
+    this.symbols = new Set();
     this.entries = new Map();
   }
 
@@ -29,18 +32,45 @@ export class Names {
     this.of = catalogue;
     const { definition, names } = catalogue;
     const of = (kind) => names.filter((entry) => entry.kind === kind).map((entry) => entry.name);
-    const crosses = [...new Set([...(definition?.crosses ?? []).map((cross) => cross.name), ...of("cross")])].sort();
-    const those = new Set(crosses);
-    const symbols = [...new Set([...(definition?.symbols ?? []), ...of("symbol")])].filter((name) => !those.has(name)).sort();
-    this.known = { crosses, symbols };
-    this.set = new Set([...crosses, ...symbols]);
+    this.crosses = new Set([...(definition?.crosses ?? []).map((cross) => cross.name), ...of("cross")].sort());
+    this.symbols = new Set([...(definition?.symbols ?? []), ...of("symbol")].sort());
+    this.known = { crosses: [...this.crosses], symbols: [...this.symbols] };
     this.entries = new Map(names.map((entry) => [`${entry.kind} ${entry.name} ${entry.window}`, entry]));
     return this.known;
   }
 
-  isKnown(name) {
+  /** The kind that is meant: a cross before a symbol where it is not told. */
+  kindOf({ kind, name }) {
     this.all();
-    return this.set.has(name);
+    return kind ?? (this.crosses.has(name) ? "cross" : "symbol");
+  }
+
+  isKnown(ref) {
+    const kind = this.kindOf(ref);
+    return (kind === "cross" ? this.crosses : this.symbols).has(ref.name);
+  }
+
+  /** What to ask for, that it means this one. */
+  ref(kind, name) {
+    this.all();
+    return { kind: kind === "symbol" && this.crosses.has(name) ? kind : null, name };
+  }
+
+  /** As people are told it: a pair that has the name of a cross says that it is one. */
+  told(ref) {
+    return this.kindOf(ref) === "symbol" && this.crosses.has(ref.name) ? `${ref.name} pair` : ref.name;
+  }
+
+  /** Everything that can be asked for, the crosses first. */
+  refs() {
+    const { crosses, symbols } = this.all();
+    return [...crosses.map((name) => this.ref("cross", name)), ...symbols.map((name) => this.ref("symbol", name))];
+  }
+
+  /** What somebody means who types that; null of what is not there. */
+  meant(text) {
+    const plain = { kind: null, name: text };
+    return this.isKnown(plain) ? plain : this.refs().find((ref) => this.told(ref) === text) ?? null;
   }
 
   /** What the catalogue says of the rows of a name. */
@@ -61,25 +91,36 @@ export class Names {
   fill() {
     const { page } = this;
     const { crosses, symbols } = this.all();
-    const groups = [["Crosses", crosses], ["Symbols", symbols]].filter(([, list]) => list.length > 0);
-    if (groups.length === 0) return false;
+    const refs = this.refs();
+    if (refs.length === 0) return false;
     page.name ??= crosses.includes("XVGUSDT") ? "XVGUSDT" : crosses[0] ?? symbols[0];
     const select = element("name");
-    const wanted = groups.flatMap(([, list]) => list).join(" ");
+    const wanted = refs.map(refer).join(" ");
     if (this.filled !== wanted) {
       this.filled = wanted;
       const group = ([label, list]) => {
         const of = Object.assign(document.createElement("optgroup"), { label });
-        of.append(...list.map((name) => new Option(name, name)));
+        of.append(...list.map((ref) => new Option(this.told(ref), refer(ref))));
         return of;
       };
-      select.replaceChildren(...groups.map(group));
-      element("known-names").replaceChildren(...[...crosses, ...symbols].map((name) => new Option("", name)));
+      const groups = [["Crosses", refs.slice(0, crosses.length)], ["Symbols", refs.slice(crosses.length)]];
+      select.replaceChildren(...groups.filter(([, list]) => list.length > 0).map(group));
+      element("known-names").replaceChildren(...refs.map((ref) => new Option("", this.told(ref))));
     }
     select.disabled = false;
-    select.value = page.name;
+    select.value = refer(this.ref(this.kindOf(page), page.name));
+    this.alone();
     this.windows();
     return true;
+  }
+
+  /** Leaves out of the names to compare what is there already. */
+  alone() {
+    const { page } = this;
+    const key = (ref) => `${this.kindOf(ref)} ${ref.name}`;
+    const others = new Map(page.others.map((ref) => [key(ref), ref]));
+    others.delete(key(page));
+    if (others.size < page.others.length) page.others = [...others.values()];
   }
 
   /** The definitions of windows: the job's in their order, and what else there are rows of. */
@@ -88,7 +129,9 @@ export class Names {
     const { definition, names } = page.catalogue;
     const there = names.filter((entry) => page.all || entry.name === page.name).map((entry) => entry.window);
     const windows = [...new Set([...(definition?.windows ?? []), ...there])];
-    if (!windows.includes(page.window)) page.window = windows[0] ?? "";
+    // What the address wishes may come later.
+    if (windows.includes(page.wishes.window)) page.window = page.wishes.window;
+    else if (!windows.includes(page.window)) page.window = windows[0] ?? "";
     const select = element("window");
     const wanted = windows.join(" ");
     if (select.dataset.windows !== wanted) {
@@ -102,16 +145,15 @@ export class Names {
   /** Says that a name is not there, with those that may be meant. */
   absent() {
     const { page } = this;
-    const isAbsent = page.name !== null && !this.isKnown(page.name) && !page.all;
+    const isAbsent = page.name !== null && !this.isKnown(page) && !page.all;
     document.body.classList.toggle("is-absent", isAbsent);
     const host = element("absent");
     host.hidden = !isAbsent;
     if (!isAbsent) return;
-    const { crosses, symbols } = this.all();
     const typed = page.name.toUpperCase();
-    const near = [...crosses, ...symbols].map((name) => [distance(typed, name.toUpperCase()), name]).filter(([far, name]) => far <= 2 || name.toUpperCase().includes(typed));
-    const links = near.sort(([a], [b]) => a - b).slice(0, 5).map(([, name]) => Object.assign(document.createElement("a"), { href: page.addressOf(name), textContent: name }));
-    element("absent-name").textContent = page.name;
+    const near = this.refs().map((ref) => [distance(typed, ref.name.toUpperCase()), ref]).filter(([far, { name }]) => far <= 2 || name.toUpperCase().includes(typed));
+    const links = near.sort(([a], [b]) => a - b).slice(0, 5).map(([, ref]) => Object.assign(document.createElement("a"), { href: page.addressOf(ref), textContent: this.told(ref) }));
+    element("absent-name").textContent = page.kind ? `${page.kind} ${page.name}` : page.name;
     element("absent-near").replaceChildren(...(links.length > 0 ? ["Did you mean ", ...links.flatMap((link, place) => (place === 0 ? [link] : [", ", link])), "? "] : []));
   }
 }

@@ -3,7 +3,7 @@
 import { divides, path, stage } from "./store.js";
 import { Stream } from "./stream.js";
 import { number } from "./painters.js";
-import { counted, deviation, duration, exact, percent } from "./text.js";
+import { counted, deviation, duration, exact, instant, percent, zone } from "./text.js";
 
 const element = (id) => document.getElementById(id);
 const ROW = 34;
@@ -28,7 +28,7 @@ const make = (tag, content, attributes = {}) => {
 };
 
 export class Overview {
-  /** `open(name)` goes to the chart of a name, `wished(wish)` changes what the address says. */
+  /** `open(ref)` goes to the chart of a name, `wished(wish)` changes what the address says. */
   constructor(page, ask, { open, wished, token }) {
     Object.assign(this, { page, ask, open, wished, token, entries: new Map(), shown: [], lines: new Map(), stars: stars(), newest: 0, active: 0 });
     this.scroll = element("all-scroll");
@@ -106,8 +106,18 @@ export class Overview {
   entry(kind, name) {
     const key = `${kind} ${name}`;
     let entry = this.entries.get(key);
-    if (!entry) this.entries.set(key, (entry = { key, kind, name, row: null, before: null, text: name.toLowerCase() }));
+    if (!entry) this.entries.set(key, (entry = { key, kind, name, row: null, before: null, text: `${name} ${kind === "symbol" ? "pair" : ""}`.toLowerCase() }));
     return entry;
+  }
+
+  /** How an entry is known among the stars: a name alone means what it means in an address. */
+  starred(entry) {
+    const { kind, name } = this.page.refOf(entry.kind, entry.name);
+    return kind ? `${kind}:${name}` : name;
+  }
+
+  isStar(entry) {
+    return this.stars.has(this.starred(entry));
   }
 
   put(row) {
@@ -115,27 +125,33 @@ export class Overview {
     // The name is known by its definition before it has rows, and told of one kind only.
     if (entry.row && entry.row.end_ms > row.end_ms) return;
     entry.row = row;
-    entry.path = row.kind === "cross" ? path(row.legs) : "traded";
+    entry.path = row.kind === "cross" ? path(row.legs) : "traded pair";
     entry.text = `${row.name} ${entry.path} ${(row.legs ?? []).map((leg) => leg.symbol).join(" ")}`.toLowerCase();
     this.newest = Math.max(this.newest, row.end_ms);
   }
 
-  /** What the rates were, so that the change can be told. */
+  /** From when on rows are kept, of the windows that are shown. */
+  held() {
+    const { catalogue, window } = this.page;
+    const begun = catalogue.names.filter((entry) => entry.window === window).map((entry) => entry.first_start_ms);
+    const floor = catalogue.history_ms === null ? 0 : this.newest - catalogue.history_ms;
+    // A name that no longer trades keeps its newest row, however old it is.
+    return Math.max(floor, catalogue.held_from_ms ?? 0, begun.length > 0 ? begun.reduce((least, start) => Math.min(least, start)) : 0);
+  }
+
+  /** What the rates were, so that the change can be told: as of the moment, or the first one that is kept since. */
   async compare() {
     if (this.newest === 0) return;
     this.compared = true;
-    const { over, window } = this.page;
-    const held = this.page.catalogue.names.filter((entry) => entry.window === window).reduce((least, entry) => Math.min(least, entry.first_start_ms), Infinity);
-    const by = Math.max(Number.isFinite(over) ? this.newest - over : 0, 0);
-    const then = Number.isFinite(over) && by >= held
-      ? `ended_by=${by}`
-      : `ended_by=${Math.min(this.newest, Math.max(held, 0) + 2 * this.page.shape.step)}`;
-    // What is not kept for so long is compared with the first that is.
-    element("all-since").textContent = by < held && Number.isFinite(over) ? `kept for ${duration(this.newest - held)} only: change since then` : "";
-    const answer = await this.ask(`/v1/latest?kind=cross,symbol&window=${encodeURIComponent(window)}&${then}`).catch(() => null);
-    if (!answer || window !== this.page.window) return;
+    const { over, window, shape } = this.page;
+    const by = Number.isFinite(over) ? Math.max(this.newest - over, 0) : 0;
+    const held = this.held();
+    element("all-since").textContent = Number.isFinite(over) && held - by > shape.step ? `kept for ${duration(this.newest - held)} only: change since then` : "";
+    const answer = await this.ask(`/v1/latest?kind=cross,symbol&window=${encodeURIComponent(window)}&ended_by=${by}&or_first=true`).catch(() => null);
+    if (!answer || window !== this.page.window || over !== this.page.over) return;
+    this.by = by;
     for (const entry of this.entries.values()) entry.before = null;
-    for (const row of answer.rows) this.entry(row.kind, row.name).before = row.vwap;
+    for (const row of answer.rows) this.entry(row.kind, row.name).before = row;
     this.lines.clear();
     this.soon();
   }
@@ -147,14 +163,23 @@ export class Overview {
     }, this.shown.length === 0 ? 0 : OFTEN);
   }
 
+  /** The share by which a rate is another one than it was; null where there is nothing to compare with. */
+  change({ row, before }) {
+    if (!row || !before || row.vwap === null || before.vwap === null) return null;
+    // The only row that there is.
+    if (before.end_ms === row.end_ms && before.end_ms > this.by) return null;
+    return number(row.vwap) / number(before.vwap) - 1;
+  }
+
   /** What a column of an entry says, as a number or a text to sort by. */
-  value({ name, row, before, path: of }, column) {
+  value(entry, column) {
+    const { name, row, path: of } = entry;
     if (column === "name") return name;
     if (!row) return null;
     const rate = row.vwap === null ? null : number(row.vwap);
     return {
       rate,
-      change: rate === null || before === null ? null : rate / number(before) - 1,
+      change: this.change(entry),
       deviation: row.vw_std === null || !rate ? null : row.vw_std / Math.abs(rate),
       age: this.age(row),
       missing: (row.legs ?? []).filter((leg) => leg.vwap === null).length,
@@ -175,7 +200,7 @@ export class Overview {
     const [column, turn] = (sort ?? "name").startsWith("-") ? [sort.slice(1), -1] : [sort ?? "name", 1];
     const by = COLUMNS.includes(column) ? column : "name";
     const found = [...this.entries.values()].filter((entry) => words.every((word) => entry.text.includes(word)));
-    const keyed = found.map((entry) => ({ entry, value: this.value(entry, by), star: this.stars.has(entry.name) }));
+    const keyed = found.map((entry) => ({ entry, value: this.value(entry, by), star: this.isStar(entry) }));
     keyed.sort((a, b) => Number(b.star) - Number(a.star) || order(a.value, b.value, turn) || order(a.entry.name, b.entry.name, 1) || order(a.entry.kind, b.entry.kind, 1));
     this.shown = keyed.map(({ entry }) => entry);
     for (const cell of element("all-head").querySelectorAll("th[data-column]")) {
@@ -208,7 +233,7 @@ export class Overview {
     const focused = document.activeElement?.closest?.("#all-rows tr")?.dataset.key;
     const seen = shown.slice(first, last).map((entry, place) => {
       const known = this.lines.get(entry.key);
-      const version = `${entry.row?.end_ms} ${entry.row?.revision} ${entry.row?.vwap} ${entry.before} ${this.stars.has(entry.name)}`;
+      const version = `${entry.row?.end_ms} ${entry.row?.revision} ${entry.row?.vwap} ${entry.before?.vwap} ${this.isStar(entry)} ${this.starred(entry)} ${zone()}`;
       const line = known?.version === version ? known.line : this.line(entry, known?.line);
       lines.set(entry.key, { version, line });
       line.setAttribute("aria-rowindex", first + place + 2);
@@ -226,17 +251,22 @@ export class Overview {
   }
 
   line(entry, into) {
-    const { row, name, kind } = entry;
-    const isStar = this.stars.has(name);
-    const star = make("button", isStar ? "★" : "☆", { type: "button", class: "star", "aria-pressed": isStar, "aria-label": `star ${name}` });
-    const link = make("a", name, { href: this.page.addressOf(name) });
-    const change = this.value(entry, "change");
+    const { row, name, kind, before } = entry;
+    const ref = this.page.refOf(kind, name);
+    const isStar = this.isStar(entry);
+    const star = make("button", isStar ? "★" : "☆", { type: "button", class: "star", "aria-pressed": isStar, "aria-label": `star ${this.page.told(ref)}` });
+    const link = make("a", name, { href: this.page.addressOf(ref) });
+    const pair = kind === "symbol" ? [make("span", " pair", { class: "quiet small" })] : [];
+    // Beside a cross of that name the link itself says which it is.
+    if (ref.kind) link.append(...pair.splice(0));
+    const change = this.change(entry);
+    const since = change === null ? {} : { title: `since ${instant(before.end_ms)}` };
     const missing = (row?.legs ?? []).filter((leg) => leg.vwap === null).map((leg) => leg.symbol);
     const cells = [
       make("td", star),
-      make("th", [link, kind === "symbol" ? make("span", " pair", { class: "quiet small" }) : ""], { scope: "row" }),
+      make("th", make("div", [link, ...pair], { class: "who" }), { scope: "row" }),
       make("td", row ? exact(row.vwap) : make("span", "no row yet", { class: "quiet" }), { class: "num" }),
-      make("td", percent(change ?? NaN), { class: "num", "data-turn": change > 0 ? "up" : change < 0 ? "down" : "" }),
+      make("td", percent(change ?? NaN), { ...since, class: "num", "data-turn": change > 0 ? "up" : change < 0 ? "down" : "" }),
       make("td", row && row.vw_std !== null ? deviation(row.vw_std) : row && divides(row) ? make("span", "a leg divides", { class: "quiet" }) : "–", { class: "num wide" }),
       make("td", row ? "" : "–", { class: "num age wide" }),
       make("td", missing.join(", ") || "–", { class: missing.length > 0 ? "missing widest" : "missing none widest" }),
@@ -253,12 +283,13 @@ export class Overview {
     const line = event.target.closest("tr[data-name]");
     if (!line) return;
     if (event.target.closest(".star")) {
-      this.star(line.dataset.name);
+      this.star(this.entries.get(line.dataset.key));
       this.lines.get(line.dataset.key)?.line.querySelector(".star")?.focus();
-    } else if (!event.target.closest("a") && !getSelection()?.toString()) this.open(line.dataset.name);
+    } else if (!event.target.closest("a") && !getSelection()?.toString()) this.open(this.page.refOf(this.entries.get(line.dataset.key).kind, line.dataset.name));
   }
 
-  star(name) {
+  star(entry) {
+    const name = this.starred(entry);
     if (!this.stars.delete(name)) this.stars.add(name);
     try {
       localStorage.setItem(KEEP, JSON.stringify([...this.stars]));

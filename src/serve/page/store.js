@@ -35,7 +35,7 @@ export class Store {
     this.whole = message.id !== null;
     const rows = message.rows.map((row) => ({ row, before: this.put(row) }));
     // A snapshot goes on in updates without an id: none of that is news.
-    return { rows, anew: message.type === "snapshot" || message.id === null, reason: message.reason ?? null };
+    return { rows, begins: message.type === "snapshot", anew: message.type === "snapshot" || message.id === null, reason: message.reason ?? null };
   }
 
   put(row) {

@@ -112,7 +112,7 @@ fn an_address_says_what_is_shown_and_is_read_back() {
         assert.equal(written({ until: 5_000_000, length: 1_000_000 }),
           "#A%2FB?window=1m%2F10s&from=4000000&until=5000000");
         for (const more of [{}, { length: 437_000 }, { until: 5_000_000, length: 1_000, at: 4_999_000 },
-          { others: ["C", "D"], percent: true, since: 9 }]) {
+          { others: [{ kind: null, name: "C" }, { kind: "symbol", name: "D" }], percent: true, since: 9 }]) {
           const wanted = { ...page, ...more };
           const got = read(written(more));
           for (const field of ["name", "window", "length", "until", "at", "percent",
@@ -127,7 +127,68 @@ fn an_address_says_what_is_shown_and_is_read_back() {
           const got = read(hash);
           assert.deepEqual([got.length, got.until, got.at], [null, null, null], hash);
         }
-        assert.equal(read("#A?with=A,B,C,D,E,F,G").others.length, 5);"##,
+        assert.equal(read("#A?with=A,B,C,D,E,F,G").others.length, 5);
+        assert.deepEqual(read("#A?with=A,B,C,D,E,F,G").more.map(({ name }) => name), ["F", "G"]);
+        assert.deepEqual(read("#A?from=9&until=3&span=-3s&at=x&since=7").unread,
+          ["from=9", "until=3", "span=-3s", "at=x"]);
+        assert.deepEqual(["#%E0%A4%A", "#", "#A"].map((hash) => read(hash).unread), [["%E0%A4%A"], [], []]);
+        // A kind beside a name, where the name alone means another one.
+        const pair = { kind: "symbol", name: "A:B,C" };
+        const others = [{ kind: null, name: "A:B,C" }, { kind: "symbol", name: "D" }];
+        const both = written({ ...pair, others });
+        assert.equal(both, "#symbol:A%3AB%2CC?window=1m%2F10s&span=15m&with=A%3AB%2CC,symbol:D");
+        const ref = ({ kind, name }) => [kind, name];
+        assert.deepEqual(ref(read(both)), ["symbol", "A:B,C"]);
+        assert.deepEqual(read("#cross:X?with=B,symbol:B,B").others.map(ref), [[null, "B"], ["symbol", "B"]]);
+        assert.deepEqual(ref(read("#V:B")), [null, "V:B"]);
+        assert.deepEqual(ref(read("#symbol%3AX")), [null, "symbol:X"]);"##,
+    );
+}
+
+#[test]
+#[ignore = "needs Node"]
+fn of_many_notes_each_sort_has_a_share_and_windows_in_a_row_are_one() {
+    node(
+        r#"import assert from "node:assert";
+        import { Notes } from "./notes.js";
+        const notes = new Notes();
+        const follows = (row, before) => row.start_ms === before.end_ms;
+        const tell = (end, number = 1) => notes.window({ what: "gap", number, about: "", follows,
+          row: { kind: "symbol", name: "A", start_ms: end - 10, end_ms: end } }, () => "");
+        // Whichever comes first.
+        [1_020, 1_000, 1_010, 2_000].forEach((end) => tell(end, 3));
+        const told = ({ first, last, windows, number, at }) => [first.start_ms, last.end_ms, windows,
+          number, at];
+        assert.deepEqual(notes.list.map(told), [[1_990, 2_000, 1, 3, 2_000], [990, 1_020, 3, 9, 1_020]]);
+        const refused = [...Array(5)].map((_, at) => ({ what: "late", sort: "refused", at: at + 1 }));
+        notes.replace(["refused"], refused);
+        for (let at = 0; at < 200; at += 1) tell(3_000 + 20 * at);
+        notes.add({ what: "away", sort: "page", at: notes.newest() });
+        assert.equal(notes.list.length, 60);
+        assert.equal(notes.list[0].what, "away");
+        assert.deepEqual(notes.list.slice(-5).map(({ at }) => at), [5, 4, 3, 2, 1]);
+        assert.deepEqual(notes.list.filter(({ sort }) => sort === "rows").map(({ at }) => at)[0], 6_980);
+        notes.replace(["rows", "page"], []);
+        assert.equal(notes.list.length, 5);"#,
+    );
+}
+
+#[test]
+#[ignore = "needs Node"]
+fn the_head_of_a_picture_is_laid_out_in_lines() {
+    node(
+        r#"import assert from "node:assert";
+        const { lay } = await import("./export.js");
+        const wide = (text) => text.length * 10;
+        const part = (text, key) => ({ text, key });
+        const parts = [part("rates"), part("A 1.0", 1), part("B 2.0", 2), part("one two three")];
+        const { placed, lines } = lay(parts, 170, wide);
+        assert.deepEqual(placed.map(({ x, line, words, key }) => [x, line, words, key]), [
+          [0, 0, "rates", undefined], [64, 0, "A 1.0", 1], [0, 1, "B 2.0", 2],
+          [0, 2, "one two three", undefined]]);
+        assert.equal(lines, 3);
+        assert.deepEqual(lay([part("one two three")], 70, wide).placed.map(({ words }) => words), ["one two",
+          "three"]);"#,
     );
 }
 
