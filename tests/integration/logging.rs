@@ -48,7 +48,7 @@ fn file(folder: &Path, name: &str, text: &str) -> String {
 #[test]
 fn text_and_json_tell_the_same_and_json_has_the_fields() {
     let folder = tempfile::tempdir().expect("a folder");
-    let late: String = (0..3).map(|id| trade("A", 10 + id, START - 90_000)).collect();
+    let late: String = (0..3).map(|id| trade("A", 10 + id, START + 1_000)).collect();
     let input =
         file(folder.path(), "trades.jsonl", &(trade("A", 1, START) + &trade("A", 2, START + 60_000) + &late));
     let run = || crossrate(&["run", &input, "--symbols", "A", "--window", "10s", "--delay", "1s"]);

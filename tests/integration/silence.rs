@@ -380,7 +380,8 @@ fn an_archive_of_an_unselected_symbol_is_told_by_its_name_and_refused_by_every_n
 
 #[test]
 fn a_pipe_that_stays_open_without_a_row_says_what_it_waits_for_and_so_does_its_interrupt() {
-    let (mut child, input, mut lines) = piped(&trade("BTCUSDT", 1, START), &["--symbols", "BTCUSDT"]);
+    let record = trade("BTCUSDT", 1, START);
+    let (mut child, input, mut lines) = piped(&record, &["--symbols", "BTCUSDT"]);
     let waits = "the next window ends at 2018-04-29T17:14:00.000Z and the frontier is at 2018-04-29T17:13:35.000Z, \
                  held by standard input: its watermark, the latest event time less --delay 5s, is no further";
     let is_told = |words: &str, line: String| line == format!("crossrate: {words}: {waits}");
