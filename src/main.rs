@@ -61,7 +61,7 @@ impl Kept {
     fn ended_in_order(self, error: anyhow::Error) -> anyhow::Result<Exit> {
         match exit_of(&error) {
             Exit::Interrupted if self == Kept::All => Ok(Exit::Interrupted),
-            exit if self.exit_of(exit) != exit => Ok(exit),
+            exit if self == Kept::All && self.exit_of(exit) == Exit::Done => Ok(exit),
             _ => Err(error),
         }
     }
