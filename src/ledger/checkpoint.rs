@@ -35,7 +35,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The version of the entries that this program writes.
-const VERSION: u8 = 4;
+pub const VERSION: u8 = 4;
 
 /// The oldest version that it reads. Earlier ones differ in what holds the sums of trades: see [`earlier`].
 const OLDEST: u8 = 2;

@@ -4,8 +4,9 @@
 //! topics are fixed: a checkpoint knows them.
 
 use super::rig::{self, Kafka, Record};
-use super::run;
-use crate::recovery::fixtures::{self, CHANGES, INPUTS, SLIDING};
+use crate::recovery::fixtures::{
+    self, BY_1C289BD, BY_AFC0E70, CHANGES, EVERYTHING, RestartedJob, SLIDING, Stage,
+};
 use crate::recovery::outputs::assert_same_lines;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -14,47 +15,125 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
 
-/// A job of a fixture, and after how many commits it was killed.
-const CASES: [(&str, &str, usize); 2] = [("sliding-kafka", SLIDING, 6), ("changes-kafka", CHANGES, 9)];
+/// A job of a fixture.
+struct Case {
+    name: &'static str,
+    /// The program that wrote it.
+    writer: &'static str,
+    job: RestartedJob,
+    topics: &'static str,
+    /// The program was killed after so many commits.
+    commits: usize,
+}
 
-const TRADES: &str = "fixture-trades";
+const CASES: [Case; 3] = [
+    Case {
+        name: "sliding-kafka",
+        writer: BY_AFC0E70,
+        job: RestartedJob::of(SLIDING),
+        topics: "-t fixture-trades",
+        commits: 6,
+    },
+    Case {
+        name: "changes-kafka",
+        writer: BY_AFC0E70,
+        job: RestartedJob::of(CHANGES),
+        topics: "-t fixture-trades",
+        commits: 9,
+    },
+    Case {
+        name: "everything-kafka",
+        writer: BY_1C289BD,
+        job: EVERYTHING,
+        topics: "-t fixture-venue=tests/fixtures/checkpoints/venue.toml \
+                 -t fixture-other=tests/fixtures/checkpoints/venue.toml",
+        commits: 3,
+    },
+];
+
+/// The topics of trades, with their inputs: a partition each.
+const TOPICS: [(&str, &[&str]); 3] = [
+    ("fixture-trades", &fixtures::INPUTS),
+    ("fixture-venue", &["venue-0.jsonl"]),
+    ("fixture-other", &["venue-1.jsonl", "venue-2.jsonl"]),
+];
+
 const ROWS: &str = "fixture-rows";
 const CHECKPOINT: &str = "fixture-rows.fixture.recovery";
 const COMPACTED: [(&str, &str); 2] =
     [("cleanup.policy", "compact"), ("message.timestamp.after.max.ms", "9223372036854775807")];
 
-fn flags(flags: &str) -> String {
-    format!("-e {flags} --to kafka:{ROWS} --to stdout --name fixture --commit-interval 0ms --batch-records 8")
+/// A run of a job by that program.
+fn run(kafka: &Kafka, program: &str, case: &Case, stage: &Stage) -> Command {
+    let mut command = Command::new(program);
+    crate::program::without_settings(&mut command);
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(["run", "-b", &kafka.brokers, "-e"]);
+    command.args(case.topics.split_whitespace()).args(case.job.flags_of(stage).split_whitespace());
+    let sinks =
+        format!("--to kafka:{ROWS} --to stdout --name fixture --commit-interval 0ms --batch-records 8");
+    command.args(sinks.split(' '));
+    command
 }
 
-/// The inputs, a partition each.
-fn put_inputs(kafka: &Kafka) {
-    let folder = tempfile::tempdir().expect("a folder");
-    fixtures::put_inputs(folder.path());
-    kafka.make(TRADES, INPUTS.len() as i32, &[]);
-    for (partition, name) in INPUTS.iter().enumerate() {
-        let bytes = std::fs::read(folder.path().join(name)).expect("read");
-        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        let records: Vec<Record> = lines.map(|line| Record::new(partition as i32, line)).collect();
-        kafka.produce(TRADES, &records);
+/// Makes the topics of trades, without a record.
+fn make_topics(kafka: &Kafka) {
+    for (topic, inputs) in TOPICS {
+        kafka.make(topic, inputs.len() as i32, &[]);
     }
 }
 
-fn delete(kafka: &Kafka, topics: &[&str]) {
-    topics.iter().for_each(|topic| kafka.delete_topic(topic));
+/// Puts inputs into their partitions.
+fn put_inputs(kafka: &Kafka, wanted: &[&str]) {
+    let folder = tempfile::tempdir().expect("a folder");
+    fixtures::put_inputs(folder.path(), wanted);
+    for (topic, inputs) in TOPICS {
+        for (partition, name) in inputs.iter().enumerate().filter(|(_, name)| wanted.contains(name)) {
+            let bytes = std::fs::read(folder.path().join(name)).expect("read");
+            let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+            let records: Vec<Record> = lines.map(|line| Record::new(partition as i32, line)).collect();
+            kafka.produce(topic, &records);
+        }
+    }
 }
 
-/// Makes a fixture by that program.
-fn write(kafka: &Kafka, program: &str, (name, of_job, commits): (&str, &str, usize), whole: &[String]) {
+/// Does the runs of a job, whose inputs come when their run does.
+fn in_stages(kafka: &Kafka, case: &Case, mut run: impl FnMut(&Stage)) {
+    make_topics(kafka);
+    let mut there: Vec<&str> = Vec::new();
+    for stage in case.job.before.iter().chain([&case.job.taken_up]) {
+        let new: Vec<&str> = stage.inputs.iter().copied().filter(|name| !there.contains(name)).collect();
+        put_inputs(kafka, &new);
+        there.extend(new);
+        run(stage);
+    }
+}
+
+fn delete_inputs(kafka: &Kafka) {
+    TOPICS.iter().for_each(|(topic, _)| kafka.delete_topic(topic));
+}
+
+fn delete_outputs(kafka: &Kafka) {
+    [ROWS, CHECKPOINT].iter().for_each(|topic| kafka.delete_topic(topic));
+}
+
+/// Makes a fixture by that program, and leaves the inputs.
+fn write(kafka: &Kafka, program: &str, case: &Case, whole: &[String]) {
     loop {
-        let mut command = Command::new(program);
-        command
-            .args(["run", "-b", &kafka.brokers, "-t", TRADES, "-v"])
-            .args(flags(of_job).split_whitespace());
-        if fixtures::run_and_kill(command, commits) && is_some_of(&rows_of(kafka), whole) {
+        delete_inputs(kafka);
+        let mut is_killed = false;
+        in_stages(kafka, case, |stage| {
+            let mut command = run(kafka, program, case, stage);
+            if stage.inputs == case.job.taken_up.inputs {
+                command.arg("-v");
+                is_killed = fixtures::run_and_kill(command, case.commits);
+            } else {
+                fixtures::to_the_end(command);
+            }
+        });
+        if is_killed && is_some_of(&rows_of(kafka), whole) {
             break;
         }
-        delete(kafka, &[ROWS, CHECKPOINT]);
+        delete_outputs(kafka);
     }
     let mut text = String::new();
     for topic in [ROWS, CHECKPOINT] {
@@ -68,9 +147,9 @@ fn write(kafka: &Kafka, program: &str, (name, of_job, commits): (&str, &str, usi
     }
     fixtures::pack(
         text.as_bytes(),
-        &fixtures::fixtures().join(fixtures::WRITER).join(name).join("records.jsonl.gz"),
+        &fixtures::fixtures().join(case.writer).join(case.name).join("records.jsonl.gz"),
     );
-    delete(kafka, &[ROWS, CHECKPOINT]);
+    delete_outputs(kafka);
 }
 
 /// The rows before a moment, and not all of them.
@@ -79,7 +158,7 @@ fn is_some_of(rows: &[String], whole: &[String]) -> bool {
 }
 
 /// Puts the records of a fixture where they were; the rows among them.
-fn put(kafka: &Kafka, fixture: &Path) -> Vec<String> {
+fn put(kafka: &Kafka, fixture: &Path, later: &[&str]) -> Vec<String> {
     let folder = tempfile::tempdir().expect("a folder");
     let records = folder.path().join("records.jsonl");
     fixtures::unpack(&fixture.join("records.jsonl.gz"), &records);
@@ -98,7 +177,7 @@ fn put(kafka: &Kafka, fixture: &Path) -> Vec<String> {
         kafka.produce(topic, &records);
         if topic == ROWS {
             let texts = records.into_iter().filter_map(|record| record.value).map(String::from_utf8);
-            rows.extend(texts.map(|text| fixtures::without_later_fields(&text.expect("UTF-8"))));
+            rows.extend(texts.map(|text| fixtures::without_fields(&text.expect("UTF-8"), later)));
         }
     }
     rows
@@ -109,32 +188,30 @@ fn rows_of(kafka: &Kafka) -> Vec<String> {
 }
 
 /// The rows that a run prints: a compacted topic may have lost some that others replace.
-fn printed(kafka: &Kafka, flags: &str) -> Vec<String> {
-    rig::rows(run(kafka, TRADES, flags)).lines().map(fixtures::without_later_fields).collect()
+fn printed(command: Command, later: &[&str]) -> Vec<String> {
+    rig::rows(command).lines().map(|line| fixtures::without_fields(line, later)).collect()
 }
 
 #[test]
 #[ignore = "needs Java"]
 fn checkpoints_of_released_programs_in_kafka_are_taken_up_without_a_difference_in_any_row() {
     let kafka = rig::kafka();
-    if fixtures::writer().is_some() {
-        fixtures::make_inputs();
-    }
-    put_inputs(&kafka);
+    let today = env!("CARGO_BIN_EXE_crossrate");
     for case in CASES {
-        let (name, of_job, _) = case;
-        let expected = printed(&kafka, &flags(of_job));
-        delete(&kafka, &[ROWS, CHECKPOINT]);
-        if let Some(program) = fixtures::writer() {
-            write(&kafka, &program, case, &expected);
+        let Case { name, writer, .. } = case;
+        let later = fixtures::later_than(writer);
+        let mut expected = Vec::new();
+        in_stages(&kafka, &case, |stage| expected.extend(printed(run(&kafka, today, &case, stage), later)));
+        delete_outputs(&kafka);
+        if let Some(program) = fixtures::writer().filter(|_| writer == fixtures::WRITER) {
+            write(&kafka, &program, &case, &expected);
         }
-        for writer in fixtures::writers().into_iter().filter(|writer| writer.join(name).is_dir()) {
-            let before = put(&kafka, &writer.join(name));
-            assert!(is_some_of(&before, &expected), "{name}: {} of {}", before.len(), expected.len());
-            let after = printed(&kafka, &format!("{} -w 2", flags(of_job)));
-            assert_same_lines(name, &expected, &[before, after].concat());
-            delete(&kafka, &[ROWS, CHECKPOINT]);
-        }
+        let before = put(&kafka, &fixtures::fixtures().join(writer).join(name), later);
+        assert!(is_some_of(&before, &expected), "{name}: {} of {}", before.len(), expected.len());
+        let mut command = run(&kafka, today, &case, &case.job.taken_up);
+        command.args(["-w", "2"]);
+        assert_same_lines(name, &expected, &[before, printed(command, later)].concat());
+        delete_outputs(&kafka);
+        delete_inputs(&kafka);
     }
-    delete(&kafka, &[TRADES]);
 }
