@@ -19,7 +19,7 @@ use crate::market::trade::Symbol;
 use crate::market::value::{Decimal, Value};
 use crate::market::windows::{WindowPlace, Windows};
 use crate::operators::at_looks::{AtLooks, LookLogic};
-use crate::symbol_windows::Emission;
+use crate::operators::emission::Emission;
 use differential_dataflow::hashable::Hashable;
 use num_bigint::BigInt;
 use num_traits::Zero;

@@ -20,6 +20,7 @@ pub mod jumps;
 pub mod looks;
 pub mod moments;
 pub mod movers;
+pub mod name_keys;
 
 pub mod prefetch;
 mod quotient;
@@ -29,6 +30,7 @@ pub mod row;
 mod running_window;
 pub mod schema;
 pub mod series;
+pub mod slot;
 pub mod slots;
 pub mod sums;
 pub mod symbol_state;

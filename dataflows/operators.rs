@@ -4,8 +4,10 @@
 pub mod abomonated;
 pub mod at_looks;
 pub mod closings;
+pub mod emission;
 pub(crate) mod given_once;
 pub(crate) mod moves;
+pub(crate) mod pane_trace;
 pub mod revisions;
 pub mod sorted_runs;
 mod timestamp;

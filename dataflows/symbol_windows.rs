@@ -16,19 +16,18 @@ use crate::market::cross::LegState;
 use crate::market::definition::Definition;
 use crate::market::event_time::EventTime;
 use crate::market::moments::Moments;
-use crate::market::resume::{Lasting, Resume};
-use crate::market::row::Row;
+use crate::market::resume::Resume;
 use crate::market::trade::Symbol;
-use crate::market::windows::WindowPlace;
+use crate::market::windows::WindowKey;
 use crate::operators::at_looks::AtLooks;
+use crate::operators::emission::Emission;
+use crate::operators::pane_trace::{PaneTrace, PaneValue};
 use crate::operators::sorted_runs::SortedRuns;
 use crate::operators::window_looks::{LookInput, LookOutput, WindowLooks, kept_bases};
 use differential_dataflow::VecCollection;
 use differential_dataflow::batcher::merge::MergeBatcher;
 use differential_dataflow::batcher::merge::vec::VecMerger;
-use differential_dataflow::trace::implementations::ValSpine;
 use differential_dataflow::trace::implementations::ord_neu::VecOrdValBuilder;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
@@ -37,24 +36,8 @@ use timely::dataflow::operators::core::{Concat, Map, OkErr};
 /// A pane's new trades in one partition: symbol, pane end and the candle there, weighted by the sums.
 pub type PaneCollection<'scope> = VecCollection<'scope, EventTime, (Symbol, (EventTime, Candle)), Moments>;
 
-/// A window of a definition, by its end.
-pub type WindowKey = (WindowPlace, EventTime);
-
 /// The states of legs for the windows of crosses, by symbol and window; withdrawn when the window is final.
 pub type LegCollection<'scope> = VecCollection<'scope, EventTime, (Symbol, (WindowKey, LegState)), isize>;
-
-/// The output of firings for the worker that writes.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub enum Emission {
-    /// A row.
-    Row(Row),
-    /// A window of a symbol that began before the run had seen all its trades.
-    Withheld,
-    /// For the checkpoint: a change at that look.
-    Lasting(EventTime, Lasting),
-    /// A symbol that takes no part in rates of assets: nothing tells which assets it trades.
-    Unpaired(Symbol),
-}
 
 /// Rows of symbols, and the states of those that are legs.
 ///
@@ -83,9 +66,6 @@ pub fn symbol_windows<'scope>(
     (rows, VecCollection::new(legs))
 }
 
-/// What a pane's new trades are in the trace.
-type PaneValue = (EventTime, Candle);
-pub(crate) type PaneTrace = ValSpine<Symbol, PaneValue, EventTime, Moments>;
 /// Panes come sorted from where they were gathered: there is nothing to merge but what several workers send.
 type PaneBatcher = MergeBatcher<
     SortedRuns<(Symbol, PaneValue), EventTime, Moments>,

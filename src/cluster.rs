@@ -162,7 +162,7 @@ pub fn enter(typed: &config::Cluster) -> Result<Role, ClusterError> {
             let value = value.to_string_lossy().into_owned();
             return Err(ClusterError::Inherited { value, processes: cluster.processes });
         };
-        parent_link::open(&directory)
+        parent_link::open(&directory, end_without_parent)
             .map_err(|source| ClusterError::NoParent { path: directory.clone(), source })?;
         cluster.process = Some(process);
         cluster.private = Some(directory);
@@ -235,6 +235,13 @@ struct Built {
 /// Links this process with the others of its run, or says why that cannot be. With one process there is
 /// nothing to link. `tell` gets lines for people: who is waited for, who was turned away.
 ///
+/// Ends a process whose parent is gone.
+fn end_without_parent() -> ! {
+    let words = "the process that started this one is gone";
+    failure_detector::say(&format!("{words}, so this process ends, too"));
+    failure_detector::end(1, words)
+}
+
 /// From here on SIGINT and SIGTERM only set the [`failure_detector::interrupt_flag`], and if another process
 /// fails this one ends (see [`failure_detector`]).
 pub fn join(

@@ -9,3 +9,4 @@ pub(crate) mod days;
 #[cfg(feature = "parquet")]
 pub(crate) mod parquet;
 pub(crate) mod sqlite;
+pub(crate) mod unreadable;

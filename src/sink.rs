@@ -11,6 +11,7 @@ mod days;
 mod dead_letter;
 pub mod kafka;
 mod lines;
+mod pack;
 #[cfg(feature = "parquet")]
 mod parquet;
 

@@ -25,6 +25,7 @@ pub mod opening;
 pub mod pool;
 pub mod registry;
 pub mod simulated;
+pub mod starts;
 
 /// What a reader hands over.
 #[derive(Debug)]

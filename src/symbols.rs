@@ -4,10 +4,11 @@ mod slips;
 mod turns;
 
 use crossrate_dataflows::market::assets::Quotes;
-use crossrate_dataflows::market::changes::{Turn, name_of};
+use crossrate_dataflows::market::changes::Turn;
 use crossrate_dataflows::market::definition::{Definition, Selection};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::moments::HashInput;
+use crossrate_dataflows::market::name_keys::name_of;
 use crossrate_dataflows::market::prefetch::prefetch;
 use crossrate_dataflows::market::trade::{ShortName, Symbol, SymbolNumber, Trade};
 use foldhash::fast::RandomState;

@@ -24,6 +24,7 @@ mod json;
 pub mod mapping;
 mod numbers;
 mod ordered;
+mod scanning;
 mod swift;
 pub mod why;
 
@@ -254,7 +255,7 @@ fn capture_prefix(line: &[u8]) -> usize {
     if !matches!(line.first(), Some(b'0'..=b'9')) {
         return 0;
     }
-    let digits = swift::leading_digits(line);
+    let digits = scanning::leading_digits(line);
     if line.get(digits) == Some(&b' ') { digits + 1 } else { 0 }
 }
 

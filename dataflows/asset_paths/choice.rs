@@ -12,7 +12,7 @@ use crate::market::resume::{Lasting, Resume};
 use crate::market::trade::{Symbol, is_name};
 use crate::market::work::count;
 use crate::operators::at_looks::LookLogic;
-use crate::symbol_windows::Emission;
+use crate::operators::emission::Emission;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

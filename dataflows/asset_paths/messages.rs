@@ -10,7 +10,7 @@ use crate::market::event_time::EventTime;
 use crate::market::moments::Moments;
 use crate::market::resume::Lasting;
 use crate::market::trade::Symbol;
-use crate::symbol_windows::Emission;
+use crate::operators::emission::Emission;
 use serde::{Deserialize, Serialize};
 
 /// How many trades a symbol has in a pane, as far as one update tells.

@@ -1,7 +1,7 @@
 //! Which assets a symbol trades, and what a job asks of them: every asset in some currencies
 //! (`docs/semantics.md#assets`).
 
-use super::changes::name_of;
+use super::name_keys::name_of;
 use super::trade::Symbol;
 use super::windows::Windows;
 use serde::{Deserialize, Serialize};

@@ -8,10 +8,10 @@
 use super::candle::Candle;
 use super::event_time::EventTime;
 use super::moments::Moments;
-use super::resume::InWindows;
-use super::slots::{Slot, Slots};
+use super::slot::Slot;
+use super::slots::Slots;
 use super::trade::Symbol;
-use super::windows::{Window, WindowPlace, Windows};
+use super::windows::{InWindows, Window, WindowPlace, Windows};
 use differential_dataflow::difference::Semigroup;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, VecDeque};

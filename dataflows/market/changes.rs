@@ -6,6 +6,7 @@
 
 use super::definition::{Cross, Definition, Leg, Selection};
 use super::event_time::EventTime;
+use super::name_keys::{key, name_of};
 use super::trade::Symbol;
 use super::windows::{Window, Windows};
 use serde::{Deserialize, Serialize};
@@ -156,22 +157,6 @@ pub struct Changing {
 struct SymbolLife {
     key: Symbol,
     life: Life,
-}
-
-/// What tells a name that came again from what it was: no name holds it.
-const AGAIN: char = '|';
-
-/// The key of a name that comes for the nth time, counted from 0.
-pub(crate) fn key(name: &Symbol, nth: u32) -> Symbol {
-    if nth == 0 { name.clone() } else { Symbol::new(&format!("{name}{AGAIN}{nth}")) }
-}
-
-/// The name that a key stands for, as rows have it.
-pub fn name_of(key: &Symbol) -> Symbol {
-    match key.as_str().split_once(AGAIN) {
-        Some((name, _)) => Symbol::new(name),
-        None => key.clone(),
-    }
 }
 
 impl Changing {

@@ -23,7 +23,7 @@ use super::event_time::EventTime;
 use super::series::SeriesMoments;
 use super::trade::Symbol;
 use super::trade_counts::CountsOfStep;
-use super::windows::{Window, WindowName};
+use super::windows::{InWindows, Window, WindowName};
 use compact_str::CompactString;
 use num_bigint::BigInt;
 use serde::{Deserialize, Serialize};
@@ -67,10 +67,6 @@ pub struct Resume {
     /// Final windows that a cross which is added may reach back to, by their end; only with `--back-fill`.
     pub held: HashMap<InWindows, BTreeMap<EventTime, LegState>>,
 }
-
-/// A symbol or a cross, by its [`super::changes`] key, in the windows of one definition, by its name. An
-/// earlier release knew one definition, and gave it none.
-pub type InWindows = (Symbol, CompactString);
 
 impl Resume {
     /// The changes that were in force: those of people, and those of paths in order of time.
@@ -150,11 +146,12 @@ mod tests {
     use crate::job::{Told, job};
     use crate::market::assets::{Pair, Quotes};
     use crate::market::candle::Candle;
-    use crate::market::changes::{Change, Changing, DatedChange, name_of};
+    use crate::market::changes::{Change, Changing, DatedChange};
     use crate::market::decimal::{Price, Quantity};
     use crate::market::definition::{Cross, Definition, Emit, Fill, Leg, MissingLeg, Selection, Windows};
     use crate::market::looks::Looks;
     use crate::market::moments::Moments;
+    use crate::market::name_keys::{self, name_of};
     use crate::market::row::RowKind;
     use crate::market::sums::PaneItem;
     use crate::market::trade::Trade;
@@ -388,7 +385,7 @@ mod tests {
     /// The trades that count, each as one of the symbol as it is then.
     fn living(panes: Vec<PaneItem>, log: &[DatedChange], definition: &Definition) -> Vec<PaneItem> {
         let changing = Changing::of(definition).after(log);
-        let keys = |name: &Symbol| (0..9).map(|n| crate::market::changes::key(name, n)).collect::<Vec<_>>();
+        let keys = |name: &Symbol| (0..9).map(|n| name_keys::key(name, n)).collect::<Vec<_>>();
         let living = |((symbol, (end, candle)), date, moments): PaneItem| {
             let lives = |key: &Symbol| {
                 let life = changing.life_of(key);

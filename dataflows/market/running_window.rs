@@ -5,7 +5,7 @@ use super::candle::Candle;
 use super::decimal::Price;
 use super::event_time::EventTime;
 use super::moments::Moments;
-use super::slots::Slot;
+use super::slot::Slot;
 use super::work::count;
 use differential_dataflow::difference::{Abelian, Semigroup};
 use std::collections::VecDeque;

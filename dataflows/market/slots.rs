@@ -6,10 +6,10 @@ use super::event_time::EventTime;
 use super::moments::Moments;
 use super::prefetch::prefetch;
 use super::running_window::RunningWindow;
+use super::slot::Slot;
 use super::window::WindowState;
 use super::windows::Window;
 use differential_dataflow::difference::Semigroup;
-use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// The slots that windows still need, in order of time; those without trades are not kept. Of windows that
@@ -31,29 +31,6 @@ pub enum Asked {
     Ending,
     /// Those that have changed since the last tick.
     Changed,
-}
-
-/// The trades of a symbol in a slot.
-#[derive(Debug, Copy, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Slot {
-    /// Where it ends.
-    pub end: EventTime,
-    /// The sums of its trades.
-    pub moments: Moments,
-    /// First, last, greatest, least.
-    pub candle: Candle,
-    /// How far trade ids rise there: see [`super::id_rises`].
-    pub rise: i128,
-}
-
-impl Slot {
-    /// Makes one of this slot and a later one.
-    pub(super) fn merge_later(&mut self, later: &Slot) {
-        self.end = later.end;
-        self.moments.plus_equals(&later.moments);
-        self.candle.merge(&later.candle);
-        self.rise += later.rise;
-    }
 }
 
 impl Slots {

@@ -248,7 +248,7 @@ impl SymbolState {
         let window = looks.windows.at(place);
         let in_windows = &mut self.windows[usize::from(place)];
         in_windows.restored_to = base.until;
-        let is_open = |slot: &&super::slots::Slot| window.last_end_over(slot.end) > settled;
+        let is_open = |slot: &&super::slot::Slot| window.last_end_over(slot.end) > settled;
         let slots: Vec<_> = base.slots.iter().filter(is_open).copied().collect();
         let first = slots.iter().find(|slot| slot.end > settled).map(|slot| slot.end);
         if looks.at_ticks() {

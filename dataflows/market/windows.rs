@@ -6,20 +6,27 @@
 //! [`periods`] for the civil calendar.
 
 pub mod boundaries;
+pub mod civil;
 pub mod definition;
 mod kept;
+mod keys;
+mod lengths;
+pub mod moments;
 pub mod periods;
 mod text;
 
 use super::event_time::EventTime;
+pub use civil::{CivilUnit, Zone};
 use compact_str::CompactString;
-pub use definition::{CivilUnit, Period, WindowDefinition, Zone};
+pub use definition::{Period, WindowDefinition};
+pub use keys::{InWindows, WindowKey, WindowName, WindowPlace};
+pub use lengths::{LENGTH_UNITS, length, show_length, split_length};
 use periods::{CivilCalendar, Periods};
 use serde::de::{Deserialize, Deserializer, Error};
 use serde::ser::{Serialize, Serializer};
 use std::fmt;
 use std::sync::Arc;
-pub use text::{LENGTH_UNITS, WrongWindow, length, nearest_zone, show_length, split_length};
+pub use text::{WrongWindow, nearest_zone};
 
 /// The most window definitions of one job.
 pub const MOST_DEFINITIONS: usize = 16;
@@ -56,12 +63,6 @@ enum Grid {
     From { moment: EventTime, step: u64 },
     All { step: u64 },
 }
-
-/// The canonical form of a definition.
-pub type WindowName = CompactString;
-
-/// The place of a definition among those of its job.
-pub type WindowPlace = u8;
 
 /// An interval `[start, end)`.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
@@ -139,15 +140,6 @@ impl Windows {
     /// The first end of a window after a moment.
     pub fn next_end(&self, after: EventTime) -> EventTime {
         self.each.iter().map(|window| window.next_end(after)).min().expect("a definition")
-    }
-
-    /// Before which moment no window begins; none where windows reach back without end.
-    pub fn first_start(&self) -> Option<EventTime> {
-        let start = |window: &Window| match window.grid {
-            Grid::From { moment, .. } => Some(moment),
-            _ => None,
-        };
-        self.each.iter().map(start).min()?
     }
 
     /// How long a window is at most, of those whose length has a bound by itself.

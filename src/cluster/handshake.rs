@@ -20,7 +20,7 @@
 //! they know each other in TLS from the same ([`super::tls`]). So whoever stands between them can hand the
 //! proofs on, and reads or changes nothing.
 
-use super::tls::Secured;
+use super::tls::{Secured, Seed};
 use crate::job_identity::Identity;
 use crate::terminal::printable;
 use hmac::{Hmac, KeyInit, Mac};
@@ -49,9 +49,6 @@ impl fmt::Debug for Secret {
         f.write_str("Secret(..)")
     }
 }
-
-/// The private key of one side of a connection.
-pub(super) type Seed = [u8; 32];
 
 /// Whether others could read a connection, and what is done about it.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]

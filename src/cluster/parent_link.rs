@@ -1,7 +1,7 @@
 //! The child's end of the line to the process that started it (`-n` without `-p`). When it breaks the parent
 //! is gone, however it went, and the child ends. The parent's end is in `supervisor`.
 
-use super::{failure_detector, interrupt};
+use super::interrupt;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -27,8 +27,8 @@ pub(super) fn parent() -> Option<&'static ParentLink> {
     PARENT.get()
 }
 
-/// Opens the line; once in a process.
-pub(super) fn open(directory: &Path) -> io::Result<()> {
+/// Opens the line; once in a process. When the parent is gone, that is done which ends this process.
+pub(super) fn open(directory: &Path, end: fn() -> !) -> io::Result<()> {
     if parent().is_some() {
         return Ok(());
     }
@@ -53,9 +53,7 @@ pub(super) fn open(directory: &Path) -> io::Result<()> {
         if directory.file_name().is_some_and(|name| name.to_string_lossy().starts_with(DIRECTORY)) {
             let _ = fs::remove_dir_all(&directory);
         }
-        let words = "the process that started this one is gone";
-        failure_detector::say(&format!("{words}, so this process ends, too"));
-        failure_detector::end(1, words);
+        end()
     })?;
     Ok(())
 }

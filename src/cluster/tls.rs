@@ -7,7 +7,6 @@
 //! leaks later opens nothing that was recorded. Where the secret is empty, only this machine is reached (see
 //! [`super::places`]), and whoever could read the links may join the run anyway.
 
-use super::handshake::Seed;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -23,6 +22,9 @@ use tokio_rustls::rustls::{
     CertificateError, ClientConfig, ClientConnection, Connection, DigitallySignedStruct, DistinguishedName,
     Error, ServerConfig, ServerConnection, SignatureScheme, version,
 };
+
+/// The private key of one side of a connection.
+pub(super) type Seed = [u8; 32];
 
 /// What stands before the 32 bytes of an Ed25519 key in PKCS#8 (RFC 8410).
 const PKCS8: [u8; 16] =

@@ -3,7 +3,7 @@
 //! may be a pipe, and begin with whatever it likes.
 
 use super::NO_SYMBOL;
-use super::survey::{Found, Survey};
+use super::survey::{Found, Recognition, Survey};
 use crate::config::inspect::Inspect;
 use crate::exit::{Exit, Failure};
 use crate::source::files::Part;
@@ -20,30 +20,6 @@ const RECORDS: u64 = 1_000;
 
 /// The mapping that has the keys of Binance's events.
 const OF_BINANCE: &str = "binance-futures";
-
-/// Which format reads an input, or which comes nearest and why it does not.
-#[derive(Debug, Default)]
-pub(super) struct Recognition {
-    /// The one that gives trades; none where no format does.
-    pub(super) format: Option<Format>,
-    /// Whether no other was tried.
-    pub(super) is_given: bool,
-    /// What each of the others comes to, the nearest first.
-    pub(super) others: Vec<(String, String)>,
-    /// Of no format that reads it: the mapping that is the best beginning of one's own.
-    pub(super) nearest: Option<String>,
-    /// Whether ids are numbered one after another.
-    pub(super) is_numbered: bool,
-    /// Whether the symbol must be told.
-    pub(super) needs_symbol: bool,
-}
-
-impl Recognition {
-    /// Whether a format gives trades.
-    pub(super) fn fits(&self) -> bool {
-        self.format.is_some()
-    }
-}
 
 /// What the text of an input is, as far as any of it tells.
 #[derive(Debug, Copy, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,8 +2,8 @@
 //! run.
 
 use super::clocks::Clocks;
-use super::recognition::Recognition;
 use crate::wire::chunk::Chunk;
+use crate::wire::format::Format;
 use crate::wire::{Raw, Record, Scratch, decode_chunk, why};
 use crossrate_dataflows::market::acceptance::{Counts, Partition, Place, Verdict};
 use crossrate_dataflows::market::definition::Definition;
@@ -12,6 +12,30 @@ use crossrate_dataflows::market::sums::{PaneUpdate, Sums};
 use crossrate_dataflows::market::trade::{SymbolNumber, Trade, TradeKind};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
+
+/// Which format reads an input, or which comes nearest and why it does not.
+#[derive(Debug, Default)]
+pub(super) struct Recognition {
+    /// The one that gives trades; none where no format does.
+    pub(super) format: Option<Format>,
+    /// Whether no other was tried.
+    pub(super) is_given: bool,
+    /// What each of the others comes to, the nearest first.
+    pub(super) others: Vec<(String, String)>,
+    /// Of no format that reads it: the mapping that is the best beginning of one's own.
+    pub(super) nearest: Option<String>,
+    /// Whether ids are numbered one after another.
+    pub(super) is_numbered: bool,
+    /// Whether the symbol must be told.
+    pub(super) needs_symbol: bool,
+}
+
+impl Recognition {
+    /// Whether a format gives trades.
+    pub(super) fn fits(&self) -> bool {
+        self.format.is_some()
+    }
+}
 
 /// So many symbols are told apart; trades of more are counted, but not judged by their ids.
 const MOST_SYMBOLS: usize = 100_000;

@@ -8,8 +8,8 @@ use crate::config::inspect::Inspect;
 use crate::exit::{Exit, Failure};
 use crate::source::PartitionFeed;
 use crate::source::kafka;
-use crate::source::opening::Starts;
 use crate::source::registry::Registry;
+use crate::source::starts::Starts;
 use crate::wire::chunk::Chunk;
 use crate::wire::format::Format;
 use crate::wire::mapping::Mapping;
@@ -86,4 +86,3 @@ impl Schemas {
         waited.map_err(|words| Failure::new(Exit::Unreachable, words))
     }
 }
-

@@ -4,8 +4,8 @@
 //! form.
 
 use crossrate_dataflows::market::event_time::EventTime;
-use crossrate_dataflows::market::resume::InWindows;
 use crossrate_dataflows::market::trade::Symbol;
+use crossrate_dataflows::market::windows::InWindows;
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 

@@ -344,6 +344,7 @@ async fn connect(place: &Database, written: Option<&Written>) -> Result<Result<S
         .await?;
     let Some(written) = written else { return Ok(Ok(Session { client, statements: None })) };
     tables::make(&client, written.kinds).await?;
+    earlier::bring_up(&client, written.kinds).await?;
     let statements = Some(Statements::prepare(&client, written).await?);
     Ok(Ok(Session { client, statements }))
 }

@@ -3,8 +3,9 @@
 use super::progress::Loaded;
 use crate::config::DayForm;
 use crate::exit::{Exit, Failure};
-use crate::rows::days::reading::{self, Unreadable};
+use crate::rows::days::reading;
 use crate::rows::days::{self, DayFile};
+use crate::rows::unreadable::Unreadable;
 use crate::sql::engine::{Engine, Limits, Loading};
 use anyhow::{Context, Result};
 use crossrate_dataflows::market::schema::{RowKind, RowKinds};

@@ -2,7 +2,7 @@
 //! over, such as the doubles beside decimals; a field that the file does not have is null.
 
 use super::columns;
-use super::days::reading::Unreadable;
+use super::unreadable::Unreadable;
 use crossrate_dataflows::market::schema::{FieldType, RowKind};
 use crossrate_dataflows::market::value::Value;
 use parquet::basic::Type as Physical;

@@ -1,7 +1,6 @@
 //! Content codings (RFC 9110, 8.4): answers that are whole before they leave are packed by gzip or zstd,
 //! where whoever asks takes it. Streams stay as they are: a packer would hold their messages back.
 
-use super::format::weighted;
 use axum::http::{HeaderMap, HeaderValue, header};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -90,6 +89,14 @@ impl Coding {
             _ => format!("\"{text}-{}\"", self.name()),
         }
     }
+}
+
+/// A name with its quality in thousandths, of a header that weighs names.
+pub(super) fn weighted(text: &str) -> Option<(&str, u32)> {
+    let mut parts = text.split(';').map(str::trim);
+    let name = parts.next().filter(|name| !name.is_empty())?;
+    let quality = parts.find_map(|part| part.strip_prefix("q=")).map_or(Some(1.0), |q| q.parse().ok())?;
+    (0.0..=1.0).contains(&quality).then_some((name, (quality * 1_000.0_f32) as u32))
 }
 
 /// The text's own part of a tag, however the answer was packed.

@@ -5,7 +5,7 @@ mod times;
 
 use super::answers::Answers;
 use super::board::series::CachedRow;
-use super::coding::{Coding, text_tag};
+use super::coding::{Coding, text_tag, weighted};
 use super::filter::Filter;
 use super::problem::Problem;
 use crate::rows::csv;
@@ -111,14 +111,6 @@ impl Format {
 /// A range of `Accept` with its quality in thousandths.
 fn range(text: &str) -> Option<(&str, u32)> {
     weighted(text).filter(|(name, _)| name.contains('/'))
-}
-
-/// A name with its quality in thousandths, of a header that weighs names.
-pub fn weighted(text: &str) -> Option<(&str, u32)> {
-    let mut parts = text.split(';').map(str::trim);
-    let name = parts.next().filter(|name| !name.is_empty())?;
-    let quality = parts.find_map(|part| part.strip_prefix("q=")).map_or(Some(1.0), |q| q.parse().ok())?;
-    (0.0..=1.0).contains(&quality).then_some((name, (quality * 1_000.0_f32) as u32))
 }
 
 /// Rows in that form, as a filter let them through; `rest` are the members that stand beside them in a JSON

@@ -6,7 +6,8 @@ mod rates;
 
 use super::App;
 use super::board;
-use super::board::progress::{Knowledge, PartitionNews, Standing, now_ms};
+use super::board::partition_news::PartitionNews;
+use super::board::progress::{Knowledge, Standing, now_ms};
 use super::coding::Coding;
 use super::histogram::{self, Histogram};
 use super::problem::Problem;

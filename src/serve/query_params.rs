@@ -5,6 +5,7 @@ use super::board::State;
 use super::board::range::{Order, Place};
 use super::filter::Filter;
 use super::format::Times;
+use super::nearest::nearest;
 use super::problem::Problem;
 use super::unknown::Unknown;
 use crate::config::moment;
@@ -199,21 +200,6 @@ fn hint_of(meant: Option<&str>) -> String {
     meant.map_or_else(|| "several are joined by commas".to_owned(), |meant| format!("did you mean {meant}?"))
 }
 
-/// The known word that is a slip of the fingers away.
-pub(super) fn nearest<'a>(typed: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let typed = typed.to_lowercase();
-    let length = typed.chars().count();
-    words
-        .into_iter()
-        .map(|word| (word.to_lowercase(), word))
-        // The distance is no less than that; to measure it takes long where texts are.
-        .filter(|(lower, _)| lower.chars().count().abs_diff(length) <= 2)
-        .map(|(lower, word)| (strsim::damerau_levenshtein(&typed, &lower), word))
-        .filter(|(distance, _)| *distance <= 2)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, word)| word)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -269,16 +255,6 @@ mod tests {
     fn unknown_parameters_are_refused() {
         assert!(params(&[("untl", "1")]).only(&["from", "until"]).is_err());
         assert!(params(&[("until", "1"), ("from", "2")]).only(&["from", "until"]).is_ok());
-    }
-
-    #[test]
-    fn what_is_far_too_long_is_compared_with_nothing() {
-        let long = "X".repeat(60_000);
-        let known: Vec<String> = (0..3_000).map(|number| format!("NAME{number}")).collect();
-        let begun = std::time::Instant::now();
-        assert_eq!(nearest(&long, known.iter().map(String::as_str)), None);
-        assert!(begun.elapsed() < std::time::Duration::from_secs(2), "{:?}", begun.elapsed());
-        assert_eq!(nearest("xvgusd", ["BTCUSDT", "XVGUSDT"]), Some("XVGUSDT"));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::filter::Filter;
 use super::format::{self, FileName, Format, Times};
 use super::problem::Problem;
 use super::query_params::QueryParams;
+use super::series_window::series_window;
 use super::thinned;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
@@ -256,26 +257,6 @@ fn points_as_columns(kind: RowKind, points: &[Point], times: Times) -> Result<Ve
         values
     };
     format::arrow_stream(&columns, points.iter().map(values).collect())
-}
-
-/// The definition of the windows of a series: the one that is asked for, or the job's first.
-pub(super) fn series_window(
-    state: &board::State,
-    kind: RowKind,
-    name: &Arc<str>,
-    filter: &Filter,
-) -> Result<Arc<str>, Problem> {
-    if let Some(wanted) = filter.windows() {
-        let mut windows = wanted.iter();
-        return match (windows.next(), windows.next()) {
-            (Some(one), None) => Ok(Arc::clone(one)),
-            _ => Err(Problem::bad_request("a series is of one window").hint("ask for each by itself")),
-        };
-    }
-    let there = || state.named(kind, name).map(|((_, _, window), _)| window);
-    let defined = state.definition.iter().flat_map(|definition| &definition.windows);
-    let first = defined.filter_map(|first| there().find(|window| ***window == **first)).next();
-    Ok(first.or_else(|| there().next()).map_or_else(|| Arc::from(""), Arc::clone))
 }
 
 /// The fields of a point: members of the row, and of the statistics, each as its place in its kind's schema.

@@ -7,7 +7,7 @@ use super::board::series::{CachedRow, Series};
 use super::format::{self, FileName, Format, Times};
 use super::problem::Problem;
 use super::query_params::QueryParams;
-use super::rest::series_window;
+use super::series_window::series_window;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use crossrate_dataflows::market::schema::RowKind;

@@ -2,8 +2,8 @@
 
 use super::board::State;
 use super::filter::Filter;
+use super::nearest::nearest;
 use super::problem::Problem;
-use super::query_params::nearest;
 use axum::http::StatusCode;
 use serde::Serialize;
 use std::collections::BTreeSet;

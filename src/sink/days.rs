@@ -19,6 +19,7 @@ mod layout;
 pub(super) mod packing;
 
 use super::append_file::{AppendFile, Committed, remove_if_there, write_failed};
+use super::pack::Pack;
 use super::{Sink, SinkBatch};
 use crate::committed_files::content::FileContent;
 use crate::committed_files::{CommittedFiles, FileChange};
@@ -32,7 +33,7 @@ use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::row::Row;
 use known::Known;
 use layout::Layout;
-use packing::{Pack, Packing};
+use packing::Packing;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;

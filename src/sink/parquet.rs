@@ -6,7 +6,7 @@
 //! whose files have a column that their paths have too.
 
 use super::append_file::{remove_if_there, write_failed};
-use super::days::packing::Pack;
+use super::pack::Pack;
 use crate::checksum::Summed;
 use crate::exit::{Exit, Failure};
 use crate::rows::columns;

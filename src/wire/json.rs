@@ -9,7 +9,7 @@ mod fields;
 pub(super) use super::escape::unescape;
 pub(super) use fields::Fields;
 
-use super::{BadRecord, swift};
+use super::{BadRecord, scanning};
 use fields::Key;
 
 /// The deepest nesting that is accepted (`docs/semantics.md#input`).
@@ -228,7 +228,7 @@ impl<'a> Scanner<'a> {
         let from = self.at;
         let mut escaped = false;
         loop {
-            self.at += swift::unremarkable(&self.bytes[self.at..]);
+            self.at += scanning::unremarkable(&self.bytes[self.at..]);
             match self.peek() {
                 Some(b'"') => {
                     let to = self.at;
@@ -311,7 +311,7 @@ impl<'a> Scanner<'a> {
     #[inline]
     fn digits(&mut self, number: usize) -> Result<(), BadRecord> {
         let from = self.at;
-        self.at += swift::leading_digits(&self.bytes[from..]);
+        self.at += scanning::leading_digits(&self.bytes[from..]);
         if self.at == from { Err(bad("not JSON: no such number", number)) } else { Ok(()) }
     }
 

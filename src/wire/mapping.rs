@@ -18,9 +18,12 @@ use std::ops::Range;
 #[cfg(feature = "avro")]
 mod avro;
 mod binary;
+mod binary_parts;
+mod condition;
 mod csv;
 mod decimal;
 mod explain;
+mod fault;
 mod file;
 mod finds;
 mod flat;

@@ -6,7 +6,7 @@
 use super::Record;
 use super::binance::{MOST_BYTES, ids};
 use super::numbers::{decimal, integer, load};
-use super::swift::{boolean, four, is_usual_name, literal, text};
+use super::scanning::{boolean, four, is_usual_name, literal, text};
 use crossrate_dataflows::market::decimal::{Price, Quantity};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::trade::{Side, Trade, TradeKind};

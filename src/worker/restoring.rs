@@ -15,7 +15,7 @@ use crate::job_identity;
 use crate::ledger::checkpoint::{Checkpoint, PartitionCheckpoint};
 use crate::ledger::share::share;
 use crate::source::Opened;
-use crate::source::opening::{StartAt, Starts};
+use crate::source::starts::{StartAt, Starts};
 use crate::symbols::Symbols;
 use crate::wire;
 use anyhow::Result;

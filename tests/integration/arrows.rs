@@ -91,7 +91,7 @@ const ARROWS: &[(&str, &str)] = &[
         "accounting changes cluster config exit job_identity output serve service_manager signals sink source symbols worker \
          workers",
     ),
-    ("serve", "changes config duration exit flag_words job_identity rows sink sql start wire"),
+    ("serve", "changes config exit flag_words job_identity rows sink sql start wire"),
     ("signals", "exit service_manager workers"),
     ("sink", "checksum committed_files config exit file_lock kafka rows"),
     ("source", "checksum config exit http kafka start symbols wire workers"),
@@ -117,23 +117,10 @@ const TO_GO: &[(&str, &str)] = &[];
 /// Arrows below the top that are to go, in a folder: each is part of a circle. None is added here.
 const TO_GO_BELOW: &[(&str, &[(&str, &str)])] = &[
     ("src/cli", &[("settings", "computed quotes")]),
-    ("src/cluster", &[("parent_link", "failure_detector"), ("tls", "handshake")]),
     (
         "src/ledger",
         &[("kafka", "stored_checkpoint"), ("postgres", "stored_checkpoint"), ("sqlite", "stored_checkpoint")],
     ),
-    ("src/ledger/postgres", &[("tables", "earlier")]),
-    ("src/rows", &[("parquet", "days")]),
-    ("src/serve", &[("coding", "format"), ("thinned", "rest"), ("unknown", "query_params")]),
-    ("src/serve/board", &[("refusals", "progress"), ("series", "range")]),
-    ("src/sink", &[("parquet", "days")]),
-    ("src/source", &[("kafka", "opening")]),
-    ("src/source/simulated", &[("story", "market")]),
-    ("src/wire", &[("json", "swift"), ("ordered", "swift")]),
-    ("src/wire/mapping", &[("avro", "binary"), ("protobuf", "binary"), ("record", "decimal time values")]),
-    ("dataflows", &[("operators", "symbol_windows")]),
-    ("dataflows/market", &[("assets", "changes"), ("base", "resume"), ("running_window", "slots")]),
-    ("dataflows/market/windows", &[("definition", "periods text")]),
 ];
 
 /// Files of the collector that join what is the exchange's and what holds of any; the others know no

@@ -24,6 +24,15 @@ pub struct KnownBoundaries {
 }
 
 impl Windows {
+    /// Before which moment no window begins; none where windows reach back without end.
+    pub fn first_start(&self) -> Option<EventTime> {
+        let start = |window: &Window| match window.grid {
+            Grid::From { moment, .. } => Some(moment),
+            _ => None,
+        };
+        self.each.iter().map(start).min()?
+    }
+
     /// The boundaries of each calendar from that of the period that holds a time to the first one after
     /// another time.
     pub fn boundaries(&self, from: EventTime, until: EventTime) -> Vec<KnownBoundaries> {
@@ -89,7 +98,8 @@ impl Window {
 
 #[cfg(test)]
 mod tests {
-    use super::super::periods::{beginnings, parse_moment};
+    use super::super::moments::parse_moment;
+    use super::super::periods::beginnings;
     use super::*;
     use crate::market::windows::Interval;
     use jiff::tz::TimeZone;

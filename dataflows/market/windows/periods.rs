@@ -1,15 +1,13 @@
 //! Periods that follow each other without a gap: of a fixed length, or of the civil calendar of a time zone.
 //!
 //! A civil period begins at the first moment that has its date, or a later one: a day whose midnight is
-//! skipped begins after the skip, and a date that a zone skips altogether has no day. The time zone database
-//! is the program's own.
+//! skipped begins after the skip, and a date that a zone skips altogether has no day.
 
 use super::super::event_time::EventTime;
 use super::Interval;
-use super::definition::{CivilUnit, Zone};
-use jiff::Timestamp;
+use super::civil::{CivilUnit, Zone, time_zone};
 use jiff::civil::{Date, Time, Weekday, date};
-use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
+use jiff::tz::{AmbiguousOffset, TimeZone};
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
@@ -184,33 +182,11 @@ fn first_monday(mut day: Date) -> Date {
     day
 }
 
-/// The time zone of that name.
-pub(super) fn time_zone(name: &str) -> Option<TimeZone> {
-    static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
-    ZONES.get(name).ok()
-}
-
-/// The names of all time zones that the program knows.
-pub fn zone_names() -> Vec<String> {
-    TimeZoneDatabase::bundled().available().map(|name| name.to_string()).collect()
-}
-
-/// A moment as RFC 3339 has it, in UTC.
-pub fn show_moment(moment: EventTime) -> String {
-    let micros = i64::try_from(moment.micros()).unwrap_or(i64::MAX);
-    Timestamp::from_microsecond(micros).map_or_else(|_| moment.micros().to_string(), |t| t.to_string())
-}
-
-/// The moment that is written so: RFC 3339, with `Z` or an offset.
-pub fn parse_moment(text: &str) -> Option<EventTime> {
-    let moment: Timestamp = text.parse().ok()?;
-    u64::try_from(moment.as_microsecond()).ok().map(EventTime::from_micros)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::market::windows::definition::CivilUnit::{Day, Month, Week};
+    use crate::market::windows::civil::CivilUnit::{Day, Month, Week};
+    use crate::market::windows::moments::{parse_moment, show_moment};
 
     fn at(text: &str) -> EventTime {
         parse_moment(text).expect("a moment")

@@ -8,7 +8,7 @@ use crate::market::resume::{Lasting, known_of};
 use crate::market::slots::Asked;
 use crate::market::trade::Symbol;
 use crate::market::windows::{Window, WindowPlace};
-use crate::symbol_windows::Emission;
+use crate::operators::emission::Emission;
 
 impl WindowLooks {
     /// Takes a change, before any look that it could matter to.

@@ -1,7 +1,6 @@
 //! What an entry of the table of settings holds.
 
 use super::agreement::Agreement;
-use super::shared;
 use crate::cli::usage::Wrong;
 
 /// What a setting is called and what is said about it.
@@ -152,41 +151,6 @@ impl About {
     /// What the variable of the environment is called.
     pub fn environment(&self) -> String {
         format!("CROSSRATE_{}", self.name.to_ascii_uppercase().replace('-', "_"))
-    }
-
-    /// Whether a command takes it.
-    pub fn is_for(&self, which: Which) -> bool {
-        match (which, self.commands) {
-            (Which::Run, Commands::Run | Commands::All) => true,
-            (Which::Demo, Commands::Demo | Commands::All) => true,
-            (Which::Produce, commands) => commands == Commands::Produce || self.produce.is_some(),
-            (Which::Checkpoint, _) => self.checkpoint.is_some(),
-            (Which::Replay, Commands::Replay) => true,
-            _ => shared::of(self, which).is_some(),
-        }
-    }
-
-    /// What holds for a command where it is not given.
-    pub fn default_for(&self, which: Which) -> &'static str {
-        let own = match which {
-            Which::Run | Which::Checkpoint => None,
-            Which::Demo => self.demo_default,
-            Which::Produce => self.produce.and_then(|produce| produce.default),
-            Which::Serve | Which::Replay | Which::Explain | Which::Inspect => {
-                shared::of(self, which).and_then(|shared| shared.default)
-            }
-        };
-        own.unwrap_or(self.default)
-    }
-
-    /// What it means for a command.
-    pub fn help_for(&self, which: Which) -> &'static str {
-        let own = match which {
-            Which::Produce => self.produce.and_then(|produce| produce.help),
-            Which::Checkpoint => self.checkpoint,
-            _ => shared::of(self, which).and_then(|shared| shared.help),
-        };
-        own.unwrap_or(self.help)
     }
 }
 

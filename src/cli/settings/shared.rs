@@ -1,6 +1,6 @@
 //! Settings of `run` that other commands take too, by their names, and what is different about them there.
 
-use super::{About, Agreement, Which};
+use super::{About, Agreement, Commands, Which};
 
 /// What a command takes of another one's.
 pub(super) fn taken_by(which: Which) -> &'static [Shared] {
@@ -24,6 +24,43 @@ pub(super) fn of(about: &About, which: Which) -> Option<Shared> {
     };
     let listed = taken_by(which).iter().find(|shared| shared.name == about.name);
     listed.copied().or(is_taken.then(|| shared(about.name)))
+}
+
+impl About {
+    /// Whether a command takes it.
+    pub fn is_for(&self, which: Which) -> bool {
+        match (which, self.commands) {
+            (Which::Run, Commands::Run | Commands::All) => true,
+            (Which::Demo, Commands::Demo | Commands::All) => true,
+            (Which::Produce, commands) => commands == Commands::Produce || self.produce.is_some(),
+            (Which::Checkpoint, _) => self.checkpoint.is_some(),
+            (Which::Replay, Commands::Replay) => true,
+            _ => of(self, which).is_some(),
+        }
+    }
+
+    /// What holds for a command where it is not given.
+    pub fn default_for(&self, which: Which) -> &'static str {
+        let own = match which {
+            Which::Run | Which::Checkpoint => None,
+            Which::Demo => self.demo_default,
+            Which::Produce => self.produce.and_then(|produce| produce.default),
+            Which::Serve | Which::Replay | Which::Explain | Which::Inspect => {
+                of(self, which).and_then(|shared| shared.default)
+            }
+        };
+        own.unwrap_or(self.default)
+    }
+
+    /// What it means for a command.
+    pub fn help_for(&self, which: Which) -> &'static str {
+        let own = match which {
+            Which::Produce => self.produce.and_then(|produce| produce.help),
+            Which::Checkpoint => self.checkpoint,
+            _ => of(self, which).and_then(|shared| shared.help),
+        };
+        own.unwrap_or(self.help)
+    }
 }
 
 /// A setting of `run` that another command takes too, and what is different about it there.

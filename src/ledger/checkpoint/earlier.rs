@@ -11,7 +11,7 @@ use crossrate_dataflows::market::cross::LegState;
 use crossrate_dataflows::market::decimal::Price;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::moments::Moments;
-use crossrate_dataflows::market::slots::Slot;
+use crossrate_dataflows::market::slot::Slot;
 use crossrate_dataflows::market::trade::Symbol;
 use crossrate_dataflows::market::wide::Wide;
 use serde::de::DeserializeOwned;

@@ -3,8 +3,9 @@
 use super::{Changes, decode, earlier, encode};
 use crate::ledger::entry_key::EntryKey;
 use anyhow::Result;
-use crossrate_dataflows::market::resume::{InWindows, Lasting, Resume};
+use crossrate_dataflows::market::resume::{Lasting, Resume};
 use crossrate_dataflows::market::trade::Symbol;
+use crossrate_dataflows::market::windows::InWindows;
 
 /// Gives rates that an earlier release wrote to the definition that later ones of the same cross belong to.
 pub(super) fn join_earlier(resume: &mut Resume) {

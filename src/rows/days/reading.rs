@@ -4,33 +4,12 @@
 use super::{DayFile, FileForm};
 use crate::rows::columns;
 use crate::rows::csv::Records;
+use crate::rows::unreadable::Unreadable;
 use crossrate_dataflows::market::row::RowKind;
 use crossrate_dataflows::market::value::Value;
 use crossrate_dataflows::market::windows::WindowName;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-
-/// Why a file cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Unreadable {
-    /// The file does not open, or breaks off.
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
-    /// A line is none of the table's.
-    #[error("line {0} is no row of this table")]
-    Line(u64),
-    /// The columns are not those of the table.
-    #[error("its columns are not those of this table")]
-    Columns,
-    /// This program reads no Parquet.
-    #[cfg(not(feature = "parquet"))]
-    #[error("this program was built without the feature parquet")]
-    NoParquet,
-    /// The file is no Parquet file, or damaged.
-    #[cfg(feature = "parquet")]
-    #[error(transparent)]
-    Parquet(#[from] parquet::errors::ParquetError),
-}
 
 /// What reads the lines of a file that is text.
 #[derive(Debug)]

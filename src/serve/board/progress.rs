@@ -1,5 +1,6 @@
 //! How far the job is: the frontier, each partition's watermark, and who holds the others back since when.
 
+use super::partition_news::PartitionNews;
 use super::refusals::Refusals;
 use crate::config::topic_of;
 use crate::sink::SinkBatch;
@@ -69,30 +70,6 @@ pub struct ProgressNews {
     pub over: bool,
     /// When it said so.
     pub told_ms: u64,
-}
-
-/// How far a partition is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PartitionNews {
-    /// What people know it by.
-    pub name: String,
-    /// Its watermark.
-    pub watermark: EventTime,
-    /// What became of its records.
-    pub counts: Counts,
-    /// Whether it is idle.
-    pub idle: bool,
-    /// Whether it has ended.
-    pub ended: bool,
-}
-
-impl PartitionNews {
-    /// Its topic, where the job reads several.
-    pub fn topic(&self, number: u32) -> Option<String> {
-        let (_, in_topic) = topic_of::<&str>(number, &[]);
-        let name = (in_topic != number).then(|| self.name.strip_suffix(&format!("-{in_topic}")))?;
-        name.map(str::to_owned)
-    }
 }
 
 impl ProgressNews {

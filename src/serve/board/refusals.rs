@@ -1,7 +1,7 @@
 //! Records that did not count, and where the frontier stood when they were refused: so that whoever comes
 //! later can still be told. Bounded: of very many, the earliest are known by their number only.
 
-use super::progress::PartitionNews;
+use super::partition_news::PartitionNews;
 use crossrate_dataflows::market::counts::Counts;
 use serde::Serialize;
 use std::collections::{BTreeMap, VecDeque};

@@ -2,7 +2,8 @@
 
 use super::about::About;
 use super::latest::Latest;
-use super::progress::{Knowledge, PartitionNews, ProgressNews};
+use super::partition_news::PartitionNews;
+use super::progress::{Knowledge, ProgressNews};
 use super::range::{Order, Place};
 use super::*;
 use crossrate_dataflows::market::acceptance::Counts;

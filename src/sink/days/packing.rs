@@ -1,27 +1,10 @@
 //! Days that are to be made into Parquet: one after the other, beside the run.
 
 use crate::exit::{Exit, Failure};
+use crate::sink::pack::Pack;
 use anyhow::Result;
-use crossrate_dataflows::market::row::RowKind;
 use std::collections::VecDeque;
-use std::fs::File;
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::thread::JoinHandle;
-
-/// A day.
-pub(in crate::sink) struct Pack {
-    /// The folder of its rows.
-    pub(in crate::sink) folder: PathBuf,
-    /// Their kind.
-    pub(in crate::sink) kind: RowKind,
-    /// They are of one window definition, which the folder's name tells.
-    pub(in crate::sink) of_window: bool,
-    /// Nothing is added to it any more.
-    pub(in crate::sink) over: bool,
-    /// Keeps the folder locked until it is done.
-    pub(in crate::sink) _lock: Arc<File>,
-}
 
 /// Days that wait, and the one under way.
 #[derive(Default)]

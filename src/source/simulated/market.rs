@@ -6,7 +6,7 @@
 use super::event::{self, TradeEvent};
 use super::pairs::{PAIRS, Pair, Prices, listed};
 use super::random::SplitMix;
-use super::story::{self, Trouble};
+use super::story::{self, SECOND, STORY, STORY_SECONDS, Trouble};
 use crate::config::Listing;
 use crossrate_dataflows::market::event_time::EventTime;
 use std::collections::VecDeque;
@@ -16,8 +16,6 @@ use std::collections::VecDeque;
 pub const DELAY: u64 = 2_000_000;
 /// How much later what the story holds back may still come and be counted, in microseconds.
 pub const GRACE: u64 = 5_000_000;
-
-pub(super) const SECOND: u64 = 1_000_000;
 
 /// A generated market: told by its seed and its length alone.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
@@ -257,6 +255,19 @@ impl Partition {
     }
 }
 
+/// Every place of the story lies in a partition that there is, and ends before the story does.
+const _: () = {
+    let mut n = 0;
+    while n < STORY.len() {
+        assert!(
+            STORY[n].partition < Market::PARTITIONS
+                && STORY[n].from < STORY[n].to
+                && STORY[n].to <= STORY_SECONDS
+        );
+        n += 1;
+    }
+};
+
 /// When a record enters its log that would have entered at `arrival`, were the log within reach.
 fn after_stall(partition: usize, arrival: u64) -> u64 {
     let since = arrival - Market::START.micros();
@@ -265,7 +276,6 @@ fn after_stall(partition: usize, arrival: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::story::STORY_SECONDS;
     use super::*;
     use std::collections::{BTreeMap, BTreeSet};
 

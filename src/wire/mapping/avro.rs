@@ -1,7 +1,7 @@
 //! A record of Avro, walked once by its writer's schema: no tree is built, and what the mapping does not ask for is passed
 //! over. Hostile bytes cost no more than their length: counts and lengths are held against what is there.
 
-use super::binary::{Target, is_utf8, zigzag};
+use super::binary_parts::{Target, is_utf8, zigzag};
 use super::finds::Found;
 use super::paths::Cell;
 use super::sheet::integer;

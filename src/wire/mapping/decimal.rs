@@ -4,7 +4,7 @@
 //! without a sign (JSON itself refuses a leading zero), and it is applied to texts as it stands. Nothing goes
 //! through a float.
 
-use super::record::Fault;
+use super::fault::Fault;
 use crate::wire::numbers::{digits, eight_digits, load};
 
 /// What happens to digits beyond the scale.

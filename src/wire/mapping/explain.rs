@@ -1,8 +1,9 @@
 //! Why no condition of a mapping holds for a record, in words, and how near the record comes to it: the slow
 //! second look.
 
+use super::condition::{Condition, Scalar, Wanted};
 use super::finds::Found;
-use super::record::{Condition, IdMapping, RecordMapping, Scalar, SymbolMapping, Wanted};
+use super::record::{IdMapping, RecordMapping, SymbolMapping};
 use super::values::Values;
 use super::walk;
 use super::{Encoding, Mapping, MappingScratch};

@@ -1,12 +1,13 @@
 //! A mapping file, checked and compiled. What cannot work is an error that names file and line, before anything is read.
 
 use super::binary::SchemaKind;
+use super::condition::{Condition, Scalar, Wanted};
 use super::csv::Columns;
 use super::decimal::Excess;
 use super::flat::FlatWays;
 use super::paths::{self, Cell, Elements, Paths};
 use super::pattern::Pattern;
-use super::record::{Condition, IdMapping, RecordMapping, Scalar, SideMapping, Wanted};
+use super::record::{IdMapping, RecordMapping, SideMapping};
 use super::time::{Unit, offset_of};
 use super::{Encoding, Mapping};
 use crossrate_dataflows::market::trade::is_name;

@@ -269,7 +269,7 @@ impl Flat {
         if self.is_plain_symbol
             && let Found::Text { from, to, .. } = symbol
             && let Some(name) = bytes.get(from as usize..to as usize)
-            && crate::wire::swift::is_usual_name(name)
+            && crate::wire::scanning::is_usual_name(name)
         {
             return Ok(name);
         }

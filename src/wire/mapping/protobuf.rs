@@ -4,7 +4,7 @@
 //! merged, and a field without presence that is absent has its default (so zero, an empty text or `false`, which are never
 //! written). A list that is absent is empty.
 
-use super::binary::{self, Target, is_utf8};
+use super::binary_parts::{self, Target, is_utf8};
 use super::finds::Found;
 use super::paths::Cell;
 use super::sheet::integer;
@@ -335,7 +335,7 @@ fn skip(written: u64, field: u32, (bytes, mut at): (&[u8], usize), depth: usize)
 
 #[inline(always)]
 fn varint(bytes: &[u8], at: usize) -> Result<(u64, usize), BadRecord> {
-    binary::varint(bytes, at).ok_or(bad(EARLY, at))
+    binary_parts::varint(bytes, at).ok_or(bad(EARLY, at))
 }
 
 /// The bytes of a value whose size stands before it.

@@ -1,6 +1,8 @@
 //! One record by its mapping: the values that were found in it become a trade, or what is wrong with it.
 
+use super::condition::{Condition, Scalar};
 use super::decimal::{Decimal, Excess};
+use super::fault::Fault;
 use super::finds::Found;
 use super::paths::{Cell, Elements};
 use super::pattern::Pattern;
@@ -8,19 +10,10 @@ use super::time::{self, Unit};
 use super::values::{Texts, Values, integer};
 use super::{Decimals, Mapped, MappedTrade, Taker, TradeIdWords};
 use crate::wire::BadRecord;
-use crate::wire::swift::is_usual_name;
+use crate::wire::scanning::is_usual_name;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::trade::is_name;
 use xxhash_rust::xxh3::xxh3_128;
-
-/// Why a value is not what a field needs.
-#[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub(super) enum Fault {
-    Grammar,
-    TooPrecise,
-    TooLarge,
-    OutOfRange,
-}
 
 /// How one shape of record is read.
 #[derive(Debug)]
@@ -41,29 +34,6 @@ pub(super) struct RecordMapping {
     pub(super) time: Cell,
     pub(super) unit: Unit,
     pub(super) side: Option<SideMapping>,
-}
-
-#[derive(Debug)]
-pub(super) struct Condition {
-    /// As it was written.
-    pub(super) pointer: String,
-    pub(super) cell: Cell,
-    pub(super) wanted: Wanted,
-}
-
-#[derive(Debug)]
-pub(super) enum Wanted {
-    Exists,
-    OneOf(Vec<Scalar>),
-}
-
-/// A value that a condition or a side compares with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Scalar {
-    Text(String),
-    /// Its digits, with a sign where it is negative.
-    Integer(String),
-    Bool(bool),
 }
 
 #[derive(Debug)]

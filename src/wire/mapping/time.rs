@@ -2,7 +2,7 @@
 //! microsecond is cut off.
 
 use super::decimal::{Decimal, Excess};
-use super::record::Fault;
+use super::fault::Fault;
 use crossrate_dataflows::market::event_time::EventTime;
 use jiff::civil::Date;
 

@@ -1,10 +1,10 @@
 //! The values that were found in a record, and how their texts and numbers are read, whatever the record is
 //! written in.
 
+use super::condition::{Condition, Scalar, Wanted};
 use super::decimal::{Decimal, ShortDecimal};
 use super::finds::Found;
 use super::paths::Cell;
-use super::record::{Condition, Scalar, Wanted};
 use super::time::LastDay;
 use std::fmt::Write;
 

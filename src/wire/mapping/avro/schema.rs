@@ -1,6 +1,6 @@
 //! A schema of Avro and the pointers of a mapping, compiled into the steps of a walk.
 
-use crate::wire::mapping::binary::Kind;
+use crate::wire::mapping::binary_parts::Kind;
 use crate::wire::mapping::paths::{Cell, NodeNumber, Paths};
 use apache_avro::Schema;
 use apache_avro::schema::{Name, Namespace};

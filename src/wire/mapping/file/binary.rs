@@ -2,7 +2,8 @@
 
 use super::text::File;
 use super::{Compiled, Compiler};
-use crate::wire::mapping::binary::{Binary, Kind, Layout, SchemaKind, Schemas, Table};
+use crate::wire::mapping::binary::{Binary, Layout, SchemaKind, Schemas, Table};
+use crate::wire::mapping::binary_parts::Kind;
 use crate::wire::mapping::paths::{Cell, Paths};
 use std::ops::Range;
 use toml::Spanned;

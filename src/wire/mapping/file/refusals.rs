@@ -3,8 +3,8 @@
 
 use super::text::{OneOrMany, RecordText, ScalarText};
 use super::{Compiled, Compiler, Pointers, scalars};
+use crate::wire::mapping::condition::Scalar;
 use crate::wire::mapping::csv::Header;
-use crate::wire::mapping::record::Scalar;
 use crossrate_dataflows::market::trade::LONGEST_NAME;
 use std::ops::Range;
 use toml::Spanned;

@@ -1,10 +1,9 @@
 //! A mapping's records, and the tree of their pointers, compiled into the keys that lead to fields.
 
 use super::{Array, Entry, Flat, FlatWays, Literal, Object, Slot, is_number, is_plain_symbol, word_of};
+use crate::wire::mapping::condition::{Condition, Scalar, Wanted};
 use crate::wire::mapping::paths::{Cell, NodeNumber, Paths};
-use crate::wire::mapping::record::{
-    Condition, IdMapping, RecordMapping, Scalar, SideMapping, SymbolMapping, Wanted,
-};
+use crate::wire::mapping::record::{IdMapping, RecordMapping, SideMapping, SymbolMapping};
 
 /// So many keys at most.
 const MOST_KEYS: usize = 32;

@@ -9,7 +9,7 @@ use crate::wire::mapping::time::{self, Unit};
 use crate::wire::mapping::values::{Texts, integer};
 use crate::wire::mapping::{Decimals, Taker, TradeIdWords};
 use crate::wire::numbers::{self, load};
-use crate::wire::swift;
+use crate::wire::scanning;
 use std::ops::Range;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -255,7 +255,7 @@ impl Reader<'_, '_> {
             }
         } else {
             let id;
-            (id, end) = swift::integer(self.bytes, at)?;
+            (id, end) = scanning::integer(self.bytes, at)?;
             TradeIdWords::integer(id, is_sequence)
         };
         Some(end)
@@ -309,7 +309,7 @@ fn text(bytes: &[u8], at: usize) -> Option<(Found, usize)> {
 /// A text of plain ASCII, and what is behind it.
 #[inline]
 fn quoted(bytes: &[u8], at: usize) -> Option<(&[u8], usize)> {
-    if *bytes.get(at)? == b'"' { swift::text(bytes, at + 1) } else { None }
+    if *bytes.get(at)? == b'"' { scanning::text(bytes, at + 1) } else { None }
 }
 
 /// A number, or a text of one, and what is behind it.
@@ -336,9 +336,9 @@ fn past_any(bytes: &[u8], at: usize) -> Option<usize> {
 #[inline(always)]
 fn past_value(bytes: &[u8], at: usize) -> Option<usize> {
     match *bytes.get(at)? {
-        b'"' => Some(swift::text(bytes, at + 1)?.1),
+        b'"' => Some(scanning::text(bytes, at + 1)?.1),
         b'-' | b'0'..=b'9' => Some(number(bytes, at)?.1),
-        _ => swift::plain(bytes, at),
+        _ => scanning::plain(bytes, at),
     }
 }
 
@@ -364,7 +364,7 @@ impl Object {
     #[inline(always)]
     fn find(&self, bytes: &[u8], at: usize) -> Option<(Entry, usize)> {
         let word = load(bytes, at)?;
-        let stops = swift::stops(word);
+        let stops = scanning::stops(word);
         if stops == 0 {
             return self.find_long(bytes, at);
         }
@@ -388,7 +388,7 @@ impl Object {
 
     /// The same of a key of eight bytes and more.
     fn find_long(&self, bytes: &[u8], at: usize) -> Option<(Entry, usize)> {
-        let (key, end) = swift::text(bytes, at)?;
+        let (key, end) = scanning::text(bytes, at)?;
         let entry = match key.len() {
             8 => self.find_word(word_of(key))?,
             _ => self.long.iter().find(|(known, _)| **known == *key).map_or(Entry::default(), |(_, it)| *it),

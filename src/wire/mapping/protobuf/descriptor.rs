@@ -1,6 +1,6 @@
 //! Descriptors of Protobuf and the pointers of a mapping, compiled into the fields that a walk looks for.
 
-use crate::wire::mapping::binary::Kind;
+use crate::wire::mapping::binary_parts::Kind;
 use crate::wire::mapping::paths::{Cell, NodeNumber, Paths};
 use prost_reflect::{DescriptorPool, FieldDescriptor, Kind as Type, MessageDescriptor};
 

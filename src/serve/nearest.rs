@@ -1,0 +1,31 @@
+//! What was perhaps meant.
+
+/// The known word that is a slip of the fingers away.
+pub(super) fn nearest<'a>(typed: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let typed = typed.to_lowercase();
+    let length = typed.chars().count();
+    words
+        .into_iter()
+        .map(|word| (word.to_lowercase(), word))
+        // The distance is no less than that; to measure it takes long where texts are.
+        .filter(|(lower, _)| lower.chars().count().abs_diff(length) <= 2)
+        .map(|(lower, word)| (strsim::damerau_levenshtein(&typed, &lower), word))
+        .filter(|(distance, _)| *distance <= 2)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, word)| word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_far_too_long_is_compared_with_nothing() {
+        let long = "X".repeat(60_000);
+        let known: Vec<String> = (0..3_000).map(|number| format!("NAME{number}")).collect();
+        let begun = std::time::Instant::now();
+        assert_eq!(nearest(&long, known.iter().map(String::as_str)), None);
+        assert!(begun.elapsed() < std::time::Duration::from_secs(2), "{:?}", begun.elapsed());
+        assert_eq!(nearest("xvgusd", ["BTCUSDT", "XVGUSDT"]), Some("XVGUSDT"));
+    }
+}
