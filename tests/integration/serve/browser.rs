@@ -45,6 +45,8 @@ impl Browser {
         ];
         let wish = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
+            // Half a minute by default, which the checker of a table of thousands may take on a busy machine.
+            "timeouts": {"script": 180_000, "pageLoad": 300_000},
             "goog:chromeOptions": {"args": flags},
             "goog:loggingPrefs": {"browser": "ALL"},
         }}});

@@ -56,7 +56,7 @@ fn refusals_of_before_stay_among_many_notes_and_windows_in_a_row_are_one_note() 
 #[ignore = "needs Chromium"]
 fn what_the_address_asks_for_and_is_not_there_is_said() {
     let folder = tempfile::tempdir().unwrap();
-    let served = recording(folder.path(), &follow::trades(0..600), &["--symbols", "all"]);
+    let served = recording(folder.path(), &follow::trades(0..600), &[]);
     let browser = Browser::open();
     let says = |text: &str| {
         let said = "const wishes = document.querySelector('#wishes');";
@@ -95,7 +95,8 @@ fn what_the_address_asks_for_and_is_not_there_is_said() {
     ] {
         browser.go("about:blank");
         browser.go(&format!("http://{}/{address}", served.address));
-        browser.wait("return document.querySelector('#pill').dataset.state === 'ended'", "the page");
+        let ended = "return document.querySelector('#pill')?.dataset.state === 'ended'";
+        browser.wait(ended, &format!("the page of {address}"));
         says(&text);
         let hash = browser.script("return location.hash");
         assert!(!hash.as_str().unwrap().contains("7s"), "{hash}");
