@@ -3,7 +3,7 @@
 //! The flags themselves take texts, so that an error names the variable or the file that a value stood in;
 //! the words are told to the generator of completions only.
 
-use super::settings::{ALL, About, Shape};
+use super::settings::ALL;
 use super::values;
 use crate::wire::format::BUILT_IN;
 use clap::builder::PossibleValuesParser;
@@ -53,19 +53,12 @@ fn completed(arg: Arg) -> Arg {
     if !words.is_empty() {
         return arg.value_parser(PossibleValuesParser::new(words));
     }
-    match value_name(about) {
+    match about.shape.value_name() {
         None => arg,
         Some("FILE") => arg.value_hint(ValueHint::FilePath),
         // Most of them are files; `kafka:` and the like are words that a shell would break at the colon.
         Some("SOURCE" | "SINK") => arg.value_hint(ValueHint::AnyPath),
         Some(_) => arg.value_hint(ValueHint::Other),
-    }
-}
-
-fn value_name(about: &About) -> Option<&'static str> {
-    match about.shape {
-        Shape::Switch(_) => None,
-        Shape::One(value) | Shape::Many(value) | Shape::Several(value) => Some(value),
     }
 }
 

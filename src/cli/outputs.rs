@@ -2,7 +2,7 @@
 
 use super::file_identity::{Inode, inode, inode_of_stdin, inode_of_stream, regular_inode, same_file};
 use super::layers::Given;
-use super::settings::{self as s, About, Shape};
+use super::settings::{self as s, About};
 use super::usage::{UsageError, Wrong};
 use super::{properties, values};
 use crate::config::{DeadLetterTarget, STDIN, SinkTarget, Source};
@@ -52,13 +52,13 @@ fn files_of_settings(given: &Given) -> Result<Vec<(String, PathBuf)>, UsageError
     for about in s::ALL.iter().filter(is_read) {
         let what = given.what(about);
         for text in given.texts(about).unwrap_or_default() {
-            let named = match value_name(about) {
-                "FILE" => vec![PathBuf::from(text)],
-                "FORMAT" => values::files_of_format(text),
-                "TOPIC[=FORMAT]" => {
+            let named = match about.shape.value_name() {
+                Some("FILE") => vec![PathBuf::from(text)],
+                Some("FORMAT") => values::files_of_format(text),
+                Some("TOPIC[=FORMAT]") => {
                     text.split_once('=').map_or_else(Vec::new, |(_, format)| values::files_of_format(format))
                 }
-                "KEY=VALUE" => file_of(&properties::property(text, &what)?).into_iter().collect(),
+                Some("KEY=VALUE") => file_of(&properties::property(text, &what)?).into_iter().collect(),
                 _ => Vec::new(),
             };
             files.extend(named.into_iter().map(|path| (what.clone(), path)));
@@ -69,14 +69,6 @@ fn files_of_settings(given: &Given) -> Result<Vec<(String, PathBuf)>, UsageError
         files.extend(lines.iter().filter_map(|line| Some((line.place.clone(), file_of(line)?))));
     }
     Ok(files)
-}
-
-/// How the help names a setting's value.
-fn value_name(about: &About) -> &'static str {
-    match about.shape {
-        Shape::Switch(_) => "",
-        Shape::One(value) | Shape::Many(value) | Shape::Several(value) => value,
-    }
 }
 
 /// The file that a property of librdkafka names, such as `ssl.ca.location`.
@@ -210,7 +202,7 @@ mod tests {
         let checked = ["FILE", "FORMAT", "TOPIC[=FORMAT]", "KEY=VALUE", "SOURCE", "SINK"];
         for about in s::ALL {
             let says_file = about.help.contains(" file") || about.name.ends_with("file");
-            let is_known = checked.contains(&value_name(about)) || matches!(about.shape, Shape::Switch(_));
+            let is_known = about.shape.value_name().is_none_or(|value| checked.contains(&value));
             let only_tells_of_names = about.name == "symbol";
             assert!(!says_file || is_known || only_tells_of_names, "{}: {}", about.name, about.help);
         }

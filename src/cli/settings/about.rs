@@ -79,6 +79,16 @@ pub enum Shape {
     Several(&'static str),
 }
 
+impl Shape {
+    /// How the help names the value; a switch has none.
+    pub fn value_name(self) -> Option<&'static str> {
+        match self {
+            Shape::Switch(_) => None,
+            Shape::One(value) | Shape::Many(value) | Shape::Several(value) => Some(value),
+        }
+    }
+}
+
 /// Which commands take a setting.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub enum Commands {
