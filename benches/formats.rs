@@ -10,7 +10,7 @@ mod cpu_time;
 
 use anyhow::{Context, Result};
 use cpu_time::worked;
-use crossrate::wire::chunk::{Chunk, Framing, Message};
+use crossrate::wire::chunk::{Chunk, ChunkMessage, Framing};
 use crossrate::wire::mapping::Mapping;
 use crossrate::wire::{Record, Scratch, decode_chunk};
 use std::sync::Arc;
@@ -134,7 +134,7 @@ fn chunks(encode: Encode, mapping: Option<&Arc<Mapping>>) -> Vec<Chunk> {
         for n in from..from + MESSAGES {
             encode(&trade(n), &mut bytes);
             let end = bytes.len() as u32;
-            messages.push(Message { offset: n as i64, timestamp_ms: 0, end, null: false, key: None });
+            messages.push(ChunkMessage { offset: n as i64, timestamp_ms: 0, end, null: false, key: None });
         }
         Chunk { bytes, framing: Framing::Messages(messages), mapping: mapping.cloned(), ..Chunk::default() }
     };

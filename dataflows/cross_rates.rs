@@ -13,7 +13,7 @@ mod legs;
 mod rate;
 mod windows_of_cross;
 
-use crate::market::changes::{Changing, CrossNumber, DatedChange, Life, LivingCross};
+use crate::market::changes::{CrossNumber, DatedChange, DefinitionTimeline, Life, LivingCross};
 use crate::market::cross::{CrossState, LegState};
 use crate::market::definition::{Definition, MissingLeg};
 use crate::market::event_time::EventTime;
@@ -91,7 +91,7 @@ enum CrossOutput {
 
 struct CrossRows {
     definition: Arc<Definition>,
-    changing: Changing,
+    changing: DefinitionTimeline,
     resume: Arc<Resume>,
     /// The restored state holds the legs that stand in from windows that were final until then.
     known_to: EventTime,
@@ -122,7 +122,8 @@ impl CrossRows {
         let of_cross = |cross: &LivingCross, window: &Window| {
             CrossWindows::after(&cross.legs, |leg| known_of(&resume.carried, leg, window).copied())
         };
-        let (looks, changing) = (Looks::of(definition), Changing::of(definition).after(&resume.changes()));
+        let (looks, changing) =
+            (Looks::of(definition), DefinitionTimeline::of(definition).after(&resume.changes()));
         let mut gone: BTreeMap<EventTime, Vec<CrossNumber>> = BTreeMap::new();
         for (number, cross) in (0..).zip(changing.crosses()).filter(|(_, cross)| cross.life.ends_as_path()) {
             gone.entry(legs::gone_at(cross.life, &looks).plus(1)).or_default().push(number);

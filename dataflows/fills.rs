@@ -10,21 +10,21 @@
 //! its row: nothing else is visited.
 
 use crate::market::agenda::Agenda;
-use crate::market::changes::{Changing, DatedChange};
+use crate::market::changes::{DatedChange, DefinitionTimeline};
 use crate::market::definition::Definition;
 use crate::market::event_time::EventTime;
 use crate::market::looks::Looks;
-use crate::market::resume::{LastClose, Lasting, Resume};
+use crate::market::resume::{LastClose, LastingChange, Resume};
 use crate::market::row::{ClosedBy, Occasion, Row, RowKind, Stage, fill_row};
 use crate::market::trade::Symbol;
 use crate::market::value::Value;
 use crate::market::windows::{InWindows, Window, WindowPlace};
 use crate::market::work::count;
 use crate::operators::at_looks::{AtLooks, LookLogic};
-use crate::operators::closings::Note;
+use crate::operators::closings::PartitionReport;
 use crate::operators::emission::Emission;
 use crate::operators::given_once::given_once;
-use crate::operators::moves::{Moved, Moves};
+use crate::operators::moves::{Moves, WatermarkMove};
 use differential_dataflow::hashable::Hashable;
 use num_traits::ToPrimitive;
 use serde::{Deserialize, Serialize};
@@ -41,7 +41,7 @@ const AN_HOUR: u64 = 3_600_000_000;
 /// A row for each window without trades that is near enough behind one with trades.
 pub fn fills<'scope>(
     symbol_rows: StreamVec<'scope, EventTime, Emission>,
-    notes: StreamVec<'scope, EventTime, Note>,
+    notes: StreamVec<'scope, EventTime, PartitionReport>,
     changes: StreamVec<'scope, EventTime, DatedChange>,
     definition: &Arc<Definition>,
     resume: &Arc<Resume>,
@@ -70,7 +70,7 @@ enum FillInput {
     /// The final row of a window with trades.
     Traded(TradedWindow),
     /// Where a partition's watermark was moved.
-    Moved(Moved),
+    Moved(WatermarkMove),
     /// The definition changes.
     Changed(DatedChange),
     /// What a symbol's windows of a definition were filled from when an earlier run ended.
@@ -100,7 +100,7 @@ fn traded(emission: Emission) -> Option<TradedWindow> {
 
 struct FillRows {
     definition: Arc<Definition>,
-    changing: Changing,
+    changing: DefinitionTimeline,
     looks: Looks,
     /// Rows looked at until then are out.
     resumed_at: EventTime,
@@ -122,7 +122,7 @@ impl FillRows {
         FillRows {
             looks: Looks::of(definition),
             definition: Arc::clone(definition),
-            changing: Changing::of(definition).after(&resume.changes()),
+            changing: DefinitionTimeline::of(definition).after(&resume.changes()),
             resumed_at: resume.at,
             pending: BTreeMap::new(),
             numbers: HashMap::default(),
@@ -237,7 +237,7 @@ impl LookLogic for FillRows {
             let line = self.line(&symbol, place);
             self.goes_on_from(line, close, EventTime::MIN);
             let of = (symbol, self.looks.windows.at(place).name_owned());
-            give(look.minus(1), Emission::Lasting(look, Lasting::Close(of, close)));
+            give(look.minus(1), Emission::Lasting(look, LastingChange::Close(of, close)));
         }
         while let Some(end) = self.due.first().filter(|end| self.looks.final_at(*end) <= look) {
             for line in self.due.take(end) {
@@ -259,7 +259,7 @@ mod tests {
 
     fn moved(from: u64, to: u64, by: ClosedBy) -> FillInput {
         let to = if by == ClosedBy::Eof { EventTime::MAX } else { at(to) };
-        FillInput::Moved(Moved { from: at(from), to, by })
+        FillInput::Moved(WatermarkMove { from: at(from), to, by })
     }
 
     fn close(end: u64) -> LastClose {

@@ -7,7 +7,7 @@
 use crate::market::cross::LegState;
 use crate::market::definition::{Definition, MissingLeg};
 use crate::market::event_time::EventTime;
-use crate::market::resume::{Lasting, Resume};
+use crate::market::resume::{LastingChange, Resume};
 use crate::market::trade::Symbol;
 use crate::market::windows::{Window, WindowKey, WindowPlace};
 use crate::operators::at_looks::{AtLooks, LookLogic};
@@ -79,7 +79,7 @@ struct HeldWindows {
 #[derive(Debug, Clone)]
 enum HeldOutput {
     Gone(HeldWindow, EventTime),
-    Lasting(EventTime, Lasting),
+    Lasting(EventTime, LastingChange),
 }
 
 impl HeldWindows {
@@ -132,7 +132,7 @@ impl LookLogic for HeldWindows {
         for held in self.releases.remove(&look).unwrap_or_default() {
             let (place, end) = held.1.0;
             let of = (held.0.clone(), self.definition.windows.at(place).name_owned());
-            give(look.minus(1), HeldOutput::Lasting(look, Lasting::Released(of, end)));
+            give(look.minus(1), HeldOutput::Lasting(look, LastingChange::Released(of, end)));
             give(look, HeldOutput::Gone(held, look));
         }
     }

@@ -11,7 +11,7 @@ use crate::market::definition::Definition;
 use crate::market::event_time::EventTime;
 use crate::market::resume::Resume;
 use crate::market::schema::RowKind;
-use crate::operators::closings::{Note, Outbox, closings};
+use crate::operators::closings::{Outbox, PartitionReport, closings};
 use crate::operators::emission::Emission;
 use crate::series_stats::series_stats;
 use crate::symbol_windows::{PaneCollection, symbol_windows};
@@ -33,26 +33,29 @@ pub struct Job {
 }
 
 /// The input of a job besides panes.
-pub struct Told<'scope> {
+pub struct ControlStreams<'scope> {
     /// The event time from which on all trades of a window have been seen; the greatest one holds.
     pub withhold_before: StreamVec<'scope, EventTime, EventTime>,
     /// News of partitions.
-    pub notes: StreamVec<'scope, EventTime, Note>,
+    pub notes: StreamVec<'scope, EventTime, PartitionReport>,
     /// Changes of the definition, in order, each told by the first worker before what it dates from is
     /// passed.
     pub changes: StreamVec<'scope, EventTime, DatedChange>,
 }
 
-impl std::fmt::Debug for Told<'_> {
+impl std::fmt::Debug for ControlStreams<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Told").finish_non_exhaustive()
     }
 }
 
-impl<'scope> Told<'scope> {
+impl<'scope> ControlStreams<'scope> {
     /// Where nothing is withheld and nothing changes.
-    pub fn none(scope: Scope<'scope, EventTime>, notes: StreamVec<'scope, EventTime, Note>) -> Self {
-        Told {
+    pub fn none(
+        scope: Scope<'scope, EventTime>,
+        notes: StreamVec<'scope, EventTime, PartitionReport>,
+    ) -> Self {
+        ControlStreams {
             withhold_before: Vec::<EventTime>::new().to_stream(scope).container::<Vec<_>>(),
             notes,
             changes: Vec::<DatedChange>::new().to_stream(scope).container::<Vec<_>>(),
@@ -65,7 +68,7 @@ impl<'scope> Told<'scope> {
 pub fn job<'scope>(
     scope: Scope<'scope, EventTime>,
     panes: PaneCollection<'scope>,
-    Told { withhold_before, notes, changes }: Told<'scope>,
+    ControlStreams { withhold_before, notes, changes }: ControlStreams<'scope>,
     definition: &Arc<Definition>,
     resume: &Arc<Resume>,
 ) -> Job {
@@ -163,8 +166,9 @@ pub(crate) mod tests {
                 let (panes, pane_stream) = scope.new_unordered_input();
                 let (told, told_stream) = scope
                     .new_unordered_input::<timely::container::CapacityContainerBuilder<Vec<EventTime>>>();
-                let notes = Vec::<Note>::new().to_stream(scope).container::<Vec<_>>();
-                let stream = Told { withhold_before: told_stream, ..Told::none(scope, notes) };
+                let notes = Vec::<PartitionReport>::new().to_stream(scope).container::<Vec<_>>();
+                let stream =
+                    ControlStreams { withhold_before: told_stream, ..ControlStreams::none(scope, notes) };
                 (panes, told, job(scope, VecCollection::new(pane_stream), stream, &definition, &resume))
             });
             // Trades before that are seen before it is known.
@@ -240,8 +244,8 @@ pub(crate) mod tests {
         let steps = steps_of(|| {
             rows = timely::execute_directly(move |worker| {
                 let job = worker.dataflow::<EventTime, _, _>(|scope| {
-                    let notes = Vec::<Note>::new().to_stream(scope).container::<Vec<_>>();
-                    let told = Told::none(scope, notes);
+                    let notes = Vec::<PartitionReport>::new().to_stream(scope).container::<Vec<_>>();
+                    let told = ControlStreams::none(scope, notes);
                     job(scope, VecCollection::new(items.to_stream(scope)), told, &definition, &resume)
                 });
                 worker.step_while(|| !job.probe.done());

@@ -5,10 +5,10 @@
 //! `--stats-last` an old one leaves, and differential keeps the total. A window without a rate gives no row.
 
 use crate::cross_rates::Rate;
-use crate::market::changes::{Changing, CrossNumber, DatedChange};
+use crate::market::changes::{CrossNumber, DatedChange, DefinitionTimeline};
 use crate::market::definition::Definition;
 use crate::market::event_time::EventTime;
-use crate::market::resume::{Lasting, Resume, known_of};
+use crate::market::resume::{LastingChange, Resume, known_of};
 use crate::market::row::{Occasion, Row, Stage, stats_row};
 use crate::market::series::SeriesMoments;
 use crate::market::windows::WindowPlace;
@@ -37,7 +37,7 @@ pub fn series_stats<'scope>(
     resume: &Arc<Resume>,
 ) -> StreamVec<'scope, EventTime, Emission> {
     let by_cross = |rate: &Rate| (rate.cross, rate.place).hashed();
-    let changing = Changing::of(definition).after(&resume.changes());
+    let changing = DefinitionTimeline::of(definition).after(&resume.changes());
     let before = earlier_totals(rates.scope(), &changing, definition, resume);
     // Rates that a change brings come once this worker has heard of it: what it is dated from has passed
     // then.
@@ -61,7 +61,7 @@ type SeriesUpdate = (SeriesKey, EventTime, SeriesMoments);
 /// The restored statistics, as additions to the collection.
 fn earlier_totals<'scope>(
     scope: Scope<'scope, EventTime>,
-    changing: &Changing,
+    changing: &DefinitionTimeline,
     definition: &Definition,
     resume: &Resume,
 ) -> StreamVec<'scope, EventTime, SeriesUpdate> {
@@ -78,7 +78,7 @@ fn earlier_totals<'scope>(
 /// A new total becomes a row, and the state for the next run.
 fn emissions(
     definition: &Arc<Definition>,
-    changing: Rc<RefCell<Changing>>,
+    changing: Rc<RefCell<DefinitionTimeline>>,
 ) -> impl FnMut(((SeriesKey, SeriesMoments), EventTime, isize)) -> Vec<Emission> + use<> {
     let definition = Arc::clone(definition);
     move |(((cross, place), total), date, diff)| {
@@ -98,7 +98,7 @@ fn emissions(
         let occasion = Occasion { look, window, place, end, stage: Stage::FINAL };
         vec![
             Emission::Row(stats_row(&cross.cross.name, &total, occasion)),
-            Emission::Lasting(look, Lasting::Series((cross.key.clone(), window.name_owned()), total)),
+            Emission::Lasting(look, LastingChange::Series((cross.key.clone(), window.name_owned()), total)),
         ]
     }
 }
@@ -106,7 +106,7 @@ fn emissions(
 /// Turns rates into additions to their series, and takes out rates that have become too old.
 struct RateSeries {
     definition: Arc<Definition>,
-    changing: Rc<RefCell<Changing>>,
+    changing: Rc<RefCell<DefinitionTimeline>>,
     pending: BTreeMap<EventTime, Vec<Rate>>,
     series: HashMap<SeriesKey, SeriesValues, foldhash::fast::RandomState>,
 }
@@ -133,7 +133,11 @@ enum SeriesOutput {
 }
 
 impl RateSeries {
-    fn new(definition: &Arc<Definition>, changing: &Rc<RefCell<Changing>>, resume: &Resume) -> Self {
+    fn new(
+        definition: &Arc<Definition>,
+        changing: &Rc<RefCell<DefinitionTimeline>>,
+        resume: &Resume,
+    ) -> Self {
         let mut series = HashMap::default();
         for (cross, c) in (0u32..).zip(changing.borrow().crosses()).filter(|(number, c)| *number == c.series)
         {
@@ -167,7 +171,7 @@ impl RateSeries {
         if let Some(most) = self.definition.stats_last {
             let key = self.changing.borrow().cross(cross).key.clone();
             let of = (key, self.definition.windows.at(place).name_owned());
-            let lasting = Lasting::Rate(of, series.seen, rate.clone());
+            let lasting = LastingChange::Rate(of, series.seen, rate.clone());
             give(look.minus(1), SeriesOutput::Emission(Emission::Lasting(look, lasting)));
             series.inside.push_back(rate);
             if series.inside.len() as u64 > most
@@ -201,7 +205,7 @@ impl RateSeries {
             let row = Row { is_back_filled: true, ..stats_row(&name, &total, occasion) };
             give(look.minus(1), SeriesOutput::Emission(Emission::Row(row)));
         }
-        let lasting = Lasting::Series((key, window.name_owned()), total.clone());
+        let lasting = LastingChange::Series((key, window.name_owned()), total.clone());
         give(look.minus(1), SeriesOutput::Emission(Emission::Lasting(look, lasting)));
         give(look.minus(1), SeriesOutput::Entering((of, look.minus(1), total)));
     }

@@ -14,7 +14,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 #[derive(Serialize)]
-struct Summary {
+struct RecordSummary {
     read: u64,
     #[serde(flatten)]
     counts: Counts,
@@ -34,7 +34,7 @@ pub fn tell(config: &Config, outbox: &Outbox, prove_lease: impl FnOnce() -> Resu
         }
     }
     let Some(path) = &config.summary else { return Ok(()) };
-    let summary = Summary { read: counts.read(), counts };
+    let summary = RecordSummary { read: counts.read(), counts };
     if !can_be_cut(path) {
         return summarize(path, &summary);
     }

@@ -5,7 +5,7 @@
 use crate::cluster::failure_detector;
 use crate::config::bench::Bench;
 use crate::exit::{Exit, Failure, stopped};
-use crate::source::files::{Input, Reading};
+use crate::source::files::{FileDecoding, InputFile};
 use crate::source::simulated::Tape;
 use crate::wire::format::Format;
 use anyhow::{Context, Result, bail};
@@ -69,7 +69,7 @@ pub fn run(bench: &Bench) -> Result<Exit> {
 
 /// The plain loop reads nothing else, and says nothing of what it cannot read.
 fn has_json_lines(path: &Path) -> Result<()> {
-    Input::open(path, &Reading { symbol: None, format: &Format::default() }, true)?;
+    InputFile::open(path, &FileDecoding { symbol: None, format: &Format::default() }, true)?;
     let mut head = Vec::new();
     let opened = File::open(path).and_then(|file| file.take(64).read_to_end(&mut head));
     opened.with_context(|| path.display().to_string())?;

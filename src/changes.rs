@@ -1,12 +1,12 @@
 //! Changes of a job's definition while it runs: who asks, and what becomes of it
 //! (`docs/semantics.md#changes`).
 //!
-//! The server puts requests on the [`ChangeDesk`]; the first worker takes them one by one, dates each, and
+//! The server puts requests on the [`ChangeQueue`]; the first worker takes them one by one, dates each, and
 //! answers when the commit that holds it is there.
 
 use crate::config::log::LoggedChange;
 use crate::workers::WorkerWaker;
-use crossrate_dataflows::market::changes::{Change, Changing, DatedChange};
+use crossrate_dataflows::market::changes::{Change, DatedChange, DefinitionTimeline};
 use crossrate_dataflows::market::definition::{Cross, Definition};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::trade::Symbol;
@@ -29,9 +29,9 @@ pub enum Wish {
 
 /// Why a wish is not granted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
+pub struct ChangeRefusal {
     /// Why.
-    pub why: WhyRefused,
+    pub why: RefusalCause,
     /// In words.
     pub detail: String,
     /// What to do.
@@ -40,7 +40,7 @@ pub struct Refused {
 
 /// The kinds of reasons.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub enum WhyRefused {
+pub enum RefusalCause {
     /// There is nothing of that name.
     Unknown,
     /// The definition, or the run, does not allow it.
@@ -49,7 +49,7 @@ pub enum WhyRefused {
 
 /// What became of a request.
 #[derive(Debug, Clone)]
-pub enum Answer {
+pub enum ChangeAnswer {
     /// The definition has changed; nothing in it where it was so already.
     Changed {
         /// What has.
@@ -60,23 +60,23 @@ pub enum Answer {
         warnings: Vec<String>,
     },
     /// It has not.
-    Refused(Refused),
+    Refused(ChangeRefusal),
 }
 
 /// All wishes of a request are granted at one moment, or none.
 #[derive(Debug)]
-pub struct Request {
+pub struct ChangeRequest {
     /// What is wanted.
     pub wishes: Vec<Wish>,
     /// The channel of the answer.
-    pub answer: oneshot::Sender<Answer>,
+    pub answer: oneshot::Sender<ChangeAnswer>,
 }
 
 /// A definition with its log.
 #[derive(Debug, Clone)]
 pub struct DefinitionLog {
     /// What it is now.
-    pub changing: Changing,
+    pub changing: DefinitionTimeline,
     /// What has changed since the job began.
     pub log: Vec<LoggedChange>,
 }
@@ -94,17 +94,17 @@ impl DefinitionLog {
 }
 
 #[derive(Debug, Default)]
-struct State {
-    requests: VecDeque<Request>,
+struct QueueState {
+    requests: VecDeque<ChangeRequest>,
     definition: Option<DefinitionLog>,
-    told: Option<Told>,
+    told: Option<DefinitionListener>,
     has_ended: bool,
 }
 
 /// A function that gets each new definition.
-struct Told(Box<dyn Fn(&DefinitionLog) + Send>);
+struct DefinitionListener(Box<dyn Fn(&DefinitionLog) + Send>);
 
-impl std::fmt::Debug for Told {
+impl std::fmt::Debug for DefinitionListener {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Told(..)")
     }
@@ -112,29 +112,29 @@ impl std::fmt::Debug for Told {
 
 /// The queue in which requests wait for the first worker.
 #[derive(Debug, Clone, Default)]
-pub struct ChangeDesk {
-    state: Arc<Mutex<State>>,
+pub struct ChangeQueue {
+    state: Arc<Mutex<QueueState>>,
     waker: WorkerWaker,
 }
 
-impl ChangeDesk {
+impl ChangeQueue {
     /// The calling thread is the one that takes requests.
     pub fn is_here(&self) {
         self.waker.arrived();
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks for a change. The answer does not come where the run ends before.
-    pub fn ask(&self, wishes: Vec<Wish>) -> oneshot::Receiver<Answer> {
+    pub fn ask(&self, wishes: Vec<Wish>) -> oneshot::Receiver<ChangeAnswer> {
         let (answer, answered) = oneshot::channel();
         let mut state = self.lock();
         if state.has_ended {
-            let _ = answer.send(Answer::Refused(ended()));
+            let _ = answer.send(ChangeAnswer::Refused(ended()));
         } else {
-            state.requests.push_back(Request { wishes, answer });
+            state.requests.push_back(ChangeRequest { wishes, answer });
         }
         drop(state);
         self.waker.wake();
@@ -142,19 +142,19 @@ impl ChangeDesk {
     }
 
     /// The oldest request.
-    pub fn take(&self) -> Option<Request> {
+    pub fn take(&self) -> Option<ChangeRequest> {
         self.lock().requests.pop_front()
     }
 
     /// Tells each definition from now on.
     pub fn tell(&self, told: impl Fn(&DefinitionLog) + Send + 'static) {
-        self.lock().told = Some(Told(Box::new(told)));
+        self.lock().told = Some(DefinitionListener(Box::new(told)));
     }
 
     /// The definition is that now.
     pub fn publish(&self, definition: DefinitionLog) {
         let mut state = self.lock();
-        if let Some(Told(tell)) = &state.told {
+        if let Some(DefinitionListener(tell)) = &state.told {
             tell(&definition);
         }
         state.definition = Some(definition);
@@ -170,15 +170,15 @@ impl ChangeDesk {
         let mut state = self.lock();
         state.has_ended = true;
         for request in state.requests.drain(..) {
-            let _ = request.answer.send(Answer::Refused(ended()));
+            let _ = request.answer.send(ChangeAnswer::Refused(ended()));
         }
     }
 }
 
 /// What a run that has ended answers.
-pub fn ended() -> Refused {
-    Refused {
-        why: WhyRefused::Conflict,
+pub fn ended() -> ChangeRefusal {
+    ChangeRefusal {
+        why: RefusalCause::Conflict,
         detail: "the run has ended".into(),
         hint: "start the job again with the flags that it is to have and --evolve".into(),
     }
@@ -188,9 +188,9 @@ pub fn ended() -> Refused {
 pub fn changes_for(
     wishes: &[Wish],
     definition: &Definition,
-    mut changing: Changing,
+    mut changing: DefinitionTimeline,
     from: EventTime,
-) -> Result<Vec<DatedChange>, Refused> {
+) -> Result<Vec<DatedChange>, ChangeRefusal> {
     let mut changes = Vec::new();
     for wish in wishes {
         for change in changes_of(wish, definition, &changing)? {
@@ -203,11 +203,14 @@ pub fn changes_for(
     Ok(changes)
 }
 
-fn changes_of(wish: &Wish, definition: &Definition, changing: &Changing) -> Result<Vec<Change>, Refused> {
-    let conflict =
-        |detail: String, hint: &str| Refused { why: WhyRefused::Conflict, detail, hint: hint.into() };
-    let unknown =
-        |detail: String, hint: &str| Refused { why: WhyRefused::Unknown, detail, hint: hint.into() };
+fn changes_of(
+    wish: &Wish,
+    definition: &Definition,
+    changing: &DefinitionTimeline,
+) -> Result<Vec<Change>, ChangeRefusal> {
+    let refusal = |why, detail, hint: &str| ChangeRefusal { why, detail, hint: hint.into() };
+    let conflict = |detail: String, hint| refusal(RefusalCause::Conflict, detail, hint);
+    let unknown = |detail: String, hint| refusal(RefusalCause::Unknown, detail, hint);
     let of_basis =
         |name: &Symbol| definition.basis.iter().find(|basis| basis.cross == *name || basis.direct == *name);
     let held = |name: &Symbol| match of_basis(name) {
@@ -239,10 +242,8 @@ fn changes_of(wish: &Wish, definition: &Definition, changing: &Changing) -> Resu
         }
         Wish::NoCross(name) => {
             if changing.named(name).is_none() {
-                return Err(unknown(
-                    format!("there is no cross {name}"),
-                    "crossrate define list tells what there is",
-                ));
+                let detail = format!("there is no cross {name}");
+                return Err(unknown(detail, "crossrate define list tells what there is"));
             }
             held(name)?;
             Ok(vec![Change::DropCross(name.clone())])
@@ -255,10 +256,8 @@ fn changes_of(wish: &Wish, definition: &Definition, changing: &Changing) -> Resu
                 return Err(conflict(detail, "a job with --symbols A,B can drop one of them"));
             };
             if !wanted.contains(name) {
-                return Err(unknown(
-                    format!("there is no symbol {name}"),
-                    "crossrate define list tells what there is",
-                ));
+                let detail = format!("there is no symbol {name}");
+                return Err(unknown(detail, "crossrate define list tells what there is"));
             }
             let crosses =
                 changing.in_force().filter(|living| living.cross.legs.iter().any(|leg| leg.symbol == *name));
@@ -275,7 +274,7 @@ fn changes_of(wish: &Wish, definition: &Definition, changing: &Changing) -> Resu
 
 /// Warns of what changes have made: a cross and a symbol of one name, whose rows only their kind tells apart.
 /// Where all symbols are wanted those are known that are legs.
-pub fn warnings_of(changes: &[DatedChange], before: Changing) -> Vec<String> {
+pub fn warnings_of(changes: &[DatedChange], before: DefinitionTimeline) -> Vec<String> {
     let changing = before.after(changes);
     let legs: BTreeSet<&Symbol> =
         changing.in_force().flat_map(|living| &living.cross.legs).map(|leg| &leg.symbol).collect();
@@ -300,7 +299,7 @@ pub fn warnings_of(changes: &[DatedChange], before: Changing) -> Vec<String> {
 }
 
 /// The wishes that make one definition of another, where nothing else differs.
-pub fn wishes_between(now: &Changing, wanted: &Definition) -> Vec<Wish> {
+pub fn wishes_between(now: &DefinitionTimeline, wanted: &Definition) -> Vec<Wish> {
     use crossrate_dataflows::market::definition::Selection;
     let mut wishes = Vec::new();
     let gone =
@@ -343,7 +342,7 @@ mod tests {
             let from = EventTime::from_micros(1_525_022_000_000_000);
             let dated: Vec<_> = changes.into_iter().map(|change| DatedChange { change, from }).collect();
             for (definition, expected) in [(&begun, of_some), (&all, of_all)] {
-                let warnings = warnings_of(&dated, Changing::of(definition));
+                let warnings = warnings_of(&dated, DefinitionTimeline::of(definition));
                 assert_eq!(warnings.len(), expected, "{dated:?}: {warnings:?}");
             }
         }

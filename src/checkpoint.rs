@@ -14,7 +14,7 @@ use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::entry_key::EntryKey;
 use crate::ledger::stored_checkpoint::StoredCheckpoint;
 use anyhow::Result;
-use show::Shown;
+use show::CheckpointSummary;
 use std::io::{self, ErrorKind, Write};
 
 /// Does it.
@@ -23,7 +23,7 @@ pub fn run(command: &CheckpointCommand) -> Result<Exit> {
     let held = store.read()?.ok_or_else(|| nothing(store))?;
     match action {
         Action::Show => {
-            let shown = Shown::new(store, &held)?;
+            let shown = CheckpointSummary::new(store, &held)?;
             print(&if *json { serde_json::to_string_pretty(&shown)? + "\n" } else { shown.text() })?;
             Ok(Exit::Done)
         }

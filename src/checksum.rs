@@ -14,20 +14,20 @@ pub(crate) fn told(text: &str) -> Option<String> {
 
 /// The sum of a file, which is read.
 pub(crate) fn of(path: &Path) -> io::Result<String> {
-    let mut summed = Summed::new(io::sink());
+    let mut summed = HashingWriter::new(io::sink());
     io::copy(&mut File::open(path)?, &mut summed)?;
     Ok(summed.finish().1)
 }
 
 /// Hashes what is written.
-pub(crate) struct Summed<W> {
+pub(crate) struct HashingWriter<W> {
     to: W,
     hash: Sha256,
 }
 
-impl<W> Summed<W> {
+impl<W> HashingWriter<W> {
     pub(crate) fn new(to: W) -> Self {
-        Summed { to, hash: Sha256::new() }
+        HashingWriter { to, hash: Sha256::new() }
     }
 
     pub(crate) fn add(&mut self, bytes: &[u8]) {
@@ -40,7 +40,7 @@ impl<W> Summed<W> {
     }
 }
 
-impl<W: Write> Write for Summed<W> {
+impl<W: Write> Write for HashingWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.to.write(bytes)?;
         self.add(&bytes[..written]);

@@ -29,12 +29,12 @@ mod source;
 mod usage;
 mod values;
 
-pub use report::Report;
+pub use report::SettingsReport;
 pub use usage::UsageError;
 
 use crate::config::bench::Bench;
 use crate::config::checkpoint::{Action, CheckpointCommand};
-use crate::config::define::{Define, Kind};
+use crate::config::define::{Define, DefinitionPart};
 use crate::config::explain::Explain;
 use crate::config::inspect::Inspect;
 use crate::config::query::Query;
@@ -47,8 +47,8 @@ use examples::{
     PRODUCE_EXAMPLES, REPLAY_EXAMPLES, RUN_EXAMPLES, SERVE_EXAMPLES, query_examples,
 };
 use flags::{DEMO, EXPLAIN, Flags, INSPECT, PRODUCE, REPLAY, RUN, SERVE};
-use layers::Given;
-use settings::{LOGGING, Which};
+use layers::SettingValues;
+use settings::{CommandName, LOGGING};
 use std::ffi::OsString;
 
 /// What is to be done.
@@ -88,7 +88,7 @@ pub enum Task {
 
 /// A command line that makes sense, and what should be said about it nevertheless.
 #[derive(Debug)]
-pub struct Parsed {
+pub struct ParsedCommand {
     /// What is to be done.
     pub task: Task,
     /// What is probably a slip.
@@ -99,7 +99,7 @@ pub struct Parsed {
 
 /// A command line that ends before it begins.
 #[derive(Debug, thiserror::Error)]
-pub enum Stop {
+pub enum ParseStop {
     /// Help or the version: asked for, or because nothing was typed.
     #[error("{0}")]
     Told(clap::Error),
@@ -115,13 +115,13 @@ pub enum Stop {
 #[derive(Debug, Parser)]
 #[command(name = "crossrate", version, long_version = crate::version::long(), arg_required_else_help = true)]
 #[command(after_help = "crossrate COMMAND -h lists the flags of a command.")]
-struct Typed {
+struct CommandLine {
     #[command(subcommand)]
-    command: Commands,
+    command: CliCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Commands {
+enum CliCommand {
     /// Read trades, compute windows, write rows
     #[command(after_help = RUN_EXAMPLES)]
     Run(Flags<RUN>),
@@ -146,7 +146,7 @@ enum Commands {
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain {
         /// Of a cross or of a symbol
-        kind: Kind,
+        kind: DefinitionPart,
         /// The first window of the first --window that ends then or later
         #[arg(value_name = "NAME@MOMENT")]
         row: String,
@@ -215,23 +215,23 @@ enum Commands {
 }
 
 /// What is to be done, and what is said before, unless only errors are to be said.
-fn parsed(task: Task, given: Given) -> Result<Parsed, Stop> {
+fn parsed(task: Task, given: SettingValues) -> Result<ParsedCommand, ParseStop> {
     let logging = check::logging(&given)?;
     let quiet = logging.verbosity < Verbosity::Normal;
-    Ok(Parsed { task, warnings: if quiet { Vec::new() } else { given.warnings }, logging })
+    Ok(ParsedCommand { task, warnings: if quiet { Vec::new() } else { given.warnings }, logging })
 }
 
 /// A task that nothing is to be warned of.
-fn plain(task: Task) -> Parsed {
-    Parsed { task, warnings: Vec::new(), logging: Logging::default() }
+fn plain(task: Task) -> ParsedCommand {
+    ParsedCommand { task, warnings: Vec::new(), logging: Logging::default() }
 }
 
-fn pairs(rest: &str) -> Result<Task, Stop> {
+fn pairs(rest: &str) -> Result<Task, ParseStop> {
     Ok(Task::Pairs(places::rest(rest).map_err(|wrong| wrong.at("--rest"))?))
 }
 
 /// A task that is done by printing.
-fn printed(text: String) -> Result<Parsed, Stop> {
+fn printed(text: String) -> Result<ParsedCommand, ParseStop> {
     Ok(plain(Task::Print(text)))
 }
 
@@ -239,105 +239,117 @@ fn printed(text: String) -> Result<Parsed, Stop> {
 pub fn parse(
     arguments: impl IntoIterator<Item = OsString>,
     environment: &[(String, String)],
-) -> Result<Parsed, Stop> {
-    let typed = Typed::try_parse_from(arguments).map_err(stop)?;
+) -> Result<ParsedCommand, ParseStop> {
+    let typed = CommandLine::try_parse_from(arguments).map_err(stop)?;
     match typed.command {
-        Commands::Run(flags) => {
-            let mut given = Given::collect(&flags.0, environment, Which::Run)?;
+        CliCommand::Run(flags) => {
+            let mut given = SettingValues::collect(&flags.0, environment, CommandName::Run)?;
             let config = check::run(&mut given)?;
             check::warn_of_few_cores(&mut given, &config.cluster);
             parsed(Task::Run(Box::new(config)), given)
         }
-        Commands::Demo(flags) => {
-            let mut given = Given::collect(&flags.0, environment, Which::Demo)?;
+        CliCommand::Demo(flags) => {
+            let mut given = SettingValues::collect(&flags.0, environment, CommandName::Demo)?;
             let task = Task::Demo(Box::new(check::demo(&mut given)?));
             parsed(task, given)
         }
-        Commands::Produce(flags) => {
-            let given = Given::collect(&flags.0, environment, Which::Produce)?;
+        CliCommand::Produce(flags) => {
+            let given = SettingValues::collect(&flags.0, environment, CommandName::Produce)?;
             let task = Task::Produce(Box::new(check::produce(&given)?));
             parsed(task, given)
         }
-        Commands::Replay(flags) => {
-            let mut given = Given::collect(&flags.0, environment, Which::Replay)?;
+        CliCommand::Replay(flags) => {
+            let mut given = SettingValues::collect(&flags.0, environment, CommandName::Replay)?;
             let replay = check::replay(&mut given)?;
             check::warn_of_few_cores(&mut given, &replay.config.cluster);
             parsed(Task::Replay(Box::new(replay)), given)
         }
-        Commands::Explain { kind, row, json, flags } => {
-            let mut given = Given::collect(&flags.0, environment, Which::Explain)?;
+        CliCommand::Explain { kind, row, json, flags } => {
+            let mut given = SettingValues::collect(&flags.0, environment, CommandName::Explain)?;
             let task = Task::Explain(Box::new(explain::explain(&mut given, kind, &row, json)?));
             parsed(task, given)
         }
-        Commands::Serve(flags) => {
-            let given = Given::collect(&flags.0, environment, Which::Serve)?;
+        CliCommand::Serve(flags) => {
+            let given = SettingValues::collect(&flags.0, environment, CommandName::Serve)?;
             let task = Task::Serve(Box::new(check::serve(&given)?));
             parsed(task, given)
         }
-        Commands::Config { json, flags } => config_report(json, &flags, environment),
-        Commands::Checkpoint(command) => of_checkpoint(command, environment),
-        Commands::Query(query) => {
+        CliCommand::Config { json, flags } => config_report(json, &flags, environment),
+        CliCommand::Checkpoint(command) => of_checkpoint(command, environment),
+        CliCommand::Query(query) => {
             places::asked(&query).map_err(|wrong| wrong.at("FILE"))?;
             Ok(plain(Task::Query(query)))
         }
-        Commands::Define(define) => Ok(plain(Task::Define(define))),
-        Commands::Pairs { rest } => Ok(plain(pairs(&rest)?)),
-        Commands::Top(top) => Ok(plain(Task::Top(top))),
-        Commands::Bench(bench) => Ok(plain(Task::Bench(bench))),
-        Commands::PlainLoop { arguments } => Ok(plain(Task::PlainLoop(arguments))),
-        Commands::Inspect { json, limit, flags } => {
-            let mut given = Given::collect(&flags.0, environment, Which::Inspect)?;
+        CliCommand::Define(define) => Ok(plain(Task::Define(define))),
+        CliCommand::Pairs { rest } => Ok(plain(pairs(&rest)?)),
+        CliCommand::Top(top) => Ok(plain(Task::Top(top))),
+        CliCommand::Bench(bench) => Ok(plain(Task::Bench(bench))),
+        CliCommand::PlainLoop { arguments } => Ok(plain(Task::PlainLoop(arguments))),
+        CliCommand::Inspect { json, limit, flags } => {
+            let mut given = SettingValues::collect(&flags.0, environment, CommandName::Inspect)?;
             let task = Task::Inspect(Box::new(inspect::inspect(&mut given, json, limit)?));
             parsed(task, given)
         }
-        Commands::Formats { name } => printed(formats::list(name.as_deref())?),
-        Commands::Completions { shell } => {
+        CliCommand::Formats { name } => printed(formats::list(name.as_deref())?),
+        CliCommand::Completions { shell } => {
             let mut script = Vec::new();
-            clap_complete::generate(shell, &mut completion::of(Typed::command()), "crossrate", &mut script);
+            clap_complete::generate(
+                shell,
+                &mut completion::of(CommandLine::command()),
+                "crossrate",
+                &mut script,
+            );
             let text = String::from_utf8_lossy(&script).into_owned();
             printed(text)
         }
-        Commands::Man { command } => printed(manual::page(command.as_deref())?),
+        CliCommand::Man { command } => printed(manual::page(command.as_deref())?),
     }
 }
 
 /// What is to be done with a job's checkpoint.
-fn of_checkpoint(command: CheckpointCommands, environment: &[(String, String)]) -> Result<Parsed, Stop> {
+fn of_checkpoint(
+    command: CheckpointCommands,
+    environment: &[(String, String)],
+) -> Result<ParsedCommand, ParseStop> {
     let (action, json, flags) = match command {
         CheckpointCommands::Show { json, flags } => (Action::Show, json, flags),
         CheckpointCommands::Check { json, flags } => (Action::Check, json, flags),
         CheckpointCommands::Reset { yes, json, flags } => (Action::Reset { yes }, json, flags),
     };
-    let given = Given::collect(&flags.0, environment, Which::Checkpoint)?;
+    let given = SettingValues::collect(&flags.0, environment, CommandName::Checkpoint)?;
     let store = check::checkpoint(&given)?;
     parsed(Task::Checkpoint(CheckpointCommand { action, json, store }), given)
 }
 
 /// What holds for a run with these flags, and where each value came from.
-fn config_report(json: bool, flags: &Flags<RUN>, environment: &[(String, String)]) -> Result<Parsed, Stop> {
-    let mut given = Given::collect(&flags.0, environment, Which::Run)?;
+fn config_report(
+    json: bool,
+    flags: &Flags<RUN>,
+    environment: &[(String, String)],
+) -> Result<ParsedCommand, ParseStop> {
+    let mut given = SettingValues::collect(&flags.0, environment, CommandName::Run)?;
     let config = check::run(&mut given)?;
-    let report = Report::new(&given, &config)?;
+    let report = SettingsReport::new(&given, &config)?;
     let text = if json { report.json().unwrap_or_default() + "\n" } else { report.text() };
     parsed(Task::Print(text), given)
 }
 
-fn stop(error: clap::Error) -> Stop {
+fn stop(error: clap::Error) -> ParseStop {
     use clap::error::ErrorKind;
     match error.kind() {
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
-        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Stop::Told(error),
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => ParseStop::Told(error),
         _ => {
             let text = error.render().to_string();
-            Stop::Syntax(text.strip_prefix("error: ").unwrap_or(&text).trim_end().to_owned())
+            ParseStop::Syntax(text.strip_prefix("error: ").unwrap_or(&text).trim_end().to_owned())
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::settings::{ALL, About, Agreement, Shape};
+    use super::settings::{ALL, Agreement, SettingText, ValueShape};
     use super::*;
     use crate::job_identity::{self, Identity};
     use crossrate_dataflows::market::definition::RowKinds;
@@ -353,7 +365,7 @@ mod tests {
 
     /// Two processes refuse each other by a setting, and a job goes on from its checkpoint without it, where
     /// its entry says so.
-    fn agree(about: &About, lines: [&str; 2]) {
+    fn agree(about: &SettingText, lines: [&str; 2]) {
         let [ours, theirs] = lines.map(|line| {
             let arguments = std::iter::once("crossrate").chain(line.split_whitespace()).map(OsString::from);
             match parse(arguments, &[]).expect("it is right").task {
@@ -371,7 +383,7 @@ mod tests {
                 assert!(!is_one_job && difference.is_some(), "{} is not in the definition", about.name);
                 let pairs = job_identity::definition(&theirs);
                 let pair = pairs.iter().find(|(name, _)| *name == about.name);
-                if let (Shape::One("DURATION"), Some((name, value))) = (about.shape, pair) {
+                if let (ValueShape::One("DURATION"), Some((name, value))) = (about.shape, pair) {
                     assert!(crate::duration::parse(value).is_some(), "{name} is no duration: {value}");
                 }
             }
@@ -458,19 +470,19 @@ mod tests {
         };
         for about in ALL {
             for (command, which) in [
-                ("run", Which::Run),
-                ("demo", Which::Demo),
-                ("produce", Which::Produce),
-                ("serve --from kafka:rows", Which::Serve),
-                ("replay", Which::Replay),
+                ("run", CommandName::Run),
+                ("demo", CommandName::Demo),
+                ("produce", CommandName::Produce),
+                ("serve --from kafka:rows", CommandName::Serve),
+                ("replay", CommandName::Replay),
             ] {
-                let demo = which == Which::Demo;
+                let demo = which == CommandName::Demo;
                 // What `serve` cannot do without stands beside every other setting.
-                if !about.is_for(which) || (about.name, which) == ("from", Which::Serve) {
+                if !about.is_for(which) || (about.name, which) == ("from", CommandName::Serve) {
                     continue;
                 }
                 let (beside, with) = match about.shape {
-                    Shape::Switch(off) => {
+                    ValueShape::Switch(off) => {
                         let beside = match about.name {
                             "capture" => "--to -",
                             "verify" => "a.csv",
@@ -485,19 +497,19 @@ mod tests {
                         (beside, format!("--{given}"))
                     }
                     _ if about.name == "emit" && demo => ("", "--emit final".to_owned()),
-                    _ if about.name == "config" && which == Which::Serve => {
+                    _ if about.name == "config" && which == CommandName::Serve => {
                         ("", format!("--config {serve_toml}"))
                     }
                     _ => {
                         let (beside, value) = examples(about.name);
-                        let beside = if which == Which::Serve { "" } else { beside };
+                        let beside = if which == CommandName::Serve { "" } else { beside };
                         (beside, format!("--{} {value}", about.name))
                     }
                 };
                 let lines = [format!("{command} {beside}"), format!("{command} {with} {beside}")];
                 let [without, with] = lines.each_ref().map(|line| outcome(line));
                 assert_ne!(without, with, "{command} --{} has no effect", about.name);
-                if which == Which::Run {
+                if which == CommandName::Run {
                     agree(about, lines.each_ref().map(String::as_str));
                 }
             }
@@ -534,6 +546,6 @@ mod tests {
 
     #[test]
     fn clap_finds_no_contradiction_in_the_table() {
-        Typed::command().debug_assert();
+        CommandLine::command().debug_assert();
     }
 }

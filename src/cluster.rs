@@ -168,7 +168,7 @@ pub fn enter(typed: &config::Cluster) -> Result<Role, ClusterError> {
         cluster.private = Some(directory);
         cluster.supervised = env::var(JOB_VARIABLE).ok().and_then(|value| {
             let (job, attempt) = value.split_once('/')?;
-            Some(config::Supervised { job: job.to_owned(), attempt: attempt.parse().ok()? })
+            Some(config::SupervisedStart { job: job.to_owned(), attempt: attempt.parse().ok()? })
         });
         return Ok(Role::Member(cluster));
     }
@@ -211,7 +211,7 @@ impl Mesh {
             let (builders, network) = config.try_build().map_err(ClusterError::Workers)?;
             return Ok(Built { builders, network, detector: None });
         };
-        let link = |(peer, link): (usize, Option<link::Link>)| {
+        let link = |(peer, link): (usize, Option<link::PeerLink>)| {
             link.map(|link| DataLink::new(link, peer, Arc::clone(&detector)))
         };
         let sockets = data.into_iter().enumerate().map(link).collect();
@@ -263,7 +263,7 @@ pub fn join(
     let run = cluster.private.as_ref().and_then(|directory| directory.file_name());
     let run = run.map_or(String::new(), |name| name.to_string_lossy().into_owned());
     let identity = Identity { processes, threads, run, ..identity.clone() };
-    let plan = connecting::Plan { me, addresses, secret, identity, patience: cluster.join_timeout };
+    let plan = connecting::ConnectPlan { me, addresses, secret, identity, patience: cluster.join_timeout };
     Ok(Mesh { process: me, processes, threads, links: Some(connecting::connect(plan, tell)?) })
 }
 
@@ -288,7 +288,7 @@ where
     let guards = initialize_from(builders, Box::new(()), move |allocator| {
         let sender = sender.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut worker = Worker::new(config.clone(), allocator, Some(Instant::now()));
-        let mut report = Report { local: worker.index() % threads, result: None, sender };
+        let mut report = ResultSender { local: worker.index() % threads, result: None, sender };
         let result = work(&mut worker);
         if result.is_ok() {
             while worker.has_dataflows() {
@@ -359,13 +359,13 @@ fn outcomes<T, E: From<ClusterError>>(
 }
 
 /// Sends a worker's result, or that there is none, however the worker ends.
-struct Report<T> {
+struct ResultSender<T> {
     local: usize,
     result: Option<T>,
     sender: mpsc::Sender<(usize, Option<T>)>,
 }
 
-impl<T> Drop for Report<T> {
+impl<T> Drop for ResultSender<T> {
     fn drop(&mut self) {
         // Nobody listens any more after another worker's error.
         let _ = self.sender.send((self.local, self.result.take()));

@@ -34,18 +34,18 @@ use crate::exit::{Exit, Failure};
 use crate::service_manager;
 use anyhow::{Context, Result};
 use binance::info::{self, ExchangeInfo};
-use binance::rest::{Rest, Trouble};
+use binance::rest::{Rest, RestFault};
 use crossrate_dataflows::market::event_time::EventTime;
-use publish::Log;
+use publish::RecordLog;
 use serde::Serialize;
-use session::Counts;
+use session::CollectorCounts;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// What is told at the end.
 #[derive(Serialize)]
-struct Summary {
+struct CollectorSummary {
     #[serde(flatten)]
-    counts: Counts,
+    counts: CollectorCounts,
     /// Records that the log has taken, heartbeats among them.
     written: u64,
 }
@@ -75,39 +75,39 @@ pub fn run(config: &ProduceConfig) -> Result<Exit> {
         tracing::info!("{counts}");
     }
     if let Some(path) = &config.summary {
-        accounting::summarize(path, &Summary { counts, written })?;
+        accounting::summarize(path, &CollectorSummary { counts, written })?;
     }
     Ok(Exit::Interrupted)
 }
 
 /// What a collector needs before it collects.
-struct Prepared {
-    log: Log,
+struct CollectorSetup {
+    log: RecordLog,
     info: ExchangeInfo,
     symbols: Vec<String>,
 }
 
 /// Signals are heard from here on: a broker or a REST that does not answer holds up nobody who wants to end.
-async fn prepare_and_collect(config: &ProduceConfig, begun: Instant) -> Result<(Counts, u64)> {
+async fn prepare_and_collect(config: &ProduceConfig, begun: Instant) -> Result<(CollectorCounts, u64)> {
     let mut interrupts = drive::Interrupts::new().context("cannot listen for interrupts")?;
     let (own, begun_at) = (config.clone(), SystemTime::now() - begun.elapsed());
     let preparing = tokio::task::spawn_blocking(move || prepare(&own, begun_at));
     let prepared = tokio::select! {
         prepared = preparing => prepared.context("the preparation was not finished")??,
-        () = interrupts.next() => return Ok((Counts::default(), 0)),
+        () = interrupts.next() => return Ok((CollectorCounts::default(), 0)),
     };
     service_manager::ready("collecting");
     drive::collect(config, prepared, begun, interrupts).await
 }
 
 /// The moments of records count from `begun_at`.
-fn prepare(config: &ProduceConfig, begun_at: SystemTime) -> Result<Prepared> {
-    let log = Log::open(config, begun_at)?;
+fn prepare(config: &ProduceConfig, begun_at: SystemTime) -> Result<CollectorSetup> {
+    let log = RecordLog::open(config, begun_at)?;
     let info = ask(config)?;
     let ours = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as u64;
     drive::compare_clocks(config, info.time, EventTime::from_micros(ours));
     let symbols = choose(config, &info)?;
-    Ok(Prepared { log, info, symbols })
+    Ok(CollectorSetup { log, info, symbols })
 }
 
 /// Asks the exchange for what it trades. It may want us to wait.
@@ -123,13 +123,13 @@ fn ask(config: &ProduceConfig) -> Result<ExchangeInfo> {
             Err(trouble) => trouble,
         };
         match trouble {
-            Trouble::Limited { wait, .. } if wait <= LONGEST => {
+            RestFault::Limited { wait, .. } if wait <= LONGEST => {
                 if config.verbosity >= Verbosity::Normal {
                     tracing::warn!(%trouble, "{trouble}, waiting");
                 }
                 std::thread::sleep(Duration::from_millis(wait));
             }
-            Trouble::Failed(_) if failures + 1 < ATTEMPTS => {
+            RestFault::Failed(_) if failures + 1 < ATTEMPTS => {
                 failures += 1;
                 std::thread::sleep(Duration::from_millis(250 << failures));
             }

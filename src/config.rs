@@ -63,7 +63,7 @@ pub struct Config {
     /// Where the accounting goes at exit, as JSON.
     pub summary: Option<PathBuf>,
     /// Where results are served, if anywhere.
-    pub serving: Option<Serving>,
+    pub serving: Option<ServingConfig>,
     /// Workers and processes.
     pub cluster: Cluster,
     /// What is told on standard error.
@@ -77,7 +77,7 @@ pub struct Config {
     /// Refuse the first bad record (exit code 4).
     pub strict: bool,
     /// When progress is shown.
-    pub progress: Progress,
+    pub progress: ProgressDisplay,
     /// Keep refused records for a display, also where no dead-letter sink wants them.
     pub keep_refused: bool,
     /// Records a batch at most; a test knob, results never depend on it.
@@ -119,7 +119,7 @@ impl Config {
             changes: Vec::new(),
             evolve: false,
             strict: false,
-            progress: Progress::Never,
+            progress: ProgressDisplay::Never,
             keep_refused: false,
             batch_records: 65_536,
             since: None,
@@ -158,16 +158,16 @@ pub struct DemoConfig {
     /// Worker threads, 1 at least.
     pub threads: usize,
     /// Where the page is, if anywhere.
-    pub serving: Option<Serving>,
+    pub serving: Option<ServingConfig>,
     /// What is told on standard error.
     pub verbosity: Verbosity,
     /// When progress is shown.
-    pub progress: Progress,
+    pub progress: ProgressDisplay,
 }
 
 /// How results are served.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Serving {
+pub struct ServingConfig {
     /// Addresses to listen on: the first of them that can be had.
     pub listen: Vec<SocketAddr>,
     /// What whoever asks must have; there is one where other machines can ask.
@@ -179,16 +179,16 @@ pub struct Serving {
     /// How much event time of rows is kept, where that is said.
     pub history: Option<Duration>,
     /// Whether it goes on after the end of the input.
-    pub stay: Stay,
+    pub stay: KeepServing,
 }
 
-impl Serving {
+impl ServingConfig {
     /// Whether it goes on after the end of the input.
     pub fn stays(&self) -> bool {
         match self.stay {
-            Stay::Auto => std::io::stdout().is_terminal(),
-            Stay::Always => true,
-            Stay::Never => false,
+            KeepServing::Auto => std::io::stdout().is_terminal(),
+            KeepServing::Always => true,
+            KeepServing::Never => false,
         }
     }
 }
@@ -220,14 +220,14 @@ pub struct ServeConfig {
     /// The trades that they were made of, for replays.
     pub trades: Option<String>,
     /// How they are served.
-    pub serving: Serving,
+    pub serving: ServingConfig,
     /// What is told on standard error.
     pub verbosity: Verbosity,
 }
 
 /// Whether something goes on.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub enum Stay {
+pub enum KeepServing {
     /// On a terminal.
     Auto,
     /// Until it is interrupted.
@@ -326,12 +326,12 @@ pub struct Cluster {
     /// `cluster::enter` does.
     pub private: Option<PathBuf>,
     /// Which job of that process this is.
-    pub supervised: Option<Supervised>,
+    pub supervised: Option<SupervisedStart>,
 }
 
 /// A job that is started again after an accident.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Supervised {
+pub struct SupervisedStart {
     /// Tells it from all others.
     pub job: String,
     /// How often it was started again.
@@ -368,7 +368,7 @@ pub enum Verbosity {
 
 /// When progress is shown on standard error.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub enum Progress {
+pub enum ProgressDisplay {
     /// On a terminal.
     Auto,
     /// Also into a pipe, as lines.

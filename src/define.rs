@@ -1,16 +1,16 @@
 //! `crossrate define`: changes the definition of a job that runs, by asking its server.
 
-use crate::config::define::{AskedServer, Define, Kind, What};
+use crate::config::define::{AskedServer, Define, DefinitionEdit, DefinitionPart};
 use crate::config::log::{ToldChange, time};
 use crate::exit::{Exit, Failure};
-use crate::query::remote::{Problem, Server};
+use crate::query::remote::{RemoteProblem, RemoteServer};
 use anyhow::Result;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::io::Write;
 
 #[derive(Deserialize)]
-struct Outcome {
+struct ServerOutcome {
     changes: Vec<ToldChange>,
     kept: bool,
     /// Of a server of an earlier release none.
@@ -21,14 +21,14 @@ struct Outcome {
 }
 
 #[derive(Deserialize)]
-struct Definition {
-    crosses: Vec<Cross>,
+struct ServedDefinition {
+    crosses: Vec<ServedCross>,
     symbols: Value,
     log: Vec<ToldChange>,
 }
 
 #[derive(Deserialize)]
-struct Cross {
+struct ServedCross {
     name: String,
     formula: String,
     since_ms: Option<u64>,
@@ -37,17 +37,19 @@ struct Cross {
 /// Asks, and tells what came of it.
 pub fn run(define: &Define) -> Result<Exit> {
     let (asked, patch) = match &define.what {
-        What::List { json, server } => return list(server, *json),
-        What::Cross { crosses, server } => (server, json!({ "crosses": formulas(crosses)? })),
-        What::Symbol { symbols, server } => (server, json!({ "symbols": each(symbols, Value::Bool(true)) })),
-        What::Drop { kind: Kind::Cross, names, server } => {
+        DefinitionEdit::List { json, server } => return list(server, *json),
+        DefinitionEdit::Cross { crosses, server } => (server, json!({ "crosses": formulas(crosses)? })),
+        DefinitionEdit::Symbol { symbols, server } => {
+            (server, json!({ "symbols": each(symbols, Value::Bool(true)) }))
+        }
+        DefinitionEdit::Drop { kind: DefinitionPart::Cross, names, server } => {
             (server, json!({ "crosses": each(names, Value::Null) }))
         }
-        What::Drop { kind: Kind::Symbol, names, server } => {
+        DefinitionEdit::Drop { kind: DefinitionPart::Symbol, names, server } => {
             (server, json!({ "symbols": each(names, Value::Null) }))
         }
     };
-    let outcome: Outcome = ask(asked, "PATCH", &patch.to_string())?;
+    let outcome: ServerOutcome = ask(asked, "PATCH", &patch.to_string())?;
     let mut lines = String::new();
     for change in &outcome.changes {
         lines += &format!("{change}\n");
@@ -72,9 +74,9 @@ fn list(server: &AskedServer, json: bool) -> Result<Exit> {
         let definition: Value = ask(server, "GET", "")?;
         return print(&format!("{definition}\n"));
     }
-    let Definition { crosses, symbols, log } = ask(server, "GET", "")?;
+    let ServedDefinition { crosses, symbols, log } = ask(server, "GET", "")?;
     let mut lines = String::new();
-    for Cross { name, formula, since_ms } in crosses {
+    for ServedCross { name, formula, since_ms } in crosses {
         let since = since_ms.map_or_else(String::new, |since| format!(" since {}", time(since)));
         lines += &format!("cross {name}={formula}{since}\n");
     }
@@ -112,12 +114,12 @@ fn each(names: &[String], value: Value) -> Map<String, Value> {
 }
 
 fn ask<T: for<'a> Deserialize<'a>>(asked: &AskedServer, method: &str, body: &str) -> Result<T> {
-    let server = Server::new(&asked.server, asked.token_file.as_deref())?;
+    let server = RemoteServer::new(&asked.server, asked.token_file.as_deref())?;
     let (status, body) = server.request(method, "/v1/definition", body)?;
     if status == 200 {
         return Ok(serde_json::from_slice(&body)?);
     }
-    Err(Problem::failure(server.url(), status, &body).into())
+    Err(RemoteProblem::failure(server.url(), status, &body).into())
 }
 
 fn print(text: &str) -> Result<Exit> {

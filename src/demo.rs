@@ -7,7 +7,7 @@
 use crate::config::Speed;
 use crate::source::simulated::Market;
 use crate::source::simulated::market::{DELAY, GRACE};
-use board::{Board, Told};
+use board::{Announcement, DemoBoard};
 use crossrate_dataflows::market::acceptance::Counts;
 use crossrate_dataflows::market::definition::{Cross, Definition, Emit, Leg, Selection, Windows};
 use crossrate_dataflows::market::event_time::EventTime;
@@ -52,7 +52,7 @@ pub fn definition() -> Definition {
 
 /// What the demo says of itself.
 #[derive(Debug, Clone)]
-pub struct About {
+pub struct DemoDescription {
     /// How this program was called, for commands to try.
     pub program: String,
     /// The flags that decide what is computed, as a shell wants them, each after a blank.
@@ -107,7 +107,7 @@ impl Surface {
 
 /// A record that was refused: a dead letter without its bytes.
 #[derive(Debug, Copy, Clone)]
-pub struct Refused<'a> {
+pub struct RefusalLine<'a> {
     /// Where it stood.
     pub partition: usize,
     /// Where it stood in its partition.
@@ -120,7 +120,7 @@ pub struct Refused<'a> {
 
 /// How far a partition is.
 #[derive(Debug, Copy, Clone, Default, PartialEq, Eq)]
-pub struct PartitionProgress {
+pub struct DemoPartition {
     /// What became of its records.
     pub counts: Counts,
     /// Its watermark.
@@ -131,9 +131,9 @@ pub struct PartitionProgress {
 
 /// How far the run is.
 #[derive(Debug, Copy, Clone)]
-pub struct Progress<'a> {
+pub struct DemoProgress<'a> {
     /// By number.
-    pub partitions: &'a [PartitionProgress],
+    pub partitions: &'a [DemoPartition],
     /// What is proven: no row at or before it can still come.
     pub frontier: EventTime,
     /// Time on the wall since the run began.
@@ -142,7 +142,7 @@ pub struct Progress<'a> {
 
 /// How the demo ended.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub enum Ending {
+pub enum DemoEnding {
     /// The market has closed.
     Complete,
     /// The user had seen enough.
@@ -152,8 +152,8 @@ pub enum Ending {
 /// Shows a run while it goes on. Told in the order in which things happen; every error is one of writing.
 #[derive(Debug)]
 pub struct Display<W> {
-    about: About,
-    board: Board,
+    about: DemoDescription,
+    board: DemoBoard,
     face: Face,
     out: W,
 }
@@ -166,8 +166,8 @@ enum Face {
 
 impl<W: Write> Display<W> {
     /// Says at once what is going on.
-    pub fn new(about: About, surface: Surface, mut out: W) -> io::Result<Self> {
-        let board = Board::of(about.definition.windows.at(0).name());
+    pub fn new(about: DemoDescription, surface: Surface, mut out: W) -> io::Result<Self> {
+        let board = DemoBoard::of(about.definition.windows.at(0).name());
         let face = match surface {
             Surface::Terminal { size, colour, unicode } => {
                 let mut screen = screen::Screen::new(size, colour, unicode);
@@ -193,7 +193,7 @@ impl<W: Write> Display<W> {
     }
 
     /// A record that was refused.
-    pub fn refused(&mut self, refused: &Refused<'_>) -> io::Result<()> {
+    pub fn refused(&mut self, refused: &RefusalLine<'_>) -> io::Result<()> {
         let told = self.board.refused(refused);
         self.tell(&told)?;
         self.flush_lines()
@@ -201,7 +201,7 @@ impl<W: Write> Display<W> {
 
     /// How far the run is. Paints, where a terminal is there and the last painting is a tenth of a second
     /// ago.
-    pub fn progress(&mut self, progress: &Progress<'_>) -> io::Result<()> {
+    pub fn progress(&mut self, progress: &DemoProgress<'_>) -> io::Result<()> {
         let told = self.board.progress(progress);
         self.tell(&told)?;
         if let Face::Screen(screen) = &mut self.face
@@ -213,7 +213,7 @@ impl<W: Write> Display<W> {
     }
 
     /// The run has ended: the accounting, the digest, and what to try next.
-    pub fn finish(mut self, progress: &Progress<'_>, ending: Ending) -> io::Result<()> {
+    pub fn finish(mut self, progress: &DemoProgress<'_>, ending: DemoEnding) -> io::Result<()> {
         let told = self.board.progress(progress);
         self.tell(&told)?;
         if let Face::Screen(screen) = &mut self.face {
@@ -223,7 +223,7 @@ impl<W: Write> Display<W> {
         self.out.flush()
     }
 
-    fn tell(&mut self, told: &[Told]) -> io::Result<()> {
+    fn tell(&mut self, told: &[Announcement]) -> io::Result<()> {
         match self.face {
             // The screen shows what the board remembers.
             Face::Screen(_) => Ok(()),

@@ -20,7 +20,7 @@ use crossrate_dataflows::market::row::Row;
 use crossrate_dataflows::market::schema::RowKind;
 use crossrate_dataflows::market::trade::Symbol;
 use crossrate_dataflows::market::value::Value;
-use judged::Question;
+use judged::WindowQuestion;
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,14 +30,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub fn run(explain: &Explain) -> Result<Exit> {
     let interrupted = Arc::new(AtomicBool::new(false));
     let rows = rows_of(explain, &interrupted)?;
-    let question = Question {
+    let question = WindowQuestion {
         symbols: symbols(explain, &rows),
         start: explain.start(),
         end: explain.end,
         firings: rows.iter().map(|row| row.look).chain([explain.final_at()]).collect(),
     };
     let partitions = judged::judge(&explain.config, &question, &interrupted)?;
-    let report = report::Report::of(explain, &rows, &partitions);
+    let report = report::ExplainReport::of(explain, &rows, &partitions);
     let text = if explain.json { report.json()? } else { report.text() };
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

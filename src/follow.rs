@@ -16,7 +16,7 @@ mod tail;
 mod topic;
 
 use crate::cluster::failure_detector;
-use crate::config::{DayForm, ServeConfig, Serving, SinkTarget, Verbosity, beside};
+use crate::config::{DayForm, ServeConfig, ServingConfig, SinkTarget, Verbosity, beside};
 use crate::exit::{Exit, Failure};
 use crate::job_identity;
 use crate::ledger::Entries;
@@ -24,8 +24,8 @@ use crate::ledger::checkpoint;
 use crate::rows::columns;
 use crate::rows::sqlite::is_database;
 use crate::serve::board::Board;
-use crate::serve::board::about::{About, Described};
-use crate::serve::board::progress::{Following, Knowledge, ProgressNews, Standing, now_ms};
+use crate::serve::board::about::{DefinitionDescription, JobDescription};
+use crate::serve::board::progress::{FollowState, FollowedPlace, Knowledge, ProgressNews, now_ms};
 use crate::serve::board::series::CachedRow;
 use crate::serve::replay::Replays;
 use crate::serve::{self, Server};
@@ -60,7 +60,7 @@ struct PollResult {
     /// How far the job is, where something besides rows tells.
     progress: Option<ProgressNews>,
     /// What is computed, where something besides rows tells.
-    definition: Option<Described>,
+    definition: Option<DefinitionDescription>,
     /// What was found that is no row.
     foreign: u64,
     /// All that is there has been polled.
@@ -79,9 +79,9 @@ impl PollResult {
 
 /// The definition in a checkpoint. If another version wrote the checkpoint and its definition does not parse,
 /// there is none.
-fn definition(entries: &Entries) -> Option<Described> {
+fn definition(entries: &Entries) -> Option<DefinitionDescription> {
     let job = checkpoint::job(entries).ok()??;
-    job_identity::definition_of(&job.definition).as_ref().map(Described::of)
+    job_identity::definition_of(&job.definition).as_ref().map(DefinitionDescription::of)
 }
 
 /// Serves until it is interrupted.
@@ -95,9 +95,10 @@ pub fn run(config: &ServeConfig) -> Result<Exit> {
     let first = place.poll(TICK)?;
     let shown = config.from.to_string();
     let is_recording = matches!(config.from, SinkTarget::File(_) | SinkTarget::Days(..));
-    let about = About { job: config.name.clone(), source: shown.clone(), is_recording, definition: None };
+    let about =
+        JobDescription { job: config.name.clone(), source: shown.clone(), is_recording, definition: None };
     let server = Server::start(listener, &config.serving, (about, Replays::of_results(config)), None)?;
-    let mut publisher = Publisher::new(Arc::clone(server.board()), shown.clone(), config.verbosity);
+    let mut publisher = BoardPublisher::new(Arc::clone(server.board()), shown.clone(), config.verbosity);
     publisher.tell(first);
     if config.verbosity >= Verbosity::Normal {
         tracing::info!(page = server.page(), from = %shown, "serving {} from {shown}", server.page());
@@ -122,15 +123,16 @@ fn told_by_content(mut config: ServeConfig) -> ServeConfig {
 }
 
 fn open(config: &ServeConfig) -> Result<Box<dyn ResultStore>> {
-    let history = config.serving.history.unwrap_or(Serving::HISTORY);
+    let history = config.serving.history.unwrap_or(ServingConfig::HISTORY);
     Ok(match &config.from {
         SinkTarget::File(path) if path.is_dir() => Box::new(folder(path, days_form(path)?, config)),
-        SinkTarget::File(path) => {
-            Box::new(lines::Lines::new(path, sqlite::CheckpointBeside::new(&beside(path), &config.name)))
-        }
-        SinkTarget::Sqlite(path) => Box::new(sqlite::Database::new(path, &config.name, history)),
-        SinkTarget::Postgres(url) => Box::new(postgres::Database::new(url, &config.name, history)?),
-        SinkTarget::Kafka(topic) => Box::new(topic::Topic::new(config, topic)?),
+        SinkTarget::File(path) => Box::new(lines::LinesFollower::new(
+            path,
+            sqlite::CheckpointBeside::new(&beside(path), &config.name),
+        )),
+        SinkTarget::Sqlite(path) => Box::new(sqlite::SqliteFollower::new(path, &config.name, history)),
+        SinkTarget::Postgres(url) => Box::new(postgres::PostgresFollower::new(url, &config.name, history)?),
+        SinkTarget::Kafka(topic) => Box::new(topic::TopicFollower::new(config, topic)?),
         SinkTarget::Days(form, path) => Box::new(folder(path, *form, config)),
         other => {
             return Err(Failure::new(Exit::Usage, format!("--from: {other} cannot be followed")).into());
@@ -138,8 +140,8 @@ fn open(config: &ServeConfig) -> Result<Box<dyn ResultStore>> {
     })
 }
 
-fn folder(path: &Path, form: DayForm, config: &ServeConfig) -> days::Days {
-    days::Days::new(path, form, sqlite::CheckpointBeside::new(&beside(path), &config.name))
+fn folder(path: &Path, form: DayForm, config: &ServeConfig) -> days::DaysFollower {
+    days::DaysFollower::new(path, form, sqlite::CheckpointBeside::new(&beside(path), &config.name))
 }
 
 /// The form of the files of a folder that was named without.
@@ -155,7 +157,7 @@ fn days_form(folder: &Path) -> Result<DayForm> {
     }
 }
 
-fn follow(place: &mut dyn ResultStore, publisher: &mut Publisher, stop: &AtomicBool) {
+fn follow(place: &mut dyn ResultStore, publisher: &mut BoardPublisher, stop: &AtomicBool) {
     let mut pause = PAUSES.0;
     while !stop.load(Ordering::Relaxed) {
         match place.poll(TICK) {
@@ -173,9 +175,9 @@ fn follow(place: &mut dyn ResultStore, publisher: &mut Publisher, stop: &AtomicB
 }
 
 /// Tells the board, and people on standard error.
-struct Publisher {
+struct BoardPublisher {
     board: Arc<Board>,
-    following: Following,
+    following: FollowedPlace,
     verbosity: Verbosity,
     /// The greatest end of a window that has closed: the frontier has reached it.
     closed: EventTime,
@@ -185,11 +187,23 @@ struct Publisher {
     is_cut_said: bool,
 }
 
-impl Publisher {
-    fn new(board: Arc<Board>, place: String, verbosity: Verbosity) -> Publisher {
-        let following =
-            Following { place, state: Standing::Reading, since_ms: now_ms(), reason: None, foreign: 0 };
-        Publisher { board, following, verbosity, closed: EventTime::MIN, told: false, is_cut_said: false }
+impl BoardPublisher {
+    fn new(board: Arc<Board>, place: String, verbosity: Verbosity) -> BoardPublisher {
+        let following = FollowedPlace {
+            place,
+            state: FollowState::Reading,
+            since_ms: now_ms(),
+            reason: None,
+            foreign: 0,
+        };
+        BoardPublisher {
+            board,
+            following,
+            verbosity,
+            closed: EventTime::MIN,
+            told: false,
+            is_cut_said: false,
+        }
     }
 
     fn tell(&mut self, polled: PollResult) {
@@ -217,10 +231,10 @@ impl Publisher {
             (!self.told && self.closed > before).then_some(news)
         });
         let state = match self.following.state {
-            Standing::Reading if !whole => Standing::Reading,
-            _ => Standing::Following,
+            FollowState::Reading if !whole => FollowState::Reading,
+            _ => FollowState::Following,
         };
-        if self.following.state == Standing::Away && self.verbosity >= Verbosity::Normal {
+        if self.following.state == FollowState::Away && self.verbosity >= Verbosity::Normal {
             tracing::info!(place = %self.following.place, "{} is back", self.following.place);
         }
         let stands = self.stands(state, None, foreign);
@@ -261,17 +275,17 @@ impl Publisher {
 
     fn away(&mut self, error: &anyhow::Error) {
         let reason = error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
-        if self.following.state != Standing::Away && self.verbosity >= Verbosity::Normal {
+        if self.following.state != FollowState::Away && self.verbosity >= Verbosity::Normal {
             let place = &self.following.place;
             tracing::warn!(%place, reason, "{place} is away, trying again ({reason})");
         }
-        if self.stands(Standing::Away, Some(reason), 0) {
+        if self.stands(FollowState::Away, Some(reason), 0) {
             self.board.tell(|inbox| inbox.following(self.following.clone()));
         }
     }
 
     /// Notes how the place stands; whether that is news.
-    fn stands(&mut self, state: Standing, reason: Option<String>, foreign: u64) -> bool {
+    fn stands(&mut self, state: FollowState, reason: Option<String>, foreign: u64) -> bool {
         let news = self.following.state != state || self.following.reason != reason || foreign > 0;
         if self.following.state != state {
             self.following.since_ms = now_ms();

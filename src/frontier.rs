@@ -15,7 +15,7 @@ use timely::worker::Worker;
 
 /// A worker's report about its partitions that have not ended.
 #[derive(Debug, Copy, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Report {
+pub struct FrontierReport {
     /// The least watermark of those that are not idle.
     pub least: Option<EventTime>,
     /// The least watermark of those that are not idle and may have more.
@@ -25,13 +25,13 @@ pub struct Report {
     /// The event time until which all rows are committed. Only the worker that writes knows it.
     pub committed: EventTime,
     /// The worker's phase in ending a run that closes nothing.
-    pub ending: Ending,
+    pub ending: EndPhase,
 }
 
 /// The phases in which a worker ends a run that closes nothing. A phase begins when all workers have reached
 /// the one before.
 #[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Ending {
+pub enum EndPhase {
     /// The worker reads, or may have to.
     Reading,
     /// All of its partitions are at their end.
@@ -42,9 +42,9 @@ pub enum Ending {
 
 /// This worker's knowledge of F. Never falls.
 pub struct Frontier {
-    input: Option<InputHandle<u64, CapacityContainerBuilder<Vec<(usize, Report)>>>>,
-    reports: Rc<RefCell<Vec<Report>>>,
-    last: Option<Report>,
+    input: Option<InputHandle<u64, CapacityContainerBuilder<Vec<(usize, FrontierReport)>>>>,
+    reports: Rc<RefCell<Vec<FrontierReport>>>,
+    last: Option<FrontierReport>,
     known: EventTime,
 }
 
@@ -58,12 +58,12 @@ impl Frontier {
     /// Builds the small dataflow. Every worker must, and in the same order among its dataflows.
     pub fn new(worker: &mut Worker) -> Self {
         // Until a worker reports, its partitions count as being at the minimum.
-        let silent = Report {
+        let silent = FrontierReport {
             least: Some(EventTime::MIN),
             reading: Some(EventTime::MIN),
             greatest: None,
             committed: EventTime::MIN,
-            ending: Ending::Reading,
+            ending: EndPhase::Reading,
         };
         let reports = Rc::new(RefCell::new(vec![silent; worker.peers()]));
         let heard = Rc::clone(&reports);
@@ -81,7 +81,7 @@ impl Frontier {
     }
 
     /// Sends a changed report to the other workers. This worker applies it at once.
-    pub fn report(&mut self, index: usize, report: Report) {
+    pub fn report(&mut self, index: usize, report: FrontierReport) {
         if self.last == Some(report) {
             return;
         }
@@ -118,12 +118,12 @@ impl Frontier {
 
     /// Whether every worker is at its end.
     pub fn is_at_end(&self) -> bool {
-        self.reports.borrow().iter().all(|report| report.ending >= Ending::AtEnd)
+        self.reports.borrow().iter().all(|report| report.ending >= EndPhase::AtEnd)
     }
 
     /// Whether the worker that writes has written all there will be.
     pub fn is_written(&self) -> bool {
-        self.reports.borrow().iter().any(|report| report.ending == Ending::Written)
+        self.reports.borrow().iter().any(|report| report.ending == EndPhase::Written)
     }
 
     /// Closes this worker's input: no report follows.
@@ -143,12 +143,12 @@ mod tests {
             let mut says = |least: Option<u64>, greatest: Option<u64>| {
                 let at = |time: Option<u64>| time.map(EventTime::from_micros);
                 let committed = EventTime::MIN;
-                let report = Report {
+                let report = FrontierReport {
                     least: at(least),
                     reading: None,
                     greatest: at(greatest),
                     committed,
-                    ending: Ending::Reading,
+                    ending: EndPhase::Reading,
                 };
                 frontier.report(0, report);
                 frontier.least()

@@ -15,19 +15,19 @@ mod topic;
 use crate::config::inspect::Inspect;
 use crate::config::{FileSource, Source};
 use crate::exit::{Exit, Failure};
-use crate::source::files::{Input, Reading};
+use crate::source::files::{FileDecoding, InputFile};
 use anyhow::{Error, Result, bail};
 use recognition::Candidates;
 use std::io::{self, ErrorKind, Write};
 use std::sync::atomic::AtomicBool;
-use survey::Found;
+use survey::SurveyResult;
 
 /// What stands for the symbol of lines that have none, where nobody has told it.
 const NO_SYMBOL: &str = "SYMBOL";
 
 /// Looks, and tells what it has found; of an input that cannot be read to its end what comes before.
 pub fn run(inspect: &Inspect) -> Result<Exit> {
-    let mut found: Vec<Found> = match &inspect.config.source {
+    let mut found: Vec<SurveyResult> = match &inspect.config.source {
         Source::Kafka(kafka) => {
             kafka.each().iter().map(|topic| topic::look(inspect, topic)).collect::<Result<Vec<_>>>()?
         }
@@ -49,21 +49,21 @@ pub fn run(inspect: &Inspect) -> Result<Exit> {
 }
 
 /// Looks at files, and at standard input. A slip in a name is found before the first is read.
-fn look(inspect: &Inspect, files: &FileSource) -> Result<Vec<Found>> {
-    let reading = Reading { symbol: files.symbol.as_deref(), format: &files.format };
-    let inputs: Vec<Input> =
-        files.paths.iter().map(|path| Input::find(path, &reading, false)).collect::<Result<Vec<_>>>()?;
-    let look_at = |(input, path): (Input, &std::path::PathBuf)| {
+fn look(inspect: &Inspect, files: &FileSource) -> Result<Vec<SurveyResult>> {
+    let reading = FileDecoding { symbol: files.symbol.as_deref(), format: &files.format };
+    let inputs: Vec<InputFile> =
+        files.paths.iter().map(|path| InputFile::find(path, &reading, false)).collect::<Result<Vec<_>>>()?;
+    let look_at = |(input, path): (InputFile, &std::path::PathBuf)| {
         look_at(inspect, files, input, path.display().to_string())
     };
     Ok(inputs.into_iter().zip(&files.paths).map(look_at).collect())
 }
 
-fn look_at(inspect: &Inspect, files: &FileSource, mut input: Input, name: String) -> Found {
+fn look_at(inspect: &Inspect, files: &FileSource, mut input: InputFile, name: String) -> SurveyResult {
     // A look leaves nothing behind: to interrupt it is to end the process.
     let verified = if files.verify { input.verify(false, &AtomicBool::new(false)) } else { Ok(()) };
     if let Err(error) = verified {
-        return Found { name, failure: Some(error), ..Found::default() };
+        return SurveyResult { name, failure: Some(error), ..SurveyResult::default() };
     }
     let called = input.name().to_owned();
     let mut candidates = Candidates::of_file(inspect, inspect.format.as_ref().map(|_| &files.format));
@@ -71,5 +71,5 @@ fn look_at(inspect: &Inspect, files: &FileSource, mut input: Input, name: String
     let (found, refusal) = candidates.end(name);
     // What a run would refuse by its first bytes is told first, wherever the rest is damaged.
     let refusal = refusal.map(|failure| Error::from(failure).context(format!("cannot read {called}")));
-    Found { failure: refusal.or(outcome.err()), ..found }
+    SurveyResult { failure: refusal.or(outcome.err()), ..found }
 }

@@ -5,7 +5,7 @@ use crate::duration;
 use crate::flag_words::in_flags;
 use crate::terminal::printable;
 use crate::wire::format::Format;
-use crossrate_dataflows::market::changes::{Changing, DatedChange};
+use crossrate_dataflows::market::changes::{DatedChange, DefinitionTimeline};
 use crossrate_dataflows::market::definition::Definition;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -290,7 +290,7 @@ pub(crate) fn with_symbols_of(pairs: &[(String, String)], of: &[(String, String)
 /// The pairs after changes of the definition.
 pub(crate) fn after_changes(pairs: &[(String, String)], log: &[DatedChange]) -> Vec<(String, String)> {
     let Some(begun) = definition_of(pairs).filter(|_| !log.is_empty()) else { return pairs.to_vec() };
-    let definition = Changing::of(&begun).after(log).in_force_of(&begun);
+    let definition = DefinitionTimeline::of(&begun).after(log).in_force_of(&begun);
     with_symbols_of(pairs, &pairs_of(&definition))
 }
 

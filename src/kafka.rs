@@ -15,7 +15,7 @@ pub use client::client;
 
 use crate::config::{KafkaClient, Verbosity};
 use crate::exit::{Exit, Failure};
-use link_fault::{Diagnosis, LinkFault};
+use link_fault::{LinkDiagnosis, LinkFault};
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
-use writer::Undelivered;
+use writer::UndeliveredRecord;
 
 /// How long a broker may take to answer at the start, before it counts as unreachable. The whole command is
 /// to end within ten seconds then, and closing its clients takes a part of the last one.
@@ -36,13 +36,13 @@ const MAKES_TOPICS: &str = "allow.auto.create.topics";
 
 /// What librdkafka tells on the side.
 #[derive(Debug, Clone)]
-pub struct Listener {
+pub struct ErrorListener {
     verbosity: Verbosity,
-    heard: Arc<Mutex<Heard>>,
+    heard: Arc<Mutex<ClientErrors>>,
 }
 
 #[derive(Debug, Default)]
-struct Heard {
+struct ClientErrors {
     /// The latest reason of each kind; the first that the user can do something about is told.
     denied: Option<String>,
     unreachable: Option<String>,
@@ -50,13 +50,13 @@ struct Heard {
     /// What is wrong with the latest link that failed, and librdkafka's words.
     fault: Option<(LinkFault, String)>,
     /// The first record that was not delivered.
-    undelivered: Option<Undelivered>,
+    undelivered: Option<UndeliveredRecord>,
 }
 
-impl Listener {
+impl ErrorListener {
     /// Tells the user what librdkafka logs, where everything is to be told.
     pub fn new(verbosity: Verbosity) -> Self {
-        Listener { verbosity, heard: Arc::default() }
+        ErrorListener { verbosity, heard: Arc::default() }
     }
 
     /// Why nothing works, in librdkafka's words, as far as it has said so.
@@ -72,7 +72,7 @@ impl Listener {
 
     /// What is wrong with the link, where that can be told. Asks the listener, once for each time that a link
     /// fails.
-    fn diagnosis(&self, kafka: &KafkaClient) -> Option<Diagnosis> {
+    fn diagnosis(&self, kafka: &KafkaClient) -> Option<LinkDiagnosis> {
         let (fault, reason) = self.heard.lock().unwrap_or_else(PoisonError::into_inner).fault.clone()?;
         let diagnosis = fault.diagnosed(kafka, &reason);
         if diagnosis.is_none() {
@@ -87,23 +87,23 @@ impl Listener {
     }
 
     /// The first record since the last call that the broker did not take.
-    pub fn take_undelivered(&self) -> Option<Undelivered> {
+    pub fn take_undelivered(&self) -> Option<UndeliveredRecord> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).undelivered.take()
     }
 
     /// Notes one.
-    fn undelivered(&self, undelivered: Undelivered) {
+    fn undelivered(&self, undelivered: UndeliveredRecord) {
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         heard.undelivered.get_or_insert(undelivered);
     }
 
     /// What was heard so far is over.
     pub fn forget(&self) {
-        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Heard::default();
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = ClientErrors::default();
     }
 }
 
-impl ClientContext for Listener {
+impl ClientContext for ErrorListener {
     fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
         // It takes a property of ours for one of readers only, says so, and heeds it all the same.
         let known = facility == "CONFWARN" && message.contains(MAKES_TOPICS);
@@ -119,23 +119,25 @@ impl ClientContext for Listener {
 
     fn error(&self, error: KafkaError, reason: &str) {
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        match error.rdkafka_error_code().map(Meaning::of) {
-            Some(Meaning::Denied) => heard.denied = Some(reason.to_owned()),
+        match error.rdkafka_error_code().map(ErrorMeaning::of) {
+            Some(ErrorMeaning::Denied) => heard.denied = Some(reason.to_owned()),
             // That all brokers are down says less than why the last one is.
-            Some(Meaning::Away) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) => {
+            Some(ErrorMeaning::Away)
+                if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) =>
+            {
                 heard.unreachable.get_or_insert_with(|| reason.to_owned());
             }
-            Some(Meaning::Away) => heard.unreachable = Some(reason.to_owned()),
+            Some(ErrorMeaning::Away) => heard.unreachable = Some(reason.to_owned()),
             _ => heard.other = Some(reason.to_owned()),
         }
     }
 }
 
-impl ConsumerContext for Listener {}
+impl ConsumerContext for ErrorListener {}
 
 /// What an error means for a run.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub enum Meaning {
+pub enum ErrorMeaning {
     /// The broker does not answer, or not now; librdkafka goes on trying.
     Away,
     /// The broker does not let us in, or not there.
@@ -155,7 +157,7 @@ pub enum Meaning {
     Other,
 }
 
-impl Meaning {
+impl ErrorMeaning {
     /// Of librdkafka's code.
     pub fn of(code: RDKafkaErrorCode) -> Self {
         use RDKafkaErrorCode as Code;
@@ -174,29 +176,31 @@ impl Meaning {
             | Code::NetworkException
             | Code::CoordinatorLoadInProgress
             | Code::CoordinatorNotAvailable
-            | Code::NotCoordinator => Meaning::Away,
+            | Code::NotCoordinator => ErrorMeaning::Away,
             Code::Authentication
             | Code::SaslAuthenticationFailed
             | Code::UnsupportedSASLMechanism
             | Code::SSL
             | Code::TopicAuthorizationFailed
             | Code::ClusterAuthorizationFailed
-            | Code::TransactionalIdAuthorizationFailed => Meaning::Denied,
-            Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => Meaning::Absent,
-            Code::OffsetOutOfRange | Code::AutoOffsetReset => Meaning::OutOfRange,
-            Code::BadMessage | Code::BadCompression | Code::NotImplemented => Meaning::Unreadable,
-            Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch => Meaning::Fenced,
-            Code::GroupAuthorizationFailed | Code::WaitingForCoordinator => Meaning::Nothing,
-            _ => Meaning::Other,
+            | Code::TransactionalIdAuthorizationFailed => ErrorMeaning::Denied,
+            Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => {
+                ErrorMeaning::Absent
+            }
+            Code::OffsetOutOfRange | Code::AutoOffsetReset => ErrorMeaning::OutOfRange,
+            Code::BadMessage | Code::BadCompression | Code::NotImplemented => ErrorMeaning::Unreadable,
+            Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch => ErrorMeaning::Fenced,
+            Code::GroupAuthorizationFailed | Code::WaitingForCoordinator => ErrorMeaning::Nothing,
+            _ => ErrorMeaning::Other,
         }
     }
 
     /// Of an error of any operation.
     pub fn of_error(error: &KafkaError) -> Self {
         match error {
-            KafkaError::Transaction(error) => Meaning::of(error.code()),
-            KafkaError::AdminOp(code) => Meaning::of(*code),
-            _ => error.rdkafka_error_code().map_or(Meaning::Other, Meaning::of),
+            KafkaError::Transaction(error) => ErrorMeaning::of(error.code()),
+            KafkaError::AdminOp(code) => ErrorMeaning::of(*code),
+            _ => error.rdkafka_error_code().map_or(ErrorMeaning::Other, ErrorMeaning::of),
         }
     }
 }
@@ -242,7 +246,7 @@ const SLOW: Duration = Duration::from_secs(2);
 /// answer, for so long or for ever. `serve` lets the client say what it has to say.
 pub fn partitions(
     kafka: &KafkaClient,
-    client: &Client<Listener>,
+    client: &Client<ErrorListener>,
     serve: impl Fn(),
     topic: &str,
     patience: Option<Duration>,
@@ -266,10 +270,10 @@ pub fn partitions(
             },
             Err(error) => error.clone(),
         };
-        match Meaning::of_error(&error) {
-            Meaning::Absent => return Ok(None),
+        match ErrorMeaning::of_error(&error) {
+            ErrorMeaning::Absent => return Ok(None),
             _ if listener.denied().is_some() => return Err(unreachable(kafka, listener)),
-            Meaning::Away if patience.is_none_or(|patience| begun.elapsed() < patience) => {
+            ErrorMeaning::Away if patience.is_none_or(|patience| begun.elapsed() < patience) => {
                 let diagnosis = listener.diagnosis(kafka);
                 if let Some(diagnosis) = diagnosis.as_ref().filter(|diagnosis| diagnosis.is_certain) {
                     return Err(diagnosis.clone().failure());
@@ -293,7 +297,7 @@ pub fn partitions(
 }
 
 /// The failure of a broker that does not answer, or does not let us in.
-pub fn unreachable(kafka: &KafkaClient, listener: &Listener) -> Failure {
+pub fn unreachable(kafka: &KafkaClient, listener: &ErrorListener) -> Failure {
     let brokers = &kafka.brokers;
     if let Some(diagnosis) = listener.diagnosis(kafka) {
         return diagnosis.failure();
@@ -319,12 +323,14 @@ pub fn unreachable(kafka: &KafkaClient, listener: &Listener) -> Failure {
 }
 
 /// The failure of an operation on something that the broker knows, such as a topic.
-pub fn failed(kafka: &KafkaClient, listener: &Listener, what: &str, error: KafkaError) -> Failure {
-    match Meaning::of_error(&error) {
-        Meaning::Away => unreachable(kafka, listener),
-        Meaning::Denied => Failure::new(Exit::Unreachable, format!("{what}: the broker does not permit it"))
-            .hint("the user of the broker needs that right (an ACL)")
-            .because(error),
+pub fn failed(kafka: &KafkaClient, listener: &ErrorListener, what: &str, error: KafkaError) -> Failure {
+    match ErrorMeaning::of_error(&error) {
+        ErrorMeaning::Away => unreachable(kafka, listener),
+        ErrorMeaning::Denied => {
+            Failure::new(Exit::Unreachable, format!("{what}: the broker does not permit it"))
+                .hint("the user of the broker needs that right (an ACL)")
+                .because(error)
+        }
         _ => Failure::new(Exit::Unreachable, what.to_owned()).because(error),
     }
 }

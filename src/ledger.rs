@@ -45,24 +45,24 @@ use anyhow::Result;
 use crossrate_dataflows::market::changes::DatedChange;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::row::Row;
-use crossrate_dataflows::operators::closings::Refusal;
+use crossrate_dataflows::operators::closings::RefusedRecord;
 use entry_key::EntryKey;
 use std::collections::BTreeMap;
 
 use checkpoint::{Checkpoint, JobEntry, add_file_change};
-use protocol::Ended;
+use protocol::EndReason;
 
 pub use kafka::Kafka;
 pub(crate) use kafka::assemble;
 pub use postgres::Postgres;
-use postgres::Written;
+use postgres::WrittenTables;
 pub use sqlite::Sqlite;
 
 /// Entries of a checkpoint: encoded, by key.
 pub type Entries = BTreeMap<String, Vec<u8>>;
 
 /// Changes of entries; `None` removes.
-pub type Changes = BTreeMap<String, Option<Vec<u8>>>;
+pub type EntryChanges = BTreeMap<String, Option<Vec<u8>>>;
 
 /// Rows and changes that become visible together, or not at all.
 #[derive(Debug, Default)]
@@ -70,9 +70,9 @@ pub struct Commit {
     /// Rows, in their order.
     pub rows: Vec<Row>,
     /// Refused records of the batches that the changes speak of.
-    pub refused: Vec<Refusal>,
+    pub refused: Vec<RefusedRecord>,
     /// Changes of the checkpoint.
-    pub changes: Changes,
+    pub changes: EntryChanges,
 }
 
 /// A store that holds rows and checkpoint together.
@@ -130,7 +130,8 @@ pub(crate) fn open_at(config: &Config, target: &SinkTarget) -> Result<Box<dyn Le
         SinkTarget::Kafka(_) => Box::new(Kafka::open(config)?),
         SinkTarget::Postgres(url) => {
             let quiet = config.verbosity < Verbosity::Normal;
-            let written = Written { kinds: config.definition.kept_kinds(), topics: config.source.topics() };
+            let written =
+                WrittenTables { kinds: config.definition.kept_kinds(), topics: config.source.topics() };
             Box::new(Postgres::open(url, &config.name, quiet, written)?)
         }
         target => {
@@ -162,9 +163,9 @@ pub struct RestoredJob {
     /// The job's own entry, from which this run's commits go on.
     pub job: JobEntry,
     /// Changes that belong to the first commit of rows.
-    pub changes: Changes,
+    pub changes: EntryChanges,
     /// Changes to be committed before anything else is changed anywhere.
-    first: Changes,
+    first: EntryChanges,
 }
 
 impl RestoredJob {
@@ -201,7 +202,7 @@ pub fn restore(
     }
     let mut entries = ledger.acquire(None)?;
     tell_size(config, &entries);
-    let (mut changes, mut first) = (Changes::new(), Changes::new());
+    let (mut changes, mut first) = (EntryChanges::new(), EntryChanges::new());
     if config.fresh {
         // Of a job that was started again after an accident only the first start is a fresh one.
         let start = config.cluster.supervised.as_ref().map(|supervised| &supervised.job);
@@ -335,21 +336,21 @@ fn unchanged(
 }
 
 /// The error of a run that commits nothing more.
-fn ended(job: &str, ledger: &str, why: Ended) -> anyhow::Error {
+fn ended(job: &str, ledger: &str, why: EndReason) -> anyhow::Error {
     let (words, hint) = match why {
-        Ended::TakenOver(owner) => (
+        EndReason::TakenOver(owner) => (
             format!("job {job:?} was taken over by {owner}; this run commits nothing more"),
             "run one copy of a job at a time, or give each its own --name",
         ),
-        Ended::WentBack => (
+        EndReason::WentBack => (
             format!("{ledger} has lost commits of job {job:?} that it had confirmed"),
             "a failover or a restored backup does that; start the job again, and it goes on from what is there",
         ),
-        Ended::Vanished => (
+        EndReason::Vanished => (
             format!("the checkpoint of job {job:?} was removed from {ledger}; this run commits nothing more"),
             "start the job again, and it begins anew; where it writes files, add --fresh, which empties them",
         ),
-        Ended::TooOften => (
+        EndReason::TooOften => (
             format!("{ledger} answers, but one commit of job {job:?} gets lost again and again"),
             "the last commit is whole; start the job again when the cause is gone",
         ),

@@ -142,11 +142,11 @@
 //!
 //! 1. A reader thread fills a [`wire::chunk::Chunk`] and pushes it into its partition's bounded [`source::Feed`]; the
 //!    worker is woken.
-//! 2. [`worker`] pops it (or, decoded by a sibling, its [`wire::decoded::Decoded`]), and [`wire`] gives one record after
-//!    another.
-//! 3. `Partition` in [`crossrate_dataflows::market::acceptance`] judges each, moves the watermark and adds it to the
-//!    `Sums` of its pane ([`crossrate_dataflows::market::sums`]); with `--emit changes` or `--provisional` there are sums
-//!    by tick.
+//! 2. [`worker`] pops it (or, decoded by a sibling, its [`wire::decoded::DecodedChunk`]), and [`wire`] gives one
+//!    record after another.
+//! 3. `PartitionState` in [`crossrate_dataflows::market::acceptance`] judges each, moves the watermark and adds it
+//!    to the `Sums` of its pane ([`crossrate_dataflows::market::sums`]); with `--emit changes` or `--provisional`
+//!    there are sums by tick.
 //! 4. The partitions of a worker add to the same `Sums`, which leave, sorted, once all of them have passed their date;
 //!    the worker sends them and downgrades its capability. Where there is a ledger each partition has its own first,
 //!    which its [`ledger::partition_changes`] notes when the partition's watermark has passed them, and which are then added up.

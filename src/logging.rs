@@ -37,7 +37,7 @@ pub fn begin(Logging { format, verbosity }: Logging, process: Option<usize>) {
         Verbosity::Quiet | Verbosity::Normal => Level::INFO,
         Verbosity::Verbose => Level::DEBUG,
     };
-    let lines = Lines { format, level, process };
+    let lines = LineLayer { format, level, process };
     IS_JSON.store(format == LogFormat::Json, Ordering::Relaxed);
     // Where events are written already, they go on as they do.
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines));
@@ -89,13 +89,13 @@ fn write(text: &str) {
 }
 
 /// Writes each event as a line.
-struct Lines {
+struct LineLayer {
     format: LogFormat,
     level: Level,
     process: Option<usize>,
 }
 
-impl<S: Subscriber> Layer<S> for Lines {
+impl<S: Subscriber> Layer<S> for LineLayer {
     /// Events of libraries are theirs.
     fn enabled(&self, metadata: &tracing::Metadata<'_>, _: Context<'_, S>) -> bool {
         *metadata.level() <= self.level && metadata.target().starts_with("crossrate")

@@ -1,6 +1,6 @@
 //! Parses the command line, runs the command, turns its outcome into an exit code.
 
-use crossrate::cli::{self, Parsed, Stop, Task};
+use crossrate::cli::{self, ParseStop, ParsedCommand, Task};
 use crossrate::cluster::{self, ClusterError, failure_detector};
 use crossrate::config::Logging;
 use crossrate::exit::{self, Exit, Failure};
@@ -14,7 +14,7 @@ fn main() {
     let outcome = match cli::parse(std::env::args_os(), &environment()) {
         Ok(parsed) => {
             logging::begin(parsed.logging, process_of(&parsed.task));
-            let kept = Kept::by(&parsed.task);
+            let kept = TerminationLoss::by(&parsed.task);
             let outcome = perform(parsed).or_else(|error| kept.ended_in_order(error));
             outcome.map(|exit| (exit, kept.exit_of(exit)))
         }
@@ -37,7 +37,7 @@ fn main() {
 
 /// What is left of a command that is asked to terminate.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-enum Kept {
+enum TerminationLoss {
     /// All of it: it goes on from its last commit.
     All,
     /// All of it where it has come to its end.
@@ -46,29 +46,33 @@ enum Kept {
     Less,
 }
 
-impl Kept {
-    fn by(task: &Task) -> Kept {
+impl TerminationLoss {
+    fn by(task: &Task) -> TerminationLoss {
         match task {
             // Who has started it is told that it was interrupted.
-            Task::Run(_) if cluster::is_started_by_another() => Kept::Less,
-            Task::Run(config) if config.has_ledger() => Kept::All,
-            Task::Serve(_) | Task::Produce(_) => Kept::AllAtTheEnd,
-            _ => Kept::Less,
+            Task::Run(_) if cluster::is_started_by_another() => TerminationLoss::Less,
+            Task::Run(config) if config.has_ledger() => TerminationLoss::All,
+            Task::Serve(_) | Task::Produce(_) => TerminationLoss::AllAtTheEnd,
+            _ => TerminationLoss::Less,
         }
     }
 
     /// An interrupted run has ended in order: what it had to commit is committed, or it has not begun.
     fn ended_in_order(self, error: anyhow::Error) -> anyhow::Result<Exit> {
         match exit_of(&error) {
-            Exit::Interrupted if self == Kept::All => Ok(Exit::Interrupted),
-            exit if self == Kept::All && self.exit_of(exit) == Exit::Done => Ok(exit),
+            Exit::Interrupted if self == TerminationLoss::All => Ok(Exit::Interrupted),
+            exit if self == TerminationLoss::All && self.exit_of(exit) == Exit::Done => Ok(exit),
             _ => Err(error),
         }
     }
 
     /// A request to terminate is followed to the letter where nothing is lost by it.
     fn exit_of(self, exit: Exit) -> Exit {
-        if self != Kept::Less && is_interrupted(exit) && signals::is_terminated() { Exit::Done } else { exit }
+        if self != TerminationLoss::Less && is_interrupted(exit) && signals::is_terminated() {
+            Exit::Done
+        } else {
+            exit
+        }
     }
 }
 
@@ -93,7 +97,7 @@ fn process_of(task: &Task) -> Option<usize> {
     }
 }
 
-fn perform(parsed: Parsed) -> anyhow::Result<Exit> {
+fn perform(parsed: ParsedCommand) -> anyhow::Result<Exit> {
     // The processes that a run starts here have its flags, and it has spoken for them.
     let warnings = if cluster::is_started_by_another() { Vec::new() } else { parsed.warnings };
     for warning in warnings {
@@ -118,13 +122,13 @@ fn perform(parsed: Parsed) -> anyhow::Result<Exit> {
     }
 }
 
-fn refuse(stop: Stop) -> anyhow::Result<Exit> {
+fn refuse(stop: ParseStop) -> anyhow::Result<Exit> {
     match stop {
-        Stop::Told(told) => {
+        ParseStop::Told(told) => {
             let exit = if told.use_stderr() { Exit::Usage } else { Exit::Done };
             printed(told.print()).map(|printed| if printed == Exit::Done { exit } else { printed })
         }
-        Stop::Syntax(_) | Stop::Usage(_) => {
+        ParseStop::Syntax(_) | ParseStop::Usage(_) => {
             logging::error(&stop.to_string(), None, Exit::Usage.code());
             Ok(Exit::Usage)
         }

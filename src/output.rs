@@ -19,7 +19,7 @@ use crate::ledger::entry_key::EntryKey;
 use crate::sink::{Sink, SinkBatch, Sinks};
 use crate::start;
 use anyhow::Result;
-use commit_thread::Wait;
+use commit_thread::CommitWait;
 use committer::Committer;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::operators::closings::{Outbox, PartitionProgress};
@@ -81,7 +81,7 @@ impl Output {
 
     /// Takes the content of the outbox, and writes due output.
     pub fn write(&mut self, outbox: &mut Outbox) -> Result<()> {
-        self.turn(outbox, Turn::Usual)
+        self.turn(outbox, OutputPass::Usual)
     }
 
     /// Writes all that is left, and ends all sinks. The ledger stays until [`Output::close`].
@@ -89,7 +89,7 @@ impl Output {
         if let Some(committer) = &mut self.committer {
             committer.end(end, outbox)?;
         }
-        self.turn(outbox, Turn::Last)?;
+        self.turn(outbox, OutputPass::Last)?;
         let last = progress_of(outbox);
         self.sinks
             .before_commit
@@ -131,7 +131,7 @@ impl Output {
         self.committer.as_ref().and_then(Committer::due_in)
     }
 
-    fn turn(&mut self, outbox: &mut Outbox, turn: Turn) -> Result<()> {
+    fn turn(&mut self, outbox: &mut Outbox, turn: OutputPass) -> Result<()> {
         if !outbox.rows.is_empty()
             && let Some(verbosity) = self.first_rows.take()
         {
@@ -140,9 +140,9 @@ impl Output {
         let Some(committer) = &mut self.committer else { return write_at_once(&mut self.sinks, outbox) };
         committer.gather(outbox)?;
         // At the end of a run, a commit of nothing is left out, and with it the check of the lease.
-        let is_last = turn == Turn::Last;
+        let is_last = turn == OutputPass::Last;
         let wait = is_last && (committer.has_pending() || committer.is_committing()) || committer.is_full();
-        self.announce(Wait::when(wait))?;
+        self.announce(CommitWait::when(wait))?;
         let Some(committer) = &mut self.committer else { return Ok(()) };
         if !committer.has_pending() || !(is_last || committer.is_due()) {
             return if is_last { Ok(()) } else { committer.verify_lease() };
@@ -161,12 +161,12 @@ impl Output {
             self.committing.extend(commit.changes.keys().filter_map(|key| taken(key)));
         }
         committer.commit(commit, &files)?;
-        let wait = Wait::when(is_last || committer.commits_at_once());
+        let wait = CommitWait::when(is_last || committer.commits_at_once());
         self.announce(wait)
     }
 
     /// If the commit under way is done, its rows go to the sinks that get only what is committed.
-    fn announce(&mut self, wait: Wait) -> Result<()> {
+    fn announce(&mut self, wait: CommitWait) -> Result<()> {
         let Some(committer) = &mut self.committer else { return Ok(()) };
         let Some((commit, took)) = committer.finished_commit(wait)? else { return Ok(()) };
         self.committed_changes.append(&mut self.committing);
@@ -181,7 +181,7 @@ impl Output {
 
 /// Which pass over the writing side.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-enum Turn {
+enum OutputPass {
     /// Commits when a commit is due.
     Usual,
     /// Commits all there is, and waits for it.

@@ -7,14 +7,14 @@ mod place;
 mod progress;
 pub mod remote;
 
-use crate::config::query::{Format, Query};
+use crate::config::query::{AnswerFormat, Query};
 use crate::exit::{Exit, Failure};
-use crate::sql::engine::{self, Limits};
+use crate::sql::engine::{self, QueryLimits};
 use crate::sql::output::Printer;
 use crate::sql::worker;
 use anyhow::Result;
 use place::is_place;
-use progress::Answering;
+use progress::AnswerProgress;
 use std::io::{BufWriter, ErrorKind};
 use std::path::PathBuf;
 
@@ -41,15 +41,15 @@ pub fn run(query: &Query) -> Result<Exit> {
     let (sql, files) = told_apart(sql, &query.files);
     let engine = place::open(&files, &sql)?;
     let mut printer = printer(query.format);
-    let mut answering = Answering::new(&mut printer);
-    let outcome = engine.ask(&sql, &Limits::default(), &mut answering);
+    let mut answering = AnswerProgress::new(&mut printer);
+    let outcome = engine.ask(&sql, &QueryLimits::default(), &mut answering);
     drop(answering);
     match outcome {
         Ok(_) => {
             printer.finish().map_err(broken)?;
             Ok(Exit::Done)
         }
-        Err(engine::Refused::Reader(error)) => Err(broken(error)),
+        Err(engine::QueryError::Reader(error)) => Err(broken(error)),
         Err(refused) => Err(Failure::new(Exit::Usage, refused.to_string()).into()),
     }
 }
@@ -76,7 +76,7 @@ fn is_in_words(text: &str) -> bool {
     text.contains(char::is_whitespace) && !scheme.is_some_and(is_scheme)
 }
 
-fn printer(format: Format) -> Printer<BufWriter<std::io::StdoutLock<'static>>> {
+fn printer(format: AnswerFormat) -> Printer<BufWriter<std::io::StdoutLock<'static>>> {
     Printer::new(format, BufWriter::new(std::io::stdout().lock()))
 }
 

@@ -39,11 +39,11 @@ pub fn run(replay: ReplayConfig) -> Result<Exit> {
     let done = Arc::new(AtomicBool::new(false));
     let ReplayConfig { config, since, until, speed, events } = replay;
     let progress = match config.progress {
-        crate::config::Progress::Auto => io::stderr().is_terminal(),
-        crate::config::Progress::Always => true,
-        crate::config::Progress::Never => false,
+        crate::config::ProgressDisplay::Auto => io::stderr().is_terminal(),
+        crate::config::ProgressDisplay::Always => true,
+        crate::config::ProgressDisplay::Never => false,
     };
-    let sink = Replayed {
+    let sink = ReplaySink {
         out: io::stdout(),
         buffer: Vec::new(),
         events,
@@ -68,7 +68,7 @@ pub fn run(replay: ReplayConfig) -> Result<Exit> {
 
 /// How far a replay is.
 #[derive(Debug, Serialize)]
-struct Told {
+struct ReplayReport {
     #[serde(rename = "type")]
     kind: &'static str,
     /// Rows of windows that end before are all there; null when the input has ended.
@@ -79,7 +79,7 @@ struct Told {
     #[serde(skip)]
     has_begun: bool,
     rows: u64,
-    records: Records,
+    records: ReplayCounts,
     /// Windows of symbols that were not seen whole, or began before the range.
     withheld: u64,
     /// Of the end: whether the range was covered, or the log ended before.
@@ -88,14 +88,14 @@ struct Told {
 }
 
 #[derive(Debug, Serialize)]
-struct Records {
+struct ReplayCounts {
     read: u64,
     #[serde(flatten)]
     counts: Counts,
 }
 
 /// Where rows leave.
-struct Replayed {
+struct ReplaySink {
     out: io::Stdout,
     buffer: Vec<u8>,
     /// Progress and the end are lines among the rows, for programs.
@@ -114,24 +114,24 @@ struct Replayed {
     done: Arc<AtomicBool>,
 }
 
-impl Replayed {
-    fn told(&self, batch: &SinkBatch<'_>, kind: &'static str, reason: Option<&'static str>) -> Told {
+impl ReplaySink {
+    fn told(&self, batch: &SinkBatch<'_>, kind: &'static str, reason: Option<&'static str>) -> ReplayReport {
         let counts = total(batch.partitions);
         let ms = |time: Option<EventTime>| time.map(EventTime::millis);
-        Told {
+        ReplayReport {
             kind,
             frontier_ms: ms(self.frontier.filter(|frontier| *frontier > EventTime::MIN)),
             since_ms: ms(self.since),
             until_ms: ms(self.until),
             has_begun: self.frontier != Some(EventTime::MIN),
             rows: self.rows,
-            records: Records { read: counts.read(), counts },
+            records: ReplayCounts { read: counts.read(), counts },
             withheld: batch.withheld,
             reason,
         }
     }
 
-    fn tell(&mut self, told: &Told) -> Result<()> {
+    fn tell(&mut self, told: &ReplayReport) -> Result<()> {
         if self.events {
             serde_json::to_writer(&mut self.buffer, told)?;
             self.buffer.push(b'\n');
@@ -205,7 +205,7 @@ impl Replayed {
     }
 }
 
-impl Sink for Replayed {
+impl Sink for ReplaySink {
     fn write(&mut self, batch: &SinkBatch<'_>) -> Result<()> {
         if self.done.load(Ordering::Relaxed) {
             return Ok(());

@@ -1,24 +1,24 @@
 //! The main flow of `crossrate run`, top to bottom.
 
 use crate::accounting;
-use crate::changes::ChangeDesk;
+use crate::changes::ChangeQueue;
 use crate::cluster::{self, Mesh, Role, failure_detector};
 use crate::config::{Config, Source, Verbosity};
 use crate::exit::{self, Exit};
 use crate::job_identity::Identity;
 use crate::output::{self, Output};
-use crate::serve::board::about::{About, Described};
+use crate::serve::board::about::{DefinitionDescription, JobDescription};
 use crate::serve::replay::Replays;
 use crate::serve::{self, Server};
 use crate::service_manager;
 use crate::signals::on_signal;
 use crate::sink::Sink;
 use crate::source;
-use crate::source::opening::{self, Opening, Unopened};
+use crate::source::opening::{self, SourceOpener, UnopenedSource};
 use crate::source::pool::Pool;
 use crate::symbols::Symbols;
-use crate::worker::progress::Progress;
-use crate::worker::{self, Assignment, Recovered};
+use crate::worker::progress::ProgressLine;
+use crate::worker::{self, Assignment, RecoveredCheckpoint};
 use crate::workers::{WorkerWaker, Workers};
 use anyhow::{Result, anyhow};
 use crossrate_dataflows::market::definition::Selection;
@@ -72,17 +72,17 @@ fn compute(
     }
     on_signal(interrupted, &workers.wakers, failure_detector::interrupted)?;
     let observer = observer.map(|make| make()).transpose()?;
-    let mut source = Unopened::look(&config, &workers, interrupted)?;
+    let mut source = UnopenedSource::look(&config, &workers, interrupted)?;
     // A command with a display of its own shows the progress there.
     let is_run = observer.is_none() && workers.first == 0;
-    let progress = is_run.then(|| Progress::of(&config, source.extent())).flatten();
+    let progress = is_run.then(|| ProgressLine::of(&config, source.extent())).flatten();
     // The first worker has the rows, so its process serves them.
     let server = if workers.first == 0 { serve(&config, server)? } else { None };
     let desk = server.as_ref().and_then(Server::desk).unwrap_or_default();
     if let Some(server) = &server {
         let (board, begun) = (Arc::clone(server.board()), config.definition.clone());
         desk.tell(move |log| {
-            let described = Described::of(&log.changing.in_force_of(&begun));
+            let described = DefinitionDescription::of(&log.changing.in_force_of(&begun));
             board.tell(|inbox| inbox.definition(described));
         });
     }
@@ -99,7 +99,7 @@ fn compute(
     if workers.first == 0 {
         service_manager::ready("running");
     }
-    let opening = Opening::new(&config, &Arc::new(workers.clone()), source);
+    let opening = SourceOpener::new(&config, &Arc::new(workers.clone()), source);
     let failed = Arc::new(AtomicBool::new(false));
     let mut assignments =
         assign(&config, &workers, opening, (recovered, output), desk, (interrupted, &failed));
@@ -133,7 +133,7 @@ fn compute(
 fn open_output(
     config: &Config,
     observers: impl Iterator<Item = Box<dyn Sink>>,
-) -> Result<(Recovered, Output)> {
+) -> Result<(RecoveredCheckpoint, Output)> {
     let ends = || match &config.source {
         Source::Kafka(kafka) => source::kafka::ends(config, kafka),
         _ => Ok(BTreeMap::new()),
@@ -141,8 +141,8 @@ fn open_output(
     let mut opened = output::open(config, &ends)?;
     observers.for_each(|observer| opened.output.add(observer));
     let recovered = match config.cluster.processes {
-        1 => Recovered::Known(Arc::new(opened.checkpoint)),
-        _ => Recovered::ToShare(Some(opened.entries)),
+        1 => RecoveredCheckpoint::Known(Arc::new(opened.checkpoint)),
+        _ => RecoveredCheckpoint::ToShare(Some(opened.entries)),
     };
     Ok((recovered, opened.output))
 }
@@ -153,8 +153,8 @@ fn serve(config: &Config, server: Option<Server>) -> Result<Option<Server>> {
     let server = Server::start(
         serve::bind(serving)?,
         serving,
-        (About::of(config), Replays::of_run(config)),
-        Some(ChangeDesk::default()),
+        (JobDescription::of(config), Replays::of_run(config)),
+        Some(ChangeQueue::default()),
     )?;
     if config.verbosity >= Verbosity::Normal {
         tracing::info!(page = server.page(), "serving {}", server.page());
@@ -176,9 +176,9 @@ fn join(config: &Config) -> Result<Mesh> {
 fn assign(
     config: &Arc<Config>,
     workers: &Workers,
-    opening: Opening,
-    (mut recovered, mut output): (Option<Recovered>, Option<Output>),
-    mut desk: Option<ChangeDesk>,
+    opening: SourceOpener,
+    (mut recovered, mut output): (Option<RecoveredCheckpoint>, Option<Output>),
+    mut desk: Option<ChangeQueue>,
     (interrupted, failed): (&Arc<AtomicBool>, &Arc<AtomicBool>),
 ) -> Vec<Mutex<Option<Assignment>>> {
     // Symbols that are selected by name are added when the job's definition is restored.
@@ -194,9 +194,11 @@ fn assign(
             config: Arc::clone(config),
             open: Box::new(move |starts| opening.take(local, starts)),
             recovered: match &mut recovered {
-                Some(Recovered::Known(checkpoint)) => Recovered::Known(Arc::clone(checkpoint)),
-                Some(Recovered::ToShare(entries)) => Recovered::ToShare(entries.take()),
-                None => Recovered::ToShare(None),
+                Some(RecoveredCheckpoint::Known(checkpoint)) => {
+                    RecoveredCheckpoint::Known(Arc::clone(checkpoint))
+                }
+                Some(RecoveredCheckpoint::ToShare(entries)) => RecoveredCheckpoint::ToShare(entries.take()),
+                None => RecoveredCheckpoint::ToShare(None),
             },
             symbols: symbols.clone(),
             pool,

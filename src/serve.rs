@@ -33,8 +33,8 @@ pub mod stream;
 mod thinned;
 mod unknown;
 
-use crate::changes::ChangeDesk;
-use crate::config::Serving;
+use crate::changes::ChangeQueue;
+use crate::config::ServingConfig;
 use crate::config::secret::Tokens;
 use crate::exit::{Exit, Failure};
 use answers::Answers;
@@ -46,10 +46,10 @@ use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use board::Board;
-use board::about::About;
+use board::about::JobDescription;
 use board::inbox::BoardSink;
-use board::progress::{Following, Standing};
-use feed::Feed;
+use board::progress::{FollowState, FollowedPlace};
+use feed::RowFeed;
 use metrics::Metrics;
 use origins::Origins;
 use problem::Problem;
@@ -68,11 +68,14 @@ const ASKING: usize = 1;
 /// How long readers have to hear that the server ends.
 const FAREWELL: Duration = Duration::from_millis(500);
 
+/// What a handler is given of the server.
+type AppState = State<Arc<App>>;
+
 /// What requests are answered from.
 #[derive(Debug)]
 pub struct App {
     /// The board and its readers.
-    pub feed: Arc<Feed>,
+    pub feed: Arc<RowFeed>,
     /// What an asker must have, if anything.
     pub token: Option<Tokens>,
     /// The pages of others that may read.
@@ -88,7 +91,7 @@ pub struct App {
     /// What replays are made of.
     pub replays: Replays,
     /// Where changes of the definition are asked for; none where results are followed.
-    pub desk: Option<ChangeDesk>,
+    pub desk: Option<ChangeQueue>,
 }
 
 /// A server that runs. It ends when this is dropped.
@@ -101,7 +104,7 @@ pub struct Server {
 }
 
 /// Takes the address; so that an address that is taken is told before anything else happens.
-pub fn bind(serving: &Serving) -> Result<TcpListener> {
+pub fn bind(serving: &ServingConfig) -> Result<TcpListener> {
     TcpListener::bind(&*serving.listen).map_err(|error| {
         let address = serving.listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
         let hint = match error.kind() {
@@ -119,14 +122,14 @@ impl Server {
     /// Serves an empty board.
     pub fn start(
         listener: TcpListener,
-        serving: &Serving,
-        (about, replays): (About, Replays),
-        desk: Option<ChangeDesk>,
+        serving: &ServingConfig,
+        (about, replays): (JobDescription, Replays),
+        desk: Option<ChangeQueue>,
     ) -> Result<Server> {
         let history = serving.kept(about.is_recording);
         let failed = |error| Failure::new(Exit::Failed, "cannot serve").because(error);
         let board = Board::new(about, history.map(|history| history.as_millis() as u64));
-        let feed = Feed::new(board);
+        let feed = RowFeed::new(board);
         let app = Arc::new(App {
             feed,
             token: serving.token.clone(),
@@ -168,7 +171,7 @@ impl Server {
     }
 
     /// Where changes of the definition are asked for.
-    pub fn desk(&self) -> Option<ChangeDesk> {
+    pub fn desk(&self) -> Option<ChangeQueue> {
         self.app.desk.clone()
     }
 
@@ -257,18 +260,18 @@ async fn healthy() -> &'static str {
 }
 
 /// The job has said something, or the place that results are read from answers and has been read.
-async fn ready(State(app): State<Arc<App>>) -> Response {
+async fn ready(State(app): AppState) -> Response {
     let state = app.feed.board.read();
     if state.progress.is_current() {
         return "ready\n".into_response();
     }
     let detail = match &state.progress.following {
         None => "the job has not read anything yet".to_owned(),
-        Some(Following { place, state: Standing::Away, reason, .. }) => {
+        Some(FollowedPlace { place, state: FollowState::Away, reason, .. }) => {
             let reason = reason.as_deref().unwrap_or("it does not answer");
             format!("{place} is away ({reason}); what is served is as it was")
         }
-        Some(Following { place, .. }) => format!("{place} is still being read"),
+        Some(FollowedPlace { place, .. }) => format!("{place} is still being read"),
     };
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
         .hint("ask again; /v1/frontier tells what it waits for")

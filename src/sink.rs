@@ -20,7 +20,7 @@ use crate::config::{Config, DeadLetterTarget, SinkTarget};
 use anyhow::Result;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::row::Row;
-use crossrate_dataflows::operators::closings::{PartitionProgress, Refusal};
+use crossrate_dataflows::operators::closings::{PartitionProgress, RefusedRecord};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub struct SinkBatch<'a> {
     /// Rows in their order, complete.
     pub rows: &'a [Row],
     /// Refused records.
-    pub refused: &'a [Refusal],
+    pub refused: &'a [RefusedRecord],
     /// The latest of each partition.
     pub partitions: &'a BTreeMap<u32, PartitionProgress>,
     /// Rows looked at before this time are all there; `None` when the input has ended.
@@ -101,24 +101,24 @@ impl Sinks {
         let mut sinks = Sinks::default();
         for target in &config.sinks {
             match target {
-                SinkTarget::Stdout => sinks.after_commit.push(Box::new(lines::Lines::stdout())),
+                SinkTarget::Stdout => sinks.after_commit.push(Box::new(lines::LinesSink::stdout())),
                 SinkTarget::File(path) => {
-                    sinks.before_commit.push(Box::new(lines::Lines::file(config, path, files)?));
+                    sinks.before_commit.push(Box::new(lines::LinesSink::file(config, path, files)?));
                 }
                 SinkTarget::Days(form, folder) => {
-                    sinks.before_commit.push(Box::new(days::Days::open(config, *form, folder, files)?));
+                    sinks.before_commit.push(Box::new(days::DailyFiles::open(config, *form, folder, files)?));
                 }
                 SinkTarget::Kafka(_) | SinkTarget::Sqlite(_) | SinkTarget::Postgres(_) => {}
             }
         }
         match &config.dead_letter {
             Some(DeadLetterTarget::File(path)) => {
-                sinks.before_commit.push(Box::new(dead_letter::DeadLetters::file(config, path, files)?));
+                sinks.before_commit.push(Box::new(dead_letter::DeadLetterFile::file(config, path, files)?));
             }
             // The ledger writes them with its rows.
             Some(DeadLetterTarget::Kafka(_)) if matches!(config.ledger(), Some(SinkTarget::Kafka(_))) => {}
             Some(DeadLetterTarget::Kafka(topic)) => {
-                sinks.before_commit.push(Box::new(kafka::DeadLetters::open(config, topic)?));
+                sinks.before_commit.push(Box::new(kafka::DeadLetterTopic::open(config, topic)?));
             }
             None => {}
         }

@@ -12,7 +12,7 @@
 //! * **Failure.** A reader that cannot go on delivers [`Delivery::Failed`]; the run ends with exit code 3.
 
 use crate::wire::chunk::Chunk;
-use crate::wire::decoded::Decoded;
+use crate::wire::decoded::DecodedChunk;
 use crate::workers::Waker;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, mpsc};
@@ -73,31 +73,31 @@ impl std::fmt::Debug for Feed {
 
 #[derive(Debug, Default)]
 struct FeedState {
-    queue: VecDeque<Slot>,
+    queue: VecDeque<FeedSlot>,
     /// Which delivery stands at the front of the queue, counted from the first.
     front: u64,
     /// Emptied chunks, for the reader to fill again.
     spare: Vec<Chunk>,
     /// Emptied records, for the next chunk that is decoded ahead.
-    used: Vec<Decoded>,
+    used: Vec<DecodedChunk>,
     closed: bool,
 }
 
 #[derive(Debug)]
-enum Slot {
+enum FeedSlot {
     Delivery(Delivery),
     /// A chunk that another worker is decoding.
     Lent,
-    Decoded(Decoded),
+    Decoded(DecodedChunk),
 }
 
 /// A delivery as the owner of a partition takes it.
 #[derive(Debug)]
-pub enum Taken {
+pub enum TakenDelivery {
     /// A delivery as the reader made it.
     Delivery(Delivery),
     /// A chunk that was decoded ahead.
-    Decoded(Decoded),
+    Decoded(DecodedChunk),
 }
 
 /// A chunk to decode ahead: it must come back through [`Feed::give_back`].
@@ -108,7 +108,7 @@ pub struct Loan {
     /// The bytes to decode.
     pub chunk: Chunk,
     /// An emptied chunk of records, whose allocation is used again.
-    pub used: Decoded,
+    pub used: DecodedChunk,
 }
 
 /// Deliveries that a reader of one partition may be ahead of its worker.
@@ -135,7 +135,7 @@ pub struct PartitionFeed {
 
 /// The partitions of a worker.
 #[derive(Debug, Default)]
-pub struct Opened {
+pub struct AssignedPartitions {
     /// Those that exist at the start.
     pub partitions: Vec<PartitionFeed>,
     /// Those that appear later come through these; none where none can.
@@ -151,7 +151,7 @@ impl PartitionFeed {
 
 /// The worker's side of a [`Feed`] is gone: the run ends, and so must the reader.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub struct Closed;
+pub struct FeedClosed;
 
 impl Feed {
     /// A queue of so many deliveries.
@@ -169,26 +169,26 @@ impl Feed {
     }
 
     /// Appends, waiting for room. For readers of one partition.
-    pub fn push(&self, delivery: Delivery) -> Result<(), Closed> {
+    pub fn push(&self, delivery: Delivery) -> Result<(), FeedClosed> {
         let mut state = self.lock();
         while state.queue.len() >= self.capacity && !state.closed {
             state = self.room.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
         }
         if state.closed {
-            return Err(Closed);
+            return Err(FeedClosed);
         }
-        state.queue.push_back(Slot::Delivery(delivery));
+        state.queue.push_back(FeedSlot::Delivery(delivery));
         Ok(())
     }
 
     /// Appends without waiting, over the bound if need be. For readers of many partitions, which stop at
     /// [`Feed::is_full`].
-    pub fn push_over(&self, delivery: Delivery) -> Result<(), Closed> {
+    pub fn push_over(&self, delivery: Delivery) -> Result<(), FeedClosed> {
         let mut state = self.lock();
         if state.closed {
-            return Err(Closed);
+            return Err(FeedClosed);
         }
-        state.queue.push_back(Slot::Delivery(delivery));
+        state.queue.push_back(FeedSlot::Delivery(delivery));
         Ok(())
     }
 
@@ -202,20 +202,20 @@ impl Feed {
     pub fn next_chunk(&self, has_ended: &mut bool) -> anyhow::Result<Option<Chunk>> {
         while !*has_ended && let Some(taken) = self.pop() {
             match taken {
-                Taken::Delivery(Delivery::Chunk(chunk)) => return Ok(Some(chunk)),
-                Taken::Delivery(Delivery::End) => *has_ended = true,
-                Taken::Delivery(Delivery::Failed(error)) => return Err(error),
+                TakenDelivery::Delivery(Delivery::Chunk(chunk)) => return Ok(Some(chunk)),
+                TakenDelivery::Delivery(Delivery::End) => *has_ended = true,
+                TakenDelivery::Delivery(Delivery::Failed(error)) => return Err(error),
                 // Nothing is idle that has an end.
-                Taken::Decoded(_) | Taken::Delivery(_) => {}
+                TakenDelivery::Decoded(_) | TakenDelivery::Delivery(_) => {}
             }
         }
         Ok(None)
     }
 
     /// Takes the oldest delivery; none either while another worker has it.
-    pub fn pop(&self) -> Option<Taken> {
+    pub fn pop(&self) -> Option<TakenDelivery> {
         let mut state = self.lock();
-        if matches!(state.queue.front(), Some(Slot::Lent)) {
+        if matches!(state.queue.front(), Some(FeedSlot::Lent)) {
             return None;
         }
         let was_full = state.queue.len() == self.capacity;
@@ -227,20 +227,20 @@ impl Feed {
             waker();
         }
         match slot {
-            Slot::Delivery(delivery) => Some(Taken::Delivery(delivery)),
-            Slot::Decoded(decoded) => Some(Taken::Decoded(decoded)),
-            Slot::Lent => None,
+            FeedSlot::Delivery(delivery) => Some(TakenDelivery::Delivery(delivery)),
+            FeedSlot::Decoded(decoded) => Some(TakenDelivery::Decoded(decoded)),
+            FeedSlot::Lent => None,
         }
     }
 
     /// Takes the oldest delivery if it is a large chunk of records. A queued large chunk means that the
     /// worker is behind.
-    pub fn pop_large(&self) -> Option<Taken> {
+    pub fn pop_large(&self) -> Option<TakenDelivery> {
         let is_large = match self.lock().queue.front() {
-            Some(Slot::Delivery(delivery)) => delivery.is_large(),
+            Some(FeedSlot::Delivery(delivery)) => delivery.is_large(),
             // Only large ones are lent.
-            Some(Slot::Decoded(_)) => true,
-            Some(Slot::Lent) | None => false,
+            Some(FeedSlot::Decoded(_)) => true,
+            Some(FeedSlot::Lent) | None => false,
         };
         // Only the owner takes from the front.
         if is_large { self.pop() } else { None }
@@ -250,9 +250,10 @@ impl Feed {
     /// it decodes faster by itself.
     pub fn lend(&self) -> Option<Loan> {
         let mut state = self.lock();
-        let worth = |slot: &Slot| matches!(slot, Slot::Delivery(delivery) if delivery.is_large());
+        let worth = |slot: &FeedSlot| matches!(slot, FeedSlot::Delivery(delivery) if delivery.is_large());
         let at = (1..state.queue.len()).find(|at| worth(&state.queue[*at]))?;
-        let Slot::Delivery(Delivery::Chunk(chunk)) = std::mem::replace(&mut state.queue[at], Slot::Lent)
+        let FeedSlot::Delivery(Delivery::Chunk(chunk)) =
+            std::mem::replace(&mut state.queue[at], FeedSlot::Lent)
         else {
             return None;
         };
@@ -263,16 +264,16 @@ impl Feed {
     /// Whether there is a chunk to lend.
     pub fn could_lend(&self) -> bool {
         let state = self.lock();
-        let worth = |slot: &Slot| matches!(slot, Slot::Delivery(delivery) if delivery.is_large());
+        let worth = |slot: &FeedSlot| matches!(slot, FeedSlot::Delivery(delivery) if delivery.is_large());
         state.queue.iter().skip(1).any(worth)
     }
 
     /// Puts a chunk that was lent back to its place, decoded.
-    pub fn give_back(&self, place: u64, decoded: Decoded) {
+    pub fn give_back(&self, place: u64, decoded: DecodedChunk) {
         let mut state = self.lock();
         // It still stands there: the owner waits for what is lent.
         let at = (place - state.front) as usize;
-        state.queue[at] = Slot::Decoded(decoded);
+        state.queue[at] = FeedSlot::Decoded(decoded);
     }
 
     /// Whether nothing waits.
@@ -290,7 +291,7 @@ impl Feed {
     }
 
     /// The same for a chunk that was decoded ahead.
-    pub fn recycle_decoded(&self, decoded: Decoded) {
+    pub fn recycle_decoded(&self, decoded: DecodedChunk) {
         let (chunk, used) = decoded.take_apart();
         self.recycle(chunk);
         let mut state = self.lock();

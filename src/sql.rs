@@ -12,7 +12,7 @@ use output::Printer;
 use std::io::Write;
 
 /// Whoever wants an answer, row by row.
-pub trait Reader {
+pub trait AnswerReader {
     /// The names of the columns; once, before the rows.
     fn columns(&mut self, names: &[String]) -> std::io::Result<()>;
 
@@ -20,7 +20,7 @@ pub trait Reader {
     fn row(&mut self, row: &[serde_json::Value]) -> std::io::Result<()>;
 }
 
-impl<W: Write> Reader for Printer<W> {
+impl<W: Write> AnswerReader for Printer<W> {
     fn columns(&mut self, names: &[String]) -> std::io::Result<()> {
         Printer::columns(self, names)
     }

@@ -4,7 +4,7 @@ mod slips;
 mod turns;
 
 use crossrate_dataflows::market::assets::Quotes;
-use crossrate_dataflows::market::changes::Turn;
+use crossrate_dataflows::market::changes::DefinitionTurn;
 use crossrate_dataflows::market::definition::{Definition, Selection};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::moments::HashInput;
@@ -224,19 +224,19 @@ impl Symbols {
     }
 
     /// Takes the next change of the definition, which may begin or end a symbol.
-    pub fn change(&mut self, turn: Option<&Turn>, from: EventTime) {
+    pub fn change(&mut self, turn: Option<&DefinitionTurn>, from: EventTime) {
         let at = (self.changes, from);
         self.changes += 1;
         match turn {
-            Some(Turn::SymbolBegins(key)) => {
+            Some(DefinitionTurn::SymbolBegins(key)) => {
                 let (Some(name), Some(number)) = (self.named(&name_of(key)), self.named(key)) else { return };
                 Arc::make_mut(&mut self.turns).turn(name, None, at, Some(number));
             }
-            Some(Turn::SymbolEnds(key)) => {
+            Some(DefinitionTurn::SymbolEnds(key)) => {
                 let Some(name) = self.named(&name_of(key)) else { return };
                 Arc::make_mut(&mut self.turns).turn(name, Some(name), at, None);
             }
-            Some(Turn::CrossBegins(_) | Turn::CrossEnds(_)) | None => {}
+            Some(DefinitionTurn::CrossBegins(_) | DefinitionTurn::CrossEnds(_)) | None => {}
         }
     }
 

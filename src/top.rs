@@ -32,14 +32,14 @@ pub fn run(top: &Top) -> Result<Exit> {
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::Duration;
 
-    let server = crate::query::remote::Server::new(&top.server, top.token_file.as_deref())?;
+    let server = crate::query::remote::RemoteServer::new(&top.server, top.token_file.as_deref())?;
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
         return Err(Failure::new(Exit::Usage, "top needs a terminal, and this is a file or a pipe")
             .hint("crossrate query --server asks for what a program wants to read")
             .into());
     }
     // The first answer comes before the screen is taken, so that a wrong address says so in a plain line.
-    let mut state = state::State::new(server.url(), source::ask(&server)?);
+    let mut state = state::TopState::new(server.url(), source::ask(&server)?);
     let told_to_end = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP, signal_hook::consts::SIGINT] {
         signal_hook::flag::register(signal, Arc::clone(&told_to_end))?;

@@ -5,12 +5,12 @@
 //! `docs/semantics.md#input`. Lines of archives go through [`archive`].
 
 pub(crate) use binance::counts_contracts;
-use chunk::{Chunk, Framing, LineFormat, Message};
-use crossrate_dataflows::market::acceptance::Place;
+use chunk::{Chunk, ChunkMessage, Framing, LineFormat};
+use crossrate_dataflows::market::acceptance::RecordPosition;
 use crossrate_dataflows::market::decimal::{Decimals, Price, Quantity};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::trade::{Side, Trade, TradeKind};
-use mapping::{Mapped, Mapping, MappingScratch, Taker, TradeId};
+use mapping::{MappedRecord, Mapping, MappingScratch, Taker, TradeId};
 use std::fmt;
 use std::ops::Range;
 
@@ -84,26 +84,26 @@ impl Scratch {
 
 /// A record as it was read.
 #[derive(Debug, Copy, Clone)]
-pub struct Raw<'a> {
+pub struct RawRecord<'a> {
     /// A line without its end; or a message's key, where it was kept, and its value.
     all: &'a [u8],
     /// What Kafka says of it; `None` in a file.
-    pub place: Option<&'a Message>,
+    pub place: Option<&'a ChunkMessage>,
     /// Which of its trades this is, of a record that holds several.
     pub part: u32,
 }
 
-impl<'a> Raw<'a> {
+impl<'a> RawRecord<'a> {
     /// A line, without its end.
     #[inline]
     pub fn line(all: &'a [u8]) -> Self {
-        Raw { all, place: None, part: 0 }
+        RawRecord { all, place: None, part: 0 }
     }
 
     /// A message: its key, where it was kept, and its value.
     #[inline]
-    pub fn message(all: &'a [u8], message: &'a Message) -> Self {
-        Raw { all, place: Some(message), part: 0 }
+    pub fn message(all: &'a [u8], message: &'a ChunkMessage) -> Self {
+        RawRecord { all, place: Some(message), part: 0 }
     }
 
     /// Its bytes: a line, or a message's value.
@@ -119,13 +119,15 @@ impl<'a> Raw<'a> {
 
     /// Where it stands, behind so many records of its partition.
     #[inline]
-    pub fn place_behind(&self, records: i64) -> Place {
+    pub fn place_behind(&self, records: i64) -> RecordPosition {
         match self.place {
             Some(message) => {
-                Place { offset: message.offset, part: self.part, kafka_ms: message.timestamp_ms }
+                RecordPosition { offset: message.offset, part: self.part, kafka_ms: message.timestamp_ms }
             }
             // The trades of one record have one place.
-            None => Place { offset: records - i64::from(self.part > 0), part: self.part, kafka_ms: 0 },
+            None => {
+                RecordPosition { offset: records - i64::from(self.part > 0), part: self.part, kafka_ms: 0 }
+            }
         }
     }
 
@@ -137,7 +139,11 @@ impl<'a> Raw<'a> {
 
 /// Decodes a chunk's records, in order.
 #[inline]
-pub fn decode_chunk<'a>(chunk: &'a Chunk, scratch: &mut Scratch, each: impl FnMut(Raw<'a>, Record<'_>)) {
+pub fn decode_chunk<'a>(
+    chunk: &'a Chunk,
+    scratch: &mut Scratch,
+    each: impl FnMut(RawRecord<'a>, Record<'_>),
+) {
     if scratch.decimals != Decimals::EIGHT {
         return decode_scaled(chunk, scratch, each);
     }
@@ -147,7 +153,7 @@ pub fn decode_chunk<'a>(chunk: &'a Chunk, scratch: &mut Scratch, each: impl FnMu
 /// The same where the job has other decimals than eight: compiled apart, so that the others do not pay for
 /// it.
 #[inline(never)]
-fn decode_scaled<'a>(chunk: &'a Chunk, scratch: &mut Scratch, each: impl FnMut(Raw<'a>, Record<'_>)) {
+fn decode_scaled<'a>(chunk: &'a Chunk, scratch: &mut Scratch, each: impl FnMut(RawRecord<'a>, Record<'_>)) {
     let decimals = scratch.decimals;
     let swift = |bytes: &'a [u8], at| swift_scaled(bytes, at, decimals);
     decode_by_framing(chunk, decimals, scratch, swift, each);
@@ -160,7 +166,7 @@ fn decode_by_framing<'a>(
     decimals: Decimals,
     scratch: &mut Scratch,
     swift: impl Fn(&'a [u8], usize) -> Option<(Record<'a>, usize)>,
-    each: impl FnMut(Raw<'a>, Record<'_>),
+    each: impl FnMut(RawRecord<'a>, Record<'_>),
 ) {
     match &chunk.framing {
         Framing::Lines(LineFormat::Json) => json_lines(&chunk.bytes, scratch, swift, each),
@@ -197,8 +203,12 @@ fn rescaled(scaled: i64, places: u8) -> Option<i64> {
 }
 
 /// Decodes a chunk's records by its mapping.
-fn decode_mapped<'a>(chunk: &'a Chunk, scratch: &mut Scratch, mut each: impl FnMut(Raw<'a>, Record<'_>)) {
-    let each = |raw: Raw<'a>, mapped: &Mapped<'_>| each(raw, record_of(mapped));
+fn decode_mapped<'a>(
+    chunk: &'a Chunk,
+    scratch: &mut Scratch,
+    mut each: impl FnMut(RawRecord<'a>, Record<'_>),
+) {
+    let each = |raw: RawRecord<'a>, mapped: &MappedRecord<'_>| each(raw, record_of(mapped));
     match (&chunk.framing, &chunk.mapping) {
         (Framing::Lines(LineFormat::Mapped(mapping)), _) => {
             mapped_lines(&chunk.bytes, mapping, scratch, each)
@@ -227,7 +237,7 @@ fn json_lines<'a>(
     bytes: &'a [u8],
     scratch: &mut Scratch,
     swift: impl Fn(&'a [u8], usize) -> Option<(Record<'a>, usize)>,
-    mut each: impl FnMut(Raw<'a>, Record<'_>),
+    mut each: impl FnMut(RawRecord<'a>, Record<'_>),
 ) {
     let mut at = 0;
     while at < bytes.len() {
@@ -235,7 +245,7 @@ fn json_lines<'a>(
         if let Some((record, end)) = swift(bytes, json)
             && matches!(bytes.get(end), Some(b'\n') | None)
         {
-            each(Raw::line(&bytes[at..end]), record);
+            each(RawRecord::line(&bytes[at..end]), record);
             at = end + 1;
             continue;
         }
@@ -243,7 +253,7 @@ fn json_lines<'a>(
         let line = &bytes[at..end];
         if !line.trim_ascii().is_empty() {
             let inner = if json < end { &bytes[json..end] } else { line };
-            each(Raw::line(line), binance::decode(inner, scratch));
+            each(RawRecord::line(line), binance::decode(inner, scratch));
         }
         at = end + 1;
     }
@@ -263,27 +273,27 @@ fn csv_lines<'a>(
     bytes: &'a [u8],
     (symbol, kind): (&str, TradeKind),
     decimals: Decimals,
-    mut each: impl FnMut(Raw<'a>, Record<'_>),
+    mut each: impl FnMut(RawRecord<'a>, Record<'_>),
 ) {
     for line in bytes.split(|b| *b == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
         if let Some(record) = archive::decode(line, symbol, kind, decimals) {
-            each(Raw::line(line), record);
+            each(RawRecord::line(line), record);
         }
     }
 }
 
 fn messages<'a>(
     bytes: &'a [u8],
-    messages: &'a [Message],
+    messages: &'a [ChunkMessage],
     scratch: &mut Scratch,
     swift: impl Fn(&'a [u8], usize) -> Option<(Record<'a>, usize)>,
-    mut each: impl FnMut(Raw<'a>, Record<'_>),
+    mut each: impl FnMut(RawRecord<'a>, Record<'_>),
 ) {
     let mut from = 0;
     for message in messages {
         let end = message.end as usize;
         let value = from + message.key.unwrap_or(0) as usize;
-        let raw = Raw::message(&bytes[from..end], message);
+        let raw = RawRecord::message(&bytes[from..end], message);
         from = end;
         if message.null {
             each(raw, Record::Ignored);
@@ -300,7 +310,7 @@ fn mapped_lines<'a>(
     bytes: &'a [u8],
     mapping: &Mapping,
     scratch: &mut Scratch,
-    mut each: impl FnMut(Raw<'a>, &Mapped<'_>),
+    mut each: impl FnMut(RawRecord<'a>, &MappedRecord<'_>),
 ) {
     let mut from = 0;
     while from < bytes.len() {
@@ -308,7 +318,7 @@ fn mapped_lines<'a>(
         let line = &bytes[from..end];
         if mapping.is_record(line) {
             let json = from + if mapping.is_json() { capture_prefix(line) } else { 0 };
-            mapped(Raw::line(line), bytes, json..end, mapping, scratch, &mut each);
+            mapped(RawRecord::line(line), bytes, json..end, mapping, scratch, &mut each);
         }
         from = end + 1;
     }
@@ -316,19 +326,19 @@ fn mapped_lines<'a>(
 
 fn mapped_messages<'a>(
     bytes: &'a [u8],
-    messages: &'a [Message],
+    messages: &'a [ChunkMessage],
     mapping: &Mapping,
     scratch: &mut Scratch,
-    mut each: impl FnMut(Raw<'a>, &Mapped<'_>),
+    mut each: impl FnMut(RawRecord<'a>, &MappedRecord<'_>),
 ) {
     let mut from = 0;
     for message in messages {
         let value = from + message.key.unwrap_or(0) as usize;
         let end = message.end as usize;
-        let raw = Raw::message(&bytes[from..end], message);
+        let raw = RawRecord::message(&bytes[from..end], message);
         from = end;
         match message.null {
-            true => each(raw, &Mapped::Ignored),
+            true => each(raw, &MappedRecord::Ignored),
             false => mapped(raw, bytes, value..end, mapping, scratch, &mut each),
         }
     }
@@ -337,27 +347,27 @@ fn mapped_messages<'a>(
 /// The trades of the record at a place, or once what it is instead.
 #[inline]
 fn mapped<'a>(
-    raw: Raw<'a>,
+    raw: RawRecord<'a>,
     all: &[u8],
     place: Range<usize>,
     mapping: &Mapping,
     scratch: &mut Scratch,
-    each: &mut impl FnMut(Raw<'a>, &Mapped<'_>),
+    each: &mut impl FnMut(RawRecord<'a>, &MappedRecord<'_>),
 ) {
     let mut part = 0;
     mapping.decode_at(all, place, scratch.decimals, &mut scratch.mapping, |mapped| {
-        each(Raw { part, ..raw }, mapped);
+        each(RawRecord { part, ..raw }, mapped);
         part += 1;
     });
 }
 
 #[inline]
-fn record_of<'m>(mapped: &Mapped<'m>) -> Record<'m> {
+fn record_of<'m>(mapped: &MappedRecord<'m>) -> Record<'m> {
     let trade = match mapped {
-        Mapped::Trade(trade) => trade,
-        Mapped::Heartbeat(time) => return Record::Heartbeat(*time),
-        Mapped::Ignored => return Record::Ignored,
-        Mapped::Bad(bad) => return Record::Bad(*bad),
+        MappedRecord::Trade(trade) => trade,
+        MappedRecord::Heartbeat(time) => return Record::Heartbeat(*time),
+        MappedRecord::Ignored => return Record::Ignored,
+        MappedRecord::Bad(bad) => return Record::Bad(*bad),
     };
     // The decoder gives what is positive and below 2^63 only.
     let (Some(price), Some(quantity)) =

@@ -16,24 +16,24 @@ mod told;
 mod waiting;
 mod writing;
 
-use crate::changes::ChangeDesk;
+use crate::changes::ChangeQueue;
 use crate::cluster::failure_detector;
 use crate::config::{AtEnd, Config};
 use crate::exit::stopped;
-use crate::frontier::{Ending, Frontier, Report};
+use crate::frontier::{EndPhase, Frontier, FrontierReport};
 use crate::ledger::Entries;
 use crate::ledger::checkpoint::Checkpoint;
 use crate::output::{JobEnd, Output};
 use crate::source::pool::Pool;
 use crate::source::starts::Starts;
-use crate::source::{Opened, PartitionFeed, Taken};
+use crate::source::{AssignedPartitions, PartitionFeed, TakenDelivery};
 use crate::symbols::Symbols;
 use anyhow::Result;
-use changing::Changes;
+use changing::WorkerChanges;
 use crossrate_dataflows::market::event_time::EventTime;
-use partition::Owned;
-use progress::{Phase, Progress};
-use reading::Reading;
+use partition::AssignedPartition;
+use progress::{Phase, ProgressLine};
+use reading::ReadingSide;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,8 +44,8 @@ use timely::dataflow::operators::ActivateCapability;
 use timely::dataflow::operators::core::unordered_input::UnorderedHandle;
 use timely::dataflow::operators::probe::Handle;
 use timely::worker::Worker;
-use told::Told;
-use writing::Writing;
+use told::ControlMessage;
+use writing::WritingSide;
 
 /// Longest sleep of an idle worker. Deliveries and peers wake it earlier.
 const PARK: Duration = Duration::from_millis(100);
@@ -59,16 +59,16 @@ const BATCHES_IN_FLIGHT: usize = 8;
 /// Interval of the check for partitions that deliver nothing.
 const LOOK_AROUND: Duration = Duration::from_secs(1);
 
-type Input<D> = UnorderedHandle<EventTime, CapacityContainerBuilder<Vec<D>>>;
+type DataInput<D> = UnorderedHandle<EventTime, CapacityContainerBuilder<Vec<D>>>;
 
 /// The parts of a run that one worker needs.
 pub struct Assignment {
     /// The run.
     pub config: Arc<Config>,
     /// Opens this worker's partitions where the checkpoint says.
-    pub open: Box<dyn FnOnce(&Starts) -> Result<Opened> + Send>,
+    pub open: Box<dyn FnOnce(&Starts) -> Result<AssignedPartitions> + Send>,
     /// The checkpoint.
-    pub recovered: Recovered,
+    pub recovered: RecoveredCheckpoint,
     /// This worker's view of the numbers of symbols.
     pub symbols: Symbols,
     /// The feeds of this process.
@@ -76,9 +76,9 @@ pub struct Assignment {
     /// Where rows go; on the first worker.
     pub output: Option<Output>,
     /// Requests for changes of the definition; on the first worker.
-    pub desk: Option<ChangeDesk>,
+    pub desk: Option<ChangeQueue>,
     /// The progress display, if there is one; on the first worker.
-    pub progress: Option<Progress>,
+    pub progress: Option<ProgressLine>,
     /// Set when the user stops the run.
     pub interrupted: Arc<AtomicBool>,
     /// Set in addition when another worker's error stops the run.
@@ -87,7 +87,7 @@ pub struct Assignment {
 
 /// The checkpoint, as a worker gets it.
 #[derive(Debug)]
-pub enum Recovered {
+pub enum RecoveredCheckpoint {
     /// Decoded, once for all workers of the only process.
     Known(Arc<Checkpoint>),
     /// The first worker of several processes has the entries and shares them.
@@ -131,13 +131,13 @@ struct JobWorker<'a> {
     config: Arc<Config>,
     probe: Handle<EventTime>,
     frontier: Frontier,
-    reading: Reading,
-    owned: Vec<Owned>,
+    reading: ReadingSide,
+    owned: Vec<AssignedPartition>,
     /// Where partitions may appear later.
-    spare: Option<Spare>,
+    spare: Option<DiscoveryCapability>,
     pool: Pool,
-    writing: Writing,
-    changes: Changes,
+    writing: WritingSide,
+    changes: WorkerChanges,
     interrupted: Arc<AtomicBool>,
     failed: Arc<AtomicBool>,
     /// The frontiers of the latest batches whose rows may still be missing.
@@ -165,7 +165,7 @@ impl JobWorker<'_> {
         let Some(spare) = &self.spare else { return Ok(()) };
         for feed in spare.mailboxes.iter().flat_map(Receiver::try_iter) {
             self.pool.join(&feed.feed);
-            let mut partition = Owned::new(feed, &self.config, spare.told.clone());
+            let mut partition = AssignedPartition::new(feed, &self.config, spare.told.clone());
             // A new partition takes all earlier changes before its first record.
             partition.taken = vec![i64::MIN; self.reading.symbols.changes()];
             self.reading.adopt(&mut partition, *spare.told.time())?;
@@ -197,7 +197,7 @@ impl JobWorker<'_> {
     }
 
     /// The next delivery of a partition whose watermark is not beyond `limit`, in turn.
-    fn next_delivery(&mut self, limit: EventTime) -> Option<Taken> {
+    fn next_delivery(&mut self, limit: EventTime) -> Option<TakenDelivery> {
         for _ in 0..self.owned.len() {
             self.turn = (self.turn + 1) % self.owned.len();
             let partition = &self.owned[self.turn];
@@ -319,7 +319,7 @@ impl JobWorker<'_> {
     /// Reports the state of this worker's partitions to the other workers.
     fn report(&mut self) {
         let open = || self.owned.iter().filter(|p| !p.ended);
-        let report = Report {
+        let report = FrontierReport {
             least: open().filter(|p| !p.idle).map(|p| p.state.watermark()).min(),
             reading: open().filter(|p| !p.idle && !p.is_at_end()).map(|p| p.state.watermark()).min(),
             greatest: open().map(|p| p.state.watermark()).max(),
@@ -329,12 +329,12 @@ impl JobWorker<'_> {
         self.frontier.report(self.timely.index(), report);
     }
 
-    fn ending(&self) -> Ending {
-        let is_at_end = self.spare.is_none() && self.owned.iter().all(Owned::is_at_end);
+    fn ending(&self) -> EndPhase {
+        let is_at_end = self.spare.is_none() && self.owned.iter().all(AssignedPartition::is_at_end);
         match is_at_end {
-            true if self.writing.has_kept => Ending::Written,
-            true => Ending::AtEnd,
-            false => Ending::Reading,
+            true if self.writing.has_kept => EndPhase::Written,
+            true => EndPhase::AtEnd,
+            false => EndPhase::Reading,
         }
     }
 
@@ -378,12 +378,12 @@ impl JobWorker<'_> {
 }
 
 /// A capability for partitions that do not exist yet; it follows the frontier.
-struct Spare {
+struct DiscoveryCapability {
     mailboxes: Vec<Receiver<PartitionFeed>>,
     told: ActivateCapability<EventTime>,
 }
 
-impl Spare {
+impl DiscoveryCapability {
     fn follow(&mut self, least: EventTime) {
         if least > *self.told.time() && least < EventTime::MAX {
             self.told.downgrade(&least);

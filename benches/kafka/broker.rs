@@ -2,8 +2,8 @@
 
 use anyhow::{Context, Result, bail};
 use crossrate::config::{KafkaClient, Verbosity};
-use crossrate::kafka::writer::{self, Outgoing, Producer, Undelivered};
-use crossrate::kafka::{self, Listener};
+use crossrate::kafka::writer::{self, OutgoingRecord, Producer, UndeliveredRecord};
+use crossrate::kafka::{self, ErrorListener};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
@@ -31,11 +31,11 @@ pub(crate) fn reached() -> Result<KafkaClient> {
 }
 
 /// A client as the product makes them, for so many partitions.
-pub(crate) fn reader(partitions: usize) -> Result<BaseConsumer<Listener>> {
+pub(crate) fn reader(partitions: usize) -> Result<BaseConsumer<ErrorListener>> {
     let defaults = crossrate::source::kafka::reading_ahead(partitions);
     let defaults: Vec<(&str, &str)> = defaults.iter().map(|(key, value)| (*key, value.as_str())).collect();
     let own = [&[("group.id", "bench")], kafka::READING].concat();
-    let listener = Listener::new(Verbosity::Quiet);
+    let listener = ErrorListener::new(Verbosity::Quiet);
     kafka::client(&reached()?, &listener, &defaults, &own).map_err(|failure| anyhow::anyhow!("{failure:?}"))
 }
 
@@ -76,7 +76,7 @@ pub(crate) fn producer(linger_ms: u32, compression: &str) -> Result<Producer> {
         ("compression.type", compression),
         ("queue.buffering.max.messages", "1000000"),
     ];
-    let listener = Listener::new(Verbosity::Quiet);
+    let listener = ErrorListener::new(Verbosity::Quiet);
     kafka::client(&reached()?, &listener, &[], &own).map_err(|failure| anyhow::anyhow!("{failure:?}"))
 }
 
@@ -87,7 +87,7 @@ pub(crate) fn send(
     key: Option<&[u8]>,
     value: &[u8],
 ) -> Result<()> {
-    let record = Outgoing { topic, partition, key, value: Some(value), ..Outgoing::default() };
+    let record = OutgoingRecord { topic, partition, key, value: Some(value), ..OutgoingRecord::default() };
     writer::send(producer, record).map_err(refused)
 }
 
@@ -97,8 +97,8 @@ pub(crate) fn flush(producer: &Producer) -> Result<()> {
     producer.context().take_undelivered().map_or(Ok(()), |undelivered| Err(refused(undelivered)))
 }
 
-pub(crate) fn refused(undelivered: Undelivered) -> anyhow::Error {
-    let Undelivered { topic, error, .. } = undelivered;
+pub(crate) fn refused(undelivered: UndeliveredRecord) -> anyhow::Error {
+    let UndeliveredRecord { topic, error, .. } = undelivered;
     anyhow::Error::new(error).context(format!("topic {topic} does not take a record"))
 }
 

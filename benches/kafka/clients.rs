@@ -3,7 +3,7 @@
 use crate::Asked;
 use crate::broker::reader;
 use anyhow::{Context, Result, bail};
-use crossrate::kafka::Listener;
+use crossrate::kafka::ErrorListener;
 use crossrate::kafka::queue::Queue;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
@@ -57,7 +57,7 @@ fn one(topic: &str, client: usize, clients: usize, batches: bool) -> Result<(u64
     counted
 }
 
-fn by_poll(consumer: &BaseConsumer<Listener>, mut open: usize) -> Result<(u64, u64)> {
+fn by_poll(consumer: &BaseConsumer<ErrorListener>, mut open: usize) -> Result<(u64, u64)> {
     let (mut records, mut bytes) = (0, 0);
     while open > 0 {
         match consumer.poll(Duration::from_millis(100)) {
@@ -74,7 +74,7 @@ fn by_poll(consumer: &BaseConsumer<Listener>, mut open: usize) -> Result<(u64, u
 }
 
 fn by_batches(
-    consumer: &Arc<BaseConsumer<Listener>>,
+    consumer: &Arc<BaseConsumer<ErrorListener>>,
     topic: &str,
     partitions: &[i32],
     list: &TopicPartitionList,

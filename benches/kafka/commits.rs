@@ -7,8 +7,8 @@ use crate::{Asked, quantiles};
 use anyhow::{Context, Result, bail};
 use crossrate::config::Verbosity;
 use crossrate::kafka::rows::DEFAULTS;
-use crossrate::kafka::writer::{self, Outgoing, Producer, Waiting};
-use crossrate::kafka::{self, Listener};
+use crossrate::kafka::writer::{self, OutgoingRecord, Producer, WaitNotice};
+use crossrate::kafka::{self, ErrorListener};
 use rdkafka::producer::Producer as _;
 use std::time::{Duration, Instant};
 
@@ -103,7 +103,7 @@ impl Bare {
         [&rows, &entries].into_iter().try_for_each(|topic| broker::make_topic(topic, 1))?;
         let id = format!("{rows}-client");
         let own = [("transactional.id", id.as_str()), ("enable.idempotence", "true")];
-        let listener = Listener::new(Verbosity::Quiet);
+        let listener = ErrorListener::new(Verbosity::Quiet);
         let producer: Producer = kafka::client(&broker::reached()?, &listener, DEFAULTS, &own)
             .map_err(|failure| anyhow::anyhow!("{failure:?}"))?;
         producer.init_transactions(PATIENCE)?;
@@ -120,10 +120,10 @@ impl Bare {
             both.iter().flat_map(|(topic, records)| records.iter().map(move |r| (topic, r)))
         {
             let (key, value) = (Some(&*record.key), Some(&*record.value));
-            writer::send(&self.producer, Outgoing { topic, key, value, ..Outgoing::default() })
+            writer::send(&self.producer, OutgoingRecord { topic, key, value, ..OutgoingRecord::default() })
                 .map_err(broker::refused)?;
         }
-        writer::drain(&self.producer, &mut Waiting::new(&kafka, self.producer.context()))
+        writer::drain(&self.producer, &mut WaitNotice::new(&kafka, self.producer.context()))
             .map_err(broker::refused)?;
         self.producer.commit_transaction(PATIENCE)?;
         Ok(begun.elapsed().as_secs_f64() * 1e3)

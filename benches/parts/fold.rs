@@ -6,7 +6,7 @@
 
 use crate::trades::{Order, definition, trades};
 use criterion::{BatchSize, Criterion, Throughput};
-use crossrate_dataflows::market::acceptance::{Partition, Place};
+use crossrate_dataflows::market::acceptance::{PartitionState, RecordPosition};
 use crossrate_dataflows::market::moments::trade_hash;
 use crossrate_dataflows::market::sums::Sums;
 use crossrate_dataflows::market::trade::TradeKind;
@@ -24,10 +24,10 @@ pub(crate) fn bench(criterion: &mut Criterion) {
             let log = trades(TRADES, symbols, order);
             group.bench_function(format!("{symbols} symbols/{name}"), |bencher| {
                 bencher.iter_batched(
-                    || (Partition::new(&definition), Sums::default()),
+                    || (PartitionState::new(&definition), Sums::default()),
                     |(mut partition, mut sums)| {
                         for (offset, (symbol, trade)) in (0..).zip(&log.trades) {
-                            let place = Place { offset, part: 0, kafka_ms: 0 };
+                            let place = RecordPosition { offset, part: 0, kafka_ms: 0 };
                             let hash = trade_hash(&log.names[symbol.0 as usize], trade);
                             partition.trade(*symbol, TradeKind::Trade, (trade, hash), place, &mut sums);
                             if sums.has_before(partition.watermark()) {

@@ -11,7 +11,7 @@ use crossrate_dataflows::market::decimal::{Price, Quantity};
 use crossrate_dataflows::market::definition::Windows;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::moments::Moments;
-use crossrate_dataflows::market::slots::{Asked, Slots};
+use crossrate_dataflows::market::slots::{FiringKind, Slots};
 use crossrate_dataflows::market::trade::{Symbol, Trade};
 use crossrate_dataflows::market::{moments::trade_hash, window::WindowState};
 use std::hint::black_box;
@@ -34,7 +34,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
             turn += 1;
             end = end.plus(SLIDE);
             kept.add(end, moments, candle);
-            let state = kept.window(window, end, Asked::Final);
+            let state = kept.window(window, end, FiringKind::Final);
             kept.settle(window, end);
             state
         };

@@ -8,7 +8,7 @@ use crate::market::changes::{Change, DatedChange};
 use crate::market::definition::{Cross, Definition, Leg};
 use crate::market::event_time::EventTime;
 use crate::market::looks::Looks;
-use crate::market::resume::{Lasting, Resume};
+use crate::market::resume::{LastingChange, Resume};
 use crate::market::trade::{Symbol, is_name};
 use crate::market::work::count;
 use crate::operators::at_looks::LookLogic;
@@ -28,7 +28,7 @@ pub(super) enum PathsInput {
 #[derive(Debug, Clone)]
 pub(super) enum PathsOutput {
     Change(DatedChange),
-    Lasting(EventTime, Lasting),
+    Lasting(EventTime, LastingChange),
 }
 
 impl PathsOutput {
@@ -146,7 +146,7 @@ impl PathsInForce {
         if let Some(left) = left {
             self.note_end(&name, &left, look);
         }
-        give(date, PathsOutput::Lasting(look, Lasting::Path(name, look, legs)));
+        give(date, PathsOutput::Lasting(look, LastingChange::Path(name, look, legs)));
     }
 
     fn act(&mut self, choice: Choice, look: EventTime, give: EmitPath<'_>) {
@@ -207,7 +207,7 @@ impl LookLogic for PathsInForce {
         }
         while let Some(entry) = self.gone.first_entry().filter(|entry| *entry.key() <= look) {
             for (name, since) in entry.remove() {
-                give(look.minus(1), PathsOutput::Lasting(look, Lasting::PathGone(name, since)));
+                give(look.minus(1), PathsOutput::Lasting(look, LastingChange::PathGone(name, since)));
             }
         }
     }

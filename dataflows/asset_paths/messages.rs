@@ -8,7 +8,7 @@ use crate::market::changes::DatedChange;
 use crate::market::definition::Leg;
 use crate::market::event_time::EventTime;
 use crate::market::moments::Moments;
-use crate::market::resume::Lasting;
+use crate::market::resume::LastingChange;
 use crate::market::trade::Symbol;
 use crate::operators::emission::Emission;
 use serde::{Deserialize, Serialize};
@@ -80,6 +80,6 @@ impl ChoiceOrEmission {
     }
 }
 
-pub(super) fn lasting(look: EventTime, lasting: Lasting) -> WeightsOutput {
+pub(super) fn lasting(look: EventTime, lasting: LastingChange) -> WeightsOutput {
     WeightsOutput::Told(ChoiceOrEmission::Other(Emission::Lasting(look, lasting)))
 }

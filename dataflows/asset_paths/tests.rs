@@ -1,6 +1,6 @@
 //! Rates of assets against a plain search that is written from the text.
 
-use crate::job::{Told, job};
+use crate::job::{ControlStreams, job};
 use crate::market::assets::{Asset, Pair, Quotes};
 use crate::market::candle::Candle;
 use crate::market::decimal::{Price, Quantity};
@@ -14,7 +14,7 @@ use crate::market::sums::PaneItem;
 use crate::market::trade::{Symbol, Trade};
 use crate::market::windows::{Period, WindowDefinition};
 use crate::market::work::steps_of;
-use crate::operators::closings::Note;
+use crate::operators::closings::PartitionReport;
 use differential_dataflow::VecCollection;
 use proptest::prelude::*;
 use std::cell::RefCell;
@@ -77,8 +77,8 @@ fn rows(definition: &Arc<Definition>, trades: &[Traded]) -> Vec<PricedWindow> {
     let (definition, resume) = (Arc::clone(definition), Arc::new(Resume::default()));
     timely::execute_directly(move |worker| {
         let job = worker.dataflow::<EventTime, _, _>(|scope| {
-            let notes = Vec::<Note>::new().to_stream(scope).container::<Vec<_>>();
-            let told = Told::none(scope, notes);
+            let notes = Vec::<PartitionReport>::new().to_stream(scope).container::<Vec<_>>();
+            let told = ControlStreams::none(scope, notes);
             job(scope, VecCollection::new(panes.to_stream(scope)), told, &definition, &resume)
         });
         worker.step_while(|| !job.probe.done());
@@ -323,7 +323,10 @@ fn a_choice_that_changes_one_path_costs_a_tenth_of_the_first_at_most() {
     let (steps, changes) = timely::execute_directly(move |worker| {
         let (mut panes, probe, changes) = worker.dataflow::<EventTime, _, _>(|scope| {
             let (panes, stream) = scope.new_unordered_input();
-            let told = Told::none(scope, Vec::<Note>::new().to_stream(scope).container::<Vec<_>>());
+            let told = ControlStreams::none(
+                scope,
+                Vec::<PartitionReport>::new().to_stream(scope).container::<Vec<_>>(),
+            );
             let resume = Arc::new(Resume::default());
             let (chosen, _) =
                 super::asset_paths(VecCollection::new(stream), told.changes, &definition, &resume);

@@ -8,13 +8,13 @@ use super::best::Edge;
 use super::messages::{Choice, ChoiceOrEmission, TradesOfPane, WeightsInput, WeightsOutput, lasting};
 use super::search::{BestInCurrency, WeighedPair};
 use crate::market::assets::{Asset, Pair, Quotes};
-use crate::market::changes::{Changing, DatedChange, Turn};
+use crate::market::changes::{DatedChange, DefinitionTimeline, DefinitionTurn};
 use crate::market::definition::{Definition, Leg};
 use crate::market::event_time::EventTime;
 use crate::market::name_keys::name_of;
-use crate::market::resume::{Lasting, Resume};
+use crate::market::resume::{LastingChange, Resume};
 use crate::market::trade::Symbol;
-use crate::market::trade_counts::{Counted, Steps, TradeCounts};
+use crate::market::trade_counts::{CountedRange, Steps, TradeCounts};
 use crate::market::windows::{Windows, next_multiple_from};
 use crate::market::work::count;
 use crate::operators::at_looks::LookLogic;
@@ -28,7 +28,7 @@ pub(super) struct SymbolWeights {
     quotes: Quotes,
     steps: Steps,
     windows: Windows,
-    changing: Changing,
+    changing: DefinitionTimeline,
     /// Choices until then are those of an earlier run.
     chosen_to: EventTime,
     /// The last pane with trades, and when the last window that has a row because of it is final.
@@ -78,7 +78,7 @@ impl SymbolWeights {
         let mut weights = SymbolWeights {
             steps,
             windows: definition.windows.clone(),
-            changing: Changing::of(definition),
+            changing: DefinitionTimeline::of(definition),
             chosen_to: resume.chosen_to,
             last_pane: EventTime::MIN,
             last_row: EventTime::MIN,
@@ -129,7 +129,7 @@ impl SymbolWeights {
     }
 
     fn change(&mut self, change: &DatedChange) {
-        if let Some(Turn::SymbolEnds(key)) = self.changing.apply(change)
+        if let Some(DefinitionTurn::SymbolEnds(key)) = self.changing.apply(change)
             && change.from > self.chosen_to
         {
             self.drops.entry(change.from).or_default().push(key);
@@ -180,7 +180,7 @@ impl SymbolWeights {
                 }
                 is_new |= counts.add(pane_end, n, &self.steps).is_some();
                 let (step, of_step) = counts.of_step(cell, &self.steps);
-                give(look.minus(1), lasting(look, Lasting::Counts(symbol.clone(), step, of_step)));
+                give(look.minus(1), lasting(look, LastingChange::Counts(symbol.clone(), step, of_step)));
             }
             if is_new {
                 self.first_choices.insert(self.steps.first_choice_with(cell).max(look));
@@ -192,7 +192,7 @@ impl SymbolWeights {
 
     /// The weights of all symbols at a choice, as changes of the graph that all choices but the first ones of
     /// assets are made in.
-    fn weigh(&mut self, counted: Counted, look: EventTime, give: EmitWeight<'_>) {
+    fn weigh(&mut self, counted: CountedRange, look: EventTime, give: EmitWeight<'_>) {
         for SymbolWeight { symbol, pair, counts, weight } in &mut self.symbols {
             count(1);
             let Some(pair) = pair else { continue };
@@ -224,7 +224,7 @@ impl SymbolWeights {
         let mut is_empty = self.pending.is_empty();
         for SymbolWeight { symbol, counts, weight, .. } in &mut self.symbols {
             for step in counts.forget_until(from, &self.steps) {
-                give(date, lasting(look, Lasting::CountsGone(symbol.clone(), step)));
+                give(date, lasting(look, LastingChange::CountsGone(symbol.clone(), step)));
             }
             is_empty &= counts.is_empty() && *weight == 0;
         }
@@ -276,7 +276,7 @@ impl SymbolWeights {
                 pending.remove(&number);
             }
             for step in self.symbols[number].counts.forget_until(EventTime::MAX, &self.steps) {
-                give(look.minus(1), lasting(look, Lasting::CountsGone(key.clone(), step)));
+                give(look.minus(1), lasting(look, LastingChange::CountsGone(key.clone(), step)));
             }
         }
         self.weigh(self.steps.counted(look), look, give);

@@ -2,7 +2,7 @@
 
 use super::windows_of_cross::CrossWindows;
 use super::{CrossRows, LegChange, legs};
-use crate::market::changes::{DatedChange, Turn};
+use crate::market::changes::{DatedChange, DefinitionTurn};
 use crate::market::event_time::EventTime;
 use crate::market::resume::known_of;
 use crate::market::trade::Symbol;
@@ -11,7 +11,7 @@ impl CrossRows {
     /// Takes a change, before any look that it could matter to.
     pub(super) fn change(&mut self, change: &DatedChange) {
         match self.changing.apply(change) {
-            Some(Turn::CrossBegins(number)) => {
+            Some(DefinitionTurn::CrossBegins(number)) => {
                 self.begins.insert(change.from);
                 // A path that is chosen again begins where no look tells it of its legs any more.
                 let is_known = change.from <= self.known_to;
@@ -21,14 +21,14 @@ impl CrossRows {
                     self.crosses.push(CrossWindows::after(legs, |leg| before(leg).filter(|_| is_known)));
                 }
             }
-            Some(Turn::CrossEnds(number)) => {
+            Some(DefinitionTurn::CrossEnds(number)) => {
                 let life = self.changing.cross(number).life;
                 if life.ends_as_path() {
                     // The updates that take its legs away come at that moment.
                     self.gone.entry(legs::gone_at(life, &self.looks).plus(1)).or_default().push(number);
                 }
             }
-            Some(Turn::SymbolBegins(_) | Turn::SymbolEnds(_)) | None => {}
+            Some(DefinitionTurn::SymbolBegins(_) | DefinitionTurn::SymbolEnds(_)) | None => {}
         }
     }
 

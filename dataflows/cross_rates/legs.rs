@@ -1,7 +1,9 @@
 //! Crosses as a collection, which changes of the definition update.
 
 use super::CrossLegs;
-use crate::market::changes::{Changing, CrossNumber, DatedChange, Life, LivingCross, Turn};
+use crate::market::changes::{
+    CrossNumber, DatedChange, DefinitionTimeline, DefinitionTurn, Life, LivingCross,
+};
 use crate::market::definition::Definition;
 use crate::market::event_time::EventTime;
 use crate::market::looks::Looks;
@@ -22,7 +24,7 @@ pub fn cross_legs<'scope>(
     definition: &Arc<Definition>,
     resume: &Arc<Resume>,
 ) -> CrossLegs<'scope> {
-    let mut changing = Changing::of(definition).after(&resume.changes());
+    let mut changing = DefinitionTimeline::of(definition).after(&resume.changes());
     let looks = Looks::of(definition);
     let gone = resume.at.minus(looks.hindsight());
     let numbers = 0..changing.crosses().len() as CrossNumber;
@@ -33,9 +35,9 @@ pub fn cross_legs<'scope>(
             .extend(leg_updates(&changing, number, -1, &looks).filter(|(_, date, _)| *date < EventTime::MAX));
     }
     let later = changes.flat_map(move |change| match changing.apply(&change) {
-        Some(Turn::CrossBegins(number)) => leg_updates(&changing, number, 1, &looks).collect(),
-        Some(Turn::CrossEnds(number)) => leg_updates(&changing, number, -1, &looks).collect(),
-        Some(Turn::SymbolBegins(_) | Turn::SymbolEnds(_)) | None => Vec::new(),
+        Some(DefinitionTurn::CrossBegins(number)) => leg_updates(&changing, number, 1, &looks).collect(),
+        Some(DefinitionTurn::CrossEnds(number)) => leg_updates(&changing, number, -1, &looks).collect(),
+        Some(DefinitionTurn::SymbolBegins(_) | DefinitionTurn::SymbolEnds(_)) | None => Vec::new(),
     });
     VecCollection::new(given_once(scope, updates).concat(later))
 }
@@ -53,7 +55,7 @@ type CrossLegUpdate = ((Symbol, (CrossNumber, u32)), EventTime, isize);
 /// The legs of a cross, as they come or go. A cross is seen at the firing that it begins with; its legs go
 /// when its last window is final.
 fn leg_updates(
-    changing: &Changing,
+    changing: &DefinitionTimeline,
     number: CrossNumber,
     diff: isize,
     looks: &Looks,

@@ -3,7 +3,7 @@
 use crate::market::cross::{CrossState, LegState};
 use crate::market::event_time::EventTime;
 use crate::market::trade::Symbol;
-use crate::operators::revisions::Emitted;
+use crate::operators::revisions::EmittedValues;
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Default)]
@@ -11,7 +11,7 @@ pub(super) struct CrossWindows {
     pub(super) legs: Vec<LegWindows>,
     /// Those of `ends`.
     pub(super) ends: BTreeSet<EventTime>,
-    pub(super) emitted: BTreeMap<EventTime, Emitted<CrossState>>,
+    pub(super) emitted: BTreeMap<EventTime, EmittedValues<CrossState>>,
 }
 
 #[derive(Default)]

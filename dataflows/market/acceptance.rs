@@ -7,7 +7,7 @@
 
 mod restoring;
 
-use super::candle::Arrival;
+use super::candle::TradeArrival;
 pub use super::counts::Counts;
 use super::definition::Definition;
 use super::event_time::EventTime;
@@ -21,7 +21,7 @@ pub use restoring::Head;
 
 /// Where a record stands.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct RecordPosition {
     /// Its offset, or its number in a file.
     pub offset: i64,
     /// Which of its record's trades it is.
@@ -45,14 +45,14 @@ pub enum Verdict {
         settled: EventTime,
     },
     /// Too far ahead.
-    Future(Ahead),
+    Future(FutureBound),
     /// The other kind of trade event than the one that its symbol is counted by here.
     OtherKind,
 }
 
 /// What a record is too far ahead of.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub enum Ahead {
+pub enum FutureBound {
     /// Of its Kafka timestamp.
     Timestamp,
     /// Of all that its partition has reached.
@@ -61,7 +61,7 @@ pub enum Ahead {
 
 /// One partition: its watermark, its counts, and the panes that are open in it.
 #[derive(Debug)]
-pub struct Partition {
+pub struct PartitionState {
     number: u32,
     looks: Looks,
     delay: u64,
@@ -86,10 +86,10 @@ pub struct Partition {
     panes: OpenPanes,
 }
 
-impl Partition {
+impl PartitionState {
     /// A partition of which nothing was read.
     pub fn new(definition: &Definition) -> Self {
-        Partition {
+        PartitionState {
             number: 0,
             looks: Looks::of(definition),
             delay: definition.delay,
@@ -113,7 +113,7 @@ impl Partition {
     /// The same with that number among the partitions of the job.
     #[must_use]
     pub fn numbered(self, number: u32) -> Self {
-        Partition { number, ..self }
+        PartitionState { number, ..self }
     }
 
     /// W(p): nothing older can be accepted except within the panes that are still open.
@@ -195,7 +195,7 @@ impl Partition {
         symbol: SymbolNumber,
         kind: TradeKind,
         (trade, hash): (&Trade, u64),
-        place: Place,
+        place: RecordPosition,
         sums: &mut Sums,
     ) -> Verdict {
         let number = symbol.0 as usize;
@@ -234,7 +234,7 @@ impl Partition {
     }
 
     /// Judges a heartbeat (rules 2 and 3) and counts it.
-    pub fn heartbeat(&mut self, time: EventTime, place: Place) -> Verdict {
+    pub fn heartbeat(&mut self, time: EventTime, place: RecordPosition) -> Verdict {
         if let Some(ahead) = self.future(time, place) {
             self.counts.future += 1;
             return Verdict::Future(ahead);
@@ -276,7 +276,7 @@ impl Partition {
         pane: usize,
         symbol: usize,
         (trade, hash): (&Trade, u64),
-        place: Place,
+        place: RecordPosition,
         sums: &mut Sums,
     ) -> bool {
         if !trade.is_numbered() {
@@ -296,7 +296,7 @@ impl Partition {
         pane: usize,
         symbol: usize,
         (trade, hash): (&Trade, u64),
-        place: Place,
+        place: RecordPosition,
         sums: &mut Sums,
     ) -> bool {
         let is_new = match trade.id_kind {
@@ -306,7 +306,7 @@ impl Partition {
             IdKind::None => true,
         };
         if is_new {
-            let arrival = Arrival { offset: place.offset, part: place.part, partition: self.number };
+            let arrival = TradeArrival { offset: place.offset, part: place.part, partition: self.number };
             let (trade, at) = ((trade, hash, arrival), (&self.looks, self.watermark));
             self.panes.fold_unnumbered(pane, symbol, trade, sums, at);
         }
@@ -315,14 +315,14 @@ impl Partition {
 
     /// Rule 2.
     #[inline]
-    fn future(&mut self, time: EventTime, place: Place) -> Option<Ahead> {
+    fn future(&mut self, time: EventTime, place: RecordPosition) -> Option<FutureBound> {
         if self.is_future(time, place.kafka_ms) {
             self.jumps.passed();
-            return Some(Ahead::Timestamp);
+            return Some(FutureBound::Timestamp);
         }
         let open_from = || self.panes.opened_at();
         let far = self.jumps.refuses(time, (self.watermark, self.delay), (place.offset, open_from));
-        far.then_some(Ahead::Partition)
+        far.then_some(FutureBound::Partition)
     }
 
     /// Whether an event time is too far ahead of a Kafka timestamp.

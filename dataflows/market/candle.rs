@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Where a trade came from, by which trades without a sequence are ordered.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub struct Arrival {
+pub struct TradeArrival {
     /// The offset of its record, not negative.
     pub offset: i64,
     /// Its place in the record.
@@ -19,7 +19,7 @@ pub struct Arrival {
 /// A trade's place in its symbol's order: event time; then the trades of a sequence by id and price; then the
 /// others by offset, place in the record and partition.
 #[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Place {
+pub struct TradePosition {
     /// Event time.
     pub time: EventTime,
     /// The trade's id, below 2^63; of one without a sequence the offset, and 2^63.
@@ -33,12 +33,12 @@ pub struct Place {
 /// More than any id.
 const NO_SEQUENCE: u64 = 1 << 63;
 
-impl Place {
+impl TradePosition {
     /// Of a trade without a sequence.
-    fn arrived(trade: &Trade, arrival: Arrival) -> Place {
+    fn arrived(trade: &Trade, arrival: TradeArrival) -> TradePosition {
         let id = NO_SEQUENCE | arrival.offset.unsigned_abs();
         let tie = u64::from(arrival.part) << 32 | u64::from(arrival.partition);
-        Place { time: trade.time, id, tie, price: trade.price }
+        TradePosition { time: trade.time, id, tie, price: trade.price }
     }
 }
 
@@ -48,16 +48,16 @@ pub trait TradePlace: Copy + Ord {
     fn of(trade: &Trade) -> Self;
 }
 
-impl TradePlace for Place {
+impl TradePlace for TradePosition {
     #[inline]
-    fn of(trade: &Trade) -> Place {
-        Place { time: trade.time, id: trade.id, tie: 0, price: trade.price }
+    fn of(trade: &Trade) -> TradePosition {
+        TradePosition { time: trade.time, id: trade.id, tie: 0, price: trade.price }
     }
 }
 
 /// Open, high, low, close, and the least and greatest trade id of a non-empty set of trades.
 #[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Candle<P = Place> {
+pub struct Candle<P = TradePosition> {
     /// The first trade.
     pub first: P,
     /// The last trade.
@@ -117,8 +117,8 @@ impl<P: TradePlace> Candle<P> {
 
 impl Candle {
     /// Of one trade without a sequence.
-    pub fn arrived(trade: &Trade, arrival: Arrival) -> Self {
-        let place = Place::arrived(trade, arrival);
+    pub fn arrived(trade: &Trade, arrival: TradeArrival) -> Self {
+        let place = TradePosition::arrived(trade, arrival);
         let (high, low) = (trade.price, trade.price);
         Candle { first: place, last: place, high, low, least_id: u64::MAX, greatest_id: 0 }
     }
@@ -150,12 +150,12 @@ impl TradePlace for NumberedPlace {
 }
 
 impl NumberedPlace {
-    fn place(self) -> Place {
-        Place { time: self.time, id: self.id, tie: 0, price: self.price }
+    fn place(self) -> TradePosition {
+        TradePosition { time: self.time, id: self.id, tie: 0, price: self.price }
     }
 
     /// The same without the tie.
-    fn of_place(place: Place) -> NumberedPlace {
+    fn of_place(place: TradePosition) -> NumberedPlace {
         NumberedPlace { time: place.time, id: place.id, price: place.price }
     }
 }
@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn at_one_time_a_sequence_comes_first_then_offset_part_and_partition() {
         let arrived = |price, offset, part, partition| {
-            Candle::arrived(&trade(5, 0, price).without_id(), Arrival { offset, part, partition })
+            Candle::arrived(&trade(5, 0, price).without_id(), TradeArrival { offset, part, partition })
         };
         let in_order = [
             Candle::of(&trade(4, 9, 8)),
@@ -233,7 +233,7 @@ mod tests {
             let mut candle = NumberedCandle::EMPTY;
             candle.add_trade(&trade);
             assert_eq!(candle, NumberedCandle::of(&trade));
-            let mut other = Candle::arrived(&trade, Arrival { offset: 7, part: 0, partition: 0 });
+            let mut other = Candle::arrived(&trade, TradeArrival { offset: 7, part: 0, partition: 0 });
             let alone = other;
             other.merge(&NumberedCandle::EMPTY.candle());
             assert_eq!(other, alone);

@@ -122,7 +122,7 @@ pub type CrossNumber = u32;
 
 /// What a change begins or ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Turn {
+pub enum DefinitionTurn {
     /// A cross begins.
     CrossBegins(CrossNumber),
     /// A cross ends.
@@ -135,7 +135,7 @@ pub enum Turn {
 
 /// The definition's crosses and symbols over event time: those at the start, and what the log makes of them.
 #[derive(Debug, Clone)]
-pub struct Changing {
+pub struct DefinitionTimeline {
     windows: Windows,
     back_fill: u64,
     crosses: Vec<LivingCross>,
@@ -159,9 +159,9 @@ struct SymbolLife {
     life: Life,
 }
 
-impl Changing {
+impl DefinitionTimeline {
     /// A definition at the start of its job.
-    pub fn of(definition: &Definition) -> Changing {
+    pub fn of(definition: &Definition) -> DefinitionTimeline {
         let begun = |(cross, number): (&Cross, CrossNumber)| LivingCross {
             key: cross.name.clone(),
             legs: cross.legs.iter().map(|leg| leg.symbol.clone()).collect(),
@@ -170,7 +170,7 @@ impl Changing {
             series: number,
         };
         let names = definition.crosses.iter().map(|cross| cross.name.clone());
-        Changing {
+        DefinitionTimeline {
             windows: definition.windows.clone(),
             back_fill: definition.back_fill,
             crosses: definition.crosses.iter().zip(0..).map(begun).collect(),
@@ -188,13 +188,13 @@ impl Changing {
 
     /// The same after changes.
     #[must_use]
-    pub fn after<'a>(mut self, log: impl IntoIterator<Item = &'a DatedChange>) -> Changing {
+    pub fn after<'a>(mut self, log: impl IntoIterator<Item = &'a DatedChange>) -> DefinitionTimeline {
         log.into_iter().for_each(|change| _ = self.apply(change));
         self
     }
 
     /// Takes a change, and tells what that begins or ends; nothing where it changes nothing.
-    pub fn apply(&mut self, DatedChange { change, from }: &DatedChange) -> Option<Turn> {
+    pub fn apply(&mut self, DatedChange { change, from }: &DatedChange) -> Option<DefinitionTurn> {
         match change {
             Change::AddCross(cross) => self.begin_cross(cross, *from),
             Change::TakePath(cross) => Some(self.begin_path(cross, *from)),
@@ -202,7 +202,7 @@ impl Changing {
                 let number = self.by_name.remove(name)?;
                 self.crosses[number as usize].life.until = *from;
                 self.ended.insert(name.clone(), *from);
-                Some(Turn::CrossEnds(number))
+                Some(DefinitionTurn::CrossEnds(number))
             }
             Change::AddSymbol(name) => {
                 let wanted = self.wanted.as_mut()?;
@@ -213,7 +213,7 @@ impl Changing {
                 let key = key(name, lives.len() as u32);
                 let life = Life { since: *from, from: *from, ..Life::ALWAYS };
                 lives.push(SymbolLife { key: key.clone(), life });
-                Some(Turn::SymbolBegins(key))
+                Some(DefinitionTurn::SymbolBegins(key))
             }
             Change::DropSymbol(name) => {
                 if !self.wanted.as_mut()?.remove(name) {
@@ -225,12 +225,12 @@ impl Changing {
                 }
                 let last = lives.last_mut()?;
                 last.life.until = *from;
-                Some(Turn::SymbolEnds(last.key.clone()))
+                Some(DefinitionTurn::SymbolEnds(last.key.clone()))
             }
         }
     }
 
-    fn begin_cross(&mut self, cross: &Cross, from: EventTime) -> Option<Turn> {
+    fn begin_cross(&mut self, cross: &Cross, from: EventTime) -> Option<DefinitionTurn> {
         if self.by_name.contains_key(&cross.name) {
             return None;
         }
@@ -245,11 +245,11 @@ impl Changing {
         let number = self.crosses.len() as CrossNumber;
         self.crosses.push(LivingCross { cross: cross.clone(), key, legs, life, series: number });
         self.by_name.insert(cross.name.clone(), number);
-        Some(Turn::CrossBegins(number))
+        Some(DefinitionTurn::CrossBegins(number))
     }
 
     /// A path has the keys of its symbols for names.
-    fn begin_path(&mut self, path: &Cross, from: EventTime) -> Turn {
+    fn begin_path(&mut self, path: &Cross, from: EventTime) -> DefinitionTurn {
         let number = self.crosses.len() as CrossNumber;
         let series = *self.paths.entry(path.name.clone()).or_insert(number);
         let legs: Vec<Symbol> = path.legs.iter().map(|leg| leg.symbol.clone()).collect();
@@ -258,7 +258,7 @@ impl Changing {
         let life = Life { since: from, from, is_path: true, ..Life::ALWAYS };
         self.crosses.push(LivingCross { cross, key: path.name.clone(), legs, life, series });
         self.by_name.insert(path.name.clone(), number);
-        Turn::CrossBegins(number)
+        DefinitionTurn::CrossBegins(number)
     }
 
     /// The first boundary of panes that is not before a time.

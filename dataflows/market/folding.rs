@@ -1,7 +1,7 @@
 //! The panes that can still take a trade, each with the ids that it has: trades are added up where they are
 //! read.
 
-use super::candle::Arrival;
+use super::candle::TradeArrival;
 use super::event_time::EventTime;
 use super::ids::IdSet;
 use super::looks::Looks;
@@ -199,7 +199,7 @@ impl OpenPanes {
         &mut self,
         pane: usize,
         symbol: usize,
-        (trade, hash, arrival): (&Trade, u64, Arrival),
+        (trade, hash, arrival): (&Trade, u64, TradeArrival),
         sums: &mut Sums,
         (looks, w): (&Looks, EventTime),
     ) {

@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 pub(super) struct Jumps {
     /// How far past what was reached a record may be; any distance when `None`.
     most: Option<u64>,
-    memory: Refused,
+    memory: RefusedJumps,
 }
 
 /// What a checkpoint holds of the records that jumped; the default is that none did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refused {
+pub struct RefusedJumps {
     /// Event time of the record judged last, where that was refused for its jump.
     pub last: Option<EventTime>,
     /// Offsets of refused records, ascending, from the first record of an open pane on: whoever reads from
@@ -27,11 +27,11 @@ pub struct Refused {
 
 impl Jumps {
     pub(super) fn new(most: Option<u64>) -> Self {
-        Jumps { most, memory: Refused::default() }
+        Jumps { most, memory: RefusedJumps::default() }
     }
 
     /// As an earlier run left it.
-    pub(super) fn resume(&mut self, memory: Refused) {
+    pub(super) fn resume(&mut self, memory: RefusedJumps) {
         self.memory = memory;
     }
 
@@ -82,13 +82,13 @@ impl Jumps {
     }
 
     /// What a later run must know that reads again from there.
-    pub(super) fn memory(&self, rebuild_from: Option<i64>) -> Refused {
+    pub(super) fn memory(&self, rebuild_from: Option<i64>) -> RefusedJumps {
         let first = self.memory.first_from(rebuild_from);
-        Refused { last: self.memory.last, offsets: self.memory.offsets[first..].to_vec() }
+        RefusedJumps { last: self.memory.last, offsets: self.memory.offsets[first..].to_vec() }
     }
 }
 
-impl Refused {
+impl RefusedJumps {
     /// The place of the first offset that is not before that one.
     fn first_from(&self, offset: Option<i64>) -> usize {
         offset.map_or(self.offsets.len(), |offset| self.offsets.partition_point(|other| *other < offset))

@@ -1,7 +1,7 @@
 //! The sums of a window: a group, so that panes merge, enter a window and leave it without a trace.
 
 use super::trade::{ShortName, Side, Symbol, Trade};
-use super::wide::Wide;
+use super::wide::WideInteger;
 use differential_dataflow::difference::{Abelian, IsZero, Monoid, Semigroup};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
@@ -18,9 +18,9 @@ pub struct Moments {
     /// Σq in the steps of quantities: 1e-8 where nothing is said.
     pub q: i128,
     /// Σpq in steps of 1e-16.
-    pub pq: Wide,
+    pub pq: WideInteger,
     /// Σp²q in steps of 1e-24.
-    pub p2q: Wide,
+    pub p2q: WideInteger,
     /// Sum modulo 2^64 of the trades' hashes (`docs/semantics.md#rows`).
     pub digest: u64,
     /// Number of trade ids besides the trades themselves: those that aggregates stand for.
@@ -30,7 +30,7 @@ pub struct Moments {
     /// Σq of the trades whose taker bought.
     pub buy_q: i128,
     /// Σpq of the trades whose taker bought.
-    pub buy_pq: Wide,
+    pub buy_pq: WideInteger,
     /// Number of trades whose ids are no sequence.
     pub unnumbered: i64,
 }
@@ -44,15 +44,15 @@ impl Moments {
         let pq = u128::from(p) * u128::from(q);
         self.n += 1;
         self.q += i128::from(q);
-        self.pq = self.pq.add(Wide::from_u128(pq));
-        self.p2q = self.p2q.add(Wide::product(pq, p));
+        self.pq = self.pq.add(WideInteger::from_u128(pq));
+        self.p2q = self.p2q.add(WideInteger::product(pq, p));
         self.digest = self.digest.wrapping_add(hash);
         self.more_ids += i128::from(trade.ids.more());
         self.untold += i64::from(trade.side == Side::Untold);
         // Sides follow each other at random: a branch would be guessed wrongly half the time.
         let buy = u128::from(trade.side == Side::Buy).wrapping_neg();
         self.buy_q += (u128::from(q) & buy) as i128;
-        self.buy_pq = self.buy_pq.add(Wide::from_u128(pq & buy));
+        self.buy_pq = self.buy_pq.add(WideInteger::from_u128(pq & buy));
     }
 
     /// Adds a trade without a sequence.

@@ -113,7 +113,7 @@ pub struct LastClose {
 
 /// A change of what outlives its windows. Small, since it travels beside rows and as they do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Lasting {
+pub enum LastingChange {
     /// A leg's latest final window with trades.
     Carried(InWindows, EventTime, Box<LegState>),
     /// The greatest id of a symbol since its ids began anew; `None` where it is the greatest of all again.
@@ -143,10 +143,10 @@ pub enum Lasting {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::{Told, job};
+    use crate::job::{ControlStreams, job};
     use crate::market::assets::{Pair, Quotes};
     use crate::market::candle::Candle;
-    use crate::market::changes::{Change, Changing, DatedChange};
+    use crate::market::changes::{Change, DatedChange, DefinitionTimeline};
     use crate::market::decimal::{Price, Quantity};
     use crate::market::definition::{Cross, Definition, Emit, Fill, Leg, MissingLeg, Selection, Windows};
     use crate::market::looks::Looks;
@@ -156,7 +156,7 @@ mod tests {
     use crate::market::sums::PaneItem;
     use crate::market::trade::Trade;
     use crate::market::windows::{Period, WindowDefinition};
-    use crate::operators::closings::Note;
+    use crate::operators::closings::PartitionReport;
     use differential_dataflow::VecCollection;
     use differential_dataflow::difference::Semigroup;
     use proptest::prelude::*;
@@ -168,7 +168,7 @@ mod tests {
     }
 
     /// What leaves at each look: rows by their order, and what outlives its windows.
-    type Left = (Vec<(EventTime, EventTime, RowKind, Symbol, String)>, Vec<(EventTime, Lasting)>);
+    type Left = (Vec<(EventTime, EventTime, RowKind, Symbol, String)>, Vec<(EventTime, LastingChange)>);
 
     fn run(
         panes: Vec<PaneItem>,
@@ -179,9 +179,9 @@ mod tests {
         let (definition, resume) = (Arc::clone(definition), Arc::new(resume));
         timely::execute_directly(move |worker| {
             let job = worker.dataflow::<EventTime, _, _>(|scope| {
-                let notes = Vec::<Note>::new().to_stream(scope).container::<Vec<_>>();
+                let notes = Vec::<PartitionReport>::new().to_stream(scope).container::<Vec<_>>();
                 let changes = changes.to_stream(scope).container::<Vec<_>>();
-                let told = Told { changes, ..Told::none(scope, notes) };
+                let told = ControlStreams { changes, ..ControlStreams::none(scope, notes) };
                 job(scope, VecCollection::new(panes.to_stream(scope)), told, &definition, &resume)
             });
             worker.step_while(|| !job.probe.done());
@@ -197,7 +197,7 @@ mod tests {
     fn point(
         t: EventTime,
         panes: &[PaneItem],
-        left: &[(EventTime, Lasting)],
+        left: &[(EventTime, LastingChange)],
         definition: &Definition,
         earlier: Resume,
         every: u64,
@@ -232,11 +232,11 @@ mod tests {
         }
         for (look, lasting) in left {
             match lasting.clone() {
-                Lasting::Carried(leg, end, state) if look.plus(looks.hindsight()) <= t => {
+                LastingChange::Carried(leg, end, state) if look.plus(looks.hindsight()) <= t => {
                     resume.carried.insert(leg, (end, *state));
                 }
                 // That of a symbol which does not trade until then is the same.
-                Lasting::Bases(symbol, bases) => {
+                LastingChange::Bases(symbol, bases) => {
                     // No commit has what a look that is repeated must not see.
                     let span = definition.grace + looks.hindsight();
                     assert!(bases.iter().all(|(_, base)| base.until.plus(span) <= *look));
@@ -248,34 +248,34 @@ mod tests {
                     let bases = bases.into_iter().filter(|(name, base)| is_long(name) && is_kept(base));
                     resume.bases.extend(bases.map(|(window, base)| ((symbol.clone(), window), base)));
                 }
-                Lasting::IdsAnew(symbol, id) if look.plus(looks.hindsight()) <= t => {
+                LastingChange::IdsAnew(symbol, id) if look.plus(looks.hindsight()) <= t => {
                     match id {
                         Some(id) => _ = resume.ids_anew.insert(symbol, id),
                         None => _ = resume.ids_anew.remove(&symbol),
                     };
                 }
-                Lasting::Series(cross, series) if *look <= t => {
+                LastingChange::Series(cross, series) if *look <= t => {
                     resume.series.insert(cross, series);
                 }
-                Lasting::Close(symbol, close) if *look <= t => {
+                LastingChange::Close(symbol, close) if *look <= t => {
                     resume.closes.insert(symbol, close);
                 }
-                Lasting::Held(of, end, leg) if *look <= t => {
+                LastingChange::Held(of, end, leg) if *look <= t => {
                     resume.held.entry(of).or_default().insert(end, *leg);
                 }
-                Lasting::Released(of, end) if *look <= t => {
+                LastingChange::Released(of, end) if *look <= t => {
                     resume.held.get_mut(&of).map(|held| held.remove(&end));
                 }
-                Lasting::Counts(symbol, step, counts) if *look <= chosen_to => {
+                LastingChange::Counts(symbol, step, counts) if *look <= chosen_to => {
                     resume.counts.entry(symbol).or_default().insert(step, counts);
                 }
-                Lasting::CountsGone(symbol, step) if *look <= chosen_to => {
+                LastingChange::CountsGone(symbol, step) if *look <= chosen_to => {
                     resume.counts.get_mut(&symbol).map(|steps| steps.remove(&step));
                 }
-                Lasting::Path(name, from, legs) if *look <= chosen_to => {
+                LastingChange::Path(name, from, legs) if *look <= chosen_to => {
                     resume.paths.insert((name, from), legs);
                 }
-                Lasting::PathGone(name, from) if *look <= chosen_to => {
+                LastingChange::PathGone(name, from) if *look <= chosen_to => {
                     _ = resume.paths.remove(&(name, from));
                 }
                 _ => {}
@@ -355,7 +355,7 @@ mod tests {
             let leg = |(symbol, inverse)| Leg { symbol: Symbol::new(symbol), inverse };
             Change::AddCross(Cross { name: Symbol::new(name), legs: legs.map(leg).into() })
         };
-        let (mut changing, mut log, mut time) = (Changing::of(definition), Vec::new(), 1_000);
+        let (mut changing, mut log, mut time) = (DefinitionTimeline::of(definition), Vec::new(), 1_000);
         for (wish, after, _) in wishes {
             time += after;
             let from = definition.windows.pane(at(time)).end;
@@ -384,7 +384,7 @@ mod tests {
 
     /// The trades that count, each as one of the symbol as it is then.
     fn living(panes: Vec<PaneItem>, log: &[DatedChange], definition: &Definition) -> Vec<PaneItem> {
-        let changing = Changing::of(definition).after(log);
+        let changing = DefinitionTimeline::of(definition).after(log);
         let keys = |name: &Symbol| (0..9).map(|n| name_keys::key(name, n)).collect::<Vec<_>>();
         let living = |((symbol, (end, candle)), date, moments): PaneItem| {
             let lives = |key: &Symbol| {
@@ -404,7 +404,7 @@ mod tests {
         log: &[DatedChange],
         definition: &Arc<Definition>,
     ) -> Result<(), TestCaseError> {
-        let changing = Changing::of(definition).after(log);
+        let changing = DefinitionTimeline::of(definition).after(log);
         let all = changing.crosses().iter().map(|living| Cross {
             name: living.key.clone(),
             legs: (living.legs.iter().zip(&living.cross.legs))

@@ -24,7 +24,7 @@ pub struct Slots {
 /// Which windows are asked for: each of these is asked for in order of time, so each has a running sum of its
 /// own.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub enum Asked {
+pub enum FiringKind {
     /// Those that become final.
     Final,
     /// Those that end.
@@ -95,7 +95,7 @@ impl Slots {
     }
 
     /// The state of the window that ends then; `None` if it has no trades.
-    pub fn window(&mut self, window: &Window, end: EventTime, asked: Asked) -> Option<WindowState> {
+    pub fn window(&mut self, window: &Window, end: EventTime, asked: FiringKind) -> Option<WindowState> {
         let Slots { slots, heads } = self;
         if window.overlap().is_none() && !window.grows() {
             let at = slots.partition_point(|slot| slot.end < end);
@@ -202,7 +202,7 @@ mod tests {
                     moments.add_trade(&trade, n);
                     let end = trade.time.plus(SLIDE);
                     kept.add(end, &moments, &Candle::of(&trade));
-                    let state = kept.window(window, end, Asked::Final).expect("trades");
+                    let state = kept.window(window, end, FiringKind::Final).expect("trades");
                     assert_eq!(state.moments.n as u64, n.min(count));
                     kept.settle(window, end);
                 }

@@ -7,7 +7,7 @@
 //! Differential would add up and sort updates as well. Here it costs less: symbols are still numbers, and the
 //! order of thousands of names is worked out once and not for every pane.
 
-use super::candle::{Arrival, Candle, NumberedCandle};
+use super::candle::{Candle, NumberedCandle, TradeArrival};
 use super::event_time::EventTime;
 use super::moments::Moments;
 use super::prefetch::prefetch;
@@ -212,7 +212,7 @@ impl Sums {
         group: GroupNumber,
         symbol: usize,
         (trade, hash): (&Trade, u64),
-        arrival: Arrival,
+        arrival: TradeArrival,
     ) {
         let group = &mut self.groups[group.0];
         let at = group.at(SymbolNumber(symbol as u32));
@@ -396,8 +396,8 @@ mod tests {
         }
     }
 
-    fn arrival(id: u64) -> Arrival {
-        Arrival { offset: id as i64, part: 0, partition: 1 }
+    fn arrival(id: u64) -> TradeArrival {
+        TradeArrival { offset: id as i64, part: 0, partition: 1 }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::id_rises::IdRises;
 use super::looks::Looks;
 use super::moments::Moments;
 use super::resume::Resume;
-use super::slots::{Asked, Slots};
+use super::slots::{FiringKind, Slots};
 use super::trade::Symbol;
 use super::window::WindowState;
 use super::windows::{Window, WindowName, WindowPlace, Windows, next_multiple_from};
@@ -134,7 +134,7 @@ impl SymbolState {
         place: WindowPlace,
         window: &Window,
         end: EventTime,
-        asked: Asked,
+        asked: FiringKind,
     ) -> Option<WindowState> {
         self.windows[usize::from(place)].slots.window(window, end, asked)
     }
@@ -299,7 +299,7 @@ impl SymbolInWindows {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::market::candle::Arrival;
+    use crate::market::candle::TradeArrival;
     use crate::market::decimal::{Price, Quantity};
     use crate::market::definition::{Definition, Emit};
     use crate::market::trade::{IdRange, Side, Trade};
@@ -311,12 +311,12 @@ mod tests {
     #[derive(Debug, Clone)]
     enum Step {
         Add { time: u64, id: u64, price: i64, numbered: bool },
-        Look { place: u8, time: u64, asked: Asked },
+        Look { place: u8, time: u64, asked: FiringKind },
         Settle(u64),
     }
 
     fn step() -> impl Strategy<Value = Step> {
-        let asked = prop::sample::select(&[Asked::Final, Asked::Ending, Asked::Changed][..]);
+        let asked = prop::sample::select(&[FiringKind::Final, FiringKind::Ending, FiringKind::Changed][..]);
         let id = prop_oneof![20 => 0u64..400, 6 => 1_000u64..3_000, 1 => Just(i64::MAX as u64)];
         prop_oneof![
             4 => (0u64..300, id, 1i64..9, prop::bool::weighted(0.8))
@@ -349,7 +349,10 @@ mod tests {
         moments.add_unnumbered(trade, trade.id);
         (
             moments,
-            Candle::arrived(trade, Arrival { offset: trade.time.micros() as i64, part: 0, partition: 0 }),
+            Candle::arrived(
+                trade,
+                TradeArrival { offset: trade.time.micros() as i64, part: 0, partition: 0 },
+            ),
         )
     }
 

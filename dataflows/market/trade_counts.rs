@@ -25,7 +25,7 @@ pub struct Steps {
 
 /// Which trades count at a choice: those in `[from, to)`.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub struct Counted {
+pub struct CountedRange {
     /// The first moment.
     pub from: EventTime,
     /// The first moment after.
@@ -34,15 +34,15 @@ pub struct Counted {
 
 impl Steps {
     /// What counts at a choice at that moment.
-    pub fn counted(&self, moment: EventTime) -> Counted {
+    pub fn counted(&self, moment: EventTime) -> CountedRange {
         let to = multiple(moment.minus(self.grace), self.every).start;
-        Counted { from: to.minus(self.lookback), to }
+        CountedRange { from: to.minus(self.lookback), to }
     }
 
     /// What counts at a first choice at that moment.
-    pub fn counted_first(&self, moment: EventTime) -> Counted {
+    pub fn counted_first(&self, moment: EventTime) -> CountedRange {
         let to = multiple(moment.minus(self.grace), self.first_every).start;
-        Counted { from: multiple(to, self.every).start.minus(self.lookback), to }
+        CountedRange { from: multiple(to, self.every).start.minus(self.lookback), to }
     }
 
     /// The end of the cell that a pane lies in.
@@ -99,7 +99,7 @@ impl TradeCounts {
 
     /// Makes one of the cells that no choice at that moment or later tells apart.
     fn merge(&mut self, moment: EventTime, steps: &Steps) {
-        let Counted { to, .. } = steps.counted_first(moment);
+        let CountedRange { to, .. } = steps.counted_first(moment);
         let Some((&last, _)) = self.cells.range(..=to).next_back() else { return };
         let begin = steps.step_of(last).minus(steps.every);
         let mut trades = 0;
@@ -112,7 +112,7 @@ impl TradeCounts {
     }
 
     /// The trades that count.
-    pub fn weight(&self, counted: Counted) -> u64 {
+    pub fn weight(&self, counted: CountedRange) -> u64 {
         self.cells.range(counted.from.plus(1)..=counted.to).map(|(_, trades)| *trades).sum()
     }
 

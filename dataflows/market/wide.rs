@@ -7,20 +7,20 @@ use serde::{Deserialize, Serialize};
 
 /// A two's complement integer in [-2^255, 2^255).
 #[derive(Debug, Copy, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Wide {
+pub struct WideInteger {
     // High word first: the derived order is the numeric one.
     high: i128,
     low: u128,
 }
 
-impl Wide {
+impl WideInteger {
     /// Zero.
-    pub const ZERO: Wide = Wide { high: 0, low: 0 };
+    pub const ZERO: WideInteger = WideInteger { high: 0, low: 0 };
 
     /// A value of 128 bits.
     #[inline]
     pub const fn from_u128(value: u128) -> Self {
-        Wide { high: 0, low: value }
+        WideInteger { high: 0, low: value }
     }
 
     /// The product of a 128-bit and a 64-bit value; always fits, being below 2^192.
@@ -29,21 +29,21 @@ impl Wide {
         let low = (a as u64 as u128) * b as u128;
         let high = (a >> 64) * b as u128;
         let (sum, carry) = low.overflowing_add(high << 64);
-        Wide { high: ((high >> 64) + carry as u128) as i128, low: sum }
+        WideInteger { high: ((high >> 64) + carry as u128) as i128, low: sum }
     }
 
     /// Adds. The sums of this crate stay below 2^253 in magnitude (see `Moments`), so this never overflows.
     #[inline]
-    pub const fn add(self, other: Wide) -> Wide {
+    pub const fn add(self, other: WideInteger) -> WideInteger {
         let (low, carry) = self.low.overflowing_add(other.low);
-        Wide { high: self.high.wrapping_add(other.high).wrapping_add(carry as i128), low }
+        WideInteger { high: self.high.wrapping_add(other.high).wrapping_add(carry as i128), low }
     }
 
     /// The additive inverse.
     #[inline]
-    pub const fn negate(self) -> Wide {
+    pub const fn negate(self) -> WideInteger {
         let (low, carry) = (!self.low).overflowing_add(1);
-        Wide { high: (!self.high).wrapping_add(carry as i128), low }
+        WideInteger { high: (!self.high).wrapping_add(carry as i128), low }
     }
 
     /// Whether it is zero.
@@ -61,7 +61,7 @@ impl Wide {
     /// Of 256 bits, least word first.
     #[inline]
     pub const fn from_words([a, b, c, d]: [u64; 4]) -> Self {
-        Wide { high: (c as u128 | (d as u128) << 64) as i128, low: a as u128 | (b as u128) << 64 }
+        WideInteger { high: (c as u128 | (d as u128) << 64) as i128, low: a as u128 | (b as u128) << 64 }
     }
 
     /// The value, where it is not negative and fits 128 bits.
@@ -81,14 +81,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn any_wide() -> impl Strategy<Value = Wide> {
-        (any::<i64>(), any::<u128>()).prop_map(|(high, low)| Wide { high: i128::from(high), low })
+    fn any_wide() -> impl Strategy<Value = WideInteger> {
+        (any::<i64>(), any::<u128>()).prop_map(|(high, low)| WideInteger { high: i128::from(high), low })
     }
 
     proptest! {
         #[test]
         fn a_product_of_two_i128_is_exact(a: u128, b: u64) {
-            prop_assert_eq!(Wide::product(a, b).to_bigint(), BigInt::from(a) * BigInt::from(b));
+            prop_assert_eq!(WideInteger::product(a, b).to_bigint(), BigInt::from(a) * BigInt::from(b));
         }
 
         #[test]

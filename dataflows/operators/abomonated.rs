@@ -1,6 +1,6 @@
 //! Records that travel between processes as plain words, through abomonation (feature `abomonation`).
 //!
-//! timely encodes a container by [`ContainerBytes`], for `Vec<D>` with bincode. [`Abomonated`] is a container
+//! timely encodes a container by [`ContainerBytes`], for `Vec<D>` with bincode. [`AbomonatedRecords`] is a container
 //! that is a `Vec<D>` in memory and encodes its records with abomonation, which copies memory as it is.
 //!
 //! **The advisory.** abomonation is unsound (RUSTSEC-2021-0120, CVE-2021-45708; all versions, not
@@ -48,7 +48,7 @@ pub trait Plain: Sized {
 }
 
 /// Arrays of `u64`, or of such arrays, and nothing else.
-pub trait Words: sealed::Sealed + Abomonation + Copy + 'static {
+pub trait Words: sealed::WordArray + Abomonation + Copy + 'static {
     /// In the byte order of the wire, or back from it.
     #[must_use]
     fn ordered(self) -> Self;
@@ -56,9 +56,9 @@ pub trait Words: sealed::Sealed + Abomonation + Copy + 'static {
 
 mod sealed {
     /// Keeps [`super::Words`] to arrays of `u64`: the safety of this module depends on it.
-    pub trait Sealed {}
-    impl<const N: usize> Sealed for [u64; N] {}
-    impl<const N: usize, const M: usize> Sealed for [[u64; N]; M] {}
+    pub trait WordArray {}
+    impl<const N: usize> WordArray for [u64; N] {}
+    impl<const N: usize, const M: usize> WordArray for [[u64; N]; M] {}
 }
 
 impl<const N: usize> Words for [u64; N]
@@ -83,23 +83,23 @@ where
 
 /// A vector that abomonation encodes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Abomonated<D>(pub Vec<D>);
+pub struct AbomonatedRecords<D>(pub Vec<D>);
 
 // Derived, it would ask for a default record.
-impl<D> Default for Abomonated<D> {
+impl<D> Default for AbomonatedRecords<D> {
     fn default() -> Self {
-        Abomonated(Vec::new())
+        AbomonatedRecords(Vec::new())
     }
 }
 
-impl<D> Accountable for Abomonated<D> {
+impl<D> Accountable for AbomonatedRecords<D> {
     #[inline]
     fn record_count(&self) -> i64 {
         self.0.record_count()
     }
 }
 
-impl<D> DrainContainer for Abomonated<D> {
+impl<D> DrainContainer for AbomonatedRecords<D> {
     type Item<'a>
         = D
     where
@@ -115,7 +115,7 @@ impl<D> DrainContainer for Abomonated<D> {
     }
 }
 
-impl<D> SizableContainer for Abomonated<D> {
+impl<D> SizableContainer for AbomonatedRecords<D> {
     #[inline]
     fn at_capacity(&self) -> bool {
         self.0.at_capacity()
@@ -125,11 +125,11 @@ impl<D> SizableContainer for Abomonated<D> {
     fn ensure_capacity(&mut self, stash: &mut Option<Self>) {
         let mut spare = stash.take().map(|stash| stash.0);
         self.0.ensure_capacity(&mut spare);
-        *stash = spare.map(Abomonated);
+        *stash = spare.map(AbomonatedRecords);
     }
 }
 
-impl<D> PushInto<D> for Abomonated<D> {
+impl<D> PushInto<D> for AbomonatedRecords<D> {
     #[inline]
     fn push_into(&mut self, record: D) {
         self.0.push(record);
@@ -138,11 +138,11 @@ impl<D> PushInto<D> for Abomonated<D> {
 
 /// On the wire: the number of records; of each the length of its text and its words; then all texts; zeros up
 /// to a multiple of eight bytes. Everything little-endian.
-impl<D: Plain> ContainerBytes for Abomonated<D> {
+impl<D: Plain> ContainerBytes for AbomonatedRecords<D> {
     fn from_bytes(bytes: Bytes) -> Self {
         // There is no error to return here, and a peer that has shown to run the same program sends no
         // nonsense.
-        Abomonated(read(&bytes).expect("another process has sent records that are none"))
+        AbomonatedRecords(read(&bytes).expect("another process has sent records that are none"))
     }
 
     fn length_in_bytes(&self) -> usize {
@@ -293,16 +293,20 @@ where
     D: Plain + ExchangeData + Clone,
 {
     fn exchange_plain(self, name: &str, mut route: impl FnMut(&D) -> u64 + 'static) -> Self {
-        let wrapped: Stream<'scope, T, Abomonated<D>> =
+        let wrapped: Stream<'scope, T, AbomonatedRecords<D>> =
             self.unary(Pipeline, &format!("{name}: plain"), |_, _| {
                 |input, output| {
                     input.for_each(|capability, records| {
-                        output.session(&capability).give_container(&mut Abomonated(std::mem::take(records)));
+                        output
+                            .session(&capability)
+                            .give_container(&mut AbomonatedRecords(std::mem::take(records)));
                     });
                 }
             });
         let by_route =
-            ExchangeCore::<CapacityContainerBuilder<Abomonated<D>>, _>::new(move |record: &D| route(record));
+            ExchangeCore::<CapacityContainerBuilder<AbomonatedRecords<D>>, _>::new(move |record: &D| {
+                route(record)
+            });
         wrapped.unary(by_route, name, |_, _| {
             |input, output| {
                 input.for_each(|capability, records| {
@@ -340,7 +344,7 @@ mod tests {
     }
 
     fn bytes(records: Vec<Record>) -> Vec<u8> {
-        let container = Abomonated(records);
+        let container = AbomonatedRecords(records);
         let mut bytes = Vec::new();
         container.into_bytes(&mut bytes);
         assert_eq!(bytes.len(), container.length_in_bytes());
@@ -357,7 +361,7 @@ mod tests {
             sent.extend(bytes(records.clone()));
             let mut sent = BytesMut::from(sent).freeze();
             sent.extract_to(offset);
-            prop_assert_eq!(Abomonated::<Record>::from_bytes(sent).0, records);
+            prop_assert_eq!(AbomonatedRecords::<Record>::from_bytes(sent).0, records);
         }
 
         #[test]

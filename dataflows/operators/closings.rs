@@ -3,12 +3,12 @@
 use crate::market::acceptance::Counts;
 use crate::market::definition::Definition;
 use crate::market::event_time::EventTime;
-use crate::market::resume::{Lasting, Resume};
+use crate::market::resume::{LastingChange, Resume};
 use crate::market::row::{ClosedBy, Row};
 use crate::market::trade::Symbol;
 use crate::operators::emission::Emission;
-pub use crate::operators::moves::Moved;
 use crate::operators::moves::Moves;
+pub use crate::operators::moves::WatermarkMove;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,13 +24,13 @@ use timely::progress::frontier::MutableAntichain;
 /// so that no commit ever holds a part of it (refused records without the offset after them would be given
 /// again).
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Note {
+pub struct PartitionReport {
     /// How far the partition is.
     pub progress: PartitionProgress,
     /// Where something else than its own records took its watermark.
-    pub moved: Option<Moved>,
+    pub moved: Option<WatermarkMove>,
     /// The records that it has refused.
-    pub refused: Vec<Refusal>,
+    pub refused: Vec<RefusedRecord>,
     /// What has changed in its part of the checkpoint: encoded entries, `None` where one goes.
     pub changes: Vec<(String, Option<Vec<u8>>)>,
     /// Wanted symbols that have come to trade in it.
@@ -41,7 +41,7 @@ pub struct Note {
 
 /// A record that does not count although somebody might have wanted it to.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Refusal {
+pub struct RefusedRecord {
     /// Where it was.
     pub partition: u32,
     /// Its offset there.
@@ -107,9 +107,9 @@ pub struct Outbox {
     /// What has changed in the partitions' parts of the checkpoint.
     pub changes: Vec<(String, Option<Vec<u8>>)>,
     /// What outlives its windows, as it changed, in order of the looks.
-    pub lasting: Vec<(EventTime, Lasting)>,
+    pub lasting: Vec<(EventTime, LastingChange)>,
     /// Refused records, in the order in which their partitions refused them.
-    pub refused: Vec<Refusal>,
+    pub refused: Vec<RefusedRecord>,
     /// The latest news of each partition.
     pub partitions: BTreeMap<u32, PartitionProgress>,
     /// Rows looked at before this time are all there: the frontier. `None` when the input has ended.
@@ -147,7 +147,7 @@ impl Outbox {
 /// The probe is behind it: what the probe has passed is in the outbox.
 pub fn closings<'scope>(
     rows: StreamVec<'scope, EventTime, Emission>,
-    notes: StreamVec<'scope, EventTime, Note>,
+    notes: StreamVec<'scope, EventTime, PartitionReport>,
     definition: &Definition,
     resume: &Arc<Resume>,
 ) -> (Rc<RefCell<Outbox>>, Handle<EventTime>) {
@@ -189,7 +189,7 @@ struct InOrder {
     /// How long after a moment a row may ask what took watermarks there.
     reach: u64,
     rows: BTreeMap<EventTime, Vec<Row>>,
-    lasting: BTreeMap<EventTime, Vec<Lasting>>,
+    lasting: BTreeMap<EventTime, Vec<LastingChange>>,
     moves: Moves,
     /// Whether intervals of idleness have changed since the outbox was told.
     idle_changed: bool,
@@ -216,7 +216,7 @@ impl InOrder {
         }
     }
 
-    fn absorb_note(&mut self, mut note: Note, outbox: &mut Outbox) {
+    fn absorb_note(&mut self, mut note: PartitionReport, outbox: &mut Outbox) {
         if let Some(moved) = note.moved {
             self.moves.add(moved);
             self.idle_changed |= moved.by == ClosedBy::Idle;

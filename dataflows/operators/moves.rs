@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 /// A partition's watermark went from the first time to the second by something else than its own records.
 #[derive(Debug, Copy, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Moved {
+pub struct WatermarkMove {
     /// Where it stood.
     pub from: EventTime,
     /// Where it went.
@@ -32,7 +32,7 @@ impl Moves {
         Moves { idle: idle.iter().copied().collect(), ended: None }
     }
 
-    pub(crate) fn add(&mut self, Moved { mut from, mut to, by }: Moved) {
+    pub(crate) fn add(&mut self, WatermarkMove { mut from, mut to, by }: WatermarkMove) {
         match by {
             ClosedBy::Event => {}
             ClosedBy::Eof => self.ended = Some(self.ended.map_or(from, |e| e.min(from))),
@@ -91,10 +91,10 @@ mod tests {
     fn a_window_is_closed_by_the_move_that_passed_its_end() {
         let mut moves = Moves::default();
         assert_eq!(moves.closed_by(at(5)), ClosedBy::Event);
-        moves.add(Moved { from: at(10), to: at(20), by: ClosedBy::Idle });
-        moves.add(Moved { from: at(20), to: at(25), by: ClosedBy::Idle });
-        moves.add(Moved { from: at(40), to: at(50), by: ClosedBy::Idle });
-        moves.add(Moved { from: at(60), to: EventTime::MAX, by: ClosedBy::Eof });
+        moves.add(WatermarkMove { from: at(10), to: at(20), by: ClosedBy::Idle });
+        moves.add(WatermarkMove { from: at(20), to: at(25), by: ClosedBy::Idle });
+        moves.add(WatermarkMove { from: at(40), to: at(50), by: ClosedBy::Idle });
+        moves.add(WatermarkMove { from: at(60), to: EventTime::MAX, by: ClosedBy::Eof });
         for (point, expected) in [
             (10, ClosedBy::Event),
             (11, ClosedBy::Idle),

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 /// What has left of a window that is not final.
 #[derive(Debug, Clone, Default)]
-pub struct Emitted<V> {
+pub struct EmittedValues<V> {
     /// The last provisional row's values.
     provisional: Option<V>,
     /// The last closed row's revision and values.
@@ -18,7 +18,7 @@ pub struct Emitted<V> {
 /// Decides whether a look at a window with these values gives a row, and remembers that it did. `look` is a
 /// moment at which windows that end then are looked at; `same` says whether two values give the same row.
 pub fn stage_of<V: Clone>(
-    emitted: &mut BTreeMap<EventTime, Emitted<V>>,
+    emitted: &mut BTreeMap<EventTime, EmittedValues<V>>,
     end: EventTime,
     look: EventTime,
     values: &V,
@@ -35,7 +35,7 @@ pub fn stage_of<V: Clone>(
         };
         return Some(Stage::Closed { revision, last: true });
     }
-    let emitted = emitted.entry(end).or_insert_with(|| Emitted { provisional: None, closed: None });
+    let emitted = emitted.entry(end).or_insert_with(|| EmittedValues { provisional: None, closed: None });
     if look < end {
         if emitted.provisional.as_ref().is_some_and(|before| same(before, values)) {
             return None;

@@ -8,16 +8,16 @@ mod ticks;
 
 use crate::market::agenda::Agenda;
 use crate::market::candle::Candle;
-use crate::market::changes::{Changing, CrossNumber, DatedChange, Life};
+use crate::market::changes::{CrossNumber, DatedChange, DefinitionTimeline, Life};
 use crate::market::cross::LegState;
 use crate::market::definition::{Definition, MissingLeg};
 use crate::market::event_time::EventTime;
 use crate::market::looks::Looks;
 use crate::market::moments::Moments;
 use crate::market::name_keys::name_of;
-use crate::market::resume::{Lasting, Resume};
+use crate::market::resume::{LastingChange, Resume};
 use crate::market::row::{Occasion, RowKind, symbol_row};
-use crate::market::slots::Asked;
+use crate::market::slots::FiringKind;
 use crate::market::symbol_state::{PaneSlots, SymbolState};
 use crate::market::trade::Symbol;
 use crate::market::window::WindowState;
@@ -26,7 +26,7 @@ use crate::market::work::count;
 use crate::operators::at_looks::LookLogic;
 use crate::operators::emission::Emission;
 use crate::operators::pane_trace::PaneTrace;
-use crate::operators::revisions::{Emitted, stage_of};
+use crate::operators::revisions::{EmittedValues, stage_of};
 use differential_dataflow::trace::{Cursor, Navigable, SpanOf};
 use kept::KeptBase;
 pub(crate) use kept::kept_bases;
@@ -67,7 +67,7 @@ pub(crate) struct WindowLooks {
     definition: Arc<Definition>,
     resume: Arc<Resume>,
     looks: Looks,
-    changing: Changing,
+    changing: DefinitionTimeline,
     legs: HashSet<Symbol>,
     /// Whether crosses are told of all symbols, since each may become a leg.
     tells_all: bool,
@@ -86,7 +86,7 @@ pub(crate) struct WindowLooks {
     /// Of which windows each has rows.
     lives: Vec<Life>,
     /// What each symbol has told of its windows.
-    given: Vec<Box<[Given]>>,
+    given: Vec<Box<[ReportedWindows]>>,
     /// The slots of the pane that came last.
     slots: PaneSlots,
     /// The windows with trades that become final: of each symbol and definition, by [`WindowLooks::line`].
@@ -105,12 +105,12 @@ pub(crate) struct WindowLooks {
 
 /// What has left of a symbol's windows of one definition that are not final.
 #[derive(Default)]
-struct Given {
+struct ReportedWindows {
     /// What crosses have been told, by window end.
     told: BTreeMap<EventTime, LegState>,
     /// The latest final window with trades; only where it may stand in.
     latest: Option<Box<(EventTime, LegState)>>,
-    emitted: BTreeMap<EventTime, Emitted<WindowState>>,
+    emitted: BTreeMap<EventTime, EmittedValues<WindowState>>,
 }
 
 type EmitLook<'a> = &'a mut dyn FnMut(EventTime, LookOutput);
@@ -132,7 +132,7 @@ impl WindowLooks {
             legs: HashSet::new(),
             tells_all: definition.holds_windows(),
             turning: BTreeMap::new(),
-            changing: Changing::of(definition).after(&resume.changes()),
+            changing: DefinitionTimeline::of(definition).after(&resume.changes()),
             lives: Vec::new(),
             definition: Arc::clone(definition),
             withhold_before: EventTime::MIN,
@@ -159,7 +159,8 @@ impl WindowLooks {
         let is_leg = self.tells_all || self.legs.contains(name);
         self.symbols.push(SymbolState::new(name, is_leg, &self.looks, &self.resume));
         self.lives.push(self.changing.life_of(name));
-        let given = |window| Given { latest: self.stood_in(name, window).map(Box::new), ..Given::default() };
+        let stood_in = |window| self.stood_in(name, window).map(Box::new);
+        let given = |window| ReportedWindows { latest: stood_in(window), ..ReportedWindows::default() };
         self.given.push(self.looks.windows.each().iter().map(given).collect());
         self.numbers.insert(name.clone(), self.symbols.len() - 1);
         self.symbols.len() - 1
@@ -214,7 +215,7 @@ impl WindowLooks {
     }
 
     /// The look at one window of one symbol: tells crosses and emits a row, where there is news.
-    fn look_at(&mut self, line: usize, firing: (EventTime, Asked), look: EventTime, give: EmitLook<'_>) {
+    fn look_at(&mut self, line: usize, firing: (EventTime, FiringKind), look: EventTime, give: EmitLook<'_>) {
         count(1);
         let (number, place) = self.of_line(line);
         let Some(state) = self.tell(line, firing, look, give) else { return };
@@ -226,12 +227,12 @@ impl WindowLooks {
         if look == self.looks.final_at(end) && stands_in && look > self.known_to {
             let (leg, latest) = ((symbol.name.clone(), window.name_owned()), LegState::of(&state));
             given.latest = self.carries.then(|| Box::new((end, latest)));
-            let carried = Lasting::Carried(leg, end, Box::new(latest));
+            let carried = LastingChange::Carried(leg, end, Box::new(latest));
             give(look.minus(1), LookOutput::Emission(Emission::Lasting(look, carried)));
         }
         if look == self.looks.final_at(end) && self.tells_all && look > self.resume.at {
             let of = (symbol.name.clone(), window.name_owned());
-            let held = Lasting::Held(of, end, Box::new(LegState::of(&state)));
+            let held = LastingChange::Held(of, end, Box::new(LegState::of(&state)));
             give(look.minus(1), LookOutput::Emission(Emission::Lasting(look, held)));
         }
         let emitted = &mut given.emitted;
@@ -249,7 +250,7 @@ impl WindowLooks {
     fn tell(
         &mut self,
         line: usize,
-        (end, asked): (EventTime, Asked),
+        (end, asked): (EventTime, FiringKind),
         look: EventTime,
         give: EmitLook<'_>,
     ) -> Option<WindowState> {
@@ -302,7 +303,7 @@ impl WindowLooks {
             if let Some((ahead, place)) = ahead.next().map(|ahead| self.of_line(*ahead)) {
                 self.symbols[ahead].slots(place).prefetch();
             }
-            self.look_at(line, (end, Asked::Final), look, give);
+            self.look_at(line, (end, FiringKind::Final), look, give);
             let (number, place) = self.of_line(line);
             let (symbol, window) = (&mut self.symbols[number], self.looks.windows.at(place));
             symbol.settle(place, window, end);
@@ -315,7 +316,7 @@ impl WindowLooks {
     /// The looks at the windows that end now.
     fn end(&mut self, look: EventTime, give: EmitLook<'_>) {
         for line in self.ending.take(look) {
-            self.look_at(line, (look, Asked::Ending), look, give);
+            self.look_at(line, (look, FiringKind::Ending), look, give);
             let (number, place) = self.of_line(line);
             let window = self.looks.windows.at(place);
             self.ending.set(line, self.symbols[number].slots(place).first_end_from(window, look.plus(1)));

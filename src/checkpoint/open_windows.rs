@@ -22,7 +22,7 @@ pub(super) struct OpenWindow {
 }
 
 /// How many trades a symbol has in the slots of a definition, by their ends.
-type Slots = BTreeMap<EventTime, i64>;
+type SlotCounts = BTreeMap<EventTime, i64>;
 
 /// The windows that are not final and that have trades, in order of their ends. Of windows that grow from
 /// one start those that have a row by now: not yet begun is what ends later.
@@ -52,8 +52,11 @@ pub(super) fn of(checkpoint: &Checkpoint) -> Vec<OpenWindow> {
 }
 
 /// The slots of each symbol in each definition, where they have trades.
-fn slots<'a>(checkpoint: &'a Checkpoint, windows: &Windows) -> BTreeMap<(WindowPlace, &'a Symbol), Slots> {
-    let mut found: BTreeMap<(WindowPlace, &Symbol), Slots> = BTreeMap::new();
+fn slots<'a>(
+    checkpoint: &'a Checkpoint,
+    windows: &Windows,
+) -> BTreeMap<(WindowPlace, &'a Symbol), SlotCounts> {
+    let mut found: BTreeMap<(WindowPlace, &Symbol), SlotCounts> = BTreeMap::new();
     let mut held: BTreeMap<(WindowPlace, &Symbol), EventTime> = BTreeMap::new();
     for (symbol, place, base) in each_base(&checkpoint.resume.bases, windows) {
         held.insert((place, symbol), base.until);
@@ -76,8 +79,8 @@ fn slots<'a>(checkpoint: &'a Checkpoint, windows: &Windows) -> BTreeMap<(WindowP
 }
 
 /// The ends of the open windows that hold a symbol's slots, and their trades.
-fn ends(window: &Window, slots: &Slots, is_open: impl Fn(EventTime) -> bool) -> Slots {
-    let mut found = Slots::new();
+fn ends(window: &Window, slots: &SlotCounts, is_open: impl Fn(EventTime) -> bool) -> SlotCounts {
+    let mut found = SlotCounts::new();
     for (slot_end, trades) in slots {
         if window.grows() {
             // Only where the symbol traded since the end before.

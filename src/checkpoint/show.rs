@@ -22,7 +22,7 @@ const MOST_WINDOWS: usize = 20;
 
 /// A checkpoint in the user's terms.
 #[derive(Debug, Serialize)]
-pub(super) struct Shown {
+pub(super) struct CheckpointSummary {
     job: String,
     ledger: String,
     /// The program that wrote it.
@@ -38,10 +38,10 @@ pub(super) struct Shown {
     log: Vec<ToldChange>,
     #[serde(skip)]
     changes: Vec<String>,
-    partitions: Vec<Partition>,
+    partitions: Vec<PartitionSummary>,
     open_windows: Vec<OpenWindow>,
     statistics: Vec<Statistics>,
-    carried: Vec<Carried>,
+    carried: Vec<CarriedLeg>,
     /// What windows without trades are filled from.
     closes: Vec<Close>,
     /// Where idleness or adoption took watermarks.
@@ -53,7 +53,7 @@ pub(super) struct Shown {
 }
 
 #[derive(Debug, Serialize)]
-struct Partition {
+struct PartitionSummary {
     partition: u32,
     /// Where the job reads several topics.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,7 +83,7 @@ struct Statistics {
 }
 
 #[derive(Debug, Serialize)]
-struct Carried {
+struct CarriedLeg {
     symbol: String,
     window: String,
     end_ms: u64,
@@ -97,7 +97,7 @@ struct Close {
     end_ms: u64,
 }
 
-impl Shown {
+impl CheckpointSummary {
     pub(super) fn new(store: &CheckpointStore, held: &StoredCheckpoint) -> Result<Self> {
         let checkpoint = Checkpoint::decode(&held.entries)?;
         let job = checkpoint.job.as_ref();
@@ -113,13 +113,13 @@ impl Shown {
             });
         }
         statistics.sort_by(|a, b| (&a.name, &a.window).cmp(&(&b.name, &b.window)));
-        let carried = checkpoint.resume.carried.iter().map(|((symbol, window), (end, leg))| Carried {
+        let carried = checkpoint.resume.carried.iter().map(|((symbol, window), (end, leg))| CarriedLeg {
             symbol: name_of(symbol).to_string(),
             window: window.to_string(),
             end_ms: end.millis(),
             trades: leg.moments.n,
         });
-        let mut carried: Vec<Carried> = carried.collect();
+        let mut carried: Vec<CarriedLeg> = carried.collect();
         carried.sort_by(|a, b| (&a.symbol, &a.window).cmp(&(&b.symbol, &b.window)));
         let closes = checkpoint.resume.closes.iter().map(|((symbol, window), close)| Close {
             symbol: name_of(symbol).to_string(),
@@ -129,7 +129,7 @@ impl Shown {
         let mut closes: Vec<Close> = closes.collect();
         closes.sort_by(|a, b| (&a.symbol, &a.window).cmp(&(&b.symbol, &b.window)));
         let topics: Vec<&str> = job.map(topics_of).unwrap_or_default();
-        let partition = |(number, partition): (&u32, &PartitionCheckpoint)| Partition {
+        let partition = |(number, partition): (&u32, &PartitionCheckpoint)| PartitionSummary {
             partition: topic_of(*number, &topics).1,
             topic: topic_of(*number, &topics).0.map(str::to_owned),
             offset: partition.head.next,
@@ -141,7 +141,7 @@ impl Shown {
             panes: partition.panes.keys().map(|(end, _)| end).collect::<BTreeSet<_>>().len(),
             read_bytes: partition.read.map(|read| read.bytes),
         };
-        Ok(Shown {
+        Ok(CheckpointSummary {
             job: store.job.clone(),
             ledger: store.shown(),
             program: job.map(|job| job.program.clone()),
@@ -268,7 +268,7 @@ impl Shown {
     }
 }
 
-impl Partition {
+impl PartitionSummary {
     fn shown(&self) -> String {
         match &self.topic {
             Some(topic) => format!("{topic}-{}", self.partition),

@@ -7,11 +7,11 @@ mod serving;
 pub(super) use processes::warn_of_few_cores;
 
 use super::computed::{definition, wanted};
-use super::layers::{Given, Origin};
+use super::layers::{Origin, SettingValues};
 use super::properties::{self, Property};
-use super::settings::{self as s, About};
+use super::settings::{self as s, SettingText};
 use super::source::{can_be_read_again, keeps_what_is_open, only_topic, source};
-use super::usage::{UsageError, Wrong};
+use super::usage::{InvalidValue, UsageError};
 use super::{outputs, places};
 use crate::config::checkpoint::CheckpointStore;
 use crate::config::{
@@ -30,7 +30,7 @@ use std::time::Duration;
 const SERVE_PORT: u16 = 8080;
 
 /// A run.
-pub(super) fn run(given: &mut Given) -> Result<Config, UsageError> {
+pub(super) fn run(given: &mut SettingValues) -> Result<Config, UsageError> {
     let definition = definition(given)?;
     let (kafka, _) = kafka(given)?;
     let sinks = given.get(&s::TO)?;
@@ -67,7 +67,7 @@ pub(super) fn run(given: &mut Given) -> Result<Config, UsageError> {
     config.agreed = s::agreed(&config);
     can_be_read_again(given, &config)?;
     if config.has_ledger() && !config.changes.is_empty() {
-        return Err(Wrong::told(
+        return Err(InvalidValue::told(
             "rows with a checkpoint",
             "rows on standard output: what is changed is known before",
         )
@@ -79,7 +79,7 @@ pub(super) fn run(given: &mut Given) -> Result<Config, UsageError> {
 }
 
 /// Past trades again: a run to the end of each log, or of the range, that leaves nothing behind.
-pub(super) fn replay(given: &mut Given) -> Result<ReplayConfig, UsageError> {
+pub(super) fn replay(given: &mut SettingValues) -> Result<ReplayConfig, UsageError> {
     let definition = definition(given)?;
     let (kafka, _) = kafka(given)?;
     let (since, until) = (given.find(&s::SINCE)?, given.find(&s::UNTIL)?);
@@ -89,7 +89,7 @@ pub(super) fn replay(given: &mut Given) -> Result<ReplayConfig, UsageError> {
         let window = duration::show(definition.windows.longest());
         let expected = format!("a time that is later than --since by a window at least, which is {window}");
         let got = format!("{} ms, and --since {} ms", until.millis(), since.millis());
-        return Err(Wrong::told(got, expected).at(given.what(&s::UNTIL.about)));
+        return Err(InvalidValue::told(got, expected).at(given.what(&s::UNTIL.about)));
     }
     let mut source = source(given, &kafka, false)?;
     if let Source::Kafka(source) = &mut source {
@@ -114,7 +114,7 @@ pub(super) fn replay(given: &mut Given) -> Result<ReplayConfig, UsageError> {
 
 /// A run that keeps nothing, and writes nothing itself.
 pub(super) fn leaves_nothing(
-    given: &Given,
+    given: &SettingValues,
     name: &str,
     (definition, source, kafka): (Definition, Source, KafkaClient),
 ) -> Result<Config, UsageError> {
@@ -129,13 +129,13 @@ pub(super) fn leaves_nothing(
 }
 
 /// The read side over results that exist.
-pub(super) fn serve(given: &Given) -> Result<ServeConfig, UsageError> {
+pub(super) fn serve(given: &SettingValues) -> Result<ServeConfig, UsageError> {
     let from = given.what(&s::FROM.about);
     let expected = "kafka:TOPIC, sqlite:PATH, postgres:URL, csv:FOLDER, parquet:FOLDER or a file of rows";
     let target = match given.texts(&s::FROM.about) {
-        None => return Err(Wrong::told("nothing", expected).at(from)),
+        None => return Err(InvalidValue::told("nothing", expected).at(from)),
         Some([text]) => places::results(text, expected).map_err(|wrong| wrong.at(from.clone()))?,
-        Some(texts) => return Err(Wrong::told(texts.join(" "), format!("one of {expected}")).at(from)),
+        Some(texts) => return Err(InvalidValue::told(texts.join(" "), format!("one of {expected}")).at(from)),
     };
     let (kafka, _) = kafka(given)?;
     let trades = match given.texts(&s::TOPIC.about) {
@@ -162,11 +162,11 @@ pub(super) fn serve(given: &Given) -> Result<ServeConfig, UsageError> {
 
 /// Flags of Kafka mean nothing where no topic is read; in a layer behind the one that chose, they are
 /// standing settings.
-fn of_kafka_is_nothing(given: &Given, abouts: &[&About]) -> Result<(), UsageError> {
+fn of_kafka_is_nothing(given: &SettingValues, abouts: &[&SettingText]) -> Result<(), UsageError> {
     let chosen = given.origin(&s::FROM.about).rank();
     match abouts.iter().find(|a| given.texts(a).is_some() && given.origin(a).rank() >= chosen) {
         None => Ok(()),
-        Some(about) => Err(Wrong::told(
+        Some(about) => Err(InvalidValue::told(
             "no topic to read",
             "it with --from kafka:TOPIC, or with -t, the topic of trades for replays",
         )
@@ -175,7 +175,7 @@ fn of_kafka_is_nothing(given: &Given, abouts: &[&About]) -> Result<(), UsageErro
 }
 
 /// A demonstration.
-pub(super) fn demo(given: &mut Given) -> Result<DemoConfig, UsageError> {
+pub(super) fn demo(given: &mut SettingValues) -> Result<DemoConfig, UsageError> {
     Ok(DemoConfig {
         definition: definition(given)?,
         speed: given.get(&s::SPEED)?,
@@ -189,7 +189,7 @@ pub(super) fn demo(given: &mut Given) -> Result<DemoConfig, UsageError> {
 }
 
 /// The collector.
-pub(super) fn produce(given: &Given) -> Result<ProduceConfig, UsageError> {
+pub(super) fn produce(given: &SettingValues) -> Result<ProduceConfig, UsageError> {
     let (_, selection) = wanted(given)?;
     let (kafka, _) = kafka(given)?;
     let sinks = given.get(&s::TO)?;
@@ -204,7 +204,7 @@ pub(super) fn produce(given: &Given) -> Result<ProduceConfig, UsageError> {
     outputs::check_disjoint(given, &nothing, &sinks, None)?;
     let capture = given.get(&s::CAPTURE)?;
     if capture && matches!(to, ProduceTarget::Kafka(_)) {
-        return Err(Wrong::told("a topic to write to", "a file, or - for standard output, with it")
+        return Err(InvalidValue::told("a topic to write to", "a file, or - for standard output, with it")
             .hint("a record in Kafka has its timestamp")
             .at(given.what(&s::CAPTURE.about)));
     }
@@ -230,21 +230,24 @@ pub(super) fn produce(given: &Given) -> Result<ProduceConfig, UsageError> {
 }
 
 /// Where a job's checkpoint is.
-pub(super) fn checkpoint(given: &Given) -> Result<CheckpointStore, UsageError> {
+pub(super) fn checkpoint(given: &SettingValues) -> Result<CheckpointStore, UsageError> {
     let (kafka, _) = kafka(given)?;
     let sinks = given.get(&s::TO)?;
     let Some(target) = ledger_of(&sinks) else {
         let expected = "where the job's rows go: a file, kafka:TOPIC, sqlite:PATH or postgres:URL";
-        return Err(Wrong::told("no place that holds a checkpoint", expected).at(given.what(&s::TO.about)));
+        return Err(
+            InvalidValue::told("no place that holds a checkpoint", expected).at(given.what(&s::TO.about))
+        );
     };
     let (job, verbosity) = (given.get(&s::NAME)?, verbosity(given)?);
     Ok(CheckpointStore { target: target.clone(), kafka, job, verbosity })
 }
 
 /// One place; what says how brokers are reached has a meaning for a topic only.
-fn produce_target(given: &Given, sinks: &[SinkTarget]) -> Result<ProduceTarget, UsageError> {
+fn produce_target(given: &SettingValues, sinks: &[SinkTarget]) -> Result<ProduceTarget, UsageError> {
     let wrong = |got: &str| {
-        Wrong::told(got, "one of kafka:TOPIC, a file, or - for standard output").at(given.what(&s::TO.about))
+        InvalidValue::told(got, "one of kafka:TOPIC, a file, or - for standard output")
+            .at(given.what(&s::TO.about))
     };
     let to = match sinks {
         [SinkTarget::Kafka(topic)] => return Ok(ProduceTarget::Kafka(topic.clone())),
@@ -255,10 +258,10 @@ fn produce_target(given: &Given, sinks: &[SinkTarget]) -> Result<ProduceTarget, 
         _ => return Err(wrong("several places")),
     };
     let chosen = given.origin(&s::TO.about).rank();
-    let reaching: [&About; 3] = [&s::BROKERS.about, &s::PROPERTY.about, &s::KAFKA_CONFIG.about];
+    let reaching: [&SettingText; 3] = [&s::BROKERS.about, &s::PROPERTY.about, &s::KAFKA_CONFIG.about];
     match reaching.into_iter().find(|a| given.texts(a).is_some() && given.origin(a).rank() >= chosen) {
         None => Ok(to),
-        Some(about) => Err(Wrong::told(
+        Some(about) => Err(InvalidValue::told(
             "no topic to write to",
             "it with --to kafka:TOPIC only, where it means something",
         )
@@ -267,7 +270,7 @@ fn produce_target(given: &Given, sinks: &[SinkTarget]) -> Result<ProduceTarget, 
 }
 
 /// How brokers are reached, and the properties with their places.
-pub(super) fn kafka(given: &Given) -> Result<(KafkaClient, Vec<Property>), UsageError> {
+pub(super) fn kafka(given: &SettingValues) -> Result<(KafkaClient, Vec<Property>), UsageError> {
     let mut all = Vec::new();
     let what = given.what(&s::PROPERTY.about);
     for text in given.find(&s::PROPERTY)?.unwrap_or_default().iter().rev() {
@@ -288,17 +291,17 @@ pub(super) fn kafka(given: &Given) -> Result<(KafkaClient, Vec<Property>), Usage
 }
 
 /// How much is told, and how.
-pub(super) fn logging(given: &Given) -> Result<Logging, UsageError> {
+pub(super) fn logging(given: &SettingValues) -> Result<Logging, UsageError> {
     Ok(Logging { verbosity: verbosity(given)?, format: given.get(&s::LOG_FORMAT)? })
 }
 
 /// Of `-q` and `-v` the one that was given nearer to the user.
-fn verbosity(given: &Given) -> Result<Verbosity, UsageError> {
-    let rank = |about: &About| given.origin(about).rank();
+fn verbosity(given: &SettingValues) -> Result<Verbosity, UsageError> {
+    let rank = |about: &SettingText| given.origin(about).rank();
     let (quiet, verbose) = (rank(&s::QUIET.about), rank(&s::VERBOSE.about));
     match (given.get(&s::QUIET)?, given.get(&s::VERBOSE)?) {
         (true, true) if quiet == verbose => {
-            Err(Wrong::told("-q and -v", "one of them").at(given.what(&s::VERBOSE.about)))
+            Err(InvalidValue::told("-q and -v", "one of them").at(given.what(&s::VERBOSE.about)))
         }
         (true, true) if verbose > quiet => Ok(Verbosity::Verbose),
         (true, _) => Ok(Verbosity::Quiet),

@@ -64,13 +64,13 @@ fn completed(arg: Arg) -> Arg {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Which, settings};
+    use super::super::{CommandName, settings};
     use super::*;
     use clap_complete::Shell;
 
     fn script(shell: Shell) -> String {
         let mut script = Vec::new();
-        let mut command = of(<super::super::Typed as clap::CommandFactory>::command());
+        let mut command = of(<super::super::CommandLine as clap::CommandFactory>::command());
         clap_complete::generate(shell, &mut command, "crossrate", &mut script);
         String::from_utf8(script).expect("a script is text")
     }
@@ -122,7 +122,7 @@ mod tests {
                 let beside = ["--listen", ":7", "--to", "rows.jsonl"].map(str::to_owned);
                 let typed = typed.into_iter().chain(beside).map(std::ffi::OsString::from);
                 assert!(super::super::parse(typed, &[]).is_ok(), "--{} {word}", about.name);
-                assert!(about.is_for(Which::Run), "{} in {}", about.name, settings::LOGGING);
+                assert!(about.is_for(CommandName::Run), "{} in {}", about.name, settings::LOGGING);
             }
         }
     }

@@ -1,10 +1,10 @@
 //! What a run computes, from single settings: crosses, symbols and windows that fit each other.
 
 use super::crosses::{self, Crosses};
-use super::layers::{Given, Origin, flag_of};
+use super::layers::{Origin, SettingValues, flag_of};
 use super::quotes;
-use super::settings::{self as s, About};
-use super::usage::{UsageError, Wrong, nearest};
+use super::settings::{self as s, SettingText};
+use super::usage::{InvalidValue, UsageError, nearest};
 use super::values;
 use crate::config::log::{self, LoggedChange};
 use crate::duration;
@@ -19,7 +19,7 @@ use std::path::Path;
 /// What holds where neither crosses nor symbols were asked for.
 const DEFAULT_CROSS: &str = "XVGUSDT=XVGBTC*BTCUSDT";
 
-pub(super) fn definition(given: &mut Given) -> Result<Definition, UsageError> {
+pub(super) fn definition(given: &mut SettingValues) -> Result<Definition, UsageError> {
     let (crosses, symbols) = wanted(given)?;
     let rows = given.get(&s::ROWS)?;
     let is_of_symbols = RowKind::ALL.iter().any(|kind| rows.has(*kind) && !kind.schema().of_crosses);
@@ -67,10 +67,10 @@ pub(super) fn definition(given: &mut Given) -> Result<Definition, UsageError> {
 }
 
 /// The definition log in a file.
-pub(super) fn changes(path: &str) -> Result<Vec<LoggedChange>, Wrong> {
+pub(super) fn changes(path: &str) -> Result<Vec<LoggedChange>, InvalidValue> {
     let text = values::text_of(Path::new(path))?;
     log::read(&text).map_err(|wrong| {
-        Wrong::told(
+        InvalidValue::told(
             format!("{path:?}: {wrong}"),
             "an object with the log that crossrate define list --json tells",
         )
@@ -78,19 +78,19 @@ pub(super) fn changes(path: &str) -> Result<Vec<LoggedChange>, Wrong> {
 }
 
 /// `NAME` or `NAME=SYMBOL`, once a name.
-pub(super) fn bases(texts: &[String]) -> Result<Vec<Basis>, Wrong> {
+pub(super) fn bases(texts: &[String]) -> Result<Vec<Basis>, InvalidValue> {
     let mut bases: Vec<Basis> = Vec::new();
     for text in texts {
         let (cross, direct) = text.split_once('=').unwrap_or((text, text));
         let (cross, direct) = (cross.trim(), direct.trim());
         if cross.is_empty() || direct.is_empty() || direct.contains(['=', '*', '/', ',']) {
-            return Err(Wrong::new(text, "NAME or NAME=SYMBOL, such as XVGUSDT or XVGUSDT=XVGUSDC"));
+            return Err(InvalidValue::new(text, "NAME or NAME=SYMBOL, such as XVGUSDT or XVGUSDT=XVGUSDC"));
         }
         let basis = Basis { cross: Symbol::new(cross), direct: Symbol::new(direct) };
         match bases.iter().find(|known| known.cross == basis.cross) {
             Some(known) if *known != basis => {
                 let expected = format!("one pair for {cross}, which is {} already", known.direct);
-                return Err(Wrong::new(text, expected));
+                return Err(InvalidValue::new(text, expected));
             }
             Some(_) => {}
             None => bases.push(basis),
@@ -102,7 +102,7 @@ pub(super) fn bases(texts: &[String]) -> Result<Vec<Basis>, Wrong> {
 
 /// The bases of crosses that there are.
 fn basis(
-    given: &mut Given,
+    given: &mut SettingValues,
     crosses: &[Cross],
     quotes: Option<&Quotes>,
     rows: RowKinds,
@@ -116,7 +116,7 @@ fn basis(
         let known = names().collect::<Vec<_>>().join(", ");
         let expected =
             if known.is_empty() { "a cross; there is none".to_owned() } else { format!("a cross: {known}") };
-        return Err(Wrong::new(unknown.cross.as_str(), expected)
+        return Err(InvalidValue::new(unknown.cross.as_str(), expected)
             .perhaps(nearest(unknown.cross.as_str(), names()))
             .at(given.what(&s::BASIS.about)));
     }
@@ -128,7 +128,7 @@ fn basis(
 }
 
 /// What is asked for and gives no row.
-fn warn_of_no_fills(given: &mut Given, definition: &Definition) {
+fn warn_of_no_fills(given: &mut SettingValues, definition: &Definition) {
     let grow = definition.windows.each().iter().all(|window| window.grows());
     let (flag, why) = match definition.fill {
         Fill::None if definition.max_fill.is_some() => {
@@ -145,7 +145,7 @@ fn warn_of_no_fills(given: &mut Given, definition: &Definition) {
 
 /// Rows of both have one name: their kind alone tells them apart, which joins and filters by name do not ask
 /// for.
-fn warn_of_shared_names(given: &mut Given, crosses: &[Cross], symbols: &Selection) {
+fn warn_of_shared_names(given: &mut SettingValues, crosses: &[Cross], symbols: &Selection) {
     let legs: BTreeSet<&Symbol> =
         crosses.iter().flat_map(|cross| &cross.legs).map(|leg| &leg.symbol).collect();
     let is_symbol = |name: &Symbol| match symbols {
@@ -167,12 +167,12 @@ fn warn_of_shared_names(given: &mut Given, crosses: &[Cross], symbols: &Selectio
 }
 
 /// The crosses by name, and the symbols that get rows, legs included.
-pub(super) fn wanted(given: &Given) -> Result<(Vec<Cross>, Selection), UsageError> {
+pub(super) fn wanted(given: &SettingValues) -> Result<(Vec<Cross>, Selection), UsageError> {
     let mut crosses = Crosses::default();
     let file = given.find(&s::CROSSES_FILE)?;
     let asks_quotes = given.asks(&s::QUOTE.about);
     // Every asset of all symbols, where these are not named; the demonstration's own are not asked for then.
-    let is_asked = |about: &About| !asks_quotes || *given.origin(about) != Origin::Default;
+    let is_asked = |about: &SettingText| !asks_quotes || *given.origin(about) != Origin::Default;
     let flags = given.find(&s::CROSS)?.filter(|_| is_asked(&s::CROSS.about));
     let symbols = given.find(&s::SYMBOLS)?.filter(|_| is_asked(&s::SYMBOLS.about));
     let symbols = symbols.or(asks_quotes.then_some(None));
@@ -203,11 +203,11 @@ pub(super) fn wanted(given: &Given) -> Result<(Vec<Cross>, Selection), UsageErro
 }
 
 /// All window definitions, each once.
-fn windows(given: &Given) -> Result<Windows, UsageError> {
+fn windows(given: &SettingValues) -> Result<Windows, UsageError> {
     let zone = given.get(&s::TIME_ZONE)?;
     let what = given.what(&s::WINDOW.about);
     let told = |wrong: WrongWindow, what: String| {
-        Wrong::told(wrong.found, wrong.expected).perhaps(wrong.perhaps.as_deref()).at(what)
+        InvalidValue::told(wrong.found, wrong.expected).perhaps(wrong.perhaps.as_deref()).at(what)
     };
     let mut definitions: Vec<WindowDefinition> = Vec::new();
     for text in given.get(&s::WINDOW)? {
@@ -226,24 +226,24 @@ fn windows(given: &Given) -> Result<Windows, UsageError> {
         let definition = parsed.map_err(|wrong| told(wrong, what.clone()))?;
         if definitions.contains(&definition) {
             let twice = format!("{text}, which is {definition} again");
-            return Err(Wrong::told(twice, "each window once").at(what));
+            return Err(InvalidValue::told(twice, "each window once").at(what));
         }
         definitions.push(definition);
     }
     if definitions.len() > MOST_DEFINITIONS {
         let many = format!("{} windows", definitions.len());
-        return Err(Wrong::told(many, format!("{MOST_DEFINITIONS} at most")).at(what));
+        return Err(InvalidValue::told(many, format!("{MOST_DEFINITIONS} at most")).at(what));
     }
     if let Some(slide) = given.find(&s::SLIDE)? {
         let what = given.what(&s::SLIDE.about);
         let [WindowDefinition::Sliding { size, slide: own }] = definitions.as_slice() else {
             let perhaps = format!("--window SIZE/{}", duration::show(slide));
             let expected = "it with one --window that is a length; a window has its slide behind a slash";
-            return Err(Wrong::told(duration::show(slide), expected).perhaps(Some(&perhaps)).at(what));
+            return Err(InvalidValue::told(duration::show(slide), expected).perhaps(Some(&perhaps)).at(what));
         };
         if own != size {
             let both = format!("{} and --window {}", duration::show(slide), definitions[0]);
-            return Err(Wrong::told(both, "one slide").at(what));
+            return Err(InvalidValue::told(both, "one slide").at(what));
         }
         let sliding = WindowDefinition::sliding(*size, slide).map_err(|mut wrong| {
             // What was typed here is the slide alone.

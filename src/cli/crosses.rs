@@ -1,6 +1,6 @@
 //! The grammar of crosses, `NAME=A*B/C`, on the command line and in a file.
 
-use super::usage::{UsageError, Wrong, line_of, nearest};
+use super::usage::{InvalidValue, UsageError, line_of, nearest};
 use super::values;
 use crossrate_dataflows::market::definition::Cross;
 use crossrate_dataflows::market::trade::Symbol;
@@ -11,15 +11,15 @@ use toml::de::{DeTable, DeValue};
 const EXPECTED: &str = "NAME=LEG*LEG or NAME=LEG/LEG with two legs or more, such as XVGUSDT=XVGBTC*BTCUSDT";
 
 /// One cross, such as `XVGUSDT=XVGBTC*BTCUSDT`.
-pub(super) fn cross(text: &str) -> Result<Cross, Wrong> {
+pub(super) fn cross(text: &str) -> Result<Cross, InvalidValue> {
     match text.split_once('=') {
         Some((name, legs)) => parse(text, name, legs),
-        None => Err(Wrong::new(text, EXPECTED).hint("there is no =")),
+        None => Err(InvalidValue::new(text, EXPECTED).hint("there is no =")),
     }
 }
 
 /// All crosses of the command line. The same one twice is one; one name for two different things is an error.
-pub(super) fn crosses(texts: &[String]) -> Result<Vec<Cross>, Wrong> {
+pub(super) fn crosses(texts: &[String]) -> Result<Vec<Cross>, InvalidValue> {
     let mut all = Crosses::default();
     for text in texts {
         all.add(cross(text)?, text)?;
@@ -27,8 +27,8 @@ pub(super) fn crosses(texts: &[String]) -> Result<Vec<Cross>, Wrong> {
     Ok(all.into_vec())
 }
 
-fn parse(text: &str, name: &str, legs: &str) -> Result<Cross, Wrong> {
-    Cross::parse(name, legs).map_err(|wrong| Wrong::new(text, EXPECTED).hint(wrong.to_string()))
+fn parse(text: &str, name: &str, legs: &str) -> Result<Cross, InvalidValue> {
+    Cross::parse(name, legs).map_err(|wrong| InvalidValue::new(text, EXPECTED).hint(wrong.to_string()))
 }
 
 /// Crosses by name, without contradictions.
@@ -37,11 +37,12 @@ pub(super) struct Crosses(BTreeMap<Symbol, Cross>);
 
 impl Crosses {
     /// One more, written as in `text`.
-    pub(super) fn add(&mut self, cross: Cross, text: &str) -> Result<(), Wrong> {
+    pub(super) fn add(&mut self, cross: Cross, text: &str) -> Result<(), InvalidValue> {
         match self.0.get(&cross.name) {
-            Some(earlier) if *earlier != cross => {
-                Err(Wrong::new(text, format!("one meaning for {}, which is {} already", cross.name, earlier)))
-            }
+            Some(earlier) if *earlier != cross => Err(InvalidValue::new(
+                text,
+                format!("one meaning for {}, which is {} already", cross.name, earlier),
+            )),
             Some(_) => Ok(()),
             None => {
                 self.0.insert(cross.name.clone(), cross);
@@ -65,22 +66,24 @@ pub(super) fn file(path: &Path, what: &str) -> Result<Vec<(String, Cross)>, Usag
     let at = |offset: usize| format!("{place}:{}", line_of(&text, offset));
     let document = DeTable::parse(&text).map_err(|error| {
         let offset = error.span().map_or(0, |span| span.start);
-        Wrong::told(error.message().to_owned(), "TOML").at(at(offset))
+        InvalidValue::told(error.message().to_owned(), "TOML").at(at(offset))
     })?;
     let mut crosses = Vec::new();
     for (key, value) in document.get_ref() {
         let name = key.get_ref();
         let DeValue::Table(table) = value.get_ref() else {
-            return Err(Wrong::new(name, FORM).at(at(key.span().start)));
+            return Err(InvalidValue::new(name, FORM).at(at(key.span().start)));
         };
         if name != "crosses" {
             let meant = nearest(name, ["crosses"]);
-            return Err(Wrong::told(format!("table [{name}]"), FORM).perhaps(meant).at(at(key.span().start)));
+            return Err(InvalidValue::told(format!("table [{name}]"), FORM)
+                .perhaps(meant)
+                .at(at(key.span().start)));
         }
         for (name, legs) in table {
             let place = at(name.span().start);
             let DeValue::String(legs) = legs.get_ref() else {
-                return Err(Wrong::told("no text", FORM).at(format!("{place}: {}", name.get_ref())));
+                return Err(InvalidValue::told("no text", FORM).at(format!("{place}: {}", name.get_ref())));
             };
             let text = format!("{}={legs}", name.get_ref());
             let cross = parse(&text, name.get_ref(), legs).map_err(|wrong| wrong.at(&place))?;
@@ -88,7 +91,7 @@ pub(super) fn file(path: &Path, what: &str) -> Result<Vec<(String, Cross)>, Usag
         }
     }
     if crosses.is_empty() {
-        return Err(Wrong::told("no cross", FORM).at(place.to_string()));
+        return Err(InvalidValue::told("no cross", FORM).at(place.to_string()));
     }
     Ok(crosses)
 }

@@ -2,12 +2,12 @@
 
 use super::check::{kafka, leaves_nothing};
 use super::computed::definition;
-use super::layers::Given;
+use super::layers::SettingValues;
 use super::places;
 use super::settings as s;
 use super::source::source;
-use super::usage::{UsageError, Wrong, nearest};
-use crate::config::define::Kind;
+use super::usage::{InvalidValue, UsageError, nearest};
+use crate::config::define::DefinitionPart;
 use crate::config::explain::Explain;
 use crate::config::log::LoggedChange;
 use crate::config::{Config, STDIN, Source, Verbosity};
@@ -19,9 +19,15 @@ use crossrate_dataflows::market::trade::Symbol;
 use std::collections::BTreeSet;
 
 /// The window of a cross or a symbol, `NAME@MOMENT`.
-pub(super) fn explain(given: &mut Given, kind: Kind, row: &str, json: bool) -> Result<Explain, UsageError> {
+pub(super) fn explain(
+    given: &mut SettingValues,
+    kind: DefinitionPart,
+    row: &str,
+    json: bool,
+) -> Result<Explain, UsageError> {
     const EXPECTED: &str = "NAME@MOMENT, such as XVGUSDT@2018-04-29T17:13:50Z";
-    let (name, moment) = row.rsplit_once('@').ok_or_else(|| Wrong::new(row, EXPECTED).at("NAME@MOMENT"))?;
+    let (name, moment) =
+        row.rsplit_once('@').ok_or_else(|| InvalidValue::new(row, EXPECTED).at("NAME@MOMENT"))?;
     let moment = places::time(moment).map_err(|wrong| wrong.at("NAME@MOMENT"))?;
     let mut definition = definition(given)?;
     let (client, _) = kafka(given)?;
@@ -33,11 +39,11 @@ pub(super) fn explain(given: &mut Given, kind: Kind, row: &str, json: bool) -> R
         && files.paths.iter().any(|path| path.as_os_str() == STDIN)
     {
         let expected = "files or a topic: what is explained is read twice";
-        return Err(Wrong::told("standard input", expected).at(given.what(&s::FROM.about)));
+        return Err(InvalidValue::told("standard input", expected).at(given.what(&s::FROM.about)));
     }
     let kind = match kind {
-        Kind::Cross => RowKind::Cross,
-        Kind::Symbol => RowKind::Symbol,
+        DefinitionPart::Cross => RowKind::Cross,
+        DefinitionPart::Symbol => RowKind::Symbol,
     };
     // Rows of other kinds are not looked at.
     definition.rows = std::iter::once(kind).collect();
@@ -97,5 +103,5 @@ fn is_known(
         more => format!("a {} of the job: {known} and {} more", kind.as_str(), more - 20),
     };
     let hint = nearest(name.as_str(), texts());
-    Err(Wrong::new(name.as_str(), expected).perhaps(hint).at("NAME@MOMENT"))
+    Err(InvalidValue::new(name.as_str(), expected).perhaps(hint).at("NAME@MOMENT"))
 }

@@ -1,7 +1,7 @@
 //! The flags of a command, as clap wants them: those of the one table of settings that it takes.
 
 use super::layers::FILES;
-use super::settings::{self, ALL, About, LOGGING, Shape, Which};
+use super::settings::{self, ALL, CommandName, LOGGING, SettingText, ValueShape};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 /// Of which command flags are, as the types of clap's structures want it.
@@ -14,16 +14,16 @@ pub(super) const REPLAY: u8 = 5;
 pub(super) const INSPECT: u8 = 6;
 pub(super) const EXPLAIN: u8 = 7;
 
-const fn which(command: u8) -> Which {
+const fn which(command: u8) -> CommandName {
     match command {
-        DEMO => Which::Demo,
-        PRODUCE => Which::Produce,
-        CHECKPOINT => Which::Checkpoint,
-        SERVE => Which::Serve,
-        REPLAY => Which::Replay,
-        INSPECT => Which::Inspect,
-        EXPLAIN => Which::Explain,
-        _ => Which::Run,
+        DEMO => CommandName::Demo,
+        PRODUCE => CommandName::Produce,
+        CHECKPOINT => CommandName::Checkpoint,
+        SERVE => CommandName::Serve,
+        REPLAY => CommandName::Replay,
+        INSPECT => CommandName::Inspect,
+        EXPLAIN => CommandName::Explain,
+        _ => CommandName::Run,
     }
 }
 
@@ -48,7 +48,7 @@ impl<const COMMAND: u8> Args for Flags<COMMAND> {
         let command = ALL.iter().filter(|about| about.is_for(which)).fold(command, |command, about| {
             let command = command.arg(flag(about, which));
             match about.shape {
-                Shape::Switch(off) => command.arg(negative(about, off)),
+                ValueShape::Switch(off) => command.arg(negative(about, off)),
                 _ => command,
             }
         });
@@ -60,12 +60,18 @@ impl<const COMMAND: u8> Args for Flags<COMMAND> {
                 .help_heading(LOGGING)
                 .help("This help"),
         );
-        let reads = [Which::Run, Which::Replay, Which::Explain, Which::Serve, Which::Inspect];
+        let reads = [
+            CommandName::Run,
+            CommandName::Replay,
+            CommandName::Explain,
+            CommandName::Serve,
+            CommandName::Inspect,
+        ];
         if !reads.contains(&which) {
             return command;
         }
         let help = match which {
-            Which::Serve => "A file of rows: the same as --from FILE",
+            CommandName::Serve => "A file of rows: the same as --from FILE",
             _ => "Files to read: the same as --from FILE..",
         };
         command.arg(
@@ -83,7 +89,7 @@ impl<const COMMAND: u8> Args for Flags<COMMAND> {
     }
 }
 
-fn flag(about: &'static About, which: Which) -> Arg {
+fn flag(about: &'static SettingText, which: CommandName) -> Arg {
     let told = told(about, which);
     let arg = Arg::new(about.name).long(about.name).help_heading(about.heading).hide(about.hidden);
     let arg = match about.short {
@@ -96,19 +102,21 @@ fn flag(about: &'static About, which: Which) -> Arg {
     };
     // Values that begin with a dash are read as values, so that the error can say what is wrong with them.
     match about.shape {
-        Shape::Switch(_) => arg.action(ArgAction::SetTrue).help(about.help_for(which)),
-        Shape::One(value) => arg
+        ValueShape::Switch(_) => arg.action(ArgAction::SetTrue).help(about.help_for(which)),
+        ValueShape::One(value) => arg
             .value_name(value)
             .allow_negative_numbers(true)
             .allow_hyphen_values(value == "DURATION")
             .help(told),
 
-        Shape::Many(value) => arg.value_name(value).action(ArgAction::Append).help(told),
-        Shape::Several(value) => arg.value_name(value).action(ArgAction::Append).num_args(1..).help(told),
+        ValueShape::Many(value) => arg.value_name(value).action(ArgAction::Append).help(told),
+        ValueShape::Several(value) => {
+            arg.value_name(value).action(ArgAction::Append).num_args(1..).help(told)
+        }
     }
 }
 
-fn told(about: &About, which: Which) -> String {
+fn told(about: &SettingText, which: CommandName) -> String {
     let (help, default) = (about.help_for(which), about.default_for(which));
     if default == "none" && (about.optional || about.default != default) {
         return help.to_owned();
@@ -116,6 +124,6 @@ fn told(about: &About, which: Which) -> String {
     format!("{help} [default: {default}]")
 }
 
-fn negative(about: &'static About, off: &'static str) -> Arg {
+fn negative(about: &'static SettingText, off: &'static str) -> Arg {
     Arg::new(off).long(off).action(ArgAction::SetTrue).hide(true).overrides_with(about.name)
 }

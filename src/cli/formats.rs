@@ -1,8 +1,8 @@
 //! The formats of records and their mappings: which is given, and `crossrate formats`.
 
-use super::layers::{Given, Origin};
-use super::settings::{self as s, About, Which};
-use super::usage::{UsageError, Wrong, nearest};
+use super::layers::{Origin, SettingValues};
+use super::settings::{self as s, CommandName, SettingText};
+use super::usage::{InvalidValue, UsageError, nearest};
 use super::values;
 use crate::config::RegistryAddress;
 use crate::config::secret::Credential;
@@ -30,7 +30,7 @@ pub(super) fn list(name: Option<&str>) -> Result<String, UsageError> {
         Some(name) => {
             BUILT_IN.iter().find(|(known, _)| *known == name).map(|(_, text)| (*text).to_owned()).ok_or_else(
                 || {
-                    Wrong::new(name, "the name of a format: crossrate formats")
+                    InvalidValue::new(name, "the name of a format: crossrate formats")
                         .perhaps(nearest(name, names()))
                         .at("NAME")
                 },
@@ -48,36 +48,41 @@ fn about(text: &str) -> String {
 
 /// What records are read from.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub(super) enum Input {
+pub(super) enum FormatInput {
     Topic,
     Files,
 }
 
 /// How records are written. A mapping that cannot work is told before anything is read.
-pub(super) fn given(given: &Given, input: Input) -> Result<Format, UsageError> {
-    if given.which() == Which::Inspect && given.texts(&s::FORMAT.about).is_none() {
+pub(super) fn given(given: &SettingValues, input: FormatInput) -> Result<Format, UsageError> {
+    if given.which() == CommandName::Inspect && given.texts(&s::FORMAT.about).is_none() {
         return Ok(Format::default());
     }
     checked(given, given.get(&s::FORMAT)?, input, &s::FORMAT.about)
 }
 
 /// How the records of one topic are written.
-pub(super) fn of_topic(given: &Given, format: Format) -> Result<Format, UsageError> {
-    checked(given, format, Input::Topic, &s::TOPIC.about)
+pub(super) fn of_topic(given: &SettingValues, format: Format) -> Result<Format, UsageError> {
+    checked(given, format, FormatInput::Topic, &s::TOPIC.about)
 }
 
-fn checked(given: &Given, format: Format, input: Input, about: &About) -> Result<Format, UsageError> {
+fn checked(
+    given: &SettingValues,
+    format: Format,
+    input: FormatInput,
+    about: &SettingText,
+) -> Result<Format, UsageError> {
     let Format::Mapped(file) = &format else { return Ok(format) };
-    let wrong = |got: String, expected: &str| Wrong::told(got, expected).at(given.what(about));
+    let wrong = |got: String, expected: &str| InvalidValue::told(got, expected).at(given.what(about));
     // What stands in the names of files is seen when they are opened.
     let mapping = match (file.compile(None), input) {
         (Ok(mapping), _) => mapping,
-        (Err(error), Input::Files) if error.needs_file() => return Ok(format),
+        (Err(error), FormatInput::Files) if error.needs_file() => return Ok(format),
         (Err(error), _) => {
             return Err(wrong(error.to_string(), "a mapping that can work: crossrate formats"));
         }
     };
-    if input == Input::Topic && mapping.needs_header() {
+    if input == FormatInput::Topic && mapping.needs_header() {
         let got = format!("{}, which names columns", file.name);
         return Err(wrong(got, "columns by their numbers: records of a topic have no header"));
     }
@@ -86,11 +91,16 @@ fn checked(given: &Given, format: Format, input: Input, about: &About) -> Result
 }
 
 /// Records that are written by schemas come from topics, and schemas from where the user says.
-fn schemas(given: &Given, name: &str, mapping: &Mapping, input: Input) -> Result<(), Wrong> {
+fn schemas(
+    given: &SettingValues,
+    name: &str,
+    mapping: &Mapping,
+    input: FormatInput,
+) -> Result<(), InvalidValue> {
     let Some(kind) = mapping.schema_kind() else { return Ok(()) };
-    if input == Input::Files {
+    if input == FormatInput::Files {
         let kind = if kind == SchemaKind::Avro { "Avro" } else { "Protobuf" };
-        return Err(Wrong::told(
+        return Err(InvalidValue::told(
             format!("{name}, whose records are {kind}, and files to read"),
             "a topic: -t TOPIC",
         )
@@ -98,7 +108,7 @@ fn schemas(given: &Given, name: &str, mapping: &Mapping, input: Input) -> Result
     }
     if mapping.needs_registry() && given.texts(&s::REGISTRY.about).is_none() {
         let key = if kind == SchemaKind::Avro { "schema" } else { "descriptors" };
-        return Err(Wrong::told(
+        return Err(InvalidValue::told(
             format!("{name}, which names no schema, and no --registry"),
             "--registry URL",
         )
@@ -108,11 +118,13 @@ fn schemas(given: &Given, name: &str, mapping: &Mapping, input: Input) -> Result
 }
 
 /// The schema registry, where there is one.
-pub(super) fn registry(given: &Given) -> Result<Option<RegistryAddress>, UsageError> {
+pub(super) fn registry(given: &SettingValues) -> Result<Option<RegistryAddress>, UsageError> {
     let Some(url) = given.find(&s::REGISTRY)? else {
         let about = &s::REGISTRY_USER.about;
         return match given.origin(about) {
-            Origin::Flag => Err(Wrong::told("no --registry", "--registry URL with it").at(given.what(about))),
+            Origin::Flag => {
+                Err(InvalidValue::told("no --registry", "--registry URL with it").at(given.what(about)))
+            }
             _ => Ok(None),
         };
     };
@@ -124,13 +136,13 @@ pub(super) fn registry(given: &Given) -> Result<Option<RegistryAddress>, UsageEr
 }
 
 /// The user and the password in a file.
-fn user(path: &Path) -> Result<Credential, Wrong> {
+fn user(path: &Path) -> Result<Credential, InvalidValue> {
     let shown = format!("{:?}", path.display().to_string());
     let text = values::text_of(path)?;
     let text = text.trim();
     if !text.contains(':') || text.contains(char::is_control) {
         // What stands in it may be a password, and is not repeated.
-        return Err(Wrong::told(
+        return Err(InvalidValue::told(
             format!("{shown}: no line USER:PASSWORD"),
             "USER:PASSWORD, alone in the file",
         ));

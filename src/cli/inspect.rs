@@ -2,7 +2,7 @@
 
 use super::check::{kafka, leaves_nothing};
 use super::computed::definition;
-use super::layers::{Given, Origin};
+use super::layers::{Origin, SettingValues};
 use super::settings as s;
 use super::source::source;
 use super::usage::UsageError;
@@ -11,7 +11,11 @@ use crate::config::{KafkaClient, Source, StartOffset};
 use crossrate_dataflows::market::definition::Selection;
 
 /// The look at an input; records are judged as a run over all symbols would judge them.
-pub(super) fn inspect(given: &mut Given, json: bool, limit: Option<u64>) -> Result<Inspect, UsageError> {
+pub(super) fn inspect(
+    given: &mut SettingValues,
+    json: bool,
+    limit: Option<u64>,
+) -> Result<Inspect, UsageError> {
     let mut definition = definition(given)?;
     definition.symbols = Selection::All;
     definition.crosses.clear();
@@ -32,7 +36,7 @@ pub(super) fn inspect(given: &mut Given, json: bool, limit: Option<u64>) -> Resu
 
 /// The flags by which the brokers are reached. Values that may be secrets are not repeated.
 fn reached_by<'a>(
-    given: &Given,
+    given: &SettingValues,
     client: &KafkaClient,
     keys: impl Iterator<Item = &'a str>,
 ) -> Result<Vec<String>, UsageError> {

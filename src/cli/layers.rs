@@ -1,8 +1,8 @@
 //! What was given, and where: flag over environment over file over default, setting by setting.
 //! A list is taken whole from the nearest layer that gives it; layers are never mixed within a setting.
 
-use super::settings::{ALL, About, CONFIG, FROM, Optional, Parse, Setting, Shape, Which};
-use super::usage::{UsageError, Wrong, line_of, nearest};
+use super::settings::{ALL, CONFIG, CommandName, FROM, Optional, Parse, Setting, SettingText, ValueShape};
+use super::usage::{InvalidValue, UsageError, line_of, nearest};
 use super::values;
 use clap::ArgMatches;
 use std::collections::BTreeMap;
@@ -57,34 +57,34 @@ impl fmt::Display for Origin {
 
 /// What was given for one setting.
 #[derive(Debug, Clone)]
-struct Entry {
+struct SettingValue {
     origin: Origin,
     texts: Vec<String>,
 }
 
 /// What was given for all of them.
 #[derive(Debug)]
-pub struct Given {
-    entries: BTreeMap<&'static str, Entry>,
-    which: Which,
+pub struct SettingValues {
+    entries: BTreeMap<&'static str, SettingValue>,
+    which: CommandName,
     /// What is probably a slip but no error.
     pub warnings: Vec<String>,
 }
 
-impl Given {
+impl SettingValues {
     /// Collects the layers for a command.
     pub fn collect(
         matches: &ArgMatches,
         environment: &[(String, String)],
-        which: Which,
-    ) -> Result<Given, UsageError> {
-        let mut given = Given { entries: BTreeMap::new(), which, warnings: Vec::new() };
+        which: CommandName,
+    ) -> Result<SettingValues, UsageError> {
+        let mut given = SettingValues { entries: BTreeMap::new(), which, warnings: Vec::new() };
         for about in ALL.iter().filter(|about| about.is_for(which)) {
             let flags = from_flags(matches, about);
             let entry = if flags.is_empty() {
                 from_environment(environment, about)
             } else {
-                Some(Entry { origin: Origin::Flag, texts: flags })
+                Some(SettingValue { origin: Origin::Flag, texts: flags })
             };
             if let Some(entry) = entry {
                 given.entries.insert(about.name, entry);
@@ -105,14 +105,14 @@ impl Given {
         let place = |offset: usize| Origin::File { path: shown.clone(), line: line_of(&text, offset) };
         let document = DeTable::parse(&text).map_err(|error| {
             let offset = error.span().map_or(0, |span| span.start);
-            Wrong::told(error.message().to_owned(), "TOML").at(place(offset).to_string())
+            InvalidValue::told(error.message().to_owned(), "TOML").at(place(offset).to_string())
         })?;
         for (key, value) in document.get_ref() {
             let name = key.get_ref().as_ref();
             let origin = place(key.span().start);
             let Some(about) = ALL.iter().find(|about| about.name == name && name != CONFIG.about.name) else {
                 let names = ALL.iter().filter(|about| !about.hidden).map(|about| about.name);
-                return Err(Wrong::told(
+                return Err(InvalidValue::told(
                     format!("key {name:?}"),
                     "a key that is named as a flag of crossrate",
                 )
@@ -123,7 +123,7 @@ impl Given {
                 .map_err(|wrong| wrong.at(format!("{origin}: {name}")))?;
             // One file may serve several commands, so keys of another command are no error here.
             if about.is_for(self.which) {
-                self.entries.entry(about.name).or_insert(Entry { origin, texts });
+                self.entries.entry(about.name).or_insert(SettingValue { origin, texts });
             }
         }
         Ok(())
@@ -143,32 +143,32 @@ impl Given {
     }
 
     /// For which command.
-    pub fn which(&self) -> Which {
+    pub fn which(&self) -> CommandName {
         self.which
     }
 
     /// Where the setting's value came from.
-    pub fn origin(&self, about: &About) -> &Origin {
+    pub fn origin(&self, about: &SettingText) -> &Origin {
         self.entries.get(about.name).map_or(&Origin::Default, |entry| &entry.origin)
     }
 
     /// The setting's texts where somebody gave it.
-    pub fn asks(&self, about: &About) -> bool {
+    pub fn asks(&self, about: &SettingText) -> bool {
         about.is_for(self.which()) && self.texts(about).is_some()
     }
 
     /// Its texts.
-    pub fn texts(&self, about: &About) -> Option<&[String]> {
+    pub fn texts(&self, about: &SettingText) -> Option<&[String]> {
         self.entries.get(about.name).map(|entry| entry.texts.as_slice())
     }
 
     /// The default that holds for this command.
-    pub fn default_of(&self, about: &About) -> &'static str {
+    pub fn default_of(&self, about: &SettingText) -> &'static str {
         about.default_for(self.which)
     }
 
     /// What an error about the setting should point at.
-    pub fn what(&self, about: &About) -> String {
+    pub fn what(&self, about: &SettingText) -> String {
         match self.origin(about) {
             Origin::Environment(name) => name.clone(),
             origin @ Origin::File { .. } => format!("{origin}: {}", about.name),
@@ -191,7 +191,7 @@ impl Given {
     /// The value, where one was given. The demonstration gives some itself, apart by white space.
     pub fn find<T>(&self, setting: &Optional<T>) -> Result<Option<T>, UsageError> {
         let about = &setting.about;
-        let own = about.demo_default.filter(|_| self.which == Which::Demo);
+        let own = about.demo_default.filter(|_| self.which == CommandName::Demo);
         let own: Option<Vec<String>> = own.map(|texts| texts.split_whitespace().map(str::to_owned).collect());
         match self.texts(about).or(own.as_deref()) {
             Some(texts) => read(&setting.parse, texts).map(Some).map_err(|wrong| wrong.at(self.what(about))),
@@ -200,24 +200,24 @@ impl Given {
     }
 }
 
-fn read<T>(parse: &Parse<T>, texts: &[String]) -> Result<T, Wrong> {
+fn read<T>(parse: &Parse<T>, texts: &[String]) -> Result<T, InvalidValue> {
     match (parse, texts) {
         (Parse::One(parse), [text]) => parse(text),
-        (Parse::One(_), _) => Err(Wrong::told(format!("{} values", texts.len()), "one value")),
+        (Parse::One(_), _) => Err(InvalidValue::told(format!("{} values", texts.len()), "one value")),
         (Parse::Many(parse), _) => parse(texts),
     }
 }
 
 /// A setting's flags, as an error or a table names them.
-pub(super) fn flag_of(about: &About) -> String {
+pub(super) fn flag_of(about: &SettingText) -> String {
     match about.short {
         Some(short) => format!("-{short}/--{}", about.name),
         None => format!("--{}", about.name),
     }
 }
 
-fn from_flags(matches: &ArgMatches, about: &About) -> Vec<String> {
-    if let Shape::Switch(off) = about.shape {
+fn from_flags(matches: &ArgMatches, about: &SettingText) -> Vec<String> {
+    if let ValueShape::Switch(off) = about.shape {
         let given = |id: &str| matches.try_get_one::<bool>(id).ok().flatten() == Some(&true);
         return match (given(about.name), given(off)) {
             (true, _) => vec!["true".to_owned()],
@@ -237,36 +237,38 @@ fn from_flags(matches: &ArgMatches, about: &About) -> Vec<String> {
 }
 
 /// An empty variable counts as none; values of a list stand apart by white space.
-fn from_environment(environment: &[(String, String)], about: &About) -> Option<Entry> {
+fn from_environment(environment: &[(String, String)], about: &SettingText) -> Option<SettingValue> {
     let wanted = about.environment();
     let (name, text) = environment.iter().find(|(name, text)| *name == wanted && !text.is_empty())?;
     let texts = match about.shape {
-        Shape::Many(_) | Shape::Several(_) => text.split_whitespace().map(str::to_owned).collect(),
-        Shape::One(_) | Shape::Switch(_) => vec![text.clone()],
+        ValueShape::Many(_) | ValueShape::Several(_) => text.split_whitespace().map(str::to_owned).collect(),
+        ValueShape::One(_) | ValueShape::Switch(_) => vec![text.clone()],
     };
-    Some(Entry { origin: Origin::Environment(name.clone()), texts })
+    Some(SettingValue { origin: Origin::Environment(name.clone()), texts })
 }
 
-fn texts_of(value: &DeValue<'_>, shape: Shape) -> Result<Vec<String>, Wrong> {
-    let switch = matches!(shape, Shape::Switch(_));
-    let list = matches!(shape, Shape::Many(_) | Shape::Several(_));
+fn texts_of(value: &DeValue<'_>, shape: ValueShape) -> Result<Vec<String>, InvalidValue> {
+    let switch = matches!(shape, ValueShape::Switch(_));
+    let list = matches!(shape, ValueShape::Many(_) | ValueShape::Several(_));
     let expected = match shape {
-        Shape::Switch(_) => "true or false",
-        Shape::One(_) => "a text or a number",
-        Shape::Many(_) | Shape::Several(_) => "a text or a list of texts",
+        ValueShape::Switch(_) => "true or false",
+        ValueShape::One(_) => "a text or a number",
+        ValueShape::Many(_) | ValueShape::Several(_) => "a text or a list of texts",
     };
     let text = |value: &DeValue<'_>| match value {
         DeValue::String(text) if !switch => Ok(text.to_string()),
         DeValue::Integer(number) if !switch => Ok(number.to_string()),
         DeValue::Float(number) if !switch => Ok(number.to_string()),
         DeValue::Boolean(on) if switch => Ok(on.to_string()),
-        _ => Err(Wrong::told(value.type_str(), expected)),
+        _ => Err(InvalidValue::told(value.type_str(), expected)),
     };
     match value {
         DeValue::Array(values) if list && !values.is_empty() => {
             values.iter().map(|value| text(value.get_ref())).collect()
         }
-        DeValue::Array(values) if list && values.is_empty() => Err(Wrong::told("an empty list", expected)),
+        DeValue::Array(values) if list && values.is_empty() => {
+            Err(InvalidValue::told("an empty list", expected))
+        }
         value => text(value).map(|text| vec![text]),
     }
 }

@@ -1,14 +1,14 @@
 //! Manual pages, made of what `--help` says: `crossrate man > crossrate.1`,
 //! `crossrate man run > crossrate-run.1`. Their sections are those of man-pages(7).
 
-use super::{Stop, Typed};
+use super::{CommandLine, ParseStop};
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 use std::io;
 
 /// The page of the program, or of one of its commands.
-pub(super) fn page(command: Option<&str>) -> Result<String, Stop> {
-    let mut program = Typed::command();
+pub(super) fn page(command: Option<&str>) -> Result<String, ParseStop> {
+    let mut program = CommandLine::command();
     program.build();
     let known: Vec<String> =
         program.get_subcommands().filter(|c| !c.is_hide_set()).map(|c| c.get_name().to_owned()).collect();
@@ -18,11 +18,14 @@ pub(super) fn page(command: Option<&str>) -> Result<String, Stop> {
             // Its page has the name of its file, not the words that are typed.
             Some(found) => (found.clone().display_name(format!("crossrate-{name}")), Vec::new()),
             None => {
-                return Err(Stop::Syntax(format!("man: got {name:?}, expected one of {}", known.join(", "))));
+                return Err(ParseStop::Syntax(format!(
+                    "man: got {name:?}, expected one of {}",
+                    known.join(", ")
+                )));
             }
         },
     };
-    sections(&of, &others).map_err(|error| Stop::Syntax(format!("man: {error}")))
+    sections(&of, &others).map_err(|error| ParseStop::Syntax(format!("man: {error}")))
 }
 
 fn sections(of: &Command, others: &[String]) -> io::Result<String> {

@@ -1,9 +1,9 @@
 //! No output may be another output, nor an input: it would be overwritten or read while it is written.
 
 use super::file_identity::{Inode, inode, inode_of_stdin, inode_of_stream, regular_inode, same_file};
-use super::layers::Given;
-use super::settings::{self as s, About};
-use super::usage::{UsageError, Wrong};
+use super::layers::SettingValues;
+use super::settings::{self as s, SettingText};
+use super::usage::{InvalidValue, UsageError};
 use super::{properties, values};
 use crate::config::{DeadLetterTarget, STDIN, SinkTarget, Source};
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 /// Refuses an output that is another output, or an input.
 pub(super) fn check_disjoint(
-    given: &Given,
+    given: &SettingValues,
     source: &Source,
     sinks: &[SinkTarget],
     dead_letter: Option<&DeadLetterTarget>,
@@ -26,19 +26,20 @@ pub(super) fn check_disjoint(
         named.check_stdout(&to)?;
     }
     named.files.extend(files_of_settings(given)?);
-    for output in sinks.iter().filter_map(Output::of).chain(checkpoints.iter().map(|path| Output::File(path)))
+    for output in
+        sinks.iter().filter_map(NamedOutput::of).chain(checkpoints.iter().map(|path| NamedOutput::File(path)))
     {
         named.add(to.clone(), output)?;
     }
     let dead_letter = dead_letter.map(|target| match target {
-        DeadLetterTarget::File(path) => Output::File(path),
-        DeadLetterTarget::Kafka(topic) => Output::Topic(topic),
+        DeadLetterTarget::File(path) => NamedOutput::File(path),
+        DeadLetterTarget::Kafka(topic) => NamedOutput::Topic(topic),
     });
     if let Some(output) = dead_letter {
         named.add(given.what(&s::DEAD_LETTER.about), output)?;
     }
     if let Some(path) = &summary {
-        named.add(given.what(&s::SUMMARY.about), Output::File(path))?;
+        named.add(given.what(&s::SUMMARY.about), NamedOutput::File(path))?;
     }
     Ok(())
 }
@@ -46,9 +47,9 @@ pub(super) fn check_disjoint(
 /// The files that are read because settings name them, and the flag of each. The name of a setting's value
 /// tells whether it is such a file, in the setting's one entry: `FILE`, a `FORMAT`, which may be a mapping
 /// file, or a property of librdkafka.
-fn files_of_settings(given: &Given) -> Result<Vec<(String, PathBuf)>, UsageError> {
+fn files_of_settings(given: &SettingValues) -> Result<Vec<(String, PathBuf)>, UsageError> {
     let mut files = Vec::new();
-    let is_read = |about: &&&About| about.is_for(given.which()) && about.name != s::SUMMARY.about.name;
+    let is_read = |about: &&&SettingText| about.is_for(given.which()) && about.name != s::SUMMARY.about.name;
     for about in s::ALL.iter().filter(is_read) {
         let what = given.what(about);
         for text in given.texts(about).unwrap_or_default() {
@@ -87,23 +88,23 @@ fn check_single(sinks: &[SinkTarget], to: &str) -> Result<(), UsageError> {
             _ => None,
         };
         if let Some(repeated) = repeated {
-            return Err(Wrong::told(repeated, "each place once").at(to.to_owned()));
+            return Err(InvalidValue::told(repeated, "each place once").at(to.to_owned()));
         }
     }
     Ok(())
 }
 
 /// A file or a topic that the run writes.
-enum Output<'a> {
+enum NamedOutput<'a> {
     File(&'a Path),
     Topic(&'a str),
 }
 
-impl<'a> Output<'a> {
-    fn of(sink: &'a SinkTarget) -> Option<Output<'a>> {
+impl<'a> NamedOutput<'a> {
+    fn of(sink: &'a SinkTarget) -> Option<NamedOutput<'a>> {
         match sink {
-            SinkTarget::Kafka(topic) => Some(Output::Topic(topic)),
-            other => other.path().map(Output::File),
+            SinkTarget::Kafka(topic) => Some(NamedOutput::Topic(topic)),
+            other => other.path().map(NamedOutput::File),
         }
     }
 }
@@ -118,7 +119,7 @@ struct NamedPlaces<'a> {
 }
 
 impl<'a> NamedPlaces<'a> {
-    fn of_input(given: &Given, source: &'a Source) -> Self {
+    fn of_input(given: &SettingValues, source: &'a Source) -> Self {
         let mut named = NamedPlaces::default();
         match source {
             Source::Simulated(_) => {}
@@ -148,7 +149,7 @@ impl<'a> NamedPlaces<'a> {
         let Some(stdout) = inode_of_stream(io::stdout()) else { return Ok(()) };
         let mut inputs = self.files.iter().filter_map(|(_, path)| regular_inode(path)).chain(self.stdin);
         if inputs.any(|input| input == stdout) {
-            return Err(Wrong::told("standard output, which is a file of the input", "another file")
+            return Err(InvalidValue::told("standard output, which is a file of the input", "another file")
                 .hint("the rows would be read as records")
                 .at(to.to_owned()));
         }
@@ -156,15 +157,15 @@ impl<'a> NamedPlaces<'a> {
     }
 
     /// Adds an output, unless its file or topic is named already.
-    fn add(&mut self, flag: String, output: Output<'a>) -> Result<(), UsageError> {
+    fn add(&mut self, flag: String, output: NamedOutput<'a>) -> Result<(), UsageError> {
         let (got, kind, other) = match output {
-            Output::File(path) => {
+            NamedOutput::File(path) => {
                 let other = self.files.iter().find(|(_, other)| same_file(path, other));
                 let is_stdin = self.stdin.is_some() && inode(path) == self.stdin;
                 let other = other.map(|(other, _)| other.as_str()).or(is_stdin.then_some("standard input"));
                 (path.display().to_string(), "file", other)
             }
-            Output::Topic(topic) => {
+            NamedOutput::Topic(topic) => {
                 let other = self.topics.iter().find(|(_, other)| *other == topic);
                 (format!("kafka:{topic}"), "topic", other.map(|(other, _)| other.as_str()))
             }
@@ -174,11 +175,11 @@ impl<'a> NamedPlaces<'a> {
                 "standard input" => format!("a {kind} that is not {other} too"),
                 _ => format!("a {kind} that {other} does not name too"),
             };
-            return Err(Wrong::new(&got, expected).at(flag));
+            return Err(InvalidValue::new(&got, expected).at(flag));
         }
         match output {
-            Output::File(path) => self.files.push((flag, path.to_owned())),
-            Output::Topic(topic) => self.topics.push((flag, topic)),
+            NamedOutput::File(path) => self.files.push((flag, path.to_owned())),
+            NamedOutput::Topic(topic) => self.topics.push((flag, topic)),
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Texts that name places: files, brokers, topics, offsets, sinks. The other values are in `values`.
 
-use super::usage::{Wrong, nearest};
+use super::usage::{InvalidValue, nearest};
 use super::values::{self, count};
 use crate::config::query::Query;
 use crate::config::{DayForm, DeadLetterTarget, SinkTarget, StartOffset, sink_forms};
@@ -12,17 +12,17 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 /// A path.
-pub(super) fn path(text: &str) -> Result<PathBuf, Wrong> {
+pub(super) fn path(text: &str) -> Result<PathBuf, InvalidValue> {
     if text.is_empty() {
-        return Err(Wrong::new(text, "the path of a file"));
+        return Err(InvalidValue::new(text, "the path of a file"));
     }
     Ok(PathBuf::from(text))
 }
 
 /// An address to listen on. A port alone, or after a colon, is one of this machine only.
-pub(super) fn listen(text: &str) -> Result<Vec<SocketAddr>, Wrong> {
+pub(super) fn listen(text: &str) -> Result<Vec<SocketAddr>, InvalidValue> {
     let expected = "an address and a port, such as 127.0.0.1:8080, localhost:8080 or [::1]:8080";
-    let wrong = || Wrong::new(text, expected);
+    let wrong = || InvalidValue::new(text, expected);
     let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
     if !port.bytes().all(|b| b.is_ascii_digit()) {
         return Err(match text.parse::<IpAddr>() {
@@ -50,12 +50,12 @@ pub(super) fn listen(text: &str) -> Result<Vec<SocketAddr>, Wrong> {
 }
 
 /// The base address of a websocket.
-pub(super) fn websocket(text: &str) -> Result<String, Wrong> {
+pub(super) fn websocket(text: &str) -> Result<String, InvalidValue> {
     address(text, ["ws://", "wss://"], "the address of a websocket, such as wss://data-stream.binance.vision")
 }
 
 /// The base address of a REST interface.
-pub(super) fn rest(text: &str) -> Result<String, Wrong> {
+pub(super) fn rest(text: &str) -> Result<String, InvalidValue> {
     address(
         text,
         ["http://", "https://"],
@@ -64,7 +64,7 @@ pub(super) fn rest(text: &str) -> Result<String, Wrong> {
 }
 
 /// The base address of a schema registry.
-pub(super) fn registry(text: &str) -> Result<String, Wrong> {
+pub(super) fn registry(text: &str) -> Result<String, InvalidValue> {
     let expected = "the address of a schema registry, such as http://localhost:8081";
     address(text, ["http://", "https://"], expected).map_err(|wrong| {
         if text.contains('@') {
@@ -76,7 +76,7 @@ pub(super) fn registry(text: &str) -> Result<String, Wrong> {
 }
 
 /// An address without a query, which the collector adds.
-fn address(text: &str, schemes: [&str; 2], expected: &str) -> Result<String, Wrong> {
+fn address(text: &str, schemes: [&str; 2], expected: &str) -> Result<String, InvalidValue> {
     let rest = schemes.into_iter().find_map(|scheme| text.strip_prefix(scheme));
     let host = rest.map(|rest| rest.split('/').next().unwrap_or_default());
     let strange = |c: char| c.is_whitespace() || matches!(c, '?' | '#' | '@');
@@ -85,13 +85,13 @@ fn address(text: &str, schemes: [&str; 2], expected: &str) -> Result<String, Wro
             Ok(text.trim_end_matches('/').to_owned())
         }
         // What stands before an @ may be a password.
-        _ if text.contains('@') => Err(Wrong::told("an address with an @", expected)),
-        _ => Err(Wrong::new(text, expected)),
+        _ if text.contains('@') => Err(InvalidValue::told("an address with an @", expected)),
+        _ => Err(InvalidValue::new(text, expected)),
     }
 }
 
 /// Brokers, joined by commas.
-pub(super) fn brokers(text: &str) -> Result<String, Wrong> {
+pub(super) fn brokers(text: &str) -> Result<String, InvalidValue> {
     const EXPECTED: &str = "host:port, joined by commas, such as localhost:9092";
     for broker in text.split(',').map(str::trim) {
         // The protocol that librdkafka allows before the host says nothing about the port.
@@ -104,20 +104,20 @@ pub(super) fn brokers(text: &str) -> Result<String, Wrong> {
         let port_is_right =
             port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|p| p > 0);
         if host.is_empty() || host.contains(char::is_whitespace) || !port_is_right {
-            return Err(Wrong::new(text, EXPECTED));
+            return Err(InvalidValue::new(text, EXPECTED));
         }
     }
     Ok(text.split(',').map(str::trim).collect::<Vec<_>>().join(","))
 }
 
 /// A name that Kafka takes for a topic.
-pub(super) fn topic(text: &str) -> Result<String, Wrong> {
+pub(super) fn topic(text: &str) -> Result<String, InvalidValue> {
     let expected = "a topic: 1 to 249 of the characters A-Z a-z 0-9 . _ -";
     name_of(text, 249, expected)
 }
 
 /// Topics of trades, each with its own format where it has one, in order of their names.
-pub(super) fn topics(texts: &[String]) -> Result<Vec<(String, Option<Format>)>, Wrong> {
+pub(super) fn topics(texts: &[String]) -> Result<Vec<(String, Option<Format>)>, InvalidValue> {
     let mut topics = BTreeMap::new();
     for text in texts {
         let (name, format) = match text.split_once('=') {
@@ -125,32 +125,33 @@ pub(super) fn topics(texts: &[String]) -> Result<Vec<(String, Option<Format>)>, 
             None => (text.as_str(), None),
         };
         if topics.insert(topic(name)?, format).is_some() {
-            return Err(Wrong::new(text, "each topic once"));
+            return Err(InvalidValue::new(text, "each topic once"));
         }
     }
     Ok(topics.into_iter().collect())
 }
 
 /// A job's name; the transactional id and the checkpoint's keys are made from it.
-pub(super) fn job_name(text: &str) -> Result<String, Wrong> {
+pub(super) fn job_name(text: &str) -> Result<String, InvalidValue> {
     name_of(text, 200, "a name: 1 to 200 of the characters A-Z a-z 0-9 . _ -")
 }
 
-fn name_of(text: &str, longest: usize, expected: &str) -> Result<String, Wrong> {
+fn name_of(text: &str, longest: usize, expected: &str) -> Result<String, InvalidValue> {
     let right = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
     if text.is_empty() || text.len() > longest || text == "." || text == ".." || !text.bytes().all(right) {
-        return Err(Wrong::new(text, expected));
+        return Err(InvalidValue::new(text, expected));
     }
     Ok(text.to_owned())
 }
 
 /// Origins of pages, as browsers send them.
-pub(super) fn origins(texts: &[String]) -> Result<Vec<String>, Wrong> {
+pub(super) fn origins(texts: &[String]) -> Result<Vec<String>, InvalidValue> {
     texts.iter().map(|text| origin(text)).collect()
 }
 
-fn origin(text: &str) -> Result<String, Wrong> {
-    let wrong = || Wrong::new(text, "a scheme and a host, with its port, such as https://desk.example:8443");
+fn origin(text: &str) -> Result<String, InvalidValue> {
+    let wrong =
+        || InvalidValue::new(text, "a scheme and a host, with its port, such as https://desk.example:8443");
     if matches!(text, "*" | "null") {
         return Err(wrong().hint("each origin is named: any other page could read what this machine can"));
     }
@@ -171,9 +172,9 @@ fn origin(text: &str) -> Result<String, Wrong> {
 }
 
 /// Where to begin in a log.
-pub(super) fn start(text: &str) -> Result<StartOffset, Wrong> {
+pub(super) fn start(text: &str) -> Result<StartOffset, InvalidValue> {
     let expected = "beginning, end, an offset, or @ and milliseconds since the epoch";
-    let wrong = || Wrong::new(text, expected);
+    let wrong = || InvalidValue::new(text, expected);
     if let Some(ms) = text.strip_prefix('@') {
         let ms: u64 = count(ms, 0, i64::MAX as u64).map_err(|_| wrong())?;
         if ms < EventTime::TOO_LATE.millis() {
@@ -204,9 +205,9 @@ pub(super) fn start(text: &str) -> Result<StartOffset, Wrong> {
 
 /// A moment of event time: milliseconds since the epoch, or a date with or without a time of day, in UTC
 /// where no offset is given.
-pub(super) fn time(text: &str) -> Result<EventTime, Wrong> {
+pub(super) fn time(text: &str) -> Result<EventTime, InvalidValue> {
     let expected = "milliseconds since the epoch, or a time in UTC such as 2018-04-29T17:13:40Z";
-    let wrong = || Wrong::new(text, expected);
+    let wrong = || InvalidValue::new(text, expected);
     let digits = text.strip_prefix('@').unwrap_or(text);
     if digits.bytes().all(|b| b.is_ascii_digit()) {
         let number: u64 = digits.parse().map_err(|_| wrong())?;
@@ -225,11 +226,11 @@ pub(super) fn time(text: &str) -> Result<EventTime, Wrong> {
 }
 
 /// A file to read: a place of another kind is none, and may hold a password that is not to be repeated.
-pub(super) fn input(text: &str) -> Result<(), Wrong> {
+pub(super) fn input(text: &str) -> Result<(), InvalidValue> {
     let Some((scheme, rest)) = text.split_once(':') else { return Ok(()) };
     let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
     let is_url = rest.starts_with("//") && !scheme.is_empty() && scheme.chars().all(named);
-    let wrong = Wrong::told(format!("{scheme}:.."), "a file");
+    let wrong = InvalidValue::told(format!("{scheme}:.."), "a file");
     match scheme {
         "kafka" => Err(wrong.hint(format!("a topic is read by --from kafka --topic {rest}"))),
         "postgres" | "postgresql" => Err(wrong.hint(
@@ -241,7 +242,7 @@ pub(super) fn input(text: &str) -> Result<(), Wrong> {
 }
 
 /// What a question is asked of: people type the place before the question, too.
-pub(super) fn asked(query: &Query) -> Result<(), Wrong> {
+pub(super) fn asked(query: &Query) -> Result<(), InvalidValue> {
     let files = query.files.iter().filter_map(|file| file.to_str());
     query.sql.as_deref().into_iter().chain(files).try_for_each(input)
 }
@@ -257,70 +258,70 @@ fn is_scheme(text: &str) -> bool {
 }
 
 /// Tells files from schemes.
-fn place(text: &str, expected: &str) -> Result<SinkTarget, Wrong> {
+fn place(text: &str, expected: &str) -> Result<SinkTarget, InvalidValue> {
     // A last slash would put the checkpoint into the folder, not beside it.
     let days = |form, folder: &str| Ok(SinkTarget::Days(form, PathBuf::from(folder).components().collect()));
     let (scheme, rest) = text.split_once(':').map_or((text, None), |(scheme, rest)| (scheme, Some(rest)));
     match (scheme, rest) {
         ("kafka", Some(rest)) => topic(rest)
             .map(SinkTarget::Kafka)
-            .map_err(|wrong| Wrong::new(text, format!("kafka:TOPIC, with {}", wrong.expected))),
+            .map_err(|wrong| InvalidValue::new(text, format!("kafka:TOPIC, with {}", wrong.expected))),
         // What follows may hold a password and is not repeated.
         ("sqlite", Some(path)) if !path.is_empty() => Ok(SinkTarget::Sqlite(path.into())),
-        ("sqlite", _) => Err(Wrong::new(text, "sqlite:PATH")),
+        ("sqlite", _) => Err(InvalidValue::new(text, "sqlite:PATH")),
         ("csv", Some(folder)) if !folder.is_empty() => days(DayForm::Csv, folder),
         ("parquet", Some(folder)) if !folder.is_empty() => days(DayForm::Parquet, folder),
-        ("csv" | "parquet", Some(_)) => Err(Wrong::new(text, format!("{scheme}:FOLDER"))),
+        ("csv" | "parquet", Some(_)) => Err(InvalidValue::new(text, format!("{scheme}:FOLDER"))),
         // A library would take nothing for a server here; who writes nothing has forgotten something.
         ("postgres" | "postgresql", Some("")) => {
-            Err(Wrong::new(text, "postgres:URL, such as postgres://user@host/database"))
+            Err(InvalidValue::new(text, "postgres:URL, such as postgres://user@host/database"))
         }
         ("postgres" | "postgresql", Some(rest)) => {
             let url = if rest.starts_with("//") { text } else { rest };
             // What was typed may hold a password and is not repeated.
             match database::check(url) {
                 Ok(()) => Ok(SinkTarget::Postgres(url.to_owned())),
-                Err(why) => Err(Wrong::told(
+                Err(why) => Err(InvalidValue::told(
                     format!("{scheme}:.. ({why})"),
                     "postgres:URL, such as postgres://user@host/database",
                 )),
             }
         }
-        ("", _) => Err(Wrong::new(text, expected)),
+        ("", _) => Err(InvalidValue::new(text, expected)),
         (scheme, Some(rest)) if rest.starts_with("//") => {
-            Err(Wrong::told(format!("{scheme}://.."), expected))
+            Err(InvalidValue::told(format!("{scheme}://.."), expected))
         }
         (slip, Some(rest)) if nearest(slip, SCHEMES).is_some() => {
             let scheme = nearest(slip, SCHEMES).unwrap_or_default();
             // What follows may hold a password.
             let (got, rest) = if scheme.starts_with("postgres") { ("..", "..") } else { (rest, rest) };
-            Err(Wrong::told(format!("\"{slip}:{got}\""), expected)
+            Err(InvalidValue::told(format!("\"{slip}:{got}\""), expected)
                 .hint(format!("did you mean {scheme}:{rest}? a file of that name is ./{slip}:{got}")))
         }
         ("kafka", None) => {
-            Err(Wrong::new(text, expected).hint("the topic is missing; a file of that name is ./kafka"))
+            Err(InvalidValue::new(text, expected)
+                .hint("the topic is missing; a file of that name is ./kafka"))
         }
         // What follows may hold a password here, too.
-        (scheme, Some(_)) if is_scheme(scheme) => Err(Wrong::told(format!("{scheme}:.."), expected)
+        (scheme, Some(_)) if is_scheme(scheme) => Err(InvalidValue::told(format!("{scheme}:.."), expected)
             .hint(format!("{scheme}: is none of these; the name of a file begins with ./{scheme}:"))),
         _ => Ok(SinkTarget::File(text.into())),
     }
 }
 
 /// Where rows go.
-pub(super) fn sink(text: &str) -> Result<SinkTarget, Wrong> {
+pub(super) fn sink(text: &str) -> Result<SinkTarget, InvalidValue> {
     const EXPECTED: &str = sink_forms!();
     if text == "stdout" || text == "-" {
         return Ok(SinkTarget::Stdout);
     }
     if !text.contains('.') && nearest(text, ["stdout"]).is_some() {
-        return Err(
-            Wrong::new(text, EXPECTED).hint(format!("did you mean stdout? a file of that name is ./{text}"))
-        );
+        return Err(InvalidValue::new(text, EXPECTED)
+            .hint(format!("did you mean stdout? a file of that name is ./{text}")));
     }
     match place(text, EXPECTED)? {
         SinkTarget::Days(DayForm::Parquet, _) if !cfg!(feature = "parquet") => {
-            Err(Wrong::new(text, "a sink of this program, which was built without parquet")
+            Err(InvalidValue::new(text, "a sink of this program, which was built without parquet")
                 .hint("build it with --features parquet, or write csv:FOLDER"))
         }
         target => Ok(target),
@@ -328,12 +329,13 @@ pub(super) fn sink(text: &str) -> Result<SinkTarget, Wrong> {
 }
 
 /// Where rows are that somebody has written.
-pub(super) fn results(text: &str, expected: &str) -> Result<SinkTarget, Wrong> {
+pub(super) fn results(text: &str, expected: &str) -> Result<SinkTarget, InvalidValue> {
     match text {
         "-" => {
-            Err(Wrong::new(text, expected).hint("standard input ends; write rows to a file and name that"))
+            Err(InvalidValue::new(text, expected)
+                .hint("standard input ends; write rows to a file and name that"))
         }
-        "kafka" => Err(Wrong::new(text, expected)
+        "kafka" => Err(InvalidValue::new(text, expected)
             .hint("the topic is missing, kafka:vwap say; a file of that name is ./kafka")),
         _ => place(text, expected),
     }
@@ -348,27 +350,28 @@ pub(super) fn shown_sink(text: &str) -> String {
 }
 
 /// Where rows go, all places.
-pub(super) fn sinks(texts: &[String]) -> Result<Vec<SinkTarget>, Wrong> {
+pub(super) fn sinks(texts: &[String]) -> Result<Vec<SinkTarget>, InvalidValue> {
     texts.iter().map(|text| sink(text)).collect()
 }
 
 /// Where refused records go.
-pub(super) fn dead_letter(text: &str) -> Result<DeadLetterTarget, Wrong> {
+pub(super) fn dead_letter(text: &str) -> Result<DeadLetterTarget, InvalidValue> {
     const EXPECTED: &str = "a file, or kafka:TOPIC";
     if matches!(text, "stdout" | "-") {
-        return Err(Wrong::new(text, EXPECTED).hint("standard output is for rows; /dev/stderr is a file too"));
+        return Err(
+            InvalidValue::new(text, EXPECTED).hint("standard output is for rows; /dev/stderr is a file too")
+        );
     }
     match place(text, EXPECTED)? {
         SinkTarget::File(path) => Ok(DeadLetterTarget::File(path)),
         SinkTarget::Kafka(topic) => Ok(DeadLetterTarget::Kafka(topic)),
-        SinkTarget::Days(..) => Err(Wrong::new(text, EXPECTED).hint("files by day are for rows")),
+        SinkTarget::Days(..) => Err(InvalidValue::new(text, EXPECTED).hint("files by day are for rows")),
         SinkTarget::Sqlite(_) => {
-            Err(Wrong::new(text, EXPECTED).hint("an sqlite: sink keeps refused records by itself"))
+            Err(InvalidValue::new(text, EXPECTED).hint("an sqlite: sink keeps refused records by itself"))
         }
-        SinkTarget::Postgres(_) => {
-            Err(Wrong::told("postgres:..", EXPECTED).hint("a postgres: sink keeps refused records by itself"))
-        }
-        SinkTarget::Stdout => Err(Wrong::new(text, EXPECTED)),
+        SinkTarget::Postgres(_) => Err(InvalidValue::told("postgres:..", EXPECTED)
+            .hint("a postgres: sink keeps refused records by itself")),
+        SinkTarget::Stdout => Err(InvalidValue::new(text, EXPECTED)),
     }
 }
 

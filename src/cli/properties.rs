@@ -1,6 +1,6 @@
 //! Properties of librdkafka: read from flags and files, checked against those that would break a law.
 
-use super::usage::{UsageError, Wrong};
+use super::usage::{InvalidValue, UsageError};
 use super::values;
 use std::path::Path;
 
@@ -115,7 +115,7 @@ pub(super) fn property(text: &str, place: &str) -> Result<Property, UsageError> 
             place: place.to_owned(),
         }),
         // What has no name may be a secret.
-        _ => Err(Wrong::told("no key and =", "KEY=VALUE, such as client.id=crossrate").at(place)),
+        _ => Err(InvalidValue::told("no key and =", "KEY=VALUE, such as client.id=crossrate").at(place)),
     }
 }
 
@@ -130,7 +130,9 @@ pub(super) fn file(path: &Path, what: &str) -> Result<Vec<Property>, UsageError>
             continue;
         }
         if line.ends_with('\\') {
-            return Err(Wrong::told("a line that goes on in the next", "each property in one line").at(place));
+            return Err(
+                InvalidValue::told("a line that goes on in the next", "each property in one line").at(place)
+            );
         }
         properties.push(property(line, &place)?);
     }
@@ -161,7 +163,7 @@ fn is_ours(property: &Property) -> Result<bool, UsageError> {
     let Property { key, value, place } = property;
     let got = shown(key, value);
     if let Some((_, instead)) = JAVA.iter().find(|(name, _)| name == key) {
-        return Err(Wrong::told(got, "properties of librdkafka").hint(*instead).at(place));
+        return Err(InvalidValue::told(got, "properties of librdkafka").hint(*instead).at(place));
     }
     let Some((_, same, reason)) = OURS.iter().find(|(name, ..)| name == key) else {
         return Ok(false);
@@ -173,7 +175,7 @@ fn is_ours(property: &Property) -> Result<bool, UsageError> {
         Some(value) => format!("{key}={value} or nothing"),
         None => format!("{key} left to the program"),
     };
-    Err(Wrong::told(got, expected).hint(*reason).at(place))
+    Err(InvalidValue::told(got, expected).hint(*reason).at(place))
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! `--quote` and what belongs to it: every asset in some currencies.
 
-use super::layers::{Given, Origin};
+use super::layers::{Origin, SettingValues};
 use super::settings as s;
-use super::usage::{UsageError, Wrong};
+use super::usage::{InvalidValue, UsageError};
 use super::values;
 use crate::duration;
 use crossrate_dataflows::market::assets::{Asset, Pair, Quotes, asset};
@@ -15,12 +15,12 @@ use std::path::Path;
 const MOST_STEPS: u64 = 10_000;
 
 /// Assets joined by commas, in any case.
-pub(super) fn assets(texts: &[String]) -> Result<Vec<Asset>, Wrong> {
+pub(super) fn assets(texts: &[String]) -> Result<Vec<Asset>, InvalidValue> {
     const EXPECTED: &str = "assets joined by commas, such as USDT,BTC";
     let mut assets: Vec<Asset> = Vec::new();
     for name in texts.iter().flat_map(|text| text.split(',')).map(str::trim) {
         if !is_asset(name) {
-            return Err(Wrong::new(name, EXPECTED));
+            return Err(InvalidValue::new(name, EXPECTED));
         }
         let asset = asset(name);
         if !assets.contains(&asset) {
@@ -35,7 +35,7 @@ fn is_asset(name: &str) -> bool {
 }
 
 /// The currencies that assets are priced in; none without `--quote`.
-pub(super) fn quotes(given: &mut Given, crosses: &[Cross]) -> Result<Option<Quotes>, UsageError> {
+pub(super) fn quotes(given: &mut SettingValues, crosses: &[Cross]) -> Result<Option<Quotes>, UsageError> {
     let Some(mut currencies) = given.find(&s::QUOTE)? else {
         let others = [&s::PAIRS.about, &s::PATH_EVERY.about, &s::PATH_LOOKBACK.about, &s::QUOTE_ASSETS.about];
         let told: Vec<_> =
@@ -55,7 +55,7 @@ pub(super) fn quotes(given: &mut Given, crosses: &[Cross]) -> Result<Option<Quot
         let expected =
             format!("1 to {MOST_STEPS} times --path-every, which is {}", duration::show(path_every));
         let found = duration::show(path_lookback);
-        return Err(Wrong::told(found, expected).at(given.what(&s::PATH_LOOKBACK.about)));
+        return Err(InvalidValue::told(found, expected).at(given.what(&s::PATH_LOOKBACK.about)));
     }
     let pairs = match given.find(&s::PAIRS)? {
         Some(path) => pairs(&path, &given.what(&s::PAIRS.about))?,
@@ -65,7 +65,7 @@ pub(super) fn quotes(given: &mut Given, crosses: &[Cross]) -> Result<Option<Quot
     let quotes = Quotes { currencies, path_every, path_lookback, quote_assets, pairs };
     if let Some(cross) = crosses.iter().find(|cross| quotes.names(&cross.name)) {
         let expected = "another name: --quote makes crosses of this form";
-        return Err(Wrong::told(cross.name.to_string(), expected).at(given.what(&s::CROSS.about)));
+        return Err(InvalidValue::told(cross.name.to_string(), expected).at(given.what(&s::CROSS.about)));
     }
     Ok(Some(quotes))
 }
@@ -78,12 +78,14 @@ fn pairs(path: &Path, what: &str) -> Result<BTreeMap<Symbol, Pair>, UsageError> 
     let mut lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
     match lines.next() {
         Some((_, header)) if header.trim() == HEADER => {}
-        Some((number, header)) => return Err(Wrong::new(header, format!("the line {HEADER}")).at(at(number))),
-        None => return Err(Wrong::told("nothing", format!("the line {HEADER}")).at(at(1))),
+        Some((number, header)) => {
+            return Err(InvalidValue::new(header, format!("the line {HEADER}")).at(at(number)));
+        }
+        None => return Err(InvalidValue::told("nothing", format!("the line {HEADER}")).at(at(1))),
     }
     let mut pairs = BTreeMap::new();
     for (number, line) in lines {
-        let wrong = |expected: &str| Wrong::new(line, expected).at(at(number));
+        let wrong = |expected: &str| InvalidValue::new(line, expected).at(at(number));
         let fields: Vec<&str> = line.split(',').map(str::trim).collect();
         let [symbol, base, quote] = fields[..] else { return Err(wrong("a symbol and its two assets")) };
         if !is_name(symbol.as_bytes()) || !is_asset(base) || !is_asset(quote) {

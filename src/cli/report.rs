@@ -1,9 +1,9 @@
 //! What `crossrate config` prints: every setting, what holds, and where it came from.
 
-use super::layers::{Given, Origin, flag_of};
+use super::layers::{Origin, SettingValues, flag_of};
 use super::places;
 use super::properties::{self, Property};
-use super::settings::{ALL, About, PROPERTY, Shape, TO, Which};
+use super::settings::{ALL, CommandName, PROPERTY, SettingText, TO, ValueShape};
 use super::usage::UsageError;
 use super::{check, computed};
 use crate::config::Config;
@@ -14,16 +14,16 @@ use std::fmt::Write;
 
 /// What holds, setting by setting. Secrets are hidden.
 #[derive(Debug, Serialize)]
-pub struct Report {
-    settings: Vec<Line>,
+pub struct SettingsReport {
+    settings: Vec<SettingLine>,
     /// The properties of librdkafka that hold, whichever of `-X` and the file gave them.
-    properties: Vec<Line>,
+    properties: Vec<SettingLine>,
     /// What follows from several settings.
     effective: Effective,
 }
 
 #[derive(Debug, Serialize)]
-struct Line {
+struct SettingLine {
     name: String,
     /// A text, a list of texts, or null where nothing holds.
     value: Value,
@@ -33,7 +33,7 @@ struct Line {
     source: String,
 }
 
-impl Line {
+impl SettingLine {
     /// The value for people.
     fn shown(&self) -> String {
         match (&self.value, self.otherwise) {
@@ -54,15 +54,18 @@ struct Effective {
     max_drift: String,
 }
 
-impl Report {
+impl SettingsReport {
     /// The report on a run that was checked.
-    pub fn new(given: &Given, config: &Config) -> Result<Report, UsageError> {
-        let settings =
-            ALL.iter().filter(|about| about.is_for(Which::Run)).map(|about| line(given, about)).collect();
+    pub fn new(given: &SettingValues, config: &Config) -> Result<SettingsReport, UsageError> {
+        let settings = ALL
+            .iter()
+            .filter(|about| about.is_for(CommandName::Run))
+            .map(|about| line(given, about))
+            .collect();
         let (client, properties) = check::kafka(given)?;
         let properties = properties
             .into_iter()
-            .map(|property| Line {
+            .map(|property| SettingLine {
                 value: shown_value(&property),
                 otherwise: None,
                 name: property.key,
@@ -76,7 +79,7 @@ impl Report {
             windows: config.definition.windows.each().iter().map(|w| w.name().to_owned()).collect(),
             max_drift: duration::show(config.max_drift),
         };
-        Ok(Report { settings, properties, effective })
+        Ok(SettingsReport { settings, properties, effective })
     }
 
     /// As one JSON object.
@@ -112,7 +115,7 @@ fn shown_value(property: &Property) -> Value {
     if properties::is_secret(&property.key) { "(hidden)".into() } else { property.value.clone().into() }
 }
 
-fn table(text: &mut String, title: &str, lines: &[Line]) {
+fn table(text: &mut String, title: &str, lines: &[SettingLine]) {
     let width = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or(0).clamp(20, 44);
     let names = width(&mut lines.iter().map(|line| line.name.chars().count()));
     let values = width(&mut lines.iter().map(|line| line.shown().chars().count()));
@@ -122,9 +125,9 @@ fn table(text: &mut String, title: &str, lines: &[Line]) {
     }
 }
 
-fn line(given: &Given, about: &About) -> Line {
+fn line(given: &SettingValues, about: &SettingText) -> SettingLine {
     let texts = |texts: &[String]| match about.shape {
-        Shape::Many(_) | Shape::Several(_) => {
+        ValueShape::Many(_) | ValueShape::Several(_) => {
             let shown = |text: &String| match about.name {
                 name if name == PROPERTY.about.name => properties::shown_text(text),
                 name if name == TO.about.name => places::shown_sink(text),
@@ -132,7 +135,7 @@ fn line(given: &Given, about: &About) -> Line {
             };
             Value::from(texts.iter().map(shown).collect::<Vec<_>>())
         }
-        Shape::One(_) | Shape::Switch(_) => Value::from(texts.join(" ")),
+        ValueShape::One(_) | ValueShape::Switch(_) => Value::from(texts.join(" ")),
     };
     let default = given.default_of(about);
     let (value, otherwise) = match given.texts(about) {
@@ -144,5 +147,5 @@ fn line(given: &Given, about: &About) -> Line {
         Origin::Flag => format!("flag {}", flag_of(about)),
         origin => origin.to_string(),
     };
-    Line { name: about.name.to_owned(), value, otherwise, source }
+    SettingLine { name: about.name.to_owned(), value, otherwise, source }
 }

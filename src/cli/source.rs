@@ -1,9 +1,9 @@
 //! Where trades come from, as it was given: a topic, or files.
 
 use super::file_identity::{inode_of_stdin, regular_inode};
-use super::layers::Given;
-use super::settings::{self as s, About};
-use super::usage::{UsageError, Wrong, nearest};
+use super::layers::SettingValues;
+use super::settings::{self as s, SettingText};
+use super::usage::{InvalidValue, UsageError, nearest};
 use super::{formats, places};
 use crate::config::{
     AtEnd, Config, FileSource, KafkaClient, KafkaSource, STDIN, Source, StartOffset, TopicFormat,
@@ -12,14 +12,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub(super) fn source(
-    given: &mut Given,
+    given: &mut SettingValues,
     client: &KafkaClient,
     writes_to_kafka: bool,
 ) -> Result<Source, UsageError> {
     let texts = given.get(&s::FROM)?;
     let from = given.what(&s::FROM.about);
     if texts == ["kafka"] {
-        let default = formats::given(given, formats::Input::Topic)?;
+        let default = formats::given(given, formats::FormatInput::Topic)?;
         let mut topics = Vec::new();
         for (name, format) in given.get(&s::TOPIC)? {
             let format = match format {
@@ -42,7 +42,7 @@ pub(super) fn source(
     let shown = texts.join(" ");
     for (place, text) in texts.iter().enumerate() {
         let expected = "kafka, or files, or - once for standard input";
-        let wrong = Wrong::new(&shown, expected);
+        let wrong = InvalidValue::new(&shown, expected);
         match text.as_str() {
             "kafka" => return Err(wrong.hint("kafka stands alone; a file of that name is ./kafka").at(from)),
             "" => return Err(wrong.hint("one of the names is empty").at(from)),
@@ -60,34 +60,34 @@ pub(super) fn source(
         let got =
             if path == other { path.clone() } else { format!("{other} and {path}, which is the same file") };
         let expected = "each file once: all its trades would count twice";
-        return Err(Wrong::told(format!("{got}, twice"), expected).at(from));
+        return Err(InvalidValue::told(format!("{got}, twice"), expected).at(from));
     }
     let paths = texts.into_iter().map(PathBuf::from).collect();
     Ok(Source::Files(FileSource {
         paths,
         symbol: given.find(&s::SYMBOL)?,
-        format: formats::given(given, formats::Input::Files)?,
+        format: formats::given(given, formats::FormatInput::Files)?,
         verify: given.get(&s::VERIFY)?,
     }))
 }
 
 /// The topic of trades beside results; a server replays one.
-pub(super) fn only_topic(given: &Given) -> Result<String, UsageError> {
+pub(super) fn only_topic(given: &SettingValues) -> Result<String, UsageError> {
     let what = given.what(&s::TOPIC.about);
     match given.get(&s::TOPIC)?.as_slice() {
         [(name, None)] => Ok(name.clone()),
-        _ => Err(Wrong::told("several topics, or a format", "the name of one topic").at(what)),
+        _ => Err(InvalidValue::told("several topics, or a format", "the name of one topic").at(what)),
     }
 }
 
 /// What a run has read it reads again when it is taken up, and standard input cannot be.
-pub(super) fn can_be_read_again(given: &Given, config: &Config) -> Result<(), UsageError> {
+pub(super) fn can_be_read_again(given: &SettingValues, config: &Config) -> Result<(), UsageError> {
     let Source::Files(files) = &config.source else { return Ok(()) };
     if !config.has_ledger() || files.paths.iter().all(|path| path.as_os_str() != STDIN) {
         return Ok(());
     }
     // Where rows go may hold a password and is not repeated.
-    Err(Wrong::told("- and rows that go elsewhere than to standard output", "files")
+    Err(InvalidValue::told("- and rows that go elsewhere than to standard output", "files")
         .hint(
             "such a run keeps a checkpoint and reads its input again after a restart, which standard input cannot be; put it into a file first, or write rows to standard output",
         )
@@ -95,13 +95,13 @@ pub(super) fn can_be_read_again(given: &Given, config: &Config) -> Result<(), Us
 }
 
 /// What is to stay open at the end stays in a checkpoint, and there must be an end.
-pub(super) fn keeps_what_is_open(given: &mut Given, config: &Config) -> Result<(), UsageError> {
+pub(super) fn keeps_what_is_open(given: &mut SettingValues, config: &Config) -> Result<(), UsageError> {
     if config.at_end == AtEnd::Close {
         return Ok(());
     }
     let what = given.what(&s::AT_END.about);
     if !config.has_ledger() {
-        return Err(Wrong::told("keep without a checkpoint", "close, or rows that are committed")
+        return Err(InvalidValue::told("keep without a checkpoint", "close, or rows that are committed")
             .hint("what is open stays in the checkpoint: write rows to a file, a folder, a database or Kafka")
             .at(what));
     }
@@ -124,17 +124,17 @@ fn repeated(texts: &[String]) -> Option<(&String, &String)> {
 /// Flags of Kafka mean nothing for files. Where such a setting stands in a layer behind the one that chose
 /// the files, it is a standing setting that is overruled; beside it or before it, somebody expects it to do
 /// something.
-fn only_of_kafka(given: &Given, writes_to_kafka: bool) -> Result<(), UsageError> {
-    let reading: [&About; 5] = [
+fn only_of_kafka(given: &SettingValues, writes_to_kafka: bool) -> Result<(), UsageError> {
+    let reading: [&SettingText; 5] = [
         &s::TOPIC.about,
         &s::OFFSET.about,
         &s::EXIT_AT_END.about,
         &s::REGISTRY.about,
         &s::REGISTRY_USER.about,
     ];
-    let reaching: [&About; 3] = [&s::BROKERS.about, &s::PROPERTY.about, &s::KAFKA_CONFIG.about];
+    let reaching: [&SettingText; 3] = [&s::BROKERS.about, &s::PROPERTY.about, &s::KAFKA_CONFIG.about];
     let chosen = given.origin(&s::FROM.about).rank();
-    let off = |about: &About| {
+    let off = |about: &SettingText| {
         about.name == s::EXIT_AT_END.about.name && matches!(given.get(&s::EXIT_AT_END), Ok(false))
     };
     let idle = reading.into_iter().chain(reaching.into_iter().filter(|_| !writes_to_kafka));
@@ -145,7 +145,7 @@ fn only_of_kafka(given: &Given, writes_to_kafka: bool) -> Result<(), UsageError>
                 name if name == s::PROPERTY.about.name => "a property".to_owned(),
                 _ => format!("{:?}", given.texts(about).unwrap_or_default().join(" ")),
             };
-            return Err(Wrong::told(
+            return Err(InvalidValue::told(
                 format!("{shown}, and files to read"),
                 "it with --from kafka only, where it means something",
             )

@@ -9,12 +9,12 @@ pub struct UsageError {
     /// The flag, the environment variable, or the line of the file.
     pub what: String,
     /// What is wrong with its value.
-    pub wrong: Wrong,
+    pub wrong: InvalidValue,
 }
 
 /// A value that does not do, before anybody asks where it came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wrong {
+pub struct InvalidValue {
     /// What was given, as it was given; never a secret.
     pub got: String,
     /// What would be right.
@@ -23,15 +23,15 @@ pub struct Wrong {
     pub hint: Option<String>,
 }
 
-impl Wrong {
+impl InvalidValue {
     /// Got a text, which is quoted; expected something else.
     pub fn new(got: &str, expected: impl Into<String>) -> Self {
-        Wrong::told(format!("{got:?}"), expected)
+        InvalidValue::told(format!("{got:?}"), expected)
     }
 
     /// Got what the words say.
     pub fn told(got: impl Into<String>, expected: impl Into<String>) -> Self {
-        Wrong { got: got.into(), expected: expected.into(), hint: None }
+        InvalidValue { got: got.into(), expected: expected.into(), hint: None }
     }
 
     /// With a word more.
@@ -56,7 +56,7 @@ impl Wrong {
     }
 }
 
-impl fmt::Display for Wrong {
+impl fmt::Display for InvalidValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "got {}, expected {}", self.got, self.expected)?;
         match &self.hint {

@@ -11,10 +11,10 @@ mod answering;
 
 use super::ClusterError;
 use super::failure_detector::FailureDetector;
-use super::handshake::{self, Hello, LinkError, Purpose, Secret};
+use super::handshake::{self, Hello, LinkError, LinkPurpose, Secret};
 use super::interrupt;
-use super::link::Link;
-use super::socket::{Address, Listener, Socket, Timed};
+use super::link::PeerLink;
+use super::socket::{Address, PeerListener, Socket, TimedSocket};
 use crate::job_identity::Identity;
 use std::collections::VecDeque;
 use std::io;
@@ -45,7 +45,7 @@ const TOLD: u64 = 3;
 
 /// What a process needs to know to find the others.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(super) struct ConnectPlan {
     pub(super) me: usize,
     /// Of all processes, mine too.
     pub(super) addresses: Vec<Address>,
@@ -60,18 +60,18 @@ pub(super) struct Plan {
 #[derive(Debug)]
 pub(super) struct Links {
     pub(super) detector: Arc<FailureDetector>,
-    pub(super) data: Vec<Option<Link>>,
+    pub(super) data: Vec<Option<PeerLink>>,
 }
 
-enum Event {
+enum ConnectEvent {
     Linked,
     Note(String),
     Failed(ClusterError),
 }
 
 /// What is shared by the threads that call and answer.
-struct Shared {
-    plan: Plan,
+struct ConnectState {
+    plan: ConnectPlan,
     names: Vec<String>,
     /// Tells this start of this process from any other that claims its index.
     instance: String,
@@ -79,7 +79,7 @@ struct Shared {
     slots: Mutex<Vec<PeerSlot>>,
     /// Why the run cannot begin, once that is known.
     failure: Mutex<Option<String>>,
-    events: Sender<Event>,
+    events: Sender<ConnectEvent>,
     /// No more links are made; who calls is only told so.
     closed: AtomicBool,
     turned_away: AtomicU64,
@@ -92,7 +92,7 @@ struct PeerSlot {
     instance: Option<String>,
     from: String,
     control: bool,
-    data: Option<Link>,
+    data: Option<PeerLink>,
     /// Why the last call to it failed.
     trouble: Option<String>,
     /// It has been told why the run cannot begin, or has told so.
@@ -111,7 +111,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Makes all links, or says why it cannot. `tell` gets lines on what is waited for and who was turned away;
 /// it may be called later, too, when somebody calls a run that has begun.
-pub(super) fn connect(plan: Plan, tell: impl Fn(&str) + Send + 'static) -> Result<Links, ClusterError> {
+pub(super) fn connect(
+    plan: ConnectPlan,
+    tell: impl Fn(&str) + Send + 'static,
+) -> Result<Links, ClusterError> {
     let count = plan.addresses.len();
     let me = plan.me;
     let names: Vec<String> =
@@ -122,10 +125,10 @@ pub(super) fn connect(plan: Plan, tell: impl Fn(&str) + Send + 'static) -> Resul
     let (events, inbox) = mpsc::channel();
     let losses = events.clone();
     let joining = Box::new(move |words| {
-        let _ = losses.send(Event::Failed(ClusterError::Lost { words }));
+        let _ = losses.send(ConnectEvent::Failed(ClusterError::Lost { words }));
     });
     let detector = FailureDetector::begin(names.clone(), joining).map_err(ClusterError::Links)?;
-    let shared = Arc::new(Shared {
+    let shared = Arc::new(ConnectState {
         plan,
         names,
         instance,
@@ -152,9 +155,9 @@ pub(super) fn connect(plan: Plan, tell: impl Fn(&str) + Send + 'static) -> Resul
     shared.detector.run();
     // A loss before `run` went into the inbox.
     let left = std::iter::from_fn(|| inbox.try_recv().ok()).find_map(|event| match event {
-        Event::Failed(error) => Some(error),
-        Event::Linked => None,
-        Event::Note(words) => {
+        ConnectEvent::Failed(error) => Some(error),
+        ConnectEvent::Linked => None,
+        ConnectEvent::Note(words) => {
             tell(&words);
             None
         }
@@ -164,7 +167,7 @@ pub(super) fn connect(plan: Plan, tell: impl Fn(&str) + Send + 'static) -> Resul
     }
     spawn("cluster:notes", move || {
         for event in inbox {
-            if let Event::Note(words) = event {
+            if let ConnectEvent::Note(words) = event {
                 tell(&words);
             }
         }
@@ -179,7 +182,7 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), Cluster
 
 /// Opens my own address. If it is taken, by whom is asked there: most likely it is another process that was
 /// started with the same index.
-fn listen(plan: &Plan, name: &str, instance: &str) -> Result<Vec<Listener>, ClusterError> {
+fn listen(plan: &ConnectPlan, name: &str, instance: &str) -> Result<Vec<PeerListener>, ClusterError> {
     let address = &plan.addresses[plan.me];
     address.listen().map_err(|source| {
         if source.kind() == io::ErrorKind::AddrInUse
@@ -191,10 +194,10 @@ fn listen(plan: &Plan, name: &str, instance: &str) -> Result<Vec<Listener>, Clus
     })
 }
 
-fn ask_who_listens(plan: &Plan, instance: &str) -> Option<String> {
+fn ask_who_listens(plan: &ConnectPlan, instance: &str) -> Option<String> {
     let address = &plan.addresses[plan.me];
     let socket = address.connect(CONNECT).ok()?;
-    let (timed, hello) = (Timed::new(&socket, HANDSHAKE), plan.hello(instance, Purpose::Control));
+    let (timed, hello) = (TimedSocket::new(&socket, HANDSHAKE), plan.hello(instance, LinkPurpose::Control));
     match handshake::dial(timed, &plan.secret, address.protection(), &hello) {
         Ok((hello, mut secured)) => match plan.identity.difference(&hello.identity, "the one that has it") {
             Some(words) => Some(words),
@@ -208,23 +211,23 @@ fn ask_who_listens(plan: &Plan, instance: &str) -> Option<String> {
     }
 }
 
-impl Plan {
-    fn hello(&self, instance: &str, purpose: Purpose) -> Hello {
+impl ConnectPlan {
+    fn hello(&self, instance: &str, purpose: LinkPurpose) -> Hello {
         Hello { index: self.me, instance: instance.to_owned(), purpose, identity: self.identity.clone() }
     }
 }
 
 /// What becomes of one call.
-enum Outcome {
+enum CallOutcome {
     /// Worth another try.
     Again(String),
     /// Not.
     Fatal(ClusterError),
 }
 
-impl Shared {
+impl ConnectState {
     /// Waits until all processes are linked; tells who is missing.
-    fn await_all(&self, inbox: &Receiver<Event>, tell: &impl Fn(&str)) -> Result<(), ClusterError> {
+    fn await_all(&self, inbox: &Receiver<ConnectEvent>, tell: &impl Fn(&str)) -> Result<(), ClusterError> {
         let (me, count) = (self.plan.me, self.names.len());
         let begun = Instant::now();
         let mut next_progress = begun + FIRST_PROGRESS;
@@ -233,9 +236,9 @@ impl Shared {
                 return Ok(());
             }
             match inbox.recv_timeout(Duration::from_millis(100)) {
-                Ok(Event::Linked) => {}
-                Ok(Event::Note(words)) => tell(&words),
-                Ok(Event::Failed(error)) => {
+                Ok(ConnectEvent::Linked) => {}
+                Ok(ConnectEvent::Note(words)) => tell(&words),
+                Ok(ConnectEvent::Failed(error)) => {
                     self.tell_others(&error);
                     return Err(error);
                 }
@@ -300,22 +303,22 @@ impl Shared {
     }
 
     /// Nobody listens when the joining has failed already; then there is nothing to be told.
-    fn event(&self, event: Event) {
+    fn event(&self, event: ConnectEvent) {
         let _ = self.events.send(event);
     }
 
     /// Calls an earlier process until both links stand.
     fn call(&self, index: usize) {
-        for purpose in [Purpose::Control, Purpose::Data] {
+        for purpose in [LinkPurpose::Control, LinkPurpose::Data] {
             let mut pause = SHORTEST_PAUSE;
             while !self.closed() {
                 match self.call_once(index, purpose) {
                     Ok(()) => break,
-                    Err(Outcome::Fatal(error)) => {
+                    Err(CallOutcome::Fatal(error)) => {
                         self.told(index);
-                        return self.event(Event::Failed(error));
+                        return self.event(ConnectEvent::Failed(error));
                     }
-                    Err(Outcome::Again(trouble)) => lock(&self.slots)[index].trouble = Some(trouble),
+                    Err(CallOutcome::Again(trouble)) => lock(&self.slots)[index].trouble = Some(trouble),
                 }
                 thread::sleep(pause);
                 pause = (pause * 2).min(LONGEST_PAUSE);
@@ -323,45 +326,45 @@ impl Shared {
         }
     }
 
-    fn call_once(&self, index: usize, purpose: Purpose) -> Result<(), Outcome> {
-        let again = |error: io::Error| Outcome::Again(error.to_string());
+    fn call_once(&self, index: usize, purpose: LinkPurpose) -> Result<(), CallOutcome> {
+        let again = |error: io::Error| CallOutcome::Again(error.to_string());
         let name = &self.names[index];
         let address = &self.plan.addresses[index];
         let socket = address.connect(CONNECT).map_err(again)?;
-        let timed = Timed::new(&socket, HANDSHAKE);
+        let timed = TimedSocket::new(&socket, HANDSHAKE);
         let refused = |refusal| match refusal {
-            LinkError::Stranger(words) => Outcome::Again(format!("whoever answers there {words}")),
-            LinkError::Myself => Outcome::Again("nobody listens there".into()),
-            LinkError::Protocol(_) => Outcome::Fatal(ClusterError::Protocol { name: name.clone() }),
-            LinkError::Secret => Outcome::Fatal(ClusterError::Secret { name: name.clone() }),
-            LinkError::Told(words) => Outcome::Fatal(ClusterError::Refused { name: name.clone(), words }),
+            LinkError::Stranger(words) => CallOutcome::Again(format!("whoever answers there {words}")),
+            LinkError::Myself => CallOutcome::Again("nobody listens there".into()),
+            LinkError::Protocol(_) => CallOutcome::Fatal(ClusterError::Protocol { name: name.clone() }),
+            LinkError::Secret => CallOutcome::Fatal(ClusterError::Secret { name: name.clone() }),
+            LinkError::Told(words) => CallOutcome::Fatal(ClusterError::Refused { name: name.clone(), words }),
         };
         let hello = self.plan.hello(&self.instance, purpose);
         let (hello, mut secured) =
             handshake::dial(timed, &self.plan.secret, address.protection(), &hello).map_err(refused)?;
         if let Some(words) = self.plan.identity.difference(&hello.identity, name) {
-            return Err(Outcome::Fatal(ClusterError::Mismatch { words }));
+            return Err(CallOutcome::Fatal(ClusterError::Mismatch { words }));
         }
         if hello.index != index {
             let words = format!("{name} was started with -p {}: have all the same hostfile?", hello.index);
-            return Err(Outcome::Fatal(ClusterError::Mismatch { words }));
+            return Err(CallOutcome::Fatal(ClusterError::Mismatch { words }));
         }
         handshake::verdict(&mut secured).map_err(refused)?;
         let (timed, tls) = secured.into_parts();
         timed.release().map_err(again)?;
-        self.fill_slot(index, purpose, Link::new(socket, tls)).map_err(again)
+        self.fill_slot(index, purpose, PeerLink::new(socket, tls)).map_err(again)
     }
 
     /// A link stands.
-    fn fill_slot(&self, index: usize, purpose: Purpose, link: Link) -> io::Result<()> {
+    fn fill_slot(&self, index: usize, purpose: LinkPurpose, link: PeerLink) -> io::Result<()> {
         match purpose {
-            Purpose::Control => {
+            LinkPurpose::Control => {
                 self.detector.attach(index, link)?;
                 lock(&self.slots)[index].control = true;
             }
-            Purpose::Data => lock(&self.slots)[index].data = Some(link),
+            LinkPurpose::Data => lock(&self.slots)[index].data = Some(link),
         }
-        self.event(Event::Linked);
+        self.event(ConnectEvent::Linked);
         Ok(())
     }
 

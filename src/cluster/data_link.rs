@@ -6,7 +6,7 @@
 //! timely hears of it.
 
 use super::failure_detector::FailureDetector;
-use super::link::Link;
+use super::link::PeerLink;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::sync::Arc;
@@ -15,13 +15,13 @@ use timely::communication::allocator::zero_copy::stream::Stream;
 /// A data link to one peer.
 #[derive(Debug)]
 pub(super) struct DataLink {
-    link: Link,
+    link: PeerLink,
     peer: usize,
     detector: Arc<FailureDetector>,
 }
 
 impl DataLink {
-    pub(super) fn new(link: Link, peer: usize, detector: Arc<FailureDetector>) -> DataLink {
+    pub(super) fn new(link: PeerLink, peer: usize, detector: Arc<FailureDetector>) -> DataLink {
         DataLink { link, peer, detector }
     }
 }

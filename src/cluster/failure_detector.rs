@@ -15,7 +15,7 @@
 
 use super::control_frame::{Cause, ControlFrame};
 use super::interrupt::{self, quit};
-use super::link::Link;
+use super::link::PeerLink;
 use super::parent_link;
 use crate::logging;
 use crate::signals::TIDY_UP;
@@ -49,20 +49,20 @@ const FAREWELL: Duration = Duration::from_millis(500);
 const EXPLANATION: Duration = Duration::from_secs(3);
 
 /// Takes the words on a loss.
-pub(super) type Joining = Box<dyn Fn(String) + Send>;
+pub(super) type LossListener = Box<dyn Fn(String) + Send>;
 
 /// The links of this process to the others, and what is known of them.
 pub(super) struct FailureDetector {
     /// How the others are called, by index.
     names: Vec<String>,
-    state: Mutex<State>,
+    state: Mutex<DetectorState>,
     changed: Condvar,
-    links: Vec<Mutex<Option<Link>>>,
+    links: Vec<Mutex<Option<PeerLink>>>,
 }
 
-struct State {
+struct DetectorState {
     /// Who hears of losses while the cluster is still being joined; afterwards they end the process.
-    joining: Option<Joining>,
+    joining: Option<LossListener>,
     peers: Vec<Peer>,
     /// My workers are through.
     done: bool,
@@ -189,9 +189,9 @@ pub fn abort_on_panic() {
 
 impl FailureDetector {
     /// Of process `names.len()` in all; losses go to `joining` until [`FailureDetector::run`]. Beats from now on.
-    pub(super) fn begin(names: Vec<String>, joining: Joining) -> io::Result<Arc<FailureDetector>> {
+    pub(super) fn begin(names: Vec<String>, joining: LossListener) -> io::Result<Arc<FailureDetector>> {
         let count = names.len();
-        let state = State {
+        let state = DetectorState {
             joining: Some(joining),
             peers: vec![Peer::default(); count],
             done: false,
@@ -215,7 +215,7 @@ impl FailureDetector {
     }
 
     /// Takes over a control link, its handshake done, and watches it.
-    pub(super) fn attach(self: &Arc<Self>, peer: usize, socket: Link) -> io::Result<()> {
+    pub(super) fn attach(self: &Arc<Self>, peer: usize, socket: PeerLink) -> io::Result<()> {
         socket.set_read_timeout(Some(Duration::from_secs(1)))?;
         socket.set_write_timeout(Some(Duration::from_secs(1)))?;
         let reading = socket.try_clone()?;
@@ -248,8 +248,8 @@ impl FailureDetector {
     /// A data link to `peer` has ended. Returns if that is in order; otherwise this process ends, and by the
     /// control link's explanation where one comes.
     pub(super) fn data_link_ended(&self, peer: usize, error: Option<&io::Error>) {
-        let in_order = |state: &State| state.peers[peer].done;
-        let explained = |state: &State| {
+        let in_order = |state: &DetectorState| state.peers[peer].done;
+        let explained = |state: &DetectorState| {
             in_order(state) || state.ending || state.reported.is_some() || state.peers[peer].ended.is_some()
         };
         let state = self.wait(EXPLANATION, explained);
@@ -265,12 +265,16 @@ impl FailureDetector {
         self.fall(peer, Cause::Loss, &format!("{} is lost: {why}", self.names[peer]));
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, DetectorState> {
         lock(&self.state)
     }
 
     /// Waits until `condition` holds, or so long.
-    fn wait(&self, patience: Duration, condition: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+    fn wait(
+        &self,
+        patience: Duration,
+        condition: impl Fn(&DetectorState) -> bool,
+    ) -> MutexGuard<'_, DetectorState> {
         let state = self.lock();
         let waited = self.changed.wait_timeout_while(state, patience, |state| !condition(state));
         waited.unwrap_or_else(PoisonError::into_inner).0
@@ -301,7 +305,7 @@ impl FailureDetector {
         }));
     }
 
-    fn watch(self: Arc<Self>, peer: usize, link: u64, socket: &Link) {
+    fn watch(self: Arc<Self>, peer: usize, link: u64, socket: &PeerLink) {
         let lost = |why: &str| self.lost(peer, link, why);
         let (mut silent, mut heard, mut chunk) = (0, Vec::new(), [0; 512]);
         loop {
@@ -361,7 +365,7 @@ impl FailureDetector {
         }
     }
 
-    fn change(&self, change: impl FnOnce(&mut State)) {
+    fn change(&self, change: impl FnOnce(&mut DetectorState)) {
         change(&mut self.lock());
         self.changed.notify_all();
     }
@@ -462,7 +466,7 @@ impl FailureDetector {
         if code == 0 && state.done && !state.ending {
             drop(state);
             self.tell(&ControlFrame::Ended(0, String::new()));
-            let together = |state: &State| {
+            let together = |state: &DetectorState| {
                 state.ending
                     || state
                         .peers

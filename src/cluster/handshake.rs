@@ -20,7 +20,7 @@
 //! they know each other in TLS from the same ([`super::tls`]). So whoever stands between them can hand the
 //! proofs on, and reads or changes nothing.
 
-use super::tls::{Secured, Seed};
+use super::tls::{SecuredStream, Seed};
 use crate::job_identity::Identity;
 use crate::terminal::printable;
 use hmac::{Hmac, KeyInit, Mac};
@@ -61,7 +61,7 @@ pub(super) enum Protection {
 
 /// What a connection is for.
 #[derive(Debug, Copy, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Purpose {
+pub(super) enum LinkPurpose {
     /// Heartbeats and endings.
     Control,
     /// timely's.
@@ -75,7 +75,7 @@ pub(super) struct Hello {
     pub(super) index: usize,
     /// Random for each start of a process: tells two that claim the same index apart.
     pub(super) instance: String,
-    pub(super) purpose: Purpose,
+    pub(super) purpose: LinkPurpose,
     pub(super) identity: Identity,
 }
 
@@ -110,21 +110,21 @@ pub(super) fn dial<S: Read + Write>(
     secret: &Secret,
     protection: Protection,
     hello: &Hello,
-) -> Result<(Hello, Secured<S>), LinkError> {
+) -> Result<(Hello, SecuredStream<S>), LinkError> {
     let ours = challenge()?;
     send_hello(&mut stream, &ours)?;
     let theirs = read_hello(&mut stream)?;
     if theirs == ours {
         return Err(LinkError::Myself);
     }
-    let session = Session::new(secret, &ours, &theirs);
-    send(&mut stream, Message::Proof, &session.proof("dial"))?;
-    if !session.proves("answer", &expect(&mut stream, Message::Proof, SMALL)?) {
+    let session = SessionKey::new(secret, &ours, &theirs);
+    send(&mut stream, HandshakeMessage::Proof, &session.proof("dial"))?;
+    if !session.proves("answer", &expect(&mut stream, HandshakeMessage::Proof, SMALL)?) {
         return Err(LinkError::Secret);
     }
     let mut secured = match protection {
-        Protection::Machine => Secured::in_clear(stream),
-        Protection::Tls => Secured::dialer(stream, &session.seed("dial"), &session.seed("answer"))?,
+        Protection::Machine => SecuredStream::in_clear(stream),
+        Protection::Tls => SecuredStream::dialer(stream, &session.seed("dial"), &session.seed("answer"))?,
     };
     session.send_card(&mut secured, "dial", hello)?;
     let theirs = session.read_card(&mut secured, "answer")?;
@@ -133,7 +133,7 @@ pub(super) fn dial<S: Read + Write>(
 
 /// The caller's last word to hear.
 pub(super) fn verdict(stream: &mut impl Read) -> Result<(), LinkError> {
-    expect(stream, Message::Welcome, SMALL).map(drop)
+    expect(stream, HandshakeMessage::Welcome, SMALL).map(drop)
 }
 
 /// The called one's part up to the cards; [`welcome`] or [`refuse`] must follow. `proven` is called when the
@@ -142,9 +142,9 @@ pub(super) fn answer<S: Read + Write>(
     mut stream: S,
     secret: &Secret,
     protection: Protection,
-    hello: impl FnOnce(Purpose) -> Hello,
+    hello: impl FnOnce(LinkPurpose) -> Hello,
     proven: impl FnOnce(),
-) -> Result<(Hello, Secured<S>), LinkError> {
+) -> Result<(Hello, SecuredStream<S>), LinkError> {
     let ours = challenge()?;
     let theirs = match read_hello(&mut stream) {
         // So that the other side can say so, too.
@@ -155,16 +155,16 @@ pub(super) fn answer<S: Read + Write>(
         theirs => theirs?,
     };
     send_hello(&mut stream, &ours)?;
-    let session = Session::new(secret, &theirs, &ours);
-    if !session.proves("dial", &expect(&mut stream, Message::Proof, SMALL)?) {
-        send(&mut stream, Message::OtherSecret, &[])?;
+    let session = SessionKey::new(secret, &theirs, &ours);
+    if !session.proves("dial", &expect(&mut stream, HandshakeMessage::Proof, SMALL)?) {
+        send(&mut stream, HandshakeMessage::OtherSecret, &[])?;
         return Err(LinkError::Secret);
     }
     proven();
-    send(&mut stream, Message::Proof, &session.proof("answer"))?;
+    send(&mut stream, HandshakeMessage::Proof, &session.proof("answer"))?;
     let mut secured = match protection {
-        Protection::Machine => Secured::in_clear(stream),
-        Protection::Tls => Secured::answerer(stream, &session.seed("answer"), &session.seed("dial"))?,
+        Protection::Machine => SecuredStream::in_clear(stream),
+        Protection::Tls => SecuredStream::answerer(stream, &session.seed("answer"), &session.seed("dial"))?,
     };
     let their_card = session.read_card(&mut secured, "dial")?;
     session.send_card(&mut secured, "answer", &hello(their_card.purpose))?;
@@ -173,12 +173,12 @@ pub(super) fn answer<S: Read + Write>(
 
 /// Lets the caller in.
 pub(super) fn welcome(stream: &mut impl Write) -> io::Result<()> {
-    send(stream, Message::Welcome, &[])
+    send(stream, HandshakeMessage::Welcome, &[])
 }
 
 /// Turns the caller away in words.
 pub(super) fn refuse(stream: &mut impl Write, words: &str) -> io::Result<()> {
-    send(stream, Message::Refused, words.as_bytes().get(..SMALL).unwrap_or(words.as_bytes()))
+    send(stream, HandshakeMessage::Refused, words.as_bytes().get(..SMALL).unwrap_or(words.as_bytes()))
 }
 
 /// Random bytes.
@@ -226,7 +226,7 @@ fn read_hello(stream: &mut impl Read) -> Result<[u8; CHALLENGE], LinkError> {
 
 /// What is sent after the greetings: a byte of kind, a length of four bytes, and so many bytes.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-enum Message {
+enum HandshakeMessage {
     Proof = 1,
     Hello = 2,
     Welcome = 3,
@@ -234,7 +234,7 @@ enum Message {
     OtherSecret = 5,
 }
 
-fn send(stream: &mut impl Write, kind: Message, payload: &[u8]) -> io::Result<()> {
+fn send(stream: &mut impl Write, kind: HandshakeMessage, payload: &[u8]) -> io::Result<()> {
     let length = u32::try_from(payload.len()).map_err(io::Error::other)?;
     let mut bytes = vec![kind as u8];
     bytes.extend(length.to_le_bytes());
@@ -242,7 +242,7 @@ fn send(stream: &mut impl Write, kind: Message, payload: &[u8]) -> io::Result<()
     stream.write_all(&bytes)
 }
 
-fn expect(stream: &mut impl Read, wanted: Message, limit: usize) -> Result<Vec<u8>, LinkError> {
+fn expect(stream: &mut impl Read, wanted: HandshakeMessage, limit: usize) -> Result<Vec<u8>, LinkError> {
     let mut head = [0; 5];
     stream.read_exact(&mut head)?;
     let [kind, length @ ..] = head;
@@ -257,22 +257,22 @@ fn expect(stream: &mut impl Read, wanted: Message, limit: usize) -> Result<Vec<u
     }
     match kind {
         kind if kind == wanted as u8 => Ok(payload),
-        kind if kind == Message::Refused as u8 => Err(LinkError::Told(printable(&payload))),
-        kind if kind == Message::OtherSecret as u8 => Err(LinkError::Secret),
+        kind if kind == HandshakeMessage::Refused as u8 => Err(LinkError::Told(printable(&payload))),
+        kind if kind == HandshakeMessage::OtherSecret as u8 => Err(LinkError::Secret),
         _ => Err(LinkError::Stranger("does not speak crossrate's protocol".into())),
     }
 }
 
 /// The key that both sides derive, and what it signs.
-struct Session(Vec<u8>);
+struct SessionKey(Vec<u8>);
 
-impl Session {
-    fn new(secret: &Secret, dialer: &[u8; CHALLENGE], answerer: &[u8; CHALLENGE]) -> Session {
+impl SessionKey {
+    fn new(secret: &Secret, dialer: &[u8; CHALLENGE], answerer: &[u8; CHALLENGE]) -> SessionKey {
         let mut key = hmac(&secret.0);
         key.update(b"crossrate session");
         key.update(dialer);
         key.update(answerer);
-        Session(key.finalize().into_bytes().to_vec())
+        SessionKey(key.finalize().into_bytes().to_vec())
     }
 
     fn proof(&self, role: &str) -> Vec<u8> {
@@ -301,11 +301,11 @@ impl Session {
         let hello = serde_json::to_vec(hello).map_err(io::Error::other)?;
         let mut payload = self.sign(role, &hello).finalize().into_bytes().to_vec();
         payload.extend(hello);
-        send(stream, Message::Hello, &payload)
+        send(stream, HandshakeMessage::Hello, &payload)
     }
 
     fn read_card(&self, stream: &mut impl Read, role: &str) -> Result<Hello, LinkError> {
-        let payload = expect(stream, Message::Hello, LARGE)?;
+        let payload = expect(stream, HandshakeMessage::Hello, LARGE)?;
         let (mac, hello) = payload.split_at_checked(PROOF).unwrap_or((&[], &payload));
         if self.sign(role, hello).verify_slice(mac).is_err() {
             return Err(LinkError::Stranger("sent a hello that it did not sign".into()));
@@ -328,7 +328,7 @@ mod tests {
     fn hello(index: usize) -> Hello {
         let identity =
             Identity { version: "1".into(), processes: 2, threads: 1, run: String::new(), job: Vec::new() };
-        Hello { index, instance: format!("i{index}"), purpose: Purpose::Data, identity }
+        Hello { index, instance: format!("i{index}"), purpose: LinkPurpose::Data, identity }
     }
 
     fn pair() -> (UnixStream, UnixStream) {
@@ -406,8 +406,8 @@ mod tests {
             let theirs = read_hello(&mut there).expect("a hello");
             let ours = theirs.map(|byte| byte ^ 1);
             send_hello(&mut there, &ours).expect("sent");
-            let proof = expect(&mut there, Message::Proof, SMALL).expect("a proof");
-            send(&mut there, Message::Proof, &proof).expect("sent");
+            let proof = expect(&mut there, HandshakeMessage::Proof, SMALL).expect("a proof");
+            send(&mut there, HandshakeMessage::Proof, &proof).expect("sent");
         });
         let dialed = dial(here, &Secret(b"s".to_vec()), Protection::Tls, &hello(1));
         assert!(matches!(dialed, Err(LinkError::Secret)), "{dialed:?}");
@@ -430,8 +430,8 @@ mod tests {
     #[test]
     fn an_announced_length_is_not_believed() {
         let (mut here, mut there) = pair();
-        here.write_all(&[Message::Proof as u8, 0xff, 0xff, 0xff, 0xff]).expect("sent");
-        assert!(matches!(expect(&mut there, Message::Proof, SMALL), Err(LinkError::Stranger(_))));
+        here.write_all(&[HandshakeMessage::Proof as u8, 0xff, 0xff, 0xff, 0xff]).expect("sent");
+        assert!(matches!(expect(&mut there, HandshakeMessage::Proof, SMALL), Err(LinkError::Stranger(_))));
     }
 
     /// Hands on what comes, and notes it; after the proofs it answers as both sides, with keys of another
@@ -448,14 +448,15 @@ mod tests {
             send_hello(&mut far, &dialer).expect("sent");
             let answerer = read_hello(&mut far).expect("a hello");
             send_hello(&mut near, &answerer).expect("sent");
-            let proof = expect(&mut near, Message::Proof, SMALL).expect("a proof");
-            send(&mut far, Message::Proof, &proof).expect("sent");
-            let proof = expect(&mut far, Message::Proof, SMALL).expect("a proof");
-            send(&mut near, Message::Proof, &proof).expect("sent");
-            let guessed = Session::new(&Secret(b"a guess".to_vec()), &dialer, &answerer);
+            let proof = expect(&mut near, HandshakeMessage::Proof, SMALL).expect("a proof");
+            send(&mut far, HandshakeMessage::Proof, &proof).expect("sent");
+            let proof = expect(&mut far, HandshakeMessage::Proof, SMALL).expect("a proof");
+            send(&mut near, HandshakeMessage::Proof, &proof).expect("sent");
+            let guessed = SessionKey::new(&Secret(b"a guess".to_vec()), &dialer, &answerer);
             let (dial, answer) = (guessed.seed("dial"), guessed.seed("answer"));
-            let other_end = std::thread::spawn(move || Secured::dialer(far, &dial, &answer).is_ok());
-            let near_end = Secured::answerer(near, &guessed.seed("answer"), &guessed.seed("dial")).is_ok();
+            let other_end = std::thread::spawn(move || SecuredStream::dialer(far, &dial, &answer).is_ok());
+            let near_end =
+                SecuredStream::answerer(near, &guessed.seed("answer"), &guessed.seed("dial")).is_ok();
             (near_end, other_end.join().expect("no panic"))
         });
         let dialed = dial(here, &secret(), Protection::Tls, &hello(1)).map(|(card, _)| card);

@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-static FLAGS: Mutex<Option<Flags>> = Mutex::new(None);
+static FLAGS: Mutex<Option<InterruptFlags>> = Mutex::new(None);
 
-struct Flags {
+struct InterruptFlags {
     /// The process is to stop.
     interrupted: Arc<AtomicBool>,
     /// Somebody has asked for it here: a second request ends the process at once.
@@ -30,7 +30,8 @@ pub(super) fn notice() -> io::Result<Arc<AtomicBool>> {
     if let Some(flags) = &*known {
         return Ok(Arc::clone(&flags.interrupted));
     }
-    let flags = Flags { interrupted: Arc::default(), asked: Arc::default(), terminated: Arc::default() };
+    let flags =
+        InterruptFlags { interrupted: Arc::default(), asked: Arc::default(), terminated: Arc::default() };
     flag::register(SIGTERM, Arc::clone(&flags.terminated))?;
     for signal in [SIGINT, SIGTERM] {
         // In this order, or the first one would be a second one already.

@@ -18,7 +18,7 @@ const CHUNK: usize = 64 << 10;
 
 /// A connection to another process. Its clones share it.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct PeerLink {
     socket: Socket,
     tls: Option<Arc<Encryption>>,
 }
@@ -26,29 +26,29 @@ pub(super) struct Link {
 #[derive(Debug)]
 struct Encryption {
     connection: Mutex<Connection>,
-    incoming: Mutex<Incoming>,
-    outgoing: Mutex<Outgoing>,
+    incoming: Mutex<ReceiveBuffer>,
+    outgoing: Mutex<SendBuffer>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Link {
+impl PeerLink {
     /// Of a socket, and what encrypts it, if anything does.
-    pub(super) fn new(socket: Socket, tls: Option<Box<Connection>>) -> Link {
+    pub(super) fn new(socket: Socket, tls: Option<Box<Connection>>) -> PeerLink {
         let tls = tls.map(|connection| {
             Arc::new(Encryption {
                 connection: Mutex::new(*connection),
-                incoming: Mutex::new(Incoming { buffer: vec![0; CHUNK].into(), begin: 0, end: 0 }),
+                incoming: Mutex::new(ReceiveBuffer { buffer: vec![0; CHUNK].into(), begin: 0, end: 0 }),
                 outgoing: Mutex::default(),
             })
         });
-        Link { socket, tls }
+        PeerLink { socket, tls }
     }
 
-    pub(super) fn try_clone(&self) -> io::Result<Link> {
-        Ok(Link { socket: self.socket.try_clone()?, tls: self.tls.clone() })
+    pub(super) fn try_clone(&self) -> io::Result<PeerLink> {
+        Ok(PeerLink { socket: self.socket.try_clone()?, tls: self.tls.clone() })
     }
 
     /// Closes it for reading, writing or both. What was written goes first, and says that it is the end.
@@ -79,7 +79,7 @@ impl Link {
     }
 }
 
-impl Read for &Link {
+impl Read for &PeerLink {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let Some(tls) = &self.tls else { return (&mut &self.socket).read(buffer) };
         let mut incoming = lock(&tls.incoming);
@@ -96,7 +96,7 @@ impl Read for &Link {
     }
 }
 
-impl Write for &Link {
+impl Write for &PeerLink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let Some(tls) = &self.tls else { return (&mut &self.socket).write(bytes) };
         let mut outgoing = lock(&tls.outgoing);
@@ -123,13 +123,13 @@ impl Write for &Link {
 
 /// What has come and is not decrypted yet: `buffer[begin..end]`.
 #[derive(Debug)]
-struct Incoming {
+struct ReceiveBuffer {
     buffer: Box<[u8]>,
     begin: usize,
     end: usize,
 }
 
-impl Incoming {
+impl ReceiveBuffer {
     /// Decrypts what is there, as far as it fits: how much that is, 0 at the end of the link, `None` where
     /// more must come first.
     fn decrypt(&mut self, connection: &mut Connection, into: &mut [u8]) -> io::Result<Option<usize>> {
@@ -161,12 +161,12 @@ impl Incoming {
 
 /// What is encrypted and not sent yet: `buffer[sent..]`.
 #[derive(Debug, Default)]
-struct Outgoing {
+struct SendBuffer {
     buffer: Vec<u8>,
     sent: usize,
 }
 
-impl Outgoing {
+impl SendBuffer {
     fn take_from(&mut self, connection: &mut Connection) -> io::Result<()> {
         while connection.wants_write() {
             connection.write_tls(&mut self.buffer)?;

@@ -63,9 +63,9 @@ impl Address {
     /// Listens on every address the name stands for: `localhost` is two, and a second process that got the
     /// one the first has left free would never be found. One that this machine lacks (no IPv6) is passed
     /// over.
-    pub(super) fn listen(&self) -> io::Result<Vec<Listener>> {
+    pub(super) fn listen(&self) -> io::Result<Vec<PeerListener>> {
         match self {
-            Address::Unix(path) => Ok(vec![Listener::Unix(UnixListener::bind(path)?)]),
+            Address::Unix(path) => Ok(vec![PeerListener::Unix(UnixListener::bind(path)?)]),
             Address::Tcp(address) => {
                 let mut listeners = Vec::new();
                 let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
@@ -77,7 +77,7 @@ impl Address {
                     match TcpListener::bind(resolved) {
                         Ok(listener) => {
                             bound.push(resolved);
-                            listeners.push(Listener::Tcp(listener));
+                            listeners.push(PeerListener::Tcp(listener));
                         }
                         Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
                         Err(error) => last = error,
@@ -91,21 +91,21 @@ impl Address {
 
 /// What others connect to.
 #[derive(Debug)]
-pub(super) enum Listener {
+pub(super) enum PeerListener {
     Tcp(TcpListener),
     Unix(UnixListener),
 }
 
-impl Listener {
+impl PeerListener {
     /// Waits for a connection; says from where.
     pub(super) fn accept(&self) -> io::Result<(Socket, String)> {
         match self {
-            Listener::Tcp(listener) => {
+            PeerListener::Tcp(listener) => {
                 let (stream, from) = listener.accept()?;
                 stream.set_nodelay(true)?;
                 Ok((Socket::Tcp(stream), from.to_string()))
             }
-            Listener::Unix(listener) => Ok((Socket::Unix(listener.accept()?.0), "this machine".into())),
+            PeerListener::Unix(listener) => Ok((Socket::Unix(listener.accept()?.0), "this machine".into())),
         }
     }
 }
@@ -179,14 +179,14 @@ impl Write for &Socket {
 /// A socket with a deadline for all that is read and written through it. A timeout for each read alone would
 /// let a peer that sends a byte a second go on for ever.
 #[derive(Debug)]
-pub(super) struct Timed<'a> {
+pub(super) struct TimedSocket<'a> {
     socket: &'a Socket,
     deadline: Instant,
 }
 
-impl<'a> Timed<'a> {
+impl<'a> TimedSocket<'a> {
     pub(super) fn new(socket: &'a Socket, patience: Duration) -> Self {
-        Timed { socket, deadline: Instant::now() + patience }
+        TimedSocket { socket, deadline: Instant::now() + patience }
     }
 
     fn remaining(&self) -> io::Result<Option<Duration>> {
@@ -203,14 +203,14 @@ impl<'a> Timed<'a> {
     }
 }
 
-impl Read for Timed<'_> {
+impl Read for TimedSocket<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.socket.set_read_timeout(self.remaining()?)?;
         (&mut &*self.socket).read(buffer)
     }
 }
 
-impl Write for Timed<'_> {
+impl Write for TimedSocket<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.socket.set_write_timeout(self.remaining()?)?;
         (&mut &*self.socket).write(bytes)

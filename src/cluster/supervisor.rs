@@ -52,14 +52,15 @@ pub fn supervise(processes: usize, reader: usize, restarts: usize) -> Result<u8,
     let job = handshake::hex(&handshake::random::<16>().map_err(start)?);
     let mut bounds = Restarts::new(restarts);
     for attempt in 0.. {
-        let plan = Plan { processes, reader, job: &job, attempt, restarts: bounds.allows(Instant::now()) };
+        let plan =
+            AttemptPlan { processes, reader, job: &job, attempt, restarts: bounds.allows(Instant::now()) };
         let outcome = {
             let directory = PrivateDirectory::make().map_err(start)?;
             run(&plan, &directory.path, &events, &inbox).map_err(start)?
         };
         let pause = match outcome {
-            Outcome::Ended(code) => return Ok(code),
-            Outcome::Accident => match bounds.take(Instant::now()) {
+            AttemptOutcome::Ended(code) => return Ok(code),
+            AttemptOutcome::Accident => match bounds.take(Instant::now()) {
                 Some(pause) => pause,
                 None => return Ok(1),
             },
@@ -78,11 +79,11 @@ pub fn supervise(processes: usize, reader: usize, restarts: usize) -> Result<u8,
 }
 
 /// Waits; whether the run was interrupted meanwhile.
-fn interrupted_within(pause: Duration, inbox: &Receiver<(u32, Event)>) -> bool {
+fn interrupted_within(pause: Duration, inbox: &Receiver<(u32, SupervisorEvent)>) -> bool {
     let until = Instant::now() + pause;
     loop {
         match inbox.recv_timeout(until.saturating_duration_since(Instant::now())) {
-            Ok((_, Event::Interrupt)) => return true,
+            Ok((_, SupervisorEvent::Interrupt)) => return true,
             Ok(_) => {}
             Err(_) => return false,
         }
@@ -90,7 +91,7 @@ fn interrupted_within(pause: Duration, inbox: &Receiver<(u32, Event)>) -> bool {
 }
 
 /// What the parent waits for.
-enum Event {
+enum SupervisorEvent {
     /// A child may have ended.
     Child,
     /// The run is to stop.
@@ -102,7 +103,7 @@ enum Event {
 }
 
 /// One start of all processes.
-struct Plan<'a> {
+struct AttemptPlan<'a> {
     processes: usize,
     reader: usize,
     /// Tells this job from all others, over its restarts.
@@ -113,7 +114,7 @@ struct Plan<'a> {
 }
 
 /// What came of it.
-enum Outcome {
+enum AttemptOutcome {
     Ended(u8),
     /// Nothing that an error has reported: it may go better next time.
     Accident,
@@ -122,13 +123,13 @@ enum Outcome {
 /// All processes from start to end. Lifelines belong to an attempt: what an earlier one's still say counts no
 /// more.
 fn run(
-    plan: &Plan<'_>,
+    plan: &AttemptPlan<'_>,
     directory: &Path,
-    events: &Sender<(u32, Event)>,
-    inbox: &Receiver<(u32, Event)>,
-) -> io::Result<Outcome> {
+    events: &Sender<(u32, SupervisorEvent)>,
+    inbox: &Receiver<(u32, SupervisorEvent)>,
+) -> io::Result<AttemptOutcome> {
     let _lifelines = Lifelines::listen(directory, plan.attempt, events.clone())?;
-    let mut job = Job::default();
+    let mut job = ChildProcesses::default();
     job.restarts = plan.restarts;
     for index in 0..plan.processes {
         // If this fails, those that have begun are ended by the job's drop.
@@ -140,30 +141,32 @@ fn run(
             None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         match event {
-            Ok((_, Event::Child)) => job.reap()?,
-            Ok((_, Event::Interrupt)) => job.interrupt(),
+            Ok((_, SupervisorEvent::Child)) => job.reap()?,
+            Ok((_, SupervisorEvent::Interrupt)) => job.interrupt(),
             Ok((attempt, _)) if attempt != plan.attempt => {}
-            Ok((_, Event::Line(line))) => job.add(line),
-            Ok((_, Event::Words(words))) => job.heard(words),
+            Ok((_, SupervisorEvent::Line(line))) => job.add(line),
+            Ok((_, SupervisorEvent::Words(words))) => job.heard(words),
             Err(_) => job.kill(),
         }
     }
     // The last words of a child may still be on their way.
     while job.victims && job.words.is_none() {
         match inbox.recv_timeout(Duration::from_millis(200)) {
-            Ok((attempt, Event::Words(words))) if attempt == plan.attempt => job.words = Some(words),
-            Ok((_, Event::Interrupt)) => job.interrupt(),
+            Ok((attempt, SupervisorEvent::Words(words))) if attempt == plan.attempt => {
+                job.words = Some(words)
+            }
+            Ok((_, SupervisorEvent::Interrupt)) => job.interrupt(),
             Ok(_) => {}
             Err(_) => break,
         }
     }
     let code = job.verdict();
-    Ok(if job.accident(code) { Outcome::Accident } else { Outcome::Ended(code) })
+    Ok(if job.accident(code) { AttemptOutcome::Accident } else { AttemptOutcome::Ended(code) })
 }
 
 /// The children and what is known of how they ended.
 #[derive(Default)]
-struct Job {
+struct ChildProcesses {
     children: Vec<Option<Child>>,
     lines: Vec<UnixStream>,
     /// The exit code for the first failure that was a child's own.
@@ -187,7 +190,7 @@ struct Job {
     killed: bool,
 }
 
-impl Job {
+impl ChildProcesses {
     fn reap(&mut self) -> io::Result<()> {
         for index in 0..self.children.len() {
             let Some(child) = &mut self.children[index] else { continue };
@@ -317,7 +320,7 @@ impl Job {
     }
 }
 
-impl Drop for Job {
+impl Drop for ChildProcesses {
     /// No orphans, whatever happens.
     fn drop(&mut self) {
         self.kill();
@@ -327,7 +330,7 @@ impl Drop for Job {
     }
 }
 
-fn start(index: usize, plan: &Plan<'_>, directory: &Path) -> io::Result<Child> {
+fn start(index: usize, plan: &AttemptPlan<'_>, directory: &Path) -> io::Result<Child> {
     let mut command = Command::new(crate::start::this_program()?);
     let mut words = env::args_os();
     if let Some(name) = words.next() {
@@ -348,12 +351,13 @@ fn start(index: usize, plan: &Plan<'_>, directory: &Path) -> io::Result<Child> {
     command.spawn()
 }
 
-fn watch_signals(events: Sender<(u32, Event)>) -> io::Result<()> {
+fn watch_signals(events: Sender<(u32, SupervisorEvent)>) -> io::Result<()> {
     // Not SIGHUP: who runs us under nohup has it ignored, and that is inherited.
     let mut signals = Signals::new([SIGCHLD, SIGINT, SIGTERM])?;
     let watching = move || {
         for signal in signals.forever() {
-            let event = if note(signal) == SIGCHLD { Event::Child } else { Event::Interrupt };
+            let event =
+                if note(signal) == SIGCHLD { SupervisorEvent::Child } else { SupervisorEvent::Interrupt };
             if events.send((0, event)).is_err() {
                 return;
             }
@@ -382,7 +386,7 @@ mod tests {
             (&[exit(failure_detector::VICTIM.into())], 1),
         ];
         for (ends, code) in cases {
-            let mut job = Job::default();
+            let mut job = ChildProcesses::default();
             for (index, end) in ends.iter().enumerate() {
                 job.judge(index, *end);
             }
@@ -404,7 +408,7 @@ mod tests {
             (&[ExitStatus::from_raw(SIGINT)], false),
         ];
         for (ends, accident) in cases {
-            let mut job = Job::default();
+            let mut job = ChildProcesses::default();
             for (index, end) in ends.iter().enumerate() {
                 job.judge(index, *end);
             }
@@ -417,17 +421,18 @@ mod tests {
 
     #[test]
     fn only_who_says_so_gets_time_to_stop_in_order() {
-        let left =
-            |job: &Job| job.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let says = |job: &mut Job| job.heard("process 0 of 2 has failed".to_owned());
+        let left = |job: &ChildProcesses| {
+            job.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+        };
+        let says = |job: &mut ChildProcesses| job.heard("process 0 of 2 has failed".to_owned());
         for (code, patient) in [(3, true), (4, true), (1, false), (failure_detector::PANICKED.into(), false)]
         {
-            let mut job = Job::default();
+            let mut job = ChildProcesses::default();
             job.judge(0, exit(code));
             assert!(left(&job) <= Some(AFTER_FAILURE), "nobody has said anything: {code}");
             says(&mut job);
             assert_eq!(left(&job) > Some(AFTER_FAILURE), patient, "said later: {code}");
-            let mut job = Job::default();
+            let mut job = ChildProcesses::default();
             says(&mut job);
             job.judge(1, exit(failure_detector::VICTIM.into()));
             job.judge(0, exit(code));
@@ -440,7 +445,7 @@ mod tests {
 
     #[test]
     fn after_an_interrupt_nothing_else_counts() {
-        let mut job = Job::default();
+        let mut job = ChildProcesses::default();
         job.interrupt();
         job.judge(0, exit(1));
         assert_eq!(job.verdict(), 130);

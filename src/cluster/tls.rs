@@ -32,15 +32,15 @@ const PKCS8: [u8; 16] =
 
 /// A stream after the proofs: of TLS between machines, as it is within one.
 #[derive(Debug)]
-pub(super) struct Secured<S> {
+pub(super) struct SecuredStream<S> {
     stream: S,
     tls: Option<Box<Connection>>,
 }
 
-impl<S: Read + Write> Secured<S> {
+impl<S: Read + Write> SecuredStream<S> {
     /// A stream that never leaves the machine.
     pub(super) fn in_clear(stream: S) -> Self {
-        Secured { stream, tls: None }
+        SecuredStream { stream, tls: None }
     }
 
     /// The side that has called.
@@ -58,7 +58,7 @@ impl<S: Read + Write> Secured<S> {
         (config.enable_sni, config.resumption) = (false, Resumption::disabled());
         let name = ServerName::try_from("crossrate.invalid").map_err(io::Error::other)?;
         let connection = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
-        Secured::shaken(stream, connection.into())
+        SecuredStream::shaken(stream, connection.into())
     }
 
     /// The side that was called.
@@ -73,14 +73,14 @@ impl<S: Read + Write> Secured<S> {
             .with_cert_resolver(Arc::new(mine));
         config.send_tls13_tickets = 0;
         let connection = ServerConnection::new(Arc::new(config)).map_err(io::Error::other)?;
-        Secured::shaken(stream, connection.into())
+        SecuredStream::shaken(stream, connection.into())
     }
 
     fn shaken(mut stream: S, mut tls: Connection) -> io::Result<Self> {
         while tls.is_handshaking() {
             tls.complete_io(&mut stream)?;
         }
-        Ok(Secured { stream, tls: Some(Box::new(tls)) })
+        Ok(SecuredStream { stream, tls: Some(Box::new(tls)) })
     }
 
     /// The stream, and what encrypts it from now on.
@@ -89,7 +89,7 @@ impl<S: Read + Write> Secured<S> {
     }
 }
 
-impl<S: Read + Write> Read for Secured<S> {
+impl<S: Read + Write> Read for SecuredStream<S> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let Some(tls) = &mut self.tls else { return self.stream.read(buffer) };
         loop {
@@ -106,7 +106,7 @@ impl<S: Read + Write> Read for Secured<S> {
     }
 }
 
-impl<S: Read + Write> Write for Secured<S> {
+impl<S: Read + Write> Write for SecuredStream<S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let Some(tls) = &mut self.tls else { return self.stream.write(bytes) };
         let taken = tls.writer().write(bytes)?;

@@ -1,18 +1,20 @@
 //! The session among its handles: what comes from websockets, REST, the clock and the user goes in, and what
 //! comes out is done.
 
-use super::Prepared;
+use super::CollectorSetup;
 use super::binance::addresses;
 use super::binance::info::ExchangeInfo;
 use super::binance::limits::{PING_EVERY, limits};
 use super::binance::rest::{self, Rest};
 use super::clock::Moment;
-use super::enquiry::{Replied, RestRequest};
-use super::link::{self, Report};
+use super::enquiry::{NumberedAnswer, RestRequest};
+use super::link::{self, LinkReport};
 use super::names::Names;
 use super::place;
-use super::publish::Publisher;
-use super::session::{Counts, Note, Output, Record, Rules, Session};
+use super::publish::RecordPublisher;
+use super::session::{
+    CollectedRecord, CollectorCounts, CollectorNote, CollectorSession, Rules, SessionAction,
+};
 use super::shard::{LinkCommand, LinkKey, LinkTimeouts};
 use crate::config::{ProduceConfig, Verbosity};
 use crate::exit::{Exit, Failure};
@@ -65,19 +67,19 @@ impl Interrupts {
 struct IoHandles<'a> {
     config: &'a ProduceConfig,
     links: HashMap<LinkKey, Sender<u64>>,
-    reports: Sender<(LinkKey, Report)>,
+    reports: Sender<(LinkKey, LinkReport)>,
     requests: threads::Sender<RestRequest>,
-    pending: Vec<Record>,
+    pending: Vec<CollectedRecord>,
 }
 
 /// Collects until interrupted; what came of it, and how many records were written.
 pub(super) async fn collect(
     config: &ProduceConfig,
-    prepared: Prepared,
+    prepared: CollectorSetup,
     begun: Instant,
     mut interrupts: Interrupts,
-) -> Result<(Counts, u64)> {
-    let Prepared { log, info, symbols } = prepared;
+) -> Result<(CollectorCounts, u64)> {
+    let CollectorSetup { log, info, symbols } = prepared;
     let partitions = log.partitions();
     let mut session = session(config, &symbols, &info, partitions)?;
     let names = Arc::new(Names::new((0..symbols.len()).map(|n| session.name(n).to_owned()).collect()));
@@ -95,17 +97,17 @@ pub(super) async fn collect(
     drop(handles);
     let counts = session.finish();
     last.extend(session.outputs().filter_map(|output| match output {
-        Output::Publish(record) => Some(record),
-        Output::Tell(note) => {
+        SessionAction::Publish(record) => Some(record),
+        SessionAction::Tell(note) => {
             tell(config, &note);
             None
         }
         _ => None,
     }));
     let deadline = match ran {
-        Ran::Twice => return Err(Failure::new(Exit::Interrupted, "interrupted").into()),
-        Ran::Through { deadline } => Some(deadline),
-        Ran::Closed => None,
+        CollectorEnd::Twice => return Err(Failure::new(Exit::Interrupted, "interrupted").into()),
+        CollectorEnd::Through { deadline } => Some(deadline),
+        CollectorEnd::Closed => None,
     };
     let finishing = async {
         if deadline.is_some() && !last.is_empty() {
@@ -137,7 +139,7 @@ fn session(
     symbols: &[String],
     info: &ExchangeInfo,
     partitions: usize,
-) -> Result<Session> {
+) -> Result<CollectorSession> {
     let millis = |duration: Duration| duration.as_millis() as u64;
     let seed = getrandom::u64().context("no random numbers")?;
     let rules = Rules {
@@ -153,7 +155,7 @@ fn session(
         seed,
     };
     let shards = place::shards(symbols, partitions, addresses::room(config.connection_symbols));
-    Ok(Session::new(rules, shards, partitions))
+    Ok(CollectorSession::new(rules, shards, partitions))
 }
 
 fn now(begun: Instant) -> Moment {
@@ -162,7 +164,7 @@ fn now(begun: Instant) -> Moment {
 
 /// How the collecting ended.
 #[derive(Debug, PartialEq, Eq)]
-enum Ran {
+enum CollectorEnd {
     /// After an interrupt, when nothing was held any more, or when what is held has had its time. What is
     /// left is to be written by the deadline.
     Through { deadline: Instant },
@@ -173,14 +175,14 @@ enum Ran {
 }
 
 async fn run(
-    session: &mut Session,
+    session: &mut CollectorSession,
     handles: &mut IoHandles<'_>,
-    publisher: &Publisher,
-    reported: &mut Receiver<(LinkKey, Report)>,
-    answered: &mut UnboundedReceiver<Replied>,
+    publisher: &RecordPublisher,
+    reported: &mut Receiver<(LinkKey, LinkReport)>,
+    answered: &mut UnboundedReceiver<NumberedAnswer>,
     interrupts: &mut Interrupts,
     begun: Instant,
-) -> Ran {
+) -> CollectorEnd {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut frames = Vec::with_capacity(AT_ONCE);
@@ -190,7 +192,7 @@ async fn run(
         if let Some(since) = stopping {
             let is_through = session.is_through() && handles.pending.is_empty();
             if is_through || since.elapsed() >= TIDY_UP - LAST_WRITES {
-                return Ran::Through { deadline: since + TIDY_UP };
+                return CollectorEnd::Through { deadline: since + TIDY_UP };
             }
         }
         let room = handles.pending.len() < RECORDS;
@@ -198,13 +200,13 @@ async fn run(
             biased;
             () = interrupts.next() => {
                 if stopping.replace(Instant::now()).is_some() {
-                    return Ran::Twice;
+                    return CollectorEnd::Twice;
                 }
                 session.stop();
             }
             permit = publisher.batches.reserve(), if !handles.pending.is_empty() => match permit {
                 Ok(permit) => permit.send(std::mem::take(&mut handles.pending)),
-                Err(_) => return Ran::Closed,
+                Err(_) => return CollectorEnd::Closed,
             },
             _ = ticks.tick() => {
                 session.tick(now(begun));
@@ -227,27 +229,27 @@ async fn run(
     }
 }
 
-fn hear(session: &mut Session, link: LinkKey, report: Report, now: Moment) {
+fn hear(session: &mut CollectorSession, link: LinkKey, report: LinkReport, now: Moment) {
     match report {
-        Report::Opened => session.opened(link, now),
-        Report::Event(event) => session.event(link, event, now),
-        Report::Pinged => session.pinged(link, now),
-        Report::Ponged(number) => session.ponged(link, number, now),
-        Report::Closed { keep_away, why } => session.closed(link, keep_away, why, now),
+        LinkReport::Opened => session.opened(link, now),
+        LinkReport::Event(event) => session.event(link, event, now),
+        LinkReport::Pinged => session.pinged(link, now),
+        LinkReport::Ponged(number) => session.ponged(link, number, now),
+        LinkReport::Closed { keep_away, why } => session.closed(link, keep_away, why, now),
     }
 }
 
-fn perform(session: &mut Session, handles: &mut IoHandles<'_>) {
-    let outputs: Vec<Output> = session.outputs().collect();
+fn perform(session: &mut CollectorSession, handles: &mut IoHandles<'_>) {
+    let outputs: Vec<SessionAction> = session.outputs().collect();
     for output in outputs {
         match output {
-            Output::Publish(record) => handles.pending.push(record),
-            Output::Ask(number, question) => {
+            SessionAction::Publish(record) => handles.pending.push(record),
+            SessionAction::Ask(number, question) => {
                 // The threads that ask end after this sender only.
                 let _ = handles.requests.send(RestRequest { number, question });
             }
-            Output::Tell(note) => tell(handles.config, &note),
-            Output::Link(LinkCommand::Connect(key)) => {
+            SessionAction::Tell(note) => tell(handles.config, &note),
+            SessionAction::Link(LinkCommand::Connect(key)) => {
                 let symbols: Vec<usize> = session.symbols_of(key.shard).collect();
                 let address =
                     addresses::address(&handles.config.endpoint, symbols.iter().map(|s| session.name(*s)));
@@ -256,11 +258,11 @@ fn perform(session: &mut Session, handles: &mut IoHandles<'_>) {
                 handles.links.insert(key, pings);
                 tokio::spawn(link::run(key, address, handles.reports.clone(), received));
             }
-            Output::Link(LinkCommand::Ping(key, number)) => {
+            SessionAction::Link(LinkCommand::Ping(key, number)) => {
                 // A connection that is not there any more has said so; one that is stuck needs no more pings.
                 let _ = handles.links.get(&key).map(|pings| pings.try_send(number));
             }
-            Output::Link(LinkCommand::Close(key)) => {
+            SessionAction::Link(LinkCommand::Close(key)) => {
                 // Without its sender a connection closes, whatever it is doing.
                 handles.links.remove(&key);
             }
@@ -268,7 +270,7 @@ fn perform(session: &mut Session, handles: &mut IoHandles<'_>) {
     }
 }
 
-fn tell(config: &ProduceConfig, note: &Note) {
+fn tell(config: &ProduceConfig, note: &CollectorNote) {
     let least = if note.matters() { Verbosity::Normal } else { Verbosity::Verbose };
     if config.verbosity >= least {
         match note.matters() {

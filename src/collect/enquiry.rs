@@ -1,12 +1,12 @@
 //! What an exchange is asked over REST, and when nothing may be asked. What it allows, and what a question
-//! weighs, it says itself ([`Limits`]).
+//! weighs, it says itself ([`ExchangeLimits`]).
 
 use super::clock::Moment;
 use crossrate_dataflows::market::event_time::EventTime;
 
 /// A question, by the numbers that the session gives to symbols.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Question {
+pub enum ExchangeQuestion {
     /// The exchange's time.
     Time,
     /// The id of the latest trade of each of these symbols.
@@ -31,12 +31,13 @@ pub enum Question {
 
 /// An answer.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Answer {
-    /// To [`Question::Time`].
+pub enum ExchangeAnswer {
+    /// To [`ExchangeQuestion::Time`].
     Time(EventTime),
-    /// To [`Question::LastIds`] and [`Question::AllLastIds`]; `None` where a symbol did not trade for a day.
+    /// To [`ExchangeQuestion::LastIds`] and [`ExchangeQuestion::AllLastIds`]; `None` where a symbol did not trade
+    /// for a day.
     LastIds(Vec<(usize, Option<u64>)>),
-    /// To [`Question::Trades`] and [`Question::Recent`]; ids rise.
+    /// To [`ExchangeQuestion::Trades`] and [`ExchangeQuestion::Recent`]; ids rise.
     Trades(Vec<FoundTrade>),
     /// Asked too much: nothing may be asked for so many milliseconds.
     Limited {
@@ -66,25 +67,25 @@ pub struct FoundTrade {
 #[derive(Debug)]
 pub(super) struct RestRequest {
     pub number: u64,
-    pub question: Question,
+    pub question: ExchangeQuestion,
 }
 
 /// An answer on its way back.
 #[derive(Debug)]
-pub(super) struct Replied {
+pub(super) struct NumberedAnswer {
     pub number: u64,
-    pub answer: Answer,
+    pub answer: ExchangeAnswer,
     /// What the exchange has counted in this minute.
     pub used: Option<u64>,
 }
 
 /// What an exchange allows.
 #[derive(Debug, Clone)]
-pub struct Limits {
+pub struct ExchangeLimits {
     /// Request weight in a minute.
     pub weight: u64,
     /// What it counts a question as.
-    pub weight_of: fn(&Question) -> u64,
+    pub weight_of: fn(&ExchangeQuestion) -> u64,
     /// Most trades in one answer.
     pub trades: u64,
     /// Attempts to connect, from one address.
@@ -143,14 +144,14 @@ impl Quota {
     }
 
     /// An answer came, and with it, perhaps, how much the exchange has counted in this minute.
-    pub fn answered(&mut self, answer: &Answer, used: Option<u64>, now: Moment) {
+    pub fn answered(&mut self, answer: &ExchangeAnswer, used: Option<u64>, now: Moment) {
         self.in_flight = self.in_flight.saturating_sub(1);
         self.used = self.used.max(used.unwrap_or(0));
         match answer {
-            Answer::Limited { wait, .. } => {
+            ExchangeAnswer::Limited { wait, .. } => {
                 self.paused_until = self.paused_until.max(now.plus((*wait).max(1_000)));
             }
-            Answer::Failed(_) => {
+            ExchangeAnswer::Failed(_) => {
                 let wait = (FIRST_RETRY << self.failures.min(6)).min(LONGEST_RETRY);
                 self.failures = self.failures.saturating_add(1);
                 self.paused_until = self.paused_until.max(now.plus(wait));
@@ -176,7 +177,7 @@ mod tests {
     #[test]
     fn a_minute_has_its_weight() {
         let mut quota = Quota::new(100);
-        let answer = Answer::Trades(Vec::new());
+        let answer = ExchangeAnswer::Trades(Vec::new());
         let mut asked = 0;
         for _ in 0..10 {
             if quota.take(25, ms(0), None) {
@@ -198,10 +199,10 @@ mod tests {
             assert!(quota.take(1, ms(0), None));
         }
         assert!(!quota.take(1, ms(0), None));
-        quota.answered(&Answer::Limited { wait: 7_000, banned: false }, None, ms(100));
+        quota.answered(&ExchangeAnswer::Limited { wait: 7_000, banned: false }, None, ms(100));
         assert!(!quota.take(1, ms(7_099), None));
         assert!(quota.take(1, ms(7_100), None));
-        quota.answered(&Answer::Failed(String::new()), None, ms(8_000));
+        quota.answered(&ExchangeAnswer::Failed(String::new()), None, ms(8_000));
         assert!(!quota.take(1, ms(8_249), None));
         assert!(quota.take(1, ms(8_250), None));
     }

@@ -5,7 +5,7 @@ use crossrate_dataflows::market::event_time::EventTime;
 
 /// What a frame says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
+pub enum FrameEvent {
     /// A trade.
     Trade(TradeEvent),
     /// The server is about to go: connect anew.

@@ -9,7 +9,7 @@ pub struct GapKey(pub u64);
 
 /// Why ids below the next one were not seen.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub enum Missing {
+pub enum MissingCause {
     /// They are from before the collector began: nobody waits for them.
     Before,
     /// They are owed, and looked for.
@@ -20,7 +20,7 @@ pub enum Missing {
 
 /// What an id that arrives turns out to be.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub enum Arrival {
+pub enum IdArrival {
     /// The next one; or the first of all.
     Next,
     /// One past the next: the ids from `first` up to it, which stands for itself, are missing.
@@ -29,7 +29,7 @@ pub enum Arrival {
         first: u64,
     },
     /// One that was missing, and is no longer.
-    Found(Missing),
+    Found(MissingCause),
     /// Seen before.
     Duplicate,
 }
@@ -41,7 +41,7 @@ pub struct Ids {
     next: Option<u64>,
     /// Ids below it that were not seen: first to (last, why). They never touch each other with the same
     /// reason, nor overlap.
-    missing: BTreeMap<u64, (u64, Missing)>,
+    missing: BTreeMap<u64, (u64, MissingCause)>,
 }
 
 /// Ranges kept of a symbol. The oldest are forgotten first: what arrives of them counts as a duplicate.
@@ -54,19 +54,19 @@ impl Ids {
     }
 
     /// Takes note of an id.
-    pub fn arrive(&mut self, id: u64) -> Arrival {
+    pub fn arrive(&mut self, id: u64) -> IdArrival {
         let Some(next) = self.next else {
             self.begin_after(id.checked_sub(1));
             self.next = Some(id + 1);
-            return Arrival::Next;
+            return IdArrival::Next;
         };
         if id >= next {
             self.next = Some(id + 1);
-            return if id == next { Arrival::Next } else { Arrival::Jump { first: next } };
+            return if id == next { IdArrival::Next } else { IdArrival::Jump { first: next } };
         }
         match self.take(id) {
-            Some(why) => Arrival::Found(why),
-            None => Arrival::Duplicate,
+            Some(why) => IdArrival::Found(why),
+            None => IdArrival::Duplicate,
         }
     }
 
@@ -74,25 +74,25 @@ impl Ids {
     /// known yet.
     pub fn begin_after(&mut self, last: Option<u64>) {
         if let Some(last) = last {
-            self.missing.insert(0, (last, Missing::Before));
+            self.missing.insert(0, (last, MissingCause::Before));
         }
         self.next = Some(last.map_or(0, |last| last + 1));
     }
 
     /// These ids, none of them seen, are missing.
     pub fn miss(&mut self, first: u64, last: u64, gap: GapKey) {
-        self.missing.insert(first, (last, Missing::Gap(gap)));
+        self.missing.insert(first, (last, MissingCause::Gap(gap)));
         self.next = self.next.max(Some(last + 1));
         while self.missing.len() > MOST_RANGES {
             // Ranges of gaps are few, since gaps are; those of lost ids add up over months.
-            let oldest = self.missing.iter().find(|(_, (_, why))| !matches!(why, Missing::Gap(_)));
+            let oldest = self.missing.iter().find(|(_, (_, why))| !matches!(why, MissingCause::Gap(_)));
             let Some(oldest) = oldest.map(|(first, _)| *first) else { break };
             self.missing.remove(&oldest);
         }
     }
 
     /// Why an id below the next one was not seen; `None` if it was.
-    pub fn why(&self, id: u64) -> Option<Missing> {
+    pub fn why(&self, id: u64) -> Option<MissingCause> {
         self.range_of(id).map(|(_, (_, why))| why)
     }
 
@@ -113,27 +113,32 @@ impl Ids {
         let mut lost = 0;
         for (from, (to, _)) in ranges {
             let end = to.min(up_to);
-            self.missing.insert(from, (end, Missing::Lost));
+            self.missing.insert(from, (end, MissingCause::Lost));
             if to > end {
-                self.missing.insert(end + 1, (to, Missing::Gap(gap)));
+                self.missing.insert(end + 1, (to, MissingCause::Gap(gap)));
             }
             lost += end - from + 1;
         }
         lost
     }
 
-    fn gap(&self, first: u64, last: u64, gap: GapKey) -> impl Iterator<Item = (u64, (u64, Missing))> + '_ {
+    fn gap(
+        &self,
+        first: u64,
+        last: u64,
+        gap: GapKey,
+    ) -> impl Iterator<Item = (u64, (u64, MissingCause))> + '_ {
         let ranges = self.missing.range(first..=last).map(|(from, range)| (*from, *range));
-        ranges.filter(move |(_, (_, why))| *why == Missing::Gap(gap))
+        ranges.filter(move |(_, (_, why))| *why == MissingCause::Gap(gap))
     }
 
-    fn range_of(&self, id: u64) -> Option<(u64, (u64, Missing))> {
+    fn range_of(&self, id: u64) -> Option<(u64, (u64, MissingCause))> {
         let (first, (last, why)) = self.missing.range(..=id).next_back()?;
         (*last >= id).then_some((*first, (*last, *why)))
     }
 
     /// Takes an id out of the missing ones.
-    fn take(&mut self, id: u64) -> Option<Missing> {
+    fn take(&mut self, id: u64) -> Option<MissingCause> {
         let (first, (last, why)) = self.range_of(id)?;
         self.missing.remove(&first);
         if first < id {
@@ -149,7 +154,7 @@ impl Ids {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Arrival::{Duplicate, Found, Jump, Next};
+    use IdArrival::{Duplicate, Found, Jump, Next};
 
     const GAP: GapKey = GapKey(7);
 
@@ -162,18 +167,18 @@ mod tests {
         assert_eq!(ids.arrive(15), Jump { first: 12 });
         ids.miss(12, 14, GAP);
         assert_eq!(ids.of_gap(12, 14, GAP), Some((12, 3)));
-        assert_eq!(ids.arrive(13), Found(Missing::Gap(GAP)));
+        assert_eq!(ids.arrive(13), Found(MissingCause::Gap(GAP)));
         assert_eq!(ids.arrive(13), Duplicate);
         assert_eq!(ids.of_gap(12, 14, GAP), Some((12, 2)));
         assert_eq!(ids.lose(12, 14, GAP, 13), 1);
-        assert_eq!(ids.arrive(12), Found(Missing::Lost));
+        assert_eq!(ids.arrive(12), Found(MissingCause::Lost));
         assert_eq!(ids.of_gap(12, 14, GAP), Some((14, 1)));
-        assert_eq!((ids.why(14), ids.why(12)), (Some(Missing::Gap(GAP)), None));
-        assert_eq!(ids.arrive(14), Found(Missing::Gap(GAP)));
+        assert_eq!((ids.why(14), ids.why(12)), (Some(MissingCause::Gap(GAP)), None));
+        assert_eq!(ids.arrive(14), Found(MissingCause::Gap(GAP)));
         assert_eq!(ids.of_gap(12, 14, GAP), None);
         assert_eq!(ids.next(), Some(16));
         // From before the beginning, but not seen yet.
-        assert_eq!(ids.arrive(9), Found(Missing::Before));
+        assert_eq!(ids.arrive(9), Found(MissingCause::Before));
         assert_eq!(ids.arrive(9), Duplicate);
     }
 
@@ -181,7 +186,11 @@ mod tests {
     fn a_beginning_may_be_known_before_the_first_trade() {
         let mut ids = Ids::default();
         ids.begin_after(Some(99));
-        assert_eq!(ids.arrive(99), Found(Missing::Before), "it was on its way while the exchange was asked");
+        assert_eq!(
+            ids.arrive(99),
+            Found(MissingCause::Before),
+            "it was on its way while the exchange was asked"
+        );
         assert_eq!(ids.arrive(100), Next);
         let mut ids = Ids::default();
         ids.begin_after(None);

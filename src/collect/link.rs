@@ -2,7 +2,7 @@
 //! decides nothing: when to connect anew is the session's business.
 
 use super::binance::messages;
-use super::event::Event;
+use super::event::FrameEvent;
 use super::shard::LinkKey;
 use futures_util::{SinkExt, StreamExt};
 use std::time::Duration;
@@ -16,9 +16,9 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_conf
 
 /// What a connection has to say.
 #[derive(Debug)]
-pub(super) enum Report {
+pub(super) enum LinkReport {
     Opened,
-    Event(Event),
+    Event(FrameEvent),
     /// The exchange's ping, which was answered.
     Pinged,
     /// The answer to our ping of that number.
@@ -41,14 +41,14 @@ const LARGEST: usize = 1 << 20;
 /// Where the exchange does not say for how long.
 const KEEP_AWAY: u64 = 60_000;
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+type WebSocket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// Connects, and reports until the connection is over or nobody listens. It sends a ping of each number that
 /// it is told, and closes when nobody can tell it any more.
 pub(super) async fn run(
     key: LinkKey,
     url: String,
-    reports: Sender<(LinkKey, Report)>,
+    reports: Sender<(LinkKey, LinkReport)>,
     mut pings: Receiver<u64>,
 ) {
     let mut config = WebSocketConfig::default();
@@ -62,7 +62,7 @@ pub(super) async fn run(
     };
     let closed = match connected {
         Ok(Ok((socket, _))) => {
-            if reports.send((key, Report::Opened)).await.is_err() {
+            if reports.send((key, LinkReport::Opened)).await.is_err() {
                 return;
             }
             converse(key, socket, &reports, &mut pings).await
@@ -80,10 +80,10 @@ pub(super) async fn run(
 /// Until the connection is over; what is to be reported of that, unless it was we who closed it.
 async fn converse(
     key: LinkKey,
-    mut socket: Socket,
-    reports: &Sender<(LinkKey, Report)>,
+    mut socket: WebSocket,
+    reports: &Sender<(LinkKey, LinkReport)>,
     pings: &mut Receiver<u64>,
-) -> Option<Report> {
+) -> Option<LinkReport> {
     loop {
         let report = tokio::select! {
             ping = pings.recv() => match ping {
@@ -99,13 +99,13 @@ async fn converse(
                 }
             },
             message = socket.next() => match message {
-                Some(Ok(Message::Text(text))) => Report::Event(messages::read(&text)),
-                Some(Ok(Message::Binary(_))) => Report::Event(Event::Bad("a binary frame")),
+                Some(Ok(Message::Text(text))) => LinkReport::Event(messages::read(&text)),
+                Some(Ok(Message::Binary(_))) => LinkReport::Event(FrameEvent::Bad("a binary frame")),
                 // The answer, with the same payload, is written by the library with the next read.
-                Some(Ok(Message::Ping(_))) => Report::Pinged,
+                Some(Ok(Message::Ping(_))) => LinkReport::Pinged,
                 Some(Ok(Message::Pong(payload))) => match std::str::from_utf8(&payload).ok().and_then(|n| n.parse().ok()) {
-                    Some(number) => Report::Ponged(number),
-                    None => Report::Pinged,
+                    Some(number) => LinkReport::Ponged(number),
+                    None => LinkReport::Pinged,
                 },
                 Some(Ok(Message::Close(Some(frame)))) => {
                     return Some(closed(format!("closed by the exchange: {} {}", frame.code, frame.reason)));
@@ -121,17 +121,17 @@ async fn converse(
     }
 }
 
-fn closed(why: String) -> Report {
-    Report::Closed { keep_away: None, why }
+fn closed(why: String) -> LinkReport {
+    LinkReport::Closed { keep_away: None, why }
 }
 
 /// The handshake was answered, but not by a websocket.
-fn refused(response: &Response<Option<Vec<u8>>>) -> Report {
+fn refused(response: &Response<Option<Vec<u8>>>) -> LinkReport {
     let after = response
         .headers()
         .get("retry-after")
         .and_then(|after| after.to_str().ok()?.trim().parse::<u64>().ok());
     let limited = matches!(response.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::IM_A_TEAPOT);
     let keep_away = after.map(|seconds| seconds.saturating_mul(1_000)).or(limited.then_some(KEEP_AWAY));
-    Report::Closed { keep_away, why: format!("refused by the exchange: {}", response.status()) }
+    LinkReport::Closed { keep_away, why: format!("refused by the exchange: {}", response.status()) }
 }

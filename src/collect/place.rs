@@ -1,10 +1,10 @@
 //! Which symbol goes where: to a partition by its name, to a connection by its partition.
 
-use super::session::Placed;
+use super::session::SymbolPlacement;
 
 /// How much one connection takes.
 #[derive(Debug, Copy, Clone)]
-pub struct Room {
+pub struct ConnectionRoom {
     /// So many symbols at most.
     pub symbols: usize,
     /// What all their names take in its address, at most.
@@ -20,12 +20,14 @@ pub fn partition(key: &[u8], partitions: usize) -> usize {
 
 /// Shards that each have room on a connection. Those of a partition stand together, so that it depends on few
 /// connections.
-pub fn shards(symbols: &[String], partitions: usize, room: Room) -> Vec<Vec<Placed>> {
-    let place =
-        |name: &String| Placed { partition: partition(name.as_bytes(), partitions), name: name.clone() };
-    let mut placed: Vec<Placed> = symbols.iter().map(place).collect();
+pub fn shards(symbols: &[String], partitions: usize, room: ConnectionRoom) -> Vec<Vec<SymbolPlacement>> {
+    let place = |name: &String| SymbolPlacement {
+        partition: partition(name.as_bytes(), partitions),
+        name: name.clone(),
+    };
+    let mut placed: Vec<SymbolPlacement> = symbols.iter().map(place).collect();
     placed.sort_by(|a, b| (a.partition, &a.name).cmp(&(b.partition, &b.name)));
-    let mut shards: Vec<Vec<Placed>> = Vec::new();
+    let mut shards: Vec<Vec<SymbolPlacement>> = Vec::new();
     let mut length = 0;
     for symbol in placed {
         let more = (room.length_of)(&symbol.name);
@@ -85,7 +87,7 @@ mod tests {
     #[test]
     fn shards_keep_partitions_together_and_have_room() {
         let symbols: Vec<String> = (0..500).map(|n| format!("SYMBOL{n}USDT")).collect();
-        let room = Room { symbols: 1_024, length: 4_000, length_of: |name| name.len() + 7 };
+        let room = ConnectionRoom { symbols: 1_024, length: 4_000, length_of: |name| name.len() + 7 };
         let shards = shards(&symbols, 3, room);
         assert_eq!(shards.iter().map(Vec::len).sum::<usize>(), 500);
         let partitions: Vec<usize> = shards.iter().flatten().map(|symbol| symbol.partition).collect();
@@ -93,6 +95,6 @@ mod tests {
         for shard in &shards {
             assert!(shard.iter().map(|symbol| symbol.name.len() + 7).sum::<usize>() <= 4_000);
         }
-        assert_eq!(super::shards(&symbols, 1, Room { symbols: 100, ..room }).len(), 5);
+        assert_eq!(super::shards(&symbols, 1, ConnectionRoom { symbols: 100, ..room }).len(), 5);
     }
 }

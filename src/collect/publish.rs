@@ -6,12 +6,12 @@
 
 use super::clock::Moment;
 use super::names::Names;
-use super::session::{Record, What};
+use super::session::{CollectedRecord, RecordContent};
 use crate::config::{KafkaClient, ProduceConfig, ProduceTarget, Verbosity};
 use crate::exit::{Exit, Failure};
-use crate::kafka::topics::{self, Purpose};
-use crate::kafka::writer::{self, Outgoing, Producer};
-use crate::kafka::{self, Listener};
+use crate::kafka::topics::{self, TopicPurpose};
+use crate::kafka::writer::{self, OutgoingRecord, Producer};
+use crate::kafka::{self, ErrorListener};
 use anyhow::Result;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::Producer as _;
@@ -37,40 +37,40 @@ const WATCH: Duration = Duration::from_secs(30);
 
 /// Where records are written, open.
 #[derive(Debug)]
-pub(super) struct Log {
-    out: Out,
+pub(super) struct RecordLog {
+    out: RecordOutput,
     partitions: usize,
 }
 
 #[derive(Debug)]
-enum Out {
-    Topic(Box<Topic>),
-    Lines(Lines),
+enum RecordOutput {
+    Topic(Box<TopicWriter>),
+    Lines(LinesWriter),
 }
 
 /// The other side of the queue.
 #[derive(Debug)]
-pub(super) struct Publisher {
-    pub(super) batches: Sender<Vec<Record>>,
+pub(super) struct RecordPublisher {
+    pub(super) batches: Sender<Vec<CollectedRecord>>,
     thread: JoinHandle<Result<u64>>,
 }
 
-impl Log {
+impl RecordLog {
     /// Opens what the configuration names. The moments of records count from `begun`.
-    pub(super) fn open(config: &ProduceConfig, begun: SystemTime) -> Result<Log> {
+    pub(super) fn open(config: &ProduceConfig, begun: SystemTime) -> Result<RecordLog> {
         match &config.to {
-            ProduceTarget::Kafka(topic) => Topic::open(&config.kafka, topic, config.verbosity),
+            ProduceTarget::Kafka(topic) => TopicWriter::open(&config.kafka, topic, config.verbosity),
             ProduceTarget::File(path) => {
-                let lines = Lines::file(path, config.capture.then_some(begun))?;
-                Ok(Log { out: Out::Lines(lines), partitions: 1 })
+                let lines = LinesWriter::file(path, config.capture.then_some(begun))?;
+                Ok(RecordLog { out: RecordOutput::Lines(lines), partitions: 1 })
             }
             ProduceTarget::Stdout => {
-                let lines = Lines::new(
+                let lines = LinesWriter::new(
                     "standard output".into(),
-                    Target::Stdout(io::stdout()),
+                    LinesTarget::Stdout(io::stdout()),
                     config.capture.then_some(begun),
                 );
-                Ok(Log { out: Out::Lines(lines), partitions: 1 })
+                Ok(RecordLog { out: RecordOutput::Lines(lines), partitions: 1 })
             }
         }
     }
@@ -81,17 +81,17 @@ impl Log {
     }
 
     /// Writes from now on what comes.
-    pub(super) fn start(self, names: Arc<Names>) -> io::Result<Publisher> {
+    pub(super) fn start(self, names: Arc<Names>) -> io::Result<RecordPublisher> {
         let (batches, queue) = channel(BATCHES);
         let thread = std::thread::Builder::new().name("publish".into()).spawn(move || match self.out {
-            Out::Topic(topic) => topic.run(queue, &names),
-            Out::Lines(lines) => lines.run(queue),
+            RecordOutput::Topic(topic) => topic.run(queue, &names),
+            RecordOutput::Lines(lines) => lines.run(queue),
         })?;
-        Ok(Publisher { batches, thread })
+        Ok(RecordPublisher { batches, thread })
     }
 }
 
-impl Publisher {
+impl RecordPublisher {
     /// Waits until all is written; how many records were.
     pub(super) fn finish(self) -> Result<u64> {
         drop(self.batches);
@@ -101,10 +101,10 @@ impl Publisher {
 
 /// A topic.
 #[derive(Debug)]
-struct Topic {
+struct TopicWriter {
     kafka: KafkaClient,
     name: String,
-    listener: Listener,
+    listener: ErrorListener,
     producer: Box<Unprintable<Producer>>,
     /// Partitions that have appeared since: no trade goes there, but heartbeats do, or they would hold up
     /// everybody.
@@ -123,11 +123,11 @@ impl<T> std::fmt::Debug for Unprintable<T> {
     }
 }
 
-impl Topic {
-    fn open(kafka: &KafkaClient, topic: &str, verbosity: Verbosity) -> Result<Log> {
-        let counts = topics::prepare(kafka, verbosity, &[(topic, Purpose::Trades)])?;
+impl TopicWriter {
+    fn open(kafka: &KafkaClient, topic: &str, verbosity: Verbosity) -> Result<RecordLog> {
+        let counts = topics::prepare(kafka, verbosity, &[(topic, TopicPurpose::Trades)])?;
         let partitions = counts.first().map_or(1, |count| *count as usize);
-        let listener = Listener::new(verbosity);
+        let listener = ErrorListener::new(verbosity);
         let defaults = [
             ("compression.type", "lz4"),
             ("linger.ms", "5"),
@@ -137,7 +137,7 @@ impl Topic {
         ];
         let own = [("enable.idempotence", "true"), ("acks", "all")];
         let producer = kafka::client(kafka, &listener, &defaults, &own)?;
-        let topic = Topic {
+        let topic = TopicWriter {
             kafka: kafka.clone(),
             name: topic.to_owned(),
             listener,
@@ -147,10 +147,10 @@ impl Topic {
             watched: Instant::now(),
             written: 0,
         };
-        Ok(Log { out: Out::Topic(Box::new(topic)), partitions })
+        Ok(RecordLog { out: RecordOutput::Topic(Box::new(topic)), partitions })
     }
 
-    fn run(mut self, mut queue: Receiver<Vec<Record>>, names: &Names) -> Result<u64> {
+    fn run(mut self, mut queue: Receiver<Vec<CollectedRecord>>, names: &Names) -> Result<u64> {
         loop {
             match queue.try_recv() {
                 Ok(batch) => batch.iter().try_for_each(|record| self.write(record, names))?,
@@ -175,17 +175,17 @@ impl Topic {
         }
     }
 
-    fn write(&mut self, record: &Record, names: &Names) -> Result<()> {
+    fn write(&mut self, record: &CollectedRecord, names: &Names) -> Result<()> {
         let (key, headers) = match record.what {
-            What::Trade { symbol, .. } => (Some(names.name(symbol).as_bytes()), None),
-            What::Filled { symbol, .. } => {
+            RecordContent::Trade { symbol, .. } => (Some(names.name(symbol).as_bytes()), None),
+            RecordContent::Filled { symbol, .. } => {
                 let header = Header { key: FILLED_HEADER, value: Some("rest") };
                 (Some(names.name(symbol).as_bytes()), Some(OwnedHeaders::new().insert(header)))
             }
-            What::Heartbeat => (None, None),
+            RecordContent::Heartbeat => (None, None),
         };
         self.send(record.partition, key, &record.value, headers)?;
-        if record.what == What::Heartbeat && record.partition == 0 {
+        if record.what == RecordContent::Heartbeat && record.partition == 0 {
             for partition in self.partitions..self.partitions + self.later {
                 self.send(partition, None, &record.value, None)?;
             }
@@ -200,7 +200,7 @@ impl Topic {
         value: &[u8],
         headers: Option<OwnedHeaders>,
     ) -> Result<()> {
-        let outgoing = Outgoing {
+        let outgoing = OutgoingRecord {
             topic: &self.name,
             partition: i32::try_from(partition).ok(),
             key,
@@ -236,9 +236,9 @@ impl Topic {
 
 /// Lines of a file or of standard output.
 #[derive(Debug)]
-struct Lines {
+struct LinesWriter {
     name: String,
-    target: Target,
+    target: LinesTarget,
     buffer: Vec<u8>,
     /// Where each line begins with the time of its receipt: what moments count from, in nanoseconds.
     begun: Option<u128>,
@@ -246,7 +246,7 @@ struct Lines {
 }
 
 #[derive(Debug)]
-enum Target {
+enum LinesTarget {
     Stdout(io::Stdout),
     File(File),
 }
@@ -254,10 +254,10 @@ enum Target {
 /// Bytes that are worth a system call.
 const ENOUGH: usize = 1 << 18;
 
-impl Lines {
-    fn new(name: String, target: Target, begun: Option<SystemTime>) -> Self {
+impl LinesWriter {
+    fn new(name: String, target: LinesTarget, begun: Option<SystemTime>) -> Self {
         let nanos = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-        Lines { name, target, buffer: Vec::new(), begun: begun.map(nanos), written: 0 }
+        LinesWriter { name, target, buffer: Vec::new(), begun: begun.map(nanos), written: 0 }
     }
 
     /// Appends to a file. A line that an earlier end has torn is ended, so that it spoils no other.
@@ -283,14 +283,14 @@ impl Lines {
                 .hint("name a file in a directory that exists and that you may write to")
                 .because(error)
         })?;
-        let mut lines = Lines::new(name, Target::File(file), begun);
+        let mut lines = LinesWriter::new(name, LinesTarget::File(file), begun);
         if torn {
             lines.buffer.push(b'\n');
         }
         Ok(lines)
     }
 
-    fn run(mut self, mut queue: Receiver<Vec<Record>>) -> Result<u64> {
+    fn run(mut self, mut queue: Receiver<Vec<CollectedRecord>>) -> Result<u64> {
         while let Some(batch) = queue.blocking_recv() {
             for record in &batch {
                 self.write(record);
@@ -304,7 +304,7 @@ impl Lines {
         Ok(self.written)
     }
 
-    fn write(&mut self, record: &Record) {
+    fn write(&mut self, record: &CollectedRecord) {
         if let Some(begun) = self.begun {
             let at = |moment: Moment| begun + u128::from(moment.millis()) * 1_000_000;
             self.buffer.extend_from_slice(format!("{} ", at(record.received)).as_bytes());
@@ -316,8 +316,8 @@ impl Lines {
 
     fn flush(&mut self) -> Result<()> {
         let written = match &mut self.target {
-            Target::Stdout(out) => out.write_all(&self.buffer).and_then(|()| out.flush()),
-            Target::File(file) => file.write_all(&self.buffer),
+            LinesTarget::Stdout(out) => out.write_all(&self.buffer).and_then(|()| out.flush()),
+            LinesTarget::File(file) => file.write_all(&self.buffer),
         };
         self.buffer.clear();
         written.map_err(|error| {

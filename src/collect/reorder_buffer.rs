@@ -19,7 +19,7 @@ const LONGEST: u64 = 2;
 
 /// What is waited for.
 #[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Wait {
+pub enum WaitCause {
     /// The trades of a gap.
     Gap(GapKey),
     /// Word of what a shard has missed.
@@ -29,18 +29,18 @@ pub enum Wait {
 /// The queue of one partition.
 #[derive(Debug)]
 pub struct ReorderBuffer<R> {
-    queue: VecDeque<Item<R>>,
-    waits: BTreeMap<Wait, Waiting<R>>,
+    queue: VecDeque<BufferItem<R>>,
+    waits: BTreeMap<WaitCause, BufferedWait<R>>,
 }
 
 #[derive(Debug)]
-enum Item<R> {
+enum BufferItem<R> {
     Record(R),
-    Wait(Wait),
+    Wait(WaitCause),
 }
 
 #[derive(Debug)]
-struct Waiting<R> {
+struct BufferedWait<R> {
     until: Moment,
     /// What more time cannot be given beyond.
     latest: Moment,
@@ -63,41 +63,42 @@ impl<R> ReorderBuffer<R> {
 
     /// Appends a record.
     pub fn push(&mut self, record: R) {
-        self.queue.push_back(Item::Record(record));
+        self.queue.push_back(BufferItem::Record(record));
     }
 
     /// Blocks the queue from here on, for so many milliseconds. An existing block gets more time.
-    pub fn wait(&mut self, wait: Wait, now: Moment, millis: u64) {
+    pub fn wait(&mut self, wait: WaitCause, now: Moment, millis: u64) {
         if let Some(waiting) = self.waits.get_mut(&wait).filter(|waiting| !waiting.lifted) {
             waiting.until = waiting.until.max(now.plus(millis)).min(waiting.latest);
             return;
         }
         let latest = now.plus(millis.saturating_mul(LONGEST));
         self.waits
-            .insert(wait, Waiting { until: now.plus(millis), latest, lifted: false, found: Vec::new() });
-        self.queue.push_back(Item::Wait(wait));
+            .insert(wait, BufferedWait { until: now.plus(millis), latest, lifted: false, found: Vec::new() });
+        self.queue.push_back(BufferItem::Wait(wait));
     }
 
     /// The same, but in the place of another wait where that is still there: what stands behind that one is
     /// newer than what the new one is for.
-    pub fn wait_at(&mut self, place: Wait, wait: Wait, now: Moment, millis: u64) {
-        let found = self.queue.iter().position(|item| matches!(item, Item::Wait(there) if *there == place));
+    pub fn wait_at(&mut self, place: WaitCause, wait: WaitCause, now: Moment, millis: u64) {
+        let found =
+            self.queue.iter().position(|item| matches!(item, BufferItem::Wait(there) if *there == place));
         let (Some(at), Some(beside)) = (found, self.waits.get(&place)) else {
             return self.wait(wait, now, millis);
         };
         let latest = beside.latest;
         let until = now.plus(millis).min(latest);
-        self.waits.insert(wait, Waiting { until, latest, lifted: false, found: Vec::new() });
-        self.queue.insert(at + 1, Item::Wait(wait));
+        self.waits.insert(wait, BufferedWait { until, latest, lifted: false, found: Vec::new() });
+        self.queue.insert(at + 1, BufferItem::Wait(wait));
     }
 
     /// Whether this is still waited for.
-    pub fn awaits(&self, wait: Wait) -> bool {
+    pub fn awaits(&self, wait: WaitCause) -> bool {
         self.waits.get(&wait).is_some_and(|waiting| !waiting.lifted)
     }
 
     /// A trade that was waited for; it is given back where nobody waits any more.
-    pub fn found(&mut self, wait: Wait, time: EventTime, id: u64, record: R) -> Result<(), R> {
+    pub fn found(&mut self, wait: WaitCause, time: EventTime, id: u64, record: R) -> Result<(), R> {
         match self.waits.get_mut(&wait) {
             Some(waiting) => {
                 waiting.found.push((time, id, record));
@@ -108,14 +109,14 @@ impl<R> ReorderBuffer<R> {
     }
 
     /// Nothing more is waited for here.
-    pub fn lift(&mut self, wait: Wait) {
+    pub fn lift(&mut self, wait: WaitCause) {
         if let Some(waiting) = self.waits.get_mut(&wait) {
             waiting.lifted = true;
         }
     }
 
     /// Lifts the waits whose time is up, and says which.
-    pub fn expire(&mut self, now: Moment) -> Vec<Wait> {
+    pub fn expire(&mut self, now: Moment) -> Vec<WaitCause> {
         if self.waits.is_empty() {
             return Vec::new();
         }
@@ -132,17 +133,17 @@ impl<R> ReorderBuffer<R> {
     /// Lets go what nothing holds up.
     pub fn release(&mut self, mut each: impl FnMut(R)) {
         loop {
-            let records = self.queue.iter().take_while(|item| matches!(item, Item::Record(_))).count();
+            let records = self.queue.iter().take_while(|item| matches!(item, BufferItem::Record(_))).count();
             for item in self.queue.drain(..records) {
-                if let Item::Record(record) = item {
+                if let BufferItem::Record(record) = item {
                     each(record);
                 }
             }
             let beside = self.queue.iter().map_while(|item| match item {
-                Item::Wait(wait) => Some(*wait),
-                Item::Record(_) => None,
+                BufferItem::Wait(wait) => Some(*wait),
+                BufferItem::Record(_) => None,
             });
-            let waits: Vec<Wait> = beside.collect();
+            let waits: Vec<WaitCause> = beside.collect();
             if waits.is_empty() || waits.iter().any(|wait| self.awaits(*wait)) {
                 return;
             }
@@ -159,9 +160,9 @@ impl<R> ReorderBuffer<R> {
 mod tests {
     use super::*;
 
-    const A: Wait = Wait::Gap(GapKey(1));
-    const B: Wait = Wait::Gap(GapKey(2));
-    const OUT: Wait = Wait::Outage(0);
+    const A: WaitCause = WaitCause::Gap(GapKey(1));
+    const B: WaitCause = WaitCause::Gap(GapKey(2));
+    const OUT: WaitCause = WaitCause::Outage(0);
     const START: Moment = Moment::from_millis(0);
 
     fn at(millis: u64) -> EventTime {
@@ -232,7 +233,7 @@ mod tests {
         for (number, now) in (2..30).step_by(2).enumerate() {
             // The connection comes and goes, and one symbol after the other shows what it misses.
             hold.wait(OUT, at_ms(now), 10);
-            hold.wait_at(OUT, Wait::Gap(GapKey(number as u64)), at_ms(now), 10);
+            hold.wait_at(OUT, WaitCause::Gap(GapKey(number as u64)), at_ms(now), 10);
             hold.expire(at_ms(now));
             let is_over = now >= 10 * LONGEST;
             assert_eq!(released(&mut hold), if is_over { vec!["7"] } else { vec![] }, "at {now}");

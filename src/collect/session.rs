@@ -1,8 +1,8 @@
 //! The collector without I/O or clock: what came goes in, what is to be done comes out.
 //!
-//! Read [`Session::event`] first: a trade that is the next one of its symbol goes to its partition's [`ReorderBuffer`], a jump
-//! of ids opens a gap there. `gaps` looks for what is missing, `audit` finds out what connections have missed without
-//! anybody noticing (the last trade before a cut, a symbol that is never sent), `heartbeats` says up to when all is told.
+//! Read [`CollectorSession::event`] first: a trade that is the next one of its symbol goes to its partition's
+//! [`ReorderBuffer`], a jump of ids opens a gap there. `gaps` looks for what is missing, `audit` finds out what
+//! connections have missed without anybody noticing (the last trade before a cut, a symbol that is never sent), `heartbeats` says up to when all is told.
 
 mod audit;
 mod counts;
@@ -12,14 +12,14 @@ mod note;
 #[cfg(test)]
 mod simulation;
 
-pub use counts::Counts;
-pub use note::Note;
+pub use counts::CollectorCounts;
+pub use note::CollectorNote;
 
 use super::clock::{ExchangeClock, Moment};
-use super::enquiry::{Answer, Limits, Question, Quota};
-use super::event::{Event, TradeEvent};
-use super::ids::{Arrival, GapKey, Ids, Missing};
-use super::reorder_buffer::{ReorderBuffer, Wait};
+use super::enquiry::{ExchangeAnswer, ExchangeLimits, ExchangeQuestion, Quota};
+use super::event::{FrameEvent, TradeEvent};
+use super::ids::{GapKey, IdArrival, Ids, MissingCause};
+use super::reorder_buffer::{ReorderBuffer, WaitCause};
 use super::shard::{Attempts, Coverage, Jitter, LinkCommand, LinkKey, LinkTimeouts, Shard, ShardContext};
 use audit::Audit;
 use crossrate_dataflows::market::event_time::EventTime;
@@ -36,14 +36,14 @@ pub struct Rules {
     /// How often the last trades of all symbols are asked for, in milliseconds.
     pub audit_every: u64,
     /// What the exchange allows.
-    pub limits: Limits,
+    pub limits: ExchangeLimits,
     /// Decides the jitter.
     pub seed: u64,
 }
 
 /// A symbol, and where its trades go.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Placed {
+pub struct SymbolPlacement {
     /// Its name.
     pub name: String,
     /// Its partition.
@@ -52,11 +52,11 @@ pub struct Placed {
 
 /// A record for a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
+pub struct CollectedRecord {
     /// Where it goes.
     pub partition: usize,
     /// Whose trade it is.
-    pub what: What,
+    pub what: RecordContent,
     /// Its event time.
     pub time: EventTime,
     /// Its bytes.
@@ -67,7 +67,7 @@ pub struct Record {
 
 /// What a record is.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub enum What {
+pub enum RecordContent {
     /// A trade as the websocket sent it.
     Trade {
         /// The symbol's number.
@@ -88,19 +88,19 @@ pub enum What {
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Output {
+pub enum SessionAction {
     /// Append this to its partition.
-    Publish(Record),
+    Publish(CollectedRecord),
     /// Something about a connection.
     Link(LinkCommand),
     /// Ask the exchange; the answer is to carry the number.
-    Ask(u64, Question),
+    Ask(u64, ExchangeQuestion),
     /// Tell people.
-    Tell(Note),
+    Tell(CollectorNote),
 }
 
 #[derive(Debug)]
-struct Symbol {
+struct CollectedSymbol {
     name: String,
     partition: usize,
     shard: usize,
@@ -113,9 +113,9 @@ struct Symbol {
     in_doubt: bool,
 }
 
-#[derive(Debug)]
-struct Partition {
-    hold: ReorderBuffer<Record>,
+#[derive(Debug, Default)]
+struct CollectedPartition {
+    hold: ReorderBuffer<CollectedRecord>,
     shards: Vec<usize>,
     heartbeat: Option<EventTime>,
     beaten: Moment,
@@ -123,19 +123,19 @@ struct Partition {
 
 /// What a question was asked for.
 #[derive(Debug)]
-enum Purpose {
+enum QuestionPurpose {
     Time,
     Audit(usize),
-    Gap(GapKey, Question),
+    Gap(GapKey, ExchangeQuestion),
 }
 
 /// The state.
 #[derive(Debug)]
-pub struct Session {
+pub struct CollectorSession {
     rules: Rules,
-    symbols: Vec<Symbol>,
+    symbols: Vec<CollectedSymbol>,
     by_name: HashMap<String, usize>,
-    partitions: Vec<Partition>,
+    partitions: Vec<CollectedPartition>,
     shards: Vec<Shard>,
     audits: Vec<Audit>,
     gaps: BTreeMap<GapKey, Gap>,
@@ -144,20 +144,20 @@ pub struct Session {
     attempts: Attempts,
     jitter: Jitter,
     quota: Quota,
-    asked: BTreeMap<u64, (Moment, Purpose)>,
+    asked: BTreeMap<u64, (Moment, QuestionPurpose)>,
     questions: u64,
-    counts: Counts,
-    outputs: Vec<Output>,
+    counts: CollectorCounts,
+    outputs: Vec<SessionAction>,
     stopping: bool,
 }
 
-impl Session {
+impl CollectorSession {
     /// Over these shards of symbols, and so many partitions.
-    pub fn new(rules: Rules, shards: Vec<Vec<Placed>>, partitions: usize) -> Self {
+    pub fn new(rules: Rules, shards: Vec<Vec<SymbolPlacement>>, partitions: usize) -> Self {
         let mut jitter = Jitter(rules.seed);
         let audits: Vec<Audit> = shards.iter().map(|_| Audit::new(rules.audit_every, &mut jitter)).collect();
         let links = (0..shards.len()).map(Shard::new).collect();
-        let placed = |shard: usize, placed: Placed| Symbol {
+        let placed = |shard: usize, placed: SymbolPlacement| CollectedSymbol {
             name: placed.name,
             partition: placed.partition,
             shard,
@@ -166,7 +166,7 @@ impl Session {
             heard: Moment::default(),
             in_doubt: false,
         };
-        let symbols: Vec<Symbol> = shards
+        let symbols: Vec<CollectedSymbol> = shards
             .into_iter()
             .enumerate()
             .flat_map(|(shard, symbols)| symbols.into_iter().map(move |symbol| placed(shard, symbol)))
@@ -175,9 +175,9 @@ impl Session {
             let mut shards: Vec<usize> =
                 symbols.iter().filter(|s| s.partition == partition).map(|s| s.shard).collect();
             shards.dedup();
-            Partition { hold: ReorderBuffer::default(), shards, heartbeat: None, beaten: Moment::default() }
+            CollectedPartition { shards, ..CollectedPartition::default() }
         };
-        Session {
+        CollectorSession {
             partitions: (0..partitions).map(of_partition).collect(),
             by_name: symbols.iter().enumerate().map(|(number, s)| (s.name.clone(), number)).collect(),
             symbols,
@@ -191,7 +191,7 @@ impl Session {
             quota: Quota::new(rules.limits.weight),
             asked: BTreeMap::new(),
             questions: 0,
-            counts: Counts::default(),
+            counts: CollectorCounts::default(),
             outputs: Vec::new(),
             stopping: false,
             rules,
@@ -214,13 +214,13 @@ impl Session {
     }
 
     /// The accounting so far.
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&self) -> CollectorCounts {
         let stalls = self.shards.iter().map(Shard::stalls).sum();
-        Counts { stalls, pending: self.missing_now(), ..self.counts }
+        CollectorCounts { stalls, pending: self.missing_now(), ..self.counts }
     }
 
     /// What is to be done since this was asked last, in order.
-    pub fn outputs(&mut self) -> std::vec::Drain<'_, Output> {
+    pub fn outputs(&mut self) -> std::vec::Drain<'_, SessionAction> {
         self.outputs.drain(..)
     }
 
@@ -244,7 +244,7 @@ impl Session {
         if self.stopping {
             return;
         }
-        self.outputs.push(Output::Tell(Note::Closed { shard: link.shard, why }));
+        self.outputs.push(SessionAction::Tell(CollectorNote::Closed { shard: link.shard, why }));
         let change = self.with_shard(link.shard, now, |shard, around| shard.closed(link, around));
         self.changed(link.shard, change, now);
     }
@@ -260,50 +260,50 @@ impl Session {
     }
 
     /// A frame came.
-    pub fn event(&mut self, link: LinkKey, event: Event, now: Moment) {
+    pub fn event(&mut self, link: LinkKey, event: FrameEvent, now: Moment) {
         let mut proof = None;
         match event {
-            Event::Trade(trade) => {
+            FrameEvent::Trade(trade) => {
                 if let Some(stamped) = trade.stamped {
                     self.clock.stamped(stamped, now);
                     proof = self.clock.at(now).map(|known| known.min(stamped));
                 }
                 self.trade(trade, now);
             }
-            Event::Shutdown => {
+            FrameEvent::Shutdown => {
                 self.counts.ignored += 1;
                 self.shards[link.shard].ending(link, now);
-                self.outputs.push(Output::Tell(Note::Shutdown { shard: link.shard }));
+                self.outputs.push(SessionAction::Tell(CollectorNote::Shutdown { shard: link.shard }));
             }
-            Event::Other => self.counts.ignored += 1,
-            Event::Bad(why) => {
+            FrameEvent::Other => self.counts.ignored += 1,
+            FrameEvent::Bad(why) => {
                 self.counts.bad += 1;
-                self.outputs.push(Output::Tell(Note::Bad { why }));
+                self.outputs.push(SessionAction::Tell(CollectorNote::Bad { why }));
             }
         }
         self.shards[link.shard].heard(link, now, proof);
     }
 
     /// An answer came, and what the exchange says it has counted in this minute.
-    pub fn answered(&mut self, question: u64, answer: Answer, used: Option<u64>, now: Moment) {
+    pub fn answered(&mut self, question: u64, answer: ExchangeAnswer, used: Option<u64>, now: Moment) {
         let Some((asked, purpose)) = self.asked.remove(&question) else { return };
         self.quota.answered(&answer, used, now);
         match &answer {
-            Answer::Limited { banned, .. } => {
+            ExchangeAnswer::Limited { banned, .. } => {
                 let wait = self.quota.paused_until().since(now);
                 self.counts.limited += 1;
-                self.outputs.push(Output::Tell(Note::Limited { wait, banned: *banned }));
+                self.outputs.push(SessionAction::Tell(CollectorNote::Limited { wait, banned: *banned }));
             }
-            Answer::Failed(why) | Answer::Refused(why) => {
-                self.outputs.push(Output::Tell(Note::Unanswered { why: why.clone() }));
+            ExchangeAnswer::Failed(why) | ExchangeAnswer::Refused(why) => {
+                self.outputs.push(SessionAction::Tell(CollectorNote::Unanswered { why: why.clone() }));
             }
             _ => {}
         }
         match (purpose, answer) {
-            (Purpose::Time, Answer::Time(time)) => self.clock.told(time, asked, now),
-            (Purpose::Time, _) => {}
-            (Purpose::Audit(shard), answer) => self.audited(shard, asked, answer, now),
-            (Purpose::Gap(gap, question), answer) => self.searched(gap, &question, answer, now),
+            (QuestionPurpose::Time, ExchangeAnswer::Time(time)) => self.clock.told(time, asked, now),
+            (QuestionPurpose::Time, _) => {}
+            (QuestionPurpose::Audit(shard), answer) => self.audited(shard, asked, answer, now),
+            (QuestionPurpose::Gap(gap, question), answer) => self.searched(gap, &question, answer, now),
         }
     }
 
@@ -327,20 +327,20 @@ impl Session {
         self.stopping = true;
         let mut commands = Vec::new();
         self.shards.iter_mut().for_each(|shard| shard.close(&mut commands));
-        self.outputs.extend(commands.into_iter().map(Output::Link));
+        self.outputs.extend(commands.into_iter().map(SessionAction::Link));
         for (shard, _) in self.shards.iter().enumerate() {
-            self.partitions.iter_mut().for_each(|partition| partition.hold.lift(Wait::Outage(shard)));
+            self.partitions.iter_mut().for_each(|partition| partition.hold.lift(WaitCause::Outage(shard)));
         }
         self.release();
     }
 
-    /// After [`Session::stop`]: whether nothing waits any more.
+    /// After [`CollectorSession::stop`]: whether nothing waits any more.
     pub fn is_through(&self) -> bool {
         self.partitions.iter().all(|partition| partition.hold.is_empty())
     }
 
     /// The end: what is still missing stays so.
-    pub fn finish(&mut self) -> Counts {
+    pub fn finish(&mut self) -> CollectorCounts {
         for partition in &mut self.partitions {
             partition.hold.expire(Moment::from_millis(u64::MAX));
         }
@@ -366,7 +366,7 @@ impl Session {
             commands: &mut commands,
         };
         let result = act(&mut self.shards[shard], &mut around);
-        self.outputs.extend(commands.into_iter().map(Output::Link));
+        self.outputs.extend(commands.into_iter().map(SessionAction::Link));
         result
     }
 
@@ -377,14 +377,14 @@ impl Session {
             None => return,
             Some(Coverage::Lost) => {
                 self.counts.outages += 1;
-                self.outputs.push(Output::Tell(Note::Lost { shard }));
+                self.outputs.push(SessionAction::Tell(CollectorNote::Lost { shard }));
                 self.audits[shard].lost();
                 now
             }
             Some(Coverage::Anew(since)) => {
                 let first =
                     self.audits[shard].covered(since, &self.rules.patience, now.plus(self.rules.fill_hold));
-                self.outputs.push(Output::Tell(Note::Connected { shard, first }));
+                self.outputs.push(SessionAction::Tell(CollectorNote::Connected { shard, first }));
                 if first {
                     return;
                 }
@@ -396,7 +396,7 @@ impl Session {
         }
         let millis = self.rules.fill_hold;
         for partition in self.partitions.iter_mut().filter(|partition| partition.shards.contains(&shard)) {
-            partition.hold.wait(Wait::Outage(shard), now, millis);
+            partition.hold.wait(WaitCause::Outage(shard), now, millis);
         }
     }
 
@@ -411,18 +411,18 @@ impl Session {
         // A repetition is as old as the trade, and what is from before the beginning is older than what came since.
         let restarted = trade.time > symbol.newest
             && match arrival {
-                Arrival::Duplicate => true,
-                Arrival::Found(Missing::Before) => symbol.heard > Moment::default(),
+                IdArrival::Duplicate => true,
+                IdArrival::Found(MissingCause::Before) => symbol.heard > Moment::default(),
                 _ => false,
             };
-        if arrival == Arrival::Duplicate && !restarted {
+        if arrival == IdArrival::Duplicate && !restarted {
             self.counts.duplicates += 1;
             return;
         }
         if restarted {
             // This is newer than everything: the exchange counts from anew.
             let name = symbol.name.clone();
-            self.outputs.push(Output::Tell(Note::Restarted { symbol: name }));
+            self.outputs.push(SessionAction::Tell(CollectorNote::Restarted { symbol: name }));
             self.forget_gaps_of(number);
             let symbol = &mut self.symbols[number];
             symbol.ids = Ids::default();
@@ -430,53 +430,53 @@ impl Session {
         }
         let symbol = &mut self.symbols[number];
         symbol.newest = symbol.newest.max(trade.time);
-        let record = Record {
+        let record = CollectedRecord {
             partition: symbol.partition,
-            what: What::Trade { symbol: number, id: trade.id },
+            what: RecordContent::Trade { symbol: number, id: trade.id },
             time: trade.time,
             value: trade.value,
             received: now,
         };
-        if matches!(arrival, Arrival::Next | Arrival::Jump { .. }) {
+        if matches!(arrival, IdArrival::Next | IdArrival::Jump { .. }) {
             symbol.heard = now;
-            symbol.in_doubt &= arrival != Arrival::Next;
+            symbol.in_doubt &= arrival != IdArrival::Next;
         }
         match arrival {
-            Arrival::Next => self.partitions[record.partition].hold.push(record),
-            Arrival::Jump { first } => {
+            IdArrival::Next => self.partitions[record.partition].hold.push(record),
+            IdArrival::Jump { first } => {
                 self.miss(number, first, trade.id - 1, now);
                 self.partitions[record.partition].hold.push(record);
             }
-            Arrival::Found(why) => self.found(record, trade.id, why),
-            Arrival::Duplicate => {}
+            IdArrival::Found(why) => self.found(record, trade.id, why),
+            IdArrival::Duplicate => {}
         }
         self.release_partition(self.symbols[number].partition);
     }
 
     /// A trade that was missing is there.
-    fn found(&mut self, record: Record, id: u64, why: Missing) {
-        let filled = matches!(record.what, What::Filled { .. });
+    fn found(&mut self, record: CollectedRecord, id: u64, why: MissingCause) {
+        let filled = matches!(record.what, RecordContent::Filled { .. });
         match why {
-            Missing::Before => {}
-            Missing::Gap(_) if filled => self.counts.filled += 1,
-            Missing::Gap(_) => self.counts.arrived += 1,
-            Missing::Lost => {
+            MissingCause::Before => {}
+            MissingCause::Gap(_) if filled => self.counts.filled += 1,
+            MissingCause::Gap(_) => self.counts.arrived += 1,
+            MissingCause::Lost => {
                 self.counts.unfilled -= 1;
                 *(if filled { &mut self.counts.filled } else { &mut self.counts.arrived }) += 1;
             }
         }
         let partition = record.partition;
         match why {
-            Missing::Gap(key) => {
+            MissingCause::Gap(key) => {
                 if let Err(late) =
-                    self.partitions[partition].hold.found(Wait::Gap(key), record.time, id, record)
+                    self.partitions[partition].hold.found(WaitCause::Gap(key), record.time, id, record)
                 {
                     self.publish(late);
                 }
                 self.close_if_complete(key);
             }
-            Missing::Before => self.partitions[partition].hold.push(record),
-            Missing::Lost => self.publish(record),
+            MissingCause::Before => self.partitions[partition].hold.push(record),
+            MissingCause::Lost => self.publish(record),
         }
     }
 
@@ -492,15 +492,15 @@ impl Session {
         released.into_iter().for_each(|record| self.publish(record));
     }
 
-    fn publish(&mut self, record: Record) {
+    fn publish(&mut self, record: CollectedRecord) {
         match record.what {
-            What::Heartbeat => self.counts.heartbeats += 1,
-            What::Trade { .. } | What::Filled { .. } => {
+            RecordContent::Heartbeat => self.counts.heartbeats += 1,
+            RecordContent::Trade { .. } | RecordContent::Filled { .. } => {
                 self.counts.published += 1;
                 let promised = self.partitions[record.partition].heartbeat;
                 self.counts.overtaken += u64::from(promised.is_some_and(|promised| record.time < promised));
             }
         }
-        self.outputs.push(Output::Publish(record));
+        self.outputs.push(SessionAction::Publish(record));
     }
 }

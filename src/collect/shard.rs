@@ -124,7 +124,7 @@ pub(super) struct ShardContext<'a> {
 }
 
 #[derive(Debug)]
-struct Link {
+struct ShardLink {
     key: LinkKey,
     /// Since when it is open.
     open: Option<Moment>,
@@ -139,7 +139,7 @@ struct Link {
     ping: u64,
 }
 
-impl Link {
+impl ShardLink {
     fn silent(&self, now: Moment, patience: &LinkTimeouts) -> bool {
         self.open.is_some() && now.since(self.heard) >= patience.stall
     }
@@ -150,8 +150,8 @@ impl Link {
 pub(super) struct Shard {
     index: usize,
     links: u64,
-    primary: Option<Link>,
-    spare: Option<Link>,
+    primary: Option<ShardLink>,
+    spare: Option<ShardLink>,
     failures: u32,
     retry: Moment,
     stalls: u64,
@@ -262,7 +262,7 @@ impl Shard {
         );
     }
 
-    fn link(&mut self, key: LinkKey) -> Option<&mut Link> {
+    fn link(&mut self, key: LinkKey) -> Option<&mut ShardLink> {
         self.primary.iter_mut().chain(&mut self.spare).find(|link| link.key == key)
     }
 
@@ -298,7 +298,7 @@ impl Shard {
         }
         self.links += 1;
         let key = LinkKey { shard: self.index, number: self.links };
-        let link = Link {
+        let link = ShardLink {
             key,
             open: None,
             heard: now,

@@ -7,12 +7,12 @@ use std::path::PathBuf;
 pub struct Define {
     #[command(subcommand)]
     /// What to do
-    pub what: What,
+    pub what: DefinitionEdit,
 }
 
 /// What is to become of a job's definition.
 #[derive(Debug, Clone, clap::Subcommand)]
-pub enum What {
+pub enum DefinitionEdit {
     /// Add crosses, or give those of the same names other formulas
     Cross {
         /// Such as XVGUSDT=XVGBTC*BTCUSDT
@@ -32,7 +32,7 @@ pub enum What {
     /// Drop crosses or symbols
     Drop {
         /// Which of both
-        kind: Kind,
+        kind: DefinitionPart,
         /// Their names
         #[arg(value_name = "NAME", required = true)]
         names: Vec<String>,
@@ -51,7 +51,7 @@ pub enum What {
 
 /// What has a name in a definition.
 #[derive(Debug, Copy, Clone, PartialEq, Eq, clap::ValueEnum)]
-pub enum Kind {
+pub enum DefinitionPart {
     /// A cross
     Cross,
     /// A symbol

@@ -24,7 +24,7 @@ pub struct ToldChange {
     /// What happens: `add` or `drop`.
     change: Verb,
     /// To what: `cross` or `symbol`.
-    kind: Kind,
+    kind: ChangedPart,
     name: String,
     /// Of a cross that is added.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -43,14 +43,14 @@ enum Verb {
 
 #[derive(Debug, Copy, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Kind {
+enum ChangedPart {
     Cross,
     Symbol,
 }
 
 /// A definition log among what else there is.
 #[derive(Debug, Deserialize)]
-struct Told {
+struct StoredDefinitionLog {
     log: Vec<ToldChange>,
 }
 
@@ -59,11 +59,11 @@ impl ToldChange {
     pub fn of(LoggedChange { change: DatedChange { change, from }, offsets }: &LoggedChange) -> ToldChange {
         let (verb, kind, name, formula) = match change {
             Change::AddCross(cross) | Change::TakePath(cross) => {
-                (Verb::Add, Kind::Cross, &cross.name, Some(cross.formula()))
+                (Verb::Add, ChangedPart::Cross, &cross.name, Some(cross.formula()))
             }
-            Change::DropCross(name) | Change::LeavePath(name) => (Verb::Drop, Kind::Cross, name, None),
-            Change::AddSymbol(name) => (Verb::Add, Kind::Symbol, name, None),
-            Change::DropSymbol(name) => (Verb::Drop, Kind::Symbol, name, None),
+            Change::DropCross(name) | Change::LeavePath(name) => (Verb::Drop, ChangedPart::Cross, name, None),
+            Change::AddSymbol(name) => (Verb::Add, ChangedPart::Symbol, name, None),
+            Change::DropSymbol(name) => (Verb::Drop, ChangedPart::Symbol, name, None),
         };
         let (name, from_ms) = (name.to_string(), from.millis());
         ToldChange { change: verb, kind, name, formula, from_ms, offsets: offsets.clone() }
@@ -75,15 +75,15 @@ impl ToldChange {
             return Err(format!("{name:?} is no name"));
         }
         let change = match (change, kind) {
-            (Verb::Add, Kind::Cross) => {
+            (Verb::Add, ChangedPart::Cross) => {
                 let formula = formula.ok_or_else(|| format!("cross {name} has no formula"))?;
                 Change::AddCross(
                     Cross::parse(&name, &formula).map_err(|wrong| format!("cross {name}: {wrong}"))?,
                 )
             }
-            (Verb::Drop, Kind::Cross) => Change::DropCross(Symbol::new(&name)),
-            (Verb::Add, Kind::Symbol) => Change::AddSymbol(Symbol::new(&name)),
-            (Verb::Drop, Kind::Symbol) => Change::DropSymbol(Symbol::new(&name)),
+            (Verb::Drop, ChangedPart::Cross) => Change::DropCross(Symbol::new(&name)),
+            (Verb::Add, ChangedPart::Symbol) => Change::AddSymbol(Symbol::new(&name)),
+            (Verb::Drop, ChangedPart::Symbol) => Change::DropSymbol(Symbol::new(&name)),
         };
         Ok(LoggedChange { change: DatedChange { change, from: time(from_ms) }, offsets })
     }
@@ -97,8 +97,8 @@ impl fmt::Display for ToldChange {
             Verb::Drop => "drop",
         };
         let kind = match self.kind {
-            Kind::Cross => "cross",
-            Kind::Symbol => "symbol",
+            ChangedPart::Cross => "cross",
+            ChangedPart::Symbol => "symbol",
         };
         write!(f, "{verb} {kind} {}", self.name)?;
         if let Some(formula) = &self.formula {
@@ -115,6 +115,6 @@ pub fn time(ms: u64) -> EventTime {
 
 /// The log in what a server or `checkpoint show --json` tells; else what is wrong with it.
 pub fn read(text: &str) -> Result<Vec<LoggedChange>, String> {
-    let Told { log } = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let StoredDefinitionLog { log } = serde_json::from_str(text).map_err(|error| error.to_string())?;
     log.into_iter().map(ToldChange::read).collect()
 }

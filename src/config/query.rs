@@ -19,8 +19,8 @@ pub struct Query {
     #[arg(long, value_name = "FILE", requires = "server")]
     pub token_file: Option<PathBuf>,
     /// How the answer is printed
-    #[arg(short, long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
+    #[arg(short, long, value_enum, default_value_t = AnswerFormat::Table)]
+    pub format: AnswerFormat,
     /// Answer a server's question on standard input
     #[arg(long, hide = true)]
     pub worker: bool,
@@ -28,7 +28,7 @@ pub struct Query {
 
 /// How an answer is printed.
 #[derive(Debug, Copy, Clone, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
+pub enum AnswerFormat {
     /// Columns side by side
     Table,
     /// A header and a record a line

@@ -22,11 +22,11 @@ impl Token {
 
 /// The tokens of a server, and which of them may change the job.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Tokens(Vec<(Token, Right)>);
+pub struct Tokens(Vec<(Token, AccessRight)>);
 
 /// What somebody with a token may do.
 #[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Right {
+pub enum AccessRight {
     /// See everything.
     Read,
     /// And change the job.
@@ -35,12 +35,12 @@ pub enum Right {
 
 impl Tokens {
     /// Adds one.
-    pub fn add(&mut self, token: Token, right: Right) {
+    pub fn add(&mut self, token: Token, right: AccessRight) {
         self.0.push((token, right));
     }
 
     /// What that text gives the right to; nothing where it is no token. Takes as long whichever it is.
-    pub fn right(&self, text: &str) -> Option<Right> {
+    pub fn right(&self, text: &str) -> Option<AccessRight> {
         self.0.iter().filter(|(token, _)| token.is(text)).map(|(_, right)| *right).max()
     }
 }

@@ -1,7 +1,7 @@
 //! Where trades come from.
 
 use super::secret::Credential;
-use super::{Serving, Speed};
+use super::{ServingConfig, Speed};
 use crate::wire::format::Format;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -115,13 +115,13 @@ impl KafkaSource {
     }
 }
 
-impl Serving {
+impl ServingConfig {
     /// How much event time of rows is kept where nobody says: of a recording, whose end comes, what fits.
     pub const HISTORY: Duration = Duration::from_secs(3_600);
 
     /// How much event time of rows is kept; `None` for what fits.
     pub fn kept(&self, is_recording: bool) -> Option<Duration> {
-        self.history.or_else(|| (!is_recording).then_some(Serving::HISTORY))
+        self.history.or_else(|| (!is_recording).then_some(ServingConfig::HISTORY))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the display remembers of what it was told, and what of it is worth a note. Knows no terminal.
 
-use super::{PartitionProgress, Progress, Refused};
+use super::{DemoPartition, DemoProgress, RefusalLine};
 use crate::terminal::{clock, grouped, plural, rate};
 use crossrate_dataflows::market::acceptance::Counts;
 use crossrate_dataflows::market::event_time::EventTime;
@@ -19,16 +19,16 @@ const NOTES: usize = 50;
 
 /// Something to be told, besides the tables.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Told {
+pub(super) enum Announcement {
     /// A window of a cross is final and has a rate.
     Rate { start_ms: u64, end_ms: u64, name: String, rate: String, n: u64, mean: String, std: Option<f64> },
     /// Something worth a note.
-    Note(Note),
+    Note(BoardNote),
 }
 
 /// A noteworthy thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Note {
+pub(super) struct BoardNote {
     /// One word for it.
     pub(super) what: &'static str,
     /// The sentence.
@@ -37,26 +37,26 @@ pub(super) struct Note {
 
 /// All that was told.
 #[derive(Debug, Default)]
-pub(super) struct Board {
+pub(super) struct DemoBoard {
     /// The definition of the windows that are shown.
     pub(super) window: String,
     /// How many final rows there are of windows that are not shown, by definition.
     pub(super) others: BTreeMap<String, u64>,
-    pub(super) crosses: BTreeMap<String, CrossState>,
-    pub(super) symbols: BTreeMap<String, SymbolState>,
-    pub(super) partitions: Vec<PartitionProgress>,
+    pub(super) crosses: BTreeMap<String, CrossView>,
+    pub(super) symbols: BTreeMap<String, SymbolView>,
+    pub(super) partitions: Vec<DemoPartition>,
     pub(super) frontier: EventTime,
     pub(super) elapsed: Duration,
-    pub(super) notes: VecDeque<Note>,
+    pub(super) notes: VecDeque<BoardNote>,
     /// Final rows, and the sum of their digests: the same in whatever order they came.
     pub(super) final_rows: u64,
     pub(super) digest: u64,
     /// What closed rows that are not final yet have said: (kind, name, start) to (trades, rate, missing ids).
-    closed: BTreeMap<(RowKind, String, u64), Before>,
+    closed: BTreeMap<(RowKind, String, u64), EarlierRow>,
 }
 
 #[derive(Debug)]
-struct Before {
+struct EarlierRow {
     revision: u32,
     trades: u64,
     vwap: Option<String>,
@@ -65,7 +65,7 @@ struct Before {
 
 /// A cross, as it stands.
 #[derive(Debug, Default)]
-pub(super) struct CrossState {
+pub(super) struct CrossView {
     /// The last final window's start, `complete` or so, and rate.
     pub(super) last: Option<(u64, String, Option<String>)>,
     /// Its legs in the last final window, as a formula.
@@ -80,7 +80,7 @@ pub(super) struct CrossState {
 
 /// A symbol, as it stands.
 #[derive(Debug, Default)]
-pub(super) struct SymbolState {
+pub(super) struct SymbolView {
     /// The last final window's start and VWAP.
     pub(super) last: Option<(u64, String)>,
     /// The open window's start and VWAP.
@@ -92,7 +92,7 @@ pub(super) struct SymbolState {
 
 /// What we look at in a row.
 #[derive(Debug)]
-struct Seen {
+struct RowView {
     kind: RowKind,
     name: String,
     start_ms: u64,
@@ -101,7 +101,7 @@ struct Seen {
     trades: u64,
     missing_ids: i64,
     status: String,
-    legs: Vec<Leg>,
+    legs: Vec<LegView>,
     stage: Stage,
     n: u64,
     mean: Option<String>,
@@ -109,20 +109,20 @@ struct Seen {
 }
 
 #[derive(Debug)]
-struct Leg {
+struct LegView {
     symbol: String,
     is_inverse: bool,
     vwap: Option<String>,
     age_ms: i64,
 }
 
-impl Seen {
-    fn of(row: &Row) -> Seen {
+impl RowView {
+    fn of(row: &Row) -> RowView {
         let text =
             |field| row.value(field).and_then(|value| value.text(FieldType::Decimal)).map(Cow::into_owned);
         let whole = |field| row.value(field).and_then(Value::as_integer).unwrap_or(0);
         let std = if let Some(Value::Real(std)) = row.value("std") { Some(*std) } else { None };
-        Seen {
+        RowView {
             kind: row.kind,
             name: row.name.as_str().to_owned(),
             start_ms: row.start.millis(),
@@ -131,7 +131,7 @@ impl Seen {
             trades: u64::try_from(whole("trades")).unwrap_or(0),
             missing_ids: whole("missing_ids"),
             status: text("status").unwrap_or_default(),
-            legs: row.items("legs").map(Leg::of).collect(),
+            legs: row.items("legs").map(LegView::of).collect(),
             stage: row.content.stage,
             n: u64::try_from(whole("n")).unwrap_or(0),
             mean: text("mean"),
@@ -140,11 +140,11 @@ impl Seen {
     }
 }
 
-impl Leg {
-    fn of(item: Item<'_>) -> Leg {
+impl LegView {
+    fn of(item: Item<'_>) -> LegView {
         let text =
             |field| item.value(field).and_then(|value| value.text(FieldType::Decimal)).map(Cow::into_owned);
-        Leg {
+        LegView {
             symbol: text("symbol").unwrap_or_default(),
             is_inverse: item.value("inverse") == Some(&Value::Boolean(true)),
             vwap: text("vwap"),
@@ -154,7 +154,7 @@ impl Leg {
 }
 
 /// Legs as a formula.
-fn path(legs: &[Leg]) -> String {
+fn path(legs: &[LegView]) -> String {
     let mut path = String::new();
     for leg in legs {
         path.push_str(match (path.is_empty(), leg.is_inverse) {
@@ -168,14 +168,14 @@ fn path(legs: &[Leg]) -> String {
     path
 }
 
-impl Board {
+impl DemoBoard {
     /// An empty one that shows windows of that definition.
-    pub(super) fn of(window: &str) -> Board {
-        Board { window: window.to_owned(), ..Board::default() }
+    pub(super) fn of(window: &str) -> DemoBoard {
+        DemoBoard { window: window.to_owned(), ..DemoBoard::default() }
     }
 
     /// A row that left. Of windows that are not shown it is counted.
-    pub(super) fn row(&mut self, row: &Row) -> Vec<Told> {
+    pub(super) fn row(&mut self, row: &Row) -> Vec<Announcement> {
         if row.is_final() {
             self.final_rows += 1;
             self.digest = self.digest.wrapping_add(xxh3_64(row.json.as_bytes()));
@@ -184,7 +184,7 @@ impl Board {
             *self.others.entry(row.window.to_string()).or_default() += u64::from(row.is_final());
             return Vec::new();
         }
-        let row = Seen::of(row);
+        let row = RowView::of(row);
         let mut told = Vec::new();
         if row.kind.schema().corrected && row.stage.is_closed() {
             told.extend(self.correction(&row).map(|note| self.note(note)));
@@ -200,15 +200,15 @@ impl Board {
         told
     }
 
-    fn note(&mut self, note: Note) -> Told {
+    fn note(&mut self, note: BoardNote) -> Announcement {
         if self.notes.len() == NOTES {
             self.notes.pop_front();
         }
         self.notes.push_back(note.clone());
-        Told::Note(note)
+        Announcement::Note(note)
     }
 
-    fn stats(&mut self, row: Seen) -> Told {
+    fn stats(&mut self, row: RowView) -> Announcement {
         let cross = self.crosses.entry(row.name.clone()).or_default();
         cross.n = row.n;
         cross.mean.clone_from(&row.mean);
@@ -219,7 +219,7 @@ impl Board {
         if cross.curve.len() > CURVE {
             cross.curve.pop_front();
         }
-        Told::Rate {
+        Announcement::Rate {
             start_ms: row.start_ms,
             end_ms: row.end_ms,
             name: row.name,
@@ -231,11 +231,11 @@ impl Board {
     }
 
     /// Whether a closed row says something else than the one before it of its window did.
-    fn correction(&mut self, row: &Seen) -> Option<Note> {
+    fn correction(&mut self, row: &RowView) -> Option<BoardNote> {
         let key = (row.kind, row.name.clone(), row.start_ms);
         let revision = row.stage.revision().unwrap_or(0);
         let now =
-            Before { revision, trades: row.trades, vwap: row.vwap.clone(), missing_ids: row.missing_ids };
+            EarlierRow { revision, trades: row.trades, vwap: row.vwap.clone(), missing_ids: row.missing_ids };
         let before =
             if row.stage.is_final() { self.closed.remove(&key) } else { self.closed.insert(key, now) };
         let before = before.filter(|before| before.revision < revision)?;
@@ -251,10 +251,10 @@ impl Board {
         if before.missing_ids != row.missing_ids {
             text.push_str(&format!(", missing ids {} -> {}", before.missing_ids, row.missing_ids));
         }
-        Some(Note { what: "corrected", text })
+        Some(BoardNote { what: "corrected", text })
     }
 
-    fn symbol(&mut self, row: Seen) -> Option<Note> {
+    fn symbol(&mut self, row: RowView) -> Option<BoardNote> {
         let symbol = self.symbols.entry(row.name.clone()).or_default();
         let vwap = row.vwap.unwrap_or_default();
         if !row.stage.is_closed() {
@@ -279,14 +279,14 @@ impl Board {
             0 => None,
             1.. => {
                 let n = plural(row.missing_ids.unsigned_abs(), "trade");
-                Some(Note {
+                Some(BoardNote {
                     what: "gap",
                     text: format!("{} {at}: {n} never came; their ids are missing", row.name),
                 })
             }
             _ => {
                 let n = plural(row.missing_ids.unsigned_abs(), "trade");
-                Some(Note {
+                Some(BoardNote {
                     what: "surplus",
                     text: format!("{} {at}: {n} more than its ids allow", row.name),
                 })
@@ -294,7 +294,7 @@ impl Board {
         }
     }
 
-    fn cross(&mut self, row: Seen) -> Option<Note> {
+    fn cross(&mut self, row: RowView) -> Option<BoardNote> {
         let cross = self.crosses.entry(row.name.clone()).or_default();
         if !row.stage.is_closed() {
             cross.open = Some((row.start_ms, row.vwap));
@@ -313,7 +313,7 @@ impl Board {
                     row.legs.iter().filter(|l| l.vwap.is_none()).map(|l| l.symbol.as_str()).collect();
                 let text =
                     format!("{} {at}: {} did not trade, so there is no rate", row.name, missing.join(", "));
-                Some(Note { what: "no rate", text })
+                Some(BoardNote { what: "no rate", text })
             }
             "carried" => {
                 let old: Vec<String> = row
@@ -322,7 +322,8 @@ impl Board {
                     .filter(|l| l.age_ms > 0)
                     .map(|l| format!("{} of {} s before", l.symbol, l.age_ms / 1_000))
                     .collect();
-                Some(Note { what: "carried", text: format!("{} {at}: with {}", row.name, old.join(", ")) })
+                let text = format!("{} {at}: with {}", row.name, old.join(", "));
+                Some(BoardNote { what: "carried", text })
             }
             _ => None,
         };
@@ -330,7 +331,7 @@ impl Board {
         let has_changed = !cross.path.is_empty() && cross.path != path;
         let note = note.or(has_changed.then(|| {
             let text = format!("{} {at}: {path}, which trades more by now than {}", row.name, cross.path);
-            Note { what: "path", text }
+            BoardNote { what: "path", text }
         }));
         cross.path = path;
         cross.last = Some((row.start_ms, row.status, row.vwap));
@@ -338,7 +339,7 @@ impl Board {
     }
 
     /// A record that was refused.
-    pub(super) fn refused(&mut self, refused: &Refused<'_>) -> Vec<Told> {
+    pub(super) fn refused(&mut self, refused: &RefusalLine<'_>) -> Vec<Announcement> {
         let what = match refused.reason {
             "late" => "late",
             "future" => "future",
@@ -346,14 +347,14 @@ impl Board {
         };
         let offset = grouped(refused.offset.unsigned_abs());
         let text = format!("partition {}, record {offset}: {}", refused.partition, refused.detail);
-        vec![self.note(Note { what, text })]
+        vec![self.note(BoardNote { what, text })]
     }
 
     /// How far the run is.
-    pub(super) fn progress(&mut self, progress: &Progress<'_>) -> Vec<Told> {
+    pub(super) fn progress(&mut self, progress: &DemoProgress<'_>) -> Vec<Announcement> {
         self.frontier = progress.frontier;
         self.elapsed = progress.elapsed;
-        self.partitions.resize(progress.partitions.len(), PartitionProgress::default());
+        self.partitions.resize(progress.partitions.len(), DemoPartition::default());
         let mut notes = Vec::new();
         for (number, (before, now)) in self.partitions.iter_mut().zip(progress.partitions).enumerate() {
             let more = now.counts.duplicate.saturating_sub(before.counts.duplicate);
@@ -365,7 +366,7 @@ impl Board {
                         grouped(more)
                     ),
                 };
-                notes.push(Note { what: "duplicate", text });
+                notes.push(BoardNote { what: "duplicate", text });
             }
             *before = *now;
         }
@@ -388,7 +389,7 @@ impl Board {
     }
 
     /// Partitions that hold the frontier: those with the least watermark, where it is not everybody's.
-    pub(super) fn holds(&self, partition: &PartitionProgress) -> bool {
+    pub(super) fn holds(&self, partition: &DemoPartition) -> bool {
         let open = || self.partitions.iter().filter(|p| !p.ended).map(|p| p.watermark);
         !partition.ended
             && open().min() == Some(partition.watermark)
@@ -401,8 +402,10 @@ mod tests {
     use super::*;
     use crate::rows::columns::read;
 
-    fn notes(told: &[Told]) -> Vec<(&'static str, String)> {
-        let note = |t: &Told| if let Told::Note(n) = t { Some((n.what, n.text.clone())) } else { None };
+    fn notes(told: &[Announcement]) -> Vec<(&'static str, String)> {
+        let note = |t: &Announcement| {
+            if let Announcement::Note(n) = t { Some((n.what, n.text.clone())) } else { None }
+        };
         told.iter().filter_map(note).collect()
     }
 
@@ -414,7 +417,7 @@ mod tests {
 
     #[test]
     fn a_correction_is_told_once_and_a_repeated_revision_is_none() {
-        let mut board = Board::default();
+        let mut board = DemoBoard::default();
         assert_eq!(board.row(&read(&symbol(3, "667.1", 0, "null", false, false)).unwrap()), []);
         assert_eq!(board.symbols["ETHUSDT"].open, Some((1_525_132_930_000, "667.1".into())));
         assert_eq!(board.row(&read(&symbol(4, "668.1", 5, "0", true, false)).unwrap()), []);
@@ -431,7 +434,7 @@ mod tests {
 
     #[test]
     fn overlapping_windows_count_each_trade_and_each_gap_once() {
-        let mut board = Board::default();
+        let mut board = DemoBoard::default();
         let shifted = symbol(4, "668.1", 3, "0", true, true)
             .replace("1525132930000", "1525132935000")
             .replace("1525132940000", "1525132945000");
@@ -446,7 +449,7 @@ mod tests {
 
     #[test]
     fn rows_of_windows_that_are_not_shown_are_counted() {
-        let mut board = Board::default();
+        let mut board = DemoBoard::default();
         let row = symbol(4, "668.1", 3, "0", true, true);
         let other = row.replace("\"start_ms\"", "\"window\":\"anchored:all/10s\",\"start_ms\"");
         assert_eq!(board.row(&read(&other).unwrap()), []);
@@ -457,30 +460,30 @@ mod tests {
 
     #[test]
     fn a_correction_that_only_the_final_row_brings_is_told() {
-        let mut board = Board::default();
+        let mut board = DemoBoard::default();
         board.row(&read(&symbol(4, "668.1", 0, "0", true, false)).unwrap());
         assert_eq!(notes(&board.row(&read(&symbol(5, "668.2", 0, "1", true, true)).unwrap())).len(), 1);
     }
 
     #[test]
     fn gaps_and_surpluses_are_told_when_final() {
-        let mut board = Board::default();
+        let mut board = DemoBoard::default();
         assert_eq!(notes(&board.row(&read(&symbol(4, "668.1", 3, "0", true, false)).unwrap())), []);
         let told = notes(&board.row(&read(&symbol(4, "668.1", 3, "0", true, true)).unwrap()));
         assert_eq!(
             told,
             [("gap", "ETHUSDT 00:02:10: 3 trades never came; their ids are missing".to_owned())]
         );
-        let told = notes(&Board::default().row(&read(&symbol(4, "668.1", -1, "0", true, true)).unwrap()));
+        let told = notes(&DemoBoard::default().row(&read(&symbol(4, "668.1", -1, "0", true, true)).unwrap()));
         assert_eq!(told, [("surplus", "ETHUSDT 00:02:10: 1 trade more than its ids allow".to_owned())]);
     }
 
     #[test]
     fn duplicates_are_told_by_what_the_counters_rose() {
-        let mut board = Board::default();
-        let mut partitions = [PartitionProgress::default(); 2];
-        let tell = |board: &mut Board, partitions: &[PartitionProgress]| {
-            let progress = Progress { partitions, frontier: EventTime::MIN, elapsed: Duration::ZERO };
+        let mut board = DemoBoard::default();
+        let mut partitions = [DemoPartition::default(); 2];
+        let tell = |board: &mut DemoBoard, partitions: &[DemoPartition]| {
+            let progress = DemoProgress { partitions, frontier: EventTime::MIN, elapsed: Duration::ZERO };
             notes(&board.progress(&progress))
         };
         partitions[1].counts.duplicate = 1;
@@ -496,7 +499,7 @@ mod tests {
     fn the_digest_forgets_the_order_and_nothing_else() {
         let rows = [symbol(1, "1.0", 0, "0", true, true), symbol(2, "1.0", 0, "0", true, true)];
         let digest = |rows: &[&String]| {
-            let mut board = Board::default();
+            let mut board = DemoBoard::default();
             rows.iter().for_each(|r| drop(board.row(&read(r).unwrap())));
             (board.final_rows, board.digest)
         };
@@ -507,14 +510,11 @@ mod tests {
 
     #[test]
     fn the_partition_with_the_least_watermark_holds_the_frontier() {
-        let at = |w, ended| PartitionProgress {
-            watermark: EventTime::from_micros(w),
-            ended,
-            ..Default::default()
-        };
-        let holders = |partitions: &[PartitionProgress]| {
-            let mut board = Board::default();
-            board.progress(&Progress { partitions, frontier: EventTime::MIN, elapsed: Duration::ZERO });
+        let at =
+            |w, ended| DemoPartition { watermark: EventTime::from_micros(w), ended, ..Default::default() };
+        let holders = |partitions: &[DemoPartition]| {
+            let mut board = DemoBoard::default();
+            board.progress(&DemoProgress { partitions, frontier: EventTime::MIN, elapsed: Duration::ZERO });
             partitions.iter().map(|p| board.holds(p)).collect::<Vec<_>>()
         };
         assert_eq!(holders(&[at(5, false), at(3, false), at(9, false)]), [false, true, false]);

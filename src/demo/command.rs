@@ -1,7 +1,7 @@
 //! The command: a generated market through the very dataflow of `run`, shown by a [`Display`].
 
-use super::{About, Display, Ending, PartitionProgress, Progress, Refused, Surface};
-use crate::changes::ChangeDesk;
+use super::{DemoDescription, DemoEnding, DemoPartition, DemoProgress, Display, RefusalLine, Surface};
+use crate::changes::ChangeQueue;
 use crate::config::{Cluster, Config, DemoConfig, Listing, SimulatedSource, Source, Verbosity};
 use crate::exit::{Exit, Failure};
 use crate::run::Observer;
@@ -24,17 +24,18 @@ pub fn run(demo: DemoConfig) -> Result<Exit> {
     let server = match &demo.serving {
         Some(serving) => {
             let config = configuration(&demo, market);
-            let (about, replays) = (serve::board::about::About::of(&config), Replays::of_run(&config));
+            let (about, replays) =
+                (serve::board::about::JobDescription::of(&config), Replays::of_run(&config));
             Some(Server::start(
                 serve::bind(serving)?,
                 serving,
                 (about, replays),
-                Some(ChangeDesk::default()),
+                Some(ChangeQueue::default()),
             )?)
         }
         None => None,
     };
-    let about = About {
+    let about = DemoDescription {
         page: server.as_ref().map(Server::page),
         program,
         flags,
@@ -48,7 +49,7 @@ pub fn run(demo: DemoConfig) -> Result<Exit> {
     let stop = Arc::clone(&interrupted);
     let show: Observer = Box::new(move || {
         let display = Display::new(about, Surface::of_stdout(), io::stdout()).map_err(closed)?;
-        Ok(Box::new(Shown { display: Some(display), begun: Instant::now(), interrupted: stop }))
+        Ok(Box::new(DisplaySink { display: Some(display), begun: Instant::now(), interrupted: stop }))
     });
     crate::run::run_with(configuration, Some(show), server, &interrupted)
 }
@@ -105,28 +106,28 @@ fn quoted(argument: &str) -> String {
 }
 
 /// The display as a sink.
-struct Shown {
+struct DisplaySink {
     display: Option<Display<Stdout>>,
     begun: Instant,
     interrupted: Arc<AtomicBool>,
 }
 
-impl Shown {
-    fn partitions(batch: &SinkBatch<'_>) -> Vec<PartitionProgress> {
+impl DisplaySink {
+    fn partitions(batch: &SinkBatch<'_>) -> Vec<DemoPartition> {
         batch
             .partitions
             .values()
-            .map(|p| PartitionProgress { counts: p.counts, watermark: p.watermark, ended: p.ended })
+            .map(|p| DemoPartition { counts: p.counts, watermark: p.watermark, ended: p.ended })
             .collect()
     }
 }
 
-impl Sink for Shown {
+impl Sink for DisplaySink {
     fn write(&mut self, batch: &SinkBatch<'_>) -> Result<()> {
         let Some(display) = &mut self.display else { return Ok(()) };
         display.rows(batch.rows).map_err(closed)?;
         for refusal in batch.refused {
-            let refused = Refused {
+            let refused = RefusalLine {
                 partition: refusal.partition as usize,
                 offset: refusal.offset,
                 reason: refusal.reason.as_str(),
@@ -134,7 +135,7 @@ impl Sink for Shown {
             };
             display.refused(&refused).map_err(closed)?;
         }
-        let progress = Progress {
+        let progress = DemoProgress {
             partitions: &Self::partitions(batch),
             frontier: batch.frontier.unwrap_or(EventTime::MAX),
             elapsed: self.begun.elapsed(),
@@ -144,9 +145,12 @@ impl Sink for Shown {
 
     fn finish(&mut self, batch: &SinkBatch<'_>) -> Result<()> {
         let Some(display) = self.display.take() else { return Ok(()) };
-        let ending =
-            if self.interrupted.load(Ordering::Relaxed) { Ending::Interrupted } else { Ending::Complete };
-        let progress = Progress {
+        let ending = if self.interrupted.load(Ordering::Relaxed) {
+            DemoEnding::Interrupted
+        } else {
+            DemoEnding::Complete
+        };
+        let progress = DemoProgress {
             partitions: &Self::partitions(batch),
             frontier: batch.frontier.unwrap_or(EventTime::MAX),
             elapsed: self.begun.elapsed(),

@@ -1,17 +1,22 @@
 //! What the demo says last: the accounting, how fast it was, a digest to compare, and what to try next.
 
-use super::board::Board;
-use super::{About, Ending};
+use super::board::DemoBoard;
+use super::{DemoDescription, DemoEnding};
 use crate::config::Speed;
 use crate::terminal::{grouped, per_second};
 use std::io::{self, Write};
 
-pub(super) fn write(about: &About, board: &Board, ending: Ending, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn write(
+    about: &DemoDescription,
+    board: &DemoBoard,
+    ending: DemoEnding,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let counts = board.counts();
     let shown: Vec<String> =
         counts.classes().into_iter().map(|(class, n)| format!("{} {class}", grouped(n))).collect();
     writeln!(out)?;
-    if ending == Ending::Interrupted {
+    if ending == DemoEnding::Interrupted {
         writeln!(out, "Interrupted: windows that were still open have given no final rows.")?;
     }
     writeln!(out, "{} records read = {}", grouped(counts.read()), shown.join(" + "))?;
@@ -27,10 +32,10 @@ pub(super) fn write(about: &About, board: &Board, ending: Ending, out: &mut impl
     )?;
     write!(out, "digest of the {} final rows: {:016x}", grouped(board.final_rows), board.digest)?;
     match ending {
-        Ending::Complete => writeln!(out, " (the same on any number of workers, at any speed)")?,
-        Ending::Interrupted => writeln!(out, " (of as much as there was)")?,
+        DemoEnding::Complete => writeln!(out, " (the same on any number of workers, at any speed)")?,
+        DemoEnding::Interrupted => writeln!(out, " (of as much as there was)")?,
     }
-    let About { program, flags, .. } = about;
+    let DemoDescription { program, flags, .. } = about;
     let other = if about.workers == 4 { 1 } else { 4 };
     writeln!(out)?;
     writeln!(out, "Try next:")?;

@@ -1,8 +1,8 @@
 //! The display into a pipe: a line for each final window of a cross, and one whenever something is worth a
 //! note.
 
-use super::About;
-use super::board::Told;
+use super::DemoDescription;
+use super::board::Announcement;
 use crate::config::Speed;
 use crate::source::simulated::Market;
 use crate::terminal::{clock, deviation, rate};
@@ -12,7 +12,7 @@ use crossrate_dataflows::market::windows::Window;
 use std::io::{self, Write};
 
 /// What is going on.
-pub(super) fn begin(about: &About, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn begin(about: &DemoDescription, out: &mut impl Write) -> io::Result<()> {
     for line in introduction(about).into_iter().chain(live(about)) {
         writeln!(out, "{line}")?;
     }
@@ -25,7 +25,7 @@ pub(super) fn begin(about: &About, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// What the demo is, in a few lines.
-pub(super) fn introduction(about: &About) -> [String; 3] {
+pub(super) fn introduction(about: &DemoDescription) -> [String; 3] {
     let speed = match about.speed {
         Speed::Times(times) => format!("{times} times as fast as time passes"),
         Speed::Max => "as fast as this machine goes".to_owned(),
@@ -58,7 +58,7 @@ pub(super) fn introduction(about: &About) -> [String; 3] {
 }
 
 /// Where the live page is.
-pub(super) fn live(about: &About) -> Option<String> {
+pub(super) fn live(about: &DemoDescription) -> Option<String> {
     about.page.as_ref().map(|page| format!("Live page: {page}"))
 }
 
@@ -82,9 +82,9 @@ fn seconds_of(micros: u64) -> String {
 }
 
 /// One thing that was told.
-pub(super) fn write(told: &Told, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn write(told: &Announcement, out: &mut impl Write) -> io::Result<()> {
     match told {
-        Told::Rate { start_ms, end_ms, name, rate: r, n, mean, std } => writeln!(
+        Announcement::Rate { start_ms, end_ms, name, rate: r, n, mean, std } => writeln!(
             out,
             "{}-{}  {name:<9}  {:>14}  {n:>4}  {:>14}  {:>12}",
             clock(*start_ms),
@@ -93,6 +93,6 @@ pub(super) fn write(told: &Told, out: &mut impl Write) -> io::Result<()> {
             rate(mean),
             deviation(*std)
         ),
-        Told::Note(note) => writeln!(out, "  ! {:<9}  {}", note.what, note.text),
+        Announcement::Note(note) => writeln!(out, "  ! {:<9}  {}", note.what, note.text),
     }
 }

@@ -1,10 +1,10 @@
 //! The display on a terminal: one frame, painted over the last one. Plain ANSI: up, erase, colours.
 //! The cursor is never hidden, so that however the process ends, the terminal is as it was.
 
-use super::About;
-use super::board::Board;
+use super::DemoDescription;
+use super::board::DemoBoard;
 use super::lines::{introduction, live};
-use super::table::{Column, Line, Look, Table, curve};
+use super::table::{Look, StyledLine, TableColumn, TextTable, curve};
 use crate::terminal::{clock, deviation, fine_clock, grouped, per_second, rate};
 use crossrate_dataflows::market::event_time::EventTime;
 use std::io::{self, Write};
@@ -37,7 +37,12 @@ impl Screen {
     }
 
     /// One frame, in one write, so that it appears at once.
-    pub(super) fn paint(&mut self, about: &About, board: &Board, out: &mut impl Write) -> io::Result<()> {
+    pub(super) fn paint(
+        &mut self,
+        about: &DemoDescription,
+        board: &DemoBoard,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
         let (width, height) = (self.size)();
         // A line as wide as the terminal would wrap on some; the last line is the cursor's.
         let width = width.max(20) - 1;
@@ -61,17 +66,23 @@ impl Screen {
 }
 
 /// What is worth seeing, the most important first, cut to the height.
-fn frame(about: &About, board: &Board, width: usize, height: usize, unicode: bool) -> Vec<Line> {
-    let mut lines: Vec<Line> = Vec::new();
+fn frame(
+    about: &DemoDescription,
+    board: &DemoBoard,
+    width: usize,
+    height: usize,
+    unicode: bool,
+) -> Vec<StyledLine> {
+    let mut lines: Vec<StyledLine> = Vec::new();
     let sentences = if height < ROOMY { 1 } else { 3 };
     for (nth, sentence) in introduction(about).iter().take(sentences).enumerate() {
         let look = if nth == 0 { Look::Bold } else { Look::Dim };
-        lines.extend(wrapped(sentence, width).into_iter().map(|text| Line::of(look, text)));
+        lines.extend(wrapped(sentence, width).into_iter().map(|text| StyledLine::of(look, text)));
     }
-    lines.extend(live(about).map(|page| Line::of(Look::Good, page)));
+    lines.extend(live(about).map(|page| StyledLine::of(Look::Good, page)));
     lines.push(now(board));
     lines.extend(others(board));
-    lines.push(Line::default());
+    lines.push(StyledLine::default());
     let rates = crosses(about, board, unicode).lines(width);
     match about.definition.quotes {
         Some(_) => {
@@ -80,11 +91,11 @@ fn frame(about: &About, board: &Board, width: usize, height: usize, unicode: boo
             lines.extend(rates.into_iter().take(room));
             let more =
                 if more > 0 { format!("and {more} more rates; the page has all. ") } else { String::new() };
-            lines.push(Line::of(Look::Dim, more + &symbols_in_short(board)));
+            lines.push(StyledLine::of(Look::Dim, more + &symbols_in_short(board)));
         }
         None => {
             lines.extend(rates);
-            lines.push(Line::default());
+            lines.push(StyledLine::default());
             lines.extend(symbols(board).lines(width));
         }
     }
@@ -93,15 +104,15 @@ fn frame(about: &About, board: &Board, width: usize, height: usize, unicode: boo
     // Notes are the story: at least four of them, before the partitions have their place.
     let need = partitions.len() + 1 + accounting.len() + 1 + 6;
     if lines.len() + need <= height {
-        lines.push(Line::default());
+        lines.push(StyledLine::default());
         lines.extend(partitions);
-        lines.push(Line::default());
-        lines.extend(accounting.into_iter().map(|text| Line::of(Look::Plain, text)));
+        lines.push(StyledLine::default());
+        lines.extend(accounting.into_iter().map(|text| StyledLine::of(Look::Plain, text)));
     }
     let room = height.saturating_sub(lines.len() + 2);
     if room > 0 && !board.notes.is_empty() {
-        lines.push(Line::default());
-        lines.push(Line::of(Look::Dim, "what happened"));
+        lines.push(StyledLine::default());
+        lines.push(StyledLine::of(Look::Dim, "what happened"));
         let skipped = board.notes.len().saturating_sub(room);
         for note in board.notes.iter().skip(skipped) {
             let look = match note.what {
@@ -110,7 +121,8 @@ fn frame(about: &About, board: &Board, width: usize, height: usize, unicode: boo
                 _ => Look::Warn,
             };
             lines.push(
-                Line::of(look, format!("{:<9}", note.what)).then(Look::Plain, format!("  {}", note.text)),
+                StyledLine::of(look, format!("{:<9}", note.what))
+                    .then(Look::Plain, format!("  {}", note.text)),
             );
         }
     }
@@ -133,7 +145,7 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-fn now(board: &Board) -> Line {
+fn now(board: &DemoBoard) -> StyledLine {
     let counts = board.counts();
     let rate = per_second(counts.read(), board.elapsed);
     let proven = match board.frontier {
@@ -142,7 +154,7 @@ fn now(board: &Board) -> Line {
         frontier => fine_clock(frontier.millis()),
     };
     let holds = board.partitions.iter().position(|p| board.holds(p));
-    Line::of(Look::Plain, "proven up to ")
+    StyledLine::of(Look::Plain, "proven up to ")
         .then(Look::Bold, proven)
         .then(Look::Dim, holds.map_or_else(String::new, |p| format!(", held by partition {p}")))
         .then(Look::Plain, format!("; {} records, {rate}/s; ", grouped(counts.read())))
@@ -150,19 +162,19 @@ fn now(board: &Board) -> Line {
 }
 
 /// What is not shown of the windows that are computed.
-fn others(board: &Board) -> Option<Line> {
+fn others(board: &DemoBoard) -> Option<StyledLine> {
     let rows = |(window, rows): (&String, &u64)| format!("{} of {window}", grouped(*rows));
     let others: Vec<String> = board.others.iter().map(rows).collect();
     let shown = format!("windows {}; besides, final rows: {}", board.window, others.join(", "));
-    (!others.is_empty()).then(|| Line::of(Look::Dim, shown))
+    (!others.is_empty()).then(|| StyledLine::of(Look::Dim, shown))
 }
 
-const fn left(title: &'static str, expendable: u8) -> Column {
-    Column { title, right: false, expendable }
+const fn left(title: &'static str, expendable: u8) -> TableColumn {
+    TableColumn { title, right: false, expendable }
 }
 
-const fn right(title: &'static str, expendable: u8) -> Column {
-    Column { title, right: true, expendable }
+const fn right(title: &'static str, expendable: u8) -> TableColumn {
+    TableColumn { title, right: true, expendable }
 }
 
 fn provisional(rate: Option<String>) -> (Look, String) {
@@ -170,12 +182,12 @@ fn provisional(rate: Option<String>) -> (Look, String) {
 }
 
 /// The symbols where there are too many for a table.
-fn symbols_in_short(board: &Board) -> String {
+fn symbols_in_short(board: &DemoBoard) -> String {
     let missing: i64 = board.symbols.values().map(|symbol| symbol.missing_ids).sum();
     format!("{} symbols trade; {missing} of their ids are missing", board.symbols.len())
 }
 
-fn crosses(about: &About, board: &Board, unicode: bool) -> Table {
+fn crosses(about: &DemoDescription, board: &DemoBoard, unicode: bool) -> TextTable {
     let has_paths = about.definition.quotes.is_some();
     let mut columns = vec![
         left("cross", 0),
@@ -191,7 +203,7 @@ fn crosses(about: &About, board: &Board, unicode: bool) -> Table {
     if has_paths {
         columns.insert(2, left("path", 1));
     }
-    let mut table = Table::new(&columns);
+    let mut table = TextTable::new(&columns);
     for (name, cross) in &board.crosses {
         let (start, status, last) = match &cross.last {
             Some((start, status, rate)) => (clock(*start), status.replace('_', " "), rate.as_deref()),
@@ -222,8 +234,8 @@ fn crosses(about: &About, board: &Board, unicode: bool) -> Table {
     table
 }
 
-fn symbols(board: &Board) -> Table {
-    let mut table = Table::new(&[
+fn symbols(board: &DemoBoard) -> TextTable {
+    let mut table = TextTable::new(&[
         left("symbol", 0),
         right("vwap", 0),
         left("window", 3),
@@ -249,8 +261,8 @@ fn symbols(board: &Board) -> Table {
     table
 }
 
-fn partitions(board: &Board) -> Table {
-    let mut table = Table::new(&[
+fn partitions(board: &DemoBoard) -> TextTable {
+    let mut table = TextTable::new(&[
         right("partition", 0),
         left("watermark", 0),
         left("", 1),
@@ -288,7 +300,7 @@ fn partitions(board: &Board) -> Table {
     table
 }
 
-fn accounting(board: &Board) -> String {
+fn accounting(board: &DemoBoard) -> String {
     let counts = board.counts();
     let classes = counts.classes().map(|(class, n)| format!("{} {class}", grouped(n)));
     format!("{} read = {}", grouped(counts.read()), classes.join(" + "))

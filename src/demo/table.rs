@@ -27,11 +27,11 @@ impl Look {
 
 /// A line of pieces. Every character takes one place: symbols and numbers only, and block elements.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Line(Vec<(Look, String)>);
+pub(super) struct StyledLine(Vec<(Look, String)>);
 
-impl Line {
+impl StyledLine {
     pub(super) fn of(look: Look, text: impl Into<String>) -> Self {
-        Line(vec![(look, text.into())])
+        StyledLine(vec![(look, text.into())])
     }
 
     pub(super) fn then(mut self, look: Look, text: impl Into<String>) -> Self {
@@ -57,7 +57,7 @@ impl Line {
 
 /// A column's title, side, and how soon it goes when room is scarce: the greatest first, 0 never.
 #[derive(Debug, Copy, Clone)]
-pub(super) struct Column {
+pub(super) struct TableColumn {
     pub(super) title: &'static str,
     pub(super) right: bool,
     pub(super) expendable: u8,
@@ -65,14 +65,14 @@ pub(super) struct Column {
 
 /// A table, with two blanks between columns.
 #[derive(Debug)]
-pub(super) struct Table {
-    columns: Vec<Column>,
+pub(super) struct TextTable {
+    columns: Vec<TableColumn>,
     rows: Vec<Vec<(Look, String)>>,
 }
 
-impl Table {
-    pub(super) fn new(columns: &[Column]) -> Self {
-        Table { columns: columns.to_vec(), rows: Vec::new() }
+impl TextTable {
+    pub(super) fn new(columns: &[TableColumn]) -> Self {
+        TextTable { columns: columns.to_vec(), rows: Vec::new() }
     }
 
     /// A row of as many cells as there are columns.
@@ -81,7 +81,7 @@ impl Table {
     }
 
     /// The title line and the rows, at most so wide where columns can be spared.
-    pub(super) fn lines(&self, width: usize) -> Vec<Line> {
+    pub(super) fn lines(&self, width: usize) -> Vec<StyledLine> {
         let widths: Vec<usize> = (0..self.columns.len()).map(|c| self.width_of(c)).collect();
         let mut kept: Vec<usize> = (0..self.columns.len()).collect();
         while kept.iter().map(|&c| widths[c] + 2).sum::<usize>() > width + 2 {
@@ -96,7 +96,7 @@ impl Table {
             kept.remove(at);
         }
         let line = |cells: &dyn Fn(usize) -> (Look, String)| {
-            let mut line = Line::default();
+            let mut line = StyledLine::default();
             for (nth, &c) in kept.iter().enumerate() {
                 let (look, text) = cells(c);
                 let blanks = " ".repeat(widths[c] - text.chars().count().min(widths[c]));
@@ -135,8 +135,8 @@ pub(super) fn curve(values: impl Iterator<Item = f64> + Clone, unicode: bool) ->
 mod tests {
     use super::*;
 
-    fn text(lines: &[Line], width: usize) -> Vec<String> {
-        let write = |line: &Line| {
+    fn text(lines: &[StyledLine], width: usize) -> Vec<String> {
+        let write = |line: &StyledLine| {
             let mut out = String::new();
             line.write(width, false, &mut out);
             out
@@ -146,8 +146,8 @@ mod tests {
 
     #[test]
     fn columns_go_by_how_expendable_they_are() {
-        let column = |title, expendable| Column { title, right: expendable > 0, expendable };
-        let mut table = Table::new(&[column("a", 0), column("bb", 2), column("c", 1)]);
+        let column = |title, expendable| TableColumn { title, right: expendable > 0, expendable };
+        let mut table = TextTable::new(&[column("a", 0), column("bb", 2), column("c", 1)]);
         table.push(vec![(Look::Bold, "name".into()), (Look::Plain, "1".into()), (Look::Warn, "22".into())]);
         assert_eq!(text(&table.lines(12), 12), ["a     bb   c", "name   1  22"]);
         assert_eq!(text(&table.lines(11), 11), ["a      c", "name  22"]);
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn colours_do_not_take_room_and_controls_do_not_act() {
-        let line = Line::of(Look::Good, "ab\x1b[2J").then(Look::Plain, "cd");
+        let line = StyledLine::of(Look::Good, "ab\x1b[2J").then(Look::Plain, "cd");
         let mut out = String::new();
         line.write(4, true, &mut out);
         assert_eq!(out, "\x1b[32mab?[\x1b[0m");

@@ -4,15 +4,15 @@
 use crate::config::Config;
 use crate::exit::stopped;
 use crate::source::PartitionFeed;
-use crate::source::opening::{Opening, Unopened};
+use crate::source::opening::{SourceOpener, UnopenedSource};
 use crate::source::starts::Starts;
 use crate::symbols::Symbols;
 use crate::wire::chunk::Chunk;
-use crate::wire::{Raw, Record, Scratch, decode_chunk};
+use crate::wire::{RawRecord, Record, Scratch, decode_chunk};
 use crate::workers::Workers;
 use anyhow::Result;
-use crossrate_dataflows::market::acceptance::{Ahead, Partition, Place, Verdict};
-use crossrate_dataflows::market::changes::Changing;
+use crossrate_dataflows::market::acceptance::{FutureBound, PartitionState, RecordPosition, Verdict};
+use crossrate_dataflows::market::changes::DefinitionTimeline;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::name_keys::name_of;
 use crossrate_dataflows::market::sums::{PaneUpdate, Sums};
@@ -30,7 +30,7 @@ const MOST_BAD: usize = 100;
 
 /// What concerns the window.
 #[derive(Debug)]
-pub(super) struct Question {
+pub(super) struct WindowQuestion {
     /// Whose trades.
     pub(super) symbols: BTreeSet<Symbol>,
     pub(super) start: EventTime,
@@ -45,7 +45,7 @@ pub(super) struct JudgedPartition {
     pub(super) number: u32,
     pub(super) name: String,
     /// The record that took the watermark to a firing, or past it.
-    pub(super) reached: BTreeMap<EventTime, Mover>,
+    pub(super) reached: BTreeMap<EventTime, FiringMover>,
     /// Trades of the window, in their order.
     pub(super) trades: Vec<JudgedTrade>,
     /// How many more there are.
@@ -58,7 +58,7 @@ pub(super) struct JudgedPartition {
 
 /// What took a watermark to a firing.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub(super) struct Mover {
+pub(super) struct FiringMover {
     pub(super) by: MovedBy,
     pub(super) offset: i64,
     /// Its event time.
@@ -85,12 +85,12 @@ pub(super) struct JudgedTrade {
     /// The partition's watermark before it.
     pub(super) watermark: EventTime,
     /// Why it does not count; none where it does.
-    pub(super) refused: Option<Refused>,
+    pub(super) refused: Option<RefusalReason>,
 }
 
 /// Why a trade does not count.
 #[derive(Debug)]
-pub(super) struct Refused {
+pub(super) struct RefusalReason {
     /// In a word.
     pub(super) class: &'static str,
     pub(super) why: String,
@@ -99,14 +99,14 @@ pub(super) struct Refused {
 /// Judges all records of the input.
 pub(super) fn judge(
     config: &Config,
-    question: &Question,
+    question: &WindowQuestion,
     interrupted: &AtomicBool,
 ) -> Result<Vec<JudgedPartition>> {
     let (config, workers) = (Arc::new(config.clone()), Workers::of(&config.cluster));
     workers.wakers[0].arrived();
-    let mut source = Unopened::look(&config, &workers, interrupted)?;
+    let mut source = UnopenedSource::look(&config, &workers, interrupted)?;
     source.meet(&config, &workers);
-    let opened = Opening::new(&config, &Arc::new(workers), source).take(0, &Starts::default())?;
+    let opened = SourceOpener::new(&config, &Arc::new(workers), source).take(0, &Starts::default())?;
     let symbols = wanted(&config);
     let judges = opened.partitions.into_iter().map(|feed| Judge::new(&config, feed, symbols.clone()));
     let mut judges: Vec<Judge> = judges.collect();
@@ -133,7 +133,7 @@ pub(super) fn judge(
 fn wanted(config: &Config) -> Symbols {
     let mut symbols = Symbols::new(&config.definition.symbols);
     symbols.want_assets(&config.definition);
-    let mut changing = Changing::of(&config.definition);
+    let mut changing = DefinitionTimeline::of(&config.definition);
     for logged in &config.changes {
         symbols.change(changing.apply(&logged.change).as_ref(), logged.change.from);
     }
@@ -144,7 +144,7 @@ fn wanted(config: &Config) -> Symbols {
 struct Judge {
     feed: PartitionFeed,
     has_ended: bool,
-    state: Partition,
+    state: PartitionState,
     sums: Sums,
     updates: Vec<PaneUpdate>,
     scratch: Scratch,
@@ -160,7 +160,7 @@ impl Judge {
         let taken = |offsets: &BTreeMap<u32, i64>| offsets.get(&feed.number).copied().unwrap_or(i64::MIN);
         Judge {
             has_ended: false,
-            state: Partition::new(&config.definition).numbered(feed.number),
+            state: PartitionState::new(&config.definition).numbered(feed.number),
             sums: Sums::default(),
             updates: Vec::new(),
             scratch: Scratch::of(config.definition.decimals()),
@@ -180,7 +180,7 @@ impl Judge {
         }
     }
 
-    fn take(&mut self, chunk: &Chunk, question: &Question) {
+    fn take(&mut self, chunk: &Chunk, question: &WindowQuestion) {
         let mut scratch = std::mem::take(&mut self.scratch);
         decode_chunk(chunk, &mut scratch, |raw, record| self.record(&raw, &record, question));
         self.scratch = scratch;
@@ -189,7 +189,7 @@ impl Judge {
         self.updates.clear();
     }
 
-    fn record(&mut self, raw: &Raw<'_>, record: &Record<'_>, question: &Question) {
+    fn record(&mut self, raw: &RawRecord<'_>, record: &Record<'_>, question: &WindowQuestion) {
         let place = raw.place_behind(self.records);
         self.records = place.offset + 1;
         let before = self.state.watermark();
@@ -222,18 +222,24 @@ impl Judge {
         &mut self,
         before: EventTime,
         (by, time): (MovedBy, EventTime),
-        Place { offset, kafka_ms, .. }: Place,
-        question: &Question,
+        RecordPosition { offset, kafka_ms, .. }: RecordPosition,
+        question: &WindowQuestion,
     ) {
         let watermark = self.state.watermark();
         if watermark > before {
-            let mover = Mover { by, offset, time, kafka_ms, watermark };
+            let mover = FiringMover { by, offset, time, kafka_ms, watermark };
             let passed = question.firings.range(before.plus(1)..=watermark);
             self.judged.reached.extend(passed.map(|firing| (*firing, mover)));
         }
     }
 
-    fn trade(&mut self, name: &[u8], (kind, trade): (TradeKind, &Trade), place: Place, question: &Question) {
+    fn trade(
+        &mut self,
+        name: &[u8],
+        (kind, trade): (TradeKind, &Trade),
+        place: RecordPosition,
+        question: &WindowQuestion,
+    ) {
         let Some(number) = self.number(name, place.offset, trade.time) else { return };
         let watermark = self.state.watermark();
         let verdict = self.state.trade(number, kind, (trade, 0), place, &mut self.sums);
@@ -263,8 +269,13 @@ impl Judge {
     }
 }
 
-fn refusal(verdict: Verdict, state: &Partition, time: EventTime, place: Place) -> Option<Refused> {
-    let refused = |class, why| Some(Refused { class, why });
+fn refusal(
+    verdict: Verdict,
+    state: &PartitionState,
+    time: EventTime,
+    place: RecordPosition,
+) -> Option<RefusalReason> {
+    let refused = |class, why| Some(RefusalReason { class, why });
     match verdict {
         Verdict::Accepted => None,
         Verdict::Duplicate => refused("duplicate", "its id was accepted before in the same pane".into()),
@@ -272,11 +283,11 @@ fn refusal(verdict: Verdict, state: &Partition, time: EventTime, place: Place) -
             let watermark = state.watermark();
             refused("late", format!("its pane was final at {settled}, and the watermark at {watermark}"))
         }
-        Verdict::Future(Ahead::Timestamp) => {
+        Verdict::Future(FutureBound::Timestamp) => {
             let kafka = EventTime::from_micros(place.kafka_ms.unsigned_abs().saturating_mul(1_000));
             refused("future", format!("{time} is more than --max-ahead past its Kafka timestamp, {kafka}"))
         }
-        Verdict::Future(Ahead::Partition) => {
+        Verdict::Future(FutureBound::Partition) => {
             let reached = state.reached();
             refused("future", format!("{time} is more than --max-jump past its partition, at {reached}"))
         }

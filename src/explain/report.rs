@@ -1,7 +1,7 @@
 //! What is told of a window: each row with its firing, who held that, the trades that entered since the one
 //! before, and what was refused.
 
-use super::judged::{JudgedPartition, JudgedTrade, MovedBy, Mover};
+use super::judged::{FiringMover, JudgedPartition, JudgedTrade, MovedBy};
 use crate::config::explain::Explain;
 use anyhow::Result;
 use crossrate_dataflows::market::decimal::Decimals;
@@ -19,7 +19,7 @@ use std::fmt::Write;
 const LISTED: usize = 10;
 
 /// All that is told.
-pub(super) struct Report<'a> {
+pub(super) struct ExplainReport<'a> {
     explain: &'a Explain,
     partitions: &'a [JudgedPartition],
     revisions: Vec<Revision<'a>>,
@@ -28,15 +28,15 @@ pub(super) struct Report<'a> {
 /// A row, and what has happened since the one before it.
 struct Revision<'a> {
     row: &'a Row,
-    entered: Vec<Judged<'a>>,
+    entered: Vec<PlacedTrade<'a>>,
 }
 
 /// A trade and its partition.
-type Judged<'a> = (&'a JudgedPartition, &'a JudgedTrade);
+type PlacedTrade<'a> = (&'a JudgedPartition, &'a JudgedTrade);
 
 /// Which partition a firing waited for.
 #[derive(Debug, Copy, Clone)]
-enum Holder<'a> {
+enum FiringHolder<'a> {
     /// That one came last, by its record's Kafka timestamp or since it is the only one.
     Last(&'a JudgedPartition),
     /// That one never came so far: the end of the input did.
@@ -45,8 +45,12 @@ enum Holder<'a> {
     Unknown,
 }
 
-impl<'a> Report<'a> {
-    pub(super) fn of(explain: &'a Explain, rows: &'a [Row], partitions: &'a [JudgedPartition]) -> Report<'a> {
+impl<'a> ExplainReport<'a> {
+    pub(super) fn of(
+        explain: &'a Explain,
+        rows: &'a [Row],
+        partitions: &'a [JudgedPartition],
+    ) -> ExplainReport<'a> {
         let mut before = EventTime::MIN;
         let mut revisions = Vec::new();
         for row in rows {
@@ -56,10 +60,10 @@ impl<'a> Report<'a> {
             revisions.push(Revision { row, entered: entered.collect() });
             before = row.look;
         }
-        Report { explain, partitions, revisions }
+        ExplainReport { explain, partitions, revisions }
     }
 
-    fn refused(&self) -> impl Iterator<Item = Judged<'a>> {
+    fn refused(&self) -> impl Iterator<Item = PlacedTrade<'a>> {
         trades(self.partitions).filter(|(_, trade)| trade.refused.is_some())
     }
 
@@ -124,7 +128,7 @@ impl<'a> Report<'a> {
         text.push_str("  watermarks that reached the firing:\n");
         for partition in self.partitions {
             let _ = match partition.reached.get(&firing) {
-                Some(Mover { by, offset, time, watermark, .. }) => writeln!(
+                Some(FiringMover { by, offset, time, watermark, .. }) => writeln!(
                     text,
                     "    {}: record {offset}, a {} of {time}, took it to {watermark}",
                     partition.name,
@@ -134,18 +138,18 @@ impl<'a> Report<'a> {
             };
         }
         let _ = match holder(self.partitions, firing) {
-            Holder::Last(partition) => writeln!(text, "  held by {}", partition.name),
-            Holder::End(partition) => writeln!(text, "  held by {}, until it ended", partition.name),
-            Holder::Unknown => writeln!(text, "  held by the partition that was read last"),
+            FiringHolder::Last(partition) => writeln!(text, "  held by {}", partition.name),
+            FiringHolder::End(partition) => writeln!(text, "  held by {}, until it ended", partition.name),
+            FiringHolder::Unknown => writeln!(text, "  held by the partition that was read last"),
         };
     }
 
-    fn write_entered(&self, entered: &[Judged<'_>], text: &mut String) {
+    fn write_entered(&self, entered: &[PlacedTrade<'_>], text: &mut String) {
         if entered.is_empty() {
             text.push_str("  no trade of it entered since the firing before\n");
             return;
         }
-        let mut by_symbol: BTreeMap<&Symbol, Vec<&Judged<'_>>> = BTreeMap::new();
+        let mut by_symbol: BTreeMap<&Symbol, Vec<&PlacedTrade<'_>>> = BTreeMap::new();
         for judged in entered {
             by_symbol.entry(&judged.1.symbol).or_default().push(judged);
         }
@@ -250,8 +254,8 @@ impl<'a> Report<'a> {
             })
         });
         let holder = match holder(self.partitions, firing) {
-            Holder::Last(partition) | Holder::End(partition) => Some(partition.number),
-            Holder::Unknown => None,
+            FiringHolder::Last(partition) | FiringHolder::End(partition) => Some(partition.number),
+            FiringHolder::Unknown => None,
         };
         let entered = entered.iter().map(|(partition, judged)| self.trade_json(partition, judged));
         Ok(json!({
@@ -280,18 +284,18 @@ impl<'a> Report<'a> {
 }
 
 /// Which partition a firing waited for.
-fn holder(partitions: &[JudgedPartition], firing: EventTime) -> Holder<'_> {
+fn holder(partitions: &[JudgedPartition], firing: EventTime) -> FiringHolder<'_> {
     let reached = |partition: &JudgedPartition| partition.reached.get(&firing).copied();
     if let Some(behind) = partitions.iter().find(|partition| reached(partition).is_none()) {
-        return Holder::End(behind);
+        return FiringHolder::End(behind);
     }
     let kafka_ms = |partition: &&JudgedPartition| reached(partition).map_or(0, |mover| mover.kafka_ms);
     match partitions {
-        [only] => Holder::Last(only),
+        [only] => FiringHolder::Last(only),
         all if all.iter().all(|partition| kafka_ms(&partition) > 0) => {
-            all.iter().max_by_key(kafka_ms).map_or(Holder::Unknown, Holder::Last)
+            all.iter().max_by_key(kafka_ms).map_or(FiringHolder::Unknown, FiringHolder::Last)
         }
-        _ => Holder::Unknown,
+        _ => FiringHolder::Unknown,
     }
 }
 
@@ -301,7 +305,7 @@ fn counted(trades: i64) -> String {
 }
 
 /// All trades of the window, by partition and in their order.
-fn trades(partitions: &[JudgedPartition]) -> impl Iterator<Item = Judged<'_>> {
+fn trades(partitions: &[JudgedPartition]) -> impl Iterator<Item = PlacedTrade<'_>> {
     partitions.iter().flat_map(|partition| partition.trades.iter().map(move |trade| (partition, trade)))
 }
 
@@ -349,7 +353,7 @@ mod tests {
         let at = EventTime::from_micros;
         let mover = |kafka_ms| {
             let by = MovedBy::Trade;
-            (at(9), Mover { by, offset: 1, time: at(12), kafka_ms, watermark: at(10) })
+            (at(9), FiringMover { by, offset: 1, time: at(12), kafka_ms, watermark: at(10) })
         };
         JudgedPartition {
             number,
@@ -367,9 +371,9 @@ mod tests {
         let holder = |reached: &[Option<i64>]| {
             let partitions: Vec<_> = (0..).zip(reached).map(|(number, at)| partition(number, *at)).collect();
             match holder(&partitions, EventTime::from_micros(9)) {
-                Holder::Last(partition) => format!("last {}", partition.number),
-                Holder::End(partition) => format!("end {}", partition.number),
-                Holder::Unknown => "unknown".to_owned(),
+                FiringHolder::Last(partition) => format!("last {}", partition.number),
+                FiringHolder::End(partition) => format!("end {}", partition.number),
+                FiringHolder::Unknown => "unknown".to_owned(),
             }
         };
         assert_eq!(holder(&[Some(0)]), "last 0");

@@ -5,13 +5,13 @@
 //! The board keeps the latest rows, so of a large folder the last days are read.
 
 use super::sqlite::CheckpointBeside;
-use super::tail::{self, Tail};
+use super::tail::{self, FileTail};
 use super::{PollResult, ResultStore};
 use crate::config::DayForm;
 use crate::exit::{Exit, Failure};
 use crate::rows::columns;
 use crate::rows::days::reading::{LineReader, rows_of_group};
-use crate::rows::days::{self, DayFile, FileForm, Place};
+use crate::rows::days::{self, DayFile, DayFileKey, FileForm};
 use crate::rows::unreadable::Unreadable;
 use crate::serve::board::series::CachedRow;
 use anyhow::Result;
@@ -34,24 +34,24 @@ const LONGEST_HEADER: u64 = 4_096;
 const GROWING: u64 = 4;
 
 /// A folder that is followed.
-pub(super) struct Days {
+pub(super) struct DaysFollower {
     root: PathBuf,
     form: DayForm,
     checkpoint: CheckpointBeside,
     /// What is known of each day's file.
-    known: BTreeMap<Place, Known>,
+    known: BTreeMap<DayFileKey, KnownFile>,
     looked: Option<Instant>,
     buffer: Vec<u8>,
 }
 
 /// A file that was seen.
-struct Known {
+struct KnownFile {
     file: DayFile,
     /// Which file it is, how long, and when it was written to.
     stamp: Stamp,
     /// Rows that were read of this day.
     rows: u64,
-    reading: Reading,
+    reading: ReadState,
 }
 
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
@@ -70,19 +70,19 @@ impl Stamp {
 }
 
 /// How far a file has been read.
-enum Reading {
+enum ReadState {
     /// Whole, as its stamp says.
     Done,
     /// Lines, to here.
-    Lines(Tail, LineReader, String),
+    Lines(FileTail, LineReader, String),
     /// This group is the next.
     Groups(usize),
 }
 
-impl Days {
-    pub(super) fn new(root: &Path, form: DayForm, checkpoint: CheckpointBeside) -> Days {
+impl DaysFollower {
+    pub(super) fn new(root: &Path, form: DayForm, checkpoint: CheckpointBeside) -> DaysFollower {
         let (root, known) = (root.to_owned(), BTreeMap::new());
-        Days { root, form, checkpoint, known, looked: None, buffer: Vec::new() }
+        DaysFollower { root, form, checkpoint, known, looked: None, buffer: Vec::new() }
     }
 
     fn unreadable(path: &Path, error: Unreadable) -> anyhow::Error {
@@ -102,7 +102,7 @@ impl Days {
         let is_first = self.looked.is_none();
         std::fs::read_dir(&self.root)?;
         let files = days::files(&self.root, self.form)?;
-        let is_there = |place: &Place| files.binary_search_by(|file| file.place.cmp(place)).is_ok();
+        let is_there = |place: &DayFileKey| files.binary_search_by(|file| file.place.cmp(place)).is_ok();
         let is_gone = !self.known.keys().all(is_there);
         if is_gone {
             self.known.clear();
@@ -115,11 +115,11 @@ impl Days {
             };
             let known = self.known.get(&file.place);
             let is_same = known.is_some_and(|known| known.stamp == stamp && known.file.path == file.path);
-            let is_open = |known: &Known| matches!(known.reading, Reading::Lines(..));
+            let is_open = |known: &KnownFile| matches!(known.reading, ReadState::Lines(..));
             if is_same || known.is_some_and(|known| known.file.path == file.path && is_open(known)) {
                 continue;
             }
-            let known = Known::begin(file, stamp, known)?;
+            let known = KnownFile::begin(file, stamp, known)?;
             self.known.insert(known.file.place.clone(), known);
         }
         if is_first {
@@ -134,7 +134,7 @@ impl Days {
         let (mut bytes, mut first) = (0, u64::MAX);
         for (place, known) in self.known.iter_mut().rev() {
             if bytes > tail::MOST && place.day < first {
-                known.reading = Reading::Done;
+                known.reading = ReadState::Done;
                 continue;
             }
             first = place.day;
@@ -153,7 +153,7 @@ impl Days {
                 polled.whole = false;
                 break;
             }
-            if matches!(known.reading, Reading::Done) {
+            if matches!(known.reading, ReadState::Done) {
                 continue;
             }
             // Of before the look: what is written after it is found by the next one.
@@ -164,13 +164,13 @@ impl Days {
                     self.looked = None;
                     continue;
                 }
-                read => read.map_err(|error| Days::unreadable(&known.file.path, error))?,
+                read => read.map_err(|error| DaysFollower::unreadable(&known.file.path, error))?,
             };
             if !is_whole {
                 day = Some(known.file.place.day);
                 polled.whole = false;
             } else if known.file.place.day + GROWING <= last || known.file.form == FileForm::Parquet {
-                known.reading = Reading::Done;
+                known.reading = ReadState::Done;
                 known.stamp = stamp.unwrap_or(known.stamp);
             }
             if polled.anew {
@@ -185,21 +185,21 @@ impl Days {
     }
 }
 
-impl Known {
+impl KnownFile {
     /// A file that is to be read, and what was known of its day.
-    fn begin(file: DayFile, stamp: Stamp, before: Option<&Known>) -> Result<Known, Unreadable> {
+    fn begin(file: DayFile, stamp: Stamp, before: Option<&KnownFile>) -> Result<KnownFile, Unreadable> {
         let before = before.map_or(0, |known| known.rows);
         let reading = match file.form {
-            FileForm::Parquet => Reading::Groups(0),
+            FileForm::Parquet => ReadState::Groups(0),
             FileForm::Csv | FileForm::Lines => {
-                Reading::Lines(Tail::new(&file.path), LineReader::new(&file), String::new())
+                ReadState::Lines(FileTail::new(&file.path), LineReader::new(&file), String::new())
             }
         };
-        let mut known = Known { file, stamp, rows: 0, reading };
+        let mut known = KnownFile { file, stamp, rows: 0, reading };
         if known.file.form == FileForm::Parquet && before > 0 {
             known.rows = rows_of_group(&known.file, usize::MAX)?.of_file;
             if known.rows == before {
-                known.reading = Reading::Done;
+                known.reading = ReadState::Done;
             }
         }
         Ok(known)
@@ -217,14 +217,14 @@ impl Known {
             None => polled.foreign += 1,
         };
         let is_whole = match &mut self.reading {
-            Reading::Done => true,
-            Reading::Groups(group) => {
+            ReadState::Done => true,
+            ReadState::Groups(group) => {
                 let read = rows_of_group(&self.file, *group)?;
                 read.rows.into_iter().for_each(|values| take(Some(values)));
                 *group += 1;
                 *group >= read.groups
             }
-            Reading::Lines(tail, reader, header) => {
+            ReadState::Lines(tail, reader, header) => {
                 if reader.wants_header() {
                     match header_of(&self.file.path)? {
                         Some(line) => *header = line,
@@ -254,11 +254,11 @@ fn header_of(path: &Path) -> std::io::Result<Option<String>> {
     Ok(line.strip_suffix('\n').map(str::to_owned))
 }
 
-impl ResultStore for Days {
+impl ResultStore for DaysFollower {
     fn poll(&mut self, most: Duration) -> Result<PollResult> {
         let mut polled = PollResult::default();
         if self.looked.is_none_or(|looked| looked.elapsed() >= EVERY) {
-            polled.anew = self.look().map_err(|error| Days::unreadable(&self.root, error))?;
+            polled.anew = self.look().map_err(|error| DaysFollower::unreadable(&self.root, error))?;
         }
         self.read(&mut polled)?;
         if let Some((progress, definition)) = self.checkpoint.look(!polled.rows.is_empty() || polled.anew) {

@@ -1,7 +1,7 @@
 //! A file of rows, JSON lines, followed as it grows.
 
 use super::sqlite::CheckpointBeside;
-use super::tail::Tail;
+use super::tail::FileTail;
 use super::{PollResult, ResultStore};
 use crate::exit::{Exit, Failure};
 use anyhow::Result;
@@ -10,15 +10,15 @@ use std::path::Path;
 use std::time::Duration;
 
 /// A file that is followed.
-pub(super) struct Lines {
-    tail: Tail,
+pub(super) struct LinesFollower {
+    tail: FileTail,
     checkpoint: CheckpointBeside,
     buffer: Vec<u8>,
 }
 
-impl Lines {
-    pub(super) fn new(path: &Path, checkpoint: CheckpointBeside) -> Lines {
-        Lines { tail: Tail::new(path), checkpoint, buffer: Vec::new() }
+impl LinesFollower {
+    pub(super) fn new(path: &Path, checkpoint: CheckpointBeside) -> LinesFollower {
+        LinesFollower { tail: FileTail::new(path), checkpoint, buffer: Vec::new() }
     }
 
     fn unreadable(&self, error: io::Error) -> anyhow::Error {
@@ -29,7 +29,7 @@ impl Lines {
     }
 }
 
-impl ResultStore for Lines {
+impl ResultStore for LinesFollower {
     fn poll(&mut self, most: Duration) -> Result<PollResult> {
         let mut polled = PollResult::default();
         let mut take = |line: &[u8]| match std::str::from_utf8(line) {
@@ -64,7 +64,7 @@ mod tests {
     }
 
     /// Follows a file without waiting.
-    fn poll(lines: &mut Lines) -> (bool, Vec<u64>) {
+    fn poll(lines: &mut LinesFollower) -> (bool, Vec<u64>) {
         let polled = lines.poll(Duration::ZERO).unwrap();
         (polled.anew, polled.rows.iter().map(|row| row.start_ms).collect())
     }
@@ -73,7 +73,7 @@ mod tests {
     fn grows_is_cut_back_and_is_begun_anew() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("rows.jsonl");
-        let mut lines = Lines::new(&path, CheckpointBeside::new(&folder.path().join("none"), "job"));
+        let mut lines = LinesFollower::new(&path, CheckpointBeside::new(&folder.path().join("none"), "job"));
         assert!(lines.poll(Duration::ZERO).is_err(), "there is no such file");
         let mut file = File::create(&path).unwrap();
         let append = |file: &mut File, text: &str| file.write_all(text.as_bytes()).unwrap();

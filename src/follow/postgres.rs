@@ -9,7 +9,7 @@ use crate::config::database;
 use crate::exit::{Exit, Failure};
 use crate::ledger::postgres::reading;
 use crate::rows::columns;
-use crate::serve::board::about::Described;
+use crate::serve::board::about::DefinitionDescription;
 use crate::serve::board::series::CachedRow;
 use anyhow::Result;
 use crossrate_dataflows::market::schema::{Field, FieldType, RowKind};
@@ -19,7 +19,7 @@ use tokio::runtime::Runtime;
 use tokio_postgres::{Client, Error, Row};
 
 /// A database that is followed.
-pub(super) struct Database {
+pub(super) struct PostgresFollower {
     url: String,
     job: String,
     place: ReadPosition,
@@ -29,10 +29,10 @@ pub(super) struct Database {
     lease: Option<(Vec<u8>, i64)>,
 }
 
-impl Database {
-    pub(super) fn new(url: &str, job: &str, history: Duration) -> Result<Database> {
+impl PostgresFollower {
+    pub(super) fn new(url: &str, job: &str, history: Duration) -> Result<PostgresFollower> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-        Ok(Database {
+        Ok(PostgresFollower {
             url: url.to_owned(),
             job: job.to_owned(),
             place: ReadPosition::new(history),
@@ -43,9 +43,9 @@ impl Database {
     }
 }
 
-impl ResultStore for Database {
+impl ResultStore for PostgresFollower {
     fn poll(&mut self, most: Duration) -> Result<PollResult> {
-        let Database { url, job, place, runtime, client, lease } = self;
+        let PostgresFollower { url, job, place, runtime, client, lease } = self;
         let outcome = runtime.block_on(async {
             if client.as_ref().is_none_or(Client::is_closed) {
                 *client = Some(reading::connect(url).await?);
@@ -81,11 +81,11 @@ impl ResultStore for Database {
     }
 }
 
-struct Found {
+struct DatabaseRead {
     jobs: Vec<String>,
     rows: Vec<CachedRow>,
     known: Option<CheckpointProgress>,
-    definition: Option<Described>,
+    definition: Option<DefinitionDescription>,
     /// A kind of rows whose table an earlier release made.
     earlier: Option<RowKind>,
 }
@@ -96,7 +96,7 @@ async fn look(
     job: &str,
     place: &ReadPosition,
     lease: &mut Option<(Vec<u8>, i64)>,
-) -> Result<Option<Found>, Error> {
+) -> Result<Option<DatabaseRead>, Error> {
     let sql = "SELECT run, number FROM crossrate_lease WHERE job = $1";
     let now = client.query_opt(sql, &[&job]).await?.map(|row| (row.get(0), row.get(1)));
     if now == *lease && !(place.is_new() && lease.is_none()) {
@@ -111,7 +111,7 @@ async fn look(
     Ok(Some(found))
 }
 
-async fn read(client: &Client, job: &str, place: &ReadPosition) -> Result<Found, Error> {
+async fn read(client: &Client, job: &str, place: &ReadPosition) -> Result<DatabaseRead, Error> {
     let jobs = client.query("SELECT job FROM crossrate_lease ORDER BY job", &[]).await?;
     let jobs = jobs.iter().map(|row| row.get(0)).collect();
     let entries = reading::entries(client, job).await?;
@@ -149,7 +149,7 @@ async fn read(client: &Client, job: &str, place: &ReadPosition) -> Result<Found,
             rows.extend(columns::row_of(kind, values).as_ref().map(CachedRow::of));
         }
     }
-    Ok(Found { jobs, rows, known, definition, earlier })
+    Ok(DatabaseRead { jobs, rows, known, definition, earlier })
 }
 
 fn value(row: &Row, at: usize, column: &Field) -> Value {

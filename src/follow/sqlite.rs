@@ -8,7 +8,7 @@ use crate::exit::{Exit, Failure};
 use crate::ledger::Entries;
 use crate::rows::columns;
 use crate::rows::sqlite::hint;
-use crate::serve::board::about::Described;
+use crate::serve::board::about::DefinitionDescription;
 use crate::serve::board::progress::{ProgressNews, now_ms};
 use crate::serve::board::series::CachedRow;
 use anyhow::Result;
@@ -27,27 +27,27 @@ const BUSY: Duration = Duration::from_secs(2);
 const EVERY: Duration = Duration::from_millis(500);
 
 /// A database that is followed.
-pub(super) struct Database {
+pub(super) struct SqliteFollower {
     path: PathBuf,
     job: String,
     history: Duration,
     place: ReadPosition,
-    open: Option<Open>,
+    open: Option<OpenDatabase>,
     /// The file that was open last.
     identity: Option<(u64, u64)>,
     /// It is another one, which nobody was told of yet.
     anew: bool,
 }
 
-struct Open {
+struct OpenDatabase {
     connection: Connection,
     version: Option<i64>,
 }
 
-impl Database {
-    pub(super) fn new(path: &Path, job: &str, history: Duration) -> Database {
+impl SqliteFollower {
+    pub(super) fn new(path: &Path, job: &str, history: Duration) -> SqliteFollower {
         let place = ReadPosition::new(history);
-        Database {
+        SqliteFollower {
             path: path.to_owned(),
             job: job.to_owned(),
             history,
@@ -78,7 +78,7 @@ impl Database {
         if other {
             self.place = ReadPosition::new(self.history);
         }
-        self.open = Some(Open { connection, version: None });
+        self.open = Some(OpenDatabase { connection, version: None });
         self.identity = Some(identity);
         Ok(other)
     }
@@ -131,7 +131,7 @@ impl Database {
     }
 }
 
-impl ResultStore for Database {
+impl ResultStore for SqliteFollower {
     fn poll(&mut self, most: Duration) -> Result<PollResult> {
         self.anew |= self.look()?;
         let mut polled = PollResult { anew: self.anew, whole: true, ..PollResult::default() };
@@ -230,7 +230,7 @@ impl CheckpointBeside {
 
     /// How far the job is and what it computes, where that is news. A file without a checkpoint is no fault:
     /// rows say enough.
-    pub(super) fn look(&mut self, grown: bool) -> Option<(ProgressNews, Option<Described>)> {
+    pub(super) fn look(&mut self, grown: bool) -> Option<(ProgressNews, Option<DefinitionDescription>)> {
         if !grown && self.looked.is_some_and(|looked| looked.elapsed() < EVERY) {
             return None;
         }

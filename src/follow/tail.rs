@@ -16,9 +16,9 @@ const REMEMBERED: usize = 256;
 
 /// A file that grows.
 #[derive(Debug)]
-pub(super) struct Tail {
+pub(super) struct FileTail {
     path: PathBuf,
-    open: Option<Open>,
+    open: Option<OpenFile>,
     /// It is another one, which nobody was told of yet.
     is_anew: bool,
 }
@@ -35,7 +35,7 @@ pub(super) struct TailRead {
 }
 
 #[derive(Debug)]
-struct Open {
+struct OpenFile {
     file: File,
     /// Which file it is, whatever it is called.
     identity: (u64, u64),
@@ -47,9 +47,9 @@ struct Open {
     before: Vec<u8>,
 }
 
-impl Tail {
-    pub(super) fn new(path: &Path) -> Tail {
-        Tail { path: path.to_owned(), open: None, is_anew: false }
+impl FileTail {
+    pub(super) fn new(path: &Path) -> FileTail {
+        FileTail { path: path.to_owned(), open: None, is_anew: false }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -81,14 +81,14 @@ impl Tail {
         }
         let file = File::open(&self.path)?;
         let position = line_start(&file, file.metadata()?.len().saturating_sub(MOST))?;
-        self.open = Some(Open { file, identity, head: Vec::new(), position, before: Vec::new() });
+        self.open = Some(OpenFile { file, identity, head: Vec::new(), position, before: Vec::new() });
         Ok(known.is_some())
     }
 }
 
 /// Takes the next lines in; how long the file is.
 fn read(
-    open: &mut Open,
+    open: &mut OpenFile,
     buffer: &mut Vec<u8>,
     read: &mut TailRead,
     take: &mut dyn FnMut(&[u8]),
@@ -126,14 +126,14 @@ fn read(
 }
 
 /// Whether what was read last still stands there.
-fn is_same(open: &Open) -> io::Result<bool> {
+fn is_same(open: &OpenFile) -> io::Result<bool> {
     let mut found = vec![0; open.before.len()];
     let count = read_at(&open.file, &mut found, open.position - open.before.len() as u64)?;
     Ok(found[..count] == open.before && begins_with(open, open.position)?)
 }
 
 /// Whether the first so many bytes are those that it began with, as far as they are remembered.
-fn begins_with(open: &Open, length: u64) -> io::Result<bool> {
+fn begins_with(open: &OpenFile, length: u64) -> io::Result<bool> {
     let mut found = vec![0; open.head.len().min(usize::try_from(length).unwrap_or(usize::MAX))];
     let count = read_at(&open.file, &mut found, 0)?;
     Ok(count == found.len() && (length > 0 || open.position == 0) && open.head.starts_with(&found))

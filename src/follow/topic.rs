@@ -8,7 +8,7 @@ use super::checkpoint_progress::CheckpointProgress;
 use super::{PollResult, ResultStore, definition};
 use crate::config::{KafkaClient, ServeConfig};
 use crate::exit::{Exit, Failure};
-use crate::kafka::{self, Listener, Meaning, PATIENCE};
+use crate::kafka::{self, ErrorListener, ErrorMeaning, PATIENCE};
 use crate::ledger::assemble;
 use crate::serve::board::progress::now_ms;
 use anyhow::Result;
@@ -26,13 +26,13 @@ const BATCH: usize = 20_000;
 /// How often the topics themselves are looked at.
 const WATCH: Duration = Duration::from_secs(3);
 
-type Client = BaseConsumer<Listener>;
+type TopicClient = BaseConsumer<ErrorListener>;
 
 /// A topic that is followed.
-pub(super) struct Topic {
+pub(super) struct TopicFollower {
     kafka: KafkaClient,
-    rows: Tail,
-    checkpoint: Tail,
+    rows: TopicTail,
+    checkpoint: TopicTail,
     /// The records of the checkpoint that tell how far the job is.
     records: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Whether they have changed since the last news of it.
@@ -44,30 +44,30 @@ pub(super) struct Topic {
 
 /// A topic, read to its end and on. Each has a client of its own, since librdkafka tells of an end without
 /// saying of which topic.
-struct Tail {
+struct TopicTail {
     topic: String,
-    listener: Listener,
-    client: Client,
-    logs: BTreeMap<i32, Log>,
+    listener: ErrorListener,
+    client: TopicClient,
+    logs: BTreeMap<i32, LogPosition>,
     /// No broker answered when one was heard of last.
     away: bool,
     /// It must be looked at whether the topic is what it was.
     doubtful: bool,
 }
 
-struct Log {
+struct LogPosition {
     /// The offset that comes next.
     next: i64,
     at_end: bool,
 }
 
-impl Topic {
-    pub(super) fn new(config: &ServeConfig, topic: &str) -> Result<Topic> {
-        Ok(Topic {
+impl TopicFollower {
+    pub(super) fn new(config: &ServeConfig, topic: &str) -> Result<TopicFollower> {
+        Ok(TopicFollower {
             kafka: config.kafka.clone(),
-            rows: Tail::new(config, topic.to_owned())?,
+            rows: TopicTail::new(config, topic.to_owned())?,
             // A job that writes elsewhere too has its checkpoint there; rows say enough.
-            checkpoint: Tail::new(config, format!("{topic}.{}.recovery", config.name))?,
+            checkpoint: TopicTail::new(config, format!("{topic}.{}.recovery", config.name))?,
             records: BTreeMap::new(),
             changed: false,
             polled: PollResult::default(),
@@ -96,7 +96,7 @@ impl Topic {
     }
 }
 
-impl ResultStore for Topic {
+impl ResultStore for TopicFollower {
     fn poll(&mut self, most: Duration) -> Result<PollResult> {
         let doubtful = self.rows.doubtful || self.checkpoint.doubtful;
         if doubtful || self.watched.is_none_or(|watched| watched.elapsed() > WATCH) {
@@ -139,15 +139,15 @@ impl ResultStore for Topic {
     }
 }
 
-impl Tail {
-    fn new(config: &ServeConfig, topic: String) -> Result<Tail> {
-        let listener = Listener::new(config.verbosity);
+impl TopicTail {
+    fn new(config: &ServeConfig, topic: String) -> Result<TopicTail> {
+        let listener = ErrorListener::new(config.verbosity);
         // The group is neither joined nor committed to.
         let group = format!("crossrate-{}", config.name);
         let own = [&[("group.id", group.as_str())], kafka::READING].concat();
         let defaults = [("fetch.error.backoff.ms", "100"), ("queued.max.messages.kbytes", "16384")];
         let client = kafka::client(&config.kafka, &listener, &defaults, &own)?;
-        Ok(Tail { topic, listener, client, logs: BTreeMap::new(), away: false, doubtful: false })
+        Ok(TopicTail { topic, listener, client, logs: BTreeMap::new(), away: false, doubtful: false })
     }
 
     /// Looks at the topic: partitions that are new are read, at most so many offsets of them, and where a log
@@ -167,7 +167,7 @@ impl Tail {
             self.away = false;
             self.listener.forget();
         }
-        let cut = |(number, log): (&i32, &Log)| {
+        let cut = |(number, log): (&i32, &LogPosition)| {
             bounds.get(number).is_none_or(|(low, high)| log.next > *high || log.next < *low && log.at_end)
         };
         let anew = self.logs.iter().any(cut);
@@ -177,7 +177,7 @@ impl Tail {
         let known = self.logs.len();
         for (number, (low, high)) in bounds {
             let next = low.max(high.saturating_sub(most));
-            self.logs.entry(number).or_insert(Log { next, at_end: next >= high });
+            self.logs.entry(number).or_insert(LogPosition { next, at_end: next >= high });
         }
         if anew || known < self.logs.len() {
             let mut list = TopicPartitionList::new();
@@ -215,16 +215,19 @@ impl Tail {
                         log.at_end = true;
                     }
                 }
-                Err(error) => match Meaning::of_error(&error) {
-                    Meaning::Away => {
+                Err(error) => match ErrorMeaning::of_error(&error) {
+                    ErrorMeaning::Away => {
                         let code = error.rdkafka_error_code();
                         self.away |= code == Some(RDKafkaErrorCode::AllBrokersDown);
                         self.doubtful |= self.away;
                     }
-                    Meaning::OutOfRange | Meaning::Absent => self.doubtful = true,
-                    Meaning::Denied => return Err(kafka::unreachable(kafka, &self.listener).into()),
+                    ErrorMeaning::OutOfRange | ErrorMeaning::Absent => self.doubtful = true,
+                    ErrorMeaning::Denied => return Err(kafka::unreachable(kafka, &self.listener).into()),
                     // It goes on trying.
-                    Meaning::Nothing | Meaning::Fenced | Meaning::Unreadable | Meaning::Other => {}
+                    ErrorMeaning::Nothing
+                    | ErrorMeaning::Fenced
+                    | ErrorMeaning::Unreadable
+                    | ErrorMeaning::Other => {}
                 },
             }
         }

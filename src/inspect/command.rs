@@ -2,7 +2,7 @@
 
 use super::NO_SYMBOL;
 use super::clocks::Clocks;
-use super::survey::Found;
+use super::survey::SurveyResult;
 use crate::config::inspect::Inspect;
 use crate::config::{STDIN, Source};
 use crate::duration::{LONGEST, rounded_up, show};
@@ -11,14 +11,14 @@ use crossrate_dataflows::market::decimal::Decimals;
 
 /// A command that works, and what is to be known about it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Told {
+pub(super) struct SuggestedCommand {
     pub(super) notes: Vec<String>,
     pub(super) command: String,
 }
 
 /// The command for the inputs of the format that most of the trades have; for none it is the mapping that
 /// comes nearest. Nothing where all inputs are refused: each refusal says what to do.
-pub(super) fn command(inspect: &Inspect, found: &[Found]) -> Option<Told> {
+pub(super) fn command(inspect: &Inspect, found: &[SurveyResult]) -> Option<SuggestedCommand> {
     let fitting = found.iter().filter(|f| f.recognition.fits());
     let Some(best) = fitting.max_by_key(|f| f.counts.accepted) else {
         let is_any_looked_at = found.iter().any(|f| f.failure.is_none());
@@ -26,12 +26,12 @@ pub(super) fn command(inspect: &Inspect, found: &[Found]) -> Option<Told> {
     };
     // Each topic may have a format of its own.
     let is_topic = matches!(inspect.config.source, Source::Kafka(_));
-    let is_read = |f: &&Found| {
+    let is_read = |f: &&SurveyResult| {
         let same = f.format_name() == best.format_name()
             && f.recognition.needs_symbol == best.recognition.needs_symbol;
         (f.is_empty() && f.failure.is_none()) || (is_topic || same) && f.recognition.fits()
     };
-    let read: Vec<&Found> = found.iter().filter(is_read).collect();
+    let read: Vec<&SurveyResult> = found.iter().filter(is_read).collect();
     let mut notes = left_out(found.iter().filter(|f| !is_read(f)));
     let mut words = vec!["crossrate".to_owned(), "run".to_owned()];
     match &inspect.config.source {
@@ -70,14 +70,15 @@ pub(super) fn command(inspect: &Inspect, found: &[Found]) -> Option<Told> {
         notes.push(format!("it ends at the damage until {} is there as a whole", damaged.name));
     }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    Some(Told { notes, command: line(&words) })
+    Some(SuggestedCommand { notes, command: line(&words) })
 }
 
 /// Inputs that the command does not read.
-fn left_out<'a>(others: impl Iterator<Item = &'a Found>) -> Vec<String> {
-    let (other, unread): (Vec<&Found>, Vec<&Found>) = others.partition(|f| f.recognition.fits());
+fn left_out<'a>(others: impl Iterator<Item = &'a SurveyResult>) -> Vec<String> {
+    let (other, unread): (Vec<&SurveyResult>, Vec<&SurveyResult>) =
+        others.partition(|f| f.recognition.fits());
     let reasons = [("the format is another one", other), ("no format reads it", unread)];
-    let note = |(reason, found): (&str, Vec<&Found>)| {
+    let note = |(reason, found): (&str, Vec<&SurveyResult>)| {
         let names: Vec<&str> = found.iter().map(|f| f.name.as_str()).collect();
         (!names.is_empty()).then(|| format!("not read with it, since {reason}: {}", names.join(", ")))
     };
@@ -85,7 +86,7 @@ fn left_out<'a>(others: impl Iterator<Item = &'a Found>) -> Vec<String> {
 }
 
 /// The flags by which no trade is lost that is out of order; of a wild clock those that refuse it.
-fn in_order(inspect: &Inspect, read: &[&Found], words: &mut Vec<String>, notes: &mut Vec<String>) {
+fn in_order(inspect: &Inspect, read: &[&SurveyResult], words: &mut Vec<String>, notes: &mut Vec<String>) {
     let mut clocks = Clocks::default();
     read.iter().for_each(|f| clocks.add(&f.clocks));
     let delay = inspect.config.definition.delay;
@@ -107,8 +108,8 @@ fn in_order(inspect: &Inspect, read: &[&Found], words: &mut Vec<String>, notes: 
     }
 }
 
-fn nothing_fits(inspect: &Inspect, found: &[Found]) -> Told {
-    let is_given = |f: &&Found| f.recognition.is_given && !f.is_empty();
+fn nothing_fits(inspect: &Inspect, found: &[SurveyResult]) -> SuggestedCommand {
+    let is_given = |f: &&SurveyResult| f.recognition.is_given && !f.is_empty();
     if let Some(given) = found.iter().find(is_given) {
         let mut words = vec!["crossrate".to_owned(), "inspect".to_owned()];
         match &inspect.config.source {
@@ -121,7 +122,7 @@ fn nothing_fits(inspect: &Inspect, found: &[Found]) -> Told {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let name = given.recognition.others.first().map_or("the format", |(name, _)| name.as_str());
         let note = format!("{name} reads none of it; without --format every format is tried:");
-        return Told { notes: vec![note], command: line(&words) };
+        return SuggestedCommand { notes: vec![note], command: line(&words) };
     }
     match found.iter().find_map(|f| f.recognition.nearest.as_deref()) {
         Some(name) => {
@@ -129,25 +130,25 @@ fn nothing_fits(inspect: &Inspect, found: &[Found]) -> Told {
                 "no format reads it; a mapping of your own may begin with the nearest: \
                  crossrate formats {name} > mine.toml, mend what it says, then --format mine.toml"
             );
-            Told { notes: vec![note], command: line(&["crossrate", "formats", name]) }
+            SuggestedCommand { notes: vec![note], command: line(&["crossrate", "formats", name]) }
         }
         None => {
             let is_any = found.iter().any(|f| !f.is_empty());
             let notes =
                 is_any.then(|| "no format reads it, and none comes near; these are known:".to_owned());
-            Told { notes: notes.into_iter().collect(), command: "crossrate formats".into() }
+            SuggestedCommand { notes: notes.into_iter().collect(), command: "crossrate formats".into() }
         }
     }
 }
 
 /// A topic with its format, where that is not the default.
-fn named(topic: &Found) -> [String; 2] {
+fn named(topic: &SurveyResult) -> [String; 2] {
     let format = topic.format_name();
     let own = if format == BINANCE { String::new() } else { format!("={format}") };
     ["-t".to_owned(), format!("{}{own}", topic.name)]
 }
 
-fn symbol(inspect: &Inspect, found: &Found) -> Option<String> {
+fn symbol(inspect: &Inspect, found: &SurveyResult) -> Option<String> {
     match &inspect.config.source {
         Source::Files(files) if files.symbol.is_some() => files.symbol.clone(),
         _ => found.recognition.needs_symbol.then(|| NO_SYMBOL.to_owned()),

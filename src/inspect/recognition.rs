@@ -3,10 +3,10 @@
 //! may be a pipe, and begin with whatever it likes.
 
 use super::NO_SYMBOL;
-use super::survey::{Found, Recognition, Survey};
+use super::survey::{Recognition, Survey, SurveyResult};
 use crate::config::inspect::Inspect;
 use crate::exit::{Exit, Failure};
-use crate::source::files::Part;
+use crate::source::files::ArchivePart;
 use crate::wire::chunk::{Chunk, Framing, LineFormat};
 use crate::wire::format::{BINANCE, BUILT_IN, Format, MappingFile};
 use crate::wire::mapping::Mapping;
@@ -104,7 +104,7 @@ impl Candidates {
     }
 
     /// Judges lines of a file; whether there may be more of use.
-    pub(super) fn take_lines(&mut self, part: &Part<'_>, lines: &[u8]) -> ControlFlow<()> {
+    pub(super) fn take_lines(&mut self, part: &ArchivePart<'_>, lines: &[u8]) -> ControlFlow<()> {
         self.kind = self.kind.max(kind_of(part.head()));
         self.has_other_columns |= part.has_other_columns();
         let mut chunk = Chunk { bytes: lines.to_vec(), ..Chunk::default() };
@@ -158,14 +158,14 @@ impl Candidates {
     }
 
     /// All was read: what was found, and what a run says that refuses the input.
-    pub(super) fn end(mut self, name: String) -> (Found, Option<Failure>) {
+    pub(super) fn end(mut self, name: String) -> (SurveyResult, Option<Failure>) {
         self.rank();
         let is_given = self.is_given;
         let fits = self.all.first().is_some_and(|best| best.reads() > 0);
         if !fits {
             return match self.refusal() {
                 None => (self.unread(name), None),
-                refusal => (Found { name, ..Found::default() }, refusal),
+                refusal => (SurveyResult { name, ..SurveyResult::default() }, refusal),
             };
         }
         let mut others = std::mem::take(&mut self.passed_over);
@@ -179,7 +179,7 @@ impl Candidates {
             needs_symbol: best.needs_symbol,
             format: Some(best.format),
         };
-        let found = Found::of(name, best.surveys, recognition);
+        let found = SurveyResult::of(name, best.surveys, recognition);
         (found, None)
     }
 
@@ -193,7 +193,7 @@ impl Candidates {
     }
 
     /// What no format reads: the nearest are told, with what the nearest of them makes of the records.
-    fn unread(mut self, name: String) -> Found {
+    fn unread(mut self, name: String) -> SurveyResult {
         let others = self.all.iter().filter_map(|c| Some((c.format.name().to_owned(), c.why()?))).collect();
         let is_mapping = |c: &&Candidate| !matches!(c.format, Format::Binance);
         let nearest = self.all.iter().find(is_mapping).filter(|c| match self.kind {
@@ -206,13 +206,13 @@ impl Candidates {
         let is_shown = |c: &Candidate| c.refusal.is_none() && (self.kind != TextKind::Csv || c.is_csv());
         let shown = self.all.iter().position(is_shown).map(|place| self.all.swap_remove(place));
         let recognition = Recognition { is_given: self.is_given, others, nearest, ..Recognition::default() };
-        Found::of(name, shown.map(|shown| shown.surveys).unwrap_or_default(), recognition)
+        SurveyResult::of(name, shown.map(|shown| shown.surveys).unwrap_or_default(), recognition)
     }
 }
 
 impl Candidate {
     /// How the lines of a member are read; nothing where they are not.
-    fn lines_of(&mut self, part: &Part<'_>) -> Option<LineFormat> {
+    fn lines_of(&mut self, part: &ArchivePart<'_>) -> Option<LineFormat> {
         if self.refusal.is_some() {
             return None;
         }
@@ -314,7 +314,7 @@ fn mapping_of(format: &Format) -> Result<Option<Arc<Mapping>>, Failure> {
     }
 }
 
-impl Found {
+impl SurveyResult {
     /// Whether nothing of it was found out, since it is empty.
     pub(super) fn is_empty(&self) -> bool {
         self.counts.read() == 0 && self.recognition.others.is_empty() && !self.recognition.fits()

@@ -1,7 +1,7 @@
 //! What was found, for people and for programs.
 
-use super::command::{Told, command};
-use super::survey::{Found, SymbolFound};
+use super::command::{SuggestedCommand, command};
+use super::survey::{SurveyResult, SymbolFound};
 use crate::config::inspect::Inspect;
 use crate::duration::span;
 use crate::wire::format::BINANCE;
@@ -16,21 +16,21 @@ const SYMBOLS_IN_JSON: usize = 1_000;
 const OTHERS_TOLD: usize = 3;
 
 /// For people; the last line is the command.
-pub(super) fn text(inspect: &Inspect, found: &[Found]) -> String {
+pub(super) fn text(inspect: &Inspect, found: &[SurveyResult]) -> String {
     let mut text = String::new();
     // Of one that was refused its error says all.
-    let is_told = |one: &&Found| found.len() > 1 || one.failure.is_none() || one.counts.read() > 0;
+    let is_told = |one: &&SurveyResult| found.len() > 1 || one.failure.is_none() || one.counts.read() > 0;
     for one in found.iter().filter(is_told) {
         input(&mut text, one);
     }
-    let Some(Told { notes, command }) = command(inspect, found) else { return text };
+    let Some(SuggestedCommand { notes, command }) = command(inspect, found) else { return text };
     for note in notes {
         let _ = writeln!(text, "{note}");
     }
     text + &command + "\n"
 }
 
-fn input(text: &mut String, found: &Found) {
+fn input(text: &mut String, found: &SurveyResult) {
     let _ = writeln!(text, "{}", one_line(&found.name));
     let mut told = |what: &str, words: String| {
         let _ = writeln!(text, "  {what:<9} {words}");
@@ -81,7 +81,7 @@ fn one_line(text: &str) -> String {
         .collect()
 }
 
-fn order(found: &Found) -> String {
+fn order(found: &SurveyResult) -> String {
     if found.behind == 0 {
         return "each partition in order".into();
     }
@@ -94,7 +94,7 @@ fn order(found: &Found) -> String {
     words
 }
 
-fn ids(found: &Found) -> String {
+fn ids(found: &SurveyResult) -> String {
     let repeated: u64 = found.symbols.values().map(|symbol| symbol.repeated).sum();
     let repeated = if repeated > 0 { format!(", {repeated} repeated") } else { String::new() };
     if !found.recognition.is_numbered {
@@ -111,13 +111,13 @@ fn ids(found: &Found) -> String {
     }
 }
 
-fn most_traded(found: &Found) -> Vec<(&String, &SymbolFound)> {
+fn most_traded(found: &SurveyResult) -> Vec<(&String, &SymbolFound)> {
     let mut symbols: Vec<_> = found.symbols.iter().collect();
     symbols.sort_by_key(|(_, symbol)| std::cmp::Reverse(symbol.trades));
     symbols
 }
 
-fn symbols(found: &Found) -> String {
+fn symbols(found: &SurveyResult) -> String {
     let most = most_traded(found);
     let mut told: Vec<String> =
         most.iter().take(SYMBOLS_TOLD).map(|(name, symbol)| format!("{name} {}", symbol.trades)).collect();
@@ -132,7 +132,7 @@ fn symbols(found: &Found) -> String {
 }
 
 /// For programs.
-pub(super) fn json(inspect: &Inspect, found: &[Found]) -> Result<String> {
+pub(super) fn json(inspect: &Inspect, found: &[SurveyResult]) -> Result<String> {
     let (notes, command) =
         command(inspect, found).map_or((Vec::new(), None), |told| (told.notes, Some(told.command)));
     let inputs: Vec<Value> = found.iter().map(input_json).collect();
@@ -140,7 +140,7 @@ pub(super) fn json(inspect: &Inspect, found: &[Found]) -> Result<String> {
     Ok(serde_json::to_string_pretty(&told)? + "\n")
 }
 
-fn input_json(found: &Found) -> Value {
+fn input_json(found: &SurveyResult) -> Value {
     let recognition = &found.recognition;
     let symbols: Vec<Value> = most_traded(found)
         .into_iter()

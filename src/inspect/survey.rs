@@ -4,8 +4,8 @@
 use super::clocks::Clocks;
 use crate::wire::chunk::Chunk;
 use crate::wire::format::Format;
-use crate::wire::{Raw, Record, Scratch, decode_chunk, why};
-use crossrate_dataflows::market::acceptance::{Counts, Partition, Place, Verdict};
+use crate::wire::{RawRecord, Record, Scratch, decode_chunk, why};
+use crossrate_dataflows::market::acceptance::{Counts, PartitionState, RecordPosition, Verdict};
 use crossrate_dataflows::market::definition::Definition;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::sums::{PaneUpdate, Sums};
@@ -46,7 +46,7 @@ const LOOKED_INTO: u64 = 100;
 
 /// One partition, while it is read.
 pub(super) struct Survey {
-    state: Partition,
+    state: PartitionState,
     sums: Sums,
     updates: Vec<PaneUpdate>,
     scratch: Scratch,
@@ -56,12 +56,12 @@ pub(super) struct Survey {
     pointers: (u64, u64),
     numbers: HashMap<String, u32, foldhash::fast::RandomState>,
     symbols: Vec<SymbolFound>,
-    found: Found,
+    found: SurveyResult,
 }
 
 /// What was found in a partition, or in several.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct SurveyResult {
     pub(super) name: String,
     pub(super) recognition: Recognition,
     pub(super) counts: Counts,
@@ -79,7 +79,7 @@ pub(super) struct Found {
     /// Trades of symbols beyond the most that are told apart.
     pub(super) other_symbols: u64,
     /// The first records that are bad, or ignored, with why.
-    pub(super) examples: Vec<Example>,
+    pub(super) examples: Vec<RefusedExample>,
     /// Whether there is more than was looked at.
     pub(super) is_cut: bool,
     /// Why it cannot be read, or not beyond what was found.
@@ -97,7 +97,7 @@ pub(super) struct Jump {
 
 /// A record that does not count.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Example {
+pub(super) struct RefusedExample {
     pub(super) class: &'static str,
     pub(super) partition: Option<u32>,
     pub(super) offset: i64,
@@ -120,7 +120,7 @@ impl Survey {
     /// The look at a partition: that of a topic with this number, or a file.
     pub(super) fn new(definition: &Definition, limit: Option<u64>, partition: Option<u32>) -> Self {
         Survey {
-            state: Partition::new(definition),
+            state: PartitionState::new(definition),
             sums: Sums::default(),
             updates: Vec::new(),
             scratch: Scratch::of(definition.decimals()),
@@ -130,7 +130,7 @@ impl Survey {
             pointers: (0, 0),
             numbers: HashMap::default(),
             symbols: Vec::new(),
-            found: Found::default(),
+            found: SurveyResult::default(),
         }
     }
 
@@ -170,14 +170,14 @@ impl Survey {
     }
 
     /// All was read.
-    fn end(self) -> Found {
+    fn end(self) -> SurveyResult {
         let mut found = self.found;
         let symbols = &self.symbols;
         found.symbols = self.numbers.into_iter().map(|(name, at)| (name, symbols[at as usize])).collect();
-        Found { counts: *self.state.counts(), ..found }
+        SurveyResult { counts: *self.state.counts(), ..found }
     }
 
-    fn record(&mut self, raw: &Raw<'_>, record: &Record<'_>, chunk: &Chunk) {
+    fn record(&mut self, raw: &RawRecord<'_>, record: &Record<'_>, chunk: &Chunk) {
         let is_new = raw.part == 0;
         if self.found.is_cut || (is_new && self.records == self.limit) {
             self.found.is_cut = true;
@@ -205,7 +205,7 @@ impl Survey {
         }
     }
 
-    fn trade(&mut self, symbol: &[u8], kind: TradeKind, trade: &Trade, place: Place) {
+    fn trade(&mut self, symbol: &[u8], kind: TradeKind, trade: &Trade, place: RecordPosition) {
         let Some(number) = self.number(symbol) else {
             self.found.other_symbols += 1;
             self.state.counts_mut().accepted += 1;
@@ -228,7 +228,7 @@ impl Survey {
     }
 
     /// Notes how near a record that is none comes to what its mapping reads.
-    fn look_into(&mut self, raw: &Raw<'_>, chunk: &Chunk) {
+    fn look_into(&mut self, raw: &RawRecord<'_>, chunk: &Chunk) {
         let counts = self.state.counts();
         if counts.bad + counts.ignored > LOOKED_INTO {
             return;
@@ -283,26 +283,26 @@ impl Survey {
         Some(number)
     }
 
-    fn example(&mut self, class: &'static str, place: Place, why: impl FnOnce() -> String) {
+    fn example(&mut self, class: &'static str, place: RecordPosition, why: impl FnOnce() -> String) {
         let examples = &mut self.found.examples;
         if examples.iter().filter(|example| example.class == class).count() < EXAMPLES {
             let partition = self.partition;
-            examples.push(Example { class, partition, offset: place.offset, why: why() });
+            examples.push(RefusedExample { class, partition, offset: place.offset, why: why() });
         }
     }
 }
 
-impl Found {
+impl SurveyResult {
     /// What was found in the partitions of an input, or nothing of one that was not looked at.
-    pub(super) fn of(name: String, partitions: Vec<Survey>, recognition: Recognition) -> Found {
-        let mut all = Found::default();
+    pub(super) fn of(name: String, partitions: Vec<Survey>, recognition: Recognition) -> SurveyResult {
+        let mut all = SurveyResult::default();
         partitions.into_iter().for_each(|partition| all.add(partition.end()));
         let is_numbered = all.symbols.values().all(|symbol| symbol.unnumbered == 0);
-        Found { name, recognition: Recognition { is_numbered, ..recognition }, ..all }
+        SurveyResult { name, recognition: Recognition { is_numbered, ..recognition }, ..all }
     }
 
     /// Adds what was found in another partition of the same input.
-    fn add(&mut self, other: Found) {
+    fn add(&mut self, other: SurveyResult) {
         self.counts.add(&other.counts);
         self.times = match (self.times, other.times) {
             (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),

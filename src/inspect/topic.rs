@@ -2,7 +2,7 @@
 //! joined.
 
 use super::recognition::Candidates;
-use super::survey::Found;
+use super::survey::SurveyResult;
 use crate::config::TopicSource;
 use crate::config::inspect::Inspect;
 use crate::exit::{Exit, Failure};
@@ -22,24 +22,24 @@ use std::time::Duration;
 const NAP: Duration = Duration::from_millis(100);
 
 /// A partition that is being looked at.
-struct Looking {
+struct PartitionSurvey {
     feed: PartitionFeed,
     has_ended: bool,
 }
 
 /// Looks at all partitions.
-pub(super) fn look(inspect: &Inspect, topic: &TopicSource) -> Result<Found> {
+pub(super) fn look(inspect: &Inspect, topic: &TopicSource) -> Result<SurveyResult> {
     let workers = Workers::of(&inspect.config.cluster);
     workers.wakers[0].arrived();
     // How records are read is decided here.
     let source = TopicSource { format: Format::Binance, ..topic.clone() };
     let opened = kafka::open(&inspect.config, &source, &workers, &Starts::default(), None, None)?;
-    let mut partitions: Vec<Looking> = opened
+    let mut partitions: Vec<PartitionSurvey> = opened
         .into_iter()
         .flat_map(|opened| opened.partitions)
-        .map(|feed| Looking { feed, has_ended: false })
+        .map(|feed| PartitionSurvey { feed, has_ended: false })
         .collect();
-    let schemas = Schemas::of(inspect, topic)?;
+    let schemas = TopicSchemas::of(inspect, topic)?;
     let is_given = inspect.format.is_some() || topic.format != Format::Binance;
     let numbers: Vec<u32> = partitions.iter().map(|partition| partition.feed.number).collect();
     let known = schemas.as_ref().map(|schemas| &schemas.mapping);
@@ -67,18 +67,18 @@ pub(super) fn look(inspect: &Inspect, topic: &TopicSource) -> Result<Found> {
 }
 
 /// The schemas that a topic's records name.
-struct Schemas {
+struct TopicSchemas {
     registry: Arc<Registry>,
     mapping: Arc<Mapping>,
 }
 
-impl Schemas {
+impl TopicSchemas {
     /// Those of a topic whose format needs a registry.
-    fn of(inspect: &Inspect, topic: &TopicSource) -> Result<Option<Schemas>> {
+    fn of(inspect: &Inspect, topic: &TopicSource) -> Result<Option<TopicSchemas>> {
         let mapping = topic.format.mapping()?.filter(|mapping| mapping.needs_registry());
         let Some((mapping, address)) = mapping.zip(topic.registry.as_ref()) else { return Ok(None) };
         let registry = Registry::new(address, inspect.config.verbosity)?;
-        Ok(Some(Schemas { registry, mapping }))
+        Ok(Some(TopicSchemas { registry, mapping }))
     }
 
     fn wait_for(&self, chunk: &Chunk) -> Result<(), Failure> {

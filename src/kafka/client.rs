@@ -1,6 +1,6 @@
 //! How a client is made: the user's properties, the program's own, and what this build has not.
 
-use super::{Listener, MAKES_TOPICS};
+use super::{ErrorListener, MAKES_TOPICS};
 use crate::config::KafkaClient;
 use crate::exit::{Exit, Failure};
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
@@ -10,12 +10,12 @@ use rdkafka::error::KafkaError;
 /// user says nothing else.
 pub fn client<T>(
     kafka: &KafkaClient,
-    listener: &Listener,
+    listener: &ErrorListener,
     defaults: &[(&str, &str)],
     own: &[(&str, &str)],
 ) -> Result<T, Failure>
 where
-    T: FromClientConfigAndContext<Listener>,
+    T: FromClientConfigAndContext<ErrorListener>,
 {
     refuse_what_is_not_built_in(kafka)?;
     let mut config = ClientConfig::new();

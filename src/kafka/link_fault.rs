@@ -31,7 +31,7 @@ pub(super) enum LinkFault {
 
 /// What is wrong, with the way out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Diagnosis {
+pub(super) struct LinkDiagnosis {
     pub(super) words: String,
     hint: String,
     /// librdkafka's words.
@@ -40,7 +40,7 @@ pub(super) struct Diagnosis {
     pub(super) is_certain: bool,
 }
 
-impl Diagnosis {
+impl LinkDiagnosis {
     /// The failure of a run.
     pub(super) fn failure(self) -> Failure {
         Failure::new(Exit::Unreachable, self.words).hint(self.hint).because(anyhow::Error::msg(self.reason))
@@ -76,7 +76,7 @@ impl LinkFault {
     }
 
     /// What is wrong and what to do about it; none where the listener does not show that it is so.
-    pub(super) fn diagnosed(self, kafka: &KafkaClient, reason: &str) -> Option<Diagnosis> {
+    pub(super) fn diagnosed(self, kafka: &KafkaClient, reason: &str) -> Option<LinkDiagnosis> {
         let broker = broker_in(reason).unwrap_or_else(|| first(&kafka.brokers));
         let property = |key: &str| kafka.properties.get(key).map(String::as_str);
         let has_user =
@@ -110,7 +110,7 @@ impl LinkFault {
             ),
         };
         let is_certain = self != LinkFault::NoUser;
-        Some(Diagnosis { words, hint, reason: reason.to_owned(), is_certain })
+        Some(LinkDiagnosis { words, hint, reason: reason.to_owned(), is_certain })
     }
 }
 

@@ -15,7 +15,7 @@
 
 #![allow(unsafe_code)]
 
-use super::Listener;
+use super::ErrorListener;
 use rdkafka::bindings as native;
 use rdkafka::consumer::base_consumer::{BaseConsumer, PartitionQueue};
 use rdkafka::error::{IsError, KafkaError};
@@ -30,7 +30,7 @@ const BATCH: usize = 512;
 
 /// A record as it lies in librdkafka's memory.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub struct Record<'a> {
+pub struct QueuedRecord<'a> {
     /// Its offset.
     pub offset: i64,
     /// Milliseconds since the epoch; 0 or less where there is none.
@@ -51,8 +51,8 @@ pub struct Queue {
     end: i64,
     /// Where a batch is put.
     places: Vec<*mut native::rd_kafka_message_t>,
-    reference: Reference,
-    split: PartitionQueue<Listener>,
+    reference: QueueReference,
+    split: PartitionQueue<ErrorListener>,
 }
 
 // SAFETY: librdkafka's queues and messages belong to no thread: any may use them, and here one does at a
@@ -66,9 +66,9 @@ impl std::fmt::Debug for Queue {
 }
 
 /// A counted reference to a native queue.
-struct Reference(NonNull<native::rd_kafka_queue_t>);
+struct QueueReference(NonNull<native::rd_kafka_queue_t>);
 
-impl Drop for Reference {
+impl Drop for QueueReference {
     fn drop(&mut self) {
         // SAFETY: it was got from `rd_kafka_queue_get_partition`, which counted it for us, and goes once.
         unsafe { native::rd_kafka_queue_destroy(self.0.as_ptr()) };
@@ -88,13 +88,13 @@ impl Drop for Native {
 impl Queue {
     /// A partition's own queue, apart from the client's. To be made before the partition is assigned. None
     /// where the client is no consumer of a group, or the topic's name is none.
-    pub fn new(client: &Arc<BaseConsumer<Listener>>, topic: &str, partition: i32) -> Option<Queue> {
+    pub fn new(client: &Arc<BaseConsumer<ErrorListener>>, topic: &str, partition: i32) -> Option<Queue> {
         let split = client.split_partition_queue(topic, partition)?;
         let topic = CString::new(topic).ok()?;
         let handle = rdkafka::consumer::Consumer::client(client.as_ref()).native_ptr();
         // SAFETY: the client lives as long as `client`, the name as long as the call, which copies it.
         let queue = unsafe { native::rd_kafka_queue_get_partition(handle, topic.as_ptr(), partition) };
-        let reference = Reference(NonNull::new(queue)?);
+        let reference = QueueReference(NonNull::new(queue)?);
         let (taken, places) = (VecDeque::with_capacity(BATCH), vec![null_mut(); BATCH]);
         Some(Queue { taken, given: None, end: 0, places, reference, split })
     }
@@ -112,7 +112,7 @@ impl Queue {
 
     /// The next record, or what librdkafka says in its place, such as that the log ends here; nothing where
     /// nothing is there yet.
-    pub fn poll(&mut self) -> Option<Result<Record<'_>, KafkaError>> {
+    pub fn poll(&mut self) -> Option<Result<QueuedRecord<'_>, KafkaError>> {
         if self.taken.is_empty() {
             self.take();
         }
@@ -153,7 +153,7 @@ impl Queue {
 ///
 /// The message must be one that librdkafka has given, not been given back for as long as the result lives,
 /// and not be changed.
-unsafe fn read<'a>(message: NonNull<native::rd_kafka_message_t>) -> Result<Record<'a>, KafkaError> {
+unsafe fn read<'a>(message: NonNull<native::rd_kafka_message_t>) -> Result<QueuedRecord<'a>, KafkaError> {
     // SAFETY: as the caller promises.
     let found = unsafe { message.as_ref() };
     if found.err.is_error() {
@@ -174,7 +174,7 @@ unsafe fn read<'a>(message: NonNull<native::rd_kafka_message_t>) -> Result<Recor
     };
     // SAFETY: it is a message; where the kind of its time is to be written, may be nowhere.
     let timestamp_ms = unsafe { native::rd_kafka_message_timestamp(message.as_ptr(), null_mut()) };
-    Ok(Record {
+    Ok(QueuedRecord {
         offset: found.offset,
         timestamp_ms,
         key: bytes(found.key, found.key_len),

@@ -1,11 +1,11 @@
 //! Rows and refused records as records of topics (`docs/semantics.md#rows-in-kafka`), and what a client that
 //! writes them is like.
 
-use super::topics::Purpose;
-use super::writer::{self, Outgoing, Producer, Undelivered};
+use super::topics::TopicPurpose;
+use super::writer::{self, OutgoingRecord, Producer, UndeliveredRecord};
 use crate::config::{Config, Source, topic_of};
 use crossrate_dataflows::market::row::Row;
-use crossrate_dataflows::operators::closings::Refusal;
+use crossrate_dataflows::operators::closings::RefusedRecord;
 use rdkafka::message::{Header, OwnedHeaders};
 
 /// What a client that writes sets where the user says nothing else.
@@ -18,8 +18,8 @@ pub const DEFAULTS: &[(&str, &str)] = &[
 ];
 
 /// What topics of rows must be like.
-pub fn purpose(config: &Config) -> Purpose {
-    Purpose::Rows { ahead_ms: ahead(config) }
+pub fn purpose(config: &Config) -> TopicPurpose {
+    TopicPurpose::Rows { ahead_ms: ahead(config) }
 }
 
 /// By how much rows may be ahead of the clock: a trade by `--max-ahead`, and a window that is still open by
@@ -33,15 +33,15 @@ fn ahead(config: &Config) -> Option<u64> {
 }
 
 /// Writes a row.
-pub fn send_row(producer: &Producer, topic: &str, row: &Row) -> Result<(), Undelivered> {
+pub fn send_row(producer: &Producer, topic: &str, row: &Row) -> Result<(), UndeliveredRecord> {
     writer::send(
         producer,
-        Outgoing {
+        OutgoingRecord {
             topic,
             key: Some(row.key().as_bytes()),
             value: Some(row.json.as_bytes()),
             timestamp: i64::try_from(row.end.millis()).ok(),
-            ..Outgoing::default()
+            ..OutgoingRecord::default()
         },
     )
 }
@@ -51,10 +51,10 @@ pub fn send_row(producer: &Producer, topic: &str, row: &Row) -> Result<(), Undel
 pub fn send_refusal(
     producer: &Producer,
     topic: &str,
-    refusal: &Refusal,
+    refusal: &RefusedRecord,
     topics: &[String],
-) -> Result<(), Undelivered> {
-    let Refusal { partition, offset, reason, detail, value, key } = refusal;
+) -> Result<(), UndeliveredRecord> {
+    let RefusedRecord { partition, offset, reason, detail, value, key } = refusal;
     let (from, number) = topic_of(*partition, topics);
     let headers = [
         ("crossrate.partition", number.to_string()),
@@ -68,5 +68,8 @@ pub fn send_refusal(
             all.insert(Header { key, value: Some(value.as_str()) })
         });
     let (key, value) = (key.as_deref(), Some(value.as_slice()));
-    writer::send(producer, Outgoing { topic, key, value, headers: Some(headers), ..Outgoing::default() })
+    writer::send(
+        producer,
+        OutgoingRecord { topic, key, value, headers: Some(headers), ..OutgoingRecord::default() },
+    )
 }

@@ -2,7 +2,7 @@
 //! they are there, since a topic's settings can lose rows or refuse them.
 
 use super::writer::Producer;
-use super::{Listener, PATIENCE, client, failed, wait};
+use super::{ErrorListener, PATIENCE, client, failed, wait};
 use crate::config::{KafkaClient, Verbosity};
 use crate::exit::{Exit, Failure};
 use anyhow::Result;
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 /// What a topic is for.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub enum Purpose {
+pub enum TopicPurpose {
     /// Rows: the timestamp is the end of the window, the key that of the row; compaction keeps the latest
     /// revision.
     Rows {
@@ -45,9 +45,13 @@ const SHORTLY: Duration = Duration::from_millis(500);
 const ENDLESS: &str = "-1";
 
 /// Looks at topics, and makes those that are missing. How many partitions each has.
-pub fn prepare(kafka: &KafkaClient, verbosity: Verbosity, topics: &[(&str, Purpose)]) -> Result<Vec<u32>> {
-    let listener = Listener::new(verbosity);
-    let admin: AdminClient<Listener> = client(kafka, &listener, &[], &[])?;
+pub fn prepare(
+    kafka: &KafkaClient,
+    verbosity: Verbosity,
+    topics: &[(&str, TopicPurpose)],
+) -> Result<Vec<u32>> {
+    let listener = ErrorListener::new(verbosity);
+    let admin: AdminClient<ErrorListener> = client(kafka, &listener, &[], &[])?;
     let asker: Producer = client(kafka, &listener, &[], &[])?;
     let all = Topics { kafka, listener: &listener, admin: &admin, asker: &asker };
     let counts = std::thread::scope(|scope| {
@@ -64,14 +68,14 @@ pub fn prepare(kafka: &KafkaClient, verbosity: Verbosity, topics: &[(&str, Purpo
 
 struct Topics<'a> {
     kafka: &'a KafkaClient,
-    listener: &'a Listener,
-    admin: &'a AdminClient<Listener>,
+    listener: &'a ErrorListener,
+    admin: &'a AdminClient<ErrorListener>,
     /// Says why a broker does not answer, which the other keeps to itself.
     asker: &'a Producer,
 }
 
 impl Topics<'_> {
-    fn prepare(&self, topic: &str, purpose: Purpose) -> Result<u32> {
+    fn prepare(&self, topic: &str, purpose: TopicPurpose) -> Result<u32> {
         let count = match self.partitions(topic)? {
             Some(count) => count,
             None => {
@@ -121,25 +125,25 @@ impl Topics<'_> {
         super::partitions(self.kafka, self.asker.client(), serve, topic, Some(PATIENCE))
     }
 
-    fn create(&self, topic: &str, purpose: Purpose) -> Result<()> {
+    fn create(&self, topic: &str, purpose: TopicPurpose) -> Result<()> {
         // As many replicas as the broker gives by default.
         // And of partitions, where their order among each other does not matter.
-        let partitions = if purpose == Purpose::Trades { -1 } else { 1 };
+        let partitions = if purpose == TopicPurpose::Trades { -1 } else { 1 };
         let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
         let most = i64::MAX.to_string();
         let letter = DEAD_LETTER_BYTES.to_string();
         let settings: &[(&str, &str)] = match purpose {
-            Purpose::Rows { .. } => {
+            TopicPurpose::Rows { .. } => {
                 &[("cleanup.policy", "compact"), ("message.timestamp.after.max.ms", most.as_str())]
             }
             // What is read at a restart stays little: small segments, compacted soon.
-            Purpose::Checkpoint => &[
+            TopicPurpose::Checkpoint => &[
                 ("cleanup.policy", "compact"),
                 ("segment.bytes", "8388608"),
                 ("min.cleanable.dirty.ratio", "0.1"),
             ],
-            Purpose::DeadLetters => &[("max.message.bytes", letter.as_str())],
-            Purpose::Trades => &[],
+            TopicPurpose::DeadLetters => &[("max.message.bytes", letter.as_str())],
+            TopicPurpose::Trades => &[],
         };
         for (name, value) in settings {
             new = new.set(name, value);
@@ -150,7 +154,9 @@ impl Topics<'_> {
         match made.into_iter().next() {
             Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) | Some(Ok(_)) => Ok(()),
             // A broker of before 3.6 has one setting for both directions, and by default no bound.
-            Some(Err((_, RDKafkaErrorCode::InvalidConfig))) if matches!(purpose, Purpose::Rows { .. }) => {
+            Some(Err((_, RDKafkaErrorCode::InvalidConfig)))
+                if matches!(purpose, TopicPurpose::Rows { .. }) =>
+            {
                 let old =
                     NewTopic::new(topic, 1, TopicReplication::Fixed(-1)).set("cleanup.policy", "compact");
                 let made = wait(self.admin.create_topics([&old], &AdminOptions::new()))
@@ -190,22 +196,22 @@ impl Topics<'_> {
 
 /// What is wrong with a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Complaint {
+struct TopicComplaint {
     why: String,
     /// What to set instead.
     instead: &'static str,
 }
 
 /// What would lose or refuse records of this purpose.
-fn complaints(purpose: Purpose, setting: impl Fn(&str) -> Option<String>) -> Vec<Complaint> {
+fn complaints(purpose: TopicPurpose, setting: impl Fn(&str) -> Option<String>) -> Vec<TopicComplaint> {
     let mut complaints = Vec::new();
-    let mut complain = |why: String, instead| complaints.push(Complaint { why, instead });
+    let mut complain = |why: String, instead| complaints.push(TopicComplaint { why, instead });
     let number = |name: &str| setting(name).and_then(|value| value.trim().parse::<i64>().ok());
     let policy = setting("cleanup.policy").unwrap_or_default();
     let deletes = policy.split(',').any(|policy| policy.trim() == "delete");
     let kept = |name: &str| setting(name).is_none_or(|value| value.trim() == ENDLESS);
     match purpose {
-        Purpose::Rows { ahead_ms } => {
+        TopicPurpose::Rows { ahead_ms } => {
             for name in ["retention.ms", "retention.bytes"] {
                 if deletes && !kept(name) {
                     let value = setting(name).unwrap_or_default();
@@ -237,7 +243,7 @@ fn complaints(purpose: Purpose, setting: impl Fn(&str) -> Option<String>) -> Vec
                 );
             }
         }
-        Purpose::Checkpoint => {
+        TopicPurpose::Checkpoint => {
             if deletes {
                 complain(format!("checkpoints fall to cleanup.policy={policy}"), "cleanup.policy=compact");
             }
@@ -249,7 +255,7 @@ fn complaints(purpose: Purpose, setting: impl Fn(&str) -> Option<String>) -> Vec
                 );
             }
         }
-        Purpose::DeadLetters | Purpose::Trades => {
+        TopicPurpose::DeadLetters | TopicPurpose::Trades => {
             if policy.split(',').any(|policy| policy.trim() == "compact") {
                 complain(
                     format!(
@@ -269,7 +275,7 @@ mod tests {
     use super::*;
 
     /// What is complained of, by the names of the settings that help.
-    fn of(purpose: Purpose, settings: &[(&str, &str)]) -> Vec<&'static str> {
+    fn of(purpose: TopicPurpose, settings: &[(&str, &str)]) -> Vec<&'static str> {
         let setting =
             |name: &str| settings.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
         complaints(purpose, setting).into_iter().map(|c| c.instead.split('=').next().unwrap_or("")).collect()
@@ -277,10 +283,10 @@ mod tests {
 
     #[test]
     fn settings_that_lose_or_refuse_records() {
-        let rows = Purpose::Rows { ahead_ms: Some(5_000) };
+        let rows = TopicPurpose::Rows { ahead_ms: Some(5_000) };
         let most = "9223372036854775807";
         let week = ("retention.ms", "604800000");
-        type Case<'a> = (Purpose, &'a [(&'a str, &'a str)], &'a [&'a str]);
+        type Case<'a> = (TopicPurpose, &'a [(&'a str, &'a str)], &'a [&'a str]);
         let cases: &[Case<'_>] = &[
             (rows, &[("cleanup.policy", "compact"), week], &[]),
             (rows, &[("cleanup.policy", "delete"), week], &["cleanup.policy"]),
@@ -296,17 +302,21 @@ mod tests {
             (rows, &[("message.timestamp.difference.max.ms", "1")], &["message.timestamp.difference.max.ms"]),
             (rows, &[("message.timestamp.after.max.ms", "5000")], &[]),
             (rows, &[("message.timestamp.after.max.ms", "4999")], &["message.timestamp.after.max.ms"]),
-            (Purpose::Rows { ahead_ms: None }, &[("message.timestamp.after.max.ms", "1")], &[]),
-            (Purpose::Checkpoint, &[("cleanup.policy", "compact"), ("max.message.bytes", "1048588")], &[]),
+            (TopicPurpose::Rows { ahead_ms: None }, &[("message.timestamp.after.max.ms", "1")], &[]),
             (
-                Purpose::Checkpoint,
+                TopicPurpose::Checkpoint,
+                &[("cleanup.policy", "compact"), ("max.message.bytes", "1048588")],
+                &[],
+            ),
+            (
+                TopicPurpose::Checkpoint,
                 &[("cleanup.policy", "delete"), ("max.message.bytes", "1000")],
                 &["cleanup.policy", "max.message.bytes"],
             ),
-            (Purpose::DeadLetters, &[("cleanup.policy", "delete"), week], &[]),
-            (Purpose::DeadLetters, &[("cleanup.policy", "compact")], &["cleanup.policy"]),
-            (Purpose::Trades, &[("cleanup.policy", "compact")], &["cleanup.policy"]),
-            (Purpose::Trades, &[("cleanup.policy", "delete"), week], &[]),
+            (TopicPurpose::DeadLetters, &[("cleanup.policy", "delete"), week], &[]),
+            (TopicPurpose::DeadLetters, &[("cleanup.policy", "compact")], &["cleanup.policy"]),
+            (TopicPurpose::Trades, &[("cleanup.policy", "compact")], &["cleanup.policy"]),
+            (TopicPurpose::Trades, &[("cleanup.policy", "delete"), week], &[]),
         ];
         for (purpose, settings, expected) in cases {
             assert_eq!(of(*purpose, settings), *expected, "{settings:?}");

@@ -1,6 +1,6 @@
 //! Writing: records handed to librdkafka, and what became of them.
 
-use super::{Listener, Meaning, failed};
+use super::{ErrorListener, ErrorMeaning, failed};
 use crate::config::{KafkaClient, Verbosity};
 use crate::exit::{Exit, Failure};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -10,7 +10,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 /// A client that writes.
-pub type Producer = BaseProducer<Listener>;
+pub type Producer = BaseProducer<ErrorListener>;
 
 /// How long a wait may last before the user is told what for.
 const TELL_AFTER: Duration = Duration::from_secs(2);
@@ -19,7 +19,7 @@ const LOOK: Duration = Duration::from_micros(500);
 
 /// A record to write.
 #[derive(Debug, Default)]
-pub struct Outgoing<'a> {
+pub struct OutgoingRecord<'a> {
     /// Where to.
     pub topic: &'a str,
     /// Which partition of it; as its key says without.
@@ -36,7 +36,7 @@ pub struct Outgoing<'a> {
 
 /// A record that the broker did not take.
 #[derive(Debug, Clone)]
-pub struct Undelivered {
+pub struct UndeliveredRecord {
     /// Where it was to go.
     pub topic: String,
     /// Its key.
@@ -47,13 +47,13 @@ pub struct Undelivered {
     pub error: KafkaError,
 }
 
-impl ProducerContext for Listener {
+impl ProducerContext for ErrorListener {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         if let Err((error, message)) = result {
             let key = message.key().unwrap_or_default();
-            self.undelivered(Undelivered {
+            self.undelivered(UndeliveredRecord {
                 topic: message.topic().to_owned(),
                 key: String::from_utf8_lossy(key).into_owned(),
                 bytes: key.len() + message.payload().map_or(0, <[u8]>::len),
@@ -64,8 +64,8 @@ impl ProducerContext for Listener {
 }
 
 /// Hands a record over, waiting for room.
-pub fn send(producer: &Producer, outgoing: Outgoing<'_>) -> Result<(), Undelivered> {
-    let Outgoing { topic, partition, key, value, timestamp, headers } = outgoing;
+pub fn send(producer: &Producer, outgoing: OutgoingRecord<'_>) -> Result<(), UndeliveredRecord> {
+    let OutgoingRecord { topic, partition, key, value, timestamp, headers } = outgoing;
     let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic);
     (record.key, record.payload) = (key, value);
     (record.partition, record.timestamp, record.headers) = (partition, timestamp, headers);
@@ -78,7 +78,7 @@ pub fn send(producer: &Producer, outgoing: Outgoing<'_>) -> Result<(), Undeliver
             }
             Err((error, record)) => {
                 let key = record.key.unwrap_or_default();
-                return Err(Undelivered {
+                return Err(UndeliveredRecord {
                     topic: record.topic.to_owned(),
                     key: String::from_utf8_lossy(key).into_owned(),
                     bytes: key.len() + record.payload.map_or(0, <[u8]>::len),
@@ -91,7 +91,7 @@ pub fn send(producer: &Producer, outgoing: Outgoing<'_>) -> Result<(), Undeliver
 
 /// Waits until everything is delivered, or the first record is not. librdkafka's own flush looks every 100 ms
 /// only.
-pub fn drain(producer: &Producer, waiting: &mut Waiting<'_>) -> Result<(), Undelivered> {
+pub fn drain(producer: &Producer, waiting: &mut WaitNotice<'_>) -> Result<(), UndeliveredRecord> {
     while producer.in_flight_count() > 0 {
         producer.poll(LOOK);
         waiting.look();
@@ -104,7 +104,7 @@ pub fn drain(producer: &Producer, waiting: &mut Waiting<'_>) -> Result<(), Undel
 
 /// Commits what was delivered. librdkafka does so without a word, and asking it to wait for shorter could let
 /// it go on with a commit that has been given up; so somebody else watches the clock.
-pub fn commit(producer: &Producer, most: Duration, waiting: &mut Waiting<'_>) -> Result<(), KafkaError> {
+pub fn commit(producer: &Producer, most: Duration, waiting: &mut WaitNotice<'_>) -> Result<(), KafkaError> {
     let (under_way, end) = mpsc::channel::<()>();
     std::thread::scope(|scope| {
         scope.spawn(move || {
@@ -120,17 +120,17 @@ pub fn commit(producer: &Producer, most: Duration, waiting: &mut Waiting<'_>) ->
 
 /// Tells the user once what a long wait is for, and when it is over.
 #[derive(Debug)]
-pub struct Waiting<'a> {
+pub struct WaitNotice<'a> {
     kafka: &'a KafkaClient,
-    listener: &'a Listener,
+    listener: &'a ErrorListener,
     since: Instant,
     told: bool,
 }
 
-impl<'a> Waiting<'a> {
+impl<'a> WaitNotice<'a> {
     /// Begins now.
-    pub fn new(kafka: &'a KafkaClient, listener: &'a Listener) -> Self {
-        Waiting { kafka, listener, since: Instant::now(), told: listener.verbosity() < Verbosity::Normal }
+    pub fn new(kafka: &'a KafkaClient, listener: &'a ErrorListener) -> Self {
+        WaitNotice { kafka, listener, since: Instant::now(), told: listener.verbosity() < Verbosity::Normal }
     }
 
     /// It still lasts.
@@ -149,8 +149,8 @@ impl<'a> Waiting<'a> {
 }
 
 /// The failure of a record that the broker did not take.
-pub fn refused(kafka: &KafkaClient, listener: &Listener, undelivered: Undelivered) -> Failure {
-    let Undelivered { topic, key, bytes, error } = undelivered;
+pub fn refused(kafka: &KafkaClient, listener: &ErrorListener, undelivered: UndeliveredRecord) -> Failure {
+    let UndeliveredRecord { topic, key, bytes, error } = undelivered;
     let what = format!("topic {topic} does not take the record {key:?} of {bytes} bytes");
     match error.rdkafka_error_code() {
         Some(RDKafkaErrorCode::MessageSizeTooLarge) => Failure::new(Exit::Failed, what)
@@ -162,7 +162,12 @@ pub fn refused(kafka: &KafkaClient, listener: &Listener, undelivered: Undelivere
                  message.timestamp.before.max.ms of topic {topic} to 9223372036854775807"
             ))
             .because(error),
-        Some(code) if matches!(Meaning::of(code), Meaning::Away | Meaning::Denied | Meaning::Absent) => {
+        Some(code)
+            if matches!(
+                ErrorMeaning::of(code),
+                ErrorMeaning::Away | ErrorMeaning::Denied | ErrorMeaning::Absent
+            ) =>
+        {
             failed(kafka, listener, &what, error)
         }
         _ => Failure::new(Exit::Failed, what).because(error),

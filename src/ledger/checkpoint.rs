@@ -12,7 +12,7 @@ mod lasting;
 pub use lasting::add_lasting;
 
 use super::entry_key::EntryKey;
-use super::{Changes, Entries};
+use super::{Entries, EntryChanges};
 use crate::committed_files::content::FileContent;
 use crate::committed_files::{CommittedFiles, FileChange};
 use crate::config::log::LoggedChange;
@@ -85,7 +85,7 @@ pub struct PartitionCheckpoint {
     /// Where it was.
     pub head: Head,
     /// Which records jumped.
-    pub jumps: jumps::Refused,
+    pub jumps: jumps::RefusedJumps,
     /// What was read of a file until there.
     pub read: Option<Prefix>,
     /// The offsets from which on records are judged after each change of the log; what it took before its
@@ -121,7 +121,7 @@ pub struct Checkpoint {
 }
 
 /// Adds what happened to a file to the changes of a commit.
-pub fn add_file_change(changes: &mut Changes, change: &FileChange) -> Result<()> {
+pub fn add_file_change(changes: &mut EntryChanges, change: &FileChange) -> Result<()> {
     match change {
         FileChange::Grows(path, content) => {
             changes.insert(EntryKey::File(path.clone()).into(), Some(encode(content)?));
@@ -342,7 +342,7 @@ impl Checkpoint {
 /// The entries of a partition beside its head.
 #[derive(Default)]
 struct PartitionEntries {
-    jumps: jumps::Refused,
+    jumps: jumps::RefusedJumps,
     read: Option<Prefix>,
     taken: BTreeMap<u32, i64>,
     unselected: EventTime,

@@ -106,16 +106,16 @@ impl Display for EntryKey {
             EntryKey::Pane(partition, end, date) => {
                 write!(f, "pane/{partition}/{}/{}", end.micros(), date.micros())
             }
-            EntryKey::Carried(of) => write!(f, "carried/{}", Named(of)),
-            EntryKey::Base(of) => write!(f, "base/{}", Named(of)),
+            EntryKey::Carried(of) => write!(f, "carried/{}", WindowedNameText(of)),
+            EntryKey::Base(of) => write!(f, "base/{}", WindowedNameText(of)),
             EntryKey::Anew(symbol) => write!(f, "anew/{symbol}"),
-            EntryKey::Series(of) => write!(f, "series/{}", Named(of)),
-            EntryKey::Close(of) => write!(f, "close/{}", Named(of)),
-            EntryKey::Rate(of, number) => write!(f, "rate/{}/{number}", Named(of)),
+            EntryKey::Series(of) => write!(f, "series/{}", WindowedNameText(of)),
+            EntryKey::Close(of) => write!(f, "close/{}", WindowedNameText(of)),
+            EntryKey::Rate(of, number) => write!(f, "rate/{}/{number}", WindowedNameText(of)),
             EntryKey::Change(place) => write!(f, "change/{place}"),
             EntryKey::Taken(place, partition) => write!(f, "taken/{place}/{partition}"),
             EntryKey::Unselected(partition) => write!(f, "unselected/{partition}"),
-            EntryKey::Held(of, end) => write!(f, "held/{}/{}", Named(of), end.micros()),
+            EntryKey::Held(of, end) => write!(f, "held/{}/{}", WindowedNameText(of), end.micros()),
             EntryKey::Path(name, from) => write!(f, "path/{name}/{}", from.micros()),
             EntryKey::Counts(symbol, step) => write!(f, "counts/{symbol}/{}", step.micros()),
             EntryKey::Idle => f.write_str("idle"),
@@ -130,9 +130,9 @@ impl Display for EntryKey {
 }
 
 /// A name and the definition of windows, which an earlier release did not name.
-struct Named<'a>(&'a InWindows);
+struct WindowedNameText<'a>(&'a InWindows);
 
-impl Display for Named<'_> {
+impl Display for WindowedNameText<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let (name, window) = self.0;
         match window.is_empty() {

@@ -16,14 +16,14 @@ mod opening;
 mod trouble;
 
 use super::checkpoint::{self, encode};
-use super::protocol::{Ended, Lease, Protocol, Step, Wrote};
+use super::protocol::{EndReason, Lease, Protocol, ProtocolStep, WriteOutcome};
 use super::stored_checkpoint::StoredCheckpoint;
-use super::{Changes, Commit, Entries, Ledger};
+use super::{Commit, Entries, EntryChanges, Ledger};
 use crate::config::{KafkaClient, Verbosity};
 use crate::exit::{Exit, Failure};
 use crate::kafka::rows::{send_refusal, send_row};
-use crate::kafka::writer::{self, Producer, Waiting};
-use crate::kafka::{self, Listener, Meaning, PATIENCE};
+use crate::kafka::writer::{self, Producer, WaitNotice};
+use crate::kafka::{self, ErrorListener, ErrorMeaning, PATIENCE};
 use crate::start;
 use anyhow::Result;
 use entries::Parts;
@@ -33,7 +33,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::producer::Producer as _;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use trouble::Trouble;
+use trouble::CommitFault;
 
 /// The key of the lease among the entries.
 const LEASE: &str = "lease";
@@ -79,7 +79,7 @@ impl std::fmt::Debug for Kafka {
 impl Kafka {
     /// Reads the job's entries without fencing its run.
     pub fn held(&self) -> Result<Option<StoredCheckpoint>> {
-        let listener = Listener::new(self.verbosity);
+        let listener = ErrorListener::new(self.verbosity);
         let asker: Producer = kafka::client(&self.kafka, &listener, &[], &[])?;
         let serve = || {
             asker.poll(Duration::ZERO);
@@ -101,23 +101,25 @@ impl Kafka {
         self.protocol.acquire(lease);
         let Some(producer) = &self.producer else { return Ok(()) };
         let keys = entries.keys().map(String::as_str).chain([LEASE]);
-        let removed = || -> Result<(), Trouble> {
-            producer.begin_transaction().map_err(Trouble::of)?;
+        let removed = || -> Result<(), CommitFault> {
+            producer.begin_transaction().map_err(CommitFault::of)?;
             for key in keys {
                 self.parts.send(producer, &self.topic, key, None)?;
             }
-            writer::drain(producer, &mut Waiting::new(&self.kafka, producer.context()))?;
-            producer.commit_transaction(COMMIT).map_err(Trouble::of)
+            writer::drain(producer, &mut WaitNotice::new(&self.kafka, producer.context()))?;
+            producer.commit_transaction(COMMIT).map_err(CommitFault::of)
         };
         removed().map_err(|trouble| {
             let listener = producer.context();
             match trouble {
-                Trouble::Refused(undelivered) => writer::refused(&self.kafka, listener, undelivered).into(),
-                Trouble::Fenced => {
+                CommitFault::Refused(undelivered) => {
+                    writer::refused(&self.kafka, listener, undelivered).into()
+                }
+                CommitFault::Fenced => {
                     let words = format!("job {:?} was taken over by another run meanwhile", self.job);
                     Failure::new(Exit::Failed, words).hint("end that run, then try again").into()
                 }
-                Trouble::Unknown(error) => {
+                CommitFault::Unknown(error) => {
                     let what = format!("cannot write to topic {}", self.topic);
                     kafka::failed(&self.kafka, listener, &what, error).into()
                 }
@@ -163,8 +165,8 @@ impl Kafka {
                 Err(error) => error,
             };
             kafka::let_go(producer);
-            match Meaning::of_error(&error) {
-                Meaning::Away | Meaning::Fenced | Meaning::Other if attempts < ATTEMPTS => {}
+            match ErrorMeaning::of_error(&error) {
+                ErrorMeaning::Away | ErrorMeaning::Fenced | ErrorMeaning::Other if attempts < ATTEMPTS => {}
                 _ => {
                     let what = format!("cannot take up job {:?} in Kafka", self.job);
                     return Err(kafka::failed(&self.kafka, &listener, &what, error).into());
@@ -173,13 +175,13 @@ impl Kafka {
         }
     }
 
-    fn read(&self, listener: &Listener) -> Result<(Entries, Parts), KafkaError> {
+    fn read(&self, listener: &ErrorListener) -> Result<(Entries, Parts), KafkaError> {
         self.reader(listener).and_then(|reader| entries::read(reader, &self.topic))
     }
 
-    fn reader(&self, listener: &Listener) -> Result<entries::Reader, KafkaError> {
+    fn reader(&self, listener: &ErrorListener) -> Result<entries::EntryReader, KafkaError> {
         let group = format!("crossrate-{}", self.job);
-        entries::Reader::new(&self.kafka, listener, &group, &self.topic)
+        entries::EntryReader::new(&self.kafka, listener, &group, &self.topic)
     }
 
     /// Another producer has taken the transactional id, but not the job. Once, that may be a predecessor that
@@ -205,21 +207,21 @@ impl Kafka {
     }
 
     /// Writes one transaction, and handles no failure.
-    fn attempt(&self, commit: &Commit, lease: &Lease) -> Result<(), Trouble> {
+    fn attempt(&self, commit: &Commit, lease: &Lease) -> Result<(), CommitFault> {
         let Some(producer) = &self.producer else {
-            return Err(Trouble::Unknown(KafkaError::Canceled));
+            return Err(CommitFault::Unknown(KafkaError::Canceled));
         };
         self.transact(producer, commit, lease).map_err(|trouble| {
             // Later errors only repeat that there was a fatal one.
             match producer.client().fatal_error() {
-                Some((code, _)) if Meaning::of(code) == Meaning::Fenced => Trouble::Fenced,
+                Some((code, _)) if ErrorMeaning::of(code) == ErrorMeaning::Fenced => CommitFault::Fenced,
                 _ => trouble,
             }
         })
     }
 
-    fn transact(&self, producer: &Producer, commit: &Commit, lease: &Lease) -> Result<(), Trouble> {
-        producer.begin_transaction().map_err(Trouble::of)?;
+    fn transact(&self, producer: &Producer, commit: &Commit, lease: &Lease) -> Result<(), CommitFault> {
+        producer.begin_transaction().map_err(CommitFault::of)?;
         for row in &commit.rows {
             for topic in &self.rows {
                 send_row(producer, topic, row)?;
@@ -231,11 +233,11 @@ impl Kafka {
         for (key, value) in &commit.changes {
             self.parts.send(producer, &self.topic, key, value.as_deref())?;
         }
-        let lease = encode(lease).map_err(|_| Trouble::Unknown(KafkaError::Canceled))?;
+        let lease = encode(lease).map_err(|_| CommitFault::Unknown(KafkaError::Canceled))?;
         self.parts.send(producer, &self.topic, LEASE, Some(&lease))?;
-        let mut waiting = Waiting::new(&self.kafka, producer.context());
+        let mut waiting = WaitNotice::new(&self.kafka, producer.context());
         writer::drain(producer, &mut waiting)?;
-        writer::commit(producer, COMMIT, &mut waiting).map_err(Trouble::of)
+        writer::commit(producer, COMMIT, &mut waiting).map_err(CommitFault::of)
     }
 
     /// Finds out which lease is there; after that nothing is under way any more.
@@ -247,9 +249,9 @@ impl Kafka {
         let patience = if gently { SUCCESSION } else { Duration::ZERO };
         let deadline = Instant::now() + patience;
         loop {
-            if let Ok((entries, _)) = self.read(&Listener::new(self.verbosity)) {
+            if let Ok((entries, _)) = self.read(&ErrorListener::new(self.verbosity)) {
                 let lease = split_lease(entries)?.1;
-                if self.protocol.clone().found(lease.as_ref()) != Step::Write {
+                if self.protocol.clone().found(lease.as_ref()) != ProtocolStep::Write {
                     // The transaction under way is a successor's, or it is committed.
                     return Ok(lease);
                 }
@@ -278,7 +280,7 @@ impl Ledger for Kafka {
         self.meet_topics();
         // Earlier runs of the job learn from this record which run has the job now.
         let term = checkpoint::put_term(&mut entries, beside);
-        let changes = Changes::from([(super::entry_key::EntryKey::Term.into(), Some(term))]);
+        let changes = EntryChanges::from([(super::entry_key::EntryKey::Term.into(), Some(term))]);
         self.commit(&Commit { changes, ..Commit::default() })?;
         Ok(entries)
     }
@@ -298,36 +300,36 @@ impl Ledger for Kafka {
         let mut last = KafkaError::Canceled;
         loop {
             step = match step {
-                Step::Write => match self.attempt(commit, self.protocol.next()) {
-                    Ok(()) => self.protocol.wrote(Wrote::All),
-                    Err(Trouble::Fenced) => self.protocol.wrote(Wrote::Fenced),
-                    Err(Trouble::Unknown(error)) => {
+                ProtocolStep::Write => match self.attempt(commit, self.protocol.next()) {
+                    Ok(()) => self.protocol.wrote(WriteOutcome::All),
+                    Err(CommitFault::Fenced) => self.protocol.wrote(WriteOutcome::Fenced),
+                    Err(CommitFault::Unknown(error)) => {
                         if self.verbosity >= Verbosity::Verbose {
                             tracing::debug!(%error, "the outcome of a commit is unknown ({error}), looking");
                         }
                         last = error;
-                        self.protocol.wrote(Wrote::Unknown)
+                        self.protocol.wrote(WriteOutcome::Unknown)
                     }
-                    Err(Trouble::Refused(undelivered)) => {
-                        let listener = Listener::new(self.verbosity);
+                    Err(CommitFault::Refused(undelivered)) => {
+                        let listener = ErrorListener::new(self.verbosity);
                         return Err(writer::refused(&self.kafka, &listener, undelivered).into());
                     }
                 },
-                Step::Look { gently } => {
+                ProtocolStep::Look { gently } => {
                     let found = self.look(gently)?;
                     let step = self.protocol.found(found.as_ref());
-                    if gently && step == Step::Write {
+                    if gently && step == ProtocolStep::Write {
                         self.robbed();
                     }
                     step
                 }
-                Step::Done => break,
-                Step::End(Ended::TooOften) => {
+                ProtocolStep::Done => break,
+                ProtocolStep::End(EndReason::TooOften) => {
                     let what = format!("cannot commit to topic {}", self.rows.join(", "));
-                    let listener = Listener::new(self.verbosity);
+                    let listener = ErrorListener::new(self.verbosity);
                     return Err(kafka::failed(&self.kafka, &listener, &what, last).into());
                 }
-                Step::End(why) => return Err(super::ended(&self.job, &self.name(), why)),
+                ProtocolStep::End(why) => return Err(super::ended(&self.job, &self.name(), why)),
             };
         }
         commit.changes.iter().for_each(|(key, value)| self.parts.note(key, value.as_deref()));

@@ -1,7 +1,7 @@
 //! Refused records as rows of the table `dead_letters` of a database.
 
 use crate::config::topic_of;
-use crossrate_dataflows::operators::closings::Refusal;
+use crossrate_dataflows::operators::closings::RefusedRecord;
 use std::collections::HashMap;
 
 /// A refused record, or a refused trade of a record that holds several.
@@ -12,13 +12,13 @@ pub(super) struct Letter<'a> {
     pub(super) partition: u32,
     /// How many letters of the same record stand before it.
     pub(super) part: u32,
-    pub(super) refusal: &'a Refusal,
+    pub(super) refusal: &'a RefusedRecord,
 }
 
 /// The letters of a commit: all of a record, since trades of a record are judged in one batch.
-pub(super) fn of<'a>(refused: &'a [Refusal], topics: &'a [String]) -> Vec<Letter<'a>> {
+pub(super) fn of<'a>(refused: &'a [RefusedRecord], topics: &'a [String]) -> Vec<Letter<'a>> {
     let mut before: HashMap<(u32, i64), u32> = HashMap::new();
-    let letter = |refusal: &'a Refusal| {
+    let letter = |refusal: &'a RefusedRecord| {
         let (topic, partition) = topic_of(refusal.partition, topics);
         let count = before.entry((refusal.partition, refusal.offset)).or_default();
         *count += 1;
@@ -34,7 +34,7 @@ mod tests {
 
     #[test]
     fn letters_of_one_record_are_numbered_and_name_their_topic() {
-        let refusal = |partition, offset| Refusal {
+        let refusal = |partition, offset| RefusedRecord {
             partition,
             offset,
             reason: Reason::Bad,

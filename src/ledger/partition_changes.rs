@@ -5,10 +5,10 @@ use super::entry_key::EntryKey;
 use super::symbol_blocks::SymbolBlocks;
 use crate::wire::chunk::Prefix;
 use anyhow::Result;
-use crossrate_dataflows::market::acceptance::{Head, Partition};
+use crossrate_dataflows::market::acceptance::{Head, PartitionState};
 use crossrate_dataflows::market::definition::Definition;
 use crossrate_dataflows::market::event_time::EventTime;
-use crossrate_dataflows::market::jumps::Refused;
+use crossrate_dataflows::market::jumps::RefusedJumps;
 use crossrate_dataflows::market::looks::Looks;
 use crossrate_dataflows::market::sums::PaneUpdate;
 use crossrate_dataflows::market::trade::{Symbol, SymbolNumber};
@@ -37,7 +37,7 @@ pub struct PartitionChanges {
     /// The boundaries of windows, as they were written last.
     boundaries: Vec<KnownBoundaries>,
     /// The records that jumped, as they were written last.
-    jumps: Refused,
+    jumps: RefusedJumps,
     /// What was read of a file, where it is more than before.
     read: Option<Prefix>,
     /// The greatest event time of trades that nobody wanted, and that of them which was written last.
@@ -66,7 +66,7 @@ impl PartitionChanges {
             kept_from: EventTime::MIN,
             delay: definition.delay,
             boundaries: Vec::new(),
-            jumps: Refused::default(),
+            jumps: RefusedJumps::default(),
             read: None,
             unselected: (EventTime::MIN, EventTime::MIN),
             changes: Vec::new(),
@@ -80,7 +80,7 @@ impl PartitionChanges {
         committed: EventTime,
         greatest_ids: impl Iterator<Item = (SymbolNumber, u64)>,
         keys: &[String],
-        jumps: &Refused,
+        jumps: &RefusedJumps,
     ) {
         self.committed = committed;
         self.kept_from = committed.minus(self.span).plus(1);
@@ -170,7 +170,7 @@ impl PartitionChanges {
     /// The changes since the last time, with the partition as it is before the record at offset `next`.
     pub fn changes(
         &mut self,
-        state: &Partition,
+        state: &PartitionState,
         next: i64,
         names: &[Symbol],
     ) -> Result<Vec<(String, Option<Vec<u8>>)>> {
@@ -184,7 +184,7 @@ impl PartitionChanges {
         }
         let jumps = state.jumps();
         if jumps != self.jumps {
-            let entry = if jumps == Refused::default() { None } else { Some(encode(&jumps)?) };
+            let entry = if jumps == RefusedJumps::default() { None } else { Some(encode(&jumps)?) };
             self.changes.push((EntryKey::Jumps(partition).into(), entry));
             self.jumps = jumps;
         }

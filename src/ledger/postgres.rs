@@ -14,7 +14,7 @@ mod tables;
 mod tls;
 mod trouble;
 
-use super::protocol::{Ended, Lease, Protocol, Step, Wrote};
+use super::protocol::{EndReason, Lease, Protocol, ProtocolStep, WriteOutcome};
 use super::stored_checkpoint::StoredCheckpoint;
 use super::{Commit, Entries, Ledger, checkpoint, is_overtaken};
 use crate::config::Verbosity;
@@ -25,10 +25,10 @@ use anyhow::Result;
 use held::{lease, locked_lease, read_entries};
 use std::time::{Duration, Instant};
 use tables::Statements;
-pub(crate) use tables::Written;
+pub(crate) use tables::WrittenTables;
 use tokio::runtime::Runtime;
 use tokio_postgres::{Client, Error};
-use trouble::{Trouble, refused};
+use trouble::{PostgresFault, refused};
 
 /// How long the server lets a transaction be without a word from us.
 const IDLE: Duration = Duration::from_secs(5);
@@ -49,15 +49,15 @@ pub struct Postgres {
     job: String,
     quiet: bool,
     /// The tables that the run writes; `None` for a connection that only reads.
-    written: Option<Written>,
+    written: Option<WrittenTables>,
     runtime: Runtime,
-    session: Option<Session>,
+    session: Option<PostgresSession>,
     protocol: Protocol,
     /// What was there when the job was taken over.
     before: Option<Lease>,
 }
 
-struct Session {
+struct PostgresSession {
     client: Client,
     /// `None` for a connection that only reads.
     statements: Option<Statements>,
@@ -71,7 +71,7 @@ impl std::fmt::Debug for Postgres {
 
 impl Postgres {
     /// Connects, and makes the tables that are missing.
-    pub(crate) fn open(url: &str, job: &str, quiet: bool, written: Written) -> Result<Self> {
+    pub(crate) fn open(url: &str, job: &str, quiet: bool, written: WrittenTables) -> Result<Self> {
         Self::begin(url, job, quiet, Some(written))
     }
 
@@ -80,7 +80,7 @@ impl Postgres {
         Self::begin(url, job, verbosity < Verbosity::Normal, None)
     }
 
-    fn begin(url: &str, job: &str, quiet: bool, written: Option<Written>) -> Result<Self> {
+    fn begin(url: &str, job: &str, quiet: bool, written: Option<WrittenTables>) -> Result<Self> {
         let mut place = Database::parse(url).map_err(|wrong| Failure::new(Exit::Usage, wrong))?;
         place.find_password()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
@@ -96,7 +96,7 @@ impl Postgres {
     /// Reads the job's entries without fencing its run.
     pub fn held(&mut self) -> Result<Option<StoredCheckpoint>> {
         let job = self.job.clone();
-        let held = self.persist(PATIENCE_AT_START, async |session: &Session| {
+        let held = self.persist(PATIENCE_AT_START, async |session: &PostgresSession| {
             let client = &session.client;
             let sql = "SELECT to_regclass('crossrate_lease') IS NOT NULL AND \
                        to_regclass('crossrate_recovery') IS NOT NULL";
@@ -117,7 +117,7 @@ impl Postgres {
     /// Removes the job's checkpoint; its rows stay. A run that is under way is fenced by it.
     pub fn remove(&mut self) -> Result<()> {
         let job = self.job.clone();
-        self.persist(PATIENCE_AT_START, async |session: &Session| {
+        self.persist(PATIENCE_AT_START, async |session: &PostgresSession| {
             let client = &session.client;
             begin(client).await?;
             client.execute("DELETE FROM crossrate_lease WHERE job = $1", &[&job]).await?;
@@ -141,8 +141,8 @@ impl Postgres {
                 Err(trouble) => trouble,
             };
             let why = match trouble {
-                Trouble::Refused(error) => return Err(refused(&self.shown, &error)),
-                Trouble::Away(why) => why,
+                PostgresFault::Refused(error) => return Err(refused(&self.shown, &error)),
+                PostgresFault::Away(why) => why,
             };
             if Instant::now() + pause > deadline {
                 let words = format!("cannot reach the database {}: {why}", self.shown);
@@ -163,7 +163,7 @@ impl Postgres {
     fn persist<T>(
         &mut self,
         patience: Duration,
-        work: impl AsyncFn(&Session) -> Result<T, Error>,
+        work: impl AsyncFn(&PostgresSession) -> Result<T, Error>,
     ) -> Result<T> {
         let deadline = Instant::now() + patience;
         loop {
@@ -179,33 +179,33 @@ impl Postgres {
             };
             self.session = None;
             match trouble {
-                Trouble::Refused(error) => return Err(refused(&self.shown, &error)),
-                Trouble::Away(why) if Instant::now() > deadline => {
+                PostgresFault::Refused(error) => return Err(refused(&self.shown, &error)),
+                PostgresFault::Away(why) if Instant::now() > deadline => {
                     let words = format!("cannot reach the database {}: {why}", self.shown);
                     return Err(Failure::new(Exit::Unreachable, words).into());
                 }
-                Trouble::Away(_) => {}
+                PostgresFault::Away(_) => {}
             }
         }
     }
 
     /// Writes one transaction, and handles no failure. `Some`: another lease was there than the one held.
-    fn attempt(&mut self, commit: &Commit) -> Result<(Wrote, Option<Option<Lease>>)> {
-        let Some(session) = &self.session else { return Ok((Wrote::Unknown, None)) };
+    fn attempt(&mut self, commit: &Commit) -> Result<(WriteOutcome, Option<Option<Lease>>)> {
+        let Some(session) = &self.session else { return Ok((WriteOutcome::Unknown, None)) };
         let writing = write(session, &self.job, commit, &self.protocol);
         match self.runtime.block_on(patiently(&self.shown, self.quiet, ANSWER, writing)) {
-            Ok(None) => Ok((Wrote::All, None)),
-            Ok(Some(found)) => Ok((Wrote::Fenced, Some(found))),
+            Ok(None) => Ok((WriteOutcome::All, None)),
+            Ok(Some(found)) => Ok((WriteOutcome::Fenced, Some(found))),
             Err(trouble) => {
                 // Closing the connection ends its transaction.
                 self.session = None;
                 match trouble {
-                    Trouble::Refused(error) => Err(refused(&self.shown, &error)),
-                    Trouble::Away(why) => {
+                    PostgresFault::Refused(error) => Err(refused(&self.shown, &error)),
+                    PostgresFault::Away(why) => {
                         if !self.quiet {
                             tracing::warn!(%why, "the outcome of a commit is unknown ({why}), looking");
                         }
-                        Ok((Wrote::Unknown, None))
+                        Ok((WriteOutcome::Unknown, None))
                     }
                 }
             }
@@ -215,7 +215,7 @@ impl Postgres {
     /// The lease that is there, once no transaction has it locked.
     fn look(&mut self) -> Result<Option<Lease>> {
         let job = self.job.clone();
-        self.persist(PATIENCE, async |session: &Session| {
+        self.persist(PATIENCE, async |session: &PostgresSession| {
             begin(&session.client).await?;
             let found = locked_lease(&session.client, &job).await?;
             session.client.batch_execute("ROLLBACK").await?;
@@ -223,7 +223,7 @@ impl Postgres {
         })
     }
 
-    fn ended(&self, ended: Ended) -> anyhow::Error {
+    fn ended(&self, ended: EndReason) -> anyhow::Error {
         super::ended(&self.job, &self.shown, ended)
     }
 }
@@ -239,26 +239,27 @@ impl Ledger for Postgres {
         self.protocol.acquire(None);
         self.protocol.begin();
         let (job, lease) = (self.job.clone(), self.protocol.next().clone());
-        let (before, entries) = self.persist(PATIENCE_AT_START + LOCK, async |session: &Session| {
-            let client = &session.client;
-            begin(client).await?;
-            let before = locked_lease(client, &job).await?;
-            let mut entries = read_entries(client, &job).await?;
-            if is_overtaken(beside, &entries) {
-                client.batch_execute("ROLLBACK").await?;
-                return Ok((before, entries));
-            }
-            let term = checkpoint::put_term(&mut entries, beside);
-            let sql = "INSERT INTO crossrate_recovery (job, key, value) VALUES ($1, $2, $3)
+        let (before, entries) =
+            self.persist(PATIENCE_AT_START + LOCK, async |session: &PostgresSession| {
+                let client = &session.client;
+                begin(client).await?;
+                let before = locked_lease(client, &job).await?;
+                let mut entries = read_entries(client, &job).await?;
+                if is_overtaken(beside, &entries) {
+                    client.batch_execute("ROLLBACK").await?;
+                    return Ok((before, entries));
+                }
+                let term = checkpoint::put_term(&mut entries, beside);
+                let sql = "INSERT INTO crossrate_recovery (job, key, value) VALUES ($1, $2, $3)
                 ON CONFLICT (job, key) DO UPDATE SET value = $3";
-            client.execute(sql, &[&job, &tables::term_key(), &term]).await?;
-            let sql = "INSERT INTO crossrate_lease (job, run, number, owner) VALUES ($1, $2, $3, $4)
+                client.execute(sql, &[&job, &tables::term_key(), &term]).await?;
+                let sql = "INSERT INTO crossrate_lease (job, run, number, owner) VALUES ($1, $2, $3, $4)
                 ON CONFLICT (job) DO UPDATE SET run = $2, number = $3, owner = $4, taken_at = now()";
-            let run = lease.run.as_slice();
-            client.execute(sql, &[&job, &run, &(lease.number as i64), &lease.owner]).await?;
-            client.batch_execute("COMMIT").await?;
-            Ok((before, entries))
-        })?;
+                let run = lease.run.as_slice();
+                client.execute(sql, &[&job, &run, &(lease.number as i64), &lease.owner]).await?;
+                client.batch_execute("COMMIT").await?;
+                Ok((before, entries))
+            })?;
         if is_overtaken(beside, &entries) {
             return Err(super::overtaken(&self.job, &self.shown, before.map(|lease| lease.owner)));
         }
@@ -279,7 +280,7 @@ impl Ledger for Postgres {
     fn release(&mut self) {
         let (Some(before), true) = (self.before.clone(), self.protocol.can_give_back()) else { return };
         let (job, run) = (self.job.clone(), self.protocol.next().run);
-        let _ = self.persist(Duration::ZERO, async |session: &Session| {
+        let _ = self.persist(Duration::ZERO, async |session: &PostgresSession| {
             let sql = "UPDATE crossrate_lease SET run = $3, number = $4, owner = $5
                 WHERE job = $1 AND run = $2 AND number = 0";
             let (to, number) = (before.run.as_slice(), before.number as i64);
@@ -291,16 +292,16 @@ impl Ledger for Postgres {
         let mut step = self.protocol.begin();
         loop {
             step = match step {
-                Step::Write => match self.attempt(commit)? {
+                ProtocolStep::Write => match self.attempt(commit)? {
                     (_, Some(found)) => self.protocol.found(found.as_ref()),
                     (wrote, None) => self.protocol.wrote(wrote),
                 },
-                Step::Look { .. } => {
+                ProtocolStep::Look { .. } => {
                     let found = self.look()?;
                     self.protocol.found(found.as_ref())
                 }
-                Step::Done => return Ok(()),
-                Step::End(ended) => return Err(self.ended(ended)),
+                ProtocolStep::Done => return Ok(()),
+                ProtocolStep::End(ended) => return Err(self.ended(ended)),
             };
         }
     }
@@ -315,7 +316,10 @@ impl Ledger for Postgres {
 }
 
 /// Connects once, sets the session up and prepares the statements.
-async fn connect(place: &Database, written: Option<&Written>) -> Result<Result<Session>, Trouble> {
+async fn connect(
+    place: &Database,
+    written: Option<&WrittenTables>,
+) -> Result<Result<PostgresSession>, PostgresFault> {
     let connector = match place.tls.connector() {
         Ok(connector) => connector,
         Err(error) => return Ok(Err(error)),
@@ -342,11 +346,11 @@ async fn connect(place: &Database, written: Option<&Written>) -> Result<Result<S
              WHERE current_setting('synchronous_commit') = 'off'",
         )
         .await?;
-    let Some(written) = written else { return Ok(Ok(Session { client, statements: None })) };
+    let Some(written) = written else { return Ok(Ok(PostgresSession { client, statements: None })) };
     tables::make(&client, written.kinds).await?;
     earlier::bring_up(&client, written.kinds).await?;
     let statements = Some(Statements::prepare(&client, written).await?);
-    Ok(Ok(Session { client, statements }))
+    Ok(Ok(PostgresSession { client, statements }))
 }
 
 /// Begins a transaction that can wait neither for others nor for us for long.
@@ -362,13 +366,15 @@ async fn begin(client: &Client) -> Result<(), Error> {
 
 /// Writes a commit, unless another lease is there than the one held: then gives that.
 async fn write(
-    session: &Session,
+    session: &PostgresSession,
     job: &str,
     commit: &Commit,
     protocol: &Protocol,
-) -> Result<Option<Option<Lease>>, Trouble> {
-    let Session { client, statements } = session;
-    let Some(statements) = statements else { return Err(Trouble::Away("it is here for a look only".into())) };
+) -> Result<Option<Option<Lease>>, PostgresFault> {
+    let PostgresSession { client, statements } = session;
+    let Some(statements) = statements else {
+        return Err(PostgresFault::Away("it is here for a look only".into()));
+    };
     begin(client).await?;
     let found = locked_lease(client, job).await?;
     if found.as_ref() != protocol.held() {

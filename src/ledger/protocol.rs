@@ -13,7 +13,7 @@
 //! | another run's | the job was taken over | end, and say by whom |
 //! | none | the checkpoint was removed | end |
 //!
-//! The ledgers do what a [`Step`] says and report what came of it. `simulation` drives the same machine
+//! The ledgers do what a [`ProtocolStep`] says and report what came of it. `simulation` drives the same machine
 //! against a model of a broker that loses, delays and repeats.
 
 use serde::{Deserialize, Serialize};
@@ -37,7 +37,7 @@ pub struct Lease {
 
 /// The next step of the writer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub enum ProtocolStep {
     /// Write the commit with the lease of [`Protocol::next`], on top of [`Protocol::held`] only.
     Write,
     /// Find out which lease is there, after what was under way has ended. `gently`: somebody may have taken
@@ -49,12 +49,12 @@ pub enum Step {
     /// The commit is there.
     Done,
     /// This run commits nothing more.
-    End(Ended),
+    End(EndReason),
 }
 
 /// Why a run commits nothing more.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ended {
+pub enum EndReason {
     /// Another one has the job: its owner.
     TakenOver(String),
     /// What was confirmed is gone: a failover or a restored backup.
@@ -67,7 +67,7 @@ pub enum Ended {
 
 /// The outcome of writing.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub enum Wrote {
+pub enum WriteOutcome {
     /// The commit is there.
     All,
     /// It may be there or not.
@@ -120,44 +120,44 @@ impl Protocol {
     }
 
     /// Begins a commit.
-    pub fn begin(&mut self) -> Step {
+    pub fn begin(&mut self) -> ProtocolStep {
         let number = self.held.as_ref().filter(|held| held.run == self.run).map_or(0, |held| held.number + 1);
         self.next = Lease { run: self.run, number, owner: self.owner.clone() };
         self.attempts = 0;
-        Step::Write
+        ProtocolStep::Write
     }
 
     /// After writing.
-    pub fn wrote(&mut self, outcome: Wrote) -> Step {
+    pub fn wrote(&mut self, outcome: WriteOutcome) -> ProtocolStep {
         self.attempts += 1;
         match outcome {
-            Wrote::All => self.done(),
-            _ if self.attempts >= ATTEMPTS => Step::End(Ended::TooOften),
-            Wrote::Fenced => Step::Look { gently: true },
-            Wrote::Unknown => Step::Look { gently: false },
+            WriteOutcome::All => self.done(),
+            _ if self.attempts >= ATTEMPTS => ProtocolStep::End(EndReason::TooOften),
+            WriteOutcome::Fenced => ProtocolStep::Look { gently: true },
+            WriteOutcome::Unknown => ProtocolStep::Look { gently: false },
         }
     }
 
     /// After looking.
-    pub fn found(&mut self, lease: Option<&Lease>) -> Step {
+    pub fn found(&mut self, lease: Option<&Lease>) -> ProtocolStep {
         match lease {
             Some(found) if *found == self.next => self.done(),
-            found => self.still(found).map_or(Step::Write, Step::End),
+            found => self.still(found).map_or(ProtocolStep::Write, ProtocolStep::End),
         }
     }
 
     /// Between commits: why this run has nothing to commit any more, if so.
-    pub fn still(&self, lease: Option<&Lease>) -> Option<Ended> {
+    pub fn still(&self, lease: Option<&Lease>) -> Option<EndReason> {
         match lease {
             found if found == self.held.as_ref() => None,
-            Some(found) if found.run == self.run => Some(Ended::WentBack),
-            Some(found) => Some(Ended::TakenOver(found.owner.clone())),
-            None => Some(Ended::Vanished),
+            Some(found) if found.run == self.run => Some(EndReason::WentBack),
+            Some(found) => Some(EndReason::TakenOver(found.owner.clone())),
+            None => Some(EndReason::Vanished),
         }
     }
 
-    fn done(&mut self) -> Step {
+    fn done(&mut self) -> ProtocolStep {
         self.held = Some(self.next.clone());
-        Step::Done
+        ProtocolStep::Done
     }
 }

@@ -3,7 +3,7 @@
 mod tables;
 
 use super::entry_key::EntryKey;
-use super::protocol::{Lease, Protocol, Step, Wrote};
+use super::protocol::{Lease, Protocol, ProtocolStep, WriteOutcome};
 use super::stored_checkpoint::StoredCheckpoint;
 use super::{Commit, Entries, Ledger, checkpoint, is_overtaken, letters};
 use crate::exit::{Exit, Failure, lack_of_files};
@@ -234,12 +234,14 @@ impl Ledger for Sqlite {
         loop {
             step = match step {
                 // A failure here ends the run. The next run restores the last commit.
-                Step::Write | Step::Look { .. } => match self.write(commit).map_err(|e| self.locked(e))? {
-                    None => self.protocol.wrote(Wrote::All),
-                    Some(found) => self.protocol.found(found.as_ref()),
-                },
-                Step::Done => return Ok(()),
-                Step::End(why) => return Err(super::ended(&self.job, &self.name(), why)),
+                ProtocolStep::Write | ProtocolStep::Look { .. } => {
+                    match self.write(commit).map_err(|e| self.locked(e))? {
+                        None => self.protocol.wrote(WriteOutcome::All),
+                        Some(found) => self.protocol.found(found.as_ref()),
+                    }
+                }
+                ProtocolStep::Done => return Ok(()),
+                ProtocolStep::End(why) => return Err(super::ended(&self.job, &self.name(), why)),
             };
         }
     }

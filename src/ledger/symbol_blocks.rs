@@ -3,7 +3,7 @@
 
 use super::checkpoint::{SymbolEntry, encode};
 use anyhow::Result;
-use crossrate_dataflows::market::acceptance::Partition;
+use crossrate_dataflows::market::acceptance::PartitionState;
 use crossrate_dataflows::market::trade::{Symbol, SymbolNumber};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,7 +37,11 @@ impl SymbolBlocks {
     }
 
     /// The entries of the blocks that have changed, by the number of the block.
-    pub(super) fn entries(&mut self, state: &Partition, names: &[Symbol]) -> Result<Vec<(u32, Vec<u8>)>> {
+    pub(super) fn entries(
+        &mut self,
+        state: &PartitionState,
+        names: &[Symbol],
+    ) -> Result<Vec<(u32, Vec<u8>)>> {
         self.changed.extend(state.known()[self.placed..].iter().map(|symbol| symbol.0 / BLOCK));
         self.placed = state.known().len();
         let entry = |block: u32| {
@@ -61,10 +65,10 @@ mod tests {
     use crossrate_dataflows::market::acceptance::Head;
     use crossrate_dataflows::market::definition::Definition;
     use crossrate_dataflows::market::event_time::EventTime;
-    use crossrate_dataflows::market::jumps::Refused;
+    use crossrate_dataflows::market::jumps::RefusedJumps;
     use crossrate_dataflows::market::trade::TradeKind;
 
-    fn partition(symbols: u32) -> Partition {
+    fn partition(symbols: u32) -> PartitionState {
         let time = EventTime::MIN;
         let head = Head {
             next: 0,
@@ -76,7 +80,7 @@ mod tests {
             counts: Counts::default(),
         };
         let kinds: Vec<_> = (0..symbols).map(|n| (SymbolNumber(n), TradeKind::Trade)).collect();
-        Partition::resume(&Definition::default(), &head, &Refused::default(), &kinds)
+        PartitionState::resume(&Definition::default(), &head, &RefusedJumps::default(), &kinds)
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 /// A request to the thread, and the thread to wake when it is done.
-struct Request {
+struct CommitRequest {
     kind: RequestKind,
     asker: Thread,
 }
@@ -37,7 +37,7 @@ pub(super) struct FinishedCommit {
 pub(super) struct CommitThread {
     name: String,
     /// `None` when the thread has been let go.
-    requests: Option<SyncSender<Request>>,
+    requests: Option<SyncSender<CommitRequest>>,
     answers: Receiver<Result<Option<FinishedCommit>>>,
     thread: Option<JoinHandle<()>>,
     busy: bool,
@@ -45,14 +45,14 @@ pub(super) struct CommitThread {
 
 /// Whether a caller waits for an outcome.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub(super) enum Wait {
+pub(super) enum CommitWait {
     UntilDone,
     No,
 }
 
-impl Wait {
-    pub(super) fn when(wait: bool) -> Wait {
-        if wait { Wait::UntilDone } else { Wait::No }
+impl CommitWait {
+    pub(super) fn when(wait: bool) -> CommitWait {
+        if wait { CommitWait::UntilDone } else { CommitWait::No }
     }
 }
 
@@ -60,10 +60,10 @@ impl CommitThread {
     /// Gives the ledger to a thread, which ends with this value.
     pub(super) fn new(mut ledger: Box<dyn Ledger>) -> Result<Self> {
         let name = ledger.name();
-        let (requests, asked) = mpsc::sync_channel::<Request>(1);
+        let (requests, asked) = mpsc::sync_channel::<CommitRequest>(1);
         let (answer, answers) = mpsc::sync_channel(1);
         let work = move || {
-            for Request { kind, asker } in asked {
+            for CommitRequest { kind, asker } in asked {
                 let outcome = match kind {
                     RequestKind::VerifyLease => ledger.verify_lease().map(|()| None),
                     RequestKind::Commit(commit) => {
@@ -106,20 +106,20 @@ impl CommitThread {
 
     fn request(&mut self, kind: RequestKind) -> Result<()> {
         debug_assert!(!self.busy, "one request at a time");
-        let request = Request { kind, asker: std::thread::current() };
+        let request = CommitRequest { kind, asker: std::thread::current() };
         let sent = self.requests.as_ref().is_some_and(|requests| requests.send(request).is_ok());
         self.busy = sent;
         if sent { Ok(()) } else { Err(thread_ended()) }
     }
 
     /// The commit that has finished, if one has.
-    pub(super) fn outcome(&mut self, wait: Wait) -> Result<Option<FinishedCommit>> {
+    pub(super) fn outcome(&mut self, wait: CommitWait) -> Result<Option<FinishedCommit>> {
         if !self.busy {
             return Ok(None);
         }
         let answer = match wait {
-            Wait::UntilDone => self.answers.recv().map_err(|_| thread_ended())?,
-            Wait::No => match self.answers.try_recv() {
+            CommitWait::UntilDone => self.answers.recv().map_err(|_| thread_ended())?,
+            CommitWait::No => match self.answers.try_recv() {
                 Ok(answer) => answer,
                 Err(TryRecvError::Empty) => return Ok(None),
                 Err(TryRecvError::Disconnected) => return Err(thread_ended()),
@@ -144,12 +144,12 @@ fn thread_ended() -> anyhow::Error {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::ledger::{Changes, Entries};
+    use crate::ledger::{Entries, EntryChanges};
 
     /// A ledger whose commits end when the test lets them, as it says.
-    struct Slow(Receiver<Result<()>>);
+    struct SlowLedger(Receiver<Result<()>>);
 
-    impl Ledger for Slow {
+    impl Ledger for SlowLedger {
         fn name(&self) -> String {
             "slow".into()
         }
@@ -170,21 +170,21 @@ pub(super) mod tests {
     /// A ledger whose outcomes the test sends.
     pub(in crate::output) fn slow() -> (mpsc::Sender<Result<()>>, CommitThread) {
         let (outcomes, ends) = mpsc::channel();
-        (outcomes, CommitThread::new(Box::new(Slow(ends))).unwrap())
+        (outcomes, CommitThread::new(Box::new(SlowLedger(ends))).unwrap())
     }
 
     fn commit() -> Commit {
-        Commit { changes: Changes::from([("head/0".into(), None)]), ..Commit::default() }
+        Commit { changes: EntryChanges::from([("head/0".into(), None)]), ..Commit::default() }
     }
 
     #[test]
     fn a_commit_under_way_is_waited_for_only_when_asked() {
         let (outcomes, mut thread) = slow();
         thread.commit(commit()).unwrap();
-        assert!(thread.outcome(Wait::No).unwrap().is_none());
+        assert!(thread.outcome(CommitWait::No).unwrap().is_none());
         assert!(thread.is_busy());
         outcomes.send(Ok(())).unwrap();
-        let finished = thread.outcome(Wait::UntilDone).unwrap().unwrap();
+        let finished = thread.outcome(CommitWait::UntilDone).unwrap().unwrap();
         assert_eq!(finished.commit.changes, commit().changes);
         assert!(!thread.is_busy());
     }
@@ -194,7 +194,7 @@ pub(super) mod tests {
         let (outcomes, mut thread) = slow();
         thread.commit(commit()).unwrap();
         outcomes.send(Ok(())).unwrap();
-        while thread.outcome(Wait::No).unwrap().is_none() {
+        while thread.outcome(CommitWait::No).unwrap().is_none() {
             std::thread::park();
         }
     }
@@ -204,7 +204,7 @@ pub(super) mod tests {
         let (outcomes, mut thread) = slow();
         thread.commit(commit()).unwrap();
         outcomes.send(Err(anyhow!("fenced"))).unwrap();
-        assert_eq!(thread.outcome(Wait::UntilDone).unwrap_err().to_string(), "fenced");
+        assert_eq!(thread.outcome(CommitWait::UntilDone).unwrap_err().to_string(), "fenced");
         thread.close();
         assert!(thread.commit(commit()).is_err());
     }

@@ -2,21 +2,21 @@
 //! is under way.
 
 use super::JobEnd;
-use super::commit_thread::{CommitThread, FinishedCommit, Wait};
+use super::commit_thread::{CommitThread, CommitWait, FinishedCommit};
 use crate::committed_files::FileChange;
 use crate::config::{Config, Verbosity};
 use crate::ledger::checkpoint::{JobEntry, add_file_change, add_lasting, encode};
 use crate::ledger::entry_key::EntryKey;
-use crate::ledger::{Changes, Commit};
+use crate::ledger::{Commit, EntryChanges};
 use anyhow::Result;
 use crossrate_dataflows::market::base::Base;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::looks::Looks;
-use crossrate_dataflows::market::resume::Lasting;
+use crossrate_dataflows::market::resume::LastingChange;
 use crossrate_dataflows::market::row::Row;
 use crossrate_dataflows::market::trade::Symbol;
 use crossrate_dataflows::market::windows::WindowName;
-use crossrate_dataflows::operators::closings::{Outbox, Refusal};
+use crossrate_dataflows::operators::closings::{Outbox, RefusedRecord};
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -43,10 +43,10 @@ pub(super) struct Committer {
     /// Of the commit that is under way: how far the rows are with it.
     committing: Option<EventTime>,
     /// What looks left of which those that a later run would repeat did not know yet, in their order.
-    unsettled: VecDeque<(EventTime, Lasting)>,
+    unsettled: VecDeque<(EventTime, LastingChange)>,
     /// What choices of paths left behind that no window with trades has seen: the run that goes on makes them
     /// again.
-    unseen_choices: VecDeque<(EventTime, Lasting)>,
+    unseen_choices: VecDeque<(EventTime, LastingChange)>,
     hindsight: u64,
     /// The sums of each symbol's long windows that the next commit writes: the latest, whatever closed since
     /// the last one.
@@ -78,7 +78,7 @@ impl std::fmt::Debug for Committer {
 
 impl Committer {
     /// Goes on from the job as it was. `changes` of entries are part of the first commit.
-    pub(super) fn new(thread: CommitThread, job: JobEntry, config: &Config, changes: Changes) -> Self {
+    pub(super) fn new(thread: CommitThread, job: JobEntry, config: &Config, changes: EntryChanges) -> Self {
         Committer {
             thread,
             stats_last: config.definition.stats_last,
@@ -123,11 +123,16 @@ impl Committer {
         // Changes of looks come first, because a partition may remove an entry of an earlier look.
         for (look, change) in outbox.lasting.drain(..) {
             match change {
-                Lasting::Carried(..) | Lasting::IdsAnew(..) => self.unsettled.push_back((look, change)),
-                Lasting::Path(..) | Lasting::PathGone(..) | Lasting::Counts(..) | Lasting::CountsGone(..) => {
+                LastingChange::Carried(..) | LastingChange::IdsAnew(..) => {
+                    self.unsettled.push_back((look, change))
+                }
+                LastingChange::Path(..)
+                | LastingChange::PathGone(..)
+                | LastingChange::Counts(..)
+                | LastingChange::CountsGone(..) => {
                     self.unseen_choices.push_back((look, change));
                 }
-                Lasting::Bases(symbol, bases) => _ = self.bases.insert(symbol, bases),
+                LastingChange::Bases(symbol, bases) => _ = self.bases.insert(symbol, bases),
                 _ => add_lasting(&mut self.pending.changes, &change, self.stats_last)?,
             }
         }
@@ -241,7 +246,7 @@ impl Committer {
         }
         self.gathered = 0;
         for (symbol, bases) in self.bases.drain() {
-            add_lasting(&mut self.pending.changes, &Lasting::Bases(symbol, bases), self.stats_last)?;
+            add_lasting(&mut self.pending.changes, &LastingChange::Bases(symbol, bases), self.stats_last)?;
         }
         let mut commit = std::mem::take(&mut self.pending);
         commit.changes.insert(EntryKey::Job.into(), Some(encode(&self.job)?));
@@ -257,7 +262,7 @@ impl Committer {
 
     /// Returns the finished commit and its duration, if any. With `wait`, blocks until the commit finishes.
     /// Fails if the run must end, such as for a successor.
-    pub(super) fn finished_commit(&mut self, wait: Wait) -> Result<Option<(Commit, Duration)>> {
+    pub(super) fn finished_commit(&mut self, wait: CommitWait) -> Result<Option<(Commit, Duration)>> {
         let Some(FinishedCommit { mut commit, took }) = self.thread.outcome(wait)? else { return Ok(None) };
         self.committed = self.committing.take().unwrap_or(self.committed);
         (self.first, self.last_commit) = (false, Instant::now());
@@ -276,15 +281,15 @@ impl Committer {
                 "committed {rows} rows, {entries} entries of {bytes} bytes in {ms:.1} ms"
             );
         }
-        commit.changes = Changes::new();
+        commit.changes = EntryChanges::new();
         Ok(Some((commit, took)))
     }
 
     /// Verifies the lease, and waits for the answer. No commit may be under way.
     pub(super) fn prove_lease(&mut self) -> Result<()> {
-        self.thread.outcome(Wait::UntilDone)?;
+        self.thread.outcome(CommitWait::UntilDone)?;
         self.thread.verify_lease()?;
-        self.thread.outcome(Wait::UntilDone).map(drop)
+        self.thread.outcome(CommitWait::UntilDone).map(drop)
     }
 
     /// Releases the ledger. Nothing may be under way.
@@ -299,7 +304,7 @@ impl Committer {
 }
 
 /// About how many bytes a commit becomes larger by.
-fn size(rows: &[Row], refused: &[Refusal], changes: &[(String, Option<Vec<u8>>)]) -> usize {
+fn size(rows: &[Row], refused: &[RefusedRecord], changes: &[(String, Option<Vec<u8>>)]) -> usize {
     let rows = rows.iter().map(|row| row.json.len() + size_of_val(&*row.content.values));
     let refused = refused.iter().map(|refusal| refusal.value.len());
     let changes = changes.iter().map(|(key, entry)| key.len() + entry.as_ref().map_or(0, Vec::len));

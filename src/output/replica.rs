@@ -3,7 +3,7 @@
 //! any crash.
 
 use crate::config::Config;
-use crate::ledger::{self, Changes, Commit, Ledger};
+use crate::ledger::{self, Commit, EntryChanges, Ledger};
 use crate::sink::{Sink, SinkBatch};
 use anyhow::Result;
 
@@ -41,8 +41,11 @@ impl Sink for Replica {
         if batch.rows.is_empty() && batch.refused.is_empty() {
             return Ok(());
         }
-        let commit =
-            Commit { rows: batch.rows.to_vec(), refused: batch.refused.to_vec(), changes: Changes::new() };
+        let commit = Commit {
+            rows: batch.rows.to_vec(),
+            refused: batch.refused.to_vec(),
+            changes: EntryChanges::new(),
+        };
         self.ledger.commit(&commit)
     }
 

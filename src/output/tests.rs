@@ -5,13 +5,13 @@ use super::committer::Committer;
 use super::{JobEnd, Output};
 use crate::cli::{self, Task};
 use crate::config::Verbosity;
-use crate::ledger::Changes;
+use crate::ledger::EntryChanges;
 use crate::ledger::checkpoint::{JobEntry, decode};
 use crate::sink::{Sink, SinkBatch, Sinks};
 use anyhow::{Result, anyhow};
 use crossrate_dataflows::market::base::Base;
 use crossrate_dataflows::market::event_time::EventTime;
-use crossrate_dataflows::market::resume::Lasting;
+use crossrate_dataflows::market::resume::LastingChange;
 use crossrate_dataflows::market::row::{Content, Row, RowKind, Stage};
 use crossrate_dataflows::market::trade::Symbol;
 use crossrate_dataflows::operators::closings::Outbox;
@@ -52,7 +52,7 @@ fn committer(flags: &str) -> (Sender<Result<()>>, Committer, Verbosity) {
         ends: BTreeMap::new(),
     };
     config.commit_interval = Duration::from_secs(3_600);
-    (outcomes, Committer::new(thread, job, &config, Changes::new()), config.verbosity)
+    (outcomes, Committer::new(thread, job, &config, EntryChanges::new()), config.verbosity)
 }
 
 /// An output whose ledger commits what and when the test says.
@@ -131,7 +131,7 @@ fn a_commit_that_is_refused_ends_the_run_and_tells_nobody() {
 fn kept(looks: &[u64], frontier: u64) -> Outbox {
     let bases = |until: u64| {
         let bases = vec![("1d".into(), Base { until: millis(until), slots: Vec::new() })];
-        (millis(until), Lasting::Bases(Symbol::new("A"), bases))
+        (millis(until), LastingChange::Bases(Symbol::new("A"), bases))
     };
     let lasting = looks.iter().map(|look| bases(*look)).collect();
     Outbox { lasting, frontier: Some(millis(frontier)), ..Outbox::default() }
@@ -156,7 +156,7 @@ fn a_commit_has_the_latest_sums_of_a_long_window() {
 #[test]
 fn where_ids_began_anew_waits_for_looks_that_a_later_run_repeats() {
     let (_ledger, mut committer, _) = committer("--emit changes --grace 15ms");
-    let anew = (millis(20), Lasting::IdsAnew(Symbol::new("A"), Some(7)));
+    let anew = (millis(20), LastingChange::IdsAnew(Symbol::new("A"), Some(7)));
     let outbox = |lasting, until| Outbox { lasting, frontier: Some(millis(until)), ..Outbox::default() };
     committer.gather(&mut outbox(vec![anew], 34)).unwrap();
     assert!(!committer.next_commit().unwrap().changes.contains_key("anew/A"));

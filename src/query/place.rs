@@ -1,12 +1,12 @@
 //! What a question is about: a database, files of rows, folders of files by day.
 
-use super::progress::Loaded;
+use super::progress::LoadProgress;
 use crate::config::DayForm;
 use crate::exit::{Exit, Failure};
 use crate::rows::days::reading;
 use crate::rows::days::{self, DayFile};
 use crate::rows::unreadable::Unreadable;
-use crate::sql::engine::{Engine, Limits, Loading};
+use crate::sql::engine::{Engine, QueryLimits, RowLoader};
 use anyhow::{Context, Result};
 use crossrate_dataflows::market::schema::{RowKind, RowKinds};
 use std::fs::File;
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 /// Where rows are.
 #[derive(Debug)]
-enum Place {
+enum RowsPlace {
     /// An SQLite database.
     Database(PathBuf),
     /// JSON lines; standard input, where there is no path.
@@ -41,22 +41,24 @@ pub(super) fn open(files: &[PathBuf], sql: &str) -> Result<Engine> {
             .into());
     }
     let places = files.iter().map(|file| place(file)).collect::<Result<Vec<_>>>()?;
-    if let [Place::Database(path)] = places.as_slice() {
+    if let [RowsPlace::Database(path)] = places.as_slice() {
         return Engine::of_ledger(path);
     }
-    if let Some(Place::Database(path)) = places.iter().find(|place| matches!(place, Place::Database(_))) {
+    if let Some(RowsPlace::Database(path)) =
+        places.iter().find(|place| matches!(place, RowsPlace::Database(_)))
+    {
         return Err(Failure::new(Exit::Usage, format!("{} is a database", path.display()))
             .hint("ask it alone; only files of rows are taken together")
             .into());
     }
     // A question that is none is refused before anything is read.
-    let tables = Engine::in_memory()?.tables_of(sql, &Limits::default());
+    let tables = Engine::in_memory()?.tables_of(sql, &QueryLimits::default());
     let tables = tables.map_err(|refused| Failure::new(Exit::Usage, refused.to_string()))?;
     let wanted: RowKinds =
         RowKind::ALL.into_iter().filter(|kind| tables.contains(&kind.schema().table)).collect();
     let mut engine = Engine::in_memory()?;
     let lengths = places.iter().map(|place| place.length(wanted));
-    let mut loaded = Loaded::new(lengths.sum());
+    let mut loaded = LoadProgress::new(lengths.sum());
     let mut loading = engine.loading()?;
     loading.only(wanted);
     for (place, file) in places.iter().zip(files) {
@@ -73,13 +75,15 @@ fn scheme(text: &str) -> Option<(&str, &str)> {
     text.split_once(':').filter(|(scheme, _)| ["sqlite", "csv", "parquet"].contains(scheme))
 }
 
-fn place(file: &Path) -> Result<Place> {
+fn place(file: &Path) -> Result<RowsPlace> {
     let text = file.to_str().unwrap_or_default();
     match scheme(text) {
-        Some(("sqlite", path)) => return readable(Path::new(path)).map(|path| Place::Database(path.into())),
+        Some(("sqlite", path)) => {
+            return readable(Path::new(path)).map(|path| RowsPlace::Database(path.into()));
+        }
         Some(("csv", path)) => return by_day(Path::new(path), DayForm::Csv),
         Some((_, path)) => return by_day(Path::new(path), DayForm::Parquet),
-        None if text == "-" => return Ok(Place::Lines(None)),
+        None if text == "-" => return Ok(RowsPlace::Lines(None)),
         None => {}
     }
     let path = readable(file)?;
@@ -101,13 +105,13 @@ fn place(file: &Path) -> Result<Place> {
             Ok(()) => &first == b"SQLite format 3\0",
             Err(_) => false,
         };
-    Ok(if is_database { Place::Database(path.into()) } else { Place::Lines(Some(path.into())) })
+    Ok(if is_database { RowsPlace::Database(path.into()) } else { RowsPlace::Lines(Some(path.into())) })
 }
 
-fn by_day(path: &Path, form: DayForm) -> Result<Place> {
+fn by_day(path: &Path, form: DayForm) -> Result<RowsPlace> {
     let path = readable(path)?;
     let files = days::files(path, form).map_err(|error| unreadable(path, error))?;
-    if files.is_empty() { Err(no_rows(path)) } else { Ok(Place::Days(files)) }
+    if files.is_empty() { Err(no_rows(path)) } else { Ok(RowsPlace::Days(files)) }
 }
 
 fn readable(path: &Path) -> Result<&Path> {
@@ -132,14 +136,14 @@ fn unreadable(path: &Path, error: std::io::Error) -> anyhow::Error {
         .into()
 }
 
-impl Place {
+impl RowsPlace {
     /// Bytes that are to be read, where that is known.
     fn length(&self, wanted: RowKinds) -> Option<u64> {
         let of = |path: &Path| std::fs::metadata(path).ok().filter(|m| m.is_file()).map(|m| m.len());
         match self {
-            Place::Database(_) | Place::Lines(None) => None,
-            Place::Lines(Some(path)) => of(path),
-            Place::Days(files) => files_of(files, wanted).map(|file| of(&file.path)).sum(),
+            RowsPlace::Database(_) | RowsPlace::Lines(None) => None,
+            RowsPlace::Lines(Some(path)) => of(path),
+            RowsPlace::Days(files) => files_of(files, wanted).map(|file| of(&file.path)).sum(),
         }
     }
 }
@@ -148,15 +152,20 @@ fn files_of(files: &[DayFile], wanted: RowKinds) -> impl Iterator<Item = &DayFil
     files.iter().filter(move |file| wanted.has(file.place.kind))
 }
 
-fn load(place: &Place, wanted: RowKinds, loading: &mut Loading<'_>, loaded: &mut Loaded) -> Result<()> {
+fn load(
+    place: &RowsPlace,
+    wanted: RowKinds,
+    loading: &mut RowLoader<'_>,
+    loaded: &mut LoadProgress,
+) -> Result<()> {
     match place {
-        Place::Database(_) => Ok(()),
-        Place::Lines(None) => lines(std::io::stdin().lock(), loading, loaded),
-        Place::Lines(Some(path)) => {
+        RowsPlace::Database(_) => Ok(()),
+        RowsPlace::Lines(None) => lines(std::io::stdin().lock(), loading, loaded),
+        RowsPlace::Lines(Some(path)) => {
             let file = File::open(path).map_err(|error| unreadable(path, error))?;
             lines(BufReader::with_capacity(1 << 20, file), loading, loaded)
         }
-        Place::Days(files) => {
+        RowsPlace::Days(files) => {
             for file in files_of(files, wanted) {
                 load_day(file, loading, loaded)?;
             }
@@ -165,7 +174,7 @@ fn load(place: &Place, wanted: RowKinds, loading: &mut Loading<'_>, loaded: &mut
     }
 }
 
-fn lines(mut input: impl BufRead, loading: &mut Loading<'_>, loaded: &mut Loaded) -> Result<()> {
+fn lines(mut input: impl BufRead, loading: &mut RowLoader<'_>, loaded: &mut LoadProgress) -> Result<()> {
     loading.begin_file();
     let (mut line, mut bytes) = (String::new(), 0);
     loop {
@@ -182,7 +191,7 @@ fn lines(mut input: impl BufRead, loading: &mut Loading<'_>, loaded: &mut Loaded
 }
 
 /// A day of which the gathered rows became a Parquet file in between is in that.
-fn load_day(file: &DayFile, loading: &mut Loading<'_>, loaded: &mut Loaded) -> Result<()> {
+fn load_day(file: &DayFile, loading: &mut RowLoader<'_>, loaded: &mut LoadProgress) -> Result<()> {
     let mut read = |file: &DayFile| {
         let mut last = 0;
         reading::rows(file, |values, bytes| {

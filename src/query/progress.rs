@@ -1,7 +1,7 @@
 //! How far a question is, on a terminal: a line of standard error, written over itself and gone in the end.
 
 use crate::logging;
-use crate::sql::Reader;
+use crate::sql::AnswerReader;
 use crate::terminal::{grouped, plural};
 use serde_json::Value;
 use std::io;
@@ -18,7 +18,7 @@ const ROWS: u64 = 1_024;
 
 /// How much has been read.
 #[derive(Debug)]
-pub(super) struct Loaded {
+pub(super) struct LoadProgress {
     is_shown: bool,
     begun: Instant,
     told: Option<Instant>,
@@ -29,11 +29,11 @@ pub(super) struct Loaded {
     rows: u64,
 }
 
-impl Loaded {
+impl LoadProgress {
     /// Of so many bytes.
-    pub(super) fn new(total: Option<u64>) -> Loaded {
+    pub(super) fn new(total: Option<u64>) -> LoadProgress {
         let is_shown = logging::is_watched();
-        Loaded { is_shown, begun: Instant::now(), told: None, total, before: 0, rows: 0 }
+        LoadProgress { is_shown, begun: Instant::now(), told: None, total, before: 0, rows: 0 }
     }
 
     /// A row more, `bytes` into this file.
@@ -70,23 +70,23 @@ impl Loaded {
     }
 }
 
-impl Drop for Loaded {
+impl Drop for LoadProgress {
     fn drop(&mut self) {
         logging::status(None);
     }
 }
 
 /// Tells how long the answer takes, until its first row is there.
-pub(super) struct Answering<'r> {
-    reader: &'r mut dyn Reader,
+pub(super) struct AnswerProgress<'r> {
+    reader: &'r mut dyn AnswerReader,
     clock: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
-impl<'r> Answering<'r> {
+impl<'r> AnswerProgress<'r> {
     /// Gives rows on to that reader. Rows that are printed only at the end are no sign of one.
-    pub(super) fn new(reader: &'r mut dyn Reader) -> Answering<'r> {
+    pub(super) fn new(reader: &'r mut dyn AnswerReader) -> AnswerProgress<'r> {
         let clock = logging::is_watched().then(clock).flatten();
-        Answering { reader, clock }
+        AnswerProgress { reader, clock }
     }
 
     /// Clears the line.
@@ -112,7 +112,7 @@ fn clock() -> Option<(Sender<()>, JoinHandle<()>)> {
     Some((stop, thread))
 }
 
-impl Reader for Answering<'_> {
+impl AnswerReader for AnswerProgress<'_> {
     fn columns(&mut self, names: &[String]) -> io::Result<()> {
         self.reader.columns(names)
     }
@@ -123,7 +123,7 @@ impl Reader for Answering<'_> {
     }
 }
 
-impl Drop for Answering<'_> {
+impl Drop for AnswerProgress<'_> {
     fn drop(&mut self) {
         self.finish();
     }
@@ -135,12 +135,12 @@ mod tests {
 
     #[test]
     fn what_is_left_follows_from_what_was_read() {
-        let mut loaded = Loaded::new(Some(4_000));
+        let mut loaded = LoadProgress::new(Some(4_000));
         loaded.rows = 1_234_567;
-        let text = |loaded: &Loaded, bytes| loaded.text(bytes, Duration::from_secs(10));
+        let text = |loaded: &LoadProgress, bytes| loaded.text(bytes, Duration::from_secs(10));
         assert_eq!(text(&loaded, 1_000), "crossrate: reading: 25 % (1,234,567 rows), 30 s left");
         loaded.file(2_000);
         assert_eq!(text(&loaded, 2_000), "crossrate: reading: 100 % (1,234,567 rows), 0 s left");
-        assert_eq!(text(&Loaded::new(None), 10), "crossrate: reading: 0 rows");
+        assert_eq!(text(&LoadProgress::new(None), 10), "crossrate: reading: 0 rows");
     }
 }

@@ -1,7 +1,7 @@
 //! Asks a server, and by `POST /v1/sql` in SQL.
 
 use crate::exit::{Exit, Failure};
-use crate::sql::worker::Rows;
+use crate::sql::worker::SqlRows;
 use anyhow::Result;
 use serde::Deserialize;
 use std::io::{Read, Write};
@@ -14,18 +14,18 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a server complains about.
 #[derive(Debug, Deserialize)]
-pub struct Problem {
+pub struct RemoteProblem {
     detail: String,
     hint: Option<String>,
 }
 
-impl Problem {
+impl RemoteProblem {
     /// What an answer of that status comes to.
     pub fn failure(server: &str, status: u16, body: &[u8]) -> Failure {
         let exit = if (400..500).contains(&status) && status != 401 { Exit::Usage } else { Exit::Failed };
         match serde_json::from_slice(body) {
-            Ok(Problem { detail, hint: Some(hint) }) => Failure::new(exit, detail).hint(hint),
-            Ok(Problem { detail, hint: None }) => Failure::new(exit, detail),
+            Ok(RemoteProblem { detail, hint: Some(hint) }) => Failure::new(exit, detail).hint(hint),
+            Ok(RemoteProblem { detail, hint: None }) => Failure::new(exit, detail),
             Err(_) => Failure::new(Exit::Failed, format!("{server} answered with status {status}"))
                 .hint("is it a crossrate server?"),
         }
@@ -34,15 +34,15 @@ impl Problem {
 
 /// A server, and what it wants of those who ask.
 #[derive(Debug, Clone)]
-pub struct Server {
+pub struct RemoteServer {
     url: String,
     host: String,
     token: Option<String>,
 }
 
-impl Server {
+impl RemoteServer {
     /// By its URL and the file of its token.
-    pub fn new(url: &str, token: Option<&Path>) -> Result<Server> {
+    pub fn new(url: &str, token: Option<&Path>) -> Result<RemoteServer> {
         let host = host(url)?;
         let token = match token {
             None => None,
@@ -52,7 +52,7 @@ impl Server {
             })?),
         };
         let token = token.map(|token| token.trim().to_owned());
-        Ok(Server { url: url.to_owned(), host, token })
+        Ok(RemoteServer { url: url.to_owned(), host, token })
     }
 
     /// What it is known by.
@@ -92,14 +92,14 @@ fn host(server: &str) -> Result<String> {
 }
 
 /// What the server answers.
-pub fn ask(server: &str, token: Option<&Path>, sql: &str) -> Result<Rows> {
-    let asked = Server::new(server, token)?;
+pub fn ask(server: &str, token: Option<&Path>, sql: &str) -> Result<SqlRows> {
+    let asked = RemoteServer::new(server, token)?;
     let (status, body) =
         asked.request("POST", "/v1/sql", &serde_json::json!({ "query": sql }).to_string())?;
     if status == 200 {
         return Ok(serde_json::from_slice(&body)?);
     }
-    let failure = Problem::failure(server, status, &body);
+    let failure = RemoteProblem::failure(server, status, &body);
     Err(failure.into())
 }
 

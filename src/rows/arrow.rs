@@ -26,7 +26,7 @@ const EXACT: i64 = 1 << 53;
 
 /// A column.
 #[derive(Debug, Clone)]
-pub(crate) struct Column {
+pub(crate) struct ArrowColumn {
     /// Its name.
     pub(crate) name: String,
     /// What it holds.
@@ -38,12 +38,12 @@ pub(crate) struct Column {
 }
 
 /// The columns of rows that have those fields.
-pub(crate) fn columns(fields: &[Field], rows: Vec<Vec<Value>>) -> Vec<Column> {
-    let mut columns: Vec<Column> = fields
+pub(crate) fn columns(fields: &[Field], rows: Vec<Vec<Value>>) -> Vec<ArrowColumn> {
+    let mut columns: Vec<ArrowColumn> = fields
         .iter()
         .map(|field| {
             let (name, is_required) = (field.name.to_owned(), is_required(field));
-            Column { name, ty: field.ty, is_required, values: Vec::with_capacity(rows.len()) }
+            ArrowColumn { name, ty: field.ty, is_required, values: Vec::with_capacity(rows.len()) }
         })
         .collect();
     for row in rows {
@@ -53,11 +53,11 @@ pub(crate) fn columns(fields: &[Field], rows: Vec<Vec<Value>>) -> Vec<Column> {
 }
 
 /// The columns of an answer in SQL: texts are decimals where the column is called as one of the rows is.
-pub(crate) fn answer(names: &[String], rows: &[Vec<serde_json::Value>]) -> Vec<Column> {
+pub(crate) fn answer(names: &[String], rows: &[Vec<serde_json::Value>]) -> Vec<ArrowColumn> {
     let column = |(place, name): (usize, &String)| {
         let cells: Vec<&serde_json::Value> = rows.iter().filter_map(|row| row.get(place)).collect();
         let (ty, values) = typed(name, &cells);
-        Column { name: name.clone(), ty, is_required: false, values }
+        ArrowColumn { name: name.clone(), ty, is_required: false, values }
     };
     names.iter().enumerate().map(column).collect()
 }
@@ -97,7 +97,7 @@ fn typed(name: &str, cells: &[&serde_json::Value]) -> (FieldType, Vec<Value>) {
 }
 
 /// The stream: its schema, a batch of all rows, its end. Without columns there is no batch.
-pub(crate) fn stream(columns: &[Column]) -> Result<Vec<u8>, ArrowError> {
+pub(crate) fn stream(columns: &[ArrowColumn]) -> Result<Vec<u8>, ArrowError> {
     let mut fields = Vec::with_capacity(columns.len());
     let mut arrays = Vec::with_capacity(columns.len());
     for column in columns {
@@ -216,7 +216,7 @@ mod tests {
     use arrow_ipc::reader::StreamReader;
     use proptest::prelude::*;
 
-    fn read(columns: &[Column]) -> RecordBatch {
+    fn read(columns: &[ArrowColumn]) -> RecordBatch {
         let bytes = stream(columns).unwrap();
         let mut batches = StreamReader::try_new(bytes.as_slice(), None).unwrap();
         let batch = batches.next().unwrap().unwrap();
@@ -225,7 +225,7 @@ mod tests {
     }
 
     fn one(ty: FieldType, values: Vec<Value>) -> ArrayRef {
-        let column = Column { name: "x".into(), ty, is_required: false, values };
+        let column = ArrowColumn { name: "x".into(), ty, is_required: false, values };
         Arc::clone(read(&[column]).column(0))
     }
 

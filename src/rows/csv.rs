@@ -69,18 +69,18 @@ fn begins_formula(c: char) -> bool {
 
 /// What reads the records of a file: which field each of its columns is.
 #[derive(Debug)]
-pub(crate) struct Records {
+pub(crate) struct CsvRecords {
     kind: RowKind,
     places: Vec<usize>,
 }
 
-impl Records {
+impl CsvRecords {
     /// By the header; none where that is not of rows of the kind.
-    pub(crate) fn of(kind: RowKind, header: &str) -> Option<Records> {
+    pub(crate) fn of(kind: RowKind, header: &str) -> Option<CsvRecords> {
         let names = header.trim_end_matches('\r').split(',');
         let places: Vec<usize> = names.map(|name| kind.schema().position(name)).collect::<Option<_>>()?;
         let is_there = |name: &str| kind.schema().position(name).is_some_and(|place| places.contains(&place));
-        ["name", "start_ms", "end_ms"].into_iter().all(is_there).then_some(Records { kind, places })
+        ["name", "start_ms", "end_ms"].into_iter().all(is_there).then_some(CsvRecords { kind, places })
     }
 
     /// The values of all fields of a record; none where it has other fields than the header, or values of
@@ -152,7 +152,7 @@ mod tests {
         header(&mut head, kind.schema().fields, "");
         super::record(&mut record, kind.schema().fields, values, "");
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        Records::of(kind, &text(head)).unwrap().values(&text(record))
+        CsvRecords::of(kind, &text(head)).unwrap().values(&text(record))
     }
 
     #[test]
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn what_is_no_record_is_none() {
-        let records = Records::of(RowKind::Stats, "name,end_ms,start_ms,n").unwrap();
+        let records = CsvRecords::of(RowKind::Stats, "name,end_ms,start_ms,n").unwrap();
         let read = records.values("\"a,\"\"b\",2,1,-3\r").unwrap();
         assert_eq!(
             read[..5],
@@ -177,7 +177,7 @@ mod tests {
             assert_eq!(records.values(record), None, "{record}");
         }
         for header in ["", "name", "name,start_ms,end_ms,other", "kind,name,start_ms,end_ms"] {
-            assert!(Records::of(RowKind::Stats, header).is_none(), "{header}");
+            assert!(CsvRecords::of(RowKind::Stats, header).is_none(), "{header}");
         }
     }
 

@@ -21,7 +21,7 @@ pub(crate) const GATHERED: &str = "_rows.jsonl";
 
 /// One file. In order of days.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
+pub(crate) struct DayFileKey {
     /// The day, counted from the epoch.
     pub(crate) day: u64,
     /// The kind of its rows.
@@ -30,7 +30,7 @@ pub(crate) struct Place {
     pub(crate) window: Option<WindowName>,
 }
 
-impl Place {
+impl DayFileKey {
     /// The path of a file of it.
     pub(crate) fn path(&self, root: &Path, file: &str) -> PathBuf {
         let mut path = root.join(self.kind.schema().table);
@@ -44,7 +44,7 @@ impl Place {
 }
 
 /// The days that have a file of that name, in either layout.
-pub(crate) fn places(root: &Path, file: &str) -> io::Result<Vec<Place>> {
+pub(crate) fn places(root: &Path, file: &str) -> io::Result<Vec<DayFileKey>> {
     let mut found = Vec::new();
     for kind in RowKind::ALL {
         let table = root.join(kind.schema().table);
@@ -55,7 +55,7 @@ pub(crate) fn places(root: &Path, file: &str) -> io::Result<Vec<Place>> {
             let within = within.transpose()?;
             let dates = within.as_ref().unwrap_or(&there).iter();
             let places =
-                dates.filter_map(|name| Some(Place { day: day(name)?, kind, window: window.clone() }));
+                dates.filter_map(|name| Some(DayFileKey { day: day(name)?, kind, window: window.clone() }));
             found.extend(places.filter(|place| place.path(root, file).exists()));
         }
     }
@@ -90,7 +90,7 @@ pub(crate) enum FileForm {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DayFile {
     /// Whose rows.
-    pub(crate) place: Place,
+    pub(crate) place: DayFileKey,
     /// Its path.
     pub(crate) path: PathBuf,
     /// How they are written.

@@ -69,7 +69,7 @@ impl Answers {
                 .later(5)
         })?;
         let time = TIME + Duration::from_secs(bytes.len() as u64 / BYTES_A_SECOND);
-        Ok(Body::new(Answer { rest: bytes.into(), deadline: Instant::now() + time, _held: held }))
+        Ok(Body::new(PendingAnswer { rest: bytes.into(), deadline: Instant::now() + time, _held: held }))
     }
 }
 
@@ -78,14 +78,14 @@ fn kibibytes(bytes: usize) -> usize {
 }
 
 /// What of an answer is still to be taken.
-struct Answer {
+struct PendingAnswer {
     rest: Bytes,
     /// Who takes a byte now and then would hold it for ever.
     deadline: Instant,
     _held: OwnedSemaphorePermit,
 }
 
-impl HttpBody for Answer {
+impl HttpBody for PendingAnswer {
     type Data = Bytes;
     type Error = io::Error;
 

@@ -5,7 +5,7 @@
 //! for longer than it takes to swap it; a task of the server takes them out ([`Board::absorb`]).
 //!
 //! Every row that arrives has a number, which rises by one. A reader that knows everything up to some number
-//! asks for the delta since then ([`State::delta`]): the newest row of each window that has changed. A slow
+//! asks for the delta since then ([`BoardState::delta`]): the newest row of each window that has changed. A slow
 //! reader sees fewer versions of a window, and is told so, but never misses the last one.
 
 pub mod about;
@@ -25,10 +25,10 @@ use super::histogram::Delays;
 use crossrate_dataflows::market::row::RowKind;
 use inbox::{BoardUpdate, Inbox};
 use merge::merged;
-use progress::Progress;
-use range::{Order, Range};
-use room::Room;
-use series::{CachedRow, History, Key, Series};
+use progress::JobProgress;
+use range::{Range, RowOrder};
+use room::RowRoom;
+use series::{CachedRow, History, Series, WindowSpan};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
@@ -49,33 +49,33 @@ pub struct Board {
     /// When it began, in milliseconds since the epoch.
     pub began_ms: u64,
     /// Whose rows they are.
-    pub about: about::About,
+    pub about: about::JobDescription,
     history: Option<u64>,
     most_rows: usize,
     /// How late its rows are.
     pub delays: Delays,
     inbox: Mutex<Inbox>,
     arrived: Notify,
-    state: RwLock<State>,
+    state: RwLock<BoardState>,
 }
 
 /// What is known at some moment.
 #[derive(Debug, Default)]
-pub struct State {
+pub struct BoardState {
     /// The number of the latest row.
     pub number: u64,
     /// The rows, by kind and name.
     pub series: BTreeMap<SeriesName, Series>,
     /// How far the job is.
-    pub progress: Progress,
+    pub progress: JobProgress,
     /// What is computed; `None` where only rows are known.
-    pub definition: Option<Arc<about::Described>>,
+    pub definition: Option<Arc<about::DefinitionDescription>>,
     /// How many rows have arrived: by kind, provisional, closed, final.
     pub arrived: BTreeMap<(&'static str, &'static str), u64>,
     /// Bytes of all rows that are kept.
     pub bytes: usize,
     /// The rows that are kept, and since when.
-    pub room: Room,
+    pub room: RowRoom,
     /// Since when the newest rows were here, or on their way here.
     pub since: Option<Instant>,
     changed: BTreeSet<SeriesName>,
@@ -85,12 +85,12 @@ pub struct State {
 
 impl Board {
     /// An empty board that keeps rows of so many milliseconds of event time, or all that fit.
-    pub fn new(about: about::About, history: Option<u64>) -> Arc<Board> {
+    pub fn new(about: about::JobDescription, history: Option<u64>) -> Arc<Board> {
         Board::with_room(about, history, MOST_ROWS)
     }
 
     /// The same for so many rows.
-    fn with_room(about: about::About, history: Option<u64>, most_rows: usize) -> Arc<Board> {
+    fn with_room(about: about::JobDescription, history: Option<u64>, most_rows: usize) -> Arc<Board> {
         let mut random = [0; 6];
         // Without randomness the time still tells instances apart.
         if getrandom::fill(&mut random).is_err() {
@@ -107,7 +107,7 @@ impl Board {
             inbox: Mutex::default(),
             delays: Delays::default(),
             arrived: Notify::new(),
-            state: RwLock::new(State { definition, ..State::default() }),
+            state: RwLock::new(BoardState { definition, ..BoardState::default() }),
         })
     }
 
@@ -165,7 +165,7 @@ impl Board {
     }
 
     /// What is known now. Hold it briefly.
-    pub fn read(&self) -> RwLockReadGuard<'_, State> {
+    pub fn read(&self) -> RwLockReadGuard<'_, BoardState> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -174,14 +174,14 @@ impl Board {
     }
 }
 
-impl State {
+impl BoardState {
     /// Forgets all rows. A reader that has seen any of them needs a new snapshot.
     fn clear(&mut self) {
         self.number += 1;
         self.cleared = self.number;
         self.changed.extend(std::mem::take(&mut self.series).into_keys());
         self.bytes = 0;
-        self.room = Room::default();
+        self.room = RowRoom::default();
         self.definition = None;
         self.progress.forget();
     }
@@ -256,8 +256,8 @@ impl State {
     /// the reverse one.
     pub fn windows(&self, filter: &Filter, range: &Range, most: usize) -> Vec<Arc<CachedRow>> {
         match range.order {
-            Order::Ascending => merged(self.of(filter).map(|series| series.between(range)), range, most),
-            Order::Descending => {
+            RowOrder::Ascending => merged(self.of(filter).map(|series| series.between(range)), range, most),
+            RowOrder::Descending => {
                 merged(self.of(filter).map(|series| series.between(range).rev()), range, most)
             }
         }
@@ -319,7 +319,7 @@ pub struct Delta {
 }
 
 /// The key of a window within its series.
-pub(crate) fn key(row: &CachedRow) -> Key {
+pub(crate) fn key(row: &CachedRow) -> WindowSpan {
     (row.end_ms, row.start_ms)
 }
 

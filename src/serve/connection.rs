@@ -84,17 +84,17 @@ pub(super) async fn accept(
                 let router = routes.all.clone();
                 tokio::spawn(async move {
                     let _place = place;
-                    serve(stream, router, app, closing, Stay::Long).await;
+                    serve(stream, router, app, closing, ConnectionStay::Long).await;
                 });
             }
-            Err(_) => reserve.serve(serve(stream, routes.vital.clone(), app, closing, Stay::Short)),
+            Err(_) => reserve.serve(serve(stream, routes.vital.clone(), app, closing, ConnectionStay::Short)),
         }
     }
 }
 
 /// How long a connection stays.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-enum Stay {
+enum ConnectionStay {
     /// As long as its client wants.
     Long,
     /// For one request, which comes at once.
@@ -123,7 +123,7 @@ async fn serve(
     router: Router,
     app: Arc<App>,
     mut closing: watch::Receiver<bool>,
-    stay: Stay,
+    stay: ConnectionStay,
 ) {
     // A message is to leave at once; and the system takes no more than it can send soon, so that the next
     // message of a slow reader is made when there is room for it, and tells the newest. Where that cannot be
@@ -135,8 +135,8 @@ async fn serve(
     let service = TowerToHyperService::new(router);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(if stay == Stay::Long { HEAD } else { SHORT_HEAD })
-        .keep_alive(stay == Stay::Long)
+        .header_read_timeout(if stay == ConnectionStay::Long { HEAD } else { SHORT_HEAD })
+        .keep_alive(stay == ConnectionStay::Long)
         .max_buf_size(GATHERED)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();

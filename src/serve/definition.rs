@@ -1,8 +1,8 @@
 //! The definition of a job, and changes of it while it runs (`docs/semantics.md#changes`).
 
-use super::App;
-use super::problem::{Problem, expect_json};
-use crate::changes::{Answer, ChangeDesk, DefinitionLog, Refused, WhyRefused, Wish};
+use super::problem::{Problem, RestResponse, expect_json};
+use super::{App, AppState};
+use crate::changes::{ChangeAnswer, ChangeQueue, ChangeRefusal, DefinitionLog, RefusalCause, Wish};
 use crate::config::log::{LoggedChange, ToldChange};
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::{BytesRejection, PathRejection};
@@ -18,21 +18,18 @@ use crossrate_dataflows::market::trade::{Symbol, is_name};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// Wishes of one request at most.
 const MOST_WISHES: usize = 10_000;
 
-type Shared = State<Arc<App>>;
-type Answered = Result<Response, Problem>;
 /// The end of the path.
 type Name = Result<Path<String>, PathRejection>;
 /// What was sent.
-type Sent = Result<Bytes, BytesRejection>;
+type RequestBody = Result<Bytes, BytesRejection>;
 
 /// The definition in force, and how it came to be so.
 #[derive(Serialize)]
-struct Shown {
+struct DefinitionView {
     crosses: Vec<ShownCross>,
     /// `"all"`, or the list.
     symbols: serde_json::Value,
@@ -50,7 +47,7 @@ struct ShownCross {
 
 /// What became of a request.
 #[derive(Serialize)]
-struct Outcome {
+struct DefinitionOutcome {
     changes: Vec<ToldChange>,
     /// Whether a checkpoint holds them.
     kept: bool,
@@ -89,7 +86,7 @@ impl ShownCross {
 }
 
 /// The definition in force, and its log.
-pub async fn show(State(app): Shared) -> Answered {
+pub async fn show(State(app): AppState) -> RestResponse {
     let Some(DefinitionLog { changing, log }) = desk(&app)?.definition() else {
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the job has not begun yet")
             .hint("ask again")
@@ -99,7 +96,7 @@ pub async fn show(State(app): Shared) -> Answered {
         None => "all".into(),
         Some(symbols) => symbols.iter().map(|symbol| symbol.as_str()).collect::<Vec<_>>().into(),
     };
-    answer(&Shown {
+    answer(&DefinitionView {
         crosses: changing.in_force().map(ShownCross::of).collect(),
         symbols,
         back_fill_ms: changing.back_fill() / 1_000,
@@ -108,29 +105,34 @@ pub async fn show(State(app): Shared) -> Answered {
 }
 
 /// A cross of that name and formula.
-pub async fn put_cross(State(app): Shared, name: Name, headers: HeaderMap, body: Sent) -> Answered {
+pub async fn put_cross(
+    State(app): AppState,
+    name: Name,
+    headers: HeaderMap,
+    body: RequestBody,
+) -> RestResponse {
     let form = r#"PUT {"formula": "XVGBTC*BTCUSDT"} as application/json"#;
     let Formula { formula } = read(&headers, body, form)?;
     change(&app, vec![Wish::Cross(cross(&path(name)?, &formula)?)]).await
 }
 
 /// No cross of that name.
-pub async fn drop_cross(State(app): Shared, name: Name) -> Answered {
+pub async fn drop_cross(State(app): AppState, name: Name) -> RestResponse {
     change(&app, vec![Wish::NoCross(named(&path(name)?)?)]).await
 }
 
 /// Rows of that symbol.
-pub async fn put_symbol(State(app): Shared, name: Name) -> Answered {
+pub async fn put_symbol(State(app): AppState, name: Name) -> RestResponse {
     change(&app, vec![Wish::Symbol(named(&path(name)?)?)]).await
 }
 
 /// No rows of that symbol.
-pub async fn drop_symbol(State(app): Shared, name: Name) -> Answered {
+pub async fn drop_symbol(State(app): AppState, name: Name) -> RestResponse {
     change(&app, vec![Wish::NoSymbol(named(&path(name)?)?)]).await
 }
 
 /// Many of these at one moment, or none.
-pub async fn patch(State(app): Shared, headers: HeaderMap, body: Sent) -> Answered {
+pub async fn patch(State(app): AppState, headers: HeaderMap, body: RequestBody) -> RestResponse {
     let form = r#"PATCH {"crosses": {"NAME": "A*B"}, "symbols": {"C": null}} as application/json"#;
     let Patch { crosses, symbols } = read(&headers, body, form)?;
     if crosses.len() + symbols.len() > MOST_WISHES {
@@ -155,7 +157,7 @@ pub async fn patch(State(app): Shared, headers: HeaderMap, body: Sent) -> Answer
     change(&app, dropped).await
 }
 
-fn read<T: DeserializeOwned>(headers: &HeaderMap, body: Sent, form: &str) -> Result<T, Problem> {
+fn read<T: DeserializeOwned>(headers: &HeaderMap, body: RequestBody, form: &str) -> Result<T, Problem> {
     let body = body.map_err(|wrong| Problem::new(wrong.status(), wrong.body_text()).hint(form))?;
     expect_json(headers, form)?;
     serde_json::from_slice(&body).map_err(|error| Problem::bad_request(error.to_string()).hint(form))
@@ -182,23 +184,23 @@ fn named(name: &str) -> Result<Symbol, Problem> {
     }
 }
 
-fn desk(app: &App) -> Result<&ChangeDesk, Problem> {
+fn desk(app: &App) -> Result<&ChangeQueue, Problem> {
     app.desk.as_ref().ok_or_else(|| {
         Problem::new(StatusCode::CONFLICT, "this server follows results that exist, and has no job to change")
             .hint("ask the server of the run itself: crossrate run --listen")
     })
 }
 
-async fn change(app: &App, wishes: Vec<Wish>) -> Answered {
+async fn change(app: &App, wishes: Vec<Wish>) -> RestResponse {
     match desk(app)?.ask(wishes).await {
-        Ok(Answer::Changed { changes, is_kept, warnings }) => {
+        Ok(ChangeAnswer::Changed { changes, is_kept, warnings }) => {
             let told =
                 |change: DatedChange| ToldChange::of(&LoggedChange { change, offsets: BTreeMap::new() });
             let waiting = waiting(app, &changes);
             let changes = changes.into_iter().map(told).collect();
-            answer(&Outcome { changes, kept: is_kept, warnings, waiting })
+            answer(&DefinitionOutcome { changes, kept: is_kept, warnings, waiting })
         }
-        Ok(Answer::Refused(refused)) => Err(problem(refused)),
+        Ok(ChangeAnswer::Refused(refused)) => Err(problem(refused)),
         // The run went away with the request: perhaps it was taken, perhaps not.
         Err(_) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the run ended before it could answer")
             .hint("GET /v1/definition of the next run tells whether it has changed")),
@@ -222,15 +224,15 @@ fn waiting(app: &App, changes: &[DatedChange]) -> Vec<String> {
     symbols.iter().filter(|symbol| !has_row(symbol)).map(ToString::to_string).collect()
 }
 
-fn problem(Refused { why, detail, hint }: Refused) -> Problem {
+fn problem(ChangeRefusal { why, detail, hint }: ChangeRefusal) -> Problem {
     let status = match why {
-        WhyRefused::Unknown => StatusCode::NOT_FOUND,
-        WhyRefused::Conflict => StatusCode::CONFLICT,
+        RefusalCause::Unknown => StatusCode::NOT_FOUND,
+        RefusalCause::Conflict => StatusCode::CONFLICT,
     };
     Problem::new(status, detail).hint(hint)
 }
 
-fn answer(of: &impl Serialize) -> Answered {
+fn answer(of: &impl Serialize) -> RestResponse {
     let mut response = Response::new(Body::from(serde_json::to_vec(of).unwrap_or_default()));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

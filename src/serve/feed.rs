@@ -8,8 +8,8 @@ mod message;
 mod reader;
 
 pub use backlog::{Backlog, Charge};
-pub use message::Message;
-pub use reader::{Reader, Subscription};
+pub use message::FeedMessage;
+pub use reader::{FeedReader, Subscription};
 
 use super::board::{Board, SeriesName};
 use super::filter::Filter;
@@ -26,10 +26,10 @@ const GATHERING: Duration = Duration::from_millis(20);
 
 /// All readers of a board.
 #[derive(Debug)]
-pub struct Feed {
+pub struct RowFeed {
     /// What they read.
     pub board: Arc<Board>,
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<WaitingReaders>,
     closing: AtomicBool,
     /// Rows that replaced a version which the reader they were sent to had not seen.
     pub conflated: AtomicU64,
@@ -53,21 +53,21 @@ pub enum Transport {
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
-    by_name: BTreeMap<Arc<str>, Vec<Weak<Reading>>>,
-    of_all: Vec<Weak<Reading>>,
+struct WaitingReaders {
+    by_name: BTreeMap<Arc<str>, Vec<Weak<ReaderState>>>,
+    of_all: Vec<Weak<ReaderState>>,
 }
 
 #[derive(Debug)]
-struct Reading {
+struct ReaderState {
     filter: Filter,
     news: Notify,
 }
 
-impl Feed {
+impl RowFeed {
     /// Nobody yet.
-    pub fn new(board: Arc<Board>) -> Arc<Feed> {
-        Arc::new(Feed {
+    pub fn new(board: Arc<Board>) -> Arc<RowFeed> {
+        Arc::new(RowFeed {
             board,
             waiting: Mutex::default(),
             closing: AtomicBool::new(false),
@@ -124,8 +124,8 @@ impl Feed {
     }
 
     /// Forgets a reader at once: of names that never change nobody else would.
-    fn forget(&self, gone: &Arc<Reading>) {
-        let remove = |readings: &mut Vec<Weak<Reading>>| {
+    fn forget(&self, gone: &Arc<ReaderState>) {
+        let remove = |readings: &mut Vec<Weak<ReaderState>>| {
             if let Some(place) = readings.iter().position(|other| other.as_ptr() == Arc::as_ptr(gone)) {
                 readings.swap_remove(place);
             }
@@ -145,13 +145,13 @@ impl Feed {
         }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+    fn waiting(&self) -> MutexGuard<'_, WaitingReaders> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Wakes those whose filter wants it, and forgets those that went away.
-fn tell(readings: &mut Vec<Weak<Reading>>, wanted: impl Fn(&Filter) -> bool) {
+fn tell(readings: &mut Vec<Weak<ReaderState>>, wanted: impl Fn(&Filter) -> bool) {
     readings.retain(|reading| match reading.upgrade() {
         Some(reading) => {
             if wanted(&reading.filter) {

@@ -7,7 +7,7 @@ use super::answers::Answers;
 use super::board::series::CachedRow;
 use super::coding::{Coding, text_tag, weighted};
 use super::filter::Filter;
-use super::problem::Problem;
+use super::problem::{Problem, RestResponse};
 use crate::rows::csv;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -21,7 +21,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 /// In which form.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub enum Format {
+pub enum ResponseFormat {
     /// One JSON object.
     Json,
     /// A row a line.
@@ -34,21 +34,21 @@ pub enum Format {
 
 /// The type of an Arrow stream.
 const ARROW: &str = "application/vnd.apache.arrow.stream";
-const KNOWN: [(&str, Format); 4] = [
-    ("application/json", Format::Json),
-    ("application/x-ndjson", Format::Lines),
-    ("text/csv", Format::Csv),
-    (ARROW, Format::Arrow),
+const KNOWN: [(&str, ResponseFormat); 4] = [
+    ("application/json", ResponseFormat::Json),
+    ("application/x-ndjson", ResponseFormat::Lines),
+    ("text/csv", ResponseFormat::Csv),
+    (ARROW, ResponseFormat::Arrow),
 ];
 
-impl Format {
+impl ResponseFormat {
     /// What the asker wants: by the parameter `format`, else by `Accept`.
-    pub fn wanted(format: Option<&str>, headers: &HeaderMap) -> Result<Format, Problem> {
+    pub fn wanted(format: Option<&str>, headers: &HeaderMap) -> Result<ResponseFormat, Problem> {
         match format {
-            Some("json") => return Ok(Format::Json),
-            Some("ndjson") => return Ok(Format::Lines),
-            Some("csv") => return Ok(Format::Csv),
-            Some("arrow") => return Format::Arrow.as_built(),
+            Some("json") => return Ok(ResponseFormat::Json),
+            Some("ndjson") => return Ok(ResponseFormat::Lines),
+            Some("csv") => return Ok(ResponseFormat::Csv),
+            Some("arrow") => return ResponseFormat::Arrow.as_built(),
             Some(other) => {
                 let words = format!("format={other}: expected json, ndjson, csv or arrow");
                 return Err(Problem::bad_request(words));
@@ -58,7 +58,7 @@ impl Format {
         let accept: Vec<&str> =
             headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
         if accept.is_empty() {
-            return Ok(Format::Json);
+            return Ok(ResponseFormat::Json);
         }
         let ranges = accept.iter().flat_map(|value| value.split(',')).filter_map(range).collect::<Vec<_>>();
         // The quality of a form, by the range that names it most exactly. Of equals the first in the list.
@@ -79,7 +79,7 @@ impl Format {
         let best = built.rev().max_by_key(|(name, _)| quality(name));
         match best {
             Some((name, format)) if quality(name) > 0 => Ok(*format),
-            _ if quality(ARROW) > 0 => Format::Arrow.as_built(),
+            _ if quality(ARROW) > 0 => ResponseFormat::Arrow.as_built(),
             _ => Err(Problem::new(
                 StatusCode::NOT_ACCEPTABLE,
                 format!("nothing here is {}", accept.join(", ")),
@@ -89,8 +89,8 @@ impl Format {
     }
 
     /// The form itself, where this program has it.
-    fn as_built(self) -> Result<Format, Problem> {
-        if self == Format::Arrow && !cfg!(feature = "arrow") {
+    fn as_built(self) -> Result<ResponseFormat, Problem> {
+        if self == ResponseFormat::Arrow && !cfg!(feature = "arrow") {
             let words = "this program was built without Arrow streams";
             return Err(Problem::new(StatusCode::NOT_ACCEPTABLE, words)
                 .hint("build it with --features arrow, or accept application/json or text/csv"));
@@ -100,10 +100,10 @@ impl Format {
 
     fn content_type(self) -> &'static str {
         match self {
-            Format::Json => "application/json",
-            Format::Lines => "application/x-ndjson",
-            Format::Csv => "text/csv; charset=utf-8; header=present",
-            Format::Arrow => ARROW,
+            ResponseFormat::Json => "application/json",
+            ResponseFormat::Lines => "application/x-ndjson",
+            ResponseFormat::Csv => "text/csv; charset=utf-8; header=present",
+            ResponseFormat::Arrow => ARROW,
         }
     }
 }
@@ -118,12 +118,12 @@ fn range(text: &str) -> Option<(&str, u32)> {
 pub fn rows(
     rows: &[Arc<CachedRow>],
     filter: &Filter,
-    (format, times): (Format, Times),
+    (format, times): (ResponseFormat, Times),
     rest: &[(&str, serde_json::Value)],
 ) -> Result<Vec<u8>, Problem> {
     let mut out = Vec::with_capacity(rows.iter().map(|row| row.json.len() + 1).sum::<usize>() + 256);
     match format {
-        Format::Json => {
+        ResponseFormat::Json => {
             out.extend_from_slice(b"{\"rows\":[");
             for (place, row) in rows.iter().enumerate() {
                 out.extend_from_slice(if place == 0 { b"\n" } else { b",\n" });
@@ -135,13 +135,13 @@ pub fn rows(
             }
             out.extend_from_slice(b"}\n");
         }
-        Format::Lines => {
+        ResponseFormat::Lines => {
             for row in rows {
                 times.write(&mut out, row, &row.json);
                 out.push(b'\n');
             }
         }
-        Format::Csv => {
+        ResponseFormat::Csv => {
             if let Some(kind) = only_kind(rows, filter)? {
                 let columns = times.columns(kind);
                 csv::header(&mut out, &columns, "\r\n");
@@ -150,7 +150,7 @@ pub fn rows(
                 }
             }
         }
-        Format::Arrow => {
+        ResponseFormat::Arrow => {
             let (columns, rows) = match only_kind(rows, filter)? {
                 Some(kind) => (times.columns(kind), rows.iter().map(|row| times.values(row)).collect()),
                 None => (Vec::new(), Vec::new()),
@@ -190,7 +190,7 @@ pub fn arrow_stream(columns: &[Field], rows: Vec<Vec<Value>>) -> Result<Vec<u8>,
     #[cfg(not(feature = "arrow"))]
     {
         let _ = (columns, rows);
-        Format::Arrow.as_built().map(|_| Vec::new())
+        ResponseFormat::Arrow.as_built().map(|_| Vec::new())
     }
 }
 
@@ -204,7 +204,7 @@ pub fn arrow_answer(names: &[String], rows: &[Vec<serde_json::Value>]) -> Result
     #[cfg(not(feature = "arrow"))]
     {
         let _ = (names, rows);
-        Format::Arrow.as_built().map(|_| Vec::new())
+        ResponseFormat::Arrow.as_built().map(|_| Vec::new())
     }
 }
 
@@ -215,12 +215,7 @@ fn unmade(error: arrow_schema::ArrowError) -> Problem {
 }
 
 /// An answer with a tag; without a body where the asker has it already.
-pub fn tagged(
-    answers: &Answers,
-    body: Vec<u8>,
-    file: &FileName,
-    headers: &HeaderMap,
-) -> Result<Response, Problem> {
+pub fn tagged(answers: &Answers, body: Vec<u8>, file: &FileName, headers: &HeaderMap) -> RestResponse {
     let text = format!("{:032x}", xxh3_128(&body));
     let coding = Coding::wanted(headers, body.len());
     let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
@@ -244,7 +239,7 @@ pub fn tagged(
 }
 
 /// An answer whose body is packed as its asker takes it.
-pub fn packed(answers: &Answers, body: Vec<u8>, headers: &HeaderMap) -> Result<Response, Problem> {
+pub fn packed(answers: &Answers, body: Vec<u8>, headers: &HeaderMap) -> RestResponse {
     let (coding, body) = Coding::wanted(headers, body.len()).packed(body);
     let mut response = Response::new(answers.body(body)?);
     coding.tell(response.headers_mut());
@@ -255,17 +250,17 @@ pub fn packed(answers: &Answers, body: Vec<u8>, headers: &HeaderMap) -> Result<R
 #[derive(Debug)]
 pub struct FileName {
     stem: String,
-    format: Format,
+    format: ResponseFormat,
 }
 
 impl FileName {
     /// Of an answer that is called so.
-    pub fn new(stem: &str, format: Format) -> FileName {
+    pub fn new(stem: &str, format: ResponseFormat) -> FileName {
         FileName { stem: stem.to_owned(), format }
     }
 
     /// Of rows: what was asked, and the kind, name and window, where they are of one only.
-    pub fn of_rows(what: &str, filter: &Filter, format: Format) -> FileName {
+    pub fn of_rows(what: &str, filter: &Filter, format: ResponseFormat) -> FileName {
         fn only<T: Ord>(wanted: Option<&BTreeSet<T>>) -> Option<&T> {
             wanted.filter(|wanted| wanted.len() == 1).and_then(BTreeSet::first)
         }
@@ -284,10 +279,10 @@ impl FileName {
     /// Says so in the answer's headers, with its type: browsers keep what is a table or lines, and show JSON.
     pub fn tell(&self, headers: &mut HeaderMap) {
         let (how, ending) = match self.format {
-            Format::Json => ("inline", "json"),
-            Format::Lines => ("attachment", "ndjson"),
-            Format::Csv => ("attachment", "csv"),
-            Format::Arrow => ("attachment", "arrows"),
+            ResponseFormat::Json => ("inline", "json"),
+            ResponseFormat::Lines => ("attachment", "ndjson"),
+            ResponseFormat::Csv => ("attachment", "csv"),
+            ResponseFormat::Arrow => ("attachment", "arrows"),
         };
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.format.content_type()));
         let text = format!("{how}; filename=\"{}.{ending}\"", self.stem);
@@ -301,29 +296,29 @@ impl FileName {
 mod tests {
     use super::*;
 
-    fn wanted(accept: &str) -> Option<Format> {
+    fn wanted(accept: &str) -> Option<ResponseFormat> {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_str(accept).unwrap());
-        Format::wanted(None, &headers).ok()
+        ResponseFormat::wanted(None, &headers).ok()
     }
 
     #[test]
     fn the_form_is_what_the_asker_accepts() {
         for (accept, format) in [
-            ("*/*", Some(Format::Json)),
-            ("text/csv", Some(Format::Csv)),
-            ("text/html,application/xhtml+xml,*/*;q=0.8", Some(Format::Json)),
-            ("text/*, application/json;q=0.5", Some(Format::Csv)),
-            ("application/x-ndjson", Some(Format::Lines)),
-            ("application/json;q=0, */*;q=0.1", Some(Format::Lines)),
+            ("*/*", Some(ResponseFormat::Json)),
+            ("text/csv", Some(ResponseFormat::Csv)),
+            ("text/html,application/xhtml+xml,*/*;q=0.8", Some(ResponseFormat::Json)),
+            ("text/*, application/json;q=0.5", Some(ResponseFormat::Csv)),
+            ("application/x-ndjson", Some(ResponseFormat::Lines)),
+            ("application/json;q=0, */*;q=0.1", Some(ResponseFormat::Lines)),
             ("image/png", None),
             ("text/csv;q=0", None),
-            (ARROW, cfg!(feature = "arrow").then_some(Format::Arrow)),
-            ("application/*", Some(Format::Json)),
+            (ARROW, cfg!(feature = "arrow").then_some(ResponseFormat::Arrow)),
+            ("application/*", Some(ResponseFormat::Json)),
         ] {
             assert_eq!(wanted(accept), format, "{accept}");
         }
-        assert_eq!(Format::wanted(Some("csv"), &HeaderMap::new()).ok(), Some(Format::Csv));
-        assert!(Format::wanted(Some("xml"), &HeaderMap::new()).is_err());
+        assert_eq!(ResponseFormat::wanted(Some("csv"), &HeaderMap::new()).ok(), Some(ResponseFormat::Csv));
+        assert!(ResponseFormat::wanted(Some("xml"), &HeaderMap::new()).is_err());
     }
 }

@@ -1,16 +1,15 @@
 //! Who may ask. On loopback everybody on this machine, but no web page of another origin; elsewhere whoever
 //! has the token. What every answer carries, and the count of answers.
 
-use super::App;
 use super::origins;
 use super::problem::Problem;
-use crate::config::secret::Right;
+use super::{App, AppState};
+use crate::config::secret::AccessRight;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::net::IpAddr;
-use std::sync::Arc;
 
 /// What the page may load and do: what comes from here, and nothing else.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
@@ -21,7 +20,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 const OPEN: [&str; 2] = ["/healthz", "/readyz"];
 
 /// Stands before every route.
-pub async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub async fn guard(State(app): AppState, request: Request, next: Next) -> Response {
     let origin = app.origins.of(&request);
     let mut response = match admit(&app, &request) {
         Ok(()) if origins::is_preflight(&request) && origin.is_some() => origins::preflight(&request),
@@ -70,7 +69,7 @@ fn admit(app: &App, request: &Request) -> Result<(), Problem> {
         Some(_) if app.origins.of(request).is_some() && origins::is_preflight(request) => Ok(()),
         Some(_) if OPEN.contains(&path) || super::page::is_asset(path) => Ok(()),
         Some(tokens) => match bearer(headers).map(|given| tokens.right(given)) {
-            Some(Some(right)) if right == Right::Change || !changes(request.method()) => Ok(()),
+            Some(Some(right)) if right == AccessRight::Change || !changes(request.method()) => Ok(()),
             Some(Some(_)) => {
                 Err(Problem::new(StatusCode::FORBIDDEN, "that token may read, and not change the job")
                     .hint("ask with a token whose line in the server's --token-file does not say read"))

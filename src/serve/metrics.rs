@@ -4,13 +4,13 @@
 
 mod rates;
 
-use super::App;
 use super::board;
 use super::board::partition_news::PartitionNews;
-use super::board::progress::{Knowledge, Standing, now_ms};
+use super::board::progress::{FollowState, Knowledge, now_ms};
 use super::coding::Coding;
 use super::histogram::{self, Histogram};
-use super::problem::Problem;
+use super::problem::RestResponse;
+use super::{App, AppState};
 use crate::config::topic_of;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -19,7 +19,7 @@ use crossrate_dataflows::market::event_time::EventTime;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 /// What the server counts of itself.
 #[derive(Debug, Default)]
@@ -56,7 +56,7 @@ impl Metrics {
 }
 
 /// All of it.
-pub async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, Problem> {
+pub async fn metrics(State(app): AppState, headers: HeaderMap) -> RestResponse {
     let text = write(&app).into_bytes();
     let (coding, text) = Coding::wanted(&headers, text.len()).packed(text);
     let mut response = Response::new(app.answers.vital(text)?);
@@ -67,7 +67,7 @@ pub async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<
 }
 
 fn write(app: &App) -> String {
-    let mut text = Text::default();
+    let mut text = MetricsText::default();
     let load = |n: &AtomicU64| n.load(Ordering::Relaxed) as f64;
     text.family("crossrate_build_info", "gauge", "The version that runs.");
     text.sample(&[("version", env!("CARGO_PKG_VERSION"))], 1.0);
@@ -119,7 +119,7 @@ fn write(app: &App) -> String {
 }
 
 /// How long things took.
-fn write_delays(app: &App, text: &mut Text) {
+fn write_delays(app: &App, text: &mut MetricsText) {
     let delays = &app.feed.board.delays;
     let help = "From a window's end to its row, by event time, and by the clock where that is of today.";
     text.family("crossrate_row_delay_seconds", "histogram", help);
@@ -144,7 +144,7 @@ fn of(number: u32, partition: &PartitionNews) -> (String, Option<String>) {
     (topic_of::<&str>(number, &[]).1.to_string(), partition.topic(number))
 }
 
-fn write_job(app: &App, text: &mut Text) {
+fn write_job(app: &App, text: &mut MetricsText) {
     let state = app.feed.board.read();
     let progress = &state.progress;
     let seconds = |time: EventTime| time.micros() as f64 / 1e6;
@@ -191,7 +191,7 @@ fn write_job(app: &App, text: &mut Text) {
     }
     if let Some(following) = &progress.following {
         text.family("crossrate_source_up", "gauge", "Whether the place answers that results are read from.");
-        text.sample(&[], f64::from(u8::from(following.state != Standing::Away)));
+        text.sample(&[], f64::from(u8::from(following.state != FollowState::Away)));
         let help = "When the place that results are read from began to stand as it does.";
         text.family("crossrate_source_since_timestamp_seconds", "gauge", help);
         text.sample(&[], following.since_ms as f64 / 1e3);
@@ -214,7 +214,7 @@ fn write_job(app: &App, text: &mut Text) {
 }
 
 /// The rows that are kept, and for how long that is.
-fn write_board(text: &mut Text, state: &board::State, history_ms: Option<u64>) {
+fn write_board(text: &mut MetricsText, state: &board::BoardState, history_ms: Option<u64>) {
     text.family("crossrate_board_rows", "gauge", "Rows that are kept to be served.");
     text.sample(&[], state.room.rows as f64);
     text.family("crossrate_board_names", "gauge", "Names and kinds that have rows.");
@@ -234,7 +234,7 @@ fn write_board(text: &mut Text, state: &board::State, history_ms: Option<u64>) {
 }
 
 /// What the kernel says of this process; left out where there is no `/proc`.
-fn write_process(text: &mut Text, began_ms: u64) {
+fn write_process(text: &mut MetricsText, began_ms: u64) {
     text.family("crossrate_uptime_seconds", "gauge", "For how long results have been served.");
     text.sample(&[], now_ms().saturating_sub(began_ms) as f64 / 1e3);
     let read = |name: &str| std::fs::read_to_string(format!("/proc/self/{name}")).unwrap_or_default();
@@ -286,9 +286,9 @@ fn write_process(text: &mut Text, began_ms: u64) {
 
 /// The text, family by family.
 #[derive(Debug, Default)]
-struct Text(String, &'static str);
+struct MetricsText(String, &'static str);
 
-impl Text {
+impl MetricsText {
     fn family(&mut self, name: &'static str, kind: &str, help: &str) {
         self.1 = name;
         let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");

@@ -20,7 +20,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// A file of the page.
 #[derive(Debug)]
-struct Asset {
+struct PageFile {
     path: &'static str,
     kind: &'static str,
     text: fn() -> &'static str,
@@ -29,8 +29,8 @@ struct Asset {
 macro_rules! assets {
     ($($path:literal, $file:literal, $kind:expr;)*) => {
         &[
-            $(Asset { path: $path, kind: $kind, text: || include_str!(concat!("page/", $file)) },)*
-            Asset { path: "/v1/openapi.json", kind: "application/json", text: openapi::text },
+            $(PageFile { path: $path, kind: $kind, text: || include_str!(concat!("page/", $file)) },)*
+            PageFile { path: "/v1/openapi.json", kind: "application/json", text: openapi::text },
         ]
     };
 }
@@ -38,7 +38,7 @@ macro_rules! assets {
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 
-const ASSETS: &[Asset] = assets! {
+const ASSETS: &[PageFile] = assets! {
     "/", "index.html", HTML;
     "/assets/address.js", "address.js", SCRIPT;
     "/assets/app.js", "app.js", SCRIPT;
@@ -84,7 +84,7 @@ pub fn routes(router: Router<Arc<App>>) -> Router<Arc<App>> {
 }
 
 /// The file, or word that the asker has it already.
-fn answer(asset: &'static Asset, headers: &HeaderMap) -> Response {
+fn answer(asset: &'static PageFile, headers: &HeaderMap) -> Response {
     let tag = format!("\"{:016x}\"", xxh3_64((asset.text)().as_bytes()));
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let same = known.is_some_and(|known| known == tag);

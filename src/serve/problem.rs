@@ -5,6 +5,9 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+/// What a handler gives.
+pub type RestResponse = Result<Response, Problem>;
+
 /// Why a request has no answer.
 #[derive(Debug, Serialize)]
 pub struct Problem {

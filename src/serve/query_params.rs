@@ -1,13 +1,13 @@
 //! The query parameters of a request, read strictly. A parameter that is not known is an error, since
 //! whoever misspells `until` would otherwise get everything.
 
-use super::board::State;
-use super::board::range::{Order, Place};
+use super::board::BoardState;
+use super::board::range::{RowOrder, WindowCursor};
 use super::filter::Filter;
 use super::format::Times;
 use super::nearest::nearest;
 use super::problem::Problem;
-use super::unknown::Unknown;
+use super::unknown::UnknownSeries;
 use crate::config::moment;
 use axum::extract::{FromRequestParts, Query};
 use axum::http::Uri;
@@ -117,8 +117,8 @@ impl QueryParams {
     }
 
     /// Which windows come first.
-    pub fn order(&self) -> Result<Order, Problem> {
-        self.word("order", [("asc", Order::Ascending), ("desc", Order::Descending)])
+    pub fn order(&self) -> Result<RowOrder, Problem> {
+        self.word("order", [("asc", RowOrder::Ascending), ("desc", RowOrder::Descending)])
     }
 
     /// How the answer tells times.
@@ -154,16 +154,16 @@ impl QueryParams {
     }
 
     /// The same, of names that there are.
-    pub fn known(&self, state: &State) -> Result<Filter, Problem> {
+    pub fn known(&self, state: &BoardState) -> Result<Filter, Problem> {
         let filter = self.filter()?;
-        if let Some(unknown) = Unknown::of(state, &filter).into_iter().next() {
+        if let Some(unknown) = UnknownSeries::of(state, &filter).into_iter().next() {
             return Err(unknown.problem());
         }
         Ok(filter)
     }
 
     /// Where an earlier answer ended.
-    pub fn cursor(&self) -> Result<Option<Place>, Problem> {
+    pub fn cursor(&self) -> Result<Option<WindowCursor>, Problem> {
         let Some(text) = self.text("cursor") else { return Ok(None) };
         let read = || {
             // Neither a name nor a definition has a bar in it.
@@ -173,7 +173,7 @@ impl QueryParams {
             let start_ms = parts.next()?.parse().ok()?;
             let kind = RowKind::parse(parts.next()?)?;
             let name = parts.next()?.to_owned();
-            Some(Place { end_ms, kind, name, start_ms, window: window.to_owned() })
+            Some(WindowCursor { end_ms, kind, name, start_ms, window: window.to_owned() })
         };
         read().map(Some).ok_or_else(|| {
             Problem::bad_request(format!("cursor={text}: not a cursor"))
@@ -182,10 +182,10 @@ impl QueryParams {
     }
 }
 
-impl Place {
+impl WindowCursor {
     /// As a cursor.
     pub fn cursor(&self) -> String {
-        let Place { end_ms, start_ms, kind, name, window } = self;
+        let WindowCursor { end_ms, start_ms, kind, name, window } = self;
         format!("{end_ms}.{start_ms}.{}.{name}|{window}", kind.as_str())
     }
 }
@@ -212,7 +212,7 @@ mod tests {
     fn a_printed_cursor_reads_back() {
         for name in ["XVGUSDT", "odd.name", ""] {
             let (end_ms, start_ms, window) = (30, 20, "1m/10s".to_owned());
-            let place = Place { end_ms, kind: RowKind::Stats, name: name.into(), start_ms, window };
+            let place = WindowCursor { end_ms, kind: RowKind::Stats, name: name.into(), start_ms, window };
             assert_eq!(params(&[("cursor", &place.cursor())]).cursor().unwrap(), Some(place));
         }
         for wrong in ["", "1", "1.2.cross", "1.2.other.A|1m", "-1.2.cross.A|1m", "1.2.cross.A", "a.b.c.d"] {

@@ -1,25 +1,23 @@
 //! Records that did not count, for whoever was not there when they came.
 
-use super::App;
-use super::board::refusals::Refusal;
-use super::format::{self, FileName, Format};
-use super::problem::Problem;
+use super::AppState;
+use super::board::refusals::RefusalGroup;
+use super::format::{self, FileName, ResponseFormat};
+use super::problem::RestResponse;
 use super::query_params::QueryParams;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::response::Response;
 use serde::Serialize;
-use std::sync::Arc;
 
 #[derive(Serialize)]
-struct Told<'a> {
+struct RefusalList<'a> {
     /// Those of which nothing else is known: they were told first, or are long ago.
-    before: Before,
-    refusals: Vec<&'a Refusal>,
+    before: EarlierRefusals,
+    refusals: Vec<&'a RefusalGroup>,
 }
 
 #[derive(Serialize)]
-struct Before {
+struct EarlierRefusals {
     late: u64,
     bad: u64,
     future: u64,
@@ -27,16 +25,12 @@ struct Before {
 }
 
 /// All that is remembered.
-pub(super) async fn show(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    params: QueryParams,
-) -> Result<Response, Problem> {
+pub(super) async fn show(State(app): AppState, headers: HeaderMap, params: QueryParams) -> RestResponse {
     params.only(&[])?;
     let refusals = app.feed.board.read().progress.refusals.clone();
     let before = refusals.before();
-    let told = Told {
-        before: Before {
+    let told = RefusalList {
+        before: EarlierRefusals {
             late: before.late,
             bad: before.bad,
             future: before.future,
@@ -45,5 +39,5 @@ pub(super) async fn show(
         refusals: refusals.list().collect(),
     };
     let body = serde_json::to_vec(&told).unwrap_or_default();
-    format::tagged(&app.answers, body, &FileName::new("refusals", Format::Json), &headers)
+    format::tagged(&app.answers, body, &FileName::new("refusals", ResponseFormat::Json), &headers)
 }

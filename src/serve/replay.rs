@@ -4,14 +4,14 @@
 
 mod request;
 
-use super::App;
 use super::helper::Helper;
-use super::problem::{Problem, expect_json};
+use super::problem::{Problem, RestResponse, expect_json};
+use super::{App, AppState};
 use crate::config::STDIN;
 use crate::config::{Config, KafkaClient, ServeConfig, Source};
 use crate::wire::format::Format;
 use axum::body::{Body, Bytes};
-use axum::extract::State as Shared;
+use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -109,10 +109,10 @@ fn of_topics(topics: Vec<String>, client: &KafkaClient) -> Table {
 
 /// Replays, as long as the asker reads.
 pub async fn replay(
-    Shared(app): Shared<Arc<App>>,
+    State(app): AppState,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Response, Problem> {
+) -> RestResponse {
     let outcome = match body {
         Ok(body) => answer(&app, &headers, &body).await,
         Err(wrong) => Err(Problem::new(wrong.status(), wrong.body_text())
@@ -122,7 +122,7 @@ pub async fn replay(
     outcome
 }
 
-async fn answer(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<Response, Problem> {
+async fn answer(app: &App, headers: &HeaderMap, body: &[u8]) -> RestResponse {
     let form = "send {\"since_ms\": .., \"until_ms\": .., \"cross\": [\"A=B*C\"], \"window\": [\"1m\", \"1d\"]} as \
                 application/json; every member may be left out";
     expect_json(headers, form)?;
@@ -149,7 +149,7 @@ async fn answer(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<Response,
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the replay's process failed: {error}"))
             .hint("ask again; crossrate replay does the same on the command line")
     };
-    let mut worker = Worker::start(&settings, turn).await.map_err(lost)?;
+    let mut worker = ReplayProcess::start(&settings, turn).await.map_err(lost)?;
     // What makes no sense, and a broker that is away, are known before the first line.
     let Some(first) = worker.line().await.map_err(lost)? else { return Err(worker.complaint().await) };
     let lines = stream::unfold(Some((Some(first), worker)), move |state| async move {
@@ -210,15 +210,15 @@ fn message(line: &str, events: bool) -> Bytes {
 }
 
 /// The process. It ends with this.
-struct Worker {
+struct ReplayProcess {
     said: BufReader<ChildStdout>,
     complains: ChildStderr,
     process: Helper,
     _turn: OwnedSemaphorePermit,
 }
 
-impl Worker {
-    async fn start(settings: &str, turn: OwnedSemaphorePermit) -> io::Result<Worker> {
+impl ReplayProcess {
+    async fn start(settings: &str, turn: OwnedSemaphorePermit) -> io::Result<ReplayProcess> {
         let program = crate::start::this_program()?;
         let arguments = ["replay", "--events", "--quiet", "--config", "/dev/stdin"];
         let mut polite = Command::new("nice");
@@ -236,7 +236,7 @@ impl Worker {
         let ((said, complains), mut stdin) = pipes;
         stdin.write_all(settings.as_bytes()).await?;
         drop(stdin);
-        Ok(Worker { said: BufReader::new(said), complains, process, _turn: turn })
+        Ok(ReplayProcess { said: BufReader::new(said), complains, process, _turn: turn })
     }
 
     /// The next line; none after the last one.

@@ -1,21 +1,20 @@
 //! REST, version 1: what there is, the latest rows, windows by range, series of rates, how far the job is.
 //! Described by [`super::openapi`], which a test holds against the routes.
 
-use super::App;
-use super::board::about::{About, Described};
-use super::board::latest::Latest;
+use super::AppState;
+use super::board::about::{DefinitionDescription, JobDescription};
+use super::board::latest::LatestFilter;
 use super::board::range::Range;
 use super::board::series::{CachedRow, Series};
 use super::board::{self, SeriesName};
 use super::filter::Filter;
-use super::format::{self, FileName, Format, Times};
-use super::problem::Problem;
+use super::format::{self, FileName, ResponseFormat, Times};
+use super::problem::{Problem, RestResponse};
 use super::query_params::QueryParams;
 use super::series_window::series_window;
 use super::thinned;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
-use axum::response::Response;
 use crossrate_dataflows::market::schema::RowKind;
 use crossrate_dataflows::market::value::Value;
 use serde::Serialize;
@@ -26,9 +25,6 @@ use std::sync::Arc;
 const MOST_ROWS: u64 = 10_000;
 /// Rows of one answer where nobody says how many.
 const ROWS: u64 = 500;
-
-type Shared = State<Arc<App>>;
-type Answer = Result<Response, Problem>;
 
 #[derive(Serialize)]
 struct Catalogue<'a> {
@@ -43,13 +39,13 @@ struct Catalogue<'a> {
     rows: usize,
     most_rows: usize,
     #[serde(flatten)]
-    about: &'a About,
-    definition: Option<&'a Described>,
-    names: Vec<Entry<'a>>,
+    about: &'a JobDescription,
+    definition: Option<&'a DefinitionDescription>,
+    names: Vec<CatalogueEntry<'a>>,
 }
 
 #[derive(Serialize)]
-struct Entry<'a> {
+struct CatalogueEntry<'a> {
     kind: &'static str,
     name: &'a str,
     window: &'a str,
@@ -59,7 +55,7 @@ struct Entry<'a> {
 }
 
 /// What there is.
-pub async fn catalogue(State(app): Shared, headers: HeaderMap, params: QueryParams) -> Answer {
+pub async fn catalogue(State(app): AppState, headers: HeaderMap, params: QueryParams) -> RestResponse {
     params.only(&[])?;
     let board = &app.feed.board;
     let state = board.read();
@@ -84,7 +80,7 @@ pub async fn catalogue(State(app): Shared, headers: HeaderMap, params: QueryPara
         definition: definition.as_deref(),
         names: entries
             .iter()
-            .map(|(kind, name, window, windows, first_start_ms, last_end_ms)| Entry {
+            .map(|(kind, name, window, windows, first_start_ms, last_end_ms)| CatalogueEntry {
                 kind,
                 name,
                 window,
@@ -95,16 +91,16 @@ pub async fn catalogue(State(app): Shared, headers: HeaderMap, params: QueryPara
             .collect(),
     };
     let body = serde_json::to_vec(&catalogue).unwrap_or_default();
-    format::tagged(&app.answers, body, &FileName::new("catalog", Format::Json), &headers)
+    format::tagged(&app.answers, body, &FileName::new("catalog", ResponseFormat::Json), &headers)
 }
 
 /// The latest row of each name, or the latest final one.
-pub async fn latest(State(app): Shared, headers: HeaderMap, params: QueryParams) -> Answer {
+pub async fn latest(State(app): AppState, headers: HeaderMap, params: QueryParams) -> RestResponse {
     params
         .only(&["kind", "name", "window", "windows", "ended_by", "or_first", "final", "format", "times"])?;
-    let form = (Format::wanted(params.text("format"), &headers)?, params.times()?);
+    let form = (ResponseFormat::wanted(params.text("format"), &headers)?, params.times()?);
     let windows = params.number("windows", 1, MOST_ROWS)?.unwrap_or(1);
-    let wanted = Latest {
+    let wanted = LatestFilter {
         only_final: params.switch("final")?,
         ended_by: params.time("ended_by")?,
         or_first: params.switch("or_first")?,
@@ -121,7 +117,7 @@ pub async fn latest(State(app): Shared, headers: HeaderMap, params: QueryParams)
 
 /// Whether so many windows of each name may be had in one piece, be it an answer or the beginning of a
 /// stream.
-pub fn at_once(state: &board::State, filter: &Filter, windows: u64) -> Result<(), Problem> {
+pub fn at_once(state: &board::BoardState, filter: &Filter, windows: u64) -> Result<(), Problem> {
     let names = state.matching(filter).count() as u64;
     if names * windows > 10 * MOST_ROWS {
         return Err(Problem::bad_request(format!("{windows} windows of {names} names are too many at once"))
@@ -131,11 +127,16 @@ pub fn at_once(state: &board::State, filter: &Filter, windows: u64) -> Result<()
 }
 
 /// Windows by range, page by page.
-pub async fn windows(State(app): Shared, headers: HeaderMap, uri: Uri, params: QueryParams) -> Answer {
+pub async fn windows(
+    State(app): AppState,
+    headers: HeaderMap,
+    uri: Uri,
+    params: QueryParams,
+) -> RestResponse {
     params.only(&[
         "kind", "name", "window", "from", "until", "limit", "cursor", "final", "format", "order", "times",
     ])?;
-    let form = (Format::wanted(params.text("format"), &headers)?, params.times()?);
+    let form = (ResponseFormat::wanted(params.text("format"), &headers)?, params.times()?);
     let limit = params.number("limit", 1, MOST_ROWS)?.unwrap_or(ROWS) as usize;
     let (from, until) = (params.time("from")?, params.time("until")?);
     if from.zip(until).is_some_and(|(from, until)| from > until) {
@@ -167,7 +168,7 @@ pub async fn windows(State(app): Shared, headers: HeaderMap, uri: Uri, params: Q
 const OF_POINTS: [RowKind; 3] = [RowKind::Symbol, RowKind::Cross, RowKind::Stats];
 
 /// A name's series over time: of a cross its rate with the running statistics, of a symbol its VWAP.
-pub async fn series(State(app): Shared, headers: HeaderMap, params: QueryParams) -> Answer {
+pub async fn series(State(app): AppState, headers: HeaderMap, params: QueryParams) -> RestResponse {
     params.only(&["kind", "name", "window", "from", "until", "limit", "times", "buckets"])?;
     if params.text("buckets").is_some() {
         return thinned::series(&app, &headers, &params);
@@ -219,12 +220,13 @@ pub async fn series(State(app): Shared, headers: HeaderMap, params: QueryParams)
     let one = Filter::new(Some(BTreeSet::from([kind])), Some(BTreeSet::from([Arc::clone(&name)])));
     let one = one.of_windows(Some(BTreeSet::from([Arc::clone(&window)])));
     // Whatever else is accepted is told in JSON.
-    let format = Format::wanted(None, &headers).ok().filter(|format| *format == Format::Arrow);
+    let format =
+        ResponseFormat::wanted(None, &headers).ok().filter(|format| *format == ResponseFormat::Arrow);
     let body = match format {
         Some(_) => points_as_columns(kind, &points, times)?,
         None => points_as_json((kind, &name, &window), &points, times),
     };
-    let file = FileName::of_rows("series", &one, format.unwrap_or(Format::Json));
+    let file = FileName::of_rows("series", &one, format.unwrap_or(ResponseFormat::Json));
     format::tagged(&app.answers, body, &file, &headers)
 }
 
@@ -295,15 +297,15 @@ fn point(row: &CachedRow, stats: Option<&CachedRow>) -> String {
 }
 
 /// How far the job is, and who holds it back.
-pub async fn frontier(State(app): Shared, headers: HeaderMap, params: QueryParams) -> Answer {
+pub async fn frontier(State(app): AppState, headers: HeaderMap, params: QueryParams) -> RestResponse {
     params.only(&[])?;
     let body = app.feed.board.read().progress.json();
-    let file = FileName::new("frontier", Format::Json);
+    let file = FileName::new("frontier", ResponseFormat::Json);
     format::tagged(&app.answers, body.as_bytes().to_vec(), &file, &headers)
 }
 
 fn cursor_of(row: &CachedRow) -> String {
-    super::board::range::Place {
+    super::board::range::WindowCursor {
         end_ms: row.end_ms,
         kind: row.kind,
         name: row.name.to_string(),

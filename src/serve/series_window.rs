@@ -1,6 +1,6 @@
 //! Which windows a series is of.
 
-use super::board::State;
+use super::board::BoardState;
 use super::filter::Filter;
 use super::problem::Problem;
 use crossrate_dataflows::market::schema::RowKind;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 /// The definition of the windows of a series: the one that is asked for, or the job's first.
 pub(super) fn series_window(
-    state: &State,
+    state: &BoardState,
     kind: RowKind,
     name: &Arc<str>,
     filter: &Filter,

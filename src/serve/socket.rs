@@ -1,15 +1,14 @@
 //! The websocket: the messages of the event stream, each a JSON text.
 
-use super::App;
-use super::feed::{Reader, Subscription, Transport};
-use super::problem::Problem;
+use super::feed::{FeedReader, Subscription, Transport};
+use super::problem::{Problem, RestResponse};
 use super::query_params::QueryParams;
 use super::stream::subscription;
+use super::{App, AppState};
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::http::StatusCode;
-use axum::response::Response;
 use futures_util::SinkExt;
 use std::sync::Arc;
 
@@ -20,10 +19,10 @@ const MOST_WAITING: usize = 64 << 20;
 
 /// Upgrades the connection.
 pub async fn upgrade(
-    State(app): State<Arc<App>>,
+    State(app): AppState,
     params: QueryParams,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
-) -> Result<Response, Problem> {
+) -> RestResponse {
     let subscription = subscription(&app, &params)?;
     let upgrade = upgrade.map_err(|wrong| {
         Problem::new(StatusCode::UPGRADE_REQUIRED, wrong.body_text())
@@ -40,7 +39,7 @@ pub async fn upgrade(
 }
 
 async fn talk(app: Arc<App>, mut socket: WebSocket, subscription: Subscription) {
-    let mut reader = Reader::new(&app.feed, subscription, Transport::Websocket);
+    let mut reader = FeedReader::new(&app.feed, subscription, Transport::Websocket);
     loop {
         tokio::select! {
             message = reader.next() => {

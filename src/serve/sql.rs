@@ -1,21 +1,20 @@
 //! `POST /v1/sql`: each question is answered by a process of its own ([`crate::sql::worker`]), a few at a
 //! time.
 
-use super::App;
-use super::board::State;
-use super::board::latest::Latest;
+use super::board::BoardState;
+use super::board::latest::LatestFilter;
 use super::filter::Filter;
-use super::format::{self, FileName, Format};
+use super::format::{self, FileName, ResponseFormat};
 use super::helper::Helper;
-use super::problem::{Problem, expect_json};
+use super::problem::{Problem, RestResponse, expect_json};
+use super::{App, AppState};
 use crate::config::query;
 use crate::sql::output::Printer;
-use crate::sql::worker::{Answer, Complaint, Needs, Question, Rows};
+use crate::sql::worker::{Needs, SqlAnswer, SqlError, SqlQuestion, SqlRows};
 use axum::body::Bytes;
-use axum::extract::State as Shared;
+use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::Response;
 use crossrate_dataflows::market::schema::RowKind;
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -47,16 +46,16 @@ pub const QUESTION: usize = 128 << 10;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Request {
+struct SqlRequest {
     query: String,
 }
 
 /// Answers a question.
 pub async fn ask(
-    Shared(app): Shared<Arc<App>>,
+    State(app): AppState,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Response, Problem> {
+) -> RestResponse {
     let begun = Instant::now();
     let outcome = match body {
         Ok(body) => answer(&app, &headers, &body).await,
@@ -68,11 +67,11 @@ pub async fn ask(
     outcome
 }
 
-async fn answer(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<Response, Problem> {
-    let format = Format::wanted(None, headers)?;
+async fn answer(app: &App, headers: &HeaderMap, body: &[u8]) -> RestResponse {
+    let format = ResponseFormat::wanted(None, headers)?;
     let form = "send {\"query\": \"select ..\"} as application/json";
     expect_json(headers, form)?;
-    let Request { query } =
+    let SqlRequest { query } =
         serde_json::from_slice(body).map_err(|error| Problem::bad_request(error.to_string()).hint(form))?;
     let turn = timeout(TURN, app.asking.acquire()).await.map_err(|_| {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "other questions are being answered")
@@ -89,7 +88,7 @@ async fn answer(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<Response,
 
 const LESS: &str = "ask for less: fewer rows by WHERE, no joins of everything with everything";
 
-async fn by_worker(app: &App, sql: String) -> Result<Rows, Problem> {
+async fn by_worker(app: &App, sql: String) -> Result<SqlRows, Problem> {
     let failed = |what: &str, error: io::Error, hint: &str| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the query's process {what}: {error}"))
             .hint(hint)
@@ -105,14 +104,14 @@ async fn by_worker(app: &App, sql: String) -> Result<Rows, Problem> {
         failed("failed", error, "the query probably needed more memory than it may have; ask for less")
     };
     let held = app.feed.board.read().bytes as u64;
-    let question = Question {
+    let question = SqlQuestion {
         sql,
         time_ms: TIME.as_millis() as u64,
         rows: ROWS,
         bytes: BYTES,
         memory: MEMORY + held * ROW_FACTOR,
     };
-    let mut worker = Worker::start().map_err(unstarted)?;
+    let mut worker = SqlProcess::start().map_err(unstarted)?;
     worker.tell(&serde_json::to_vec(&question).unwrap_or_default()).await.map_err(lost)?;
     let tables = match worker.hear().await.map_err(lost)? {
         Needs::Tables(tables) => tables,
@@ -120,13 +119,13 @@ async fn by_worker(app: &App, sql: String) -> Result<Rows, Problem> {
     };
     let lines = lines(&app.feed.board.read(), &tables);
     match worker.finish(lines).await.map_err(lost)? {
-        Answer::Rows(rows) => Ok(rows),
-        Answer::Refused(complaint) => Err(problem(complaint, &question.sql)),
+        SqlAnswer::Rows(rows) => Ok(rows),
+        SqlAnswer::Refused(complaint) => Err(problem(complaint, &question.sql)),
     }
 }
 
 /// The rows of some tables.
-fn lines(state: &State, tables: &[String]) -> Vec<Arc<super::board::series::CachedRow>> {
+fn lines(state: &BoardState, tables: &[String]) -> Vec<Arc<super::board::series::CachedRow>> {
     let kinds: BTreeSet<_> = RowKind::ALL
         .into_iter()
         .filter(|kind| tables.iter().any(|name| name == kind.schema().table))
@@ -134,11 +133,11 @@ fn lines(state: &State, tables: &[String]) -> Vec<Arc<super::board::series::Cach
     if kinds.is_empty() {
         return Vec::new();
     }
-    state.latest(&Filter::new(Some(kinds), None), usize::MAX, Latest::default())
+    state.latest(&Filter::new(Some(kinds), None), usize::MAX, LatestFilter::default())
 }
 
-fn problem(complaint: Complaint, sql: &str) -> Problem {
-    let Complaint { message, offset, time } = complaint;
+fn problem(complaint: SqlError, sql: &str) -> Problem {
+    let SqlError { message, offset, time } = complaint;
     let near = offset.and_then(|offset| sql.get(offset..)).filter(|rest| !rest.is_empty()).map(|rest| {
         let rest: String = rest.chars().take(30).collect();
         format!("it is about {rest:?}")
@@ -158,12 +157,12 @@ fn tables() -> String {
     RowKind::ALL.map(|kind| kind.schema().table).join(", ")
 }
 
-fn response(app: &App, rows: &Rows, format: Format, headers: &HeaderMap) -> Result<Response, Problem> {
+fn response(app: &App, rows: &SqlRows, format: ResponseFormat, headers: &HeaderMap) -> RestResponse {
     let body = match format {
-        Format::Json => serde_json::to_vec(rows).unwrap_or_default(),
-        Format::Lines => printed(rows, query::Format::Json),
-        Format::Csv => printed(rows, query::Format::Csv),
-        Format::Arrow => format::arrow_answer(&rows.columns, &rows.rows)?,
+        ResponseFormat::Json => serde_json::to_vec(rows).unwrap_or_default(),
+        ResponseFormat::Lines => printed(rows, query::AnswerFormat::Json),
+        ResponseFormat::Csv => printed(rows, query::AnswerFormat::Csv),
+        ResponseFormat::Arrow => format::arrow_answer(&rows.columns, &rows.rows)?,
     };
     let mut response = format::packed(&app.answers, body, headers)?;
     let headers = response.headers_mut();
@@ -174,7 +173,7 @@ fn response(app: &App, rows: &Rows, format: Format, headers: &HeaderMap) -> Resu
     Ok(response)
 }
 
-fn printed(rows: &Rows, format: query::Format) -> Vec<u8> {
+fn printed(rows: &SqlRows, format: query::AnswerFormat) -> Vec<u8> {
     let mut out = Vec::new();
     let mut printer = Printer::new(format, &mut out);
     // Writing to memory does not fail.
@@ -186,15 +185,15 @@ fn printed(rows: &Rows, format: query::Format) -> Vec<u8> {
 }
 
 /// A process that answers one question. It ends with this.
-struct Worker {
+struct SqlProcess {
     /// There until all is told.
     hears: Option<ChildStdin>,
     said: BufReader<ChildStdout>,
     _process: Helper,
 }
 
-impl Worker {
-    fn start() -> io::Result<Worker> {
+impl SqlProcess {
+    fn start() -> io::Result<SqlProcess> {
         let mut command = Command::new(crate::start::this_program()?);
         command
             .args(["query", "--worker"])
@@ -205,7 +204,7 @@ impl Worker {
         let (hears, said) = (child.stdin.take(), child.stdout.take());
         let process = Helper::new(child);
         let said = said.ok_or(io::ErrorKind::BrokenPipe)?;
-        Ok(Worker { hears, said: BufReader::new(said), _process: process })
+        Ok(SqlProcess { hears, said: BufReader::new(said), _process: process })
     }
 
     async fn tell(&mut self, line: &[u8]) -> io::Result<()> {
@@ -222,7 +221,7 @@ impl Worker {
     }
 
     /// Hands rows over, and waits for the answer.
-    async fn finish(mut self, rows: Vec<Arc<super::board::series::CachedRow>>) -> io::Result<Answer> {
+    async fn finish(mut self, rows: Vec<Arc<super::board::series::CachedRow>>) -> io::Result<SqlAnswer> {
         for chunk in rows.chunks(256) {
             let lines: Vec<&str> = chunk.iter().map(|row| &*row.json).collect();
             self.tell(lines.join("\n").as_bytes()).await?;

@@ -1,11 +1,11 @@
 //! Server-sent events: what is new, as it comes. The same messages as over the websocket.
 
-use super::App;
-use super::feed::{Reader, Subscription, Transport};
-use super::problem::Problem;
+use super::feed::{FeedReader, Subscription, Transport};
+use super::problem::{Problem, RestResponse};
 use super::query_params::QueryParams;
 use super::rest;
-use super::unknown::Unknown;
+use super::unknown::UnknownSeries;
+use super::{App, AppState};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -22,16 +22,12 @@ const MOST_READERS: u64 = 50_000;
 const COME_AGAIN_MS: u32 = 1_000;
 
 /// What is new, until the reader goes away or the server ends.
-pub async fn events(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    params: QueryParams,
-) -> Result<Response, Problem> {
+pub async fn events(State(app): AppState, headers: HeaderMap, params: QueryParams) -> RestResponse {
     let mut subscription = subscription(&app, &params)?;
     if let Some(last) = headers.get("last-event-id").and_then(|value| value.to_str().ok()) {
         subscription.after = Some(last.to_owned());
     }
-    let reader = Reader::new(&app.feed, subscription, Transport::Sse);
+    let reader = FeedReader::new(&app.feed, subscription, Transport::Sse);
     // It stands in the first event: clients tell of an event that says nothing else as of an empty one.
     let first = format!("retry: {COME_AGAIN_MS}\n");
     let turn = Arc::new(Semaphore::new(1));
@@ -58,7 +54,7 @@ pub async fn events(
 pub fn subscription(app: &App, params: &QueryParams) -> Result<Subscription, Problem> {
     params.only(&["kind", "name", "window", "windows", "after", "progress"])?;
     let filter = params.filter()?;
-    let unknown = Unknown::of_stream(&app.feed.board.read(), &filter);
+    let unknown = UnknownSeries::of_stream(&app.feed.board.read(), &filter);
     let subscription = Subscription {
         filter,
         unknown: (!unknown.is_empty()).then(|| serde_json::to_string(&unknown).unwrap_or_default().into()),

@@ -4,12 +4,11 @@
 
 use super::App;
 use super::board::series::{CachedRow, Series};
-use super::format::{self, FileName, Format, Times};
-use super::problem::Problem;
+use super::format::{self, FileName, ResponseFormat, Times};
+use super::problem::{Problem, RestResponse};
 use super::query_params::QueryParams;
 use super::series_window::series_window;
 use axum::http::HeaderMap;
-use axum::response::Response;
 use crossrate_dataflows::market::schema::RowKind;
 use crossrate_dataflows::market::value::{Decimal, Value};
 use num_bigint::BigInt;
@@ -26,7 +25,7 @@ const LENGTHS: [u64; 24] = [
 ];
 
 #[derive(Serialize)]
-struct Thinned<'a> {
+struct ThinnedSeries<'a> {
     kind: &'static str,
     name: &'a str,
     window: &'a str,
@@ -44,15 +43,15 @@ struct Bucket {
     windows: u64,
     /// How many of these have no value.
     missing: u64,
-    first: Option<Text>,
-    min: Option<Text>,
-    max: Option<Text>,
-    last: Option<Text>,
+    first: Option<DecimalText>,
+    min: Option<DecimalText>,
+    max: Option<DecimalText>,
+    last: Option<DecimalText>,
     /// The greatest deviation of its windows.
     max_std: Option<f64>,
     /// Of a symbol: the first price, the extremes and the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    candle: Option<Candle>,
+    candle: Option<ThinnedCandle>,
     trades: i64,
     missing_ids: i64,
     /// Windows whose row was corrected.
@@ -62,26 +61,26 @@ struct Bucket {
 }
 
 #[derive(Debug, PartialEq, Serialize)]
-struct Candle {
-    open: Option<Text>,
-    high: Option<Text>,
-    low: Option<Text>,
-    close: Option<Text>,
-    volume: Text,
+struct ThinnedCandle {
+    open: Option<DecimalText>,
+    high: Option<DecimalText>,
+    low: Option<DecimalText>,
+    close: Option<DecimalText>,
+    volume: DecimalText,
 }
 
 /// A decimal that is printed as rows print it.
 #[derive(Debug, Clone, PartialEq)]
-struct Text(Decimal);
+struct DecimalText(Decimal);
 
-impl Serialize for Text {
+impl Serialize for DecimalText {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0)
     }
 }
 
 /// A name's series in so many buckets at most.
-pub(super) fn series(app: &App, headers: &HeaderMap, params: &QueryParams) -> Result<Response, Problem> {
+pub(super) fn series(app: &App, headers: &HeaderMap, params: &QueryParams) -> RestResponse {
     let name = params.text("name").ok_or_else(|| {
         Problem::bad_request("name is missing").hint("name=XVGUSDT, say; /v1/catalog tells what there is")
     })?;
@@ -111,9 +110,9 @@ pub(super) fn series(app: &App, headers: &HeaderMap, params: &QueryParams) -> Re
         (kind, window, bucket_ms, rows)
     };
     let buckets = thin(kind, &rows, bucket_ms);
-    let answer = Thinned { kind: kind.as_str(), name: &name, window: &window, bucket_ms, buckets };
+    let answer = ThinnedSeries { kind: kind.as_str(), name: &name, window: &window, bucket_ms, buckets };
     let body = serde_json::to_vec(&answer).unwrap_or_default();
-    format::tagged(&app.answers, body, &FileName::new("series", Format::Json), headers)
+    format::tagged(&app.answers, body, &FileName::new("series", ResponseFormat::Json), headers)
 }
 
 /// How long buckets are, and the rows of those that a range touches: all of their windows, also at the edges.
@@ -162,10 +161,10 @@ impl Bucket {
         self.windows += 1;
         match decimal(if kind == RowKind::Basis { "basis" } else { "vwap" }) {
             Some(rate) => {
-                self.first.get_or_insert_with(|| Text(rate.clone()));
+                self.first.get_or_insert_with(|| DecimalText(rate.clone()));
                 extreme(&mut self.min, rate, |rate, least| rate < least);
                 extreme(&mut self.max, rate, |rate, greatest| rate > greatest);
-                self.last = Some(Text(rate.clone()));
+                self.last = Some(DecimalText(rate.clone()));
             }
             None => self.missing += 1,
         }
@@ -173,7 +172,7 @@ impl Bucket {
             self.max_std = Some(self.max_std.map_or(*std, |greatest| greatest.max(*std)));
         }
         if kind == RowKind::Symbol {
-            self.candle.get_or_insert_with(Candle::none).add(&decimal);
+            self.candle.get_or_insert_with(ThinnedCandle::none).add(&decimal);
         }
         self.trades += whole("trades");
         self.missing_ids += whole("missing_ids");
@@ -182,9 +181,15 @@ impl Bucket {
     }
 }
 
-impl Candle {
-    fn none() -> Candle {
-        Candle { open: None, high: None, low: None, close: None, volume: Text(Decimal::new(0, 0)) }
+impl ThinnedCandle {
+    fn none() -> ThinnedCandle {
+        ThinnedCandle {
+            open: None,
+            high: None,
+            low: None,
+            close: None,
+            volume: DecimalText(Decimal::new(0, 0)),
+        }
     }
 
     fn add<'a>(&mut self, decimal: &impl Fn(&str) -> Option<&'a Decimal>) {
@@ -194,7 +199,7 @@ impl Candle {
             return;
         }
         if let Some(open) = decimal("open") {
-            self.open.get_or_insert_with(|| Text(open.clone()));
+            self.open.get_or_insert_with(|| DecimalText(open.clone()));
         }
         if let Some(high) = decimal("high") {
             extreme(&mut self.high, high, |high, greatest| high > greatest);
@@ -202,22 +207,22 @@ impl Candle {
         if let Some(low) = decimal("low") {
             extreme(&mut self.low, low, |low, least| low < least);
         }
-        self.close = decimal("close").cloned().map(Text).or(self.close.take());
+        self.close = decimal("close").cloned().map(DecimalText).or(self.close.take());
         if let Some(volume) = volume {
             let (a, b) = aligned(&self.volume.0, volume);
-            self.volume = Text(Decimal::of(&(a + b), self.volume.0.places().max(volume.places())));
+            self.volume = DecimalText(Decimal::of(&(a + b), self.volume.0.places().max(volume.places())));
         }
     }
 }
 
 /// Keeps a value that is beyond the one that is there.
-fn extreme(kept: &mut Option<Text>, value: &Decimal, is_beyond: impl Fn(&BigInt, &BigInt) -> bool) {
+fn extreme(kept: &mut Option<DecimalText>, value: &Decimal, is_beyond: impl Fn(&BigInt, &BigInt) -> bool) {
     let replaces = kept.as_ref().is_none_or(|kept| {
         let (value, kept) = aligned(value, &kept.0);
         is_beyond(&value, &kept)
     });
     if replaces {
-        *kept = Some(Text(value.clone()));
+        *kept = Some(DecimalText(value.clone()));
     }
 }
 
@@ -263,8 +268,8 @@ mod tests {
         prices.iter().enumerate().map(row).collect()
     }
 
-    fn text(price: i64) -> Option<Text> {
-        Some(Text(Decimal::new(price.into(), 2)))
+    fn text(price: i64) -> Option<DecimalText> {
+        Some(DecimalText(Decimal::new(price.into(), 2)))
     }
 
     #[test]

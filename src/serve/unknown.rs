@@ -1,6 +1,6 @@
 //! Names and windows that are asked for and have no rows, with what was perhaps meant.
 
-use super::board::State;
+use super::board::BoardState;
 use super::filter::Filter;
 use super::nearest::nearest;
 use super::problem::Problem;
@@ -12,22 +12,22 @@ use std::sync::Arc;
 /// What has no rows, or none yet.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Asked {
+enum UnknownPart {
     Name(String),
     Window(String),
 }
 
 /// A name or a window definition without rows.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Unknown {
+pub(super) struct UnknownSeries {
     #[serde(flatten)]
-    asked: Asked,
+    asked: UnknownPart,
     hint: String,
 }
 
-impl Unknown {
+impl UnknownSeries {
     /// All that a filter asks for and that has no rows.
-    pub(super) fn of(state: &State, filter: &Filter) -> Vec<Unknown> {
+    pub(super) fn of(state: &BoardState, filter: &Filter) -> Vec<UnknownSeries> {
         let names = filter.names().into_iter().flatten().filter_map(|name| unknown_name(state, filter, name));
         let windows =
             filter.windows().into_iter().flatten().filter_map(|window| unknown_window(state, window));
@@ -35,25 +35,25 @@ impl Unknown {
     }
 
     /// The same without what the job's definition names: its rows are still to come.
-    pub(super) fn of_stream(state: &State, filter: &Filter) -> Vec<Unknown> {
-        let will_come = |unknown: &Unknown| match (&unknown.asked, &state.definition) {
-            (Asked::Name(name), Some(definition)) => definition.names(name),
+    pub(super) fn of_stream(state: &BoardState, filter: &Filter) -> Vec<UnknownSeries> {
+        let will_come = |unknown: &UnknownSeries| match (&unknown.asked, &state.definition) {
+            (UnknownPart::Name(name), Some(definition)) => definition.names(name),
             _ => false,
         };
-        Unknown::of(state, filter).into_iter().filter(|unknown| !will_come(unknown)).collect()
+        UnknownSeries::of(state, filter).into_iter().filter(|unknown| !will_come(unknown)).collect()
     }
 
     /// Why there is no answer.
     pub(super) fn problem(self) -> Problem {
         let detail = match self.asked {
-            Asked::Name(name) => format!("there are no rows of {name:?} (yet)"),
-            Asked::Window(window) => format!("there are no rows of windows {window:?} (yet)"),
+            UnknownPart::Name(name) => format!("there are no rows of {name:?} (yet)"),
+            UnknownPart::Window(window) => format!("there are no rows of windows {window:?} (yet)"),
         };
         Problem::new(StatusCode::NOT_FOUND, detail).hint(self.hint)
     }
 }
 
-fn unknown_name(state: &State, filter: &Filter, name: &Arc<str>) -> Option<Unknown> {
+fn unknown_name(state: &BoardState, filter: &Filter, name: &Arc<str>) -> Option<UnknownSeries> {
     let admitted = || state.series.keys().filter(|(kind, ..)| filter.admits_kind(*kind));
     if admitted().any(|(_, known, _)| known == name) {
         return None;
@@ -63,10 +63,10 @@ fn unknown_name(state: &State, filter: &Filter, name: &Arc<str>) -> Option<Unkno
         Some(meant) => format!("did you mean {meant}?"),
         None => "see /v1/catalog for what there is".to_owned(),
     };
-    Some(Unknown { asked: Asked::Name(name.to_string()), hint })
+    Some(UnknownSeries { asked: UnknownPart::Name(name.to_string()), hint })
 }
 
-fn unknown_window(state: &State, window: &Arc<str>) -> Option<Unknown> {
+fn unknown_window(state: &BoardState, window: &Arc<str>) -> Option<UnknownSeries> {
     let definition = state.definition.as_ref();
     let is_defined = definition.is_some_and(|known| known.windows.iter().any(|known| **known == **window));
     if is_defined || state.series.keys().any(|(_, _, known)| known == window) {
@@ -77,5 +77,5 @@ fn unknown_window(state: &State, window: &Arc<str>) -> Option<Unknown> {
         true => "there are no rows yet".to_owned(),
         false => format!("there are {}", windows.into_iter().collect::<Vec<_>>().join(", ")),
     };
-    Some(Unknown { asked: Asked::Window(window.to_string()), hint })
+    Some(UnknownSeries { asked: UnknownPart::Window(window.to_string()), hint })
 }

@@ -54,7 +54,7 @@ pub(super) struct AppendFile {
 
 /// What was committed of a file.
 #[derive(Debug, Copy, Clone)]
-pub(super) enum Committed {
+pub(super) enum CommittedState {
     /// This.
     Content(FileContent),
     /// So many bytes: an earlier version knew nothing else, so they are read once.
@@ -78,7 +78,7 @@ impl AppendFile {
         if !file.special {
             lock(&file.file, &file.name, files.predecessor.as_deref(), config.verbosity)?;
             let moved = match config.ledger() {
-                Some(SinkTarget::File(ledger)) => Moved::of(files, &whole(ledger)),
+                Some(SinkTarget::File(ledger)) => MovedFile::of(files, &whole(ledger)),
                 _ => None,
             };
             file.know(files, moved.as_ref(), strangers)?;
@@ -87,7 +87,7 @@ impl AppendFile {
     }
 
     /// Opens or makes one of which that was committed.
-    pub(super) fn open_at(path: &Path, committed: Committed) -> Result<Self> {
+    pub(super) fn open_at(path: &Path, committed: CommittedState) -> Result<Self> {
         let mut file = Self::opened(path)?;
         lock(&file.file, &file.name, None, Verbosity::Quiet)?;
         let then = file.key.clone();
@@ -118,7 +118,12 @@ impl AppendFile {
     }
 
     /// What the checkpoint knows of it.
-    fn know(&mut self, files: &CommittedFiles, moved: Option<&Moved>, strangers: Strangers) -> Result<()> {
+    fn know(
+        &mut self,
+        files: &CommittedFiles,
+        moved: Option<&MovedFile>,
+        strangers: Strangers,
+    ) -> Result<()> {
         let Some(then) = known_as(files, &self.key, moved) else {
             self.is_nobodys(files, strangers)?;
             self.claims = vec![FileChange::Grows(self.key.clone(), FileContent::empty())];
@@ -126,20 +131,20 @@ impl AppendFile {
         };
         let length = files.lengths.get(then).copied().unwrap_or(0);
         let committed = files.contents.get(then).copied();
-        self.holds(then, committed.map_or(Committed::Length(length), Committed::Content))
+        self.holds(then, committed.map_or(CommittedState::Length(length), CommittedState::Content))
     }
 
     /// Takes what was committed of it, under the name that it had then.
-    fn holds(&mut self, then: &str, committed: Committed) -> Result<()> {
+    fn holds(&mut self, then: &str, committed: CommittedState) -> Result<()> {
         let length = match committed {
-            Committed::Content(content) => content.length,
-            Committed::Length(length) => length,
+            CommittedState::Content(content) => content.length,
+            CommittedState::Length(length) => length,
         };
         self.is_as_long_as(length)?;
         let failed = |error| write_failed(&self.name, error);
         self.committed = match committed {
-            Committed::Content(content) => content,
-            Committed::Length(_) => FileContent::of(&mut self.file, length).map_err(failed)?,
+            CommittedState::Content(content) => content,
+            CommittedState::Length(_) => FileContent::of(&mut self.file, length).map_err(failed)?,
         };
         let hash = RunningHash::go_on(&mut self.file, &self.committed).map_err(failed)?;
         self.hash = hash.ok_or_else(|| {
@@ -147,7 +152,7 @@ impl AppendFile {
                 format!("{} is damaged: the last of its first {length} bytes are not as written", self.name);
             Failure::new(Exit::Failed, words).hint("put the file back, or start the job anew with --fresh")
         })?;
-        if then != self.key || matches!(committed, Committed::Length(_)) {
+        if then != self.key || matches!(committed, CommittedState::Length(_)) {
             self.claims = vec![FileChange::Gone(then.to_owned())];
             self.claims.extend(self.noted());
         }
@@ -233,13 +238,13 @@ impl Write for AppendFile {
 
 /// A file that holds the checkpoint was elsewhere when that was written: moved, or copied, with others beside
 /// it.
-struct Moved {
+struct MovedFile {
     from: PathBuf,
     to: PathBuf,
 }
 
-impl Moved {
-    fn of(files: &CommittedFiles, ledger: &str) -> Option<Moved> {
+impl MovedFile {
+    fn of(files: &CommittedFiles, ledger: &str) -> Option<MovedFile> {
         if files.lengths.contains_key(ledger) {
             return None;
         }
@@ -247,7 +252,7 @@ impl Moved {
         let mut of_name =
             files.lengths.keys().map(Path::new).filter(|path| path.file_name() == ledger.file_name());
         let (Some(from), None) = (of_name.next(), of_name.next()) else { return None };
-        Some(Moved { from: from.parent()?.to_owned(), to: ledger.parent()?.to_owned() })
+        Some(MovedFile { from: from.parent()?.to_owned(), to: ledger.parent()?.to_owned() })
     }
 
     /// Whether a file was there then, where another one is now.
@@ -265,7 +270,7 @@ fn whole(path: &Path) -> String {
 /// Under which path the checkpoint knows a file: its whole path, or, where it has been moved elsewhere, its
 /// name, if that is one only. One that is still where it was has not been moved: then this is another file,
 /// and not to be cut, unless the checkpoint has been moved from there too.
-fn known_as<'a>(files: &'a CommittedFiles, key: &str, moved: Option<&Moved>) -> Option<&'a str> {
+fn known_as<'a>(files: &'a CommittedFiles, key: &str, moved: Option<&MovedFile>) -> Option<&'a str> {
     let file_name = |path: &str| Path::new(path).file_name().map(ToOwned::to_owned);
     let gone = |path: &str| !Path::new(path).exists() || moved.is_some_and(|moved| moved.takes(path, key));
     if let Some((same, _)) = files.lengths.get_key_value(key) {

@@ -18,7 +18,7 @@ mod known;
 mod layout;
 pub(super) mod packing;
 
-use super::append_file::{AppendFile, Committed, remove_if_there, write_failed};
+use super::append_file::{AppendFile, CommittedState, remove_if_there, write_failed};
 use super::pack::Pack;
 use super::{Sink, SinkBatch};
 use crate::committed_files::content::FileContent;
@@ -27,13 +27,13 @@ use crate::config::{Config, DayForm, SinkTarget};
 use crate::exit::{Exit, Failure};
 use crate::file_lock::lock;
 use crate::rows::csv;
-use crate::rows::days::{PARQUET_SUM, Place, ROWS_PARQUET};
+use crate::rows::days::{DayFileKey, PARQUET_SUM, ROWS_PARQUET};
 use anyhow::Result;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::row::Row;
-use known::Known;
-use layout::Layout;
-use packing::Packing;
+use known::KnownDays;
+use layout::DaysLayout;
+use packing::PackQueue;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
@@ -47,27 +47,27 @@ const DAY: u64 = 86_400_000_000;
 const ENOUGH: usize = 1 << 20;
 
 /// A folder of files by day.
-pub(super) struct Days {
+pub(super) struct DailyFiles {
     form: DayForm,
-    layout: Layout,
+    layout: DaysLayout,
     /// Each window definition has files of its own.
     by_window: bool,
     /// Held for as long as the run may write here.
     lock: Arc<File>,
     /// How long after a day's end rows of it may come.
     span: u64,
-    open: BTreeMap<Place, Growing>,
-    over: Vec<Place>,
+    open: BTreeMap<DayFileKey, GrowingFile>,
+    over: Vec<DayFileKey>,
     /// What the checkpoint is to be told before anything is changed.
     claims: Vec<FileChange>,
     /// Of which nothing was committed, or what is to be begun anew: removed when the job is surely this
     /// run's.
     uncommitted: Vec<PathBuf>,
-    packing: Packing,
+    packing: PackQueue,
 }
 
 /// A file of a day that is not over.
-struct Growing {
+struct GrowingFile {
     file: AppendFile,
     buffer: Vec<u8>,
     /// Written to since it was marked.
@@ -87,7 +87,7 @@ fn day_of(row: &Row) -> u64 {
     if is_long { row.end.minus(1).micros() / DAY } else { row.start.micros() / DAY }
 }
 
-impl Days {
+impl DailyFiles {
     /// Opens or makes the folder, with the files as long as the checkpoint says.
     pub(super) fn open(
         config: &Config,
@@ -95,11 +95,11 @@ impl Days {
         folder: &Path,
         files: &CommittedFiles,
     ) -> Result<Self> {
-        let layout = Layout::open(form, folder)?;
+        let layout = DaysLayout::open(form, folder)?;
         let held = File::open(&layout.root).map_err(|error| layout.failed(error))?;
         lock(&held, &layout.name, files.predecessor.as_deref(), config.verbosity)?;
         let definition = &config.definition;
-        let mut days = Days {
+        let mut days = DailyFiles {
             form,
             layout,
             by_window: definition.windows.count() > 1,
@@ -109,7 +109,7 @@ impl Days {
             over: Vec::new(),
             claims: Vec::new(),
             uncommitted: Vec::new(),
-            packing: Packing::default(),
+            packing: PackQueue::default(),
         };
         days.restore_files(config, files)?;
         Ok(days)
@@ -124,12 +124,12 @@ impl Days {
     fn restore_files(&mut self, config: &Config, files: &CommittedFiles) -> Result<()> {
         let holds_checkpoint = matches!(config.ledger(), Some(SinkTarget::Days(_, folder))
             if folder.canonicalize().is_ok_and(|folder| folder == self.layout.root));
-        let mut known = Known::of(&self.layout, files, holds_checkpoint);
+        let mut known = KnownDays::of(&self.layout, files, holds_checkpoint);
         self.claims = std::mem::take(&mut known.renamed);
         if files.folders.get(&self.layout.key()).map(String::as_str) != Some(self.layout.growing) {
             self.claims.push(FileChange::Folder(self.layout.key(), self.layout.growing.to_owned()));
         }
-        let over = |days: &Days, place: &Place| {
+        let over = |days: &DailyFiles, place: &DayFileKey| {
             known.whole.contains(place) || files.until.is_some_and(|until| days.is_over(place.day, until))
         };
         // No row is added to a day that is over, so it is nobody's loss; an earlier version did not note
@@ -189,20 +189,20 @@ impl Days {
         Ok(())
     }
 
-    fn grow(&mut self, place: Place, file: AppendFile) -> &mut Growing {
-        let growing = Growing { file, buffer: Vec::new(), changed: false, columns: None };
+    fn grow(&mut self, place: DayFileKey, file: AppendFile) -> &mut GrowingFile {
+        let growing = GrowingFile { file, buffer: Vec::new(), changed: false, columns: None };
         self.open.entry(place).or_insert(growing)
     }
 
     fn take(&mut self, row: &Row) -> Result<()> {
         let window = self.by_window.then(|| row.window.clone());
-        let place = Place { day: day_of(row), kind: row.kind, window };
+        let place = DayFileKey { day: day_of(row), kind: row.kind, window };
         if !self.open.contains_key(&place) {
             let path = self.layout.make(&place)?;
             let columns = row.kind.schema().fields;
             let csv = self.form == DayForm::Csv;
             // The folder is locked, so nobody else has anything here.
-            let mut file = AppendFile::open_at(&path, Committed::Content(FileContent::empty()))?;
+            let mut file = AppendFile::open_at(&path, CommittedState::Content(FileContent::empty()))?;
             file.restore()?;
             let growing = self.grow(place.clone(), file);
             if csv {
@@ -226,7 +226,7 @@ impl Days {
     }
 
     /// Parquet is made of the rows of a day; of CSV nothing is to be made.
-    fn pack(&mut self, place: Place, over: bool) {
+    fn pack(&mut self, place: DayFileKey, over: bool) {
         if self.form == DayForm::Parquet {
             let folder = self.layout.path(&place, "");
             let lock = Arc::clone(&self.lock);
@@ -236,7 +236,7 @@ impl Days {
     }
 }
 
-impl Growing {
+impl GrowingFile {
     fn flush(&mut self, name: &str) -> Result<()> {
         if !self.buffer.is_empty() {
             self.file.write_all(&self.buffer).map_err(|error| write_failed(name, error))?;
@@ -247,7 +247,7 @@ impl Growing {
     }
 }
 
-impl Sink for Days {
+impl Sink for DailyFiles {
     fn write(&mut self, batch: &SinkBatch<'_>) -> Result<()> {
         batch.rows.iter().try_for_each(|row| self.take(row))?;
         for growing in self.open.values_mut() {
@@ -308,7 +308,7 @@ impl Sink for Days {
     }
 
     fn finish(&mut self, _: &SinkBatch<'_>) -> Result<()> {
-        let places: Vec<Place> = self.open.keys().cloned().collect();
+        let places: Vec<DayFileKey> = self.open.keys().cloned().collect();
         places.into_iter().for_each(|place| self.pack(place, false));
         self.packing.go_on(true)
     }

@@ -8,13 +8,13 @@ use crate::config::{Config, topic_of};
 use anyhow::Result;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use crossrate_dataflows::operators::closings::Refusal;
+use crossrate_dataflows::operators::closings::RefusedRecord;
 use serde::Serialize;
 use std::io::Write;
 use std::path::Path;
 
 /// A file of refused records.
-pub(super) struct DeadLetters {
+pub(super) struct DeadLetterFile {
     name: String,
     /// The topics that records come from.
     topics: Vec<String>,
@@ -22,7 +22,7 @@ pub(super) struct DeadLetters {
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct DeadLetterLine<'a> {
     partition: u32,
     /// Where there are several.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,17 +36,17 @@ struct Line<'a> {
     value_base64: Option<String>,
 }
 
-impl DeadLetters {
+impl DeadLetterFile {
     pub(super) fn file(config: &Config, path: &Path, files: &CommittedFiles) -> Result<Self> {
         let out = AppendFile::open(config, path, files)?;
-        Ok(DeadLetters { name: path.display().to_string(), topics: config.source.topics(), out })
+        Ok(DeadLetterFile { name: path.display().to_string(), topics: config.source.topics(), out })
     }
 }
 
-fn line(refusal: &Refusal, topics: &[String]) -> serde_json::Result<Vec<u8>> {
+fn line(refusal: &RefusedRecord, topics: &[String]) -> serde_json::Result<Vec<u8>> {
     let (topic, partition) = topic_of(refusal.partition, topics);
     let text = std::str::from_utf8(&refusal.value).ok();
-    let mut line = serde_json::to_vec(&Line {
+    let mut line = serde_json::to_vec(&DeadLetterLine {
         partition,
         topic,
         offset: refusal.offset,
@@ -59,7 +59,7 @@ fn line(refusal: &Refusal, topics: &[String]) -> serde_json::Result<Vec<u8>> {
     Ok(line)
 }
 
-impl Sink for DeadLetters {
+impl Sink for DeadLetterFile {
     fn write(&mut self, batch: &SinkBatch<'_>) -> Result<()> {
         let mut buffer = Vec::new();
         for refusal in batch.refused {

@@ -4,14 +4,14 @@
 use super::{Sink, SinkBatch};
 use crate::config::{Config, KafkaClient};
 use crate::kafka::rows::{DEFAULTS, send_refusal};
-use crate::kafka::topics::{self, Purpose};
-use crate::kafka::writer::{self, Producer, Undelivered, Waiting};
-use crate::kafka::{self, Listener};
+use crate::kafka::topics::{self, TopicPurpose};
+use crate::kafka::writer::{self, Producer, UndeliveredRecord, WaitNotice};
+use crate::kafka::{self, ErrorListener};
 use anyhow::Result;
 use rdkafka::producer::Producer as _;
 
 /// A topic of refused records, of a run whose ledger is not Kafka.
-pub(super) struct DeadLetters {
+pub(super) struct DeadLetterTopic {
     kafka: KafkaClient,
     topic: String,
     /// The topics that records come from.
@@ -19,14 +19,14 @@ pub(super) struct DeadLetters {
     producer: Producer,
 }
 
-impl DeadLetters {
+impl DeadLetterTopic {
     pub(super) fn open(config: &Config, topic: &str) -> Result<Self> {
-        topics::prepare(&config.kafka, config.verbosity, &[(topic, Purpose::DeadLetters)])?;
-        let listener = Listener::new(config.verbosity);
+        topics::prepare(&config.kafka, config.verbosity, &[(topic, TopicPurpose::DeadLetters)])?;
+        let listener = ErrorListener::new(config.verbosity);
         // A broker that is away is waited for: what was refused must not be lost.
         let own = [("enable.idempotence", "true"), ("message.timeout.ms", "0")];
         let producer = kafka::client(&config.kafka, &listener, DEFAULTS, &own)?;
-        Ok(DeadLetters {
+        Ok(DeadLetterTopic {
             kafka: config.kafka.clone(),
             topic: topic.to_owned(),
             topics: config.source.topics(),
@@ -34,12 +34,12 @@ impl DeadLetters {
         })
     }
 
-    fn drain(&self) -> Result<(), Undelivered> {
-        writer::drain(&self.producer, &mut Waiting::new(&self.kafka, self.producer.context()))
+    fn drain(&self) -> Result<(), UndeliveredRecord> {
+        writer::drain(&self.producer, &mut WaitNotice::new(&self.kafka, self.producer.context()))
     }
 }
 
-impl Sink for DeadLetters {
+impl Sink for DeadLetterTopic {
     fn write(&mut self, batch: &SinkBatch<'_>) -> Result<()> {
         let sent = batch
             .refused

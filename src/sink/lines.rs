@@ -12,33 +12,35 @@ use std::sync::MutexGuard;
 
 /// JSON lines. A line is written whole or, where the disk is full, the run ends; a run that takes it up cuts
 /// the file back.
-pub(super) struct Lines {
+pub(super) struct LinesSink {
     name: String,
-    out: Out,
+    out: LinesOutput,
     buffer: Vec<u8>,
 }
 
-enum Out {
+enum LinesOutput {
     Stdout(BackgroundWriter<io::Stdout>),
     File(BackgroundWriter<AppendFile>),
 }
 
-impl Lines {
+impl LinesSink {
     pub(super) fn stdout() -> Self {
-        let out = Out::Stdout(BackgroundWriter::new(io::stdout()));
-        Lines { name: "standard output".into(), out, buffer: Vec::new() }
+        let out = LinesOutput::Stdout(BackgroundWriter::new(io::stdout()));
+        LinesSink { name: "standard output".into(), out, buffer: Vec::new() }
     }
 
     pub(super) fn file(config: &Config, path: &Path, files: &CommittedFiles) -> Result<Self> {
-        let out = Out::File(BackgroundWriter::new(AppendFile::open(config, path, files)?));
-        Ok(Lines { name: path.display().to_string(), out, buffer: Vec::new() })
+        let out = LinesOutput::File(BackgroundWriter::new(AppendFile::open(config, path, files)?));
+        Ok(LinesSink { name: path.display().to_string(), out, buffer: Vec::new() })
     }
 
     /// The file, with nothing under way.
     fn settled(&mut self) -> Result<Option<MutexGuard<'_, AppendFile>>> {
         match &mut self.out {
-            Out::Stdout(_) => Ok(None),
-            Out::File(file) => Ok(Some(file.settle().map_err(|error| write_failed(&self.name, error))?)),
+            LinesOutput::Stdout(_) => Ok(None),
+            LinesOutput::File(file) => {
+                Ok(Some(file.settle().map_err(|error| write_failed(&self.name, error))?))
+            }
         }
     }
 
@@ -46,8 +48,8 @@ impl Lines {
         let buffer = std::mem::take(&mut self.buffer);
         let written = match &mut self.out {
             // It holds back what follows the last line end, and there is nothing: batches are whole lines.
-            Out::Stdout(out) => out.write(buffer),
-            Out::File(file) => file.write(buffer),
+            LinesOutput::Stdout(out) => out.write(buffer),
+            LinesOutput::File(file) => file.write(buffer),
         };
         self.buffer = written.map_err(|error| write_failed(&self.name, error))?;
         Ok(())
@@ -57,7 +59,7 @@ impl Lines {
 /// Bytes that are worth a system call.
 const ENOUGH: usize = 1 << 20;
 
-impl Sink for Lines {
+impl Sink for LinesSink {
     fn write(&mut self, batch: &SinkBatch<'_>) -> Result<()> {
         for row in batch.rows {
             self.buffer.extend_from_slice(row.json.as_bytes());
@@ -71,8 +73,8 @@ impl Sink for Lines {
 
     fn finish(&mut self, _: &SinkBatch<'_>) -> Result<()> {
         let settled = match &mut self.out {
-            Out::Stdout(out) => out.settle().map(drop),
-            Out::File(file) => file.settle().map(drop),
+            LinesOutput::Stdout(out) => out.settle().map(drop),
+            LinesOutput::File(file) => file.settle().map(drop),
         };
         settled.map_err(|error| write_failed(&self.name, error).into())
     }

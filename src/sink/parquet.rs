@@ -7,7 +7,7 @@
 
 use super::append_file::{remove_if_there, write_failed};
 use super::pack::Pack;
-use crate::checksum::Summed;
+use crate::checksum::HashingWriter;
 use crate::exit::{Exit, Failure};
 use crate::rows::columns;
 use crate::rows::days::{GATHERED, PARQUET_SUM, ROWS_PARQUET};
@@ -71,7 +71,7 @@ fn fields(day: &Pack) -> impl Iterator<Item = (usize, &'static Field)> {
 fn write(gathered: &Path, aside: &Path, day: &Pack) -> Result<String, ParquetError> {
     let kind = day.kind;
     let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
-    let file = Summed::new(File::create(aside)?);
+    let file = HashingWriter::new(File::create(aside)?);
     let mut writer = SerializedFileWriter::new(file, Arc::new(schema(day)?), Arc::new(properties))?;
     let mut rows: Vec<Vec<Value>> = Vec::new();
     for line in BufReader::new(File::open(gathered)?).lines() {
@@ -116,13 +116,13 @@ fn schema(day: &Pack) -> Result<Type, ParquetError> {
 }
 
 fn group(
-    mut group: SerializedRowGroupWriter<'_, Summed<File>>,
+    mut group: SerializedRowGroupWriter<'_, HashingWriter<File>>,
     day: &Pack,
     rows: &[Vec<Value>],
 ) -> Result<(), ParquetError> {
     for (place, column) in fields(day) {
         let of = rows.iter().map(|row| &row[place]);
-        let required = Required(columns::is_required(column));
+        let required = ColumnNulls(columns::is_required(column));
         match column.ty {
             FieldType::Integer => next::<Int64Type>(&mut group, required, of, |value| match value {
                 Value::Integer(n) => Some(*n),
@@ -153,14 +153,14 @@ fn group(
 
 /// Whether no row is without a column.
 #[derive(Copy, Clone)]
-struct Required(bool);
+struct ColumnNulls(bool);
 
 /// What stands beside a decimal may be null where that is.
-const NULLABLE: Required = Required(false);
+const NULLABLE: ColumnNulls = ColumnNulls(false);
 
 fn next<'a, T: DataType>(
-    group: &mut SerializedRowGroupWriter<'_, Summed<File>>,
-    required: Required,
+    group: &mut SerializedRowGroupWriter<'_, HashingWriter<File>>,
+    required: ColumnNulls,
     values: impl Iterator<Item = &'a Value>,
     of: impl Fn(&Value) -> Option<T::T>,
 ) -> Result<(), ParquetError> {

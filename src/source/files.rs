@@ -28,23 +28,23 @@ mod unpack;
 mod verify;
 
 pub use lines::Start;
-pub use parts::Part;
+pub use parts::ArchivePart;
 
-use lines::{Bytes, Lines, Stop};
-use unpack::Raw;
+use lines::{Bytes, LineCutter, ReadStop};
+use unpack::ByteSource;
 
 /// An input that was found and is not yet read.
 #[derive(Debug)]
-pub struct Input {
+pub struct InputFile {
     name: String,
-    place: Place,
+    place: InputPlace,
     symbol: Option<String>,
     mapping: Option<MappingFile>,
 }
 
 /// Where an input is.
 #[derive(Debug)]
-enum Place {
+enum InputPlace {
     /// A regular file, open.
     File { path: PathBuf, file: File },
     /// A named pipe or a device. A pipe is opened when it is read, since opening it waits for its writer.
@@ -55,7 +55,7 @@ enum Place {
 
 /// What may tell the symbol of an archive, and its format.
 #[derive(Debug, Copy, Clone)]
-struct Named<'a> {
+struct ArchiveNames<'a> {
     /// The file's name without its folder; none of standard input.
     file: Option<&'a str>,
     /// The name of a member in an archive of files.
@@ -66,7 +66,7 @@ struct Named<'a> {
     mapping: Option<&'a MappingFile>,
 }
 
-impl<'a> Named<'a> {
+impl<'a> ArchiveNames<'a> {
     /// The nearest first, without folders.
     fn names(&self) -> impl Iterator<Item = &'a str> {
         let last = |path: &'a str| path.rsplit(['/', '\\']).next().unwrap_or(path);
@@ -85,31 +85,36 @@ impl<'a> Named<'a> {
 
 /// How the records of a file are read.
 #[derive(Debug, Copy, Clone)]
-pub struct Reading<'a> {
+pub struct FileDecoding<'a> {
     /// `--symbol`.
     pub symbol: Option<&'a str>,
     /// `--format`.
     pub format: &'a Format,
 }
 
-impl Input {
+impl InputFile {
     /// Finds an input, and looks at its beginning if it is a regular file. `-` is standard input. With
     /// `again`, a later run must be able to read it again.
-    pub fn open(path: &Path, reading: &Reading<'_>, again: bool) -> Result<Self> {
+    pub fn open(path: &Path, reading: &FileDecoding<'_>, again: bool) -> Result<Self> {
         let mut input = Self::find(path, reading, again)?;
         input.look().with_context(|| format!("cannot read {}", input.name))?;
         Ok(input)
     }
 
     /// Finds an input without a look at what is in it.
-    pub fn find(path: &Path, reading: &Reading<'_>, again: bool) -> Result<Self> {
+    pub fn find(path: &Path, reading: &FileDecoding<'_>, again: bool) -> Result<Self> {
         let symbol = reading.symbol.map(str::to_owned);
         let mapping = match reading.format {
             Format::Binance => None,
             Format::Mapped(mapping) => Some(mapping.clone()),
         };
         if path.as_os_str() == STDIN {
-            return Ok(Input { name: "standard input".into(), place: Place::Stdin, symbol, mapping });
+            return Ok(InputFile {
+                name: "standard input".into(),
+                place: InputPlace::Stdin,
+                symbol,
+                mapping,
+            });
         }
         let name = path.display().to_string();
         let metadata = std::fs::metadata(path).map_err(|error| cannot_open(&name, error))?;
@@ -127,19 +132,21 @@ impl Input {
                 .hint("put it into a file, or write rows to standard output, which keeps no checkpoint")
                 .into());
             }
-            return Ok(Input { name, place: Place::Stream(path.to_owned()), symbol, mapping });
+            return Ok(InputFile { name, place: InputPlace::Stream(path.to_owned()), symbol, mapping });
         }
         let file = File::open(path).map_err(|error| cannot_open(&name, error))?;
-        Ok(Input { name, place: Place::File { path: path.to_owned(), file }, symbol, mapping })
+        Ok(InputFile { name, place: InputPlace::File { path: path.to_owned(), file }, symbol, mapping })
     }
 
     /// Verifies that a packed file is whole, before anything is made of it.
     pub fn verify(&mut self, is_committed: bool, interrupted: &AtomicBool) -> Result<()> {
-        let Place::File { path, file } = &mut self.place else { return Ok(()) };
+        let InputPlace::File { path, file } = &mut self.place else { return Ok(()) };
         match verify::verify(path, file, is_committed, interrupted) {
             Ok(()) => Ok(()),
-            Err(Stop::Closed) => Err(stopped()),
-            Err(Stop::Failed(failure)) => Err(failure).with_context(|| format!("cannot read {}", self.name)),
+            Err(ReadStop::Closed) => Err(stopped()),
+            Err(ReadStop::Failed(failure)) => {
+                Err(failure).with_context(|| format!("cannot read {}", self.name))
+            }
         }
     }
 
@@ -151,27 +158,27 @@ impl Input {
     /// A regular file once more, which shares its place with it.
     pub fn file(&self) -> io::Result<Option<File>> {
         match &self.place {
-            Place::File { file, .. } => file.try_clone().map(Some),
-            Place::Stream(_) | Place::Stdin => Ok(None),
+            InputPlace::File { file, .. } => file.try_clone().map(Some),
+            InputPlace::Stream(_) | InputPlace::Stdin => Ok(None),
         }
     }
 
     /// Whether the beginning of a regular file, or of all its members, can be read and is something that we
     /// know.
     fn look(&mut self) -> Result<()> {
-        let Place::File { path, file } = &mut self.place else { return Ok(()) };
+        let InputPlace::File { path, file } = &mut self.place else { return Ok(()) };
         let failed = |error: io::Error| Failure::new(Exit::Unreachable, "it cannot be read").because(error);
         let copy = file.try_clone().map_err(failed)?;
         let name = file_name(path);
-        let named = Named {
+        let named = ArchiveNames {
             file: name.as_deref(),
             member: None,
             symbol: self.symbol.as_deref(),
             mapping: self.mapping.as_ref(),
         };
-        match unpack::members(Raw::File(copy), &named, &mut lines::look) {
-            Err(Stop::Failed(failure)) => return Err(failure.into()),
-            Ok(()) | Err(Stop::Closed) => {}
+        match unpack::members(ByteSource::File(copy), &named, &mut lines::look) {
+            Err(ReadStop::Failed(failure)) => return Err(failure.into()),
+            Ok(()) | Err(ReadStop::Closed) => {}
         }
         file.seek(SeekFrom::Start(0)).map_err(failed)?;
         Ok(())
@@ -188,9 +195,9 @@ impl Input {
         std::thread::Builder::new().name(format!("file-{number}")).spawn(move || {
             let last = match self.read(&start, &feed, &waker) {
                 Ok(()) => Delivery::End,
-                Err(Stop::Failed(failure)) => Delivery::Failed(failure.into()),
+                Err(ReadStop::Failed(failure)) => Delivery::Failed(failure.into()),
                 // There is nobody left to tell.
-                Err(Stop::Closed) => return,
+                Err(ReadStop::Closed) => return,
             };
             if feed.push(last).is_ok() {
                 waker();
@@ -198,35 +205,35 @@ impl Input {
         })
     }
 
-    fn read(self, start: &Start, feed: &Feed, waker: &Waker) -> Result<(), Stop> {
+    fn read(self, start: &Start, feed: &Feed, waker: &Waker) -> Result<(), ReadStop> {
         let (raw, name) = self.place.raw()?;
-        let named = Named {
+        let named = ArchiveNames {
             file: name.as_deref(),
             member: None,
             symbol: self.symbol.as_deref(),
             mapping: self.mapping.as_ref(),
         };
-        let mut lines = Lines::new(start, feed, waker);
+        let mut lines = LineCutter::new(start, feed, waker);
         unpack::members(raw, &named, &mut |bytes: &mut Bytes<'_>, named| lines.member(bytes, named))?;
         lines.end()
     }
 }
 
-impl Place {
+impl InputPlace {
     /// Its bytes, and the file's name.
-    fn raw(self) -> Result<(Raw, Option<String>), Failure> {
+    fn raw(self) -> Result<(ByteSource, Option<String>), Failure> {
         let failed = |error: io::Error| Failure::new(Exit::Unreachable, "it cannot be opened").because(error);
         match self {
-            Place::File { path, file } => Ok((Raw::File(file), file_name(&path))),
-            Place::Stream(path) => {
+            InputPlace::File { path, file } => Ok((ByteSource::File(file), file_name(&path))),
+            InputPlace::Stream(path) => {
                 let pipe = File::open(&path).map_err(failed)?;
-                Ok((Raw::Stream { from: Box::new(pipe), live: true }, file_name(&path)))
+                Ok((ByteSource::Stream { from: Box::new(pipe), live: true }, file_name(&path)))
             }
-            Place::Stdin => {
+            InputPlace::Stdin => {
                 // A descriptor of its own: nobody else reads it, and it has no buffer.
                 let stdin = File::from(io::stdin().as_fd().try_clone_to_owned().map_err(failed)?);
                 let live = !stdin.metadata().is_ok_and(|found| found.is_file());
-                Ok((Raw::Stream { from: Box::new(stdin), live }, None))
+                Ok((ByteSource::Stream { from: Box::new(stdin), live }, None))
             }
         }
     }

@@ -13,21 +13,21 @@ mod watch;
 
 use crate::config::{Config, KafkaSource, StartOffset, TopicSource};
 use crate::exit::{Exit, Failure};
-use crate::kafka::{self, Listener, Meaning, PATIENCE};
-use crate::source::Opened;
+use crate::kafka::{self, ErrorListener, ErrorMeaning, PATIENCE};
+use crate::source::AssignedPartitions;
 use crate::source::registry::Registry;
 use crate::source::starts::{StartAt, Starts};
 use crate::start;
 use crate::wire::mapping::Mapping;
 use crate::workers::{WorkerWaker, Workers};
 use anyhow::Result;
-use log::Plan;
-pub use meeting::Meeting;
-use meeting::Met;
+use log::PartitionRange;
+pub use meeting::ClientWarmup;
+use meeting::ConnectedClients;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::topic_partition_list::Offset;
-use reader::Reader;
+use reader::PartitionReader;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -35,7 +35,7 @@ use std::time::{Duration, Instant};
 use watch::{Adopter, Watch};
 
 /// A client that reads.
-type Client = BaseConsumer<Listener>;
+type SourceClient = BaseConsumer<ErrorListener>;
 
 /// Bytes that librdkafka reads ahead for all partitions of a client together, in KiB.
 const READ_AHEAD_KIB: usize = 64 << 10;
@@ -46,27 +46,27 @@ const WATCH: Duration = Duration::from_secs(5);
 const WATCH_PROPERTY: &str = "topic.metadata.refresh.interval.ms";
 
 /// Opens the topic and starts a reader for each worker of this process that has partitions, or may get some;
-/// with the clients of an earlier [`Meeting`] where they have met a broker.
+/// with the clients of an earlier [`ClientWarmup`] where they have met a broker.
 pub fn open(
     config: &Config,
     source: &TopicSource,
     workers: &Workers,
     starts: &Starts,
-    meeting: Option<Meeting>,
+    meeting: Option<ClientWarmup>,
     registry: Option<&Arc<Registry>>,
-) -> Result<Vec<Opened>> {
-    let reading = Reading { mapping: source.format.mapping()?, registry: registry.cloned() };
+) -> Result<Vec<AssignedPartitions>> {
+    let reading = TopicDecoding { mapping: source.format.mapping()?, registry: registry.cloned() };
     let context = Context { config, source };
-    let (first, mut clients) = match meeting.and_then(Meeting::met) {
-        Some(Met { first, clients }) => (first, clients),
-        None => (context.client(Listener::new(config.verbosity), 1)?, Vec::new()),
+    let (first, mut clients) = match meeting.and_then(ClientWarmup::met) {
+        Some(ConnectedClients { first, clients }) => (first, clients),
+        None => (context.client(ErrorListener::new(config.verbosity), 1)?, Vec::new()),
     };
     clients.resize_with(workers.wakers.len(), || None);
     let count = context.partitions(&first)?;
     let local = |number: u32| workers.local((source.first + number) as usize);
     let numbers: Vec<u32> = (0..count).filter(|number| local(*number).is_some()).collect();
     let plans = context.plans(&first, &numbers, starts)?;
-    let mut of_workers: Vec<Vec<Plan>> = workers.wakers.iter().map(|_| Vec::new()).collect();
+    let mut of_workers: Vec<Vec<PartitionRange>> = workers.wakers.iter().map(|_| Vec::new()).collect();
     for plan in plans {
         if let Some(local) = local(plan.number) {
             of_workers[local].push(plan);
@@ -77,24 +77,25 @@ pub fn open(
     let away = Arc::default();
     for ((plans, worker), client) in of_workers.into_iter().zip(&workers.wakers).zip(clients) {
         if source.exit_at_end && plans.is_empty() {
-            opened.push(Opened::default());
+            opened.push(AssignedPartitions::default());
             continue;
         }
         let client = match client {
             Some(client) => client,
-            None => context.client(Listener::new(config.verbosity), plans.len())?,
+            None => context.client(ErrorListener::new(config.verbosity), plans.len())?,
         };
         // A look at the topic first: a client that knows no leader would wait for a timer before it fetches.
         context.partitions(&client)?;
         let woken = WorkerWaker::default();
         let (told, news) = mpsc::channel();
-        let reader = Reader::new(context, client, &reading, worker.waker(), &woken, news, Arc::clone(&away));
+        let reader =
+            PartitionReader::new(context, client, &reading, worker.waker(), &woken, news, Arc::clone(&away));
         let (partitions, mailbox) = reader.start(plans, woken.clone())?;
         start::tell(
             config.verbosity,
             format_args!("{} partitions of {} are read", partitions.len(), source.topic),
         );
-        opened.push(Opened {
+        opened.push(AssignedPartitions {
             partitions,
             adopted: if source.exit_at_end { Vec::new() } else { vec![mailbox] },
         });
@@ -117,7 +118,7 @@ pub fn open(
 }
 
 /// How the records of a topic are read.
-struct Reading {
+struct TopicDecoding {
     /// Where that is not the exchange's own way.
     mapping: Option<Arc<Mapping>>,
     /// Where schemas are that records name.
@@ -135,7 +136,7 @@ pub fn ends(config: &Config, source: &KafkaSource) -> Result<BTreeMap<u32, i64>>
 
 fn ends_of(config: &Config, source: &TopicSource) -> Result<BTreeMap<u32, i64>> {
     let context = Context { config, source };
-    let client = context.client(Listener::new(config.verbosity), 1)?;
+    let client = context.client(ErrorListener::new(config.verbosity), 1)?;
     let count = context.partitions(&client)?;
     let ends =
         (0..count).map(|number| Ok((source.first + number, context.bounds(&client, number)?.1))).collect();
@@ -173,7 +174,7 @@ struct Context<'a> {
 
 impl Context<'_> {
     /// A client for so many partitions.
-    fn client(&self, listener: Listener, partitions: usize) -> Result<Client> {
+    fn client(&self, listener: ErrorListener, partitions: usize) -> Result<SourceClient> {
         let defaults = reading_ahead(partitions);
         let defaults: Vec<(&str, &str)> =
             defaults.iter().map(|(key, value)| (*key, value.as_str())).collect();
@@ -184,7 +185,7 @@ impl Context<'_> {
     }
 
     /// How many partitions the topic has. Waits for the broker as long as [`PATIENCE`].
-    fn partitions(&self, client: &Client) -> Result<u32> {
+    fn partitions(&self, client: &SourceClient) -> Result<u32> {
         let serve = || while client.poll(Duration::ZERO).is_some() {};
         let topic = &self.source.topic;
         let count = kafka::partitions(&self.source.client, client.client(), serve, topic, Some(PATIENCE))?;
@@ -200,14 +201,16 @@ impl Context<'_> {
     }
 
     /// The first offset of a partition, and its last stable one.
-    fn bounds(&self, client: &Client, number: u32) -> Result<(i64, i64)> {
+    fn bounds(&self, client: &SourceClient, number: u32) -> Result<(i64, i64)> {
         let topic = &self.source.topic;
         let deadline = Instant::now() + PATIENCE;
         loop {
             match client.fetch_watermarks(topic, number as i32, Duration::from_secs(2)) {
                 Ok(bounds) => return Ok(bounds),
                 // A partition whose leader is being chosen has one soon.
-                Err(error) if Meaning::of_error(&error) == Meaning::Away && Instant::now() < deadline => {
+                Err(error)
+                    if ErrorMeaning::of_error(&error) == ErrorMeaning::Away && Instant::now() < deadline =>
+                {
                     while client.poll(Duration::ZERO).is_some() {}
                 }
                 Err(error) => {
@@ -219,7 +222,7 @@ impl Context<'_> {
     }
 
     /// Where each of these partitions begins and ends.
-    fn plans(&self, client: &Client, numbers: &[u32], starts: &Starts) -> Result<Vec<Plan>> {
+    fn plans(&self, client: &SourceClient, numbers: &[u32], starts: &Starts) -> Result<Vec<PartitionRange>> {
         let at_time = match self.source.start {
             StartOffset::Timestamp(ms) => self.offsets_at(client, numbers, ms)?,
             _ => BTreeMap::new(),
@@ -240,7 +243,7 @@ impl Context<'_> {
                     let needed = if is_done { from.max(low) } else { from };
                     self.is_still_there(number, needed, next, low, high)?;
                     // Whether it began inside the log, the checkpoint knows.
-                    Plan { number, from, inside_log: false, end: None }
+                    PartitionRange { number, from, inside_log: false, end: None }
                 }
                 None => {
                     let from = match self.source.start {
@@ -253,7 +256,7 @@ impl Context<'_> {
                         }
                     };
                     // Retention may have cut the log.
-                    Plan { number, from, inside_log: from > 0, end: None }
+                    PartitionRange { number, from, inside_log: from > 0, end: None }
                 }
             };
             if self.source.exit_at_end {
@@ -302,7 +305,7 @@ impl Context<'_> {
 
     /// The first offset of each partition whose record has this timestamp or a later one; none where there is
     /// none.
-    fn offsets_at(&self, client: &Client, numbers: &[u32], ms: i64) -> Result<BTreeMap<u32, i64>> {
+    fn offsets_at(&self, client: &SourceClient, numbers: &[u32], ms: i64) -> Result<BTreeMap<u32, i64>> {
         let topic = &self.source.topic;
         let failed = |error| {
             let what = format!("cannot look up offsets by time in topic {topic}");

@@ -2,12 +2,12 @@
 //! begun.
 
 use super::extent::Extent;
-use super::files::{self, Input, Reading};
-use super::kafka::{self, Meeting};
+use super::files::{self, FileDecoding, InputFile};
+use super::kafka::{self, ClientWarmup};
 use super::registry::Registry;
 use super::simulated::{self, Market};
 use super::starts::Starts;
-use super::{Opened, PartitionFeed};
+use super::{AssignedPartitions, PartitionFeed};
 use crate::config::{Config, FileSource, KafkaSource, STDIN, SimulatedSource, Source};
 use crate::exit::stopped;
 use crate::workers::Workers;
@@ -18,30 +18,30 @@ use std::time::Instant;
 
 /// The source of a run before it is known where to begin: all of it is there, and no reader has begun.
 #[derive(Debug)]
-pub struct Unopened {
+pub struct UnopenedSource {
     /// The files of this process.
-    inputs: Vec<(u32, Input)>,
+    inputs: Vec<(u32, InputFile)>,
     /// Clients that are finding their broker, of each topic.
-    meetings: Vec<Meeting>,
+    meetings: Vec<ClientWarmup>,
 }
 
-impl Unopened {
+impl UnopenedSource {
     /// Looks at the files of this process's partitions: all of them are there, and whole as far as that can
     /// be known, before anything is read or written.
-    pub fn look(config: &Config, workers: &Workers, interrupted: &AtomicBool) -> Result<Unopened> {
+    pub fn look(config: &Config, workers: &Workers, interrupted: &AtomicBool) -> Result<UnopenedSource> {
         let mut inputs = Vec::new();
         if let Source::Files(FileSource { paths, symbol, format, verify }) = &config.source {
-            let reading = Reading { symbol: symbol.as_deref(), format };
+            let reading = FileDecoding { symbol: symbol.as_deref(), format };
             let mine = (0..).zip(paths).filter(|(number, _)| workers.local(*number).is_some());
             for (number, path) in mine {
-                inputs.push((number as u32, Input::open(path, &reading, config.has_ledger())?));
+                inputs.push((number as u32, InputFile::open(path, &reading, config.has_ledger())?));
             }
             if *verify {
                 let has_ledger = config.has_ledger();
                 inputs.iter_mut().try_for_each(|(_, input)| input.verify(has_ledger, interrupted))?;
             }
         }
-        Ok(Unopened { inputs, meetings: Vec::new() })
+        Ok(UnopenedSource { inputs, meetings: Vec::new() })
     }
 
     /// How far the files of this process are read; none where one of them is no regular file.
@@ -53,7 +53,7 @@ impl Unopened {
     pub fn meet(&mut self, config: &Arc<Config>, workers: &Workers) {
         if let Source::Kafka(source) = &config.source {
             self.meetings =
-                source.each().iter().map(|topic| Meeting::begin(config, topic, workers)).collect();
+                source.each().iter().map(|topic| ClientWarmup::begin(config, topic, workers)).collect();
         }
     }
 }
@@ -67,50 +67,57 @@ pub fn reader_of_stdin(config: &Config) -> usize {
 }
 
 /// Opens the source once for all workers of this process, when the first of them knows where to begin.
-pub struct Opening {
+pub struct SourceOpener {
     config: Arc<Config>,
     workers: Arc<Workers>,
-    state: Mutex<State>,
+    state: Mutex<OpenerState>,
 }
 
-enum State {
-    Unopened(Unopened),
+enum OpenerState {
+    Unopened(UnopenedSource),
     /// What each worker has not taken yet.
-    Opened(Vec<Opened>),
+    Opened(Vec<AssignedPartitions>),
     /// The worker that tried has said why.
     Failed,
 }
 
-impl std::fmt::Debug for Opening {
+impl std::fmt::Debug for SourceOpener {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Opening").field("workers", &self.workers).finish_non_exhaustive()
     }
 }
 
-impl Opening {
+impl SourceOpener {
     /// The opening of a source that is there.
-    pub fn new(config: &Arc<Config>, workers: &Arc<Workers>, source: Unopened) -> Opening {
+    pub fn new(config: &Arc<Config>, workers: &Arc<Workers>, source: UnopenedSource) -> SourceOpener {
         let (config, workers) = (Arc::clone(config), Arc::clone(workers));
-        Opening { config, workers, state: Mutex::new(State::Unopened(source)) }
+        SourceOpener { config, workers, state: Mutex::new(OpenerState::Unopened(source)) }
     }
 
     /// The partitions of a worker of this process.
-    pub fn take(&self, local: usize, starts: &Starts) -> Result<Opened> {
+    pub fn take(&self, local: usize, starts: &Starts) -> Result<AssignedPartitions> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        *state = match std::mem::replace(&mut *state, State::Failed) {
-            State::Unopened(source) => State::Opened(open(&self.config, &self.workers, source, starts)?),
+        *state = match std::mem::replace(&mut *state, OpenerState::Failed) {
+            OpenerState::Unopened(source) => {
+                OpenerState::Opened(open(&self.config, &self.workers, source, starts)?)
+            }
             other => other,
         };
         match &mut *state {
-            State::Opened(all) => Ok(std::mem::take(&mut all[local])),
-            State::Unopened(_) | State::Failed => Err(stopped()),
+            OpenerState::Opened(all) => Ok(std::mem::take(&mut all[local])),
+            OpenerState::Unopened(_) | OpenerState::Failed => Err(stopped()),
         }
     }
 }
 
 /// The partitions of each worker of this process.
-fn open(config: &Config, workers: &Workers, source: Unopened, starts: &Starts) -> Result<Vec<Opened>> {
-    let Unopened { inputs, meetings } = source;
+fn open(
+    config: &Config,
+    workers: &Workers,
+    source: UnopenedSource,
+    starts: &Starts,
+) -> Result<Vec<AssignedPartitions>> {
+    let UnopenedSource { inputs, meetings } = source;
     match &config.source {
         Source::Files(_) => read_files(config, workers, inputs, starts),
         Source::Simulated(source) => read_market(source, workers, starts),
@@ -123,8 +130,8 @@ fn read_topics(
     source: &KafkaSource,
     workers: &Workers,
     starts: &Starts,
-    meetings: Vec<Meeting>,
-) -> Result<Vec<Opened>> {
+    meetings: Vec<ClientWarmup>,
+) -> Result<Vec<AssignedPartitions>> {
     let mut opened = none_yet(workers);
     let mut meetings = meetings.into_iter();
     let registry = source.registry.as_ref().map(|at| Registry::new(at, config.verbosity)).transpose()?;
@@ -141,9 +148,9 @@ fn read_topics(
 fn read_files(
     config: &Config,
     workers: &Workers,
-    inputs: Vec<(u32, Input)>,
+    inputs: Vec<(u32, InputFile)>,
     starts: &Starts,
-) -> Result<Vec<Opened>> {
+) -> Result<Vec<AssignedPartitions>> {
     let mut opened = none_yet(workers);
     for (number, input) in inputs {
         let Some(local) = workers.local(number as usize) else { continue };
@@ -160,7 +167,11 @@ fn read_files(
     Ok(opened)
 }
 
-fn read_market(source: &SimulatedSource, workers: &Workers, starts: &Starts) -> Result<Vec<Opened>> {
+fn read_market(
+    source: &SimulatedSource,
+    workers: &Workers,
+    starts: &Starts,
+) -> Result<Vec<AssignedPartitions>> {
     let mut opened = none_yet(workers);
     let market = Market { seed: source.seed, seconds: source.seconds, listing: source.listing };
     let begun = Instant::now();
@@ -175,6 +186,6 @@ fn read_market(source: &SimulatedSource, workers: &Workers, starts: &Starts) -> 
     Ok(opened)
 }
 
-fn none_yet(workers: &Workers) -> Vec<Opened> {
-    workers.wakers.iter().map(|_| Opened::default()).collect()
+fn none_yet(workers: &Workers) -> Vec<AssignedPartitions> {
+    workers.wakers.iter().map(|_| AssignedPartitions::default()).collect()
 }

@@ -7,7 +7,7 @@
 use super::{Feed, Loan};
 use crate::symbols::Symbols;
 use crate::wire::Scratch;
-use crate::wire::decoded::Decoded;
+use crate::wire::decoded::DecodedChunk;
 use crate::workers::WorkerWaker;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -49,7 +49,7 @@ impl Pool {
         let found =
             self.lock().iter().find_map(|(owner, feed)| Some((*owner, Arc::clone(feed), feed.lend()?)));
         let Some((owner, feed, Loan { place, chunk, used })) = found else { return false };
-        feed.give_back(place, Decoded::of(chunk, used, symbols, scratch));
+        feed.give_back(place, DecodedChunk::of(chunk, used, symbols, scratch));
         if owner != self.local {
             self.wakers[owner].wake();
         }

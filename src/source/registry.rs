@@ -31,12 +31,12 @@ const LATER: Duration = Duration::from_secs(2);
 
 /// A registry, and who waits for its answers.
 pub struct Registry {
-    shared: Arc<Shared>,
+    shared: Arc<RegistryState>,
     /// To the thread that asks.
     asks: mpsc::Sender<Ask>,
 }
 
-struct Shared {
+struct RegistryState {
     address: RegistryAddress,
     agent: ureq::Agent,
     /// Of which mapping which id was asked for.
@@ -55,7 +55,7 @@ struct Ask {
 }
 
 /// Why there is no answer.
-enum Trouble {
+enum RegistryFault {
     /// It does not answer; later it may.
     Away(String),
     /// It will not answer, however often it is asked.
@@ -65,16 +65,16 @@ enum Trouble {
 /// A schema as it is told.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Told {
+struct RegisteredSchema {
     schema: String,
     /// Absent where it is of Avro.
     schema_type: Option<String>,
     #[serde(default)]
-    references: Vec<Reference>,
+    references: Vec<SchemaReference>,
 }
 
 #[derive(Deserialize)]
-struct Reference {
+struct SchemaReference {
     name: String,
     subject: String,
     version: i64,
@@ -82,7 +82,7 @@ struct Reference {
 
 /// What stands in an answer that is none.
 #[derive(Deserialize)]
-struct Refusal {
+struct RegistryError {
     error_code: i64,
 }
 
@@ -99,7 +99,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Registry {
     /// The registry at an address. Nothing is asked yet.
     pub fn new(address: &RegistryAddress, verbosity: Verbosity) -> std::io::Result<Arc<Registry>> {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(RegistryState {
             address: address.clone(),
             agent: http::agent(PATIENCE),
             asked: Mutex::default(),
@@ -151,7 +151,7 @@ impl Registry {
     }
 }
 
-impl Shared {
+impl RegistryState {
     /// Asks until nobody wants to know anything more.
     fn serve(self: Arc<Self>, asked: &mpsc::Receiver<Ask>) {
         while let Ok(Ask { mapping, id }) = asked.recv() {
@@ -181,12 +181,12 @@ impl Shared {
                     }
                     return Some(schema);
                 }
-                Err(Trouble::Refused(words)) => {
+                Err(RegistryFault::Refused(words)) => {
                     *locked(&self.refusal) = Some(words);
                     self.wake();
                     return None;
                 }
-                Err(Trouble::Away(reason)) => {
+                Err(RegistryFault::Away(reason)) => {
                     if !std::mem::replace(&mut is_away, true) {
                         self.say(format_args!("no schema registry answers at {url}, waiting ({reason})"));
                     }
@@ -211,8 +211,10 @@ impl Shared {
         locked(&self.wakers).iter().for_each(|waker| waker());
     }
 
-    fn schema(&self, id: u32) -> Result<Option<SchemaText>, Trouble> {
-        let Some(told) = self.get::<Told>(&format!("/schemas/ids/{id}"))? else { return Ok(None) };
+    fn schema(&self, id: u32) -> Result<Option<SchemaText>, RegistryFault> {
+        let Some(told) = self.get::<RegisteredSchema>(&format!("/schemas/ids/{id}"))? else {
+            return Ok(None);
+        };
         let mut references = Vec::new();
         self.references(told.references, &mut HashSet::new(), &mut references)?;
         let kind = told.schema_type.unwrap_or_else(|| "AVRO".into());
@@ -222,17 +224,17 @@ impl Shared {
     /// The schemas that one refers to, those that they need first.
     fn references(
         &self,
-        wanted: Vec<Reference>,
+        wanted: Vec<SchemaReference>,
         seen: &mut HashSet<String>,
         found: &mut Vec<(String, String)>,
-    ) -> Result<(), Trouble> {
-        for Reference { name, subject, version } in wanted {
+    ) -> Result<(), RegistryFault> {
+        for SchemaReference { name, subject, version } in wanted {
             if seen.len() >= MOST_REFERENCES || !seen.insert(name.clone()) {
                 continue;
             }
             let path = format!("/subjects/{}/versions/{version}", escaped(&subject));
             // What is missing is missed when the schema is compiled.
-            let Some(told) = self.get::<Told>(&path)? else { continue };
+            let Some(told) = self.get::<RegisteredSchema>(&path)? else { continue };
             self.references(told.references, seen, found)?;
             found.push((name, told.schema));
         }
@@ -240,35 +242,37 @@ impl Shared {
     }
 
     /// What stands at a path; nothing where the registry says that it does not know.
-    fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, Trouble> {
+    fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, RegistryFault> {
         let RegistryAddress { url, authorization } = &self.address;
         let mut request = self.agent.get(format!("{url}{path}"));
         request = request.header("accept", "application/vnd.schemaregistry.v1+json, application/json");
         if let Some(authorization) = authorization {
             request = request.header("authorization", authorization.reveal());
         }
-        let mut response = request.call().map_err(|error| Trouble::Away(error.to_string()))?;
+        let mut response = request.call().map_err(|error| RegistryFault::Away(error.to_string()))?;
         let status = response.status();
         let body = response.body_mut().with_config().limit(LARGEST).read_to_vec();
-        let body = body.map_err(|error| Trouble::Away(error.to_string()))?;
+        let body = body.map_err(|error| RegistryFault::Away(error.to_string()))?;
         let no_registry = || {
-            Trouble::Refused(format!("{url}{path} is no address of a schema registry (HTTP status {status})"))
+            RegistryFault::Refused(format!(
+                "{url}{path} is no address of a schema registry (HTTP status {status})"
+            ))
         };
         match status {
             StatusCode::OK => serde_json::from_slice(&body).map(Some).map_err(|_| no_registry()),
             // 40401 to 40403: no such subject, version or schema.
-            StatusCode::NOT_FOUND => match serde_json::from_slice::<Refusal>(&body) {
-                Ok(Refusal { error_code: 40_401..=40_403 }) => Ok(None),
+            StatusCode::NOT_FOUND => match serde_json::from_slice::<RegistryError>(&body) {
+                Ok(RegistryError { error_code: 40_401..=40_403 }) => Ok(None),
                 _ => Err(no_registry()),
             },
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(Trouble::Refused(format!(
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(RegistryFault::Refused(format!(
                 "the schema registry at {url} lets nobody in without the right credentials (HTTP status {status}): \
                  --registry-user FILE"
             ))),
             StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => {
-                Err(Trouble::Away(format!("HTTP status {status}")))
+                Err(RegistryFault::Away(format!("HTTP status {status}")))
             }
-            status if status.is_server_error() => Err(Trouble::Away(format!("HTTP status {status}"))),
+            status if status.is_server_error() => Err(RegistryFault::Away(format!("HTTP status {status}"))),
             _ => Err(no_registry()),
         }
     }

@@ -4,9 +4,9 @@
 //! places. [`tape`] writes long inputs for tests and benches. [`spawn`] delivers a market's partition through
 //! the very contract that files and Kafka keep ([`crate::source`]), at the pace of [`Speed`].
 
-use super::{Closed, Delivery, Feed};
+use super::{Delivery, Feed, FeedClosed};
 use crate::config::Speed;
-use crate::wire::chunk::{Chunk, Framing, Message};
+use crate::wire::chunk::{Chunk, ChunkMessage, Framing};
 use crate::workers::Waker;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -19,7 +19,7 @@ mod random;
 pub mod story;
 pub mod tape;
 
-pub use market::{Market, Record};
+pub use market::{Market, MarketRecord};
 pub use tape::Tape;
 
 /// A reader that is ahead of its time waits so long at least: what falls due meanwhile goes in one chunk.
@@ -52,7 +52,7 @@ fn deliver(
     begun: Instant,
     feed: &Feed,
     waker: &Waker,
-) -> Result<(), Closed> {
+) -> Result<(), FeedClosed> {
     let mut batch = Batch::new(feed);
     for (offset, record) in (0..).zip(market.partition(partition)).skip_while(|(offset, _)| *offset < from) {
         if let Speed::Times(times) = speed {
@@ -62,7 +62,7 @@ fn deliver(
             if due > now {
                 batch.hand_over(feed, waker)?;
                 if feed.wait_closed((due - now).max(PAUSE)) {
-                    return Err(Closed);
+                    return Err(FeedClosed);
                 }
             }
         }
@@ -80,7 +80,7 @@ fn deliver(
 /// Messages that are due but not yet handed over.
 struct Batch {
     chunk: Chunk,
-    messages: Vec<Message>,
+    messages: Vec<ChunkMessage>,
 }
 
 impl Batch {
@@ -96,9 +96,9 @@ impl Batch {
         Batch { chunk, messages }
     }
 
-    fn push(&mut self, offset: u64, record: &Record) {
+    fn push(&mut self, offset: u64, record: &MarketRecord) {
         self.chunk.bytes.extend_from_slice(&record.value);
-        self.messages.push(Message {
+        self.messages.push(ChunkMessage {
             offset: offset.cast_signed(),
             timestamp_ms: record.arrival.millis().cast_signed(),
             // A chunk is handed over at 64 kB, and a record is a line.
@@ -108,7 +108,7 @@ impl Batch {
         });
     }
 
-    fn hand_over(&mut self, feed: &Feed, waker: &Waker) -> Result<(), Closed> {
+    fn hand_over(&mut self, feed: &Feed, waker: &Waker) -> Result<(), FeedClosed> {
         if self.messages.is_empty() {
             return Ok(());
         }
@@ -124,7 +124,7 @@ impl Batch {
 mod tests {
     use super::*;
     use crate::config::Listing;
-    use crate::source::Taken;
+    use crate::source::TakenDelivery;
 
     fn nobody() -> Waker {
         Arc::new(|| {})
@@ -136,8 +136,8 @@ mod tests {
         loop {
             match feed.pop() {
                 None => std::thread::yield_now(),
-                Some(Taken::Delivery(Delivery::End)) => return got,
-                Some(Taken::Delivery(Delivery::Chunk(chunk))) => {
+                Some(TakenDelivery::Delivery(Delivery::End)) => return got,
+                Some(TakenDelivery::Delivery(Delivery::Chunk(chunk))) => {
                     let Framing::Messages(messages) = &chunk.framing else { panic!("lines") };
                     let mut start = 0;
                     for m in messages {
@@ -157,7 +157,7 @@ mod tests {
         let market = Market { seed: 7, seconds: 40, listing: Listing::Story };
         let whole: Vec<_> = (0..)
             .zip(market.partition(1))
-            .map(|(offset, r): (i64, Record)| (offset, r.arrival.millis().cast_signed(), r.value))
+            .map(|(offset, r): (i64, MarketRecord)| (offset, r.arrival.millis().cast_signed(), r.value))
             .collect();
         for from in [0, 1, 1_000, whole.len() as u64] {
             let feed = Feed::new(2);

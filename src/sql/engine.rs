@@ -1,7 +1,7 @@
 //! SQLite over rows, for questions of strangers: it reads the tables of rows and nothing else, and stops in
 //! time.
 
-use super::Reader;
+use super::AnswerReader;
 use crate::exit::{Exit, Failure};
 use crate::rows::columns;
 use crate::rows::sqlite::{self, bound};
@@ -25,7 +25,7 @@ const ALSO: [&str; 5] = ["dead_letters", "sqlite_master", "sqlite_schema", "json
 
 /// How much an answer may cost.
 #[derive(Debug, Clone, Default)]
-pub struct Limits {
+pub struct QueryLimits {
     /// How long it may take.
     pub time: Option<Duration>,
     /// Rows of it, at most.
@@ -36,7 +36,7 @@ pub struct Limits {
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub enum Refused {
+pub enum QueryError {
     /// In the engine's own words, with the place in the question where it knows one.
     #[error("{message}")]
     Engine {
@@ -111,24 +111,29 @@ impl Engine {
     }
 
     /// Takes rows in, one after the other.
-    pub fn loading(&mut self) -> Result<Loading<'_>> {
-        Ok(Loading { transaction: self.connection.transaction()?, kinds: RowKinds::all(), lines: 0 })
+    pub fn loading(&mut self) -> Result<RowLoader<'_>> {
+        Ok(RowLoader { transaction: self.connection.transaction()?, kinds: RowKinds::all(), lines: 0 })
     }
 
     /// Asks. The connection is used up: it is not to be trusted with anything else afterwards.
-    pub fn ask(mut self, sql: &str, limits: &Limits, reader: &mut dyn Reader) -> Result<bool, Refused> {
+    pub fn ask(
+        mut self,
+        sql: &str,
+        limits: &QueryLimits,
+        reader: &mut dyn AnswerReader,
+    ) -> Result<bool, QueryError> {
         self.guard(limits).map_err(refused)?;
         let outcome = answer(&self.connection, sql, limits, reader);
         match (outcome, limits.time) {
-            (Err(Refused::Engine { message, .. }), Some(time)) if message == "interrupted" => {
-                Err(Refused::Time(time))
+            (Err(QueryError::Engine { message, .. }), Some(time)) if message == "interrupted" => {
+                Err(QueryError::Time(time))
             }
             (outcome, _) => outcome,
         }
     }
 
     /// The tables of rows that a question reads; found without having any rows.
-    pub fn tables_of(mut self, sql: &str, limits: &Limits) -> Result<Vec<&'static str>, Refused> {
+    pub fn tables_of(mut self, sql: &str, limits: &QueryLimits) -> Result<Vec<&'static str>, QueryError> {
         let (tell, told) = std::sync::mpsc::channel();
         self.guard(limits).map_err(refused)?;
         self.connection
@@ -146,7 +151,7 @@ impl Engine {
         Ok(tables.filter(|table| read.iter().any(|name| name.eq_ignore_ascii_case(table))).collect())
     }
 
-    fn guard(&mut self, limits: &Limits) -> rusqlite::Result<()> {
+    fn guard(&mut self, limits: &QueryLimits) -> rusqlite::Result<()> {
         for (limit, value) in [
             (Limit::SQLITE_LIMIT_LENGTH, 1_000_000),
             (Limit::SQLITE_LIMIT_SQL_LENGTH, 100_000),
@@ -173,13 +178,13 @@ impl Engine {
 
 /// Rows on their way into the tables. Of several of one window the last one stays.
 #[derive(Debug)]
-pub struct Loading<'e> {
+pub struct RowLoader<'e> {
     transaction: Transaction<'e>,
     kinds: RowKinds,
     lines: u64,
 }
 
-impl Loading<'_> {
+impl RowLoader<'_> {
     /// Passes over rows of other kinds.
     pub fn only(&mut self, kinds: RowKinds) {
         self.kinds = kinds;
@@ -243,8 +248,8 @@ fn allowed(context: AuthContext<'_>) -> Authorization {
 }
 
 /// The one statement that a question is.
-fn statement<'c>(connection: &'c Connection, sql: &'c str) -> Result<Statement<'c>, Refused> {
-    let told = |message: &str| Refused::Engine { message: message.to_owned(), offset: None };
+fn statement<'c>(connection: &'c Connection, sql: &'c str) -> Result<Statement<'c>, QueryError> {
+    let told = |message: &str| QueryError::Engine { message: message.to_owned(), offset: None };
     let mut batch = Batch::new(connection, sql);
     let statement = batch.next().map_err(refused)?.ok_or_else(|| told("there is no statement"))?;
     if batch.next().map_err(refused)?.is_some() {
@@ -260,13 +265,13 @@ fn statement<'c>(connection: &'c Connection, sql: &'c str) -> Result<Statement<'
 fn answer(
     connection: &Connection,
     sql: &str,
-    limits: &Limits,
-    reader: &mut dyn Reader,
-) -> Result<bool, Refused> {
+    limits: &QueryLimits,
+    reader: &mut dyn AnswerReader,
+) -> Result<bool, QueryError> {
     let mut statement = statement(connection, sql)?;
     let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let width = names.len();
-    reader.columns(&names).map_err(Refused::Reader)?;
+    reader.columns(&names).map_err(QueryError::Reader)?;
     let mut rows = statement.query([]).map_err(refused)?;
     let (mut count, mut bytes) = (0, 0);
     let mut cells = Vec::with_capacity(width);
@@ -281,7 +286,7 @@ fn answer(
         if limits.rows.is_some_and(|most| count > most) || limits.bytes.is_some_and(|most| bytes > most) {
             return Ok(true);
         }
-        reader.row(&cells).map_err(Refused::Reader)?;
+        reader.row(&cells).map_err(QueryError::Reader)?;
     }
     Ok(false)
 }
@@ -300,13 +305,13 @@ fn cell(value: ValueRef<'_>) -> Json {
     }
 }
 
-fn refused(error: rusqlite::Error) -> Refused {
+fn refused(error: rusqlite::Error) -> QueryError {
     match error {
         rusqlite::Error::SqlInputError { msg, offset, .. } => {
-            Refused::Engine { message: msg, offset: usize::try_from(offset).ok() }
+            QueryError::Engine { message: msg, offset: usize::try_from(offset).ok() }
         }
-        rusqlite::Error::SqliteFailure(_, Some(message)) => Refused::Engine { message, offset: None },
-        other => Refused::Engine { message: other.to_string(), offset: None },
+        rusqlite::Error::SqliteFailure(_, Some(message)) => QueryError::Engine { message, offset: None },
+        other => QueryError::Engine { message: other.to_string(), offset: None },
     }
 }
 

@@ -1,6 +1,6 @@
 //! Answers for people and programs.
 
-use crate::config::query::Format;
+use crate::config::query::AnswerFormat;
 use crate::rows::csv;
 use serde_json::Value;
 use std::io::{self, Write};
@@ -8,22 +8,22 @@ use std::io::{self, Write};
 /// Prints an answer.
 #[derive(Debug)]
 pub struct Printer<W> {
-    format: Format,
+    format: AnswerFormat,
     out: W,
     columns: Vec<String>,
     /// Of a table, all cells: how wide a column is, the last row may tell.
-    rows: Vec<Vec<Cell>>,
+    rows: Vec<Vec<PrintedCell>>,
 }
 
 #[derive(Debug)]
-struct Cell {
+struct PrintedCell {
     text: String,
     right: bool,
 }
 
 impl<W: Write> Printer<W> {
     /// Prints to `out`.
-    pub fn new(format: Format, out: W) -> Self {
+    pub fn new(format: AnswerFormat, out: W) -> Self {
         Printer { format, out, columns: Vec::new(), rows: Vec::new() }
     }
 
@@ -31,23 +31,23 @@ impl<W: Write> Printer<W> {
     pub fn columns(&mut self, names: &[String]) -> io::Result<()> {
         self.columns = names.to_vec();
         match self.format {
-            Format::Csv => self.record(names.iter().map(|name| csv::cell(name))),
-            Format::Table | Format::Json => Ok(()),
+            AnswerFormat::Csv => self.record(names.iter().map(|name| csv::cell(name))),
+            AnswerFormat::Table | AnswerFormat::Json => Ok(()),
         }
     }
 
     /// A row.
     pub fn row(&mut self, row: &[Value]) -> io::Result<()> {
         match self.format {
-            Format::Csv => self.record(row.iter().map(csv_cell)),
-            Format::Json => {
+            AnswerFormat::Csv => self.record(row.iter().map(csv_cell)),
+            AnswerFormat::Json => {
                 let members = self.columns.iter().zip(row);
                 let members: Vec<String> =
                     members.map(|(name, cell)| format!("{}:{cell}", Value::from(name.as_str()))).collect();
                 writeln!(self.out, "{{{}}}", members.join(","))
             }
-            Format::Table => {
-                self.rows.push(row.iter().map(Cell::of).collect());
+            AnswerFormat::Table => {
+                self.rows.push(row.iter().map(PrintedCell::of).collect());
                 Ok(())
             }
         }
@@ -55,7 +55,7 @@ impl<W: Write> Printer<W> {
 
     /// That was all.
     pub fn finish(&mut self) -> io::Result<()> {
-        if self.format == Format::Table {
+        if self.format == AnswerFormat::Table {
             self.table()?;
         }
         self.out.flush()
@@ -94,12 +94,12 @@ impl<W: Write> Printer<W> {
     }
 }
 
-impl Cell {
-    fn of(value: &Value) -> Cell {
+impl PrintedCell {
+    fn of(value: &Value) -> PrintedCell {
         let text: String = plain(value).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         // Exact decimals are texts, and stand well under each other.
         let number = value.is_number() || text.bytes().all(|b| b.is_ascii_digit() || b"+-.".contains(&b));
-        Cell { right: number && !text.is_empty(), text }
+        PrintedCell { right: number && !text.is_empty(), text }
     }
 }
 
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn printed(format: Format) -> String {
+    fn printed(format: AnswerFormat) -> String {
         let mut out = Vec::new();
         let mut printer = Printer::new(format, &mut out);
         printer.columns(&["name".into(), "vwap".into(), "n".into()]).unwrap();
@@ -135,12 +135,12 @@ mod tests {
     #[test]
     fn an_answer_is_printed_as_table_csv_and_json() {
         assert_eq!(
-            printed(Format::Table),
+            printed(AnswerFormat::Table),
             "name   vwap  n\n-----  ----  ---\nA      0.10   12\nB,\"b\"        1.5\n"
         );
-        assert_eq!(printed(Format::Csv), "name,vwap,n\r\nA,0.10,12\r\n\"B,\"\"b\"\"\",,1.5\r\n");
+        assert_eq!(printed(AnswerFormat::Csv), "name,vwap,n\r\nA,0.10,12\r\n\"B,\"\"b\"\"\",,1.5\r\n");
         assert_eq!(
-            printed(Format::Json),
+            printed(AnswerFormat::Json),
             "{\"name\":\"A\",\"vwap\":\"0.10\",\"n\":12}\n{\"name\":\"B,\\\"b\\\"\",\"vwap\":null,\"n\":1.5}\n"
         );
     }
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn a_name_that_a_spreadsheet_would_take_for_a_formula_is_a_text_in_csv() {
         let mut out = Vec::new();
-        let mut printer = Printer::new(Format::Csv, &mut out);
+        let mut printer = Printer::new(AnswerFormat::Csv, &mut out);
         printer.columns(&["name".into(), "-vwap".into()]).unwrap();
         for (name, value) in [("+A", json!("-0.10")), ("-A", json!(-1.5e-9)), ("@A", json!(-3))] {
             printer.row(&[json!(name), value]).unwrap();

@@ -1,11 +1,11 @@
 //! A process that answers one question of a server's asker. It has a memory and a heap limit of its own, and
 //! the server ends it when its time is over: what is asked there cannot hurt what runs here.
 //!
-//! The server writes a [`Question`] on a line; this process answers with the tables that it needs, a
-//! [`Needs`]; the server writes their rows, a line each, and closes; this process writes an [`Answer`].
+//! The server writes a [`SqlQuestion`] on a line; this process answers with the tables that it needs, a
+//! [`Needs`]; the server writes their rows, a line each, and closes; this process writes an [`SqlAnswer`].
 
-use super::Reader;
-use super::engine::{Engine, Limits, Refused};
+use super::AnswerReader;
+use super::engine::{Engine, QueryError, QueryLimits};
 use crate::exit::Exit;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 /// What is asked.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Question {
+pub struct SqlQuestion {
     /// In SQL.
     pub sql: String,
     /// How long it may take, in milliseconds.
@@ -36,22 +36,22 @@ pub enum Needs {
     /// Rows of these tables.
     Tables(Vec<String>),
     /// Nothing: it will not be answered.
-    Refused(Complaint),
+    Refused(SqlError),
 }
 
 /// The answer.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Answer {
+pub enum SqlAnswer {
     /// What was asked for.
-    Rows(Rows),
+    Rows(SqlRows),
     /// Why there is none.
-    Refused(Complaint),
+    Refused(SqlError),
 }
 
 /// Columns and rows.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Rows {
+pub struct SqlRows {
     /// The names of the columns.
     pub columns: Vec<String>,
     /// The rows.
@@ -62,7 +62,7 @@ pub struct Rows {
 
 /// Why there is no answer.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Complaint {
+pub struct SqlError {
     /// In the engine's words.
     pub message: String,
     /// The byte of the question that they are about.
@@ -71,7 +71,7 @@ pub struct Complaint {
     pub time: bool,
 }
 
-impl Reader for Rows {
+impl AnswerReader for SqlRows {
     fn columns(&mut self, names: &[String]) -> std::io::Result<()> {
         self.columns = names.to_vec();
         Ok(())
@@ -83,13 +83,13 @@ impl Reader for Rows {
     }
 }
 
-impl From<Refused> for Complaint {
-    fn from(refused: Refused) -> Self {
+impl From<QueryError> for SqlError {
+    fn from(refused: QueryError) -> Self {
         let offset = match &refused {
-            Refused::Engine { offset, .. } => *offset,
-            Refused::Time(_) | Refused::Reader(_) => None,
+            QueryError::Engine { offset, .. } => *offset,
+            QueryError::Time(_) | QueryError::Reader(_) => None,
         };
-        Complaint { message: refused.to_string(), offset, time: matches!(refused, Refused::Time(_)) }
+        SqlError { message: refused.to_string(), offset, time: matches!(refused, QueryError::Time(_)) }
     }
 }
 
@@ -98,8 +98,8 @@ pub fn answer() -> Result<Exit> {
     let mut input = std::io::stdin().lock();
     let mut line = String::new();
     input.read_line(&mut line)?;
-    let question: Question = serde_json::from_str(&line).context("no question on standard input")?;
-    let limits = Limits {
+    let question: SqlQuestion = serde_json::from_str(&line).context("no question on standard input")?;
+    let limits = QueryLimits {
         time: Some(Duration::from_millis(question.time_ms)),
         rows: Some(question.rows),
         bytes: Some(question.bytes),
@@ -107,7 +107,7 @@ pub fn answer() -> Result<Exit> {
     let mut engine = Engine::in_memory()?;
     engine.limit_memory(question.memory)?;
     let time = Duration::from_millis(question.time_ms);
-    let over_time = move || Complaint::from(Refused::Time(time));
+    let over_time = move || SqlError::from(QueryError::Time(time));
     let deadline = Deadline::new(time, move || Needs::Refused(over_time()))?;
     let needs = match Engine::in_memory()?.tables_of(&question.sql, &limits) {
         Ok(tables) => Needs::Tables(tables.into_iter().map(str::to_owned).collect()),
@@ -120,11 +120,11 @@ pub fn answer() -> Result<Exit> {
         return Ok(Exit::Done);
     }
     engine.load(input)?;
-    let mut rows = Rows::default();
-    let deadline = Deadline::new(time, move || Answer::Refused(over_time()))?;
+    let mut rows = SqlRows::default();
+    let deadline = Deadline::new(time, move || SqlAnswer::Refused(over_time()))?;
     let answer = match engine.ask(&question.sql, &limits, &mut rows) {
-        Ok(truncated) => Answer::Rows(Rows { truncated, ..rows }),
-        Err(refused) => Answer::Refused(refused.into()),
+        Ok(truncated) => SqlAnswer::Rows(SqlRows { truncated, ..rows }),
+        Err(refused) => SqlAnswer::Refused(refused.into()),
     };
     deadline.is_met();
     write(&answer)?;

@@ -1,7 +1,7 @@
 //! Paints: how far the job is, rows, partitions, keys.
 
-use super::source::Row as Rate;
-use super::state::{State, View};
+use super::source::LatestRow as Rate;
+use super::state::{TopState, View};
 use crate::terminal::{clock, fine_clock, grouped, shortened};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
@@ -16,7 +16,7 @@ const KEYS: &str = "/ search  s sort  * star  Tab crosses or symbols  ? help  q 
 const PARTITIONS: usize = 8;
 
 /// One frame.
-pub(super) fn paint(frame: &mut Frame<'_>, state: &mut State) {
+pub(super) fn paint(frame: &mut Frame<'_>, state: &mut TopState) {
     let partitions = state.answer.progress.partitions.len().min(PARTITIONS) as u16;
     let [head, rows, below, foot] = Layout::vertical([
         Constraint::Length(2),
@@ -56,7 +56,7 @@ fn now_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
-fn how_far(state: &State) -> Line<'static> {
+fn how_far(state: &TopState) -> Line<'static> {
     let progress = &state.answer.progress;
     let mut line = vec![Span::styled(format!("{}  ", state.url), bold())];
     match progress.frontier_ms {
@@ -81,7 +81,7 @@ fn how_far(state: &State) -> Line<'static> {
     Line::from(line)
 }
 
-fn records(state: &State) -> Line<'static> {
+fn records(state: &TopState) -> Line<'static> {
     if let Some((why, since)) = &state.trouble {
         let words = format!("what follows is {} s old: {why}", since.elapsed().as_secs());
         return Line::styled(words, colored(Color::Red).add_modifier(Modifier::BOLD));
@@ -106,12 +106,12 @@ fn records(state: &State) -> Line<'static> {
 
 /// A column: its head, its width, and how soon it gives way where the terminal is narrow. A number that is
 /// cut would be another number, so columns go whole.
-type Column = (&'static str, u16, u8);
+type ScreenColumn = (&'static str, u16, u8);
 
 /// The place of the column that is there where rows are of more than one definition of windows.
 const WINDOW: usize = 2;
 
-const CROSSES: [Column; 11] = [
+const CROSSES: [ScreenColumn; 11] = [
     ("", 1, 0),
     ("CROSS", 12, 0),
     ("WINDOW", 16, 0),
@@ -125,7 +125,7 @@ const CROSSES: [Column; 11] = [
     ("STATE", 11, 0),
 ];
 
-const SYMBOLS: [Column; 11] = [
+const SYMBOLS: [ScreenColumn; 11] = [
     ("", 1, 0),
     ("SYMBOL", 12, 0),
     ("WINDOW", 16, 0),
@@ -140,7 +140,7 @@ const SYMBOLS: [Column; 11] = [
 ];
 
 /// The columns that have room: blanks between them, and a border at each side.
-fn with_room(columns: &[Column], has_several_windows: bool, width: u16) -> Vec<usize> {
+fn with_room(columns: &[ScreenColumn], has_several_windows: bool, width: u16) -> Vec<usize> {
     let mut kept: Vec<usize> = (0..columns.len()).filter(|at| *at != WINDOW || has_several_windows).collect();
     let needs = |kept: &[usize]| kept.iter().map(|at| columns[*at].1 + 1).sum::<u16>() + 1;
     for rank in (1..=5).rev() {
@@ -151,7 +151,7 @@ fn with_room(columns: &[Column], has_several_windows: bool, width: u16) -> Vec<u
     kept
 }
 
-fn table(frame: &mut Frame<'_>, state: &State, area: Rect) {
+fn table(frame: &mut Frame<'_>, state: &TopState, area: Rect) {
     let stats = state.statistics();
     let rows = state.rows();
     let crosses = state.view == View::Crosses;
@@ -238,7 +238,7 @@ fn stage(row: &Rate) -> (&'static str, Style) {
     }
 }
 
-fn lag(frame: &mut Frame<'_>, state: &State, area: Rect) {
+fn lag(frame: &mut Frame<'_>, state: &TopState, area: Rect) {
     let mut partitions: Vec<_> = state.answer.progress.partitions.iter().collect();
     // The ones that hold the others back, before those that have no part in it.
     partitions.sort_by_key(|p| (!p.holds, p.ended, p.idle, std::cmp::Reverse(p.behind_ms), p.partition));
@@ -284,7 +284,7 @@ fn lasting(ms: u64) -> String {
     }
 }
 
-fn keys(state: &State) -> Line<'static> {
+fn keys(state: &TopState) -> Line<'static> {
     if state.typing {
         return Line::from(vec![
             Span::styled(format!("/{}", state.search), bold()),

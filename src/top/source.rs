@@ -1,7 +1,7 @@
 //! Asks a server, again and again, in a thread of its own.
 
 use crate::exit::{Exit, Failure};
-use crate::query::remote::Server;
+use crate::query::remote::RemoteServer;
 use anyhow::Result;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -13,34 +13,34 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// What a server says.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Answer {
+pub(super) struct ServerSnapshot {
     /// How far it is.
-    pub(super) progress: Progress,
+    pub(super) progress: FrontierAnswer,
     /// The latest rows of symbols, crosses and statistics, in no order.
-    pub(super) rows: Vec<Row>,
+    pub(super) rows: Vec<LatestRow>,
     /// Seconds of event time that are kept, where rows are too many for as long as was wanted.
     pub(super) cut_to: Option<u64>,
 }
 
 /// An answer, or why there is none.
-pub(super) type Told = Result<Answer, String>;
+pub(super) type ServerPoll = Result<ServerSnapshot, String>;
 
 /// `GET /v1/frontier`.
 #[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct Progress {
+pub(super) struct FrontierAnswer {
     pub(super) frontier_ms: Option<u64>,
     pub(super) state: String,
     pub(super) moved_ms: Option<u64>,
-    pub(super) holder: Option<Holder>,
-    pub(super) partitions: Vec<Partition>,
+    pub(super) holder: Option<FrontierHolder>,
+    pub(super) partitions: Vec<PartitionAnswer>,
     /// Null where only rows are known.
     #[serde(deserialize_with = "null_is_nothing")]
-    pub(super) records: Records,
+    pub(super) records: RecordCounts,
 }
 
 /// Who holds the frontier.
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct Holder {
+pub(super) struct FrontierHolder {
     pub(super) partition: u32,
     pub(super) since_ms: u64,
     pub(super) behind_ms: u64,
@@ -48,7 +48,7 @@ pub(super) struct Holder {
 
 /// One partition.
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct Partition {
+pub(super) struct PartitionAnswer {
     pub(super) partition: u32,
     pub(super) name: String,
     pub(super) watermark_ms: Option<u64>,
@@ -57,12 +57,12 @@ pub(super) struct Partition {
     pub(super) idle: bool,
     pub(super) ended: bool,
     pub(super) holds: bool,
-    pub(super) records: Records,
+    pub(super) records: RecordCounts,
 }
 
 /// What became of records.
 #[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct Records {
+pub(super) struct RecordCounts {
     pub(super) read: u64,
     pub(super) accepted: u64,
     pub(super) duplicate: u64,
@@ -81,7 +81,7 @@ fn null_is_nothing<'de, D: serde::Deserializer<'de>, T: Deserialize<'de> + Defau
 /// A row of any kind: what it has not is `None`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Row {
+pub(super) struct LatestRow {
     pub(super) kind: String,
     pub(super) name: String,
     /// The definition of the window.
@@ -107,16 +107,16 @@ pub(super) struct Row {
 }
 
 #[derive(Deserialize)]
-struct Rows {
-    rows: Vec<Row>,
+struct LatestRows {
+    rows: Vec<LatestRow>,
 }
 
 /// Asks once.
-pub(super) fn ask(server: &Server) -> Result<Answer> {
+pub(super) fn ask(server: &RemoteServer) -> Result<ServerSnapshot> {
     let progress = get(server, "/v1/frontier")?;
-    let rows: Rows = get(server, "/v1/latest")?;
+    let rows: LatestRows = get(server, "/v1/latest")?;
     let (_, metrics) = server.request("GET", "/metrics", "")?;
-    Ok(Answer { progress, rows: rows.rows, cut_to: cut_to(&String::from_utf8_lossy(&metrics)) })
+    Ok(ServerSnapshot { progress, rows: rows.rows, cut_to: cut_to(&String::from_utf8_lossy(&metrics)) })
 }
 
 /// What the metrics say of rows that are kept for less than was wanted.
@@ -127,7 +127,7 @@ fn cut_to(metrics: &str) -> Option<u64> {
     value("crossrate_board_held_seconds ").map(|seconds| seconds as u64)
 }
 
-fn get<T: DeserializeOwned>(server: &Server, path: &str) -> Result<T> {
+fn get<T: DeserializeOwned>(server: &RemoteServer, path: &str) -> Result<T> {
     let (status, body) = server.request("GET", path, "")?;
     match status {
         200 => serde_json::from_slice(&body).map_err(|error| {
@@ -151,7 +151,7 @@ fn get<T: DeserializeOwned>(server: &Server, path: &str) -> Result<T> {
 }
 
 /// Asks for as long as somebody listens. Of one who does not take answers none pile up.
-pub(super) fn keep_asking(server: Server) -> std::io::Result<Receiver<Told>> {
+pub(super) fn keep_asking(server: RemoteServer) -> std::io::Result<Receiver<ServerPoll>> {
     let (tell, told) = sync_channel(1);
     std::thread::Builder::new().name("asking".into()).spawn(move || {
         loop {

@@ -1,7 +1,7 @@
 //! What was told, and what the keys did: which rows are shown, in which order, which one is chosen. Paints
 //! nothing.
 
-use super::source::{Answer, Row, Told};
+use super::source::{LatestRow, ServerPoll, ServerSnapshot};
 use crossrate_dataflows::market::schema::RowKind;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use serde_json::Value;
@@ -50,9 +50,9 @@ impl Sort {
 
 /// All of it.
 #[derive(Debug)]
-pub(super) struct State {
+pub(super) struct TopState {
     pub(super) url: String,
-    pub(super) answer: Answer,
+    pub(super) answer: ServerSnapshot,
     /// Why there is no newer answer, and since when.
     pub(super) trouble: Option<(String, Instant)>,
     pub(super) view: View,
@@ -67,9 +67,9 @@ pub(super) struct State {
     chosen: Option<(String, String)>,
 }
 
-impl State {
-    pub(super) fn new(url: &str, answer: Answer) -> Self {
-        State {
+impl TopState {
+    pub(super) fn new(url: &str, answer: ServerSnapshot) -> Self {
+        TopState {
             url: url.to_owned(),
             answer,
             trouble: None,
@@ -85,7 +85,7 @@ impl State {
     }
 
     /// News.
-    pub(super) fn told(&mut self, told: Told) {
+    pub(super) fn told(&mut self, told: ServerPoll) {
         match told {
             Ok(answer) => (self.answer, self.trouble) = (answer, None),
             Err(why) => {
@@ -96,7 +96,7 @@ impl State {
     }
 
     /// The statistics of crosses, by name and definition of windows.
-    pub(super) fn statistics(&self) -> BTreeMap<(&str, &str), &Row> {
+    pub(super) fn statistics(&self) -> BTreeMap<(&str, &str), &LatestRow> {
         let stats = self.answer.rows.iter().filter(|row| row.kind == "stats");
         stats.map(|row| ((row.name.as_str(), row.window.as_str()), row)).collect()
     }
@@ -109,11 +109,11 @@ impl State {
     }
 
     /// Rows beside a row that have no columns here, a line each: the kind, and its fields as they are.
-    pub(super) fn others(&self, of: &Row) -> Vec<String> {
+    pub(super) fn others(&self, of: &LatestRow) -> Vec<String> {
         let placed = ["cross", "symbol", "stats"];
-        let beside = |row: &&Row| row.name == of.name && row.window == of.window;
+        let beside = |row: &&LatestRow| row.name == of.name && row.window == of.window;
         let others = self.answer.rows.iter().filter(beside).filter(|row| !placed.contains(&&*row.kind));
-        let line = |row: &Row| {
+        let line = |row: &LatestRow| {
             let fields = RowKind::parse(&row.kind)?.schema().own().iter();
             let known = |field: &str| match field {
                 "status" => row.status.clone(),
@@ -131,11 +131,12 @@ impl State {
     }
 
     /// The rows that are shown, in order.
-    pub(super) fn rows(&self) -> Vec<&Row> {
+    pub(super) fn rows(&self) -> Vec<&LatestRow> {
         let kind = if self.view == View::Crosses { "cross" } else { "symbol" };
         let search = self.search.to_uppercase();
         let rows = self.answer.rows.iter().filter(|row| row.kind == kind);
-        let mut rows: Vec<&Row> = rows.filter(|row| row.name.to_uppercase().contains(&search)).collect();
+        let mut rows: Vec<&LatestRow> =
+            rows.filter(|row| row.name.to_uppercase().contains(&search)).collect();
         rows.sort_by(|a, b| {
             let stars = self.is_starred(b).cmp(&self.is_starred(a));
             stars.then_with(|| self.order(a, b)).then_with(|| a.name.cmp(&b.name))
@@ -143,13 +144,13 @@ impl State {
         rows
     }
 
-    pub(super) fn is_starred(&self, row: &Row) -> bool {
+    pub(super) fn is_starred(&self, row: &LatestRow) -> bool {
         self.starred.contains(&row.name)
     }
 
     /// Which row is chosen: the first one where that is gone.
-    pub(super) fn chosen(&self, rows: &[&Row]) -> Option<usize> {
-        let is_chosen = |row: &&Row| {
+    pub(super) fn chosen(&self, rows: &[&LatestRow]) -> Option<usize> {
+        let is_chosen = |row: &&LatestRow| {
             self.chosen.as_ref().is_some_and(|(name, window)| *name == row.name && *window == row.window)
         };
         let found = rows.iter().position(is_chosen);
@@ -157,10 +158,10 @@ impl State {
     }
 
     /// Greatest first, but for names. What has no number stands last.
-    fn order(&self, a: &Row, b: &Row) -> Ordering {
-        let rate = |row: &Row| row.vwap.as_ref().and_then(|rate| rate.parse::<f64>().ok());
-        let spread = |row: &Row| Some(row.vw_std? / rate(row)?);
-        let by = |of: &dyn Fn(&Row) -> Option<f64>| {
+    fn order(&self, a: &LatestRow, b: &LatestRow) -> Ordering {
+        let rate = |row: &LatestRow| row.vwap.as_ref().and_then(|rate| rate.parse::<f64>().ok());
+        let spread = |row: &LatestRow| Some(row.vw_std? / rate(row)?);
+        let by = |of: &dyn Fn(&LatestRow) -> Option<f64>| {
             let least = f64::NEG_INFINITY;
             of(b).unwrap_or(least).total_cmp(&of(a).unwrap_or(least))
         };
@@ -233,28 +234,28 @@ impl State {
 mod tests {
     use super::*;
 
-    fn state() -> State {
-        let row = |name: &str, vwap: Option<&str>, vw_std, trades| Row {
+    fn state() -> TopState {
+        let row = |name: &str, vwap: Option<&str>, vw_std, trades| LatestRow {
             kind: "cross".into(),
             name: name.into(),
             vwap: vwap.map(str::to_owned),
             vw_std,
             trades: Some(trades),
-            ..Row::default()
+            ..LatestRow::default()
         };
         let rows = vec![
             row("XVGUSDT", Some("0.07"), Some(0.007), 5),
             row("EURBTC", None, None, 9),
             row("XRPETH", Some("0.0009"), Some(0.000001), 7),
         ];
-        State::new("http://localhost", Answer { rows, ..Answer::default() })
+        TopState::new("http://localhost", ServerSnapshot { rows, ..ServerSnapshot::default() })
     }
 
-    fn names(state: &State) -> Vec<&str> {
+    fn names(state: &TopState) -> Vec<&str> {
         state.rows().into_iter().map(|row| row.name.as_str()).collect()
     }
 
-    fn press(state: &mut State, keys: &str) {
+    fn press(state: &mut TopState, keys: &str) {
         for c in keys.chars() {
             let code = match c {
                 '\n' => KeyCode::Enter,
@@ -297,12 +298,12 @@ mod tests {
     fn of_a_name_with_several_windows_one_row_is_chosen() {
         let mut state = state();
         assert!(!state.has_several_windows());
-        let row = |kind: &str, window: &str, n| Row {
+        let row = |kind: &str, window: &str, n| LatestRow {
             kind: kind.into(),
             name: "XVGUSDT".into(),
             window: window.into(),
             n,
-            ..Row::default()
+            ..LatestRow::default()
         };
         state.answer.rows = vec![
             row("cross", "10s", None),
@@ -335,7 +336,7 @@ mod tests {
         state.told(Err("reset".into()));
         assert_eq!(state.trouble.as_ref().map(|(why, at)| (why.as_str(), *at)), Some(("reset", since)));
         assert_eq!(state.rows().len(), 3);
-        state.told(Ok(Answer::default()));
+        state.told(Ok(ServerSnapshot::default()));
         assert!(state.trouble.is_none());
     }
 }

@@ -85,15 +85,15 @@ pub fn counts_contracts(line: &[u8]) -> bool {
 
 /// Whether a line is one of an archive, or a header.
 pub fn is_line(line: &[u8]) -> bool {
-    let is_line = |columns: Columns<'_>| {
+    let is_line = |columns: ArchiveColumns<'_>| {
         kind_of_names(&columns).is_some() || is_trade(&columns, &TRADES) || is_trade(&columns, &AGGREGATES)
     };
     line.len() <= MOST_BYTES && columns(line).is_ok_and(is_line)
 }
 
 /// Whether columns are those of a trade, whatever the decimals of its numbers.
-fn is_trade(columns: &Columns<'_>, layout: &Layout) -> bool {
-    let Columns { columns, length, .. } = columns;
+fn is_trade(columns: &ArchiveColumns<'_>, layout: &ArchiveLayout) -> bool {
+    let ArchiveColumns { columns, length, .. } = columns;
     layout.time < *length
         && integer(columns[ID].text).is_some_and(|id| id < 1 << 63)
         && is_price(columns[PRICE].text)
@@ -113,7 +113,7 @@ pub fn is_time(text: &[u8]) -> bool {
 }
 
 /// Where the columns that are used stand, and what they are called.
-struct Layout {
+struct ArchiveLayout {
     time: usize,
     id_names: &'static [&'static str],
     time_names: &'static [&'static str],
@@ -123,15 +123,15 @@ const ID: usize = 0;
 const PRICE: usize = 1;
 const QUANTITY: usize = 2;
 
-const TRADES: Layout =
-    Layout { time: 4, id_names: &["id", "trade_id", "tradeId"], time_names: &["time", "timestamp"] };
-const AGGREGATES: Layout = Layout {
+const TRADES: ArchiveLayout =
+    ArchiveLayout { time: 4, id_names: &["id", "trade_id", "tradeId"], time_names: &["time", "timestamp"] };
+const AGGREGATES: ArchiveLayout = ArchiveLayout {
     time: 5,
     id_names: &["agg_trade_id", "aggregate_trade_id", "aggTradeId", "a"],
     time_names: &["transact_time", "timestamp", "time", "T"],
 };
 
-fn layout(kind: TradeKind) -> &'static Layout {
+fn layout(kind: TradeKind) -> &'static ArchiveLayout {
     match kind {
         TradeKind::Trade => &TRADES,
         TradeKind::Aggregate => &AGGREGATES,
@@ -140,29 +140,29 @@ fn layout(kind: TradeKind) -> &'static Layout {
 
 /// One column, and where it begins in the line.
 #[derive(Debug, Copy, Clone, Default)]
-struct Column<'a> {
+struct ArchiveColumn<'a> {
     text: &'a [u8],
     at: usize,
 }
 
 /// The first columns of a line: five at least.
-struct Columns<'a> {
-    columns: [Column<'a>; 6],
+struct ArchiveColumns<'a> {
+    columns: [ArchiveColumn<'a>; 6],
     length: usize,
     end: usize,
 }
 
 /// The first six columns, or five.
 #[inline]
-fn columns(line: &[u8]) -> Result<Columns<'_>, BadRecord> {
+fn columns(line: &[u8]) -> Result<ArchiveColumns<'_>, BadRecord> {
     let mut at = line.len() - line.trim_ascii_start().len();
     let line = line.trim_ascii_end();
-    let mut columns = [Column::default(); 6];
+    let mut columns = [ArchiveColumn::default(); 6];
     let mut more = true;
     for (number, column) in columns.iter_mut().enumerate() {
         if !more {
             return match number {
-                5 => Ok(Columns { columns, length: 5, end: line.len() }),
+                5 => Ok(ArchiveColumns { columns, length: 5, end: line.len() }),
                 _ => Err(few_columns(line)),
             };
         }
@@ -174,10 +174,10 @@ fn columns(line: &[u8]) -> Result<Columns<'_>, BadRecord> {
         if number < 5 && text.first() == Some(&b'"') {
             return Err(BadRecord { reason: QUOTED, at: Some(at) });
         }
-        *column = Column { text, at };
+        *column = ArchiveColumn { text, at };
         at += text.len() + 1;
     }
-    Ok(Columns { columns, length: 6, end: line.len() })
+    Ok(ArchiveColumns { columns, length: 6, end: line.len() })
 }
 
 const QUOTED: &str = "a quoted column: the archives have none, take the quotes away";
@@ -196,7 +196,7 @@ fn few_columns(line: &[u8]) -> BadRecord {
 }
 
 /// Of what these are the names of the columns, as the exchange and its users write them.
-fn kind_of_names(columns: &Columns<'_>) -> Option<TradeKind> {
+fn kind_of_names(columns: &ArchiveColumns<'_>) -> Option<TradeKind> {
     if columns.columns[ID].text.first().is_some_and(u8::is_ascii_digit) {
         return None;
     }
@@ -205,7 +205,8 @@ fn kind_of_names(columns: &Columns<'_>) -> Option<TradeKind> {
         place < columns.length && names.iter().any(|name| text.eq_ignore_ascii_case(name.as_bytes()))
     };
     let numbers = is(PRICE, &["price", "p"]) && is(QUANTITY, &["qty", "quantity", "q"]);
-    let are = |layout: &Layout| numbers && is(ID, layout.id_names) && is(layout.time, layout.time_names);
+    let are =
+        |layout: &ArchiveLayout| numbers && is(ID, layout.id_names) && is(layout.time, layout.time_names);
     match (are(&TRADES), are(&AGGREGATES)) {
         (true, _) => Some(TradeKind::Trade),
         (false, true) => Some(TradeKind::Aggregate),
@@ -214,7 +215,11 @@ fn kind_of_names(columns: &Columns<'_>) -> Option<TradeKind> {
 }
 
 #[inline]
-fn trade(columns: &Columns<'_>, layout: &Layout, decimals: Decimals) -> Result<Trade, BadRecord> {
+fn trade(
+    columns: &ArchiveColumns<'_>,
+    layout: &ArchiveLayout,
+    decimals: Decimals,
+) -> Result<Trade, BadRecord> {
     if layout.time >= columns.length {
         return Err(BadRecord { reason: "fewer than six columns", at: Some(columns.end) });
     }

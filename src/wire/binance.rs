@@ -1,6 +1,6 @@
 //! Binance's trade events, raw or of a combined stream, and our own heartbeats (`docs/semantics.md#input`).
 
-use super::json::{Data, Fields, Value, scan, unescape};
+use super::json::{Data, JsonFields, JsonValue, scan, unescape};
 use super::{BadRecord, Record, Scratch};
 use crossrate_dataflows::market::decimal::{self, DecimalError, Decimals, Price, Quantity};
 use crossrate_dataflows::market::event_time::EventTime;
@@ -23,7 +23,7 @@ pub(super) fn decode<'a>(bytes: &'a [u8], scratch: &'a mut Scratch) -> Record<'a
         Data::Other if object.stream => return Record::Ignored,
         _ => object.fields,
     };
-    let Value::Text { from, to, escaped } = fields.event else { return Record::Ignored };
+    let JsonValue::Text { from, to, escaped } = fields.event else { return Record::Ignored };
     let mut room = String::new();
     let event = text(bytes, from, to, escaped, &mut room);
     let result = match event {
@@ -37,18 +37,18 @@ pub(super) fn decode<'a>(bytes: &'a [u8], scratch: &'a mut Scratch) -> Record<'a
 }
 
 /// Whether a trade of futures was made by no order book: insurance fund, auto-deleveraging.
-fn is_of_no_book(bytes: &[u8], fields: &Fields, room: &mut String) -> bool {
+fn is_of_no_book(bytes: &[u8], fields: &JsonFields, room: &mut String) -> bool {
     match fields.origin {
-        Value::Absent => false,
-        Value::Text { from, to, escaped } => text(bytes, from, to, escaped, room) != b"MARKET",
-        Value::Integer { .. } | Value::Other { .. } => true,
+        JsonValue::Absent => false,
+        JsonValue::Text { from, to, escaped } => text(bytes, from, to, escaped, room) != b"MARKET",
+        JsonValue::Integer { .. } | JsonValue::Other { .. } => true,
     }
 }
 
 fn trade<'a>(
     bytes: &'a [u8],
-    fields: &Fields,
-    id: Value,
+    fields: &JsonFields,
+    id: JsonValue,
     id_key: &str,
     kind: TradeKind,
     scratch: &'a mut Scratch,
@@ -60,9 +60,9 @@ fn trade<'a>(
     let quantity = Quantity::from_scaled(quantity).ok_or_else(|| bad(QUANTITY.zero, fields.quantity))?;
     let time = time(bytes, fields.time)?;
     let reasons = if id_key == "t" { &TRADE_ID } else { &AGGREGATE_ID };
-    let Value::Integer { from, to } = id else { return Err(bad(reasons.0, id)) };
+    let JsonValue::Integer { from, to } = id else { return Err(bad(reasons.0, id)) };
     let id = integer(&bytes[from..to]).filter(|n| *n < 1 << 63).ok_or_else(|| bad(reasons.1, id))?;
-    let Value::Text { from, to, escaped } = fields.symbol else {
+    let JsonValue::Text { from, to, escaped } = fields.symbol else {
         return Err(bad("s: not a text", fields.symbol));
     };
     let symbol = text(bytes, from, to, escaped, &mut scratch.text);
@@ -72,8 +72,8 @@ fn trade<'a>(
     if counts_contracts(symbol) {
         return Err(bad("s: contracts, whose quantities are no coins", fields.symbol));
     }
-    let whole = |value: Value| match value {
-        Value::Integer { from, to } => integer(&bytes[from..to]).filter(|n| *n < 1 << 63),
+    let whole = |value: JsonValue| match value {
+        JsonValue::Integer { from, to } => integer(&bytes[from..to]).filter(|n| *n < 1 << 63),
         _ => None,
     };
     let ids = ids(kind, id, (whole(fields.first_id), whole(fields.last_id)));
@@ -91,8 +91,8 @@ pub(super) fn ids(kind: TradeKind, id: u64, ends: (Option<u64>, Option<u64>)) ->
 }
 
 /// What the taker did, where the record tells it: `m` needs not be there, and may be of any kind.
-fn side(bytes: &[u8], maker: Value) -> Side {
-    let Value::Other { from } = maker else { return Side::Untold };
+fn side(bytes: &[u8], maker: JsonValue) -> Side {
+    let JsonValue::Other { from } = maker else { return Side::Untold };
     match &bytes[from..] {
         [b't', ..] => Side::Sell,
         [b'f', ..] => Side::Buy,
@@ -142,11 +142,11 @@ const QUANTITY: DecimalReasons = DecimalReasons {
 
 fn decimal_text(
     bytes: &[u8],
-    value: Value,
+    value: JsonValue,
     (reasons, places): (&DecimalReasons, u8),
     scratch: &mut String,
 ) -> Result<i64, BadRecord> {
-    let Value::Text { from, to, escaped } = value else { return Err(bad(reasons.no_text, value)) };
+    let JsonValue::Text { from, to, escaped } = value else { return Err(bad(reasons.no_text, value)) };
     decimal::parse_scaled(text(bytes, from, to, escaped, scratch), places).map_err(|error| {
         let reason = match error {
             DecimalError::Grammar => reasons.grammar,
@@ -159,8 +159,8 @@ fn decimal_text(
     })
 }
 
-fn time(bytes: &[u8], value: Value) -> Result<EventTime, BadRecord> {
-    let Value::Integer { from, to } = value else { return Err(bad("T: not a plain integer", value)) };
+fn time(bytes: &[u8], value: JsonValue) -> Result<EventTime, BadRecord> {
+    let JsonValue::Integer { from, to } = value else { return Err(bad("T: not a plain integer", value)) };
     let time = integer(&bytes[from..to]).and_then(EventTime::from_exchange);
     time.ok_or_else(|| bad("T: no time from 2009 to 2099 in milliseconds or microseconds", value))
 }
@@ -180,10 +180,12 @@ fn text<'a>(bytes: &'a [u8], from: usize, to: usize, escaped: bool, scratch: &'a
     }
 }
 
-fn bad(reason: &'static str, value: Value) -> BadRecord {
+fn bad(reason: &'static str, value: JsonValue) -> BadRecord {
     let at = match value {
-        Value::Absent => None,
-        Value::Text { from, .. } | Value::Integer { from, .. } | Value::Other { from } => Some(from),
+        JsonValue::Absent => None,
+        JsonValue::Text { from, .. } | JsonValue::Integer { from, .. } | JsonValue::Other { from } => {
+            Some(from)
+        }
     };
     BadRecord { reason, at }
 }

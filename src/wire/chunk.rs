@@ -35,7 +35,7 @@ pub enum Framing {
     /// Records are lines; a line of white space is none. The chunk ends at the end of a line, or of the file.
     Lines(LineFormat),
     /// Records are these messages, in order.
-    Messages(Vec<Message>),
+    Messages(Vec<ChunkMessage>),
 }
 
 impl Default for Framing {
@@ -63,7 +63,7 @@ pub enum LineFormat {
 
 /// Where a message ends in its chunk, and what Kafka says of it.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub struct Message {
+pub struct ChunkMessage {
     /// Its offset in the partition.
     pub offset: i64,
     /// Milliseconds since the epoch; 0 or less when there is none.

@@ -1,14 +1,14 @@
 //! Decoded records, kept with their chunk until the owner of the partition takes them.
 
-use super::chunk::{Chunk, Framing, Message, Prefix};
-use super::{BadRecord, Raw, Record, Scratch, decode_chunk};
+use super::chunk::{Chunk, ChunkMessage, Framing, Prefix};
+use super::{BadRecord, RawRecord, Record, Scratch, decode_chunk};
 use crate::symbols::Symbols;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::trade::{SymbolNumber, Trade, TradeKind};
 
 /// What one record is, its symbol looked up.
 #[derive(Debug, Copy, Clone, PartialEq)]
-pub enum Known {
+pub enum ResolvedRecord {
     /// A trade; without a number if nobody asked for its symbol.
     Trade(Option<SymbolNumber>, TradeKind, Trade),
     /// The writer has nothing older than this to write.
@@ -19,41 +19,48 @@ pub enum Known {
     Bad(BadRecord),
 }
 
-impl Known {
+impl ResolvedRecord {
     /// A record whose symbol is looked up in `symbols`.
     #[inline]
-    pub fn of(record: &Record<'_>, symbols: &mut Symbols) -> Known {
+    pub fn of(record: &Record<'_>, symbols: &mut Symbols) -> ResolvedRecord {
         match record {
-            Record::Trade { symbol, kind, trade } => Known::Trade(symbols.number(symbol), *kind, *trade),
-            Record::Heartbeat(time) => Known::Heartbeat(*time),
-            Record::Ignored => Known::Ignored,
-            Record::Bad(bad) => Known::Bad(*bad),
+            Record::Trade { symbol, kind, trade } => {
+                ResolvedRecord::Trade(symbols.number(symbol), *kind, *trade)
+            }
+            Record::Heartbeat(time) => ResolvedRecord::Heartbeat(*time),
+            Record::Ignored => ResolvedRecord::Ignored,
+            Record::Bad(bad) => ResolvedRecord::Bad(*bad),
         }
     }
 }
 
 /// A chunk and its records.
 #[derive(Debug, Default)]
-pub struct Decoded {
+pub struct DecodedChunk {
     chunk: Chunk,
-    records: Vec<Decoding>,
+    records: Vec<DecodedRecord>,
     /// After how many changes of the definition symbols were looked up.
     changes: usize,
 }
 
 /// A record and where it stands in its chunk.
 #[derive(Debug, Copy, Clone)]
-struct Decoding {
+struct DecodedRecord {
     from: u32,
     to: u32,
     /// Which of its record's trades this is.
     part: u32,
-    record: Known,
+    record: ResolvedRecord,
 }
 
-impl Decoded {
+impl DecodedChunk {
     /// Decodes a chunk, into the allocation of another one that has been used.
-    pub fn of(chunk: Chunk, used: Decoded, symbols: &mut Symbols, scratch: &mut Scratch) -> Decoded {
+    pub fn of(
+        chunk: Chunk,
+        used: DecodedChunk,
+        symbols: &mut Symbols,
+        scratch: &mut Scratch,
+    ) -> DecodedChunk {
         let (mut records, changes) = (used.records, symbols.changes());
         records.clear();
         let start = chunk.bytes.as_ptr().addr();
@@ -62,9 +69,14 @@ impl Decoded {
             // stop long before. The bytes of a record are a part of it.
             let from = (raw.bytes().as_ptr().addr() - start) as u32;
             let to = from + raw.bytes().len() as u32;
-            records.push(Decoding { from, to, part: raw.part, record: Known::of(&record, symbols) });
+            records.push(DecodedRecord {
+                from,
+                to,
+                part: raw.part,
+                record: ResolvedRecord::of(&record, symbols),
+            });
         });
-        Decoded { chunk, records, changes }
+        DecodedChunk { chunk, records, changes }
     }
 
     /// After how many changes of the definition symbols were looked up.
@@ -79,7 +91,7 @@ impl Decoded {
 
     /// The records, in order.
     #[inline]
-    pub fn each<'a>(&'a self, mut each: impl FnMut(Raw<'a>, Known)) {
+    pub fn each<'a>(&'a self, mut each: impl FnMut(RawRecord<'a>, ResolvedRecord)) {
         let bytes = &self.chunk.bytes;
         match &self.chunk.framing {
             Framing::Messages(messages) => {
@@ -97,16 +109,16 @@ impl Decoded {
             Framing::Lines(_) => {
                 for decoding in &self.records {
                     let raw = &bytes[decoding.from as usize..decoding.to as usize];
-                    each(Raw { part: decoding.part, ..Raw::line(raw) }, decoding.record);
+                    each(RawRecord { part: decoding.part, ..RawRecord::line(raw) }, decoding.record);
                 }
             }
         }
     }
 
-    fn raw_message<'a>(&'a self, message: &'a Message, decoding: &Decoding) -> Raw<'a> {
+    fn raw_message<'a>(&'a self, message: &'a ChunkMessage, decoding: &DecodedRecord) -> RawRecord<'a> {
         let from = decoding.from as usize - message.key.unwrap_or(0) as usize;
         let all = &self.chunk.bytes[from..decoding.to as usize];
-        Raw { part: decoding.part, ..Raw::message(all, message) }
+        RawRecord { part: decoding.part, ..RawRecord::message(all, message) }
     }
 
     /// All that was read of a file up to the chunk's end.
@@ -115,8 +127,8 @@ impl Decoded {
     }
 
     /// The chunk, and what can take the next one.
-    pub fn take_apart(self) -> (Chunk, Decoded) {
-        (self.chunk, Decoded { records: self.records, ..Decoded::default() })
+    pub fn take_apart(self) -> (Chunk, DecodedChunk) {
+        (self.chunk, DecodedChunk { records: self.records, ..DecodedChunk::default() })
     }
 }
 
@@ -136,7 +148,7 @@ mod tests {
             bytes.extend_from_slice(b"key");
             bytes.extend_from_slice(value.as_bytes());
             let (end, null) = (bytes.len() as u32, value.is_empty());
-            messages.push(Message { offset, timestamp_ms: 5, end, null, key: Some(3) });
+            messages.push(ChunkMessage { offset, timestamp_ms: 5, end, null, key: Some(3) });
         }
         let lines = values.join("\n").into_bytes();
         let as_messages = || Chunk {
@@ -156,10 +168,10 @@ mod tests {
                     raw.bytes().to_vec(),
                     key,
                     raw.place.copied(),
-                    Known::of(&record, &mut symbols),
+                    ResolvedRecord::of(&record, &mut symbols),
                 ));
             });
-            let decoded = Decoded::of(make(), Decoded::default(), &mut symbols, &mut scratch);
+            let decoded = DecodedChunk::of(make(), DecodedChunk::default(), &mut symbols, &mut scratch);
             let mut got = Vec::new();
             decoded.each(|raw, known| {
                 got.push((raw.bytes().to_vec(), raw.key().map(<[u8]>::to_vec), raw.place.copied(), known));

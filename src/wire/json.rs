@@ -7,17 +7,17 @@
 mod fields;
 
 pub(super) use super::escape::unescape;
-pub(super) use fields::Fields;
+pub(super) use fields::JsonFields;
 
 use super::{BadRecord, scanning};
-use fields::Key;
+use fields::JsonKey;
 
 /// The deepest nesting that is accepted (`docs/semantics.md#input`).
 pub(super) const MOST_LEVELS: usize = 128;
 
 /// A value as far as it matters. Positions are byte offsets in the record.
 #[derive(Debug, Copy, Clone, Default, PartialEq, Eq)]
-pub(super) enum Value {
+pub(super) enum JsonValue {
     #[default]
     Absent,
     /// A string: what stands between its quotes.
@@ -33,20 +33,20 @@ pub(super) enum Value {
 pub(super) enum Data {
     #[default]
     Absent,
-    Object(Fields),
+    Object(JsonFields),
     Other,
 }
 
 /// A record that is an object.
 #[derive(Debug, Copy, Clone, Default)]
-pub(super) struct Object {
-    pub(super) fields: Fields,
+pub(super) struct JsonObject {
+    pub(super) fields: JsonFields,
     pub(super) stream: bool,
     pub(super) data: Data,
 }
 
 /// Validates a record; what it is if it is an object.
-pub(super) fn scan(bytes: &[u8]) -> Result<Object, BadRecord> {
+pub(super) fn scan(bytes: &[u8]) -> Result<JsonObject, BadRecord> {
     // Strings are looked through for quotes, escapes and control characters only.
     if let Err(error) = std::str::from_utf8(bytes) {
         return Err(bad("not UTF-8", error.valid_up_to()));
@@ -54,7 +54,7 @@ pub(super) fn scan(bytes: &[u8]) -> Result<Object, BadRecord> {
     let mut scanner = Scanner { bytes, at: 0 };
     scanner.skip_space();
     let is_object = scanner.peek() == Some(b'{');
-    let mut object = Object::default();
+    let mut object = JsonObject::default();
     scanner.value(&mut object)?;
     scanner.skip_space();
     if scanner.at < bytes.len() {
@@ -115,13 +115,13 @@ impl<'a> Scanner<'a> {
     }
 
     /// One value, and all that is in it, without recursion. Fields go into `object`.
-    fn value(&mut self, object: &mut Object) -> Result<(), BadRecord> {
+    fn value(&mut self, object: &mut JsonObject) -> Result<(), BadRecord> {
         // The containers that are open: a bit each, set for an object.
         let mut kinds = 0u128;
         let mut depth = 0;
         // Whether the object at depth 2 is the one under `data`.
         let mut in_data = false;
-        let mut key = Key::Other;
+        let mut key = JsonKey::Other;
         'value: loop {
             self.skip_space();
             let from = self.at;
@@ -134,10 +134,10 @@ impl<'a> Scanner<'a> {
                     let is_object = open == b'{';
                     // What a key stands for is an object until another value of that key comes.
                     if depth == 1 && kinds & 1 == 1 {
-                        in_data = key == Key::Data && is_object;
-                        note(object, depth, in_data, key, Value::Other { from }, is_object);
+                        in_data = key == JsonKey::Data && is_object;
+                        note(object, depth, in_data, key, JsonValue::Other { from }, is_object);
                     } else if depth == 2 && in_data {
-                        note(object, depth, in_data, key, Value::Other { from }, is_object);
+                        note(object, depth, in_data, key, JsonValue::Other { from }, is_object);
                     }
                     kinds = (kinds & !(1 << depth)) | (u128::from(is_object) << depth);
                     depth += 1;
@@ -153,7 +153,7 @@ impl<'a> Scanner<'a> {
                 }
                 Some(b'"') => {
                     let (from, to, escaped) = self.string()?;
-                    Some(Value::Text { from, to, escaped })
+                    Some(JsonValue::Text { from, to, escaped })
                 }
                 Some(b'-' | b'0'..=b'9') => Some(self.number()?),
                 Some(b't') => Some(self.word(b"true")?),
@@ -200,7 +200,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// A key and its colon.
-    fn key(&mut self) -> Result<Key, BadRecord> {
+    fn key(&mut self) -> Result<JsonKey, BadRecord> {
         if self.peek() != Some(b'"') {
             return Err(bad("not JSON: a key is missing", self.at));
         }
@@ -209,9 +209,9 @@ impl<'a> Scanner<'a> {
         let key = if escaped {
             let mut text = String::new();
             unescape(inside, &mut text);
-            Key::of(text.as_bytes())
+            JsonKey::of(text.as_bytes())
         } else {
-            Key::of(inside)
+            JsonKey::of(inside)
         };
         self.skip_space();
         if self.peek() != Some(b':') {
@@ -280,7 +280,7 @@ impl<'a> Scanner<'a> {
     }
 
     #[inline]
-    pub(super) fn number(&mut self) -> Result<Value, BadRecord> {
+    pub(super) fn number(&mut self) -> Result<JsonValue, BadRecord> {
         let from = self.at;
         let mut plain = true;
         if self.peek() == Some(b'-') {
@@ -305,7 +305,7 @@ impl<'a> Scanner<'a> {
             }
             self.digits(from)?;
         }
-        Ok(if plain { Value::Integer { from, to: self.at } } else { Value::Other { from } })
+        Ok(if plain { JsonValue::Integer { from, to: self.at } } else { JsonValue::Other { from } })
     }
 
     #[inline]
@@ -316,22 +316,29 @@ impl<'a> Scanner<'a> {
     }
 
     #[inline]
-    pub(super) fn word(&mut self, word: &[u8]) -> Result<Value, BadRecord> {
+    pub(super) fn word(&mut self, word: &[u8]) -> Result<JsonValue, BadRecord> {
         let from = self.at;
         if !self.bytes[from..].starts_with(word) {
             return Err(bad("not JSON: no such word", from));
         }
         self.at += word.len();
-        Ok(Value::Other { from })
+        Ok(JsonValue::Other { from })
     }
 }
 
 /// Keeps what an object holds under a key, if it matters.
-fn note(object: &mut Object, depth: usize, in_data: bool, key: Key, value: Value, opens_object: bool) {
+fn note(
+    object: &mut JsonObject,
+    depth: usize,
+    in_data: bool,
+    key: JsonKey,
+    value: JsonValue,
+    opens_object: bool,
+) {
     match (depth, key) {
-        (1, Key::Stream) => object.stream = true,
-        (1, Key::Data) => {
-            object.data = if opens_object { Data::Object(Fields::default()) } else { Data::Other };
+        (1, JsonKey::Stream) => object.stream = true,
+        (1, JsonKey::Data) => {
+            object.data = if opens_object { Data::Object(JsonFields::default()) } else { Data::Other };
         }
         (1, key) => object.fields.set(key, value),
         (2, key) if in_data => {

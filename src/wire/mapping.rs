@@ -42,10 +42,10 @@ pub use binary::{LastSchema, SchemaKind, SchemaText};
 pub use file::MappingError;
 pub use trade_id::{TradeId, TradeIdWords};
 
-use binary::{Binary, Schemas};
-use finds::{Finds, Found};
+use binary::{Binary, SchemaSource};
+use finds::{Finds, FoundValue};
 use flat::{FlatScratch, FlatWays};
-use paths::{Cell, Paths};
+use paths::{Paths, TargetCell};
 use record::RecordMapping;
 use sheet::Sheet;
 use time::{LastDay, Unit};
@@ -62,7 +62,7 @@ pub struct Mapping {
 enum Encoding {
     /// With the fast ways of its records, where there are any.
     Json(Paths, Option<FlatWays>),
-    Csv(csv::Columns),
+    Csv(csv::CsvColumns),
     Binary(Binary),
 }
 
@@ -94,7 +94,7 @@ pub struct MappedTrade<'a> {
 
 /// What a record, or one element of it, is.
 #[derive(Debug, Copy, Clone, PartialEq)]
-pub enum Mapped<'a> {
+pub enum MappedRecord<'a> {
     /// A trade.
     Trade(MappedTrade<'a>),
     /// The writer has nothing older than this to write.
@@ -109,7 +109,7 @@ pub enum Mapped<'a> {
 #[derive(Debug, Default)]
 pub struct MappingScratch {
     finds: Finds,
-    fields: csv::Fields,
+    fields: csv::CsvFields,
     text: String,
     symbol: String,
     other: String,
@@ -152,7 +152,7 @@ impl Mapping {
 
     /// Whether schemas are those of a registry.
     pub fn needs_registry(&self) -> bool {
-        matches!(&self.encoding, Encoding::Binary(Binary { schemas: Schemas::Registry(_), .. }))
+        matches!(&self.encoding, Encoding::Binary(Binary { schemas: SchemaSource::Registry(_), .. }))
     }
 
     /// The id of the schema that a record needs and that is not known yet. Costs little for the one of the
@@ -194,7 +194,8 @@ impl Mapping {
     /// Takes the first line of a file of CSV: whether it is a header. Fails where a header lacks a column.
     pub fn take_header(&mut self, line: &[u8]) -> Result<bool, String> {
         let Encoding::Csv(columns) = &mut self.encoding else { return Ok(false) };
-        let times: Vec<(Cell, Unit)> = self.records.iter().map(|record| (record.time, record.unit)).collect();
+        let times: Vec<(TargetCell, Unit)> =
+            self.records.iter().map(|record| (record.time, record.unit)).collect();
         columns.take_header(line, &times)
     }
 
@@ -204,7 +205,7 @@ impl Mapping {
         bytes: &[u8],
         decimals: Decimals,
         scratch: &mut MappingScratch,
-        mut each: impl FnMut(Mapped<'_>),
+        mut each: impl FnMut(MappedRecord<'_>),
     ) {
         self.decode_at(bytes, 0..bytes.len(), decimals, scratch, |mapped| each(*mapped));
     }
@@ -219,7 +220,7 @@ impl Mapping {
         place: Range<usize>,
         decimals: Decimals,
         scratch: &mut MappingScratch,
-        mut each: impl FnMut(&Mapped<'_>),
+        mut each: impl FnMut(&MappedRecord<'_>),
     ) {
         if let Encoding::Json(_, Some(ways)) = &self.encoding
             && place.len() <= MOST_BYTES
@@ -239,16 +240,16 @@ impl Mapping {
         bytes: &[u8],
         decimals: Decimals,
         scratch: &mut MappingScratch,
-        each: &mut impl FnMut(&Mapped<'_>),
+        each: &mut impl FnMut(&MappedRecord<'_>),
     ) {
         if bytes.len() > MOST_BYTES {
-            return each(&Mapped::Bad(BadRecord { reason: "longer than 16 MiB", at: None }));
+            return each(&MappedRecord::Bad(BadRecord { reason: "longer than 16 MiB", at: None }));
         }
         match &self.encoding {
             Encoding::Json(paths, _) => {
                 let finds = &mut scratch.finds;
                 if let Err(bad) = walk::walk(bytes, paths, finds) {
-                    return each(&Mapped::Bad(bad));
+                    return each(&MappedRecord::Bad(bad));
                 }
                 let MappingScratch { finds, text, symbol, other, day, .. } = scratch;
                 let lookup = |cell, row| finds.get(cell, row);
@@ -264,9 +265,9 @@ impl Mapping {
             Encoding::Csv(columns) => {
                 let MappingScratch { fields, text, symbol, other, day, .. } = scratch;
                 if let Err(bad) = columns.split(bytes, fields) {
-                    return each(&Mapped::Bad(bad));
+                    return each(&MappedRecord::Bad(bad));
                 }
-                let lookup = |cell: Cell, _| columns.get(cell, fields);
+                let lookup = |cell: TargetCell, _| columns.get(cell, fields);
                 let rows = |_: &[usize]| None;
                 let texts = Texts { text, symbol, other, day };
                 self.give(
@@ -286,11 +287,11 @@ impl Mapping {
         bytes: &[u8],
         decimals: Decimals,
         scratch: &mut MappingScratch,
-        each: &mut impl FnMut(&Mapped<'_>),
+        each: &mut impl FnMut(&MappedRecord<'_>),
     ) {
         let MappingScratch { finds, text, symbol, other, day, sheet, schema, .. } = scratch;
         if let Err(bad) = binary.walk(bytes, finds, sheet, schema) {
-            return each(&Mapped::Bad(bad));
+            return each(&MappedRecord::Bad(bad));
         }
         let lookup = |cell, row| finds.get(cell, row);
         let rows = |levels: &[usize]| finds.rows(levels);
@@ -309,26 +310,26 @@ impl Mapping {
         values: Values<'_, L, R>,
         decimals: Decimals,
         mut texts: Texts<'_>,
-        each: &mut impl FnMut(&Mapped<'_>),
+        each: &mut impl FnMut(&MappedRecord<'_>),
     ) where
-        L: Fn(Cell, usize) -> Found,
+        L: Fn(TargetCell, usize) -> FoundValue,
         R: Fn(&[usize]) -> Option<usize>,
     {
         let mut records = self.records.iter();
         let record = records.find(|record| record.conditions.iter().all(|c| values.holds(c, texts.text)));
-        let Some(record) = record else { return each(&Mapped::Ignored) };
+        let Some(record) = record else { return each(&MappedRecord::Ignored) };
         let rows = match &record.elements {
             None => 1,
             Some(elements) => match (values.rows)(&elements.levels) {
-                None => return each(&Mapped::Bad(BadRecord { reason: "each: no array", at: None })),
-                Some(0) => return each(&Mapped::Ignored),
+                None => return each(&MappedRecord::Bad(BadRecord { reason: "each: no array", at: None })),
+                Some(0) => return each(&MappedRecord::Ignored),
                 Some(rows) => rows,
             },
         };
         for row in 0..rows {
             match record.read(&values, row, decimals, &mut texts) {
                 Ok(mapped) => each(&mapped),
-                Err(bad) => each(&Mapped::Bad(bad)),
+                Err(bad) => each(&MappedRecord::Bad(bad)),
             }
         }
     }

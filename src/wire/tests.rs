@@ -372,7 +372,8 @@ proptest! {
         for (offset, record) in (0..).zip(&records) {
             chunk.bytes.extend_from_slice(b"key");
             chunk.bytes.extend_from_slice(record);
-            messages.push(Message { offset, timestamp_ms: 7, end: chunk.bytes.len() as u32, null: false, key: Some(3) });
+            let end = chunk.bytes.len() as u32;
+            messages.push(ChunkMessage { offset, timestamp_ms: 7, end, null: false, key: Some(3) });
         }
         chunk.framing = Framing::Messages(messages);
         let mut got = Vec::new();

@@ -1,6 +1,6 @@
 //! Why a record is none of ours, in words: the slow second look at what [`super::decode`] has passed over.
 
-use super::mapping::{Mapped, Mapping, MappingScratch};
+use super::mapping::{MappedRecord, Mapping, MappingScratch};
 use super::{Record, Scratch, capture_prefix, decode};
 use crossrate_dataflows::market::decimal::Decimals;
 use serde_json::Value;
@@ -55,7 +55,7 @@ pub fn symbol(bytes: &[u8], mapping: Option<&Mapping>, decimals: Decimals) -> Op
     let json = prefix(bytes, mapping);
     let mut symbol = None;
     mapping.decode(&bytes[json..], decimals, &mut MappingScratch::default(), |mapped| {
-        if let Mapped::Trade(trade) = mapped {
+        if let MappedRecord::Trade(trade) = mapped {
             symbol.get_or_insert_with(|| String::from_utf8_lossy(trade.symbol).into_owned());
         }
     });

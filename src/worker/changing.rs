@@ -1,9 +1,9 @@
 //! How the workers of a run take a change of its definition: all of them stop reading, the first one dates
 //! the change behind all that was read, and each takes it before its partitions' next records.
 
-use super::partition::Owned;
-use super::{JobWorker, Told};
-use crate::changes::{self, Answer, ChangeDesk, DefinitionLog, Refused, Request};
+use super::partition::AssignedPartition;
+use super::{ControlMessage, JobWorker};
+use crate::changes::{self, ChangeAnswer, ChangeQueue, ChangeRefusal, ChangeRequest, DefinitionLog};
 use crate::config::Verbosity;
 use crate::config::log::LoggedChange;
 use crate::exit::{Exit, Failure};
@@ -25,11 +25,11 @@ use tokio::sync::oneshot;
 
 /// What workers tell each other.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-enum Message {
+enum ChangeMessage {
     /// From the first worker: read no further.
     Stop,
     /// From each: it reads no further.
-    Stopped(usize, Standing),
+    Stopped(usize, WorkerPosition),
     /// From the first: that changes, if anything; read on.
     Change(Vec<DatedChange>),
     /// From each: where its partitions took changes, from that place in the log on.
@@ -38,7 +38,7 @@ enum Message {
 
 /// Where a worker's partitions are.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Standing {
+struct WorkerPosition {
     /// The greatest event time that any of them has reached.
     reached: EventTime,
     /// And of the trades that nobody wanted.
@@ -49,13 +49,13 @@ struct Standing {
 
 /// A request, and what the workers have said.
 struct Round {
-    request: Request,
-    standings: Vec<Option<Standing>>,
+    request: ChangeRequest,
+    standings: Vec<Option<WorkerPosition>>,
 }
 
 /// A change that is not answered yet: not before the definition shows where all partitions took it, and its
 /// commit is there.
-struct Unanswered {
+struct OpenRequest {
     changes: Vec<DatedChange>,
     warnings: Vec<String>,
     /// The partitions of which the definition does not show where they took it, with its places in the log.
@@ -63,41 +63,46 @@ struct Unanswered {
     /// And those that have not committed it, where there is a checkpoint.
     uncommitted: BTreeSet<(u32, u32)>,
     is_kept: bool,
-    answer: oneshot::Sender<Answer>,
+    answer: oneshot::Sender<ChangeAnswer>,
 }
 
 /// What a worker knows of changes.
-pub(super) struct Changes {
-    input: Option<InputHandle<u64, CapacityContainerBuilder<Vec<Message>>>>,
-    heard: Rc<RefCell<VecDeque<Message>>>,
+pub(super) struct WorkerChanges {
+    input: Option<InputHandle<u64, CapacityContainerBuilder<Vec<ChangeMessage>>>>,
+    heard: Rc<RefCell<VecDeque<ChangeMessage>>>,
     /// At the first worker: where requests are.
-    desk: Option<ChangeDesk>,
+    desk: Option<ChangeQueue>,
     /// At the first worker: follows the frontier, to tell the dataflow.
     told: Option<ActivateCapability<EventTime>>,
     definition: DefinitionLog,
     round: Option<Round>,
-    unanswered: Vec<Unanswered>,
+    unanswered: Vec<OpenRequest>,
     /// At the first worker of a run that begins with a change: what becomes of it.
-    evolving: Option<oneshot::Receiver<Answer>>,
+    evolving: Option<oneshot::Receiver<ChangeAnswer>>,
     /// Whether no partition is read.
     pub(super) has_stopped: bool,
     peers: usize,
 }
 
-impl Changes {
+impl WorkerChanges {
     /// Builds the small dataflow by which workers hear of each other. A run that begins with a change begins
     /// stopped.
-    pub(super) fn new(worker: &mut Worker, definition: DefinitionLog, desk: Option<ChangeDesk>) -> Changes {
+    pub(super) fn new(
+        worker: &mut Worker,
+        definition: DefinitionLog,
+        desk: Option<ChangeQueue>,
+    ) -> WorkerChanges {
         let heard = Rc::new(RefCell::new(VecDeque::new()));
         let (mut input, hears) = (InputHandle::new(), Rc::clone(&heard));
         worker.dataflow_named::<u64, _, _>("Changes", |scope| {
             let told = scope.input_from(&mut input);
-            told.broadcast().inspect(move |message: &Message| hears.borrow_mut().push_back(message.clone()));
+            told.broadcast()
+                .inspect(move |message: &ChangeMessage| hears.borrow_mut().push_back(message.clone()));
         });
         if let Some(desk) = &desk {
             desk.is_here();
         }
-        let changes = Changes {
+        let changes = WorkerChanges {
             input: Some(input),
             heard,
             desk,
@@ -129,8 +134,8 @@ impl Changes {
         };
         self.evolving = None;
         match answer {
-            Answer::Changed { .. } => Ok(()),
-            Answer::Refused(Refused { detail, hint, .. }) => {
+            ChangeAnswer::Changed { .. } => Ok(()),
+            ChangeAnswer::Refused(ChangeRefusal { detail, hint, .. }) => {
                 Err(Failure::new(Exit::Usage, format!("--evolve: {detail}")).hint(hint).into())
             }
         }
@@ -141,7 +146,7 @@ impl Changes {
         self.told = self.desk.is_some().then_some(told);
     }
 
-    fn tell(&mut self, message: Message) {
+    fn tell(&mut self, message: ChangeMessage) {
         if let Some(input) = &mut self.input {
             input.send(message);
             input.flush();
@@ -165,7 +170,7 @@ impl Changes {
         }
         // What was taken is answered when it is committed.
         if let Some(round) = self.round.take() {
-            let _ = round.request.answer.send(Answer::Refused(changes::ended()));
+            let _ = round.request.answer.send(ChangeAnswer::Refused(changes::ended()));
         }
     }
 
@@ -174,9 +179,9 @@ impl Changes {
         if self.round.is_some() || self.input.is_none() {
             return;
         }
-        let Some(request) = self.desk.as_ref().and_then(ChangeDesk::take) else { return };
+        let Some(request) = self.desk.as_ref().and_then(ChangeQueue::take) else { return };
         self.round = Some(Round { request, standings: vec![None; self.peers] });
-        self.tell(Message::Stop);
+        self.tell(ChangeMessage::Stop);
     }
 
     /// At the first worker: whether a commit is waited for.
@@ -221,10 +226,10 @@ impl Changes {
 
     /// At the first worker: answers for what is in the definition, and in the checkpoint where there is one.
     fn answer(&mut self) {
-        let is_there = |u: &mut Unanswered| u.untold.is_empty() && u.uncommitted.is_empty();
-        for Unanswered { changes, warnings, is_kept, answer, .. } in self.unanswered.extract_if(.., is_there)
+        let is_there = |u: &mut OpenRequest| u.untold.is_empty() && u.uncommitted.is_empty();
+        for OpenRequest { changes, warnings, is_kept, answer, .. } in self.unanswered.extract_if(.., is_there)
         {
-            let _ = answer.send(Answer::Changed { changes, is_kept, warnings });
+            let _ = answer.send(ChangeAnswer::Changed { changes, is_kept, warnings });
         }
     }
 }
@@ -240,29 +245,29 @@ impl JobWorker<'_> {
             let message = self.changes.heard.borrow_mut().pop_front();
             match message {
                 None => return Ok(()),
-                Some(Message::Stop) => {
+                Some(ChangeMessage::Stop) => {
                     self.changes.has_stopped = true;
-                    let message = Message::Stopped(self.timely.index(), self.standing());
+                    let message = ChangeMessage::Stopped(self.timely.index(), self.standing());
                     self.changes.tell(message);
                 }
-                Some(Message::Stopped(worker, standing)) => self.decide(worker, standing),
-                Some(Message::Change(changes)) => {
+                Some(ChangeMessage::Stopped(worker, standing)) => self.decide(worker, standing),
+                Some(ChangeMessage::Change(changes)) => {
                     self.take_changes(changes)?;
                     self.changes.has_stopped = false;
                 }
-                Some(Message::Took(first, offsets)) => self.changes.note(first, &offsets),
+                Some(ChangeMessage::Took(first, offsets)) => self.changes.note(first, &offsets),
             }
         }
     }
 
-    fn standing(&self) -> Standing {
+    fn standing(&self) -> WorkerPosition {
         let open = || self.owned.iter().filter(|p| !p.ended);
         // Of a partition that nothing has moved the watermark says nothing.
-        let reached = |p: &Owned| match p.state.watermark() {
+        let reached = |p: &AssignedPartition| match p.state.watermark() {
             EventTime::MIN => EventTime::MIN,
             _ => p.state.reached(),
         };
-        Standing {
+        WorkerPosition {
             reached: open().map(reached).max().unwrap_or(EventTime::MIN),
             unselected: open().map(|p| p.unselected).max().unwrap_or(EventTime::MIN),
             partitions: open().map(|p| p.feed.number).collect(),
@@ -270,14 +275,14 @@ impl JobWorker<'_> {
     }
 
     /// At the first worker, when all have stopped: decides what changes from when on.
-    fn decide(&mut self, worker: usize, standing: Standing) {
+    fn decide(&mut self, worker: usize, standing: WorkerPosition) {
         let Some(round) = &mut self.changes.round else { return };
         round.standings[worker] = Some(standing);
         if round.standings.iter().any(Option::is_none) {
             return;
         }
         let Some(Round { request, standings }) = self.changes.round.take() else { return };
-        let standings: Vec<Standing> = standings.into_iter().flatten().collect();
+        let standings: Vec<WorkerPosition> = standings.into_iter().flatten().collect();
         let partitions: Vec<u32> = standings.iter().flat_map(|s| &s.partitions).copied().collect();
         let answer =
             if partitions.is_empty() { Err(changes::ended()) } else { self.dated(&request, &standings) };
@@ -290,12 +295,12 @@ impl JobWorker<'_> {
             new.for_each(|warning| tracing::warn!(word = "warning", "{warning}"));
         }
         let first = self.changes.definition.log.len() as u32;
-        self.changes.tell(Message::Change(changed.clone()));
+        self.changes.tell(ChangeMessage::Change(changed.clone()));
         let is_kept = self.config.has_ledger();
         match answer {
-            Err(refused) => _ = request.answer.send(Answer::Refused(refused)),
+            Err(refused) => _ = request.answer.send(ChangeAnswer::Refused(refused)),
             Ok(changes) if changes.is_empty() => {
-                let _ = request.answer.send(Answer::Changed { changes, is_kept, warnings });
+                let _ = request.answer.send(ChangeAnswer::Changed { changes, is_kept, warnings });
             }
             Ok(changes) => {
                 let places = first..first + changes.len() as u32;
@@ -303,7 +308,7 @@ impl JobWorker<'_> {
                     places.flat_map(|place| partitions.iter().map(move |p| (place, *p))).collect();
                 let uncommitted = if is_kept { untold.clone() } else { BTreeSet::new() };
                 let answer = request.answer;
-                let unanswered = Unanswered { changes, warnings, untold, uncommitted, is_kept, answer };
+                let unanswered = OpenRequest { changes, warnings, untold, uncommitted, is_kept, answer };
                 self.changes.unanswered.push(unanswered);
             }
         }
@@ -311,7 +316,11 @@ impl JobWorker<'_> {
 
     /// The changes, from the first boundary of panes on that no trade has come to: of a symbol that was not
     /// wanted, also none that was passed over.
-    fn dated(&self, request: &Request, standings: &[Standing]) -> Result<Vec<DatedChange>, Refused> {
+    fn dated(
+        &self,
+        request: &ChangeRequest,
+        standings: &[WorkerPosition],
+    ) -> Result<Vec<DatedChange>, ChangeRefusal> {
         let (definition, changing) = (&self.config.definition, &self.changes.definition.changing);
         let from = |reached: EventTime| definition.windows.pane(reached).end;
         let reached = standings.iter().map(|s| s.reached).max().unwrap_or(EventTime::MIN);
@@ -337,7 +346,7 @@ impl JobWorker<'_> {
             let turn = self.changes.definition.changing.apply(&change);
             self.reading.symbols.change(turn.as_ref(), change.from);
             if let Some(told) = &self.changes.told {
-                self.reading.told.activate().session(told).give(Told::Change(change.clone()));
+                self.reading.told.activate().session(told).give(ControlMessage::Change(change.clone()));
             }
             self.changes.definition.log.push(LoggedChange { change, offsets: BTreeMap::new() });
         }
@@ -357,7 +366,7 @@ impl JobWorker<'_> {
                 self.reading.tell(partition, entries.iter().flat_map(of_change).collect());
             }
         }
-        self.changes.tell(Message::Took(first, offsets));
+        self.changes.tell(ChangeMessage::Took(first, offsets));
         self.changes.publish();
         Ok(())
     }

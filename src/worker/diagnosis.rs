@@ -13,7 +13,7 @@ use crate::wire::chunk::{Chunk, Framing, LineFormat};
 use crate::wire::mapping::Mapping;
 use crate::wire::{BadRecord, why};
 use bad_reasons::BadReasons;
-use crossrate_dataflows::market::acceptance::{Counts, Partition};
+use crossrate_dataflows::market::acceptance::{Counts, PartitionState};
 use crossrate_dataflows::market::decimal::Decimals;
 use crossrate_dataflows::market::definition::Selection;
 use crossrate_dataflows::market::event_time::EventTime;
@@ -49,7 +49,7 @@ pub(super) enum Class {
 
 /// The notes on one partition.
 #[derive(Debug, Default)]
-pub(super) struct Diagnosis {
+pub(super) struct PartitionDiagnosis {
     /// How the numbers of its trades are scaled.
     decimals: Decimals,
     /// What was counted before this run.
@@ -61,9 +61,9 @@ pub(super) struct Diagnosis {
     /// How the latest ones are read, where that is a mapping.
     mapping: Option<Arc<Mapping>>,
     bad: BadReasons,
-    late: Option<Example>,
-    future: Option<Example>,
-    ignored: Option<Example>,
+    late: Option<FirstRecord>,
+    future: Option<FirstRecord>,
+    ignored: Option<FirstRecord>,
     /// Symbols that nobody asked for.
     names: BTreeSet<String>,
     names_of: u64,
@@ -73,15 +73,15 @@ pub(super) struct Diagnosis {
 
 /// The first record of a class.
 #[derive(Debug)]
-struct Example {
+struct FirstRecord {
     offset: i64,
     detail: String,
 }
 
-impl Diagnosis {
+impl PartitionDiagnosis {
     /// Of a partition of which nothing was read, in a job with those decimals.
-    pub(super) fn of(decimals: Decimals) -> Diagnosis {
-        Diagnosis { decimals, ..Diagnosis::default() }
+    pub(super) fn of(decimals: Decimals) -> PartitionDiagnosis {
+        PartitionDiagnosis { decimals, ..PartitionDiagnosis::default() }
     }
 
     /// The partition is taken up where an earlier run left it.
@@ -115,7 +115,7 @@ impl Diagnosis {
             Class::Ignored => &mut self.ignored,
         };
         if example.is_none() {
-            *example = Some(Example { offset, detail: detail() });
+            *example = Some(FirstRecord { offset, detail: detail() });
         }
     }
 
@@ -163,12 +163,12 @@ impl Diagnosis {
     }
 
     /// Notes a late trade, whose pane was final at a time.
-    pub(super) fn late(&mut self, state: &Partition, time: EventTime, settled: EventTime) {
+    pub(super) fn late(&mut self, state: &PartitionState, time: EventTime, settled: EventTime) {
         self.lateness.note(state, time, settled);
     }
 
     /// What is to be said while an unbounded input goes on.
-    pub(super) fn meanwhile(&mut self, name: &str, state: &Partition, config: &Config) {
+    pub(super) fn meanwhile(&mut self, name: &str, state: &PartitionState, config: &Config) {
         if self.since.is_none_or(|since| since.elapsed() < PATIENCE) {
             return;
         }
@@ -179,7 +179,7 @@ impl Diagnosis {
     }
 
     /// What is to be said when the input has ended, or the run.
-    pub(super) fn at_end(&mut self, name: &str, state: &Partition, config: &Config) {
+    pub(super) fn at_end(&mut self, name: &str, state: &PartitionState, config: &Config) {
         self.say_silence(name, state, config);
         if !self.lateness.say_jump(name, state, config) {
             self.lateness.say_delay(name, config);
@@ -192,7 +192,7 @@ impl Diagnosis {
     }
 
     /// That records came and none was accepted, and why: also to whoever asked for silence.
-    fn say_silence(&mut self, name: &str, state: &Partition, config: &Config) {
+    fn say_silence(&mut self, name: &str, state: &PartitionState, config: &Config) {
         let counts = self.of_this_run(state.counts());
         if self.told || counts.accepted > 0 || counts.read() == 0 {
             return;
@@ -204,9 +204,9 @@ impl Diagnosis {
         let why = match most {
             "unselected" => self.symbols_seen(&config.definition.symbols),
             "bad" => self.bad.first(),
-            "late" => self.late.as_ref().map(Example::told),
-            "future" => self.future.as_ref().map(Example::told),
-            "ignored" => self.ignored.as_ref().map(Example::told),
+            "late" => self.late.as_ref().map(FirstRecord::told),
+            "future" => self.future.as_ref().map(FirstRecord::told),
+            "ignored" => self.ignored.as_ref().map(FirstRecord::told),
             _ => None,
         };
         let why = why.map_or_else(String::new, |why| format!("; {why}"));
@@ -258,7 +258,7 @@ impl Diagnosis {
     }
 }
 
-impl Example {
+impl FirstRecord {
     fn told(&self) -> String {
         format!("the first, number {}: {}", self.offset, self.detail)
     }

@@ -1,18 +1,18 @@
 //! Judges records in order, as `docs/semantics.md#acceptance` has it.
 
 use super::diagnosis::Class;
-use super::partition::{Owned, finish_rebuilding};
+use super::partition::{AssignedPartition, finish_rebuilding};
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::symbols::{SymbolTurns, Symbols};
-use crate::wire::decoded::Known;
+use crate::wire::decoded::ResolvedRecord;
 use crate::wire::{self, Record};
-use crossrate_dataflows::market::acceptance::{Ahead, Partition, Place, Verdict};
+use crossrate_dataflows::market::acceptance::{FutureBound, PartitionState, RecordPosition, Verdict};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::moments::HashInput;
 use crossrate_dataflows::market::sums::Sums;
 use crossrate_dataflows::market::trade::{ShortName, SymbolNumber};
-use crossrate_dataflows::operators::closings::{Reason, Refusal};
+use crossrate_dataflows::operators::closings::{Reason, RefusedRecord};
 use std::sync::Arc;
 
 /// So many records are decoded before the first of them is judged, and never more: the sums that they will
@@ -23,13 +23,13 @@ pub(super) const RECORDS_AT_ONCE: usize = 32;
 pub(super) const FEW_SYMBOLS: usize = 64;
 
 /// Judges the records of one partition.
-pub(super) struct Judging<'a> {
+pub(super) struct RecordJudge<'a> {
     pub(super) config: &'a Config,
     /// Those of all the worker's partitions.
     pub(super) sums: &'a mut Sums,
-    pub(super) refused: &'a mut Vec<Refusal>,
+    pub(super) refused: &'a mut Vec<RefusedRecord>,
     pub(super) strict: &'a mut Option<Failure>,
-    pub(super) partition: &'a mut Owned,
+    pub(super) partition: &'a mut AssignedPartition,
     /// Whether there are so many symbols that what trades need is fetched ahead.
     pub(super) far_away: bool,
     /// The names of the trades that wait, where they are still to be looked up, at their places.
@@ -40,20 +40,20 @@ pub(super) struct Judging<'a> {
     pub(super) turns: Option<Arc<SymbolTurns>>,
 }
 
-impl Judging<'_> {
+impl RecordJudge<'_> {
     /// Judges a record, just decoded, together with those that wait, as soon as they are enough.
     #[inline]
     pub(super) fn decoded<'b>(
         &mut self,
-        waiting: &mut Vec<(wire::Raw<'b>, Known)>,
-        raw: wire::Raw<'b>,
+        waiting: &mut Vec<(wire::RawRecord<'b>, ResolvedRecord)>,
+        raw: wire::RawRecord<'b>,
         record: &Record<'_>,
         symbols: &mut Symbols,
     ) {
         match record {
             Record::Trade { symbol, kind, trade } => {
                 let number = self.ask(waiting.len(), symbol, symbols);
-                self.push(waiting, raw, Known::Trade(number, *kind, *trade), symbols);
+                self.push(waiting, raw, ResolvedRecord::Trade(number, *kind, *trade), symbols);
             }
             record => self.other(waiting, raw, record, symbols),
         }
@@ -64,12 +64,12 @@ impl Judging<'_> {
     #[inline(never)]
     fn other<'b>(
         &mut self,
-        waiting: &mut Vec<(wire::Raw<'b>, Known)>,
-        raw: wire::Raw<'b>,
+        waiting: &mut Vec<(wire::RawRecord<'b>, ResolvedRecord)>,
+        raw: wire::RawRecord<'b>,
         record: &Record<'_>,
         symbols: &mut Symbols,
     ) {
-        self.push(waiting, raw, Known::of(record, symbols), symbols);
+        self.push(waiting, raw, ResolvedRecord::of(record, symbols), symbols);
     }
 
     /// The number of the symbol of the trade at that place, or what is needed to look it up with the others.
@@ -95,9 +95,9 @@ impl Judging<'_> {
     #[inline]
     pub(super) fn known<'b>(
         &mut self,
-        waiting: &mut Vec<(wire::Raw<'b>, Known)>,
-        raw: wire::Raw<'b>,
-        known: Known,
+        waiting: &mut Vec<(wire::RawRecord<'b>, ResolvedRecord)>,
+        raw: wire::RawRecord<'b>,
+        known: ResolvedRecord,
         symbols: &mut Symbols,
     ) {
         if self.far_away {
@@ -109,9 +109,9 @@ impl Judging<'_> {
     #[inline]
     fn push<'b>(
         &mut self,
-        waiting: &mut Vec<(wire::Raw<'b>, Known)>,
-        raw: wire::Raw<'b>,
-        known: Known,
+        waiting: &mut Vec<(wire::RawRecord<'b>, ResolvedRecord)>,
+        raw: wire::RawRecord<'b>,
+        known: ResolvedRecord,
         symbols: &mut Symbols,
     ) {
         waiting.push((raw, known));
@@ -121,14 +121,18 @@ impl Judging<'_> {
     }
 
     /// Judges the records that wait, in order. Each step fetches for all of them what the next one needs.
-    pub(super) fn now(&mut self, waiting: &mut Vec<(wire::Raw<'_>, Known)>, symbols: &mut Symbols) {
-        let Owned { state, apart, .. } = &*self.partition;
+    pub(super) fn now(
+        &mut self,
+        waiting: &mut Vec<(wire::RawRecord<'_>, ResolvedRecord)>,
+        symbols: &mut Symbols,
+    ) {
+        let AssignedPartition { state, apart, .. } = &*self.partition;
         let sums = apart.as_ref().unwrap_or(self.sums);
         if self.far_away {
             let asked = &self.asked[..waiting.len()];
             asked.iter().filter(|name| name.is_some()).for_each(|name| symbols.prefetch_more(name));
             for ((_, known), asked) in waiting.iter_mut().zip(asked) {
-                let Known::Trade(number, _, trade) = known else { continue };
+                let ResolvedRecord::Trade(number, _, trade) = known else { continue };
                 if asked.is_some() {
                     *number = symbols.number_of_short(asked);
                 }
@@ -138,7 +142,7 @@ impl Judging<'_> {
             }
         }
         for ((_, known), hashed) in waiting.iter().zip(&mut self.hashed) {
-            if let Known::Trade(Some(number), _, trade) = known {
+            if let ResolvedRecord::Trade(Some(number), _, trade) = known {
                 symbols.write_hashed(hashed, *number, trade);
                 if self.far_away {
                     state.prefetch_more(*number, trade, sums);
@@ -147,7 +151,7 @@ impl Judging<'_> {
         }
         if self.far_away {
             for (_, known) in &*waiting {
-                let Known::Trade(Some(number), _, trade) = known else { continue };
+                let ResolvedRecord::Trade(Some(number), _, trade) = known else { continue };
                 state.prefetch_id(*number, trade);
             }
         }
@@ -158,18 +162,18 @@ impl Judging<'_> {
 
     /// The record, with the symbol that its name stands for at its time.
     #[cold]
-    fn after_changes(&self, record: Known, offset: i64) -> Known {
+    fn after_changes(&self, record: ResolvedRecord, offset: i64) -> ResolvedRecord {
         match (&self.turns, record) {
-            (Some(turns), Known::Trade(Some(name), kind, trade)) => {
+            (Some(turns), ResolvedRecord::Trade(Some(name), kind, trade)) => {
                 let changes = self.partition.changes_before(offset);
-                Known::Trade(turns.number(name, changes, trade.time), kind, trade)
+                ResolvedRecord::Trade(turns.number(name, changes, trade.time), kind, trade)
             }
             (_, record) => record,
         }
     }
 
     #[inline]
-    fn record(&mut self, raw: &wire::Raw<'_>, mut record: Known, at: usize) {
+    fn record(&mut self, raw: &wire::RawRecord<'_>, mut record: ResolvedRecord, at: usize) {
         // What follows the record that ends the run is not read either, or a run that is taken up would go on
         // behind it.
         if self.strict.is_some() {
@@ -179,12 +183,12 @@ impl Judging<'_> {
         if self.turns.is_some() {
             record = self.after_changes(record, place.offset);
         }
-        let Owned { feed, state, apart, records, rebuilding, diagnosis, .. } = &mut *self.partition;
+        self.partition.records = place.offset + 1;
+        let AssignedPartition { feed, state, apart, rebuilding, diagnosis, .. } = &mut *self.partition;
         let sums = apart.as_mut().unwrap_or(self.sums);
-        *records = place.offset + 1;
         if let Some(again) = rebuilding {
             if place.offset < again.until {
-                if let Known::Trade(Some(number), kind, trade) = record {
+                if let ResolvedRecord::Trade(Some(number), kind, trade) = record {
                     state.rebuild(number, kind, (&trade, self.hashed[at].hash()), place, sums);
                 }
                 return;
@@ -192,7 +196,7 @@ impl Judging<'_> {
             finish_rebuilding(state, rebuilding, sums);
         }
         match record {
-            Known::Trade(Some(number), kind, trade) => {
+            ResolvedRecord::Trade(Some(number), kind, trade) => {
                 match state.trade(number, kind, (&trade, self.hashed[at].hash()), place, sums) {
                     Verdict::Accepted | Verdict::Duplicate => {}
                     Verdict::OtherKind => diagnosis.other_kind(state.counts(), place.offset),
@@ -209,30 +213,30 @@ impl Judging<'_> {
                     }
                 }
             }
-            Known::Trade(None, _, trade) => {
+            ResolvedRecord::Trade(None, _, trade) => {
                 state.counts_mut().unselected += 1;
                 diagnosis.unselected(state.counts(), raw.bytes());
                 let is_future = state.is_future(trade.time, place.kafka_ms);
                 self.partition.pass_over(trade.time, is_future);
             }
-            Known::Heartbeat(time) => {
+            ResolvedRecord::Heartbeat(time) => {
                 if let Verdict::Future(ahead) = state.heartbeat(time, place) {
                     let detail = future_detail(state, time, (ahead, place));
                     diagnosis.note(Class::Future, place.offset, || detail.clone());
                     self.refuse(raw, place, Reason::Future, detail);
                 }
             }
-            Known::Ignored => {
+            ResolvedRecord::Ignored => {
                 state.counts_mut().ignored += 1;
                 diagnosis.ignored(state.counts(), place.offset, raw.bytes());
             }
-            Known::Bad(bad) if self.config.strict => {
-                *records = place.offset;
-                let words = format!("{}: record {} is bad: {bad}", self.partition.feed.name, place.offset);
+            ResolvedRecord::Bad(bad) if self.config.strict => {
+                let words = format!("{}: record {} is bad: {bad}", feed.name, place.offset);
+                self.partition.records = place.offset;
                 let hint = "mend it, or let it go to --dead-letter without --strict";
                 *self.strict = Some(Failure::new(Exit::Refused, words).hint(hint));
             }
-            Known::Bad(bad) => {
+            ResolvedRecord::Bad(bad) => {
                 state.counts_mut().bad += 1;
                 diagnosis.bad(bad, place.offset, &feed.name, self.config);
                 self.refuse(raw, place, Reason::Bad, bad.to_string());
@@ -241,10 +245,10 @@ impl Judging<'_> {
     }
 
     #[cold]
-    fn refuse(&mut self, raw: &wire::Raw<'_>, place: Place, reason: Reason, detail: String) {
+    fn refuse(&mut self, raw: &wire::RawRecord<'_>, place: RecordPosition, reason: Reason, detail: String) {
         let feed = &self.partition.feed;
         if self.config.wants_refused() {
-            self.refused.push(Refusal {
+            self.refused.push(RefusedRecord {
                 partition: feed.number,
                 offset: place.offset,
                 reason,
@@ -256,16 +260,20 @@ impl Judging<'_> {
     }
 }
 
-fn late_detail(state: &Partition, time: EventTime, by_entry: bool) -> String {
+fn late_detail(state: &PartitionState, time: EventTime, by_entry: bool) -> String {
     let behind = state.watermark().micros().saturating_sub(time.micros()) / 1_000;
     let entry = if by_entry { " by an idle or adopted entry" } else { "" };
     format!("its pane was final{entry}: event time {} ms is {behind} ms behind the watermark", time.millis())
 }
 
-fn future_detail(state: &Partition, time: EventTime, (ahead, place): (Ahead, Place)) -> String {
+fn future_detail(
+    state: &PartitionState,
+    time: EventTime,
+    (ahead, place): (FutureBound, RecordPosition),
+) -> String {
     let (than, what) = match ahead {
-        Ahead::Timestamp => (place.kafka_ms.unsigned_abs(), "the Kafka timestamp"),
-        Ahead::Partition => (state.reached().millis(), "the partition, more than --max-jump"),
+        FutureBound::Timestamp => (place.kafka_ms.unsigned_abs(), "the Kafka timestamp"),
+        FutureBound::Partition => (state.reached().millis(), "the partition, more than --max-jump"),
     };
     let ahead = time.millis().saturating_sub(than);
     format!("event time {} ms is {ahead} ms ahead of {what}", time.millis())

@@ -1,6 +1,6 @@
 //! A partition of a worker: what is known of it between two batches.
 
-use super::diagnosis::Diagnosis;
+use super::diagnosis::PartitionDiagnosis;
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::ledger::partition_changes::PartitionChanges;
@@ -8,20 +8,20 @@ use crate::source::PartitionFeed;
 use crate::symbols::Symbols;
 use crate::wire::chunk::Prefix;
 use anyhow::Result;
-use crossrate_dataflows::market::acceptance::Partition;
+use crossrate_dataflows::market::acceptance::PartitionState;
 use crossrate_dataflows::market::definition::{Definition, Selection};
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::name_keys::name_of;
 use crossrate_dataflows::market::sums::{PaneUpdate, Sums};
 use crossrate_dataflows::market::trade::Symbol;
-use crossrate_dataflows::operators::closings::Moved;
+use crossrate_dataflows::operators::closings::{PartitionProgress, WatermarkMove};
 use std::collections::BTreeSet;
 use timely::dataflow::operators::ActivateCapability;
 
 /// A partition of this worker.
-pub(super) struct Owned {
+pub(super) struct AssignedPartition {
     pub(super) feed: PartitionFeed,
-    pub(super) state: Partition,
+    pub(super) state: PartitionState,
     pub(super) told: Option<ActivateCapability<EventTime>>,
     /// Offset of the record that comes next.
     pub(super) records: i64,
@@ -35,14 +35,14 @@ pub(super) struct Owned {
     /// When the last window that it has brought trades to is final.
     pub(super) closes: EventTime,
     /// Where something else than its records has taken its watermark since it last told of itself.
-    pub(super) moved: Option<Moved>,
+    pub(super) moved: Option<WatermarkMove>,
     /// Whether the windows to withhold are known (or there are none).
     pub(super) begun: bool,
     /// What a later run will need; only where there is a ledger.
     pub(super) unwritten: Option<PartitionChanges>,
     /// Its own sums, where there is a ledger: the checkpoint must know what each partition has handed over.
     pub(super) apart: Option<Sums>,
-    pub(super) rebuilding: Option<Rebuilding>,
+    pub(super) rebuilding: Option<PaneRebuild>,
     /// The offset from which on records are judged after each change of the definition.
     pub(super) taken: Vec<i64>,
     /// The greatest event time of trades that nobody wanted.
@@ -50,11 +50,11 @@ pub(super) struct Owned {
     /// How many of the symbols that have come to trade in it are told.
     pub(super) symbols_told: usize,
     /// Why nothing comes of its records, where nothing does.
-    pub(super) diagnosis: Diagnosis,
+    pub(super) diagnosis: PartitionDiagnosis,
 }
 
 /// A partition that is taken up reads what fills its open panes again.
-pub(super) struct Rebuilding {
+pub(super) struct PaneRebuild {
     /// The first record that the earlier run did not judge.
     pub(super) until: i64,
     /// What the earlier run handed over.
@@ -63,14 +63,14 @@ pub(super) struct Rebuilding {
     pub(super) at: EventTime,
 }
 
-impl Owned {
+impl AssignedPartition {
     pub(super) fn new(feed: PartitionFeed, config: &Config, told: ActivateCapability<EventTime>) -> Self {
         let records = feed.from;
-        let mut state = Partition::new(&config.definition).numbered(feed.number);
+        let mut state = PartitionState::new(&config.definition).numbered(feed.number);
         if feed.inside_log {
             state.begin_inside_log();
         }
-        Owned {
+        AssignedPartition {
             begun: !feed.inside_log,
             unwritten: config.has_ledger().then(|| PartitionChanges::new(feed.number, &config.definition)),
             apart: config.has_ledger().then(Sums::default),
@@ -78,7 +78,7 @@ impl Owned {
             taken: Vec::new(),
             unselected: EventTime::MIN,
             symbols_told: 0,
-            diagnosis: Diagnosis::of(config.definition.decimals()),
+            diagnosis: PartitionDiagnosis::of(config.definition.decimals()),
             feed,
             state,
             told: Some(told),
@@ -139,10 +139,24 @@ impl Owned {
             unwritten.has_read(read);
         }
     }
+
+    /// How far it is.
+    pub(super) fn progress(&self) -> PartitionProgress {
+        PartitionProgress {
+            partition: self.feed.number,
+            name: self.feed.name.clone(),
+            watermark: self.state.watermark(),
+            closes: self.closes,
+            open: self.state.open(),
+            counts: *self.state.counts(),
+            idle: self.idle,
+            ended: self.ended,
+        }
+    }
 }
 
 /// What is to be rebuilt has been read, or there is no more of it.
-pub(super) fn rebuilt(partition: &mut Owned) -> Result<()> {
+pub(super) fn rebuilt(partition: &mut AssignedPartition) -> Result<()> {
     if let Some(again) = &partition.rebuilding {
         if partition.records < again.until {
             let (name, until, found) = (&partition.feed.name, again.until, partition.records);
@@ -158,7 +172,11 @@ pub(super) fn rebuilt(partition: &mut Owned) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn finish_rebuilding(state: &mut Partition, rebuilding: &mut Option<Rebuilding>, sums: &mut Sums) {
+pub(super) fn finish_rebuilding(
+    state: &mut PartitionState,
+    rebuilding: &mut Option<PaneRebuild>,
+    sums: &mut Sums,
+) {
     if let Some(done) = rebuilding.take() {
         state.rebuilt(done.handed_over.iter().map(|u| (u.symbol, u.pane_end, &u.moments)), sums);
         // While the partition was ended, the frontier passed it. Windows that became final meanwhile stay

@@ -5,7 +5,7 @@
 //! nothing does not look at its clock.
 
 use crate::accounting::total;
-use crate::config::{Config, Progress as When, SinkTarget, Verbosity};
+use crate::config::{Config, ProgressDisplay as When, SinkTarget, Verbosity};
 use crate::ledger::checkpoint::Checkpoint;
 use crate::logging;
 use crate::source::extent::Extent;
@@ -39,7 +39,7 @@ pub enum Phase {
 
 /// The progress of a run that shows it.
 #[derive(Debug)]
-pub struct Progress {
+pub struct ProgressLine {
     extent: Option<Extent>,
     is_watched: bool,
     begun: Instant,
@@ -52,9 +52,9 @@ pub struct Progress {
     spent: [Duration; 4],
 }
 
-impl Progress {
+impl ProgressLine {
     /// Of a run whose files have that extent; none where nothing is to be shown.
-    pub fn of(config: &Config, extent: Option<Extent>) -> Option<Progress> {
+    pub fn of(config: &Config, extent: Option<Extent>) -> Option<ProgressLine> {
         let is_watched = logging::is_watched();
         // Rows that run over the same terminal are progress enough.
         let is_covered = io::stdout().is_terminal() && config.sinks.contains(&SinkTarget::Stdout);
@@ -64,7 +64,7 @@ impl Progress {
             When::Never => false,
         };
         let now = Instant::now();
-        is_shown.then(|| Progress {
+        is_shown.then(|| ProgressLine {
             extent,
             is_watched: is_watched && !is_covered,
             begun: now,

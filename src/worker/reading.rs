@@ -1,22 +1,22 @@
 //! Takes batches of partitions, and gives the dataflow what they bring.
 
-use super::judging::{FEW_SYMBOLS, Judging, RECORDS_AT_ONCE};
-use super::partition::{Owned, Rebuilding, rebuilt};
-use super::{Input, Told};
+use super::judging::{FEW_SYMBOLS, RECORDS_AT_ONCE, RecordJudge};
+use super::partition::{AssignedPartition, PaneRebuild, rebuilt};
+use super::{ControlMessage, DataInput};
 use crate::config::{AtEnd, Config, Verbosity};
 use crate::exit::Failure;
 use crate::ledger::checkpoint::PartitionCheckpoint;
-use crate::source::{Delivery, Taken};
+use crate::source::{Delivery, TakenDelivery};
 use crate::symbols::Symbols;
 use crate::wire;
 use anyhow::Result;
-use crossrate_dataflows::market::acceptance::Partition;
+use crossrate_dataflows::market::acceptance::PartitionState;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::looks::Looks;
 use crossrate_dataflows::market::row::ClosedBy;
 use crossrate_dataflows::market::sums::{PaneItem, PaneUpdate, Sums};
 use crossrate_dataflows::market::trade::Symbol;
-use crossrate_dataflows::operators::closings::{Moved, Note, PartitionProgress, Refusal};
+use crossrate_dataflows::operators::closings::{PartitionReport, RefusedRecord, WatermarkMove};
 use std::sync::Arc;
 use timely::dataflow::operators::ActivateCapability;
 
@@ -26,27 +26,32 @@ use timely::dataflow::operators::ActivateCapability;
 const CHUNKS_A_BATCH: usize = 4;
 
 /// What taking a batch needs.
-pub(super) struct Reading {
+pub(super) struct ReadingSide {
     pub(super) config: Arc<Config>,
     pub(super) symbols: Symbols,
-    pub(super) panes: Input<PaneItem>,
+    pub(super) panes: DataInput<PaneItem>,
     /// At the least watermark of all partitions of this worker; `None` when all have ended.
     pub(super) panes_from: Option<ActivateCapability<EventTime>>,
     /// What not all of them have passed.
     pub(super) sums: Sums,
-    pub(super) told: Input<Told>,
+    pub(super) told: DataInput<ControlMessage>,
     pub(super) scratch: wire::Scratch,
     /// Scratch: what a partition hands over, where that must be known.
     pub(super) updates: Vec<PaneUpdate>,
-    pub(super) refused: Vec<Refusal>,
+    pub(super) refused: Vec<RefusedRecord>,
     /// The first bad record, where that ends the run.
     pub(super) strict: Option<Failure>,
 }
 
-impl Reading {
+impl ReadingSide {
     /// Judges a delivery, and the large chunks that wait behind it as long as the partition is not ahead of
     /// `limit`; hands over what that brought.
-    pub(super) fn batch(&mut self, partition: &mut Owned, taken: Taken, limit: EventTime) -> Result<()> {
+    pub(super) fn batch(
+        &mut self,
+        partition: &mut AssignedPartition,
+        taken: TakenDelivery,
+        limit: EventTime,
+    ) -> Result<()> {
         let mut is_chunk = self.deliver(partition, taken)?;
         for _ in 1..CHUNKS_A_BATCH {
             if !is_chunk || self.strict.is_some() || partition.state.watermark() > limit {
@@ -62,14 +67,14 @@ impl Reading {
     }
 
     /// Judges a delivery; whether it was a chunk, of which nothing is handed over yet.
-    fn deliver(&mut self, partition: &mut Owned, taken: Taken) -> Result<bool> {
+    fn deliver(&mut self, partition: &mut AssignedPartition, taken: TakenDelivery) -> Result<bool> {
         let delivery = match taken {
-            Taken::Delivery(delivery) => delivery,
+            TakenDelivery::Delivery(delivery) => delivery,
             // What a change of the definition asks for was not looked up in it.
-            Taken::Decoded(decoded) if decoded.changes() != self.symbols.changes() => {
+            TakenDelivery::Decoded(decoded) if decoded.changes() != self.symbols.changes() => {
                 Delivery::Chunk(decoded.take_apart().0)
             }
-            Taken::Decoded(decoded) => {
+            TakenDelivery::Decoded(decoded) => {
                 self.wake(partition);
                 partition.diagnosis.begin(decoded.chunk());
                 // Its symbols may be new to this worker.
@@ -128,7 +133,7 @@ impl Reading {
     }
 
     /// A partition has ended: what is open is closed, or kept.
-    fn end(&mut self, partition: &mut Owned) -> Result<()> {
+    fn end(&mut self, partition: &mut AssignedPartition) -> Result<()> {
         rebuilt(partition)?;
         partition.diagnosis.at_end(&partition.feed.name, &partition.state, &self.config);
         if self.config.at_end == AtEnd::Keep {
@@ -141,7 +146,7 @@ impl Reading {
         // Beyond that its watermark is where idleness took it, or an earlier end of its input.
         let from = partition.state.own();
         partition.state.end();
-        partition.moved = Some(Moved { from, to: EventTime::MAX, by: ClosedBy::Eof });
+        partition.moved = Some(WatermarkMove { from, to: EventTime::MAX, by: ClosedBy::Eof });
         partition.ended = true;
         self.send(partition)?;
         partition.told = None;
@@ -152,7 +157,7 @@ impl Reading {
     /// rebuilt.
     pub(super) fn take_up(
         &mut self,
-        partition: &mut Owned,
+        partition: &mut AssignedPartition,
         earlier: &PartitionCheckpoint,
         at: EventTime,
     ) -> Result<()> {
@@ -188,7 +193,7 @@ impl Reading {
                 handed_over.push(PaneUpdate { date: *date, symbol, pane_end: *pane_end, moments, candle });
             }
         }
-        let resumed = Partition::resume(&self.config.definition, head, &earlier.jumps, &kinds);
+        let resumed = PartitionState::resume(&self.config.definition, head, &earlier.jumps, &kinds);
         partition.state = resumed.numbered(partition.feed.number);
         if let Some(end) = complete {
             partition.state.entry(Looks::of(&self.config.definition).final_at(end));
@@ -203,7 +208,7 @@ impl Reading {
         }
         handed_over.iter().for_each(|update| self.sums.add(update));
         let last = handed_over.iter().map(|update| update.pane_end).max();
-        partition.rebuilding = Some(Rebuilding { until: head.next, handed_over, at });
+        partition.rebuilding = Some(PaneRebuild { until: head.next, handed_over, at });
         if from == head.next {
             rebuilt(partition)?;
         }
@@ -215,10 +220,10 @@ impl Reading {
     }
 
     /// A partition that appears enters with the frontier as its watermark (`docs/semantics.md#entries`).
-    pub(super) fn adopt(&mut self, partition: &mut Owned, frontier: EventTime) -> Result<()> {
+    pub(super) fn adopt(&mut self, partition: &mut AssignedPartition, frontier: EventTime) -> Result<()> {
         // Nothing is open in it yet, so nothing is handed over.
         partition.state.entry(frontier);
-        partition.moved = Some(Moved { from: EventTime::MIN, to: frontier, by: ClosedBy::Idle });
+        partition.moved = Some(WatermarkMove { from: EventTime::MIN, to: frontier, by: ClosedBy::Idle });
         if self.config.verbosity >= Verbosity::Normal {
             let (name, watermark_ms) = (&partition.feed.name, frontier.millis());
             tracing::info!(
@@ -232,7 +237,7 @@ impl Reading {
 
     /// The next record of an idle partition: from here on its watermark is what the frontier was, which is an
     /// entry of its prefix. It has followed the frontier all along, so there is nothing to move.
-    fn wake(&mut self, partition: &mut Owned) {
+    fn wake(&mut self, partition: &mut AssignedPartition) {
         if std::mem::take(&mut partition.idle) && self.config.verbosity >= Verbosity::Verbose {
             let (name, watermark_ms) = (&partition.feed.name, partition.state.watermark().millis());
             tracing::debug!(
@@ -244,21 +249,21 @@ impl Reading {
     }
 
     /// A run that closes nothing ends: what still becomes of the dataflow is told nobody.
-    pub(super) fn let_go(&mut self, partition: &mut Owned) {
+    pub(super) fn let_go(&mut self, partition: &mut AssignedPartition) {
         let from = partition.state.own();
-        partition.moved = Some(Moved { from, to: EventTime::MAX, by: ClosedBy::Eof });
+        partition.moved = Some(WatermarkMove { from, to: EventTime::MAX, by: ClosedBy::Eof });
         self.tell(partition, Vec::new());
     }
 
     /// What judging a chunk's records in order needs; and, apart, what decoding it does.
     fn judging<'b>(
         &'b mut self,
-        partition: &'b mut Owned,
-    ) -> (Judging<'b>, &'b mut Symbols, &'b mut wire::Scratch) {
-        let Reading { config, symbols, scratch, sums, refused, strict, .. } = self;
+        partition: &'b mut AssignedPartition,
+    ) -> (RecordJudge<'b>, &'b mut Symbols, &'b mut wire::Scratch) {
+        let ReadingSide { config, symbols, scratch, sums, refused, strict, .. } = self;
         let far_away = symbols.names().len() > FEW_SYMBOLS;
         (
-            Judging {
+            RecordJudge {
                 config,
                 sums,
                 refused,
@@ -275,7 +280,7 @@ impl Reading {
     }
 
     /// Hands over what the batch brought and moves the capabilities to the watermark.
-    fn send(&mut self, partition: &mut Owned) -> Result<()> {
+    fn send(&mut self, partition: &mut AssignedPartition) -> Result<()> {
         if let Some(again) = &partition.rebuilding {
             if partition.records < again.until {
                 return Ok(());
@@ -295,14 +300,14 @@ impl Reading {
     }
 
     /// Says that windows which start before some time get no rows; of all that is said the greatest holds.
-    pub(super) fn withhold(&mut self, partition: &mut Owned, before: EventTime) {
+    pub(super) fn withhold(&mut self, partition: &mut AssignedPartition, before: EventTime) {
         if let Some(told) = &mut partition.told {
-            self.told.activate().session(told).give(Told::WithholdBefore(before));
+            self.told.activate().session(told).give(ControlMessage::WithholdBefore(before));
         }
     }
 
     /// Notes when the last window is final that has trades of that pane.
-    fn note_closing(&self, partition: &mut Owned, last: Option<EventTime>) {
+    fn note_closing(&self, partition: &mut AssignedPartition, last: Option<EventTime>) {
         let definition = &self.config.definition;
         let windows = &definition.windows;
         // A pane end is that of one pane: the last moment before it is in the same one.
@@ -311,13 +316,13 @@ impl Reading {
         partition.closes = partition.closes.max(last.map_or(EventTime::MIN, closing));
     }
 
-    fn give(&mut self, partition: &mut Owned) {
+    fn give(&mut self, partition: &mut AssignedPartition) {
         let Some(told) = &mut partition.told else { return };
         if !partition.begun
             && let Some(time) = partition.state.seen_from()
         {
             partition.begun = true;
-            self.told.activate().session(told).give(Told::WithholdBefore(time));
+            self.told.activate().session(told).give(ControlMessage::WithholdBefore(time));
         }
         let watermark = partition.state.watermark();
         if watermark > *told.time() && !partition.ended {
@@ -344,7 +349,7 @@ impl Reading {
     }
 
     /// Says how far a partition is, and what has changed in its part of the checkpoint.
-    pub(super) fn tell_progress(&mut self, partition: &mut Owned) -> Result<()> {
+    pub(super) fn tell_progress(&mut self, partition: &mut AssignedPartition) -> Result<()> {
         if partition.told.is_none() {
             return Ok(());
         }
@@ -360,37 +365,31 @@ impl Reading {
     }
 
     /// Says how far a partition is, with these changes of its part of the checkpoint.
-    pub(super) fn tell(&mut self, partition: &mut Owned, changes: Vec<(String, Option<Vec<u8>>)>) {
+    pub(super) fn tell(
+        &mut self,
+        partition: &mut AssignedPartition,
+        changes: Vec<(String, Option<Vec<u8>>)>,
+    ) {
         let traded = partition.new_symbols(&self.symbols, &self.config.definition);
         let Some(told) = &partition.told else { return };
-        let progress = PartitionProgress {
-            partition: partition.feed.number,
-            name: partition.feed.name.clone(),
-            watermark: partition.state.watermark(),
-            closes: partition.closes,
-            open: partition.state.open(),
-            counts: *partition.state.counts(),
-            idle: partition.idle,
-            ended: partition.ended,
-        };
-        let note = Note {
-            progress,
+        let report = PartitionReport {
+            progress: partition.progress(),
             moved: partition.moved.take(),
             refused: std::mem::take(&mut self.refused),
             changes,
             traded,
             slips: self.symbols.new_slips(),
         };
-        self.told.activate().session(told).give(Told::Note(note));
+        self.told.activate().session(told).give(ControlMessage::Note(report));
     }
 
     /// An idle partition does not hold the frontier: it follows.
-    pub(super) fn follow(&mut self, partition: &mut Owned, least: EventTime) -> Result<()> {
+    pub(super) fn follow(&mut self, partition: &mut AssignedPartition, least: EventTime) -> Result<()> {
         // As at its end: what took it beyond its own records is known.
         let from = partition.state.own();
         if least > partition.state.watermark() && least < EventTime::MAX {
             partition.state.entry(least);
-            partition.moved = Some(Moved { from, to: least, by: ClosedBy::Idle });
+            partition.moved = Some(WatermarkMove { from, to: least, by: ClosedBy::Idle });
             self.send(partition)?;
         }
         Ok(())

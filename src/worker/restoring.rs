@@ -1,11 +1,11 @@
 //! Puts a worker together: its part of the dataflow, and its partitions where the checkpoint says.
 
-use super::changing::Changes;
-use super::partition::Owned;
+use super::changing::WorkerChanges;
+use super::partition::AssignedPartition;
 use super::progress;
-use super::reading::Reading;
-use super::writing::Writing;
-use super::{Assignment, JobWorker, Recovered, Spare, Told};
+use super::reading::ReadingSide;
+use super::writing::WritingSide;
+use super::{Assignment, ControlMessage, DiscoveryCapability, JobWorker, RecoveredCheckpoint};
 use crate::changes::DefinitionLog;
 use crate::cluster::failure_detector;
 use crate::config::log::LoggedChange;
@@ -14,13 +14,13 @@ use crate::frontier::Frontier;
 use crate::job_identity;
 use crate::ledger::checkpoint::{Checkpoint, PartitionCheckpoint};
 use crate::ledger::share::share;
-use crate::source::Opened;
+use crate::source::AssignedPartitions;
 use crate::source::starts::{StartAt, Starts};
 use crate::symbols::Symbols;
 use crate::wire;
 use anyhow::Result;
 use crossrate_dataflows::job::{self, Job};
-use crossrate_dataflows::market::changes::Changing;
+use crossrate_dataflows::market::changes::DefinitionTimeline;
 use crossrate_dataflows::market::definition::Definition;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::resume::Resume;
@@ -47,7 +47,7 @@ impl<'a> JobWorker<'a> {
             progress::tell_taken_up(&checkpoint);
         }
         let config = with_boundaries(config, &checkpoint);
-        let Opened { partitions, adopted } = open(&starts(&checkpoint))?;
+        let AssignedPartitions { partitions, adopted } = open(&starts(&checkpoint))?;
         let frontier = Frontier::new(timely);
         let wanted = Arc::clone(&config);
         let config = as_begun(config, &checkpoint);
@@ -55,16 +55,16 @@ impl<'a> JobWorker<'a> {
         let log = definition.changes().cloned().collect();
         let resume = Resume { log, is_last: !config.has_ledger(), ..checkpoint.resume.clone() };
         let taken = definition.clone();
-        let mut changes = Changes::new(timely, definition, desk);
+        let mut changes = WorkerChanges::new(timely, definition, desk);
         if wanted.evolve {
             changes.evolve(&wanted.definition);
         }
         let (mut reading, told, job) = build(timely, &config, symbols, &Arc::new(resume));
         let at = checkpoint.resume.at;
-        let mut owned: Vec<Owned> = Vec::new();
+        let mut owned: Vec<AssignedPartition> = Vec::new();
         for feed in partitions {
             pool.join(&feed.feed);
-            let mut partition = Owned::new(feed, &config, told.clone());
+            let mut partition = AssignedPartition::new(feed, &config, told.clone());
             partition.taken = taken.taken(partition.feed.number);
             go_on(&mut reading, &mut partition, &checkpoint)?;
             owned.push(partition);
@@ -83,10 +83,10 @@ impl<'a> JobWorker<'a> {
             if at > *told.time() {
                 told.downgrade(&at);
             }
-            Spare { mailboxes: adopted, told }
+            DiscoveryCapability { mailboxes: adopted, told }
         });
         let accepted_before = checkpoint.partitions.values().map(|partition| partition.head.counts.accepted);
-        let writing = Writing::new(&config, output, job.outbox, (progress, accepted_before.sum()));
+        let writing = WritingSide::new(&config, output, job.outbox, (progress, accepted_before.sum()));
         let passed = VecDeque::new();
         let probe = job.probe;
         Ok(JobWorker {
@@ -110,10 +110,14 @@ impl<'a> JobWorker<'a> {
 }
 
 /// The checkpoint, which the first worker of several processes shares.
-fn shared(timely: &mut Worker, recovered: Recovered, interrupted: &AtomicBool) -> Result<Arc<Checkpoint>> {
+fn shared(
+    timely: &mut Worker,
+    recovered: RecoveredCheckpoint,
+    interrupted: &AtomicBool,
+) -> Result<Arc<Checkpoint>> {
     match recovered {
-        Recovered::Known(checkpoint) => Ok(checkpoint),
-        Recovered::ToShare(entries) => {
+        RecoveredCheckpoint::Known(checkpoint) => Ok(checkpoint),
+        RecoveredCheckpoint::ToShare(entries) => {
             // With the entries the other processes begin to read, and may meet what ends the run: the one
             // that writes still tells what was read.
             if entries.is_some() {
@@ -130,7 +134,7 @@ fn definition_log(config: &Config, checkpoint: &Checkpoint, symbols: &mut Symbol
     let log = if config.changes.is_empty() { checkpoint.logged() } else { config.changes.clone() };
     symbols.want(&config.definition.symbols);
     symbols.want_assets(&config.definition);
-    let mut changing = Changing::of(&config.definition);
+    let mut changing = DefinitionTimeline::of(&config.definition);
     for LoggedChange { change, .. } in &log {
         symbols.change(changing.apply(change).as_ref(), change.from);
     }
@@ -138,7 +142,11 @@ fn definition_log(config: &Config, checkpoint: &Checkpoint, symbols: &mut Symbol
 }
 
 /// A partition goes on where the checkpoint has it.
-fn go_on(reading: &mut Reading, partition: &mut Owned, checkpoint: &Checkpoint) -> Result<()> {
+fn go_on(
+    reading: &mut ReadingSide,
+    partition: &mut AssignedPartition,
+    checkpoint: &Checkpoint,
+) -> Result<()> {
     let (number, at) = (partition.feed.number, checkpoint.resume.at);
     match checkpoint.partitions.get(&number) {
         Some(earlier) => {
@@ -170,20 +178,21 @@ fn build(
     config: &Arc<Config>,
     symbols: Symbols,
     resume: &Arc<Resume>,
-) -> (Reading, ActivateCapability<EventTime>, Job) {
+) -> (ReadingSide, ActivateCapability<EventTime>, Job) {
     let definition = Arc::new(config.definition.clone());
     timely.dataflow_named::<EventTime, _, _>("Crossrate", |scope| {
         let ((panes, panes_from), pane_stream) = scope.new_unordered_input();
         let ((told, told_from), told_stream) = scope.new_unordered_input();
-        let (notes, others): (_, StreamVec<'_, EventTime, Told>) = told_stream.ok_err(|told| match told {
-            Told::Note(note) => Ok(note),
-            other => Err(other),
-        });
-        let withhold_before = others.clone().flat_map(Told::withhold_before);
-        let changes = others.flat_map(Told::change);
-        let streams = job::Told { withhold_before, notes, changes };
+        let (notes, others): (_, StreamVec<'_, EventTime, ControlMessage>) =
+            told_stream.ok_err(|told| match told {
+                ControlMessage::Note(note) => Ok(note),
+                other => Err(other),
+            });
+        let withhold_before = others.clone().flat_map(ControlMessage::withhold_before);
+        let changes = others.flat_map(ControlMessage::change);
+        let streams = job::ControlStreams { withhold_before, notes, changes };
         let job = job::job(scope, VecCollection::new(pane_stream), streams, &definition, resume);
-        let reading = Reading {
+        let reading = ReadingSide {
             config: Arc::clone(config),
             symbols,
             panes,

@@ -2,28 +2,28 @@
 
 use crossrate_dataflows::market::changes::DatedChange;
 use crossrate_dataflows::market::event_time::EventTime;
-use crossrate_dataflows::operators::closings::Note;
+use crossrate_dataflows::operators::closings::PartitionReport;
 
 /// News of a partition, or of the job.
 #[derive(Debug, Clone)]
-pub(super) enum Told {
-    Note(Note),
+pub(super) enum ControlMessage {
+    Note(PartitionReport),
     WithholdBefore(EventTime),
     Change(DatedChange),
 }
 
-impl Told {
+impl ControlMessage {
     pub(super) fn withhold_before(self) -> Option<EventTime> {
         match self {
-            Told::WithholdBefore(time) => Some(time),
-            Told::Note(_) | Told::Change(_) => None,
+            ControlMessage::WithholdBefore(time) => Some(time),
+            ControlMessage::Note(_) | ControlMessage::Change(_) => None,
         }
     }
 
     pub(super) fn change(self) -> Option<DatedChange> {
         match self {
-            Told::Change(change) => Some(change),
-            Told::Note(_) | Told::WithholdBefore(_) => None,
+            ControlMessage::Change(change) => Some(change),
+            ControlMessage::Note(_) | ControlMessage::WithholdBefore(_) => None,
         }
     }
 }

@@ -18,7 +18,7 @@ const MOST_PATIENCE: Duration = Duration::from_secs(3_600);
 
 /// How long nothing has come.
 #[derive(Debug)]
-pub(super) struct Waiting {
+pub(super) struct RowWait {
     /// Since when there was no row.
     since: Instant,
     /// Whether this run has given one.
@@ -29,10 +29,10 @@ pub(super) struct Waiting {
     told: Option<Instant>,
 }
 
-impl Waiting {
+impl RowWait {
     pub(super) fn new() -> Self {
         let now = Instant::now();
-        Waiting { since: now, rows: false, frontier: (None, now), patience: PATIENCE, told: None }
+        RowWait { since: now, rows: false, frontier: (None, now), patience: PATIENCE, told: None }
     }
 
     /// Looks at what is to be written, and says what nothing comes of.

@@ -2,8 +2,8 @@
 
 use super::diagnosis;
 use super::no_rows::{self, MissingSymbols};
-use super::progress::{Phase, Progress};
-use super::waiting::Waiting;
+use super::progress::{Phase, ProgressLine};
+use super::waiting::RowWait;
 use crate::accounting;
 use crate::config::{Config, Verbosity};
 use crate::output::{JobEnd, Output};
@@ -18,17 +18,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The writing side; does nothing but on the first worker.
-pub(super) struct Writing {
+pub(super) struct WritingSide {
     output: Option<Output>,
     outbox: Rc<RefCell<Outbox>>,
     config: Arc<Config>,
-    waiting: Waiting,
+    waiting: RowWait,
     missing: MissingSymbols,
     /// Whether the input is known to end by itself.
     has_end: bool,
     /// How many trades earlier runs of the job have accepted.
     accepted_before: u64,
-    progress: Option<Progress>,
+    progress: Option<ProgressLine>,
     is_surplus_told: bool,
     /// What was committed of changes with the last commit of all.
     last_changes: Vec<(u32, u32)>,
@@ -36,20 +36,20 @@ pub(super) struct Writing {
     pub(super) has_kept: bool,
 }
 
-impl Writing {
+impl WritingSide {
     pub(super) fn new(
         config: &Arc<Config>,
         output: Option<Output>,
         outbox: Rc<RefCell<Outbox>>,
-        (progress, accepted_before): (Option<Progress>, u64),
-    ) -> Writing {
+        (progress, accepted_before): (Option<ProgressLine>, u64),
+    ) -> WritingSide {
         let config = Arc::clone(config);
-        Writing {
+        WritingSide {
             output,
             outbox,
             has_end: diagnosis::has_end(&config),
             config,
-            waiting: Waiting::new(),
+            waiting: RowWait::new(),
             missing: MissingSymbols::default(),
             accepted_before,
             progress,

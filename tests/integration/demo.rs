@@ -2,7 +2,9 @@
 //! which `CROSSRATE_BLESS=1` rewrites.
 
 use crossrate::config::{Listing, Speed};
-use crossrate::demo::{About, Display, Ending, PartitionProgress, Progress, Refused, Surface, definition};
+use crossrate::demo::{
+    DemoDescription, DemoEnding, DemoPartition, DemoProgress, Display, RefusalLine, Surface, definition,
+};
 use crossrate::rows::columns;
 use crossrate::source::simulated::Market;
 use crossrate_dataflows::market::acceptance::Counts;
@@ -24,14 +26,14 @@ fn golden(name: &str, got: &str) {
 
 const ROWS: &str = include_str!("../golden/demo/rows.jsonl");
 
-fn partition(w: u64, accepted: u64, heartbeat: u64) -> PartitionProgress {
+fn partition(w: u64, accepted: u64, heartbeat: u64) -> DemoPartition {
     let watermark = EventTime::from_micros(1_525_132_800_000_000 + w);
-    PartitionProgress { counts: Counts { accepted, heartbeat, ..Counts::default() }, watermark, ended: false }
+    DemoPartition { counts: Counts { accepted, heartbeat, ..Counts::default() }, watermark, ended: false }
 }
 
 /// A run in small: what the goldens show.
-fn show(surface: Surface, ending: Ending, out: &mut Vec<u8>) {
-    let about = About {
+fn show(surface: Surface, ending: DemoEnding, out: &mut Vec<u8>) {
+    let about = DemoDescription {
         program: "crossrate".to_owned(),
         flags: String::new(),
         speed: Speed::Times(20.0),
@@ -42,15 +44,15 @@ fn show(surface: Surface, ending: Ending, out: &mut Vec<u8>) {
     };
     let mut display = Display::new(about, surface, out).unwrap();
     let mut partitions =
-        vec![PartitionProgress::default(), partition(17_250_000, 1_204, 19), partition(13_125_000, 97, 19)];
+        vec![DemoPartition::default(), partition(17_250_000, 1_204, 19), partition(13_125_000, 97, 19)];
     let at = |w: u64, ms| (EventTime::from_micros(1_525_132_800_000_000 + w), Duration::from_millis(ms));
     let (frontier, elapsed) = (EventTime::MIN, Duration::from_millis(20));
-    display.progress(&Progress { partitions: &partitions, frontier, elapsed }).unwrap();
+    display.progress(&DemoProgress { partitions: &partitions, frontier, elapsed }).unwrap();
     let rows: Vec<Row> = ROWS.lines().map(|row| columns::read(row).unwrap()).collect();
     let (early, late) = rows.split_at(rows.len() / 2);
     display.rows(early).unwrap();
     display
-        .refused(&Refused {
+        .refused(&RefusalLine {
             partition: 1,
             offset: 8_841,
             reason: "bad",
@@ -61,10 +63,10 @@ fn show(surface: Surface, ending: Ending, out: &mut Vec<u8>) {
     partitions[0].counts.duplicate = 1;
     partitions[1].counts.bad = 1;
     let (frontier, elapsed) = at(13_125_000, 900);
-    display.progress(&Progress { partitions: &partitions, frontier, elapsed }).unwrap();
+    display.progress(&DemoProgress { partitions: &partitions, frontier, elapsed }).unwrap();
     display.rows(late).unwrap();
     display
-        .refused(&Refused {
+        .refused(&RefusalLine {
             partition: 0,
             offset: 12_345,
             reason: "late",
@@ -73,11 +75,11 @@ fn show(surface: Surface, ending: Ending, out: &mut Vec<u8>) {
         .unwrap();
     partitions[0].counts.late = 1;
     let (_, elapsed) = at(0, 2_000);
-    if ending == Ending::Complete {
+    if ending == DemoEnding::Complete {
         partitions.iter_mut().for_each(|p| (p.watermark, p.ended) = (EventTime::MAX, true));
     }
-    let frontier = if ending == Ending::Complete { EventTime::MAX } else { frontier };
-    display.finish(&Progress { partitions: &partitions, frontier, elapsed }, ending).unwrap();
+    let frontier = if ending == DemoEnding::Complete { EventTime::MAX } else { frontier };
+    display.finish(&DemoProgress { partitions: &partitions, frontier, elapsed }, ending).unwrap();
 }
 
 /// What a terminal of that width shows after these bytes: all lines, also those that scrolled away.
@@ -143,7 +145,7 @@ impl<I: Iterator<Item = char>> TakeSequence for I {
 #[test]
 fn a_demo_into_a_pipe_prints_no_escapes() {
     let mut out = Vec::new();
-    show(Surface::Plain, Ending::Complete, &mut out);
+    show(Surface::Plain, DemoEnding::Complete, &mut out);
     let text = String::from_utf8(out).unwrap();
     assert!(!text.contains('\x1b'));
     golden("plain.txt", &text);
@@ -158,7 +160,7 @@ fn on_terminals_wide_and_narrow_and_low() {
         let mut shown = Vec::new();
         show(
             Surface::Terminal { size, colour: true, unicode: name == "wide.txt" },
-            Ending::Complete,
+            DemoEnding::Complete,
             &mut shown,
         );
         let shown = String::from_utf8(shown).unwrap();
@@ -168,7 +170,7 @@ fn on_terminals_wide_and_narrow_and_low() {
         let mut plain = Vec::new();
         show(
             Surface::Terminal { size, colour: false, unicode: name == "wide.txt" },
-            Ending::Complete,
+            DemoEnding::Complete,
             &mut plain,
         );
         let plain = String::from_utf8(plain).unwrap();
@@ -187,7 +189,7 @@ fn an_interrupted_demo_says_so() {
     let mut out = Vec::new();
     show(
         Surface::Terminal { size: || (120, 50), colour: false, unicode: true },
-        Ending::Interrupted,
+        DemoEnding::Interrupted,
         &mut out,
     );
     golden("interrupted.txt", &emulate(&String::from_utf8(out).unwrap(), 120));
@@ -197,7 +199,7 @@ fn an_interrupted_demo_says_so() {
 fn something_is_said_before_anything_has_happened() {
     for surface in [Surface::Plain, Surface::Terminal { size: || (80, 24), colour: false, unicode: false }] {
         let mut out = Vec::new();
-        let about = About {
+        let about = DemoDescription {
             program: "crossrate".to_owned(),
             flags: String::new(),
             speed: Speed::Max,

@@ -3,11 +3,11 @@
 use super::super::counts::Counts;
 use super::super::definition::Definition;
 use super::super::event_time::EventTime;
-use super::super::jumps::Refused;
+use super::super::jumps::RefusedJumps;
 use super::super::moments::Moments;
 use super::super::sums::Sums;
 use super::super::trade::{SymbolNumber, Trade, TradeKind};
-use super::{Partition, Place};
+use super::{PartitionState, RecordPosition};
 use serde::{Deserialize, Serialize};
 
 /// A partition's part of a checkpoint, but for what it has handed over.
@@ -29,7 +29,7 @@ pub struct Head {
     pub counts: Counts,
 }
 
-impl Partition {
+impl PartitionState {
     /// What must be kept so that a later run can take this partition up after the record before `next`. Of
     /// one that has ended it is what it was before: there may be more of it by then.
     pub fn head(&self, next: i64) -> Head {
@@ -46,8 +46,8 @@ impl Partition {
         }
     }
 
-    /// The records that jumped, for a later run that takes this partition up where [`Partition::head`] says.
-    pub fn jumps(&self) -> Refused {
+    /// The records that jumped, for a later run that takes this partition up where [`PartitionState::head`] says.
+    pub fn jumps(&self) -> RefusedJumps {
         let opened_at = self.before_end.map_or_else(|| self.panes.opened_at(), |(_, opened_at)| opened_at);
         self.jumps.memory(opened_at)
     }
@@ -63,14 +63,14 @@ impl Partition {
     }
 
     /// Takes a partition up where an earlier run left it. Its open panes are rebuilt by giving it, through
-    /// [`Partition::rebuild`], the trades from `rebuild_from` up to `next` again.
+    /// [`PartitionState::rebuild`], the trades from `rebuild_from` up to `next` again.
     pub fn resume(
         definition: &Definition,
         head: &Head,
-        jumps: &Refused,
+        jumps: &RefusedJumps,
         kinds: &[(SymbolNumber, TradeKind)],
     ) -> Self {
-        let mut partition = Partition::new(definition);
+        let mut partition = PartitionState::new(definition);
         partition.jumps.resume(jumps.clone());
         partition.watermark = head.watermark;
         partition.own = head.own;
@@ -92,7 +92,7 @@ impl Partition {
         symbol: SymbolNumber,
         kind: TradeKind,
         (trade, hash): (&Trade, u64),
-        place: Place,
+        place: RecordPosition,
         sums: &mut Sums,
     ) {
         let number = symbol.0 as usize;

@@ -9,7 +9,7 @@ use crate::market::resume::LastClose;
 use crate::market::series::SeriesMoments;
 use crate::market::trade::Symbol;
 use crate::market::value::{Decimal, Value};
-use crate::market::wide::Wide;
+use crate::market::wide::WideInteger;
 use crate::market::window::{WindowState, variance, vwap};
 use num_bigint::BigInt;
 
@@ -19,7 +19,7 @@ pub fn symbol_row(name: &Symbol, state: &WindowState, decimals: Decimals, occasi
     let WindowState { moments, candle, .. } = state;
     let price = |scaled: i64| Value::decimal(scaled.into(), price_places);
     let variance = variance(moments, decimals);
-    let quote_volume = |pq: Wide| match pq.to_u128().map(i128::try_from) {
+    let quote_volume = |pq: WideInteger| match pq.to_u128().map(i128::try_from) {
         Some(Ok(small)) => Value::decimal(small, price_places + places),
         _ => Value::Decimal(Decimal::of(&pq.to_bigint(), price_places + places)),
     };

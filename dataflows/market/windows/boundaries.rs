@@ -6,7 +6,7 @@
 //! earliest window that is not final to the first one after all trades. One without them goes on with what
 //! the database says.
 
-use super::periods::{Beginning, ListedPeriods, Periods};
+use super::periods::{ListedPeriods, PeriodStart, Periods};
 use super::{CivilUnit, EventTime, Grid, Period, Window, WindowDefinition, Windows, Zone};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -20,7 +20,7 @@ pub struct KnownBoundaries {
     /// Of that zone.
     pub zone: Zone,
     /// In order.
-    pub beginnings: Vec<Beginning>,
+    pub beginnings: Vec<PeriodStart>,
 }
 
 impl Windows {
@@ -60,7 +60,7 @@ impl Windows {
                 continue;
             };
             let Some(known) = of_calendar.get(&(unit, &zone)) else { continue };
-            let known: Vec<Beginning> = known.iter().map(|(date, start)| (*date, *start)).collect();
+            let known: Vec<PeriodStart> = known.iter().map(|(date, start)| (*date, *start)).collect();
             let Some(listed) = window.listed().and_then(|listed| listed.going_on_from(&known)) else {
                 continue;
             };
@@ -184,7 +184,7 @@ mod tests {
             let windows = newer.going_on_from(&known);
             let last = known.iter().flat_map(|known| &known.beginnings).max().unwrap().1;
             prop_assert!(last > until);
-            let each: Vec<Beginning> = windows.at(1).listed().unwrap().each().collect();
+            let each: Vec<PeriodStart> = windows.at(1).listed().unwrap().each().collect();
             prop_assert!(each.is_sorted_by(|a, b| a.0 < b.0 && a.1 < b.1));
             for place in [1, 2] {
                 let (was, is, says) = (older.at(place), windows.at(place), newer.at(place));

@@ -35,22 +35,22 @@ pub struct ListedPeriods {
 }
 
 /// Where a civil period begins: its date in days since the epoch, and the moment.
-pub type Beginning = (i32, EventTime);
+pub type PeriodStart = (i32, EventTime);
 
 impl ListedPeriods {
-    pub(super) fn of(beginnings: impl IntoIterator<Item = Beginning>) -> ListedPeriods {
+    pub(super) fn of(beginnings: impl IntoIterator<Item = PeriodStart>) -> ListedPeriods {
         let (dates, starts): (Vec<i32>, Vec<EventTime>) = beginnings.into_iter().unzip();
         let lengths = starts.windows(2).map(|pair| pair[1].micros() - pair[0].micros());
         let longest = lengths.max().unwrap_or(u64::MAX);
         ListedPeriods { starts, dates, longest }
     }
 
-    pub(super) fn each(&self) -> impl Iterator<Item = Beginning> + '_ {
+    pub(super) fn each(&self) -> impl Iterator<Item = PeriodStart> + '_ {
         self.dates.iter().copied().zip(self.starts.iter().copied())
     }
 
     /// From the beginning of the period that holds a time to the first one after another time.
-    pub(super) fn beginnings(&self, from: EventTime, until: EventTime) -> Vec<Beginning> {
+    pub(super) fn beginnings(&self, from: EventTime, until: EventTime) -> Vec<PeriodStart> {
         let first = self.starts.partition_point(|start| *start <= from).saturating_sub(1);
         let after = self.starts.partition_point(|start| *start <= until.max(from)) + 1;
         self.each().take(after).skip(first).collect()
@@ -59,7 +59,7 @@ impl ListedPeriods {
     /// These periods where others are known to have begun, and to end, as an earlier database had it:
     /// `None` where that is the same. The period that follows the last one of those is that of the next
     /// date, so that no date has two.
-    pub(super) fn going_on_from(&self, known: &[Beginning]) -> Option<ListedPeriods> {
+    pub(super) fn going_on_from(&self, known: &[PeriodStart]) -> Option<ListedPeriods> {
         let (first, last) = (*known.first()?, *known.last()?);
         let at = self.starts.partition_point(|start| *start < first.1);
         if self.each().skip(at).take(known.len()).eq(known.iter().copied()) {
@@ -133,12 +133,12 @@ impl CivilCalendar {
 }
 
 /// The beginnings of all periods that can hold a trade, and some before and after.
-pub(super) fn beginnings(unit: CivilUnit, zone: &TimeZone) -> Vec<Beginning> {
+pub(super) fn beginnings(unit: CivilUnit, zone: &TimeZone) -> Vec<PeriodStart> {
     let mut day = match unit {
         CivilUnit::Week => first_monday(date(2008, 11, 1)),
         _ => date(2008, 11, 1),
     };
-    let mut beginnings: Vec<Beginning> = Vec::new();
+    let mut beginnings: Vec<PeriodStart> = Vec::new();
     while day.year() < 2101 {
         if let Some(start) = first_moment(day, zone)
             // A date that is skipped has no moment of its own.

@@ -1,12 +1,12 @@
 //! A pane's update as plain words: symbol, pane end and candle, date, sums.
 
 use super::{ExchangePlain, Plain};
-use crate::market::candle::{Candle, Place};
+use crate::market::candle::{Candle, TradePosition};
 use crate::market::decimal::Price;
 use crate::market::event_time::EventTime;
 use crate::market::moments::Moments;
 use crate::market::trade::Symbol;
-use crate::market::wide::Wide;
+use crate::market::wide::WideInteger;
 
 use differential_dataflow::{Hashable, VecCollection};
 
@@ -72,7 +72,7 @@ impl Plain for PaneDifference {
         let whole = |low: u64, high: u64| (u128::from(low) | u128::from(high) << 64) as i128;
         let price = |scaled: u64| Price::from_scaled(scaled as i64);
         let place = |time, id, tie, scaled| {
-            Some(Place { time: EventTime::from_micros(time), id, tie, price: price(scaled)? })
+            Some(TradePosition { time: EventTime::from_micros(time), id, tie, price: price(scaled)? })
         };
         let candle = Candle {
             first: place(first_time, first_id, first_tie, first_price)?,
@@ -85,13 +85,13 @@ impl Plain for PaneDifference {
         let moments = Moments {
             n: n as i64,
             q: whole(q_low, q_high),
-            pq: Wide::from_words([pq0, pq1, pq2, pq3]),
-            p2q: Wide::from_words([p0, p1, p2, p3]),
+            pq: WideInteger::from_words([pq0, pq1, pq2, pq3]),
+            p2q: WideInteger::from_words([p0, p1, p2, p3]),
             digest,
             more_ids: whole(more_low, more_high),
             untold: untold as i64,
             buy_q: whole(buy_low, buy_high),
-            buy_pq: Wide::from_words([b0, b1, b2, b3]),
+            buy_pq: WideInteger::from_words([b0, b1, b2, b3]),
             unnumbered: unnumbered as i64,
         };
         let data = (Symbol::new(symbol), (EventTime::from_micros(end), candle));
@@ -102,7 +102,7 @@ impl Plain for PaneDifference {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::market::candle::Arrival;
+    use crate::market::candle::TradeArrival;
     use crate::market::decimal::Quantity;
     use crate::market::trade::{IdRange, Side, Trade};
     use differential_dataflow::difference::Abelian;
@@ -132,7 +132,7 @@ mod tests {
                 candle.add_trade(trade);
                 moments.add_trade(trade, digest);
             }
-            let arrival = Arrival { offset: (digest >> 1) as i64, part: end as u32, partition: date as u32 };
+            let arrival = TradeArrival { offset: (digest >> 1) as i64, part: end as u32, partition: date as u32 };
             candle.merge(&Candle::arrived(&trades[0], arrival));
             moments.add_unnumbered(&trades[0], digest);
             if negative {

@@ -1,11 +1,11 @@
 //! What changes of the definition mean for the windows of symbols.
 
 use super::{EmitLook, LookOutput, WindowLooks};
-use crate::market::changes::{CrossNumber, DatedChange, Turn};
+use crate::market::changes::{CrossNumber, DatedChange, DefinitionTurn};
 use crate::market::cross::LegState;
 use crate::market::event_time::EventTime;
-use crate::market::resume::{Lasting, known_of};
-use crate::market::slots::Asked;
+use crate::market::resume::{LastingChange, known_of};
+use crate::market::slots::FiringKind;
 use crate::market::trade::Symbol;
 use crate::market::windows::{Window, WindowPlace};
 use crate::operators::emission::Emission;
@@ -14,15 +14,15 @@ impl WindowLooks {
     /// Takes a change, before any look that it could matter to.
     pub(super) fn change(&mut self, change: &DatedChange) {
         match self.changing.apply(change) {
-            Some(Turn::CrossBegins(number)) => self.note_legs(number),
-            Some(Turn::SymbolBegins(key) | Turn::SymbolEnds(key)) => {
+            Some(DefinitionTurn::CrossBegins(number)) => self.note_legs(number),
+            Some(DefinitionTurn::SymbolBegins(key) | DefinitionTurn::SymbolEnds(key)) => {
                 let Some(&number) = self.numbers.get(&key) else { return };
                 self.lives[number] = self.changing.life_of(&key);
                 if self.given[number].iter().any(|given| !given.told.is_empty()) {
                     self.turning.entry(change.from).or_default().insert(key);
                 }
             }
-            Some(Turn::CrossEnds(_)) | None => {}
+            Some(DefinitionTurn::CrossEnds(_)) | None => {}
         }
     }
 
@@ -114,11 +114,11 @@ impl WindowLooks {
         let grace = self.looks.grace;
         let is_open = |end: &EventTime| end.plus(grace) > look;
         if let Some(end) = latest.filter(is_open) {
-            self.tell(line, (end, Asked::Ending), look, give);
+            self.tell(line, (end, FiringKind::Ending), look, give);
         }
         let known = match latest.filter(|end| !is_open(end) && window.is_endless()) {
             Some(end) => {
-                let state = self.symbols[number].window(place, window, end, Asked::Changed);
+                let state = self.symbols[number].window(place, window, end, FiringKind::Changed);
                 state.map(|state| (end, LegState::of(&state)))
             }
             None => self.given[number][usize::from(place)].latest.as_deref().copied(),
@@ -132,7 +132,7 @@ impl WindowLooks {
         for (date, diff) in [(look.minus(1), 1), (look, -1)] {
             give(date, LookOutput::Leg(Box::new(((name.clone(), ((place, end), leg)), date, diff))));
         }
-        let carried = Lasting::Carried((name, window.name_owned()), end, Box::new(leg));
+        let carried = LastingChange::Carried((name, window.name_owned()), end, Box::new(leg));
         give(look.minus(1), LookOutput::Emission(Emission::Lasting(look, carried)));
     }
 }

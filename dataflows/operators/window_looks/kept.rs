@@ -4,7 +4,7 @@ use super::{EmitLook, LookOutput, WindowLooks};
 use crate::market::base::{Base, each_base};
 use crate::market::definition::Definition;
 use crate::market::event_time::EventTime;
-use crate::market::resume::{Lasting, Resume};
+use crate::market::resume::{LastingChange, Resume};
 use crate::market::trade::Symbol;
 use crate::market::windows::WindowPlace;
 use crate::operators::emission::Emission;
@@ -55,7 +55,7 @@ impl WindowLooks {
             let needed = self.looks.windows.pane_needed_until(pane_end, self.kept_from);
             let look = self.looks.final_at(needed);
             if look > self.known_to {
-                let kept = Lasting::IdsAnew(symbol.name.clone(), id);
+                let kept = LastingChange::IdsAnew(symbol.name.clone(), id);
                 give(look.minus(1), LookOutput::Emission(Emission::Lasting(look, kept)));
             }
         }
@@ -80,7 +80,7 @@ impl WindowLooks {
             let symbol = &mut self.symbols[number];
             let bases = symbol.bases(until, self.slots.kept(), &self.looks);
             if look > self.resume.at && !bases.is_empty() {
-                let kept = Lasting::Bases(symbol.name.clone(), bases);
+                let kept = LastingChange::Bases(symbol.name.clone(), bases);
                 give(look.minus(1), LookOutput::Emission(Emission::Lasting(look, kept)));
             }
             let next = self.symbols[number].first_open().and_then(|pane_end| self.slots.kept_at(pane_end));

@@ -2,7 +2,7 @@
 
 use super::{EmitLook, WindowLooks};
 use crate::market::event_time::EventTime;
-use crate::market::slots::Asked;
+use crate::market::slots::FiringKind;
 
 impl WindowLooks {
     /// Tells crosses of the latest windows of a leg that have ended: one may stand in although no look is due
@@ -16,7 +16,7 @@ impl WindowLooks {
             if let Some(end) = latest.filter(|end| self.looks.final_at(*end) > look)
                 && (self.carries || window.grows())
             {
-                self.tell(self.line(number, place), (end, Asked::Ending), look, give);
+                self.tell(self.line(number, place), (end, FiringKind::Ending), look, give);
             }
         }
     }
@@ -49,7 +49,7 @@ impl WindowLooks {
                         self.looks.changes && end < look && self.looks.final_at(end) > look
                     };
                     if due {
-                        self.look_at(line, (end, Asked::Changed), look, give);
+                        self.look_at(line, (end, FiringKind::Changed), look, give);
                     }
                     next = end.plus(1);
                 }

@@ -1,11 +1,11 @@
 //! What an entry of the table of settings holds.
 
 use super::agreement::Agreement;
-use crate::cli::usage::Wrong;
+use crate::cli::usage::InvalidValue;
 
 /// What a setting is called and what is said about it.
 #[derive(Debug)]
-pub struct About {
+pub struct SettingText {
     /// The flag without its dashes, which is the key in a file too.
     pub name: &'static str,
     /// The short flag.
@@ -15,7 +15,7 @@ pub struct About {
     /// Under which heading it is listed.
     pub heading: &'static str,
     /// How its value is given.
-    pub shape: Shape,
+    pub shape: ValueShape,
     /// What holds where it is not given.
     pub default: &'static str,
     /// Whether the default is words for people and no value; `none` is not worth saying.
@@ -29,7 +29,7 @@ pub struct About {
     /// What it means, in one line.
     pub help: &'static str,
     /// Which commands take it.
-    pub commands: Commands,
+    pub commands: TakenBy,
     /// Left out of the help.
     pub hidden: bool,
     /// Who must have the same value.
@@ -47,7 +47,7 @@ pub struct InProduce {
 
 /// The commands that settings are for.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub enum Which {
+pub enum CommandName {
     /// `run`, and `config`, which tells of it.
     Run,
     /// `demo`.
@@ -68,7 +68,7 @@ pub enum Which {
 
 /// How a value is given.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub enum Shape {
+pub enum ValueShape {
     /// Nothing to give: on, or off by the flag of this name.
     Switch(&'static str),
     /// One value, of this name in the help.
@@ -79,19 +79,19 @@ pub enum Shape {
     Several(&'static str),
 }
 
-impl Shape {
+impl ValueShape {
     /// How the help names the value; a switch has none.
     pub fn value_name(self) -> Option<&'static str> {
         match self {
-            Shape::Switch(_) => None,
-            Shape::One(value) | Shape::Many(value) | Shape::Several(value) => Some(value),
+            ValueShape::Switch(_) => None,
+            ValueShape::One(value) | ValueShape::Many(value) | ValueShape::Several(value) => Some(value),
         }
     }
 }
 
 /// Which commands take a setting.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub enum Commands {
+pub enum TakenBy {
     /// `run` and `config`.
     Run,
     /// `demo`.
@@ -108,16 +108,16 @@ pub enum Commands {
 #[derive(Debug)]
 pub enum Parse<T> {
     /// The one text there is.
-    One(fn(&str) -> Result<T, Wrong>),
+    One(fn(&str) -> Result<T, InvalidValue>),
     /// All texts together.
-    Many(fn(&[String]) -> Result<T, Wrong>),
+    Many(fn(&[String]) -> Result<T, InvalidValue>),
 }
 
 /// A setting with a default that is written like any value of it.
 #[derive(Debug)]
 pub struct Setting<T> {
     /// Its name and what is said about it.
-    pub about: About,
+    pub about: SettingText,
     /// How it is read.
     pub parse: Parse<T>,
 }
@@ -126,21 +126,21 @@ pub struct Setting<T> {
 #[derive(Debug)]
 pub struct Optional<T> {
     /// Its name and what is said about it.
-    pub about: About,
+    pub about: SettingText,
     /// How it is read.
     pub parse: Parse<T>,
 }
 
-impl About {
+impl SettingText {
     pub(super) const fn new(
         name: &'static str,
         heading: &'static str,
         agreement: Agreement,
-        shape: Shape,
+        shape: ValueShape,
         optional: bool,
         help: &'static str,
-    ) -> About {
-        About {
+    ) -> SettingText {
+        SettingText {
             name,
             short: None,
             alias: None,
@@ -152,7 +152,7 @@ impl About {
             produce: None,
             checkpoint: None,
             help,
-            commands: Commands::Run,
+            commands: TakenBy::Run,
             hidden: false,
             agreement,
         }
@@ -173,11 +173,18 @@ macro_rules! tellable {
                 value: &'static str,
                 heading: &'static str,
                 agreement: Agreement,
-                parse: fn(&str) -> Result<T, Wrong>,
+                parse: fn(&str) -> Result<T, InvalidValue>,
                 help: &'static str,
             ) -> Self {
                 $kind {
-                    about: About::new(name, heading, agreement, Shape::One(value), $optional, help),
+                    about: SettingText::new(
+                        name,
+                        heading,
+                        agreement,
+                        ValueShape::One(value),
+                        $optional,
+                        help,
+                    ),
                     parse: Parse::One(parse),
                 }
             }
@@ -187,11 +194,18 @@ macro_rules! tellable {
                 value: &'static str,
                 heading: &'static str,
                 agreement: Agreement,
-                parse: fn(&[String]) -> Result<T, Wrong>,
+                parse: fn(&[String]) -> Result<T, InvalidValue>,
                 help: &'static str,
             ) -> Self {
                 $kind {
-                    about: About::new(name, heading, agreement, Shape::Many(value), $optional, help),
+                    about: SettingText::new(
+                        name,
+                        heading,
+                        agreement,
+                        ValueShape::Many(value),
+                        $optional,
+                        help,
+                    ),
                     parse: Parse::Many(parse),
                 }
             }
@@ -213,7 +227,7 @@ macro_rules! tellable {
 
             pub(super) const fn for_commands(
                 mut self,
-                commands: Commands,
+                commands: TakenBy,
                 demo_default: Option<&'static str>,
             ) -> Self {
                 self.about.commands = commands;
@@ -222,7 +236,7 @@ macro_rules! tellable {
             }
 
             pub(super) const fn in_demo_too(self) -> Self {
-                self.for_commands(Commands::All, None)
+                self.for_commands(TakenBy::All, None)
             }
 
             pub(super) const fn in_checkpoint_too(mut self, help: &'static str) -> Self {
@@ -252,8 +266,8 @@ impl<T> Setting<T> {
     }
 
     pub(super) const fn several(mut self) -> Self {
-        if let Shape::Many(value) = self.about.shape {
-            self.about.shape = Shape::Several(value);
+        if let ValueShape::Many(value) = self.about.shape {
+            self.about.shape = ValueShape::Several(value);
         }
         self
     }

@@ -1,51 +1,51 @@
 //! Settings of `run` that other commands take too, by their names, and what is different about them there.
 
-use super::{About, Agreement, Commands, Which};
+use super::{Agreement, CommandName, SettingText, TakenBy};
 
 /// What a command takes of another one's.
-pub(super) fn taken_by(which: Which) -> &'static [Shared] {
+pub(super) fn taken_by(which: CommandName) -> &'static [SharedSetting] {
     match which {
-        Which::Serve => SERVE_TAKES,
-        Which::Replay => REPLAY_TAKES,
-        Which::Explain => EXPLAIN_TAKES,
-        Which::Inspect => INSPECT_TAKES,
-        Which::Run | Which::Demo | Which::Produce | Which::Checkpoint => &[],
+        CommandName::Serve => SERVE_TAKES,
+        CommandName::Replay => REPLAY_TAKES,
+        CommandName::Explain => EXPLAIN_TAKES,
+        CommandName::Inspect => INSPECT_TAKES,
+        CommandName::Run | CommandName::Demo | CommandName::Produce | CommandName::Checkpoint => &[],
     }
 }
 
 /// A setting as another command takes it: what is listed, and of what decides which rows there are all that
 /// makes a difference there.
-pub(super) fn of(about: &About, which: Which) -> Option<Shared> {
+pub(super) fn of(about: &SettingText, which: CommandName) -> Option<SharedSetting> {
     let decides_rows = matches!(about.agreement, Agreement::AllRuns);
     let is_taken = match which {
-        Which::Replay => decides_rows,
-        Which::Explain => decides_rows && !NOT_EXPLAINED.contains(&about.name),
+        CommandName::Replay => decides_rows,
+        CommandName::Explain => decides_rows && !NOT_EXPLAINED.contains(&about.name),
         _ => false,
     };
     let listed = taken_by(which).iter().find(|shared| shared.name == about.name);
     listed.copied().or(is_taken.then(|| shared(about.name)))
 }
 
-impl About {
+impl SettingText {
     /// Whether a command takes it.
-    pub fn is_for(&self, which: Which) -> bool {
+    pub fn is_for(&self, which: CommandName) -> bool {
         match (which, self.commands) {
-            (Which::Run, Commands::Run | Commands::All) => true,
-            (Which::Demo, Commands::Demo | Commands::All) => true,
-            (Which::Produce, commands) => commands == Commands::Produce || self.produce.is_some(),
-            (Which::Checkpoint, _) => self.checkpoint.is_some(),
-            (Which::Replay, Commands::Replay) => true,
+            (CommandName::Run, TakenBy::Run | TakenBy::All) => true,
+            (CommandName::Demo, TakenBy::Demo | TakenBy::All) => true,
+            (CommandName::Produce, commands) => commands == TakenBy::Produce || self.produce.is_some(),
+            (CommandName::Checkpoint, _) => self.checkpoint.is_some(),
+            (CommandName::Replay, TakenBy::Replay) => true,
             _ => of(self, which).is_some(),
         }
     }
 
     /// What holds for a command where it is not given.
-    pub fn default_for(&self, which: Which) -> &'static str {
+    pub fn default_for(&self, which: CommandName) -> &'static str {
         let own = match which {
-            Which::Run | Which::Checkpoint => None,
-            Which::Demo => self.demo_default,
-            Which::Produce => self.produce.and_then(|produce| produce.default),
-            Which::Serve | Which::Replay | Which::Explain | Which::Inspect => {
+            CommandName::Run | CommandName::Checkpoint => None,
+            CommandName::Demo => self.demo_default,
+            CommandName::Produce => self.produce.and_then(|produce| produce.default),
+            CommandName::Serve | CommandName::Replay | CommandName::Explain | CommandName::Inspect => {
                 of(self, which).and_then(|shared| shared.default)
             }
         };
@@ -53,10 +53,10 @@ impl About {
     }
 
     /// What it means for a command.
-    pub fn help_for(&self, which: Which) -> &'static str {
+    pub fn help_for(&self, which: CommandName) -> &'static str {
         let own = match which {
-            Which::Produce => self.produce.and_then(|produce| produce.help),
-            Which::Checkpoint => self.checkpoint,
+            CommandName::Produce => self.produce.and_then(|produce| produce.help),
+            CommandName::Checkpoint => self.checkpoint,
             _ => of(self, which).and_then(|shared| shared.help),
         };
         own.unwrap_or(self.help)
@@ -65,28 +65,28 @@ impl About {
 
 /// A setting of `run` that another command takes too, and what is different about it there.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub(super) struct Shared {
+pub(super) struct SharedSetting {
     pub(super) name: &'static str,
     pub(super) default: Option<&'static str>,
     pub(super) help: Option<&'static str>,
 }
 
-const fn shared(name: &'static str) -> Shared {
-    Shared { name, default: None, help: None }
+const fn shared(name: &'static str) -> SharedSetting {
+    SharedSetting { name, default: None, help: None }
 }
 
-impl Shared {
-    const fn default(self, default: &'static str) -> Shared {
-        Shared { default: Some(default), ..self }
+impl SharedSetting {
+    const fn default(self, default: &'static str) -> SharedSetting {
+        SharedSetting { default: Some(default), ..self }
     }
 
-    const fn help(self, help: &'static str) -> Shared {
-        Shared { help: Some(help), ..self }
+    const fn help(self, help: &'static str) -> SharedSetting {
+        SharedSetting { help: Some(help), ..self }
     }
 }
 
 /// What `serve` takes.
-const SERVE_TAKES: &[Shared] = &[
+const SERVE_TAKES: &[SharedSetting] = &[
     shared("from")
         .default("none")
         .help("Where rows are: kafka:TOPIC, sqlite:PATH, postgres:URL or a file of rows"),
@@ -107,7 +107,7 @@ const SERVE_TAKES: &[Shared] = &[
 ];
 
 /// What `inspect` takes.
-const INSPECT_TAKES: &[Shared] = &[
+const INSPECT_TAKES: &[SharedSetting] = &[
     shared("from"),
     shared("brokers"),
     shared("topic"),
@@ -127,7 +127,7 @@ const INSPECT_TAKES: &[Shared] = &[
 ];
 
 /// What `explain` takes besides what decides which rows there are.
-const EXPLAIN_TAKES: &[Shared] = &[
+const EXPLAIN_TAKES: &[SharedSetting] = &[
     shared("brokers"),
     shared("offset").default("beginning"),
     shared("property"),
@@ -147,7 +147,7 @@ const EXPLAIN_TAKES: &[Shared] = &[
 const NOT_EXPLAINED: [&str; 5] = ["fill", "max-fill", "basis", "stats-last", "rows"];
 
 /// What `replay` takes besides what decides which rows there are.
-const REPLAY_TAKES: &[Shared] = &[
+const REPLAY_TAKES: &[SharedSetting] = &[
     shared("brokers"),
     shared("offset").default("as --since needs it, else beginning"),
     shared("property"),

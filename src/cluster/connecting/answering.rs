@@ -1,19 +1,19 @@
 //! The side that is called: who comes proves to belong here and gets a slot, or is told why not.
 
-use super::{Event, HANDSHAKE, Shared, TOLD, UNPROVEN, lock, spawn};
+use super::{ConnectEvent, ConnectState, HANDSHAKE, TOLD, UNPROVEN, lock, spawn};
 use crate::cluster::ClusterError;
 use crate::cluster::handshake::{self, Hello, LinkError};
-use crate::cluster::link::Link;
-use crate::cluster::socket::{Address, Listener, Socket, Timed};
+use crate::cluster::link::PeerLink;
+use crate::cluster::socket::{Address, PeerListener, Socket, TimedSocket};
 use std::net::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
-impl Shared {
+impl ConnectState {
     /// Accepts for as long as the process lives: whoever comes too late is told so.
-    pub(super) fn receive(self: &Arc<Self>, listener: &Listener) {
+    pub(super) fn receive(self: &Arc<Self>, listener: &PeerListener) {
         for number in 0u64.. {
             let Ok((socket, from)) = listener.accept() else {
                 // Out of descriptors, or a connection that was gone before it was there.
@@ -52,7 +52,7 @@ impl Shared {
 
     /// One accepted connection, from greeting to slot.
     fn answer(&self, number: u64, socket: Socket, from: &str) {
-        let timed = Timed::new(&socket, HANDSHAKE);
+        let timed = TimedSocket::new(&socket, HANDSHAKE);
         let hello = |purpose| self.plan.hello(&self.instance, purpose);
         let (secret, protection) = (&self.plan.secret, self.plan.addresses[self.plan.me].protection());
         let answered = handshake::answer(timed, secret, protection, hello, || self.proven(number));
@@ -77,7 +77,7 @@ impl Shared {
                 let welcomed = handshake::welcome(&mut secured);
                 let (timed, tls) = secured.into_parts();
                 if welcomed.and_then(|()| timed.release()).is_err()
-                    || self.fill_slot(hello.index, hello.purpose, Link::new(socket, tls)).is_err()
+                    || self.fill_slot(hello.index, hello.purpose, PeerLink::new(socket, tls)).is_err()
                 {
                     self.vacate(hello.index);
                 }
@@ -94,7 +94,7 @@ impl Shared {
         let before = self.turned_away.fetch_add(1, Ordering::SeqCst);
         if before < TOLD {
             let more = if before + 1 == TOLD { " (more of them will not be told)" } else { "" };
-            self.event(Event::Note(format!("turned away {who}{more}")));
+            self.event(ConnectEvent::Note(format!("turned away {who}{more}")));
         }
     }
 
@@ -112,7 +112,7 @@ impl Shared {
         if let Some(words) = difference {
             self.told(index);
             if !self.closed() {
-                self.event(Event::Failed(ClusterError::Mismatch { words: words.clone() }));
+                self.event(ConnectEvent::Failed(ClusterError::Mismatch { words: words.clone() }));
             }
             return Err(words);
         }

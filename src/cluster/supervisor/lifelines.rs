@@ -1,6 +1,6 @@
 //! The children's lifelines, as their parent holds them.
 
-use super::Event;
+use super::SupervisorEvent;
 use crate::cluster::parent_link;
 use std::io::{self, Read};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -21,7 +21,7 @@ impl Lifelines {
     pub(super) fn listen(
         directory: &Path,
         attempt: u32,
-        events: Sender<(u32, Event)>,
+        events: Sender<(u32, SupervisorEvent)>,
     ) -> io::Result<Lifelines> {
         let socket = directory.join(parent_link::SOCKET);
         let listener = UnixListener::bind(&socket)?;
@@ -55,14 +55,14 @@ impl Drop for Lifelines {
 }
 
 /// One child's lifeline: it says why it ends, if it does because of another.
-fn hear(mut line: UnixStream, attempt: u32, events: &Sender<(u32, Event)>) -> Option<()> {
-    events.send((attempt, Event::Line(line.try_clone().ok()?))).ok()?;
+fn hear(mut line: UnixStream, attempt: u32, events: &Sender<(u32, SupervisorEvent)>) -> Option<()> {
+    events.send((attempt, SupervisorEvent::Line(line.try_clone().ok()?))).ok()?;
     loop {
         let mut length = [0; 2];
         line.read_exact(&mut length).ok()?;
         let mut words = vec![0; u16::from_le_bytes(length).into()];
         line.read_exact(&mut words).ok()?;
-        events.send((attempt, Event::Words(crate::terminal::printable(&words)))).ok()?;
+        events.send((attempt, SupervisorEvent::Words(crate::terminal::printable(&words)))).ok()?;
     }
 }
 
@@ -78,7 +78,7 @@ mod tests {
         let lifelines = Lifelines::listen(&directory.path, 3, events).expect("listening");
         let socket = directory.path.join(parent_link::SOCKET);
         let line = UnixStream::connect(&socket).expect("somebody listens");
-        assert!(matches!(inbox.recv(), Ok((3, Event::Line(_)))));
+        assert!(matches!(inbox.recv(), Ok((3, SupervisorEvent::Line(_)))));
         drop(lifelines);
         assert!(UnixStream::connect(&socket).is_err());
         // And the thread of the line ends with it.

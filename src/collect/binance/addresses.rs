@@ -1,14 +1,14 @@
 //! Addresses of the websocket: the combined streams of some symbols.
 
 use super::rest::encoded;
-use crate::collect::place::Room;
+use crate::collect::place::ConnectionRoom;
 
 /// A URL of some 8,000 characters is refused, by the exchange or by what stands before it.
 const LONGEST_QUERY: usize = 4_000;
 
 /// How much a connection of so many symbols takes.
-pub fn room(symbols: usize) -> Room {
-    Room { symbols, length: LONGEST_QUERY, length_of: |symbol| stream(symbol).len() + 1 }
+pub fn room(symbols: usize) -> ConnectionRoom {
+    ConnectionRoom { symbols, length: LONGEST_QUERY, length_of: |symbol| stream(symbol).len() + 1 }
 }
 
 /// The address of the combined stream of these symbols.

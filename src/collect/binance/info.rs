@@ -1,6 +1,6 @@
 //! What the exchange says of itself: which symbols trade, what may be asked, what time it is.
 
-use super::rest::{self, Rest, Trouble};
+use super::rest::{self, Rest, RestFault};
 use crossrate_dataflows::market::event_time::EventTime;
 use serde::Deserialize;
 use std::collections::{BTreeSet, HashMap};
@@ -22,11 +22,11 @@ const MOST_NAMED: usize = 100;
 
 /// Asks. One unknown name makes the exchange refuse them all, so that then, or where they are many, it is
 /// asked for everything that it has.
-pub fn ask(rest: &Rest, symbols: &[String]) -> Result<ExchangeInfo, Trouble> {
+pub fn ask(rest: &Rest, symbols: &[String]) -> Result<ExchangeInfo, RestFault> {
     if !symbols.is_empty() && symbols.len() <= MOST_NAMED {
         let named = rest::list(symbols.iter().map(String::as_str));
         match rest.get(&format!("/api/v3/exchangeInfo?symbols={named}")).body {
-            Err(Trouble::Refused(_)) => {}
+            Err(RestFault::Refused(_)) => {}
             body => return read(&body?),
         }
     }
@@ -35,11 +35,11 @@ pub fn ask(rest: &Rest, symbols: &[String]) -> Result<ExchangeInfo, Trouble> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Whole {
+struct ExchangeInfoBody {
     server_time: u64,
     #[serde(default)]
     rate_limits: Vec<RateLimit>,
-    symbols: Vec<Symbol>,
+    symbols: Vec<ListedSymbol>,
 }
 
 #[derive(Deserialize)]
@@ -53,7 +53,7 @@ struct RateLimit {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Symbol {
+struct ListedSymbol {
     symbol: String,
     status: String,
     base_asset: Option<String>,
@@ -61,24 +61,24 @@ struct Symbol {
 }
 
 /// The assets of all symbols that there are, in order of their names: lines `symbol,base,quote`.
-pub fn pairs(rest: &Rest) -> Result<String, Trouble> {
+pub fn pairs(rest: &Rest) -> Result<String, RestFault> {
     let whole = parse(&rest.get(EVERYTHING).body?)?;
-    let line = |Symbol { symbol, base_asset, quote_asset, .. }: Symbol| {
+    let line = |ListedSymbol { symbol, base_asset, quote_asset, .. }: ListedSymbol| {
         Some(format!("{symbol},{},{}\n", base_asset?, quote_asset?))
     };
     let lines: BTreeSet<String> = whole.symbols.into_iter().filter_map(line).collect();
     Ok(std::iter::once("symbol,base,quote\n".to_owned()).chain(lines).collect())
 }
 
-fn words(why: String) -> Trouble {
-    Trouble::Failed(format!("exchangeInfo is not understood: {why}"))
+fn words(why: String) -> RestFault {
+    RestFault::Failed(format!("exchangeInfo is not understood: {why}"))
 }
 
-fn parse(body: &[u8]) -> Result<Whole, Trouble> {
+fn parse(body: &[u8]) -> Result<ExchangeInfoBody, RestFault> {
     serde_json::from_slice(body).map_err(|error| words(error.to_string()))
 }
 
-fn read(body: &[u8]) -> Result<ExchangeInfo, Trouble> {
+fn read(body: &[u8]) -> Result<ExchangeInfo, RestFault> {
     let whole = parse(body)?;
     let time = EventTime::from_exchange(whole.server_time).ok_or_else(|| words("its time".to_owned()))?;
     let of_a_minute = |limit: &&RateLimit| {

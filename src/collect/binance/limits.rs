@@ -1,6 +1,6 @@
 //! What the exchange allows from one address, and how it counts.
 
-use crate::collect::enquiry::{Limits, Question};
+use crate::collect::enquiry::{ExchangeLimits, ExchangeQuestion};
 
 /// Most trades in one answer.
 pub(super) const MOST_TRADES: u64 = 1_000;
@@ -10,8 +10,8 @@ const DEFAULT_LIMIT: u64 = 1_200;
 pub const PING_EVERY: u64 = 750;
 
 /// What is allowed, with the request weight that the exchange says.
-pub fn limits(weight: Option<u64>) -> Limits {
-    Limits {
+pub fn limits(weight: Option<u64>) -> ExchangeLimits {
+    ExchangeLimits {
         weight: weight.unwrap_or(DEFAULT_LIMIT),
         weight_of,
         trades: MOST_TRADES,
@@ -22,15 +22,15 @@ pub fn limits(weight: Option<u64>) -> Limits {
 }
 
 /// What a question is counted as.
-fn weight_of(question: &Question) -> u64 {
+fn weight_of(question: &ExchangeQuestion) -> u64 {
     match question {
-        Question::Time => 1,
-        Question::LastIds(symbols) => match symbols.len() {
+        ExchangeQuestion::Time => 1,
+        ExchangeQuestion::LastIds(symbols) => match symbols.len() {
             0..=20 => 2,
             21..=100 => 40,
             _ => 80,
         },
-        Question::AllLastIds => 80,
-        Question::Trades { .. } | Question::Recent { .. } => 25,
+        ExchangeQuestion::AllLastIds => 80,
+        ExchangeQuestion::Trades { .. } | ExchangeQuestion::Recent { .. } => 25,
     }
 }

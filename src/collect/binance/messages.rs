@@ -1,6 +1,6 @@
 //! Frames of the websocket to events: pure, on one frame.
 
-use crate::collect::event::{Event, TradeEvent};
+use crate::collect::event::{FrameEvent, TradeEvent};
 use crossrate_dataflows::market::decimal::{Decimals, parse_scaled};
 use crossrate_dataflows::market::event_time::EventTime;
 use serde::Deserialize;
@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 #[derive(Deserialize)]
-struct Combined<'a> {
+struct CombinedFrame<'a> {
     #[serde(borrow, default)]
     stream: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -16,13 +16,13 @@ struct Combined<'a> {
 }
 
 #[derive(Deserialize)]
-struct Kind<'a> {
+struct FrameKind<'a> {
     #[serde(borrow, default)]
     e: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
-struct Trade<'a> {
+struct TradeFrame<'a> {
     #[serde(borrow)]
     s: Cow<'a, str>,
     t: u64,
@@ -37,23 +37,23 @@ struct Trade<'a> {
 }
 
 /// Reads a frame of text.
-pub fn read(frame: &str) -> Event {
-    let Ok(combined) = serde_json::from_str::<Combined<'_>>(frame) else {
-        return Event::Bad("no JSON object");
+pub fn read(frame: &str) -> FrameEvent {
+    let Ok(combined) = serde_json::from_str::<CombinedFrame<'_>>(frame) else {
+        return FrameEvent::Bad("no JSON object");
     };
     let inner = match combined {
-        Combined { stream: Some(_), data: Some(data) } => data.get(),
+        CombinedFrame { stream: Some(_), data: Some(data) } => data.get(),
         _ => frame,
     };
     // An array would be read as an object without keys.
     let object = inner.trim_start().starts_with('{');
-    let Some(kind) = serde_json::from_str::<Kind<'_>>(inner).ok().filter(|_| object) else {
-        return Event::Bad("no event");
+    let Some(kind) = serde_json::from_str::<FrameKind<'_>>(inner).ok().filter(|_| object) else {
+        return FrameEvent::Bad("no event");
     };
     match kind.e.as_deref() {
         Some("trade") => trade(inner),
-        Some("serverShutdown") => Event::Shutdown,
-        _ => Event::Other,
+        Some("serverShutdown") => FrameEvent::Shutdown,
+        _ => FrameEvent::Other,
     }
 }
 
@@ -63,18 +63,18 @@ fn is_readable(number: &[u8]) -> bool {
 }
 
 /// A trade that the dataflow would refuse is as good as not received: its id is then missing, and asked for.
-fn trade(text: &str) -> Event {
-    let Ok(trade) = serde_json::from_str::<Trade<'_>>(text) else {
-        return Event::Bad("a trade whose fields are not as they must be");
+fn trade(text: &str) -> FrameEvent {
+    let Ok(trade) = serde_json::from_str::<TradeFrame<'_>>(text) else {
+        return FrameEvent::Bad("a trade whose fields are not as they must be");
     };
     let readable = is_readable(trade.p.as_bytes()) && is_readable(trade.q.as_bytes());
     let Some(time) = EventTime::from_exchange(trade.time).filter(|_| readable && !trade.s.is_empty()) else {
-        return Event::Bad("a trade whose values are not as they must be");
+        return FrameEvent::Bad("a trade whose values are not as they must be");
     };
     if trade.t >= 1 << 63 {
-        return Event::Bad("a trade whose values are not as they must be");
+        return FrameEvent::Bad("a trade whose values are not as they must be");
     }
-    Event::Trade(TradeEvent {
+    FrameEvent::Trade(TradeEvent {
         symbol: trade.s.into_owned(),
         id: trade.t,
         time,
@@ -92,7 +92,7 @@ mod tests {
         let data = r#"{ "e":"trade","E":1672515782136,"s":"BNBBTC","t":12345,"p":"0.001","q":"100","T":1672515782135,"m":true,"M":true }"#;
         let combined = format!(r#"{{"stream":"bnbbtc@trade","data":{data}}}"#);
         for frame in [data, &combined] {
-            let Event::Trade(trade) = read(frame) else { panic!("{frame}") };
+            let FrameEvent::Trade(trade) = read(frame) else { panic!("{frame}") };
             assert_eq!((trade.symbol.as_str(), trade.id), ("BNBBTC", 12345));
             assert_eq!(trade.time.millis(), 1_672_515_782_135);
             assert_eq!(trade.stamped.map(EventTime::millis), Some(1_672_515_782_136));
@@ -104,16 +104,16 @@ mod tests {
     fn frames_without_a_trade_are_a_shutdown_or_ignored() {
         assert_eq!(
             read(r#"{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1}}"#),
-            Event::Shutdown
+            FrameEvent::Shutdown
         );
-        assert_eq!(read(r#"{"e":"serverShutdown","E":1672515782136}"#), Event::Shutdown);
+        assert_eq!(read(r#"{"e":"serverShutdown","E":1672515782136}"#), FrameEvent::Shutdown);
         for other in [
             r#"{"result":null,"id":1}"#,
             r#"{"e":"24hrTicker"}"#,
             r#"{"code":2,"msg":"x"}"#,
             r#"{"stream":"a@trade","data":{}}"#,
         ] {
-            assert_eq!(read(other), Event::Other, "{other}");
+            assert_eq!(read(other), FrameEvent::Other, "{other}");
         }
         for bad in [
             "",
@@ -128,7 +128,7 @@ mod tests {
             r#"{"e":"trade","s":"A","t":9223372036854775808,"p":"1","q":"1","T":1672515782135}"#,
             r#"{"e":"trade","s":"A","t":-1,"p":"1","q":"1","T":1672515782135}"#,
         ] {
-            assert!(matches!(read(bad), Event::Bad(_)), "{bad}");
+            assert!(matches!(read(bad), FrameEvent::Bad(_)), "{bad}");
         }
     }
 }

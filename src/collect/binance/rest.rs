@@ -2,8 +2,10 @@
 
 use super::limits::MOST_TRADES;
 use super::messages;
-use crate::collect::enquiry::{Answer, FoundTrade, MOST_IN_FLIGHT, Question, Replied, RestRequest};
-use crate::collect::event::Event;
+use crate::collect::enquiry::{
+    ExchangeAnswer, ExchangeQuestion, FoundTrade, MOST_IN_FLIGHT, NumberedAnswer, RestRequest,
+};
+use crate::collect::event::FrameEvent;
 use crate::collect::names::Names;
 use crate::http;
 use crossrate_dataflows::market::event_time::EventTime;
@@ -34,14 +36,14 @@ pub struct Rest {
 #[derive(Debug)]
 pub struct Reply {
     /// The body of a good answer.
-    pub body: Result<Vec<u8>, Trouble>,
+    pub body: Result<Vec<u8>, RestFault>,
     /// What the exchange has counted in this minute.
     pub used: Option<u64>,
 }
 
 /// What came instead of a good answer.
 #[derive(Debug, thiserror::Error)]
-pub enum Trouble {
+pub enum RestFault {
     /// Asked too much; in milliseconds how long to keep away.
     #[error("the exchange wants no questions for {} s", .wait.div_ceil(1_000))]
     Limited {
@@ -69,7 +71,7 @@ impl Rest {
         let url = format!("{}{path}", self.base);
         let mut response = match self.agent.get(&url).call() {
             Ok(response) => response,
-            Err(error) => return Reply { body: Err(Trouble::Failed(error.to_string())), used: None },
+            Err(error) => return Reply { body: Err(RestFault::Failed(error.to_string())), used: None },
         };
         let number = |name: &str| response.headers().get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
         let used = number("x-mbx-used-weight-1m");
@@ -79,18 +81,18 @@ impl Rest {
         let words = |body: &[u8]| String::from_utf8_lossy(&body[..body.len().min(200)]).into_owned();
         let body = match (status, body) {
             (StatusCode::OK, Ok(body)) => Ok(body),
-            (StatusCode::OK, Err(error)) => Err(Trouble::Failed(error.to_string())),
+            (StatusCode::OK, Err(error)) => Err(RestFault::Failed(error.to_string())),
             (StatusCode::IM_A_TEAPOT, _) => {
-                Err(Trouble::Limited { wait: after.unwrap_or(BANNED), banned: true })
+                Err(RestFault::Limited { wait: after.unwrap_or(BANNED), banned: true })
             }
             // 403 is the firewall before the exchange, which means the same.
             (StatusCode::TOO_MANY_REQUESTS | StatusCode::FORBIDDEN, _) => {
-                Err(Trouble::Limited { wait: after.unwrap_or(LIMITED), banned: false })
+                Err(RestFault::Limited { wait: after.unwrap_or(LIMITED), banned: false })
             }
             (StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND, body) => {
-                Err(Trouble::Refused(words(&body.unwrap_or_default())))
+                Err(RestFault::Refused(words(&body.unwrap_or_default())))
             }
-            (status, _) => Err(Trouble::Failed(format!("HTTP status {status}"))),
+            (status, _) => Err(RestFault::Failed(format!("HTTP status {status}"))),
         };
         Reply { body, used }
     }
@@ -100,7 +102,7 @@ impl Rest {
 pub(in crate::collect) fn start(
     rest: &Rest,
     names: &Arc<Names>,
-    answers: &UnboundedSender<Replied>,
+    answers: &UnboundedSender<NumberedAnswer>,
 ) -> std::io::Result<mpsc::Sender<RestRequest>> {
     let (sender, requests) = mpsc::channel::<RestRequest>();
     let requests = Arc::new(Mutex::new(requests));
@@ -114,11 +116,11 @@ pub(in crate::collect) fn start(
                 let reply = rest.get(&path(&question, &names));
                 let answer = match reply.body {
                     Ok(body) => read(&question, &names, &body),
-                    Err(Trouble::Limited { wait, banned }) => Answer::Limited { wait, banned },
-                    Err(Trouble::Refused(why)) => Answer::Refused(why),
-                    Err(Trouble::Failed(why)) => Answer::Failed(why),
+                    Err(RestFault::Limited { wait, banned }) => ExchangeAnswer::Limited { wait, banned },
+                    Err(RestFault::Refused(why)) => ExchangeAnswer::Refused(why),
+                    Err(RestFault::Failed(why)) => ExchangeAnswer::Failed(why),
                 };
-                if answers.send(Replied { number, answer, used: reply.used }).is_err() {
+                if answers.send(NumberedAnswer { number, answer, used: reply.used }).is_err() {
                     return;
                 }
             }
@@ -127,19 +129,19 @@ pub(in crate::collect) fn start(
     Ok(sender)
 }
 
-fn path(question: &Question, names: &Names) -> String {
+fn path(question: &ExchangeQuestion, names: &Names) -> String {
     match question {
-        Question::Time => "/api/v3/time".to_owned(),
-        Question::LastIds(symbols) => {
+        ExchangeQuestion::Time => "/api/v3/time".to_owned(),
+        ExchangeQuestion::LastIds(symbols) => {
             let symbols = list(symbols.iter().map(|symbol| names.name(*symbol)));
             format!("/api/v3/ticker/24hr?type=MINI&symbols={symbols}")
         }
-        Question::AllLastIds => "/api/v3/ticker/24hr?type=MINI".to_owned(),
-        Question::Trades { symbol, from, limit } => {
+        ExchangeQuestion::AllLastIds => "/api/v3/ticker/24hr?type=MINI".to_owned(),
+        ExchangeQuestion::Trades { symbol, from, limit } => {
             let symbol = encoded(names.name(*symbol));
             format!("/api/v3/historicalTrades?symbol={symbol}&fromId={from}&limit={limit}")
         }
-        Question::Recent { symbol } => {
+        ExchangeQuestion::Recent { symbol } => {
             format!("/api/v3/trades?symbol={}&limit={MOST_TRADES}", encoded(names.name(*symbol)))
         }
     }
@@ -181,7 +183,7 @@ struct Ticker<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Trade<'a> {
+struct RestTrade<'a> {
     id: u64,
     #[serde(borrow)]
     price: Cow<'a, str>,
@@ -191,39 +193,39 @@ struct Trade<'a> {
     is_buyer_maker: bool,
 }
 
-fn read(question: &Question, names: &Names, body: &[u8]) -> Answer {
+fn read(question: &ExchangeQuestion, names: &Names, body: &[u8]) -> ExchangeAnswer {
     let answer = match question {
-        Question::Time => serde_json::from_slice::<Time>(body)
+        ExchangeQuestion::Time => serde_json::from_slice::<Time>(body)
             .ok()
-            .and_then(|time| EventTime::from_exchange(time.server_time).map(Answer::Time)),
-        Question::LastIds(_) | Question::AllLastIds => {
+            .and_then(|time| EventTime::from_exchange(time.server_time).map(ExchangeAnswer::Time)),
+        ExchangeQuestion::LastIds(_) | ExchangeQuestion::AllLastIds => {
             serde_json::from_slice::<Vec<Ticker<'_>>>(body).ok().map(|tickers| last_ids(&tickers, names))
         }
-        Question::Trades { symbol, .. } | Question::Recent { symbol } => {
+        ExchangeQuestion::Trades { symbol, .. } | ExchangeQuestion::Recent { symbol } => {
             // One that cannot be read is missing, as it is where a websocket sends it; the others are there.
             serde_json::from_slice::<Vec<&RawValue>>(body).ok().map(|trades| {
                 let found = trades.into_iter().filter_map(|trade| {
-                    found(names.name(*symbol), &serde_json::from_str::<Trade<'_>>(trade.get()).ok()?)
+                    found(names.name(*symbol), &serde_json::from_str::<RestTrade<'_>>(trade.get()).ok()?)
                 });
-                Answer::Trades(found.collect())
+                ExchangeAnswer::Trades(found.collect())
             })
         }
     };
     answer.unwrap_or_else(|| {
         let beginning = String::from_utf8_lossy(&body[..body.len().min(80)]).into_owned();
-        Answer::Failed(format!("an answer that is not understood: {beginning:?}"))
+        ExchangeAnswer::Failed(format!("an answer that is not understood: {beginning:?}"))
     })
 }
 
-fn last_ids(tickers: &[Ticker<'_>], names: &Names) -> Answer {
+fn last_ids(tickers: &[Ticker<'_>], names: &Names) -> ExchangeAnswer {
     let number = |ticker: &Ticker<'_>| names.number(&ticker.symbol);
     let ids = tickers.iter().filter_map(|t| Some((number(t)?, u64::try_from(t.last_id).ok())));
-    Answer::LastIds(ids.collect())
+    ExchangeAnswer::LastIds(ids.collect())
 }
 
 /// As the websocket would have sent it, but for `E`, which REST does not know. The dataflow must be able to
 /// read it.
-fn found(symbol: &str, trade: &Trade<'_>) -> Option<FoundTrade> {
+fn found(symbol: &str, trade: &RestTrade<'_>) -> Option<FoundTrade> {
     let text = |text: &str| serde_json::to_string(text).ok();
     let value = format!(
         r#"{{"e":"trade","s":{},"t":{},"p":{},"q":{},"T":{},"m":{},"M":true}}"#,
@@ -235,7 +237,7 @@ fn found(symbol: &str, trade: &Trade<'_>) -> Option<FoundTrade> {
         trade.is_buyer_maker,
     );
     match messages::read(&value) {
-        Event::Trade(event) => Some(FoundTrade { id: event.id, time: event.time, value: event.value }),
+        FrameEvent::Trade(event) => Some(FoundTrade { id: event.id, time: event.time, value: event.value }),
         _ => None,
     }
 }
@@ -251,16 +253,19 @@ mod tests {
     #[test]
     fn each_question_becomes_its_rest_address() {
         let cases = [
-            (Question::Time, "/api/v3/time"),
+            (ExchangeQuestion::Time, "/api/v3/time"),
             (
-                Question::LastIds(vec![0, 1]),
+                ExchangeQuestion::LastIds(vec![0, 1]),
                 "/api/v3/ticker/24hr?type=MINI&symbols=%5B%22BTCUSDT%22,%22%E5%B8%81%E5%AE%89BTC%22%5D",
             ),
             (
-                Question::Trades { symbol: 0, from: 28_457, limit: 3 },
+                ExchangeQuestion::Trades { symbol: 0, from: 28_457, limit: 3 },
                 "/api/v3/historicalTrades?symbol=BTCUSDT&fromId=28457&limit=3",
             ),
-            (Question::Recent { symbol: 1 }, "/api/v3/trades?symbol=%E5%B8%81%E5%AE%89BTC&limit=1000"),
+            (
+                ExchangeQuestion::Recent { symbol: 1 },
+                "/api/v3/trades?symbol=%E5%B8%81%E5%AE%89BTC&limit=1000",
+            ),
         ];
         for (question, expected) in cases {
             assert_eq!(path(&question, &names()), expected);
@@ -270,10 +275,10 @@ mod tests {
     #[test]
     fn answers_of_the_exchanges_documentation() {
         let read = |question, body: &str| read(&question, &names(), body.as_bytes());
-        let recent = Question::Recent { symbol: 0 };
+        let recent = ExchangeQuestion::Recent { symbol: 0 };
         let body = r#"[{"id":28457,"price":"4.00000100","qty":"12.00000000","quoteQty":"48.000012",
             "time":1499865549590,"isBuyerMaker":true,"isBestMatch":true}]"#;
-        let Answer::Trades(trades) = read(recent.clone(), body) else { panic!("no trades") };
+        let ExchangeAnswer::Trades(trades) = read(recent.clone(), body) else { panic!("no trades") };
         let value = r#"{"e":"trade","s":"BTCUSDT","t":28457,"p":"4.00000100","q":"12.00000000","T":1499865549590,"m":true,"M":true}"#;
         assert_eq!((trades[0].id, &*trades[0].value), (28_457, value.as_bytes()));
         // Of a page with trades that cannot be read, the others are there.
@@ -281,16 +286,22 @@ mod tests {
             format!(r#"{{"id":{id},"price":"{price}","qty":"1","time":1499865549590,"isBuyerMaker":true}}"#)
         };
         let page = format!("[{},{},{{\"id\":3}},{}]", of(1, "1"), of(2, "x"), of(4, "2"));
-        let Answer::Trades(trades) = read(recent.clone(), &page) else { panic!("no trades") };
+        let ExchangeAnswer::Trades(trades) = read(recent.clone(), &page) else { panic!("no trades") };
         assert_eq!(trades.iter().map(|trade| trade.id).collect::<Vec<_>>(), [1, 4]);
         let tickers = r#"[{"symbol":"BTCUSDT","lastId":28460,"count":76},{"symbol":"币安BTC","lastId":-1},{"symbol":"X","lastId":1}]"#;
-        assert_eq!(read(Question::AllLastIds, tickers), Answer::LastIds(vec![(0, Some(28_460)), (1, None)]));
+        assert_eq!(
+            read(ExchangeQuestion::AllLastIds, tickers),
+            ExchangeAnswer::LastIds(vec![(0, Some(28_460)), (1, None)])
+        );
         let time = EventTime::from_exchange(1_499_827_319_559).expect("a time");
-        assert_eq!(read(Question::Time, r#"{"serverTime":1499827319559}"#), Answer::Time(time));
+        assert_eq!(
+            read(ExchangeQuestion::Time, r#"{"serverTime":1499827319559}"#),
+            ExchangeAnswer::Time(time)
+        );
         for (question, bad) in
-            [(recent.clone(), "{}"), (recent, "<html>"), (Question::Time, r#"{"serverTime":5}"#)]
+            [(recent.clone(), "{}"), (recent, "<html>"), (ExchangeQuestion::Time, r#"{"serverTime":5}"#)]
         {
-            assert!(matches!(read(question, bad), Answer::Failed(_)), "{bad}");
+            assert!(matches!(read(question, bad), ExchangeAnswer::Failed(_)), "{bad}");
         }
     }
 }

@@ -7,10 +7,10 @@
 //! one tells whether trades come at all: the exchange accepts a name that it does not know without a word,
 //! and says nothing ever after.
 
-use super::{Purpose, Session};
+use super::{CollectorSession, QuestionPurpose};
 use crate::collect::clock::Moment;
-use crate::collect::enquiry::{Answer, Question};
-use crate::collect::reorder_buffer::Wait;
+use crate::collect::enquiry::{ExchangeAnswer, ExchangeQuestion};
+use crate::collect::reorder_buffer::WaitCause;
 use crate::collect::shard::{Jitter, LinkTimeouts};
 
 /// The audits of one shard.
@@ -75,7 +75,7 @@ impl Audit {
     }
 }
 
-impl Session {
+impl CollectorSession {
     /// Makes gaps of what did not come, and settles doubts.
     pub(super) fn tick_audits(&mut self, now: Moment) {
         for shard in 0..self.audits.len() {
@@ -94,7 +94,9 @@ impl Session {
                 audit.doubt = None;
             }
             if settled {
-                self.partitions.iter_mut().for_each(|partition| partition.hold.lift(Wait::Outage(shard)));
+                self.partitions
+                    .iter_mut()
+                    .for_each(|partition| partition.hold.lift(WaitCause::Outage(shard)));
             }
         }
     }
@@ -108,10 +110,10 @@ impl Session {
                     continue;
                 }
                 let question = match audit.ask_all {
-                    true => Question::AllLastIds,
-                    false => Question::LastIds(self.symbols_of(shard).collect()),
+                    true => ExchangeQuestion::AllLastIds,
+                    false => ExchangeQuestion::LastIds(self.symbols_of(shard).collect()),
                 };
-                if !self.pose(question, Purpose::Audit(shard), now) {
+                if !self.pose(question, QuestionPurpose::Audit(shard), now) {
                     return;
                 }
                 self.audits[shard].ask = None;
@@ -119,15 +121,15 @@ impl Session {
         }
     }
 
-    pub(super) fn audited(&mut self, shard: usize, asked: Moment, answer: Answer, now: Moment) {
+    pub(super) fn audited(&mut self, shard: usize, asked: Moment, answer: ExchangeAnswer, now: Moment) {
         let audit = &mut self.audits[shard];
-        if !matches!(answer, Answer::LastIds(_)) {
-            audit.ask_all |= matches!(answer, Answer::Refused(_));
+        if !matches!(answer, ExchangeAnswer::LastIds(_)) {
+            audit.ask_all |= matches!(answer, ExchangeAnswer::Refused(_));
             audit.ask = audit.ask.or(Some(now.plus(RETRY)));
         } else {
             audit.ask = audit.ask.or(Some(now.plus(self.rules.audit_every + audit.jitter)));
         }
-        let Answer::LastIds(last_ids) = answer else { return };
+        let ExchangeAnswer::LastIds(last_ids) = answer else { return };
         let until = now.plus(PATIENCE);
         for (number, last) in last_ids {
             let Some(symbol) = self.symbols.get_mut(number).filter(|symbol| symbol.shard == shard) else {

@@ -6,7 +6,7 @@ use std::fmt;
 /// How much of everything. `received = published - filled + duplicates` once nothing is held any more, and
 /// `missing = filled + arrived + unfilled + pending`.
 #[derive(Debug, Copy, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
+pub struct CollectorCounts {
     /// Trades from websockets.
     pub received: u64,
     /// Trades published, those that were filled among them.
@@ -45,9 +45,9 @@ pub struct Counts {
     pub limited: u64,
 }
 
-impl fmt::Display for Counts {
+impl fmt::Display for CollectorCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counts { received, published, filled, duplicates, heartbeats, .. } = self;
+        let CollectorCounts { received, published, filled, duplicates, heartbeats, .. } = self;
         write!(
             f,
             "received {received} and {filled} by REST, of which {duplicates} duplicate; published {published}"

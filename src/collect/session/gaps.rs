@@ -1,10 +1,12 @@
 //! Gaps in trade ids: their partition waits for a while, they themselves are looked for longer.
 
-use super::{Note, Output, Purpose, Record, Session, What};
+use super::{
+    CollectedRecord, CollectorNote, CollectorSession, QuestionPurpose, RecordContent, SessionAction,
+};
 use crate::collect::clock::Moment;
-use crate::collect::enquiry::{Answer, FoundTrade, Question};
-use crate::collect::ids::{GapKey, Missing};
-use crate::collect::reorder_buffer::Wait;
+use crate::collect::enquiry::{ExchangeAnswer, ExchangeQuestion, FoundTrade};
+use crate::collect::ids::{GapKey, MissingCause};
+use crate::collect::reorder_buffer::WaitCause;
 
 /// Ids that one symbol misses.
 #[derive(Debug)]
@@ -34,7 +36,7 @@ const GIVE_UP: u64 = 3_600_000;
 /// No connection misses so many: the exchange's ids have jumped.
 const MOST_MISSING: u64 = 1_000_000;
 
-impl Session {
+impl CollectorSession {
     /// These ids are missing: the partition waits at the place where they belong.
     pub(super) fn miss(&mut self, symbol: usize, first: u64, last: u64, now: Moment) {
         self.gaps_ever += 1;
@@ -44,7 +46,7 @@ impl Session {
         self.counts.gaps += 1;
         self.counts.missing += last - first + 1;
         let name = self.symbols[symbol].name.clone();
-        self.outputs.push(Output::Tell(Note::Gap { symbol: name, first, last }));
+        self.outputs.push(SessionAction::Tell(CollectorNote::Gap { symbol: name, first, last }));
         let gap =
             Gap { symbol, first, last, found: now, ask: Some(now.plus(PATIENCE)), fruitless: 0, denials: 0 };
         self.gaps.insert(key, gap);
@@ -56,8 +58,8 @@ impl Session {
         let hold = &mut self.partitions[partition].hold;
         // Once trades have come again, what is missing is newer than they are and stands behind them.
         match std::mem::take(&mut self.symbols[symbol].in_doubt) {
-            true => hold.wait_at(Wait::Outage(shard), Wait::Gap(key), now, millis),
-            false => hold.wait(Wait::Gap(key), now, millis),
+            true => hold.wait_at(WaitCause::Outage(shard), WaitCause::Gap(key), now, millis),
+            false => hold.wait(WaitCause::Gap(key), now, millis),
         }
     }
 
@@ -72,8 +74,8 @@ impl Session {
     /// Asks what may be asked: first what partitions wait for, then what was missed unnoticed, then the rest.
     pub(super) fn ask(&mut self, now: Moment) {
         let due = |gap: &Gap| gap.ask.is_some_and(|at| now >= at);
-        let awaited = |session: &Session, key: &GapKey, gap: &Gap| {
-            session.partitions[session.symbols[gap.symbol].partition].hold.awaits(Wait::Gap(*key))
+        let awaited = |session: &CollectorSession, key: &GapKey, gap: &Gap| {
+            session.partitions[session.symbols[gap.symbol].partition].hold.awaits(WaitCause::Gap(*key))
         };
         let due: Vec<(GapKey, bool)> = self
             .gaps
@@ -88,9 +90,9 @@ impl Session {
         }
         if !self.stopping {
             if self.clock.wants_asking(now, 30_000)
-                && !self.asked.values().any(|(_, purpose)| matches!(purpose, Purpose::Time))
+                && !self.asked.values().any(|(_, purpose)| matches!(purpose, QuestionPurpose::Time))
             {
-                self.pose(Question::Time, Purpose::Time, now);
+                self.pose(ExchangeQuestion::Time, QuestionPurpose::Time, now);
             }
             self.ask_audits(now);
             for (key, _) in due.iter().filter(|(_, awaited)| !*awaited) {
@@ -102,14 +104,14 @@ impl Session {
     }
 
     /// Asks, if that may be done now.
-    pub(super) fn pose(&mut self, question: Question, purpose: Purpose, now: Moment) -> bool {
+    pub(super) fn pose(&mut self, question: ExchangeQuestion, purpose: QuestionPurpose, now: Moment) -> bool {
         let weight = (self.rules.limits.weight_of)(&question);
         if !self.quota.take(weight, now, self.clock.at(now)) {
             return false;
         }
         self.questions += 1;
         self.asked.insert(self.questions, (now, purpose));
-        self.outputs.push(Output::Ask(self.questions, question));
+        self.outputs.push(SessionAction::Ask(self.questions, question));
         true
     }
 
@@ -120,11 +122,15 @@ impl Session {
         // The database may be behind: every other time the exchange's memory is asked, which has the newest
         // only. What has been missing for long is in the database, if it is anywhere.
         let question = if gap.fruitless % 2 == 1 && now.since(gap.found) < DATABASE_BEHIND {
-            Question::Recent { symbol }
+            ExchangeQuestion::Recent { symbol }
         } else {
-            Question::Trades { symbol, from, limit: (gap.last - from + 1).min(self.rules.limits.trades) }
+            ExchangeQuestion::Trades {
+                symbol,
+                from,
+                limit: (gap.last - from + 1).min(self.rules.limits.trades),
+            }
         };
-        let asked = self.pose(question.clone(), Purpose::Gap(key, question), now);
+        let asked = self.pose(question.clone(), QuestionPurpose::Gap(key, question), now);
         if let Some(gap) = self.gaps.get_mut(&key).filter(|_| asked) {
             gap.ask = None;
         }
@@ -132,14 +138,26 @@ impl Session {
     }
 
     /// An answer to a question that was asked for a gap, which may have been closed since.
-    pub(super) fn searched(&mut self, key: GapKey, question: &Question, answer: Answer, now: Moment) {
-        let (Question::Trades { symbol, .. } | Question::Recent { symbol }) = *question else { return };
+    pub(super) fn searched(
+        &mut self,
+        key: GapKey,
+        question: &ExchangeQuestion,
+        answer: ExchangeAnswer,
+        now: Moment,
+    ) {
+        let (ExchangeQuestion::Trades { symbol, .. } | ExchangeQuestion::Recent { symbol }) = *question
+        else {
+            return;
+        };
         let (mut covered, mut fruitful) = (None, false);
-        if let Answer::Trades(trades) = answer {
+        if let ExchangeAnswer::Trades(trades) = answer {
             let ids = trades.iter().map(|trade| trade.id);
             if let (Some(least), Some(greatest)) = (ids.clone().min(), ids.max()) {
-                let from =
-                    if let Question::Trades { from, .. } = question { least.min(*from) } else { least };
+                let from = if let ExchangeQuestion::Trades { from, .. } = question {
+                    least.min(*from)
+                } else {
+                    least
+                };
                 covered = Some((from, greatest));
             }
             for trade in trades {
@@ -172,12 +190,14 @@ impl Session {
         if symbol.ids.next().is_none_or(|next| trade.id >= next) {
             return false;
         }
-        let Some(why @ (Missing::Gap(_) | Missing::Lost)) = symbol.ids.why(trade.id) else { return false };
+        let Some(why @ (MissingCause::Gap(_) | MissingCause::Lost)) = symbol.ids.why(trade.id) else {
+            return false;
+        };
         symbol.ids.arrive(trade.id);
         symbol.newest = symbol.newest.max(trade.time);
-        let record = Record {
+        let record = CollectedRecord {
             partition: symbol.partition,
-            what: What::Filled { symbol: number, id: trade.id },
+            what: RecordContent::Filled { symbol: number, id: trade.id },
             time: trade.time,
             value: trade.value,
             received: now,
@@ -192,9 +212,9 @@ impl Session {
         if symbol.ids.of_gap(gap.first, gap.last, key).is_some() {
             return;
         }
-        let note = Note::Filled { symbol: symbol.name.clone(), first: gap.first, last: gap.last };
-        self.outputs.push(Output::Tell(note));
-        self.partitions[symbol.partition].hold.lift(Wait::Gap(key));
+        let note = CollectorNote::Filled { symbol: symbol.name.clone(), first: gap.first, last: gap.last };
+        self.outputs.push(SessionAction::Tell(note));
+        self.partitions[symbol.partition].hold.lift(WaitCause::Gap(key));
         self.gaps.remove(&key);
     }
 
@@ -205,12 +225,13 @@ impl Session {
         let symbol = &mut self.symbols[gap.symbol];
         let lost = symbol.ids.lose(gap.first, gap.last, key, up_to);
         self.counts.unfilled += lost;
-        let note = Note::Unfilled { symbol: symbol.name.clone(), first: gap.first, last: gap.last, lost };
+        let note =
+            CollectorNote::Unfilled { symbol: symbol.name.clone(), first: gap.first, last: gap.last, lost };
         if lost > 0 {
-            self.outputs.push(Output::Tell(note));
+            self.outputs.push(SessionAction::Tell(note));
         }
         if symbol.ids.of_gap(gap.first, gap.last, key).is_none() {
-            self.partitions[symbol.partition].hold.lift(Wait::Gap(key));
+            self.partitions[symbol.partition].hold.lift(WaitCause::Gap(key));
             self.gaps.remove(&key);
         }
     }
@@ -228,7 +249,7 @@ impl Session {
         for (number, partition) in self.partitions.iter_mut().enumerate() {
             for _ in partition.hold.expire(now) {
                 self.counts.expired += 1;
-                self.outputs.push(Output::Tell(Note::Expired { partition: number }));
+                self.outputs.push(SessionAction::Tell(CollectorNote::Expired { partition: number }));
             }
         }
     }

@@ -5,7 +5,7 @@
 //! is bounded by twice `fill_hold` ([`crate::collect::reorder_buffer`]): after that it goes on, and what
 //! comes later may be late.
 
-use super::{Output, Record, Session, What};
+use super::{CollectedRecord, CollectorSession, RecordContent, SessionAction};
 use crate::collect::clock::Moment;
 use crossrate_dataflows::market::event_time::EventTime;
 
@@ -17,7 +17,7 @@ const SLACK: u64 = 250_000;
 /// at most.
 const EVERY: u64 = 750;
 
-impl Session {
+impl CollectorSession {
     pub(super) fn beat(&mut self, now: Moment) {
         if self.stopping {
             return;
@@ -37,8 +37,14 @@ impl Session {
             partition.beaten = now;
             let value = format!(r#"{{"e":"heartbeat","T":{}}}"#, time.millis()).into_bytes().into();
             self.counts.heartbeats += 1;
-            let record = Record { partition: number, what: What::Heartbeat, time, value, received: now };
-            self.outputs.push(Output::Publish(record));
+            let record = CollectedRecord {
+                partition: number,
+                what: RecordContent::Heartbeat,
+                time,
+                value,
+                received: now,
+            };
+            self.outputs.push(SessionAction::Publish(record));
         }
     }
 

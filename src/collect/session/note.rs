@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Something worth telling.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Note {
+pub enum CollectorNote {
     /// Trades of a shard come.
     Connected {
         /// Which.
@@ -87,44 +87,54 @@ pub enum Note {
     },
 }
 
-impl Note {
+impl CollectorNote {
     /// Whether it is worth telling to those who did not ask for more.
     pub fn matters(&self) -> bool {
         !matches!(
             self,
-            Note::Gap { .. }
-                | Note::Filled { .. }
-                | Note::Expired { .. }
-                | Note::Connected { first: true, .. }
+            CollectorNote::Gap { .. }
+                | CollectorNote::Filled { .. }
+                | CollectorNote::Expired { .. }
+                | CollectorNote::Connected { first: true, .. }
         )
     }
 }
 
-impl fmt::Display for Note {
+impl fmt::Display for CollectorNote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Note::Connected { shard, first: true } => write!(f, "connection {shard}: trades come"),
-            Note::Connected { shard, first: false } => write!(f, "connection {shard}: trades come again"),
-            Note::Lost { shard } => write!(f, "connection {shard}: lost"),
-            Note::Closed { shard, why } => write!(f, "connection {shard}: {why}"),
-            Note::Shutdown { shard } => write!(f, "connection {shard}: the server will go; connecting anew"),
-            Note::Bad { why } => write!(f, "a frame was not understood: {why}"),
-            Note::Gap { symbol, first, last } => write!(f, "{symbol}: trades {first} to {last} are missing"),
-            Note::Filled { symbol, first, last } => write!(f, "{symbol}: trades {first} to {last} are there"),
-            Note::Expired { partition } => {
+            CollectorNote::Connected { shard, first: true } => write!(f, "connection {shard}: trades come"),
+            CollectorNote::Connected { shard, first: false } => {
+                write!(f, "connection {shard}: trades come again")
+            }
+            CollectorNote::Lost { shard } => write!(f, "connection {shard}: lost"),
+            CollectorNote::Closed { shard, why } => write!(f, "connection {shard}: {why}"),
+            CollectorNote::Shutdown { shard } => {
+                write!(f, "connection {shard}: the server will go; connecting anew")
+            }
+            CollectorNote::Bad { why } => write!(f, "a frame was not understood: {why}"),
+            CollectorNote::Gap { symbol, first, last } => {
+                write!(f, "{symbol}: trades {first} to {last} are missing")
+            }
+            CollectorNote::Filled { symbol, first, last } => {
+                write!(f, "{symbol}: trades {first} to {last} are there")
+            }
+            CollectorNote::Expired { partition } => {
                 write!(f, "partition {partition}: waits no longer for what may be missing")
             }
-            Note::Unfilled { symbol, first, last, lost } => {
+            CollectorNote::Unfilled { symbol, first, last, lost } => {
                 write!(f, "{symbol}: {lost} of the trades {first} to {last} cannot be filled")
             }
-            Note::Restarted { symbol } => write!(f, "{symbol}: the exchange counts its trades from anew"),
-            Note::Limited { wait, banned: false } => {
+            CollectorNote::Restarted { symbol } => {
+                write!(f, "{symbol}: the exchange counts its trades from anew")
+            }
+            CollectorNote::Limited { wait, banned: false } => {
                 write!(f, "the exchange wants no questions for {} s", wait.div_ceil(1_000))
             }
-            Note::Limited { wait, banned: true } => {
+            CollectorNote::Limited { wait, banned: true } => {
                 write!(f, "the exchange has banned this address for {} s", wait.div_ceil(1_000))
             }
-            Note::Unanswered { why } => write!(f, "the exchange did not answer: {why}"),
+            CollectorNote::Unanswered { why } => write!(f, "the exchange did not answer: {why}"),
         }
     }
 }

@@ -79,7 +79,7 @@ enum Happening {
     Cut(LinkKey),
     Announces(LinkKey),
     Silent(LinkKey),
-    Answers(u64, Answer),
+    Answers(u64, ExchangeAnswer),
     Tick,
 }
 
@@ -101,7 +101,7 @@ struct Server {
 }
 
 struct World {
-    session: Session,
+    session: CollectorSession,
     manners: Manners,
     dice: Jitter,
     now: u64,
@@ -113,7 +113,7 @@ struct World {
     truth: Vec<Vec<Truth>>,
     pace: Vec<u64>,
     servers: BTreeMap<LinkKey, Server>,
-    log: Vec<Vec<Record>>,
+    log: Vec<Vec<CollectedRecord>>,
     /// The first id that each symbol must account for.
     duty: Vec<Option<u64>>,
     weights: BTreeMap<u64, u64>,
@@ -132,13 +132,13 @@ impl World {
         let partitions = 1 + dice.below(3) as usize;
         let shards = (0..1 + dice.below(2)).map(|shard| {
             let symbols = 1 + dice.below(2);
-            let place = |dice: &mut Jitter, n| Placed {
+            let place = |dice: &mut Jitter, n| SymbolPlacement {
                 name: format!("S{shard}{n}"),
                 partition: dice.below(partitions as u64) as usize,
             };
             (0..symbols).map(|n| place(&mut dice, n)).collect::<Vec<_>>()
         });
-        let shards: Vec<Vec<Placed>> = shards.collect();
+        let shards: Vec<Vec<SymbolPlacement>> = shards.collect();
         let symbols: usize = shards.iter().map(Vec::len).sum();
         let rules = Rules {
             patience: LinkTimeouts {
@@ -153,7 +153,7 @@ impl World {
             seed,
         };
         let calm = 8_000 + dice.below(20_000);
-        let mut session = Session::new(rules, shards, partitions);
+        let mut session = CollectorSession::new(rules, shards, partitions);
         session.told_time(EventTime::from_micros(EPOCH * 1_000), Moment::default(), Moment::default());
         let mut world = World {
             session,
@@ -197,7 +197,7 @@ impl World {
         Moment::from_millis(self.now)
     }
 
-    fn run(mut self) -> Counts {
+    fn run(mut self) -> CollectorCounts {
         while let Some((time, happening)) = self.next_until(self.end) {
             self.now = time;
             self.happen(happening);
@@ -290,7 +290,7 @@ impl World {
             }
             Happening::Answers(question, answer) => {
                 self.in_flight -= 1;
-                if let Answer::Limited { wait, .. } = answer {
+                if let ExchangeAnswer::Limited { wait, .. } = answer {
                     self.paused_until = self.paused_until.max(self.now + wait);
                 }
                 self.session.answered(question, answer, None, now);
@@ -312,9 +312,9 @@ impl World {
                     stamped: Some(EventTime::from_micros((EPOCH + stamped) * 1_000)),
                     value: Box::default(),
                 };
-                self.session.event(link, Event::Trade(trade), now);
+                self.session.event(link, FrameEvent::Trade(trade), now);
             }
-            Frame::Shutdown => self.session.event(link, Event::Shutdown, now),
+            Frame::Shutdown => self.session.event(link, FrameEvent::Shutdown, now),
             Frame::Pong(ping) => self.session.ponged(link, ping, now),
             Frame::End => {
                 self.servers.remove(&link);
@@ -373,20 +373,22 @@ impl World {
     }
 
     fn perform(&mut self) {
-        let outputs: Vec<Output> = self.session.outputs().collect();
+        let outputs: Vec<SessionAction> = self.session.outputs().collect();
         for output in outputs {
             if self.told {
                 eprintln!("{:>6} {output:?}", self.now);
             }
             match output {
-                Output::Publish(record) => self.log[record.partition].push(record),
-                Output::Tell(Note::Expired { partition }) => self.expired.push((partition, self.moment())),
-                Output::Tell(_) => {}
-                Output::Link(LinkCommand::Connect(link)) => self.connect(link),
-                Output::Link(LinkCommand::Close(link)) => {
+                SessionAction::Publish(record) => self.log[record.partition].push(record),
+                SessionAction::Tell(CollectorNote::Expired { partition }) => {
+                    self.expired.push((partition, self.moment()))
+                }
+                SessionAction::Tell(_) => {}
+                SessionAction::Link(LinkCommand::Connect(link)) => self.connect(link),
+                SessionAction::Link(LinkCommand::Close(link)) => {
                     self.servers.remove(&link);
                 }
-                Output::Link(LinkCommand::Ping(link, ping)) => {
+                SessionAction::Link(LinkCommand::Ping(link, ping)) => {
                     let Some(server) = self.servers.get_mut(&link) else { continue };
                     server.pings.retain(|sent| self.now - sent < 1_000);
                     server.pings.push(self.now);
@@ -396,7 +398,7 @@ impl World {
                     );
                     self.send(link, Frame::Pong(ping));
                 }
-                Output::Ask(question, what) => self.asked(question, &what),
+                SessionAction::Ask(question, what) => self.asked(question, &what),
             }
         }
     }
@@ -414,7 +416,7 @@ impl World {
         }
     }
 
-    fn asked(&mut self, question: u64, what: &Question) {
+    fn asked(&mut self, question: u64, what: &ExchangeQuestion) {
         assert!(self.now >= self.paused_until, "asked while the exchange wants no questions");
         let minute = (EPOCH + self.now) / 60_000;
         let used = self.weights.entry(minute).or_default();
@@ -423,9 +425,9 @@ impl World {
         self.in_flight += 1;
         assert!(self.in_flight <= MOST_IN_FLIGHT);
         let answer = if self.chance(self.manners.failing) {
-            Answer::Failed(String::new())
+            ExchangeAnswer::Failed(String::new())
         } else if self.chance(self.manners.limited) {
-            Answer::Limited { wait: 1_000 + self.dice.below(3_000), banned: self.dice.below(4) == 0 }
+            ExchangeAnswer::Limited { wait: 1_000 + self.dice.below(3_000), banned: self.dice.below(4) == 0 }
         } else {
             self.answer(what)
         };
@@ -433,7 +435,7 @@ impl World {
         self.at(later, Happening::Answers(question, answer));
     }
 
-    fn answer(&self, what: &Question) -> Answer {
+    fn answer(&self, what: &ExchangeQuestion) -> ExchangeAnswer {
         let (now, truth) = (self.now, &self.truth);
         let seen = |truth: &Truth, behind: u64| truth.at + behind <= now;
         let found = |truth: &Truth| FoundTrade {
@@ -443,20 +445,24 @@ impl World {
         };
         let last = |symbol: usize| truth[symbol].iter().rev().find(|t| seen(t, 30)).map(|t| t.id);
         match what {
-            Question::Time => Answer::Time(EventTime::from_micros((EPOCH + now) * 1_000)),
-            Question::LastIds(symbols) => Answer::LastIds(symbols.iter().map(|s| (*s, last(*s))).collect()),
-            Question::AllLastIds => Answer::LastIds((0..truth.len()).map(|s| (s, last(s))).collect()),
-            Question::Trades { symbol, from, limit } => {
+            ExchangeQuestion::Time => ExchangeAnswer::Time(EventTime::from_micros((EPOCH + now) * 1_000)),
+            ExchangeQuestion::LastIds(symbols) => {
+                ExchangeAnswer::LastIds(symbols.iter().map(|s| (*s, last(*s))).collect())
+            }
+            ExchangeQuestion::AllLastIds => {
+                ExchangeAnswer::LastIds((0..truth.len()).map(|s| (s, last(s))).collect())
+            }
+            ExchangeQuestion::Trades { symbol, from, limit } => {
                 let trades = truth[*symbol].iter().filter(|t| t.known && t.id >= *from);
                 let trades =
                     trades.filter(|t| seen(t, self.manners.behind + t.delayed)).take(*limit as usize);
-                Answer::Trades(trades.map(found).collect())
+                ExchangeAnswer::Trades(trades.map(found).collect())
             }
-            Question::Recent { symbol } => {
+            ExchangeQuestion::Recent { symbol } => {
                 let trades = truth[*symbol].iter().rev().filter(|t| t.known && seen(t, 10));
                 let mut latest: Vec<_> = trades.take(40).map(found).collect();
                 latest.reverse();
-                Answer::Trades(latest)
+                ExchangeAnswer::Trades(latest)
             }
         }
     }
@@ -470,7 +476,7 @@ impl World {
         }
     }
 
-    fn check(&self, counts: &Counts) {
+    fn check(&self, counts: &CollectorCounts) {
         let absent = self.check_trades();
         assert_eq!(counts.unfilled, absent, "what is absent is counted as unfilled: {counts:?}");
         assert_eq!(counts.pending, 0);
@@ -496,7 +502,7 @@ impl World {
     fn check_order(&self) {
         for log in &self.log {
             let mut newest = EventTime::MIN;
-            for record in log.iter().filter(|record| record.what != What::Heartbeat) {
+            for record in log.iter().filter(|record| record.what != RecordContent::Heartbeat) {
                 newest = newest.max(record.time);
                 let by = newest.millis() - record.time.millis();
                 assert!(by <= 500, "{:?} stands behind what is {by} ms newer", record.what);
@@ -509,7 +515,9 @@ impl World {
         let mut published: Vec<BTreeSet<u64>> = vec![BTreeSet::new(); self.truth.len()];
         for (number, log) in self.log.iter().enumerate() {
             for record in log {
-                let (What::Trade { symbol, id } | What::Filled { symbol, id }) = record.what else {
+                let (RecordContent::Trade { symbol, id } | RecordContent::Filled { symbol, id }) =
+                    record.what
+                else {
                     continue;
                 };
                 assert_eq!(self.session.symbols[symbol].partition, number);
@@ -535,18 +543,20 @@ impl World {
 
     /// No trade is older than a heartbeat before it, but for those that the exchange had swallowed, or that
     /// came after the hold. How many there are.
-    fn check_heartbeats(&self, counts: &Counts) -> u64 {
+    fn check_heartbeats(&self, counts: &CollectorCounts) -> u64 {
         let mut overtaken = 0;
         for log in &self.log {
             let mut promised = EventTime::MIN;
             for record in log {
                 let (symbol, id) = match record.what {
-                    What::Heartbeat => {
+                    RecordContent::Heartbeat => {
                         assert!(record.time > promised);
                         promised = record.time;
                         continue;
                     }
-                    What::Trade { symbol, id } | What::Filled { symbol, id } => (symbol, id),
+                    RecordContent::Trade { symbol, id } | RecordContent::Filled { symbol, id } => {
+                        (symbol, id)
+                    }
                 };
                 if record.time < promised {
                     overtaken += 1;
@@ -572,19 +582,20 @@ fn ids_that_begin_anew_below_all_that_were_seen_are_noticed() {
         limits: limits(Some(LIMIT)),
         seed: 1,
     };
-    let mut session = Session::new(rules, vec![vec![Placed { name: "A".into(), partition: 0 }]], 1);
+    let mut session =
+        CollectorSession::new(rules, vec![vec![SymbolPlacement { name: "A".into(), partition: 0 }]], 1);
     session.tick(Moment::from_millis(1));
     let link = session.outputs().find_map(|output| match output {
-        Output::Link(LinkCommand::Connect(link)) => Some(link),
+        SessionAction::Link(LinkCommand::Connect(link)) => Some(link),
         _ => None,
     });
     let link = link.expect("it connects");
     session.opened(link, Moment::from_millis(2));
-    let trade = |session: &mut Session, id: u64, at: u64| {
+    let trade = |session: &mut CollectorSession, id: u64, at: u64| {
         let time = EventTime::from_micros((EPOCH + at) * 1_000);
         let trade = TradeEvent { symbol: "A".into(), id, time, stamped: None, value: Box::default() };
-        session.event(link, Event::Trade(trade), Moment::from_millis(at));
-        let restarted = |output| matches!(output, Output::Tell(Note::Restarted { .. }));
+        session.event(link, FrameEvent::Trade(trade), Moment::from_millis(at));
+        let restarted = |output| matches!(output, SessionAction::Tell(CollectorNote::Restarted { .. }));
         session.outputs().any(restarted)
     };
     // What was on its way while the exchange was asked is from before the beginning, and in its order.
@@ -603,9 +614,9 @@ fn every_trade_is_published_once_or_counted_and_heartbeats_hold() {
     let seeds: u64 = std::env::var("CROSSRATE_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(2_000);
     let first: u64 = std::env::var("CROSSRATE_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
     let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
-    let sums: Vec<Counts> = std::thread::scope(|scope| {
+    let sums: Vec<CollectorCounts> = std::thread::scope(|scope| {
         let run = |thread: u64| {
-            let mut sum = Counts::default();
+            let mut sum = CollectorCounts::default();
             for seed in (first + thread..first + seeds).step_by(threads as usize) {
                 let ran = std::panic::catch_unwind(|| World::new(seed, seeds == 1).run());
                 let counts =
@@ -628,7 +639,7 @@ fn every_trade_is_published_once_or_counted_and_heartbeats_hold() {
     eprintln!("{sums:?}");
     if seeds >= 1_000 {
         // The worlds are no paradise: all that can happen has happened.
-        let any = |count: fn(&Counts) -> u64| sums.iter().any(|sum| count(sum) > 0);
+        let any = |count: fn(&CollectorCounts) -> u64| sums.iter().any(|sum| count(sum) > 0);
         assert!(any(|c| c.filled) && any(|c| c.arrived) && any(|c| c.unfilled) && any(|c| c.overtaken));
         assert!(any(|c| c.stalls) && any(|c| c.outages) && any(|c| c.limited) && any(|c| c.duplicates));
     }

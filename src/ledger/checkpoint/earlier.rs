@@ -6,14 +6,14 @@
 use super::{PaneEntry, decode};
 use anyhow::Result;
 use crossrate_dataflows::market::base::Base;
-use crossrate_dataflows::market::candle::{Candle, Place};
+use crossrate_dataflows::market::candle::{Candle, TradePosition};
 use crossrate_dataflows::market::cross::LegState;
 use crossrate_dataflows::market::decimal::Price;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::moments::Moments;
 use crossrate_dataflows::market::slot::Slot;
 use crossrate_dataflows::market::trade::Symbol;
-use crossrate_dataflows::market::wide::Wide;
+use crossrate_dataflows::market::wide::WideInteger;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -73,8 +73,8 @@ pub(super) fn base(key: &str, entry: &[u8]) -> Result<Base> {
 struct Moments2 {
     n: i64,
     q: i128,
-    pq: Wide,
-    p2q: Wide,
+    pq: WideInteger,
+    p2q: WideInteger,
     digest: u64,
 }
 
@@ -92,7 +92,7 @@ struct Moments3 {
     more_ids: i128,
     untold: i64,
     buy_q: i128,
-    buy_pq: Wide,
+    buy_pq: WideInteger,
 }
 
 impl From<Moments3> for Moments {
@@ -116,7 +116,7 @@ struct Candle3 {
 impl From<Candle3> for Candle {
     fn from(earlier: Candle3) -> Candle {
         let Candle3 { first, last, high, low, least_id, greatest_id } = earlier;
-        let place = |(time, id, price)| Place { time, id, tie: 0, price };
+        let place = |(time, id, price)| TradePosition { time, id, tie: 0, price };
         Candle { first: place(first), last: place(last), high, low, least_id, greatest_id }
     }
 }

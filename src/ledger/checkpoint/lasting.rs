@@ -1,9 +1,9 @@
 //! Entries of what outlives its windows: by symbol or cross, and by the definition of the windows.
 
-use super::{Changes, decode, earlier, encode};
+use super::{EntryChanges, decode, earlier, encode};
 use crate::ledger::entry_key::EntryKey;
 use anyhow::Result;
-use crossrate_dataflows::market::resume::{Lasting, Resume};
+use crossrate_dataflows::market::resume::{LastingChange, Resume};
 use crossrate_dataflows::market::trade::Symbol;
 use crossrate_dataflows::market::windows::InWindows;
 
@@ -42,49 +42,53 @@ pub(super) fn take(resume: &mut Resume, kind: EntryKey, key: &str, entry: &[u8])
 }
 
 /// Adds what a look left behind to the changes of a commit.
-pub fn add_lasting(changes: &mut Changes, change: &Lasting, stats_last: Option<u64>) -> Result<()> {
+pub fn add_lasting(
+    changes: &mut EntryChanges,
+    change: &LastingChange,
+    stats_last: Option<u64>,
+) -> Result<()> {
     // What an earlier release knew of the only definition there was.
     let earlier = |name: &Symbol| -> InWindows { (name.clone(), Default::default()) };
     match change {
-        Lasting::Carried(of, end, leg) => {
+        LastingChange::Carried(of, end, leg) => {
             changes.insert(EntryKey::Carried(of.clone()).into(), Some(encode(&(end, leg))?));
             changes.insert(EntryKey::Carried(earlier(&of.0)).into(), None);
         }
-        Lasting::Bases(symbol, bases) => {
+        LastingChange::Bases(symbol, bases) => {
             for (window, base) in bases {
                 changes.insert(EntryKey::Base((symbol.clone(), window.clone())).into(), Some(encode(base)?));
             }
         }
-        Lasting::IdsAnew(symbol, id) => {
+        LastingChange::IdsAnew(symbol, id) => {
             let entry = id.map(|id| encode(&id)).transpose()?;
             changes.insert(EntryKey::Anew(symbol.clone()).into(), entry);
         }
-        Lasting::Series(of, total) => {
+        LastingChange::Series(of, total) => {
             changes.insert(EntryKey::Series(of.clone()).into(), Some(encode(total)?));
             changes.insert(EntryKey::Series(earlier(&of.0)).into(), None);
         }
-        Lasting::Close(of, close) => {
+        LastingChange::Close(of, close) => {
             changes.insert(EntryKey::Close(of.clone()).into(), Some(encode(close)?));
         }
-        Lasting::Held(of, end, leg) => {
+        LastingChange::Held(of, end, leg) => {
             changes.insert(EntryKey::Held(of.clone(), *end).into(), Some(encode(leg)?));
         }
-        Lasting::Released(of, end) => {
+        LastingChange::Released(of, end) => {
             changes.insert(EntryKey::Held(of.clone(), *end).into(), None);
         }
-        Lasting::Path(name, from, legs) => {
+        LastingChange::Path(name, from, legs) => {
             changes.insert(EntryKey::Path(name.clone(), *from).into(), Some(encode(legs)?));
         }
-        Lasting::PathGone(name, from) => {
+        LastingChange::PathGone(name, from) => {
             changes.insert(EntryKey::Path(name.clone(), *from).into(), None);
         }
-        Lasting::Counts(symbol, step, counts) => {
+        LastingChange::Counts(symbol, step, counts) => {
             changes.insert(EntryKey::Counts(symbol.clone(), *step).into(), Some(encode(counts)?));
         }
-        Lasting::CountsGone(symbol, step) => {
+        LastingChange::CountsGone(symbol, step) => {
             changes.insert(EntryKey::Counts(symbol.clone(), *step).into(), None);
         }
-        Lasting::Rate(of, number, rate) => {
+        LastingChange::Rate(of, number, rate) => {
             changes.insert(EntryKey::Rate(of.clone(), *number).into(), Some(encode(rate)?));
             let last = stats_last.and_then(|k| i64::try_from(k).ok()).unwrap_or(i64::MAX);
             if let Some(old) = number.checked_sub(last).filter(|old| *old > 0) {

@@ -7,8 +7,8 @@
 use super::super::Entries;
 use crate::config::KafkaClient;
 use crate::kafka::topics::PART_BYTES;
-use crate::kafka::writer::{self, Outgoing, Producer, Undelivered};
-use crate::kafka::{self, Listener, PATIENCE};
+use crate::kafka::writer::{self, OutgoingRecord, Producer, UndeliveredRecord};
+use crate::kafka::{self, ErrorListener, PATIENCE};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Message, Offset, TopicPartitionList};
@@ -34,7 +34,7 @@ impl Parts {
         topic: &str,
         key: &str,
         value: Option<&[u8]>,
-    ) -> Result<(), Undelivered> {
+    ) -> Result<(), UndeliveredRecord> {
         let parts = value.map_or(Vec::new(), split);
         let before = self.0.get(key).copied().unwrap_or(1) as usize;
         for number in 0..parts.len().max(before) {
@@ -43,7 +43,7 @@ impl Parts {
             // What was never there need not be removed, but for the first part, of which that is not known.
             writer::send(
                 producer,
-                Outgoing { topic, key: Some(key.as_bytes()), value, ..Outgoing::default() },
+                OutgoingRecord { topic, key: Some(key.as_bytes()), value, ..OutgoingRecord::default() },
             )?;
         }
         Ok(())
@@ -75,39 +75,39 @@ fn split(value: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// A client that has found the topic.
-pub(super) struct Reader {
-    consumer: BaseConsumer<Listener>,
+pub(super) struct EntryReader {
+    consumer: BaseConsumer<ErrorListener>,
     partitions: usize,
 }
 
-impl Reader {
+impl EntryReader {
     pub(super) fn new(
         kafka: &KafkaClient,
-        listener: &Listener,
+        listener: &ErrorListener,
         group: &str,
         topic: &str,
     ) -> Result<Self, KafkaError> {
         let own = [&[("group.id", group)], kafka::READING].concat();
-        let consumer: BaseConsumer<Listener> =
+        let consumer: BaseConsumer<ErrorListener> =
             kafka::client(kafka, listener, &IN_ONE_GO, &own).map_err(|_| KafkaError::Canceled)?;
         let metadata = consumer.fetch_metadata(Some(topic), PATIENCE)?;
         let partitions = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
         if partitions == 0 {
             return Err(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition));
         }
-        Ok(Reader { consumer, partitions })
+        Ok(EntryReader { consumer, partitions })
     }
 }
 
 /// Reads all entries that are committed now.
-pub(super) fn read(reader: Reader, topic: &str) -> Result<(Entries, Parts), KafkaError> {
+pub(super) fn read(reader: EntryReader, topic: &str) -> Result<(Entries, Parts), KafkaError> {
     let records = records(&reader, topic);
     kafka::let_go(reader.consumer);
     Ok(assemble(records?))
 }
 
-fn records(reader: &Reader, topic: &str) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, KafkaError> {
-    let Reader { consumer, partitions: count } = reader;
+fn records(reader: &EntryReader, topic: &str) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, KafkaError> {
+    let EntryReader { consumer, partitions: count } = reader;
     let count = *count;
     let mut list = TopicPartitionList::new();
     for partition in 0..count as i32 {
@@ -128,8 +128,12 @@ fn records(reader: &Reader, topic: &str) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, K
             None => continue,
             Some(Err(KafkaError::PartitionEOF(partition))) => _ = ended.insert(partition),
             // What is only away comes back, or the time runs out.
-            Some(Err(error)) if kafka::Meaning::of_error(&error) == kafka::Meaning::Away => continue,
-            Some(Err(error)) if kafka::Meaning::of_error(&error) == kafka::Meaning::Nothing => continue,
+            Some(Err(error)) if kafka::ErrorMeaning::of_error(&error) == kafka::ErrorMeaning::Away => {
+                continue;
+            }
+            Some(Err(error)) if kafka::ErrorMeaning::of_error(&error) == kafka::ErrorMeaning::Nothing => {
+                continue;
+            }
             Some(Err(error)) => return Err(error),
             Some(Ok(message)) => {
                 let key = message.key().unwrap_or_default().to_vec();

@@ -5,9 +5,9 @@ use super::entries::Parts;
 use crate::config::{Config, DeadLetterTarget, KafkaClient, SinkTarget, Verbosity};
 use crate::exit::Failure;
 use crate::kafka::rows::{DEFAULTS, purpose};
-use crate::kafka::topics::{self, Purpose};
+use crate::kafka::topics::{self, TopicPurpose};
 use crate::kafka::writer::Producer;
-use crate::kafka::{self, Listener};
+use crate::kafka::{self, ErrorListener};
 use crate::ledger::protocol::Protocol;
 use crate::ledger::{owner, run_id};
 use crate::start;
@@ -44,7 +44,7 @@ impl Kafka {
         } else {
             let ledger = Kafka::at(config.kafka.clone(), Verbosity::Quiet, &config.name, first)?;
             Some(std::thread::spawn(move || {
-                let (entries, _) = ledger.read(&Listener::new(Verbosity::Quiet)).ok()?;
+                let (entries, _) = ledger.read(&ErrorListener::new(Verbosity::Quiet)).ok()?;
                 Some(entries)
             }))
         };
@@ -52,9 +52,10 @@ impl Kafka {
             Some(DeadLetterTarget::Kafka(topic)) => Some((topic.clone(), config.source.topics())),
             _ => None,
         };
-        let mut wanted: Vec<(&str, Purpose)> = topics.iter().map(|t| (t.as_str(), purpose(config))).collect();
-        wanted.push((&topic_of_entries, Purpose::Checkpoint));
-        wanted.extend(dead_letters.as_ref().map(|(topic, _)| (topic.as_str(), Purpose::DeadLetters)));
+        let mut wanted: Vec<(&str, TopicPurpose)> =
+            topics.iter().map(|t| (t.as_str(), purpose(config))).collect();
+        wanted.push((&topic_of_entries, TopicPurpose::Checkpoint));
+        wanted.extend(dead_letters.as_ref().map(|(topic, _)| (topic.as_str(), TopicPurpose::DeadLetters)));
         let partitions = topics::prepare(&config.kafka, config.verbosity, &wanted)?;
         start::tell(config.verbosity, "the topics are looked at");
         for (topic, partitions) in topics.iter().zip(partitions) {
@@ -99,5 +100,5 @@ pub(super) fn transactional(
 ) -> Result<Producer, Failure> {
     let id = id(job);
     let own = [("transactional.id", id.as_str()), ("enable.idempotence", "true")];
-    kafka::client(kafka, &Listener::new(verbosity), DEFAULTS, &own)
+    kafka::client(kafka, &ErrorListener::new(verbosity), DEFAULTS, &own)
 }

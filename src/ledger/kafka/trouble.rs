@@ -1,32 +1,36 @@
 //! Why an attempt to commit failed.
 
-use crate::kafka::Meaning;
-use crate::kafka::writer::Undelivered;
+use crate::kafka::ErrorMeaning;
+use crate::kafka::writer::UndeliveredRecord;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 /// Why an attempt to commit did not end as it should.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum CommitFault {
     /// The broker does not take a record, and never will.
-    Refused(Undelivered),
+    Refused(UndeliveredRecord),
     /// Another producer has the transactional id, or the broker thinks so.
     Fenced,
     /// It may be there or not.
     Unknown(KafkaError),
 }
 
-impl Trouble {
+impl CommitFault {
     pub(super) fn of(error: KafkaError) -> Self {
-        if Meaning::of_error(&error) == Meaning::Fenced { Trouble::Fenced } else { Trouble::Unknown(error) }
+        if ErrorMeaning::of_error(&error) == ErrorMeaning::Fenced {
+            CommitFault::Fenced
+        } else {
+            CommitFault::Unknown(error)
+        }
     }
 }
 
-impl From<Undelivered> for Trouble {
-    fn from(undelivered: Undelivered) -> Self {
+impl From<UndeliveredRecord> for CommitFault {
+    fn from(undelivered: UndeliveredRecord) -> Self {
         let code = undelivered.error.rdkafka_error_code();
-        match code.map(Meaning::of) {
-            Some(Meaning::Fenced) => Trouble::Fenced,
-            Some(Meaning::Denied | Meaning::Absent) => Trouble::Refused(undelivered),
+        match code.map(ErrorMeaning::of) {
+            Some(ErrorMeaning::Fenced) => CommitFault::Fenced,
+            Some(ErrorMeaning::Denied | ErrorMeaning::Absent) => CommitFault::Refused(undelivered),
             _ if matches!(
                 code,
                 Some(
@@ -37,9 +41,9 @@ impl From<Undelivered> for Trouble {
                 )
             ) =>
             {
-                Trouble::Refused(undelivered)
+                CommitFault::Refused(undelivered)
             }
-            _ => Trouble::Unknown(undelivered.error),
+            _ => CommitFault::Unknown(undelivered.error),
         }
     }
 }

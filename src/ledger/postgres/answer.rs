@@ -1,6 +1,6 @@
 //! Waiting for the server: not for ever, and not without a word.
 
-use super::Trouble;
+use super::PostgresFault;
 use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
@@ -12,11 +12,11 @@ const TELL_AFTER: Duration = Duration::from_secs(3);
 /// Gives up after so long.
 pub(super) async fn within<T>(
     most: Duration,
-    work: impl Future<Output = Result<T, Trouble>>,
-) -> Result<T, Trouble> {
+    work: impl Future<Output = Result<T, PostgresFault>>,
+) -> Result<T, PostgresFault> {
     match timeout(most, work).await {
         Ok(done) => done,
-        Err(_) => Err(Trouble::Away(format!("no answer for {} s", most.as_secs()))),
+        Err(_) => Err(PostgresFault::Away(format!("no answer for {} s", most.as_secs()))),
     }
 }
 
@@ -25,8 +25,8 @@ pub(super) async fn patiently<T>(
     shown: &str,
     quiet: bool,
     most: Duration,
-    work: impl Future<Output = Result<T, Trouble>>,
-) -> Result<T, Trouble> {
+    work: impl Future<Output = Result<T, PostgresFault>>,
+) -> Result<T, PostgresFault> {
     let mut work = pin!(within(most, work));
     match timeout(TELL_AFTER, &mut work).await {
         Ok(done) => done,

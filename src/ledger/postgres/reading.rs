@@ -1,6 +1,6 @@
 //! A session that only reads: for those who follow what a job writes.
 
-use super::{Trouble, tables};
+use super::{PostgresFault, tables};
 use crate::config::database::{Database, words};
 use crate::exit::{Exit, Failure};
 use crate::ledger::Entries;
@@ -38,8 +38,8 @@ pub(crate) async fn connect(url: &str) -> Result<Client> {
 pub(crate) async fn within<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, String> {
     match super::answer::within(ANSWER, async { Ok(work.await?) }).await {
         Ok(done) => Ok(done),
-        Err(Trouble::Away(why)) => Err(why),
-        Err(Trouble::Refused(error)) => Err(words(&error)),
+        Err(PostgresFault::Away(why)) => Err(why),
+        Err(PostgresFault::Refused(error)) => Err(words(&error)),
     }
 }
 

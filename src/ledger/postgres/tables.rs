@@ -11,7 +11,7 @@ use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::row::Row;
 use crossrate_dataflows::market::schema::{Field, FieldType, KEY, RowKind, RowKinds, Schema};
 use crossrate_dataflows::market::value::Value;
-use crossrate_dataflows::operators::closings::Refusal;
+use crossrate_dataflows::operators::closings::RefusedRecord;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use tokio_postgres::types::ToSql;
@@ -44,7 +44,7 @@ const OWN: [(&str, &str); 3] = [
 
 /// What a run writes.
 #[derive(Debug)]
-pub(crate) struct Written {
+pub(crate) struct WrittenTables {
     /// The kinds of its rows.
     pub(crate) kinds: RowKinds,
     /// The topics that its refused records come from, where there are several.
@@ -100,7 +100,7 @@ pub(super) struct Statements {
 
 impl Statements {
     /// Prepares them; fails where a table of that name is another's.
-    pub(super) async fn prepare(client: &Client, written: &Written) -> Result<Self, Error> {
+    pub(super) async fn prepare(client: &Client, written: &WrittenTables) -> Result<Self, Error> {
         let mut rows = Vec::new();
         for kind in RowKind::ALL.into_iter().filter(|kind| written.kinds.has(*kind)) {
             rows.push((kind, client.prepare(&insert(kind.schema())).await?));
@@ -149,7 +149,7 @@ impl Statements {
         &self,
         client: &Client,
         job: &str,
-        refused: &[Refusal],
+        refused: &[RefusedRecord],
     ) -> Result<(), Error> {
         for chunk in letters::of(refused, &self.topics).chunks(CHUNK) {
             let topics: Vec<&str> = chunk.iter().map(|l| l.topic).collect();
@@ -171,7 +171,7 @@ impl Statements {
         &self,
         client: &Client,
         job: &str,
-        changes: &super::super::Changes,
+        changes: &super::super::EntryChanges,
     ) -> Result<(), Error> {
         let (mut keys, mut values, mut gone): (Vec<String>, Vec<&[u8]>, Vec<String>) = Default::default();
         for (key, value) in changes {

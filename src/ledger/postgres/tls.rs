@@ -26,7 +26,7 @@ impl Tls {
             .with_safe_default_protocol_versions()?;
         let config = match self {
             Tls::Unverified => {
-                let verifier = Unverified(provider.signature_verification_algorithms);
+                let verifier = UnverifiedServer(provider.signature_verification_algorithms);
                 config.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
             }
             Tls::Verified(roots) => config.with_webpki_verifier(verifier(roots.as_ref(), provider)?),
@@ -51,9 +51,9 @@ fn verifier(roots: Option<&PathBuf>, provider: Arc<CryptoProvider>) -> Result<Ar
 
 /// Encryption without knowing with whom, as libpq's `prefer` and `require` have it.
 #[derive(Debug)]
-struct Unverified(WebPkiSupportedAlgorithms);
+struct UnverifiedServer(WebPkiSupportedAlgorithms);
 
-impl ServerCertVerifier for Unverified {
+impl ServerCertVerifier for UnverifiedServer {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

@@ -7,14 +7,14 @@ use tokio_postgres::error::SqlState;
 
 /// Why something was not done.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum PostgresFault {
     /// The server is away, or its answer was lost.
     Away(String),
     /// It says no, and would again.
     Refused(Error),
 }
 
-impl From<Error> for Trouble {
+impl From<Error> for PostgresFault {
     fn from(error: Error) -> Self {
         let passing = match error.code() {
             // Connections, resources but for the disk, the operator's intervention, conflicts with other transactions.
@@ -26,7 +26,7 @@ impl From<Error> for Trouble {
             }
             None => true,
         };
-        if passing { Trouble::Away(words(&error)) } else { Trouble::Refused(error) }
+        if passing { PostgresFault::Away(words(&error)) } else { PostgresFault::Refused(error) }
     }
 }
 

@@ -6,7 +6,7 @@
 //! who does not have the latest epoch. `CROSSRATE_TEST_SCHEDULES` sets how many schedules (100,000 without),
 //! a failure names its seed, and `CROSSRATE_TEST_SCHEDULE=SEED` replays it with a trace.
 
-use super::{Ended, Lease, Protocol, Step, Wrote};
+use super::{EndReason, Lease, Protocol, ProtocolStep, WriteOutcome};
 
 /// What is to be committed in the end: the numbers below this, each once, in order.
 const ITEMS: u64 = 12;
@@ -85,7 +85,7 @@ enum State {
     /// Nothing is under way.
     Ready,
     /// Does what the protocol says, for numbers up to this one.
-    Doing(Step, u64),
+    Doing(ProtocolStep, u64),
     /// Has sent a commit up to this number, and waits.
     Waiting(u64),
     Gone,
@@ -175,8 +175,8 @@ impl World {
                 }
                 Ok(())
             }
-            State::Doing(Step::Write, to) => self.write(number, to),
-            State::Doing(Step::Look { gently }, to) => {
+            State::Doing(ProtocolStep::Write, to) => self.write(number, to),
+            State::Doing(ProtocolStep::Look { gently }, to) => {
                 self.look(number, gently, to);
                 Ok(())
             }
@@ -238,7 +238,7 @@ impl World {
             let protocol = &mut self.processes[number].protocol;
             let step = match self.kind {
                 Kind::Database => protocol.found(found.as_ref()),
-                Kind::Broker => protocol.wrote(Wrote::Fenced),
+                Kind::Broker => protocol.wrote(WriteOutcome::Fenced),
             };
             self.go_on(number, step, to);
             return Ok(());
@@ -254,7 +254,7 @@ impl World {
             return;
         }
         let peeked = self.processes[number].protocol.clone().found(self.lease.as_ref());
-        if self.kind == Kind::Broker && !(gently && peeked != Step::Write) {
+        if self.kind == Kind::Broker && !(gently && peeked != ProtocolStep::Write) {
             let epoch = self.new_epoch();
             self.processes[number].epoch = epoch;
         }
@@ -263,13 +263,13 @@ impl World {
         self.go_on(number, step, to);
     }
 
-    fn go_on(&mut self, number: usize, step: Step, to: u64) {
+    fn go_on(&mut self, number: usize, step: ProtocolStep, to: u64) {
         let state = match step {
-            Step::Done => {
+            ProtocolStep::Done => {
                 self.processes[number].point = to;
                 State::Ready
             }
-            Step::End(why) => {
+            ProtocolStep::End(why) => {
                 self.say(|| format!("process {number} ends: {why:?}"));
                 State::Gone
             }
@@ -283,14 +283,14 @@ impl World {
         let State::Waiting(to) = self.processes[number].state else { return };
         self.say(|| format!("process {number} gets no answer"));
         let step = match self.fault {
-            Fault::RepeatsBlindly => Step::Write,
+            Fault::RepeatsBlindly => ProtocolStep::Write,
             Fault::Hopes => {
-                self.processes[number].protocol.wrote(Wrote::All);
-                Step::Done
+                self.processes[number].protocol.wrote(WriteOutcome::All);
+                ProtocolStep::Done
             }
             _ => {
                 self.hang_up(number);
-                self.processes[number].protocol.wrote(Wrote::Unknown)
+                self.processes[number].protocol.wrote(WriteOutcome::Unknown)
             }
         };
         self.go_on(number, step, to);
@@ -307,7 +307,7 @@ impl World {
         if let State::Waiting(to) = self.processes[write.writer].state
             && self.processes[write.writer].protocol.next() == &write.next
         {
-            let step = self.processes[write.writer].protocol.wrote(Wrote::All);
+            let step = self.processes[write.writer].protocol.wrote(WriteOutcome::All);
             self.go_on(write.writer, step, to);
         }
     }
@@ -426,17 +426,17 @@ fn who_is_fenced_names_its_successor() {
     let mut first = Protocol::new([1; 16], "the first".into());
     first.acquire(None);
     first.begin();
-    first.wrote(Wrote::All);
+    first.wrote(WriteOutcome::All);
     let held = first.next().clone();
     first.begin();
     let other = Lease { run: [2; 16], number: 0, owner: "the second".into() };
-    assert_eq!(first.found(Some(&other)), Step::End(Ended::TakenOver("the second".into())));
-    assert_eq!(first.found(None), Step::End(Ended::Vanished));
-    assert_eq!(first.found(Some(&held)), Step::Write);
+    assert_eq!(first.found(Some(&other)), ProtocolStep::End(EndReason::TakenOver("the second".into())));
+    assert_eq!(first.found(None), ProtocolStep::End(EndReason::Vanished));
+    assert_eq!(first.found(Some(&held)), ProtocolStep::Write);
     let older = Lease { number: 7, ..held };
-    assert_eq!(first.found(Some(&older)), Step::End(Ended::WentBack));
+    assert_eq!(first.found(Some(&older)), ProtocolStep::End(EndReason::WentBack));
     for _ in 1..super::ATTEMPTS {
-        assert_eq!(first.wrote(Wrote::Unknown), Step::Look { gently: false });
+        assert_eq!(first.wrote(WriteOutcome::Unknown), ProtocolStep::Look { gently: false });
     }
-    assert_eq!(first.wrote(Wrote::Unknown), Step::End(Ended::TooOften));
+    assert_eq!(first.wrote(WriteOutcome::Unknown), ProtocolStep::End(EndReason::TooOften));
 }

@@ -17,14 +17,14 @@ pub(super) fn make(connection: &mut Connection, path: &Path) -> Result<()> {
     for table in RowKind::ALL.map(RowKind::schema) {
         let found = state(connection, table).map_err(|error| failed(path, error))?;
         match found {
-            State::Missing => connection.execute_batch(&schema(table, table.table)),
-            State::Current => Ok(()),
-            State::Earlier => {
+            TableState::Missing => connection.execute_batch(&schema(table, table.table)),
+            TableState::Current => Ok(()),
+            TableState::Earlier => {
                 let (name, path) = (table.table, path.display());
                 tracing::info!(table = name, file = %path, "the table {name} of {path} is brought to this release");
                 bring_up(connection, table)
             }
-            State::Foreign(columns) => {
+            TableState::Foreign(columns) => {
                 let words = format!(
                     "the table {} of {} is not as this release writes it: {columns}",
                     table.table,
@@ -86,7 +86,7 @@ pub(super) fn write_letters(
 }
 
 /// How a table stands to what this release writes.
-enum State {
+enum TableState {
     Missing,
     Current,
     /// It lacks columns, and has none of its own.
@@ -95,14 +95,14 @@ enum State {
     Foreign(String),
 }
 
-fn state(connection: &Connection, table: &Schema) -> rusqlite::Result<State> {
+fn state(connection: &Connection, table: &Schema) -> rusqlite::Result<TableState> {
     let known = known_columns(connection, table)?;
     let lacks: Vec<&str> = columns(table).filter(|column| !known.contains(*column)).collect();
     if known.is_empty() {
-        return Ok(State::Missing);
+        return Ok(TableState::Missing);
     }
     if lacks.is_empty() {
-        return Ok(State::Current);
+        return Ok(TableState::Current);
     }
     let own = |column: &&String| {
         let of_row = column.strip_suffix("_real").unwrap_or(column);
@@ -111,10 +111,10 @@ fn state(connection: &Connection, table: &Schema) -> rusqlite::Result<State> {
     let own: Vec<&str> = known.iter().filter(own).map(String::as_str).collect();
     let key = ["job", "name", "start_ms", "end_ms"];
     Ok(match own.is_empty() && key.iter().all(|column| known.contains(*column)) {
-        true => State::Earlier,
-        false if own.is_empty() => State::Foreign(format!("it has no {}", lacks.join(", "))),
+        true => TableState::Earlier,
+        false if own.is_empty() => TableState::Foreign(format!("it has no {}", lacks.join(", "))),
         false => {
-            State::Foreign(format!("it has no {}, and has {} besides", lacks.join(", "), own.join(", ")))
+            TableState::Foreign(format!("it has no {}, and has {} besides", lacks.join(", "), own.join(", ")))
         }
     })
 }
@@ -130,7 +130,7 @@ fn bring_up(connection: &mut Connection, table: &Schema) -> rusqlite::Result<()>
     connection.pragma_update(None, "legacy_alter_table", true)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another run may have been faster.
-    if matches!(state(&transaction, table)?, State::Earlier) {
+    if matches!(state(&transaction, table)?, TableState::Earlier) {
         copy(&transaction, table)?;
     }
     transaction.commit()?;

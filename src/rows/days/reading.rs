@@ -3,7 +3,7 @@
 
 use super::{DayFile, FileForm};
 use crate::rows::columns;
-use crate::rows::csv::Records;
+use crate::rows::csv::CsvRecords;
 use crate::rows::unreadable::Unreadable;
 use crossrate_dataflows::market::row::RowKind;
 use crossrate_dataflows::market::value::Value;
@@ -18,7 +18,7 @@ pub(crate) struct LineReader {
     window: Option<WindowName>,
     is_csv: bool,
     /// Of CSV, once its header has been read.
-    records: Option<Records>,
+    records: Option<CsvRecords>,
 }
 
 impl LineReader {
@@ -34,7 +34,7 @@ impl LineReader {
 
     /// Takes the header in.
     pub(crate) fn header(&mut self, line: &str) -> Result<(), Unreadable> {
-        self.records = Some(Records::of(self.kind, line).ok_or(Unreadable::Columns)?);
+        self.records = Some(CsvRecords::of(self.kind, line).ok_or(Unreadable::Columns)?);
         Ok(())
     }
 
@@ -103,7 +103,7 @@ fn lines<E: From<Unreadable>>(
 
 /// A group of a Parquet file.
 #[derive(Debug)]
-pub(crate) struct Group {
+pub(crate) struct RowGroup {
     /// Its rows: the values of all fields.
     pub(crate) rows: Vec<Vec<Value>>,
     /// Bytes of it.
@@ -116,20 +116,20 @@ pub(crate) struct Group {
 
 /// The rows of a group of a Parquet file.
 #[cfg(feature = "parquet")]
-pub(crate) fn rows_of_group(file: &DayFile, group: usize) -> Result<Group, Unreadable> {
+pub(crate) fn rows_of_group(file: &DayFile, group: usize) -> Result<RowGroup, Unreadable> {
     let (kind, window) = (file.place.kind, file.place.window.as_ref());
     let opened = crate::rows::parquet::Groups::open(&file.path, kind)?;
     let (groups, of_file) = (opened.count(), opened.row_count());
     if group >= groups {
-        return Ok(Group { rows: Vec::new(), bytes: 0, groups, of_file });
+        return Ok(RowGroup { rows: Vec::new(), bytes: 0, groups, of_file });
     }
     let mut rows = opened.rows(group)?;
     rows.iter_mut().for_each(|row| complete(kind, window, row));
-    Ok(Group { rows, bytes: opened.bytes(group), groups, of_file })
+    Ok(RowGroup { rows, bytes: opened.bytes(group), groups, of_file })
 }
 
 /// The rows of a group of a Parquet file.
 #[cfg(not(feature = "parquet"))]
-pub(crate) fn rows_of_group(_: &DayFile, _: usize) -> Result<Group, Unreadable> {
+pub(crate) fn rows_of_group(_: &DayFile, _: usize) -> Result<RowGroup, Unreadable> {
     Err(Unreadable::NoParquet)
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 /// What the job is.
 #[derive(Debug, Clone, Serialize)]
-pub struct About {
+pub struct JobDescription {
     /// Its name.
     pub job: String,
     /// Where rows come from, in words.
@@ -17,12 +17,12 @@ pub struct About {
     pub is_recording: bool,
     /// What is computed, where that is known from the start; a place that is followed may tell it later.
     #[serde(skip)]
-    pub definition: Option<Arc<Described>>,
+    pub definition: Option<Arc<DefinitionDescription>>,
 }
 
 /// A definition, with the names and units of flags.
 #[derive(Debug, Clone, Serialize)]
-pub struct Described {
+pub struct DefinitionDescription {
     /// The window definitions, in their order.
     pub windows: Vec<String>,
     window_ms: u64,
@@ -55,22 +55,22 @@ struct DescribedLeg {
     inverse: bool,
 }
 
-impl About {
+impl JobDescription {
     /// A run.
-    pub fn of(config: &Config) -> About {
-        About {
+    pub fn of(config: &Config) -> JobDescription {
+        JobDescription {
             job: config.name.clone(),
             source: "run".into(),
             is_recording: config.source.is_recording(),
-            definition: Some(Arc::new(Described::of(&config.definition))),
+            definition: Some(Arc::new(DefinitionDescription::of(&config.definition))),
         }
     }
 }
 
-impl Described {
+impl DefinitionDescription {
     /// In words and milliseconds.
-    pub fn of(definition: &Definition) -> Described {
-        Described {
+    pub fn of(definition: &Definition) -> DefinitionDescription {
+        DefinitionDescription {
             windows: definition.windows.each().iter().map(|w| w.name().to_owned()).collect(),
             window_ms: definition.windows.at(0).span() / 1_000,
             slide_ms: definition.windows.at(0).slot_length() / 1_000,

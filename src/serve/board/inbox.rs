@@ -1,7 +1,7 @@
 //! The way from the dataflow's thread to the board: a sink that puts updates where the server takes them out.
 
-use super::about::Described;
-use super::progress::{Following, ProgressNews};
+use super::about::DefinitionDescription;
+use super::progress::{FollowedPlace, ProgressNews};
 use super::series::CachedRow;
 use super::{Board, progress};
 use crate::sink::{Sink, SinkBatch};
@@ -33,9 +33,9 @@ pub struct BoardUpdate {
     /// How far the job is, where that has changed.
     pub progress: Option<ProgressNews>,
     /// How the store stands that results are read from, where that has changed.
-    pub following: Option<Following>,
+    pub following: Option<FollowedPlace>,
     /// What is computed, where that has changed.
-    pub definition: Option<Arc<Described>>,
+    pub definition: Option<Arc<DefinitionDescription>>,
 }
 
 impl Inbox {
@@ -59,12 +59,12 @@ impl Inbox {
     }
 
     /// How the place stands that results are read from.
-    pub fn following(&mut self, following: Following) {
+    pub fn following(&mut self, following: FollowedPlace) {
         self.0.following = Some(following);
     }
 
     /// What is computed.
-    pub fn definition(&mut self, definition: Described) {
+    pub fn definition(&mut self, definition: DefinitionDescription) {
         self.0.definition = Some(Arc::new(definition));
     }
 

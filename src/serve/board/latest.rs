@@ -1,13 +1,13 @@
 //! The latest windows, now or as of a moment.
 
-use super::State;
+use super::BoardState;
 use super::series::CachedRow;
 use crate::serve::filter::Filter;
 use std::sync::Arc;
 
 /// Which windows the latest ones are sought among.
 #[derive(Debug, Copy, Clone, Default)]
-pub struct Latest {
+pub struct LatestFilter {
     /// Final ones only.
     pub only_final: bool,
     /// Those that ended at this millisecond or earlier.
@@ -16,9 +16,9 @@ pub struct Latest {
     pub or_first: bool,
 }
 
-impl State {
+impl BoardState {
     /// The latest windows of every series that the filter lets through, in the order of windows.
-    pub fn latest(&self, filter: &Filter, windows: usize, wanted: Latest) -> Vec<Arc<CachedRow>> {
+    pub fn latest(&self, filter: &Filter, windows: usize, wanted: LatestFilter) -> Vec<Arc<CachedRow>> {
         let mut rows: Vec<Arc<CachedRow>> = Vec::new();
         for series in self.of(filter) {
             let is_wanted = |row: &&Arc<CachedRow>| row.is_final() || !wanted.only_final;

@@ -1,6 +1,6 @@
 //! Series are merged, as far as an answer goes.
 
-use super::range::{Order, Range};
+use super::range::{Range, RowOrder};
 use super::series::CachedRow;
 use std::collections::BinaryHeap;
 use std::fmt;
@@ -10,8 +10,8 @@ impl Range {
     /// Whether a row comes after the place that the range goes on from, and is as it is wanted.
     fn admits(&self, row: &CachedRow) -> bool {
         let is_after = self.after.as_ref().is_none_or(|after| match self.order {
-            Order::Ascending => row.place() > after.as_ref(),
-            Order::Descending => row.place() < after.as_ref(),
+            RowOrder::Ascending => row.place() > after.as_ref(),
+            RowOrder::Descending => row.place() < after.as_ref(),
         });
         is_after && (row.is_final() || !self.only_final)
     }
@@ -43,7 +43,7 @@ pub(super) fn merged<'a>(
 struct MergeEntry<'a, I> {
     row: &'a Arc<CachedRow>,
     rows: I,
-    order: Order,
+    order: RowOrder,
 }
 
 impl<I> PartialEq for MergeEntry<'_, I> {
@@ -64,8 +64,8 @@ impl<I> Ord for MergeEntry<'_, I> {
     /// The row that comes first is the greatest entry, since a heap gives the greatest first.
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         match self.order {
-            Order::Ascending => other.row.place().cmp(&self.row.place()),
-            Order::Descending => self.row.place().cmp(&other.row.place()),
+            RowOrder::Ascending => other.row.place().cmp(&self.row.place()),
+            RowOrder::Descending => self.row.place().cmp(&other.row.place()),
         }
     }
 }

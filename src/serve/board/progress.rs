@@ -32,11 +32,11 @@ pub enum Knowledge {
 
 /// A place that results are read from, and how it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Following {
+pub struct FollowedPlace {
     /// The place, as people name it.
     pub place: String,
     /// How it stands.
-    pub state: Standing,
+    pub state: FollowState,
     /// Since when, in milliseconds since the epoch.
     pub since_ms: u64,
     /// Why nothing can be read, where that is so.
@@ -48,7 +48,7 @@ pub struct Following {
 /// How a place stands that results are read from.
 #[derive(Debug, Copy, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Standing {
+pub enum FollowState {
     /// What was there at the start is being read.
     Reading,
     /// All that is there has been read.
@@ -94,11 +94,11 @@ impl ProgressNews {
 
 /// How far the job is, and since when.
 #[derive(Debug, Clone, Default)]
-pub struct Progress {
+pub struct JobProgress {
     /// How that is known.
     pub known_from: Knowledge,
     /// Where results are read from, where they are not the job's own.
-    pub following: Option<Following>,
+    pub following: Option<FollowedPlace>,
     /// Its partitions.
     pub partitions: BTreeMap<u32, PartitionNews>,
     /// The frontier; `None` before the first news and after the end of the input.
@@ -123,7 +123,7 @@ pub struct Progress {
     text: OnceLock<Arc<str>>,
 }
 
-impl Progress {
+impl JobProgress {
     /// Takes news in.
     pub fn absorb(&mut self, news: ProgressNews) {
         let frontier = news.frontier.filter(|frontier| *frontier > EventTime::MIN);
@@ -147,20 +147,20 @@ impl Progress {
     }
 
     /// How the place stands that results are read from.
-    pub fn follow(&mut self, following: Following) {
+    pub fn follow(&mut self, following: FollowedPlace) {
         self.following = Some(following);
         self.text = OnceLock::new();
     }
 
     /// What was known is obsolete, but where results are read from.
     pub fn forget(&mut self) {
-        *self = Progress { following: self.following.take(), ..Progress::default() };
+        *self = JobProgress { following: self.following.take(), ..JobProgress::default() };
     }
 
     /// Whether results can be had, and are those that there are.
     pub fn is_current(&self) -> bool {
         match &self.following {
-            Some(following) => following.state == Standing::Following,
+            Some(following) => following.state == FollowState::Following,
             None => self.begun,
         }
     }
@@ -216,7 +216,7 @@ impl Progress {
             idle: (self.known_from == Knowledge::Job).then_some(p.idle),
             ended: p.ended,
             holds: self.holder.is_some_and(|(holder, _)| holder == *number),
-            records: Accounting::of(p.counts),
+            records: RecordAccount::of(p.counts),
         };
         let view = ProgressView {
             frontier_ms: self.frontier.and_then(ms),
@@ -238,7 +238,7 @@ impl Progress {
                 Some(HolderView { partition, topic, name, since_ms, behind_ms })
             }),
             partitions: self.partitions.iter().map(partition).collect(),
-            records: (self.known_from != Knowledge::Rows).then(|| Accounting::of(self.counts())),
+            records: (self.known_from != Knowledge::Rows).then(|| RecordAccount::of(self.counts())),
         };
         serde_json::to_string(&view).unwrap_or_default()
     }
@@ -247,14 +247,14 @@ impl Progress {
 #[derive(Serialize)]
 struct ProgressView<'a> {
     known_from: Knowledge,
-    following: Option<&'a Following>,
+    following: Option<&'a FollowedPlace>,
     frontier_ms: Option<u64>,
     state: &'static str,
     moved_ms: Option<u64>,
     told_ms: Option<u64>,
     holder: Option<HolderView>,
     partitions: Vec<PartitionView>,
-    records: Option<Accounting>,
+    records: Option<RecordAccount>,
 }
 
 #[derive(Serialize)]
@@ -280,18 +280,18 @@ struct PartitionView {
     idle: Option<bool>,
     ended: bool,
     holds: bool,
-    records: Accounting,
+    records: RecordAccount,
 }
 
 #[derive(Serialize)]
-struct Accounting {
+struct RecordAccount {
     read: u64,
     #[serde(flatten)]
     counts: Counts,
 }
 
-impl Accounting {
+impl RecordAccount {
     fn of(counts: Counts) -> Self {
-        Accounting { read: counts.read(), counts }
+        RecordAccount { read: counts.read(), counts }
     }
 }

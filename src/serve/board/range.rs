@@ -10,16 +10,16 @@ pub struct Range {
     /// Windows that start before this millisecond.
     pub until: Option<u64>,
     /// Windows after this place, in their order.
-    pub after: Option<Place>,
+    pub after: Option<WindowCursor>,
     /// Final ones only.
     pub only_final: bool,
     /// Which come first.
-    pub order: Order,
+    pub order: RowOrder,
 }
 
 /// The order of an answer.
 #[derive(Debug, Copy, Clone, Default, PartialEq, Eq)]
-pub enum Order {
+pub enum RowOrder {
     /// The earliest windows first.
     #[default]
     Ascending,
@@ -29,7 +29,7 @@ pub enum Order {
 
 /// A place in the order of windows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct WindowCursor {
     /// The window's end.
     pub end_ms: u64,
     /// The kind of row.
@@ -42,7 +42,7 @@ pub struct Place {
     pub window: String,
 }
 
-impl Place {
+impl WindowCursor {
     /// To compare by.
     pub fn as_ref(&self) -> (u64, RowKind, &str, u64, &str) {
         (self.end_ms, self.kind, &self.name, self.start_ms, &self.window)

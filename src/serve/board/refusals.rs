@@ -13,7 +13,7 @@ const AS_ONE_MS: u64 = 1_000;
 
 /// Records of a partition that were refused at about one time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Refusal {
+pub struct RefusalGroup {
     /// The partition, as people know it.
     pub partition: String,
     /// Where the frontier stood, in milliseconds since the epoch.
@@ -30,13 +30,13 @@ pub struct Refusal {
     pub duplicate: u64,
 }
 
-impl Refusal {
+impl RefusalGroup {
     fn is_none(&self) -> bool {
         self.late + self.bad + self.future + self.duplicate == 0
     }
 
     /// Whether another one is of the same time and partition; then it is added.
-    fn takes(&mut self, other: &Refusal) -> bool {
+    fn takes(&mut self, other: &RefusalGroup) -> bool {
         let is_same = self.partition == other.partition && other.told_ms < self.told_ms + AS_ONE_MS;
         if is_same {
             self.late += other.late;
@@ -51,7 +51,7 @@ impl Refusal {
 /// The refusals since the server began.
 #[derive(Debug, Clone, Default)]
 pub struct Refusals {
-    list: VecDeque<Refusal>,
+    list: VecDeque<RefusalGroup>,
     /// How many of each class were told first, or are remembered no longer.
     before: Counts,
 }
@@ -73,7 +73,7 @@ impl Refusals {
             if *counts == past {
                 continue;
             }
-            let refusal = Refusal {
+            let refusal = RefusalGroup {
                 partition: partition.name.clone(),
                 frontier_ms,
                 told_ms,
@@ -88,21 +88,21 @@ impl Refusals {
         }
     }
 
-    fn add(&mut self, refusal: Refusal) {
+    fn add(&mut self, refusal: RefusalGroup) {
         let recent = self.list.iter_mut().rev().take(64);
         if recent.into_iter().any(|known| known.takes(&refusal)) {
             return;
         }
         self.list.push_back(refusal);
         if self.list.len() > MOST
-            && let Some(Refusal { late, bad, future, duplicate, .. }) = self.list.pop_front()
+            && let Some(RefusalGroup { late, bad, future, duplicate, .. }) = self.list.pop_front()
         {
             self.before.add(&Counts { late, bad, future, duplicate, ..Counts::default() });
         }
     }
 
     /// The refusals, the earliest first.
-    pub fn list(&self) -> impl Iterator<Item = &Refusal> {
+    pub fn list(&self) -> impl Iterator<Item = &RefusalGroup> {
         self.list.iter()
     }
 

@@ -1,12 +1,12 @@
 //! The rows that fit: where they are too many, the earliest windows go, of all names alike, so that nobody
 //! takes what is not kept for what never was.
 
-use super::State;
+use super::BoardState;
 use super::series::Series;
 
 /// How many rows there are, and from when on windows of all names are kept.
 #[derive(Debug, Copy, Clone, Default)]
-pub struct Room {
+pub struct RowRoom {
     /// Rows.
     pub rows: usize,
     /// The greatest end of a window.
@@ -17,7 +17,7 @@ pub struct Room {
     pub(super) enough: usize,
 }
 
-impl Room {
+impl RowRoom {
     /// From when on windows are kept, where that is later than the history that is wanted.
     pub fn held_from_ms(&self, history_ms: Option<u64>) -> Option<u64> {
         let wanted = self.newest_ms.saturating_sub(history_ms.unwrap_or(u64::MAX));
@@ -25,7 +25,7 @@ impl Room {
     }
 }
 
-impl State {
+impl BoardState {
     /// Forgets the earliest windows of all names alike, a sixteenth of all rows at once.
     pub(super) fn make_room(&mut self, most_rows: usize) {
         let mut ends: Vec<u64> = self.series.values().flat_map(Series::ends).collect();

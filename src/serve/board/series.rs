@@ -1,6 +1,6 @@
 //! The rows of one name and kind: the newest of each window, for as long as history goes back.
 
-use super::range::{Order, Range};
+use super::range::{Range, RowOrder};
 use crossrate_dataflows::market::row::{Content, Row, RowKey, RowKind};
 use crossrate_dataflows::market::value::Value;
 use std::collections::BTreeMap;
@@ -71,7 +71,7 @@ impl CachedRow {
 }
 
 /// A window of a series: its end and its start.
-pub type Key = (u64, u64);
+pub type WindowSpan = (u64, u64);
 
 /// How much of a series is kept.
 #[derive(Debug, Copy, Clone)]
@@ -85,15 +85,15 @@ pub struct History {
 /// The rows of one kind, name and window definition.
 #[derive(Debug, Default)]
 pub struct Series {
-    rows: BTreeMap<Key, Entry>,
+    rows: BTreeMap<WindowSpan, SeriesEntry>,
     /// Windows by the number of their newest row.
-    numbers: BTreeMap<u64, Key>,
+    numbers: BTreeMap<u64, WindowSpan>,
     /// The greatest number of a row that is kept no longer.
     forgotten: u64,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct SeriesEntry {
     row: Arc<CachedRow>,
     number: u64,
     /// The number of the version before this one; 0 for the first.
@@ -110,7 +110,7 @@ impl Series {
         let (before, first, mut freed) = replaced.unwrap_or((0, number, 0));
         self.numbers.remove(&before);
         self.numbers.insert(number, key);
-        self.rows.insert(key, Entry { row, number, before, first });
+        self.rows.insert(key, SeriesEntry { row, number, before, first });
         let newest = self.rows.last_key_value().map_or(0, |((end, _), _)| *end);
         freed += self.forget(newest.saturating_sub(history.ms).max(history.floor_ms));
         freed
@@ -162,7 +162,7 @@ impl Series {
     }
 
     /// The row of a window.
-    pub fn get(&self, key: Key) -> Option<&Arc<CachedRow>> {
+    pub fn get(&self, key: WindowSpan) -> Option<&Arc<CachedRow>> {
         self.rows.get(&key).map(|entry| &entry.row)
     }
 
@@ -171,8 +171,8 @@ impl Series {
     pub fn between<'a>(&'a self, range: &'a Range) -> impl DoubleEndedIterator<Item = &'a Arc<CachedRow>> {
         let at = range.after.as_ref().map(|after| after.end_ms);
         let (after, before) = match range.order {
-            Order::Ascending => (at, None),
-            Order::Descending => (None, at),
+            RowOrder::Ascending => (at, None),
+            RowOrder::Descending => (None, at),
         };
         let least = after.unwrap_or(0).max(range.from.unwrap_or(0));
         let most = before.unwrap_or(u64::MAX).max(least);
@@ -194,13 +194,17 @@ impl Series {
     }
 
     /// The first of the latest windows that were there when the latest row had that number.
-    pub fn first_of(&self, windows: usize, number: u64) -> Option<Key> {
+    pub fn first_of(&self, windows: usize, number: u64) -> Option<WindowSpan> {
         let there = self.rows.iter().rev().filter(|(_, entry)| entry.first <= number);
         there.take(windows).last().map(|(key, _)| *key)
     }
 
     /// The rows of windows from that one on which have not changed since the latest row had that number.
-    pub fn unchanged(&self, from: Key, number: u64) -> impl Iterator<Item = (Key, &Arc<CachedRow>)> {
+    pub fn unchanged(
+        &self,
+        from: WindowSpan,
+        number: u64,
+    ) -> impl Iterator<Item = (WindowSpan, &Arc<CachedRow>)> {
         let unchanged = self.rows.range(from..).filter(move |(_, entry)| entry.number <= number);
         unchanged.map(|(key, entry)| (*key, &entry.row))
     }

@@ -5,8 +5,8 @@
 //! that moment are left out: the reader goes on from that number, and gets them as updates. So snapshot and
 //! updates together are complete, and no version of a row is told twice.
 
-use super::series::{CachedRow, Key, Series};
-use super::{BatchLimit, Resync, SeriesName, State};
+use super::series::{CachedRow, Series, WindowSpan};
+use super::{BatchLimit, BoardState, Resync, SeriesName};
 use crate::serve::filter::Filter;
 use crossrate_dataflows::market::row::RowKind;
 use std::ops::Bound;
@@ -26,7 +26,7 @@ pub struct Snapshot {
 #[derive(Debug, Clone)]
 struct SnapshotPosition {
     series: SeriesName,
-    window: Key,
+    window: WindowSpan,
 }
 
 /// Some rows of a snapshot.
@@ -40,12 +40,12 @@ pub struct SnapshotBatch {
 
 impl Snapshot {
     /// Of what is known now, so many windows of each series.
-    pub fn new(state: &State, windows: usize) -> Snapshot {
+    pub fn new(state: &BoardState, windows: usize) -> Snapshot {
         Snapshot { number: state.number, windows, next: None }
     }
 }
 
-impl State {
+impl BoardState {
     /// The next rows of a snapshot, one at least where any are left; or why it cannot be completed.
     pub fn snapshot_batch(
         &self,

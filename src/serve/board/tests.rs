@@ -1,10 +1,10 @@
 //! The board: what it keeps, answers and forgets.
 
-use super::about::About;
-use super::latest::Latest;
+use super::about::JobDescription;
+use super::latest::LatestFilter;
 use super::partition_news::PartitionNews;
 use super::progress::{Knowledge, ProgressNews};
-use super::range::{Order, Place};
+use super::range::{RowOrder, WindowCursor};
 use super::*;
 use crossrate_dataflows::market::acceptance::Counts;
 use crossrate_dataflows::market::event_time::EventTime;
@@ -13,7 +13,7 @@ use proptest::prelude::*;
 
 fn board(history: u64) -> Arc<Board> {
     Board::new(
-        About { job: "test".into(), source: "test".into(), is_recording: false, definition: None },
+        JobDescription { job: "test".into(), source: "test".into(), is_recording: false, definition: None },
         Some(history),
     )
 }
@@ -49,7 +49,7 @@ fn the_newest_row_of_a_window_is_kept_and_an_older_one_told_as_conflated() {
     tell(&board, [cross("A", 0, "a0"), cross("A", 0, "a1"), cross("B", 0, "b0")]);
     let state = board.read();
     let all = Filter::default();
-    assert_eq!(texts(&state.latest(&all, 1, Latest::default())), ["a1", "b0"]);
+    assert_eq!(texts(&state.latest(&all, 1, LatestFilter::default())), ["a1", "b0"]);
     let delta = state.delta(&all, 0, TEN).unwrap();
     assert_eq!(
         (texts(&delta.rows), delta.conflated, delta.upto, delta.whole),
@@ -66,7 +66,7 @@ fn history_is_bounded_by_event_time_and_what_is_forgotten_is_known() {
     let board = board(20);
     tell(&board, (0..5).map(|i| cross("A", i * 10, &format!("a{i}"))));
     let state = board.read();
-    assert_eq!(texts(&state.latest(&Filter::default(), 99, Latest::default())), ["a3", "a4"]);
+    assert_eq!(texts(&state.latest(&Filter::default(), 99, LatestFilter::default())), ["a3", "a4"]);
     assert!(state.delta(&Filter::default(), 2, TEN).is_err(), "row 3 was never seen and is gone");
     assert_eq!(texts(&state.delta(&Filter::default(), 3, TEN).unwrap().rows), ["a3", "a4"]);
 }
@@ -99,7 +99,7 @@ fn a_small_portion_costs_little_however_much_a_reader_lacks() {
 
 #[test]
 fn who_holds_the_frontier_and_since_when() {
-    let mut progress = Progress::default();
+    let mut progress = JobProgress::default();
     let mut told = |told_ms: u64, partitions: &[(u64, bool, bool)]| {
         let partition = |(number, (w, idle, ended)): (usize, &(u64, bool, bool))| {
             let news = PartitionNews {
@@ -141,7 +141,7 @@ fn a_commit_names_no_holder_that_the_frontier_has_passed() {
         ended: false,
     };
     let holder = |watermarks: [u64; 3]| {
-        let mut progress = Progress::default();
+        let mut progress = JobProgress::default();
         progress.absorb(ProgressNews {
             known_from: Knowledge::Commit,
             partitions: (0..).zip(watermarks.map(news)).collect(),
@@ -192,7 +192,7 @@ proptest! {
         }
         read(&mut known, &mut seen, true);
         let state = board.read();
-        let rows = state.latest(&filter, 99, Latest::default());
+        let rows = state.latest(&filter, 99, LatestFilter::default());
         let there: BTreeMap<_, _> =
             rows.iter().map(|r| ((r.name.to_string(), r.start_ms), r.json.to_string())).collect();
         prop_assert_eq!(known, there);
@@ -205,7 +205,7 @@ proptest! {
         limit in 1usize..7,
         from in prop::option::of(0u64..200),
         until in prop::option::of(0u64..200),
-        order in prop::sample::select(vec![Order::Ascending, Order::Descending]),
+        order in prop::sample::select(vec![RowOrder::Ascending, RowOrder::Descending]),
     ) {
         let board = board(1_000_000);
         let kinds = RowKind::ALL;
@@ -223,13 +223,14 @@ proptest! {
             let Some(last) = page.last() else { break };
             let name = last.name.to_string();
             let window = last.window.to_string();
-            range.after = Some(Place { end_ms: last.end_ms, kind: last.kind, name, start_ms: last.start_ms, window });
+            let (end_ms, start_ms, kind) = (last.end_ms, last.start_ms, last.kind);
+            range.after = Some(WindowCursor { end_ms, kind, name, start_ms, window });
             paged.extend(page);
         }
         prop_assert_eq!(texts(&paged), texts(&whole));
         let is_sorted = whole.is_sorted_by(|a, b| match order {
-            Order::Ascending => a.place() < b.place(),
-            Order::Descending => a.place() > b.place(),
+            RowOrder::Ascending => a.place() < b.place(),
+            RowOrder::Descending => a.place() > b.place(),
         });
         prop_assert!(is_sorted);
         let wanted = windows.iter().filter(|(w, _, _)| {
@@ -241,7 +242,8 @@ proptest! {
 
 #[test]
 fn where_rows_are_too_many_the_earliest_go_of_all_names_alike() {
-    let about = About { job: "test".into(), source: "test".into(), is_recording: false, definition: None };
+    let about =
+        JobDescription { job: "test".into(), source: "test".into(), is_recording: false, definition: None };
     let board = Board::with_room(about, Some(1_000_000), 160);
     // A name with a row each time, and one with a row every tenth time.
     let rows = |at: u64| {
@@ -264,14 +266,15 @@ fn where_rows_are_too_many_the_earliest_go_of_all_names_alike() {
     // What comes of a time that is not held any more is not held either, but as the newest of its name.
     tell(&board, [cross("A", 0, "again"), cross("C", 0, "c0"), cross("C", 10, "c1")]);
     let state = board.read();
-    assert_eq!(texts(&state.latest(&names(&["C"]), 99, Latest::default())), ["c1"]);
-    let first = state.latest(&names(&["A"]), 999, Latest::default())[0].end_ms;
+    assert_eq!(texts(&state.latest(&names(&["C"]), 99, LatestFilter::default())), ["c1"]);
+    let first = state.latest(&names(&["A"]), 999, LatestFilter::default())[0].end_ms;
     assert!(first > held, "{first}");
 }
 
 #[test]
 fn of_more_names_than_rows_that_fit_each_keeps_its_newest() {
-    let about = About { job: "test".into(), source: "test".into(), is_recording: false, definition: None };
+    let about =
+        JobDescription { job: "test".into(), source: "test".into(), is_recording: false, definition: None };
     let board = Board::with_room(about, None, 16);
     for at in 0..20 {
         tell(&board, (0..50).map(|name| cross(&format!("N{name}"), at * 10, &format!("{at}"))));
@@ -279,7 +282,7 @@ fn of_more_names_than_rows_that_fit_each_keeps_its_newest() {
     let state = board.read();
     assert_eq!(state.series.len(), 50);
     assert!(state.room.rows < 70, "{}", state.room.rows);
-    let latest = state.latest(&Filter::default(), 1, Latest::default());
+    let latest = state.latest(&Filter::default(), 1, LatestFilter::default());
     assert!(latest.iter().all(|row| &*row.json == "19"));
 }
 
@@ -288,11 +291,11 @@ fn the_latest_windows_as_of_a_moment_are_those_that_had_ended() {
     let board = board(1_000);
     tell(&board, (0..5).map(|i| cross("A", i * 10, &format!("a{i}"))));
     let state = board.read();
-    let by = |ended_by| Latest { ended_by: Some(ended_by), ..Latest::default() };
+    let by = |ended_by| LatestFilter { ended_by: Some(ended_by), ..LatestFilter::default() };
     assert_eq!(texts(&state.latest(&Filter::default(), 1, by(29))), ["a1"]);
     assert_eq!(texts(&state.latest(&Filter::default(), 2, by(30))), ["a1", "a2"]);
     assert!(state.latest(&Filter::default(), 1, by(9)).is_empty());
-    let or_first = |ended_by| Latest { or_first: true, ..by(ended_by) };
+    let or_first = |ended_by| LatestFilter { or_first: true, ..by(ended_by) };
     assert_eq!(texts(&state.latest(&Filter::default(), 2, or_first(9))), ["a0", "a1"]);
     assert_eq!(texts(&state.latest(&Filter::default(), 1, or_first(29))), ["a1"]);
 }

@@ -31,7 +31,7 @@ impl Backlog {
 
     /// A text that is counted, and keeps something, until the last byte of it has been taken.
     pub fn charged<K: Send + 'static>(&self, text: String, keep: K) -> Bytes {
-        Bytes::from_owner(Charged { _charge: self.charge(text.len()), text, _keep: keep })
+        Bytes::from_owner(ChargedText { _charge: self.charge(text.len()), text, _keep: keep })
     }
 }
 
@@ -41,13 +41,13 @@ impl Drop for Charge {
     }
 }
 
-struct Charged<K> {
+struct ChargedText<K> {
     text: String,
     _charge: Charge,
     _keep: K,
 }
 
-impl<K> AsRef<[u8]> for Charged<K> {
+impl<K> AsRef<[u8]> for ChargedText<K> {
     fn as_ref(&self) -> &[u8] {
         self.text.as_bytes()
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 /// What a reader is told.
 #[derive(Debug)]
-pub enum Message {
+pub enum FeedMessage {
     /// The first batch of a snapshot; whatever the reader had is obsolete.
     Snapshot {
         /// The rows.
@@ -34,22 +34,22 @@ pub enum Message {
     Bye(&'static str),
 }
 
-impl Message {
+impl FeedMessage {
     /// What kind of message it is.
     pub fn kind(&self) -> &'static str {
         match self {
-            Message::Snapshot { .. } => "snapshot",
-            Message::Update { .. } => "update",
-            Message::Progress(_) => "progress",
-            Message::Bye(_) => "bye",
+            FeedMessage::Snapshot { .. } => "snapshot",
+            FeedMessage::Update { .. } => "update",
+            FeedMessage::Progress(_) => "progress",
+            FeedMessage::Bye(_) => "bye",
         }
     }
 
     /// Where to go on from after this message.
     pub fn id(&self) -> Option<&str> {
         match self {
-            Message::Snapshot { id, .. } | Message::Update { id, .. } => id.as_deref(),
-            Message::Progress(_) | Message::Bye(_) => None,
+            FeedMessage::Snapshot { id, .. } | FeedMessage::Update { id, .. } => id.as_deref(),
+            FeedMessage::Progress(_) | FeedMessage::Bye(_) => None,
         }
     }
 
@@ -76,20 +76,20 @@ impl Message {
     fn write(&self, text: &mut String) {
         let id = |id: &Option<String>| serde_json::Value::from(id.as_deref());
         let _ = match self {
-            Message::Snapshot { rows, id: at, reason, unknown } => {
+            FeedMessage::Snapshot { rows, id: at, reason, unknown } => {
                 let reason = serde_json::Value::from(*reason);
                 let unknown = unknown.iter().map(|all| format!("\"unknown\":{all},")).collect::<String>();
                 let head = format!("{{\"type\":\"snapshot\",\"id\":{},\"reason\":{reason},{unknown}", id(at));
                 return write_rows(text, &head, rows);
             }
-            Message::Update { rows, id: at, conflated } => {
+            FeedMessage::Update { rows, id: at, conflated } => {
                 let head = format!("{{\"type\":\"update\",\"id\":{},\"conflated\":{conflated},", id(at));
                 return write_rows(text, &head, rows);
             }
-            Message::Progress(progress) => {
+            FeedMessage::Progress(progress) => {
                 write!(text, "{{\"type\":\"progress\",{}", progress.strip_prefix('{').unwrap_or("}"))
             }
-            Message::Bye(reason) => {
+            FeedMessage::Bye(reason) => {
                 write!(text, "{{\"type\":\"bye\",\"reason\":{}}}", serde_json::Value::from(*reason))
             }
         };

@@ -1,9 +1,9 @@
 //! One reader: it begins with a snapshot, batch by batch, and goes on with deltas. It makes no message before
 //! it is asked for one, so a reader that does not read holds one batch at most, whatever the board keeps.
 
-use super::{Feed, Message, Reading, Transport};
+use super::{FeedMessage, ReaderState, RowFeed, Transport};
 use crate::serve::board::snapshot::{Snapshot, SnapshotBatch};
-use crate::serve::board::{BatchLimit, Resync, State};
+use crate::serve::board::{BatchLimit, BoardState, Resync};
 use crate::serve::filter::Filter;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ pub struct Subscription {
 }
 
 /// Which batch of a snapshot.
-enum Part {
+enum SnapshotPart {
     /// The first, with the reason why the reader cannot go on from where it was.
     First(Option<&'static str>),
     Later,
@@ -40,9 +40,9 @@ enum Part {
 
 /// One reader.
 #[derive(Debug)]
-pub struct Reader {
-    feed: Arc<Feed>,
-    reading: Arc<Reading>,
+pub struct FeedReader {
+    feed: Arc<RowFeed>,
+    reading: Arc<ReaderState>,
     transport: Transport,
     /// Told with the first snapshot.
     unknown: Option<Box<str>>,
@@ -50,7 +50,7 @@ pub struct Reader {
     seen: u64,
     /// The snapshot that is under way.
     snapshot: Option<Snapshot>,
-    ready: VecDeque<Message>,
+    ready: VecDeque<FeedMessage>,
     progress: tokio::time::Interval,
     /// Since when the rows were here that the last message holds, if it tells news.
     handed_on: Option<std::time::Instant>,
@@ -59,10 +59,10 @@ pub struct Reader {
     over: bool,
 }
 
-impl Reader {
+impl FeedReader {
     /// A reader that begins with a snapshot, or with the delta since the message that it saw last.
-    pub fn new(feed: &Arc<Feed>, subscription: Subscription, transport: Transport) -> Reader {
-        let reading = Arc::new(Reading { filter: subscription.filter, news: Notify::new() });
+    pub fn new(feed: &Arc<RowFeed>, subscription: Subscription, transport: Transport) -> FeedReader {
+        let reading = Arc::new(ReaderState { filter: subscription.filter, news: Notify::new() });
         {
             let mut waiting = feed.waiting();
             match reading.filter.names() {
@@ -77,7 +77,7 @@ impl Reader {
         feed.readers[transport as usize].fetch_add(1, Ordering::Relaxed);
         let mut progress = tokio::time::interval_at(Instant::now() + subscription.every, subscription.every);
         progress.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut reader = Reader {
+        let mut reader = FeedReader {
             feed: Arc::clone(feed),
             reading,
             transport,
@@ -96,7 +96,7 @@ impl Reader {
     }
 
     /// The next message; `None` after the last one. May be dropped while it waits.
-    pub async fn next(&mut self) -> Option<Message> {
+    pub async fn next(&mut self) -> Option<FeedMessage> {
         // Whoever asks for the next one has taken the last one.
         if let Some(since) = self.handed_on.take() {
             self.feed.delivery.observe(since.elapsed());
@@ -111,7 +111,7 @@ impl Reader {
             }
             if self.feed.closing.load(Ordering::SeqCst) {
                 self.over = true;
-                return Some(Message::Bye("the server ends; come again with the last id"));
+                return Some(FeedMessage::Bye("the server ends; come again with the last id"));
             }
             if self.snapshot.is_some() {
                 self.take(true);
@@ -146,13 +146,13 @@ impl Reader {
         let board = Arc::clone(&self.feed.board);
         let state = board.read();
         match self.snapshot.take() {
-            Some(snapshot) => self.go_on(&state, snapshot, Part::Later),
+            Some(snapshot) => self.go_on(&state, snapshot, SnapshotPart::Later),
             None => self.catch_up(&state, progress),
         }
     }
 
     /// The next batch of the delta, and after the last one how far the job is.
-    fn catch_up(&mut self, state: &State, progress: bool) {
+    fn catch_up(&mut self, state: &BoardState, progress: bool) {
         if self.seen == state.number && !progress {
             return;
         }
@@ -165,17 +165,17 @@ impl Reader {
             self.feed.conflated.fetch_add(delta.conflated as u64, Ordering::Relaxed);
             self.news_since = state.since;
             let id = Some(self.id());
-            self.ready.push_back(Message::Update { rows: delta.rows, id, conflated: delta.conflated });
+            self.ready.push_back(FeedMessage::Update { rows: delta.rows, id, conflated: delta.conflated });
         }
         if !delta.whole {
             // The rest follows when this has been taken, and then how far the job is.
             self.reading.news.notify_one();
         } else if progress {
-            self.ready.push_back(Message::Progress(state.progress.json()));
+            self.ready.push_back(FeedMessage::Progress(state.progress.json()));
         }
     }
 
-    fn resync(&mut self, state: &State, why: Resync) {
+    fn resync(&mut self, state: &BoardState, why: Resync) {
         self.feed.restarted.fetch_add(1, Ordering::Relaxed);
         let reason = match why {
             Resync::Forgotten => "you were away for longer than the server's history",
@@ -184,12 +184,12 @@ impl Reader {
         self.start(state, Some(reason));
     }
 
-    fn start(&mut self, state: &State, reason: Option<&'static str>) {
-        self.go_on(state, Snapshot::new(state, self.windows), Part::First(reason));
+    fn start(&mut self, state: &BoardState, reason: Option<&'static str>) {
+        self.go_on(state, Snapshot::new(state, self.windows), SnapshotPart::First(reason));
     }
 
     /// The next batch of a snapshot. The last one has the id to go on from, and progress follows it.
-    fn go_on(&mut self, state: &State, mut snapshot: Snapshot, part: Part) {
+    fn go_on(&mut self, state: &BoardState, mut snapshot: Snapshot, part: SnapshotPart) {
         let SnapshotBatch { rows, whole } =
             match state.snapshot_batch(&mut snapshot, &self.reading.filter, MOST) {
                 Ok(batch) => batch,
@@ -199,11 +199,13 @@ impl Reader {
         self.snapshot = (!whole).then_some(snapshot);
         let id = whole.then(|| self.id());
         self.ready.push_back(match part {
-            Part::First(reason) => Message::Snapshot { rows, id, reason, unknown: self.unknown.take() },
-            Part::Later => Message::Update { rows, id, conflated: 0 },
+            SnapshotPart::First(reason) => {
+                FeedMessage::Snapshot { rows, id, reason, unknown: self.unknown.take() }
+            }
+            SnapshotPart::Later => FeedMessage::Update { rows, id, conflated: 0 },
         });
         if whole {
-            self.ready.push_back(Message::Progress(state.progress.json()));
+            self.ready.push_back(FeedMessage::Progress(state.progress.json()));
         }
     }
 
@@ -212,7 +214,7 @@ impl Reader {
     }
 }
 
-impl Drop for Reader {
+impl Drop for FeedReader {
     fn drop(&mut self) {
         self.feed.forget(&self.reading);
         self.feed.readers[self.transport as usize].fetch_sub(1, Ordering::Relaxed);

@@ -1,8 +1,8 @@
 //! The feed: what readers get, and what they cost.
 
 use super::*;
-use crate::serve::board::about::About;
-use crate::serve::board::latest::Latest;
+use crate::serve::board::about::JobDescription;
+use crate::serve::board::latest::LatestFilter;
 use crate::serve::board::series::CachedRow;
 use crossrate_dataflows::market::row::{Content, Stage};
 use proptest::prelude::*;
@@ -15,22 +15,23 @@ fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
 }
 
-fn feed(history_ms: u64) -> Arc<Feed> {
-    let about = About { job: "test".into(), source: "test".into(), is_recording: false, definition: None };
-    Feed::new(Board::new(about, Some(history_ms)))
+fn feed(history_ms: u64) -> Arc<RowFeed> {
+    let about =
+        JobDescription { job: "test".into(), source: "test".into(), is_recording: false, definition: None };
+    RowFeed::new(Board::new(about, Some(history_ms)))
 }
 
-fn reader(feed: &Arc<Feed>, names: Option<&[&str]>, windows: usize) -> Reader {
+fn reader(feed: &Arc<RowFeed>, names: Option<&[&str]>, windows: usize) -> FeedReader {
     let names = names.map(|names| names.iter().map(|name| Arc::from(*name)).collect());
     // Progress is told by itself once a day, so only after snapshots here.
     let every = Duration::from_secs(86_400);
     let filter = Filter::new(None, names);
     let subscription = Subscription { filter, unknown: None, windows, after: None, every };
-    Reader::new(feed, subscription, Transport::Sse)
+    FeedReader::new(feed, subscription, Transport::Sse)
 }
 
 /// Tells the board a version of a window of ten milliseconds; the text is as long as asked.
-fn tell(feed: &Feed, name: &str, window: u64, version: usize, bytes: usize) {
+fn tell(feed: &RowFeed, name: &str, window: u64, version: usize, bytes: usize) {
     let json = format!("{:bytes$}", format!("\"{name} {window} {version}\"")).into();
     let (start_ms, end_ms) = (window * 10, window * 10 + 10);
     let (kind, name) = (RowKind::Cross, name.into());
@@ -51,16 +52,16 @@ struct Client {
 }
 
 impl Client {
-    fn take(&mut self, message: Message) {
+    fn take(&mut self, message: FeedMessage) {
         let (rows, id) = match message {
-            Message::Snapshot { rows, id, .. } => {
+            FeedMessage::Snapshot { rows, id, .. } => {
                 self.snapshots += 1;
                 self.rows.clear();
                 (rows, id)
             }
-            Message::Update { rows, id, .. } => (rows, id),
-            Message::Progress(_) => return assert!(self.is_whole, "progress follows a whole snapshot"),
-            Message::Bye(_) => return,
+            FeedMessage::Update { rows, id, .. } => (rows, id),
+            FeedMessage::Progress(_) => return assert!(self.is_whole, "progress follows a whole snapshot"),
+            FeedMessage::Bye(_) => return,
         };
         self.is_whole = id.is_some();
         let bytes: usize = rows.iter().map(|row| row.json.len()).sum();
@@ -72,11 +73,11 @@ impl Client {
     }
 
     /// Takes all messages that there are without new rows.
-    fn take_all(&mut self, runtime: &Runtime, reader: &mut Reader) {
+    fn take_all(&mut self, runtime: &Runtime, reader: &mut FeedReader) {
         while self.take_one(runtime, reader) {}
     }
 
-    fn take_one(&mut self, runtime: &Runtime, reader: &mut Reader) -> bool {
+    fn take_one(&mut self, runtime: &Runtime, reader: &mut FeedReader) -> bool {
         // A reader waits for nothing but news, and none comes meanwhile.
         let next = runtime.block_on(async {
             tokio::select! { biased; message = reader.next() => message, () = std::future::ready(()) => None }
@@ -169,7 +170,7 @@ proptest! {
         client.take_all(&runtime, &mut reader);
         prop_assert!(client.is_whole);
         let state = feed.board.read();
-        for row in state.latest(&Filter::default(), 1_000, Latest::default()) {
+        for row in state.latest(&Filter::default(), 1_000, LatestFilter::default()) {
             let known = client.rows.get(&(Arc::clone(&row.name), row.end_ms));
             prop_assert_eq!(known.map(|row| &row.json), Some(&row.json));
         }

@@ -1,10 +1,10 @@
 //! Rates as metrics, for alerts: of the first crosses by name the latest rate, how old it is, what it is held
 //! against, and for how many windows there was none. Thousands of names would be too many series.
 
-use super::Text;
+use super::MetricsText;
 use crate::serve::board::progress::now_ms;
 use crate::serve::board::series::{CachedRow, Series};
-use crate::serve::board::{SeriesName, State};
+use crate::serve::board::{BoardState, SeriesName};
 use crossrate_dataflows::market::row::RowKind;
 use crossrate_dataflows::market::value::Value;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 const MOST_MISSING: usize = 100;
 
 /// What is told of a cross in windows of one definition.
-struct Told<'a> {
+struct RateMetrics<'a> {
     name: &'a str,
     window: &'a str,
     /// The latest rate, and the end of its window.
@@ -23,15 +23,15 @@ struct Told<'a> {
     missing: usize,
 }
 
-impl<'a> Told<'a> {
-    fn of(state: &'a State, (kind, name, window): &'a SeriesName, series: &Series) -> Told<'a> {
+impl<'a> RateMetrics<'a> {
+    fn of(state: &'a BoardState, (kind, name, window): &'a SeriesName, series: &Series) -> RateMetrics<'a> {
         debug_assert_eq!(*kind, RowKind::Cross);
         let rate = |row: &&Arc<CachedRow>| number(row, "vwap");
         let closed = || series.rows().rev().filter(|row| row.is_closed());
         let with_rate = closed().take(MOST_MISSING + 1).find(|row| rate(row).is_some());
         let stats = state.series.get(&(RowKind::Stats, Arc::clone(name), Arc::clone(window)));
         let stats = stats.and_then(|stats| stats.rows().rev().find(|row| row.is_closed()));
-        Told {
+        RateMetrics {
             name,
             window,
             rate: with_rate.and_then(|row| Some((number(row, "vwap")?, row.end_ms))),
@@ -52,19 +52,19 @@ fn number(row: &CachedRow, field: &str) -> Option<f64> {
 }
 
 /// The rates of so many names.
-pub(super) fn write(text: &mut Text, state: &State, most: usize) {
+pub(super) fn write(text: &mut MetricsText, state: &BoardState, most: usize) {
     let crosses = || state.series.iter().filter(|((kind, ..), _)| *kind == RowKind::Cross);
     let mut names: Vec<&Arc<str>> = crosses().map(|((_, name, _), _)| name).collect();
     names.dedup();
     let left_out = names.len().saturating_sub(most);
     names.truncate(most);
     let is_told = |name: &Arc<str>| names.binary_search(&name).is_ok();
-    let told: Vec<Told<'_>> = crosses()
+    let told: Vec<RateMetrics<'_>> = crosses()
         .filter(|((_, name, _), _)| is_told(name))
-        .map(|(name, series)| Told::of(state, name, series))
+        .map(|(name, series)| RateMetrics::of(state, name, series))
         .collect();
     let now = now_ms();
-    let mut family = |name, help, value: &dyn Fn(&Told<'_>) -> Option<f64>| {
+    let mut family = |name, help, value: &dyn Fn(&RateMetrics<'_>) -> Option<f64>| {
         text.family(name, "gauge", help);
         for of in &told {
             if let Some(value) = value(of) {

@@ -4,7 +4,7 @@
 
 use crate::config::DayForm;
 use crate::exit::{Exit, Failure};
-use crate::rows::days::{self, GATHERED, Place, ROWS_CSV};
+use crate::rows::days::{self, DayFileKey, GATHERED, ROWS_CSV};
 use crate::sink::append_file::write_failed;
 use anyhow::Result;
 use crossrate_dataflows::market::row::RowKind;
@@ -13,7 +13,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Which file is where.
-pub(super) struct Layout {
+pub(super) struct DaysLayout {
     pub(super) name: String,
     /// The whole path of the folder.
     pub(super) root: PathBuf,
@@ -21,7 +21,7 @@ pub(super) struct Layout {
     pub(super) growing: &'static str,
 }
 
-impl Layout {
+impl DaysLayout {
     pub(super) fn open(form: DayForm, folder: &Path) -> Result<Self> {
         let name = folder.display().to_string();
         let made = match std::fs::create_dir(folder) {
@@ -35,19 +35,19 @@ impl Layout {
                 .because(error)
         })?;
         let growing = if form == DayForm::Csv { ROWS_CSV } else { GATHERED };
-        Ok(Layout { name, root, growing })
+        Ok(DaysLayout { name, root, growing })
     }
 
     pub(super) fn failed(&self, error: std::io::Error) -> Failure {
         write_failed(&self.name, error)
     }
 
-    pub(super) fn path(&self, place: &Place, file: &str) -> PathBuf {
+    pub(super) fn path(&self, place: &DayFileKey, file: &str) -> PathBuf {
         place.path(&self.root, file)
     }
 
     /// Makes the folder of a day's file that is new.
-    pub(super) fn make(&self, place: &Place) -> Result<PathBuf> {
+    pub(super) fn make(&self, place: &DayFileKey) -> Result<PathBuf> {
         let path = self.path(place, self.growing);
         let is_below = |folder: &&Path| *folder != self.root;
         let folders: Vec<_> = path.ancestors().skip(1).take_while(is_below).collect();
@@ -62,7 +62,7 @@ impl Layout {
     }
 
     /// The days that have a file of that name, in either layout.
-    pub(super) fn days(&self, file: &str) -> Result<Vec<Place>> {
+    pub(super) fn days(&self, file: &str) -> Result<Vec<DayFileKey>> {
         Ok(days::places(&self.root, file).map_err(|error| self.failed(error))?)
     }
 
@@ -72,7 +72,7 @@ impl Layout {
     }
 
     /// Which folder and which day's file a whole path is of.
-    pub(super) fn place(&self, key: &str) -> Option<(PathBuf, Place)> {
+    pub(super) fn place(&self, key: &str) -> Option<(PathBuf, DayFileKey)> {
         let path = Path::new(key);
         let name = |path: &Path| path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
         let dated = path.parent().filter(|_| name(path).as_deref() == Some(self.growing))?;
@@ -82,7 +82,7 @@ impl Layout {
         let table = if window.is_some() { above.parent()? } else { above };
         let of = name(table)?;
         let kind = RowKind::ALL.into_iter().find(|kind| kind.schema().table == of)?;
-        Some((table.parent()?.to_owned(), Place { day, kind, window }))
+        Some((table.parent()?.to_owned(), DayFileKey { day, kind, window }))
     }
 }
 
@@ -100,11 +100,11 @@ mod tests {
     #[test]
     fn each_file_is_found_by_its_path() {
         let folder = tempfile::tempdir().expect("a folder");
-        let layout = Layout::open(DayForm::Csv, folder.path()).expect("opened");
+        let layout = DaysLayout::open(DayForm::Csv, folder.path()).expect("opened");
         let mut places = Vec::new();
         for kind in RowKind::ALL {
             for window in [None, Some("10s"), Some("anchored:1d@Europe/Berlin/1m")] {
-                let place = Place { day: 17_650, kind, window: window.map(WindowName::from) };
+                let place = DayFileKey { day: 17_650, kind, window: window.map(WindowName::from) };
                 let path = layout.make(&place).expect("made");
                 std::fs::write(&path, "").expect("written");
                 let known = layout.place(path.to_str().expect("UTF-8"));

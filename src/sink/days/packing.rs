@@ -8,12 +8,12 @@ use std::thread::JoinHandle;
 
 /// Days that wait, and the one under way.
 #[derive(Default)]
-pub(in crate::sink) struct Packing {
+pub(in crate::sink) struct PackQueue {
     pub(in crate::sink) waiting: VecDeque<Pack>,
     under_way: Option<JoinHandle<Result<()>>>,
 }
 
-impl Packing {
+impl PackQueue {
     /// Takes the outcome of the one that is done, and begins the next. With `all`, returns when none is left.
     pub(in crate::sink) fn go_on(&mut self, all: bool) -> Result<()> {
         loop {

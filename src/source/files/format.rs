@@ -1,7 +1,7 @@
 //! What an input is, told by its first bytes: how it is packed, and what its lines are. A name decides only
 //! where bytes leave it open, and tells the symbol of an archive, which stands nowhere else.
 
-use super::Named;
+use super::ArchiveNames;
 use crate::exit::{Exit, Failure};
 use crate::wire::archive;
 use crate::wire::chunk::LineFormat;
@@ -14,7 +14,7 @@ pub(super) mod foreign;
 
 /// How bytes are packed.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub(super) enum Packing {
+pub(super) enum Compression {
     /// Not at all.
     Plain,
     /// One gzip member or more.
@@ -26,12 +26,12 @@ pub(super) enum Packing {
 }
 
 /// What begins like this is packed so; `None` where we know it by name only.
-const MAGICS: [(&[u8], Option<Packing>, &str); 18] = [
-    (b"\x1f\x8b", Some(Packing::Gzip), "gzip"),
-    (b"\x28\xb5\x2f\xfd", Some(Packing::Zstd), "Zstandard"),
-    (b"PK\x03\x04", Some(Packing::Zip), "zip"),
+const MAGICS: [(&[u8], Option<Compression>, &str); 18] = [
+    (b"\x1f\x8b", Some(Compression::Gzip), "gzip"),
+    (b"\x28\xb5\x2f\xfd", Some(Compression::Zstd), "Zstandard"),
+    (b"PK\x03\x04", Some(Compression::Zip), "zip"),
     // Of an archive without members.
-    (b"PK\x05\x06", Some(Packing::Zip), "zip"),
+    (b"PK\x05\x06", Some(Compression::Zip), "zip"),
     (b"\xfd7zXZ\0", None, "xz"),
     (b"BZh", None, "bzip2"),
     (b"\x04\x22\x4d\x18", None, "LZ4"),
@@ -50,7 +50,7 @@ const MAGICS: [(&[u8], Option<Packing>, &str); 18] = [
 
 /// Detects the compression from the first bytes. `None`: more bytes are needed. `complete`: these are all
 /// bytes.
-pub(super) fn packing(head: &[u8], complete: bool) -> Result<Option<Packing>, Failure> {
+pub(super) fn packing(head: &[u8], complete: bool) -> Result<Option<Compression>, Failure> {
     for (magic, packing, name) in MAGICS {
         if head.starts_with(magic) {
             return packing.map(Some).ok_or_else(|| foreign::failure(name));
@@ -58,7 +58,7 @@ pub(super) fn packing(head: &[u8], complete: bool) -> Result<Option<Packing>, Fa
     }
     // A Zstandard file may begin with a frame that is to be skipped.
     if head.len() >= 4 && head[0] & 0xf0 == 0x50 && head[1..4] == *b"\x2a\x4d\x18" {
-        return Ok(Some(Packing::Zstd));
+        return Ok(Some(Compression::Zstd));
     }
     let may_be = |magic: &[u8]| magic.starts_with(head);
     let skippable =
@@ -69,14 +69,14 @@ pub(super) fn packing(head: &[u8], complete: bool) -> Result<Option<Packing>, Fa
     if !complete && (skippable || MAGICS.iter().any(|(magic, ..)| may_be(magic))) {
         return Ok(None);
     }
-    Ok(Some(Packing::Plain))
+    Ok(Some(Compression::Plain))
 }
 
 /// Whether enough is there to tell that content is not packed once more; fails where it is.
 fn is_unpacked(head: &[u8], complete: bool) -> Result<bool, Failure> {
     match packing(head, complete)? {
         None => Ok(false),
-        Some(Packing::Plain) => Ok(true),
+        Some(Compression::Plain) => Ok(true),
         Some(_) => {
             let found = MAGICS.iter().find(|(magic, ..)| head.starts_with(magic));
             let name = found.map_or("Zstandard", |(.., name)| name);
@@ -91,7 +91,11 @@ pub(super) const MOST_HEAD: usize = 64 << 10;
 
 /// What the lines of an input are that begins so; `None` where that takes more bytes. `complete`: there are
 /// no more.
-pub(super) fn lines(head: &[u8], complete: bool, named: &Named<'_>) -> Result<Option<LineFormat>, Failure> {
+pub(super) fn lines(
+    head: &[u8],
+    complete: bool,
+    named: &ArchiveNames<'_>,
+) -> Result<Option<LineFormat>, Failure> {
     if !is_unpacked(head, complete)? || !foreign::is_told(head, complete)? {
         return Ok(None);
     }
@@ -148,7 +152,7 @@ pub(super) fn has_other_columns(head: &[u8]) -> bool {
 fn mapped(
     head: &[u8],
     complete: bool,
-    named: &Named<'_>,
+    named: &ArchiveNames<'_>,
     file: &MappingFile,
 ) -> Result<Option<LineFormat>, Failure> {
     let unusable = |words: String| Failure::new(Exit::Unreachable, words);
@@ -168,7 +172,7 @@ fn mapped(
     Ok(Some(LineFormat::Mapped(Arc::new(mapping))))
 }
 
-fn by_name(first: &[u8], named: &Named<'_>) -> Result<Option<LineFormat>, Failure> {
+fn by_name(first: &[u8], named: &ArchiveNames<'_>) -> Result<Option<LineFormat>, Failure> {
     if named.is_csv() { csv(first, true, named) } else { Ok(Some(LineFormat::Json)) }
 }
 
@@ -178,7 +182,7 @@ fn first_line(text: &[u8]) -> &[u8] {
 
 /// An archive, if its symbol is known. What it holds is told by its header, else by its name, else by its
 /// columns: by these only when the first line is whole.
-fn csv(first: &[u8], is_whole: bool, named: &Named<'_>) -> Result<Option<LineFormat>, Failure> {
+fn csv(first: &[u8], is_whole: bool, named: &ArchiveNames<'_>) -> Result<Option<LineFormat>, Failure> {
     if is_whole {
         foreign::klines(first)?;
     }
@@ -198,7 +202,7 @@ fn csv(first: &[u8], is_whole: bool, named: &Named<'_>) -> Result<Option<LineFor
     Ok(Some(LineFormat::Csv { symbol: symbol.into(), kind }))
 }
 
-impl Named<'_> {
+impl ArchiveNames<'_> {
     /// The symbol that `--symbol` or a name tells.
     fn symbol_of_archive(&self) -> Option<String> {
         let told = || self.names().find_map(name_of).map(|(symbol, _)| symbol);
@@ -223,26 +227,26 @@ mod tests {
 
     #[test]
     fn packings_are_told_by_the_fewest_bytes() {
-        let cases: [(&[u8], Option<Packing>); 14] = [
+        let cases: [(&[u8], Option<Compression>); 14] = [
             (b"", None),
-            (b"{", Some(Packing::Plain)),
-            (b"1", Some(Packing::Plain)),
+            (b"{", Some(Compression::Plain)),
+            (b"1", Some(Compression::Plain)),
             (b"\x1f", None),
-            (b"\x1f\x8b", Some(Packing::Gzip)),
-            (b"\x1f\x1f", Some(Packing::Plain)),
+            (b"\x1f\x8b", Some(Compression::Gzip)),
+            (b"\x1f\x1f", Some(Compression::Plain)),
             (b"\x28\xb5\x2f", None),
-            (b"\x28\xb5\x2f\xfd", Some(Packing::Zstd)),
+            (b"\x28\xb5\x2f\xfd", Some(Compression::Zstd)),
             (b"\x5a\x2a", None),
-            (b"\x5a\x2a\x4d\x18", Some(Packing::Zstd)),
-            (b"\x5a\x2a\x4d\x19", Some(Packing::Plain)),
+            (b"\x5a\x2a\x4d\x18", Some(Compression::Zstd)),
+            (b"\x5a\x2a\x4d\x19", Some(Compression::Plain)),
             (b"PK\x03", None),
-            (b"PK\x03\x04", Some(Packing::Zip)),
-            (b"PK\x05\x06", Some(Packing::Zip)),
+            (b"PK\x03\x04", Some(Compression::Zip)),
+            (b"PK\x05\x06", Some(Compression::Zip)),
         ];
         for (head, expected) in cases {
             assert_eq!(packing(head, false).expect("known"), expected, "{head:?}");
             let complete = packing(head, true).expect("known");
-            assert_eq!(complete, expected.or(Some(Packing::Plain)), "{head:?}, complete");
+            assert_eq!(complete, expected.or(Some(Compression::Plain)), "{head:?}, complete");
         }
         for (foreign, name) in [(&b"BZh91AY"[..], "bzip2"), (b"\xfd7zXZ\0", "xz"), (b"PAR1....", "Parquet")] {
             let told = packing(foreign, false).expect_err("not read").to_string();
@@ -250,8 +254,8 @@ mod tests {
         }
     }
 
-    fn named<'a>(name: &'a str, symbol: Option<&'a str>) -> Named<'a> {
-        Named { file: (!name.is_empty()).then_some(name), member: None, symbol, mapping: None }
+    fn named<'a>(name: &'a str, symbol: Option<&'a str>) -> ArchiveNames<'a> {
+        ArchiveNames { file: (!name.is_empty()).then_some(name), member: None, symbol, mapping: None }
     }
 
     fn told(head: &[u8], complete: bool, name: &str, symbol: Option<&str>) -> String {
@@ -394,7 +398,7 @@ mod tests {
 
     #[test]
     fn a_members_name_comes_before_the_archives() {
-        let named = Named {
+        let named = ArchiveNames {
             file: Some("A-trades-1.zip"),
             member: Some("b-trades-1.csv"),
             symbol: None,

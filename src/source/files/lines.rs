@@ -4,10 +4,10 @@
 //! whole is copied, into the next one. Where much is there, chunks are of [`CHUNK`] bytes; from a pipe what
 //! is there goes at once.
 
-use super::prefix::Recognition;
-use super::{Named, format};
+use super::prefix::PrefixMatch;
+use super::{ArchiveNames, format};
 use crate::exit::{Exit, Failure};
-use crate::source::{Closed, Delivery, Feed};
+use crate::source::{Delivery, Feed, FeedClosed};
 use crate::wire::archive;
 use crate::wire::chunk::{Chunk, Framing, LineFormat, Prefix};
 use crate::workers::Waker;
@@ -24,22 +24,22 @@ pub(super) const LONGEST: usize = (16 << 20) + (64 << 10);
 
 /// Why reading stops before the end.
 #[derive(Debug)]
-pub(super) enum Stop {
+pub(super) enum ReadStop {
     /// The run is ending.
     Closed,
     /// The input cannot be read.
     Failed(Failure),
 }
 
-impl From<Closed> for Stop {
-    fn from(Closed: Closed) -> Self {
-        Stop::Closed
+impl From<FeedClosed> for ReadStop {
+    fn from(FeedClosed: FeedClosed) -> Self {
+        ReadStop::Closed
     }
 }
 
-impl From<Failure> for Stop {
+impl From<Failure> for ReadStop {
     fn from(failure: Failure) -> Self {
-        Stop::Failed(failure)
+        ReadStop::Failed(failure)
     }
 }
 
@@ -84,23 +84,23 @@ impl Bytes<'_> {
 }
 
 /// Cuts and hands over the lines of one partition.
-pub(super) struct Lines<'a> {
+pub(super) struct LineCutter<'a> {
     feed: &'a Feed,
     waker: &'a Waker,
     most_lines: usize,
     /// Records still to be passed over.
     skip: u64,
-    recognition: Option<Recognition>,
+    recognition: Option<PrefixMatch>,
     /// What was read and not yet handed over.
     chunk: Chunk,
     /// Bytes of all members before the chunk.
     passed: u64,
 }
 
-impl<'a> Lines<'a> {
+impl<'a> LineCutter<'a> {
     pub(super) fn new(start: &Start, feed: &'a Feed, waker: &'a Waker) -> Self {
-        let recognition = (start.remember || start.known.is_some()).then(|| Recognition::new(start.known));
-        Lines {
+        let recognition = (start.remember || start.known.is_some()).then(|| PrefixMatch::new(start.known));
+        LineCutter {
             feed,
             waker,
             most_lines: start.most_lines.max(1),
@@ -113,7 +113,7 @@ impl<'a> Lines<'a> {
 
     /// Hands over the lines of a member, which is all there is but in a zip. There the end of a member ends
     /// its last line.
-    pub(super) fn member(&mut self, bytes: &mut Bytes<'_>, named: &Named<'_>) -> Result<(), Stop> {
+    pub(super) fn member(&mut self, bytes: &mut Bytes<'_>, named: &ArchiveNames<'_>) -> Result<(), ReadStop> {
         let mut format = None;
         // Where the chunk may hold the end of a line.
         let mut unseen = 0;
@@ -152,7 +152,7 @@ impl<'a> Lines<'a> {
     }
 
     /// There is no more.
-    pub(super) fn end(mut self) -> Result<(), Stop> {
+    pub(super) fn end(mut self) -> Result<(), ReadStop> {
         match &mut self.recognition {
             Some(recognition) => Ok(recognition.end()?),
             None => Ok(()),
@@ -166,7 +166,7 @@ impl<'a> Lines<'a> {
     }
 
     /// Hands whole lines over, so many at a time at most.
-    fn cut(&mut self, mut chunk: Chunk, format: &LineFormat) -> Result<(), Stop> {
+    fn cut(&mut self, mut chunk: Chunk, format: &LineFormat) -> Result<(), ReadStop> {
         let mut begun = 0;
         while let Some(length) = length_of(&chunk.bytes[begun..], self.most_lines) {
             let mut part = self.fresh();
@@ -181,7 +181,7 @@ impl<'a> Lines<'a> {
     }
 
     /// Notes bytes that were read.
-    fn take(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+    fn take(&mut self, bytes: &[u8]) -> Result<(), ReadStop> {
         self.passed += bytes.len() as u64;
         match &mut self.recognition {
             Some(recognition) => Ok(recognition.take(bytes)?),
@@ -190,7 +190,7 @@ impl<'a> Lines<'a> {
     }
 
     /// Hands a chunk over, but for the records that are to be passed over.
-    fn hand_over(&mut self, mut chunk: Chunk, format: &LineFormat) -> Result<(), Stop> {
+    fn hand_over(&mut self, mut chunk: Chunk, format: &LineFormat) -> Result<(), ReadStop> {
         if self.skip > 0 {
             let length = pass_over(&chunk.bytes, &mut self.skip, format);
             chunk.bytes.drain(..length);
@@ -200,7 +200,7 @@ impl<'a> Lines<'a> {
             return Ok(());
         }
         chunk.framing = Framing::Lines(format.clone());
-        chunk.read = self.recognition.as_ref().map(Recognition::so_far);
+        chunk.read = self.recognition.as_ref().map(PrefixMatch::so_far);
         self.feed.push(Delivery::Chunk(chunk))?;
         (self.waker)();
         Ok(())
@@ -215,7 +215,7 @@ impl<'a> Lines<'a> {
 
     /// Hands over the head of the chunk's first line, which is too long for any record. The rest of the line
     /// is not kept, however long it is; what follows it is the next chunk.
-    fn cut_short(&mut self, bytes: &mut Bytes<'_>, format: &LineFormat) -> Result<(), Stop> {
+    fn cut_short(&mut self, bytes: &mut Bytes<'_>, format: &LineFormat) -> Result<(), ReadStop> {
         let mut head = std::mem::take(&mut self.chunk);
         let mut rest = head.bytes.split_off(LONGEST);
         self.take(&head.bytes)?;
@@ -293,7 +293,7 @@ fn pass_over(bytes: &[u8], records: &mut u64, format: &LineFormat) -> usize {
 }
 
 /// Reads of a member only as much as tells what its lines are.
-pub(super) fn look(bytes: &mut Bytes<'_>, named: &Named<'_>) -> Result<(), Stop> {
+pub(super) fn look(bytes: &mut Bytes<'_>, named: &ArchiveNames<'_>) -> Result<(), ReadStop> {
     let mut head = Vec::new();
     let mut buffer = [0; 4 << 10];
     loop {

@@ -1,8 +1,8 @@
 //! An input member by member, its lines undecoded: for a look at what it is, on the caller's thread.
 
 use super::format::{self, MOST_HEAD};
-use super::lines::{Bytes, LONGEST, Stop, failed};
-use super::{Input, Named, unpack};
+use super::lines::{Bytes, LONGEST, ReadStop, failed};
+use super::{ArchiveNames, InputFile, unpack};
 use crate::exit::Failure;
 use crate::wire::chunk::LineFormat;
 use crate::wire::format::Format;
@@ -11,15 +11,15 @@ use std::ops::ControlFlow;
 
 /// A member of an archive of files, or all of an input.
 #[derive(Debug)]
-pub struct Part<'a> {
+pub struct ArchivePart<'a> {
     number: usize,
-    named: Named<'a>,
+    named: ArchiveNames<'a>,
     /// Its first lines, or all of it.
     head: Vec<u8>,
     is_complete: bool,
 }
 
-impl Part<'_> {
+impl ArchivePart<'_> {
     /// Its place among the members, from 0.
     pub fn number(&self) -> usize {
         self.number
@@ -41,7 +41,7 @@ impl Part<'_> {
             Format::Binance => None,
             Format::Mapped(mapping) => Some(mapping),
         };
-        let named = Named { mapping, symbol: symbol.or(self.named.symbol), ..self.named };
+        let named = ArchiveNames { mapping, symbol: symbol.or(self.named.symbol), ..self.named };
         // So much of a head tells it.
         let is_complete = self.is_complete || self.head.len() >= MOST_HEAD;
         let told = format::lines(&self.head, is_complete, &named).map_err(|failure| match named.member {
@@ -52,32 +52,32 @@ impl Part<'_> {
     }
 }
 
-impl Input {
+impl InputFile {
     /// Gives its lines, many at a time, until it is told to stop.
-    pub fn parts(self, take: &mut dyn FnMut(&Part<'_>, &[u8]) -> ControlFlow<()>) -> Result<()> {
+    pub fn parts(self, take: &mut dyn FnMut(&ArchivePart<'_>, &[u8]) -> ControlFlow<()>) -> Result<()> {
         let name = self.name;
-        let outcome = self.place.raw().map_err(Stop::from).and_then(|(raw, file)| {
+        let outcome = self.place.raw().map_err(ReadStop::from).and_then(|(raw, file)| {
             let symbol = self.symbol.as_deref();
-            let named = Named { file: file.as_deref(), member: None, symbol, mapping: None };
+            let named = ArchiveNames { file: file.as_deref(), member: None, symbol, mapping: None };
             let mut numbers = 0..;
             unpack::members(raw, &named, &mut |bytes, named| {
                 member(bytes, named, numbers.next().unwrap_or_default(), take)
             })
         });
         match outcome {
-            Ok(()) | Err(Stop::Closed) => Ok(()),
-            Err(Stop::Failed(failure)) => Err(failure).with_context(|| format!("cannot read {name}")),
+            Ok(()) | Err(ReadStop::Closed) => Ok(()),
+            Err(ReadStop::Failed(failure)) => Err(failure).with_context(|| format!("cannot read {name}")),
         }
     }
 }
 
 fn member(
     bytes: &mut Bytes<'_>,
-    named: &Named<'_>,
+    named: &ArchiveNames<'_>,
     number: usize,
-    take: &mut dyn FnMut(&Part<'_>, &[u8]) -> ControlFlow<()>,
-) -> Result<(), Stop> {
-    let mut part: Option<Part<'_>> = None;
+    take: &mut dyn FnMut(&ArchivePart<'_>, &[u8]) -> ControlFlow<()>,
+) -> Result<(), ReadStop> {
+    let mut part: Option<ArchivePart<'_>> = None;
     let mut buffer = Vec::new();
     let (mut passed, mut is_cut) = (0, false);
     loop {
@@ -105,10 +105,10 @@ fn member(
         if end > 0 {
             let part = part.get_or_insert_with(|| {
                 let head = buffer[..buffer.len().min(MOST_HEAD)].to_vec();
-                Part { number, named: *named, head, is_complete: ended || outcome.is_err() }
+                ArchivePart { number, named: *named, head, is_complete: ended || outcome.is_err() }
             });
             if take(part, &buffer[..end]).is_break() {
-                return Err(Stop::Closed);
+                return Err(ReadStop::Closed);
             }
             buffer.drain(..end);
         }

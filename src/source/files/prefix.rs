@@ -9,7 +9,7 @@ use crate::wire::chunk::Prefix;
 use xxhash_rust::xxh3::Xxh3;
 
 /// What is read, while it is compared to what an earlier run read.
-pub(super) struct Recognition {
+pub(super) struct PrefixMatch {
     hash: Xxh3,
     bytes: u64,
     /// What is still to be found again.
@@ -19,9 +19,9 @@ pub(super) struct Recognition {
     within_line: bool,
 }
 
-impl Recognition {
+impl PrefixMatch {
     pub(super) fn new(known: Option<Prefix>) -> Self {
-        Recognition { hash: Xxh3::new(), bytes: 0, known, last: b'\n', within_line: false }
+        PrefixMatch { hash: Xxh3::new(), bytes: 0, known, last: b'\n', within_line: false }
     }
 
     /// Takes the bytes that come next.
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     fn read(known: Option<Prefix>, content: &str, step: usize) -> Result<Prefix, String> {
-        let mut recognition = Recognition::new(known);
+        let mut recognition = PrefixMatch::new(known);
         for bytes in content.as_bytes().chunks(step) {
             recognition.take(bytes).map_err(|failure| failure.to_string())?;
         }

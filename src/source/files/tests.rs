@@ -1,8 +1,8 @@
 //! What a reader hands over, for every way in which the same lines may lie on a disk.
 
-use super::lines::{Bytes, LONGEST, Lines, Stop};
+use super::lines::{Bytes, LONGEST, LineCutter, ReadStop};
 use super::*;
-use crate::source::Taken;
+use crate::source::TakenDelivery;
 use crate::wire::chunk::{Chunk, Framing, LineFormat, Prefix};
 use crate::wire::format::Format;
 use crate::wire::{self, Record, Scratch};
@@ -25,9 +25,11 @@ fn drain(feed: &Feed) -> (Vec<Chunk>, Option<String>) {
     loop {
         match feed.pop() {
             None => std::thread::yield_now(),
-            Some(Taken::Delivery(Delivery::Chunk(chunk))) => chunks.push(chunk),
-            Some(Taken::Delivery(Delivery::End)) => return (chunks, None),
-            Some(Taken::Delivery(Delivery::Failed(error))) => return (chunks, Some(format!("{error:#}"))),
+            Some(TakenDelivery::Delivery(Delivery::Chunk(chunk))) => chunks.push(chunk),
+            Some(TakenDelivery::Delivery(Delivery::End)) => return (chunks, None),
+            Some(TakenDelivery::Delivery(Delivery::Failed(error))) => {
+                return (chunks, Some(format!("{error:#}")));
+            }
             Some(other) => panic!("{other:?}"),
         }
     }
@@ -52,8 +54,8 @@ fn records(chunks: &[Chunk]) -> Vec<String> {
 
 /// What is read of a file from a record on.
 fn read(path: &Path, symbol: Option<&str>, start: Start) -> Result<(Vec<Chunk>, Option<String>), String> {
-    let reading = Reading { symbol, format: &Format::default() };
-    let input = Input::open(path, &reading, false).map_err(|error| format!("{error:#}"))?;
+    let reading = FileDecoding { symbol, format: &Format::default() };
+    let input = InputFile::open(path, &reading, false).map_err(|error| format!("{error:#}"))?;
     let feed = Feed::new(4);
     let reader = input.spawn(0, start, Arc::clone(&feed), nobody()).expect("a thread");
     let drained = drain(&feed);
@@ -259,14 +261,14 @@ impl Read for Pieces<'_> {
 fn cut(bytes: &[u8], sizes: &[usize], live: bool, name: &str, start: &Start) -> Result<Vec<Chunk>, String> {
     let feed = Feed::new(1 << 20);
     let waker = nobody();
-    let mut lines = Lines::new(start, &feed, &waker);
+    let mut lines = LineCutter::new(start, &feed, &waker);
     let mut pieces = Pieces { bytes, sizes: sizes.to_vec(), turn: 0 };
-    let named = Named { file: Some(name), member: None, symbol: None, mapping: None };
+    let named = ArchiveNames { file: Some(name), member: None, symbol: None, mapping: None };
     let outcome = lines.member(&mut Bytes { from: &mut pieces, live }, &named).and_then(|()| lines.end());
     match outcome {
         Ok(()) => feed.push(Delivery::End).expect("open"),
-        Err(Stop::Failed(failure)) => return Err(failure.to_string()),
-        Err(Stop::Closed) => panic!("nobody closes it"),
+        Err(ReadStop::Failed(failure)) => return Err(failure.to_string()),
+        Err(ReadStop::Closed) => panic!("nobody closes it"),
     }
     Ok(drain(&feed).0)
 }

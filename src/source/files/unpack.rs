@@ -5,10 +5,10 @@
 //! headers alone may tell of what was deleted, and need not tell lengths. The directory stands at the end, so
 //! a zip that comes through a pipe is put into a temporary file first.
 
-use super::Named;
-use super::format::{self, Packing};
+use super::ArchiveNames;
+use super::format::{self, Compression};
 use super::gzip::Gzip;
-use super::lines::{Bytes, Stop};
+use super::lines::{Bytes, ReadStop};
 use crate::exit::{Exit, Failure};
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, ErrorKind, Read, Seek, SeekFrom};
@@ -19,7 +19,7 @@ use zip::result::ZipError;
 const PACKED: usize = 64 << 10;
 
 /// Where bytes come from.
-pub(super) enum Raw {
+pub(super) enum ByteSource {
     /// A regular file, at its beginning.
     File(File),
     /// What can be read once: a pipe, a terminal, a device.
@@ -32,36 +32,40 @@ pub(super) enum Raw {
 }
 
 /// Takes members one by one.
-pub(super) type TakeMember<'a> = dyn FnMut(&mut Bytes<'_>, &Named<'_>) -> Result<(), Stop> + 'a;
+pub(super) type TakeMember<'a> = dyn FnMut(&mut Bytes<'_>, &ArchiveNames<'_>) -> Result<(), ReadStop> + 'a;
 
 /// Gives the content of each member in turn; what is no zip has one.
-pub(super) fn members(raw: Raw, named: &Named<'_>, take: &mut TakeMember<'_>) -> Result<(), Stop> {
+pub(super) fn members(
+    raw: ByteSource,
+    named: &ArchiveNames<'_>,
+    take: &mut TakeMember<'_>,
+) -> Result<(), ReadStop> {
     let unreadable = |error: io::Error| unreadable(&error);
     let mut head = Vec::new();
-    let (packing, mut content, live): (Packing, Box<dyn Read>, bool) = match raw {
-        Raw::File(mut file) => {
+    let (packing, mut content, live): (Compression, Box<dyn Read>, bool) = match raw {
+        ByteSource::File(mut file) => {
             let packing = packing(&mut file, &mut head)?;
             file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
-            if packing == Packing::Zip {
+            if packing == Compression::Zip {
                 return zip(file, named, take);
             }
             (packing, Box::new(file), false)
         }
-        Raw::Stream { mut from, live } => {
+        ByteSource::Stream { mut from, live } => {
             let packing = packing(&mut from, &mut head)?;
             let mut whole = Cursor::new(head).chain(from);
-            if packing == Packing::Zip {
+            if packing == Compression::Zip {
                 return zip(spool(&mut whole)?, named, take);
             }
             (packing, Box::new(whole), live)
         }
     };
     match packing {
-        Packing::Plain | Packing::Zip => {}
-        Packing::Gzip => {
+        Compression::Plain | Compression::Zip => {}
+        Compression::Gzip => {
             content = Box::new(Gzip::new(BufReader::with_capacity(PACKED, content)));
         }
-        Packing::Zstd => {
+        Compression::Zstd => {
             let packed = BufReader::with_capacity(PACKED, content);
             content = Box::new(zstd::Decoder::with_buffer(packed).map_err(unreadable)?);
         }
@@ -70,7 +74,7 @@ pub(super) fn members(raw: Raw, named: &Named<'_>, take: &mut TakeMember<'_>) ->
 }
 
 /// Reads as many bytes as it takes to tell how the rest is packed, and no more than are there.
-pub(super) fn packing(from: &mut dyn Read, head: &mut Vec<u8>) -> Result<Packing, Stop> {
+pub(super) fn packing(from: &mut dyn Read, head: &mut Vec<u8>) -> Result<Compression, ReadStop> {
     let mut buffer = [0; 512];
     let mut complete = false;
     loop {
@@ -106,7 +110,7 @@ fn spool(from: &mut dyn Read) -> Result<File, Failure> {
     })
 }
 
-fn zip(file: File, named: &Named<'_>, take: &mut TakeMember<'_>) -> Result<(), Stop> {
+fn zip(file: File, named: &ArchiveNames<'_>, take: &mut TakeMember<'_>) -> Result<(), ReadStop> {
     let broken = |error: ZipError| {
         Failure::new(Exit::Unreachable, format!("this zip cannot be read: {error}"))
             .hint("get it again if it is damaged or cut off")
@@ -136,10 +140,10 @@ fn zip(file: File, named: &Named<'_>, take: &mut TakeMember<'_>) -> Result<(), S
             Failure::new(Exit::Unreachable, format!("its member {name} cannot be unpacked: {error}"))
                 .hint("unpack it with the program that made it, or make it with plain deflate")
         })?;
-        let named = Named { member: Some(&name), ..*named };
+        let named = ArchiveNames { member: Some(&name), ..*named };
         take(&mut Bytes { from: &mut member, live: false }, &named).map_err(|stop| match stop {
-            Stop::Failed(failure) => Stop::Failed(of_member(&name, &failure)),
-            Stop::Closed => Stop::Closed,
+            ReadStop::Failed(failure) => ReadStop::Failed(of_member(&name, &failure)),
+            ReadStop::Closed => ReadStop::Closed,
         })?;
     }
     if !found {

@@ -4,11 +4,11 @@
 //! By the SHA-256 of the `.CHECKSUM` file beside it where there is one, as the exchange publishes them; else,
 //! where rows are committed, by unpacking it once for the CRC within it.
 
-use super::format::Packing;
-use super::lines::Stop;
-use super::unpack::{self, Raw};
-use super::{Named, file_name};
-use crate::checksum::{Summed, told};
+use super::format::Compression;
+use super::lines::ReadStop;
+use super::unpack::{self, ByteSource};
+use super::{ArchiveNames, file_name};
+use crate::checksum::{HashingWriter, told};
 use crate::exit::{Exit, Failure};
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
@@ -27,10 +27,10 @@ pub(super) fn verify(
     file: &mut File,
     is_committed: bool,
     interrupted: &AtomicBool,
-) -> Result<(), Stop> {
+) -> Result<(), ReadStop> {
     let mut rewound =
         || file.seek(SeekFrom::Start(0)).and_then(|_| file.try_clone()).map_err(|error| unreadable(&error));
-    if unpack::packing(&mut rewound()?, &mut Vec::new())? == Packing::Plain {
+    if unpack::packing(&mut rewound()?, &mut Vec::new())? == Compression::Plain {
         rewound()?;
         return Ok(());
     }
@@ -74,8 +74,8 @@ fn published(path: &Path) -> Result<Option<(PathBuf, String)>, Failure> {
     Ok(Some((beside, sum)))
 }
 
-fn compare(mut file: File, beside: &Path, wanted: &str, interrupted: &AtomicBool) -> Result<(), Stop> {
-    let mut summed = Summed::new(io::sink());
+fn compare(mut file: File, beside: &Path, wanted: &str, interrupted: &AtomicBool) -> Result<(), ReadStop> {
+    let mut summed = HashingWriter::new(io::sink());
     read_all(&mut file, interrupted, |bytes| summed.add(bytes))
         .map_err(|stop| stop.named(|error| unreadable(&error)))?;
     let (_, found) = summed.finish();
@@ -88,14 +88,14 @@ fn compare(mut file: File, beside: &Path, wanted: &str, interrupted: &AtomicBool
         .into())
 }
 
-fn unpack_once(file: File, path: &Path, interrupted: &AtomicBool) -> Result<(), Stop> {
+fn unpack_once(file: File, path: &Path, interrupted: &AtomicBool) -> Result<(), ReadStop> {
     let damaged = |error: io::Error| {
         Failure::new(Exit::Unreachable, format!("it is damaged or cut off: {error}"))
             .hint("get it again; nothing of it was read (--no-verify reads it as far as it goes)")
     };
     let name = file_name(path);
-    let named = Named { file: name.as_deref(), member: None, symbol: None, mapping: None };
-    unpack::members(Raw::File(file), &named, &mut |bytes, _| {
+    let named = ArchiveNames { file: name.as_deref(), member: None, symbol: None, mapping: None };
+    unpack::members(ByteSource::File(file), &named, &mut |bytes, _| {
         read_all(bytes.from, interrupted, |_| {}).map_err(|stop| stop.named(damaged))
     })
 }
@@ -107,10 +107,10 @@ enum Broken {
 }
 
 impl Broken {
-    fn named(self, failed: impl FnOnce(io::Error) -> Failure) -> Stop {
+    fn named(self, failed: impl FnOnce(io::Error) -> Failure) -> ReadStop {
         match self {
-            Broken::Interrupted => Stop::Closed,
-            Broken::Failed(error) => Stop::Failed(failed(error)),
+            Broken::Interrupted => ReadStop::Closed,
+            Broken::Failed(error) => ReadStop::Failed(failed(error)),
         }
     }
 }

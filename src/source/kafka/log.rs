@@ -1,10 +1,10 @@
 //! One partition's log: fills chunks from librdkafka's queue, and knows whether it is at the end.
 
-use super::Client;
-use crate::kafka::queue::{Queue, Record};
+use super::SourceClient;
+use crate::kafka::queue::{Queue, QueuedRecord};
 use crate::source::registry::Registry;
-use crate::source::{Closed, Delivery, Feed};
-use crate::wire::chunk::{Chunk, Framing, Message};
+use crate::source::{Delivery, Feed, FeedClosed};
+use crate::wire::chunk::{Chunk, ChunkMessage, Framing};
 use crate::wire::mapping::{LastSchema, Mapping};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 /// Where a partition begins and ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Plan {
+pub(super) struct PartitionRange {
     pub(super) number: u32,
     /// The first record to read.
     pub(super) from: i64,
@@ -26,7 +26,7 @@ pub(super) struct Plan {
 
 /// How chunks are filled.
 #[derive(Debug, Clone)]
-pub(super) struct Filling {
+pub(super) struct FetchLimits {
     pub(super) topic: String,
     pub(super) records: usize,
     pub(super) bytes: usize,
@@ -40,17 +40,17 @@ pub(super) struct Filling {
     pub(super) registry: Option<Arc<Registry>>,
 }
 
-impl Filling {
+impl FetchLimits {
     /// The schema that a record needs before it can be decoded, and that is not there.
     #[inline]
-    fn missing(&self, record: &Record<'_>, last: &mut LastSchema) -> Option<u32> {
+    fn missing(&self, record: &QueuedRecord<'_>, last: &mut LastSchema) -> Option<u32> {
         self.registry.as_ref()?;
         self.mapping.as_ref()?.missing_schema(record.value?, last)
     }
 }
 
 /// A partition that is being read.
-pub(super) struct Log {
+pub(super) struct PartitionLog {
     pub(super) number: u32,
     queue: Queue,
     feed: Arc<Feed>,
@@ -59,15 +59,15 @@ pub(super) struct Log {
     pub(super) next: i64,
     end: Option<i64>,
     ended: bool,
-    silence: Silence,
+    silence: IdleDetector,
     /// Records of which the last one needs a schema that was asked for.
-    held: Option<Held>,
+    held: Option<ChunkAwaitingSchema>,
     /// The schema of the last record.
     schema: LastSchema,
 }
 
 /// Records that wait for a schema.
-struct Held {
+struct ChunkAwaitingSchema {
     chunk: Chunk,
     /// The last of them.
     value: std::ops::Range<usize>,
@@ -75,7 +75,7 @@ struct Held {
 
 /// Whether nothing comes because there is nothing.
 #[derive(Debug)]
-struct Silence {
+struct IdleDetector {
     since: Instant,
     /// The broker said that the log ends here, and nothing came since.
     at_end: bool,
@@ -87,7 +87,7 @@ struct Silence {
 
 /// What came of reading.
 #[derive(Debug)]
-pub(super) enum Came {
+pub(super) enum PollOutcome {
     /// Records, or the news that there are none.
     Something,
     /// Nothing.
@@ -98,10 +98,10 @@ pub(super) enum Came {
     NoSchema(String),
 }
 
-impl Log {
-    pub(super) fn new(plan: &Plan, queue: Queue, feed: Arc<Feed>) -> Self {
-        let silence = Silence { since: Instant::now(), at_end: false, asked: false, confirmed: None };
-        Log {
+impl PartitionLog {
+    pub(super) fn new(plan: &PartitionRange, queue: Queue, feed: Arc<Feed>) -> Self {
+        let silence = IdleDetector { since: Instant::now(), at_end: false, asked: false, confirmed: None };
+        PartitionLog {
             number: plan.number,
             queue,
             feed,
@@ -115,9 +115,9 @@ impl Log {
     }
 
     /// Takes what is there, a chunk at most, and hands it over at once.
-    pub(super) fn read(&mut self, filling: &Filling) -> Result<Came, Closed> {
+    pub(super) fn read(&mut self, filling: &FetchLimits) -> Result<PollOutcome, FeedClosed> {
         if self.ended || self.feed.is_full() {
-            return Ok(Came::Nothing);
+            return Ok(PollOutcome::Nothing);
         }
         if let Some(held) = self.held.take() {
             return self.release(held, filling);
@@ -126,12 +126,12 @@ impl Log {
             return self.close();
         }
         let mut chunk = None;
-        let mut last = Came::Nothing;
+        let mut last = PollOutcome::Nothing;
         let mut at_end = false;
         // Up to there, behind the last record, is nothing to be read: control records, and what was aborted.
         let mut empty_to = self.next;
         while let Some(event) = self.queue.poll() {
-            last = Came::Something;
+            last = PollOutcome::Something;
             match event {
                 Ok(record) if self.end.is_some_and(|end| record.offset >= end) => {
                     (at_end, empty_to) = (true, self.end.unwrap_or(empty_to));
@@ -144,7 +144,7 @@ impl Log {
                     if missing.is_some() {
                         let value =
                             chunk.bytes.len() - record.value.map_or(0, <[u8]>::len)..chunk.bytes.len();
-                        let held = Held { chunk: std::mem::take(chunk), value };
+                        let held = ChunkAwaitingSchema { chunk: std::mem::take(chunk), value };
                         return self.release(held, filling);
                     }
                     let Framing::Messages(messages) = &chunk.framing else { break };
@@ -157,12 +157,13 @@ impl Log {
                     (at_end, empty_to) =
                         (true, self.end.map_or(self.queue.end(), |end| end.min(self.queue.end())));
                 }
-                Err(error) => last = Came::Error(error),
+                Err(error) => last = PollOutcome::Error(error),
             }
             break;
         }
         if let Some(chunk) = chunk {
-            self.silence = Silence { since: Instant::now(), at_end: false, asked: false, confirmed: None };
+            self.silence =
+                IdleDetector { since: Instant::now(), at_end: false, asked: false, confirmed: None };
             self.feed.push_over(Delivery::Chunk(chunk))?;
         }
         if empty_to > self.next {
@@ -179,8 +180,12 @@ impl Log {
     }
 
     /// Hands over what waits for a schema, or goes on waiting.
-    fn release(&mut self, held: Held, filling: &Filling) -> Result<Came, Closed> {
-        self.silence = Silence { since: Instant::now(), at_end: false, asked: false, confirmed: None };
+    fn release(
+        &mut self,
+        held: ChunkAwaitingSchema,
+        filling: &FetchLimits,
+    ) -> Result<PollOutcome, FeedClosed> {
+        self.silence = IdleDetector { since: Instant::now(), at_end: false, asked: false, confirmed: None };
         let needed = filling.mapping.as_ref().zip(filling.registry.as_ref());
         let missing = needed.and_then(|(mapping, registry)| {
             let id = mapping.missing_schema(&held.chunk.bytes[held.value.clone()], &mut self.schema)?;
@@ -188,22 +193,22 @@ impl Log {
             Some(registry.refusal())
         });
         match missing {
-            Some(Some(words)) => Ok(Came::NoSchema(words)),
+            Some(Some(words)) => Ok(PollOutcome::NoSchema(words)),
             Some(None) => {
                 self.held = Some(held);
-                Ok(Came::Nothing)
+                Ok(PollOutcome::Nothing)
             }
             None => {
                 self.feed.push_over(Delivery::Chunk(held.chunk))?;
-                Ok(Came::Something)
+                Ok(PollOutcome::Something)
             }
         }
     }
 
-    fn close(&mut self) -> Result<Came, Closed> {
+    fn close(&mut self) -> Result<PollOutcome, FeedClosed> {
         self.ended = true;
         self.feed.push_over(Delivery::End)?;
-        Ok(Came::Something)
+        Ok(PollOutcome::Something)
     }
 
     /// Whether nothing more is read.
@@ -212,7 +217,7 @@ impl Log {
     }
 
     /// The broker has said that the log ends here.
-    fn reached_end(&mut self, filling: &Filling) -> Result<(), Closed> {
+    fn reached_end(&mut self, filling: &FetchLimits) -> Result<(), FeedClosed> {
         self.silence.at_end = true;
         if std::mem::take(&mut self.silence.asked)
             && filling.idle_timeout.is_some_and(|timeout| self.silence.since.elapsed() >= timeout)
@@ -230,9 +235,9 @@ impl Log {
     /// look again.
     pub(super) fn watch_silence(
         &mut self,
-        client: &Client,
-        filling: &Filling,
-    ) -> Result<Option<Duration>, Closed> {
+        client: &SourceClient,
+        filling: &FetchLimits,
+    ) -> Result<Option<Duration>, FeedClosed> {
         let Some(timeout) = filling.idle_timeout else { return Ok(None) };
         if self.end.is_some() || !self.silence.at_end {
             return Ok(None);
@@ -257,7 +262,7 @@ impl Log {
     }
 
     /// Asks the broker where the log ends, if we are there.
-    pub(super) fn ask(&mut self, client: &Client, topic: &str) {
+    pub(super) fn ask(&mut self, client: &SourceClient, topic: &str) {
         // What was taken already would come once more.
         if !self.ended && self.silence.at_end && !self.queue.holds_some() {
             let here = Offset::Offset(self.next);
@@ -266,12 +271,12 @@ impl Log {
     }
 
     /// The run cannot go on.
-    pub(super) fn fail(&self, error: anyhow::Error) -> Result<(), Closed> {
+    pub(super) fn fail(&self, error: anyhow::Error) -> Result<(), FeedClosed> {
         self.feed.push_over(Delivery::Failed(error))
     }
 }
 
-fn emptied(mut chunk: Chunk, filling: &Filling) -> Chunk {
+fn emptied(mut chunk: Chunk, filling: &FetchLimits) -> Chunk {
     chunk.mapping.clone_from(&filling.mapping);
     match &mut chunk.framing {
         Framing::Messages(messages) => messages.clear(),
@@ -280,14 +285,14 @@ fn emptied(mut chunk: Chunk, filling: &Filling) -> Chunk {
     chunk
 }
 
-fn append(chunk: &mut Chunk, record: &Record<'_>, keys: bool) {
+fn append(chunk: &mut Chunk, record: &QueuedRecord<'_>, keys: bool) {
     let key = record.key.filter(|_| keys);
     if let Some(key) = key {
         chunk.bytes.extend_from_slice(key);
     }
     chunk.bytes.extend_from_slice(record.value.unwrap_or_default());
     let Framing::Messages(messages) = &mut chunk.framing else { return };
-    messages.push(Message {
+    messages.push(ChunkMessage {
         offset: record.offset,
         timestamp_ms: record.timestamp_ms,
         // A chunk is closed long before that, but for a single record, of which brokers take no such size.

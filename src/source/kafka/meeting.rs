@@ -4,9 +4,9 @@
 //! Nothing is decided here and nothing told: where each partition begins is asked when the job has been taken
 //! over, and what goes wrong here goes wrong there again.
 
-use super::{Client, Context};
+use super::{Context, SourceClient};
 use crate::config::{Config, TopicSource};
-use crate::kafka::Listener;
+use crate::kafka::ErrorListener;
 use crate::workers::Workers;
 use rdkafka::consumer::Consumer;
 use std::sync::Arc;
@@ -18,36 +18,36 @@ const SHORTLY: Duration = Duration::from_millis(500);
 
 /// A meeting that is under way.
 #[derive(Debug)]
-pub struct Meeting(JoinHandle<Option<Met>>);
+pub struct ClientWarmup(JoinHandle<Option<ConnectedClients>>);
 
 /// Clients that know where the topic's partitions are.
-pub(super) struct Met {
+pub(super) struct ConnectedClients {
     /// The one that looks at the topic.
-    pub(super) first: Client,
+    pub(super) first: SourceClient,
     /// Those that read, one for each worker of this process that has partitions.
-    pub(super) clients: Vec<Option<Client>>,
+    pub(super) clients: Vec<Option<SourceClient>>,
 }
 
-impl Meeting {
+impl ClientWarmup {
     /// Begins one, on threads of its own.
-    pub fn begin(config: &Arc<Config>, source: &TopicSource, workers: &Workers) -> Meeting {
+    pub fn begin(config: &Arc<Config>, source: &TopicSource, workers: &Workers) -> ClientWarmup {
         let (config, source, workers) = (Arc::clone(config), source.clone(), workers.clone());
-        Meeting(std::thread::spawn(move || meet(&config, &source, &workers)))
+        ClientWarmup(std::thread::spawn(move || meet(&config, &source, &workers)))
     }
 
     /// Who has met; none where no broker answered.
-    pub(super) fn met(self) -> Option<Met> {
+    pub(super) fn met(self) -> Option<ConnectedClients> {
         self.0.join().ok().flatten()
     }
 }
 
-fn meet(config: &Config, source: &TopicSource, workers: &Workers) -> Option<Met> {
+fn meet(config: &Config, source: &TopicSource, workers: &Workers) -> Option<ConnectedClients> {
     let context = Context { config, source };
-    let count = |client: &Client| -> Option<usize> {
+    let count = |client: &SourceClient| -> Option<usize> {
         let metadata = client.fetch_metadata(Some(&source.topic), SHORTLY).ok()?;
         Some(metadata.topics().first()?.partitions().len())
     };
-    let first = context.client(Listener::new(config.verbosity), 1).ok()?;
+    let first = context.client(ErrorListener::new(config.verbosity), 1).ok()?;
     let partitions = count(&first)?;
     let clients = std::thread::scope(|scope| {
         let reading = |local: usize| {
@@ -55,7 +55,7 @@ fn meet(config: &Config, source: &TopicSource, workers: &Workers) -> Option<Met>
                 (0..partitions).filter(|p| workers.local(source.first as usize + *p) == Some(local)).count();
             scope.spawn(move || {
                 let client = (mine > 0)
-                    .then(|| context.client(Listener::new(config.verbosity), mine).ok())
+                    .then(|| context.client(ErrorListener::new(config.verbosity), mine).ok())
                     .flatten()?;
                 count(&client).map(|_| client)
             })
@@ -63,5 +63,5 @@ fn meet(config: &Config, source: &TopicSource, workers: &Workers) -> Option<Met>
         let all: Vec<_> = (0..workers.wakers.len()).map(reading).collect();
         all.into_iter().map(|one| one.join().ok().flatten()).collect()
     });
-    Some(Met { first, clients })
+    Some(ConnectedClients { first, clients })
 }

@@ -4,14 +4,14 @@
 //! up no other: its queue fills to a bound and is then fetched no more. Pausing would throw away what was
 //! read ahead.
 
-use super::log::{Came, Filling, Log, Plan};
-use super::watch::Found;
-use super::{Client, Context, Reading};
+use super::log::{FetchLimits, PartitionLog, PartitionRange, PollOutcome};
+use super::watch::Discovery;
+use super::{Context, SourceClient, TopicDecoding};
 use crate::config::{DeadLetterTarget, KafkaClient, Verbosity};
 use crate::exit::{Exit, Failure};
 use crate::kafka::queue::Queue;
-use crate::kafka::{self, Listener, Meaning};
-use crate::source::{Closed, Feed, PartitionFeed};
+use crate::kafka::{self, ErrorListener, ErrorMeaning};
+use crate::source::{Feed, FeedClosed, PartitionFeed};
 use crate::start;
 use crate::workers::{Waker, WorkerWaker};
 use anyhow::{Result, anyhow};
@@ -32,20 +32,20 @@ const CHUNK_BYTES: usize = 32 << 20;
 const NAP: Duration = Duration::from_millis(100);
 
 /// Reads the partitions of one worker.
-pub(super) struct Reader {
-    client: Arc<Client>,
-    listener: Listener,
+pub(super) struct PartitionReader {
+    client: Arc<SourceClient>,
+    listener: ErrorListener,
     kafka: KafkaClient,
-    filling: Filling,
+    filling: FetchLimits,
     /// The number that partition 0 has in the job.
     first: u32,
-    logs: Vec<Log>,
+    logs: Vec<PartitionLog>,
     /// Wakes the worker.
     worker: Waker,
     /// Wakes this thread.
     woken: Waker,
     /// What has become of the topic.
-    news: Receiver<Found>,
+    news: Receiver<Discovery>,
     /// Hands new partitions to the worker.
     to_worker: Sender<PartitionFeed>,
     mailbox: Option<Receiver<PartitionFeed>>,
@@ -54,25 +54,25 @@ pub(super) struct Reader {
     quiet: bool,
 }
 
-impl Reader {
+impl PartitionReader {
     pub(super) fn new(
         context: Context<'_>,
-        mut client: Client,
-        reading: &Reading,
+        mut client: SourceClient,
+        reading: &TopicDecoding,
         worker: Waker,
         woken: &WorkerWaker,
-        news: Receiver<Found>,
+        news: Receiver<Discovery>,
         away: Arc<AtomicBool>,
     ) -> Self {
         let Context { config, source } = context;
-        let listener = Listener::clone(client.context());
+        let listener = ErrorListener::clone(client.context());
         let woken = woken.waker();
         let is_needed = reading.mapping.as_ref().is_some_and(|mapping| mapping.needs_registry());
         let registry = reading.registry.clone().filter(|_| is_needed);
         if let Some(registry) = &registry {
             registry.subscribe(Arc::clone(&woken));
         }
-        let filling = Filling {
+        let filling = FetchLimits {
             topic: source.topic.clone(),
             records: config.batch_records,
             bytes: CHUNK_BYTES,
@@ -84,7 +84,7 @@ impl Reader {
         let (to_worker, mailbox) = mpsc::channel();
         let wake = Arc::clone(&woken);
         client.set_nonempty_callback(move || wake());
-        Reader {
+        PartitionReader {
             client: Arc::new(client),
             listener,
             kafka: source.client.clone(),
@@ -104,7 +104,7 @@ impl Reader {
     /// Assigns the partitions and starts the thread: what the worker reads from, and where later ones arrive.
     pub(super) fn start(
         mut self,
-        plans: Vec<Plan>,
+        plans: Vec<PartitionRange>,
         woken: WorkerWaker,
     ) -> Result<(Vec<PartitionFeed>, Receiver<PartitionFeed>)> {
         self.filling.bytes = (CHUNK_BYTES / plans.len().max(1)).clamp(64 << 10, 1 << 20);
@@ -120,7 +120,7 @@ impl Reader {
         Ok((partitions, mailbox))
     }
 
-    fn run(&mut self) -> Result<(), Closed> {
+    fn run(&mut self) -> Result<(), FeedClosed> {
         let mut first = true;
         loop {
             while let Some(event) = self.client.poll(Duration::ZERO) {
@@ -136,12 +136,12 @@ impl Reader {
             }
             while let Ok(found) = self.news.try_recv() {
                 let plan = match found {
-                    Found::Partition(plan) => plan,
-                    Found::Gone => return self.absent(RDKafkaErrorCode::UnknownTopicOrPartition.into()),
+                    Discovery::Partition(plan) => plan,
+                    Discovery::Gone => return self.absent(RDKafkaErrorCode::UnknownTopicOrPartition.into()),
                 };
                 match self.add(&plan).and_then(|feed| self.assign(&[plan]).map(|()| feed)) {
                     // A worker that is gone reads nothing more.
-                    Ok(feed) => self.to_worker.send(feed).map_err(|_| Closed)?,
+                    Ok(feed) => self.to_worker.send(feed).map_err(|_| FeedClosed)?,
                     Err(error) => return self.fail(|| error),
                 }
                 (self.worker)();
@@ -150,7 +150,7 @@ impl Reader {
             let mut nap = NAP;
             for place in 0..self.logs.len() {
                 match self.logs[place].read(&self.filling)? {
-                    Came::Something => {
+                    PollOutcome::Something => {
                         came = true;
                         if std::mem::take(&mut first) {
                             let topic = &self.filling.topic;
@@ -165,12 +165,12 @@ impl Reader {
                         }
                         self.back();
                     }
-                    Came::Nothing => {
+                    PollOutcome::Nothing => {
                         let due = self.logs[place].watch_silence(&self.client, &self.filling)?;
                         nap = due.map_or(nap, |due| due.min(nap));
                     }
-                    Came::Error(error) => self.hear(Some(place), error)?,
-                    Came::NoSchema(words) => {
+                    PollOutcome::Error(error) => self.hear(Some(place), error)?,
+                    PollOutcome::NoSchema(words) => {
                         return self.fail(|| Failure::new(Exit::Unreachable, words));
                     }
                 }
@@ -182,8 +182,8 @@ impl Reader {
     }
 
     /// Makes the queue of a partition. Before it is assigned, so that nothing takes another way.
-    fn add(&mut self, plan: &Plan) -> Result<PartitionFeed> {
-        let Plan { number, from, inside_log, .. } = *plan;
+    fn add(&mut self, plan: &PartitionRange) -> Result<PartitionFeed> {
+        let PartitionRange { number, from, inside_log, .. } = *plan;
         let topic = &self.filling.topic;
         let mut queue = Queue::new(&self.client, topic, number as i32)
             .ok_or_else(|| anyhow!("librdkafka has no queue for partition {number} of topic {topic}"))?;
@@ -191,11 +191,11 @@ impl Reader {
         queue.on_news(move || wake());
         let feed = Feed::waking(CHUNKS_AHEAD, Arc::clone(&self.woken));
         let name = format!("{topic}-{number}");
-        self.logs.push(Log::new(plan, queue, Arc::clone(&feed)));
+        self.logs.push(PartitionLog::new(plan, queue, Arc::clone(&feed)));
         Ok(PartitionFeed { number: self.first + number, name, from, inside_log, feed })
     }
 
-    fn assign(&self, plans: &[Plan]) -> Result<()> {
+    fn assign(&self, plans: &[PartitionRange]) -> Result<()> {
         let mut list = TopicPartitionList::new();
         for plan in plans {
             list.add_partition_offset(&self.filling.topic, plan.number as i32, Offset::Offset(plan.from))?;
@@ -215,12 +215,12 @@ impl Reader {
     }
 
     /// Makes of an error what it means; `place` is the log that it came from.
-    fn hear(&mut self, place: Option<usize>, error: KafkaError) -> Result<(), Closed> {
+    fn hear(&mut self, place: Option<usize>, error: KafkaError) -> Result<(), FeedClosed> {
         let topic = self.filling.topic.clone();
         let fatal = matches!(error, KafkaError::MessageConsumptionFatal(_));
-        match Meaning::of_error(&error) {
+        match ErrorMeaning::of_error(&error) {
             _ if fatal => self.fail(|| Failure::new(Exit::Unreachable, "librdkafka gave up").because(error)),
-            Meaning::Denied => {
+            ErrorMeaning::Denied => {
                 let failure = match self.listener.denied() {
                     Some(_) => kafka::unreachable(&self.kafka, &self.listener),
                     None => kafka::failed(
@@ -232,8 +232,8 @@ impl Reader {
                 };
                 self.fail(|| failure)
             }
-            Meaning::Absent => self.absent(error.into()),
-            Meaning::OutOfRange => {
+            ErrorMeaning::Absent => self.absent(error.into()),
+            ErrorMeaning::OutOfRange => {
                 let words = match place.map(|place| &self.logs[place]) {
                     Some(log) => format!(
                         "partition {} of topic {topic} has no record {} any more: retention has passed the reader, \
@@ -249,7 +249,7 @@ impl Reader {
                         .because(reason)
                 })
             }
-            Meaning::Unreadable => {
+            ErrorMeaning::Unreadable => {
                 let words = match place.map(|place| &self.logs[place]) {
                     Some(log) => {
                         format!(
@@ -270,17 +270,17 @@ impl Reader {
                 };
                 self.fail(|| Failure::new(Exit::Unreachable, words).hint(hint).because(error))
             }
-            Meaning::Away => {
+            ErrorMeaning::Away => {
                 if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
                     self.gone();
                 }
                 Ok(())
             }
-            Meaning::Fenced | Meaning::Nothing | Meaning::Other => Ok(()),
+            ErrorMeaning::Fenced | ErrorMeaning::Nothing | ErrorMeaning::Other => Ok(()),
         }
     }
 
-    fn absent(&self, cause: anyhow::Error) -> Result<(), Closed> {
+    fn absent(&self, cause: anyhow::Error) -> Result<(), FeedClosed> {
         let topic = &self.filling.topic;
         let words = format!("topic {topic}, or a partition of it, is not there any more");
         self.fail(|| {
@@ -313,11 +313,11 @@ impl Reader {
 
     /// Ends the run. Where this worker has no partition yet there is nobody to tell, and nothing to read
     /// either.
-    fn fail<E: Into<anyhow::Error>>(&self, error: impl FnOnce() -> E) -> Result<(), Closed> {
+    fn fail<E: Into<anyhow::Error>>(&self, error: impl FnOnce() -> E) -> Result<(), FeedClosed> {
         if let Some(log) = self.logs.first() {
             log.fail(error().into())?;
             (self.worker)();
         }
-        Err(Closed)
+        Err(FeedClosed)
     }
 }

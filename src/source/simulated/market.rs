@@ -3,10 +3,10 @@
 //! by one within a symbol. A record arrives a few milliseconds after its trade, some more than a second
 //! later: out of order, but within [`DELAY`].
 
-use super::event::{self, TradeEvent};
-use super::pairs::{PAIRS, Pair, Prices, listed};
+use super::event::{self, MarketEvent};
+use super::pairs::{MarketPair, PAIRS, Prices, listed};
 use super::random::SplitMix;
-use super::story::{self, SECOND, STORY, STORY_SECONDS, Trouble};
+use super::story::{self, MarketFault, SECOND, STORY, STORY_SECONDS};
 use crate::config::Listing;
 use crossrate_dataflows::market::event_time::EventTime;
 use std::collections::VecDeque;
@@ -30,7 +30,7 @@ pub struct Market {
 
 /// One record of a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
+pub struct MarketRecord {
     /// When it enters its log. Never falls within a partition.
     pub arrival: EventTime,
     /// Its bytes.
@@ -49,14 +49,14 @@ impl Market {
     }
 
     /// The log of a partition; empty beyond [`Market::PARTITIONS`].
-    pub fn partition(self, partition: usize) -> Partition {
+    pub fn partition(self, partition: usize) -> MarketPartition {
         let pairs = listed(self.listing).filter(|pair| pair.partition == partition);
-        Partition {
+        MarketPartition {
             market: self,
             partition,
             second: 0,
             next: 0,
-            pairs: pairs.map(|pair| Trading { pair, next_id: pair.first_id }).collect(),
+            pairs: pairs.map(|pair| PairState { pair, next_id: pair.first_id }).collect(),
             prices: Prices::new(self.seed, self.listing),
             random: SplitMix::new(self.seed, 100 + partition as u64),
             pending: Vec::new(),
@@ -65,32 +65,32 @@ impl Market {
     }
 }
 
-struct Trading {
-    pair: &'static Pair,
+struct PairState {
+    pair: &'static MarketPair,
     next_id: u64,
 }
 
 /// The records of a partition, in the order of its log.
 #[allow(missing_debug_implementations, reason = "a generator: there is nothing in it to look at")]
-pub struct Partition {
+pub struct MarketPartition {
     market: Market,
     partition: usize,
     /// The next second to be generated.
     second: u64,
     /// Numbers records as they are generated, so that equal arrivals keep an order.
     next: u64,
-    pairs: Vec<Trading>,
+    pairs: Vec<PairState>,
     prices: Prices,
     random: SplitMix,
     /// Generated, and not yet known to be the next: (arrival, number, bytes).
     pending: Vec<(u64, u64, Vec<u8>)>,
-    ready: VecDeque<Record>,
+    ready: VecDeque<MarketRecord>,
 }
 
-impl Iterator for Partition {
-    type Item = Record;
+impl Iterator for MarketPartition {
+    type Item = MarketRecord;
 
-    fn next(&mut self) -> Option<Record> {
+    fn next(&mut self) -> Option<MarketRecord> {
         while self.ready.is_empty() && self.second < self.market.seconds && !self.pairs.is_empty() {
             self.generate_second();
         }
@@ -98,12 +98,12 @@ impl Iterator for Partition {
     }
 }
 
-impl Partition {
-    fn trouble(&self) -> impl Iterator<Item = Trouble> + use<> {
+impl MarketPartition {
+    fn trouble(&self) -> impl Iterator<Item = MarketFault> + use<> {
         story::at(self.partition, self.second)
     }
 
-    fn has(&self, what: Trouble) -> bool {
+    fn has(&self, what: MarketFault) -> bool {
         self.trouble().any(|t| t == what)
     }
 
@@ -125,14 +125,14 @@ impl Partition {
 
     /// What one pair trades in this second.
     fn generate_trades(&mut self, place: usize, begin: u64) {
-        let Trading { pair, mut next_id } = self.pairs[place];
+        let PairState { pair, mut next_id } = self.pairs[place];
         // The story is about the first symbol of a partition; the others just trade.
-        let troubles: Vec<Trouble> = if place == 0 { self.trouble().collect() } else { Vec::new() };
+        let troubles: Vec<MarketFault> = if place == 0 { self.trouble().collect() } else { Vec::new() };
         let has = |what| troubles.contains(&what);
-        let burst = if has(Trouble::Burst) { 8.0 } else { 1.0 };
+        let burst = if has(MarketFault::Burst) { 8.0 } else { 1.0 };
         let mut count = (pair.rate_at(self.second) * self.prices.activity * burst * 2.0 * self.random.unit()
             + self.random.unit()) as u64;
-        if has(Trouble::Silent) {
+        if has(MarketFault::Silent) {
             count = 0;
         } else if !troubles.is_empty() {
             // Trouble needs somebody to befall.
@@ -148,7 +148,7 @@ impl Partition {
         times.sort_unstable();
         for (nth, offset) in (0_u64..).zip(times) {
             if let Some(gap) =
-                troubles.iter().find_map(|t| if let Trouble::Gap(n) = t { Some(*n) } else { None })
+                troubles.iter().find_map(|t| if let MarketFault::Gap(n) = t { Some(*n) } else { None })
                 && nth == 4
             {
                 next_id += gap;
@@ -162,13 +162,13 @@ impl Partition {
             if self.random.one_in(30) {
                 arrival += self.random.below(1_300_000);
             }
-            if has(Trouble::HeldBack) && nth < 5 {
+            if has(MarketFault::HeldBack) && nth < 5 {
                 arrival = begin + 6 * SECOND;
             }
-            if has(Trouble::Late) && nth == 2 {
+            if has(MarketFault::Late) && nth == 2 {
                 arrival = begin + 20 * SECOND;
             }
-            if has(Trouble::Duplicate) && nth == 3 {
+            if has(MarketFault::Duplicate) && nth == 3 {
                 self.push(arrival + 300_000, value.clone());
             }
             self.push(arrival, value);
@@ -176,14 +176,14 @@ impl Partition {
         self.pairs[place].next_id = next_id;
     }
 
-    fn trade(&mut self, pair: &'static Pair, id: u64, time: u64, part: f64) -> TradeEvent<'static> {
+    fn trade(&mut self, pair: &'static MarketPair, id: u64, time: u64, part: f64) -> MarketEvent<'static> {
         let buyer_is_maker = self.random.one_in(2);
         let middle = self.prices.quotient(pair, part) * 1e8 / pair.price_step as f64;
         // Takers pay a step or two, sellers get as much less.
         let steps = middle as u64 + u64::from(!buyer_is_maker) + self.random.below(2);
         let price = steps.max(1) * pair.price_step;
         let dollars = pair.worth * self.random.heavy_tail().min(60.0);
-        TradeEvent {
+        MarketEvent {
             symbol: pair.symbol,
             id,
             price,
@@ -204,7 +204,7 @@ impl Partition {
         let second = self.second;
         if self.partition == 2 && second % 5 == 3 {
             // Nobody asked for this pair.
-            let event = TradeEvent {
+            let event = MarketEvent {
                 symbol: "DOGEUSDT",
                 id: 1_000 + second,
                 price: 400_000 + self.random.below(5_000),
@@ -222,17 +222,17 @@ impl Partition {
             let value = br#"{"u":400900217,"s":"BTCUSDT","b":"9244.10000000","B":"31.21000000","a":"9244.15000000","A":"40.66000000"}"#;
             self.push(begin + 700_000, value.to_vec());
         }
-        if self.has(Trouble::Truncated) {
+        if self.has(MarketFault::Truncated) {
             let value = format!(r#"{{"e":"trade","E":{begin_ms},"s":"ETHUSDT","t":2431"#);
             self.push(begin + 600_000, value.into_bytes());
         }
-        if self.has(Trouble::BadPrice) {
+        if self.has(MarketFault::BadPrice) {
             let value = format!(
                 r#"{{"e":"trade","E":{begin_ms},"s":"ETHBTC","t":1,"p":"7.2E-2","q":"1.0","T":{begin_ms},"m":true,"M":true}}"#
             );
             self.push(begin + 600_000, value.into_bytes());
         }
-        if self.has(Trouble::Future) {
+        if self.has(MarketFault::Future) {
             let ahead = begin_ms + 3_600_000;
             let value = format!(
                 r#"{{"e":"trade","E":{ahead},"s":"XRPUSDT","t":1,"p":"0.84000000","q":"100.00000000","T":{ahead},"m":true,"M":true}}"#
@@ -248,7 +248,7 @@ impl Partition {
         self.pending.sort_unstable_by_key(|(arrival, number, _)| (*arrival, *number));
         let due = self.pending.partition_point(|(arrival, ..)| *arrival < until);
         let partition = self.partition;
-        self.ready.extend(self.pending.drain(..due).map(|(arrival, _, value)| Record {
+        self.ready.extend(self.pending.drain(..due).map(|(arrival, _, value)| MarketRecord {
             arrival: EventTime::from_micros(after_stall(partition, arrival)),
             value,
         }));
@@ -285,8 +285,8 @@ mod tests {
     type Read = (String, u64, u64);
 
     /// The records, and what those say that are trades.
-    fn trades(partition: usize) -> Vec<(Record, Option<Read>)> {
-        let read = |r: &Record| {
+    fn trades(partition: usize) -> Vec<(MarketRecord, Option<Read>)> {
+        let read = |r: &MarketRecord| {
             let json: serde_json::Value = serde_json::from_slice(&r.value).ok()?;
             (json["e"] == "trade").then_some(())?;
             Some((json["s"].as_str()?.to_owned(), json["t"].as_u64()?, json["T"].as_u64()? * 1_000))

@@ -8,7 +8,7 @@ use super::story::STORY_SECONDS;
 use crate::config::Listing;
 
 /// A pair that is traded.
-pub(super) struct Pair {
+pub(super) struct MarketPair {
     pub(super) symbol: &'static str,
     pub(super) partition: usize,
     pub(super) base: usize,
@@ -34,7 +34,7 @@ enum Hours {
     Late,
 }
 
-impl Pair {
+impl MarketPair {
     /// A pair whose usual trade is worth a dollar.
     const fn of(
         symbol: &'static str,
@@ -43,21 +43,32 @@ impl Pair {
         rate: f64,
         (price_step, quantity_step): (u64, u64),
         first_id: u64,
-    ) -> Pair {
+    ) -> MarketPair {
         let hours = Hours::All;
-        Pair { symbol, partition, base, quote, rate, price_step, quantity_step, worth: 1.0, first_id, hours }
+        MarketPair {
+            symbol,
+            partition,
+            base,
+            quote,
+            rate,
+            price_step,
+            quantity_step,
+            worth: 1.0,
+            first_id,
+            hours,
+        }
     }
 
-    const fn worth(self, worth: f64) -> Pair {
-        Pair { worth, ..self }
+    const fn worth(self, worth: f64) -> MarketPair {
+        MarketPair { worth, ..self }
     }
 
-    const fn early(self) -> Pair {
-        Pair { hours: Hours::Early, ..self }
+    const fn early(self) -> MarketPair {
+        MarketPair { hours: Hours::Early, ..self }
     }
 
-    const fn late(self) -> Pair {
-        Pair { hours: Hours::Late, ..self }
+    const fn late(self) -> MarketPair {
+        MarketPair { hours: Hours::Late, ..self }
     }
 
     /// Trades a second, in quiet times, in that second of the market.
@@ -73,8 +84,8 @@ impl Pair {
 }
 
 /// The pairs of a market, those of the story first.
-pub(super) fn listed(listing: Listing) -> impl Iterator<Item = &'static Pair> {
-    let more: &[Pair] = match listing {
+pub(super) fn listed(listing: Listing) -> impl Iterator<Item = &'static MarketPair> {
+    let more: &[MarketPair] = match listing {
         Listing::Story => &[],
         Listing::Many => &more::MORE_PAIRS,
     };
@@ -95,13 +106,13 @@ const XVG: usize = 4;
 const ASSETS: [f64; 5] = [1.0, 9_245.0, 669.0, 0.8350, 0.0742];
 
 /// Those of the story.
-pub(super) static PAIRS: [Pair; 6] = [
-    Pair::of("BTCUSDT", 0, (BTC, USDT), 160.0, (1_000_000, 100), 39_982_779).worth(600.0),
-    Pair::of("ETHUSDT", 1, (ETH, USDT), 80.0, (1_000_000, 1_000), 24_310_551).worth(400.0),
-    Pair::of("ETHBTC", 1, (ETH, BTC), 40.0, (100, 100_000), 58_211_907).worth(500.0),
-    Pair::of("XRPUSDT", 2, (XRP, USDT), 40.0, (1_000, 1_000_000), 9_120_345).worth(200.0),
-    Pair::of("XRPBTC", 2, (XRP, BTC), 25.0, (1, 100_000_000), 21_703_416).worth(150.0),
-    Pair::of("XVGBTC", 3, (XVG, BTC), 4.0, (1, 100_000_000), 15_101_870).worth(60.0),
+pub(super) static PAIRS: [MarketPair; 6] = [
+    MarketPair::of("BTCUSDT", 0, (BTC, USDT), 160.0, (1_000_000, 100), 39_982_779).worth(600.0),
+    MarketPair::of("ETHUSDT", 1, (ETH, USDT), 80.0, (1_000_000, 1_000), 24_310_551).worth(400.0),
+    MarketPair::of("ETHBTC", 1, (ETH, BTC), 40.0, (100, 100_000), 58_211_907).worth(500.0),
+    MarketPair::of("XRPUSDT", 2, (XRP, USDT), 40.0, (1_000, 1_000_000), 9_120_345).worth(200.0),
+    MarketPair::of("XRPBTC", 2, (XRP, BTC), 25.0, (1, 100_000_000), 21_703_416).worth(150.0),
+    MarketPair::of("XVGBTC", 3, (XVG, BTC), 4.0, (1, 100_000_000), 15_101_870).worth(60.0),
 ];
 
 /// What every partition must agree on, drawn by each for itself.
@@ -143,14 +154,14 @@ impl Prices {
     }
 
     /// A pair's price at a part of this second.
-    pub(super) fn quotient(&self, pair: &Pair, part: f64) -> f64 {
+    pub(super) fn quotient(&self, pair: &MarketPair, part: f64) -> f64 {
         let at = |asset: usize| self.now[asset] + (self.then[asset] - self.now[asset]) * part;
         at(pair.base) / at(pair.quote)
     }
 
     /// How many units of a pair's base are worth so many dollars, scaled by 1e8, in whole steps and one at
     /// least.
-    pub(super) fn quantity(&self, pair: &Pair, dollars: f64) -> u64 {
+    pub(super) fn quantity(&self, pair: &MarketPair, dollars: f64) -> u64 {
         let steps = (dollars / self.now[pair.base] * 1e8 / pair.quantity_step as f64) as u64;
         (steps + 1) * pair.quantity_step
     }

@@ -16,12 +16,12 @@ pub struct Incident {
     /// In this partition.
     pub partition: usize,
     /// What happens.
-    pub what: Trouble,
+    pub what: MarketFault,
 }
 
 /// What goes wrong in markets.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub enum Trouble {
+pub enum MarketFault {
     /// A trade of the partition's first symbol is delivered twice.
     Duplicate,
     /// A record breaks off in the middle.
@@ -47,20 +47,20 @@ pub enum Trouble {
 
 /// The story. One place for each kind of trouble, in partitions as [`super::Market::symbols`] has them.
 pub const STORY: [Incident; 10] = [
-    Incident { from: 23, to: 24, partition: 0, what: Trouble::Duplicate },
-    Incident { from: 34, to: 35, partition: 1, what: Trouble::Truncated },
-    Incident { from: 48, to: 49, partition: 0, what: Trouble::Gap(3) },
-    Incident { from: 60, to: 80, partition: 3, what: Trouble::Silent },
-    Incident { from: 97, to: 98, partition: 2, what: Trouble::Future },
-    Incident { from: 105, to: 118, partition: 3, what: Trouble::Stalled },
-    Incident { from: 139, to: 140, partition: 1, what: Trouble::HeldBack },
-    Incident { from: 151, to: 152, partition: 0, what: Trouble::Late },
-    Incident { from: 185, to: 186, partition: 1, what: Trouble::BadPrice },
-    Incident { from: 203, to: 206, partition: 0, what: Trouble::Burst },
+    Incident { from: 23, to: 24, partition: 0, what: MarketFault::Duplicate },
+    Incident { from: 34, to: 35, partition: 1, what: MarketFault::Truncated },
+    Incident { from: 48, to: 49, partition: 0, what: MarketFault::Gap(3) },
+    Incident { from: 60, to: 80, partition: 3, what: MarketFault::Silent },
+    Incident { from: 97, to: 98, partition: 2, what: MarketFault::Future },
+    Incident { from: 105, to: 118, partition: 3, what: MarketFault::Stalled },
+    Incident { from: 139, to: 140, partition: 1, what: MarketFault::HeldBack },
+    Incident { from: 151, to: 152, partition: 0, what: MarketFault::Late },
+    Incident { from: 185, to: 186, partition: 1, what: MarketFault::BadPrice },
+    Incident { from: 203, to: 206, partition: 0, what: MarketFault::Burst },
 ];
 
 /// What goes wrong in a partition in a second of the market.
-pub(super) fn at(partition: usize, second: u64) -> impl Iterator<Item = Trouble> {
+pub(super) fn at(partition: usize, second: u64) -> impl Iterator<Item = MarketFault> {
     let second = second % STORY_SECONDS;
     STORY.iter().filter(move |i| i.partition == partition && (i.from..i.to).contains(&second)).map(|i| i.what)
 }
@@ -68,7 +68,7 @@ pub(super) fn at(partition: usize, second: u64) -> impl Iterator<Item = Trouble>
 /// Until when a partition's log is out of reach at a time, both in microseconds since the market began.
 pub(super) fn stalled_until(partition: usize, since: u64) -> Option<u64> {
     let until = |i: &Incident| since - since % (STORY_SECONDS * SECOND) + i.to * SECOND;
-    let stalls = |i: &&Incident| i.partition == partition && i.what == Trouble::Stalled;
+    let stalls = |i: &&Incident| i.partition == partition && i.what == MarketFault::Stalled;
     let now = since / SECOND % STORY_SECONDS;
     STORY.iter().filter(stalls).find(|i| (i.from..i.to).contains(&now)).map(until)
 }

@@ -1,7 +1,7 @@
 //! Long inputs for tests and benches: trades in JSON lines at a steady number a second of event time, by a
 //! heavy-tailed choice of symbols, up to a second out of order. Five million lines take a few seconds.
 
-use super::event::TradeEvent;
+use super::event::MarketEvent;
 use super::random::SplitMix;
 use std::io::{self, Write};
 
@@ -48,7 +48,7 @@ impl Default for Tape {
 }
 
 #[derive(Debug, Copy, Clone)]
-struct Entry {
+struct TapeEntry {
     id: u64,
     time_ms: u64,
     price: u64,
@@ -69,9 +69,13 @@ impl Tape {
         let choice = Zipf::new(self.symbols.max(1));
         let mut symbols: Vec<Walk> = (0..self.symbols.max(1)).map(|k| Walk::new(k, self.seed)).collect();
         let names: Vec<String> = (0..self.symbols.max(1)).map(|k| name(k, self.assets)).collect();
-        let mut buckets: Vec<Vec<Entry>> = (0..=DISORDER).map(|_| Vec::new()).collect();
-        let mut lines =
-            Lines { buffers: outputs.iter().map(|_| Vec::new()).collect(), outputs, turn: 0, written: 0 };
+        let mut buckets: Vec<Vec<TapeEntry>> = (0..=DISORDER).map(|_| Vec::new()).collect();
+        let mut lines = LineDealer {
+            buffers: outputs.iter().map(|_| Vec::new()).collect(),
+            outputs,
+            turn: 0,
+            written: 0,
+        };
         let per_second = self.per_second.max(1);
         let mut now = 0;
         for nth in 0..self.trades {
@@ -84,7 +88,7 @@ impl Tape {
             now = bucket;
             let symbol = choice.draw(&mut random);
             let walk = &mut symbols[symbol as usize];
-            let entry = Entry {
+            let entry = TapeEntry {
                 id: walk.next_id(),
                 time_ms: self.start_ms + (u128::from(nth) * 1_000 / u128::from(per_second)) as u64,
                 price: walk.step(&mut random),
@@ -185,18 +189,18 @@ impl Zipf {
 }
 
 /// Deals lines out to the outputs.
-struct Lines<'a, W> {
+struct LineDealer<'a, W> {
     outputs: &'a mut [W],
     buffers: Vec<Vec<u8>>,
     turn: usize,
     written: u64,
 }
 
-impl<W: Write> Lines<'_, W> {
-    fn put(&mut self, bucket: &mut Vec<Entry>, names: &[String]) -> io::Result<()> {
+impl<W: Write> LineDealer<'_, W> {
+    fn put(&mut self, bucket: &mut Vec<TapeEntry>, names: &[String]) -> io::Result<()> {
         for entry in bucket.drain(..) {
             let buffer = &mut self.buffers[self.turn];
-            let event = TradeEvent {
+            let event = MarketEvent {
                 symbol: &names[entry.symbol as usize],
                 id: entry.id,
                 price: entry.price,

@@ -1,7 +1,7 @@
 //! The engine: what it answers and what it refuses.
 
 use super::*;
-use crate::sql::worker::Rows;
+use crate::sql::worker::SqlRows;
 use serde_json::Value;
 
 const ROWS: &str = r#"{"kind":"symbol","name":"A","start_ms":0,"end_ms":10,"trades":3,"open":"1.00000000","high":"1.00000000","low":"1.00000000","close":"1.00000000","volume":"2.50000000","quote_volume":"2.5000000000000000","vwap":"1.000000000000000000","vw_variance":0.5,"vw_std":0.7,"missing_ids":0,"digest":"0000000000000001","revision":0,"closed":true,"final":false,"closed_by":"event"}
@@ -17,8 +17,8 @@ fn engine() -> Engine {
 }
 
 fn ask(sql: &str) -> Result<Vec<Vec<Value>>, String> {
-    let limits = Limits { time: Some(Duration::from_millis(500)), rows: Some(100), bytes: Some(10_000) };
-    let mut rows = Rows::default();
+    let limits = QueryLimits { time: Some(Duration::from_millis(500)), rows: Some(100), bytes: Some(10_000) };
+    let mut rows = SqlRows::default();
     match engine().ask(sql, &limits, &mut rows) {
         Ok(truncated) => {
             assert_eq!(truncated, rows.rows.len() == 100 || sql.contains("group_concat"), "{sql}");
@@ -88,9 +88,10 @@ fn nothing_but_reading_rows_is_allowed() {
 
 #[test]
 fn errors_are_the_engines_with_their_place() {
-    let refused =
-        engine().ask("select nmae from symbols", &Limits::default(), &mut Rows::default()).unwrap_err();
-    let Refused::Engine { message, offset } = refused else { panic!("{refused:?}") };
+    let refused = engine()
+        .ask("select nmae from symbols", &QueryLimits::default(), &mut SqlRows::default())
+        .unwrap_err();
+    let QueryError::Engine { message, offset } = refused else { panic!("{refused:?}") };
     assert_eq!((message.as_str(), offset), ("no such column: nmae", Some(7)));
     assert_eq!(ask("selct 1").unwrap_err(), "near \"selct\": syntax error");
 }
@@ -122,8 +123,9 @@ fn answers_are_cut_and_strings_are_short() {
 
 #[test]
 fn only_tables_that_are_read_are_needed() {
-    let needs =
-        |sql: &str| -> Vec<&str> { Engine::in_memory().unwrap().tables_of(sql, &Limits::default()).unwrap() };
+    let needs = |sql: &str| -> Vec<&str> {
+        Engine::in_memory().unwrap().tables_of(sql, &QueryLimits::default()).unwrap()
+    };
     assert_eq!(needs("select 1"), <[&str; 0]>::default());
     assert_eq!(needs("select count(*) from Crosses"), ["crosses"]);
     assert_eq!(

@@ -1,26 +1,26 @@
 //! The keys of a record that matter, and what stands under them.
 
-use super::Value;
+use super::JsonValue;
 
 /// The fields of an object that matter. Of a repeated key the last counts.
 #[derive(Debug, Copy, Clone, Default)]
-pub(in crate::wire) struct Fields {
-    pub(in crate::wire) event: Value,
-    pub(in crate::wire) symbol: Value,
-    pub(in crate::wire) trade_id: Value,
-    pub(in crate::wire) aggregate_id: Value,
-    pub(in crate::wire) price: Value,
-    pub(in crate::wire) quantity: Value,
-    pub(in crate::wire) time: Value,
-    pub(in crate::wire) origin: Value,
-    pub(in crate::wire) maker: Value,
-    pub(in crate::wire) first_id: Value,
-    pub(in crate::wire) last_id: Value,
+pub(in crate::wire) struct JsonFields {
+    pub(in crate::wire) event: JsonValue,
+    pub(in crate::wire) symbol: JsonValue,
+    pub(in crate::wire) trade_id: JsonValue,
+    pub(in crate::wire) aggregate_id: JsonValue,
+    pub(in crate::wire) price: JsonValue,
+    pub(in crate::wire) quantity: JsonValue,
+    pub(in crate::wire) time: JsonValue,
+    pub(in crate::wire) origin: JsonValue,
+    pub(in crate::wire) maker: JsonValue,
+    pub(in crate::wire) first_id: JsonValue,
+    pub(in crate::wire) last_id: JsonValue,
 }
 
 /// The keys that matter.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub(super) enum Key {
+pub(super) enum JsonKey {
     Event,
     Symbol,
     TradeId,
@@ -37,42 +37,42 @@ pub(super) enum Key {
     Other,
 }
 
-impl Key {
-    pub(super) fn of(text: &[u8]) -> Key {
+impl JsonKey {
+    pub(super) fn of(text: &[u8]) -> JsonKey {
         match text {
-            b"e" => Key::Event,
-            b"s" => Key::Symbol,
-            b"t" => Key::TradeId,
-            b"a" => Key::AggregateId,
-            b"p" => Key::Price,
-            b"q" => Key::Quantity,
-            b"T" => Key::Time,
-            b"X" => Key::Origin,
-            b"m" => Key::Maker,
-            b"f" => Key::FirstId,
-            b"l" => Key::LastId,
-            b"stream" => Key::Stream,
-            b"data" => Key::Data,
-            _ => Key::Other,
+            b"e" => JsonKey::Event,
+            b"s" => JsonKey::Symbol,
+            b"t" => JsonKey::TradeId,
+            b"a" => JsonKey::AggregateId,
+            b"p" => JsonKey::Price,
+            b"q" => JsonKey::Quantity,
+            b"T" => JsonKey::Time,
+            b"X" => JsonKey::Origin,
+            b"m" => JsonKey::Maker,
+            b"f" => JsonKey::FirstId,
+            b"l" => JsonKey::LastId,
+            b"stream" => JsonKey::Stream,
+            b"data" => JsonKey::Data,
+            _ => JsonKey::Other,
         }
     }
 }
 
-impl Fields {
-    pub(super) fn set(&mut self, key: Key, value: Value) {
+impl JsonFields {
+    pub(super) fn set(&mut self, key: JsonKey, value: JsonValue) {
         match key {
-            Key::Event => self.event = value,
-            Key::Symbol => self.symbol = value,
-            Key::TradeId => self.trade_id = value,
-            Key::AggregateId => self.aggregate_id = value,
-            Key::Price => self.price = value,
-            Key::Quantity => self.quantity = value,
-            Key::Time => self.time = value,
-            Key::Origin => self.origin = value,
-            Key::Maker => self.maker = value,
-            Key::FirstId => self.first_id = value,
-            Key::LastId => self.last_id = value,
-            Key::Stream | Key::Data | Key::Other => {}
+            JsonKey::Event => self.event = value,
+            JsonKey::Symbol => self.symbol = value,
+            JsonKey::TradeId => self.trade_id = value,
+            JsonKey::AggregateId => self.aggregate_id = value,
+            JsonKey::Price => self.price = value,
+            JsonKey::Quantity => self.quantity = value,
+            JsonKey::Time => self.time = value,
+            JsonKey::Origin => self.origin = value,
+            JsonKey::Maker => self.maker = value,
+            JsonKey::FirstId => self.first_id = value,
+            JsonKey::LastId => self.last_id = value,
+            JsonKey::Stream | JsonKey::Data | JsonKey::Other => {}
         }
     }
 }

@@ -1,13 +1,14 @@
-//! A record of Avro, walked once by its writer's schema: no tree is built, and what the mapping does not ask for is passed
-//! over. Hostile bytes cost no more than their length: counts and lengths are held against what is there.
+//! A record of Avro, walked once by its writer's schema: no tree is built, and what the mapping does not ask
+//! for is passed over. Hostile bytes cost no more than their length: counts and lengths are held against what
+//! is there.
 
-use super::binary_parts::{Target, is_utf8, zigzag};
-use super::finds::Found;
-use super::paths::Cell;
+use super::binary_parts::{WalkTarget, is_utf8, zigzag};
+use super::finds::FoundValue;
+use super::paths::TargetCell;
 use super::sheet::integer;
 use crate::wire::BadRecord;
 use crate::wire::json::{MOST_LEVELS, bad};
-use schema::{Program, Shape, StepNumber};
+use schema::{AvroProgram, AvroShape, StepNumber};
 
 pub(super) mod schema;
 
@@ -16,13 +17,13 @@ const ELEMENTS_WITHOUT_BYTES: usize = 1_000;
 
 /// Walks a record that begins at `from` and ends with the bytes.
 pub(super) fn walk(
-    program: &Program,
+    program: &AvroProgram,
     bytes: &[u8],
     from: usize,
-    target: &mut Target<'_>,
+    target: &mut WalkTarget<'_>,
 ) -> Result<(), BadRecord> {
     let budget = bytes.len() + ELEMENTS_WITHOUT_BYTES;
-    let mut walker = Walker { program, bytes, at: from, budget, target };
+    let mut walker = AvroWalker { program, bytes, at: from, budget, target };
     walker.value(program.root, 0)?;
     if walker.at == bytes.len() {
         Ok(())
@@ -31,31 +32,31 @@ pub(super) fn walk(
     }
 }
 
-struct Walker<'a, 't> {
-    program: &'a Program,
+struct AvroWalker<'a, 't> {
+    program: &'a AvroProgram,
     bytes: &'a [u8],
     at: usize,
     /// So many elements may still come.
     budget: usize,
-    target: &'a mut Target<'t>,
+    target: &'a mut WalkTarget<'t>,
 }
 
-impl<'a> Walker<'a, '_> {
+impl<'a> AvroWalker<'a, '_> {
     /// One value and all that is in it. The depth is bounded, and so is the recursion.
     fn value(&mut self, step: StepNumber, depth: usize) -> Result<(), BadRecord> {
         let at = self.at;
         let step = self.program.step(step);
         let cell = step.cell;
         match &step.shape {
-            Shape::Union(branches) => {
+            AvroShape::Union(branches) => {
                 let place = usize::try_from(self.long()?).ok();
                 let branch = place.and_then(|place| branches.get(place));
                 let branch = *branch.ok_or(bad("not Avro: a union has no such branch", at))?;
                 self.value(branch, depth)?;
             }
-            Shape::Record(fields) => {
+            AvroShape::Record(fields) => {
                 let depth = deeper(depth, at)?;
-                self.target.put(cell, |_| Found::Container { at: at as u32 });
+                self.target.put(cell, |_| FoundValue::Container { at: at as u32 });
                 for field in fields {
                     let step = self.program.step(*field);
                     if step.shape.is_scalar() {
@@ -65,9 +66,9 @@ impl<'a> Walker<'a, '_> {
                     }
                 }
             }
-            Shape::Array { .. } | Shape::Map { .. } => {
+            AvroShape::Array { .. } | AvroShape::Map { .. } => {
                 let depth = deeper(depth, at)?;
-                self.target.put(cell, |_| Found::Container { at: at as u32 });
+                self.target.put(cell, |_| FoundValue::Container { at: at as u32 });
                 self.blocks(&step.shape, depth)?;
             }
             scalar => self.scalar(scalar, cell)?,
@@ -77,68 +78,68 @@ impl<'a> Walker<'a, '_> {
 
     /// A value that holds no others.
     #[inline(always)]
-    fn scalar(&mut self, shape: &'a Shape, cell: Option<Cell>) -> Result<(), BadRecord> {
+    fn scalar(&mut self, shape: &'a AvroShape, cell: Option<TargetCell>) -> Result<(), BadRecord> {
         let at = self.at;
         match shape {
-            Shape::Null => self.target.put(cell, |_| Found::Null { at: at as u32 }),
-            Shape::Bool => {
+            AvroShape::Null => self.target.put(cell, |_| FoundValue::Null { at: at as u32 }),
+            AvroShape::Bool => {
                 let value = match self.take(1)? {
                     [0] => false,
                     [1] => true,
                     _ => return Err(bad("not Avro: a boolean is neither 0 nor 1", at)),
                 };
-                self.target.put(cell, |_| Found::Bool(value));
+                self.target.put(cell, |_| FoundValue::Bool(value));
             }
-            Shape::Int => {
+            AvroShape::Int => {
                 let value = self.long()?;
                 if i32::try_from(value).is_err() {
                     return Err(bad("not Avro: an int is beyond 32 bits", at));
                 }
                 self.target.put(cell, |_| integer(value, at));
             }
-            Shape::Long => {
+            AvroShape::Long => {
                 let value = self.long()?;
                 self.target.put(cell, |_| integer(value, at));
             }
-            Shape::Float => {
+            AvroShape::Float => {
                 let value = f32::from_le_bytes(*self.array()?);
                 self.target.put_float(cell, value, at);
             }
-            Shape::Double => {
+            AvroShape::Double => {
                 let value = f64::from_le_bytes(*self.array()?);
                 self.target.put_float(cell, value, at);
             }
-            Shape::Text => {
+            AvroShape::Text => {
                 let length = self.text()?.len();
                 let (from, to) = ((self.at - length) as u32, self.at as u32);
-                self.target.put(cell, |_| Found::Text { at: at as u32, from, to, escaped: false });
+                self.target.put(cell, |_| FoundValue::Text { at: at as u32, from, to, escaped: false });
             }
-            Shape::Bytes { size } => {
+            AvroShape::Bytes { size } => {
                 self.sized(*size)?;
-                self.target.put(cell, |_| Found::Container { at: at as u32 });
+                self.target.put(cell, |_| FoundValue::Container { at: at as u32 });
             }
-            Shape::Decimal { scale, size } => {
+            AvroShape::Decimal { scale, size } => {
                 let digits = self.sized(*size)?;
-                let Target { finds, sheet, .. } = &mut *self.target;
+                let WalkTarget { finds, sheet, .. } = &mut *self.target;
                 if let Some(cell) = cell.and_then(|cell| finds.value_mut(cell)) {
                     sheet.decimal(digits, *scale, at, cell)?;
                 }
             }
-            Shape::Enum(symbols) => {
+            AvroShape::Enum(symbols) => {
                 let place = usize::try_from(self.long()?).ok();
                 let symbol = place.and_then(|place| symbols.get(place));
                 let symbol = symbol.ok_or(bad("not Avro: an enum has no such symbol", at))?;
                 self.target.put(cell, |sheet| sheet.text(symbol, at));
             }
             // What holds others is walked elsewhere.
-            Shape::Union(_) | Shape::Record(_) | Shape::Array { .. } | Shape::Map { .. } => {}
+            AvroShape::Union(_) | AvroShape::Record(_) | AvroShape::Array { .. } | AvroShape::Map { .. } => {}
         }
         Ok(())
     }
 
     /// The elements of an array or of a map.
-    fn blocks(&mut self, shape: &'a Shape, depth: usize) -> Result<(), BadRecord> {
-        if let Shape::Array { node: Some(node), .. } = shape {
+    fn blocks(&mut self, shape: &'a AvroShape, depth: usize) -> Result<(), BadRecord> {
+        if let AvroShape::Array { node: Some(node), .. } = shape {
             self.target.finds.begin_array(Some(self.target.paths.node(*node)));
         }
         let mut place = 0;
@@ -157,12 +158,12 @@ impl<'a> Walker<'a, '_> {
                 self.budget =
                     self.budget.checked_sub(1).ok_or(bad("not Avro: more elements than bytes", at))?;
                 match shape {
-                    Shape::Map { other, keys } => {
+                    AvroShape::Map { other, keys } => {
                         let key = self.text()?;
                         let known = keys.iter().find(|(known, _)| **known == *key);
                         self.value(known.map_or(*other, |(_, step)| *step), depth)?;
                     }
-                    Shape::Array { node, other, element, places } => {
+                    AvroShape::Array { node, other, element, places } => {
                         let from = self.at;
                         let known = places.iter().find(|(known, _)| *known == place);
                         if let Some((_, step)) = known {

@@ -4,14 +4,17 @@
 // A build of neither encoding has them for nothing.
 #![cfg_attr(not(any(feature = "avro", feature = "protobuf")), allow(dead_code))]
 
-use super::finds::{Finds, Found};
-use super::paths::{Cell, Paths};
+use super::finds::{Finds, FoundValue};
+use super::paths::{Paths, TargetCell};
 use super::sheet::Sheet;
 use crate::wire::numbers::load;
 
+/// What is found at each target of a mapping's pointers.
+pub(super) type TargetKinds = Vec<(TargetCell, ValueKind)>;
+
 /// What a mapping's pointers find in a schema.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ValueKind {
     /// A number that is exact, or an enumeration, a boolean or a text.
     Exact,
     /// A float.
@@ -23,17 +26,17 @@ pub(super) enum Kind {
 }
 
 /// Where a walk puts what it finds.
-pub(super) struct Target<'a> {
+pub(super) struct WalkTarget<'a> {
     pub(super) paths: &'a Paths,
     pub(super) finds: &'a mut Finds,
     pub(super) sheet: &'a mut Sheet,
     pub(super) takes_floats: bool,
 }
 
-impl Target<'_> {
+impl WalkTarget<'_> {
     /// Notes a value, where it is asked for.
     #[inline]
-    pub(super) fn put(&mut self, cell: Option<Cell>, found: impl FnOnce(&mut Sheet) -> Found) {
+    pub(super) fn put(&mut self, cell: Option<TargetCell>, found: impl FnOnce(&mut Sheet) -> FoundValue) {
         if let Some(cell) = cell {
             let found = found(self.sheet);
             self.finds.put_in(cell, found);
@@ -41,8 +44,8 @@ impl Target<'_> {
     }
 
     /// Notes a float, where it is asked for and taken.
-    pub(super) fn put_float(&mut self, cell: Option<Cell>, value: impl std::fmt::LowerExp, at: usize) {
-        let (takes_floats, refused) = (self.takes_floats, Found::Float { at: at as u32 });
+    pub(super) fn put_float(&mut self, cell: Option<TargetCell>, value: impl std::fmt::LowerExp, at: usize) {
+        let (takes_floats, refused) = (self.takes_floats, FoundValue::Float { at: at as u32 });
         self.put(cell, |sheet| if takes_floats { sheet.float(value, at) } else { refused });
     }
 }

@@ -1,17 +1,17 @@
 //! A line of CSV to the fields that a mapping asks for, quoted as RFC 4180 has it.
 
-use super::finds::Found;
-use super::paths::Cell;
+use super::finds::FoundValue;
+use super::paths::TargetCell;
 use super::time::{self, LastDay, Unit};
 use crate::wire::BadRecord;
 
 /// The columns that a mapping asks for, by name or by number, and where they are.
 #[derive(Debug)]
-pub(super) struct Columns {
+pub(super) struct CsvColumns {
     pub(super) delimiter: u8,
     pub(super) header: Header,
     /// What was asked for: the number of a cell's column is a place here.
-    pub(super) wanted: Vec<Column>,
+    pub(super) wanted: Vec<CsvColumn>,
     /// Where each of them stands in a line, from 0; known from the start, or from the header.
     places: Vec<usize>,
     /// The header line, where there is one; it comes again where files are put together.
@@ -32,7 +32,7 @@ pub(super) enum Header {
 
 /// A column.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Column {
+pub(super) enum CsvColumn {
     Name(String),
     /// From 1.
     Number(usize),
@@ -40,40 +40,40 @@ pub(super) enum Column {
 
 /// The fields of a line, kept for their allocation.
 #[derive(Debug, Default)]
-pub(super) struct Fields {
-    fields: Vec<Found>,
+pub(super) struct CsvFields {
+    fields: Vec<FoundValue>,
 }
 
-impl Columns {
+impl CsvColumns {
     pub(super) fn new(delimiter: u8, header: Header) -> Self {
-        Columns { delimiter, header, wanted: Vec::new(), places: Vec::new(), header_line: None }
+        CsvColumns { delimiter, header, wanted: Vec::new(), places: Vec::new(), header_line: None }
     }
 
     /// The cell of a column: its number where it is one, else its name.
-    pub(super) fn cell(&mut self, text: &str) -> Option<Cell> {
+    pub(super) fn cell(&mut self, text: &str) -> Option<TargetCell> {
         let column = match text.parse::<usize>() {
             Ok(0) => return None,
-            Ok(number) => Column::Number(number),
+            Ok(number) => CsvColumn::Number(number),
             Err(_) if text.is_empty() => return None,
-            Err(_) => Column::Name(text.to_owned()),
+            Err(_) => CsvColumn::Name(text.to_owned()),
         };
         let known = self.wanted.iter().position(|wanted| *wanted == column);
         let place = known.unwrap_or_else(|| {
-            self.places.push(if let Column::Number(number) = column { number - 1 } else { usize::MAX });
+            self.places.push(if let CsvColumn::Number(number) = column { number - 1 } else { usize::MAX });
             self.wanted.push(column);
             self.wanted.len() - 1
         });
-        Some(Cell { table: 0, column: place })
+        Some(TargetCell { table: 0, column: place })
     }
 
     /// Whether a column is asked for by name, so that there must be a header.
     pub(super) fn has_names(&self) -> bool {
-        self.wanted.iter().any(|column| matches!(column, Column::Name(_)))
+        self.wanted.iter().any(|column| matches!(column, CsvColumn::Name(_)))
     }
 
     /// Takes the first line of a file: whether it is the header. Fails where a name is missing in it.
-    pub(super) fn take_header(&mut self, line: &[u8], times: &[(Cell, Unit)]) -> Result<bool, String> {
-        let mut fields = Fields::default();
+    pub(super) fn take_header(&mut self, line: &[u8], times: &[(TargetCell, Unit)]) -> Result<bool, String> {
+        let mut fields = CsvFields::default();
         let line = line.strip_prefix(MARK).unwrap_or(line);
         if self.split(line, &mut fields).is_err() && !self.has_names() {
             return Ok(false);
@@ -86,7 +86,7 @@ impl Columns {
         if is_header {
             let names: Vec<String> = fields.fields.iter().map(|field| text_of(line, *field)).collect();
             for (wanted, place) in self.wanted.iter().zip(&mut self.places) {
-                let Column::Name(name) = wanted else { continue };
+                let CsvColumn::Name(name) = wanted else { continue };
                 *place = names.iter().position(|found| found == name).ok_or_else(|| {
                     format!("the header has no column {name:?}; it has {}", names.join(", "))
                 })?;
@@ -102,13 +102,13 @@ impl Columns {
         line.strip_prefix(MARK).unwrap_or(line).trim_ascii() == header
     }
 
-    fn has_time(&self, line: &[u8], fields: &Fields, (cell, unit): (Cell, Unit)) -> bool {
+    fn has_time(&self, line: &[u8], fields: &CsvFields, (cell, unit): (TargetCell, Unit)) -> bool {
         let text = text_of(line, self.get(cell, fields));
         time::read(text.as_bytes(), unit, &mut LastDay::default()).is_ok()
     }
 
     /// Finds the fields of a line.
-    pub(super) fn split(&self, line: &[u8], into: &mut Fields) -> Result<(), BadRecord> {
+    pub(super) fn split(&self, line: &[u8], into: &mut CsvFields) -> Result<(), BadRecord> {
         if let Err(error) = std::str::from_utf8(line) {
             return Err(BadRecord { reason: "not UTF-8", at: Some(error.valid_up_to()) });
         }
@@ -129,19 +129,19 @@ impl Columns {
         }
     }
 
-    fn plain(&self, line: &[u8], from: usize) -> (Found, usize) {
+    fn plain(&self, line: &[u8], from: usize) -> (FoundValue, usize) {
         let to = memchr::memchr(self.delimiter, &line[from..]).map_or(line.len(), |length| from + length);
-        (Found::text(from, to, false), to)
+        (FoundValue::text(from, to, false), to)
     }
 
     /// The field in a cell; absent where the line has too few.
     #[inline]
-    pub(super) fn get(&self, cell: Cell, fields: &Fields) -> Found {
+    pub(super) fn get(&self, cell: TargetCell, fields: &CsvFields) -> FoundValue {
         fields.fields.get(self.places[cell.column]).copied().unwrap_or_default()
     }
 }
 
-fn quoted(line: &[u8], from: usize) -> Result<(Found, usize), BadRecord> {
+fn quoted(line: &[u8], from: usize) -> Result<(FoundValue, usize), BadRecord> {
     let (mut at, mut escaped) = (from + 1, false);
     loop {
         let Some(length) = memchr::memchr(b'"', &line[at..]) else {
@@ -149,7 +149,7 @@ fn quoted(line: &[u8], from: usize) -> Result<(Found, usize), BadRecord> {
         };
         at += length;
         if line.get(at + 1) != Some(&b'"') {
-            return Ok((Found::text(from + 1, at, escaped), at + 1));
+            return Ok((FoundValue::text(from + 1, at, escaped), at + 1));
         }
         escaped = true;
         at += 2;
@@ -163,8 +163,8 @@ pub(super) fn unquote(inside: &[u8], into: &mut String) {
     into.push_str(&std::str::from_utf8(inside).unwrap_or_default().replace("\"\"", "\""));
 }
 
-fn text_of(line: &[u8], field: Found) -> String {
-    let Found::Text { from, to, escaped, .. } = field else { return String::new() };
+fn text_of(line: &[u8], field: FoundValue) -> String {
+    let FoundValue::Text { from, to, escaped, .. } = field else { return String::new() };
     let (inside, mut text) = (&line[from as usize..to as usize], String::new());
     match escaped {
         true => unquote(inside, &mut text),

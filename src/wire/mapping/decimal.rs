@@ -20,7 +20,7 @@ pub(super) enum Excess {
 
 /// A decimal text taken apart.
 #[derive(Debug, Copy, Clone)]
-pub(super) struct Decimal<'a> {
+pub(super) struct DecimalParts<'a> {
     whole: &'a [u8],
     fraction: &'a [u8],
     exponent: i64,
@@ -47,7 +47,7 @@ const POWERS: [u64; 20] = {
 
 impl ShortDecimal {
     /// Reads the text between two places of a record, eight bytes at a time. Nothing where it is not short,
-    /// stands near the record's end, or is no number: [`Decimal`] decides of these.
+    /// stands near the record's end, or is no number: [`DecimalParts`] decides of these.
     #[inline]
     pub(super) fn parse(bytes: &[u8], from: usize, to: usize) -> Option<Self> {
         let (short, end) = Self::read(bytes, from)?;
@@ -116,7 +116,7 @@ fn digits_at(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
 /// Exponents beyond this are as good as infinite: no record has so many digits.
 const GREATEST_EXPONENT: i64 = 1 << 40;
 
-impl<'a> Decimal<'a> {
+impl<'a> DecimalParts<'a> {
     /// Takes a text apart; `None` where it is no decimal.
     #[inline]
     pub(super) fn parse(text: &'a [u8]) -> Option<Self> {
@@ -130,7 +130,7 @@ impl<'a> Decimal<'a> {
             [b'e' | b'E', rest @ ..] => exponent(rest)?,
             _ => return None,
         };
-        Some(Decimal { whole, fraction, exponent })
+        Some(DecimalParts { whole, fraction, exponent })
     }
 
     /// The value times ten to the power of `places`.
@@ -199,7 +199,7 @@ impl<'a> Decimal<'a> {
     }
 
     /// Whether two decimals are the same number.
-    pub(super) fn same_value(&self, other: &Decimal<'_>) -> bool {
+    pub(super) fn same_value(&self, other: &DecimalParts<'_>) -> bool {
         let (a, b) = (self.normal(), other.normal());
         a.1 == b.1 && a.0.eq(b.0)
     }
@@ -247,7 +247,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn scaled(text: &str, places: i32, excess: Excess) -> Option<Result<u64, Fault>> {
-        Decimal::parse(text.as_bytes()).map(|decimal| decimal.scaled(places, excess))
+        DecimalParts::parse(text.as_bytes()).map(|decimal| decimal.scaled(places, excess))
     }
 
     #[test]
@@ -327,7 +327,8 @@ mod tests {
             let record = format!("{before}{sign}{text}{after}");
             let (from, to) = (before.len(), before.len() + sign.len() + text.len());
             let Some(short) = ShortDecimal::parse(record.as_bytes(), from, to) else {
-                let is_plain = Decimal::parse(text.as_bytes()).is_some_and(|decimal| decimal.exponent == 0);
+                let parts = DecimalParts::parse(text.as_bytes());
+                let is_plain = parts.is_some_and(|decimal| decimal.exponent == 0);
                 let goes_on = after.starts_with(|c: char| c.is_ascii_digit() || c == '.');
                 let is_short = text.len() < 8 && after.len() >= 8 && !goes_on && !text.contains(['e', 'E']);
                 prop_assert!(!is_plain || !is_short, "{text} is left to the slow way");
@@ -355,8 +356,8 @@ mod tests {
         fn two_texts_are_the_same_number_exactly_if_their_values_are_equal(
             a in "[0-9]{1,3}([.][0-9]{1,3})?(e-?[0-3])?", b in "[0-9]{1,3}([.][0-9]{1,3})?(e-?[0-3])?",
         ) {
-            let (a, b) = (Decimal::parse(a.as_bytes()).unwrap(), Decimal::parse(b.as_bytes()).unwrap());
-            let value = |decimal: &Decimal<'_>| decimal.scaled(9, Excess::Refuse).unwrap();
+            let [a, b] = [&a, &b].map(|text| DecimalParts::parse(text.as_bytes()).unwrap());
+            let value = |decimal: &DecimalParts<'_>| decimal.scaled(9, Excess::Refuse).unwrap();
             prop_assert_eq!(a.same_value(&b), value(&a) == value(&b));
         }
     }

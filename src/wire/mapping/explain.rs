@@ -1,13 +1,13 @@
 //! Why no condition of a mapping holds for a record, in words, and how near the record comes to it: the slow
 //! second look.
 
-use super::condition::{Condition, Scalar, Wanted};
-use super::finds::Found;
+use super::condition::{Condition, Requirement, ScalarValue};
+use super::finds::FoundValue;
 use super::record::{IdMapping, RecordMapping, SymbolMapping};
 use super::values::Values;
 use super::walk;
 use super::{Encoding, Mapping, MappingScratch};
-use crate::wire::mapping::{csv, paths::Cell};
+use crate::wire::mapping::{csv, paths::TargetCell};
 
 /// So many reasons are told.
 const REASONS_TOLD: usize = 3;
@@ -51,7 +51,7 @@ impl Mapping {
                 if columns.split(bytes, &mut fields).is_err() {
                     return "it cannot be read".into();
                 }
-                let lookup = |cell: Cell, _| columns.get(cell, &fields);
+                let lookup = |cell: TargetCell, _| columns.get(cell, &fields);
                 let values = Values { bytes, sheet: &[], lookup: &lookup, rows: (), unescape: csv::unquote };
                 self.reasons(&values, &mut text)
             }
@@ -70,7 +70,7 @@ impl Mapping {
         let unescape = super::super::json::unescape;
         let values = Values { bytes, sheet: &[], lookup: &lookup, rows: (), unescape };
         let of_record = |record: &RecordMapping| {
-            let is_there = |cell: &Cell| u64::from((values.lookup)(*cell, 0) != Found::Absent);
+            let is_there = |cell: &TargetCell| u64::from((values.lookup)(*cell, 0) != FoundValue::Absent);
             let cells = record.cells();
             let conditions = record.conditions.iter();
             let holding = conditions.map(|c| is_there(&c.cell) + u64::from(values.holds(c, &mut text)));
@@ -81,7 +81,11 @@ impl Mapping {
         all.max_by_key(|(found, asked)| 1_000 * found / asked.max(&1)).unwrap_or_default()
     }
 
-    fn reasons<L: Fn(Cell, usize) -> Found>(&self, values: &Values<'_, L, ()>, room: &mut String) -> String {
+    fn reasons<L: Fn(TargetCell, usize) -> FoundValue>(
+        &self,
+        values: &Values<'_, L, ()>,
+        room: &mut String,
+    ) -> String {
         let mut reasons: Vec<String> = Vec::new();
         for record in &self.records {
             let failing = record.conditions.iter().find(|condition| !values.holds(condition, room));
@@ -98,7 +102,7 @@ impl Mapping {
 
 impl RecordMapping {
     /// Where the values of a trade are.
-    fn cells(&self) -> Vec<Cell> {
+    fn cells(&self) -> Vec<TargetCell> {
         if self.is_heartbeat {
             return vec![self.time];
         }
@@ -116,11 +120,11 @@ impl RecordMapping {
     }
 }
 
-impl<L: Fn(Cell, usize) -> Found> Values<'_, L, ()> {
+impl<L: Fn(TargetCell, usize) -> FoundValue> Values<'_, L, ()> {
     fn why_not(&self, condition: &Condition, room: &mut String) -> String {
         let pointer = &condition.pointer;
         let is = match (self.lookup)(condition.cell, 0) {
-            Found::Absent => return format!("{pointer} is absent"),
+            FoundValue::Absent => return format!("{pointer} is absent"),
             found if found.is_text() => {
                 let text = String::from_utf8_lossy(self.text(found, room).unwrap_or_default());
                 let shown: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
@@ -130,22 +134,22 @@ impl<L: Fn(Cell, usize) -> Found> Values<'_, L, ()> {
                 let digits = self.digits(found, room).unwrap_or_default();
                 String::from_utf8_lossy(digits).chars().take(SHOWN).collect()
             }
-            Found::Bool(value) => value.to_string(),
+            FoundValue::Bool(value) => value.to_string(),
             _ => "no text, integer or boolean".to_owned(),
         };
-        let Wanted::OneOf(scalars) = &condition.wanted else { return format!("{pointer} is {is}") };
-        let wanted: Vec<String> = scalars.iter().map(Scalar::shown).collect();
+        let Requirement::OneOf(scalars) = &condition.wanted else { return format!("{pointer} is {is}") };
+        let wanted: Vec<String> = scalars.iter().map(ScalarValue::shown).collect();
         format!("{pointer} is {is} and not {}", wanted.join(" or "))
     }
 }
 
-impl Scalar {
+impl ScalarValue {
     /// As a mapping writes it.
     pub(super) fn shown(&self) -> String {
         match self {
-            Scalar::Text(text) => format!("{text:?}"),
-            Scalar::Integer(digits) => digits.clone(),
-            Scalar::Bool(value) => value.to_string(),
+            ScalarValue::Text(text) => format!("{text:?}"),
+            ScalarValue::Integer(digits) => digits.clone(),
+            ScalarValue::Bool(value) => value.to_string(),
         }
     }
 }

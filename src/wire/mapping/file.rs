@@ -1,56 +1,36 @@
-//! A mapping file, checked and compiled. What cannot work is an error that names file and line, before anything is read.
+//! A mapping file, checked and compiled. What cannot work is an error that names file and line, before anything
+//! is read.
 
 use super::binary::SchemaKind;
-use super::condition::{Condition, Scalar, Wanted};
-use super::csv::Columns;
+use super::condition::{Condition, Requirement, ScalarValue};
+use super::csv::CsvColumns;
 use super::decimal::Excess;
 use super::flat::FlatWays;
-use super::paths::{self, Cell, Elements, Paths};
+use super::paths::{self, Elements, Paths, TargetCell};
 use super::pattern::Pattern;
 use super::record::{IdMapping, RecordMapping, SideMapping};
 use super::time::{Unit, offset_of};
 use super::{Encoding, Mapping};
 use crossrate_dataflows::market::trade::is_name;
-use std::fmt;
-use std::ops::Range;
 use toml::Spanned;
 
 mod binary;
 mod columns;
+mod error;
 mod heartbeat;
 mod refusals;
 mod symbol;
 mod text;
 mod wrong_value;
 
-use binary::{Asked, BinaryText};
+use binary::{BinaryText, RequestedPointer};
+pub use error::MappingError;
 use text::{
     ConditionText, ExistsText, File, OneOrMany, QuantityText, RecordText, ScalarText, SideText, SignedText,
 };
 
-/// Why a mapping file cannot work.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MappingError {
-    name: String,
-    line: usize,
-    words: String,
-    needs_file: bool,
-}
-
-impl MappingError {
-    /// Whether it could work for a file: the symbol stands in its name.
-    pub fn needs_file(&self) -> bool {
-        self.needs_file
-    }
-}
-
-impl fmt::Display for MappingError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.name, self.line, self.words)
-    }
-}
-
-impl std::error::Error for MappingError {}
+/// A place in the text of a mapping file, in bytes.
+type Span = std::ops::Range<usize>;
 
 /// Compiles a mapping file.
 pub(super) fn compile(
@@ -69,8 +49,17 @@ pub(super) fn compile(
         }
     })?;
     let pointers = Pointers::Tree(Paths::new());
-    Compiler { name, text, path, schema, venue: String::new(), pointers, binary: None, asked: Vec::new() }
-        .compile(file)
+    MappingCompiler {
+        name,
+        text,
+        path,
+        schema,
+        venue: String::new(),
+        pointers,
+        binary: None,
+        asked: Vec::new(),
+    }
+    .compile(file)
 }
 
 /// The number of the line that holds a byte.
@@ -78,7 +67,7 @@ fn line_of(text: &str, at: usize) -> usize {
     1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count()
 }
 
-struct Compiler<'a> {
+struct MappingCompiler<'a> {
     name: &'a str,
     text: &'a str,
     path: Option<&'a str>,
@@ -87,23 +76,23 @@ struct Compiler<'a> {
     venue: String,
     pointers: Pointers,
     binary: Option<BinaryText>,
-    asked: Vec<Asked>,
+    asked: Vec<RequestedPointer>,
 }
 
 enum Pointers {
     Tree(Paths),
-    Csv(Columns),
+    Csv(CsvColumns),
 }
 
-type Compiled<T> = Result<T, MappingError>;
+type CompileResult<T> = Result<T, MappingError>;
 
-impl Compiler<'_> {
-    fn error<T>(&self, span: Range<usize>, words: impl Into<String>) -> Compiled<T> {
+impl MappingCompiler<'_> {
+    fn error<T>(&self, span: Span, words: impl Into<String>) -> CompileResult<T> {
         let line = line_of(self.text, span.start);
         Err(MappingError { name: self.name.to_owned(), line, words: words.into(), needs_file: false })
     }
 
-    fn compile(mut self, file: File) -> Compiled<Mapping> {
+    fn compile(mut self, file: File) -> CompileResult<Mapping> {
         self.encoding(&file)?;
         if let Some(venue) = &file.venue {
             if !is_name(venue.get_ref().as_bytes()) || venue.get_ref().contains(':') {
@@ -141,7 +130,7 @@ impl Compiler<'_> {
         Ok(Mapping { encoding, records })
     }
 
-    fn encoding(&mut self, file: &File) -> Compiled<()> {
+    fn encoding(&mut self, file: &File) -> CompileResult<()> {
         let encoding = file.encoding.as_ref().map_or("json", |encoding| encoding.get_ref());
         let span = file.encoding.as_ref().map_or(0..0, Spanned::span);
         let kind = match encoding {
@@ -166,7 +155,7 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    fn record(&mut self, record: RecordText, span: Range<usize>) -> Compiled<RecordMapping> {
+    fn record(&mut self, record: RecordText, span: Span) -> CompileResult<RecordMapping> {
         if record.kind.as_ref().is_some_and(|kind| kind.get_ref() == "heartbeat") {
             self.no_trade(&record)?;
         }
@@ -230,12 +219,17 @@ impl Compiler<'_> {
     }
 
     /// Where a value of a trade is found.
-    fn cell(&mut self, text: &str, span: &Range<usize>, elements: Option<&Elements>) -> Compiled<Cell> {
+    fn cell(&mut self, text: &str, span: &Span, elements: Option<&Elements>) -> CompileResult<TargetCell> {
         self.is_value(text, span, elements.is_some())?;
         self.any_cell(text, span, elements)
     }
 
-    fn any_cell(&mut self, text: &str, span: &Range<usize>, elements: Option<&Elements>) -> Compiled<Cell> {
+    fn any_cell(
+        &mut self,
+        text: &str,
+        span: &Span,
+        elements: Option<&Elements>,
+    ) -> CompileResult<TargetCell> {
         self.has_header(text, span)?;
         let cell = match &mut self.pointers {
             Pointers::Csv(columns) => columns.cell(text),
@@ -253,7 +247,7 @@ impl Compiler<'_> {
         match (cell, &self.pointers) {
             (Some(cell), _) => {
                 let (pointer, span) = (text.to_owned(), span.clone());
-                self.asked.push(Asked { cell, pointer, span, exists_only: false });
+                self.asked.push(RequestedPointer { cell, pointer, span, exists_only: false });
                 Ok(cell)
             }
             (None, Pointers::Csv(_)) => {
@@ -267,24 +261,24 @@ impl Compiler<'_> {
         }
     }
 
-    fn condition(&mut self, pointer: Spanned<String>, condition: ConditionText) -> Compiled<Condition> {
+    fn condition(&mut self, pointer: Spanned<String>, condition: ConditionText) -> CompileResult<Condition> {
         let cell = self.any_cell(pointer.get_ref(), &pointer.span(), None)?;
         let wanted = match condition {
             ConditionText::Exists(ExistsText { exists: true }) => {
                 self.asked.iter_mut().next_back().into_iter().for_each(|asked| asked.exists_only = true);
-                Wanted::Exists
+                Requirement::Exists
             }
             ConditionText::Exists(ExistsText { exists: false }) => {
                 return self.error(pointer.span(), "where: want exists = true; an absent value never holds");
             }
             ConditionText::Values(values) => {
-                Wanted::OneOf(self.wanted(pointer.get_ref(), pointer.span(), values)?)
+                Requirement::OneOf(self.wanted(pointer.get_ref(), pointer.span(), values)?)
             }
         };
         Ok(Condition { pointer: pointer.into_inner(), cell, wanted })
     }
 
-    fn elements(&mut self, each: Spanned<OneOrMany<String>>) -> Compiled<Elements> {
+    fn elements(&mut self, each: Spanned<OneOrMany<String>>) -> CompileResult<Elements> {
         let span = each.span();
         let pointers = each.into_inner().into_vec();
         let parsed: Option<Vec<_>> = pointers.iter().map(|pointer| paths::parse(pointer)).collect();
@@ -299,8 +293,8 @@ impl Compiler<'_> {
         &self,
         unit: Option<&Spanned<String>>,
         offset: Option<&Spanned<String>>,
-        record: &Range<usize>,
-    ) -> Compiled<Unit> {
+        record: &Span,
+    ) -> CompileResult<Unit> {
         let expected = "unit: want \"s\", \"ms\", \"us\", \"ns\" or \"rfc3339\"";
         let Some(unit) = unit else { return self.error(record.clone(), expected) };
         let east = match offset.map(|offset| (offset_of(offset.get_ref().as_bytes()), offset.span())) {
@@ -325,9 +319,9 @@ impl Compiler<'_> {
     fn quantity(
         &mut self,
         quantity: Option<&Spanned<QuantityText>>,
-        record: &Range<usize>,
+        record: &Span,
         elements: Option<&Elements>,
-    ) -> Compiled<(Cell, bool)> {
+    ) -> CompileResult<(TargetCell, bool)> {
         let Some(quantity) = quantity else {
             return self.error(record.clone(), "quantity: want a pointer, such as \"/size\"");
         };
@@ -346,7 +340,7 @@ impl Compiler<'_> {
         side: Spanned<SideText>,
         sign_is_side: bool,
         elements: Option<&Elements>,
-    ) -> Compiled<SideMapping> {
+    ) -> CompileResult<SideMapping> {
         let span = side.span();
         if sign_is_side {
             return self
@@ -365,9 +359,9 @@ impl Compiler<'_> {
         &mut self,
         id: Option<&Spanned<String>>,
         ids: Option<&Spanned<String>>,
-        record: &Range<usize>,
+        record: &Span,
         elements: Option<&Elements>,
-    ) -> Compiled<IdMapping> {
+    ) -> CompileResult<IdMapping> {
         let kind = ids.map_or(if id.is_some() { "sequence" } else { "none" }, |ids| ids.get_ref());
         let span = ids.map_or(record.clone(), Spanned::span);
         let cell = match (id, kind) {
@@ -386,11 +380,11 @@ impl Compiler<'_> {
     }
 }
 
-fn scalars(texts: Vec<ScalarText>) -> Vec<Scalar> {
+fn scalars(texts: Vec<ScalarText>) -> Vec<ScalarValue> {
     let scalar = |text| match text {
-        ScalarText::Bool(value) => Scalar::Bool(value),
-        ScalarText::Integer(value) => Scalar::Integer(value.to_string()),
-        ScalarText::Text(value) => Scalar::Text(value),
+        ScalarText::Bool(value) => ScalarValue::Bool(value),
+        ScalarText::Integer(value) => ScalarValue::Integer(value.to_string()),
+        ScalarText::Text(value) => ScalarValue::Text(value),
     };
     texts.into_iter().map(scalar).collect()
 }

@@ -2,11 +2,11 @@
 //!
 //! Of a repeated key the last counts: what an earlier one brought is forgotten when it comes again.
 
-use super::paths::{Cell, Node, NodeNumber, Paths, PathsNumber};
+use super::paths::{Node, NodeNumber, Paths, PathsNumber, TargetCell};
 
 /// A value that a pointer found. Positions are byte offsets in the record, which has 16 MiB at most.
 #[derive(Debug, Copy, Clone, Default, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum FoundValue {
     #[default]
     Absent,
     /// A text, which begins at `at`: of JSON and CSV what stands between its quotes.
@@ -54,35 +54,39 @@ pub(super) enum Found {
     },
 }
 
-impl Found {
+impl FoundValue {
     /// A text of JSON or CSV.
     #[inline]
-    pub(super) fn text(from: usize, to: usize, escaped: bool) -> Found {
-        Found::Text { at: from as u32, from: from as u32, to: to as u32, escaped }
+    pub(super) fn text(from: usize, to: usize, escaped: bool) -> FoundValue {
+        FoundValue::Text { at: from as u32, from: from as u32, to: to as u32, escaped }
     }
 
     /// Where it stands.
     pub(super) fn at(&self) -> Option<usize> {
         match *self {
-            Found::Number { from: at, .. }
-            | Found::Text { at, .. }
-            | Found::Written { at, .. }
-            | Found::Integer { at, .. }
-            | Found::Decimal { at, .. }
-            | Found::Null { at }
-            | Found::Container { at }
-            | Found::Float { at } => Some(at as usize),
-            Found::Absent | Found::Bool(_) => None,
+            FoundValue::Number { from: at, .. }
+            | FoundValue::Text { at, .. }
+            | FoundValue::Written { at, .. }
+            | FoundValue::Integer { at, .. }
+            | FoundValue::Decimal { at, .. }
+            | FoundValue::Null { at }
+            | FoundValue::Container { at }
+            | FoundValue::Float { at } => Some(at as usize),
+            FoundValue::Absent | FoundValue::Bool(_) => None,
         }
     }
 
     pub(super) fn is_text(&self) -> bool {
-        matches!(self, Found::Text { .. } | Found::Written { is_text: true, .. })
+        matches!(self, FoundValue::Text { .. } | FoundValue::Written { is_text: true, .. })
     }
 
     pub(super) fn is_number(&self) -> bool {
-        let is_written = matches!(self, Found::Written { is_text: false, .. });
-        is_written || matches!(self, Found::Number { .. } | Found::Integer { .. } | Found::Decimal { .. })
+        let is_written = matches!(self, FoundValue::Written { is_text: false, .. });
+        is_written
+            || matches!(
+                self,
+                FoundValue::Number { .. } | FoundValue::Integer { .. } | FoundValue::Decimal { .. }
+            )
     }
 }
 
@@ -91,18 +95,18 @@ impl Found {
 pub(super) struct Finds {
     /// Whose pointers the tables are made for.
     of: Option<PathsNumber>,
-    tables: Vec<Table>,
+    tables: Vec<FoundTable>,
     levels: Vec<Level>,
     /// Of each node the container in which it was seen last, and what was there before it.
-    seen: Vec<Seen>,
+    seen: Vec<ContainerPath>,
     containers: u64,
     /// A key without its escapes.
     pub(super) key: String,
 }
 
 #[derive(Debug, Default)]
-struct Table {
-    values: Vec<Found>,
+struct FoundTable {
+    values: Vec<FoundValue>,
     columns: usize,
     /// The row that is being filled begins here.
     row: usize,
@@ -116,7 +120,7 @@ struct Level {
 }
 
 #[derive(Debug, Default)]
-struct Seen {
+struct ContainerPath {
     container: u64,
     levels: Vec<Level>,
     lengths: Vec<usize>,
@@ -130,7 +134,7 @@ impl Finds {
             self.make_room(paths);
         }
         let Some((whole, elements)) = self.tables.split_first_mut() else { return };
-        whole.values.fill(Found::Absent);
+        whole.values.fill(FoundValue::Absent);
         for table in elements {
             table.values.clear();
             table.row = 0;
@@ -140,20 +144,20 @@ impl Finds {
 
     fn make_room(&mut self, paths: &Paths) {
         self.of = Some(paths.number);
-        self.tables.resize_with(paths.columns.len(), Table::default);
+        self.tables.resize_with(paths.columns.len(), FoundTable::default);
         for (table, columns) in self.tables.iter_mut().zip(&paths.columns) {
             (table.columns, table.row) = (*columns, 0);
         }
         self.tables[0].values.clear();
-        self.tables[0].values.resize(paths.columns[0], Found::Absent);
+        self.tables[0].values.resize(paths.columns[0], FoundValue::Absent);
         self.levels.resize(paths.levels, Level::default());
         // Containers are numbered on, so that what is remembered of other pointers is of none that comes.
-        self.seen.resize_with(paths.count(), Seen::default);
+        self.seen.resize_with(paths.count(), ContainerPath::default);
     }
 
     /// The value in a cell; the row matters in tables of elements.
     #[inline]
-    pub(super) fn get(&self, cell: Cell, row: usize) -> Found {
+    pub(super) fn get(&self, cell: TargetCell, row: usize) -> FoundValue {
         let table = &self.tables[cell.table];
         let row = if cell.table == 0 { 0 } else { row };
         table.values.get(row * table.columns + cell.column).copied().unwrap_or_default()
@@ -176,7 +180,7 @@ impl Finds {
 
     /// Notes a value, where it is asked for.
     #[inline]
-    pub(super) fn put(&mut self, node: Option<&Node>, found: Found) {
+    pub(super) fn put(&mut self, node: Option<&Node>, found: FoundValue) {
         if let Some(cell) = node.and_then(|node| node.cell) {
             self.put_in(cell, found);
         }
@@ -184,7 +188,7 @@ impl Finds {
 
     /// Notes the value of a cell, in the row that is being filled.
     #[inline]
-    pub(super) fn put_in(&mut self, cell: Cell, found: Found) {
+    pub(super) fn put_in(&mut self, cell: TargetCell, found: FoundValue) {
         if let Some(value) = self.value_mut(cell) {
             *value = found;
         }
@@ -192,22 +196,22 @@ impl Finds {
 
     /// The value of a cell, in the row that is being filled.
     #[inline]
-    pub(super) fn value_mut(&mut self, cell: Cell) -> Option<&mut Found> {
+    pub(super) fn value_mut(&mut self, cell: TargetCell) -> Option<&mut FoundValue> {
         let table = self.tables.get_mut(cell.table)?;
         table.values.get_mut(table.row + cell.column)
     }
 
     /// Whether nothing was noted for a cell in the row that is being filled.
     #[cfg(feature = "protobuf")]
-    pub(super) fn is_absent(&self, cell: Cell) -> bool {
+    pub(super) fn is_absent(&self, cell: TargetCell) -> bool {
         let table = &self.tables[cell.table];
-        matches!(table.values[table.row + cell.column], Found::Absent)
+        matches!(table.values[table.row + cell.column], FoundValue::Absent)
     }
 
     /// Forgets what was found of a value, but for rows of lists in it.
     #[cfg(feature = "protobuf")]
     pub(super) fn forget(&mut self, node: &Node) {
-        node.below.cells.iter().for_each(|cell| self.put_in(*cell, Found::Absent));
+        node.below.cells.iter().for_each(|cell| self.put_in(*cell, FoundValue::Absent));
     }
 
     /// An array begins.
@@ -222,7 +226,7 @@ impl Finds {
         if let Some(table) = node.rows {
             let table = &mut self.tables[table];
             table.row = table.values.len();
-            table.values.resize(table.row + table.columns, Found::Absent);
+            table.values.resize(table.row + table.columns, FoundValue::Absent);
         }
     }
 
@@ -247,7 +251,7 @@ impl Finds {
         }
         for cell in &node.below.cells {
             let table = &mut self.tables[cell.table];
-            table.values[table.row + cell.column] = Found::Absent;
+            table.values[table.row + cell.column] = FoundValue::Absent;
         }
         for (level, before) in node.below.levels.iter().zip(&seen.levels) {
             self.levels[*level] = *before;

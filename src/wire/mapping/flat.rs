@@ -7,15 +7,15 @@
 //! sort) is left to the walk over the whole record: this module accepts, it never refuses. So what it
 //! accepts must be valid and mean the same there, which the tests compare.
 
-use super::finds::Found;
-use super::paths::{Cell, PathsNumber};
+use super::finds::FoundValue;
+use super::paths::{PathsNumber, TargetCell};
 use super::record::{RecordMapping, SymbolMapping};
 use super::values::{Texts, Values};
-use super::{BadRecord, Decimals, Mapped, MappedTrade, Taker, TradeIdWords};
+use super::{BadRecord, Decimals, MappedRecord, MappedTrade, Taker, TradeIdWords};
 use crate::wire::json::unescape;
 use crossrate_dataflows::market::event_time::EventTime;
-use order::Order;
-use reader::Reader;
+use order::RecordKeyOrder;
+use reader::FlatReader;
 use std::ops::Range;
 
 mod compile;
@@ -32,7 +32,7 @@ pub(super) struct FlatWays {
 /// Where the fields of a mapping's record stand.
 #[derive(Debug)]
 struct Flat {
-    objects: Vec<Object>,
+    objects: Vec<ObjectKeys>,
     /// The arrays that are taken apart, from the outside in.
     arrays: Vec<Array>,
     /// A bit for each key that a record must have.
@@ -45,12 +45,13 @@ struct Flat {
     sell: Vec<Literal>,
     /// Whether sides are compared with numbers, of which each can be written in many ways.
     has_numbers: bool,
-    /// Where trades are elements, what each has of the whole record. A side by a sign is [`Slot::Side`] too.
-    of_whole: Vec<Slot>,
+    /// Where trades are elements, what each has of the whole record. A side by a sign is a [`KeyTarget::Side`]
+    /// too.
+    of_whole: Vec<KeyTarget>,
     /// The symbol is a text as it stands.
     is_plain_symbol: bool,
     /// Where the quote asset stands, of a symbol of two parts.
-    quote: Option<Cell>,
+    quote: Option<TargetCell>,
 }
 
 /// An array that is taken apart.
@@ -66,21 +67,21 @@ struct Array {
 
 /// The keys of an object.
 #[derive(Debug)]
-struct Object {
+struct ObjectKeys {
     /// Those of at most eight bytes, each in the first free place from its own on: a power of two of places.
-    places: Vec<Entry>,
+    places: Vec<KeyEntry>,
     shift: u32,
-    long: Vec<(Box<[u8]>, Entry)>,
+    long: Vec<(Box<[u8]>, KeyEntry)>,
 }
 
 /// A key and where it leads.
 #[derive(Debug, Copy, Clone, Default)]
-struct Entry {
+struct KeyEntry {
     /// Its bytes, with zeros behind them: a zero byte itself needs an escape.
     key: u64,
     /// Its bit among those that were filled.
     bit: u32,
-    slot: Slot,
+    slot: KeyTarget,
 }
 
 /// A value as JSON writes it, where there is but one way without escapes.
@@ -94,7 +95,7 @@ struct Literal {
 
 /// What a key leads to.
 #[derive(Debug, Copy, Clone, Default, PartialEq, Eq)]
-enum Slot {
+enum KeyTarget {
     /// Nothing that is asked for.
     #[default]
     None,
@@ -115,11 +116,11 @@ enum Slot {
 
 /// What was found in a record, or in an element of it.
 #[derive(Debug, Clone)]
-struct Fields {
+struct FlatFields {
     filled: u32,
-    symbol: Found,
+    symbol: FoundValue,
     /// The second part of a symbol of two.
-    quote: Found,
+    quote: FoundValue,
     id: TradeIdWords,
     price: i64,
     quantity: i64,
@@ -127,11 +128,11 @@ struct Fields {
     taker: Option<Taker>,
 }
 
-impl Fields {
-    const NONE: Fields = Fields {
+impl FlatFields {
+    const NONE: FlatFields = FlatFields {
         filled: 0,
-        symbol: Found::Absent,
-        quote: Found::Absent,
+        symbol: FoundValue::Absent,
+        quote: FoundValue::Absent,
         id: TradeIdWords::NONE,
         price: 0,
         quantity: 0,
@@ -147,8 +148,8 @@ pub(super) struct FlatScratch {
     of: Option<PathsNumber>,
     /// The record of the mapping that the record before was.
     last: usize,
-    orders: Vec<Order>,
-    elements: Vec<Fields>,
+    orders: Vec<RecordKeyOrder>,
+    elements: Vec<FlatFields>,
 }
 
 impl FlatWays {
@@ -161,11 +162,11 @@ impl FlatWays {
         place: (&[u8], &Range<usize>),
         decimals: Decimals,
         (texts, scratch): (&mut Texts<'_>, &mut FlatScratch),
-        each: &mut impl FnMut(&Mapped<'_>),
+        each: &mut impl FnMut(&MappedRecord<'_>),
     ) -> bool {
         if scratch.of != Some(self.of) {
             let objects = |way: &Option<Flat>| way.as_ref().map_or(0, |flat| flat.objects.len());
-            let orders = self.ways.iter().map(|way| Order::of(objects(way))).collect();
+            let orders = self.ways.iter().map(|way| RecordKeyOrder::of(objects(way))).collect();
             *scratch = FlatScratch { of: Some(self.of), orders, ..FlatScratch::default() };
         }
         let last = scratch.last;
@@ -184,7 +185,7 @@ impl FlatWays {
         place: (&[u8], &Range<usize>),
         decimals: Decimals,
         (texts, scratch): (&mut Texts<'_>, &mut FlatScratch),
-        each: &mut impl FnMut(&Mapped<'_>),
+        each: &mut impl FnMut(&MappedRecord<'_>),
     ) -> bool {
         (0..self.ways.len()).filter(|number| *number != last).any(|number| {
             let is_read = self.read_as(number, records, place, decimals, (texts, scratch), each);
@@ -201,20 +202,20 @@ impl FlatWays {
         (bytes, place): (&[u8], &Range<usize>),
         decimals: Decimals,
         (texts, scratch): (&mut Texts<'_>, &mut FlatScratch),
-        each: &mut impl FnMut(&Mapped<'_>),
+        each: &mut impl FnMut(&MappedRecord<'_>),
     ) -> bool {
         let (Some(Some(flat)), Some(record)) = (self.ways.get(number), records.get(number)) else {
             return false;
         };
         let FlatScratch { orders, elements, .. } = scratch;
         let order = &mut orders[number];
-        let mut fields = Fields::NONE;
-        let mut reader = Reader { flat, record, bytes, decimals, order, elements, fields: &mut fields };
+        let mut fields = FlatFields::NONE;
+        let mut reader = FlatReader { flat, record, bytes, decimals, order, elements, fields: &mut fields };
         let Some(end) = reader.whole(place, texts) else { return false };
         debug_assert!(end <= place.end);
         if flat.arrays.is_empty() {
             let Ok(symbol) = flat.symbol(record, &fields, bytes, texts) else { return false };
-            each(&Mapped::Trade(fields.trade(symbol)));
+            each(&MappedRecord::Trade(fields.trade(symbol)));
             return true;
         }
         flat.give(record, &fields, (bytes, place), (texts, elements), each)
@@ -227,29 +228,29 @@ impl Flat {
     fn give(
         &self,
         record: &RecordMapping,
-        whole: &Fields,
+        whole: &FlatFields,
         (bytes, place): (&[u8], &Range<usize>),
-        (texts, elements): (&mut Texts<'_>, &mut [Fields]),
-        each: &mut impl FnMut(&Mapped<'_>),
+        (texts, elements): (&mut Texts<'_>, &mut [FlatFields]),
+        each: &mut impl FnMut(&MappedRecord<'_>),
     ) -> bool {
         for element in &mut *elements {
             for slot in &self.of_whole {
                 match slot {
-                    Slot::Symbol => element.symbol = whole.symbol,
-                    Slot::Quote => element.quote = whole.quote,
-                    Slot::Id => element.id = whole.id,
-                    Slot::Price => element.price = whole.price,
-                    Slot::Quantity => element.quantity = whole.quantity,
-                    Slot::Time => element.time = whole.time,
-                    Slot::Side => element.taker = whole.taker,
+                    KeyTarget::Symbol => element.symbol = whole.symbol,
+                    KeyTarget::Quote => element.quote = whole.quote,
+                    KeyTarget::Id => element.id = whole.id,
+                    KeyTarget::Price => element.price = whole.price,
+                    KeyTarget::Quantity => element.quantity = whole.quantity,
+                    KeyTarget::Time => element.time = whole.time,
+                    KeyTarget::Side => element.taker = whole.taker,
                     _ => {}
                 }
             }
             match self.symbol(record, element, bytes, texts) {
-                Ok(symbol) => each(&Mapped::Trade(element.trade(symbol))),
+                Ok(symbol) => each(&MappedRecord::Trade(element.trade(symbol))),
                 // All else of it is as it must be, and so this is what is wrong with it.
                 Err(BadRecord { reason, at }) => {
-                    each(&Mapped::Bad(BadRecord { reason, at: at.map(|at| at - place.start) }));
+                    each(&MappedRecord::Bad(BadRecord { reason, at: at.map(|at| at - place.start) }));
                 }
             }
         }
@@ -261,13 +262,13 @@ impl Flat {
     fn symbol<'t>(
         &self,
         record: &RecordMapping,
-        fields: &Fields,
+        fields: &FlatFields,
         bytes: &'t [u8],
         texts: &'t mut Texts<'_>,
     ) -> Result<&'t [u8], BadRecord> {
         let (symbol, quote) = (fields.symbol, fields.quote);
         if self.is_plain_symbol
-            && let Found::Text { from, to, .. } = symbol
+            && let FoundValue::Text { from, to, .. } = symbol
             && let Some(name) = bytes.get(from as usize..to as usize)
             && crate::wire::scanning::is_usual_name(name)
         {
@@ -279,10 +280,10 @@ impl Flat {
     }
 }
 
-impl Fields {
+impl FlatFields {
     #[inline(always)]
     fn trade<'t>(&self, symbol: &'t [u8]) -> MappedTrade<'t> {
-        let Fields { ref id, price, quantity, time, taker, .. } = *self;
+        let FlatFields { ref id, price, quantity, time, taker, .. } = *self;
         let id = id.copied();
         MappedTrade { symbol, id, price, quantity, time, taker }
     }
@@ -304,7 +305,7 @@ fn is_number(byte: u8) -> bool {
     byte == b'-' || byte.is_ascii_digit()
 }
 
-impl Object {
+impl ObjectKeys {
     #[inline(always)]
     fn place(&self, key: u64) -> usize {
         (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift) as usize

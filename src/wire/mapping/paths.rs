@@ -1,7 +1,7 @@
 //! JSON pointers (RFC 6901), compiled into one tree, so that a record is walked once whatever is asked of it.
 //!
 //! What pointers find stands in *tables* of values: table 0 has one row, of the whole record; each array whose elements
-//! are trades has a table with one row an element. A [`Cell`] is a column of such a table.
+//! are trades has a table with one row an element. A [`TargetCell`] is a column of such a table.
 
 use crate::wire::numbers::load;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +16,7 @@ pub(super) type NodeNumber = usize;
 
 /// Where a value that a pointer asks for is put.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub(super) struct Cell {
+pub(super) struct TargetCell {
     /// The table: 0 for the record.
     pub(super) table: usize,
     /// The column.
@@ -27,11 +27,11 @@ pub(super) struct Cell {
 #[derive(Debug, Default)]
 pub(super) struct Node {
     /// The values inside, by key of an object and by place in an array.
-    pub(super) children: Vec<(Token, NodeNumber)>,
+    pub(super) children: Vec<(PointerToken, NodeNumber)>,
     /// The keys of the children, found fast.
-    keys: Keys,
+    keys: KeyTable,
     /// Where the value itself is put.
-    pub(super) cell: Option<Cell>,
+    pub(super) cell: Option<TargetCell>,
     /// Its elements, where it is an array that a mapping takes apart.
     pub(super) elements: Option<NodeNumber>,
     /// The levels of arrays that it is one of: counted, so that a value which is no array is noticed.
@@ -39,17 +39,17 @@ pub(super) struct Node {
     /// The table that has a row for each of its elements.
     pub(super) rows: Option<usize>,
     /// What is forgotten when its key is repeated: cells of its own table, levels and tables below.
-    pub(super) below: Below,
+    pub(super) below: Subtree,
 }
 
 #[derive(Debug, Default, Clone)]
-pub(super) struct Below {
-    pub(super) cells: Vec<Cell>,
+pub(super) struct Subtree {
+    pub(super) cells: Vec<TargetCell>,
     pub(super) levels: Vec<usize>,
     pub(super) tables: Vec<usize>,
 }
 
-impl Below {
+impl Subtree {
     /// Whether there are arrays that are taken apart.
     #[inline]
     pub(super) fn has_arrays(&self) -> bool {
@@ -60,13 +60,13 @@ impl Below {
 /// Keys by their first eight bytes, each in the first free place from its own on. A power of two of places,
 /// at most a quarter of them taken; none before [`Paths::finish`], and where there are no keys.
 #[derive(Debug, Default)]
-struct Keys {
-    places: Vec<Option<Key>>,
+struct KeyTable {
+    places: Vec<Option<ChildKey>>,
     shift: u32,
 }
 
 #[derive(Debug, Clone)]
-struct Key {
+struct ChildKey {
     /// Its first eight bytes, with zeros behind a shorter one.
     word: u64,
     length: usize,
@@ -77,7 +77,7 @@ struct Key {
 
 /// One step of a pointer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Token {
+pub(super) struct PointerToken {
     /// As a key.
     pub(super) key: Box<[u8]>,
     /// As a place in an array, where it can be one.
@@ -90,7 +90,7 @@ pub(super) struct Elements {
     pub(super) table: usize,
     pub(super) levels: Vec<usize>,
     root: NodeNumber,
-    path: Vec<Vec<Token>>,
+    path: Vec<Vec<PointerToken>>,
 }
 
 /// All pointers of a mapping.
@@ -106,14 +106,14 @@ pub(super) struct Paths {
 }
 
 /// Splits a pointer; `None` where it is none.
-pub(super) fn parse(pointer: &str) -> Option<Vec<Token>> {
+pub(super) fn parse(pointer: &str) -> Option<Vec<PointerToken>> {
     if pointer.is_empty() {
         return Some(Vec::new());
     }
     pointer.strip_prefix('/')?.split('/').map(token).collect()
 }
 
-fn token(text: &str) -> Option<Token> {
+fn token(text: &str) -> Option<PointerToken> {
     let mut key = String::new();
     let mut rest = text.chars();
     while let Some(c) = rest.next() {
@@ -128,7 +128,7 @@ fn token(text: &str) -> Option<Token> {
     }
     let is_place = key == "0" || (!key.starts_with('0') && key.bytes().all(|b| b.is_ascii_digit()));
     let place = if is_place { key.parse().ok() } else { None };
-    Some(Token { key: key.into_bytes().into(), place })
+    Some(PointerToken { key: key.into_bytes().into(), place })
 }
 
 impl Node {
@@ -139,13 +139,13 @@ impl Node {
     }
 }
 
-impl Keys {
-    fn of(children: &[(Token, NodeNumber)]) -> Keys {
+impl KeyTable {
+    fn of(children: &[(PointerToken, NodeNumber)]) -> KeyTable {
         if children.is_empty() {
-            return Keys::default();
+            return KeyTable::default();
         }
         let count = (4 * children.len()).next_power_of_two();
-        let mut keys = Keys { places: vec![None; count], shift: u64::BITS - count.trailing_zeros() };
+        let mut keys = KeyTable { places: vec![None; count], shift: u64::BITS - count.trailing_zeros() };
         for (token, child) in children {
             let (bytes, length) = (&token.key, token.key.len());
             let word = first_word(bytes, 0, length);
@@ -154,7 +154,7 @@ impl Keys {
                 place = (place + 1) % count;
             }
             let rest = bytes.get(8..).unwrap_or_default().into();
-            keys.places[place] = Some(Key { word, length, rest, child: *child });
+            keys.places[place] = Some(ChildKey { word, length, rest, child: *child });
         }
         keys
     }
@@ -232,26 +232,26 @@ impl Paths {
     }
 
     /// The cell of a pointer into the whole record.
-    pub(super) fn cell(&mut self, pointer: &[Token]) -> Cell {
+    pub(super) fn cell(&mut self, pointer: &[PointerToken]) -> TargetCell {
         self.cell_from(Self::ROOT, 0, pointer)
     }
 
     /// The cell of a pointer into an element.
-    pub(super) fn cell_in(&mut self, elements: &Elements, pointer: &[Token]) -> Cell {
+    pub(super) fn cell_in(&mut self, elements: &Elements, pointer: &[PointerToken]) -> TargetCell {
         self.cell_from(elements.root, elements.table, pointer)
     }
 
-    fn cell_from(&mut self, root: NodeNumber, table: usize, pointer: &[Token]) -> Cell {
+    fn cell_from(&mut self, root: NodeNumber, table: usize, pointer: &[PointerToken]) -> TargetCell {
         let node = self.walk(root, pointer);
         let columns = &mut self.columns[table];
         *self.nodes[node].cell.get_or_insert_with(|| {
             *columns += 1;
-            Cell { table, column: *columns - 1 }
+            TargetCell { table, column: *columns - 1 }
         })
     }
 
     /// The elements of an array, or of arrays inside one another, each found from an element of the one before.
-    pub(super) fn elements(&mut self, path: &[Vec<Token>]) -> Elements {
+    pub(super) fn elements(&mut self, path: &[Vec<PointerToken>]) -> Elements {
         if let Some(known) = self.arrays.iter().find(|known| known.path == path) {
             return known.clone();
         }
@@ -278,7 +278,7 @@ impl Paths {
         elements
     }
 
-    fn walk(&mut self, from: NodeNumber, pointer: &[Token]) -> NodeNumber {
+    fn walk(&mut self, from: NodeNumber, pointer: &[PointerToken]) -> NodeNumber {
         pointer.iter().fold(from, |node, token| {
             let known = self.nodes[node].children.iter().find(|(known, _)| known == token);
             if let Some((_, child)) = known {
@@ -294,12 +294,12 @@ impl Paths {
     /// Works out what a repeated key makes forgotten, and how keys are found; nothing is added after that.
     pub(super) fn finish(&mut self) {
         self.below(Self::ROOT);
-        self.nodes.iter_mut().for_each(|node| node.keys = Keys::of(&node.children));
+        self.nodes.iter_mut().for_each(|node| node.keys = KeyTable::of(&node.children));
     }
 
-    fn below(&mut self, number: NodeNumber) -> Below {
+    fn below(&mut self, number: NodeNumber) -> Subtree {
         let node = &self.nodes[number];
-        let mut below = Below::default();
+        let mut below = Subtree::default();
         below.cells.extend(node.cell);
         below.levels.extend(&node.levels);
         below.tables.extend(node.rows);

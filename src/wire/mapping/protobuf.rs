@@ -4,13 +4,13 @@
 //! merged, and a field without presence that is absent has its default (so zero, an empty text or `false`, which are never
 //! written). A list that is absent is empty.
 
-use super::binary_parts::{self, Target, is_utf8};
-use super::finds::Found;
-use super::paths::Cell;
+use super::binary_parts::{self, WalkTarget, is_utf8};
+use super::finds::FoundValue;
+use super::paths::TargetCell;
 use super::sheet::integer;
 use crate::wire::BadRecord;
 use crate::wire::json::{MOST_LEVELS, bad};
-use descriptor::{Field, Message, MessageNumber, Program, Scalar, Shape};
+use descriptor::{FieldPlan, FieldShape, MessageNumber, MessagePlan, MessageProgram, ScalarType};
 
 pub(super) mod descriptor;
 
@@ -26,25 +26,25 @@ const EARLY: &str = "not Protobuf: it ends too early, or a number does not end";
 
 /// Walks a message that begins at `from` and ends with the bytes.
 pub(super) fn walk(
-    program: &Program,
+    program: &MessageProgram,
     bytes: &[u8],
     from: usize,
-    target: &mut Target<'_>,
+    target: &mut WalkTarget<'_>,
 ) -> Result<(), BadRecord> {
     if from > bytes.len() {
         return Err(bad(EARLY, bytes.len()));
     }
-    Walker { program, target }.message(program.root, bytes, from)
+    MessageWalker { program, target }.message(program.root, bytes, from)
 }
 
 /// The bytes that it is given are always those of the record, up to the end of the message that is walked: a
 /// place in them is one in the record, and nothing is read beyond the message.
-struct Walker<'a, 't> {
-    program: &'a Program,
-    target: &'a mut Target<'t>,
+struct MessageWalker<'a, 't> {
+    program: &'a MessageProgram,
+    target: &'a mut WalkTarget<'t>,
 }
 
-impl Walker<'_, '_> {
+impl MessageWalker<'_, '_> {
     /// The fields of a message. Messages of which nothing is asked are passed over, so the recursion is as deep as the
     /// mapping's pointers.
     fn message(&mut self, number: MessageNumber, bytes: &[u8], from: usize) -> Result<(), BadRecord> {
@@ -52,7 +52,7 @@ impl Walker<'_, '_> {
         for list in &message.lists {
             self.target.finds.begin_array(Some(self.target.paths.node(*list)));
         }
-        let mut counts = Counts::default();
+        let mut counts = ElementCounts::default();
         let (mut seen, mut at) = (0, from);
         while at < bytes.len() {
             let (field, written, begin) = tag(bytes, at)?;
@@ -77,20 +77,20 @@ impl Walker<'_, '_> {
     }
 
     /// Values that are not written.
-    fn defaults(&mut self, message: &Message, at: usize) {
+    fn defaults(&mut self, message: &MessagePlan, at: usize) {
         for (cell, default) in &message.defaults {
             // A message that is given twice is merged.
             if self.target.finds.is_absent(*cell) {
                 let found = match default {
-                    Scalar::Bool => Found::Bool(false),
-                    Scalar::Text => Found::text(at, at, false),
-                    Scalar::Bytes => Found::Container { at: at as u32 },
-                    Scalar::Enum(names) => match names.iter().find(|(number, _)| *number == 0) {
+                    ScalarType::Bool => FoundValue::Bool(false),
+                    ScalarType::Text => FoundValue::text(at, at, false),
+                    ScalarType::Bytes => FoundValue::Container { at: at as u32 },
+                    ScalarType::Enum(names) => match names.iter().find(|(number, _)| *number == 0) {
                         Some((_, name)) => self.target.sheet.text(name, at),
                         None => integer(0, at),
                     },
-                    Scalar::Float | Scalar::Double if !self.target.takes_floats => {
-                        Found::Float { at: at as u32 }
+                    ScalarType::Float | ScalarType::Double if !self.target.takes_floats => {
+                        FoundValue::Float { at: at as u32 }
                     }
                     _ => integer(0, at),
                 };
@@ -102,7 +102,7 @@ impl Walker<'_, '_> {
     /// A field that is asked for, its value at `at`; where it ends.
     fn field(
         &mut self,
-        field: &Field,
+        field: &FieldPlan,
         written: u64,
         (bytes, at): (&[u8], usize),
         count: usize,
@@ -111,7 +111,7 @@ impl Walker<'_, '_> {
             self.target.finds.forget(self.target.paths.node(*other));
         }
         match (&field.shape, written) {
-            (Shape::Scalar(scalar), SIZED) if field.is_list && scalar.is_packed() => {
+            (FieldShape::Scalar(scalar), SIZED) if field.is_list && scalar.is_packed() => {
                 let (from, end) = sized(bytes, at)?;
                 let (mut at, mut count) = (from, count);
                 while at < end {
@@ -120,15 +120,15 @@ impl Walker<'_, '_> {
                 }
                 Ok(end)
             }
-            (Shape::Scalar(scalar), _) if scalar.written() == written => {
+            (FieldShape::Scalar(scalar), _) if scalar.written() == written => {
                 self.element(field, scalar, written, (bytes, at), count)
             }
-            (Shape::Message(_) | Shape::Map { .. } | Shape::Time, SIZED) => {
+            (FieldShape::Message(_) | FieldShape::Map { .. } | FieldShape::Time, SIZED) => {
                 let (from, end) = sized(bytes, at)?;
                 self.inside(field, (&bytes[..end], from), count)?;
                 Ok(end)
             }
-            (Shape::Message(_), GROUP) => {
+            (FieldShape::Message(_), GROUP) => {
                 let end = skip(GROUP, field.number, (bytes, at), 0)?;
                 self.inside(field, (&bytes[..end], at), count)?;
                 Ok(end)
@@ -140,13 +140,13 @@ impl Walker<'_, '_> {
     /// A message, or what is written as one.
     fn inside(
         &mut self,
-        field: &Field,
+        field: &FieldPlan,
         (bytes, from): (&[u8], usize),
         count: usize,
     ) -> Result<(), BadRecord> {
         match &field.shape {
-            Shape::Message(list) => {
-                self.target.put(field.cell, |_| Found::Container { at: from as u32 });
+            FieldShape::Message(list) => {
+                self.target.put(field.cell, |_| FoundValue::Container { at: from as u32 });
                 if let Some((_, child)) = list.places.iter().find(|(place, _)| *place == count) {
                     self.message(*child, bytes, from)?;
                 }
@@ -159,21 +159,21 @@ impl Walker<'_, '_> {
                     None => Ok(()),
                 }
             }
-            Shape::Map { entries } => {
-                self.target.put(field.cell, |_| Found::Container { at: from as u32 });
+            FieldShape::Map { entries } => {
+                self.target.put(field.cell, |_| FoundValue::Container { at: from as u32 });
                 let key = key(bytes, from)?;
                 match entries.iter().find(|(known, _)| **known == *key) {
                     Some((_, entry)) => self.message(*entry, bytes, from),
                     None => Ok(()),
                 }
             }
-            Shape::Time => self.time(field, bytes, from),
-            Shape::Scalar(_) => Ok(()),
+            FieldShape::Time => self.time(field, bytes, from),
+            FieldShape::Scalar(_) => Ok(()),
         }
     }
 
     /// A `google.protobuf.Timestamp`, as the format's own JSON writes it.
-    fn time(&mut self, field: &Field, bytes: &[u8], from: usize) -> Result<(), BadRecord> {
+    fn time(&mut self, field: &FieldPlan, bytes: &[u8], from: usize) -> Result<(), BadRecord> {
         let (mut at, mut seconds, mut nanos) = (from, 0, 0);
         while at < bytes.len() {
             let (number, written, begin) = tag(bytes, at)?;
@@ -197,8 +197,8 @@ impl Walker<'_, '_> {
 
     /// A scalar that is no list, nor one of which only one can be there; where it ends.
     #[inline(always)]
-    fn plain(&mut self, field: &Field, bytes: &[u8], at: usize) -> Result<usize, BadRecord> {
-        let Shape::Scalar(scalar) = &field.shape else { return Ok(at) };
+    fn plain(&mut self, field: &FieldPlan, bytes: &[u8], at: usize) -> Result<usize, BadRecord> {
+        let FieldShape::Scalar(scalar) = &field.shape else { return Ok(at) };
         let value = value(field.written, bytes, at)?;
         if let Some(cell) = field.cell {
             self.note(cell, scalar, bytes, value)?;
@@ -209,8 +209,8 @@ impl Walker<'_, '_> {
     /// One scalar, of a list or by itself; where it ends.
     fn element(
         &mut self,
-        field: &Field,
-        scalar: &Scalar,
+        field: &FieldPlan,
+        scalar: &ScalarType,
         written: u64,
         (bytes, at): (&[u8], usize),
         count: usize,
@@ -230,33 +230,39 @@ impl Walker<'_, '_> {
                 self.note(cell, scalar, bytes, value)?;
             }
         }
-        self.target.put(field.cell, |_| Found::Container { at: value.from as u32 });
+        self.target.put(field.cell, |_| FoundValue::Container { at: value.from as u32 });
         Ok(value.to)
     }
 
     /// Notes a value that was found whole: straight in its cell, since a copy would be read in other pieces
     /// than it was written in, and wait for them.
     #[inline(always)]
-    fn note(&mut self, cell: Cell, scalar: &Scalar, bytes: &[u8], value: Value) -> Result<(), BadRecord> {
-        let Value { number, from, to } = value;
-        let Target { finds, sheet, .. } = &mut *self.target;
+    fn note(
+        &mut self,
+        cell: TargetCell,
+        scalar: &ScalarType,
+        bytes: &[u8],
+        value: ScalarBytes,
+    ) -> Result<(), BadRecord> {
+        let ScalarBytes { number, from, to } = value;
+        let WalkTarget { finds, sheet, .. } = &mut *self.target;
         let Some(found) = finds.value_mut(cell) else { return Ok(()) };
         match scalar {
-            Scalar::Bool => *found = Found::Bool(number != 0),
-            Scalar::Int32 | Scalar::Sfixed32 => *found = integer((number as i32).into(), from),
-            Scalar::Int64 | Scalar::Sfixed64 => *found = integer(number as i64, from),
-            Scalar::Uint32 | Scalar::Fixed32 => *found = integer((number as u32).into(), from),
-            Scalar::Uint64 | Scalar::Fixed64 => match i64::try_from(number) {
+            ScalarType::Bool => *found = FoundValue::Bool(number != 0),
+            ScalarType::Int32 | ScalarType::Sfixed32 => *found = integer((number as i32).into(), from),
+            ScalarType::Int64 | ScalarType::Sfixed64 => *found = integer(number as i64, from),
+            ScalarType::Uint32 | ScalarType::Fixed32 => *found = integer((number as u32).into(), from),
+            ScalarType::Uint64 | ScalarType::Fixed64 => match i64::try_from(number) {
                 Ok(number) => *found = integer(number, from),
                 Err(_) => *found = sheet.unsigned(number, from),
             },
-            Scalar::Sint => *found = integer((number >> 1) as i64 ^ -((number & 1) as i64), from),
-            Scalar::Float => self.target.put_float(Some(cell), f32::from_bits(number as u32), from),
-            Scalar::Double => self.target.put_float(Some(cell), f64::from_bits(number), from),
-            Scalar::Text if is_utf8(&bytes[from..to]) => *found = Found::text(from, to, false),
-            Scalar::Text => return Err(bad("not Protobuf: a text is not UTF-8", from)),
-            Scalar::Bytes => *found = Found::Container { at: from as u32 },
-            Scalar::Enum(names) => match names.iter().find(|(known, _)| *known == number as i32) {
+            ScalarType::Sint => *found = integer((number >> 1) as i64 ^ -((number & 1) as i64), from),
+            ScalarType::Float => self.target.put_float(Some(cell), f32::from_bits(number as u32), from),
+            ScalarType::Double => self.target.put_float(Some(cell), f64::from_bits(number), from),
+            ScalarType::Text if is_utf8(&bytes[from..to]) => *found = FoundValue::text(from, to, false),
+            ScalarType::Text => return Err(bad("not Protobuf: a text is not UTF-8", from)),
+            ScalarType::Bytes => *found = FoundValue::Container { at: from as u32 },
+            ScalarType::Enum(names) => match names.iter().find(|(known, _)| *known == number as i32) {
                 Some((_, name)) => *found = sheet.text(name, from),
                 None => *found = integer((number as i32).into(), from),
             },
@@ -277,8 +283,8 @@ fn tag(bytes: &[u8], at: usize) -> Result<(u32, u64, usize), BadRecord> {
 
 /// A scalar as it is written.
 #[inline(always)]
-fn value(written: u64, bytes: &[u8], at: usize) -> Result<Value, BadRecord> {
-    let mut value = Value { number: 0, from: at, to: at };
+fn value(written: u64, bytes: &[u8], at: usize) -> Result<ScalarBytes, BadRecord> {
+    let mut value = ScalarBytes { number: 0, from: at, to: at };
     match written {
         VARINT => (value.number, value.to) = varint(bytes, at)?,
         SIZED => (value.from, value.to) = sized(bytes, at)?,
@@ -353,7 +359,7 @@ fn past(bytes: &[u8], at: usize, size: usize) -> Result<usize, BadRecord> {
 
 /// A scalar that was found.
 #[derive(Clone, Copy)]
-struct Value {
+struct ScalarBytes {
     /// What it is as a number; 0 of what has a size.
     number: u64,
     from: usize,
@@ -362,12 +368,12 @@ struct Value {
 
 /// How many elements each list of a message has had, of lists that are asked for by places.
 #[derive(Default)]
-struct Counts(Vec<usize>);
+struct ElementCounts(Vec<usize>);
 
-impl Counts {
+impl ElementCounts {
     /// The place of the next element.
     #[inline]
-    fn next(&mut self, field: usize, message: &Message) -> usize {
+    fn next(&mut self, field: usize, message: &MessagePlan) -> usize {
         if !message.fields[field].is_placed() {
             return 0;
         }

@@ -1,14 +1,14 @@
 //! One record by its mapping: the values that were found in it become a trade, or what is wrong with it.
 
-use super::condition::{Condition, Scalar};
-use super::decimal::{Decimal, Excess};
+use super::condition::{Condition, ScalarValue};
+use super::decimal::{DecimalParts, Excess};
 use super::fault::Fault;
-use super::finds::Found;
-use super::paths::{Cell, Elements};
+use super::finds::FoundValue;
+use super::paths::{Elements, TargetCell};
 use super::pattern::Pattern;
 use super::time::{self, Unit};
 use super::values::{Texts, Values, integer};
-use super::{Decimals, Mapped, MappedTrade, Taker, TradeIdWords};
+use super::{Decimals, MappedRecord, MappedTrade, Taker, TradeIdWords};
 use crate::wire::BadRecord;
 use crate::wire::scanning::is_usual_name;
 use crossrate_dataflows::market::event_time::EventTime;
@@ -26,12 +26,12 @@ pub(super) struct RecordMapping {
     pub(super) venue: String,
     pub(super) contracts: Vec<Pattern>,
     pub(super) id: IdMapping,
-    pub(super) price: Cell,
-    pub(super) quantity: Cell,
+    pub(super) price: TargetCell,
+    pub(super) quantity: TargetCell,
     /// The sign of the quantity is the side.
     pub(super) sign_is_side: bool,
     pub(super) excess: Excess,
-    pub(super) time: Cell,
+    pub(super) time: TargetCell,
     pub(super) unit: Unit,
     pub(super) side: Option<SideMapping>,
 }
@@ -39,22 +39,22 @@ pub(super) struct RecordMapping {
 #[derive(Debug)]
 pub(super) enum SymbolMapping {
     Fixed(String),
-    At { cell: Cell, replace: Vec<(String, String)>, pattern: Option<Pattern> },
-    Pair { base: Cell, quote: Cell, join: String },
+    At { cell: TargetCell, replace: Vec<(String, String)>, pattern: Option<Pattern> },
+    Pair { base: TargetCell, quote: TargetCell, join: String },
 }
 
 #[derive(Debug)]
 pub(super) enum IdMapping {
-    Sequence(Cell),
-    Unique(Cell),
+    Sequence(TargetCell),
+    Unique(TargetCell),
     None,
 }
 
 #[derive(Debug)]
 pub(super) struct SideMapping {
-    pub(super) cell: Cell,
-    pub(super) buy: Vec<Scalar>,
-    pub(super) sell: Vec<Scalar>,
+    pub(super) cell: TargetCell,
+    pub(super) buy: Vec<ScalarValue>,
+    pub(super) sell: Vec<ScalarValue>,
 }
 
 /// What may be wrong with a field, by its name.
@@ -68,8 +68,8 @@ struct Reasons {
 }
 
 impl Reasons {
-    fn no_digits(&self, found: Found) -> BadRecord {
-        let is_float = matches!(found, Found::Float { .. });
+    fn no_digits(&self, found: FoundValue) -> BadRecord {
+        let is_float = matches!(found, FoundValue::Float { .. });
         bad(if is_float { self.float } else { self.absent }, found)
     }
 }
@@ -102,13 +102,13 @@ impl RecordMapping {
         row: usize,
         decimals: Decimals,
         texts: &'t mut Texts<'_>,
-    ) -> Result<Mapped<'t>, BadRecord>
+    ) -> Result<MappedRecord<'t>, BadRecord>
     where
-        L: Fn(Cell, usize) -> Found,
+        L: Fn(TargetCell, usize) -> FoundValue,
     {
         let time = self.time(values, row, texts)?;
         if self.is_heartbeat {
-            return Ok(Mapped::Heartbeat(time));
+            return Ok(MappedRecord::Heartbeat(time));
         }
         let places = (decimals.price, false);
         let (price, _) = self.amount(values, (self.price, row), places, &PRICE, texts)?;
@@ -117,23 +117,24 @@ impl RecordMapping {
         let signed = self.sign_is_side.then_some(if is_negative { Taker::Sell } else { Taker::Buy });
         let side = self.side.as_ref().and_then(|side| {
             let found = (values.lookup)(side.cell, row);
-            let mut is = |scalars: &[Scalar]| scalars.iter().any(|s| values.equals(&found, s, texts.text));
+            let mut is =
+                |scalars: &[ScalarValue]| scalars.iter().any(|s| values.equals(&found, s, texts.text));
             if is(&side.buy) { Some(Taker::Buy) } else { is(&side.sell).then_some(Taker::Sell) }
         });
         let id = self.id(values, row, texts)?;
         let symbol = self.symbol(values, row, texts)?;
         let taker = signed.or(side);
-        Ok(Mapped::Trade(MappedTrade { symbol, id, price, quantity, time, taker }))
+        Ok(MappedRecord::Trade(MappedTrade { symbol, id, price, quantity, time, taker }))
     }
 
     /// A price or a quantity, and whether it is below zero, which is allowed where its sign says something.
     ///
     /// What was found is looked up again where it is not short: given on, it would be copied first.
     #[inline(always)]
-    fn amount<L: Fn(Cell, usize) -> Found, R>(
+    fn amount<L: Fn(TargetCell, usize) -> FoundValue, R>(
         &self,
         values: &Values<'_, L, R>,
-        at: (Cell, usize),
+        at: (TargetCell, usize),
         (places, has_sign): (u8, bool),
         reasons: &Reasons,
         texts: &mut Texts<'_>,
@@ -150,10 +151,10 @@ impl RecordMapping {
 
     /// The same of any number, or what is wrong with it.
     #[inline(never)]
-    fn long_amount<L: Fn(Cell, usize) -> Found, R>(
+    fn long_amount<L: Fn(TargetCell, usize) -> FoundValue, R>(
         &self,
         values: &Values<'_, L, R>,
-        (cell, row): (Cell, usize),
+        (cell, row): (TargetCell, usize),
         (places, has_sign): (u8, bool),
         reasons: &Reasons,
         texts: &mut Texts<'_>,
@@ -168,7 +169,7 @@ impl RecordMapping {
     }
 
     #[inline(always)]
-    fn time<L: Fn(Cell, usize) -> Found, R>(
+    fn time<L: Fn(TargetCell, usize) -> FoundValue, R>(
         &self,
         values: &Values<'_, L, R>,
         row: usize,
@@ -186,7 +187,7 @@ impl RecordMapping {
 
     /// A time of any form, or what is wrong with it.
     #[inline(never)]
-    fn long_time<L: Fn(Cell, usize) -> Found, R>(
+    fn long_time<L: Fn(TargetCell, usize) -> FoundValue, R>(
         &self,
         values: &Values<'_, L, R>,
         row: usize,
@@ -198,7 +199,7 @@ impl RecordMapping {
             Unit::Epoch(_) => values.digits(found, texts.text),
         };
         let digits = digits.ok_or_else(|| match found {
-            Found::Float { .. } => {
+            FoundValue::Float { .. } => {
                 bad("time: a float, and the mapping does not say floats = \"shortest\"", found)
             }
             _ => bad("time: absent, or not as its unit says", found),
@@ -209,7 +210,7 @@ impl RecordMapping {
         })
     }
 
-    fn id<L: Fn(Cell, usize) -> Found, R>(
+    fn id<L: Fn(TargetCell, usize) -> FoundValue, R>(
         &self,
         values: &Values<'_, L, R>,
         row: usize,
@@ -240,7 +241,7 @@ impl RecordMapping {
     }
 
     #[inline]
-    pub(super) fn symbol<'a: 't, 't, L: Fn(Cell, usize) -> Found, R>(
+    pub(super) fn symbol<'a: 't, 't, L: Fn(TargetCell, usize) -> FoundValue, R>(
         &self,
         values: &Values<'a, L, R>,
         row: usize,
@@ -259,20 +260,20 @@ impl RecordMapping {
     }
 
     /// A symbol that is put together.
-    fn made_symbol<'t, L: Fn(Cell, usize) -> Found, R>(
+    fn made_symbol<'t, L: Fn(TargetCell, usize) -> FoundValue, R>(
         &self,
         values: &Values<'_, L, R>,
         row: usize,
         texts: &'t mut Texts<'_>,
     ) -> Result<&'t [u8], BadRecord> {
         let Texts { text, symbol, other, .. } = texts;
-        let get = |cell: &Cell| (values.lookup)(*cell, row);
+        let get = |cell: &TargetCell| (values.lookup)(*cell, row);
         symbol.clear();
         symbol.push_str(&self.venue);
         let found = match &self.symbol {
             SymbolMapping::Fixed(name) => {
                 symbol.push_str(name);
-                Found::Absent
+                FoundValue::Absent
             }
             SymbolMapping::At { cell, replace, pattern } => {
                 let found = get(cell);
@@ -326,7 +327,7 @@ const NO_SYMBOL: &str = "symbol: absent, or no text";
 
 /// A symbol that is to be a name; the name is what stands behind the venue.
 #[inline]
-fn named<'t>(symbol: &'t [u8], name: &[u8], found: Found) -> Result<&'t [u8], BadRecord> {
+fn named<'t>(symbol: &'t [u8], name: &[u8], found: FoundValue) -> Result<&'t [u8], BadRecord> {
     if name.is_empty() {
         return Err(bad("symbol: empty", found));
     }
@@ -342,7 +343,7 @@ fn is_plain_name(text: &[u8]) -> bool {
     text.len() <= 64 && text.iter().all(is_plain)
 }
 
-fn bad(reason: &'static str, found: Found) -> BadRecord {
+fn bad(reason: &'static str, found: FoundValue) -> BadRecord {
     BadRecord { reason, at: found.at() }
 }
 
@@ -352,9 +353,9 @@ fn decimal(
     places: u8,
     excess: Excess,
     reasons: &Reasons,
-    found: Found,
+    found: FoundValue,
 ) -> Result<i64, BadRecord> {
-    let decimal = Decimal::parse(digits).ok_or(bad(reasons.grammar, found))?;
+    let decimal = DecimalParts::parse(digits).ok_or(bad(reasons.grammar, found))?;
     match decimal.scaled(places.into(), excess) {
         Ok(0) => Err(bad(reasons.zero, found)),
         // Below 2^63.

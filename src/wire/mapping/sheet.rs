@@ -5,7 +5,7 @@
 // A build without both encodings has a part of it for nothing.
 #![cfg_attr(not(all(feature = "avro", feature = "protobuf")), allow(dead_code))]
 
-use super::finds::Found;
+use super::finds::FoundValue;
 use crate::wire::BadRecord;
 use num_bigint::BigInt;
 use std::io::Write;
@@ -31,15 +31,15 @@ impl Sheet {
     }
 
     /// What was written from a place on, of a value that stands at `at` in the record.
-    fn written(&self, from: usize, at: usize, is_text: bool) -> Found {
+    fn written(&self, from: usize, at: usize, is_text: bool) -> FoundValue {
         // Beyond 4 GiB stands an empty text, which is no value.
         let place = |place| u32::try_from(place).unwrap_or(u32::MAX);
-        Found::Written { at: at as u32, from: place(from), to: place(self.text.len()), is_text }
+        FoundValue::Written { at: at as u32, from: place(from), to: place(self.text.len()), is_text }
     }
 
     /// A text that does not stand in the record.
     #[inline]
-    pub(super) fn text(&mut self, text: &str, at: usize) -> Found {
+    pub(super) fn text(&mut self, text: &str, at: usize) -> FoundValue {
         let from = self.text.len();
         self.text.extend_from_slice(text.as_bytes());
         self.written(from, at, true)
@@ -47,7 +47,7 @@ impl Sheet {
 
     /// A whole number that has no sign.
     #[inline]
-    pub(super) fn unsigned(&mut self, value: u64, at: usize) -> Found {
+    pub(super) fn unsigned(&mut self, value: u64, at: usize) -> FoundValue {
         if let Ok(value) = i64::try_from(value) {
             return integer(value, at);
         }
@@ -65,7 +65,7 @@ impl Sheet {
         bytes: &[u8],
         scale: u32,
         at: usize,
-        cell: &mut Found,
+        cell: &mut FoundValue,
     ) -> Result<(), BadRecord> {
         if bytes.len() <= 8
             && let Ok(scale) = u16::try_from(scale)
@@ -73,7 +73,7 @@ impl Sheet {
             let is_negative = bytes.first().is_some_and(|first| first & 0x80 != 0);
             let fill = if is_negative { u64::MAX } else { 0 };
             let value = bytes.iter().fold(fill, |value, byte| value << 8 | u64::from(*byte)) as i64;
-            *cell = Found::Decimal { at: at as u32, scale, value };
+            *cell = FoundValue::Decimal { at: at as u32, scale, value };
             return Ok(());
         }
         if bytes.len() > MOST_DECIMAL_BYTES {
@@ -90,14 +90,14 @@ impl Sheet {
     }
 
     /// A float as the shortest decimal that reads back as it. What is not finite is written as no number.
-    pub(super) fn float(&mut self, value: impl std::fmt::LowerExp, at: usize) -> Found {
+    pub(super) fn float(&mut self, value: impl std::fmt::LowerExp, at: usize) -> FoundValue {
         let from = self.text.len();
         let _ = write!(self.text, "{value:e}");
         self.written(from, at, false)
     }
 
     /// A time as RFC 3339 has it.
-    pub(super) fn time(&mut self, time: jiff::Timestamp, at: usize) -> Found {
+    pub(super) fn time(&mut self, time: jiff::Timestamp, at: usize) -> FoundValue {
         let from = self.text.len();
         let _ = write!(self.text, "{time}");
         self.written(from, at, true)
@@ -106,8 +106,8 @@ impl Sheet {
 
 /// A whole number.
 #[inline]
-pub(super) fn integer(value: i64, at: usize) -> Found {
-    Found::Integer { at: at as u32, value }
+pub(super) fn integer(value: i64, at: usize) -> FoundValue {
+    FoundValue::Integer { at: at as u32, value }
 }
 
 #[cfg(test)]
@@ -115,11 +115,11 @@ mod tests {
     use super::*;
     use crate::wire::mapping::values::Values;
 
-    fn written(sheet: &Sheet, found: Found) -> String {
+    fn written(sheet: &Sheet, found: FoundValue) -> String {
         let values = Values {
             bytes: &[],
             sheet: sheet.bytes(),
-            lookup: |_, _| Found::Absent,
+            lookup: |_, _| FoundValue::Absent,
             rows: (),
             unescape: |_, _| {},
         };
@@ -142,11 +142,11 @@ mod tests {
             (&[0xff, 0, 0, 0, 0, 0, 0, 0, 0], 0, "-18446744073709551616"),
         ];
         for (bytes, scale, expected) in cases {
-            let mut found = Found::Absent;
+            let mut found = FoundValue::Absent;
             sheet.decimal(bytes, scale, 0, &mut found).unwrap();
             assert_eq!(written(&sheet, found), expected);
         }
-        assert!(sheet.decimal(&[1; 65], 0, 3, &mut Found::Absent).is_err());
+        assert!(sheet.decimal(&[1; 65], 0, 3, &mut FoundValue::Absent).is_err());
         for (float, expected) in [(0.1, "1e-1"), (8_900.25, "8.90025e3"), (f64::NAN, "NaN"), (-2.0, "-2e0")] {
             let found = sheet.float(float, 9);
             assert_eq!(written(&sheet, found), expected);

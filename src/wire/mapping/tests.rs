@@ -38,15 +38,15 @@ fn words_at(
     out
 }
 
-fn in_words(mapped: &Mapped<'_>) -> String {
+fn in_words(mapped: &MappedRecord<'_>) -> String {
     match mapped {
-        Mapped::Trade(t) => {
+        MappedRecord::Trade(t) => {
             let symbol = str::from_utf8(t.symbol).unwrap();
             format!("{symbol} {:?} {}x{} {} {:?}", t.id.get(), t.price, t.quantity, t.time.micros(), t.taker)
         }
-        Mapped::Heartbeat(time) => format!("heartbeat {}", time.micros()),
-        Mapped::Ignored => "ignored".into(),
-        Mapped::Bad(bad) => format!("bad: {bad}"),
+        MappedRecord::Heartbeat(time) => format!("heartbeat {}", time.micros()),
+        MappedRecord::Ignored => "ignored".into(),
+        MappedRecord::Bad(bad) => format!("bad: {bad}"),
     }
 }
 
@@ -226,7 +226,7 @@ fn fast(mapping: &Mapping, record: &str, scratch: &mut MappingScratch) -> Option
     let MappingScratch { text, symbol, other, day, flat, .. } = scratch;
     let mut texts = Texts { text, symbol, other, day };
     let place = (followed.as_bytes(), &place);
-    let mut each = |mapped: &Mapped<'_>| out.push(in_words(mapped));
+    let mut each = |mapped: &MappedRecord<'_>| out.push(in_words(mapped));
     let is_read = ways.read(&mapping.records, place, Decimals::EIGHT, (&mut texts, flat), &mut each);
     is_read.then_some(out)
 }
@@ -661,13 +661,13 @@ proptest! {
             return Ok(());
         }
         let raw: &RawValue = serde_json::from_str(&record).unwrap();
-        let text = |found: Found| match found {
-            Found::Absent => None,
-            Found::Text { from, to, .. } => Some(record[from as usize - 1..=to as usize].to_owned()),
-            Found::Number { from, to } => Some(record[from as usize..to as usize].to_owned()),
-            Found::Bool(value) => Some(value.to_string()),
-            Found::Null { .. } => Some("null".into()),
-            Found::Container { at } => Some(record[at as usize..=at as usize].to_owned()),
+        let text = |found: FoundValue| match found {
+            FoundValue::Absent => None,
+            FoundValue::Text { from, to, .. } => Some(record[from as usize - 1..=to as usize].to_owned()),
+            FoundValue::Number { from, to } => Some(record[from as usize..to as usize].to_owned()),
+            FoundValue::Bool(value) => Some(value.to_string()),
+            FoundValue::Null { .. } => Some("null".into()),
+            FoundValue::Container { at } => Some(record[at as usize..=at as usize].to_owned()),
             other => Some(format!("{other:?}")),
         };
         let expected = |raw: &RawValue, path: &[&str]| looked_up(raw, path).map(|raw| match raw.get() {

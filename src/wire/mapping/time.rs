@@ -1,7 +1,7 @@
 //! Times as venues write them, to event time: epochs of any unit and RFC 3339. What is finer than a
 //! microsecond is cut off.
 
-use super::decimal::{Decimal, Excess};
+use super::decimal::{DecimalParts, Excess};
 use super::fault::Fault;
 use crossrate_dataflows::market::event_time::EventTime;
 use jiff::civil::Date;
@@ -26,7 +26,9 @@ pub(super) struct LastDay {
 #[inline]
 pub(super) fn read(text: &[u8], unit: Unit, last: &mut LastDay) -> Result<EventTime, Fault> {
     let micros = match unit {
-        Unit::Epoch(places) => Decimal::parse(text).ok_or(Fault::Grammar)?.scaled(places, Excess::Cut)?,
+        Unit::Epoch(places) => {
+            DecimalParts::parse(text).ok_or(Fault::Grammar)?.scaled(places, Excess::Cut)?
+        }
         Unit::Rfc3339(offset) => rfc3339(text, offset, last).ok_or(Fault::Grammar)?,
     };
     of_micros(micros).ok_or(Fault::OutOfRange)

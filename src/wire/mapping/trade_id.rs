@@ -17,7 +17,7 @@ pub enum TradeId {
 /// waited for when they are copied.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub struct TradeIdWords {
-    kind: Kind,
+    kind: TradeIdRule,
     /// The integer, or the upper half of a hash.
     value: u64,
     /// The lower half of a hash.
@@ -25,7 +25,7 @@ pub struct TradeIdWords {
 }
 
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-enum Kind {
+enum TradeIdRule {
     None,
     Sequence,
     Unique,
@@ -34,26 +34,26 @@ enum Kind {
 
 impl TradeIdWords {
     /// No id.
-    pub(super) const NONE: TradeIdWords = TradeIdWords { kind: Kind::None, value: 0, hash: 0 };
+    pub(super) const NONE: TradeIdWords = TradeIdWords { kind: TradeIdRule::None, value: 0, hash: 0 };
 
     /// An integer.
     #[inline(always)]
     pub(super) fn integer(value: u64, is_sequence: bool) -> Self {
-        let kind = if is_sequence { Kind::Sequence } else { Kind::Unique };
+        let kind = if is_sequence { TradeIdRule::Sequence } else { TradeIdRule::Unique };
         TradeIdWords { kind, value, hash: 0 }
     }
 
     /// A text by its hash.
     #[inline(always)]
     pub(super) fn hashed(hash: u128) -> Self {
-        TradeIdWords { kind: Kind::Hashed, value: (hash >> 64) as u64, hash: hash as u64 }
+        TradeIdWords { kind: TradeIdRule::Hashed, value: (hash >> 64) as u64, hash: hash as u64 }
     }
 
     /// The same, without looking at the hash of what has none: both words would be copied as one.
     #[inline(always)]
     pub(super) fn copied(&self) -> Self {
         match self.kind {
-            Kind::Hashed => *self,
+            TradeIdRule::Hashed => *self,
             kind => TradeIdWords { kind, value: self.value, hash: 0 },
         }
     }
@@ -63,10 +63,10 @@ impl TradeIdWords {
     pub fn get(self) -> TradeId {
         let TradeIdWords { kind, value, hash } = self;
         match kind {
-            Kind::Sequence => TradeId::Sequence(value),
-            Kind::Unique => TradeId::Unique(value),
-            Kind::Hashed => TradeId::Hashed(u128::from(value) << 64 | u128::from(hash)),
-            Kind::None => TradeId::None,
+            TradeIdRule::Sequence => TradeId::Sequence(value),
+            TradeIdRule::Unique => TradeId::Unique(value),
+            TradeIdRule::Hashed => TradeId::Hashed(u128::from(value) << 64 | u128::from(hash)),
+            TradeIdRule::None => TradeId::None,
         }
     }
 }

@@ -1,10 +1,10 @@
 //! The values that were found in a record, and how their texts and numbers are read, whatever the record is
 //! written in.
 
-use super::condition::{Condition, Scalar, Wanted};
-use super::decimal::{Decimal, ShortDecimal};
-use super::finds::Found;
-use super::paths::Cell;
+use super::condition::{Condition, Requirement, ScalarValue};
+use super::decimal::{DecimalParts, ShortDecimal};
+use super::finds::FoundValue;
+use super::paths::TargetCell;
 use super::time::LastDay;
 use std::fmt::Write;
 
@@ -26,38 +26,40 @@ pub(super) struct Texts<'a> {
     pub(super) day: &'a mut LastDay,
 }
 
-impl<'a, L: Fn(Cell, usize) -> Found, R> Values<'a, L, R> {
+impl<'a, L: Fn(TargetCell, usize) -> FoundValue, R> Values<'a, L, R> {
     /// The text that a value is, where it is one: UTF-8, as the whole record is.
     #[inline]
-    pub(super) fn text<'t>(&self, found: Found, room: &'t mut String) -> Option<&'t [u8]>
+    pub(super) fn text<'t>(&self, found: FoundValue, room: &'t mut String) -> Option<&'t [u8]>
     where
         'a: 't,
     {
         match found {
-            Found::Text { from, to, escaped: false, .. } => self.bytes.get(from as usize..to as usize),
-            Found::Text { from, to, .. } => {
+            FoundValue::Text { from, to, escaped: false, .. } => self.bytes.get(from as usize..to as usize),
+            FoundValue::Text { from, to, .. } => {
                 (self.unescape)(self.bytes.get(from as usize..to as usize)?, room);
                 Some(room.as_bytes())
             }
-            Found::Written { from, to, is_text: true, .. } => self.sheet.get(from as usize..to as usize),
+            FoundValue::Written { from, to, is_text: true, .. } => self.sheet.get(from as usize..to as usize),
             _ => None,
         }
     }
 
     /// The digits of a number, or of a text.
-    pub(super) fn digits<'t>(&self, found: Found, room: &'t mut String) -> Option<&'t [u8]>
+    pub(super) fn digits<'t>(&self, found: FoundValue, room: &'t mut String) -> Option<&'t [u8]>
     where
         'a: 't,
     {
         room.clear();
         // A text takes everything.
         let _ = match found {
-            Found::Number { from, to } => return self.bytes.get(from as usize..to as usize),
-            Found::Written { from, to, is_text: false, .. } => {
+            FoundValue::Number { from, to } => return self.bytes.get(from as usize..to as usize),
+            FoundValue::Written { from, to, is_text: false, .. } => {
                 return self.sheet.get(from as usize..to as usize);
             }
-            Found::Integer { value, .. } | Found::Decimal { value, scale: 0, .. } => write!(room, "{value}"),
-            Found::Decimal { value, scale, .. } => write!(room, "{value}e-{scale}"),
+            FoundValue::Integer { value, .. } | FoundValue::Decimal { value, scale: 0, .. } => {
+                write!(room, "{value}")
+            }
+            FoundValue::Decimal { value, scale, .. } => write!(room, "{value}e-{scale}"),
             _ => return self.text(found, room),
         };
         Some(room.as_bytes())
@@ -65,13 +67,13 @@ impl<'a, L: Fn(Cell, usize) -> Found, R> Values<'a, L, R> {
 
     /// A number, or a text of one, that has few digits.
     #[inline(always)]
-    pub(super) fn short(&self, found: Found) -> Option<ShortDecimal> {
+    pub(super) fn short(&self, found: FoundValue) -> Option<ShortDecimal> {
         let (value, scale) = match found {
-            Found::Number { from, to } | Found::Text { from, to, escaped: false, .. } => {
+            FoundValue::Number { from, to } | FoundValue::Text { from, to, escaped: false, .. } => {
                 return ShortDecimal::parse(self.bytes, from as usize, to as usize);
             }
-            Found::Integer { value, .. } => (value, 0),
-            Found::Decimal { value, scale, .. } => (value, scale),
+            FoundValue::Integer { value, .. } => (value, 0),
+            FoundValue::Decimal { value, scale, .. } => (value, scale),
             _ => return None,
         };
         Some(ShortDecimal { value: value.unsigned_abs(), places: scale.into(), is_negative: value < 0 })
@@ -79,9 +81,9 @@ impl<'a, L: Fn(Cell, usize) -> Found, R> Values<'a, L, R> {
 
     /// A short text or number that is an id: without a leading zero, a sign or a point.
     #[inline(always)]
-    pub(super) fn short_id(&self, found: Found) -> Option<u64> {
+    pub(super) fn short_id(&self, found: FoundValue) -> Option<u64> {
         let has_leading_zero = match found {
-            Found::Number { from, to } | Found::Text { from, to, .. } => {
+            FoundValue::Number { from, to } | FoundValue::Text { from, to, .. } => {
                 to - from > 1 && self.bytes.get(from as usize) == Some(&b'0')
             }
             _ => false,
@@ -93,20 +95,20 @@ impl<'a, L: Fn(Cell, usize) -> Found, R> Values<'a, L, R> {
     pub(super) fn holds(&self, condition: &Condition, room: &mut String) -> bool {
         let found = (self.lookup)(condition.cell, 0);
         match &condition.wanted {
-            Wanted::Exists => !matches!(found, Found::Absent),
-            Wanted::OneOf(scalars) => scalars.iter().any(|scalar| self.equals(&found, scalar, room)),
+            Requirement::Exists => !matches!(found, FoundValue::Absent),
+            Requirement::OneOf(scalars) => scalars.iter().any(|scalar| self.equals(&found, scalar, room)),
         }
     }
 
     #[inline]
-    pub(super) fn equals(&self, found: &Found, scalar: &Scalar, room: &mut String) -> bool {
+    pub(super) fn equals(&self, found: &FoundValue, scalar: &ScalarValue, room: &mut String) -> bool {
         match scalar {
-            Scalar::Text(wanted) => self.text(*found, room) == Some(wanted.as_bytes()),
-            Scalar::Bool(wanted) => matches!(found, Found::Bool(value) if value == wanted),
-            Scalar::Integer(wanted) if found.is_number() => self
+            ScalarValue::Text(wanted) => self.text(*found, room) == Some(wanted.as_bytes()),
+            ScalarValue::Bool(wanted) => matches!(found, FoundValue::Bool(value) if value == wanted),
+            ScalarValue::Integer(wanted) if found.is_number() => self
                 .digits(*found, room)
                 .is_some_and(|digits| digits == wanted.as_bytes() || same_number(digits, wanted.as_bytes())),
-            Scalar::Integer(_) => false,
+            ScalarValue::Integer(_) => false,
         }
     }
 }
@@ -114,7 +116,8 @@ impl<'a, L: Fn(Cell, usize) -> Found, R> Values<'a, L, R> {
 /// Whether two numbers with their signs have one value.
 fn same_number(a: &[u8], b: &[u8]) -> bool {
     let (a_digits, b_digits) = (a.strip_prefix(b"-").unwrap_or(a), b.strip_prefix(b"-").unwrap_or(b));
-    let (Some(a_value), Some(b_value)) = (Decimal::parse(a_digits), Decimal::parse(b_digits)) else {
+    let (Some(a_value), Some(b_value)) = (DecimalParts::parse(a_digits), DecimalParts::parse(b_digits))
+    else {
         return false;
     };
     let same_sign = a.starts_with(b"-") == b.starts_with(b"-");

@@ -2,8 +2,8 @@
 //!
 //! No tree is built. Of a repeated key the last counts: what an earlier one brought is forgotten when it comes again.
 
-use super::finds::{Finds, Found};
-use super::paths::{Node, NodeNumber, Paths, Token};
+use super::finds::{Finds, FoundValue};
+use super::paths::{Node, NodeNumber, Paths, PointerToken};
 use crate::wire::BadRecord;
 use crate::wire::json::{MOST_LEVELS, Scanner, bad, unescape};
 
@@ -13,7 +13,7 @@ pub(super) fn walk(bytes: &[u8], paths: &Paths, finds: &mut Finds) -> Result<(),
         return Err(bad("not UTF-8", error.valid_up_to()));
     }
     finds.begin(paths);
-    let mut walker = Walker { scanner: Scanner::new(bytes), paths, finds };
+    let mut walker = JsonWalker { scanner: Scanner::new(bytes), paths, finds };
     walker.scanner.skip_space();
     let is_container = matches!(walker.scanner.peek(), Some(b'{' | b'['));
     walker.value(Some(paths.node(Paths::ROOT)), 0)?;
@@ -24,13 +24,13 @@ pub(super) fn walk(bytes: &[u8], paths: &Paths, finds: &mut Finds) -> Result<(),
     if is_container { Ok(()) } else { Err(bad("not a JSON object or array", 0)) }
 }
 
-struct Walker<'a> {
+struct JsonWalker<'a> {
     scanner: Scanner<'a>,
     paths: &'a Paths,
     finds: &'a mut Finds,
 }
 
-impl<'a> Walker<'a> {
+impl<'a> JsonWalker<'a> {
     /// One value and all that is in it.
     #[inline]
     fn value(&mut self, node: Option<&'a Node>, depth: usize) -> Result<(), BadRecord> {
@@ -38,16 +38,16 @@ impl<'a> Walker<'a> {
         let found = match self.scanner.peek() {
             Some(b'"') => {
                 let (from, to, escaped) = self.scanner.string()?;
-                Found::text(from, to, escaped)
+                FoundValue::text(from, to, escaped)
             }
             Some(b'-' | b'0'..=b'9') => {
                 self.scanner.number()?;
-                Found::Number { from: from as u32, to: self.scanner.at() as u32 }
+                FoundValue::Number { from: from as u32, to: self.scanner.at() as u32 }
             }
             Some(b'{' | b'[') => return self.container(node, depth),
-            Some(b't') => self.scanner.word(b"true").map(|_| Found::Bool(true))?,
-            Some(b'f') => self.scanner.word(b"false").map(|_| Found::Bool(false))?,
-            Some(b'n') => self.scanner.word(b"null").map(|_| Found::Null { at: from as u32 })?,
+            Some(b't') => self.scanner.word(b"true").map(|_| FoundValue::Bool(true))?,
+            Some(b'f') => self.scanner.word(b"false").map(|_| FoundValue::Bool(false))?,
+            Some(b'n') => self.scanner.word(b"null").map(|_| FoundValue::Null { at: from as u32 })?,
             Some(_) => return Err(bad("not JSON: a value is missing", from)),
             None => return Err(bad("not JSON: it ends too early", from)),
         };
@@ -61,7 +61,7 @@ impl<'a> Walker<'a> {
         if depth == MOST_LEVELS {
             return Err(bad("nested more than 128 levels deep", at));
         }
-        self.finds.put(node, Found::Container { at: at as u32 });
+        self.finds.put(node, FoundValue::Container { at: at as u32 });
         match self.scanner.peek() {
             Some(b'{') => self.object(node, depth),
             _ => self.array(node, depth),
@@ -174,6 +174,6 @@ impl<'a> Walker<'a> {
 }
 
 /// What is asked of the element at a place.
-fn at_place(node: &Node, place: usize) -> Option<&(Token, NodeNumber)> {
+fn at_place(node: &Node, place: usize) -> Option<&(PointerToken, NodeNumber)> {
     node.children.iter().find(|(token, _)| token.place == Some(place))
 }

@@ -3,7 +3,7 @@
 
 use crate::config::{Config, Verbosity};
 use crate::duration::{LONGEST, rounded_up, show, span};
-use crossrate_dataflows::market::acceptance::Partition;
+use crossrate_dataflows::market::acceptance::PartitionState;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::looks::Looks;
 use crossrate_dataflows::market::movers::Mover;
@@ -38,13 +38,13 @@ struct Suspect {
 }
 
 impl Suspect {
-    fn accepted(&self, state: &Partition) -> u64 {
+    fn accepted(&self, state: &PartitionState) -> u64 {
         state.counts().accepted - self.mover.accepted
     }
 
     /// Whether what it made late is so much more than what counted behind it that its clock was wrong, and it
     /// was no neighbour of those before it.
-    fn is_wrong(&self, state: &Partition, config: &Config) -> bool {
+    fn is_wrong(&self, state: &PartitionState, config: &Config) -> bool {
         let Mover { from, to, .. } = self.mover;
         let is_first = from == EventTime::MIN;
         let looks = Looks::of(&config.definition);
@@ -63,7 +63,7 @@ impl Lateness {
     /// Notes a late trade, whose pane was final at a time; of those that an entry made late no delay would
     /// have been long enough, and no record is to blame.
     #[cold]
-    pub(super) fn note(&mut self, state: &Partition, time: EventTime, settled: EventTime) {
+    pub(super) fn note(&mut self, state: &PartitionState, time: EventTime, settled: EventTime) {
         self.suspect(state, settled);
         let reached = state.own_reached();
         if reached > settled {
@@ -73,7 +73,7 @@ impl Lateness {
         }
     }
 
-    fn suspect(&mut self, state: &Partition, settled: EventTime) {
+    fn suspect(&mut self, state: &PartitionState, settled: EventTime) {
         let Some(mover) = state.movers().made_final(settled) else { return };
         match &mut self.suspect {
             Some(suspect) if suspect.mover.offset == mover.offset => suspect.late += 1,
@@ -92,7 +92,7 @@ impl Lateness {
     }
 
     /// That one record moved the watermark so far that what came after it was late; whether that is so.
-    pub(super) fn say_jump(&mut self, name: &str, state: &Partition, config: &Config) -> bool {
+    pub(super) fn say_jump(&mut self, name: &str, state: &PartitionState, config: &Config) -> bool {
         let Some(suspect) = self.suspect.as_ref().filter(|suspect| suspect.is_wrong(state, config)) else {
             return false;
         };

@@ -2,8 +2,8 @@
 
 use super::rig::{self, PATIENCE, Record};
 use crossrate::config::{KafkaClient, Verbosity};
-use crossrate::kafka::queue::{Queue, Record as Given};
-use crossrate::kafka::{self, Listener};
+use crossrate::kafka::queue::{Queue, QueuedRecord as Given};
+use crossrate::kafka::{self, ErrorListener};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
@@ -72,8 +72,8 @@ fn a_queue_gives_each_record_once_and_in_order_and_says_where_the_log_ends() {
     kafka.produce(&topic, &records);
     let reached = KafkaClient { brokers: kafka.brokers.clone(), properties: BTreeMap::new() };
     let own = [&[("group.id", "crossrate-tests")], kafka::READING].concat();
-    let client: BaseConsumer<Listener> =
-        kafka::client(&reached, &Listener::new(Verbosity::Quiet), &[], &own).expect("a client");
+    let client: BaseConsumer<ErrorListener> =
+        kafka::client(&reached, &ErrorListener::new(Verbosity::Quiet), &[], &own).expect("a client");
     let client = Arc::new(client);
     let mut list = TopicPartitionList::new();
     let mut queues: Vec<Queue> = Vec::new();

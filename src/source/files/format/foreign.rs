@@ -2,7 +2,7 @@
 //! written.
 
 use crate::exit::{Exit, Failure};
-use crate::source::files::Named;
+use crate::source::files::ArchiveNames;
 use crate::wire::archive;
 
 /// Where tar has its mark, and the mark.
@@ -89,7 +89,7 @@ pub(super) fn klines(line: &[u8]) -> Result<(), Failure> {
 
 /// Says what is wrong with an archive that a spreadsheet or a database has written anew: no record of it
 /// would be read.
-pub(super) fn refuse(line: &[u8], named: &Named<'_>) -> Result<(), Failure> {
+pub(super) fn refuse(line: &[u8], named: &ArchiveNames<'_>) -> Result<(), Failure> {
     let quoted = |line: &[u8]| line.iter().filter(|b| **b != b'"').copied().collect::<Vec<u8>>();
     let split = |by: u8| line.iter().map(|b| if *b == by { b',' } else { *b }).collect::<Vec<u8>>();
     let candidates = [
@@ -115,7 +115,7 @@ pub(super) fn refuse(line: &[u8], named: &Named<'_>) -> Result<(), Failure> {
 }
 
 /// The command that writes a file as it is when it is not packed.
-fn unpacked(named: &Named<'_>) -> String {
+fn unpacked(named: &ArchiveNames<'_>) -> String {
     let Some(file) = named.file else { return "..".into() };
     let lower = file.to_ascii_lowercase();
     let commands = [(".gz", "gzip -dc"), (".zst", "zstd -dc"), (".zip", "unzip -p")];

@@ -2,7 +2,7 @@
 //! some trade in one currency and others in another one, at times of their own; that are traded in one asset
 //! alone; and money of other countries, which is told the other way round.
 
-use super::{BTC, ETH, Pair, USDT, more};
+use super::{BTC, ETH, MarketPair, USDT, more};
 
 /// Where their walks begin, in dollars; they follow the assets of the story.
 #[rustfmt::skip]
@@ -13,7 +13,7 @@ pub(super) const MORE_ASSETS: [f64; 33] = [
 ];
 
 /// The pairs, dealt out to the partitions.
-pub(super) static MORE_PAIRS: [Pair; 56] = [
+pub(super) static MORE_PAIRS: [MarketPair; 56] = [
     pair("BNBUSDT", 0, (more(0), USDT), 12.0, (100_000, 10_000_000), 66_364_302),
     pair("BNBBTC", 1, (more(0), BTC), 9.0, (10, 10_000_000), 37_534_862),
     pair("BNBETH", 2, (more(0), ETH), 3.0, (100, 10_000_000), 71_295_107),
@@ -80,6 +80,6 @@ const fn pair(
     rate: f64,
     (price_step, quantity_step): (u64, u64),
     first_id: u64,
-) -> Pair {
-    Pair::of(symbol, partition, (base, quote), rate, (price_step, quantity_step), first_id).worth(100.0)
+) -> MarketPair {
+    MarketPair::of(symbol, partition, (base, quote), rate, (price_step, quantity_step), first_id).worth(100.0)
 }

@@ -1,7 +1,7 @@
 //! A schema of Avro and the pointers of a mapping, compiled into the steps of a walk.
 
-use crate::wire::mapping::binary_parts::Kind;
-use crate::wire::mapping::paths::{Cell, NodeNumber, Paths};
+use crate::wire::mapping::binary_parts::{TargetKinds, ValueKind};
+use crate::wire::mapping::paths::{NodeNumber, Paths, TargetCell};
 use apache_avro::Schema;
 use apache_avro::schema::{Name, Namespace};
 use std::collections::HashMap;
@@ -11,22 +11,22 @@ pub(in super::super) type StepNumber = usize;
 
 /// The steps of a walk over a record.
 #[derive(Debug)]
-pub(in super::super) struct Program {
-    steps: Vec<Step>,
+pub(in super::super) struct AvroProgram {
+    steps: Vec<AvroStep>,
     pub(in super::super) root: StepNumber,
 }
 
 /// One value of a record.
 #[derive(Debug)]
-pub(in super::super) struct Step {
-    pub(in super::super) shape: Shape,
+pub(in super::super) struct AvroStep {
+    pub(in super::super) shape: AvroShape,
     /// Where it is put, where it is asked for.
-    pub(in super::super) cell: Option<Cell>,
+    pub(in super::super) cell: Option<TargetCell>,
 }
 
 /// How a value is written.
 #[derive(Debug)]
-pub(in super::super) enum Shape {
+pub(in super::super) enum AvroShape {
     Null,
     Bool,
     Int,
@@ -61,30 +61,30 @@ pub(in super::super) enum Shape {
     },
 }
 
-impl Shape {
+impl AvroShape {
     /// Whether it holds no other values.
     #[inline]
     pub(in super::super) fn is_scalar(&self) -> bool {
-        !matches!(self, Shape::Union(_) | Shape::Record(_) | Shape::Array { .. } | Shape::Map { .. })
+        !matches!(
+            self,
+            AvroShape::Union(_) | AvroShape::Record(_) | AvroShape::Array { .. } | AvroShape::Map { .. }
+        )
     }
 }
 
-impl Program {
+impl AvroProgram {
     #[inline]
-    pub(in super::super) fn step(&self, number: StepNumber) -> &Step {
+    pub(in super::super) fn step(&self, number: StepNumber) -> &AvroStep {
         &self.steps[number]
     }
 }
-
-/// What pointers find in a schema.
-pub(in super::super) type Kinds = Vec<(Cell, Kind)>;
 
 /// Compiles a schema; the other ones are those that it refers to.
 pub(in super::super) fn compile(
     text: &str,
     others: &[(String, String)],
     paths: &Paths,
-) -> Result<(Program, Kinds), String> {
+) -> Result<(AvroProgram, TargetKinds), String> {
     let texts = others.iter().map(|(_, text)| text.as_str());
     let (schema, others) = Schema::parse_str_with_list(text, texts)
         .map_err(|error| format!("it is no schema of Avro: {error}"))?;
@@ -92,9 +92,10 @@ pub(in super::super) fn compile(
     for schema in others.iter().chain([&schema]) {
         collect(schema, &None, &mut names);
     }
-    let mut compiler = Compiler { names, paths, steps: Vec::new(), known: HashMap::new(), kinds: Vec::new() };
+    let mut compiler =
+        SchemaCompiler { names, paths, steps: Vec::new(), known: HashMap::new(), kinds: Vec::new() };
     let root = compiler.step(&schema, Some(Paths::ROOT), &None)?;
-    Ok((Program { steps: compiler.steps, root }, compiler.kinds))
+    Ok((AvroProgram { steps: compiler.steps, root }, compiler.kinds))
 }
 
 /// The name of a schema that has one, with its namespace.
@@ -125,16 +126,16 @@ fn collect<'s>(schema: &'s Schema, around: &Namespace, names: &mut HashMap<Name,
     }
 }
 
-struct Compiler<'s> {
+struct SchemaCompiler<'s> {
     names: HashMap<Name, &'s Schema>,
     paths: &'s Paths,
-    steps: Vec<Step>,
+    steps: Vec<AvroStep>,
     /// Steps of schemas that have a name, which may refer to themselves.
     known: HashMap<(Name, Option<NodeNumber>), StepNumber>,
-    kinds: Kinds,
+    kinds: TargetKinds,
 }
 
-impl<'s> Compiler<'s> {
+impl<'s> SchemaCompiler<'s> {
     fn step(
         &mut self,
         schema: &'s Schema,
@@ -157,7 +158,7 @@ impl<'s> Compiler<'s> {
         let is_union = matches!(schema, Schema::Union(_));
         let cell = node.filter(|_| !is_union).and_then(|node| self.paths.node(node).cell);
         let number = self.steps.len();
-        self.steps.push(Step { shape: Shape::Null, cell });
+        self.steps.push(AvroStep { shape: AvroShape::Null, cell });
         if let Some(name) = name {
             self.known.insert((name, node), number);
         }
@@ -174,11 +175,11 @@ impl<'s> Compiler<'s> {
         schema: &'s Schema,
         node: Option<NodeNumber>,
         around: &Namespace,
-    ) -> Result<Shape, String> {
+    ) -> Result<AvroShape, String> {
         Ok(match schema {
-            Schema::Null => Shape::Null,
-            Schema::Boolean => Shape::Bool,
-            Schema::Int | Schema::Date | Schema::TimeMillis => Shape::Int,
+            Schema::Null => AvroShape::Null,
+            Schema::Boolean => AvroShape::Bool,
+            Schema::Int | Schema::Date | Schema::TimeMillis => AvroShape::Int,
             Schema::Long
             | Schema::TimeMicros
             | Schema::TimestampMillis
@@ -186,33 +187,33 @@ impl<'s> Compiler<'s> {
             | Schema::TimestampNanos
             | Schema::LocalTimestampMillis
             | Schema::LocalTimestampMicros
-            | Schema::LocalTimestampNanos => Shape::Long,
-            Schema::Float => Shape::Float,
-            Schema::Double => Shape::Double,
-            Schema::String | Schema::Uuid => Shape::Text,
-            Schema::Bytes | Schema::BigDecimal => Shape::Bytes { size: None },
-            Schema::Fixed(fixed) => Shape::Bytes { size: Some(fixed.size) },
-            Schema::Duration => Shape::Bytes { size: Some(12) },
+            | Schema::LocalTimestampNanos => AvroShape::Long,
+            Schema::Float => AvroShape::Float,
+            Schema::Double => AvroShape::Double,
+            Schema::String | Schema::Uuid => AvroShape::Text,
+            Schema::Bytes | Schema::BigDecimal => AvroShape::Bytes { size: None },
+            Schema::Fixed(fixed) => AvroShape::Bytes { size: Some(fixed.size) },
+            Schema::Duration => AvroShape::Bytes { size: Some(12) },
             Schema::Decimal(decimal) => {
                 let scale = u32::try_from(decimal.scale).map_err(|_| "its scale is too large")?;
                 let size = match &*decimal.inner {
                     Schema::Fixed(fixed) => Some(fixed.size),
                     _ => None,
                 };
-                Shape::Decimal { scale, size }
+                AvroShape::Decimal { scale, size }
             }
             Schema::Enum(symbols) => {
-                Shape::Enum(symbols.symbols.iter().map(|symbol| symbol.as_str().into()).collect())
+                AvroShape::Enum(symbols.symbols.iter().map(|symbol| symbol.as_str().into()).collect())
             }
             Schema::Record(record) => {
                 let fields = record.fields.iter();
                 let steps = fields
                     .map(|field| self.step(&field.schema, self.child(node, field.name.as_bytes()), around));
-                Shape::Record(steps.collect::<Result<_, _>>()?)
+                AvroShape::Record(steps.collect::<Result<_, _>>()?)
             }
             Schema::Union(union) => {
                 let branches = union.variants().iter();
-                Shape::Union(
+                AvroShape::Union(
                     branches.map(|branch| self.step(branch, node, around)).collect::<Result<_, _>>()?,
                 )
             }
@@ -223,7 +224,7 @@ impl<'s> Compiler<'s> {
                     .children(node)
                     .into_iter()
                     .map(|(key, child)| Ok::<_, String>((key, self.step(&map.types, Some(child), around)?)));
-                Shape::Map { other, keys: keys.collect::<Result<_, _>>()? }
+                AvroShape::Map { other, keys: keys.collect::<Result<_, _>>()? }
             }
             Schema::Ref { .. } => return Err("a type refers to a type".into()),
         })
@@ -234,7 +235,7 @@ impl<'s> Compiler<'s> {
         items: &'s Schema,
         node: Option<NodeNumber>,
         around: &Namespace,
-    ) -> Result<Shape, String> {
+    ) -> Result<AvroShape, String> {
         let other = self.step(items, None, around)?;
         let element = node.and_then(|node| self.paths.node(node).elements);
         let element = element.map(|element| self.step(items, Some(element), around)).transpose()?;
@@ -242,7 +243,7 @@ impl<'s> Compiler<'s> {
         for (place, child) in node.map_or(Vec::new(), |node| self.paths.node(node).places()) {
             places.push((place, self.step(items, Some(child), around)?));
         }
-        Ok(Shape::Array { node: node.filter(|_| element.is_some()), other, element, places })
+        Ok(AvroShape::Array { node: node.filter(|_| element.is_some()), other, element, places })
     }
 
     fn child(&self, node: Option<NodeNumber>, key: &[u8]) -> Option<NodeNumber> {
@@ -255,14 +256,17 @@ impl<'s> Compiler<'s> {
     }
 }
 
-fn kind_of(shape: &Shape) -> Option<Kind> {
+fn kind_of(shape: &AvroShape) -> Option<ValueKind> {
     match shape {
-        Shape::Null | Shape::Union(_) => None,
-        Shape::Float | Shape::Double => Some(Kind::Float),
-        Shape::Bytes { .. } => Some(Kind::Bytes),
-        Shape::Record(_) | Shape::Array { .. } | Shape::Map { .. } => Some(Kind::Container),
-        Shape::Bool | Shape::Int | Shape::Long | Shape::Text | Shape::Decimal { .. } | Shape::Enum(_) => {
-            Some(Kind::Exact)
-        }
+        AvroShape::Null | AvroShape::Union(_) => None,
+        AvroShape::Float | AvroShape::Double => Some(ValueKind::Float),
+        AvroShape::Bytes { .. } => Some(ValueKind::Bytes),
+        AvroShape::Record(_) | AvroShape::Array { .. } | AvroShape::Map { .. } => Some(ValueKind::Container),
+        AvroShape::Bool
+        | AvroShape::Int
+        | AvroShape::Long
+        | AvroShape::Text
+        | AvroShape::Decimal { .. }
+        | AvroShape::Enum(_) => Some(ValueKind::Exact),
     }
 }

@@ -1,18 +1,17 @@
 //! What a mapping of Avro or Protobuf says of schemas, and whether its pointers lead to something in the one that it names.
 
 use super::text::File;
-use super::{Compiled, Compiler};
-use crate::wire::mapping::binary::{Binary, Layout, SchemaKind, Schemas, Table};
-use crate::wire::mapping::binary_parts::Kind;
-use crate::wire::mapping::paths::{Cell, Paths};
-use std::ops::Range;
+use super::{CompileResult, MappingCompiler, Span};
+use crate::wire::mapping::binary::{Binary, SchemaKind, SchemaLayout, SchemaSource, SchemaTable};
+use crate::wire::mapping::binary_parts::{TargetKinds, ValueKind};
+use crate::wire::mapping::paths::{Paths, TargetCell};
 use toml::Spanned;
 
 /// A pointer that a mapping asks for.
-pub(super) struct Asked {
-    pub(super) cell: Cell,
+pub(super) struct RequestedPointer {
+    pub(super) cell: TargetCell,
     pub(super) pointer: String,
-    pub(super) span: Range<usize>,
+    pub(super) span: Span,
     /// Whether it is enough that something is there.
     pub(super) exists_only: bool,
 }
@@ -25,14 +24,14 @@ pub(super) struct BinaryText {
     message: Option<Spanned<String>>,
 }
 
-impl Compiler<'_> {
+impl MappingCompiler<'_> {
     /// Takes the keys that belong to an encoding of schemas.
     pub(super) fn binary_text(
         &self,
         file: &File,
         kind: SchemaKind,
-        encoding: Range<usize>,
-    ) -> Compiled<BinaryText> {
+        encoding: Span,
+    ) -> CompileResult<BinaryText> {
         let (feature, is_there) = match kind {
             SchemaKind::Avro => ("avro", cfg!(feature = "avro")),
             SchemaKind::Protobuf => ("protobuf", cfg!(feature = "protobuf")),
@@ -76,7 +75,7 @@ impl Compiler<'_> {
     }
 
     /// Keys of schemas mean nothing where records have none.
-    pub(super) fn no_schema(&self, file: &File) -> Compiled<()> {
+    pub(super) fn no_schema(&self, file: &File) -> CompileResult<()> {
         let keys = [&file.schema, &file.descriptors, &file.message, &file.floats];
         match keys.into_iter().flatten().next() {
             Some(key) => self.error(
@@ -88,10 +87,15 @@ impl Compiler<'_> {
     }
 
     /// Compiles the schema, where the mapping names one, and looks whether its pointers lead to something.
-    pub(super) fn binary(&self, text: BinaryText, paths: Paths) -> Compiled<Binary> {
+    pub(super) fn binary(&self, text: BinaryText, paths: Paths) -> CompileResult<Binary> {
         let BinaryText { kind, takes_floats, schema, message } = text;
         let Some(schema) = schema else {
-            return Ok(Binary { kind, paths, takes_floats, schemas: Schemas::Registry(Table::new()) });
+            return Ok(Binary {
+                kind,
+                paths,
+                takes_floats,
+                schemas: SchemaSource::Registry(SchemaTable::new()),
+            });
         };
         let span = schema.span();
         let Some(content) = self.schema else {
@@ -105,28 +109,28 @@ impl Compiler<'_> {
         for asked in &self.asked {
             self.leads_somewhere(asked, schema.get_ref(), &kinds, takes_floats)?;
         }
-        Ok(Binary { kind, paths, takes_floats, schemas: Schemas::One(layout) })
+        Ok(Binary { kind, paths, takes_floats, schemas: SchemaSource::One(layout) })
     }
 
     fn leads_somewhere(
         &self,
-        asked: &Asked,
+        asked: &RequestedPointer,
         schema: &str,
-        kinds: &[(Cell, Kind)],
+        kinds: &[(TargetCell, ValueKind)],
         takes_floats: bool,
-    ) -> Compiled<()> {
-        let found: Vec<Kind> =
+    ) -> CompileResult<()> {
+        let found: Vec<ValueKind> =
             kinds.iter().filter(|(cell, _)| *cell == asked.cell).map(|(_, kind)| *kind).collect();
         let pointer = &asked.pointer;
         let words = match found.as_slice() {
             [] => format!("{pointer:?}: {schema} has nothing there"),
-            _ if asked.exists_only || found.contains(&Kind::Exact) => return Ok(()),
-            kinds if kinds.contains(&Kind::Float) && takes_floats => return Ok(()),
-            kinds if kinds.contains(&Kind::Float) => format!(
+            _ if asked.exists_only || found.contains(&ValueKind::Exact) => return Ok(()),
+            kinds if kinds.contains(&ValueKind::Float) && takes_floats => return Ok(()),
+            kinds if kinds.contains(&ValueKind::Float) => format!(
                 "{pointer:?} is a float in {schema}, which holds few decimals exactly; floats = \"shortest\" takes the \
                  shortest decimal that reads back as it"
             ),
-            [Kind::Bytes, ..] => {
+            [ValueKind::Bytes, ..] => {
                 format!(
                     "{pointer:?} is bytes in {schema}, without a logical type that says they are a decimal"
                 )
@@ -137,21 +141,24 @@ impl Compiler<'_> {
     }
 }
 
-type Kinds = Vec<(Cell, Kind)>;
-
 #[cfg_attr(not(all(feature = "avro", feature = "protobuf")), allow(unused_variables))]
-fn layout(kind: SchemaKind, content: &[u8], message: &str, paths: &Paths) -> Result<(Layout, Kinds), String> {
+fn layout(
+    kind: SchemaKind,
+    content: &[u8],
+    message: &str,
+    paths: &Paths,
+) -> Result<(SchemaLayout, TargetKinds), String> {
     match kind {
         #[cfg(feature = "avro")]
         SchemaKind::Avro => {
             use crate::wire::mapping::avro::schema::compile;
             let text = std::str::from_utf8(content).map_err(|_| "it is no text in UTF-8")?;
-            compile(text, &[], paths).map(|(program, kinds)| (Layout::Avro(program), kinds))
+            compile(text, &[], paths).map(|(program, kinds)| (SchemaLayout::Avro(program), kinds))
         }
         #[cfg(feature = "protobuf")]
         SchemaKind::Protobuf => {
             use crate::wire::mapping::protobuf::descriptor::compile;
-            compile(content, message, paths).map(|(program, kinds)| (Layout::Protobuf(program), kinds))
+            compile(content, message, paths).map(|(program, kinds)| (SchemaLayout::Protobuf(program), kinds))
         }
         #[cfg(not(all(feature = "avro", feature = "protobuf")))]
         _ => Err("this build does not read it".into()),

@@ -1,13 +1,13 @@
 //! What a mapping of CSV says of lines.
 
 use super::text::{File, HeaderText};
-use super::{Compiled, Compiler};
-use crate::wire::mapping::csv::{Columns, Header};
+use super::{CompileResult, MappingCompiler};
+use crate::wire::mapping::csv::{CsvColumns, Header};
 use toml::Spanned;
 
-impl Compiler<'_> {
+impl MappingCompiler<'_> {
     /// How lines are split.
-    pub(super) fn columns(&self, file: &File) -> Compiled<Columns> {
+    pub(super) fn columns(&self, file: &File) -> CompileResult<CsvColumns> {
         let delimiter = match file.delimiter.as_ref().map(|d| (d.get_ref().as_bytes(), d.span())) {
             None => b',',
             Some(([byte], _)) if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => *byte,
@@ -20,11 +20,11 @@ impl Compiler<'_> {
             Some((HeaderText::Word(word), _)) if word == "auto" => Header::Auto,
             Some((_, span)) => return self.error(span, "header: want \"auto\", true or false"),
         };
-        Ok(Columns::new(delimiter, header))
+        Ok(CsvColumns::new(delimiter, header))
     }
 
     /// Keys of CSV mean nothing elsewhere.
-    pub(super) fn no_columns(&self, file: &File) -> Compiled<()> {
+    pub(super) fn no_columns(&self, file: &File) -> CompileResult<()> {
         let delimiter = file.delimiter.as_ref().map(Spanned::span);
         match delimiter.or(file.header.as_ref().map(Spanned::span)) {
             Some(span) => self.error(span, "delimiter and header are for encoding = \"csv\""),

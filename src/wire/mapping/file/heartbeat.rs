@@ -1,14 +1,14 @@
 //! A record that makes heartbeats: nothing but its time is read.
 
 use crate::wire::mapping::decimal::Excess;
-use crate::wire::mapping::paths::Cell;
+use crate::wire::mapping::paths::TargetCell;
 use crate::wire::mapping::record::{IdMapping, RecordMapping, SymbolMapping};
 use crate::wire::mapping::time::Unit;
 
 impl RecordMapping {
     /// One whose place, conditions and elements are still to be said.
-    pub(super) fn heartbeat(time: Cell, unit: Unit) -> Self {
-        let none = Cell { table: 0, column: 0 };
+    pub(super) fn heartbeat(time: TargetCell, unit: Unit) -> Self {
+        let none = TargetCell { table: 0, column: 0 };
         RecordMapping {
             conditions: Vec::new(),
             elements: None,

@@ -2,16 +2,15 @@
 //! line, with what would be right.
 
 use super::text::{OneOrMany, RecordText, ScalarText};
-use super::{Compiled, Compiler, Pointers, scalars};
-use crate::wire::mapping::condition::Scalar;
+use super::{CompileResult, MappingCompiler, Pointers, Span, scalars};
+use crate::wire::mapping::condition::ScalarValue;
 use crate::wire::mapping::csv::Header;
 use crossrate_dataflows::market::trade::LONGEST_NAME;
-use std::ops::Range;
 use toml::Spanned;
 
-impl Compiler<'_> {
+impl MappingCompiler<'_> {
     /// A name has the venue, a colon and one byte more at least.
-    pub(super) fn leaves_room(&self, venue: &Spanned<String>) -> Compiled<()> {
+    pub(super) fn leaves_room(&self, venue: &Spanned<String>) -> CompileResult<()> {
         let most = LONGEST_NAME - 2;
         match venue.get_ref().len() {
             length if length > most => {
@@ -25,7 +24,7 @@ impl Compiler<'_> {
     }
 
     /// Nothing comes to a record behind one that takes all.
-    pub(super) fn all_are_reached(&self, records: &[Spanned<RecordText>]) -> Compiled<()> {
+    pub(super) fn all_are_reached(&self, records: &[Spanned<RecordText>]) -> CompileResult<()> {
         let takes_all = |record: &Spanned<RecordText>| {
             record.get_ref().conditions.as_ref().is_none_or(|conditions| conditions.is_empty())
         };
@@ -41,7 +40,7 @@ impl Compiler<'_> {
     }
 
     /// A heartbeat has a time, and nothing of a trade.
-    pub(super) fn no_trade(&self, record: &RecordText) -> Compiled<()> {
+    pub(super) fn no_trade(&self, record: &RecordText) -> CompileResult<()> {
         let given = [
             ("symbol", record.symbol.as_ref().map(Spanned::span)),
             ("contracts", record.contracts.as_ref().map(Spanned::span)),
@@ -62,7 +61,7 @@ impl Compiler<'_> {
     }
 
     /// A record is an object or an array: it is no value itself. An element of an array may be one.
-    pub(super) fn is_value(&self, pointer: &str, span: &Range<usize>, has_elements: bool) -> Compiled<()> {
+    pub(super) fn is_value(&self, pointer: &str, span: &Span, has_elements: bool) -> CompileResult<()> {
         let is_record = pointer == "^" || pointer.is_empty() && !has_elements;
         match &self.pointers {
             Pointers::Tree(_) if is_record => {
@@ -79,9 +78,9 @@ impl Compiler<'_> {
     pub(super) fn wanted(
         &self,
         pointer: &str,
-        span: Range<usize>,
+        span: Span,
         values: OneOrMany<ScalarText>,
-    ) -> Compiled<Vec<Scalar>> {
+    ) -> CompileResult<Vec<ScalarValue>> {
         let values = scalars(values.into_vec());
         if values.is_empty() {
             return self
@@ -92,7 +91,7 @@ impl Compiler<'_> {
     }
 
     /// A column with a name is found by a header.
-    pub(super) fn has_header(&self, column: &str, span: &Range<usize>) -> Compiled<()> {
+    pub(super) fn has_header(&self, column: &str, span: &Span) -> CompileResult<()> {
         match &self.pointers {
             Pointers::Csv(columns) if columns.header == Header::No && column.parse::<usize>().is_err() => {
                 let words =

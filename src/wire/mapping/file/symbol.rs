@@ -1,16 +1,15 @@
 //! Where the symbol of a trade stands: in the record, in the file's name, or nowhere but in the mapping.
 
 use super::text::{SymbolTable, SymbolText};
-use super::{Compiled, Compiler, MappingError};
+use super::{CompileResult, MappingCompiler, MappingError, Span};
 use crate::wire::mapping::paths::Elements;
 use crate::wire::mapping::pattern::Pattern;
 use crate::wire::mapping::record::SymbolMapping;
 use crossrate_dataflows::market::trade::is_name;
-use std::ops::Range;
 use toml::Spanned;
 
 /// Where a symbol is taken from.
-enum Kind {
+enum SymbolRule {
     At(String),
     Pair(String, String),
     Text(String),
@@ -19,7 +18,7 @@ enum Kind {
 
 impl SymbolTable {
     /// Where it is taken from, if nothing stands beside that which means nothing there.
-    fn kind(&self) -> Option<Kind> {
+    fn kind(&self) -> Option<SymbolRule> {
         let given = [
             ("at", self.at.is_some()),
             ("replace", self.replace.is_some()),
@@ -33,25 +32,25 @@ impl SymbolTable {
         let only = |allowed: &[&str]| given.iter().all(|(key, is_given)| !is_given || allowed.contains(key));
         match self {
             SymbolTable { at: Some(at), .. } if only(&["at", "replace", "pattern"]) => {
-                Some(Kind::At(at.clone()))
+                Some(SymbolRule::At(at.clone()))
             }
             SymbolTable { base: Some(base), quote: Some(quote), .. } if only(&["base", "quote", "join"]) => {
-                Some(Kind::Pair(base.clone(), quote.clone()))
+                Some(SymbolRule::Pair(base.clone(), quote.clone()))
             }
-            SymbolTable { text: Some(text), .. } if only(&["text"]) => Some(Kind::Text(text.clone())),
-            SymbolTable { name: Some(name), .. } if only(&["name"]) => Some(Kind::Name(name.clone())),
+            SymbolTable { text: Some(text), .. } if only(&["text"]) => Some(SymbolRule::Text(text.clone())),
+            SymbolTable { name: Some(name), .. } if only(&["name"]) => Some(SymbolRule::Name(name.clone())),
             _ => None,
         }
     }
 }
 
-impl Compiler<'_> {
+impl MappingCompiler<'_> {
     pub(super) fn symbol(
         &mut self,
         symbol: Option<Spanned<SymbolText>>,
-        record: &Range<usize>,
+        record: &Span,
         elements: Option<&Elements>,
-    ) -> Compiled<SymbolMapping> {
+    ) -> CompileResult<SymbolMapping> {
         let expected = "symbol: want a pointer, { at = .., pattern = .., replace = .. }, { base = .., quote = .., \
                         join = .. }, { text = .. } or { name = .. }";
         let Some(symbol) = symbol else { return self.error(record.clone(), expected) };
@@ -61,15 +60,15 @@ impl Compiler<'_> {
             SymbolText::Table(table) => table,
         };
         match table.kind() {
-            Some(Kind::At(at)) => self.symbol_at(&at, table, &span, elements),
-            Some(Kind::Pair(base, quote)) => {
+            Some(SymbolRule::At(at)) => self.symbol_at(&at, table, &span, elements),
+            Some(SymbolRule::Pair(base, quote)) => {
                 let (base, quote) = (self.cell(&base, &span, elements)?, self.cell(&quote, &span, elements)?);
                 // By a hyphen names are split into the assets that were told.
                 let join = table.join.unwrap_or_else(|| "-".to_owned());
                 Ok(SymbolMapping::Pair { base, quote, join })
             }
-            Some(Kind::Text(text)) => self.fixed(&text, &span),
-            Some(Kind::Name(name)) => self.symbol_of_file(&name, span),
+            Some(SymbolRule::Text(text)) => self.fixed(&text, &span),
+            Some(SymbolRule::Name(name)) => self.symbol_of_file(&name, span),
             None if table.at.is_some() => {
                 self.error(span, "symbol: beside at, want pattern and replace only")
             }
@@ -78,7 +77,7 @@ impl Compiler<'_> {
     }
 
     /// The symbol stands in the name of the file.
-    fn symbol_of_file(&self, name: &str, span: Range<usize>) -> Compiled<SymbolMapping> {
+    fn symbol_of_file(&self, name: &str, span: Span) -> CompileResult<SymbolMapping> {
         let pattern = self.pattern(name, &span)?;
         let Some(file) = self.path.and_then(|path| path.rsplit('/').next()) else {
             let error = self.error(span, "symbol: name is for files; a topic has none");
@@ -97,9 +96,9 @@ impl Compiler<'_> {
         &mut self,
         at: &str,
         SymbolTable { replace, pattern, .. }: SymbolTable,
-        span: &Range<usize>,
+        span: &Span,
         elements: Option<&Elements>,
-    ) -> Compiled<SymbolMapping> {
+    ) -> CompileResult<SymbolMapping> {
         let cell = self.cell(at, span, elements)?;
         let pattern = pattern.map(|pattern| self.pattern(&pattern, span)).transpose()?;
         let replace: Vec<_> = replace.unwrap_or_default().into_iter().collect();
@@ -109,7 +108,7 @@ impl Compiler<'_> {
         Ok(SymbolMapping::At { cell, replace, pattern })
     }
 
-    fn pattern(&self, text: &str, span: &Range<usize>) -> Compiled<Pattern> {
+    fn pattern(&self, text: &str, span: &Span) -> CompileResult<Pattern> {
         let pattern = Pattern::new(text);
         if pattern.has_star() {
             Ok(pattern)
@@ -118,7 +117,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn fixed(&self, text: &str, span: &Range<usize>) -> Compiled<SymbolMapping> {
+    fn fixed(&self, text: &str, span: &Span) -> CompileResult<SymbolMapping> {
         if is_name(text.as_bytes()) {
             let name = format!("{}{text}", self.venue);
             if is_name(name.as_bytes()) {

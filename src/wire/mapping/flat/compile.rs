@@ -1,8 +1,10 @@
 //! A mapping's records, and the tree of their pointers, compiled into the keys that lead to fields.
 
-use super::{Array, Entry, Flat, FlatWays, Literal, Object, Slot, is_number, is_plain_symbol, word_of};
-use crate::wire::mapping::condition::{Condition, Scalar, Wanted};
-use crate::wire::mapping::paths::{Cell, NodeNumber, Paths};
+use super::{
+    Array, Flat, FlatWays, KeyEntry, KeyTarget, Literal, ObjectKeys, is_number, is_plain_symbol, word_of,
+};
+use crate::wire::mapping::condition::{Condition, Requirement, ScalarValue};
+use crate::wire::mapping::paths::{NodeNumber, Paths, TargetCell};
 use crate::wire::mapping::record::{IdMapping, RecordMapping, SideMapping, SymbolMapping};
 
 /// So many keys at most.
@@ -18,9 +20,9 @@ impl FlatWays {
 }
 
 /// A key that leads to a field.
-struct Asked {
-    cell: Cell,
-    slot: Slot,
+struct RequestedKey {
+    cell: TargetCell,
+    slot: KeyTarget,
     is_needed: bool,
 }
 
@@ -35,15 +37,15 @@ fn flat(record: &RecordMapping, before: &[RecordMapping], paths: &Paths) -> Opti
     let mut conditions = Vec::new();
     for Condition { cell, wanted, .. } in &record.conditions {
         let is_array = path.iter().any(|node| paths.node(*node).cell == Some(*cell));
-        let is_field = |asked: &Asked| asked.cell == *cell && asked.is_needed;
+        let is_field = |asked: &RequestedKey| asked.cell == *cell && asked.is_needed;
         let texts = match wanted {
             // An array that is taken apart, or a field, is there.
-            Wanted::Exists if is_array || asked.iter().any(is_field) => continue,
-            Wanted::Exists => Vec::new(),
-            Wanted::OneOf(scalars) => literals(scalars)?,
+            Requirement::Exists if is_array || asked.iter().any(is_field) => continue,
+            Requirement::Exists => Vec::new(),
+            Requirement::OneOf(scalars) => literals(scalars)?,
         };
-        let slot = Slot::Condition(u8::try_from(conditions.len()).ok()?);
-        asked.push(Asked { cell: *cell, slot, is_needed: true });
+        let slot = KeyTarget::Condition(u8::try_from(conditions.len()).ok()?);
+        asked.push(RequestedKey { cell: *cell, slot, is_needed: true });
         conditions.push(texts);
     }
     let mut barred = Vec::new();
@@ -77,40 +79,41 @@ fn flat(record: &RecordMapping, before: &[RecordMapping], paths: &Paths) -> Opti
         quote,
     };
     let bits = asked.len();
-    let mut compiler = Compiler { paths, asked: &asked, path: &path, bits, placed: 0, flat: &mut flat };
+    let mut compiler = FlatCompiler { paths, asked: &asked, path: &path, bits, placed: 0, flat: &mut flat };
     compiler.object(Paths::ROOT, 0)?;
     let is_whole = compiler.placed == asked.len() + path.len();
     is_whole.then_some(flat)
 }
 
 /// Where a record's fields stand.
-fn fields(record: &RecordMapping) -> Option<Vec<Asked>> {
-    let needed = |cell, slot| Asked { cell, slot, is_needed: true };
-    let mut asked = vec![needed(record.price, Slot::Price), needed(record.quantity, Slot::Quantity)];
-    asked.push(needed(record.time, Slot::Time));
+fn fields(record: &RecordMapping) -> Option<Vec<RequestedKey>> {
+    let needed = |cell, slot| RequestedKey { cell, slot, is_needed: true };
+    let mut asked =
+        vec![needed(record.price, KeyTarget::Price), needed(record.quantity, KeyTarget::Quantity)];
+    asked.push(needed(record.time, KeyTarget::Time));
     match record.symbol {
-        SymbolMapping::At { cell, .. } => asked.push(needed(cell, Slot::Symbol)),
+        SymbolMapping::At { cell, .. } => asked.push(needed(cell, KeyTarget::Symbol)),
         SymbolMapping::Pair { base, quote, .. } => {
-            asked.extend([needed(base, Slot::Symbol), needed(quote, Slot::Quote)]);
+            asked.extend([needed(base, KeyTarget::Symbol), needed(quote, KeyTarget::Quote)]);
         }
         SymbolMapping::Fixed(_) => {}
     }
     match record.id {
-        IdMapping::Sequence(cell) | IdMapping::Unique(cell) => asked.push(needed(cell, Slot::Id)),
+        IdMapping::Sequence(cell) | IdMapping::Unique(cell) => asked.push(needed(cell, KeyTarget::Id)),
         IdMapping::None => {}
     }
     let side = record.side.as_ref().map(|side| side.cell);
-    asked.extend(side.map(|cell| Asked { cell, slot: Slot::Side, is_needed: false }));
+    asked.extend(side.map(|cell| RequestedKey { cell, slot: KeyTarget::Side, is_needed: false }));
     Some(asked)
 }
 
 /// What each element has of the whole record.
-fn of_whole(record: &RecordMapping, asked: &[Asked]) -> Vec<Slot> {
+fn of_whole(record: &RecordMapping, asked: &[RequestedKey]) -> Vec<KeyTarget> {
     let mut slots = Vec::new();
-    for Asked { slot, .. } in asked.iter().filter(|asked| asked.cell.table == 0) {
+    for RequestedKey { slot, .. } in asked.iter().filter(|asked| asked.cell.table == 0) {
         slots.push(*slot);
-        if *slot == Slot::Quantity && record.sign_is_side {
-            slots.push(Slot::Side);
+        if *slot == KeyTarget::Quantity && record.sign_is_side {
+            slots.push(KeyTarget::Side);
         }
     }
     slots
@@ -121,15 +124,16 @@ fn of_whole(record: &RecordMapping, asked: &[Asked]) -> Vec<Slot> {
 fn bar(
     earlier: &RecordMapping,
     record: &RecordMapping,
-    asked: &mut Vec<Asked>,
+    asked: &mut Vec<RequestedKey>,
     barred: &mut Vec<Vec<Literal>>,
 ) -> Option<()> {
     let excluded = |other: &Condition| match &other.wanted {
-        Wanted::OneOf(others) => record.conditions.iter().any(|condition| {
-            let is_apart = |scalars: &[Scalar]| scalars.iter().all(|scalar| !others.contains(scalar));
-            condition.cell == other.cell && matches!(&condition.wanted, Wanted::OneOf(all) if is_apart(all))
+        Requirement::OneOf(others) => record.conditions.iter().any(|condition| {
+            let is_apart = |scalars: &[ScalarValue]| scalars.iter().all(|scalar| !others.contains(scalar));
+            condition.cell == other.cell
+                && matches!(&condition.wanted, Requirement::OneOf(all) if is_apart(all))
         }),
-        Wanted::Exists => false,
+        Requirement::Exists => false,
     };
     if earlier.conditions.iter().any(excluded) {
         return Some(());
@@ -137,21 +141,21 @@ fn bar(
     let is_free = |condition: &&Condition| asked.iter().all(|asked| asked.cell != condition.cell);
     let condition = earlier.conditions.iter().find(is_free)?;
     barred.push(match &condition.wanted {
-        Wanted::Exists => Vec::new(),
-        Wanted::OneOf(scalars) => literals(scalars)?,
+        Requirement::Exists => Vec::new(),
+        Requirement::OneOf(scalars) => literals(scalars)?,
     });
-    let slot = Slot::Barred(u8::try_from(barred.len() - 1).ok()?);
-    asked.push(Asked { cell: condition.cell, slot, is_needed: false });
+    let slot = KeyTarget::Barred(u8::try_from(barred.len() - 1).ok()?);
+    asked.push(RequestedKey { cell: condition.cell, slot, is_needed: false });
     Some(())
 }
 
-fn literals(scalars: &[Scalar]) -> Option<Vec<Literal>> {
+fn literals(scalars: &[ScalarValue]) -> Option<Vec<Literal>> {
     scalars.iter().map(Literal::of).collect()
 }
 
-struct Compiler<'c> {
+struct FlatCompiler<'c> {
     paths: &'c Paths,
-    asked: &'c [Asked],
+    asked: &'c [RequestedKey],
     /// The arrays that are taken apart, from the outside in.
     path: &'c [NodeNumber],
     bits: usize,
@@ -160,14 +164,18 @@ struct Compiler<'c> {
     flat: &'c mut Flat,
 }
 
-impl Compiler<'_> {
+impl FlatCompiler<'_> {
     /// Takes the keys of an object inside so many arrays, and those of the objects in it.
     fn object(&mut self, node: NodeNumber, depth: usize) -> Option<usize> {
         let number = self.flat.objects.len();
         let children = &self.paths.node(node).children;
         let count = (4 * children.len()).next_power_of_two().max(2);
         let shift = u64::BITS - count.trailing_zeros();
-        self.flat.objects.push(Object { places: vec![Entry::default(); count], shift, long: Vec::new() });
+        self.flat.objects.push(ObjectKeys {
+            places: vec![KeyEntry::default(); count],
+            shift,
+            long: Vec::new(),
+        });
         for (token, child) in children {
             let Some((slot, bit)) = self.slot(*child, depth)? else { continue };
             if !token.key.iter().all(is_plain) {
@@ -179,14 +187,14 @@ impl Compiler<'_> {
     }
 
     /// What a key leads to, and its bit; nothing where only other records of the mapping ask for it.
-    fn slot(&mut self, child: NodeNumber, depth: usize) -> Option<Option<(Slot, u32)>> {
+    fn slot(&mut self, child: NodeNumber, depth: usize) -> Option<Option<(KeyTarget, u32)>> {
         let node = self.paths.node(child);
         if let Some(place) = self.asked.iter().position(|asked| Some(asked.cell) == node.cell) {
             // A value is a field or holds fields.
             if !node.children.is_empty() || node.elements.is_some() {
                 return None;
             }
-            let Asked { cell, slot, is_needed } = self.asked[place];
+            let RequestedKey { cell, slot, is_needed } = self.asked[place];
             self.placed += 1;
             let bit = 1 << place;
             if is_needed {
@@ -204,14 +212,14 @@ impl Compiler<'_> {
         let bit = 1 << self.bits;
         self.bits += 1;
         if !is_array {
-            return Some(Some((Slot::Object(u8::try_from(self.object(child, depth)?).ok()?), bit)));
+            return Some(Some((KeyTarget::Object(u8::try_from(self.object(child, depth)?).ok()?), bit)));
         }
         self.placed += 1;
         *self.needed(depth) |= bit;
         let is_last = depth + 1 == self.path.len();
         self.flat.arrays.push(Array { object: 0, needed: 0, is_last });
         self.flat.arrays[depth].object = self.object(node.elements?, depth + 1)?;
-        Some(Some((Slot::Array(u8::try_from(depth).ok()?), bit)))
+        Some(Some((KeyTarget::Array(u8::try_from(depth).ok()?), bit)))
     }
 
     /// The keys that the record must have, or an element inside so many arrays.
@@ -232,27 +240,27 @@ impl Compiler<'_> {
     }
 }
 
-impl Object {
-    fn put(&mut self, key: &[u8], bit: u32, slot: Slot) {
+impl ObjectKeys {
+    fn put(&mut self, key: &[u8], bit: u32, slot: KeyTarget) {
         if key.len() > 8 {
-            self.long.push((key.into(), Entry { key: 0, bit, slot }));
+            self.long.push((key.into(), KeyEntry { key: 0, bit, slot }));
             return;
         }
         let word = word_of(key);
         let mut at = self.place(word);
-        while self.places[at].slot != Slot::None {
+        while self.places[at].slot != KeyTarget::None {
             at = (at + 1) & (self.places.len() - 1);
         }
-        self.places[at] = Entry { key: word, bit, slot };
+        self.places[at] = KeyEntry { key: word, bit, slot };
     }
 }
 
 impl Literal {
-    fn of(scalar: &Scalar) -> Option<Literal> {
+    fn of(scalar: &ScalarValue) -> Option<Literal> {
         let text = match scalar {
-            Scalar::Bool(value) => value.to_string(),
-            Scalar::Integer(digits) => digits.clone(),
-            Scalar::Text(text) => text.as_bytes().iter().all(is_plain).then(|| format!("\"{text}\""))?,
+            ScalarValue::Bool(value) => value.to_string(),
+            ScalarValue::Integer(digits) => digits.clone(),
+            ScalarValue::Text(text) => text.as_bytes().iter().all(is_plain).then(|| format!("\"{text}\""))?,
         };
         let text = text.into_bytes();
         let bits = 8 * text.len().min(8);

@@ -4,7 +4,7 @@
 //! there before, by words, and its value begins at a place that needs no look at any of it. What does not
 //! fit is looked up, and then expected in the next record.
 
-use super::Entry;
+use super::KeyEntry;
 use crate::wire::numbers::load;
 use std::ops::Range;
 
@@ -16,17 +16,17 @@ const LONGEST: usize = 24;
 
 /// Of each object of a mapping's record, its keys.
 #[derive(Debug, Default)]
-pub(super) struct Order {
-    objects: Vec<Keys>,
+pub(super) struct RecordKeyOrder {
+    objects: Vec<KeyOrder>,
 }
 
 /// The keys of an object.
-pub(super) type Keys = Vec<Expected>;
+pub(super) type KeyOrder = Vec<KeyPattern>;
 
 /// A key with all that stands before its value. The default is none: eight zero bytes, which JSON never has.
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(align(64))]
-pub(super) struct Expected {
+pub(super) struct KeyPattern {
     /// Its first eight bytes; of a shorter one those there are, so many bits to the left.
     begin: u64,
     shift: u32,
@@ -34,34 +34,34 @@ pub(super) struct Expected {
     /// Those behind the first eight, and the last eight, where it is so long.
     middle: u64,
     end: u64,
-    entry: Entry,
+    entry: KeyEntry,
 }
 
-impl Order {
+impl RecordKeyOrder {
     /// Of so many objects.
-    pub(super) fn of(objects: usize) -> Order {
-        Order { objects: vec![Keys::new(); objects] }
+    pub(super) fn of(objects: usize) -> RecordKeyOrder {
+        RecordKeyOrder { objects: vec![KeyOrder::new(); objects] }
     }
 
     /// The keys of an object, to be given back.
     #[inline]
-    pub(super) fn take(&mut self, object: usize) -> Keys {
+    pub(super) fn take(&mut self, object: usize) -> KeyOrder {
         self.objects.get_mut(object).map(std::mem::take).unwrap_or_default()
     }
 
     #[inline]
-    pub(super) fn give_back(&mut self, object: usize, keys: Keys) {
+    pub(super) fn give_back(&mut self, object: usize, keys: KeyOrder) {
         if let Some(known) = self.objects.get_mut(object) {
             *known = keys;
         }
     }
 }
 
-impl Expected {
+impl KeyPattern {
     /// Where the key leads that begins at `at`, or behind a comma there, and where its value begins; nothing
     /// where another one is.
     #[inline(always)]
-    pub(super) fn find(&self, bytes: &[u8], at: usize) -> Option<(Entry, usize)> {
+    pub(super) fn find(&self, bytes: &[u8], at: usize) -> Option<(KeyEntry, usize)> {
         let (begin, length) = (load(bytes, at)? << self.shift, self.length);
         let is_here = begin == self.begin
             && (length <= 8 || load(bytes, at + length - 8)? == self.end)
@@ -70,7 +70,13 @@ impl Expected {
     }
 
     /// Expects what stands between two places, where it is short enough.
-    pub(super) fn learn(keys: &mut Keys, place: usize, bytes: &[u8], range: Range<usize>, entry: Entry) {
+    pub(super) fn learn(
+        keys: &mut KeyOrder,
+        place: usize,
+        bytes: &[u8],
+        range: Range<usize>,
+        entry: KeyEntry,
+    ) {
         let (at, length) = (range.start, range.len());
         if length > LONGEST || place >= MOST_EXPECTED {
             return;
@@ -80,7 +86,7 @@ impl Expected {
         let shift = 64 - 8 * length.min(8) as u32;
         let (middle, end) = (word(at + 8), word(at + length.max(8) - 8));
         // Keys before it may be too long to be expected.
-        keys.resize(keys.len().max(place + 1), Expected::default());
-        keys[place] = Expected { begin: word(at) << shift, shift, length, middle, end, entry };
+        keys.resize(keys.len().max(place + 1), KeyPattern::default());
+        keys[place] = KeyPattern { begin: word(at) << shift, shift, length, middle, end, entry };
     }
 }

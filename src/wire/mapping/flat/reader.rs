@@ -1,9 +1,9 @@
 //! One record on the fast way, from its first byte to its last.
 
-use super::order::{Expected, Keys, Order};
-use super::{Array, Entry, Fields, Flat, Literal, Object, Slot, is_number, word_of};
+use super::order::{KeyOrder, KeyPattern, RecordKeyOrder};
+use super::{Array, Flat, FlatFields, KeyEntry, KeyTarget, Literal, ObjectKeys, is_number, word_of};
 use crate::wire::mapping::decimal::{Excess, ShortDecimal};
-use crate::wire::mapping::finds::Found;
+use crate::wire::mapping::finds::FoundValue;
 use crate::wire::mapping::record::{IdMapping, RecordMapping};
 use crate::wire::mapping::time::{self, Unit};
 use crate::wire::mapping::values::{Texts, integer};
@@ -14,19 +14,19 @@ use std::ops::Range;
 use xxhash_rust::xxh3::xxh3_128;
 
 /// Walks a record.
-pub(super) struct Reader<'r, 'f> {
+pub(super) struct FlatReader<'r, 'f> {
     pub(super) flat: &'r Flat,
     pub(super) record: &'r RecordMapping,
     pub(super) bytes: &'r [u8],
     pub(super) decimals: Decimals,
     /// The keys that are expected.
-    pub(super) order: &'f mut Order,
+    pub(super) order: &'f mut RecordKeyOrder,
     /// What the elements hold that are trades.
-    pub(super) elements: &'f mut Vec<Fields>,
-    pub(super) fields: &'f mut Fields,
+    pub(super) elements: &'f mut Vec<FlatFields>,
+    pub(super) fields: &'f mut FlatFields,
 }
 
-impl Reader<'_, '_> {
+impl FlatReader<'_, '_> {
     /// The record at a place; where it ends.
     #[inline(always)]
     pub(super) fn whole(&mut self, place: &Range<usize>, texts: &mut Texts<'_>) -> Option<usize> {
@@ -57,7 +57,7 @@ impl Reader<'_, '_> {
         &mut self,
         number: usize,
         mut at: usize,
-        keys: &mut Keys,
+        keys: &mut KeyOrder,
         texts: &mut Texts<'_>,
     ) -> Option<usize> {
         let (bytes, mut filled) = (self.bytes, 0);
@@ -97,7 +97,7 @@ impl Reader<'_, '_> {
     /// Where the key leads that begins at `at`, or behind a comma there, and where its value begins. From
     /// then on it is expected; together with its value, where that is one that holds a condition.
     #[inline(never)]
-    fn key(&self, number: usize, place: usize, at: usize, keys: &mut Keys) -> Option<(Entry, usize)> {
+    fn key(&self, number: usize, place: usize, at: usize, keys: &mut KeyOrder) -> Option<(KeyEntry, usize)> {
         let bytes = self.bytes;
         let mut quote = past_space(bytes, at);
         if place > 0 {
@@ -116,14 +116,14 @@ impl Reader<'_, '_> {
         }
         let value = past_space(bytes, colon + 1);
         let (entry, end) = match entry.slot {
-            Slot::Condition(condition) => {
+            KeyTarget::Condition(condition) => {
                 let literals = self.flat.conditions.get(usize::from(condition))?;
-                let held = |end| (Entry { slot: Slot::Held, ..entry }, end);
+                let held = |end| (KeyEntry { slot: KeyTarget::Held, ..entry }, end);
                 end_of_one(literals, bytes, value).map_or((entry, value), held)
             }
             _ => (entry, value),
         };
-        Expected::learn(keys, place, bytes, at..end, entry);
+        KeyPattern::learn(keys, place, bytes, at..end, entry);
         Some((entry, end))
     }
 
@@ -149,7 +149,7 @@ impl Reader<'_, '_> {
     /// An element, of which all that is needed must be there; where it ends.
     fn element(&mut self, array: &Array, at: usize, texts: &mut Texts<'_>) -> Option<usize> {
         if array.is_last {
-            let whole = std::mem::replace(self.fields, Fields::NONE);
+            let whole = std::mem::replace(self.fields, FlatFields::NONE);
             let end = self.object(array.object, at, texts);
             let element = std::mem::replace(self.fields, whole);
             let has_all = element.filled & array.needed == array.needed;
@@ -164,17 +164,17 @@ impl Reader<'_, '_> {
 
     /// A value; where it ends.
     #[inline(always)]
-    fn value(&mut self, slot: Slot, at: usize, texts: &mut Texts<'_>) -> Option<usize> {
+    fn value(&mut self, slot: KeyTarget, at: usize, texts: &mut Texts<'_>) -> Option<usize> {
         let (bytes, record) = (self.bytes, self.record);
         match slot {
-            Slot::None => past_value(bytes, at),
-            Slot::Held => Some(at),
-            Slot::Price => {
+            KeyTarget::None => past_value(bytes, at),
+            KeyTarget::Held => Some(at),
+            KeyTarget::Price => {
                 let (price, is_negative, end) = amount(bytes, at, self.decimals.price, record.excess)?;
                 self.fields.price = price;
                 (!is_negative).then_some(end)
             }
-            Slot::Quantity => {
+            KeyTarget::Quantity => {
                 let (quantity, is_negative, end) = amount(bytes, at, self.decimals.quantity, record.excess)?;
                 self.fields.quantity = quantity;
                 if record.sign_is_side {
@@ -182,7 +182,7 @@ impl Reader<'_, '_> {
                 }
                 (record.sign_is_side || !is_negative).then_some(end)
             }
-            Slot::Time => match record.unit {
+            KeyTarget::Time => match record.unit {
                 Unit::Epoch(places) => {
                     let (short, end) = number(bytes, at)?;
                     let micros = short.scaled(places, Excess::Cut).filter(|_| !short.is_negative)?;
@@ -195,31 +195,31 @@ impl Reader<'_, '_> {
                     Some(end)
                 }
             },
-            Slot::Id => self.id(at),
-            Slot::Symbol => {
+            KeyTarget::Id => self.id(at),
+            KeyTarget::Symbol => {
                 let end;
                 (self.fields.symbol, end) = text(bytes, at)?;
                 Some(end)
             }
-            Slot::Quote => {
+            KeyTarget::Quote => {
                 let end;
                 (self.fields.quote, end) = text(bytes, at)?;
                 Some(end)
             }
-            Slot::Side => self.side(at),
-            Slot::Condition(number) => match self.flat.conditions.get(usize::from(number))?.as_slice() {
+            KeyTarget::Side => self.side(at),
+            KeyTarget::Condition(number) => match self.flat.conditions.get(usize::from(number))?.as_slice() {
                 [] => past_any(bytes, at),
                 literals => end_of_one(literals, bytes, at),
             },
-            Slot::Barred(number) => {
+            KeyTarget::Barred(number) => {
                 let literals = self.flat.barred.get(usize::from(number))?;
                 // Another way to write a number may be one of them.
                 let may_hold = literals.is_empty() || is_number(*bytes.get(at)?);
                 let holds = may_hold || end_of_one(literals, bytes, at).is_some();
                 if holds { None } else { past_any(bytes, at) }
             }
-            Slot::Object(number) => self.object(number.into(), at, texts),
-            Slot::Array(number) => self.array(number.into(), at, texts),
+            KeyTarget::Object(number) => self.object(number.into(), at, texts),
+            KeyTarget::Array(number) => self.array(number.into(), at, texts),
         }
     }
 
@@ -301,9 +301,9 @@ fn past_blanks(bytes: &[u8], mut at: usize) -> usize {
 
 /// A text of plain ASCII as it is noted, and what is behind it.
 #[inline(always)]
-fn text(bytes: &[u8], at: usize) -> Option<(Found, usize)> {
+fn text(bytes: &[u8], at: usize) -> Option<(FoundValue, usize)> {
     let (text, end) = quoted(bytes, at)?;
-    Some((Found::text(end - 1 - text.len(), end - 1, false), end))
+    Some((FoundValue::text(end - 1 - text.len(), end - 1, false), end))
 }
 
 /// A text of plain ASCII, and what is behind it.
@@ -359,10 +359,10 @@ fn end_of_one(literals: &[Literal], bytes: &[u8], at: usize) -> Option<usize> {
     literals.iter().find_map(|literal| literal.end(bytes, at))
 }
 
-impl Object {
+impl ObjectKeys {
     /// Where a key leads that begins behind its quote at `at`, and what is behind its closing one.
     #[inline(always)]
-    fn find(&self, bytes: &[u8], at: usize) -> Option<(Entry, usize)> {
+    fn find(&self, bytes: &[u8], at: usize) -> Option<(KeyEntry, usize)> {
         let word = load(bytes, at)?;
         let stops = scanning::stops(word);
         if stops == 0 {
@@ -374,12 +374,12 @@ impl Object {
     }
 
     #[inline(always)]
-    fn find_word(&self, key: u64) -> Option<Entry> {
+    fn find_word(&self, key: u64) -> Option<KeyEntry> {
         let mut place = self.place(key);
         loop {
             // A free place comes, as most of them are.
             let entry = self.places.get(place)?;
-            if entry.key == key || entry.slot == Slot::None {
+            if entry.key == key || entry.slot == KeyTarget::None {
                 return Some(*entry);
             }
             place = (place + 1) & (self.places.len() - 1);
@@ -387,11 +387,11 @@ impl Object {
     }
 
     /// The same of a key of eight bytes and more.
-    fn find_long(&self, bytes: &[u8], at: usize) -> Option<(Entry, usize)> {
+    fn find_long(&self, bytes: &[u8], at: usize) -> Option<(KeyEntry, usize)> {
         let (key, end) = scanning::text(bytes, at)?;
         let entry = match key.len() {
             8 => self.find_word(word_of(key))?,
-            _ => self.long.iter().find(|(known, _)| **known == *key).map_or(Entry::default(), |(_, it)| *it),
+            _ => self.long.iter().find(|(known, _)| **known == *key).map(|(_, it)| *it).unwrap_or_default(),
         };
         Some((entry, end))
     }

@@ -1,30 +1,27 @@
 //! Descriptors of Protobuf and the pointers of a mapping, compiled into the fields that a walk looks for.
 
-use crate::wire::mapping::binary_parts::Kind;
-use crate::wire::mapping::paths::{Cell, NodeNumber, Paths};
+use crate::wire::mapping::binary_parts::{TargetKinds, ValueKind};
+use crate::wire::mapping::paths::{NodeNumber, Paths, TargetCell};
 use prost_reflect::{DescriptorPool, FieldDescriptor, Kind as Type, MessageDescriptor};
 
 /// A place among the messages.
 pub(in super::super) type MessageNumber = usize;
 
-/// What pointers find in a schema.
-pub(in super::super) type Kinds = Vec<(Cell, Kind)>;
-
 /// The messages that a walk looks into.
 #[derive(Debug)]
-pub(in super::super) struct Program {
-    messages: Vec<Message>,
+pub(in super::super) struct MessageProgram {
+    messages: Vec<MessagePlan>,
     pub(in super::super) root: MessageNumber,
 }
 
 /// What is asked of a message.
 #[derive(Debug, Default)]
-pub(in super::super) struct Message {
-    pub(in super::super) fields: Vec<Field>,
+pub(in super::super) struct MessagePlan {
+    pub(in super::super) fields: Vec<FieldPlan>,
     /// The places of fields of small numbers.
     places: Vec<Option<u8>>,
     /// Fields that have a default where they are absent, and their bits.
-    pub(in super::super) defaults: Vec<(Cell, Scalar)>,
+    pub(in super::super) defaults: Vec<(TargetCell, ScalarType)>,
     pub(in super::super) default_bits: u64,
     /// Lists that are taken apart.
     pub(in super::super) lists: Vec<NodeNumber>,
@@ -32,15 +29,15 @@ pub(in super::super) struct Message {
 
 /// A field that is asked for.
 #[derive(Debug)]
-pub(in super::super) struct Field {
+pub(in super::super) struct FieldPlan {
     pub(in super::super) number: u32,
-    pub(in super::super) cell: Option<Cell>,
+    pub(in super::super) cell: Option<TargetCell>,
     pub(in super::super) is_list: bool,
     /// Elements of a list of scalars that are asked for by their places.
-    pub(in super::super) places: Vec<(usize, Cell)>,
+    pub(in super::super) places: Vec<(usize, TargetCell)>,
     /// A list of scalars, each of which is a trade, and where each is put.
-    pub(in super::super) element: Option<(NodeNumber, Option<Cell>)>,
-    pub(in super::super) shape: Shape,
+    pub(in super::super) element: Option<(NodeNumber, Option<TargetCell>)>,
+    pub(in super::super) shape: FieldShape,
     /// How it is written, where it is a scalar.
     pub(in super::super) written: u64,
     /// The same, where it is one scalar by itself.
@@ -53,8 +50,8 @@ pub(in super::super) struct Field {
 
 /// What a field holds.
 #[derive(Debug)]
-pub(in super::super) enum Shape {
-    Scalar(Scalar),
+pub(in super::super) enum FieldShape {
+    Scalar(ScalarType),
     Message(Inside),
     /// The entries that are asked for, each by its key.
     Map {
@@ -74,7 +71,7 @@ pub(in super::super) struct Inside {
 
 /// A value that is no message.
 #[derive(Debug, Clone)]
-pub(in super::super) enum Scalar {
+pub(in super::super) enum ScalarType {
     Bool,
     Int32,
     Int64,
@@ -93,13 +90,13 @@ pub(in super::super) enum Scalar {
     Enum(Vec<(i32, Box<str>)>),
 }
 
-impl Scalar {
+impl ScalarType {
     /// How it is written.
     pub(in super::super) fn written(&self) -> u64 {
         match self {
-            Scalar::Fixed64 | Scalar::Sfixed64 | Scalar::Double => 1,
-            Scalar::Text | Scalar::Bytes => 2,
-            Scalar::Fixed32 | Scalar::Sfixed32 | Scalar::Float => 5,
+            ScalarType::Fixed64 | ScalarType::Sfixed64 | ScalarType::Double => 1,
+            ScalarType::Text | ScalarType::Bytes => 2,
+            ScalarType::Fixed32 | ScalarType::Sfixed32 | ScalarType::Float => 5,
             _ => 0,
         }
     }
@@ -109,11 +106,11 @@ impl Scalar {
         self.written() != 2
     }
 
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> ValueKind {
         match self {
-            Scalar::Float | Scalar::Double => Kind::Float,
-            Scalar::Bytes => Kind::Bytes,
-            _ => Kind::Exact,
+            ScalarType::Float | ScalarType::Double => ValueKind::Float,
+            ScalarType::Bytes => ValueKind::Bytes,
+            _ => ValueKind::Exact,
         }
     }
 }
@@ -121,7 +118,7 @@ impl Scalar {
 /// Numbers below this one find their field by a look.
 const SMALL_NUMBERS: u32 = 64;
 
-impl Message {
+impl MessagePlan {
     /// The place of the field with a number, where it is asked for.
     #[inline]
     pub(in super::super) fn place(&self, number: u32) -> Option<usize> {
@@ -137,7 +134,7 @@ impl Message {
         // Without places, all are looked for.
         self.places = (0..SMALL_NUMBERS).map(small).collect::<Result<_, _>>().unwrap_or_default();
         for (place, field) in self.fields.iter_mut().enumerate() {
-            let is_scalar = matches!(field.shape, Shape::Scalar(_));
+            let is_scalar = matches!(field.shape, FieldShape::Scalar(_));
             let is_plain = is_scalar && !field.is_list && field.others.is_empty();
             field.plain = is_plain.then_some(field.written);
             // The last bit is of those beyond, which are never taken for seen.
@@ -150,7 +147,7 @@ impl Message {
     }
 }
 
-impl Field {
+impl FieldPlan {
     /// Whether it is one scalar by itself, written so.
     #[inline]
     pub(in super::super) fn is_plain_of(&self, written: u64) -> bool {
@@ -160,15 +157,15 @@ impl Field {
     /// Whether an element is asked for by its place.
     pub(in super::super) fn is_placed(&self) -> bool {
         match &self.shape {
-            Shape::Message(inside) => !inside.places.is_empty(),
+            FieldShape::Message(inside) => !inside.places.is_empty(),
             _ => !self.places.is_empty(),
         }
     }
 }
 
-impl Program {
+impl MessageProgram {
     #[inline]
-    pub(in super::super) fn message(&self, number: MessageNumber) -> &Message {
+    pub(in super::super) fn message(&self, number: MessageNumber) -> &MessagePlan {
         &self.messages[number]
     }
 }
@@ -178,7 +175,7 @@ pub(in super::super) fn compile(
     descriptors: &[u8],
     message: &str,
     paths: &Paths,
-) -> Result<(Program, Kinds), String> {
+) -> Result<(MessageProgram, TargetKinds), String> {
     let mut pool = DescriptorPool::global();
     pool.decode_file_descriptor_set(descriptors)
         .map_err(|error| format!("it is no set of descriptors, or an import is missing: {error}"))?;
@@ -195,7 +192,7 @@ pub(in super::super) fn compile_text(
     text: &str,
     others: &[(String, String)],
     paths: &Paths,
-) -> Result<Vec<(Vec<i32>, Program)>, String> {
+) -> Result<Vec<(Vec<i32>, MessageProgram)>, String> {
     const NAME: &str = "schema.proto";
     let mut pool = DescriptorPool::global();
     for (name, text) in others.iter().map(|(name, text)| (name.as_str(), text.as_str())).chain([(NAME, text)])
@@ -220,7 +217,7 @@ fn with_inner(
     message: &MessageDescriptor,
     place: Vec<i32>,
     paths: &Paths,
-    all: &mut Vec<(Vec<i32>, Program)>,
+    all: &mut Vec<(Vec<i32>, MessageProgram)>,
 ) {
     for (inner, message) in message.child_messages().enumerate() {
         with_inner(&message, [&place[..], &[inner as i32]].concat(), paths, all);
@@ -228,25 +225,25 @@ fn with_inner(
     all.push((place, compile_message(message, paths).0));
 }
 
-fn compile_message(message: &MessageDescriptor, paths: &Paths) -> (Program, Kinds) {
-    let mut compiler = Compiler { paths, messages: Vec::new(), kinds: Vec::new() };
+fn compile_message(message: &MessageDescriptor, paths: &Paths) -> (MessageProgram, TargetKinds) {
+    let mut compiler = DescriptorCompiler { paths, messages: Vec::new(), kinds: Vec::new() };
     let root = compiler.message(message, Paths::ROOT);
     if let Some(cell) = paths.node(Paths::ROOT).cell {
-        compiler.kinds.push((cell, Kind::Container));
+        compiler.kinds.push((cell, ValueKind::Container));
     }
-    (Program { messages: compiler.messages, root }, compiler.kinds)
+    (MessageProgram { messages: compiler.messages, root }, compiler.kinds)
 }
 
-struct Compiler<'p> {
+struct DescriptorCompiler<'p> {
     paths: &'p Paths,
-    messages: Vec<Message>,
-    kinds: Kinds,
+    messages: Vec<MessagePlan>,
+    kinds: TargetKinds,
 }
 
-impl Compiler<'_> {
+impl DescriptorCompiler<'_> {
     /// What is asked of a message; as deep as the mapping's pointers are.
     fn message(&mut self, descriptor: &MessageDescriptor, node: NodeNumber) -> MessageNumber {
-        let mut message = Message::default();
+        let mut message = MessagePlan::default();
         for (token, child) in &self.paths.node(node).children {
             let field =
                 std::str::from_utf8(&token.key).ok().and_then(|name| descriptor.get_field_by_name(name));
@@ -273,17 +270,17 @@ impl Compiler<'_> {
         self.messages.len() - 1
     }
 
-    fn field(&mut self, field: &FieldDescriptor, node: NodeNumber, message: &mut Message) {
+    fn field(&mut self, field: &FieldDescriptor, node: NodeNumber, message: &mut MessagePlan) {
         let asked = self.paths.node(node);
         let cell = asked.cell;
         let is_list = field.is_list();
-        let mut made = Field {
+        let mut made = FieldPlan {
             number: field.number(),
             cell,
             is_list,
             places: Vec::new(),
             element: None,
-            shape: Shape::Time,
+            shape: FieldShape::Time,
             written: 0,
             plain: None,
             bit: 0,
@@ -301,15 +298,16 @@ impl Compiler<'_> {
                     made.places = places.filter_map(|(place, child)| Some((place, cells(child)?))).collect();
                     made.element = element.map(|element| (node, cells(element)));
                     let inner = made.places.iter().map(|(_, cell)| *cell);
-                    let inner: Vec<Cell> = inner.chain(made.element.and_then(|(_, cell)| cell)).collect();
+                    let inner: Vec<TargetCell> =
+                        inner.chain(made.element.and_then(|(_, cell)| cell)).collect();
                     self.kinds.extend(inner.into_iter().map(|cell| (cell, scalar.kind())));
                 } else if let Some(cell) = cell.filter(|_| !field.supports_presence()) {
                     message.defaults.push((cell, scalar.clone()));
                 }
                 let kind = scalar.kind();
                 made.written = scalar.written();
-                made.shape = Shape::Scalar(scalar);
-                if is_list { Kind::Container } else { kind }
+                made.shape = FieldShape::Scalar(scalar);
+                if is_list { ValueKind::Container } else { kind }
             }
             None => self.inner(field, node, element, &mut made),
         };
@@ -323,62 +321,62 @@ impl Compiler<'_> {
         field: &FieldDescriptor,
         node: NodeNumber,
         element: Option<NodeNumber>,
-        made: &mut Field,
-    ) -> Kind {
-        let Type::Message(inner) = field.kind() else { return Kind::Container };
+        made: &mut FieldPlan,
+    ) -> ValueKind {
+        let Type::Message(inner) = field.kind() else { return ValueKind::Container };
         let asked = self.paths.node(node);
         if field.is_map() {
             let mut entries = Vec::new();
             if inner.map_entry_key_field().kind() == Type::String {
                 let value = inner.map_entry_value_field();
                 for (token, child) in &asked.children {
-                    let mut entry = Message::default();
+                    let mut entry = MessagePlan::default();
                     self.field(&value, *child, &mut entry);
                     entry.finish();
                     self.messages.push(entry);
                     entries.push((token.key.clone(), self.messages.len() - 1));
                 }
             }
-            made.shape = Shape::Map { entries };
-            return Kind::Container;
+            made.shape = FieldShape::Map { entries };
+            return ValueKind::Container;
         }
         if inner.full_name() == "google.protobuf.Timestamp" && asked.children.is_empty() && !made.is_list {
-            made.shape = Shape::Time;
-            return Kind::Exact;
+            made.shape = FieldShape::Time;
+            return ValueKind::Exact;
         }
         let places = if made.is_list { asked.places() } else { Vec::new() };
         let is_asked = !asked.children.is_empty() && !made.is_list;
-        made.shape = Shape::Message(Inside {
+        made.shape = FieldShape::Message(Inside {
             itself: is_asked.then(|| self.message(&inner, node)),
             places: places.into_iter().map(|(place, child)| (place, self.message(&inner, child))).collect(),
             element: element.map(|element| {
                 let cell = self.paths.node(element).cell;
-                self.kinds.extend(cell.map(|cell| (cell, Kind::Container)));
+                self.kinds.extend(cell.map(|cell| (cell, ValueKind::Container)));
                 (node, self.message(&inner, element))
             }),
         });
-        Kind::Container
+        ValueKind::Container
     }
 }
 
-fn scalar_of(kind: &Type) -> Option<Scalar> {
+fn scalar_of(kind: &Type) -> Option<ScalarType> {
     Some(match kind {
-        Type::Double => Scalar::Double,
-        Type::Float => Scalar::Float,
-        Type::Int32 => Scalar::Int32,
-        Type::Int64 => Scalar::Int64,
-        Type::Uint32 => Scalar::Uint32,
-        Type::Uint64 => Scalar::Uint64,
-        Type::Sint32 | Type::Sint64 => Scalar::Sint,
-        Type::Fixed32 => Scalar::Fixed32,
-        Type::Fixed64 => Scalar::Fixed64,
-        Type::Sfixed32 => Scalar::Sfixed32,
-        Type::Sfixed64 => Scalar::Sfixed64,
-        Type::Bool => Scalar::Bool,
-        Type::String => Scalar::Text,
-        Type::Bytes => Scalar::Bytes,
+        Type::Double => ScalarType::Double,
+        Type::Float => ScalarType::Float,
+        Type::Int32 => ScalarType::Int32,
+        Type::Int64 => ScalarType::Int64,
+        Type::Uint32 => ScalarType::Uint32,
+        Type::Uint64 => ScalarType::Uint64,
+        Type::Sint32 | Type::Sint64 => ScalarType::Sint,
+        Type::Fixed32 => ScalarType::Fixed32,
+        Type::Fixed64 => ScalarType::Fixed64,
+        Type::Sfixed32 => ScalarType::Sfixed32,
+        Type::Sfixed64 => ScalarType::Sfixed64,
+        Type::Bool => ScalarType::Bool,
+        Type::String => ScalarType::Text,
+        Type::Bytes => ScalarType::Bytes,
         Type::Enum(names) => {
-            Scalar::Enum(names.values().map(|value| (value.number(), value.name().into())).collect())
+            ScalarType::Enum(names.values().map(|value| (value.number(), value.name().into())).collect())
         }
         Type::Message(_) => return None,
     })

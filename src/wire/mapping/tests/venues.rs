@@ -136,8 +136,8 @@ fn each_recording_is_read_as_its_independent_reading() {
         let (mut got, mut scratch) = (Vec::new(), MappingScratch::default());
         for (number, line) in (1..).zip(lines) {
             mapping.decode(line.as_bytes(), decimals, &mut scratch, |mapped| match mapped {
-                Mapped::Trade(trade) => got.push(told(number, &trade, decimals)),
-                Mapped::Ignored => {}
+                MappedRecord::Trade(trade) => got.push(told(number, &trade, decimals)),
+                MappedRecord::Ignored => {}
                 other => panic!("{file}:{number}: {other:?}"),
             });
         }
