@@ -24,6 +24,7 @@
 //! is true.
 
 pub mod checkpoint;
+mod checkpoint_store;
 mod earlier_tables;
 pub mod entry_key;
 mod kafka;
@@ -33,7 +34,6 @@ pub mod postgres;
 pub mod protocol;
 pub mod share;
 mod sqlite;
-pub mod stored_checkpoint;
 mod symbol_blocks;
 
 use crate::committed_files::FileChange;
@@ -50,7 +50,7 @@ use entry_key::EntryKey;
 use std::collections::BTreeMap;
 
 use checkpoint::{Checkpoint, JobEntry, add_file_change};
-use protocol::EndReason;
+use protocol::{EndReason, Lease};
 
 pub use kafka::Kafka;
 pub(crate) use kafka::assemble;
@@ -63,6 +63,22 @@ pub type Entries = BTreeMap<String, Vec<u8>>;
 
 /// Changes of entries; `None` removes.
 pub type EntryChanges = BTreeMap<String, Option<Vec<u8>>>;
+
+/// The stored state of a job.
+#[derive(Debug, Clone, Default)]
+pub struct StoredCheckpoint {
+    /// The entries of its last commit.
+    pub entries: Entries,
+    /// Who wrote that.
+    pub lease: Option<Lease>,
+}
+
+impl StoredCheckpoint {
+    /// `None` where nothing was ever committed.
+    fn some(self) -> Option<Self> {
+        (!self.entries.is_empty() || self.lease.is_some()).then_some(self)
+    }
+}
 
 /// Rows and changes that become visible together, or not at all.
 #[derive(Debug, Default)]

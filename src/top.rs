@@ -52,11 +52,12 @@ pub fn run(top: &Top) -> Result<Exit> {
             answers.try_iter().for_each(|answer| state.told(answer));
             terminal.draw(|frame| screen::paint(frame, &mut state))?;
             // A key is answered at once; news may wait so long.
-            if event::poll(Duration::from_millis(200))? {
-                match event::read()? {
-                    Event::Key(key) if key.kind != KeyEventKind::Release => state.key(key),
-                    _ => {}
-                }
+            if !event::poll(Duration::from_millis(200))? {
+                continue;
+            }
+            match event::read()? {
+                Event::Key(key) if key.kind != KeyEventKind::Release => state.key(key),
+                _ => {}
             }
         }
         Ok(())

@@ -66,40 +66,6 @@ pub(super) fn definition(given: &mut SettingValues) -> Result<Definition, UsageE
     Ok(definition)
 }
 
-/// The definition log in a file.
-pub(super) fn changes(path: &str) -> Result<Vec<LoggedChange>, InvalidValue> {
-    let text = values::text_of(Path::new(path))?;
-    log::read(&text).map_err(|wrong| {
-        InvalidValue::told(
-            format!("{path:?}: {wrong}"),
-            "an object with the log that crossrate define list --json tells",
-        )
-    })
-}
-
-/// `NAME` or `NAME=SYMBOL`, once a name.
-pub(super) fn bases(texts: &[String]) -> Result<Vec<Basis>, InvalidValue> {
-    let mut bases: Vec<Basis> = Vec::new();
-    for text in texts {
-        let (cross, direct) = text.split_once('=').unwrap_or((text, text));
-        let (cross, direct) = (cross.trim(), direct.trim());
-        if cross.is_empty() || direct.is_empty() || direct.contains(['=', '*', '/', ',']) {
-            return Err(InvalidValue::new(text, "NAME or NAME=SYMBOL, such as XVGUSDT or XVGUSDT=XVGUSDC"));
-        }
-        let basis = Basis { cross: Symbol::new(cross), direct: Symbol::new(direct) };
-        match bases.iter().find(|known| known.cross == basis.cross) {
-            Some(known) if *known != basis => {
-                let expected = format!("one pair for {cross}, which is {} already", known.direct);
-                return Err(InvalidValue::new(text, expected));
-            }
-            Some(_) => {}
-            None => bases.push(basis),
-        }
-    }
-    bases.sort_by(|a, b| a.cross.cmp(&b.cross));
-    Ok(bases)
-}
-
 /// The bases of crosses that there are.
 fn basis(
     given: &mut SettingValues,

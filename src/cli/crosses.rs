@@ -1,9 +1,11 @@
-//! The grammar of crosses, `NAME=A*B/C`, on the command line and in a file.
+//! The grammar of crosses, `NAME=A*B/C`, on the command line and in a file, and of what is given beside them.
 
 use super::usage::{InvalidValue, UsageError, line_of, nearest};
 use super::values;
-use crossrate_dataflows::market::definition::Cross;
-use crossrate_dataflows::market::trade::Symbol;
+use crate::config::log::{self, LoggedChange};
+use crossrate_dataflows::market::assets::{Asset, asset};
+use crossrate_dataflows::market::definition::{Basis, Cross};
+use crossrate_dataflows::market::trade::{Symbol, is_name};
 use std::collections::BTreeMap;
 use std::path::Path;
 use toml::de::{DeTable, DeValue};
@@ -94,6 +96,60 @@ pub(super) fn file(path: &Path, what: &str) -> Result<Vec<(String, Cross)>, Usag
         return Err(InvalidValue::told("no cross", FORM).at(place.to_string()));
     }
     Ok(crosses)
+}
+
+/// `NAME` or `NAME=SYMBOL`, once a name.
+pub(super) fn bases(texts: &[String]) -> Result<Vec<Basis>, InvalidValue> {
+    let mut bases: Vec<Basis> = Vec::new();
+    for text in texts {
+        let (cross, direct) = text.split_once('=').unwrap_or((text, text));
+        let (cross, direct) = (cross.trim(), direct.trim());
+        if cross.is_empty() || direct.is_empty() || direct.contains(['=', '*', '/', ',']) {
+            return Err(InvalidValue::new(text, "NAME or NAME=SYMBOL, such as XVGUSDT or XVGUSDT=XVGUSDC"));
+        }
+        let basis = Basis { cross: Symbol::new(cross), direct: Symbol::new(direct) };
+        match bases.iter().find(|known| known.cross == basis.cross) {
+            Some(known) if *known != basis => {
+                let expected = format!("one pair for {cross}, which is {} already", known.direct);
+                return Err(InvalidValue::new(text, expected));
+            }
+            Some(_) => {}
+            None => bases.push(basis),
+        }
+    }
+    bases.sort_by(|a, b| a.cross.cmp(&b.cross));
+    Ok(bases)
+}
+
+/// Assets joined by commas, in any case.
+pub(super) fn assets(texts: &[String]) -> Result<Vec<Asset>, InvalidValue> {
+    const EXPECTED: &str = "assets joined by commas, such as USDT,BTC";
+    let mut assets: Vec<Asset> = Vec::new();
+    for name in texts.iter().flat_map(|text| text.split(',')).map(str::trim) {
+        if !is_asset(name) {
+            return Err(InvalidValue::new(name, EXPECTED));
+        }
+        let asset = asset(name);
+        if !assets.contains(&asset) {
+            assets.push(asset);
+        }
+    }
+    Ok(assets)
+}
+
+fn is_asset(name: &str) -> bool {
+    is_name(name.as_bytes()) && !name.contains(['-', ':'])
+}
+
+/// The definition log in a file.
+pub(super) fn changes(path: &str) -> Result<Vec<LoggedChange>, InvalidValue> {
+    let text = values::text_of(Path::new(path))?;
+    log::read(&text).map_err(|wrong| {
+        InvalidValue::told(
+            format!("{path:?}: {wrong}"),
+            "an object with the log that crossrate define list --json tells",
+        )
+    })
 }
 
 #[cfg(test)]

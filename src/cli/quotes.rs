@@ -14,26 +14,6 @@ use std::path::Path;
 /// The most choices that a lookback reaches over.
 const MOST_STEPS: u64 = 10_000;
 
-/// Assets joined by commas, in any case.
-pub(super) fn assets(texts: &[String]) -> Result<Vec<Asset>, InvalidValue> {
-    const EXPECTED: &str = "assets joined by commas, such as USDT,BTC";
-    let mut assets: Vec<Asset> = Vec::new();
-    for name in texts.iter().flat_map(|text| text.split(',')).map(str::trim) {
-        if !is_asset(name) {
-            return Err(InvalidValue::new(name, EXPECTED));
-        }
-        let asset = asset(name);
-        if !assets.contains(&asset) {
-            assets.push(asset);
-        }
-    }
-    Ok(assets)
-}
-
-fn is_asset(name: &str) -> bool {
-    is_name(name.as_bytes()) && !name.contains(['-', ':'])
-}
-
 /// The currencies that assets are priced in; none without `--quote`.
 pub(super) fn quotes(given: &mut SettingValues, crosses: &[Cross]) -> Result<Option<Quotes>, UsageError> {
     let Some(mut currencies) = given.find(&s::QUOTE)? else {

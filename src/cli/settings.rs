@@ -16,7 +16,7 @@ use self::agreement::kafka;
 pub(super) use self::agreement::{Agreement, agreed};
 use self::headings::*;
 pub(super) use self::headings::{INPUT, LOGGING};
-use super::{computed, crosses, places, quotes, values};
+use super::{crosses, places, values};
 use crate::config::log::LoggedChange;
 use crate::config::{
     AtEnd, DeadLetterTarget, KeepServing, LogFormat, ProgressDisplay, SinkTarget, Speed, StartOffset,
@@ -162,11 +162,11 @@ settings! {
         "More of them: TOML, a table [crosses] of lines NAME = \"A*B/C\"").in_demo_too().in_produce_too(None, None)
         .default("none");
     CHANGES: Optional<Vec<LoggedChange>> =
-        Optional::one("changes", "FILE", CROSSES, AllProcesses(agreement::changes), computed::changes,
+        Optional::one("changes", "FILE", CROSSES, AllProcesses(agreement::changes), crosses::changes,
         "How the job was changed while it ran: the log that crossrate define list --json tells").default("none");
-    QUOTE: Optional<Vec<Asset>> = Optional::many("quote", "ASSET", CROSSES, AllRuns, quotes::assets,
+    QUOTE: Optional<Vec<Asset>> = Optional::many("quote", "ASSET", CROSSES, AllRuns, crosses::assets,
         "A rate of every asset in this currency, by what trades most; repeatable").in_demo_too().default("none");
-    QUOTE_ASSETS: Setting<Vec<Asset>> = Setting::many("quote-assets", "A,B", CROSSES, AllRuns, quotes::assets,
+    QUOTE_ASSETS: Setting<Vec<Asset>> = Setting::many("quote-assets", "A,B", CROSSES, AllRuns, crosses::assets,
         "Assets that end the name of a symbol such as BTCUSDT")
         .for_commands(TakenBy::All, Some(assets::QUOTE_ASSETS_OF_DEMO)).default(assets::QUOTE_ASSETS);
     PAIRS: Optional<PathBuf> = Optional::one("pairs", "FILE", CROSSES, AllRuns, places::path,
@@ -175,7 +175,7 @@ settings! {
         "How often the symbols of a rate are chosen").for_commands(TakenBy::All, Some("30s")).default("1h");
     PATH_LOOKBACK: Setting<u64> = Setting::one("path-lookback", "DURATION", CROSSES, AllRuns, values::span,
         "How far back a symbol's trades count for that").for_commands(TakenBy::All, Some("1m")).default("24h");
-    BASIS: Optional<Vec<Basis>> = Optional::many("basis", "NAME[=SYMBOL]", CROSSES, AllRuns, computed::bases,
+    BASIS: Optional<Vec<Basis>> = Optional::many("basis", "NAME[=SYMBOL]", CROSSES, AllRuns, crosses::bases,
         "The cross beside the pair that is traded directly, which has its name unless another is given; repeatable")
         .default("none");
     MISSING_LEG: Setting<MissingLeg> = Setting::one("missing-leg", "WHAT", CROSSES, AllRuns,

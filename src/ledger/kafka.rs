@@ -17,8 +17,7 @@ mod trouble;
 
 use super::checkpoint::{self, encode};
 use super::protocol::{EndReason, Lease, Protocol, ProtocolStep, WriteOutcome};
-use super::stored_checkpoint::StoredCheckpoint;
-use super::{Commit, Entries, EntryChanges, Ledger};
+use super::{Commit, Entries, EntryChanges, Ledger, StoredCheckpoint};
 use crate::config::{KafkaClient, Verbosity};
 use crate::exit::{Exit, Failure};
 use crate::kafka::rows::{send_refusal, send_row};

@@ -15,8 +15,7 @@ mod tls;
 mod trouble;
 
 use super::protocol::{EndReason, Lease, Protocol, ProtocolStep, WriteOutcome};
-use super::stored_checkpoint::StoredCheckpoint;
-use super::{Commit, Entries, Ledger, checkpoint, is_overtaken};
+use super::{Commit, Entries, Ledger, StoredCheckpoint, checkpoint, is_overtaken};
 use crate::config::Verbosity;
 use crate::config::database::Database;
 use crate::exit::{Exit, Failure};

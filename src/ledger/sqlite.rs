@@ -4,8 +4,7 @@ mod tables;
 
 use super::entry_key::EntryKey;
 use super::protocol::{Lease, Protocol, ProtocolStep, WriteOutcome};
-use super::stored_checkpoint::StoredCheckpoint;
-use super::{Commit, Entries, Ledger, checkpoint, is_overtaken, letters};
+use super::{Commit, Entries, Ledger, StoredCheckpoint, checkpoint, is_overtaken, letters};
 use crate::exit::{Exit, Failure, lack_of_files};
 use crate::rows::sqlite::{bound, insert};
 use anyhow::Result;

@@ -111,18 +111,6 @@ const ARROWS: &[(&str, &str)] = &[
 const NEVER: &[(&str, &str)] =
     &[("ledger", "sink source"), ("sink", "ledger source"), ("source", "ledger sink")];
 
-/// Arrows of the table that are to go: they make a circle, or lead up. None is added here.
-const TO_GO: &[(&str, &str)] = &[];
-
-/// Arrows below the top that are to go, in a folder: each is part of a circle. None is added here.
-const TO_GO_BELOW: &[(&str, &[(&str, &str)])] = &[
-    ("src/cli", &[("settings", "computed quotes")]),
-    (
-        "src/ledger",
-        &[("kafka", "stored_checkpoint"), ("postgres", "stored_checkpoint"), ("sqlite", "stored_checkpoint")],
-    ),
-];
-
 /// Files of the collector that join what is the exchange's and what holds of any; the others know no
 /// exchange.
 const JOINTS: [&str; 2] = ["drive.rs", "link.rs"];
@@ -177,17 +165,11 @@ fn the_crate_documents_have_the_floors_of_the_table() {
 
 #[test]
 fn the_table_has_no_circle_and_no_arrow_that_leads_up() {
-    let to_go = table(TO_GO);
-    let arrows: BTreeSet<_> = table(ARROWS).difference(&to_go).cloned().collect();
+    let arrows = table(ARROWS);
     assert_eq!(circle(&arrows), None);
     assert_eq!(upward(&arrows), []);
     let forbidden: Vec<_> = arrows.intersection(&table(NEVER)).cloned().collect();
     assert!(forbidden.is_empty(), "{forbidden:?}");
-    for arrow in &to_go {
-        let with_it: BTreeSet<_> = arrows.iter().chain([arrow]).cloned().collect();
-        let is_needed = circle(&with_it).is_some() || !upward(&with_it).is_empty();
-        assert!(is_needed && table(ARROWS).contains(arrow), "{arrow:?} is allowed now, or gone");
-    }
 }
 
 #[test]
@@ -199,23 +181,9 @@ fn siblings_of_no_folder_import_each_other_in_a_circle() {
             let within = [&[folder.to_owned()], within.as_slice()].concat().join("/");
             by_folder.entry(within).or_default().insert((from, to), file);
         }
-        let listed = TO_GO_BELOW.iter().filter(|(within, _)| within.split('/').next() == Some(folder));
-        for (within, _) in listed.clone() {
-            assert!(by_folder.contains_key(*within), "{within} is gone from the list of {}", file!());
-        }
         for (within, files) in by_folder {
-            let all: BTreeSet<_> = files.keys().cloned().collect();
-            let to_go: Vec<_> = listed.clone().filter(|(at, _)| *at == within).collect();
-            let to_go =
-                table(&to_go.iter().flat_map(|(_, arrows)| arrows.iter().copied()).collect::<Vec<_>>());
-            let arrows: BTreeSet<_> = all.difference(&to_go).cloned().collect();
-            let around = circle(&arrows).map(|names| told(&names, &files));
+            let around = circle(&files.keys().cloned().collect()).map(|names| told(&names, &files));
             assert!(around.is_none(), "in {within}: {}", around.unwrap_or_default());
-            for arrow in &to_go {
-                let with_it: BTreeSet<_> = arrows.iter().chain([arrow]).cloned().collect();
-                let is_needed = all.contains(arrow) && circle(&with_it).is_some();
-                assert!(is_needed, "{arrow:?} of {within} is gone: take it from the list of {}", file!());
-            }
         }
     }
 }

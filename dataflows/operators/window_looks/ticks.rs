@@ -38,17 +38,16 @@ impl WindowLooks {
                 while let Some(end) = self.symbols[number].slots(place).first_end_from(window, next)
                     && end <= to
                 {
-                    let due = if end > look {
-                        let exists_from = window.exists_from(end);
-                        if self.looks.provisional && exists_from > look {
-                            self.symbols[number].note_changed(place, (end, end));
-                            early = early.into_iter().chain([exists_from]).min();
-                        }
-                        self.looks.provisional && exists_from <= look
-                    } else {
-                        self.looks.changes && end < look && self.looks.final_at(end) > look
+                    let is_early = self.looks.provisional && end > look && window.exists_from(end) > look;
+                    if is_early {
+                        self.symbols[number].note_changed(place, (end, end));
+                        early = early.into_iter().chain([window.exists_from(end)]).min();
+                    }
+                    let is_due = match end > look {
+                        true => self.looks.provisional && !is_early,
+                        false => self.looks.changes && end < look && self.looks.final_at(end) > look,
                     };
-                    if due {
+                    if is_due {
                         self.look_at(line, (end, FiringKind::Changed), look, give);
                     }
                     next = end.plus(1);

@@ -157,33 +157,39 @@ impl<'a> AvroWalker<'a, '_> {
             for _ in 0..count {
                 self.budget =
                     self.budget.checked_sub(1).ok_or(bad("not Avro: more elements than bytes", at))?;
-                match shape {
-                    AvroShape::Map { other, keys } => {
-                        let key = self.text()?;
-                        let known = keys.iter().find(|(known, _)| **known == *key);
-                        self.value(known.map_or(*other, |(_, step)| *step), depth)?;
+                self.element(shape, place, depth)?;
+                place += 1;
+            }
+        }
+    }
+
+    /// One of them, in that place.
+    #[inline]
+    fn element(&mut self, shape: &'a AvroShape, place: usize, depth: usize) -> Result<(), BadRecord> {
+        match shape {
+            AvroShape::Map { other, keys } => {
+                let key = self.text()?;
+                let known = keys.iter().find(|(known, _)| **known == *key);
+                self.value(known.map_or(*other, |(_, step)| *step), depth)
+            }
+            AvroShape::Array { node, other, element, places } => {
+                let from = self.at;
+                let known = places.iter().find(|(known, _)| *known == place);
+                if let Some((_, step)) = known {
+                    self.value(*step, depth)?;
+                }
+                match (node, element) {
+                    (Some(node), Some(element)) => {
+                        // Walked once more as an element of which there is a row.
+                        self.at = from;
+                        self.target.finds.begin_element(self.target.paths.node(*node));
+                        self.value(*element, depth)
                     }
-                    AvroShape::Array { node, other, element, places } => {
-                        let from = self.at;
-                        let known = places.iter().find(|(known, _)| *known == place);
-                        if let Some((_, step)) = known {
-                            self.value(*step, depth)?;
-                        }
-                        match (node, element) {
-                            (Some(node), Some(element)) => {
-                                // Walked once more as an element of which there is a row.
-                                self.at = from;
-                                self.target.finds.begin_element(self.target.paths.node(*node));
-                                self.value(*element, depth)?;
-                            }
-                            _ if known.is_none() => self.value(*other, depth)?,
-                            _ => {}
-                        }
-                        place += 1;
-                    }
-                    _ => {}
+                    _ if known.is_none() => self.value(*other, depth),
+                    _ => Ok(()),
                 }
             }
+            _ => Ok(()),
         }
     }
 

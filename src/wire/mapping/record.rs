@@ -289,10 +289,7 @@ impl RecordMapping {
                         other.push_str(name);
                         for (from, to) in replace {
                             text.clear();
-                            for (part, piece) in other.split(from.as_str()).enumerate() {
-                                text.push_str(if part > 0 { to } else { "" });
-                                text.push_str(piece);
-                            }
+                            push_replaced(text, other, from, to);
                             std::mem::swap(*text, *other);
                         }
                         symbol.push_str(other);
@@ -362,5 +359,13 @@ fn decimal(
         Ok(value) => Ok(value as i64),
         Err(Fault::TooPrecise) => Err(bad(reasons.too_precise, found)),
         Err(_) => Err(bad(reasons.too_large, found)),
+    }
+}
+
+/// A text with one part of it replaced wherever it stands.
+fn push_replaced(target: &mut String, text: &str, from: &str, to: &str) {
+    for (part, piece) in text.split(from).enumerate() {
+        target.push_str(if part > 0 { to } else { "" });
+        target.push_str(piece);
     }
 }

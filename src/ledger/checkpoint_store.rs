@@ -1,26 +1,9 @@
 //! A checkpoint looked at, or removed, without taking the job over.
 
-use super::protocol::Lease;
-use super::{Entries, Kafka, Postgres, Sqlite};
+use super::{Kafka, Postgres, Sqlite, StoredCheckpoint};
 use crate::config::SinkTarget;
 use crate::config::checkpoint::CheckpointStore;
 use anyhow::Result;
-
-/// The stored state of a job.
-#[derive(Debug, Clone, Default)]
-pub struct StoredCheckpoint {
-    /// The entries of its last commit.
-    pub entries: Entries,
-    /// Who wrote that.
-    pub lease: Option<Lease>,
-}
-
-impl StoredCheckpoint {
-    /// `None` where nothing was ever committed.
-    pub(super) fn some(self) -> Option<Self> {
-        (!self.entries.is_empty() || self.lease.is_some()).then_some(self)
-    }
-}
 
 impl CheckpointStore {
     /// What people know it by.
