@@ -34,6 +34,7 @@ pub mod postgres;
 pub mod protocol;
 pub mod share;
 mod sqlite;
+mod stored_checkpoint;
 mod symbol_blocks;
 
 use crate::committed_files::FileChange;
@@ -50,35 +51,20 @@ use entry_key::EntryKey;
 use std::collections::BTreeMap;
 
 use checkpoint::{Checkpoint, JobEntry, add_file_change};
-use protocol::{EndReason, Lease};
+use protocol::EndReason;
 
 pub use kafka::Kafka;
 pub(crate) use kafka::assemble;
 pub use postgres::Postgres;
 use postgres::WrittenTables;
 pub use sqlite::Sqlite;
+pub use stored_checkpoint::StoredCheckpoint;
 
 /// Entries of a checkpoint: encoded, by key.
 pub type Entries = BTreeMap<String, Vec<u8>>;
 
 /// Changes of entries; `None` removes.
 pub type EntryChanges = BTreeMap<String, Option<Vec<u8>>>;
-
-/// The stored state of a job.
-#[derive(Debug, Clone, Default)]
-pub struct StoredCheckpoint {
-    /// The entries of its last commit.
-    pub entries: Entries,
-    /// Who wrote that.
-    pub lease: Option<Lease>,
-}
-
-impl StoredCheckpoint {
-    /// `None` where nothing was ever committed.
-    fn some(self) -> Option<Self> {
-        (!self.entries.is_empty() || self.lease.is_some()).then_some(self)
-    }
-}
 
 /// Rows and changes that become visible together, or not at all.
 #[derive(Debug, Default)]

@@ -208,15 +208,10 @@ impl Plain<'_> {
                         let is_in = |time: u64| (slot.micros()..end.micros()).contains(&time);
                         self.trades.iter().any(|(symbol, time, _)| SYMBOLS[*symbol].0 == name && is_in(*time))
                     };
-                    if let Some(path) = path {
-                        let has_row = match window.grows() {
-                            true => path.iter().any(|(name, _)| in_step(name)),
-                            false => path.iter().any(|(name, _)| trades(name)),
-                        };
-                        if has_row {
-                            let name = format!("{asset}-{currency}");
-                            rows.push((name, window.name().to_owned(), start.micros(), end.micros(), path));
-                        }
+                    let has_row = |name: &str| if window.grows() { in_step(name) } else { trades(name) };
+                    if let Some(path) = path.filter(|path| path.iter().any(|(name, _)| has_row(name))) {
+                        let name = format!("{asset}-{currency}");
+                        rows.push((name, window.name().to_owned(), start.micros(), end.micros(), path));
                     }
                     end = window.next_end(end);
                 }

@@ -6,7 +6,6 @@ use super::quotes;
 use super::settings::{self as s, SettingText};
 use super::usage::{InvalidValue, UsageError, nearest};
 use super::values;
-use crate::config::log::{self, LoggedChange};
 use crate::duration;
 use crossrate_dataflows::market::assets::Quotes;
 use crossrate_dataflows::market::definition::{Basis, Cross, Definition, Fill, RowKinds, Selection, Windows};
@@ -14,7 +13,6 @@ use crossrate_dataflows::market::schema::RowKind;
 use crossrate_dataflows::market::trade::Symbol;
 use crossrate_dataflows::market::windows::{CivilUnit, MOST_DEFINITIONS, WindowDefinition, WrongWindow};
 use std::collections::BTreeSet;
-use std::path::Path;
 
 /// What holds where neither crosses nor symbols were asked for.
 const DEFAULT_CROSS: &str = "XVGUSDT=XVGBTC*BTCUSDT";

@@ -137,7 +137,7 @@ pub(super) fn assets(texts: &[String]) -> Result<Vec<Asset>, InvalidValue> {
     Ok(assets)
 }
 
-fn is_asset(name: &str) -> bool {
+pub(super) fn is_asset(name: &str) -> bool {
     is_name(name.as_bytes()) && !name.contains(['-', ':'])
 }
 

@@ -1,11 +1,12 @@
 //! `--quote` and what belongs to it: every asset in some currencies.
 
+use super::crosses::is_asset;
 use super::layers::{Origin, SettingValues};
 use super::settings as s;
 use super::usage::{InvalidValue, UsageError};
 use super::values;
 use crate::duration;
-use crossrate_dataflows::market::assets::{Asset, Pair, Quotes, asset};
+use crossrate_dataflows::market::assets::{Pair, Quotes, asset};
 use crossrate_dataflows::market::definition::Cross;
 use crossrate_dataflows::market::trade::{Symbol, is_name};
 use std::collections::BTreeMap;

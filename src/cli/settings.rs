@@ -166,8 +166,8 @@ settings! {
         "How the job was changed while it ran: the log that crossrate define list --json tells").default("none");
     QUOTE: Optional<Vec<Asset>> = Optional::many("quote", "ASSET", CROSSES, AllRuns, crosses::assets,
         "A rate of every asset in this currency, by what trades most; repeatable").in_demo_too().default("none");
-    QUOTE_ASSETS: Setting<Vec<Asset>> = Setting::many("quote-assets", "A,B", CROSSES, AllRuns, crosses::assets,
-        "Assets that end the name of a symbol such as BTCUSDT")
+    QUOTE_ASSETS: Setting<Vec<Asset>> = Setting::many("quote-assets", "A,B", CROSSES, AllRuns,
+        crosses::assets, "Assets that end the name of a symbol such as BTCUSDT")
         .for_commands(TakenBy::All, Some(assets::QUOTE_ASSETS_OF_DEMO)).default(assets::QUOTE_ASSETS);
     PAIRS: Optional<PathBuf> = Optional::one("pairs", "FILE", CROSSES, AllRuns, places::path,
         "The assets of symbols: lines symbol,base,quote, as of crossrate pairs").default("as names tell");

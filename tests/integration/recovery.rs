@@ -1,6 +1,6 @@
 //! Runs that are killed and taken up: what they leave is byte for byte what one undisturbed run leaves.
 //!
-//! `CROSSRATE_TEST_KILLS=N` sets how often each loop kills (25 without), `CROSSRATE_TEST_SEED=N` makes other
+//! `CROSSRATE_TEST_KILLS=N` sets how often each loop kills (16 without), `CROSSRATE_TEST_SEED=N` makes other
 //! inputs and other moments.
 
 mod any_point;

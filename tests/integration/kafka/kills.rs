@@ -77,7 +77,7 @@ fn killed(kills: usize, flags: &str, seed: u64) {
     let mut random = Lcg(seed);
     let topic = kafka.topic("killed", 4);
     // Enough for all kills to come in time, also where a commit is long in coming; ten trades a second.
-    let trades = 2_400 * kills.max(25) as u64;
+    let trades = 2_400 * kills.max(12) as u64;
     kafka.produce(&topic, &market(&mut random, 10.0, trades));
     let folder = tempfile::tempdir().expect("a folder");
     let job = |name: &str, workers: &str, beside: &str| {
@@ -181,8 +181,8 @@ pub(super) fn kills(usual: usize) -> usize {
 
 #[test]
 #[ignore = "needs Java and PostgreSQL"]
-fn twenty_five_kills_leave_no_trace_in_final_rows() {
-    killed(kills(25), "--window 2s", 1);
+fn kills_leave_no_trace_in_final_rows() {
+    killed(kills(14), "--window 2s", 1);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 /// How often a loop kills.
 pub(crate) fn kills() -> u64 {
-    std::env::var("CROSSRATE_TEST_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(25)
+    std::env::var("CROSSRATE_TEST_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(16)
 }
 
 /// How many trades a job needs for that.
