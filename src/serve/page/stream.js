@@ -8,11 +8,16 @@ export class Stream {
   /** `told(message)` for every message, `stands(state, wait)` whenever that changes. */
   constructor(address, token, told, stands) {
     Object.assign(this, { address, token, told, stands, id: null, over: false, tries: 0 });
+    // A page that is left may be kept, for coming back to it, with its connections; of those a browser has six for a
+    // server. A stream that is cut comes again by itself.
+    this.leave = () => this.abort?.abort();
+    addEventListener("pagehide", this.leave);
     this.run();
   }
 
   close() {
     this.over = true;
+    removeEventListener("pagehide", this.leave);
     this.abort?.abort();
     this.wake?.();
   }

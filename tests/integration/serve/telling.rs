@@ -110,6 +110,29 @@ fn what_the_address_asks_for_and_is_not_there_is_said() {
     assert_eq!(browser.console(), Vec::<String>::new());
 }
 
+/// A browser keeps pages that were left for a minute, with their connections, and has six for a server: the
+/// fourth visit had to wait for that minute.
+#[test]
+#[ignore = "needs Chromium"]
+fn a_page_that_is_left_lets_its_streams_go_and_has_them_again_when_it_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let served = recording(folder.path(), &follow::trades(0..600), &[]);
+    let browser = Browser::open();
+    browser.go(&format!("http://{}/#/?window=10s", served.address));
+    let readers = |count: usize| {
+        let metrics = http::ask(served.address, "GET", "/metrics", &[], "").body;
+        metrics.contains(&format!("\ncrossrate_subscribers{{transport=\"sse\"}} {count}\n"))
+    };
+    http::eventually(|| readers(2), "two streams");
+    let ended =
+        "const ended = performance.getEntriesByType('resource').filter((e) => e.name.includes('/v1/stream'));
+      return ended.length === 2;";
+    assert_eq!(browser.script(ended), false);
+    browser.script("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))");
+    browser.wait(ended, "the end of both streams");
+    http::eventually(|| readers(2), "two streams again");
+}
+
 #[test]
 #[ignore = "needs Chromium"]
 fn a_picture_of_a_comparison_says_which_line_is_which() {
