@@ -5,6 +5,7 @@ use crate::exit::{Exit, Failure};
 use crate::file_lock::lock;
 use anyhow::Result;
 use crossrate_dataflows::market::acceptance::Counts;
+use crossrate_dataflows::market::counts::RecordAccount;
 use crossrate_dataflows::market::trade::Symbol;
 use crossrate_dataflows::operators::closings::{Outbox, PartitionProgress};
 use serde::Serialize;
@@ -12,13 +13,6 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
-
-#[derive(Serialize)]
-struct RecordSummary {
-    read: u64,
-    #[serde(flatten)]
-    counts: Counts,
-}
 
 /// Tells it. `prove_lease` fails where another run has taken the job over: then the summary is that one's to
 /// write.
@@ -34,7 +28,7 @@ pub fn tell(config: &Config, outbox: &Outbox, prove_lease: impl FnOnce() -> Resu
         }
     }
     let Some(path) = &config.summary else { return Ok(()) };
-    let summary = RecordSummary { read: counts.read(), counts };
+    let summary = RecordAccount::from(counts);
     if !can_be_cut(path) {
         return summarize(path, &summary);
     }

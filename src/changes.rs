@@ -31,7 +31,7 @@ pub enum Wish {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeRefusal {
     /// Why.
-    pub why: RefusalCause,
+    pub why: ChangeRefusalKind,
     /// In words.
     pub detail: String,
     /// What to do.
@@ -40,7 +40,7 @@ pub struct ChangeRefusal {
 
 /// The kinds of reasons.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub enum RefusalCause {
+pub enum ChangeRefusalKind {
     /// There is nothing of that name.
     Unknown,
     /// The definition, or the run, does not allow it.
@@ -178,7 +178,7 @@ impl ChangeQueue {
 /// What a run that has ended answers.
 pub fn ended() -> ChangeRefusal {
     ChangeRefusal {
-        why: RefusalCause::Conflict,
+        why: ChangeRefusalKind::Conflict,
         detail: "the run has ended".into(),
         hint: "start the job again with the flags that it is to have and --evolve".into(),
     }
@@ -209,8 +209,8 @@ fn changes_of(
     changing: &DefinitionTimeline,
 ) -> Result<Vec<Change>, ChangeRefusal> {
     let refusal = |why, detail, hint: &str| ChangeRefusal { why, detail, hint: hint.into() };
-    let conflict = |detail: String, hint| refusal(RefusalCause::Conflict, detail, hint);
-    let unknown = |detail: String, hint| refusal(RefusalCause::Unknown, detail, hint);
+    let conflict = |detail: String, hint| refusal(ChangeRefusalKind::Conflict, detail, hint);
+    let unknown = |detail: String, hint| refusal(ChangeRefusalKind::Unknown, detail, hint);
     let of_basis =
         |name: &Symbol| definition.basis.iter().find(|basis| basis.cross == *name || basis.direct == *name);
     let held = |name: &Symbol| match of_basis(name) {

@@ -201,7 +201,7 @@ impl Mesh {
 
     /// What timely needs: its set-ups of the workers, and its network threads. As late as possible, for
     /// timely's threads panic if the workers they were made for never come.
-    fn build(self) -> Result<Built, ClusterError> {
+    fn build(self) -> Result<WorkerBuilders, ClusterError> {
         let Mesh { process, threads, links, .. } = self;
         let Some(connecting::Links { detector, data }) = links else {
             let config = match threads {
@@ -209,7 +209,7 @@ impl Mesh {
                 threads => timely::CommunicationConfig::Process(threads),
             };
             let (builders, network) = config.try_build().map_err(ClusterError::Workers)?;
-            return Ok(Built { builders, network, detector: None });
+            return Ok(WorkerBuilders { builders, network, detector: None });
         };
         let link = |(peer, link): (usize, Option<link::PeerLink>)| {
             link.map(|link| DataLink::new(link, peer, Arc::clone(&detector)))
@@ -220,12 +220,12 @@ impl Mesh {
         let (builders, network) = initialize_networking_from_sockets(local, sockets, process, threads, hooks)
             .map_err(ClusterError::Links)?;
         let builders = builders.into_iter().map(AllocatorBuilder::Tcp).collect();
-        Ok(Built { builders, network: Box::new(network), detector: Some(detector) })
+        Ok(WorkerBuilders { builders, network: Box::new(network), detector: Some(detector) })
     }
 }
 
 /// What timely needs to start the workers of a process.
-struct Built {
+struct WorkerBuilders {
     builders: Vec<AllocatorBuilder>,
     /// timely's network threads.
     network: Box<dyn Any + Send>,
@@ -281,7 +281,7 @@ where
     F: Fn(&mut Worker) -> Result<T, E> + Send + Sync + 'static,
 {
     let threads = mesh.threads;
-    let Built { builders, network, detector } = mesh.build()?;
+    let WorkerBuilders { builders, network, detector } = mesh.build()?;
     let (sender, results) = mpsc::channel();
     let sender = Mutex::new(sender);
     let running = AtomicUsize::new(threads);

@@ -225,7 +225,7 @@ pub struct ServeConfig {
     pub verbosity: Verbosity,
 }
 
-/// Whether something goes on.
+/// Whether a run goes on serving after its end.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub enum KeepServing {
     /// On a terminal.

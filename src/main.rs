@@ -14,7 +14,7 @@ fn main() {
     let outcome = match cli::parse(std::env::args_os(), &environment()) {
         Ok(parsed) => {
             logging::begin(parsed.logging, process_of(&parsed.task));
-            let kept = TerminationLoss::by(&parsed.task);
+            let kept = KeptWork::by(&parsed.task);
             let outcome = perform(parsed).or_else(|error| kept.ended_in_order(error));
             outcome.map(|exit| (exit, kept.exit_of(exit)))
         }
@@ -37,7 +37,7 @@ fn main() {
 
 /// What is left of a command that is asked to terminate.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-enum TerminationLoss {
+enum KeptWork {
     /// All of it: it goes on from its last commit.
     All,
     /// All of it where it has come to its end.
@@ -46,29 +46,29 @@ enum TerminationLoss {
     Less,
 }
 
-impl TerminationLoss {
-    fn by(task: &Task) -> TerminationLoss {
+impl KeptWork {
+    fn by(task: &Task) -> KeptWork {
         match task {
             // Who has started it is told that it was interrupted.
-            Task::Run(_) if cluster::is_started_by_another() => TerminationLoss::Less,
-            Task::Run(config) if config.has_ledger() => TerminationLoss::All,
-            Task::Serve(_) | Task::Produce(_) => TerminationLoss::AllAtTheEnd,
-            _ => TerminationLoss::Less,
+            Task::Run(_) if cluster::is_started_by_another() => KeptWork::Less,
+            Task::Run(config) if config.has_ledger() => KeptWork::All,
+            Task::Serve(_) | Task::Produce(_) => KeptWork::AllAtTheEnd,
+            _ => KeptWork::Less,
         }
     }
 
     /// An interrupted run has ended in order: what it had to commit is committed, or it has not begun.
     fn ended_in_order(self, error: anyhow::Error) -> anyhow::Result<Exit> {
         match exit_of(&error) {
-            Exit::Interrupted if self == TerminationLoss::All => Ok(Exit::Interrupted),
-            exit if self == TerminationLoss::All && self.exit_of(exit) == Exit::Done => Ok(exit),
+            Exit::Interrupted if self == KeptWork::All => Ok(Exit::Interrupted),
+            exit if self == KeptWork::All && self.exit_of(exit) == Exit::Done => Ok(exit),
             _ => Err(error),
         }
     }
 
     /// A request to terminate is followed to the letter where nothing is lost by it.
     fn exit_of(self, exit: Exit) -> Exit {
-        if self != TerminationLoss::Less && is_interrupted(exit) && signals::is_terminated() {
+        if self != KeptWork::Less && is_interrupted(exit) && signals::is_terminated() {
             Exit::Done
         } else {
             exit

@@ -1,4 +1,4 @@
-//! The writing side of a run. It has one owner, and one turn: gather what the dataflow has completed; when a
+//! The writing side of a run. It has one owner, and one pass: gather what the dataflow has completed; when a
 //! commit is due, write the rows to the sinks whose files a commit marks; commit rows, file lengths and
 //! checkpoint at once; when the commit is done, announce the rows to the sinks that get only what is
 //! committed.
@@ -81,7 +81,7 @@ impl Output {
 
     /// Takes the content of the outbox, and writes due output.
     pub fn write(&mut self, outbox: &mut Outbox) -> Result<()> {
-        self.turn(outbox, OutputPass::Usual)
+        self.pass(outbox, OutputPass::Usual)
     }
 
     /// Writes all that is left, and ends all sinks. The ledger stays until [`Output::close`].
@@ -89,7 +89,7 @@ impl Output {
         if let Some(committer) = &mut self.committer {
             committer.end(end, outbox)?;
         }
-        self.turn(outbox, OutputPass::Last)?;
+        self.pass(outbox, OutputPass::Last)?;
         let last = progress_of(outbox);
         self.sinks
             .before_commit
@@ -131,7 +131,7 @@ impl Output {
         self.committer.as_ref().and_then(Committer::due_in)
     }
 
-    fn turn(&mut self, outbox: &mut Outbox, turn: OutputPass) -> Result<()> {
+    fn pass(&mut self, outbox: &mut Outbox, pass: OutputPass) -> Result<()> {
         if !outbox.rows.is_empty()
             && let Some(verbosity) = self.first_rows.take()
         {
@@ -140,7 +140,7 @@ impl Output {
         let Some(committer) = &mut self.committer else { return write_at_once(&mut self.sinks, outbox) };
         committer.gather(outbox)?;
         // At the end of a run, a commit of nothing is left out, and with it the check of the lease.
-        let is_last = turn == OutputPass::Last;
+        let is_last = pass == OutputPass::Last;
         let wait = is_last && (committer.has_pending() || committer.is_committing()) || committer.is_full();
         self.announce(CommitWait::when(wait))?;
         let Some(committer) = &mut self.committer else { return Ok(()) };

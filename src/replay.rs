@@ -19,7 +19,7 @@ use crate::exit::{Exit, Failure, stopped};
 use crate::run::{Observer, run_with};
 use crate::sink::{Sink, SinkBatch};
 use anyhow::Result;
-use crossrate_dataflows::market::acceptance::Counts;
+use crossrate_dataflows::market::counts::RecordAccount;
 use crossrate_dataflows::market::event_time::EventTime;
 use crossrate_dataflows::market::row::Row;
 use serde::Serialize;
@@ -79,19 +79,12 @@ struct ReplayReport {
     #[serde(skip)]
     has_begun: bool,
     rows: u64,
-    records: ReplayCounts,
+    records: RecordAccount,
     /// Windows of symbols that were not seen whole, or began before the range.
     withheld: u64,
     /// Of the end: whether the range was covered, or the log ended before.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
-}
-
-#[derive(Debug, Serialize)]
-struct ReplayCounts {
-    read: u64,
-    #[serde(flatten)]
-    counts: Counts,
 }
 
 /// Where rows leave.
@@ -125,7 +118,7 @@ impl ReplaySink {
             until_ms: ms(self.until),
             has_begun: self.frontier != Some(EventTime::MIN),
             rows: self.rows,
-            records: ReplayCounts { read: counts.read(), counts },
+            records: counts.into(),
             withheld: batch.withheld,
             reason,
         }

@@ -78,20 +78,20 @@ fn compute(
     let progress = is_run.then(|| ProgressLine::of(&config, source.extent())).flatten();
     // The first worker has the rows, so its process serves them.
     let server = if workers.first == 0 { serve(&config, server)? } else { None };
-    let desk = server.as_ref().and_then(Server::desk).unwrap_or_default();
+    let change_queue = server.as_ref().and_then(Server::change_queue).unwrap_or_default();
     if let Some(server) = &server {
         let (board, begun) = (Arc::clone(server.board()), config.definition.clone());
-        desk.tell(move |log| {
+        change_queue.tell(move |log| {
             let described = DefinitionDescription::of(&log.changing.in_force_of(&begun));
             board.tell(|inbox| inbox.definition(described));
         });
     }
-    let desk = (workers.first == 0).then_some(desk);
+    let change_queue = (workers.first == 0).then_some(change_queue);
     let mesh = join(&config)?;
     let observers = observer
         .into_iter()
         .chain(server.as_ref().map(|s| Box::new(s.sink(config.definition.delay)) as Box<dyn Sink>));
-    source.meet(&config, &workers);
+    source.connect_ahead(&config, &workers);
     let (recovered, output) = match workers.first {
         0 => open_output(&config, observers).map(|(recovered, output)| (Some(recovered), Some(output)))?,
         _ => (None, None),
@@ -102,7 +102,7 @@ fn compute(
     let opening = SourceOpener::new(&config, &Arc::new(workers.clone()), source);
     let failed = Arc::new(AtomicBool::new(false));
     let mut assignments =
-        assign(&config, &workers, opening, (recovered, output), desk, (interrupted, &failed));
+        assign(&config, &workers, opening, (recovered, output), change_queue, (interrupted, &failed));
     if let Some(Ok(Some(first))) = assignments.first_mut().map(Mutex::get_mut) {
         first.progress = progress;
     }
@@ -178,7 +178,7 @@ fn assign(
     workers: &Workers,
     opening: SourceOpener,
     (mut recovered, mut output): (Option<RecoveredCheckpoint>, Option<Output>),
-    mut desk: Option<ChangeQueue>,
+    mut change_queue: Option<ChangeQueue>,
     (interrupted, failed): (&Arc<AtomicBool>, &Arc<AtomicBool>),
 ) -> Vec<Mutex<Option<Assignment>>> {
     // Symbols that are selected by name are added when the job's definition is restored.
@@ -204,7 +204,7 @@ fn assign(
             pool,
             // Only the process of the job's first worker has an output, and that worker comes first here.
             output: output.take(),
-            desk: desk.take(),
+            change_queue: change_queue.take(),
             progress: None,
             interrupted: Arc::clone(interrupted),
             failed: Arc::clone(failed),

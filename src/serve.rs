@@ -91,7 +91,7 @@ pub struct App {
     /// What replays are made of.
     pub replays: Replays,
     /// Where changes of the definition are asked for; none where results are followed.
-    pub desk: Option<ChangeQueue>,
+    pub change_queue: Option<ChangeQueue>,
 }
 
 /// A server that runs. It ends when this is dropped.
@@ -124,7 +124,7 @@ impl Server {
         listener: TcpListener,
         serving: &ServingConfig,
         (about, replays): (JobDescription, Replays),
-        desk: Option<ChangeQueue>,
+        change_queue: Option<ChangeQueue>,
     ) -> Result<Server> {
         let history = serving.kept(about.is_recording);
         let failed = |error| Failure::new(Exit::Failed, "cannot serve").because(error);
@@ -139,7 +139,7 @@ impl Server {
             answers: Answers::default(),
             asking: Semaphore::new(ASKING),
             replays,
-            desk,
+            change_queue,
         });
         let address = listener.local_addr().map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
@@ -171,8 +171,8 @@ impl Server {
     }
 
     /// Where changes of the definition are asked for.
-    pub fn desk(&self) -> Option<ChangeQueue> {
-        self.app.desk.clone()
+    pub fn change_queue(&self) -> Option<ChangeQueue> {
+        self.app.change_queue.clone()
     }
 
     /// Where the page is.

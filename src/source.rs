@@ -135,7 +135,7 @@ pub struct PartitionFeed {
 
 /// The partitions of a worker.
 #[derive(Debug, Default)]
-pub struct AssignedPartitions {
+pub struct WorkerFeeds {
     /// Those that exist at the start.
     pub partitions: Vec<PartitionFeed>,
     /// Those that appear later come through these; none where none can.

@@ -26,7 +26,7 @@ use crate::ledger::checkpoint::Checkpoint;
 use crate::output::{JobEnd, Output};
 use crate::source::pool::Pool;
 use crate::source::starts::Starts;
-use crate::source::{AssignedPartitions, PartitionFeed, TakenDelivery};
+use crate::source::{PartitionFeed, TakenDelivery, WorkerFeeds};
 use crate::symbols::Symbols;
 use anyhow::Result;
 use changing::WorkerChanges;
@@ -59,14 +59,14 @@ const BATCHES_IN_FLIGHT: usize = 8;
 /// Interval of the check for partitions that deliver nothing.
 const LOOK_AROUND: Duration = Duration::from_secs(1);
 
-type DataInput<D> = UnorderedHandle<EventTime, CapacityContainerBuilder<Vec<D>>>;
+type UnorderedInput<D> = UnorderedHandle<EventTime, CapacityContainerBuilder<Vec<D>>>;
 
 /// The parts of a run that one worker needs.
 pub struct Assignment {
     /// The run.
     pub config: Arc<Config>,
     /// Opens this worker's partitions where the checkpoint says.
-    pub open: Box<dyn FnOnce(&Starts) -> Result<AssignedPartitions> + Send>,
+    pub open: Box<dyn FnOnce(&Starts) -> Result<WorkerFeeds> + Send>,
     /// The checkpoint.
     pub recovered: RecoveredCheckpoint,
     /// This worker's view of the numbers of symbols.
@@ -76,7 +76,7 @@ pub struct Assignment {
     /// Where rows go; on the first worker.
     pub output: Option<Output>,
     /// Requests for changes of the definition; on the first worker.
-    pub desk: Option<ChangeQueue>,
+    pub change_queue: Option<ChangeQueue>,
     /// The progress display, if there is one; on the first worker.
     pub progress: Option<ProgressLine>,
     /// Set when the user stops the run.

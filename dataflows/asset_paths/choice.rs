@@ -51,7 +51,7 @@ pub(super) struct PathsInForce {
     numbers: HashMap<Asset, AssetNumber>,
     weights: HashMap<Symbol, u64>,
     /// Of each asset that has had a path, by asset and currency.
-    in_force: BTreeMap<(Asset, Asset), InForce>,
+    in_force: BTreeMap<(Asset, Asset), PathInForce>,
     /// When the last window of a path is final: name and beginning.
     gone: BTreeMap<EventTime, Vec<(Symbol, EventTime)>>,
 }
@@ -62,7 +62,7 @@ struct PendingPaths {
     choices: Vec<Choice>,
 }
 
-struct InForce {
+struct PathInForce {
     since: EventTime,
     legs: Option<Vec<Leg>>,
 }
@@ -82,7 +82,7 @@ impl PathsInForce {
             let Some(of) = definition.quotes.as_ref().and_then(|quotes| quotes.rate_of(name)) else {
                 continue;
             };
-            let in_force = InForce { since: *from, legs: legs.clone() };
+            let in_force = PathInForce { since: *from, legs: legs.clone() };
             if let Some(left) = paths.in_force.insert(of, in_force) {
                 paths.note_end(name, &left, *from);
             }
@@ -91,7 +91,7 @@ impl PathsInForce {
     }
 
     /// Notes when a path that is left at a moment may be forgotten.
-    fn note_end(&mut self, name: &Symbol, left: &InForce, until: EventTime) {
+    fn note_end(&mut self, name: &Symbol, left: &PathInForce, until: EventTime) {
         // That there was no path is known for as long as the path before that.
         let end = if left.legs.is_some() { until } else { left.since };
         let gone = self.looks.final_at(self.looks.windows.last_end_of_start_before(end));
@@ -136,7 +136,7 @@ impl PathsInForce {
         }
         let date = look.minus(1);
         let mut change = |change: Change| give(date, PathsOutput::Change(DatedChange { change, from: look }));
-        let left = self.in_force.insert(of.clone(), InForce { since: look, legs: legs.clone() });
+        let left = self.in_force.insert(of.clone(), PathInForce { since: look, legs: legs.clone() });
         if left.as_ref().is_some_and(|left| left.legs.is_some()) {
             change(Change::LeavePath(name.clone()));
         }

@@ -24,6 +24,22 @@ pub struct Counts {
     pub heartbeat: u64,
 }
 
+/// The same with all records read, as reports have it.
+#[derive(Debug, Copy, Clone, Serialize)]
+pub struct RecordAccount {
+    /// All records read.
+    pub read: u64,
+    /// What became of them.
+    #[serde(flatten)]
+    pub counts: Counts,
+}
+
+impl From<Counts> for RecordAccount {
+    fn from(counts: Counts) -> RecordAccount {
+        RecordAccount { read: counts.read(), counts }
+    }
+}
+
 impl Counts {
     /// All records read.
     pub fn read(&self) -> u64 {

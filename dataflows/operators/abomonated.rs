@@ -48,7 +48,7 @@ pub trait Plain: Sized {
 }
 
 /// Arrays of `u64`, or of such arrays, and nothing else.
-pub trait Words: sealed::WordArray + Abomonation + Copy + 'static {
+pub trait Words: sealed::WordsSeal + Abomonation + Copy + 'static {
     /// In the byte order of the wire, or back from it.
     #[must_use]
     fn ordered(self) -> Self;
@@ -56,9 +56,9 @@ pub trait Words: sealed::WordArray + Abomonation + Copy + 'static {
 
 mod sealed {
     /// Keeps [`super::Words`] to arrays of `u64`: the safety of this module depends on it.
-    pub trait WordArray {}
-    impl<const N: usize> WordArray for [u64; N] {}
-    impl<const N: usize, const M: usize> WordArray for [[u64; N]; M] {}
+    pub trait WordsSeal {}
+    impl<const N: usize> WordsSeal for [u64; N] {}
+    impl<const N: usize, const M: usize> WordsSeal for [[u64; N]; M] {}
 }
 
 impl<const N: usize> Words for [u64; N]

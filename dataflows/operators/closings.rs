@@ -152,7 +152,7 @@ pub fn closings<'scope>(
     resume: &Arc<Resume>,
 ) -> (Rc<RefCell<Outbox>>, Handle<EventTime>) {
     let outbox = Rc::new(RefCell::new(Outbox { frontier: Some(EventTime::MIN), ..Outbox::default() }));
-    let (shared, mut in_order) = (Rc::clone(&outbox), InOrder::new(definition, resume));
+    let (shared, mut in_order) = (Rc::clone(&outbox), RowQueue::new(definition, resume));
     let (probe, _) = rows
         .binary_frontier::<_, timely::container::CapacityContainerBuilder<Vec<()>>, _, _, _, _>(
             notes,
@@ -184,7 +184,7 @@ fn least(frontiers: [&MutableAntichain<EventTime>; 2]) -> Option<EventTime> {
 }
 
 /// What waits until nothing can be added to its look.
-struct InOrder {
+struct RowQueue {
     grace: u64,
     /// How long after a moment a row may ask what took watermarks there.
     reach: u64,
@@ -195,9 +195,9 @@ struct InOrder {
     idle_changed: bool,
 }
 
-impl InOrder {
-    fn new(definition: &Definition, resume: &Resume) -> InOrder {
-        InOrder {
+impl RowQueue {
+    fn new(definition: &Definition, resume: &Resume) -> RowQueue {
+        RowQueue {
             grace: definition.grace,
             reach: definition.grace + definition.back_fill,
             rows: BTreeMap::new(),

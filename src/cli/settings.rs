@@ -24,7 +24,7 @@ use crate::config::{
 };
 use crate::duration;
 use crate::wire::format::Format;
-use about::TakenBy;
+use about::CommandSet;
 use crossrate_dataflows::market::assets::{self, Asset};
 use crossrate_dataflows::market::definition::{Basis, Cross, Emit, Fill, MissingLeg, RowKinds};
 use crossrate_dataflows::market::event_time::EventTime;
@@ -126,20 +126,20 @@ settings! {
         "Refuse the first bad record, and an input without an accepted trade: exit with code 4");
     WINDOW: Setting<Vec<String>> = Setting::many("window", "WINDOW", WINDOWS, AllRuns, values::windows,
         "Windows: 10s, 1m/10s (sliding), 1d, 1w, 1mo, anchored:1d/1m or anchored:all/1m; repeatable")
-        .for_commands(TakenBy::All, Some("10s anchored:all/10s")).default("30s");
+        .for_commands(CommandSet::All, Some("10s anchored:all/10s")).default("30s");
     SLIDE: Optional<u64> = Optional::one("slide", "DURATION", WINDOWS, AllRuns, values::span,
         "Distance from window to window of the only --window; divides it").in_demo_too().default("the window");
     TIME_ZONE: Setting<Zone> = Setting::one("time-zone", "ZONE", WINDOWS, AllRuns, values::zone,
         "Where days, weeks and months begin: an IANA name").in_demo_too().default("UTC");
     DELAY: Setting<u64> = Setting::one("delay", "DURATION", WINDOWS, AllRuns, values::duration,
-        "How far out of order a partition may be").for_commands(TakenBy::All, Some("2s")).default("5s");
+        "How far out of order a partition may be").for_commands(CommandSet::All, Some("2s")).default("5s");
     GRACE: Setting<u64> = Setting::one("grace", "DURATION", WINDOWS, AllRuns, values::duration,
-        "How long after its end a window may still be corrected").for_commands(TakenBy::All, Some("5s")).default("0s");
+        "How long after its end a window may still be corrected").for_commands(CommandSet::All, Some("5s")).default("0s");
     EMIT: Setting<Emit> = Setting::one("emit", "WHEN", WINDOWS, AllRuns, values::emit,
         "Rows when nothing can change them any more, or each change too: final or changes")
-        .for_commands(TakenBy::All, Some("changes")).default("final");
+        .for_commands(CommandSet::All, Some("changes")).default("final");
     PROVISIONAL: Setting<bool> = switch!("provisional", WINDOWS, AllRuns,
-        "Rows of open windows too, at each tick that changed them").for_commands(TakenBy::All, Some("true"));
+        "Rows of open windows too, at each tick that changed them").for_commands(CommandSet::All, Some("true"));
     TICK: Setting<u64> = Setting::one("tick", "DURATION", WINDOWS, AllRuns, values::span,
         "Steps of event time at which changes are looked at").in_demo_too().default("250ms");
     FILL: Setting<Fill> = Setting::one("fill", "WITH", WINDOWS, AllRuns, values::fill,
@@ -151,11 +151,11 @@ settings! {
     SYMBOLS: Optional<Option<Vec<Symbol>>> = Optional::many("symbols", "A,B|all", CROSSES, AllRuns,
         values::symbols,
         "Symbols with rows of their own besides the legs, or all")
-        .for_commands(TakenBy::All, Some("BTCUSDT,ETHUSDT,ETHBTC,XRPUSDT,XRPBTC,XVGBTC"))
+        .for_commands(CommandSet::All, Some("BTCUSDT,ETHUSDT,ETHBTC,XRPUSDT,XRPBTC,XVGBTC"))
         .in_produce_too(None, Some("Symbols to collect besides the legs, or all that trade")).default("none");
     CROSS: Optional<Vec<Cross>> = Optional::many("cross", "NAME=A*B/C", CROSSES, AllRuns, crosses::crosses,
         "Cross rate: the product of its legs, / divides; repeatable")
-        .for_commands(TakenBy::All, Some("XVGUSDT=XVGBTC*BTCUSDT XRPETH=XRPBTC/ETHBTC"))
+        .for_commands(CommandSet::All, Some("XVGUSDT=XVGBTC*BTCUSDT XRPETH=XRPBTC/ETHBTC"))
         .in_produce_too(None, Some("Cross rate whose legs are collected; repeatable"))
         .default("XVGUSDT=XVGBTC*BTCUSDT without --crosses and --symbols");
     CROSSES_FILE: Optional<PathBuf> = Optional::one("crosses", "FILE", CROSSES, AllRuns, places::path,
@@ -168,13 +168,13 @@ settings! {
         "A rate of every asset in this currency, by what trades most; repeatable").in_demo_too().default("none");
     QUOTE_ASSETS: Setting<Vec<Asset>> = Setting::many("quote-assets", "A,B", CROSSES, AllRuns,
         crosses::assets, "Assets that end the name of a symbol such as BTCUSDT")
-        .for_commands(TakenBy::All, Some(assets::QUOTE_ASSETS_OF_DEMO)).default(assets::QUOTE_ASSETS);
+        .for_commands(CommandSet::All, Some(assets::QUOTE_ASSETS_OF_DEMO)).default(assets::QUOTE_ASSETS);
     PAIRS: Optional<PathBuf> = Optional::one("pairs", "FILE", CROSSES, AllRuns, places::path,
         "The assets of symbols: lines symbol,base,quote, as of crossrate pairs").default("as names tell");
     PATH_EVERY: Setting<u64> = Setting::one("path-every", "DURATION", CROSSES, AllRuns, values::span,
-        "How often the symbols of a rate are chosen").for_commands(TakenBy::All, Some("30s")).default("1h");
+        "How often the symbols of a rate are chosen").for_commands(CommandSet::All, Some("30s")).default("1h");
     PATH_LOOKBACK: Setting<u64> = Setting::one("path-lookback", "DURATION", CROSSES, AllRuns, values::span,
-        "How far back a symbol's trades count for that").for_commands(TakenBy::All, Some("1m")).default("24h");
+        "How far back a symbol's trades count for that").for_commands(CommandSet::All, Some("1m")).default("24h");
     BASIS: Optional<Vec<Basis>> = Optional::many("basis", "NAME[=SYMBOL]", CROSSES, AllRuns, crosses::bases,
         "The cross beside the pair that is traded directly, which has its name unless another is given; repeatable")
         .default("none");
@@ -204,7 +204,7 @@ settings! {
     LISTEN: Optional<Vec<SocketAddr>> = Optional::one("listen", "ADDRESS", SERVING, EachItsOwn,
         places::listen,
         "Serve the page, REST, streams and metrics there, such as 127.0.0.1:8080")
-        .for_commands(TakenBy::All, Some("127.0.0.1:8080")).default("none");
+        .for_commands(CommandSet::All, Some("127.0.0.1:8080")).default("none");
     TOKEN_FILE: Optional<PathBuf> = Optional::one("token-file", "FILE", SERVING, EachItsOwn, places::path,
         "The token that whoever asks must send; needed where other machines can ask").in_demo_too().default("none");
     ALLOW_ORIGIN: Optional<Vec<String>> = Optional::many("allow-origin", "ORIGIN", SERVING, EachItsOwn,
@@ -219,7 +219,7 @@ settings! {
     STAY: Setting<KeepServing> = Setting::one("stay", "WHEN", SERVING, EachItsOwn, values::stay,
         "Serve on after the end of the input: auto (on a terminal), always or never").in_demo_too().default("auto");
     SERVE: Setting<bool> = switch!("serve", SERVING, EachItsOwn, "Serve the live page (off by --no-serve)")
-        .for_commands(TakenBy::Demo, Some("true"));
+        .for_commands(CommandSet::Demo, Some("true"));
     NAME: Setting<String> = Setting::one("name", "NAME", JOB, AllProcesses(|run| Some(run.name.clone())),
         places::job_name,
         "The job: its checkpoint and its transactional id").in_checkpoint_too("The job").default("crossrate");
@@ -251,23 +251,23 @@ settings! {
     RESTARTS: Setting<usize> = Setting::one("restarts", "N", CLUSTER, EachItsOwn, values::restarts,
         "How often a minute all processes start again from the last commit after one was killed").default("3");
     SPEED: Setting<Speed> = Setting::one("speed", "N|max", DEMO, EachItsOwn, values::speed,
-        "Seconds of event time per second, or max").for_commands(TakenBy::Demo, None).default("6");
+        "Seconds of event time per second, or max").for_commands(CommandSet::Demo, None).default("6");
     SEED: Setting<u64> = Setting::one("seed", "N", DEMO, EachItsOwn, values::seed,
         "Seed of the generated market; the same seed gives the same rows")
-        .for_commands(TakenBy::Demo, None).default("1");
+        .for_commands(CommandSet::Demo, None).default("1");
     DURATION: Setting<u64> = Setting::one("duration", "DURATION", DEMO, EachItsOwn, values::span,
-        "How much event time is generated").for_commands(TakenBy::Demo, None).default("4m");
+        "How much event time is generated").for_commands(CommandSet::Demo, None).default("4m");
     QUIET: Setting<bool> = switch!("quiet", LOGGING, EachItsOwn,
         "Errors only").in_demo_too().in_checkpoint_too("Errors only")
         .in_produce_too(None, None).short('q');
     SINCE: Optional<EventTime> = Optional::one("since", "TIME", REPLAY, EachItsOwn, places::time,
         "Windows from then on: milliseconds since the epoch, or 2018-04-29T17:13:40Z")
-        .for_commands(TakenBy::Replay, None).default("none");
+        .for_commands(CommandSet::Replay, None).default("none");
     UNTIL: Optional<EventTime> = Optional::one("until", "TIME", REPLAY, EachItsOwn, places::time,
-        "Windows that end by then").for_commands(TakenBy::Replay, None)
+        "Windows that end by then").for_commands(CommandSet::Replay, None)
         .default("the end of each log, as it is at the start");
     EVENTS: Setting<bool> = switch!("events", REPLAY, EachItsOwn, "Progress in lines among the rows")
-        .for_commands(TakenBy::Replay, None).hidden();
+        .for_commands(CommandSet::Replay, None).hidden();
     VERBOSE: Setting<bool> = switch!("verbose", LOGGING, EachItsOwn,
         "What happens on the way, too").in_demo_too()
         .in_checkpoint_too("What happens on the way, too")
@@ -282,29 +282,29 @@ settings! {
         values::batch_records,
         "Records a batch at most; no row depends on it").hidden().default("65536");
     ENDPOINT: Setting<String> = Setting::one("endpoint", "URL", COLLECTING, EachItsOwn, places::websocket,
-        "The exchange's websocket").for_commands(TakenBy::Produce, None).default("wss://data-stream.binance.vision");
+        "The exchange's websocket").for_commands(CommandSet::Produce, None).default("wss://data-stream.binance.vision");
     REST: Setting<String> = Setting::one("rest", "URL", COLLECTING, EachItsOwn, places::rest,
-        "The exchange's REST, which knows what trades and fills gaps").for_commands(TakenBy::Produce, None)
+        "The exchange's REST, which knows what trades and fills gaps").for_commands(CommandSet::Produce, None)
         .default("https://data-api.binance.vision");
     FILL_HOLD: Setting<u64> = Setting::one("fill-hold", "DURATION", COLLECTING, EachItsOwn, values::duration,
         "How long newer trades of a partition wait for missing ones")
-        .for_commands(TakenBy::Produce, None).default("3s");
+        .for_commands(CommandSet::Produce, None).default("3s");
     STALL_TIMEOUT: Setting<u64> = Setting::one("stall-timeout", "DURATION", COLLECTING, EachItsOwn,
         values::span,
-        "Silence after which a connection is replaced").for_commands(TakenBy::Produce, None).default("10s");
+        "Silence after which a connection is replaced").for_commands(CommandSet::Produce, None).default("10s");
     RENEW_AFTER: Setting<u64> = Setting::one("renew-after", "DURATION", COLLECTING, EachItsOwn, values::span,
         "Age at which a connection is replaced; the exchange cuts it after a day")
-        .for_commands(TakenBy::Produce, None).default("23h");
+        .for_commands(CommandSet::Produce, None).default("23h");
     CAPTURE: Setting<bool> = switch!("capture", COLLECTING, EachItsOwn,
         "Write the time of receipt, in ns, and a blank before each record of a file")
-        .for_commands(TakenBy::Produce, None);
+        .for_commands(CommandSet::Produce, None);
     AUDIT_INTERVAL: Setting<u64> = Setting::one("audit-interval", "DURATION", COLLECTING, EachItsOwn,
         values::span,
-        "How often the exchange is asked for the last trade of each symbol").for_commands(TakenBy::Produce, None)
+        "How often the exchange is asked for the last trade of each symbol").for_commands(CommandSet::Produce, None)
         .default("1m");
     CONNECTION_SYMBOLS: Setting<usize> = Setting::one("connection-symbols", "N", COLLECTING, EachItsOwn,
         values::connection_symbols,
-        "Symbols a connection at most").for_commands(TakenBy::Produce, None).hidden().default("200");
+        "Symbols a connection at most").for_commands(CommandSet::Produce, None).hidden().default("200");
 }
 
 #[cfg(test)]

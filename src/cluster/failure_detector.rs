@@ -62,7 +62,7 @@ pub(super) struct FailureDetector {
 
 struct DetectorState {
     /// Who hears of losses while the cluster is still being joined; afterwards they end the process.
-    joining: Option<LossListener>,
+    listener: Option<LossListener>,
     peers: Vec<Peer>,
     /// My workers are through.
     done: bool,
@@ -188,11 +188,12 @@ pub fn abort_on_panic() {
 }
 
 impl FailureDetector {
-    /// Of process `names.len()` in all; losses go to `joining` until [`FailureDetector::run`]. Beats from now on.
-    pub(super) fn begin(names: Vec<String>, joining: LossListener) -> io::Result<Arc<FailureDetector>> {
+    /// Of process `names.len()` in all; losses go to `listener` until [`FailureDetector::run`]. Beats from
+    /// now on.
+    pub(super) fn begin(names: Vec<String>, listener: LossListener) -> io::Result<Arc<FailureDetector>> {
         let count = names.len();
         let state = DetectorState {
-            joining: Some(joining),
+            listener: Some(listener),
             peers: vec![Peer::default(); count],
             done: false,
             ending: false,
@@ -234,7 +235,7 @@ impl FailureDetector {
 
     /// The cluster is joined: from now on a loss ends the process.
     pub(super) fn run(&self) {
-        self.lock().joining = None;
+        self.lock().listener = None;
     }
 
     /// All workers of this process are through.
@@ -430,8 +431,8 @@ impl FailureDetector {
             // This one is stopping already, and may take longer than that one did.
             return;
         }
-        if let Some(joining) = &state.joining {
-            joining(words.to_owned());
+        if let Some(tell) = &state.listener {
+            tell(words.to_owned());
             return;
         }
         state.ending = true;

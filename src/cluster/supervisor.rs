@@ -129,39 +129,39 @@ fn run(
     inbox: &Receiver<(u32, SupervisorEvent)>,
 ) -> io::Result<AttemptOutcome> {
     let _lifelines = Lifelines::listen(directory, plan.attempt, events.clone())?;
-    let mut job = ChildProcesses::default();
-    job.restarts = plan.restarts;
+    let mut processes = ChildProcesses::default();
+    processes.restarts = plan.restarts;
     for index in 0..plan.processes {
-        // If this fails, those that have begun are ended by the job's drop.
-        job.children.push(Some(start(index, plan, directory)?));
+        // If this fails, those that have begun are ended when `ChildProcesses` is dropped.
+        processes.children.push(Some(start(index, plan, directory)?));
     }
-    while job.children.iter().any(Option::is_some) {
-        let event = match job.deadline {
+    while processes.children.iter().any(Option::is_some) {
+        let event = match processes.deadline {
             Some(deadline) => inbox.recv_timeout(deadline.saturating_duration_since(Instant::now())),
             None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         match event {
-            Ok((_, SupervisorEvent::Child)) => job.reap()?,
-            Ok((_, SupervisorEvent::Interrupt)) => job.interrupt(),
+            Ok((_, SupervisorEvent::Child)) => processes.reap()?,
+            Ok((_, SupervisorEvent::Interrupt)) => processes.interrupt(),
             Ok((attempt, _)) if attempt != plan.attempt => {}
-            Ok((_, SupervisorEvent::Line(line))) => job.add(line),
-            Ok((_, SupervisorEvent::Words(words))) => job.heard(words),
-            Err(_) => job.kill(),
+            Ok((_, SupervisorEvent::Line(line))) => processes.add(line),
+            Ok((_, SupervisorEvent::Words(words))) => processes.heard(words),
+            Err(_) => processes.kill(),
         }
     }
     // The last words of a child may still be on their way.
-    while job.victims && job.words.is_none() {
+    while processes.victims && processes.words.is_none() {
         match inbox.recv_timeout(Duration::from_millis(200)) {
             Ok((attempt, SupervisorEvent::Words(words))) if attempt == plan.attempt => {
-                job.words = Some(words)
+                processes.words = Some(words)
             }
-            Ok((_, SupervisorEvent::Interrupt)) => job.interrupt(),
+            Ok((_, SupervisorEvent::Interrupt)) => processes.interrupt(),
             Ok(_) => {}
             Err(_) => break,
         }
     }
-    let code = job.verdict();
-    Ok(if job.accident(code) { AttemptOutcome::Accident } else { AttemptOutcome::Ended(code) })
+    let code = processes.verdict();
+    Ok(if processes.accident(code) { AttemptOutcome::Accident } else { AttemptOutcome::Ended(code) })
 }
 
 /// The children and what is known of how they ended.

@@ -6,7 +6,7 @@
 
 use super::clock::Moment;
 use super::names::Names;
-use super::session::{CollectedRecord, RecordContent};
+use super::session::{CollectedKind, CollectedRecord};
 use crate::config::{KafkaClient, ProduceConfig, ProduceTarget, Verbosity};
 use crate::exit::{Exit, Failure};
 use crate::kafka::topics::{self, TopicPurpose};
@@ -177,15 +177,15 @@ impl TopicWriter {
 
     fn write(&mut self, record: &CollectedRecord, names: &Names) -> Result<()> {
         let (key, headers) = match record.what {
-            RecordContent::Trade { symbol, .. } => (Some(names.name(symbol).as_bytes()), None),
-            RecordContent::Filled { symbol, .. } => {
+            CollectedKind::Trade { symbol, .. } => (Some(names.name(symbol).as_bytes()), None),
+            CollectedKind::Filled { symbol, .. } => {
                 let header = Header { key: FILLED_HEADER, value: Some("rest") };
                 (Some(names.name(symbol).as_bytes()), Some(OwnedHeaders::new().insert(header)))
             }
-            RecordContent::Heartbeat => (None, None),
+            CollectedKind::Heartbeat => (None, None),
         };
         self.send(record.partition, key, &record.value, headers)?;
-        if record.what == RecordContent::Heartbeat && record.partition == 0 {
+        if record.what == CollectedKind::Heartbeat && record.partition == 0 {
             for partition in self.partitions..self.partitions + self.later {
                 self.send(partition, None, &record.value, None)?;
             }

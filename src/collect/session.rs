@@ -1,8 +1,8 @@
-//! The collector without I/O or clock: what came goes in, what is to be done comes out.
-//!
-//! Read [`CollectorSession::event`] first: a trade that is the next one of its symbol goes to its partition's
-//! [`ReorderBuffer`], a jump of ids opens a gap there. `gaps` looks for what is missing, `audit` finds out what
-//! connections have missed without anybody noticing (the last trade before a cut, a symbol that is never sent), `heartbeats` says up to when all is told.
+//! The collector without I/O or clock: what came goes in, what is to be done comes out. Read
+//! [`CollectorSession::event`] first: a trade that is the next one of its symbol goes to its partition's
+//! [`ReorderBuffer`], a jump of ids opens a gap there. `gaps` looks for what is missing, `audit` finds out
+//! what connections have missed without anybody noticing (the last trade before a cut, a symbol that is never
+//! sent), `heartbeats` says up to when all is told.
 
 mod audit;
 mod counts;
@@ -56,7 +56,7 @@ pub struct CollectedRecord {
     /// Where it goes.
     pub partition: usize,
     /// Whose trade it is.
-    pub what: RecordContent,
+    pub what: CollectedKind,
     /// Its event time.
     pub time: EventTime,
     /// Its bytes.
@@ -67,7 +67,7 @@ pub struct CollectedRecord {
 
 /// What a record is.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub enum RecordContent {
+pub enum CollectedKind {
     /// A trade as the websocket sent it.
     Trade {
         /// The symbol's number.
@@ -432,7 +432,7 @@ impl CollectorSession {
         symbol.newest = symbol.newest.max(trade.time);
         let record = CollectedRecord {
             partition: symbol.partition,
-            what: RecordContent::Trade { symbol: number, id: trade.id },
+            what: CollectedKind::Trade { symbol: number, id: trade.id },
             time: trade.time,
             value: trade.value,
             received: now,
@@ -455,7 +455,7 @@ impl CollectorSession {
 
     /// A trade that was missing is there.
     fn found(&mut self, record: CollectedRecord, id: u64, why: MissingCause) {
-        let filled = matches!(record.what, RecordContent::Filled { .. });
+        let filled = matches!(record.what, CollectedKind::Filled { .. });
         match why {
             MissingCause::Before => {}
             MissingCause::Gap(_) if filled => self.counts.filled += 1,
@@ -494,8 +494,8 @@ impl CollectorSession {
 
     fn publish(&mut self, record: CollectedRecord) {
         match record.what {
-            RecordContent::Heartbeat => self.counts.heartbeats += 1,
-            RecordContent::Trade { .. } | RecordContent::Filled { .. } => {
+            CollectedKind::Heartbeat => self.counts.heartbeats += 1,
+            CollectedKind::Trade { .. } | CollectedKind::Filled { .. } => {
                 self.counts.published += 1;
                 let promised = self.partitions[record.partition].heartbeat;
                 self.counts.overtaken += u64::from(promised.is_some_and(|promised| record.time < promised));

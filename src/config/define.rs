@@ -1,5 +1,6 @@
 //! What `crossrate define` asks a server.
 
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Which job, and what is to become of it.
@@ -50,7 +51,8 @@ pub enum DefinitionEdit {
 }
 
 /// What has a name in a definition.
-#[derive(Debug, Copy, Clone, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Copy, Clone, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum DefinitionPart {
     /// A cross
     Cross,

@@ -1,5 +1,6 @@
 //! A definition log as it is told and read: by servers, by `checkpoint show --json`, and from a file.
 
+use super::define::DefinitionPart;
 use crossrate_dataflows::market::changes::{Change, DatedChange};
 use crossrate_dataflows::market::definition::Cross;
 use crossrate_dataflows::market::event_time::EventTime;
@@ -24,7 +25,7 @@ pub struct ToldChange {
     /// What happens: `add` or `drop`.
     change: Verb,
     /// To what: `cross` or `symbol`.
-    kind: ChangedPart,
+    kind: DefinitionPart,
     name: String,
     /// Of a cross that is added.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -41,16 +42,9 @@ enum Verb {
     Drop,
 }
 
-#[derive(Debug, Copy, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum ChangedPart {
-    Cross,
-    Symbol,
-}
-
 /// A definition log among what else there is.
 #[derive(Debug, Deserialize)]
-struct StoredDefinitionLog {
+struct DefinitionListing {
     log: Vec<ToldChange>,
 }
 
@@ -59,11 +53,13 @@ impl ToldChange {
     pub fn of(LoggedChange { change: DatedChange { change, from }, offsets }: &LoggedChange) -> ToldChange {
         let (verb, kind, name, formula) = match change {
             Change::AddCross(cross) | Change::TakePath(cross) => {
-                (Verb::Add, ChangedPart::Cross, &cross.name, Some(cross.formula()))
+                (Verb::Add, DefinitionPart::Cross, &cross.name, Some(cross.formula()))
             }
-            Change::DropCross(name) | Change::LeavePath(name) => (Verb::Drop, ChangedPart::Cross, name, None),
-            Change::AddSymbol(name) => (Verb::Add, ChangedPart::Symbol, name, None),
-            Change::DropSymbol(name) => (Verb::Drop, ChangedPart::Symbol, name, None),
+            Change::DropCross(name) | Change::LeavePath(name) => {
+                (Verb::Drop, DefinitionPart::Cross, name, None)
+            }
+            Change::AddSymbol(name) => (Verb::Add, DefinitionPart::Symbol, name, None),
+            Change::DropSymbol(name) => (Verb::Drop, DefinitionPart::Symbol, name, None),
         };
         let (name, from_ms) = (name.to_string(), from.millis());
         ToldChange { change: verb, kind, name, formula, from_ms, offsets: offsets.clone() }
@@ -75,15 +71,15 @@ impl ToldChange {
             return Err(format!("{name:?} is no name"));
         }
         let change = match (change, kind) {
-            (Verb::Add, ChangedPart::Cross) => {
+            (Verb::Add, DefinitionPart::Cross) => {
                 let formula = formula.ok_or_else(|| format!("cross {name} has no formula"))?;
                 Change::AddCross(
                     Cross::parse(&name, &formula).map_err(|wrong| format!("cross {name}: {wrong}"))?,
                 )
             }
-            (Verb::Drop, ChangedPart::Cross) => Change::DropCross(Symbol::new(&name)),
-            (Verb::Add, ChangedPart::Symbol) => Change::AddSymbol(Symbol::new(&name)),
-            (Verb::Drop, ChangedPart::Symbol) => Change::DropSymbol(Symbol::new(&name)),
+            (Verb::Drop, DefinitionPart::Cross) => Change::DropCross(Symbol::new(&name)),
+            (Verb::Add, DefinitionPart::Symbol) => Change::AddSymbol(Symbol::new(&name)),
+            (Verb::Drop, DefinitionPart::Symbol) => Change::DropSymbol(Symbol::new(&name)),
         };
         Ok(LoggedChange { change: DatedChange { change, from: time(from_ms) }, offsets })
     }
@@ -97,8 +93,8 @@ impl fmt::Display for ToldChange {
             Verb::Drop => "drop",
         };
         let kind = match self.kind {
-            ChangedPart::Cross => "cross",
-            ChangedPart::Symbol => "symbol",
+            DefinitionPart::Cross => "cross",
+            DefinitionPart::Symbol => "symbol",
         };
         write!(f, "{verb} {kind} {}", self.name)?;
         if let Some(formula) = &self.formula {
@@ -115,6 +111,6 @@ pub fn time(ms: u64) -> EventTime {
 
 /// The log in what a server or `checkpoint show --json` tells; else what is wrong with it.
 pub fn read(text: &str) -> Result<Vec<LoggedChange>, String> {
-    let StoredDefinitionLog { log } = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let DefinitionListing { log } = serde_json::from_str(text).map_err(|error| error.to_string())?;
     log.into_iter().map(ToldChange::read).collect()
 }

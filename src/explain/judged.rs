@@ -85,12 +85,12 @@ pub(super) struct JudgedTrade {
     /// The partition's watermark before it.
     pub(super) watermark: EventTime,
     /// Why it does not count; none where it does.
-    pub(super) refused: Option<RefusalReason>,
+    pub(super) refused: Option<TradeRefusal>,
 }
 
 /// Why a trade does not count.
 #[derive(Debug)]
-pub(super) struct RefusalReason {
+pub(super) struct TradeRefusal {
     /// In a word.
     pub(super) class: &'static str,
     pub(super) why: String,
@@ -105,7 +105,7 @@ pub(super) fn judge(
     let (config, workers) = (Arc::new(config.clone()), Workers::of(&config.cluster));
     workers.wakers[0].arrived();
     let mut source = UnopenedSource::look(&config, &workers, interrupted)?;
-    source.meet(&config, &workers);
+    source.connect_ahead(&config, &workers);
     let opened = SourceOpener::new(&config, &Arc::new(workers), source).take(0, &Starts::default())?;
     let symbols = wanted(&config);
     let judges = opened.partitions.into_iter().map(|feed| Judge::new(&config, feed, symbols.clone()));
@@ -274,8 +274,8 @@ fn refusal(
     state: &PartitionState,
     time: EventTime,
     place: RecordPosition,
-) -> Option<RefusalReason> {
-    let refused = |class, why| Some(RefusalReason { class, why });
+) -> Option<TradeRefusal> {
+    let refused = |class, why| Some(TradeRefusal { class, why });
     match verdict {
         Verdict::Accepted => None,
         Verdict::Duplicate => refused("duplicate", "its id was accepted before in the same pane".into()),

@@ -131,7 +131,7 @@ async fn serve(
     let _ = stream.set_nodelay(true);
     let _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT);
     app.metrics.connections.fetch_add(1, Ordering::Relaxed);
-    let stream = Impatient { stream, app: Arc::clone(&app), since: None };
+    let stream = ImpatientStream { stream, app: Arc::clone(&app), since: None };
     let service = TowerToHyperService::new(router);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -152,20 +152,20 @@ async fn serve(
 }
 
 /// A connection that is cut when the other side leaves what was sent unread for too long.
-struct Impatient {
+struct ImpatientStream {
     stream: TcpStream,
     app: Arc<App>,
     /// Until when it must take something, while nothing more can be sent.
     since: Option<Pin<Box<Sleep>>>,
 }
 
-impl Drop for Impatient {
+impl Drop for ImpatientStream {
     fn drop(&mut self) {
         self.app.metrics.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-impl Impatient {
+impl ImpatientStream {
     /// What became of an attempt to write; an error where it has not been possible for too long.
     fn patience<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if outcome.is_ready() {
@@ -180,7 +180,7 @@ impl Impatient {
     }
 }
 
-impl AsyncRead for Impatient {
+impl AsyncRead for ImpatientStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -190,7 +190,7 @@ impl AsyncRead for Impatient {
     }
 }
 
-impl AsyncWrite for Impatient {
+impl AsyncWrite for ImpatientStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.patience(cx, outcome)

@@ -2,7 +2,7 @@
 
 use super::problem::{Problem, RestResponse, expect_json};
 use super::{App, AppState};
-use crate::changes::{ChangeAnswer, ChangeQueue, ChangeRefusal, DefinitionLog, RefusalCause, Wish};
+use crate::changes::{ChangeAnswer, ChangeQueue, ChangeRefusal, ChangeRefusalKind, DefinitionLog, Wish};
 use crate::config::log::{LoggedChange, ToldChange};
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::{BytesRejection, PathRejection};
@@ -87,7 +87,7 @@ impl ShownCross {
 
 /// The definition in force, and its log.
 pub async fn show(State(app): AppState) -> RestResponse {
-    let Some(DefinitionLog { changing, log }) = desk(&app)?.definition() else {
+    let Some(DefinitionLog { changing, log }) = change_queue(&app)?.definition() else {
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the job has not begun yet")
             .hint("ask again")
             .later(1));
@@ -184,15 +184,15 @@ fn named(name: &str) -> Result<Symbol, Problem> {
     }
 }
 
-fn desk(app: &App) -> Result<&ChangeQueue, Problem> {
-    app.desk.as_ref().ok_or_else(|| {
+fn change_queue(app: &App) -> Result<&ChangeQueue, Problem> {
+    app.change_queue.as_ref().ok_or_else(|| {
         Problem::new(StatusCode::CONFLICT, "this server follows results that exist, and has no job to change")
             .hint("ask the server of the run itself: crossrate run --listen")
     })
 }
 
 async fn change(app: &App, wishes: Vec<Wish>) -> RestResponse {
-    match desk(app)?.ask(wishes).await {
+    match change_queue(app)?.ask(wishes).await {
         Ok(ChangeAnswer::Changed { changes, is_kept, warnings }) => {
             let told =
                 |change: DatedChange| ToldChange::of(&LoggedChange { change, offsets: BTreeMap::new() });
@@ -226,8 +226,8 @@ fn waiting(app: &App, changes: &[DatedChange]) -> Vec<String> {
 
 fn problem(ChangeRefusal { why, detail, hint }: ChangeRefusal) -> Problem {
     let status = match why {
-        RefusalCause::Unknown => StatusCode::NOT_FOUND,
-        RefusalCause::Conflict => StatusCode::CONFLICT,
+        ChangeRefusalKind::Unknown => StatusCode::NOT_FOUND,
+        ChangeRefusalKind::Conflict => StatusCode::CONFLICT,
     };
     Problem::new(status, detail).hint(hint)
 }

@@ -122,7 +122,7 @@ fn group(
 ) -> Result<(), ParquetError> {
     for (place, column) in fields(day) {
         let of = rows.iter().map(|row| &row[place]);
-        let required = ColumnNulls(columns::is_required(column));
+        let required = ColumnRequirement(columns::is_required(column));
         match column.ty {
             FieldType::Integer => next::<Int64Type>(&mut group, required, of, |value| match value {
                 Value::Integer(n) => Some(*n),
@@ -153,14 +153,14 @@ fn group(
 
 /// Whether no row is without a column.
 #[derive(Copy, Clone)]
-struct ColumnNulls(bool);
+struct ColumnRequirement(bool);
 
 /// What stands beside a decimal may be null where that is.
-const NULLABLE: ColumnNulls = ColumnNulls(false);
+const NULLABLE: ColumnRequirement = ColumnRequirement(false);
 
 fn next<'a, T: DataType>(
     group: &mut SerializedRowGroupWriter<'_, HashingWriter<File>>,
-    required: ColumnNulls,
+    required: ColumnRequirement,
     values: impl Iterator<Item = &'a Value>,
     of: impl Fn(&Value) -> Option<T::T>,
 ) -> Result<(), ParquetError> {

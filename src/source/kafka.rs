@@ -7,14 +7,14 @@
 //! its last stable offset.
 
 mod log;
-mod meeting;
 mod reader;
+mod warmup;
 mod watch;
 
 use crate::config::{Config, KafkaSource, StartOffset, TopicSource};
 use crate::exit::{Exit, Failure};
 use crate::kafka::{self, ErrorListener, ErrorMeaning, PATIENCE};
-use crate::source::AssignedPartitions;
+use crate::source::WorkerFeeds;
 use crate::source::registry::Registry;
 use crate::source::starts::{StartAt, Starts};
 use crate::start;
@@ -22,8 +22,6 @@ use crate::wire::mapping::Mapping;
 use crate::workers::{WorkerWaker, Workers};
 use anyhow::Result;
 use log::PartitionRange;
-pub use meeting::ClientWarmup;
-use meeting::ConnectedClients;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::topic_partition_list::Offset;
@@ -32,6 +30,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
+pub use warmup::ClientWarmup;
+use warmup::ConnectedClients;
 use watch::{Adopter, Watch};
 
 /// A client that reads.
@@ -46,18 +46,18 @@ const WATCH: Duration = Duration::from_secs(5);
 const WATCH_PROPERTY: &str = "topic.metadata.refresh.interval.ms";
 
 /// Opens the topic and starts a reader for each worker of this process that has partitions, or may get some;
-/// with the clients of an earlier [`ClientWarmup`] where they have met a broker.
+/// with the clients of an earlier [`ClientWarmup`] where they have found a broker.
 pub fn open(
     config: &Config,
     source: &TopicSource,
     workers: &Workers,
     starts: &Starts,
-    meeting: Option<ClientWarmup>,
+    warmup: Option<ClientWarmup>,
     registry: Option<&Arc<Registry>>,
-) -> Result<Vec<AssignedPartitions>> {
+) -> Result<Vec<WorkerFeeds>> {
     let reading = TopicDecoding { mapping: source.format.mapping()?, registry: registry.cloned() };
     let context = Context { config, source };
-    let (first, mut clients) = match meeting.and_then(ClientWarmup::met) {
+    let (first, mut clients) = match warmup.and_then(ClientWarmup::connected) {
         Some(ConnectedClients { first, clients }) => (first, clients),
         None => (context.client(ErrorListener::new(config.verbosity), 1)?, Vec::new()),
     };
@@ -77,7 +77,7 @@ pub fn open(
     let away = Arc::default();
     for ((plans, worker), client) in of_workers.into_iter().zip(&workers.wakers).zip(clients) {
         if source.exit_at_end && plans.is_empty() {
-            opened.push(AssignedPartitions::default());
+            opened.push(WorkerFeeds::default());
             continue;
         }
         let client = match client {
@@ -95,7 +95,7 @@ pub fn open(
             config.verbosity,
             format_args!("{} partitions of {} are read", partitions.len(), source.topic),
         );
-        opened.push(AssignedPartitions {
+        opened.push(WorkerFeeds {
             partitions,
             adopted: if source.exit_at_end { Vec::new() } else { vec![mailbox] },
         });

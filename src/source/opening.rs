@@ -7,7 +7,7 @@ use super::kafka::{self, ClientWarmup};
 use super::registry::Registry;
 use super::simulated::{self, Market};
 use super::starts::Starts;
-use super::{AssignedPartitions, PartitionFeed};
+use super::{PartitionFeed, WorkerFeeds};
 use crate::config::{Config, FileSource, KafkaSource, STDIN, SimulatedSource, Source};
 use crate::exit::stopped;
 use crate::workers::Workers;
@@ -22,7 +22,7 @@ pub struct UnopenedSource {
     /// The files of this process.
     inputs: Vec<(u32, InputFile)>,
     /// Clients that are finding their broker, of each topic.
-    meetings: Vec<ClientWarmup>,
+    warmups: Vec<ClientWarmup>,
 }
 
 impl UnopenedSource {
@@ -41,7 +41,7 @@ impl UnopenedSource {
                 inputs.iter_mut().try_for_each(|(_, input)| input.verify(has_ledger, interrupted))?;
             }
         }
-        Ok(UnopenedSource { inputs, meetings: Vec::new() })
+        Ok(UnopenedSource { inputs, warmups: Vec::new() })
     }
 
     /// How far the files of this process are read; none where one of them is no regular file.
@@ -50,9 +50,9 @@ impl UnopenedSource {
     }
 
     /// Lets clients find their broker while something else is still being opened.
-    pub fn meet(&mut self, config: &Arc<Config>, workers: &Workers) {
+    pub fn connect_ahead(&mut self, config: &Arc<Config>, workers: &Workers) {
         if let Source::Kafka(source) = &config.source {
-            self.meetings =
+            self.warmups =
                 source.each().iter().map(|topic| ClientWarmup::begin(config, topic, workers)).collect();
         }
     }
@@ -76,7 +76,7 @@ pub struct SourceOpener {
 enum OpenerState {
     Unopened(UnopenedSource),
     /// What each worker has not taken yet.
-    Opened(Vec<AssignedPartitions>),
+    Opened(Vec<WorkerFeeds>),
     /// The worker that tried has said why.
     Failed,
 }
@@ -95,7 +95,7 @@ impl SourceOpener {
     }
 
     /// The partitions of a worker of this process.
-    pub fn take(&self, local: usize, starts: &Starts) -> Result<AssignedPartitions> {
+    pub fn take(&self, local: usize, starts: &Starts) -> Result<WorkerFeeds> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         *state = match std::mem::replace(&mut *state, OpenerState::Failed) {
             OpenerState::Unopened(source) => {
@@ -116,12 +116,12 @@ fn open(
     workers: &Workers,
     source: UnopenedSource,
     starts: &Starts,
-) -> Result<Vec<AssignedPartitions>> {
-    let UnopenedSource { inputs, meetings } = source;
+) -> Result<Vec<WorkerFeeds>> {
+    let UnopenedSource { inputs, warmups } = source;
     match &config.source {
         Source::Files(_) => read_files(config, workers, inputs, starts),
         Source::Simulated(source) => read_market(source, workers, starts),
-        Source::Kafka(source) => read_topics(config, source, workers, starts, meetings),
+        Source::Kafka(source) => read_topics(config, source, workers, starts, warmups),
     }
 }
 
@@ -130,13 +130,13 @@ fn read_topics(
     source: &KafkaSource,
     workers: &Workers,
     starts: &Starts,
-    meetings: Vec<ClientWarmup>,
-) -> Result<Vec<AssignedPartitions>> {
+    warmups: Vec<ClientWarmup>,
+) -> Result<Vec<WorkerFeeds>> {
     let mut opened = none_yet(workers);
-    let mut meetings = meetings.into_iter();
+    let mut warmups = warmups.into_iter();
     let registry = source.registry.as_ref().map(|at| Registry::new(at, config.verbosity)).transpose()?;
     for topic in source.each() {
-        let more = kafka::open(config, &topic, workers, starts, meetings.next(), registry.as_ref())?;
+        let more = kafka::open(config, &topic, workers, starts, warmups.next(), registry.as_ref())?;
         for (all, more) in opened.iter_mut().zip(more) {
             all.partitions.extend(more.partitions);
             all.adopted.extend(more.adopted);
@@ -150,7 +150,7 @@ fn read_files(
     workers: &Workers,
     inputs: Vec<(u32, InputFile)>,
     starts: &Starts,
-) -> Result<Vec<AssignedPartitions>> {
+) -> Result<Vec<WorkerFeeds>> {
     let mut opened = none_yet(workers);
     for (number, input) in inputs {
         let Some(local) = workers.local(number as usize) else { continue };
@@ -167,11 +167,7 @@ fn read_files(
     Ok(opened)
 }
 
-fn read_market(
-    source: &SimulatedSource,
-    workers: &Workers,
-    starts: &Starts,
-) -> Result<Vec<AssignedPartitions>> {
+fn read_market(source: &SimulatedSource, workers: &Workers, starts: &Starts) -> Result<Vec<WorkerFeeds>> {
     let mut opened = none_yet(workers);
     let market = Market { seed: source.seed, seconds: source.seconds, listing: source.listing };
     let begun = Instant::now();
@@ -186,6 +182,6 @@ fn read_market(
     Ok(opened)
 }
 
-fn none_yet(workers: &Workers) -> Vec<AssignedPartitions> {
-    workers.wakers.iter().map(|_| AssignedPartitions::default()).collect()
+fn none_yet(workers: &Workers) -> Vec<WorkerFeeds> {
+    workers.wakers.iter().map(|_| WorkerFeeds::default()).collect()
 }

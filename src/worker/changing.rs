@@ -71,7 +71,7 @@ pub(super) struct WorkerChanges {
     input: Option<InputHandle<u64, CapacityContainerBuilder<Vec<ChangeMessage>>>>,
     heard: Rc<RefCell<VecDeque<ChangeMessage>>>,
     /// At the first worker: where requests are.
-    desk: Option<ChangeQueue>,
+    change_queue: Option<ChangeQueue>,
     /// At the first worker: follows the frontier, to tell the dataflow.
     told: Option<ActivateCapability<EventTime>>,
     definition: DefinitionLog,
@@ -90,7 +90,7 @@ impl WorkerChanges {
     pub(super) fn new(
         worker: &mut Worker,
         definition: DefinitionLog,
-        desk: Option<ChangeQueue>,
+        change_queue: Option<ChangeQueue>,
     ) -> WorkerChanges {
         let heard = Rc::new(RefCell::new(VecDeque::new()));
         let (mut input, hears) = (InputHandle::new(), Rc::clone(&heard));
@@ -99,13 +99,13 @@ impl WorkerChanges {
             told.broadcast()
                 .inspect(move |message: &ChangeMessage| hears.borrow_mut().push_back(message.clone()));
         });
-        if let Some(desk) = &desk {
-            desk.is_here();
+        if let Some(change_queue) = &change_queue {
+            change_queue.is_here();
         }
         let changes = WorkerChanges {
             input: Some(input),
             heard,
-            desk,
+            change_queue,
             told: None,
             definition,
             round: None,
@@ -123,7 +123,7 @@ impl WorkerChanges {
         let wishes = changes::wishes_between(&self.definition.changing, wanted);
         if !wishes.is_empty() {
             self.has_stopped = true;
-            self.evolving = self.desk.as_ref().map(|desk| desk.ask(wishes));
+            self.evolving = self.change_queue.as_ref().map(|change_queue| change_queue.ask(wishes));
         }
     }
 
@@ -143,7 +143,7 @@ impl WorkerChanges {
 
     /// The first worker tells the dataflow of changes.
     pub(super) fn tells_with(&mut self, told: ActivateCapability<EventTime>) {
-        self.told = self.desk.is_some().then_some(told);
+        self.told = self.change_queue.is_some().then_some(told);
     }
 
     fn tell(&mut self, message: ChangeMessage) {
@@ -165,8 +165,8 @@ impl WorkerChanges {
     /// Nothing changes any more.
     pub(super) fn close(&mut self) {
         (self.input, self.told) = (None, None);
-        if let Some(desk) = &self.desk {
-            desk.close();
+        if let Some(change_queue) = &self.change_queue {
+            change_queue.close();
         }
         // What was taken is answered when it is committed.
         if let Some(round) = self.round.take() {
@@ -179,7 +179,7 @@ impl WorkerChanges {
         if self.round.is_some() || self.input.is_none() {
             return;
         }
-        let Some(request) = self.desk.as_ref().and_then(ChangeQueue::take) else { return };
+        let Some(request) = self.change_queue.as_ref().and_then(ChangeQueue::take) else { return };
         self.round = Some(Round { request, standings: vec![None; self.peers] });
         self.tell(ChangeMessage::Stop);
     }
@@ -205,8 +205,8 @@ impl WorkerChanges {
     }
 
     fn publish(&self) {
-        if let Some(desk) = &self.desk {
-            desk.publish(self.definition.clone());
+        if let Some(change_queue) = &self.change_queue {
+            change_queue.publish(self.definition.clone());
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::judging::{FEW_SYMBOLS, RECORDS_AT_ONCE, RecordJudge};
 use super::partition::{AssignedPartition, PaneRebuild, rebuilt};
-use super::{ControlMessage, DataInput};
+use super::{ControlMessage, UnorderedInput};
 use crate::config::{AtEnd, Config, Verbosity};
 use crate::exit::Failure;
 use crate::ledger::checkpoint::PartitionCheckpoint;
@@ -29,12 +29,12 @@ const CHUNKS_A_BATCH: usize = 4;
 pub(super) struct ReadingSide {
     pub(super) config: Arc<Config>,
     pub(super) symbols: Symbols,
-    pub(super) panes: DataInput<PaneItem>,
+    pub(super) panes: UnorderedInput<PaneItem>,
     /// At the least watermark of all partitions of this worker; `None` when all have ended.
     pub(super) panes_from: Option<ActivateCapability<EventTime>>,
     /// What not all of them have passed.
     pub(super) sums: Sums,
-    pub(super) told: DataInput<ControlMessage>,
+    pub(super) told: UnorderedInput<ControlMessage>,
     pub(super) scratch: wire::Scratch,
     /// Scratch: what a partition hands over, where that must be known.
     pub(super) updates: Vec<PaneUpdate>,

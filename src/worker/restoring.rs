@@ -14,7 +14,7 @@ use crate::frontier::Frontier;
 use crate::job_identity;
 use crate::ledger::checkpoint::{Checkpoint, PartitionCheckpoint};
 use crate::ledger::share::share;
-use crate::source::AssignedPartitions;
+use crate::source::WorkerFeeds;
 use crate::source::starts::{StartAt, Starts};
 use crate::symbols::Symbols;
 use crate::wire;
@@ -39,15 +39,16 @@ use timely::worker::Worker;
 impl<'a> JobWorker<'a> {
     /// A worker that goes on where the checkpoint is.
     pub(super) fn restore(timely: &'a mut Worker, assignment: Assignment) -> Result<Self> {
-        let Assignment { config, open, recovered, mut symbols, pool, desk, interrupted, failed, .. } =
-            assignment;
+        let Assignment {
+            config, open, recovered, mut symbols, pool, change_queue, interrupted, failed, ..
+        } = assignment;
         let (output, progress) = (assignment.output, assignment.progress);
         let checkpoint = shared(timely, recovered, &interrupted)?;
         if progress.is_some() || output.is_some() && config.verbosity >= Verbosity::Verbose {
             progress::tell_taken_up(&checkpoint);
         }
         let config = with_boundaries(config, &checkpoint);
-        let AssignedPartitions { partitions, adopted } = open(&starts(&checkpoint))?;
+        let WorkerFeeds { partitions, adopted } = open(&starts(&checkpoint))?;
         let frontier = Frontier::new(timely);
         let wanted = Arc::clone(&config);
         let config = as_begun(config, &checkpoint);
@@ -55,7 +56,7 @@ impl<'a> JobWorker<'a> {
         let log = definition.changes().cloned().collect();
         let resume = Resume { log, is_last: !config.has_ledger(), ..checkpoint.resume.clone() };
         let taken = definition.clone();
-        let mut changes = WorkerChanges::new(timely, definition, desk);
+        let mut changes = WorkerChanges::new(timely, definition, change_queue);
         if wanted.evolve {
             changes.evolve(&wanted.definition);
         }

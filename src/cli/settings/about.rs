@@ -23,13 +23,13 @@ pub struct SettingText {
     /// What the demonstration takes instead.
     pub demo_default: Option<&'static str>,
     /// Whether the collector takes it, too.
-    pub produce: Option<InProduce>,
+    pub produce: Option<ProduceSetting>,
     /// What it means to `checkpoint`, where that takes it.
     pub checkpoint: Option<&'static str>,
     /// What it means, in one line.
     pub help: &'static str,
     /// Which commands take it.
-    pub commands: TakenBy,
+    pub commands: CommandSet,
     /// Left out of the help.
     pub hidden: bool,
     /// Who must have the same value.
@@ -38,7 +38,7 @@ pub struct SettingText {
 
 /// What is different about a setting of the collector.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub struct InProduce {
+pub struct ProduceSetting {
     /// What holds where it is not given.
     pub default: Option<&'static str>,
     /// What it means.
@@ -91,7 +91,7 @@ impl ValueShape {
 
 /// Which commands take a setting.
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
-pub enum TakenBy {
+pub enum CommandSet {
     /// `run` and `config`.
     Run,
     /// `demo`.
@@ -152,7 +152,7 @@ impl SettingText {
             produce: None,
             checkpoint: None,
             help,
-            commands: TakenBy::Run,
+            commands: CommandSet::Run,
             hidden: false,
             agreement,
         }
@@ -227,7 +227,7 @@ macro_rules! tellable {
 
             pub(super) const fn for_commands(
                 mut self,
-                commands: TakenBy,
+                commands: CommandSet,
                 demo_default: Option<&'static str>,
             ) -> Self {
                 self.about.commands = commands;
@@ -236,7 +236,7 @@ macro_rules! tellable {
             }
 
             pub(super) const fn in_demo_too(self) -> Self {
-                self.for_commands(TakenBy::All, None)
+                self.for_commands(CommandSet::All, None)
             }
 
             pub(super) const fn in_checkpoint_too(mut self, help: &'static str) -> Self {
@@ -249,7 +249,7 @@ macro_rules! tellable {
                 default: Option<&'static str>,
                 help: Option<&'static str>,
             ) -> Self {
-                self.about.produce = Some(InProduce { default, help });
+                self.about.produce = Some(ProduceSetting { default, help });
                 self
             }
         }

@@ -1,6 +1,6 @@
 //! Settings of `run` that other commands take too, by their names, and what is different about them there.
 
-use super::{Agreement, CommandName, SettingText, TakenBy};
+use super::{Agreement, CommandName, CommandSet, SettingText};
 
 /// What a command takes of another one's.
 pub(super) fn taken_by(which: CommandName) -> &'static [SharedSetting] {
@@ -30,11 +30,11 @@ impl SettingText {
     /// Whether a command takes it.
     pub fn is_for(&self, which: CommandName) -> bool {
         match (which, self.commands) {
-            (CommandName::Run, TakenBy::Run | TakenBy::All) => true,
-            (CommandName::Demo, TakenBy::Demo | TakenBy::All) => true,
-            (CommandName::Produce, commands) => commands == TakenBy::Produce || self.produce.is_some(),
+            (CommandName::Run, CommandSet::Run | CommandSet::All) => true,
+            (CommandName::Demo, CommandSet::Demo | CommandSet::All) => true,
+            (CommandName::Produce, commands) => commands == CommandSet::Produce || self.produce.is_some(),
             (CommandName::Checkpoint, _) => self.checkpoint.is_some(),
-            (CommandName::Replay, TakenBy::Replay) => true,
+            (CommandName::Replay, CommandSet::Replay) => true,
             _ => of(self, which).is_some(),
         }
     }

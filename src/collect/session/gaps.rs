@@ -1,7 +1,7 @@
 //! Gaps in trade ids: their partition waits for a while, they themselves are looked for longer.
 
 use super::{
-    CollectedRecord, CollectorNote, CollectorSession, QuestionPurpose, RecordContent, SessionAction,
+    CollectedKind, CollectedRecord, CollectorNote, CollectorSession, QuestionPurpose, SessionAction,
 };
 use crate::collect::clock::Moment;
 use crate::collect::enquiry::{ExchangeAnswer, ExchangeQuestion, FoundTrade};
@@ -197,7 +197,7 @@ impl CollectorSession {
         symbol.newest = symbol.newest.max(trade.time);
         let record = CollectedRecord {
             partition: symbol.partition,
-            what: RecordContent::Filled { symbol: number, id: trade.id },
+            what: CollectedKind::Filled { symbol: number, id: trade.id },
             time: trade.time,
             value: trade.value,
             received: now,

@@ -5,7 +5,7 @@
 //! is bounded by twice `fill_hold` ([`crate::collect::reorder_buffer`]): after that it goes on, and what
 //! comes later may be late.
 
-use super::{CollectedRecord, CollectorSession, RecordContent, SessionAction};
+use super::{CollectedKind, CollectedRecord, CollectorSession, SessionAction};
 use crate::collect::clock::Moment;
 use crossrate_dataflows::market::event_time::EventTime;
 
@@ -39,7 +39,7 @@ impl CollectorSession {
             self.counts.heartbeats += 1;
             let record = CollectedRecord {
                 partition: number,
-                what: RecordContent::Heartbeat,
+                what: CollectedKind::Heartbeat,
                 time,
                 value,
                 received: now,

@@ -502,7 +502,7 @@ impl World {
     fn check_order(&self) {
         for log in &self.log {
             let mut newest = EventTime::MIN;
-            for record in log.iter().filter(|record| record.what != RecordContent::Heartbeat) {
+            for record in log.iter().filter(|record| record.what != CollectedKind::Heartbeat) {
                 newest = newest.max(record.time);
                 let by = newest.millis() - record.time.millis();
                 assert!(by <= 500, "{:?} stands behind what is {by} ms newer", record.what);
@@ -515,7 +515,7 @@ impl World {
         let mut published: Vec<BTreeSet<u64>> = vec![BTreeSet::new(); self.truth.len()];
         for (number, log) in self.log.iter().enumerate() {
             for record in log {
-                let (RecordContent::Trade { symbol, id } | RecordContent::Filled { symbol, id }) =
+                let (CollectedKind::Trade { symbol, id } | CollectedKind::Filled { symbol, id }) =
                     record.what
                 else {
                     continue;
@@ -549,12 +549,12 @@ impl World {
             let mut promised = EventTime::MIN;
             for record in log {
                 let (symbol, id) = match record.what {
-                    RecordContent::Heartbeat => {
+                    CollectedKind::Heartbeat => {
                         assert!(record.time > promised);
                         promised = record.time;
                         continue;
                     }
-                    RecordContent::Trade { symbol, id } | RecordContent::Filled { symbol, id } => {
+                    CollectedKind::Trade { symbol, id } | CollectedKind::Filled { symbol, id } => {
                         (symbol, id)
                     }
                 };

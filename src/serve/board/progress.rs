@@ -5,6 +5,7 @@ use super::refusals::Refusals;
 use crate::config::topic_of;
 use crate::sink::SinkBatch;
 use crossrate_dataflows::market::acceptance::Counts;
+use crossrate_dataflows::market::counts::RecordAccount;
 use crossrate_dataflows::market::event_time::EventTime;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -216,7 +217,7 @@ impl JobProgress {
             idle: (self.known_from == Knowledge::Job).then_some(p.idle),
             ended: p.ended,
             holds: self.holder.is_some_and(|(holder, _)| holder == *number),
-            records: RecordAccount::of(p.counts),
+            records: RecordAccount::from(p.counts),
         };
         let view = ProgressView {
             frontier_ms: self.frontier.and_then(ms),
@@ -238,7 +239,7 @@ impl JobProgress {
                 Some(HolderView { partition, topic, name, since_ms, behind_ms })
             }),
             partitions: self.partitions.iter().map(partition).collect(),
-            records: (self.known_from != Knowledge::Rows).then(|| RecordAccount::of(self.counts())),
+            records: (self.known_from != Knowledge::Rows).then(|| RecordAccount::from(self.counts())),
         };
         serde_json::to_string(&view).unwrap_or_default()
     }
@@ -281,17 +282,4 @@ struct PartitionView {
     ended: bool,
     holds: bool,
     records: RecordAccount,
-}
-
-#[derive(Serialize)]
-struct RecordAccount {
-    read: u64,
-    #[serde(flatten)]
-    counts: Counts,
-}
-
-impl RecordAccount {
-    fn of(counts: Counts) -> Self {
-        RecordAccount { read: counts.read(), counts }
-    }
 }

@@ -29,6 +29,7 @@ export class Stream {
       } catch (error) {
         if (this.over) return;
         if (error.status === 401) {
+          this.close();
           this.stands("token");
           return;
         }

@@ -101,16 +101,16 @@ fn unpack_once(file: File, path: &Path, interrupted: &AtomicBool) -> Result<(), 
 }
 
 /// Why reading stopped.
-enum Broken {
+enum ReadBreak {
     Interrupted,
     Failed(io::Error),
 }
 
-impl Broken {
+impl ReadBreak {
     fn named(self, failed: impl FnOnce(io::Error) -> Failure) -> ReadStop {
         match self {
-            Broken::Interrupted => ReadStop::Closed,
-            Broken::Failed(error) => ReadStop::Failed(failed(error)),
+            ReadBreak::Interrupted => ReadStop::Closed,
+            ReadBreak::Failed(error) => ReadStop::Failed(failed(error)),
         }
     }
 }
@@ -119,17 +119,17 @@ fn read_all(
     from: &mut dyn Read,
     interrupted: &AtomicBool,
     mut each: impl FnMut(&[u8]),
-) -> Result<(), Broken> {
+) -> Result<(), ReadBreak> {
     let mut buffer = vec![0; AT_ONCE];
     loop {
         if interrupted.load(Ordering::Relaxed) {
-            return Err(Broken::Interrupted);
+            return Err(ReadBreak::Interrupted);
         }
         match from.read(&mut buffer) {
             Ok(0) => return Ok(()),
             Ok(length) => each(&buffer[..length]),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(Broken::Failed(error)),
+            Err(error) => return Err(ReadBreak::Failed(error)),
         }
     }
 }

@@ -26,7 +26,7 @@ pub(super) struct PartitionRange {
 
 /// How chunks are filled.
 #[derive(Debug, Clone)]
-pub(super) struct FetchLimits {
+pub(super) struct ChunkSettings {
     pub(super) topic: String,
     pub(super) records: usize,
     pub(super) bytes: usize,
@@ -40,7 +40,7 @@ pub(super) struct FetchLimits {
     pub(super) registry: Option<Arc<Registry>>,
 }
 
-impl FetchLimits {
+impl ChunkSettings {
     /// The schema that a record needs before it can be decoded, and that is not there.
     #[inline]
     fn missing(&self, record: &QueuedRecord<'_>, last: &mut LastSchema) -> Option<u32> {
@@ -115,7 +115,7 @@ impl PartitionLog {
     }
 
     /// Takes what is there, a chunk at most, and hands it over at once.
-    pub(super) fn read(&mut self, filling: &FetchLimits) -> Result<PollOutcome, FeedClosed> {
+    pub(super) fn read(&mut self, filling: &ChunkSettings) -> Result<PollOutcome, FeedClosed> {
         if self.ended || self.feed.is_full() {
             return Ok(PollOutcome::Nothing);
         }
@@ -183,7 +183,7 @@ impl PartitionLog {
     fn release(
         &mut self,
         held: ChunkAwaitingSchema,
-        filling: &FetchLimits,
+        filling: &ChunkSettings,
     ) -> Result<PollOutcome, FeedClosed> {
         self.silence = IdleDetector { since: Instant::now(), at_end: false, asked: false, confirmed: None };
         let needed = filling.mapping.as_ref().zip(filling.registry.as_ref());
@@ -217,7 +217,7 @@ impl PartitionLog {
     }
 
     /// The broker has said that the log ends here.
-    fn reached_end(&mut self, filling: &FetchLimits) -> Result<(), FeedClosed> {
+    fn reached_end(&mut self, filling: &ChunkSettings) -> Result<(), FeedClosed> {
         self.silence.at_end = true;
         if std::mem::take(&mut self.silence.asked)
             && filling.idle_timeout.is_some_and(|timeout| self.silence.since.elapsed() >= timeout)
@@ -236,7 +236,7 @@ impl PartitionLog {
     pub(super) fn watch_silence(
         &mut self,
         client: &SourceClient,
-        filling: &FetchLimits,
+        filling: &ChunkSettings,
     ) -> Result<Option<Duration>, FeedClosed> {
         let Some(timeout) = filling.idle_timeout else { return Ok(None) };
         if self.end.is_some() || !self.silence.at_end {
@@ -276,7 +276,7 @@ impl PartitionLog {
     }
 }
 
-fn emptied(mut chunk: Chunk, filling: &FetchLimits) -> Chunk {
+fn emptied(mut chunk: Chunk, filling: &ChunkSettings) -> Chunk {
     chunk.mapping.clone_from(&filling.mapping);
     match &mut chunk.framing {
         Framing::Messages(messages) => messages.clear(),

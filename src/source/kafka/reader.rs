@@ -4,7 +4,7 @@
 //! up no other: its queue fills to a bound and is then fetched no more. Pausing would throw away what was
 //! read ahead.
 
-use super::log::{FetchLimits, PartitionLog, PartitionRange, PollOutcome};
+use super::log::{ChunkSettings, PartitionLog, PartitionRange, PollOutcome};
 use super::watch::Discovery;
 use super::{Context, SourceClient, TopicDecoding};
 use crate::config::{DeadLetterTarget, KafkaClient, Verbosity};
@@ -36,7 +36,7 @@ pub(super) struct PartitionReader {
     client: Arc<SourceClient>,
     listener: ErrorListener,
     kafka: KafkaClient,
-    filling: FetchLimits,
+    filling: ChunkSettings,
     /// The number that partition 0 has in the job.
     first: u32,
     logs: Vec<PartitionLog>,
@@ -72,7 +72,7 @@ impl PartitionReader {
         if let Some(registry) = &registry {
             registry.subscribe(Arc::clone(&woken));
         }
-        let filling = FetchLimits {
+        let filling = ChunkSettings {
             topic: source.topic.clone(),
             records: config.batch_records,
             bytes: CHUNK_BYTES,

@@ -2,7 +2,7 @@
 
 /// What a trade event says.
 #[derive(Debug, Copy, Clone)]
-pub(super) struct MarketEvent<'a> {
+pub(super) struct SimulatedTrade<'a> {
     pub(super) symbol: &'a str,
     pub(super) id: u64,
     /// Scaled by 1e8.
@@ -15,7 +15,7 @@ pub(super) struct MarketEvent<'a> {
     pub(super) buyer_is_maker: bool,
 }
 
-impl MarketEvent<'_> {
+impl SimulatedTrade<'_> {
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"e\":\"trade\",\"E\":");
         number(out, self.said_ms);
@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn as_the_exchange_writes_them() {
         let mut out = Vec::new();
-        let event = MarketEvent {
+        let event = SimulatedTrade {
             symbol: "XVGBTC",
             id: 15_101_870,
             price: 873,

@@ -3,7 +3,7 @@
 //! by one within a symbol. A record arrives a few milliseconds after its trade, some more than a second
 //! later: out of order, but within [`DELAY`].
 
-use super::event::{self, MarketEvent};
+use super::event::{self, SimulatedTrade};
 use super::pairs::{MarketPair, PAIRS, Prices, listed};
 use super::random::SplitMix;
 use super::story::{self, MarketFault, SECOND, STORY, STORY_SECONDS};
@@ -176,14 +176,14 @@ impl MarketPartition {
         self.pairs[place].next_id = next_id;
     }
 
-    fn trade(&mut self, pair: &'static MarketPair, id: u64, time: u64, part: f64) -> MarketEvent<'static> {
+    fn trade(&mut self, pair: &'static MarketPair, id: u64, time: u64, part: f64) -> SimulatedTrade<'static> {
         let buyer_is_maker = self.random.one_in(2);
         let middle = self.prices.quotient(pair, part) * 1e8 / pair.price_step as f64;
         // Takers pay a step or two, sellers get as much less.
         let steps = middle as u64 + u64::from(!buyer_is_maker) + self.random.below(2);
         let price = steps.max(1) * pair.price_step;
         let dollars = pair.worth * self.random.heavy_tail().min(60.0);
-        MarketEvent {
+        SimulatedTrade {
             symbol: pair.symbol,
             id,
             price,
@@ -204,7 +204,7 @@ impl MarketPartition {
         let second = self.second;
         if self.partition == 2 && second % 5 == 3 {
             // Nobody asked for this pair.
-            let event = MarketEvent {
+            let event = SimulatedTrade {
                 symbol: "DOGEUSDT",
                 id: 1_000 + second,
                 price: 400_000 + self.random.below(5_000),

@@ -1,7 +1,7 @@
 //! Long inputs for tests and benches: trades in JSON lines at a steady number a second of event time, by a
 //! heavy-tailed choice of symbols, up to a second out of order. Five million lines take a few seconds.
 
-use super::event::MarketEvent;
+use super::event::SimulatedTrade;
 use super::random::SplitMix;
 use std::io::{self, Write};
 
@@ -200,7 +200,7 @@ impl<W: Write> LineDealer<'_, W> {
     fn put(&mut self, bucket: &mut Vec<TapeEntry>, names: &[String]) -> io::Result<()> {
         for entry in bucket.drain(..) {
             let buffer = &mut self.buffers[self.turn];
-            let event = MarketEvent {
+            let event = SimulatedTrade {
                 symbol: &names[entry.symbol as usize],
                 id: entry.id,
                 price: entry.price,

@@ -72,6 +72,7 @@ fn what_is_not_known_of_records_and_faults_of_the_page_leave_the_stream_as_it_is
     node(
         r#"import assert from "node:assert";
         import { Charts } from "./charts.js";
+        globalThis.addEventListener = globalThis.removeEventListener = () => {};
         import { Stream } from "./stream.js";
         // Of results without a checkpoint.
         const told = { frontier_ms: 1, records: null, partitions: [] };

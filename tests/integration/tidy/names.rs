@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 /// Words that are no nouns and whose ends do not show it: participles, adjectives, pronouns, places.
 const NO_NOUNS: &str = "\
-    About After Ahead Anew Apart Aside Before Begun Behind Below Beside Brought Came Cut Done Drawn \
-    Fallen Found Given Gone Got Heard Held Kept Known Latest Left Lent Lost Made Met Near New Newer None \
-    Older Open Other Out Put Ran Raw Read Right Said Seen Sent Shown Slow Sold Spare Spent Such Taken \
-    That There These They This Those Thrown Told Unknown Unread Wanted What When Where Which Who Whole \
-    Whom Whose Why Wide Worn Written Wrong Wrote";
+    About After Ahead Anew Apart Aside Before Begun Behind Below Beside Broken Brought Built Came Cut \
+    Done Drawn Fallen Found Given Gone Got Heard Held Impatient Inside Kept Known Latest Left Lent Lost \
+    Made Met Near New Newer None Older Open Other Out Put Ran Raw Read Right Said Seen Sent Shown Slow \
+    Sold Spare Spent Such Taken That There These They This Those Thrown Told Unknown Unread Wanted What \
+    When Where Which Who Whole Whom Whose Why Wide Worn Written Wrong Wrote";
 
 /// Nouns that end as a participle does.
 const NOUNS: &str = "\

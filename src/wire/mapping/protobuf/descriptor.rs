@@ -52,7 +52,7 @@ pub(in super::super) struct FieldPlan {
 #[derive(Debug)]
 pub(in super::super) enum FieldShape {
     Scalar(ScalarType),
-    Message(Inside),
+    Message(NestedMessages),
     /// The entries that are asked for, each by its key.
     Map {
         entries: Vec<(Box<[u8]>, MessageNumber)>,
@@ -63,7 +63,7 @@ pub(in super::super) enum FieldShape {
 
 /// What is asked of a message, or of messages in a list.
 #[derive(Debug)]
-pub(in super::super) struct Inside {
+pub(in super::super) struct NestedMessages {
     pub(in super::super) itself: Option<MessageNumber>,
     pub(in super::super) places: Vec<(usize, MessageNumber)>,
     pub(in super::super) element: Option<(NodeNumber, MessageNumber)>,
@@ -346,7 +346,7 @@ impl DescriptorCompiler<'_> {
         }
         let places = if made.is_list { asked.places() } else { Vec::new() };
         let is_asked = !asked.children.is_empty() && !made.is_list;
-        made.shape = FieldShape::Message(Inside {
+        made.shape = FieldShape::Message(NestedMessages {
             itself: is_asked.then(|| self.message(&inner, node)),
             places: places.into_iter().map(|(place, child)| (place, self.message(&inner, child))).collect(),
             element: element.map(|element| {

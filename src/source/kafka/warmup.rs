@@ -16,7 +16,7 @@ use std::time::Duration;
 /// How long a broker may take to answer here.
 const SHORTLY: Duration = Duration::from_millis(500);
 
-/// A meeting that is under way.
+/// Clients that are connecting, on threads of their own.
 #[derive(Debug)]
 pub struct ClientWarmup(JoinHandle<Option<ConnectedClients>>);
 
@@ -29,19 +29,19 @@ pub(super) struct ConnectedClients {
 }
 
 impl ClientWarmup {
-    /// Begins one, on threads of its own.
+    /// Begins to connect them.
     pub fn begin(config: &Arc<Config>, source: &TopicSource, workers: &Workers) -> ClientWarmup {
         let (config, source, workers) = (Arc::clone(config), source.clone(), workers.clone());
-        ClientWarmup(std::thread::spawn(move || meet(&config, &source, &workers)))
+        ClientWarmup(std::thread::spawn(move || connect(&config, &source, &workers)))
     }
 
-    /// Who has met; none where no broker answered.
-    pub(super) fn met(self) -> Option<ConnectedClients> {
+    /// The connected clients; none where no broker answered.
+    pub(super) fn connected(self) -> Option<ConnectedClients> {
         self.0.join().ok().flatten()
     }
 }
 
-fn meet(config: &Config, source: &TopicSource, workers: &Workers) -> Option<ConnectedClients> {
+fn connect(config: &Config, source: &TopicSource, workers: &Workers) -> Option<ConnectedClients> {
     let context = Context { config, source };
     let count = |client: &SourceClient| -> Option<usize> {
         let metadata = client.fetch_metadata(Some(&source.topic), SHORTLY).ok()?;
