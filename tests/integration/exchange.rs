@@ -117,7 +117,8 @@ fn storm(seed: u64, broker: Option<&Kafka>) -> BTreeMap<&'static str, u64> {
     // A trade that the exchange has swallowed is missed by the next one.
     let newest = || -> Vec<Option<u64>> {
         let state = exchange.market.state();
-        state.symbols.iter().map(|symbol| symbol.trades.last().map(|trade| trade.id)).collect()
+        let trading = state.symbols.iter().filter(|symbol| symbol.status == "TRADING");
+        trading.map(|symbol| symbol.trades.last().map(|trade| trade.id)).collect()
     };
     let of_storm = newest();
     let all_trade = || newest().iter().zip(&of_storm).all(|(now, before)| now > before);
