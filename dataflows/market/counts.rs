@@ -29,9 +29,8 @@ pub struct Counts {
 pub struct RecordAccount {
     /// All records read.
     pub read: u64,
-    /// What became of them.
     #[serde(flatten)]
-    pub counts: Counts,
+    counts: Counts,
 }
 
 impl From<Counts> for RecordAccount {

@@ -3,10 +3,9 @@
 use crate::checksum;
 use crate::committed_files::content::FileContent;
 use crate::config::checkpoint::CheckpointStore;
-use crate::ledger::Entries;
-use crate::ledger::StoredCheckpoint;
 use crate::ledger::checkpoint::{self, Checkpoint};
 use crate::ledger::entry_key::EntryKey;
+use crate::ledger::{Entries, StoredCheckpoint};
 use crate::rows::days::{self, GATHERED, PARQUET_SUM, ROWS_PARQUET};
 use crossrate_dataflows::market::trade::Symbol;
 use std::collections::HashSet;

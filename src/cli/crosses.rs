@@ -1,4 +1,5 @@
-//! The grammar of crosses, `NAME=A*B/C`, on the command line and in a file, and of what is given beside them.
+//! The grammar of crosses, `NAME=A*B/C`, on the command line and in a file; and of the other settings of what
+//! is computed: bases, assets, the log of changes.
 
 use super::usage::{InvalidValue, UsageError, line_of, nearest};
 use super::values;
