@@ -106,7 +106,10 @@ new Navigation(page, charts, timeline, (end) => {
 });
 
 /** What rows are asked for by. */
-const chosen = () => ({ name: `${page.kind ?? ""}:${page.name}`, window: page.window, others: JSON.stringify(page.others) });
+const chosen = () => {
+  const { all, kind, name, window, others } = page;
+  return { all, name: `${kind ?? ""}:${name}`, window, others: JSON.stringify(others) };
+};
 
 const choose = (wish) => {
   const before = chosen();
@@ -120,7 +123,7 @@ const choose = (wish) => {
   if (now.name !== before.name && !("others" in wish)) Object.assign(page, { others: [], percent: false, since: null });
   writeAddress();
   show();
-  if (other || now.others !== before.others) listen();
+  if (other || now.others !== before.others || now.all !== before.all) listen();
 };
 
 const comparing = new Comparing(page, choose, timeline);
@@ -133,7 +136,6 @@ const overview = new Overview(page, ask, {
     Object.assign(page, wish);
     writeAddress();
   },
-  token: () => server.askForToken(),
 });
 
 new Defining(page, {
@@ -181,26 +183,18 @@ const show = () => {
   page.wishes.say();
   spans();
   element("all-link").setAttribute("aria-current", page.all ? "page" : "false");
-  if (page.all) overview.start();
-  else overview.stop();
+  if (page.all) overview.show();
   charts.set();
   comparing.set();
   facts.set();
 };
 
-const listen = () => {
-  page.stream?.close();
-  page.stream = null;
-  page.store = new Store();
-  past.clear();
-  if (!names.isKnown(page)) {
-    facts.stands("live");
-    return;
-  }
+/** Of one name and those beside it: their rows, as many as a chart begins with. */
+const listenToNames = () => {
   const wanted = new Set([page.name, ...page.others.map((ref) => ref.name), ...page.legs.map((leg) => leg.symbol)]);
   const query = [...wanted].map((name) => `name=${encodeURIComponent(name)}`).join("&");
   let known = JSON.stringify(page.legs);
-  page.stream = new Stream(`/v1/stream?${query}&window=${encodeURIComponent(page.window)}&windows=${WINDOWS}&progress=250`, server.token, (message) => {
+  openStream(`${query}&windows=${WINDOWS}`, (message) => {
     const news = page.store.take(message);
     if (news.anew && news.reason) {
       past.clear();
@@ -218,7 +212,22 @@ const listen = () => {
     if (!page.series.some(([kind]) => kind === "basis") && page.others.length === 0 && hasBasis()) show();
     facts.take(news);
     charts.take(news);
-  }, (state, wait) => {
+  });
+};
+
+/** Of all names: the newest row of each. */
+const listenToAll = () => {
+  overview.begin();
+  openStream("kind=cross,symbol&windows=1", (message) => {
+    if (message.type === "progress") facts.take(page.store.take(message));
+    overview.take(message);
+  });
+};
+
+/** Opens the stream of what is seen, the only one that a page has. */
+const openStream = (query, told) => {
+  const address = `/v1/stream?${query}&window=${encodeURIComponent(page.window)}&progress=250`;
+  page.stream = new Stream(address, server.token, told, (state, wait) => {
     if (state === "token") server.askForToken();
     else facts.stands(state, wait);
     // A server that was away may be another one now.
@@ -230,17 +239,31 @@ const listen = () => {
   });
 };
 
+const listen = () => {
+  page.stream?.close();
+  page.stream = null;
+  const { progress } = page.store;
+  page.store = new Store();
+  // How far the job is does not depend on what is seen of it.
+  page.store.progress = progress;
+  past.clear();
+  if (page.all) listenToAll();
+  else if (names.isKnown(page)) listenToNames();
+  else facts.stands("live");
+};
+
 const refresh = async () => {
   const catalogue = await ask("/v1/catalog").catch(() => null);
   if (!catalogue) return false;
-  const state = () => JSON.stringify([chosen(), page.catalogue?.definition, names.isKnown(page)]);
+  const isThere = () => page.all || names.isKnown(page);
+  const state = () => JSON.stringify([chosen(), page.catalogue?.definition, isThere()]);
   const before = state();
   page.catalogue = catalogue;
   if (!names.fill()) return false;
   if (page.wishes.isOtherWindow()) writeAddress();
   facts.held();
   // Of results that are followed, the definition may come after the first rows, and become another one.
-  if (state() !== before || (!page.stream && names.isKnown(page))) {
+  if (state() !== before || (!page.stream && isThere())) {
     show();
     listen();
   } else if (page.all) overview.known();

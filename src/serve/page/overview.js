@@ -1,7 +1,6 @@
-// All names as a table: thousands of them, drawn only where they are seen. Told by a stream of its own while it is open.
+// All names as a table: thousands of them, drawn only where they are seen.
 
 import { divides, path, stage } from "./store.js";
-import { Stream } from "./stream.js";
 import { number } from "./painters.js";
 import { counted, deviation, duration, exact, instant, percent, zone } from "./text.js";
 
@@ -29,8 +28,8 @@ const make = (tag, content, attributes = {}) => {
 
 export class Overview {
   /** `open(ref)` goes to the chart of a name, `wished(wish)` changes what the address says. */
-  constructor(page, ask, { open, wished, token }) {
-    Object.assign(this, { page, ask, open, wished, token, entries: new Map(), shown: [], lines: new Map(), stars: stars(), newest: 0, active: 0 });
+  constructor(page, ask, { open, wished }) {
+    Object.assign(this, { page, ask, open, wished, entries: new Map(), shown: [], lines: new Map(), stars: stars(), newest: 0, active: 0 });
     this.scroll = element("all-scroll");
     this.body = element("all-rows");
     this.scroll.addEventListener("scroll", () => this.paint());
@@ -56,42 +55,34 @@ export class Overview {
       this.stars = stars();
       this.arrange();
     });
+    setInterval(() => this.page.all && this.compare(), 60_000);
   }
 
-  /** Begins to be told, of the windows that are chosen. */
-  start() {
-    const { page } = this;
-    element("all-search").value = page.query;
-    element("all-over").value = String(page.over);
-    if (this.stream && this.window === page.window) {
-      this.arrange();
-      return;
-    }
-    this.stop();
-    this.window = page.window;
+  /** Comes into sight. */
+  show() {
+    element("all-search").value = this.page.query;
+    element("all-over").value = String(this.page.over);
+    this.arrange();
+  }
+
+  /** Begins anew, with the windows that are chosen. */
+  begin() {
+    Object.assign(this, { newest: 0, compared: false });
     this.entries.clear();
     this.lines.clear();
     this.known();
-    this.stream = new Stream(`/v1/stream?kind=cross,symbol&window=${encodeURIComponent(page.window)}&windows=1`, page.token, (message) => {
-      if (message.type === "progress") {
-        this.frontier = message.frontier_ms;
-        this.page.store.progress ??= message;
-      } else {
-        // A job that begins anew tells less than before.
-        if (message.type === "snapshot") for (const entry of this.entries.values()) entry.row = null;
-        message.rows.forEach((row) => this.put(row));
-      }
-      this.soon();
-      if (message.id && !this.compared) this.compare();
-    }, (state) => (state === "token" ? this.token() : undefined));
-    this.timer = setInterval(() => this.compare(), 60_000);
   }
 
-  stop() {
-    this.stream?.close();
-    this.stream = null;
-    this.compared = false;
-    clearInterval(this.timer);
+  /** A message of the stream of all names. */
+  take(message) {
+    if (message.type === "progress") this.frontier = message.frontier_ms;
+    else {
+      // A job that begins anew tells less than before.
+      if (message.type === "snapshot") for (const entry of this.entries.values()) entry.row = null;
+      message.rows.forEach((row) => this.put(row));
+    }
+    this.soon();
+    if (message.id && !this.compared) this.compare();
   }
 
   /** Names that have no row yet. */
