@@ -3,7 +3,6 @@
 use num_bigint::{BigInt, BigUint, Sign};
 use num_integer::Integer;
 use num_traits::{ToPrimitive, Zero};
-use std::fmt::Write;
 
 /// Fractional digits of a rate.
 pub const RATE_PLACES: u32 = 18;
@@ -88,7 +87,12 @@ pub(super) fn double_of(quotient: u128, beyond: bool, shift: i64) -> Option<f64>
 /// Appends `value / 10^places` as decimal text with exactly so many fractional digits.
 pub fn write_scaled(out: &mut String, value: u128, places: usize) {
     let mut digits = itoa::Buffer::new();
-    write_places(out, digits.format(value), places);
+    // Half the work in 64 bits, which mostly suffice.
+    let digits = match u64::try_from(value) {
+        Ok(small) => digits.format(small),
+        Err(_) => digits.format(value),
+    };
+    write_places(out, digits, places);
 }
 
 /// The same for any size and sign.
@@ -117,14 +121,11 @@ fn write_places(out: &mut String, digits: &str, places: usize) {
     }
 }
 
-/// Appends a double as JSON (shortest digits that read back the same, as the pinned `serde_json` prints
-/// them), or `null`.
+/// Appends a double as JSON (shortest digits that read back the same, as `serde_json` prints them), or
+/// `null`.
 pub fn write_double(out: &mut String, value: Option<f64>) {
-    match value.and_then(serde_json::Number::from_f64) {
-        Some(number) => {
-            // Writing to a String cannot fail.
-            let _ = write!(out, "{number}");
-        }
+    match value.filter(|value| value.is_finite()) {
+        Some(number) => out.push_str(zmij::Buffer::new().format_finite(number)),
         None => out.push_str("null"),
     }
 }
@@ -167,6 +168,13 @@ mod tests {
             let expected: f64 = text.parse().unwrap();
             let numerator: BigInt = digits.parse().unwrap();
             prop_assert_eq!(nearest_double(&numerator, &power_of_ten(places)), Some(expected));
+        }
+
+        #[test]
+        fn a_double_prints_as_serde_json_prints_it(bits: u64) {
+            let mut text = String::new();
+            write_double(&mut text, Some(f64::from_bits(bits)));
+            prop_assert_eq!(text, serde_json::Value::from(f64::from_bits(bits)).to_string());
         }
 
         #[test]

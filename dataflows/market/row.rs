@@ -197,8 +197,8 @@ impl Row {
     }
 
     /// The order in which rows leave.
-    pub fn order(&self) -> (EventTime, bool, EventTime, WindowPlace, RowKind, &Symbol) {
-        (self.look, !self.is_back_filled, self.end, self.place, self.kind, &self.name)
+    pub fn order(&self) -> (EventTime, bool, EventTime, WindowPlace, RowKind, Symbol) {
+        (self.look, !self.is_back_filled, self.end, self.place, self.kind, self.name.clone())
     }
 
     /// Whether no other row of its key follows.

@@ -39,9 +39,10 @@ impl Slots {
         Slots { slots: slots.into_iter().collect(), heads: Default::default() }
     }
 
-    /// Fetches the slots that come and go: with thousands of symbols they are far away.
+    /// Fetches the slots that come and go, and the running sums: with thousands of symbols they are far away.
     pub fn prefetch(&self) {
         self.slots.front().into_iter().chain(self.slots.back()).for_each(prefetch);
+        self.heads.iter().flatten().for_each(|head| prefetch(head.as_ref()));
     }
 
     /// Adds trades to a slot: their sums and their candle, which may be that of older ones there too.

@@ -7,6 +7,7 @@ use super::event_time::EventTime;
 use super::id_rises::IdRises;
 use super::looks::Looks;
 use super::moments::Moments;
+use super::prefetch::prefetch;
 use super::resume::Resume;
 use super::slots::{FiringKind, Slots};
 use super::trade::Symbol;
@@ -123,9 +124,15 @@ impl SymbolState {
         &self.windows[usize::from(place)].slots
     }
 
+    /// Fetches what tells where its slots are, some time before [`SymbolState::prefetch`].
+    pub fn prefetch_places(&self) {
+        self.windows.iter().for_each(prefetch);
+    }
+
     /// Fetches what trades are added to.
     pub fn prefetch(&self) {
         self.windows.iter().for_each(|in_windows| in_windows.slots.prefetch());
+        self.ids.prefetch();
     }
 
     /// The state of a window; `None` if it has no trades.

@@ -234,7 +234,8 @@ impl RowQueue {
         let passed = |look: &EventTime| frontier.is_none_or(|frontier| *look <= frontier);
         while let Some(entry) = self.rows.first_entry().filter(|e| passed(e.key())) {
             let mut rows = entry.remove();
-            rows.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
+            // A row is larger than its key, and moves once.
+            rows.sort_by_cached_key(Row::order);
             for mut row in rows {
                 let point = if row.is_final() { row.end.plus(self.grace) } else { row.end };
                 row.complete(self.moves.closed_by(point));

@@ -42,7 +42,7 @@ pub(crate) enum LookInput {
     Base(KeptBase),
 }
 
-/// So many symbols ahead panes are fetched from memory.
+/// So many symbols ahead panes are fetched from memory, and twice as many what tells where they are.
 const AHEAD: usize = 4;
 
 /// What came into a pane of a symbol, which has a number here.
@@ -164,6 +164,12 @@ impl WindowLooks {
         self.given.push(self.looks.windows.each().iter().map(given).collect());
         self.numbers.insert(name.clone(), self.symbols.len() - 1);
         self.symbols.len() - 1
+    }
+
+    /// Fetches the symbols that come next: those that stand so far ahead.
+    fn prefetch(&self, symbol_at: impl Fn(usize) -> Option<usize>) {
+        symbol_at(2 * AHEAD).into_iter().for_each(|far| self.symbols[far].prefetch_places());
+        symbol_at(AHEAD).into_iter().for_each(|near| self.symbols[near].prefetch());
     }
 
     /// The number of a symbol's windows of one definition.
@@ -298,11 +304,8 @@ impl WindowLooks {
     /// The looks at the windows that end then and become final.
     fn settle(&mut self, end: EventTime, look: EventTime, give: EmitLook<'_>) {
         let lines = self.settling.take(end);
-        let mut ahead = lines.iter().skip(AHEAD);
-        for &line in &lines {
-            if let Some((ahead, place)) = ahead.next().map(|ahead| self.of_line(*ahead)) {
-                self.symbols[ahead].slots(place).prefetch();
-            }
+        for (at, &line) in lines.iter().enumerate() {
+            self.prefetch(|ahead| lines.get(at + ahead).map(|line| self.of_line(*line).0));
             self.look_at(line, (end, FiringKind::Final), look, give);
             let (number, place) = self.of_line(line);
             let (symbol, window) = (&mut self.symbols[number], self.looks.windows.at(place));
@@ -365,12 +368,9 @@ impl LookLogic for WindowLooks {
     fn look(&mut self, look: EventTime, give: &mut dyn FnMut(EventTime, LookOutput)) {
         while let Some(entry) = self.pending.first_entry().filter(|e| *e.key() < look) {
             let trades = entry.remove();
-            let mut ahead = trades.iter().map(|trades| trades.symbol).skip(AHEAD);
-            for trades in &trades {
-                if let Some(ahead) = ahead.next() {
-                    self.symbols[ahead].prefetch();
-                }
-                self.apply(trades, look, give);
+            for (at, of_pane) in trades.iter().enumerate() {
+                self.prefetch(|ahead| trades.get(at + ahead).map(|trades| trades.symbol));
+                self.apply(of_pane, look, give);
             }
             if self.looks.changes {
                 trades.iter().for_each(|trades| self.tell_latest(trades.symbol, look, give));
