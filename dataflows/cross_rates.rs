@@ -47,7 +47,7 @@ pub type CrossLegs<'scope> = VecCollection<'scope, EventTime, (Symbol, (CrossNum
 pub fn cross_rates<'scope>(
     windows: LegCollection<'scope>,
     legs: CrossLegs<'scope>,
-    (withhold_before, told): (
+    (withhold_before, control): (
         StreamVec<'scope, EventTime, EventTime>,
         StreamVec<'scope, EventTime, DatedChange>,
     ),
@@ -61,8 +61,8 @@ pub fn cross_rates<'scope>(
     let by_cross = |(((cross, _), ((place, _), _)), ..): &LegChange| (*cross, *place).hashed();
     let changes = changes.inner.exchange(by_cross).map(CrossInput::Change);
     let known = withhold_before.map(CrossInput::WithholdBefore);
-    let told = told.map(CrossInput::Defined);
-    let looks = changes.concat(known).concat(told).at_looks(
+    let control = control.map(CrossInput::Defined);
+    let looks = changes.concat(known).concat(control).at_looks(
         Pipeline,
         "CrossRows",
         CrossRows::new(definition, resume),

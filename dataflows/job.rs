@@ -82,8 +82,8 @@ pub fn job<'scope>(
     };
     let legs = cross_legs(scope, changes.clone(), definition, resume);
     let changes = changes.broadcast();
-    let told = (known.clone(), changes.clone());
-    let (symbol_rows, leg_windows) = symbol_windows(panes, told, definition, resume);
+    let control = (known.clone(), changes.clone());
+    let (symbol_rows, leg_windows) = symbol_windows(panes, control, definition, resume);
     let fillable = definition.wants_fills().then(|| symbol_rows.clone());
     let (leg_windows, held) = match definition.holds_windows() {
         true => {
@@ -162,23 +162,23 @@ pub(crate) mod tests {
     ) -> Vec<(RowKind, bool, String)> {
         timely::execute_directly(move |worker| {
             let (definition, resume) = (Arc::new(definition), Arc::new(Resume::default()));
-            let (mut panes, mut told, job) = worker.dataflow::<EventTime, _, _>(|scope| {
+            let (mut panes, mut control, job) = worker.dataflow::<EventTime, _, _>(|scope| {
                 let (panes, pane_stream) = scope.new_unordered_input();
-                let (told, told_stream) = scope
+                let (control, told_stream) = scope
                     .new_unordered_input::<timely::container::CapacityContainerBuilder<Vec<EventTime>>>();
                 let notes = Vec::<PartitionReport>::new().to_stream(scope).container::<Vec<_>>();
                 let stream =
                     ControlStreams { withhold_before: told_stream, ..ControlStreams::none(scope, notes) };
-                (panes, told, job(scope, VecCollection::new(pane_stream), stream, &definition, &resume))
+                (panes, control, job(scope, VecCollection::new(pane_stream), stream, &definition, &resume))
             });
             // Trades before that are seen before it is known.
             let (before, after) = trades.split_at(trades.partition_point(|(.., date)| *date <= 150));
             for trade in before.iter().map(Some).chain([None]).chain(after.iter().map(Some)) {
                 let Some(&(symbol, pane, date)) = trade else {
                     panes.1.downgrade(&at(150));
-                    told.1.downgrade(&at(150));
+                    control.1.downgrade(&at(150));
                     (0..100).for_each(|_| _ = worker.step());
-                    told.0.activate().session(&told.1).give(at(withheld));
+                    control.0.activate().session(&control.1).give(at(withheld));
                     continue;
                 };
                 let (price, quantity) = (Price::from_scaled(2).unwrap(), Quantity::from_scaled(1).unwrap());
@@ -189,7 +189,7 @@ pub(crate) mod tests {
                 panes.0.activate().session(&panes.1).give_container(&mut vec![item]);
                 panes.1.downgrade(&at(date + 1));
             }
-            drop((panes, told));
+            drop((panes, control));
             worker.step_while(|| !job.probe.done());
             let outbox = job.outbox.borrow();
             outbox.rows.iter().map(|row| (row.kind, row.is_final(), row.json.clone())).collect()
@@ -245,8 +245,8 @@ pub(crate) mod tests {
             rows = timely::execute_directly(move |worker| {
                 let job = worker.dataflow::<EventTime, _, _>(|scope| {
                     let notes = Vec::<PartitionReport>::new().to_stream(scope).container::<Vec<_>>();
-                    let told = ControlStreams::none(scope, notes);
-                    job(scope, VecCollection::new(items.to_stream(scope)), told, &definition, &resume)
+                    let control = ControlStreams::none(scope, notes);
+                    job(scope, VecCollection::new(items.to_stream(scope)), control, &definition, &resume)
                 });
                 worker.step_while(|| !job.probe.done());
                 job.outbox.borrow().rows.iter().map(|row| row.json.clone()).collect()

@@ -97,7 +97,7 @@ impl DefinitionLog {
 struct QueueState {
     requests: VecDeque<ChangeRequest>,
     definition: Option<DefinitionLog>,
-    told: Option<DefinitionListener>,
+    listener: Option<DefinitionListener>,
     has_ended: bool,
 }
 
@@ -106,7 +106,7 @@ struct DefinitionListener(Box<dyn Fn(&DefinitionLog) + Send>);
 
 impl std::fmt::Debug for DefinitionListener {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Told(..)")
+        f.write_str("DefinitionListener(..)")
     }
 }
 
@@ -147,15 +147,15 @@ impl ChangeQueue {
     }
 
     /// Tells each definition from now on.
-    pub fn tell(&self, told: impl Fn(&DefinitionLog) + Send + 'static) {
-        self.lock().told = Some(DefinitionListener(Box::new(told)));
+    pub fn tell(&self, listener: impl Fn(&DefinitionLog) + Send + 'static) {
+        self.lock().listener = Some(DefinitionListener(Box::new(listener)));
     }
 
     /// The definition is that now.
     pub fn publish(&self, definition: DefinitionLog) {
         let mut state = self.lock();
-        if let Some(DefinitionListener(tell)) = &state.told {
-            tell(&definition);
+        if let Some(DefinitionListener(listener)) = &state.listener {
+            listener(&definition);
         }
         state.definition = Some(definition);
     }

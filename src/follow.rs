@@ -182,7 +182,7 @@ struct BoardPublisher {
     /// The greatest end of a window that has closed: the frontier has reached it.
     closed: EventTime,
     /// Whether something besides rows tells how far the job is.
-    told: bool,
+    has_progress: bool,
     /// Whether it was said that rows are too many for the history that is wanted.
     is_cut_said: bool,
 }
@@ -201,7 +201,7 @@ impl BoardPublisher {
             following,
             verbosity,
             closed: EventTime::MIN,
-            told: false,
+            has_progress: false,
             is_cut_said: false,
         }
     }
@@ -213,13 +213,13 @@ impl BoardPublisher {
             tracing::warn!(word = "warning", %place, foreign, "{place} holds something that is no row; it is left out");
         }
         if anew {
-            (self.closed, self.told) = (EventTime::MIN, false);
+            (self.closed, self.has_progress) = (EventTime::MIN, false);
         }
         let before = self.closed;
         for row in rows.iter().filter(|row| row.is_closed()) {
             self.closed = self.closed.max(EventTime::from_micros(row.end_ms.saturating_mul(1_000)));
         }
-        self.told |= progress.is_some();
+        self.has_progress |= progress.is_some();
         let progress = progress.or_else(|| {
             let news = ProgressNews {
                 known_from: Knowledge::Rows,
@@ -228,7 +228,7 @@ impl BoardPublisher {
                 over: false,
                 told_ms: now_ms(),
             };
-            (!self.told && self.closed > before).then_some(news)
+            (!self.has_progress && self.closed > before).then_some(news)
         });
         let state = match self.following.state {
             FollowState::Reading if !whole => FollowState::Reading,

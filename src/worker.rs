@@ -5,6 +5,7 @@
 //! differs between workers (who reads, who writes) is here; the dataflow is the same everywhere.
 
 mod changing;
+mod control;
 mod diagnosis;
 mod judging;
 mod no_rows;
@@ -12,7 +13,6 @@ mod partition;
 pub mod progress;
 mod reading;
 mod restoring;
-mod told;
 mod waiting;
 mod writing;
 
@@ -30,6 +30,7 @@ use crate::source::{PartitionFeed, TakenDelivery, WorkerFeeds};
 use crate::symbols::Symbols;
 use anyhow::Result;
 use changing::WorkerChanges;
+use control::ControlMessage;
 use crossrate_dataflows::market::event_time::EventTime;
 use partition::AssignedPartition;
 use progress::{Phase, ProgressLine};
@@ -44,7 +45,6 @@ use timely::dataflow::operators::ActivateCapability;
 use timely::dataflow::operators::core::unordered_input::UnorderedHandle;
 use timely::dataflow::operators::probe::Handle;
 use timely::worker::Worker;
-use told::ControlMessage;
 use writing::WritingSide;
 
 /// Longest sleep of an idle worker. Deliveries and peers wake it earlier.
@@ -165,10 +165,10 @@ impl JobWorker<'_> {
         let Some(spare) = &self.spare else { return Ok(()) };
         for feed in spare.mailboxes.iter().flat_map(Receiver::try_iter) {
             self.pool.join(&feed.feed);
-            let mut partition = AssignedPartition::new(feed, &self.config, spare.told.clone());
+            let mut partition = AssignedPartition::new(feed, &self.config, spare.control.clone());
             // A new partition takes all earlier changes before its first record.
             partition.taken = vec![i64::MIN; self.reading.symbols.changes()];
-            self.reading.adopt(&mut partition, *spare.told.time())?;
+            self.reading.adopt(&mut partition, *spare.control.time())?;
             self.owned.push(partition);
         }
         Ok(())
@@ -341,7 +341,7 @@ impl JobWorker<'_> {
     /// Sends the panes to which no partition of this worker, present or future, can add any more.
     fn hand_on(&mut self) {
         let open = self.owned.iter().filter(|p| !p.ended).map(|p| p.state.watermark());
-        let spare = self.spare.iter().map(|spare| *spare.told.time());
+        let spare = self.spare.iter().map(|spare| *spare.control.time());
         self.reading.hand_on(open.chain(spare).min().unwrap_or(EventTime::MAX));
     }
 
@@ -380,13 +380,13 @@ impl JobWorker<'_> {
 /// A capability for partitions that do not exist yet; it follows the frontier.
 struct DiscoveryCapability {
     mailboxes: Vec<Receiver<PartitionFeed>>,
-    told: ActivateCapability<EventTime>,
+    control: ActivateCapability<EventTime>,
 }
 
 impl DiscoveryCapability {
     fn follow(&mut self, least: EventTime) {
-        if least > *self.told.time() && least < EventTime::MAX {
-            self.told.downgrade(&least);
+        if least > *self.control.time() && least < EventTime::MAX {
+            self.control.downgrade(&least);
         }
     }
 }

@@ -78,8 +78,8 @@ fn rows(definition: &Arc<Definition>, trades: &[Traded]) -> Vec<PricedWindow> {
     timely::execute_directly(move |worker| {
         let job = worker.dataflow::<EventTime, _, _>(|scope| {
             let notes = Vec::<PartitionReport>::new().to_stream(scope).container::<Vec<_>>();
-            let told = ControlStreams::none(scope, notes);
-            job(scope, VecCollection::new(panes.to_stream(scope)), told, &definition, &resume)
+            let control = ControlStreams::none(scope, notes);
+            job(scope, VecCollection::new(panes.to_stream(scope)), control, &definition, &resume)
         });
         worker.step_while(|| !job.probe.done());
         let outbox = job.outbox.borrow();
@@ -318,13 +318,13 @@ fn a_choice_that_changes_one_path_costs_a_tenth_of_the_first_at_most() {
     let (steps, changes) = timely::execute_directly(move |worker| {
         let (mut panes, probe, changes) = worker.dataflow::<EventTime, _, _>(|scope| {
             let (panes, stream) = scope.new_unordered_input();
-            let told = ControlStreams::none(
+            let control = ControlStreams::none(
                 scope,
                 Vec::<PartitionReport>::new().to_stream(scope).container::<Vec<_>>(),
             );
             let resume = Arc::new(Resume::default());
             let (chosen, _) =
-                super::asset_paths(VecCollection::new(stream), told.changes, &definition, &resume);
+                super::asset_paths(VecCollection::new(stream), control.changes, &definition, &resume);
             let changes = Rc::new(RefCell::new(Vec::new()));
             let kept = Rc::clone(&changes);
             (

@@ -55,8 +55,8 @@ fn main() {
         worker.dataflow::<EventTime, _, _>(|scope| {
             let panes = VecCollection::new(panes().to_stream(scope));
             let withhold = Vec::<EventTime>::new().to_stream(scope).container::<Vec<_>>();
-            let told = (withhold, Vec::<DatedChange>::new().to_stream(scope).container::<Vec<_>>());
-            let (rows, _) = symbol_windows(panes, told, &definition, &Arc::new(Resume::default()));
+            let control = (withhold, Vec::<DatedChange>::new().to_stream(scope).container::<Vec<_>>());
+            let (rows, _) = symbol_windows(panes, control, &definition, &Arc::new(Resume::default()));
             ranges(rows).inspect(|(start_ms, symbol, range)| println!("{start_ms} {symbol} {range}"));
         });
     });

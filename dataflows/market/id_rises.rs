@@ -237,15 +237,15 @@ mod tests {
         ) {
             let mut kept = IdRises::default();
             let mut panes: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
-            let mut told: BTreeMap<u64, i128> = BTreeMap::new();
+            let mut changes: BTreeMap<u64, i128> = BTreeMap::new();
             let mut settled = 0;
             for (end, id, settle) in ids {
                 if end > settled {
                     panes.entry(end).or_default().push(id);
-                    kept.note(at(end), (id, id), |end, by| *told.entry(end.micros()).or_default() += by);
+                    kept.note(at(end), (id, id), |end, by| *changes.entry(end.micros()).or_default() += by);
                     let wanted: BTreeMap<_, _> = rises(&panes).into_iter().filter(|rise| rise.1 != 0).collect();
-                    told.retain(|_, by| *by != 0);
-                    prop_assert_eq!(&told, &wanted, "after {} in {}", id, end);
+                    changes.retain(|_, by| *by != 0);
+                    prop_assert_eq!(&changes, &wanted, "after {} in {}", id, end);
                 }
                 if settle == 0 {
                     settled = settled.max(end.saturating_sub(4));

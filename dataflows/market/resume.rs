@@ -181,8 +181,8 @@ mod tests {
             let job = worker.dataflow::<EventTime, _, _>(|scope| {
                 let notes = Vec::<PartitionReport>::new().to_stream(scope).container::<Vec<_>>();
                 let changes = changes.to_stream(scope).container::<Vec<_>>();
-                let told = ControlStreams { changes, ..ControlStreams::none(scope, notes) };
-                job(scope, VecCollection::new(panes.to_stream(scope)), told, &definition, &resume)
+                let control = ControlStreams { changes, ..ControlStreams::none(scope, notes) };
+                job(scope, VecCollection::new(panes.to_stream(scope)), control, &definition, &resume)
             });
             worker.step_while(|| !job.probe.done());
             let mut outbox = job.outbox.borrow_mut();

@@ -141,9 +141,9 @@ impl SymbolState {
         place: WindowPlace,
         window: &Window,
         end: EventTime,
-        asked: FiringKind,
+        kind: FiringKind,
     ) -> Option<WindowState> {
-        self.windows[usize::from(place)].slots.window(window, end, asked)
+        self.windows[usize::from(place)].slots.window(window, end, kind)
     }
 
     /// Adds trades to a pane: their sums and their candle, which may be that of older ones there too.
@@ -318,17 +318,17 @@ mod tests {
     #[derive(Debug, Clone)]
     enum Step {
         Add { time: u64, id: u64, price: i64, numbered: bool },
-        Look { place: u8, time: u64, asked: FiringKind },
+        Look { place: u8, time: u64, kind: FiringKind },
         Settle(u64),
     }
 
     fn step() -> impl Strategy<Value = Step> {
-        let asked = prop::sample::select(&[FiringKind::Final, FiringKind::Ending, FiringKind::Changed][..]);
+        let kind = prop::sample::select(&[FiringKind::Final, FiringKind::Ending, FiringKind::Changed][..]);
         let id = prop_oneof![20 => 0u64..400, 6 => 1_000u64..3_000, 1 => Just(i64::MAX as u64)];
         prop_oneof![
             4 => (0u64..300, id, 1i64..9, prop::bool::weighted(0.8))
                 .prop_map(|(time, id, price, numbered)| Step::Add { time, id, price, numbered }),
-            4 => (0u8..8, 0u64..310, asked).prop_map(|(place, time, asked)| Step::Look { place, time, asked }),
+            4 => (0u8..8, 0u64..310, kind).prop_map(|(place, time, kind)| Step::Look { place, time, kind }),
             1 => (1u64..200).prop_map(Step::Settle),
         ]
     }
@@ -444,7 +444,7 @@ mod tests {
                             prop_assert!(state == was || end <= settled || is_told, "{:?} {end:?} has changed", windows.at(place));
                         }
                     }
-                    Step::Look { place, time, asked } => {
+                    Step::Look { place, time, kind } => {
                         let place = place % windows.count();
                         let window = windows.at(place);
                         let end = window.next_end(EventTime::from_micros(time));
@@ -457,7 +457,7 @@ mod tests {
                         }
                         if has_row(end) {
                             let state = expected(&trades, &windows, window.start_of(end), end);
-                            prop_assert_eq!(symbol.window(place, window, end, asked), state, "{:?} at {:?}", window, end);
+                            prop_assert_eq!(symbol.window(place, window, end, kind), state, "{:?} at {:?}", window, end);
                         }
                         let mut next = end;
                         while !has_row(next) && next.micros() < 1_000 {

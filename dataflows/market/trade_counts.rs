@@ -175,9 +175,9 @@ mod tests {
                 if trades.last().is_some_and(|(last, _)| *last >= pane_end) {
                     continue;
                 }
-                let begun = counts.add(pane_end, n, &steps);
+                let first = counts.add(pane_end, n, &steps);
                 trades.push((pane_end, n));
-                let (step, of_step) = counts.of_step(begun.unwrap_or_else(|| steps.cell(pane_end)), &steps);
+                let (step, of_step) = counts.of_step(first.unwrap_or_else(|| steps.cell(pane_end)), &steps);
                 kept.insert(step, of_step);
                 let now = pane_end.plus(grace);
                 for moment in (now.micros()..now.micros() + 50).map(at) {

@@ -86,7 +86,7 @@ pub(crate) struct WindowLooks {
     /// Of which windows each has rows.
     lives: Vec<Life>,
     /// What each symbol has told of its windows.
-    given: Vec<Box<[ReportedWindows]>>,
+    reported: Vec<Box<[ReportedWindows]>>,
     /// The slots of the pane that came last.
     slots: PaneSlots,
     /// The windows with trades that become final: of each symbol and definition, by [`WindowLooks::line`].
@@ -107,7 +107,7 @@ pub(crate) struct WindowLooks {
 #[derive(Default)]
 struct ReportedWindows {
     /// What crosses have been told, by window end.
-    told: BTreeMap<EventTime, LegState>,
+    legs: BTreeMap<EventTime, LegState>,
     /// The latest final window with trades; only where it may stand in.
     latest: Option<Box<(EventTime, LegState)>>,
     emitted: BTreeMap<EventTime, EmittedValues<WindowState>>,
@@ -139,7 +139,7 @@ impl WindowLooks {
             pending: BTreeMap::new(),
             numbers: HashMap::default(),
             symbols: Vec::new(),
-            given: Vec::new(),
+            reported: Vec::new(),
             settling: Agenda::default(),
             ending: Agenda::default(),
             basing: Agenda::default(),
@@ -160,8 +160,8 @@ impl WindowLooks {
         self.symbols.push(SymbolState::new(name, is_leg, &self.looks, &self.resume));
         self.lives.push(self.changing.life_of(name));
         let stood_in = |window| self.stood_in(name, window).map(Box::new);
-        let given = |window| ReportedWindows { latest: stood_in(window), ..ReportedWindows::default() };
-        self.given.push(self.looks.windows.each().iter().map(given).collect());
+        let reported = |window| ReportedWindows { latest: stood_in(window), ..ReportedWindows::default() };
+        self.reported.push(self.looks.windows.each().iter().map(reported).collect());
         self.numbers.insert(name.clone(), self.symbols.len() - 1);
         self.symbols.len() - 1
     }
@@ -183,7 +183,7 @@ impl WindowLooks {
         (line / definitions, (line % definitions) as WindowPlace)
     }
 
-    fn apply(&mut self, trades: &PaneTrades, look: EventTime, give: EmitLook<'_>) {
+    fn apply(&mut self, trades: &PaneTrades, look: EventTime, emit: EmitLook<'_>) {
         let number = trades.symbol;
         self.slots.turn_to(trades.end, &self.looks.windows);
         let state = &mut self.symbols[number];
@@ -192,7 +192,7 @@ impl WindowLooks {
         }
         state.add(&self.slots, &trades.moments, &trades.candle, &self.looks);
         state.settle_ids(look.minus(self.looks.grace + 1));
-        self.keep_ids(number, give);
+        self.keep_ids(number, emit);
         if let Some(moment) = self.slots.kept_at(trades.end.max(self.kept_from)) {
             self.basing.add(number, moment);
         }
@@ -221,65 +221,65 @@ impl WindowLooks {
     }
 
     /// The look at one window of one symbol: tells crosses and emits a row, where there is news.
-    fn look_at(&mut self, line: usize, firing: (EventTime, FiringKind), look: EventTime, give: EmitLook<'_>) {
+    fn look_at(&mut self, line: usize, firing: (EventTime, FiringKind), look: EventTime, emit: EmitLook<'_>) {
         count(1);
         let (number, place) = self.of_line(line);
-        let Some(state) = self.tell(line, firing, look, give) else { return };
+        let Some(state) = self.report_leg(line, firing, look, emit) else { return };
         let (end, _) = firing;
         let (symbol, window) = (&self.symbols[number], self.looks.windows.at(place));
-        let given = &mut self.given[number][usize::from(place)];
+        let reported = &mut self.reported[number][usize::from(place)];
         // With `carry` any symbol may become a leg; the latest sums of one that grows are there.
         let stands_in = self.carries || symbol.is_leg && window.grows();
         if look == self.looks.final_at(end) && stands_in && look > self.known_to {
             let (leg, latest) = ((symbol.name.clone(), window.name_owned()), LegState::of(&state));
-            given.latest = self.carries.then(|| Box::new((end, latest)));
+            reported.latest = self.carries.then(|| Box::new((end, latest)));
             let carried = LastingChange::Carried(leg, end, Box::new(latest));
-            give(look.minus(1), LookOutput::Emission(Emission::Lasting(look, carried)));
+            emit(look.minus(1), LookOutput::Emission(Emission::Lasting(look, carried)));
         }
         if look == self.looks.final_at(end) && self.tells_all && look > self.resume.at {
             let of = (symbol.name.clone(), window.name_owned());
             let held = LastingChange::Held(of, end, Box::new(LegState::of(&state)));
-            give(look.minus(1), LookOutput::Emission(Emission::Lasting(look, held)));
+            emit(look.minus(1), LookOutput::Emission(Emission::Lasting(look, held)));
         }
-        let emitted = &mut given.emitted;
+        let emitted = &mut reported.emitted;
         if self.definition.makes(RowKind::Symbol)
             && let Some(stage) = stage_of(emitted, end, look, &state, &self.looks, PartialEq::eq)
             && look > self.resume.at
         {
             let occasion = Occasion { look, window, place, end, stage };
             let row = symbol_row(&name_of(&symbol.name), &state, self.definition.decimals(), occasion);
-            give(look.minus(1), LookOutput::Emission(Emission::Row(row)));
+            emit(look.minus(1), LookOutput::Emission(Emission::Row(row)));
         }
     }
 
     /// Tells crosses what a leg's window is now. Gives the window, where it has trades and is not withheld.
-    fn tell(
+    fn report_leg(
         &mut self,
         line: usize,
         (end, asked): (EventTime, FiringKind),
         look: EventTime,
-        give: EmitLook<'_>,
+        emit: EmitLook<'_>,
     ) -> Option<WindowState> {
         let (number, place) = self.of_line(line);
         self.await_drop(number, end, look);
         let is_final = look == self.looks.final_at(end);
         let window = self.looks.windows.at(place);
-        let given = &mut self.given[number][usize::from(place)];
+        let reported = &mut self.reported[number][usize::from(place)];
         let symbol = &mut self.symbols[number];
         let state = symbol.window(place, window, end, asked);
-        let mut give_leg = |leg: LegState, date: EventTime, diff: isize| {
-            give(date, LookOutput::Leg(Box::new(((symbol.name.clone(), ((place, end), leg)), date, diff))));
+        let mut emit_leg = |leg: LegState, date: EventTime, diff: isize| {
+            emit(date, LookOutput::Leg(Box::new(((symbol.name.clone(), ((place, end), leg)), date, diff))));
         };
         let lives = self.lives[number].gives(window, end, look);
         if !lives || window.start_of(end) < self.withhold_before {
             // Crosses may have been told while it was not known yet that trades are missing.
-            if let Some(leg) = given.told.remove(&end) {
-                give_leg(leg, look.minus(1), -1);
+            if let Some(leg) = reported.legs.remove(&end) {
+                emit_leg(leg, look.minus(1), -1);
             }
             if is_final {
-                given.emitted.remove(&end);
+                reported.emitted.remove(&end);
                 if lives && state.is_some() && look > self.resume.at {
-                    give(look.minus(1), LookOutput::Emission(Emission::Withheld));
+                    emit(look.minus(1), LookOutput::Emission(Emission::Withheld));
                 }
             }
             return None;
@@ -289,37 +289,37 @@ impl WindowLooks {
             return Some(state);
         }
         let leg = LegState::of(&state);
-        let told = if is_final { given.told.remove(&end) } else { given.told.insert(end, leg) };
-        if told != Some(leg) {
-            told.into_iter().for_each(|told| give_leg(told, look.minus(1), -1));
-            give_leg(leg, look.minus(1), 1);
+        let before = if is_final { reported.legs.remove(&end) } else { reported.legs.insert(end, leg) };
+        if before != Some(leg) {
+            before.into_iter().for_each(|before| emit_leg(before, look.minus(1), -1));
+            emit_leg(leg, look.minus(1), 1);
         }
         if is_final {
             // Taken off once it is final, at the first time that no look at this window sees.
-            give_leg(leg, look, -1);
+            emit_leg(leg, look, -1);
         }
         Some(state)
     }
 
     /// The looks at the windows that end then and become final.
-    fn settle(&mut self, end: EventTime, look: EventTime, give: EmitLook<'_>) {
+    fn settle(&mut self, end: EventTime, look: EventTime, emit: EmitLook<'_>) {
         let lines = self.settling.take(end);
         for (at, &line) in lines.iter().enumerate() {
             self.prefetch(|ahead| lines.get(at + ahead).map(|line| self.of_line(*line).0));
-            self.look_at(line, (end, FiringKind::Final), look, give);
+            self.look_at(line, (end, FiringKind::Final), look, emit);
             let (number, place) = self.of_line(line);
             let (symbol, window) = (&mut self.symbols[number], self.looks.windows.at(place));
             symbol.settle(place, window, end);
             let next = symbol.slots(place).first_end_from(window, end.plus(1));
             self.settling.set(line, next);
-            self.keep_ids(number, give);
+            self.keep_ids(number, emit);
         }
     }
 
     /// The looks at the windows that end now.
-    fn end(&mut self, look: EventTime, give: EmitLook<'_>) {
+    fn end(&mut self, look: EventTime, emit: EmitLook<'_>) {
         for line in self.ending.take(look) {
-            self.look_at(line, (look, FiringKind::Ending), look, give);
+            self.look_at(line, (look, FiringKind::Ending), look, emit);
             let (number, place) = self.of_line(line);
             let window = self.looks.windows.at(place);
             self.ending.set(line, self.symbols[number].slots(place).first_end_from(window, look.plus(1)));
@@ -365,26 +365,26 @@ impl LookLogic for WindowLooks {
         due.into_iter().flatten().min()
     }
 
-    fn look(&mut self, look: EventTime, give: &mut dyn FnMut(EventTime, LookOutput)) {
+    fn look(&mut self, look: EventTime, emit: &mut dyn FnMut(EventTime, LookOutput)) {
         while let Some(entry) = self.pending.first_entry().filter(|e| *e.key() < look) {
             let trades = entry.remove();
             for (at, of_pane) in trades.iter().enumerate() {
                 self.prefetch(|ahead| trades.get(at + ahead).map(|trades| trades.symbol));
-                self.apply(of_pane, look, give);
+                self.apply(of_pane, look, emit);
             }
             if self.looks.changes {
-                trades.iter().for_each(|trades| self.tell_latest(trades.symbol, look, give));
+                trades.iter().for_each(|trades| self.report_latest(trades.symbol, look, emit));
             }
         }
         while let Some(end) = self.settling.first().filter(|end| self.looks.final_at(*end) <= look) {
-            self.settle(end, look, give);
+            self.settle(end, look, emit);
         }
         while let Some(until) = self.basing.first().filter(|until| self.looks.kept_at(*until) <= look) {
-            self.keep(until, look, give);
+            self.keep(until, look, emit);
         }
-        self.leave_alone(look, give);
-        self.end(look, give);
-        self.turn(look, give);
+        self.leave_alone(look, emit);
+        self.end(look, emit);
+        self.turn(look, emit);
         self.tick_due = None;
         if self.touched.is_empty() {
             return;
@@ -394,7 +394,7 @@ impl LookLogic for WindowLooks {
             return;
         }
         for number in std::mem::take(&mut self.touched) {
-            self.tick(number, look, give);
+            self.tick(number, look, emit);
         }
     }
 }

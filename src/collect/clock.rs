@@ -69,7 +69,7 @@ impl ExchangeClock {
 
     /// The exchange was asked for its time at one moment and the answer has arrived now. It settles every
     /// doubt.
-    pub fn told(&mut self, time: EventTime, asked: Moment, now: Moment) {
+    pub fn note_time(&mut self, time: EventTime, asked: Moment, now: Moment) {
         self.doubtful = false;
         // What is known may be ahead of the answer by its way here, but by no more.
         let highest = time.plus(now.since(asked) * 1_000 + LEAP);
@@ -114,15 +114,15 @@ mod tests {
     #[test]
     fn a_stamp_from_far_ahead_is_not_believed_until_the_exchange_says_so() {
         let mut clock = ExchangeClock::default();
-        clock.told(T, ms(0), ms(50));
+        clock.note_time(T, ms(0), ms(50));
         assert!(!clock.wants_asking(ms(60), 1_000));
         clock.stamped(T.plus(60_000_000), ms(60));
         assert!(clock.wants_asking(ms(60), 1_000));
         assert_eq!(clock.at(ms(60)), Some(T.plus(9_990)));
-        clock.told(T.plus(60_000_000), ms(70), ms(90));
+        clock.note_time(T.plus(60_000_000), ms(70), ms(90));
         assert_eq!(clock.at(ms(90)), Some(T.plus(60_000_000)));
         // And it is set back when the exchange says so.
-        clock.told(T, ms(100), ms(120));
+        clock.note_time(T, ms(100), ms(120));
         assert_eq!(clock.at(ms(120)), Some(T));
         assert!(clock.wants_asking(ms(1_120), 1_000));
     }

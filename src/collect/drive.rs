@@ -76,7 +76,7 @@ struct IoHandles<'a> {
 pub(super) async fn collect(
     config: &ProduceConfig,
     prepared: CollectorSetup,
-    begun: Instant,
+    started: Instant,
     mut interrupts: Interrupts,
 ) -> Result<(CollectorCounts, u64)> {
     let CollectorSetup { log, info, symbols } = prepared;
@@ -89,9 +89,9 @@ pub(super) async fn collect(
         rest::start(&Rest::new(&config.rest), &names, &answers).context("cannot start a thread")?;
     let (reports, mut reported) = channel(FRAMES);
     let mut handles = IoHandles { config, links: HashMap::new(), reports, requests, pending: Vec::new() };
-    session.told_time(info.time, Moment::default(), now(begun));
+    session.note_time(info.time, Moment::default(), now(started));
     let ran =
-        run(&mut session, &mut handles, &publisher, &mut reported, &mut answered, &mut interrupts, begun)
+        run(&mut session, &mut handles, &publisher, &mut reported, &mut answered, &mut interrupts, started)
             .await;
     let mut last = std::mem::take(&mut handles.pending);
     drop(handles);
@@ -158,8 +158,8 @@ fn session(
     Ok(CollectorSession::new(rules, shards, partitions))
 }
 
-fn now(begun: Instant) -> Moment {
-    Moment::from_millis(begun.elapsed().as_millis() as u64)
+fn now(started: Instant) -> Moment {
+    Moment::from_millis(started.elapsed().as_millis() as u64)
 }
 
 /// How the collecting ended.
@@ -181,13 +181,13 @@ async fn run(
     reported: &mut Receiver<(LinkKey, LinkReport)>,
     answered: &mut UnboundedReceiver<NumberedAnswer>,
     interrupts: &mut Interrupts,
-    begun: Instant,
+    started: Instant,
 ) -> CollectorEnd {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut frames = Vec::with_capacity(AT_ONCE);
     let mut stopping: Option<Instant> = None;
-    let mut told = Instant::now();
+    let mut reported_at = Instant::now();
     loop {
         if let Some(since) = stopping {
             let is_through = session.is_through() && handles.pending.is_empty();
@@ -209,19 +209,19 @@ async fn run(
                 Err(_) => return CollectorEnd::Closed,
             },
             _ = ticks.tick() => {
-                session.tick(now(begun));
-                if handles.config.verbosity >= Verbosity::Verbose && told.elapsed() >= PROGRESS {
-                    told = Instant::now();
+                session.tick(now(started));
+                if handles.config.verbosity >= Verbosity::Verbose && reported_at.elapsed() >= PROGRESS {
+                    reported_at = Instant::now();
                     tracing::debug!("{}", session.counts());
                 }
             }
             Some(replied) = answered.recv() => {
-                session.answered(replied.number, replied.answer, replied.used, now(begun));
+                session.answered(replied.number, replied.answer, replied.used, now(started));
             }
             // What still comes from connections that are being closed is not collected any more.
             _ = reported.recv_many(&mut frames, AT_ONCE), if room && stopping.is_none() => {
                 for (link, report) in frames.drain(..) {
-                    hear(session, link, report, now(begun));
+                    hear(session, link, report, now(started));
                 }
             }
         }

@@ -57,18 +57,18 @@ pub(super) struct RecordPublisher {
 
 impl RecordLog {
     /// Opens what the configuration names. The moments of records count from `begun`.
-    pub(super) fn open(config: &ProduceConfig, begun: SystemTime) -> Result<RecordLog> {
+    pub(super) fn open(config: &ProduceConfig, started: SystemTime) -> Result<RecordLog> {
         match &config.to {
             ProduceTarget::Kafka(topic) => TopicWriter::open(&config.kafka, topic, config.verbosity),
             ProduceTarget::File(path) => {
-                let lines = LinesWriter::file(path, config.capture.then_some(begun))?;
+                let lines = LinesWriter::file(path, config.capture.then_some(started))?;
                 Ok(RecordLog { out: RecordOutput::Lines(lines), partitions: 1 })
             }
             ProduceTarget::Stdout => {
                 let lines = LinesWriter::new(
                     "standard output".into(),
                     LinesTarget::Stdout(io::stdout()),
-                    config.capture.then_some(begun),
+                    config.capture.then_some(started),
                 );
                 Ok(RecordLog { out: RecordOutput::Lines(lines), partitions: 1 })
             }
@@ -241,7 +241,7 @@ struct LinesWriter {
     target: LinesTarget,
     buffer: Vec<u8>,
     /// Where each line begins with the time of its receipt: what moments count from, in nanoseconds.
-    begun: Option<u128>,
+    started: Option<u128>,
     written: u64,
 }
 
@@ -255,13 +255,13 @@ enum LinesTarget {
 const ENOUGH: usize = 1 << 18;
 
 impl LinesWriter {
-    fn new(name: String, target: LinesTarget, begun: Option<SystemTime>) -> Self {
+    fn new(name: String, target: LinesTarget, started: Option<SystemTime>) -> Self {
         let nanos = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-        LinesWriter { name, target, buffer: Vec::new(), begun: begun.map(nanos), written: 0 }
+        LinesWriter { name, target, buffer: Vec::new(), started: started.map(nanos), written: 0 }
     }
 
     /// Appends to a file. A line that an earlier end has torn is ended, so that it spoils no other.
-    fn file(path: &Path, begun: Option<SystemTime>) -> Result<Self> {
+    fn file(path: &Path, started: Option<SystemTime>) -> Result<Self> {
         let name = path.display().to_string();
         let open = || -> io::Result<(File, bool)> {
             let mut file = File::options().create(true).append(true).read(true).open(path);
@@ -283,7 +283,7 @@ impl LinesWriter {
                 .hint("name a file in a directory that exists and that you may write to")
                 .because(error)
         })?;
-        let mut lines = LinesWriter::new(name, LinesTarget::File(file), begun);
+        let mut lines = LinesWriter::new(name, LinesTarget::File(file), started);
         if torn {
             lines.buffer.push(b'\n');
         }
@@ -305,8 +305,8 @@ impl LinesWriter {
     }
 
     fn write(&mut self, record: &CollectedRecord) {
-        if let Some(begun) = self.begun {
-            let at = |moment: Moment| begun + u128::from(moment.millis()) * 1_000_000;
+        if let Some(started) = self.started {
+            let at = |moment: Moment| started + u128::from(moment.millis()) * 1_000_000;
             self.buffer.extend_from_slice(format!("{} ", at(record.received)).as_bytes());
         }
         self.buffer.extend_from_slice(&record.value);

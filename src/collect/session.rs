@@ -108,7 +108,7 @@ struct CollectedSymbol {
     /// The greatest event time seen.
     newest: EventTime,
     /// When a trade newer than those before it came last.
-    heard: Moment,
+    last_trade: Moment,
     /// None has come since its shard's outage: what is found missing next was missed then.
     in_doubt: bool,
 }
@@ -144,7 +144,7 @@ pub struct CollectorSession {
     attempts: Attempts,
     jitter: Jitter,
     quota: Quota,
-    asked: BTreeMap<u64, (Moment, QuestionPurpose)>,
+    open_questions: BTreeMap<u64, (Moment, QuestionPurpose)>,
     questions: u64,
     counts: CollectorCounts,
     outputs: Vec<SessionAction>,
@@ -163,7 +163,7 @@ impl CollectorSession {
             shard,
             ids: Ids::default(),
             newest: EventTime::MIN,
-            heard: Moment::default(),
+            last_trade: Moment::default(),
             in_doubt: false,
         };
         let symbols: Vec<CollectedSymbol> = shards
@@ -189,7 +189,7 @@ impl CollectorSession {
             attempts: Attempts::new(rules.limits.attempts, rules.limits.attempts_within),
             jitter,
             quota: Quota::new(rules.limits.weight),
-            asked: BTreeMap::new(),
+            open_questions: BTreeMap::new(),
             questions: 0,
             counts: CollectorCounts::default(),
             outputs: Vec::new(),
@@ -225,8 +225,8 @@ impl CollectorSession {
     }
 
     /// The exchange's time is known from elsewhere.
-    pub fn told_time(&mut self, time: EventTime, asked: Moment, now: Moment) {
-        self.clock.told(time, asked, now);
+    pub fn note_time(&mut self, time: EventTime, asked_at: Moment, now: Moment) {
+        self.clock.note_time(time, asked_at, now);
     }
 
     /// A connection is open.
@@ -251,7 +251,7 @@ impl CollectorSession {
 
     /// The exchange sent a ping, which is answered elsewhere.
     pub fn pinged(&mut self, link: LinkKey, now: Moment) {
-        self.shards[link.shard].heard(link, now, None);
+        self.shards[link.shard].note_message(link, now, None);
     }
 
     /// The exchange answered our ping of that number.
@@ -281,12 +281,12 @@ impl CollectorSession {
                 self.outputs.push(SessionAction::Tell(CollectorNote::Bad { why }));
             }
         }
-        self.shards[link.shard].heard(link, now, proof);
+        self.shards[link.shard].note_message(link, now, proof);
     }
 
     /// An answer came, and what the exchange says it has counted in this minute.
     pub fn answered(&mut self, question: u64, answer: ExchangeAnswer, used: Option<u64>, now: Moment) {
-        let Some((asked, purpose)) = self.asked.remove(&question) else { return };
+        let Some((asked_at, purpose)) = self.open_questions.remove(&question) else { return };
         self.quota.answered(&answer, used, now);
         match &answer {
             ExchangeAnswer::Limited { banned, .. } => {
@@ -300,9 +300,9 @@ impl CollectorSession {
             _ => {}
         }
         match (purpose, answer) {
-            (QuestionPurpose::Time, ExchangeAnswer::Time(time)) => self.clock.told(time, asked, now),
+            (QuestionPurpose::Time, ExchangeAnswer::Time(time)) => self.clock.note_time(time, asked_at, now),
             (QuestionPurpose::Time, _) => {}
-            (QuestionPurpose::Audit(shard), answer) => self.audited(shard, asked, answer, now),
+            (QuestionPurpose::Audit(shard), answer) => self.audited(shard, asked_at, answer, now),
             (QuestionPurpose::Gap(gap, question), answer) => self.searched(gap, &question, answer, now),
         }
     }
@@ -392,7 +392,7 @@ impl CollectorSession {
             }
         };
         for symbol in self.symbols.iter_mut().filter(|symbol| symbol.shard == shard) {
-            symbol.in_doubt |= symbol.heard <= since;
+            symbol.in_doubt |= symbol.last_trade <= since;
         }
         let millis = self.rules.fill_hold;
         for partition in self.partitions.iter_mut().filter(|partition| partition.shards.contains(&shard)) {
@@ -412,7 +412,7 @@ impl CollectorSession {
         let restarted = trade.time > symbol.newest
             && match arrival {
                 IdArrival::Duplicate => true,
-                IdArrival::Found(MissingCause::Before) => symbol.heard > Moment::default(),
+                IdArrival::Found(MissingCause::Before) => symbol.last_trade > Moment::default(),
                 _ => false,
             };
         if arrival == IdArrival::Duplicate && !restarted {
@@ -438,7 +438,7 @@ impl CollectorSession {
             received: now,
         };
         if matches!(arrival, IdArrival::Next | IdArrival::Jump { .. }) {
-            symbol.heard = now;
+            symbol.last_trade = now;
             symbol.in_doubt &= arrival != IdArrival::Next;
         }
         match arrival {

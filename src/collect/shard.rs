@@ -129,7 +129,7 @@ struct ShardLink {
     /// Since when it is open.
     open: Option<Moment>,
     /// When something came last.
-    heard: Moment,
+    last_message: Moment,
     renew: Moment,
     proven: Option<EventTime>,
     /// When the latest answered ping was sent.
@@ -141,7 +141,7 @@ struct ShardLink {
 
 impl ShardLink {
     fn silent(&self, now: Moment, patience: &LinkTimeouts) -> bool {
-        self.open.is_some() && now.since(self.heard) >= patience.stall
+        self.open.is_some() && now.since(self.last_message) >= patience.stall
     }
 }
 
@@ -184,7 +184,7 @@ impl Shard {
         let primary = self.primary.as_ref().is_some_and(|link| link.key == key);
         let link = self.link(key)?;
         link.open = Some(around.now);
-        link.heard = around.now;
+        link.last_message = around.now;
         link.renew = around.now.plus(around.patience.renew);
         // Who replaces a silent connection does so before its first trade comes.
         if primary { Some(Coverage::Anew(around.now)) } else { self.hand_over(around) }
@@ -218,9 +218,9 @@ impl Shard {
     }
 
     /// Something came.
-    pub(super) fn heard(&mut self, key: LinkKey, now: Moment, proof: Option<EventTime>) {
+    pub(super) fn note_message(&mut self, key: LinkKey, now: Moment, proof: Option<EventTime>) {
         if let Some(link) = self.link(key) {
-            link.heard = now;
+            link.last_message = now;
             link.proven = link.proven.max(proof);
         }
     }
@@ -228,7 +228,7 @@ impl Shard {
     /// A ping was answered.
     pub(super) fn answered(&mut self, key: LinkKey, ping: u64, now: Moment, clock: &ExchangeClock) {
         let Some(link) = self.link(key) else { return };
-        link.heard = now;
+        link.last_message = now;
         // An answer to none of ours proves nothing.
         let Some(sent) = link.pings.iter().find(|(number, _)| *number == ping).map(|(_, sent)| *sent) else {
             return;
@@ -301,7 +301,7 @@ impl Shard {
         let link = ShardLink {
             key,
             open: None,
-            heard: now,
+            last_message: now,
             renew: now,
             proven: None,
             confirmed: None,

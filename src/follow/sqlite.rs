@@ -220,12 +220,12 @@ pub(super) struct CheckpointBeside {
     job: String,
     looked: Option<Instant>,
     /// The frontier and the records read that were told last.
-    told: Option<(Option<EventTime>, u64)>,
+    latest: Option<(Option<EventTime>, u64)>,
 }
 
 impl CheckpointBeside {
     pub(super) fn new(path: &Path, job: &str) -> CheckpointBeside {
-        CheckpointBeside { path: path.to_owned(), job: job.to_owned(), looked: None, told: None }
+        CheckpointBeside { path: path.to_owned(), job: job.to_owned(), looked: None, latest: None }
     }
 
     /// How far the job is and what it computes, where that is news. A file without a checkpoint is no fault:
@@ -238,7 +238,7 @@ impl CheckpointBeside {
         let entries = connect(&self.path).and_then(|connection| entries(&connection, &self.job)).ok()?;
         let news = CheckpointProgress::of(&entries).ok()??.progress(now_ms());
         let read = news.partitions.values().map(|partition| partition.counts.read()).sum();
-        let told = self.told.replace((news.frontier, read));
-        (told != self.told || grown).then(|| (news, definition(&entries)))
+        let latest = self.latest.replace((news.frontier, read));
+        (latest != self.latest || grown).then(|| (news, definition(&entries)))
     }
 }

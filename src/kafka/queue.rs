@@ -46,7 +46,7 @@ pub struct Queue {
     /// What was taken and not given out yet.
     taken: VecDeque<Native>,
     /// What was given out last.
-    given: Option<Native>,
+    current: Option<Native>,
     /// Where the log ended when that was said last.
     end: i64,
     /// Where a batch is put.
@@ -96,7 +96,7 @@ impl Queue {
         let queue = unsafe { native::rd_kafka_queue_get_partition(handle, topic.as_ptr(), partition) };
         let reference = QueueReference(NonNull::new(queue)?);
         let (taken, places) = (VecDeque::with_capacity(BATCH), vec![null_mut(); BATCH]);
-        Some(Queue { taken, given: None, end: 0, places, reference, split })
+        Some(Queue { taken, current: None, end: 0, places, reference, split })
     }
 
     /// Calls this, on a thread of librdkafka's, when there is something where there was nothing.
@@ -117,7 +117,7 @@ impl Queue {
             self.take();
         }
         let next = self.taken.pop_front()?;
-        let message = self.given.insert(next).0;
+        let message = self.current.insert(next).0;
         // SAFETY: the message is in `given`, where it stays until this is called again, and nobody writes to
         // it.
         let event = unsafe { read(message) };

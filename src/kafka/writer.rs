@@ -124,19 +124,24 @@ pub struct WaitNotice<'a> {
     kafka: &'a KafkaClient,
     listener: &'a ErrorListener,
     since: Instant,
-    told: bool,
+    is_reported: bool,
 }
 
 impl<'a> WaitNotice<'a> {
     /// Begins now.
     pub fn new(kafka: &'a KafkaClient, listener: &'a ErrorListener) -> Self {
-        WaitNotice { kafka, listener, since: Instant::now(), told: listener.verbosity() < Verbosity::Normal }
+        WaitNotice {
+            kafka,
+            listener,
+            since: Instant::now(),
+            is_reported: listener.verbosity() < Verbosity::Normal,
+        }
     }
 
     /// It still lasts.
     pub fn look(&mut self) {
-        if !self.told && self.since.elapsed() >= TELL_AFTER {
-            self.told = true;
+        if !self.is_reported && self.since.elapsed() >= TELL_AFTER {
+            self.is_reported = true;
             let brokers = &self.kafka.brokers;
             let reason = self.listener.reason().unwrap_or_else(|| "no reason was given".into());
             tracing::warn!(

@@ -26,7 +26,7 @@ pub struct PartitionChanges {
     span: u64,
     /// Panes that were handed over and that windows still need: the dates of their entries, and their
     /// greatest ids.
-    kept: BTreeMap<EventTime, PaneNotes>,
+    notes: BTreeMap<EventTime, PaneNotes>,
     symbols: SymbolBlocks,
     /// Rows until then are out.
     committed: EventTime,
@@ -60,7 +60,7 @@ impl PartitionChanges {
             partition,
             windows: definition.windows.clone(),
             span: definition.grace + Looks::of(definition).hindsight(),
-            kept: BTreeMap::new(),
+            notes: BTreeMap::new(),
             symbols: SymbolBlocks::default(),
             committed: EventTime::MIN,
             kept_from: EventTime::MIN,
@@ -94,11 +94,11 @@ impl PartitionChanges {
     /// What an earlier run had handed over: it is in the ledger, and stays there until windows need it no
     /// more.
     pub fn keep_known(&mut self, update: &PaneUpdate) {
-        let kept = self.kept.entry(update.pane_end).or_default();
-        if !kept.dates.contains(&update.date) {
-            kept.dates.push(update.date);
+        let notes = self.notes.entry(update.pane_end).or_default();
+        if !notes.dates.contains(&update.date) {
+            notes.dates.push(update.date);
         }
-        note(&mut kept.greatest_ids, update);
+        note(&mut notes.greatest_ids, update);
     }
 
     /// What an earlier run had handed over, and this one will once more: until then it is not.
@@ -113,9 +113,9 @@ impl PartitionChanges {
             let same = |u: &PaneUpdate| (u.pane_end, u.date) == (first.pane_end, first.date);
             let length = rest.iter().take_while(|u| same(u)).count();
             let (group, others) = rest.split_at(length);
-            let kept = self.kept.entry(first.pane_end).or_default();
-            kept.dates.push(first.date);
-            group.iter().for_each(|update| note(&mut kept.greatest_ids, update));
+            let notes = self.notes.entry(first.pane_end).or_default();
+            notes.dates.push(first.date);
+            group.iter().for_each(|update| note(&mut notes.greatest_ids, update));
             let entries: Vec<PaneEntry> = group
                 .iter()
                 .map(|u| PaneEntry {
@@ -146,12 +146,12 @@ impl PartitionChanges {
         self.committed = self.committed.max(committed);
         let is_needed =
             |end: EventTime| self.windows.pane_needed_until(end, self.kept_from).plus(self.span) > committed;
-        while let Some(entry) = self.kept.first_entry().filter(|e| !is_needed(*e.key())) {
-            let (end, kept) = entry.remove_entry();
-            for date in kept.dates {
+        while let Some(entry) = self.notes.first_entry().filter(|e| !is_needed(*e.key())) {
+            let (end, notes) = entry.remove_entry();
+            for date in notes.dates {
                 self.changes.push((EntryKey::Pane(self.partition, end, date).into(), None));
             }
-            for (symbol, id) in kept.greatest_ids {
+            for (symbol, id) in notes.greatest_ids {
                 self.symbols.note(symbol, id);
             }
         }

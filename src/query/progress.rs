@@ -20,8 +20,8 @@ const ROWS: u64 = 1_024;
 #[derive(Debug)]
 pub(super) struct LoadProgress {
     is_shown: bool,
-    begun: Instant,
-    told: Option<Instant>,
+    started: Instant,
+    shown_at: Option<Instant>,
     /// Bytes of all files, where that is known.
     total: Option<u64>,
     /// Bytes of the files before this one.
@@ -33,7 +33,7 @@ impl LoadProgress {
     /// Of so many bytes.
     pub(super) fn new(total: Option<u64>) -> LoadProgress {
         let is_shown = logging::is_watched();
-        LoadProgress { is_shown, begun: Instant::now(), told: None, total, before: 0, rows: 0 }
+        LoadProgress { is_shown, started: Instant::now(), shown_at: None, total, before: 0, rows: 0 }
     }
 
     /// A row more, `bytes` into this file.
@@ -41,10 +41,11 @@ impl LoadProgress {
         self.rows += 1;
         if self.is_shown && self.rows.is_multiple_of(ROWS) {
             let now = Instant::now();
-            let is_time = self.told.map_or(now - self.begun >= SOON, |told| now - told >= EVERY);
+            let is_time =
+                self.shown_at.map_or(now - self.started >= SOON, |shown_at| now - shown_at >= EVERY);
             if is_time {
-                self.told = Some(now);
-                logging::status(Some(self.text(bytes, now - self.begun)));
+                self.shown_at = Some(now);
+                logging::status(Some(self.text(bytes, now - self.started)));
             }
         }
     }
@@ -101,9 +102,9 @@ impl<'r> AnswerProgress<'r> {
 fn clock() -> Option<(Sender<()>, JoinHandle<()>)> {
     let (stop, stopped) = mpsc::channel();
     let tell = move || {
-        let begun = Instant::now();
+        let started = Instant::now();
         while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(SOON) {
-            let seconds = grouped(begun.elapsed().as_secs());
+            let seconds = grouped(started.elapsed().as_secs());
             logging::status(Some(format!("crossrate: answering for {seconds} s; Ctrl-C stops it")));
         }
         logging::status(None);

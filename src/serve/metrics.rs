@@ -202,7 +202,7 @@ fn write_job(app: &App, text: &mut MetricsText) {
         text.family("crossrate_frontier_seconds", "gauge", "Event time up to which rows are proven.");
         text.sample(&[], seconds(frontier));
     }
-    if progress.begun {
+    if progress.has_begun {
         text.family("crossrate_frontier_moved_timestamp_seconds", "gauge", "When the frontier moved last.");
         text.sample(&[], progress.moved_ms as f64 / 1e3);
     }

@@ -211,8 +211,8 @@ fn message(line: &str, events: bool) -> Bytes {
 
 /// The process. It ends with this.
 struct ReplayProcess {
-    said: BufReader<ChildStdout>,
-    complains: ChildStderr,
+    output: BufReader<ChildStdout>,
+    errors: ChildStderr,
     process: Helper,
     _turn: OwnedSemaphorePermit,
 }
@@ -229,20 +229,20 @@ impl ReplayProcess {
             }
             child => child?,
         };
-        let (said, complains) = (child.stdout.take(), child.stderr.take());
-        let hears = child.stdin.take();
+        let (output, errors) = (child.stdout.take(), child.stderr.take());
+        let input = child.stdin.take();
         let process = Helper::new(child);
-        let pipes = said.zip(complains).zip(hears).ok_or(io::ErrorKind::BrokenPipe)?;
-        let ((said, complains), mut stdin) = pipes;
+        let pipes = output.zip(errors).zip(input).ok_or(io::ErrorKind::BrokenPipe)?;
+        let ((output, errors), mut stdin) = pipes;
         stdin.write_all(settings.as_bytes()).await?;
         drop(stdin);
-        Ok(ReplayProcess { said: BufReader::new(said), complains, process, _turn: turn })
+        Ok(ReplayProcess { output: BufReader::new(output), errors, process, _turn: turn })
     }
 
     /// The next line; none after the last one.
     async fn line(&mut self) -> io::Result<Option<String>> {
         let mut line = String::new();
-        let count = self.said.read_line(&mut line).await?;
+        let count = self.output.read_line(&mut line).await?;
         line.truncate(line.trim_end().len());
         Ok((count > 0).then_some(line))
     }
@@ -251,7 +251,7 @@ impl ReplayProcess {
     async fn complaint(mut self) -> Problem {
         let mut text = String::new();
         // What cannot be read is not told.
-        let _ = (&mut self.complains).take(COMPLAINT).read_to_string(&mut text).await;
+        let _ = (&mut self.errors).take(COMPLAINT).read_to_string(&mut text).await;
         let code = self.process.ended().await.and_then(|status| status.code());
         let line = |begin: &str| text.lines().find_map(|line| line.strip_prefix(begin));
         let detail = line("crossrate: error: ").unwrap_or("the replay ended without a word");

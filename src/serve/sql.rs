@@ -56,14 +56,14 @@ pub async fn ask(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> RestResponse {
-    let begun = Instant::now();
+    let started = Instant::now();
     let outcome = match body {
         Ok(body) => answer(&app, &headers, &body).await,
         Err(wrong) => Err(Problem::new(wrong.status(), wrong.body_text())
             .hint(format!("a question has {} KiB at most", QUESTION >> 10))),
     };
     app.metrics.queries[usize::from(outcome.is_err())].fetch_add(1, Ordering::Relaxed);
-    app.metrics.query_seconds.0.observe(begun.elapsed());
+    app.metrics.query_seconds.0.observe(started.elapsed());
     outcome
 }
 
@@ -112,8 +112,8 @@ async fn by_worker(app: &App, sql: String) -> Result<SqlRows, Problem> {
         memory: MEMORY + held * ROW_FACTOR,
     };
     let mut worker = SqlProcess::start().map_err(unstarted)?;
-    worker.tell(&serde_json::to_vec(&question).unwrap_or_default()).await.map_err(lost)?;
-    let tables = match worker.hear().await.map_err(lost)? {
+    worker.send(&serde_json::to_vec(&question).unwrap_or_default()).await.map_err(lost)?;
+    let tables = match worker.receive().await.map_err(lost)? {
         Needs::Tables(tables) => tables,
         Needs::Refused(complaint) => return Err(problem(complaint, &question.sql)),
     };
@@ -187,8 +187,8 @@ fn printed(rows: &SqlRows, format: query::AnswerFormat) -> Vec<u8> {
 /// A process that answers one question. It ends with this.
 struct SqlProcess {
     /// There until all is told.
-    hears: Option<ChildStdin>,
-    said: BufReader<ChildStdout>,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
     _process: Helper,
 }
 
@@ -201,22 +201,22 @@ impl SqlProcess {
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
         let mut child = command.kill_on_drop(true).spawn()?;
-        let (hears, said) = (child.stdin.take(), child.stdout.take());
+        let (input, output) = (child.stdin.take(), child.stdout.take());
         let process = Helper::new(child);
-        let said = said.ok_or(io::ErrorKind::BrokenPipe)?;
-        Ok(SqlProcess { hears, said: BufReader::new(said), _process: process })
+        let output = output.ok_or(io::ErrorKind::BrokenPipe)?;
+        Ok(SqlProcess { input, output: BufReader::new(output), _process: process })
     }
 
-    async fn tell(&mut self, line: &[u8]) -> io::Result<()> {
-        let hears = self.hears.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
-        hears.write_all(line).await?;
-        hears.write_all(b"\n").await?;
-        hears.flush().await
+    async fn send(&mut self, line: &[u8]) -> io::Result<()> {
+        let input = self.input.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        input.write_all(line).await?;
+        input.write_all(b"\n").await?;
+        input.flush().await
     }
 
-    async fn hear(&mut self) -> io::Result<Needs> {
+    async fn receive(&mut self) -> io::Result<Needs> {
         let mut line = String::new();
-        self.said.read_line(&mut line).await?;
+        self.output.read_line(&mut line).await?;
         Ok(serde_json::from_str(&line)?)
     }
 
@@ -224,11 +224,11 @@ impl SqlProcess {
     async fn finish(mut self, rows: Vec<Arc<super::board::series::CachedRow>>) -> io::Result<SqlAnswer> {
         for chunk in rows.chunks(256) {
             let lines: Vec<&str> = chunk.iter().map(|row| &*row.json).collect();
-            self.tell(lines.join("\n").as_bytes()).await?;
+            self.send(lines.join("\n").as_bytes()).await?;
         }
-        drop(self.hears.take());
+        drop(self.input.take());
         let mut answer = Vec::new();
-        self.said.read_to_end(&mut answer).await?;
+        self.output.read_to_end(&mut answer).await?;
         Ok(serde_json::from_slice(&answer)?)
     }
 }

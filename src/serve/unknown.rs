@@ -21,7 +21,7 @@ enum UnknownPart {
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct UnknownSeries {
     #[serde(flatten)]
-    asked: UnknownPart,
+    part: UnknownPart,
     hint: String,
 }
 
@@ -36,7 +36,7 @@ impl UnknownSeries {
 
     /// The same without what the job's definition names: its rows are still to come.
     pub(super) fn of_stream(state: &BoardState, filter: &Filter) -> Vec<UnknownSeries> {
-        let will_come = |unknown: &UnknownSeries| match (&unknown.asked, &state.definition) {
+        let will_come = |unknown: &UnknownSeries| match (&unknown.part, &state.definition) {
             (UnknownPart::Name(name), Some(definition)) => definition.names(name),
             _ => false,
         };
@@ -45,7 +45,7 @@ impl UnknownSeries {
 
     /// Why there is no answer.
     pub(super) fn problem(self) -> Problem {
-        let detail = match self.asked {
+        let detail = match self.part {
             UnknownPart::Name(name) => format!("there are no rows of {name:?} (yet)"),
             UnknownPart::Window(window) => format!("there are no rows of windows {window:?} (yet)"),
         };
@@ -63,7 +63,7 @@ fn unknown_name(state: &BoardState, filter: &Filter, name: &Arc<str>) -> Option<
         Some(meant) => format!("did you mean {meant}?"),
         None => "see /v1/catalog for what there is".to_owned(),
     };
-    Some(UnknownSeries { asked: UnknownPart::Name(name.to_string()), hint })
+    Some(UnknownSeries { part: UnknownPart::Name(name.to_string()), hint })
 }
 
 fn unknown_window(state: &BoardState, window: &Arc<str>) -> Option<UnknownSeries> {
@@ -77,5 +77,5 @@ fn unknown_window(state: &BoardState, window: &Arc<str>) -> Option<UnknownSeries
         true => "there are no rows yet".to_owned(),
         false => format!("there are {}", windows.into_iter().collect::<Vec<_>>().join(", ")),
     };
-    Some(UnknownSeries { asked: UnknownPart::Window(window.to_string()), hint })
+    Some(UnknownSeries { part: UnknownPart::Window(window.to_string()), hint })
 }

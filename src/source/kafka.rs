@@ -87,7 +87,7 @@ pub fn open(
         // A look at the topic first: a client that knows no leader would wait for a timer before it fetches.
         context.partitions(&client)?;
         let woken = WorkerWaker::default();
-        let (told, news) = mpsc::channel();
+        let (discoveries, news) = mpsc::channel();
         let reader =
             PartitionReader::new(context, client, &reading, worker.waker(), &woken, news, Arc::clone(&away));
         let (partitions, mailbox) = reader.start(plans, woken.clone())?;
@@ -99,7 +99,7 @@ pub fn open(
             partitions,
             adopted: if source.exit_at_end { Vec::new() } else { vec![mailbox] },
         });
-        adopters.push(Adopter { told, woken });
+        adopters.push(Adopter { discoveries, woken });
     }
     if let Some(interval) = watch_interval(source).filter(|_| !source.exit_at_end) {
         let watch = Watch {

@@ -40,7 +40,7 @@ struct RegistryState {
     address: RegistryAddress,
     agent: ureq::Agent,
     /// Of which mapping which id was asked for.
-    asked: Mutex<HashSet<(usize, u32)>>,
+    pending: Mutex<HashSet<(usize, u32)>>,
     /// Why nothing more can be had of it.
     refusal: Mutex<Option<String>>,
     /// Those who wait.
@@ -102,14 +102,14 @@ impl Registry {
         let shared = Arc::new(RegistryState {
             address: address.clone(),
             agent: http::agent(PATIENCE),
-            asked: Mutex::default(),
+            pending: Mutex::default(),
             refusal: Mutex::default(),
             wakers: Mutex::default(),
             is_quiet: verbosity < Verbosity::Normal,
         });
-        let (asks, asked) = mpsc::channel();
+        let (asks, requests) = mpsc::channel();
         let of_thread = Arc::clone(&shared);
-        std::thread::Builder::new().name("registry".into()).spawn(move || of_thread.serve(&asked))?;
+        std::thread::Builder::new().name("registry".into()).spawn(move || of_thread.serve(&requests))?;
         Ok(Arc::new(Registry { shared, asks }))
     }
 
@@ -121,7 +121,7 @@ impl Registry {
     /// Asks for the schema of an id that a mapping does not know, unless that was done before. The mapping
     /// knows it when the answer is there.
     pub fn ask(&self, mapping: &Arc<Mapping>, id: u32) {
-        if locked(&self.shared.asked).insert((Arc::as_ptr(mapping).addr(), id)) {
+        if locked(&self.shared.pending).insert((Arc::as_ptr(mapping).addr(), id)) {
             // The thread goes when nobody asks any more.
             let _ = self.asks.send(Ask { mapping: Arc::clone(mapping), id });
         }
@@ -153,8 +153,8 @@ impl Registry {
 
 impl RegistryState {
     /// Asks until nobody wants to know anything more.
-    fn serve(self: Arc<Self>, asked: &mpsc::Receiver<Ask>) {
-        while let Ok(Ask { mapping, id }) = asked.recv() {
+    fn serve(self: Arc<Self>, requests: &mpsc::Receiver<Ask>) {
+        while let Ok(Ask { mapping, id }) = requests.recv() {
             let Some(schema) = self.until_answered(id) else { return };
             if let Err(words) = mapping.learn_schema(id, schema.as_ref()) {
                 let url = &self.address.url;
@@ -163,7 +163,7 @@ impl RegistryState {
                 ));
             }
             // One that is forgotten may be asked for again.
-            locked(&self.asked).remove(&(Arc::as_ptr(&mapping).addr(), id));
+            locked(&self.pending).remove(&(Arc::as_ptr(&mapping).addr(), id));
             self.wake();
         }
     }
@@ -212,13 +212,13 @@ impl RegistryState {
     }
 
     fn schema(&self, id: u32) -> Result<Option<SchemaText>, RegistryFault> {
-        let Some(told) = self.get::<RegisteredSchema>(&format!("/schemas/ids/{id}"))? else {
+        let Some(answer) = self.get::<RegisteredSchema>(&format!("/schemas/ids/{id}"))? else {
             return Ok(None);
         };
         let mut references = Vec::new();
-        self.references(told.references, &mut HashSet::new(), &mut references)?;
-        let kind = told.schema_type.unwrap_or_else(|| "AVRO".into());
-        Ok(Some(SchemaText { kind, text: told.schema, references }))
+        self.references(answer.references, &mut HashSet::new(), &mut references)?;
+        let kind = answer.schema_type.unwrap_or_else(|| "AVRO".into());
+        Ok(Some(SchemaText { kind, text: answer.schema, references }))
     }
 
     /// The schemas that one refers to, those that they need first.
@@ -234,9 +234,9 @@ impl RegistryState {
             }
             let path = format!("/subjects/{}/versions/{version}", escaped(&subject));
             // What is missing is missed when the schema is compiled.
-            let Some(told) = self.get::<RegisteredSchema>(&path)? else { continue };
-            self.references(told.references, seen, found)?;
-            found.push((name, told.schema));
+            let Some(answer) = self.get::<RegisteredSchema>(&path)? else { continue };
+            self.references(answer.references, seen, found)?;
+            found.push((name, answer.schema));
         }
         Ok(())
     }

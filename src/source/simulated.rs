@@ -34,13 +34,13 @@ pub fn spawn(
     partition: usize,
     from: u64,
     speed: Speed,
-    begun: Instant,
+    started: Instant,
     feed: Arc<Feed>,
     waker: Waker,
 ) -> std::io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name(format!("market-{partition}")).spawn(move || {
         // A closed feed means that the run is ending: there is nobody left to tell.
-        let _ = deliver(&market, partition, from, speed, begun, &feed, &waker);
+        let _ = deliver(&market, partition, from, speed, started, &feed, &waker);
     })
 }
 
@@ -49,7 +49,7 @@ fn deliver(
     partition: usize,
     from: u64,
     speed: Speed,
-    begun: Instant,
+    started: Instant,
     feed: &Feed,
     waker: &Waker,
 ) -> Result<(), FeedClosed> {
@@ -57,7 +57,7 @@ fn deliver(
     for (offset, record) in (0..).zip(market.partition(partition)).skip_while(|(offset, _)| *offset < from) {
         if let Speed::Times(times) = speed {
             let passed = record.arrival.micros().saturating_sub(Market::START.micros());
-            let due = begun + Duration::from_secs_f64(passed as f64 / 1e6 / times);
+            let due = started + Duration::from_secs_f64(passed as f64 / 1e6 / times);
             let now = Instant::now();
             if due > now {
                 batch.hand_over(feed, waker)?;
@@ -171,11 +171,11 @@ mod tests {
     fn a_market_at_100_times_speed_takes_a_hundredth_of_its_time() {
         let market = Market { seed: 7, seconds: 20, listing: Listing::Story };
         let feed = Feed::new(2);
-        let begun = Instant::now();
-        let reader = spawn(market, 3, 0, Speed::Times(100.0), begun, feed.clone(), nobody()).unwrap();
+        let started = Instant::now();
+        let reader = spawn(market, 3, 0, Speed::Times(100.0), started, feed.clone(), nobody()).unwrap();
         assert!(!drain(&feed).is_empty());
         // The last heartbeat is due in the last of the 20 seconds.
-        assert!(begun.elapsed() >= Duration::from_millis(180), "{:?}", begun.elapsed());
+        assert!(started.elapsed() >= Duration::from_millis(180), "{:?}", started.elapsed());
         reader.join().unwrap();
     }
 

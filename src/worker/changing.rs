@@ -69,11 +69,11 @@ struct OpenRequest {
 /// What a worker knows of changes.
 pub(super) struct WorkerChanges {
     input: Option<InputHandle<u64, CapacityContainerBuilder<Vec<ChangeMessage>>>>,
-    heard: Rc<RefCell<VecDeque<ChangeMessage>>>,
+    received: Rc<RefCell<VecDeque<ChangeMessage>>>,
     /// At the first worker: where requests are.
     change_queue: Option<ChangeQueue>,
     /// At the first worker: follows the frontier, to tell the dataflow.
-    told: Option<ActivateCapability<EventTime>>,
+    control: Option<ActivateCapability<EventTime>>,
     definition: DefinitionLog,
     round: Option<Round>,
     unanswered: Vec<OpenRequest>,
@@ -92,11 +92,12 @@ impl WorkerChanges {
         definition: DefinitionLog,
         change_queue: Option<ChangeQueue>,
     ) -> WorkerChanges {
-        let heard = Rc::new(RefCell::new(VecDeque::new()));
-        let (mut input, hears) = (InputHandle::new(), Rc::clone(&heard));
+        let received = Rc::new(RefCell::new(VecDeque::new()));
+        let (mut input, hears) = (InputHandle::new(), Rc::clone(&received));
         worker.dataflow_named::<u64, _, _>("Changes", |scope| {
-            let told = scope.input_from(&mut input);
-            told.broadcast()
+            let control = scope.input_from(&mut input);
+            control
+                .broadcast()
                 .inspect(move |message: &ChangeMessage| hears.borrow_mut().push_back(message.clone()));
         });
         if let Some(change_queue) = &change_queue {
@@ -104,9 +105,9 @@ impl WorkerChanges {
         }
         let changes = WorkerChanges {
             input: Some(input),
-            heard,
+            received,
             change_queue,
-            told: None,
+            control: None,
             definition,
             round: None,
             unanswered: Vec::new(),
@@ -142,8 +143,8 @@ impl WorkerChanges {
     }
 
     /// The first worker tells the dataflow of changes.
-    pub(super) fn tells_with(&mut self, told: ActivateCapability<EventTime>) {
-        self.told = self.change_queue.is_some().then_some(told);
+    pub(super) fn tells_with(&mut self, control: ActivateCapability<EventTime>) {
+        self.control = self.change_queue.is_some().then_some(control);
     }
 
     fn tell(&mut self, message: ChangeMessage) {
@@ -157,14 +158,14 @@ impl WorkerChanges {
     pub(super) fn follow(&mut self, least: EventTime) {
         if least == EventTime::MAX {
             self.close();
-        } else if let Some(told) = self.told.as_mut().filter(|told| least > *told.time()) {
-            told.downgrade(&least);
+        } else if let Some(control) = self.control.as_mut().filter(|control| least > *control.time()) {
+            control.downgrade(&least);
         }
     }
 
     /// Nothing changes any more.
     pub(super) fn close(&mut self) {
-        (self.input, self.told) = (None, None);
+        (self.input, self.control) = (None, None);
         if let Some(change_queue) = &self.change_queue {
             change_queue.close();
         }
@@ -242,7 +243,7 @@ impl JobWorker<'_> {
             return self.stop(error);
         }
         loop {
-            let message = self.changes.heard.borrow_mut().pop_front();
+            let message = self.changes.received.borrow_mut().pop_front();
             match message {
                 None => return Ok(()),
                 Some(ChangeMessage::Stop) => {
@@ -345,8 +346,8 @@ impl JobWorker<'_> {
             entries.push((place, encode(&change)?));
             let turn = self.changes.definition.changing.apply(&change);
             self.reading.symbols.change(turn.as_ref(), change.from);
-            if let Some(told) = &self.changes.told {
-                self.reading.told.activate().session(told).give(ControlMessage::Change(change.clone()));
+            if let Some(control) = &self.changes.control {
+                self.reading.control.activate().session(control).give(ControlMessage::Change(change.clone()));
             }
             self.changes.definition.log.push(LoggedChange { change, offsets: BTreeMap::new() });
         }

@@ -68,7 +68,7 @@ pub(super) struct PartitionDiagnosis {
     names: BTreeSet<String>,
     names_of: u64,
     lateness: Lateness,
-    told: bool,
+    is_reported: bool,
 }
 
 /// The first record of a class.
@@ -194,29 +194,29 @@ impl PartitionDiagnosis {
     /// That records came and none was accepted, and why: also to whoever asked for silence.
     fn say_silence(&mut self, name: &str, state: &PartitionState, config: &Config) {
         let counts = self.of_this_run(state.counts());
-        if self.told || counts.accepted > 0 || counts.read() == 0 {
+        if self.is_reported || counts.accepted > 0 || counts.read() == 0 {
             return;
         }
-        self.told = true;
+        self.is_reported = true;
         let classes: Vec<(&str, u64)> = counts.classes().into_iter().filter(|(_, n)| *n > 0).collect();
-        let told: Vec<String> = classes.iter().map(|(class, n)| format!("{n} {class}")).collect();
+        let counted: Vec<String> = classes.iter().map(|(class, n)| format!("{n} {class}")).collect();
         let most = classes.iter().rev().max_by_key(|(_, n)| *n).map_or("", |(class, _)| class);
         let why = match most {
             "unselected" => self.symbols_seen(&config.definition.symbols),
             "bad" => self.bad.first(),
-            "late" => self.late.as_ref().map(FirstRecord::told),
-            "future" => self.future.as_ref().map(FirstRecord::told),
-            "ignored" => self.ignored.as_ref().map(FirstRecord::told),
+            "late" => self.late.as_ref().map(FirstRecord::text),
+            "future" => self.future.as_ref().map(FirstRecord::text),
+            "ignored" => self.ignored.as_ref().map(FirstRecord::text),
             _ => None,
         };
         let why = why.map_or_else(String::new, |why| format!("; {why}"));
-        let (read, told) = (counts.read(), told.join(" + "));
+        let (read, counted) = (counts.read(), counted.join(" + "));
         tracing::warn!(
             partition = name,
             read,
             late = counts.late,
             bad = counts.bad,
-            "{name}: of {read} records none was accepted: {told}{why}"
+            "{name}: of {read} records none was accepted: {counted}{why}"
         );
     }
 
@@ -246,20 +246,20 @@ impl PartitionDiagnosis {
         let mut seen: Vec<(Option<usize>, &str)> =
             self.names.iter().map(|n| (distance(n), n.as_str())).collect();
         seen.sort_unstable();
-        let mut told: Vec<String> = seen.iter().take(NAMES_TOLD).map(|(_, name)| shown(name)).collect();
+        let mut names: Vec<String> = seen.iter().take(NAMES_TOLD).map(|(_, name)| shown(name)).collect();
         if seen.len() > NAMES_TOLD {
-            told.push(format!("and {} more", seen.len() - NAMES_TOLD));
+            names.push(format!("and {} more", seen.len() - NAMES_TOLD));
         }
         let slip = seen.first().filter(|(distance, _)| *distance == Some(0)).and_then(|(_, name)| {
             let meant = lower.iter().find(|(_, lower)| *lower == name.to_lowercase())?.0;
             Some(format!(" ({} is not {}: names are told apart by case)", shown(meant), shown(name)))
         });
-        (!told.is_empty()).then(|| format!("symbols seen: {}{}", told.join(", "), slip.unwrap_or_default()))
+        (!names.is_empty()).then(|| format!("symbols seen: {}{}", names.join(", "), slip.unwrap_or_default()))
     }
 }
 
 impl FirstRecord {
-    fn told(&self) -> String {
+    fn text(&self) -> String {
         format!("the first, number {}: {}", self.offset, self.detail)
     }
 }

@@ -33,7 +33,7 @@ pub(super) struct RecordJudge<'a> {
     /// Whether there are so many symbols that what trades need is fetched ahead.
     pub(super) far_away: bool,
     /// The names of the trades that wait, where they are still to be looked up, at their places.
-    pub(super) asked: [ShortName; RECORDS_AT_ONCE],
+    pub(super) short_names: [ShortName; RECORDS_AT_ONCE],
     /// What is hashed of them.
     pub(super) hashed: [HashInput; RECORDS_AT_ONCE],
     /// What changes of the definition have made of names.
@@ -80,7 +80,7 @@ impl RecordJudge<'_> {
             return symbols.number(name);
         }
         let short = ShortName::of(name);
-        self.asked[at] = short.unwrap_or_default();
+        self.short_names[at] = short.unwrap_or_default();
         match &short {
             Some(short) => {
                 symbols.prefetch(short);
@@ -101,7 +101,7 @@ impl RecordJudge<'_> {
         symbols: &mut Symbols,
     ) {
         if self.far_away {
-            self.asked[waiting.len()] = ShortName::default();
+            self.short_names[waiting.len()] = ShortName::default();
         }
         self.push(waiting, raw, known, symbols);
     }
@@ -129,12 +129,12 @@ impl RecordJudge<'_> {
         let AssignedPartition { state, apart, .. } = &*self.partition;
         let sums = apart.as_ref().unwrap_or(self.sums);
         if self.far_away {
-            let asked = &self.asked[..waiting.len()];
-            asked.iter().filter(|name| name.is_some()).for_each(|name| symbols.prefetch_more(name));
-            for ((_, known), asked) in waiting.iter_mut().zip(asked) {
+            let short_names = &self.short_names[..waiting.len()];
+            short_names.iter().filter(|name| name.is_some()).for_each(|name| symbols.prefetch_more(name));
+            for ((_, known), name) in waiting.iter_mut().zip(short_names) {
                 let ResolvedRecord::Trade(number, _, trade) = known else { continue };
-                if asked.is_some() {
-                    *number = symbols.number_of_short(asked);
+                if name.is_some() {
+                    *number = symbols.number_of_short(name);
                 }
                 if let Some(number) = *number {
                     state.prefetch(number, trade, sums);

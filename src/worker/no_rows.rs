@@ -20,7 +20,7 @@ const MOST_NAMED: usize = 5;
 pub(super) struct MissingSymbols {
     /// Since when there is a name that differs from a wanted one.
     since: Option<Instant>,
-    told: BTreeSet<Symbol>,
+    reported: BTreeSet<Symbol>,
 }
 
 impl MissingSymbols {
@@ -39,7 +39,7 @@ impl MissingSymbols {
         for (wanted, seen) in std::mem::take(&mut outbox.slips) {
             // An input of which nothing was accepted says so itself, and which symbols it has.
             let is_silent = total(&outbox.partitions).accepted == 0 || config.verbosity < Verbosity::Normal;
-            if is_silent || outbox.traded.contains(&wanted) || !self.told.insert(wanted.clone()) {
+            if is_silent || outbox.traded.contains(&wanted) || !self.reported.insert(wanted.clone()) {
                 continue;
             }
             let (meant, found) = (shown(wanted.as_str()), shown(seen.as_str()));

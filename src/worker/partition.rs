@@ -22,7 +22,7 @@ use timely::dataflow::operators::ActivateCapability;
 pub(super) struct AssignedPartition {
     pub(super) feed: PartitionFeed,
     pub(super) state: PartitionState,
-    pub(super) told: Option<ActivateCapability<EventTime>>,
+    pub(super) control: Option<ActivateCapability<EventTime>>,
     /// Offset of the record that comes next.
     pub(super) records: i64,
     pub(super) idle: bool,
@@ -37,7 +37,7 @@ pub(super) struct AssignedPartition {
     /// Where something else than its records has taken its watermark since it last told of itself.
     pub(super) moved: Option<WatermarkMove>,
     /// Whether the windows to withhold are known (or there are none).
-    pub(super) begun: bool,
+    pub(super) has_begun: bool,
     /// What a later run will need; only where there is a ledger.
     pub(super) unwritten: Option<PartitionChanges>,
     /// Its own sums, where there is a ledger: the checkpoint must know what each partition has handed over.
@@ -64,14 +64,14 @@ pub(super) struct PaneRebuild {
 }
 
 impl AssignedPartition {
-    pub(super) fn new(feed: PartitionFeed, config: &Config, told: ActivateCapability<EventTime>) -> Self {
+    pub(super) fn new(feed: PartitionFeed, config: &Config, control: ActivateCapability<EventTime>) -> Self {
         let records = feed.from;
         let mut state = PartitionState::new(&config.definition).numbered(feed.number);
         if feed.inside_log {
             state.begin_inside_log();
         }
         AssignedPartition {
-            begun: !feed.inside_log,
+            has_begun: !feed.inside_log,
             unwritten: config.has_ledger().then(|| PartitionChanges::new(feed.number, &config.definition)),
             apart: config.has_ledger().then(Sums::default),
             rebuilding: None,
@@ -81,7 +81,7 @@ impl AssignedPartition {
             diagnosis: PartitionDiagnosis::of(config.definition.decimals()),
             feed,
             state,
-            told: Some(told),
+            control: Some(control),
             records,
             idle: false,
             ended: false,

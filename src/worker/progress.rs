@@ -42,7 +42,7 @@ pub enum Phase {
 pub struct ProgressLine {
     extent: Option<Extent>,
     is_watched: bool,
-    begun: Instant,
+    started: Instant,
     shown: Option<Instant>,
     rows: u64,
     /// Records at a moment of the past.
@@ -67,7 +67,7 @@ impl ProgressLine {
         is_shown.then(|| ProgressLine {
             extent,
             is_watched: is_watched && !is_covered,
-            begun: now,
+            started: now,
             shown: None,
             rows: 0,
             before: (now, 0),
@@ -87,7 +87,7 @@ impl ProgressLine {
     pub(super) fn look(&mut self, outbox: &Outbox) {
         self.rows += outbox.rows.len() as u64;
         let every = if self.is_watched { ON_A_TERMINAL } else { IN_A_PIPE };
-        if self.shown.unwrap_or(self.begun).elapsed() < every {
+        if self.shown.unwrap_or(self.started).elapsed() < every {
             return;
         }
         self.shown = Some(Instant::now());
@@ -104,7 +104,7 @@ impl ProgressLine {
         let rate = self.rate.unwrap_or_default();
         let share = self.extent.as_mut().map(Extent::bytes).filter(|(_, all)| *all > 0);
         let part = share.map(|(read, all)| read as f64 / all as f64);
-        let left = part.and_then(|part| left(part, self.begun.elapsed()));
+        let left = part.and_then(|part| left(part, self.started.elapsed()));
         let files = part.map_or(String::new(), |part| {
             let left = left.map_or(String::new(), |left| format!(", {} left", short(left)));
             format!(", {:.0} % of the files{left}", part * 100.0)
@@ -136,7 +136,7 @@ impl ProgressLine {
     pub(super) fn end(&mut self, outbox: &Outbox) {
         self.lap(Phase::Writing);
         logging::status(None);
-        let (records, rows, took) = (total(&outbox.partitions).read(), self.rows, self.begun.elapsed());
+        let (records, rows, took) = (total(&outbox.partitions).read(), self.rows, self.started.elapsed());
         let [reading, computing, writing, waiting] = self.spent.map(|spent| spent.as_secs_f64());
         let all = (reading + computing + writing + waiting).max(1e-9);
         let share = |part: f64| (part / all * 100.0).round();

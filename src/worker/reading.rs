@@ -34,7 +34,7 @@ pub(super) struct ReadingSide {
     pub(super) panes_from: Option<ActivateCapability<EventTime>>,
     /// What not all of them have passed.
     pub(super) sums: Sums,
-    pub(super) told: UnorderedInput<ControlMessage>,
+    pub(super) control: UnorderedInput<ControlMessage>,
     pub(super) scratch: wire::Scratch,
     /// Scratch: what a partition hands over, where that must be known.
     pub(super) updates: Vec<PaneUpdate>,
@@ -149,7 +149,7 @@ impl ReadingSide {
         partition.moved = Some(WatermarkMove { from, to: EventTime::MAX, by: ClosedBy::Eof });
         partition.ended = true;
         self.send(partition)?;
-        partition.told = None;
+        partition.control = None;
         Ok(())
     }
 
@@ -201,7 +201,7 @@ impl ReadingSide {
         partition.diagnosis.goes_on(&head.counts);
         partition.records = from;
         partition.unselected = earlier.unselected;
-        partition.begun = !head.inside_log;
+        partition.has_begun = !head.inside_log;
         if let Some(unwritten) = &mut partition.unwritten {
             unwritten.know(at, greatest_ids.into_iter(), &earlier.symbol_keys, &earlier.jumps);
             handed_over.iter().for_each(|update| unwritten.keep_known(update));
@@ -270,7 +270,7 @@ impl ReadingSide {
                 strict,
                 partition,
                 far_away,
-                asked: Default::default(),
+                short_names: Default::default(),
                 hashed: Default::default(),
                 turns: symbols.turns(),
             },
@@ -301,8 +301,8 @@ impl ReadingSide {
 
     /// Says that windows which start before some time get no rows; of all that is said the greatest holds.
     pub(super) fn withhold(&mut self, partition: &mut AssignedPartition, before: EventTime) {
-        if let Some(told) = &mut partition.told {
-            self.told.activate().session(told).give(ControlMessage::WithholdBefore(before));
+        if let Some(control) = &mut partition.control {
+            self.control.activate().session(control).give(ControlMessage::WithholdBefore(before));
         }
     }
 
@@ -317,16 +317,16 @@ impl ReadingSide {
     }
 
     fn give(&mut self, partition: &mut AssignedPartition) {
-        let Some(told) = &mut partition.told else { return };
-        if !partition.begun
+        let Some(control) = &mut partition.control else { return };
+        if !partition.has_begun
             && let Some(time) = partition.state.seen_from()
         {
-            partition.begun = true;
-            self.told.activate().session(told).give(ControlMessage::WithholdBefore(time));
+            partition.has_begun = true;
+            self.control.activate().session(control).give(ControlMessage::WithholdBefore(time));
         }
         let watermark = partition.state.watermark();
-        if watermark > *told.time() && !partition.ended {
-            told.downgrade(&watermark);
+        if watermark > *control.time() && !partition.ended {
+            control.downgrade(&watermark);
         }
     }
 
@@ -350,7 +350,7 @@ impl ReadingSide {
 
     /// Says how far a partition is, and what has changed in its part of the checkpoint.
     pub(super) fn tell_progress(&mut self, partition: &mut AssignedPartition) -> Result<()> {
-        if partition.told.is_none() {
+        if partition.control.is_none() {
             return Ok(());
         }
         let changes = match &mut partition.unwritten {
@@ -371,7 +371,7 @@ impl ReadingSide {
         changes: Vec<(String, Option<Vec<u8>>)>,
     ) {
         let traded = partition.new_symbols(&self.symbols, &self.config.definition);
-        let Some(told) = &partition.told else { return };
+        let Some(control) = &partition.control else { return };
         let report = PartitionReport {
             progress: partition.progress(),
             moved: partition.moved.take(),
@@ -380,7 +380,7 @@ impl ReadingSide {
             traded,
             slips: self.symbols.new_slips(),
         };
-        self.told.activate().session(told).give(ControlMessage::Note(report));
+        self.control.activate().session(control).give(ControlMessage::Note(report));
     }
 
     /// An idle partition does not hold the frontier: it follows.

@@ -60,12 +60,12 @@ impl<'a> JobWorker<'a> {
         if wanted.evolve {
             changes.evolve(&wanted.definition);
         }
-        let (mut reading, told, job) = build(timely, &config, symbols, &Arc::new(resume));
+        let (mut reading, control, job) = build(timely, &config, symbols, &Arc::new(resume));
         let at = checkpoint.resume.at;
         let mut owned: Vec<AssignedPartition> = Vec::new();
         for feed in partitions {
             pool.join(&feed.feed);
-            let mut partition = AssignedPartition::new(feed, &config, told.clone());
+            let mut partition = AssignedPartition::new(feed, &config, control.clone());
             partition.taken = taken.taken(partition.feed.number);
             go_on(&mut reading, &mut partition, &checkpoint)?;
             owned.push(partition);
@@ -73,18 +73,18 @@ impl<'a> JobWorker<'a> {
         if let (Some(since), Some(partition)) = (config.since, owned.first_mut()) {
             reading.withhold(partition, since);
         }
-        let mut follows = told.clone();
+        let mut follows = control.clone();
         if at > *follows.time() {
             follows.downgrade(&at);
         }
         changes.tells_with(follows);
         let spare = (!adopted.is_empty()).then(|| {
-            let mut told = told;
+            let mut control = control;
             // Until then rows are out, whatever the others say by now.
-            if at > *told.time() {
-                told.downgrade(&at);
+            if at > *control.time() {
+                control.downgrade(&at);
             }
-            DiscoveryCapability { mailboxes: adopted, told }
+            DiscoveryCapability { mailboxes: adopted, control }
         });
         let accepted_before = checkpoint.partitions.values().map(|partition| partition.head.counts.accepted);
         let writing = WritingSide::new(&config, output, job.outbox, (progress, accepted_before.sum()));
@@ -183,9 +183,9 @@ fn build(
     let definition = Arc::new(config.definition.clone());
     timely.dataflow_named::<EventTime, _, _>("Crossrate", |scope| {
         let ((panes, panes_from), pane_stream) = scope.new_unordered_input();
-        let ((told, told_from), told_stream) = scope.new_unordered_input();
+        let ((control, control_from), control_stream) = scope.new_unordered_input();
         let (notes, others): (_, StreamVec<'_, EventTime, ControlMessage>) =
-            told_stream.ok_err(|told| match told {
+            control_stream.ok_err(|control| match control {
                 ControlMessage::Note(note) => Ok(note),
                 other => Err(other),
             });
@@ -199,13 +199,13 @@ fn build(
             panes,
             panes_from: Some(panes_from),
             sums: Sums::default(),
-            told,
+            control,
             scratch: wire::Scratch::of(config.definition.decimals()),
             updates: Vec::new(),
             refused: Vec::new(),
             strict: None,
         };
-        (reading, told_from, job)
+        (reading, control_from, job)
     })
 }
 

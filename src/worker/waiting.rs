@@ -26,13 +26,13 @@ pub(super) struct RowWait {
     /// Where the frontier is, and since when.
     frontier: (Option<EventTime>, Instant),
     patience: Duration,
-    told: Option<Instant>,
+    reported_at: Option<Instant>,
 }
 
 impl RowWait {
     pub(super) fn new() -> Self {
         let now = Instant::now();
-        RowWait { since: now, rows: false, frontier: (None, now), patience: PATIENCE, told: None }
+        RowWait { since: now, rows: false, frontier: (None, now), patience: PATIENCE, reported_at: None }
     }
 
     /// Looks at what is to be written, and says what nothing comes of.
@@ -45,18 +45,20 @@ impl RowWait {
             self.frontier = (outbox.frontier, now);
         }
         let silent = now.duration_since(self.since) >= PATIENCE;
-        let due = match self.told {
+        let due = match self.reported_at {
             None if !self.rows => silent,
-            told => {
+            reported_at => {
                 let still = now.duration_since(self.frontier.1) >= PATIENCE;
-                silent && still && told.is_none_or(|told| now.duration_since(told) >= self.patience)
+                silent
+                    && still
+                    && reported_at.is_none_or(|reported_at| now.duration_since(reported_at) >= self.patience)
             }
         };
         if due && self.say("no row for 10 s", outbox, config) {
-            if self.told.is_some() {
+            if self.reported_at.is_some() {
                 self.patience = (self.patience * 3).min(MOST_PATIENCE);
             }
-            self.told = Some(now);
+            self.reported_at = Some(now);
         }
     }
 

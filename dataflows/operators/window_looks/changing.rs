@@ -18,7 +18,7 @@ impl WindowLooks {
             Some(DefinitionTurn::SymbolBegins(key) | DefinitionTurn::SymbolEnds(key)) => {
                 let Some(&number) = self.numbers.get(&key) else { return };
                 self.lives[number] = self.changing.life_of(&key);
-                if self.given[number].iter().any(|given| !given.told.is_empty()) {
+                if self.reported[number].iter().any(|reported| !reported.legs.is_empty()) {
                     self.turning.entry(change.from).or_default().insert(key);
                 }
             }
@@ -64,18 +64,18 @@ impl WindowLooks {
 
     /// Tells crosses anew of the symbols that a change of this moment is about, or of which a run knows more
     /// from now on than their panes.
-    pub(super) fn turn(&mut self, look: EventTime, give: EmitLook<'_>) {
+    pub(super) fn turn(&mut self, look: EventTime, emit: EmitLook<'_>) {
         while let Some(entry) = self.turning.first_entry().filter(|entry| *entry.key() <= look) {
             for symbol in entry.remove() {
                 let Some(&number) = self.numbers.get(&symbol) else { continue };
                 for place in 0..self.looks.windows.count() {
-                    self.take_back(number, place, look, give);
+                    self.take_back(number, place, look, emit);
                     if self.needs_latest(self.looks.windows.at(place)) {
-                        self.tell_as_of(number, place, look, give);
+                        self.report_as_of(number, place, look, emit);
                     }
                 }
                 if self.looks.changes {
-                    self.tell_latest(number, look, give);
+                    self.report_latest(number, look, emit);
                 }
             }
         }
@@ -91,14 +91,14 @@ impl WindowLooks {
     }
 
     /// Takes back what crosses were told of windows that are open when their symbol is dropped.
-    fn take_back(&mut self, number: usize, place: WindowPlace, look: EventTime, give: EmitLook<'_>) {
+    fn take_back(&mut self, number: usize, place: WindowPlace, look: EventTime, emit: EmitLook<'_>) {
         let (life, window) = (self.lives[number], self.looks.windows.at(place));
         let name = &self.symbols[number].name;
-        self.given[number][usize::from(place)].told.retain(|end, leg| {
+        self.reported[number][usize::from(place)].legs.retain(|end, leg| {
             let lives = life.gives(window, *end, look);
             if !lives {
                 let leg = (name.clone(), ((place, *end), *leg));
-                give(look.minus(1), LookOutput::Leg(Box::new((leg, look.minus(1), -1))));
+                emit(look.minus(1), LookOutput::Leg(Box::new((leg, look.minus(1), -1))));
             }
             lives
         });
@@ -106,7 +106,7 @@ impl WindowLooks {
 
     /// Tells crosses of a leg's latest window that has ended, and if that is not final of the latest final
     /// one.
-    fn tell_as_of(&mut self, number: usize, place: WindowPlace, look: EventTime, give: EmitLook<'_>) {
+    fn report_as_of(&mut self, number: usize, place: WindowPlace, look: EventTime, emit: EmitLook<'_>) {
         let line = self.line(number, place);
         let windows = self.looks.windows.clone();
         let window = windows.at(place);
@@ -114,14 +114,14 @@ impl WindowLooks {
         let grace = self.looks.grace;
         let is_open = |end: &EventTime| end.plus(grace) > look;
         if let Some(end) = latest.filter(is_open) {
-            self.tell(line, (end, FiringKind::Ending), look, give);
+            self.report_leg(line, (end, FiringKind::Ending), look, emit);
         }
         let known = match latest.filter(|end| !is_open(end) && window.is_endless()) {
             Some(end) => {
                 let state = self.symbols[number].window(place, window, end, FiringKind::Changed);
                 state.map(|state| (end, LegState::of(&state)))
             }
-            None => self.given[number][usize::from(place)].latest.as_deref().copied(),
+            None => self.reported[number][usize::from(place)].latest.as_deref().copied(),
         };
         let Some((end, leg)) = known else { return };
         let lives = self.lives[number].gives(window, end, look);
@@ -130,9 +130,9 @@ impl WindowLooks {
         }
         let name = self.symbols[number].name.clone();
         for (date, diff) in [(look.minus(1), 1), (look, -1)] {
-            give(date, LookOutput::Leg(Box::new(((name.clone(), ((place, end), leg)), date, diff))));
+            emit(date, LookOutput::Leg(Box::new(((name.clone(), ((place, end), leg)), date, diff))));
         }
         let carried = LastingChange::Carried((name, window.name_owned()), end, Box::new(leg));
-        give(look.minus(1), LookOutput::Emission(Emission::Lasting(look, carried)));
+        emit(look.minus(1), LookOutput::Emission(Emission::Lasting(look, carried)));
     }
 }

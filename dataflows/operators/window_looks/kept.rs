@@ -49,39 +49,39 @@ impl WindowLooks {
     }
 
     /// Keeps where ids began anew by value, for when the panes are needed no more.
-    pub(super) fn keep_ids(&mut self, number: usize, give: EmitLook<'_>) {
+    pub(super) fn keep_ids(&mut self, number: usize, emit: EmitLook<'_>) {
         let symbol = &mut self.symbols[number];
         for (pane_end, id) in symbol.take_ids_anew() {
             let needed = self.looks.windows.pane_needed_until(pane_end, self.kept_from);
             let look = self.looks.final_at(needed);
             if look > self.known_to {
                 let kept = LastingChange::IdsAnew(symbol.name.clone(), id);
-                give(look.minus(1), LookOutput::Emission(Emission::Lasting(look, kept)));
+                emit(look.minus(1), LookOutput::Emission(Emission::Lasting(look, kept)));
             }
         }
     }
 
     /// Keeps the ids of panes with which no window ends and that are final.
-    pub(super) fn leave_alone(&mut self, look: EventTime, give: EmitLook<'_>) {
+    pub(super) fn leave_alone(&mut self, look: EventTime, emit: EmitLook<'_>) {
         while let Some(entry) =
             self.alone.first_entry().filter(|entry| self.looks.final_at(*entry.key()) <= look)
         {
             let (end, symbols) = entry.remove_entry();
             for number in symbols {
                 self.symbols[number].settle_ids(end);
-                self.keep_ids(number, give);
+                self.keep_ids(number, emit);
             }
         }
     }
 
     /// Keeps the sums of long windows by value.
-    pub(super) fn keep(&mut self, until: EventTime, look: EventTime, give: EmitLook<'_>) {
+    pub(super) fn keep(&mut self, until: EventTime, look: EventTime, emit: EmitLook<'_>) {
         for number in self.basing.take(until) {
             let symbol = &mut self.symbols[number];
             let bases = symbol.bases(until, self.slots.kept(), &self.looks);
             if look > self.resume.at && !bases.is_empty() {
                 let kept = LastingChange::Bases(symbol.name.clone(), bases);
-                give(look.minus(1), LookOutput::Emission(Emission::Lasting(look, kept)));
+                emit(look.minus(1), LookOutput::Emission(Emission::Lasting(look, kept)));
             }
             let next = self.symbols[number].first_open().and_then(|pane_end| self.slots.kept_at(pane_end));
             self.basing.set(number, next);

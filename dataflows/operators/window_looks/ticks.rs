@@ -7,7 +7,7 @@ use crate::market::slots::FiringKind;
 impl WindowLooks {
     /// Tells crosses of the latest windows of a leg that have ended: one may stand in although no look is due
     /// at it, or be the beginning of one that grows.
-    pub(super) fn tell_latest(&mut self, number: usize, look: EventTime, give: EmitLook<'_>) {
+    pub(super) fn report_latest(&mut self, number: usize, look: EventTime, emit: EmitLook<'_>) {
         if !self.symbols[number].is_leg {
             return;
         }
@@ -16,13 +16,13 @@ impl WindowLooks {
             if let Some(end) = latest.filter(|end| self.looks.final_at(*end) > look)
                 && (self.carries || window.grows())
             {
-                self.tell(self.line(number, place), (end, FiringKind::Ending), look, give);
+                self.report_leg(self.line(number, place), (end, FiringKind::Ending), look, emit);
             }
         }
     }
 
     /// The looks of a tick at the windows of one symbol that have changed since the last one.
-    pub(super) fn tick(&mut self, number: usize, look: EventTime, give: EmitLook<'_>) {
+    pub(super) fn tick(&mut self, number: usize, look: EventTime, emit: EmitLook<'_>) {
         if look < self.lives[number].from {
             self.await_life(number);
             return;
@@ -48,7 +48,7 @@ impl WindowLooks {
                         false => self.looks.changes && end < look && self.looks.final_at(end) > look,
                     };
                     if is_due {
-                        self.look_at(line, (end, FiringKind::Changed), look, give);
+                        self.look_at(line, (end, FiringKind::Changed), look, emit);
                     }
                     next = end.plus(1);
                 }
@@ -60,6 +60,6 @@ impl WindowLooks {
             let tick = self.looks.next_tick(exists_from.minus(1));
             self.tick_due = self.tick_due.into_iter().chain([tick]).min();
         }
-        self.tell_latest(number, look, give);
+        self.report_latest(number, look, emit);
     }
 }

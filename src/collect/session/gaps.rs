@@ -90,7 +90,7 @@ impl CollectorSession {
         }
         if !self.stopping {
             if self.clock.wants_asking(now, 30_000)
-                && !self.asked.values().any(|(_, purpose)| matches!(purpose, QuestionPurpose::Time))
+                && !self.open_questions.values().any(|(_, purpose)| matches!(purpose, QuestionPurpose::Time))
             {
                 self.pose(ExchangeQuestion::Time, QuestionPurpose::Time, now);
             }
@@ -110,7 +110,7 @@ impl CollectorSession {
             return false;
         }
         self.questions += 1;
-        self.asked.insert(self.questions, (now, purpose));
+        self.open_questions.insert(self.questions, (now, purpose));
         self.outputs.push(SessionAction::Ask(self.questions, question));
         true
     }

@@ -122,11 +122,11 @@ struct World {
     /// Partitions that went on, and when.
     expired: Vec<(usize, Moment)>,
     /// Print what happens.
-    told: bool,
+    is_printed: bool,
 }
 
 impl World {
-    fn new(seed: u64, told: bool) -> Self {
+    fn new(seed: u64, is_printed: bool) -> Self {
         let mut dice = Jitter(seed);
         let manners = Manners::new(seed, &mut dice);
         let partitions = 1 + dice.below(3) as usize;
@@ -154,7 +154,7 @@ impl World {
         };
         let calm = 8_000 + dice.below(20_000);
         let mut session = CollectorSession::new(rules, shards, partitions);
-        session.told_time(EventTime::from_micros(EPOCH * 1_000), Moment::default(), Moment::default());
+        session.note_time(EventTime::from_micros(EPOCH * 1_000), Moment::default(), Moment::default());
         let mut world = World {
             session,
             manners,
@@ -173,7 +173,7 @@ impl World {
             paused_until: 0,
             in_flight: 0,
             expired: Vec::new(),
-            told,
+            is_printed,
             dice,
         };
         for symbol in 0..symbols {
@@ -375,7 +375,7 @@ impl World {
     fn perform(&mut self) {
         let outputs: Vec<SessionAction> = self.session.outputs().collect();
         for output in outputs {
-            if self.told {
+            if self.is_printed {
                 eprintln!("{:>6} {output:?}", self.now);
             }
             match output {

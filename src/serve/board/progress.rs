@@ -105,7 +105,7 @@ pub struct JobProgress {
     /// The frontier; `None` before the first news and after the end of the input.
     pub frontier: Option<EventTime>,
     /// Whether anything was told at all.
-    pub begun: bool,
+    pub has_begun: bool,
     /// Whether the input has ended.
     pub ended: bool,
     /// Whether the run is over.
@@ -128,7 +128,7 @@ impl JobProgress {
     /// Takes news in.
     pub fn absorb(&mut self, news: ProgressNews) {
         let frontier = news.frontier.filter(|frontier| *frontier > EventTime::MIN);
-        if frontier != self.frontier || !self.begun {
+        if frontier != self.frontier || !self.has_begun {
             self.moved_ms = news.told_ms;
         }
         self.frontier = frontier;
@@ -138,7 +138,7 @@ impl JobProgress {
         self.ended = news.frontier.is_none();
         self.partitions = news.partitions;
         self.over |= news.over;
-        self.begun = true;
+        self.has_begun = true;
         self.text = OnceLock::new();
         self.told_ms = news.told_ms;
         let holder = self.holding();
@@ -162,7 +162,7 @@ impl JobProgress {
     pub fn is_current(&self) -> bool {
         match &self.following {
             Some(following) => following.state == FollowState::Following,
-            None => self.begun,
+            None => self.has_begun,
         }
     }
 
@@ -223,14 +223,14 @@ impl JobProgress {
             frontier_ms: self.frontier.and_then(ms),
             known_from: self.known_from,
             following: self.following.as_ref(),
-            state: match (self.begun, self.ended, self.over) {
+            state: match (self.has_begun, self.ended, self.over) {
                 (false, _, _) => "starting",
                 (_, true, _) => "ended",
                 (_, false, true) => "stopped",
                 (_, false, false) => "running",
             },
-            moved_ms: self.begun.then_some(self.moved_ms),
-            told_ms: self.begun.then_some(self.told_ms),
+            moved_ms: self.has_begun.then_some(self.moved_ms),
+            told_ms: self.has_begun.then_some(self.told_ms),
             holder: self.holder.and_then(|(number, since_ms)| {
                 let p = self.partitions.get(&number)?;
                 let behind_ms = self.behind_ms(p);

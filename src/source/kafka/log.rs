@@ -80,7 +80,7 @@ struct IdleDetector {
     /// The broker said that the log ends here, and nothing came since.
     at_end: bool,
     /// It was asked again.
-    asked: bool,
+    is_seeking: bool,
     /// When it last said so after it was asked.
     confirmed: Option<Instant>,
 }
@@ -100,7 +100,8 @@ pub(super) enum PollOutcome {
 
 impl PartitionLog {
     pub(super) fn new(plan: &PartitionRange, queue: Queue, feed: Arc<Feed>) -> Self {
-        let silence = IdleDetector { since: Instant::now(), at_end: false, asked: false, confirmed: None };
+        let silence =
+            IdleDetector { since: Instant::now(), at_end: false, is_seeking: false, confirmed: None };
         PartitionLog {
             number: plan.number,
             queue,
@@ -163,7 +164,7 @@ impl PartitionLog {
         }
         if let Some(chunk) = chunk {
             self.silence =
-                IdleDetector { since: Instant::now(), at_end: false, asked: false, confirmed: None };
+                IdleDetector { since: Instant::now(), at_end: false, is_seeking: false, confirmed: None };
             self.feed.push_over(Delivery::Chunk(chunk))?;
         }
         if empty_to > self.next {
@@ -185,7 +186,8 @@ impl PartitionLog {
         held: ChunkAwaitingSchema,
         filling: &ChunkSettings,
     ) -> Result<PollOutcome, FeedClosed> {
-        self.silence = IdleDetector { since: Instant::now(), at_end: false, asked: false, confirmed: None };
+        self.silence =
+            IdleDetector { since: Instant::now(), at_end: false, is_seeking: false, confirmed: None };
         let needed = filling.mapping.as_ref().zip(filling.registry.as_ref());
         let missing = needed.and_then(|(mapping, registry)| {
             let id = mapping.missing_schema(&held.chunk.bytes[held.value.clone()], &mut self.schema)?;
@@ -219,7 +221,7 @@ impl PartitionLog {
     /// The broker has said that the log ends here.
     fn reached_end(&mut self, filling: &ChunkSettings) -> Result<(), FeedClosed> {
         self.silence.at_end = true;
-        if std::mem::take(&mut self.silence.asked)
+        if std::mem::take(&mut self.silence.is_seeking)
             && filling.idle_timeout.is_some_and(|timeout| self.silence.since.elapsed() >= timeout)
         {
             let before = self.silence.confirmed.replace(Instant::now());
@@ -255,7 +257,7 @@ impl PartitionLog {
                 (timeout / 2).checked_sub(age)
             }
         };
-        if due.is_none_or(|due| due.is_zero()) && !self.silence.asked {
+        if due.is_none_or(|due| due.is_zero()) && !self.silence.is_seeking {
             self.ask(client, &filling.topic);
         }
         Ok(due)
@@ -266,7 +268,7 @@ impl PartitionLog {
         // What was taken already would come once more.
         if !self.ended && self.silence.at_end && !self.queue.holds_some() {
             let here = Offset::Offset(self.next);
-            self.silence.asked = client.seek(topic, self.number as i32, here, Duration::ZERO).is_ok();
+            self.silence.is_seeking = client.seek(topic, self.number as i32, here, Duration::ZERO).is_ok();
         }
     }
 

@@ -21,14 +21,14 @@ pub(super) enum Discovery {
 
 /// The reader of one worker, as far as it is told.
 pub(super) struct Adopter {
-    pub(super) told: Sender<Discovery>,
+    pub(super) discoveries: Sender<Discovery>,
     pub(super) woken: WorkerWaker,
 }
 
 impl Adopter {
     /// A reader that is gone says that the run is over.
-    fn tell(&self, found: Discovery) -> Result<(), FeedClosed> {
-        self.told.send(found).map_err(|_| FeedClosed)?;
+    fn send(&self, found: Discovery) -> Result<(), FeedClosed> {
+        self.discoveries.send(found).map_err(|_| FeedClosed)?;
         self.woken.wake();
         Ok(())
     }
@@ -52,19 +52,19 @@ impl Watch {
             let mut absent = false;
             loop {
                 std::thread::sleep(interval);
-                let told = match self.count() {
+                let sent = match self.count() {
                     Ok(count) => {
                         absent = false;
                         self.adopt(count)
                     }
                     // Once may be a broker that has just started.
                     Err(ErrorMeaning::Absent) if std::mem::replace(&mut absent, true) => {
-                        self.adopters.iter().try_for_each(|adopter| adopter.tell(Discovery::Gone))
+                        self.adopters.iter().try_for_each(|adopter| adopter.send(Discovery::Gone))
                     }
                     // Errors of the client are told by the readers.
                     Err(_) => Ok(()),
                 };
-                if told.is_err() {
+                if sent.is_err() {
                     return;
                 }
             }
@@ -79,7 +79,7 @@ impl Watch {
                 // It is there, so its bounds can be asked for; if not, then the next time.
                 let Ok((low, _)) = context.bounds(&self.client, number) else { break };
                 let plan = PartitionRange { number, from: low, inside_log: low > 0, end: None };
-                self.adopters[local].tell(Discovery::Partition(plan))?;
+                self.adopters[local].send(Discovery::Partition(plan))?;
             }
             self.known = number + 1;
         }

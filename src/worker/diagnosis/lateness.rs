@@ -23,7 +23,7 @@ pub(super) struct Lateness {
     /// The record that made trades late which its partition would have taken before it.
     suspect: Option<Suspect>,
     /// The suspect that was told.
-    told: Option<i64>,
+    reported_offset: Option<i64>,
 }
 
 /// A record whose clock may have been wrong.
@@ -97,10 +97,10 @@ impl Lateness {
             return false;
         };
         let Suspect { mover: Mover { offset, from, to, .. }, late, is_alone, .. } = *suspect;
-        if self.told == Some(offset) || config.verbosity < Verbosity::Normal {
+        if self.reported_offset == Some(offset) || config.verbosity < Verbosity::Normal {
             return true;
         }
-        self.told = Some(offset);
+        self.reported_offset = Some(offset);
         let delay = config.definition.delay;
         let (time, accepted) = (to.plus(delay), suspect.accepted(state));
         let what = match accepted {
