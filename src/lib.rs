@@ -213,6 +213,7 @@ pub mod job_identity;
 pub mod kafka;
 pub mod ledger;
 pub mod logging;
+mod nearest;
 pub mod output;
 pub mod query;
 pub mod replay;

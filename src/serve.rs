@@ -16,7 +16,6 @@ pub mod guard;
 mod helper;
 pub mod histogram;
 pub mod metrics;
-mod nearest;
 pub mod openapi;
 mod origins;
 pub mod page;

@@ -1,9 +1,10 @@
 //! The grammar of crosses, `NAME=A*B/C`, on the command line and in a file; and of the other settings of what
 //! is computed: bases, assets, the log of changes.
 
-use super::usage::{InvalidValue, UsageError, line_of, nearest};
+use super::usage::{InvalidValue, UsageError, line_of};
 use super::values;
 use crate::config::log::{self, LoggedChange};
+use crate::nearest::nearest;
 use crossrate_dataflows::market::assets::{Asset, asset};
 use crossrate_dataflows::market::definition::{Basis, Cross};
 use crossrate_dataflows::market::trade::{Symbol, is_name};

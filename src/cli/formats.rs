@@ -2,10 +2,11 @@
 
 use super::layers::{Origin, SettingValues};
 use super::settings::{self as s, CommandName, SettingText};
-use super::usage::{InvalidValue, UsageError, nearest};
+use super::usage::{InvalidValue, UsageError};
 use super::values;
 use crate::config::RegistryAddress;
 use crate::config::secret::Credential;
+use crate::nearest::nearest;
 use crate::wire::format::{BINANCE, BUILT_IN, Format};
 use crate::wire::mapping::{Mapping, SchemaKind};
 use base64::Engine as _;

@@ -2,8 +2,9 @@
 //! A list is taken whole from the nearest layer that gives it; layers are never mixed within a setting.
 
 use super::settings::{ALL, CONFIG, CommandName, FROM, Optional, Parse, Setting, SettingText, ValueShape};
-use super::usage::{InvalidValue, UsageError, line_of, nearest};
+use super::usage::{InvalidValue, UsageError, line_of};
 use super::values;
+use crate::nearest::nearest;
 use clap::ArgMatches;
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,10 +1,11 @@
 //! Texts that name places: files, brokers, topics, offsets, sinks. The other values are in `values`.
 
-use super::usage::{InvalidValue, nearest};
+use super::usage::InvalidValue;
 use super::values::{self, count};
 use crate::config::query::Query;
 use crate::config::{DayForm, DeadLetterTarget, SinkTarget, StartOffset, sink_forms};
 use crate::config::{database, moment};
+use crate::nearest::nearest;
 use crate::wire::format::Format;
 use crossrate_dataflows::market::event_time::EventTime;
 use std::collections::BTreeMap;

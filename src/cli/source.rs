@@ -3,11 +3,12 @@
 use super::file_identity::{inode_of_stdin, regular_inode};
 use super::layers::SettingValues;
 use super::settings::{self as s, SettingText};
-use super::usage::{InvalidValue, UsageError, nearest};
+use super::usage::{InvalidValue, UsageError};
 use super::{formats, places};
 use crate::config::{
     AtEnd, Config, FileSource, KafkaClient, KafkaSource, STDIN, Source, StartOffset, TopicFormat,
 };
+use crate::nearest::nearest;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

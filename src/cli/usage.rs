@@ -66,34 +66,7 @@ impl fmt::Display for InvalidValue {
     }
 }
 
-/// The valid word that is nearest to what was typed, if any is near enough to be a slip of the fingers.
-pub(super) fn nearest<'a>(typed: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let typed = typed.to_lowercase();
-    let slips = if typed.chars().count() < 5 { 1 } else { 2 };
-    words
-        .into_iter()
-        .map(|word| (strsim::damerau_levenshtein(&typed, &word.to_lowercase()), word))
-        .filter(|(distance, _)| *distance <= slips)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, word)| word)
-}
-
 /// The number, from 1, of the line that a byte stands in.
 pub(super) fn line_of(text: &str, offset: usize) -> usize {
     1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_nearest_word_is_a_slip_away_or_none() {
-        let words = ["final", "changes"];
-        assert_eq!(nearest("finl", words), Some("final"));
-        assert_eq!(nearest("chnages", words), Some("changes"));
-        assert_eq!(nearest("FINAL", words), Some("final"));
-        assert_eq!(nearest("sometimes", words), None);
-        assert_eq!(nearest("", words), None);
-    }
 }

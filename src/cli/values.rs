@@ -1,9 +1,9 @@
-//! Texts to values, one at a time: what every setting may hold. Whether two of them fit together is asked in
-//! `check`.
+//! Texts to values, one setting at a time. Whether two of them fit together is asked in `check`.
 
-use super::usage::{InvalidValue, nearest};
+use super::usage::InvalidValue;
 use crate::config::{AtEnd, KeepServing, LogFormat, ProgressDisplay, Speed};
 use crate::duration::{self, LONGEST};
+use crate::nearest::nearest;
 use crate::wire::format::{BINANCE, BUILT_IN, Format, MappingFile};
 use crate::wire::mapping::schema_file;
 use crossrate_dataflows::market::decimal::Decimals;

@@ -2,8 +2,8 @@
 
 use super::board::BoardState;
 use super::filter::Filter;
-use super::nearest::nearest;
 use super::problem::Problem;
+use crate::nearest::nearest;
 use axum::http::StatusCode;
 use serde::Serialize;
 use std::collections::BTreeSet;

@@ -3,6 +3,7 @@
 
 use super::AnswerReader;
 use crate::exit::{Exit, Failure};
+use crate::nearest::nearest;
 use crate::rows::columns;
 use crate::rows::sqlite::{self, bound};
 use anyhow::{Context, Result};
@@ -306,12 +307,21 @@ fn cell(value: ValueRef<'_>) -> Json {
 }
 
 fn refused(error: rusqlite::Error) -> QueryError {
-    match error {
-        rusqlite::Error::SqlInputError { msg, offset, .. } => {
-            QueryError::Engine { message: msg, offset: usize::try_from(offset).ok() }
-        }
-        rusqlite::Error::SqliteFailure(_, Some(message)) => QueryError::Engine { message, offset: None },
-        other => QueryError::Engine { message: other.to_string(), offset: None },
+    let (message, offset) = match error {
+        rusqlite::Error::SqlInputError { msg, offset, .. } => (msg, usize::try_from(offset).ok()),
+        rusqlite::Error::SqliteFailure(_, Some(message)) => (message, None),
+        other => (other.to_string(), None),
+    };
+    QueryError::Engine { message: with_tables(message), offset }
+}
+
+/// The engine's words, and which tables there are where it knows none of that name.
+fn with_tables(message: String) -> String {
+    let Some(name) = message.strip_prefix("no such table: ") else { return message };
+    let tables = RowKind::ALL.map(|kind| kind.schema().table);
+    match nearest(name, tables) {
+        Some(meant) => format!("{message} (did you mean {meant}?)"),
+        None => format!("{message}; rows are in {}", tables.join(", ")),
     }
 }
 

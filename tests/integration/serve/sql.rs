@@ -66,6 +66,12 @@ fn what_cannot_be_answered_is_told() {
     std::fs::write(folder.path().join("junk"), "junk\n").unwrap();
     for (arguments, code, word) in [
         (&["query", "select nmae from symbols", "rows.jsonl"][..], 2, "no such column: nmae"),
+        (&["query", "select * from symbol", "rows.jsonl"], 2, "did you mean symbols?"),
+        (
+            &["query", "select * from trades", "rows.db"],
+            2,
+            "no such table: trades; rows are in symbols, crosses, ",
+        ),
         (&["query", "delete from symbols", "rows.db"], 2, "not authorized"),
         (&["query", "select * from crossrate_recovery", "rows.db"], 2, "prohibited"),
         (&["query", "select 1"], 2, "--server"),
@@ -139,7 +145,7 @@ fn harm_is_refused_and_nobody_else_notices() {
         ("attach '/tmp/x.db' as x", "not authorized"),
         ("select load_extension('x')", "not authorized"),
         ("pragma hard_heap_limit", "not authorized"),
-        ("select * from nowhere", "no such table: nowhere"),
+        ("select * from nowhere", "no such table: nowhere; rows are in symbols"),
         ("select hex(zeroblob(1000000000))", "too big"),
         // Each of the following would take for ever, or all memory.
         (
