@@ -45,7 +45,7 @@ pub struct ControlStreams<'scope> {
 
 impl std::fmt::Debug for ControlStreams<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Told").finish_non_exhaustive()
+        f.debug_struct("ControlStreams").finish_non_exhaustive()
     }
 }
 
@@ -164,11 +164,11 @@ pub(crate) mod tests {
             let (definition, resume) = (Arc::new(definition), Arc::new(Resume::default()));
             let (mut panes, mut control, job) = worker.dataflow::<EventTime, _, _>(|scope| {
                 let (panes, pane_stream) = scope.new_unordered_input();
-                let (control, told_stream) = scope
+                let (control, control_stream) = scope
                     .new_unordered_input::<timely::container::CapacityContainerBuilder<Vec<EventTime>>>();
                 let notes = Vec::<PartitionReport>::new().to_stream(scope).container::<Vec<_>>();
                 let stream =
-                    ControlStreams { withhold_before: told_stream, ..ControlStreams::none(scope, notes) };
+                    ControlStreams { withhold_before: control_stream, ..ControlStreams::none(scope, notes) };
                 (panes, control, job(scope, VecCollection::new(pane_stream), stream, &definition, &resume))
             });
             // Trades before that are seen before it is known.

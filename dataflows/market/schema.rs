@@ -3,7 +3,7 @@
 //!
 //! A new kind is a variant of [`RowKind`], its place in [`RowKind::ALL`] and a [`Schema`]. A new field is one
 //! line: in [`KEY`] if every row has it, in [`STAGE`] if every row that can be corrected has it, else among
-//! the kind's own.
+//! the kind's own. What else a kind touches: `docs/adding.md`.
 
 use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
