@@ -104,9 +104,6 @@ impl IdRises {
 
     /// Works out the rises from a pane on, until the greatest id is what it was.
     fn work_out(&mut self, mut at: usize, mut changed: impl FnMut(EventTime, i128)) {
-        if at + 1 == self.panes.len() && self.rises.back().is_none_or(|last| last.end < self.panes[at].end) {
-            return self.work_out_last(changed);
-        }
         let from = self.rises.partition_point(|rise| rise.end < self.panes[at].end);
         let mut level = from.checked_sub(1).map_or(self.settled, |last| Some(self.rises[last].after));
         let mut level_was = level;
@@ -133,20 +130,6 @@ impl IdRises {
             at = self.next_to_visit(at, to, greatest, level_was);
         }
         self.replace(from, to, rises);
-    }
-
-    /// The same of a pane behind all others, as it mostly is, which had no rise.
-    fn work_out_last(&mut self, mut changed: impl FnMut(EventTime, i128)) {
-        count(1);
-        let Some(pane) = self.panes.back() else { return };
-        let level = self.rises.back().map_or(self.settled, |last| Some(last.after));
-        let (greatest, by) = after(level, pane);
-        if level != Some(greatest) || by != 0 {
-            self.rises.push_back(Rise { end: pane.end, after: greatest, by });
-        }
-        if by != 0 {
-            changed(pane.end, by);
-        }
     }
 
     /// The next pane whose rise may be another one, where the greatest id before it has become `level`.

@@ -96,14 +96,14 @@ impl Slots {
     }
 
     /// The state of the window that ends then; `None` if it has no trades.
-    pub fn window(&mut self, window: &Window, end: EventTime, firing: FiringKind) -> Option<WindowState> {
+    pub fn window(&mut self, window: &Window, end: EventTime, kind: FiringKind) -> Option<WindowState> {
         let Slots { slots, heads } = self;
         if window.overlap().is_none() && !window.grows() {
             let at = slots.partition_point(|slot| slot.end < end);
             let slot = slots.get(at).filter(|slot| slot.end == end)?;
             return Some(state(slot.moments, slot.candle, slot.rise));
         }
-        let head = heads[firing as usize].get_or_insert_default();
+        let head = heads[kind as usize].get_or_insert_default();
         head.seek(slots, window.start_of(end), end);
         let (moments, candle, rise) = head.sums(slots)?;
         Some(state(moments, candle, rise))

@@ -124,14 +124,19 @@ impl SymbolState {
         &self.windows[usize::from(place)].slots
     }
 
-    /// Fetches what tells where its slots are, some time before [`SymbolState::prefetch`].
-    pub fn prefetch_places(&self) {
-        self.windows.iter().for_each(prefetch);
+    /// In the windows of one definition, or of all.
+    fn in_windows(&self, place: Option<WindowPlace>) -> &[SymbolInWindows] {
+        place.map_or(&self.windows, |place| std::slice::from_ref(&self.windows[usize::from(place)]))
     }
 
-    /// Fetches what trades are added to.
-    pub fn prefetch(&self) {
-        self.windows.iter().for_each(|in_windows| in_windows.slots.prefetch());
+    /// Fetches what tells where its slots are, some time before [`SymbolState::prefetch`].
+    pub fn prefetch_places(&self, place: Option<WindowPlace>) {
+        self.in_windows(place).iter().for_each(prefetch);
+    }
+
+    /// Fetches what trades are added to, and what windows are made of.
+    pub fn prefetch(&self, place: Option<WindowPlace>) {
+        self.in_windows(place).iter().for_each(|in_windows| in_windows.slots.prefetch());
         self.ids.prefetch();
     }
 

@@ -166,10 +166,10 @@ impl WindowLooks {
         self.symbols.len() - 1
     }
 
-    /// Fetches the symbols that come next: those that stand so far ahead.
-    fn prefetch(&self, symbol_at: impl Fn(usize) -> Option<usize>) {
-        symbol_at(2 * AHEAD).into_iter().for_each(|far| self.symbols[far].prefetch_places());
-        symbol_at(AHEAD).into_iter().for_each(|near| self.symbols[near].prefetch());
+    /// Fetches the symbols that stand so far ahead, in the windows of one definition or of all.
+    fn prefetch(&self, symbol_at: impl Fn(usize) -> Option<(usize, Option<WindowPlace>)>) {
+        symbol_at(2 * AHEAD).into_iter().for_each(|(far, place)| self.symbols[far].prefetch_places(place));
+        symbol_at(AHEAD).into_iter().for_each(|(near, place)| self.symbols[near].prefetch(place));
     }
 
     /// The number of a symbol's windows of one definition.
@@ -256,7 +256,7 @@ impl WindowLooks {
     fn report_leg(
         &mut self,
         line: usize,
-        (end, asked): (EventTime, FiringKind),
+        (end, kind): (EventTime, FiringKind),
         look: EventTime,
         emit: EmitLook<'_>,
     ) -> Option<WindowState> {
@@ -266,7 +266,7 @@ impl WindowLooks {
         let window = self.looks.windows.at(place);
         let reported = &mut self.reported[number][usize::from(place)];
         let symbol = &mut self.symbols[number];
-        let state = symbol.window(place, window, end, asked);
+        let state = symbol.window(place, window, end, kind);
         let mut emit_leg = |leg: LegState, date: EventTime, diff: isize| {
             emit(date, LookOutput::Leg(Box::new(((symbol.name.clone(), ((place, end), leg)), date, diff))));
         };
@@ -305,13 +305,13 @@ impl WindowLooks {
     fn settle(&mut self, end: EventTime, look: EventTime, emit: EmitLook<'_>) {
         let lines = self.settling.take(end);
         for (at, &line) in lines.iter().enumerate() {
-            self.prefetch(|ahead| lines.get(at + ahead).map(|line| self.of_line(*line).0));
+            let line_at = |at: usize| lines.get(at).map(|line| self.of_line(*line));
+            self.prefetch(|ahead| line_at(at + ahead).map(|(symbol, place)| (symbol, Some(place))));
             self.look_at(line, (end, FiringKind::Final), look, emit);
             let (number, place) = self.of_line(line);
             let (symbol, window) = (&mut self.symbols[number], self.looks.windows.at(place));
             symbol.settle(place, window, end);
-            let next = symbol.slots(place).first_end_from(window, end.plus(1));
-            self.settling.set(line, next);
+            self.settling.set(line, symbol.slots(place).first_end_from(window, end.plus(1)));
             self.keep_ids(number, emit);
         }
     }
@@ -369,7 +369,7 @@ impl LookLogic for WindowLooks {
         while let Some(entry) = self.pending.first_entry().filter(|e| *e.key() < look) {
             let trades = entry.remove();
             for (at, of_pane) in trades.iter().enumerate() {
-                self.prefetch(|ahead| trades.get(at + ahead).map(|trades| trades.symbol));
+                self.prefetch(|ahead| trades.get(at + ahead).map(|trades| (trades.symbol, None)));
                 self.apply(of_pane, look, emit);
             }
             if self.looks.changes {
